@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sysfs-like tree: directories of attributes with show and store, as programs meet them through open and read.
+
+One object with two uses: mounted by FUSE so that any program sees files, or read in process where there is no FUSE.
+The rules of opening and buffering are those of kernfs, and they live here, so that both uses are the same.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from livefw.kernel.log import KernelLog
+
+PAGE_SIZE = 4096
+"""Size that every attribute shows, and the most that one read or write carries (kernel, fs/sysfs/file.c)."""
+
+Show = Callable[[], Coroutine[Any, Any, str]]
+Store = Callable[[bytes], Coroutine[Any, Any, None]]
+
+
+def fail(code: int) -> OSError:
+    """The error that a system call would return."""
+    return OSError(code, os.strerror(code))
+
+
+class Stat(NamedTuple):
+    """What stat tells of a node: permission bits, size, and whether it is a directory."""
+
+    mode: int
+    size: int
+    directory: bool
+
+
+class Attribute:
+    """A file with a text: what is shown is text with its newline, what is stored are the bytes of one write."""
+
+    __slots__ = ("mode", "removed", "show", "store")
+
+    def __init__(self, *, mode: int, show: Show | None = None, store: Store | None = None) -> None:
+        self.mode = mode
+        self.show = show
+        self.store = store
+        self.removed = False
+
+    @property
+    def stat(self) -> Stat:
+        """Sizes of attributes are always one page."""
+        return Stat(self.mode, PAGE_SIZE, directory=False)
+
+    def open(self, *, reading: bool, writing: bool) -> "OpenFile":
+        """Open for one descriptor; EACCES where there is no show or store, even for root (kernel, fs/kernfs/file.c)."""
+        if (reading and not (self.show and self.mode & 0o444)) or (writing and not (self.store and self.mode & 0o222)):
+            raise fail(errno.EACCES)
+        return _OpenAttribute(self)
+
+
+class Kmsg:
+    """``/dev/kmsg``: one record a read. At the end it reads as end of file, where the kernel's would wait or EAGAIN."""
+
+    __slots__ = ("_log",)
+
+    def __init__(self, log: KernelLog) -> None:
+        self._log = log
+
+    @property
+    def stat(self) -> Stat:
+        """Read-only here; nobody can write into the modelled kernel's log."""
+        return Stat(0o444, 0, directory=False)
+
+    def open(self, *, reading: bool, writing: bool) -> "OpenFile":  # noqa: ARG002 - the shape of every file
+        """A cursor at the oldest record."""
+        if writing:
+            raise fail(errno.EACCES)
+        return _OpenKmsg(self._log)
+
+
+class OpenFile(Protocol):
+    """An open descriptor."""
+
+    async def read(self, size: int, offset: int) -> bytes:
+        """Bytes from ``offset``; OSError as the system call."""
+        ...
+
+    async def write(self, data: bytes) -> int:
+        """Bytes taken; OSError as the system call."""
+        ...
+
+
+class _OpenAttribute:
+    __slots__ = ("_attribute", "_text")
+
+    def __init__(self, attribute: Attribute) -> None:
+        self._attribute = attribute
+        self._text: bytes | None = None
+
+    async def read(self, size: int, offset: int) -> bytes:
+        """Show anew at the start of the file; later parts come from what was shown (kernel, seq_file)."""
+        if self._attribute.removed:
+            raise fail(errno.ENODEV)
+        if self._attribute.show is None:
+            raise fail(errno.EBADF)
+        if offset == 0 or self._text is None:
+            self._text = (await self._attribute.show()).encode()[:PAGE_SIZE]
+        return self._text[offset : offset + size]
+
+    async def write(self, data: bytes) -> int:
+        """One store per write of at most a page; an empty write does nothing."""
+        if self._attribute.removed:
+            raise fail(errno.ENODEV)
+        if self._attribute.store is None:
+            raise fail(errno.EBADF)
+        taken = data[:PAGE_SIZE]
+        if taken:
+            await self._attribute.store(taken)
+        return len(taken)
+
+
+class _OpenKmsg:
+    __slots__ = ("_log", "_next")
+
+    def __init__(self, log: KernelLog) -> None:
+        self._log = log
+        self._next = 0
+
+    async def read(self, size: int, offset: int) -> bytes:  # noqa: ARG002 - a stream has no offsets
+        """The next record; EINVAL if it does not fit."""
+        record = next(self._log.since(self._next), None)
+        if record is None:
+            return b""
+        line = record.kmsg().encode()
+        if len(line) > size:
+            raise fail(errno.EINVAL)
+        self._next = record.sequence + 1
+        return line
+
+    async def write(self, data: bytes) -> int:  # noqa: ARG002 - the shape of every open file
+        """EBADF: opening for writing was refused."""
+        raise fail(errno.EBADF)
+
+
+class Directory:
+    """A directory, always 0755."""
+
+    __slots__ = ("_children",)
+
+    def __init__(self) -> None:
+        self._children: dict[str, Node] = {}
+
+    @property
+    def stat(self) -> Stat:
+        """Directories of sysfs show size 0."""
+        return Stat(0o755, 0, directory=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the children, in the order of their making."""
+        return tuple(self._children)
+
+    def add(self, name: str, node: "Node") -> None:
+        """Add a child; EEXIST if the name is taken."""
+        if name in self._children:
+            raise fail(errno.EEXIST)
+        self._children[name] = node
+
+    def get(self, name: str) -> "Node | None":
+        """A child, or None."""
+        return self._children.get(name)
+
+    def remove(self, name: str) -> None:
+        """Remove a child with all below it; descriptors that are open there read ENODEV from now on."""
+        node = self._children.pop(name)
+        for attribute in _attributes(node):
+            attribute.removed = True
+
+
+Node = Directory | Attribute | Kmsg
+
+
+def _attributes(node: Node) -> Iterator[Attribute]:
+    if isinstance(node, Attribute):
+        yield node
+    elif isinstance(node, Directory):
+        for name in node.names:
+            child = node.get(name)
+            if child is not None:
+                yield from _attributes(child)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The whole file system of a modelled machine; paths are absolute and have no ``.`` or ``..``."""
+
+    root: Directory
+
+    def lookup(self, path: str) -> Node:
+        """The node at ``path``; ENOENT or ENOTDIR."""
+        node: Node = self.root
+        for name in path.split("/"):
+            if not name:
+                continue
+            if not isinstance(node, Directory):
+                raise fail(errno.ENOTDIR)
+            child = node.get(name)
+            if child is None:
+                raise fail(errno.ENOENT)
+            node = child
+        return node
+
+    def listdir(self, path: str) -> tuple[str, ...]:
+        """Names in a directory; ENOENT or ENOTDIR."""
+        node = self.lookup(path)
+        if not isinstance(node, Directory):
+            raise fail(errno.ENOTDIR)
+        return node.names
+
+    def open(self, path: str, *, reading: bool = False, writing: bool = False) -> OpenFile:
+        """Open a file; ENOENT, ENOTDIR, EISDIR or EACCES."""
+        node = self.lookup(path)
+        if isinstance(node, Directory):
+            raise fail(errno.EISDIR)
+        return node.open(reading=reading, writing=writing)
+
+    def make_directories(self, path: str) -> Directory:
+        """The directory at ``path``, made with its parents where missing."""
+        node = self.root
+        for name in filter(None, path.split("/")):
+            child = node.get(name)
+            if child is None:
+                child = Directory()
+                node.add(name, child)
+            if not isinstance(child, Directory):
+                raise fail(errno.ENOTDIR)
+            node = child
+        return node
