@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target does its own set-up in .venv; nothing outside the checkout is touched, except Debian packages for `test`.
+
+PYTHON  ?= python3
+JOBS    ?= auto
+MINUTES ?= 10
+ARGS    ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+
+# A checkout that was moved or copied must not go on using the old place through its virtual environment.
+$(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
+
+.PHONY: help demo test bench fuzz soak lint format clean packages
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     watch a staged RMM being activated on a modelled Arm server"
+	@echo "make test     all tests and gates; ARGS='tests/abi -k guid' for some of them"
+	@echo "make bench    measure what the documents promise; ARGS=--json for one JSON document"
+	@echo "make fuzz     the property tests with many more examples and fresh random data"
+	@echo "make soak     property tests and mounted machines over and over, for MINUTES=$(MINUTES)"
+	@echo "make lint     ruff, mypy and the import contract only"
+	@echo "make format   let ruff rewrite the sources"
+	@echo "make clean    remove the virtual environment and everything built"
+	@echo "PYTHON=python3.12 chooses the interpreter, 3.11 or newer; JOBS=2 the number of test processes."
+
+demo: $(VENV)/run.stamp
+	@$(BIN)/livefw demo $(ARGS)
+
+test: $(VENV)/test.stamp packages
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+bench: $(VENV)/test.stamp packages
+	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(VENV)/test.stamp
+	@$(BIN)/python -m pytest -n $(JOBS) -m hypothesis --hypothesis-profile=fuzz --timeout=1800 $(ARGS)
+
+soak: $(VENV)/test.stamp packages
+	@scripts/soak.sh $(BIN)/python $(MINUTES) $(JOBS) $(ARGS)
+
+lint: $(VENV)/test.stamp
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: $(VENV)/test.stamp
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+packages:
+	@scripts/setup.sh packages
+
+$(VENV)/run.stamp: pyproject.toml scripts/setup.sh
+	@scripts/setup.sh run $(PYTHON)
+
+$(VENV)/test.stamp: $(VENV)/run.stamp
+	@scripts/setup.sh test

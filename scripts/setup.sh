@@ -1,0 +1,67 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Set-up for the Makefile, from the top of the checkout.
+#   setup.sh run PYTHON   a fresh .venv with livefw and what it needs to run
+#   setup.sh test         adds what the tests and gates need
+#   setup.sh packages     Debian packages for the tests that mount: installed as root, named otherwise
+set -eu
+
+venv=.venv
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+
+say() { echo "livefw set-up: $*" >&2; }
+die() { say "$@"; exit 1; }
+can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
+
+# Errors of apt-get are shown and not fatal: what is missing is reported by whoever needs it.
+install() {
+    say "installing $*"
+    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"; } \
+        >/dev/null || say "apt-get could not install $*"
+}
+
+check_python() {
+    command -v "$1" >/dev/null || die "no program '$1'; choose Python 3.11 or newer with make PYTHON=..."
+    "$1" - <<'PY' || die "livefw needs Python 3.11 or newer, and '$1' is $("$1" --version 2>&1); choose one with make PYTHON=..."
+import sys
+sys.exit(sys.version_info < (3, 11))
+PY
+    # Debian keeps the part of the standard library that makes virtual environments in a package of its own.
+    "$1" -c 'import ensurepip, venv' 2>/dev/null && return
+    if can_install; then install python3-venv; fi
+    "$1" -c 'import ensurepip, venv' 2>/dev/null || die "'$1' cannot make virtual environments; on Debian: apt-get install python3-venv"
+}
+
+run() {
+    check_python "$1"
+    say "making $venv with $("$1" --version) (once)"
+    "$1" -m venv --clear "$venv"
+    "$venv/bin/pip" install -q --editable .
+    pwd > "$venv/path"
+    touch "$venv/run.stamp"
+}
+
+# The wheels are for the test that installs livefw in a clean environment, so that no test needs the network.
+run_tests() {
+    say "adding the tools for tests (once)"
+    "$venv/bin/pip" install -q --editable '.[fuse,test]'
+    "$venv/bin/pip" wheel -q --wheel-dir "$venv/wheels" '.[fuse]'
+    rm -f "$venv"/wheels/livefw-*.whl
+    touch "$venv/test.stamp"
+}
+
+packages() {
+    command -v fusermount3 >/dev/null && return
+    if can_install; then
+        install fuse3
+    else
+        say "without FUSE the tests that mount are skipped; on Debian: apt-get install fuse3"
+    fi
+}
+
+case "${1-}" in
+    run) run "$2" ;;
+    test) run_tests ;;
+    packages) packages ;;
+    *) die "usage: setup.sh run PYTHON | test | packages" ;;
+esac

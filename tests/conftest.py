@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What holds for every test: profiles of the property tests, and no silent skip where all parts are required."""
+
+import os
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# `make test` is the same run each time; `make fuzz` and `make soak` (--hypothesis-profile) look for what it cannot find.
+# A deadline on an example would measure the machine that runs the tests, not the code.
+settings.register_profile("gate", derandomize=True, deadline=None)
+settings.register_profile("soak", max_examples=500, deadline=None, print_blob=True)
+settings.register_profile(
+    "fuzz", max_examples=5_000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("gate")
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _refuse_skip(report: Report) -> Report:
+    """Turn a skip into a failure under LIVEFW_REQUIRE=all; an expected failure is not a skip."""
+    if os.environ.get("LIVEFW_REQUIRE") == "all" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"LIVEFW_REQUIRE=all allows no skip: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Look at the result of each test."""
+    return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Look at the result of collecting each module, which can be skipped as a whole."""
+    return _refuse_skip((yield))

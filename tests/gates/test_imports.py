@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The import contract of docs/architecture.md, stated in pyproject.toml: that it holds, and that it can fail."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+LINT = (sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache")
+
+TRESPASSES = [
+    ("livefw.abi.trespass", "livefw.text"),
+    ("livefw.abi.trespass", "livefw.firmware"),
+    ("livefw.firmware.trespass", "livefw.kernel"),
+    ("livefw.kernel.trespass", "livefw.firmware"),
+    ("livefw.kernel.trespass", "livefw.machine"),
+    ("livefw.providers.trespass", "livefw.kernel"),
+    ("livefw.providers.trespass", "livefw.firmware"),
+    ("livefw.providers.trespass", "livefw.machine"),
+    ("livefw.providers.trespass", "livefw.activation"),
+    ("livefw.machine.trespass", "livefw.providers"),
+    ("livefw.machine.trespass", "livefw.activation"),
+    ("livefw.activation.trespass", "livefw.providers.lfa"),
+    ("livefw.activation.trespass", "livefw.machine"),
+    ("livefw.activation.trespass", "livefw.cli"),
+]
+"""Who must not import whom."""
+
+
+def test_contract_holds(run: Callable[..., str]) -> None:
+    run(*LINT)
+
+
+def test_contract_sees_every_trespass(tmp_path: Path, checkout: Path) -> None:
+    shutil.copytree(checkout / "src/livefw", tmp_path / "livefw")
+    shutil.copy(checkout / "pyproject.toml", tmp_path)
+    for importer, imported in TRESPASSES:
+        with open(tmp_path.joinpath(*importer.split(".")).with_suffix(".py"), "a", encoding="utf-8") as module:
+            module.write(f"import {imported}\n")
+    (tmp_path / "livefw/homeless.py").touch()
+    report = subprocess.run(LINT, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert report.returncode == 1, report.stdout + report.stderr
+    assert [pair for pair in TRESPASSES if f"{pair[0]} -> {pair[1]} " not in report.stdout] == []
+    assert "livefw.homeless" in report.stdout

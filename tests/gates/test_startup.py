@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a short command loads. Modules are counted and not milliseconds, so that the test says the same everywhere."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {"asyncio", "dataclasses", "inspect", "logging", "msgspec", "rich", "subprocess", "uuid"}
+"""Each costs from 5 to 60 ms, where a bare interpreter starts in 12."""
+
+PROBE = """
+import sys
+from livefw.cli.main import main
+try:
+    code = main({arguments!r})
+except SystemExit as exit:
+    code = exit.code
+print(code, *sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("command", ["list", "--json list"])
+def test_list_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
+    component = tmp_path / "sys/firmware/lfa/6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+    component.mkdir(parents=True)
+    for name, text in {"name": "TF-RMM", "activation_capable": "1", "activation_pending": "1"}.items():
+        (component / name).write_text(f"{text}\n", encoding="ascii")
+    arguments = ["--root", str(tmp_path), *command.split()]
+    probe = [sys.executable, "-c", PROBE.format(arguments=arguments)]
+    done = subprocess.run(probe, capture_output=True, text=True, check=True)
+    code, *modules = done.stderr.split()
+    assert "TF-RMM" in done.stdout
+    assert code == "0"
+    assert HEAVY.intersection(modules) == set()
