@@ -24,7 +24,7 @@ help:
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
 	@echo "make clean    remove the virtual environment and everything built"
-	@echo "PYTHON=python3.12 chooses the interpreter, 3.11 or newer; JOBS=2 the number of test processes."
+	@echo "PYTHON=python3.12 chooses the interpreter for a new .venv, JOBS=2 the number of test processes."
 
 demo: $(VENV)/run.stamp
 	@$(BIN)/livefw demo $(ARGS)

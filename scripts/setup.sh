@@ -36,7 +36,7 @@ run() {
     check_python "$1"
     say "making $venv with $("$1" --version) (once)"
     "$1" -m venv --clear "$venv"
-    "$venv/bin/pip" install -q --editable .
+    "$venv/bin/pip" install -qq --editable .
     pwd > "$venv/path"
     touch "$venv/run.stamp"
 }
@@ -44,8 +44,8 @@ run() {
 # The wheels are for the test that installs livefw in a clean environment, so that no test needs the network.
 run_tests() {
     say "adding the tools for tests (once)"
-    "$venv/bin/pip" install -q --editable '.[fuse,test]'
-    "$venv/bin/pip" wheel -q --wheel-dir "$venv/wheels" '.[fuse]'
+    "$venv/bin/pip" install -qq --editable '.[fuse,test]'
+    "$venv/bin/pip" wheel -qq --wheel-dir "$venv/wheels" '.[fuse]'
     rm -f "$venv"/wheels/livefw-*.whl
     touch "$venv/test.stamp"
 }

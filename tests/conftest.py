@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
-# `make test` is the same run each time; `make fuzz` and `make soak` (--hypothesis-profile) look for what it cannot find.
+# `make test` is the same run each time; `make fuzz` and `make soak` (--hypothesis-profile) look for what it misses.
 # A deadline on an example would measure the machine that runs the tests, not the code.
 settings.register_profile("gate", derandomize=True, deadline=None)
 settings.register_profile("soak", max_examples=500, deadline=None, print_blob=True)
