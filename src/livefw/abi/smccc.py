@@ -103,7 +103,10 @@ class Held(NamedTuple):
 
 
 class Release(NamedTuple):
-    """A CPU that had been held, and how it leaves its call."""
+    """A CPU that had waited inside its call, and how it leaves it.
+
+    Or it does not leave yet, but stopped waiting and works: then this is a `Held` with a number.
+    """
 
     cpu: int
-    exit: Exit
+    exit: Exit | Held
