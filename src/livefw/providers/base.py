@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every mechanism of live activation offers, in the same words.
+
+A provider finds components, says what activating one would cost and why it cannot be done now, activates, cancels,
+and explains itself. It reports what its mechanism said (`Claim`) and how far that can be believed; whether the
+component *was* activated is judged one room above, from the claim and from what is seen before and after.
+"""
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+
+class Version(NamedTuple):
+    """A version as the mechanism reports it.
+
+    ``order`` compares versions of one component as numbers; empty where the mechanism has no order. ``sure`` is false
+    where the report itself cannot be relied on.
+    """
+
+    text: str
+    order: tuple[int, ...] = ()
+    sure: bool = True
+
+
+class Rendezvous(StrEnum):
+    """Whether all online CPUs have to be inside the activation together."""
+
+    REQUIRED = "required"
+    """The component demands it."""
+    FORCED = "forced"
+    """The component could do without; the present settings demand it."""
+    OPTIONAL = "optional"
+    """One CPU will do."""
+
+
+class Cost(NamedTuple):
+    """What an activation does to the running machine; None where the mechanism does not say."""
+
+    rendezvous: Rendezvous | None
+    resets_cpu: bool | None
+
+
+class Reason(NamedTuple):
+    """A reason, for programs and for people: ``code`` never changes, ``hint`` says what to do."""
+
+    code: str
+    text: str
+    hint: str = ""
+
+
+class Severity(StrEnum):
+    """How much a finding matters."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Finding(NamedTuple):
+    """One thing that a provider found out about its own situation."""
+
+    severity: Severity
+    code: str
+    text: str
+    hint: str = ""
+
+
+class Component(NamedTuple):
+    """Firmware that can be activated live, as seen at one moment.
+
+    ``id`` is the mechanism's own stable key. ``name`` and the texts come from firmware and may hold any character; the
+    name may be empty. ``pending`` is None where it could not be read. Without ``reasons`` it can be activated now.
+    ``settings`` are what an administrator can switch; ``details`` the mechanism's own fields, as they were read.
+    """
+
+    provider: str
+    id: str
+    name: str
+    current_version: Version | None
+    pending: bool | None
+    pending_version: Version | None
+    cost: Cost
+    reasons: tuple[Reason, ...] = ()
+    settings: tuple[tuple[str, bool], ...] = ()
+    notes: tuple[Reason, ...] = ()
+    details: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Stable key over all mechanisms: ``provider:id``."""
+        return f"{self.provider}:{self.id}"
+
+
+class Discovery(NamedTuple):
+    """All components of a mechanism; where there is none, ``absent`` says why."""
+
+    components: tuple[Component, ...]
+    notes: tuple[Reason, ...] = ()
+    absent: Reason | None = None
+
+
+class Said(StrEnum):
+    """What the mechanism answered to a request."""
+
+    ACCEPTED = "accepted"
+    """It was done."""
+    REFUSED = "refused"
+    """Nothing was tried."""
+    FAILED = "failed"
+    """It was tried and failed."""
+    LOST = "lost"
+    """No answer was seen; it may go on, or have happened."""
+
+
+class Trust(StrEnum):
+    """How far ``accepted`` can be believed without other evidence."""
+
+    FULL = "full"
+    DOUBTFUL = "doubtful"
+
+
+class Witness(StrEnum):
+    """What a second source, independent of the answer, tells of the same attempt; for instance a log."""
+
+    NONE = "none"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    MAY_GO_ON = "may-go-on"
+    """It reported a failure that may be mere loss of patience: the activation may still be completed behind it."""
+
+
+class Claim(NamedTuple):
+    """All that the mechanism let out about one request.
+
+    ``error`` is an errno or 0; ``firmware_code`` is the firmware's own name for a failure; ``log`` the lines it left
+    behind; ``hint`` what to do about it. For anything but ``accepted``, ``reason`` says why.
+    """
+
+    said: Said
+    trust: Trust = Trust.FULL
+    trust_reason: str = ""
+    witness: Witness = Witness.NONE
+    error: int = 0
+    firmware_code: str | None = None
+    reason: Reason | None = None
+    log: tuple[str, ...] = ()
+
+
+class Phase(StrEnum):
+    """Where a running request is."""
+
+    WAITING = "waiting"
+    """Another activation or clean-up is in the way; it will be tried again."""
+    RUNNING = "running"
+    """The mechanism is at work and cannot be interrupted."""
+    SETTLING = "settling"
+    """The mechanism has answered; what it reports is not yet at rest."""
+
+
+class Progress(NamedTuple):
+    """A step of a running request; ``percent`` where the mechanism tells."""
+
+    phase: Phase
+    text: str = ""
+    percent: int | None = None
+
+
+Observer = Callable[[Progress], None]
+"""Is told each step, once, from inside `Running.wait`."""
+
+
+class Running(Protocol):
+    """A request that was made of the mechanism and is on its way."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Watch it, at most so long; whether there is a claim."""
+        ...
+
+    @property
+    def touched(self) -> bool:
+        """Whether the mechanism has been asked at all, so that something may go on even if nobody watches."""
+        ...
+
+    def abandon(self) -> Claim:
+        """Stop watching. It goes on where it is; the claim is ``lost``, or ``refused`` if it was never asked."""
+        ...
+
+    @property
+    def claim(self) -> Claim:
+        """What the mechanism said; ValueError before the end."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as a provider uses it: never the wall clock."""
+
+    def now(self) -> float:
+        """Seconds on a clock that only goes forward."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Let so many seconds pass."""
+        ...
+
+
+class Provider(Protocol):
+    """One mechanism on one machine."""
+
+    @property
+    def name(self) -> str:
+        """The first half of every key; lower case."""
+        ...
+
+    def discover(self) -> Discovery:
+        """All components, read anew. `livefw.errors.TransportError` if the tree as a whole cannot be read."""
+        ...
+
+    def inspect(self, ident: str) -> Component | None:
+        """One component, read anew; None if it is not there (any more)."""
+        ...
+
+    def aliases(self, ident: str) -> Sequence[str]:
+        """Other spellings of an id that a person may use for it."""
+        ...
+
+    def activate(self, ident: str, observer: Observer) -> Running:
+        """Ask for an activation; returns at once. Never called for a component with ``reasons``."""
+        ...
+
+    def cancel(self, ident: str, observer: Observer) -> Running:
+        """Ask to abandon an activation that was begun; returns at once."""
+        ...
+
+    def diagnose(self) -> list[Finding]:
+        """What there is, why there is nothing, and what to know about this machine's version of the mechanism."""
+        ...
+
+    def replay(self, ident: str, action: str) -> str:
+        """A shell command that does ``activate`` or ``cancel`` without this tool."""
+        ...

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text that came from a firmware or a kernel, made safe to keep and safe to show.
+
+Such text may hold anything: escape sequences that rewrite a terminal, bytes that are no UTF-8, marks that turn the
+reading direction. It is kept as it came (`decode`), and escaped where a person reads it (`printable`).
+"""
+
+
+def decode(raw: bytes) -> str:
+    """Bytes as text that JSON can carry: UTF-8, and ``\\xff`` where it is not."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+def printable(text: str) -> str:
+    """The text on one line, with every character that does not simply print escaped as in a Python string.
+
+    That covers control characters, line and paragraph separators, marks that turn the reading direction, and
+    surrogates. A backslash is doubled, so that what is shown can be read back without doubt.
+    """
+    if text.isprintable() and "\\" not in text:
+        return text
+    return "".join(c if c.isprintable() and c != "\\" else _escape(c) for c in text)
+
+
+def _escape(c: str) -> str:
+    return c.encode("unicode_escape", "surrogatepass").decode("ascii") if c.isascii() or ord(c) > 0xFF else _byte(c)
+
+
+def _byte(c: str) -> str:
+    return f"\\x{ord(c):02x}"
+
+
+def width(text: str) -> int:
+    """Columns that printable text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width  # firmware names are ASCII as a rule
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """Rows of printable text in aligned columns, the first row being the heading; no trailing blanks."""
+    widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        "  ".join(cell + " " * (limit - width(cell)) for cell, limit in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+    return "\n".join(lines)
