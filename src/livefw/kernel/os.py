@@ -306,16 +306,18 @@ class Os:
 
     def _left(self, cpu: int, outcome: Exit | Held) -> None:
         """Deal with what the firmware said of a CPU, and of others that it let go on the way."""
-        if isinstance(outcome, Held):
-            if outcome.work_ns is not None:
-                self._at(self.now() + outcome.work_ns, lambda: self._left(cpu, self._conduit.complete(cpu)))
-        else:
-            self._exit(cpu, outcome)
+        self._stopped_at(cpu, outcome)
         self._collect_released()
 
     def _collect_released(self) -> None:
         for release in self._conduit.released():
-            self._exit(release.cpu, release.exit)
+            self._stopped_at(release.cpu, release.exit)
+
+    def _stopped_at(self, cpu: int, outcome: Exit | Held) -> None:
+        if not isinstance(outcome, Held):
+            self._exit(cpu, outcome)
+        elif outcome.work_ns is not None:
+            self._at(self.now() + outcome.work_ns, lambda: self._left(cpu, self._conduit.complete(cpu)))
 
     def _exit(self, cpu: int, outcome: Exit) -> None:
         task = self._in_firmware.pop(cpu)
