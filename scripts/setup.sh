@@ -3,7 +3,7 @@
 # Set-up for the Makefile, from the top of the checkout.
 #   setup.sh run PYTHON   a fresh .venv with livefw and what it needs to run
 #   setup.sh test         adds what the tests and gates need
-#   setup.sh packages     Debian packages for the tests that mount: installed as root, named otherwise
+#   setup.sh packages     Debian packages for tests that mount or compare: installed as root, named otherwise
 set -eu
 
 venv=.venv
@@ -47,15 +47,23 @@ run_tests() {
     "$venv/bin/pip" install -qq --editable '.[fuse,test]'
     "$venv/bin/pip" wheel -qq --wheel-dir "$venv/wheels" '.[fuse]'
     rm -f "$venv"/wheels/livefw-*.whl
+    "$venv/bin/pip" install -qq --editable '.[peers]' || say "without binman the tests that compare with it are skipped"
     touch "$venv/test.stamp"
 }
 
 packages() {
-    command -v fusermount3 >/dev/null && return
+    need fusermount3 fuse3 "the tests that mount"
+    need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
+    firmware=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}/fw/usr/lib/arm-trusted-firmware
+    [ -d "$firmware" ] || sh tests/image/fetch.sh >/dev/null || say "without real firmware the tests that use it are skipped"
+}
+
+need() {
+    command -v "$1" >/dev/null && return
     if can_install; then
-        install fuse3
+        install "$2"
     else
-        say "without FUSE the tests that mount are skipped; on Debian: apt-get install fuse3"
+        say "without $1 $3 are skipped; on Debian: apt-get install $2"
     fi
 }
 
