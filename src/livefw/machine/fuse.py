@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Serve a tree of attributes to the whole system: a FUSE file system spoken directly over ``/dev/fuse``.
+
+One thread takes requests. A read or write becomes work of the modelled kernel, and **the work itself sends the
+reply when it ends**: at once for a cached attribute, seconds later for a write to ``activate``. So a write that blocks
+costs no thread, and everything else goes on being served.
+
+Nodes stand for paths, not for objects: each request finds the object anew, and a directory that vanished is gone at
+the next request.
+"""
+
+import errno
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Collection, Coroutine
+from typing import Any, NamedTuple, TypeVar
+
+from livefw.kernel.os import KernelPanic
+from livefw.kernel.sysfs import PAGE_SIZE, Attribute, Directory, Node, OpenFile, Tree, fail
+from livefw.machine import fuse_abi as abi
+from livefw.machine.fuse_abi import Opcode
+from livefw.machine.host import RealRunner
+from livefw.machine.mount import mount
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_TYPE_DIRECTORY = 0o040000
+_TYPE_REGULAR = 0o100000
+_DT_DIRECTORY = 4
+_DT_REGULAR = 8
+_NAME_MAX = 255
+_GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ECONNABORTED})
+"""Errors of a reply that nobody waits for any more."""
+
+
+class Owner(NamedTuple):
+    """Who owns all files: root, or whoever mounted without being root."""
+
+    uid: int
+    gid: int
+
+
+class _Known(NamedTuple):
+    """A path that the kernel holds a reference to."""
+
+    path: str
+    inode: int
+    permanent: bool
+
+
+class _Listing(NamedTuple):
+    """Names and types of a directory at the moment of its opening."""
+
+    path: str
+    entries: list[tuple[str, int]]
+
+
+_Handler = Callable[[abi.Request], bytes | None]
+"""Returns the reply's body, or None where the reply comes later or not at all; raises OSError to refuse."""
+
+
+class Server:
+    """Answers the requests of one mount.
+
+    ``device`` is a mounted, non-blocking ``/dev/fuse``; it stays the caller's. Entries of ``permanent`` directories
+    (absolute paths that never vanish) may be kept by the kernel, which saves a round trip for each on every open.
+    """
+
+    def __init__(
+        self, tree: Tree, runner: RealRunner, *, device: int, owner: Owner, permanent: Collection[str] = ()
+    ) -> None:
+        self._tree = tree
+        self._runner = runner
+        self._device = device
+        self._owner = owner
+        self._permanent = frozenset(permanent) | {"/"}
+        self._start = int(time.time())
+        self._buffer = bytearray(abi.BUFFER_SIZE)
+        self._known: dict[int, _Known] = {abi.ROOT_ID: _Known("/", abi.ROOT_ID, permanent=True)}
+        self._ids: dict[str, int] = {"/": abi.ROOT_ID}
+        self._lookups: dict[int, int] = {abi.ROOT_ID: 1}
+        self._next_id = abi.ROOT_ID + 1
+        self._open: dict[int, OpenFile] = {}
+        self._listings: dict[int, _Listing] = {}
+        self._next_handle = 1
+        self._waiting: set[int] = set()
+        self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._handlers = self._table()
+        runner.when_dead(self._fail_waiting)
+
+    def serve(self) -> None:
+        """Answer requests until the file system is unmounted or `stop` is called."""
+        poll = select.poll()
+        poll.register(self._device, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        while self._serve_ready():
+            if any(descriptor == self._wake_read for descriptor, _ in poll.poll()):
+                break
+
+    def stop(self) -> None:
+        """Let `serve` return; from any thread."""
+        os.write(self._wake_write, b"x")
+
+    def close(self) -> None:
+        """Free what `stop` needs; once `serve` has returned and nobody will call `stop` any more."""
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _serve_ready(self) -> bool:
+        """Answer what has arrived; False when the file system is unmounted."""
+        while True:
+            try:
+                os.readv(self._device, [self._buffer])
+            except BlockingIOError:
+                return True
+            except OSError as error:
+                if error.errno == errno.ENODEV:
+                    return False
+                if error.errno not in {errno.EINTR, errno.ENOENT}:  # ENOENT: the request was taken back
+                    raise
+            else:
+                self._dispatch(abi.Request.decode(self._buffer))
+
+    def _dispatch(self, request: abi.Request) -> None:
+        handler = self._handlers.get(request.opcode)
+        try:
+            if handler is None:
+                raise fail(errno.EPERM if request.opcode in abi.REFUSED else errno.ENOSYS)
+            body = handler(request)
+        except OSError as error:
+            self._send(abi.reply(request.unique, error=error.errno or errno.EIO))
+        except KernelPanic:
+            self._send(abi.reply(request.unique, error=errno.EIO))
+        except Exception:
+            _log.exception("FUSE request %s failed", request)
+            self._send(abi.reply(request.unique, error=errno.EIO))
+        else:
+            if body is not None:
+                self._send(abi.reply(request.unique, body))
+
+    def _send(self, message: bytes) -> None:
+        try:
+            os.write(self._device, message)
+        except OSError as error:
+            if error.errno not in _GONE:
+                _log.warning("FUSE reply failed: %s", error)
+
+    def _table(self) -> dict[int, _Handler]:
+        return {
+            Opcode.INIT: self._init,
+            Opcode.LOOKUP: self._lookup,
+            Opcode.FORGET: self._forget,
+            Opcode.BATCH_FORGET: self._batch_forget,
+            Opcode.GETATTR: self._getattr,
+            Opcode.SETATTR: self._setattr,
+            Opcode.OPEN: self._open_file,
+            Opcode.READ: self._read,
+            Opcode.WRITE: self._write,
+            Opcode.RELEASE: self._release,
+            Opcode.FSYNC: self._nothing,
+            Opcode.OPENDIR: self._open_directory,
+            Opcode.READDIR: self._read_directory,
+            Opcode.RELEASEDIR: self._release_directory,
+            Opcode.STATFS: self._statfs,
+            Opcode.LISTXATTR: self._list_xattr,
+            Opcode.CREATE: self._create,
+            Opcode.MKNOD: self._create,
+            Opcode.DESTROY: self._nothing,
+        }
+
+    # Nodes.
+
+    def _init(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        major, minor, _, flags = abi.INIT_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        if major != abi.MAJOR or minor < abi.OLDEST_MINOR:
+            raise fail(errno.EPROTO)
+        return abi.init_out(minor, flags)
+
+    def _name(self, request: abi.Request) -> str:
+        raw = bytes(self._buffer[abi.IN_HEADER.size : request.length - 1])
+        if len(raw) > _NAME_MAX:
+            raise fail(errno.ENAMETOOLONG)
+        return os.fsdecode(raw)
+
+    def _lookup(self, request: abi.Request) -> bytes:
+        path = _join(self._known[request.node].path, self._name(request))
+        node = self._tree.lookup(path)
+        identifier = self._ids.get(path)
+        if identifier is None:
+            identifier = self._ids[path] = self._next_id
+            self._next_id += 1
+            self._known[identifier] = _Known(path, _inode(path), path in self._permanent)
+            self._lookups[identifier] = 0
+        self._lookups[identifier] += 1
+        known = self._known[identifier]
+        return self._attributes(known, node).entry(identifier, permanent=known.permanent)
+
+    def _forget(self, request: abi.Request) -> None:
+        (count,) = abi.FORGET_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        self._drop(request.node, count)
+
+    def _batch_forget(self, request: abi.Request) -> None:  # noqa: ARG002 - the shape of every handler
+        start = abi.IN_HEADER.size
+        count, _ = abi.BATCH_FORGET_IN.unpack_from(self._buffer, start)
+        start += abi.BATCH_FORGET_IN.size
+        for index in range(count):
+            self._drop(*abi.FORGET_ONE.unpack_from(self._buffer, start + index * abi.FORGET_ONE.size))
+
+    def _drop(self, identifier: int, count: int) -> None:
+        self._lookups[identifier] -= count
+        if self._lookups[identifier] <= 0 and identifier != abi.ROOT_ID:
+            del self._lookups[identifier]
+            del self._ids[self._known.pop(identifier).path]
+
+    def _getattr(self, request: abi.Request) -> bytes:
+        known = self._known[request.node]
+        return self._attributes(known, self._tree.lookup(known.path)).answer(permanent=known.permanent)
+
+    def _setattr(self, request: abi.Request) -> bytes:
+        """Sizes and times are taken and mean nothing (kernel, fs/kernfs/inode.c); owners do not change here."""
+        fields = abi.SETATTR_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        valid, mode = fields[0], fields[11]
+        known = self._known[request.node]
+        node = self._tree.lookup(known.path)
+        if valid & (abi.SETATTR_UID | abi.SETATTR_GID):
+            raise fail(errno.EPERM)
+        if valid & abi.SETATTR_MODE:
+            if not isinstance(node, Attribute):
+                raise fail(errno.EPERM)
+            node.mode = mode & 0o777
+        return self._attributes(known, node).answer(permanent=known.permanent)
+
+    def _attributes(self, known: _Known, node: Node) -> abi.Attributes:
+        stat = node.stat
+        kind = _TYPE_DIRECTORY if stat.directory else _TYPE_REGULAR
+        links = 2 if stat.directory else 1
+        uid, gid = self._owner
+        return abi.Attributes(known.inode, kind | stat.mode, stat.size, links, uid, gid, self._start)
+
+    def _create(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        raise fail(errno.EACCES)  # what open(O_CREAT) says in sysfs (kernel, fs/namei.c)
+
+    # Files.
+
+    def _open_file(self, request: abi.Request) -> bytes:
+        flags, _ = abi.OPEN_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        mode = flags & os.O_ACCMODE
+        file = self._tree.open(
+            self._known[request.node].path, reading=mode in {os.O_RDONLY, os.O_RDWR}, writing=mode != os.O_RDONLY
+        )
+        handle = self._handle()
+        self._open[handle] = file
+        return abi.OPEN_OUT.pack(handle, abi.OpenFlag.DIRECT_IO, 0)
+
+    def _read(self, request: abi.Request) -> None:
+        handle, offset, size, _ = abi.READ_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        self._begin(request.unique, self._open[handle].read(size, offset), bytes)
+
+    def _write(self, request: abi.Request) -> None:
+        handle, _, size, *_ = abi.WRITE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        start = abi.IN_HEADER.size + abi.WRITE_IN.size
+        data = bytes(self._buffer[start : start + size])
+        self._begin(request.unique, self._open[handle].write(data), _write_out)
+
+    def _begin(self, unique: int, work: Coroutine[Any, Any, T], encode: Callable[[T], bytes]) -> None:
+        with self._runner.lock:
+            self._waiting.add(unique)
+            self._runner.start(self._answer(unique, work, encode), name="file operation")
+
+    async def _answer(self, unique: int, work: Coroutine[Any, Any, T], encode: Callable[[T], bytes]) -> None:
+        """Send the reply at the end of the work, on whatever thread runs the kernel at that moment."""
+        try:
+            message = abi.reply(unique, encode(await work))
+        except OSError as error:
+            message = abi.reply(unique, error=error.errno or errno.EIO)
+        except Exception:
+            _log.exception("a file operation failed")
+            message = abi.reply(unique, error=errno.EIO)
+        if unique in self._waiting:
+            self._waiting.discard(unique)
+            self._send(message)
+
+    def _fail_waiting(self) -> None:
+        """The modelled kernel is dead: nothing that waits there will end, so say so instead of hanging the caller."""
+        for unique in self._waiting:
+            self._send(abi.reply(unique, error=errno.EIO))
+        self._waiting.clear()
+
+    def _release(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        (handle,) = abi.RELEASE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        self._open.pop(handle, None)
+        return b""
+
+    def _handle(self) -> int:
+        self._next_handle += 1
+        return self._next_handle
+
+    # Directories and the rest.
+
+    def _open_directory(self, request: abi.Request) -> bytes:
+        path = self._known[request.node].path
+        directory = self._tree.lookup(path)
+        if not isinstance(directory, Directory):
+            raise fail(errno.ENOTDIR)
+        entries = [(".", _DT_DIRECTORY), ("..", _DT_DIRECTORY)]
+        for name in directory.names:
+            node = directory.get(name)
+            if node is not None:
+                entries.append((name, _DT_DIRECTORY if node.stat.directory else _DT_REGULAR))
+        handle = self._handle()
+        self._listings[handle] = _Listing(path, entries)
+        return abi.OPEN_OUT.pack(handle, 0, 0)
+
+    def _read_directory(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        handle, offset, size, _ = abi.READ_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        path, entries = self._listings[handle]
+        records: list[bytes] = []
+        for index in range(offset, len(entries)):
+            name, file_type = entries[index]
+            inode = _inode(_join(path, name))
+            record = abi.dirent(inode, offset=index + 1, file_type=file_type, name=os.fsencode(name))
+            size -= len(record)
+            if size < 0:
+                break
+            records.append(record)
+        return b"".join(records)
+
+    def _release_directory(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        (handle,) = abi.RELEASE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        self._listings.pop(handle, None)
+        return b""
+
+    def _statfs(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        return abi.STATFS_OUT.pack(0, 0, 0, 0, 0, PAGE_SIZE, _NAME_MAX, PAGE_SIZE, 0)
+
+    def _list_xattr(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        """No extended attributes; asked with size 0 the reply is a number, else a list."""
+        (size,) = abi.LISTXATTR_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        return b"" if size else abi.LISTXATTR_OUT.pack(0, 0)
+
+    def _nothing(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+        return b""
+
+
+def _join(directory: str, name: str) -> str:
+    return f"/{name}" if directory == "/" else f"{directory}/{name}"
+
+
+def _inode(path: str) -> int:
+    """A number that stays with a path as long as the process lives."""
+    return hash(path) & (1 << 63) - 1 | 2
+
+
+def _write_out(count: int) -> bytes:
+    return abi.WRITE_OUT.pack(count, 0)
+
+
+class MountedTree:
+    """A tree mounted on a directory and served by a thread of its own until `close`.
+
+    Raises `livefw.machine.mount.MountError` where that cannot be done.
+    """
+
+    def __init__(self, tree: Tree, runner: RealRunner, *, directory: str, permanent: Collection[str] = ()) -> None:
+        self._mount = mount(directory)
+        self.directory = self._mount.directory
+        owner = Owner(os.geteuid(), os.getegid())
+        self._server = Server(tree, runner, device=self._mount.device, owner=owner, permanent=permanent)
+        self._thread = threading.Thread(target=self._server.serve, name="livefw-fuse", daemon=True)
+        self._thread.start()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Wait until somebody else has unmounted it; whether that has happened."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def close(self) -> None:
+        """Unmount; whoever still has a file open there, or waits in a write, meets ENOTCONN or ECONNABORTED."""
+        self._server.stop()
+        self._thread.join()
+        self._mount.close()
+        self._server.close()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mount and unmount a FUSE file system: by system call as root, by ``fusermount3`` as anybody else."""
+
+import ctypes
+import errno
+import fcntl
+import os
+import socket
+import subprocess
+from typing import NamedTuple
+
+_DEVICE = "/dev/fuse"
+_TYPE = "fuse.livefw"
+_NOSUID_NODEV = 2 | 4
+_DETACH = 2
+_HELPER = "fusermount3"
+
+
+class MountError(Exception):
+    """Mounting is not possible; ``what`` is missing and ``hint`` says how to get it."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+class Mount(NamedTuple):
+    """A mounted file system: where, and its non-blocking end of ``/dev/fuse``."""
+
+    directory: str
+    device: int
+
+    def close(self) -> None:
+        """Unmount and hang up: whoever still has a file open there meets ENOTCONN."""
+        if is_mounted(self.directory):
+            unmount(self.directory)
+        os.close(self.device)
+
+
+def mount(directory: str) -> Mount:
+    """Mount on an existing, empty directory. `MountError` if this machine or this user cannot, or it is not empty."""
+    directory = os.path.realpath(directory)
+    if is_mounted(directory):
+        raise MountError(f"{directory} is a mount point already", "name another directory, or stop the machine there")
+    try:
+        if os.listdir(directory):
+            raise MountError(f"{directory} is not empty", "mounting would hide what is in it: name another directory")
+    except OSError as error:
+        raise MountError(f"{directory}: {error.strerror}", "name a directory that can be used") from error
+    device = _mount_as_root(directory) if os.geteuid() == 0 else _mount_by_helper(directory)
+    os.set_blocking(device, False)
+    return Mount(directory, device)
+
+
+def unmount(directory: str) -> None:
+    """Take the mount out of the tree at once, also when it is busy or its server is dead; `MountError` if refused."""
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.umount2(os.fsencode(directory), _DETACH) != 0:
+            code = ctypes.get_errno()
+            raise MountError(f"cannot unmount {directory}: {os.strerror(code)}", f"try: umount --lazy {directory}")
+        return
+    done = subprocess.run([_HELPER, "-u", "-z", "--", directory], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise MountError(f"cannot unmount {directory}: {done.stderr.strip()}", f"try: {_HELPER} -uz {directory}")
+
+
+def is_mounted(directory: str) -> bool:
+    """Whether a file system of ours is mounted exactly there, alive or dead."""
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            fields = line.split()
+            kind = fields[fields.index("-") + 1]
+            if kind == _TYPE and _unescape(fields[4]) == directory:
+                return True
+    return False
+
+
+def remove_dead(directory: str) -> bool:
+    """Unmount a file system of ours whose server died; whether there was one. Anything alive stays."""
+    directory = os.path.abspath(directory)
+    try:
+        os.stat(directory)
+    except OSError as error:
+        if error.errno == errno.ENOTCONN and is_mounted(directory):
+            unmount(directory)
+            return True
+    return False
+
+
+def _unescape(field: str) -> str:
+    """Space, tab, newline and backslash are octal in mountinfo (kernel, fs/proc_namespace.c)."""
+    for code in ("040", "011", "012", "134"):
+        field = field.replace(f"\\{code}", chr(int(code, 8)))
+    return field
+
+
+def _options(device: int | None) -> str:
+    own = [] if device is None else [f"fd={device}", "rootmode=40000", "user_id=0", "group_id=0", "allow_other"]
+    return ",".join([*own, "default_permissions"])
+
+
+def _mount_as_root(directory: str) -> int:
+    try:
+        device = os.open(_DEVICE, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise _explain_device(error) from error
+    libc = ctypes.CDLL(None, use_errno=True)
+    arguments = (b"livefw", os.fsencode(directory), _TYPE.encode(), _NOSUID_NODEV, _options(device).encode())
+    if libc.mount(*arguments) != 0:
+        code = ctypes.get_errno()
+        os.close(device)
+        if code in {errno.EPERM, errno.EACCES}:
+            raise MountError("mounting is not permitted here", "a container needs the capability CAP_SYS_ADMIN for it")
+        raise MountError(f"cannot mount on {directory}: {os.strerror(code)}", "see the kernel log")
+    return device
+
+
+def _explain_device(error: OSError) -> MountError:
+    if error.errno in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
+        return MountError(
+            f"{_DEVICE}: {error.strerror}: this kernel has no FUSE, or this container has no such device",
+            "load it with `modprobe fuse`; for a container pass the device (--device /dev/fuse)",
+        )
+    return MountError(f"{_DEVICE}: {error.strerror}", f"reading and writing {_DEVICE} must be allowed for you")
+
+
+def _mount_by_helper(directory: str) -> int:
+    """``fusermount3`` mounts on behalf of a user and passes the open device through a socket."""
+    if not os.path.exists(_DEVICE):
+        raise _explain_device(OSError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    with ours, theirs:
+        options = f"{_options(None)},subtype=livefw,fsname=livefw"
+        try:
+            done = subprocess.run(
+                [_HELPER, "-o", options, "--", directory],
+                env={**os.environ, "_FUSE_COMMFD": str(theirs.fileno())},
+                pass_fds=(theirs.fileno(),),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise MountError(f"{_HELPER} is not installed", "install it (Debian: apt install fuse3)") from error
+        if done.returncode != 0:
+            raise MountError(f"{_HELPER}: {done.stderr.strip()}", "see its message; root needs no helper")
+        ours.settimeout(0)
+        _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
+    if not descriptors:
+        raise MountError(f"{_HELPER} passed no device", "root needs no helper")
+    fcntl.fcntl(descriptors[0], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    return descriptors[0]
