@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers and small texts of the driver: error names, C's integers, kernel booleans."""
+
+import errno
+
+from livefw.abi.lfa import Status
+from livefw.abi.smccc import WORD, signed32
+from livefw.kernel.sysfs import fail
+
+TIMED_OUT = 32
+CALL_AGAIN = 33
+"""Results that the driver uses inside, beside the firmware's (v2 on). Firmware that returns -33 is called again."""
+
+_OUT_OF_BOUNDS = "(efault)"
+"""What stands for a name read past the end of the table.
+
+There the kernel follows whatever word lies behind the table. It may oops; this is what printk shows when the word is a
+small number, and the one outcome that a model can survive.
+"""
+
+
+def c_int(word: int) -> int:
+    """What is left of a 64-bit register in an ``int``."""
+    return signed32(word)
+
+
+def error_name(word: int, *, checked: bool) -> str:
+    """The name that the driver logs for x0, or for one of its own negative results.
+
+    Where the table is ``checked`` (v2 on), positive numbers show as success and what has no name as a device error; a
+    time-out does too, because it is compared with its opposite sign.
+    """
+    if not checked:
+        index = -word & WORD
+        return _name(index) if index < len(Status) else _OUT_OF_BOUNDS
+    number = c_int(word)
+    if number > 0:
+        return _name(Status.SUCCESS)
+    return _name(-number) if -number < len(Status) else _name(-Status.DEVICE_ERROR)
+
+
+def _name(index: int) -> str:
+    return f"LFA_{Status(-index).name}"
+
+
+def parse_bool(text: bytes) -> bool:
+    """``kstrtobool`` as in Linux 6.14 and later, where every version of this driver lives; EINVAL if it is not one.
+
+    Only the first character counts, or the first two of "on" and "off" (kernel, lib/kstrtox.c).
+    """
+    start = text[:2].lower()
+    if start[:1] in (b"y", b"t", b"1", b"e") or start == b"on":
+        return True
+    if start[:1] in (b"n", b"f", b"0", b"d") or start == b"of":
+        return False
+    raise fail(errno.EINVAL)
