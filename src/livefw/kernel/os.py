@@ -196,7 +196,7 @@ class Os:
             return
         self._fire_timers()
         self._start_waiting()
-        while (turn := self._take_ready()) is not None:
+        while self.panic is None and (turn := self._take_ready()) is not None:
             self._resume(*turn)
             self._start_waiting()
 
@@ -292,7 +292,8 @@ class Os:
             return await _ask(_Smc(registers, cpu))  # type: ignore[no-any-return]
 
         error = await stop.function(cpu, smc)
-        stop.error = stop.error or error
+        if error:  # whoever is last to fail decides, as in the kernel (kernel/stop_machine.c)
+            stop.error = error
         stop.running.discard(cpu)
 
     def _finished(self, task: Task[Any]) -> None:
@@ -322,6 +323,8 @@ class Os:
     def _exit(self, cpu: int, outcome: Exit) -> None:
         task = self._in_firmware.pop(cpu)
         if isinstance(outcome, Restart):
+            if self.panic is not None:
+                return
             # No Linux driver version asks for a reset, so none has an entry point to survive one.
             self.panic = f"CPU {cpu} was reset to {outcome.entry_point:#x}, where no kernel is"
             self.log.write(Level.EMERG, f"Kernel panic - not syncing: {self.panic}")
