@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How things look in JSON (schema ``livefw/1``): fields may be added, none is ever renamed or removed."""
+
+from typing import Any
+
+from livefw.errors import AmbiguousComponent, LivefwError, kind_of
+from livefw.providers.base import Component, Reason
+
+
+def component(item: Component, *, details: bool = False) -> dict[str, Any]:
+    """A component; ``details`` adds the mechanism's own fields as they were read."""
+    document: dict[str, Any] = {
+        "key": item.key,
+        "provider": item.provider,
+        "id": item.id,
+        "name": item.name,
+        "current_version": item.current_version and item.current_version.text,
+        "pending": item.pending,
+        "pending_version": item.pending_version and item.pending_version.text,
+        "activatable": not item.reasons,
+        "cost": {"rendezvous": item.cost.rendezvous, "resets_cpu": item.cost.resets_cpu},
+        "settings": dict(item.settings),
+        "reasons": [reason(row) for row in item.reasons],
+        "notes": [reason(row) for row in item.notes],
+    }
+    if details:
+        document["details"] = dict(item.details)
+    return document
+
+
+def reason(row: Reason) -> dict[str, str]:
+    """A reason or a note."""
+    return {"code": row.code, "text": row.text, "hint": row.hint}
+
+
+def error(caught: BaseException) -> dict[str, Any]:
+    """An error; what livefw did not foresee is named by its type alone."""
+    kind = kind_of(caught)
+    document: dict[str, Any] = {"kind": kind.name, "exit_code": int(kind.exit_code)}
+    if not isinstance(caught, LivefwError):
+        return document | {"message": f"unexpected {type(caught).__name__}: {caught}"}
+    document["message"] = caught.message
+    for field in ("hint", "mechanism", "component", "phase", "firmware_code", "errno", "replay"):
+        if value := getattr(caught, field):
+            document[field] = value
+    if isinstance(caught, AmbiguousComponent):
+        document["candidates"] = list(caught.candidates)
+    return document

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a verb has to work with: the machine it looks at, and the one way to answer."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from livefw.errors import TransportError, UsageError
+from livefw.providers.base import Provider
+from livefw.providers.files import Files, HostFiles
+from livefw.providers.registry import providers
+
+SCHEMA = "livefw/1"
+
+
+class Session:
+    """One run of the command."""
+
+    def __init__(self, *, root: str, json: bool, debug: bool) -> None:
+        self.root = root
+        self.json = json
+        self.debug = debug
+
+    def files(self) -> Files:
+        """The machine's files; `UsageError` if the root is no directory."""
+        try:
+            files: Files = HostFiles(self.root)
+        except OSError as error:
+            raise UsageError(f"--root {self.root}: {os.strerror(error.errno or 0)}", errno=error.errno) from error
+        if self.debug:
+            from livefw.cli.trace import TracedFiles  # rarely wanted
+
+            files = TracedFiles(files, self.say)
+        return files
+
+    def providers(self) -> tuple[Provider, ...]:
+        """Every mechanism of the machine."""
+        return providers(self.files())
+
+    def answer(self, text: Callable[[], str], document: Callable[[], dict[str, Any]]) -> None:
+        """Print the one answer of this run: text for a person, or one JSON document."""
+        if self.json:
+            put(sys.stdout, to_json({"schema": SCHEMA} | document()))
+        else:
+            put(sys.stdout, text())
+
+    def say(self, line: str) -> None:
+        """Tell a person something beside the answer."""
+        put(sys.stderr, line)
+
+
+def put(stream: Any, text: str) -> None:
+    """Write lines at once.
+
+    A reader that went away is not an error: what was done was done, and the exit code still tells it. `TransportError`
+    if the text cannot be written for another reason, such as a full disk.
+    """
+    if stream is None or not text:
+        return
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        # What is left in the buffer has to go somewhere, or the interpreter complains when it ends.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except UnicodeEncodeError:
+        put(stream, text.encode("ascii", "backslashreplace").decode("ascii"))
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+        raise TransportError(f"the output cannot be written: {os.strerror(error.errno or 0)}") from error
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """JSON in ASCII without a raw control character, so that it may be looked at on a terminal."""
+    from json import dumps  # not needed for text
+
+    # DEL is the one control character that JSON does not escape.
+    return dumps(document, indent=2).replace("\x7f", "\\u007f")

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``--debug``: every file operation on standard error, in words that can be replayed by hand."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from livefw.providers.files import Files, Write
+from livefw.text import decode, printable
+
+T = TypeVar("T")
+
+
+class TracedFiles:
+    """The same files, telling what is done with them."""
+
+    def __init__(self, files: Files, say: Callable[[str], None]) -> None:
+        self._files = files
+        self._say = say
+
+    def names(self, path: str) -> list[str]:
+        """See `Files`."""
+        return self._told(f"ls {path}", lambda: self._files.names(path), lambda names: f"{len(names)} names")
+
+    def read(self, path: str, limit: int = 4096) -> bytes:
+        """See `Files`."""
+        return self._told(f"cat {path}", lambda: self._files.read(path, limit), decode)
+
+    def exists(self, path: str) -> bool:
+        """See `Files`."""
+        return self._told(f"test -e {path}", lambda: self._files.exists(path), str)
+
+    def records(self, path: str) -> list[bytes]:
+        """See `Files`."""
+        return self._told(f"cat {path}", lambda: self._files.records(path), lambda records: f"{len(records)} records")
+
+    def start_write(self, path: str, data: bytes) -> Write:
+        """See `Files`."""
+        command = f"printf '{printable(decode(data))}' > {path}"
+        return self._told(command, lambda: self._files.start_write(path, data), lambda _: "started")
+
+    def _told(self, command: str, work: Callable[[], T], summary: Callable[[T], str]) -> T:
+        try:
+            result = work()
+        except OSError as error:
+            self._say(f"+ {printable(command)}  # {error.strerror}")
+            raise
+        self._say(f"+ {printable(command)}  # {printable(summary(result))}")
+        return result

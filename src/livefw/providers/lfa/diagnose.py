@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why there is nothing here, or which driver this looks like and what to know about it. Reads only."""
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Iterator
+
+from livefw.providers.base import Clock, Finding, Reason, Severity, Trust
+from livefw.providers.files import Files
+from livefw.providers.lfa import drivers, log, tree
+from livefw.text import decode
+
+_INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
+_MODULE = "lfa_fw"
+_SAMPLE = 64
+"""Directories that are read to guess the driver's version; the first already tells nearly all."""
+
+
+def diagnose(files: Files, clock: Clock) -> list[Finding]:
+    """All findings, the most important first."""
+    guids: list[str] = []
+    unreadable: int | None = None
+    try:
+        guids = sorted(name for name in files.names(tree.ROOT) if tree.is_guid(name))
+    except OSError as error:
+        unreadable = None if error.errno in tree.GONE else error.errno or errno.EIO
+    if unreadable is not None:
+        found = [Finding(_ERROR, "tree-unreadable", *tree.unreadable(tree.ROOT, unreadable)[1:])]
+    elif guids:
+        found = [Finding(_INFO, "components", f"{tree.ROOT} lists {len(guids)} component(s)")]
+        found += _driver(files, clock, guids)
+    else:
+        found = list(_why_nothing(files))
+    found += _notifier(files)
+    found += _rights(files)
+    return found
+
+
+def _driver(files: Files, clock: Clock, guids: list[str]) -> Iterator[Finding]:
+    patience = tree.Patience(clock)
+    entries = [entry for guid in guids[:_SAMPLE] if (entry := tree.read_entry(files, guid, patience))]
+    yield from _guessed(drivers.guess(_evidence(files, entries)), entries)
+    automatic = sum(bool(entry.flag("auto_activate")) for entry in entries)
+    if automatic:
+        text = f"{automatic} component(s) will be activated by the kernel when the platform says so"
+        yield Finding(_WARNING, "auto-activate", text, "echo 0 > auto_activate takes that right back")
+
+
+def _evidence(files: Files, entries: list[tree.Entry]) -> drivers.Evidence:
+    attributes = frozenset[str]().union(*(entry.names for entry in entries))
+    naming = (
+        drivers.naming(entry.texts["name"], entry.guid)
+        for entry in entries
+        if "name" in entry.texts and log.is_unnamed(entry.guid)
+    )
+    return drivers.Evidence(attributes, frozenset(naming), _device(files))
+
+
+def _guessed(candidates: tuple[drivers.Driver, ...], entries: list[tree.Entry]) -> Iterator[Finding]:
+    if not candidates:
+        names = ", ".join(sorted(frozenset[str]().union(*(entry.names for entry in entries))))
+        yield Finding(_WARNING, "driver-unknown", f"this looks like no known version of the driver; it offers: {names}")
+        return
+    which = " or ".join(f"{driver.name} ({driver.title})" for driver in candidates)
+    yield Finding(_INFO, "driver-version", f"the driver looks like {which}")
+    trust, why = drivers.trust(candidates)
+    if trust is Trust.DOUBTFUL:
+        yield Finding(_WARNING, "driver-trust", why, "livefw compares the state before and after, and reads the log")
+    for bug, certain in _bugs(candidates):
+        yield Finding(_WARNING, bug.code, bug.text if certain else f"possibly: {bug.text}", bug.hint)
+
+
+def _bugs(candidates: Iterable[drivers.Driver]) -> list[tuple[Reason, bool]]:
+    """Every bug of the candidates, and whether all of them have it; the certain ones first."""
+    lists = [driver.bugs for driver in candidates]
+    every = dict.fromkeys(bug for bugs in lists for bug in bugs)
+    return sorted(((bug, all(bug in bugs for bugs in lists)) for bug in every), key=lambda row: not row[1])
+
+
+_DEVICES = (
+    ("/sys/bus/arm_smccc/devices", re.compile(r"arm-smccc-lfa-.*"), drivers.Device.SMCCC_BUS),
+    ("/sys/bus/faux/devices", re.compile(r".*lfa.*", re.IGNORECASE), drivers.Device.FAUX),
+    ("/sys/bus/platform/drivers", re.compile(r"ARM_LFA"), drivers.Device.PLATFORM),
+)
+
+
+def _device(files: Files) -> drivers.Device | None:
+    """How the driver is bound; None where the tree does not show any bus at all."""
+    for directory, pattern, device in _DEVICES:
+        if any(pattern.fullmatch(name) for name in _names(files, directory)):
+            return device
+    return drivers.Device.NONE if _names(files, "/sys/bus") else None
+
+
+def _why_nothing(files: Files) -> Iterator[Finding]:
+    """The chain from the processor up to the inventory; the first link that is missing explains the rest."""
+    yield Finding(_INFO, "no-component", f"{tree.ROOT} is missing or lists no component")
+    machine = _line(files, "/proc/sys/kernel/arch")
+    if machine and machine != "aarch64":
+        yield Finding(_ERROR, "not-arm64", f"this machine is {machine}; LFA exists on 64-bit Arm only")
+        return
+    said = "\n".join(log_texts(files))
+    if "no firmware agent found" in said:
+        hint = "ask the vendor for firmware with LFA (TF-A: LFA_SUPPORT=1)"
+        yield Finding(_ERROR, "no-agent", "the driver found no LFA agent in the firmware", hint)
+    elif "Error getting number of LFA components" in said:
+        yield Finding(_ERROR, "no-inventory", "the firmware's LFA agent did not say how many components it has")
+    elif "irmware Activation: detected" in said or "(LFA): detected" in said:
+        yield Finding(_ERROR, "empty-inventory", "there is an LFA agent, and it lists no component")
+    else:
+        yield from _why_no_driver(files)
+    if guest := _guest(files):
+        hint = "live firmware activation belongs to the host"
+        yield Finding(_WARNING, "guest", f"this is a guest ({guest}); firmware calls do not reach the machine", hint)
+
+
+def _why_no_driver(files: Files) -> Iterator[Finding]:
+    release = _line(files, "/proc/sys/kernel/osrelease")
+    if files.exists(f"/sys/module/{_MODULE}"):
+        text = "the driver is loaded and shows nothing: no LFA agent, or an empty inventory"
+        yield Finding(_ERROR, "no-agent", text, "dmesg | grep 'Arm LFA'")
+        return
+    where = _module(files, release)
+    if where == "module":
+        text = "the driver is a module and is not loaded; one version of it does not load by itself"
+        yield Finding(_ERROR, "driver-not-loaded", text, f"modprobe {_MODULE}")
+    elif where == "builtin":
+        text = "the kernel has the driver and shows nothing: no LFA agent, or an empty inventory"
+        yield Finding(_ERROR, "no-agent", text, "dmesg | grep 'Arm LFA'")
+    else:
+        known = f"kernel {release} has no LFA driver" if where == "absent" else "no LFA driver can be seen"
+        hint = (
+            "no mainline kernel had it by August 2026; NVIDIA's from 6.17 on and openSUSE's carry it (CONFIG_ARM_LFA)"
+        )
+        yield Finding(_ERROR, "no-driver", known, hint)
+
+
+def _module(files: Files, release: str) -> str:
+    """``builtin``, ``module``, ``absent``, or ``unknown`` without lists of modules."""
+    seen = "unknown"
+    if not re.fullmatch(r"[\w.+~-]+", release) or release in (".", ".."):
+        return seen
+    for parent in ("/usr/lib/modules", "/lib/modules"):
+        for name, answer in (("modules.builtin", "builtin"), ("modules.dep", "module")):
+            try:
+                text = files.read(f"{parent}/{release}/{name}", 1 << 24)
+            except OSError:
+                continue
+            if re.search(rb"/lfa_fw\.ko", text):
+                return answer
+            seen = "absent"
+    return seen
+
+
+def _guest(files: Files) -> str:
+    """The hypervisor's name, as far as the machine says that it is virtual."""
+    if kind := _line(files, "/sys/hypervisor/type"):
+        return kind
+    for name in ("sys_vendor", "product_name"):
+        text = _line(files, f"/sys/devices/virtual/dmi/id/{name}")
+        if re.search(r"QEMU|KVM|VMware|Xen|Virtual Machine|VirtualBox|Amazon EC2|Google Compute Engine", text):
+            return text
+    return _line(files, "/sys/firmware/devicetree/base/hypervisor/compatible").rstrip("\0")
+
+
+def _notifier(files: Files) -> Iterator[Finding]:
+    found = sorted(n for n in _names(files, "/sys/bus/acpi/devices") if n.startswith(("ARML0003", "ARMHF000")))
+    if any(name.startswith("ARML0003") for name in found):
+        yield Finding(_INFO, "notifier", f"ACPI describes an LFA notification device: {', '.join(found)}")
+    elif found:
+        text = f"ACPI describes an obsolete LFA device of an early draft: {', '.join(found)}"
+        yield Finding(_WARNING, "notifier-obsolete", text, "a firmware update may bring the current one, ARML0003")
+
+
+def _rights(files: Files) -> Iterator[Finding]:
+    try:
+        files.records(log.KMSG)
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, str(error.errno))
+        text = f"{log.KMSG} cannot be read ({name}): the firmware's own error codes are only there"
+        yield Finding(_WARNING, "no-kernel-log", text, "run it as root")
+    if os.geteuid() != 0:
+        yield Finding(_WARNING, "not-root", "only root can activate and cancel", "run it as root")
+
+
+def log_texts(files: Files) -> list[str]:
+    """The driver's lines in the kernel log; none if it cannot be read."""
+    return [record.text for record in log.since(files, -1) if record.facility == 0 and log.is_driver(record.text)]
+
+
+def _names(files: Files, directory: str) -> list[str]:
+    try:
+        return files.names(directory)
+    except OSError:
+        return []
+
+
+def _line(files: Files, path: str) -> str:
+    try:
+        return decode(files.read(path)).strip()
+    except OSError:
+        return ""

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Linux LFA driver's versions, as far as they can be told apart from outside, and what that means.
+
+The driver exports no version. What it does export differs: which attributes there are, what ``name`` says for a GUID
+that it does not know, and by what kind of device it is bound (postings of the driver from June 2025 to July 2026, and
+NVIDIA's kernels). Often several versions fit; then the worst of them has to be assumed.
+"""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.providers.base import Reason, Trust
+
+_FIRST = frozenset(
+    {"name", "activation_capable", "activation_pending", "may_reset_cpu", "cpu_rendezvous", "activate", "cancel"}
+)
+_SECOND = _FIRST | {"force_cpu_rendezvous"}
+_WITH_VERSIONS = _SECOND | {"current_version", "pending_version"}
+ATTRIBUTES = _WITH_VERSIONS | {"auto_activate"}
+"""Every attribute of any version: 7, 8, 10 or 11 of them exist."""
+
+
+class Naming(StrEnum):
+    """What ``name`` holds for a GUID that the driver does not know."""
+
+    PLACEHOLDER = "placeholder"
+    EMPTY = "empty"
+    GUID = "guid"
+    ANYTHING = "anything"
+    """Whatever lies on the stack."""
+
+
+class Device(StrEnum):
+    """How the driver appears in the device model."""
+
+    NONE = "none"
+    PLATFORM = "platform"
+    FAUX = "faux"
+    SMCCC_BUS = "smccc-bus"
+
+
+class Driver(NamedTuple):
+    """One version of the driver.
+
+    ``budget`` is the number of seconds after which it gives up by itself (PRIME and ACTIVATE together; single calls
+    into the firmware come on top), None if it never does. ``trust`` is that of a write that succeeded.
+    """
+
+    name: str
+    title: str
+    attributes: frozenset[str]
+    naming: Naming
+    device: Device
+    trust: Trust
+    budget: int | None
+    bugs: tuple[Reason, ...]
+
+
+_FALSE_SUCCESS = Reason(
+    "false-success",
+    "a failed activation is reported as a success if the automatic cancel works",
+    "believe the kernel log and the versions, not the write",
+)
+_PENDING_VERSION = Reason("pending-version-garbage", "pending_version may show uninitialised memory")
+_NO_LIMIT = Reason("no-time-limit", "an activation that the firmware never finishes is never given up")
+_STOPPED_LOOP = Reason("loops-while-stopped", "all CPUs stay stopped while the firmware asks to be called again")
+_NOT_SERIALISED = Reason(
+    "not-serialised", "two activations at the same time disturb each other", "use one tool only, one at a time"
+)
+_BUSY_FINAL = Reason("busy-is-final", "firmware that is busy for a moment fails the activation", "try again")
+_EMPTY_NAME = Reason("empty-name", "name is empty for a component that the driver does not know")
+_NOT_LOADED = Reason("not-auto-loaded", "built as a module, it is not loaded by itself", "modprobe lfa_fw")
+_STALE_LIST = Reason("stale-inventory", "the list of components is not read again after an activation")
+_CALL_AGAIN = Reason("call-again-broken", "firmware that works in several steps fails: the second step is a wrong call")
+_ACTIVATES_ALL = Reason("activates-unasked", "every notification of the platform activates all that is pending")
+_LOOPS = Reason(
+    "auto-activate-loops",
+    "with auto_activate and firmware whose pending flag never clears, one notification activates for ever",
+    "keep auto_activate at 0",
+)
+_NAME_GARBAGE = Reason("name-garbage", "name shows whatever lies on the stack")
+
+DRIVERS = (
+    Driver(
+        "rfc1", "first posting, June 2025", _FIRST, Naming.PLACEHOLDER, Device.NONE, Trust.FULL, None,
+        (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST),
+    ),
+    Driver(
+        "rfc2", "second posting, September 2025", _SECOND, Naming.PLACEHOLDER, Device.NONE, Trust.FULL, None,
+        (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST),
+    ),
+    Driver(
+        "v1", "version 1, January 2026", _WITH_VERSIONS, Naming.PLACEHOLDER, Device.NONE, Trust.DOUBTFUL, None,
+        (_FALSE_SUCCESS, _PENDING_VERSION, _NO_LIMIT, _STOPPED_LOOP, _CALL_AGAIN, _BUSY_FINAL),
+    ),
+    Driver(
+        "nv1", "NVIDIA 6.17 and 6.18, February 2026", _WITH_VERSIONS, Naming.ANYTHING, Device.PLATFORM, Trust.DOUBTFUL,
+        50, (_FALSE_SUCCESS, _PENDING_VERSION, _NAME_GARBAGE, _ACTIVATES_ALL, _STOPPED_LOOP, _BUSY_FINAL),
+    ),
+    Driver(
+        "v2", "version 2, March 2026", ATTRIBUTES, Naming.EMPTY, Device.FAUX, Trust.FULL, 40,
+        (_NOT_SERIALISED, _EMPTY_NAME, _NOT_LOADED, _BUSY_FINAL, _LOOPS),
+    ),
+    Driver(
+        "v3", "version 3, July 2026", ATTRIBUTES, Naming.EMPTY, Device.SMCCC_BUS, Trust.FULL, 40,
+        (_NOT_SERIALISED, _EMPTY_NAME, _LOOPS),
+    ),
+    Driver(
+        "nv3", "NVIDIA 7.0, July 2026", ATTRIBUTES, Naming.GUID, Device.SMCCC_BUS, Trust.FULL, 40, (_LOOPS,),
+    ),
+)  # fmt: skip
+
+
+class Evidence(NamedTuple):
+    """What was seen: names in a component's directory, how unknown components are named, and the device if known."""
+
+    attributes: frozenset[str]
+    naming: frozenset[Naming] = frozenset()
+    device: Device | None = None
+
+
+def guess(evidence: Evidence) -> tuple[Driver, ...]:
+    """The versions that fit what was seen; none if it looks like no version that is known."""
+    return tuple(driver for driver in DRIVERS if _fits(driver, evidence))
+
+
+def _fits(driver: Driver, evidence: Evidence) -> bool:
+    # A file that no known version has may come from a later one, and does not make it less like its forebears.
+    if evidence.attributes & ATTRIBUTES != driver.attributes:
+        return False
+    if evidence.device not in (None, driver.device):
+        return False
+    return driver.naming is Naming.ANYTHING or evidence.naming <= {driver.naming}
+
+
+def naming(text: str, guid: str) -> Naming:
+    """How a component was named that no table knows."""
+    by_text = {"": Naming.EMPTY, "(unknown)": Naming.PLACEHOLDER, guid: Naming.GUID}
+    return by_text.get(text, Naming.ANYTHING)
+
+
+def trust(candidates: Iterable[Driver]) -> tuple[Trust, str]:
+    """How far a successful write can be believed, and why not."""
+    found = tuple(candidates)
+    doubted = [driver.name for driver in found if driver.trust is Trust.DOUBTFUL]
+    if doubted:
+        return Trust.DOUBTFUL, f"this looks like driver {' or '.join(doubted)}: {_FALSE_SUCCESS.text}"
+    if not found:
+        return Trust.DOUBTFUL, "this looks like no known version of the driver"
+    return Trust.FULL, ""
+
+
+_MARGIN = 3
+_WITHOUT_BUDGET = 600.0
+
+
+def patience(candidates: Iterable[Driver]) -> float:
+    """Seconds to watch a write before giving up on it.
+
+    Three times what the slowest driver allows itself, because it looks at its limit only between calls into the
+    firmware. Where the driver has no limit, ten minutes: by then a person is wanted.
+    """
+    budgets = [driver.budget for driver in candidates]
+    known = [budget for budget in budgets if budget is not None]
+    return _MARGIN * max(known) if known and len(known) == len(budgets) else _WITHOUT_BUDGET

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the driver writes to the kernel log: the only place where a firmware's own code can be had.
+
+Records are read from ``/dev/kmsg`` (kernel, ``Documentation/ABI/testing/dev-kmsg``) twice, before a request to find
+the newest, and after it: what is new, comes from the kernel itself and is about the component, bears witness.
+"""
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.abi.guid import BL31, BL33, BY_GUID, RMM, Guid
+from livefw.providers.base import Witness
+from livefw.providers.files import Files
+from livefw.text import decode
+
+KMSG = "/dev/kmsg"
+_PREFIX = "Arm LFA: "
+
+
+class Record(NamedTuple):
+    """A line of the kernel log; ``facility`` 0 is the kernel, all else was written from user space."""
+
+    sequence: int
+    facility: int
+    text: str
+
+
+def cursor(files: Files) -> int | None:
+    """Sequence number of the newest record, -1 if there is none; None if the log cannot be read."""
+    try:
+        lines = _lines(files)
+    except OSError:
+        return None
+    return next((record.sequence for line in reversed(lines) if (record := parse(line))), -1)
+
+
+def since(files: Files, position: int) -> list[Record]:
+    """Records after this sequence number, oldest first; none if the log cannot be read any more."""
+    try:
+        lines = _lines(files)
+    except OSError:
+        return []
+    fresh: list[Record] = []
+    for line in reversed(lines):
+        record = parse(line)
+        if record and record.sequence <= position:
+            break
+        if record:
+            fresh.append(record)
+    return fresh[::-1]
+
+
+def _lines(files: Files) -> list[bytes]:
+    return b"".join(files.records(KMSG)).split(b"\n")
+
+
+def parse(line: bytes) -> Record | None:
+    """``PRIORITY,SEQUENCE,MICROSECONDS,FLAGS...;TEXT``; None for anything else, such as a line of a dictionary."""
+    prefix, semicolon, text = line.partition(b";")
+    fields = prefix.split(b",")
+    if not semicolon or len(fields) < 3 or not all(field.isdigit() and len(field) < 20 for field in fields[:2]):
+        return None
+    unescaped = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text)
+    return Record(int(fields[1]), int(fields[0]) >> 3, decode(unescaped))
+
+
+class Tells(StrEnum):
+    """What a line of the driver tells."""
+
+    PRIME_FAILED = "prime failed"
+    ACTIVATE_FAILED = "activate failed"
+    SUCCEEDED = "succeeded"
+    CANCELLED = "cancelled"
+    NOT_CANCELLED = "not cancelled"
+    RESETS_CPU = "resets cpu"
+
+
+LINES: tuple[tuple[str, Tells], ...] = (
+    # first posting to v1 and NVIDIA's of it, then v2 and later
+    (r"LFA_PRIME for image (?P<name>.*) failed: (?P<code>.*)", Tells.PRIME_FAILED),
+    (r"Firmware prime failed: (?P<code>.*)", Tells.PRIME_FAILED),
+    (r"(?:LFA_)?ACTIVATE for image (?P<name>.*) failed: (?P<code>.*)", Tells.ACTIVATE_FAILED),
+    (r"Firmware activation succeeded", Tells.SUCCEEDED),
+    (r"(?P<name>.*): successfully activated", Tells.SUCCEEDED),
+    (r"Activation cancelled for image (?P<name>.*)", Tells.CANCELLED),
+    (r"Activation not cancelled for image (?P<name>.*): (?P<code>.*)", Tells.NOT_CANCELLED),
+    (r"Firmware activation could not be cancelled: (?P<code>.*)", Tells.NOT_CANCELLED),
+    (r"CPU reset not supported by kernel driver", Tells.RESETS_CPU),
+)
+"""The lines that bear on one request, after the driver's prefix (Linux, ``drivers/firmware/smccc/lfa_fw.c``)."""
+
+
+class Line(NamedTuple):
+    """One of `LINES`; ``name`` and ``code`` where the line has them, the code without its ``LFA_``."""
+
+    tells: Tells
+    text: str
+    name: str | None = None
+    code: str | None = None
+
+
+def recognise(text: str) -> Line | None:
+    """The meaning of a line; None if it has none for us."""
+    if not text.startswith(_PREFIX):
+        return None
+    rest = text.removeprefix(_PREFIX).strip()
+    for pattern, tells in LINES:
+        if match := re.fullmatch(pattern, rest, re.DOTALL):
+            groups = match.groupdict()
+            code = groups.get("code")
+            return Line(tells, rest, groups.get("name"), code.strip().removeprefix("LFA_") if code else None)
+    return None
+
+
+class Testimony(NamedTuple):
+    """What the log says about one request: the witness, the firmware's code, and the driver's lines as they stand."""
+
+    witness: Witness = Witness.NONE
+    code: str | None = None
+    lines: tuple[str, ...] = ()
+    tells: frozenset[Tells] = frozenset()
+
+
+_LATE = frozenset({"DEVICE_ERROR", "TIMED_OUT"})
+"""Codes behind which may stand the driver's own time limit: v2 and later print it as LFA_DEVICE_ERROR."""
+
+
+def testimony(fresh: list[Record], position: int, guid: str) -> Testimony:
+    """What the records after ``position`` say about this component."""
+    complete = position < 0 or not fresh or fresh[0].sequence == position + 1
+    lines = tuple(record.text for record in fresh if record.facility == 0 and record.text.startswith(_PREFIX))
+    ours = [line for text in lines if (line := recognise(text)) and is_about(line.name, guid)]
+    tells = frozenset(line.tells for line in ours)
+    failed = [line for line in ours if line.tells in (Tells.PRIME_FAILED, Tells.ACTIVATE_FAILED)]
+    if failed:
+        last = failed[-1]
+        late = last.tells is Tells.ACTIVATE_FAILED and last.code in _LATE
+        return Testimony(Witness.MAY_GO_ON if late else Witness.FAILED, last.code, lines, tells)
+    if Tells.SUCCEEDED in tells and complete:
+        # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
+        return Testimony(Witness.SUCCEEDED, None, lines, tells)
+    refused = [line.code for line in ours if line.tells is Tells.NOT_CANCELLED]
+    return Testimony(Witness.NONE, refused[-1] if refused else None, lines, tells)
+
+
+_KERNEL_NAMES = {"RMM": "TF-RMM", "BL31 runtime": "TF-A BL31 runtime"}
+"""Names in the first postings of the driver, and the later ones."""
+
+
+def is_about(name: str | None, guid: str) -> bool:
+    """Whether a line with this name can be about the component: unless it names another one, it can.
+
+    Versions of the driver print an empty name, a placeholder, or garbage for components that they do not know.
+    """
+    if not name or name == guid:
+        return True
+    title = _KERNEL_NAMES.get(name, name)
+    titles = {known.title: str(known.guid) for known in BY_GUID.values()}
+    if title in titles:
+        return titles[title] == guid
+    try:
+        Guid.parse(name)
+    except ValueError:
+        return True
+    return False
+
+
+def is_unnamed(guid: str) -> bool:
+    """Whether no version of the driver has a name for this component."""
+    return guid not in {str(known.guid) for known in (BL31, BL33, RMM)}
+
+
+def is_driver(text: str) -> bool:
+    """Whether a line of the kernel log is the driver's."""
+    return text.startswith(_PREFIX)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The LFA provider: a few files, and what is known about the drivers behind them."""
+
+import errno
+import os
+
+from livefw import errors
+from livefw.providers import base
+from livefw.providers.files import Files
+from livefw.providers.lfa import tree
+
+
+class LfaProvider:
+    """Components of ``/sys/firmware/lfa`` below whatever root the files have."""
+
+    name = tree.PROVIDER
+
+    def __init__(self, files: Files, clock: base.Clock) -> None:
+        self._files = files
+        self._clock = clock
+
+    def discover(self) -> base.Discovery:
+        """See `base.Provider`."""
+        try:
+            names = self._files.names(tree.ROOT)
+        except OSError as error:
+            if error.errno in tree.GONE:
+                return base.Discovery((), absent=_NO_TREE)
+            raise _unreadable(error) from error
+        patience = tree.Patience(self._clock)
+        entries = (tree.read_entry(self._files, name, patience) for name in sorted(names) if tree.is_guid(name))
+        components = tuple(tree.component(entry) for entry in entries if entry)
+        return base.Discovery(components, absent=None if components else _EMPTY_TREE)
+
+    def inspect(self, ident: str) -> base.Component | None:
+        """See `base.Provider`."""
+        entry = self._read(ident)
+        return tree.component(entry) if entry else None
+
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        """The mixed-endian spelling that UEFI tools show for the same GUID."""
+        from livefw.abi.guid import Guid  # not needed to list
+
+        return (Guid.parse(ident).efi,)
+
+    def activate(self, ident: str, observer: base.Observer) -> base.Running:
+        """See `base.Provider`."""
+        return self._request("activate", ident, observer)
+
+    def cancel(self, ident: str, observer: base.Observer) -> base.Running:
+        """See `base.Provider`."""
+        return self._request("cancel", ident, observer)
+
+    def diagnose(self) -> list[base.Finding]:
+        """See `base.Provider`."""
+        from livefw.providers.lfa.diagnose import diagnose  # not needed to list
+
+        return diagnose(self._files, self._clock)
+
+    def replay(self, ident: str, action: str) -> str:
+        """See `base.Provider`."""
+        return f"echo 1 > {tree.ROOT}/{ident}/{action}"
+
+    def _request(self, action: str, ident: str, observer: base.Observer) -> base.Running:
+        from livefw.providers.lfa import drivers, request  # not needed to list
+
+        try:
+            names = frozenset(self._files.names(f"{tree.ROOT}/{ident}"))
+        except OSError:
+            names = frozenset()  # what is wrong will be told by the write
+        candidates = drivers.guess(drivers.Evidence(names))
+        trust, why = drivers.trust(candidates)
+        order = request.Order(request.Action(action), ident, trust, why, drivers.patience(candidates))
+        try:
+            return request.Request(order, self._files, self._clock, observer)
+        except OSError as error:
+            raise errors.TransportError(
+                f"the write could not be started: {os.strerror(error.errno or errno.EIO)}; nothing was tried",
+                mechanism=tree.PROVIDER,
+                component=f"{tree.PROVIDER}:{ident}",
+                phase=action,
+                errno=error.errno,
+                replay=self.replay(ident, action),
+            ) from error
+
+    def _read(self, ident: str) -> tree.Entry | None:
+        return tree.read_entry(self._files, ident, tree.Patience(self._clock)) if tree.is_guid(ident) else None
+
+
+def _unreadable(error: OSError) -> errors.TransportError:
+    denied = error.errno in (errno.EACCES, errno.EPERM)
+    kind = errors.PermissionDenied if denied else errors.TransportError
+    return kind(
+        f"{tree.ROOT} cannot be read: {os.strerror(error.errno or errno.EIO)}",
+        hint="run it as root" if denied else "",
+        mechanism=tree.PROVIDER,
+        phase="discover",
+        errno=error.errno,
+        replay=f"ls {tree.ROOT}",
+    )
+
+
+_WHY = "livefw doctor says what is missing"
+_NO_TREE = base.Reason("no-tree", f"there is no {tree.ROOT}", _WHY)
+_EMPTY_TREE = base.Reason("empty-tree", f"{tree.ROOT} lists no component", _WHY)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One write to ``activate`` or ``cancel``, from the first attempt to what can be said about it.
+
+The written text means nothing to the driver: any write acts. The write returns when the driver has finished, which may
+take tens of seconds, and cannot be interrupted. Its errno tells little, so the kernel log is heard as well.
+"""
+
+import errno
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust, Witness
+from livefw.providers.files import LOST, Files, Write
+from livefw.providers.lfa import log, tree
+
+_TRIGGER = b"1\n"
+_BUSY_SECONDS = 60.0
+"""How long to stand back from a driver that says EBUSY; more than one whole activation of such a driver (40 s)."""
+_FIRST_PAUSE = 0.05
+_LONGEST_PAUSE = 2.0
+
+
+class Action(StrEnum):
+    """The file that is written."""
+
+    ACTIVATE = "activate"
+    CANCEL = "cancel"
+
+
+class Row(NamedTuple):
+    """What an errno of one action means."""
+
+    said: Said
+    reason: Reason
+
+
+_VANISHED = Row(Said.REFUSED, Reason("vanished", "the component is not there any more", "livefw list"))
+_DENIED = Row(Said.REFUSED, Reason("no-permission", "the kernel does not let this user write here", "run it as root"))
+_READ_ONLY = Row(
+    Said.REFUSED, Reason("read-only", "sysfs is mounted read-only", "run it on the host, not in a container")
+)
+_BUSY = Row(
+    Said.REFUSED, Reason("busy", "another activation, or the cleaning up after one, is in the way", "try again later")
+)
+_GONE_AWAY = Row(
+    Said.LOST, Reason("lost", "the connection to the kernel broke; the activation may go on", "livefw show, dmesg")
+)
+_ACTIVATION_FAILED = Row(Said.FAILED, Reason("activation-failed", "the kernel gave up the activation"))
+_CPU_RESET = Row(
+    Said.REFUSED,
+    Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "it takes a reboot"),
+)
+_NOTHING_TO_CANCEL = Row(Said.REFUSED, Reason("nothing-to-cancel", "no activation of this component can be cancelled"))
+_NOT_A_TRIGGER = Row(Said.REFUSED, Reason("not-a-trigger", "what is there is not a file to be written"))
+
+_ANY_ACTION: dict[int, Row] = {
+    errno.ENOENT: _VANISHED,
+    errno.ENODEV: _VANISHED,
+    errno.ENOTDIR: _VANISHED,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: _READ_ONLY,
+    errno.EBUSY: _BUSY,
+    errno.ELOOP: _NOT_A_TRIGGER,
+    errno.EISDIR: _NOT_A_TRIGGER,
+    errno.ENOTCONN: _GONE_AWAY,
+    errno.ECONNABORTED: _GONE_AWAY,
+    errno.EINTR: _GONE_AWAY,
+    LOST: _GONE_AWAY,
+}
+
+ERRORS: dict[Action, dict[int, Row]] = {
+    Action.ACTIVATE: _ANY_ACTION
+    | {
+        errno.ECANCELED: _ACTIVATION_FAILED,
+        errno.EIO: _ACTIVATION_FAILED,  # the first posting of the driver
+        errno.EINVAL: _CPU_RESET,  # the first two postings
+    },
+    Action.CANCEL: _ANY_ACTION
+    | {
+        errno.EINVAL: _NOTHING_TO_CANCEL,
+        errno.EIO: _NOTHING_TO_CANCEL,  # the first posting
+    },
+}
+"""What each errno of a write means (Linux, ``drivers/firmware/smccc/lfa_fw.c`` in all its postings)."""
+
+
+def meaning(action: Action, error: int) -> Row:
+    """The row of `ERRORS`, or a failure that says which errno it was."""
+    row = ERRORS[action].get(error)
+    if row is None:
+        name = errno.errorcode.get(error, str(error))
+        row = Row(Said.FAILED, Reason("unexpected-errno", f"the kernel answered {name}, which is not expected here"))
+    return row
+
+
+class Order(NamedTuple):
+    """What is asked for; ``trust`` and ``patience`` (seconds) as the version of the driver calls for."""
+
+    action: Action
+    guid: str
+    trust: Trust = Trust.FULL
+    trust_reason: str = ""
+    patience: float = 120.0
+
+
+class Request:
+    """An order under way; see `livefw.providers.base.Running`."""
+
+    def __init__(self, order: Order, files: Files, clock: Clock, observer: Observer) -> None:
+        """Begin the first write."""
+        self._order = order
+        self._files = files
+        self._clock = clock
+        self._observer = observer
+        self._cursor = log.cursor(files)
+        self._pause = _FIRST_PAUSE
+        self._busy_until: float | None = None
+        self._resume_at = 0.0
+        self._claim: Claim | None = None
+        self._write: Write | None = None
+        self._give_up_at = 0.0
+        self._start()
+
+    @property
+    def touched(self) -> bool:
+        """See `Running`."""
+        return self._write is not None
+
+    @property
+    def claim(self) -> Claim:
+        """See `Running`."""
+        if self._claim is None:
+            raise ValueError("the request has not ended")
+        return self._claim
+
+    def wait(self, seconds: float | None) -> bool:
+        """See `Running`."""
+        deadline = None if seconds is None else self._clock.now() + seconds
+        while self._claim is None:
+            now = self._clock.now()
+            until = self._resume_at if self._write is None else self._give_up_at
+            left = max((until if deadline is None else min(until, deadline)) - now, 0.0)
+            if self._write is None:
+                self._stand_back(left)
+            elif self._write.wait(left):
+                self._ended(self._write.error)
+            elif self._clock.now() >= self._give_up_at:
+                self._claim = self.abandon()
+            if self._claim is None and deadline is not None and self._clock.now() >= deadline:
+                return False
+        return True
+
+    def abandon(self) -> Claim:
+        """See `Running`."""
+        if self._claim is None:
+            row = _BUSY if self._write is None else Row(Said.LOST, _NOT_WATCHED)
+            self._claim = self._told(row, 0, log.Testimony())
+        return self._claim
+
+    def _start(self) -> None:
+        self._observer(Progress(Phase.RUNNING))
+        self._write = self._files.start_write(f"{tree.ROOT}/{self._order.guid}/{self._order.action}", _TRIGGER)
+        self._give_up_at = self._clock.now() + self._order.patience
+
+    def _stand_back(self, seconds: float) -> None:
+        """Pause after EBUSY, then try again, unless what was in the way has done our work."""
+        self._clock.sleep(seconds)
+        if self._clock.now() < self._resume_at:
+            return
+        if self._order.action is Action.ACTIVATE:
+            entry = tree.read_entry(self._files, self._order.guid, tree.Patience(self._clock))
+            if entry is None:
+                self._claim = self._told(_VANISHED, errno.EBUSY, log.Testimony())
+                return
+            if entry.flag("activation_pending") is False:
+                self._claim = self._told(Row(Said.REFUSED, _OVERTAKEN), errno.EBUSY, log.Testimony())
+                return
+        self._start()
+
+    def _ended(self, error: int) -> None:
+        self._write = None
+        if error == errno.EBUSY and self._may_try_again():
+            return
+        if error == 0 and self._order.action is Action.ACTIVATE:
+            self._settle()
+        said = log.Testimony()
+        if self._cursor is not None:
+            said = log.testimony(log.since(self._files, self._cursor), self._cursor, self._order.guid)
+        if error == 0:
+            self._claim = self._told(None, 0, said)
+        elif log.Tells.RESETS_CPU in said.tells:
+            self._claim = self._told(_CPU_RESET, error, said)
+        else:
+            self._claim = self._told(meaning(self._order.action, error), error, said)
+
+    def _may_try_again(self) -> bool:
+        now = self._clock.now()
+        if self._busy_until is None:
+            self._busy_until = now + _BUSY_SECONDS
+            self._observer(Progress(Phase.WAITING, _BUSY.reason.text))
+        if now >= self._busy_until:
+            return False
+        self._resume_at = now + self._pause
+        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        return True
+
+    def _settle(self) -> None:
+        """Wait until what the tree shows is the state after the activation.
+
+        The driver reads its inventory again before the write returns, but a component that has left the inventory
+        loses its directory only a little later; until then its files read as zeros.
+        """
+        self._observer(Progress(Phase.SETTLING))
+        patience = tree.Patience(self._clock)
+        while (entry := tree.read_entry(self._files, self._order.guid, patience)) is not None:
+            if entry.flag("activation_capable") is not False or not patience.pause():
+                return
+
+    def _told(self, row: Row | None, error: int, said: log.Testimony) -> Claim:
+        return Claim(
+            said=row.said if row else Said.ACCEPTED,
+            trust=self._order.trust,
+            trust_reason=self._order.trust_reason,
+            witness=said.witness,
+            error=max(error, 0),
+            firmware_code=said.code if said.witness is not Witness.SUCCEEDED else None,
+            reason=row.reason if row else None,
+            log=said.lines,
+        )
+
+
+_NOT_WATCHED = Reason(
+    "not-watched", "nobody watches any more; the kernel goes on and cannot be interrupted", "livefw show, dmesg"
+)
+_OVERTAKEN = Reason("not-pending", "another activation was in the way, and now no new image is pending", "livefw show")
