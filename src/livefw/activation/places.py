@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the engine keeps its files: history, lock, settings.
+
+A machine looked at with ``--root DIR`` is another machine than the one we run on, and has its own history and lock.
+"""
+
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple
+
+STATE_VARIABLE = "LIVEFW_STATE"
+SYSTEM_STATE = "/var/lib/livefw"
+SYSTEM_RUNTIME = "/run/livefw"
+SYSTEM_SETTINGS = "/etc/livefw"
+
+
+class Places(NamedTuple):
+    """``state`` holds the history, ``lock`` is a file, ``settings`` the directory of livefw.toml and checks.d."""
+
+    state: str
+    lock: str
+    settings: str
+
+
+def places(
+    root: str,
+    *,
+    state: str | None = None,
+    settings: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    privileged: bool | None = None,
+) -> Places:
+    """Places for the machine at ``root``; ``state`` and ``settings`` as asked for on the command line.
+
+    The lock does not follow ``state``: two engines with different histories must still not meet on one machine.
+    """
+    own = os.path.realpath(root) == "/"
+    name = "" if own else sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
+    directory = state or environment.get(STATE_VARIABLE) or _default_state(name, environment)
+    privileged = os.geteuid() == 0 if privileged is None else privileged
+    runtime = SYSTEM_RUNTIME if privileged else environment.get("XDG_RUNTIME_DIR")
+    if runtime is None:
+        lock = os.path.join(directory, "activation.lock")
+    else:
+        base = runtime if privileged else os.path.join(runtime, "livefw")
+        lock = os.path.join(base, f"activation{name and '-' + name}.lock")
+    own_settings = SYSTEM_SETTINGS if own else os.path.join(os.path.realpath(root), "etc/livefw")
+    return Places(directory, lock, settings or own_settings)
+
+
+def _default_state(name: str, environment: Mapping[str, str]) -> str:
+    if not name:
+        return SYSTEM_STATE
+    home = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or "/", ".local/state")
+    return os.path.join(home, "livefw", name)

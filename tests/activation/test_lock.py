@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lock: one engine at a time, freed by any end of its holder, kept while the kernel write goes on."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from livefw.activation.lock import Busy, Lock, holder
+from livefw.activation.places import places
+from livefw.errors import PermissionDenied, TransportError
+from livefw.providers.files import ChildWrite
+
+
+def test_a_second_engine_is_told_who_holds_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "run/activation.lock")
+    with Lock.acquire(path) as lock:
+        lock.describe(component="lfa:x", user="alice")
+        with pytest.raises(Busy, match=f"lfa:x by alice, process {os.getpid()}") as caught:
+            Lock.acquire(path)
+        assert caught.value.holder
+        assert holder(path) == caught.value.holder
+    assert holder(path) is None
+    Lock.acquire(path).release()
+
+
+@pytest.mark.parametrize("note", [b"", b"\xff", b"[]", b'{"pid": 1}', b"{" * 5000, b'{"pid": null, "since": 1}'])
+def test_a_note_that_makes_no_sense_is_no_obstacle(tmp_path: Path, note: bytes) -> None:
+    path = tmp_path / "lock"
+    with Lock.acquire(str(path)):
+        path.write_bytes(note)
+        with pytest.raises(Busy, match="has not said"):
+            Lock.acquire(str(path))
+    path.write_bytes(note)
+    Lock.acquire(str(path)).release()
+
+
+def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    ready, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        Lock.acquire(path)
+        os.write(told, b"x")
+        signal.pause()
+        os._exit(0)
+    assert os.read(ready, 1) == b"x"
+    with pytest.raises(Busy):
+        Lock.acquire(path)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(ready)
+    os.close(told)
+    Lock.acquire(path).release()
+
+
+def test_the_child_that_writes_keeps_it_until_the_write_has_ended(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    fifo = str(tmp_path / "fifo")
+    os.mkfifo(fifo)
+
+    def blocking_write() -> None:
+        os.close(os.open(fifo, os.O_WRONLY))
+
+    lock = Lock.acquire(path)
+    write = ChildWrite(blocking_write)
+    lock.release()
+    with pytest.raises(Busy):
+        Lock.acquire(path)
+    os.close(os.open(fifo, os.O_RDONLY))
+    assert write.wait(None)
+    Lock.acquire(path).release()
+
+
+def test_a_lock_that_cannot_be(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TransportError):
+        Lock.acquire(str(tmp_path / "file/lock"))
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TransportError):
+        Lock.acquire(str(tmp_path / "link"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up its rights")
+def test_without_the_right_it_says_so(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "run").mkdir(mode=0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises((PermissionDenied, TransportError)) as caught:
+            Lock.acquire(str(tmp_path / "run/lock"))
+    finally:
+        os.seteuid(0)
+    assert isinstance(caught.value, PermissionDenied)
+
+
+def test_places() -> None:
+    own = places("/", environment={}, privileged=True)
+    assert own == ("/var/lib/livefw", "/run/livefw/activation.lock", "/etc/livefw")
+    told = places("/", environment={"LIVEFW_STATE": "/state"}, privileged=True)
+    assert (told.state, told.lock) == ("/state", own.lock)
+    assert places("/", state="/asked", environment={"LIVEFW_STATE": "/state"}, privileged=True).state == "/asked"
+    user = places("/", environment={"LIVEFW_STATE": "/state", "XDG_RUNTIME_DIR": "/run/user/1"}, privileged=False)
+    assert user.lock == "/run/user/1/livefw/activation.lock"
+    assert places("/", environment={"LIVEFW_STATE": "/state"}, privileged=False).lock == "/state/activation.lock"
+
+
+def test_another_root_is_another_machine(tmp_path: Path) -> None:
+    one, two = (places(str(tmp_path / name), environment={"HOME": "/h"}, privileged=True) for name in ("one", "two"))
+    assert len({one.state, two.state, "/var/lib/livefw"}) == 3
+    assert len({one.lock, two.lock, "/run/livefw/activation.lock"}) == 3
+    assert one.settings == str(tmp_path / "one/etc/livefw")
+    (tmp_path / "link").symlink_to(tmp_path / "one")
+    assert places(str(tmp_path / "link"), environment={"HOME": "/h"}, privileged=True) == one

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Datagrams to systemd, read back by a socket in its place."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from livefw.activation import systemd
+
+
+@pytest.fixture
+def journald(tmp_path: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(str(tmp_path / "socket"))
+        yield server
+
+
+def fields(datagram: bytes) -> dict[str, str]:
+    """Read the native protocol (systemd, journal-native-protocol): name, length, value."""
+    found = {}
+    while datagram:
+        name, _, rest = datagram.partition(b"\n")
+        length = int.from_bytes(rest[:8], "little")
+        found[name.decode()] = rest[8 : 8 + length].decode()
+        assert rest[8 + length : 9 + length] == b"\n"
+        datagram = rest[9 + length :]
+    return found
+
+
+def test_an_entry_arrives_whole_whatever_it_holds(journald: socket.socket, tmp_path: Path) -> None:
+    text = "one\ntwo=\x1b[0m\n"
+    assert systemd.log("done", priority=5, fields={"LIVEFW_LOG": text}, path=str(tmp_path / "socket"))
+    assert fields(journald.recv(100_000)) == {
+        "MESSAGE": "done",
+        "PRIORITY": "5",
+        "SYSLOG_IDENTIFIER": "livefw",
+        "LIVEFW_LOG": text,
+    }
+
+
+def test_a_long_value_is_cut_and_not_lost(journald: socket.socket, tmp_path: Path) -> None:
+    assert systemd.log("done", priority=5, fields={"LIVEFW_LOG": "x" * 10_000_000}, path=str(tmp_path / "socket"))
+    assert len(fields(journald.recv(1_000_000))["LIVEFW_LOG"]) == 30_000
+
+
+def test_no_journal_is_no_obstacle(tmp_path: Path) -> None:
+    assert not systemd.log("done", priority=5, fields={}, path=str(tmp_path / "nothing"))
+
+
+def test_readiness(journald: socket.socket, tmp_path: Path) -> None:
+    assert systemd.notify("READY=1", {"NOTIFY_SOCKET": str(tmp_path / "socket")})
+    assert journald.recv(100) == b"READY=1"
+    assert not systemd.notify("READY=1", {})
+    assert not systemd.notify("READY=1", {"NOTIFY_SOCKET": "relative"})
