@@ -11,6 +11,7 @@ import heapq
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
+from inspect import CORO_CREATED, getcoroutinestate
 from types import coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -192,13 +193,14 @@ class Os:
 
     def step(self) -> None:
         """Run everything that can run at the present time."""
-        if self.panic is not None:
-            return
-        self._fire_timers()
-        self._start_waiting()
-        while self.panic is None and (turn := self._take_ready()) is not None:
-            self._resume(*turn)
+        if self.panic is None:
+            self._fire_timers()
             self._start_waiting()
+            while (turn := self._take_ready()) is not None:
+                self._resume(*turn)
+                self._start_waiting()
+        if self.panic is not None:
+            self._bury()
 
     def deadline(self) -> int | None:
         """When the next timer is due, or None if only an outside event can bring more work."""
@@ -226,6 +228,8 @@ class Os:
 
     def _take_ready(self) -> tuple[Task[Any], Any] | None:
         """Next task to run. While the machine is stopped only the stoppers run; the rest keep their order."""
+        if self.panic is not None:
+            return None
         if self._stopped is None:
             return self._ready.popleft() if self._ready else None
         for index, turn in enumerate(self._ready):
@@ -233,6 +237,13 @@ class Os:
                 del self._ready[index]
                 return turn
         return None
+
+    def _bury(self) -> None:
+        """Drop tasks that will never run; Python complains of those that never began."""
+        for task, _ in self._ready:
+            if getcoroutinestate(task.coroutine) == CORO_CREATED:
+                task.coroutine.close()
+        self._ready.clear()
 
     def _resume(self, task: Task[Any], value: Any) -> None:
         try:

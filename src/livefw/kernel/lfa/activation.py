@@ -73,6 +73,7 @@ class Activator:
 
     async def _prime_calls(self, image: Image) -> _Primed:
         end = self._deadline(self._version.prime)
+        seq_id = image.seq_id
         pinned: int | None = None
         request: Registers | None = None
         while True:
@@ -96,7 +97,7 @@ class Activator:
             request = reply
         if pinned is not None and CancelAfter.PRIME_BROKEN_OFF in self._version.cancel_after:
             code = await self.cancel(image, pinned) or code
-        return _Primed(code, GONE if pinned is None else pinned)
+        return _Primed(code, seq_id)
 
     def _refusal(self, image: Image, *, pinned: int | None, first: bool) -> int:
         """Why PRIME is not called, or not again; 0 if it is."""

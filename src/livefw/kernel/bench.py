@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A driver on a bench: some firmware, a kernel, its tree, and virtual time, driven from plain code."""
+
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from livefw.kernel.clock import US, VirtualClock
+from livefw.kernel.conduit import Conduit
+from livefw.kernel.lfa import VERSIONS, LfaDriver, Notification
+from livefw.kernel.os import Os, Task
+from livefw.kernel.sysfs import Directory, Tree
+from livefw.kernel.virtual import advance, run, settle
+
+T = TypeVar("T")
+
+LFA = "/sys/firmware/lfa"
+
+
+class Bench:
+    """One LFA driver on ``conduit``; nothing happens until `load`.
+
+    Images are named by the names of their directories. What a program would see as errno is a return value here.
+    """
+
+    def __init__(
+        self,
+        conduit: Conduit,
+        *,
+        version: str,
+        cpus: int = 2,
+        notification: Notification = Notification.ACPI,
+        spin_ns: int = US,
+    ) -> None:
+        self.clock = VirtualClock()
+        self.os = Os(conduit=conduit, clock=self.clock, cpus=cpus, spin_ns=spin_ns)
+        self.tree = Tree(Directory())
+        self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[version], notification=notification)
+
+    def load(self) -> bool:
+        """Load the driver and let its workers finish."""
+        loaded = self.run(self.driver.probe())
+        settle(self.os, self.clock)
+        return loaded
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run kernel work to its end."""
+        return run(self.os, self.clock, work)
+
+    def start(self, work: Coroutine[Any, Any, T], *, name: str = "task") -> Task[T]:
+        """Begin kernel work and run what can run at once."""
+        task = self.os.spawn(work, name=name)
+        self.os.step()
+        return task
+
+    def wait(self, task: Task[T]) -> T:
+        """Let time pass until a task has ended."""
+        advance(self.os, self.clock, task)
+        return task.result()
+
+    def sleep(self, ns: int) -> None:
+        """Let a time pass for everything that goes on."""
+        self.run(self.os.sleep(ns))
+
+    def settle(self) -> None:
+        """Let time pass until nothing goes on any more."""
+        settle(self.os, self.clock)
+
+    async def reading(self, guid: str, attribute: str) -> str:
+        """Read one file as kernel work; OSError as the system call."""
+        file = self.tree.open(f"{LFA}/{guid}/{attribute}", reading=True)
+        return (await file.read(4096, 0)).decode()
+
+    async def writing(self, guid: str, attribute: str, data: bytes = b"1\n") -> int:
+        """Write one file as kernel work; 0 or errno."""
+        try:
+            await self.tree.open(f"{LFA}/{guid}/{attribute}", writing=True).write(data)
+        except OSError as error:
+            return error.errno or 0
+        return 0
+
+    def read(self, guid: str, attribute: str) -> str:
+        """The text of a file; OSError as the system call."""
+        return self.run(self.reading(guid, attribute))
+
+    def write(self, guid: str, attribute: str, data: bytes = b"1\n") -> int:
+        """Write one file; 0 or errno."""
+        return self.run(self.writing(guid, attribute, data))
+
+    def guids(self) -> tuple[str, ...]:
+        """Directories of images; none if there is no ``/sys/firmware/lfa`` either."""
+        try:
+            return self.tree.listdir(LFA)
+        except FileNotFoundError:
+            return ()
+
+    def lines(self) -> list[str]:
+        """The driver's log lines, without their common prefix."""
+        return [record.text.removeprefix("Arm LFA: ") for record in self.os.log]
