@@ -10,6 +10,7 @@ Time is written down as the wall clock told it and never used to order rows: a c
 nothing but the times shown.
 """
 
+import fcntl
 import json
 import os
 import sqlite3
@@ -149,10 +150,8 @@ class Journal:
         except (OSError, sqlite3.Error) as error:
             raise _unavailable(directory, error) from error
         try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            _migrate(connection, path)
-        except sqlite3.Error as error:
+            _set_up(connection, directory, path)
+        except (OSError, sqlite3.Error) as error:
             connection.close()
             raise _unavailable(directory, error) from error
         except BaseException:
@@ -327,6 +326,18 @@ def _entry(row: tuple[Any, ...]) -> Entry:
         raise TransportError(
             f"row {sequence} of the history makes no sense", hint="livefw history --verify", phase="history"
         ) from error
+
+
+def _set_up(connection: sqlite3.Connection, directory: str, path: str) -> None:
+    """Make the file what it has to be. One process at a time: SQLite does not wait when the journal mode changes."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        _migrate(connection, path)
+    finally:
+        os.close(descriptor)
 
 
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
