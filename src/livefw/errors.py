@@ -21,8 +21,15 @@ Errors carry fields, and one table, `KINDS`, says what each kind is called outsi
 with. Faces translate; they decide nothing.
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
-from typing import Any, NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple
+else:
+    from livefw.record import NamedTuple
 
 
 class ExitCode(IntEnum):

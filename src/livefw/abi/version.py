@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Version words: of the LFA interface (x0 of LFA_VERSION) and of a component (x4, x5 of LFA_GET_INVENTORY)."""
 
-from typing import NamedTuple, Self
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple, Self
+else:
+    from livefw.record import NamedTuple
 
 _HALF = 0xFFFF_FFFF
 

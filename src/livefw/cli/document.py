@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How things look in JSON (schema ``livefw/1``): fields may be added, none is ever renamed or removed."""
 
-from typing import Any
+from __future__ import annotations
 
 from livefw.errors import AmbiguousComponent, LivefwError, kind_of
-from livefw.providers.base import Component, Reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from livefw.providers.component import Component, Reason
 
 
 def component(item: Component, *, details: bool = False) -> dict[str, Any]:

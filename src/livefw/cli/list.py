@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """``livefw list``."""
 
-import argparse
-from typing import Any
+from __future__ import annotations
 
 from livefw.cli import document
-from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingHere
-from livefw.providers.base import Component, Discovery, Rendezvous, Version
+from livefw.providers.component import Component, Discovery, Rendezvous, Version
 from livefw.text import printable, table
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any
+
+    from livefw.cli.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
+def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """List the components of every mechanism; 3 if there is none."""
     found = [provider.discover() for provider in session.providers()]
     components = [component for discovery in found for component in discovery.components]

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a verb has to work with: the machine it looks at, and the one way to answer."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Callable
-from typing import Any
 
 from livefw.errors import TransportError, UsageError
-from livefw.providers.base import Provider
-from livefw.providers.files import Files, HostFiles
+from livefw.providers.host import HostFiles
 from livefw.providers.registry import providers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from livefw.providers.base import Provider
+    from livefw.providers.files import Files
 
 SCHEMA = "livefw/1"
 

@@ -5,36 +5,45 @@ A verb's module has ``configure(parser)``, which adds its own arguments, and ``r
 the work, prints through the session and returns an exit code. To add a verb, write the module and add its line here.
 """
 
-import argparse
+from __future__ import annotations
+
 from importlib import import_module
-from typing import NamedTuple, Protocol, cast
 
-from livefw.cli.session import Session
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from typing import Any, NamedTuple, Protocol
 
+    from livefw.cli.session import Session
 
-class Module(Protocol):
-    """What a verb's module offers."""
+    class Module(Protocol):
+        """What a verb's module offers."""
 
-    def configure(self, parser: argparse.ArgumentParser) -> None:
-        """Add the verb's own arguments."""
-        ...
+        def configure(self, parser: argparse.ArgumentParser) -> None:
+            """Add the verb's own arguments."""
 
-    def run(self, session: Session, arguments: argparse.Namespace) -> int:
-        """Do the work; the exit code."""
-        ...
+        def run(self, session: Session, arguments: Any) -> int:
+            """Do the work; the exit code."""
+else:
+    from livefw.record import NamedTuple
 
 
 class Verb(NamedTuple):
-    """A verb: the module that implements it, and one line for the help."""
+    """A verb: its module, one line for the help, and whether it has no arguments of its own.
+
+    Without arguments of its own, a verb is run with None instead of a namespace where there was nothing to parse.
+    """
 
     module: str
     summary: str
+    bare: bool = False
 
     def load(self) -> Module:
         """Import the module."""
-        return cast("Module", import_module(self.module))
+        module: Any = import_module(self.module)
+        return module  # type: ignore[no-any-return]  # tests compare every module with the protocol
 
 
 VERBS = {
-    "list": Verb("livefw.cli.list", "what can be activated live, and what is pending"),
+    "list": Verb("livefw.cli.list", "what can be activated live, and what is pending", bare=True),
 }

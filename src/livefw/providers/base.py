@@ -10,43 +10,28 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from livefw.providers.component import Component, Cost, Discovery, Reason, Rendezvous, Version
 
-class Version(NamedTuple):
-    """A version as the mechanism reports it.
-
-    ``order`` compares versions of one component as numbers; empty where the mechanism has no order. ``sure`` is false
-    where the report itself cannot be relied on.
-    """
-
-    text: str
-    order: tuple[int, ...] = ()
-    sure: bool = True
-
-
-class Rendezvous(StrEnum):
-    """Whether all online CPUs have to be inside the activation together."""
-
-    REQUIRED = "required"
-    """The component demands it."""
-    FORCED = "forced"
-    """The component could do without; the present settings demand it."""
-    OPTIONAL = "optional"
-    """One CPU will do."""
-
-
-class Cost(NamedTuple):
-    """What an activation does to the running machine; None where the mechanism does not say."""
-
-    rendezvous: Rendezvous | None
-    resets_cpu: bool | None
-
-
-class Reason(NamedTuple):
-    """A reason, for programs and for people: ``code`` never changes, ``hint`` says what to do."""
-
-    code: str
-    text: str
-    hint: str = ""
+__all__ = [
+    "Claim",
+    "Clock",
+    "Component",
+    "Cost",
+    "Discovery",
+    "Finding",
+    "Observer",
+    "Phase",
+    "Progress",
+    "Provider",
+    "Reason",
+    "Rendezvous",
+    "Running",
+    "Said",
+    "Severity",
+    "Trust",
+    "Version",
+    "Witness",
+]
 
 
 class Severity(StrEnum):
@@ -64,40 +49,6 @@ class Finding(NamedTuple):
     code: str
     text: str
     hint: str = ""
-
-
-class Component(NamedTuple):
-    """Firmware that can be activated live, as seen at one moment.
-
-    ``id`` is the mechanism's own stable key. ``name`` and the texts come from firmware and may hold any character; the
-    name may be empty. ``pending`` is None where it could not be read. Without ``reasons`` it can be activated now.
-    ``settings`` are what an administrator can switch; ``details`` the mechanism's own fields, as they were read.
-    """
-
-    provider: str
-    id: str
-    name: str
-    current_version: Version | None
-    pending: bool | None
-    pending_version: Version | None
-    cost: Cost
-    reasons: tuple[Reason, ...] = ()
-    settings: tuple[tuple[str, bool], ...] = ()
-    notes: tuple[Reason, ...] = ()
-    details: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def key(self) -> str:
-        """Stable key over all mechanisms: ``provider:id``."""
-        return f"{self.provider}:{self.id}"
-
-
-class Discovery(NamedTuple):
-    """All components of a mechanism; where there is none, ``absent`` says why."""
-
-    components: tuple[Component, ...]
-    notes: tuple[Reason, ...] = ()
-    absent: Reason | None = None
 
 
 class Said(StrEnum):

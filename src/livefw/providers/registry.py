@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """All providers there are. A new mechanism is one new module and one line here."""
 
+from __future__ import annotations
+
 import time
 
-from livefw.providers.base import Clock, Provider
-from livefw.providers.files import Files
 from livefw.providers.lfa.provider import LfaProvider
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from livefw.providers.base import Clock, Provider
+    from livefw.providers.files import Files
 
 
 class SystemClock:

@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The LFA provider: a few files, and what is known about the drivers behind them."""
 
+from __future__ import annotations
+
 import errno
 import os
 
 from livefw import errors
-from livefw.providers import base
-from livefw.providers.files import Files
+from livefw.providers.component import Component, Discovery, Reason
 from livefw.providers.lfa import tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from livefw.providers import base
+    from livefw.providers.files import Files
 
 
 class LfaProvider:
@@ -19,20 +25,20 @@ class LfaProvider:
         self._files = files
         self._clock = clock
 
-    def discover(self) -> base.Discovery:
+    def discover(self) -> Discovery:
         """See `base.Provider`."""
         try:
             names = self._files.names(tree.ROOT)
         except OSError as error:
             if error.errno in tree.GONE:
-                return base.Discovery((), absent=_NO_TREE)
+                return Discovery((), absent=_NO_TREE)
             raise _unreadable(error) from error
         patience = tree.Patience(self._clock)
         entries = (tree.read_entry(self._files, name, patience) for name in sorted(names) if tree.is_guid(name))
         components = tuple(tree.component(entry) for entry in entries if entry)
-        return base.Discovery(components, absent=None if components else _EMPTY_TREE)
+        return Discovery(components, absent=None if components else _EMPTY_TREE)
 
-    def inspect(self, ident: str) -> base.Component | None:
+    def inspect(self, ident: str) -> Component | None:
         """See `base.Provider`."""
         entry = self._read(ident)
         return tree.component(entry) if entry else None
@@ -101,5 +107,5 @@ def _unreadable(error: OSError) -> errors.TransportError:
 
 
 _WHY = "livefw doctor says what is missing"
-_NO_TREE = base.Reason("no-tree", f"there is no {tree.ROOT}", _WHY)
-_EMPTY_TREE = base.Reason("empty-tree", f"{tree.ROOT} lists no component", _WHY)
+_NO_TREE = Reason("no-tree", f"there is no {tree.ROOT}", _WHY)
+_EMPTY_TREE = Reason("empty-tree", f"{tree.ROOT} lists no component", _WHY)

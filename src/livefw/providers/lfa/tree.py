@@ -6,13 +6,22 @@ found out by looking at which files exist (Linux, ``Documentation/ABI/testing/sy
 of the driver), never by a kernel's version.
 """
 
+from __future__ import annotations
+
 import errno
-from typing import NamedTuple
 
 from livefw.abi.version import ComponentVersion
-from livefw.providers.base import Clock, Component, Cost, Reason, Rendezvous, Version
-from livefw.providers.files import Files
+from livefw.providers.component import Component, Cost, Reason, Rendezvous, Version
 from livefw.text import decode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+    from livefw.providers.base import Clock
+    from livefw.providers.files import Files
+else:
+    from livefw.record import NamedTuple
 
 PROVIDER = "lfa"
 ROOT = "/sys/firmware/lfa"

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real file system as `livefw.providers.files.Files`."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from livefw.providers.files import Write
+
+    T = TypeVar("T")
+
+_RECORD = 8192
+"""Largest record of ``/dev/kmsg`` (kernel, ``PRINTKRB_RECORD_MAX`` and the prefix)."""
+
+
+class HostFiles:
+    """A file system below ``root``.
+
+    No symbolic link below the root is ever followed: a tree given with ``--root`` may come from anywhere, and none of
+    the paths that a provider needs has a link in it. A link answers ELOOP, or ENOTDIR in the middle of a path.
+
+    Directories of the last path stay open, so that reading all files of one directory looks it up once.
+    """
+
+    def __init__(self, root: str = "/") -> None:
+        """Open the root; OSError if it is not a directory."""
+        self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._held: list[tuple[str, int]] = []
+
+    def close(self) -> None:
+        """Release all descriptors."""
+        self._forget(0)
+        os.close(self._root)
+
+    def names(self, path: str) -> list[str]:
+        """See `Files`; the last directory is always looked up anew, because it may have been made anew."""
+        parts = _parts(path)
+        self._forget(max(len(parts) - 1, 0))
+        descriptor = self._retried(lambda: self._open_at(self._directory(parts), ".", os.O_RDONLY | os.O_DIRECTORY))
+        try:
+            return os.listdir(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self, path: str, limit: int = 4096) -> bytes:
+        """See `Files`."""
+        descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            return os.read(descriptor, limit)
+        finally:
+            os.close(descriptor)
+
+    def exists(self, path: str) -> bool:
+        """See `Files`."""
+        *parents, name = _parts(path) or ["."]
+        try:
+            self._retried(lambda: os.stat(name, dir_fd=self._directory(parents), follow_symlinks=False))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def records(self, path: str) -> list[bytes]:
+        """See `Files`."""
+        found: list[bytes] = []
+        descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            while True:
+                try:
+                    record = os.read(descriptor, _RECORD)
+                except BlockingIOError:
+                    return found
+                except BrokenPipeError:
+                    continue
+                if not record:
+                    return found
+                found.append(record)
+        finally:
+            os.close(descriptor)
+
+    def start_write(self, path: str, data: bytes) -> Write:
+        """See `Files`; the write runs in a child process of its own session.
+
+        A Ctrl-C on the terminal does not reach the child, and it goes on if this process dies.
+        """
+        from livefw.providers.child import ChildWrite  # not needed to list
+
+        return ChildWrite(lambda: self._write(path, data))
+
+    def _write(self, path: str, data: bytes) -> None:
+        self._forget(0)
+        os.write(self._open(path, os.O_WRONLY), data)
+
+    def _open(self, path: str, flags: int) -> int:
+        *parents, name = _parts(path) or ["."]
+        return self._retried(lambda: self._open_at(self._directory(parents), name, flags))
+
+    @staticmethod
+    def _open_at(directory: int, name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+
+    def _directory(self, parts: list[str]) -> int:
+        """A descriptor of this directory, kept open together with those above it."""
+        held = self._held
+        same = 0
+        while same < len(held) and same < len(parts) and held[same][0] == parts[same]:
+            same += 1
+        self._forget(same)
+        descriptor = held[-1][1] if held else self._root
+        for name in parts[same:]:
+            descriptor = self._open_at(descriptor, name, os.O_PATH | os.O_DIRECTORY)
+            held.append((name, descriptor))
+        return descriptor
+
+    def _forget(self, keep: int) -> None:
+        while len(self._held) > keep:
+            os.close(self._held.pop()[1])
+
+    def _retried(self, work: Callable[[], T]) -> T:
+        """Look up again from the root if a directory that was held open has been removed meanwhile."""
+        held = bool(self._held)
+        try:
+            return work()
+        except FileNotFoundError:
+            if not held:
+                raise
+        self._forget(0)
+        return work()
+
+
+def _parts(path: str) -> list[str]:
+    parts = path.split("/")[1:] if path != "/" else []
+    if not path.startswith("/") or not all(parts) or "." in parts or ".." in parts:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+    return parts
