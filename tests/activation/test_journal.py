@@ -52,6 +52,7 @@ def tamper(directory: Path, statements: str) -> None:
 
 
 SWAP = "UPDATE entry SET sequence = -1 WHERE sequence = 3; UPDATE entry SET sequence = 3 WHERE sequence = 4;"
+MOVE_LAST = "UPDATE entry SET sequence = 7 WHERE sequence = 6;"
 FIELDS = "kind, activation, component, time_ns, body, hash"
 TAMPERING = {
     "a changed body": ('UPDATE entry SET body = \'{"outcome":"failed"}\' WHERE sequence = 4', 4),
@@ -64,10 +65,7 @@ TAMPERING = {
         "DELETE FROM entry WHERE sequence = 5; UPDATE entry SET sequence = 5 WHERE sequence = 6",
         5,
     ),
-    "an inserted row": (
-        f"UPDATE entry SET sequence = 7 WHERE sequence = 6; INSERT INTO entry SELECT 6, {FIELDS} FROM entry WHERE sequence = 5",
-        6,
-    ),
+    "an inserted row": (f"{MOVE_LAST} INSERT INTO entry SELECT 6, {FIELDS} FROM entry WHERE sequence = 5", 6),
     "two rows exchanged": (f"{SWAP} UPDATE entry SET sequence = 4 WHERE sequence = -1", 3),
     "a field moved into its neighbour": (
         "UPDATE entry SET activation = activation || 'l', component = substr(component, 2) WHERE sequence = 2",

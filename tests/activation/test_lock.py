@@ -10,7 +10,7 @@ import pytest
 from livefw.activation.lock import Busy, Lock, holder
 from livefw.activation.places import places
 from livefw.errors import PermissionDenied, TransportError
-from livefw.providers.files import ChildWrite
+from livefw.providers.files import HostFiles
 
 
 def test_a_second_engine_is_told_who_holds_it(tmp_path: Path) -> None:
@@ -57,19 +57,16 @@ def test_a_killed_holder_frees_it(tmp_path: Path) -> None:
 
 def test_the_child_that_writes_keeps_it_until_the_write_has_ended(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
-    fifo = str(tmp_path / "fifo")
-    os.mkfifo(fifo)
-
-    def blocking_write() -> None:
-        os.close(os.open(fifo, os.O_WRONLY))
-
+    os.mkfifo(tmp_path / "fifo")
+    files = HostFiles(str(tmp_path))
     lock = Lock.acquire(path)
-    write = ChildWrite(blocking_write)
+    write = files.start_write("/fifo", b"1")
     lock.release()
     with pytest.raises(Busy):
         Lock.acquire(path)
-    os.close(os.open(fifo, os.O_RDONLY))
+    os.close(os.open(tmp_path / "fifo", os.O_RDONLY))
     assert write.wait(None)
+    files.close()
     Lock.acquire(path).release()
 
 
