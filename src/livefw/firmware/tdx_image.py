@@ -126,9 +126,14 @@ def sigstruct(spec: ModuleSpec, module: bytes) -> Sigstruct:
 def sign(structure: Sigstruct) -> bytes:
     """The encoded signature structure with the model vendor's signature; ValueError if a field does not fit."""
     digest = hashlib.sha384(signed_part(structure.encode())).digest()
-    private = pow(EXPONENT, -1, (_P - 1) * (_Q - 1))
-    signature = pow(rsa_padding(digest), private, _P * _Q)
+    signature = _private(rsa_padding(digest))
     return structure._replace(signature=signature.to_bytes(RSA_BYTES, "little")).encode()
+
+
+def _private(message: int) -> int:
+    """The RSA private operation, by the Chinese remainder theorem because that is four times as fast."""
+    modulo_p, modulo_q = (pow(message, pow(EXPONENT, -1, prime - 1), prime) for prime in (_P, _Q))
+    return modulo_q + _Q * (pow(_Q, -1, _P) * (modulo_p - modulo_q) % _P)
 
 
 def assemble(structure: bytes, module: bytes, *, layout: int = LAYOUT_2) -> bytes:

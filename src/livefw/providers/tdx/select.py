@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which image may be loaded on a machine as it is now, and why another may not.
+
+The kernel checks little and P-SEAMLDR checks after the running module is shut down, so that a refusal there kills
+every TD (Linux ``arch/x86/virt/vmx/tdx/seamldr.c``; public P-SEAMLDR source). Everything is therefore judged here
+first: all rules are rows of `RULES`, every image is put to every rule, and only what is left over is chosen from.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.abi.tdx import SEAMRET_ERRATUM, Svn, TdxVersion
+from livefw.providers.base import Reason
+from livefw.providers.tdx.images import Image, Images
+from livefw.providers.tdx.mapping import Release
+from livefw.providers.tdx.releases import KNOWN
+
+
+class Platform(NamedTuple):
+    """A machine as its files show it; None is what could not be told."""
+
+    node: bool
+    """Whether the upload node is there."""
+    version: TdxVersion | None = None
+    lost: bool = False
+    """The module was shut down by an update that failed."""
+    status: str | None = None
+    loading: str | None = None
+    slots: int | None = None
+    seamldr: TdxVersion | None = None
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """Files that should have been readable: name and error."""
+    denied: tuple[str, ...] = ()
+    """Files that want more rights than the caller has."""
+    online: frozenset[int] | None = None
+    present: frozenset[int] | None = None
+    cpus: frozenset[int] = frozenset()
+    """CPUID.1:EAX of all CPU models, without stepping."""
+    bugs: frozenset[str] = frozenset()
+    tds: int | None = None
+    """TDs that exist, as the misc cgroup controller counts their key ids."""
+    td_appeared: bool = False
+    """A TD came into being since the machine was looked at last, so it is likely to be under construction."""
+
+
+class Step(StrEnum):
+    """Which of several possible releases to take."""
+
+    NEWEST = "newest"
+    SMALLEST = "smallest"
+
+
+class Policy(NamedTuple):
+    """What an administrator may decide; the defaults are the careful ones."""
+
+    step: Step = Step.NEWEST
+    reinstall: bool = False
+    """Let the running version be a candidate; that costs a slot and changes nothing."""
+    allow_debug: bool = False
+    strict: bool = False
+    """Only releases that the table calls strictly compatible with the running one."""
+    assume_svn: bool = False
+    """Take a later release's security version not to fall, where the running one's is unknown."""
+
+
+class Candidate(NamedTuple):
+    """An image together with what is said of it elsewhere."""
+
+    image: Image
+    release: Release | None
+    running_svn: Svn | None
+
+
+PlatformCheck = Callable[[Platform], str | None]
+CandidateCheck = Callable[[Platform, Candidate, Policy], str | None]
+
+
+class Rule(NamedTuple):
+    """One rule: what ``check`` returns speaks against an update; None lets it pass."""
+
+    code: str
+    hint: str
+    check: PlatformCheck
+
+
+class ImageRule(NamedTuple):
+    """One rule about an image on a machine."""
+
+    code: str
+    hint: str
+    check: CandidateCheck
+
+
+def _unsupported(platform: Platform) -> str | None:
+    if SEAMRET_ERRATUM in platform.bugs:
+        return f"this CPU has the erratum {SEAMRET_ERRATUM}, which rules updates out"
+    return None if platform.node else "this TDX module or this kernel has no run-time update"
+
+
+def _lost(platform: Platform) -> str | None:
+    return "the TDX module was lost in a failed update, and every TD with it" if platform.lost else None
+
+
+def _denied(platform: Platform) -> str | None:
+    return f"no permission to read {', '.join(platform.denied)}" if platform.denied else None
+
+
+def _unreadable(platform: Platform) -> str | None:
+    texts = [f"{name} cannot be read: {error}" for name, error in platform.unreadable]
+    return "; ".join(texts) or None
+
+
+def _busy(platform: Platform) -> str | None:
+    if platform.status not in ("idle", None):
+        return f"an upload is running ({platform.status})"
+    return "somebody has begun to load an image" if platform.loading not in ("0", None) else None
+
+
+def _no_slots(platform: Platform) -> str | None:
+    return "the loader has no update slot left until the next reboot" if platform.slots == 0 else None
+
+
+def _cpu_offline(platform: Platform) -> str | None:
+    if platform.online is None or platform.present is None:
+        return "which CPUs are online cannot be told"
+    missing = sorted(platform.present - platform.online)
+    names = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
+    return f"{len(missing)} of {len(platform.present)} CPUs are offline: {names}" if missing else None
+
+
+def _cpu_unknown(platform: Platform) -> str | None:
+    return None if platform.cpus else "which CPU models there are cannot be told"
+
+
+def _td_build(platform: Platform) -> str | None:
+    return "a TD is being built" if platform.td_appeared else None
+
+
+PLATFORM_RULES = (
+    Rule("unsupported", "a microcode update or a newer kernel may bring it", _unsupported),
+    Rule("module-lost", "reboot the machine; nothing else brings it back", _lost),
+    Rule("permission", "run it as root", _denied),
+    Rule("unreadable", "see the kernel log for lines of seamldr and virt/tdx", _unreadable),
+    Rule("busy", "wait for it; writing -1 to `loading` discards an image that somebody left behind", _busy),
+    Rule("no-slots", "reboot, after which all slots are there again", _no_slots),
+    Rule("cpu-offline", "bring every present CPU online; with nosmt or maxcpus= no update is possible", _cpu_offline),
+    Rule("cpu", "look at /proc/cpuinfo", _cpu_unknown),
+    Rule("td-build", "hold off TD launches, then try again", _td_build),
+)
+"""Rules about the machine alone (TDX host ABI, Documentation/arch/x86/tdx.rst; class E of its failures for offline
+CPUs: every INSTALL returns success, nothing is installed, and the old module can no longer be entered)."""
+
+
+def _mapping(_: Platform, candidate: Candidate, __: Policy) -> str | None:
+    return None if candidate.release else "the compatibility table does not know this release"
+
+
+def _series(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+    if platform.version is None or candidate.image.version.series == platform.version.series:
+        return None
+    return f"only the last number of {platform.version} can change at run time"
+
+
+def _downgrade(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+    newer = platform.version is None or candidate.image.version >= platform.version
+    return None if newer else f"older than {platform.version}, which is running"
+
+
+def _same(platform: Platform, candidate: Candidate, policy: Policy) -> str | None:
+    same = candidate.image.version == platform.version and not policy.reinstall
+    return "is running already; loading it again would cost a slot" if same else None
+
+
+def _min_version(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+    release = candidate.release
+    if release is None or platform.version is None or platform.version >= release.min_running:
+        return None
+    return f"can keep TDs only from {release.min_running} on, and {platform.version} is running"
+
+
+def _seamldr(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+    release, loader = candidate.release, platform.seamldr
+    if release is None or loader is None:
+        return None
+    if any(wanted.series == loader.series and wanted <= loader for wanted in release.min_seamldr):
+        return None
+    return f"needs P-SEAMLDR {' or '.join(map(str, release.min_seamldr)) or '(none named)'}, and {loader} is there"
+
+
+def _cpu(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+    if candidate.image.cpus is None:
+        return None
+    missing = sorted(platform.cpus - set(candidate.image.cpus))
+    return f"is not for this CPU ({', '.join(map('{:#010x}'.format, missing))})" if missing else None
+
+
+def _debug(_: Platform, candidate: Candidate, policy: Policy) -> str | None:
+    return "is signed for debugging" if candidate.image.debug and not policy.allow_debug else None
+
+
+def _svn(platform: Platform, candidate: Candidate, policy: Policy) -> str | None:
+    new, old = candidate.image.svn, candidate.running_svn
+    if new is None or platform.version is None:
+        return None
+    if new.major == 0:
+        return "has security version 0, which no loader takes"
+    if old is None:
+        known = candidate.image.version == platform.version or policy.assume_svn
+        return None if known else f"the security version of {platform.version}, which is running, is not known"
+    if new.major != old.major:
+        return f"security version {new} is of another kind than {old}, which is running"
+    return f"security version {new} is lower than {old}, which is running" if new < old else None
+
+
+def _image(_: Platform, candidate: Candidate, __: Policy) -> str | None:
+    return "; ".join(candidate.image.faults) or None
+
+
+def _strict(platform: Platform, candidate: Candidate, policy: Policy) -> str | None:
+    sources = candidate.release.strict_from if candidate.release else None
+    if not policy.strict or sources is None or platform.version is None or platform.version in sources:
+        return None
+    return None if platform.version == candidate.image.version else f"not strictly compatible with {platform.version}"
+
+
+IMAGE_RULES = (
+    ImageRule("image", "fetch it again", _image),
+    ImageRule("mapping", "fetch mapping_file.json of the same revision as the images", _mapping),
+    ImageRule("series", "another series needs new platform firmware and a reboot", _series),
+    ImageRule("downgrade", "an older module comes back with a reboot, if platform firmware has it", _downgrade),
+    ImageRule("same", "", _same),
+    ImageRule("min-version", "go through a release in between", _min_version),
+    ImageRule("seamldr", "P-SEAMLDR comes with platform firmware, and another series is no substitute", _seamldr),
+    ImageRule("cpu", "take the release that names this CPU", _cpu),
+    ImageRule("debug", "", _debug),
+    ImageRule("svn", "keep the image of the running release in the directory, which tells it", _svn),
+    ImageRule("strict", "", _strict),
+)
+"""Rules about an image on this machine (mapping_file.json; public P-SEAMLDR, handler of SEAMLDR.INSTALL)."""
+
+CODES = frozenset(rule.code for rule in (*PLATFORM_RULES, *IMAGE_RULES))
+
+
+class Judgement(NamedTuple):
+    """One image, and all that speaks against it on this machine; nothing does if ``reasons`` is empty."""
+
+    image: Image
+    reasons: tuple[Reason, ...]
+
+
+def objections(platform: Platform) -> tuple[Reason, ...]:
+    """What speaks against any update on this machine now."""
+    found = ((rule, rule.check(platform)) for rule in PLATFORM_RULES)
+    return tuple(Reason(rule.code, text, rule.hint) for rule, text in found if text)
+
+
+def judge(platform: Platform, images: Images, policy: Policy) -> list[Judgement]:
+    """Put every image to every rule about images, in order of version."""
+    svn = running_svn(platform, images)
+    judged = []
+    for image in images.files:
+        candidate = Candidate(image, images.mapping.releases.get(image.version), svn)
+        found = ((rule, rule.check(platform, candidate, policy)) for rule in IMAGE_RULES)
+        judged.append(Judgement(image, tuple(Reason(rule.code, text, rule.hint) for rule, text in found if text)))
+    return judged
+
+
+def running_svn(platform: Platform, images: Images) -> Svn | None:
+    """Security version of the running module: from the table of known releases, else from its image, if sound."""
+    if platform.version is None:
+        return None
+    if (known := KNOWN.get(platform.version)) is not None:
+        return known.svn
+    return next((i.svn for i in images.files if i.version == platform.version and not i.faults), None)
+
+
+def choose(judged: Iterable[Judgement], policy: Policy) -> Image | None:
+    """The image to load, or None. Of all that nothing speaks against: the newest, or the one next to the running."""
+    left = [judgement.image for judgement in judged if not judgement.reasons]
+    take = max if policy.step is Step.NEWEST else min
+    return take(left, key=lambda image: image.version, default=None)

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Directories of modelled images, and Intel's published facts where they are at hand."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefw.firmware import tdx_repository
+from livefw.firmware.tdx_image import SIGNER
+from livefw.providers.tdx.images import Images, scan
+
+MakeImages = Callable[..., Images]
+
+
+@pytest.fixture
+def make_images(tmp_path: Path) -> MakeImages:
+    """Write a directory and scan it: the releases named (all without any), other files by version, another table."""
+
+    def _make(*versions: str, files: dict[str, bytes] | None = None, mapping: dict[str, Any] | None = None) -> Images:
+        known = [release.version for release in tdx_repository.RELEASES]
+        blobs = {version: tdx_repository.image(version) for version in versions or known}
+        folder = str(tmp_path / "images")
+        tdx_repository.write(folder, blobs | (files or {}), mapping or tdx_repository.table())
+        return scan(folder, signers=frozenset({SIGNER}))
+
+    return _make
+
+
+@pytest.fixture
+def shared_data() -> Path | None:
+    """Folder of published data beside the checkout, or None: it is not part of it."""
+    folder = Path(os.environ.get("LIVEFW_SHARED_DATA") or Path(__file__).parents[2].parent / "shared/data") / "tdx"
+    return folder if folder.is_dir() else None

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Intel's compatibility table: both revisions, strict reading, bounds, and errors that name their place."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livefw.abi.tdx import TdxVersion
+from livefw.firmware import tdx_repository
+from livefw.providers.tdx.mapping import MAX_BYTES, MappingError, parse
+
+
+def as_bytes(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+def test_newer_revision() -> None:
+    mapping = parse(as_bytes(tdx_repository.table()))
+    release = mapping.releases[TdxVersion(1, 5, 13)]
+    assert release.min_running == TdxVersion(1, 5, 1)
+    assert release.min_seamldr == (TdxVersion(1, 5, 0), TdxVersion(2, 0, 0))
+    assert release.features == 0x226F1F0FBF
+    assert release.strict_from == frozenset({TdxVersion(1, 5, 6), TdxVersion(1, 5, 8)})
+    assert mapping.unknown == ()
+
+
+def test_older_revision_has_no_strict_list() -> None:
+    mapping = parse(as_bytes(tdx_repository.table(strict=False)))
+    assert {release.strict_from for release in mapping.releases.values()} == {None}
+
+
+@pytest.mark.parametrize(("name", "count"), [("mapping_file.json", 11), ("mapping_file.14c28ce.json", 20)])
+def test_published_revisions(shared_data: Path | None, name: str, count: int) -> None:
+    """Where they are at hand; the two tests above have the same shapes made here."""
+    if shared_data is not None:
+        published = parse((shared_data / name).read_bytes())
+        assert len(published.releases) == count
+        assert published.unknown == ()
+        if count == 20:
+            ours = parse(as_bytes(tdx_repository.table())).releases
+            assert {version: published.releases[version] for version in ours} == ours
+
+
+def test_unknown_keys_are_reported_because_they_may_hold_further_rules() -> None:
+    table = tdx_repository.table()
+    table["extra"] = 1
+    table["tdx_module_releases"][0]["max_seamldr_versions"] = []
+    assert parse(as_bytes(table)).unknown == ("extra", "max_seamldr_versions")
+
+
+def first(change: Callable[[dict[str, Any]], object]) -> bytes:
+    """The table with its first release changed."""
+    table = tdx_repository.table()
+    change(table["tdx_module_releases"][0])
+    return as_bytes(table)
+
+
+FIRST = "tdx_module_releases[0]"
+WRONG = {
+    "nothing": (b"", ""),
+    "no JSON": (b"{", ""),
+    "no UTF-8": (b'{"a": "\xff"}', ""),
+    "too large": (b" " * (MAX_BYTES + 1), ""),
+    "too deep": (b"[" * 100_000, ""),
+    "endless number": (b'{"Header": ' + b"9" * 10_000 + b"}", ""),
+    "no object": (b"[]", ""),
+    "key twice": (b'{"Header": {}, "Header": {}}', ""),
+    "no header": (b"{}", "Header"),
+    "no revision": (b'{"Header": {}}', "Header.Version"),
+    "revision 2": (b'{"Header": {"Version": "2.0"}}', "Header.Version"),
+    "no releases": (b'{"Header": {"Version": "1.0"}}', "tdx_module_releases"),
+    "releases no list": (as_bytes({"Header": {"Version": "1.0"}, "tdx_module_releases": {}}), "tdx_module_releases"),
+    "release no object": (as_bytes({"Header": {"Version": "1.0"}, "tdx_module_releases": [1]}), FIRST),
+    "no version": (first(lambda r: r.pop("version")), f"{FIRST}.version"),
+    "version a number": (first(lambda r: r.update(version=1.5)), f"{FIRST}.version"),
+    "version of two": (first(lambda r: r.update(version="1.5")), f"{FIRST}.version"),
+    "version long": (first(lambda r: r.update(version="1" * 100)), f"{FIRST}.version"),
+    "version twice": (first(lambda r: r.update(version="1.5.5")), "tdx_module_releases[1].version"),
+    "minimum": (
+        first(lambda r: r.update(min_module_version_for_td_preserving=None)),
+        f"{FIRST}.min_module_version_for_td_preserving",
+    ),
+    "loaders": (first(lambda r: r.update(min_seamldr_versions="1.5.00")), f"{FIRST}.min_seamldr_versions"),
+    "a loader": (first(lambda r: r.update(min_seamldr_versions=["1.5.00", ""])), f"{FIRST}.min_seamldr_versions[1]"),
+    "strict": (first(lambda r: r.update(strict_compat_versions=None)), f"{FIRST}.strict_compat_versions"),
+    "features decimal": (first(lambda r: r.update(tdx_feature0="15")), f"{FIRST}.tdx_feature0"),
+    "features no hex": (first(lambda r: r.update(tdx_feature0="0xG")), f"{FIRST}.tdx_feature0"),
+    "features wide": (first(lambda r: r.update(tdx_feature0="0x" + "F" * 17)), f"{FIRST}.tdx_feature0"),
+}
+
+
+@pytest.mark.parametrize(("data", "where"), WRONG.values(), ids=WRONG)
+def test_error_names_its_place(data: bytes, where: str) -> None:
+    with pytest.raises(MappingError) as raised:
+        parse(data)
+    assert raised.value.where == where
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(sorted(tdx_repository.table()["tdx_module_releases"][0])), JSON)
+def test_any_value_in_any_place_is_read_or_refused(key: str, value: Any) -> None:
+    with contextlib.suppress(MappingError):
+        parse(first(lambda release: release.update({key: value})))
