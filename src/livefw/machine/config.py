@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine's description: one TOML file, decoded strictly, errors named by file and key."""
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from importlib import resources
+from typing import Any
+
+import msgspec
+
+from livefw.abi.guid import Guid
+from livefw.errors import UsageError
+from livefw.firmware.profile import PROFILES
+from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
+from livefw.kernel.lfa import VERSIONS, Notification
+from livefw.machine.faults import FAULTS, FaultRequest
+
+MAX_CPUS = 4096
+"""Linux's own limit on arm64 (CONFIG_NR_CPUS). One stop_machine costs the model about 20 microseconds a CPU."""
+
+MAX_COMPONENTS = 100_000
+"""Ten times what the bench needs. Each takes about 10 kB in the modelled kernel, and a discovery reads them all."""
+
+MAX_FILE = 16 * 1024 * 1024
+"""A description is read whole; this is room for `MAX_COMPONENTS` written out."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}\Z")
+"""Names become file names in the runtime directory, and a Unix socket's path is 108 bytes at most."""
+
+
+class ConfigError(UsageError):
+    """A description that cannot be: ``source`` is its file or platform, ``key`` the culprit, such as ``$.cpus``."""
+
+    def __init__(self, source: str, key: str, reason: str) -> None:
+        super().__init__(f"{source}: {key}: {reason}" if key else f"{source}: {reason}")
+        self.source = source
+        self.key = key
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Any number of like components, for scale. GUIDs are made from the index, and the same every time."""
+
+    count: int = 10
+    kind: Kind = Kind.CONTROLLER
+    pending_every: int = 10
+    """Every so many a component has an image staged; 0: none has."""
+    prime_ms: float = 0.0
+    activate_ms: float = 0.0
+
+    def components(self) -> tuple[ComponentSpec, ...]:
+        """All components; ``1.index`` is their version."""
+        return tuple(self._component(index) for index in range(self.count))
+
+    def _component(self, index: int) -> ComponentSpec:
+        staged = self.pending_every > 0 and index % self.pending_every == 0
+        return ComponentSpec(
+            guid=str(Guid(hashlib.sha256(f"livefw grid {index}".encode()).digest()[:16])),
+            kind=self.kind,
+            current_version=f"1.{index}",
+            pending_version=f"2.{index}" if staged else None,
+            prime_steps=1,
+            prime_ms=self.prime_ms,
+            activate_steps=1,
+            activate_ms=self.activate_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineConfig:
+    """A machine. `ConfigError` comes from `load`; building one by hand raises ValueError for what cannot be."""
+
+    name: str
+    description: str = ""
+    cpus: int = 4
+    agent: str = "tfa-2026"
+    """Name of an agent profile (`livefw.firmware.profile.PROFILES`)."""
+    driver: str = "v3"
+    """Name of a driver version (`livefw.kernel.lfa.VERSIONS`)."""
+    notification: Notification = Notification.NONE
+    kernel: str = "7.2.0"
+    """What ``/proc/sys/kernel/osrelease`` says."""
+    components: tuple[ComponentSpec, ...] = ()
+    grid: Grid | None = None
+    faults: tuple[FaultRequest, ...] = ()
+    """In force from before the driver loads."""
+    notes: tuple[str, ...] = ()
+    invented: tuple[str, ...] = ()
+    """What is not public of the real machine, and made up here."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.match(self.name):
+            raise ValueError("name: up to 32 of a-z, 0-9, dot, dash and underscore, and no dot or dash first")
+        if not 1 <= self.cpus <= MAX_CPUS:
+            raise ValueError(f"cpus: {self.cpus} is not between 1 and {MAX_CPUS}")
+        _one_of("agent", self.agent, PROFILES)
+        _one_of("driver", self.driver, VERSIONS)
+        for request in self.faults:
+            _one_of("faults.name", request.name, FAULTS)
+        if len(self.components) + (self.grid.count if self.grid else 0) > MAX_COMPONENTS:
+            raise ValueError(f"components: more than {MAX_COMPONENTS}")
+        if self.grid and min(self.grid.count, self.grid.pending_every) < 0:
+            raise ValueError("grid: a number below 0")
+
+    @property
+    def all_components(self) -> tuple[ComponentSpec, ...]:
+        """Components that are written out, then those of the grid; the order is that of the sequence ids."""
+        return self.components + (self.grid.components() if self.grid else ())
+
+    def with_components(self, count: int) -> "MachineConfig":
+        """The same with another size of its grid; `UsageError` if it has none."""
+        if self.grid is None:
+            raise UsageError(f"the platform {self.name} has a fixed set of components", hint="--platform grid")
+        try:
+            return replace(self, grid=replace(self.grid, count=count))
+        except ValueError as error:
+            raise UsageError(str(error)) from None
+
+
+def _one_of(field: str, value: str, table: Mapping[str, object]) -> None:
+    if value not in table:
+        raise ValueError(f"{field}: {value!r} is not one of {', '.join(table)}")
+
+
+def platforms() -> tuple[str, ...]:
+    """Names of the platforms that come with livefw."""
+    files = resources.files("livefw.machine").joinpath("platforms").iterdir()
+    return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
+
+
+def load(platform: str) -> MachineConfig:
+    """Read a shipped platform by name, or a file by a path that has a slash or ends in ``.toml``.
+
+    `ConfigError` if it cannot be read or cannot be; `UsageError` for a name that nobody has.
+    """
+    if "/" in platform or platform.endswith(".toml"):
+        try:
+            with open(platform, "rb") as file:
+                text = file.read(MAX_FILE + 1)
+        except OSError as error:
+            raise ConfigError(platform, "", error.strerror or str(error)) from error
+        return decode(text, source=platform)
+    if platform not in platforms():
+        raise UsageError(
+            f"there is no platform {platform!r}; there are {', '.join(platforms())}", hint="or a file: ./NAME.toml"
+        )
+    file_of = resources.files("livefw.machine").joinpath("platforms", f"{platform}.toml")
+    return decode(file_of.read_bytes(), source=f"platform {platform}")
+
+
+def decode(text: bytes, *, source: str) -> MachineConfig:
+    """Decode a description; `ConfigError`."""
+    if len(text) > MAX_FILE:
+        raise ConfigError(source, "", f"larger than {MAX_FILE} bytes")
+    try:
+        table = tomllib.loads(text.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(source, "", f"not TOML: {error}") from error
+    _check_keys(table, MachineConfig, source, "$")
+    try:
+        return msgspec.convert(table, MachineConfig)
+    except msgspec.ValidationError as error:
+        reason, _, key = str(error).partition(" - at `")
+        raise ConfigError(source, key.rstrip("`") or "$", reason) from error
+
+
+_NESTED: Mapping[tuple[type, str], type] = {
+    (MachineConfig, "components"): ComponentSpec,
+    (MachineConfig, "grid"): Grid,
+    (MachineConfig, "faults"): FaultRequest,
+    (ComponentSpec, "after_activation"): AfterActivation,
+    (AfterActivation, "appears"): ComponentSpec,
+}
+
+
+def _check_keys(value: Any, shape: Any, source: str, path: str) -> None:
+    """Refuse keys that nobody knows: msgspec passes over them in dataclasses, and a typing error would go unseen."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_keys(item, shape, source, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        known = {field.name for field in fields(shape)}
+        for key, item in value.items():
+            if key not in known:
+                raise ConfigError(source, f"{path}.{key}", f"unknown key; there are {', '.join(sorted(known))}")
+            nested = _NESTED.get((shape, key))
+            if nested is not None:
+                _check_keys(item, nested, source, f"{path}.{key}")

@@ -1,0 +1,408 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can be made to go wrong, as one table.
+
+A fault sits in a component (the modelled firmware really fails, and its state shows it), in a staged image (it becomes
+visible once the image runs), or in the conduit (what the operating system hears differs from what the firmware said;
+works with any firmware).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
+
+from livefw.abi import smccc
+from livefw.abi.guid import Guid
+from livefw.abi.lfa import Function, Info, InventoryFlag, Progress, Status
+from livefw.abi.smccc import WORD, Exit, Held, Registers, Restart, unsigned64
+from livefw.abi.version import ComponentVersion
+from livefw.errors import UsageError
+from livefw.firmware.component import Component, Faults, LoadStatus
+from livefw.firmware.platform import MemoryPlatform
+from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
+from livefw.machine.injection import Effect, Injector, Rule, Watch
+
+_MAX_TIMES = 1_000_000
+_MAX_MS = 3_600_000
+
+
+class Where(StrEnum):
+    """Where a fault sits."""
+
+    COMPONENT = "component"
+    IMAGE = "image"
+    CONDUIT = "conduit"
+
+
+class Target(StrEnum):
+    """Whether a fault is about one component."""
+
+    ONE = "required"
+    ANY = "optional"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRequest:
+    """A fault as somebody asks for it; what is None has the fault's own default."""
+
+    name: str
+    component: str | None = None
+    times: int | None = None
+    """How often it happens; None: until it is cleared."""
+    function: str | None = None
+    """The call it concerns, as in `livefw.abi.lfa.Function`."""
+    code: str | None = None
+    """A status, by name or number."""
+    ms: float | None = None
+    cpu: int | None = None
+    count: str | None = None
+    """A number, decimal or hexadecimal: TOML and JSON have no 64-bit unsigned ones."""
+
+
+class Subject(Protocol):
+    """The part of a machine that faults need."""
+
+    @property
+    def platform(self) -> MemoryPlatform:
+        """The agent's platform."""
+        ...
+
+    @property
+    def injector(self) -> Injector:
+        """The conduit in front of the agent."""
+        ...
+
+    def find(self, text: str) -> Guid:
+        """The component that somebody names; `UsageError` if there is none, or several."""
+        ...
+
+
+class Setting(NamedTuple):
+    """A request with everything looked up."""
+
+    subject: Subject
+    request: FaultRequest
+    guid: Guid | None
+
+    @property
+    def component(self) -> Component:
+        """The component; only for faults that need one."""
+        return self.subject.platform.find(_known(self.guid))
+
+    def code(self, default: int) -> int:
+        """The status to answer."""
+        return default if self.request.code is None else _status(self.request.code)
+
+    def count(self, default: int) -> int:
+        """A number, as a register word."""
+        return default & WORD if self.request.count is None else _number("count", self.request.count)
+
+    def function(self, default: Function) -> Function:
+        """The call that is concerned."""
+        name = self.request.function
+        if name is None:
+            return default
+        try:
+            return Function[name.upper().removeprefix("LFA_")]
+        except KeyError:
+            raise UsageError(
+                f"there is no call {name!r}", hint=f"one of {', '.join(each.name for each in Function)}"
+            ) from None
+
+
+class Fault(NamedTuple):
+    """One row of the table: what it is called, where it sits, what it does."""
+
+    name: str
+    where: Where
+    target: Target
+    text: str
+    apply: Callable[[Setting], None]
+    options: tuple[str, ...] = ()
+    """Fields of `FaultRequest` that it looks at, besides component and times."""
+
+
+def _known(guid: Guid | None) -> Guid:
+    if guid is None:
+        raise ValueError("this fault is about one component")
+    return guid
+
+
+def _status(text: str) -> int:
+    name = text.upper().removeprefix("LFA_")
+    if name in Status.__members__:
+        return Status[name]
+    number = _number("code", text)
+    return smccc.signed64(number)
+
+
+def _number(option: str, text: str) -> int:
+    try:
+        return unsigned64(int(text, 0))
+    except ValueError:
+        raise UsageError(f"{option}: {text!r} is not a 64-bit number") from None
+
+
+# Faults of components.
+
+
+def _component(function: Function, change: Callable[[Setting], Mapping[str, Any]]) -> Callable[[Setting], None]:
+    """Sets fields of the component's `Faults`; takes them back after so many failed calls of ``function``."""
+
+    def apply(setting: Setting) -> None:
+        component, fields = setting.component, change(setting)
+        component.faults = replace(component.faults, **fields)
+        if setting.request.times is not None:
+
+            def restore() -> None:
+                component.faults = replace(component.faults, **{name: getattr(Faults(), name) for name in fields})
+
+            setting.subject.injector.watches.append(Watch(function, component.guid, setting.request.times, restore))
+
+    return apply
+
+
+# Faults of the image that is staged.
+
+
+def _restage(setting: Setting, **changes: Any) -> None:
+    platform, guid = setting.subject.platform, _known(setting.guid)
+    _, pending = platform.image_info(setting.component)
+    if not platform.is_activation_pending(setting.component):
+        raise UsageError("nothing is staged for this component", hint="livefw machine stage COMPONENT")
+    platform.stage(guid, ComponentVersion.decode(pending), **changes)
+
+
+def _after(make: Callable[[Setting], AfterActivation]) -> Callable[[Setting], None]:
+    return lambda setting: _restage(setting, after=make(setting))
+
+
+_NEWCOMER = "11111111-2222-4333-8444-555555555555"
+"""A GUID that no firmware has."""
+
+
+def _appears(_: Setting) -> AfterActivation:
+    return AfterActivation(appears=(ComponentSpec(guid=_NEWCOMER, kind=Kind.CONTROLLER, current_version="1.0"),))
+
+
+def _vanishes(setting: Setting) -> AfterActivation:
+    return AfterActivation(vanishes=(str(_known(setting.guid)),))
+
+
+def _reordered(setting: Setting) -> AfterActivation:
+    guids = [str(component.guid) for component in setting.subject.platform.components()]
+    return AfterActivation(order=tuple(reversed(guids)))
+
+
+# Faults of the conduit.
+
+
+def _rule(setting: Setting, effect: Effect, *functions: Function, **fields: Any) -> None:
+    rule = Rule(effect, frozenset(functions), setting.guid, setting.request.times, **fields)
+    setting.subject.injector.rules.append(rule)
+
+
+def _answers(default: Function, words: Callable[[Setting, Registers], Exit | Held]) -> Callable[[Setting], None]:
+    def apply(setting: Setting) -> None:
+        _rule(setting, Effect.ANSWER, setting.function(default), answer=lambda registers: words(setting, registers))
+
+    return apply
+
+
+def _alters(
+    function: Function, change: Callable[[Setting, Registers, Registers], Registers]
+) -> Callable[[Setting], None]:
+    def apply(setting: Setting) -> None:
+        _rule(setting, Effect.ALTER, function, alter=lambda request, result: change(setting, request, result))
+
+    return apply
+
+
+def _all(answer: int) -> Callable[[Setting], None]:
+    return lambda setting: _rule(
+        setting, Effect.ANSWER, *Function, answer=lambda registers: registers.returning(answer)
+    )
+
+
+def _flags(change: Callable[[int, int], int]) -> Callable[[Setting], None]:
+    """Changes x3 of GET_INVENTORY; ``change`` also gets how many times it was called."""
+
+    def apply(setting: Setting) -> None:
+        calls = 0
+
+        def alter(_: Registers, result: Registers) -> Registers:
+            nonlocal calls
+            if result[0]:
+                return result
+            calls += 1
+            return result.returning(*result[:3], change(result[3], calls) & WORD)
+
+        _rule(setting, Effect.ALTER, Function.GET_INVENTORY, alter=alter)
+
+    return apply
+
+
+def _slow(setting: Setting) -> None:
+    ms = 1000.0 if setting.request.ms is None else setting.request.ms
+    if not 0 < ms <= _MAX_MS:
+        raise UsageError(f"ms: {ms} is not between 0 and {_MAX_MS}")
+    _rule(setting, Effect.DELAY, setting.function(Function.PRIME), delay_ns=round(ms * 1_000_000))
+
+
+def _hang(setting: Setting) -> None:
+    _rule(
+        setting,
+        Effect.ANSWER,
+        setting.function(Function.ACTIVATE),
+        answer=lambda _: Held(None),
+        cpu=setting.request.cpu,
+    )
+
+
+def _gone(setting: Setting) -> None:
+    """The agent no longer knows the component; its sequence id is a hole."""
+    refusal = Status.INVALID_PARAMETERS.word
+    _rule(
+        setting,
+        Effect.ANSWER,
+        Function.PRIME,
+        Function.ACTIVATE,
+        Function.CANCEL,
+        answer=lambda registers: registers.returning(refusal),
+    )
+    _rule(setting, Effect.ALTER, Function.GET_INVENTORY, alter=lambda request, _: request.returning(refusal))
+
+
+def _inventory_error(setting: Setting) -> None:
+    """Without a component: the one in the middle."""
+    components = setting.subject.platform.components()
+    guid = setting.guid or components[len(components) // 2].guid
+    code = setting.code(Status.DEVICE_ERROR) & WORD
+    _rule(
+        setting._replace(guid=guid),
+        Effect.ALTER,
+        Function.GET_INVENTORY,
+        alter=lambda request, _: request.returning(code),
+    )
+
+
+def _duplicate(setting: Setting) -> None:
+    """The component appears a second time, in the place of the last one, or of the first if it is the last."""
+    components = setting.subject.platform.components()
+    if len(components) < 2:
+        raise UsageError("a machine with one component has no place for a second of the same GUID")
+    victim = components[-1] if components[-1].guid != setting.guid else components[0]
+    words = _known(setting.guid).to_registers()
+    _rule(
+        setting._replace(guid=victim.guid),
+        Effect.ALTER,
+        Function.GET_INVENTORY,
+        alter=lambda _, result: result if result[0] else result.returning(0, *words),
+    )
+
+
+def _word(code: int) -> int:
+    return code & WORD
+
+
+def _absurd_count(setting: Setting, request: Registers, _: Registers) -> Registers:
+    return request.returning(*Info(setting.count(1 << 63)).encode())
+
+
+def _garbage_versions(_: Setting, __: Registers, result: Registers) -> Registers:
+    return result if result[0] else result.returning(*result[:4], 0xDEAD_BEEF_CAFE_F00D, 0xFFFF_FFFF_0BAD_C0DE)
+
+
+_AGAIN = Progress(call_again=True).encode()
+_PENDING = int(InventoryFlag.ACTIVATION_PENDING)
+_RESERVED = WORD & ~sum(InventoryFlag)
+
+_C, _I, _W = Where.COMPONENT, Where.IMAGE, Where.CONDUIT
+_ONE, _ANY, _NONE = Target.ONE, Target.ANY, Target.NONE
+
+_ROWS = (
+    Fault("auth-error", _C, _ONE, "the staged image fails authentication: PRIME answers AUTH_ERROR",
+          _component(Function.PRIME, lambda _: {"load": LoadStatus.AUTH})),
+    Fault("no-memory", _C, _ONE, "the agent has no memory for the image: PRIME answers NO_MEMORY",
+          _component(Function.PRIME, lambda _: {"load": LoadStatus.NO_MEMORY})),
+    Fault("device-error", _C, _ONE, "the image store fails: PRIME answers DEVICE_ERROR",
+          _component(Function.PRIME, lambda _: {"load": LoadStatus.DEVICE})),
+    Fault("prime-code", _C, _ONE, "the component's own PRIME callback fails with a code (ACTIVATION_FAILED)",
+          _component(Function.PRIME, lambda s: {"prime_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
+    Fault("activation-failed", _C, _ONE, "the activation fails with a code (ACTIVATION_FAILED); RMM and BL31 know one",
+          _component(Function.ACTIVATE, lambda s: {"activate_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
+    Fault("critical-error", _C, _ONE, "the activation destroys the component: CRITICAL_ERROR (RMM: ACTIVATION_FAILED)",
+          _component(Function.ACTIVATE, lambda _: {"activate_code": Status.CRITICAL_ERROR})),
+    Fault("notify-refused", _C, _ONE, "the platform refuses the start of the activation: ACTIVATION_FAILED",
+          _component(Function.ACTIVATE, lambda _: {"refuse_notify": True})),
+    Fault("cancel-refused", _C, _ONE, "the component does not let itself be cancelled: BUSY",
+          _component(Function.CANCEL, lambda _: {"refuse_cancel": True})),
+    Fault("endless-prime", _C, _ONE, "PRIME never comes to its end: call again, for ever",
+          _component(Function.PRIME, lambda _: {"endless_prime": True})),
+    Fault("endless-activate", _C, _ONE, "ACTIVATE never comes to its end: call again, for ever",
+          _component(Function.ACTIVATE, lambda _: {"endless_activate": True})),
+    Fault("lost-realms", _I, _ONE, "the staged RMM does not honour the activation token: its Realms are lost",
+          lambda s: _restage(s, honours_token=False)),
+    Fault("bad-signature", _I, _ONE, "the staged image is not authentic; another one would be",
+          lambda s: _restage(s, authentic=False)),
+    Fault("vanish-after", _I, _ONE, "the component is gone once the staged image runs", _after(_vanishes)),
+    Fault("appear-after", _I, _ONE, "another component appears once the staged image runs", _after(_appears)),
+    Fault("reorder-after", _I, _ONE, "all sequence ids change once the staged image runs", _after(_reordered)),
+    Fault("busy", _W, _ANY, "a call answers BUSY (ACTIVATE)",
+          _answers(Function.ACTIVATE, lambda _, r: r.returning(Status.BUSY.word)), ("function",)),
+    Fault("call-again", _W, _ANY, "a call asks to be called again before it does anything (PRIME)",
+          _answers(Function.PRIME, lambda _, r: r.returning(*_AGAIN)), ("function",)),
+    Fault("unknown-status", _W, _ANY, "a call answers a code that no specification names (ACTIVATE, -99)",
+          _answers(Function.ACTIVATE, lambda s, r: r.returning(_word(s.code(-99)))), ("function", "code")),
+    Fault("slow", _W, _ANY, "a call takes longer (PRIME, by 1000 ms)", _slow, ("function", "ms")),
+    Fault("hang", _W, _ANY, "a call never returns, on one CPU or on each (ACTIVATE)", _hang, ("function", "cpu")),
+    Fault("reset", _W, _ANY, "a CPU is reset out of nowhere instead of returning (ACTIVATE)",
+          _answers(Function.ACTIVATE, lambda _s, _r: Restart(0x8000_0000, 0)), ("function",)),
+    Fault("vanish", _W, _ONE, "the agent no longer knows the component, without any activation", _gone),
+    Fault("pending-flips", _W, _ANY, "activation_pending is another each time it is asked for",
+          _flags(lambda flags, calls: flags ^ (_PENDING if calls % 2 else 0))),
+    Fault("reserved-bits", _W, _ANY, "all reserved flag bits are set", _flags(lambda flags, _: flags | _RESERVED)),
+    Fault("absurd-count", _W, _NONE, "the agent claims an absurd number of components (2**63)",
+          _alters(Function.GET_INFO, _absurd_count), ("count",)),
+    Fault("inventory-error", _W, _ANY, "GET_INVENTORY fails for one component, by default in the middle (DEVICE_ERROR)",
+          _inventory_error, ("code",)),
+    Fault("duplicate-guid", _W, _ONE, "the component is reported twice", _duplicate),
+    Fault("garbage-versions", _W, _ANY, "component versions are garbage",
+          _alters(Function.GET_INVENTORY, _garbage_versions)),
+    Fault("garbage-interface", _W, _NONE, "LFA_VERSION is garbage",
+          _answers(Function.VERSION, lambda s, r: r.returning(s.count(0x7FFF_FFFF))), ("count",)),
+    Fault("agent-gone", _W, _NONE, "nobody answers any call any more: -1 in 64 bits", _all(Status.NOT_SUPPORTED.word)),
+    Fault("agent-gone-32", _W, _NONE, "nobody answers any call any more: -1 in 32 bits", _all(0xFFFF_FFFF)),
+)  # fmt: skip
+
+FAULTS: Mapping[str, Fault] = MappingProxyType({row.name: row for row in _ROWS})
+"""All faults by name."""
+
+
+def inject(subject: Subject, request: FaultRequest) -> Fault:
+    """Make something go wrong from now on; `UsageError` if the request cannot be meant."""
+    fault = FAULTS.get(request.name)
+    if fault is None:
+        raise UsageError(f"there is no fault {request.name!r}", hint="livefw machine fault --list")
+    if fault.target is Target.ONE and request.component is None:
+        raise UsageError(f"the fault {fault.name} needs a component")
+    if fault.target is Target.NONE and request.component is not None:
+        raise UsageError(f"the fault {fault.name} is about no single component")
+    for option in ("function", "code", "ms", "cpu", "count"):
+        if getattr(request, option) is not None and option not in fault.options:
+            raise UsageError(f"the fault {fault.name} has no option {option}")
+    if request.times is not None and not 1 <= request.times <= _MAX_TIMES:
+        raise UsageError(f"times: {request.times} is not between 1 and {_MAX_TIMES}")
+    guid = None if request.component is None else subject.find(request.component)
+    fault.apply(Setting(subject, request, guid))
+    return fault
+
+
+def clear(subject: Subject) -> None:
+    """Let everything behave from now on. Staged images stay as they are, and a CPU that hangs, hangs."""
+    subject.injector.rules.clear()
+    subject.injector.watches.clear()
+    for component in subject.platform.components():
+        component.faults = Faults()

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of a modelled machine as files without a file system: the shape that providers read and write.
+
+The shape is matched, not imported: a provider must not be able to tell a model from a kernel, nor the other way round.
+"""
+
+import errno
+from typing import TypeVar
+
+from livefw.kernel.clock import SECOND
+from livefw.kernel.os import KernelPanic, Os
+from livefw.kernel.sysfs import Tree, fail
+from livefw.machine.host import Job, Runner
+from livefw.machine.machine import Machine
+
+T = TypeVar("T")
+
+_RECORD = 8192
+
+
+class TreeFiles:
+    """Files of a tree whose kernel is driven by ``runner``. All methods raise plain OSError with an errno."""
+
+    def __init__(self, tree: Tree, runner: Runner) -> None:
+        self._tree = tree
+        self._runner = runner
+
+    def names(self, path: str) -> list[str]:
+        """Names in a directory."""
+        return list(self._tree.listdir(path))
+
+    def read(self, path: str, limit: int = 4096) -> bytes:
+        """What one read of the file gives."""
+        file = self._tree.open(path, reading=True)
+        return _plain(self._runner.start(file.read(limit, 0), name="read"))
+
+    def exists(self, path: str) -> bool:
+        """Whether there is anything at this path."""
+        try:
+            self._tree.lookup(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    def records(self, path: str) -> list[bytes]:
+        """Records of a log, oldest first."""
+        file = self._tree.open(path, reading=True)
+        found: list[bytes] = []
+        while record := _plain(self._runner.start(file.read(_RECORD, 0), name="read")):
+            found.append(record)
+        return found
+
+    def start_write(self, path: str, data: bytes) -> "TreeWrite":
+        """Begin to write; what goes wrong, opening included, is told by the write itself."""
+
+        async def write() -> int:
+            return await self._tree.open(path, writing=True).write(data)
+
+        return TreeWrite(self._runner.start(write(), name="write"))
+
+
+class TreeWrite:
+    """A write that was started, and goes on whether or not somebody waits."""
+
+    def __init__(self, job: Job[int]) -> None:
+        self._job = job
+        self._error: int | None = None
+
+    def wait(self, seconds: float | None) -> bool:
+        """Whether it has ended, after at most so long."""
+        if self._error is None and self._job.wait(seconds):
+            self._error = 0
+            try:
+                _plain(self._job)
+            except OSError as error:
+                self._error = error.errno or errno.EIO
+        return self._error is not None
+
+    @property
+    def error(self) -> int:
+        """The errno it ended with, or 0; ValueError before the end."""
+        if self._error is None:
+            raise ValueError("the write has not ended")
+        return self._error
+
+
+def _plain(job: Job[T]) -> T:
+    """The result of kernel work, with a dead machine as EIO."""
+    job.wait()
+    try:
+        return job.result()
+    except KernelPanic:
+        raise fail(errno.EIO) from None
+
+
+class MachineFiles(TreeFiles):
+    """The files of a machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine.tree, machine.runner)
+
+
+class MachineClock:
+    """A machine's own time, in the shape of the clock that providers use: in virtual time a sleep costs nothing."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._os: Os = machine.os
+        self._runner = machine.runner
+
+    def now(self) -> float:
+        """Seconds since the machine was made."""
+        return self._os.now() / SECOND
+
+    def sleep(self, seconds: float) -> None:
+        """Let so many seconds pass on the machine."""
+        self._runner.run(self._os.sleep(int(seconds * SECOND)), name="sleep")

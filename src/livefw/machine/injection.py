@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A conduit that lies: wraps any firmware, and answers, alters, delays or keeps calls as its rules say."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from livefw.abi import lfa
+from livefw.abi.guid import Guid
+from livefw.abi.lfa import ActivateFlag, Function, GetInventory
+from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
+from livefw.kernel.conduit import Conduit
+
+_WITH_ID = frozenset({Function.GET_INVENTORY, Function.PRIME, Function.ACTIVATE, Function.CANCEL})
+
+
+class Effect(StrEnum):
+    """What a rule does to a call."""
+
+    ANSWER = "answer"
+    """The firmware is not asked."""
+    ALTER = "alter"
+    """The firmware's answer is changed on its way back."""
+    DELAY = "delay"
+    """The call takes longer."""
+
+
+@dataclass(slots=True)
+class Rule:
+    """One lie. Of `answer`, `alter` and `delay_ns` the one that ``effect`` names counts.
+
+    ``guid`` limits it to one component. ``left`` is how many more times it happens; None: without end. Where all CPUs
+    make an ACTIVATE together that is one time, and all get the same lie: an agent that sent one of them away while
+    the others wait for it would be a different fault.
+    """
+
+    effect: Effect
+    functions: frozenset[int]
+    guid: Guid | None = None
+    left: int | None = None
+    answer: Callable[[Registers], Exit | Held] | None = None
+    alter: Callable[[Registers, Registers], Registers] | None = None
+    delay_ns: int = 0
+    cpu: int | None = None
+    _round: set[int] = field(default_factory=set)
+
+    def applies(self, cpu: int, registers: Registers, guid: Guid | None, online: frozenset[int]) -> bool:
+        """Whether this call is meant; counts it if it is."""
+        if (
+            registers[0] not in self.functions
+            or (self.guid is not None and self.guid != guid)
+            or (self.cpu is not None and self.cpu != cpu)
+        ):
+            return False
+        if _together(registers):
+            if self._round and cpu not in self._round:
+                self._round.add(cpu)
+                if online <= self._round:
+                    self._round.clear()
+                return True
+            self._round = {cpu} if len(online) > 1 else set()
+        if self.left is None:
+            return True
+        self.left -= 1
+        return self.left >= 0
+
+    @property
+    def spent(self) -> bool:
+        """Whether it will not happen again."""
+        return self.left is not None and self.left <= 0 and not self._round
+
+
+def _together(registers: Registers) -> bool:
+    if registers[0] != Function.ACTIVATE:
+        return False
+    return ActivateFlag.SKIP_CPU_RENDEZVOUS not in lfa.Activate.decode(registers).flags
+
+
+@dataclass(slots=True)
+class Watch:
+    """Calls ``action`` when a component's function has failed, or wanted to be called again, ``left`` times."""
+
+    function: int
+    guid: Guid
+    left: int
+    action: Callable[[], None]
+
+
+class Injector:
+    """The conduit with the rules. Sequence ids are told apart by the GUIDs that GET_INVENTORY has answered before."""
+
+    def __init__(self, inner: Conduit, *, cpus: int) -> None:
+        self.rules: list[Rule] = []
+        self.watches: list[Watch] = []
+        self._inner = inner
+        self._online = frozenset(range(cpus))
+        self._guids: dict[int, Guid] = {}
+        self._calls: dict[int, Registers] = {}
+        self._delayed: set[int] = set()
+
+    def call(self, cpu: int, registers: Registers) -> Exit | Held:
+        """Conduit."""
+        if not self.rules and not self.watches:
+            outcome = self._inner.call(cpu, registers)
+            self._learn(registers, outcome)
+            if isinstance(outcome, Held):
+                self._calls[cpu] = registers
+            return outcome
+        self._calls[cpu] = registers
+        if (rule := self._find(Effect.ANSWER, cpu, registers)) is not None and rule.answer is not None:
+            return rule.answer(registers)
+        if (rule := self._find(Effect.DELAY, cpu, registers)) is not None:
+            self._delayed.add(cpu)
+            return Held(rule.delay_ns)
+        return self._left(cpu, self._inner.call(cpu, registers), direct=True)
+
+    def complete(self, cpu: int) -> Exit | Held:
+        """Conduit."""
+        if cpu in self._delayed:
+            self._delayed.discard(cpu)
+            return self._left(cpu, self._inner.call(cpu, self._calls[cpu]), direct=True)
+        return self._left(cpu, self._inner.complete(cpu), direct=True)
+
+    def released(self) -> list[Release]:
+        """Conduit."""
+        return [
+            Release(release.cpu, self._left(release.cpu, release.exit, direct=False))
+            for release in self._inner.released()
+        ]
+
+    def cpu_on(self, cpu: int) -> None:
+        """Conduit."""
+        self._inner.cpu_on(cpu)
+        self._online |= {cpu}
+
+    def cpu_off(self, cpu: int) -> None:
+        """Conduit."""
+        self._inner.cpu_off(cpu)
+        self._online -= {cpu}
+
+    def _find(self, effect: Effect, cpu: int, registers: Registers, guid: Guid | None = None) -> Rule | None:
+        """The first rule with this effect that means the call."""
+        if guid is None and registers[0] in _WITH_ID:
+            guid = self._guids.get(GetInventory.decode(registers).fw_seq_id)
+        for rule in self.rules:
+            if rule.effect is effect and rule.applies(cpu, registers, guid, self._online):
+                if rule.spent:
+                    self.rules.remove(rule)
+                return rule
+        return None
+
+    def _learn(self, registers: Registers, outcome: Exit | Held) -> Guid | None:
+        if registers[0] != Function.GET_INVENTORY or not isinstance(outcome, Registers) or outcome[0]:
+            return None
+        guid = Guid.from_registers(outcome[1], outcome[2])
+        self._guids[GetInventory.decode(registers).fw_seq_id] = guid
+        return guid
+
+    def _left(self, cpu: int, outcome: Exit | Held, *, direct: bool) -> Exit | Held:
+        """Change what the firmware said; ``direct`` where it was said to the CPU that did the work."""
+        if isinstance(outcome, Held | Restart):
+            return outcome
+        registers = self._calls[cpu]
+        guid = self._learn(registers, outcome)
+        if direct:
+            self._watch(registers, outcome)
+        rule = self._find(Effect.ALTER, cpu, registers, guid)
+        return rule.alter(registers, outcome) if rule and rule.alter else outcome
+
+    def _watch(self, registers: Registers, outcome: Registers) -> None:
+        if not self.watches or (lfa.status(outcome) == 0 and not lfa.Progress.decode(outcome).call_again):
+            return
+        guid = self._guids.get(GetInventory.decode(registers).fw_seq_id)
+        for watch in [each for each in self.watches if (each.function, each.guid) == (registers[0], guid)]:
+            watch.left -= 1
+            if watch.left <= 0:
+                self.watches.remove(watch)
+                watch.action()

@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine put together: firmware, the conduit with its faults and its trace, the kernel with the driver, the tree."""
+
+from livefw.abi.guid import BY_GUID, Guid
+from livefw.abi.version import ComponentVersion
+from livefw.errors import UsageError
+from livefw.firmware.agent import Agent
+from livefw.firmware.component import Rmm
+from livefw.firmware.platform import MemoryPlatform
+from livefw.firmware.profile import PROFILES
+from livefw.kernel.clock import MS, MonotonicClock, VirtualClock
+from livefw.kernel.conduit import Conduit
+from livefw.kernel.lfa import VERSIONS, LfaDriver
+from livefw.kernel.os import Os
+from livefw.kernel.sysfs import Attribute, Directory, Kmsg, Tree
+from livefw.machine import faults
+from livefw.machine.config import MachineConfig
+from livefw.machine.host import Job, RealRunner, Runner, VirtualRunner
+from livefw.machine.injection import Injector
+from livefw.machine.trace import Trace
+
+PERMANENT = ("/dev", "/proc", "/proc/sys", "/proc/sys/kernel", "/sys", "/sys/firmware", "/sys/devices")
+"""Directories that are there from the start and never go."""
+
+_SETTLING = 10 * MS
+"""Between the driver's loading and the first program: some versions answer EBUSY until a worker has cleaned up."""
+
+
+class Machine:
+    """One modelled machine. `boot` comes first; `close` last, in real time at least.
+
+    In virtual time (the default) waiting costs nothing and one thread at a time may use it. With ``real_time`` it
+    lives by the host's clock, and any thread may use it; ``runner.lock`` keeps the kernel still.
+    """
+
+    def __init__(self, config: MachineConfig, *, real_time: bool = False) -> None:
+        self.config = config
+        self.platform = MemoryPlatform(config.all_components)
+        self.agent = Agent(self.platform, profile=PROFILES[config.agent], cpus=config.cpus)
+        self.injector = Injector(self.agent, cpus=config.cpus)
+        self.tree = Tree(Directory())
+        self.os, self.trace, self.runner = _kernel(self.injector, cpus=config.cpus, real_time=real_time)
+        self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[config.driver], notification=config.notification)
+        self._make_host_files()
+
+    def boot(self) -> bool:
+        """Load the driver; whether there is anything to see. Faults of the description are in force before."""
+        for request in self.config.faults:
+            self.inject(request)
+        return self.runner.run(self._probe(), name="probe")
+
+    def unload(self) -> None:
+        """Unload the driver."""
+        self.runner.run(self.driver.remove(), name="remove")
+
+    def stage(
+        self,
+        component: str,
+        version: str | None = None,
+        *,
+        authentic: bool = True,
+        honours_token: bool = True,
+    ) -> ComponentVersion:
+        """Put a new image where it becomes pending, as an updater would; its version, by default the next minor one.
+
+        `UsageError` if there is no such component or the version cannot be.
+        """
+        with self.runner.lock:
+            guid = self.find(component)
+            staged = _next(self.platform.version(guid)) if version is None else _version(version)
+            self.platform.stage(guid, staged, authentic=authentic, honours_token=honours_token)
+        return staged
+
+    def notify(self) -> Job[None]:
+        """Tell the driver that something changed, as the platform would; its handler goes on by itself."""
+        return self.runner.start(self.driver.notify(), name="notification")
+
+    def inject(self, request: faults.FaultRequest) -> faults.Fault:
+        """Make something go wrong from now on; `UsageError` if that cannot be meant."""
+        with self.runner.lock:
+            return faults.inject(self, request)
+
+    def clear_faults(self) -> None:
+        """Let everything behave from now on."""
+        with self.runner.lock:
+            faults.clear(self)
+
+    def cpu_on(self, cpu: int) -> None:
+        """Turn a CPU on; `UsageError` if there is no such CPU."""
+        with self.runner.lock:
+            self.os.cpu_on(self._cpu(cpu))
+
+    def cpu_off(self, cpu: int) -> None:
+        """Turn a CPU off; `UsageError` if it is the last one, busy, or not there."""
+        with self.runner.lock:
+            try:
+                self.os.cpu_off(self._cpu(cpu))
+            except (ValueError, RuntimeError) as error:
+                raise UsageError(str(error)) from error
+
+    def find(self, text: str) -> Guid:
+        """The component that somebody names by GUID, unique prefix of one, kind, or title; `UsageError`."""
+        wanted = text.lower()
+        components = self.platform.components()
+        exact = [each.guid for each in components if wanted == str(each.guid)]
+        found = exact or [
+            each.guid
+            for each in components
+            if wanted and (str(each.guid).startswith(wanted) or wanted in {each.kind, title(each.guid).lower()})
+        ]
+        if len(set(found)) == 1:
+            return found[0]
+        names = ", ".join(map(str, found[:8] or (each.guid for each in components[:8])))
+        if found:
+            raise UsageError(f"{text!r} can be any of {names}")
+        raise UsageError(f"there is no component {text!r}", hint=f"components: {names}")
+
+    @property
+    def rmm(self) -> Rmm | None:
+        """The Realm Management Monitor, if the machine has one."""
+        return next((each for each in self.platform.components() if isinstance(each, Rmm)), None)
+
+    def close(self) -> None:
+        """Switch off. Work that waits in the kernel never ends."""
+        self.runner.close()
+
+    async def _probe(self) -> bool:
+        found = await self.driver.probe()
+        await self.os.sleep(_SETTLING)
+        return found
+
+    def _cpu(self, cpu: int) -> int:
+        if not 0 <= cpu < self.config.cpus:
+            raise UsageError(f"there is no CPU {cpu}; there are 0 to {self.config.cpus - 1}")
+        return cpu
+
+    def _make_host_files(self) -> None:
+        """What any program may want to know of the machine it is on."""
+        for path in PERMANENT:
+            self.tree.make_directories(path)
+        self.tree.make_directories("/dev").add("kmsg", Kmsg(self.os.log))
+        possible = f"{_ranges(range(self.config.cpus))}\n"
+        for path, text in (
+            ("/proc/sys/kernel/osrelease", f"{self.config.kernel}\n"),
+            ("/proc/sys/kernel/ostype", "Linux\n"),
+            ("/sys/devices/system/cpu/possible", possible),
+            ("/sys/devices/system/cpu/present", possible),
+        ):
+            self._add_text(path, text)
+        self._add_file("/sys/devices/system/cpu/online", Attribute(mode=0o444, show=self._show_online))
+
+    def _add_text(self, path: str, text: str) -> None:
+        async def show() -> str:
+            return text
+
+        self._add_file(path, Attribute(mode=0o444, show=show))
+
+    def _add_file(self, path: str, node: Attribute) -> None:
+        parent, _, name = path.rpartition("/")
+        self.tree.make_directories(parent).add(name, node)
+
+    async def _show_online(self) -> str:
+        return f"{_ranges(self.os.online)}\n"
+
+
+def title(guid: Guid) -> str:
+    """The public name of a component, or nothing."""
+    known = BY_GUID.get(guid)
+    return known.title if known else ""
+
+
+def _kernel(firmware: Conduit, *, cpus: int, real_time: bool) -> tuple[Os, Trace, Runner]:
+    if real_time:
+        monotonic = MonotonicClock()
+        trace = Trace(firmware, monotonic.now)
+        os = Os(conduit=trace, clock=monotonic, cpus=cpus)
+        return os, trace, RealRunner(os, monotonic)
+    virtual = VirtualClock()
+    trace = Trace(firmware, virtual.now)
+    os = Os(conduit=trace, clock=virtual, cpus=cpus)
+    return os, trace, VirtualRunner(os, virtual)
+
+
+def _next(version: ComponentVersion) -> ComponentVersion:
+    return ComponentVersion(version.major, version.minor + 1)
+
+
+def _version(text: str) -> ComponentVersion:
+    try:
+        return ComponentVersion.parse(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _ranges(cpus: range | tuple[int, ...]) -> str:
+    """A CPU list as the kernel prints it, such as ``0-3,6``."""
+    parts: list[str] = []
+    first = last = -2
+    for cpu in (*cpus, -2):
+        if cpu == last + 1:
+            last = cpu
+            continue
+        if first >= 0:
+            parts.append(f"{first}-{last}" if last > first else f"{first}")
+        first = last = cpu
+    return ",".join(parts)
