@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From the hash of the root key down to the images: does this machine take this package?
+
+The work comes in bounded steps, one certificate or one piece of an image each, so that LFA_PRIME can return between
+them and be called again. Counters are compared here and never advanced: that is the store's part, after the package
+proved itself by running.
+"""
+
+from collections.abc import Collection, Generator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from livefw.abi.guid import Guid
+from livefw.firmware.image import certificate, fip, note
+from livefw.firmware.image.certificate import Certificate, Digest, Signed
+from livefw.firmware.image.chain import Chain, Counter, Row
+from livefw.firmware.image.errors import Rule, TrustError
+from livefw.firmware.image.fip import Fip, FipEntry
+from livefw.firmware.image.names import BY_OPTION, label
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.hashes import Hash
+
+STANDARD_OIDS = frozenset({"2.5.29.14", "2.5.29.15", "2.5.29.19", "2.5.29.35"})
+"""Subject key identifier, key usage, basic constraints, authority key identifier: cert_create writes them, and they
+say nothing about a boot chain."""
+
+
+class Anchor(NamedTuple):
+    """What a machine is born with: its chain, and per root key the hash of its SubjectPublicKeyInfo in DER.
+
+    The hash is SHA-256, SHA-384 or SHA-512, told by its length. A chain of several roots may have only some of them:
+    what hangs below the others is then refused.
+    """
+
+    chain: Chain
+    roots: Mapping[str, bytes]
+
+
+class VerifiedImage(NamedTuple):
+    """An image that a certificate vouches for: its hash, its last bytes (for `note`), and who vouches."""
+
+    digest: Digest
+    size: int
+    tail: bytes
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The result for a package.
+
+    ``counters`` is what the machine's counters may be advanced to: per counter the lowest value among the certificates
+    used, so that afterwards this package still passes. (TF-A advances to each value it meets; a package whose
+    certificates differ then refuses itself at the next boot.) ``unsigned`` are the entries that nobody vouches for.
+    """
+
+    images: Mapping[Guid, VerifiedImage]
+    counters: Mapping[Counter, int]
+    certificates: Mapping[str, Certificate]
+    unsigned: tuple[Guid, ...]
+
+
+def verify(file: BinaryIO, anchor: Anchor, counters: Mapping[Counter, int], only: Collection[Guid] = ()) -> Verified:
+    """Do all of `steps` at once on a package in a file."""
+    work = steps(file, fip.read(file), anchor, counters, only)
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            result: Verified = done.value
+            return result
+
+
+def steps(
+    file: BinaryIO, table: Fip, anchor: Anchor, counters: Mapping[Counter, int], only: Collection[Guid] = ()
+) -> Generator[int, None, Verified]:
+    """Verify the images ``only`` (all that the chain covers, if empty), yielding the bytes handled after each step.
+
+    Args:
+        file: holds the package that ``table`` was read from.
+        anchor: chain and hashes of root keys.
+        counters: the machine's counters; one that is missing counts as 0.
+        only: GUIDs of images; each has to be there and covered.
+
+    Raises:
+        TrustError, CertificateError, PackageError: the first rule that is broken.
+    """
+    chain = anchor.chain
+    wanted = [table[guid] for guid in only] or [entry for entry in table.entries if chain.covers(entry.guid)]
+    read: dict[str, Certificate] = {}
+    values: dict[Counter, int] = {}
+    images: dict[Guid, VerifiedImage] = {}
+    for entry in wanted:
+        found = chain.covers(entry.guid)
+        if found is None:
+            raise TrustError(Rule.IMAGE_NOT_COVERED, subject=label(entry.guid), expected=f"a chain like {chain.name}")
+        row, extension = found
+        for step in chain.path(row):
+            if step.name not in read:
+                data = _certificate_bytes(file, table, step)
+                read[step.name] = _certificate(data, step, anchor, read.get(step.parent or ""))
+                _check_counter(read[step.name], step, counters, values)
+                yield len(data)
+        digest = read[row.name].digest(extension.oid)
+        if digest is None or digest.empty:
+            raise TrustError(Rule.IMAGE_NOT_COVERED, subject=label(entry.guid), expected=f"a hash in {row.name}")
+        tail = yield from _check_image(file, entry, digest)
+        images[entry.guid] = VerifiedImage(digest, entry.size, tail, row.name)
+    trusted = {row_guid(chain.row(name)) for name in read} | set(images)
+    unsigned = tuple(entry.guid for entry in table.entries if entry.guid not in trusted)
+    return Verified(images, values, read, unsigned)
+
+
+def row_guid(row: Row) -> Guid:
+    """GUID under which a package holds the certificate of a row."""
+    return BY_OPTION[row.name].guid
+
+
+def _certificate_bytes(file: BinaryIO, table: Fip, row: Row) -> bytes:
+    entry = table.find(row_guid(row))
+    if entry is None:
+        raise TrustError(Rule.CERTIFICATE_MISSING, subject=row.name)
+    if entry.size > certificate.MAX_CERTIFICATE:
+        raise TrustError(
+            Rule.CERTIFICATE_SIZE,
+            subject=row.name,
+            offset=entry.offset,
+            found=entry.size,
+            expected=certificate.MAX_CERTIFICATE,
+        )
+    return fip.read_payload(file, entry)
+
+
+def _certificate(data: bytes, row: Row, anchor: Anchor, parent: Certificate | None) -> Certificate:
+    """A certificate whose signature was checked with the key that its row names."""
+    signed = certificate.split(data, row.name)
+    if parent is None:
+        key = _root_key(signed, row, anchor)
+    else:
+        # Attack: certificates of this chain name themselves as issuer, so a forger's one is consistent in itself.
+        # Only the key that the parent hands on counts, never one that a certificate carries.
+        handed_on = {item.option: item.oid for item in anchor.chain.row(parent.name).keys}
+        key = parent.key(handed_on[row.key])
+    certificate.check_signature(signed, key)
+    result = certificate.read(signed)
+    for oid, extension in result.extensions.items():
+        if extension.critical and oid not in STANDARD_OIDS and oid not in anchor.chain.known_oids:
+            raise TrustError(Rule.CERTIFICATE_EXTENSION, subject=row.name, offset=extension.offset, found=oid)
+    return result
+
+
+def _root_key(signed: Signed, row: Row, anchor: Anchor) -> bytes:
+    key = certificate.subject_key(signed)
+    expected = anchor.roots.get(row.key, b"")
+    kind = certificate.HASH_BY_SIZE.get(len(expected))
+    found = hash_key(key, kind) if kind else b""
+    if kind is None or found != expected:
+        raise TrustError(Rule.ROOT_KEY, subject=row.name, found=found.hex(), expected=expected.hex() or row.key)
+    return key
+
+
+def hash_key(key_info: bytes, kind: certificate.HashKind) -> bytes:
+    """Hash of a SubjectPublicKeyInfo in DER, as a machine stores it for a root key."""
+    work = _hasher(kind)
+    work.update(key_info)
+    return work.finalize()
+
+
+def _check_counter(found: Certificate, row: Row, machine: Mapping[Counter, int], values: dict[Counter, int]) -> None:
+    if row.counter is None:
+        return
+    value = found.counter(row.counter.oid)
+    if value < machine.get(row.counter, 0):
+        raise TrustError(
+            Rule.ROLLBACK, subject=row.name, found=f"{row.counter} {value}", expected=f"at least {machine[row.counter]}"
+        )
+    values[row.counter] = min(value, values.get(row.counter, value))
+
+
+def _check_image(file: BinaryIO, entry: FipEntry, expected: Digest) -> Generator[int, None, bytes]:
+    work = _hasher(expected.kind)
+    tail = b""
+    for data in fip.read_chunks(file, entry):
+        work.update(data)
+        tail = (tail + data)[-note.SIZE :]
+        yield len(data)
+    value = work.finalize()
+    if value != expected.value:
+        raise TrustError(Rule.IMAGE_HASH, subject=label(entry.guid), found=value.hex(), expected=expected.value.hex())
+    return tail
+
+
+def _hasher(kind: certificate.HashKind) -> "Hash":
+    from cryptography.hazmat.primitives import hashes
+
+    return hashes.Hash(getattr(hashes, kind.name)())

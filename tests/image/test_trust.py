@@ -1,0 +1,435 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chains of trust: certificates of TF-A's own cert_create are believed, and every tampering is refused by its rule."""
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livefw.abi.guid import BL31, FVP_SP1, FVP_SP2, RMM, Guid
+from livefw.abi.lfa import Status
+from livefw.firmware.image import build, certificate, der, fip, names
+from livefw.firmware.image.build import KeyKind, Signer
+from livefw.firmware.image.certificate import HASH_BY_NAME, HASHES
+from livefw.firmware.image.chain import CCA, CCA_2_8, CHAINS, TBBR, Chain, Counter
+from livefw.firmware.image.der import Tag
+from livefw.firmware.image.errors import CertificateError, ImageError, Rule
+from livefw.firmware.image.fip import Payload
+from livefw.firmware.image.verify import Anchor, Verified, row_guid, verify
+
+Run = Callable[..., str]
+RECORDED = Path(__file__).parent / "data/cca"
+
+
+def guid(option: str) -> Guid:
+    return names.BY_OPTION[option].guid
+
+
+def dump(contents: Mapping[str, bytes]) -> bytes:
+    return fip.dump([Payload.of(guid(name), data) for name, data in contents.items()])
+
+
+def check(
+    package: bytes, anchor: Anchor, counters: Mapping[Counter, int] | None = None, only: tuple[Guid, ...] = ()
+) -> Verified:
+    return verify(io.BytesIO(package), anchor, counters or {}, only)
+
+
+# -- what cert_create makes
+
+ALGORITHMS = [
+    *(("rsa", bits, hash_name) for bits, hash_name in ((2048, "sha256"), (2048, "sha384"), (2048, "sha512"))),
+    ("rsa", 3072, "sha256"),
+    ("rsa", 4096, "sha512"),
+    *(("ecdsa", None, hash_name) for hash_name in ("sha256", "sha384", "sha512")),
+    ("ecdsa-brainpool-regular", None, "sha256"),
+]
+TBBR_IMAGES = ("tb-fw", "soc-fw", "soc-fw-config", "tos-fw", "nt-fw", "scp-fw", "fwu")
+
+
+def create_tbbr(
+    cert_create: Run, folder: Path, images: Mapping[str, Path], *, algorithm: str, bits: int | None, hash_name: str
+) -> Anchor:
+    """Run cert_create into ``folder``; one key serves all places, because making RSA keys takes seconds."""
+    key = folder / "key.pem"
+    size = ["-b", bits] if bits else []
+    words = [word for option, path in images.items() for word in (f"--{option}", path)]
+    words += [word for row in TBBR.rows for word in (f"--{row.name}", folder / row.name)]
+    alike = ["-a", algorithm, *size, "-s", hash_name, "--tfw-nvctr", 31, "--ntfw-nvctr", 223]
+    cert_create("-n", "-k", *alike, "--rot-key", key, *same_key(key, algorithm, bits), *words)
+    root = serialization.load_pem_private_key(key.read_bytes(), None).public_key()
+    info = root.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return Anchor(TBBR, {"rot-key": hashlib.sha256(info).digest()})
+
+
+def same_key(key: Path, algorithm: str, bits: int | None) -> list[object]:
+    """Options that make every other key the root key, which is made first with openssl's library."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    made = (
+        rsa.generate_private_key(public_exponent=65537, key_size=bits)
+        if bits
+        else ec.generate_private_key(ec.BrainpoolP256R1() if "brainpool" in algorithm else ec.SECP256R1())
+    )
+    plain = serialization.NoEncryption()
+    key.write_bytes(made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    others = [option for option in build.key_options(TBBR) if option != "rot-key"]
+    return [word for option in others for word in (f"--{option}", key)]
+
+
+@pytest.fixture
+def image_files(tmp_path: Path) -> dict[str, Path]:
+    files = {}
+    for name in TBBR_IMAGES:
+        files[name] = tmp_path / f"{name}.bin"
+        files[name].write_bytes(f"{name} ".encode() * 1000)
+    return files
+
+
+@pytest.mark.parametrize(("algorithm", "bits", "hash_name"), ALGORITHMS)
+def test_package_of_cert_create_and_fiptool_is_believed(
+    cert_create: Run,
+    fiptool: Run,
+    image_files: dict[str, Path],
+    tmp_path: Path,
+    algorithm: str,
+    bits: int | None,
+    hash_name: str,
+) -> None:
+    anchor = create_tbbr(cert_create, tmp_path, image_files, algorithm=algorithm, bits=bits, hash_name=hash_name)
+    parts = image_files | {row.name: tmp_path / row.name for row in TBBR.rows}
+    package = tmp_path / "all.fip"
+    fiptool("create", *(word for name, path in parts.items() for word in (f"--{name}", path)), package)
+    result = check(package.read_bytes(), anchor, {Counter.TRUSTED: 31, Counter.NON_TRUSTED: 223})
+    assert set(result.images) == {guid(name) for name in TBBR_IMAGES}
+    assert {image.digest.kind.name.lower() for image in result.images.values()} == {hash_name}
+    assert result.counters == {Counter.TRUSTED: 31, Counter.NON_TRUSTED: 223}
+    assert {row.scheme.hash.name.lower() for row in result.certificates.values()} == {hash_name}
+    # The one certificate that is there and vouches for nothing here.
+    assert result.unsigned == (guid("sip-sp-cert"),)
+    assert_library_agrees(result, {row.name: (tmp_path / row.name).read_bytes() for row in TBBR.rows})
+
+
+def assert_library_agrees(result: Verified, files: Mapping[str, bytes]) -> None:
+    for name, ours in result.certificates.items():
+        theirs = x509.load_der_x509_certificate(files[name])
+        assert ours.serial == theirs.serial_number
+        assert ours.common_name == theirs.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value
+        assert list(ours.extensions) == [extension.oid.dotted_string for extension in theirs.extensions]
+        for extension in theirs.extensions:
+            assert ours.extensions[extension.oid.dotted_string].critical == extension.critical
+            if isinstance(extension.value, x509.UnrecognizedExtension):
+                assert ours.extensions[extension.oid.dotted_string].value == extension.value.value
+
+
+def test_twisted_brainpool_is_refused_because_the_library_has_no_such_curve(
+    cert_create: Run, image_files: dict[str, Path], tmp_path: Path
+) -> None:
+    files = [word for row in TBBR.rows for word in (f"--{row.name}", tmp_path / row.name)]
+    images = [word for name, path in image_files.items() for word in (f"--{name}", path)]
+    cert_create("-n", "-a", "ecdsa-brainpool-twisted", "--tfw-nvctr", 1, "--ntfw-nvctr", 1, *images, *files)
+    data = (tmp_path / "tb-fw-cert").read_bytes()
+    signed = certificate.split(data, "tb-fw-cert")
+    with pytest.raises(ImageError) as caught:
+        certificate.check_signature(signed, certificate.subject_key(signed))
+    assert caught.value.rule is Rule.KEY
+
+
+def recorded() -> tuple[dict[str, bytes], Anchor]:
+    lines = (RECORDED / "README.md").read_text().splitlines()
+    roots = {
+        words[0]: bytes.fromhex(words[1]) for line in lines if len(words := line.split()) == 2 and "key" in words[0]
+    }
+    partitions = (FVP_SP1.guid, FVP_SP2.guid, *(Guid(bytes([number]) * 16) for number in (3, 4, 5)))
+    return {file.stem: file.read_bytes() for file in RECORDED.glob("*.der")}, Anchor(
+        CCA_2_8.with_partitions(partitions), roots
+    )
+
+
+CCA_IMAGES = ("soc-fw", "rmm-fw", "tb-fw", "tos-fw", "nt-fw", "soc-fw-config", "sp-pkg1", "sp-pkg5")
+
+
+def test_recorded_cca_certificates_are_believed() -> None:
+    certificates, anchor = recorded()
+    images = {anchor.chain.image_guid(name): f"{name} as recorded\n".encode() * 64 for name in CCA_IMAGES}
+    payloads = [Payload.of(key, data) for key, data in images.items() if key]
+    package = fip.dump([*payloads, *(Payload.of(guid(name), data) for name, data in certificates.items())])
+    result = check(package, anchor, {Counter.TRUSTED: 5, Counter.NON_TRUSTED: 7})
+    assert set(result.images) == set(images)
+    assert result.images[RMM.guid].certificate == "cca-cert"
+    assert result.counters == {Counter.TRUSTED: 5, Counter.NON_TRUSTED: 7}
+    assert result.unsigned == ()
+    assert_library_agrees(result, certificates)
+    with pytest.raises(ImageError) as caught:
+        check(package, anchor, {Counter.TRUSTED: 6})
+    assert caught.value.rule is Rule.ROLLBACK
+
+
+# -- what build makes
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+@pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.P384, KeyKind.BRAINPOOL])
+@pytest.mark.parametrize("hash_name", HASH_BY_NAME)
+def test_built_package_is_believed(chain: Chain, kind: KeyKind, hash_name: str) -> None:
+    signer = Signer(chain, build.generate(chain, kind), dict.fromkeys(Counter, 9), HASH_BY_NAME[hash_name])
+    options = {entry.option for row in chain.rows for entry in row.hashes}
+    images = {key: option.encode() * 9 for option in options if (key := chain.image_guid(option))}
+    for root_hash in HASHES:
+        result = check(signer.package(images), signer.anchor(root_hash), dict.fromkeys(Counter, 9))
+        assert set(result.images) == set(images)
+        assert set(result.counters.values()) == {9}
+        assert result.unsigned == ()
+
+
+def test_built_certificates_have_the_extensions_of_cert_create(
+    cert_create: Run, image_files: dict[str, Path], tmp_path: Path
+) -> None:
+    """Same keys, images and counters: everything but serial numbers, dates and signatures is the same."""
+    create_tbbr(cert_create, tmp_path, image_files, algorithm="ecdsa", bits=None, hash_name="sha384")
+    key = serialization.load_pem_private_key((tmp_path / "key.pem").read_bytes(), None)
+    counters = {Counter.TRUSTED: 31, Counter.NON_TRUSTED: 223}
+    keys = dict.fromkeys(build.key_options(TBBR), key)
+    signer = Signer(TBBR, keys, counters, HASH_BY_NAME["SHA384"])  # type: ignore[arg-type]  # keys of any kind load
+    images = {guid(name): path.read_bytes() for name, path in image_files.items()}
+    for row, ours in signer.certificates(images):
+        mine, theirs = (
+            certificate.read(certificate.split(d, row.name)) for d in (ours, (tmp_path / row.name).read_bytes())
+        )
+        facts = [
+            (c.common_name, c.subject_key, c.scheme, [(oid, e.critical, e.value) for oid, e in c.extensions.items()])
+            for c in (mine, theirs)
+        ]
+        assert facts[0] == facts[1]
+
+
+def test_rsa_package_is_believed() -> None:
+    key = build.generate(CCA, KeyKind.RSA2048)["rot-key"]
+    signer = Signer(CCA, dict.fromkeys(build.key_options(CCA), key))
+    assert set(check(signer.package({RMM.guid: b"rmm"}), signer.anchor()).images) == {RMM.guid}
+
+
+def test_fiptool_reads_a_built_package(fiptool: Run, tmp_path: Path) -> None:
+    file = tmp_path / "built.fip"
+    file.write_bytes(SIGNER.package(IMAGES, align=16))
+    listing = fiptool("info", file)
+    assert all(f'cmdline="--{name}"' in listing for name in ("rmm-fw", "soc-fw", "cca-cert"))
+
+
+# -- tampering
+
+SIGNER = Signer(CCA, build.generate(CCA), {Counter.CCA: 5, Counter.TRUSTED: 5, Counter.NON_TRUSTED: 5})
+FORGER = Signer(CCA, build.generate(CCA), dict.fromkeys(Counter, 1000))
+IMAGES = {RMM.guid: b"new RMM" * 99, BL31.guid: b"BL31" * 99, guid("tos-fw"): b"SPMC", guid("nt-fw"): b"UEFI"}
+ANCHOR = SIGNER.anchor()
+ROW = CCA.row("cca-cert")
+RMM_OID = next(entry.oid for entry in ROW.hashes if entry.option == "rmm-fw")
+
+
+def parts() -> dict[str, bytes]:
+    """The good package, as option name and content."""
+    file = io.BytesIO(SIGNER.package(IMAGES))
+    return {names.label(entry.guid): fip.read_payload(file, entry) for entry in fip.read(file).entries}
+
+
+def with_cca(**extensions: bytes | None) -> bytes:
+    """A properly signed CCA certificate with some of its extensions changed (keys: c1106 for arc 1106), or dropped."""
+    values = SIGNER.extensions(ROW, IMAGES)
+    for name, value in extensions.items():
+        oid = "1.3.6.1.4.1.4128.2100." + name[1:]
+        values = {key: old for key, old in values.items() if key != oid}
+        if value is not None:
+            values[oid] = value
+    return SIGNER.sign(ROW, values)
+
+
+def flip(data: bytes, index: int) -> bytes:
+    index %= len(data)
+    return data[:index] + bytes([data[index] ^ 1]) + data[index + 1 :]
+
+
+def doubled() -> bytes:
+    """A signed certificate in which the RMM hash stands twice; cryptography's builder would refuse to make one."""
+    decoy = "1.3.6.1.4.1.4128.2100.1107"
+    values = SIGNER.extensions(ROW, IMAGES)
+    body = certificate.split(SIGNER.sign(ROW, values | {decoy: values[RMM_OID]}), "").body.encoded
+    return resign(body.replace(build.encode_oid(decoy), build.encode_oid(RMM_OID)))
+
+
+def resign(body: bytes, algorithm: bytes | None = None) -> bytes:
+    from cryptography.hazmat.primitives import hashes
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = SIGNER.keys["rot-key"]
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    signature = key.sign(body, ec.ECDSA(hashes.SHA256()))
+    outer = algorithm or certificate.split(SIGNER.sign(ROW, {}), "").algorithm.encoded
+    return der.encode(Tag.SEQUENCE, body + outer + der.encode(Tag.BIT_STRING, b"\0" + signature))
+
+
+def bare_hash(size: int) -> bytes:
+    return build.digest_info(HASHES[0], bytes([7]) * size)
+
+
+GOOD = parts()
+FORGED = {row.name: data for row, data in FORGER.certificates(IMAGES)}
+INT = {value: der.encode(Tag.INTEGER, bytes([value])) for value in (4, 5, 6)}
+ZEROS = build.digest_info(HASHES[0], bytes(32))
+SHA1 = der.encode(
+    Tag.SEQUENCE,
+    der.encode(Tag.SEQUENCE, build.encode_oid("1.3.14.3.2.26") + der.encode(Tag.NULL, b""))
+    + der.encode(Tag.OCTET_STRING, hashlib.sha1(IMAGES[RMM.guid]).digest()),
+)
+
+AUTH = Status.AUTH_ERROR
+TAMPERED: list[tuple[str, dict[str, bytes | None], Rule, str]] = [
+    ("image changed", {"rmm-fw": flip(GOOD["rmm-fw"], 50)}, Rule.IMAGE_HASH, "rmm-fw"),
+    ("image cut", {"rmm-fw": GOOD["rmm-fw"][:-1]}, Rule.IMAGE_HASH, "rmm-fw"),
+    ("image empty", {"rmm-fw": b""}, Rule.IMAGE_HASH, "rmm-fw"),
+    ("images swapped", {"rmm-fw": GOOD["soc-fw"], "soc-fw": GOOD["rmm-fw"]}, Rule.IMAGE_HASH, "soc-fw"),
+    ("certificate missing", {"cca-cert": None}, Rule.CERTIFICATE_MISSING, "cca-cert"),
+    ("parent missing", {"core-swd-cert": None}, Rule.CERTIFICATE_MISSING, "core-swd-cert"),
+    ("certificate empty", {"cca-cert": b""}, Rule.DER_TRUNCATED, "cca-cert"),
+    ("certificate cut", {"cca-cert": GOOD["cca-cert"][:-1]}, Rule.DER_TRUNCATED, "cca-cert"),
+    ("bytes behind the certificate", {"cca-cert": GOOD["cca-cert"] + b"\0"}, Rule.DER_TRAILING, "cca-cert"),
+    ("certificate of 1 MiB", {"cca-cert": bytes(1 << 20)}, Rule.CERTIFICATE_SIZE, "cca-cert"),
+    ("not ASN.1", {"cca-cert": b"-----BEGIN CERTIFICATE-----"}, Rule.DER_TAG, "cca-cert"),
+    ("signed part changed", {"tos-fw-cert": flip(GOOD["tos-fw-cert"], 200)}, Rule.SIGNATURE, "tos-fw-cert"),
+    ("signature changed", {"cca-cert": flip(GOOD["cca-cert"], -1)}, Rule.SIGNATURE, "cca-cert"),
+    ("certificates swapped", {"core-swd-cert": GOOD["plat-key-cert"]}, Rule.ROOT_KEY, "core-swd-cert"),
+    ("another one's root certificate", {"cca-cert": FORGED["cca-cert"]}, Rule.ROOT_KEY, "cca-cert"),
+    ("signs itself with a key of its own", {"tos-fw-cert": FORGED["tos-fw-cert"]}, Rule.SIGNATURE, "tos-fw-cert"),
+    ("another one's whole chain", dict(FORGED), Rule.ROOT_KEY, "cca-cert"),
+    ("counter lower", {"cca-cert": with_cca(c3=INT[4])}, Rule.ROLLBACK, "cca-cert"),
+    ("counter missing", {"cca-cert": with_cca(c3=None)}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
+    ("counters swapped", {"cca-cert": with_cca(c3=None, c1=INT[6])}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
+    ("counter negative", {"cca-cert": with_cca(c3=b"\x02\x01\xff")}, Rule.DER_VALUE, "cca-cert"),
+    ("counter of 64 bits", {"cca-cert": with_cca(c3=b"\x02\x08\x7f" + bytes(7))}, Rule.DER_VALUE, "cca-cert"),
+    ("counter not a number", {"cca-cert": with_cca(c3=b"\x04\x01\x05")}, Rule.DER_TAG, "cca-cert"),
+    ("no hash of the image", {"cca-cert": with_cca(c1106=None)}, Rule.IMAGE_NOT_COVERED, "rmm-fw"),
+    ("hash of zeros", {"cca-cert": with_cca(c1106=ZEROS)}, Rule.IMAGE_NOT_COVERED, "rmm-fw"),
+    ("hash of the wrong length", {"cca-cert": with_cca(c1106=bare_hash(31))}, Rule.DER_VALUE, "cca-cert"),
+    ("hash with bytes behind", {"cca-cert": with_cca(c1106=bare_hash(32) + b"\0")}, Rule.DER_TRAILING, "cca-cert"),
+    ("hash by SHA-1", {"cca-cert": with_cca(c1106=SHA1)}, Rule.CERTIFICATE_ALGORITHM, "cca-cert"),
+    ("hash of another image", {"cca-cert": with_cca(c1106=bare_hash(32))}, Rule.IMAGE_HASH, "rmm-fw"),
+    ("unknown critical extension", {"cca-cert": with_cca(c9999=INT[5])}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
+    ("one extension twice", {"cca-cert": doubled()}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "subject"), [row[1:] for row in TAMPERED], ids=[row[0] for row in TAMPERED]
+)
+def test_tampering_is_refused(changes: dict[str, bytes | None], rule: Rule, subject: str) -> None:
+    contents = {name: data for name, data in (GOOD | changes).items() if data is not None}
+    with pytest.raises(ImageError) as caught:
+        check(dump(contents), ANCHOR, dict.fromkeys(Counter, 5))
+    assert caught.value.rule is rule
+    assert caught.value.status is AUTH
+    assert caught.value.subject.startswith(subject)
+
+
+def test_package_without_tampering_is_believed() -> None:
+    assert set(check(dump(GOOD), ANCHOR, dict.fromkeys(Counter, 5)).images) == set(IMAGES)
+
+
+def test_unknown_image_is_named_and_not_believed() -> None:
+    stranger = Guid(b"a stranger's id.")
+    package = fip.dump([Payload.of(stranger, b"?"), *(Payload.of(guid(name), data) for name, data in GOOD.items())])
+    assert check(package, ANCHOR).unsigned == (stranger,)
+    with pytest.raises(ImageError) as caught:
+        check(package, ANCHOR, only=(stranger,))
+    assert caught.value.rule is Rule.IMAGE_NOT_COVERED
+
+
+def test_only_the_asked_image_is_looked_at() -> None:
+    package = dump(GOOD | {"nt-fw": b"broken"})
+    assert set(check(package, ANCHOR, only=(RMM.guid,)).images) == {RMM.guid}
+
+
+def test_counters_may_advance_to_the_lowest_of_a_package() -> None:
+    certificates = dict(GOOD)
+    high = Signer(CCA, SIGNER.keys, dict.fromkeys(Counter, 8))
+    certificates["tos-fw-cert"] = next(data for row, data in high.certificates(IMAGES) if row.name == "tos-fw-cert")
+    assert check(dump(certificates), ANCHOR).counters == dict.fromkeys(Counter, 5)
+
+
+def test_machine_without_a_root_refuses_what_hangs_below_it() -> None:
+    poor = Anchor(CCA, {"rot-key": ANCHOR.roots["rot-key"]})
+    assert set(check(dump(GOOD), poor, only=(RMM.guid,)).images) == {RMM.guid}
+    with pytest.raises(ImageError) as caught:
+        check(dump(GOOD), poor)
+    assert (caught.value.rule, caught.value.subject) == (Rule.ROOT_KEY, "core-swd-cert")
+
+
+WEAK = [
+    ("PKCS #1 v1.5", "300d06092a864886f70d01010b0500"),
+    ("SHA-1 with RSA", "300d06092a864886f70d0101050500"),
+    ("ECDSA with SHA-1", "300906072a8648ce3d0401"),
+    ("PSS with the defaults, which are SHA-1", "300d06092a864886f70d01010a3000"),
+    ("Ed25519", "300506032b6570"),
+]
+
+
+@pytest.mark.parametrize("algorithm", [row[1] for row in WEAK], ids=[row[0] for row in WEAK])
+def test_weak_or_foreign_algorithm_is_refused_before_anything_is_verified(algorithm: str) -> None:
+    data = resign(certificate.split(GOOD["cca-cert"], "").body.encoded, bytes.fromhex(algorithm))
+    with pytest.raises(CertificateError) as caught:
+        certificate.split(data, "cca-cert")
+    assert caught.value.rule in (Rule.CERTIFICATE_ALGORITHM, Rule.DER_TRUNCATED)
+    assert caught.value.offset is not None
+
+
+def test_algorithm_outside_differs_from_the_signed_one() -> None:
+    sha384 = bytes.fromhex("300a06082a8648ce3d040303")
+    data = resign(certificate.split(GOOD["cca-cert"], "").body.encoded, sha384)
+    with pytest.raises(CertificateError) as caught:
+        certificate.subject_key(certificate.split(data, "cca-cert"))
+    assert caught.value.rule is Rule.CERTIFICATE_FIELD
+
+
+def test_short_rsa_key_is_refused() -> None:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = build.public_info(rsa.generate_private_key(public_exponent=65537, key_size=1024))
+    with pytest.raises(ImageError) as caught:
+        certificate.load_key(key, "x")
+    assert caught.value.rule is Rule.KEY
+
+
+@given(st.sampled_from(sorted(FORGED)), st.data())
+def test_no_damaged_certificate_is_believed(name: str, data: st.DataObject) -> None:
+    """Bytes changed, dropped or put in anywhere: an error with a place in it, and never a result."""
+    good = GOOD[name]
+    at = data.draw(st.integers(0, len(good)))
+    dropped = data.draw(st.integers(0, 4))
+    bad = good[:at] + data.draw(st.binary(max_size=4)) + good[at + dropped :]
+    if bad == good:
+        return
+    with pytest.raises(ImageError) as caught:
+        check(dump(GOOD | {name: bad}), ANCHOR)
+    assert caught.value.status is AUTH
+    assert caught.value.subject.startswith(name)
+
+
+@given(st.binary(max_size=300).map(lambda tail: b"\x30\x82\x01\x2c" + tail.ljust(300, b"\0")) | st.binary(max_size=200))
+def test_any_bytes_as_a_certificate_are_an_error(data: bytes) -> None:
+    with pytest.raises(CertificateError):
+        certificate.read(certificate.split(data, "x"))
+
+
+def test_every_row_of_a_chain_is_reachable_and_named() -> None:
+    for chain in CHAINS.values():
+        signers = set(chain.roots)
+        for row in chain.rows:
+            above = {key.option for key in chain.row(row.parent).keys} if row.parent else set(chain.roots)
+            assert row.key in above, row.name
+            signers |= {key.option for key in row.keys}
+            assert row_guid(row)
+        assert signers == set(build.key_options(chain))
