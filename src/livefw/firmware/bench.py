@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """An agent on a bench: its calls one by one from a single thread, for tests and experiments without a machine."""
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import NamedTuple, Protocol, Self
 
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import GetInventory, status
+from livefw.abi.lfa import GetInventory, Prime, Progress, status
 from livefw.abi.smccc import Exit, Held, Registers
 from livefw.firmware.agent import Agent
+from livefw.firmware.component import Faults
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec
@@ -69,10 +70,26 @@ class Bench:
             raise ValueError(f"CPU {cpu} did not return: {outcome}")
         return status(outcome)
 
-    def enumerate(self, cpu: int = 0) -> None:
+    def enumerate(self, cpu: int = 0) -> Self:
         """GET_INVENTORY of every component, as a client does before it primes one."""
         for fw_seq_id in range(len(self.platform.components())):
             self.send(cpu, GetInventory(fw_seq_id))
+        return self
+
+    def prime(self, fw_seq_id: int, cpu: int = 0) -> int:
+        """Enumerate, then PRIME one component as often as it asks to be called again; x0 of the last call."""
+        self.enumerate(cpu)
+        while True:
+            outcome = self.run(cpu, Prime(fw_seq_id))
+            if not isinstance(outcome, Registers):
+                raise ValueError(f"CPU {cpu} did not return: {outcome}")
+            if status(outcome) or not Progress.decode(outcome).call_again:
+                return status(outcome)
+
+    def fault(self, fw_seq_id: int, faults: Faults) -> Self:
+        """Tell a component what to do wrong from now on."""
+        self.platform.components()[fw_seq_id].faults = faults
+        return self
 
     def id_of(self, guid: Guid) -> int:
         """The sequence id a component has now; KeyError if it has none."""
@@ -83,3 +100,44 @@ class Bench:
         for release in self.agent.released():
             self.last[release.cpu] = release.exit
         return outcome
+
+
+KEEPS = None
+"""x1 of a result that writes x0 only: what the caller had there."""
+ZERO = 0
+AGAIN = 1
+
+
+class Case(NamedTuple):
+    """One row of a table of an agent's behaviour: a situation, a call on CPU 0, and what is known of its answer."""
+
+    title: str
+    source: str
+    arrange: Callable[[Bench], object]
+    request: Request
+    x0: int
+    x1: int | None = KEEPS
+    profiles: tuple[str, ...] = tuple(PROFILES)
+    unchanged: bool = True
+    """Whether `Agent.state` is the same before and after."""
+
+    def play(self, bench: Bench) -> list[str]:
+        """Bring the situation about and make the call; what was not as it should be."""
+        self.arrange(bench)
+        before = bench.agent.state
+        words = self.request.encode()
+        outcome = bench.run(0, words)
+        if not isinstance(outcome, Registers):
+            return [f"did not return: {outcome}"]
+        wrong = []
+        if status(outcome) != self.x0:
+            wrong.append(f"x0 is {status(outcome)}, not {self.x0}")
+        if outcome[1:] != (words[1] if self.x1 is None else self.x1, *words[2:]):
+            wrong.append(f"x1 and up: {outcome} to {words}")
+        after = bench.agent.state
+        if (after == before) != self.unchanged:
+            wrong.append(f"state before: {before}; after: {after}")
+        return wrong
+
+    def __str__(self) -> str:
+        return self.title

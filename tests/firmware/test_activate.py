@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LFA_ACTIVATE: every check of TF-A in its order, on every profile that has it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from livefw.abi import guid
+from livefw.abi.lfa import Activate, ActivateFlag, GetInventory, Prime, Status
+from livefw.abi.smccc import Restart
+from livefw.abi.version import ComponentVersion
+from livefw.firmware.bench import AGAIN, ZERO, Bench, Case
+from livefw.firmware.component import Faults, FfaError, LoadStatus
+
+MakeBench = Callable[..., Bench]
+
+BL31, BL33, RMM, SP1, SP2, SCP, NOBODY = range(7)
+SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
+ENTRY = 0x8800_0000
+CURRENT = ("tfa-2026", "bet1")
+RELEASED = ("tfa-2.14", "tfa-2.15")
+V2_15 = ("tfa-2.15", *CURRENT)
+
+LOCK = "TF-A lfa_main.c LFA_ACTIVATE: skip_cpu_rendezvous while the agent lock is held"
+OPEN = "TF-A lfa_main.c LFA_ACTIVATE: a skip-type activation is unfinished"
+CHOICE = "TF-A lfa_main.c LFA_ACTIVATE: id is not the primed one"
+READY = "TF-A lfa_main.c LFA_ACTIVATE: pending, and PRIME complete"
+OLD = "TF-A v2.14.0, v2.15.0 lfa_main.c LFA_ACTIVATE: COMPONENT_WRONG_STATE is tested first"
+POLICY = "TF-A lfa_main.c LFA_ACTIVATE: the component requires the rendezvous"
+LATCH = "TF-A lfa_main.c LFA_ACTIVATE: the first CPU of a round latches the policy"
+NOTIFY = "TF-A lfa_main.c LFA_ACTIVATE: plat_lfa_notify_activate, by the first CPU of a round"
+NOTIFY_OLD = "TF-A v2.14.0, v2.15.0 lfa_main.c: plat_lfa_notify_activate by every CPU"
+WORK = "TF-A lfa_main.c LFA_ACTIVATE: the component's activate callback"
+AGAIN_OLD = "TF-A v2.14.0, v2.15.0: no call_again; a component's wish looks like a failure"
+RMM_FAILS = "TF-A rmmd_rmm_lfa.c"
+RMM_OLD = "TF-A v2.14.0 rmmd_rmm_lfa.c: inverted return value"
+BL31_LFA = "TF-A bl31_lfa.c"
+SPM = "TF-A spmd_logical_sp.c"
+FINISH = "TF-A lfa_main.c LFA_ACTIVATE: users back at 0 clears pending"
+
+GOOD = Faults()
+
+FFA = {
+    FfaError.NOT_SUPPORTED: Status.NOT_SUPPORTED,
+    FfaError.INVALID_PARAMETERS: Status.INVALID_PARAMETERS,
+    FfaError.NO_MEMORY: Status.NO_MEMORY,
+    FfaError.DENIED: Status.COMPONENT_WRONG_STATE,
+    FfaError.BUSY: Status.BUSY,
+    FfaError.RETRY: Status.BUSY,
+    FfaError.INTERRUPTED: Status.BUSY,
+    FfaError.ABORTED: Status.CRITICAL_ERROR,
+    FfaError.NO_DATA: Status.ACTIVATION_FAILED,
+}
+
+
+def primed(fw_seq_id: int, faults: Faults = GOOD) -> Callable[[Bench], object]:
+    return lambda b: b.fault(fw_seq_id, faults).prime(fw_seq_id)
+
+
+def alone(fw_seq_id: int, faults: Faults = GOOD) -> Callable[[Bench], object]:
+    """Primed, with CPU 0 the only one that is on."""
+
+    def arrange(bench: Bench) -> None:
+        for cpu in (1, 2, 3):
+            bench.agent.cpu_off(cpu)
+        bench.fault(fw_seq_id, faults).prime(fw_seq_id)
+
+    return arrange
+
+
+def inside(fw_seq_id: int, request: Prime | Activate) -> Callable[[Bench], object]:
+    """Primed, and CPU 1 is inside this call."""
+    return lambda b: (b.prime(fw_seq_id), b.send(1, request))
+
+
+def after(fw_seq_id: int, *requests: Prime | Activate) -> Callable[[Bench], object]:
+    """Primed, and CPU 1 has made these calls."""
+    return lambda b: (b.prime(fw_seq_id), [b.run(1, request) for request in requests])
+
+
+def started(bench: Bench) -> None:
+    bench.enumerate()
+    bench.run(1, Prime(SCP))
+
+
+def unstaged(bench: Bench) -> None:
+    bench.prime(RMM)
+    bench.platform.withdraw(guid.RMM.guid)
+    bench.send(1, GetInventory(RMM))
+
+
+def restaged(bench: Bench) -> None:
+    after(SP1, Activate(SP1, SKIP))(bench)
+    bench.platform.stage(guid.FVP_SP1.guid, ComponentVersion(3, 2))
+    bench.enumerate()
+
+
+def aborted(bench: Bench) -> None:
+    primed(SP1, Faults(activate_code=Status.CRITICAL_ERROR))(bench)
+    bench.run(1, Activate(SP1, SKIP))
+    bench.fault(SP1, Faults())
+
+
+def refusing_repeats(bench: Bench) -> None:
+    alone(SCP)(bench)
+    bench.run(0, Activate(SCP))
+    bench.fault(SCP, Faults(refuse_notify=True))
+
+
+def refusing_later(bench: Bench) -> None:
+    inside(SCP, Activate(SCP))(bench)
+    bench.fault(SCP, Faults(refuse_notify=True))
+
+
+BAD_ENTRIES = {"none": 0, "misaligned": ENTRY + 2, "secure": 0x0600_0000, "beyond": 1 << 52}
+
+CASES = [
+    Case("skip in PRIME", LOCK, inside(SCP, Prime(SCP)), Activate(SCP, SKIP), Status.BUSY, profiles=CURRENT),
+    Case("skip in PRIME, id N", LOCK, inside(SCP, Prime(SCP)), Activate(NOBODY, SKIP), Status.BUSY, profiles=CURRENT),
+    Case("skip in skip", LOCK, inside(SCP, Activate(SCP, SKIP)), Activate(SCP, SKIP), Status.BUSY, profiles=CURRENT),
+    Case("no skip after skip", OPEN, after(SCP, Activate(SCP, SKIP)), Activate(SCP), Status.BUSY, profiles=CURRENT),
+    Case("id N after skip", OPEN, after(SCP, Activate(SCP, SKIP)), Activate(NOBODY), Status.BUSY, profiles=CURRENT),
+    Case(
+        "skip goes on from another CPU",
+        WORK,
+        after(SCP, Activate(SCP, SKIP)),
+        Activate(SCP, SKIP),
+        0,
+        ZERO,
+        CURRENT,
+        unchanged=False,
+    ),
+    Case("id N", CHOICE, primed(RMM), Activate(NOBODY), Status.INVALID_PARAMETERS, ZERO, CURRENT),
+    Case("id -1", CHOICE, primed(RMM), Activate(0xFFFF_FFFF), Status.INVALID_PARAMETERS, ZERO, CURRENT),
+    Case("nothing primed", CHOICE, Bench.enumerate, Activate(RMM), Status.INVALID_PARAMETERS, ZERO, CURRENT),
+    Case("other primed", CHOICE, primed(RMM), Activate(SP1), Status.INVALID_PARAMETERS, ZERO, V2_15),
+    Case("other primed, not pending", CHOICE, primed(RMM), Activate(BL33), Status.INVALID_PARAMETERS, ZERO, CURRENT),
+    Case("second", CHOICE, lambda b: (b.prime(RMM), b.prime(SCP)), Activate(SCP), Status.INVALID_PARAMETERS, ZERO),
+    Case("id N", OLD, primed(RMM), Activate(NOBODY), Status.COMPONENT_WRONG_STATE, ZERO, RELEASED),
+    Case("nothing primed", OLD, Bench.enumerate, Activate(RMM), Status.COMPONENT_WRONG_STATE, ZERO, RELEASED),
+    Case("other primed, not pending", OLD, primed(RMM), Activate(BL33), Status.COMPONENT_WRONG_STATE, ZERO, RELEASED),
+    Case("PRIME started", READY, started, Activate(SCP, SKIP), Status.COMPONENT_WRONG_STATE, ZERO),
+    Case(
+        "PRIME failed",
+        READY,
+        primed(RMM, Faults(load=LoadStatus.AUTH)),
+        Activate(RMM),
+        Status.COMPONENT_WRONG_STATE,
+        ZERO,
+    ),
+    Case("not pending", READY, unstaged, Activate(RMM), Status.COMPONENT_WRONG_STATE, ZERO),
+    Case("skip refused", POLICY, primed(RMM), Activate(RMM, SKIP), Status.INVALID_PARAMETERS, ZERO),
+    Case("skip later", LATCH, inside(SP1, Activate(SP1)), Activate(SP1, SKIP), Status.BUSY, profiles=CURRENT),
+    Case("skip in repeat", LATCH, after(SCP, Activate(SCP)), Activate(SCP, SKIP), Status.BUSY, profiles=CURRENT),
+    Case("notify", NOTIFY, primed(RMM, Faults(refuse_notify=True)), Activate(RMM), Status.ACTIVATION_FAILED, ZERO),
+    Case(
+        "notify skip",
+        NOTIFY,
+        primed(SCP, Faults(refuse_notify=True)),
+        Activate(SCP, SKIP),
+        Status.ACTIVATION_FAILED,
+        ZERO,
+    ),
+    Case("notify in repeat", NOTIFY, refusing_repeats, Activate(SCP), 0, ZERO, CURRENT, unchanged=False),
+    Case("notify later", NOTIFY_OLD, refusing_later, Activate(SCP), Status.ACTIVATION_FAILED, ZERO, RELEASED),
+    Case("partition", WORK, primed(SP1), Activate(SP1, SKIP), 0, ZERO, V2_15, unchanged=False),
+    Case("RMM alone", WORK, alone(RMM), Activate(RMM), 0, ZERO, unchanged=False),
+    Case("first step", WORK, primed(SCP), Activate(SCP, SKIP), 0, AGAIN, CURRENT, unchanged=False),
+    Case("first step", AGAIN_OLD, primed(SCP), Activate(SCP, SKIP), Status.ACTIVATION_FAILED, ZERO, ("tfa-2.15",)),
+    Case(
+        "no last step",
+        WORK,
+        lambda b: (
+            primed(SCP, Faults(endless_activate=True))(b),
+            [b.run(1, Activate(SCP, SKIP)) for _ in range(9)],
+        ),
+        Activate(SCP, SKIP),
+        0,
+        AGAIN,
+        CURRENT,
+    ),
+    Case(
+        "RMM fails",
+        RMM_FAILS,
+        alone(RMM, Faults(activate_code=-6)),
+        Activate(RMM),
+        Status.ACTIVATION_FAILED,
+        ZERO,
+        V2_15,
+        unchanged=False,
+    ),
+    Case(
+        "RMM fails",
+        RMM_OLD,
+        alone(RMM, Faults(activate_code=-6)),
+        Activate(RMM),
+        0,
+        ZERO,
+        ("tfa-2.14",),
+        unchanged=False,
+    ),
+    *(
+        Case(
+            f"BL31 entry {name}",
+            BL31_LFA,
+            alone(BL31),
+            Activate(BL31, entry_point=address),
+            Status.CRITICAL_ERROR,
+            ZERO,
+            CURRENT,
+        )
+        for name, address in BAD_ENTRIES.items()
+    ),
+    Case(
+        "BL31 patch",
+        BL31_LFA,
+        alone(BL31, Faults(activate_code=-6)),
+        Activate(BL31, entry_point=ENTRY),
+        Status.CRITICAL_ERROR,
+        ZERO,
+        CURRENT,
+    ),
+    Case(
+        "BL31 image missing",
+        BL31_LFA,
+        lambda b: (alone(BL31)(b), b.run(0, Activate(BL31, entry_point=ENTRY))),
+        Activate(BL31, entry_point=ENTRY),
+        Status.CRITICAL_ERROR,
+        ZERO,
+        CURRENT,
+        unchanged=False,
+    ),
+    Case(
+        "partition busy",
+        SPM,
+        inside(SP1, Activate(SP1)),
+        Activate(SP1),
+        Status.BUSY,
+        ZERO,
+        CURRENT,
+        unchanged=False,
+    ),
+    Case("partition busy", SPM, inside(SP1, Activate(SP1)), Activate(SP1), Status.BUSY, ZERO, ("tfa-2.15",)),
+    *(
+        Case(f"FF-A {error.name}", SPM, primed(SP1, Faults(ffa_error=error)), Activate(SP1, SKIP), code, ZERO, V2_15)
+        for error, code in FFA.items()
+    ),
+    Case("partition aborted", SPM, aborted, Activate(SP1, SKIP), Status.CRITICAL_ERROR, ZERO, V2_15),
+    Case("partition not loaded", SPM, restaged, Activate(SP1, SKIP), Status.DEVICE_ERROR, ZERO, V2_15),
+    Case("late CPU", FINISH, after(SP1, Activate(SP1)), Activate(SP1), Status.COMPONENT_WRONG_STATE, ZERO, V2_15),
+    Case("wide id", WORK, alone(RMM), Activate(1 << 32 | RMM), 0, ZERO, unchanged=False),
+]
+
+
+@pytest.mark.parametrize(("case", "profile"), [(case, name) for case in CASES for name in case.profiles], ids=str)
+def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
+    assert case.play(fvp(profile)) == [], case.source
+
+
+def test_every_ffa_error_has_a_row() -> None:
+    assert set(FFA) == set(FfaError)
+
+
+@pytest.mark.parametrize(
+    ("profile", "code"),
+    [("tfa-2.14", Status.COMPONENT_WRONG_STATE), ("tfa-2.15", Status.COMPONENT_WRONG_STATE)]
+    + [(name, Status.INVALID_PARAMETERS) for name in CURRENT],
+)
+def test_without_components(fvp: MakeBench, profile: str, code: int) -> None:
+    """TF-A lfa_main.c: the released order tests COMPONENT_WRONG_STATE first."""
+    assert fvp(profile, specs=[]).code(0, Activate(0)) == code
+
+
+def test_a_lost_call_again_clears_pending_in_2_14(fvp: MakeBench) -> None:
+    """TF-A v2.14.0: pending is cleared after the component ran, whatever came of it."""
+    bench = fvp("tfa-2.14")
+    bench.prime(SCP)
+    assert bench.code(0, Activate(SCP, SKIP)) == Status.ACTIVATION_FAILED
+    assert guid.SCP_BL2U.guid not in bench.agent.state.pending
+    assert bench.code(0, Activate(SCP, SKIP)) == Status.COMPONENT_WRONG_STATE
+
+
+def test_bl31_leaves_by_restart_with_the_callers_own_words(fvp: MakeBench) -> None:
+    """DEN0147 LFA_ACTIVATE: as after PSCI CPU_ON, each CPU at its own entry point with its own context."""
+    bench = fvp()
+    bench.prime(BL31)
+    for cpu in range(4):
+        bench.send(cpu, Activate(BL31, entry_point=ENTRY + 4 * cpu, context_id=100 + cpu))
+    bench.finish()
+    assert bench.last == {cpu: Restart(ENTRY + 4 * cpu, 100 + cpu) for cpu in range(4)}
+    assert bench.platform.version(guid.BL31.guid) == (1, 1)

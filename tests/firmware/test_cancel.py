@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LFA_CANCEL: every check of TF-A in its order, on every profile that has it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Prime, Status
+from livefw.firmware.bench import Bench, Case
+from livefw.firmware.component import Faults, LoadStatus
+
+MakeBench = Callable[..., Bench]
+
+BL31, BL33, RMM, SP1, SP2, SCP, NOBODY = range(7)
+SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
+ENTRY = 0x8800_0000
+CURRENT = ("tfa-2026", "bet1")
+RELEASED = ("tfa-2.14", "tfa-2.15")
+V2_15 = ("tfa-2.15", *CURRENT)
+
+LOCK = "TF-A lfa_main.c LFA_CANCEL: the agent lock is held"
+CHOICE = "TF-A lfa_main.c LFA_CANCEL: id is not the primed one"
+LATE = "TF-A lfa_main.c LFA_CANCEL: all CPUs have entered, or the activation is skip-type"
+HOOKS = "TF-A lfa_main.c LFA_CANCEL: component and platform hooks"
+RESET = "TF-A lfa_main.c LFA_CANCEL: resets everything"
+OLD = "TF-A v2.14.0, v2.15.0 lfa_main.c LFA_CANCEL: no lock, no component hook"
+RMM_LEADER = "TF-A rmmd_rmm_lfa.c: the leader resets everything"
+STAYS = "TF-A lfa_main.c LFA_ACTIVATE: prime status is not reset"
+
+
+def primed(bench: Bench) -> None:
+    bench.prime(RMM)
+
+
+def inside(fw_seq_id: int, request: Prime | Activate) -> Callable[[Bench], object]:
+    """Primed, and CPU 1 is inside this call."""
+    return lambda b: (b.prime(fw_seq_id), b.send(1, request))
+
+
+def everybody(fw_seq_id: int, request: Activate) -> Callable[[Bench], object]:
+    """Primed, and all CPUs have made this call."""
+    return lambda b: (b.prime(fw_seq_id), b.rendezvous(range(4), request))
+
+
+def once(fw_seq_id: int, request: Prime | Activate) -> Callable[[Bench], object]:
+    return lambda b: (b.prime(fw_seq_id), b.run(1, request))
+
+
+def failed(bench: Bench) -> None:
+    bench.fault(RMM, Faults(load=LoadStatus.AUTH))
+    bench.prime(RMM)
+
+
+RESETTING = Activate(BL31, entry_point=ENTRY)
+
+CASES = [
+    Case("in PRIME", LOCK, inside(SCP, Prime(SCP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
+    Case("id N in PRIME", LOCK, inside(SCP, Prime(SCP)), Cancel(NOBODY), Status.BUSY, profiles=CURRENT),
+    Case("in PRIME", OLD, inside(SCP, Prime(SCP)), Cancel(SCP), 0, profiles=RELEASED, unchanged=False),
+    Case("in skip ACTIVATE", LOCK, inside(SCP, Activate(SCP, SKIP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
+    Case("nothing primed", CHOICE, Bench.enumerate, Cancel(RMM), Status.INVALID_PARAMETERS),
+    Case("id N", CHOICE, primed, Cancel(NOBODY), Status.INVALID_PARAMETERS),
+    Case("other primed", CHOICE, primed, Cancel(SP1), Status.INVALID_PARAMETERS),
+    Case("after skip", LATE, once(SCP, Activate(SCP, SKIP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
+    Case("all had entered", LATE, everybody(SCP, Activate(SCP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
+    Case("BL31 restarted", LATE, everybody(BL31, RESETTING), Cancel(BL31), Status.BUSY, profiles=CURRENT),
+    Case("at work", HOOKS, inside(SCP, Activate(SCP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
+    Case("at work", OLD, inside(SCP, Activate(SCP)), Cancel(SCP), 0, profiles=RELEASED, unchanged=False),
+    Case("platform", HOOKS, lambda b: b.fault(RMM, Faults(refuse_cancel=True)).prime(RMM), Cancel(RMM), Status.BUSY),
+    Case("COMPLETE", RESET, primed, Cancel(RMM), 0, unchanged=False),
+    Case("STARTED", RESET, lambda b: b.enumerate().run(1, Prime(SCP)), Cancel(SCP), 0, unchanged=False),
+    Case("failed PRIME", RESET, failed, Cancel(RMM), 0, unchanged=False),
+    Case("waiting CPU", RESET, inside(RMM, Activate(RMM)), Cancel(RMM), 0, unchanged=False),
+    Case("one CPU of a round", RESET, once(SCP, Activate(SCP)), Cancel(SCP), 0, unchanged=False),
+    Case("after RMM", RMM_LEADER, everybody(RMM, Activate(RMM)), Cancel(RMM), Status.INVALID_PARAMETERS),
+    Case("after a partition", STAYS, once(SP1, Activate(SP1, SKIP)), Cancel(SP1), 0, profiles=V2_15, unchanged=False),
+]
+
+
+@pytest.mark.parametrize(("case", "profile"), [(case, name) for case in CASES for name in case.profiles], ids=str)
+def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
+    assert case.play(fvp(profile)) == [], case.source
+
+
+def test_without_components(fvp: MakeBench, profile: str) -> None:
+    """TF-A lfa_main.c LFA_CANCEL: WRONG_STATE before any range check."""
+    assert fvp(profile, specs=[]).code(0, Cancel(0)) == Status.WRONG_STATE
+
+
+def test_after_cancel_nothing_is_selected_and_pending_is_untouched(fvp: MakeBench, profile: str) -> None:
+    """TF-A lfa_main.c LFA_CANCEL."""
+    bench = fvp(profile)
+    bench.prime(RMM)
+    pending = bench.agent.state.pending
+    assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
+    assert (bench.agent.state.component, bench.agent.state.prime) == (None, "none")
+    assert bench.agent.state.pending == pending
+    assert bench.code(0, Cancel(RMM)) == Status.INVALID_PARAMETERS

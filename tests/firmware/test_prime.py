@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LFA_PRIME: every check of TF-A in its order, on every profile that has it."""
+
+from collections.abc import Callable
+
+import pytest
+
+from livefw.abi import guid
+from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Prime, Status
+from livefw.abi.version import ComponentVersion
+from livefw.firmware.bench import AGAIN, ZERO, Bench, Case
+from livefw.firmware.component import Faults, LoadStatus
+
+MakeBench = Callable[..., Bench]
+
+BL31, BL33, RMM, SP1, SP2, SCP, NOBODY = range(7)
+SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
+ENTRY = 0x8800_0000
+CURRENT = ("tfa-2026", "bet1")
+RELEASED = ("tfa-2.14", "tfa-2.15")
+V2_15 = ("tfa-2.15", *CURRENT)
+
+LOCK = "TF-A lfa_main.c LFA_PRIME: the agent lock is held"
+RANGE = "TF-A lfa_main.c LFA_PRIME: id against the number of components"
+PENDING = "TF-A lfa_main.c LFA_PRIME: pending as latched by the last GET_INVENTORY"
+ACTIVATOR = "TF-A lfa_main.c LFA_PRIME: component without activator"
+OTHER = "TF-A lfa_main.c LFA_PRIME: another component is STARTED"
+LOAD = "TF-A lfa_main.c LFA_PRIME: plat_lfa_load_auth_image"
+CALLBACK = "TF-A lfa_main.c LFA_PRIME: the component's prime callback"
+V2_14_RANGE = "TF-A v2.14.0: tests pending before the range, out of bounds; read as not pending"
+V2_14_SP = "TF-A v2.14.0: no live activation of partitions"
+STUB = "TF-A v2.14.0, v2.15.0: BL31 is never pending"
+SELECTS = "TF-A lfa_main.c LFA_PRIME: selects a component only when there is none"
+WIDTH = "TF-A lfa_main.c: fw_seq_id is 32 bits wide"
+GOOD = Faults()
+
+
+def begun(bench: Bench, faults: Faults = GOOD) -> Bench:
+    """The controller's PRIME is part-way through."""
+    bench.fault(SCP, faults)
+    bench.enumerate()
+    bench.run(1, Prime(SCP))
+    return bench
+
+
+def faulty(faults: Faults) -> Callable[[Bench], object]:
+    return lambda b: b.fault(RMM, faults).enumerate()
+
+
+def stage(bench: Bench, known: guid.KnownGuid, *, authentic: bool = True) -> Bench:
+    bench.platform.stage(known.guid, ComponentVersion(9, 0), authentic=authentic)
+    return bench
+
+
+def withdraw(bench: Bench, known: guid.KnownGuid) -> Bench:
+    bench.platform.withdraw(known.guid)
+    return bench
+
+
+def inside(request: Prime | Activate) -> Callable[[Bench], object]:
+    """CPU 1 is inside this call."""
+    return lambda b: (b.prime(SCP), b.send(1, request))
+
+
+CASES = [
+    Case("same in PRIME", LOCK, inside(Prime(SCP)), Prime(SCP), Status.BUSY),
+    Case("other in PRIME", LOCK, inside(Prime(SCP)), Prime(RMM), Status.BUSY),
+    Case("id N in PRIME", LOCK, inside(Prime(SCP)), Prime(NOBODY), Status.BUSY),
+    Case("in skip ACTIVATE", LOCK, inside(Activate(SCP, SKIP)), Prime(RMM), Status.BUSY, profiles=CURRENT),
+    Case("in ACTIVATE", LOCK, inside(Activate(SCP)), Prime(SCP), 0, AGAIN, unchanged=False),
+    Case("id N", RANGE, Bench.enumerate, Prime(NOBODY), Status.INVALID_PARAMETERS, profiles=V2_15),
+    Case("id -1", RANGE, Bench.enumerate, Prime(0xFFFF_FFFF), Status.INVALID_PARAMETERS, profiles=V2_15),
+    Case("id N", V2_14_RANGE, Bench.enumerate, Prime(NOBODY), Status.WRONG_STATE, profiles=("tfa-2.14",)),
+    Case("no GET_INVENTORY yet", PENDING, lambda b: None, Prime(RMM), Status.WRONG_STATE),
+    Case("nothing staged", PENDING, Bench.enumerate, Prime(BL33), Status.WRONG_STATE),
+    Case("staged since", PENDING, lambda b: stage(b.enumerate(), guid.BL33), Prime(BL33), Status.WRONG_STATE),
+    Case("BL31 stub", STUB, Bench.enumerate, Prime(BL31), Status.WRONG_STATE, profiles=RELEASED),
+    Case("no activator", ACTIVATOR, lambda b: stage(b, guid.BL33).enumerate(), Prime(BL33), Status.NOT_SUPPORTED),
+    Case("partition", V2_14_SP, Bench.enumerate, Prime(SP1), Status.NOT_SUPPORTED, profiles=("tfa-2.14",)),
+    Case("other STARTED", OTHER, begun, Prime(RMM), Status.WRONG_STATE),
+    Case("not pending, other STARTED", PENDING, begun, Prime(BL33), Status.WRONG_STATE),
+    Case("at once", LOAD, Bench.enumerate, Prime(RMM), 0, ZERO, unchanged=False),
+    Case("first step", LOAD, Bench.enumerate, Prime(SCP), 0, AGAIN, unchanged=False),
+    Case("next step on another CPU", LOAD, begun, Prime(SCP), 0, AGAIN),
+    Case("last step", LOAD, lambda b: (begun(b), b.run(2, Prime(SCP))), Prime(SCP), 0, ZERO, unchanged=False),
+    Case(
+        "no last step",
+        LOAD,
+        lambda b: (begun(b, Faults(endless_prime=True)), [b.run(1, Prime(SCP)) for _ in range(9)]),
+        Prime(SCP),
+        0,
+        AGAIN,
+    ),
+    Case(
+        "forged",
+        LOAD,
+        lambda b: stage(b, guid.RMM, authentic=False).enumerate(),
+        Prime(RMM),
+        Status.AUTH_ERROR,
+        unchanged=False,
+    ),
+    Case("auth", LOAD, faulty(Faults(load=LoadStatus.AUTH)), Prime(RMM), Status.AUTH_ERROR, unchanged=False),
+    Case("memory", LOAD, faulty(Faults(load=LoadStatus.NO_MEMORY)), Prime(RMM), Status.NO_MEMORY, unchanged=False),
+    Case("device", LOAD, faulty(Faults(load=LoadStatus.DEVICE)), Prime(RMM), Status.DEVICE_ERROR, unchanged=False),
+    Case(
+        "image gone since GET_INVENTORY",
+        LOAD,
+        lambda b: withdraw(b.enumerate(), guid.RMM),
+        Prime(RMM),
+        Status.DEVICE_ERROR,
+        unchanged=False,
+    ),
+    Case("callback", CALLBACK, faulty(Faults(prime_code=-6)), Prime(RMM), Status.DEVICE_ERROR, unchanged=False),
+    Case("callback's own code", CALLBACK, faulty(Faults(prime_code=-77)), Prime(RMM), -77, unchanged=False),
+    Case("COMPLETE again", LOAD, lambda b: b.prime(RMM), Prime(RMM), 0, ZERO),
+    Case("COMPLETE, steps again", LOAD, lambda b: b.prime(SCP), Prime(SCP), 0, AGAIN, unchanged=False),
+    Case("other COMPLETE", SELECTS, lambda b: b.prime(RMM), Prime(SCP), 0, AGAIN),
+    Case("wide id", WIDTH, Bench.enumerate, Prime(7 << 32 | RMM), 0, ZERO, unchanged=False),
+]
+
+
+@pytest.mark.parametrize(("case", "profile"), [(case, name) for case in CASES for name in case.profiles], ids=str)
+def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
+    assert case.play(fvp(profile)) == [], case.source
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [Faults(load=status) for status in LoadStatus if status is not LoadStatus.OK] + [Faults(prime_code=-6)],
+    ids=str,
+)
+def test_a_failed_prime_keeps_its_component(fvp: MakeBench, profile: str, faults: Faults) -> None:
+    """TF-A lfa_main.c LFA_PRIME: stays STARTED; others get WRONG_STATE until it is primed again or cancelled."""
+    bench = fvp(profile)
+    faulty(faults)(bench)
+    bench.run(0, Prime(RMM))
+    assert bench.agent.state.component == guid.RMM.guid
+    assert bench.agent.state.prime == "started"
+    assert bench.code(1, Prime(SCP)) == Status.WRONG_STATE
+    bench.fault(RMM, Faults())
+    assert bench.code(2, Prime(RMM)) == Status.SUCCESS
+    assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
+    assert bench.code(0, Prime(SCP)) == Status.SUCCESS
+
+
+def test_an_image_staged_in_the_middle_of_a_load_is_loaded_from_its_start(fvp: MakeBench, profile: str) -> None:
+    bench = fvp(profile)
+    begun(bench)
+    bench.run(0, Prime(SCP))
+    bench.platform.stage(guid.SCP_BL2U.guid, ComponentVersion(5, 0))
+    words = Prime(SCP).encode()
+    steps = [bench.run(0, words) for _ in range(3)]
+    assert steps == [words.returning(0, again) for again in (AGAIN, AGAIN, ZERO)]
+    assert bench.agent.state.prime == "complete"
+
+
+def test_a_cancel_without_lock_undoes_a_prime_in_progress(fvp: MakeBench) -> None:
+    """TF-A v2.14.0, v2.15.0: CANCEL takes no lock. Our reading: the PRIME ends well and nothing is selected."""
+    for name in RELEASED:
+        bench = fvp(name)
+        bench.enumerate()
+        bench.send(1, Prime(RMM))
+        assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
+        bench.finish()
+        assert bench.last[1] == Prime(RMM).encode().returning(0, 0)
+        assert (bench.agent.state.component, bench.agent.state.prime) == (None, "none")
+        assert bench.code(0, Activate(RMM)) == Status.COMPONENT_WRONG_STATE
