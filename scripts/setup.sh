@@ -44,15 +44,15 @@ run() {
 # The wheels are for the test that installs livefw in a clean environment, so that no test needs the network.
 run_tests() {
     say "adding the tools for tests (once)"
-    "$venv/bin/pip" install -qq --editable '.[fuse,test]'
-    "$venv/bin/pip" wheel -qq --wheel-dir "$venv/wheels" '.[fuse]'
+    "$venv/bin/pip" install -qq --editable '.[test]'
+    "$venv/bin/pip" wheel -qq --wheel-dir "$venv/wheels" .
     rm -f "$venv"/wheels/livefw-*.whl
     "$venv/bin/pip" install -qq --editable '.[peers]' || say "without binman the tests that compare with it are skipped"
     touch "$venv/test.stamp"
 }
 
 packages() {
-    need fusermount3 fuse3 "the tests that mount"
+    need fusermount3 fuse3 "the tests that mount as an ordinary user"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
     firmware=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}/fw/usr/lib/arm-trusted-firmware
     [ -d "$firmware" ] || sh tests/image/fetch.sh >/dev/null || say "without real firmware the tests that use it are skipped"
