@@ -18,6 +18,10 @@ PAGE_SIZE = 4096
 
 Show = Callable[[], Coroutine[Any, Any, str]]
 Store = Callable[[bytes], Coroutine[Any, Any, None]]
+ReadAt = Callable[[int, int], Coroutine[Any, Any, bytes]]
+"""Given an offset and a size, the bytes there are."""
+WriteAt = Callable[[int, bytes], Coroutine[Any, Any, None]]
+"""Given an offset and the bytes that go there."""
 
 
 def fail(code: int) -> OSError:
@@ -54,6 +58,29 @@ class Attribute:
         if (reading and not (self.show and self.mode & 0o444)) or (writing and not (self.store and self.mode & 0o222)):
             raise fail(errno.EACCES)
         return _OpenAttribute(self)
+
+
+class BinaryAttribute:
+    """A file of bytes, read and written at most a page at a time; its size is not told (kernel, fs/sysfs/file.c)."""
+
+    __slots__ = ("mode", "read_at", "removed", "write_at")
+
+    def __init__(self, *, mode: int, read_at: ReadAt, write_at: WriteAt) -> None:
+        self.mode = mode
+        self.read_at = read_at
+        self.write_at = write_at
+        self.removed = False
+
+    @property
+    def stat(self) -> Stat:
+        """Binary attributes without a fixed length show size 0."""
+        return Stat(self.mode, 0, directory=False)
+
+    def open(self, *, reading: bool, writing: bool) -> "OpenFile":
+        """Open for one descriptor; EACCES where the mode has no such right, even for root."""
+        if (reading and not self.mode & 0o444) or (writing and not self.mode & 0o222):
+            raise fail(errno.EACCES)
+        return _OpenBinary(self)
 
 
 class Kmsg:
@@ -117,6 +144,32 @@ class _OpenAttribute:
         return len(taken)
 
 
+class _OpenBinary:
+    """Writes follow each other: one descriptor appends, and a new one begins at the start again."""
+
+    __slots__ = ("_attribute", "_position")
+
+    def __init__(self, attribute: BinaryAttribute) -> None:
+        self._attribute = attribute
+        self._position = 0
+
+    async def read(self, size: int, offset: int) -> bytes:
+        """Bytes from ``offset``, a page of them at most."""
+        if self._attribute.removed:
+            raise fail(errno.ENODEV)
+        return await self._attribute.read_at(offset, min(size, PAGE_SIZE))
+
+    async def write(self, data: bytes) -> int:
+        """Bytes taken, a page of them at most; an empty write does nothing."""
+        if self._attribute.removed:
+            raise fail(errno.ENODEV)
+        taken = data[:PAGE_SIZE]
+        if taken:
+            await self._attribute.write_at(self._position, taken)
+            self._position += len(taken)
+        return len(taken)
+
+
 class _OpenKmsg:
     __slots__ = ("_log", "_next")
 
@@ -175,11 +228,11 @@ class Directory:
             attribute.removed = True
 
 
-Node = Directory | Attribute | Kmsg
+Node = Directory | Attribute | BinaryAttribute | Kmsg
 
 
-def _attributes(node: Node) -> Iterator[Attribute]:
-    if isinstance(node, Attribute):
+def _attributes(node: Node) -> Iterator[Attribute | BinaryAttribute]:
+    if isinstance(node, (Attribute, BinaryAttribute)):
         yield node
     elif isinstance(node, Directory):
         for name in node.names:

@@ -133,7 +133,9 @@ class LfaDriver:
         if device is not None and not device.outlives_driver:
             for path in device.directories:
                 parent, _, name = path.rpartition("/")
-                self._tree.make_directories(parent).remove(name)
+                directory = self._tree.make_directories(parent)
+                if name in directory.names:
+                    directory.remove(name)
 
     def _listen(self) -> None:
         if self.version.notified and self._notification is not Notification.NONE:

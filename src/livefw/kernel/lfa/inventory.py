@@ -21,7 +21,7 @@ from livefw.kernel.sysfs import Attribute, Directory, Tree
 ROOT = "/sys/firmware"
 DIRECTORY = "lfa"
 
-MOST_IMAGES = 65_536
+MOST_IMAGES = 16_384
 """Sequence ids that a rescan asks for at the most.
 
 Firmware may claim 2**31 - 1 components; the kernel then makes that many calls, and as many directories as firmware
