@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Parsing of everything but the plainest command lines."""
 
+from __future__ import annotations
+
 import argparse
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from livefw import __version__
-from livefw.cli.verbs import VERBS, Module
+from livefw.cli.verbs import VERBS
 from livefw.errors import UsageError
+
+if TYPE_CHECKING:
+    from livefw.cli.verbs import Module
 
 USAGE = "livefw [--root DIR] [--json] [--debug] COMMAND ..."
 

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from livefw.activation import inventory
 from livefw.cli import document
-from livefw.errors import ExitCode, NothingHere
-from livefw.providers.component import Component, Discovery, Rendezvous, Version
+from livefw.errors import ExitCode, NothingHere, kind_of
+from livefw.providers.component import Component, Rendezvous, Version
 from livefw.text import printable, table
 
 TYPE_CHECKING = False
@@ -22,22 +23,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """List the components of every mechanism; 3 if there is none."""
-    found = [provider.discover() for provider in session.providers()]
-    components = [component for discovery in found for component in discovery.components]
-    if not components:
-        session.answer(lambda: "", lambda: {"components": [], "error": document.error(nothing_here(found))})
+    found = inventory.take(session.providers())
+    try:
+        components = [candidate.component for candidate in found.require().candidates]
+    except NothingHere as nothing:
         if not session.json:
-            raise nothing_here(found)
-        return ExitCode.NOTHING_TO_DO
+            raise
+        why = document.error(nothing)
+        session.answer(str, lambda: {"components": [], "error": why})
+        return kind_of(nothing).exit_code
     session.answer(lambda: _text(components), lambda: _document(components))
     return ExitCode.DONE
-
-
-def nothing_here(found: list[Discovery]) -> NothingHere:
-    """Why there is no component at all."""
-    absent = [discovery.absent for discovery in found if discovery.absent]
-    reasons = "; ".join(reason.text for reason in absent)
-    return NothingHere(f"nothing to activate here: {reasons}", hint=absent[0].hint if absent else "")
 
 
 def _document(components: list[Component]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Session:
         put(sys.stderr, line)
 
 
-def put(stream: Any, text: str) -> None:
+def put(stream: Any, text: str, *, end: str = "\n") -> None:
     """Write lines at once.
 
     A reader that went away is not an error: what was done was done, and the exit code still tells it. `TransportError`
@@ -66,20 +66,22 @@ def put(stream: Any, text: str) -> None:
     if stream is None or not text:
         return
     try:
-        stream.write(text + "\n")
+        stream.write(text + end)
         stream.flush()
     except BrokenPipeError:
-        # What is left in the buffer has to go somewhere, or the interpreter complains when it ends.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        _silence(stream)
     except UnicodeEncodeError:
-        put(stream, text.encode("ascii", "backslashreplace").decode("ascii"))
+        put(stream, text.encode("ascii", "backslashreplace").decode("ascii"), end=end)
     except OSError as error:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        _silence(stream)
         raise TransportError(f"the output cannot be written: {os.strerror(error.errno or 0)}") from error
+
+
+def _silence(stream: Any) -> None:
+    """Lead a stream to nowhere: what is left in its buffer would make the interpreter complain when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def to_json(document: dict[str, Any]) -> str:

@@ -46,4 +46,10 @@ class Verb(NamedTuple):
 
 VERBS = {
     "list": Verb("livefw.cli.list", "what can be activated live, and what is pending", bare=True),
+    "show": Verb("livefw.cli.show", "everything known about components"),
+    "activate": Verb("livefw.cli.activate", "activate pending firmware while the machine runs"),
+    "cancel": Verb("livefw.cli.cancel", "abandon an activation that was begun and not completed"),
+    "doctor": Verb("livefw.cli.doctor", "why there is nothing here, or what to know about what there is", bare=True),
+    "machine": Verb("livefw.cli.machine", "modelled machines: run one, change it, watch it"),
+    "demo": Verb("livefw.cli.demo", "a staged firmware activated on a modelled server, in three seconds"),
 }

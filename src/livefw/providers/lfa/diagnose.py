@@ -177,9 +177,8 @@ def _rights(files: Files) -> Iterator[Finding]:
     try:
         files.records(log.KMSG)
     except OSError as error:
-        name = errno.errorcode.get(error.errno or 0, str(error.errno))
-        text = f"{log.KMSG} cannot be read ({name}): the firmware's own error codes are only there"
-        yield Finding(_WARNING, "no-kernel-log", text, "run it as root")
+        _, text, hint = tree.unreadable(log.KMSG, error.errno or errno.EIO)
+        yield Finding(_WARNING, "no-kernel-log", f"{text}; the firmware's own error codes are only there", hint)
     if os.geteuid() != 0:
         yield Finding(_WARNING, "not-root", "only root can activate and cancel", "run it as root")
 

@@ -94,6 +94,39 @@ def meaning(action: Action, error: int) -> Row:
     return row
 
 
+FIRMWARE: dict[str, Reason] = {
+    "NOT_SUPPORTED": Reason("not-supported", "the firmware cannot activate this component live", "it takes a reboot"),
+    "BUSY": Reason("firmware-busy", "the firmware was busy; nothing changed", "try again"),
+    "AUTH_ERROR": Reason(
+        "auth-error",
+        "the new image failed authentication; the old one runs on",
+        "stage one that is rightly signed",
+    ),
+    "NO_MEMORY": Reason("no-memory", "the firmware ran out of memory; the old image runs on"),
+    "CRITICAL_ERROR": Reason(
+        "critical-error",
+        "the firmware reports an error that it cannot recover from; the component may be dead",
+        "do not try again; plan a reset of the machine",
+    ),
+    "DEVICE_ERROR": Reason(
+        "device-error",
+        "the firmware could not load the image, or the kernel lost patience, which it logs alike",
+        "look at the image store; try again",
+    ),
+    "WRONG_STATE": Reason(
+        "wrong-state", "the firmware had nothing to prime, or another component was being primed", "livefw show"
+    ),
+    "INVALID_PARAMETERS": Reason("invalid-parameters", "the firmware did not accept the request; nothing changed"),
+    "COMPONENT_WRONG_STATE": Reason("component-wrong-state", "the firmware had no primed or pending image"),
+    "INVALID_ADDRESS": Reason("invalid-address", "the firmware did not accept the entry point; nothing changed"),
+    "ACTIVATION_FAILED": Reason(
+        "firmware-activation-failed", "the firmware tried the activation and it failed; the image is still pending"
+    ),
+    "TIMED_OUT": Reason("timed-out", "the kernel lost patience with the firmware", "try again"),
+}
+"""What a firmware's own codes mean for an administrator (DEN0147 v1.0, and TF-A for the state that is left behind)."""
+
+
 class Order(NamedTuple):
     """What is asked for; ``trust`` and ``patience`` (seconds) as the version of the driver calls for."""
 
@@ -192,7 +225,7 @@ class Request:
         elif log.Tells.RESETS_CPU in said.tells:
             self._claim = self._told(_CPU_RESET, error, said)
         else:
-            self._claim = self._told(meaning(self._order.action, error), error, said)
+            self._claim = self._told(_explained(meaning(self._order.action, error), said.code), error, said)
 
     def _may_try_again(self) -> bool:
         now = self._clock.now()
@@ -230,6 +263,16 @@ class Request:
         )
 
 
+def _explained(row: Row, code: str | None) -> Row:
+    """The row with the firmware's own code for a reason, where there is one."""
+    if row.said is Said.FAILED and code in FIRMWARE:
+        return Row(row.said, FIRMWARE[code])
+    if row is _NOTHING_TO_CANCEL and code == "BUSY":
+        return Row(row.said, _CANNOT_CANCEL_NOW)
+    return row
+
+
+_CANNOT_CANCEL_NOW = Reason("cannot-cancel-now", "the firmware is too far on to cancel it now")
 _NOT_WATCHED = Reason(
     "not-watched", "nobody watches any more; the kernel goes on and cannot be interrupted", "livefw show, dmesg"
 )

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One activation, from the look before to the verdict; and one cancellation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
+
+from livefw.activation import inventory
+from livefw.activation.inventory import Candidate
+from livefw.activation.outcome import Outcome, Result
+from livefw.activation.verdict import judge
+from livefw.providers.base import Clock, Component, Progress, Provider, Reason, Running, Said
+
+TICK = 0.25
+"""Seconds between two looks at whether somebody still watches."""
+
+
+class Watch(Protocol):
+    """Somebody who looks on while it runs."""
+
+    def begins(self, component: Component) -> None:
+        """This component is next, and nothing has been asked of the mechanism yet."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """A step of the request."""
+        ...
+
+    def tick(self, seconds: float) -> bool:
+        """It has been running for so long; False to stop watching, which stops nothing else."""
+        ...
+
+    def ended(self, result: Result) -> None:
+        """This is how it ended."""
+        ...
+
+
+def activate(candidate: Candidate, *, watch: Watch, clock: Clock) -> Result:
+    """Activate one component, if it can be.
+
+    Nothing is asked of the mechanism for a component with reasons against it, as seen now and not when it was listed.
+    `livefw.errors.TransportError` if the request could not even be made.
+    """
+    provider, listed = candidate
+    before = provider.inspect(listed.id)
+    if before is None:
+        return _refused(listed, _VANISHED, watch)
+    if before.reasons:
+        return _refused(before, before.reasons[0], watch)
+    return _run(before, provider, provider.activate, _judged, watch, clock)
+
+
+def cancel(candidate: Candidate, *, watch: Watch, clock: Clock) -> Result:
+    """Ask the mechanism to abandon what was begun on a component."""
+    provider, before = candidate
+    return _run(before, provider, provider.cancel, _cancelled, watch, clock)
+
+
+def activate_all(
+    providers: Sequence[Provider], *, watch: Watch, clock: Clock, go_on: Callable[[Result], bool]
+) -> Iterator[Result]:
+    """Activate everything that can be, one after the other, each component at most once.
+
+    The inventory is read anew after each: components may have come, gone, or ceased to be pending. A component whose
+    pending flag never clears is therefore not tried again. ``go_on`` decides after each whether there is a next.
+    """
+    tried: set[str] = set()
+    while True:
+        ready = (
+            candidate
+            for candidate in inventory.take(providers).candidates
+            if not candidate.component.reasons and candidate.component.key not in tried
+        )
+        candidate = next(ready, None)
+        if candidate is None:
+            return
+        tried.add(candidate.component.key)
+        result = activate(candidate, watch=watch, clock=clock)
+        yield result
+        if not go_on(result):
+            return
+
+
+_Ask = Callable[[str, Callable[[Progress], None]], Running]
+_Judge = Callable[[Component, Provider, Running], Result]
+
+
+def _run(before: Component, provider: Provider, ask: _Ask, judged: _Judge, watch: Watch, clock: Clock) -> Result:
+    watch.begins(before)
+    start = clock.now()
+    running = ask(before.id, watch.progress)
+    while not running.wait(TICK):
+        if not watch.tick(clock.now() - start):
+            running.abandon()
+    seconds = clock.now() - start
+    result = judged(before, provider, running)._replace(seconds=seconds)
+    watch.ended(result)
+    return result
+
+
+def _judged(before: Component, provider: Provider, running: Running) -> Result:
+    claim = running.claim
+    # After an answer was lost the mechanism may still be at work, and a look at the component could wait for it.
+    after = None if claim.said is Said.LOST else provider.inspect(before.id)
+    outcome, why = judge(before, after, claim)
+    return Result(before, outcome, why, after, claim)
+
+
+def _cancelled(before: Component, provider: Provider, running: Running) -> Result:
+    claim = running.claim
+    after = None if claim.said is Said.LOST else provider.inspect(before.id)
+    why = claim.reason or Reason("cancelled", "the mechanism has abandoned it")
+    return Result(before, _CANCEL_OUTCOMES[claim.said], why, after, claim)
+
+
+_CANCEL_OUTCOMES = {
+    Said.ACCEPTED: Outcome.CANCELLED,
+    Said.REFUSED: Outcome.REFUSED,
+    Said.FAILED: Outcome.FAILED,
+    Said.LOST: Outcome.UNKNOWN,
+}
+
+
+def _refused(component: Component, why: Reason, watch: Watch) -> Result:
+    result = Result(component, Outcome.REFUSED, why)
+    watch.ended(result)
+    return result
+
+
+_VANISHED = Reason("vanished", "the component is not there any more", "livefw list")

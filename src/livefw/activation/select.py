@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which component a person means."""
+
+from collections.abc import Iterable
+
+from livefw.activation.inventory import Candidate
+from livefw.errors import AmbiguousComponent, NoSuchComponent, UsageError
+
+
+def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
+    """The one component with this key, id, other spelling of the id, name, or beginning of a key or spelling.
+
+    All without regard to case. A key or an id in full means that component and no other; a name does not outrank the
+    beginning of an id, because firmware chooses names: if they lead to different components, that is ambiguous.
+
+    Raises:
+        NoSuchComponent: nothing answers to it.
+        AmbiguousComponent: several do.
+        UsageError: the word is empty.
+    """
+    wanted = word.strip().casefold()
+    if not wanted:
+        raise UsageError("a component's name is empty", hint="livefw list")
+    everything = [(candidate, _spellings(candidate)) for candidate in candidates]
+    exact = [candidate for candidate, spellings in everything if wanted in spellings]
+    found = exact or [
+        candidate
+        for candidate, spellings in everything
+        if wanted == candidate.component.name.casefold() or any(spelling.startswith(wanted) for spelling in spellings)
+    ]
+    if not found:
+        raise NoSuchComponent(f"there is no component {word!r} here", hint="livefw list")
+    if len(found) > 1:
+        keys = tuple(candidate.component.key for candidate in found)
+        raise AmbiguousComponent(
+            f"{word!r} may mean {len(found)} components",
+            candidates=keys,
+            hint=f"say which: {', '.join(keys[:8])}{', ...' if len(keys) > 8 else ''}",
+        )
+    return found[0]
+
+
+def _spellings(candidate: Candidate) -> tuple[str, ...]:
+    component = candidate.component
+    aliases = candidate.provider.aliases(component.id)
+    return tuple(text.casefold() for text in (component.key, component.id, *aliases))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Somebody at a terminal, or a log file, looks on while an activation runs; and what Ctrl-C means meanwhile."""
+
+import signal
+import sys
+from types import FrameType
+
+from livefw.activation.outcome import Result
+from livefw.cli.list import version
+from livefw.cli.session import Session, put
+from livefw.errors import Interrupted
+from livefw.providers.base import Component, Phase, Progress, Rendezvous
+from livefw.text import printable
+
+_STOPPERS = (signal.SIGTERM, signal.SIGHUP)
+_REMIND = 10.0
+"""Seconds between two lines that say it is still running, where there is no live line."""
+
+_GOES_ON = (
+    "Ctrl-C: the kernel is at work and cannot be interrupted; it goes on whatever happens here.\n"
+    "Still watching. Another Ctrl-C stops the watching, not the activation."
+)
+_STOPPED = "Not watching any more. The activation goes on; see how it ended with: livefw show {key}"
+
+
+class Narrator:
+    """A `livefw.activation.run.Watch` that tells what happens on standard error.
+
+    From the moment of the first request on, SIGINT is counted instead of raised: the first is answered with the truth,
+    the second stops the watching. SIGTERM and SIGHUP stop it at once. Before that moment Ctrl-C ends the command as
+    usual, and nothing was started.
+    """
+
+    def __init__(self, session: Session, *, verb: str) -> None:
+        self._session = session
+        self._verb = verb
+        self._live = sys.stderr is not None and sys.stderr.isatty()
+        self._interrupts = 0
+        self._answered = False
+        self._stop = False
+        self._phase = Phase.RUNNING
+        self._component: Component | None = None
+        self._next_reminder = _REMIND
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody wanted it to end; nothing further is to be started."""
+        return self._interrupts > 0 or self._stop
+
+    def begins(self, component: Component) -> None:
+        """See `Watch`."""
+        self._component = component
+        self._next_reminder = _REMIND
+        self._session.say(_beginning(component, self._verb))
+
+    def progress(self, progress: Progress) -> None:
+        """See `Watch`."""
+        self._phase = progress.phase
+        if progress.phase is Phase.RUNNING:
+            if self.interrupted:
+                raise Interrupted("interrupted; nothing more was started")
+            self._take_signals()
+        elif progress.phase is Phase.WAITING:
+            self._line(f"waiting: {progress.text}")
+
+    def tick(self, seconds: float) -> bool:
+        """See `Watch`."""
+        if self._stop or self._interrupts > 1 or (self._interrupts and self._phase is Phase.WAITING):
+            if self._phase is not Phase.WAITING and self._component:
+                self._line(_STOPPED.format(key=self._component.key))
+            return False
+        if self._interrupts and not self._answered:
+            self._answered = True
+            self._line(_GOES_ON)
+        if self._live:
+            put(sys.stderr, f"{self._phase} {seconds:.0f} s", end="\r")
+        elif seconds >= self._next_reminder:
+            self._next_reminder = seconds + _REMIND
+            self._session.say(f"  {self._phase}, {seconds:.0f} s so far")
+        return True
+
+    def ended(self, result: Result) -> None:  # noqa: ARG002 - the shape of every watch
+        """See `Watch`; the result itself is the answer of the command, and is not told here."""
+        if self._live:
+            put(sys.stderr, "\x1b[K", end="\r")
+
+    def _line(self, text: str) -> None:
+        self._session.say(("\x1b[K" if self._live else "") + text)
+
+    def _take_signals(self) -> None:
+        # Nothing is printed here: a handler may run in the middle of another print.
+        signal.signal(signal.SIGINT, self._count)
+        for number in _STOPPERS:
+            signal.signal(number, self._end)
+
+    def _count(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
+        self._interrupts += 1
+
+    def _end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
+        self._stop = True
+
+
+def _beginning(component: Component, verb: str) -> str:
+    name = printable(component.name) or component.id
+    change = f" {version(component.current_version)} -> {version(component.pending_version)}"
+    cost = {
+        Rendezvous.REQUIRED: ", stops all CPUs",
+        Rendezvous.FORCED: ", stops all CPUs (forced by setting)",
+        Rendezvous.OPTIONAL: ", stops no CPU",
+        None: "",
+    }[component.cost.rendezvous]
+    return f"{verb} {name}{change}{cost}" if verb == "activate" else f"{verb} {name}"

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results of activations and cancellations, in text, in JSON and as an exit code."""
+
+import errno
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from livefw.activation.outcome import Result, error_of
+from livefw.cli import document
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, LivefwError, kind_of
+from livefw.providers.base import Provider, Said
+from livefw.text import printable
+
+_WORST_FIRST = (
+    ExitCode.UNKNOWN,
+    ExitCode.FAILED,
+    ExitCode.NO_PERMISSION,
+    ExitCode.REFUSED,
+    ExitCode.NOTHING_TO_DO,
+    ExitCode.DONE,
+)
+
+
+class Report(NamedTuple):
+    """Results so far, and the error that ended the run early, if one did."""
+
+    results: list[Result]
+    error: LivefwError | None = None
+
+
+def collect(runs: Iterable[Result]) -> Report:
+    """Run to the end. An error after the first result is kept beside it, for what was done has to be told."""
+    done: list[Result] = []
+    try:
+        for result in runs:
+            done.append(result)  # noqa: PERF402 - what came before an error has to be kept
+    except LivefwError as error:
+        if not done:
+            raise
+        return Report(done, error)
+    return Report(done)
+
+
+def answer(
+    session: Session, report: Report, providers: Sequence[Provider], *, phase: str, not_started: Sequence[str] = ()
+) -> int:
+    """Tell all results, in the form that was asked for; the exit code."""
+    by_name = {provider.name: provider for provider in providers}
+
+    def whole() -> dict[str, Any]:
+        replays = (by_name[item.before.provider].replay(item.before.id, phase) for item in report.results)
+        shown = [
+            as_document(item, phase=phase, replay=replay) for item, replay in zip(report.results, replays, strict=True)
+        ]
+        ended = {"error": document.error(report.error)} if report.error else {}
+        return {"results": shown, "not_started": list(not_started)} | ended
+
+    def text() -> str:
+        lines = [as_text(item) for item in report.results]
+        lines += [f"{key}: not started" for key in not_started]
+        lines += [f"then: {printable(report.error.message)}"] if report.error else []
+        return "\n".join(lines)
+
+    session.answer(text, whole)
+    code = exit_code(report.results)
+    if report.error and code is ExitCode.DONE:
+        return kind_of(report.error).exit_code
+    return ExitCode.INTERRUPTED if not_started and code is ExitCode.DONE else code
+
+
+def exit_code(results: Sequence[Result]) -> ExitCode:
+    """The code of the worst result."""
+    codes = {_code(result) for result in results} or {ExitCode.DONE}
+    return next(code for code in _WORST_FIRST if code in codes)
+
+
+def _code(result: Result) -> ExitCode:
+    error = error_of(result, phase="", replay="")
+    return kind_of(error).exit_code if error else ExitCode.DONE
+
+
+def as_document(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
+    """One result in JSON; ``error`` is there if what was asked for was not done."""
+    claim = result.claim
+    shown: dict[str, Any] = {
+        "component": result.before.key,
+        "name": result.before.name,
+        "outcome": result.outcome,
+        **document.reason(result.why),
+        "seconds": round(result.seconds, 3),
+        "before": document.component(result.before),
+        "after": document.component(result.after) if result.after else None,
+    }
+    if claim:
+        shown["claim"] = {
+            "said": claim.said,
+            "trust": claim.trust,
+            "trust_reason": claim.trust_reason,
+            "witness": claim.witness,
+            "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim.error else None,
+            "firmware_code": claim.firmware_code,
+            "log": list(claim.log),
+        }
+    error = error_of(result, phase=phase, replay=replay)
+    if error:
+        shown["error"] = document.error(error)
+    return shown
+
+
+def as_text(result: Result) -> str:
+    """One result for a person: the outcome first, then why, and what else is known."""
+    name = printable(result.before.name) or result.before.id
+    lines = [f"{name} ({result.before.key}): {result.outcome}{_versions(result)}", f"  {printable(result.why.text)}"]
+    claim = result.claim
+    if claim and claim.firmware_code:
+        lines.append(f"  the firmware's code: {printable(claim.firmware_code)}")
+    if claim and claim.error and not claim.firmware_code:
+        lines.append(f"  the kernel's answer: {errno.errorcode.get(claim.error, str(claim.error))}")
+    if claim and claim.trust_reason and claim.said is Said.ACCEPTED:
+        lines.append(f"  note: {printable(claim.trust_reason)}")
+    if result.why.hint:
+        lines.append(f"  hint: {printable(result.why.hint)}")
+    if claim and not _done(result):
+        lines += [f"  kernel log: {printable(line)}" for line in claim.log]
+    return "\n".join(lines)
+
+
+def _done(result: Result) -> bool:
+    return error_of(result, phase="", replay="") is None
+
+
+def _versions(result: Result) -> str:
+    """What changed, and how long it took, for what was done."""
+    if not _done(result):
+        return ""
+    old, new = result.before.current_version, result.after and result.after.current_version
+    changed = old and new and old.sure and new.sure and old != new
+    change = f", {printable(old.text)} -> {printable(new.text)}" if changed and old and new else ""
+    return f"{change}, {result.seconds:.1f} s"
