@@ -1,0 +1,393 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CPUs that meet in an activation: the holding pen, rounds, the lock, and what is left behind afterwards."""
+
+from collections.abc import Callable
+
+import pytest
+
+from livefw.abi import guid
+from livefw.abi.lfa import Activate, ActivateFlag, Cancel, GetInventory, Prime, Status, status
+from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
+from livefw.abi.version import ComponentVersion
+from livefw.firmware.bench import Bench
+from livefw.firmware.component import Faults
+
+MakeBench = Callable[..., Bench]
+
+BL31, BL33, RMM, SP1, SP2, SCP = range(6)
+SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
+RESET = Activate(BL31, entry_point=0x8800_0000)
+CURRENT = pytest.mark.parametrize("name", ["tfa-2026", "bet1"])
+RELEASED = pytest.mark.parametrize("name", ["tfa-2.14", "tfa-2.15"])
+WAITING = Held()
+
+
+def codes(outcomes: list[Exit | Held]) -> list[object]:
+    return [status(outcome) if isinstance(outcome, Registers) else outcome for outcome in outcomes]
+
+
+def test_the_last_cpu_leads_and_all_get_its_result(fvp: MakeBench, profile: str) -> None:
+    """TF-A lfa_holding_pen.c."""
+    bench = fvp(profile)
+    bench.prime(RMM)
+    outcomes = [bench.send(cpu, Activate(RMM)) for cpu in (2, 0, 3, 1)]
+    assert outcomes == [WAITING, WAITING, WAITING, Held(2_000_000)]
+    assert bench.complete(1) == Activate(RMM).encode().returning(0, 0)
+    assert codes([bench.last[cpu] for cpu in range(4)]) == [0, 0, 0, 0]
+    assert bench.platform.version(guid.RMM.guid) == (2, 1)
+    assert bench.agent.state.held == ()
+
+
+@CURRENT
+def test_variables_of_a_round(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: users, in_progress, cancel_locked; the lock is dropped around the component's work."""
+    bench = fvp(name)
+    bench.prime(RMM)
+    seen = []
+    for cpu in range(4):
+        bench.send(cpu, Activate(RMM))
+        now = bench.agent.state
+        seen.append((now.in_progress, now.users, now.cancel_locked, now.lock_holder))
+    assert seen == [(True, 1, False, None), (True, 2, False, None), (True, 3, False, None), (True, 4, True, None)]
+    bench.finish()
+    now = bench.agent.state
+    assert (now.in_progress, now.users, now.cancel_locked, now.skip, now.failed) == (False, 0, False, False, False)
+
+
+@CURRENT
+def test_a_skip_type_activation_keeps_the_lock(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: hence BUSY for everybody else, and others wait who do not skip."""
+    bench = fvp(name)
+    bench.prime(SP1)
+    assert bench.send(1, Activate(SP1, SKIP)) == Held(5_000_000)
+    assert bench.agent.state.lock_holder == 1
+    assert bench.agent.state.skip
+    assert bench.send(0, Activate(SP1)) == WAITING
+    assert bench.complete(1) == Activate(SP1, SKIP).encode().returning(0, 0)
+    assert codes([bench.last[0]]) == [Status.COMPONENT_WRONG_STATE]
+
+
+@CURRENT
+def test_the_lock_is_handed_on_in_the_order_of_asking(fvp: MakeBench, name: str) -> None:
+    bench = fvp(name)
+    bench.prime(SP1)
+    bench.send(3, Prime(SP1))
+    for cpu in (2, 0, 1):
+        assert bench.send(cpu, Activate(SP1)) == WAITING
+    bench.complete(3)
+    # The first has the partition; the SPMC turns the others away, and their x1 is written.
+    busy = Activate(SP1).encode().returning(Status.BUSY.word, 0)
+    assert (bench.last[2], bench.last[0], bench.last[1]) == (Held(5_000_000), busy, busy)
+
+
+@CURRENT
+def test_a_waiting_cpu_that_gets_to_work_is_reported(fvp: MakeBench, name: str) -> None:
+    bench = fvp(name, cpus=2)
+    agent = bench.enumerate().agent
+    bench.run(0, Prime(SCP))
+    bench.run(0, Prime(SCP))
+    agent.call(0, Prime(SCP).encode())
+    assert agent.call(1, Activate(SCP).encode()) == WAITING
+    assert agent.released() == []
+    assert agent.complete(0) == Prime(SCP).encode().returning(0, 0)
+    assert agent.released() == [Release(1, Held(20_000_000))]
+    assert agent.released() == []
+    assert agent.complete(1) == Activate(SCP).encode().returning(0, 1)
+
+
+@CURRENT
+def test_a_cpu_turned_on_moves_the_target(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_holding_pen.c: the number of CPUs is read again at every arrival."""
+    bench = fvp(name)
+    bench.agent.cpu_off(3)
+    bench.prime(RMM)
+    bench.send(0, Activate(RMM))
+    bench.agent.cpu_on(3)
+    assert bench.send(1, Activate(RMM)) == WAITING
+    assert bench.send(2, Activate(RMM)) == WAITING
+    assert not bench.agent.state.cancel_locked
+    assert bench.send(3, Activate(RMM)) == Held(2_000_000)
+
+
+def test_a_cpu_turned_on_while_the_leader_works_can_join(fvp: MakeBench, profile: str) -> None:
+    """Our reading: the result is copied to whoever is in the pen when the leader is done."""
+    bench = fvp(profile)
+    rmm = bench.platform.components()[RMM]
+    bench.agent.cpu_off(3)
+    bench.prime(RMM)
+    for cpu in range(3):
+        bench.send(cpu, Activate(RMM))
+    bench.agent.cpu_on(3)
+    assert bench.send(3, Activate(RMM)) == WAITING
+    bench.finish()
+    assert codes([bench.last[cpu] for cpu in range(4)]) == [0, 0, 0, 0]
+    assert rmm.realms  # type: ignore[attr-defined]
+
+
+def test_a_cpu_turned_off_lets_the_others_go_on(fvp: MakeBench, profile: str) -> None:
+    """Our reading, because TF-A's CPUs would wait for ever: the pen is counted again."""
+    bench = fvp(profile)
+    bench.prime(RMM)
+    for cpu in (0, 1, 2):
+        bench.send(cpu, Activate(RMM))
+    bench.agent.cpu_off(3)
+    assert bench.agent.released() == [Release(2, Held(2_000_000))]
+    bench.complete(2)
+    assert codes([bench.last[cpu] for cpu in range(3)]) == [0, 0, 0]
+    assert bench.agent.state.held == ()
+
+
+@CURRENT
+def test_late_cancel_of_bl31_frees_the_waiting_cpus(fvp: MakeBench, name: str) -> None:
+    """tf-a-tests, BL31 late cancel: 0 for the canceller, exactly ACTIVATION_FAILED for each waiting CPU."""
+    bench = fvp(name)
+    bench.prime(BL31)
+    for cpu in (1, 2, 3):
+        assert bench.send(cpu, RESET) == WAITING
+    assert bench.code(0, Cancel(BL31)) == Status.SUCCESS
+    assert [bench.last[cpu] for cpu in (1, 2, 3)] == [RESET.encode().returning(Status.ACTIVATION_FAILED.word, 0)] * 3
+    now = bench.agent.state
+    assert (now.component, now.prime, now.users, now.in_progress, now.held) == (None, "none", 0, False, ())
+    assert bench.prime(SP1) == Status.SUCCESS
+
+
+def test_cancel_leaves_the_cpus_of_rmm_in_the_pen_until_the_next_rendezvous(fvp: MakeBench, profile: str) -> None:
+    """TF-A: RMM has no cancel hook. They leave with the CPUs of the next rendezvous."""
+    bench = fvp(profile)
+    bench.prime(RMM)
+    bench.send(1, Activate(RMM))
+    bench.send(2, Activate(RMM))
+    assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
+    assert [cpu for cpu, _ in bench.agent.state.held] == [1, 2]
+    assert bench.agent.state.users == 0
+    bench.prime(RMM)
+    assert bench.send(0, Activate(RMM)) == WAITING
+    assert bench.send(3, Activate(RMM)) == Held(2_000_000)
+    bench.finish()
+    assert codes([bench.last[cpu] for cpu in range(4)]) == [0, 0, 0, 0]
+    assert bench.agent.state.users == 0
+    assert bench.platform.version(guid.RMM.guid) == (2, 1)
+
+
+@CURRENT
+def test_cpus_left_behind_count_as_inside_for_a_late_cancel(fvp: MakeBench, name: str) -> None:
+    bench = fvp(name)
+    bench.prime(RMM)
+    bench.send(1, Activate(RMM))
+    bench.run(0, Cancel(RMM))
+    bench.prime(RMM)
+    for cpu in (0, 2, 3):
+        bench.send(cpu, Activate(RMM))
+    assert bench.agent.state.cancel_locked
+
+
+@CURRENT
+def test_cpus_of_rmm_left_behind_are_told_that_another_rendezvous_was_not_theirs(fvp: MakeBench, name: str) -> None:
+    bench = fvp(name)
+    bench.prime(RMM)
+    bench.send(1, Activate(RMM))
+    bench.run(0, Cancel(RMM))
+    bench.prime(BL31)
+    for cpu in (0, 2, 3):
+        bench.send(cpu, RESET)
+    bench.finish()
+    assert codes([bench.last[1]]) == [Status.ACTIVATION_FAILED]
+    assert [bench.last[cpu] for cpu in (0, 2, 3)] == [Restart(0x8800_0000, 0)] * 3
+
+
+def test_cpus_left_behind_leave_when_all_others_have_gone_off(fvp: MakeBench, profile: str) -> None:
+    """Our reading: nobody is left who could start another rendezvous."""
+    bench = fvp(profile, cpus=3)
+    bench.prime(RMM)
+    bench.send(1, Activate(RMM))
+    bench.run(0, Cancel(RMM))
+    bench.agent.cpu_off(0)
+    assert bench.agent.released() == []
+    bench.agent.cpu_off(2)
+    [release] = bench.agent.released()
+    # The inverted return value of v2.14.0 turns this failure into a success as well.
+    code = Status.SUCCESS if profile == "tfa-2.14" else Status.ACTIVATION_FAILED
+    assert release == Release(1, Activate(RMM).encode().returning(code.word, 0))
+    assert bench.agent.state.held == ()
+
+
+@CURRENT
+def test_prime_of_another_while_one_is_complete_selects_nothing(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: PRIME(B) is 0, ACTIVATE(B) is -8, ACTIVATE(A) works; CANCEL(A) frees."""
+    bench = fvp(name)
+    bench.prime(SP1)
+    assert bench.prime(SP2) == Status.SUCCESS
+    assert bench.code(0, Activate(SP2, SKIP)) == Status.INVALID_PARAMETERS
+    assert bench.code(0, Activate(SP1, SKIP)) == Status.SUCCESS
+    assert bench.code(0, Cancel(SP1)) == Status.SUCCESS
+    assert bench.prime(SP2) == Status.SUCCESS
+    assert bench.code(0, Activate(SP2, SKIP)) == Status.SUCCESS
+
+
+@CURRENT
+def test_after_a_partition_it_stays_primed(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: still current and COMPLETE; -9 until GET_INVENTORY; others need CANCEL first."""
+    bench = fvp(name)
+    bench.prime(SP1)
+    bench.run(0, Activate(SP1, SKIP))
+    assert bench.agent.state.component == guid.FVP_SP1.guid
+    assert bench.agent.state.prime == "complete"
+    assert bench.code(0, Activate(SP1, SKIP)) == Status.COMPONENT_WRONG_STATE
+    assert bench.code(0, Activate(SP2, SKIP)) == Status.INVALID_PARAMETERS
+    assert bench.code(0, Cancel(SP1)) == Status.SUCCESS
+
+
+@CURRENT
+@pytest.mark.parametrize(("fw_seq_id", "request_"), [(SP1, Activate(SP1)), (BL31, RESET)])
+def test_after_a_failure_activate_and_cancel_are_both_open(
+    fvp: MakeBench, name: str, fw_seq_id: int, request_: Activate
+) -> None:
+    """TF-A lfa_main.c: pending and COMPLETE are kept."""
+    for then in (request_, Cancel(fw_seq_id)):
+        bench = fvp(name, cpus=1)
+        bench.fault(fw_seq_id, Faults(activate_code=Status.ACTIVATION_FAILED)).prime(fw_seq_id)
+        assert bench.code(0, request_) < 0
+        assert bench.agent.state.prime == "complete"
+        assert bench.agent.state.pending
+        bench.fault(fw_seq_id, Faults())
+        outcome = bench.run(0, then)
+        assert isinstance(outcome, Restart) or status(outcome) == 0  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_after_rmm_nothing_is_selected(fvp: MakeBench, fails: bool) -> None:
+    """TF-A rmmd_rmm_lfa.c: the leader resets everything; pending is kept on failure."""
+    bench = fvp()
+    bench.fault(RMM, Faults(activate_code=-6 if fails else 0)).prime(RMM)
+    outcomes = bench.rendezvous(range(4), Activate(RMM))
+    assert codes(outcomes) == [Status.ACTIVATION_FAILED if fails else 0] * 4
+    now = bench.agent.state
+    assert (now.component, now.prime, now.in_progress, now.users) == (None, "none", False, 0)
+    assert (guid.RMM.guid in now.pending) == fails
+    assert bench.code(0, Cancel(RMM)) == Status.INVALID_PARAMETERS
+    assert bench.code(0, Activate(RMM)) == Status.INVALID_PARAMETERS
+    bench.fault(RMM, Faults())
+    assert bench.code(0, Prime(RMM)) == (0 if fails else Status.WRONG_STATE)
+
+
+@CURRENT
+def test_after_bl31_the_round_is_never_undone(fvp: MakeBench, name: str) -> None:
+    """TF-A: no CPU comes back to count itself out; CANCEL is BUSY, another PRIME is accepted but not selected."""
+    bench = fvp(name)
+    bench.prime(BL31)
+    assert bench.rendezvous(range(4), RESET) == [Restart(0x8800_0000, 0)] * 4
+    now = bench.agent.state
+    assert (now.component, now.in_progress, now.users, now.cancel_locked) == (guid.BL31.guid, True, 4, True)
+    assert bench.code(0, Cancel(BL31)) == Status.BUSY
+    assert bench.prime(SP1) == Status.SUCCESS
+    assert bench.code(0, Activate(SP1)) == Status.INVALID_PARAMETERS
+    bench.platform.stage(guid.BL31.guid, ComponentVersion(1, 2))
+    bench.prime(BL31)
+    assert bench.rendezvous(range(4), RESET) == [Restart(0x8800_0000, 0)] * 4
+    assert bench.platform.version(guid.BL31.guid) == (1, 2)
+
+
+def test_bl31_with_one_bad_entry_point_waits_for_that_cpu(fvp: MakeBench) -> None:
+    """TF-A bl31_lfa.c checks each CPU's entry point before it enters the pen."""
+    bench = fvp()
+    bench.prime(BL31)
+    for cpu in (0, 1, 2):
+        assert bench.send(cpu, RESET) == WAITING
+    assert bench.code(3, Activate(BL31)) == Status.CRITICAL_ERROR
+    assert bench.agent.state.users == 3
+    bench.send(3, RESET)
+    bench.finish()
+    assert set(bench.last.values()) == {Restart(0x8800_0000, 0)}
+
+
+@CURRENT
+def test_without_a_pen_every_cpu_does_the_work_itself(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c; a controller takes one step after the other on each CPU."""
+    bench = fvp(name)
+    bench.prime(SCP)
+    again = bench.rendezvous(range(4), Activate(SCP))
+    assert again == [Activate(SCP).encode().returning(0, 1)] * 4
+    between = bench.agent.state
+    assert (between.in_progress, between.cancel_locked, between.users) == (True, True, 0)
+    assert bench.rendezvous(range(4), Activate(SCP)) == [Activate(SCP).encode().returning(0, 0)] * 4
+    assert bench.platform.version(guid.SCP_BL2U.guid) == (4, 1)
+    assert not bench.agent.state.in_progress
+    assert guid.SCP_BL2U.guid not in bench.agent.state.pending
+
+
+@CURRENT
+def test_a_cpu_that_comes_after_the_others_have_finished(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: pending is clear then, so COMPONENT_WRONG_STATE."""
+    bench = fvp(name)
+    bench.prime(SP1)
+    outcomes = [bench.run(cpu, Activate(SP1)) for cpu in range(4)]
+    assert codes(outcomes) == [0, *[Status.COMPONENT_WRONG_STATE] * 3]
+
+
+@CURRENT
+def test_one_failure_in_a_round_keeps_pending(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: pending is cleared by the last CPU if none has failed."""
+    bench = fvp(name)
+    bench.prime(SP1)
+    outcomes = bench.rendezvous(range(4), Activate(SP1))
+    assert codes(outcomes) == [0, *[Status.BUSY] * 3]
+    assert guid.FVP_SP1.guid in bench.agent.state.pending
+    bench.send(0, GetInventory(SP1))
+    assert guid.FVP_SP1.guid not in bench.agent.state.pending
+
+
+@CURRENT
+def test_finish_waits_for_the_lock(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: the finish section of ACTIVATE is under the lock, so PRIME of another CPU delays it."""
+    bench = fvp(name)
+    bench.prime(SP1)
+    bench.send(1, Activate(SP1))
+    bench.send(0, Prime(SP1))
+    assert bench.complete(1) == WAITING
+    bench.complete(0)
+    assert codes([bench.last[1]]) == [0]
+
+
+def test_rmm_failure_is_success_in_2_14(fvp: MakeBench) -> None:
+    """TF-A v2.14.0: inverted return value, and pending is cleared whatever happened."""
+    bench = fvp("tfa-2.14")
+    bench.fault(RMM, Faults(activate_code=-6)).prime(RMM)
+    assert codes(bench.rendezvous(range(4), Activate(RMM))) == [0] * 4
+    assert bench.platform.version(guid.RMM.guid) == (2, 0)
+    assert bench.agent.state.pending.count(guid.RMM.guid) == 0
+
+
+def test_the_second_rendezvous_of_2_14_does_nothing(fvp: MakeBench) -> None:
+    """TF-A v2.14.0: the pen's counter underflows in the first one. What follows is our reading, see the agent."""
+    bench = fvp("tfa-2.14")
+    bench.prime(RMM)
+    assert codes(bench.rendezvous(range(4), Activate(RMM))) == [0] * 4
+    bench.platform.stage(guid.RMM.guid, ComponentVersion(2, 2))
+    bench.prime(RMM)
+    assert codes(bench.rendezvous([0], Activate(RMM))) == [0]
+    assert bench.platform.version(guid.RMM.guid) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["tfa-2.15", "tfa-2026", "bet1"])
+def test_rendezvous_can_be_repeated(fvp: MakeBench, name: str) -> None:
+    """TF-A v2.15.0: the underflow is mended."""
+    bench = fvp(name)
+    for minor in (2, 3):
+        bench.platform.stage(guid.RMM.guid, ComponentVersion(2, minor))
+        bench.prime(RMM)
+        assert codes(bench.rendezvous(range(4), Activate(RMM))) == [0] * 4
+        assert bench.platform.version(guid.RMM.guid) == (2, minor)
+
+
+@RELEASED
+def test_released_agents_know_no_rounds(fvp: MakeBench, name: str) -> None:
+    """TF-A v2.14.0, v2.15.0: no lock, no counting, no latched policy; CANCEL cannot be too late."""
+    bench = fvp(name)
+    bench.prime(SCP)
+    before = bench.agent.state
+    bench.send(1, Activate(SCP))
+    bench.send(2, Activate(SCP, SKIP))
+    now = bench.agent.state
+    assert (now.in_progress, now.users, now.skip, now.lock_holder) == (False, 0, False, None)
+    assert bench.code(0, Cancel(SCP)) == Status.SUCCESS
+    assert before.component is not None
