@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is looked at before anything is tried: one small named check each, all in one table.
+
+A provider adds its own through `Component.reasons`, an administrator through executables (`livefw.activation.hooks`).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.activation import window
+from livefw.activation.facts import Snapshot
+from livefw.activation.lock import Holder
+from livefw.activation.policy import Policy
+from livefw.errors import UsageError
+from livefw.providers.base import Component, Rendezvous
+
+
+class Weight(StrEnum):
+    """What a problem means for the activation."""
+
+    WARNING = "warning"
+    """It is told, and stops nothing."""
+    ERROR = "error"
+    """It stops the activation unless somebody says to ignore it."""
+    FATAL = "fatal"
+    """It cannot be ignored: it would not work, or is not for the one who asks to decide."""
+
+
+class Problem(NamedTuple):
+    """Something that speaks against an activation; ``check`` is its stable name."""
+
+    check: str
+    weight: Weight
+    text: str
+    hint: str = ""
+    ignored: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether it keeps the activation from being tried."""
+        return self.weight is not Weight.WARNING and not self.ignored
+
+
+class Situation(NamedTuple):
+    """Everything that checks may look at.
+
+    ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
+    activation took here before, at worst; ``holder`` is who holds the lock, if it is somebody else.
+    """
+
+    component: Component
+    machine: Snapshot
+    policy: Policy
+    moment: datetime
+    waiting: tuple[Component, ...] = ()
+    usual_s: float | None = None
+    holder: Holder | None = None
+    privileged: bool = True
+
+
+Found = Iterator[tuple[str, str]]
+"""Texts and hints of what a check found."""
+
+
+class Check(NamedTuple):
+    """One check: its name, how much it weighs, what it is about, and how it looks."""
+
+    name: str
+    weight: Weight
+    about: str
+    look: Callable[[Situation], Found]
+
+
+def _policy(s: Situation) -> Found:
+    if not s.policy.allows(s.component):
+        yield "the policy does not allow this component", "allow and deny in livefw.toml"
+
+
+def _pinned(s: Situation) -> Found:
+    pin, pending = s.policy.pin(s.component), s.component.pending_version
+    if pin is not None and (pending is None or pending.text != pin):
+        yield f"the policy wants version {pin}, and {pending.text if pending else 'an untold one'} is pending", ""
+
+
+def _busy(s: Situation) -> Found:
+    if s.holder is not None:
+        yield f"another activation is running: {s.holder.component or 'its owner has not said which'}", "wait for it"
+
+
+def _permission(s: Situation) -> Found:
+    if not s.privileged:
+        yield "only root may stop this machine", "run it as root"
+
+
+def _order(s: Situation) -> Found:
+    for other in s.waiting:
+        if other.key != s.component.key and s.policy.goes_before(other, s.component):
+            yield f"{other.name or other.key} comes first, and is still pending", f"activate {other.key} before it"
+
+
+def _window(s: Situation) -> Found:
+    if not window.is_open(s.policy.window, s.moment):
+        opening = min(each.next_opening(s.moment) for each in s.policy.window)
+        yield f"no maintenance window is open before {opening:%a %d %b %H:%M %Z}", ""
+
+
+def _load(s: Situation) -> Found:
+    limit, load = s.policy.limits.load, s.machine.load
+    if limit is not None and load is not None and load > limit:
+        yield f"the load is {load:.2f} per CPU, and the limit {limit:g}", "wait until less is going on"
+
+
+def _time(s: Situation) -> Found:
+    if s.usual_s is not None and s.usual_s > s.policy.limits.seconds:
+        yield f"it took {s.usual_s:.1f} s here before, and the limit is {s.policy.limits.seconds:g} s", ""
+
+
+def _watchdog(s: Situation) -> Found:
+    for dog in s.machine.watchdogs:
+        if dog.seconds < s.policy.limits.seconds:
+            budget = f"{s.policy.limits.seconds:g} s"
+            yield (
+                f"{dog.name} resets the machine after {dog.seconds} s, and an activation may take {budget}",
+                "give it more time, or lower limits.seconds to what you know it takes",
+            )
+
+
+def _downgrade(s: Situation) -> Found:
+    current, pending = s.component.current_version, s.component.pending_version
+    if current and pending and current.sure and pending.sure and current.order and pending.order < current.order:
+        yield f"the version would go back from {current.text} to {pending.text}", ""
+
+
+_ALL_CPUS = (Rendezvous.REQUIRED, Rendezvous.FORCED)
+
+
+def _offline(s: Situation) -> Found:
+    if s.machine.offline and s.component.cost.rendezvous in _ALL_CPUS:
+        who = f"{_count(len(s.machine.offline), 'CPU')} offline: {_some(sorted(s.machine.offline))}"
+        yield (
+            f"{who}; a CPU that does not take part may lose what the firmware keeps for it",
+            "bring them online, or ignore it if the firmware never saw them",
+        )
+
+
+def _hotplug(s: Situation) -> Found:
+    if s.machine.moving:
+        yield f"{_count(len(s.machine.moving), 'CPU')} coming or going: {_some(s.machine.moving)}", "try again"
+
+
+def _guests(s: Situation) -> Found:
+    machines, confidential = s.machine.guests
+    stops = "; all stand still while the CPUs are in the firmware" if s.component.cost.rendezvous in _ALL_CPUS else ""
+    if confidential:
+        yield f"{_count(confidential, 'confidential guest')} running{stops}", "they depend on the firmware's promise"
+    elif machines:
+        yield f"{_count(machines, 'virtual machine')} running{stops}", ""
+
+
+def _lockdown(s: Situation) -> Found:
+    if s.machine.lockdown:
+        yield f"the kernel is locked down ({s.machine.lockdown}); it may refuse", ""
+
+
+def _by_kernel(s: Situation) -> Found:
+    if dict(s.component.settings).get("auto_activate"):
+        yield (
+            "the kernel may activate it by itself, without any of these checks",
+            "auto_activate = false in livefw.toml",
+        )
+
+
+CHECKS = (
+    Check("policy", Weight.FATAL, "the policy allows the component", _policy),
+    Check("pinned", Weight.FATAL, "the pending version is the one that the policy pins", _pinned),
+    Check("busy", Weight.FATAL, "no other activation is running", _busy),
+    Check("permission", Weight.FATAL, "whoever asks has the right to", _permission),
+    Check("order", Weight.ERROR, "nothing that has to come first is still pending", _order),
+    Check("window", Weight.ERROR, "a maintenance window is open", _window),
+    Check("load", Weight.ERROR, "the load is below the limit", _load),
+    Check("time", Weight.ERROR, "it does not take longer than the limit, by what it took before", _time),
+    Check("watchdog", Weight.ERROR, "no watchdog bites before the time limit", _watchdog),
+    Check("downgrade", Weight.ERROR, "the version does not go backwards", _downgrade),
+    Check("cpus-offline", Weight.ERROR, "all CPUs take part where all have to", _offline),
+    Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
+    Check("guests", Weight.WARNING, "which guests will stand still", _guests),
+    Check("lockdown", Weight.WARNING, "the kernel is not locked down", _lockdown),
+    Check("auto-activate", Weight.WARNING, "the kernel does not activate by itself", _by_kernel),
+)
+"""All checks of the engine, in the order in which they are told. Reasons of the provider come first and are fatal."""
+
+HOOK_PREFIX = "hook:"
+
+
+def examine(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
+    """Everything that speaks against the activation in this situation."""
+    problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in situation.component.reasons]
+    for check in CHECKS:
+        problems += [Problem(check.name, check.weight, text, hint) for text, hint in check.look(situation)]
+    return ignoring(problems, ignore)
+
+
+def ignoring(problems: Iterable[Problem], ignore: Iterable[str]) -> tuple[Problem, ...]:
+    """The same problems, with those marked that are to be ignored and may be."""
+    names = frozenset(ignore)
+    return tuple(p._replace(ignored=p.weight is Weight.ERROR and p.check in names) for p in problems)
+
+
+def require_known(names: Iterable[str]) -> None:
+    """`UsageError` for a name that is no check's; a misspelt name must not pass for a decision."""
+    ignorable = [check.name for check in CHECKS if check.weight is Weight.ERROR]
+    for name in names:
+        if name in ignorable or name.startswith(HOOK_PREFIX):
+            continue
+        if any(check.name == name for check in CHECKS):
+            weight = next(check.weight for check in CHECKS if check.name == name)
+            why = "stops nothing" if weight is Weight.WARNING else "cannot be ignored"
+            raise UsageError(f"the check {name!r} {why}", hint=f"those that can be: {', '.join(ignorable)}")
+        raise UsageError(f"there is no check {name!r}", hint=f"{', '.join(ignorable)}, {HOOK_PREFIX}NAME")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'} {'is' if number == 1 else 'are'}"
+
+
+def _some(numbers: Iterable[int]) -> str:
+    shown = list(numbers)
+    return ", ".join(map(str, shown[:8])) + (", ..." if len(shown) > 8 else "")

@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an administrator has decided once for all: ``livefw.toml`` in ``/etc/livefw``.
+
+`KEYS` is the one table of what may be in it; the reader, ``livefw policy`` and docs/engine.md follow from it.
+"""
+
+import os
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from livefw.activation.settings import REQUIRED, Key, Section, SettingsError, decode
+from livefw.activation.window import DAYS, Window
+from livefw.errors import PermissionDenied, TransportError
+from livefw.providers.base import Component
+
+FILE = "livefw.toml"
+_SIZE_LIMIT = 1 << 20
+"""Largest settings file. One that is larger is not one that a person wrote."""
+
+
+class Limits(NamedTuple):
+    """What must not be exceeded: load average per online CPU, and seconds that an activation may take."""
+
+    load: float | None
+    seconds: float
+
+
+class Order(NamedTuple):
+    """``then`` is never activated while ``first`` waits for its own activation; both are patterns."""
+
+    first: str
+    then: str
+
+
+class Wishes(NamedTuple):
+    """What is wanted for one component: the only version that may be activated, and its settings."""
+
+    pin: str | None
+    settings: dict[str, bool]
+
+
+class Measuring(NamedTuple):
+    """How an activation is measured: whether, on how many CPUs at most, and how long before it."""
+
+    enabled: bool
+    cpus: int
+    baseline: float
+
+
+class Policy(NamedTuple):
+    """The whole policy. Patterns are those of a shell, and match a key, an id or a name without regard to case."""
+
+    allow: tuple[str, ...]
+    deny: tuple[str, ...]
+    automatic: tuple[str, ...]
+    ignore: tuple[str, ...]
+    limits: Limits
+    measure: Measuring
+    window: tuple[Window, ...]
+    order: tuple[Order, ...]
+    component: dict[str, Wishes]
+
+    def allows(self, component: Component) -> bool:
+        """Whether it may be activated at all."""
+        return any_matches(self.allow, component) and not any_matches(self.deny, component)
+
+    def is_automatic(self, component: Component) -> bool:
+        """Whether ``livefw watch`` activates it by itself."""
+        return any_matches(self.automatic, component)
+
+    def pin(self, component: Component) -> str | None:
+        """The only version that may be activated, if there is one."""
+        return next((w.pin for pattern, w in self.component.items() if w.pin and matches(pattern, component)), None)
+
+    def settings(self, component: Component) -> dict[str, bool]:
+        """Settings that are wanted for it; the first pattern that names a setting decides."""
+        wanted: dict[str, bool] = {}
+        for pattern, wishes in self.component.items():
+            if matches(pattern, component):
+                wanted = wishes.settings | wanted
+        return wanted
+
+    def ranked(self, components: list[Component]) -> list[Component]:
+        """In an order that the policy allows; where it says nothing, as they came. ValueError for a circle.
+
+        Components that are not in the list do not matter.
+        """
+        left, done = list(components), []
+        while left:
+            ready = next((c for c in left if not any(self.goes_before(other, c) for other in left if other != c)), None)
+            if ready is None:
+                raise ValueError("the order goes in a circle: " + ", ".join(c.key for c in left))
+            left.remove(ready)
+            done.append(ready)
+        return done
+
+    def goes_before(self, first: Component, then: Component) -> bool:
+        """Whether ``then`` has to wait for ``first``."""
+        return any(matches(o.first, first) and matches(o.then, then) for o in self.order)
+
+
+def matches(pattern: str, component: Component) -> bool:
+    """Whether a pattern of the settings means this component."""
+    wanted = pattern.lower()
+    return any(fnmatchcase(text.lower(), wanted) for text in (component.key, component.id, component.name) if text)
+
+
+def any_matches(patterns: tuple[str, ...], component: Component) -> bool:
+    """Whether one of several patterns means this component."""
+    return any(matches(pattern, component) for pattern in patterns)
+
+
+def load(directory: str) -> Policy:
+    """Read the policy in a directory; without a file, the default. `SettingsError`, `TransportError`."""
+    path = os.path.join(directory, FILE)
+    try:
+        with open(path, "rb") as file:
+            writable = os.fstat(file.fileno()).st_mode & 0o002
+            text = file.read(_SIZE_LIMIT + 1)
+    except FileNotFoundError:
+        return DEFAULT
+    except OSError as error:
+        kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
+        raise kind(f"{path} cannot be read: {error.strerror}", phase="settings", errno=error.errno) from error
+    if writable:
+        raise SettingsError("anybody may write it; it decides what stops this machine", file=path, path="")
+    if len(text) > _SIZE_LIMIT:
+        raise SettingsError(f"it is larger than {_SIZE_LIMIT} bytes", file=path, path="")
+    return parse(text, file=path)
+
+
+def parse(text: bytes, *, file: str = FILE) -> Policy:
+    """Read a policy; `SettingsError`."""
+    import tomllib  # only where there is a file
+
+    try:
+        document = tomllib.loads(text.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingsError(str(error), file=file, path="") from error
+    policy: Policy = decode(KEYS, document, file=file)
+    return policy
+
+
+def _patterns(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise ValueError("has to be a list of patterns")
+    return tuple(value)
+
+
+def _pattern(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("has to be a pattern")
+    return value
+
+
+def _version(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("has to be a version in quotes")
+    return value
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("has to be true or false")
+    return value
+
+
+def _positive(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
+        raise ValueError("has to be a number above 0")
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
+        raise ValueError("has to be a whole number from 1 to 4096")
+    return value
+
+
+def _days(value: Any) -> frozenset[int]:
+    if not isinstance(value, list) or not value or not all(day in DAYS for day in value):
+        raise ValueError(f"has to be a list of {', '.join(DAYS)}")
+    return frozenset(DAYS.index(day) for day in value)
+
+
+def _minute(value: Any) -> int:
+    hour, colon, minute = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not (colon and len(hour) == len(minute) == 2 and (hour + minute).isascii() and (hour + minute).isdigit()):
+        raise ValueError('has to be a time of day as in "22:00"')
+    if int(hour) > 23 or int(minute) > 59:
+        raise ValueError('has to be a time of day from "00:00" to "23:59"')
+    return int(hour) * 60 + int(minute)
+
+
+def _zone(value: Any) -> Any:
+    from zoneinfo import ZoneInfo  # only for those who name one
+
+    try:
+        return ZoneInfo(value)
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise ValueError('has to be a time zone of this machine as in "Europe/Berlin"') from error
+
+
+def _switches(value: Any) -> dict[str, bool]:
+    if not isinstance(value, dict) or not all(isinstance(each, bool) for each in value.values()):
+        raise ValueError("has to be a table of settings that are true or false")
+    return dict(value)
+
+
+def _window(**values: Any) -> Window:
+    return Window(days=values["days"], begin=values["from"], end=values["to"], zone=values["zone"])
+
+
+_ON = True
+_TIME = 'time as in "22:00"'
+KEYS = Section(
+    {
+        "allow": Key("patterns", _patterns, ("*",), "components that may be activated"),
+        "deny": Key("patterns", _patterns, (), "components that must not be, even if allowed"),
+        "automatic": Key("patterns", _patterns, (), "components that `livefw watch` activates as soon as it may"),
+        "ignore": Key("checks", _patterns, (), "checks that are ignored on this machine; recorded like `--ignore`"),
+        "limits": Section(
+            {
+                "load": Key("number", _positive, None, "one-minute load average per online CPU above which to refuse"),
+                "seconds": Key(
+                    "number",
+                    _positive,
+                    60.0,
+                    "time an activation may take; a shorter watchdog, or a longer history, refuses",
+                ),
+            },
+            Limits,
+        ),
+        "measure": Section(
+            {
+                "enabled": Key("boolean", _boolean, _ON, "measure what an activation costs each CPU"),
+                "cpus": Key("count", _count, 64, "CPUs that are watched at most; one small process each"),
+                "baseline": Key("seconds", _positive, 0.25, "how long to watch before the activation, to compare with"),
+            },
+            Measuring,
+        ),
+        "window": Section(
+            {
+                "days": Key("days", _days, frozenset(range(7)), "days on which it begins: " + ", ".join(DAYS)),
+                "from": Key(_TIME, _minute, REQUIRED, "when it opens"),
+                "to": Key(_TIME, _minute, REQUIRED, "when it closes; not after `from` means on the next day"),
+                "zone": Key("time zone", _zone, None, "whose clock; the machine's own by default"),
+            },
+            _window,
+            "[]",
+        ),
+        "order": Section(
+            {
+                "first": Key("pattern", _pattern, REQUIRED, "what comes first"),
+                "then": Key("pattern", _pattern, REQUIRED, "what has to wait while `first` is pending"),
+            },
+            Order,
+            "[]",
+        ),
+        "component": Section(
+            {
+                "pin": Key("version", _version, None, "the only version that may be activated"),
+                "settings": Key(
+                    "switches", _switches, {}, "settings of the component; applied again when they are lost"
+                ),
+            },
+            Wishes,
+            "PATTERN",
+        ),
+    },
+    Policy,
+)
+"""Everything that may be in ``livefw.toml``."""
+
+DEFAULT: Policy = decode(KEYS, {}, file=FILE)
+"""The policy of a machine without a file: everything is allowed, nothing happens by itself."""

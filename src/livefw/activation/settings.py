@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading a settings file strictly: one table says what may be in it, and everything else follows from the table.
+
+A key that nobody knows is an error and not a guess: a misspelt ``deny`` must not allow.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from livefw.errors import UsageError
+
+
+class SettingsError(UsageError):
+    """A settings file holds something wrong; ``file`` and ``path`` say where."""
+
+    def __init__(self, message: str, *, file: str, path: str) -> None:
+        where = f"{file}: {path}: " if path else f"{file}: "
+        super().__init__(where + message, hint="livefw policy lists every key", phase="settings")
+        self.file = file
+        self.path = path
+
+
+class Key(NamedTuple):
+    """One key: how its value is checked and read (ValueError says what is wrong), its default, and what it does."""
+
+    kind: str
+    read: Callable[[Any], Any]
+    default: Any
+    help: str
+
+
+class Section(NamedTuple):
+    """A table of keys. ``many`` is empty for one, ``[]`` for a list of them, ``NAME`` for named ones."""
+
+    keys: Mapping[str, "Key | Section"]
+    make: Callable[..., Any]
+    many: str = ""
+
+
+class Row(NamedTuple):
+    """A key as the documents show it."""
+
+    path: str
+    kind: str
+    default: str
+    help: str
+
+
+def decode(section: Section, document: Any, *, file: str, path: str = "") -> Any:
+    """What a parsed document means; `SettingsError`."""
+    if section.many == "[]":
+        if not isinstance(document, list):
+            raise SettingsError("has to be a list of tables", file=file, path=path)
+        single = section._replace(many="")
+        return tuple(decode(single, each, file=file, path=f"{path}[{i}]") for i, each in enumerate(document))
+    if not isinstance(document, dict):
+        raise SettingsError("has to be a table", file=file, path=path)
+    if section.many:
+        single = section._replace(many="")
+        return {name: decode(single, each, file=file, path=f"{path}.{name}") for name, each in document.items()}
+    for name in document:
+        if name not in section.keys:
+            known = ", ".join(section.keys)
+            raise SettingsError(f"there is no such key; there are {known}", file=file, path=_join(path, name))
+    values = {}
+    for name, node in section.keys.items():
+        where = _join(path, name)
+        if isinstance(node, Section):
+            values[name] = decode(node, document.get(name, [] if node.many == "[]" else {}), file=file, path=where)
+        elif name in document:
+            values[name] = _value(node, document[name], file=file, path=where)
+        elif node.default is REQUIRED:
+            raise SettingsError("is missing", file=file, path=where)
+        else:
+            values[name] = node.default
+    try:
+        return section.make(**{name.replace("-", "_"): value for name, value in values.items()})
+    except ValueError as error:
+        raise SettingsError(str(error), file=file, path=path) from error
+
+
+class _Required:
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED = _Required()
+"""The default of a key that has none."""
+
+
+def rows(section: Section, path: str = "") -> Iterator[Row]:
+    """Every key there is, for help and documents."""
+    for name, node in section.keys.items():
+        where = _join(path, name)
+        if isinstance(node, Section):
+            yield from rows(node, where + {"": "", "[]": "[]"}.get(node.many, f".{node.many}"))
+        else:
+            yield Row(where, node.kind, "" if node.default is None else _shown(node.default), node.help)
+
+
+def _value(key: Key, value: Any, *, file: str, path: str) -> Any:
+    try:
+        return key.read(value)
+    except ValueError as error:
+        raise SettingsError(f"{error}, not {value!r}", file=file, path=path) from error
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{each}"' for each in value) + "]"
+    return str(value)
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks: each finds what it is for, reads what a kernel shows, and is ignored by name only, and only where it may be."""
+
+import errno
+import os
+import stat
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livefw.activation import hooks
+from livefw.activation.checks import CHECKS, Problem, Situation, Weight, examine, require_known
+from livefw.activation.facts import Facts, cpu_list
+from livefw.activation.lock import Holder
+from livefw.activation.policy import DEFAULT, parse
+from livefw.errors import UsageError
+from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version
+from livefw.providers.host import HostFiles
+
+RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=ZoneInfo("UTC"))
+COMPONENT = Component(
+    "lfa",
+    RMM,
+    "TF-RMM",
+    Version("1.9", (1, 9)),
+    pending=True,
+    pending_version=Version("1.10", (1, 10)),
+    cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),
+)
+OTHER = COMPONENT._replace(id="47d4086d-4cfe-9846-9b95-2950cbbd5a00", name="BL31")
+
+
+def machine(root: Path, files: dict[str, str]) -> Facts:
+    for path, text in {
+        "sys/devices/system/cpu/online": "0-3\n",
+        "sys/devices/system/cpu/present": "0-3\n",
+        "proc/loadavg": "0.40 0.2 0.1 1/100 1234\n",
+        **files,
+    }.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return Facts(HostFiles(str(root)))
+
+
+def situation(root: Path, files: dict[str, str], settings: str = "", **fields: Any) -> Situation:
+    snapshot = machine(root, files).snapshot()
+    return Situation(COMPONENT, snapshot, parse(settings.encode()), NOW)._replace(**fields)
+
+
+DOG = {"sys/class/watchdog/watchdog0/state": "active\n", "sys/class/watchdog/watchdog0/timeout": "30\n"}
+CPU = "sys/devices/system/cpu"
+BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
+    ("policy", {}, "deny = ['lfa:*']", {}),
+    ("policy", {}, "allow = ['tdx:*']", {}),
+    ("pinned", {}, "[component.'*']\npin = '1.9'", {}),
+    ("pinned", {}, "[component.'*']\npin = '1.9'", {"component": COMPONENT._replace(pending_version=None)}),
+    ("busy", {}, "", {"holder": Holder(1, "lfa:x", "root", 0)}),
+    ("permission", {}, "", {"privileged": False}),
+    ("order", {}, f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'", {"waiting": (OTHER, COMPONENT)}),
+    ("window", {}, "[[window]]\nfrom='22:00'\nto='23:00'\nzone='UTC'", {}),
+    ("load", {"proc/loadavg": "4.1 1 1 1/1 1\n"}, "[limits]\nload = 1.0", {}),
+    ("time", {}, "[limits]\nseconds = 5", {"usual_s": 5.5}),
+    ("watchdog", DOG, "", {}),
+    ("downgrade", {}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8)))}),
+    ("cpus-offline", {f"{CPU}/online": "0,2-3\n"}, "", {}),
+    ("cpus-moving", {f"{CPU}/cpu1/hotplug/state": "150\n", f"{CPU}/cpu1/hotplug/target": "0\n"}, "", {}),
+    ("guests", {"sys/kernel/debug/kvm/4711-12/exits": "1", "sys/kernel/debug/kvm/blocking": "1"}, "", {}),
+    ("guests", {"sys/fs/cgroup/misc.current": "tdx 2\nsev 0\n"}, "", {}),
+    ("lockdown", {"sys/kernel/security/lockdown": "none [integrity] confidentiality\n"}, "", {}),
+    ("auto-activate", {}, "", {"component": COMPONENT._replace(settings=(("auto_activate", True),))}),
+    ("not-pending", {}, "", {"component": COMPONENT._replace(reasons=(Reason("not-pending", "none"),))}),
+]
+
+
+@pytest.mark.parametrize("row", range(len(BAD)), ids=lambda row: f"{BAD[row][0]}-{row}")
+def test_a_bad_situation_is_found_and_nothing_else(tmp_path: Path, row: int) -> None:
+    name, files, settings, fields = BAD[row]
+    problems = examine(situation(tmp_path, files, settings, **fields))
+    assert [problem.check for problem in problems] == [name]
+    assert problems[0].text
+    assert problems[0].stops is (problems[0].weight is not Weight.WARNING)
+
+
+GOOD: list[tuple[dict[str, str], str, dict[str, Any]]] = [
+    ({}, "", {}),
+    ({}, "[component.'*']\npin = '1.10'", {}),
+    ({}, f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'", {"waiting": (COMPONENT,)}),
+    ({}, "[[window]]\nfrom='11:00'\nto='13:00'\nzone='UTC'", {}),
+    ({"proc/loadavg": "3.9 1 1 1/1 1\n"}, "[limits]\nload = 1.0", {}),
+    (DOG, "[limits]\nseconds = 30", {}),
+    (DOG | {"sys/class/watchdog/watchdog0/state": "inactive\n"}, "", {}),
+    ({}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8), sure=False))}),
+    ({}, "", {"component": COMPONENT._replace(current_version=None)}),
+    (
+        {f"{CPU}/online": "0\n"},
+        "",
+        {"component": COMPONENT._replace(cost=Cost(Rendezvous.OPTIONAL, resets_cpu=False))},
+    ),
+    ({f"{CPU}/cpu1/hotplug/state": "238\n", f"{CPU}/cpu1/hotplug/target": "238\n"}, "", {}),
+    ({"sys/kernel/security/lockdown": "[none] integrity confidentiality\n"}, "", {}),
+    ({"sys/fs/cgroup/misc.current": "tdx 0\n"}, "", {}),
+]
+
+
+@pytest.mark.parametrize("row", range(len(GOOD)))
+def test_a_good_situation_is_left_alone(tmp_path: Path, row: int) -> None:
+    assert examine(situation(tmp_path, GOOD[row][0], GOOD[row][1], **GOOD[row][2])) == ()
+
+
+def test_every_check_has_a_bad_situation() -> None:
+    assert {row[0] for row in BAD} >= {check.name for check in CHECKS}
+
+
+def test_an_empty_machine_tells_nothing_and_stops_nothing(tmp_path: Path) -> None:
+    snapshot = Facts(HostFiles(str(tmp_path))).snapshot()
+    assert examine(Situation(COMPONENT, snapshot, DEFAULT, NOW)) == ()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
+def test_only_errors_can_be_ignored(tmp_path: Path, check: Any) -> None:
+    row = next(row for row in BAD if row[0] == check.name)
+    problem = examine(situation(tmp_path, row[1], row[2], **row[3]), ignore=[check.name])[0]
+    assert problem.ignored is (check.weight is Weight.ERROR)
+    if check.weight is Weight.ERROR:
+        require_known([check.name])
+        assert not problem.stops
+    else:
+        with pytest.raises(UsageError):
+            require_known([check.name])
+
+
+def test_a_misspelt_check_is_an_error_of_usage() -> None:
+    with pytest.raises(UsageError, match="no check 'windows'"):
+        require_known(["windows"])
+    require_known(["hook:backup"])
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus"),
+    [
+        ("", frozenset()),
+        ("0", frozenset({0})),
+        ("0-3,8", frozenset({0, 1, 2, 3, 8})),
+        ("0-99999999999", None),
+        ("3-1", None),
+        ("-1", None),
+        ("a", None),
+        ("0-3:1/2", None),
+        ("²", None),
+    ],
+)
+def test_cpu_lists(text: str, cpus: frozenset[int] | None) -> None:
+    assert cpu_list(text) == cpus
+
+
+class Garbage:
+    """Files that hold anything."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def names(self, path: str) -> list[str]:
+        return [self._data.decode("latin-1").replace("/", "") or "x", "watchdog0", "1-2"]
+
+    def read(self, path: str, limit: int = 4096) -> bytes:
+        return self._data
+
+    def exists(self, path: str) -> bool:
+        return True
+
+    def records(self, path: str) -> list[bytes]:
+        return []
+
+    def start_write(self, path: str, data: bytes) -> Any:
+        raise OSError(errno.EACCES, "no")
+
+
+@given(st.binary(max_size=30) | st.text("0123456789-, .[]tdx\n", max_size=30).map(str.encode))
+def test_files_that_hold_anything_do_no_harm(data: bytes) -> None:
+    examine(Situation(COMPONENT, Facts(Garbage(data)).snapshot(), parse(b"[limits]\nload = 1"), NOW))
+
+
+def hook(directory: Path, name: str, script: str, mode: int = 0o755) -> Path:
+    path = directory / name
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(mode)
+    return path
+
+
+@pytest.fixture
+def checks(tmp_path: Path) -> Path:
+    directory = tmp_path / "checks.d"
+    directory.mkdir(mode=0o755)
+    return directory
+
+
+HOOKS = {
+    "exit 0": None,
+    "cat >/dev/null; exit 0": None,
+    "echo no; echo do this; exit 1": Problem("hook:check", Weight.ERROR, "no", "do this"),
+    "exit 1": Problem("hook:check", Weight.ERROR, "it says no, and not why"),
+    "echo careful >&2; exit 2": Problem("hook:check", Weight.WARNING, "careful"),
+    "exit 3": "exit code 3",
+    "kill -9 $$": "signal 9",
+    "exec yes": "more than",
+    "exec 1>&- 2>&-; exec sleep 1000": "no answer",
+    "sleep 1000": "no answer",
+    "sleep 1000 & exit 0": "no answer",
+    "grep -q TF-RMM || exit 1": None,
+    'printf "\\377\\033[31m"; exit 1': Problem("hook:check", Weight.ERROR, "\\xff\x1b[31m"),
+}
+
+
+@pytest.mark.parametrize("script", HOOKS)
+def test_hooks(checks: Path, script: str) -> None:
+    hook(checks, "check", script)
+    # The bound is generous where it is not what is tested: this machine may be busy.
+    seconds = 0.2 if HOOKS[script] == "no answer" else 20.0
+    found = hooks.examine(str(checks), {"name": "TF-RMM", "padding": "x" * 200_000}, seconds=seconds)
+    expected = HOOKS[script]
+    if expected is None:
+        assert found == []
+    elif isinstance(expected, Problem):
+        assert found == [expected]
+    else:
+        assert [each.weight for each in found] == [Weight.ERROR]
+        assert expected in found[0].text
+
+
+def test_a_hook_knows_nothing_of_our_environment(checks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "x")
+    hook(checks, "check", "echo $SECRET$HOME; ls /proc/self/fd | wc -l; exit 1")
+    assert [(each.text, each.hint) for each in hooks.examine(str(checks), {})] == [("4", "")]
+
+
+def test_hooks_run_in_order_and_only_those_that_are_meant(checks: Path) -> None:
+    for name in ("b", "a", "a.dpkg-old", "c~", ".hidden"):
+        hook(checks, name, "exit 1")
+    hook(checks, "switched-off", "exit 1", mode=0o644)
+    assert [each.check for each in hooks.examine(str(checks), {})] == ["hook:a", "hook:b"]
+
+
+def test_what_others_may_change_is_not_run_and_stops_the_activation(checks: Path, tmp_path: Path) -> None:
+    proof = tmp_path / "proof"
+    hook(checks, "a", f"touch {proof}", mode=0o777)
+    (checks / "b").symlink_to(hook(tmp_path, "elsewhere", f"touch {proof}"))
+    os.mkfifo(checks / "c")
+    hook(checks, "d", "#").write_bytes(b"no program")
+    found = hooks.examine(str(checks), {})
+    assert [each.check for each in found] == ["hook:a", "hook:b", "hook:c", "hook:d"]
+    assert all(each.weight is Weight.ERROR for each in found)
+    checks.chmod(0o777)
+    hook(checks, "a", f"touch {proof}")
+    assert "may be written by others" in hooks.examine(str(checks), {})[0].text
+    assert not proof.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a file away")
+def test_what_belongs_to_another_user_is_not_run(checks: Path, tmp_path: Path) -> None:
+    path = hook(checks, "a", f"touch {tmp_path}/proof")
+    os.chown(path, 65534, 65534)
+    assert "belongs to user 65534" in hooks.examine(str(checks), {})[0].text
+    assert not (tmp_path / "proof").exists()
+    assert stat.S_ISREG(path.stat().st_mode)
+
+
+def test_no_directory_is_no_check(tmp_path: Path) -> None:
+    assert hooks.examine(str(tmp_path / "checks.d"), {}) == []
