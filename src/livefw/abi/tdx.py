@@ -41,6 +41,20 @@ class SeamldrStatus(IntEnum):
     ENOENTROPY = 0x8000000000030001
 
 
+class SeamAnswer(NamedTuple):
+    """What a SEAMCALL returned, and how many nanoseconds the CPU was away."""
+
+    status: int
+    work_ns: int = 0
+
+
+class SeamldrInfo(NamedTuple):
+    """The part of what SEAMLDR.INFO writes that an update needs."""
+
+    version: "TdxVersion"
+    remaining_updates: int
+
+
 class Feature(IntEnum):
     """Bits of TDX_FEATURES0."""
 
@@ -104,3 +118,12 @@ def masked_eax(*, family: int, model: int) -> int:
 
 STEPPING_MASK = 0xFFFF_FFF0
 """A module names CPUs by CPUID.1:EAX; their stepping is not compared."""
+
+
+class TdxStatus(IntEnum):
+    """Answers that no firmware gave: the CPU refused the instruction itself (Linux ``arch/x86/include/asm/tdx.h``)."""
+
+    VMFAILINVALID = 0x8000FF00_FFFF0000
+    """There is nothing behind the call: not loaded, or its entry is blocked."""
+    GENERAL_PROTECTION = 0x8000FF00_0000000D
+    UNDEFINED_OPCODE = 0x8000FF00_00000006
