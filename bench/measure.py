@@ -77,18 +77,13 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 @contextmanager
-def affinity(cpus: set[int], *processes: int) -> Iterator[None]:
-    """Let this process and all threads of ``processes`` run on ``cpus`` only."""
+def affinity(own: set[int], process: int, others: set[int]) -> Iterator[None]:
+    """Let this process run on the CPUs ``own``, and every thread of ``process`` on ``others``."""
     before = os.sched_getaffinity(0)
-    _set_affinity(cpus, processes)
     try:
+        os.sched_setaffinity(0, own)
+        for thread in os.listdir(f"/proc/{process}/task"):
+            os.sched_setaffinity(int(thread), others)
         yield
     finally:
-        _set_affinity(before, processes)
-
-
-def _set_affinity(cpus: set[int], processes: tuple[int, ...]) -> None:
-    os.sched_setaffinity(0, cpus)
-    for process in processes:
-        for thread in os.listdir(f"/proc/{process}/task"):
-            os.sched_setaffinity(int(thread), cpus)
+        os.sched_setaffinity(0, before)
