@@ -22,7 +22,7 @@ from livefw.kernel.os import KernelPanic
 from livefw.kernel.sysfs import PAGE_SIZE, Attribute, Directory, Node, OpenFile, Tree, fail
 from livefw.machine import fuse_abi as abi
 from livefw.machine.fuse_abi import Opcode
-from livefw.machine.host import RealRunner
+from livefw.machine.host import Runner
 from livefw.machine.mount import mount
 
 _log = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Server:
     """
 
     def __init__(
-        self, tree: Tree, runner: RealRunner, *, device: int, owner: Owner, permanent: Collection[str] = ()
+        self, tree: Tree, runner: Runner, *, device: int, owner: Owner, permanent: Collection[str] = ()
     ) -> None:
         self._tree = tree
         self._runner = runner
@@ -361,23 +361,33 @@ def _write_out(count: int) -> bytes:
 
 
 class MountedTree:
-    """A tree mounted on a directory and served by a thread of its own until `close`.
+    """A tree mounted on a directory and served by a thread of its own until `close`; its kernel lives in real time.
 
-    Raises `livefw.machine.mount.MountError` where that cannot be done.
+    Raises what `livefw.machine.mount.mount` raises. ``ended`` is called when serving has come to its end.
     """
 
-    def __init__(self, tree: Tree, runner: RealRunner, *, directory: str, permanent: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        runner: Runner,
+        *,
+        directory: str,
+        permanent: Collection[str] = (),
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
         self._mount = mount(directory)
         self.directory = self._mount.directory
         owner = Owner(os.geteuid(), os.getegid())
         self._server = Server(tree, runner, device=self._mount.device, owner=owner, permanent=permanent)
-        self._thread = threading.Thread(target=self._server.serve, name="livefw-fuse", daemon=True)
+        self._ended = ended
+        self._thread = threading.Thread(target=self._serve, name="livefw-fuse", daemon=True)
         self._thread.start()
 
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait until somebody else has unmounted it; whether that has happened."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
+    def _serve(self) -> None:
+        try:
+            self._server.serve()
+        finally:
+            self._ended()
 
     def close(self) -> None:
         """Unmount; whoever still has a file open there, or waits in a write, meets ENOTCONN or ECONNABORTED."""

@@ -51,6 +51,10 @@ class Runner(Protocol):
         """Start work and wait for its end."""
         ...
 
+    def when_dead(self, action: Callable[[], None]) -> None:
+        """Call ``action`` once if the kernel panics; work that waits in it will never end by itself."""
+        ...
+
     def close(self) -> None:
         """Stop driving; work that has not ended stays where it is."""
         ...
@@ -99,6 +103,9 @@ class VirtualRunner:
     def settle(self) -> None:
         """Let everything that is under way come to its end."""
         virtual.settle(self._os, self._clock)
+
+    def when_dead(self, action: Callable[[], None]) -> None:
+        """As `Runner`; nothing to do, because whoever waits in virtual time drives it and sees the panic himself."""
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -167,7 +174,7 @@ class RealRunner:
         return task.result()
 
     def when_dead(self, action: Callable[[], None]) -> None:
-        """Call ``action`` once if the kernel panics; work that waits in it will never end by itself."""
+        """As `Runner`."""
         with self.lock:
             self._when_dead.append(action)
 

@@ -9,20 +9,15 @@ import socket
 import subprocess
 from typing import NamedTuple
 
+from livefw.errors import PermissionDenied, TransportError, UsageError
+
 _DEVICE = "/dev/fuse"
 _TYPE = "fuse.livefw"
 _NOSUID_NODEV = 2 | 4
 _DETACH = 2
 _HELPER = "fusermount3"
 
-
-class MountError(Exception):
-    """Mounting is not possible; ``what`` is missing and ``hint`` says how to get it."""
-
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.hint = hint
+WITHOUT = "`livefw demo` works without FUSE"
 
 
 class Mount(NamedTuple):
@@ -39,31 +34,42 @@ class Mount(NamedTuple):
 
 
 def mount(directory: str) -> Mount:
-    """Mount on an existing, empty directory. `MountError` if this machine or this user cannot, or it is not empty."""
+    """Mount on an existing, empty directory.
+
+    A mount of ours there whose server died is taken away first; anything alive stays and is an error.
+
+    Raises:
+        UsageError: the directory cannot be used.
+        PermissionDenied: this user may not mount.
+        TransportError: this machine cannot; the message says what is missing and the hint how to get it.
+    """
     directory = os.path.realpath(directory)
+    remove_dead(directory)
     if is_mounted(directory):
-        raise MountError(f"{directory} is a mount point already", "name another directory, or stop the machine there")
+        raise UsageError(f"{directory} is in use by another machine", hint="name another directory")
     try:
         if os.listdir(directory):
-            raise MountError(f"{directory} is not empty", "mounting would hide what is in it: name another directory")
+            raise UsageError(f"{directory} is not empty", hint="mounting would hide what is in it")
     except OSError as error:
-        raise MountError(f"{directory}: {error.strerror}", "name a directory that can be used") from error
+        raise UsageError(f"{directory}: {error.strerror}", hint="name an empty directory") from error
     device = _mount_as_root(directory) if os.geteuid() == 0 else _mount_by_helper(directory)
     os.set_blocking(device, False)
     return Mount(directory, device)
 
 
 def unmount(directory: str) -> None:
-    """Take the mount out of the tree at once, also when it is busy or its server is dead; `MountError` if refused."""
+    """Take the mount out of the tree at once, also if it is busy or its server dead; `TransportError` if refused."""
     if os.geteuid() == 0:
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.umount2(os.fsencode(directory), _DETACH) != 0:
             code = ctypes.get_errno()
-            raise MountError(f"cannot unmount {directory}: {os.strerror(code)}", f"try: umount --lazy {directory}")
+            raise TransportError(
+                f"cannot unmount {directory}: {os.strerror(code)}", replay=f"umount --lazy {directory}"
+            )
         return
     done = subprocess.run([_HELPER, "-u", "-z", "--", directory], capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise MountError(f"cannot unmount {directory}: {done.stderr.strip()}", f"try: {_HELPER} -uz {directory}")
+        raise TransportError(f"cannot unmount {directory}: {done.stderr.strip()}", replay=f"{_HELPER} -uz {directory}")
 
 
 def is_mounted(directory: str) -> bool:
@@ -112,18 +118,22 @@ def _mount_as_root(directory: str) -> int:
         code = ctypes.get_errno()
         os.close(device)
         if code in {errno.EPERM, errno.EACCES}:
-            raise MountError("mounting is not permitted here", "a container needs the capability CAP_SYS_ADMIN for it")
-        raise MountError(f"cannot mount on {directory}: {os.strerror(code)}", "see the kernel log")
+            raise PermissionDenied(
+                "mounting is not permitted here", hint=f"a container needs CAP_SYS_ADMIN for it; {WITHOUT}", errno=code
+            )
+        raise TransportError(f"cannot mount on {directory}: {os.strerror(code)}", hint=WITHOUT, errno=code)
     return device
 
 
-def _explain_device(error: OSError) -> MountError:
+def _explain_device(error: OSError) -> TransportError:
+    message = f"{_DEVICE}: {error.strerror}"
     if error.errno in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
-        return MountError(
-            f"{_DEVICE}: {error.strerror}: this kernel has no FUSE, or this container has no such device",
-            "load it with `modprobe fuse`; for a container pass the device (--device /dev/fuse)",
+        return TransportError(
+            f"{message}: this kernel has no FUSE, or this container has no such device",
+            hint=f"load it with `modprobe fuse`, or pass the device to the container; {WITHOUT}",
+            errno=error.errno,
         )
-    return MountError(f"{_DEVICE}: {error.strerror}", f"reading and writing {_DEVICE} must be allowed for you")
+    return PermissionDenied(message, hint=f"you must be allowed to read and write it; {WITHOUT}", errno=error.errno)
 
 
 def _mount_by_helper(directory: str) -> int:
@@ -143,12 +153,15 @@ def _mount_by_helper(directory: str) -> int:
                 check=False,
             )
         except FileNotFoundError as error:
-            raise MountError(f"{_HELPER} is not installed", "install it (Debian: apt install fuse3)") from error
+            raise TransportError(
+                f"{_HELPER} is not installed, and only root mounts without it",
+                hint=f"install it (Debian: apt install fuse3); {WITHOUT}",
+            ) from error
         if done.returncode != 0:
-            raise MountError(f"{_HELPER}: {done.stderr.strip()}", "see its message; root needs no helper")
+            raise PermissionDenied(done.stderr.strip() or f"{_HELPER} failed", hint=WITHOUT)
         ours.settimeout(0)
         _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     if not descriptors:
-        raise MountError(f"{_HELPER} passed no device", "root needs no helper")
+        raise TransportError(f"{_HELPER} passed no device", hint=WITHOUT)
     fcntl.fcntl(descriptors[0], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     return descriptors[0]

@@ -75,7 +75,7 @@ class Call:
         """The text with the time of the call and, if it took any, how long it held the CPU."""
         seconds, rest = divmod(self.start_ns // 1000, 1_000_000)
         held = self.end_ns - self.start_ns
-        return f"[{seconds:5d}.{rest:06d}] {self.text}" + (f"  ({held / 1e6:.3f} ms)" if held >= 1000 else "")
+        return f"[{seconds:5d}.{rest:06d}] {self.text}" + (f"  ({held / 1e6:.3f} ms)" if held >= 100_000 else "")
 
     def document(self) -> dict[str, Any]:
         """The call for JSON, from which `replay` can make it again."""

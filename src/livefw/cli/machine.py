@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw machine``: modelled machines."""
+
+import argparse
+from importlib import import_module
+from typing import NamedTuple
+
+from livefw.cli.session import Session
+
+
+class _Verb(NamedTuple):
+    """A verb below ``machine``: its module, which has ``configure_NAME`` and ``run_NAME``, and a line for the help."""
+
+    module: str
+    summary: str
+
+
+_VERBS = {
+    "run": _Verb("livefw.cli.machine_run", "hold a machine up and serve its files until interrupted"),
+    "platforms": _Verb("livefw.cli.machine_run", "the machines that come with livefw"),
+    "list": _Verb("livefw.cli.machine_run", "machines that run"),
+    "show": _Verb("livefw.cli.machine_control", "what a machine is, seen from inside"),
+    "stage": _Verb("livefw.cli.machine_control", "put a new image where it becomes pending"),
+    "notify": _Verb("livefw.cli.machine_control", "tell the driver that something changed, as the platform would"),
+    "fault": _Verb("livefw.cli.machine_control", "make something go wrong"),
+    "cpu": _Verb("livefw.cli.machine_control", "turn a CPU on or off"),
+    "log": _Verb("livefw.cli.machine_watch", "the kernel log"),
+    "trace": _Verb("livefw.cli.machine_watch", "every call of the firmware"),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """One parser for each verb."""
+    verbs = parser.add_subparsers(dest="machine_verb", metavar="VERB", required=True)
+    for name, verb in _VERBS.items():
+        child = verbs.add_parser(name, help=verb.summary, description=verb.summary, allow_abbrev=False)
+        getattr(import_module(verb.module), f"configure_{name}")(child)
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Hand over to the verb."""
+    name = arguments.machine_verb
+    code: int = getattr(import_module(_VERBS[name].module), f"run_{name}")(session, arguments)
+    return code

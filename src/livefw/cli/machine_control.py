@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw machine stage``, ``notify``, ``fault``, ``cpu`` and ``show``: one request to a running machine each."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from livefw.cli.machine_run import NONE_RUNNING, printable_lines
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, NothingToDo, UsageError
+from livefw.machine import runtime
+from livefw.machine.control import ControlClient
+from livefw.machine.faults import FAULTS
+from livefw.text import printable, table
+
+
+def configure_machine(parser: argparse.ArgumentParser) -> None:
+    """The option that every verb for a running machine has."""
+    parser.add_argument("--machine", metavar="NAME", help="which one, where several run")
+
+
+@contextmanager
+def connected(name: str | None) -> Iterator[ControlClient]:
+    """The machine that is meant: the named one, or the only one that runs."""
+    if name is None:
+        names = [state.name for state in runtime.running()]
+        if not names:
+            raise NothingToDo("no machine runs", hint=NONE_RUNNING)
+        if len(names) > 1:
+            raise UsageError(f"several machines run: {', '.join(names)}", hint=f"--machine {names[0]}")
+        name = names[0]
+    elif name not in {state.name for state in runtime.running()}:
+        raise NothingToDo(f"no machine {name} runs", hint=f"{NONE_RUNNING} --name {name}")
+    client = ControlClient(runtime.socket_of(name))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _ask(
+    session: Session, arguments: argparse.Namespace, text: Callable[[Any], str], command: str, **fields: Any
+) -> int:
+    with connected(arguments.machine) as client:
+        result = client.ask(command, **fields)
+    session.answer(lambda: printable_lines(text(result).split("\n")), lambda: {command: result})
+    return ExitCode.DONE
+
+
+def configure_stage(parser: argparse.ArgumentParser) -> None:
+    """What to stage."""
+    configure_machine(parser)
+    parser.add_argument("component", metavar="COMPONENT", help="GUID, prefix of one, name, or kind such as rmm")
+    parser.add_argument("version", metavar="VERSION", nargs="?", help="major.minor (the next minor one)")
+    parser.add_argument("--forged", action="store_true", help="an image that does not authenticate")
+
+
+def run_stage(session: Session, arguments: argparse.Namespace) -> int:
+    """Stage an image."""
+    return _ask(
+        session,
+        arguments,
+        lambda result: f"staged {result['version']} for {result['name'] or 'component'} ({result['component']})",
+        "stage",
+        component=arguments.component,
+        version=arguments.version,
+        authentic=not arguments.forged,
+    )
+
+
+def configure_notify(parser: argparse.ArgumentParser) -> None:
+    """No arguments but the machine."""
+    configure_machine(parser)
+
+
+def run_notify(session: Session, arguments: argparse.Namespace) -> int:
+    """Send the notification."""
+
+    def text(result: dict[str, Any]) -> str:
+        heard = "" if result["driver_listens"] else "; this driver does not listen to it on this machine"
+        return f"sent a notification ({result['notification']}){heard}"
+
+    return _ask(session, arguments, text, "notify")
+
+
+def configure_cpu(parser: argparse.ArgumentParser) -> None:
+    """Which CPU."""
+    configure_machine(parser)
+    parser.add_argument("action", choices=["on", "off"])
+    parser.add_argument("cpu", type=int, metavar="N")
+
+
+def run_cpu(session: Session, arguments: argparse.Namespace) -> int:
+    """Turn a CPU on or off."""
+    return _ask(
+        session,
+        arguments,
+        lambda result: f"{len(result['online'])} CPUs are online",
+        "cpu",
+        action=arguments.action,
+        cpu=arguments.cpu,
+    )
+
+
+def configure_fault(parser: argparse.ArgumentParser) -> None:
+    """Which fault."""
+    configure_machine(parser)
+    parser.add_argument("fault", metavar="NAME", nargs="?", help="see --list")
+    parser.add_argument("component", metavar="COMPONENT", nargs="?", help="GUID, prefix of one, name, or kind")
+    parser.add_argument("--times", type=int, metavar="N", help="how often it happens (until --clear)")
+    parser.add_argument("--function", metavar="CALL", help="the call it concerns, such as PRIME")
+    parser.add_argument("--code", metavar="STATUS", help="a status, by name or number")
+    parser.add_argument("--ms", type=float, metavar="MS", help="a duration")
+    parser.add_argument("--cpu", type=int, metavar="N", help="the CPU it happens on")
+    parser.add_argument("--count", metavar="N", help="a number of 64 bits, decimal or 0x...")
+    parser.add_argument("--list", action="store_true", help="list all faults")
+    parser.add_argument("--clear", action="store_true", help="let everything behave again")
+
+
+_OPTIONS = ("component", "times", "function", "code", "ms", "cpu", "count")
+
+
+def run_fault(session: Session, arguments: argparse.Namespace) -> int:
+    """Inject, list or clear."""
+    if arguments.list:
+        session.answer(_fault_table, _fault_document)
+        return ExitCode.DONE
+    if arguments.clear:
+        return _ask(session, arguments, lambda _: "all faults are cleared", "clear")
+    if arguments.fault is None:
+        raise UsageError("which fault?", hint="livefw machine fault --list")
+    fields = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
+    return _ask(
+        session,
+        arguments,
+        lambda result: f"from now on: {result['text']}",
+        "fault",
+        fault={"name": arguments.fault, **fields},
+    )
+
+
+def _fault_table() -> str:
+    rows = [
+        (fault.name, fault.target, " ".join(f"--{option}" for option in fault.options), fault.text)
+        for fault in FAULTS.values()
+    ]
+    return table([("FAULT", "COMPONENT", "OPTIONS", "WHAT HAPPENS"), *rows])
+
+
+def _fault_document() -> dict[str, Any]:
+    return {
+        "faults": [
+            {
+                "name": fault.name,
+                "where": fault.where,
+                "component": fault.target,
+                "options": ["times", *fault.options],
+                "text": fault.text,
+            }
+            for fault in FAULTS.values()
+        ]
+    }
+
+
+def configure_show(parser: argparse.ArgumentParser) -> None:
+    """No arguments but the machine."""
+    configure_machine(parser)
+
+
+def run_show(session: Session, arguments: argparse.Namespace) -> int:
+    """Tell what a machine is."""
+    return _ask(session, arguments, _show_text, "show")
+
+
+def _show_text(result: dict[str, Any]) -> str:
+    rows = [
+        (
+            printable(each["name"]) or "-",
+            each["kind"],
+            each["current_version"],
+            each["staged_version"] or "-",
+            each["guid"],
+        )
+        for each in result["components"]
+    ]
+    stalls = [stall["end_ns"] - stall["start_ns"] for stall in result["stalls"]]
+    realms = result["realms"]
+    lines = [
+        f"{result['name']}: {result['description']}",
+        f"agent {result['agent']}, driver {result['driver']}, notification {result['notification']}",
+        f"{result['online']} of {result['cpus']} CPUs online",
+        table([("NAME", "KIND", "RUNS", "STAGED", "GUID"), *rows]),
+        f"primed: {result['primed']['component'] or 'nothing'} ({result['primed']['prime']})",
+    ]
+    if realms:
+        lines.append(f"Realms: {realms['running']} running, {realms['lost']} lost")
+    if stalls:
+        lines.append(f"all CPUs were stopped {len(stalls)} times, at most {max(stalls) / 1e6:.1f} ms")
+    if result["panic"]:
+        lines.append(f"the kernel is dead: {result['panic']}")
+    lines += [f"note: {note}" for note in result["notes"]]
+    lines += [f"made up: {text}" for text in result["invented"]]
+    return "\n".join(lines)

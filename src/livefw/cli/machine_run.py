@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw machine run``, ``platforms`` and ``list``."""
+
+import argparse
+import os
+from dataclasses import replace
+from typing import Any
+
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, NothingToDo, UsageError
+from livefw.firmware.profile import PROFILES
+from livefw.kernel.lfa import VERSIONS, Notification
+from livefw.machine import runtime
+from livefw.machine.config import MachineConfig, load, platforms
+from livefw.machine.machine import Machine
+from livefw.machine.service import serve
+from livefw.text import printable, table
+
+NONE_RUNNING = "livefw machine run --platform vera"
+
+
+def configure_run(parser: argparse.ArgumentParser) -> None:
+    """Which machine, and where."""
+    parser.add_argument("--platform", required=True, metavar="NAME|FILE", help="see `livefw machine platforms`")
+    parser.add_argument("--name", help="what other commands call it (the platform's name)")
+    parser.add_argument("--mount", metavar="DIR", help="empty directory to mount it on (one in the runtime directory)")
+    parser.add_argument("--agent", choices=PROFILES, help="the firmware's version")
+    parser.add_argument("--driver", choices=VERSIONS, help="the driver's version")
+    parser.add_argument("--notification", choices=[*Notification], help="how the platform notifies the driver")
+    parser.add_argument("--cpus", type=int, metavar="N", help="number of CPUs")
+    parser.add_argument("--components", type=int, metavar="N", help="number of components (platform grid)")
+
+
+def run_run(session: Session, arguments: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    config = _configured(arguments)
+
+    def ready(machine: Machine, directory: str) -> None:
+        session.answer(lambda: _ready_text(machine, directory), lambda: _ready_document(machine, directory))
+
+    serve(config, name=config.name, platform=arguments.platform, directory=arguments.mount, ready=ready)
+    return ExitCode.DONE
+
+
+def _configured(arguments: argparse.Namespace) -> MachineConfig:
+    config = load(arguments.platform)
+    if arguments.components is not None:
+        config = config.with_components(arguments.components)
+    wishes = {name: getattr(arguments, name) for name in ("name", "agent", "driver", "notification", "cpus")}
+    try:
+        return replace(config, **{name: value for name, value in wishes.items() if value is not None})
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _ready_text(machine: Machine, directory: str) -> str:
+    config = machine.config
+    driver = f"driver {config.driver}, agent {config.agent}, {config.cpus} CPUs"
+    lines = [f"{config.name} is ready on {directory} ({driver}); try: livefw --root {directory} list"]
+    if config.invented:
+        lines.append(f"made up, because it is not public: {'; '.join(config.invented)}")
+    return printable_lines(lines)
+
+
+def printable_lines(lines: list[str]) -> str:
+    """Lines without control characters: paths and descriptions may hold any."""
+    return "\n".join(map(printable, lines))
+
+
+def _ready_document(machine: Machine, directory: str) -> dict[str, Any]:
+    config = machine.config
+    return {
+        "machine": {
+            "name": config.name,
+            "mount": directory,
+            "pid": os.getpid(),
+            "cpus": config.cpus,
+            "agent": config.agent,
+            "driver": config.driver,
+            "notification": config.notification,
+            "invented": list(config.invented),
+        }
+    }
+
+
+def configure_platforms(parser: argparse.ArgumentParser) -> None:
+    """No arguments of its own."""
+
+
+def run_platforms(session: Session, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
+    """Name and describe the shipped platforms."""
+    configs = [load(name) for name in platforms()]
+    session.answer(
+        lambda: table([("PLATFORM", "WHAT"), *((config.name, config.description) for config in configs)]),
+        lambda: {
+            "platforms": [
+                {
+                    "name": config.name,
+                    "description": config.description,
+                    "notes": list(config.notes),
+                    "invented": list(config.invented),
+                }
+                for config in configs
+            ]
+        },
+    )
+    return ExitCode.DONE
+
+
+def configure_list(parser: argparse.ArgumentParser) -> None:
+    """No arguments of its own."""
+
+
+def run_list(session: Session, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
+    """List the machines that run; 3 if there is none."""
+    states = runtime.running()
+    if not states and not session.json:
+        raise NothingToDo("no machine runs", hint=NONE_RUNNING)
+    session.answer(
+        lambda: table(
+            [
+                ("MACHINE", "PROCESS", "PLATFORM", "MOUNTED ON"),
+                *((each.name, str(each.pid), printable(each.platform), printable(each.mount)) for each in states),
+            ]
+        ),
+        lambda: {
+            "machines": [
+                {"name": each.name, "pid": each.pid, "platform": each.platform, "mount": each.mount} for each in states
+            ]
+        },
+    )
+    return ExitCode.DONE if states else ExitCode.NOTHING_TO_DO

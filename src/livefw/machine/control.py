@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The control socket of a running machine: one JSON document a line, each way.
+
+A request is ``{"command": NAME, ...}`` with the fields of its type below; the answer is ``{"result": ...}`` or
+``{"error": {"kind", "message", "hint"}}``. One thread serves all clients, because no command waits.
+"""
+
+import logging
+import os
+import selectors
+import socket
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from livefw.errors import KINDS, LivefwError, NothingToDo, UsageError, kind_of
+from livefw.machine.faults import FaultRequest
+from livefw.machine.machine import Machine, title
+
+_log = logging.getLogger(__name__)
+
+MAX_REQUEST = 65_536
+"""Longest line a client may send. The longest that makes sense has a few hundred bytes."""
+
+MAX_CLIENTS = 64
+"""A client that connects and says nothing costs a descriptor; one more is turned away."""
+
+PAGE = 1000
+"""Records or calls in one answer; a client that wants more asks again from ``next``."""
+
+
+class Stage(msgspec.Struct, tag_field="command", tag="stage", forbid_unknown_fields=True, frozen=True):
+    """Put a new image where it becomes pending."""
+
+    component: str
+    version: str | None = None
+    authentic: bool = True
+    honours_token: bool = True
+
+    def run(self, machine: Machine) -> Any:
+        """The component and the version that is staged."""
+        staged = machine.stage(self.component, self.version, authentic=self.authentic, honours_token=self.honours_token)
+        guid = machine.find(self.component)
+        return {"component": str(guid), "name": title(guid), "version": str(staged)}
+
+
+class Notify(msgspec.Struct, tag_field="command", tag="notify", forbid_unknown_fields=True, frozen=True):
+    """Send the platform's notification."""
+
+    def run(self, machine: Machine) -> Any:
+        """The kind of notification, and whether this driver listens to it."""
+        machine.notify()
+        kind = machine.config.notification
+        return {"notification": kind, "driver_listens": machine.driver.version.notified and kind != "none"}
+
+
+class InjectFault(msgspec.Struct, tag_field="command", tag="fault", forbid_unknown_fields=True, frozen=True):
+    """Make something go wrong from now on."""
+
+    fault: FaultRequest
+
+    def run(self, machine: Machine) -> Any:
+        """What was injected."""
+        fault = machine.inject(self.fault)
+        return {"fault": fault.name, "where": fault.where, "text": fault.text}
+
+
+class ClearFaults(msgspec.Struct, tag_field="command", tag="clear", forbid_unknown_fields=True, frozen=True):
+    """Let everything behave."""
+
+    def run(self, machine: Machine) -> Any:
+        """Nothing to tell."""
+        machine.clear_faults()
+        return {}
+
+
+class Log(msgspec.Struct, tag_field="command", tag="log", forbid_unknown_fields=True, frozen=True):
+    """A page of the kernel log."""
+
+    since: int = 0
+
+    def run(self, machine: Machine) -> Any:
+        """Records from ``since`` on, and where the next page starts."""
+        with machine.runner.lock:
+            records = _page(machine.os.log.since(self.since))
+            following = records[-1].sequence + 1 if records else machine.os.log.next_sequence
+        return {
+            "records": [
+                {
+                    "sequence": record.sequence,
+                    "time_ns": record.time_ns,
+                    "level": int(record.level),
+                    "text": record.text,
+                    "line": record.dmesg(),
+                }
+                for record in records
+            ],
+            "next": following,
+        }
+
+
+class Trace(msgspec.Struct, tag_field="command", tag="trace", forbid_unknown_fields=True, frozen=True):
+    """A page of the calls."""
+
+    since: int = 0
+
+    def run(self, machine: Machine) -> Any:
+        """Calls that ended, from ``since`` on, where the next page starts, and calls that have not ended."""
+        with machine.runner.lock:
+            calls = _page(machine.trace.since(self.since))
+            following = calls[-1].sequence + 1 if calls else machine.trace.next_sequence
+            inside = machine.trace.inside
+        return {
+            "calls": [call.document() | {"line": call.line} for call in calls],
+            "inside": [call.document() | {"line": call.line} for call in inside],
+            "next": following,
+        }
+
+
+class Cpu(msgspec.Struct, tag_field="command", tag="cpu", forbid_unknown_fields=True, frozen=True):
+    """Turn a CPU on or off."""
+
+    action: Literal["on", "off"]
+    cpu: int
+
+    def run(self, machine: Machine) -> Any:
+        """CPUs that are online afterwards."""
+        if self.action == "on":
+            machine.cpu_on(self.cpu)
+        else:
+            machine.cpu_off(self.cpu)
+        return {"online": list(machine.os.online)}
+
+
+class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_fields=True, frozen=True):
+    """What the machine is, told from inside: what no program on it could know."""
+
+    def run(self, machine: Machine) -> Any:
+        """The description, the agent's variables, and what happened."""
+        config, rmm = machine.config, machine.rmm
+        with machine.runner.lock:
+            state = machine.agent.state
+            return {
+                "name": config.name,
+                "description": config.description,
+                "cpus": config.cpus,
+                "online": len(machine.os.online),
+                "agent": config.agent,
+                "driver": config.driver,
+                "notification": config.notification,
+                "notes": list(config.notes),
+                "invented": list(config.invented),
+                "components": [_component(machine, each.guid) for each in machine.platform.components()],
+                "primed": {"component": state.component and str(state.component), "prime": state.prime},
+                "realms": None if rmm is None else {"running": len(rmm.realms), "lost": len(rmm.lost)},
+                "stalls": [msgspec.to_builtins(stall) for stall in machine.os.stalls],
+                "uevents": [msgspec.to_builtins(event) for event in machine.os.uevents],
+                "panic": machine.os.panic,
+            }
+
+
+def _component(machine: Machine, guid: Any) -> dict[str, Any]:
+    component = machine.platform.find(guid)
+    current, pending = machine.platform.image_info(component)
+    from_word = machine.platform.version(guid).decode
+    return {
+        "guid": str(guid),
+        "name": title(guid),
+        "kind": component.kind,
+        "current_version": str(from_word(current)),
+        "staged_version": str(from_word(pending)) if machine.platform.is_activation_pending(component) else None,
+    }
+
+
+Request = Stage | Notify | InjectFault | ClearFaults | Log | Trace | Cpu | Show
+
+
+def _page(items: Any) -> list[Any]:
+    return [item for _, item in zip(range(PAGE), items, strict=False)]
+
+
+def answer(machine: Machine, line: bytes) -> bytes:
+    """Carry out one request; the answer, with its newline. Never raises because of what a client sent."""
+    try:
+        request: Request = msgspec.json.decode(line, type=Request)
+        document = {"result": request.run(machine)}
+    except LivefwError as error:
+        document = {"error": {"kind": kind_of(error).name, "message": error.message, "hint": error.hint}}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        document = {"error": {"kind": "usage", "message": f"not a request: {error}", "hint": ""}}
+    except Exception as error:
+        _log.exception("the request %r failed", line[:200])  # our defect; the machine lives on
+        document = {"error": {"kind": "internal", "message": f"{type(error).__name__}: {error}", "hint": ""}}
+    return msgspec.json.encode(document) + b"\n"
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    socket: socket.socket
+    received: bytearray = field(default_factory=bytearray)
+    to_send: bytearray = field(default_factory=bytearray)
+
+
+class ControlServer:
+    """Serves one machine's socket. The path is removed by whoever owns the runtime directory."""
+
+    def __init__(self, machine: Machine, path: str) -> None:
+        self._machine = machine
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._clients: set[_Client] = set()
+        before = os.umask(0o177)
+        try:
+            self._listener.bind(path)
+        finally:
+            os.umask(before)
+        self._listener.listen()
+        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+
+    def serve(self, stop: int) -> None:
+        """Serve until the descriptor ``stop`` can be read."""
+        self._selector.register(stop, selectors.EVENT_READ)
+        while True:
+            for key, _ in self._selector.select():
+                if key.fd == stop:
+                    self._selector.unregister(stop)
+                    return
+                key.data()
+
+    def close(self) -> None:
+        """Hang up on everybody."""
+        for client in list(self._clients):
+            self._drop(client)
+        self._listener.close()
+        self._selector.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):  # it may have gone again
+            connection, _ = self._listener.accept()
+            if len(self._clients) >= MAX_CLIENTS:
+                connection.close()
+                return
+            connection.setblocking(False)  # noqa: FBT003 - the name of the method says it
+            client = _Client(connection)
+            self._clients.add(client)
+            self._selector.register(connection, selectors.EVENT_READ, lambda: self._serve_client(client))
+
+    def _serve_client(self, client: _Client) -> None:
+        try:
+            if client.to_send:
+                self._flush(client)
+            else:
+                self._receive(client)
+        except OSError:
+            self._drop(client)
+
+    def _receive(self, client: _Client) -> None:
+        data = client.socket.recv(MAX_REQUEST)
+        client.received += data
+        if not data or (b"\n" not in data and len(client.received) > MAX_REQUEST):
+            self._drop(client)
+        else:
+            self._flush(client)
+
+    def _flush(self, client: _Client) -> None:
+        """Send, and only then take the next request: whoever does not read his answers gets no further."""
+        while True:
+            if client.to_send:
+                try:
+                    sent = client.socket.send(client.to_send)
+                except BlockingIOError:
+                    break
+                del client.to_send[:sent]
+                continue
+            line, newline, rest = bytes(client.received).partition(b"\n")
+            if not newline:
+                break
+            client.received = bytearray(rest)
+            client.to_send += answer(self._machine, line)
+        event = selectors.EVENT_WRITE if client.to_send else selectors.EVENT_READ
+        self._selector.modify(client.socket, event, lambda: self._serve_client(client))
+
+    def _drop(self, client: _Client) -> None:
+        self._clients.discard(client)
+        with suppress(KeyError, ValueError):
+            self._selector.unregister(client.socket)
+        client.socket.close()
+
+
+class ControlClient:
+    """A connection to a running machine."""
+
+    def __init__(self, path: str) -> None:
+        """Connect; `NothingToDo` if nobody listens."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(path)
+        except OSError as error:
+            self._socket.close()
+            raise NothingToDo(f"the machine does not answer: {error.strerror}", errno=error.errno) from error
+        self._stream = self._socket.makefile("rb")
+
+    def ask(self, command: str, **fields: Any) -> Any:
+        """The result of one command; raises what the machine raised."""
+        try:
+            self._socket.sendall(msgspec.json.encode({"command": command} | fields) + b"\n")
+            line = self._stream.readline()
+        except OSError as error:
+            raise NothingToDo(f"the machine has gone: {error.strerror}", errno=error.errno) from error
+        if not line:
+            raise NothingToDo("the machine has gone")
+        document = msgspec.json.decode(line)
+        if "error" in document:
+            raise _raised(document["error"])
+        return document["result"]
+
+    def close(self) -> None:
+        """Hang up."""
+        self._stream.close()
+        self._socket.close()
+
+
+def _raised(error: dict[str, str]) -> LivefwError:
+    """The error that a kind's name stands for."""
+    for kind, row in KINDS.items():
+        if row.name == error["kind"] and issubclass(kind, LivefwError):
+            return kind(error["message"], hint=error["hint"])
+    return UsageError(error["message"], hint=error["hint"])

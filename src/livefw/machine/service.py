@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine as a process: mounted, with its control socket, until a signal or an unmount from outside ends it."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from livefw.machine import runtime
+from livefw.machine.config import MachineConfig
+from livefw.machine.control import ControlServer
+from livefw.machine.fuse import MountedTree
+from livefw.machine.machine import PERMANENT, Machine
+
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def serve(
+    config: MachineConfig, *, name: str, platform: str, directory: str | None, ready: Callable[[Machine, str], None]
+) -> None:
+    """Run a machine until it is told to end; then nothing of it is left.
+
+    ``directory`` is where to mount it, by default a folder in the runtime directory. ``ready`` is called once with the
+    machine and its mount point, when every file can be used. Only in a process's main thread, because of the signals.
+
+    Raises what `livefw.machine.runtime.Claim` and `livefw.machine.mount.mount` raise.
+    """
+    with ExitStack() as stack:
+        stop = stack.enter_context(_until_told())
+        claim = runtime.Claim(name, platform=platform)
+        stack.callback(claim.release)
+        machine = Machine(config, real_time=True)
+        stack.callback(machine.close)
+        machine.boot()
+        if directory is None:
+            directory = claim.folder
+            os.makedirs(directory, mode=0o755, exist_ok=True)
+        directory = os.path.abspath(directory)
+        claim.record(mount=directory)
+        mounted = MountedTree(machine.tree, machine.runner, directory=directory, permanent=PERMANENT, ended=stop.now)
+        stack.callback(mounted.close)
+        control = ControlServer(machine, claim.socket_path)
+        stack.callback(control.close)
+        ready(machine, mounted.directory)
+        control.serve(stop.descriptor)
+
+
+class _Stop:
+    """A descriptor that can be read once somebody wants the end."""
+
+    def __init__(self) -> None:
+        self.descriptor, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def now(self) -> None:
+        """Ask for the end; from any thread."""
+        with suppress(BlockingIOError):
+            os.write(self.write_end, b"x")
+
+
+@contextmanager
+def _until_told() -> Iterator[_Stop]:
+    """Turn the signals that end a process into something to wait for; what they were before comes back."""
+    stop = _Stop()
+    before = {number: signal.signal(number, lambda *_: None) for number in _ENDING}
+    wakeup = signal.set_wakeup_fd(stop.write_end)
+    try:
+        yield stop
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        os.close(stop.descriptor)
+        os.close(stop.write_end)
