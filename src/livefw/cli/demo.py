@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw demo``: a staged firmware activated on a modelled server, without FUSE, without root, in three seconds."""
+
+import argparse
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+from livefw.abi.lfa import Function
+from livefw.activation import inventory
+from livefw.activation import run as activation
+from livefw.activation.inventory import Candidate
+from livefw.activation.outcome import Result
+from livefw.cli import document, results
+from livefw.cli import list as listing
+from livefw.cli.machine_run import printable_lines
+from livefw.cli.session import Session
+from livefw.errors import NothingToDo
+from livefw.machine.config import load, platforms
+from livefw.machine.files import MachineClock, MachineFiles
+from livefw.machine.machine import Machine
+from livefw.machine.trace import Call
+from livefw.providers.base import Component, Progress, Provider
+from livefw.providers.registry import providers
+
+_SHOWN = (Function.PRIME, Function.ACTIVATE, Function.CANCEL)
+
+_NEXT = """\
+Go on with:
+  livefw machine run --platform {platform}  the same machine as files below a directory, for any program (needs FUSE)
+  livefw machine fault --list         what can be made to go wrong on it
+  livefw list                         what can be activated on the machine you are on"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Which machine."""
+    parser.add_argument("--platform", choices=platforms(), default="vera", help="the machine to show (vera)")
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Show it; the exit code is that of the activation."""
+    machine = Machine(load(arguments.platform), real_time=True)
+    try:
+        return _Demo(session, machine).run()
+    finally:
+        machine.close()
+
+
+class _MachineSession(Session):
+    """A session that looks at a modelled machine without files in between."""
+
+    def __init__(self, session: Session, looking_at: tuple[Provider, ...]) -> None:
+        super().__init__(root=session.root, json=session.json, debug=session.debug)
+        self._providers = looking_at
+
+    def providers(self) -> tuple[Provider, ...]:
+        """The machine's."""
+        return self._providers
+
+
+class _Demo:
+    """Tells as it goes, or with ``--json`` once at the end. Looks on while the activation runs."""
+
+    def __init__(self, session: Session, machine: Machine) -> None:
+        self._session = session
+        self._machine = machine
+        self._clock = MachineClock(machine)
+        self._providers: tuple[Provider, ...] = providers(MachineFiles(machine), self._clock)
+        self._first_call = 0
+
+    def run(self) -> int:
+        self._machine.boot()
+        config = self._machine.config
+        self._tell(f"{config.description}; {config.cpus} CPUs.")
+        if config.invented:
+            self._tell("It is modelled; made up, because it is not public: what it costs, and some of what runs on it.")
+        before = self._list()
+        chosen = next((each for each in before if not each.component.reasons), None)
+        if chosen is None:
+            raise NothingToDo(f"nothing is pending on the platform {config.name}")
+        self._first_call = self._machine.trace.next_sequence
+        self._tell(f"\n$ livefw activate {chosen.component.name or chosen.component.id}")
+        result = activation.activate(chosen, watch=self, clock=self._clock)
+        self._tell(results.as_text(result))
+        calls = [call for call in self._machine.trace.since(self._first_call) if call.registers[0] in _SHOWN]
+        self._tell("\nWhat the firmware was asked, and by which CPU:\n" + printable_lines(list(_summary(calls))))
+        self._tell("\n".join(self._cost()))
+        after = self._list()
+        self._tell("\n" + _NEXT.format(platform=config.name))
+        self._document(before, result, after, calls)
+        return results.exit_code([result])
+
+    # What `livefw.activation.run.Watch` wants.
+
+    def begins(self, component: Component) -> None:
+        """Nothing to tell: the command line has just been shown."""
+
+    def progress(self, progress: Progress) -> None:
+        """Nothing to tell that a tick does not."""
+
+    def tick(self, seconds: float) -> bool:
+        """Tell how far it is."""
+        calls = sum(call.registers[0] == Function.PRIME for call in self._machine.trace.since(self._first_call))
+        if seconds > 0:
+            self._tell(
+                f"  {seconds:.1f} s: the image is being loaded and checked ({calls} calls); every CPU is running"
+            )
+        return True
+
+    def ended(self, result: Result) -> None:
+        """Nothing to tell: the result is told by the caller."""
+
+    def _list(self) -> list[Candidate]:
+        found = list(inventory.take(self._providers).candidates)
+        self._tell("\n$ livefw list")
+        if not self._session.json:
+            listing.run(_MachineSession(self._session, self._providers), None)
+        return found
+
+    def _cost(self) -> Iterator[str]:
+        stalls = [stall.end_ns - stall.start_ns for stall in self._machine.os.stalls]
+        cpus = self._machine.config.cpus
+        if stalls:
+            times = "once" if len(stalls) == 1 else f"{len(stalls)} times"
+            yield f"All {cpus} CPUs were stopped {times}, for {sum(stalls) / 1e6:.1f} ms; otherwise they ran."
+        rmm = self._machine.rmm
+        if rmm is not None and (rmm.realms or rmm.lost):
+            yield f"Confidential guests (Realms): {len(rmm.realms)} run on, {len(rmm.lost)} were lost."
+
+    def _tell(self, text: str) -> None:
+        if not self._session.json:
+            self._session.answer(lambda: text, dict)
+
+    def _document(self, before: list[Candidate], result: Result, after: list[Candidate], calls: list[Call]) -> None:
+        if not self._session.json:
+            return
+        rmm = self._machine.rmm
+        provider = before[0].provider
+
+        def whole() -> dict[str, Any]:
+            return {
+                "platform": self._machine.config.name,
+                "before": [document.component(each.component) for each in before],
+                "result": results.as_document(
+                    result, phase="activate", replay=provider.replay(result.before.id, "activate")
+                ),
+                "after": [document.component(each.component) for each in after],
+                "calls": [call.line for call in calls],
+                "stalls_ns": [stall.end_ns - stall.start_ns for stall in self._machine.os.stalls],
+                "realms": {"running": len(rmm.realms), "lost": len(rmm.lost)} if rmm else None,
+            }
+
+        self._session.answer(str, whole)
+
+
+def _summary(calls: list[Call]) -> Iterator[str]:
+    """The first of each run of like calls, and how many followed it."""
+    for _, group in groupby(calls, key=lambda call: call.text.partition(" ")[2]):
+        like = list(group)
+        yield like[0].line
+        if len(like) > 1:
+            cpus = len({call.cpu for call in like})
+            yield f"{'':15} ... and {len(like) - 1} more of these, by {cpus} CPUs in all"
