@@ -15,7 +15,7 @@ from livefw.kernel.lfa.codes import CALL_AGAIN, TIMED_OUT, c_int, error_name
 from livefw.kernel.lfa.guards import Guards
 from livefw.kernel.lfa.image import GONE, Image
 from livefw.kernel.lfa.inventory import Log
-from livefw.kernel.lfa.versions import CancelAfter, DriverVersion, Pacing
+from livefw.kernel.lfa.versions import DriverVersion, Pacing
 from livefw.kernel.log import Level
 from livefw.kernel.os import Os, Smc
 
@@ -95,7 +95,7 @@ class Activator:
                 self._say(Level.ERR, self._texts.prime_timed_out, image)
                 return _Primed(await self.cancel(image, seq_id) or -errno.ETIMEDOUT, seq_id)
             request = reply
-        if pinned is not None and CancelAfter.PRIME_BROKEN_OFF in self._version.cancel_after:
+        if pinned is not None and self._version.cancels_broken_prime:
             code = await self.cancel(image, pinned) or code
         return _Primed(code, seq_id)
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from livefw.abi.lfa import GetInventory, InventoryFlag
-from livefw.abi.smccc import WORD, Registers, signed32, unsigned64
+from livefw.abi.smccc import WORD, Registers, signed32
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.lfa.codes import parse_bool
 from livefw.kernel.lfa.guards import Guards
@@ -98,7 +98,7 @@ class ImageFiles:
         Both are made from the GUID here, so that they are the same on every run. The id is negative, as the low half
         of a kernel pointer mostly is, and the reply, an error, changes nothing.
         """
-        await self._os.smc(_query(unsigned64(signed32(_noise(image, "seq_id") | 1 << 31)) & WORD))
+        await self._os.smc(_query(signed32(_noise(image, "seq_id") | 1 << 31) & WORD))
         return f"{ComponentVersion(_noise(image, 'major'), _noise(image, 'minor'))}\n"
 
     async def _store_activate(self, image: Image, data: bytes) -> None:  # noqa: ARG002 - "0" activates, too

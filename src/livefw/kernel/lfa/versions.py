@@ -9,7 +9,7 @@ August 2026.
 import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum, Flag, StrEnum, auto
+from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 
 from livefw.abi.lfa import Status
@@ -39,15 +39,6 @@ class Serialisation(Enum):
     """
     TRANSACTIONS = auto()
     """As ATTEMPTS, and a mutex around a whole activation and around clean-up; sysfs does not wait for it: EBUSY."""
-
-
-class CancelAfter(Flag):
-    """When the driver sends LFA_CANCEL of its own accord."""
-
-    ACTIVATE_FAILED = auto()
-    PRIME_TIMED_OUT = auto()
-    PRIME_BROKEN_OFF = auto()
-    """PRIME failed, or its image vanished, after at least one call of it had succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +125,6 @@ class DriverVersion:
     activate: Pacing
     retried: frozenset[int]
     """Results of an ACTIVATE attempt after which there is another, as negative numbers."""
-    cancel_after: CancelAfter
     serialisation: Serialisation
     notified: bool
     """Whether the driver listens to notifications at all."""
@@ -146,6 +136,9 @@ class DriverVersion:
     """How many bits of LFA_VERSION's x0 are compared with -1; an agent's absence may arrive in 32 or 64."""
     pins_id: bool = False
     """The sequence id that was primed is the one that is activated and cancelled, or none is."""
+    cancels_broken_prime: bool = False
+    """CANCEL is sent not only after a failed ACTIVATE and a PRIME out of time, but also when PRIME fails after a first
+    success."""
     forgets_before_count: bool = False
     """A rescan drops all images before it asks how many there are, and so even if it then fails."""
 
@@ -184,7 +177,7 @@ _SMCCC_DEVICE = Device(
     directories=("/sys/bus/arm_smccc/devices/arm-smccc-lfa-1", "/sys/bus/arm_smccc/drivers/lfa_fw"),
     devpath="/devices/arm-smccc-lfa-1",
     outlives_driver=True,
-    environment=(("SUBSYSTEM", "arm_smccc"), ("MODALIAS", "arm_smccc:arm-smccc-lfa")),
+    environment=(("SUBSYSTEM", "arm_smccc"), ("DRIVER", "lfa_fw"), ("MODALIAS", "arm_smccc:arm-smccc-lfa")),
 )
 
 _V1 = DriverVersion(
@@ -206,7 +199,6 @@ _V1 = DriverVersion(
     prime=Pacing(budget_ns=None, pause_ns=0),
     activate=Pacing(budget_ns=None, pause_ns=0),
     retried=frozenset(),
-    cancel_after=CancelAfter.ACTIVATE_FAILED,
     serialisation=Serialisation.PHASES,
     notified=False,
     device=None,
@@ -231,7 +223,6 @@ _V2 = DriverVersion(
     prime=Pacing(budget_ns=30 * SECOND, pause_ns=10 * MS),
     activate=Pacing(budget_ns=10 * SECOND, pause_ns=10 * MS),
     retried=frozenset({-CALL_AGAIN}),
-    cancel_after=CancelAfter.ACTIVATE_FAILED | CancelAfter.PRIME_TIMED_OUT,
     serialisation=Serialisation.ATTEMPTS,
     notified=True,
     # The name of the faux device is not on record; the driver's own name is the likely one.
@@ -260,10 +251,10 @@ _NV3 = replace(
         cancel_vanished=errno.ENOENT,
         pending_vanished=errno.ENOENT,
     ),
-    cancel_after=_V3.cancel_after | CancelAfter.PRIME_BROKEN_OFF,
     serialisation=Serialisation.TRANSACTIONS,
     inventory_uevents=True,
     pins_id=True,
+    cancels_broken_prime=True,
     survives_failed_inventory=False,
 )
 
