@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks: each finds what it is for, reads what a kernel shows, and is ignored by name only, and only where it may be."""
+"""Checks: each finds what it is for, reads what a kernel shows, and is ignored by name only, where it may be."""
 
 import errno
 import os
