@@ -7,7 +7,7 @@ from types import FrameType
 
 from livefw.activation.outcome import Result
 from livefw.cli.list import version
-from livefw.cli.session import Session, put
+from livefw.cli.session import Session
 from livefw.errors import Interrupted
 from livefw.providers.base import Component, Phase, Progress, Rendezvous
 from livefw.text import printable
@@ -73,7 +73,7 @@ class Narrator:
             self._answered = True
             self._line(_GOES_ON)
         if self._live:
-            put(sys.stderr, f"{self._phase} {seconds:.0f} s", end="\r")
+            self._session.mark(f"{self._phase} {seconds:.0f} s", end="\r")
         elif seconds >= self._next_reminder:
             self._next_reminder = seconds + _REMIND
             self._session.say(f"  {self._phase}, {seconds:.0f} s so far")
@@ -82,7 +82,7 @@ class Narrator:
     def ended(self, result: Result) -> None:  # noqa: ARG002 - the shape of every watch
         """See `Watch`; the result itself is the answer of the command, and is not told here."""
         if self._live:
-            put(sys.stderr, "\x1b[K", end="\r")
+            self._session.mark("\x1b[K", end="\r")
 
     def _line(self, text: str) -> None:
         self._session.say(("\x1b[K" if self._live else "") + text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from livefw.errors import TransportError, UsageError
 from livefw.providers.host import HostFiles
@@ -53,8 +54,13 @@ class Session:
             put(sys.stdout, text())
 
     def say(self, line: str) -> None:
-        """Tell a person something beside the answer."""
-        put(sys.stderr, line)
+        """Tell a person something beside the answer; that nobody can hear it changes nothing."""
+        self.mark(line, end="\n")
+
+    def mark(self, text: str, *, end: str) -> None:
+        """As `say`, with another end than that of a line."""
+        with suppress(TransportError):
+            put(sys.stderr, text, end=end)
 
 
 def put(stream: Any, text: str, *, end: str = "\n") -> None:

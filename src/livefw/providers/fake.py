@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A tree of files in memory that does what a script says: for tests of providers, here and elsewhere."""
+
+import errno
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from livefw.providers.files import Write
+
+Effect = Callable[[], object]
+
+
+class FakeClock:
+    """A clock that goes forward only when somebody sleeps on it, or waits for a write."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def now(self) -> float:
+        """See `livefw.providers.base.Clock`."""
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        """See `livefw.providers.base.Clock`."""
+        self.time += seconds
+
+
+class Answer(NamedTuple):
+    """How a write ends: with which errno, after how many seconds (None: never), and what happens just before."""
+
+    error: int = 0
+    seconds: float | None = 0.0
+    effect: Effect = lambda: None
+
+
+class FakeFiles:
+    """`livefw.providers.files.Files` in memory.
+
+    ``tree`` maps absolute paths to contents and may be changed at any time; directories are where they are needed.
+    ``answers`` are given to writes, per path and in order, the last one for ever. What has been done is in ``reads``
+    and ``writes``.
+    """
+
+    def __init__(self, tree: dict[str, bytes] | None = None, clock: FakeClock | None = None) -> None:
+        self.tree = dict(tree or {})
+        self.clock = clock or FakeClock()
+        self.answers: dict[str, list[Answer]] = {}
+        self.log: list[bytes] = []
+        self.reads: list[str] = []
+        self.writes: list[tuple[str, bytes]] = []
+        self._errors: dict[str, list[int]] = {}
+        self._broken: dict[str, int] = {}
+        self._effects: dict[str, Effect] = {}
+
+    def fail(self, path: str, *errors: int) -> None:
+        """Let the next operations on a path fail with these errnos, one each; then they succeed again."""
+        self._errors[path] = list(errors)
+
+    def break_for_ever(self, path: str, error: int) -> None:
+        """Let every operation on a path fail with this errno from now on."""
+        self._broken[path] = error
+
+    def after(self, path: str, effect: Effect) -> None:
+        """Let something happen just after the next operation on a path."""
+        self._effects[path] = effect
+
+    def remove(self, directory: str) -> None:
+        """Take a directory away with all that is in it."""
+        self.tree = {path: data for path, data in self.tree.items() if not path.startswith(directory + "/")}
+
+    def names(self, path: str) -> list[str]:
+        """See `Files`."""
+        self._happen(path)
+        prefix = path.rstrip("/") + "/"
+        found = {name[len(prefix) :].split("/")[0]: None for name in self.tree if name.startswith(prefix)}
+        self._finish(path)
+        if not found:
+            raise _error(errno.ENOTDIR if path in self.tree else errno.ENOENT)
+        return list(found)
+
+    def read(self, path: str, limit: int = 4096) -> bytes:
+        """See `Files`."""
+        self.reads.append(path)
+        self._happen(path)
+        data = self._data(path)[:limit]
+        self._finish(path)
+        return data
+
+    def exists(self, path: str) -> bool:
+        """See `Files`."""
+        return path in self.tree or any(name.startswith(path.rstrip("/") + "/") for name in self.tree)
+
+    def records(self, path: str) -> list[bytes]:
+        """See `Files`; ``log``, whatever the path."""
+        self._happen(path)
+        return list(self.log)
+
+    def start_write(self, path: str, data: bytes) -> Write:
+        """See `Files`."""
+        self.writes.append((path, data))
+        answers = self.answers.get(path)
+        if answers:
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        else:
+            answer = Answer(0 if path in self.tree else errno.ENOENT)
+        return _FakeWrite(answer, self.clock)
+
+    def say(self, text: str, *, facility: int = 0) -> None:
+        """Add a record to the log, in the format of ``/dev/kmsg``."""
+        self.log.append(f"{facility << 3 | 6},{len(self.log)},{int(self.clock.time * 1e6)},-;{text}\n".encode())
+
+    def _happen(self, path: str) -> None:
+        if path in self._broken:
+            raise _error(self._broken[path])
+        if self._errors.get(path):
+            raise _error(self._errors[path].pop(0))
+
+    def _finish(self, path: str) -> None:
+        effect = self._effects.pop(path, None)
+        if effect:
+            effect()
+
+    def _data(self, path: str) -> bytes:
+        if path not in self.tree:
+            raise _error(errno.ENOENT)
+        return self.tree[path]
+
+
+class _FakeWrite:
+    def __init__(self, answer: Answer, clock: FakeClock) -> None:
+        self._answer = answer
+        self._clock = clock
+        self._end = None if answer.seconds is None else clock.time + answer.seconds
+        self._ended = False
+
+    def wait(self, seconds: float | None) -> bool:
+        """See `Write`; a write that never ends is not waited for without a limit."""
+        if self._ended:
+            return True
+        limit = None if seconds is None else self._clock.time + seconds
+        if self._end is None or (limit is not None and limit < self._end):
+            if limit is None:
+                raise RuntimeError("this write never ends, and somebody waits for it for ever")
+            self._clock.time = limit
+            return False
+        self._clock.time = max(self._clock.time, self._end)
+        self._answer.effect()
+        self._ended = True
+        return True
+
+    @property
+    def error(self) -> int:
+        """See `Write`."""
+        if not self._ended:
+            raise ValueError("the write has not ended")
+        return self._answer.error
+
+
+def _error(code: int) -> OSError:
+    return OSError(code, os.strerror(code))
+
+
+def attributes(directory: str, **texts: str | bytes) -> dict[str, bytes]:
+    """Contents of a directory, one file per keyword; texts get the newline that attributes end with."""
+    return {
+        f"{directory}/{name}": text if isinstance(text, bytes) else f"{text}\n".encode() for name, text in texts.items()
+    }

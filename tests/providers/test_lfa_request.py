@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of a write: errno, EBUSY, time limits, and the kernel log as a witness.
+
+errno per driver version and log lines: Linux, drivers/firmware/smccc/lfa_fw.c in all its postings, and NVIDIA's.
+"""
+
+import errno
+
+import pytest
+
+from livefw.errors import TransportError
+from livefw.providers.base import Claim, Phase, Progress, Running, Said, Trust, Witness
+from livefw.providers.fake import Answer
+from livefw.providers.files import LOST, Write
+from livefw.providers.lfa import request, tree
+from livefw.providers.lfa.fake import RMM, FakeLfa
+
+OTHER = "0509b633-5734-422f-a681-6096e932d93a"
+
+
+class Steps:
+    def __init__(self) -> None:
+        self.phases: list[Phase] = []
+
+    def __call__(self, progress: Progress) -> None:
+        self.phases.append(progress.phase)
+
+
+def act(bench: FakeLfa, action: str = "activate", *answers: Answer, driver: str = "v3") -> Claim:
+    """One request to its end."""
+    if not bench.files.tree:
+        bench.add(driver=driver)
+    if answers:
+        bench.files.answers[bench.path(action)] = list(answers)
+    running = start(bench, action)
+    assert running.wait(None)
+    return running.claim
+
+
+def start(bench: FakeLfa, action: str, steps: Steps | None = None) -> Running:
+    ask = bench.provider.activate if action == "activate" else bench.provider.cancel
+    return ask(RMM, steps or Steps())
+
+
+ERRORS = [
+    # action, errno, what was said, code; the driver versions that answer so
+    ("activate", 0, Said.ACCEPTED, None),
+    ("activate", errno.ECANCELED, Said.FAILED, "activation-failed"),  # second posting and later
+    ("activate", errno.EIO, Said.FAILED, "activation-failed"),  # first posting
+    ("activate", errno.EINVAL, Said.REFUSED, "resets-cpu"),  # first two postings
+    ("activate", errno.EBUSY, Said.REFUSED, "busy"),  # NVIDIA 7.0
+    ("activate", errno.ENOENT, Said.REFUSED, "vanished"),
+    ("activate", errno.ENODEV, Said.REFUSED, "vanished"),
+    ("activate", errno.EACCES, Said.REFUSED, "no-permission"),
+    ("activate", errno.EPERM, Said.REFUSED, "no-permission"),
+    ("activate", errno.EROFS, Said.REFUSED, "read-only"),
+    ("activate", errno.ELOOP, Said.REFUSED, "not-a-trigger"),
+    ("activate", errno.ENOTCONN, Said.LOST, "lost"),
+    ("activate", errno.EINTR, Said.LOST, "lost"),
+    ("activate", LOST, Said.LOST, "lost"),
+    ("activate", errno.ENOSPC, Said.FAILED, "unexpected-errno"),
+    ("cancel", 0, Said.ACCEPTED, None),
+    ("cancel", errno.EINVAL, Said.REFUSED, "nothing-to-cancel"),  # second posting and later
+    ("cancel", errno.EIO, Said.REFUSED, "nothing-to-cancel"),  # first posting
+    ("cancel", errno.ENOENT, Said.REFUSED, "vanished"),  # NVIDIA 7.0
+    ("cancel", errno.EACCES, Said.REFUSED, "no-permission"),
+    ("cancel", errno.ENOSPC, Said.FAILED, "unexpected-errno"),
+]
+
+
+@pytest.mark.parametrize(("action", "error", "said", "code"), ERRORS)
+def test_each_errno_has_its_meaning(bench: FakeLfa, action: str, error: int, said: Said, code: str | None) -> None:
+    claim = act(bench, action, Answer(error))
+    assert claim.said is said
+    assert (claim.reason.code if claim.reason else None) == code
+    assert claim.error == max(error, 0)
+
+
+@pytest.mark.parametrize("action", ["activate", "cancel"])
+def test_exactly_one_write_goes_to_the_right_file(bench: FakeLfa, action: str) -> None:
+    act(bench, action)
+    assert bench.files.writes == [(f"{tree.ROOT}/{RMM}/{action}", b"1\n")]
+
+
+@pytest.mark.parametrize(
+    ("driver", "trust"),
+    [
+        ("rfc1", Trust.FULL),
+        ("rfc2", Trust.FULL),
+        ("v1", Trust.DOUBTFUL),
+        ("nv1", Trust.DOUBTFUL),
+        ("v2", Trust.FULL),
+        ("v3", Trust.FULL),
+        ("nv3", Trust.FULL),
+    ],
+)
+def test_a_success_is_doubted_where_the_driver_may_report_a_failure_as_one(
+    bench: FakeLfa, driver: str, trust: Trust
+) -> None:
+    claim = act(bench, driver=driver)
+    assert claim.trust is trust
+    assert bool(claim.trust_reason) is (trust is Trust.DOUBTFUL)
+
+
+def test_a_driver_that_nobody_knows_is_doubted(bench: FakeLfa) -> None:
+    bench.add()
+    del bench.files.tree[bench.path("pending_version")]
+    assert act(bench).trust is Trust.DOUBTFUL
+
+
+LINES = [
+    # lines without the driver's prefix, witness, code
+    (["LFA_PRIME for image TF-RMM failed: LFA_AUTH_ERROR"], Witness.FAILED, "AUTH_ERROR"),  # v2 and later
+    (
+        ["LFA_PRIME for image TF-RMM failed: LFA_BUSY", "Firmware prime failed: LFA_BUSY"],
+        Witness.FAILED,
+        "BUSY",
+    ),  # v1
+    (["ACTIVATE for image TF-RMM failed: LFA_ACTIVATION_FAILED"], Witness.FAILED, "ACTIVATION_FAILED"),  # v1
+    (["LFA_ACTIVATE for image TF-RMM failed: LFA_CRITICAL_ERROR"], Witness.FAILED, "CRITICAL_ERROR"),  # v2 and later
+    ([f"LFA_ACTIVATE for image {RMM} failed: LFA_BUSY"], Witness.FAILED, "BUSY"),
+    (["LFA_ACTIVATE for image  failed: LFA_BUSY"], Witness.FAILED, "BUSY"),  # v2, v3: empty name
+    (["ACTIVATE for image (unknown) failed: LFA_BUSY"], Witness.FAILED, "BUSY"),  # v1
+    (["ACTIVATE for image \\x8c\\xff failed: LFA_BUSY"], Witness.FAILED, "BUSY"),  # NVIDIA 6.17: garbage
+    (["LFA_ACTIVATE for image TF-RMM failed: LFA_DEVICE_ERROR"], Witness.MAY_GO_ON, "DEVICE_ERROR"),  # or a timeout
+    (["LFA_PRIME for image TF-RMM failed: LFA_DEVICE_ERROR"], Witness.FAILED, "DEVICE_ERROR"),
+    (["Firmware activation succeeded"], Witness.SUCCEEDED, None),  # v1
+    (["TF-RMM: successfully activated"], Witness.SUCCEEDED, None),  # v2 and later
+    ([f"{RMM}: successfully activated"], Witness.SUCCEEDED, None),
+    (
+        ["ACTIVATE for image TF-RMM failed: LFA_ACTIVATION_FAILED", "Firmware activation succeeded"],
+        Witness.FAILED,
+        "ACTIVATION_FAILED",
+    ),  # v1: a failure, cancelled, reported as success
+    (["TF-A BL31 runtime: successfully activated"], Witness.NONE, None),  # somebody else's
+    ([f"LFA_ACTIVATE for image {OTHER} failed: LFA_BUSY"], Witness.NONE, None),
+    (["something new"], Witness.NONE, None),
+    ([], Witness.NONE, None),
+]
+
+
+@pytest.mark.parametrize(("lines", "witness", "code"), LINES)
+def test_the_kernel_log_bears_witness(bench: FakeLfa, lines: list[str], witness: Witness, code: str | None) -> None:
+    bench.files.say("Arm LFA: LFA_ACTIVATE for image TF-RMM failed: LFA_NO_MEMORY")  # long ago
+
+    def log() -> None:
+        for line in lines:
+            bench.files.say(f"Arm LFA: {line}")
+
+    claim = act(bench, "activate", Answer(errno.ECANCELED, effect=log))
+    assert (claim.witness, claim.firmware_code) == (witness, code)
+    assert len(claim.log) == len(lines)
+    if code in request.FIRMWARE:
+        assert claim.reason == request.FIRMWARE[code]
+
+
+def test_what_user_space_writes_to_the_log_proves_nothing(bench: FakeLfa) -> None:
+    forged = "Arm LFA: TF-RMM: successfully activated"
+    claim = act(bench, "activate", Answer(effect=lambda: bench.files.say(forged, facility=1)))
+    assert (claim.witness, claim.log) == (Witness.NONE, ())
+
+
+def test_a_success_in_a_log_with_a_gap_proves_nothing(bench: FakeLfa) -> None:
+    """v1 prints its line of success after a failure too, and the failure may be what was overwritten."""
+    bench.files.log = [b"6,10,0,-;boot\n"]
+
+    def overwritten() -> None:
+        bench.files.log = [b"6,90,0,-;Arm LFA: Firmware activation succeeded\n"]
+
+    assert act(bench, "activate", Answer(effect=overwritten)).witness is Witness.NONE
+
+
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EPERM, errno.EINVAL])
+def test_without_a_readable_log_there_is_no_witness(bench: FakeLfa, error: int) -> None:
+    bench.files.break_for_ever("/dev/kmsg", error)
+    claim = act(bench, "activate", Answer(errno.ECANCELED))
+    assert (claim.said, claim.witness, claim.firmware_code) == (Said.FAILED, Witness.NONE, None)
+
+
+@pytest.mark.parametrize("junk", [b"", b"\n", b" SUBSYSTEM=x\n", b"a,b,c;d\n", b"6," + b"9" * 5000 + b",0,-;x\n", b";"])
+def test_junk_in_the_log_is_ignored(bench: FakeLfa, junk: bytes) -> None:
+    bench.files.log = [junk]
+    effect = Answer(effect=lambda: bench.files.say("Arm LFA: TF-RMM: successfully activated"))
+    assert act(bench, "activate", effect).said is Said.ACCEPTED
+
+
+def test_ebusy_is_retried_until_the_driver_is_free(bench: FakeLfa) -> None:
+    bench.add()
+    bench.files.answers[bench.path("activate")] = [*[Answer(errno.EBUSY)] * 4, Answer(0)]
+    steps = Steps()
+    running = start(bench, "activate", steps)
+    assert running.wait(None)
+    assert running.claim.said is Said.ACCEPTED
+    assert len(bench.files.writes) == 5
+    assert steps.phases[:3] == [Phase.RUNNING, Phase.WAITING, Phase.RUNNING]
+
+
+def test_ebusy_for_ever_is_a_refusal_after_a_bounded_time(bench: FakeLfa) -> None:
+    claim = act(bench, "activate", Answer(errno.EBUSY))
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "busy")
+    assert 60 <= bench.clock.time < 70
+    assert len(bench.files.writes) < 60
+
+
+def test_what_was_in_the_way_may_have_done_the_work(bench: FakeLfa) -> None:
+    """After EBUSY the same component may be activated already: it is not activated once more."""
+    bench.add()
+    busy = Answer(errno.EBUSY, effect=lambda: bench.set("activation_pending", "0"))
+    claim = act(bench, "activate", busy, Answer(0))
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "not-pending")
+    assert len(bench.files.writes) == 1
+
+
+def test_a_component_may_vanish_while_the_driver_is_busy(bench: FakeLfa) -> None:
+    bench.add()
+    busy = Answer(errno.EBUSY, effect=lambda: bench.files.remove(f"{tree.ROOT}/{RMM}"))
+    claim = act(bench, "activate", busy, Answer(0))
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "vanished")
+
+
+@pytest.mark.parametrize(
+    ("driver", "seconds", "said"),
+    [
+        ("v3", 45.0, Said.ACCEPTED),  # PRIME 30 s, ACTIVATE 10 s, and single calls on top
+        ("v3", 119.0, Said.ACCEPTED),
+        ("v3", 121.0, Said.LOST),
+        ("v3", None, Said.LOST),
+        ("v1", 500.0, Said.ACCEPTED),  # no limit of its own
+        ("v1", None, Said.LOST),
+    ],
+)
+def test_a_slow_write_is_no_failure(bench: FakeLfa, driver: str, seconds: float | None, said: Said) -> None:
+    claim = act(bench, "activate", Answer(0, seconds), driver=driver)
+    assert claim.said is said
+    assert len(bench.files.writes) == 1
+
+
+def test_waiting_is_bounded_by_what_the_caller_says(bench: FakeLfa) -> None:
+    bench.add()
+    bench.files.answers[bench.path("activate")] = [Answer(0, 10.0)]
+    running = start(bench, "activate")
+    assert [running.wait(4.0), running.wait(4.0), running.wait(4.0)] == [False, False, True]
+    assert bench.clock.time == pytest.approx(10.0)
+
+
+def test_abandoning_a_write_leaves_the_outcome_open(bench: FakeLfa) -> None:
+    bench.add()
+    bench.files.answers[bench.path("activate")] = [Answer(0, None)]
+    running = start(bench, "activate")
+    assert not running.wait(1.0)
+    assert running.touched
+    with pytest.raises(ValueError, match="not ended"):
+        _ = running.claim
+    assert running.abandon().said is Said.LOST
+    assert running.wait(None)
+
+
+def test_abandoning_a_wait_for_the_driver_leaves_nothing_behind(bench: FakeLfa) -> None:
+    bench.add()
+    bench.files.answers[bench.path("activate")] = [Answer(errno.EBUSY)]
+    running = start(bench, "activate")
+    assert not running.wait(1.0)
+    assert not running.touched
+    assert running.abandon().said is Said.REFUSED
+
+
+def test_after_success_the_tree_is_left_to_settle(bench: FakeLfa) -> None:
+    """A component that left the inventory reads as zeros until its directory is gone."""
+    bench.add()
+
+    def leaves() -> None:
+        bench.set("activation_capable", "0")
+        bench.files.after(bench.path("name"), lambda: bench.files.remove(f"{tree.ROOT}/{RMM}"))
+
+    steps = Steps()
+    bench.files.answers[bench.path("activate")] = [Answer(0, effect=leaves)]
+    assert start(bench, "activate", steps).wait(None)
+    assert steps.phases == [Phase.RUNNING, Phase.SETTLING]
+    assert bench.provider.inspect(RMM) is None
+    assert bench.clock.time < 1
+
+
+def test_a_tree_that_does_not_settle_is_not_waited_for_long(bench: FakeLfa) -> None:
+    claim = act(bench, "activate", Answer(0, effect=lambda: bench.set("activation_capable", "0")))
+    assert claim.said is Said.ACCEPTED
+    assert bench.clock.time <= 1.01
+
+
+def test_cpu_reset_is_told_from_a_failure_by_the_log(bench: FakeLfa) -> None:
+    """v1 and later answer ECANCELED for both."""
+    line = "Arm LFA: CPU reset not supported by kernel driver"
+    claim = act(bench, "activate", Answer(errno.ECANCELED, effect=lambda: bench.files.say(line)))
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "resets-cpu")
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("Activation not cancelled for image TF-RMM: LFA_BUSY", "cannot-cancel-now"),  # v2 and later
+        ("Firmware activation could not be cancelled: LFA_BUSY", "cannot-cancel-now"),  # v1
+        ("Activation not cancelled for image TF-RMM: LFA_INVALID_PARAMETERS", "nothing-to-cancel"),
+    ],
+)
+def test_why_a_cancel_is_refused_is_in_the_log(bench: FakeLfa, line: str, code: str) -> None:
+    answer = Answer(errno.EINVAL, effect=lambda: bench.files.say(f"Arm LFA: {line}"))
+    claim = act(bench, "cancel", answer)
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, code)
+
+
+def test_a_write_that_cannot_be_started_is_an_error_and_not_an_outcome(
+    bench: FakeLfa, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.add()
+
+    def no_child(path: str, data: bytes) -> Write:
+        raise OSError(errno.EAGAIN, "no child")
+
+    monkeypatch.setattr(bench.files, "start_write", no_child)
+    with pytest.raises(TransportError) as caught:
+        start(bench, "activate")
+    assert (caught.value.errno, caught.value.component) == (errno.EAGAIN, f"lfa:{RMM}")
