@@ -202,14 +202,17 @@ def test_clean_up_during_another_rescan_takes_live_images_with_it(version: str) 
 
 
 @pytest.mark.parametrize("version", ["v2", "v3", "nv3"])
-def test_unloading_in_the_middle_of_an_activation(version: str) -> None:
+@pytest.mark.parametrize(("function", "calls"), [(P, 3001), (A, 1001)])
+def test_unloading_in_the_middle_of_an_activation(version: str, function: Function, calls: int) -> None:
     """nv3 aborts with a CANCEL of exactly the id that it had primed; the others run on to their end."""
-    bench, firmware = loaded(version, {P: (AGAIN,)})
+    bench, firmware = loaded(version, {function: (AGAIN,)})
     task = bench.start(bench.writing(RMM_ID, "activate"))
     bench.sleep(1 * SECOND)
     remover = bench.start(bench.driver.remove())
     assert bench.wait(task) == errno.ECANCELED
     bench.wait(remover)
     assert bench.guids() == ()
-    assert steps(firmware).endswith("P0 C0")
-    assert firmware.count(P) == (101 if version == "nv3" else 3001)
+    assert steps(firmware).endswith(f"{STEPS[int(function)]}0 C0")
+    assert firmware.count(function) == (101 if version == "nv3" else calls)
+    complaints = [line for line in bench.lines() if "failed" in line or "timed out" in line]
+    assert len(complaints) == (0 if version == "nv3" else 1)

@@ -118,13 +118,13 @@ class Activator:
         end = self._deadline(version.activate)
         while True:
             async with self._guards.attempt():
-                if version.pins_id and (self.shutting_down or image.seq_id != primed_id):
-                    code = -errno.ESHUTDOWN if self.shutting_down else -errno.ENOENT
-                    break
-                code = await self._attempt(image)
+                aborted = version.pins_id and (self.shutting_down or image.seq_id != primed_id)
+                code = -errno.ESHUTDOWN if aborted else await self._attempt(image)
                 if not code:
                     await self._rescan()
                     return 0
+            if aborted:
+                return await self.cancel(image, primed_id) or code
             if code not in version.retried:
                 break
             if not await self._pause(version.activate, end):
