@@ -13,13 +13,13 @@ from livefw.kernel.conduit import Conduit
 from livefw.kernel.lfa import VERSIONS, LfaDriver
 from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, Directory, Kmsg, Tree
-from livefw.machine import faults
+from livefw.machine import faults, stalls
 from livefw.machine.config import MachineConfig
 from livefw.machine.host import Job, RealRunner, Runner, VirtualRunner
 from livefw.machine.injection import Injector
 from livefw.machine.trace import Trace
 
-PERMANENT = ("/dev", "/proc", "/proc/sys", "/proc/sys/kernel", "/sys", "/sys/firmware", "/sys/devices")
+_DIRECTORIES = ("/dev", "/proc", "/proc/sys", "/proc/sys/kernel", "/sys", "/sys/firmware", "/sys/devices")
 """Directories that are there from the start and never go."""
 
 _SETTLING = 10 * MS
@@ -136,7 +136,7 @@ class Machine:
 
     def _make_host_files(self) -> None:
         """What any program may want to know of the machine it is on."""
-        for path in PERMANENT:
+        for path in _DIRECTORIES:
             self.tree.make_directories(path)
         self.tree.make_directories("/dev").add("kmsg", Kmsg(self.os.log))
         possible = f"{_ranges(range(self.config.cpus))}\n"
@@ -148,6 +148,7 @@ class Machine:
         ):
             self._add_text(path, text)
         self._add_file("/sys/devices/system/cpu/online", Attribute(mode=0o444, show=self._show_online))
+        self._add_file("/run/livefw-model/stalls", Attribute(mode=0o444, show=self._show_stalls))
 
     def _add_text(self, path: str, text: str) -> None:
         async def show() -> str:
@@ -158,6 +159,9 @@ class Machine:
     def _add_file(self, path: str, node: Attribute) -> None:
         parent, _, name = path.rpartition("/")
         self.tree.make_directories(parent).add(name, node)
+
+    async def _show_stalls(self) -> str:
+        return stalls.show(self.os, self.trace, online=_ranges(self.os.online))
 
     async def _show_online(self) -> str:
         return f"{_ranges(self.os.online)}\n"

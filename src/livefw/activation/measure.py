@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an activation cost the machine: for each CPU the longest time for which a program did not get to run.
+
+On a machine of one's own by sampling (`livefw.activation.sampler`), against a baseline taken just before. A modelled
+machine runs on other CPUs than its own, so there the model's own figures are read, and are labelled as the model's.
+"""
+
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from typing import Any, NamedTuple, Protocol
+
+from livefw.activation.facts import cpu_list
+from livefw.activation.policy import Measuring
+from livefw.providers.files import Files
+from livefw.text import decode
+
+PERIOD_US = 1000
+STALLS = "/run/livefw-model/stalls"
+"""Where a modelled machine shows how long its firmware held its CPUs.
+
+First line: ``NOW``, ns since boot; then ``START END CPUS`` for each of the last ones, oldest first, CPUS as a list such
+as ``0-3``. One read shows at most a page, so of very many the earliest are missing.
+"""
+STALLS_SHOWN = 64
+"""How many it shows at most."""
+_ANSWER_S = 5.0
+"""How long to wait for the sampler to start or to answer; without an answer there is no measurement, and no harm."""
+_ANSWER_LIMIT = 1 << 24
+
+
+class Row(NamedTuple):
+    """CPUs that fared alike: ``cpus`` as a list such as ``0-3``; gaps in ns since the activation began."""
+
+    cpus: str
+    longest_ns: int
+    baseline_ns: int | None
+    gaps: tuple[tuple[int, int], ...]
+
+
+class Measurement(NamedTuple):
+    """``source`` is ``sampled`` or ``model``; ``note`` says what is missing, if anything is."""
+
+    source: str
+    seconds: float
+    rows: tuple[Row, ...]
+    note: str = ""
+
+    @property
+    def longest_ns(self) -> int:
+        """The longest time that any CPU was away."""
+        return max((row.longest_ns for row in self.rows), default=0)
+
+    @property
+    def baseline_ns(self) -> int | None:
+        """The longest before the activation, on any CPU."""
+        known = [row.baseline_ns for row in self.rows if row.baseline_ns is not None]
+        return max(known, default=None)
+
+    @property
+    def cpus(self) -> int:
+        """CPUs that were watched."""
+        return sum(len(cpu_list(row.cpus) or ()) for row in self.rows)
+
+    def document(self) -> dict[str, Any]:
+        """For the journal and for JSON."""
+        return self._asdict() | {"rows": [row._asdict() for row in self.rows]}
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> "Measurement":
+        """What `document` made; ValueError, KeyError or TypeError for anything else."""
+        rows = tuple(
+            Row(
+                str(row["cpus"]),
+                int(row["longest_ns"]),
+                None if row["baseline_ns"] is None else int(row["baseline_ns"]),
+                tuple((int(start), int(end)) for start, end in row["gaps"]),
+            )
+            for row in document["rows"]
+        )
+        return cls(str(document["source"]), float(document["seconds"]), rows, str(document["note"]))
+
+
+class Meter(Protocol):
+    """Watches one activation. None of this ever raises: what cannot be measured is no reason not to activate."""
+
+    def start(self) -> None:
+        """Begin, with the baseline; returns when it has been taken."""
+        ...
+
+    def mark(self) -> None:
+        """The activation begins."""
+        ...
+
+    def stop(self) -> Measurement | None:
+        """It is over; what was seen, or None. Also ends a meter that was not marked."""
+        ...
+
+
+class NoMeter:
+    """Measures nothing."""
+
+    def start(self) -> None:
+        """See `Meter`."""
+
+    def mark(self) -> None:
+        """See `Meter`."""
+
+    def stop(self) -> Measurement | None:
+        """See `Meter`."""
+        return None
+
+
+class ModelMeter:
+    """Reads what a modelled machine itself tells."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._begin: int | None = None
+
+    def start(self) -> None:
+        """See `Meter`; a model needs no baseline."""
+
+    def mark(self) -> None:
+        """See `Meter`."""
+        shown = _read_stalls(self._files)
+        self._begin = shown[0] if shown else None
+
+    def stop(self) -> Measurement | None:
+        """See `Meter`."""
+        shown = _read_stalls(self._files)
+        if shown is None or self._begin is None:
+            return None
+        now, stalls = shown
+        begin = self._begin
+        by_cpus: dict[str, list[tuple[int, int]]] = {}
+        for start, end, cpus in stalls:
+            if start >= begin:
+                by_cpus.setdefault(cpus, []).append((start - begin, end - begin))
+        rows = [Row(cpus, max(end - start for start, end in gaps), None, tuple(gaps)) for cpus, gaps in by_cpus.items()]
+        cut = len(stalls) == STALLS_SHOWN and stalls[0][0] >= begin
+        note = "of many stalls only the last ones are shown" if cut else ""
+        return Measurement("model", (now - begin) / 1e9, tuple(rows), note)
+
+
+class SamplingMeter:
+    """Samples this machine's own CPUs."""
+
+    def __init__(self, online: frozenset[int], settings: Measuring) -> None:
+        self._online = sorted(online & os.sched_getaffinity(0))
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+        self._marked_ns = 0
+
+    def start(self) -> None:
+        """See `Meter`."""
+        cpus = spread(self._online, self._settings.cpus)
+        program = os.path.join(os.path.dirname(__file__), "sampler.py")
+        command = [sys.executable, "-I", "-S", program, str(PERIOD_US), *map(str, cpus)]
+        try:
+            # A session of its own: Ctrl-C on the terminal is for the engine to deal with.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        except OSError:
+            return
+        if self._line() != b"ready\n":
+            self._end()
+            return
+        time.sleep(self._settings.baseline)
+
+    def mark(self) -> None:
+        """See `Meter`."""
+        self._marked_ns = time.monotonic_ns()
+        self._say(b"mark\n")
+
+    def stop(self) -> Measurement | None:
+        """See `Meter`."""
+        now = time.monotonic_ns()
+        if not self._marked_ns or not self._say(b"stop\n"):
+            self._end()
+            return None
+        answer = self._line()
+        self._end()
+        try:
+            rows = json.loads(answer)
+        except ValueError:
+            return None
+        return self._measurement([row for row in rows if row], (now - self._marked_ns) / 1e9)
+
+    def _measurement(self, rows: list[dict[str, Any]], seconds: float) -> Measurement:
+        found = []
+        for row in rows:
+            gaps = [(start - self._marked_ns, end - self._marked_ns) for start, end in row["gaps"]]
+            found.append(Row(str(row["cpu"]), row["longest_ns"], row["baseline_ns"], tuple(gaps)))
+        missing = len(self._online) - len(found)
+        note = f"{len(found)} of {len(self._online)} CPUs were watched" if missing else ""
+        return Measurement("sampled", seconds, tuple(found), note)
+
+    def _say(self, word: bytes) -> bool:
+        if self._process is None or self._process.stdin is None:
+            return False
+        try:
+            self._process.stdin.write(word)
+            self._process.stdin.flush()
+        except OSError:
+            return False
+        return True
+
+    def _line(self) -> bytes:
+        """One line of the sampler; less if it does not come in time."""
+        assert self._process is not None and self._process.stdout is not None  # noqa: S101, PT018
+        descriptor = self._process.stdout.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        deadline = time.monotonic() + _ANSWER_S
+        line = bytearray()
+        while not line.endswith(b"\n") and len(line) < _ANSWER_LIMIT:
+            if not poll.poll(max(deadline - time.monotonic(), 0) * 1000):
+                break
+            piece = os.read(descriptor, 65536)
+            if not piece:
+                break
+            line += piece
+        return bytes(line)
+
+    def _end(self) -> None:
+        """Nothing of it is left afterwards: its workers end when they see that it is gone."""
+        if self._process is not None:
+            with self._process as process:
+                process.kill()
+            self._process = None
+
+
+def spread(cpus: list[int], limit: int) -> list[int]:
+    """At most ``limit`` of the CPUs, evenly over all of them."""
+    if len(cpus) <= limit:
+        return cpus
+    return [cpus[index * len(cpus) // limit] for index in range(limit)]
+
+
+def meter(files: Files, online: frozenset[int] | None, settings: Measuring, *, own_machine: bool) -> Meter:
+    """The meter that fits: the model's figures where there are some, samples on the machine that we run on."""
+    if not settings.enabled:
+        return NoMeter()
+    if files.exists(STALLS):
+        return ModelMeter(files)
+    return SamplingMeter(online, settings) if own_machine and online else NoMeter()
+
+
+def _read_stalls(files: Files) -> tuple[int, list[tuple[int, int, str]]] | None:
+    try:
+        first, *lines = decode(files.read(STALLS)).splitlines()
+        return int(first), [(int(start), int(end), cpus) for start, end, cpus in map(str.split, lines)]
+    except (OSError, ValueError):
+        return None
