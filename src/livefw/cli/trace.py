@@ -9,6 +9,9 @@ from livefw.text import decode, printable
 
 T = TypeVar("T")
 
+_SHOWN = 200
+"""Characters shown of what is read or written; an attribute has less, an image of firmware much more."""
+
 
 class TracedFiles:
     """The same files, telling what is done with them."""
@@ -35,7 +38,8 @@ class TracedFiles:
 
     def start_write(self, path: str, data: bytes) -> Write:
         """See `Files`."""
-        command = f"printf '{printable(decode(data))}' > {path}"
+        text = f"printf '{printable(decode(data))}'" if len(data) <= _SHOWN else f"cat {len(data)}-bytes"
+        command = f"{text} > {path}"
         return self._told(command, lambda: self._files.start_write(path, data), lambda _: "started")
 
     def _told(self, command: str, work: Callable[[], T], summary: Callable[[T], str]) -> T:
@@ -44,5 +48,5 @@ class TracedFiles:
         except OSError as error:
             self._say(f"+ {printable(command)}  # {error.strerror}")
             raise
-        self._say(f"+ {printable(command)}  # {printable(summary(result))}")
+        self._say(f"+ {printable(command)}  # {printable(summary(result)[:_SHOWN])}")
         return result

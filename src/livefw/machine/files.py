@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from livefw.kernel.clock import SECOND
 from livefw.kernel.os import KernelPanic, Os
-from livefw.kernel.sysfs import Tree, fail
+from livefw.kernel.sysfs import PAGE_SIZE, Tree, fail
 from livefw.machine.host import Job, Runner
 from livefw.machine.machine import Machine
 
@@ -30,9 +30,15 @@ class TreeFiles:
         return list(self._tree.listdir(path))
 
     def read(self, path: str, limit: int = 4096) -> bytes:
-        """What one read of the file gives."""
+        """What one read of the file gives; above a page, all until its end or ``limit``."""
         file = self._tree.open(path, reading=True)
-        return _plain(self._runner.start(file.read(limit, 0), name="read"))
+        data = _plain(self._runner.start(file.read(limit, 0), name="read"))
+        while PAGE_SIZE <= len(data) < limit:
+            more = _plain(self._runner.start(file.read(limit - len(data), len(data)), name="read"))
+            if not more:
+                break
+            data += more
+        return data
 
     def exists(self, path: str) -> bool:
         """Whether there is anything at this path."""
@@ -53,8 +59,11 @@ class TreeFiles:
     def start_write(self, path: str, data: bytes) -> "TreeWrite":
         """Begin to write; what goes wrong, opening included, is told by the write itself."""
 
-        async def write() -> int:
-            return await self._tree.open(path, writing=True).write(data)
+        async def write() -> None:
+            file = self._tree.open(path, writing=True)
+            written = await file.write(data)
+            while 0 < written < len(data) > PAGE_SIZE:
+                written += await file.write(data[written:])
 
         return TreeWrite(self._runner.start(write(), name="write"))
 
@@ -62,7 +71,7 @@ class TreeFiles:
 class TreeWrite:
     """A write that was started, and goes on whether or not somebody waits."""
 
-    def __init__(self, job: Job[int]) -> None:
+    def __init__(self, job: Job[None]) -> None:
         self._job = job
         self._error: int | None = None
 

@@ -36,7 +36,10 @@ class Files(Protocol):
         ...
 
     def read(self, path: str, limit: int = 4096) -> bytes:
-        """What one read of the file gives, at most ``limit`` bytes."""
+        """What one read of the file gives, at most ``limit`` bytes.
+
+        Above a page the file is read until its end or ``limit``, because the kernel gives a page a time.
+        """
         ...
 
     def exists(self, path: str) -> bool:
@@ -51,5 +54,8 @@ class Files(Protocol):
         ...
 
     def start_write(self, path: str, data: bytes) -> Write:
-        """Begin to write, and return at once. What goes wrong, opening included, is told by the `Write`."""
+        """Begin to write, and return at once. What goes wrong, opening included, is told by the `Write`.
+
+        What the kernel does not take at once follows on the same descriptor: binary attributes take a page a time.
+        """
         ...

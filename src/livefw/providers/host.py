@@ -9,11 +9,14 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import NoReturn, TypeVar
 
     from livefw.providers.files import Write
 
     T = TypeVar("T")
+
+_PAGE = 4096
+"""Most that one read or write of a sysfs file carries."""
 
 _RECORD = 8192
 """Largest record of ``/dev/kmsg`` (kernel, ``PRINTKRB_RECORD_MAX`` and the prefix)."""
@@ -52,7 +55,11 @@ class HostFiles:
         """See `Files`."""
         descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            return os.read(descriptor, limit)
+            data = os.read(descriptor, limit)
+            if limit > _PAGE:
+                while len(data) < limit and (more := os.read(descriptor, limit - len(data))):
+                    data += more
+            return data
         finally:
             os.close(descriptor)
 
@@ -94,7 +101,10 @@ class HostFiles:
 
     def _write(self, path: str, data: bytes) -> None:
         self._forget(0)
-        os.write(self._open(path, os.O_WRONLY), data)
+        descriptor = self._open(path, os.O_WRONLY)
+        written = os.write(descriptor, data)
+        while written < len(data) > _PAGE:  # shorter ones are triggers, and must never be written twice
+            written += os.write(descriptor, memoryview(data)[written:]) or _stuck(path)
 
     def _open(self, path: str, flags: int) -> int:
         *parents, name = _parts(path) or ["."]
@@ -131,6 +141,10 @@ class HostFiles:
                 raise
         self._forget(0)
         return work()
+
+
+def _stuck(path: str) -> NoReturn:
+    raise OSError(errno.EIO, os.strerror(errno.EIO), path)
 
 
 def _parts(path: str) -> list[str]:

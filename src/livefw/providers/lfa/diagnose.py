@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
+from livefw.providers import kmsg
 from livefw.providers.base import Clock, Finding, Reason, Severity, Trust
 from livefw.providers.files import Files
 from livefw.providers.lfa import drivers, log, tree
@@ -175,9 +176,9 @@ def _notifier(files: Files) -> Iterator[Finding]:
 
 def _rights(files: Files) -> Iterator[Finding]:
     try:
-        files.records(log.KMSG)
+        files.records(kmsg.KMSG)
     except OSError as error:
-        _, text, hint = tree.unreadable(log.KMSG, error.errno or errno.EIO)
+        _, text, hint = tree.unreadable(kmsg.KMSG, error.errno or errno.EIO)
         yield Finding(_WARNING, "no-kernel-log", f"{text}; the firmware's own error codes are only there", hint)
     if os.geteuid() != 0:
         yield Finding(_WARNING, "not-root", "only root can activate and cancel", "run it as root")
@@ -185,7 +186,7 @@ def _rights(files: Files) -> Iterator[Finding]:
 
 def log_texts(files: Files) -> list[str]:
     """The driver's lines in the kernel log; none if it cannot be read."""
-    return [record.text for record in log.since(files, -1) if record.facility == 0 and log.is_driver(record.text)]
+    return [record.text for record in kmsg.since(files, -1) if record.facility == 0 and log.is_driver(record.text)]
 
 
 def _names(files: Files, directory: str) -> list[str]:

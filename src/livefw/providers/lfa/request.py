@@ -9,6 +9,7 @@ import errno
 from enum import StrEnum
 from typing import NamedTuple
 
+from livefw.providers import kmsg
 from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust, Witness
 from livefw.providers.files import LOST, Files, Write
 from livefw.providers.lfa import log, tree
@@ -146,7 +147,7 @@ class Request:
         self._files = files
         self._clock = clock
         self._observer = observer
-        self._cursor = log.cursor(files)
+        self._cursor = kmsg.cursor(files)
         self._pause = _FIRST_PAUSE
         self._busy_until: float | None = None
         self._resume_at = 0.0
@@ -219,7 +220,7 @@ class Request:
             self._settle()
         said = log.Testimony()
         if self._cursor is not None:
-            said = log.testimony(log.since(self._files, self._cursor), self._cursor, self._order.guid)
+            said = log.testimony(kmsg.since(self._files, self._cursor), self._cursor, self._order.guid)
         if error == 0:
             self._claim = self._told(None, 0, said)
         elif log.Tells.RESETS_CPU in said.tells:
