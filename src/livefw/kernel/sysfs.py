@@ -193,13 +193,22 @@ class _OpenKmsg:
         raise fail(errno.EBADF)
 
 
-class Directory:
-    """A directory, always 0755."""
+class Watcher(Protocol):
+    """Somebody who keeps what the tree once said, and has to be told when that is over."""
 
-    __slots__ = ("_children",)
+    def vanished(self, path: str, node: "Node") -> None:
+        """``node``, which was at ``path``, has been removed with everything below it."""
+        ...
+
+
+class Directory:
+    """A directory, always 0755. ``watchers`` are told of removals from it, by the path under which each knows it."""
+
+    __slots__ = ("_children", "watchers")
 
     def __init__(self) -> None:
         self._children: dict[str, Node] = {}
+        self.watchers: dict[Watcher, str] = {}
 
     @property
     def stat(self) -> Stat:
@@ -226,6 +235,8 @@ class Directory:
         node = self._children.pop(name)
         for attribute in _attributes(node):
             attribute.removed = True
+        for watcher, path in self.watchers.items():
+            watcher.vanished(f"{path.rstrip('/')}/{name}", node)
 
 
 Node = Directory | Attribute | BinaryAttribute | Kmsg

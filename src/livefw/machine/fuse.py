@@ -5,8 +5,10 @@ One thread takes requests. A read or write becomes work of the modelled kernel, 
 reply when it ends**: at once for a cached attribute, seconds later for a write to ``activate``. So a write that blocks
 costs no thread, and everything else goes on being served.
 
-Nodes stand for paths, not for objects: each request finds the object anew, and a directory that vanished is gone at
-the next request.
+Nodes stand for paths, not for objects: each request finds the object anew. The kernel keeps names and attributes, so
+that opening a file does not ask again for each directory on the way. When a directory vanishes the kernel is told to
+ask for all attributes below it anew, and hears ENOENT. Names need no such word: one that is gone leads to attributes
+that are gone.
 """
 
 import errno
@@ -15,7 +17,7 @@ import os
 import select
 import threading
 import time
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from livefw.kernel.os import KernelPanic
@@ -50,7 +52,6 @@ class _Known(NamedTuple):
 
     path: str
     inode: int
-    permanent: bool
 
 
 class _Listing(NamedTuple):
@@ -65,23 +66,16 @@ _Handler = Callable[[abi.Request], bytes | None]
 
 
 class Server:
-    """Answers the requests of one mount.
+    """Answers the requests of one mount; ``device`` is a mounted, non-blocking ``/dev/fuse`` and stays the caller's."""
 
-    ``device`` is a mounted, non-blocking ``/dev/fuse``; it stays the caller's. Entries of ``permanent`` directories
-    (absolute paths that never vanish) may be kept by the kernel, which saves a round trip for each on every open.
-    """
-
-    def __init__(
-        self, tree: Tree, runner: Runner, *, device: int, owner: Owner, permanent: Collection[str] = ()
-    ) -> None:
+    def __init__(self, tree: Tree, runner: Runner, *, device: int, owner: Owner) -> None:
         self._tree = tree
         self._runner = runner
         self._device = device
         self._owner = owner
-        self._permanent = frozenset(permanent) | {"/"}
         self._start = int(time.time())
         self._buffer = bytearray(abi.BUFFER_SIZE)
-        self._known: dict[int, _Known] = {abi.ROOT_ID: _Known("/", abi.ROOT_ID, permanent=True)}
+        self._known: dict[int, _Known] = {abi.ROOT_ID: _Known("/", abi.ROOT_ID)}
         self._ids: dict[str, int] = {"/": abi.ROOT_ID}
         self._lookups: dict[int, int] = {abi.ROOT_ID: 1}
         self._next_id = abi.ROOT_ID + 1
@@ -124,7 +118,9 @@ class Server:
                 if error.errno not in {errno.EINTR, errno.ENOENT}:  # ENOENT: the request was taken back
                     raise
             else:
-                self._dispatch(abi.Request.decode(self._buffer))
+                # Until the reply is sent, or it could be overtaken by the word that what it says is over (`vanished`).
+                with self._runner.lock:
+                    self._dispatch(abi.Request.decode(self._buffer))
 
     def _dispatch(self, request: abi.Request) -> None:
         handler = self._handlers.get(request.opcode)
@@ -194,11 +190,11 @@ class Server:
         if identifier is None:
             identifier = self._ids[path] = self._next_id
             self._next_id += 1
-            self._known[identifier] = _Known(path, _inode(path), path in self._permanent)
+            self._known[identifier] = _Known(path, _inode(path))
             self._lookups[identifier] = 0
         self._lookups[identifier] += 1
         known = self._known[identifier]
-        return self._attributes(known, node).entry(identifier, permanent=known.permanent)
+        return self._attributes(known, node).entry(identifier)
 
     def _forget(self, request: abi.Request) -> None:
         (count,) = abi.FORGET_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
@@ -219,7 +215,18 @@ class Server:
 
     def _getattr(self, request: abi.Request) -> bytes:
         known = self._known[request.node]
-        return self._attributes(known, self._tree.lookup(known.path)).answer(permanent=known.permanent)
+        return self._attributes(known, self._tree.lookup(known.path)).answer()
+
+    def vanished(self, path: str, node: Node) -> None:
+        """Take back what the kernel was told of a node and of everything below it (`livefw.kernel.sysfs.Watcher`)."""
+        identifier = self._ids.get(path)
+        if identifier is not None:
+            self._send(abi.invalidation(identifier))
+        if isinstance(node, Directory):
+            for name in node.names:
+                child = node.get(name)
+                if child is not None:
+                    self.vanished(_join(path, name), child)
 
     def _setattr(self, request: abi.Request) -> bytes:
         """Sizes and times are taken and mean nothing (kernel, fs/kernfs/inode.c); owners do not change here."""
@@ -233,9 +240,12 @@ class Server:
             if not isinstance(node, Attribute):
                 raise fail(errno.EPERM)
             node.mode = mode & 0o777
-        return self._attributes(known, node).answer(permanent=known.permanent)
+        return self._attributes(known, node).answer()
 
     def _attributes(self, known: _Known, node: Node) -> abi.Attributes:
+        """What the kernel may keep until `vanished` takes it back."""
+        if isinstance(node, Directory):
+            node.watchers[self] = known.path
         stat = node.stat
         kind = _TYPE_DIRECTORY if stat.directory else _TYPE_REGULAR
         links = 2 if stat.directory else 1
@@ -268,9 +278,8 @@ class Server:
         self._begin(request.unique, self._open[handle].write(data), _write_out)
 
     def _begin(self, unique: int, work: Coroutine[Any, Any, T], encode: Callable[[T], bytes]) -> None:
-        with self._runner.lock:
-            self._waiting.add(unique)
-            self._runner.start(self._answer(unique, work, encode), name="file operation")
+        self._waiting.add(unique)
+        self._runner.start(self._answer(unique, work, encode), name="file operation")
 
     async def _answer(self, unique: int, work: Coroutine[Any, Any, T], encode: Callable[[T], bytes]) -> None:
         """Send the reply at the end of the work, on whatever thread runs the kernel at that moment."""
@@ -372,13 +381,12 @@ class MountedTree:
         runner: Runner,
         *,
         directory: str,
-        permanent: Collection[str] = (),
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._mount = mount(directory)
         self.directory = self._mount.directory
         owner = Owner(os.geteuid(), os.getegid())
-        self._server = Server(tree, runner, device=self._mount.device, owner=owner, permanent=permanent)
+        self._server = Server(tree, runner, device=self._mount.device, owner=owner)
         self._ended = ended
         self._thread = threading.Thread(target=self._serve, name="livefw-fuse", daemon=True)
         self._thread.start()

@@ -105,8 +105,11 @@ _ENTRY = Struct("=QQQQII")
 _ATTR = Struct("=QQQQQQIIIIIIIIII")
 _DIRENT = Struct("=QQII")
 
+INVALIDATE_INODE = 2
+_INVALIDATION = Struct("=Qqq")
+
 _FOREVER = 1 << 31
-"""Seconds for which a permanent entry may be kept."""
+"""Seconds for which the kernel may keep what it was told of a node, unless it is told otherwise (`invalidation`)."""
 
 
 class Request(NamedTuple):
@@ -127,6 +130,12 @@ class Request(NamedTuple):
 def reply(unique: int, body: bytes = b"", *, error: int = 0) -> bytes:
     """A reply, or with ``error`` (a positive errno) a refusal without a body."""
     return OUT_HEADER.pack(OUT_HEADER.size + len(body), -error, unique) + body
+
+
+def invalidation(node: int) -> bytes:
+    """``FUSE_NOTIFY_INVAL_INODE`` without pages: ask for the attributes of this node again (since protocol 7.12)."""
+    size = OUT_HEADER.size + _INVALIDATION.size
+    return OUT_HEADER.pack(size, INVALIDATE_INODE, 0) + _INVALIDATION.pack(node, -1, 0)
 
 
 def init_out(minor: int, flags: int) -> bytes:
@@ -150,14 +159,17 @@ class Attributes(NamedTuple):
         fixed = (self.mode, self.links, self.uid, self.gid, 0, 4096, 0)
         return _ATTR.pack(self.inode, self.size, 0, t, t, t, 0, 0, 0, *fixed)
 
-    def entry(self, node: int, *, permanent: bool) -> bytes:
-        """``fuse_entry_out``: the answer to LOOKUP."""
-        valid = _FOREVER if permanent else 0
-        return _ENTRY.pack(node, 0, valid, valid, 0, 0) + self._encode()
+    def entry(self, node: int) -> bytes:
+        """``fuse_entry_out``: the answer to LOOKUP. The name may be kept, the attributes may not.
 
-    def answer(self, *, permanent: bool) -> bytes:
+        The kernel makes a new node of this reply some time after it was sent. An invalidation in between would find no
+        node, and attributes that are over would be kept; those of GETATTR are compared with what came in between.
+        """
+        return _ENTRY.pack(node, 0, _FOREVER, 0, 0, 0) + self._encode()
+
+    def answer(self) -> bytes:
         """``fuse_attr_out``: the answer to GETATTR and SETATTR."""
-        return _VALIDITY.pack(_FOREVER if permanent else 0, 0, 0) + self._encode()
+        return _VALIDITY.pack(_FOREVER, 0, 0) + self._encode()
 
 
 def dirent(inode: int, *, offset: int, file_type: int, name: bytes) -> bytes:

@@ -10,7 +10,7 @@ from livefw.machine import runtime
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import ControlServer
 from livefw.machine.fuse import MountedTree
-from livefw.machine.machine import PERMANENT, Machine
+from livefw.machine.machine import Machine
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -37,7 +37,7 @@ def serve(
             os.makedirs(directory, mode=0o755, exist_ok=True)
         directory = os.path.abspath(directory)
         claim.record(mount=directory)
-        mounted = MountedTree(machine.tree, machine.runner, directory=directory, permanent=PERMANENT, ended=stop.now)
+        mounted = MountedTree(machine.tree, machine.runner, directory=directory, ended=stop.now)
         stack.callback(mounted.close)
         control = ControlServer(machine, claim.socket_path)
         stack.callback(control.close)
