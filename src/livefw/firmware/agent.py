@@ -103,13 +103,11 @@ class Agent:
         self._cpus.turn_off(cpu)
         self._count_users()
         pen = self._pen
-        if pen.waiting and pen.leader is None and len(pen.waiting) >= len(self._cpus.online):
-            leader = pen.pick_leader(self._round)
-            if leader is None:
-                self._open_pen(_CANCELLED)
+        if pen.waiting and len(pen.waiting) >= len(self._cpus.online):
+            if pen.waiting[-1].round is self._round:
+                self._cpus.wake(pen.waiting.pop().cpu)
             else:
-                pen.leader = leader.cpu
-                self._cpus.wake(leader.cpu)
+                self._open_pen(_CANCELLED)
         self._cpus.settle()
 
     @property
@@ -292,15 +290,14 @@ class Agent:
             # How this shows on hardware is not on record. The reading that a client must fear most: all CPUs walk
             # through at once with the result of the last rendezvous, and nothing is activated.
             return pen.last
-        if pen.leader is not None or len(pen.waiting) + 1 < len(self._cpus.online):
-            # A CPU that comes while the leader works was turned on meanwhile: it gets the same result.
+        if len(pen.waiting) + 1 < len(self._cpus.online):
+            # A CPU that comes while the leader works was turned on meanwhile. It gets the same result: the leader is
+            # on, but no longer in the pen, so there can be no second one.
             pen.waiting.append(Waiter(cpu, entry, current))
             result = yield None
             if result is not None:
                 return result
-        pen.leader = cpu
         result = yield from self._work(cpu, entry, current, None)
-        pen.leader = None
         pen.last = result
         pen.miscounted = self.profile.pen_miscounts and bool(pen.waiting)
         self._open_pen(result, entry)
@@ -330,14 +327,13 @@ class Agent:
             self._select_nothing()
         if code != Status.SUCCESS or image is None:
             return Result(code)
-        if current.applied is not image:
-            inside = frozenset({cpu, *(waiter.cpu for waiter in self._pen.waiting)})
-            component.apply(image, inside=inside, online=frozenset(self._cpus.online))
-            platform.commit(component, image)
-            if entry.resets:
-                self._read_inventory()
-            else:
-                current.applied = image
+        inside = frozenset({cpu, *(waiter.cpu for waiter in self._pen.waiting)})
+        component.apply(image, inside=inside, online=frozenset(self._cpus.online))
+        platform.commit(component, image)
+        if entry.resets:
+            self._read_inventory()
+        else:
+            current.applied = image
         return Result(resets=entry.resets)
 
     def _finish(self, current: Round, entry: Entry, result: Result) -> None:

@@ -98,13 +98,11 @@ class Waiter(NamedTuple):
 class Pen:
     """The holding pen (TF-A lfa_holding_pen.c): one for the agent, because TF-A keeps its counter per file."""
 
-    __slots__ = ("last", "leader", "miscounted", "waiting")
+    __slots__ = ("last", "miscounted", "waiting")
 
     def __init__(self) -> None:
         self.waiting: list[Waiter] = []
-        """In order of arrival."""
-        self.leader: int | None = None
-        """The CPU that is doing the work for all."""
+        """In order of arrival, so CPUs of a cancelled round come first. The leader is not among them."""
         self.miscounted = False
         self.last = Result()
 
@@ -116,10 +114,3 @@ class Pen:
     def strays(self, current: Round) -> int:
         """CPUs whose round was cancelled, but who were not let out."""
         return sum(waiter.round is not current for waiter in self.waiting)
-
-    def pick_leader(self, current: Round) -> Waiter | None:
-        """Take out the last CPU that arrived for the current round."""
-        for index in reversed(range(len(self.waiting))):
-            if self.waiting[index].round is current:
-                return self.waiting.pop(index)
-        return None

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Component descriptions: what is filled in, what is refused, and that they come out of a TOML file."""
+
+import tomllib
+
+import msgspec
+import pytest
+
+from livefw.abi import guid
+from livefw.firmware.spec import DEFAULTS, AfterActivation, ComponentSpec, Kind, LfaPolicy, Rendezvous, SpecError
+
+RMM = str(guid.RMM.guid)
+
+WRONG: list[tuple[str, dict[str, object]]] = [
+    ("guid", {"guid": "rmm"}),
+    ("current_version", {"current_version": "1"}),
+    ("current_version", {"current_version": "4294967296.0"}),
+    ("pending_version", {"pending_version": "N/A"}),
+    ("prime_steps", {"prime_steps": 0}),
+    ("activate_steps", {"activate_steps": 1_000_000}),
+    ("prime_ms", {"prime_ms": -1.0}),
+    ("prime_ms", {"prime_ms": float("nan")}),
+    ("activate_ms", {"activate_ms": float("inf")}),
+    ("vcpus", {"vcpus": 0}),
+    ("realms", {"realms": (LfaPolicy.ALLOW,), "kind": Kind.SP}),
+    ("realms", {"realms": (LfaPolicy.ALLOW,) * 5000}),
+]
+
+
+@pytest.mark.parametrize(("field", "fields"), WRONG)
+def test_a_wrong_field_is_named(field: str, fields: dict[str, object]) -> None:
+    with pytest.raises(SpecError) as caught:
+        ComponentSpec(**{"guid": RMM, "kind": Kind.RMM, **fields})  # type: ignore[arg-type]
+    assert caught.value.field == field
+    assert caught.value.reason
+    assert str(caught.value).startswith(f"{field}: ")
+
+
+@pytest.mark.parametrize("field", ["vanishes", "order"])
+def test_a_wrong_guid_in_a_change_is_named(field: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        AfterActivation(**{field: ("x",)})  # type: ignore[arg-type]
+    assert caught.value.field == f"after_activation.{field}"
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_gaps_are_filled_from_the_kind(kind: Kind) -> None:
+    assert ComponentSpec(RMM, kind).traits == DEFAULTS[kind]
+
+
+def test_what_is_said_goes_before_the_kind() -> None:
+    spec = ComponentSpec(
+        RMM,
+        Kind.CONTROLLER,
+        capable=False,
+        may_reset_cpu=True,
+        cpu_rendezvous=Rendezvous.REQUIRED,
+        prime_steps=7,
+        prime_ms=0,
+        activate_steps=9,
+        activate_ms=1.5,
+    )
+    traits = spec.traits
+    assert (traits.capable, traits.may_reset_cpu, traits.cpu_rendezvous) == (False, True, "required")
+    assert (traits.prime_steps, traits.prime_ns, traits.activate_steps, traits.activate_ns) == (7, 0, 9, 1_500_000)
+
+
+def test_a_component_comes_out_of_toml() -> None:
+    text = f"""
+        guid = "{RMM}"
+        kind = "rmm"
+        current_version = "1.0"
+        pending_version = "1.1"
+        cpu_rendezvous = "required"
+        prime_ms = 5
+        realms = ["allow", "disallow"]
+        [after_activation]
+        vanishes = ["{guid.BL33.guid}"]
+        [[after_activation.appears]]
+        guid = "{guid.FVP_SP1.guid}"
+        kind = "sp"
+    """
+    spec = msgspec.convert(tomllib.loads(text), ComponentSpec)
+    assert spec == ComponentSpec(
+        RMM,
+        Kind.RMM,
+        "1.0",
+        "1.1",
+        cpu_rendezvous=Rendezvous.REQUIRED,
+        prime_ms=5,
+        realms=(LfaPolicy.ALLOW, LfaPolicy.DISALLOW),
+        after_activation=AfterActivation(
+            appears=(ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP),), vanishes=(str(guid.BL33.guid),)
+        ),
+    )
+
+
+def test_a_wrong_field_is_named_through_msgspec_as_well() -> None:
+    with pytest.raises(msgspec.ValidationError, match="prime_steps: 0 is not between"):
+        msgspec.convert({"guid": RMM, "kind": "rmm", "prime_steps": 0}, ComponentSpec)
