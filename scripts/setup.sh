@@ -53,6 +53,7 @@ run_tests() {
 
 packages() {
     need fusermount3 fuse3 "the tests that mount as an ordinary user"
+    need tpm2_eventlog tpm2-tools "the tests that compare measurement logs"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
     firmware=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}/fw/usr/lib/arm-trusted-firmware
     [ -d "$firmware" ] || sh tests/image/fetch.sh >/dev/null || say "without real firmware the tests that use it are skipped"

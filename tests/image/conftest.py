@@ -6,14 +6,23 @@ comes from a cache (LIVEFW_TEST_CACHE, by default ~/.cache/livefw), which ``test
 fetched here.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from livefw.abi.guid import FVP_SP1, FVP_SP2, Guid
+from livefw.firmware.image import build
+from livefw.firmware.image.chain import CCA_2_8, TBBR
+from livefw.firmware.image.names import BY_OPTION
+from livefw.firmware.image.verify import Anchor
 
 Run = Callable[..., str]
 """Runs a program with arguments and returns what it wrote; fails the test if it fails."""
@@ -70,3 +79,57 @@ def firmware() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture
+def create_tbbr(cert_create: Run) -> Callable[..., Anchor]:
+    """Runs cert_create on image files by option, into a folder; returns what a machine that believes it has.
+
+    It makes the certificates that vouch for these images. One key, kept in ``keys`` or else in the folder, serves all
+    places of the chain, because making RSA keys takes seconds.
+    """
+
+    def create(
+        folder: Path,
+        images: Mapping[str, Path],
+        *,
+        algorithm: str,
+        bits: int | None,
+        hash_name: str,
+        counter: int = 31,
+        keys: Path | None = None,
+    ) -> Anchor:
+        key, info = ((keys or folder) / name for name in ("key.pem", "key.der"))
+        if not key.exists():
+            _make_key(key, info, algorithm, bits)
+        covering = filter(None, (TBBR.covers(BY_OPTION[option].guid) for option in images))
+        rows = {row.name for end, _ in covering for row in TBBR.path(end)}
+        words = [word for option, path in images.items() for word in (f"--{option}", path)]
+        words += [word for name in rows for word in (f"--{name}", folder / name)]
+        words += [word for option in build.key_options(TBBR) for word in (f"--{option}", key)]
+        cert_create("-a", algorithm, "-s", hash_name, "--tfw-nvctr", counter, "--ntfw-nvctr", 223, *words)
+        return Anchor(TBBR, {"rot-key": hashlib.sha256(info.read_bytes()).digest()})
+
+    return create
+
+
+def _make_key(key: Path, info: Path, algorithm: str, bits: int | None) -> None:
+    made = (
+        rsa.generate_private_key(public_exponent=65537, key_size=bits)
+        if bits
+        else ec.generate_private_key(ec.BrainpoolP256R1() if "brainpool" in algorithm else ec.SECP256R1())
+    )
+    plain = serialization.NoEncryption()
+    key.write_bytes(made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
+    info.write_bytes(build.public_info(made))
+
+
+@pytest.fixture
+def recorded() -> tuple[dict[str, bytes], Anchor]:
+    """Certificates of the CCA chain by cert_create, and what a machine that believes them has (data/cca/README.md)."""
+    folder = Path(__file__).parent / "data/cca"
+    lines = [line.split() for line in (folder / "README.md").read_text().splitlines()]
+    roots = {words[0]: bytes.fromhex(words[1]) for words in lines if len(words) == 2 and words[0].endswith("-key")}
+    partitions = (FVP_SP1.guid, FVP_SP2.guid, *(Guid(bytes([number]) * 16) for number in (3, 4, 5)))
+    files = {file.stem: file.read_bytes() for file in folder.glob("*.der")}
+    return files, Anchor(CCA_2_8.with_partitions(partitions), roots)

@@ -12,19 +12,18 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livefw.abi.guid import BL31, FVP_SP1, FVP_SP2, RMM, Guid
+from livefw.abi.guid import BL31, RMM, Guid
 from livefw.abi.lfa import Status
 from livefw.firmware.image import build, certificate, der, fip, names
 from livefw.firmware.image.build import KeyKind, Signer
 from livefw.firmware.image.certificate import HASH_BY_NAME, HASHES
-from livefw.firmware.image.chain import CCA, CCA_2_8, CHAINS, TBBR, Chain, Counter
+from livefw.firmware.image.chain import CCA, CHAINS, TBBR, Chain, Counter
 from livefw.firmware.image.der import Tag
 from livefw.firmware.image.errors import CertificateError, ImageError, Rule
 from livefw.firmware.image.fip import Payload
 from livefw.firmware.image.verify import Anchor, Verified, row_guid, verify
 
 Run = Callable[..., str]
-RECORDED = Path(__file__).parent / "data/cca"
 
 
 def guid(option: str) -> Guid:
@@ -53,36 +52,6 @@ ALGORITHMS = [
 TBBR_IMAGES = ("tb-fw", "soc-fw", "soc-fw-config", "tos-fw", "nt-fw", "scp-fw", "fwu")
 
 
-def create_tbbr(
-    cert_create: Run, folder: Path, images: Mapping[str, Path], *, algorithm: str, bits: int | None, hash_name: str
-) -> Anchor:
-    """Run cert_create into ``folder``; one key serves all places, because making RSA keys takes seconds."""
-    key = folder / "key.pem"
-    size = ["-b", bits] if bits else []
-    words = [word for option, path in images.items() for word in (f"--{option}", path)]
-    words += [word for row in TBBR.rows for word in (f"--{row.name}", folder / row.name)]
-    alike = ["-a", algorithm, *size, "-s", hash_name, "--tfw-nvctr", 31, "--ntfw-nvctr", 223]
-    cert_create("-n", "-k", *alike, "--rot-key", key, *same_key(key, algorithm, bits), *words)
-    root = serialization.load_pem_private_key(key.read_bytes(), None).public_key()
-    info = root.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return Anchor(TBBR, {"rot-key": hashlib.sha256(info).digest()})
-
-
-def same_key(key: Path, algorithm: str, bits: int | None) -> list[object]:
-    """Options that make every other key the root key, which is made first with openssl's library."""
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-    made = (
-        rsa.generate_private_key(public_exponent=65537, key_size=bits)
-        if bits
-        else ec.generate_private_key(ec.BrainpoolP256R1() if "brainpool" in algorithm else ec.SECP256R1())
-    )
-    plain = serialization.NoEncryption()
-    key.write_bytes(made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
-    others = [option for option in build.key_options(TBBR) if option != "rot-key"]
-    return [word for option in others for word in (f"--{option}", key)]
-
-
 @pytest.fixture
 def image_files(tmp_path: Path) -> dict[str, Path]:
     files = {}
@@ -94,7 +63,7 @@ def image_files(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(("algorithm", "bits", "hash_name"), ALGORITHMS)
 def test_package_of_cert_create_and_fiptool_is_believed(
-    cert_create: Run,
+    create_tbbr: Callable[..., Anchor],
     fiptool: Run,
     image_files: dict[str, Path],
     tmp_path: Path,
@@ -102,8 +71,9 @@ def test_package_of_cert_create_and_fiptool_is_believed(
     bits: int | None,
     hash_name: str,
 ) -> None:
-    anchor = create_tbbr(cert_create, tmp_path, image_files, algorithm=algorithm, bits=bits, hash_name=hash_name)
-    parts = image_files | {row.name: tmp_path / row.name for row in TBBR.rows}
+    anchor = create_tbbr(tmp_path, image_files, algorithm=algorithm, bits=bits, hash_name=hash_name)
+    certificates = {row.name: tmp_path / row.name for row in TBBR.rows if row.name != "sip-sp-cert"}
+    parts = image_files | certificates
     package = tmp_path / "all.fip"
     fiptool("create", *(word for name, path in parts.items() for word in (f"--{name}", path)), package)
     result = check(package.read_bytes(), anchor, {Counter.TRUSTED: 31, Counter.NON_TRUSTED: 223})
@@ -111,9 +81,8 @@ def test_package_of_cert_create_and_fiptool_is_believed(
     assert {image.digest.kind.name.lower() for image in result.images.values()} == {hash_name}
     assert result.counters == {Counter.TRUSTED: 31, Counter.NON_TRUSTED: 223}
     assert {row.scheme.hash.name.lower() for row in result.certificates.values()} == {hash_name}
-    # The one certificate that is there and vouches for nothing here.
-    assert result.unsigned == (guid("sip-sp-cert"),)
-    assert_library_agrees(result, {row.name: (tmp_path / row.name).read_bytes() for row in TBBR.rows})
+    assert result.unsigned == ()
+    assert_library_agrees(result, {name: path.read_bytes() for name, path in certificates.items()})
 
 
 def assert_library_agrees(result: Verified, files: Mapping[str, bytes]) -> None:
@@ -141,22 +110,12 @@ def test_twisted_brainpool_is_refused_because_the_library_has_no_such_curve(
     assert caught.value.rule is Rule.KEY
 
 
-def recorded() -> tuple[dict[str, bytes], Anchor]:
-    lines = (RECORDED / "README.md").read_text().splitlines()
-    roots = {
-        words[0]: bytes.fromhex(words[1]) for line in lines if len(words := line.split()) == 2 and "key" in words[0]
-    }
-    partitions = (FVP_SP1.guid, FVP_SP2.guid, *(Guid(bytes([number]) * 16) for number in (3, 4, 5)))
-    return {file.stem: file.read_bytes() for file in RECORDED.glob("*.der")}, Anchor(
-        CCA_2_8.with_partitions(partitions), roots
-    )
-
-
 CCA_IMAGES = ("soc-fw", "rmm-fw", "tb-fw", "tos-fw", "nt-fw", "soc-fw-config", "sp-pkg1", "sp-pkg5")
 
 
-def test_recorded_cca_certificates_are_believed() -> None:
-    certificates, anchor = recorded()
+def test_recorded_cca_certificates_are_believed(recorded: tuple[dict[str, bytes], Anchor]) -> None:
+    certificates, anchor = recorded
+    certificates.pop("cca-cert-update")
     images = {anchor.chain.image_guid(name): f"{name} as recorded\n".encode() * 64 for name in CCA_IMAGES}
     payloads = [Payload.of(key, data) for key, data in images.items() if key]
     package = fip.dump([*payloads, *(Payload.of(guid(name), data) for name, data in certificates.items())])
@@ -189,10 +148,10 @@ def test_built_package_is_believed(chain: Chain, kind: KeyKind, hash_name: str) 
 
 
 def test_built_certificates_have_the_extensions_of_cert_create(
-    cert_create: Run, image_files: dict[str, Path], tmp_path: Path
+    create_tbbr: Callable[..., Anchor], image_files: dict[str, Path], tmp_path: Path
 ) -> None:
     """Same keys, images and counters: everything but serial numbers, dates and signatures is the same."""
-    create_tbbr(cert_create, tmp_path, image_files, algorithm="ecdsa", bits=None, hash_name="sha384")
+    create_tbbr(tmp_path, image_files, algorithm="ecdsa", bits=None, hash_name="sha384")
     key = serialization.load_pem_private_key((tmp_path / "key.pem").read_bytes(), None)
     counters = {Counter.TRUSTED: 31, Counter.NON_TRUSTED: 223}
     keys = dict.fromkeys(build.key_options(TBBR), key)

@@ -45,6 +45,7 @@ class Rule(StrEnum):
     METADATA = "metadata"
     COUNTERS = "counters"
     STORE_STATE = "store-state"
+    STORE_FULL = "store-full"
     STORE_IO = "store-io"
     EVENT_LOG = "event-log"
 
@@ -89,6 +90,7 @@ RULES: dict[Rule, RuleRow] = {
     Rule.METADATA: RuleRow(_DEVICE, "the firmware update metadata is not usable"),
     Rule.COUNTERS: RuleRow(_DEVICE, "the non-volatile counters are not usable"),
     Rule.STORE_STATE: RuleRow(_DEVICE, "the store is not in a state that allows this"),
+    Rule.STORE_FULL: RuleRow(_DEVICE, "the package does not fit a bank"),
     Rule.STORE_IO: RuleRow(_DEVICE, "the store could not be read or written"),
     Rule.EVENT_LOG: RuleRow(_DEVICE, "the measurement log is not well formed"),
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from livefw.abi.guid import Guid
 from livefw.firmware.image import certificate, fip, note
-from livefw.firmware.image.certificate import Certificate, Digest, Signed
+from livefw.firmware.image.certificate import Certificate, Digest, HashKind, Signed
 from livefw.firmware.image.chain import Chain, Counter, Row
 from livefw.firmware.image.errors import Rule, TrustError
 from livefw.firmware.image.fip import Fip, FipEntry
@@ -38,11 +38,12 @@ class Anchor(NamedTuple):
 
 
 class VerifiedImage(NamedTuple):
-    """An image that a certificate vouches for: its hash, its last bytes (for `note`), and who vouches."""
+    """An image that a certificate vouches for: its last bytes (for `note`), its measurements, and who vouches."""
 
     digest: Digest
     size: int
     tail: bytes
+    measured: Mapping[HashKind, bytes]
     certificate: str
 
 
@@ -61,9 +62,16 @@ class Verified:
     unsigned: tuple[Guid, ...]
 
 
-def verify(file: BinaryIO, anchor: Anchor, counters: Mapping[Counter, int], only: Collection[Guid] = ()) -> Verified:
+def verify(
+    file: BinaryIO,
+    anchor: Anchor,
+    counters: Mapping[Counter, int],
+    only: Collection[Guid] = (),
+    *,
+    measure: Collection[HashKind] = (),
+) -> Verified:
     """Do all of `steps` at once on a package in a file."""
-    work = steps(file, fip.read(file), anchor, counters, only)
+    work = steps(file, fip.read(file), anchor, counters, only, measure=measure)
     while True:
         try:
             next(work)
@@ -73,7 +81,13 @@ def verify(file: BinaryIO, anchor: Anchor, counters: Mapping[Counter, int], only
 
 
 def steps(
-    file: BinaryIO, table: Fip, anchor: Anchor, counters: Mapping[Counter, int], only: Collection[Guid] = ()
+    file: BinaryIO,
+    table: Fip,
+    anchor: Anchor,
+    counters: Mapping[Counter, int],
+    only: Collection[Guid] = (),
+    *,
+    measure: Collection[HashKind] = (),
 ) -> Generator[int, None, Verified]:
     """Verify the images ``only`` (all that the chain covers, if empty), yielding the bytes handled after each step.
 
@@ -82,6 +96,7 @@ def steps(
         anchor: chain and hashes of root keys.
         counters: the machine's counters; one that is missing counts as 0.
         only: GUIDs of images; each has to be there and covered.
+        measure: hashes to be taken of each image, beside the one that its certificate holds.
 
     Raises:
         TrustError, CertificateError, PackageError: the first rule that is broken.
@@ -105,8 +120,8 @@ def steps(
         digest = read[row.name].digest(extension.oid)
         if digest is None or digest.empty:
             raise TrustError(Rule.IMAGE_NOT_COVERED, subject=label(entry.guid), expected=f"a hash in {row.name}")
-        tail = yield from _check_image(file, entry, digest)
-        images[entry.guid] = VerifiedImage(digest, entry.size, tail, row.name)
+        tail, measured = yield from _check_image(file, entry, digest, measure)
+        images[entry.guid] = VerifiedImage(digest, entry.size, tail, measured, row.name)
     trusted = {row_guid(chain.row(name)) for name in read} | set(images)
     unsigned = tuple(entry.guid for entry in table.entries if entry.guid not in trusted)
     return Verified(images, values, read, unsigned)
@@ -160,7 +175,7 @@ def _root_key(signed: Signed, row: Row, anchor: Anchor) -> bytes:
     return key
 
 
-def hash_key(key_info: bytes, kind: certificate.HashKind) -> bytes:
+def hash_key(key_info: bytes, kind: HashKind) -> bytes:
     """Hash of a SubjectPublicKeyInfo in DER, as a machine stores it for a root key."""
     work = _hasher(kind)
     work.update(key_info)
@@ -178,20 +193,25 @@ def _check_counter(found: Certificate, row: Row, machine: Mapping[Counter, int],
     values[row.counter] = min(value, values.get(row.counter, value))
 
 
-def _check_image(file: BinaryIO, entry: FipEntry, expected: Digest) -> Generator[int, None, bytes]:
-    work = _hasher(expected.kind)
+def _check_image(
+    file: BinaryIO, entry: FipEntry, expected: Digest, measure: Collection[HashKind]
+) -> Generator[int, None, tuple[bytes, dict[HashKind, bytes]]]:
+    work = {kind: _hasher(kind) for kind in {expected.kind, *measure}}
     tail = b""
+    # The bytes are read once: what is hashed, measured and looked at for a version is the same.
     for data in fip.read_chunks(file, entry):
-        work.update(data)
+        for hasher in work.values():
+            hasher.update(data)
         tail = (tail + data)[-note.SIZE :]
         yield len(data)
-    value = work.finalize()
-    if value != expected.value:
-        raise TrustError(Rule.IMAGE_HASH, subject=label(entry.guid), found=value.hex(), expected=expected.value.hex())
-    return tail
+    values = {kind: hasher.finalize() for kind, hasher in work.items()}
+    if values[expected.kind] != expected.value:
+        found = values[expected.kind].hex()
+        raise TrustError(Rule.IMAGE_HASH, subject=label(entry.guid), found=found, expected=expected.value.hex())
+    return tail, {kind: values[kind] for kind in measure}
 
 
-def _hasher(kind: certificate.HashKind) -> "Hash":
+def _hasher(kind: HashKind) -> "Hash":
     from cryptography.hazmat.primitives import hashes
 
     return hashes.Hash(getattr(hashes, kind.name)())
