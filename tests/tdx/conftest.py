@@ -10,6 +10,7 @@ import pytest
 
 from livefw.firmware import tdx_repository
 from livefw.firmware.tdx_image import SIGNER
+from livefw.providers.files import HostFiles
 from livefw.providers.tdx.images import Images, scan
 
 MakeImages = Callable[..., Images]
@@ -24,7 +25,7 @@ def make_images(tmp_path: Path) -> MakeImages:
         blobs = {version: tdx_repository.image(version) for version in versions or known}
         folder = str(tmp_path / "images")
         tdx_repository.write(folder, blobs | (files or {}), mapping or tdx_repository.table())
-        return scan(folder, signers=frozenset({SIGNER}))
+        return scan(HostFiles("/"), os.path.realpath(folder), signers=frozenset({SIGNER}))
 
     return _make
 

@@ -17,6 +17,7 @@ from livefw.abi.tdx_image import LAYOUT_1, MODULE_OFFSET, with_checksum
 from livefw.firmware import tdx_repository
 from livefw.firmware.tdx_image import SIGNER, ModuleSpec, build
 from livefw.firmware.tdx_repository import GNR, SPR
+from livefw.providers.files import HostFiles
 from livefw.providers.tdx.images import Images, ImagesError, load, scan
 from livefw.providers.tdx.select import (
     CODES,
@@ -33,6 +34,7 @@ from livefw.providers.tdx.select import (
 
 MakeImages = Callable[..., Images]
 SIGNERS = frozenset({SIGNER})
+HOST = HostFiles("/")
 
 SPR_0 = 0x806F0
 READY = Platform(
@@ -74,7 +76,7 @@ NOT_READY: list[tuple[dict[str, Any], str]] = [
     ({"node": False}, "unsupported"),  # rule 1
     ({"node": False, "bugs": frozenset({"seamret_invd_vmcs"})}, "unsupported"),
     ({"version": None, "lost": True}, "module-lost"),
-    ({"slots": None, "denied": ("num_remaining_updates",)}, "permission"),  # pitfall 8
+    ({"slots": None, "denied": ("num_remaining_updates",)}, "no-permission"),  # a matter of rights, not of support
     ({"seamldr": None, "unreadable": (("seamldr_version", "EIO"),)}, "unreadable"),
     ({"status": "transferring"}, "busy"),  # rule 2
     ({"loading": "1"}, "busy"),
@@ -182,7 +184,7 @@ def test_image_of_layout_1_is_converted(make_images: MakeImages) -> None:
     image = images.files[-1]
     assert image.converted
     assert against("1.5.08", READY, images) == []
-    assert load(image, signers=SIGNERS) == tdx_repository.image("1.5.08")
+    assert load(HOST, image, signers=SIGNERS) == tdx_repository.image("1.5.08")
 
 
 SOUND = tdx_repository.image("1.5.08")
@@ -203,7 +205,7 @@ def test_damaged_image_is_refused_and_the_others_are_judged(make_images: MakeIma
 
 def test_intel_signer_is_wanted_unless_told_otherwise(make_images: MakeImages) -> None:
     folder = make_images("1.5.08").folder
-    assert "unknown key" in scan(folder).files[0].faults[0]
+    assert "unknown key" in scan(HOST, folder).files[0].faults[0]
 
 
 def test_newest_or_smallest_step(make_images: MakeImages) -> None:
@@ -216,22 +218,22 @@ def test_image_that_changed_after_it_was_chosen_is_not_loaded(make_images: MakeI
     images = make_images("1.5.08")
     Path(images.files[0].path).write_bytes(tdx_repository.image("1.5.16"))
     with pytest.raises(ImagesError, match="changed after it was chosen"):
-        load(images.files[0], signers=SIGNERS)
+        load(HOST, images.files[0], signers=SIGNERS)
     Path(images.files[0].path).write_bytes(b"")
     with pytest.raises(ImagesError, match="less than the header"):
-        load(images.files[0], signers=SIGNERS)
+        load(HOST, images.files[0], signers=SIGNERS)
     os.unlink(images.files[0].path)
     with pytest.raises(ImagesError, match="No such file"):
-        load(images.files[0], signers=SIGNERS)
+        load(HOST, images.files[0], signers=SIGNERS)
 
 
 def test_directory_that_cannot_serve(tmp_path: Path, make_images: MakeImages) -> None:
     with pytest.raises(ImagesError, match="No such file"):
-        scan(str(tmp_path / "nowhere"))
+        scan(HOST, str(tmp_path / "nowhere"))
     table = Path(make_images("1.5.08").folder, "mapping_file.json")
     table.write_text("{}", encoding="utf-8")
     with pytest.raises(ImagesError, match=r"mapping_file\.json: Header: missing"):
-        scan(str(table.parent))
+        scan(HOST, str(table.parent))
 
 
 def test_two_files_of_one_version_clash(make_images: MakeImages) -> None:
@@ -239,7 +241,7 @@ def test_two_files_of_one_version_clash(make_images: MakeImages) -> None:
     folder = Path(images.folder, "joined_files/1.5")
     (folder / "tdx_module_1.5.8.blob").write_bytes(SOUND)
     with pytest.raises(ImagesError, match=r"are both 1\.5\.08"):
-        scan(images.folder, signers=SIGNERS)
+        scan(HOST, images.folder, signers=SIGNERS)
 
 
 def test_other_files_of_a_clone_are_passed_over(make_images: MakeImages) -> None:
@@ -247,13 +249,13 @@ def test_other_files_of_a_clone_are_passed_over(make_images: MakeImages) -> None
     for name in ("README.md", "joined_files/notes.txt", "joined_files/1.5/tdx_module_1.5.08.blob.asc"):
         (folder / name).write_text("text", encoding="utf-8")
     (folder / "joined_files/1.5/tdx_module_1.5.x.blob").write_bytes(SOUND)
-    assert [str(image.version) for image in scan(str(folder), signers=SIGNERS).files] == ["1.5.08"]
+    assert [str(image.version) for image in scan(HOST, str(folder), signers=SIGNERS).files] == ["1.5.08"]
 
 
 def test_a_pipe_in_place_of_an_image_is_not_waited_for(make_images: MakeImages) -> None:
     folder = Path(make_images("1.5.08").folder)
     os.mkfifo(folder / "joined_files/1.5/tdx_module_1.5.16.blob")
-    assert scan(str(folder), signers=SIGNERS).files[-1].faults == ("cannot be read: not a regular file",)
+    assert scan(HOST, str(folder), signers=SIGNERS).files[-1].faults == ("0 bytes, less than the header page of 4096",)
 
 
 # What Intel's script does and this does not.

@@ -12,12 +12,12 @@ loaded.
 
 import os
 import re
-from collections.abc import Iterator
-from stat import S_ISREG
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import MAX_IMAGE, Sigstruct
+from livefw.providers.files import Files
 from livefw.providers.tdx.blob import BlobError, parse
 from livefw.providers.tdx.mapping import MAX_BYTES, NAME, Mapping, MappingError
 from livefw.providers.tdx.mapping import parse as parse_mapping
@@ -58,16 +58,30 @@ class Images(NamedTuple):
     files: tuple[Image, ...]
 
 
-def scan(folder: str, *, signers: frozenset[str] = frozenset({INTEL_SIGNER})) -> Images:
-    """Read the table and every image in the directory; `ImagesError` if there is no usable table or two files clash."""
+def scan(
+    files: Files,
+    folder: str,
+    *,
+    signers: frozenset[str] = frozenset({INTEL_SIGNER}),
+    wanted: Callable[[TdxVersion], bool] = lambda _: True,
+) -> Images:
+    """Read the table and the images whose version is wanted.
+
+    `ImagesError` if there is no usable table, or two files have the same version.
+    """
     path = f"{folder}/{NAME}"
     try:
-        mapping = parse_mapping(_read(path, MAX_BYTES))
-        found = [inspect(path, version, signers=signers) for path, version in _files(f"{folder}/{FOLDER}")]
+        mapping = parse_mapping(files.read(path, MAX_BYTES + 1))
+        path = f"{folder}/{FOLDER}"
+        found = [
+            inspect(files, place, version, signers=signers)
+            for place, version in _images(files, path)
+            if wanted(version)
+        ]
     except MappingError as error:
         raise ImagesError(f"{path}: {error}") from None
     except OSError as error:
-        raise ImagesError(f"{error.filename or path}: {error.strerror}") from None
+        raise ImagesError(f"{path}: {os.strerror(error.errno or 0)}") from None
     seen: dict[TdxVersion, Image] = {}
     for image in found:
         if image.version in seen:
@@ -76,24 +90,24 @@ def scan(folder: str, *, signers: frozenset[str] = frozenset({INTEL_SIGNER})) ->
     return Images(folder, mapping, tuple(sorted(found, key=lambda image: image.version)))
 
 
-def inspect(path: str, version: TdxVersion, *, signers: frozenset[str]) -> Image:
+def inspect(files: Files, path: str, version: TdxVersion, *, signers: frozenset[str]) -> Image:
     """Judge one file by itself."""
     try:
-        return judge(path, version, _read(path, MAX_IMAGE), signers=signers)[0]
+        return judge(path, version, files.read(path, MAX_IMAGE + 1), signers=signers)[0]
     except BlobError as error:
         return Image(path, version, (str(error),))
     except OSError as error:
-        return Image(path, version, (f"cannot be read: {error.strerror}",))
+        return Image(path, version, (f"cannot be read: {os.strerror(error.errno or 0)}",))
 
 
-def load(image: Image, *, signers: frozenset[str]) -> bytes:
+def load(files: Files, image: Image, *, signers: frozenset[str]) -> bytes:
     """Bytes to load, judged again as they are read; `ImagesError` if the file is not what it was."""
     try:
-        again, data = judge(image.path, image.version, _read(image.path, MAX_IMAGE), signers=signers)
+        again, data = judge(image.path, image.version, files.read(image.path, MAX_IMAGE + 1), signers=signers)
     except BlobError as error:
         raise ImagesError(f"{image.path}: {error}") from None
     except OSError as error:
-        raise ImagesError(f"{image.path}: {error.strerror}") from None
+        raise ImagesError(f"{image.path}: {os.strerror(error.errno or 0)}") from None
     if again != image:
         raise ImagesError(f"{image.path} was changed after it was chosen")
     return data
@@ -117,26 +131,13 @@ def judge(path: str, version: TdxVersion, data: bytes, *, signers: frozenset[str
     return image, blob.image
 
 
-def _files(folder: str) -> Iterator[tuple[str, TdxVersion]]:
+def _images(files: Files, folder: str) -> Iterator[tuple[str, TdxVersion]]:
     """Every image file, and the version of its name. Other names are none of ours and are passed over."""
     count = 0
-    for series in sorted(filter(_SERIES.fullmatch, os.listdir(folder))):
-        for name in sorted(os.listdir(f"{folder}/{series}")):
+    for series in sorted(filter(_SERIES.fullmatch, files.names(folder))):
+        for name in sorted(files.names(f"{folder}/{series}")):
             if match := _FILE.fullmatch(name):
                 count += 1
                 if count > MAX_FILES:
                     raise ImagesError(f"{folder}: more than {MAX_FILES} images")
                 yield f"{folder}/{series}/{name}", TdxVersion.parse(match[1])
-
-
-def _read(path: str, most: int) -> bytes:
-    """A regular file, up to one byte more than allowed, which shows that it is too long. Nothing is waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb", buffering=0) as file:
-        if not S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(0, "not a regular file", path)
-        parts = []
-        while most >= 0 and (part := file.read(most + 1)):
-            parts.append(part)
-            most -= len(part)
-        return b"".join(parts)

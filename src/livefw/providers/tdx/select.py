@@ -140,7 +140,7 @@ def _td_build(platform: Platform) -> str | None:
 PLATFORM_RULES = (
     Rule("unsupported", "a microcode update or a newer kernel may bring it", _unsupported),
     Rule("module-lost", "reboot the machine; nothing else brings it back", _lost),
-    Rule("permission", "run it as root", _denied),
+    Rule("no-permission", "run it as root", _denied),
     Rule("unreadable", "see the kernel log for lines of seamldr and virt/tdx", _unreadable),
     Rule("busy", "wait for it; writing -1 to `loading` discards an image that somebody left behind", _busy),
     Rule("no-slots", "reboot, after which all slots are there again", _no_slots),

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine and the images there are for it, looked at together, and told in the words of every mechanism."""
+
+from typing import NamedTuple
+
+from livefw.abi.tdx import TdxVersion
+from livefw.providers.component import Component, Cost, Reason, Rendezvous, Version
+from livefw.providers.files import Files
+from livefw.providers.tdx.images import Image, Images, ImagesError, scan
+from livefw.providers.tdx.platform import read_platform
+from livefw.providers.tdx.select import Judgement, Platform, choose, judge, objections
+from livefw.providers.tdx.settings import FILE, VARIABLE, Settings
+
+PROVIDER = "tdx"
+IDENT = "module"
+
+
+class Outlook(NamedTuple):
+    """What was seen. ``trouble`` is why images could not be judged at all; ``chosen`` is what would be loaded."""
+
+    platform: Platform
+    settings: Settings
+    images: Images | None = None
+    judged: tuple[Judgement, ...] = ()
+    chosen: Image | None = None
+    trouble: Reason | None = None
+
+
+def look(files: Files, settings: Settings, *, tds_before: int | None = None, every: bool = False) -> Outlook | None:
+    """Look at the machine, and at those images that can matter, or ``every`` one. None without a TDX host device.
+
+    Versions of another series, and older ones, cannot matter, so that their files need not be read.
+    """
+    platform = read_platform(files, tds_before=tds_before)
+    if platform is None:
+        return None
+    if settings.images is None:
+        return Outlook(platform, settings, trouble=_NO_DIRECTORY)
+    running = platform.version
+
+    def matters(version: TdxVersion) -> bool:
+        return every or (running is not None and version.series == running.series and version >= running)
+
+    try:
+        images = scan(settings.source or files, settings.images, signers=settings.signers, wanted=matters)
+    except ImagesError as error:
+        return Outlook(platform, settings, trouble=Reason("images", str(error), _DIRECTORY_HINT))
+    judged = tuple(judge(platform, images, settings.policy))
+    chosen = choose(judged, settings.policy) if running else None
+    return Outlook(platform, settings, images, judged, chosen)
+
+
+_DIRECTORY_HINT = f"[tdx] images in {FILE} names the directory, or {VARIABLE} in the environment"
+_NO_DIRECTORY = Reason("not-pending", "no directory of images is set, so there is nothing to load", _DIRECTORY_HINT)
+_NOTHING_FITS = Reason("not-pending", "no image in the directory can be loaded here", "livefw tdx candidates says why")
+_UP_TO_DATE = Reason("not-pending", "no newer image is in the directory", "livefw tdx candidates lists them")
+
+
+def reasons(seen: Outlook) -> tuple[Reason, ...]:
+    """Why no update can be made now; empty if it can."""
+    found = objections(seen.platform)
+    if seen.trouble:
+        return (*found, seen.trouble)
+    if seen.chosen is None and not seen.platform.lost:
+        newer = any(judged.image.version != seen.platform.version for judged in seen.judged)
+        found = (*found, _NOTHING_FITS if newer else _UP_TO_DATE)
+    return found
+
+
+def notes(seen: Outlook) -> tuple[Reason, ...]:
+    """What to know beforehand."""
+    platform = seen.platform
+    found = [_PERSISTENCE] if platform.node else []
+    if platform.node and not platform.lost and platform.tds != 0:
+        count = "how many TDs there are cannot be told" if platform.tds is None else f"{platform.tds} TDs exist"
+        found.append(Reason("td-launch", f"{count}: {_BUILDING}", "hold off TD launches during the update"))
+    if seen.chosen and seen.chosen.converted:
+        found.append(Reason("converted", f"{seen.chosen.path} has layout 0x100 and is loaded as 0x200"))
+    if seen.images and seen.images.mapping.unknown:
+        keys = ", ".join(seen.images.mapping.unknown[:8])
+        found.append(Reason("unknown-rules", f"the compatibility table has keys that are not known here: {keys}"))
+    return tuple(found)
+
+
+_PERSISTENCE = Reason(
+    "volatile", "an update lasts until the next boot, when platform firmware loads its own copy again"
+)
+_BUILDING = (
+    "one that is still being built during the update would be measured wrong, and neither kernel nor module says"
+)
+
+
+def component(seen: Outlook) -> Component:
+    """The module as every mechanism's components look."""
+    platform = seen.platform
+    return Component(
+        provider=PROVIDER,
+        id=IDENT,
+        name="Intel TDX module",
+        current_version=_version(platform.version),
+        pending=None if seen.trouble and seen.trouble.code == "images" else seen.chosen is not None,
+        pending_version=_version(seen.chosen.version if seen.chosen else None),
+        cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),
+        reasons=reasons(seen),
+        notes=notes(seen),
+        details=tuple(_details(seen)),
+    )
+
+
+def _details(seen: Outlook) -> list[tuple[str, str]]:
+    platform, chosen = seen.platform, seen.chosen
+    rows = [
+        ("seamldr_version", platform.seamldr),
+        ("num_remaining_updates", platform.slots),
+        ("status", platform.status),
+        ("tds", platform.tds),
+        ("image", chosen.path if chosen else None),
+        ("security version", chosen.svn if chosen else None),
+        ("seamhash", chosen.seamhash if chosen else None),
+    ]
+    return [(name, str(value)) for name, value in rows if value is not None]
+
+
+def _version(version: TdxVersion | None) -> Version | None:
+    return Version(str(version), tuple(version)) if version else None

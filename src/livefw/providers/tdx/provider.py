@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The TDX provider: one component, the module that guards the confidential guests of an Intel machine."""
+
+from livefw.providers.base import (
+    Clock,
+    Component,
+    Discovery,
+    Finding,
+    Observer,
+    Running,
+    Severity,
+)
+from livefw.providers.component import Reason
+from livefw.providers.files import Files
+from livefw.providers.tdx import outlook
+from livefw.providers.tdx.images import ImagesError, load
+from livefw.providers.tdx.outlook import IDENT, PROVIDER, Outlook
+from livefw.providers.tdx.platform import NODE
+from livefw.providers.tdx.request import Discard, Order, Refusal, Request, Update, Work
+from livefw.providers.tdx.settings import Settings, read_settings
+
+
+class TdxProvider:
+    """The TDX module below whatever root the files have.
+
+    ``settings`` are those of the machine unless they are given.
+    """
+
+    name = PROVIDER
+
+    def __init__(self, files: Files, clock: Clock, settings: Settings | None = None) -> None:
+        self._files = files
+        self._clock = clock
+        self._settings = settings
+        self._tds: int | None = None
+
+    def discover(self) -> Discovery:
+        """See `base.Provider`."""
+        component = self.inspect(IDENT)
+        return Discovery((component,)) if component else Discovery((), absent=_ABSENT)
+
+    def inspect(self, ident: str) -> Component | None:
+        """See `base.Provider`."""
+        if ident != IDENT or (seen := self.look()) is None:
+            return None
+        self._tds = seen.platform.tds
+        return outlook.component(seen)
+
+    def aliases(self, ident: str) -> tuple[str, ...]:  # noqa: ARG002 - there is one component
+        """What the kernel calls it."""
+        return ("tdx_module",)
+
+    def activate(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
+        """See `base.Provider`. The image is judged once more as it is read, and the machine with it."""
+        return Request(self._clock, self._work(observer))
+
+    def cancel(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
+        """Take back an image that somebody has begun to load; a running update cannot be stopped."""
+        return Request(self._clock, Discard(self._files, self._clock, observer))
+
+    def diagnose(self) -> list[Finding]:
+        """See `base.Provider`."""
+        if (seen := self.look()) is None:
+            return [Finding(Severity.INFO, *_ABSENT)]
+        severities = {"not-pending": Severity.INFO, "images": Severity.WARNING}
+        found = [Finding(severities.get(reason.code, Severity.ERROR), *reason) for reason in outlook.reasons(seen)]
+        return found + [Finding(Severity.INFO, *note) for note in outlook.notes(seen)]
+
+    def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - as above
+        """See `base.Provider`."""
+        if action == "cancel":
+            return f"echo -1 > {NODE}/loading"
+        return f"cd {NODE} && echo 1 > loading && cat IMAGE > data && echo 0 > loading; cat status error"
+
+    def look(self, *, tds_before: int | None = None, every: bool = False) -> Outlook | None:
+        """The machine, and its images: those that can matter, or ``every`` one. None without a TDX host device."""
+        if self._settings is None:
+            self._settings = read_settings(self._files)
+        return outlook.look(self._files, self._settings, tds_before=tds_before, every=every)
+
+    def _work(self, observer: Observer) -> Work:
+        seen = self.look(tds_before=self._tds)
+        reasons = outlook.reasons(seen) if seen else (_ABSENT,)
+        data = b""
+        if seen and seen.chosen and not reasons:
+            try:
+                data = load(seen.settings.source or self._files, seen.chosen, signers=seen.settings.signers)
+            except ImagesError as error:
+                reasons = (Reason("image", str(error)),)
+        if reasons or seen is None or seen.chosen is None:
+            return Refusal(reasons[0], self._files, self._clock, observer)
+        order = Order(data, seen.chosen.version, seen.platform)
+        return Update(order, self._files, self._clock, observer)
+
+
+_ABSENT = Reason(
+    "no-tdx-host",
+    "there is no TDX host device",
+    "it takes Linux 7.2 with the module tdx_host, on a machine whose firmware has TDX on",
+)

@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One update from the first write to what can be said about it, and the way back before the point of no return.
+
+A write that succeeds proves nothing here: the kernel swallows what comes at the wrong time, ``cancel`` is accepted and
+ignored, and one error word stands for "nothing happened" and for "all TDs are lost". So every step is looked at after
+it was made, and the verdict comes from ``error``, ``version`` and the slots together (Linux ``sysfs_upload.c``,
+``tdx-host.c``; ABI ``testing/sysfs-class-firmware``).
+"""
+
+import errno
+import os
+from collections.abc import Generator
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.abi.tdx import TdxVersion
+from livefw.providers import kmsg
+from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Witness
+from livefw.providers.files import LOST, Files, Write
+from livefw.providers.tdx import log
+from livefw.providers.tdx.platform import NODE, read_platform
+from livefw.providers.tdx.select import Platform, objections
+
+_PATIENCE = 120.0
+"""Seconds until an upload that is not over is given up as unknown. Nobody has published how long one takes."""
+_BUSY_PATIENCE = 60.0
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.5
+
+Steps = Generator[Write | float, None, Claim]
+"""Steps of a request: yields a write to be waited for, or seconds to pass; returns the claim."""
+
+
+class Request:
+    """Steps under way; see `livefw.providers.base.Running`."""
+
+    def __init__(self, clock: Clock, work: "Work") -> None:
+        """Nothing is done before the first `wait`."""
+        self._clock = clock
+        self._work = work
+        self._steps = work.steps()
+        self._write: Write | None = None
+        self._resume_at: float | None = None
+        self._claim: Claim | None = None
+
+    @property
+    def touched(self) -> bool:
+        """See `Running`: before the image is handed over, all that was done can be undone."""
+        return self._work.handed_over
+
+    @property
+    def claim(self) -> Claim:
+        """See `Running`."""
+        if self._claim is None:
+            raise ValueError("the request has not ended")
+        return self._claim
+
+    def wait(self, seconds: float | None) -> bool:
+        """See `Running`."""
+        deadline = None if seconds is None else self._clock.now() + seconds
+        while self._claim is None:
+            if not self._pass(deadline):
+                return False
+            try:
+                step = next(self._steps)
+            except StopIteration as stop:
+                self._claim = stop.value
+            else:
+                self._write = None if isinstance(step, float) else step
+                self._resume_at = self._clock.now() + step if isinstance(step, float) else None
+        return True
+
+    def abandon(self) -> Claim:
+        """See `Running`."""
+        if self._claim is None:
+            self._steps.close()
+            self._claim = self._work.abandoned()
+        return self._claim
+
+    def _pass(self, deadline: float | None) -> bool:
+        """Wait for what the last step asked for; False if that takes longer than until ``deadline``."""
+        if self._write is not None:
+            return self._write.wait(None if deadline is None else max(deadline - self._clock.now(), 0.0))
+        if self._resume_at is not None:
+            until = self._resume_at if deadline is None else min(self._resume_at, deadline)
+            if (left := until - self._clock.now()) > 0:
+                self._clock.sleep(left)
+            return self._clock.now() >= self._resume_at
+        return True
+
+
+class Order(NamedTuple):
+    """What is to be loaded, and what the machine looked like when that was decided."""
+
+    image: bytes
+    version: TdxVersion
+    before: Platform
+
+
+class Told(StrEnum):
+    """What the file ``error`` says."""
+
+    NOTHING = "nothing"
+    BUSY = "busy"
+    FAILURE = "failure"
+
+
+class Runs(StrEnum):
+    """Which module runs afterwards."""
+
+    TARGET = "target"
+    BEFORE = "before"
+    OTHER = "other"
+    NONE = "none"
+    UNTOLD = "untold"
+
+
+class Slots(StrEnum):
+    """What became of the update slots."""
+
+    ONE_LESS = "one-less"
+    SAME = "same"
+    UNTOLD = "untold"
+
+
+class Sight(NamedTuple):
+    """All that can be seen of an upload that is over."""
+
+    told: Told
+    runs: Runs
+    slots: Slots
+
+
+class Verdict(NamedTuple):
+    """A row: it applies where each of the first three is what was seen; None is anything."""
+
+    told: Told | None
+    runs: Runs | None
+    slots: Slots | None
+    said: Said
+    reason: Reason | None
+    witness: Witness = Witness.NONE
+
+
+_LOST = Reason(
+    "module-lost",
+    "the update failed after the running module had been shut down: no module is left, and every TD is dead",
+    "reboot the machine; nothing else brings TDX back, and another attempt would fail too",
+)
+_UNHARMED = Reason(
+    "update-refused",
+    "the kernel or the module refused the update before it took effect; the old module and all TDs run on",
+    "the kernel log may say why",
+)
+_BUSY = Reason("busy", "a TD is being built; nothing was changed", "hold off TD launches, then try again")
+_NOT_STARTED = Reason(
+    "not-started", "the kernel took the image and started nothing; the old module runs on", "look at who else uses it"
+)
+_MISLABELLED = Reason(
+    "mislabelled",
+    "a module was installed, and it is not the version that the image's file name said",
+    "do not use that image; livefw show tells what runs now",
+)
+_CONTRADICTION = Reason(
+    "contradiction", "what the kernel shows after the update does not fit together", "livefw show, dmesg"
+)
+
+VERDICTS = (
+    Verdict(None, Runs.NONE, None, Said.FAILED, _LOST, Witness.FAILED),
+    Verdict(None, Runs.UNTOLD, None, Said.LOST, _CONTRADICTION),
+    Verdict(Told.BUSY, None, Slots.SAME, Said.REFUSED, _BUSY),
+    Verdict(Told.NOTHING, Runs.TARGET, Slots.ONE_LESS, Said.ACCEPTED, None, Witness.SUCCEEDED),
+    Verdict(Told.NOTHING, Runs.TARGET, Slots.UNTOLD, Said.ACCEPTED, None),
+    Verdict(Told.NOTHING, Runs.OTHER, Slots.ONE_LESS, Said.FAILED, _MISLABELLED, Witness.FAILED),
+    Verdict(Told.NOTHING, Runs.BEFORE, Slots.ONE_LESS, Said.FAILED, _MISLABELLED, Witness.FAILED),
+    Verdict(Told.NOTHING, Runs.BEFORE, Slots.SAME, Said.FAILED, _NOT_STARTED, Witness.FAILED),
+    Verdict(Told.FAILURE, Runs.BEFORE, Slots.SAME, Said.FAILED, _UNHARMED, Witness.FAILED),
+    Verdict(Told.FAILURE, Runs.BEFORE, Slots.UNTOLD, Said.FAILED, _UNHARMED, Witness.FAILED),
+    Verdict(None, None, None, Said.LOST, _CONTRADICTION),
+)
+"""What an upload that is over has done; the first row that applies decides, and the last applies to anything."""
+
+
+def verdict(sight: Sight) -> Verdict:
+    """The row for what was seen."""
+    return next(
+        row for row in VERDICTS if all(wanted in (None, seen) for wanted, seen in zip(row[:3], sight, strict=True))
+    )
+
+
+_REFUSED_WRITES = {
+    errno.EPERM: Reason("no-permission", "the kernel does not let this process load firmware", "CAP_SYS_RAWIO"),
+    errno.EACCES: Reason("no-permission", "a security module or the file's mode does not allow it", "run it as root"),
+    errno.ENODEV: Reason("busy", "another upload is running", "wait for it"),
+    errno.EBUSY: Reason("stuck", "the upload node is stuck in an upload that is over", "load tdx_host anew"),
+    errno.ENOMEM: Reason("no-memory", "the kernel had no memory for the image", "load tdx_host anew, then try again"),
+    errno.EROFS: Reason("read-only", "sysfs is mounted read-only", "run it on the host, not in a container"),
+    errno.ENOENT: Reason("vanished", "the upload node is not there any more", "livefw doctor"),
+}
+_SWALLOWED = Reason(
+    "busy", "the kernel ignored the request: an upload runs, or the node is stuck", "load tdx_host anew"
+)
+_ABANDONED = Reason("not-watched", "nobody watches any more; the kernel goes on and cannot be stopped", "livefw show")
+_GIVEN_UP = Reason("given-up", "given up before the image was handed over; nothing was changed")
+_SLOW = Reason("no-end", "the upload does not end; nobody knows what it will do", "livefw show; start no other upload")
+_NO_WITNESS = Reason("lost", "the connection to the kernel broke; the update may go on", "livefw show, dmesg")
+
+
+class Work:
+    """What all kinds of request have: single writes, and what to say if nobody wants to go on."""
+
+    def __init__(self, files: Files, clock: Clock, observer: Observer) -> None:
+        self.handed_over = False
+        self._files = files
+        self._clock = clock
+        self._observer = observer
+
+    def steps(self) -> Steps:
+        """The work itself."""
+        raise NotImplementedError
+
+    def abandoned(self) -> Claim:
+        """What to say if it is given up."""
+        return Claim(Said.REFUSED, reason=_GIVEN_UP)
+
+    def _put(self, name: str, data: bytes) -> Generator[Write | float, None, int]:
+        write = self._files.start_write(f"{NODE}/{name}", data)
+        yield write
+        return write.error
+
+    def _text(self, name: str) -> str | None:
+        try:
+            return self._files.read(f"{NODE}/{name}").decode("ascii", "replace").strip()
+        except OSError:
+            return None
+
+
+class Refusal(Work):
+    """Nothing is done at all."""
+
+    def __init__(self, reason: Reason, files: Files, clock: Clock, observer: Observer) -> None:
+        super().__init__(files, clock, observer)
+        self._reason = reason
+
+    def steps(self) -> Steps:
+        """The claim."""
+        yield from ()
+        return Claim(Said.REFUSED, reason=self._reason)
+
+
+class Update(Work):
+    """Load an image."""
+
+    def __init__(self, order: Order, files: Files, clock: Clock, observer: Observer) -> None:
+        super().__init__(files, clock, observer)
+        self._order = order
+        self._open = False
+        self._cursor = kmsg.cursor(files)
+
+    def steps(self) -> Steps:
+        """From the first write to the claim; as long as the kernel says that a TD is being built, again."""
+        until = self._clock.now() + _BUSY_PATIENCE
+        pause = _FIRST_PAUSE
+        while True:
+            claim = yield from self._attempt()
+            if claim.reason is not _BUSY or self._clock.now() >= until:
+                return claim
+            self.handed_over = False
+            self._observer(Progress(Phase.WAITING, _BUSY.text))
+            yield pause
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def abandoned(self) -> Claim:
+        """Before the image is handed over it can be taken back; after that nothing can be done, and we say so."""
+        if self.handed_over:
+            return self._told(Said.LOST, _ABANDONED)
+        if self._open:
+            self._files.start_write(f"{NODE}/loading", b"-1\n").wait(None)
+        return super().abandoned()
+
+    def _attempt(self) -> Steps:
+        if error := (yield from self._put("loading", b"1\n")):
+            return self._refused(error)
+        if self._text("loading") != "1":
+            return Claim(Said.REFUSED, reason=_SWALLOWED)
+        self._open = True
+        self._observer(Progress(Phase.RUNNING, "handing the image over"))
+        if error := (yield from self._put("data", self._order.image)):
+            yield from self._discard()
+            return self._refused(error)
+        if against := self._objections():
+            yield from self._discard()
+            return Claim(Said.REFUSED, reason=against)
+        self.handed_over = True
+        self._open = False
+        self._observer(Progress(Phase.RUNNING, "all CPUs stop while the module is replaced"))
+        if error := (yield from self._put("loading", b"0\n")):
+            if error in (LOST, errno.ENOTCONN, errno.ECONNABORTED, errno.EINTR):
+                return self._told(Said.LOST, _NO_WITNESS)
+            self.handed_over = False
+            return self._refused(error)
+        return (yield from self._watch())
+
+    def _watch(self) -> Steps:
+        """Until the upload is over; another one is never started from here."""
+        until = self._clock.now() + _PATIENCE
+        pause = _FIRST_PAUSE
+        while self._text("status") != "idle":
+            if self._clock.now() >= until:
+                return self._told(Said.LOST, _SLOW)
+            yield pause
+            pause = min(pause * 2, _LONGEST_PAUSE)
+        row = verdict(self._sight())
+        return self._told(row.said, row.reason, row.witness)
+
+    def _discard(self) -> Generator[Write | float, None, None]:
+        self._open = False
+        yield from self._put("loading", b"-1\n")
+
+    def _objections(self) -> Reason | None:
+        """Whether the machine is still as it was: the last look before what cannot be undone."""
+        before = self._order.before
+        now = read_platform(self._files, tds_before=before.tds)
+        if now is None:
+            return _REFUSED_WRITES[errno.ENOENT]
+        found = objections(now._replace(loading="0"))  # the load that is open is ours
+        changed = now.version != before.version or now.slots != before.slots
+        return found[0] if found else _CHANGED if changed else None
+
+    def _sight(self) -> Sight:
+        before = self._order.before
+        error = self._text("error")
+        after = read_platform(self._files)
+        if after is None or error is None:
+            return Sight(Told.NOTHING, Runs.UNTOLD, Slots.UNTOLD)
+        told = Told.NOTHING if not error else Told.BUSY if error.endswith(":device-busy") else Told.FAILURE
+        slots = Slots.UNTOLD
+        if before.slots is not None and after.slots is not None:
+            used = before.slots - after.slots
+            slots = {0: Slots.SAME, 1: Slots.ONE_LESS}.get(used, Slots.UNTOLD)
+        return Sight(told, self._runs(after, slots), slots)
+
+    def _runs(self, after: Platform, slots: Slots) -> Runs:
+        if after.lost:
+            return Runs.NONE
+        if after.version is None:
+            return Runs.UNTOLD
+        if after.version == self._order.version and (after.version != self._order.before.version or slots != "same"):
+            return Runs.TARGET
+        return Runs.BEFORE if after.version == self._order.before.version else Runs.OTHER
+
+    def _refused(self, error: int) -> Claim:
+        name = "the writer died" if error == LOST else os.strerror(error)
+        reason = _REFUSED_WRITES.get(error) or Reason("unexpected-errno", f"the kernel answered: {name}")
+        return Claim(Said.REFUSED, error=max(error, 0), reason=reason)
+
+    def _told(self, said: Said, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
+        heard = log.testimony(self._files, self._cursor)
+        return Claim(said, witness=witness, firmware_code=heard.code, reason=reason, log=heard.lines)
+
+
+_CHANGED = Reason("changed", "another update came in between; nothing was changed by this one", "livefw show")
+
+
+class Discard(Work):
+    """Take back an image that somebody has begun to load. The node's own ``cancel`` is a no-op that says success."""
+
+    def steps(self) -> Steps:
+        """Discard, and look whether it worked."""
+        status = self._text("status")
+        if status != "idle":
+            return Claim(Said.REFUSED, reason=_TOO_LATE)
+        if self._text("loading") != "1":
+            return Claim(Said.REFUSED, reason=_NOTHING)
+        if error := (yield from self._put("loading", b"-1\n")):
+            reason = _REFUSED_WRITES.get(error) or Reason("unexpected-errno", os.strerror(max(error, 0)))
+            return Claim(Said.REFUSED, error=max(error, 0), reason=reason)
+        if self._text("loading") != "0":
+            return Claim(Said.FAILED, reason=_SWALLOWED)
+        return Claim(Said.ACCEPTED)
+
+
+_TOO_LATE = Reason("cannot-cancel-now", "the update is running, and the kernel has no way to stop it", "wait for it")
+_NOTHING = Reason("nothing-to-cancel", "no image is being loaded")

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table ``[tdx]`` of livefw.toml, read from the machine that is looked at.
+
+The directory of images named there is the machine's own; one from the environment or the command line is of the host
+that runs this program, whatever machine it looks at.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from livefw.errors import UsageError
+from livefw.providers.files import Files, HostFiles
+from livefw.providers.tdx.select import Policy, Step
+from livefw.providers.tdx.sigstruct import INTEL_SIGNER
+
+FILE = "/etc/livefw/livefw.toml"
+TABLE = "tdx"
+VARIABLE = "LIVEFW_TDX_IMAGES"
+_LIMIT = 1 << 20
+
+
+class Settings(NamedTuple):
+    """What an administrator has decided."""
+
+    images: str | None = None
+    source: Files | None = None
+    """Where the directory of images is, if not on the machine itself."""
+    policy: Policy = Policy()
+    signers: frozenset[str] = frozenset({INTEL_SIGNER})
+
+
+class Key(NamedTuple):
+    """One key of the table: what type its value has, and what it does."""
+
+    kind: type
+    text: str
+
+
+KEYS = {
+    "images": Key(str, "directory of images, laid out like Intel's repository: a clone of it serves"),
+    "step": Key(str, "`newest` (default) or `smallest`: which of several possible releases to take"),
+    "strict": Key(bool, "take only releases that the table calls strictly compatible with the running one"),
+    "allow_debug": Key(bool, "take modules that are signed for debugging"),
+    "assume_svn": Key(bool, "take later releases although the running one's security version is not known"),
+    "signers": Key(list, "further keys to trust, as SHA-384 of the modulus in hexadecimal"),
+}
+"""Everything that may be in the table."""
+
+
+def read_settings(files: Files, *, environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the machine behind ``files``; `UsageError` with the place of what is wrong.
+
+    The environment variable LIVEFW_TDX_IMAGES goes before the directory in the file.
+    """
+    settings = _decode(_table(files))
+    images = environment.get(VARIABLE)
+    return on_host(settings, images) if images else settings
+
+
+def on_host(settings: Settings, images: str) -> Settings:
+    """The same settings with a directory of the host that runs this program."""
+    return settings._replace(images=os.path.realpath(images), source=HostFiles("/"))
+
+
+def _table(files: Files) -> dict[str, Any]:
+    try:
+        data = files.read(FILE, _LIMIT)
+    except OSError:
+        return {}  # no file; whether it should have been readable is for the engine's own reading of it to say
+    import tomllib
+
+    try:
+        document = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _wrong("", str(error)) from error
+    table = document.get(TABLE, {})
+    if not isinstance(table, dict):
+        raise _wrong(TABLE, "has to be a table")
+    return table
+
+
+def _decode(table: dict[str, Any]) -> Settings:
+    for name, value in table.items():
+        if name not in KEYS:
+            raise _wrong(f"{TABLE}.{name}", f"there is no such key; there are {', '.join(KEYS)}")
+        if not isinstance(value, KEYS[name].kind):
+            raise _wrong(f"{TABLE}.{name}", f"has to be a {_NAMES[KEYS[name].kind]}, not {value!r}")
+    images = table.get("images")
+    if images is not None and (os.path.normpath(images) != images or not images.startswith("/")):
+        raise _wrong(f"{TABLE}.images", f"has to be an absolute path, not {images!r}")
+    step = table.get("step", Step.NEWEST)
+    if step not in list(Step):
+        raise _wrong(f"{TABLE}.step", f"has to be one of {', '.join(Step)}, not {step!r}")
+    signers = table.get("signers", [])
+    for index, signer in enumerate(signers):
+        if not (isinstance(signer, str) and len(signer) == 96 and set(signer) <= set("0123456789abcdef")):
+            raise _wrong(f"{TABLE}.signers[{index}]", "has to be 96 hexadecimal digits, lower case")
+    policy = Policy(
+        step=Step(step),
+        strict=table.get("strict", False),
+        allow_debug=table.get("allow_debug", False),
+        assume_svn=table.get("assume_svn", False),
+    )
+    return Settings(images, None, policy, frozenset({INTEL_SIGNER, *signers}))
+
+
+_NAMES = {str: "string", bool: "true or false", list: "list"}
+
+
+def _wrong(path: str, text: str) -> UsageError:
+    where = f"{FILE}: {path}: " if path else f"{FILE}: "
+    return UsageError(where + text, hint="livefw tdx --help lists the keys", mechanism=TABLE, phase="settings")
