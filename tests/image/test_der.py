@@ -38,7 +38,7 @@ def test_malformed_element(data: str, rule: Rule, offset: int) -> None:
 
 
 def test_element_inside_another_ends_inside_it() -> None:
-    outer = Reader(bytes.fromhex("3003020500"), "x").take(Tag.SEQUENCE)
+    outer = Reader(bytes.fromhex("3003020500 0000000000"), "x").take(Tag.SEQUENCE)
     with pytest.raises(CertificateError) as caught:
         outer.reader().take()
     assert (caught.value.rule, caught.value.offset) == (Rule.DER_TRUNCATED, 2)

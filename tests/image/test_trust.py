@@ -327,7 +327,35 @@ def test_machine_without_a_root_refuses_what_hangs_below_it() -> None:
     assert (caught.value.rule, caught.value.subject) == (Rule.ROOT_KEY, "core-swd-cert")
 
 
+def pss(hash_oid: str, mask_oid: str, mask_hash: str, salt: int) -> str:
+    """AlgorithmIdentifier of RSA-PSS (RFC 4055, 3.1), in hexadecimal."""
+
+    def sequence(*parts: bytes) -> bytes:
+        return der.encode(Tag.SEQUENCE, b"".join(parts))
+
+    hashed, masked = (sequence(build.encode_oid(oid)) for oid in (hash_oid, mask_hash))
+    fields = (
+        der.encode(Tag.CONTEXT_0, hashed),
+        der.encode(Tag.CONTEXT_1, sequence(build.encode_oid(mask_oid), masked)),
+        der.encode(Tag.CONTEXT_2, der.encode(Tag.INTEGER, bytes([salt]))),
+    )
+    return sequence(build.encode_oid("1.2.840.113549.1.1.10"), sequence(*fields)).hex()
+
+
+SHA256, SHA512 = HASHES[0].oid, HASHES[2].oid
+MGF1 = "1.2.840.113549.1.1.8"
+
+
+def test_pss_with_parameters_of_cert_create_is_read() -> None:
+    data = resign(certificate.split(GOOD["cca-cert"], "").body.encoded, bytes.fromhex(pss(SHA256, MGF1, SHA256, 32)))
+    assert certificate.split(data, "cca-cert").scheme == (HASHES[0], 32)
+
+
 WEAK = [
+    ("PSS with SHA-1", pss("1.3.14.3.2.26", MGF1, SHA256, 32)),
+    ("PSS with another mask function", pss(SHA256, "1.2.3.4", SHA256, 32)),
+    ("PSS with another hash in the mask", pss(SHA256, MGF1, SHA512, 32)),
+    ("PSS with a salt longer than the hash", pss(SHA256, MGF1, SHA256, 33)),
     ("PKCS #1 v1.5", "300d06092a864886f70d01010b0500"),
     ("SHA-1 with RSA", "300d06092a864886f70d0101050500"),
     ("ECDSA with SHA-1", "300906072a8648ce3d0401"),

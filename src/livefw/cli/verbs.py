@@ -50,6 +50,7 @@ VERBS = {
     "activate": Verb("livefw.cli.activate", "activate pending firmware while the machine runs"),
     "cancel": Verb("livefw.cli.cancel", "abandon an activation that was begun and not completed"),
     "doctor": Verb("livefw.cli.doctor", "why there is nothing here, or what to know about what there is", bare=True),
+    "image": Verb("livefw.cli.image", "firmware packages: what is in one, whether it is authentic, make one"),
     "machine": Verb("livefw.cli.machine", "modelled machines: run one, change it, watch it"),
     "demo": Verb("livefw.cli.demo", "a staged firmware activated on a modelled server, in three seconds"),
 }

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw image``: firmware packages and certificates in files."""
+
+import argparse
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from livefw.cli import image_build, image_info
+from livefw.cli.session import Session
+from livefw.errors import Refused, TransportError
+from livefw.firmware.image.errors import ImageError
+
+
+class _Verb(NamedTuple):
+    """A verb below ``image``."""
+
+    configure: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Session, argparse.Namespace], int]
+    summary: str
+
+
+_VERBS = {
+    "info": _Verb(image_info.configure_info, image_info.run_info, "what is in a package, certificate or image"),
+    "verify": _Verb(image_info.configure_verify, image_info.run_verify, "whether a machine would take a package"),
+    "build": _Verb(image_build.configure, image_build.run, "make a package with its chain of trust, for tests"),
+}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """One parser for each verb."""
+    verbs = parser.add_subparsers(dest="image_verb", metavar="VERB", required=True)
+    for name, verb in _VERBS.items():
+        verb.configure(verbs.add_parser(name, help=verb.summary, description=verb.summary, allow_abbrev=False))
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Hand over to the verb."""
+    with _translated():
+        return _VERBS[arguments.image_verb].run(session, arguments)
+
+
+@contextmanager
+def _translated() -> Generator[None, None, None]:
+    """Errors of images and files as errors of the command."""
+    try:
+        yield
+    except ImageError as error:
+        raise Refused(str(error), phase="image", firmware_code=error.status.name) from error
+    except ImportError as error:
+        if error.name is None or not error.name.startswith("cryptography"):
+            raise
+        raise Refused("signatures need the Python package cryptography", hint="pip install 'livefw[crypto]'") from error
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise TransportError(f"{where}{os.strerror(error.errno or 0)}", errno=error.errno) from error

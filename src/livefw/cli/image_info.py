@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw image info`` and ``verify``: what a file is, and whether a machine would take it."""
+
+import argparse
+import hashlib
+import io
+import os
+from typing import Any, BinaryIO
+
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, UsageError
+from livefw.firmware.image import certificate, fip, note, trust, verify
+from livefw.firmware.image.certificate import Certificate
+from livefw.firmware.image.chain import CHAINS, Counter
+from livefw.firmware.image.disk import Folder
+from livefw.firmware.image.errors import ImageError
+from livefw.firmware.image.names import BY_GUID, BY_OPTION
+from livefw.firmware.image.store import CERTIFICATES, Store
+from livefw.firmware.image.verify import Anchor, Verified
+from livefw.text import printable, table
+
+_MAGIC = fip.MAGIC.to_bytes(4, "little")
+_UNVERIFIED = "by its own word: nothing was verified"
+
+
+def configure_info(parser: argparse.ArgumentParser) -> None:
+    """Which file, and whose trust."""
+    parser.add_argument("file", metavar="FILE", help="a firmware image package, a certificate in DER, or an image")
+    _configure_machine(parser, required=False)
+
+
+def configure_verify(parser: argparse.ArgumentParser) -> None:
+    """Which package, and whose trust."""
+    parser.add_argument("file", metavar="FILE", help="a firmware image package")
+    _configure_machine(parser, required=True)
+
+
+def _configure_machine(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument("--trust", metavar="FILE", required=required, help="chain of trust and hashes of root keys")
+    parser.add_argument("--store", metavar="DIR", help="the machine's store, for its counters")
+    parser.add_argument("--counter", metavar="NAME=N", action="append", default=[], help="tfw, ntfw or ccafw (0)")
+
+
+def run_info(session: Session, arguments: argparse.Namespace) -> int:
+    """Tell what a file is; what is wrong with its trust is part of the answer."""
+    with open(arguments.file, "rb") as file:
+        document = _describe(file)
+        if arguments.trust and document["kind"] == "package":
+            anchor, counters = _machine(arguments)
+            document["verdict"] = _verdict(file, anchor, counters)
+    document["file"] = arguments.file
+    session.answer(lambda: _text(document), lambda: {"image": document})
+    return ExitCode.DONE
+
+
+def run_verify(session: Session, arguments: argparse.Namespace) -> int:
+    """Verify a package as LFA_PRIME would; `ImageError` with the first rule it breaks."""
+    anchor, counters = _machine(arguments)
+    with open(arguments.file, "rb") as file:
+        verified = verify.verify(file, anchor, counters)
+    if not verified.images:
+        raise UsageError(f"{arguments.file} has no image that chain {anchor.chain.name} covers")
+    document = _accepted(verified)
+    names = ", ".join(row["name"] for row in document["images"])
+    session.answer(lambda: f"{printable(arguments.file)}: authentic ({names})", lambda: {"verdict": document})
+    return ExitCode.DONE
+
+
+def _machine(arguments: argparse.Namespace) -> tuple[Anchor, dict[Counter, int]]:
+    with open(arguments.trust, "rb") as file:
+        try:
+            anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+        except trust.TrustFileError as error:
+            raise UsageError(f"{arguments.trust}: {error}") from error
+    counters = Store(Folder(arguments.store)).non_volatile().counters if arguments.store else {}
+    return anchor, counters | dict(map(parse_counter, arguments.counter))
+
+
+def parse_counter(text: str) -> tuple[Counter, int]:
+    """``NAME=N``; `UsageError`."""
+    name, _, value = text.partition("=")
+    if name not in {*Counter} or not value.isdecimal() or len(value) > 10 or int(value) >> 32:
+        raise UsageError(f"not a counter: {text[:40]!r}", hint="for example --counter tfw=3")
+    return Counter(name), int(value)
+
+
+def _describe(file: BinaryIO) -> dict[str, Any]:
+    start = file.read(4)
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if start == _MAGIC:
+        return {"kind": "package", "size": size} | _package(file)
+    if start[:1] == b"\x30" and size <= certificate.MAX_CERTIFICATE:
+        try:
+            return {"kind": "certificate", "size": size} | _certificate(file.read(), "certificate")
+        except ImageError:
+            file.seek(0)  # an image may well begin with this byte
+    return {"kind": "image", "size": size} | _image(iter(lambda: file.read(fip.CHUNK), b""))
+
+
+def _package(file: BinaryIO) -> dict[str, Any]:
+    contents = fip.read(file)
+    entries = []
+    for entry in contents.entries:
+        known = BY_GUID.get(entry.guid)
+        row: dict[str, Any] = {
+            "guid": str(entry.guid),
+            "name": known.option if known else None,
+            "title": known.title if known else None,
+            "offset": entry.offset,
+            "size": entry.size,
+        }
+        if entry.guid in CERTIFICATES and entry.size <= certificate.MAX_CERTIFICATE:
+            try:
+                row["certificate"] = _certificate(fip.read_payload(file, entry), known.option if known else "")
+            except ImageError as error:
+                row["error"] = _error(error)
+        else:
+            row |= _image(fip.read_chunks(file, entry))
+        entries.append(row)
+    return {"platform_flags": contents.platform_flags, "entries": entries}
+
+
+def _image(chunks: Any) -> dict[str, Any]:
+    work, tail = hashlib.sha256(), b""
+    for data in chunks:
+        work.update(data)
+        tail = (tail + data)[-note.SIZE :]
+    version = note.read(tail)
+    return {"sha256": work.hexdigest(), "version": str(version) if version.known else None}
+
+
+def _certificate(data: bytes, name: str) -> dict[str, Any]:
+    read = certificate.read(certificate.split(data, name))
+    return {
+        "subject": read.common_name,
+        "signature": str(read.scheme),
+        "not_before": read.not_before,
+        "not_after": read.not_after,
+        "key_sha256": hashlib.sha256(read.subject_key).hexdigest(),
+        "extensions": _extensions(read),
+    }
+
+
+def _extensions(read: Certificate) -> dict[str, Any]:
+    """What the extensions of the two chains say, by cert_create's option."""
+    said: dict[str, Any] = {}
+    for chain in CHAINS.values():
+        for row in chain.rows:
+            for entry in row.hashes:
+                digest = read.digest(entry.oid)
+                if digest and not digest.empty:
+                    said[entry.option] = f"{digest.kind.name} {digest.value.hex()}"
+            for key in row.keys:
+                if key.oid in read.extensions:
+                    said[key.option] = f"key {hashlib.sha256(read.key(key.oid)).hexdigest()}"
+    said |= {f"{counter}-nvctr": read.counter(counter.oid) for counter in Counter if counter.oid in read.extensions}
+    return said
+
+
+def _verdict(file: BinaryIO, anchor: Anchor, counters: dict[Counter, int]) -> dict[str, Any]:
+    try:
+        return _accepted(verify.verify(file, anchor, counters))
+    except ImageError as error:
+        return {"authentic": False, "error": _error(error)}
+
+
+def _accepted(verified: Verified) -> dict[str, Any]:
+    images = []
+    for guid, image in verified.images.items():
+        version = note.read(image.tail)
+        images.append(
+            {
+                "name": next((option for option, row in BY_OPTION.items() if row.guid == guid), str(guid)),
+                "guid": str(guid),
+                "version": str(version) if version.known else None,
+                "certificate": image.certificate,
+            }
+        )
+    return {
+        "authentic": True,
+        "images": images,
+        "counters": {str(counter): value for counter, value in verified.counters.items()},
+        "unsigned": [str(guid) for guid in verified.unsigned],
+    }
+
+
+def _error(error: ImageError) -> dict[str, Any]:
+    return {"rule": str(error.rule), "status": error.status.name, "offset": error.offset, "text": str(error)}
+
+
+def _text(document: dict[str, Any]) -> str:
+    out = io.StringIO()
+    print(f"{printable(document['file'])}: {document['kind']}, {document['size']:,} bytes", file=out)
+    if document["kind"] == "package":
+        rows = [("NAME", "OFFSET", "SIZE", "VERSION", "WHAT"), *map(_entry_row, document["entries"])]
+        print(table(rows), file=out)
+        print(_verdict_text(document.get("verdict")), file=out)
+    elif document["kind"] == "certificate":
+        print(_certificate_text(document), file=out)
+    else:
+        print(f"version {document['version'] or 'not known'}, SHA-256 {document['sha256']}", file=out)
+    return out.getvalue().rstrip("\n")
+
+
+def _entry_row(row: dict[str, Any]) -> tuple[str, ...]:
+    what = row.get("title") or ""
+    if "certificate" in row:
+        signed = row["certificate"]
+        said = ", ".join(f"{name} {value}" for name, value in signed["extensions"].items() if name.endswith("-nvctr"))
+        what = f"{signed['subject']}; {signed['signature']}; {said}"
+    elif "error" in row:
+        what = row["error"]["text"]
+    return (
+        row["name"] or row["guid"],
+        f"{row['offset']:#x}",
+        str(row["size"]),
+        row.get("version") or "-",
+        printable(what),
+    )
+
+
+def _certificate_text(document: dict[str, Any]) -> str:
+    lines = [
+        f"subject    {document['subject']}",
+        f"signature  {document['signature']}",
+        f"valid      {document['not_before']} to {document['not_after']} (not checked: firmware has no clock)",
+        f"key        {document['key_sha256']}",
+        *(f"says       {name} {value}" for name, value in document["extensions"].items()),
+        _UNVERIFIED,
+    ]
+    return "\n".join(map(printable, lines))
+
+
+def _verdict_text(verdict: dict[str, Any] | None) -> str:
+    if verdict is None:
+        return f"Versions and names are {_UNVERIFIED}; --trust FILE verifies."
+    if not verdict["authentic"]:
+        return f"This machine refuses it: {printable(verdict['error']['text'])} ({verdict['error']['status']})"
+    return f"This machine takes it: {', '.join(row['name'] for row in verdict['images'])}"

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw image``: what a file is, whether a machine takes it, and building one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefw.abi.guid import FVP_SP1, RMM, Guid
+from livefw.cli.main import main
+from livefw.errors import ExitCode
+from livefw.firmware.image import fip, trust
+from livefw.firmware.image.chain import CCA, TBBR, Counter
+from livefw.firmware.image.disk import Folder
+from livefw.firmware.image.store import Store
+from livefw.firmware.image.verify import Anchor
+
+
+class Command:
+    """Runs the command with ``--json`` in a folder."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+
+    def __call__(self, *words: str) -> tuple[int, dict[str, Any]]:
+        code = main(["--json", "image", *words])
+        document: dict[str, Any] = json.loads(self._capsys.readouterr().out)
+        assert document.pop("schema") == "livefw/1"
+        return code, document
+
+    def text(self, *words: str) -> tuple[int, str]:
+        code = main(["image", *words])
+        said = self._capsys.readouterr()
+        return code, said.out + said.err
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rmm.bin").write_bytes(b"RMM" * 100)
+    (tmp_path / "bl31.bin").write_bytes(b"BL31" * 100)
+    return Command(tmp_path, capsys)
+
+
+BUILD = ("build", "new.fip", "--keys", "keys", "--image", "rmm-fw=rmm.bin", "--image", "soc-fw=bl31.bin")
+NEW = (*BUILD, "--new-keys", "p256", "--version", "rmm-fw=2.1", "--counter", "ccafw=3")
+TRUSTED = ("--trust", "keys/trust.toml")
+
+
+def test_built_package_is_described_and_verified(command: Command) -> None:
+    code, document = command(*NEW)
+    assert (code, document["built"]["unsigned"]) == (ExitCode.DONE, [])
+    code, document = command("info", "new.fip", *TRUSTED)
+    entries = {row["name"]: row for row in document["image"]["entries"]}
+    assert set(entries) == {"rmm-fw", "soc-fw", "cca-cert"}
+    assert (entries["rmm-fw"]["version"], entries["soc-fw"]["version"]) == ("2.1", None)
+    assert entries["cca-cert"]["certificate"]["extensions"]["ccafw-nvctr"] == 3
+    assert document["image"]["verdict"]["authentic"]
+    code, document = command("verify", "new.fip", *TRUSTED, "--counter", "ccafw=3")
+    assert (code, document["verdict"]["counters"]) == (ExitCode.DONE, {"ccafw": 3})
+    code, text = command.text("verify", "new.fip", *TRUSTED)
+    assert (code, text) == (ExitCode.DONE, "new.fip: authentic (soc-fw, rmm-fw)\n")
+
+
+def test_text_names_every_entry_and_says_what_is_not_verified(command: Command) -> None:
+    command(*NEW)
+    code, text = command.text("info", "new.fip")
+    assert code == ExitCode.DONE
+    assert all(word in text for word in ("rmm-fw", "2.1", "CCA Content Certificate", "ECDSA with SHA256", "--trust"))
+    assert "takes it: soc-fw, rmm-fw" in command.text("info", "new.fip", *TRUSTED)[1]
+
+
+def test_tampered_package_is_refused_with_the_status_of_lfa(command: Command) -> None:
+    command(*NEW)
+    data = bytearray(Path("new.fip").read_bytes())
+    data[data.index(b"RMMRMM")] ^= 1
+    Path("new.fip").write_bytes(data)
+    code, document = command("verify", "new.fip", *TRUSTED)
+    assert (code, document["error"]["kind"], document["error"]["firmware_code"]) == (
+        ExitCode.REFUSED,
+        "refused",
+        "AUTH_ERROR",
+    )
+    _, document = command("info", "new.fip", *TRUSTED)
+    assert document["image"]["verdict"]["error"]["rule"] == "image-hash"
+    assert "refuses it: rmm-fw" in command.text("info", "new.fip", *TRUSTED)[1]
+
+
+def test_rolled_back_package_is_refused(command: Command) -> None:
+    command(*NEW)
+    code, document = command("verify", "new.fip", *TRUSTED, "--counter", "ccafw=4")
+    assert (code, document["error"]["firmware_code"]) == (ExitCode.REFUSED, "AUTH_ERROR")
+    Path("store").mkdir()
+    with open("new.fip", "rb") as file:
+        Store.create(Folder("store"), file).accept({Counter.CCA: 4})
+    assert command("verify", "new.fip", *TRUSTED, "--store", "store")[0] == ExitCode.REFUSED
+
+
+def test_keys_are_used_again_and_never_overwritten(command: Command) -> None:
+    command(*NEW)
+    trusted = Path("keys/trust.toml").read_text()
+    assert command(*BUILD)[0] == ExitCode.DONE
+    assert Path("keys/trust.toml").read_text() == trusted
+    assert (Path("keys/rot-key.pem").stat().st_mode & 0o777) == 0o600
+    code, _ = command(*NEW)
+    assert code == ExitCode.FAILED
+    assert command("verify", "new.fip", *TRUSTED)[0] == ExitCode.DONE
+
+
+def test_certificate_and_image_are_described(command: Command) -> None:
+    command(*NEW)
+    with open("new.fip", "rb") as file:
+        table = fip.read(file)
+        parts = {entry.size: fip.read_payload(file, entry) for entry in table.entries}
+        rmm = fip.read_payload(file, table[RMM.guid])
+    Path("cert").write_bytes(next(data for data in parts.values() if data[:1] == b"0"))
+    Path("image").write_bytes(rmm)
+    assert command("info", "cert")[1]["image"]["subject"] == "CCA Content Certificate"
+    assert "not checked" in command.text("info", "cert")[1]
+    document = command("info", "image")[1]["image"]
+    assert (document["kind"], document["version"], document["size"]) == ("image", "2.1", 332)
+    assert "version 2.1" in command.text("info", "image")[1]
+
+
+MISUSE = [
+    (("info", "nowhere"), ExitCode.FAILED),
+    (("verify", "rmm.bin", "--trust", "rmm.bin"), ExitCode.USAGE),
+    (("verify", "rmm.bin"), ExitCode.USAGE),
+    ((*BUILD, "--image", "nothing"), ExitCode.USAGE),
+    ((*BUILD, "--image", "no-such-fw=rmm.bin"), ExitCode.USAGE),
+    ((*BUILD, "--version", "nt-fw=1.0"), ExitCode.USAGE),
+    ((*BUILD, "--version", "rmm-fw=one"), ExitCode.USAGE),
+    ((*BUILD, "--counter", "ccafw=-1"), ExitCode.USAGE),
+    (BUILD, ExitCode.USAGE),
+    ((*NEW, "--align", "3"), ExitCode.REFUSED),
+]
+
+
+@pytest.mark.parametrize(("words", "code"), MISUSE, ids=[" ".join(row[0][-2:]) for row in MISUSE])
+def test_misuse(command: Command, words: tuple[str, ...], code: ExitCode) -> None:
+    found, document = command(*words)
+    assert found == code
+    assert document["error"]["message"]
+
+
+def test_malformed_package_is_refused_with_the_offset(command: Command) -> None:
+    Path("bad.fip").write_bytes(bytes.fromhex("010064aa78563412") + bytes(8) + b"\1" * 40)
+    code, document = command("info", "bad.fip")
+    assert code == ExitCode.REFUSED
+    assert "offset 0x38: the table of contents has no end marker" in document["error"]["message"]
+
+
+# -- the trust file
+
+
+def test_trust_file_is_read_back() -> None:
+    for anchor in (
+        Anchor(CCA, {root: bytes([7]) * 48 for root in CCA.roots}),
+        Anchor(TBBR.with_partitions((FVP_SP1.guid, Guid(b"p" * 16))), {"rot-key": bytes([1]) * 32}),
+    ):
+        assert trust.loads(trust.dumps(anchor).encode()) == anchor
+
+
+BAD_TRUST = [
+    (b"\xff", "file"),
+    (b"chain =", "file"),
+    (b"#" * (trust.MAX_FILE + 1), "file"),
+    (b"", "chain"),
+    (b'chain = "pki"', "chain"),
+    (b'chain = "cca"', "roots"),
+    (b'chain = "cca"\nroot = 1', "root"),
+    (b'chain = "cca"\npartitions = 3', "partitions"),
+    (b'chain = "cca"\npartitions = ["x"]\n[roots]\nrot-key = "00"', "partitions"),
+    (b'chain = "tbbr"\n[roots]\nprot-key = "00"', "roots.prot-key"),
+    (b'chain = "tbbr"\n[roots]\nrot-key = "00"', "roots.rot-key"),
+    (b'chain = "tbbr"\n[roots]\nrot-key = 7', "roots.rot-key"),
+]
+
+
+@pytest.mark.parametrize(("data", "field"), BAD_TRUST, ids=range(len(BAD_TRUST)))
+def test_bad_trust_file_names_the_field(data: bytes, field: str) -> None:
+    with pytest.raises(trust.TrustFileError) as caught:
+        trust.loads(data)
+    assert caught.value.field == field
