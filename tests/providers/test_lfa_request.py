@@ -46,7 +46,7 @@ ERRORS = [
     # action, errno, what was said, code; the driver versions that answer so
     ("activate", 0, Said.ACCEPTED, None),
     ("activate", errno.ECANCELED, Said.FAILED, "activation-failed"),  # second posting and later
-    ("activate", errno.EIO, Said.FAILED, "activation-failed"),  # first posting
+    ("activate", errno.EIO, Said.LOST, "lost"),  # no driver but that of the first posting answers so
     ("activate", errno.EINVAL, Said.REFUSED, "resets-cpu"),  # first two postings
     ("activate", errno.EBUSY, Said.REFUSED, "busy"),  # NVIDIA 7.0
     ("activate", errno.ENOENT, Said.REFUSED, "vanished"),
@@ -319,3 +319,15 @@ def test_a_write_that_cannot_be_started_is_an_error_and_not_an_outcome(
     with pytest.raises(TransportError) as caught:
         start(bench, "activate")
     assert (caught.value.errno, caught.value.component) == (errno.EAGAIN, f"lfa:{RMM}")
+
+
+def test_eio_is_the_first_postings_way_to_fail(bench: FakeLfa) -> None:
+    claim = act(bench, "activate", Answer(errno.EIO), driver="rfc1")
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.FAILED, "activation-failed")
+
+
+def test_the_code_of_the_automatic_cancel_is_not_that_of_the_activation(bench: FakeLfa) -> None:
+    """v2 and later cancel after a time limit, and say nothing else; RMM has then nothing to cancel."""
+    line = "Arm LFA: Activation not cancelled for image TF-RMM: LFA_INVALID_PARAMETERS"
+    claim = act(bench, "activate", Answer(errno.ECANCELED, effect=lambda: bench.files.say(line)))
+    assert (claim.firmware_code, claim.reason and claim.reason.code) == (None, "activation-failed")

@@ -274,5 +274,5 @@ def test_any_bytes_in_any_attribute_are_survived(texts: dict[str, bytes]) -> Non
     assert shown.isascii()
     assert all(c.isprintable() or c == "\n" for c in shown)
     assert json.loads(shown)["id"] == RMM
-    for text in (found.name, *(text for _, text in found.details)):
-        assert printable(text).isprintable()
+    for shown in (found.name, *(text for _, text in found.details)):
+        assert printable(shown).isprintable()

@@ -38,6 +38,7 @@ class Narrator:
         self._interrupts = 0
         self._answered = False
         self._stop = False
+        self._waited = False
         self._phase = Phase.RUNNING
         self._component: Component | None = None
         self._next_reminder = _REMIND
@@ -60,7 +61,8 @@ class Narrator:
             if self.interrupted:
                 raise Interrupted("interrupted; nothing more was started")
             self._take_signals()
-        elif progress.phase is Phase.WAITING:
+        elif progress.phase is Phase.WAITING and not self._waited:
+            self._waited = True
             self._line(f"waiting: {progress.text}")
 
     def tick(self, seconds: float) -> bool:

@@ -6,6 +6,7 @@ that it does not know, and by what kind of device it is bound (postings of the d
 NVIDIA's kernels). Often several versions fit; then the worst of them has to be assumed.
 """
 
+import errno
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
@@ -44,7 +45,8 @@ class Driver(NamedTuple):
     """One version of the driver.
 
     ``budget`` is the number of seconds after which it gives up by itself (PRIME and ACTIVATE together; single calls
-    into the firmware come on top), None if it never does. ``trust`` is that of a write that succeeded.
+    into the firmware come on top), None if it never does. ``trust`` is that of a write that succeeded; ``failure`` the
+    errno of an activation that was tried and failed.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Driver(NamedTuple):
     trust: Trust
     budget: int | None
     bugs: tuple[Reason, ...]
+    failure: int = errno.ECANCELED
 
 
 _FALSE_SUCCESS = Reason(
@@ -84,7 +87,7 @@ _NAME_GARBAGE = Reason("name-garbage", "name shows whatever lies on the stack")
 DRIVERS = (
     Driver(
         "rfc1", "first posting, June 2025", _FIRST, Naming.PLACEHOLDER, Device.NONE, Trust.FULL, None,
-        (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST),
+        (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST), errno.EIO,
     ),
     Driver(
         "rfc2", "second posting, September 2025", _SECOND, Naming.PLACEHOLDER, Device.NONE, Trust.FULL, None,

@@ -64,12 +64,16 @@ def recognise(text: str) -> Line | None:
 
 
 class Testimony(NamedTuple):
-    """What the log says about one request: the witness, the firmware's code, and the driver's lines as they stand."""
+    """What the log says about one request: the witness, the firmware's code, and the driver's lines as they stand.
+
+    ``refusal`` is the firmware's code for not cancelling, be it asked for or the driver's own after a failure.
+    """
 
     witness: Witness = Witness.NONE
     code: str | None = None
     lines: tuple[str, ...] = ()
     tells: frozenset[Tells] = frozenset()
+    refusal: str | None = None
 
 
 _LATE = frozenset({"DEVICE_ERROR", "TIMED_OUT"})
@@ -82,16 +86,15 @@ def testimony(fresh: list[Record], position: int, guid: str) -> Testimony:
     lines = tuple(record.text for record in fresh if record.facility == 0 and record.text.startswith(_PREFIX))
     ours = [line for text in lines if (line := recognise(text)) and is_about(line.name, guid)]
     tells = frozenset(line.tells for line in ours)
+    refusal = next((line.code for line in reversed(ours) if line.tells is Tells.NOT_CANCELLED), None)
     failed = [line for line in ours if line.tells in (Tells.PRIME_FAILED, Tells.ACTIVATE_FAILED)]
     if failed:
         last = failed[-1]
         late = last.tells is Tells.ACTIVATE_FAILED and last.code in _LATE
-        return Testimony(Witness.MAY_GO_ON if late else Witness.FAILED, last.code, lines, tells)
-    if Tells.SUCCEEDED in tells and complete:
-        # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
-        return Testimony(Witness.SUCCEEDED, None, lines, tells)
-    refused = [line.code for line in ours if line.tells is Tells.NOT_CANCELLED]
-    return Testimony(Witness.NONE, refused[-1] if refused else None, lines, tells)
+        return Testimony(Witness.MAY_GO_ON if late else Witness.FAILED, last.code, lines, tells, refusal)
+    # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
+    proved = Tells.SUCCEEDED in tells and complete
+    return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, lines, tells, refusal)
 
 
 _KERNEL_NAMES = {"RMM": "TF-RMM", "BL31 runtime": "TF-A BL31 runtime"}

@@ -76,7 +76,8 @@ class LfaProvider:
             names = frozenset()  # what is wrong will be told by the write
         candidates = drivers.guess(drivers.Evidence(names))
         trust, why = drivers.trust(candidates)
-        order = request.Order(request.Action(action), ident, trust, why, drivers.patience(candidates))
+        failures = frozenset(driver.failure for driver in candidates)
+        order = request.Order(request.Action(action), ident, trust, why, drivers.patience(candidates), failures)
         try:
             return request.Request(order, self._files, self._clock, observer)
         except OSError as error:

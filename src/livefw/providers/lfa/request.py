@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.providers import kmsg
-from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust, Witness
+from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust
 from livefw.providers.files import LOST, Files, Write
 from livefw.providers.lfa import log, tree
 
@@ -26,6 +26,17 @@ class Action(StrEnum):
 
     ACTIVATE = "activate"
     CANCEL = "cancel"
+
+
+class Order(NamedTuple):
+    """What is asked for; ``trust``, ``patience`` (seconds) and ``failures`` (errno) as the driver has them."""
+
+    action: Action
+    guid: str
+    trust: Trust = Trust.FULL
+    trust_reason: str = ""
+    patience: float = 120.0
+    failures: frozenset[int] = frozenset({errno.ECANCELED})
 
 
 class Row(NamedTuple):
@@ -74,7 +85,7 @@ ERRORS: dict[Action, dict[int, Row]] = {
     Action.ACTIVATE: _ANY_ACTION
     | {
         errno.ECANCELED: _ACTIVATION_FAILED,
-        errno.EIO: _ACTIVATION_FAILED,  # the first posting of the driver
+        errno.EIO: _GONE_AWAY,  # unless it is this driver's way to say that it failed
         errno.EINVAL: _CPU_RESET,  # the first two postings
     },
     Action.CANCEL: _ANY_ACTION
@@ -86,9 +97,11 @@ ERRORS: dict[Action, dict[int, Row]] = {
 """What each errno of a write means (Linux, ``drivers/firmware/smccc/lfa_fw.c`` in all its postings)."""
 
 
-def meaning(action: Action, error: int) -> Row:
+def meaning(order: Order, error: int) -> Row:
     """The row of `ERRORS`, or a failure that says which errno it was."""
-    row = ERRORS[action].get(error)
+    if order.action is Action.ACTIVATE and error in order.failures:
+        return _ACTIVATION_FAILED
+    row = ERRORS[order.action].get(error)
     if row is None:
         name = errno.errorcode.get(error, str(error))
         row = Row(Said.FAILED, Reason("unexpected-errno", f"the kernel answered {name}, which is not expected here"))
@@ -96,7 +109,9 @@ def meaning(action: Action, error: int) -> Row:
 
 
 FIRMWARE: dict[str, Reason] = {
-    "NOT_SUPPORTED": Reason("not-supported", "the firmware cannot activate this component live", "it takes a reboot"),
+    "NOT_SUPPORTED": Reason(
+        "not-supported", "the firmware did not know the call, or cannot activate this component live", "livefw doctor"
+    ),
     "BUSY": Reason("firmware-busy", "the firmware was busy; nothing changed", "try again"),
     "AUTH_ERROR": Reason(
         "auth-error",
@@ -126,16 +141,6 @@ FIRMWARE: dict[str, Reason] = {
     "TIMED_OUT": Reason("timed-out", "the kernel lost patience with the firmware", "try again"),
 }
 """What a firmware's own codes mean for an administrator (DEN0147 v1.0, and TF-A for the state that is left behind)."""
-
-
-class Order(NamedTuple):
-    """What is asked for; ``trust`` and ``patience`` (seconds) as the version of the driver calls for."""
-
-    action: Action
-    guid: str
-    trust: Trust = Trust.FULL
-    trust_reason: str = ""
-    patience: float = 120.0
 
 
 class Request:
@@ -172,17 +177,21 @@ class Request:
         """See `Running`."""
         deadline = None if seconds is None else self._clock.now() + seconds
         while self._claim is None:
-            now = self._clock.now()
             until = self._resume_at if self._write is None else self._give_up_at
-            left = max((until if deadline is None else min(until, deadline)) - now, 0.0)
+            # Whoever cut the wait short returns, whatever the clock says then: clocks round.
+            cut = deadline is not None and deadline < until
+            left = max((deadline if cut and deadline is not None else until) - self._clock.now(), 0.0)
             if self._write is None:
-                self._stand_back(left)
+                self._clock.sleep(left)
+                if cut:
+                    return False
+                self._try_again()
             elif self._write.wait(left):
                 self._ended(self._write.error)
-            elif self._clock.now() >= self._give_up_at:
-                self._claim = self.abandon()
-            if self._claim is None and deadline is not None and self._clock.now() >= deadline:
+            elif cut:
                 return False
+            else:
+                self.abandon()
         return True
 
     def abandon(self) -> Claim:
@@ -197,11 +206,8 @@ class Request:
         self._write = self._files.start_write(f"{tree.ROOT}/{self._order.guid}/{self._order.action}", _TRIGGER)
         self._give_up_at = self._clock.now() + self._order.patience
 
-    def _stand_back(self, seconds: float) -> None:
-        """Pause after EBUSY, then try again, unless what was in the way has done our work."""
-        self._clock.sleep(seconds)
-        if self._clock.now() < self._resume_at:
-            return
+    def _try_again(self) -> None:
+        """Write once more after EBUSY, unless what was in the way has done our work."""
         if self._order.action is Action.ACTIVATE:
             entry = tree.read_entry(self._files, self._order.guid, tree.Patience(self._clock))
             if entry is None:
@@ -226,15 +232,15 @@ class Request:
         elif log.Tells.RESETS_CPU in said.tells:
             self._claim = self._told(_CPU_RESET, error, said)
         else:
-            self._claim = self._told(_explained(meaning(self._order.action, error), said.code), error, said)
+            self._claim = self._told(_explained(meaning(self._order, error), said), error, said)
 
     def _may_try_again(self) -> bool:
         now = self._clock.now()
         if self._busy_until is None:
             self._busy_until = now + _BUSY_SECONDS
-            self._observer(Progress(Phase.WAITING, _BUSY.reason.text))
         if now >= self._busy_until:
             return False
+        self._observer(Progress(Phase.WAITING, _BUSY.reason.text))
         self._resume_at = now + self._pause
         self._pause = min(self._pause * 2, _LONGEST_PAUSE)
         return True
@@ -258,17 +264,17 @@ class Request:
             trust_reason=self._order.trust_reason,
             witness=said.witness,
             error=max(error, 0),
-            firmware_code=said.code if said.witness is not Witness.SUCCEEDED else None,
+            firmware_code=said.refusal if self._order.action is Action.CANCEL else said.code,
             reason=row.reason if row else None,
             log=said.lines,
         )
 
 
-def _explained(row: Row, code: str | None) -> Row:
+def _explained(row: Row, said: log.Testimony) -> Row:
     """The row with the firmware's own code for a reason, where there is one."""
-    if row.said is Said.FAILED and code in FIRMWARE:
-        return Row(row.said, FIRMWARE[code])
-    if row is _NOTHING_TO_CANCEL and code == "BUSY":
+    if row.said is Said.FAILED and said.code in FIRMWARE:
+        return Row(row.said, FIRMWARE[said.code])
+    if row is _NOTHING_TO_CANCEL and said.refusal == "BUSY":
         return Row(row.said, _CANNOT_CANCEL_NOW)
     return row
 
