@@ -10,7 +10,6 @@ from typing import NamedTuple
 from livefw.cli import image_build, image_info
 from livefw.cli.session import Session
 from livefw.errors import Refused, TransportError
-from livefw.firmware.image.errors import ImageError
 
 
 class _Verb(NamedTuple):
@@ -43,11 +42,9 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _translated() -> Generator[None, None, None]:
-    """Errors of images and files as errors of the command."""
+    """Errors of the system, and of a package that is not installed, as errors of the command."""
     try:
         yield
-    except ImageError as error:
-        raise Refused(str(error), phase="image", firmware_code=error.status.name) from error
     except ImportError as error:
         if error.name is None or not error.name.startswith("cryptography"):
             raise

@@ -68,10 +68,7 @@ def run_verify(session: Session, arguments: argparse.Namespace) -> int:
 
 def _machine(arguments: argparse.Namespace) -> tuple[Anchor, dict[Counter, int]]:
     with open(arguments.trust, "rb") as file:
-        try:
-            anchor = trust.loads(file.read(trust.MAX_FILE + 1))
-        except trust.TrustFileError as error:
-            raise UsageError(f"{arguments.trust}: {error}") from error
+        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
     counters = Store(Folder(arguments.store)).non_volatile().counters if arguments.store else {}
     return anchor, counters | dict(map(parse_counter, arguments.counter))
 

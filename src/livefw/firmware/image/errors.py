@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.abi.lfa import Status
+from livefw.errors import LivefwError, MechanismFailed, Refused
 
 
 class Rule(StrEnum):
@@ -96,7 +97,7 @@ RULES: dict[Rule, RuleRow] = {
 }
 
 
-class ImageError(Exception):
+class ImageError(LivefwError):
     """An input broke a rule.
 
     Attributes:
@@ -115,7 +116,12 @@ class ImageError(Exception):
         found: object = None,
         expected: object = None,
     ) -> None:
-        super().__init__(rule)
+        place = ", ".join(filter(None, (subject, f"offset {offset:#x}" if offset is not None else "")))
+        pairs = (("found", found), ("expected", expected))
+        values = ", ".join(f"{word} {value}" for word, value in pairs if value is not None)
+        text = RULES[rule].text + (f" ({values})" if values else "")
+        message = f"{place}: {text}" if place else text
+        super().__init__(message, phase="image", firmware_code=RULES[rule].status.name)
         self.rule = rule
         self.subject = subject
         self.offset = offset
@@ -127,32 +133,22 @@ class ImageError(Exception):
         """What LFA_PRIME answers for this."""
         return RULES[self.rule].status
 
-    def __str__(self) -> str:
-        where = ", ".join(filter(None, (self.subject, f"offset {self.offset:#x}" if self.offset is not None else "")))
-        values = ", ".join(
-            f"{word} {value}"
-            for word, value in (("found", self.found), ("expected", self.expected))
-            if value is not None
-        )
-        text = RULES[self.rule].text + (f" ({values})" if values else "")
-        return f"{where}: {text}" if where else text
 
-
-class PackageError(ImageError):
+class PackageError(ImageError, Refused):
     """A firmware image package is malformed, or cannot be made as asked."""
 
 
-class CertificateError(ImageError):
+class CertificateError(ImageError, Refused):
     """A certificate is malformed."""
 
 
-class TrustError(ImageError):
+class TrustError(ImageError, Refused):
     """The input is well formed and not to be trusted."""
 
 
-class StoreError(ImageError):
+class StoreError(ImageError, MechanismFailed):
     """The store (banks, metadata, counters) is damaged, or not in a state that allows the request."""
 
 
-class EventLogError(ImageError):
+class EventLogError(ImageError, MechanismFailed):
     """A measurement log is malformed."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from livefw.abi.guid import Guid
+from livefw.errors import UsageError
 from livefw.firmware.image.certificate import HASH_BY_SIZE
 from livefw.firmware.image.chain import CHAINS, SP_PACKAGES
 from livefw.firmware.image.verify import Anchor
@@ -23,11 +24,11 @@ MAX_FILE = 64 << 10
 _KEYS = {"chain", "partitions", "roots"}
 
 
-class TrustFileError(ValueError):
+class TrustFileError(UsageError):
     """A trust file that cannot be: ``field`` names the culprit, ``reason`` says what is wrong."""
 
     def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}")
+        super().__init__(f"trust file, {field}: {reason}")
         self.field = field
         self.reason = reason
 
