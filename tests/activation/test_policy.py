@@ -67,6 +67,13 @@ def test_a_full_file_is_read() -> None:
     assert not found.allows(component("0509b633-5734-422f-a681-6096e932d93a", ""))
 
 
+def test_a_mechanism_reads_its_own_table() -> None:
+    text = b"deny = ['a']\n[tdx]\nstep = 'smallest'"
+    assert parse(text, mechanisms=["lfa", "tdx"]).deny == ("a",)
+    with pytest.raises(SettingsError, match="tdx: there is no such key"):
+        parse(text, mechanisms=["lfa"])
+
+
 def test_every_key_of_the_table_is_in_the_full_file() -> None:
     words = FULL.replace("[[", "[").split()
     assert {row.path.rpartition(".")[2] for row in settings.rows(KEYS)} <= {word.strip("[]") for word in words} | {

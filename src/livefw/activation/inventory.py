@@ -28,6 +28,10 @@ class Inventory(NamedTuple):
     candidates: tuple[Candidate, ...]
     absent: tuple[Reason, ...]
 
+    def find(self, key: str) -> Component | None:
+        """The component with this key, if it is there."""
+        return next((each.component for each in self.candidates if each.component.key == key), None)
+
     def require(self) -> Inventory:
         """Itself; `NothingHere` if there is no component at all."""
         if not self.candidates:

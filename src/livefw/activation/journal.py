@@ -225,6 +225,11 @@ class Journal:
         )
         return [_entry(row) for row in self._connection.execute(query, (Kind.INTENT, Kind.OUTCOME))]
 
+    def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
+        """The last rows of one kind about one component, newest first."""
+        query = f"SELECT {_COLUMNS} FROM entry WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"  # noqa: S608
+        return [_entry(row) for row in self._connection.execute(query, (component, kind, limit))]
+
     def entries(self) -> Iterator[Entry]:
         """All rows, oldest first."""
         query = f"SELECT {_COLUMNS} FROM entry ORDER BY sequence"  # noqa: S608 - a constant

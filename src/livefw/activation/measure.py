@@ -96,7 +96,11 @@ class Meter(Protocol):
         ...
 
     def stop(self) -> Measurement | None:
-        """It is over; what was seen, or None. Also ends a meter that was not marked."""
+        """It is over; what was seen, or None."""
+        ...
+
+    def close(self) -> None:
+        """End without an answer, if it has not ended; asks nothing of a machine that may hang."""
         ...
 
 
@@ -112,6 +116,9 @@ class NoMeter:
     def stop(self) -> Measurement | None:
         """See `Meter`."""
         return None
+
+    def close(self) -> None:
+        """See `Meter`."""
 
 
 class ModelMeter:
@@ -135,7 +142,7 @@ class ModelMeter:
         if shown is None or self._begin is None:
             return None
         now, stalls = shown
-        begin = self._begin
+        begin, self._begin = self._begin, None
         by_cpus: dict[str, list[tuple[int, int]]] = {}
         for start, end, cpus in stalls:
             if start >= begin:
@@ -144,6 +151,9 @@ class ModelMeter:
         cut = len(stalls) == STALLS_SHOWN and stalls[0][0] >= begin
         note = "of many stalls only the last ones are shown" if cut else ""
         return Measurement("model", (now - begin) / 1e9, tuple(rows), note)
+
+    def close(self) -> None:
+        """See `Meter`."""
 
 
 class SamplingMeter:
@@ -172,7 +182,7 @@ class SamplingMeter:
         except OSError:
             return
         if self._line() != b"ready\n":
-            self._end()
+            self.close()
             return
         time.sleep(self._settings.baseline)
 
@@ -185,10 +195,10 @@ class SamplingMeter:
         """See `Meter`."""
         now = time.monotonic_ns()
         if not self._marked_ns or not self._say(b"stop\n"):
-            self._end()
+            self.close()
             return None
         answer = self._line()
-        self._end()
+        self.close()
         try:
             rows = json.loads(answer)
         except ValueError:
@@ -231,8 +241,8 @@ class SamplingMeter:
             line += piece
         return bytes(line)
 
-    def _end(self) -> None:
-        """Nothing of it is left afterwards: its workers end when they see that it is gone."""
+    def close(self) -> None:
+        """See `Meter`; its workers end when they see that the sampler is gone."""
         if self._process is not None:
             with self._process as process:
                 process.kill()

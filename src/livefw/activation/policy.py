@@ -5,6 +5,7 @@
 """
 
 import os
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
@@ -110,8 +111,11 @@ def any_matches(patterns: tuple[str, ...], component: Component) -> bool:
     return any(matches(pattern, component) for pattern in patterns)
 
 
-def load(directory: str) -> Policy:
-    """Read the policy in a directory; without a file, the default. `SettingsError`, `TransportError`."""
+def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
+    """Read the policy in a directory; without a file, the default. `SettingsError`, `TransportError`.
+
+    Tables that bear the name of a mechanism are left to its provider.
+    """
     path = os.path.join(directory, FILE)
     try:
         with open(path, "rb") as file:
@@ -126,18 +130,19 @@ def load(directory: str) -> Policy:
         raise SettingsError("anybody may write it; it decides what stops this machine", file=path, path="")
     if len(text) > _SIZE_LIMIT:
         raise SettingsError(f"it is larger than {_SIZE_LIMIT} bytes", file=path, path="")
-    return parse(text, file=path)
+    return parse(text, file=path, mechanisms=mechanisms)
 
 
-def parse(text: bytes, *, file: str = FILE) -> Policy:
-    """Read a policy; `SettingsError`."""
+def parse(text: bytes, *, file: str = FILE, mechanisms: Iterable[str] = ()) -> Policy:
+    """Read a policy, leaving out the tables of mechanisms; `SettingsError`."""
     import tomllib  # only where there is a file
 
     try:
         document = tomllib.loads(text.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(str(error), file=file, path="") from error
-    policy: Policy = decode(KEYS, document, file=file)
+    ours = {name: value for name, value in document.items() if name not in frozenset(mechanisms)}
+    policy: Policy = decode(KEYS, ours, file=file)
     return policy
 
 

@@ -8,7 +8,7 @@ from livefw.activation import inventory
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.verdict import judge
-from livefw.providers.base import Clock, Component, Progress, Provider, Reason, Running, Said
+from livefw.providers.base import Claim, Clock, Component, Progress, Provider, Reason, Running, Said
 
 TICK = 0.25
 """Seconds between two looks at whether somebody still watches."""
@@ -43,10 +43,10 @@ def activate(candidate: Candidate, *, watch: Watch, clock: Clock) -> Result:
     provider, listed = candidate
     before = provider.inspect(listed.id)
     if before is None:
-        return _refused(listed, _VANISHED, watch)
+        return refused(listed, VANISHED, watch)
     if before.reasons:
-        return _refused(before, before.reasons[0], watch)
-    return _run(before, provider, provider.activate, _judged, watch, clock)
+        return refused(before, before.reasons[0], watch)
+    return _run(before, provider, provider.activate, _looked_at, watch, clock)
 
 
 def cancel(candidate: Candidate, *, watch: Watch, clock: Clock) -> Result:
@@ -84,30 +84,43 @@ _Ask = Callable[[str, Callable[[Progress], None]], Running]
 _Judge = Callable[[Component, Provider, Running], Result]
 
 
-def _run(before: Component, provider: Provider, ask: _Ask, judged: _Judge, watch: Watch, clock: Clock) -> Result:
+def _run(before: Component, provider: Provider, request: _Ask, verdict: _Judge, watch: Watch, clock: Clock) -> Result:
     watch.begins(before)
     start = clock.now()
-    running = ask(before.id, watch.progress)
-    while not running.wait(TICK):
-        if not watch.tick(clock.now() - start):
-            running.abandon()
-    seconds = clock.now() - start
-    result = judged(before, provider, running)._replace(seconds=seconds)
+    running = request(before.id, watch.progress)
+    seconds = follow(running, watch=watch, clock=clock, start=start)
+    result = verdict(before, provider, running)._replace(seconds=seconds)
     watch.ended(result)
     return result
 
 
-def _judged(before: Component, provider: Provider, running: Running) -> Result:
-    claim = running.claim
-    # After an answer was lost the mechanism may still be at work, and a look at the component could wait for it.
-    after = None if claim.said is Said.LOST else provider.inspect(before.id)
+def follow(running: Running, *, watch: Watch, clock: Clock, start: float) -> float:
+    """Stay with a request until there is a claim; the seconds since ``start``."""
+    while not running.wait(TICK):
+        if not watch.tick(clock.now() - start):
+            running.abandon()
+    return clock.now() - start
+
+
+def is_lost(claim: Claim) -> bool:
+    """Whether the mechanism may still be at work, so that a look at the component could wait for it."""
+    return claim.said is Said.LOST
+
+
+def judged(before: Component, after: Component | None, claim: Claim) -> Result:
+    """The result of an activation, by the table of verdicts."""
     outcome, why = judge(before, after, claim)
     return Result(before, outcome, why, after, claim)
 
 
+def _looked_at(before: Component, provider: Provider, running: Running) -> Result:
+    after = None if is_lost(running.claim) else provider.inspect(before.id)
+    return judged(before, after, running.claim)
+
+
 def _cancelled(before: Component, provider: Provider, running: Running) -> Result:
     claim = running.claim
-    after = None if claim.said is Said.LOST else provider.inspect(before.id)
+    after = None if is_lost(claim) else provider.inspect(before.id)
     why = claim.reason or Reason("cancelled", "the mechanism has abandoned it")
     return Result(before, _CANCEL_OUTCOMES[claim.said], why, after, claim)
 
@@ -120,10 +133,11 @@ _CANCEL_OUTCOMES = {
 }
 
 
-def _refused(component: Component, why: Reason, watch: Watch) -> Result:
+def refused(component: Component, why: Reason, watch: Watch) -> Result:
+    """The result for a component of which nothing was asked."""
     result = Result(component, Outcome.REFUSED, why)
     watch.ended(result)
     return result
 
 
-_VANISHED = Reason("vanished", "the component is not there any more", "livefw list")
+VANISHED = Reason("vanished", "the component is not there any more", "livefw list")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine put together: firmware, the conduit with its faults and its trace, the kernel with the driver, the tree."""
 
+import uuid
+
 from livefw.abi.guid import BY_GUID, Guid
 from livefw.abi.version import ComponentVersion
 from livefw.errors import UsageError
@@ -13,10 +15,11 @@ from livefw.kernel.conduit import Conduit
 from livefw.kernel.lfa import VERSIONS, LfaDriver
 from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, Directory, Kmsg, Tree
-from livefw.machine import faults, stalls
+from livefw.machine import faults, stalls, tdx
 from livefw.machine.config import MachineConfig
 from livefw.machine.host import Job, RealRunner, Runner, VirtualRunner
 from livefw.machine.injection import Injector
+from livefw.machine.tdx import TdxHalf
 from livefw.machine.trace import Trace
 
 _DIRECTORIES = ("/dev", "/proc", "/proc/sys", "/proc/sys/kernel", "/sys", "/sys/firmware", "/sys/devices")
@@ -42,6 +45,7 @@ class Machine:
         self.os, self.trace, self.runner = _kernel(self.injector, cpus=config.cpus, real_time=real_time)
         self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[config.driver], notification=config.notification)
         self._make_host_files()
+        self.tdx = TdxHalf(config.tdx, self.os, self.tree, cpus=config.cpus) if config.tdx else None
 
     def boot(self) -> bool:
         """Load the driver; whether there is anything to see. Faults of the description are in force before."""
@@ -75,15 +79,19 @@ class Machine:
         """Tell the driver that something changed, as the platform would; its handler goes on by itself."""
         return self.runner.start(self.driver.notify(), name="notification")
 
-    def inject(self, request: faults.FaultRequest) -> faults.Fault:
+    def inject(self, request: faults.FaultRequest) -> faults.Fault | tdx.TdxFault:
         """Make something go wrong from now on; `UsageError` if that cannot be meant."""
         with self.runner.lock:
+            if request.name in tdx.TDX_FAULTS:
+                return tdx.inject(self.tdx, request)
             return faults.inject(self, request)
 
     def clear_faults(self) -> None:
         """Let everything behave from now on."""
         with self.runner.lock:
             faults.clear(self)
+            if self.tdx:
+                self.tdx.seam.clear_faults()
 
     def cpu_on(self, cpu: int) -> None:
         """Turn a CPU on; `UsageError` if there is no such CPU."""
@@ -125,7 +133,9 @@ class Machine:
         self.runner.close()
 
     async def _probe(self) -> bool:
-        found = await self.driver.probe()
+        found = await self.tdx.probe() if self.tdx else False
+        if self.config.all_components or not self.tdx:
+            found = await self.driver.probe() or found
         await self.os.sleep(_SETTLING)
         return found
 
@@ -143,6 +153,7 @@ class Machine:
         for path, text in (
             ("/proc/sys/kernel/osrelease", f"{self.config.kernel}\n"),
             ("/proc/sys/kernel/ostype", "Linux\n"),
+            ("/proc/sys/kernel/random/boot_id", f"{uuid.uuid4()}\n"),
             ("/sys/devices/system/cpu/possible", possible),
             ("/sys/devices/system/cpu/present", possible),
         ):

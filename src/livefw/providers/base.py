@@ -19,6 +19,7 @@ __all__ = [
     "Cost",
     "Discovery",
     "Finding",
+    "Memory",
     "Observer",
     "Phase",
     "Progress",
@@ -96,6 +97,18 @@ class Claim(NamedTuple):
     firmware_code: str | None = None
     reason: Reason | None = None
     log: tuple[str, ...] = ()
+
+
+class Memory(NamedTuple):
+    """What the mechanism's own record (a log, for instance) tells of requests on one component since a mark.
+
+    ``complete``: had a request been made and ended since, the record would show it.
+    """
+
+    witness: Witness = Witness.NONE
+    firmware_code: str | None = None
+    log: tuple[str, ...] = ()
+    complete: bool = False
 
 
 class Phase(StrEnum):
@@ -181,6 +194,18 @@ class Provider(Protocol):
 
     def cancel(self, ident: str, observer: Observer) -> Running:
         """Ask to abandon an activation that was begun; returns at once."""
+        ...
+
+    def configure(self, ident: str, setting: str, *, on: bool) -> None:
+        """Switch one of `Component.settings`; `livefw.errors.TransportError` if it cannot be."""
+        ...
+
+    def mark(self) -> str:
+        """Where the mechanism's own record ends now, for `recall`; empty where it keeps none that can be read."""
+        ...
+
+    def recall(self, ident: str, mark: str) -> Memory:
+        """What that record tells of a component since then. The mark may be of another boot, or be garbage."""
         ...
 
     def diagnose(self) -> list[Finding]:

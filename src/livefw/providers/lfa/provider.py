@@ -57,6 +57,25 @@ class LfaProvider:
         """See `base.Provider`."""
         return self._request("cancel", ident, observer)
 
+    def configure(self, ident: str, setting: str, *, on: bool) -> None:
+        """See `base.Provider`."""
+        from livefw.providers.lfa import settings  # not needed to list
+
+        settings.write(self._files, ident, setting, on=on)
+
+    def mark(self) -> str:
+        """See `base.Provider`: the sequence number of the newest record of the kernel log."""
+        from livefw.providers import kmsg  # not needed to list
+
+        position = kmsg.cursor(self._files)
+        return "" if position is None else str(position)
+
+    def recall(self, ident: str, mark: str) -> base.Memory:
+        """See `base.Provider`."""
+        from livefw.providers.lfa import log  # not needed to list
+
+        return log.recall(self._files, ident, mark)
+
     def diagnose(self) -> list[base.Finding]:
         """See `base.Provider`."""
         from livefw.providers.lfa.diagnose import diagnose  # not needed to list

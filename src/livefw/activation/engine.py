@@ -1,0 +1,429 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine: plan, check, lock, record, run, verify, measure. Every face uses it; it knows no mechanism.
+
+`Engine.plan` only looks. `Engine.open` takes the machine's lock, settles what an earlier engine left unfinished, and
+gives a `Run`, with which components are activated one after the other.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from livefw.activation import bystanders, inventory, lock, plan, reconcile, record
+from livefw.activation.actor import Actor
+from livefw.activation.checks import Problem, require_known
+from livefw.activation.facts import Facts
+from livefw.activation.hooks import DIRECTORY
+from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.journal import Entry, Head, Journal, Kind
+from livefw.activation.lock import Lock
+from livefw.activation.measure import Measurement, Meter, NoMeter
+from livefw.activation.outcome import Outcome, Result
+from livefw.activation.places import Places
+from livefw.activation.plan import Scene, Step, Usual, Wish
+from livefw.activation.policy import Policy
+from livefw.activation.run import VANISHED, Watch, follow, is_lost, judged, refused
+from livefw.errors import Interrupted, LivefwError, TransportError
+from livefw.providers.base import Clock, Component, Provider, Reason
+from livefw.providers.files import Files
+
+
+class Point(StrEnum):
+    """Places in the course of an activation at which an engine may die, in their order."""
+
+    LOCKED = "locked"
+    SETTLED = "settled"
+    CHECKED = "checked"
+    INTENDED = "intended"
+    """The intent is on disk, and nothing has been asked."""
+    ASKED = "asked"
+    """The mechanism is at work."""
+    ANSWERED = "answered"
+    JUDGED = "judged"
+    """What became of it is known, and nowhere written."""
+    RECORDED = "recorded"
+    ANNOUNCED = "announced"
+
+
+class OnFailure(StrEnum):
+    """What to do with further components after one has failed or was refused."""
+
+    STOP = "stop"
+    CONTINUE = "continue"
+    """Go on with those that do not have to wait for it."""
+
+
+class Order(NamedTuple):
+    """What somebody wants done. ``words`` None: everything that is pending."""
+
+    words: tuple[str, ...] | None = None
+    reason: str = ""
+    ignore: tuple[str, ...] = ()
+    on_failure: OnFailure = OnFailure.STOP
+
+
+class Receipt(NamedTuple):
+    """Where an outcome is written down; ``head`` is None, and ``trouble`` says why, if it is not."""
+
+    activation: str
+    head: Head | None
+    trouble: str = ""
+
+
+class Announcement(NamedTuple):
+    """An outcome, as the world hears of it."""
+
+    component: str
+    outcome: Outcome
+    why: Reason
+    firmware_code: str | None
+    receipt: Receipt
+
+
+_SETTLING_S = 0.2
+"""How long to wait before a change of other components is believed."""
+_LETTING_GO_S = 10.0
+"""How long to wait for a cancellation while nothing is running; it is one call into the firmware."""
+
+
+def _nowhere(_: object) -> None:
+    """Nobody listens."""
+
+
+class Host(NamedTuple):
+    """The machine, and everything that the engine takes from outside.
+
+    ``moment`` is the wall clock, for windows only. ``announce`` tells the world an outcome. ``at`` is called at each
+    `Point`; tests die there.
+    """
+
+    files: Files
+    providers: Sequence[Provider]
+    clock: Clock
+    places: Places
+    policy: Policy
+    actor: Actor
+    privileged: bool = True
+    meter: Callable[[], Meter] = NoMeter
+    moment: Callable[[], datetime] = lambda: datetime.now(UTC)
+    wall_ns: Callable[[], int] = time.time_ns
+    announce: Callable[[Announcement], None] = _nowhere
+    at: Callable[[Point], None] = _nowhere
+    without_journal: bool = False
+
+
+class Plan(NamedTuple):
+    """What would be done now. ``unfinished`` are intents that the next run settles first."""
+
+    steps: tuple[Step, ...]
+    wishes: tuple[Wish, ...]
+    unfinished: tuple[Entry, ...]
+    absent: tuple[Reason, ...]
+
+
+class Attempt(NamedTuple):
+    """One component's turn: the result, what spoke against it, what it cost, who else changed, and the record."""
+
+    result: Result
+    problems: tuple[Problem, ...]
+    measurement: Measurement | None
+    others: tuple[Reason, ...]
+    receipt: Receipt
+
+
+class Settled(NamedTuple):
+    """An intent that an earlier engine left without an outcome, and the outcome that was found for it."""
+
+    intent: Entry
+    outcome: Outcome
+    why: Reason
+    firmware_code: str | None = None
+
+
+class Engine:
+    """Does the job on one machine."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._facts = Facts(host.files)
+
+    def plan(self, order: Order) -> Plan:
+        """What would be done now; nothing is changed. Errors as for `inventory.take`, `select` and `Journal`."""
+        require_known(order.ignore)
+        host = self._host
+        found = inventory.take(host.providers)
+        history = Journal.open_to_read(host.places.state)
+        try:
+            scene = self.scene(order, history, lock.holder(host.places.lock))
+            steps = plan.steps(plan.choose(found, order.words), found, scene)
+            unfinished = tuple(history.unfinished()) if history else ()
+        finally:
+            if history:
+                history.close()
+        return Plan(steps, plan.wishes(found, host.policy), unfinished, found.absent)
+
+    def open(self) -> "Run":
+        """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""
+        host = self._host
+        held = Lock.acquire(host.places.lock)
+        try:
+            held.describe(component="", user=str(host.actor))
+            host.at(Point.LOCKED)
+            journal = None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
+        except BaseException:
+            held.release()
+            raise
+        run = Run(self, host, held, journal)
+        try:
+            run.settle()
+            host.at(Point.SETTLED)
+        except BaseException:
+            run.close()
+            raise
+        return run
+
+    def scene(self, order: Order, history: Journal | None, holder: lock.Holder | None) -> Scene:
+        """What the checks look at, now."""
+        host = self._host
+
+        def usual(key: str) -> Usual | None:
+            return plan.usual(record.durations(history, key)) if history else None
+
+        return Scene(
+            policy=host.policy,
+            machine=self._facts.snapshot(),
+            moment=host.moment(),
+            holder=holder,
+            privileged=host.privileged,
+            ignore=order.ignore,
+            hooks=f"{host.places.settings}/{DIRECTORY}",
+            usual=usual,
+        )
+
+
+class Run:
+    """The machine is ours until `close`; leave it by ``with``. ``settled`` is what was found unfinished."""
+
+    def __init__(self, engine: Engine, host: Host, held: Lock, journal: Journal | None) -> None:
+        """Use `Engine.open`."""
+        self._engine = engine
+        self._host = host
+        self._lock = held
+        self._journal = journal
+        self._boot_id = Facts(host.files).boot_id()
+        self._hopeless: set[tuple[str, str]] = set()
+        self.settled: list[Settled] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the machine back; if a write still goes on, the lock stays with it."""
+        if self._journal:
+            self._journal.close()
+            self._journal = None
+        self._lock.release()
+
+    def activate(self, order: Order, *, watch: Watch) -> Iterator[Attempt]:
+        """Activate what the order says, each component at most once, planned anew before each.
+
+        It ends after an unknown outcome in any case: the mechanism may still be at work.
+        """
+        require_known(order.ignore)
+        host = self._host
+        found = inventory.take(host.providers)
+        wanted = None if order.words is None else {c.component.key: c for c in plan.choose(found, order.words)}
+        tried: set[str] = set()
+        previous: Candidate | None = None
+        while True:
+            found = self._apply_wishes(found)
+            candidate = _next(found, wanted, tried, host.policy)
+            if candidate is None:
+                return
+            tried.add(candidate.component.key)
+            if previous is not None and previous.provider is candidate.provider:
+                self._let_go(previous)
+            attempt, found = self._attempt(candidate, found, order, watch)
+            previous = candidate if attempt.result.claim else previous
+            if attempt.result.outcome is Outcome.FAILED:
+                self._let_go(candidate)
+                previous = None
+            yield attempt
+            if not _goes_on(attempt.result, order.on_failure):
+                return
+
+    def _let_go(self, candidate: Candidate) -> None:
+        """Have the mechanism drop what it still holds of a component, so that it takes another.
+
+        There are LFA agents that refuse every other component after a failed PRIME, or after an activation that went
+        well (TF-A, ``services/std_svc/lfa``). That there is nothing to drop is the usual answer, and all right.
+        """
+        with suppress(TransportError):
+            running = candidate.provider.cancel(candidate.component.id, _nowhere)
+            if not running.wait(_LETTING_GO_S):
+                running.abandon()
+
+    def apply_wishes(self) -> None:
+        """Bring settings to what the policy wants, where they are not."""
+        self._apply_wishes(inventory.take(self._host.providers))
+
+    def settle(self) -> None:
+        """Give every intent without an outcome the one that the machine shows."""
+        for entry in self._journal.unfinished() if self._journal else ():
+            name, _, ident = entry.component.partition(":")
+            provider = next((p for p in self._host.providers if p.name == name), None)
+            if provider is None:
+                continue  # a mechanism that is not known here; another livefw may look at it
+            memory = provider.recall(ident, str(entry.body.get("mark", "")))
+            after = provider.inspect(ident)
+            outcome, why = reconcile.judge(entry.body, after, memory, boot_id=self._boot_id)
+            receipt = self._end(entry.activation, entry.component, record.settled(outcome, why, after, memory))
+            self.settled.append(Settled(entry, outcome, why, memory.firmware_code))
+            self._host.announce(Announcement(entry.component, outcome, why, memory.firmware_code, receipt))
+
+    def _attempt(self, candidate: Candidate, found: Inventory, order: Order, watch: Watch) -> tuple[Attempt, Inventory]:
+        """One component's turn, and the inventory after it."""
+        component = candidate.component
+        self._lock.describe(component=component.key, user=str(self._host.actor))
+        if not any(c.component.key == component.key for c in found.candidates):
+            return self._refuse(component, VANISHED, (), order, watch), found
+        step = plan.examine(candidate, found, self._engine.scene(order, self._journal, None))
+        self._host.at(Point.CHECKED)
+        stop = next((problem for problem in step.problems if problem.stops), None)
+        if stop is not None:
+            why = Reason(stop.check, stop.text, stop.hint)
+            return self._refuse(component, why, step.problems, order, watch), found
+        meter = self._host.meter()
+        meter.start()
+        try:
+            return self._activate(candidate, step, found, order, watch, meter)
+        finally:
+            meter.close()
+
+    def _activate(
+        self, candidate: Candidate, step: Step, found: Inventory, order: Order, watch: Watch, meter: Meter
+    ) -> tuple[Attempt, Inventory]:
+        host, provider = self._host, candidate.provider
+        # Checks and the measurement's baseline took their time: what counts is what is there now.
+        before = provider.inspect(candidate.component.id)
+        if before is None or before.reasons:
+            why = before.reasons[0] if before else VANISHED
+            return self._refuse(before or candidate.component, why, step.problems, order, watch), found
+        intent = record.intent(
+            before, step.problems, order.reason, host.actor, mark=provider.mark(), boot_id=self._boot_id
+        )
+        activation = self._journal.begin(before.key, intent) if self._journal else ""
+        try:
+            host.at(Point.INTENDED)
+            watch.begins(before)
+            meter.mark()
+            start = host.clock.now()
+            running = provider.activate(before.id, watch.progress)
+        except (KeyboardInterrupt, Interrupted, TransportError) as error:
+            self._withdraw(activation, before, error)
+            raise
+        host.at(Point.ASKED)
+        seconds = follow(running, watch=watch, clock=host.clock, start=start)
+        host.at(Point.ANSWERED)
+        claim = running.claim
+        measurement = None if is_lost(claim) else meter.stop()
+        after = found if is_lost(claim) else inventory.take(host.providers)
+        seen = None if is_lost(claim) else after.find(before.key)
+        result = judged(before, seen, claim)._replace(seconds=seconds)
+        others = bystanders.compare(found, after, apart_from=before.key)
+        if others:
+            # A component that leaves may for a moment look like one that was emptied: what lasts counts.
+            host.clock.sleep(_SETTLING_S)
+            after = inventory.take(host.providers)
+            others = bystanders.compare(found, after, apart_from=before.key)
+        host.at(Point.JUDGED)
+        receipt = self._end(activation, before.key, record.ending(result, measurement, others))
+        host.at(Point.RECORDED)
+        watch.ended(result)
+        host.announce(_announcement(result, receipt))
+        host.at(Point.ANNOUNCED)
+        return Attempt(result, step.problems, measurement, others, receipt), after
+
+    def _withdraw(self, activation: str, component: Component, error: BaseException) -> None:
+        """Nothing was asked: the intent ends here."""
+        if isinstance(error, TransportError):
+            result = Result(component, Outcome.REFUSED, Reason("not-asked", error.message, error.hint))
+        else:
+            why = Reason("interrupted", "interrupted before anything was asked")
+            result = Result(component, Outcome.CANCELLED, why)
+        receipt = self._end(activation, component.key, record.ending(result, None, ()))
+        self._host.announce(_announcement(result, receipt))
+
+    def _refuse(
+        self, component: Component, why: Reason, problems: tuple[Problem, ...], order: Order, watch: Watch
+    ) -> Attempt:
+        """Nothing is tried, and that is written down."""
+        result = refused(component, why, watch)
+        body = record.refusal(result, problems, order.reason, self._host.actor)
+        receipt = self._note(Kind.REFUSAL, component.key, body)
+        self._host.announce(_announcement(result, receipt))
+        return Attempt(result, problems, None, (), receipt)
+
+    def _apply_wishes(self, found: Inventory) -> Inventory:
+        """Settings as the policy wants them; the inventory afterwards."""
+        changed = False
+        for wish in plan.wishes(found, self._host.policy):
+            component, trouble = wish.candidate.component, ""
+            if not wish.possible or (component.key, wish.setting) in self._hopeless:
+                continue
+            try:
+                wish.candidate.provider.configure(component.id, wish.setting, on=wish.wanted)
+            except LivefwError as error:
+                trouble = error.message
+                self._hopeless.add((component.key, wish.setting))
+            changed = True
+            body = record.setting(wish, trouble, self._host.actor)
+            self._note(Kind.SETTING, component.key, body)
+        return inventory.take(self._host.providers) if changed else found
+
+    def _end(self, activation: str, component: str, body: dict[str, Any]) -> Receipt:
+        receipt = self._written(lambda journal: journal.end(activation, component, body))
+        return receipt._replace(activation=activation)
+
+    def _note(self, kind: Kind, component: str, body: dict[str, Any]) -> Receipt:
+        return self._written(lambda journal: journal.note(kind, component, body))
+
+    def _written(self, write: Callable[[Journal], Head]) -> Receipt:
+        """Write an outcome. That it cannot be written is told, and changes nothing about what happened."""
+        if self._journal is None:
+            return Receipt("", None, "not recorded, as was asked")
+        try:
+            return Receipt("", write(self._journal))
+        except TransportError as error:
+            return Receipt("", None, error.message)
+
+
+def _next(found: Inventory, wanted: dict[str, Candidate] | None, tried: set[str], policy: Policy) -> Candidate | None:
+    """Whose turn it is; one that was wanted and has vanished comes as it was when it was chosen."""
+    if wanted is None:
+        all_ready = (c for c in found.candidates if not c.component.reasons and policy.allows(c.component))
+        left = [c for c in all_ready if c.component.key not in tried]
+    else:
+        now = {c.component.key: c for c in found.candidates}
+        left = [now.get(key, candidate) for key, candidate in wanted.items() if key not in tried]
+    return plan.ordered(left, policy)[0] if left else None
+
+
+def _goes_on(result: Result, on_failure: OnFailure) -> bool:
+    if result.outcome in (Outcome.UNKNOWN, Outcome.CANCELLED):
+        return False
+    return result.outcome is not Outcome.FAILED or on_failure is OnFailure.CONTINUE
+
+
+def _announcement(result: Result, receipt: Receipt) -> Announcement:
+    code = result.claim.firmware_code if result.claim else None
+    return Announcement(result.before.key, result.outcome, result.why, code, receipt)

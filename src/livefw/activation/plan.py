@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What would be done: the steps in their order, what each costs, and everything that speaks against it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from statistics import median
+from typing import NamedTuple
+
+from livefw.activation import checks, hooks
+from livefw.activation.checks import Problem, Situation
+from livefw.activation.facts import Snapshot
+from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.lock import Holder
+from livefw.activation.policy import Policy
+from livefw.activation.select import select
+from livefw.errors import UsageError
+from livefw.providers.base import Component
+
+
+class Usual(NamedTuple):
+    """How long a component's activation took here before: how often, in the middle, and at worst (seconds)."""
+
+    times: int
+    median_s: float
+    worst_s: float
+
+
+class Step(NamedTuple):
+    """One component, what it usually takes, and what speaks against it now."""
+
+    candidate: Candidate
+    usual: Usual | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def component(self) -> Component:
+        """The component."""
+        return self.candidate.component
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it would be refused."""
+        return any(problem.stops for problem in self.problems)
+
+
+class Wish(NamedTuple):
+    """A setting that the policy wants otherwise than it is; ``possible`` is false if there is no such setting."""
+
+    candidate: Candidate
+    setting: str
+    wanted: bool
+    possible: bool
+
+
+class Scene(NamedTuple):
+    """Everything that planning looks at besides the inventory."""
+
+    policy: Policy
+    machine: Snapshot
+    moment: datetime
+    holder: Holder | None
+    privileged: bool
+    ignore: tuple[str, ...]
+    hooks: str
+    usual: Callable[[str], Usual | None]
+
+
+def usual(seconds: Sequence[float]) -> Usual | None:
+    """The summary of earlier durations; None if there were none."""
+    return Usual(len(seconds), median(seconds), max(seconds)) if seconds else None
+
+
+def choose(found: Inventory, words: Iterable[str] | None) -> list[Candidate]:
+    """The candidates that are meant, each once: those that words name, or all that are pending."""
+    if words is None:
+        return [candidate for candidate in found.candidates if candidate.component.pending]
+    picked = (select(word, found.candidates) for word in words)
+    return list({candidate.component.key: candidate for candidate in picked}.values())
+
+
+def ordered(chosen: list[Candidate], policy: Policy) -> list[Candidate]:
+    """In the order of the policy; `UsageError` if it goes in a circle."""
+    by_key = {candidate.component.key: candidate for candidate in chosen}
+    try:
+        return [by_key[c.key] for c in policy.ranked([candidate.component for candidate in chosen])]
+    except ValueError as error:
+        raise UsageError(str(error), hint="[[order]] in livefw.toml", phase="plan") from error
+
+
+def steps(chosen: list[Candidate], found: Inventory, scene: Scene) -> tuple[Step, ...]:
+    """The steps for these candidates, in order; a step that waits only for one before it is not stopped by that."""
+    ready = ordered(chosen, scene.policy)
+    before: set[str] = set()
+    planned = []
+    for candidate in ready:
+        step = examine(candidate, found, scene, done=frozenset(before))
+        if not step.stopped:
+            before.add(candidate.component.key)
+        planned.append(step)
+    return tuple(planned)
+
+
+def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: frozenset[str] = frozenset()) -> Step:
+    """One step: all checks and hooks on this component; ``done`` are keys that will have been dealt with before."""
+    component = candidate.component
+    usual_here = scene.usual(component.key)
+    waiting = tuple(c.component for c in found.candidates if c.component.pending and c.component.key not in done)
+    situation = Situation(
+        component=component,
+        machine=scene.machine,
+        policy=scene.policy,
+        moment=scene.moment,
+        waiting=waiting,
+        usual_s=usual_here.worst_s if usual_here else None,
+        holder=scene.holder,
+        privileged=scene.privileged,
+    )
+    ignore = (*scene.ignore, *scene.policy.ignore)
+    problems = checks.examine(situation, ignore=ignore)
+    if not component.reasons:
+        extra = hooks.examine(scene.hooks, _for_hooks(component))
+        problems += checks.ignoring(extra, ignore)
+    return Step(candidate, usual_here, problems)
+
+
+def wishes(found: Inventory, policy: Policy) -> tuple[Wish, ...]:
+    """Settings that are not as the policy wants them."""
+    wanted = []
+    for candidate in found.candidates if policy.component else ():
+        present = dict(candidate.component.settings)
+        for name, value in policy.settings(candidate.component).items():
+            if present.get(name) is not value:
+                wanted.append(Wish(candidate, name, value, name in present))
+    return tuple(wanted)
+
+
+def _for_hooks(component: Component) -> dict[str, object]:
+    """What an executable in checks.d gets to know."""
+    return {
+        "schema": "livefw/1",
+        "component": component.key,
+        "name": component.name,
+        "current_version": component.current_version and component.current_version.text,
+        "pending_version": component.pending_version and component.pending_version.text,
+        "cost": {"rendezvous": component.cost.rendezvous, "resets_cpu": component.cost.resets_cpu},
+    }

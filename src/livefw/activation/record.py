@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the journal's rows say: their fields, in one place for those who write and those who read."""
+
+import errno
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from livefw.activation.actor import Actor
+from livefw.activation.checks import Problem
+from livefw.activation.journal import Journal, Kind
+from livefw.activation.measure import Measurement
+from livefw.activation.outcome import Outcome, Result
+from livefw.activation.plan import Wish
+from livefw.providers.base import Component, Memory, Reason, Version
+
+_LOG_LINES = 64
+_LOG_LINE = 500
+"""Bounds of the kernel log excerpt: firmware can make a driver log without end."""
+_EARLIER = 20
+"""Earlier activations that an estimate rests on; older ones were of another firmware."""
+
+
+def intent(
+    component: Component, problems: Iterable[Problem], reason: str, actor: Actor, *, mark: str, boot_id: str
+) -> dict[str, Any]:
+    """Before the write. Versions are written down only where they are sure; `reconcile` relies on that."""
+    return {
+        **_who(reason, actor),
+        "name": component.name,
+        "current_version": _sure(component.current_version),
+        "pending_version": _sure(component.pending_version),
+        "rendezvous": component.cost.rendezvous,
+        "ignored": [problem._asdict() for problem in problems if problem.ignored],
+        "warned": [problem.check for problem in problems if not problem.stops and not problem.ignored],
+        "mark": mark,
+        "boot_id": boot_id,
+    }
+
+
+def ending(result: Result, measurement: Measurement | None, others: Iterable[Reason]) -> dict[str, Any]:
+    """After the answer."""
+    claim = result.claim
+    return {
+        **_how(result.outcome, result.why),
+        "seconds": round(result.seconds, 6),
+        "current_version": _sure(result.after.current_version if result.after else None),
+        "pending": result.after.pending if result.after else None,
+        "said": claim.said if claim else None,
+        "witness": claim.witness if claim else None,
+        "firmware_code": claim.firmware_code if claim else None,
+        "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim and claim.error else None,
+        "log": excerpt(claim.log) if claim else [],
+        "cost": measurement.document() if measurement else None,
+        "others": [{"code": each.code, "text": each.text} for each in others],
+    }
+
+
+def settled(outcome: Outcome, why: Reason, after: Component | None, memory: Memory) -> dict[str, Any]:
+    """The outcome of an intent whose engine did not live to see it."""
+    return {
+        **_how(outcome, why),
+        "reconciled": True,
+        "current_version": _sure(after.current_version if after else None),
+        "pending": after.pending if after else None,
+        "witness": memory.witness,
+        "firmware_code": memory.firmware_code,
+        "log": excerpt(memory.log),
+    }
+
+
+def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Actor) -> dict[str, Any]:
+    """Nothing was tried, because of a check."""
+    return {
+        **_who(reason, actor),
+        **_how(result.outcome, result.why),
+        "name": result.before.name,
+        "current_version": _sure(result.before.current_version),
+        "pending_version": _sure(result.before.pending_version),
+        "problems": [problem._asdict() for problem in problems],
+    }
+
+
+def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
+    """A setting was brought to what the policy wants, or could not be."""
+    return {
+        **_who("the policy wants it so", actor),
+        "name": wish.candidate.component.name,
+        "setting": wish.setting,
+        "value": wish.wanted,
+        "trouble": trouble,
+    }
+
+
+def durations(journal: Journal, component: str) -> list[float]:
+    """Seconds that the last successful activations of a component took."""
+    bodies = (entry.body for entry in journal.recent(component, Kind.OUTCOME, limit=_EARLIER))
+    return [float(body["seconds"]) for body in bodies if body.get("outcome") == "activated" and "seconds" in body]
+
+
+def excerpt(lines: Sequence[str]) -> list[str]:
+    """Lines of a log, bounded; what is left out is said."""
+    kept = [line[:_LOG_LINE] for line in lines[-_LOG_LINES:]]
+    return [f"({len(lines) - len(kept)} lines before)", *kept] if len(kept) < len(lines) else kept
+
+
+def _who(reason: str, actor: Actor) -> dict[str, Any]:
+    return {"actor": actor._asdict(), "reason": reason}
+
+
+def _how(outcome: Outcome, why: Reason) -> dict[str, Any]:
+    return {"outcome": outcome, "code": why.code, "text": why.text}
+
+
+def _sure(version: Version | None) -> str | None:
+    return version.text if version and version.sure else None

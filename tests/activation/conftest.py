@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A modelled machine in virtual time with an engine on it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefw.activation.actor import Actor
+from livefw.activation.engine import Announcement, Attempt, Engine, Host, Order
+from livefw.activation.journal import Journal
+from livefw.activation.measure import ModelMeter
+from livefw.activation.outcome import Result
+from livefw.activation.places import Places
+from livefw.activation.policy import parse
+from livefw.machine.config import MachineConfig, load
+from livefw.machine.faults import FaultRequest
+from livefw.machine.files import MachineClock, MachineFiles
+from livefw.machine.machine import Machine
+from livefw.providers.base import Component, Progress
+from livefw.providers.registry import providers
+
+
+class Quiet:
+    """A watch that only remembers."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.ends: list[Result] = []
+        self.patience = float("inf")
+        self.on_progress: Callable[[Progress], None] = lambda _: None
+        self.on_ended: Callable[[Result], None] = lambda _: None
+
+    def begins(self, component: Component) -> None:
+        self.begun.append(component.key)
+
+    def progress(self, progress: Progress) -> None:
+        self.on_progress(progress)
+
+    def tick(self, seconds: float) -> bool:
+        return seconds < self.patience
+
+    def ended(self, result: Result) -> None:
+        self.ends.append(result)
+        self.on_ended(result)
+
+
+@dataclass
+class Bench:
+    """One machine, its history, and engines that come and go."""
+
+    machine: Machine
+    places: Places
+    announced: list[Announcement] = field(default_factory=list)
+    watch: Quiet = field(default_factory=Quiet)
+    settings: str = ""
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def host(self) -> Host:
+        files, clock = MachineFiles(self.machine), MachineClock(self.machine)
+        found = providers(files, clock)
+        policy = parse(self.settings.encode())
+        host = Host(files, found, clock, self.places, policy, Actor("root", "alice", "test"))
+        host = host._replace(announce=self.announced.append, meter=lambda: ModelMeter(files))
+        return host._replace(**self.changes)
+
+    def engine(self) -> Engine:
+        return Engine(self.host())
+
+    def run(self, *words: str, **order: Any) -> list[Attempt]:
+        """One engine that activates what is named, or everything, and ends."""
+        with self.engine().open() as run:
+            return list(run.activate(Order(words or None, **order), watch=self.watch))
+
+    def one(self, *words: str, **order: Any) -> Attempt:
+        (attempt,) = self.run(*words, **order)
+        return attempt
+
+    @property
+    def journal(self) -> Journal:
+        journal = Journal.open_to_read(self.places.state)
+        assert journal
+        return journal
+
+
+Make = Callable[..., Bench]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterable[Make]:
+    made: list[Bench] = []
+
+    def build(platform: str | MachineConfig = "vera", *, faults: Iterable[FaultRequest] = (), **changes: Any) -> Bench:
+        config = load(platform) if isinstance(platform, str) else platform
+        machine = Machine(replace(config, **changes))
+        machine.boot()
+        for fault in faults:
+            machine.inject(fault)
+        base = tmp_path / f"machine-{len(made)}"
+        places = Places(str(base / "state"), str(base / "run/lock"), str(base / "etc"))
+        made.append(Bench(machine, places))
+        return made[-1]
+
+    yield build
+    for bench in made:
+        bench.machine.close()

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine on modelled machines in virtual time: what it plans, refuses, runs, verifies and writes down."""
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefw.activation.engine import OnFailure, Order, Point
+from livefw.activation.journal import JournalUnavailable, Kind
+from livefw.activation.lock import Busy, Lock
+from livefw.activation.outcome import Outcome
+from livefw.errors import Interrupted, NoSuchComponent, TransportError, UsageError
+from livefw.firmware.spec import Kind as Kind_
+from livefw.machine.config import Grid, MachineConfig
+from livefw.machine.faults import FaultRequest
+from livefw.providers.base import Phase, Progress
+
+Bench = Any
+"""What the fixture `make` makes; see conftest.py."""
+Make = Any
+
+RMM = "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+
+
+def grid(count: int = 4, **fields: Any) -> MachineConfig:
+    """Components that leave nothing behind in the agent when they have been activated, as TF-A's RMM does."""
+    components = Grid(count=count, pending_every=1, kind=Kind_.RMM)
+    return MachineConfig(name="grid", agent="bet1", driver="v3", grid=components, **fields)
+
+
+def kinds(bench: Bench) -> list[Kind]:
+    return [entry.kind for entry in bench.journal.entries()]
+
+
+def test_an_activation_is_planned_run_verified_and_written_down(make: Make) -> None:
+    bench = make("vera")
+    plan = bench.engine().plan(Order())
+    assert [(step.component.key, step.stopped, step.usual) for step in plan.steps] == [(RMM, False, None)]
+    attempt = bench.one("tf-rmm", reason="CVE-2026-0001")
+    assert attempt.result.outcome is Outcome.ACTIVATED
+    assert attempt.measurement
+    assert attempt.measurement.longest_ns == 60_000_000
+    intent, outcome = bench.journal.entries()
+    assert intent.body["reason"] == "CVE-2026-0001"
+    assert intent.body["actor"] == {"user": "root", "login": "alice", "face": "test"}
+    assert (intent.body["current_version"], intent.body["pending_version"]) == ("1.0", "1.1")
+    assert (outcome.body["outcome"], outcome.body["current_version"]) == ("activated", "1.1")
+    assert outcome.body["log"] == ["Arm LFA: TF-RMM: successfully activated"]
+    assert outcome.body["cost"]["source"] == "model"
+    assert not bench.journal.verify(head=attempt.receipt.head)
+    assert [each.outcome for each in bench.announced] == [Outcome.ACTIVATED]
+    assert bench.announced[0].receipt == attempt.receipt
+
+
+def test_what_it_took_before_is_in_the_next_plan_and_can_be_too_long(make: Make) -> None:
+    bench = make("vera")
+    bench.one("tf-rmm")
+    bench.machine.stage("rmm")
+    step = bench.engine().plan(Order()).steps[0]
+    assert step.usual
+    assert (step.usual.times, step.usual.worst_s) == (1, pytest.approx(0.8325))
+    bench.settings = "[limits]\nseconds = 0.5"
+    refused = bench.one("tf-rmm")
+    assert (refused.result.outcome, refused.result.why.code) == (Outcome.REFUSED, "time")
+    assert bench.one("tf-rmm", ignore=("time",)).result.outcome is Outcome.ACTIVATED
+    assert kinds(bench) == [Kind.INTENT, Kind.OUTCOME, Kind.REFUSAL, Kind.INTENT, Kind.OUTCOME]
+    assert [each["check"] for each in list(bench.journal.entries())[3].body["ignored"]] == ["time"]
+
+
+def test_a_plan_changes_nothing(make: Make) -> None:
+    bench = make("vera")
+    before = bench.machine.trace.next_sequence
+    bench.engine().plan(Order(("tf-rmm",)))
+    assert not Path(bench.places.state).exists()
+    assert not Path(bench.places.lock).exists()
+    assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}
+
+
+def test_everything_in_the_order_of_the_policy_and_once(make: Make) -> None:
+    bench = make(grid(4))
+    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    bench.settings = f"[[order]]\nfirst='{keys[3]}'\nthen='{keys[0]}'\n[[order]]\nfirst='{keys[0]}'\nthen='{keys[1]}'"
+    wanted = [keys[2], keys[3], keys[0], keys[1]]
+    assert [step.component.key for step in bench.engine().plan(Order()).steps] == wanted
+    attempts = bench.run()
+    assert [each.result.before.key for each in attempts] == wanted
+    assert {each.result.outcome for each in attempts} == {Outcome.ACTIVATED}
+    assert bench.run() == []
+
+
+def test_after_a_failure_it_stops_or_goes_on_with_what_need_not_wait(make: Make) -> None:
+    for on_failure, expected in (
+        (OnFailure.STOP, {"failed": 1}),
+        (OnFailure.CONTINUE, {"failed": 1, "refused": 1, "activated": 2}),
+    ):
+        bench = make(grid(4))
+        keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+        bench.machine.inject(FaultRequest(name="auth-error", component=keys[0].removeprefix("lfa:")))
+        bench.settings = f"[[order]]\nfirst='{keys[0]}'\nthen='{keys[1]}'"
+        attempts = bench.run(on_failure=on_failure)
+        counted: dict[str, int] = {}
+        for attempt in attempts:
+            counted[attempt.result.outcome] = counted.get(attempt.result.outcome, 0) + 1
+        assert counted == expected
+        if on_failure is OnFailure.CONTINUE:
+            refused = next(each for each in attempts if each.result.outcome is Outcome.REFUSED)
+            assert (refused.result.before.key, refused.result.why.code) == (keys[1], "order")
+
+
+def test_an_agent_that_holds_on_to_what_it_activated_takes_the_next_one(make: Make) -> None:
+    """TF-A keeps a component current after its activation unless it is the RMM; only CANCEL makes room."""
+    components = Grid(count=3, pending_every=1)
+    bench = make(MachineConfig(name="grid", agent="bet1", driver="v3", grid=components))
+    bench.settings = "[component.'*']\nsettings = {force_cpu_rendezvous = false}"
+    assert [each.result.outcome for each in bench.run()] == [Outcome.ACTIVATED] * 3
+
+
+def test_an_order_that_goes_in_a_circle_is_an_error_of_the_settings(make: Make) -> None:
+    bench = make(grid(2))
+    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    bench.settings = f"[[order]]\nfirst='{keys[0]}'\nthen='{keys[1]}'\n[[order]]\nfirst='{keys[1]}'\nthen='{keys[0]}'"
+    with pytest.raises(UsageError, match="circle"):
+        bench.engine().plan(Order())
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ("deny = ['tf-rmm']", "policy"),
+        ("[component.tf-rmm]\npin = '1.7'", "pinned"),
+        ("[[window]]\nfrom='01:00'\nto='02:00'\nzone='UTC'", "window"),
+    ],
+)
+def test_a_refusal_is_written_down_and_touches_nothing(make: Make, settings: str, code: str) -> None:
+    bench = make("vera")
+    bench.settings = settings
+    bench.changes = {"moment": lambda: datetime(2026, 11, 23, 12, tzinfo=UTC)}
+    before = bench.machine.trace.next_sequence
+    attempt = bench.one("tf-rmm")
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, code)
+    assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}
+    assert [entry.body["code"] for entry in bench.journal.entries()] == [code]
+    assert [each.outcome for each in bench.announced] == [Outcome.REFUSED]
+
+
+def test_a_cpu_that_is_off_stops_a_rendezvous_unless_ignored(make: Make) -> None:
+    bench = make("vera")
+    bench.machine.cpu_off(5)
+    assert bench.one("tf-rmm").result.why.code == "cpus-offline"
+    assert bench.one("tf-rmm", ignore=("cpus-offline",)).result.outcome is Outcome.ACTIVATED
+    assert bench.one("tf-rmm", ignore=("cpus-offline",)).result.why.code == "not-pending"
+
+
+def test_an_administrators_check_says_no(make: Make) -> None:
+    bench = make("vera")
+    directory = Path(bench.places.settings) / "checks.d"
+    directory.mkdir(parents=True)
+    directory.chmod(0o755)
+    (directory / "backup").write_text("#!/bin/sh\necho backup is running; exit 1\n")
+    (directory / "backup").chmod(0o755)
+    attempt = bench.one("tf-rmm")
+    assert (attempt.result.why.code, attempt.result.why.text) == ("hook:backup", "backup is running")
+    assert bench.one("tf-rmm", ignore=("hook:backup",)).result.outcome is Outcome.ACTIVATED
+
+
+def test_settings_are_what_the_policy_wants_again_after_they_were_lost(make: Make) -> None:
+    config = grid(1, components=())
+    bench = make(config)
+    bench.settings = "[component.'*']\nsettings = {auto_activate = true, no_such = true}"
+    guid = next(iter(bench.machine.platform.components())).guid
+    path = f"/sys/firmware/lfa/{guid}/auto_activate"
+    files = bench.host().files
+    assert [(w.setting, w.possible) for w in bench.engine().plan(Order()).wishes] == [
+        ("auto_activate", True),
+        ("no_such", False),
+    ]
+    bench.run()
+    assert files.read(path) == b"1\n"
+    bench.machine.unload()
+    bench.machine.boot()
+    assert files.read(path) == b"0\n"
+    bench.run()
+    assert files.read(path) == b"1\n"
+    assert kinds(bench) == [Kind.SETTING, Kind.INTENT, Kind.OUTCOME, Kind.SETTING]
+
+
+def test_fvp_whose_pending_flag_never_clears_is_not_looped_on(make: Make) -> None:
+    bench = make("fvp")
+    attempts = bench.run()
+    assert [(each.result.before.name, each.result.outcome) for each in attempts] == [("TF-RMM", Outcome.ACTIVATED)]
+    assert attempts[0].result.why.code == "activated-still-pending"
+
+
+def test_others_that_changed_are_told(make: Make) -> None:
+    bench = make(grid(3))
+    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    guids = [key.removeprefix("lfa:") for key in keys]
+    bench.machine.inject(FaultRequest(name="vanish-after", component=guids[0]))
+    attempt = bench.one(keys[0])
+    assert attempt.result.outcome is Outcome.ACTIVATED
+    assert [each.code for each in attempt.others] == []
+    bench.machine.platform._change_inventory(_without(guids[1]))
+    found = bench.one(keys[2])
+    assert found.result.outcome is Outcome.ACTIVATED
+    assert [each.code for each in found.others] == ["other-vanished"]
+    assert list(bench.journal.entries())[-1].body["others"][0]["code"] == "other-vanished"
+
+
+def _without(guid: str) -> Any:
+    from livefw.firmware.spec import AfterActivation
+
+    return AfterActivation(vanishes=(guid,))
+
+
+def test_a_component_that_vanishes_between_plan_and_write(make: Make) -> None:
+    bench = make(grid(2))
+    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    bench.machine.inject(FaultRequest(name="vanish-after", component=keys[0].removeprefix("lfa:")))
+
+    def remove(_: Any) -> None:
+        directory = bench.machine.tree.lookup("/sys/firmware/lfa")
+        name = keys[1].removeprefix("lfa:")
+        if name in directory.names:
+            directory.remove(name)
+
+    bench.watch.on_ended = remove
+    attempts = bench.run(*keys)
+    assert [each.result.outcome for each in attempts] == [Outcome.ACTIVATED, Outcome.REFUSED]
+    assert attempts[1].result.why.code == "vanished"
+    with pytest.raises(NoSuchComponent):
+        bench.run(keys[1])
+
+
+def test_a_component_that_vanishes_in_the_last_moment(make: Make) -> None:
+    bench = make("vera")
+
+    def remove(point: Point) -> None:
+        if point is Point.INTENDED:
+            bench.machine.tree.lookup("/sys/firmware/lfa").remove(RMM.removeprefix("lfa:"))
+
+    bench.changes = {"at": remove}
+    attempt = bench.one("tf-rmm")
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "vanished")
+    assert not bench.journal.unfinished()
+
+
+def test_two_engines_race_and_one_is_told(make: Make) -> None:
+    bench = make("vera")
+    with bench.engine().open(), pytest.raises(Busy, match="root"):
+        bench.engine().open()
+    with Lock.acquire(bench.places.lock):
+        plan = bench.engine().plan(Order())
+        assert [problem.check for problem in plan.steps[0].problems] == ["busy"]
+    assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
+
+
+def test_without_a_journal_nothing_is_begun_unless_told(make: Make) -> None:
+    bench = make("vera")
+    Path(bench.places.state).parent.mkdir(parents=True)
+    Path(bench.places.state).write_text("in the way")
+    before = bench.machine.trace.next_sequence
+    with pytest.raises(JournalUnavailable):
+        bench.run("tf-rmm")
+    assert bench.machine.trace.next_sequence == before
+    bench.changes = {"without_journal": True}
+    attempt = bench.one("tf-rmm")
+    assert attempt.result.outcome is Outcome.ACTIVATED
+    assert (attempt.receipt.head, attempt.receipt.trouble) == (None, "not recorded, as was asked")
+    assert [each.outcome for each in bench.announced] == [Outcome.ACTIVATED]
+
+
+def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(make: Make) -> None:
+    bench = make("vera")
+    state, aside = Path(bench.places.state), Path(bench.places.state + "-aside")
+    import sqlite3
+
+    def lock_the_file(point: Point) -> None:
+        if point is Point.JUDGED:
+            shutil.copytree(state, aside)
+            connection = sqlite3.connect(state / "history.db")
+            connection.execute("CREATE TRIGGER no BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+            connection.commit()
+            connection.close()
+
+    bench.changes = {"at": lock_the_file}
+    attempt = bench.one("tf-rmm")
+    assert attempt.result.outcome is Outcome.ACTIVATED
+    assert attempt.receipt.head is None
+    assert "disk full" in attempt.receipt.trouble
+    connection = sqlite3.connect(state / "history.db")
+    connection.execute("DROP TRIGGER no")
+    connection.close()
+    bench.changes = {}
+    with bench.engine().open() as run:
+        assert [(each.outcome, each.why.code) for each in run.settled] == [(Outcome.ACTIVATED, "log-tells-success")]
+    assert not bench.journal.verify()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (KeyboardInterrupt, Outcome.CANCELLED),
+        (Interrupted, Outcome.CANCELLED),
+        (TransportError, Outcome.REFUSED),
+    ],
+)
+def test_what_ends_it_before_anything_was_asked_is_written_down(
+    make: Make, error: type[BaseException], outcome: Outcome
+) -> None:
+    bench = make("vera")
+
+    def interrupt(progress: Progress) -> None:
+        if progress.phase is Phase.RUNNING:
+            raise error("now")
+
+    bench.watch.on_progress = interrupt
+    before = bench.machine.trace.next_sequence
+    with pytest.raises(error):
+        bench.run("tf-rmm")
+    assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}
+    assert [entry.kind for entry in bench.journal.entries()] == [Kind.INTENT, Kind.OUTCOME]
+    assert list(bench.journal.entries())[1].body["outcome"] == outcome
+    Lock.acquire(bench.places.lock).release()
+
+
+def test_nobody_watches_to_the_end(make: Make) -> None:
+    bench = make("vera", faults=[FaultRequest(name="hang", component=RMM.removeprefix("lfa:"))])
+    bench.watch.patience = 5.0
+    attempt = bench.one("tf-rmm")
+    assert attempt.result.outcome is Outcome.UNKNOWN
+    assert list(bench.journal.entries())[1].body["outcome"] == "unknown"
+
+
+def test_a_misspelt_check_is_refused_before_the_lock(make: Make) -> None:
+    bench = make("vera")
+    with pytest.raises(UsageError, match="no check"):
+        bench.engine().plan(Order(ignore=("windows",)))
+    with pytest.raises(UsageError, match="no check"):
+        bench.run("tf-rmm", ignore=("windows",))
