@@ -11,7 +11,7 @@ from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.machine import runtime
 from livefw.machine.control import ControlClient
-from livefw.machine.faults import FAULTS
+from livefw.machine.tdx import ALL_FAULTS
 from livefw.text import printable, table
 
 
@@ -143,7 +143,7 @@ def run_fault(session: Session, arguments: argparse.Namespace) -> int:
 def _fault_table() -> str:
     rows = [
         (fault.name, fault.target, " ".join(f"--{option}" for option in fault.options), fault.text)
-        for fault in FAULTS.values()
+        for fault in ALL_FAULTS.values()
     ]
     return table([("FAULT", "COMPONENT", "OPTIONS", "WHAT HAPPENS"), *rows])
 
@@ -158,7 +158,7 @@ def _fault_document() -> dict[str, Any]:
                 "options": ["times", *fault.options],
                 "text": fault.text,
             }
-            for fault in FAULTS.values()
+            for fault in ALL_FAULTS.values()
         ]
     }
 

@@ -126,6 +126,10 @@ class SeamFirmware:
         """Let the next so many calls of ``leaf`` do nothing and answer ``status``."""
         self._faults.append(_Fault(leaf, status, times))
 
+    def clear_faults(self) -> None:
+        """Let every call do what it should."""
+        self._faults.clear()
+
     def seamldr_info(self) -> SeamldrInfo:
         """What SEAMLDR.INFO writes."""
         return SeamldrInfo(self.spec.seamldr, self.slots)

@@ -85,6 +85,15 @@ def table(releases: Iterable[ReleaseSpec] = RELEASES, *, strict: bool = True) ->
     }
 
 
+def files(releases: Iterable[ReleaseSpec] = RELEASES) -> dict[str, bytes]:
+    """Contents of the directory by relative path: every release, and the table."""
+    found = {
+        f"joined_files/{release.version.rpartition('.')[0]}/tdx_module_{release.version}.blob": image(release.version)
+        for release in releases
+    }
+    return found | {"mapping_file.json": json.dumps(table(releases), indent=1).encode()}
+
+
 def write(folder: str, images: Mapping[str, bytes], mapping: dict[str, Any]) -> None:
     """Write images, by the version in their file name, and the table into ``folder``; OSError as the file system."""
     root = os.path.join(folder, "joined_files")
@@ -96,8 +105,3 @@ def write(folder: str, images: Mapping[str, bytes], mapping: dict[str, Any]) -> 
             file.write(data)
     with open(os.path.join(folder, "mapping_file.json"), "w", encoding="utf-8") as file:
         json.dump(mapping, file, indent=1)
-
-
-def write_all(folder: str) -> None:
-    """Write every release of the table."""
-    write(folder, {release.version: image(release.version) for release in RELEASES}, table())

@@ -65,7 +65,7 @@ class BinaryAttribute:
 
     __slots__ = ("mode", "read_at", "removed", "write_at")
 
-    def __init__(self, *, mode: int, read_at: ReadAt, write_at: WriteAt) -> None:
+    def __init__(self, *, mode: int, read_at: ReadAt, write_at: WriteAt | None = None) -> None:
         self.mode = mode
         self.read_at = read_at
         self.write_at = write_at
@@ -78,7 +78,7 @@ class BinaryAttribute:
 
     def open(self, *, reading: bool, writing: bool) -> "OpenFile":
         """Open for one descriptor; EACCES where the mode has no such right, even for root."""
-        if (reading and not self.mode & 0o444) or (writing and not self.mode & 0o222):
+        if (reading and not self.mode & 0o444) or (writing and not (self.write_at and self.mode & 0o222)):
             raise fail(errno.EACCES)
         return _OpenBinary(self)
 
@@ -163,6 +163,8 @@ class _OpenBinary:
         """Bytes taken, a page of them at most; an empty write does nothing."""
         if self._attribute.removed:
             raise fail(errno.ENODEV)
+        if self._attribute.write_at is None:
+            raise fail(errno.EBADF)
         taken = data[:PAGE_SIZE]
         if taken:
             await self._attribute.write_at(self._position, taken)

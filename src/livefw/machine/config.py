@@ -16,7 +16,8 @@ from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
 from livefw.kernel.lfa import VERSIONS, Notification
-from livefw.machine.faults import FAULTS, FaultRequest
+from livefw.machine.faults import FaultRequest
+from livefw.machine.tdx import ALL_FAULTS, TdxSpec
 
 MAX_CPUS = 4096
 """Linux's own limit on arm64 (CONFIG_NR_CPUS). One stop_machine costs the model about 20 microseconds a CPU."""
@@ -86,6 +87,8 @@ class MachineConfig:
     """What ``/proc/sys/kernel/osrelease`` says."""
     components: tuple[ComponentSpec, ...] = ()
     grid: Grid | None = None
+    tdx: TdxSpec | None = None
+    """Makes it a machine with Intel TDX; it has LFA as well if there are components."""
     faults: tuple[FaultRequest, ...] = ()
     """In force from before the driver loads."""
     notes: tuple[str, ...] = ()
@@ -100,7 +103,7 @@ class MachineConfig:
         _one_of("agent", self.agent, PROFILES)
         _one_of("driver", self.driver, VERSIONS)
         for request in self.faults:
-            _one_of("faults.name", request.name, FAULTS)
+            _one_of("faults.name", request.name, ALL_FAULTS)
         if len(self.components) + (self.grid.count if self.grid else 0) > MAX_COMPONENTS:
             raise ValueError(f"components: more than {MAX_COMPONENTS}")
         if self.grid and min(self.grid.count, self.grid.pending_every) < 0:
@@ -172,6 +175,7 @@ _NESTED: Mapping[tuple[type, str], type] = {
     (MachineConfig, "components"): ComponentSpec,
     (MachineConfig, "grid"): Grid,
     (MachineConfig, "faults"): FaultRequest,
+    (MachineConfig, "tdx"): TdxSpec,
     (ComponentSpec, "after_activation"): AfterActivation,
     (AfterActivation, "appears"): ComponentSpec,
 }

@@ -33,6 +33,8 @@ class Where(StrEnum):
     COMPONENT = "component"
     IMAGE = "image"
     CONDUIT = "conduit"
+    SEAM = "seam"
+    """In the TDX module or its loader (`livefw.machine.tdx`)."""
 
 
 class Target(StrEnum):
@@ -395,6 +397,12 @@ def inject(subject: Subject, request: FaultRequest) -> Fault:
             raise UsageError(f"the fault {fault.name} has no option {option}")
     if request.times is not None and not 1 <= request.times <= _MAX_TIMES:
         raise UsageError(f"times: {request.times} is not between 1 and {_MAX_TIMES}")
+    if request.cpu is not None and not 0 <= request.cpu < subject.injector.cpus:
+        raise UsageError(f"there is no CPU {request.cpu}; there are 0 to {subject.injector.cpus - 1}")
+    if request.code is not None:
+        _status(request.code)  # now, and not when the call comes
+    if request.count is not None:
+        _number("count", request.count)
     guid = None if request.component is None else subject.find(request.component)
     fault.apply(Setting(subject, request, guid))
     return fault

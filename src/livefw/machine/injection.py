@@ -90,6 +90,7 @@ class Injector:
     """The conduit with the rules. Sequence ids are told apart by the GUIDs that GET_INVENTORY has answered before."""
 
     def __init__(self, inner: Conduit, *, cpus: int) -> None:
+        self.cpus = cpus
         self.rules: list[Rule] = []
         self.watches: list[Watch] = []
         self._inner = inner

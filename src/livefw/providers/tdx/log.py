@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from livefw.abi.tdx import Leaf, SeamldrStatus
 from livefw.providers import kmsg
+from livefw.providers.base import Memory, Witness
 from livefw.providers.files import Files
 
 _PREFIXES = ("seamldr: ", "virt/tdx: ")
@@ -30,6 +31,16 @@ def testimony(files: Files, position: int | None) -> Testimony:
     lines = tuple(text for text in texts if text.startswith(_PREFIXES))
     codes = [code for text in lines if (code := recognise(text))]
     return Testimony(codes[0] if codes else None, lines)
+
+
+def recall(files: Files, mark: str) -> Memory:
+    """What the log tells since the record with this number; nothing for a mark that cannot be one of this boot."""
+    newest = kmsg.cursor(files)
+    if newest is None or not (mark.isascii() and mark.isdecimal() and len(mark) < 20) or int(mark) > newest:
+        return Memory()
+    heard = testimony(files, int(mark))
+    # A success leaves no line at all, so silence is no witness, and the record is never complete.
+    return Memory(Witness.FAILED if heard.code else Witness.NONE, heard.code, heard.lines)
 
 
 def recognise(text: str) -> str | None:

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The TDX provider: one component, the module that guards the confidential guests of an Intel machine."""
 
+from livefw.errors import UsageError
+from livefw.providers import kmsg
 from livefw.providers.base import (
     Clock,
     Component,
     Discovery,
     Finding,
+    Memory,
     Observer,
     Running,
     Severity,
 )
 from livefw.providers.component import Reason
 from livefw.providers.files import Files
-from livefw.providers.tdx import outlook
+from livefw.providers.tdx import log, outlook
 from livefw.providers.tdx.images import ImagesError, load
 from livefw.providers.tdx.outlook import IDENT, PROVIDER, Outlook
 from livefw.providers.tdx.platform import NODE
@@ -57,6 +60,19 @@ class TdxProvider:
     def cancel(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
         """Take back an image that somebody has begun to load; a running update cannot be stopped."""
         return Request(self._clock, Discard(self._files, self._clock, observer))
+
+    def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
+        """See `base.Provider`; the module has nothing to switch."""
+        raise UsageError(f"the TDX module has no setting {setting}", mechanism=PROVIDER)
+
+    def mark(self) -> str:
+        """See `base.Provider`: the sequence number of the newest record of the kernel log."""
+        position = kmsg.cursor(self._files)
+        return "" if position is None else str(position)
+
+    def recall(self, ident: str, mark: str) -> Memory:  # noqa: ARG002 - there is one component
+        """See `base.Provider`."""
+        return log.recall(self._files, mark)
 
     def diagnose(self) -> list[Finding]:
         """See `base.Provider`."""
