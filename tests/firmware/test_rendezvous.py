@@ -201,6 +201,7 @@ def test_cpus_left_behind_leave_when_all_others_have_gone_off(fvp: MakeBench, pr
     bench.prime(RMM)
     bench.send(1, Activate(RMM))
     bench.run(0, Cancel(RMM))
+    bench.prime(RMM)
     bench.agent.cpu_off(0)
     assert bench.agent.released() == []
     bench.agent.cpu_off(2)
@@ -209,6 +210,7 @@ def test_cpus_left_behind_leave_when_all_others_have_gone_off(fvp: MakeBench, pr
     code = Status.SUCCESS if profile == "tfa-2.14" else Status.ACTIVATION_FAILED
     assert release == Release(1, Activate(RMM).encode().returning(code.word, 0))
     assert bench.agent.state.held == ()
+    assert bench.platform.version(guid.RMM.guid) == (2, 0)
 
 
 @CURRENT

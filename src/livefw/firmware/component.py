@@ -207,8 +207,7 @@ class Rmm(Component):
 
     def boot(self, cpu: int) -> None:
         """Hand the CPU's token over and keep the answer; a CPU that was on before comes back with its own."""
-        if not self.tokens.get(cpu):
-            self.tokens[cpu] = self._cold_boots << 32 | cpu + 1
+        self.tokens.setdefault(cpu, self._cold_boots << 32 | cpu + 1)
 
     def obstacle(self, image: Image | None) -> int:
         """There is one code for every failure."""
