@@ -6,6 +6,7 @@ what the store says, against what runs: staging by another process shows at the 
 """
 
 from collections.abc import Generator, Iterable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from livefw.abi.guid import Guid
@@ -51,7 +52,7 @@ class StorePlatform(MemoryPlatform):
     """A platform that primes from a store.
 
     Args:
-        specs: the components of the machine.
+        specs: the components of the machine; what they say of versions and PRIME counts only for those in memory.
         store: the store; its bank is booted here, which counts a trial and may fall back to the other bank.
         anchor: the chain of trust and the hashes of its root keys.
         memory: bytes that a component has for its image, where not `DEFAULT_MEMORY`.
@@ -59,7 +60,7 @@ class StorePlatform(MemoryPlatform):
             to be called, and nothing can be staged until then.
 
     Raises:
-        ImageError: no bank boots, or the bank that does is not authentic.
+        ImageError: no bank boots, or the accepted one is not authentic.
     """
 
     def __init__(
@@ -181,7 +182,7 @@ class StorePlatform(MemoryPlatform):
         if found is None or found.image is not image:
             return
         del self._loaded[component.guid]
-        self._running[component.guid] = found.staged.content
+        self._running[component.guid] = replace(found.staged.content, version=image.version)
         try:
             self.store.activated(found.staged.bank, found.staged.state)
             if self._auto_accept:
@@ -202,25 +203,39 @@ class StorePlatform(MemoryPlatform):
     # -- inside
 
     def _boot(self) -> None:
-        bank = self.store.boot()
+        """Boot as often as it takes: a bank on trial that is not authentic ends each time in a reset."""
+        while True:
+            bank = self.store.boot()
+            try:
+                self._boot_from(bank)
+            except ImageError:
+                if not self.store.metadata().trial:
+                    raise
+            else:
+                return
+
+    def _boot_from(self, bank: int) -> None:
+        contents = self.store.contents(bank)
         with self.store.open_bank(bank) as file:
             verified = verify.verify(file, self._anchor, self.store.non_volatile().counters, measure=self.log.kinds)
         if self.store.metadata().states[bank] is BankState.ACCEPTED:
             # Also makes up for a power cut between the acceptance and the counters.
             self.store.advance(verified.counters)
-        contents = self.store.contents(bank)
-        self._running = {guid: contents[guid] for guid in verified.images if guid in contents}
         for guid, image in verified.images.items():
-            self.log.measure(_name(guid, note.read(image.tail)), image.measured)
+            version = note.read(image.tail)
+            self.log.measure(_name(guid, version), image.measured)
+            if guid in contents:
+                self._running[guid] = replace(contents[guid], version=version)
 
     def _staged(self, guid: Guid) -> _Staged | None:
         """The image that is to run next, unless it runs."""
-        bank, state = self.store.candidate, self.store.metadata()
-        image = state.image(guid, bank)
+        state = self.store.metadata()
+        image = state.image(guid, state.candidate)
         if image is None or image == self._running[guid].image:
             return None
-        content = self.store.contents(bank).get(guid)
-        return _Staged(bank, state, content) if content else None
+        content = self.store.contents(state.candidate).get(guid)
+        # Another process may have staged between the two looks; the next one sees it whole.
+        return _Staged(state.candidate, state, content) if content and content.image == image else None
 
     def _pending(self, guid: Guid) -> _Staged | None:
         """As `_staged`; a store that cannot be read has nothing pending."""

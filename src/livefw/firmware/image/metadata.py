@@ -77,6 +77,11 @@ class Metadata:
         return 1 - self.active
 
     @property
+    def candidate(self) -> int:
+        """The bank whose images are to run: an update that is whole and was not tried yet, else the active bank."""
+        return self.update if self.states[self.update] is BankState.VALID else self.active
+
+    @property
     def trial(self) -> bool:
         """Whether the active bank still has to prove itself."""
         return self.states[self.active] is not BankState.ACCEPTED

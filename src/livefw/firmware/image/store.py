@@ -95,12 +95,6 @@ class Store:
                     found[entry.guid] = Content(image, note.read(tail), entry.size)
             return found
 
-    @property
-    def candidate(self) -> int:
-        """The bank whose images are to run: an update that is whole and was not tried yet, else the active bank."""
-        state = self.metadata()
-        return state.update if state.states[state.update] is BankState.VALID else state.active
-
     # -- changing
 
     @classmethod
