@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
-from livefw.kernel.os import KernelPanic
 from livefw.kernel.sysfs import PAGE_SIZE, Attribute, Directory, Node, OpenFile, Tree, fail
 from livefw.machine import fuse_abi as abi
 from livefw.machine.fuse_abi import Opcode
@@ -130,8 +129,6 @@ class Server:
             body = handler(request)
         except OSError as error:
             self._send(abi.reply(request.unique, error=error.errno or errno.EIO))
-        except KernelPanic:
-            self._send(abi.reply(request.unique, error=errno.EIO))
         except Exception:
             _log.exception("FUSE request %s failed", request)
             self._send(abi.reply(request.unique, error=errno.EIO))
@@ -278,6 +275,9 @@ class Server:
         self._begin(request.unique, self._open[handle].write(data), _write_out)
 
     def _begin(self, unique: int, work: Coroutine[Any, Any, T], encode: Callable[[T], bytes]) -> None:
+        if self._runner.dead:
+            work.close()
+            raise fail(errno.EIO)
         self._waiting.add(unique)
         self._runner.start(self._answer(unique, work, encode), name="file operation")
 

@@ -43,6 +43,11 @@ class Runner(Protocol):
         """Held around every step of the kernel; take it to look at several of its facts at one moment."""
         ...
 
+    @property
+    def dead(self) -> bool:
+        """Whether the kernel has panicked; nothing runs any more."""
+        ...
+
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> Job[T]:
         """Start work and let it run as far as it gets without waiting."""
         ...
@@ -87,6 +92,11 @@ class VirtualRunner:
         self._os = os
         self._clock = clock
         self.lock = threading.RLock()
+
+    @property
+    def dead(self) -> bool:
+        """As `Runner`."""
+        return self._os.panic is not None
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> Job[T]:
         """As `Runner`."""
@@ -140,6 +150,11 @@ class RealRunner:
         self._closed = False
         self._ticker = threading.Thread(target=self._tick, name="livefw-timers", daemon=True)
         self._ticker.start()
+
+    @property
+    def dead(self) -> bool:
+        """As `Runner`."""
+        return self._os.panic is not None
 
     def start(self, work: Coroutine[Any, Any, T], *, name: str) -> Job[T]:
         """As `Runner`."""

@@ -14,7 +14,7 @@ from livefw.errors import PermissionDenied, TransportError, UsageError
 _DEVICE = "/dev/fuse"
 _TYPE = "fuse.livefw"
 _NOSUID_NODEV = 2 | 4
-_DETACH = 2
+_FORCE_DETACH = 1 | 2
 _HELPER = "fusermount3"
 
 WITHOUT = "`livefw demo` works without FUSE"
@@ -58,10 +58,13 @@ def mount(directory: str) -> Mount:
 
 
 def unmount(directory: str) -> None:
-    """Take the mount out of the tree at once, also if it is busy or its server dead; `TransportError` if refused."""
+    """Take the mount out of the tree at once, also if it is busy or its server dead; `TransportError` if refused.
+
+    As root the connection is cut, too: a program that waits in a file there would hold out unkillable.
+    """
     if os.geteuid() == 0:
         libc = ctypes.CDLL(None, use_errno=True)
-        if libc.umount2(os.fsencode(directory), _DETACH) != 0:
+        if libc.umount2(os.fsencode(directory), _FORCE_DETACH) != 0:
             code = ctypes.get_errno()
             raise TransportError(
                 f"cannot unmount {directory}: {os.strerror(code)}", replay=f"umount --lazy {directory}"
