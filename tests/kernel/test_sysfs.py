@@ -141,6 +141,27 @@ def test_directories() -> None:
         tree.make_directories("/sys/a/b/f/x")
 
 
+def test_a_directory_is_filled_when_somebody_looks_and_never_after_its_removal() -> None:
+    source, filled = Source(), []
+
+    def fill() -> dict[str, Attribute]:
+        filled.append(1)
+        return {"f": Attribute(mode=0o444, show=source.show)}
+
+    tree, unseen = Tree(Directory()), Directory(fill)
+    tree.root.add("seen", Directory(fill))
+    tree.root.add("unseen", unseen)
+    assert tree.listdir("/") == ("seen", "unseen")
+    assert not filled
+    file = tree.open("/seen/f", reading=True)
+    assert (tree.listdir("/seen"), len(filled)) == (("f",), 1)
+    for name in ("seen", "unseen"):
+        tree.root.remove(name)
+    with failing(errno.ENODEV):
+        do(file.read(10, 0))
+    assert (unseen.names, len(filled)) == ((), 1)
+
+
 def test_kmsg_gives_one_record_a_read() -> None:
     log = KernelLog(lambda: 0)
     tree = Tree(Directory())

@@ -7,7 +7,7 @@ The rules of opening and buffering are those of kernfs, and they live here, so t
 
 import errno
 import os
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -204,12 +204,16 @@ class Watcher(Protocol):
 
 
 class Directory:
-    """A directory, always 0755. ``watchers`` are told of removals from it, by the path under which each knows it."""
+    """A directory, always 0755. ``watchers`` are told of removals from it, by the path under which each knows it.
 
-    __slots__ = ("_children", "watchers")
+    ``fill`` makes the first children when somebody looks: of ten thousand directories most are never opened.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_children", "_fill", "watchers")
+
+    def __init__(self, fill: "Callable[[], Mapping[str, Node]] | None" = None) -> None:
         self._children: dict[str, Node] = {}
+        self._fill = fill
         self.watchers: dict[Watcher, str] = {}
 
     @property
@@ -220,38 +224,47 @@ class Directory:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the children, in the order of their making."""
-        return tuple(self._children)
+        return tuple(self._filled())
 
     def add(self, name: str, node: "Node") -> None:
         """Add a child; EEXIST if the name is taken."""
-        if name in self._children:
+        children = self._filled()
+        if name in children:
             raise fail(errno.EEXIST)
-        self._children[name] = node
+        children[name] = node
 
     def get(self, name: str) -> "Node | None":
         """A child, or None."""
-        return self._children.get(name)
+        return self._filled().get(name)
 
     def remove(self, name: str) -> None:
         """Remove a child with all below it; descriptors that are open there read ENODEV from now on."""
-        node = self._children.pop(name)
-        for attribute in _attributes(node):
-            attribute.removed = True
+        node = self._filled().pop(name)
+        _detach(node)
         for watcher, path in self.watchers.items():
             watcher.vanished(f"{path.rstrip('/')}/{name}", node)
+
+    def detach(self) -> None:
+        """Mark everything below as removed."""
+        self._fill = None
+        for node in self._children.values():
+            _detach(node)
+
+    def _filled(self) -> "dict[str, Node]":
+        if self._fill is not None:
+            fill, self._fill = self._fill, None
+            self._children.update(fill())
+        return self._children
 
 
 Node = Directory | Attribute | BinaryAttribute | Kmsg
 
 
-def _attributes(node: Node) -> Iterator[Attribute | BinaryAttribute]:
-    if isinstance(node, (Attribute, BinaryAttribute)):
-        yield node
-    elif isinstance(node, Directory):
-        for name in node.names:
-            child = node.get(name)
-            if child is not None:
-                yield from _attributes(child)
+def _detach(node: Node) -> None:
+    if isinstance(node, Directory):
+        node.detach()
+    elif isinstance(node, (Attribute, BinaryAttribute)):
+        node.removed = True
 
 
 @dataclass(frozen=True, slots=True)

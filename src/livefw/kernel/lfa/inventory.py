@@ -4,6 +4,7 @@
 import errno
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from livefw.abi.guid import Guid
@@ -120,11 +121,8 @@ class Inventory:
         image = self.images.get(guid)
         if image is None:
             image = self.images[guid] = Image.new(guid, self._version)
-            directory = Directory()
-            for name, attribute in files(image).items():
-                directory.add(name, attribute)
             if self._directory is not None:
-                self._directory.add(guid, directory)
+                self._directory.add(guid, Directory(partial(files, image)))
         return image
 
     async def _clean_up(self) -> None:
