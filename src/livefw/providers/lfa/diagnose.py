@@ -130,7 +130,8 @@ def _why_no_driver(files: Files) -> Iterator[Finding]:
         text = "the kernel has the driver and shows nothing: no LFA agent, or an empty inventory"
         yield Finding(_ERROR, "no-agent", text, "dmesg | grep 'Arm LFA'")
     else:
-        known = f"kernel {release} has no LFA driver" if where == "absent" else "no LFA driver can be seen"
+        unseen = "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent"
+        known = f"kernel {release} has no LFA driver" if where == "absent" else unseen
         hint = (
             "no mainline kernel had it by August 2026; NVIDIA's from 6.17 on and openSUSE's carry it (CONFIG_ARM_LFA)"
         )
