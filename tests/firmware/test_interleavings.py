@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -295,7 +294,6 @@ class Interleaving(RuleBasedStateMachine):
         assert not self.inside
 
 
-@pytest.mark.timeout(100)
 def test_interleavings() -> None:
     run_state_machine_as_test(
         Interleaving,
