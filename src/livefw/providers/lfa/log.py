@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.abi.guid import BL31, BL33, BY_GUID, RMM, Guid
-from livefw.providers.base import Witness
+from livefw.providers import kmsg
+from livefw.providers.base import Memory, Witness
+from livefw.providers.files import Files
 from livefw.providers.kmsg import Record
 
 _PREFIX = "Arm LFA: "
@@ -100,6 +102,23 @@ def testimony(fresh: list[Record], position: int, guid: str) -> Testimony:
     # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
     proved = Tells.SUCCEEDED in tells and complete
     return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, lines, tells, refusal)
+
+
+def recall(files: Files, guid: str, mark: str) -> Memory:
+    """What the log tells of a component since a mark, which is a sequence number.
+
+    Every version of the driver logs how a request ended. Between the lines of other requests, those without a name
+    count as well: nobody else but us was meant to make any.
+    """
+    if not (mark.removeprefix("-").isdecimal() and mark.isascii()):
+        return Memory()
+    position, newest = int(mark), kmsg.cursor(files)
+    if newest is None or newest < position:
+        return Memory()
+    fresh = kmsg.since(files, position)
+    said = testimony(fresh, position, guid)
+    complete = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
+    return Memory(said.witness, said.code, said.lines, complete)
 
 
 _KERNEL_NAMES = {"RMM": "TF-RMM", "BL31 runtime": "TF-A BL31 runtime"}
