@@ -55,11 +55,17 @@ def _configured(arguments: argparse.Namespace) -> MachineConfig:
 
 def _ready_text(machine: Machine, directory: str) -> str:
     config = machine.config
-    driver = f"driver {config.driver}, agent {config.agent}, {config.cpus} CPUs"
+    driver = f"{_mechanisms(config)}, {config.cpus} CPUs"
     lines = [f"{config.name} is ready on {directory} ({driver}); try: livefw --root {directory} list"]
     if config.invented:
         lines.append(f"made up, because it is not public: {'; '.join(config.invented)}")
     return printable_lines(lines)
+
+
+def _mechanisms(config: MachineConfig) -> str:
+    lfa = f"driver {config.driver}, agent {config.agent}"
+    tdx = f"TDX module {config.tdx.module}, P-SEAMLDR {config.tdx.seamldr}" if config.tdx else ""
+    return "; ".join(filter(None, (lfa if config.all_components or not tdx else "", tdx)))
 
 
 def printable_lines(lines: list[str]) -> str:

@@ -52,5 +52,6 @@ VERBS = {
     "doctor": Verb("livefw.cli.doctor", "why there is nothing here, or what to know about what there is", bare=True),
     "image": Verb("livefw.cli.image", "firmware packages: what is in one, whether it is authentic, make one"),
     "machine": Verb("livefw.cli.machine", "modelled machines: run one, change it, watch it"),
+    "tdx": Verb("livefw.cli.tdx", "images of Intel's TDX module, and why one may not be loaded"),
     "demo": Verb("livefw.cli.demo", "a staged firmware activated on a modelled server, in three seconds"),
 }

@@ -28,4 +28,12 @@ class SystemClock:
 def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
     """Every mechanism, looking at one machine."""
     clock = clock or SystemClock()
-    return (LfaProvider(files, clock),)
+    found: list[Provider] = [LfaProvider(files, clock)]
+    if files.exists(_TDX_HOST):
+        from livefw.providers.tdx.provider import TdxProvider  # takes longer to import than `list` takes without it
+
+        found.append(TdxProvider(files, clock))
+    return tuple(found)
+
+
+_TDX_HOST = "/sys/devices/faux/tdx_host"

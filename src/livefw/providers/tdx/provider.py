@@ -40,7 +40,7 @@ class TdxProvider:
     def discover(self) -> Discovery:
         """See `base.Provider`."""
         component = self.inspect(IDENT)
-        return Discovery((component,)) if component else Discovery((), absent=_ABSENT)
+        return Discovery((component,)) if component else Discovery((), absent=ABSENT)
 
     def inspect(self, ident: str) -> Component | None:
         """See `base.Provider`."""
@@ -77,7 +77,7 @@ class TdxProvider:
     def diagnose(self) -> list[Finding]:
         """See `base.Provider`."""
         if (seen := self.look()) is None:
-            return [Finding(Severity.INFO, *_ABSENT)]
+            return [Finding(Severity.INFO, *ABSENT)]
         severities = {"not-pending": Severity.INFO, "images": Severity.WARNING}
         found = [Finding(severities.get(reason.code, Severity.ERROR), *reason) for reason in outlook.reasons(seen)]
         return found + [Finding(Severity.INFO, *note) for note in outlook.notes(seen)]
@@ -96,7 +96,7 @@ class TdxProvider:
 
     def _work(self, observer: Observer) -> Work:
         seen = self.look(tds_before=self._tds)
-        reasons = outlook.reasons(seen) if seen else (_ABSENT,)
+        reasons = outlook.reasons(seen) if seen else (ABSENT,)
         data = b""
         if seen and seen.chosen and not reasons:
             try:
@@ -109,7 +109,7 @@ class TdxProvider:
         return Update(order, self._files, self._clock, observer)
 
 
-_ABSENT = Reason(
+ABSENT = Reason(
     "no-tdx-host",
     "there is no TDX host device",
     "it takes Linux 7.2 with the module tdx_host, on a machine whose firmware has TDX on",
