@@ -10,11 +10,14 @@ import pytest
 from livefw.abi.guid import FVP_SP1, RMM, Guid
 from livefw.cli.main import main
 from livefw.errors import ExitCode
+from livefw.firmware.component import LoadStatus
 from livefw.firmware.image import fip, trust
 from livefw.firmware.image.chain import CCA, TBBR, Counter
 from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.store import Store
 from livefw.firmware.image.verify import Anchor
+from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.store_platform import open_platform
 
 
 class Command:
@@ -124,7 +127,53 @@ def test_certificate_and_image_are_described(command: Command) -> None:
     assert "version 2.1" in command.text("info", "image")[1]
 
 
+def test_store_is_filled_staged_into_and_shown(command: Command) -> None:
+    command(*NEW)
+    assert command("store", "init", "flash", "new.fip", *TRUSTED)[0] == ExitCode.DONE
+    command(*BUILD[:1], "next.fip", *BUILD[2:], "--version", "rmm-fw=2.2", "--counter", "ccafw=4")
+    code, document = command("store", "stage", "flash", "next.fip")
+    assert code == ExitCode.DONE
+    banks = document["store"]["banks"]
+    assert [bank["state"] for bank in banks] == ["accepted", "valid"]
+    found = {row["name"]: (row["version"], row["differs"]) for row in banks[1]["images"]}
+    assert found == {"rmm-fw": ("2.2", True), "soc-fw": (None, False)}
+    code, text = command.text("store", "show", "flash")
+    assert code == ExitCode.DONE
+    assert all(words in text for words in ("2.1", "boots", "2.2", "differs", "ccafw 0"))
+    assert command("store", "discard", "flash")[1]["store"]["banks"][1]["state"] == "invalid"
+    assert command("store", "init", "flash", "new.fip", *TRUSTED)[0] == ExitCode.FAILED
+    assert command("store", "rollback", "flash")[0] == ExitCode.FAILED
+
+
+def test_store_that_a_machine_uses_is_accepted_by_the_operator(command: Command) -> None:
+    command(*NEW)
+    command("store", "init", "flash", "new.fip", *TRUSTED)
+    command(*BUILD[:1], "next.fip", *BUILD[2:], "--version", "rmm-fw=2.2", "--counter", "ccafw=4")
+    command("store", "stage", "flash", "next.fip")
+    specs = [ComponentSpec(str(RMM.guid), Kind.RMM)]
+    platform = open_platform(specs, "flash", auto_accept=False)
+    component = platform.find(RMM.guid)
+    assert platform.load_auth_image(component).status is LoadStatus.OK
+    image = platform.loaded(component)
+    assert image is not None
+    platform.commit(component, image)
+    document = command("store", "show", "flash")[1]["store"]
+    assert (document["active"], document["on_trial"], document["counters"]["ccafw"]) == (1, True, 3)
+    document = command("store", "accept", "flash")[1]["store"]
+    assert (document["active"], document["on_trial"], document["counters"]["ccafw"]) == (1, False, 4)
+    assert str(open_platform(specs, "flash").version(RMM.guid)) == "2.2"
+
+
+def test_factory_takes_no_package_that_the_machine_would_refuse(command: Command) -> None:
+    command(*NEW)
+    Path("bad.fip").write_bytes(Path("new.fip").read_bytes().replace(b"RMMRMM", b"RMMrmm", 1))
+    code, _ = command("store", "init", "flash", "bad.fip", *TRUSTED)
+    assert code == ExitCode.REFUSED
+    assert not list(Path("flash").iterdir())
+
+
 MISUSE = [
+    (("store", "show", "nowhere"), ExitCode.USAGE),
     (("info", "nowhere"), ExitCode.FAILED),
     (("verify", "rmm.bin", "--trust", "rmm.bin"), ExitCode.USAGE),
     (("verify", "rmm.bin"), ExitCode.USAGE),

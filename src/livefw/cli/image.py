@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from livefw.cli import image_build, image_info
+from livefw.cli import image_build, image_info, image_store
 from livefw.cli.session import Session
 from livefw.errors import Refused, TransportError
 
@@ -24,6 +24,7 @@ _VERBS = {
     "info": _Verb(image_info.configure_info, image_info.run_info, "what is in a package, certificate or image"),
     "verify": _Verb(image_info.configure_verify, image_info.run_verify, "whether a machine would take a package"),
     "build": _Verb(image_build.configure, image_build.run, "make a package with its chain of trust, for tests"),
+    "store": _Verb(image_store.configure, image_store.run, "a store of two banks: fill, stage, accept, roll back"),
 }
 
 

@@ -21,8 +21,6 @@ from livefw.text import printable
 if TYPE_CHECKING:
     from livefw.firmware.image.build import PrivateKey
 
-TRUST = "trust.toml"
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Images, keys, counters."""
@@ -33,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--version", metavar="NAME=X.Y", action="append", default=[], help="put this version into an image"
     )
-    parser.add_argument("--keys", metavar="DIR", required=True, help=f"a PEM file for each key, and {TRUST}")
+    parser.add_argument("--keys", metavar="DIR", required=True, help=f"a PEM file for each key, and {trust.NAME}")
     parser.add_argument("--new-keys", choices=[*KeyKind], help="make the keys, in a folder that has none")
     parser.add_argument("--chain", choices=CHAINS, default="cca", help="chain of trust (cca)")
     parser.add_argument("--hash", choices=HASH_BY_NAME, default="SHA256", help="of signatures and images (SHA256)")
@@ -56,7 +54,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     package = signer.package(images, align=arguments.align)
     with open(arguments.output, "wb") as file:
         file.write(package)
-    trusted = os.path.join(arguments.keys, TRUST)
+    trusted = os.path.join(arguments.keys, trust.NAME)
     with open(trusted, "w", encoding="ascii") as text_file:
         text_file.write(trust.dumps(signer.anchor()))
     uncovered = [str(guid) for guid in images if chain.covers(guid) is None]

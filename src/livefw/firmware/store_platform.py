@@ -5,6 +5,7 @@ Components whose GUID the booted bank holds live here; all others stay with the 
 what the store says, against what runs: staging by another process shows at the next look.
 """
 
+import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -12,7 +13,8 @@ from typing import NamedTuple
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.component import Component, Image, LoadStatus
-from livefw.firmware.image import fip, note, verify
+from livefw.firmware.image import fip, note, trust, verify
+from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.errors import ImageError, Rule, StoreError, TrustError
 from livefw.firmware.image.measure import EventLog
 from livefw.firmware.image.metadata import BankState, Metadata
@@ -46,6 +48,13 @@ class _Loaded(NamedTuple):
     staged: _Staged
     image: Image
     verified: Verified
+
+
+def open_platform(specs: Iterable[ComponentSpec], directory: str, *, auto_accept: bool = True) -> "StorePlatform":
+    """The platform of a store in a folder that has its own trust file; raises as `StorePlatform`, and OSError."""
+    with open(os.path.join(directory, trust.NAME), "rb") as file:
+        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    return StorePlatform(specs, Store(Folder(directory)), anchor, auto_accept=auto_accept)
 
 
 class StorePlatform(MemoryPlatform):

@@ -18,6 +18,9 @@ from livefw.firmware.image.certificate import HASH_BY_SIZE
 from livefw.firmware.image.chain import CHAINS, SP_PACKAGES
 from livefw.firmware.image.verify import Anchor
 
+NAME = "trust.toml"
+"""What the file is called in a store and beside keys."""
+
 MAX_FILE = 64 << 10
 """Bytes; the largest that makes sense has two thousand."""
 

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw image store``: a store of two banks in a folder, as a factory, an updater and an operator use it."""
+
+import argparse
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from livefw.abi.guid import Guid
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, UsageError
+from livefw.firmware.image import store, trust, verify
+from livefw.firmware.image.disk import Folder
+from livefw.firmware.image.metadata import BankState, Metadata
+from livefw.firmware.image.names import label
+from livefw.firmware.image.store import Store
+from livefw.text import printable, table
+
+
+class _Verb(NamedTuple):
+    """A verb below ``store``: what it does, whether it takes a package, and a line for the help."""
+
+    act: Callable[[argparse.Namespace], object]
+    summary: str
+    package: bool = False
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """One parser for each verb."""
+    verbs = parser.add_subparsers(dest="store_verb", metavar="VERB", required=True)
+    for name, verb in _VERBS.items():
+        child = verbs.add_parser(name, help=verb.summary, description=verb.summary, allow_abbrev=False)
+        child.add_argument("directory", metavar="DIR", help="the store")
+        if verb.package:
+            child.add_argument("file", metavar="FILE", help="a firmware image package")
+        if name == "init":
+            child.add_argument("--trust", metavar="FILE", required=True, help="chain of trust and hashes of root keys")
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Do it, and show what the store holds then."""
+    _VERBS[arguments.store_verb].act(arguments)
+    subject = _open(arguments)
+    state = subject.metadata()
+    contents = {bank: subject.contents(bank) for bank in range(len(store.BANKS)) if _holds(state, bank)}
+    document = {
+        "directory": arguments.directory,
+        "active": state.active,
+        "previous": state.previous,
+        "on_trial": state.trial,
+        "counters": {str(counter): value for counter, value in subject.non_volatile().counters.items()},
+        "banks": [
+            {
+                "bank": bank,
+                "state": state.states[bank].name.lower(),
+                "images": [
+                    {
+                        "name": label(guid),
+                        "guid": str(guid),
+                        "version": str(content.version) if content.version.known else None,
+                        "size": content.size,
+                        "differs": _differs(state, guid, bank),
+                    }
+                    for guid, content in contents.get(bank, {}).items()
+                ],
+            }
+            for bank in range(len(store.BANKS))
+        ],
+    }
+    session.answer(lambda: _text(document), lambda: {"store": document})
+    return ExitCode.DONE
+
+
+def _open(arguments: argparse.Namespace) -> Store:
+    if not os.path.isdir(arguments.directory):
+        raise UsageError(f"{arguments.directory} is no directory")
+    return Store(Folder(arguments.directory))
+
+
+def _init(arguments: argparse.Namespace) -> None:
+    with open(arguments.trust, "rb") as file:
+        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    os.makedirs(arguments.directory, exist_ok=True)
+    folder = Folder(arguments.directory)
+    with open(arguments.file, "rb") as file:
+        verify.verify(file, anchor, {})
+        Store.create(folder, file)
+    # Last, because a store that is there keeps its own.
+    folder.replace(trust.NAME, trust.dumps(anchor).encode("ascii"))
+
+
+def _stage(arguments: argparse.Namespace) -> None:
+    with open(arguments.file, "rb") as file:
+        _open(arguments).stage(file)
+
+
+def _accept(arguments: argparse.Namespace) -> None:
+    subject = _open(arguments)
+    with open(os.path.join(arguments.directory, trust.NAME), "rb") as file:
+        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    with subject.open_bank(subject.metadata().active) as package:
+        verified = verify.verify(package, anchor, subject.non_volatile().counters)
+    subject.accept(verified.counters)
+
+
+_VERBS = {
+    "init": _Verb(_init, "fill an empty folder as a factory does, with an authentic package", package=True),
+    "show": _Verb(_open, "what is in both banks"),
+    "stage": _Verb(_stage, "put a package into the update bank; PRIME verifies it", package=True),
+    "discard": _Verb(lambda arguments: _open(arguments).discard(), "take a staged package back"),
+    "accept": _Verb(_accept, "accept the bank that boots on trial, and raise the counters"),
+    "rollback": _Verb(lambda arguments: _open(arguments).roll_back(), "give up the bank that boots on trial"),
+}
+
+
+def _holds(state: Metadata, bank: int) -> bool:
+    return state.states[bank] is not BankState.INVALID
+
+
+def _differs(state: Metadata, guid: Guid, bank: int) -> bool:
+    """Whether the image is another than the one of the bank that boots."""
+    return state.image(guid, bank) != state.image(guid, state.active)
+
+
+def _text(document: dict[str, Any]) -> str:
+    rows: list[tuple[str, ...]] = [("BANK", "STATE", "IMAGE", "VERSION", "SIZE", "")]
+    for bank in document["banks"]:
+        boots = ("boots on trial" if document["on_trial"] else "boots") if bank["bank"] == document["active"] else ""
+        for image in bank["images"] or [{"name": "-", "version": None, "size": "-", "differs": False}]:
+            notes = ", ".join(filter(None, (boots, "differs" if image["differs"] else "")))
+            version = image["version"] or "-"
+            rows.append((str(bank["bank"]), bank["state"], image["name"], version, str(image["size"]), notes))
+    counters = ", ".join(f"{name} {value}" for name, value in document["counters"].items())
+    return f"{table(rows)}\ncounters of {printable(document['directory'])}: {counters}"
