@@ -51,6 +51,8 @@ class _Known(NamedTuple):
 
     path: str
     inode: int
+    kept: bool
+    """Whether the kernel may keep it and use it for every opening of the path."""
 
 
 class _Listing(NamedTuple):
@@ -74,7 +76,7 @@ class Server:
         self._owner = owner
         self._start = int(time.time())
         self._buffer = bytearray(abi.BUFFER_SIZE)
-        self._known: dict[int, _Known] = {abi.ROOT_ID: _Known("/", abi.ROOT_ID)}
+        self._known: dict[int, _Known] = {abi.ROOT_ID: _Known("/", abi.ROOT_ID, kept=True)}
         self._ids: dict[str, int] = {"/": abi.ROOT_ID}
         self._lookups: dict[int, int] = {abi.ROOT_ID: 1}
         self._next_id = abi.ROOT_ID + 1
@@ -183,15 +185,19 @@ class Server:
     def _lookup(self, request: abi.Request) -> bytes:
         path = _join(self._known[request.node].path, self._name(request))
         node = self._tree.lookup(path)
-        identifier = self._ids.get(path)
+        # A write locks the kernel's node until it has been answered. Where a write may block, each opening of the path
+        # gets a node of its own, or a second `echo 1 > activate` would wait for the first instead of hearing EBUSY.
+        kept = not (isinstance(node, Attribute) and node.store)
+        identifier = self._ids.get(path) if kept else None
         if identifier is None:
-            identifier = self._ids[path] = self._next_id
+            identifier = self._next_id
             self._next_id += 1
-            self._known[identifier] = _Known(path, _inode(path))
+            self._known[identifier] = _Known(path, _inode(path), kept)
             self._lookups[identifier] = 0
+            if kept:
+                self._ids[path] = identifier
         self._lookups[identifier] += 1
-        known = self._known[identifier]
-        return self._attributes(known, node).entry(identifier)
+        return self._attributes(self._known[identifier], node).entry(identifier, kept=kept)
 
     def _forget(self, request: abi.Request) -> None:
         (count,) = abi.FORGET_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
@@ -208,11 +214,13 @@ class Server:
         self._lookups[identifier] -= count
         if self._lookups[identifier] <= 0 and identifier != abi.ROOT_ID:
             del self._lookups[identifier]
-            del self._ids[self._known.pop(identifier).path]
+            known = self._known.pop(identifier)
+            if known.kept:
+                del self._ids[known.path]
 
     def _getattr(self, request: abi.Request) -> bytes:
         known = self._known[request.node]
-        return self._attributes(known, self._tree.lookup(known.path)).answer()
+        return self._attributes(known, self._tree.lookup(known.path)).answer(kept=known.kept)
 
     def vanished(self, path: str, node: Node) -> None:
         """Take back what the kernel was told of a node and of everything below it (`livefw.kernel.sysfs.Watcher`)."""
@@ -237,7 +245,7 @@ class Server:
             if not isinstance(node, Attribute):
                 raise fail(errno.EPERM)
             node.mode = mode & 0o777
-        return self._attributes(known, node).answer()
+        return self._attributes(known, node).answer(kept=known.kept)
 
     def _attributes(self, known: _Known, node: Node) -> abi.Attributes:
         """What the kernel may keep until `vanished` takes it back."""

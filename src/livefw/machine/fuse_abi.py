@@ -159,17 +159,17 @@ class Attributes(NamedTuple):
         fixed = (self.mode, self.links, self.uid, self.gid, 0, 4096, 0)
         return _ATTR.pack(self.inode, self.size, 0, t, t, t, 0, 0, 0, *fixed)
 
-    def entry(self, node: int) -> bytes:
-        """``fuse_entry_out``: the answer to LOOKUP. The name may be kept, the attributes may not.
+    def entry(self, node: int, *, kept: bool) -> bytes:
+        """``fuse_entry_out``: the answer to LOOKUP. The name may be kept where ``kept``, attributes never.
 
         The kernel makes a new node of this reply some time after it was sent. An invalidation in between would find no
         node, and attributes that are over would be kept; those of GETATTR are compared with what came in between.
         """
-        return _ENTRY.pack(node, 0, _FOREVER, 0, 0, 0) + self._encode()
+        return _ENTRY.pack(node, 0, _FOREVER if kept else 0, 0, 0, 0) + self._encode()
 
-    def answer(self) -> bytes:
+    def answer(self, *, kept: bool) -> bytes:
         """``fuse_attr_out``: the answer to GETATTR and SETATTR."""
-        return _VALIDITY.pack(_FOREVER, 0, 0) + self._encode()
+        return _VALIDITY.pack(_FOREVER if kept else 0, 0, 0) + self._encode()
 
 
 def dirent(inode: int, *, offset: int, file_type: int, name: bytes) -> bytes:

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each fault of the table has the effect that it promises, as a program on the machine meets it."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from livefw.abi import guid
+from livefw.errors import UsageError
+from livefw.machine.bench import Bench
+from livefw.machine.faults import FAULTS, FaultRequest, Target
+
+RMM = str(guid.RMM.guid)
+SCP = str(guid.SCP_BL2U.guid)
+OTHER = "0509b633-5734-422f-a681-6096e932d93a"
+MakeBench = Callable[..., Bench]
+
+
+class Effect(NamedTuple):
+    """A fault and what shows it: what writing ``activate`` says, and a text in log and trace afterwards."""
+
+    request: FaultRequest
+    write: str
+    seen: str
+    component: str = RMM
+
+
+def _fault(name: str, component: str | None = None, **options: object) -> FaultRequest:
+    return FaultRequest(name=name, component=component, **options)  # type: ignore[arg-type]
+
+
+ACTIVATIONS = [
+    Effect(_fault("auth-error", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_AUTH_ERROR"),
+    Effect(_fault("no-memory", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_NO_MEMORY"),
+    Effect(_fault("device-error", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_DEVICE_ERROR"),
+    Effect(_fault("bad-signature", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_AUTH_ERROR"),
+    Effect(_fault("prime-code", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_ACTIVATION_FAILED"),
+    Effect(_fault("prime-code", RMM, code="-4"), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_NO_MEMORY"),
+    Effect(
+        _fault("activation-failed", RMM), "ECANCELED", "LFA_ACTIVATE for image TF-RMM failed: LFA_ACTIVATION_FAILED"
+    ),
+    Effect(_fault("critical-error", SCP), "ECANCELED", "failed: LFA_CRITICAL_ERROR", SCP),
+    Effect(_fault("notify-refused", RMM), "ECANCELED", "LFA_ACTIVATE for image TF-RMM failed: LFA_ACTIVATION_FAILED"),
+    Effect(_fault("endless-prime", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM timed out"),
+    Effect(_fault("endless-activate", SCP), "ECANCELED", "failed: LFA_DEVICE_ERROR", SCP),
+    Effect(_fault("lost-realms", RMM), "ok", "TF-RMM: successfully activated"),
+    Effect(_fault("busy"), "ECANCELED", "LFA_ACTIVATE for image TF-RMM failed: LFA_DEVICE_ERROR"),
+    Effect(_fault("busy", function="PRIME"), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_BUSY"),
+    Effect(
+        _fault("busy", RMM, times=3), "ok", "LFA_ACTIVATE(fw_seq_id=2, flags=0, entry_point=0, context_id=0) -> BUSY"
+    ),
+    Effect(_fault("busy", SCP), "ok", "TF-RMM: successfully activated"),
+    Effect(_fault("call-again", times=5), "ok", "LFA_PRIME(fw_seq_id=2) -> SUCCESS call_again"),
+    Effect(_fault("call-again", function="lfa_activate"), "ECANCELED", "failed: LFA_DEVICE_ERROR"),
+    Effect(_fault("unknown-status"), "ECANCELED", "-99, a status without a name"),
+    Effect(
+        _fault("unknown-status", code="0x7", function="PRIME"), "ECANCELED", "LFA_PRIME(fw_seq_id=2) -> 7, a status"
+    ),
+    Effect(_fault("slow", ms=40_000), "ECANCELED", "LFA_PRIME for image TF-RMM timed out"),
+    Effect(_fault("hang"), "blocked", "LFA_PRIME(fw_seq_id=2) -> SUCCESS"),
+    Effect(_fault("hang", cpu=2), "blocked", "LFA_PRIME(fw_seq_id=2) -> SUCCESS"),
+    Effect(_fault("reset"), "EIO", "Kernel panic - not syncing"),
+    Effect(_fault("vanish", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_INVALID_PARAMETERS"),
+    Effect(_fault("agent-gone"), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_NOT_SUPPORTED"),
+    Effect(_fault("agent-gone-32"), "ok", "LFA_PRIME(fw_seq_id=2) -> 4294967295, a status without a name"),
+]
+
+
+@pytest.mark.parametrize("effect", ACTIVATIONS, ids=lambda effect: f"{effect.request.name}-{effect.write}")
+def test_what_an_activation_meets(bench: MakeBench, effect: Effect) -> None:
+    made = bench()
+    made.machine.inject(effect.request)
+    assert made.write(effect.component, "activate") == effect.write
+    assert effect.seen in made.log + made.trace
+
+
+def _lost_realms(made: Bench) -> bool:
+    made.write(RMM, "activate")
+    rmm = made.machine.rmm
+    return rmm is not None and len(rmm.lost) == 2 and not rmm.realms
+
+
+def _refuses_cancel(made: Bench) -> bool:
+    made.machine.inject(_fault("endless-prime", SCP))
+    write = made.files.start_write(f"/sys/firmware/lfa/{SCP}/activate", b"1\n")
+    assert not write.wait(1)
+    refused = made.write(SCP, "cancel") == "EINVAL"
+    assert "LFA_CANCEL(fw_seq_id=0) -> BUSY" in made.trace
+    return refused
+
+
+def _ids(made: Bench) -> list[str]:
+    return [str(component.guid) for component in made.machine.platform.components()]
+
+
+def _activated(made: Bench) -> bool:
+    activated = made.write(RMM, "activate") == "ok"
+    made.rest()
+    return activated
+
+
+STATES: dict[str, tuple[FaultRequest, Callable[[Bench], bool]]] = {
+    "lost-realms": (_fault("lost-realms", RMM), _lost_realms),
+    "cancel-refused": (_fault("cancel-refused", SCP), _refuses_cancel),
+    "vanish-after": (_fault("vanish-after", RMM), lambda made: _activated(made) and RMM not in made.guids),
+    "appear-after": (_fault("appear-after", RMM), lambda made: _activated(made) and len(made.guids) == 4),
+    "reorder-after": (_fault("reorder-after", RMM), lambda made: _activated(made) and _ids(made) == [RMM, OTHER, SCP]),
+    "pending-flips": (
+        _fault("pending-flips", RMM),
+        lambda made: [made.read(RMM, "activation_pending") for _ in range(4)] == ["0", "1", "0", "1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_what_becomes_of_the_machine(bench: MakeBench, name: str) -> None:
+    request, holds = STATES[name]
+    made = bench()
+    made.machine.inject(request)
+    assert holds(made)
+
+
+BOOTS: list[tuple[FaultRequest, Callable[[Bench], bool]]] = [
+    (_fault("absurd-count"), lambda made: made.guids == []),
+    (_fault("absurd-count", count="0x10000"), lambda made: len(made.guids) == 3),
+    (_fault("inventory-error"), lambda made: OTHER not in made.guids and "-> DEVICE_ERROR" in made.trace),
+    (_fault("inventory-error", SCP, code="BUSY"), lambda made: SCP not in made.guids and "-> BUSY" in made.trace),
+    (_fault("duplicate-guid", SCP), lambda made: sorted(made.guids) == sorted([SCP, OTHER])),
+    (
+        _fault("reserved-bits"),
+        lambda made: "|0xfffffffffffffff0" in made.trace and made.read(RMM, "may_reset_cpu") == "0",
+    ),
+    (_fault("garbage-versions"), lambda made: made.read(OTHER, "current_version") == "3735928559.3405705229"),
+    (_fault("garbage-interface"), lambda made: "detected v32767.65535" in made.log),
+    (_fault("agent-gone"), lambda made: made.guids == []),
+    (_fault("agent-gone-32"), lambda made: made.guids == []),
+    (_fault("vanish", RMM), lambda made: RMM not in made.guids),
+]
+
+
+@pytest.mark.parametrize(("request_", "holds"), BOOTS, ids=lambda value: getattr(value, "name", ""))
+def test_what_a_boot_meets(bench: MakeBench, request_: FaultRequest, holds: Callable[[Bench], bool]) -> None:
+    made = bench(faults=(request_,))
+    assert holds(made), (made.guids, made.log, made.trace)
+
+
+def test_every_fault_is_tested() -> None:
+    tested = {effect.request.name for effect in ACTIVATIONS} | set(STATES) | {request.name for request, _ in BOOTS}
+    assert tested == set(FAULTS)
+
+
+@pytest.mark.parametrize("name", ["auth-error", "busy"])
+def test_a_fault_with_a_number_of_times_passes(bench: MakeBench, name: str) -> None:
+    made = bench()
+    function = "PRIME" if name == "busy" else None
+    made.machine.inject(_fault(name, RMM, times=2, function=function))
+    assert [made.write(RMM, "activate") for _ in range(3)] == ["ECANCELED", "ECANCELED", "ok"]
+
+
+def test_clearing_lets_everything_behave(bench: MakeBench) -> None:
+    made = bench()
+    made.machine.inject(_fault("busy"))
+    made.machine.inject(_fault("auth-error", RMM))
+    made.machine.clear_faults()
+    assert made.write(RMM, "activate") == "ok"
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (_fault("gremlin"), "no fault"),
+        (_fault("auth-error"), "needs a component"),
+        (_fault("agent-gone", RMM), "no single component"),
+        (_fault("auth-error", "nonsense"), "no component"),
+        (_fault("auth-error", "controller"), "can be any of"),
+        (_fault("auth-error", RMM, ms=5), "no option ms"),
+        (_fault("busy", times=0), "times"),
+        (_fault("busy", function="LUNCH"), "no call"),
+        (_fault("unknown-status", code="seven"), "64-bit"),
+        (_fault("absurd-count", count=str(1 << 64)), "64-bit"),
+        (_fault("slow", ms=0), "ms"),
+        (_fault("hang", cpu=4), "no CPU 4"),
+        (_fault("bad-signature", OTHER), "nothing is staged"),
+    ],
+)
+def test_a_request_that_cannot_be_meant(bench: MakeBench, request_: FaultRequest, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        bench().machine.inject(request_)
+
+
+def test_faults_that_need_a_component_say_so() -> None:
+    assert {fault.name for fault in FAULTS.values() if fault.target is Target.ONE} >= {"auth-error", "vanish"}
+    assert all(fault.text for fault in FAULTS.values())
+
+
+def test_components_are_found_as_a_person_names_them(bench: MakeBench) -> None:
+    machine = bench().machine
+    for text in (RMM, RMM.upper(), RMM[:4], "rmm", "TF-RMM", "tf-rmm"):
+        assert str(machine.find(text)) == RMM
