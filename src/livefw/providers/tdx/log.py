@@ -13,6 +13,9 @@ from livefw.providers.base import Memory, Witness
 from livefw.providers.files import Files
 
 _PREFIXES = ("seamldr: ", "virt/tdx: ")
+_EMPTY = "-1"
+"""The mark of a log without any record."""
+
 _FAILED = re.compile(r"(?:seamldr|virt/tdx): SEAMCALL \(0x([0-9a-f]{1,16})\) failed: 0x([0-9a-f]{1,16})", re.ASCII)
 
 
@@ -36,7 +39,8 @@ def testimony(files: Files, position: int | None) -> Testimony:
 def recall(files: Files, mark: str) -> Memory:
     """What the log tells since the record with this number; nothing for a mark that cannot be one of this boot."""
     newest = kmsg.cursor(files)
-    if newest is None or not (mark.isascii() and mark.isdecimal() and len(mark) < 20) or int(mark) > newest:
+    number = mark.isascii() and mark.isdecimal() and len(mark) < 20
+    if newest is None or not (number or mark == _EMPTY) or int(mark) > newest:
         return Memory()
     heard = testimony(files, int(mark))
     # A success leaves no line at all, so silence is no witness, and the record is never complete.

@@ -82,10 +82,11 @@ class Request:
         if self._write is not None:
             return self._write.wait(None if deadline is None else max(deadline - self._clock.now(), 0.0))
         if self._resume_at is not None:
-            until = self._resume_at if deadline is None else min(self._resume_at, deadline)
+            first = deadline is not None and deadline < self._resume_at
+            until = deadline if first and deadline is not None else self._resume_at
             if (left := until - self._clock.now()) > 0:
                 self._clock.sleep(left)
-            return self._clock.now() >= self._resume_at
+            return not first  # and no look at the clock, whose sleep may be short by its rounding
         return True
 
 
