@@ -29,6 +29,7 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--notification", choices=[*Notification], help="how the platform notifies the driver")
     parser.add_argument("--cpus", type=int, metavar="N", help="number of CPUs")
     parser.add_argument("--components", type=int, metavar="N", help="number of components (platform grid)")
+    parser.add_argument("--store", metavar="DIR", help="boot signed images from here, see `livefw image store`")
 
 
 def run_run(session: Session, arguments: argparse.Namespace) -> int:
@@ -38,7 +39,14 @@ def run_run(session: Session, arguments: argparse.Namespace) -> int:
     def ready(machine: Machine, directory: str) -> None:
         session.answer(lambda: _ready_text(machine, directory), lambda: _ready_document(machine, directory))
 
-    serve(config, name=config.name, platform=arguments.platform, directory=arguments.mount, ready=ready)
+    serve(
+        config,
+        name=config.name,
+        platform=arguments.platform,
+        directory=arguments.mount,
+        ready=ready,
+        store=arguments.store,
+    )
     return ExitCode.DONE
 
 

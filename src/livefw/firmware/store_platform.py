@@ -51,9 +51,17 @@ class _Loaded(NamedTuple):
 
 
 def open_platform(specs: Iterable[ComponentSpec], directory: str, *, auto_accept: bool = True) -> "StorePlatform":
-    """The platform of a store in a folder that has its own trust file; raises as `StorePlatform`, and OSError."""
-    with open(os.path.join(directory, trust.NAME), "rb") as file:
-        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    """The platform of a store in a folder that has its own trust file.
+
+    Raises:
+        ImageError: as `StorePlatform`, and StoreError with STORE_IO if there is no such store.
+        TrustFileError: the trust file is malformed.
+    """
+    try:
+        with open(os.path.join(directory, trust.NAME), "rb") as file:
+            anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    except OSError as error:
+        raise StoreError(Rule.STORE_IO, subject=directory, found=f"{trust.NAME}: {error.strerror}") from error
     return StorePlatform(specs, Store(Folder(directory)), anchor, auto_accept=auto_accept)
 
 

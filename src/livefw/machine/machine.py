@@ -33,12 +33,13 @@ class Machine:
     """One modelled machine. `boot` comes first; `close` last, in real time at least.
 
     In virtual time (the default) waiting costs nothing and one thread at a time may use it. With ``real_time`` it
-    lives by the host's clock, and any thread may use it; ``runner.lock`` keeps the kernel still.
+    lives by the host's clock, and any thread may use it; ``runner.lock`` keeps the kernel still. ``images`` is where
+    the firmware's images are kept, by default in memory.
     """
 
-    def __init__(self, config: MachineConfig, *, real_time: bool = False) -> None:
+    def __init__(self, config: MachineConfig, *, real_time: bool = False, images: MemoryPlatform | None = None) -> None:
         self.config = config
-        self.platform = MemoryPlatform(config.all_components)
+        self.platform = images or MemoryPlatform(config.all_components)
         self.agent = Agent(self.platform, profile=PROFILES[config.agent], cpus=config.cpus)
         self.injector = Injector(self.agent, cpus=config.cpus)
         self.tree = Tree(Directory())

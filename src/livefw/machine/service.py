@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from livefw.firmware.store_platform import open_platform
 from livefw.machine import runtime
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import ControlServer
@@ -16,20 +17,29 @@ _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def serve(
-    config: MachineConfig, *, name: str, platform: str, directory: str | None, ready: Callable[[Machine, str], None]
+    config: MachineConfig,
+    *,
+    name: str,
+    platform: str,
+    directory: str | None,
+    ready: Callable[[Machine, str], None],
+    store: str | None = None,
 ) -> None:
     """Run a machine until it is told to end; then nothing of it is left.
 
     ``directory`` is where to mount it, by default a folder in the runtime directory. ``ready`` is called once with the
     machine and its mount point, when every file can be used. Only in a process's main thread, because of the signals.
+    ``store`` is a folder whose images the firmware boots and takes new ones from.
 
-    Raises what `livefw.machine.runtime.Claim` and `livefw.machine.mount.mount` raise.
+    Raises what `livefw.machine.runtime.Claim`, `livefw.machine.mount.mount` and
+    `livefw.firmware.store_platform.open_platform` raise.
     """
     with ExitStack() as stack:
         stop = stack.enter_context(_until_told())
         claim = runtime.Claim(name, platform=platform)
         stack.callback(claim.release)
-        machine = Machine(config, real_time=True)
+        images = open_platform(config.all_components, store) if store is not None else None
+        machine = Machine(config, real_time=True, images=images)
         stack.callback(machine.close)
         machine.boot()
         if directory is None:
