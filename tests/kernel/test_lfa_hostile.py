@@ -182,7 +182,7 @@ scripts = st.dictionaries(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings().max_examples * 3 // 5)
 @given(version=st.sampled_from(ALL), early=scripts, late=scripts, force=st.booleans())
 def test_whatever_firmware_answers(
     version: str, early: dict[int, list[Answer]], late: dict[int, list[Answer]], force: bool

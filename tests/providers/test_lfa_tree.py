@@ -261,7 +261,7 @@ def test_no_component_is_not_an_error(bench: FakeLfa, paths: list[str]) -> None:
     assert found.absent is not None
 
 
-@settings(max_examples=150)
+@settings(max_examples=settings().max_examples * 3 // 2)
 @given(texts=st.fixed_dictionaries({}, optional={name: st.binary(max_size=64) for name in tree.READABLE}))
 def test_any_bytes_in_any_attribute_are_survived(texts: dict[str, bytes]) -> None:
     bench = FakeLfa()
