@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trees of plain files, and the command run on them."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from livefw.providers.lfa.fake import FakeLfa
+
+
+class Done(NamedTuple):
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """The one document on standard output."""
+        document = json.loads(self.out)
+        assert isinstance(document, dict)
+        assert document["schema"] == "livefw/1"
+        return document
+
+
+class Root:
+    """A machine's files below a folder, and what happens when livefw looks at them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path / "root"
+        self.path.mkdir()
+        self.environment = os.environ | {"LIVEFW_STATE": str(path / "state"), "COLUMNS": "80"}
+
+    def plant(self, bench: FakeLfa) -> None:
+        """Write a tree from memory."""
+        for path, data in bench.files.tree.items():
+            file = self.file(path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+
+    def file(self, path: str) -> Path:
+        """The file at an absolute path of the machine."""
+        return self.path / path.lstrip("/")
+
+    def command(self, *words: str) -> list[str]:
+        """The command line; ``--root`` is given already."""
+        return [sys.executable, "-m", "livefw", "--root", str(self.path), *words]
+
+    def run(self, *words: str, **options: Any) -> Done:
+        """Run it to its end."""
+        done = subprocess.run(
+            self.command(*words),
+            capture_output=True,
+            check=False,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+            **options,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Run it in a session of its own, with text pipes."""
+        return subprocess.Popen(
+            self.command(*words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment,
+            text=True,
+            start_new_session=True,
+        )
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Root:
+    return Root(tmp_path)
+
+
+@pytest.fixture
+def planted(empty: Root) -> Callable[[FakeLfa], Root]:
+    def plant(bench: FakeLfa) -> Root:
+        empty.plant(bench)
+        return empty
+
+    return plant
+
+
+@pytest.fixture
+def ready(empty: Root) -> Root:
+    """One component, ready to be activated."""
+    bench = FakeLfa()
+    bench.add()
+    empty.plant(bench)
+    return empty

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""list, show and doctor, their JSON, and every kind of wrong input."""
+
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from livefw.cli import main as cli
+from livefw.cli.verbs import VERBS
+from livefw.errors import KINDS, ExitCode, LivefwError
+from livefw.providers.lfa.fake import RMM, FakeLfa
+
+OTHER = "0509b633-5734-422f-a681-6096e932d93a"
+
+
+def test_list_shows_names_versions_cost_state_and_key(planted: Any) -> None:
+    bench = FakeLfa()
+    bench.add()
+    bench.add(OTHER, name="", activation_pending="0", cpu_rendezvous="0", force_cpu_rendezvous="0")
+    root = planted(bench)
+    done = root.run("list")
+    assert (done.code, done.err) == (0, "")
+    heading, other, rmm = [line.split("  ") for line in done.out.splitlines()]
+    assert [cell.strip() for cell in rmm if cell] == ["TF-RMM", "1.0", "1.2", "all", "ready", f"lfa:{RMM}"]
+    assert [cell.strip() for cell in other if cell] == ["-", "1.0", "-", "no", "up to date", f"lfa:{OTHER}"]
+    assert heading[0] == "NAME"
+    assert len({line.rindex(" ") for line in done.out.splitlines()}) == 1
+
+
+def test_list_json(ready: Any) -> None:
+    (component,) = ready.run("--json", "list").json["components"]
+    assert component == {
+        "key": f"lfa:{RMM}",
+        "provider": "lfa",
+        "id": RMM,
+        "name": "TF-RMM",
+        "current_version": "1.0",
+        "pending": True,
+        "pending_version": "1.2",
+        "activatable": True,
+        "cost": {"rendezvous": "required", "resets_cpu": False},
+        "settings": {"force_cpu_rendezvous": True, "auto_activate": False},
+        "reasons": [],
+        "notes": [],
+    }
+
+
+@pytest.mark.parametrize("words", [["list", "--json"], ["--json", "list"], ["--debug", "--json", "list"]])
+def test_options_may_stand_before_and_after_the_command(ready: Any, words: list[str]) -> None:
+    assert len(ready.run(*words).json["components"]) == 1
+
+
+@pytest.mark.parametrize("verb", ["list", "show x", "cancel x"])
+def test_an_empty_root_is_nothing_to_do(empty: Any, verb: str) -> None:
+    done = empty.run("--json", *verb.split())
+    assert done.code == 3
+    assert done.json["error"]["kind"] == "nothing-here"
+    assert "/sys/firmware/lfa" in done.json["error"]["message"]
+    text = empty.run(*verb.split())
+    assert (text.code, text.out) == (3, "")
+    assert "doctor" in text.err
+
+
+def test_an_empty_root_lists_no_components(empty: Any) -> None:
+    assert empty.run("--json", "list").json["components"] == []
+
+
+def test_show_tells_everything_and_json_keeps_the_texts_as_they_were_read(planted: Any) -> None:
+    bench = FakeLfa()
+    bench.add(name="\x1b[31mred\x07", auto_activate="1", may_reset_cpu="1")
+    root = planted(bench)
+    done = root.run("show", RMM[:4])
+    assert done.code == 0
+    assert "resets-cpu" in done.out
+    assert "without asking" in done.out
+    assert "\\x1b[31mred\\x07" in done.out
+    assert "\x1b" not in done.out
+    (component,) = root.run("--json", "show", RMM).json["components"]
+    assert component["details"]["name"] == "\x1b[31mred\x07"
+    assert component["name"] == "TF-RMM"
+
+
+def test_json_holds_no_raw_control_character(planted: Any) -> None:
+    bench = FakeLfa()
+    bench.add(name=bytes(range(1, 256)))
+    done = planted(bench).run("--json", "show", RMM)
+    assert all(" " <= c <= "~" or c == "\n" for c in done.out)
+    assert done.json["components"][0]["details"]["name"].startswith("\x01\x02")
+
+
+def test_doctor_is_always_done(empty: Any, ready: Any) -> None:
+    done = ready.run("--json", "doctor")
+    assert done.code == 0
+    assert {finding["code"] for finding in done.json["findings"]} >= {"components", "driver-version"}
+    assert ready.run("doctor").out.count("lfa:") >= 2
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"/proc/sys/kernel/arch": "x86_64\n"}, "not-arm64"),
+        ({"/proc/sys/kernel/arch": "aarch64\n", "/sys/devices/virtual/dmi/id/sys_vendor": "QEMU\n"}, "guest"),
+        ({"/sys/module/lfa_fw/refcnt": "0\n"}, "no-agent"),
+        ({"/dev/kmsg": "6,1,0,-;Arm LFA: Live Firmware activation: no firmware agent found\n"}, "no-agent"),
+        ({"/dev/kmsg": "6,1,0,-;Arm LFA: Live Firmware Activation: detected v1.0\n"}, "empty-inventory"),
+        ({"/dev/kmsg": "6,1,0,-;Arm LFA: Error getting number of LFA components\n"}, "no-inventory"),
+        (
+            {
+                "/proc/sys/kernel/osrelease": "6.12.0\n",
+                "/usr/lib/modules/6.12.0/modules.dep": "kernel/fs/fuse/fuse.ko:\n",
+            },
+            "no-driver",
+        ),
+        (
+            {
+                "/proc/sys/kernel/osrelease": "7.2.0\n",
+                "/usr/lib/modules/7.2.0/modules.dep": "kernel/drivers/firmware/smccc/lfa_fw.ko.zst:\n",
+            },
+            "driver-not-loaded",
+        ),
+        (
+            {
+                "/proc/sys/kernel/osrelease": "7.2.0\n",
+                "/lib/modules/7.2.0/modules.builtin": "kernel/drivers/firmware/smccc/lfa_fw.ko\n",
+            },
+            "no-agent",
+        ),
+        ({"/proc/sys/kernel/osrelease": "../../../etc\n"}, "no-driver"),
+        ({"/sys/bus/acpi/devices/ARML0003:00/hid": "ARML0003\n"}, "notifier"),
+        ({"/sys/bus/acpi/devices/ARMHF000:00/hid": "ARMHF000\n"}, "notifier-obsolete"),
+        ({}, "no-component"),
+    ],
+)
+def test_doctor_says_why_there_is_nothing(empty: Any, files: dict[str, str], code: str) -> None:
+    for path, text in files.items():
+        empty.file(path).parent.mkdir(parents=True)
+        empty.file(path).write_text(text)
+    assert code in [finding["code"] for finding in empty.run("--json", "doctor").json["findings"]]
+
+
+WRONG = [
+    ([], "usage"),
+    (["bogus"], "usage"),
+    (["--bogus"], "usage"),
+    (["list", "--bogus"], "usage"),
+    (["list", "extra"], "usage"),
+    (["show"], "usage"),
+    (["activate"], "usage"),
+    (["activate", "--all", "x"], "usage"),
+    (["cancel"], "usage"),
+    (["cancel", "a", "b"], "usage"),
+    (["show", ""], "usage"),
+    (["show", "nobody"], "no-such-component"),
+    (["activate", "nobody"], "no-such-component"),
+    (["cancel", "nobody"], "no-such-component"),
+    (["activate", RMM, "nobody"], "no-such-component"),
+]
+
+
+@pytest.mark.parametrize(("words", "kind"), WRONG)
+def test_wrong_input_is_a_usage_error_in_the_form_that_was_asked_for(ready: Any, words: list[str], kind: str) -> None:
+    before = ready.file(f"/sys/firmware/lfa/{RMM}/activate").read_bytes()
+    done = ready.run("--json", *words)
+    assert done.code == 2
+    assert (done.json["error"]["kind"], done.json["error"]["exit_code"]) == (kind, 2)
+    text = ready.run(*words)
+    assert (text.code, text.out) == (2, "")
+    assert text.err.startswith("livefw: ")
+    assert "Traceback" not in text.err
+    assert "hint: " in text.err
+    assert ready.file(f"/sys/firmware/lfa/{RMM}/activate").read_bytes() == before
+
+
+def test_an_ambiguous_name_lists_the_candidates(planted: Any) -> None:
+    bench = FakeLfa()
+    bench.add(name="twin")
+    bench.add(OTHER, name="twin")
+    done = planted(bench).run("--json", "activate", "twin")
+    assert done.code == 2
+    assert set(done.json["error"]["candidates"]) == {f"lfa:{RMM}", f"lfa:{OTHER}"}
+
+
+@pytest.mark.parametrize("root", ["/nonexistent", "/etc/passwd", "", "--json"])
+def test_a_root_that_is_no_directory(ready: Any, root: str) -> None:
+    assert ready.run(f"--root={root}", "list").code == 2
+
+
+def test_the_root_needs_a_value(ready: Any) -> None:
+    assert ready.run("list", "--root").code == 2
+
+
+def test_help_and_version(ready: Any) -> None:
+    done = ready.run("--help")
+    assert done.code == 0
+    assert all(verb in done.out for verb in VERBS)
+    assert ready.run("--version").out.startswith("livefw ")
+    assert all(ready.run(verb, "--help").code == 0 for verb in ("list", "activate"))
+
+
+def test_a_reader_that_goes_away_is_no_error(ready: Any) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        ready.command("list"), stdout=writing, stderr=subprocess.PIPE, check=False, env=ready.environment
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("redirection", "code"), [(">&-", 0), (">/dev/full", 1), ("2>&-", 0)])
+def test_output_that_cannot_be_written(ready: Any, redirection: str, code: int) -> None:
+    script = ["sh", "-c", f'"$@" {redirection}', "sh", *ready.command("list")]
+    done = subprocess.run(script, capture_output=True, check=False, env=ready.environment)
+    assert done.returncode == code
+    assert b"Traceback" not in done.stderr
+
+
+def test_debug_tells_each_file_operation(ready: Any) -> None:
+    done = ready.run("--debug", "list")
+    assert f"+ cat /sys/firmware/lfa/{RMM}/activation_pending  # 1\\n" in done.err.splitlines()
+    assert "Traceback" in ready.run("--debug", "show", "nobody").err
+
+
+AS_ANOTHER = """
+import os, sys
+from livefw.cli.main import main
+main(["--json", "list"])  # everything is imported now, wherever it lies
+os.chdir(sys.argv[1])
+os.seteuid(os.geteuid() or 65534)
+sys.exit(main(["--root", ".", "--json", "list"]))
+"""
+
+
+def test_an_unreadable_tree_is_no_permission(ready: Any) -> None:
+    """As another user where the tests run as root, for whom modes do not hold."""
+    ready.path.chmod(0o755)
+    ready.file("/sys/firmware/lfa").chmod(0)
+    command = [sys.executable, "-c", AS_ANOTHER, str(ready.path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=ready.environment)
+    ready.file("/sys/firmware/lfa").chmod(0o755)
+    assert done.returncode == 5, done.stderr
+    assert '"no-permission"' in done.stdout
+
+
+def test_a_ctrl_c_before_anything_was_started(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def interrupt(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(importlib.import_module("livefw.cli.list"), "run", interrupt)
+    assert cli.main(["list"]) == 130
+    assert "nothing was started" in capsys.readouterr().err
+
+
+def test_our_own_bug_is_told_as_such(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    def fail(*_: object) -> int:
+        raise ZeroDivisionError("oops\x1b")
+
+    monkeypatch.setattr(importlib.import_module("livefw.cli.list"), "run", fail)
+    assert cli.main(["list"]) == 1
+    told = capsys.readouterr().err
+    assert "defect of livefw" in told
+    assert "\x1b" not in told
+    assert "Traceback" not in told
+    assert cli.main(["--json", "list"]) == 1
+    assert '"internal"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verbs_module_has_the_shape_of_one(verb: str) -> None:
+    module = VERBS[verb].load()
+    assert list(inspect.signature(module.configure).parameters) == ["parser"]
+    assert list(inspect.signature(module.run).parameters) == ["session", "arguments"]
+
+
+def test_every_error_has_a_name_and_a_code_of_its_own() -> None:
+    def family(kind: type[LivefwError]) -> list[type[LivefwError]]:
+        return [kind, *(each for child in kind.__subclasses__() for each in family(child))]
+
+    own = [kind for kind in family(LivefwError) if kind.__module__ == "livefw.errors" and kind is not LivefwError]
+    assert set(own) == set(KINDS)
+    names = [row.name for row in KINDS.values()]
+    assert len(set(names)) == len(names)
+    assert {row.exit_code for row in KINDS.values()} == set(ExitCode) - {ExitCode.DONE}
