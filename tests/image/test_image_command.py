@@ -2,6 +2,9 @@
 """``livefw image``: what a file is, whether a machine takes it, and building one."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,8 @@ from livefw.firmware.image.store import Store
 from livefw.firmware.image.verify import Anchor
 from livefw.firmware.spec import ComponentSpec, Kind
 from livefw.firmware.store_platform import open_platform
+
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path)}
 
 
 class Command:
@@ -199,6 +204,21 @@ def test_malformed_package_is_refused_with_the_offset(command: Command) -> None:
     code, document = command("info", "bad.fip")
     assert code == ExitCode.REFUSED
     assert "offset 0x38: the table of contents has no end marker" in document["error"]["message"]
+
+
+def test_without_the_optional_library_it_says_what_to_install(command: Command) -> None:
+    """In a process of its own, where nothing has imported the library yet."""
+    probe = (
+        "import sys; sys.modules['cryptography'] = None\n"
+        "from livefw.cli.main import main\n"
+        "from livefw.firmware.store_platform import open_platform\n"
+        "code = main(['image', 'build', 'x', '--keys', 'k', '--new-keys', 'p256', '--image', 'rmm-fw=rmm.bin'])\n"
+        "try: open_platform([], '.')\n"
+        "except Exception as error: print(code, type(error).__name__, error.hint)"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert done.stdout == "4 Refused pip install 'livefw[crypto]'\n"
+    assert "hint: pip install 'livefw[crypto]'" in done.stderr
 
 
 # -- the trust file

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from livefw.cli import image_build, image_info, image_store
 from livefw.cli.session import Session
-from livefw.errors import Refused, TransportError
+from livefw.errors import TransportError
+from livefw.firmware.image import certificate
 
 
 class _Verb(NamedTuple):
@@ -46,10 +47,9 @@ def _translated() -> Generator[None, None, None]:
     """Errors of the system, and of a package that is not installed, as errors of the command."""
     try:
         yield
-    except ImportError as error:
-        if error.name is None or not error.name.startswith("cryptography"):
-            raise
-        raise Refused("signatures need the Python package cryptography", hint="pip install 'livefw[crypto]'") from error
+    except ImportError:
+        certificate.require_library()
+        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise TransportError(f"{where}{os.strerror(error.errno or 0)}", errno=error.errno) from error
