@@ -331,8 +331,8 @@ def test_class_b_can_be_tried_again(bench: Bench) -> None:
     assert bench.activate()[0] is Outcome.ACTIVATED
 
 
-def test_mislabelled_image_is_called_a_failure_although_it_was_installed(bench: Bench) -> None:
-    """The kernel says success; a tool that only prints the version lets it pass."""
+def test_weakness_result_version_is_never_compared(bench: Bench) -> None:
+    """The kernel says success, and the image was not what its name said: that is no success."""
     bench.put_image("1.5.24", made(version=TdxVersion(1, 5, 23), svn=Svn(1, 12)))
     outcome, why, _ = bench.activate()
     assert (outcome, why.code) == (Outcome.FAILED, "mislabelled")
@@ -480,6 +480,49 @@ def test_cancel_of_a_running_update_is_not_called_done(bench: Bench) -> None:
     assert running.wait(None)
     assert running.claim.reason
     assert (running.claim.said, running.claim.reason.code) == (Said.REFUSED, "cannot-cancel-now")
+
+
+def test_weakness_deadline_of_ten_seconds_and_looks_once_a_second(bench: Bench) -> None:
+    """The script exits while the update runs; here one of eleven seconds is watched to its end, and a short one too."""
+
+    async def prepare(data: bytes) -> None:
+        await bench.machine.os.sleep(11 * SECOND)
+
+    bench.half.driver.prepare = prepare  # type: ignore[method-assign]
+    clock = MachineClock(bench.machine)
+    start = clock.now()
+    assert bench.activate()[0] is Outcome.ACTIVATED
+    assert 11 < clock.now() - start < 12
+
+
+def test_weakness_short_update_takes_no_second_to_be_seen(bench: Bench) -> None:
+    clock = MachineClock(bench.machine)
+    start = clock.now()
+    assert bench.activate()[0] is Outcome.ACTIVATED
+    assert clock.now() - start < 0.1
+
+
+def test_weakness_parallel_runs_clash(bench: Bench) -> None:
+    """Two at once: one is done, the other refuses, and one slot is used."""
+    clock = MachineClock(bench.machine)
+    other = TdxProvider(bench.files, clock)
+    first, second = (each.activate("module", lambda _: None) for each in (bench.provider, other))
+    while not first.touched:
+        first.wait(0)
+    assert second.wait(None)
+    assert first.wait(None)
+    assert (first.claim.said, second.claim.said) == (Said.ACCEPTED, Said.REFUSED)
+    assert bench.seam.slots == 2
+
+
+def test_weakness_td_being_built_is_not_noticed(bench: Bench) -> None:
+    """What the files show of it is a TD more than a moment ago; its measurement would go wrong in silence."""
+    bench.look()
+    bench.fault("tdx-td-build")
+    running = bench.provider.activate("module", lambda _: None)
+    assert running.wait(None)
+    assert running.claim.said is Said.REFUSED
+    assert bench.seam.td("td2").measurement_right
 
 
 # Tables and texts.
