@@ -2,7 +2,8 @@
 """``livefw machine log`` and ``trace``: what happened on a running machine, and what happens."""
 
 import argparse
-import time
+import select
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +13,8 @@ from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo
 from livefw.machine.control import ControlClient
 
-_PERIOD = 0.1
-"""Seconds between two looks of --follow: a person sees no difference, and a look costs less than a millisecond."""
+_PERIOD_MS = 100
+"""Milliseconds between two looks of --follow: a person sees no difference, and a look costs less than a millisecond."""
 
 
 def configure_log(parser: argparse.ArgumentParser) -> None:
@@ -66,16 +67,18 @@ def _all(client: ControlClient, command: str, items: str) -> tuple[list[Any], di
 
 
 def _follow(session: Session, client: ControlClient, command: str, items: str) -> None:
-    """Until Ctrl-C, or the machine's end; neither is an error."""
+    """Until Ctrl-C, the machine's end, or nobody reads any more; none is an error."""
     following = 0
+    reader = select.poll()
+    reader.register(sys.stdout.fileno(), 0)  # for what is always told: that the other end of a pipe was closed
     try:
         while True:
             page = client.ask(command, since=following)
             following = page["next"]
             for item in page[items]:
                 session.answer(_line(item), _document(item))
-            if not page[items]:
-                time.sleep(_PERIOD)
+            if not page[items] and reader.poll(_PERIOD_MS):
+                return
     except (KeyboardInterrupt, NothingToDo):
         return
 

@@ -51,7 +51,8 @@ class Grid:
     pending_every: int = 10
     """Every so many a component has an image staged; 0: none has."""
     prime_ms: float = 0.0
-    activate_ms: float = 0.0
+    activate_ms: float = 1.0
+    """Not 0: where all CPUs activate a component without a holding pen, the later ones must find the first at work."""
 
     def components(self) -> tuple[ComponentSpec, ...]:
         """All components; ``1.index`` is their version."""

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw machine run`` as a process: its end, whatever ends it, and what the next start does with leftovers."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefw.abi import guid
+from livefw.machine.mount import is_mounted
+
+RMM = str(guid.RMM.guid)
+Start = Callable[..., Any]
+pytestmark = pytest.mark.fuse
+
+
+def left_over(tmp_path: Path) -> list[str]:
+    """What is left in the runtime directory."""
+    return os.listdir(tmp_path / "run")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_it_and_leaves_nothing(process: Start, tmp_path: Path, number: signal.Signals) -> None:
+    machine = process("--platform", "vera")
+    assert "livefw --root" in machine.ready
+    assert (machine.mount / "sys/firmware/lfa" / RMM / "name").read_text() == "TF-RMM\n"
+    assert machine.end(number) == 0
+    assert not is_mounted(str(machine.mount))
+    assert left_over(tmp_path) == []
+
+
+def test_it_ends_although_files_are_open_and_a_write_blocks(process: Start, tmp_path: Path) -> None:
+    machine = process("--platform", "vera")
+    assert machine.livefw("machine", "fault", "hang").returncode == 0
+    directory = machine.mount / "sys/firmware/lfa" / RMM
+    with (
+        open(directory / "name", encoding="utf-8") as held,
+        subprocess.Popen(
+            ["bash", "-c", "echo started; echo 1 > activate"],
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as writer,
+    ):
+        while not json.loads(machine.livefw("--json", "machine", "trace").stdout)["inside"]:
+            pass
+        assert machine.end() == 0
+        assert writer.wait(timeout=20) != 0
+        with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):
+            held.read()
+    assert not is_mounted(str(machine.mount))
+    assert left_over(tmp_path) == []
+
+
+def test_it_ends_when_somebody_unmounts_it(process: Start, tmp_path: Path) -> None:
+    machine = process("--platform", "fvp")
+    subprocess.run(["umount", str(machine.mount)], check=True)
+    assert machine.popen.wait(timeout=20) == 0
+    assert left_over(tmp_path) == []
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+@pytest.mark.parametrize("second_name", ["vera", "other"])
+def test_the_next_start_clears_up_after_a_kill(
+    process: Start, tmp_path: Path, second_name: str, *, chosen: bool
+) -> None:
+    directory = tmp_path / "mount"
+    directory.mkdir()
+    where = ("--mount", str(directory)) if chosen else ()
+    killed = process("--platform", "vera", *where)
+    killed.end(signal.SIGKILL)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):
+        os.listdir(killed.mount)
+    assert killed.livefw("machine", "list").returncode == 3
+    again = process("--platform", "vera", "--name", second_name, *where)
+    assert (again.mount / "sys/firmware/lfa" / RMM / "name").read_text() == "TF-RMM\n"
+    assert again.end() == 0
+    last = process("--platform", "vera")
+    assert last.end() == 0
+    assert left_over(tmp_path) == []
+    assert not is_mounted(str(killed.mount))
+
+
+def test_what_is_alive_is_left_alone(process: Start, tmp_path: Path) -> None:
+    first = process("--platform", "vera")
+    same_name = process("--platform", "fvp", "--name", "vera")
+    same_place = process("--platform", "fvp", "--mount", str(first.mount))
+    for other, reason in ((same_name, "is running already"), (same_place, "in use by another machine")):
+        assert other.popen.wait(timeout=20) == 2
+        assert reason in other.popen.stderr.read()
+    assert (first.mount / "sys/firmware/lfa" / RMM / "name").read_text() == "TF-RMM\n"
+    second = process("--platform", "fvp")
+    machines = json.loads(first.livefw("--json", "machine", "list").stdout)["machines"]
+    assert [machine["name"] for machine in machines] == ["fvp", "vera"]
+    ambiguous = first.livefw("machine", "log")
+    assert (ambiguous.returncode, "fvp, vera" in ambiguous.stderr) == (2, True)
+    assert "TF-RMM" not in first.livefw("machine", "log", "--machine", "fvp").stdout
+    assert second.end() == first.end() == 0
+    assert left_over(tmp_path) == []
+
+
+def test_a_runtime_directory_that_others_can_write_to_is_refused(process: Start, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
+    machine = process("--platform", "vera")
+    assert machine.popen.wait(timeout=20) == 5
+    assert "yours alone" in machine.popen.stderr.read()
+
+
+def test_verbs_act_on_the_running_machine(process: Start) -> None:
+    machine = process("--platform", "vera", "--agent", "tfa-2026", "--driver", "v3", "--cpus", "2")
+    name = machine.mount / "sys/firmware/lfa" / RMM
+    assert "staged 7.3" in machine.livefw("machine", "stage", "rmm", "7.3").stdout
+    assert "auth" in machine.livefw("machine", "fault", "auth-error", "rmm", "--times", "1").stdout
+    # Not write_text(): a Python file that fails to flush tries again when it is closed, and that activates once more.
+    with open(name / "activate", "wb", buffering=0) as activate, pytest.raises(OSError, match="canceled"):
+        activate.write(b"1\n")
+    assert "LFA_PRIME for image TF-RMM failed: LFA_AUTH_ERROR" in machine.livefw("machine", "log").stdout
+    (name / "auto_activate").write_text("1\n")
+    assert "acpi" in machine.livefw("machine", "notify").stdout
+    follower = ["bash", "-c", '"$@" | grep -m 1 "automatic activation succeeded"', "follow"]
+    command = [*machine.popen.args[:3], "machine", "log", "--follow"]
+    subprocess.run([*follower, *command], check=True, env=machine.environment, capture_output=True)
+    trace = machine.livefw("machine", "trace").stdout
+    assert trace.count("LFA_ACTIVATE(fw_seq_id=3") == 2
+    assert json.loads(machine.livefw("--json", "machine", "show").stdout)["show"]["realms"] == {"running": 2, "lost": 0}
+    assert "1 CPUs" in machine.livefw("machine", "cpu", "off", "1").stdout
+    assert machine.livefw("machine", "cpu", "off", "0").returncode == 2
+    assert machine.livefw("machine", "stage", "nothing").returncode == 2
+
+
+def test_options_that_cannot_be(environment: dict[str, str], process: Start) -> None:
+    for arguments, reason in (
+        (("--platform", "nowhere"), "no platform"),
+        (("--platform", "vera", "--cpus", "0"), "between 1 and"),
+        (("--platform", "vera", "--components", "5"), "fixed set"),
+        (("--platform", "vera", "--name", "a/b"), "name:"),
+        (("--platform", "vera", "--mount", "/no/such/place"), "No such file"),
+        (("--platform", "vera", "--driver", "v9"), "invalid choice"),
+        ((), "required"),
+    ):
+        machine = process(*arguments)
+        assert machine.popen.wait(timeout=20) == 2, arguments
+        assert reason in machine.popen.stderr.read()
+
+
+def test_without_fuse_it_says_what_is_missing(process: Start, environment: dict[str, str]) -> None:
+    """In a namespace of its own whose /dev has no fuse."""
+    hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "hidden"]
+    machine = process("--platform", "vera")
+    machine.end()
+    done = subprocess.run([*hidden, *machine.popen.args], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert "/dev/fuse: No such file or directory" in done.stderr
+    assert "livefw demo" in done.stderr
