@@ -101,6 +101,9 @@ def test_places() -> None:
     assert places("/", state="/asked", environment={"LIVEFW_STATE": "/state"}, privileged=True).state == "/asked"
     user = places("/", environment={"LIVEFW_STATE": "/state", "XDG_RUNTIME_DIR": "/run/user/1"}, privileged=False)
     assert user.lock == "/run/user/1/livefw/activation.lock"
+    aside = {"LIVEFW_RUNTIME_DIR": "/aside", "HOME": "/h"}
+    assert places("/", environment=aside, privileged=True).lock == own.lock
+    assert places("/proc", environment=aside, privileged=True).lock.startswith("/aside/activation-")
     assert places("/", environment={"LIVEFW_STATE": "/state"}, privileged=False).lock == "/state/activation.lock"
 
 

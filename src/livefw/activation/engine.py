@@ -206,7 +206,10 @@ class Engine:
 
 
 class Run:
-    """The machine is ours until `close`; leave it by ``with``. ``settled`` is what was found unfinished."""
+    """The machine is ours until `close`; leave it by ``with``.
+
+    ``settled`` is what was found unfinished, ``chosen`` the keys of the components that the last order meant.
+    """
 
     def __init__(self, engine: Engine, host: Host, held: Lock, journal: Journal | None) -> None:
         """Use `Engine.open`."""
@@ -217,6 +220,7 @@ class Run:
         self._boot_id = Facts(host.files).boot_id()
         self._hopeless: set[tuple[str, str]] = set()
         self.settled: list[Settled] = []
+        self.chosen: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -242,6 +246,7 @@ class Run:
         host = self._host
         found = inventory.take(host.providers)
         wanted = None if order.words is None else {c.component.key: c for c in plan.choose(found, order.words)}
+        self.chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         tried: set[str] = set()
         previous: Candidate | None = None
         while True:
@@ -410,12 +415,16 @@ class Run:
 def _next(found: Inventory, wanted: dict[str, Candidate] | None, tried: set[str], policy: Policy) -> Candidate | None:
     """Whose turn it is; one that was wanted and has vanished comes as it was when it was chosen."""
     if wanted is None:
-        all_ready = (c for c in found.candidates if not c.component.reasons and policy.allows(c.component))
-        left = [c for c in all_ready if c.component.key not in tried]
+        left = [c for c in _all_ready(found, policy) if c.component.key not in tried]
     else:
         now = {c.component.key: c for c in found.candidates}
         left = [now.get(key, candidate) for key, candidate in wanted.items() if key not in tried]
     return plan.ordered(left, policy)[0] if left else None
+
+
+def _all_ready(found: Inventory, policy: Policy) -> list[Candidate]:
+    """What ``everything`` means: all that the mechanism can and the policy allows to activate."""
+    return [c for c in found.candidates if not c.component.reasons and policy.allows(c.component)]
 
 
 def _goes_on(result: Result, on_failure: OnFailure) -> bool:

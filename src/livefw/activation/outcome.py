@@ -63,6 +63,7 @@ _REFUSALS: dict[str, type[errors.LivefwError]] = {
     "not-pending": errors.NothingToDo,
     "nothing-to-cancel": errors.NothingToDo,
     "no-permission": errors.PermissionDenied,
+    "permission": errors.PermissionDenied,
     "read-only": errors.PermissionDenied,
 }
 """Refusals that are more than a refusal, by the code of their reason."""

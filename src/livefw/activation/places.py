@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 STATE_VARIABLE = "LIVEFW_STATE"
+RUNTIME_VARIABLE = "LIVEFW_RUNTIME_DIR"
 SYSTEM_STATE = "/var/lib/livefw"
 SYSTEM_RUNTIME = "/run/livefw"
 SYSTEM_SETTINGS = "/etc/livefw"
@@ -39,14 +40,24 @@ def places(
     name = "" if own else sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     directory = state or environment.get(STATE_VARIABLE) or _default_state(name, environment)
     privileged = os.geteuid() == 0 if privileged is None else privileged
-    runtime = SYSTEM_RUNTIME if privileged else environment.get("XDG_RUNTIME_DIR")
-    if runtime is None:
-        lock = os.path.join(directory, "activation.lock")
-    else:
-        base = runtime if privileged else os.path.join(runtime, "livefw")
-        lock = os.path.join(base, f"activation{name and '-' + name}.lock")
+    lock = os.path.join(
+        _runtime(own=own, privileged=privileged, state=directory, environment=environment),
+        f"activation{name and '-' + name}.lock",
+    )
     own_settings = SYSTEM_SETTINGS if own else os.path.join(os.path.realpath(root), "etc/livefw")
     return Places(directory, lock, settings or own_settings)
+
+
+def _runtime(*, own: bool, privileged: bool, state: str, environment: Mapping[str, str]) -> str:
+    """Where the lock is. That of our own machine is for root to take, and nobody may lead root elsewhere."""
+    if own and privileged:
+        return SYSTEM_RUNTIME
+    if chosen := environment.get(RUNTIME_VARIABLE):
+        return chosen
+    if privileged:
+        return SYSTEM_RUNTIME
+    session = environment.get("XDG_RUNTIME_DIR")
+    return os.path.join(session, "livefw") if session else state
 
 
 def _default_state(name: str, environment: Mapping[str, str]) -> str:

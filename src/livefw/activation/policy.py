@@ -246,7 +246,7 @@ KEYS = Section(
         ),
         "window": Section(
             {
-                "days": Key("days", _days, frozenset(range(7)), "days on which it begins: " + ", ".join(DAYS)),
+                "days": Key("days", _days, frozenset(range(7)), f"days on which it begins, of {', '.join(DAYS)}"),
                 "from": Key(_TIME, _minute, REQUIRED, "when it opens"),
                 "to": Key(_TIME, _minute, REQUIRED, "when it closes; not after `from` means on the next day"),
                 "zone": Key("time zone", _zone, None, "whose clock; the machine's own by default"),

@@ -108,6 +108,8 @@ def _value(key: Key, value: Any, *, file: str, path: str) -> Any:
 def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, frozenset):
+        return "all"
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{each}"' for each in value) + "]"
     return str(value)

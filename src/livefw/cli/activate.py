@@ -1,63 +1,84 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw activate``."""
+"""``livefw activate``: a client of the engine."""
 
 import argparse
-from collections.abc import Callable, Iterator
+import sys
 
-from livefw.activation import inventory
-from livefw.activation import run as activation
-from livefw.activation.inventory import Candidate
-from livefw.activation.outcome import Outcome, Result
-from livefw.activation.select import select
-from livefw.cli import results
+from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
+from livefw.cli import engine, plan, results
 from livefw.cli.narrator import Narrator
 from livefw.cli.session import Session
-from livefw.errors import NothingToDo, UsageError
-from livefw.providers.base import Clock
-from livefw.providers.registry import SystemClock
+from livefw.errors import Interrupted, LivefwError, NothingToDo, UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Which components."""
-    parser.add_argument(
-        "components", nargs="*", metavar="COMPONENT", help="key, id or a unique beginning of one, or name"
-    )
-    parser.add_argument("--all", action="store_true", help="everything that can be activated, one after the other")
-    parser.add_argument("--keep-going", action="store_true", help="go on to the next component after a failure")
+    """Which components, and how."""
+    add = parser.add_argument
+    add("components", nargs="*", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
+    add("--all", action="store_true", help="everything that can be activated, one after the other")
+    add("--dry-run", action="store_true", help="show the plan and do nothing")
+    add("--yes", action="store_true", help="do not ask, even on a terminal")
+    add("--reason", default="", metavar="TEXT", help="why, for the history")
+    add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
+    add("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
+    add("--no-journal", action="store_true", help="go on although no history can be written")
+    add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
+    engine.configure(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Activate, and tell how each ended; the worst decides the exit code."""
     if bool(arguments.components) == arguments.all:
         raise UsageError("name the components to activate, or say --all", hint="livefw list")
-    providers = session.providers()
+    words = tuple(arguments.components) or None
+    order = Order(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
+    host = engine.host(session, arguments, measured=not arguments.no_measure, without_journal=arguments.no_journal)
+    made = Engine(host)
+    if arguments.dry_run:
+        return plan.show(session, made.plan(order))
+    if not arguments.yes:
+        _confirm(session, made, order)
     narrator = Narrator(session, verb="activate")
-
-    def goes_on(result: Result) -> bool:
-        stops = {Outcome.UNKNOWN} if arguments.keep_going else {Outcome.UNKNOWN, Outcome.FAILED}
-        return result.outcome not in stops and not narrator.interrupted
-
-    found = inventory.take(providers).require()
-    clock = SystemClock()
-    if arguments.all:
-        chosen: list[Candidate] = []
-        runs = activation.activate_all(providers, watch=narrator, clock=clock, go_on=goes_on)
-    else:
-        picked = [select(word, found.candidates) for word in arguments.components]
-        chosen = list({candidate.component.key: candidate for candidate in picked}.values())
-        runs = _each(chosen, narrator, clock, goes_on)
-    report = results.collect(runs)
-    if not report.results:
-        raise NothingToDo("nothing is pending that can be activated", hint="livefw list says why")
-    left = [candidate.component.key for candidate in chosen[len(report.results) :]]
-    return results.answer(session, report, providers, phase="activate", not_started=left)
+    with made.open() as running:
+        for settled in running.settled:
+            session.say(engine.settled_text(settled))
+        report = _collect(running, order, narrator)
+    if not report.results and report.error is None:
+        raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
+    done = {result.before.key for result in report.results}
+    left = [key for key in running.chosen if key not in done]
+    beside = {"settled": [engine.settled_document(each) for each in running.settled]}
+    return results.answer(session, report, host.providers, phase="activate", not_started=left, beside=beside)
 
 
-def _each(
-    chosen: list[Candidate], watch: Narrator, clock: Clock, goes_on: Callable[[Result], bool]
-) -> Iterator[Result]:
-    for candidate in chosen:
-        result = activation.activate(candidate, watch=watch, clock=clock)
-        yield result
-        if not goes_on(result):
-            return
+def _collect(running: Run, order: Order, narrator: Narrator) -> results.Report:
+    """Run to the end, or to where somebody wanted it to end."""
+    done: list[Attempt] = []
+    error: LivefwError | None = None
+    try:
+        for attempt in running.activate(order, watch=narrator):
+            done.append(attempt)
+            if narrator.interrupted:
+                break
+    except LivefwError as caught:
+        if not done:
+            raise
+        error = caught
+    found = [attempt.result for attempt in done]
+    extras = [results.Extra([*engine.attempt_lines(each)], engine.attempt_document(each)) for each in done]
+    return results.Report(found, error, extras)
+
+
+def _confirm(session: Session, made: Engine, order: Order) -> None:
+    """Show the plan to somebody at a terminal and ask; elsewhere nobody is asked."""
+    if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    shown = made.plan(order)
+    ready = [step for step in shown.steps if not step.stopped]
+    session.say(engine.plan_text(shown))
+    if not ready:
+        return  # the engine says why, and writes it down
+    question = f"Activate {'this' if len(ready) == 1 else f'these {len(ready)}'} now? [y/N] "
+    session.mark(question, end="")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Interrupted("not confirmed; nothing was started")

@@ -22,11 +22,25 @@ _WORST_FIRST = (
 )
 
 
+class Extra(NamedTuple):
+    """What else there is to tell of a result: lines of text, fields in JSON."""
+
+    lines: list[str]
+    fields: dict[str, Any]
+
+
 class Report(NamedTuple):
-    """Results so far, and the error that ended the run early, if one did."""
+    """Results so far, the error that ended the run early, if one did, and what else there is to tell of each."""
 
     results: list[Result]
     error: LivefwError | None = None
+    extras: Sequence[Extra] = ()
+
+    @property
+    def rows(self) -> list[tuple[Result, Extra]]:
+        """Each result with what there is beside it."""
+        nothing = Extra([], {})
+        return [(item, self.extras[i] if self.extras else nothing) for i, item in enumerate(self.results)]
 
 
 def collect(runs: Iterable[Result]) -> Report:
@@ -43,21 +57,27 @@ def collect(runs: Iterable[Result]) -> Report:
 
 
 def answer(
-    session: Session, report: Report, providers: Sequence[Provider], *, phase: str, not_started: Sequence[str] = ()
+    session: Session,
+    report: Report,
+    providers: Sequence[Provider],
+    *,
+    phase: str,
+    not_started: Sequence[str] = (),
+    beside: dict[str, Any] | None = None,
 ) -> int:
     """Tell all results, in the form that was asked for; the exit code."""
     by_name = {provider.name: provider for provider in providers}
 
     def whole() -> dict[str, Any]:
-        replays = (by_name[item.before.provider].replay(item.before.id, phase) for item in report.results)
-        shown = [
-            as_document(item, phase=phase, replay=replay) for item, replay in zip(report.results, replays, strict=True)
-        ]
+        shown = []
+        for item, extra in report.rows:
+            replay = by_name[item.before.provider].replay(item.before.id, phase)
+            shown.append(as_document(item, phase=phase, replay=replay) | extra.fields)
         ended = {"error": document.error(report.error)} if report.error else {}
-        return {"results": shown, "not_started": list(not_started)} | ended
+        return {"results": shown, "not_started": list(not_started)} | (beside or {}) | ended
 
     def text() -> str:
-        lines = [as_text(item) for item in report.results]
+        lines = [line for item, extra in report.rows for line in (as_text(item), *extra.lines)]
         lines += [f"{key}: not started" for key in not_started]
         lines += [f"then: {printable(report.error.message)}"] if report.error else []
         return "\n".join(lines)

@@ -47,8 +47,12 @@ class Verb(NamedTuple):
 VERBS = {
     "list": Verb("livefw.cli.list", "what can be activated live, and what is pending", bare=True),
     "show": Verb("livefw.cli.show", "everything known about components"),
+    "plan": Verb("livefw.cli.plan", "what activating would do, what it costs, and what speaks against it"),
     "activate": Verb("livefw.cli.activate", "activate pending firmware while the machine runs"),
     "cancel": Verb("livefw.cli.cancel", "abandon an activation that was begun and not completed"),
+    "history": Verb("livefw.cli.history", "what was done here, by whom and why, and whether the record is whole"),
+    "watch": Verb("livefw.cli.watch", "show changes as they happen, and activate what the policy wants activated"),
+    "policy": Verb("livefw.cli.policy", "what livefw.toml may hold, and what it holds here"),
     "doctor": Verb("livefw.cli.doctor", "why there is nothing here, or what to know about what there is", bare=True),
     "image": Verb("livefw.cli.image", "firmware packages: what is in one, whether it is authentic, make one"),
     "machine": Verb("livefw.cli.machine", "modelled machines: run one, change it, watch it"),

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from livefw.providers.files import Files
 
 
+MECHANISMS = ("lfa", "tdx")
+"""Names of all providers, whether or not their mechanism is on this machine; also of their tables in livefw.toml."""
+
+
 class SystemClock:
     """Real time."""
 

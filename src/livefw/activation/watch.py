@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watching a machine: what changes, and the activations that the policy wants without being asked.
+
+They are run here and not by the kernel's own ``auto_activate``, so that checks, windows and the journal hold for them.
+"""
+
+from collections.abc import Callable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.activation import inventory, plan
+from livefw.activation.engine import Attempt, Engine, Host, OnFailure, Order, Settled
+from livefw.activation.facts import Facts
+from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.journal import Journal, Kind
+from livefw.activation.outcome import Outcome
+from livefw.activation.run import Watch
+from livefw.errors import LivefwError
+from livefw.providers.base import Component
+
+REASON = "automatic, by policy"
+
+
+class What(StrEnum):
+    """What was seen."""
+
+    PRESENT = "present"
+    """It was there when the watching began."""
+    APPEARED = "appeared"
+    VANISHED = "vanished"
+    PENDING = "pending"
+    NOT_PENDING = "not-pending"
+    VERSION = "version"
+    HELD_BACK = "held-back"
+    """The policy wants it activated, and something speaks against it now."""
+    ACTIVATION = "activation"
+    SETTLED = "settled"
+    ABSENT = "absent"
+    """There is no component at all, for instance because the driver was unloaded."""
+    TROUBLE = "trouble"
+
+
+class Event(NamedTuple):
+    """One thing that was seen; ``component`` is a key or empty, and the rest where it applies."""
+
+    what: What
+    component: str
+    text: str
+    seen: Component | None = None
+    attempt: Attempt | None = None
+
+
+Tell = Callable[[Event], None]
+
+
+def compare(before: Inventory | None, after: Inventory) -> Iterator[Event]:
+    """What is different; everything that is there, if nothing was known before."""
+    then = {c.component.key: c.component for c in before.candidates} if before else {}
+    now = {c.component.key: c.component for c in after.candidates}
+    if not now and (before is None or then):
+        why = "; ".join(reason.text for reason in after.absent)
+        yield Event(What.ABSENT, "", why or "there is no component any more")
+    for key, old in then.items():
+        if key not in now:
+            yield Event(What.VANISHED, key, "it is not there any more", old)
+    for key, new in now.items():
+        if key not in then:
+            what = What.PRESENT if before is None else What.APPEARED
+            yield Event(what, key, "an image is pending" if new.pending else "no image is pending", new)
+        else:
+            yield from _differences(then[key], new)
+
+
+def _differences(old: Component, new: Component) -> Iterator[Event]:
+    was, runs = old.current_version, new.current_version
+    if was != runs:
+        yield Event(What.VERSION, new.key, f"version {was.text if was else '?'} -> {runs.text if runs else '?'}", new)
+    if old.pending != new.pending or (new.pending and old.pending_version != new.pending_version):
+        version = f" ({new.pending_version.text})" if new.pending_version else ""
+        if new.pending:
+            yield Event(What.PENDING, new.key, f"an image is pending{version}", new)
+        elif new.pending is False:
+            yield Event(What.NOT_PENDING, new.key, "no image is pending", new)
+
+
+class Watcher:
+    """Looks again and again; who calls `look` decides when."""
+
+    def __init__(self, host: Host, *, tell: Tell, watch: Watch) -> None:
+        self._host = host
+        self._tell = tell
+        self._watch = watch
+        self._engine = Engine(host)
+        self._known: Inventory | None = None
+        self._tried: dict[str, tuple[object, object]] = {}
+        self._held: dict[str, tuple[str, ...]] = {}
+        self._trouble = ""
+
+    def look(self) -> None:
+        """One look: tell what is different, bring settings back, activate what is due. Never raises for trouble."""
+        try:
+            found = inventory.take(self._host.providers)
+            self._differ(found)
+            if any(wish.possible for wish in plan.wishes(found, self._host.policy)):
+                with self._engine.open() as run:
+                    self._settled(run.settled)
+                    run.apply_wishes()
+            if due := self._due(found):
+                self._activate(due)
+            self._trouble = ""
+        except LivefwError as error:
+            # Told once: a driver that is being loaded, or another engine at work, is no news every second.
+            if error.message != self._trouble:
+                self._trouble = error.message
+                self._tell(Event(What.TROUBLE, error.component or "", error.message))
+
+    def _differ(self, found: Inventory) -> None:
+        for event in compare(self._known, found):
+            self._tell(event)
+        self._known = found
+        for candidate in found.candidates:
+            if not candidate.component.pending:
+                self._tried.pop(candidate.component.key, None)
+                self._held.pop(candidate.component.key, None)
+
+    def _due(self, found: Inventory) -> list[Candidate]:
+        """What the policy wants activated, is ready, and was not tried in this state before."""
+        policy = self._host.policy
+        wanted = [c for c in found.candidates if not c.component.reasons and policy.is_automatic(c.component)]
+        fresh = [c for c in wanted if self._tried.get(c.component.key) != _state(c.component)]
+        return [c for c in fresh if not self._was_tried(c.component)]
+
+    def _was_tried(self, component: Component) -> bool:
+        """Whether the history knows an attempt in this very state.
+
+        Firmware that never clears its flag, or an image that fails, is not tried again at each start of the watching.
+        """
+        journal = Journal.open_to_read(self._host.places.state)
+        if journal is None:
+            return False
+        try:
+            intents = journal.recent(component.key, Kind.INTENT, limit=1)
+            outcomes = journal.recent(component.key, Kind.OUTCOME, limit=1)
+        finally:
+            journal.close()
+        if not intents or not outcomes or outcomes[0].body.get("pending") is not True:
+            return False
+        if outcomes[0].body.get("outcome") == Outcome.CANCELLED:
+            return False
+        intent = intents[0].body
+        same_boot = intent.get("boot_id") == Facts(self._host.files).boot_id()
+        return same_boot and intent.get("pending_version") == _text(component)
+
+    def _activate(self, due: list[Candidate]) -> None:
+        keys = tuple(candidate.component.key for candidate in due)
+        ready = []
+        for step in self._engine.plan(Order(keys)).steps:
+            against = tuple(f"{p.check}: {p.text}" for p in step.problems if p.stops)
+            if not against:
+                ready.append(step.component.key)
+            elif self._held.get(step.component.key) != against:
+                self._tell(Event(What.HELD_BACK, step.component.key, "; ".join(against), step.component))
+            self._held[step.component.key] = against
+        if not ready:
+            return
+        states = {c.component.key: _state(c.component) for c in due}
+        with self._engine.open() as run:
+            self._settled(run.settled)
+            for attempt in run.activate(Order(tuple(ready), REASON, (), OnFailure.CONTINUE), watch=self._watch):
+                key = attempt.result.before.key
+                self._tried[key] = states[key]
+                text = f"{attempt.result.outcome}: {attempt.result.why.text}"
+                self._tell(Event(What.ACTIVATION, key, text, attempt.result.after, attempt))
+                if attempt.result.outcome is Outcome.UNKNOWN:
+                    return  # to look now might wait for a mechanism that is still at work
+        self._differ(inventory.take(self._host.providers))
+
+    def _settled(self, settled: list[Settled]) -> None:
+        for each in settled:
+            self._tell(Event(What.SETTLED, each.intent.component, f"{each.outcome}: {each.why.text}"))
+
+
+def _state(component: Component) -> tuple[object, object]:
+    return component.current_version, component.pending_version
+
+
+def _text(component: Component) -> str | None:
+    version = component.pending_version
+    return version.text if version and version.sure else None

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine as the command line wants it, and its plans and attempts in text and JSON."""
+
+import argparse
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from livefw.activation import systemd
+from livefw.activation.actor import current
+from livefw.activation.checks import Problem, Weight
+from livefw.activation.engine import Announcement, Attempt, Engine, Host, Plan, Settled
+from livefw.activation.facts import Facts
+from livefw.activation.measure import Measurement, Meter, NoMeter, meter
+from livefw.activation.outcome import Outcome
+from livefw.activation.places import STATE_VARIABLE, Places, places
+from livefw.activation.plan import Step
+from livefw.activation.plot import duration
+from livefw.activation.policy import Policy, load
+from livefw.cli import document
+from livefw.cli.list import version
+from livefw.cli.session import Session
+from livefw.providers.base import Rendezvous
+from livefw.providers.registry import MECHANISMS, SystemClock, providers
+from livefw.text import printable
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Where the engine keeps its things."""
+    default = f"${STATE_VARIABLE}, then /var/lib/livefw"
+    parser.add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
+    parser.add_argument("--settings", metavar="DIR", help="directory of livefw.toml and checks.d (/etc/livefw)")
+
+
+def where(session: Session, arguments: argparse.Namespace) -> Places:
+    """Where they are."""
+    return places(session.root, state=arguments.state, settings=getattr(arguments, "settings", None))
+
+
+def policy(found: Places) -> Policy:
+    """The policy that holds. `SettingsError`, `TransportError`."""
+    return load(found.settings, mechanisms=MECHANISMS)
+
+
+def host(session: Session, arguments: argparse.Namespace, *, measured: bool, without_journal: bool = False) -> Host:
+    """The machine that the session looks at."""
+    files, clock, found = session.files(), SystemClock(), where(session, arguments)
+    own = os.path.realpath(session.root) == "/"
+    settings = policy(found)
+
+    def new_meter() -> Meter:
+        return meter(files, Facts(files).cpus("online"), settings.measure, own_machine=own) if measured else NoMeter()
+
+    made = Host(files, providers(files, clock), clock, found, settings, current("cli"), meter=new_meter)
+    made = made._replace(privileged=not own or os.geteuid() == 0, without_journal=without_journal)
+    return made._replace(announce=announce) if own else made
+
+
+def engine(session: Session, arguments: argparse.Namespace) -> Engine:
+    """An engine that only looks."""
+    return Engine(host(session, arguments, measured=False))
+
+
+_PRIORITIES = {Outcome.ACTIVATED: 5, Outcome.CANCELLED: 5, Outcome.REFUSED: 4, Outcome.FAILED: 3, Outcome.UNKNOWN: 3}
+
+
+def announce(told: Announcement) -> None:
+    """Into the system journal."""
+    fields = {
+        "MESSAGE_ID": systemd.OUTCOME_MESSAGE_ID,
+        "LIVEFW_COMPONENT": told.component,
+        "LIVEFW_OUTCOME": told.outcome,
+        "LIVEFW_CODE": told.why.code,
+        "LIVEFW_FIRMWARE_CODE": told.firmware_code or "",
+        "LIVEFW_ACTIVATION": told.receipt.activation,
+        "LIVEFW_HEAD": str(told.receipt.head or ""),
+        "LIVEFW_ACTOR": str(current("cli")),
+    }
+    message = f"{told.component}: {told.outcome}: {told.why.text}"
+    systemd.log(message, priority=_PRIORITIES[told.outcome], fields=fields)
+
+
+# Plans.
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan for a person: what, what it costs, and what is in the way."""
+    lines: list[str] = []
+    for number, step in enumerate(plan.steps, 1):
+        lines += _step_lines(number, step)
+    for wish in plan.wishes:
+        name, value = printable(wish.candidate.component.name) or wish.candidate.component.key, str(wish.wanted).lower()
+        be = "will be set to" if wish.possible else "is wanted by the policy, and does not exist; wanted:"
+        lines.append(f"setting {wish.setting} of {name} {be} {value}")
+    for entry in plan.unfinished:
+        lines.append(f"{printable(entry.component)}: an earlier activation has no outcome; the next run finds out")
+    return "\n".join(lines)
+
+
+def _step_lines(number: int, step: Step) -> Iterator[str]:
+    item = step.component
+    name = printable(item.name) or item.id
+    verdict = "cannot be activated" if step.stopped else "ready"
+    yield f"{number}. {name}  {version(item.current_version)} -> {version(item.pending_version)}  {verdict}"
+    yield f"   component  {item.key}"
+    yield f"   cost       {_cost(step)}"
+    for problem in step.problems:
+        yield f"   {_WORDS[problem.weight] if not problem.ignored else 'ignored':9}  {_problem(problem)}"
+        if problem.hint and problem.stops:
+            yield f"              {printable(problem.hint)}"
+
+
+_WORDS = {Weight.WARNING: "note", Weight.ERROR: "against", Weight.FATAL: "against"}
+_RENDEZVOUS = {
+    Rendezvous.REQUIRED: "stops all CPUs together",
+    Rendezvous.FORCED: "stops all CPUs together (forced by setting)",
+    Rendezvous.OPTIONAL: "stops one CPU at a time",
+    None: "not known which CPUs it stops",
+}
+
+
+def _cost(step: Step) -> str:
+    parts = [_RENDEZVOUS[step.component.cost.rendezvous]]
+    if step.component.cost.resets_cpu:
+        parts.append("may reset CPUs")
+    usual = step.usual
+    if usual is None:
+        parts.append("never done here before")
+    else:
+        times = "once" if usual.times == 1 else f"{usual.times} times"
+        parts.append(f"took {usual.median_s:.1f} s here before ({times}, at worst {usual.worst_s:.1f} s)")
+    return "; ".join(parts)
+
+
+def _problem(problem: Problem) -> str:
+    return f"{problem.check}: {printable(problem.text)}"
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """A plan in JSON."""
+    return {
+        "steps": [
+            {
+                "component": document.component(step.component),
+                "stopped": step.stopped,
+                "usual": step.usual._asdict() if step.usual else None,
+                "problems": [problem._asdict() for problem in step.problems],
+            }
+            for step in plan.steps
+        ],
+        "settings": [
+            {
+                "component": wish.candidate.component.key,
+                "setting": wish.setting,
+                "value": wish.wanted,
+                "possible": wish.possible,
+            }
+            for wish in plan.wishes
+        ],
+        "unfinished": [{"component": e.component, "activation": e.activation} for e in plan.unfinished],
+    }
+
+
+# Attempts.
+
+
+def settled_text(settled: Settled) -> str:
+    """What became of an activation that an earlier engine did not see to its end."""
+    name = printable(settled.intent.body.get("name") or "") or settled.intent.component
+    code = f" ({printable(settled.firmware_code)})" if settled.firmware_code else ""
+    return f"found unfinished: {name}: {settled.outcome}{code}; {settled.why.text}"
+
+
+def attempt_lines(attempt: Attempt) -> Iterator[str]:
+    """What an attempt adds to its result."""
+    for problem in attempt.problems:
+        if problem.ignored:
+            yield f"  ignored: {_problem(problem)}"
+    if attempt.measurement:
+        yield f"  cost: {cost_text(attempt.measurement)}"
+    for other in attempt.others:
+        yield f"  also changed: {printable(other.text)}"
+    if attempt.receipt.trouble:
+        yield f"  not in the history: {printable(attempt.receipt.trouble)}"
+
+
+def cost_text(measured: Measurement) -> str:
+    """What it cost the CPUs, in a line."""
+    if not measured.rows:
+        return "no CPU was away"
+    worst = max(measured.rows, key=lambda row: row.longest_ns)
+    every = max(measured.rows, key=lambda row: len(row.cpus.split(",")) * 1000 + ("-" in row.cpus))
+    text = f"longest stop {duration(worst.longest_ns)} (CPU {worst.cpus})"
+    if measured.source == "model" and every is not worst:
+        text += f", {duration(every.longest_ns)} on CPUs {every.cpus} together"
+    if measured.baseline_ns is not None:
+        text += f", {duration(measured.baseline_ns)} just before"
+    by = "by the model's own clock" if measured.source == "model" else f"measured on {measured.cpus} CPUs"
+    return f"{text}; {by}" + (f"; {measured.note}" if measured.note else "")
+
+
+def attempt_document(attempt: Attempt) -> dict[str, Any]:
+    """What an attempt adds to its result, in JSON."""
+    return {
+        "problems": [problem._asdict() for problem in attempt.problems],
+        "measurement": attempt.measurement.document() if attempt.measurement else None,
+        "others": [document.reason(each) for each in attempt.others],
+        "record": {
+            "activation": attempt.receipt.activation or None,
+            "head": str(attempt.receipt.head) if attempt.receipt.head else None,
+            "trouble": attempt.receipt.trouble or None,
+        },
+    }
+
+
+def settled_document(settled: Settled) -> dict[str, Any]:
+    """See `settled_text`, in JSON."""
+    return {
+        "component": settled.intent.component,
+        "activation": settled.intent.activation,
+        "outcome": settled.outcome,
+        "firmware_code": settled.firmware_code,
+        **document.reason(settled.why),
+    }

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw plan``."""
+
+import argparse
+
+from livefw.activation.engine import Order, Plan
+from livefw.cli import engine
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, NothingHere, NothingToDo
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Which components, and what to leave out of account."""
+    parser.add_argument("components", nargs="*", metavar="COMPONENT", help="as for activate; without any, all pending")
+    parser.add_argument("--ignore", action="append", default=[], metavar="CHECK", help="as for activate")
+    engine.configure(parser)
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Show what would be done; 4 if anything stands against a step."""
+    words = tuple(arguments.components) or None
+    plan = engine.engine(session, arguments).plan(Order(words, ignore=tuple(arguments.ignore)))
+    return show(session, plan)
+
+
+def show(session: Session, plan: Plan) -> int:
+    """Show a plan; the exit code."""
+    if not plan.steps:
+        raise nothing(plan)
+    session.answer(lambda: engine.plan_text(plan), lambda: engine.plan_document(plan))
+    return ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
+
+
+def nothing(plan: Plan) -> NothingToDo:
+    """The error for a plan without steps."""
+    if plan.absent:
+        reasons = "; ".join(reason.text for reason in plan.absent)
+        return NothingHere(f"nothing to activate here: {reasons}", hint=plan.absent[0].hint)
+    return NothingToDo("nothing is pending", hint="livefw list shows what there is")

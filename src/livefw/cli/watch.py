@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw watch``."""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from datetime import datetime
+from types import FrameType
+from typing import Any
+
+from livefw.activation import systemd, uevents
+from livefw.activation.outcome import Result
+from livefw.activation.watch import Event, Watcher, What
+from livefw.cli import document, engine
+from livefw.cli.session import SCHEMA, Session, put
+from livefw.errors import ExitCode
+from livefw.providers.base import Component, Progress
+from livefw.text import printable
+
+_INTERVAL = 5.0
+_PACE = 1.0
+"""Shortest time between two looks, however many events there are."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """How often to look."""
+    parser.add_argument(
+        "--interval", type=_seconds, default=_INTERVAL, metavar="SECONDS", help="look at least so often"
+    )
+    parser.add_argument("--no-measure", action="store_true", help="do not measure what an activation costs the CPUs")
+    engine.configure(parser)
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Watch until SIGINT or SIGTERM."""
+    host = engine.host(session, arguments, measured=not arguments.no_measure)
+    stop = _Stop()
+    wake = uevents.wake(stop.bell, own_machine=os.path.realpath(session.root) == "/")
+    watcher = Watcher(host, tell=lambda event: _tell(session, event), watch=stop)
+    try:
+        watcher.look()
+        systemd.notify("READY=1\nSTATUS=watching")
+        while not stop.asked:
+            if wake.wait(arguments.interval) and not stop.asked:
+                uevents.Timer(stop.bell).wait(_PACE)  # what belongs together comes together
+            if not stop.asked:
+                watcher.look()
+    finally:
+        systemd.notify("STOPPING=1")
+        wake.close()
+    return ExitCode.DONE
+
+
+class _Stop:
+    """Ends the watching by signal. An activation that is running is watched to its end; a second signal ends that."""
+
+    def __init__(self) -> None:
+        self.bell, self._ring = uevents.new_bell()
+        self.asked = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
+        self.asked += 1
+        os.write(self._ring, b"x")
+
+    # What `livefw.activation.run.Watch` wants.
+
+    def begins(self, component: Component) -> None:
+        """Told at its end."""
+        systemd.notify(f"STATUS=activating {component.key}")
+
+    def progress(self, progress: Progress) -> None:
+        """Nothing to tell."""
+
+    def tick(self, seconds: float) -> bool:  # noqa: ARG002 - the shape of every watch
+        """Go on until somebody has asked twice."""
+        return self.asked < 2
+
+    def ended(self, result: Result) -> None:  # noqa: ARG002 - the shape of every watch
+        """The event tells it."""
+        systemd.notify("STATUS=watching")
+
+
+def _tell(session: Session, event: Event) -> None:
+    moment = datetime.now().astimezone()
+    if session.json:
+        put(sys.stdout, json.dumps(_document(event, moment)).replace("\x7f", "\\u007f"))
+        return
+    name = printable(event.seen.name) if event.seen and event.seen.name else event.component
+    who = f"{name}: " if name else ""
+    text = f"{moment:%H:%M:%S}  {who}{_LABELS.get(event.what, '')}{printable(event.text)}"
+    extra = list(engine.attempt_lines(event.attempt)) if event.attempt else []
+    put(sys.stdout, "\n".join([text, *(f"        {line}" for line in extra)]))
+
+
+_LABELS = {
+    What.APPEARED: "appeared; ",
+    What.HELD_BACK: "held back: ",
+    What.SETTLED: "found unfinished: ",
+    What.TROUBLE: "trouble: ",
+}
+
+
+def _document(event: Event, moment: datetime) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "schema": SCHEMA,
+        "time": moment.isoformat(timespec="milliseconds"),
+        "event": event.what,
+        "key": event.component or None,
+        "text": event.text,
+        "component": document.component(event.seen) if event.seen else None,
+    }
+    if event.attempt:
+        result = event.attempt.result
+        shown["outcome"] = result.outcome
+        shown["attempt"] = engine.attempt_document(event.attempt)
+    return shown
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0.1 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError("from 0.1 to 86400")
+    return seconds
