@@ -104,7 +104,8 @@ class Narrator:
 
 def _beginning(component: Component, verb: str) -> str:
     name = printable(component.name) or component.id
-    change = f" {version(component.current_version)} -> {version(component.pending_version)}"
+    old, new = component.current_version, component.pending_version
+    change = f" {version(old)} -> {version(new)}" if old and new and old.sure and new.sure else ""
     cost = {
         Rendezvous.REQUIRED: ", stops all CPUs",
         Rendezvous.FORCED: ", stops all CPUs (forced by setting)",
