@@ -224,16 +224,19 @@ def test_td_that_appears_between_the_look_and_the_update_stops_it(bench: Bench) 
 
 
 class Interfering(MachineFiles):
-    """Files on which something happens right after the write with this number."""
+    """Files on which something happens right before or after the write with this number."""
 
     def __init__(self, machine: Machine) -> None:
         super().__init__(machine)
+        self.before: dict[int, Callable[[], object]] = {}
         self.after: dict[int, Callable[[], object]] = {}
         self.written: list[tuple[str, int]] = []
 
     def start_write(self, path: str, data: bytes) -> Any:
         name = path.rpartition("/")[2]
         self.written.append((name, len(data)))
+        if happens := self.before.pop(len(self.written), None):
+            happens()
         write = super().start_write(path, data)
         if happens := self.after.pop(len(self.written), None):
             write.wait(None)
@@ -389,9 +392,25 @@ def test_stuck_node_swallows_and_is_found_out(bench: Bench) -> None:
     assert (outcome, why.code) == (Outcome.REFUSED, "busy")
 
 
-def test_nothing_started_is_found_out_and_the_old_error_is_not_believed(bench: Bench, interfering: Interfering) -> None:
-    """Somebody else opens the load anew behind our back: size 0, success everywhere, nothing happens."""
-    interfering.after[2] = lambda: bench.write("loading", b"1\n")
+def test_other_bytes_in_the_kernel_than_ours_are_not_handed_over(bench: Bench, interfering: Interfering) -> None:
+    """The node has no owner: somebody else's writes go into the same load."""
+    interfering.after[2] = lambda: bench.write("data", b"other")
+    outcome, why, _ = bench.activate()
+    assert (outcome, why.code) == (Outcome.REFUSED, "busy")
+    assert (bench.seam.slots, bench.stalls()) == (3, [])
+
+
+@pytest.mark.parametrize("old", [b"", b"not an image"])
+def test_nothing_started_is_found_out_and_an_old_error_is_not_believed(
+    bench: Bench, interfering: Interfering, old: bytes
+) -> None:
+    """Somebody opens the load anew between our last look and the hand-over: size 0, success everywhere, no update."""
+    _open_load(bench)
+    bench.write("data", old)
+    bench.write("loading", b"0\n")
+    bench.machine.runner.run(bench.machine.os.sleep(SECOND), name="pause")
+    assert (bench.files.read(f"{NODE}/error") != b"") == (old != b"")
+    interfering.before[3] = lambda: bench.write("loading", b"1\n")
     outcome, why, _ = bench.activate()
     assert (outcome, why.code) == (Outcome.FAILED, "not-started")
     assert bench.seam.slots == 3

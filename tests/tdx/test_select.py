@@ -116,7 +116,6 @@ RULES: list[tuple[str, dict[str, Any], Policy, list[str]]] = [
     ("2.0.08", {}, Policy(), ["series", "min-version", "seamldr", "cpu", "svn"]),  # 5
     ("1.5.05", {}, Policy(), ["downgrade", "svn"]),  # 6
     ("1.5.06", {}, Policy(), ["same"]),
-    ("1.5.06", {}, Policy(reinstall=True), []),
     ("2.0.08", {"version": TdxVersion(2, 0, 2), "cpus": frozenset({GNR}), "seamldr": TdxVersion(2, 0, 1)}, Policy(),
      ["min-version"]),  # 7
     ("1.5.25", {"cpus": frozenset({0xA06F0})}, Policy(), ["seamldr"]),  # 8
@@ -126,7 +125,7 @@ RULES: list[tuple[str, dict[str, Any], Policy, list[str]]] = [
     ("1.5.24", {"cpus": frozenset({SPR_0, 0xA06F0})}, Policy(), ["cpu"]),  # every model present
     ("1.5.08", {}, Policy(strict=True), []),  # 13
     ("1.5.16", {}, Policy(strict=True), ["strict"]),
-    ("1.5.06", {}, Policy(strict=True, reinstall=True), []),
+    ("1.5.06", {}, Policy(strict=True), ["same"]),
 ]  # fmt: skip
 
 

@@ -257,6 +257,7 @@ class Update(Work):
         self._order = order
         self._open = False
         self._cursor = kmsg.cursor(files)
+        self._old_error = self._text("error")
 
     def steps(self) -> Steps:
         """From the first write to the claim; as long as the kernel says that a TD is being built, again."""
@@ -281,6 +282,8 @@ class Update(Work):
 
     def _attempt(self) -> Steps:
         if error := (yield from self._put("loading", b"1\n")):
+            if error == LOST:  # it may be open, and then it is ours
+                yield from self._discard()
             return self._refused(error)
         if self._text("loading") != "1":
             return Claim(Said.REFUSED, reason=_SWALLOWED)
@@ -319,14 +322,24 @@ class Update(Work):
         yield from self._put("loading", b"-1\n")
 
     def _objections(self) -> Reason | None:
-        """Whether the machine is still as it was: the last look before what cannot be undone."""
+        """The last look before what cannot be undone: the machine is as it was, and the kernel holds our image."""
         before = self._order.before
         now = read_platform(self._files, tds_before=before.tds)
         if now is None:
             return _REFUSED_WRITES[errno.ENOENT]
         found = objections(now._replace(loading="0"))  # the load that is open is ours
         changed = now.version != before.version or now.slots != before.slots
-        return found[0] if found else _CHANGED if changed else None
+        if found or changed:
+            return found[0] if found else _CHANGED
+        return None if self._staged() else _NOT_OURS
+
+    def _staged(self) -> bool:
+        """Whether the load is open and holds our image, every byte: nobody can be kept from writing there too."""
+        try:
+            staged = self._files.read(f"{NODE}/data", len(self._order.image) + 1)
+        except OSError:
+            return False
+        return staged == self._order.image and self._text("loading") == "1"
 
     def _sight(self) -> Sight:
         before = self._order.before
@@ -334,19 +347,22 @@ class Update(Work):
         after = read_platform(self._files)
         if after is None or error is None:
             return Sight(Told.NOTHING, Runs.UNTOLD, Slots.UNTOLD)
+        # An upload that was never started leaves the error of an older one, and its count of bytes.
+        if error == self._old_error and self._text("remaining_size") != str(len(self._order.image)):
+            error = ""
         told = Told.NOTHING if not error else Told.BUSY if error.endswith(":device-busy") else Told.FAILURE
         slots = Slots.UNTOLD
         if before.slots is not None and after.slots is not None:
             used = before.slots - after.slots
             slots = {0: Slots.SAME, 1: Slots.ONE_LESS}.get(used, Slots.UNTOLD)
-        return Sight(told, self._runs(after, slots), slots)
+        return Sight(told, self._runs(after), slots)
 
-    def _runs(self, after: Platform, slots: Slots) -> Runs:
+    def _runs(self, after: Platform) -> Runs:
         if after.lost:
             return Runs.NONE
         if after.version is None:
             return Runs.UNTOLD
-        if after.version == self._order.version and (after.version != self._order.before.version or slots != "same"):
+        if after.version == self._order.version:
             return Runs.TARGET
         return Runs.BEFORE if after.version == self._order.before.version else Runs.OTHER
 
@@ -357,9 +373,11 @@ class Update(Work):
 
     def _told(self, said: Said, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
         heard = log.testimony(self._files, self._cursor)
-        return Claim(said, witness=witness, firmware_code=heard.code, reason=reason, log=heard.lines)
+        code = heard.code if said is not Said.ACCEPTED else None
+        return Claim(said, witness=witness, firmware_code=code, reason=reason, log=heard.lines)
 
 
+_NOT_OURS = Reason("busy", "somebody else uses the upload node: it does not hold what was written", "look at who it is")
 _CHANGED = Reason("changed", "another update came in between; nothing was changed by this one", "livefw show")
 
 

@@ -55,8 +55,6 @@ class Policy(NamedTuple):
     """What an administrator may decide; the defaults are the careful ones."""
 
     step: Step = Step.NEWEST
-    reinstall: bool = False
-    """Let the running version be a candidate; that costs a slot and changes nothing."""
     allow_debug: bool = False
     strict: bool = False
     """Only releases that the table calls strictly compatible with the running one."""
@@ -167,8 +165,8 @@ def _downgrade(platform: Platform, candidate: Candidate, _: Policy) -> str | Non
     return None if newer else f"older than {platform.version}, which is running"
 
 
-def _same(platform: Platform, candidate: Candidate, policy: Policy) -> str | None:
-    same = candidate.image.version == platform.version and not policy.reinstall
+def _same(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+    same = candidate.image.version == platform.version
     return "is running already; loading it again would cost a slot" if same else None
 
 
