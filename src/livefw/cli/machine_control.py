@@ -186,13 +186,16 @@ def _show_text(result: dict[str, Any]) -> str:
     ]
     stalls = [stall["end_ns"] - stall["start_ns"] for stall in result["stalls"]]
     realms = result["realms"]
-    lines = [
-        f"{result['name']}: {result['description']}",
-        f"agent {result['agent']}, driver {result['driver']}, notification {result['notification']}",
-        f"{result['online']} of {result['cpus']} CPUs online",
-        table([("NAME", "KIND", "RUNS", "STAGED", "GUID"), *rows]),
-        f"primed: {result['primed']['component'] or 'nothing'} ({result['primed']['prime']})",
-    ]
+    lines = [f"{result['name']}: {result['description']}", f"{result['online']} of {result['cpus']} CPUs online"]
+    if rows or not result["tdx"]:
+        lines += [
+            f"agent {result['agent']}, driver {result['driver']}, notification {result['notification']}",
+            table([("NAME", "KIND", "RUNS", "STAGED", "GUID"), *rows]),
+            f"primed: {result['primed']['component'] or 'nothing'} ({result['primed']['prime']})",
+        ]
+    if tdx := result["tdx"]:
+        lines.append(f"TDX module {tdx['module']}, {tdx['state']}, {tdx['slots']} update slots")
+        lines.append(f"TDs: {', '.join(f'{count} {state}' for state, count in tdx['tds'].items())}")
     if realms:
         lines.append(f"Realms: {realms['running']} running, {realms['lost']} lost")
     if stalls:

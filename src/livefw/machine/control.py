@@ -155,6 +155,7 @@ class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_field
                 "components": [_component(machine, each.guid) for each in machine.platform.components()],
                 "primed": {"component": state.component and str(state.component), "prime": state.prime},
                 "realms": None if rmm is None else {"running": len(rmm.realms), "lost": len(rmm.lost)},
+                "tdx": None if machine.tdx is None else machine.tdx.told(),
                 "stalls": [msgspec.to_builtins(stall) for stall in machine.os.stalls],
                 "uevents": [msgspec.to_builtins(event) for event in machine.os.uevents],
                 "panic": machine.os.panic,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from livefw.abi.tdx import STEPPING_MASK, Feature, Leaf, SeamldrStatus, Svn, TdxVersion
 from livefw.errors import UsageError
@@ -123,6 +123,18 @@ class TdxHalf:
     def begin_td(self) -> None:
         """Begin to build one more TD."""
         self.seam.add_td(f"td{len(self.seam.tds)}", finished=False)
+
+    def told(self) -> dict[str, Any]:
+        """What the firmware knows, and files do not tell."""
+        tds = [self.seam.td(name) for name in self.seam.tds]
+        return {
+            "module": str(self.seam.module_version),
+            "state": self.seam.state.name.lower(),
+            "svn": str(self.seam.svn),
+            "slots": self.seam.slots,
+            "tds": {state: sum(td.state is state for td in tds) for state in TdState},
+            "wrong_measurements": sum(not td.measurement_right for td in tds),
+        }
 
     async def _show_tds(self) -> str:
         return f"tdx {sum(self.seam.td(name).state is not TdState.DEAD for name in self.seam.tds)}\n"
