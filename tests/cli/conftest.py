@@ -36,7 +36,11 @@ class Root:
     def __init__(self, path: Path) -> None:
         self.path = path / "root"
         self.path.mkdir()
-        self.environment = os.environ | {"LIVEFW_STATE": str(path / "state"), "COLUMNS": "80"}
+        self.environment = os.environ | {
+            "LIVEFW_STATE": str(path / "state"),
+            "LIVEFW_RUNTIME_DIR": str(path / "run"),
+            "COLUMNS": "80",
+        }
 
     def plant(self, bench: FakeLfa) -> None:
         """Write a tree from memory."""

@@ -34,10 +34,10 @@ class Blocking:
             assert self.process.poll() is None, self.process.communicate()
 
     def writer(self) -> list[int]:
-        """The child that writes."""
+        """The child that writes, once it has left the session of its parent and is out of reach of its signals."""
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         with open(path, encoding="ascii") as file:
-            return [int(child) for child in file.read().split()]
+            return [child for child in map(int, file.read().split()) if os.getsid(child) == child]
 
     def interrupt(self, number: int = signal.SIGINT) -> None:
         """As a terminal does: everybody in the foreground gets it."""
