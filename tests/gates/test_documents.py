@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.cli.main import main
-from livefw.cli.verbs import Verb
+from livefw.cli.verbs import VERBS, Verb
 
 CHECKOUT = Path(__file__).parents[2]
 DOCUMENTS = [*CHECKOUT.glob("*.md"), *sorted(CHECKOUT.glob("docs/*.md"))]
@@ -52,6 +52,11 @@ def test_quoted_commands_parse(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         if code:
             refused[command] = capsys.readouterr().err
     assert refused == {}
+
+
+def test_readme_names_every_command() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in VERBS if f"| `livefw {name}" not in readme] == []
 
 
 def test_links_lead_somewhere() -> None:
