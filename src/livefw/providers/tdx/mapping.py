@@ -6,7 +6,6 @@ Published with the images (``tdx-module.binaries`` repository; revisions up to `
 the place: ``tdx_module_releases[3].version``.
 """
 
-import json
 from typing import Any, NamedTuple, TypeVar
 
 from livefw.abi.tdx import TdxVersion
@@ -89,10 +88,12 @@ def _release(entry: dict[str, Any], where: str) -> tuple[Release, list[str]]:
 
 
 def _json(data: bytes) -> Any:
+    from json import loads  # only where there is a table
+
     if len(data) > MAX_BYTES:
         raise MappingError("", f"larger than {MAX_BYTES} bytes")
     try:
-        return json.loads(data, object_pairs_hook=_unique)
+        return loads(data, object_pairs_hook=_unique)
     except MappingError:
         raise
     except RecursionError:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The TDX provider: one component, the module that guards the confidential guests of an Intel machine."""
 
+from typing import TYPE_CHECKING
+
 from livefw.errors import UsageError
-from livefw.providers import kmsg
 from livefw.providers.base import (
     Clock,
     Component,
@@ -15,12 +16,14 @@ from livefw.providers.base import (
 )
 from livefw.providers.component import Reason
 from livefw.providers.files import Files
-from livefw.providers.tdx import log, outlook
+from livefw.providers.tdx import outlook
 from livefw.providers.tdx.images import ImagesError, load
 from livefw.providers.tdx.outlook import IDENT, PROVIDER, Outlook
 from livefw.providers.tdx.platform import NODE
-from livefw.providers.tdx.request import Discard, Order, Refusal, Request, Update, Work
 from livefw.providers.tdx.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from livefw.providers.tdx.request import Work
 
 
 class TdxProvider:
@@ -55,10 +58,14 @@ class TdxProvider:
 
     def activate(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
         """See `base.Provider`. The image is judged once more as it is read, and the machine with it."""
+        from livefw.providers.tdx.request import Request  # not needed to list
+
         return Request(self._clock, self._work(observer))
 
     def cancel(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
         """Take back an image that somebody has begun to load; a running update cannot be stopped."""
+        from livefw.providers.tdx.request import Discard, Request  # not needed to list
+
         return Request(self._clock, Discard(self._files, self._clock, observer))
 
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
@@ -67,11 +74,15 @@ class TdxProvider:
 
     def mark(self) -> str:
         """See `base.Provider`: the sequence number of the newest record of the kernel log."""
+        from livefw.providers import kmsg  # not needed to list
+
         position = kmsg.cursor(self._files)
         return "" if position is None else str(position)
 
     def recall(self, ident: str, mark: str) -> Memory:  # noqa: ARG002 - there is one component
         """See `base.Provider`."""
+        from livefw.providers.tdx import log  # not needed to list
+
         return log.recall(self._files, mark)
 
     def diagnose(self) -> list[Finding]:
@@ -94,7 +105,9 @@ class TdxProvider:
             self._settings = read_settings(self._files)
         return outlook.look(self._files, self._settings, tds_before=tds_before, every=every)
 
-    def _work(self, observer: Observer) -> Work:
+    def _work(self, observer: Observer) -> "Work":
+        from livefw.providers.tdx.request import Order, Refusal, Update  # not needed to list
+
         seen = self.look(tds_before=self._tds)
         reasons = outlook.reasons(seen) if seen else (ABSENT,)
         data = b""
