@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lock: one engine at a time, freed by any end of its holder, kept while the kernel write goes on."""
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -68,6 +70,52 @@ def test_the_child_that_writes_keeps_it_until_the_write_has_ended(tmp_path: Path
     assert write.wait(None)
     files.close()
     Lock.acquire(path).release()
+
+
+def test_nothing_is_left_and_a_file_that_was_removed_under_us_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lock"
+    Lock.acquire(str(path)).release()
+    assert not path.exists()
+    opened = os.open
+
+    def open_late(*arguments: Any, **more: Any) -> int:
+        """The holder removes the file between our open and our flock."""
+        descriptor = opened(*arguments, **more)
+        monkeypatch.setattr(os, "open", opened)
+        path.unlink()
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_late)
+    with Lock.acquire(str(path)), pytest.raises(Busy):
+        Lock.acquire(str(path))
+
+
+def _enter_and_leave(path: str, log: str) -> None:
+    for _ in range(200):
+        try:
+            with Lock.acquire(path):
+                descriptor = os.open(log, os.O_WRONLY | os.O_APPEND)
+                os.write(descriptor, b"(")
+                os.write(descriptor, b")")
+                os.close(descriptor)
+        except Busy:
+            continue
+
+
+def test_never_two_at_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.touch()
+    context = multiprocessing.get_context("fork")
+    racers = [context.Process(target=_enter_and_leave, args=(str(tmp_path / "lock"), str(log))) for _ in range(4)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    text = log.read_text()
+    assert text == "()" * (len(text) // 2)
+    assert len(text) >= 2 * 200
 
 
 def test_a_lock_that_cannot_be(tmp_path: Path) -> None:

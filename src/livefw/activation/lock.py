@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
@@ -40,8 +41,9 @@ class Busy(Refused):
 class Lock:
     """A held lock; leave it by ``with`` or `release`."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, path: str, descriptor: int) -> None:
         """Use `acquire`."""
+        self._path = path
         self._descriptor = descriptor
 
     @classmethod
@@ -49,24 +51,17 @@ class Lock:
         """Take the lock without waiting. `Busy` if it is held, `TransportError` if there can be none."""
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            while True:
+                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+                if not _try(descriptor):
+                    raise _busy(descriptor)
+                if _is_at(path, descriptor):
+                    break
+                os.close(descriptor)  # its last holder has removed it since we opened it
         except OSError as error:
             raise _no_lock(path, error) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            note = _read_note(descriptor)
-            os.close(descriptor)
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise _no_lock(path, error) from error
-            raise Busy(
-                f"another activation is running: {_who(note)}",
-                holder=note,
-                hint="wait for it; livefw history shows how it ended",
-                phase="lock",
-            ) from error
         os.ftruncate(descriptor, 0)
-        return cls(descriptor)
+        return cls(path, descriptor)
 
     def describe(self, *, component: str, user: str) -> None:
         """Leave a note for others about what is being done."""
@@ -74,16 +69,19 @@ class Lock:
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, json.dumps(note).encode(), 0)
 
-    @property
-    def descriptor(self) -> int:
-        """For a child that must not keep the lock, to close it."""
-        return self._descriptor
-
     def release(self) -> None:
-        """Give it back. If a child still writes, it stays held until that write has ended."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Give it back and remove the file. If a child still writes, both stay until that write has ended."""
+        if self._descriptor < 0:
+            return
+        os.close(self._descriptor)
+        self._descriptor = -1
+        with suppress(OSError):
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                if _try(descriptor) and _is_at(self._path, descriptor):
+                    os.unlink(self._path)
+            finally:
+                os.close(descriptor)
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +105,34 @@ def holder(path: str) -> Holder | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _try(descriptor: int) -> bool:
+    """Whether the lock on this file is ours now."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    """Whether it is still this file that stands at the path."""
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _busy(descriptor: int) -> Busy:
+    note = _read_note(descriptor)
+    os.close(descriptor)
+    return Busy(
+        f"another activation is running: {_who(note)}",
+        holder=note,
+        hint="wait for it; livefw history shows how it ended",
+        phase="lock",
+    )
 
 
 def _read_note(descriptor: int) -> Holder | None:
