@@ -13,6 +13,7 @@ import pytest
 
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import MODULE_OFFSET, with_checksum
+from livefw.activation.inventory import take
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import judge as engine_verdict
 from livefw.firmware import tdx_repository
@@ -28,6 +29,7 @@ from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.machine.tdx import IMAGES, TdxHalf
 from livefw.providers.base import Claim, Component, Phase, Progress, Reason, Said
+from livefw.providers.registry import providers
 from livefw.providers.tdx.log import recognise
 from livefw.providers.tdx.platform import NODE, cpu_list, read_platform
 from livefw.providers.tdx.provider import TdxProvider
@@ -125,6 +127,15 @@ def test_granite_rapids_gets_its_own_series() -> None:
 
 def test_no_td_needs_no_warning() -> None:
     assert {note.code for note in Bench(tds=0).look().notes} == {"volatile"}
+
+
+def test_one_machine_can_have_both_mechanisms() -> None:
+    config = load("tdx-spr")
+    machine = Machine(replace(load("vera"), tdx=config.tdx))
+    machine.boot()
+    every = providers(MachineFiles(machine), MachineClock(machine))
+    keys = [candidate.component.key for candidate in take(every).candidates]
+    assert [key.partition(":")[0] for key in keys] == ["lfa"] * 4 + ["tdx"]
 
 
 def test_other_ids_and_other_machines_have_nothing() -> None:
