@@ -71,8 +71,9 @@ class _Stop:
 def _until_told() -> Iterator[_Stop]:
     """Turn the signals that end a process into something to wait for; what they were before comes back."""
     stop = _Stop()
-    before = {number: signal.signal(number, lambda *_: None) for number in _ENDING}
+    # The descriptor first: a signal between the two lines would be taken and forgotten.
     wakeup = signal.set_wakeup_fd(stop.write_end)
+    before = {number: signal.signal(number, lambda *_: None) for number in _ENDING}
     try:
         yield stop
     finally:
