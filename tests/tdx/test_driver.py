@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from livefw.abi.tdx import Leaf, SeamldrStatus, Svn, TdxStatus, TdxVersion
 from livefw.abi.tdx_image import LAYOUT_1, MAX_MODULE_PAGES, MODULE_OFFSET, PAGE, with_checksum
@@ -359,3 +361,22 @@ def test_firmware_alone_keeps_its_order() -> None:
     seam.lose()
     with pytest.raises(RuntimeError, match="no TDX module"):
         seam.add_td("late")
+
+
+@given(st.integers(4, len(SOUND)), st.binary(min_size=1, max_size=40))
+def test_any_image_that_the_kernel_lets_pass_ends_in_success_or_a_lost_module(offset: int, data: bytes) -> None:
+    host = Host()
+    error = host.upload((SOUND[:offset] + data + SOUND[offset + len(data) :])[: len(SOUND)])
+    if error:
+        assert error == INVALID
+        assert (host.seam.slots, host.seam.state is ModuleState.RUNNING) == (3, not host.os.stalls)
+    else:
+        assert (host.slots(), host.seam.state) == (2, ModuleState.RUNNING)
+
+
+@pytest.mark.parametrize(("sigstruct_pages", "module_pages"), [(0, 4), (1, 0), (0, 0)])
+def test_page_counts_of_zero_pass_the_kernel_and_lose_the_module(sigstruct_pages: int, module_pages: int) -> None:
+    host = Host()
+    counts = sigstruct_pages.to_bytes(4, "little") + module_pages.to_bytes(4, "little")
+    assert host.upload(mended(SOUND, 12, counts)[: PAGE * (1 + sigstruct_pages + module_pages)]) == INVALID
+    fails(errno.ENXIO, host.version)

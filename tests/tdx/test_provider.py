@@ -30,19 +30,12 @@ from livefw.machine.machine import Machine
 from livefw.machine.tdx import IMAGES, TdxHalf
 from livefw.providers.base import Claim, Component, Phase, Progress, Reason, Said
 from livefw.providers.registry import providers
-from livefw.providers.tdx.log import recognise
-from livefw.providers.tdx.platform import NODE, cpu_list, read_platform
+from livefw.providers.tdx.platform import NODE, read_platform
 from livefw.providers.tdx.provider import TdxProvider
 from livefw.providers.tdx.request import (
-    VERDICTS,
     Order,
     Request,
-    Runs,
-    Sight,
-    Slots,
-    Told,
     Update,
-    verdict,
 )
 
 
@@ -223,6 +216,13 @@ def test_fatal_image_is_never_loaded(bench: Bench, data: bytes) -> None:
     assert bench.look().current_version == ("1.5.06", (1, 5, 6), True)
 
 
+def test_nothing_is_chosen_for_a_lost_module() -> None:
+    seen = Bench(lost=True).provider.look(every=True)
+    assert seen
+    assert seen.judged
+    assert seen.chosen is None
+
+
 def test_td_that_appears_between_the_look_and_the_update_stops_it(bench: Bench) -> None:
     bench.look()
     bench.fault("tdx-td-build")
@@ -392,15 +392,17 @@ def test_errno_of_the_node_is_a_refusal(bench: Bench, prepare: Callable[[Bench],
     assert bench.look().current_version == ("1.5.06", (1, 5, 6), True)
 
 
-def test_stuck_node_swallows_and_is_found_out(bench: Bench) -> None:
-    """A write to ``loading`` succeeds and does nothing: only reading it back tells."""
+def test_stuck_node_swallows_and_is_found_out(bench: Bench, interfering: Interfering) -> None:
+    """A write to ``loading`` succeeds and does nothing: only reading it back tells. Nothing else is written."""
     upload = bench.half.driver.upload
     assert upload
     upload.map_error = errno.EACCES
     bench.activate()
     upload.map_error = 0
+    interfering.written.clear()
     outcome, why, _ = bench.activate()
     assert (outcome, why.code) == (Outcome.REFUSED, "busy")
+    assert [name for name, _ in interfering.written] == ["loading"]
 
 
 def test_other_bytes_in_the_kernel_than_ours_are_not_handed_over(bench: Bench, interfering: Interfering) -> None:
@@ -553,65 +555,6 @@ def test_weakness_td_being_built_is_not_noticed(bench: Bench) -> None:
     assert running.wait(None)
     assert running.claim.said is Said.REFUSED
     assert bench.seam.td("td2").measurement_right
-
-
-# Tables and texts.
-
-SIGHTS = [
-    (Sight(told, runs, slots), verdict(Sight(told, runs, slots))) for told in Told for runs in Runs for slots in Slots
-]
-
-
-def test_every_sight_has_a_verdict_and_only_the_right_one_is_success() -> None:
-    accepted = {sight for sight, row in SIGHTS if row.said is Said.ACCEPTED}
-    assert accepted == {
-        Sight(Told.NOTHING, Runs.TARGET, Slots.ONE_LESS),
-        Sight(Told.NOTHING, Runs.TARGET, Slots.UNTOLD),
-    }
-    assert all(row.reason is not None for _, row in SIGHTS if row.said is not Said.ACCEPTED)
-    assert {row for _, row in SIGHTS} == set(VERDICTS)
-
-
-def test_a_lost_module_is_never_called_anything_else() -> None:
-    reasons = {row.reason.code for sight, row in SIGHTS if sight.runs is Runs.NONE and row.reason}
-    assert reasons == {"module-lost"}
-
-
-LINES = [
-    ("seamldr: SEAMCALL (0x8000000000000001) failed: 0x8000000000010004", "SEAMLDR_INSTALL EUNSUPCPU"),
-    ("seamldr: SEAMCALL (0x8000000000000001) failed: 0x80000000000000ff", "SEAMLDR_INSTALL 0x80000000000000ff"),
-    ("virt/tdx: SEAMCALL (0x0000000000000034) failed: 0xc000000100000000", "TDH_SYS_SHUTDOWN 0xc000000100000000"),
-    ("virt/tdx: SEAMCALL (0x0000000000000099) failed: 0x1", "0x99 0x1"),
-    ("virt/tdx: module not loaded", "TDH_SYS_INIT module not loaded"),
-    ("virt/tdx: 1048576 KB allocated for PAMT", None),
-    ("kvm: SEAMCALL (0x1) failed: 0x1", None),
-    ("seamldr: SEAMCALL (0xzz) failed: 0x1", None),
-]
-
-
-@pytest.mark.parametrize(("text", "code"), LINES)
-def test_log_lines(text: str, code: str | None) -> None:
-    assert recognise(text) == code
-
-
-CPU_LISTS = [
-    ("0-3", {0, 1, 2, 3}),
-    ("0,2-3", {0, 2, 3}),
-    ("7", {7}),
-    ("", None),
-    ("0-", None),
-    ("3-1", None),
-    ("0-99999999999", None),
-    ("0-65536", None),
-    ("0,,1", None),
-    ("a", None),
-    ("-1", None),
-]
-
-
-@pytest.mark.parametrize(("text", "cpus"), CPU_LISTS)
-def test_cpu_lists(text: str, cpus: set[int] | None) -> None:
-    assert cpu_list(text) == cpus
 
 
 def test_record_of_the_log(bench: Bench) -> None:

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 
 from livefw.abi.tdx import Feature, Leaf, SeamAnswer, SeamldrInfo, SeamldrStatus, Svn, TdxStatus, TdxVersion
-from livefw.abi.tdx_image import MAX_MODULE_PAGES, PAGE, RSA_BYTES, Sigstruct, rsa_padding, signed_part
+from livefw.abi.tdx_image import (
+    MAX_CPUS,
+    MAX_MODULE_PAGES,
+    PAGE,
+    RSA_BYTES,
+    SIGSTRUCT_SIZE,
+    Sigstruct,
+    rsa_padding,
+    signed_part,
+)
 from livefw.firmware.tdx_image import SIGNER, module_version
 
 _US = 1_000
@@ -97,7 +106,6 @@ class SeamFirmware:
         self.tds: dict[str, Td] = {}
         self._called: set[int] = set()
         """CPUs that have called INSTALL since the last round was finished."""
-        self._blocked = False
         self._lp_ready: set[int] = set()
         self._faults: list[_Fault] = []
 
@@ -171,7 +179,7 @@ class SeamFirmware:
         return None
 
     def _advance(self, wanted: ModuleState, then: ModuleState) -> int:
-        if self._blocked or self.state is not wanted:
+        if self.state is not wanted:
             return TdxStatus.VMFAILINVALID
         self.state = then
         return 0
@@ -187,13 +195,12 @@ class SeamFirmware:
     # P-SEAMLDR.
 
     def _install(self, cpu: int, sigstruct: bytes, module: bytes) -> int:
-        """The first call of a round blocks the module's entry; the last one of all present CPUs does the work."""
-        if not 1 <= len(module) // PAGE <= MAX_MODULE_PAGES:
+        """All calls of a round succeed; the last one of all present CPUs does the work, and has all that goes wrong."""
+        if len(sigstruct) < SIGSTRUCT_SIZE or not 1 <= len(module) // PAGE <= MAX_MODULE_PAGES:
             return SeamldrStatus.EBADPARAM
         if cpu in self._called:
             return SeamldrStatus.EBADCALL
         self._called.add(cpu)
-        self._blocked = True
         if len(self._called) < self.spec.cpus:
             return SeamldrStatus.SUCCESS
         self._called.clear()
@@ -208,7 +215,6 @@ class SeamFirmware:
         self.module_version = module_version(module) or TdxVersion(0, 0, 0)
         self.svn = structure.svn
         self.state = ModuleState.INSTALLED
-        self._blocked = False
         self._lp_ready.clear()
         return SeamldrStatus.SUCCESS
 
@@ -231,8 +237,9 @@ class SeamFirmware:
         return 0 if len(module) <= self.spec.room_pages * PAGE else SeamldrStatus.ENOMEM
 
     def check_cpus(self, structure: Sigstruct, _: bytes) -> int:
-        """It is for all CPUs of the platform; an empty table is a matter of the signature check."""
-        covered = not structure.cpu_count or self.spec.eax <= set(structure.cpus)
+        """It is for all CPUs of the platform; a table that cannot be is a matter of the signature check."""
+        judged_later = not 1 <= structure.cpu_count <= MAX_CPUS
+        covered = judged_later or self.spec.eax <= set(structure.cpus)
         return 0 if covered else SeamldrStatus.EUNSUPCPU
 
     def check_signature(self, structure: Sigstruct, _: bytes) -> int:
@@ -242,6 +249,7 @@ class SeamFirmware:
             and _verifies(structure)
             and not (structure.debug and self.spec.locked)
             and (structure.cpu_count > 0 or structure.debug)
+            and structure.cpu_count <= MAX_CPUS
             and structure.svn_minor >= self.svn.minor
         )
         return 0 if sound else SeamldrStatus.EBADSIG
