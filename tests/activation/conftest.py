@@ -58,6 +58,13 @@ class Bench:
     settings: str = ""
     changes: dict[str, Any] = field(default_factory=dict)
 
+    def restart(self) -> None:
+        """Pull the plug and switch on again."""
+        config = self.machine.config
+        self.machine.close()
+        self.machine = Machine(config)
+        self.machine.boot()
+
     def host(self) -> Host:
         files, clock = MachineFiles(self.machine), MachineClock(self.machine)
         found = providers(files, clock)

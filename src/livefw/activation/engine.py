@@ -248,14 +248,14 @@ class Run:
         wanted = None if order.words is None else {c.component.key: c for c in plan.choose(found, order.words)}
         self.chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         tried: set[str] = set()
-        previous: Candidate | None = None
+        previous = self._left_over(found)
         while True:
             found = self._apply_wishes(found)
             candidate = _next(found, wanted, tried, host.policy)
             if candidate is None:
                 return
             tried.add(candidate.component.key)
-            if previous is not None and previous.provider is candidate.provider:
+            if previous is not None and _makes_room(previous, candidate):
                 self._let_go(previous)
             attempt, found = self._attempt(candidate, found, order, watch)
             previous = candidate if attempt.result.claim else previous
@@ -265,6 +265,13 @@ class Run:
             yield attempt
             if not _goes_on(attempt.result, order.on_failure):
                 return
+
+    def _left_over(self, found: Inventory) -> Candidate | None:
+        """The component that was last asked for since this machine was started, by whichever engine."""
+        intent = self._journal.latest(Kind.INTENT) if self._journal else None
+        if intent is None or not self._boot_id or intent.body.get("boot_id") != self._boot_id:
+            return None
+        return next((c for c in found.candidates if c.component.key == intent.component), None)
 
     def _let_go(self, candidate: Candidate) -> None:
         """Have the mechanism drop what it still holds of a component, so that it takes another.
@@ -425,6 +432,11 @@ def _next(found: Inventory, wanted: dict[str, Candidate] | None, tried: set[str]
 def _all_ready(found: Inventory, policy: Policy) -> list[Candidate]:
     """What ``everything`` means: all that the mechanism can and the policy allows to activate."""
     return [c for c in found.candidates if not c.component.reasons and policy.allows(c.component)]
+
+
+def _makes_room(previous: Candidate, candidate: Candidate) -> bool:
+    """Whether the one stands in the way of the other."""
+    return previous.provider is candidate.provider and previous.component.key != candidate.component.key
 
 
 def _goes_on(result: Result, on_failure: OnFailure) -> bool:

@@ -230,6 +230,12 @@ class Journal:
         query = f"SELECT {_COLUMNS} FROM entry WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"  # noqa: S608
         return [_entry(row) for row in self._connection.execute(query, (component, kind, limit))]
 
+    def latest(self, kind: Kind) -> Entry | None:
+        """The last row of one kind."""
+        query = f"SELECT {_COLUMNS} FROM entry WHERE kind = ? ORDER BY sequence DESC LIMIT 1"  # noqa: S608 - a constant
+        row = self._connection.execute(query, (kind,)).fetchone()
+        return _entry(row) if row else None
+
     def entries(self) -> Iterator[Entry]:
         """All rows, oldest first."""
         query = f"SELECT {_COLUMNS} FROM entry ORDER BY sequence"  # noqa: S608 - a constant

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Watching: what changes is told once, what the policy wants is done when it may be, and trouble ends nothing."""
+
+import os
+import socket
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from livefw.activation import uevents
+from livefw.activation.engine import Order
+from livefw.activation.lock import Lock
+from livefw.activation.outcome import Outcome
+from livefw.activation.watch import Event, Watcher, What
+from livefw.machine.faults import FaultRequest
+
+Make = Any
+RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+KEY = f"lfa:{RMM}"
+
+
+class Watching:
+    """A watcher, and what it told since it was asked last."""
+
+    def __init__(self, bench: Any) -> None:
+        self.bench = bench
+        self.events: list[Event] = []
+        self.watcher = Watcher(bench.host(), tell=self.events.append, watch=bench.watch)
+
+    def look(self) -> list[tuple[What, str]]:
+        self.watcher.look()
+        told = [(event.what, event.component) for event in self.events]
+        self.events.clear()
+        return told
+
+    def settle(self) -> None:
+        self.bench.machine.runner.settle()
+
+
+def test_changes_are_told_once(make: Make) -> None:
+    bench = make("vera")
+    watching = Watching(bench)
+    assert watching.look()[-1] == (What.PRESENT, KEY)
+    assert watching.look() == []
+    bench.one("tf-rmm")
+    assert watching.look() == [(What.VERSION, KEY), (What.NOT_PENDING, KEY)]
+    bench.machine.stage("rmm", "7.0")
+    assert watching.look() == [(What.PENDING, KEY)]
+    assert watching.look() == []
+
+
+def test_the_driver_is_unloaded_and_loaded(make: Make) -> None:
+    bench = make("vera")
+    watching = Watching(bench)
+    watching.look()
+    bench.machine.unload()
+    assert watching.look() == [(What.ABSENT, "")] + [(What.VANISHED, key) for key in sorted(_keys())]
+    assert watching.look() == []
+    bench.machine.boot()
+    assert watching.look() == [(What.APPEARED, key) for key in sorted(_keys())]
+
+
+def _keys() -> list[str]:
+    others = ("0509b633-5734-422f-a681-6096e932d93a", "3ab71f81-32b9-496d-841b-e3d0e9fd1a48")
+    return [f"lfa:{guid}" for guid in (*others, "65922703-2f74-e644-8dff-579ac1ff0610", RMM)]
+
+
+def test_what_the_policy_wants_is_activated_once_for_each_image(make: Make) -> None:
+    bench = make("vera")
+    bench.settings = "automatic = ['tf-rmm']"
+    watching = Watching(bench)
+    assert watching.look()[-3:] == [(What.ACTIVATION, KEY), (What.VERSION, KEY), (What.NOT_PENDING, KEY)]
+    assert watching.look() == []
+    bench.machine.stage("rmm")
+    assert watching.look() == [
+        (What.PENDING, KEY),
+        (What.ACTIVATION, KEY),
+        (What.VERSION, KEY),
+        (What.NOT_PENDING, KEY),
+    ]
+    assert [each.entry.body["reason"] for each in bench.journal.activations()] == ["automatic, by policy"] * 2
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same-watcher", "new-watcher"])
+def test_a_flag_that_never_clears_is_not_looped_on(make: Make, restarted: bool) -> None:
+    bench = make("fvp")
+    bench.settings = "automatic = ['tf-rmm']"
+    watching = Watching(bench)
+    assert (What.ACTIVATION, KEY) in watching.look()
+    again = Watching(bench) if restarted else watching
+    assert (What.ACTIVATION, KEY) not in again.look()
+    assert len(bench.journal.activations()) == 1
+
+
+@pytest.mark.parametrize("restarted", [False, True], ids=["same-watcher", "new-watcher"])
+def test_an_image_that_fails_is_tried_once_and_a_newer_one_again(make: Make, restarted: bool) -> None:
+    bench = make("vera", faults=[FaultRequest(name="auth-error", component=RMM, times=1)])
+    bench.settings = "automatic = ['tf-rmm']"
+    watching = Watching(bench)
+    watching.look()
+    assert bench.journal.activations()[0].ending.body["outcome"] == "failed"
+    again = Watching(bench) if restarted else watching
+    assert (What.ACTIVATION, KEY) not in again.look()
+    bench.machine.stage("rmm", "9.9")
+    assert (What.ACTIVATION, KEY) in again.look()
+    assert bench.journal.activations()[-1].ending.body["outcome"] == "activated"
+
+
+def test_it_waits_for_the_window_and_says_so_once(make: Make) -> None:
+    bench = make("vera")
+    bench.settings = "automatic = ['*']\n[[window]]\nfrom = '22:00'\nto = '23:00'\nzone = 'UTC'"
+    hour = [12]
+    bench.changes = {"moment": lambda: datetime(2026, 11, 23, hour[0], 30, tzinfo=UTC)}
+    watching = Watching(bench)
+    assert watching.look()[-1] == (What.HELD_BACK, KEY)
+    assert watching.look() == []
+    hour[0] = 22
+    assert watching.look()[0] == (What.ACTIVATION, KEY)
+
+
+def test_another_engine_in_the_way_is_waited_for(make: Make) -> None:
+    bench = make("vera")
+    bench.settings = "automatic = ['*']"
+    watching = Watching(bench)
+    with Lock.acquire(bench.places.lock):
+        assert watching.look()[-1] == (What.HELD_BACK, KEY)
+        assert watching.look() == []
+    assert (What.ACTIVATION, KEY) in watching.look()
+
+
+def test_settings_that_were_lost_come_back(make: Make) -> None:
+    bench = make("vera")
+    bench.settings = "[component.tf-rmm]\nsettings = {auto_activate = true}"
+    watching = Watching(bench)
+    watching.look()
+    path = f"/sys/firmware/lfa/{RMM}/auto_activate"
+    assert bench.host().files.read(path) == b"1\n"
+    bench.machine.unload()
+    bench.machine.boot()
+    watching.look()
+    assert bench.host().files.read(path) == b"1\n"
+
+
+def test_what_an_engine_left_unfinished_is_told(make: Make) -> None:
+    bench = make("vera")
+    bench.settings = "automatic = ['tf-rmm']"
+
+    class Death(BaseException):
+        pass
+
+    def die(point: Any) -> None:
+        if point == "judged":
+            raise Death
+
+    bench.changes = {"at": die}
+    with pytest.raises(Death), bench.engine().open() as run:
+        list(run.activate(Order(("tf-rmm",)), watch=bench.watch))
+    bench.changes = {}
+    bench.machine.stage("rmm")
+    watching = Watching(bench)
+    assert (What.SETTLED, KEY) in watching.look()
+    assert bench.journal.activations()[0].ending.body["outcome"] == Outcome.ACTIVATED
+
+
+def test_a_history_that_cannot_be_written_is_told_once_and_stops_only_activations(make: Make, tmp_path: Any) -> None:
+    bench = make("vera")
+    bench.settings = "automatic = ['tf-rmm']"
+    bench.places = bench.places._replace(state="/proc/nowhere")
+    watching = Watching(bench)
+    assert watching.look()[-1] == (What.TROUBLE, "")
+    assert watching.look() == []
+    bench.machine.stage("65922703", "9.0")
+    assert (What.PENDING, "lfa:65922703-2f74-e644-8dff-579ac1ff0610") in watching.look()
+
+
+@pytest.mark.parametrize(
+    ("message", "matters"),
+    [
+        (b"change@/devices/arm_smccc/arm-smccc-lfa-1\0ACTION=change\0", True),
+        (b"add@/module/lfa_fw\0", True),
+        (b"remove@/module/lfa_fw\0", True),
+        (b"libudev\0\xfe\xed\xca\xfe", False),
+        (b"online@/devices/system/cpu/cpu1\0", False),
+        (b"", False),
+    ],
+)
+def test_events(message: bytes, matters: bool) -> None:
+    assert uevents.is_change(message) is matters
+
+
+def test_a_bell_ends_a_pause_and_an_event_wakes() -> None:
+    listen, ring = uevents.new_bell()
+    waker = uevents.wake(listen, own_machine=True)
+    try:
+        os.write(ring, b"x")
+        assert waker.wait(60) in (False, True)
+        os.read(listen, 1)
+        if isinstance(waker, uevents.Uevents):
+            here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+            with here, there:
+                there.setblocking(False)
+                own, waker._socket = waker._socket, _Kernel(there)  # type: ignore[assignment]
+                here.send(b"change@/devices/x\0")
+                assert waker.wait(60)
+                here.send(b"libudev\0")
+                assert not waker.wait(60)
+                waker._socket = own
+    finally:
+        waker.close()
+        os.close(listen)
+        os.close(ring)
+
+
+class _Kernel:
+    """A socket whose messages come from the kernel, as their address says."""
+
+    def __init__(self, inner: socket.socket) -> None:
+        self._inner = inner
+
+    def fileno(self) -> int:
+        return self._inner.fileno()
+
+    def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
+        return self._inner.recv(size), (0, 1)

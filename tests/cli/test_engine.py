@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""plan, activate's options, history, watch and policy, as a person and a script meet them."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from livefw.activation.journal import Head
+from livefw.machine.config import load
+from livefw.machine.fuse import MountedTree
+from livefw.machine.machine import Machine
+from livefw.providers.lfa.fake import RMM
+
+KEY = f"lfa:{RMM}"
+
+
+def trigger(root: Any) -> Path:
+    path: Path = root.file(f"/sys/firmware/lfa/{RMM}/activate")
+    return path
+
+
+def settings(root: Any, text: str) -> None:
+    path = root.file("/etc/livefw/livefw.toml")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_a_plan_says_what_it_costs_and_does_nothing(ready: Any) -> None:
+    done = ready.run("plan")
+    assert (done.code, done.err) == (0, "")
+    assert re.search(r"TF-RMM +1\.0 -> 1\.2 +ready", done.out)
+    assert "stops all CPUs together; never done here before" in done.out
+    (step,) = ready.run("--json", "plan", "tf-rmm").json["steps"]
+    assert (step["component"]["key"], step["stopped"], step["problems"]) == (KEY, False, [])
+    assert trigger(ready).read_bytes() == b""
+    assert not (ready.path.parent / "state").exists()
+
+
+def test_a_plan_that_cannot_be_carried_out_says_why(ready: Any) -> None:
+    settings(ready, f"deny = ['{KEY}']")
+    done = ready.run("plan")
+    assert done.code == 4
+    assert re.search(r"against +policy: the policy does not allow", done.out)
+    assert ready.run("activate", "--dry-run", "tf-rmm").code == 4
+    assert ready.run("activate", "--all").code == 3
+    refused = ready.run("--json", "activate", "tf-rmm")
+    assert (refused.code, refused.json["results"][0]["code"]) == (4, "policy")
+    assert trigger(ready).read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "kind"),
+    [
+        (("plan",), 3, "nothing-here"),
+        (("plan", "x"), 2, "no-such-component"),
+        (("plan", "--ignore", "nothing"), 2, "usage"),
+        (("activate", "x", "--on-failure", "explode"), 2, "usage"),
+        (("history",), 3, "nothing-to-do"),
+        (("history", "--head", "x"), 2, "usage"),
+        (("watch", "--interval", "0"), 2, "usage"),
+    ],
+)
+def test_what_cannot_be_is_an_error_with_its_code(empty: Any, words: tuple[str, ...], code: int, kind: str) -> None:
+    done = empty.run("--json", *words)
+    assert (done.code, done.json["error"]["kind"]) == (code, kind)
+
+
+def test_a_mistake_in_the_settings_is_told_with_its_place(ready: Any) -> None:
+    settings(ready, "denny = []")
+    for words in (("plan",), ("activate", "tf-rmm"), ("policy",), ("watch",)):
+        done = ready.run("--json", *words)
+        assert done.code == 2
+        assert "livefw.toml: denny: there is no such key" in done.json["error"]["message"]
+    assert trigger(ready).read_bytes() == b""
+
+
+def test_policy_lists_every_key_and_check(ready: Any) -> None:
+    document = ready.run("--json", "policy").json
+    assert "window[].from" in {row["path"] for row in document["keys"]}
+    assert "cpus-offline" in {row["name"] for row in document["checks"]}
+    assert "not there, so the defaults hold" in ready.run("policy").out
+
+
+def test_no_history_no_activation_unless_told(ready: Any) -> None:
+    (ready.path.parent / "state").write_text("in the way")
+    done = ready.run("--json", "activate", "tf-rmm")
+    assert (done.code, done.json["error"]["kind"]) == (4, "refused")
+    assert trigger(ready).read_bytes() == b""
+    done = ready.run("--json", "activate", "tf-rmm", "--no-journal")
+    assert done.json["results"][0]["record"]["trouble"] == "not recorded, as was asked"
+    assert trigger(ready).read_bytes() == b"1\n"
+
+
+class Terminal:
+    """The command at a terminal."""
+
+    def __init__(self, root: Any, *words: str) -> None:
+        self.end, other = pty.openpty()
+        self.process = subprocess.Popen(
+            root.command(*words), stdin=other, stdout=other, stderr=other, env=root.environment, start_new_session=True
+        )
+        os.close(other)
+        self.seen = ""
+
+    def hear(self, text: str) -> None:
+        """Read until this is on the screen."""
+        while text not in self.seen:
+            self.seen += os.read(self.end, 4096).decode()
+
+    def type(self, text: str) -> int:
+        """Type a line; the exit code."""
+        os.write(self.end, text.encode())
+        return self.wait()
+
+    def wait(self) -> int:
+        """The exit code."""
+        try:
+            while piece := os.read(self.end, 4096):
+                self.seen += piece.decode()
+        except OSError:
+            pass  # EIO: nobody is at the other end any more
+        os.close(self.end)
+        return self.process.wait()
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "yess\n", "\x03"])
+def test_at_a_terminal_it_asks_and_takes_only_yes(ready: Any, answer: str) -> None:
+    terminal = Terminal(ready, "activate", "tf-rmm")
+    terminal.hear("Activate this now? [y/N] ")
+    assert "1.0 -> 1.2" in terminal.seen
+    if answer == "\x03":  # the terminal is not the controlling one here, so that Ctrl-C is sent by hand
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.wait() == 130
+    else:
+        assert terminal.type(answer) == 130
+    assert "nothing was started" in terminal.seen
+    assert trigger(ready).read_bytes() == b""
+
+
+def test_at_a_terminal_yes_goes_on(ready: Any) -> None:
+    terminal = Terminal(ready, "activate", "tf-rmm")
+    terminal.hear("[y/N] ")
+    terminal.type("y\n")
+    assert trigger(ready).read_bytes() == b"1\n"
+
+
+def test_at_a_terminal_nobody_is_asked_who_said_yes(ready: Any) -> None:
+    terminal = Terminal(ready, "activate", "tf-rmm", "--yes")
+    terminal.wait()
+    assert "[y/N]" not in terminal.seen
+    assert trigger(ready).read_bytes() == b"1\n"
+
+
+@pytest.fixture
+def vera(empty: Any) -> Iterator[Any]:
+    """A machine in this process, mounted where the command looks."""
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("/dev/fuse is missing or not allowed")
+    machine = Machine(load("vera"), real_time=True)
+    machine.boot()
+    tree = MountedTree(machine.tree, machine.runner, directory=str(empty.path))
+    empty.machine = machine
+    yield empty
+    tree.close()
+    machine.close()
+
+
+@pytest.mark.fuse
+def test_a_history_from_the_first_row_to_the_picture(vera: Any, tmp_path: Path) -> None:
+    done = vera.run("activate", "--all", "--reason", "CVE-2026-0001")
+    assert done.code == 0, done.err
+    assert "activated, 1.0 -> 1.1" in done.out
+    assert "on CPUs 0-87 together; by the model's own clock" in done.out
+    shown = vera.run("history")
+    assert re.search(r"TF-RMM +activated +1\.0 -> 1\.1 +\d\.\d s +root.*CVE-2026-0001", shown.out)
+    (entry,) = vera.run("--json", "history", "tf-rmm", "--since", "1h").json["history"]
+    assert (entry["intent"]["reason"], entry["outcome"]["outcome"]) == ("CVE-2026-0001", "activated")
+    for nothing in (("history", "nobody"), ("history", "--since", "2200-01-01")):
+        assert vera.run(*nothing).code == 3
+    assert vera.run("history", "--since", "yesterday").code == 2
+    head = vera.run("--json", "history", "--verify").json["head"]
+    assert Head.parse(head).sequence == 2
+    assert vera.run("history", "--verify", "--head", head).code == 0
+    assert vera.run("history", "--verify", "--head", f"2:{'0' * 64}").code == 1
+    picture = tmp_path / "cost.svg"
+    assert vera.run("history", "--plot", str(picture)).code == 0
+    assert ElementTree.parse(picture).getroot().tag.endswith("svg")
+    assert vera.run("history", "--plot", str(tmp_path)).code == 1
+    vera.machine.stage("rmm")
+    assert re.search(r"took \d\.\d s here before \(once", vera.run("plan").out)
+
+
+@pytest.mark.fuse
+def test_watch_tells_in_json_what_it_does_until_it_is_told_to_end(vera: Any) -> None:
+    settings_directory = vera.path.parent / "settings"
+    settings_directory.mkdir()
+    (settings_directory / "livefw.toml").write_text("automatic = ['tf-rmm']")
+    with vera.start("--json", "watch", "--interval", "0.1", "--settings", str(settings_directory)) as watching:
+        assert watching.stdout
+        events = []
+        for line in watching.stdout:
+            events.append(json.loads(line))
+            if events[-1]["event"] == "not-pending":
+                break
+        watching.send_signal(signal.SIGTERM)
+        assert watching.stdout.read() == ""
+        assert watching.wait() == 0
+    assert [each["event"] for each in events] == ["present"] * 4 + ["activation", "version", "not-pending"]
+    assert {each["schema"] for each in events} == {"livefw/1"}
+    assert events[4]["outcome"] == "activated"
+
+
+def test_starting_is_not_slower_for_it() -> None:
+    """What the engine needs is loaded by those who use it."""
+    code = "import sys, livefw.cli.main, livefw.cli.list; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"sqlite3", "tomllib", "subprocess", "hashlib", "zoneinfo"} & set(loaded)
+    assert not any(name.startswith("livefw.activation.") and name.endswith(("engine", "journal")) for name in loaded)
