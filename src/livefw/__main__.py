@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m livefw``."""
 
-import sys
-
-from livefw.cli.main import main
+from livefw.cli.main import command
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command()
