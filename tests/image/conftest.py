@@ -9,6 +9,7 @@ fetched here.
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -129,7 +130,9 @@ def recorded() -> tuple[dict[str, bytes], Anchor]:
     """Certificates of the CCA chain by cert_create, and what a machine that believes them has (data/cca/README.md)."""
     folder = Path(__file__).parent / "data/cca"
     lines = [line.split() for line in (folder / "README.md").read_text().splitlines()]
-    roots = {words[0]: bytes.fromhex(words[1]) for words in lines if len(words) == 2 and words[0].endswith("-key")}
+    hashes = {words[0]: bytes.fromhex(words[1]) for words in lines if len(words) == 2 and len(words[1]) == 64}
+    files = {file.stem: ssl.PEM_cert_to_DER_cert(file.read_text()) for file in folder.glob("*.pem")}
+    assert {name: hashlib.sha256(data).digest() for name, data in files.items()}.items() <= hashes.items()
     partitions = (FVP_SP1.guid, FVP_SP2.guid, *(Guid(bytes([number]) * 16) for number in (3, 4, 5)))
-    files = {file.stem: file.read_bytes() for file in folder.glob("*.der")}
+    roots = {name: hashes[name] for name in CCA_2_8.roots}
     return files, Anchor(CCA_2_8.with_partitions(partitions), roots)
