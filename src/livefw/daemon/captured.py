@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command's own answers, kept instead of printed: the daemon says the same as the command by being the command."""
+
+from collections.abc import Callable
+from typing import Any
+
+from livefw.cli.session import Session
+from livefw.providers.files import Files
+from livefw.providers.host import HostFiles
+
+
+class Captured(Session):
+    """A session whose answer is kept instead of printed."""
+
+    def __init__(self, root: str, *, say: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(root=root, json=True, debug=False)
+        self._say = say
+        self._opened: list[HostFiles] = []
+        self.text = ""
+        self.document: dict[str, Any] = {}
+
+    def files(self) -> Files:
+        """The machine's files, which `close` closes."""
+        files = super().files()
+        if isinstance(files, HostFiles):
+            self._opened.append(files)
+        return files
+
+    def close(self) -> None:
+        """Release the files."""
+        for files in self._opened:
+            files.close()
+        self._opened = []
+
+    def answer(self, text: Callable[[], str], document: Callable[[], dict[str, Any]]) -> None:
+        """Keep both forms."""
+        self.text, self.document = text(), document()
+
+    def say(self, line: str) -> None:
+        """Tell whoever looks on."""
+        self._say(line)
+
+    def mark(self, text: str, *, end: str) -> None:
+        """Live lines are for terminals."""

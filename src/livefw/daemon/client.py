@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A client that waits: our command towards the daemon, and the daemon towards polkit."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+from livefw.daemon import wire
+from livefw.daemon.wire import Message, MessageType
+
+_CHUNK = 65_536
+_LIMIT = 8 << 20
+"""Bytes of one answer: a history of a thousand rows with their kernel logs stays below."""
+
+
+class CallFailed(Exception):  # noqa: N818 - it is the peer's error
+    """The peer answered with an error; ``name`` is its D-Bus name."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+        self.text = text
+
+
+class Call(NamedTuple):
+    """What to call, and with what."""
+
+    path: str
+    interface: str
+    member: str
+    signature: str = ""
+    body: tuple[Any, ...] = ()
+    destination: str = ""
+
+
+class Client:
+    """A connection to a D-Bus socket; leave it by ``with``. OSError where there is no connection any more."""
+
+    def __init__(self, path: str, *, timeout: float | None = None) -> None:
+        """Connect and authenticate; OSError if nobody answers there, or refuses."""
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._buffer = b""
+        self._serial = 0
+        self._socket.settimeout(timeout)
+        try:
+            self._socket.connect("\0" + path[1:] if path.startswith("@") else path)
+            claim = str(os.geteuid()).encode().hex().encode()
+            self._socket.sendall(b"\0AUTH EXTERNAL " + claim + b"\r\nBEGIN\r\n")
+            while b"\r\n" not in self._buffer:
+                self._more()
+            line, _, self._buffer = self._buffer.partition(b"\r\n")
+            if not line.startswith(b"OK "):
+                raise ConnectionRefusedError("the peer does not accept this user")
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """Of the socket, to wait for messages."""
+        return self._socket.fileno()
+
+    def call(self, call: Call, *, signal: Callable[[Message], None] = lambda _: None) -> tuple[Any, ...]:
+        """Call and wait; ``signal`` is told every signal that comes meanwhile. `CallFailed`, OSError."""
+        serial = self.send(
+            Message(
+                MessageType.CALL,
+                1,
+                call.body,
+                call.signature,
+                path=call.path,
+                interface=call.interface,
+                member=call.member,
+                destination=call.destination,
+            )
+        )
+        while True:
+            message = self.receive()
+            if message.type is MessageType.SIGNAL:
+                signal(message)
+            if message.reply_serial != serial:
+                continue
+            if message.type is MessageType.ERROR:
+                raise CallFailed(message.error_name, str(message.body[0]) if message.body else "")
+            return message.body
+
+    def send(self, message: Message) -> int:
+        """Send a message; its serial number."""
+        self._serial += 1
+        self._socket.sendall(wire.encode(message._replace(serial=self._serial)))
+        return self._serial
+
+    def receive(self) -> Message:
+        """The next message; OSError if there is none any more, or what comes is none."""
+        try:
+            while (size := wire.message_size(self._buffer[:16], limit=_LIMIT)) is None or len(self._buffer) < size:
+                self._more()
+            data, self._buffer = self._buffer[:size], self._buffer[size:]
+            return wire.decode(data)
+        except wire.WireError as error:
+            raise ConnectionAbortedError(str(error)) from error
+
+    def _more(self) -> None:
+        data = self._socket.recv(_CHUNK)
+        if not data:
+            raise ConnectionResetError("the peer has closed the connection")
+        self._buffer += data

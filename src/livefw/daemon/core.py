@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the daemon's faces share: the present view of the machine, the one activation, and who hears of what."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from livefw.activation.engine import Host
+from livefw.daemon import look
+from livefw.daemon.authority import Authority
+from livefw.daemon.dispatch import Call, DBusError, Face, full_text
+from livefw.daemon.jobs import Event, Jobs, Request, Setting
+from livefw.daemon.look import View
+from livefw.daemon.loop import Loop, Worker
+from livefw.daemon.server import Server
+from livefw.errors import KINDS, InternalError, LivefwError
+
+if TYPE_CHECKING:
+    from livefw.daemon.connection import Connection
+
+T = TypeVar("T")
+
+FRESH_S = 0.1
+"""For how long a view answers further calls. A client asks about each device in turn, and a hostile one all the time:
+the machine is not looked at, nor an administrator's checks run, more often than this."""
+LOOK_EVERY_S = 5.0
+"""How often the machine is looked at while somebody is connected, so that changes are told."""
+
+_log = logging.getLogger(__name__)
+
+
+class Problem(NamedTuple):
+    """Why something that was asked for was not done: kind (`livefw.errors.KINDS`), phase and text."""
+
+    kind: str
+    phase: str
+    text: str
+
+
+class Core:
+    """Looks, activates and tells. ``server`` is set when there is one; faces subscribe in ``listeners``."""
+
+    server: Server
+
+    def __init__(self, loop: Loop, setting: Setting, authority: Authority) -> None:
+        self.loop = loop
+        self.setting = setting
+        self.authority = authority
+        self.listeners: list[Callable[[Event], None]] = []
+        self.left: list[Callable[[Connection], None]] = []
+        self.viewed: list[Callable[[View], None]] = []
+        self.jobs = Jobs(loop, setting, self._event)
+        self._worker = Worker(loop)
+        self._view: View | None = None
+        self._view_at = 0.0
+        self._waiting: list[Callable[[View | Exception], None]] = []
+
+    def look(self, call: Call, face: Face, work: Callable[[Host], T], use: Callable[[T], None]) -> None:
+        """Do some work on the machine in the thread for that; ``use`` answers the call with the result."""
+
+        def done(result: T | Exception) -> None:
+            self._use(call, face, result, use)
+
+        self.on_machine(work, done)
+
+    def view(self, call: Call, face: Face, use: Callable[[View], None]) -> None:
+        """As `look` with the present view; one look serves all that ask at the same time."""
+        self.looked(lambda result: self._use(call, face, result, use))
+
+    def looked(self, use: Callable[[View | Exception], None]) -> None:
+        """Tell the present view, or why there is none."""
+        if self._view is not None and self.loop.now() - self._view_at < FRESH_S:
+            use(self._view)
+            return
+        self._waiting.append(use)
+        if len(self._waiting) == 1:
+            self.on_machine(look.view, self._viewed)
+
+    def forget_view(self) -> None:
+        """The machine has changed: the next one who asks makes us look."""
+        self._view = None
+
+    def activate(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
+        """Activate for a client, if it may and nothing else is under way; ``done`` is told the end."""
+
+        def decided(why: str) -> None:
+            if why:
+                _log.warning("user %d may not activate: %s", call.peer.uid, why)
+                done(_ended("no-permission", why))
+            elif self.jobs.busy:
+                done(_ended("refused", "another activation is under way", phase="lock"))
+            else:
+                self._start(request, done)
+
+        if self.jobs.busy:
+            done(_ended("refused", f"another activation is under way: {self.jobs.running}", phase="lock"))
+            return
+        self.authority.ask(call.peer, decided, interactive=interactive)
+
+    def settle(self) -> None:
+        """Have an engine find out what became of intents that have no outcome."""
+        if not self.jobs.busy:
+            request = Request((), "livefwd", "daemon", settle_only=True)
+            self._start(request, lambda _: None)
+
+    def settle_if_needed(self) -> None:
+        """As `settle`, if there is such an intent."""
+
+        def seen(result: object) -> None:
+            if result is True:
+                _log.warning("an earlier activation has no outcome; finding out")
+                self.settle()
+
+        self.on_machine(look.unfinished, seen)
+
+    def on_machine(self, work: Callable[[Host], T], done: Callable[[T | Exception], None]) -> None:
+        """Do some work on the machine in the thread for that; ``done`` is told the result, or what went wrong."""
+        self._worker.do(lambda: self._on_machine(work), done)
+
+    def _start(self, request: Request, done: Callable[[Event], None]) -> None:
+        def ended(event: Event) -> None:
+            self.forget_view()
+            done(event)
+            if event.get("lost"):
+                self.settle()
+
+        try:
+            self.jobs.start(request, ended)
+        except OSError as error:
+            done(_ended("internal", f"no process for the activation: {error}"))
+
+    def _on_machine(self, work: Callable[[Host], T]) -> T:
+        with look.machine(self.setting.root, self.setting.state, self.setting.settings) as host:
+            return work(host)
+
+    def _viewed(self, result: View | Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        if isinstance(result, View):
+            self._view, self._view_at = result, self.loop.now()
+            for hear in self.viewed:
+                hear(result)
+        for use in waiting:
+            use(result)
+
+    def _use(self, call: Call, face: Face, result: T | Exception, use: Callable[[T], None]) -> None:
+        """Answer a call with a result; whatever goes wrong is its answer too."""
+        try:
+            if isinstance(result, Exception):
+                raise result
+            use(result)
+        except DBusError as error:
+            self.server.fail(call, error.name, error.text)
+        except LivefwError as error:
+            self.server.fail(call, face.error_name(error), full_text(error))
+        except Exception as error:  # a defect of ours is told, and costs nobody else anything
+            _log.exception("defect in %s", call.method.name)
+            self.server.fail(call, face.error_name(InternalError(str(error))), full_text(error))
+
+    def _event(self, event: Event) -> None:
+        _log.info("%s", {key: value for key, value in event.items() if key not in ("document", "text")})
+        for hear in self.listeners:
+            hear(event)
+
+
+def problem_of(ended: Event) -> Problem | None:
+    """What went wrong, by the last event of a job; None if everything that was asked for was done."""
+    document: dict[str, Any] = ended.get("document", {})
+    errors = [document.get("error"), *(result.get("error") for result in document.get("results", []))]
+    error = next(filter(None, errors), None)
+    if error is None:
+        return None
+    parts = [error["message"], f"[{error['firmware_code']}]" if error.get("firmware_code") else ""]
+    text = " ".join(filter(None, parts))
+    return Problem(error["kind"], error.get("phase", ""), f"{text} ({error['hint']})" if error.get("hint") else text)
+
+
+def _ended(kind: str, message: str, *, phase: str = "") -> Event:
+    """The end of a job that was never begun."""
+    code = next(int(each.exit_code) for each in KINDS.values() if each.name == kind)
+    error = {"kind": kind, "exit_code": code, "message": message, "phase": phase}
+    return {"event": "end", "document": {"error": error}, "text": f"livefw: {message}", "exit_code": code}

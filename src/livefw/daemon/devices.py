@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Components as fwupd's devices: identities that never change, and flags that tell the truth."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from hashlib import sha1
+from typing import Any
+
+from livefw.activation.inventory import Candidate
+from livefw.activation.journal import Activation, Kind
+from livefw.activation.outcome import Outcome
+from livefw.activation.plan import Step
+from livefw.daemon.look import View
+from livefw.daemon.values import DeviceFlag, DeviceProblem, UpdateState, VersionFormat, typed
+from livefw.daemon.wire import Variant
+from livefw.providers.base import Component, Version
+from livefw.text import printable
+
+Dictionary = dict[str, Variant]
+
+_MECHANISMS = {
+    "lfa": ("Arm Live Firmware Activation", "org.livefw.lfa"),
+    "tdx": ("Intel TDX Module Update", "org.livefw.tdx"),
+}
+"""What a parent device is called, and the protocol of its children."""
+
+_PROBLEMS = {"load": DeviceProblem.IN_USE, "busy": DeviceProblem.UPDATE_IN_PROGRESS}
+"""fwupd's word for a check that is against it; any other inhibits."""
+
+_FORMATS = (VersionFormat.NUMBER, VersionFormat.PAIR, VersionFormat.TRIPLET, VersionFormat.QUAD)
+
+_STATES = {
+    Outcome.ACTIVATED: UpdateState.SUCCESS,
+    Outcome.FAILED: UpdateState.FAILED,
+    Outcome.REFUSED: UpdateState.FAILED_TRANSIENT,
+    Outcome.CANCELLED: UpdateState.FAILED_TRANSIENT,
+    Outcome.UNKNOWN: UpdateState.FAILED,
+}
+
+
+def device_id(key: str) -> str:
+    """fwupd's id for a component or, without a colon in it, a mechanism: 40 hexadecimal digits that never change."""
+    return sha1(f"livefw:{key}".encode(), usedforsecurity=False).hexdigest()
+
+
+def devices(view: View) -> list[Dictionary]:
+    """One device for each mechanism that has components, and one for each component below it."""
+    mechanisms = list(dict.fromkeys(c.component.provider for c in view.found.candidates))
+    return [*map(_mechanism, mechanisms), *(device(candidate, view) for candidate in view.found.candidates)]
+
+
+def _mechanism(name: str) -> Dictionary:
+    title, _ = _MECHANISMS.get(name, (name, ""))
+    ident = device_id(name)
+    return typed(
+        {
+            "DeviceId": ident,
+            "CompositeId": ident,
+            **_guids([f"LIVEFW\\{name}"], []),
+            "Name": title,
+            "Summary": "Firmware that can be replaced while the machine runs",
+            "Plugin": f"livefw_{name}",
+            "Icon": ["computer"],
+            "Flags": DeviceFlag.INTERNAL,
+        }
+    )
+
+
+def device(candidate: Candidate, view: View) -> Dictionary:
+    """A component."""
+    component = candidate.component
+    step = view.steps.get(component.key)
+    last = view.last.get(component.key)
+    state, trouble = _state(component, step, last)
+    return _identity(component, _guid_texts(candidate)) | typed(
+        {
+            **_version(component.current_version),
+            "Flags": _flags(component),
+            "Problems": _problems(step, busy=view.busy),
+            "UpdateState": state,
+            "UpdateError": trouble,
+            "InstallDuration": max(1, round(step.usual.median_s)) if step and step.usual else None,
+            "Modified": last.entry.time_ns // 10**9 if last else None,
+        }
+    )
+
+
+def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
+    _, protocol = _MECHANISMS.get(component.provider, ("", ""))
+    return typed(
+        {
+            "DeviceId": device_id(component.key),
+            "ParentDeviceId": device_id(component.provider),
+            "CompositeId": device_id(component.provider),
+            **_guids([f"LIVEFW\\{component.provider}&{component.id}"], guids),
+            "Name": printable(component.name) or component.id,
+            "Plugin": f"livefw_{component.provider}",
+            "Protocol": protocol,
+            "Icon": ["computer"],
+        }
+    )
+
+
+def _guids(instances: list[str], guids: Sequence[str]) -> dict[str, object]:
+    """GUIDs, those of the mechanism first, and the texts that some are made from (fwupd: UUIDv5, DNS namespace)."""
+    made = [str(uuid.uuid5(uuid.NAMESPACE_DNS, each)) for each in instances]
+    return {"Guid": [*guids, *made], "InstanceIds": instances}
+
+
+def _guid_texts(candidate: Candidate) -> list[str]:
+    """The component's id and its other spellings, where they are GUIDs; fwupd's clients compare them exactly."""
+    found = [candidate.component.id, *candidate.provider.aliases(candidate.component.id)]
+    return list(dict.fromkeys(each.lower() for each in found if _is_guid(each)))
+
+
+def _is_guid(text: str) -> bool:
+    return len(text) == 36 and [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12]
+
+
+def _version(version: Version | None) -> dict[str, object]:
+    return {"Version": printable(version.text), "VersionFormat": version_format(version.text)} if version else {}
+
+
+def version_format(text: str) -> VersionFormat:
+    """Numbers between dots, one to four of them; everything else is plain."""
+    parts = text.split(".")
+    numbers = all(part.isascii() and part.isdigit() for part in parts)
+    return _FORMATS[len(parts) - 1] if numbers and len(parts) <= len(_FORMATS) else VersionFormat.PLAIN
+
+
+def _flags(component: Component) -> DeviceFlag:
+    """No mechanism stages through this daemon yet, so nothing is ever ``updatable``."""
+    flags = DeviceFlag.INTERNAL
+    if component.cost.resets_cpu is not True:
+        flags |= DeviceFlag.USABLE_DURING_UPDATE
+    if component.pending:
+        flags |= DeviceFlag.NEEDS_ACTIVATION
+    return flags
+
+
+def _problems(step: Step | None, *, busy: bool) -> DeviceProblem | None:
+    found = DeviceProblem(0)
+    for problem in step.problems if step else ():
+        if problem.stops:
+            found |= _PROBLEMS.get(problem.check, DeviceProblem.SYSTEM_INHIBIT)
+    if step and busy:
+        found |= DeviceProblem.UPDATE_IN_PROGRESS
+    return found or None
+
+
+def _state(component: Component, step: Step | None, last: Activation | None) -> tuple[UpdateState, str]:
+    against = "; ".join(problem.text for problem in step.problems if problem.stops) if step else ""
+    ended = outcome_of(last)
+    if component.pending:
+        if ended is Outcome.FAILED and last and last.ending:
+            against = "; ".join(filter(None, (f"the last attempt failed: {last.ending.body.get('text', '')}", against)))
+            return UpdateState.FAILED, printable(against)
+        return UpdateState.PENDING, printable(against or "Pending activation")
+    if ended is None or last is None or last.ending is None:
+        return UpdateState.UNKNOWN, ""
+    good = ended is Outcome.ACTIVATED
+    return _STATES[ended], "" if good else printable(str(last.ending.body.get("text", "")))
+
+
+def outcome_of(activation: Activation | None) -> Outcome | None:
+    """How it ended; None if it has not, or the row does not say."""
+    try:
+        return Outcome(activation.ending.body["outcome"]) if activation and activation.ending else None
+    except (KeyError, ValueError):
+        return None
+
+
+def releases(component: Component) -> list[Dictionary]:
+    """The image that is staged, if there is one: nothing else is known of any release."""
+    if not component.pending:
+        return []
+    pending = component.pending_version
+    values: dict[str, object] = {
+        "AppstreamId": f"org.livefw.{component.provider}.{component.id}",
+        "Name": printable(component.name) or component.id,
+        "Summary": "Staged on this machine; waits for its activation",
+        "Version": printable(pending.text) if pending else "unknown",
+        "Metadata": {"livefw:component": component.key},
+    }
+    return [typed(values)]
+
+
+def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
+    """Activations as fwupd tells them: the device with its old version, and one release with the new one."""
+    for activation in activations:
+        first, ending = activation.entry, activation.ending
+        body: dict[str, Any] = first.body
+        outcome = outcome_of(activation)
+        told = ending.body if ending else {}
+        good = outcome is Outcome.ACTIVATED
+        provider, _, ident = first.component.partition(":")
+        new = told.get("current_version") if good else body.get("pending_version")
+        release: dict[str, object] = {
+            "Name": printable(str(body.get("name") or "")) or ident,
+            "Summary": f"{outcome or 'no outcome is known yet'}",
+            "Version": printable(str(new or body.get("pending_version") or "unknown")),
+            "Metadata": _metadata(body, told, outcome),
+        }
+        old = body.get("current_version")
+        flags = DeviceFlag.INTERNAL | DeviceFlag.HISTORICAL
+        yield typed(
+            {
+                "DeviceId": device_id(first.component),
+                **_guids([f"LIVEFW\\{provider}&{ident}"], [ident] if _is_guid(ident) else []),
+                "Name": printable(str(body.get("name") or "")) or ident,
+                "Plugin": f"livefw_{provider}",
+                "Flags": flags,
+                "Version": printable(str(old)) if old else None,
+                "VersionFormat": version_format(str(old)) if old else None,
+                "Created": first.time_ns // 10**9,
+                "Modified": (ending or first).time_ns // 10**9,
+                "UpdateState": _STATES[outcome] if outcome else UpdateState.UNKNOWN,
+                "UpdateError": None if good else _trouble(activation),
+                "Release": [typed(release)],
+            }
+        )
+
+
+def _trouble(activation: Activation) -> str:
+    if activation.ending is None:
+        return "no outcome is known yet"
+    body = activation.ending.body
+    kind = "refused: " if activation.ending.kind is Kind.REFUSAL else ""
+    code = f" ({body['firmware_code']})" if body.get("firmware_code") else ""
+    return printable(f"{kind}{body.get('text', '')}{code}")
+
+
+def _metadata(body: dict[str, Any], told: dict[str, Any], outcome: Outcome | None) -> dict[str, str]:
+    """Who, why and how, for reports; texts only."""
+    actor = body.get("actor") or {}
+    values = {
+        "livefw:outcome": outcome,
+        "livefw:code": told.get("code"),
+        "livefw:user": actor.get("user"),
+        "livefw:reason": body.get("reason"),
+        "livefw:firmware-code": told.get("firmware_code"),
+    }
+    return {key: printable(str(value)) for key, value in values.items() if value}

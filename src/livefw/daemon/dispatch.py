@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a message to a method and back: what may be called is what the introspection XML says, and nothing else."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from livefw.daemon import introspection
+from livefw.daemon.connection import Connection
+from livefw.daemon.introspection import Interface, Method
+from livefw.daemon.peer import Peer
+from livefw.daemon.wire import NO_REPLY, Message, MessageType, Variant
+from livefw.errors import LivefwError, kind_of
+
+_DBUS = "org.freedesktop.DBus.Error"
+_PROPERTIES = "org.freedesktop.DBus.Properties"
+STANDARD = (
+    "org.freedesktop.DBus",
+    "org.freedesktop.DBus.Peer",
+    "org.freedesktop.DBus.Introspectable",
+    _PROPERTIES,
+)
+_TEXT_LIMIT = 2_000
+"""Characters of an error's text; some quote what firmware said."""
+
+
+class DBusError(Exception):
+    """A call failed; ``name`` is the error's name on the wire."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+        self.text = text
+
+
+class Call:
+    """One call that waits for its answer, which is given once."""
+
+    def __init__(self, connection: Connection, message: Message, method: Method, fds: tuple[int, ...]) -> None:
+        self.connection = connection
+        self.method = method
+        self.fds = fds
+        self._message = message
+        self._answered = False
+        connection.calls += 1
+
+    @property
+    def peer(self) -> Peer:
+        """Who calls."""
+        return self.connection.peer
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody still waits."""
+        return not self._answered and not self.connection.closed
+
+    def reply(self, *values: Any) -> None:
+        """Answer with the values of the method's signature. `livefw.daemon.connection.Closed`."""
+        self._answer(MessageType.RETURN, values, self.method.gives)
+
+    def fail(self, name: str, text: str) -> None:
+        """Answer with an error."""
+        self._answer(MessageType.ERROR, (text[:_TEXT_LIMIT],), "s", error_name=name)
+
+    def _answer(self, kind: MessageType, body: tuple[Any, ...], signature: str, error_name: str = "") -> None:
+        if self._answered:
+            return
+        self._answered = True
+        self.connection.calls -= 1
+        if self.connection.closed or self._message.flags & NO_REPLY:
+            return
+        answer = Message(kind, 1, body, signature, reply_serial=self._message.serial, error_name=error_name)
+        self.connection.send(answer)
+
+
+Later = None
+"""What a handler gives back when it answers later."""
+
+
+class Face:
+    """Base of the objects behind an interface.
+
+    A method ``GetDevices`` is handled by ``get_devices(call, *arguments)``, which gives back the values to answer with,
+    or `Later`. `properties` gives the values of all properties for one client.
+    """
+
+    interface: Interface
+
+    def properties(self, connection: Connection) -> dict[str, Any]:
+        """Values by name; those that are missing are not told."""
+        raise NotImplementedError
+
+    def error_name(self, error: LivefwError) -> str:
+        """What one of our errors is called in this interface."""
+        raise NotImplementedError
+
+
+class Dispatcher:
+    """Knows every object and interface there is. ``objects`` maps paths to their faces."""
+
+    def __init__(self, objects: dict[str, list[Face]], machine_id: Callable[[], str]) -> None:
+        self._objects = objects
+        self._machine_id = machine_id
+        self._standard = {name: introspection.load(name) for name in STANDARD}
+
+    def handle(self, connection: Connection, message: Message, fds: tuple[int, ...]) -> None:
+        """Take one message: calls are answered, everything else is passed over. `Closed`."""
+        if message.type is not MessageType.CALL:
+            return
+        nothing = Method(message.member, "", "")
+        try:
+            face, method = self._find(message)
+        except DBusError as error:
+            Call(connection, message, nothing, fds).fail(error.name, error.text)
+            return
+        call = Call(connection, message, method, fds)
+        try:
+            if message.signature != method.takes:
+                text = f"{method.name} takes ({method.takes}) and was given ({message.signature})"
+                raise DBusError(f"{_DBUS}.InvalidArgs", text)
+            if face is None:
+                values = self._answer(call, message)
+            else:
+                values = getattr(face, snake(method.name))(call, *message.body)
+        except DBusError as error:
+            call.fail(error.name, error.text)
+        except LivefwError as error:
+            call.fail(face.error_name(error) if face else f"{_DBUS}.Failed", full_text(error))
+        else:
+            if values is not Later:
+                call.reply(*values)
+
+    def _find(self, message: Message) -> tuple[Face | None, Method]:
+        """The face, None for what every object has, and the method."""
+        faces = self._objects.get(message.path, [])
+        if not faces and message.interface not in STANDARD[:3]:
+            raise DBusError(f"{_DBUS}.UnknownObject", f"there is no object {message.path}")
+        known: list[tuple[Face | None, Interface]] = [(face, face.interface) for face in faces]
+        known += [(None, each) for each in self._standard.values()]
+        for face, interface in known:
+            if message.interface in ("", interface.name) and (method := interface.methods.get(message.member)):
+                return face, method
+        raise DBusError(f"{_DBUS}.UnknownMethod", f"there is no {message.interface}.{message.member} here")
+
+    def _answer(self, call: Call, message: Message) -> tuple[Any, ...]:
+        """The standard interfaces."""
+        name = call.method.name
+        if name == "Hello":
+            return (":1.1",)
+        if name == "Ping":
+            return ()
+        if name == "GetMachineId":
+            return (self._machine_id(),)
+        if name == "Introspect":
+            return (self._introspect(message.path),)
+        face = self._face(message.path, message.body[0])
+        if name == "Set":
+            raise DBusError(f"{_DBUS}.PropertyReadOnly", "no property here can be set")
+        found = dict(variants(face, face.properties(call.connection))) if face else {}
+        if name == "GetAll":
+            return (found,)
+        if message.body[1] not in found:
+            raise DBusError(f"{_DBUS}.UnknownProperty", f"there is no property {message.body[1]}")
+        return (found[message.body[1]],)
+
+    def _face(self, path: str, interface: str) -> Face | None:
+        for face in self._objects.get(path, []):
+            if face.interface.name == interface:
+                return face
+        if interface in self._standard:
+            return None
+        raise DBusError(f"{_DBUS}.UnknownInterface", f"there is no interface {interface} at {path}")
+
+    def _introspect(self, path: str) -> str:
+        prefix = path.rstrip("/") + "/"
+        below = [each[len(prefix) :].split("/")[0] for each in self._objects if each.startswith(prefix) and each != "/"]
+        faces = [face.interface for face in self._objects.get(path, [])]
+        if not faces and not below:
+            raise DBusError(f"{_DBUS}.UnknownObject", f"there is no object {path}")
+        return introspection.document([*faces, *self._standard.values()], sorted(set(below)))
+
+
+def variants(face: Face, values: dict[str, Any]) -> Iterator[tuple[str, Variant]]:
+    """Values of properties with the types of the interface."""
+    for name, value in values.items():
+        yield name, Variant(face.interface.properties[name], value)
+
+
+def full_text(error: Exception) -> str:
+    """An error for a person: what happened, and what to do."""
+    if not isinstance(error, LivefwError):
+        return f"unexpected {type(error).__name__}: {error}"
+    return f"{error.message} ({error.hint})" if error.hint else error.message
+
+
+def kind_name(error: Exception) -> str:
+    """The name of the error's kind, see `livefw.errors.KINDS`."""
+    return kind_of(error).name
+
+
+def snake(name: str) -> str:
+    """``GetDevices`` as ``get_devices``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

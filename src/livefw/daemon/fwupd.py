@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: ARG002 - which arguments there are is said by the XML
+"""The interface ``org.freedesktop.fwupd``, as far as live activation has something to say in it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import livefw
+from livefw.activation.inventory import Candidate
+from livefw.daemon import devices, introspection, look
+from livefw.daemon.connection import Connection
+from livefw.daemon.core import Core, problem_of
+from livefw.daemon.devices import Dictionary, device_id
+from livefw.daemon.dispatch import Call, DBusError, Face, Later, variants
+from livefw.daemon.jobs import Event, Request
+from livefw.daemon.look import View
+from livefw.daemon.peer import fwupd_version
+from livefw.daemon.security import attributes
+from livefw.daemon.values import ERRORS, PREFIX, Status, typed
+from livefw.daemon.wire import Variant
+from livefw.errors import LivefwError, kind_of
+from livefw.providers.registry import MECHANISMS
+
+_NO_BATTERY = 101
+_AUTHENTICATION = 1 << 8
+"""Feature flag: the client lets a person authenticate."""
+_NO_HARDWARE, _READY = 1 << 3, 1 << 17
+"""Plugin flags."""
+
+
+class _Client:
+    """What is remembered of one client: its features, and what was activated together with something it asked for."""
+
+    def __init__(self) -> None:
+        self.features = 0
+        self.along: set[str] = set()
+
+
+class Fwupd(Face):
+    """fwupd's clients talk to this."""
+
+    def __init__(self, core: Core, *, version: str, product: str, quit_: Callable[[], None]) -> None:
+        self.interface = introspection.load(PREFIX)
+        self._core = core
+        self._version = version
+        self._product = product
+        self._quit = quit_
+        self._clients: dict[Connection, _Client] = {}
+        self._status, self._percentage = Status.IDLE, 0
+        core.listeners.append(self._hear)
+        core.left.append(self._forget)
+
+    def error_name(self, error: LivefwError) -> str:
+        """See `Face`."""
+        return f"{PREFIX}.{'Busy' if error.phase == 'lock' else ERRORS[kind_of(error).name]}"
+
+    def properties(self, connection: Connection) -> dict[str, Any]:
+        """See `Face`. A client of fwupd insists on its own version; others get the one that is installed."""
+        return {
+            "DaemonVersion": fwupd_version(connection.peer.pid) or self._version,
+            "HostVendor": "livefw",
+            "HostProduct": self._product,
+            "HostSecurityId": "HSI:INVALID:not-measured",
+            "Tainted": False,
+            "Interactive": False,
+            "OnlyTrusted": True,
+            "Status": self._status,
+            "Percentage": self._percentage,
+            "BatteryLevel": _NO_BATTERY,
+            "BatteryThreshold": _NO_BATTERY,
+            "Hwids": [],
+        }
+
+    # What is there.
+
+    def get_devices(self, call: Call) -> Any:
+        """All devices."""
+        return self._viewed(call, lambda view: _some(devices.devices(view), "nothing here can be activated live"))
+
+    def get_releases(self, call: Call, ident: str) -> Any:
+        """The staged image."""
+
+        def found(view: View) -> list[Dictionary]:
+            candidate = _find(view, ident)
+            return _some(devices.releases(candidate.component) if candidate else [], "no image is staged")
+
+        return self._viewed(call, found)
+
+    def get_upgrades(self, call: Call, ident: str) -> Any:
+        """None: what is staged is activated and not installed."""
+        return self._none(call, ident, "what is staged waits for fwupdmgr activate; there is nothing to download")
+
+    def get_downgrades(self, call: Call, ident: str) -> Any:
+        """None, as for upgrades."""
+        return self._none(call, ident, "there is nothing to go back to")
+
+    def _none(self, call: Call, ident: str, why: str) -> Any:
+        def found(view: View) -> list[Dictionary]:
+            _find(view, ident)
+            return _some([], why)
+
+        return self._viewed(call, found)
+
+    def get_history(self, call: Call) -> Any:
+        """The last activations, newest first."""
+        self._core.look(
+            call,
+            self,
+            look.activations,
+            lambda found: self._core.server.reply(
+                call, _some(list(devices.history(found)), "nothing has been activated here yet")
+            ),
+        )
+        return Later
+
+    def get_results(self, call: Call, ident: str) -> Any:
+        """The last activation of one device."""
+
+        def use(found: list[Any]) -> None:
+            told = next((row for row in devices.history(found) if row["DeviceId"].value == ident), None)
+            if told is None:
+                raise _error("NothingToDo", "this device has never been activated here")
+            self._core.server.reply(call, told)
+
+        self._core.look(call, self, look.activations, use)
+        return Later
+
+    def get_plugins(self, call: Call) -> Any:
+        """The mechanisms."""
+
+        def found(view: View) -> list[Dictionary]:
+            present = {c.component.provider for c in view.found.candidates}
+            return [
+                {
+                    "Name": Variant("s", f"livefw_{name}"),
+                    "Flags": Variant("t", _READY if name in present else _NO_HARDWARE),
+                }
+                for name in MECHANISMS
+            ]
+
+        return self._viewed(call, found)
+
+    def get_report_metadata(self, call: Call) -> Any:
+        """Our own version, where fwupd's clients show it."""
+        return ({"RuntimeVersion(org.livefw.livefwd)": livefw.__version__},)
+
+    def get_remotes(self, call: Call) -> Any:
+        """None."""
+        return ([],)
+
+    def get_approved_firmware(self, call: Call) -> Any:
+        """None."""
+        return ([],)
+
+    def get_host_security_attrs(self, call: Call) -> Any:
+        """What the checks know of the host."""
+        self._core.look(call, self, attributes, lambda found: self._core.server.reply(call, found))
+        return Later
+
+    def get_host_security_events(self, call: Call, limit: int) -> Any:
+        """None are kept."""
+        return ([],)
+
+    # What can be done.
+
+    def activate(self, call: Call, ident: str) -> Any:
+        """Activate one component."""
+        client = self._client(call.connection)
+
+        def use(view: View) -> None:
+            candidate = _find(view, ident)
+            if candidate is None:
+                raise _error("NotSupported", "only the components below it can be activated")
+            component = candidate.component
+            if not component.pending:
+                if component.key not in client.along:
+                    raise _error("NotSupported", "no image waits for its activation")
+                client.along.discard(component.key)
+                self._core.server.reply(call)
+                return
+            request = Request((component.key,), call.peer.user, "fwupd")
+            interactive = bool(client.features & _AUTHENTICATION)
+            self._core.activate(call, request, lambda event: self._ended(call, event), interactive=interactive)
+
+        self._core.forget_view()
+        self._core.view(call, self, use)
+        return Later
+
+    def _ended(self, call: Call, event: Event) -> None:
+        problem = problem_of(event)
+        for result in event["document"].get("results", []):
+            others = {other["code"] for other in result.get("others", [])}
+            if others & {"other-changed", "other-not-pending"}:
+                self._core.looked(lambda view: self._went_along(call.connection, view))
+        if problem is None:
+            self._core.server.reply(call)
+        else:
+            name = "Busy" if problem.phase == "lock" else ERRORS[problem.kind]
+            self._core.server.fail(call, f"{PREFIX}.{name}", problem.text)
+
+    def _went_along(self, connection: Connection, view: View | Exception) -> None:
+        """Components that are not pending any more because of another's activation: asking for them is not wrong."""
+        if isinstance(view, View) and not connection.closed:
+            done = {c.component.key for c in view.found.candidates if not c.component.pending}
+            self._client(connection).along |= done
+
+    def install(self, call: Call, ident: str, handle: int, options: dict[str, Variant]) -> Any:
+        """Staging is not for this daemon; the descriptor is not even looked at."""
+        raise _error(
+            "NotSupported", "no mechanism here takes an image through fwupd; see livefw stage and livefw image"
+        )
+
+    def get_details(self, call: Call, handle: int) -> Any:
+        """As `install`."""
+        raise _error("NotSupported", "no mechanism here takes an image through fwupd")
+
+    def set_hints(self, call: Call, hints: dict[str, str]) -> Any:
+        """Nothing depends on them."""
+        return ()
+
+    def set_feature_flags(self, call: Call, flags: int) -> Any:
+        """What the client can do."""
+        self._client(call.connection).features = flags
+        return ()
+
+    def quit(self, call: Call) -> Any:
+        """End the daemon, for root only and not while an activation runs."""
+        if call.peer.uid != 0:
+            raise _error("PermissionDenied", "only root may end the daemon")
+        if self._core.jobs.busy:
+            raise _error("Busy", "an activation is under way")
+        self._quit()
+        return ()
+
+    def _unsupported(self, call: Call, *_: object) -> Any:
+        raise _error("NotSupported", f"{call.method.name} has no meaning for live activation")
+
+    unlock = verify = verify_update = clear_results = _unsupported
+    modify_device = modify_config = inhibit = uninhibit = _unsupported
+
+    # Telling.
+
+    def _forget(self, connection: Connection) -> None:
+        self._clients.pop(connection, None)
+
+    def _viewed(self, call: Call, answer: Callable[[View], object]) -> Any:
+        self._core.view(call, self, lambda view: self._core.server.reply(call, answer(view)))
+        return Later
+
+    def _client(self, connection: Connection) -> _Client:
+        return self._clients.setdefault(connection, _Client())
+
+    def _hear(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "begins":
+            self._show(Status.DEVICE_RESTART, 0)
+            self._changed(event["component"]["key"], event["component"]["name"])
+        elif kind == "progress":
+            self._show(Status.DEVICE_RESTART, event["percent"] or self._percentage)
+        elif kind == "attempt":
+            self._show(Status.DEVICE_RESTART, 100)
+        elif kind == "end":
+            self._show(Status.IDLE, 0)
+        if kind in ("end", "changed"):
+            self._core.looked(self._tell_devices)
+
+    def _show(self, status: Status, percentage: int) -> None:
+        self._status, self._percentage = status, percentage
+        told = dict(variants(self, {"Status": status, "Percentage": percentage}))
+        self._tell("org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", PREFIX, told, [])
+
+    def _changed(self, key: str, name: str) -> None:
+        values = {"DeviceId": device_id(key), "Name": name, "Status": self._status, "Percentage": self._percentage}
+        self._tell(PREFIX, "DeviceChanged", "a{sv}", typed(values))
+
+    def _tell_devices(self, view: View | Exception) -> None:
+        if isinstance(view, View):
+            for candidate in view.found.candidates:
+                self._tell(PREFIX, "DeviceChanged", "a{sv}", devices.device(candidate, view))
+        self._tell(PREFIX, "Changed", "")
+
+    def _tell(self, interface: str, member: str, signature: str, *body: Any) -> None:
+        for connection in list(self._clients):
+            self._core.server.signal(connection, interface, member, signature, *body)
+
+
+def _find(view: View, ident: str) -> Candidate | None:
+    """The component with this device id, None for a mechanism; NotFound."""
+    for candidate in view.found.candidates:
+        if device_id(candidate.component.key) == ident:
+            return candidate
+        if device_id(candidate.component.provider) == ident:
+            return None
+    raise _error("NotFound", f"there is no device {ident}")
+
+
+def _some(found: list[Dictionary], why: str) -> list[Dictionary]:
+    """Itself; fwupd's clients expect an error instead of an empty answer."""
+    if not found:
+        raise _error("NothingToDo", why)
+    return found
+
+
+def _error(name: str, text: str) -> DBusError:
+    return DBusError(f"{PREFIX}.{name}", text)

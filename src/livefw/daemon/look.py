@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One look at the machine, with everything that the daemon's faces tell about it."""
+
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from livefw.activation import inventory, lock, plan
+from livefw.activation.engine import Engine, Host, Order
+from livefw.activation.inventory import Inventory
+from livefw.activation.journal import Activation, Journal, Kind
+from livefw.activation.plan import Step
+from livefw.cli import engine
+from livefw.daemon.captured import Captured
+
+HISTORY_LIMIT = 100
+"""Activations that clients get to see, the last ones; the whole record is for `livefw history`."""
+
+
+class View(NamedTuple):
+    """The machine at one moment. ``steps`` are what is pending, by key; ``busy`` whether something is being activated.
+
+    ``last`` has the last activation of each component, by key.
+    """
+
+    found: Inventory
+    steps: dict[str, Step]
+    last: dict[str, Activation]
+    busy: bool
+
+
+@contextmanager
+def machine(root: str, state: str | None, settings: str | None) -> Iterator[Host]:
+    """The machine, with the policy that holds now, for one look. A root that was mounted anew is seen anew."""
+    session = Captured(root)
+    try:
+        yield engine.host(session, Namespace(state=state, settings=settings), measured=False)
+    finally:
+        session.close()
+
+
+def view(host: Host) -> View:
+    """Look. Errors as for `Engine.plan`."""
+    found = inventory.take(host.providers)
+    holder = lock.holder(host.places.lock)
+    history = Journal.open_to_read(host.places.state)
+    order = Order(None)
+    try:
+        # A running activation is told by `busy`, and is no other reason against each component.
+        scene = Engine(host).scene(order, history, None)
+        steps = plan.steps(plan.choose(found, None), found, scene)
+        last = {c.component.key: _last(history, c.component.key) for c in found.candidates} if history else {}
+    finally:
+        if history:
+            history.close()
+    known = {key: activation for key, activation in last.items() if activation is not None}
+    return View(found, {step.component.key: step for step in steps}, known, holder is not None)
+
+
+def _last(history: Journal, key: str) -> Activation | None:
+    endings = history.recent(key, Kind.OUTCOME, limit=1)
+    return Activation(None, endings[0]) if endings else None
+
+
+def activations(host: Host) -> list[Activation]:
+    """The last activations and refusals, newest first. Only so many are held, however long the record is."""
+    history = Journal.open_to_read(host.places.state)
+    if history is None:
+        return []
+    found: dict[str, Activation] = {}
+    try:
+        for entry in history.entries():
+            if entry.kind is Kind.SETTING:
+                continue
+            known = found.get(entry.activation, Activation(None, None))
+            is_intent = entry.kind is Kind.INTENT
+            found[entry.activation] = known._replace(**{"intent" if is_intent else "ending": entry})
+            if len(found) > HISTORY_LIMIT:
+                del found[next(iter(found))]
+    finally:
+        history.close()
+    return list(reversed(found.values()))
+
+
+def unfinished(host: Host) -> bool:
+    """Whether an earlier engine left an intent without an outcome."""
+    history = Journal.open_to_read(host.places.state)
+    if history is None:
+        return False
+    try:
+        return bool(history.unfinished())
+    finally:
+        history.close()

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon's one thread that talks, and the one that looks at the machine so that talking never waits for it."""
+
+import heapq
+import itertools
+import queue
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from livefw.providers.base import Clock
+
+T = TypeVar("T")
+Callback = Callable[[], None]
+
+
+class Loop:
+    """Calls back when descriptors are ready, when time has come, and what other threads hand over."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._selector = selectors.DefaultSelector()
+        self._soon: deque[Callback] = deque()
+        self._timers: list[tuple[float, int, Callback]] = []
+        self._order = itertools.count()
+        self._wake, self._waker = socket.socketpair()
+        for end in (self._wake, self._waker):
+            end.setblocking(False)  # noqa: FBT003 - positional in the standard library
+        self._selector.register(self._wake, selectors.EVENT_READ, self._drain)
+        self._running = True
+
+    def now(self) -> float:
+        """Seconds on a clock that only goes forward."""
+        return self._clock.now()
+
+    def watch(self, target: Any, read: Callback | None, *, write: Callback | None = None) -> None:
+        """Call ``read`` when there is something to read, and ``write`` when something can be written."""
+
+        def both(mask: int) -> None:
+            if write and mask & selectors.EVENT_WRITE:
+                write()
+            if read and mask & selectors.EVENT_READ:
+                read()
+
+        events = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
+        if not events:
+            self.forget(target)
+            return
+        try:
+            self._selector.modify(target, events, both)
+        except KeyError:
+            self._selector.register(target, events, both)
+
+    def forget(self, target: Any) -> None:
+        """Watch it no longer; nothing if it is not watched."""
+        try:
+            self._selector.unregister(target)
+        except (KeyError, ValueError):
+            return
+
+    def soon(self, callback: Callback) -> None:
+        """Call back from the loop's thread; from any thread."""
+        self._soon.append(callback)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at everything once; from any thread and from a signal's handler."""
+        try:
+            self._waker.send(b"\0")
+        except BlockingIOError:
+            return  # it has been told often enough
+
+    def later(self, seconds: float, callback: Callback) -> None:
+        """Call back once after so many seconds."""
+        heapq.heappush(self._timers, (self.now() + seconds, next(self._order), callback))
+
+    def stop(self) -> None:
+        """End `run`; from any thread and from a signal's handler."""
+        self._running = False
+        self.wake()
+
+    @property
+    def wakener(self) -> int:
+        """Descriptor for `signal.set_wakeup_fd`."""
+        return self._waker.fileno()
+
+    def run(self) -> None:
+        """Until `stop`."""
+        while self._running:
+            wait = None if not self._timers else max(self._timers[0][0] - self.now(), 0)
+            for key, mask in self._selector.select(0 if self._soon else wait):
+                if key.fileobj in self._selector.get_map():  # an earlier callback may have closed it
+                    key.data(mask)
+            while self._soon:
+                self._soon.popleft()()
+            while self._timers and self._timers[0][0] <= self.now():
+                heapq.heappop(self._timers)[2]()
+
+    def close(self) -> None:
+        """Release what the loop itself holds."""
+        self._selector.close()
+        self._wake.close()
+        self._waker.close()
+
+    def _drain(self, mask: int) -> None:  # noqa: ARG002 - the shape of a callback
+        self._wake.recv(4096)
+
+
+class SystemClock:
+    """Real time."""
+
+    def now(self) -> float:
+        """See `Clock`."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """See `Clock`."""
+        time.sleep(seconds)
+
+
+class Worker:
+    """One thread for work that may block, such as reading sysfs while the firmware holds the CPUs."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._queue: queue.SimpleQueue[Callback] = queue.SimpleQueue()
+        # A daemon thread: a read that the kernel never answers must not keep the process from ending.
+        threading.Thread(target=self._work, daemon=True, name="look").start()
+
+    def do(self, work: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
+        """Do it in the thread; its result, or what it raised, is told in the loop."""
+
+        def both() -> None:
+            result: T | Exception
+            try:
+                result = work()
+            except Exception as error:  # whoever asked gets it, whatever it is
+                result = error
+            self._loop.soon(lambda: done(result))
+
+        self._queue.put(both)
+
+    def _work(self) -> None:
+        while True:
+            self._queue.get()()

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: ARG002 - which arguments there are is said by the XML
+"""Our own interface, ``org.livefw.Livefw1``: the same documents as ``livefw --json``, by running the same code."""
+
+import json
+import logging
+from typing import Any
+
+import livefw
+from livefw.cli.session import SCHEMA, to_json
+from livefw.daemon import introspection
+from livefw.daemon.captured import Captured
+from livefw.daemon.connection import Connection
+from livefw.daemon.core import Core
+from livefw.daemon.dispatch import Call, DBusError, Face, Later
+from livefw.daemon.jobs import Event, Request
+from livefw.daemon.wire import Variant
+from livefw.errors import LivefwError, kind_of
+
+NAME = "org.livefw.Livefw1"
+PATH = "/org/livefw"
+_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+_INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
+_OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"}
+
+
+Words = list[str]
+"""Inside `Own`, ``list`` is a method."""
+
+
+class Own(Face):
+    """Our own clients talk to this."""
+
+    def __init__(self, core: Core) -> None:
+        self.interface = introspection.load(NAME)
+        self._core = core
+        self._watching: set[Connection] = set()
+        core.listeners.append(self._hear)
+        core.left.append(self._watching.discard)
+
+    def error_name(self, error: LivefwError) -> str:
+        """See `Face`."""
+        return f"{NAME}.Error.{kind_of(error).name.title().replace('-', '')}"
+
+    def properties(self, connection: Connection) -> dict[str, Any]:
+        """See `Face`."""
+        setting = self._core.setting
+        level = logging.getLogger("livefw").getEffectiveLevel()
+        return {
+            "Version": livefw.__version__,
+            "Root": setting.root,
+            "State": setting.state or "",
+            "Running": self._core.jobs.running,
+            "LogLevel": next((name for name, number in _LEVELS.items() if number == level), str(level)),
+        }
+
+    def list(self, call: Call) -> Any:
+        """``livefw list``."""
+        return self._verb(call, "list")
+
+    def show(self, call: Call, components: Words) -> Any:
+        """``livefw show``."""
+        return self._verb(call, "show", "--", *components)
+
+    def plan(self, call: Call, components: Words, ignore: Words) -> Any:
+        """``livefw plan``."""
+        return self._verb(call, "plan", *self._places(), *(f"--ignore={each}" for each in ignore), "--", *components)
+
+    def history(self, call: Call, component: str, since: str) -> Any:
+        """``livefw history``."""
+        options = [f"--since={since}"] if since else []
+        return self._verb(call, "history", *self._state(), *options, "--", *([component] if component else []))
+
+    def verify(self, call: Call) -> Any:
+        """``livefw history --verify``."""
+        return self._verb(call, "history", *self._state(), "--verify")
+
+    def activate(self, call: Call, components: Words, options: dict[str, Variant]) -> Any:
+        """``livefw activate``."""
+        for name, variant in options.items():
+            if _OPTIONS.get(name) != variant.signature:
+                raise DBusError(_INVALID, f"there is no option {name} of type {variant.signature}")
+        given = {name: variant.value for name, variant in options.items()}
+        on_failure = given.get("on-failure", "stop")
+        if on_failure not in ("stop", "continue"):
+            raise DBusError(_INVALID, "on-failure is stop or continue")
+        request = Request(
+            tuple(components),
+            call.peer.user,
+            "daemon",
+            reason=given.get("reason", ""),
+            ignore=tuple(given.get("ignore", ())),
+            on_failure=on_failure,
+        )
+        self._core.activate(
+            call, request, lambda event: self._ended(call, event), interactive=given.get("interactive", False)
+        )
+        return Later
+
+    def watch(self, call: Call, on: bool) -> Any:  # noqa: FBT001 - an argument on the wire
+        """Whether to tell events."""
+        if on:
+            self._watching.add(call.connection)
+        else:
+            self._watching.discard(call.connection)
+        return ()
+
+    def set_log_level(self, call: Call, level: str) -> Any:
+        """How much is logged."""
+        if call.peer.uid != 0:
+            raise DBusError("org.freedesktop.DBus.Error.AccessDenied", "only root may change the log level")
+        if level not in _LEVELS:
+            raise DBusError(_INVALID, f"levels are {', '.join(_LEVELS)}")
+        logging.getLogger("livefw").setLevel(_LEVELS[level])
+        return ()
+
+    def _state(self) -> Words:
+        state = self._core.setting.state
+        return [f"--state={state}"] if state else []
+
+    def _places(self) -> Words:
+        settings = self._core.setting.settings
+        return [*self._state(), *([f"--settings={settings}"] if settings else [])]
+
+    def _verb(self, call: Call, *words: str) -> Any:
+        """Run a verb of the command that only looks, in the thread for that."""
+        root = self._core.setting.root
+        self._core.look(call, self, lambda _: answer(root, [*words]), lambda told: self._tell(call, told))
+        return Later
+
+    def _tell(self, call: Call, told: tuple[dict[str, Any], str, int]) -> None:
+        document, text, code = told
+        self._core.server.reply(call, to_json({"schema": SCHEMA} | document), text, code)
+
+    def _ended(self, call: Call, event: Event) -> None:
+        self._tell(call, (event["document"], event["text"], event["exit_code"]))
+
+    def _hear(self, event: Event) -> None:
+        told = {key: value for key, value in event.items() if key not in ("document", "text")}
+        for connection in list(self._watching):
+            self._core.server.signal(connection, NAME, "Event", "s", json.dumps(told))
+
+
+def answer(root: str, words: Words) -> tuple[dict[str, Any], str, int]:
+    """What the command would answer: its document, its text and its exit code."""
+    from livefw.cli import document  # what follows is the command itself
+    from livefw.cli.arguments import parse
+
+    session = Captured(root)
+    try:
+        module, arguments = parse(["--root", root, "--json", *words])
+        code = module.run(session, arguments)
+        return session.document, session.text, int(code)
+    except LivefwError as error:
+        hint = f"\n  hint: {error.hint}" if error.hint else ""
+        return {"error": document.error(error)}, f"livefw: {error.message}{hint}", int(kind_of(error).exit_code)
+    finally:
+        session.close()

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefwd``: the daemon as a process, with what a service manager wants of it."""
+
+import argparse
+import errno
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+from livefw import __version__
+from livefw.activation.systemd import notify
+from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
+from livefw.daemon.connection import Connection
+from livefw.daemon.core import LOOK_EVERY_S, Core
+from livefw.daemon.dispatch import Dispatcher
+from livefw.daemon.fwupd import Fwupd
+from livefw.daemon.jobs import Setting
+from livefw.daemon.look import View
+from livefw.daemon.loop import Loop, SystemClock
+from livefw.daemon.metrics import Metrics
+from livefw.daemon.own import PATH, Own
+from livefw.daemon.peer import installed_fwupd_version
+from livefw.daemon.server import Server
+
+SOCKET = "/run/livefw/fwupd.sock"
+_BACKLOG = 64
+_FIRST_FD = 3
+"""``SD_LISTEN_FDS_START``, sd_listen_fds(3)."""
+
+_log = logging.getLogger("livefw.daemon")
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options, each with its default."""
+    made = argparse.ArgumentParser(prog="livefwd", description="Serve live firmware activation to fwupd's clients.")
+    add = made.add_argument
+    add("--version", action="version", version=f"livefwd {__version__}")
+    add("--root", metavar="DIR", default="/", help="the machine whose files are below DIR (/)")
+    add("--socket", metavar="PATH", default=SOCKET, help=f"where to listen, unless systemd says ({SOCKET})")
+    add("--state", metavar="DIR", help="directory of the history, as for livefw")
+    add("--settings", metavar="DIR", help="directory of livefw.toml and checks.d, as for livefw")
+    add("--group", metavar="NAME", default="livefw", help="its members may activate (livefw)")
+    add("--bus", metavar="PATH", default=SYSTEM_BUS, help="system bus on which polkit is asked; empty for no polkit")
+    add("--no-measure", action="store_true", help="do not measure what activations cost the CPUs")
+    add("--idle-exit", metavar="SECONDS", type=float, default=0.0, help="end after so long without a client (never)")
+    add("--fwupd-version", metavar="VERSION", default="", help="what to tell clients whose version cannot be seen")
+    add("--metrics", metavar="FILE", default="", help="file for node_exporter's textfile collector, ends in .prom")
+    add("--metrics-port", metavar="PORT", type=int, default=0, help="serve the metrics on loopback too")
+    add("--log-level", choices=("error", "warning", "info", "debug"), default="info", help="how much is logged (info)")
+    return made
+
+
+class Service:
+    """The daemon, put together."""
+
+    def __init__(self, options: argparse.Namespace, listener: socket.socket) -> None:
+        self.loop = Loop(SystemClock())
+        setting = Setting(options.root, options.state, options.settings, measure=not options.no_measure)
+        authority = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
+        self.core = Core(self.loop, setting, authority)
+        product = "this machine" if os.path.realpath(options.root) == "/" else options.root
+        version = options.fwupd_version or installed_fwupd_version()
+        fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)
+        dispatcher = Dispatcher({"/": [fwupd], PATH: [Own(self.core)]}, _machine_id)
+        self._server = self.core.server = Server(listener, self.loop, dispatcher, self._left)
+        self._metrics = Metrics(self.core, options.metrics, options.metrics_port)
+        self._idle_exit = options.idle_exit
+        self._idle_since = self.loop.now()
+        self._state: object = None
+        self.core.viewed.append(self._viewed)
+
+    def run(self) -> None:
+        """Serve until told to end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stop())
+        self.core.settle_if_needed()
+        self._metrics.start()
+        self._watchdog()
+        self._tick()
+        notify(f"READY=1\nSTATUS=serving {self.core.setting.root}")
+        try:
+            self.loop.run()
+        finally:
+            notify("STOPPING=1")
+            self._metrics.close()
+            self._server.close()
+            self.loop.close()
+
+    def stop(self) -> None:
+        """End; an activation that runs goes on by itself, and is recorded."""
+        self.loop.stop()
+
+    def _tick(self) -> None:
+        """Look at the machine while somebody is there to be told, and go home when nobody is."""
+        busy = self.core.jobs.busy or bool(self._server.clients)
+        if self._server.clients and not self.core.jobs.busy:
+            self.core.looked(lambda _: None)
+        now = self.loop.now()
+        if busy:
+            self._idle_since = now
+        elif self._idle_exit and now - self._idle_since >= self._idle_exit:
+            _log.info("nobody is here; ending")
+            self.stop()
+        pause = min(LOOK_EVERY_S, self._idle_exit / 2) if self._idle_exit else LOOK_EVERY_S
+        self.loop.later(pause, self._tick)
+
+    def _watchdog(self) -> None:
+        """Tell the service manager, twice in the time it gives, that this loop still turns (sd_watchdog_enabled(3))."""
+        microseconds = os.environ.get("WATCHDOG_USEC", "")
+        if microseconds.isdigit() and os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid()):
+            notify("WATCHDOG=1")
+            self.loop.later(int(microseconds) / 2e6, self._watchdog)
+
+    def _viewed(self, view: View) -> None:
+        """Tell clients when something has changed without them."""
+        state = tuple(
+            (c.component.key, c.component.pending, c.component.current_version) for c in view.found.candidates
+        )
+        before, self._state = self._state, state
+        if before is not None and before != state and not self.core.jobs.busy:
+            for hear in self.core.listeners:
+                hear({"event": "changed"})
+
+    def _left(self, connection: Connection) -> None:
+        self._idle_since = self.loop.now()
+        for forget in self.core.left:
+            forget(connection)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the daemon; 0 after a signal, 1 if it cannot listen."""
+    options = parser().parse_args(argv)
+    _set_up_logging(options.log_level)
+    _raise_descriptor_limit()
+    passed = _passed_socket()
+    try:
+        listener = passed or listen(options.socket)
+    except OSError as error:
+        _log.error("cannot listen on %s: %s", options.socket, os.strerror(error.errno or 0))
+        return 1
+    try:
+        Service(options, listener).run()
+    finally:
+        listener.close()
+        if passed is None:
+            with suppress(OSError):
+                os.unlink(options.socket)
+    return 0
+
+
+def listen(path: str) -> socket.socket:
+    """A listening socket that everyone may connect to; OSError, EADDRINUSE if a daemon serves there already."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o755, exist_ok=True)
+        if _is_dead(path):
+            os.unlink(path)
+        made.bind(path)
+        os.chmod(path, 0o666)  # noqa: S103 - everyone may look; who may activate is decided by the kernel's word on who asks
+        made.listen(_BACKLOG)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _is_dead(path: str) -> bool:
+    """Whether a socket is left over from a daemon that is gone."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        error = probe.connect_ex(path)
+    return error == errno.ECONNREFUSED
+
+
+def _passed_socket() -> socket.socket | None:
+    """The socket that systemd holds for us (sd_listen_fds(3)); None without one."""
+    if os.environ.get("LISTEN_PID") != str(os.getpid()) or os.environ.get("LISTEN_FDS") != "1":
+        return None
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        os.environ.pop(name, None)
+    os.set_inheritable(_FIRST_FD, False)  # noqa: FBT003 - positional in the standard library
+    return socket.socket(fileno=_FIRST_FD)
+
+
+def _raise_descriptor_limit() -> None:
+    """As many descriptors as we may have: 256 clients with four each are more than the usual 1024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536) if most > 0 else 4096, most))
+
+
+class _Priorities(logging.Formatter):
+    """Lines with the priority that the system journal reads (sd-daemon(3)); plain lines elsewhere."""
+
+    _NUMBERS = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (logging.DEBUG, 7))
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, whatever the message holds."""
+        number = next((n for level, n in self._NUMBERS if record.levelno >= level), 7)
+        text = super().format(record).encode("unicode_escape").decode("ascii")
+        return f"<{number}>{text}"
+
+
+def _set_up_logging(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    if os.environ.get("JOURNAL_STREAM"):
+        handler.setFormatter(_Priorities("%(message)s"))
+    else:
+        handler.setFormatter(logging.Formatter("livefwd: %(message)s"))
+    logger = logging.getLogger("livefw")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(level.upper())
+
+
+def _machine_id() -> str:
+    try:
+        with open("/etc/machine-id", encoding="ascii") as file:
+            return file.read(64).strip()
+    except (OSError, UnicodeDecodeError):
+        return "0" * 32
+
+
+if __name__ == "__main__":
+    sys.exit(main())

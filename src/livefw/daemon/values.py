@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Numbers and names of fwupd's interface (fwupd 2.0.20, ``libfwupd``: enums and ``fwupd-error.h``)."""
+
+from enum import IntEnum, IntFlag
+
+from livefw.daemon.wire import Variant
+
+PREFIX = "org.freedesktop.fwupd"
+
+
+class DeviceFlag(IntFlag):
+    """What is true of a device."""
+
+    INTERNAL = 1 << 0
+    NEEDS_REBOOT = 1 << 8
+    NEEDS_ACTIVATION = 1 << 20
+    HISTORICAL = 1 << 22
+    USABLE_DURING_UPDATE = 1 << 29
+
+
+class DeviceProblem(IntFlag):
+    """Why a device cannot be updated now."""
+
+    UPDATE_PENDING = 1 << 3
+    SYSTEM_INHIBIT = 1 << 8
+    UPDATE_IN_PROGRESS = 1 << 9
+    IN_USE = 1 << 10
+
+
+class Status(IntEnum):
+    """What the daemon does."""
+
+    IDLE = 1
+    DEVICE_RESTART = 4
+    DEVICE_BUSY = 12
+
+
+class UpdateState(IntEnum):
+    """How the last update of a device went."""
+
+    UNKNOWN = 0
+    PENDING = 1
+    SUCCESS = 2
+    FAILED = 3
+    FAILED_TRANSIENT = 5
+
+
+class VersionFormat(IntEnum):
+    """How a version is written."""
+
+    UNKNOWN = 0
+    PLAIN = 1
+    NUMBER = 2
+    PAIR = 3
+    TRIPLET = 4
+    QUAD = 5
+
+
+ERRORS = {
+    "usage": "NotSupported",
+    "no-such-component": "NotFound",
+    "ambiguous-component": "NotFound",
+    "interrupted": "Internal",
+    "nothing-to-do": "NothingToDo",
+    "nothing-here": "NothingToDo",
+    "refused": "NeedsUserAction",
+    "failed": "Write",
+    "outcome-unknown": "TimedOut",
+    "transport": "Read",
+    "no-permission": "PermissionDenied",
+    "internal": "Internal",
+}
+"""Kinds of our errors (`livefw.errors.KINDS`) and what fwupd calls them."""
+
+TYPES = {
+    "DeviceId": "s",
+    "ParentDeviceId": "s",
+    "CompositeId": "s",
+    "Guid": "as",
+    "InstanceIds": "as",
+    "Name": "s",
+    "Summary": "s",
+    "Description": "s",
+    "Vendor": "s",
+    "VendorId": "s",
+    "Plugin": "s",
+    "Protocol": "s",
+    "Icon": "as",
+    "Flags": "t",
+    "Problems": "t",
+    "Version": "s",
+    "VersionFormat": "u",
+    "Created": "t",
+    "Modified": "t",
+    "InstallDuration": "u",
+    "UpdateState": "u",
+    "UpdateError": "s",
+    "Status": "u",
+    "Percentage": "u",
+    "Release": "aa{sv}",
+    "AppstreamId": "s",
+    "TrustFlags": "t",
+    "Metadata": "a{ss}",
+    "Checksum": "s",
+    "Size": "t",
+    "Filename": "s",
+    "License": "s",
+}
+"""Types of the keys that are sent: fwupd's clients drop a value of another type, a ``u`` for a ``t`` included."""
+
+
+def typed(values: dict[str, object]) -> dict[str, Variant]:
+    """A dictionary as it goes on the wire; what is None or an empty text or list is left out."""
+    return {key: Variant(TYPES[key], value) for key, value in values.items() if value not in (None, "", [])}
