@@ -16,7 +16,9 @@ can_install() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 # Errors of apt-get are shown and not fatal: what is missing is reported by whoever needs it.
 install() {
     say "installing $*"
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"; } \
+    bounded="-qq -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20"
+    # shellcheck disable=SC2086  # the options are words
+    { apt-get $bounded update && DEBIAN_FRONTEND=noninteractive apt-get $bounded install -y --no-install-recommends "$@"; } \
         >/dev/null || say "apt-get could not install $*"
 }
 
@@ -36,7 +38,10 @@ run() {
     check_python "$1"
     say "making $venv with $("$1" --version) (once)"
     "$1" -m venv --clear "$venv"
-    "$venv/bin/pip" install -qq --editable .
+    "$venv/bin/pip" install -qq --editable '.[crypto]' || {
+        say "without the package cryptography the demonstration shows less"
+        "$venv/bin/pip" install -qq --editable .
+    }
     pwd > "$venv/path"
     touch "$venv/run.stamp"
 }
@@ -55,8 +60,11 @@ packages() {
     need fusermount3 fuse3 "the tests that mount as an ordinary user"
     need tpm2_eventlog tpm2-tools "the tests that compare measurement logs"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
-    firmware=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}/fw/usr/lib/arm-trusted-firmware
-    [ -d "$firmware" ] || sh tests/image/fetch.sh >/dev/null || say "without real firmware the tests that use it are skipped"
+    cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
+    if ! [ -d "$cache/fw/usr/lib/arm-trusted-firmware" ] || [ -e "$cache/unavailable" ]; then
+        say "fetching real firmware for tests into $cache (once)"
+        sh tests/image/fetch.sh >/dev/null || say "without it the tests that use it are expected to fail, and say so"
+    fi
 }
 
 need() {

@@ -249,7 +249,7 @@ def test_real_firmware_makes_the_package_that_fiptool_makes(
     fiptool: Run, firmware: Callable[[str], Path], tmp_path: Path
 ) -> None:
     files = {
-        "soc-fw": firmware("usr/lib/arm-trusted-firmware/rpi4/bl31.bin"),
+        "soc-fw": firmware("usr/lib/u-boot/qemu-riscv64/u-boot.bin"),
         "nt-fw": firmware("usr/share/qemu-efi-aarch64/QEMU_EFI.fd"),
         "tos-fw-extra1": firmware("usr/lib/u-boot/qemu_arm64/u-boot.bin"),
     }
