@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import agent, discovery, image, reads, startup
+from bench import agent, discovery, engine, image, reads, startup
 from bench.measure import Row
 
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -16,6 +16,7 @@ SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
     "agent": agent.rows,
     "reads": reads.rows,
     "discovery": discovery.rows,
+    "engine": engine.rows,
     "image": image.rows,
 }
 

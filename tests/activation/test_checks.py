@@ -55,6 +55,7 @@ def situation(root: Path, files: dict[str, str], settings: str = "", **fields: A
 
 DOG = {"sys/class/watchdog/watchdog0/state": "active\n", "sys/class/watchdog/watchdog0/timeout": "30\n"}
 CPU = "sys/devices/system/cpu"
+CPU1_LEAVES = {f"{CPU}/cpu1/hotplug/state": "150\n", f"{CPU}/cpu1/hotplug/target": "0\n"}
 BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("policy", {}, "deny = ['lfa:*']", {}),
     ("policy", {}, "allow = ['tdx:*']", {}),
@@ -69,7 +70,7 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("watchdog", DOG, "", {}),
     ("downgrade", {}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8)))}),
     ("cpus-offline", {f"{CPU}/online": "0,2-3\n"}, "", {}),
-    ("cpus-moving", {f"{CPU}/cpu1/hotplug/state": "150\n", f"{CPU}/cpu1/hotplug/target": "0\n"}, "", {}),
+    ("cpus-moving", {f"{CPU}/cpu0/hotplug/state": "238", f"{CPU}/cpu0/hotplug/target": "238"} | CPU1_LEAVES, "", {}),
     ("guests", {"sys/kernel/debug/kvm/4711-12/exits": "1", "sys/kernel/debug/kvm/blocking": "1"}, "", {}),
     ("guests", {"sys/fs/cgroup/misc.current": "tdx 2\nsev 0\n"}, "", {}),
     ("lockdown", {"sys/kernel/security/lockdown": "none [integrity] confidentiality\n"}, "", {}),
@@ -176,6 +177,12 @@ class Garbage:
 
     def records(self, path: str) -> list[bytes]:
         return []
+
+    def start_calls(self, path: str, calls: Any) -> Any:
+        raise AssertionError(path)
+
+    def secret(self, path: str, limit: int = 4096) -> bytes:
+        raise AssertionError(path)
 
     def start_write(self, path: str, data: bytes) -> Any:
         raise OSError(errno.EACCES, "no")

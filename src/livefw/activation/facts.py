@@ -72,7 +72,9 @@ class Facts:
         moving = []
         for cpu in sorted(self.cpus("present") or ()):
             state, target = (self._text(f"{CPUS}/cpu{cpu}/hotplug/{name}") for name in ("state", "target"))
-            if state is not None and target is not None and state != target:
+            if state is None or target is None:
+                break  # a kernel without CPU hotplug, and then none has these files
+            if state != target:
                 moving.append(cpu)
         return moving
 

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine adds to an activation, and where: all but the kernel's own write and the measurement."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from statistics import median
+from time import perf_counter
+
+from bench.measure import Aim, Row, affinity
+from bench.mounted import machine
+from livefw.activation.actor import Actor
+from livefw.activation.engine import Engine, Host, Order, Point
+from livefw.activation.outcome import Outcome, Result
+from livefw.activation.places import Places
+from livefw.activation.policy import DEFAULT
+from livefw.providers.base import Component, Progress
+from livefw.providers.host import HostFiles
+from livefw.providers.registry import SystemClock, providers
+
+ROUNDS = 30
+RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+
+PARTS = {
+    Point.LOCKED: "take the lock",
+    Point.SETTLED: "open the journal, look for unfinished intents",
+    Point.CHECKED: "inventory and checks",
+    Point.INTENDED: "look again, mark the log, intent on disk",
+    Point.ASKED: "begin the write in a child",
+    Point.JUDGED: "inventory and verdict",
+    Point.RECORDED: "outcome on disk",
+    Point.ANNOUNCED: "tell it",
+}
+"""What was done when a point is reached. `Point.ANSWERED` is the kernel's time and not the engine's."""
+
+
+class _Silent:
+    """Nobody watches."""
+
+    def begins(self, component: Component) -> None: ...
+
+    def progress(self, progress: Progress) -> None: ...
+
+    def tick(self, seconds: float) -> bool:  # noqa: ARG002 - the shape of every watch
+        return True
+
+    def ended(self, result: Result) -> None: ...
+
+
+def rows() -> Iterator[Row]:
+    """On a mounted FVP, whose RMM can be activated again and again, with the journal on this disk."""
+    with machine("fvp") as mounted, tempfile.TemporaryDirectory(prefix="livefw-bench-", dir=os.getcwd()) as folder:
+        # On one CPU, for the tree of a real kernel is read without handing over to another program at all.
+        one = {min(os.sched_getaffinity(0))}
+        with affinity(one, mounted.process, one):
+            rounds = [_activate(mounted.root, folder) for _ in range(ROUNDS + 1)][1:]
+    own = [sum(taken.values()) - taken[Point.ANSWERED] for taken in rounds]
+    yield Row("engine's part of an activation", median(own) * 1e3, "ms", Aim(20))
+    for point, what in PARTS.items():
+        yield Row(f"  of that: {what}", median(taken[point] for taken in rounds) * 1e3, "ms")
+    yield Row("kernel's part of it (write, modelled)", median(taken[Point.ANSWERED] for taken in rounds) * 1e3, "ms")
+
+
+def _activate(root: str, folder: str) -> dict[Point, float]:
+    """Seconds up to each point since the one before."""
+    taken: dict[Point, float] = {}
+    last = perf_counter()
+
+    def at(point: Point) -> None:
+        nonlocal last
+        now = perf_counter()
+        taken[point], last = now - last, now
+
+    files, clock = HostFiles(root), SystemClock()
+    places = Places(folder, os.path.join(folder, "lock"), folder)
+    host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("root", "", "bench"), at=at)
+    with Engine(host).open() as run:
+        (attempt,) = run.activate(Order((RMM,)), watch=_Silent())
+    files.close()
+    if attempt.result.outcome is not Outcome.ACTIVATED:
+        raise RuntimeError(f"the activation ended as {attempt.result.outcome}: {attempt.result.why.text}")
+    return taken

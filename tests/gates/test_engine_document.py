@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of docs/engine.md are those of the code."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from livefw.activation.checks import CHECKS, Weight
+from livefw.activation.engine import Point
+from livefw.activation.policy import KEYS, parse
+from livefw.activation.settings import rows
+from livefw.activation.systemd import OUTCOME_MESSAGE_ID
+
+DOCUMENT = (Path(__file__).parents[2] / "docs/engine.md").read_text(encoding="utf-8")
+EFFECT = {
+    Weight.WARNING: "is told",
+    Weight.ERROR: "stops it; `--ignore`",
+    Weight.FATAL: "stops it always",
+}
+
+
+def table(heading: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
+    cells = [heading, tuple("---" for _ in heading), *lines]
+    return (
+        "".join(f"| {' | '.join(each)} |\n" for each in cells)
+        .replace("| --- | --- ", "|---|---")
+        .replace("| ---", "|---")
+    )
+
+
+def expected() -> dict[str, str]:
+    keys = [
+        (f"`{r.path}`", r.kind, f"`{r.default}`" if r.default else "", r.help)
+        for r in rows(KEYS)
+    ]
+    checks = [(f"`{c.name}`", EFFECT[c.weight], c.about) for c in CHECKS]
+    return {
+        "keys": table(("Key", "Value", "Default", "What it does"), keys),
+        "checks": table(("Check", "If not", "What it looks for"), checks),
+    }
+
+
+@pytest.mark.parametrize("name", ["keys", "checks"])
+def test_a_table_is_that_of_the_code(name: str) -> None:
+    shown = DOCUMENT.partition(f"<!-- {name} -->\n")[2].partition("<!-- end -->")[0]
+    assert shown == expected()[name]
+
+
+def test_points_and_the_message_id_are_those_of_the_code() -> None:
+    assert [point for point in Point if f"| `{point}` |" not in DOCUMENT] == []
+    assert OUTCOME_MESSAGE_ID in DOCUMENT
+
+
+def test_the_example_is_a_policy() -> None:
+    example = DOCUMENT.partition("```toml\n")[2].partition("```")[0]
+    assert parse(example.encode()).automatic == ("tf-rmm",)
