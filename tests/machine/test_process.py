@@ -35,6 +35,14 @@ def test_a_signal_ends_it_and_leaves_nothing(process: Start, tmp_path: Path, num
     assert left_over(tmp_path) == []
 
 
+def test_a_mount_point_that_is_missing_is_made_and_taken_away(process: Start, tmp_path: Path) -> None:
+    machine = process("--platform", "fvp", "--mount", str(tmp_path / "new"))
+    assert (tmp_path / "new/sys/firmware/lfa" / RMM / "name").read_text() == "TF-RMM\n"
+    assert machine.end() == 0
+    assert not (tmp_path / "new").exists()
+    assert left_over(tmp_path) == []
+
+
 def test_it_ends_although_files_are_open_and_a_write_blocks(process: Start, tmp_path: Path) -> None:
     machine = process("--platform", "vera")
     assert machine.livefw("machine", "fault", "hang").returncode == 0

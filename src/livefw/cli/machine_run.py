@@ -23,7 +23,9 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     """Which machine, and where."""
     parser.add_argument("--platform", required=True, metavar="NAME|FILE", help="see `livefw machine platforms`")
     parser.add_argument("--name", help="what other commands call it (the platform's name)")
-    parser.add_argument("--mount", metavar="DIR", help="empty directory to mount it on (one in the runtime directory)")
+    parser.add_argument(
+        "--mount", metavar="DIR", help="empty or new directory to mount it on (one in the runtime directory)"
+    )
     parser.add_argument("--agent", choices=PROFILES, help="the firmware's version")
     parser.add_argument("--driver", choices=VERSIONS, help="the driver's version")
     parser.add_argument("--notification", choices=[*Notification], help="how the platform notifies the driver")

@@ -27,11 +27,10 @@ def serve(
 ) -> None:
     """Run a machine until it is told to end; then nothing of it is left.
 
-    ``directory`` is where to mount it, by default a folder in the runtime directory. ``ready`` is called once with the
-    machine and its mount point, when every file can be used. Only in a process's main thread, because of the signals.
-    ``store`` is a folder whose images the firmware boots and takes new ones from.
+    ``directory`` is where to mount it, by default a folder in the runtime directory; one that is missing is made.
+    ``ready`` is called once with the machine and its mount point, when every file can be used. ``store`` is a folder whose images the firmware boots and takes new ones from.
 
-    Raises what `livefw.machine.runtime.Claim`, `livefw.machine.mount.mount` and
+    Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.Claim`, `livefw.machine.mount.mount` and
     `livefw.firmware.store_platform.open_platform` raise.
     """
     with ExitStack() as stack:
@@ -42,17 +41,30 @@ def serve(
         machine = Machine(config, real_time=True, images=images)
         stack.callback(machine.close)
         machine.boot()
-        if directory is None:
-            directory = claim.folder
-            os.makedirs(directory, mode=0o755, exist_ok=True)
-        directory = os.path.abspath(directory)
+        directory = os.path.abspath(directory or claim.folder)
         claim.record(mount=directory)
+        stack.enter_context(_made(directory))
         mounted = MountedTree(machine.tree, machine.runner, directory=directory, ended=stop.now)
         stack.callback(mounted.close)
         control = ControlServer(machine, claim.socket_path)
         stack.callback(control.close)
         ready(machine, mounted.directory)
         control.serve(stop.descriptor)
+
+
+@contextmanager
+def _made(directory: str) -> Iterator[None]:
+    """Make a mount point that is missing, and take it away again. What else is wrong with it is for mounting to say."""
+    try:
+        os.mkdir(directory)
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            os.rmdir(directory)
 
 
 class _Stop:
