@@ -28,14 +28,17 @@ def serve(
     """Run a machine until it is told to end; then nothing of it is left.
 
     ``directory`` is where to mount it, by default a folder in the runtime directory; one that is missing is made.
-    ``ready`` is called once with the machine and its mount point, when every file can be used. ``store`` is a folder whose images the firmware boots and takes new ones from.
+    ``ready`` is called once with the machine and its mount point, when every file can be used. ``store`` is a folder
+    whose images the firmware boots and takes new ones from.
 
-    Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.Claim`, `livefw.machine.mount.mount` and
-    `livefw.firmware.store_platform.open_platform` raise.
+    Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.Claim`,
+    `livefw.machine.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
     """
+    # Others are told of both places, wherever they are themselves.
+    store = os.path.abspath(store) if store is not None else None
     with ExitStack() as stack:
         stop = stack.enter_context(_until_told())
-        claim = runtime.Claim(name, platform=platform)
+        claim = runtime.Claim(name, platform=platform, store=store or "")
         stack.callback(claim.release)
         images = open_platform(config.all_components, store) if store is not None else None
         machine = Machine(config, real_time=True, images=images)
