@@ -17,6 +17,7 @@ class _Verb(NamedTuple):
 
 _VERBS = {
     "run": _Verb("livefw.cli.machine_run", "hold a machine up and serve its files until interrupted"),
+    "bmc": _Verb("livefw.cli.machine_bmc", "a modelled BMC that serves Redfish until interrupted"),
     "platforms": _Verb("livefw.cli.machine_run", "the machines that come with livefw"),
     "list": _Verb("livefw.cli.machine_run", "machines that run"),
     "show": _Verb("livefw.cli.machine_control", "what a machine is, seen from inside"),

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """``--debug``: every file operation on standard error, in words that can be replayed by hand."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from livefw.providers.files import Files, Write
+from livefw.providers.files import Call, Calls, Files, Write
 from livefw.text import decode, printable
 
 T = TypeVar("T")
@@ -41,6 +41,15 @@ class TracedFiles:
         text = f"printf '{printable(decode(data))}'" if len(data) <= _SHOWN else f"cat {len(data)}-bytes"
         command = f"{text} > {path}"
         return self._told(command, lambda: self._files.start_write(path, data), lambda _: "started")
+
+    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+        """See `Files`."""
+        text = ", ".join(f"ioctl {call.request:#x}" if call.request else f"write {len(call.data)}" for call in calls)
+        return self._told(f"{text} on {path}", lambda: self._files.start_calls(path, calls), lambda _: "started")
+
+    def secret(self, path: str, limit: int = 4096) -> bytes:
+        """See `Files`; what is in it is not told."""
+        return self._told(f"cat {path}", lambda: self._files.secret(path, limit), lambda _: "(not shown)")
 
     def _told(self, command: str, work: Callable[[], T], summary: Callable[[T], str]) -> T:
         try:

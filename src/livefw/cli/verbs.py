@@ -53,6 +53,7 @@ VERBS = {
     "history": Verb("livefw.cli.history", "what was done here, by whom and why, and whether the record is whole"),
     "watch": Verb("livefw.cli.watch", "show changes as they happen, and activate what the policy wants activated"),
     "policy": Verb("livefw.cli.policy", "what livefw.toml may hold, and what it holds here"),
+    "stage": Verb("livefw.cli.stage", "hand an image over to a mechanism that keeps it until it is activated"),
     "doctor": Verb("livefw.cli.doctor", "why there is nothing here, or what to know about what there is", bare=True),
     "image": Verb("livefw.cli.image", "firmware packages: what is in one, whether it is authentic, make one"),
     "machine": Verb("livefw.cli.machine", "modelled machines: run one, change it, watch it"),

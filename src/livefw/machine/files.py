@@ -5,7 +5,8 @@ The shape is matched, not imported: a provider must not be able to tell a model 
 """
 
 import errno
-from typing import TypeVar
+from collections.abc import Sequence
+from typing import NoReturn, TypeVar
 
 from livefw.kernel.clock import SECOND
 from livefw.kernel.os import KernelPanic, Os
@@ -66,6 +67,14 @@ class TreeFiles:
                 written += await file.write(data[written:])
 
         return TreeWrite(self._runner.start(write(), name="write"))
+
+    def start_calls(self, path: str, calls: Sequence[object]) -> NoReturn:  # noqa: ARG002 - the shape of all files
+        """There are no devices in a modelled machine's tree."""
+        raise fail(errno.ENODEV)
+
+    def secret(self, path: str, limit: int = 4096) -> bytes:
+        """As `read`: nobody but its maker can read a tree in memory."""
+        return self.read(path, limit)
 
 
 class TreeWrite:

@@ -8,7 +8,7 @@ component *was* activated is judged one room above, from the claim and from what
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from livefw.providers.component import Component, Cost, Discovery, Reason, Rendezvous, Version
 
@@ -21,6 +21,7 @@ __all__ = [
     "Finding",
     "Memory",
     "Observer",
+    "Package",
     "Phase",
     "Progress",
     "Provider",
@@ -29,6 +30,7 @@ __all__ = [
     "Running",
     "Said",
     "Severity",
+    "Stager",
     "Trust",
     "Version",
     "Witness",
@@ -214,4 +216,21 @@ class Provider(Protocol):
 
     def replay(self, ident: str, action: str) -> str:
         """A shell command that does ``activate`` or ``cancel`` without this tool."""
+        ...
+
+
+class Package(NamedTuple):
+    """An image to stage: its bytes, or from where the mechanism itself is to fetch it."""
+
+    name: str
+    data: bytes = b""
+    uri: str = ""
+
+
+@runtime_checkable
+class Stager(Protocol):
+    """A provider that can also put an image where it becomes pending; most mechanisms leave that to others."""
+
+    def stage(self, ident: str, package: Package, observer: Observer) -> Running:
+        """Hand an image over, to be activated later; returns at once. ``accepted`` means that it is staged."""
         ...

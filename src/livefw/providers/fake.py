@@ -3,10 +3,10 @@
 
 import errno
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
-from livefw.providers.files import Write
+from livefw.providers.files import Answered, Call, Calls, Write
 
 Effect = Callable[[], object]
 
@@ -34,6 +34,14 @@ class Answer(NamedTuple):
     effect: Effect = lambda: None
 
 
+class FakeDevice(Protocol):
+    """A modelled device: takes each call in order, and may let time pass on the clock."""
+
+    def call(self, call: Call) -> Answered:
+        """Do it."""
+        ...
+
+
 class FakeFiles:
     """`livefw.providers.files.Files` in memory.
 
@@ -46,6 +54,8 @@ class FakeFiles:
         self.tree = dict(tree or {})
         self.clock = clock or FakeClock()
         self.answers: dict[str, list[Answer]] = {}
+        self.devices: dict[str, FakeDevice] = {}
+        self.open_to_others: set[str] = set()
         self.log: list[bytes] = []
         self.reads: list[str] = []
         self.writes: list[tuple[str, bytes]] = []
@@ -89,7 +99,11 @@ class FakeFiles:
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
-        return path in self.tree or any(name.startswith(path.rstrip("/") + "/") for name in self.tree)
+        return (
+            path in self.tree
+            or path in self.devices
+            or any(name.startswith(path.rstrip("/") + "/") for name in self.tree)
+        )
 
     def records(self, path: str) -> list[bytes]:
         """See `Files`; ``log``, whatever the path."""
@@ -105,6 +119,23 @@ class FakeFiles:
         else:
             answer = Answer(0 if path in self.tree else errno.ENOENT)
         return _FakeWrite(answer, self.clock)
+
+    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+        """See `Files`; ``devices`` answer, at once."""
+        answers: list[Answered] = []
+        for call in calls:
+            device = self.devices.get(path)
+            code = errno.ENOENT if device is None else self._broken.get(path, 0)
+            answers.append(device.call(call) if device and not code else Answered(code))
+            if answers[-1].error:
+                break
+        return _FakeCalls(answers)
+
+    def secret(self, path: str, limit: int = 4096) -> bytes:
+        """See `Files`; those ``open_to_others`` are no secrets."""
+        if path in self.open_to_others:
+            raise _error(errno.EPERM)
+        return self.read(path, limit)
 
     def say(self, text: str, *, facility: int = 0) -> None:
         """Add a record to the log, in the format of ``/dev/kmsg``."""
@@ -155,6 +186,15 @@ class _FakeWrite:
         if not self._ended:
             raise ValueError("the write has not ended")
         return self._answer.error
+
+
+class _FakeCalls:
+    def __init__(self, answers: Sequence[Answered]) -> None:
+        self.answers = answers
+
+    def wait(self, seconds: float | None) -> bool:  # noqa: ARG002 - they have ended
+        """See `Calls`."""
+        return True
 
 
 def _error(code: int) -> OSError:

@@ -5,11 +5,12 @@
 file system. Every operation raises plain `OSError` with an errno; what that means is for the provider to say.
 """
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from livefw.providers.host import HostFiles
 
-__all__ = ["LOST", "Files", "HostFiles", "Write"]
+__all__ = ["LOST", "Answered", "Call", "Calls", "Files", "HostFiles", "Write"]
 
 LOST = -1
 """`Write.error` of a write whose writer died before it could answer: it may have happened."""
@@ -25,6 +26,33 @@ class Write(Protocol):
     @property
     def error(self) -> int:
         """The errno it ended with: 0 if the write succeeded, `LOST` if nobody can tell. ValueError before the end."""
+        ...
+
+
+class Call(NamedTuple):
+    """One system call on an open device: ``ioctl(request, data)``, or ``write(data)`` where ``request`` is 0."""
+
+    request: int
+    data: bytes = b""
+
+
+class Answered(NamedTuple):
+    """What one call ended with: an errno or 0, and what is in an ioctl's argument afterwards."""
+
+    error: int
+    data: bytes = b""
+
+
+class Calls(Protocol):
+    """Calls that were started on a device and go on by themselves."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until they have ended, at most so long; whether they have."""
+        ...
+
+    @property
+    def answers(self) -> Sequence[Answered]:
+        """One for each call that was made; the last has an error of `LOST` if nobody can tell. ValueError before."""
         ...
 
 
@@ -58,4 +86,15 @@ class Files(Protocol):
 
         What the kernel does not take at once follows on the same descriptor: binary attributes take a page a time.
         """
+        ...
+
+    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+        """Open a device, make these calls on it until one fails, and close it; returns at once.
+
+        A device that cannot be opened answers the first call with the errno of that.
+        """
+        ...
+
+    def secret(self, path: str, limit: int = 4096) -> bytes:
+        """A file that only its owner can read, who is root or oneself; PermissionError with EPERM if others can."""
         ...

@@ -8,10 +8,10 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import NoReturn, TypeVar
 
-    from livefw.providers.files import Write
+    from livefw.providers.files import Call, Calls, Write
 
     T = TypeVar("T")
 
@@ -98,6 +98,23 @@ class HostFiles:
         from livefw.providers.child import ChildWrite  # not needed to list
 
         return ChildWrite(lambda: self._write(path, data))
+
+    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+        """See `Files`; in a child process like a write, for an ioctl cannot be taken back either."""
+        from livefw.providers.calls import ChildCalls  # only for mechanisms that are devices
+
+        return ChildCalls(lambda: self._open(path, os.O_RDWR), calls)
+
+    def secret(self, path: str, limit: int = 4096) -> bytes:
+        """See `Files`."""
+        descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            status = os.fstat(descriptor)
+            if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
+                raise OSError(errno.EPERM, "others than its owner may read it", path)
+            return os.read(descriptor, limit)
+        finally:
+            os.close(descriptor)
 
     def _write(self, path: str, data: bytes) -> None:
         self._forget(0)

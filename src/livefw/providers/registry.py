@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from livefw.providers.files import Files
 
 
-MECHANISMS = ("lfa", "tdx")
+MECHANISMS = ("lfa", "tdx", "redfish")
 """Names of all providers, whether or not their mechanism is on this machine; also of their tables in livefw.toml."""
 
 
@@ -37,7 +37,22 @@ def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
         from livefw.providers.tdx.provider import TdxProvider  # takes longer to import than `list` takes without it
 
         found.append(TdxProvider(files, clock))
+    if _mentions(files, b"redfish"):
+        from livefw.providers.redfish.provider import RedfishProvider  # only where there is a BMC to ask
+
+        found.append(RedfishProvider(files, clock))
     return tuple(found)
+
+
+def _mentions(files: Files, word: bytes) -> bool:
+    """Whether the settings say anything of a mechanism; a parser for them takes longer than `list` does."""
+    try:
+        return word in files.read(_SETTINGS, 1 << 20)
+    except OSError:
+        return False
+
+
+_SETTINGS = "/etc/livefw/livefw.toml"
 
 
 _TDX_HOST = "/sys/devices/faux/tdx_host"

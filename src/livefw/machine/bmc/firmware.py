@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Firmware behind a modelled BMC: what runs, what is staged, and how the inventory shows it."""
+
+import re
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+INVENTORY = "/redfish/v1/UpdateService/FirmwareInventory"
+SYSTEM = "/redfish/v1/Systems/1"
+_NAMESPACE = uuid.UUID("0b0c7e7e-2f5b-5d0e-9d8c-6d1c1c3f7a10")
+_VERSION = re.compile(rb"version=(\d+(?:\.\d+)*)")
+
+
+class Pattern(StrEnum):
+    """How an image waits for its activation (`docs` call them A and B), or that it cannot wait."""
+
+    STAGE = "stage"
+    """``Stage`` and ``Activate``, of the schemas of 2025.2."""
+    START = "start"
+    """``OnStartUpdateRequest`` and ``StartUpdate``."""
+    BOTH = "both"
+    IMMEDIATE = "immediate"
+    """Neither, as most services of today."""
+
+
+@dataclass(slots=True)
+class Firmware:
+    """One updateable part. With ``banks`` = 2 the inventory has a member for each bank, and they change places."""
+
+    ident: str
+    name: str
+    related: str
+    banks: int = 1
+    running: str = "1.2.0"
+    other: str = "1.1.0"
+    staged: str | None = None
+    active_bank: int = 0
+    needs_reset: bool | None = False
+    generation: int = 0
+    """How often its measured content has changed."""
+
+    def uris(self) -> list[str]:
+        """Its members of the inventory."""
+        return [f"{INVENTORY}/{self.ident}{suffix}" for suffix in (("",) if self.banks == 1 else ("-a", "-b"))]
+
+    def version_of(self, image: bytes) -> str:
+        """The version that an image says it has, or else the next one."""
+        if found := _VERSION.search(image):
+            return found[1].decode()
+        *first, last = self.running.split(".")
+        return ".".join([*first, str(int(last) + 1)])
+
+    def activate(self, *, measured: bool = True) -> None:
+        """Run what is staged."""
+        if self.staged is None:
+            return
+        self.other, self.running, self.staged = self.running, self.staged, None
+        self.active_bank = (self.active_bank + 1) % self.banks
+        self.generation += measured
+
+    def documents(self, pattern: Pattern) -> list[dict[str, Any]]:
+        """Its members (SoftwareInventory 1.14, or 1.2 where staging is not known)."""
+        return [self._document(bank, uri, pattern) for bank, uri in enumerate(self.uris())]
+
+    def _document(self, bank: int, uri: str, pattern: Pattern) -> dict[str, Any]:
+        active = bank == self.active_bank
+        staged = self.staged is not None and (self.banks == 1 or not active)
+        version = self.running if active else self.staged or self.other
+        document: dict[str, Any] = {
+            "@odata.id": uri,
+            "@odata.type": "#SoftwareInventory.v1_2_3.SoftwareInventory",
+            "Id": uri.rpartition("/")[2],
+            "Name": self.name,
+            "Version": version,
+            "Updateable": True,
+            "SoftwareId": str(uuid.uuid5(_NAMESPACE, self.ident)),
+            "Manufacturer": "livefw",
+            "LowestSupportedVersion": "1.0.0",
+            "ReleaseDate": "2026-01-01T00:00:00Z",
+            "RelatedItem": [{"@odata.id": self.related}],
+            "Status": {"State": "Enabled", "Health": "OK"},
+        }
+        if pattern is Pattern.IMMEDIATE:
+            return document
+        document |= {"@odata.type": "#SoftwareInventory.v1_14_0.SoftwareInventory", "Active": active}
+        if self.needs_reset is not None:
+            document["ResetRequiredOnUpdate"] = self.needs_reset
+        if pattern is not Pattern.START:
+            document["Staged"] = staged
+            names = ("Activate", "Cancel")
+            document["Actions"] = {
+                f"#SoftwareInventory.{name}": {"target": f"{uri}/Actions/SoftwareInventory.{name}"} for name in names
+            }
+        return document
+
+
+def default_firmware() -> list[Firmware]:
+    """A server as the OCP deck has it in mind: microcontrollers of a CPU, and a BIOS, which is out of its scope."""
+    cpu = f"{SYSTEM}/Processors/CPU0"
+    return [
+        Firmware("pmfw", "CPU0 power management firmware", cpu, banks=2),
+        Firmware("tmpm", "CPU0 security processor firmware", cpu, running="3.0.1"),
+        Firmware("bios", "System BIOS", f"{SYSTEM}/Bios", running="2.4.0", needs_reset=True),
+    ]

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state of a modelled BMC, and what its actions do to it. It is sans-IO: the clock is given, nobody waits."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from livefw.machine.bmc.faults import FAULTS
+from livefw.machine.bmc.firmware import Firmware, Pattern, default_firmware
+from livefw.machine.bmc.tasks import APPLYING, STAGING, VERIFYING, End, Task
+
+
+class Rejected(Exception):  # noqa: N818 - an answer, and no error of the model
+    """A request that is answered with a status and a message instead of being carried out."""
+
+    def __init__(self, status: int, text: str, key: str = "Base.1.19.GeneralError") -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.key = key
+
+
+class Dropped(Exception):  # noqa: N818 - as above
+    """The BMC breaks the connection."""
+
+
+_MOST_TASKS = 256
+
+
+class Model:
+    """Firmware, tasks and faults.
+
+    ``now`` gives seconds on any clock that only goes forward; ``seconds`` is how long a task takes on it.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        *,
+        pattern: Pattern = Pattern.BOTH,
+        seconds: float = 2.0,
+        firmware: Iterable[Firmware] | None = None,
+        faults: Iterable[str] = (),
+    ) -> None:
+        """Raises ValueError for a fault that there is not."""
+        self.now = now
+        self.pattern = pattern
+        self.seconds = seconds
+        self.firmware = list(default_firmware() if firmware is None else firmware)
+        self.faults = frozenset(faults)
+        if unknown := self.faults - set(FAULTS):
+            raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
+        self.tasks: dict[int, Task] = {}
+        self.boots = 0
+        self._waiting: dict[int, tuple[Firmware, str]] = {}
+        self._number = 0
+        if "foreign-work" in self.faults:
+            other = self.firmware[-1]
+            self._queue(other, other.version_of(b""), {"Targets": other.uris()})
+
+    def advance(self) -> None:
+        """Bring every task to where the clock says it is."""
+        for task in list(self.tasks.values()):
+            task.advance(self.now())
+
+    def find(self, uri: object) -> Firmware | None:
+        """The firmware that a member of the inventory, or what it belongs to, stands for."""
+        return next((each for each in self.firmware if uri in each.uris()), None)
+
+    # Actions.
+
+    def update(self, image: bytes, parameters: dict[str, Any], target_uri: str) -> Task:
+        """An image has arrived, with what is to be done with it."""
+        self._not_busy()
+        firmware = self._target(parameters.get("Targets"))
+        when = parameters.get("@Redfish.OperationApplyTime", "Immediate")
+        version = firmware.version_of(image)
+        genuine = b"forged" not in image and "verify-fails" not in self.faults
+        stage = parameters.get("Stage") is True
+
+        def finish() -> End:
+            if not genuine:
+                return End("Exception", "VerificationFailed")
+            if version == firmware.running:
+                return End("Completed", "UpdateSkippedSameVersion")
+            if stage:
+                firmware.staged = firmware.staged if "false-staging" in self.faults else version
+                return End("Completed", "AwaitToActivate")
+            if when == "OnStartUpdateRequest":
+                if "false-staging" not in self.faults:
+                    self._queue(firmware, version, parameters)
+                return End("Completed", "AwaitToUpdate")
+            firmware.staged = version
+            if when == "OnReset" or firmware.needs_reset:
+                return End("Stopping", "TaskPaused") if when == "OnReset" else End("Completed", "ResetRequired")
+            return self._activated([firmware])
+
+        phases = VERIFYING if when == "OnStartUpdateRequest" else STAGING
+        return self._begin("Firmware update", phases, finish, parameters, target_uri, firmware.uris())
+
+    def start(self, target_uri: str) -> Task:
+        """StartUpdate: everything that is queued, whoever has queued it."""
+        self._not_busy()
+        self._maybe_reboot()
+        queued = [(number, *self._waiting.pop(number)) for number in list(self._waiting)]
+        if not queued:
+            raise Rejected(400, "No update is waiting to be started.", "Update.1.2.NoTargetsDetermined")
+
+        def finish() -> End:
+            for number, firmware, version in queued:
+                firmware.staged = version
+                self.tasks[number].state = "Completed"
+            return self._activated([firmware for _, firmware, _ in queued])
+
+        for number, _, _ in queued:
+            self.tasks[number].state = "Running"
+        uris = [uri for _, firmware, _ in queued for uri in firmware.uris()]
+        return self._begin("StartUpdate", APPLYING, finish, {}, target_uri, uris, stuck="activate-hangs" in self.faults)
+
+    def activate(self, firmware: list[Firmware], target_uri: str) -> Task:
+        """Activate what is staged."""
+        self._not_busy()
+        if not firmware or any(each.staged is None for each in firmware):
+            raise Rejected(400, "No image is staged for the target.", "Update.1.2.NoTargetsDetermined")
+        self._maybe_reboot()
+        uris = [uri for each in firmware for uri in each.uris()]
+        stuck = "activate-hangs" in self.faults
+        return self._begin("Activate", APPLYING, lambda: self._activated(firmware), {}, target_uri, uris, stuck=stuck)
+
+    def cancel(self, firmware: Firmware) -> None:
+        """SoftwareInventory.Cancel: an error if nothing is pending (SoftwareInventory 1.14)."""
+        self._not_busy()
+        if firmware.staged is None:
+            raise Rejected(400, "Nothing is pending.", "Base.1.19.ActionNotSupported")
+        firmware.staged = None
+
+    def delete(self, task: Task) -> None:
+        """DELETE of a monitor: a queued task is taken out of the queue; a running one goes on."""
+        if task.number not in self._waiting:
+            raise Rejected(405, "The task cannot be cancelled any more.", "Base.1.19.OperationNotAllowed")
+        del self._waiting[task.number]
+        task.say("TaskCancelled")
+        task.state = "Cancelled"
+
+    # Pieces.
+
+    def _activated(self, firmware: list[Firmware]) -> End:
+        if "activate-fails" in self.faults:
+            return End("Exception", "ActivateFailed")
+        if "false-success" in self.faults:
+            return End()
+        live = [each for each in firmware if not each.needs_reset and "reset-after-all" not in self.faults]
+        for each in live:
+            each.activate(measured="measurement-stays" not in self.faults)
+        return End() if live == firmware else End("Completed", "ResetRequired")
+
+    def _queue(self, firmware: Firmware, version: str, parameters: dict[str, Any]) -> None:
+        task = self._task("Update", APPLYING, End, parameters, "/redfish/v1/UpdateService", firmware.uris())
+        task.say("AwaitToUpdate")
+        self._waiting[task.number] = (firmware, version)
+
+    def _begin(
+        self,
+        name: str,
+        phases: tuple[str, ...],
+        finish: Callable[[], End],
+        parameters: dict[str, Any],
+        target_uri: str,
+        uris: list[str],
+        *,
+        stuck: bool = False,
+    ) -> Task:
+        task = self._task(name, phases, finish, parameters, target_uri, uris)
+        task.begun, task.state, task.stuck = self.now(), "Running", stuck
+        task.say(phases[0])
+        return task
+
+    def _task(
+        self,
+        name: str,
+        phases: tuple[str, ...],
+        finish: Callable[[], End],
+        parameters: dict[str, Any],
+        target_uri: str,
+        uris: list[str],
+    ) -> Task:
+        self._number += 1
+        payload = {"HttpOperation": "POST", "TargetUri": target_uri, "JsonBody": json.dumps(parameters)}
+        task = Task(self._number, name, phases, self.seconds, finish, payload, frozenset(uris))
+        ended = [number for number, each in self.tasks.items() if each.over]
+        for number in ended[: max(len(self.tasks) - _MOST_TASKS, 0)]:
+            del self.tasks[number]
+        self.tasks[task.number] = task
+        return task
+
+    def _target(self, targets: object) -> Firmware:
+        """The one that is meant; without targets, as most services do, the first that there is."""
+        if not targets:
+            return self.firmware[0]
+        if not isinstance(targets, list) or len(targets) != 1:
+            raise Rejected(400, "Exactly one target has to be named.", "Base.1.19.PropertyValueTypeError")
+        if (found := self.find(targets[0])) is None:
+            raise Rejected(404, "There is no such target.", "Base.1.19.ResourceMissingAtURI")
+        return found
+
+    def _not_busy(self) -> None:
+        if "busy" in self.faults:
+            raise Rejected(503, "The service is busy.", "Base.1.19.ServiceTemporarilyUnavailable")
+
+    def _maybe_reboot(self) -> None:
+        if "reboots" in self.faults:
+            self.tasks.clear()
+            self._waiting.clear()
+            self.boots += 1
+            raise Dropped

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A modelled BMC on a socket: HTTPS with a certificate of its own."""
+
+import os
+import ssl
+import tempfile
+import threading
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from livefw.machine.bmc import certificate
+from livefw.machine.bmc.model import Dropped
+from livefw.machine.bmc.web import MOST_BYTES, Web
+
+_PATIENCE = 30.0
+"""Seconds that a client may keep quiet in the middle of a request."""
+
+
+class BmcServer:
+    """Serves until closed, in threads of its own; one request at a time reaches the model."""
+
+    def __init__(self, web: Web, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Raises OSError if the port cannot be had."""
+        self.pem = certificate.make(host)
+        self._server = _Server((host, port), _handler(web))
+        self._server.tls = _tls(self.pem)
+        self.host, self.port = host, self._server.server_address[1]
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"https://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def close(self) -> None:
+        """Serve no more."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    tls: ssl.SSLContext
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        """The handshake is the thread's own business: one client must not keep the others waiting."""
+        request.settimeout(_PATIENCE)
+        with suppress(OSError), self.tls.wrap_socket(request, server_side=True) as secured:
+            super().finish_request(secured, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: clients that break off are part of the exercise."""
+
+
+def _tls(pem: certificate.Pem) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The standard library takes keys from files only.
+    with tempfile.NamedTemporaryFile() as file:
+        os.chmod(file.name, 0o600)
+        file.write(pem.key + pem.certificate)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
+
+
+def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        server_version = "livefw-bmc"
+
+        def _do(self) -> None:
+            length = self.headers.get("Content-Length", "0")
+            if not (length.isascii() and length.isdecimal() and int(length) <= MOST_BYTES):
+                self.send_error(413)
+                return
+            body = self.rfile.read(int(length))
+            fields = {name.lower(): value for name, value in self.headers.items()}
+            try:
+                with lock:
+                    response = web.handle(self.command, self.path, fields, body)
+            except Dropped:
+                self.close_connection = True
+                return
+            self.send_response(response.status)
+            for name, value in response.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(response.body)))
+            self.end_headers()
+            self.wfile.write(response.body)
+
+        do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_HEAD = _do  # noqa: N815 - names of the base class
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Nothing: tests and people look at the model."""
+
+    return Handler

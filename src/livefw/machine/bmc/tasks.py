@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks of a modelled BMC. Time is asked for, and never waited for: a task is as far as the clock says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+MESSAGES = {
+    "TransferringToComponent": "Image is being transferred to the component.",
+    "VerifyingAtComponent": "Image is being verified at the component.",
+    "InstallingOnComponent": "Image is being installed on the component.",
+    "ApplyingOnComponent": "Image is being applied on the component.",
+    "AwaitToUpdate": "The update waits for the service to be told to start.",
+    "AwaitToActivate": "Awaiting for an action to proceed with activating the image.",
+    "UpdateSuccessful": "The update has been completed.",
+    "UpdateSkippedSameVersion": "The component has this version already.",
+    "VerificationFailed": "Verification of the image at the component failed.",
+    "ActivateFailed": "Activation of the image failed.",
+    "ResetRequired": "A reset is required for the update to take effect.",
+    "TaskPaused": "The task has been paused.",
+    "TaskCancelled": "The task has been cancelled.",
+}
+"""Texts of our own for the messages that the model uses, by the last part of their ids."""
+_REGISTRIES = {"ResetRequired": "Base.1.19", "TaskPaused": "TaskEvent.1.0", "TaskCancelled": "TaskEvent.1.0"}
+
+STAGING = ("TransferringToComponent", "VerifyingAtComponent", "InstallingOnComponent")
+VERIFYING = ("TransferringToComponent", "VerifyingAtComponent")
+APPLYING = ("ApplyingOnComponent",)
+
+
+@dataclass(slots=True)
+class End:
+    """How a task ends: its state, and its last message."""
+
+    state: str = "Completed"
+    message: str = "UpdateSuccessful"
+
+
+@dataclass(slots=True)
+class Task:
+    """A task; ``begun`` is None while it waits, ``finish`` is run once when its time is over and tells its end."""
+
+    number: int
+    name: str
+    phases: tuple[str, ...]
+    seconds: float
+    finish: Callable[[], End]
+    payload: dict[str, Any]
+    targets: frozenset[str]
+    begun: float | None = None
+    stuck: bool = False
+    percent: int = 0
+    state: str = "Pending"
+    said: list[str] = field(default_factory=list)
+    read_after_end: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.state in ("Completed", "Exception", "Cancelled", "Stopping")
+
+    def advance(self, now: float) -> None:
+        """Be as far as the clock says."""
+        if self.begun is None or self.over:
+            return
+        done = 0.1 if self.stuck else min((now - self.begun) / self.seconds, 1.0)
+        self.state, self.percent = "Running", int(done * 100)
+        for phase in self.phases[: int(done * len(self.phases)) + 1]:
+            self.say(phase)
+        if done >= 1.0:
+            end = self.finish()
+            self.say(end.message)
+            self.state = end.state
+
+    def say(self, key: str) -> None:
+        """Add a message, once."""
+        if key not in self.said:
+            self.said.append(key)
+
+    def document(self) -> dict[str, Any]:
+        """Its resource (Task 1.7)."""
+        shown = "Completed" if self.state == "Completed" else self.state
+        return {
+            "@odata.id": f"/redfish/v1/TaskService/Tasks/{self.number}",
+            "@odata.type": "#Task.v1_7_4.Task",
+            "Id": str(self.number),
+            "Name": self.name,
+            "TaskState": shown,
+            "TaskStatus": "Critical" if self.state == "Exception" else "OK",
+            "PercentComplete": self.percent,
+            "TaskMonitor": f"/redfish/v1/TaskService/TaskMonitors/{self.number}",
+            "Messages": [message(key) for key in self.said],
+            "Payload": self.payload,
+        }
+
+
+def message(key: str) -> dict[str, Any]:
+    """A message of a registry."""
+    failed = key.endswith("Failed")
+    return {
+        "@odata.type": "#Message.v1_2_1.Message",
+        "MessageId": f"{_REGISTRIES.get(key, 'Update.1.2')}.{key}",
+        "Message": MESSAGES[key],
+        "MessageSeverity": "Critical" if failed else "OK",
+        "Severity": "Critical" if failed else "OK",
+        "Resolution": "None.",
+    }

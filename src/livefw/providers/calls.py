@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls on a device that outlive whoever started them."""
+
+import errno
+import os
+from collections.abc import Callable, Sequence
+
+from livefw.providers.child import ChildWrite
+from livefw.providers.files import LOST, Answered, Call
+
+MOST_BYTES = 1 << 14
+"""Largest argument of an ioctl: the request number has 14 bits for its size (Linux ``asm-generic/ioctl.h``)."""
+
+
+class ChildCalls:
+    """Blocking calls in a child process; each answer comes back through a file in memory that both have open."""
+
+    def __init__(self, opened: Callable[[], int], calls: Sequence[Call]) -> None:
+        """Run them in a child; OSError if there can be none."""
+        self._calls = calls
+        self._memory = os.memfd_create("livefw-calls", os.MFD_CLOEXEC)
+        self._answers: list[Answered] | None = None
+        try:
+            self._child = ChildWrite(lambda: _run(opened, calls, self._memory))
+        except OSError:
+            os.close(self._memory)
+            raise
+
+    def wait(self, seconds: float | None) -> bool:
+        """See `livefw.providers.files.Calls`."""
+        if self._answers is None and self._child.wait(seconds):
+            self._answers = self._read()
+            os.close(self._memory)
+        return self._answers is not None
+
+    @property
+    def answers(self) -> Sequence[Answered]:
+        """See `livefw.providers.files.Calls`."""
+        if self._answers is None:
+            raise ValueError("the calls have not ended")
+        return self._answers
+
+    def _read(self) -> list[Answered]:
+        """What the child wrote: four bytes of errno for each call, and as many bytes as the argument had."""
+        found: list[Answered] = []
+        offset = 0
+        for call in self._calls:
+            size = len(call.data) if call.request else 0
+            raw = os.pread(self._memory, 4 + size, offset)
+            if len(raw) < 4 + size:
+                return [*found, Answered(LOST)]  # the child died during this call
+            found.append(Answered(int.from_bytes(raw[:4], "little"), raw[4:]))
+            if found[-1].error:
+                return found
+            offset += 4 + size
+        return found
+
+
+def _run(opened: Callable[[], int], calls: Sequence[Call], memory: int) -> None:
+    from fcntl import ioctl  # in the child only
+
+    device = -1
+    for number, call in enumerate(calls):
+        argument = bytearray(call.data)
+        code = 0
+        try:
+            if number == 0:
+                device = opened()
+            if not call.request:
+                code = 0 if os.write(device, argument) == len(argument) else errno.EIO
+            elif argument:
+                ioctl(device, call.request, argument)
+            else:
+                ioctl(device, call.request)
+        except OSError as error:
+            code = error.errno or errno.EIO
+        os.write(memory, code.to_bytes(4, "little") + (bytes(argument) if call.request else b""))
+        if code:
+            return

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From inventory members to components, and why one cannot be activated now."""
+
+from typing import NamedTuple
+
+from livefw.providers.component import Component, Cost, Reason, Version
+from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
+from livefw.providers.redfish.resources import Image, Queued, Seen
+from livefw.providers.redfish.settings import Bmc
+
+PROVIDER = "redfish"
+
+DECLARATION = Declaration(
+    provider=PROVIDER,
+    transport=Transport.OUT_OF_BAND,
+    stage="multipart push or SimpleUpdate, with Stage or OnStartUpdateRequest",
+    pending="SoftwareInventory.Staged, or a queued task",
+    prime=Prime.WITH_STAGE,
+    activate="SoftwareInventory.Activate, UpdateService.Activate or StartUpdate",
+    cancel=Cancel.BEFORE_ACTIVATE,
+    impact=Impact.UNKNOWN,
+    result="task state and messages of the Update registry",
+    evidence=Evidence.SIGNED,
+    persistence=Persistence.UNKNOWN,
+    scope="as OCP has it, for firmware of microcontrollers and microcode; BIOS is outside",
+)
+
+
+class Part(NamedTuple):
+    """One component: all inventory members that are images of the same thing."""
+
+    ident: str
+    images: tuple[Image, ...]
+    queued: tuple[Queued, ...] = ()
+    """Tasks that wait to be started, and are about this component only."""
+
+    @property
+    def running(self) -> Image | None:
+        """The image that runs: the one that says so, or the only one there is, unless it denies it."""
+        active = [image for image in self.images if image.active]
+        if len(active) == 1:
+            return active[0]
+        only = self.images[0] if len(self.images) == 1 else None
+        return only if only and only.active is None else None
+
+    @property
+    def staged(self) -> Image | None:
+        """The image that waits: of two, the one that does not run."""
+        found = [image for image in self.images if image.staged]
+        waiting = [image for image in found if not image.active]
+        return next(iter(waiting or found), None)
+
+    @property
+    def needs_reset(self) -> bool | None:
+        """Whether an update takes a reset: as soon as one member says so; None if one does not say."""
+        told = {image.needs_reset for image in ([self.staged] if self.staged else self.images)}
+        return True if True in told else None if None in told else False
+
+    @property
+    def uris(self) -> frozenset[str]:
+        """The inventory members."""
+        return frozenset(image.uri for image in self.images)
+
+
+def parts(seen: Seen) -> tuple[Part, ...]:
+    """Components, in the order of their ids. Images with the same SoftwareId of the same thing are one component.
+
+    The id is that of the first member by name: with two banks that change places, it must not follow the active one.
+    """
+    groups: dict[object, list[Image]] = {}
+    for image in sorted(seen.images, key=lambda image: image.ident):
+        banked = image.software_id and image.related and (image.active is not None or image.staged is not None)
+        groups.setdefault((image.software_id, image.related) if banked else image.uri, []).append(image)
+    found = []
+    for images in groups.values():
+        uris = {uri for image in images for uri in (image.uri, *image.related)}
+        queued = tuple(task for task in seen.queued if task.targets and task.targets <= uris)
+        found.append(Part(images[0].ident, tuple(images), queued))
+    return tuple(found)
+
+
+def foreign(part: Part, seen: Seen) -> tuple[Queued, ...]:
+    """What StartUpdate would start beside this component."""
+    return tuple(task for task in seen.queued if task not in part.queued)
+
+
+def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
+    """A component in the words of every mechanism."""
+    running, staged = part.running, part.staged
+    waits = staged is not None or bool(part.queued)
+    told = any(image.staged is not None for image in part.images) or seen.service.start is not None
+    shown = running or part.images[0]
+    return Component(
+        provider=PROVIDER,
+        id=f"{bmc.name}/{part.ident}",
+        name=shown.name,
+        current_version=_current(part),
+        pending=True if waits else False if told else None,
+        pending_version=Version(staged.version) if staged and staged.version and staged is not running else None,
+        cost=Cost(None, part.needs_reset),
+        reasons=tuple(reasons(part, seen, bmc)),
+        notes=tuple(_notes(part, seen)),
+        details=tuple(_details(part, seen)),
+    )
+
+
+def _current(part: Part) -> Version | None:
+    """The running version, sure only if the service says that it is the one that runs.
+
+    A service without ``Active`` may show the new version as soon as it has received it.
+    """
+    running = part.running
+    return Version(running.version, sure=running.active is True) if running and running.version else None
+
+
+def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
+    """Why it cannot be activated now; empty if it can."""
+    found = []
+    if seen.service.enabled is False:
+        found.append(Reason("service-disabled", "the update service of this BMC is switched off"))
+    if part.staged is None and not part.queued:
+        found.append(Reason("not-pending", "no image is staged", "livefw stage"))
+    elif way(part, seen) is None:
+        found.append(Reason("no-activation", "an image is staged, and the BMC offers no action to activate it"))
+    elif part.staged is None and foreign(part, seen) and not bmc.start_all:
+        found.append(_FOREIGN)
+    if part.needs_reset:
+        found.append(Reason("reset-required", "the BMC says that an update of it takes a reset: not live"))
+    elif part.needs_reset is None and not bmc.assume_live:
+        found.append(_UNTOLD)
+    return found
+
+
+_FOREIGN = Reason(
+    "foreign-work",
+    "StartUpdate would also start what somebody else has queued on this BMC",
+    "wait until that is done, or say start-all = true for this BMC",
+)
+_UNTOLD = Reason(
+    "reset-untold",
+    "the BMC does not say whether an update of it takes a reset (ResetRequiredOnUpdate)",
+    "if you know that it does not: assume-live = true for this BMC",
+)
+
+
+class Way(NamedTuple):
+    """An action that activates: where to post what. ``sure`` is whether it is about this component alone."""
+
+    name: str
+    uri: str
+    body: dict[str, object]
+
+
+def way(part: Part, seen: Seen) -> Way | None:
+    """The narrowest action there is."""
+    staged = part.staged
+    if staged and staged.activate:
+        return Way("SoftwareInventory.Activate", staged.activate, {})
+    if staged and seen.service.activate:
+        return Way("UpdateService.Activate", seen.service.activate, {"Targets": [staged.uri]})
+    if part.queued and seen.service.start:
+        return Way("UpdateService.StartUpdate", seen.service.start, {})
+    return None
+
+
+def _notes(part: Part, seen: Seen) -> list[Reason]:
+    found = []
+    if any(uri.lower().endswith("/bios") for image in part.images for uri in image.related):
+        found.append(Reason("ocp-scope", "this is a BIOS, which OCP leaves out of the scope of impactless updates"))
+    running = part.running
+    if running and running.active is None and running.version:
+        found.append(Reason("version-untold", "the BMC does not say whether the version it shows is the one that runs"))
+    if not attesting(part, seen):
+        found.append(Reason("no-attestation", "the BMC offers no signed measurement of this component"))
+    return found
+
+
+def attesting(part: Part, seen: Seen) -> str | None:
+    """Where to ask for signed measurements that cover this component."""
+    covered = {uri for image in part.images for uri in (image.uri, *image.related)}
+    return next((each.action for each in seen.integrity if each.protects & covered), None)
+
+
+def _details(part: Part, seen: Seen) -> list[tuple[str, str]]:
+    found, service = way(part, seen), seen.service
+    rows: list[tuple[str, object]] = [
+        ("images", ", ".join(f"{image.uri} ({_state(image)})" for image in part.images)),
+        ("software id", part.images[0].software_id),
+        ("related", ", ".join(sorted(part.images[0].related)) or None),
+        ("manufacturer", part.images[0].manufacturer),
+        ("lowest supported version", part.images[0].lowest),
+        ("release", part.images[0].release),
+        ("queued tasks", ", ".join(task.uri for task in part.queued) or None),
+        ("activated by", found.name if found else None),
+        ("image formats", ", ".join(service.formats) or None),
+        ("apply times", ", ".join(sorted(service.apply_times)) or None),
+    ]
+    return [(name, str(value)) for name, value in rows if value is not None] + list(DECLARATION.rows())
+
+
+def _state(image: Image) -> str:
+    words = [word for word, flag in (("active", image.active), ("staged", image.staged)) if flag]
+    return " ".join([image.version or "version untold", *words])

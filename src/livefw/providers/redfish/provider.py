@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Redfish provider: components of any number of BMCs."""
+
+from __future__ import annotations
+
+from livefw import errors
+from livefw.providers.component import Component, Discovery, Reason
+from livefw.providers.redfish.settings import FILE, TABLE, read_settings, secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from livefw.providers import base
+    from livefw.providers.files import Files
+    from livefw.providers.redfish import work
+    from livefw.providers.redfish.client import Client
+    from livefw.providers.redfish.resources import Seen
+    from livefw.providers.redfish.settings import Bmc
+
+    Adapter = Callable[[Bmc], Any]
+
+
+class RedfishProvider:
+    """Everything behind the BMCs that the settings of the machine name.
+
+    ``adapter`` makes the way to a BMC; by default TLS over the network.
+    """
+
+    name = TABLE
+
+    def __init__(self, files: Files, clock: base.Clock, *, adapter: Adapter | None = None) -> None:
+        self._files = files
+        self._clock = clock
+        self._adapter = adapter or self._https
+        self._read: tuple[Bmc, ...] | None = None
+
+    @property
+    def bmcs(self) -> tuple[Bmc, ...]:
+        """Those of the settings; read once. `UsageError`."""
+        if self._read is None:
+            self._read = read_settings(self._files)
+        return self._read
+
+    def discover(self) -> Discovery:
+        """See `base.Provider`. A BMC that cannot be asked is told as a note, and hides nothing of the others."""
+        found: list[Component] = []
+        notes: list[Reason] = []
+        for bmc in self.bmcs:
+            try:
+                found += self._components(bmc)
+            except errors.TransportError as error:
+                notes.append(Reason("unreachable", error.message, error.hint))
+        absent = None if found else notes[0] if notes else _NO_BMC if not self.bmcs else _EMPTY
+        return Discovery(tuple(found), tuple(notes), absent)
+
+    def inspect(self, ident: str) -> Component | None:
+        """See `base.Provider`."""
+        bmc = self._bmc(ident)
+        if bmc is None:
+            return None
+        return next((each for each in self._components(bmc) if each.id == ident), None)
+
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        """The id without its BMC, which may be clear enough."""
+        return (ident.partition("/")[2],)
+
+    def activate(self, ident: str, observer: base.Observer) -> base.Running:
+        """See `base.Provider`."""
+        from livefw.providers.redfish.work import Activate
+        from livefw.providers.steps import Request
+
+        return Request(Activate(self._place(ident, observer)), self._clock)
+
+    def cancel(self, ident: str, observer: base.Observer) -> base.Running:
+        """See `base.Provider`; possible until the activation begins."""
+        from livefw.providers.redfish.work import Cancel
+        from livefw.providers.steps import Request
+
+        return Request(Cancel(self._place(ident, observer)), self._clock)
+
+    def stage(self, ident: str, package: base.Package, observer: base.Observer) -> base.Running:
+        """See `base.Stager`."""
+        from livefw.providers.redfish.work import Stage
+        from livefw.providers.steps import Request
+
+        return Request(Stage(self._place(ident, observer), package), self._clock)
+
+    def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
+        """See `base.Provider`; there is nothing to switch."""
+        raise errors.UsageError(f"redfish:{ident} has no setting {setting}", mechanism=TABLE)
+
+    def mark(self) -> str:
+        """See `base.Provider`: a BMC's tasks are not kept in any order that could be gone back to."""
+        return ""
+
+    def recall(self, ident: str, mark: str) -> base.Memory:  # noqa: ARG002 - see `mark`
+        """See `base.Provider`."""
+        from livefw.providers.base import Memory
+
+        return Memory()
+
+    def diagnose(self) -> list[base.Finding]:
+        """See `base.Provider`."""
+        from livefw.providers.base import Finding, Severity
+
+        found = [] if self.bmcs else [Finding(Severity.INFO, *_NO_BMC)]
+        for bmc in self.bmcs:
+            if not bmc.verify:
+                text = f"BMC {bmc.name}: any certificate is taken, as the settings say"
+                found.append(Finding(Severity.WARNING, "unverified", text, "ca in [[redfish.bmc]] names a PEM file"))
+            try:
+                count = len(self._components(bmc))
+            except errors.TransportError as error:
+                found.append(Finding(Severity.ERROR, "unreachable", error.message, error.hint))
+            else:
+                found.append(Finding(Severity.INFO, "reached", f"BMC {bmc.name}: {count} components at {bmc.url}"))
+        return found
+
+    def replay(self, ident: str, action: str) -> str:
+        """See `base.Provider`."""
+        bmc = self._bmc(ident)
+        url = (
+            f"{bmc.url if bmc else 'https://BMC'}/redfish/v1/UpdateService/FirmwareInventory/{ident.partition('/')[2]}"
+        )
+        name = {"activate": "Activate", "cancel": "Cancel"}.get(action, action)
+        return f"curl --netrc --json '{{}}' {url}/Actions/SoftwareInventory.{name}"
+
+    def _bmc(self, ident: str) -> Bmc | None:
+        name, slash, _ = ident.partition("/")
+        return next((bmc for bmc in self.bmcs if slash and bmc.name == name), None)
+
+    def _place(self, ident: str, observer: base.Observer) -> work.Place:
+        from livefw.providers.redfish.work import Place
+
+        bmc = self._bmc(ident)
+        if bmc is None:
+            raise errors.TransportError(f"no BMC is set for redfish:{ident}", mechanism=TABLE)
+        return Place(bmc, ident.partition("/")[2], lambda: self._enter(bmc), self._clock, observer)
+
+    def _enter(self, bmc: Bmc) -> Client:
+        """A session; `ExchangeError`."""
+        from livefw.providers.redfish.client import Client
+        from livefw.providers.redfish.exchange import ExchangeError
+
+        try:
+            known = secret(bmc, self._files)
+        except errors.TransportError as error:
+            raise ExchangeError("no-credentials", f"{error.message} ({error.hint})", sent=False) from error
+        return Client(bmc, known, self._adapter(bmc))
+
+    def _https(self, bmc: Bmc) -> Any:
+        from livefw.providers.redfish.exchange import ExchangeError
+
+        try:
+            from livefw.providers.redfish.transport import BoundedAdapter, tls
+        except ImportError as error:
+            text = f"the library `redfish` is missing ({error}); pip install 'livefw[redfish]'"
+            raise ExchangeError("no-library", text, sent=False) from error
+        try:
+            authorities = self._files.read(bmc.ca, 1 << 20) if bmc.ca else None
+            return BoundedAdapter(bmc.url, tls(authorities, verify=bmc.verify))
+        except (OSError, ValueError) as error:
+            raise ExchangeError("ca", f"{bmc.ca} cannot be used: {error}", sent=False) from error
+
+    def _components(self, bmc: Bmc) -> list[Component]:
+        """All components of one BMC; `livefw.errors.TransportError`."""
+        from livefw.providers.redfish import components
+        from livefw.providers.redfish.exchange import ExchangeError
+
+        try:
+            seen = self._look(bmc)
+        except ExchangeError as error:
+            kind = errors.PermissionDenied if error.code in ("login", "denied") else errors.TransportError
+            raise kind(
+                f"BMC {bmc.name} at {bmc.url}: {error.text}",
+                mechanism=TABLE,
+                phase="discover",
+                firmware_code=error.code,
+                replay=f"curl {bmc.url}/redfish/v1/",
+            ) from error
+        return [components.component(part, seen, bmc) for part in components.parts(seen)]
+
+    def _look(self, bmc: Bmc) -> Seen:
+        from livefw.providers.redfish.resources import look
+
+        client = self._enter(bmc)
+        try:
+            return look(client)
+        finally:
+            client.close()
+
+
+_NO_BMC = Reason("no-bmc", "no BMC is set", f"[[redfish.bmc]] in {FILE}")
+_EMPTY = Reason("empty-inventory", "no BMC lists any firmware")

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a BMC shows, read once and reduced to what an update needs.
+
+Schemas: UpdateService 1.17, SoftwareInventory 1.14, UpdateServiceCapabilities 1.0, Task 1.7, ComponentIntegrity 1.4
+(DMTF DSP8010, 2026.1). Older services lack much of it, and what is missing is None: unknown, not false.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from livefw.providers.redfish.client import Client
+from livefw.providers.redfish.exchange import Answer, ExchangeError, Message, local_path
+
+_MOST_MEMBERS = 512
+"""Members of a collection that are read. The largest servers list about 150 pieces of firmware."""
+_MOST_TEXT = 300
+
+
+class Image(NamedTuple):
+    """A SoftwareInventory: one image, running or not."""
+
+    uri: str
+    ident: str
+    name: str
+    version: str | None = None
+    software_id: str | None = None
+    related: frozenset[str] = frozenset()
+    updateable: bool | None = None
+    protected: bool | None = None
+    active: bool | None = None
+    staged: bool | None = None
+    needs_reset: bool | None = None
+    lowest: str | None = None
+    release: str | None = None
+    manufacturer: str | None = None
+    activate: str | None = None
+    cancel: str | None = None
+
+
+class Service(NamedTuple):
+    """The UpdateService; a URI is None where the service does not offer what is behind it."""
+
+    enabled: bool | None
+    most_bytes: int | None
+    formats: tuple[str, ...]
+    push: str | None
+    simple: str | None
+    start: str | None
+    activate: str | None
+    apply_times: frozenset[str]
+    """What SimpleUpdate says it supports; empty if it does not say."""
+    targets: frozenset[str] | None
+    """UpdateServiceCapabilities.AllowableTargets; None without."""
+    staging: frozenset[str] | None
+
+
+class Queued(NamedTuple):
+    """A task that waits to be started; ``targets`` is None if it does not say what it is about."""
+
+    uri: str
+    monitor: str | None
+    targets: frozenset[str] | None
+
+
+class Integrity(NamedTuple):
+    """A ComponentIntegrity that can be asked for signed SPDM measurements."""
+
+    uri: str
+    action: str
+    protects: frozenset[str]
+
+
+class Seen(NamedTuple):
+    """One BMC at one moment."""
+
+    service: Service
+    images: tuple[Image, ...]
+    queued: tuple[Queued, ...]
+    integrity: tuple[Integrity, ...]
+
+
+def look(client: Client) -> Seen:
+    """Read all of it; `ExchangeError` if there is no update service, or it cannot be read."""
+    uri = _link(client.root, "UpdateService", client)
+    if uri is None:
+        raise ExchangeError("no-service", "it has no UpdateService", sent=False)
+    body = client.resource(uri)
+    images = []
+    for name in ("FirmwareInventory", "SoftwareInventory"):
+        if path := _link(body, name, client):
+            images += [found for member in members(client, path) if (found := image(member, client))]
+    unique = {found.uri: found for found in images}
+    return Seen(_service(body, client), tuple(unique.values()), tuple(_queue(client)), tuple(_integrity(client)))
+
+
+def members(client: Client, path: str) -> Iterator[dict[str, Any]]:
+    """Members of a collection; one that is not there has none, as on services that link what they do not have."""
+    answer = client.get(path)
+    if answer.status in (401, 403):
+        raise ExchangeError("denied", f"{path} answered {answer.status}", sent=True)
+    rows = answer.body.get("Members") if answer.status == 200 else None
+    for row in rows[:_MOST_MEMBERS] if isinstance(rows, list) else ():
+        uri = local_path(row.get("@odata.id"), client.origin) if isinstance(row, dict) else None
+        if uri is None:
+            continue
+        if len(row) > 1:
+            yield row  # the service has expanded it
+        elif (found := client.get(uri)).status == 200:
+            yield {"@odata.id": uri} | found.body
+
+
+def image(body: dict[str, Any], client: Client) -> Image | None:
+    """A SoftwareInventory; None if it does not even say who it is."""
+    uri, ident = local_path(body.get("@odata.id"), client.origin), text(body, "Id")
+    if uri is None or ident is None:
+        return None
+    related = body.get("RelatedItem")
+    return Image(
+        uri=uri,
+        ident=ident,
+        name=text(body, "Name") or ident,
+        version=text(body, "Version"),
+        software_id=text(body, "SoftwareId"),
+        related=_links(related, client),
+        updateable=_flag(body, "Updateable"),
+        protected=_flag(body, "WriteProtected"),
+        active=_flag(body, "Active"),
+        staged=_flag(body, "Staged"),
+        needs_reset=_flag(body, "ResetRequiredOnUpdate"),
+        lowest=text(body, "LowestSupportedVersion"),
+        release=text(body, "ReleaseType"),
+        manufacturer=text(body, "Manufacturer"),
+        activate=_action(body, "#SoftwareInventory.Activate", client),
+        cancel=_action(body, "#SoftwareInventory.Cancel", client),
+    )
+
+
+def _service(body: dict[str, Any], client: Client) -> Service:
+    most, formats = body.get("MaxImageSizeBytes"), body.get("SupportedUpdateImageFormats")
+    simple = _record(_record(body, "Actions"), "#UpdateService.SimpleUpdate")
+    times = _record(simple, "@Redfish.OperationApplyTimeSupport").get("SupportedValues")
+    capable = _capabilities(body, client)
+    return Service(
+        enabled=_flag(body, "ServiceEnabled"),
+        most_bytes=most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
+        formats=tuple(_strings(formats)),
+        push=local_path(body.get("MultipartHttpPushUri"), client.origin),
+        simple=_action(body, "#UpdateService.SimpleUpdate", client),
+        start=_action(body, "#UpdateService.StartUpdate", client),
+        activate=_action(body, "#UpdateService.Activate", client),
+        apply_times=frozenset(_strings(times)),
+        targets=_allowable(capable, "AllowableTargets"),
+        staging=_allowable(capable, "AllowableStaging"),
+    )
+
+
+def _capabilities(body: dict[str, Any], client: Client) -> dict[str, Any]:
+    uri = _link(_record(body, "Links"), "UpdateServiceCapabilities", client)
+    uri = uri or _link(body, "UpdateServiceCapabilities", client)
+    return client.get(uri).body if uri else {}
+
+
+def _queue(client: Client) -> Iterator[Queued]:
+    """Tasks that wait for StartUpdate: their registry message says so, or the request that made them did."""
+    service = _link(client.root, "Tasks", client)
+    path = _link(client.get(service).body, "Tasks", client) if service else None
+    for body in members(client, path) if path else ():
+        payload = _record(body, "Payload")
+        request = text(payload, "JsonBody", most=20_000) or ""
+        waits = any(message.key == "AwaitToUpdate" for message in Answer(200, {}, body).messages())
+        asked = "OnStartUpdateRequest" in request
+        if body.get("TaskState") in _WAITING and (waits or asked) and isinstance(uri := body.get("@odata.id"), str):
+            yield Queued(uri, local_path(body.get("TaskMonitor"), client.origin), _payload_targets(request, client))
+
+
+_WAITING = frozenset({"New", "Pending", "Suspended"})
+
+
+def _payload_targets(request: str, client: Client) -> frozenset[str] | None:
+    import json
+
+    try:
+        rows = json.loads(request)["Targets"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    targets = {local_path(row, client.origin) for row in rows} if isinstance(rows, list) else set()
+    return frozenset(each for each in targets if each) if targets and None not in targets else None
+
+
+def _integrity(client: Client) -> Iterator[Integrity]:
+    path = _link(client.root, "ComponentIntegrity", client)
+    for body in members(client, path) if path else ():
+        action = _action(body, "#ComponentIntegrity.SPDMGetSignedMeasurements", client)
+        uri = local_path(body.get("@odata.id"), client.origin)
+        if action and uri and body.get("ComponentIntegrityEnabled") is not False:
+            protects = _links(_record(body, "Links").get("ComponentsProtected"), client)
+            target = local_path(body.get("TargetComponentURI"), client.origin)
+            yield Integrity(uri, action, protects | ({target} if target else frozenset()))
+
+
+# Fields, of which each may be anything.
+
+
+def text(body: dict[str, Any], name: str, *, most: int = _MOST_TEXT) -> str | None:
+    """A text of the service, cut to a sane length; None if there is none."""
+    value = body.get(name)
+    return value[:most] if isinstance(value, str) and value else None
+
+
+def _flag(body: dict[str, Any], name: str) -> bool | None:
+    value = body.get(name)
+    return value if isinstance(value, bool) else None
+
+
+def _record(body: dict[str, Any], name: str) -> dict[str, Any]:
+    value = body.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _strings(value: object) -> Iterator[str]:
+    if isinstance(value, list):
+        yield from (each[:_MOST_TEXT] for each in value[:_MOST_MEMBERS] if isinstance(each, str))
+
+
+def _link(body: dict[str, Any], name: str, client: Client) -> str | None:
+    return local_path(_record(body, name).get("@odata.id"), client.origin)
+
+
+def _links(rows: object, client: Client) -> frozenset[str]:
+    uris = rows[:_MOST_MEMBERS] if isinstance(rows, list) else ()
+    found = (local_path(row.get("@odata.id"), client.origin) for row in uris if isinstance(row, dict))
+    return frozenset(each for each in found if each)
+
+
+def _action(body: dict[str, Any], name: str, client: Client) -> str | None:
+    """The target of an action as the service gives it: paths of actions differ in the field."""
+    return local_path(_record(_record(body, "Actions"), name).get("target"), client.origin)
+
+
+def _allowable(body: dict[str, Any], name: str) -> frozenset[str] | None:
+    return frozenset(_strings(body[name])) if isinstance(body.get(name), list) else None
+
+
+__all__ = ["Image", "Integrity", "Message", "Queued", "Seen", "Service", "image", "look", "members", "text"]

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables ``[[redfish.bmc]]`` of livefw.toml, and where the credentials of a BMC come from.
+
+A password is in the environment, among systemd's credentials, or in a file that only its owner can read. It is never
+on a command line, and `Secret` does not show it when it is printed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from livefw.errors import PermissionDenied, TransportError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any, NamedTuple
+
+    from livefw.providers.files import Files
+else:
+    from livefw.record import NamedTuple
+
+FILE = "/etc/livefw/livefw.toml"
+TABLE = "redfish"
+_LIMIT = 1 << 20
+_MOST_BMCS = 256
+
+
+class Bmc(NamedTuple):
+    """One BMC as an administrator wrote it down."""
+
+    name: str
+    url: str
+    credentials: str | None = None
+    ca: str | None = None
+    verify: bool = True
+    auth: str = "session"
+    start_all: bool = False
+    assume_live: bool = False
+    patience: float = 1800.0
+
+
+class Key(NamedTuple):
+    """One key of a table: whether a value is right, what it has to be, and what it does."""
+
+    valid: Callable[[Any], bool]
+    kind: str
+    text: str
+
+
+def _text(pattern: str) -> Callable[[Any], bool]:
+    expression = re.compile(pattern, re.ASCII)
+    return lambda value: isinstance(value, str) and expression.fullmatch(value) is not None
+
+
+def _boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 86400
+
+
+KEYS = {
+    "name": Key(
+        _text(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"),
+        "1 to 32 lower-case letters, digits and dashes",
+        "what the BMC is called in `redfish:NAME/...`; required",
+    ),
+    "url": Key(
+        _text(r"https://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?"),
+        'an address as in "https://bmc.example:443"',
+        "where it is; required, and always over TLS",
+    ),
+    "credentials": Key(
+        _text(r"/.+"), "an absolute path", "file of two lines, user and password, that only its owner can read"
+    ),
+    "ca": Key(_text(r"/.+"), "an absolute path", "PEM file to verify its certificate by, instead of the system's"),
+    "verify": Key(_boolean, "true or false", "false: take any certificate of this one BMC"),
+    "auth": Key(_text("session|basic"), '"session" or "basic"', "how to log in; a session by default"),
+    "start-all": Key(
+        _boolean, "true or false", "use StartUpdate although that starts what somebody else has queued, too"
+    ),
+    "assume-live": Key(_boolean, "true or false", "activate although the BMC does not say whether that takes a reset"),
+    "patience": Key(_seconds, "seconds, up to a day", "how long to follow a task (1800)"),
+}
+"""Everything that may be in one table."""
+
+
+def read_settings(files: Files) -> tuple[Bmc, ...]:
+    """The BMCs of the machine behind ``files``; `UsageError` with the place of what is wrong."""
+    try:
+        data = files.read(FILE, _LIMIT)
+    except OSError:
+        return ()  # no file; whether it should have been readable is for the engine's own reading of it to say
+    if b"redfish" not in data:
+        return ()  # and nothing has to be imported to know it
+    import tomllib
+
+    try:
+        document = tomllib.loads(data.decode())
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise _wrong("", str(error)) from error
+    return decode(document.get(TABLE, {}))
+
+
+def decode(table: Any) -> tuple[Bmc, ...]:
+    """What the table ``redfish`` means; `UsageError`."""
+    if not isinstance(table, dict) or set(table) - {"bmc"}:
+        raise _wrong(TABLE, "has to consist of tables [[redfish.bmc]]")
+    rows = table.get("bmc", [])
+    if not isinstance(rows, list) or len(rows) > _MOST_BMCS:
+        raise _wrong(f"{TABLE}.bmc", f"has to be a list of at most {_MOST_BMCS} tables")
+    found: dict[str, Bmc] = {}
+    for index, row in enumerate(rows):
+        place = f"{TABLE}.bmc[{index}]"
+        bmc = _decode_one(row, place)
+        if bmc.name in found:
+            raise _wrong(f"{place}.name", f"there are two BMCs called {bmc.name}")
+        found[bmc.name] = bmc
+    return tuple(found.values())
+
+
+def _decode_one(row: Any, place: str) -> Bmc:
+    if not isinstance(row, dict):
+        raise _wrong(place, "has to be a table")
+    for name, value in row.items():
+        if name not in KEYS:
+            raise _wrong(f"{place}.{name}", f"there is no such key; there are {', '.join(KEYS)}")
+        if not KEYS[name].valid(value):
+            # The value is not shown: somebody may have written a password where it does not belong.
+            raise _wrong(f"{place}.{name}", f"has to be {KEYS[name].kind}")
+    for name in ("name", "url"):
+        if name not in row:
+            raise _wrong(f"{place}.{name}", "is missing")
+    return Bmc(**{name.replace("-", "_"): value for name, value in row.items()})
+
+
+class Secret:
+    """User and password. Printing it shows neither."""
+
+    __slots__ = ("password", "user")
+
+    def __init__(self, user: str, password: str) -> None:
+        self.user = user
+        self.password = password
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+
+def secret(bmc: Bmc, files: Files, environment: Mapping[str, str] = os.environ) -> Secret:
+    """The credentials of a BMC: environment, then systemd, then its file. `TransportError` if there are none.
+
+    ``LIVEFW_REDFISH_<NAME>_USERNAME`` and ``..._PASSWORD``, with the name in capitals and ``_`` for ``-``; or the
+    credential ``livefw-redfish-<name>`` in ``$CREDENTIALS_DIRECTORY`` (systemd.exec(5), LoadCredential=), which is a
+    file of the host that runs this program.
+    """
+    prefix = f"LIVEFW_REDFISH_{bmc.name.upper().replace('-', '_')}"
+    user, password = environment.get(f"{prefix}_USERNAME"), environment.get(f"{prefix}_PASSWORD")
+    if user and password:
+        return Secret(user, password)
+    if directory := environment.get("CREDENTIALS_DIRECTORY"):
+        try:
+            with open(os.path.join(directory, f"livefw-redfish-{bmc.name}"), "rb") as file:
+                return _lines(file.read(_SECRET_LIMIT), bmc)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise _no_secret(bmc, f"the credential of systemd cannot be read: {error.strerror}", error) from error
+    if bmc.credentials is None:
+        raise _no_secret(bmc, "no credentials are set")
+    try:
+        return _lines(files.secret(bmc.credentials, _SECRET_LIMIT), bmc)
+    except OSError as error:
+        raise _no_secret(bmc, f"{bmc.credentials} cannot be used: {error.strerror}", error) from error
+
+
+_SECRET_LIMIT = 4096
+
+
+def _lines(data: bytes, bmc: Bmc) -> Secret:
+    try:
+        lines = data.decode().splitlines()
+    except UnicodeDecodeError:
+        lines = []
+    if len(lines) != 2 or not all(lines) or not lines[0].isprintable() or ":" in lines[0]:
+        raise _no_secret(bmc, "the credentials have to be two lines, user and password")
+    return Secret(*lines)
+
+
+def _no_secret(bmc: Bmc, text: str, error: OSError | None = None) -> TransportError:
+    kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
+    return kind(
+        f"BMC {bmc.name}: {text}",
+        hint="credentials in [[redfish.bmc]] names a file of two lines, user and password, with mode 0600",
+        mechanism=TABLE,
+        phase="log in",
+        errno=error.errno if error else None,
+    )
+
+
+def _wrong(path: str, text: str) -> UsageError:
+    where = f"{FILE}: {path}: " if path else f"{FILE}: "
+    return UsageError(
+        where + text, hint=f"keys of [[redfish.bmc]]: {', '.join(KEYS)}", mechanism=TABLE, phase="settings"
+    )

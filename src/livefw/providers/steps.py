@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request as a generator of steps: what every mechanism needs that works in more than one step.
+
+The generator yields what has to happen before it goes on, seconds to pass or an operation that was started, and
+returns the claim. Between two steps somebody can give up, and the work itself says what that means.
+"""
+
+from collections.abc import Generator
+from typing import Protocol
+
+from livefw.providers.base import Claim, Clock
+
+
+class Pending(Protocol):
+    """An operation that was started; a `livefw.providers.files.Write` is one."""
+
+    def wait(self, seconds: float | None) -> bool:
+        """Wait until it has ended, at most so long; whether it has."""
+        ...
+
+
+Steps = Generator[Pending | float, None, Claim]
+
+
+class Work(Protocol):
+    """What a mechanism does for one request."""
+
+    @property
+    def touched(self) -> bool:
+        """See `livefw.providers.base.Running`."""
+        ...
+
+    def steps(self) -> Steps:
+        """The work, step by step."""
+        ...
+
+    def abandoned(self) -> Claim:
+        """What to say if it is given up now."""
+        ...
+
+
+class Request:
+    """Work under way; a `livefw.providers.base.Running`. Nothing is done before the first `wait`."""
+
+    def __init__(self, work: Work, clock: Clock) -> None:
+        self._work = work
+        self._clock = clock
+        self._steps = work.steps()
+        self._pending: Pending | None = None
+        self._resume_at: float | None = None
+        self._claim: Claim | None = None
+
+    @property
+    def touched(self) -> bool:
+        """See `Running`."""
+        return self._work.touched
+
+    @property
+    def claim(self) -> Claim:
+        """See `Running`."""
+        if self._claim is None:
+            raise ValueError("the request has not ended")
+        return self._claim
+
+    def wait(self, seconds: float | None) -> bool:
+        """See `Running`."""
+        deadline = None if seconds is None else self._clock.now() + seconds
+        while self._claim is None:
+            if not self._passed(deadline):
+                return False
+            try:
+                step = next(self._steps)
+            except StopIteration as stop:
+                self._claim = stop.value
+            else:
+                self._pending = None if isinstance(step, float) else step
+                self._resume_at = self._clock.now() + step if isinstance(step, float) else None
+        return True
+
+    def abandon(self) -> Claim:
+        """See `Running`."""
+        if self._claim is None:
+            self._steps.close()
+            self._claim = self._work.abandoned()
+        return self._claim
+
+    def _passed(self, deadline: float | None) -> bool:
+        """Wait for what the last step asked for; False if that takes longer than until ``deadline``."""
+        if self._pending is not None:
+            return self._pending.wait(None if deadline is None else max(deadline - self._clock.now(), 0.0))
+        if self._resume_at is None:
+            return True
+        first = deadline is not None and deadline < self._resume_at
+        until = deadline if first and deadline is not None else self._resume_at
+        if (left := until - self._clock.now()) > 0:
+            self._clock.sleep(left)
+        return not first  # and no look at the clock, whose sleep may be short by its rounding

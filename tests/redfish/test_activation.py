@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Staging, activation and cancellation on a modelled BMC, in virtual time: both patterns, and every fault.
+
+There is no independent service with Stage, Activate, Cancel or ComponentIntegrity (2026): what only our own model
+checks says so in its name.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from livefw.activation.outcome import Outcome
+from livefw.machine.bmc.faults import FAULTS
+from livefw.machine.bmc.firmware import Firmware, Pattern
+from livefw.providers.base import Said, Trust, Witness
+
+Make = Callable[..., Any]
+
+BOTH_STEPS = [Pattern.STAGE, Pattern.START, Pattern.BOTH]
+
+
+@pytest.mark.parametrize("pattern", BOTH_STEPS)
+@pytest.mark.parametrize("ident", ["pmfw-a", "tmpm"])
+def test_without_peer_staged_image_is_activated(make: Make, pattern: Pattern, ident: str) -> None:
+    bench = make(pattern=pattern)
+    assert bench.component(ident).reasons[0].code == "not-pending"
+    assert bench.stage(ident, b"version=7.0").said is Said.ACCEPTED
+    assert bench.component(ident).pending
+    assert bench.component(ident).reasons == ()
+    result = bench.activate(ident)
+    assert result.outcome is Outcome.ACTIVATED
+    assert result.after
+    assert result.after.current_version
+    assert result.after.current_version.text == "7.0"
+    assert result.claim
+    assert "measurement" in result.claim.log[-1]
+    assert bench.web.sessions == 0
+
+
+def test_key_stays_when_banks_change_places(make: Make) -> None:
+    bench = make()
+    for version in ("2.0", "3.0"):
+        bench.stage(image=f"version={version}".encode())
+        assert bench.activate().outcome is Outcome.ACTIVATED
+        assert bench.running == version
+    assert {each.id for each in bench.provider.discover().components} == {"rack/pmfw-a", "rack/tmpm", "rack/bios"}
+
+
+def test_push_says_stage_and_names_one_target(make: Make) -> None:
+    bench = make()
+    bench.stage()
+    (body,) = bench.posts("/update-multipart")
+    form = re.search(rb'\{"Targets.*?\}', body)
+    assert form
+    assert json.loads(form[0]) == {
+        "Targets": ["/redfish/v1/UpdateService/FirmwareInventory/pmfw-b"],
+        "Stage": True,
+    }
+
+
+def test_progress_is_told_by_the_names_of_the_registry(make: Make) -> None:
+    bench = make()
+    bench.stage()
+    texts = [each.text for each in bench.watch.told if each.text]
+    assert texts == [
+        "multipart push",
+        "the image is on its way to the component",
+        "the component verifies the image",
+        "the image is being installed",
+        "the image is staged and waits to be activated",
+    ]
+    percents = [each.percent for each in bench.watch.told if each.percent is not None]
+    assert percents == sorted(percents)
+
+
+def test_simple_update_hands_over_a_uri(make: Make) -> None:
+    bench = make()
+    assert bench.stage(image=b"", uri="http://images.example/x.bin?version=5.0").said is Said.ACCEPTED
+    assert json.loads(bench.posts("SimpleUpdate")[0])["ImageURI"] == "http://images.example/x.bin?version=5.0"
+
+
+def test_service_that_cannot_hold_an_image_is_sent_nothing(make: Make) -> None:
+    """It would ignore a parameter that it does not know, and install the image at once (bmcweb, 2026)."""
+    bench = make(pattern=Pattern.IMMEDIATE)
+    claim = bench.stage()
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "no-staging")
+    assert bench.posts("/update-multipart") == []
+
+
+# fault: (outcome, code of the reason, whether the new version runs)
+EXPECTED = {
+    "verify-fails": None,
+    "false-staging": None,
+    "activate-fails": (Outcome.FAILED, "activation-failed", False),
+    "activate-hangs": (Outcome.UNKNOWN, "no-end", False),
+    "reset-after-all": (Outcome.FAILED, "reset-required", False),
+    "false-success": (Outcome.FAILED, "false-success", False),  # the measurement tells
+    "monitor-vanishes": (Outcome.UNKNOWN, "monitor-gone", True),
+    "monitor-once": (Outcome.ACTIVATED, "version-arrived", True),
+    "no-location": (Outcome.ACTIVATED, "version-arrived", True),
+    "busy": None,
+    "reboots": (Outcome.UNKNOWN, "broken", False),
+    "foreign-work": (Outcome.ACTIVATED, "version-arrived", True),
+    "measurement-stays": (Outcome.ACTIVATED, "version-arrived", True),
+    "measurement-replayed": (Outcome.ACTIVATED, "version-arrived", True),
+    "measurement-forged": (Outcome.ACTIVATED, "version-arrived", True),
+}
+
+
+def test_every_fault_has_a_row() -> None:
+    assert EXPECTED.keys() == FAULTS.keys()
+
+
+@pytest.mark.parametrize("fault", [fault for fault, row in EXPECTED.items() if row])
+def test_without_peer_truth_is_told_under_every_fault(make: Make, fault: str) -> None:
+    row = EXPECTED[fault]
+    assert row
+    outcome, code, runs = row
+    bench = make(pattern=Pattern.STAGE)
+    assert bench.stage().said is Said.ACCEPTED
+    bench.model.faults = frozenset({fault})
+    result = bench.activate()
+    bench.clock.time += 3600
+    bench.model.advance()
+    assert (result.outcome, result.why.code, bench.running == "1.9.0") == (outcome, code, runs)
+    assert len(bench.posts("SoftwareInventory.Activate")) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "said", "code"),
+    [
+        ("verify-fails", Said.FAILED, "auth-failed"),
+        ("false-staging", Said.FAILED, "not-staged"),
+        ("busy", Said.REFUSED, "busy"),
+        ("monitor-vanishes", Said.LOST, "monitor-gone"),
+    ],
+)
+@pytest.mark.parametrize("pattern", BOTH_STEPS)
+def test_staging_that_fails_is_told(make: Make, pattern: Pattern, fault: str, said: Said, code: str) -> None:
+    claim = make(fault, pattern=pattern).stage()
+    assert (claim.said, claim.reason and claim.reason.code) == (said, code)
+
+
+def test_busy_bmc_refuses_and_the_image_stays(make: Make) -> None:
+    bench = make()
+    bench.stage()
+    bench.model.faults = frozenset({"busy"})
+    assert bench.activate().outcome is Outcome.REFUSED
+    assert bench.component().pending
+
+
+def test_same_version_is_no_success(make: Make) -> None:
+    claim = make().stage(image=b"version=1.2.0")
+    assert (claim.said, claim.firmware_code) == (Said.FAILED, "UpdateSkippedSameVersion")
+
+
+# What StartUpdate would start beside.
+
+
+def test_start_update_is_refused_while_foreign_work_is_queued(make: Make) -> None:
+    bench = make("foreign-work", pattern=Pattern.START)
+    bench.stage()
+    result = bench.activate()
+    assert (result.outcome, result.why.code) == (Outcome.REFUSED, "foreign-work")
+    assert bench.posts("StartUpdate") == []
+
+
+def test_start_update_is_done_beside_foreign_work_if_the_settings_say_so(make: Make) -> None:
+    bench = make("foreign-work", pattern=Pattern.START, settings="start-all = true\n")
+    bench.stage()
+    result = bench.activate()
+    # The task says ResetRequired, for the BIOS of somebody else; and a queue does not tell which version waits in it.
+    assert (result.outcome, result.why.code) == (Outcome.UNKNOWN, "failed-but-not-pending")
+    assert result.claim.firmware_code == "ResetRequired"
+    assert len(bench.posts("StartUpdate")) == 1
+
+
+def test_foreign_work_does_not_stand_in_the_way_of_a_narrower_action(make: Make) -> None:
+    bench = make("foreign-work", pattern=Pattern.BOTH)
+    bench.stage()
+    assert bench.activate().outcome is Outcome.ACTIVATED
+    assert bench.posts("StartUpdate") == []
+
+
+# What is not live.
+
+
+@pytest.mark.parametrize(
+    ("needs_reset", "settings", "code"),
+    [(True, "", "reset-required"), (None, "", "reset-untold"), (True, "assume-live = true\n", "reset-required")],
+)
+def test_what_takes_a_reset_is_not_activated(make: Make, needs_reset: bool | None, settings: str, code: str) -> None:
+    bench = make(firmware=[Firmware("mcu", "MCU", "/redfish/v1/Systems/1", needs_reset=needs_reset)], settings=settings)
+    bench.stage("mcu")
+    result = bench.activate("mcu")
+    assert (result.outcome, result.why.code) == (Outcome.REFUSED, code)
+
+
+def test_what_does_not_say_is_activated_if_the_settings_say_so(make: Make) -> None:
+    firmware = [Firmware("mcu", "MCU", "/redfish/v1/Systems/1", needs_reset=None)]
+    bench = make(firmware=firmware, settings="assume-live = true\n")
+    bench.stage("mcu")
+    assert bench.activate("mcu").outcome is Outcome.ACTIVATED
+
+
+# Attestation.
+
+
+@pytest.mark.parametrize(
+    ("fault", "trust", "witness", "words"),
+    [
+        ("", Trust.FULL, Witness.SUCCEEDED, "measurement 1 has changed"),
+        ("measurement-stays", Trust.DOUBTFUL, Witness.NONE, "no measurement has changed"),
+        ("measurement-replayed", Trust.FULL, Witness.NONE, "after: our nonce is not in it"),
+        ("measurement-forged", Trust.FULL, Witness.NONE, "before: the signature is wrong"),
+    ],
+)
+def test_without_peer_measurements_before_and_after(
+    make: Make, fault: str, trust: Trust, witness: Witness, words: str
+) -> None:
+    bench = make()
+    bench.stage()
+    bench.model.faults = frozenset({fault}) - {""}
+    claim = bench.activate().claim
+    assert claim
+    assert (claim.trust, claim.witness) == (trust, witness)
+    assert words in claim.log[-1]
+    nonces = [json.loads(body)["Nonce"] for body in bench.posts("SPDMGetSignedMeasurements")]
+    assert len(set(nonces)) == 2
+
+
+# Cancel, and giving up.
+
+
+@pytest.mark.parametrize("pattern", BOTH_STEPS)
+def test_without_peer_staged_image_is_cancelled(make: Make, pattern: Pattern) -> None:
+    bench = make(pattern=pattern)
+    bench.stage()
+    assert bench.cancel().outcome is Outcome.CANCELLED
+    assert not bench.component().pending
+    assert bench.cancel().why.code == "nothing-staged"
+
+
+def test_giving_up_before_anything_was_asked_changes_nothing(make: Make) -> None:
+    bench = make()
+    bench.stage()
+    running = bench.provider.activate("rack/pmfw-a", bench.watch.progress)
+    assert not running.touched
+    assert running.abandon().said is Said.REFUSED
+    assert bench.posts("Activate") == []
+
+
+def test_giving_up_later_leaves_the_outcome_open_and_no_session(make: Make) -> None:
+    bench = make("activate-hangs")
+    bench.stage()
+    bench.watch.patience = 5.0
+    result = bench.activate()
+    assert (result.outcome, result.why.code) == (Outcome.UNKNOWN, "not-watched")
+    assert bench.web.sessions == 0
