@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw conformance``: what an LFA agent answers, call by call, against what public sources say it must."""
+
+import argparse
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from livefw.cli.session import Session
+from livefw.conformance.caller import AgentCaller, Caller
+from livefw.conformance.platform import COMPONENTS
+from livefw.conformance.report import Report, junit
+from livefw.conformance.run import run as run_checks
+from livefw.errors import ExitCode, TransportError, UsageError
+from livefw.firmware.profile import PROFILES
+from livefw.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST_CPUS = 16
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Which agent, and what is expected of it."""
+    parser.add_argument("--agent", choices=PROFILES, help="the agent's version, and what is expected (each in turn)")
+    parser.add_argument("--cpus", type=int, default=4, metavar="N", help="CPUs of our agent (4)")
+    parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Run the suite; 1 if a check failed."""
+    if not 1 <= arguments.cpus <= _MOST_CPUS:
+        raise UsageError(f"cpus: {arguments.cpus} is not between 1 and {_MOST_CPUS}")
+    profiles = [arguments.agent] if arguments.agent else list(PROFILES)
+    reports = [_report(arguments, profile) for profile in profiles]
+    if arguments.junit:
+        _write(arguments.junit, junit(reports))
+    session.answer(
+        lambda: "\n".join(printable(line) for report in reports for line in report.text().split("\n")),
+        lambda: {"conformance": [report.document() for report in reports]},
+    )
+    return ExitCode.FAILED if any(report.failed for report in reports) else ExitCode.DONE
+
+
+def _report(arguments: argparse.Namespace, profile: str) -> Report:
+    with _caller(arguments, profile) as caller:
+        return Report(profile, caller.cpus, tuple(run_checks(caller, profile=profile)))
+
+
+@contextmanager
+def _caller(arguments: argparse.Namespace, profile: str) -> "Iterator[Caller]":
+    yield AgentCaller(COMPONENTS, PROFILES[profile], cpus=arguments.cpus)
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise TransportError(f"{path}: {error.strerror}", errno=error.errno) from error

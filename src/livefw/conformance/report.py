@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A suite's results as text, as a document for JSON, and as JUnit XML. Nothing in them depends on when or where."""
+
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from livefw.conformance.run import Result, Verdict
+
+_MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.NOT_APPLICABLE: "n/a "}
+
+
+class Report(NamedTuple):
+    """All results against one profile."""
+
+    profile: str
+    cpus: int
+    results: tuple[Result, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether a check failed."""
+        return any(result.verdict is Verdict.FAILED for result in self.results)
+
+    def count(self, verdict: Verdict) -> int:
+        """How many checks ended so."""
+        return Counter(result.verdict for result in self.results)[verdict]
+
+    def text(self) -> str:
+        """A line for each check, and the sums."""
+        lines = []
+        for check, verdict, detail in self.results:
+            lines.append(f"  {_MARKS[verdict]} {check.name}  [{check.source}]")
+            if detail:
+                lines.append(f"         {detail}")
+        sums = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in Verdict)
+        return "\n".join([f"{self.profile}, {self.cpus} CPUs: {sums}", *lines])
+
+    def document(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "profile": self.profile,
+            "cpus": self.cpus,
+            "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
+            "checks": [
+                {"name": check.name, "source": check.source, "verdict": verdict.value, "detail": detail}
+                for check, verdict, detail in self.results
+            ],
+        }
+
+
+def junit(reports: Iterable[Report]) -> str:
+    """JUnit XML: a suite for each profile."""
+    root = ElementTree.Element("testsuites", name="livefw conformance")
+    for report in reports:
+        suite = ElementTree.SubElement(
+            root,
+            "testsuite",
+            name=report.profile,
+            tests=str(len(report.results)),
+            failures=str(report.count(Verdict.FAILED)),
+            skipped=str(report.count(Verdict.NOT_APPLICABLE)),
+        )
+        for check, verdict, detail in report.results:
+            case = ElementTree.SubElement(suite, "testcase", name=check.name, classname=f"livefw.{report.profile}")
+            properties = ElementTree.SubElement(case, "properties")
+            ElementTree.SubElement(properties, "property", name="source", value=check.source)
+            if verdict is Verdict.FAILED:
+                ElementTree.SubElement(case, "failure", message=detail)
+            elif verdict is Verdict.NOT_APPLICABLE:
+                ElementTree.SubElement(case, "skipped", message=detail)
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"

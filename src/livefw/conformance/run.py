@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carry the checks out on a caller, one by one, and say of each how it went."""
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.abi import lfa
+from livefw.abi.guid import Guid
+from livefw.abi.lfa import Function
+from livefw.abi.smccc import COUNT, Exit, Registers, Restart
+from livefw.conformance.caller import Caller
+from livefw.conformance.checks import CHECKS, Check
+from livefw.conformance.steps import (
+    AllRestart,
+    Begin,
+    Beyond,
+    Call,
+    Ends,
+    Expected,
+    Inventory,
+    Step,
+    Together,
+    Where,
+    WritesVersions,
+    code,
+)
+
+PATIENCE = 10.0
+"""Seconds until a call that should end counts as one that does not."""
+
+_SHORT = 0.1
+"""Seconds after which a CPU that should stay inside has shown that it does."""
+
+_MOST_REPEATS = 1000
+"""Calls of one PRIME or ACTIVATE; a component that wants more never ends."""
+
+_MOST_COMPONENTS = 4096
+"""More is taken for a wrong answer of GET_INFO, not for work to do."""
+
+_FILL = tuple(range(0x5A00, 0x5A00 + COUNT))
+"""What registers hold that are no input: Linux v1 leaves old results there."""
+
+_FIRST_KEPT = 6
+"""x6 to x17 are results of no LFA call and come back as they went (DEN0028, section 2.6)."""
+
+_CONTEXT = 0xC0DE_0000
+"""Context of CPU 0 for a restart; the others count on from there."""
+
+
+class Verdict(StrEnum):
+    """How a check went."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_APPLICABLE = "not applicable"
+
+
+class Result(NamedTuple):
+    """A check with its verdict; ``detail`` says what was wrong, or what was missing."""
+
+    check: Check
+    verdict: Verdict
+    detail: str = ""
+
+
+class _Wrong(Exception):  # noqa: N818 - it ends a check, nothing else
+    """The firmware did something else than expected."""
+
+
+class _Missing(Exception):  # noqa: N818
+    """What the check needs is not there."""
+
+
+def run(caller: Caller, *, profile: str, checks: Iterable[Check] = CHECKS) -> Iterator[Result]:
+    """All checks that a profile has, in order, each from a clean state as far as the caller can make one."""
+    suite = _Suite(caller, profile)
+    for check in checks:
+        if profile in check.profiles:
+            yield suite.play(check)
+
+
+class _Suite:
+    def __init__(self, caller: Caller, profile: str) -> None:
+        self._caller = caller
+        self._profile = profile
+        self._ids: dict[Guid, int] = {}
+        self._count = 0
+        self._stuck: set[int] = set()
+        self._requests: dict[int, Registers] = {}
+
+    def play(self, check: Check) -> Result:
+        try:
+            self._prepare(check)
+            for number, step in enumerate(check.steps, 1):
+                self._step(number, step, check)
+        except _Wrong as wrong:
+            return Result(check, Verdict.FAILED, str(wrong))
+        except _Missing as missing:
+            return Result(check, Verdict.NOT_APPLICABLE, str(missing))
+        return Result(check, Verdict.PASSED)
+
+    def _prepare(self, check: Check) -> None:
+        if check.cpus > self._caller.cpus:
+            raise _Missing(f"needs {check.cpus} CPUs")
+        fresh = self._caller.fresh()
+        if fresh:
+            self._stuck.clear()
+        elif check.cold:
+            raise _Missing("needs a cold boot")
+        if self._stuck:
+            raise _Missing(f"CPUs {sorted(self._stuck)} are inside the firmware still")
+        # With another id than the last time there is no way to look around without latching what is pending.
+        if not check.cold or not self._ids:
+            self._look_around()
+            if check.cold:
+                self._caller.fresh()
+        if not fresh:
+            for fw_seq_id in self._ids.values():
+                self._finish(0, Registers(Function.CANCEL, fw_seq_id))
+        for component in check.needs:
+            if component not in self._ids:
+                raise _Missing(f"needs the component {component}")
+
+    def _look_around(self) -> None:
+        info = self._finish(0, Registers(Function.GET_INFO))
+        count = info[1] if not lfa.status(info) else 0
+        if count > _MOST_COMPONENTS:
+            raise _Wrong(f"GET_INFO tells of {count} components")
+        self._count, self._ids = count, {}
+        for fw_seq_id in range(count):
+            answer = self._finish(0, Registers(Function.GET_INVENTORY, fw_seq_id))
+            if not lfa.status(answer):
+                self._ids[Guid.from_registers(answer[1], answer[2])] = fw_seq_id
+
+    def _step(self, number: int, step: Step, check: Check) -> None:
+        match step:
+            case Call():
+                self._call(number, step)
+            case Begin(call):
+                self._begin(call.cpu, self._registers(call))
+                self._must_stay(number, call, check)
+            case Ends(cpu, x0):
+                self._compare(number, f"CPU {cpu}'s call", self._end(cpu), x0, "x0")
+            case Together(call):
+                self._together(number, call)
+            case AllRestart(call):
+                self._all_restart(number, call)
+            case Inventory(cpu):
+                for fw_seq_id in range(self._count):
+                    answer = self._finish(cpu, Registers(Function.GET_INVENTORY, fw_seq_id))
+                    self._compare(number, f"GET_INVENTORY({fw_seq_id})", answer, 0, "x0")
+            case WritesVersions():
+                self._versions(number)
+
+    def _call(self, number: int, call: Call) -> None:
+        registers = self._registers(call)
+        title = _title(call)
+        for _ in range(_MOST_REPEATS):
+            answer = self._finish(call.cpu, registers)
+            self._check_answer(number, title, call, answer)
+            if not call.until_done or lfa.status(answer) or not answer[1] & 1:
+                return
+        raise _Wrong(f"step {number}: {title} wants to be called again after {_MOST_REPEATS} times")
+
+    def _must_stay(self, number: int, call: Call, check: Check) -> None:
+        ended = self._caller.outcome(call.cpu, patience=_SHORT) if not check.slow else None
+        if ended is not None:
+            raise _Wrong(f"step {number}: {_title(call)} came back with {_shown(ended)} and did not wait")
+
+    def _together(self, number: int, call: Call) -> None:
+        for cpu in self._order():
+            self._begin(cpu, self._registers(call._replace(cpu=cpu)))
+        for cpu in self._order():
+            self._check_answer(number, f"{_title(call)} on CPU {cpu}", call, self._end(cpu))
+
+    def _all_restart(self, number: int, call: Call) -> None:
+        for cpu in self._order():
+            self._begin(cpu, self._registers(call._replace(cpu=cpu)))
+        for cpu in self._order():
+            ended = self._caller.outcome(cpu, patience=PATIENCE)
+            if ended != Restart(self._caller.entry_point, _CONTEXT + cpu):
+                raise _Wrong(f"step {number}: {_title(call)} on CPU {cpu}: {_shown(ended)} instead of a restart")
+
+    def _versions(self, number: int) -> None:
+        written = self._profile == "bet1"
+        request = Registers(Function.GET_INVENTORY, 0, *_FILL[2:])
+        answer = self._finish(0, request)
+        self._compare(number, "GET_INVENTORY(0)", answer, 0, "x0")
+        if (answer[4:6] != request[4:6]) != written:
+            raise _Wrong(f"step {number}: x4 and x5 were {'not ' if written else ''}written: {_shown(answer)}")
+
+    def _order(self) -> range:
+        """CPU 0 last: in TF-A's pen the last CPU to come does the work."""
+        return range(self._caller.cpus - 1, -1, -1)
+
+    def _registers(self, call: Call) -> Registers:
+        words = [call.function, call.argument, *_FILL[2:]]
+        if call.where is not None:
+            words[1] = self._id(call.where)
+        if call.function & 0xFFFF_FFFF == Function.ACTIVATE:
+            words[2] = int(call.flags)
+            words[3] = self._caller.entry_point if call.entry is None else call.entry
+            words[4] = _CONTEXT + call.cpu
+        return Registers(*words)
+
+    def _id(self, where: Where) -> int:
+        if isinstance(where, Beyond):
+            return self._count if where.fixed is None else where.fixed
+        return self._ids[where]
+
+    def _begin(self, cpu: int, registers: Registers) -> None:
+        self._requests[cpu] = registers
+        self._stuck.add(cpu)
+        self._caller.begin(cpu, registers)
+
+    def _finish(self, cpu: int, registers: Registers) -> Registers:
+        self._begin(cpu, registers)
+        return self._end(cpu)
+
+    def _end(self, cpu: int) -> Registers:
+        ended = self._caller.outcome(cpu, patience=PATIENCE)
+        if ended is None:
+            raise _Wrong(f"CPU {cpu} did not come back from {_function(self._requests[cpu][0])}")
+        self._stuck.discard(cpu)
+        if isinstance(ended, Restart):
+            raise _Wrong(f"CPU {cpu}: {_shown(ended)}")
+        kept = self._requests[cpu][_FIRST_KEPT:]
+        if ended[_FIRST_KEPT:] != kept:
+            raise _Wrong(f"{_function(self._requests[cpu][0])} changed registers above x5: {_shown(ended)}")
+        return ended
+
+    def _check_answer(self, number: int, title: str, call: Call, answer: Registers) -> None:
+        self._compare(number, title, answer, call.x0, "x0")
+        if call.x1 is not None:
+            self._compare(number, title, answer, call.x1, "x1")
+        if call.x3 is not None:
+            self._compare(number, title, answer, call.x3, "x3")
+
+    def _compare(self, number: int, title: str, answer: Registers, expected: Expected, register: str) -> None:
+        wanted = expected if isinstance(expected, int) else expected[self._profile]
+        word = answer[int(register[1:])]
+        got = lfa.status(answer) if register == "x0" else word
+        if got != wanted:
+            raise _Wrong(f"step {number}: {title}: {register} is {code(got)}, not {code(wanted)}")
+
+
+def _title(call: Call) -> str:
+    return f"{_function(call.function)}({'' if call.where is None else call.where})"
+
+
+def _function(word: int) -> str:
+    return Function(word).name if word in Function._value2member_map_ else f"{word:#x}"
+
+
+def _shown(ended: Exit | None) -> str:
+    return "nothing" if ended is None else repr(ended)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance suite: our agent passes it, another one does not, and the reports say so."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from livefw.abi.lfa import Function, Status
+from livefw.abi.smccc import Exit, Registers, Restart
+from livefw.cli.main import main
+from livefw.conformance.caller import AgentCaller
+from livefw.conformance.checks import CHECKS
+from livefw.conformance.platform import COMPONENTS
+from livefw.conformance.report import Report, junit
+from livefw.conformance.run import Result, Verdict, run
+from livefw.firmware.profile import PROFILES
+from livefw.firmware.spec import ComponentSpec
+
+
+def make(profile: str, *, cpus: int = 4, specs: tuple[ComponentSpec, ...] = COMPONENTS) -> AgentCaller:
+    return AgentCaller(specs, PROFILES[profile], cpus=cpus)
+
+
+def names(results: list[Result], verdict: Verdict) -> set[str]:
+    return {result.check.name for result in results if result.verdict is verdict}
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("cpus", [2, 4, 16])
+def test_our_agent_passes(profile: str, cpus: int) -> None:
+    results = list(run(make(profile, cpus=cpus), profile=profile))
+    assert [result for result in results if result.verdict is not Verdict.PASSED] == []
+    assert len(results) == sum(profile in check.profiles for check in CHECKS)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_one_cpu_misses_only_what_needs_two(profile: str) -> None:
+    results = list(run(make(profile, cpus=1), profile=profile))
+    assert names(results, Verdict.NOT_APPLICABLE) == {
+        check.name for check in CHECKS if check.cpus > 1 and profile in check.profiles
+    }
+    assert names(results, Verdict.FAILED) == set()
+
+
+@pytest.mark.parametrize("agent", PROFILES)
+@pytest.mark.parametrize("expected", PROFILES)
+def test_every_profile_is_told_from_the_others(agent: str, expected: str) -> None:
+    failed = names(list(run(make(agent), profile=expected)), Verdict.FAILED)
+    assert bool(failed) == (agent != expected)
+
+
+def test_components_that_are_missing_are_named() -> None:
+    results = list(run(make("tfa-2026", specs=COMPONENTS[:2]), profile="tfa-2026"))
+    missing = [result for result in results if result.verdict is Verdict.NOT_APPLICABLE]
+    assert names(results, Verdict.FAILED) == set()
+    assert all("needs the component" in result.detail for result in missing)
+    assert len(missing) > 20
+
+
+class Lying(AgentCaller):
+    """Answers one function with another status, whatever the agent says."""
+
+    function = Function.VERSION
+    change: tuple[int, ...] = ()
+    lost = False
+
+    def begin(self, cpu: int, registers: Registers) -> None:
+        self.asked = registers
+        super().begin(cpu, registers)
+
+    def outcome(self, cpu: int, *, patience: float) -> Exit | None:
+        ended = super().outcome(cpu, patience=patience)
+        if self.asked[0] != self.function or not isinstance(ended, Registers):
+            return ended
+        return None if self.lost else ended.returning(*self.change)
+
+
+LIES = [
+    (Function.VERSION, (0x2_0000,), "version is 1.0"),
+    (Function.FEATURES, (0,), "features"),
+    (Function.GET_INFO, (0, 1 << 40), "inventory: every id"),
+    (Function.GET_INVENTORY, (0,), "inventory: id N"),
+    (Function.PRIME, (Status.BUSY.word,), "prime: again"),
+    (Function.ACTIVATE, (0, 0), "activate: nothing primed"),
+    (Function.CANCEL, (0,), "cancel: nothing primed"),
+    (Function.CANCEL, (0, *range(1, 8)), "cancel: twice"),
+]
+
+
+@pytest.mark.parametrize(("function", "change", "check"), LIES)
+def test_a_lie_is_found(function: Function, change: tuple[int, ...], check: str) -> None:
+    caller = Lying(COMPONENTS, PROFILES["tfa-2026"], cpus=4)
+    caller.function, caller.change = function, change
+    assert check in names(list(run(caller, profile="tfa-2026")), Verdict.FAILED)
+
+
+def test_a_call_that_never_ends_is_told() -> None:
+    caller = Lying(COMPONENTS, PROFILES["tfa-2026"], cpus=4)
+    caller.function, caller.lost = Function.CANCEL, True
+    failed = [each for each in run(caller, profile="tfa-2026") if each.check.name == "cancel: nothing primed"]
+    assert "did not come back from CANCEL" in failed[0].detail
+
+
+class Warm(AgentCaller):
+    """Firmware that nobody can restart."""
+
+    booted = False
+
+    def fresh(self) -> bool:
+        return False if self.booted else super().fresh()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_firmware_that_runs_on_needs_no_restart(profile: str) -> None:
+    caller = Warm(COMPONENTS, PROFILES[profile], cpus=4)
+    caller.booted = True
+    results = list(run(caller, profile=profile))
+    assert names(results, Verdict.FAILED) == set()
+    assert names(results, Verdict.NOT_APPLICABLE) == {"prime: before any inventory"}
+
+
+def test_restart_at_another_place_is_a_failure() -> None:
+    class Elsewhere(AgentCaller):
+        def outcome(self, cpu: int, *, patience: float) -> Exit | None:
+            ended = super().outcome(cpu, patience=patience)
+            return Restart(4, 4) if isinstance(ended, Restart) else ended
+
+    results = list(run(Elsewhere(COMPONENTS, PROFILES["bet1"], cpus=2), profile="bet1"))
+    assert names(results, Verdict.FAILED) == {"activate: BL31"}
+
+
+def test_names_are_unique_and_sources_given() -> None:
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+    assert all(check.source for check in CHECKS)
+
+
+def test_command_reports_in_three_forms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "report.xml"
+    assert main(["--json", "conformance", "--agent", "bet1", "--junit", str(file)]) == 0
+    document = json.loads(capsys.readouterr().out)["conformance"]
+    assert [each["profile"] for each in document] == ["bet1"]
+    assert document[0]["counts"]["failed"] == 0
+    suite = ElementTree.parse(file).getroot()[0]
+    assert suite.get("tests") == str(len(document[0]["checks"])) == str(len(suite))
+    assert main(["conformance", "--cpus", "2"]) == 0
+    assert capsys.readouterr().out.count("2 CPUs: ") == len(PROFILES)
+
+
+def test_junit_tells_failures_and_what_was_left_out() -> None:
+    results = list(run(make("tfa-2.14", cpus=1), profile="bet1"))
+    suite = ElementTree.fromstring(junit([Report("bet1", 1, tuple(results))]))[0]
+    assert int(suite.get("failures", "")) == len(suite.findall("testcase/failure")) > 0
+    assert int(suite.get("skipped", "")) == len(suite.findall("testcase/skipped")) > 0
+
+
+@pytest.mark.parametrize("arguments", [["--cpus", "0"], ["--cpus", "17"], ["--agent", "none"]])
+def test_what_cannot_be_meant(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", *arguments]) == 2
+    assert "livefw: " in capsys.readouterr().err
