@@ -11,6 +11,7 @@ from livefw.abi.guid import BL31, RMM, SCP_BL2U, Guid
 from livefw.abi.lfa import Activate, Cancel, GetInventory, Inventory, InventoryFlag, Prime, Progress, Status, status
 from livefw.abi.smccc import Exit, Held, Registers, Restart
 from livefw.abi.version import ComponentVersion
+from livefw.errors import UsageError
 from livefw.firmware.agent import Agent
 from livefw.firmware.bench import Bench
 from livefw.firmware.component import Faults
@@ -284,7 +285,7 @@ def test_component_outside_the_store_stays_in_memory(disk: SimulatedDisk) -> Non
     for _ in range(bench.stored.find(SCP_BL2U.guid).traits.activate_steps):
         assert bench.activate_all(SCP_ID) == Status.SUCCESS
     assert bench.inventory(SCP_ID).current_version == ComponentVersion(4, 1)
-    with pytest.raises(ImageError):
+    with pytest.raises(UsageError, match="takes packages"):
         bench.stored.stage(RMM.guid, V3)
     assert bench.stored.version(RMM.guid) == V1
 

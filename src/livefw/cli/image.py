@@ -38,12 +38,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Hand over to the verb."""
-    with _translated():
+    with translated():
         return _VERBS[arguments.image_verb].run(session, arguments)
 
 
 @contextmanager
-def _translated() -> Generator[None, None, None]:
+def translated() -> Generator[None, None, None]:
     """Errors of the system, and of a package that is not installed, as errors of the command."""
     try:
         yield

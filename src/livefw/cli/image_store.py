@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from livefw.abi.guid import Guid
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import store, trust, verify
@@ -42,7 +41,6 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     _VERBS[arguments.store_verb].act(arguments)
     subject = _open(arguments)
     state = subject.metadata()
-    contents = {bank: subject.contents(bank) for bank in range(len(store.BANKS)) if _holds(state, bank)}
     document = {
         "directory": arguments.directory,
         "active": state.active,
@@ -53,22 +51,29 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
             {
                 "bank": bank,
                 "state": state.states[bank].name.lower(),
-                "images": [
-                    {
-                        "name": label(guid),
-                        "guid": str(guid),
-                        "version": str(content.version) if content.version.known else None,
-                        "size": content.size,
-                        "differs": _differs(state, guid, bank),
-                    }
-                    for guid, content in contents.get(bank, {}).items()
-                ],
+                "images": images(subject, state, bank),
             }
             for bank in range(len(store.BANKS))
         ],
     }
     session.answer(lambda: _text(document), lambda: {"store": document})
     return ExitCode.DONE
+
+
+def images(subject: Store, state: Metadata, bank: int) -> list[dict[str, Any]]:
+    """The images of a bank, each with whether it is another than the one of the bank that boots."""
+    if state.states[bank] is BankState.INVALID:
+        return []
+    return [
+        {
+            "name": label(guid),
+            "guid": str(guid),
+            "version": str(content.version) if content.version.known else None,
+            "size": content.size,
+            "differs": state.image(guid, bank) != state.image(guid, state.active),
+        }
+        for guid, content in subject.contents(bank).items()
+    ]
 
 
 def _open(arguments: argparse.Namespace) -> Store:
@@ -111,15 +116,6 @@ _VERBS = {
     "accept": _Verb(_accept, "accept the bank that boots on trial, and raise the counters"),
     "rollback": _Verb(lambda arguments: _open(arguments).roll_back(), "give up the bank that boots on trial"),
 }
-
-
-def _holds(state: Metadata, bank: int) -> bool:
-    return state.states[bank] is not BankState.INVALID
-
-
-def _differs(state: Metadata, guid: Guid, bank: int) -> bool:
-    """Whether the image is another than the one of the bank that boots."""
-    return state.image(guid, bank) != state.image(guid, state.active)
 
 
 def _text(document: dict[str, Any]) -> str:

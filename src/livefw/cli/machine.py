@@ -21,7 +21,7 @@ _VERBS = {
     "platforms": _Verb("livefw.cli.machine_run", "the machines that come with livefw"),
     "list": _Verb("livefw.cli.machine_run", "machines that run"),
     "show": _Verb("livefw.cli.machine_control", "what a machine is, seen from inside"),
-    "stage": _Verb("livefw.cli.machine_control", "put a new image where it becomes pending"),
+    "stage": _Verb("livefw.cli.machine_stage", "put a new image where it becomes pending"),
     "notify": _Verb("livefw.cli.machine_control", "tell the driver that something changed, as the platform would"),
     "fault": _Verb("livefw.cli.machine_control", "make something go wrong"),
     "cpu": _Verb("livefw.cli.machine_control", "turn a CPU on or off"),

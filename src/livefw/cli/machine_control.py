@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw machine stage``, ``notify``, ``fault``, ``cpu`` and ``show``: one request to a running machine each."""
+"""``livefw machine notify``, ``fault``, ``cpu`` and ``show``: one request to a running machine each."""
 
 import argparse
 from collections.abc import Callable, Iterator
@@ -20,53 +20,38 @@ def configure_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--machine", metavar="NAME", help="which one, where several run")
 
 
+def chosen(name: str | None) -> runtime.State:
+    """The machine that is meant: the named one, or the only one that runs."""
+    found = {state.name: state for state in runtime.running()}
+    if name is None:
+        if not found:
+            raise NothingToDo("no machine runs", hint=NONE_RUNNING)
+        if len(found) > 1:
+            raise UsageError(f"several machines run: {', '.join(found)}", hint=f"--machine {next(iter(found))}")
+        return next(iter(found.values()))
+    if name not in found:
+        raise NothingToDo(f"no machine {name} runs", hint=f"{NONE_RUNNING} --name {name}")
+    return found[name]
+
+
 @contextmanager
 def connected(name: str | None) -> Iterator[ControlClient]:
-    """The machine that is meant: the named one, or the only one that runs."""
-    if name is None:
-        names = [state.name for state in runtime.running()]
-        if not names:
-            raise NothingToDo("no machine runs", hint=NONE_RUNNING)
-        if len(names) > 1:
-            raise UsageError(f"several machines run: {', '.join(names)}", hint=f"--machine {names[0]}")
-        name = names[0]
-    elif name not in {state.name for state in runtime.running()}:
-        raise NothingToDo(f"no machine {name} runs", hint=f"{NONE_RUNNING} --name {name}")
-    client = ControlClient(runtime.socket_of(name))
+    """A connection to the machine that is meant."""
+    client = ControlClient(runtime.socket_of(chosen(name).name))
     try:
         yield client
     finally:
         client.close()
 
 
-def _ask(
+def ask(
     session: Session, arguments: argparse.Namespace, text: Callable[[Any], str], command: str, **fields: Any
 ) -> int:
+    """Let the machine carry out one command, and answer with what it says."""
     with connected(arguments.machine) as client:
         result = client.ask(command, **fields)
     session.answer(lambda: printable_lines(text(result).split("\n")), lambda: {command: result})
     return ExitCode.DONE
-
-
-def configure_stage(parser: argparse.ArgumentParser) -> None:
-    """What to stage."""
-    configure_machine(parser)
-    parser.add_argument("component", metavar="COMPONENT", help="GUID, prefix of one, name, or kind such as rmm")
-    parser.add_argument("version", metavar="VERSION", nargs="?", help="major.minor (the next minor one)")
-    parser.add_argument("--forged", action="store_true", help="an image that does not authenticate")
-
-
-def run_stage(session: Session, arguments: argparse.Namespace) -> int:
-    """Stage an image."""
-    return _ask(
-        session,
-        arguments,
-        lambda result: f"staged {result['version']} for {result['name'] or 'component'} ({result['component']})",
-        "stage",
-        component=arguments.component,
-        version=arguments.version,
-        authentic=not arguments.forged,
-    )
 
 
 def configure_notify(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +66,7 @@ def run_notify(session: Session, arguments: argparse.Namespace) -> int:
         heard = "" if result["driver_listens"] else "; this driver does not listen to it on this machine"
         return f"sent a notification ({result['notification']}){heard}"
 
-    return _ask(session, arguments, text, "notify")
+    return ask(session, arguments, text, "notify")
 
 
 def configure_cpu(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +78,7 @@ def configure_cpu(parser: argparse.ArgumentParser) -> None:
 
 def run_cpu(session: Session, arguments: argparse.Namespace) -> int:
     """Turn a CPU on or off."""
-    return _ask(
+    return ask(
         session,
         arguments,
         lambda result: f"{len(result['online'])} CPUs are online",
@@ -127,11 +112,11 @@ def run_fault(session: Session, arguments: argparse.Namespace) -> int:
         session.answer(_fault_table, _fault_document)
         return ExitCode.DONE
     if arguments.clear:
-        return _ask(session, arguments, lambda _: "all faults are cleared", "clear")
+        return ask(session, arguments, lambda _: "all faults are cleared", "clear")
     if arguments.fault is None:
         raise UsageError("which fault?", hint="livefw machine fault --list")
     fields = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
-    return _ask(
+    return ask(
         session,
         arguments,
         lambda result: f"from now on: {result['text']}",
@@ -170,7 +155,7 @@ def configure_show(parser: argparse.ArgumentParser) -> None:
 
 def run_show(session: Session, arguments: argparse.Namespace) -> int:
     """Tell what a machine is."""
-    return _ask(session, arguments, _show_text, "show")
+    return ask(session, arguments, _show_text, "show")
 
 
 def _show_text(result: dict[str, Any]) -> str:
@@ -193,6 +178,8 @@ def _show_text(result: dict[str, Any]) -> str:
             table([("NAME", "KIND", "RUNS", "STAGED", "GUID"), *rows]),
             f"primed: {result['primed']['component'] or 'nothing'} ({result['primed']['prime']})",
         ]
+        reasons = [each["refused_because"] for each in result["components"]]
+        lines += [f"the firmware refused: {printable(reason)}" for reason in reasons if reason]
     if tdx := result["tdx"]:
         lines.append(f"TDX module {tdx['module']}, {tdx['state']}, {tdx['slots']} update slots")
         lines.append(f"TDs: {', '.join(f'{count} {state}' for state, count in tdx['tds'].items())}")

@@ -135,13 +135,23 @@ def run_list(session: Session, arguments: argparse.Namespace) -> int:  # noqa: A
     session.answer(
         lambda: table(
             [
-                ("MACHINE", "PROCESS", "PLATFORM", "MOUNTED ON"),
-                *((each.name, str(each.pid), printable(each.platform), printable(each.mount)) for each in states),
+                ("MACHINE", "PROCESS", "PLATFORM", "MOUNTED ON", "STORE"),
+                *(
+                    (each.name, str(each.pid), *map(printable, (each.platform, each.mount, each.store or "-")))
+                    for each in states
+                ),
             ]
         ),
         lambda: {
             "machines": [
-                {"name": each.name, "pid": each.pid, "platform": each.platform, "mount": each.mount} for each in states
+                {
+                    "name": each.name,
+                    "pid": each.pid,
+                    "platform": each.platform,
+                    "mount": each.mount,
+                    "store": each.store or None,
+                }
+                for each in states
             ]
         },
     )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
+from livefw.errors import UsageError
 from livefw.firmware.component import Component, Image, LoadStatus
 from livefw.firmware.image import certificate, fip, note, trust, verify
 from livefw.firmware.image.disk import Folder
@@ -122,9 +123,9 @@ class StorePlatform(MemoryPlatform):
         honours_token: bool = True,
         after: AfterActivation | None = None,
     ) -> None:
-        """As `MemoryPlatform`, for components outside the store; StoreError for others, which come as packages."""
+        """As `MemoryPlatform`, for components outside the store; UsageError for others, which come as packages."""
         if guid in self._running:
-            raise StoreError(Rule.STORE_STATE, subject=label(guid), found="in the store", expected="a package")
+            raise UsageError(f"{label(guid)} is in a store, which takes packages", hint="livefw machine stage FILE")
         super().stage(guid, version, authentic=authentic, honours_token=honours_token, after=after)
 
     def withdraw(self, guid: Guid) -> None:

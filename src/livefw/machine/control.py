@@ -16,6 +16,7 @@ from typing import Any, Literal
 import msgspec
 
 from livefw.errors import KINDS, LivefwError, NothingToDo, UsageError, kind_of
+from livefw.firmware.store_platform import StorePlatform
 from livefw.machine.faults import FaultRequest
 from livefw.machine.machine import Machine, title
 
@@ -166,12 +167,14 @@ def _component(machine: Machine, guid: Any) -> dict[str, Any]:
     component = machine.platform.find(guid)
     current, pending = machine.platform.image_info(component)
     from_word = machine.platform.version(guid).decode
+    errors = machine.platform.errors if isinstance(machine.platform, StorePlatform) else {}
     return {
         "guid": str(guid),
         "name": title(guid),
         "kind": component.kind,
         "current_version": str(from_word(current)),
         "staged_version": str(from_word(pending)) if machine.platform.is_activation_pending(component) else None,
+        "refused_because": str(errors[guid]) if guid in errors else None,
     }
 
 

@@ -23,12 +23,13 @@ _MAX_STATE = 65_536
 
 
 class State(msgspec.Struct, frozen=True):
-    """What is known of a machine from outside; ``mount`` is empty while it is coming up."""
+    """What is known of a machine from outside; ``mount`` is empty while it is coming up, ``store`` without a store."""
 
     name: str
     pid: int
     platform: str
     mount: str
+    store: str = ""
 
 
 def directory(environment: Mapping[str, str] = os.environ) -> str:
@@ -58,7 +59,7 @@ def _prepare(path: str) -> None:
 class Claim:
     """A machine's name, held by this process until `release`."""
 
-    def __init__(self, name: str, *, platform: str) -> None:
+    def __init__(self, name: str, *, platform: str, store: str = "") -> None:
         """Take the name and clear up after a dead owner; `UsageError` if it is alive."""
         base = directory()
         _prepare(base)
@@ -66,6 +67,7 @@ class Claim:
         self.socket_path = os.path.join(base, f"{name}.sock")
         self.folder = os.path.join(base, f"{name}.root")
         self._platform = platform
+        self._store = store
         self._lock_path = os.path.join(base, f"{name}.lock")
         self._lock = self._take()
         self._clear_up(_read(self._lock))
@@ -73,7 +75,7 @@ class Claim:
 
     def record(self, *, mount: str) -> None:
         """Write down where the machine is mounted, before it is: a state that names too much is cleared up, too."""
-        state = State(self.name, os.getpid(), self._platform, mount)
+        state = State(self.name, os.getpid(), self._platform, mount, self._store)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, msgspec.json.encode(state), 0)
 

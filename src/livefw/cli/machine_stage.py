@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw machine stage``: an image that the model makes up, or a package for a machine with a store."""
+
+import argparse
+from typing import Any
+
+from livefw.cli.image import translated
+from livefw.cli.image_store import images
+from livefw.cli.machine_control import ask, chosen, configure_machine
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, UsageError
+from livefw.firmware.image.disk import Folder
+from livefw.firmware.image.store import Store
+from livefw.text import printable
+
+
+def configure_stage(parser: argparse.ArgumentParser) -> None:
+    """What to stage."""
+    configure_machine(parser)
+    parser.add_argument(
+        "what",
+        metavar="COMPONENT|FILE",
+        help="GUID, prefix of one, name, or kind such as rmm; or a package: a path with a slash, or ending in .fip",
+    )
+    parser.add_argument("version", metavar="VERSION", nargs="?", help="major.minor (the next minor one)")
+    parser.add_argument("--forged", action="store_true", help="an image that does not authenticate")
+
+
+def run_stage(session: Session, arguments: argparse.Namespace) -> int:
+    """Stage an image, or a package."""
+    if "/" in arguments.what or arguments.what.endswith(".fip"):
+        return _stage_package(session, arguments)
+    return ask(
+        session,
+        arguments,
+        lambda result: f"staged {result['version']} for {result['name'] or 'component'} ({result['component']})",
+        "stage",
+        component=arguments.what,
+        version=arguments.version,
+        authentic=not arguments.forged,
+    )
+
+
+def _stage_package(session: Session, arguments: argparse.Namespace) -> int:
+    """Put a package into the update bank, as an updater on the machine would; LFA_PRIME judges it, and not this."""
+    if arguments.version or arguments.forged:
+        raise UsageError("a package brings its own versions and signatures", hint="livefw image build makes one")
+    machine = chosen(arguments.machine)
+    if not machine.store:
+        raise UsageError(
+            f"the machine {machine.name} has no store; its images are in memory",
+            hint="livefw machine run --store DIR, or livefw machine stage COMPONENT [VERSION]",
+        )
+    store = Store(Folder(machine.store))
+    with translated():
+        with open(arguments.what, "rb") as file:
+            bank = store.stage(file)
+        staged = images(store, store.metadata(), bank)
+    document = {"machine": machine.name, "file": arguments.what, "bank": bank, "images": staged}
+    session.answer(lambda: printable(_text(document)), lambda: {"stage": document})
+    return ExitCode.DONE
+
+
+def _text(document: dict[str, Any]) -> str:
+    fresh = [f"{row['name']} {row['version'] or '(no version)'}" for row in document["images"] if row["differs"]]
+    what = f"{', '.join(fresh)}, by its own word; PRIME verifies it" if fresh else "nothing but what boots already"
+    return f"staged {document['file']} in bank {document['bank']}: {what}"
