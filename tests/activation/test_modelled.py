@@ -162,16 +162,6 @@ def test_the_firmwares_own_code_is_found(driver: str, fault: str, code: str) -> 
     assert claim.firmware_code == code
 
 
-@pytest.mark.parametrize("driver", VERSIONS)
-def test_all_activates_each_component_once_even_if_the_flag_never_clears(driver: str) -> None:
-    modelled = Modelled(driver, "tells nothing")
-    results = list(
-        run.activate_all([modelled.provider], watch=modelled.watch, clock=modelled.clock, go_on=lambda _: True)
-    )
-    assert [result.before.id for result in results] == [GUID]
-    assert modelled.activated
-
-
 def test_watching_can_stop_while_the_firmware_works() -> None:
     modelled = Modelled("v3")
     modelled.fault("slow")

@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 from livefw.activation import systemd
+from livefw.activation.actor import Actor
+from livefw.activation.announce import SystemJournal
+from livefw.activation.engine import Announcement, Receipt
+from livefw.activation.journal import Head
+from livefw.activation.outcome import Outcome
+from livefw.providers.base import Reason
 
 
 @pytest.fixture
@@ -38,6 +44,20 @@ def test_an_entry_arrives_whole_whatever_it_holds(journald: socket.socket, tmp_p
         "SYSLOG_IDENTIFIER": "livefw",
         "LIVEFW_LOG": text,
     }
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_an_outcome_can_be_searched_for(journald: socket.socket, tmp_path: Path, outcome: Outcome) -> None:
+    announce = SystemJournal(Actor("root", "alice", "cli"), path=str(tmp_path / "socket"))
+    receipt = Receipt("a1", Head(2, "f" * 64))
+    announce(Announcement("lfa:x", outcome, Reason("some-code", "why"), "AUTH_ERROR", receipt))
+    found = fields(journald.recv(100_000))
+    assert found["MESSAGE_ID"] == "7b0d9b3ce2f14d0f8a52c5d1f3a6e94b"
+    assert found["MESSAGE"] == f"lfa:x: {outcome}: why"
+    assert (found["LIVEFW_OUTCOME"], found["LIVEFW_FIRMWARE_CODE"]) == (outcome, "AUTH_ERROR")
+    assert (found["LIVEFW_ACTIVATION"], found["LIVEFW_HEAD"]) == ("a1", f"2:{'f' * 64}")
+    assert found["LIVEFW_ACTOR"] == "root (logged in as alice)"
+    assert found["PRIORITY"] in ("3", "4", "5")
 
 
 def test_a_long_value_is_cut_and_not_lost(journald: socket.socket, tmp_path: Path) -> None:

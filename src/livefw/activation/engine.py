@@ -153,8 +153,8 @@ class Engine:
 
     def plan(self, order: Order) -> Plan:
         """What would be done now; nothing is changed. Errors as for `inventory.take`, `select` and `Journal`."""
-        require_known(order.ignore)
         host = self._host
+        require_known((*order.ignore, *host.policy.ignore))
         found = inventory.take(host.providers)
         history = Journal.open_to_read(host.places.state)
         try:
@@ -240,11 +240,12 @@ class Run:
     def activate(self, order: Order, *, watch: Watch) -> Iterator[Attempt]:
         """Activate what the order says, each component at most once, planned anew before each.
 
-        It ends after an unknown outcome in any case: the mechanism may still be at work.
+        It ends after an unknown outcome in any case: the mechanism may still be at work. `NothingHere` if there is no
+        component at all; otherwise errors as for `Engine.plan`.
         """
-        require_known(order.ignore)
         host = self._host
-        found = inventory.take(host.providers)
+        require_known((*order.ignore, *host.policy.ignore))
+        found = inventory.take(host.providers).require()
         wanted = None if order.words is None else {c.component.key: c for c in plan.choose(found, order.words)}
         self.chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         tried: set[str] = set()

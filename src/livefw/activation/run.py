@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """One activation, from the look before to the verdict; and one cancellation."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Protocol
 
-from livefw.activation import inventory
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.verdict import judge
@@ -53,31 +52,6 @@ def cancel(candidate: Candidate, *, watch: Watch, clock: Clock) -> Result:
     """Ask the mechanism to abandon what was begun on a component."""
     provider, before = candidate
     return _run(before, provider, provider.cancel, _cancelled, watch, clock)
-
-
-def activate_all(
-    providers: Sequence[Provider], *, watch: Watch, clock: Clock, go_on: Callable[[Result], bool]
-) -> Iterator[Result]:
-    """Activate everything that can be, one after the other, each component at most once.
-
-    The inventory is read anew after each: components may have come, gone, or ceased to be pending. A component whose
-    pending flag never clears is therefore not tried again. ``go_on`` decides after each whether there is a next.
-    """
-    tried: set[str] = set()
-    while True:
-        ready = (
-            candidate
-            for candidate in inventory.take(providers).candidates
-            if not candidate.component.reasons and candidate.component.key not in tried
-        )
-        candidate = next(ready, None)
-        if candidate is None:
-            return
-        tried.add(candidate.component.key)
-        result = activate(candidate, watch=watch, clock=clock)
-        yield result
-        if not go_on(result):
-            return
 
 
 _Ask = Callable[[str, Callable[[Progress], None]], Running]

@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from livefw.activation import systemd
 from livefw.activation.actor import current
+from livefw.activation.announce import SystemJournal
 from livefw.activation.checks import Problem, Weight
-from livefw.activation.engine import Announcement, Attempt, Engine, Host, Plan, Settled
+from livefw.activation.engine import Attempt, Engine, Host, Plan, Settled
 from livefw.activation.facts import Facts
 from livefw.activation.measure import Measurement, Meter, NoMeter, meter
-from livefw.activation.outcome import Outcome
 from livefw.activation.places import STATE_VARIABLE, Places, places
 from livefw.activation.plan import Step
 from livefw.activation.plot import duration
@@ -53,31 +52,12 @@ def host(session: Session, arguments: argparse.Namespace, *, measured: bool, wit
 
     made = Host(files, providers(files, clock), clock, found, settings, current("cli"), meter=new_meter)
     made = made._replace(privileged=not own or os.geteuid() == 0, without_journal=without_journal)
-    return made._replace(announce=announce) if own else made
+    return made._replace(announce=SystemJournal(made.actor)) if own else made
 
 
 def engine(session: Session, arguments: argparse.Namespace) -> Engine:
     """An engine that only looks."""
     return Engine(host(session, arguments, measured=False))
-
-
-_PRIORITIES = {Outcome.ACTIVATED: 5, Outcome.CANCELLED: 5, Outcome.REFUSED: 4, Outcome.FAILED: 3, Outcome.UNKNOWN: 3}
-
-
-def announce(told: Announcement) -> None:
-    """Into the system journal."""
-    fields = {
-        "MESSAGE_ID": systemd.OUTCOME_MESSAGE_ID,
-        "LIVEFW_COMPONENT": told.component,
-        "LIVEFW_OUTCOME": told.outcome,
-        "LIVEFW_CODE": told.why.code,
-        "LIVEFW_FIRMWARE_CODE": told.firmware_code or "",
-        "LIVEFW_ACTIVATION": told.receipt.activation,
-        "LIVEFW_HEAD": str(told.receipt.head or ""),
-        "LIVEFW_ACTOR": str(current("cli")),
-    }
-    message = f"{told.component}: {told.outcome}: {told.why.text}"
-    systemd.log(message, priority=_PRIORITIES[told.outcome], fields=fields)
 
 
 # Plans.
