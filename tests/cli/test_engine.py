@@ -101,6 +101,12 @@ def test_no_history_no_activation_unless_told(ready: Any) -> None:
     assert trigger(ready).read_bytes() == b"1\n"
 
 
+def test_a_history_does_not_claim_what_nobody_knows(ready: Any) -> None:
+    """The plain file takes the write, and nothing moves: success was reported, and nothing shows it."""
+    assert ready.run("activate", "tf-rmm").code == 6
+    assert re.search(r"TF-RMM +unknown +1\.0 -> 1\.2\? ", ready.run("history").out)
+
+
 class Terminal:
     """The command at a terminal."""
 

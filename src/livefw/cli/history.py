@@ -10,6 +10,7 @@ from typing import Any
 
 from livefw.activation.journal import Activation, Entry, Head, Journal, Kind
 from livefw.activation.measure import Measurement
+from livefw.activation.outcome import Outcome
 from livefw.activation.plot import svg
 from livefw.cli import engine
 from livefw.cli.session import Session, put
@@ -172,7 +173,10 @@ def _change(first: dict[str, Any], last: dict[str, Any]) -> str:
     old, announced, new = first.get("current_version"), first.get("pending_version"), last.get("current_version")
     if old and new and new != old and first is not last:
         return f"{old} -> {new}"
-    return f"{old} (not {announced})" if old and announced else str(old or "-")
+    if not (old and announced):
+        return str(old or "-")
+    open_end = first is not last and last.get("outcome") in (None, Outcome.UNKNOWN)
+    return f"{old} -> {announced}?" if open_end else f"{old} (not {announced})"
 
 
 def _moment(entry: Entry) -> str:
