@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine on modelled machines in virtual time: what it plans, refuses, runs, verifies and writes down."""
 
+import os
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from livefw.activation.engine import OnFailure, Order, Point
 from livefw.activation.journal import JournalUnavailable, Kind
 from livefw.activation.lock import Busy, Lock
+from livefw.activation.measure import NoMeter
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, NoSuchComponent, NothingHere, TransportError, UsageError
 from livefw.firmware.spec import Kind as Kind_
@@ -352,3 +354,38 @@ def test_a_machine_without_any_component(make: Make) -> None:
     with pytest.raises(NothingHere, match="there is no /sys/firmware/lfa"):
         bench.run()
     assert bench.engine().plan(Order()).absent
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up its rights")
+def test_anybody_may_ask_what_would_be_done(make: Make) -> None:
+    bench = make("vera")
+    bench.one("tf-rmm")
+    bench.machine.stage("rmm")
+    Path(bench.places.state).chmod(0o700)
+    bench.changes = {"privileged": False}
+    os.seteuid(65534)
+    try:
+        (step,) = bench.engine().plan(Order()).steps
+    finally:
+        os.seteuid(0)
+    assert step.usual is None
+    assert "permission" in {problem.check for problem in step.problems}
+
+
+def test_an_interruption_while_the_baseline_is_taken_starts_nothing(make: Make) -> None:
+    bench = make("vera")
+    ended: list[str] = []
+
+    class Slow(NoMeter):
+        def start(self) -> None:
+            raise KeyboardInterrupt
+
+        def close(self) -> None:
+            ended.append("closed")
+
+    bench.changes = {"meter": Slow}
+    with pytest.raises(KeyboardInterrupt):
+        bench.run("tf-rmm")
+    assert ended == ["closed"]
+    assert list(bench.journal.entries()) == []
+    Lock.acquire(bench.places.lock).release()

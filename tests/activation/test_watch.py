@@ -223,3 +223,28 @@ class _Kernel:
 
     def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
         return self._inner.recv(size), (0, 1)
+
+
+def test_a_mechanism_that_refused_is_left_alone_for_a_while(make: Make) -> None:
+    bench = make("vera")
+    bench.settings = "automatic = ['tf-rmm']"
+    directory = bench.machine.tree.lookup(f"/sys/firmware/lfa/{RMM}")
+    trigger = directory.get("activate")
+
+    def take_away(point: Any) -> None:
+        if point == "intended" and not refused:
+            directory.remove("activate")
+            refused.append(point)
+
+    refused: list[Any] = []
+    bench.changes = {"at": take_away}
+    watching = Watching(bench)
+    watching.watcher.look()
+    assert [e.attempt.result.outcome for e in watching.events if e.attempt] == [Outcome.REFUSED]
+    watching.events.clear()
+    trigger.removed = False
+    directory.add("activate", trigger)
+    assert watching.look() == []
+    bench.host().clock.sleep(60)
+    assert (What.ACTIVATION, KEY) in watching.look()
+    assert bench.journal.activations()[-1].ending.body["outcome"] == Outcome.ACTIVATED

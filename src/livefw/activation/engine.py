@@ -27,7 +27,7 @@ from livefw.activation.places import Places
 from livefw.activation.plan import Scene, Step, Usual, Wish
 from livefw.activation.policy import Policy
 from livefw.activation.run import VANISHED, Watch, follow, is_lost, judged, refused
-from livefw.errors import Interrupted, LivefwError, TransportError
+from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError
 from livefw.providers.base import Clock, Component, Provider, Reason
 from livefw.providers.files import Files
 
@@ -156,7 +156,9 @@ class Engine:
         host = self._host
         require_known((*order.ignore, *host.policy.ignore))
         found = inventory.take(host.providers)
-        history = Journal.open_to_read(host.places.state)
+        history: Journal | None = None
+        with suppress(PermissionDenied):  # anybody may ask what would be done; only how long it took is missing then
+            history = Journal.open_to_read(host.places.state)
         try:
             scene = self.scene(order, history, lock.holder(host.places.lock))
             steps = plan.steps(plan.choose(found, order.words), found, scene)
@@ -316,8 +318,8 @@ class Run:
             why = Reason(stop.check, stop.text, stop.hint)
             return self._refuse(component, why, step.problems, order, watch), found
         meter = self._host.meter()
-        meter.start()
         try:
+            meter.start()
             return self._activate(candidate, step, found, order, watch, meter)
         finally:
             meter.close()

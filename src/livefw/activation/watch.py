@@ -21,6 +21,10 @@ from livefw.providers.base import Component
 REASON = "automatic, by policy"
 
 
+_PAUSE_S = 60.0
+"""How long to leave a mechanism alone that refused: what was in its way may have gone by then."""
+
+
 class What(StrEnum):
     """What was seen."""
 
@@ -94,6 +98,7 @@ class Watcher:
         self._known: Inventory | None = None
         self._tried: dict[str, tuple[object, object]] = {}
         self._held: dict[str, tuple[str, ...]] = {}
+        self._not_before: dict[str, float] = {}
         self._trouble = ""
 
     def look(self) -> None:
@@ -127,7 +132,9 @@ class Watcher:
         """What the policy wants activated, is ready, and was not tried in this state before."""
         policy = self._host.policy
         wanted = [c for c in found.candidates if not c.component.reasons and policy.is_automatic(c.component)]
-        fresh = [c for c in wanted if self._tried.get(c.component.key) != _state(c.component)]
+        now = self._host.clock.now()
+        patient = [c for c in wanted if self._not_before.get(c.component.key, now) <= now]
+        fresh = [c for c in patient if self._tried.get(c.component.key) != _state(c.component)]
         return [c for c in fresh if not self._was_tried(c.component)]
 
     def _was_tried(self, component: Component) -> bool:
@@ -145,7 +152,7 @@ class Watcher:
             journal.close()
         if not intents or not outcomes or outcomes[0].body.get("pending") is not True:
             return False
-        if outcomes[0].body.get("outcome") == Outcome.CANCELLED:
+        if outcomes[0].body.get("outcome") in (Outcome.CANCELLED, Outcome.REFUSED):
             return False
         intent = intents[0].body
         same_boot = intent.get("boot_id") == Facts(self._host.files).boot_id()
@@ -168,7 +175,10 @@ class Watcher:
             self._settled(run.settled)
             for attempt in run.activate(Order(tuple(ready), REASON, (), OnFailure.CONTINUE), watch=self._watch):
                 key = attempt.result.before.key
-                self._tried[key] = states[key]
+                if attempt.result.outcome is Outcome.REFUSED:
+                    self._not_before[key] = self._host.clock.now() + _PAUSE_S
+                else:
+                    self._tried[key] = states[key]
                 text = f"{attempt.result.outcome}: {attempt.result.why.text}"
                 self._tell(Event(What.ACTIVATION, key, text, attempt.result.after, attempt))
                 if attempt.result.outcome is Outcome.UNKNOWN:
