@@ -207,6 +207,26 @@ def test_a_history_from_the_first_row_to_the_picture(vera: Any, tmp_path: Path) 
 
 
 @pytest.mark.fuse
+def test_what_is_against_it_and_how_to_go_on_regardless(vera: Any) -> None:
+    vera.machine.cpu_off(5)
+    hook = vera.path.parent / "settings/checks.d/backup"
+    hook.parent.mkdir(parents=True, mode=0o755)
+    hook.write_text("#!/bin/sh\necho the backup is running; exit 1\n")
+    hook.chmod(0o755)
+    refused = vera.run("activate", "tf-rmm", "--settings", str(hook.parent.parent))
+    assert refused.code == 4
+    assert "1 CPU is offline: 5" in refused.out
+    assert "also against it: hook:backup: the backup is running" in refused.out
+    options = re.search(r"to go on regardless: (.*)", refused.out)
+    assert options
+    done = vera.run("activate", "tf-rmm", "--settings", str(hook.parent.parent), *options[1].split())
+    assert done.code == 0
+    assert "ignored: cpus-offline:" in done.out
+    ignored = vera.run("--json", "history").json["history"][1]["intent"]["ignored"]
+    assert [each["check"] for each in ignored] == ["cpus-offline", "hook:backup"]
+
+
+@pytest.mark.fuse
 def test_watch_tells_in_json_what_it_does_until_it_is_told_to_end(vera: Any) -> None:
     settings_directory = vera.path.parent / "settings"
     settings_directory.mkdir()

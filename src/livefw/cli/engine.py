@@ -73,7 +73,8 @@ def plan_text(plan: Plan) -> str:
         be = "will be set to" if wish.possible else "is wanted by the policy, and does not exist; wanted:"
         lines.append(f"setting {wish.setting} of {name} {be} {value}")
     for entry in plan.unfinished:
-        lines.append(f"{printable(entry.component)}: an earlier activation has no outcome; the next run finds out")
+        name = printable(str(entry.body.get("name") or entry.component))
+        lines.append(f"{name}: an earlier activation has no outcome yet; the next run finds out what became of it")
     return "\n".join(lines)
 
 
@@ -88,6 +89,8 @@ def _step_lines(number: int, step: Step) -> Iterator[str]:
         yield f"   {_WORDS[problem.weight] if not problem.ignored else 'ignored':9}  {_problem(problem)}"
         if problem.hint and problem.stops:
             yield f"              {printable(problem.hint)}"
+        if problem.stops and problem.weight is Weight.ERROR:
+            yield f"              to go on regardless: --ignore {problem.check}"
 
 
 _WORDS = {Weight.WARNING: "note", Weight.ERROR: "against", Weight.FATAL: "against"}
@@ -152,7 +155,13 @@ def settled_text(settled: Settled) -> str:
 
 
 def attempt_lines(attempt: Attempt) -> Iterator[str]:
-    """What an attempt adds to its result."""
+    """What an attempt adds to its result, which tells the first problem itself."""
+    stopping = [problem for problem in attempt.problems if problem.stops]
+    for problem in stopping[1:]:
+        yield f"  also against it: {_problem(problem)}"
+    if stopping and all(problem.weight is Weight.ERROR for problem in stopping):
+        options = " ".join(dict.fromkeys(f"--ignore {problem.check}" for problem in stopping))
+        yield f"  to go on regardless: {options}"
     for problem in attempt.problems:
         if problem.ignored:
             yield f"  ignored: {_problem(problem)}"

@@ -138,6 +138,8 @@ def _text(found: list[Activation]) -> str:
         if each.entry.time_ns < latest:
             notes.append(f"the clock went back before {_moment(each.entry)}; rows are in the order of writing")
         latest = max(latest, each.entry.time_ns)
+    if any(each.ending and each.ending.body.get("reconciled") for each in found):
+        notes.append("* found out by a later run; the one that began it did not live to see it")
     return "\n".join([table(rows), *notes])
 
 
