@@ -1,21 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw demo``: a staged firmware activated on a modelled server, without FUSE, without root, in three seconds."""
+"""``livefw demo``: a staged firmware activated on a modelled server, without FUSE, without root, in three seconds.
+
+With the package ``cryptography`` what is staged are signed packages, and the firmware refuses the bad ones. They are
+activated below the engine's own checks, which would keep an older version from the firmware.
+"""
 
 import argparse
 from collections.abc import Iterator
-from itertools import groupby
+from contextlib import ExitStack
+from itertools import groupby, pairwise
 from typing import Any
 
+from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
 from livefw.activation import inventory
 from livefw.activation import run as activation
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
-from livefw.cli import document, results
+from livefw.cli import demo_store, document, results
 from livefw.cli import list as listing
+from livefw.cli.demo_store import Signed, Update
 from livefw.cli.machine_run import printable_lines
+from livefw.cli.machine_stage import stage, staged_text
 from livefw.cli.session import Session
-from livefw.errors import NothingToDo
+from livefw.errors import NothingToDo, Refused
+from livefw.firmware.image import certificate
+from livefw.firmware.image.errors import RULES, ImageError
 from livefw.machine.config import load, platforms
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
@@ -25,9 +35,16 @@ from livefw.providers.registry import providers
 
 _SHOWN = (Function.PRIME, Function.ACTIVATE, Function.CANCEL)
 
+_MORE = """\
+After {hint} this demonstration builds signed packages,
+and shows how the firmware refuses a tampered and a rolled-back one.
+
+"""
+
 _NEXT = """\
 Go on with:
   livefw machine run --platform {platform}  the same machine as files below a directory, for any program (needs FUSE)
+  livefw image build --help           signed packages from your own images, for a machine with a store
   livefw machine fault --list         what can be made to go wrong on it
   livefw list                         what can be activated on the machine you are on"""
 
@@ -39,11 +56,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show it; the exit code is that of the activation."""
-    machine = Machine(load(arguments.platform), real_time=True)
-    try:
-        return _Demo(session, machine).run()
-    finally:
-        machine.close()
+    config = load(arguments.platform)
+    with ExitStack() as stack:
+        signed, more = None, ""
+        if rmm := demo_store.updatable(config):
+            try:
+                certificate.require_library()
+            except Refused as error:
+                more = _MORE.format(hint=error.hint)
+            else:
+                signed = stack.enter_context(demo_store.prepared(config, rmm))
+        machine = Machine(config, real_time=True, images=signed.platform if signed else None)
+        stack.callback(machine.close)
+        return _Demo(session, machine, signed).run(more)
 
 
 class _MachineSession(Session):
@@ -61,34 +86,67 @@ class _MachineSession(Session):
 class _Demo:
     """Tells as it goes, or with ``--json`` once at the end. Looks on while the activation runs."""
 
-    def __init__(self, session: Session, machine: Machine) -> None:
+    def __init__(self, session: Session, machine: Machine, signed: Signed | None) -> None:
         self._session = session
         self._machine = machine
+        self._signed = signed
         self._clock = MachineClock(machine)
         self._providers: tuple[Provider, ...] = providers(MachineFiles(machine), self._clock)
         self._first_call = 0
+        self._refused: list[dict[str, Any]] = []
 
-    def run(self) -> int:
+    def run(self, more: str) -> int:
+        """Show it all; ``more`` says what would make it show more."""
         self._machine.boot()
         config = self._machine.config
         self._tell(f"{config.description}; {config.cpus} CPUs.")
         if config.invented:
             self._tell("It is modelled; made up, because it is not public: what it costs, and some of what runs on it.")
+        if self._signed:
+            about = "\n".join(f"  {each.name}  {each.about}" for each in self._signed.updates)
+            self._tell(f"Its RMM boots from a store of two banks. Built and signed for it just now:\n{about}")
+            self._stage(self._signed, self._signed.updates[0])
         before = self._list()
         chosen = next((each for each in before if not each.component.reasons), None)
         if chosen is None:
             raise NothingToDo(f"nothing is pending on the platform {config.name}")
-        self._first_call = self._machine.trace.next_sequence
-        self._tell(f"\n$ livefw activate {chosen.component.name or chosen.component.id}")
-        result = activation.activate(chosen, watch=self, clock=self._clock)
-        self._tell(results.as_text(result))
+        if self._signed:
+            for bad, following in pairwise(self._signed.updates):
+                self._try(self._signed, chosen, bad)
+                self._stage(self._signed, following)
+        result = self._activate(chosen)
         calls = [call for call in self._machine.trace.since(self._first_call) if call.registers[0] in _SHOWN]
         self._tell("\nWhat the firmware was asked, and by which CPU:\n" + printable_lines(list(_summary(calls))))
         self._tell("\n".join(self._cost()))
         after = self._list()
-        self._tell("\n" + _NEXT.format(platform=config.name))
+        self._tell("\n" + more + _NEXT.format(platform=config.name))
         self._document(before, result, after, calls)
         return results.exit_code([result])
+
+    def _stage(self, signed: Signed, update: Update) -> None:
+        """As ``livefw machine stage`` does."""
+        self._tell(f"\n$ livefw machine stage {update.name}")
+        self._tell(staged_text(stage(signed.platform.store, update.path) | {"file": update.name}))
+
+    def _try(self, signed: Signed, chosen: Candidate, update: Update) -> None:
+        """Activate what the firmware will refuse, and tell which rule it found broken."""
+        result = self._activate(chosen, update)
+        why = signed.platform.errors.get(Guid.parse(chosen.component.id))
+        rule = RULES[why.rule].text if isinstance(why, ImageError) else ""
+        self._tell(f"  what the firmware found: {rule}")
+        replay = chosen.provider.replay(result.before.id, "activate")
+        shown = results.as_document(result, phase="activate", replay=replay)
+        self._refused.append({"package": update.name, "result": shown, "found": str(why) if why else None})
+
+    def _activate(self, chosen: Candidate, update: Update | None = None) -> Result:
+        self._first_call = self._machine.trace.next_sequence
+        ignored = [f" --ignore {check}" for check in (update.ignore if update else ())]
+        self._tell(f"\n$ livefw activate {chosen.component.name or chosen.component.id}{''.join(ignored)}")
+        if ignored:
+            self._tell("  (livefw's own check is against an older version; told to ignore it, it asks the firmware)")
+        result = activation.activate(chosen, watch=self, clock=self._clock)
+        self._tell(results.as_text(result))
+        return result
 
     # What `livefw.activation.run.Watch` wants.
 
@@ -140,6 +198,8 @@ class _Demo:
         def whole() -> dict[str, Any]:
             return {
                 "platform": self._machine.config.name,
+                "signed": self._signed is not None,
+                "refused": self._refused,
                 "before": [document.component(each.component) for each in before],
                 "result": results.as_document(
                     result, phase="activate", replay=provider.replay(result.before.id, "activate")

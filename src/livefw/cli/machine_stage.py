@@ -51,17 +51,21 @@ def _stage_package(session: Session, arguments: argparse.Namespace) -> int:
             f"the machine {machine.name} has no store; its images are in memory",
             hint="livefw machine run --store DIR, or livefw machine stage COMPONENT [VERSION]",
         )
-    store = Store(Folder(machine.store))
     with translated():
-        with open(arguments.what, "rb") as file:
-            bank = store.stage(file)
-        staged = images(store, store.metadata(), bank)
-    document = {"machine": machine.name, "file": arguments.what, "bank": bank, "images": staged}
-    session.answer(lambda: printable(_text(document)), lambda: {"stage": document})
+        document = stage(Store(Folder(machine.store)), arguments.what)
+    session.answer(lambda: staged_text(document), lambda: {"stage": {"machine": machine.name} | document})
     return ExitCode.DONE
 
 
-def _text(document: dict[str, Any]) -> str:
+def stage(store: Store, path: str) -> dict[str, Any]:
+    """Stage the package in a file, and tell what that makes pending; ImageError, OSError."""
+    with open(path, "rb") as file:
+        bank = store.stage(file)
+    return {"file": path, "bank": bank, "images": images(store, store.metadata(), bank)}
+
+
+def staged_text(document: dict[str, Any]) -> str:
+    """What `stage` tells, for a person."""
     fresh = [f"{row['name']} {row['version'] or '(no version)'}" for row in document["images"] if row["differs"]]
     what = f"{', '.join(fresh)}, by its own word; PRIME verifies it" if fresh else "nothing but what boots already"
-    return f"staged {document['file']} in bank {document['bank']}: {what}"
+    return printable(f"staged {document['file']} in bank {document['bank']}: {what}")
