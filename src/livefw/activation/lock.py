@@ -60,14 +60,16 @@ class Lock:
                 os.close(descriptor)  # its last holder has removed it since we opened it
         except OSError as error:
             raise _no_lock(path, error) from error
-        os.ftruncate(descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(descriptor, 0)
         return cls(path, descriptor)
 
     def describe(self, *, component: str, user: str) -> None:
-        """Leave a note for others about what is being done."""
+        """Leave a note for others about what is being done; without room for it the lock is held all the same."""
         note = {"pid": os.getpid(), "component": component, "user": user, "since": int(time.time())}
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(note).encode(), 0)
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(note).encode(), 0)
 
     def release(self) -> None:
         """Give it back and remove the file. If a child still writes, both stay until that write has ended."""
