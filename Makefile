@@ -16,7 +16,7 @@ $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo     watch a staged RMM being activated on a modelled Arm server"
+	@echo "make demo     watch staged RMMs being refused and activated on a modelled Arm server"
 	@echo "make test     all tests and gates; ARGS='tests/abi -k guid' for some of them"
 	@echo "make bench    measure what the documents promise; ARGS=--json for one JSON document"
 	@echo "make fuzz     the property tests with many more examples and fresh random data"
