@@ -67,6 +67,15 @@ packages() {
     fi
 }
 
+# libvirt's test driver is the server that the Redfish client is held against; its binding is compiled, and has to be of
+# the same version as the library.
+peers_of_redfish() {
+    "$venv/bin/python" -c 'import libvirt' 2>/dev/null && return
+    pkg-config --exists libvirt 2>/dev/null || { can_install && install libvirt-dev pkg-config gcc; }
+    "$venv/bin/pip" install -qq "libvirt-python==$(pkg-config --modversion libvirt 2>/dev/null)" ||
+        say "without libvirt-python the tests against sushy-emulator are skipped; on Debian: apt-get install libvirt-dev"
+}
+
 need() {
     command -v "$1" >/dev/null && return
     if can_install; then

@@ -3,6 +3,7 @@
 
 import json
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -20,7 +21,7 @@ class Client:
     def __init__(self, bmc: Bmc, secret: Secret, adapter: Any) -> None:
         """Log in. ``adapter`` is how to reach the BMC, usually a `transport.BoundedAdapter`."""
         try:
-            import redfish
+            import redfish  # noqa: F401 - it takes a tenth of a second, and only those with a BMC need it
         except ImportError as error:
             raise ExchangeError(
                 "no-library", f"the library `redfish` is missing ({error}); pip install 'livefw[redfish]'", sent=False
@@ -29,6 +30,15 @@ class Client:
         logging.getLogger("redfish").disabled = True
         logging.getLogger("redfish.rest.v1").disabled = True
         self.origin = bmc.url
+        try:
+            self._log_in(bmc, secret, adapter)
+        except ExchangeError:
+            adapter.close()
+            raise
+
+    def _log_in(self, bmc: Bmc, secret: Secret, adapter: Any) -> None:
+        import redfish
+
         with _told():
             self._library = redfish.redfish_client(
                 base_url=bmc.url,
@@ -110,9 +120,11 @@ def _object(data: bytes) -> dict[str, Any]:
 
 @contextmanager
 def _told() -> Iterator[None]:
-    """Every error of the library and of what is below it, as `ExchangeError`."""
+    """Every error of the library and of what is below it, as `ExchangeError`; their warnings to Python are nobody's."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except ExchangeError:
         raise
     except Exception as error:
