@@ -3,6 +3,7 @@
 
 import io
 import struct
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -69,6 +70,17 @@ def test_malformed_package_is_refused_with_rule_and_offset(data: bytes, rule: Ru
         assert (caught.value.rule, caught.value.offset) == (rule, offset)
         assert caught.value.status is Status.DEVICE_ERROR
         assert f"offset {offset:#x}" in str(caught.value)
+
+
+def test_a_million_entries_take_no_memory_for_a_million() -> None:
+    file = io.BytesIO({row[0]: row[1] for row in BAD}["a million entries"])
+    tracemalloc.start()
+    try:
+        with pytest.raises(PackageError):
+            fip.read(file)
+        assert tracemalloc.get_traced_memory()[1] < 20 * fip.TOC_LIMIT
+    finally:
+        tracemalloc.stop()
 
 
 def test_reading_the_table_takes_no_payload() -> None:

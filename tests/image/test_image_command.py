@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """``livefw image``: what a file is, whether a machine takes it, and building one."""
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from livefw.abi.guid import FVP_SP1, RMM, Guid
 from livefw.cli.main import main
@@ -17,6 +22,8 @@ from livefw.firmware.component import LoadStatus
 from livefw.firmware.image import fip, trust
 from livefw.firmware.image.chain import CCA, TBBR, Counter
 from livefw.firmware.image.disk import Folder
+from livefw.firmware.image.fip import Payload
+from livefw.firmware.image.names import BY_OPTION
 from livefw.firmware.image.store import Store
 from livefw.firmware.image.verify import Anchor
 from livefw.firmware.spec import ComponentSpec, Kind
@@ -104,6 +111,16 @@ def test_rolled_back_package_is_refused(command: Command) -> None:
     with open("new.fip", "rb") as file:
         Store.create(Folder("store"), file).accept({Counter.CCA: 4})
     assert command("verify", "new.fip", *TRUSTED, "--store", "store")[0] == ExitCode.REFUSED
+
+
+def test_store_says_whom_it_trusts_and_what_it_has_seen(command: Command) -> None:
+    command(*NEW)
+    command("store", "init", "flash", "new.fip", *TRUSTED)
+    assert command("verify", "new.fip", "--store", "flash")[0] == ExitCode.DONE
+    assert command("info", "new.fip", "--store", "flash")[1]["image"]["verdict"]["authentic"]
+    Store(Folder("flash")).accept({Counter.CCA: 4})
+    assert command("info", "new.fip", "--store", "flash")[1]["image"]["verdict"]["error"]["rule"] == "rollback"
+    assert command("verify", "new.fip", "--store", "flash")[0] == ExitCode.REFUSED
 
 
 def test_keys_are_used_again_and_never_overwritten(command: Command) -> None:
@@ -221,6 +238,23 @@ def test_without_the_optional_library_it_says_what_to_install(command: Command) 
     assert "hint: pip install 'livefw[crypto]'" in done.stderr
 
 
+@given(
+    st.binary(max_size=200)
+    | st.binary(max_size=200).map(lambda tail: b"\x01\x00\x64\xaa" + bytes(12) + tail)
+    | st.binary(max_size=200).map(lambda data: fip.dump([Payload.of(BY_OPTION["cca-cert"].guid, data)]))
+    | st.binary(max_size=200).map(lambda tail: b"\x30\x81\xc8" + tail)
+)
+def test_any_file_is_described_or_refused(data: bytes) -> None:
+    """And what is wrong with the certificate inside a package is a part of the description."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as said:
+        path = os.path.join(folder, "file")
+        Path(path).write_bytes(data)
+        code = main(["--json", "image", "info", path])
+    document = json.loads(said.getvalue())
+    assert (code, "image" in document) in ((ExitCode.DONE, True), (ExitCode.REFUSED, False))
+    assert code == ExitCode.DONE or document["error"]["firmware_code"] == "DEVICE_ERROR"
+
+
 # -- the trust file
 
 
@@ -246,6 +280,12 @@ BAD_TRUST = [
     (b'chain = "tbbr"\n[roots]\nrot-key = "00"', "roots.rot-key"),
     (b'chain = "tbbr"\n[roots]\nrot-key = 7', "roots.rot-key"),
 ]
+
+
+@given(st.binary(max_size=100) | st.text(max_size=100).map(lambda text: f'chain = "cca"\n{text}'.encode()))
+def test_any_bytes_are_a_trust_file_or_an_error(data: bytes) -> None:
+    with contextlib.suppress(trust.TrustFileError):
+        assert trust.loads(data).roots
 
 
 @pytest.mark.parametrize(("data", "field"), BAD_TRUST, ids=range(len(BAD_TRUST)))

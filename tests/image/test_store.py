@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from livefw.abi.guid import BL31, RMM, Guid
 from livefw.abi.version import ComponentVersion
@@ -39,6 +41,7 @@ def factory(where: Disk) -> Store:
     return Store.create(where, package(rmm=V1, bl31=V1))
 
 
+NEXT = package(rmm=V2).getvalue()
 OLD = {RMM.guid: V1, BL31.guid: V1}
 NEW = {RMM.guid: V2, BL31.guid: V1}
 
@@ -149,6 +152,24 @@ def test_malformed_package_changes_nothing() -> None:
         Store(disk, capacity=200).stage(package(rmm=V3))
     assert caught.value.rule is Rule.STORE_FULL
     assert disk.files == before
+
+
+@given(
+    st.binary(max_size=400)
+    | st.tuples(st.integers(0, 159), st.binary(min_size=1, max_size=8)).map(
+        lambda row: NEXT[: row[0]] + row[1] + NEXT[row[0] + len(row[1]) :]
+    )
+)
+def test_no_package_changes_the_bank_that_boots_and_a_malformed_one_changes_nothing(data: bytes) -> None:
+    disk = SimulatedDisk()
+    subject = factory(disk)
+    before = disk.files
+    try:
+        subject.stage(io.BytesIO(data))
+    except PackageError:
+        assert disk.files == before
+    assert disk.files[BANKS[0]] == before[BANKS[0]]
+    assert (subject.boot(), versions(subject, 0)) == (0, OLD)
 
 
 def test_store_is_not_created_twice(fresh: Store, tmp_path: Path) -> None:

@@ -26,18 +26,18 @@ _UNVERIFIED = "by its own word: nothing was verified"
 def configure_info(parser: argparse.ArgumentParser) -> None:
     """Which file, and whose trust."""
     parser.add_argument("file", metavar="FILE", help="a firmware image package, a certificate in DER, or an image")
-    _configure_machine(parser, required=False)
+    _configure_machine(parser)
 
 
 def configure_verify(parser: argparse.ArgumentParser) -> None:
     """Which package, and whose trust."""
     parser.add_argument("file", metavar="FILE", help="a firmware image package")
-    _configure_machine(parser, required=True)
+    _configure_machine(parser)
 
 
-def _configure_machine(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    parser.add_argument("--trust", metavar="FILE", required=required, help="chain of trust and hashes of root keys")
-    parser.add_argument("--store", metavar="DIR", help="the machine's store, for its counters")
+def _configure_machine(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--trust", metavar="FILE", help="chain of trust and hashes of root keys (those of the store)")
+    parser.add_argument("--store", metavar="DIR", help="the machine's store, for its trust and its counters")
     parser.add_argument("--counter", metavar="NAME=N", action="append", default=[], help="tfw, ntfw or ccafw (0)")
 
 
@@ -45,9 +45,9 @@ def run_info(session: Session, arguments: argparse.Namespace) -> int:
     """Tell what a file is; what is wrong with its trust is part of the answer."""
     with open(arguments.file, "rb") as file:
         document = _describe(file)
-        if arguments.trust and document["kind"] == "package":
-            anchor, counters = _machine(arguments)
-            document["verdict"] = _verdict(file, anchor, counters)
+        machine = _machine(arguments)
+        if machine and document["kind"] == "package":
+            document["verdict"] = _verdict(file, *machine)
     document["file"] = arguments.file
     session.answer(lambda: _text(document), lambda: {"image": document})
     return ExitCode.DONE
@@ -55,7 +55,10 @@ def run_info(session: Session, arguments: argparse.Namespace) -> int:
 
 def run_verify(session: Session, arguments: argparse.Namespace) -> int:
     """Verify a package as LFA_PRIME would; `ImageError` with the first rule it breaks."""
-    anchor, counters = _machine(arguments)
+    machine = _machine(arguments)
+    if machine is None:
+        raise UsageError("whose trust?", hint="--trust FILE, or --store DIR")
+    anchor, counters = machine
     with open(arguments.file, "rb") as file:
         verified = verify.verify(file, anchor, counters)
     if not verified.images:
@@ -66,8 +69,11 @@ def run_verify(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _machine(arguments: argparse.Namespace) -> tuple[Anchor, dict[Counter, int]]:
-    with open(arguments.trust, "rb") as file:
+def _machine(arguments: argparse.Namespace) -> tuple[Anchor, dict[Counter, int]] | None:
+    """What the machine that is meant believes, and its counters; None if none is."""
+    if not arguments.trust and not arguments.store:
+        return None
+    with open(arguments.trust or os.path.join(arguments.store, trust.NAME), "rb") as file:
         anchor = trust.loads(file.read(trust.MAX_FILE + 1))
     counters = Store(Folder(arguments.store)).non_volatile().counters if arguments.store else {}
     return anchor, counters | dict(map(parse_counter, arguments.counter))
@@ -231,7 +237,7 @@ def _certificate_text(document: dict[str, Any]) -> str:
 
 def _verdict_text(verdict: dict[str, Any] | None) -> str:
     if verdict is None:
-        return f"Versions and names are {_UNVERIFIED}; --trust FILE verifies."
+        return f"Versions and names are {_UNVERIFIED}; --trust FILE or --store DIR verifies."
     if not verdict["authentic"]:
         return f"This machine refuses it: {printable(verdict['error']['text'])} ({verdict['error']['status']})"
     return f"This machine takes it: {', '.join(row['name'] for row in verdict['images'])}"
