@@ -60,6 +60,8 @@ packages() {
     need fusermount3 fuse3 "the tests that mount as an ordinary user"
     need tpm2_eventlog tpm2-tools "the tests that compare measurement logs"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
+    need fwupdtool fwupd "the tests that update a modelled BMC by fwupd"
+    peers_of_redfish
     cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
     if ! [ -d "$cache/fw/usr/lib/arm-trusted-firmware" ] || [ -e "$cache/unavailable" ]; then
         say "fetching real firmware for tests into $cache (once)"
@@ -71,7 +73,7 @@ packages() {
 # the same version as the library.
 peers_of_redfish() {
     "$venv/bin/python" -c 'import libvirt' 2>/dev/null && return
-    pkg-config --exists libvirt 2>/dev/null || { can_install && install libvirt-dev pkg-config gcc; }
+    if ! pkg-config --exists libvirt 2>/dev/null && can_install; then install libvirt-dev pkg-config gcc; fi
     "$venv/bin/pip" install -qq "libvirt-python==$(pkg-config --modversion libvirt 2>/dev/null)" ||
         say "without libvirt-python the tests against sushy-emulator are skipped; on Debian: apt-get install libvirt-dev"
 }

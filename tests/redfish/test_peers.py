@@ -119,7 +119,7 @@ def test_rf_update_queues_an_update_and_our_client_starts_it(serve: Serve, tmp_p
 
     client = client_of(url, served.server.pem.certificate)
     seen = resources.look(client)
-    assert [task.targets for task in seen.queued] == [{f"{INVENTORY}/tmpm"}]
+    assert [task.targets for task in seen.queued] == [frozenset({f"{INVENTORY}/tmpm"})]
     assert seen.service.start
     outcome = followed(client, seen.service.start, {})
     client.close()
