@@ -52,8 +52,17 @@ run_tests() {
     "$venv/bin/pip" install -qq --editable '.[test]'
     "$venv/bin/pip" wheel -qq --wheel-dir "$venv/wheels" .
     rm -f "$venv"/wheels/livefw-*.whl
+    # binman's libfdt is compiled on the spot.
+    if can_install && ! { command -v cc >/dev/null && has_headers; }; then install gcc libc6-dev python3-dev; fi
     "$venv/bin/pip" install -qq --editable '.[peers]' || say "without binman the tests that compare with it are skipped"
     touch "$venv/test.stamp"
+}
+
+has_headers() {
+    "$venv/bin/python" - <<'PY'
+import os, sys, sysconfig
+sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))
+PY
 }
 
 packages() {
