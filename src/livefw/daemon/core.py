@@ -25,6 +25,7 @@ FRESH_S = 0.1
 the machine is not looked at, nor an administrator's checks run, more often than this."""
 LOOK_EVERY_S = 5.0
 """How often the machine is looked at while somebody is connected, so that changes are told."""
+_SETTLE_AGAIN_S = 0.5
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Core:
         self.listeners: list[Callable[[Event], None]] = []
         self.left: list[Callable[[Connection], None]] = []
         self.viewed: list[Callable[[View], None]] = []
+        self.settling = False
         self.jobs = Jobs(loop, setting, self._event)
         self._worker = Worker(loop)
         self._view: View | None = None
@@ -98,10 +100,21 @@ class Core:
         self.authority.ask(call.peer, decided, interactive=interactive)
 
     def settle(self) -> None:
-        """Have an engine find out what became of intents that have no outcome."""
+        """Have an engine find out what became of intents that have no outcome.
+
+        While the write of an engine that died still goes on, it holds the machine, and there is nothing to find out.
+        """
+
+        def ended(event: Event) -> None:
+            problem = problem_of(event)
+            self.settling = problem is not None and problem.phase == "lock"
+            if self.settling:
+                self.loop.later(_SETTLE_AGAIN_S, self.settle)
+            elif problem is not None:
+                _log.error("what became of an activation could not be found out: %s", problem.text)
+
         if not self.jobs.busy:
-            request = Request((), "livefwd", "daemon", settle_only=True)
-            self._start(request, lambda _: None)
+            self._start(Request((), "livefwd", "daemon", settle_only=True), ended)
 
     def settle_if_needed(self) -> None:
         """As `settle`, if there is such an intent."""

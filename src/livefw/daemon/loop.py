@@ -93,8 +93,9 @@ class Loop:
         while self._running:
             wait = None if not self._timers else max(self._timers[0][0] - self.now(), 0)
             for key, mask in self._selector.select(0 if self._soon else wait):
-                if key.fileobj in self._selector.get_map():  # an earlier callback may have closed it
-                    key.data(mask)
+                current = self._selector.get_map().get(key.fd)
+                if current is not None and current.fileobj is key.fileobj:  # an earlier callback may have closed it
+                    current.data(mask)
             while self._soon:
                 self._soon.popleft()()
             while self._timers and self._timers[0][0] <= self.now():

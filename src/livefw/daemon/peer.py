@@ -5,13 +5,14 @@ import os
 import re
 import socket
 import struct
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
 _UCRED = struct.Struct("3i")
 _SO_PEERGROUPS = getattr(socket, "SO_PEERGROUPS", 59)
-_GROUPS_LIMIT = 65_536
-"""Groups of a process (Linux ``NGROUPS_MAX``)."""
+_GROUPS_BYTES = 1024
+"""All that Python takes of a socket option: 256 groups. Of a process with more, only the account's own are known."""
 _LIBRARY = re.compile(rb"/fwupd-(\d+(?:\.\d+)+)/lib")
 _MAPS_LIMIT = 1 << 20
 """Bytes of ``/proc/PID/maps`` that are read: a client chooses how many mappings it has."""
@@ -35,11 +36,19 @@ class Peer(NamedTuple):
 def identify(client: socket.socket) -> Peer:
     """The peer of a Unix socket, as it was when it connected."""
     pid, uid, gid = _UCRED.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    groups = {gid}
-    with suppress(OSError):
-        raw = client.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, 4 * _GROUPS_LIMIT)
-        groups.update(struct.unpack(f"{len(raw) // 4}I", raw))
-    return Peer(pid, uid, frozenset(groups), _start_time(pid))
+    return Peer(pid, uid, frozenset({gid, *_groups(client, uid, gid)}), _start_time(pid))
+
+
+def _groups(client: socket.socket, uid: int, gid: int) -> Iterable[int]:
+    """Supplementary groups: those of the process, not those that the account has by now."""
+    try:
+        raw = client.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
+        return struct.unpack(f"{len(raw) // 4}I", raw)
+    except OSError:  # ERANGE: too many
+        try:
+            return os.getgrouplist(user_name(uid), gid)
+        except OSError:
+            return ()
 
 
 def _start_time(pid: int) -> int:

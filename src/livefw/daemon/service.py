@@ -27,7 +27,8 @@ from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.server import Server
 
 SOCKET = "/run/livefw/fwupd.sock"
-_BACKLOG = 64
+_BACKLOG = 512
+"""Clients that wait to be accepted; above it those that do not block, fwupd's among them, are refused at once."""
 _FIRST_FD = 3
 """``SD_LISTEN_FDS_START``, sd_listen_fds(3)."""
 
@@ -96,7 +97,7 @@ class Service:
 
     def _tick(self) -> None:
         """Look at the machine while somebody is there to be told, and go home when nobody is."""
-        busy = self.core.jobs.busy or bool(self._server.clients)
+        busy = self.core.jobs.busy or self.core.settling or bool(self._server.clients)
         if self._server.clients and not self.core.jobs.busy:
             self.core.looked(lambda _: None)
         now = self.loop.now()

@@ -266,7 +266,6 @@ def message_size(start: bytes, *, limit: int = MESSAGE_LIMIT) -> int | None:
 
 def decode(data: bytes) -> Message:
     """One whole message; `WireError`."""
-    reader = _Reader(data, 0, chr(data[0]))
     kind, flags = data[1], data[2]
     if kind not in tuple(MessageType):
         _refuse("a message of no known type")

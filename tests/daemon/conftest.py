@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon as a process, over trees of plain files and over mounted machines."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefw.daemon.client import Call, Client
+from livefw.machine.config import MachineConfig
+from livefw.machine.fuse import MountedTree
+from livefw.machine.machine import Machine
+from livefw.providers.lfa.fake import FakeLfa
+
+OWN = "org.livefw.Livefw1"
+FWUPD = "org.freedesktop.fwupd"
+
+
+class Daemon:
+    """A daemon that runs, and ways to talk to it."""
+
+    def __init__(self, folder: Path, root: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+        self.folder = folder
+        self.root = root
+        self.path = str(folder / "s")
+        self.state = str(folder / "state")
+        self.log = folder / "log"
+        self.environment = os.environ | {
+            "LIVEFW_RUNTIME_DIR": str(folder),
+            "LIVEFW_STATE": self.state,
+            "LC_ALL": "C.UTF-8",
+        }
+        self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._told.bind(str(folder / "notify"))
+        self._told.settimeout(30)
+        command = [sys.executable, "-m", "livefw.daemon.service", "--root", str(root), "--socket", self.path]
+        command += ["--state", self.state, "--no-measure", "--bus", "", *options]
+        with open(self.log, "ab") as log:
+            self.popen = subprocess.Popen(
+                command,
+                stderr=log,
+                env=self.environment | {"NOTIFY_SOCKET": str(folder / "notify")} | (environment or {}),
+            )
+
+    def hear(self, word: str) -> str:
+        """Wait until it tells the service manager something with this word in it."""
+        while word not in (text := self._told.recv(4096).decode()):
+            pass
+        return text
+
+    def client(self, *, timeout: float = 30) -> Client:
+        """A connection."""
+        return Client(self.path, timeout=timeout)
+
+    def call(self, member: str, signature: str = "", *body: Any, interface: str = OWN) -> tuple[Any, ...]:
+        """One call on a connection of its own."""
+        with self.client() as client:
+            return client.call(Call("/" if interface == FWUPD else "/org/livefw", interface, member, signature, body))
+
+    def properties(self, path: str, interface: str) -> tuple[Any, ...]:
+        """All properties of an interface."""
+        with self.client() as client:
+            return client.call(Call(path, "org.freedesktop.DBus.Properties", "GetAll", "s", (interface,)))
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a client of fwupd's against it."""
+        chosen = {"FWUPD_DBUS_SOCKET": self.path, "FWUPD_POLKIT_NOCHECK": "1", "NO_COLOR": "1"}
+        return subprocess.run(
+            command,
+            env=self.environment | chosen | environment,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End it; the exit code."""
+        if self.popen.poll() is None:
+            self.popen.send_signal(number)
+        code = self.popen.wait(timeout=30)
+        self._told.close()
+        return code
+
+    def memory_kib(self) -> int:
+        """What it has resident."""
+        with open(f"/proc/{self.popen.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+Serve = Callable[..., Daemon]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose name is short: the path of a socket has room for 107 characters."""
+    with tempfile.TemporaryDirectory(prefix="lfd") as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def serve(folder: Path) -> Iterator[Serve]:
+    """Start daemons, one at a time in the folder."""
+    started: list[Daemon] = []
+
+    def start(root: Path, *options: str, ready: bool = True, environment: dict[str, str] | None = None) -> Daemon:
+        (folder / "notify").unlink(missing_ok=True)
+        made = Daemon(folder, root, *options, environment=environment)
+        started.append(made)
+        if ready:
+            made.hear("READY=1")
+        return made
+
+    yield start
+    for each in started:
+        each.end(signal.SIGKILL)
+
+
+@pytest.fixture
+def planted(folder: Path) -> Path:
+    """A tree of plain files with one component ready to be activated, and one that is not."""
+    bench = FakeLfa()
+    bench.add()
+    bench.add("0509b633-5734-422f-a681-6096e932d93a", name="SCP", activation_pending="0")
+    root = folder / "root"
+    for path, data in bench.files.tree.items():
+        file = root / path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+    return root
+
+
+@pytest.fixture
+def mounted(folder: Path) -> Iterator[Callable[[MachineConfig], tuple[Machine, Path]]]:
+    """Mount a machine of this process."""
+    closing: list[Callable[[], None]] = []
+
+    def make(config: MachineConfig) -> tuple[Machine, Path]:
+        if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+            pytest.skip("/dev/fuse is missing or not allowed")
+        machine = Machine(config, real_time=True)
+        closing.append(machine.close)
+        machine.boot()
+        directory = folder / "m"
+        directory.mkdir()
+        tree = MountedTree(machine.tree, machine.runner, directory=str(directory))
+        closing.append(tree.close)
+        return machine, directory
+
+    yield make
+    for close in reversed(closing):
+        close()
+
+
+@pytest.fixture
+def fwupdmgr() -> str:
+    """The program of Debian's package fwupd."""
+    found = shutil.which("fwupdmgr")
+    if found is None:
+        pytest.skip("fwupdmgr is missing; on Debian: apt-get install fwupd")
+    return found

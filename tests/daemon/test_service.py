@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a service manager and a monitoring system want of the daemon."""
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from livefw.daemon.client import Call, Client
+from livefw.daemon.peer import installed_fwupd_version
+from livefw.daemon.service import listen
+
+from .conftest import OWN, Serve
+
+
+def test_it_tells_when_it_is_ready_alive_and_ending(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, ready=False, environment={"WATCHDOG_USEC": "200000"})
+    assert "WATCHDOG=1" in daemon.hear("WATCHDOG")
+    daemon.hear("READY=1")
+    daemon.hear("WATCHDOG=1")
+    assert daemon.end() == 0
+    assert not Path(daemon.path).exists()
+
+
+def test_everyone_may_connect(planted: Path, serve: Serve) -> None:
+    assert stat.S_IMODE(os.stat(serve(planted).path).st_mode) == 0o666
+
+
+def test_it_goes_home_when_nobody_is_there(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, "--idle-exit", "0.3")
+    with daemon.client() as client:
+        client.call(Call("/org/livefw", OWN, "List"))
+    assert daemon.popen.wait(timeout=20) == 0
+
+
+def test_a_second_daemon_does_not_take_the_place_of_the_first(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    with pytest.raises(OSError, match="in use"):
+        listen(daemon.path)
+    assert daemon.call("List")[2] == 0
+
+
+def test_a_socket_of_a_dead_daemon_is_taken_over(folder: Path) -> None:
+    path = str(folder / "dead")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
+        dead.bind(path)
+    listen(path).close()
+
+
+ACTIVATED = """
+import os, socket, sys
+os.environ["LISTEN_PID"], os.environ["LISTEN_FDS"] = str(os.getpid()), "1"
+os.execv(sys.executable, [sys.executable, "-m", "livefw.daemon.service", *sys.argv[1:]])
+"""
+
+
+def test_it_takes_the_socket_that_systemd_holds(planted: Path, folder: Path) -> None:
+    listener = listen(str(folder / "held"))
+    words = [sys.executable, "-c", ACTIVATED, "--root", str(planted), "--state", str(folder / "state")]
+
+    def third() -> None:
+        os.dup2(listener.fileno(), 3)
+
+    with subprocess.Popen(words, close_fds=False, preexec_fn=third, stderr=subprocess.DEVNULL) as process:
+        try:
+            with Client(str(folder / "held"), timeout=30) as client:
+                assert client.call(Call("/org/livefw", OWN, "List"))[2] == 0
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+    assert (folder / "held").exists()
+    listener.close()
+
+
+def _samples(text: str) -> dict[tuple[str, str], float]:
+    return {
+        (sample.name, ",".join(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_are_written_and_served(planted: Path, serve: Serve, folder: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    file = folder / "livefw.prom"
+    daemon = serve(planted, "--metrics", str(file), "--metrics-port", str(port))
+    daemon.call("Activate", "asa{sv}", ["--nonsense"], {})
+    daemon.call("Activate", "asa{sv}", ["TF-RMM"], {})
+    while "livefw_activations_total" not in (file.read_text() if file.exists() else ""):
+        daemon.call("List")
+    found = _samples(file.read_text())
+    assert found["livefw_components", "pending"] + found["livefw_components", "idle"] == 2
+    assert sum(value for (name, _), value in found.items() if name == "livefw_activations_total") == 1
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        assert "livefw_components" in answer.read().decode()
+
+
+def test_log_level_changes_at_run_time(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, "--log-level", "error")
+    daemon.call("SetLogLevel", "s", "debug")
+    daemon.call("List")
+    assert "calls org.livefw.Livefw1.List" in daemon.log.read_text()
+
+
+@pytest.mark.fwupd
+def test_the_installed_fwupd_is_found() -> None:
+    if not Path("/usr/bin/fwupdmgr").exists():
+        pytest.skip("fwupdmgr is missing; on Debian: apt-get install fwupd")
+    assert installed_fwupd_version().count(".") == 2
