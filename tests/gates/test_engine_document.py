@@ -30,10 +30,7 @@ def table(heading: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
 
 
 def expected() -> dict[str, str]:
-    keys = [
-        (f"`{r.path}`", r.kind, f"`{r.default}`" if r.default else "", r.help)
-        for r in rows(KEYS)
-    ]
+    keys = [(f"`{r.path}`", r.kind, f"`{r.default}`" if r.default else "", r.help) for r in rows(KEYS)]
     checks = [(f"`{c.name}`", EFFECT[c.weight], c.about) for c in CHECKS]
     return {
         "keys": table(("Key", "Value", "Default", "What it does"), keys),
