@@ -4,9 +4,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from livefw.cli import document
 from livefw.cli.session import Session
+from livefw.errors import LivefwError, kind_of
 from livefw.providers.files import Files
 from livefw.providers.host import HostFiles
+from livefw.text import printable
 
 
 class Captured(Session):
@@ -42,3 +45,11 @@ class Captured(Session):
 
     def mark(self, text: str, *, end: str) -> None:
         """Live lines are for terminals."""
+
+    def fail(self, error: LivefwError) -> int:
+        """Keep an error as the answer; the exit code."""
+        lines = [f"livefw: {printable(error.message)}"]
+        lines += [f"  hint: {printable(error.hint)}"] if error.hint else []
+        lines += [f"  by hand: {printable(error.replay)}"] if error.replay else []
+        self.text, self.document = "\n".join(lines), {"error": document.error(error)}
+        return int(kind_of(error).exit_code)

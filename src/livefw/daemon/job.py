@@ -23,9 +23,8 @@ from livefw.activation.engine import Announcement, Attempt, Engine, OnFailure, O
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.cli import document, engine, results
 from livefw.daemon.captured import Captured
-from livefw.errors import ExitCode, LivefwError, NothingToDo, kind_of
+from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.providers.base import Component, Progress
-from livefw.text import printable
 
 _TELL_EACH_S = 1.0
 _LAST_WORD_S = 10.0
@@ -101,11 +100,7 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         )
         return _end(session, code)
     except LivefwError as error:
-        session.document = {"error": document.error(error)}
-        session.text = f"livefw: {printable(error.message)}" + (
-            f"\n  hint: {printable(error.hint)}" if error.hint else ""
-        )
-        return _end(session, kind_of(error).exit_code)
+        return _end(session, session.fail(error))
 
 
 def _order(request: dict[str, Any]) -> Order:

@@ -143,8 +143,7 @@ class Own(Face):
 
 def answer(root: str, words: Words) -> tuple[dict[str, Any], str, int]:
     """What the command would answer: its document, its text and its exit code."""
-    from livefw.cli import document  # what follows is the command itself
-    from livefw.cli.arguments import parse
+    from livefw.cli.arguments import parse  # what follows is the command itself
 
     session = Captured(root)
     try:
@@ -152,7 +151,7 @@ def answer(root: str, words: Words) -> tuple[dict[str, Any], str, int]:
         code = module.run(session, arguments)
         return session.document, session.text, int(code)
     except LivefwError as error:
-        hint = f"\n  hint: {error.hint}" if error.hint else ""
-        return {"error": document.error(error)}, f"livefw: {error.message}{hint}", int(kind_of(error).exit_code)
+        code = session.fail(error)
+        return session.document, session.text, code
     finally:
         session.close()

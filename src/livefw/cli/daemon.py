@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ask the daemon instead of doing it ourselves: for whoever may not do it alone.
+
+Root works alone: it has every right that the daemon has, and lock, history and settings are the same files. Everybody
+else's commands about the machine itself go to the daemon where one listens; what it answers is what the command would
+have printed, because it runs the same code. ``LIVEFW_SOCKET`` names another daemon, and is then used by everyone.
+"""
+
+import argparse
+import json
+import os
+import sys
+from typing import Any
+
+from livefw.cli.session import Session
+from livefw.daemon.client import Call, CallFailed, Client
+from livefw.daemon.wire import Message, Variant
+from livefw.errors import Interrupted, PermissionDenied, TransportError
+from livefw.text import printable
+
+VARIABLE = "LIVEFW_SOCKET"
+SOCKET = "/run/livefw/fwupd.sock"
+_INTERFACE, _PATH = "org.livefw.Livefw1", "/org/livefw"
+_FAILED = {"org.freedesktop.DBus.Error.AccessDenied": PermissionDenied}
+
+_Answer = tuple[dict[str, Any], str, int]
+
+
+def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | None:
+    """The exit code after the daemon has answered; None if the command has to work alone."""
+    calls = _calls(verb, arguments)
+    path = os.environ.get(VARIABLE) or SOCKET
+    if not calls or (VARIABLE not in os.environ and os.path.realpath(session.root) != "/"):
+        return None
+    try:
+        client = Client(path)
+    except OSError:
+        return None
+    with client:
+        if verb == "activate" and not arguments.dry_run and not arguments.yes:
+            _confirm(session, client, arguments)
+        document, text, code = _answer(session, client, calls)
+    if "error" in document and len(document) <= 2 and not session.json:
+        session.say(text)
+        return code
+    session.answer(lambda: text, lambda: document)
+    return code
+
+
+def _calls(verb: str, arguments: argparse.Namespace) -> Call | None:
+    """What to ask for; None for what only the command does itself."""
+    given = vars(arguments)
+    if any(given.get(name) for name in ("state", "settings", "no_journal", "no_measure", "plot", "head")):
+        return None
+    if verb == "show":
+        return _call("Show", "as", arguments.components)
+    if verb == "plan" or (verb == "activate" and arguments.dry_run):
+        return _call("Plan", "asas", arguments.components, arguments.ignore)
+    if verb == "history":
+        if arguments.verify:
+            return _call("Verify")
+        return _call("History", "ss", arguments.component or "", arguments.since or "")
+    if verb != "activate" or bool(arguments.components) == arguments.all:
+        return None  # the command says what is wrong
+    options = {
+        "reason": Variant("s", arguments.reason),
+        "ignore": Variant("as", arguments.ignore),
+        "on-failure": Variant("s", str(arguments.on_failure)),
+        "interactive": Variant("b", sys.stdin is not None and sys.stdin.isatty()),
+    }
+    return _call("Activate", "asa{sv}", arguments.components, options)
+
+
+def _call(member: str, signature: str = "", *body: Any) -> Call:
+    return Call(_PATH, _INTERFACE, member, signature, body)
+
+
+def _answer(session: Session, client: Client, call: Call) -> _Answer:
+    try:
+        if call.member == "Activate":
+            client.call(_call("Watch", "b", True))  # noqa: FBT003 - an argument on the wire
+        document, text, code = client.call(call, signal=lambda message: _tell(session, message))
+        return json.loads(document), text, code
+    except CallFailed as error:
+        raise _FAILED.get(error.name, TransportError)(f"livefwd: {error.text}", phase=call.member) from error
+    except (OSError, ValueError) as error:
+        hint = (
+            "an activation goes on without it; livefw history shows how it ended" if call.member == "Activate" else ""
+        )
+        raise TransportError(f"livefwd has not answered: {error}", hint=hint, phase=call.member) from error
+
+
+def _tell(session: Session, message: Message) -> None:
+    """What happens meanwhile, for somebody who looks on."""
+    event = json.loads(message.body[0]) if message.member == "Event" else {}
+    if event.get("event") == "begins":
+        component = event["component"]
+        versions = f" {component['current_version'] or '-'} -> {component['pending_version'] or '-'}"
+        session.say(f"activate {printable(component['name'] or component['id'])}{printable(versions)}")
+    elif event.get("event") == "said":
+        session.say(event["text"])
+
+
+def _confirm(session: Session, client: Client, arguments: argparse.Namespace) -> None:
+    """As the command does: at a terminal only."""
+    if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    _, text, code = _answer(session, client, _call("Plan", "asas", arguments.components, arguments.ignore))
+    session.say(text)
+    if code:
+        return  # the daemon says why, and writes it down
+    session.mark("Activate now? [y/N] ", end="")
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise Interrupted("not confirmed; nothing was started")

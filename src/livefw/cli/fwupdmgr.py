@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw fwupdmgr``: fwupd's own client, led to our daemon."""
+
+import argparse
+import os
+
+from livefw.cli.daemon import SOCKET, VARIABLE
+from livefw.cli.session import Session
+from livefw.errors import TransportError, UsageError
+
+POLICY = "/usr/share/polkit-1/actions/org.freedesktop.fwupd.policy"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Everything behind the verb is fwupdmgr's."""
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="what fwupdmgr is to do, get-devices")
+    parser.add_argument("--socket", default=os.environ.get(VARIABLE, SOCKET), help=f"of the daemon ({SOCKET})")
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Become fwupdmgr. The variable is set for it alone: elsewhere it would lead fwupd's own daemon astray too."""
+    if session.root != "/":
+        raise UsageError("--root is for the daemon: livefwd --root DIR --socket PATH")
+    environment = {**os.environ, "FWUPD_DBUS_SOCKET": os.path.abspath(arguments.socket)}
+    if not os.path.exists(POLICY):
+        environment["FWUPD_POLKIT_NOCHECK"] = "1"
+    words = [*arguments.words] or ["get-devices"]
+    if session.json:
+        words.append("--json")
+    try:
+        os.execvpe("fwupdmgr", ["fwupdmgr", *words], environment)  # noqa: S606 - an argument list, no shell
+    except OSError as error:
+        hint = "apt-get install fwupd" if isinstance(error, FileNotFoundError) else ""
+        raise TransportError(f"fwupdmgr cannot be run: {os.strerror(error.errno or 0)}", hint=hint) from error
