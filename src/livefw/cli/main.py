@@ -51,7 +51,14 @@ def _run(words: list[str]) -> int:
     from livefw.cli.arguments import parse  # argparse takes longer to import than `list` takes to run
 
     module, arguments = parse(words)
-    return module.run(Session(root=arguments.root, json=arguments.json, debug=arguments.debug), arguments)
+    session = Session(root=arguments.root, json=arguments.json, debug=arguments.debug)
+    if "LIVEFW_SOCKET" in os.environ or (os.geteuid() and os.path.exists("/run/livefw/fwupd.sock")):
+        from livefw.cli import daemon  # only where there may be one, and for those who need it
+
+        code = daemon.ask(session, module.__name__.rpartition(".")[2], arguments)
+        if code is not None:
+            return code
+    return module.run(session, arguments)
 
 
 def _plain(words: list[str]) -> tuple[str, Session] | None:

@@ -58,6 +58,7 @@ VERBS = {
     "image": Verb("livefw.cli.image", "firmware packages: what is in one, whether it is authentic, make one"),
     "machine": Verb("livefw.cli.machine", "modelled machines: run one, change it, watch it"),
     "tdx": Verb("livefw.cli.tdx", "images of Intel's TDX module, and why one may not be loaded"),
+    "fwupdmgr": Verb("livefw.cli.fwupdmgr", "fwupd's own client, led to the daemon livefwd"),
     "conformance": Verb("livefw.cli.conformance", "hold an LFA agent against what public sources say of it"),
     "demo": Verb("livefw.cli.demo", "a staged firmware activated on a modelled server, in three seconds"),
 }
