@@ -12,7 +12,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test bench fuzz soak lint format clean packages
+.PHONY: help demo test bench fuzz soak lint format clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make bench    measure what the documents promise; ARGS=--json for one JSON document"
 	@echo "make fuzz     the property tests with many more examples and fresh random data"
 	@echo "make soak     property tests and mounted machines over and over, for MINUTES=$(MINUTES)"
+	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
 	@echo "make clean    remove the virtual environment and everything built"
@@ -41,6 +42,12 @@ fuzz: $(VENV)/test.stamp
 soak: $(VENV)/test.stamp packages
 	@scripts/soak.sh $(BIN)/python $(MINUTES) $(JOBS) $(ARGS)
 
+# Into the package, where the command looks for it and a wheel takes it along; nothing else needs the compiler.
+monitor:
+	@$(MAKE) --silent -C monitor OUT=$(CURDIR)/build/monitor
+	@mkdir -p src/livefw/machine/qemu/firmware
+	@cp build/monitor/monitor.bin build/monitor/guest.bin src/livefw/machine/qemu/firmware/
+
 lint: $(VENV)/test.stamp
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
@@ -52,7 +59,7 @@ format: $(VENV)/test.stamp
 	@$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist src/livefw/machine/qemu/firmware .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages:

@@ -68,6 +68,8 @@ PY
 packages() {
     need fusermount3 fuse3 "the tests that mount as an ordinary user"
     need tpm2_eventlog tpm2-tools "the tests that compare measurement logs"
+    need qemu-system-aarch64 qemu-system-arm "the tests that boot the EL3 monitor"
+    need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu "the tests that boot the EL3 monitor"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
     need fwupdtool fwupd "the tests that update a modelled BMC by fwupd"
     peers_of_redfish

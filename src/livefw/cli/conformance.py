@@ -11,6 +11,8 @@ from livefw.conformance.platform import COMPONENTS
 from livefw.conformance.report import Report, junit
 from livefw.conformance.run import run as run_checks
 from livefw.errors import ExitCode, TransportError, UsageError
+from livefw.firmware.agent import Agent
+from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.text import printable
 
@@ -24,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Which agent, and what is expected of it."""
     parser.add_argument("--agent", choices=PROFILES, help="the agent's version, and what is expected (each in turn)")
     parser.add_argument("--cpus", type=int, default=4, metavar="N", help="CPUs of our agent (4)")
+    parser.add_argument("--qemu", action="store_true", help="ask our agent from CPUs of QEMU, through the EL3 monitor")
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
 
 
@@ -49,7 +52,16 @@ def _report(arguments: argparse.Namespace, profile: str) -> Report:
 
 @contextmanager
 def _caller(arguments: argparse.Namespace, profile: str) -> "Iterator[Caller]":
-    yield AgentCaller(COMPONENTS, PROFILES[profile], cpus=arguments.cpus)
+    if not arguments.qemu:
+        yield AgentCaller(COMPONENTS, PROFILES[profile], cpus=arguments.cpus)
+        return
+    from livefw.machine.qemu.guest import GuestMachine  # only where a machine is wanted
+
+    def make() -> Agent:
+        return Agent(MemoryPlatform(COMPONENTS), profile=PROFILES[profile], cpus=arguments.cpus)
+
+    with GuestMachine(make, cpus=arguments.cpus) as machine:
+        yield machine.caller
 
 
 def _write(path: str, text: str) -> None:

@@ -32,6 +32,10 @@ class Caller(Protocol):
         """Let a CPU issue a call, and do not wait for its end."""
         ...
 
+    def stays(self, cpu: int) -> bool:
+        """Whether the CPU is inside still, a moment after it began; the other CPUs do nothing meanwhile."""
+        ...
+
     def outcome(self, cpu: int, *, patience: float) -> Exit | None:
         """How the CPU's last call ended; None if it is inside still after about ``patience`` seconds."""
         ...
@@ -56,6 +60,10 @@ class AgentCaller:
     def begin(self, cpu: int, registers: Registers) -> None:
         """As `Caller`."""
         self._note(cpu, self._agent.call(cpu, registers))
+
+    def stays(self, cpu: int) -> bool:
+        """As `Caller`."""
+        return isinstance(self._last[cpu], Held)
 
     def outcome(self, cpu: int, *, patience: float) -> Exit | None:  # noqa: ARG002 - there is nothing to wait for
         """As `Caller`: the CPU's own work first, then everybody's as long as it helps."""

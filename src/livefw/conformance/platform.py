@@ -4,7 +4,7 @@
 from livefw.abi import guid
 from livefw.firmware.spec import ComponentSpec, Kind
 
-_WORK_MS = 250.0
+_WORK_MS = 150.0
 """How long the controller's steps take, so that a second CPU meets the first one inside on any host."""
 
 COMPONENTS = (

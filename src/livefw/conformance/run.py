@@ -29,9 +29,6 @@ from livefw.conformance.steps import (
 PATIENCE = 10.0
 """Seconds until a call that should end counts as one that does not."""
 
-_SHORT = 0.1
-"""Seconds after which a CPU that should stay inside has shown that it does."""
-
 _MOST_REPEATS = 1000
 """Calls of one PRIME or ACTIVATE; a component that wants more never ends."""
 
@@ -164,9 +161,12 @@ class _Suite:
         raise _Wrong(f"step {number}: {title} wants to be called again after {_MOST_REPEATS} times")
 
     def _must_stay(self, number: int, call: Call, check: Check) -> None:
-        ended = self._caller.outcome(call.cpu, patience=_SHORT) if not check.slow else None
-        if ended is not None:
-            raise _Wrong(f"step {number}: {_title(call)} came back with {_shown(ended)} and did not wait")
+        if self._caller.stays(call.cpu):
+            return
+        ended = self._end(call.cpu)
+        if check.slow:
+            raise _Missing(f"{_title(call)} ends before another CPU can meet it")
+        raise _Wrong(f"step {number}: {_title(call)} came back with {_shown(ended)} and did not wait")
 
     def _together(self, number: int, call: Call) -> None:
         for cpu in self._order():

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The test guest's driver: each CPU of the guest issues the SMCs it is told to (``monitor/guest.c``)."""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Self
+
+from livefw.abi.smccc import COUNT, Exit, Registers, Restart
+from livefw.errors import MechanismFailed
+from livefw.kernel.conduit import Conduit
+from livefw.machine.qemu.bridge import Bridge
+from livefw.machine.qemu.frames import Decoder, Frame, Type
+from livefw.machine.qemu.process import Qemu, QemuConfig, firmware
+
+ENTRY_POINT = 0x4020_0000
+"""Where every CPU of the guest starts, and starts again."""
+
+PSCI_CPU_ON, PSCI_CPU_OFF, PSCI_AFFINITY_INFO, PSCI_SYSTEM_OFF = 0xC400_0003, 0x8400_0002, 0xC400_0004, 0x8400_0008
+_START_S = 20.0
+_MOMENT_S = 0.02
+
+
+class GuestCaller:
+    """CPUs 0 to ``cpus`` - 1 of the guest, in the terms of the conformance suite; all are on."""
+
+    def __init__(self, console: socket.socket, bridge: Bridge, make: Callable[[], Conduit], *, cpus: int) -> None:
+        """Wait for the guest and turn its CPUs on; `MechanismFailed` if it does not answer."""
+        self.cpus = cpus
+        self.entry_point = ENTRY_POINT
+        self._console = console
+        self._bridge = bridge
+        self._make = make
+        self._decoder = Decoder()
+        self._ended: dict[int, Exit] = {}
+        self._inside: set[int] = set()
+        self._requests: dict[int, Registers] = {}
+        self.ticks: dict[int, int] = {}
+        self._inside.add(0)
+        self._await_start(0)
+        for cpu in range(1, cpus):
+            self.turn_on(cpu)
+
+    def fresh(self) -> bool:
+        """Another agent, as if the machine had just been switched on."""
+        self._bridge.replace(self._make())
+        for cpu in list(self._inside):
+            if self.outcome(cpu, patience=_START_S) is None:
+                raise MechanismFailed(f"CPU {cpu} of the guest does not come back")
+        return True
+
+    def begin(self, cpu: int, registers: Registers, *, times: int = 1) -> None:
+        """Issue a call, or the same one many times over."""
+        self._inside.add(cpu)
+        self._requests[cpu] = registers
+        words = {index: word for index, word in enumerate((*registers, times)) if word}
+        self._console.sendall(Frame(Type.CALL, cpu, 0, words).encode())
+
+    def stays(self, cpu: int) -> bool:
+        """Whether the CPU is inside still after a moment."""
+        return self.outcome(cpu, patience=_MOMENT_S) is None
+
+    def outcome(self, cpu: int, *, patience: float) -> Exit | None:
+        """How the CPU's last call ended; None if it has not within so many seconds."""
+        deadline = time.monotonic() + patience
+        while cpu in self._inside:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._receive(left):
+                return None
+        return self._ended.get(cpu)
+
+    def call(self, cpu: int, *words: int) -> Registers:
+        """Issue a call that returns; `MechanismFailed` if it does not."""
+        self.begin(cpu, Registers(*words))
+        ended = self.outcome(cpu, patience=_START_S)
+        if not isinstance(ended, Registers):
+            raise MechanismFailed(f"CPU {cpu} of the guest did not come back: {ended}")
+        return ended
+
+    def turn_on(self, cpu: int) -> None:
+        """PSCI CPU_ON, by CPU 0."""
+        self._inside.add(cpu)
+        self.call(0, PSCI_CPU_ON, cpu, ENTRY_POINT, cpu)
+        self._await_start(cpu)
+
+    def turn_off(self, cpu: int) -> None:
+        """PSCI CPU_OFF, by the CPU itself; returns when CPU 0 sees that it is off."""
+        self.begin(cpu, Registers(PSCI_CPU_OFF))
+        deadline = time.monotonic() + _START_S
+        while self.call(0, PSCI_AFFINITY_INFO, cpu)[0] != 1:
+            if time.monotonic() > deadline:
+                raise MechanismFailed(f"CPU {cpu} of the guest does not go off")
+        self._inside.discard(cpu)
+
+    def switch_off(self) -> None:
+        """PSCI SYSTEM_OFF, by CPU 0; does not wait."""
+        self.begin(0, Registers(PSCI_SYSTEM_OFF))
+
+    def _await_start(self, cpu: int) -> None:
+        if self.outcome(cpu, patience=_START_S) is None:
+            raise MechanismFailed(f"CPU {cpu} of the guest does not start; {'; '.join(self._bridge.problems)}")
+
+    def _receive(self, seconds: float) -> bool:
+        self._console.settimeout(seconds)
+        try:
+            data = self._console.recv(65536)
+        except TimeoutError:
+            return False
+        if not data:
+            raise MechanismFailed("the machine has gone")
+        for frame in self._decoder.feed(data):
+            if frame.type is Type.REPLY:
+                self._ended[frame.cpu] = Registers(
+                    *(frame.words.get(index, word) for index, word in enumerate(self._requests[frame.cpu]))
+                )
+                self.ticks[frame.cpu] = frame.words[COUNT]
+            elif frame.type is Type.ON:
+                self._ended[frame.cpu] = Restart(ENTRY_POINT, frame.words[0])
+            self._inside.discard(frame.cpu)
+        return True
+
+
+class GuestMachine:
+    """QEMU, monitor, agent and test guest together; a context manager."""
+
+    def __init__(self, make: Callable[[], Conduit], *, cpus: int, el2: bool = False, gdb: str | None = None) -> None:
+        self._qemu = Qemu(QemuConfig(kernel=firmware("guest.bin"), cpus=cpus, memory_mb=256, el2=el2, gdb=gdb))
+        try:
+            self.bridge = Bridge(self._qemu.agent, make(), cpus=cpus)
+        except BaseException:
+            self._qemu.close()
+            raise
+        try:
+            self.caller = GuestCaller(self._qemu.console, self.bridge, make, cpus=cpus)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def qemu(self) -> Qemu:
+        """The process."""
+        return self._qemu
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything."""
+        self.bridge.close()
+        self._qemu.close()

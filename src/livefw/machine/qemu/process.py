@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QEMU as a process: what it needs, how it is started, and that nothing of it stays."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from livefw.errors import MechanismFailed, UsageError
+from livefw.machine.qemu import fdt
+from livefw.machine.qemu.frames import CPUS
+
+NOTIFICATION_INTID = 232
+"""The shared interrupt of ``arm,lfa``: SPI 200, which QEMU's virt machine leaves free."""
+
+_SPI_0 = 32
+_EDGE = 1
+_KERNEL, _TREE, _INITRD = 0x4020_0000, 0x47E0_0000, 0x4800_0000
+_START_S = 20.0
+PROGRAM = "qemu-system-aarch64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QemuConfig:
+    """One QEMU. ``kernel`` is an arm64 Image or a raw program for 0x40200000."""
+
+    kernel: str
+    initrd: str | None = None
+    arguments: str = ""
+    cpus: int = 2
+    memory_mb: int = 512
+    cpu: str = "cortex-a76"
+    el2: bool = True
+    """Whether the kernel starts at EL2; otherwise the machine has none, and it starts at EL1."""
+    gdb: str | None = None
+    """Where QEMU's gdbstub listens, as in its option ``-gdb``."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.cpus <= CPUS:
+            raise UsageError(f"cpus: {self.cpus} is not between 1 and {CPUS}, which is what the monitor serves")
+        for path in filter(None, (self.kernel, self.initrd)):
+            if not os.path.isfile(path):
+                raise UsageError(f"{path} is not a file")
+
+
+def firmware(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Path of ``monitor.bin`` or ``guest.bin``; `UsageError` says how to get it."""
+    folders = [environment.get("LIVEFW_MONITOR"), os.path.join(os.path.dirname(__file__), "firmware")]
+    for folder in filter(None, folders):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            return path
+    raise UsageError(
+        f"there is no {name}",
+        hint="make monitor (on Debian: apt-get install gcc-aarch64-linux-gnu), or set LIVEFW_MONITOR to its folder",
+    )
+
+
+class Qemu:
+    """A running QEMU with two sockets: ``agent`` to the monitor, ``console`` to the guest's first UART."""
+
+    def __init__(self, config: QemuConfig) -> None:
+        """Start it; `UsageError` for what is missing, `MechanismFailed` if it does not come up."""
+        if shutil.which(PROGRAM) is None:
+            raise UsageError(f"there is no program {PROGRAM}", hint="on Debian: apt-get install qemu-system-arm")
+        self.config = config
+        monitor = firmware("monitor.bin")
+        self._folder = tempfile.mkdtemp(prefix="livefw-qemu-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sockets: list[socket.socket] = []
+        try:
+            self._process = self._start(self._machine(monitor))
+            # In the order of the options: QEMU waits for one after the other, so that no byte gets lost.
+            self.console = self.connect("console")
+            self.agent = self.connect("agent")
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process."""
+        return self._process.pid if self._process else 0
+
+    def connect(self, name: str) -> socket.socket:
+        """A connection to ``agent`` or ``console``; the one before must be closed."""
+        deadline = time.monotonic() + _START_S
+        while True:
+            link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                link.connect(os.path.join(self._folder, name))
+            except OSError as error:
+                link.close()
+                if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+                    raise MechanismFailed(f"QEMU did not come up: {self._said()}") from error
+                time.sleep(0.01)
+            else:
+                self._sockets.append(link)
+                return link
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the machine has switched itself off; whether it has."""
+        with suppress(subprocess.TimeoutExpired):
+            if self._process is not None:
+                self._process.wait(seconds)
+            return True
+        return False
+
+    def close(self) -> None:
+        """End it, whatever it does."""
+        for link in self._sockets:
+            link.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _machine(self, monitor: str) -> list[str]:
+        config = self.config
+        virtualization = "on" if config.el2 else "off"
+        machine = f"virt,secure=on,gic-version=3,virtualization={virtualization}"
+        command = [PROGRAM, "-M", machine, "-cpu", config.cpu, "-smp", str(config.cpus), "-m", str(config.memory_mb)]
+        command += ["-nodefaults", "-display", "none", "-bios", monitor]
+        tree = os.path.join(self._folder, "tree")
+        dump = [*command]
+        dump[2] += f",dumpdtb={tree}"
+        done = subprocess.run(dump, capture_output=True, text=True, check=False, timeout=_START_S)
+        if done.returncode or not os.path.exists(tree):
+            raise MechanismFailed(f"QEMU did not make a device tree: {done.stderr.strip()[:500]}")
+        with open(tree, "rb") as file:
+            patched = fdt.add(file.read(), self._additions())
+        with open(tree, "wb") as file:
+            file.write(patched)
+        images = [(config.kernel, _KERNEL), (tree, _TREE)] + ([(config.initrd, _INITRD)] if config.initrd else [])
+        for path, address in images:
+            command += ["-device", f"loader,file={path.replace(',', ',,')},addr={address:#x},force-raw=on"]
+        for name in ("console", "agent"):  # in this order: the first UART is the guest's
+            path = os.path.join(self._folder, name).replace(",", ",,")
+            command += ["-chardev", f"socket,id={name},path={path},server=on,wait=on", "-serial", f"chardev:{name}"]
+        if config.gdb:
+            command += ["-gdb", config.gdb]
+        return command
+
+    def _additions(self) -> dict[str, dict[str, fdt.Value]]:
+        """What the monitor does and QEMU's own tree does not tell."""
+        chosen: dict[str, fdt.Value] = {"bootargs": self.config.arguments}
+        if self.config.initrd:
+            end = _INITRD + os.path.getsize(self.config.initrd)
+            chosen |= {"linux,initrd-start": (_INITRD,), "linux,initrd-end": (end,)}
+        return {
+            "/chosen": chosen,
+            "/cpus/cpu@*": {"enable-method": "psci"},
+            "/psci": {"compatible": b"arm,psci-1.0\0arm,psci-0.2\0", "method": "smc"},
+            "/lfa": {"compatible": "arm,lfa", "interrupts": (0, NOTIFICATION_INTID - _SPI_0, _EDGE)},
+        }
+
+    def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
+        if shutil.which("setpriv"):  # so that it ends with this process, however that ends
+            command = ["setpriv", "--pdeathsig", "KILL", *command]
+        with open(os.path.join(self._folder, "errors"), "wb") as errors:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+
+    def _said(self) -> str:
+        with suppress(OSError), open(os.path.join(self._folder, "errors"), encoding="utf-8", errors="replace") as file:
+            return file.read(500).strip() or "it said nothing"
+        return "it said nothing"
