@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw demo``: a staged firmware activated on a modelled server, without FUSE, without root, in three seconds.
+"""``livefw demo``: a staged firmware activated on a modelled server, without FUSE, without root, in a second.
 
-With the package ``cryptography`` what is staged are signed packages, and the firmware refuses the bad ones. They are
-activated below the engine's own checks, which would keep an older version from the firmware.
+With the package ``cryptography`` it stages signed packages, of which the firmware refuses the bad ones. The engine's
+own checks are left out, because they would keep an older version from the firmware.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from livefw.activation.outcome import Result
 from livefw.cli import demo_store, document, results
 from livefw.cli import list as listing
 from livefw.cli.demo_store import Signed, Update
+from livefw.cli.image import translated
 from livefw.cli.machine_run import printable_lines
 from livefw.cli.machine_stage import stage, staged_text
 from livefw.cli.session import Session
@@ -65,7 +66,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
             except Refused as error:
                 more = _MORE.format(hint=error.hint)
             else:
-                signed = stack.enter_context(demo_store.prepared(config, rmm))
+                with translated():
+                    signed = stack.enter_context(demo_store.prepared(config, rmm))
         machine = Machine(config, real_time=True, images=signed.platform if signed else None)
         stack.callback(machine.close)
         return _Demo(session, machine, signed).run(more)
