@@ -27,6 +27,8 @@ class Inventory(NamedTuple):
 
     candidates: tuple[Candidate, ...]
     absent: tuple[Reason, ...]
+    notes: tuple[Reason, ...] = ()
+    """What a mechanism has to tell beside its components, such as that a part of it could not be asked."""
 
     def find(self, key: str) -> Component | None:
         """The component with this key, if it is there."""
@@ -45,4 +47,5 @@ def take(providers: Sequence[Provider]) -> Inventory:
     found = [(provider, provider.discover()) for provider in providers]
     candidates = [Candidate(provider, item) for provider, discovery in found for item in discovery.components]
     candidates.sort(key=lambda candidate: candidate.component.key)
-    return Inventory(tuple(candidates), tuple(discovery.absent for _, discovery in found if discovery.absent))
+    absent = tuple(discovery.absent for _, discovery in found if discovery.absent)
+    return Inventory(tuple(candidates), absent, tuple(note for _, discovery in found for note in discovery.notes))

@@ -6,7 +6,7 @@ from __future__ import annotations
 from livefw.activation import inventory
 from livefw.cli import document
 from livefw.errors import ExitCode, NothingHere, kind_of
-from livefw.providers.component import Component, Rendezvous, Version
+from livefw.providers.component import Component, Reason, Rendezvous, Version
 from livefw.text import printable, table
 
 TYPE_CHECKING = False
@@ -32,12 +32,16 @@ def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa:
         why = document.error(nothing)
         session.answer(str, lambda: {"components": [], "error": why})
         return kind_of(nothing).exit_code
-    session.answer(lambda: _text(components), lambda: _document(components))
+    session.answer(lambda: _text(components), lambda: _document(components, found.notes))
+    if not session.json:
+        for note in found.notes:
+            session.say(f"livefw: {printable(note.text)}")
     return ExitCode.DONE
 
 
-def _document(components: list[Component]) -> dict[str, Any]:
-    return {"components": [document.component(component) for component in components]}
+def _document(components: list[Component], notes: tuple[Reason, ...]) -> dict[str, Any]:
+    told = {"notes": [document.reason(note) for note in notes]} if notes else {}
+    return {"components": [document.component(component) for component in components]} | told
 
 
 _HEADING = ("NAME", "CURRENT", "PENDING", "STOPS CPUS", "STATE", "COMPONENT")

@@ -9,11 +9,13 @@ from livefw.providers.lfa.provider import LfaProvider
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from livefw.providers.base import Clock, Provider
     from livefw.providers.files import Files
 
 
-MECHANISMS = ("lfa", "tdx", "redfish")
+MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode")
 """Names of all providers, whether or not their mechanism is on this machine; also of their tables in livefw.toml."""
 
 
@@ -41,7 +43,25 @@ def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
         from livefw.providers.redfish.provider import RedfishProvider  # only where there is a BMC to ask
 
         found.append(RedfishProvider(files, clock))
+    found += [_load(name)(files, clock) for path, name in _DEVICES if files.exists(path)]
     return tuple(found)
+
+
+def _load(name: str) -> Callable[[Files, Clock], Provider]:
+    from importlib import import_module  # only where there is one of these devices
+
+    made: Callable[[Files, Clock], Provider] = getattr(
+        import_module(f"livefw.providers.{name}.provider"), f"{name.capitalize()}Provider"
+    )
+    return made
+
+
+_DEVICES = (
+    ("/dev/acpi_pfr_update0", "pfrut"),
+    ("/dev/sfs", "sfs"),
+    ("/sys/devices/system/cpu/microcode/reload", "microcode"),
+)
+"""What shows that a mechanism is there, and who looks after it."""
 
 
 def _mentions(files: Files, word: bytes) -> bool:

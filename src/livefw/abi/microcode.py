@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Headers of Intel microcode files (Intel SDM vol. 3, microcode update; Linux ``struct microcode_header_intel``)."""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_HEADER = struct.Struct("<12I")
+_VERSION = 1
+_DEFAULT_DATA = 2000
+_EXTENDED = struct.Struct("<II12x")
+_SIGNATURE = struct.Struct("<III")
+_MOST_SIGNATURES = 64
+
+
+class Patch(NamedTuple):
+    """One update: its revision, the lowest revision it may be loaded upon while running (0: not said), and for whom.
+
+    ``cpus`` are pairs of CPUID.1:EAX and a mask of platform flags.
+    """
+
+    revision: int
+    date: int
+    minimum: int
+    cpus: tuple[tuple[int, int], ...]
+
+    def fits(self, signature: int, flags: int) -> bool:
+        """Whether it is for this CPU; a patch with an empty mask is for all platforms."""
+        return any(known == signature and (mask & flags or not mask) for known, mask in self.cpus)
+
+
+def patches(data: bytes) -> Iterator[Patch]:
+    """All updates of a file, each with its checksum proved; ValueError if it is no such file."""
+    place = 0
+    while place < len(data):
+        if len(data) < place + _HEADER.size:
+            raise ValueError("it ends within a header")
+        head = _HEADER.unpack_from(data, place)
+        version, revision, date, signature, _, _, flags, size, total, _, minimum, _ = head
+        size, total = size or _DEFAULT_DATA, total or _DEFAULT_DATA + _HEADER.size
+        if version != _VERSION or size % 4 or total % 4 or not _HEADER.size + size <= total <= len(data) - place:
+            raise ValueError("a header makes no sense")
+        part = data[place : place + _HEADER.size + size]
+        if sum(struct.unpack(f"<{len(part) // 4}I", part)) & 0xFFFFFFFF:
+            raise ValueError(f"the checksum of revision {revision:#x} is wrong")
+        more = _extended(data[place + _HEADER.size + size : place + total])
+        yield Patch(revision, date, minimum, ((signature, flags), *more))
+        place += total
+
+
+def _extended(table: bytes) -> Iterator[tuple[int, int]]:
+    if len(table) < _EXTENDED.size:
+        return
+    count, _ = _EXTENDED.unpack_from(table)
+    if count > _MOST_SIGNATURES or len(table) < _EXTENDED.size + count * _SIGNATURE.size:
+        raise ValueError("the table of signatures makes no sense")
+    for index in range(count):
+        signature, flags, _ = _SIGNATURE.unpack_from(table, _EXTENDED.size + index * _SIGNATURE.size)
+        yield signature, flags

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The microcode provider: late loading, where the kernel was built to allow it.
+
+Sources: Linux ``Documentation/arch/x86/microcode.rst``, ``Documentation/ABI/testing/sysfs-devices-system-cpu``.
+
+What would be loaded can be told for Intel, whose files say for which CPU they are; AMD's are packed otherwise, and the
+kernel finds out by itself. All CPUs are stopped; nothing can be taken back; after a reboot the platform's own microcode
+runs again.
+"""
+
+import os
+from typing import NamedTuple
+
+from livefw.abi.microcode import Patch, patches
+from livefw.providers.base import (
+    Claim,
+    Component,
+    Cost,
+    Discovery,
+    Finding,
+    Observer,
+    Reason,
+    Rendezvous,
+    Running,
+    Said,
+    Severity,
+    Version,
+    Witness,
+)
+from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
+from livefw.providers.files import LOST, Files, Write
+from livefw.providers.inband import OneCall, Plain
+from livefw.providers.steps import Request
+from livefw.text import decode
+
+CPUS = "/sys/devices/system/cpu"
+RELOAD = f"{CPUS}/microcode/reload"
+IDENT = "cpu"
+_FOLDERS = ("/usr/lib/firmware/intel-ucode", "/lib/firmware/intel-ucode")
+_MOST_CPUS = 8192
+_MOST_BYTES = 16 << 20
+"""Largest microcode file that is read; the largest of Intel has 1 MiB."""
+
+DECLARATION = Declaration(
+    provider="microcode",
+    transport=Transport.IN_BAND,
+    stage="the file is put into the kernel's firmware path, by others",
+    pending="a file with a later revision (Intel)",
+    prime=Prime.WITH_ACTIVATE,
+    activate=f"1 into {RELOAD}",
+    cancel=Cancel.NONE,
+    impact=Impact.RENDEZVOUS,
+    result="errno",
+    evidence=Evidence.VERSION,
+    persistence=Persistence.VOLATILE,
+    scope="inside: CPU microcode",
+)
+
+ABSENT = Reason("no-late-loading", f"there is no {RELOAD}", "it takes a kernel with CONFIG_MICROCODE_LATE_LOADING")
+
+
+class Cpu(NamedTuple):
+    """What the CPUs are: vendor, family, model, stepping as in ``/proc/cpuinfo``."""
+
+    vendor: str
+    family: int
+    model: int
+    stepping: int
+
+    @property
+    def signature(self) -> int:
+        """CPUID.1:EAX (Intel SDM vol. 2, CPUID)."""
+        base, extended = (self.family, 0) if self.family < 15 else (15, self.family - 15)
+        return extended << 20 | self.model >> 4 << 16 | base << 8 | (self.model & 15) << 4 | self.stepping
+
+    @property
+    def file(self) -> str:
+        """The name that the kernel looks for."""
+        return f"{self.family:02x}-{self.model:02x}-{self.stepping:02x}"
+
+
+class MicrocodeProvider(Plain):
+    """The component ``microcode:cpu``: all CPUs together, as the kernel loads them."""
+
+    name = "microcode"
+    why_no_cancel = "microcode that was loaded stays until the next reboot"
+
+    def discover(self) -> Discovery:
+        """See `livefw.providers.base.Provider`."""
+        component = self.inspect(IDENT)
+        return Discovery((component,)) if component else Discovery((), absent=ABSENT)
+
+    def inspect(self, ident: str) -> Component | None:
+        """See `livefw.providers.base.Provider`."""
+        if ident != IDENT or not self._files.exists(RELOAD):
+            return None
+        revisions = self._revisions()
+        cpu = self._cpu()
+        patch, trouble = self._patch(cpu)
+        running = max(revisions, default=None)
+        later = patch is not None and running is not None and patch.revision > running
+        pending = later if patch or (cpu and cpu.vendor == "GenuineIntel") else None
+        notes = [_VOLATILE, *([_TAINTS] if later and patch and not patch.minimum else [])]
+        if len(revisions) > 1:
+            notes.append(Reason("uneven", "not all CPUs have the same revision"))
+        return Component(
+            provider="microcode",
+            id=IDENT,
+            name="CPU microcode",
+            current_version=None if running is None else Version(f"{running:#x}", (running,), sure=len(revisions) == 1),
+            pending=pending,
+            pending_version=Version(f"{patch.revision:#x}", (patch.revision,)) if later and patch else None,
+            cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),
+            reasons=tuple(_reasons(cpu, patch, trouble, running, later=later)),
+            notes=tuple(notes),
+            details=_details(cpu, patch) + DECLARATION.rows(),
+        )
+
+    def activate(self, ident: str, observer: Observer) -> Running:
+        """See `livefw.providers.base.Provider`."""
+        seen = self.inspect(ident)
+        if seen is None or seen.reasons:
+            return self._refusal(seen.reasons[0] if seen else ABSENT)
+        return Request(_Load(self._files, observer), self._clock)
+
+    def diagnose(self) -> list[Finding]:
+        """See `livefw.providers.base.Provider`."""
+        seen = self.inspect(IDENT)
+        if seen is None:
+            return [Finding(Severity.INFO, *ABSENT)]
+        reasons = [
+            Finding(Severity.INFO if each.code == "not-pending" else Severity.ERROR, *each) for each in seen.reasons
+        ]
+        return reasons + [Finding(Severity.INFO, *each) for each in seen.notes]
+
+    def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
+        """See `livefw.providers.base.Provider`."""
+        return f"echo 1 > {RELOAD}"
+
+    def _revisions(self) -> set[int]:
+        """Every revision that a CPU runs."""
+        found: set[int] = set()
+        try:
+            names = self._files.names(CPUS)
+        except OSError:
+            return found
+        for name in [name for name in names if name.startswith("cpu") and name[3:].isdecimal()][:_MOST_CPUS]:
+            text = self._text(f"{CPUS}/{name}/microcode/version")
+            try:
+                found.add(int(text, 16))
+            except ValueError:
+                continue
+        return found
+
+    def _cpu(self) -> Cpu | None:
+        record = self._text("/proc/cpuinfo", 1 << 16).split("\n\n")[0]
+        pairs = (line.partition(":") for line in record.split("\n"))
+        fields = {name.strip(): value.strip() for name, _, value in pairs}
+        try:
+            numbers = [int(fields[name]) for name in ("cpu family", "model", "stepping")]
+        except (KeyError, ValueError):
+            return None
+        return Cpu(fields.get("vendor_id", ""), *numbers)
+
+    def _patch(self, cpu: Cpu | None) -> tuple[Patch | None, Reason | None]:
+        """The latest update for this CPU in the file that the kernel would take; None if there is none."""
+        if cpu is None or cpu.vendor != "GenuineIntel":
+            return None, None
+        try:
+            flags = int(self._text(f"{CPUS}/cpu0/microcode/processor_flags"), 16)
+        except ValueError:
+            flags = 0
+        for folder in _FOLDERS:
+            try:
+                data = self._files.read(f"{folder}/{cpu.file}", _MOST_BYTES)
+                fitting = [patch for patch in patches(data) if patch.fits(cpu.signature, flags)]
+            except OSError:
+                continue
+            except ValueError as error:
+                return None, Reason("image", f"{folder}/{cpu.file}: {error}")
+            return max(fitting, key=lambda patch: patch.revision, default=None), None
+        return None, None
+
+    def _text(self, path: str, limit: int = 4096) -> str:
+        try:
+            return decode(self._files.read(path, limit)).strip()
+        except OSError:
+            return ""
+
+
+_VOLATILE = Reason("volatile", "the update is gone after a reboot, unless it is loaded at boot, too")
+_TAINTS = Reason("taints", "the file names no lowest revision to load upon: the kernel will be tainted, or refuse")
+
+
+def _reasons(
+    cpu: Cpu | None, patch: Patch | None, trouble: Reason | None, running: int | None, *, later: bool
+) -> list[Reason]:
+    if trouble:
+        return [trouble]
+    if running is None:
+        return [Reason("unreadable", "no CPU tells its revision")]
+    if cpu is None or cpu.vendor != "GenuineIntel":
+        return []  # the kernel finds out by itself
+    if not later or patch is None:
+        return [Reason("not-pending", f"there is no later microcode for this CPU ({cpu.file})")]
+    if patch.minimum > running:
+        text = f"{patch.revision:#x} must not be loaded while running upon less than {patch.minimum:#x}"
+        return [Reason("version-refused", text, "load it at boot")]
+    return []
+
+
+def _details(cpu: Cpu | None, patch: Patch | None) -> tuple[tuple[str, str], ...]:
+    rows = [("cpu", f"{cpu.vendor} {cpu.file}")] if cpu else []
+    if patch:
+        rows += [("latest in the file", f"{patch.revision:#x}"), ("date", f"{patch.date:08x}")]
+        rows += [("lowest revision to load upon", f"{patch.minimum:#x}")]
+    return tuple(rows)
+
+
+class _Load(OneCall):
+    def __init__(self, files: Files, observer: Observer) -> None:
+        super().__init__(observer, "all CPUs stop while their microcode is loaded")
+        self._files = files
+        self._write: Write | None = None
+
+    def start(self) -> Write:
+        """The trigger."""
+        self._write = self._files.start_write(RELOAD, b"1\n")
+        return self._write
+
+    def judge(self) -> Claim:
+        """By errno; which CPUs took it is for the look afterwards."""
+        error = self._write.error if self._write else LOST
+        if not error:
+            return Claim(Said.ACCEPTED)
+        if error == LOST:
+            return Claim(Said.LOST, reason=Reason("lost", "nobody saw how the load ended", "livefw show, dmesg"))
+        name = os.strerror(error)
+        reason = Reason("load-failed", f"the kernel did not load it ({name})", "dmesg tells why")
+        return Claim(Said.FAILED, witness=Witness.FAILED, error=error, reason=reason)

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The PFRUT provider: what can be told about the device, and one capsule that the settings name.
+
+The mechanism has no pending state that could be asked for, no way back, and one errno (EBUSY) for all that the
+firmware may object to; what it said goes to the kernel's debug output only.
+"""
+
+import errno
+import os
+from typing import NamedTuple
+
+from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, Ioctl, Kind
+from livefw.providers.base import (
+    Claim,
+    Component,
+    Cost,
+    Discovery,
+    Finding,
+    Observer,
+    Reason,
+    Running,
+    Said,
+    Severity,
+    Version,
+    Witness,
+)
+from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
+from livefw.providers.files import LOST, Answered, Call, Calls, Files
+from livefw.providers.inband import FILE, OneCall, Plain, read_path
+from livefw.providers.steps import Request
+
+NODE = "/dev/acpi_pfr_update"
+_MOST_DEVICES = 16
+MOST_BYTES = 64 << 20
+"""Largest capsule that is read; the firmware's own buffer is smaller, and its size cannot be asked for."""
+
+DECLARATION = Declaration(
+    provider="pfrut",
+    transport=Transport.IN_BAND,
+    stage="write() of the capsule and the ioctl STAGE, as part of the activation",
+    pending="",
+    prime=Prime.SEPARATE,
+    activate="ioctl ACTIVATE",
+    cancel=Cancel.NONE,
+    impact=Impact.UNKNOWN,
+    result="errno; EBUSY stands for every status of the firmware",
+    evidence=Evidence.VERSION,
+    persistence=Persistence.UNKNOWN,
+    scope="outside: Management Mode runs on the application processors",
+)
+
+
+class Device(NamedTuple):
+    """One device: its number, and what it told; None with the errno if it did not."""
+
+    number: int
+    capability: Capability | None
+    error: int = 0
+
+
+class Candidate(NamedTuple):
+    """The capsule that the settings name: its headers, or why it cannot be used."""
+
+    path: str | None
+    data: bytes = b""
+    capsule: Capsule | None = None
+    trouble: Reason | None = None
+
+
+class PfrutProvider(Plain):
+    """Components ``N/code`` and ``N/driver`` of each device N."""
+
+    name = "pfrut"
+    why_no_cancel = "PFRUT cannot drop a staged capsule; the next one replaces it"
+
+    def discover(self) -> Discovery:
+        """See `livefw.providers.base.Provider`."""
+        candidate = self._candidate()
+        found = tuple(
+            component(device, kind, candidate)
+            for number in range(_MOST_DEVICES)
+            if self._files.exists(f"{NODE}{number}")
+            for device in [self._ask(number)]
+            for kind in Kind
+        )
+        return Discovery(found, absent=None if found else ABSENT)
+
+    def inspect(self, ident: str) -> Component | None:
+        """See `livefw.providers.base.Provider`."""
+        return next((each for each in self.discover().components if each.id == ident), None)
+
+    def activate(self, ident: str, observer: Observer) -> Running:
+        """See `livefw.providers.base.Provider`; machine and capsule are looked at once more."""
+        seen, candidate = self.inspect(ident), self._candidate()
+        if seen is None or seen.reasons:
+            return self._refusal(seen.reasons[0] if seen else ABSENT)
+        number = int(ident.partition("/")[0])
+        return Request(_Update(self._files, f"{NODE}{number}", candidate.data, observer), self._clock)
+
+    def diagnose(self) -> list[Finding]:
+        """See `livefw.providers.base.Provider`."""
+        found = self.discover()
+        if found.absent:
+            return [Finding(Severity.INFO, *found.absent)]
+        return [
+            Finding(Severity.INFO if reason.code == "not-pending" else Severity.ERROR, *reason)
+            for each in found.components
+            for reason in each.reasons
+        ]
+
+    def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
+        """See `livefw.providers.base.Provider`: with the tool of the kernel's source tree."""
+        return "tools/power/acpi/pfrut --load CAPSULE && pfrut --stage && pfrut --activate"
+
+    def _ask(self, number: int) -> Device:
+        calls = self._files.start_calls(f"{NODE}{number}", [Call(Ioctl.QUERY_CAP, bytes(CAPABILITY_BYTES))])
+        calls.wait(None)
+        answer = calls.answers[-1]
+        return Device(number, None if answer.error else Capability.decode(answer.data), answer.error)
+
+    def _candidate(self) -> Candidate:
+        path = read_path(self._files, "pfrut", "capsule")
+        if path is None:
+            return Candidate(None)
+        try:
+            data = self._files.read(path, MOST_BYTES)
+            return Candidate(path, data, Capsule.parse(data))
+        except OSError as error:
+            return Candidate(path, trouble=Reason("image", f"{path}: {os.strerror(error.errno or 0)}"))
+        except ValueError as error:
+            return Candidate(path, trouble=Reason("image", f"{path}: {error}"))
+
+
+ABSENT = Reason("no-device", f"there is no {NODE}0", "it takes the kernel module pfr_update and firmware with INTC1080")
+
+
+def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
+    """Code injection, or driver update, of one device."""
+    told = device.capability
+    current = _running(told, kind) if told else None
+    capsule = candidate.capsule if candidate.capsule and candidate.capsule.kind is kind else None
+    pending = capsule is not None and (current is None or capsule.rt_version != current)
+    return Component(
+        provider="pfrut",
+        id=f"{device.number}/{kind}",
+        name=f"Management Mode {'code injection' if kind is Kind.CODE else 'driver'} {device.number}",
+        current_version=None if current is None else Version(str(current), (current,)),
+        pending=None if told is None else pending,
+        pending_version=Version(str(capsule.rt_version), (capsule.rt_version,)) if capsule and pending else None,
+        cost=Cost(None, None),
+        reasons=tuple(_reasons(device, kind, candidate, pending=pending)),
+        details=_details(told, candidate) + DECLARATION.rows(),
+    )
+
+
+def _running(told: Capability, kind: Kind) -> int:
+    return told.code_rt_version if kind is Kind.CODE else told.drv_rt_version
+
+
+def _reasons(device: Device, kind: Kind, candidate: Candidate, *, pending: bool) -> list[Reason]:
+    told, capsule = device.capability, candidate.capsule
+    if told is None:
+        code = "no-permission" if device.error in (errno.EACCES, errno.EPERM) else "unreadable"
+        word = "no word" if device.error == LOST else os.strerror(device.error)
+        return [Reason(code, f"{NODE}{device.number} does not tell what it can: {word}")]
+    if candidate.trouble:
+        return [candidate.trouble]
+    if not pending or capsule is None:
+        hint = f'[pfrut] capsule = "..." in {FILE}' if candidate.path is None else ""
+        return [Reason("not-pending", "there is no capsule with another version for it", hint)]
+    found = []
+    if capsule.platform_id != told.platform_id:
+        found.append(Reason("wrong-platform", f"the capsule is for platform {capsule.platform_id.efi}"))
+    # Before August 2025 the kernel compared runtime versions for both, and security versions for drivers since.
+    older = capsule.rt_version < _running(told, kind) and (kind is Kind.CODE or capsule.svn is None)
+    if older or (kind is Kind.DRIVER and capsule.svn is not None and capsule.svn < told.drv_svn):
+        found.append(Reason("version-refused", "the capsule is older than what runs, and the kernel would refuse it"))
+    return found
+
+
+def _details(told: Capability | None, candidate: Candidate) -> tuple[tuple[str, str], ...]:
+    rows: list[tuple[str, object]] = [("capsule", candidate.path)]
+    if told:
+        rows += [("firmware version", f"{told.fw_version:#x}"), ("driver security version", told.drv_svn)]
+        rows += [("platform", told.platform_id.efi), ("capabilities", f"{told.update_cap:#x}")]
+    return tuple((name, str(value)) for name, value in rows if value is not None)
+
+
+class _Step(NamedTuple):
+    """A call of the sequence: what a refusal of it means, by errno or for any."""
+
+    said: Said
+    code: str
+    text: str
+
+
+_STEPS = (
+    _Step(
+        Said.REFUSED, "capsule-refused", "the kernel did not take the capsule: too large, of a wrong kind, or too old"
+    ),
+    _Step(Said.REFUSED, "stage-refused", "the firmware did not stage the capsule; nothing was activated"),
+    _Step(Said.FAILED, "activation-failed", "the firmware did not activate the capsule"),
+)
+"""For the three calls in their order. The firmware's own status does not get here: EBUSY stands for all of it."""
+_DENIED = Reason("no-permission", "this process may not use the device", "run it as root")
+_NO_WORD = Reason("lost", "the process that made the calls died; the firmware may have been updated", "livefw show")
+
+
+class _Update(OneCall):
+    def __init__(self, files: Files, node: str, capsule: bytes, observer: Observer) -> None:
+        super().__init__(observer, "handing the capsule over, staging, activating")
+        self._files = files
+        self._node = node
+        self._capsule = capsule
+        self._calls: Calls | None = None
+
+    def start(self) -> Calls:
+        """One descriptor, three calls, the first failure ends it."""
+        unused = bytes(4)  # the request numbers promise an argument, which the driver does not read
+        calls = [Call(0, self._capsule), Call(Ioctl.STAGE, unused), Call(Ioctl.ACTIVATE, unused)]
+        self._calls = self._files.start_calls(self._node, calls)
+        return self._calls
+
+    def judge(self) -> Claim:
+        """By the last call that was made."""
+        answers: list[Answered] = list(self._calls.answers) if self._calls else []
+        step, error = _STEPS[len(answers) - 1], answers[-1].error
+        if error == LOST:
+            return Claim(Said.LOST, reason=_NO_WORD)
+        if not error:
+            return Claim(Said.ACCEPTED)
+        if len(answers) == 1 and error in (errno.EACCES, errno.EPERM):
+            return Claim(Said.REFUSED, error=error, reason=_DENIED)
+        witness = Witness.FAILED if step.said is Said.FAILED else Witness.NONE
+        return Claim(step.said, witness=witness, error=error, reason=Reason(step.code, step.text))

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SFS provider: one opaque package, which the secure processor loads, verifies and executes in a single call.
+
+There is no pending state, no way back, and nothing that survives a reboot; what runs is 4 KiB of bytes that only AMD
+can read, so that the version shown here is their digest: another digest, another firmware.
+"""
+
+import errno
+import os
+from typing import NamedTuple
+
+from livefw.abi import sfs
+from livefw.providers.base import (
+    Claim,
+    Component,
+    Cost,
+    Discovery,
+    Finding,
+    Observer,
+    Reason,
+    Running,
+    Said,
+    Severity,
+    Version,
+    Witness,
+)
+from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
+from livefw.providers.files import LOST, Call, Calls, Files
+from livefw.providers.inband import FILE, OneCall, Plain, read_path
+from livefw.providers.steps import Request
+
+NODE = "/dev/sfs"
+IDENT = "package"
+_SEARCH = ("/sys/module/firmware_class/parameters/path",)
+_FOLDERS = ("/usr/lib/firmware", "/lib/firmware")
+
+DECLARATION = Declaration(
+    provider="sfs",
+    transport=Transport.IN_BAND,
+    stage="the package is put into the kernel's firmware path, by others",
+    pending="",
+    prime=Prime.WITH_ACTIVATE,
+    activate="ioctl SFSIOCUPDATEPKG",
+    cancel=Cancel.NONE,
+    impact=Impact.UNKNOWN,
+    result="errno, and two status words with success and EIO",
+    evidence=Evidence.VERSION,
+    persistence=Persistence.VOLATILE,
+    scope="inside: firmware of the secure processor and of other microcontrollers, nothing on x86 cores",
+)
+
+ABSENT = Reason("no-device", f"there is no {NODE}", "it takes an EPYC 9005 and a kernel whose ccp driver knows SFS")
+
+
+class Package(NamedTuple):
+    """What the settings name; ``size`` is None if the file is not found."""
+
+    name: str | None
+    path: str = ""
+    size: int | None = None
+
+
+class SfsProvider(Plain):
+    """The component ``sfs:package``."""
+
+    name = "sfs"
+    why_no_cancel = "SFS loads, verifies and executes in one call, which cannot be taken back"
+
+    def discover(self) -> Discovery:
+        """See `livefw.providers.base.Provider`."""
+        component = self.inspect(IDENT)
+        return Discovery((component,)) if component else Discovery((), absent=ABSENT)
+
+    def inspect(self, ident: str) -> Component | None:
+        """See `livefw.providers.base.Provider`."""
+        if ident != IDENT or not self._files.exists(NODE):
+            return None
+        calls = self._files.start_calls(NODE, [Call(sfs.Ioctl.FW_VERSIONS, bytes(sfs.VERSIONS_BYTES))])
+        calls.wait(None)
+        answer, package = calls.answers[-1], self._package()
+        reasons = _reasons(package)
+        if answer.error:
+            word = "no word" if answer.error == LOST else os.strerror(answer.error)
+            code = "no-permission" if answer.error in (errno.EACCES, errno.EPERM) else "unreadable"
+            reasons = [Reason(code, f"{NODE} does not tell what runs: {word}"), *reasons]
+        told = None if answer.error else sfs.decode_versions(answer.data)
+        words = [("package", package.path)] if package.name else []
+        if told:
+            words.append(("status of the query", f"{told.status:#x} {told.extended:#x}"))
+        return Component(
+            provider="sfs",
+            id=IDENT,
+            name="AMD seamless firmware package",
+            current_version=_digest(told.blob) if told else None,
+            pending=None if package.size is not None else False,
+            pending_version=None,
+            cost=Cost(None, None),
+            reasons=tuple(reasons),
+            notes=(_VOLATILE, _UNTOLD) if package.size is not None else (_VOLATILE,),
+            details=tuple(words) + DECLARATION.rows(),
+        )
+
+    def activate(self, ident: str, observer: Observer) -> Running:
+        """See `livefw.providers.base.Provider`."""
+        seen, package = self.inspect(ident), self._package()
+        if seen is None or seen.reasons or package.name is None:
+            return self._refusal(seen.reasons[0] if seen and seen.reasons else ABSENT)
+        return Request(_Update(self._files, package.name, observer), self._clock)
+
+    def diagnose(self) -> list[Finding]:
+        """See `livefw.providers.base.Provider`."""
+        seen = self.inspect(IDENT)
+        if seen is None:
+            return [Finding(Severity.INFO, *ABSENT)]
+        levels = {"not-pending": Severity.INFO}
+        return [Finding(levels.get(each.code, Severity.ERROR), *each) for each in (*seen.reasons, *seen.notes[:0])]
+
+    def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
+        """See `livefw.providers.base.Provider`; there is no tool of AMD's that could be named."""
+        return f"ioctl({NODE}, {int(sfs.Ioctl.UPDATE_PACKAGE):#x}, PACKAGE-NAME)"
+
+    def _package(self) -> Package:
+        name = read_path(self._files, "sfs", "package")
+        if name is None:
+            return Package(None)
+        for folder in (*self._own_folders(), *_FOLDERS):
+            path = f"{folder}/amd/{name}"
+            try:
+                return Package(name, path, len(self._files.read(path, sfs.MOST_BYTES + 1)))
+            except OSError:
+                continue
+        return Package(name, f"amd/{name}")
+
+    def _own_folders(self) -> list[str]:
+        """Where the kernel looks first, if it was told to."""
+        found = []
+        for place in _SEARCH:
+            try:
+                text = self._files.read(place).decode().strip()
+            except (OSError, UnicodeDecodeError):
+                continue
+            found += [text.rstrip("/")] if text.startswith("/") else []
+        return found
+
+
+_VOLATILE = Reason("volatile", "the update is gone after a reboot, and has to be repeated then")
+_UNTOLD = Reason("pending-untold", "whether the package is what runs already cannot be told beforehand")
+
+
+def _digest(blob: bytes) -> Version:
+    from hashlib import sha256
+
+    return Version(f"blob {sha256(blob).hexdigest()[:16]}")
+
+
+def _reasons(package: Package) -> list[Reason]:
+    if package.name is None:
+        return [Reason("not-pending", "no package is set", f'[sfs] package = "NAME" in {FILE}')]
+    try:
+        sfs.Update(package.name).encode()
+    except ValueError as error:
+        return [Reason("image", f"[sfs] package: {error}")]
+    if package.size is None:
+        return [Reason("image", f"there is no {package.path} in the kernel's firmware path")]
+    if not sfs.fits(package.size):
+        return [Reason("too-large", f"{package.path} is too large for the driver's buffer of {sfs.MOST_BYTES} bytes")]
+    return []
+
+
+_ERRNO = {
+    errno.EINVAL: (Said.REFUSED, "bad-request", "the driver or the processor takes the request for wrong"),
+    errno.E2BIG: (Said.REFUSED, "too-large", "the package is too large"),
+    errno.EFAULT: (Said.REFUSED, "bad-request", "the driver could not read the request"),
+    errno.EBUSY: (Said.REFUSED, "busy", "the mailbox of the secure processor is in use, or recovers"),
+    errno.EAGAIN: (Said.REFUSED, "busy", "the secure processor is not in a state for it"),
+    errno.ENODEV: (Said.REFUSED, "no-device", "the driver has no secure processor"),
+    errno.EACCES: (Said.REFUSED, "no-permission", "this process, or this request, is not allowed"),
+    errno.ENOENT: (
+        Said.REFUSED,
+        "not-found",
+        "the package is not in the firmware path, or the request is not implemented",
+    ),
+    errno.ENFILE: (Said.REFUSED, "overflow", "the secure processor has no room for it"),
+    errno.EPERM: (Said.REFUSED, "auth-failed", "the signature is not valid"),
+    errno.EIO: (Said.FAILED, "activation-failed", "the secure processor tried, and failed"),
+    errno.ETIMEDOUT: (Said.LOST, "timeout", "the secure processor did not answer within the driver's ten seconds"),
+    LOST: (Said.LOST, "lost", "the process that made the call died; the firmware may have been updated"),
+}
+"""What each errno of the driver says (Linux ``psp-sfs.h``)."""
+
+
+class _Update(OneCall):
+    def __init__(self, files: Files, package: str, observer: Observer) -> None:
+        super().__init__(observer, "the secure processor loads, verifies and executes the package")
+        self._files = files
+        self._argument = sfs.Update(package).encode()
+        self._calls: Calls | None = None
+
+    def start(self) -> Calls:
+        """The one call."""
+        self._calls = self._files.start_calls(NODE, [Call(sfs.Ioctl.UPDATE_PACKAGE, self._argument)])
+        return self._calls
+
+    def judge(self) -> Claim:
+        """By errno; the status words are there with success and EIO only."""
+        error, data = self._calls.answers[-1] if self._calls else (LOST, b"")
+        code = None
+        if error in (0, errno.EIO) and len(data) == sfs.UPDATE_BYTES:
+            told = sfs.decode_update(data)
+            code = f"{told.status:#x} {told.extended:#x}" if told.status or told.extended else None
+        if not error:
+            return Claim(Said.ACCEPTED, firmware_code=code)
+        said, name, text = _ERRNO.get(error, (Said.FAILED, "unexpected-errno", os.strerror(error)))
+        witness = Witness.FAILED if said is Said.FAILED else Witness.NONE
+        hint = "livefw show tells what runs" if said is Said.LOST else ""
+        return Claim(said, witness=witness, error=max(error, 0), firmware_code=code, reason=Reason(name, text, hint))

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calls on real devices: in a child, on one descriptor, with errno and argument brought back."""
+
+import errno
+import os
+import struct
+import termios
+from pathlib import Path
+
+import pytest
+
+from livefw.providers.calls import ChildCalls
+from livefw.providers.files import LOST, Answered, Call, HostFiles
+
+FIONREAD = termios.FIONREAD
+
+
+def answers(opened: int, *calls: Call) -> list[Answered]:
+    made = ChildCalls(lambda: opened, calls)
+    assert made.wait(None)
+    return list(made.answers)
+
+
+def test_argument_comes_back() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"seven b")
+    assert answers(reading, Call(FIONREAD, bytes(4))) == [Answered(0, struct.pack("i", 7))]
+    os.close(reading)
+    os.close(writing)
+
+
+def test_large_argument_comes_back() -> None:
+    """SFS has one of 4104 bytes."""
+    reading, writing = os.pipe()
+    os.write(writing, b"abc")
+    (answer,) = answers(reading, Call(FIONREAD, bytes(4104)))
+    assert (answer.error, answer.data[:4], len(answer.data)) == (0, struct.pack("i", 3), 4104)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_first_failure_ends_it() -> None:
+    reading, writing = os.pipe()
+    found = answers(writing, Call(0, b"data"), Call(termios.TIOCGWINSZ, bytes(8)), Call(0, b"never"))
+    assert [answer.error for answer in found] == [0, errno.ENOTTY]
+    assert os.read(reading, 100) == b"data"
+    os.close(reading)
+    os.close(writing)
+
+
+def test_child_that_dies_leaves_the_outcome_open() -> None:
+    def die() -> int:
+        os.kill(os.getpid(), 9)
+        return -1
+
+    made = ChildCalls(die, [Call(0, b"x")])
+    assert made.wait(None)
+    assert list(made.answers) == [Answered(LOST)]
+
+
+def test_answers_are_not_guessed_before_the_end() -> None:
+    reading, writing = os.pipe()
+    made = ChildCalls(lambda: os.read(reading, 1)[0] and writing, [Call(0, b"x")])
+    with pytest.raises(ValueError, match="not ended"):
+        _ = made.answers
+    assert not made.wait(0)
+    os.write(writing, b"\1")
+    assert made.wait(None)
+    os.close(reading)
+    os.close(writing)
+
+
+def test_device_that_is_not_there_answers_the_first_call(tmp_path: Path) -> None:
+    files = HostFiles(str(tmp_path))
+    calls = files.start_calls("/dev/sfs", [Call(1, bytes(4)), Call(2)])
+    calls.wait(None)
+    assert [answer.error for answer in calls.answers] == [errno.ENOENT]
+    files.close()

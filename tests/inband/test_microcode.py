@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Late loading of microcode against modelled files."""
+
+import contextlib
+import errno
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livefw.abi.microcode import patches
+from livefw.activation.outcome import Outcome
+from livefw.providers.fake import Answer
+
+Make = Callable[..., Any]
+CPUS = "/sys/devices/system/cpu"
+RELOAD = f"{CPUS}/microcode/reload"
+SIGNATURE = 0x806F8  # Sapphire Rapids: family 6, model 143, stepping 8
+FLAGS = 0x10
+
+
+def patch(
+    revision: int, *, minimum: int = 0, signature: int = SIGNATURE, flags: int = FLAGS, extended: int = 0
+) -> bytes:
+    data = bytes(48)
+    table = b""
+    if extended:
+        table = struct.pack("<II12x", 1, 0) + struct.pack("<III", extended, flags, 0)
+    total = 48 + len(data) + len(table)
+    head = [1, revision, 0x07012026, signature, 0, 1, flags, len(data), total, 0, minimum, 0]
+    head[4] = -sum(head) & 0xFFFFFFFF
+    return struct.pack("<12I", *head) + data + table
+
+
+def machine(
+    make: Make, image: bytes | None, vendor: str = "GenuineIntel", revisions: tuple[int, ...] = (0x20, 0x20)
+) -> Any:
+    tree = {
+        RELOAD: b"",
+        "/proc/cpuinfo": f"vendor_id\t: {vendor}\ncpu family\t: 6\nmodel\t\t: 143\nstepping\t: 8\n\n".encode(),
+    }
+    for number, revision in enumerate(revisions):
+        tree[f"{CPUS}/cpu{number}/microcode/version"] = f"{revision:#x}\n".encode()
+        tree[f"{CPUS}/cpu{number}/microcode/processor_flags"] = f"{FLAGS:#x}\n".encode()
+    if image is not None:
+        tree["/usr/lib/firmware/intel-ucode/06-8f-08"] = image
+    bench = make("microcode", **tree)
+
+    def load() -> None:
+        for path in list(bench.files.tree):
+            if path.endswith("/microcode/version"):
+                bench.files.tree[path] = b"0x30\n"
+
+    bench.files.answers[RELOAD] = [Answer(effect=load)]
+    return bench
+
+
+def test_later_revision_is_loaded(make: Make) -> None:
+    bench = machine(make, patch(0x30, minimum=0x10))
+    seen = bench.component("cpu")
+    assert (seen.current_version.text, seen.pending_version.text, seen.reasons) == ("0x20", "0x30", ())
+    assert [note.code for note in seen.notes] == ["volatile"]
+    result = bench.activate("cpu")
+    assert (result.outcome, result.why.code) == (Outcome.ACTIVATED, "version-arrived")
+    assert bench.files.writes == [(RELOAD, b"1\n")]
+    assert not bench.component("cpu").pending
+
+
+@pytest.mark.parametrize(
+    ("image", "code"),
+    [
+        (None, "not-pending"),
+        (patch(0x20), "not-pending"),
+        (patch(0x30, signature=SIGNATURE + 1), "not-pending"),
+        (patch(0x30, flags=1), "not-pending"),
+        (patch(0x30, minimum=0x21), "version-refused"),
+        (patch(0x30)[:-1], "image"),
+        (patch(0x30)[:60] + b"\1" + patch(0x30)[61:], "image"),
+        (b"\0" * 60, "image"),
+    ],
+)
+def test_what_would_not_be_loaded_is_refused_beforehand(make: Make, image: bytes | None, code: str) -> None:
+    bench = machine(make, image)
+    result = bench.activate("cpu")
+    assert (result.outcome, result.why.code, bench.files.writes) == (Outcome.REFUSED, code, [])
+
+
+def test_latest_patch_that_fits_is_announced(make: Make) -> None:
+    image = patch(0x28) + patch(0x40, flags=1) + patch(0x30, signature=1, extended=SIGNATURE)
+    assert machine(make, image).component("cpu").pending_version.text == "0x30"
+
+
+def test_kernel_will_be_tainted_without_a_lowest_revision(make: Make) -> None:
+    assert "taints" in [note.code for note in machine(make, patch(0x30)).component("cpu").notes]
+
+
+def test_uneven_cpus_are_told(make: Make) -> None:
+    seen = machine(make, None, revisions=(0x20, 0x21)).component("cpu")
+    assert (seen.current_version.text, seen.current_version.sure) == ("0x21", False)
+    assert "uneven" in [note.code for note in seen.notes]
+
+
+def test_what_amd_would_load_is_for_the_kernel_to_find_out(make: Make) -> None:
+    bench = machine(make, None, vendor="AuthenticAMD")
+    assert (bench.component("cpu").pending, bench.component("cpu").reasons) == (None, ())
+    assert bench.activate("cpu").why.code == "version-changed"
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(errno.ENOENT, Outcome.FAILED), (errno.EBUSY, Outcome.FAILED), (-1, Outcome.UNKNOWN)]
+)
+def test_errno_is_told(make: Make, error: int, outcome: Outcome) -> None:
+    bench = machine(make, patch(0x30))
+    bench.files.answers[RELOAD] = [Answer(error)]
+    assert bench.activate("cpu").outcome is outcome
+
+
+def test_nothing_can_be_taken_back(make: Make) -> None:
+    assert machine(make, patch(0x30)).cancel("cpu").why.code == "no-cancel"
+
+
+@given(st.binary(max_size=200), st.integers(0, 100))
+def test_files_of_any_bytes_do_no_harm(noise: bytes, place: int) -> None:
+    data = bytearray(patch(0x30))
+    data[place : place + len(noise)] = noise
+    with contextlib.suppress(ValueError):
+        list(patches(bytes(data)))

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw machine bmc`` and the commands that meet it, each a process of its own, over TLS."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Livefw = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def livefw(tmp_path: Path) -> Livefw:
+    """Run the command on the machine below a folder."""
+
+    def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "livefw", "--root", tmp_path / "root", *words]
+        environment = os.environ | {"LIVEFW_STATE": str(tmp_path / "state"), "LIVEFW_RUNTIME_DIR": str(tmp_path)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def bmc(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "livefw",
+        "--json",
+        "machine",
+        "bmc",
+        tmp_path / "root",
+        "--seconds",
+        "0.1",
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        said = ""
+        while not said.endswith("}\n}\n"):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        assert json.loads(said)["bmc"]["url"].startswith("https://127.0.0.1:")
+        yield process
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def answer(done: subprocess.CompletedProcess[str]) -> Any:
+    return json.loads(done.stdout)
+
+
+def test_staged_and_activated_by_the_command(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"version=1.9.0")
+    staged = livefw("--json", "stage", "pmfw-a", tmp_path / "image")
+    assert (staged.returncode, answer(staged)["staging"]["outcome"]) == (0, "staged"), staged.stderr
+    rows = {row["key"]: row for row in answer(livefw("--json", "list"))["components"]}
+    assert rows["redfish:model/pmfw-a"]["pending_version"] == "1.9.0"
+    done = livefw("--json", "activate", "redfish:model/pmfw-a")
+    (result,) = answer(done)["results"]
+    assert (done.returncode, result["outcome"], result["after"]["current_version"]) == (0, "activated", "1.9.0")
+
+
+def test_staging_that_is_refused_has_its_exit_code(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"forged")
+    done = livefw("stage", "tmpm", tmp_path / "image")
+    assert done.returncode == 1
+    assert "does not take the image for authentic" in done.stdout
+
+
+def test_bmc_that_is_gone_hides_nothing_and_is_told(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:
+    os.kill(bmc.pid, signal.SIGTERM)
+    bmc.wait(10)
+    folder = tmp_path / "root/sys/firmware/lfa/6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+    folder.mkdir(parents=True)
+    (folder / "name").write_text("TF-RMM\n", encoding="ascii")
+    done = livefw("list")
+    assert done.returncode == 0
+    assert "TF-RMM" in done.stdout
+    assert "BMC model" in done.stderr
+
+
+def test_credentials_of_the_model_are_for_its_owner_only(bmc: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert (tmp_path / "root/etc/livefw/bmc.credentials").stat().st_mode & 0o777 == 0o600
+
+
+def test_settings_of_somebody_else_are_not_overwritten(tmp_path: Path, livefw: Livefw) -> None:
+    settings = tmp_path / "root/etc/livefw/livefw.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("# mine\n", encoding="ascii")
+    assert livefw("machine", "bmc", tmp_path / "root").returncode == 2
+    assert settings.read_text(encoding="ascii") == "# mine\n"
+
+
+def test_machine_without_a_bmc_loads_nothing_of_redfish(tmp_path: Path) -> None:
+    probe = "import sys; from livefw.cli.main import main; main(['--root', sys.argv[1], 'list']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe, tmp_path], capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert not {name for name in loaded if name.startswith(("redfish", "requests", "ssl", "livefw.providers.redfish"))}
+    assert not {"livefw.providers.pfrut", "livefw.providers.sfs", "livefw.providers.microcode"} & set(loaded)
