@@ -57,6 +57,7 @@ class Bench:
     watch: Quiet = field(default_factory=Quiet)
     settings: str = ""
     changes: dict[str, Any] = field(default_factory=dict)
+    opened: list[Journal] = field(default_factory=list)
 
     def restart(self) -> None:
         """Pull the plug and switch on again."""
@@ -87,8 +88,10 @@ class Bench:
 
     @property
     def journal(self) -> Journal:
+        """The history as it stands; closed when the test ends."""
         journal = Journal.open_to_read(self.places.state)
         assert journal
+        self.opened.append(journal)
         return journal
 
 
@@ -113,3 +116,5 @@ def make(tmp_path: Path) -> Iterable[Make]:
     yield build
     for bench in made:
         bench.machine.close()
+        for journal in bench.opened:
+            journal.close()

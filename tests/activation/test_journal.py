@@ -7,12 +7,30 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from livefw.activation.journal import Head, Journal, JournalUnavailable, Kind
 from livefw.errors import TransportError
+
+
+@pytest.fixture(autouse=True)
+def close_all(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Close the journals that a test has opened; a connection that `Journal` itself loses is still found."""
+    opened: list[Journal] = []
+    construct = Journal.__init__
+
+    def remember(journal: Journal, *arguments: Any) -> None:
+        construct(journal, *arguments)
+        opened.append(journal)
+
+    monkeypatch.setattr(Journal, "__init__", remember)
+    yield
+    for journal in opened:
+        journal.close()
 
 
 def filled(directory: Path, count: int = 3) -> Journal:

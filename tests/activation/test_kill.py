@@ -83,6 +83,7 @@ class World(NamedTuple):
     places: Places
     nursery: "subprocess.Popen[str]"
     """A process that makes an engine for each point it is told: loading Python anew for each would take the time."""
+    opened: list[Journal]
 
     def die_at(self, point: Point) -> None:
         """Start an engine that is killed at this point."""
@@ -104,9 +105,10 @@ class World(NamedTuple):
         os.close(descriptor)
 
     def journal(self) -> Journal:
-        """The history as it stands."""
+        """The history as it stands; closed when the test ends."""
         found = Journal.open_to_read(self.places.state)
         assert found
+        self.opened.append(found)
         return found
 
 
@@ -124,7 +126,10 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     places = Places(str(tmp_path / "state"), str(tmp_path / "run/lock"), str(tmp_path / "etc"))
     command = [sys.executable, "-c", ENGINE, str(root), places.state, places.lock]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
-        yield World(machine, root, places, nursery)
+        made = World(machine, root, places, nursery, [])
+        yield made
+    for journal in made.opened:
+        journal.close()
     tree.close()
     machine.close()
 

@@ -46,6 +46,13 @@ realms = ["allow", "disallow"]
 """
 
 
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """History, lock and sockets of every livefw that a test starts are the test's own."""
+    monkeypatch.setenv("LIVEFW_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path / "run"))
+
+
 @pytest.fixture
 def config() -> MachineConfig:
     """Four CPUs, a controller and an RMM with staged images, one component without."""
@@ -123,9 +130,9 @@ class Process:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """The environment of a process whose runtime directory is the test's own."""
-    return os.environ | {"LIVEFW_RUNTIME_DIR": str(tmp_path / "run")}
+def environment(places: None) -> dict[str, str]:
+    """The environment of a process whose places are the test's own."""
+    return dict(os.environ)
 
 
 @pytest.fixture

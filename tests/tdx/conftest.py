@@ -16,6 +16,13 @@ from livefw.providers.tdx.images import Images, scan
 MakeImages = Callable[..., Images]
 
 
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """History, lock and sockets of every livefw that a test starts are the test's own."""
+    monkeypatch.setenv("LIVEFW_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path / "run"))
+
+
 @pytest.fixture
 def make_images(tmp_path: Path) -> MakeImages:
     """Write a directory and scan it: the releases named (all without any), other files by version, another table."""
