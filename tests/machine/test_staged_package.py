@@ -65,7 +65,7 @@ def test_the_firmware_judges_what_was_staged(livefw: Livefw, tmp_path: Path) -> 
     code, result = activate(livefw)
     assert (code, result["outcome"], result["claim"]["firmware_code"]) == (ExitCode.FAILED, "failed", "AUTH_ERROR")
     shown = livefw("machine", "show", "--machine", "vera").stdout
-    assert "the firmware refused: rmm-fw: the image is not the one that its certificate vouches for" in shown
+    assert "the firmware last refused: rmm-fw: the image is not the one that its certificate vouches for" in shown
 
     livefw("machine", "stage", old, "--machine", "vera")
     code, result = activate(livefw)
@@ -78,7 +78,7 @@ def test_the_firmware_judges_what_was_staged(livefw: Livefw, tmp_path: Path) -> 
     assert (staged["bank"], staged["images"][0]["version"], staged["images"][0]["differs"]) == (1, "1.1", True)
     code, result = activate(livefw)
     assert (code, result["outcome"], result["after"]["current_version"]) == (ExitCode.DONE, "activated", "1.1")
-    assert "the firmware refused" not in livefw("machine", "show", "--machine", "vera").stdout
+    assert "the firmware last refused" not in livefw("machine", "show", "--machine", "vera").stdout
 
 
 def test_what_cannot_be_staged_is_said_and_changes_nothing(livefw: Livefw, tmp_path: Path) -> None:

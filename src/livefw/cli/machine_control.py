@@ -179,7 +179,7 @@ def _show_text(result: dict[str, Any]) -> str:
             f"primed: {result['primed']['component'] or 'nothing'} ({result['primed']['prime']})",
         ]
         reasons = [each["refused_because"] for each in result["components"]]
-        lines += [f"the firmware refused: {printable(reason)}" for reason in reasons if reason]
+        lines += [f"the firmware last refused: {printable(reason)}" for reason in reasons if reason]
     if tdx := result["tdx"]:
         lines.append(f"TDX module {tdx['module']}, {tdx['state']}, {tdx['slots']} update slots")
         lines.append(f"TDs: {', '.join(f'{count} {state}' for state, count in tdx['tds'].items())}")
