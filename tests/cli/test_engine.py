@@ -101,6 +101,15 @@ def test_no_history_no_activation_unless_told(ready: Any) -> None:
     assert trigger(ready).read_bytes() == b"1\n"
 
 
+def test_a_cancellation_is_in_the_history_and_needs_no_settings(ready: Any) -> None:
+    settings(ready, "denny = []")
+    done = ready.run("cancel", "tf-rmm", "--reason", "wrong image")
+    assert (done.code, "not in the history" in done.out) == (0, False)
+    assert re.search(r"TF-RMM +cancel: cancelled +1\.0 .*wrong image", ready.run("history").out)
+    (row,) = ready.run("--json", "history").json["history"]
+    assert (row["outcome"]["kind"], row["outcome"]["actor"]["face"]) == ("cancellation", "cli")
+
+
 def test_a_history_does_not_claim_what_nobody_knows(ready: Any) -> None:
     """The plain file takes the write, and nothing moves: success was reported, and nothing shows it."""
     assert ready.run("activate", "tf-rmm").code == 6

@@ -20,13 +20,14 @@ from livefw.activation.facts import Facts
 from livefw.activation.hooks import DIRECTORY
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.journal import Entry, Head, Journal, Kind
-from livefw.activation.lock import Lock
+from livefw.activation.lock import Busy, Lock
 from livefw.activation.measure import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
 from livefw.activation.plan import Scene, Step, Usual, Wish
 from livefw.activation.policy import Policy
-from livefw.activation.run import VANISHED, Watch, follow, is_lost, judged, refused
+from livefw.activation.run import VANISHED, Watch, cancel, follow, is_lost, judged, refused
+from livefw.activation.select import select
 from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError
 from livefw.providers.base import Clock, Component, Provider, Reason
 from livefw.providers.files import Files
@@ -175,11 +176,10 @@ class Engine:
         try:
             held.describe(component="", user=str(host.actor))
             host.at(Point.LOCKED)
-            journal = None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
+            run = Run(self, host, held, self._journal())
         except BaseException:
             held.release()
             raise
-        run = Run(self, host, held, journal)
         try:
             run.settle()
             host.at(Point.SETTLED)
@@ -187,6 +187,28 @@ class Engine:
             run.close()
             raise
         return run
+
+    def cancel(self, word: str, *, reason: str, watch: Watch) -> Attempt:
+        """Have the mechanism abandon what was begun on one component, and write down who wanted that and why.
+
+        While another engine activates that very component, it goes on beside it: there it is of most use, and it is
+        for the mechanism to say whether it is too late. Otherwise it takes the machine, so that nobody begins what it
+        is about to abandon. Errors as for `open`, `inventory.take` and `select`.
+        """
+        host = self._host
+        candidate = select(word, inventory.take(host.providers).require().candidates)
+        try:
+            run = self.open()
+        except Busy as busy:
+            if busy.holder and busy.holder.component != candidate.component.key:
+                raise
+            run = Run(self, host, None, self._journal())
+        with run:
+            return run.cancel(candidate, reason=reason, watch=watch)
+
+    def _journal(self) -> Journal | None:
+        host = self._host
+        return None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
 
     def scene(self, order: Order, history: Journal | None, holder: lock.Holder | None) -> Scene:
         """What the checks look at, now."""
@@ -213,8 +235,8 @@ class Run:
     ``settled`` is what was found unfinished, ``chosen`` the keys of the components that the last order meant.
     """
 
-    def __init__(self, engine: Engine, host: Host, held: Lock, journal: Journal | None) -> None:
-        """Use `Engine.open`."""
+    def __init__(self, engine: Engine, host: Host, held: Lock | None, journal: Journal | None) -> None:
+        """Use `Engine.open`; without a lock it only cancels."""
         self._engine = engine
         self._host = host
         self._lock = held
@@ -237,7 +259,21 @@ class Run:
         if self._journal:
             self._journal.close()
             self._journal = None
-        self._lock.release()
+        if self._lock:
+            self._lock.release()
+
+    def _say_what(self, component: str) -> None:
+        if self._lock:
+            self._lock.describe(component=component, user=str(self._host.actor))
+
+    def cancel(self, candidate: Candidate, *, reason: str, watch: Watch) -> Attempt:
+        """Use `Engine.cancel`."""
+        host, key = self._host, candidate.component.key
+        self._say_what(key)
+        result = cancel(candidate, watch=watch, clock=host.clock)
+        receipt = self._note(Kind.CANCELLATION, key, record.cancellation(result, reason, host.actor))
+        host.announce(_announcement(result, receipt))
+        return Attempt(result, (), None, (), receipt)
 
     def activate(self, order: Order, *, watch: Watch) -> Iterator[Attempt]:
         """Activate what the order says, each component at most once, planned anew before each.
@@ -279,8 +315,8 @@ class Run:
     def _let_go(self, candidate: Candidate) -> None:
         """Have the mechanism drop what it still holds of a component, so that it takes another.
 
-        There are LFA agents that refuse every other component after a failed PRIME, or after an activation that went
-        well (TF-A, ``services/std_svc/lfa``). That there is nothing to drop is the usual answer, and all right.
+        There is firmware that refuses every other component after an attempt on one, however that ended. That there is
+        nothing to drop is the usual answer, and all right.
         """
         with suppress(TransportError):
             running = candidate.provider.cancel(candidate.component.id, _nowhere)
@@ -308,7 +344,7 @@ class Run:
     def _attempt(self, candidate: Candidate, found: Inventory, order: Order, watch: Watch) -> tuple[Attempt, Inventory]:
         """One component's turn, and the inventory after it."""
         component = candidate.component
-        self._lock.describe(component=component.key, user=str(self._host.actor))
+        self._say_what(component.key)
         if not any(c.component.key == component.key for c in found.candidates):
             return self._refuse(component, VANISHED, (), order, watch), found
         step = plan.examine(candidate, found, self._engine.scene(order, self._journal, None))

@@ -42,6 +42,8 @@ class Kind(StrEnum):
     """How the activation of an intent ended; exactly one for each intent, sooner or later."""
     REFUSAL = "refusal"
     """A check or the policy stood against it, and nothing was tried."""
+    CANCELLATION = "cancellation"
+    """Somebody had a mechanism abandon what was begun, or tried to."""
     SETTING = "setting"
     """A setting was changed because the policy wants it so."""
 
@@ -59,7 +61,7 @@ class Entry(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """An intent and its outcome, where there is one; a refusal or a setting has an outcome only."""
+    """An intent and its outcome, where there is one; every other kind of row stands alone, as an ending."""
 
     intent: Entry | None
     ending: Entry | None

@@ -80,6 +80,21 @@ def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Act
     }
 
 
+def cancellation(result: Result, reason: str, actor: Actor) -> dict[str, Any]:
+    """A mechanism was asked to abandon what was begun."""
+    claim = result.claim
+    return {
+        **_who(reason, actor),
+        **_how(result.outcome, result.why),
+        "name": result.before.name,
+        "seconds": round(result.seconds, 6),
+        "current_version": _sure(result.before.current_version),
+        "pending": result.after.pending if result.after else None,
+        "firmware_code": claim.firmware_code if claim else None,
+        "log": excerpt(claim.log) if claim else [],
+    }
+
+
 def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
     """A setting was brought to what the policy wants, or could not be."""
     return {

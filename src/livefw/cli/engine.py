@@ -15,7 +15,7 @@ from livefw.activation.measure import Measurement, Meter, NoMeter, meter
 from livefw.activation.places import STATE_VARIABLE, Places, places
 from livefw.activation.plan import Step
 from livefw.activation.plot import duration
-from livefw.activation.policy import Policy, load
+from livefw.activation.policy import DEFAULT, Policy, load
 from livefw.cli import document
 from livefw.cli.list import version
 from livefw.cli.session import Session
@@ -24,10 +24,15 @@ from livefw.providers.registry import MECHANISMS, SystemClock, providers
 from livefw.text import printable
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Where the engine keeps its things."""
+def configure_state(parser: argparse.ArgumentParser) -> None:
+    """Where the history is."""
     default = f"${STATE_VARIABLE}, then /var/lib/livefw"
     parser.add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Where the engine keeps its things."""
+    configure_state(parser)
     parser.add_argument("--settings", metavar="DIR", help="directory of livefw.toml and checks.d (/etc/livefw)")
 
 
@@ -41,11 +46,18 @@ def policy(found: Places) -> Policy:
     return load(found.settings, mechanisms=MECHANISMS)
 
 
-def host(session: Session, arguments: argparse.Namespace, *, measured: bool, without_journal: bool = False) -> Host:
-    """The machine that the session looks at."""
+def host(
+    session: Session,
+    arguments: argparse.Namespace,
+    *,
+    measured: bool,
+    without_journal: bool = False,
+    without_policy: bool = False,
+) -> Host:
+    """The machine that the session looks at. Errors as for `policy`, unless the default policy will do."""
     files, clock, found = session.files(), SystemClock(), where(session, arguments)
     own = os.path.realpath(session.root) == "/"
-    settings = policy(found)
+    settings = DEFAULT if without_policy else policy(found)
 
     def new_meter() -> Meter:
         return meter(files, Facts(files).cpus("online"), settings.measure, own_machine=own) if measured else NoMeter()

@@ -168,7 +168,8 @@ def _outcome(each: Activation) -> str:
         trouble = f" failed: {body['trouble']}" if body.get("trouble") else ""
         return f"set {body.get('setting')} to {str(body.get('value')).lower()}{trouble}"
     code = body.get("firmware_code") or (body.get("code") if body.get("outcome") == "refused" else None)
-    return str(body.get("outcome")) + (f" ({code})" if code else "") + ("*" if body.get("reconciled") else "")
+    asked = "cancel: " if each.ending.kind is Kind.CANCELLATION else ""
+    return asked + str(body.get("outcome")) + (f" ({code})" if code else "") + ("*" if body.get("reconciled") else "")
 
 
 def _change(first: dict[str, Any], last: dict[str, Any]) -> str:

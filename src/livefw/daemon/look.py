@@ -71,7 +71,7 @@ def activations(host: Host) -> list[Activation]:
     found: dict[str, Activation] = {}
     try:
         for entry in history.entries():
-            if entry.kind is Kind.SETTING:
+            if entry.kind not in (Kind.INTENT, Kind.OUTCOME, Kind.REFUSAL):
                 continue
             known = found.get(entry.activation, Activation(None, None))
             is_intent = entry.kind is Kind.INTENT
