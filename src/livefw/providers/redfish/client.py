@@ -3,8 +3,9 @@
 
 import json
 import logging
+import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -18,8 +19,13 @@ Part = tuple[str, tuple[str | None, bytes, str]]
 class Client:
     """Requests to one BMC. Every method raises `ExchangeError` if there is no usable answer, and else nothing."""
 
-    def __init__(self, bmc: Bmc, secret: Secret, adapter: Any) -> None:
-        """Log in. ``adapter`` is how to reach the BMC, usually a `transport.BoundedAdapter`."""
+    def __init__(self, bmc: Bmc, secret: Secret, adapter: Any, now: Callable[[], float] = time.monotonic) -> None:
+        """Log in.
+
+        ``adapter`` is how to reach the BMC, usually a `transport.BoundedAdapter`; ``now`` is for `within`.
+        """
+        self._now = now
+        self._until = float("inf")
         try:
             import redfish  # noqa: F401 - it takes a tenth of a second, and only those with a BMC need it
         except ImportError as error:
@@ -98,7 +104,18 @@ class Client:
         with suppress(ExchangeError), _told():
             self._library.logout()
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Begin no exchange after so many seconds: each has its limit, but how many there are, the BMC decides."""
+        self._until = self._now() + seconds
+        try:
+            yield
+        finally:
+            self._until = float("inf")
+
     def _exchange(self, method: str, path: str, **named: Any) -> Answer:
+        if self._now() > self._until:
+            raise ExchangeError("timeout", "there is more to read than time for it", sent=False)
         with _told():
             send = getattr(self._library, method.lower())
             response = send(path, **named)

@@ -148,7 +148,7 @@ class RedfishProvider:
             known = secret(bmc, self._files)
         except errors.TransportError as error:
             raise ExchangeError("no-credentials", f"{error.message} ({error.hint})", sent=False) from error
-        return Client(bmc, known, self._adapter(bmc))
+        return Client(bmc, known, self._adapter(bmc), self._clock.now)
 
     def _https(self, bmc: Bmc) -> Any:
         from livefw.providers.redfish.exchange import ExchangeError

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from livefw.providers.redfish.client import Client
-from livefw.providers.redfish.exchange import Answer, ExchangeError, Message, local_path
+from livefw.providers.redfish.exchange import Answer, ExchangeError, local_path
 
 _MOST_MEMBERS = 512
 """Members of a collection that are read. The largest servers list about 150 pieces of firmware."""
 _MOST_TEXT = 300
+_LOOK_S = 300.0
+"""For a whole look. A busy BMC takes up to a second for each of 150 members."""
 
 
 class Image(NamedTuple):
@@ -81,6 +83,11 @@ class Seen(NamedTuple):
 
 def look(client: Client) -> Seen:
     """Read all of it; `ExchangeError` if there is no update service, or it cannot be read."""
+    with client.within(_LOOK_S):
+        return _look(client)
+
+
+def _look(client: Client) -> Seen:
     uri = _link(client.root, "UpdateService", client)
     if uri is None:
         raise ExchangeError("no-service", "it has no UpdateService", sent=False)
@@ -239,6 +246,3 @@ def _action(body: dict[str, Any], name: str, client: Client) -> str | None:
 
 def _allowable(body: dict[str, Any], name: str) -> frozenset[str] | None:
     return frozenset(_strings(body[name])) if isinstance(body.get(name), list) else None
-
-
-__all__ = ["Image", "Integrity", "Message", "Queued", "Seen", "Service", "image", "look", "members", "text"]

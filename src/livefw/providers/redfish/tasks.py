@@ -92,6 +92,7 @@ _TERMINAL = {
     "Cancelled": End.CANCELLED,
 }
 _HINT = "livefw show, and the BMC's own log"
+UNFOLLOWED = Reason("no-monitor", "the BMC has accepted it, and gives no place to follow it by", _HINT)
 GONE = Reason("monitor-gone", "the task is not known any more, and nobody saw how it ended", _HINT)
 SLOW = Reason("no-end", "the task does not end in the time that it was given", _HINT)
 SILENT = Reason("no-contact", "the BMC does not answer any more; the task may go on", _HINT)
@@ -125,7 +126,7 @@ class Follower:
         task = local_path(first.body.get("@odata.id"), self._client.origin) if "TaskState" in first.body else None
         place = monitor or task
         if place is None:
-            return self._ended(first) or self._outcome(End.DONE)
+            return self._ended(first) or self._outcome(End.LOST, UNFOLLOWED)
         if monitor is None and (ended := self._ended(first)):
             return ended
         start = seen = self._clock.now()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Signed measurements: layouts of DSP0274, and what an answer has to have to prove anything.
+
+There is no independent service with ComponentIntegrity to hold this against (2026).
+"""
+
+import base64
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livefw.abi import spdm
+from livefw.providers.redfish.attest import Attestation, attest, compare
+from livefw.providers.redfish.exchange import Answer
+
+KEY = ec.generate_private_key(ec.SECP384R1())
+PEM = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+BLOCKS = (spdm.Block(1, 1, b"a" * 48), spdm.Block(4, 0x81, b""))
+
+
+def statement(nonce: bytes, version: int = 0x12, before: bytes = b"") -> bytes:
+    transcript = before + spdm.request(version, nonce) + spdm.response(version, BLOCKS, bytes(32))
+    message = spdm.signed_message(version, transcript, "SHA384")
+    r, s = utils.decode_dss_signature(KEY.sign(message, ec.ECDSA(hashes.SHA384())))
+    return transcript + r.to_bytes(48, "big") + s.to_bytes(48, "big")
+
+
+class Device:
+    """Answers SPDMGetSignedMeasurements, with some fields replaced."""
+
+    origin = "https://bmc.example"
+
+    def __init__(self, version: int = 0x12, before: bytes = b"", **change: Any) -> None:
+        self._version, self._before, self._change = version, before, change
+
+    def post(self, path: str, body: dict[str, Any]) -> Answer:
+        made = statement(bytes.fromhex(body["Nonce"]), self._version, self._before)
+        told = {
+            "SignedMeasurements": base64.b64encode(made).decode(),
+            "PublicKey": PEM.decode(),
+            "SigningAlgorithm": "TPM_ALG_ECDSA_ECC_NIST_P384",
+            "HashingAlgorithm": "TPM_ALG_SHA_384",
+        }
+        return Answer(200, {}, told | self._change)
+
+
+def measured(**change: Any) -> Attestation:
+    device: Any = Device(**change)
+    return attest(device, "/action")
+
+
+@pytest.mark.parametrize("version", spdm.VERSIONS)
+@pytest.mark.parametrize("before", [b"", b"\x10\x84\x00\x00 version, capabilities, algorithms"])
+def test_without_peer_fresh_statement_is_verified(version: int, before: bytes) -> None:
+    found = measured(version=version, before=before)
+    assert (found.trouble, found.blocks) == ("", BLOCKS)
+
+
+OTHER = ec.generate_private_key(ec.SECP384R1()).public_key()
+OTHER_PEM = OTHER.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        ({"PublicKey": OTHER_PEM}, "signature is wrong"),
+        ({"PublicKey": "no key"}, ""),
+        ({"PublicKey": None}, "no key"),
+        ({"PublicKey": None, "Certificate": {"@odata.id": "https://evil/x"}}, "no key"),
+        ({"SigningAlgorithm": "TPM_ALG_RSASSA"}, "not known"),
+        ({"SigningAlgorithm": "TPM_ALG_ECDSA_ECC_NIST_P256"}, "bytes"),
+        ({"HashingAlgorithm": "TPM_ALG_SHA_512"}, "signature is wrong"),
+        ({"HashingAlgorithm": "MD5"}, "kind"),
+        ({"SignedMeasurements": "!"}, ""),
+        ({"SignedMeasurements": None}, ""),
+        ({"SignedMeasurements": base64.b64encode(statement(bytes(32))).decode()}, "nonce"),
+    ],
+)
+def test_without_peer_what_proves_nothing_says_so(change: dict[str, Any], trouble: str) -> None:
+    found = measured(**change)
+    assert found.trouble
+    assert trouble in found.trouble
+    assert compare(found, measured()).changed is None
+
+
+def test_another_key_afterwards_proves_nothing() -> None:
+    one = Attestation(BLOCKS, "one")
+    assert compare(one, Attestation(BLOCKS, "two")).changed is None
+    assert compare(one, Attestation(BLOCKS, "one")).changed is False
+    assert compare(one, Attestation(BLOCKS[:1], "one")).changed is True
+
+
+@given(st.binary(max_size=30), st.integers(0, 200))
+def test_statements_of_any_bytes_do_no_harm(noise: bytes, place: int) -> None:
+    nonce = bytes(range(32))
+    data = bytearray(statement(nonce))
+    data[place : place + len(noise)] = noise
+    try:
+        spdm.parse(bytes(data), nonce=nonce, signature_bytes=96)
+    except spdm.SpdmError:
+        return
