@@ -71,12 +71,33 @@ packages() {
     need qemu-system-aarch64 qemu-system-arm "the tests that boot the EL3 monitor"
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu "the tests that boot the EL3 monitor"
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
-    need fwupdtool fwupd "the tests that update a modelled BMC by fwupd"
+    need fwupdtool fwupd "the tests that update a modelled BMC by fwupd, and those that drive the daemon"
+    need gdbus libglib2.0-bin "the tests that drive the daemon by GDBus"
+    need dbus-daemon dbus-daemon "the tests in which the daemon asks polkit"
+    need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
+    need debootstrap debootstrap "the test that installs the package into a clean Debian"
+    /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||
+        install python3-gi gir1.2-fwupd-2.0
     peers_of_redfish
     cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
+    clean_debian "$cache/chroot"
     if ! [ -d "$cache/fw/usr/lib/arm-trusted-firmware" ] || [ -e "$cache/unavailable" ]; then
         say "fetching real firmware for tests into $cache (once)"
         sh tests/image/fetch.sh >/dev/null || say "without it the tests that use it are expected to fail, and say so"
+    fi
+}
+
+# A Debian with python3 and systemd and nothing else, for the test that installs the package.
+clean_debian() {
+    [ -x "$1/usr/bin/python3" ] && return
+    { can_install && command -v debootstrap >/dev/null; } || return 0
+    say "making a clean Debian for tests in $1 (once)"
+    mkdir -p "${1%/*}" && rm -rf "$1.new"
+    if debootstrap --variant=minbase --include=python3,systemd bookworm "$1.new" >/dev/null 2>&1; then
+        mv "$1.new" "$1"
+    else
+        rm -rf "$1.new"
+        say "without it the test that installs the package into a clean Debian is skipped"
     fi
 }
 
@@ -92,7 +113,8 @@ peers_of_redfish() {
 need() {
     command -v "$1" >/dev/null && return
     if can_install; then
-        install "$2"
+        # shellcheck disable=SC2086 - may name several packages
+        install $2
     else
         say "without $1 $3 are skipped; on Debian: apt-get install $2"
     fi
