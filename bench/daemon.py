@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``fwupdmgr get-devices --json`` against our daemon with four components, beside fwupd's own daemon on this machine."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep
+
+from bench.measure import Aim, Row, interleave
+from bench.mounted import machine
+
+ROUNDS = 21
+OWN = "/usr/libexec/fwupd/fwupd"
+_PATIENCE_S = 20.0
+
+_BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig><listen>unix:path={path}</listen><auth>EXTERNAL</auth><policy context="default">
+<allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/><allow user="*"/></policy></busconfig>
+"""
+
+
+def rows() -> Iterator[Row]:
+    """Milliseconds of the whole command; nothing where fwupd or its bus is missing, or for others than root."""
+    if not (shutil.which("fwupdmgr") and shutil.which("dbus-daemon") and os.path.exists(OWN) and os.geteuid() == 0):
+        print("  skipped: needs fwupd, dbus-daemon and root", file=sys.stderr)
+        return
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lfb")))
+        ours, theirs = str(folder / "ours"), str(folder / "theirs")
+        root = stack.enter_context(machine("vera")).root
+        words = [sys.executable, "-m", "livefw.daemon.service", "--root", str(root), "--socket", ours, "--bus", ""]
+        stack.enter_context(_served([*words, "--state", str(folder / "state"), "--log-level", "error"], ours, {}))
+        bus = str(folder / "bus")
+        (folder / "bus.conf").write_text(_BUS.format(path=bus), encoding="ascii")
+        stack.enter_context(_served(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork"], bus, {}))
+        places = {"FWUPD_LOCALSTATEDIR": str(folder / "fwupd"), "FWUPD_DBUS_SOCKET": theirs}
+        stack.enter_context(_served([OWN], theirs, {**places, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus}"}))
+        counts = {path: _devices(path) for path in (ours, theirs)}
+        medians = interleave({path: partial(_devices, path) for path in counts}, rounds=ROUNDS)
+        limit = round(medians[theirs] * 1e3, 1)
+        yield Row(
+            f"fwupdmgr get-devices --json, livefwd, {counts[ours]} devices",
+            medians[ours] * 1e3,
+            "ms",
+            Aim(limit),
+            f"fwupd's own daemon, {counts[theirs]} devices: {limit} ms",
+        )
+
+
+def _devices(path: str) -> int:
+    done = subprocess.run(
+        ["fwupdmgr", "get-devices", "--json"],
+        env={**os.environ, "FWUPD_DBUS_SOCKET": path, "FWUPD_POLKIT_NOCHECK": "1"},
+        capture_output=True,
+        check=False,
+    )
+    return len(json.loads(done.stdout).get("Devices", ()))
+
+
+@contextmanager
+def _served(words: list[str], path: str, environment: dict[str, str]) -> Iterator[None]:
+    """A server that runs, from the moment on at which it takes connections."""
+    with subprocess.Popen(
+        words, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            end = monotonic() + _PATIENCE_S
+            while not _answers(path):
+                if process.poll() is not None or monotonic() > end:
+                    raise RuntimeError(f"{words[0]} does not serve")
+                sleep(0.05)
+            yield
+        finally:
+            process.terminate()
+
+
+def _answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        return probe.connect_ex(path) == 0
