@@ -62,6 +62,11 @@ def test_other_shapes_are_refused(table: Any) -> None:
         decode(table)
 
 
+def test_document_has_every_key() -> None:
+    text = (Path(__file__).parents[2] / "docs/redfish.md").read_text(encoding="utf-8")
+    assert [name for name, key in KEYS.items() if f"| `{name}` | {key.text} |" not in text] == []
+
+
 def test_without_a_word_of_it_nothing_is_parsed() -> None:
     assert read_settings(FakeFiles()) == ()
     assert read_settings(FakeFiles({FILE: b"this is = = no toml"})) == ()
