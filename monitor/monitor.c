@@ -130,11 +130,13 @@ static int has_el2(void) { return get(id_aa64pfr0_el1) >> 8 & 15; }
 // Go where the kernel wants to start, in the state that PSCI and the boot protocol of Linux ask for.
 static _Noreturn void start(u64 address, u64 x0) {
     set(sctlr_el1, 0x30d00800);
-    set(cptr_el3, get(id_aa64pfr0_el1) >> 32 & 15 ? 0x100 : 0); // SVE, as far as there is any
-    if (get(id_aa64pfr0_el1) >> 32 & 15) {
-        barrier();
-        set(S3_6_C1_C2_0, 15); // ZCR_EL3
-    }
+    u32 sve = get(id_aa64pfr0_el1) >> 32 & 15, sme = get(id_aa64pfr1_el1) >> 24 & 15;
+    set(cptr_el3, (sve ? 1 << 8 : 0) | (sme ? 1 << 12 : 0));
+    barrier();
+    if (sve)
+        set(S3_6_C1_C2_0, 15); // ZCR_EL3: all vector lengths
+    if (sme)
+        set(S3_6_C1_C2_6, 1u << 31 | 15); // SMCR_EL3
     if (has_el2()) {
         set(sctlr_el2, 0x30c50830);
         set(hcr_el2, 0);
@@ -202,7 +204,7 @@ _Noreturn void boot(u32 id) {
     while (ready != READY)
         asm volatile("yield");
     // NS, FIQ to EL3, HCE, RW; then pointer authentication and whatever else a newer CPU would trap
-    set(scr_el3, 0x30 | 1 | 1 << 2 | 1 << 8 | 1 << 10 | 3 << 16 | 0xful << 25 | 1ul << 38 | 0x3ful << 40);
+    set(scr_el3, 0x30 | 1 | 1 << 2 | 1 << 8 | 1 << 10 | 3 << 16 | 0xful << 25 | 1ul << 38 | 0x1ful << 41);
     set(mdcr_el3, 0);
     barrier();
     gic_start_cpu(id);

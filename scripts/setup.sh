@@ -85,6 +85,10 @@ packages() {
         say "fetching real firmware for tests into $cache (once)"
         sh tests/image/fetch.sh >/dev/null || say "without it the tests that use it are expected to fail, and say so"
     fi
+    if ! [ -d "$cache/kernel/root/boot" ]; then
+        say "fetching an arm64 kernel for tests into $cache (once)"
+        sh tests/qemu/fetch.sh >/dev/null || say "without it the tests that boot it are expected to fail, and say so"
+    fi
 }
 
 # A Debian with python3 and systemd and nothing else, for the test that installs the package.

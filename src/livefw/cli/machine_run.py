@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from livefw.cli import machine_qemu
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.firmware.profile import PROFILES
@@ -32,11 +33,14 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpus", type=int, metavar="N", help="number of CPUs")
     parser.add_argument("--components", type=int, metavar="N", help="number of components (platform grid)")
     parser.add_argument("--store", metavar="DIR", help="boot signed images from here, see `livefw image store`")
+    machine_qemu.configure(parser)
 
 
 def run_run(session: Session, arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
     config = _configured(arguments)
+    if arguments.qemu:
+        return machine_qemu.run(session, arguments, config)
 
     def ready(machine: Machine, directory: str) -> None:
         session.answer(lambda: _ready_text(machine, directory), lambda: _ready_document(machine, directory))

@@ -132,7 +132,7 @@ class Cpu(msgspec.Struct, tag_field="command", tag="cpu", forbid_unknown_fields=
             machine.cpu_on(self.cpu)
         else:
             machine.cpu_off(self.cpu)
-        return {"online": list(machine.os.online)}
+        return {"online": list(machine.online)}
 
 
 class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_fields=True, frozen=True):
@@ -147,7 +147,7 @@ class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_field
                 "name": config.name,
                 "description": config.description,
                 "cpus": config.cpus,
-                "online": len(machine.os.online),
+                "online": len(machine.online),
                 "agent": config.agent,
                 "driver": config.driver,
                 "notification": config.notification,

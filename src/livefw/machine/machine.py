@@ -125,6 +125,11 @@ class Machine:
         raise UsageError(f"there is no component {text!r}", hint=f"components: {names}")
 
     @property
+    def online(self) -> tuple[int, ...]:
+        """CPUs that are on."""
+        return self.os.online
+
+    @property
     def rmm(self) -> Rmm | None:
         """The Realm Management Monitor, if the machine has one."""
         return next((each for each in self.platform.components() if isinstance(each, Rmm)), None)

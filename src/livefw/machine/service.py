@@ -37,7 +37,7 @@ def serve(
     # Others are told of both places, wherever they are themselves.
     store = os.path.abspath(store) if store is not None else None
     with ExitStack() as stack:
-        stop = stack.enter_context(_until_told())
+        stop = stack.enter_context(until_told())
         claim = runtime.Claim(name, platform=platform, store=store or "")
         stack.callback(claim.release)
         images = open_platform(config.all_components, store) if store is not None else None
@@ -70,7 +70,7 @@ def _made(directory: str) -> Iterator[None]:
             os.rmdir(directory)
 
 
-class _Stop:
+class Stop:
     """A descriptor that can be read once somebody wants the end."""
 
     def __init__(self) -> None:
@@ -83,9 +83,9 @@ class _Stop:
 
 
 @contextmanager
-def _until_told() -> Iterator[_Stop]:
+def until_told() -> Iterator[Stop]:
     """Turn the signals that end a process into something to wait for; what they were before comes back."""
-    stop = _Stop()
+    stop = Stop()
     # The descriptor first: a signal between the two lines would be taken and forgotten.
     wakeup = signal.set_wakeup_fd(stop.write_end)
     before = {number: signal.signal(number, lambda *_: None) for number in _ENDING}

@@ -41,8 +41,9 @@ class Bridge:
         cpus: int,
         restarted: bool = False,
         lost: Callable[[], None] = lambda: None,
+        lock: "threading.RLock | None" = None,
     ) -> None:
-        self.lock = threading.RLock()
+        self.lock = lock or threading.RLock()
         self.problems: list[str] = []
         """What should not have come from the monitor, and was ignored."""
         self._link = link

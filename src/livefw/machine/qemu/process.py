@@ -125,7 +125,7 @@ class Qemu:
         virtualization = "on" if config.el2 else "off"
         machine = f"virt,secure=on,gic-version=3,virtualization={virtualization}"
         command = [PROGRAM, "-M", machine, "-cpu", config.cpu, "-smp", str(config.cpus), "-m", str(config.memory_mb)]
-        command += ["-nodefaults", "-display", "none", "-bios", monitor]
+        command += ["-nodefaults", "-no-reboot", "-display", "none", "-bios", monitor]
         tree = os.path.join(self._folder, "tree")
         dump = [*command]
         dump[2] += f",dumpdtb={tree}"

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw machine run --qemu KERNEL``: a real kernel on the modelled firmware."""
+
+import argparse
+import os
+import sys
+from contextlib import ExitStack
+
+from livefw.cli.session import Session
+from livefw.errors import ExitCode, MechanismFailed, UsageError
+from livefw.machine.config import MachineConfig
+from livefw.machine.qemu import initramfs
+from livefw.machine.qemu.frames import CPUS
+from livefw.machine.qemu.machine import QemuMachine, temporary
+from livefw.machine.qemu.process import QemuConfig
+from livefw.machine.qemu.service import serve
+
+_CONSOLE = "console=ttyAMA0"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The kernel, and what goes with it."""
+    group = parser.add_argument_group("with a real kernel, in QEMU")
+    group.add_argument("--qemu", metavar="KERNEL", help="boot this arm64 Image instead of the modelled driver")
+    group.add_argument("--initrd", metavar="FILE", help="its initramfs, or")
+    group.add_argument("--busybox", metavar="FILE", help="one made from a static arm64 busybox, with a shell")
+    group.add_argument("--kernel-module", metavar="FILE", action="append", default=[], help="a module to load there")
+    group.add_argument("--guest-command", metavar="TEXT", help="what to run there instead of the shell, then power off")
+    group.add_argument("--append", metavar="TEXT", default="", help="more kernel arguments")
+    group.add_argument("--el1", action="store_true", help="start the kernel at EL1 instead of EL2")
+
+
+def run(session: Session, arguments: argparse.Namespace, config: MachineConfig) -> int:
+    """Serve until the guest is off, or interrupted; 1 if the monitor or QEMU failed."""
+    if arguments.mount:
+        raise UsageError("a real kernel has its files inside; --mount is for modelled machines")
+    if not arguments.busybox and (arguments.kernel_module or arguments.guest_command):
+        raise UsageError("--kernel-module and --guest-command go into an initramfs made with --busybox")
+    if arguments.initrd and arguments.busybox:
+        raise UsageError("--initrd and --busybox are one or the other")
+    with ExitStack() as stack:
+        initrd = arguments.initrd
+        if arguments.busybox:
+            archive = initramfs.build(
+                arguments.busybox,
+                command=arguments.guest_command or "exec sh",
+                modules=tuple(arguments.kernel_module),
+            )
+            initrd = temporary(archive)
+            stack.callback(os.unlink, initrd)
+        qemu = QemuConfig(
+            kernel=arguments.qemu,
+            initrd=initrd,
+            arguments=f"{_CONSOLE} panic=-1 {arguments.append}".strip(),
+            cpus=min(config.cpus, CPUS),
+            el2=not arguments.el1,
+        )
+        problems = serve(
+            config,
+            qemu,
+            platform=arguments.platform,
+            ready=lambda machine: _tell(session, machine),
+            screen=_show if not session.json else lambda _: None,
+            keyboard=0 if sys.stdin is not None and sys.stdin.isatty() else None,
+            store=arguments.store,
+        )
+    if problems:
+        raise MechanismFailed(f"below the guest: {'; '.join(problems[:5])}")
+    return ExitCode.DONE
+
+
+def _tell(session: Session, machine: QemuMachine) -> None:
+    config = machine.config
+    session.answer(
+        lambda: f"{config.name} boots (agent {config.agent}, {config.cpus} CPUs); try: livefw machine trace --follow",
+        lambda: {
+            "machine": {
+                "name": config.name,
+                "pid": os.getpid(),
+                "cpus": config.cpus,
+                "agent": config.agent,
+                "notification": config.notification,
+                "invented": list(config.invented),
+            }
+        },
+    )
+
+
+def _show(data: bytes) -> None:
+    """The guest's own bytes: its console, as a terminal is meant to get them."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An initramfs of our making: a static busybox, modules to load, and a command or a shell (cpio format "newc").
+
+The guest switches itself off when the command has ended. Nothing here needs root or a program.
+"""
+
+import os
+import stat
+from typing import NamedTuple
+
+from livefw.errors import UsageError
+
+_TRAILER = "TRAILER!!!"
+_MOST = 256 * 1024 * 1024
+"""Larger files do not fit the guest's memory either."""
+
+_INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+for module in /modules/*; do [ -e "$module" ] && insmod "$module"; done
+[ -d /sys/firmware/lfa ] && echo "livefw: the kernel shows $(ls /sys/firmware/lfa | wc -l) components"
+/bin/busybox setsid /bin/busybox cttyhack sh /command
+poweroff -f
+"""
+
+
+class _Entry(NamedTuple):
+    name: str
+    mode: int
+    data: bytes = b""
+    device: tuple[int, int] = (0, 0)
+
+
+def build(busybox: str, *, command: str = "exec sh", modules: tuple[str, ...] = ()) -> bytes:
+    """The archive; ``command`` is a shell script. `UsageError` for a file that cannot be read."""
+    folders = [_Entry(name, stat.S_IFDIR | 0o755) for name in ("bin", "dev", "modules", "proc", "sys", "tmp")]
+    files = [
+        _Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+        _Entry("bin/busybox", stat.S_IFREG | 0o755, _read(busybox)),
+        _Entry("init", stat.S_IFREG | 0o755, _INIT.encode()),
+        _Entry("command", stat.S_IFREG | 0o755, command.encode() + b"\n"),
+    ]
+    for index, path in enumerate(modules):
+        name = f"modules/{index:03d}-{os.path.basename(path)}"
+        files.append(_Entry(name, stat.S_IFREG | 0o644, _read(path)))
+    return b"".join(_pack(number, entry) for number, entry in enumerate([*folders, *files, _Entry(_TRAILER, 0)], 1))
+
+
+def _pack(number: int, entry: _Entry) -> bytes:
+    name = entry.name.encode() + b"\0"
+    fields = (number, entry.mode, 0, 0, 1, 0, len(entry.data), 0, 0, *entry.device, len(name), 0)
+    head = b"070701" + b"".join(b"%08X" % field for field in fields) + name
+    return head + bytes(-len(head) % 4) + entry.data + bytes(-len(entry.data) % 4)
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_MOST + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", errno=error.errno) from error
+    if len(data) > _MOST:
+        raise UsageError(f"{path} is larger than {_MOST} bytes")
+    return data

@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Fill the test cache with Debian's arm64 kernel and a static busybox: downloaded and unpacked, never installed. Needs
+# a Debian whose own package sources serve arm64 too; where they do not, a file "unavailable" in the cache says so.
+set -u
+cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
+apt=$cache/apt
+new=$cache/kernel/new
+rm -rf "$new" "$cache/kernel/unavailable"
+mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$new"
+cd "$new" || exit 1
+
+# Each step has its time: a set-up must not wait for a mirror that does not answer.
+get() {
+    program=$1
+    shift
+    timeout 300 "$program" -q -o Dir::State::lists="$apt/lists" -o Dir::Cache="$apt" -o APT::Architectures::=arm64 \
+        -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=20 "$@"
+}
+fetch() {
+    get apt-get update || return
+    image=$(get apt-cache depends linux-image-cloud-arm64:arm64 | sed -n 's/.*Depends: \(linux-image-[^ :]*\).*/\1/p' | head -n 1)
+    get apt-get download "$image:arm64" busybox-static:arm64 || return
+    for package in *.deb; do dpkg-deb -x "$package" . || return; done
+}
+
+if fetch; then
+    rm -rf lib usr ./*.deb "$cache/kernel/root"
+    mv "$new" "$cache/kernel/root"
+else
+    echo "an arm64 kernel could not be fetched from this machine's package sources" | tee "$cache/kernel/unavailable" >&2
+    exit 1
+fi

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Debian's own arm64 kernel on the monitor, and a machine that can be changed while it runs."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from livefw.abi.lfa import Function, Status
+from livefw.abi.smccc import Registers
+from livefw.cli.main import main
+from livefw.errors import Refused
+from livefw.machine.config import load
+from livefw.machine.control import Show, Stage, Trace
+from livefw.machine.faults import FaultRequest
+from livefw.machine.qemu import initramfs
+from livefw.machine.qemu.frames import Frame, Type
+from livefw.machine.qemu.machine import QemuMachine
+from livefw.machine.qemu.process import QemuConfig, firmware
+
+CACHE = Path(os.environ.get("LIVEFW_TEST_CACHE", Path.home() / ".cache/livefw"), "kernel")
+
+
+class Files(NamedTuple):
+    kernel: str
+    busybox: str
+
+
+@pytest.fixture
+def debian() -> Files:
+    kernels = sorted(CACHE.glob("root/boot/vmlinuz-*"))
+    if not kernels:
+        missing = CACHE / "unavailable"
+        if missing.exists():
+            pytest.xfail(missing.read_text(encoding="utf-8").strip())
+        pytest.skip("no arm64 kernel in the test cache; make packages")
+    return Files(os.fspath(kernels[-1]), os.fspath(CACHE / "root/bin/busybox"))
+
+
+HOTPLUG = """
+echo "start: $(cat /sys/devices/system/cpu/online)"
+dmesg | grep -q 'SMC Calling Convention v1.2' && echo smccc
+for cpu in /sys/devices/system/cpu/cpu[1-9]; do
+    [ -e $cpu/online ] && echo 0 > $cpu/online && echo "without: $(cat /sys/devices/system/cpu/online)"
+    [ -e $cpu/online ] && echo 1 > $cpu/online
+done
+echo "end: $(cat /sys/devices/system/cpu/online)"
+"""
+
+
+@pytest.mark.parametrize(
+    ("cpus", "more", "expected"),
+    [
+        (1, ["--el1"], ["start: 0", "smccc", "end: 0"]),
+        (2, [], ["start: 0-1", "smccc", "without: 0", "end: 0-1"]),
+        (4, [], ["start: 0-3", "smccc", "without: 0,2-3", "without: 0-1,3", "without: 0-2", "end: 0-3"]),
+    ],
+)
+def test_debians_kernel(
+    debian: Files,
+    cpus: int,
+    more: list[str],
+    expected: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path))
+    words = ["machine", "run", "--platform", "fvp", "--cpus", str(cpus), "--qemu", debian.kernel, *more]
+    words += ["--busybox", debian.busybox, "--guest-command", HOTPLUG, "--append", "loglevel=1"]
+    assert main(words) == 0
+    lines = capfdbinary.readouterr().out.decode().replace("\r", "").split("\n")
+    assert [line for line in lines if line.split(":")[0] in {"start", "smccc", "without", "end"}] == expected
+    assert list(tmp_path.iterdir()) == []
+
+
+Boot = Callable[..., QemuMachine]
+
+
+@pytest.fixture
+def boot() -> Iterator[Boot]:
+    machines: list[QemuMachine] = []
+
+    def make(**qemu: object) -> QemuMachine:
+        machine = QemuMachine(load("vera"), QemuConfig(**qemu))  # type: ignore[arg-type]  # as the caller says
+        machines.append(machine)
+        machine.boot()
+        return machine
+
+    yield make
+    for machine in machines:
+        machine.close()
+
+
+def until(done: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+def test_notification_reaches_the_kernels_interrupt_controller(boot: Boot, debian: Files, tmp_path: Path) -> None:
+    """Bit 8 of GICD_ISPENDR7 is interrupt 232."""
+    command = "while [ $(devmem 0x0800021c) = 0x00000000 ]; do echo waiting; sleep 0.1; done; devmem 0x0800021c"
+    initrd = tmp_path / "initrd"
+    initrd.write_bytes(initramfs.build(debian.busybox, command=command))
+    machine = boot(kernel=debian.kernel, initrd=str(initrd), arguments="console=ttyAMA0 loglevel=1 iomem=relaxed")
+    until(lambda: any("waiting" in record.text for record in machine.os.log))
+    machine.notify()
+    assert machine.wait(30)
+    until(lambda: any("0x00000100" in record.text for record in machine.os.log))
+    assert machine.problems == ()
+
+
+def ask(machine: QemuMachine, cpu: int, *words: int) -> Registers:
+    """Let the test guest issue a call; what the agent answered, as the trace has it."""
+    sequence = machine.trace.next_sequence
+    machine.type(Frame(Type.CALL, cpu, 0, dict(enumerate(words))).encode())
+    until(lambda: machine.trace.next_sequence > sequence)
+    call = next(machine.trace.since(sequence))
+    assert call.cpu == cpu
+    assert isinstance(call.outcome, Registers)
+    return call.outcome
+
+
+def test_stage_fault_show_and_trace_while_it_runs(boot: Boot) -> None:
+    machine = boot(kernel=firmware("guest.bin"), cpus=2, memory_mb=256)
+    scp = 0
+    assert ask(machine, 0, Function.GET_INVENTORY, scp)[3] & 2 == 0
+    assert Stage(component="0509b633", version="4.0").run(machine)["version"] == "4.0"
+    answer = ask(machine, 0, Function.GET_INVENTORY, scp)
+    assert answer[3] & 2
+    assert answer[5] == 4 << 32
+    machine.inject(FaultRequest(name="auth-error", component="0509b633", times=1))
+    assert ask(machine, 0, Function.PRIME, scp)[0] == Status.AUTH_ERROR.word
+    while ask(machine, 0, Function.PRIME, scp)[:2] == (0, 1):
+        pass
+    while ask(machine, 0, Function.ACTIVATE, scp, 1)[:2] == (0, 1):
+        pass
+    shown = Show().run(machine)
+    assert shown["components"][scp]["current_version"] == "4.0"
+    assert shown["online"] == 1
+    assert "LFA_PRIME" in Trace().run(machine)["calls"][-4]["line"]
+    with pytest.raises(Refused, match="belongs to the guest"):
+        machine.cpu_off(0)
+
+
+def test_files_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (
+        ["--qemu", "/none"],
+        ["--qemu", __file__, "--busybox", "/none"],
+        ["--qemu", __file__, "--mount", "x"],
+    ):
+        assert main(["machine", "run", "--platform", "fvp", *words]) == 2
+    assert "--mount is for modelled machines" in capsys.readouterr().err
