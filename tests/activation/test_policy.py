@@ -37,6 +37,7 @@ seconds = 30
 enabled = false
 cpus = 8
 baseline = 0.1
+by = "sampler"
 [[window]]
 days = ["sat", "sun"]
 from = "22:00"
@@ -56,7 +57,7 @@ settings = {{ auto_activate = false, force_cpu_rendezvous = false }}
 def test_a_full_file_is_read() -> None:
     found = parse(FULL.encode())
     assert found.limits == (1.5, 30.0)
-    assert found.measure == (False, 8, 0.1)
+    assert found.measure == (False, 8, 0.1, "sampler")
     assert found.window == (Window(frozenset({5, 6}), 22 * 60, 4 * 60, ZoneInfo("Europe/Berlin")),)
     assert found.is_automatic(component())
     assert found.pin(component()) == "1.4"
@@ -93,6 +94,8 @@ WRONG = {
     "[limits]\nseconds = nan": "limits.seconds",
     "[limits]\nsecond = 1": "limits.second",
     "[measure]\ncpus = 0": "measure.cpus",
+    "[measure]\nby = 'eye'": "measure.by",
+    "[measure]\nby = []": "measure.by",
     "[measure]\nenabled = 1": "measure.enabled",
     "window = {}": "window",
     "[[window]]\nfrom = '22:00'": "window[0].to",

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an activation cost the machine: for each CPU the longest time for which a program did not get to run.
 
-On a machine of one's own by sampling (`livefw.activation.sampler`), against a baseline taken just before. A modelled
-machine runs on other CPUs than its own, so there the model's own figures are read, and are labelled as the model's.
+On a machine of one's own by the kernel's tracer (`livefw.activation.tracer`) or by sampling
+(`livefw.activation.sampler`), against a baseline taken just before. A modelled machine runs on other CPUs than its own,
+so there the model's own figures are read, and are labelled as the model's.
 """
 
 import json
@@ -11,10 +12,14 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
+from livefw.activation import tracer
 from livefw.activation.facts import cpu_list
 from livefw.activation.policy import Measuring
+from livefw.activation.sampler import GAPS, NOTE_NS
 from livefw.providers.files import Files
 from livefw.text import decode
 
@@ -42,7 +47,7 @@ class Row(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """``source`` is ``sampled`` or ``model``; ``note`` says what is missing, if anything is."""
+    """``source`` is ``sampled``, ``model``, or the kernel's tracer; ``note`` says what is missing, if anything is."""
 
     source: str
     seconds: float
@@ -156,6 +161,9 @@ class ModelMeter:
         """See `Meter`."""
 
 
+NewInstance = Callable[[str], tracer.Instance]
+
+
 class SamplingMeter:
     """Samples this machine's own CPUs."""
 
@@ -249,6 +257,97 @@ class SamplingMeter:
             self._process = None
 
 
+class TracingMeter:
+    """Has this machine's kernel trace its own CPUs; where it will not, samples them, and says so."""
+
+    def __init__(
+        self, base: str | None, online: frozenset[int], settings: Measuring, *, new: NewInstance = tracer.Instance
+    ) -> None:
+        """``base`` is where tracefs is, if it is anywhere."""
+        self._base = base
+        self._online = online
+        self._settings = settings
+        self._new = new
+        self._instance: tracer.Instance | None = None
+        self._tracer = tracer.OSNOISE
+        self._marked_ns = 0
+        self._why = "this kernel offers no tracer that could be used"
+        self._instead: SamplingMeter | None = None
+
+    def start(self) -> None:
+        """See `Meter`."""
+        for each in tracer.offered(self._base) if self._base else ():
+            try:
+                self._instance = self._new(self._base or "")
+                self._instance.begin(each)
+            except OSError as error:
+                self._why = f"the kernel's tracer could not be used: {error.strerror}"
+                self._end()
+                continue
+            self._tracer = each
+            time.sleep(self._settings.baseline)
+            return
+        self._instead = SamplingMeter(self._online, self._settings)
+        self._instead.start()
+
+    def mark(self) -> None:
+        """See `Meter`."""
+        if self._instead:
+            return self._instead.mark()
+        self._marked_ns = time.monotonic_ns()
+        if self._instance:
+            with suppress(OSError):  # then it is not in the trace, and there is no measurement
+                self._instance.mark()
+        return None
+
+    def stop(self) -> Measurement | None:
+        """See `Meter`."""
+        if self._instead:
+            sampled = self._instead.stop()
+            return sampled and sampled._replace(note="; ".join(filter(None, (self._why, sampled.note))))
+        if self._instance is None or not self._marked_ns:
+            return None
+        seconds = (time.monotonic_ns() - self._marked_ns) / 1e9
+        try:
+            return self._measurement(self._instance, seconds)
+        except (OSError, ValueError):
+            return None
+        finally:
+            self._end()
+
+    def _measurement(self, instance: tracer.Instance, seconds: float) -> Measurement:
+        cpus = sorted(self._online & (cpu_list(tracer.watched(self._base or "")) or self._online))
+        longest = {cpu: [0, 0] for cpu in cpus}
+        gaps: dict[int, list[tuple[int, int]]] = {cpu: [] for cpu in cpus}
+        for gap in instance.end(self._tracer):
+            if gap.cpu not in longest:
+                continue
+            marked = gap.end_ns >= 0  # what began before the mark and went on after it counts
+            longest[gap.cpu][marked] = max(longest[gap.cpu][marked], gap.end_ns - gap.start_ns)
+            if gap.end_ns - gap.start_ns >= NOTE_NS and len(gaps[gap.cpu]) < GAPS:
+                gaps[gap.cpu].append((gap.start_ns, gap.end_ns))
+        rows = tuple(Row(str(cpu), longest[cpu][True], longest[cpu][False], tuple(gaps[cpu])) for cpu in cpus)
+        notes = [f"stops below {tracer.NOTE_NS // 1000} us do not count"] if self._tracer is tracer.OSNOISE else []
+        if any(map(instance.lost, cpus)):
+            notes.append("the kernel's buffer was too small for all of them")
+        if len(cpus) < len(self._online):
+            notes.append(f"{len(cpus)} of {len(self._online)} CPUs were watched")
+        return Measurement(self._tracer.name, seconds, rows, "; ".join(notes))
+
+    def close(self) -> None:
+        """See `Meter`."""
+        if self._instead:
+            self._instead.close()
+        if self._instance:
+            self._instance.give_up()
+            self._instance = None
+
+    def _end(self) -> None:
+        if self._instance:
+            self._instance.close()
+            self._instance = None
+
+
 def spread(cpus: list[int], limit: int) -> list[int]:
     """At most ``limit`` of the CPUs, evenly over all of them."""
     if len(cpus) <= limit:
@@ -257,12 +356,17 @@ def spread(cpus: list[int], limit: int) -> list[int]:
 
 
 def meter(files: Files, online: frozenset[int] | None, settings: Measuring, *, own_machine: bool) -> Meter:
-    """The meter that fits: the model's figures where there are some, samples on the machine that we run on."""
+    """The meter that fits: the model's figures where there are some, else as asked for on the machine we run on."""
     if not settings.enabled:
         return NoMeter()
     if files.exists(STALLS):
         return ModelMeter(files)
-    return SamplingMeter(online, settings) if own_machine and online else NoMeter()
+    if not own_machine or not online:
+        return NoMeter()
+    base = None if settings.by == "sampler" else tracer.place()
+    if base is None and settings.by != "tracer":
+        return SamplingMeter(online, settings)
+    return TracingMeter(base, online, settings)
 
 
 def _read_stalls(files: Files) -> tuple[int, list[tuple[int, int, str]]] | None:

@@ -40,7 +40,9 @@ def duration(ns: int) -> str:
 
 
 def _caption(measurement: Measurement) -> str:
-    by = "the model's own figures" if measurement.source == "model" else f"{measurement.cpus} CPUs sampled"
+    by = (
+        "the model's own figures" if measurement.source == "model" else f"{measurement.cpus} CPUs, {measurement.source}"
+    )
     text = f"longest {duration(measurement.longest_ns)}"
     if measurement.baseline_ns is not None:
         text += f", just before {duration(measurement.baseline_ns)}"

@@ -41,11 +41,16 @@ class Wishes(NamedTuple):
 
 
 class Measuring(NamedTuple):
-    """How an activation is measured: whether, on how many CPUs at most, and how long before it."""
+    """How an activation is measured: whether, on how many CPUs at most, how long before it, and by what."""
 
     enabled: bool
     cpus: int
     baseline: float
+    by: str = "auto"
+
+
+MEASURED_BY = ("auto", "sampler", "tracer")
+"""What can measure; ``auto`` is the kernel's tracer where there is one, else the sampler."""
 
 
 class Policy(NamedTuple):
@@ -182,6 +187,12 @@ def _count(value: Any) -> int:
     return value
 
 
+def _measured_by(value: Any) -> str:
+    if value not in MEASURED_BY:
+        raise ValueError(f"has to be one of {', '.join(MEASURED_BY)}")
+    return str(value)
+
+
 def _days(value: Any) -> frozenset[int]:
     if not isinstance(value, list) or not value or not all(day in DAYS for day in value):
         raise ValueError(f"has to be a list of {', '.join(DAYS)}")
@@ -241,6 +252,9 @@ KEYS = Section(
                 "enabled": Key("boolean", _boolean, _ON, "measure what an activation costs each CPU"),
                 "cpus": Key("count", _count, 64, "CPUs that are watched at most; one small process each"),
                 "baseline": Key("seconds", _positive, 0.25, "how long to watch before the activation, to compare with"),
+                "by": Key(
+                    "word", _measured_by, "auto", "the kernel's `tracer`, the `sampler`, or `auto`: what there is"
+                ),
             },
             Measuring,
         ),

@@ -20,9 +20,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--yes", action="store_true", help="do not ask, even on a terminal")
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
-    add("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
     add("--no-journal", action="store_true", help="go on although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
+    engine.configure_measuring(parser)
     engine.configure(parser)
 
 

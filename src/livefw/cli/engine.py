@@ -15,7 +15,7 @@ from livefw.activation.measure import Measurement, Meter, NoMeter, meter
 from livefw.activation.places import STATE_VARIABLE, Places, places
 from livefw.activation.plan import Step
 from livefw.activation.plot import duration
-from livefw.activation.policy import DEFAULT, Policy, load
+from livefw.activation.policy import DEFAULT, MEASURED_BY, Policy, load
 from livefw.cli import document
 from livefw.cli.list import version
 from livefw.cli.session import Session
@@ -34,6 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Where the engine keeps its things."""
     configure_state(parser)
     parser.add_argument("--settings", metavar="DIR", help="directory of livefw.toml and checks.d (/etc/livefw)")
+
+
+def configure_measuring(parser: argparse.ArgumentParser) -> None:
+    """Whether and by what an activation is measured."""
+    parser.add_argument("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
+    parser.add_argument("--measure", choices=MEASURED_BY, help="by what, instead of what livefw.toml says (auto)")
 
 
 def where(session: Session, arguments: argparse.Namespace) -> Places:
@@ -58,9 +64,12 @@ def host(
     files, clock, found = session.files(), SystemClock(), where(session, arguments)
     own = os.path.realpath(session.root) == "/"
     settings = DEFAULT if without_policy else policy(found)
+    measuring = settings.measure
+    if by := getattr(arguments, "measure", None):
+        measuring = measuring._replace(by=by)
 
     def new_meter() -> Meter:
-        return meter(files, Facts(files).cpus("online"), settings.measure, own_machine=own) if measured else NoMeter()
+        return meter(files, Facts(files).cpus("online"), measuring, own_machine=own) if measured else NoMeter()
 
     made = Host(files, providers(files, clock), clock, found, settings, current("cli"), meter=new_meter)
     made = made._replace(privileged=not own or os.geteuid() == 0, without_journal=without_journal)
@@ -197,6 +206,7 @@ def cost_text(measured: Measurement) -> str:
     if measured.baseline_ns is not None:
         text += f", {duration(measured.baseline_ns)} just before"
     by = "by the model's own clock" if measured.source == "model" else f"measured on {measured.cpus} CPUs"
+    by += "" if measured.source in ("model", "sampled") else f" by the kernel's {measured.source} tracer"
     return f"{text}; {by}" + (f"; {measured.note}" if measured.note else "")
 
 

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=_seconds, default=_INTERVAL, metavar="SECONDS", help="look at least so often"
     )
-    parser.add_argument("--no-measure", action="store_true", help="do not measure what an activation costs the CPUs")
+    engine.configure_measuring(parser)
     engine.configure(parser)
 
 
