@@ -56,7 +56,7 @@ def rows() -> Iterator[Row]:
 
 
 def _planted(folder: Path) -> str:
-    """Four components as plain files, which cost what sysfs costs; the reads of a mounted machine cost ten times that."""
+    """Four components as plain files, which cost what sysfs costs; a mounted machine costs ten times that."""
     bench = FakeLfa()
     for number in range(4):
         bench.add(f"6c0762a6-12f2-4b56-92cb-ba8f633606d{number}", name=f"component {number}")

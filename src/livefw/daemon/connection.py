@@ -34,7 +34,10 @@ class Received(NamedTuple):
 
 
 class Connection:
-    """A client. ``authenticated`` once messages flow; ``calls`` counts those that are not answered yet."""
+    """A client.
+
+    ``calls`` counts those that are not answered yet; ``watched`` is what the server waits for: bytes, room for bytes.
+    """
 
     def __init__(self, client: socket.socket, peer: Peer, guid: str, *, now: float) -> None:
         client.setblocking(False)  # noqa: FBT003 - positional in the standard library
@@ -42,6 +45,7 @@ class Connection:
         self.peer = peer
         self.since = now
         self.calls = 0
+        self.watched: tuple[bool, bool] | None = None
         self._sasl = Sasl(peer.uid, guid)
         self._in = bytearray()
         self._fds: list[int] = []

@@ -132,6 +132,10 @@ class Server:
         """Watch what is of use now: a client with too many calls waits, one with unsent data is written to."""
         if connection.closed:
             return
+        state = (connection.calls < CALLS_LIMIT, connection.writes)
+        if state == connection.watched:
+            return
+        connection.watched = state
         write = (lambda: self.guarded(connection, connection.flush)) if connection.writes else None
         read = (lambda: self._read(connection)) if connection.calls < CALLS_LIMIT else None
         self._loop.watch(connection.socket, read, write=write)
