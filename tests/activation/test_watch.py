@@ -4,14 +4,16 @@
 import os
 import socket
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from livefw.activation import uevents
-from livefw.activation.engine import Order
+from livefw.activation.engine import Host, Order
 from livefw.activation.lock import Lock
 from livefw.activation.outcome import Outcome
+from livefw.activation.policy import Follower, load
 from livefw.activation.watch import Event, Watcher, What
 from livefw.machine.faults import FaultRequest
 
@@ -26,7 +28,15 @@ class Watching:
     def __init__(self, bench: Any) -> None:
         self.bench = bench
         self.events: list[Event] = []
-        self.watcher = Watcher(bench.host(), tell=self.events.append, watch=bench.watch)
+        follower = Follower(bench.places.settings)
+
+        def renew() -> Host | None:
+            if not follower.changed():
+                return None
+            host: Host = bench.host()
+            return host._replace(policy=load(bench.places.settings))
+
+        self.watcher = Watcher(bench.host(), tell=self.events.append, watch=bench.watch, renew=renew)
 
     def look(self) -> list[tuple[What, str]]:
         self.watcher.look()
@@ -105,6 +115,50 @@ def test_an_image_that_fails_is_tried_once_and_a_newer_one_again(make: Make, res
     bench.machine.stage("rmm", "9.9")
     assert (What.ACTIVATION, KEY) in again.look()
     assert bench.journal.activations()[-1].ending.body["outcome"] == "activated"
+
+
+def write_settings(bench: Any, text: str) -> None:
+    """As a careful editor does: a new file in the place of the old one."""
+    directory = Path(bench.places.settings)
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "new").write_text(text)
+    (directory / "new").rename(directory / "livefw.toml")
+
+
+def test_new_settings_hold_from_the_next_look(make: Make) -> None:
+    bench = make("vera")
+    watching = Watching(bench)
+    assert (What.ACTIVATION, KEY) not in watching.look()
+    write_settings(bench, "automatic = ['tf-rmm']\ndeny = ['tf-rmm']")
+    assert watching.look() == [(What.SETTINGS, ""), (What.HELD_BACK, KEY)]
+    write_settings(bench, "automatic = ['tf-rmm']")
+    assert watching.look()[:2] == [(What.SETTINGS, ""), (What.ACTIVATION, KEY)]
+    assert watching.look() == []
+
+
+def test_wrong_settings_are_told_once_and_the_earlier_ones_hold(make: Make) -> None:
+    bench = make("vera")
+    write_settings(bench, "automatic = ['tf-rmm']\n[[window]]\nfrom = '22:00'\nto = '23:00'\nzone = 'UTC'")
+    hour = [12]
+    bench.changes = {
+        "moment": lambda: datetime(2026, 11, 23, hour[0], 30, tzinfo=UTC),
+        "policy": load(bench.places.settings),
+    }
+    watching = Watching(bench)
+    assert watching.look()[-1] == (What.HELD_BACK, KEY)
+    write_settings(bench, "automatik = []")
+    watching.watcher.look()
+    (told,) = watching.events
+    assert told.what is What.SETTINGS
+    assert "the earlier ones hold" in told.text
+    assert "automatik: there is no such key" in told.text
+    watching.events.clear()
+    assert watching.look() == []
+    hour[0] = 22
+    assert watching.look()[0] == (What.ACTIVATION, KEY)
+    Path(bench.places.settings, "livefw.toml").unlink()
+    bench.machine.stage("rmm")
+    assert watching.look() == [(What.SETTINGS, ""), (What.PENDING, KEY)]  # without a file, nothing is automatic
 
 
 def test_it_waits_for_the_window_and_says_so_once(make: Make) -> None:

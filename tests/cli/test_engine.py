@@ -261,3 +261,31 @@ def test_starting_is_not_slower_for_it() -> None:
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"sqlite3", "tomllib", "subprocess", "hashlib", "zoneinfo"} & set(loaded)
     assert not any(name.startswith("livefw.activation.") and name.endswith(("engine", "journal")) for name in loaded)
+
+
+@pytest.mark.fuse
+def test_watch_takes_over_new_settings_while_it_runs(vera: Any) -> None:
+    directory = vera.path.parent / "settings"
+    directory.mkdir()
+
+    def write(text: str) -> None:  # in one step, or half of it would be read
+        (directory / "new").write_text(text)
+        (directory / "new").rename(directory / "livefw.toml")
+
+    with vera.start("--json", "watch", "--interval", "0.1", "--settings", str(directory)) as watching:
+        assert watching.stdout
+        told = []
+        for line in watching.stdout:
+            told.append(json.loads(line))
+            names = [each["event"] for each in told]
+            if names.count("present") == 4 and len(told) == 4:
+                write("automatik = []")
+            elif names[-1] == "settings" and names.count("settings") == 1:
+                write("automatic = ['tf-rmm']")
+            elif names[-1] == "activation":
+                break
+        watching.send_signal(signal.SIGTERM)
+        watching.stdout.read()
+        assert watching.wait() == 0
+    assert [each["event"] for each in told] == ["present"] * 4 + ["settings", "settings", "activation"]
+    assert "automatik: there is no such key" in told[4]["text"]

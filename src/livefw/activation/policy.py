@@ -116,6 +116,27 @@ def any_matches(patterns: tuple[str, ...], component: Component) -> bool:
     return any(matches(pattern, component) for pattern in patterns)
 
 
+class Follower:
+    """Notices that the settings file has become another one, or another text, since it was last asked."""
+
+    def __init__(self, directory: str) -> None:
+        """Before the file is read, so that no change falls in between."""
+        self._path = os.path.join(directory, FILE)
+        self._seen = self._look()
+
+    def changed(self) -> bool:
+        """Whether it has; once for each change."""
+        before, self._seen = self._seen, self._look()
+        return before != self._seen
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = os.stat(self._path)
+        except OSError as error:
+            return (error.errno or 0,)
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
 def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
     """Read the policy in a directory; without a file, the default. `SettingsError`, `TransportError`.
 

@@ -39,6 +39,8 @@ class What(StrEnum):
     """The policy wants it activated, and something speaks against it now."""
     ACTIVATION = "activation"
     SETTLED = "settled"
+    SETTINGS = "settings"
+    """They have changed and hold from now on; or they are wrong, and the earlier ones go on to hold."""
     ABSENT = "absent"
     """There is no component at all, for instance because the driver was unloaded."""
     TROUBLE = "trouble"
@@ -55,6 +57,8 @@ class Event(NamedTuple):
 
 
 Tell = Callable[[Event], None]
+Renew = Callable[[], Host | None]
+"""The machine with its settings read anew if they have changed, else None; `LivefwError` if they are wrong."""
 
 
 def compare(before: Inventory | None, after: Inventory) -> Iterator[Event]:
@@ -90,8 +94,9 @@ def _differences(old: Component, new: Component) -> Iterator[Event]:
 class Watcher:
     """Looks again and again; who calls `look` decides when."""
 
-    def __init__(self, host: Host, *, tell: Tell, watch: Watch) -> None:
+    def __init__(self, host: Host, *, tell: Tell, watch: Watch, renew: Renew = lambda: None) -> None:
         self._host = host
+        self._renew = renew
         self._tell = tell
         self._watch = watch
         self._engine = Engine(host)
@@ -103,6 +108,7 @@ class Watcher:
 
     def look(self) -> None:
         """One look: tell what is different, bring settings back, activate what is due. Never raises for trouble."""
+        self._follow_settings()
         try:
             found = inventory.take(self._host.providers)
             self._differ(found)
@@ -118,6 +124,16 @@ class Watcher:
             if error.message != self._trouble:
                 self._trouble = error.message
                 self._tell(Event(What.TROUBLE, error.component or "", error.message))
+
+    def _follow_settings(self) -> None:
+        try:
+            renewed = self._renew()
+        except LivefwError as error:
+            self._tell(Event(What.SETTINGS, "", f"not taken over, the earlier ones hold: {error.message}"))
+            return
+        if renewed is not None:
+            self._host, self._engine = renewed, Engine(renewed)
+            self._tell(Event(What.SETTINGS, "", "they have changed, and hold from now on"))
 
     def _differ(self, found: Inventory) -> None:
         for event in compare(self._known, found):

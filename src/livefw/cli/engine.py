@@ -20,6 +20,7 @@ from livefw.cli import document
 from livefw.cli.list import version
 from livefw.cli.session import Session
 from livefw.providers.base import Rendezvous
+from livefw.providers.files import Files
 from livefw.providers.registry import MECHANISMS, SystemClock, providers
 from livefw.text import printable
 
@@ -59,9 +60,13 @@ def host(
     measured: bool,
     without_journal: bool = False,
     without_policy: bool = False,
+    files: Files | None = None,
 ) -> Host:
-    """The machine that the session looks at. Errors as for `policy`, unless the default policy will do."""
-    files, clock, found = session.files(), SystemClock(), where(session, arguments)
+    """The machine that the session looks at, through ``files`` that are open already or anew.
+
+    Errors as for `policy`, unless the default policy will do.
+    """
+    files, clock, found = files or session.files(), SystemClock(), where(session, arguments)
     own = os.path.realpath(session.root) == "/"
     settings = DEFAULT if without_policy else policy(found)
     measuring = settings.measure

@@ -11,7 +11,9 @@ from types import FrameType
 from typing import Any
 
 from livefw.activation import systemd, uevents
+from livefw.activation.engine import Host
 from livefw.activation.outcome import Result
+from livefw.activation.policy import Follower
 from livefw.activation.watch import Event, Watcher, What
 from livefw.cli import document, engine
 from livefw.cli.session import SCHEMA, Session, put
@@ -35,10 +37,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Watch until SIGINT or SIGTERM."""
-    host = engine.host(session, arguments, measured=not arguments.no_measure)
+    files, follower = session.files(), Follower(engine.where(session, arguments).settings)
+
+    def host() -> Host:
+        return engine.host(session, arguments, measured=not arguments.no_measure, files=files)
+
+    first = host()
     stop = _Stop()
     wake = uevents.wake(stop.bell, own_machine=os.path.realpath(session.root) == "/")
-    watcher = Watcher(host, tell=lambda event: _tell(session, event), watch=stop)
+    watcher = Watcher(
+        first,
+        tell=lambda event: _tell(session, event),
+        watch=stop,
+        renew=lambda: host() if follower.changed() else None,
+    )
     try:
         watcher.look()
         systemd.notify("READY=1\nSTATUS=watching")
@@ -100,6 +112,7 @@ _LABELS = {
     What.APPEARED: "appeared; ",
     What.HELD_BACK: "held back: ",
     What.SETTLED: "found unfinished: ",
+    What.SETTINGS: "settings: ",
     What.TROUBLE: "trouble: ",
 }
 
