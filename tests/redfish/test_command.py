@@ -28,7 +28,7 @@ def livefw(tmp_path: Path) -> Livefw:
 
 
 @pytest.fixture
-def bmc(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def bmc(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     command: list[str | Path] = [
         sys.executable,
         "-m",
@@ -40,6 +40,7 @@ def bmc(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         "--seconds",
         "0.1",
     ]
+    command += getattr(request, "param", [])
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         said = ""
@@ -66,6 +67,34 @@ def test_staged_and_activated_by_the_command(bmc: subprocess.Popen[str], livefw:
     done = livefw("--json", "activate", "redfish:model/pmfw-a")
     (result,) = answer(done)["results"]
     assert (done.returncode, result["outcome"], result["after"]["current_version"]) == (0, "activated", "1.9.0")
+
+
+def test_one_table_shows_all_mechanisms(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:
+    lfa = tmp_path / "root/sys/firmware/lfa/6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+    tdx = tmp_path / "root/sys/devices/faux/tdx_host"
+    microcode = tmp_path / "root/sys/devices/system/cpu/microcode"
+    for folder in (lfa, tdx, microcode):
+        folder.mkdir(parents=True)
+    (lfa / "name").write_text("TF-RMM\n", encoding="ascii")
+    (tdx / "version").write_text("1.5.06\n", encoding="ascii")
+    (microcode / "reload").touch()
+    keys = [row["key"] for row in answer(livefw("--json", "list"))["components"]]
+    assert [key.partition(":")[0] for key in keys] == ["lfa", "microcode", *["redfish"] * 3, "tdx"]
+
+
+@pytest.mark.parametrize("bmc", [["--fault", "activate-fails"]], indirect=True)
+def test_activation_that_fails_leaves_the_image_staged(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path
+) -> None:
+    """What the engine does to make room for another component must not take back what somebody has staged."""
+    (tmp_path / "image").write_bytes(b"version=1.9.0")
+    livefw("stage", "pmfw-a", tmp_path / "image")
+    livefw("stage", "tmpm", tmp_path / "image")
+    done = livefw("--json", "activate", "--all", "--on-failure", "continue")
+    outcomes = [(row["component"], row["outcome"]) for row in answer(done)["results"]]
+    assert outcomes == [("redfish:model/pmfw-a", "failed"), ("redfish:model/tmpm", "failed")]
+    rows = {row["key"]: row["pending"] for row in answer(livefw("--json", "list"))["components"]}
+    assert (rows["redfish:model/pmfw-a"], rows["redfish:model/tmpm"]) == (True, True)
 
 
 def test_staging_that_is_refused_has_its_exit_code(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from livefw.activation.policy import Policy
 from livefw.activation.run import VANISHED, Watch, cancel, follow, is_lost, judged, refused
 from livefw.activation.select import select
 from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError
-from livefw.providers.base import Clock, Component, Provider, Reason
+from livefw.providers.base import Clock, Component, Provider, Reason, Stager
 from livefw.providers.files import Files
 
 
@@ -316,8 +316,11 @@ class Run:
         """Have the mechanism drop what it still holds of a component, so that it takes another.
 
         There is firmware that refuses every other component after an attempt on one, however that ended. That there is
-        nothing to drop is the usual answer, and all right.
+        nothing to drop is the usual answer, and all right. Where images are staged through the mechanism, its cancel
+        takes back what somebody has staged, and only somebody may.
         """
+        if isinstance(candidate.provider, Stager):
+            return
         with suppress(TransportError):
             running = candidate.provider.cancel(candidate.component.id, _nowhere)
             if not running.wait(_LETTING_GO_S):

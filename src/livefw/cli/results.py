@@ -142,7 +142,7 @@ def as_text(result: Result) -> str:
     if result.why.hint:
         lines.append(f"  hint: {printable(result.why.hint)}")
     if claim and not _done(result):
-        lines += [f"  kernel log: {printable(line)}" for line in claim.log]
+        lines += [f"  {claim.log_of}: {printable(line)}" for line in claim.log]
     return "\n".join(lines)
 
 

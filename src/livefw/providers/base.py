@@ -88,7 +88,7 @@ class Claim(NamedTuple):
     """All that the mechanism let out about one request.
 
     ``error`` is an errno or 0; ``firmware_code`` is the firmware's own name for a failure; ``log`` the lines it left
-    behind; ``hint`` what to do about it. For anything but ``accepted``, ``reason`` says why.
+    behind, and ``log_of`` where; ``hint`` what to do about it. For anything but ``accepted``, ``reason`` says why.
     """
 
     said: Said
@@ -99,6 +99,7 @@ class Claim(NamedTuple):
     firmware_code: str | None = None
     reason: Reason | None = None
     log: tuple[str, ...] = ()
+    log_of: str = "kernel log"
 
 
 class Memory(NamedTuple):

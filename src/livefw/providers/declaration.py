@@ -80,5 +80,29 @@ class Declaration(NamedTuple):
 
     def rows(self) -> tuple[tuple[str, str], ...]:
         """As a component's details."""
-        words = ("transport", "prime", "cancel", "impact", "evidence", "persistence", "scope")
-        return tuple((f"mechanism {word}", str(getattr(self, word))) for word in words)
+        words = ("transport", "cancel", "impact", "persistence")
+        return self.ocp() + tuple((f"mechanism {word}", str(getattr(self, word))) for word in words)
+
+    def ocp(self) -> tuple[tuple[str, str], ...]:
+        """The steps of the OCP deck, and what stands for each here; livefw itself is its deployment agent."""
+        return (
+            ("OCP prepare", self.stage or "part of execute"),
+            ("OCP verify", _VERIFY[self.prime]),
+            ("OCP execute", self.activate),
+            ("OCP return status", self.result),
+            ("OCP attestation", _ATTESTATION[self.evidence]),
+            ("OCP scope", self.scope),
+        )
+
+
+_VERIFY = {
+    Prime.SEPARATE: "a step of its own",
+    Prime.WITH_STAGE: "part of prepare",
+    Prime.WITH_ACTIVATE: "part of execute",
+}
+_ATTESTATION = {
+    Evidence.NONE: "none",
+    Evidence.VERSION: "none; the version that runs can be read",
+    Evidence.MEASUREMENT: "measurements",
+    Evidence.SIGNED: "signed measurements, where the device has them",
+}

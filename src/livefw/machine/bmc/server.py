@@ -2,6 +2,7 @@
 """A modelled BMC on a socket: HTTPS with a certificate of its own."""
 
 import os
+import socket
 import ssl
 import tempfile
 import threading
@@ -23,7 +24,7 @@ class BmcServer:
     def __init__(self, web: Web, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Raises OSError if the port cannot be had."""
         self.pem = certificate.make(host)
-        self._server = _Server((host, port), _handler(web))
+        self._server = (_Server6 if ":" in host else _Server)((host, port), _handler(web))
         self._server.tls = _tls(self.pem)
         self.host, self.port = host, self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -53,6 +54,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing: clients that break off are part of the exercise."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 def _tls(pem: certificate.Pem) -> ssl.SSLContext:

@@ -91,13 +91,14 @@ class Job:
         )
 
 
-def _claim(outcome: Outcome, *log: str) -> Claim:
+def _claim(outcome: Outcome) -> Claim:
     return Claim(
         _SAID[outcome.end],
         witness=Witness.MAY_GO_ON if outcome.end is End.FAILED and outcome.code is None else Witness.NONE,
         firmware_code=outcome.code if outcome.end is not End.DONE else None,
         reason=outcome.reason,
-        log=(*outcome.log, *filter(None, log)),
+        log=outcome.log,
+        log_of="the BMC",
     )
 
 
