@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from livefw.cli.session import Session
 from livefw.conformance.caller import AgentCaller, Caller
+from livefw.conformance.gdb import GdbCaller
 from livefw.conformance.platform import COMPONENTS
 from livefw.conformance.report import Report, junit
 from livefw.conformance.run import run as run_checks
@@ -26,7 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Which agent, and what is expected of it."""
     parser.add_argument("--agent", choices=PROFILES, help="the agent's version, and what is expected (each in turn)")
     parser.add_argument("--cpus", type=int, default=4, metavar="N", help="CPUs of our agent (4)")
-    parser.add_argument("--qemu", action="store_true", help="ask our agent from CPUs of QEMU, through the EL3 monitor")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--gdb", metavar="ADDRESS", help="ask any firmware, by a gdbstub: HOST:PORT or unix:PATH")
+    which.add_argument("--qemu", action="store_true", help="ask our agent from CPUs of QEMU, through the EL3 monitor")
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
 
 
@@ -34,6 +37,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     """Run the suite; 1 if a check failed."""
     if not 1 <= arguments.cpus <= _MOST_CPUS:
         raise UsageError(f"cpus: {arguments.cpus} is not between 1 and {_MOST_CPUS}")
+    if arguments.gdb and not arguments.agent:
+        raise UsageError("what is expected of that firmware?", hint=f"--agent, one of {', '.join(PROFILES)}")
     profiles = [arguments.agent] if arguments.agent else list(PROFILES)
     reports = [_report(arguments, profile) for profile in profiles]
     if arguments.junit:
@@ -52,6 +57,10 @@ def _report(arguments: argparse.Namespace, profile: str) -> Report:
 
 @contextmanager
 def _caller(arguments: argparse.Namespace, profile: str) -> "Iterator[Caller]":
+    if arguments.gdb:
+        with GdbCaller(arguments.gdb) as stub:
+            yield stub
+        return
     if not arguments.qemu:
         yield AgentCaller(COMPONENTS, PROFILES[profile], cpus=arguments.cpus)
         return

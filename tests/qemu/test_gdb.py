@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite through a gdbstub: our own monitor as somebody else's firmware, and stubs that are none."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from livefw.abi.lfa import Function
+from livefw.cli.main import main
+from livefw.conformance.gdb import GdbCaller
+from livefw.conformance.run import Verdict, run
+from livefw.errors import LivefwError, MechanismFailed, TransportError
+from livefw.machine.qemu.guest import GuestMachine
+
+Start = Callable[..., GuestMachine]
+
+
+@pytest.mark.parametrize(("profile", "cpus"), [("tfa-2.14", 1), ("tfa-2026", 2), ("bet1", 4)])
+def test_foreign_firmware_passes(start: Start, tmp_path: Path, profile: str, cpus: int) -> None:
+    path = tmp_path / "gdb"
+    machine = start(profile, cpus=cpus, gdb=f"unix:{path},server=on,wait=off")
+    with GdbCaller(f"unix:{path}") as caller:
+        assert caller.cpus == cpus
+        results = list(run(caller, profile=profile))
+    assert [result for result in results if result.verdict is Verdict.FAILED] == []
+    missing = {result.check.name for result in results if result.verdict is Verdict.NOT_APPLICABLE}
+    alone = {result.check.name for result in results if result.check.cpus > cpus}
+    assert missing == {"prime: before any inventory"} | alone
+    # What was borrowed was given back: the guest runs on.
+    assert machine.caller.call(0, Function.VERSION)[0] == 0x1_0000
+    assert machine.bridge.problems == []
+
+
+def test_another_version_is_told(start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "gdb"
+    start("tfa-2.15", cpus=2, gdb=f"unix:{path},server=on,wait=off")
+    assert main(["--json", "conformance", "--gdb", f"unix:{path}", "--agent", "tfa-2026"]) == 1
+    counts = json.loads(capsys.readouterr().out)["conformance"][0]["counts"]
+    assert counts["failed"] > 5
+
+
+Stub = Callable[[dict[str, bytes]], str]
+
+
+@pytest.fixture
+def stub() -> Iterator[Stub]:
+    """A stub that has one answer for each first letter, and hangs up at any other packet."""
+    listeners: list[socket.socket] = []
+    threads: list[threading.Thread] = []
+
+    def serve(listener: socket.socket, answers: dict[str, bytes]) -> None:
+        link, _ = listener.accept()
+        with link:
+            while data := link.recv(65536):
+                for packet in data.split(b"$")[1:]:
+                    body = answers.get(packet[:1].decode("latin-1"))
+                    if body is None:
+                        return
+                    link.sendall(b"+$" + body + b"#%02x" % (sum(body) & 0xFF))
+
+    def make(answers: dict[str, bytes]) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+        thread = threading.Thread(target=serve, args=(listener, answers))
+        thread.start()
+        threads.append(thread)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    yield make
+    for thread in threads:
+        thread.join(20)
+    for listener in listeners:
+        listener.close()
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ({}, TransportError),
+        ({"?": b"T05", "q": b"l", "Q": b""}, MechanismFailed),
+        ({"?": b"T05", "q": b"l", "Q": b"", "D": b"OK"}, MechanismFailed),
+        ({"?": b"T05", "Q": b"", "q": b"l", "D": b"E01"}, MechanismFailed),
+    ],
+)
+def test_a_stub_without_cpus_is_an_error(stub: Stub, answers: dict[str, bytes], error: type[LivefwError]) -> None:
+    with pytest.raises(error):
+        GdbCaller(stub(answers))
+
+
+def test_an_address_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["conformance", "--gdb", "nowhere", "--agent", "bet1"]) == 2
+    assert main(["conformance", "--gdb", "localhost:1"]) == 2
+    assert main(["conformance", "--gdb", "unix:/none", "--agent", "bet1"]) == 1
+    assert "what is expected" in capsys.readouterr().err
