@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each fault of the table has the effect that it promises, as a program on the machine meets it."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -198,3 +199,25 @@ def test_components_are_found_as_a_person_names_them(bench: MakeBench) -> None:
     machine = bench().machine
     for text in (RMM, RMM.upper(), RMM[:4], "rmm", "TF-RMM", "tf-rmm"):
         assert str(machine.find(text)) == RMM
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (FaultRequest(name="slow"), "a call takes longer (PRIME, by 1000 ms)"),
+        (FaultRequest(name="slow", ms=4000.0, times=1), "a call takes longer (PRIME, by 4000 ms); once"),
+        (FaultRequest(name="slow", function="ACTIVATE", ms=0.5), "a call takes longer (ACTIVATE, by 0.5 ms)"),
+        (FaultRequest(name="hang", cpu=3), "a call never returns, on one CPU or on each (ACTIVATE); on CPU 3"),
+        (FaultRequest(name="absurd-count", count="0x7"), "the agent claims an absurd number of components (0x7)"),
+        (FaultRequest(name="busy", times=2), "a call answers BUSY (ACTIVATE); 2 times"),
+    ],
+)
+def test_what_was_asked_for_is_what_is_said(request_: FaultRequest, said: str) -> None:
+    assert FAULTS[request_.name].said(request_) == said
+
+
+def test_every_text_has_its_defaults_and_names_only_options() -> None:
+    for fault in FAULTS.values():
+        assert "{" not in fault.text
+        assert set(re.findall(r"{(\w+)=", fault.template)) <= set(fault.options), fault.name
+        assert {"function", "code", "ms", "count"} & set(fault.options) <= set(re.findall(r"{(\w+)=", fault.template))

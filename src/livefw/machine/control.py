@@ -17,8 +17,9 @@ import msgspec
 
 from livefw.errors import KINDS, LivefwError, NothingToDo, UsageError, kind_of
 from livefw.firmware.store_platform import StorePlatform
-from livefw.machine.faults import FaultRequest
+from livefw.machine.faults import Fault, FaultRequest
 from livefw.machine.machine import Machine, title
+from livefw.machine.tdx import TdxFault
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +66,11 @@ class InjectFault(msgspec.Struct, tag_field="command", tag="fault", forbid_unkno
     def run(self, machine: Machine) -> Any:
         """What was injected."""
         fault = machine.inject(self.fault)
-        return {"fault": fault.name, "where": fault.where, "text": fault.text}
+        return {"fault": fault.name, "where": fault.where, "text": _said(fault, self.fault)}
+
+
+def _said(fault: Fault | TdxFault, request: FaultRequest) -> str:
+    return fault.said(request) if isinstance(fault, Fault) else fault.text
 
 
 class ClearFaults(msgspec.Struct, tag_field="command", tag="clear", forbid_unknown_fields=True, frozen=True):

@@ -6,6 +6,7 @@ visible once the image runs), or in the conduit (what the operating system hears
 works with any firmware).
 """
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -120,10 +121,30 @@ class Fault(NamedTuple):
     name: str
     where: Where
     target: Target
-    text: str
+    template: str
+    """What it does, with ``{OPTION=DEFAULT}`` where an option decides."""
     apply: Callable[[Setting], None]
     options: tuple[str, ...] = ()
     """Fields of `FaultRequest` that it looks at, besides component and times."""
+
+    @property
+    def text(self) -> str:
+        """What it does unless asked for otherwise."""
+        return _OPTION.sub(r"\2", self.template)
+
+    def said(self, request: FaultRequest) -> str:
+        """What it does as it was asked for."""
+
+        def chosen(match: re.Match[str]) -> str:
+            asked = getattr(request, match[1])
+            return match[2] if asked is None else f"{asked:g}" if isinstance(asked, float) else str(asked)
+
+        more = [] if request.cpu is None else [f"on CPU {request.cpu}"]
+        more += [] if request.times is None else ["once" if request.times == 1 else f"{request.times} times"]
+        return "; ".join([_OPTION.sub(chosen, self.template), *more])
+
+
+_OPTION = re.compile(r"\{(\w+)=([^}]*)\}")
 
 
 def _known(guid: Guid | None) -> Guid:
@@ -331,9 +352,10 @@ _ROWS = (
           _component(Function.PRIME, lambda _: {"load": LoadStatus.NO_MEMORY})),
     Fault("device-error", _C, _ONE, "the image store fails: PRIME answers DEVICE_ERROR",
           _component(Function.PRIME, lambda _: {"load": LoadStatus.DEVICE})),
-    Fault("prime-code", _C, _ONE, "the component's own PRIME callback fails with a code (ACTIVATION_FAILED)",
+    Fault("prime-code", _C, _ONE, "the component's own PRIME callback fails with a code ({code=ACTIVATION_FAILED})",
           _component(Function.PRIME, lambda s: {"prime_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
-    Fault("activation-failed", _C, _ONE, "the activation fails with a code (ACTIVATION_FAILED); RMM and BL31 know one",
+    Fault("activation-failed", _C, _ONE,
+          "the activation fails with a code ({code=ACTIVATION_FAILED}); RMM and BL31 know one",
           _component(Function.ACTIVATE, lambda s: {"activate_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
     Fault("critical-error", _C, _ONE, "the activation destroys the component: CRITICAL_ERROR (RMM: ACTIVATION_FAILED)",
           _component(Function.ACTIVATE, lambda _: {"activate_code": Status.CRITICAL_ERROR})),
@@ -352,28 +374,31 @@ _ROWS = (
     Fault("vanish-after", _I, _ONE, "the component is gone once the staged image runs", _after(_vanishes)),
     Fault("appear-after", _I, _ONE, "another component appears once the staged image runs", _after(_appears)),
     Fault("reorder-after", _I, _ONE, "all sequence ids change once the staged image runs", _after(_reordered)),
-    Fault("busy", _W, _ANY, "a call answers BUSY (ACTIVATE)",
+    Fault("busy", _W, _ANY, "a call answers BUSY ({function=ACTIVATE})",
           _answers(Function.ACTIVATE, lambda _, r: r.returning(Status.BUSY.word)), ("function",)),
-    Fault("call-again", _W, _ANY, "a call asks to be called again before it does anything (PRIME)",
+    Fault("call-again", _W, _ANY, "a call asks to be called again before it does anything ({function=PRIME})",
           _answers(Function.PRIME, lambda _, r: r.returning(*_AGAIN)), ("function",)),
-    Fault("unknown-status", _W, _ANY, "a call answers a code that no specification names (ACTIVATE, -99)",
+    Fault("unknown-status", _W, _ANY,
+          "a call answers a code that no specification names ({function=ACTIVATE}, {code=-99})",
           _answers(Function.ACTIVATE, lambda s, r: r.returning(_word(s.code(-99)))), ("function", "code")),
-    Fault("slow", _W, _ANY, "a call takes longer (PRIME, by 1000 ms)", _slow, ("function", "ms")),
-    Fault("hang", _W, _ANY, "a call never returns, on one CPU or on each (ACTIVATE)", _hang, ("function", "cpu")),
-    Fault("reset", _W, _ANY, "a CPU is reset out of nowhere instead of returning (ACTIVATE)",
+    Fault("slow", _W, _ANY, "a call takes longer ({function=PRIME}, by {ms=1000} ms)", _slow, ("function", "ms")),
+    Fault("hang", _W, _ANY,
+          "a call never returns, on one CPU or on each ({function=ACTIVATE})", _hang, ("function", "cpu")),
+    Fault("reset", _W, _ANY, "a CPU is reset out of nowhere instead of returning ({function=ACTIVATE})",
           _answers(Function.ACTIVATE, lambda _s, _r: Restart(0x8000_0000, 0)), ("function",)),
     Fault("vanish", _W, _ONE, "the agent no longer knows the component, without any activation", _gone),
     Fault("pending-flips", _W, _ANY, "activation_pending is another each time it is asked for",
           _flags(lambda flags, calls: flags ^ (_PENDING if calls % 2 else 0))),
     Fault("reserved-bits", _W, _ANY, "all reserved flag bits are set", _flags(lambda flags, _: flags | _RESERVED)),
-    Fault("absurd-count", _W, _NONE, "the agent claims an absurd number of components (2**63)",
+    Fault("absurd-count", _W, _NONE, "the agent claims an absurd number of components ({count=2**63})",
           _alters(Function.GET_INFO, _absurd_count), ("count",)),
-    Fault("inventory-error", _W, _ANY, "GET_INVENTORY fails for one component, by default in the middle (DEVICE_ERROR)",
+    Fault("inventory-error", _W, _ANY,
+          "GET_INVENTORY fails for one component, by default in the middle ({code=DEVICE_ERROR})",
           _inventory_error, ("code",)),
     Fault("duplicate-guid", _W, _ONE, "the component is reported twice", _duplicate),
     Fault("garbage-versions", _W, _ANY, "component versions are garbage",
           _alters(Function.GET_INVENTORY, _garbage_versions)),
-    Fault("garbage-interface", _W, _NONE, "LFA_VERSION is garbage",
+    Fault("garbage-interface", _W, _NONE, "LFA_VERSION is garbage ({count=0x7fffffff})",
           _answers(Function.VERSION, lambda s, r: r.returning(s.count(0x7FFF_FFFF))), ("count",)),
     Fault("agent-gone", _W, _NONE, "nobody answers any call any more: -1 in 64 bits", _all(Status.NOT_SUPPORTED.word)),
     Fault("agent-gone-32", _W, _NONE, "nobody answers any call any more: -1 in 32 bits", _all(0xFFFF_FFFF)),
