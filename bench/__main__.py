@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import agent, daemon, discovery, engine, image, reads, startup
+from bench import agent, daemon, discovery, engine, image, qemu, reads, startup
 from bench.measure import Row
 
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -18,6 +18,7 @@ SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
     "discovery": discovery.rows,
     "engine": engine.rows,
     "image": image.rows,
+    "qemu": qemu.rows,
     "daemon": daemon.rows,
 }
 
