@@ -97,3 +97,11 @@ def test_buffer_takes_package_and_header(size: int, fits: bool) -> None:
 def test_layouts_have_the_sizes_of_the_kernel() -> None:
     assert (sfs.VERSIONS_BYTES, sfs.UPDATE_BYTES) == (4104, 72)
     assert sfs.decode_update(sfs.Update("a", 1, 2).encode()) == sfs.Update("a", 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "severities"), [("", ["info"]), (SETTINGS, []), ('[sfs]\npackage = "none"', ["error"])]
+)
+def test_doctor_tells_what_is_wrong(make: Make, settings: str, severities: list[str]) -> None:
+    found = bench_with(make, settings=settings).provider.diagnose()
+    assert [finding.severity for finding in found] == severities

@@ -27,7 +27,6 @@ INTEGRITY = f"{ROOT}/ComponentIntegrity"
 MOST_BYTES = 64 << 20
 """Largest request: the largest firmware image of a server has 64 MiB, a BIOS."""
 _MOST_SESSIONS = 64
-_RETRY_AFTER = "1"
 
 
 class Response(NamedTuple):
@@ -182,8 +181,11 @@ class Web:
 
     def _accepted(self, task: Task) -> Answer:
         place = f"{MONITORS}/{task.number}"
-        headers = {"Location": place, "Retry-After": _RETRY_AFTER}
-        return 202, task.document(), {} if "no-location" in self.model.faults else headers
+        return 202, task.document(), {} if "no-location" in self.model.faults else self._later(place)
+
+    def _later(self, place: str) -> dict[str, str]:
+        """Where to ask, and when; without the latter for tasks that are over before."""
+        return {"Location": place} | ({"Retry-After": "1"} if self.model.seconds > 1 else {})
 
     def member(self, uri: str) -> tuple[Firmware, dict[str, Any]]:
         """A member of the inventory: of what it is an image, and its resource."""
@@ -210,7 +212,7 @@ class Web:
         """Where a task is: 202 until it has ended."""
         task = self.task(number)
         if task.state == "Stopping" or not task.over:
-            return 202, task.document(), {"Location": f"{MONITORS}/{number}", "Retry-After": _RETRY_AFTER}
+            return 202, task.document(), self._later(f"{MONITORS}/{number}")
         if "monitor-once" in self.model.faults:
             if task.read_after_end:
                 raise Rejected(404, "There is no such monitor.", "Base.1.19.ResourceMissingAtURI")

@@ -31,7 +31,7 @@ from livefw.providers.steps import Request
 
 NODE = "/dev/sfs"
 IDENT = "package"
-_SEARCH = ("/sys/module/firmware_class/parameters/path",)
+_OWN_FOLDER = "/sys/module/firmware_class/parameters/path"
 _FOLDERS = ("/usr/lib/firmware", "/lib/firmware")
 
 DECLARATION = Declaration(
@@ -112,8 +112,9 @@ class SfsProvider(Plain):
         seen = self.inspect(IDENT)
         if seen is None:
             return [Finding(Severity.INFO, *ABSENT)]
-        levels = {"not-pending": Severity.INFO}
-        return [Finding(levels.get(each.code, Severity.ERROR), *each) for each in (*seen.reasons, *seen.notes[:0])]
+        return [
+            Finding(Severity.INFO if each.code == "not-pending" else Severity.ERROR, *each) for each in seen.reasons
+        ]
 
     def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
         """See `livefw.providers.base.Provider`; there is no tool of AMD's that could be named."""
@@ -123,7 +124,7 @@ class SfsProvider(Plain):
         name = read_path(self._files, "sfs", "package")
         if name is None:
             return Package(None)
-        for folder in (*self._own_folders(), *_FOLDERS):
+        for folder in (*self._own_folder(), *_FOLDERS):
             path = f"{folder}/amd/{name}"
             try:
                 return Package(name, path, len(self._files.read(path, sfs.MOST_BYTES + 1)))
@@ -131,16 +132,13 @@ class SfsProvider(Plain):
                 continue
         return Package(name, f"amd/{name}")
 
-    def _own_folders(self) -> list[str]:
+    def _own_folder(self) -> tuple[str, ...]:
         """Where the kernel looks first, if it was told to."""
-        found = []
-        for place in _SEARCH:
-            try:
-                text = self._files.read(place).decode().strip()
-            except (OSError, UnicodeDecodeError):
-                continue
-            found += [text.rstrip("/")] if text.startswith("/") else []
-        return found
+        try:
+            text = self._files.read(_OWN_FOLDER).decode().strip()
+        except (OSError, UnicodeDecodeError):
+            return ()
+        return (text.rstrip("/"),) if text.startswith("/") else ()
 
 
 _VOLATILE = Reason("volatile", "the update is gone after a reboot, and has to be repeated then")
