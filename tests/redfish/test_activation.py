@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 from livefw.activation.outcome import Outcome
+from livefw.errors import TransportError
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Firmware, Pattern
+from livefw.machine.bmc.model import Dropped
 from livefw.providers.base import Said, Trust, Witness
 
 Make = Callable[..., Any]
@@ -260,3 +262,32 @@ def test_giving_up_later_leaves_the_outcome_open_and_no_session(make: Make) -> N
     result = bench.activate()
     assert (result.outcome, result.why.code) == (Outcome.UNKNOWN, "not-watched")
     assert bench.web.sessions == 0
+
+
+class Away:
+    """Drops so many connections from the moment on at which the activation has ended."""
+
+    def __init__(self, bench: Any, count: int) -> None:
+        self._bench, self._count, self._handle = bench, count, bench.web.handle
+
+    def __call__(self, *arguments: Any) -> Any:
+        if self._bench.running == "1.9.0" and not self._bench.web.sessions and self._count > 0:
+            self._count -= 1
+            raise Dropped
+        return self._handle(*arguments)
+
+
+def test_bmc_that_restarts_after_the_activation_is_waited_for(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = make()
+    bench.stage()
+    monkeypatch.setattr(bench.web, "handle", Away(bench, 7))
+    assert bench.activate().outcome is Outcome.ACTIVATED
+
+
+def test_bmc_that_does_not_come_back_is_told_in_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = make()
+    bench.stage()
+    monkeypatch.setattr(bench.web, "handle", Away(bench, 10_000))
+    with pytest.raises(TransportError):
+        bench.activate()
+    assert bench.clock.now() < 300

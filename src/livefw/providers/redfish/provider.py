@@ -56,11 +56,18 @@ class RedfishProvider:
         return Discovery(tuple(found), tuple(notes), absent)
 
     def inspect(self, ident: str) -> Component | None:
-        """See `base.Provider`."""
+        """See `base.Provider`. A BMC that is away is waited for: after an update it may have restarted itself."""
         bmc = self._bmc(ident)
         if bmc is None:
             return None
-        return next((each for each in self._components(bmc) if each.id == ident), None)
+        until = self._clock.now() + _AWAY_S
+        while True:
+            try:
+                return next((each for each in self._components(bmc) if each.id == ident), None)
+            except errors.TransportError as error:
+                if error.firmware_code not in _AWAY or self._clock.now() >= until:
+                    raise
+            self._clock.sleep(_AWAY_PAUSE_S)
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The id without its BMC, which may be clear enough."""
@@ -192,5 +199,9 @@ class RedfishProvider:
             client.close()
 
 
+_AWAY = frozenset({"unreachable", "broken", "timeout", "down"})
+"""What a BMC looks like that is starting."""
+_AWAY_S = 180.0
+_AWAY_PAUSE_S = 5.0
 _NO_BMC = Reason("no-bmc", "no BMC is set", f"[[redfish.bmc]] in {FILE}")
 _EMPTY = Reason("empty-inventory", "no BMC lists any firmware")
