@@ -138,7 +138,7 @@ def test_descriptors_of_any_kind_are_refused_and_closed(planted: Path, serve: Se
         for name, descriptor in _descriptors(folder):
             socket.send_fds(client, [_call("Install", "sha{sv}", "*", 8, {}, fds=1)], [descriptor])
             os.close(descriptor)
-            assert b"NotSupported" in client.recv(4096), name
+            assert b"NotSupported" in client.recv(4096), name  # nothing here takes images: it is not even read
         client.sendall(_call("Ping", interface="org.freedesktop.DBus.Peer"))
         assert client.recv(4096)  # the call before it is over with all that belongs to it
         assert {fd: os.readlink(f"{held}/{fd}") for fd in os.listdir(held)} == before

@@ -2,6 +2,7 @@
 """What the daemon's faces share: the present view of the machine, the one activation, and who hears of what."""
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -9,11 +10,12 @@ from livefw.activation.engine import Host
 from livefw.daemon import look
 from livefw.daemon.authority import Authority
 from livefw.daemon.dispatch import Call, DBusError, Face, full_text
+from livefw.daemon.image import sealed_copy
 from livefw.daemon.jobs import Event, Jobs, Request, Setting
 from livefw.daemon.look import View
 from livefw.daemon.loop import Loop, Worker
 from livefw.daemon.server import Server
-from livefw.errors import KINDS, InternalError, LivefwError
+from livefw.errors import KINDS, InternalError, LivefwError, kind_of
 
 if TYPE_CHECKING:
     from livefw.daemon.connection import Connection
@@ -84,20 +86,42 @@ class Core:
 
     def activate(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
         """Activate for a client, if it may and nothing else is under way; ``done`` is told the end."""
+        self._if_allowed(call, lambda: self._start(request, done), done, interactive=interactive)
 
+    def stage(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
+        """As `activate`, for the image whose descriptor the call keeps."""
+
+        def copied(result: int | Exception) -> None:
+            if isinstance(result, Exception):
+                done(_ended(kind_of(result).name, full_text(result)))
+                return
+            try:
+                self._start(request._replace(image=result), done)
+            finally:
+                os.close(result)
+
+        def copy() -> None:
+            self._worker.do(lambda: sealed_copy(call.kept), copied)
+
+        self._if_allowed(call, copy, done, interactive=interactive)
+
+    def _if_allowed(
+        self, call: Call, work: Callable[[], None], done: Callable[[Event], None], *, interactive: bool
+    ) -> None:
         def decided(why: str) -> None:
             if why:
-                _log.warning("user %d may not activate: %s", call.peer.uid, why)
+                _log.warning("user %d may not: %s", call.peer.uid, why)
                 done(_ended("no-permission", why))
-            elif self.jobs.busy:
-                done(_ended("refused", "another activation is under way", phase="lock"))
             else:
-                self._start(request, done)
+                work()
 
         if self.jobs.busy:
-            done(_ended("refused", f"another activation is under way: {self.jobs.running}", phase="lock"))
+            done(self._busy())
             return
         self.authority.ask(call.peer, decided, interactive=interactive)
+
+    def _busy(self) -> Event:
+        return _ended("refused", f"another activation is under way: {self.jobs.running}", phase="lock")
 
     def settle(self) -> None:
         """Have an engine find out what became of intents that have no outcome.
@@ -137,6 +161,9 @@ class Core:
             if event.get("lost"):
                 self.settle()
 
+        if self.jobs.busy:
+            done(self._busy())
+            return
         try:
             self.jobs.start(request, ended)
         except OSError as error:

@@ -13,7 +13,7 @@ from livefw.activation.plan import Step
 from livefw.daemon.look import View
 from livefw.daemon.values import DeviceFlag, DeviceProblem, UpdateState, VersionFormat, typed
 from livefw.daemon.wire import Variant
-from livefw.providers.base import Component, Version
+from livefw.providers.base import Component, Stager, Version
 from livefw.text import printable
 
 Dictionary = dict[str, Variant]
@@ -75,7 +75,7 @@ def device(candidate: Candidate, view: View) -> Dictionary:
     return _identity(component, _guid_texts(candidate)) | typed(
         {
             **_version(component.current_version),
-            "Flags": _flags(component),
+            "Flags": _flags(candidate),
             "Problems": _problems(step, busy=view.busy),
             "UpdateState": state,
             "UpdateError": trouble,
@@ -128,9 +128,11 @@ def version_format(text: str) -> VersionFormat:
     return _FORMATS[len(parts) - 1] if numbers and len(parts) <= len(_FORMATS) else VersionFormat.PLAIN
 
 
-def _flags(component: Component) -> DeviceFlag:
-    """No mechanism stages through this daemon yet, so nothing is ever ``updatable``."""
-    flags = DeviceFlag.INTERNAL
+def _flags(candidate: Candidate) -> DeviceFlag:
+    """``updatable`` only where the mechanism takes images; while one waits for its activation, it is hidden."""
+    flags, component = DeviceFlag.INTERNAL, candidate.component
+    if isinstance(candidate.provider, Stager):
+        flags |= DeviceFlag.UPDATABLE_HIDDEN if component.pending else DeviceFlag.UPDATABLE
     if component.cost.resets_cpu is not True:
         flags |= DeviceFlag.USABLE_DURING_UPDATE
     if component.pending:

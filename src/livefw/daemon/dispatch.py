@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a message to a method and back: what may be called is what the introspection XML says, and nothing else."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -42,6 +43,7 @@ class Call:
         self.fds = fds
         self._message = message
         self._answered = False
+        self._kept: list[int] = []
         connection.calls += 1
 
     @property
@@ -53,6 +55,20 @@ class Call:
     def open(self) -> bool:
         """Whether somebody still waits."""
         return not self._answered and not self.connection.closed
+
+    @property
+    def kept(self) -> int:
+        """The descriptor that was kept."""
+        return self._kept[0]
+
+    def keep(self, index: int) -> None:
+        """Keep a descriptor of the message until the call is answered or given up; the others end with the message."""
+        self._kept.append(os.dup(self.fds[index]))
+
+    def release(self) -> None:
+        """Close what was kept."""
+        while self._kept:
+            os.close(self._kept.pop())
 
     def reply(self, *values: Any) -> None:
         """Answer with the values of the method's signature. `livefw.daemon.connection.Closed`."""
@@ -66,6 +82,7 @@ class Call:
         if self._answered:
             return
         self._answered = True
+        self.release()
         self.connection.calls -= 1
         if self.connection.closed or self._message.flags & NO_REPLY:
             return

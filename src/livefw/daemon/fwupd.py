@@ -2,6 +2,7 @@
 # ruff: noqa: ARG002 - which arguments there are is said by the XML
 """The interface ``org.freedesktop.fwupd``, as far as live activation has something to say in it."""
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ from livefw.daemon.security import attributes
 from livefw.daemon.values import ERRORS, PREFIX, Status, typed
 from livefw.daemon.wire import Variant
 from livefw.errors import LivefwError, kind_of
+from livefw.providers.base import Stager
 from livefw.providers.registry import MECHANISMS
 
 _NO_BATTERY = 101
@@ -205,10 +207,24 @@ class Fwupd(Face):
             self._client(connection).along |= done
 
     def install(self, call: Call, ident: str, handle: int, options: dict[str, Variant]) -> Any:
-        """Staging is not for this daemon; the descriptor is not even looked at."""
-        raise _error(
-            "NotSupported", "no mechanism here takes an image through fwupd; see livefw stage and livefw image"
-        )
+        """Stage an image. The handle is the client's own number: what came with the message is what counts."""
+        if len(call.fds) != 1:
+            raise _error("InvalidFile", "one file descriptor is needed")
+        call.keep(0)
+        name = options["filename"].value if "filename" in options and options["filename"].signature == "s" else ""
+        interactive = bool(self._client(call.connection).features & _AUTHENTICATION)
+
+        def use(view: View) -> None:
+            request = Request(
+                (_stageable(view, ident).component.key,),
+                call.peer.user,
+                "fwupd",
+                image_name=os.path.basename(name) or "image",
+            )
+            self._core.stage(call, request, lambda event: self._ended(call, event), interactive=interactive)
+
+        self._core.view(call, self, use)
+        return Later
 
     def get_details(self, call: Call, handle: int) -> Any:
         """As `install`."""
@@ -293,6 +309,21 @@ def _find(view: View, ident: str) -> Candidate | None:
         if device_id(candidate.component.provider) == ident:
             return None
     raise _error("NotFound", f"there is no device {ident}")
+
+
+def _stageable(view: View, ident: str) -> Candidate:
+    """The component that takes an image: the one with this id or, for ``*``, the only one there is."""
+    found = [candidate for candidate in view.found.candidates if isinstance(candidate.provider, Stager)]
+    if ident == "*":
+        if len(found) != 1:
+            raise _error(
+                "NotSupported", f"{len(found)} components here take images: fwupdmgr local-install FILE DEVICE"
+            )
+        return found[0]
+    candidate = _find(view, ident)
+    if candidate not in found:
+        raise _error("NotSupported", "this component's images are staged by other means")
+    return candidate
 
 
 def _some(found: list[Dictionary], why: str) -> list[Dictionary]:

@@ -13,18 +13,21 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from livefw.activation import systemd
+from livefw.activation import inventory, systemd
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Announcement, Attempt, Engine, OnFailure, Order
 from livefw.activation.outcome import Outcome, Result, error_of
+from livefw.activation.run import follow
+from livefw.activation.select import select as choose
 from livefw.cli import document, engine, results
 from livefw.daemon.captured import Captured
-from livefw.errors import ExitCode, LivefwError, NothingToDo
-from livefw.providers.base import Component, Progress
+from livefw.errors import ExitCode, LivefwError, MechanismFailed, NothingToDo, OutcomeUnknown, Refused
+from livefw.providers.base import Component, Package, Progress, Provider, Reason, Said, Stager
+from livefw.providers.registry import SystemClock
 
 _TELL_EACH_S = 1.0
 _LAST_WORD_S = 10.0
@@ -73,6 +76,8 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     try:
         host = engine.host(session, arguments, measured=request["measure"])
         host = host._replace(actor=actor, announce=lambda told: announce(told, actor))
+        if request["image"] >= 0:
+            return _end(session, _stage(request, session, host.providers, tell))
         with Engine(host).open() as running:
             settled = [engine.settled_document(each) for each in running.settled]
             for each in settled:
@@ -101,6 +106,26 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         return _end(session, code)
     except LivefwError as error:
         return _end(session, session.fail(error))
+
+
+def _stage(request: dict[str, Any], session: Captured, providers: Sequence[Provider], tell: Tell) -> ExitCode:
+    """Hand an image over, as ``livefw stage`` does."""
+    provider, component = choose(request["components"][0], inventory.take(providers).require().candidates)
+    if not isinstance(provider, Stager):
+        raise Refused(f"{provider.name} leaves it to others to stage images", component=component.key)
+    with open(request["image"], "rb") as file:
+        package = Package(request["image_name"], file.read())
+    teller, clock = _Teller(tell), SystemClock()
+    teller.begins(component)
+    running = provider.stage(component.id, package, teller.progress)
+    follow(running, watch=teller, clock=clock, start=clock.now())
+    claim = running.claim
+    if claim.said is not Said.ACCEPTED:
+        why = claim.reason or Reason("stage", "the mechanism has not taken it")
+        kind = {Said.REFUSED: Refused, Said.LOST: OutcomeUnknown}.get(claim.said, MechanismFailed)
+        raise kind(why.text, hint=why.hint, component=component.key, phase="stage", firmware_code=claim.firmware_code)
+    session.document = {"staging": {"component": component.key, "outcome": "staged"}}
+    return ExitCode.DONE
 
 
 def _order(request: dict[str, Any]) -> Order:

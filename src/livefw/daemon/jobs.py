@@ -29,6 +29,9 @@ class Request(NamedTuple):
     ignore: tuple[str, ...] = ()
     on_failure: str = "stop"
     settle_only: bool = False
+    image: int = -1
+    """Descriptor of an image to stage for the one component; -1 to activate."""
+    image_name: str = ""
 
 
 class Setting(NamedTuple):
@@ -69,6 +72,7 @@ class Jobs:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
+            pass_fds=(request.image,) if request.image >= 0 else (),
         )
         if process.stdin is None or process.stdout is None:
             raise OSError("no pipes")

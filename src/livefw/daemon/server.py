@@ -85,6 +85,10 @@ class Server:
         self._later(call, lambda: call.fail(name, text))
 
     def _later(self, call: Call, answer: Callable[[], None]) -> None:
+        if call.connection.closed:
+            call.release()
+            return
+
         def both() -> None:
             answer()
             self._work_off(call.connection)

@@ -12,10 +12,12 @@ class DeviceFlag(IntFlag):
     """What is true of a device."""
 
     INTERNAL = 1 << 0
+    UPDATABLE = 1 << 1
     NEEDS_REBOOT = 1 << 8
     NEEDS_ACTIVATION = 1 << 20
     HISTORICAL = 1 << 22
     USABLE_DURING_UPDATE = 1 << 29
+    UPDATABLE_HIDDEN = 1 << 37
 
 
 class DeviceProblem(IntFlag):
