@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -148,6 +149,37 @@ def test_polkit_is_asked_about_others(planted: Path, serve: Serve, bus: str, ans
 @as_root
 def test_without_an_answer_of_polkit_nobody_else_may(planted: Path, serve: Serve, folder: Path) -> None:
     assert "polkit cannot be asked" in _ask(serve(planted, "--bus", str(folder / "nowhere")), NOBODY)[1]
+
+
+FLOOD = """
+import os, sys
+from livefw.daemon.client import Client
+from livefw.daemon.wire import Message, MessageType
+path, uid = sys.argv[1:]
+os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
+clients = [Client(path, timeout=60) for _ in range(40)]
+for client in clients:
+    for _ in range(16):
+        client.send(Message(MessageType.CALL, 1, ([], []), "asas", path="/org/livefw", interface="org.livefw.Livefw1",
+                            member="Plan"))
+print("sent", flush=True)
+sys.stdin.read()
+"""
+
+
+@as_root
+def test_users_take_turns(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    words = [sys.executable, "-c", FLOOD, daemon.path, str(NOBODY)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as flood:
+        assert flood.stdout is not None
+        assert flood.stdout.readline() == "sent\n"
+        started = time.monotonic()
+        for _ in range(3):
+            assert daemon.call("List")[2] == 0
+        assert time.monotonic() - started < 3, "640 questions of somebody else came first"
+        flood.kill()
 
 
 @pytest.mark.parametrize("face", [Fwupd, Own])

@@ -28,6 +28,8 @@ the machine is not looked at, nor an administrator's checks run, more often than
 LOOK_EVERY_S = 5.0
 """How often the machine is looked at while somebody is connected, so that changes are told."""
 _SETTLE_AGAIN_S = 0.5
+OURSELVES = -1
+"""Stands for the daemon where users take turns: the view that serves everybody is its own work."""
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ class Core:
         def done(result: T | Exception) -> None:
             self._use(call, face, result, use)
 
-        self.on_machine(work, done)
+        self._worker.do(call.peer.uid, lambda: self._on_machine(work), done)
 
     def view(self, call: Call, face: Face, use: Callable[[View], None]) -> None:
         """As `look` with the present view; one look serves all that ask at the same time."""
@@ -101,7 +103,7 @@ class Core:
                 os.close(result)
 
         def copy() -> None:
-            self._worker.do(lambda: sealed_copy(call.kept), copied)
+            self._worker.do(call.peer.uid, lambda: sealed_copy(call.kept), copied)
 
         self._if_allowed(call, copy, done, interactive=interactive)
 
@@ -152,7 +154,7 @@ class Core:
 
     def on_machine(self, work: Callable[[Host], T], done: Callable[[T | Exception], None]) -> None:
         """Do some work on the machine in the thread for that; ``done`` is told the result, or what went wrong."""
-        self._worker.do(lambda: self._on_machine(work), done)
+        self._worker.do(OURSELVES, lambda: self._on_machine(work), done)
 
     def _start(self, request: Request, done: Callable[[Event], None]) -> None:
         def ended(event: Event) -> None:

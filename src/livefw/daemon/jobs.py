@@ -68,7 +68,7 @@ class Jobs:
         asked = request._asdict() | self._setting._asdict()
         asked["actor"] = {"user": asked.pop("user"), "login": "", "face": asked.pop("face")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "livefw.daemon.job"],
+            [sys.executable, "-P", "-m", "livefw.daemon.job"],  # -P: nothing is imported from where we happen to be
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

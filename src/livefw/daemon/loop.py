@@ -3,7 +3,6 @@
 
 import heapq
 import itertools
-import queue
 import selectors
 import socket
 import threading
@@ -124,16 +123,20 @@ class SystemClock:
 
 
 class Worker:
-    """One thread for work that may block, such as reading sysfs while the firmware holds the CPUs."""
+    """One thread for work that may block, such as reading sysfs while the firmware holds the CPUs.
+
+    Users take turns: one who asks for a thousand things waits for them, and not everybody else.
+    """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._queue: queue.SimpleQueue[Callback] = queue.SimpleQueue()
+        self._turns: dict[int, deque[Callback]] = {}
+        self._changed = threading.Condition()
         # A daemon thread: a read that the kernel never answers must not keep the process from ending.
         threading.Thread(target=self._work, daemon=True, name="look").start()
 
-    def do(self, work: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
-        """Do it in the thread; its result, or what it raised, is told in the loop."""
+    def do(self, user: int, work: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
+        """Do it in the thread, in this user's turn; its result, or what it raised, is told in the loop."""
 
         def both() -> None:
             result: T | Exception
@@ -143,8 +146,22 @@ class Worker:
                 result = error
             self._loop.soon(lambda: done(result))
 
-        self._queue.put(both)
+        with self._changed:
+            self._turns.setdefault(user, deque()).append(both)
+            self._changed.notify()
 
     def _work(self) -> None:
         while True:
-            self._queue.get()()
+            self._next()()
+
+    def _next(self) -> Callback:
+        """The first of whose turn it is; that user goes to the end of the line."""
+        with self._changed:
+            while not self._turns:
+                self._changed.wait()
+            user, mine = next(iter(self._turns.items()))
+            del self._turns[user]
+            work = mine.popleft()
+            if mine:
+                self._turns[user] = mine
+            return work
