@@ -42,10 +42,12 @@ fuzz: $(VENV)/test.stamp
 soak: $(VENV)/test.stamp packages
 	@scripts/soak.sh $(BIN)/python $(MINUTES) $(JOBS) $(ARGS)
 
-# Into the package, where the command looks for it and a wheel takes it along; nothing else needs the compiler.
+# Into the package, where the command looks for it and a wheel takes it along with its source; nothing else needs the
+# compiler.
 monitor:
 	@$(MAKE) --silent -C monitor OUT=$(CURDIR)/build/monitor
-	@mkdir -p src/livefw/machine/qemu/firmware
+	@mkdir -p src/livefw/machine/qemu/firmware/source
+	@cp monitor/* src/livefw/machine/qemu/firmware/source/
 	@cp build/monitor/monitor.bin build/monitor/guest.bin src/livefw/machine/qemu/firmware/
 
 lint: $(VENV)/test.stamp
