@@ -6,6 +6,7 @@ import sys
 
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
 from livefw.cli import engine, plan, results
+from livefw.cli.fold import folded
 from livefw.cli.narrator import Narrator
 from livefw.cli.session import Session
 from livefw.errors import Interrupted, LivefwError, NothingToDo, UsageError
@@ -38,17 +39,20 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         return plan.show(session, made.plan(order))
     if not arguments.yes:
         _confirm(session, made, order)
-    narrator = Narrator(session, verb="activate")
+    narrator = Narrator(session, verb="activate", several=arguments.all or len(arguments.components) > 1)
     with made.open() as running:
         for settled in running.settled:
             session.say(engine.settled_text(settled))
         report = _collect(running, order, narrator)
     if not report.results and report.error is None:
+        left = made.plan(order)
+        if not left.steps:
+            raise plan.nothing(left)
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
     done = {result.before.key for result in report.results}
-    left = [key for key in running.chosen if key not in done]
+    not_started = [key for key in running.chosen if key not in done]
     beside = {"settled": [engine.settled_document(each) for each in running.settled]}
-    return results.answer(session, report, host.providers, phase="activate", not_started=left, beside=beside)
+    return results.answer(session, report, host.providers, phase="activate", not_started=not_started, beside=beside)
 
 
 def _collect(running: Run, order: Order, narrator: Narrator) -> results.Report:
@@ -75,7 +79,7 @@ def _confirm(session: Session, made: Engine, order: Order) -> None:
         return
     shown = made.plan(order)
     ready = [step for step in shown.steps if not step.stopped]
-    session.say(engine.plan_text(shown))
+    session.say(folded(engine.plan_text(shown), sys.stderr))
     if not ready:
         return  # the engine says why, and writes it down
     question = f"Activate {'this' if len(ready) == 1 else f'these {len(ready)}'} now? [y/N] "

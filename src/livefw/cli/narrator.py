@@ -31,8 +31,10 @@ class Narrator:
     usual, and nothing was started.
     """
 
-    def __init__(self, session: Session, *, verb: str) -> None:
+    def __init__(self, session: Session, *, verb: str, several: bool = False) -> None:
+        """With ``several``, each end is told at once: the answer of the command comes only after the last one."""
         self._session = session
+        self._several = several
         self._verb = verb
         self._live = sys.stderr is not None and sys.stderr.isatty()
         self._interrupts = 0
@@ -81,10 +83,12 @@ class Narrator:
             self._session.say(f"  {self._phase}, {seconds:.0f} s so far")
         return True
 
-    def ended(self, result: Result) -> None:  # noqa: ARG002 - the shape of every watch
-        """See `Watch`; the result itself is the answer of the command, and is not told here."""
+    def ended(self, result: Result) -> None:
+        """See `Watch`; the result in full is the answer of the command."""
         if self._live:
             self._session.mark("\x1b[K", end="\r")
+        if self._several and self._component and result.before.key == self._component.key:
+            self._session.say(f"  {result.outcome} after {result.seconds:.1f} s")
 
     def _line(self, text: str) -> None:
         self._session.say(("\x1b[K" if self._live else "") + text)

@@ -2,11 +2,13 @@
 """Results of activations and cancellations, in text, in JSON and as an exit code."""
 
 import errno
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from livefw.activation.outcome import Result, error_of
 from livefw.cli import document
+from livefw.cli.fold import folded
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError, kind_of
 from livefw.providers.base import Provider, Said
@@ -80,7 +82,7 @@ def answer(
         lines = [line for item, extra in report.rows for line in (as_text(item), *extra.lines)]
         lines += [f"{key}: not started" for key in not_started]
         lines += [f"then: {printable(report.error.message)}"] if report.error else []
-        return "\n".join(lines)
+        return folded("\n".join(lines), sys.stdout)
 
     session.answer(text, whole)
     code = exit_code(report.results)
@@ -139,11 +141,24 @@ def as_text(result: Result) -> str:
         lines.append(f"  the kernel's answer: {errno.errorcode.get(claim.error, str(claim.error))}")
     if claim and claim.trust_reason and claim.said is Said.ACCEPTED:
         lines.append(f"  note: {printable(claim.trust_reason)}")
+    if claim and not _done(result):
+        lines += _now(result)
     if result.why.hint:
         lines.append(f"  hint: {printable(result.why.hint)}")
     if claim and not _done(result):
         lines += [f"  {claim.log_of}: {printable(line)}" for line in claim.log]
     return "\n".join(lines)
+
+
+def _now(result: Result) -> Iterator[str]:
+    """What runs after something went wrong, as far as that was seen."""
+    after = result.after
+    if after is None or after.current_version is None or not after.current_version.sure:
+        return
+    announced = after.pending_version
+    version = f", {printable(announced.text)}," if announced and announced.sure else ""
+    pending = {True: f"; the new image{version} is still pending", False: "; no image is pending", None: ""}
+    yield f"  now: {printable(after.current_version.text)} runs{pending[after.pending]}"
 
 
 def _done(result: Result) -> bool:
