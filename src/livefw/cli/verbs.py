@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     class Module(Protocol):
         """What a verb's module offers."""
 
+        __name__: str
+
         def configure(self, parser: argparse.ArgumentParser) -> None:
             """Add the verb's own arguments."""
 
