@@ -71,6 +71,7 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("downgrade", {}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8)))}),
     ("cpus-offline", {f"{CPU}/online": "0,2-3\n"}, "", {}),
     ("cpus-moving", {f"{CPU}/cpu0/hotplug/state": "238", f"{CPU}/cpu0/hotplug/target": "238"} | CPU1_LEAVES, "", {}),
+    ("last-attempt", {}, "", {"trouble": "it failed"}),
     ("guests", {"sys/kernel/debug/kvm/4711-12/exits": "1", "sys/kernel/debug/kvm/blocking": "1"}, "", {}),
     ("guests", {"sys/fs/cgroup/misc.current": "tdx 2\nsev 0\n"}, "", {}),
     ("lockdown", {"sys/kernel/security/lockdown": "none [integrity] confidentiality\n"}, "", {}),

@@ -276,6 +276,19 @@ def test_without_a_journal_nothing_is_begun_unless_told(make: Make) -> None:
     assert [each.outcome for each in bench.announced] == [Outcome.ACTIVATED]
 
 
+def test_a_plan_tells_that_the_last_attempt_failed(make: Make) -> None:
+    bench = make("vera", faults=[FaultRequest(name="auth-error", component="rmm", times=1)])
+    bench.changes = {"wall_ns": lambda: 1_800_000_000_000_000_000}
+    assert bench.one("tf-rmm").result.outcome is Outcome.FAILED
+    (step,) = bench.engine().plan(Order()).steps
+    assert not step.stopped
+    (told,) = [problem for problem in step.problems if problem.check == "last-attempt"]
+    assert told.text.startswith("the last attempt here failed (AUTH_ERROR), 2027-01-1")
+    assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
+    bench.machine.stage("rmm")
+    assert "last-attempt" not in {problem.check for problem in bench.engine().plan(Order()).steps[0].problems}
+
+
 def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(make: Make) -> None:
     bench = make("vera")
     state, aside = Path(bench.places.state), Path(bench.places.state + "-aside")

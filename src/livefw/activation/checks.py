@@ -47,7 +47,8 @@ class Situation(NamedTuple):
     """Everything that checks may look at.
 
     ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
-    activation took here before, at worst; ``holder`` is who holds the lock, if it is somebody else.
+    activation took here before, at worst; ``trouble`` is how the last attempt ended, if not well; ``holder`` is who
+    holds the lock, if it is somebody else.
     """
 
     component: Component
@@ -56,6 +57,7 @@ class Situation(NamedTuple):
     moment: datetime
     waiting: tuple[Component, ...] = ()
     usual_s: float | None = None
+    trouble: str = ""
     holder: Holder | None = None
     privileged: bool = True
 
@@ -159,6 +161,11 @@ def _guests(s: Situation) -> Found:
         yield f"{_count(machines, 'virtual machine')} running{stops}", ""
 
 
+def _last_attempt(s: Situation) -> Found:
+    if s.trouble:
+        yield s.trouble, "livefw history"
+
+
 def _lockdown(s: Situation) -> Found:
     if s.machine.lockdown:
         yield f"the kernel is locked down ({s.machine.lockdown}); it may refuse", ""
@@ -185,6 +192,7 @@ CHECKS = (
     Check("downgrade", Weight.ERROR, "the version does not go backwards", _downgrade),
     Check("cpus-offline", Weight.ERROR, "all CPUs take part where all have to", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
+    Check("last-attempt", Weight.WARNING, "the last attempt here went well", _last_attempt),
     Check("guests", Weight.WARNING, "which guests will stand still", _guests),
     Check("lockdown", Weight.WARNING, "the kernel is not locked down", _lockdown),
     Check("auto-activate", Weight.WARNING, "the kernel does not activate by itself", _by_kernel),

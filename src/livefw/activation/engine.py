@@ -226,6 +226,7 @@ class Engine:
             ignore=order.ignore,
             hooks=f"{host.places.settings}/{DIRECTORY}",
             usual=usual,
+            trouble=lambda key: record.trouble(history, key) if history else "",
         )
 
 

@@ -63,6 +63,7 @@ class Scene(NamedTuple):
     ignore: tuple[str, ...]
     hooks: str
     usual: Callable[[str], Usual | None]
+    trouble: Callable[[str], str] = lambda _: ""
 
 
 def usual(seconds: Sequence[float]) -> Usual | None:
@@ -112,6 +113,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         moment=scene.moment,
         waiting=waiting,
         usual_s=usual_here.worst_s if usual_here else None,
+        trouble=scene.trouble(component.key),
         holder=scene.holder,
         privileged=scene.privileged,
     )

@@ -3,6 +3,7 @@
 
 import errno
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from livefw.activation.actor import Actor
@@ -110,6 +111,17 @@ def durations(journal: Journal, component: str) -> list[float]:
     """Seconds that the last successful activations of a component took."""
     bodies = (entry.body for entry in journal.recent(component, Kind.OUTCOME, limit=_EARLIER))
     return [float(body["seconds"]) for body in bodies if body.get("outcome") == "activated" and "seconds" in body]
+
+
+def trouble(journal: Journal, component: str) -> str:
+    """How and when the last attempt on a component ended, if it failed or nobody knows; else empty."""
+    for entry in journal.recent(component, Kind.OUTCOME, limit=1):
+        outcome, moment = entry.body.get("outcome"), datetime.fromtimestamp(entry.time_ns / 1e9).astimezone()
+        if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
+            ended = "failed" if outcome == Outcome.FAILED else "has an unknown outcome"
+            code = entry.body.get("firmware_code")
+            return f"the last attempt here {ended}{f' ({code})' if code else ''}, {moment:%Y-%m-%d %H:%M}"
+    return ""
 
 
 def excerpt(lines: Sequence[str]) -> list[str]:
