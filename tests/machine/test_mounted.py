@@ -62,7 +62,9 @@ def test_a_blocked_write_stalls_nobody_else(mounted: Mounted, config: MachineCon
         assert "Device or resource busy" in shell("echo 1 > activate", directory).stderr
         others = [begin_activation(root / "sys/firmware/lfa" / SCP) for _ in range(8)]
         assert ["Device or resource busy" in other.communicate()[1] for other in others] == [True] * 8
-        assert shell("echo 1 > cancel", directory).returncode == 0
+        # While a CPU is inside PRIME the agent is BUSY, which the driver tells as EINVAL; between the calls it cancels.
+        while (cancelled := shell("echo 1 > cancel", directory)).returncode:
+            assert "Invalid argument" in cancelled.stderr
         assert writer.poll() is None
         machine.clear_faults()
         assert writer.communicate()[1] == ""
