@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from livefw.machine.qemu.process import firmware
+from livefw.machine.qemu.scratch import Scratch
 
 Process = subprocess.Popen[str]
 
@@ -91,11 +93,32 @@ def test_a_signal_ends_all_of_it(
     assert list((tmp_path / "run").iterdir()) == list((tmp_path / "tmp").iterdir()) == []
 
 
-def test_qemu_ends_with_a_killed_machine(running: Process) -> None:
+def test_qemu_ends_with_a_killed_machine_and_the_next_start_clears_up(
+    running: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    (held,) = (tmp_path / "tmp").iterdir()
+    with Scratch() as other:
+        assert held.exists()  # its machine lives
+        assert Path(other.path).exists()
     pids = emulators(running)
     running.kill()
     running.wait(30)
     until_gone(pids)
+    assert held.exists()
+    with Scratch() as other, Scratch():
+        assert not held.exists()
+        assert Path(other.path).exists()
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_what_only_looks_like_a_folder_of_ours_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "livefw-qemu-link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "livefw-qemu-file").touch()
+    Scratch().close()
+    assert {path.name for path in tmp_path.iterdir()} == {"elsewhere", "livefw-qemu-link", "livefw-qemu-file"}
 
 
 def test_a_killed_qemu_ends_the_machine(running: Process, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from livefw.errors import ExitCode, MechanismFailed, UsageError
 from livefw.machine.config import MachineConfig
 from livefw.machine.qemu import initramfs
 from livefw.machine.qemu.frames import CPUS
-from livefw.machine.qemu.machine import QemuMachine, temporary
+from livefw.machine.qemu.machine import QemuMachine
 from livefw.machine.qemu.process import QemuConfig
+from livefw.machine.qemu.scratch import Scratch
 from livefw.machine.qemu.service import serve
 
 _CONSOLE = "console=ttyAMA0"
@@ -46,8 +47,9 @@ def run(session: Session, arguments: argparse.Namespace, config: MachineConfig) 
                 command=arguments.guest_command or "exec sh",
                 modules=tuple(arguments.kernel_module),
             )
-            initrd = temporary(archive)
-            stack.callback(os.unlink, initrd)
+            initrd = os.path.join(stack.enter_context(Scratch()).path, "initrd")
+            with open(initrd, "wb") as file:
+                file.write(archive)
         qemu = QemuConfig(
             kernel=arguments.qemu,
             initrd=initrd,

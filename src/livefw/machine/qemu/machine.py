@@ -4,7 +4,6 @@
 import os
 import select
 import socket
-import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -159,11 +158,3 @@ def _not_ours(cpu: int) -> Refused:
     return Refused(
         f"CPU {cpu} belongs to the guest's kernel", hint=f"in the guest: /sys/devices/system/cpu/cpu{cpu}/online"
     )
-
-
-def temporary(data: bytes) -> str:
-    """A file with these bytes; whoever asked removes it."""
-    descriptor, path = tempfile.mkstemp(prefix="livefw-initramfs-")
-    with open(descriptor, "wb") as file:
-        file.write(data)
-    return path

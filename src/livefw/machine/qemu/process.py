@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from livefw.errors import MechanismFailed, UsageError
 from livefw.machine.qemu import fdt
 from livefw.machine.qemu.frames import CPUS
+from livefw.machine.qemu.scratch import Scratch
 
 NOTIFICATION_INTID = 232
 """The shared interrupt of ``arm,lfa``: SPI 200, which QEMU's virt machine leaves free."""
@@ -70,7 +70,8 @@ class Qemu:
             raise UsageError(f"there is no program {PROGRAM}", hint="on Debian: apt-get install qemu-system-arm")
         self.config = config
         monitor = firmware("monitor.bin")
-        self._folder = tempfile.mkdtemp(prefix="livefw-qemu-")
+        self._scratch = Scratch()
+        self._folder = self._scratch.path
         self._process: subprocess.Popen[bytes] | None = None
         self._sockets: list[socket.socket] = []
         try:
@@ -118,7 +119,7 @@ class Qemu:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
     def _machine(self, monitor: str) -> list[str]:
         config = self.config
