@@ -85,6 +85,14 @@ def test_show_tells_everything_and_json_keeps_the_texts_as_they_were_read(plante
     assert component["name"] == "TF-RMM"
 
 
+def test_show_tells_what_the_mechanism_is(ready: Any) -> None:
+    text = ready.run("show", RMM).out
+    assert "the mechanism, Arm LFA:" in text
+    assert "cancel: until the switch to the new firmware" in text
+    (component,) = ready.run("--json", "show", RMM).json["components"]
+    assert component["mechanism"]["way"] == "in-band"
+
+
 def test_json_holds_no_raw_control_character(planted: Any) -> None:
     bench = FakeLfa()
     bench.add(name=bytes(range(1, 256)))

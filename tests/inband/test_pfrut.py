@@ -14,6 +14,7 @@ from livefw.abi.guid import Guid
 from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, Kind
 from livefw.activation.outcome import Outcome
 from livefw.providers.files import LOST
+from livefw.providers.pfrut.declaration import DECLARATION
 
 Make = Callable[..., Any]
 PLATFORM = Guid(bytes(range(16)))
@@ -98,7 +99,7 @@ def test_mechanism_is_honest_about_what_it_lacks(make: Make) -> None:
     bench = bench_with(make, capsule().encode())
     result = bench.cancel("0/code")
     assert (result.outcome, result.why.code) == (Outcome.REFUSED, "no-cancel")
-    assert dict(bench.component("0/code").details)["mechanism cancel"] == "none"
+    assert dict(DECLARATION.concepts())["cancel"] == "none"
 
 
 @pytest.mark.parametrize(

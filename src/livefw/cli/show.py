@@ -3,6 +3,7 @@
 
 import argparse
 from collections.abc import Iterator
+from typing import Any
 
 from livefw.activation import inventory
 from livefw.activation.select import select
@@ -11,6 +12,7 @@ from livefw.cli.list import state, version
 from livefw.cli.session import Session
 from livefw.errors import ExitCode
 from livefw.providers.base import Component, Reason
+from livefw.providers.declaration import declaration
 from livefw.text import printable
 
 
@@ -27,9 +29,15 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     chosen = [select(word, candidates).component for word in arguments.components]
     session.answer(
         lambda: "\n\n".join("\n".join(_lines(item)) for item in chosen),
-        lambda: {"components": [document.component(item, details=True) for item in chosen]},
+        lambda: {"components": [_document(item) for item in chosen]},
     )
     return ExitCode.DONE
+
+
+def _document(item: Component) -> dict[str, Any]:
+    declared = declaration(item.provider)
+    mechanism = {"mechanism": dict(declared.concepts())} if declared else {}
+    return document.component(item, details=True) | mechanism
 
 
 def _lines(item: Component) -> Iterator[str]:
@@ -53,6 +61,9 @@ def _lines(item: Component) -> Iterator[str]:
     if item.details:
         yield "  as read:"
         yield from (f"    {name} = {printable(text)}" for name, text in item.details)
+    if declared := declaration(item.provider):
+        yield f"  the mechanism, {declared.title}:"
+        yield from (f"    {name}: {text}" for name, text in declared.concepts())
 
 
 def _aligned(*rows: tuple[str, str]) -> Iterator[str]:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a mechanism is, in the words that all mechanisms share: which of the model's steps it has, and where.
 
-The words follow the OCP deck of 2025 ("Hyperscale CPU Impactless Firmware Updates": prepare, verify, execute, return
-status, attestation) as far as that is public; a mechanism declares what it does not have as plainly as what it has.
+A mechanism declares what it does not have as plainly as what it has, in ``providers/<name>/declaration.py``; `show`
+and docs/mechanisms.md are made from that. What OCP asks for, and which of it is met, is in `livefw.providers.ocp`.
 """
 
-from enum import StrEnum
+from enum import Flag, StrEnum, auto
+from importlib import import_module
 from typing import NamedTuple
 
 
@@ -51,7 +52,7 @@ class Persistence(StrEnum):
 
 
 class Evidence(StrEnum):
-    """What proves which firmware runs."""
+    """What livefw can read that proves which firmware runs."""
 
     NONE = "none"
     VERSION = "version"
@@ -59,50 +60,103 @@ class Evidence(StrEnum):
     SIGNED = "signed"
 
 
+class Reach(Flag):
+    """Whose firmware it is that can be replaced."""
+
+    CONTROLLERS = auto()
+    """Microcontrollers beside the cores."""
+    MICROCODE = auto()
+    HOST = auto()
+    """What runs on the application processors themselves."""
+
+
 class Declaration(NamedTuple):
-    """One mechanism against the concepts of the model. ``stage``, ``pending`` and ``result`` are in its own words;
-    an empty one means that it has none. ``scope`` says what OCP's scope (non-core microcontrollers and microcode, no
-    BIOS) makes of it.
+    """One mechanism against the concepts of the model.
+
+    Texts are in the mechanism's own words; an empty one means that it has nothing of the kind. ``updater`` receives
+    the image and performs the update, ``verifier`` authenticates it. ``scope`` says what OCP's scope (microcontrollers
+    and microcode, no BIOS) makes of it.
     """
 
     provider: str
+    title: str
     transport: Transport
+    interface: str
+    component: str
+    version: str
+    updater: str
     stage: str
     pending: str
     prime: Prime
+    verifier: str
     activate: str
     cancel: Cancel
     impact: Impact
     result: str
     evidence: Evidence
+    attestation: str
     persistence: Persistence
+    reach: Reach
     scope: str
 
-    def rows(self) -> tuple[tuple[str, str], ...]:
-        """As a component's details."""
-        words = ("transport", "cancel", "impact", "persistence")
-        return self.ocp() + tuple((f"mechanism {word}", str(getattr(self, word))) for word in words)
-
-    def ocp(self) -> tuple[tuple[str, str], ...]:
-        """The steps of the OCP deck, and what stands for each here; livefw itself is its deployment agent."""
+    def concepts(self) -> tuple[tuple[str, str], ...]:
+        """Every concept of the model, and what stands for it here."""
         return (
-            ("OCP prepare", self.stage or "part of execute"),
-            ("OCP verify", _VERIFY[self.prime]),
-            ("OCP execute", self.activate),
-            ("OCP return status", self.result),
-            ("OCP attestation", _ATTESTATION[self.evidence]),
-            ("OCP scope", self.scope),
+            ("way", self.transport),
+            ("interface", self.interface),
+            ("component", self.component),
+            ("running version", self.version),
+            ("stage", self.stage or "none"),
+            ("pending", self.pending or "none"),
+            ("prime: prepare, verify", PRIME[self.prime]),
+            ("verified by", self.verifier),
+            ("activate", self.activate),
+            ("cancel", CANCEL[self.cancel]),
+            ("impact, at worst", IMPACT[self.impact]),
+            ("result", self.result),
+            ("evidence for livefw", EVIDENCE[self.evidence]),
+            ("attestation", self.attestation or "none public"),
+            ("after a reboot", PERSISTENCE[self.persistence]),
         )
 
 
-_VERIFY = {
+PRIME = {
     Prime.SEPARATE: "a step of its own",
-    Prime.WITH_STAGE: "part of prepare",
-    Prime.WITH_ACTIVATE: "part of execute",
+    Prime.WITH_STAGE: "part of staging",
+    Prime.WITH_ACTIVATE: "part of the activation",
 }
-_ATTESTATION = {
+CANCEL = {
+    Cancel.NONE: "none",
+    Cancel.BEFORE_ACTIVATE: "until the activation begins",
+    Cancel.UNTIL_COMMITTED: "until the switch to the new firmware",
+}
+IMPACT = {
+    Impact.NONE: "none",
+    Impact.PAUSE: "a pause",
+    Impact.RENDEZVOUS: "all CPUs stop together",
+    Impact.CPU_RESET: "CPUs are reset",
+    Impact.UNKNOWN: "not stated",
+}
+EVIDENCE = {
     Evidence.NONE: "none",
-    Evidence.VERSION: "none; the version that runs can be read",
+    Evidence.VERSION: "the version that runs",
     Evidence.MEASUREMENT: "measurements",
     Evidence.SIGNED: "signed measurements, where the device has them",
 }
+PERSISTENCE = {
+    Persistence.VOLATILE: "gone",
+    Persistence.PERSISTENT: "kept",
+    Persistence.UNKNOWN: "not stated",
+}
+
+
+def declaration(provider: str) -> Declaration | None:
+    """What the provider of this name declares; None if it declares nothing."""
+    name = f"livefw.providers.{provider}.declaration"
+    try:
+        found: Declaration = import_module(name).DECLARATION
+    except ModuleNotFoundError as error:
+        if not name.startswith(error.name or "?"):
+            raise
+        return None
+    return found

@@ -27,7 +27,6 @@ from livefw.providers.base import (
     Version,
     Witness,
 )
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
 from livefw.providers.files import LOST, Files, Write
 from livefw.providers.inband import OneCall, Plain
 from livefw.providers.steps import Request
@@ -40,21 +39,6 @@ _FOLDERS = ("/usr/lib/firmware/intel-ucode", "/lib/firmware/intel-ucode")
 _MOST_CPUS = 8192
 _MOST_BYTES = 16 << 20
 """Largest microcode file that is read; the largest of Intel has 1 MiB."""
-
-DECLARATION = Declaration(
-    provider="microcode",
-    transport=Transport.IN_BAND,
-    stage="the file is put into the kernel's firmware path, by others",
-    pending="a file with a later revision (Intel)",
-    prime=Prime.WITH_ACTIVATE,
-    activate=f"1 into {RELOAD}",
-    cancel=Cancel.NONE,
-    impact=Impact.RENDEZVOUS,
-    result="errno",
-    evidence=Evidence.VERSION,
-    persistence=Persistence.VOLATILE,
-    scope="inside: CPU microcode",
-)
 
 ABSENT = Reason("no-late-loading", f"there is no {RELOAD}", "it takes a kernel with CONFIG_MICROCODE_LATE_LOADING")
 
@@ -113,7 +97,7 @@ class MicrocodeProvider(Plain):
             cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),
             reasons=tuple(_reasons(cpu, patch, trouble, running, later=later)),
             notes=tuple(notes),
-            details=_details(cpu, patch) + DECLARATION.rows(),
+            details=_details(cpu, patch),
         )
 
     def activate(self, ident: str, observer: Observer) -> Running:

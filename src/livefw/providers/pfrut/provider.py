@@ -24,7 +24,6 @@ from livefw.providers.base import (
     Version,
     Witness,
 )
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
 from livefw.providers.files import LOST, Answered, Call, Calls, Files
 from livefw.providers.inband import FILE, OneCall, Plain, read_path
 from livefw.providers.steps import Request
@@ -33,21 +32,6 @@ NODE = "/dev/acpi_pfr_update"
 _MOST_DEVICES = 16
 MOST_BYTES = 64 << 20
 """Largest capsule that is read; the firmware's own buffer is smaller, and its size cannot be asked for."""
-
-DECLARATION = Declaration(
-    provider="pfrut",
-    transport=Transport.IN_BAND,
-    stage="write() of the capsule and the ioctl STAGE, as part of the activation",
-    pending="",
-    prime=Prime.SEPARATE,
-    activate="ioctl ACTIVATE",
-    cancel=Cancel.NONE,
-    impact=Impact.UNKNOWN,
-    result="errno; EBUSY stands for every status of the firmware",
-    evidence=Evidence.VERSION,
-    persistence=Persistence.UNKNOWN,
-    scope="outside: Management Mode runs on the application processors",
-)
 
 
 class Device(NamedTuple):
@@ -149,7 +133,7 @@ def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
         pending_version=Version(str(capsule.rt_version), (capsule.rt_version,)) if capsule and pending else None,
         cost=Cost(None, None),
         reasons=tuple(_reasons(device, kind, candidate, pending=pending)),
-        details=_details(told, candidate) + DECLARATION.rows(),
+        details=_details(told, candidate),
     )
 
 

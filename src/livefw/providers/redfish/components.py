@@ -4,26 +4,10 @@
 from typing import NamedTuple
 
 from livefw.providers.component import Component, Cost, Reason, Version
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
 from livefw.providers.redfish.resources import Image, Queued, Seen
 from livefw.providers.redfish.settings import Bmc
 
 PROVIDER = "redfish"
-
-DECLARATION = Declaration(
-    provider=PROVIDER,
-    transport=Transport.OUT_OF_BAND,
-    stage="multipart push or SimpleUpdate, with Stage or OnStartUpdateRequest",
-    pending="SoftwareInventory.Staged, or a queued task",
-    prime=Prime.WITH_STAGE,
-    activate="SoftwareInventory.Activate, UpdateService.Activate or StartUpdate",
-    cancel=Cancel.BEFORE_ACTIVATE,
-    impact=Impact.UNKNOWN,
-    result="task state and messages of the Update registry",
-    evidence=Evidence.SIGNED,
-    persistence=Persistence.UNKNOWN,
-    scope="as OCP has it, for firmware of microcontrollers and microcode; BIOS is outside",
-)
 
 
 class Part(NamedTuple):
@@ -195,7 +179,7 @@ def _details(part: Part, seen: Seen) -> list[tuple[str, str]]:
         ("image formats", ", ".join(service.formats) or None),
         ("apply times", ", ".join(sorted(service.apply_times)) or None),
     ]
-    return [(name, str(value)) for name, value in rows if value is not None] + list(DECLARATION.rows())
+    return [(name, str(value)) for name, value in rows if value is not None]
 
 
 def _state(image: Image) -> str:

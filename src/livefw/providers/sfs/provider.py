@@ -24,7 +24,6 @@ from livefw.providers.base import (
     Version,
     Witness,
 )
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Transport
 from livefw.providers.files import LOST, Call, Calls, Files
 from livefw.providers.inband import FILE, OneCall, Plain, read_path
 from livefw.providers.steps import Request
@@ -33,21 +32,6 @@ NODE = "/dev/sfs"
 IDENT = "package"
 _OWN_FOLDER = "/sys/module/firmware_class/parameters/path"
 _FOLDERS = ("/usr/lib/firmware", "/lib/firmware")
-
-DECLARATION = Declaration(
-    provider="sfs",
-    transport=Transport.IN_BAND,
-    stage="the package is put into the kernel's firmware path, by others",
-    pending="",
-    prime=Prime.WITH_ACTIVATE,
-    activate="ioctl SFSIOCUPDATEPKG",
-    cancel=Cancel.NONE,
-    impact=Impact.UNKNOWN,
-    result="errno, and two status words with success and EIO",
-    evidence=Evidence.VERSION,
-    persistence=Persistence.VOLATILE,
-    scope="inside: firmware of the secure processor and of other microcontrollers, nothing on x86 cores",
-)
 
 ABSENT = Reason("no-device", f"there is no {NODE}", "it takes an EPYC 9005 and a kernel whose ccp driver knows SFS")
 
@@ -97,7 +81,7 @@ class SfsProvider(Plain):
             cost=Cost(None, None),
             reasons=tuple(reasons),
             notes=(_VOLATILE, _UNTOLD) if package.size is not None else (_VOLATILE,),
-            details=tuple(words) + DECLARATION.rows(),
+            details=tuple(words),
         )
 
     def activate(self, ident: str, observer: Observer) -> Running:

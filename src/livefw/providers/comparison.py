@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of docs/mechanisms.md, made from what the providers declare.
+
+``python -m livefw.providers.comparison docs/mechanisms.md`` writes them into the document anew.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from livefw.providers.declaration import Declaration, declaration
+from livefw.providers.registry import MECHANISMS
+
+
+def page(document: str) -> str:
+    """The document with every table as the code has it; ValueError if it has no place for one."""
+    declared = [found for name in MECHANISMS if (found := declaration(name))]
+    for name, table in {"concepts": concepts(declared)}.items():
+        before, start, rest = document.partition(f"<!-- {name} -->\n")
+        _, end, after = rest.partition("<!-- end -->")
+        if not (start and end):
+            raise ValueError(f"there is no place for the table {name}")
+        document = f"{before}{start}{table}{end}{after}"
+    return document
+
+
+def concepts(declared: Sequence[Declaration]) -> str:
+    """Every mechanism against every concept of the model."""
+    columns = [dict(each.concepts()) for each in declared]
+    rows = [(concept, *(column[concept] for column in columns)) for concept in columns[0]]
+    return _table(("Concept", *(each.title for each in declared)), rows)
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [_line(heading), "|" + "---|" * len(heading) + "\n", *map(_line, rows)]
+    return "".join(lines)
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(page(path.read_text(encoding="utf-8")), encoding="utf-8")

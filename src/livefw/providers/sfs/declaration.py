@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""AMD Seamless Firmware Servicing (Linux ``include/uapi/linux/psp-sfs.h``) in the common words."""
+
+from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Reach, Transport
+
+DECLARATION = Declaration(
+    provider="sfs",
+    title="AMD SFS",
+    transport=Transport.IN_BAND,
+    interface="`/dev/sfs`",
+    component="one package",
+    version="a block of bytes, of which the digest is shown",
+    updater="AMD Secure Processor",
+    stage="the package is put into the kernel's firmware path, by others",
+    pending="",
+    prime=Prime.WITH_ACTIVATE,
+    verifier="AMD Secure Processor",
+    activate="ioctl SFSIOCUPDATEPKG",
+    cancel=Cancel.NONE,
+    impact=Impact.UNKNOWN,
+    result="errno, and two status words with success and EIO",
+    evidence=Evidence.VERSION,
+    attestation="",
+    persistence=Persistence.VOLATILE,
+    reach=Reach.CONTROLLERS,
+    scope="inside: firmware of the secure processor and of other microcontrollers, nothing on x86 cores",
+)
