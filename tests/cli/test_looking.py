@@ -93,6 +93,19 @@ def test_show_tells_what_the_mechanism_is(ready: Any) -> None:
     assert component["mechanism"]["way"] == "in-band"
 
 
+def test_show_says_who_plays_the_roles_of_ocp_and_what_is_met(ready: Any) -> None:
+    text = ready.run("show", RMM).out
+    assert "impactless update function: the LFA agent in EL3" in text
+    assert "verify: part of execute" in text
+    assert "OCP-9, an optional signature of the customer is checked, too: not stated" in text
+    (component,) = ready.run("--json", "show", RMM).json["components"]
+    assert component["activatable"]  # although it is outside of OCP's scope
+    assert component["ocp"]["scope"].startswith("wider")
+    rows = {row["id"]: row for row in component["ocp"]["requirements"]}
+    assert (rows["OCP-4"]["met"], rows["OCP-8"]["met"]) == ("no", "yes")
+    assert all(row["source"] for row in rows.values())
+
+
 def test_json_holds_no_raw_control_character(planted: Any) -> None:
     bench = FakeLfa()
     bench.add(name=bytes(range(1, 256)))

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from livefw.providers.comparison import page
-from livefw.providers.declaration import declaration
+from livefw.providers.declaration import Reach, declaration
+from livefw.providers.ocp import REQUIREMENTS, Requirement
 from livefw.providers.registry import MECHANISMS
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/mechanisms.md").read_text(encoding="utf-8")
@@ -23,6 +24,18 @@ def test_a_mechanism_declares_itself_and_the_page_has_it(name: str) -> None:
     assert declared.provider == name
     assert all(text and "|" not in text for _, text in declared.concepts())
     assert f"| {declared.title} |" in DOCUMENT
+
+
+@pytest.mark.parametrize("row", REQUIREMENTS, ids=lambda row: row.ident)
+def test_each_requirement_has_a_source_and_is_on_the_page(row: Requirement) -> None:
+    assert row.source
+    assert f"| {row.ident}: {row.text} |" in DOCUMENT
+
+
+def test_what_ocp_leaves_out_is_told_of_each_mechanism() -> None:
+    """The scope of the deck: microcontrollers and microcode, and nothing on the application processors."""
+    wider = {name for name in MECHANISMS if (found := declaration(name)) and Reach.HOST in found.reach}
+    assert wider == {"lfa", "tdx", "pfrut"}
 
 
 def test_a_document_without_a_place_for_a_table_is_refused() -> None:

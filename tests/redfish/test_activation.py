@@ -291,3 +291,25 @@ def test_bmc_that_does_not_come_back_is_told_in_time(make: Make, monkeypatch: py
     with pytest.raises(TransportError):
         bench.activate()
     assert bench.clock.now() < 300
+
+
+# What OCP leaves out.
+
+
+@pytest.mark.parametrize(
+    ("firmware", "refused"),
+    [
+        (Firmware("mcu", "MCU", "/redfish/v1/Systems/1/Bios", needs_reset=False), True),
+        (Firmware("mcu", "Host UEFI image", "/redfish/v1/Systems/1", needs_reset=False), True),
+        (Firmware("mcu", "Biosensor", "/redfish/v1/Systems/1", needs_reset=False), False),
+    ],
+)
+def test_a_bios_is_refused_under_the_name_of_ocp_even_if_it_takes_no_reset(
+    make: Make, firmware: Firmware, refused: bool
+) -> None:
+    bench = make(firmware=[firmware])
+    bench.stage("mcu")
+    assert [each.code for each in bench.component("mcu").reasons] == (["ocp-scope"] if refused else [])
+    result = bench.activate("mcu")
+    assert (result.outcome is Outcome.REFUSED and result.why.code == "ocp-scope") == refused
+    assert (bench.posts("Activate") == []) == refused

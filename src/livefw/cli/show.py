@@ -11,8 +11,9 @@ from livefw.cli import document
 from livefw.cli.list import state, version
 from livefw.cli.session import Session
 from livefw.errors import ExitCode
+from livefw.providers import ocp
 from livefw.providers.base import Component, Reason
-from livefw.providers.declaration import declaration
+from livefw.providers.declaration import Declaration, declaration
 from livefw.text import printable
 
 
@@ -35,9 +36,19 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def _document(item: Component) -> dict[str, Any]:
-    declared = declaration(item.provider)
-    mechanism = {"mechanism": dict(declared.concepts())} if declared else {}
-    return document.component(item, details=True) | mechanism
+    shown = document.component(item, details=True)
+    if declared := declaration(item.provider):
+        shown["mechanism"] = dict(declared.concepts())
+        shown["ocp"] = {
+            "scope": declared.scope,
+            "roles": dict(ocp.roles(declared)),
+            "steps": dict(ocp.steps(declared)),
+            "requirements": [
+                {"id": row.ident, "text": row.text, "source": row.source, "met": answer.met, "by": answer.by}
+                for row, answer in ocp.answers(declared)
+            ],
+        }
+    return shown
 
 
 def _lines(item: Component) -> Iterator[str]:
@@ -62,8 +73,17 @@ def _lines(item: Component) -> Iterator[str]:
         yield "  as read:"
         yield from (f"    {name} = {printable(text)}" for name, text in item.details)
     if declared := declaration(item.provider):
-        yield f"  the mechanism, {declared.title}:"
-        yield from (f"    {name}: {text}" for name, text in declared.concepts())
+        yield from _mechanism(declared)
+
+
+def _mechanism(declared: Declaration) -> Iterator[str]:
+    yield f"  the mechanism, {declared.title}:"
+    yield from (f"    {name}: {text}" for name, text in declared.concepts())
+    yield "  in the terms of OCP's impactless updates:"
+    yield from (f"    {name}: {text}" for name, text in (*ocp.roles(declared), *ocp.steps(declared)))
+    yield f"    scope: {declared.scope}"
+    yield "  what OCP asks for:"
+    yield from (f"    {row.ident}, {row.text}: {answer}" for row, answer in ocp.answers(declared))
 
 
 def _aligned(*rows: tuple[str, str]) -> Iterator[str]:

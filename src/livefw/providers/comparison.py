@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from livefw.providers import ocp
 from livefw.providers.declaration import Declaration, declaration
 from livefw.providers.registry import MECHANISMS
 
@@ -15,7 +16,8 @@ from livefw.providers.registry import MECHANISMS
 def page(document: str) -> str:
     """The document with every table as the code has it; ValueError if it has no place for one."""
     declared = [found for name in MECHANISMS if (found := declaration(name))]
-    for name, table in {"concepts": concepts(declared)}.items():
+    tables = {"concepts": concepts(declared), "ocp": requirements(declared)}
+    for name, table in tables.items():
         before, start, rest = document.partition(f"<!-- {name} -->\n")
         _, end, after = rest.partition("<!-- end -->")
         if not (start and end):
@@ -29,6 +31,13 @@ def concepts(declared: Sequence[Declaration]) -> str:
     columns = [dict(each.concepts()) for each in declared]
     rows = [(concept, *(column[concept] for column in columns)) for concept in columns[0]]
     return _table(("Concept", *(each.title for each in declared)), rows)
+
+
+def requirements(declared: Sequence[Declaration]) -> str:
+    """Every mechanism against what OCP asks for."""
+    answers = [[str(answer) for _, answer in ocp.answers(each)] for each in declared]
+    rows = [(f"{row.ident}: {row.text}", *cells) for row, *cells in zip(ocp.REQUIREMENTS, *answers, strict=True)]
+    return _table(("Requirement", *(each.title for each in declared)), rows)
 
 
 def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

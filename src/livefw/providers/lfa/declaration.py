@@ -23,5 +23,5 @@ DECLARATION = Declaration(
     attestation="measured by the agent while it is primed; LFA hands no measurement to the host",
     persistence=Persistence.UNKNOWN,
     reach=Reach.CONTROLLERS | Reach.HOST,
-    scope="wider: also firmware of the application processors (BL31, RMM, UEFI run time), which OCP leaves out",
+    scope="wider, with firmware of the application processors (BL31, RMM, UEFI run time), which OCP leaves out",
 )

@@ -23,5 +23,5 @@ DECLARATION = Declaration(
     attestation="",
     persistence=Persistence.VOLATILE,
     reach=Reach.MICROCODE,
-    scope="inside: CPU microcode",
+    scope="inside, as CPU microcode",
 )

@@ -23,5 +23,5 @@ DECLARATION = Declaration(
     attestation="",
     persistence=Persistence.UNKNOWN,
     reach=Reach.HOST,
-    scope="outside: Management Mode runs on the application processors",
+    scope="outside, as Management Mode runs on the application processors",
 )

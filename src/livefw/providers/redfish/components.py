@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """From inventory members to components, and why one cannot be activated now."""
 
+import re
 from typing import NamedTuple
 
 from livefw.providers.component import Component, Cost, Reason, Version
+from livefw.providers.ocp import OUT_OF_SCOPE
 from livefw.providers.redfish.resources import Image, Queued, Seen
 from livefw.providers.redfish.settings import Bmc
 
 PROVIDER = "redfish"
+_WORD = re.compile(r"[a-z]+")
 
 
 class Part(NamedTuple):
@@ -39,6 +42,13 @@ class Part(NamedTuple):
         """Whether an update takes a reset: as soon as one member says so; None if one does not say."""
         told = {image.needs_reset for image in ([self.staged] if self.staged else self.images)}
         return True if True in told else None if None in told else False
+
+    @property
+    def is_bios(self) -> bool:
+        """Whether it is firmware of the host: by what it is related to, or by its name."""
+        related = (uri.lower() for image in self.images for uri in image.related)
+        words = {word for image in self.images for word in _WORD.findall(f"{image.ident} {image.name}".lower())}
+        return any(uri.endswith("/bios") for uri in related) or not words.isdisjoint(("bios", "uefi"))
 
     @property
     def uris(self) -> frozenset[str]:
@@ -112,9 +122,16 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
         found.append(Reason("reset-required", "the BMC says that an update of it takes a reset: not live"))
     elif part.needs_reset is None and not bmc.assume_live:
         found.append(_UNTOLD)
+    if part.is_bios:
+        found.append(_BIOS)
     return found
 
 
+_BIOS = Reason(
+    OUT_OF_SCOPE,
+    "this is a BIOS, which OCP leaves out of the scope of impactless updates",
+    "stage it, and reboot when that suits you",
+)
 _FOREIGN = Reason(
     "foreign-work",
     "StartUpdate would also start what somebody else has queued on this BMC",
@@ -149,8 +166,6 @@ def way(part: Part, seen: Seen) -> Way | None:
 
 def _notes(part: Part, seen: Seen) -> list[Reason]:
     found = []
-    if any(uri.lower().endswith("/bios") for image in part.images for uri in image.related):
-        found.append(Reason("ocp-scope", "this is a BIOS, which OCP leaves out of the scope of impactless updates"))
     running = part.running
     if running and running.active is None and running.version:
         found.append(Reason("version-untold", "the BMC does not say whether the version it shows is the one that runs"))

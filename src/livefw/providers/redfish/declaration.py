@@ -23,5 +23,5 @@ DECLARATION = Declaration(
     attestation="ComponentIntegrity: SPDM measurements, before and after, each with a nonce of its own",
     persistence=Persistence.UNKNOWN,
     reach=Reach.CONTROLLERS | Reach.MICROCODE,
-    scope="the same: microcontrollers and microcode; a BIOS is refused as `ocp-scope`",
+    scope="the same, microcontrollers and microcode; a BIOS is refused as `ocp-scope`",
 )

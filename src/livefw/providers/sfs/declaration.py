@@ -23,5 +23,5 @@ DECLARATION = Declaration(
     attestation="",
     persistence=Persistence.VOLATILE,
     reach=Reach.CONTROLLERS,
-    scope="inside: firmware of the secure processor and of other microcontrollers, nothing on x86 cores",
+    scope="inside, as firmware of the secure processor and of other microcontrollers",
 )

@@ -23,5 +23,5 @@ DECLARATION = Declaration(
     attestation="TD reports name the module that runs; they are made inside a TD, not by livefw",
     persistence=Persistence.VOLATILE,
     reach=Reach.HOST,
-    scope="outside: the module runs on the application processors",
+    scope="outside, as the module runs on the application processors",
 )
