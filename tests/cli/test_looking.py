@@ -97,7 +97,7 @@ def test_show_says_who_plays_the_roles_of_ocp_and_what_is_met(ready: Any) -> Non
     text = ready.run("show", RMM).out
     assert "impactless update function: the LFA agent in EL3" in text
     assert "verify: part of execute" in text
-    assert "OCP-9, an optional signature of the customer is checked, too: not stated" in text
+    assert "OCP-9 not stated: an optional signature of the customer is checked, too" in text
     (component,) = ready.run("--json", "show", RMM).json["components"]
     assert component["activatable"]  # although it is outside of OCP's scope
     assert component["ocp"]["scope"].startswith("wider")

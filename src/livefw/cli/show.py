@@ -83,7 +83,8 @@ def _mechanism(declared: Declaration) -> Iterator[str]:
     yield from (f"    {name}: {text}" for name, text in (*ocp.roles(declared), *ocp.steps(declared)))
     yield f"    scope: {declared.scope}"
     yield "  what OCP asks for:"
-    yield from (f"    {row.ident}, {row.text}: {answer}" for row, answer in ocp.answers(declared))
+    for row, answer in ocp.answers(declared):
+        yield f"    {row.ident} {answer.met}: {row.text}" + (f" [{answer.by}]" if answer.by else "")
 
 
 def _aligned(*rows: tuple[str, str]) -> Iterator[str]:

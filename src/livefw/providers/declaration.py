@@ -108,7 +108,7 @@ class Declaration(NamedTuple):
             ("running version", self.version),
             ("stage", self.stage or "none"),
             ("pending", self.pending or "none"),
-            ("prime: prepare, verify", PRIME[self.prime]),
+            ("prime (prepare, verify)", PRIME[self.prime]),
             ("verified by", self.verifier),
             ("activate", self.activate),
             ("cancel", CANCEL[self.cancel]),
