@@ -30,11 +30,11 @@ from livefw.machine.machine import Machine
 from livefw.machine.tdx import IMAGES, TdxHalf
 from livefw.providers.base import Claim, Component, Phase, Progress, Reason, Said
 from livefw.providers.registry import providers
+from livefw.providers.steps import Request
 from livefw.providers.tdx.platform import NODE, read_platform
 from livefw.providers.tdx.provider import TdxProvider
 from livefw.providers.tdx.request import (
     Order,
-    Request,
     Update,
 )
 
@@ -469,7 +469,7 @@ def test_upload_without_end_is_unknown_and_no_other_is_started(bench: Bench) -> 
     clock = MachineClock(bench.machine)
     update = Update(order, files, clock, lambda _: None)
     update._objections = lambda: None  # type: ignore[method-assign]
-    running = Request(clock, update)
+    running = Request(update, clock)
     start = clock.now()
     assert running.wait(None)
     assert running.claim.reason

@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the small mechanisms share that are a device or a file: settings of their own, and all that they do not have."""
 
+import errno
+import os
 from typing import Any
 
 from livefw.errors import UsageError
-from livefw.providers.base import Claim, Clock, Memory, Observer, Phase, Progress, Reason, Running, Said
-from livefw.providers.files import Files
-from livefw.providers.steps import Pending, Request, Steps
+from livefw.providers.base import (
+    Claim,
+    Clock,
+    Component,
+    Discovery,
+    Finding,
+    Memory,
+    Observer,
+    Phase,
+    Progress,
+    Reason,
+    Running,
+    Said,
+    Severity,
+)
+from livefw.providers.files import LOST, Files
+from livefw.providers.steps import Pending, Refusal, Request, Steps, Work
 
 FILE = "/etc/livefw/livefw.toml"
 _LIMIT = 1 << 20
@@ -35,11 +51,41 @@ class Plain:
     """A provider without settings of a component, without a record, and without a way back."""
 
     name: str
+    absent: Reason
+    """Why there is no component where there is none."""
+    diagnoses_notes = False
+    """Whether `diagnose` tells a component's notes beside what speaks against it."""
     why_no_cancel = "this mechanism has no way to take back what it was told"
 
     def __init__(self, files: Files, clock: Clock) -> None:
         self._files = files
         self._clock = clock
+
+    def discover(self) -> Discovery:
+        """See `livefw.providers.base.Provider`."""
+        raise NotImplementedError
+
+    def inspect(self, ident: str) -> Component | None:
+        """See `livefw.providers.base.Provider`."""
+        return next((each for each in self.discover().components if each.id == ident), None)
+
+    def activate(self, ident: str, observer: Observer) -> Running:
+        """See `livefw.providers.base.Provider`; the machine and what to load are looked at once more."""
+        seen = self.inspect(ident)
+        if seen is None or seen.reasons:
+            return self._refusal(seen.reasons[0] if seen else self.absent)
+        return Request(self.work(ident, observer), self._clock)
+
+    def work(self, ident: str, observer: Observer) -> Work:
+        """What activating a component comes to against which nothing speaks."""
+        raise NotImplementedError
+
+    def diagnose(self) -> list[Finding]:
+        """See `livefw.providers.base.Provider`."""
+        found = self.discover()
+        if found.absent:
+            return [Finding(Severity.INFO, *found.absent)]
+        return [finding for each in found.components for finding in _findings(each, notes=self.diagnoses_notes)]
 
     def aliases(self, ident: str) -> tuple[str, ...]:  # noqa: ARG002 - the shape of every provider
         """See `livefw.providers.base.Provider`."""
@@ -65,22 +111,31 @@ class Plain:
         return Request(Refusal(reason), self._clock)
 
 
-class Refusal:
-    """A request of which nothing is done; a `livefw.providers.steps.Work`."""
+class Single(Plain):
+    """One with a single component, that `inspect` looks at."""
 
-    touched = False
+    ident: str
 
-    def __init__(self, reason: Reason) -> None:
-        self._claim = Claim(Said.REFUSED, reason=reason)
+    def discover(self) -> Discovery:
+        """See `livefw.providers.base.Provider`."""
+        component = self.inspect(self.ident)
+        return Discovery((component,)) if component else Discovery((), absent=self.absent)
 
-    def steps(self) -> Steps:
-        """The claim."""
-        yield from ()
-        return self._claim
+    def inspect(self, ident: str) -> Component | None:
+        """See `livefw.providers.base.Provider`."""
+        raise NotImplementedError
 
-    def abandoned(self) -> Claim:
-        """The same."""
-        return self._claim
+
+def _findings(each: Component, *, notes: bool) -> list[Finding]:
+    told = [Finding(Severity.INFO if why.code == "not-pending" else Severity.ERROR, *why) for why in each.reasons]
+    return told + [Finding(Severity.INFO, *note) for note in each.notes if notes]
+
+
+def untold(node: str, what: str, error: int) -> Reason:
+    """Why a device did not tell something, by the errno of the question."""
+    word = "no word" if error == LOST else os.strerror(error)
+    code = "no-permission" if error in (errno.EACCES, errno.EPERM) else "unreadable"
+    return Reason(code, f"{node} does not tell {what}: {word}")
 
 
 class OneCall:

@@ -8,7 +8,7 @@ returns the claim. Between two steps somebody can give up, and the work itself s
 from collections.abc import Generator
 from typing import Protocol
 
-from livefw.providers.base import Claim, Clock
+from livefw.providers.base import Claim, Clock, Reason, Said
 
 
 class Pending(Protocol):
@@ -95,3 +95,21 @@ class Request:
         if (left := until - self._clock.now()) > 0:
             self._clock.sleep(left)
         return not first  # and no look at the clock, whose sleep may be short by its rounding
+
+
+class Refusal:
+    """A request of which nothing is done; a `Work`."""
+
+    touched = False
+
+    def __init__(self, reason: Reason) -> None:
+        self._claim = Claim(Said.REFUSED, reason=reason)
+
+    def steps(self) -> Steps:
+        """The claim."""
+        yield from ()
+        return self._claim
+
+    def abandoned(self) -> Claim:
+        """The same."""
+        return self._claim

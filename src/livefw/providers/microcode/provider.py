@@ -16,20 +16,16 @@ from livefw.providers.base import (
     Claim,
     Component,
     Cost,
-    Discovery,
-    Finding,
     Observer,
     Reason,
     Rendezvous,
-    Running,
     Said,
-    Severity,
     Version,
     Witness,
 )
 from livefw.providers.files import LOST, Files, Write
-from livefw.providers.inband import OneCall, Plain
-from livefw.providers.steps import Request
+from livefw.providers.inband import OneCall, Single
+from livefw.providers.steps import Work
 from livefw.text import decode
 
 CPUS = "/sys/devices/system/cpu"
@@ -63,16 +59,14 @@ class Cpu(NamedTuple):
         return f"{self.family:02x}-{self.model:02x}-{self.stepping:02x}"
 
 
-class MicrocodeProvider(Plain):
+class MicrocodeProvider(Single):
     """The component ``microcode:cpu``: all CPUs together, as the kernel loads them."""
 
     name = "microcode"
+    ident = IDENT
+    absent = ABSENT
+    diagnoses_notes = True
     why_no_cancel = "microcode that was loaded stays until the next reboot"
-
-    def discover(self) -> Discovery:
-        """See `livefw.providers.base.Provider`."""
-        component = self.inspect(IDENT)
-        return Discovery((component,)) if component else Discovery((), absent=ABSENT)
 
     def inspect(self, ident: str) -> Component | None:
         """See `livefw.providers.base.Provider`."""
@@ -100,22 +94,9 @@ class MicrocodeProvider(Plain):
             details=_details(cpu, patch),
         )
 
-    def activate(self, ident: str, observer: Observer) -> Running:
-        """See `livefw.providers.base.Provider`."""
-        seen = self.inspect(ident)
-        if seen is None or seen.reasons:
-            return self._refusal(seen.reasons[0] if seen else ABSENT)
-        return Request(_Load(self._files, observer), self._clock)
-
-    def diagnose(self) -> list[Finding]:
-        """See `livefw.providers.base.Provider`."""
-        seen = self.inspect(IDENT)
-        if seen is None:
-            return [Finding(Severity.INFO, *ABSENT)]
-        reasons = [
-            Finding(Severity.INFO if each.code == "not-pending" else Severity.ERROR, *each) for each in seen.reasons
-        ]
-        return reasons + [Finding(Severity.INFO, *each) for each in seen.notes]
+    def work(self, ident: str, observer: Observer) -> Work:  # noqa: ARG002 - there is one component
+        """The one write."""
+        return _Load(self._files, observer)
 
     def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
         """See `livefw.providers.base.Provider`."""

@@ -15,23 +15,23 @@ from livefw.providers.base import (
     Component,
     Cost,
     Discovery,
-    Finding,
     Observer,
     Reason,
-    Running,
     Said,
-    Severity,
     Version,
     Witness,
 )
 from livefw.providers.files import LOST, Answered, Call, Calls, Files
-from livefw.providers.inband import FILE, OneCall, Plain, read_path
-from livefw.providers.steps import Request
+from livefw.providers.inband import FILE, OneCall, Plain, read_path, untold
+from livefw.providers.steps import Work
 
 NODE = "/dev/acpi_pfr_update"
 _MOST_DEVICES = 16
 MOST_BYTES = 64 << 20
 """Largest capsule that is read; the firmware's own buffer is smaller, and its size cannot be asked for."""
+
+
+ABSENT = Reason("no-device", f"there is no {NODE}0", "it takes the kernel module pfr_update and firmware with INTC1080")
 
 
 class Device(NamedTuple):
@@ -55,6 +55,7 @@ class PfrutProvider(Plain):
     """Components ``N/code`` and ``N/driver`` of each device N."""
 
     name = "pfrut"
+    absent = ABSENT
     why_no_cancel = "PFRUT cannot drop a staged capsule; the next one replaces it"
 
     def discover(self) -> Discovery:
@@ -69,28 +70,10 @@ class PfrutProvider(Plain):
         )
         return Discovery(found, absent=None if found else ABSENT)
 
-    def inspect(self, ident: str) -> Component | None:
-        """See `livefw.providers.base.Provider`."""
-        return next((each for each in self.discover().components if each.id == ident), None)
-
-    def activate(self, ident: str, observer: Observer) -> Running:
-        """See `livefw.providers.base.Provider`; machine and capsule are looked at once more."""
-        seen, candidate = self.inspect(ident), self._candidate()
-        if seen is None or seen.reasons:
-            return self._refusal(seen.reasons[0] if seen else ABSENT)
-        number = int(ident.partition("/")[0])
-        return Request(_Update(self._files, f"{NODE}{number}", candidate.data, observer), self._clock)
-
-    def diagnose(self) -> list[Finding]:
-        """See `livefw.providers.base.Provider`."""
-        found = self.discover()
-        if found.absent:
-            return [Finding(Severity.INFO, *found.absent)]
-        return [
-            Finding(Severity.INFO if reason.code == "not-pending" else Severity.ERROR, *reason)
-            for each in found.components
-            for reason in each.reasons
-        ]
+    def work(self, ident: str, observer: Observer) -> Work:
+        """One descriptor for the whole sequence."""
+        node = f"{NODE}{ident.partition('/')[0]}"
+        return _Update(self._files, node, self._candidate().data, observer)
 
     def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
         """See `livefw.providers.base.Provider`: with the tool of the kernel's source tree."""
@@ -113,9 +96,6 @@ class PfrutProvider(Plain):
             return Candidate(path, trouble=Reason("image", f"{path}: {os.strerror(error.errno or 0)}"))
         except ValueError as error:
             return Candidate(path, trouble=Reason("image", f"{path}: {error}"))
-
-
-ABSENT = Reason("no-device", f"there is no {NODE}0", "it takes the kernel module pfr_update and firmware with INTC1080")
 
 
 def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
@@ -144,9 +124,7 @@ def _running(told: Capability, kind: Kind) -> int:
 def _reasons(device: Device, kind: Kind, candidate: Candidate, *, pending: bool) -> list[Reason]:
     told, capsule = device.capability, candidate.capsule
     if told is None:
-        code = "no-permission" if device.error in (errno.EACCES, errno.EPERM) else "unreadable"
-        word = "no word" if device.error == LOST else os.strerror(device.error)
-        return [Reason(code, f"{NODE}{device.number} does not tell what it can: {word}")]
+        return [untold(f"{NODE}{device.number}", "what it can", device.error)]
     if candidate.trouble:
         return [candidate.trouble]
     if not pending or capsule is None:

@@ -14,19 +14,15 @@ from livefw.providers.base import (
     Claim,
     Component,
     Cost,
-    Discovery,
-    Finding,
     Observer,
     Reason,
-    Running,
     Said,
-    Severity,
     Version,
     Witness,
 )
 from livefw.providers.files import LOST, Call, Calls, Files
-from livefw.providers.inband import FILE, OneCall, Plain, read_path
-from livefw.providers.steps import Request
+from livefw.providers.inband import FILE, OneCall, Single, read_path, untold
+from livefw.providers.steps import Refusal, Work
 
 NODE = "/dev/sfs"
 IDENT = "package"
@@ -44,16 +40,13 @@ class Package(NamedTuple):
     size: int | None = None
 
 
-class SfsProvider(Plain):
+class SfsProvider(Single):
     """The component ``sfs:package``."""
 
     name = "sfs"
+    ident = IDENT
+    absent = ABSENT
     why_no_cancel = "SFS loads, verifies and executes in one call, which cannot be taken back"
-
-    def discover(self) -> Discovery:
-        """See `livefw.providers.base.Provider`."""
-        component = self.inspect(IDENT)
-        return Discovery((component,)) if component else Discovery((), absent=ABSENT)
 
     def inspect(self, ident: str) -> Component | None:
         """See `livefw.providers.base.Provider`."""
@@ -64,9 +57,7 @@ class SfsProvider(Plain):
         answer, package = calls.answers[-1], self._package()
         reasons = _reasons(package)
         if answer.error:
-            word = "no word" if answer.error == LOST else os.strerror(answer.error)
-            code = "no-permission" if answer.error in (errno.EACCES, errno.EPERM) else "unreadable"
-            reasons = [Reason(code, f"{NODE} does not tell what runs: {word}"), *reasons]
+            reasons = [untold(NODE, "what runs", answer.error), *reasons]
         told = None if answer.error else sfs.decode_versions(answer.data)
         words = [("package", package.path)] if package.name else []
         if told:
@@ -84,21 +75,10 @@ class SfsProvider(Plain):
             details=tuple(words),
         )
 
-    def activate(self, ident: str, observer: Observer) -> Running:
-        """See `livefw.providers.base.Provider`."""
-        seen, package = self.inspect(ident), self._package()
-        if seen is None or seen.reasons or package.name is None:
-            return self._refusal(seen.reasons[0] if seen and seen.reasons else ABSENT)
-        return Request(_Update(self._files, package.name, observer), self._clock)
-
-    def diagnose(self) -> list[Finding]:
-        """See `livefw.providers.base.Provider`."""
-        seen = self.inspect(IDENT)
-        if seen is None:
-            return [Finding(Severity.INFO, *ABSENT)]
-        return [
-            Finding(Severity.INFO if each.code == "not-pending" else Severity.ERROR, *each) for each in seen.reasons
-        ]
+    def work(self, ident: str, observer: Observer) -> Work:  # noqa: ARG002 - there is one component
+        """The one call."""
+        package = self._package()
+        return _Update(self._files, package.name, observer) if package.name else Refusal(ABSENT)
 
     def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
         """See `livefw.providers.base.Provider`; there is no tool of AMD's that could be named."""

@@ -23,7 +23,7 @@ from livefw.providers.tdx.platform import NODE
 from livefw.providers.tdx.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from livefw.providers.tdx.request import Work
+    from livefw.providers.steps import Work
 
 
 class TdxProvider:
@@ -58,15 +58,16 @@ class TdxProvider:
 
     def activate(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
         """See `base.Provider`. The image is judged once more as it is read, and the machine with it."""
-        from livefw.providers.tdx.request import Request  # not needed to list
+        from livefw.providers.steps import Request  # not needed to list
 
-        return Request(self._clock, self._work(observer))
+        return Request(self._work(observer), self._clock)
 
     def cancel(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
         """Take back an image that somebody has begun to load; a running update cannot be stopped."""
-        from livefw.providers.tdx.request import Discard, Request  # not needed to list
+        from livefw.providers.steps import Request  # not needed to list
+        from livefw.providers.tdx.request import Discard
 
-        return Request(self._clock, Discard(self._files, self._clock, observer))
+        return Request(Discard(self._files, self._clock, observer), self._clock)
 
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
         """See `base.Provider`; the module has nothing to switch."""
@@ -106,7 +107,8 @@ class TdxProvider:
         return outlook.look(self._files, self._settings, tds_before=tds_before, every=every)
 
     def _work(self, observer: Observer) -> "Work":
-        from livefw.providers.tdx.request import Order, Refusal, Update  # not needed to list
+        from livefw.providers.steps import Refusal  # not needed to list
+        from livefw.providers.tdx.request import Order, Update
 
         seen = self.look(tds_before=self._tds)
         reasons = outlook.reasons(seen) if seen else (ABSENT,)
@@ -117,7 +119,7 @@ class TdxProvider:
             except ImagesError as error:
                 reasons = (Reason("image", str(error)),)
         if reasons or seen is None or seen.chosen is None:
-            return Refusal(reasons[0], self._files, self._clock, observer)
+            return Refusal(reasons[0])
         order = Order(data, seen.chosen.version, seen.platform)
         return Update(order, self._files, self._clock, observer)
 

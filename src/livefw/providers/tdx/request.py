@@ -17,6 +17,7 @@ from livefw.abi.tdx import TdxVersion
 from livefw.providers import kmsg
 from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Witness
 from livefw.providers.files import LOST, Files, Write
+from livefw.providers.steps import Steps
 from livefw.providers.tdx import log
 from livefw.providers.tdx.platform import NODE, read_platform
 from livefw.providers.tdx.select import Platform, objections
@@ -26,68 +27,6 @@ _PATIENCE = 120.0
 _BUSY_PATIENCE = 60.0
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
-
-Steps = Generator[Write | float, None, Claim]
-"""Steps of a request: yields a write to be waited for, or seconds to pass; returns the claim."""
-
-
-class Request:
-    """Steps under way; see `livefw.providers.base.Running`."""
-
-    def __init__(self, clock: Clock, work: "Work") -> None:
-        """Nothing is done before the first `wait`."""
-        self._clock = clock
-        self._work = work
-        self._steps = work.steps()
-        self._write: Write | None = None
-        self._resume_at: float | None = None
-        self._claim: Claim | None = None
-
-    @property
-    def touched(self) -> bool:
-        """See `Running`: before the image is handed over, all that was done can be undone."""
-        return self._work.handed_over
-
-    @property
-    def claim(self) -> Claim:
-        """See `Running`."""
-        if self._claim is None:
-            raise ValueError("the request has not ended")
-        return self._claim
-
-    def wait(self, seconds: float | None) -> bool:
-        """See `Running`."""
-        deadline = None if seconds is None else self._clock.now() + seconds
-        while self._claim is None:
-            if not self._pass(deadline):
-                return False
-            try:
-                step = next(self._steps)
-            except StopIteration as stop:
-                self._claim = stop.value
-            else:
-                self._write = None if isinstance(step, float) else step
-                self._resume_at = self._clock.now() + step if isinstance(step, float) else None
-        return True
-
-    def abandon(self) -> Claim:
-        """See `Running`."""
-        if self._claim is None:
-            self._steps.close()
-            self._claim = self._work.abandoned()
-        return self._claim
-
-    def _pass(self, deadline: float | None) -> bool:
-        """Wait for what the last step asked for; False if that takes longer than until ``deadline``."""
-        if self._write is not None:
-            return self._write.wait(None if deadline is None else max(deadline - self._clock.now(), 0.0))
-        if self._resume_at is not None:
-            first = deadline is not None and deadline < self._resume_at
-            until = deadline if first and deadline is not None else self._resume_at
-            if (left := until - self._clock.now()) > 0:
-                self._clock.sleep(left)
-            return not first  # and no look at the clock, whose sleep may be short by its rounding
-        return True
 
 
 class Order(NamedTuple):
@@ -208,10 +147,10 @@ _NO_WITNESS = Reason("lost", "the connection to the kernel broke; the update may
 
 
 class Work:
-    """What all kinds of request have: single writes, and what to say if nobody wants to go on."""
+    """A `livefw.providers.steps.Work`: single writes, and what to say if nobody wants to go on."""
 
     def __init__(self, files: Files, clock: Clock, observer: Observer) -> None:
-        self.handed_over = False
+        self.touched = False  # before the image is handed over, all that was done can be undone
         self._files = files
         self._clock = clock
         self._observer = observer
@@ -236,19 +175,6 @@ class Work:
             return None
 
 
-class Refusal(Work):
-    """Nothing is done at all."""
-
-    def __init__(self, reason: Reason, files: Files, clock: Clock, observer: Observer) -> None:
-        super().__init__(files, clock, observer)
-        self._reason = reason
-
-    def steps(self) -> Steps:
-        """The claim."""
-        yield from ()
-        return Claim(Said.REFUSED, reason=self._reason)
-
-
 class Update(Work):
     """Load an image."""
 
@@ -267,14 +193,14 @@ class Update(Work):
             claim = yield from self._attempt()
             if claim.reason is not _BUSY or self._clock.now() >= until:
                 return claim
-            self.handed_over = False
+            self.touched = False
             self._observer(Progress(Phase.WAITING, _BUSY.text))
             yield pause
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def abandoned(self) -> Claim:
         """Before the image is handed over it can be taken back; after that nothing can be done, and we say so."""
-        if self.handed_over:
+        if self.touched:
             return self._told(Said.LOST, _ABANDONED)
         if self._open:
             self._files.start_write(f"{NODE}/loading", b"-1\n").wait(None)
@@ -295,13 +221,13 @@ class Update(Work):
         if against := self._objections():
             yield from self._discard()
             return Claim(Said.REFUSED, reason=against)
-        self.handed_over = True
+        self.touched = True
         self._open = False
         self._observer(Progress(Phase.RUNNING, "all CPUs stop while the module is replaced"))
         if error := (yield from self._put("loading", b"0\n")):
             if error in (LOST, errno.ENOTCONN, errno.ECONNABORTED, errno.EINTR):
                 return self._told(Said.LOST, _NO_WITNESS)
-            self.handed_over = False
+            self.touched = False
             return self._refused(error)
         return (yield from self._watch())
 
