@@ -89,6 +89,11 @@ packages() {
         say "fetching an arm64 kernel for tests into $cache (once)"
         sh tests/qemu/fetch.sh >/dev/null || say "without it the tests that boot it are expected to fail, and say so"
     fi
+    if ! [ -d "$cache/guest-python" ]; then
+        say "fetching an arm64 Python for tests into $cache (once)"
+        sh scripts/guest-python.sh "$cache/guest-python" >/dev/null ||
+            say "without it the test that runs livefw in a guest is expected to fail, and says so"
+    fi
 }
 
 # A Debian with python3 and systemd and nothing else, for the test that installs the package.

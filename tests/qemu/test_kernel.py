@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
+import livefw
 from livefw.abi.lfa import Function, Status
 from livefw.abi.smccc import Registers
 from livefw.cli.main import main
@@ -75,6 +76,49 @@ def test_debians_kernel(
     lines = capfdbinary.readouterr().out.decode().replace("\r", "").split("\n")
     assert [line for line in lines if line.split(":")[0] in {"start", "smccc", "without", "end"}] == expected
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def python() -> str:
+    """A folder with Debian's arm64 Python."""
+    folder = CACHE.with_name("guest-python")
+    if not folder.is_dir():
+        missing = CACHE.with_name("guest-python.unavailable")
+        if missing.exists():
+            pytest.xfail(missing.read_text(encoding="utf-8").strip())
+        pytest.skip("no arm64 Python in the test cache; make packages")
+    return os.fspath(folder)
+
+
+INSIDE = """
+livefw --version
+livefw doctor
+livefw list
+echo "list: $?"
+livefw history
+echo "history: $?"
+"""
+
+
+def test_livefw_runs_inside_the_guest(
+    debian: Files,
+    python: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfdbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Debian's kernel has no LFA driver: that is what doctor finds out, and it is no mistake of architecture."""
+    monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path))
+    words = ["machine", "run", "--platform", "fvp", "--cpus", "2", "--qemu", debian.kernel, "--append", "loglevel=1"]
+    words += ["--busybox", debian.busybox, "--guest-python", python, "--guest-command", INSIDE]
+    assert main(words) == 0
+    lines = capfdbinary.readouterr().out.decode().replace("\r", "").split("\n")
+    assert f"livefw {livefw.__version__}" in lines
+    assert "info     lfa: /sys/firmware/lfa is missing or lists no component" in lines
+    assert any(line.startswith("error    lfa: no LFA driver can be seen") for line in lines)
+    assert "list: 3" in lines
+    assert "history: 3" in lines
+    assert not any("unexpected" in line or "Traceback" in line for line in lines)
 
 
 Boot = Callable[..., QemuMachine]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, MechanismFailed, UsageError
 from livefw.machine.config import MachineConfig
-from livefw.machine.qemu import initramfs
+from livefw.machine.qemu import guest_python, initramfs
 from livefw.machine.qemu.frames import CPUS
 from livefw.machine.qemu.machine import QemuMachine
 from livefw.machine.qemu.process import QemuConfig
@@ -26,6 +26,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--initrd", metavar="FILE", help="its initramfs, or")
     group.add_argument("--busybox", metavar="FILE", help="one made from a static arm64 busybox, with a shell")
     group.add_argument("--kernel-module", metavar="FILE", action="append", default=[], help="a module to load there")
+    group.add_argument(
+        "--guest-python",
+        metavar="DIR",
+        nargs="?",
+        const=guest_python.DEFAULT,
+        help=f"livefw in there, with the Debian arm64 Python unpacked in DIR ({guest_python.DEFAULT})",
+    )
     group.add_argument("--guest-command", metavar="TEXT", help="what to run there instead of the shell, then power off")
     group.add_argument("--append", metavar="TEXT", default="", help="more kernel arguments")
     group.add_argument("--el1", action="store_true", help="start the kernel at EL1 instead of EL2")
@@ -35,8 +42,8 @@ def run(session: Session, arguments: argparse.Namespace, config: MachineConfig) 
     """Serve until the guest is off, or interrupted; 1 if the monitor or QEMU failed."""
     if arguments.mount:
         raise UsageError("a real kernel has its files inside; --mount is for modelled machines")
-    if not arguments.busybox and (arguments.kernel_module or arguments.guest_command):
-        raise UsageError("--kernel-module and --guest-command go into an initramfs made with --busybox")
+    if not arguments.busybox and (arguments.kernel_module or arguments.guest_command or arguments.guest_python):
+        raise UsageError("--kernel-module, --guest-python and --guest-command go into an initramfs made with --busybox")
     if arguments.initrd and arguments.busybox:
         raise UsageError("--initrd and --busybox are one or the other")
     with ExitStack() as stack:
@@ -46,6 +53,7 @@ def run(session: Session, arguments: argparse.Namespace, config: MachineConfig) 
                 arguments.busybox,
                 command=arguments.guest_command or "exec sh",
                 modules=tuple(arguments.kernel_module),
+                more=guest_python.entries(os.path.expanduser(python)) if (python := arguments.guest_python) else (),
             )
             initrd = os.path.join(stack.enter_context(Scratch()).path, "initrd")
             with open(initrd, "wb") as file:

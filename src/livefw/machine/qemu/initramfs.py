@@ -6,13 +6,15 @@ The guest switches itself off when the command has ended. Nothing here needs roo
 
 import os
 import stat
+from collections.abc import Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from livefw.errors import UsageError
 
 _TRAILER = "TRAILER!!!"
 _MOST = 256 * 1024 * 1024
-"""Larger files do not fit the guest's memory either."""
+"""Bytes of a file, and of the archive: more does not fit the guest's memory either."""
 
 _INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -26,36 +28,46 @@ poweroff -f
 """
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """A file of the archive; ``name`` is its path without a leading slash, ``data`` of a link its target."""
+
     name: str
     mode: int
     data: bytes = b""
     device: tuple[int, int] = (0, 0)
 
 
-def build(busybox: str, *, command: str = "exec sh", modules: tuple[str, ...] = ()) -> bytes:
-    """The archive; ``command`` is a shell script. `UsageError` for a file that cannot be read."""
-    folders = [_Entry(name, stat.S_IFDIR | 0o755) for name in ("bin", "dev", "modules", "proc", "sys", "tmp")]
+def build(
+    busybox: str, *, command: str = "exec sh", modules: tuple[str, ...] = (), more: Iterable[Entry] = ()
+) -> bytes:
+    """The archive; ``command`` is a shell script. `UsageError` for a file that cannot be read, or too much of it."""
+    folders = [Entry(name, stat.S_IFDIR | 0o755) for name in ("bin", "dev", "modules", "proc", "sys", "tmp")]
     files = [
-        _Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
-        _Entry("bin/busybox", stat.S_IFREG | 0o755, _read(busybox)),
-        _Entry("init", stat.S_IFREG | 0o755, _INIT.encode()),
-        _Entry("command", stat.S_IFREG | 0o755, command.encode() + b"\n"),
+        Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+        Entry("bin/busybox", stat.S_IFREG | 0o755, read(busybox)),
+        Entry("init", stat.S_IFREG | 0o755, _INIT.encode()),
+        Entry("command", stat.S_IFREG | 0o755, command.encode() + b"\n"),
     ]
     for index, path in enumerate(modules):
         name = f"modules/{index:03d}-{os.path.basename(path)}"
-        files.append(_Entry(name, stat.S_IFREG | 0o644, _read(path)))
-    return b"".join(_pack(number, entry) for number, entry in enumerate([*folders, *files, _Entry(_TRAILER, 0)], 1))
+        files.append(Entry(name, stat.S_IFREG | 0o644, read(path)))
+    archive = bytearray()
+    for number, entry in enumerate(chain(folders, files, more, [Entry(_TRAILER, 0)]), 1):
+        archive += _pack(number, entry)
+        if len(archive) > _MOST:
+            raise UsageError(f"the initramfs would be larger than {_MOST} bytes")
+    return bytes(archive)
 
 
-def _pack(number: int, entry: _Entry) -> bytes:
-    name = entry.name.encode() + b"\0"
+def _pack(number: int, entry: Entry) -> bytes:
+    name = os.fsencode(entry.name) + b"\0"
     fields = (number, entry.mode, 0, 0, 1, 0, len(entry.data), 0, 0, *entry.device, len(name), 0)
     head = b"070701" + b"".join(b"%08X" % field for field in fields) + name
     return head + bytes(-len(head) % 4) + entry.data + bytes(-len(entry.data) % 4)
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
+    """A file's bytes; `UsageError` if it cannot be read or does not fit."""
     try:
         with open(path, "rb") as file:
             data = file.read(_MOST + 1)
