@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Frames and device trees, without a machine."""
 
+import json
 import random
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,61 @@ def test_tree_gets_nodes_and_properties(tree: bytes) -> None:
     again = fdt.add(added, {"/psci": {"method": "hvc"}})
     assert again.count(b"psci\0") == added.count(b"psci\0")
     assert again.count(b"hvc\0") == added.count(b"hvc\0") + 1
+
+
+PEER = """
+import json, sys
+import libfdt
+tree = libfdt.Fdt(open(sys.argv[1], "rb").read())
+found, node, path = {}, 0, []
+depth = 0
+while True:
+    path[depth:] = [tree.get_name(node)]
+    place = tree.first_property_offset(node, libfdt.QUIET_NOTFOUND)
+    found["/".join(path) or "/"] = values = {}
+    while place >= 0:
+        prop = tree.get_property_by_offset(place)
+        values[prop.name] = bytes(prop).hex()
+        place = tree.next_property_offset(place, libfdt.QUIET_NOTFOUND)
+    try:
+        node, depth = tree.next_node(node, depth)
+    except libfdt.FdtException:
+        break
+    if depth < 0:
+        break
+print(json.dumps(found))
+"""
+"""Reads a tree by libfdt's binding; apart, because it is there only with the extra ``peers``."""
+
+
+def test_libfdt_reads_the_tree_as_we_meant_it(tree: bytes, tmp_path: Path) -> None:
+    if subprocess.run([sys.executable, "-c", "import libfdt"], capture_output=True, check=False).returncode:
+        pytest.skip("libfdt is not installed (PyPI pylibfdt, in the extra peers)")
+
+    def read(blob: bytes) -> dict[str, dict[str, str]]:
+        path = tmp_path / "read"
+        path.write_bytes(blob)
+        done = subprocess.run([sys.executable, "-c", PEER, path], capture_output=True, text=True, check=True)
+        found: dict[str, dict[str, str]] = json.loads(done.stdout)
+        return found
+
+    expected = read(tree)
+    assert len(expected) > 20
+    for cpu in ("/cpus/cpu@0", "/cpus/cpu@1"):
+        expected[cpu]["enable-method"] = b"psci\0".hex()
+    expected["/"]["model"] = b"another\0".hex()
+    expected["/psci"] = {"method": b"smc\0".hex()}
+    expected["/lfa"] = {"compatible": b"arm,lfa\0".hex(), "interrupts": "00000000000000c800000001"}
+    added = fdt.add(
+        tree,
+        {
+            "/": {"model": "another"},
+            "/psci": {"method": "smc"},
+            "/cpus/cpu@*": {"enable-method": "psci"},
+            "/lfa": {"compatible": "arm,lfa", "interrupts": (0, 200, 1)},
+        },
+    )
+    assert read(added) == expected
 
 
 def test_a_cut_tree_is_refused(tree: bytes) -> None:
