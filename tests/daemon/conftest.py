@@ -162,10 +162,15 @@ def mounted(folder: Path) -> Iterator[Callable[[MachineConfig], tuple[Machine, P
         close()
 
 
+def need(program: str, package: str) -> str:
+    """A program of somebody else's."""
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is missing; on Debian: apt-get install {package}")
+    return found
+
+
 @pytest.fixture
 def fwupdmgr() -> str:
     """The program of Debian's package fwupd."""
-    found = shutil.which("fwupdmgr")
-    if found is None:
-        pytest.skip("fwupdmgr is missing; on Debian: apt-get install fwupd")
-    return found
+    return need("fwupdmgr", "fwupd")

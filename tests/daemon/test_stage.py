@@ -7,16 +7,21 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from livefw.daemon import image
+from livefw.abi.guid import Guid
+from livefw.daemon import cab, image
+from livefw.daemon.cab import Image
 from livefw.daemon.devices import device_id
+from livefw.daemon.metainfo import Metainfo
 from livefw.errors import UsageError
 
 from .conftest import Daemon, Serve
 
 KEY = "redfish:model/pmfw-a"
+UNKNOWN = "00000000-0000-0000-0000-00000000000a"
 
 
 @pytest.fixture
@@ -68,6 +73,63 @@ def test_forged_images_are_refused_by_the_mechanism(bmc: Path, serve: Serve, fwu
     everything = daemon.run(fwupdmgr, "install", str(file))
     assert everything.returncode == 1
     assert "3 components here take images" in everything.stdout + everything.stderr
+
+
+def _archive(folder: Path, name: str, *guids: str) -> str:
+    """An archive with an image of the modelled BMC's, for these GUIDs."""
+    about = Metainfo("org.example.fw", "Example", guids, "1.9.0", "pmfw.bin", summary="For tests")
+    file = folder / name
+    file.write_bytes(cab.write(Image(about, b"version=1.9.0")))
+    return str(file)
+
+
+@pytest.mark.fwupd
+def test_archives_find_their_component(bmc: Path, serve: Serve, fwupdmgr: str, folder: Path) -> None:
+    """By the GUID that is shown or its other spelling; by no other, and for no component but the one that is named."""
+    daemon = serve(bmc)
+    (guid,) = cast("list[str]", _device(daemon)["Guid"])
+    good = _archive(folder, "good.cab", UNKNOWN, Guid.parse(guid).efi.upper())
+    stranger = _archive(folder, "stranger.cab", UNKNOWN)
+    broken = folder / "broken.cab"
+    broken.write_bytes(Path(good).read_bytes()[:-1])
+
+    shown = json.loads(daemon.run(fwupdmgr, "get-details", good, "--json").stdout)["Devices"]
+    assert [(each["DeviceId"], each["Releases"][0]["Version"]) for each in shown] == [(device_id(KEY), "1.9.0")]
+    assert "nothing here has this GUID" in daemon.run(fwupdmgr, "get-details", stranger).stdout
+    other = device_id("redfish:model/tmpm")
+    refusals = [
+        (("install", stranger), 3, f"the archive is for {UNKNOWN}, and for nothing"),
+        (("local-install", good, other), 3, "for nothing that could take it"),
+        (("install", str(broken)), 1, "the archive is not taken"),
+        (("get-details", str(broken)), 1, "the archive is not taken"),
+    ]
+    for words, code, why in refusals:
+        done = daemon.run(fwupdmgr, *words)
+        assert (done.returncode, why in done.stdout + done.stderr) == (code, True), (words, done.stdout, done.stderr)
+    assert "needs-activation" not in str(_device(daemon)["Flags"])
+
+    done = daemon.run(fwupdmgr, "install", good)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "needs-activation" in str(_device(daemon)["Flags"])
+
+
+def test_command_makes_an_archive_and_stages_it(bmc: Path, folder: Path) -> None:
+    image, packed, again = (str(folder / name) for name in ("pmfw.bin", "pmfw.cab", "again.bin"))
+    Path(image).write_bytes(b"version=1.9.0")
+
+    def livefw(*words: str) -> tuple[int, dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "livefw", "--json", *words], capture_output=True, text=True, check=False
+        )
+        return done.returncode, json.loads(done.stdout)
+
+    make = ("image", "cab", packed, "--image", image, "--component", KEY, "--version", "1.9.0")
+    made, code = livefw(*make)[1], livefw("image", "cab", packed, "--extract", again)[0]
+    assert (made["archive"][0]["file"], code, Path(again).read_bytes()) == ("pmfw.bin", 0, b"version=1.9.0")
+    assert livefw("image", "cab", packed, "--image", image)[0] == 2
+    assert livefw("--root", str(bmc), "stage", "redfish:model/tmpm", packed)[1]["error"]["kind"] == "no-such-component"
+    code, told = livefw("--root", str(bmc), "stage", KEY, packed)
+    assert (code, told["staging"]["outcome"]) == (0, "staged")
 
 
 def test_only_files_are_read_and_only_so_much(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from livefw.cli import image_build, image_info, image_store
+from livefw.cli import image_build, image_cab, image_info, image_store
 from livefw.cli.session import Session
 from livefw.errors import TransportError
 from livefw.firmware.image import certificate
@@ -25,6 +25,7 @@ _VERBS = {
     "info": _Verb(image_info.configure_info, image_info.run_info, "what is in a package, certificate or image"),
     "verify": _Verb(image_info.configure_verify, image_info.run_verify, "whether a machine would take a package"),
     "build": _Verb(image_build.configure, image_build.run, "make a package with its chain of trust, for tests"),
+    "cab": _Verb(image_cab.configure, image_cab.run, "an archive as fwupd takes it: make one, look into one"),
     "store": _Verb(image_store.configure, image_store.run, "a store of two banks: fill, stage, accept, roll back"),
 }
 

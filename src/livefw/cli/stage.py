@@ -7,12 +7,12 @@ from typing import Any
 
 from livefw.activation import inventory
 from livefw.activation.run import follow
-from livefw.activation.select import select
 from livefw.cli import document
 from livefw.cli.narrator import Narrator
 from livefw.cli.session import Session
-from livefw.errors import ExitCode, Refused, UsageError
-from livefw.providers.base import Claim, Component, Package, Said, Stager
+from livefw.daemon.staging import target
+from livefw.errors import ExitCode, UsageError
+from livefw.providers.base import Claim, Component, Package, Said
 from livefw.providers.registry import SystemClock
 from livefw.text import printable
 
@@ -31,17 +31,17 @@ _WORDS = {Said.ACCEPTED: "staged", Said.REFUSED: "refused", Said.FAILED: "failed
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which component, and what."""
     parser.add_argument("component", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
-    parser.add_argument("image", metavar="IMAGE", help="file, or a URI that the mechanism itself is to fetch")
+    parser.add_argument(
+        "image", metavar="IMAGE", help="file, .cab archive, or a URI that the mechanism itself is to fetch"
+    )
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Stage, and tell how it ended."""
     package = _package(arguments.image)
-    provider, component = select(arguments.component, inventory.take(session.providers()).require().candidates)
-    if not isinstance(provider, Stager):
-        raise Refused(
-            f"{provider.name} leaves it to others to stage images", component=component.key, mechanism=provider.name
-        )
+    (provider, component), package = target(
+        arguments.component, inventory.take(session.providers()).require().candidates, package
+    )
     narrator, clock = Narrator(session, verb="stage"), SystemClock()
     narrator.begins(component)
     running = provider.stage(component.id, package, narrator.progress)

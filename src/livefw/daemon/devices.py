@@ -11,6 +11,7 @@ from livefw.activation.journal import Activation, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
 from livefw.daemon.look import View
+from livefw.daemon.metainfo import Metainfo
 from livefw.daemon.values import DeviceFlag, DeviceProblem, UpdateState, VersionFormat, typed
 from livefw.daemon.wire import Variant
 from livefw.providers.base import Component, Stager, Version
@@ -56,7 +57,7 @@ def _mechanism(name: str) -> Dictionary:
         {
             "DeviceId": ident,
             "CompositeId": ident,
-            **_guids([f"LIVEFW\\{name}"], []),
+            **_guids([instance(name)], []),
             "Name": title,
             "Summary": "Firmware that can be replaced while the machine runs",
             "Plugin": f"livefw_{name}",
@@ -92,7 +93,7 @@ def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
             "DeviceId": device_id(component.key),
             "ParentDeviceId": device_id(component.provider),
             "CompositeId": device_id(component.provider),
-            **_guids([f"LIVEFW\\{component.provider}&{component.id}"], guids),
+            **_guids([instance(component.provider, component.id)], guids),
             "Name": printable(component.name) or component.id,
             "Plugin": f"livefw_{component.provider}",
             "Protocol": protocol,
@@ -101,10 +102,25 @@ def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
     )
 
 
+def instance(provider: str, ident: str = "") -> str:
+    """The text that the GUID of a component or, without its id, of a mechanism is made from."""
+    return f"LIVEFW\\{provider}&{ident}" if ident else f"LIVEFW\\{provider}"
+
+
+def made_guid(text: str) -> str:
+    """The GUID that fwupd makes from such a text: UUIDv5, DNS namespace."""
+    return str(uuid.uuid5(uuid.NAMESPACE_DNS, text))
+
+
+def guids(candidate: Candidate) -> list[str]:
+    """All GUIDs that a component answers to."""
+    component = candidate.component
+    return [*_guid_texts(candidate), made_guid(instance(component.provider, component.id))]
+
+
 def _guids(instances: list[str], guids: Sequence[str]) -> dict[str, object]:
-    """GUIDs, those of the mechanism first, and the texts that some are made from (fwupd: UUIDv5, DNS namespace)."""
-    made = [str(uuid.uuid5(uuid.NAMESPACE_DNS, each)) for each in instances]
-    return {"Guid": [*guids, *made], "InstanceIds": instances}
+    """GUIDs, those of the mechanism first, and the texts that some are made from."""
+    return {"Guid": [*guids, *map(made_guid, instances)], "InstanceIds": instances}
 
 
 def _guid_texts(candidate: Candidate) -> list[str]:
@@ -172,6 +188,27 @@ def outcome_of(activation: Activation | None) -> Outcome | None:
         return None
 
 
+def details(about: Metainfo, size: int, candidate: Candidate | None, view: View) -> Dictionary:
+    """An image of an archive: the device that it is for, if that is here, with the image as its release."""
+    release = {
+        "AppstreamId": printable(about.ident),
+        "Name": printable(about.name),
+        "Summary": printable(about.summary),
+        "Version": printable(about.version),
+        "Filename": about.filename,
+        "Protocol": printable(about.protocol),
+        "License": printable(about.license),
+        "Checksum": ",".join(printable(digits) for _, digits in about.checksums),
+        "Size": size,
+    }
+    known = (
+        device(candidate, view)
+        if candidate
+        else typed({"Name": printable(about.name), "Guid": [*about.guids], "UpdateError": "nothing here has this GUID"})
+    )
+    return known | typed({"Release": [typed(release)]})
+
+
 def releases(component: Component) -> list[Dictionary]:
     """The image that is staged, if there is one: nothing else is known of any release."""
     if not component.pending:
@@ -208,7 +245,7 @@ def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
         yield typed(
             {
                 "DeviceId": device_id(first.component),
-                **_guids([f"LIVEFW\\{provider}&{ident}"], [ident] if _is_guid(ident) else []),
+                **_guids([instance(provider, ident)], [ident] if _is_guid(ident) else []),
                 "Name": printable(str(body.get("name") or "")) or ident,
                 "Plugin": f"livefw_{provider}",
                 "Flags": flags,

@@ -8,11 +8,13 @@ from typing import Any
 
 import livefw
 from livefw.activation.inventory import Candidate
-from livefw.daemon import devices, introspection, look
+from livefw.daemon import cab, devices, introspection, look, staging
+from livefw.daemon.cab import Image
 from livefw.daemon.connection import Connection
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.devices import Dictionary, device_id
 from livefw.daemon.dispatch import Call, DBusError, Face, Later, variants
+from livefw.daemon.image import sealed_copy
 from livefw.daemon.jobs import Event, Request
 from livefw.daemon.look import View
 from livefw.daemon.peer import fwupd_version
@@ -28,6 +30,8 @@ _AUTHENTICATION = 1 << 8
 """Feature flag: the client lets a person authenticate."""
 _NO_HARDWARE, _READY = 1 << 3, 1 << 17
 """Plugin flags."""
+_PHASES = {"lock": "Busy", cab.PHASE: "InvalidFile"}
+"""Errors whose name depends on what was being done."""
 
 
 class _Client:
@@ -54,7 +58,7 @@ class Fwupd(Face):
 
     def error_name(self, error: LivefwError) -> str:
         """See `Face`."""
-        return f"{PREFIX}.{'Busy' if error.phase == 'lock' else ERRORS[kind_of(error).name]}"
+        return _name(kind_of(error).name, error.phase or "")
 
     def properties(self, connection: Connection) -> dict[str, Any]:
         """See `Face`. A client of fwupd insists on its own version; others get the one that is installed."""
@@ -197,8 +201,7 @@ class Fwupd(Face):
         if problem is None:
             self._core.server.reply(call)
         else:
-            name = "Busy" if problem.phase == "lock" else ERRORS[problem.kind]
-            self._core.server.fail(call, f"{PREFIX}.{name}", problem.text)
+            self._core.server.fail(call, _name(problem.kind, problem.phase), problem.text)
 
     def _went_along(self, connection: Connection, view: View | Exception) -> None:
         """Components that are not pending any more because of another's activation: asking for them is not wrong."""
@@ -216,7 +219,7 @@ class Fwupd(Face):
 
         def use(view: View) -> None:
             request = Request(
-                (_stageable(view, ident).component.key,),
+                _stageable(view, ident),
                 call.peer.user,
                 "fwupd",
                 image_name=os.path.basename(name) or "image",
@@ -227,8 +230,16 @@ class Fwupd(Face):
         return Later
 
     def get_details(self, call: Call, handle: int) -> Any:
-        """As `install`."""
-        raise _error("NotSupported", "no mechanism here takes an image through fwupd")
+        """What is in an archive, and for which of the devices."""
+        if len(call.fds) != 1:
+            raise _error("InvalidFile", "one file descriptor is needed")
+        call.keep(0)
+
+        def use(images: tuple[Image, ...]) -> None:
+            self._core.view(call, self, lambda view: self._core.server.reply(call, _details(view, images)))
+
+        self._core.look(call, self, lambda _: _archive(call.kept), use)
+        return Later
 
     def set_hints(self, call: Call, hints: dict[str, str]) -> Any:
         """Nothing depends on them; but who sends them asks for the devices next, which takes a look at the machine."""
@@ -311,19 +322,32 @@ def _find(view: View, ident: str) -> Candidate | None:
     raise _error("NotFound", f"there is no device {ident}")
 
 
-def _stageable(view: View, ident: str) -> Candidate:
-    """The component that takes an image: the one with this id or, for ``*``, the only one there is."""
+def _stageable(view: View, ident: str) -> tuple[str, ...]:
+    """The key of the component with this id, if it takes images; none for ``*``: the image then says what it is for."""
     found = [candidate for candidate in view.found.candidates if isinstance(candidate.provider, Stager)]
     if ident == "*":
-        if len(found) != 1:
-            raise _error(
-                "NotSupported", f"{len(found)} components here take images: fwupdmgr local-install FILE DEVICE"
-            )
-        return found[0]
+        if not found:
+            raise _error("NotSupported", "0 components here take images")
+        return ()
     candidate = _find(view, ident)
-    if candidate not in found:
+    if candidate is None or candidate not in found:
         raise _error("NotSupported", "this component's images are staged by other means")
-    return candidate
+    return (candidate.component.key,)
+
+
+def _archive(source: int) -> tuple[Image, ...]:
+    """The images in an archive that a client sent."""
+    with os.fdopen(sealed_copy(source), "rb") as file:
+        return cab.read(file.read())
+
+
+def _details(view: View, images: tuple[Image, ...]) -> list[Dictionary]:
+    """Each image, for each component here that it is for, or for none."""
+    told = []
+    for about, payload in images:
+        here = [each for each in view.found.candidates if staging.names(about, each)]
+        told += [devices.details(about, len(payload), each, view) for each in (here or (None,))]
+    return told
 
 
 def _some(found: list[Dictionary], why: str) -> list[Dictionary]:
@@ -331,6 +355,11 @@ def _some(found: list[Dictionary], why: str) -> list[Dictionary]:
     if not found:
         raise _error("NothingToDo", why)
     return found
+
+
+def _name(kind: str, phase: str) -> str:
+    """What one of our errors is called here."""
+    return f"{PREFIX}.{_PHASES.get(phase) or ERRORS[kind]}"
 
 
 def _error(name: str, text: str) -> DBusError:

@@ -22,11 +22,11 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Announcement, Attempt, Engine, OnFailure, Order
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.activation.run import follow
-from livefw.activation.select import select as choose
 from livefw.cli import document, engine, results
+from livefw.daemon import staging
 from livefw.daemon.captured import Captured
 from livefw.errors import ExitCode, LivefwError, MechanismFailed, NothingToDo, OutcomeUnknown, Refused
-from livefw.providers.base import Component, Package, Progress, Provider, Reason, Said, Stager
+from livefw.providers.base import Component, Package, Progress, Provider, Reason, Said
 from livefw.providers.registry import SystemClock
 
 _TELL_EACH_S = 1.0
@@ -110,11 +110,10 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
 
 def _stage(request: dict[str, Any], session: Captured, providers: Sequence[Provider], tell: Tell) -> ExitCode:
     """Hand an image over, as ``livefw stage`` does."""
-    provider, component = choose(request["components"][0], inventory.take(providers).require().candidates)
-    if not isinstance(provider, Stager):
-        raise Refused(f"{provider.name} leaves it to others to stage images", component=component.key)
     with open(request["image"], "rb") as file:
         package = Package(request["image_name"], file.read())
+    word = next(iter(request["components"]), None)
+    (provider, component), package = staging.target(word, inventory.take(providers).require().candidates, package)
     teller, clock = _Teller(tell), SystemClock()
     teller.begins(component)
     running = provider.stage(component.id, package, teller.progress)

@@ -30,7 +30,7 @@ class Request(NamedTuple):
     on_failure: str = "stop"
     settle_only: bool = False
     image: int = -1
-    """Descriptor of an image to stage for the one component; -1 to activate."""
+    """Descriptor of an image to stage, for the one component or for the one that is meant; -1 to activate."""
     image_name: str = ""
 
 
@@ -83,7 +83,9 @@ class Jobs:
             _log.warning("the job ended before it was told what to do")
         os.set_blocking(process.stdout.fileno(), False)
         self._process, self._buffer, self._ended, self._done = process, b"", None, done
-        self.running = ", ".join(request.components) or "everything pending"
+        self.running = ", ".join(request.components) or (
+            "everything pending" if request.image < 0 else request.image_name
+        )
         self._loop.watch(process.stdout, self._read)
 
     def _read(self) -> None:

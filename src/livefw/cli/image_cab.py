@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw image cab``: an archive as fwupd takes it, with the metainfo that says for which component its image is."""
+
+import argparse
+import os
+import re
+import time
+from typing import Any
+
+from livefw.abi.guid import Guid
+from livefw.cli.session import Session
+from livefw.daemon import cab, devices, metainfo
+from livefw.daemon.cab import Image
+from livefw.daemon.metainfo import Metainfo
+from livefw.errors import ExitCode, UsageError
+from livefw.text import printable
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What to read, or to make it from."""
+    parser.add_argument("archive", metavar="FILE.cab", help="the archive to look into or, with --image, to write")
+    parser.add_argument("--image", metavar="FILE", help="make an archive of this image")
+    parser.add_argument("--component", metavar="KEY", help="for which component: PROVIDER:ID, as livefw list has it")
+    parser.add_argument("--version", metavar="X.Y", help="of the image")
+    parser.add_argument("--name", help="what to call it (the KEY)")
+    parser.add_argument("--extract", metavar="FILE", help="write the image that is in the archive to this new file")
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Make or look."""
+    if arguments.image is not None:
+        image = _make(arguments)
+        with open(arguments.archive, "wb") as file:
+            file.write(cab.write(image))
+        return _answer(session, [image])
+    with open(arguments.archive, "rb") as file:
+        images = cab.read(file.read(cab.MOST_BYTES))
+    if arguments.extract is not None:
+        if len(images) != 1:
+            raise UsageError(f"there are {len(images)} images in {arguments.archive}, and --extract is for one")
+        with open(arguments.extract, "xb") as file:
+            file.write(images[0].payload)
+    return _answer(session, images)
+
+
+def _make(arguments: argparse.Namespace) -> Image:
+    provider, colon, ident = (arguments.component or "").partition(":")
+    if not (provider and colon and ident and arguments.version) or arguments.extract is not None:
+        raise UsageError("--image goes with --component KEY and --version, and without --extract")
+    with open(arguments.image, "rb") as file:
+        payload = file.read(cab.MOST_BYTES // 2 + 1)
+        changed = time.gmtime(os.fstat(file.fileno()).st_mtime)
+    if not 0 < len(payload) <= cab.MOST_BYTES // 2:  # so that whoever takes it has room for the archive and the image
+        raise UsageError(f"{arguments.image} has to have 1 byte to {cab.MOST_BYTES >> 21} MiB")
+    filename = os.path.basename(arguments.image)
+    if not metainfo.is_name(filename):
+        raise UsageError(f"an image in an archive cannot be called {filename!r}", hint="letters, digits and +-_.,@()[]")
+    about = Metainfo(
+        ident="org.livefw." + re.sub(r"[^A-Za-z0-9]+", "_", f"{provider}.{ident}"),
+        name=arguments.name or arguments.component,
+        summary=f"Firmware of {arguments.component}",
+        guids=(*_own_guid(ident), devices.made_guid(devices.instance(provider, ident))),
+        version=arguments.version,
+        filename=filename,
+        license="LicenseRef-proprietary",
+        protocol=f"org.livefw.{provider}",
+        version_format=devices.version_format(arguments.version).name.lower(),
+        date=time.strftime("%Y-%m-%d", changed),
+    )
+    return Image(about, payload)
+
+
+def _own_guid(ident: str) -> tuple[str, ...]:
+    try:
+        return (str(Guid.parse(ident)),)
+    except ValueError:
+        return ()
+
+
+def _answer(session: Session, images: "tuple[Image, ...] | list[Image]") -> int:
+    session.answer(
+        lambda: "\n".join(line for image in images for line in _lines(image)),
+        lambda: {"archive": [_document(image) for image in images]},
+    )
+    return ExitCode.DONE
+
+
+def _lines(image: Image) -> list[str]:
+    about = image.about
+    lines = [f"{about.name} {about.version}: {about.filename}, {len(image.payload):,} bytes"]
+    return [printable(line) for line in [*lines, *(f"  for {guid}" for guid in about.guids)]]
+
+
+def _document(image: Image) -> dict[str, Any]:
+    about = image.about
+    return {
+        "id": about.ident,
+        "name": about.name,
+        "version": about.version,
+        "file": about.filename,
+        "size": len(image.payload),
+        "guids": list(about.guids),
+    }

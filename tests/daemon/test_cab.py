@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Archives: what is written is read by others and by us, and what is hostile is refused before it costs anything."""
+
+import struct
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+from types import ModuleType
+
+import cabarchive
+import pytest
+
+from livefw.daemon import cab, metainfo
+from livefw.daemon.cab import Image
+from livefw.daemon.metainfo import Metainfo
+from livefw.errors import UsageError
+
+from .conftest import need
+
+GUID = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+PAYLOAD = b"version=1.9.0"
+ABOUT = Metainfo(
+    "org.example.fw",
+    "Firmware <&>",
+    (GUID,),
+    "1.9.0",
+    "fw.bin",
+    (("sha256", sha256(PAYLOAD).hexdigest()),),
+    summary="For tests",
+    date="2026-01-31",
+)
+IMAGE = Image(ABOUT, PAYLOAD)
+TEXT = metainfo.write(ABOUT, len(PAYLOAD))
+
+
+def _packed(members: dict[str, bytes], *, compress: bool = False) -> bytes:
+    archive = cabarchive.CabArchive()
+    for name, data in members.items():
+        archive[name] = cabarchive.CabFile(data)
+    packed: bytes = archive.save(compress=compress)
+    return packed
+
+
+def _with(text: bytes, payload: bytes = PAYLOAD) -> bytes:
+    return _packed({"fw.bin": payload, "a.metainfo.xml": text})
+
+
+def _raw(
+    *,
+    sizes: tuple[int, ...] = (1,),
+    names: tuple[bytes, ...] = (b"a",),
+    folders: int = 1,
+    flags: int = 0,
+    blocks: tuple[tuple[bytes, int], ...] = ((b"x", 1),),
+    kind: int = 0,
+) -> bytes:
+    """An archive whose numbers need not fit: all folders have the same blocks, and each member begins a folder."""
+    table = b"".join(
+        struct.pack("<IIHHHH", size, 0, 0, 0, 0, 0) + name + b"\0" for size, name in zip(sizes, names, strict=True)
+    )
+    files_at = 36 + 8 * folders
+    data = b"".join(struct.pack("<IHH", 0, len(packed), size) + packed for packed, size in blocks)
+    head = struct.pack("<4sIIIIIBBHHHHH", b"MSCF", 0, 0, 0, files_at, 0, 3, 1, folders, len(sizes), flags, 0, 0)
+    return head + struct.pack("<IHH", files_at + len(table), len(blocks), kind) * folders + table + data
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_what_is_written_is_read(compress: bool) -> None:
+    assert cab.read(cab.write(IMAGE)) == (IMAGE,)
+    assert cab.write(IMAGE) == cab.write(IMAGE)
+    assert cab.read(_packed({"fw.bin": PAYLOAD, "a.metainfo.xml": TEXT}, compress=compress))[0].payload == PAYLOAD
+
+
+def test_metainfo_with_artifacts_and_without_a_name() -> None:
+    """LVFS documentation, Metainfo Files: the newer form names the image in an artifact, the oldest nowhere."""
+    newer = TEXT.replace(
+        b"</release>",
+        b"<artifacts><artifact type='binary'><filename>new.bin</filename></artifact></artifacts></release>",
+    )
+    oldest = TEXT.replace(b"<checksum", b"<x").replace(b"</checksum", b"</x")
+    both = {"new.bin": b"new", "firmware.bin": b"oldest", "a.metainfo.xml": newer, "b.metainfo.xml": oldest}
+    assert [image.payload for image in cab.read(_packed(both))] == [b"new", b"oldest"]
+
+
+@pytest.mark.fwupd
+def test_fwupd_reads_ours_and_we_read_fwupds(tmp_path: Path) -> None:
+    tool = need("fwupdtool", "fwupd")
+    ours, theirs, text, payload = (tmp_path / name for name in ("our.cab", "their.cab", "a.metainfo.xml", "fw.bin"))
+    ours.write_bytes(cab.write(IMAGE))
+    shown = subprocess.run([tool, "get-details", ours], capture_output=True, text=True, check=True)
+    assert "1.9.0" in shown.stdout
+    assert GUID in shown.stdout
+    text.write_bytes(TEXT)
+    payload.write_bytes(PAYLOAD)
+    subprocess.run([tool, "build-cabinet", theirs, payload, text], capture_output=True, check=True)
+    (image,) = cab.read(theirs.read_bytes())
+    assert (image.about, image.payload) == (ABOUT, PAYLOAD)
+
+
+BOUNDS = {
+    "65 members": (_raw(sizes=(1,) * 65, names=tuple(b"%d" % n for n in range(65))), "65 members"),
+    "the same blocks for many folders": (_raw(folders=17), "17 folders"),
+    "a folder that unpacks to too much": (_raw(blocks=((b"x", 1 << 15),) * 40), "more than 1 MiB"),
+    "folders that together unpack to too much": (_raw(folders=8, blocks=((b"x", 1 << 15),) * 5), "more than 1 MiB"),
+    "members that are each the whole folder": (_raw(sizes=(1 << 20, 1), names=(b"a", b"b")), "more than 1 MiB"),
+    "a member of 4 GiB": (_raw(sizes=(0xFFFF_FFFF,)), "more than 1 MiB"),
+    "a block that is too large": (_raw(blocks=((b"x", 0xFFFF),)), "32768 bytes"),
+    "two of a name": (_raw(sizes=(1, 1), names=(b"a", b"a")), "same name"),
+    "a path": (_raw(names=(b"../a",)), "name"),
+    "a path of Windows": (_raw(names=(b"c\\a",)), "name"),
+    "a name with a line in it": (_raw(names=(b"a\r\nHost: b",)), "name"),
+    "a name that is no UTF-8": (_raw(names=(b"\xff",)), "name"),
+    "no name": (_raw(names=(b"",)), "name"),
+    "a name without an end": (_raw(names=(b"a" * 300,)), "name"),
+    "one of a set": (_raw(flags=1), "set"),
+    "a reserve beyond the end": (_raw(flags=4), "too early"),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDS)
+def test_bounds_hold_before_anything_is_unpacked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpack() -> ModuleType:
+        raise AssertionError("it was unpacked")
+
+    monkeypatch.setattr(cab, "MOST_BYTES", 1 << 20)
+    monkeypatch.setattr(cab, "_library", unpack)
+    data, why = BOUNDS[name]
+    with pytest.raises(UsageError, match=why) as caught:
+        cab.read(data)
+    assert caught.value.phase == cab.PHASE
+
+
+LAUGHS = b'<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><component type="firmware">&b;</component>'
+NONSENSE = {
+    "no metainfo": (_packed({"fw.bin": PAYLOAD}), "no metainfo"),
+    "no image": (_packed({"a.metainfo.xml": TEXT}), "'fw.bin', which"),
+    "an empty image": (_with(TEXT, b""), "or empty"),
+    "another image": (_with(metainfo.write(ABOUT._replace(checksums=(("sha256", "00"),)), 1)), "sha256"),
+    "another image by SHA-1": (_with(metainfo.write(ABOUT._replace(checksums=(("sha1", "00"),)), 1)), "sha1"),
+    "no XML": (_with(b"<component"), "not taken"),
+    "entities": (_with(LAUGHS), "document type"),
+    "depth": (_with(b"<a>" * 20_000), "32 deep"),
+    "length": (_with(b" " * (300 << 10)), "256 KiB"),
+    "an unknown encoding": (_with(b"<?xml version='1.0' encoding='rot13'?><a/>"), "not taken"),
+    "no firmware": (_with(b"<component type='desktop'/>"), "no firmware"),
+    "no release": (_with(b"<component type='firmware'/>"), "no release"),
+    "no version": (_with(TEXT.replace(b' version="1.9.0"', b"")), "no version"),
+    "no GUID": (_with(TEXT.replace(b"flashed", b"other")), "0 GUIDs"),
+    "65 GUIDs": (_with(metainfo.write(ABOUT._replace(guids=(GUID,) * 65), 1)), "65 GUIDs"),
+    "LZX": (_raw(kind=3), "LZX"),
+    "a block that lies": (_raw(blocks=((b"CK\x03\x00", 1),), kind=1), "decompressor"),
+    "no deflate": (_raw(blocks=((b"CK\xff\xff", 1),), kind=1), "Failed to decompress"),
+    "a block without its mark": (_raw(blocks=((b"\xff\xfe", 1),), kind=1), "not taken"),
+    "a folder that is not there": (_raw(folders=0, blocks=()), "not taken"),
+}
+
+
+@pytest.mark.parametrize("name", NONSENSE)
+def test_nonsense_is_refused(name: str) -> None:
+    data, why = NONSENSE[name]
+    with pytest.raises(UsageError, match=why) as caught:
+        cab.read(data)
+    assert caught.value.phase == cab.PHASE
+
+
+def _refused(data: bytes) -> bool:
+    try:
+        return cab.read(data)[0].payload == b""
+    except UsageError as error:
+        return error.phase == cab.PHASE
+
+
+def test_an_archive_that_is_cut_off_is_refused() -> None:
+    whole = cab.write(IMAGE)
+    assert [at for at in range(len(whole)) if not _refused(whole[:at])] == []
+
+
+def test_a_damaged_archive_gives_the_right_image_or_none() -> None:
+    whole = cab.write(IMAGE)
+    wrong = []
+    for at in range(len(whole)):
+        damaged = whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :]
+        try:
+            (image,) = cab.read(damaged)
+        except UsageError:
+            continue
+        if image.payload != PAYLOAD:
+            wrong.append(at)
+    assert wrong == []
