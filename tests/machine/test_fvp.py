@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from livefw.machine.bench import shell_in
 from livefw.machine.config import load
 from livefw.machine.machine import Machine
 
@@ -131,8 +132,7 @@ def test_a_file_reads_the_same_in_parts(fvp: Path) -> None:
 @pytest.mark.parametrize(("command", "guid", "message"), ERRNOS)
 def test_errno(fvp: Path, command: str, guid: str, message: str) -> None:
     done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=fvp / guid,
+        shell_in(fvp / guid, command),
         capture_output=True,
         text=True,
         check=False,

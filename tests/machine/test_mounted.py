@@ -14,6 +14,7 @@ from livefw.abi import guid
 from livefw.abi.lfa import Function
 from livefw.errors import UsageError
 from livefw.machine import mount
+from livefw.machine.bench import shell_in
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.machine import Machine
@@ -26,8 +27,7 @@ pytestmark = pytest.mark.fuse
 
 def shell(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", command],
-        cwd=directory,
+        shell_in(directory, command),
         capture_output=True,
         text=True,
         check=False,
@@ -38,7 +38,7 @@ def shell(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
 def begin_activation(directory: Path) -> subprocess.Popen[str]:
     """``echo 1 > activate`` in the background."""
     return subprocess.Popen(
-        ["bash", "-c", "echo 1 > activate"], cwd=directory, stderr=subprocess.PIPE, text=True, env={"LC_ALL": "C"}
+        shell_in(directory, "echo 1 > activate"), stderr=subprocess.PIPE, text=True, env={"LC_ALL": "C"}
     )
 
 

@@ -16,6 +16,7 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import judge
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import TdState
+from livefw.machine.bench import shell_in
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse import MountedTree
@@ -55,9 +56,7 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
 
 def shell(command: str, directory: Path) -> subprocess.CompletedProcess[str]:
     environment = os.environ | {"LC_ALL": "C"}
-    return subprocess.run(
-        ["bash", "-c", command], cwd=directory, capture_output=True, text=True, check=False, env=environment
-    )
+    return subprocess.run(shell_in(directory, command), capture_output=True, text=True, check=False, env=environment)
 
 
 UPLOAD = "echo 1 > loading && cat {image} > data && echo 0 > loading; until [ $(cat status) = idle ]; do :; done"

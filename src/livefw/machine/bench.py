@@ -2,6 +2,7 @@
 """A machine in virtual time, with short words for what a program on it does; for tests and experiments."""
 
 import errno
+import os
 
 from livefw.machine.config import MachineConfig
 from livefw.machine.files import MachineClock, MachineFiles
@@ -49,3 +50,12 @@ class Bench:
     def trace(self) -> str:
         """All calls that ended, one a line."""
         return "\n".join(call.text for call in self.machine.trace)
+
+
+def shell_in(directory: str | os.PathLike[str], command: str) -> list[str]:
+    """The command line of a shell that runs ``command`` in a directory of a machine mounted by this very process.
+
+    Never ``subprocess(cwd=...)`` there: Python starts a child by vfork with the interpreter lock held, the child
+    enters the directory before it becomes another program, and the thread that would answer needs that lock.
+    """
+    return ["bash", "-c", 'cd -- "$0" && eval "$1"', os.fspath(directory), command]
