@@ -130,6 +130,11 @@ def test_bounds_hold_before_anything_is_unpacked(name: str, monkeypatch: pytest.
     assert caught.value.phase == cab.PHASE
 
 
+def test_the_bound_may_be_lower() -> None:
+    with pytest.raises(UsageError, match="more than 0 MiB"):
+        cab.read(cab.write(IMAGE), most=len(PAYLOAD))
+
+
 LAUGHS = b'<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><component type="firmware">&b;</component>'
 NONSENSE = {
     "no metainfo": (_packed({"fw.bin": PAYLOAD}), "no metainfo"),

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -90,6 +91,10 @@ def test_archives_find_their_component(bmc: Path, serve: Serve, fwupdmgr: str, f
     (guid,) = cast("list[str]", _device(daemon)["Guid"])
     good = _archive(folder, "good.cab", UNKNOWN, Guid.parse(guid).efi.upper())
     stranger = _archive(folder, "stranger.cab", UNKNOWN)
+    tmpm = str(uuid.uuid5(uuid.NAMESPACE_DNS, "LIVEFW\\redfish&model/tmpm"))
+    both = _archive(folder, "both.cab", guid, tmpm)
+    large = folder / "large.cab"
+    large.write_bytes(b"MSCF" + bytes(17 << 20))
     broken = folder / "broken.cab"
     broken.write_bytes(Path(good).read_bytes()[:-1])
 
@@ -102,6 +107,8 @@ def test_archives_find_their_component(bmc: Path, serve: Serve, fwupdmgr: str, f
         (("local-install", good, other), 3, "for nothing that could take it"),
         (("install", str(broken)), 1, "the archive is not taken"),
         (("get-details", str(broken)), 1, "the archive is not taken"),
+        (("get-details", str(large)), 1, "archives of up to 16 MiB"),
+        (("install", both), 3, "the archive is for redfish:model/pmfw-a, redfish:model/tmpm"),
     ]
     for words, code, why in refusals:
         done = daemon.run(fwupdmgr, *words)

@@ -51,9 +51,12 @@ def is_archive(data: bytes) -> bool:
     return data.startswith(MAGIC)
 
 
-def read(data: bytes) -> tuple[Image, ...]:
-    """All images of an archive, whose checksums hold. `UsageError` with the phase `PHASE`."""
-    members = _unpack(data)
+def read(data: bytes, *, most: int | None = None) -> tuple[Image, ...]:
+    """All images of an archive, whose checksums hold. `UsageError` with the phase `PHASE`.
+
+    ``most`` is the bound in place of `MOST_BYTES`. Unpacking holds an archive three times.
+    """
+    members = _unpack(data, most or MOST_BYTES)
     found = tuple(
         _image(metainfo.read(name, text), members) for name, text in members.items() if name.endswith(".metainfo.xml")
     )
@@ -82,9 +85,9 @@ def _image(about: Metainfo, members: dict[str, bytes]) -> Image:
     return Image(about, payload)
 
 
-def _unpack(data: bytes) -> dict[str, bytes]:
+def _unpack(data: bytes, most: int) -> dict[str, bytes]:
     try:
-        names = _survey(data)
+        names = _survey(data, most)
     except struct.error:
         _fail("it ends too early")
     cabarchive = _library()
@@ -97,7 +100,7 @@ def _unpack(data: bytes) -> dict[str, bytes]:
     return members
 
 
-def _survey(data: bytes) -> set[str]:
+def _survey(data: bytes, most: int) -> set[str]:
     """The names of the members; refuses what would cost more than the bounds allow. struct.error if it is cut off."""
     magic, _, files_at, _, _, folders, members, flags, _, _ = _HEADER.unpack_from(data)
     if magic != MAGIC or flags & _IN_A_SET:
@@ -110,8 +113,8 @@ def _survey(data: bytes) -> set[str]:
         at += _RESERVE.size + of_header
     unpacked = sum(_folder(data, at + index * (_FOLDER.size + of_folder), of_block) for index in range(folders))
     files = list(_files(data, files_at, members))
-    if max(unpacked, sum(size for _, size in files)) > MOST_BYTES:
-        _fail(f"unpacked, it has more than {MOST_BYTES >> 20} MiB")
+    if max(unpacked, sum(size for _, size in files)) > most:
+        _fail(f"unpacked, it has more than {most >> 20} MiB")
     names = {name for name, _ in files}
     if len(names) != members:
         _fail("two of its members have the same name")

@@ -21,7 +21,7 @@ from livefw.daemon.peer import fwupd_version
 from livefw.daemon.security import attributes
 from livefw.daemon.values import ERRORS, PREFIX, Status, typed
 from livefw.daemon.wire import Variant
-from livefw.errors import LivefwError, kind_of
+from livefw.errors import LivefwError, UsageError, kind_of
 from livefw.providers.base import Stager
 from livefw.providers.registry import MECHANISMS
 
@@ -30,6 +30,9 @@ _AUTHENTICATION = 1 << 8
 """Feature flag: the client lets a person authenticate."""
 _NO_HARDWARE, _READY = 1 << 3, 1 << 17
 """Plugin flags."""
+_MOST_LOOKED_AT = 16 << 20
+"""Bytes of an archive whose details are asked for. Everybody may ask, and it is unpacked in the daemon itself, which
+has 256 MiB (``livefwd.service``); one to be staged is unpacked by the job, for those who may stage."""
 _PHASES = {"lock": "Busy", cab.PHASE: "InvalidFile"}
 """Errors whose name depends on what was being done."""
 
@@ -338,7 +341,14 @@ def _stageable(view: View, ident: str) -> tuple[str, ...]:
 def _archive(source: int) -> tuple[Image, ...]:
     """The images in an archive that a client sent."""
     with os.fdopen(sealed_copy(source), "rb") as file:
-        return cab.read(file.read())
+        size = os.fstat(file.fileno()).st_size
+        if size > _MOST_LOOKED_AT:
+            raise UsageError(
+                f"archives of up to {_MOST_LOOKED_AT >> 20} MiB are looked into",
+                hint="livefw image cab looks into any",
+                phase=cab.PHASE,
+            )
+        return cab.read(file.read(), most=_MOST_LOOKED_AT)
 
 
 def _details(view: View, images: tuple[Image, ...]) -> list[Dictionary]:
