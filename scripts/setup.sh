@@ -75,6 +75,8 @@ packages() {
     need gdbus libglib2.0-bin "the tests that drive the daemon by GDBus"
     need dbus-daemon dbus-daemon "the tests in which the daemon asks polkit"
     need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
+    # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
+    dpkg -s build-essential >/dev/null 2>&1 || ! can_install || install build-essential
     need debootstrap debootstrap "the test that installs the package into a clean Debian"
     /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||
         install python3-gi gir1.2-fwupd-2.0

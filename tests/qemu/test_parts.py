@@ -61,7 +61,7 @@ def tree(tmp_path: Path) -> bytes:
         pytest.skip("no qemu-system-aarch64")
     path = tmp_path / "tree"
     machine = f"virt,secure=on,gic-version=3,dumpdtb={path}"
-    subprocess.run(["qemu-system-aarch64", "-M", machine, "-smp", "2", "-display", "none"], check=True)
+    subprocess.run(["qemu-system-aarch64", "-M", machine, "-smp", "2", "-display", "none", "-nic", "none"], check=True)
     return path.read_bytes()
 
 
