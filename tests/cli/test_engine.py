@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -138,13 +137,6 @@ class Terminal:
         os.write(self.end, text.encode())
         return self.wait()
 
-    def interrupt(self) -> None:
-        """Ctrl-C until it is taken: one that comes right before Python's read of the answer waits for that read."""
-        while self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                self.process.wait(5)
-
     def wait(self) -> int:
         """The exit code."""
         try:
@@ -162,7 +154,7 @@ def test_at_a_terminal_it_asks_and_takes_only_yes(ready: Any, answer: str) -> No
     terminal.hear("Activate this now? [y/N] ")
     assert "1.0 -> 1.2" in terminal.seen
     if answer == "\x03":  # the terminal is not the controlling one here, so that Ctrl-C is sent by hand
-        terminal.interrupt()
+        terminal.process.send_signal(signal.SIGINT)
         assert terminal.wait() == 130
     else:
         assert terminal.type(answer) == 130
