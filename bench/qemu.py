@@ -29,7 +29,7 @@ def rows() -> Iterator[Row]:
     yield from _share()
     for cpus in (2, 4):
         try:
-            with GuestMachine(lambda cpus=cpus: _agent(cpus), cpus=cpus) as machine:  # type: ignore[misc]
+            with GuestMachine(lambda cpus=cpus: _agent(cpus), cpus=cpus) as machine:  # type: ignore[misc]  # a default in a lambda has no type
                 yield from _measure(machine, cpus)
         except UsageError as error:
             print(f"qemu: {error.message}; {error.hint}", file=sys.stderr)
