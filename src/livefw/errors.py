@@ -13,6 +13,7 @@
     |-- Refused                   a check, a policy or the mechanism, before anything was tried
     |-- MechanismFailed           the mechanism tried, and failed
     |-- OutcomeUnknown            we lost sight of it; it may have happened
+    |-- NotInstalled              this machine: something that not everybody needs is not there
     |-- TransportError            the files: a path could not be read or written
     |   `-- PermissionDenied      ... for want of a right
     `-- InternalError             our bug
@@ -42,6 +43,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     NO_PERMISSION = 5
     UNKNOWN = 6
+    NOT_INSTALLED = 7
     INTERRUPTED = 130
     """As a shell reports a program that SIGINT ended: nothing had been started."""
 
@@ -124,6 +126,10 @@ class OutcomeUnknown(LivefwError):  # noqa: N818
     """It was started, and nobody here saw how it ended."""
 
 
+class NotInstalled(LivefwError):  # noqa: N818
+    """A package or program is not there that only this needs; the hint says how it is had."""
+
+
 class TransportError(LivefwError):
     """A path could not be read or written."""
 
@@ -153,6 +159,7 @@ KINDS: dict[type[BaseException], Kind] = {
     Refused: Kind("refused", ExitCode.REFUSED),
     MechanismFailed: Kind("failed", ExitCode.FAILED),
     OutcomeUnknown: Kind("outcome-unknown", ExitCode.UNKNOWN),
+    NotInstalled: Kind("not-installed", ExitCode.NOT_INSTALLED),
     TransportError: Kind("transport", ExitCode.FAILED),
     PermissionDenied: Kind("no-permission", ExitCode.NO_PERMISSION),
     InternalError: Kind("internal", ExitCode.FAILED),

@@ -62,7 +62,7 @@ def test_a_plan_that_cannot_be_carried_out_says_why(ready: Any) -> None:
     ("words", "code", "kind"),
     [
         (("plan",), 3, "nothing-here"),
-        (("plan", "x"), 2, "no-such-component"),
+        (("plan", "x"), 3, "nothing-here"),
         (("plan", "--ignore", "nothing"), 2, "usage"),
         (("activate", "x", "--on-failure", "explode"), 2, "usage"),
         (("history",), 3, "nothing-to-do"),

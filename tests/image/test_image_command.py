@@ -234,7 +234,7 @@ def test_without_the_optional_library_it_says_what_to_install(command: Command) 
         "except Exception as error: print(code, type(error).__name__, error.hint)"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, env=ENVIRONMENT)
-    assert done.stdout == "4 Refused pip install 'livefw[crypto]'\n"
+    assert done.stdout == "7 NotInstalled pip install 'livefw[crypto]', or Debian's python3-cryptography\n"
     assert "hint: pip install 'livefw[crypto]'" in done.stderr
 
 

@@ -167,7 +167,7 @@ class Engine:
         finally:
             if history:
                 history.close()
-        return Plan(steps, plan.wishes(found, host.policy), unfinished, found.absent)
+        return Plan(steps, plan.wishes(found, host.policy), unfinished, found.absent if not found.candidates else ())
 
     def open(self) -> "Run":
         """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""

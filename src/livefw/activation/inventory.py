@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livefw.errors import NothingHere
+from livefw.errors import KINDS, NothingHere, NotInstalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,11 +35,19 @@ class Inventory(NamedTuple):
         return next((each.component for each in self.candidates if each.component.key == key), None)
 
     def require(self) -> Inventory:
-        """Itself; `NothingHere` if there is no component at all."""
+        """Itself; `NothingHere` if there is no component, `NotInstalled` if what is not installed may be why."""
         if not self.candidates:
-            reasons = "; ".join(reason.text for reason in self.absent)
-            raise NothingHere(f"nothing to activate here: {reasons}", hint=self.absent[0].hint if self.absent else "")
+            raise nothing(self.absent)
         return self
+
+
+def nothing(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
+    """The error for a machine without a component, and why there is none."""
+    for reason in absent:
+        if reason.code == KINDS[NotInstalled].name:
+            return NotInstalled(reason.text, hint=reason.hint)
+    reasons = "; ".join(reason.text for reason in absent)
+    return NothingHere(f"nothing to activate here: {reasons}", hint=absent[0].hint if absent else "")
 
 
 def take(providers: Sequence[Provider]) -> Inventory:

@@ -72,10 +72,13 @@ def usual(seconds: Sequence[float]) -> Usual | None:
 
 
 def choose(found: Inventory, words: Iterable[str] | None) -> list[Candidate]:
-    """The candidates that are meant, each once: those that words name, or all that are pending."""
+    """The candidates that are meant, each once: those that words name, or all that are pending.
+
+    Errors as for `Inventory.require`, if words name any, and `select`.
+    """
     if words is None:
         return [candidate for candidate in found.candidates if candidate.component.pending]
-    picked = (select(word, found.candidates) for word in words)
+    picked = (select(word, found.require().candidates) for word in words)
     return list({candidate.component.key: candidate for candidate in picked}.values())
 
 

@@ -20,7 +20,7 @@ class _Parser(argparse.ArgumentParser):
     """Raises where argparse would exit, so that a wrong option is an error like any other."""
 
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=self.format_usage().strip())
+        raise UsageError(message, hint=" ".join(self.format_usage().split()))
 
 
 def parse(words: list[str]) -> tuple[Module, argparse.Namespace]:

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from itertools import groupby, pairwise
 from typing import Any
 
+from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
 from livefw.activation import inventory
@@ -24,8 +25,7 @@ from livefw.cli.image import translated
 from livefw.cli.machine_run import printable_lines
 from livefw.cli.machine_stage import stage, staged_text
 from livefw.cli.session import Session
-from livefw.errors import NothingToDo, Refused
-from livefw.firmware.image import certificate
+from livefw.errors import NothingToDo, NotInstalled
 from livefw.firmware.image.errors import RULES, ImageError
 from livefw.machine.config import load, platforms
 from livefw.machine.files import MachineClock, MachineFiles
@@ -37,7 +37,7 @@ from livefw.providers.registry import providers
 _SHOWN = (Function.PRIME, Function.ACTIVATE, Function.CANCEL)
 
 _MORE = """\
-After {hint} this demonstration builds signed packages,
+With the Python package cryptography ({hint}) this demonstration builds signed packages,
 and shows how the firmware refuses a tampered and a rolled-back one.
 
 """
@@ -62,8 +62,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         signed, more = None, ""
         if rmm := demo_store.updatable(config):
             try:
-                certificate.require_library()
-            except Refused as error:
+                libraries.load("cryptography")
+            except NotInstalled as error:
                 more = _MORE.format(hint=error.hint)
             else:
                 with translated():

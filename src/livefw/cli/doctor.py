@@ -2,10 +2,12 @@
 """``livefw doctor``."""
 
 import argparse
+from collections.abc import Iterator
 
+from livefw import libraries
 from livefw.cli.session import Session
-from livefw.errors import ExitCode
-from livefw.providers.base import Finding
+from livefw.errors import ExitCode, NotInstalled
+from livefw.providers.base import Finding, Severity
 from livefw.text import printable
 
 
@@ -16,11 +18,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """Tell what each provider finds out about itself; to have told it is to be done, whatever it is."""
     found = [(provider.name, finding) for provider in session.providers() for finding in provider.diagnose()]
+    found += [("livefw", finding) for finding in _missing()]
     session.answer(
         lambda: "\n".join(_text(name, finding) for name, finding in found),
         lambda: {"findings": [{"provider": name, **finding._asdict()} for name, finding in found]},
     )
     return ExitCode.DONE
+
+
+def _missing() -> Iterator[Finding]:
+    """Packages that are not there, and what cannot be done for that."""
+    for name, library in libraries.LIBRARIES.items():
+        try:
+            libraries.load(name)
+        except NotInstalled as error:
+            text = f"{error.message}: no {library.purpose}"
+            yield Finding(Severity.INFO, "not-installed", text, libraries.how(name))
 
 
 def _text(provider: str, finding: Finding) -> str:

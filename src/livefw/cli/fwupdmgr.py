@@ -6,7 +6,7 @@ import os
 
 from livefw.cli.daemon import SOCKET, VARIABLE
 from livefw.cli.session import Session
-from livefw.errors import TransportError, UsageError
+from livefw.errors import NotInstalled, TransportError, UsageError
 
 POLICY = "/usr/share/polkit-1/actions/org.freedesktop.fwupd.policy"
 
@@ -30,5 +30,6 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     try:
         os.execvpe("fwupdmgr", ["fwupdmgr", *words], environment)  # noqa: S606 - an argument list, no shell
     except OSError as error:
-        hint = "apt-get install fwupd" if isinstance(error, FileNotFoundError) else ""
-        raise TransportError(f"fwupdmgr cannot be run: {os.strerror(error.errno or 0)}", hint=hint) from error
+        if isinstance(error, FileNotFoundError):
+            raise NotInstalled("fwupdmgr is not installed", hint="Debian: apt-get install fwupd") from error
+        raise TransportError(f"fwupdmgr cannot be run: {os.strerror(error.errno or 0)}") from error

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from livefw.cli import image_build, image_cab, image_info, image_store
 from livefw.cli.session import Session
 from livefw.errors import TransportError
-from livefw.firmware.image import certificate
 
 
 class _Verb(NamedTuple):
@@ -45,12 +44,9 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def translated() -> Generator[None, None, None]:
-    """Errors of the system, and of a package that is not installed, as errors of the command."""
+    """Errors of the system as errors of the command."""
     try:
         yield
-    except ImportError:
-        certificate.require_library()
-        raise
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise TransportError(f"{where}{os.strerror(error.errno or 0)}", errno=error.errno) from error

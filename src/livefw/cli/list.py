@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from livefw.activation import inventory
 from livefw.cli import document
-from livefw.errors import ExitCode, NothingHere, kind_of
+from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
 from livefw.providers.component import Component, Reason, Rendezvous, Version
 from livefw.text import printable, table
 
@@ -26,7 +26,7 @@ def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa:
     found = inventory.take(session.providers())
     try:
         components = [candidate.component for candidate in found.require().candidates]
-    except NothingHere as nothing:
+    except (NothingHere, NotInstalled) as nothing:
         if not session.json:
             raise
         why = document.error(nothing)

@@ -35,15 +35,11 @@ def run_bmc(session: Session, arguments: argparse.Namespace) -> int:
     import secrets
     import time
 
-    try:
-        from livefw.machine.bmc.firmware import Pattern
-        from livefw.machine.bmc.model import Model
-        from livefw.machine.bmc.server import BmcServer
-        from livefw.machine.bmc.web import Web
-    except ImportError as error:
-        raise UsageError(
-            f"the library `cryptography` is missing ({error})", hint="pip install 'livefw[crypto]'"
-        ) from None
+    from livefw.machine.bmc.firmware import Pattern
+    from livefw.machine.bmc.model import Model
+    from livefw.machine.bmc.server import BmcServer
+    from livefw.machine.bmc.web import Web
+
     if not 0 < arguments.seconds < 1e6:
         raise UsageError("--seconds has to be above 0")
     pattern, password = Pattern(arguments.pattern), secrets.token_urlsafe(18)

@@ -40,6 +40,10 @@ def main(argv: list[str] | None = None) -> int:
         return _run(words)
     except KeyboardInterrupt:
         return _fail(session, Interrupted("interrupted; nothing was started"))
+    except ImportError as error:
+        from livefw.libraries import cause  # only for errors
+
+        return _fail(session, cause(error) or error)
     except Exception as error:  # the last resort too: our bug, told in the form that was asked for
         return _fail(session, error)
 

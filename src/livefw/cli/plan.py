@@ -4,11 +4,12 @@
 import argparse
 import sys
 
+from livefw.activation import inventory
 from livefw.activation.engine import Order, Plan
 from livefw.cli import engine
 from livefw.cli.fold import folded
 from livefw.cli.session import Session
-from livefw.errors import ExitCode, NothingHere, NothingToDo
+from livefw.errors import ExitCode, LivefwError, NothingToDo
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +34,8 @@ def show(session: Session, plan: Plan) -> int:
     return ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
 
 
-def nothing(plan: Plan) -> NothingToDo:
+def nothing(plan: Plan) -> LivefwError:
     """The error for a plan without steps."""
     if plan.absent:
-        reasons = "; ".join(reason.text for reason in plan.absent)
-        return NothingHere(f"nothing to activate here: {reasons}", hint=plan.absent[0].hint)
+        return inventory.nothing(plan.absent)
     return NothingToDo("nothing is pending", hint="livefw list shows what there is")

@@ -10,9 +10,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from hashlib import sha1, sha256
-from types import ModuleType
 from typing import NamedTuple, NoReturn
 
+from livefw import libraries
 from livefw.daemon import metainfo
 from livefw.daemon.metainfo import Metainfo
 from livefw.errors import UsageError
@@ -65,7 +65,7 @@ def read(data: bytes, *, most: int | None = None) -> tuple[Image, ...]:
 
 def write(image: Image) -> bytes:
     """An archive with one image; the same image gives the same bytes."""
-    cabarchive = _library()
+    cabarchive = libraries.load("cabarchive")
     about = image.about._replace(checksums=(("sha256", sha256(image.payload).hexdigest()),))
     members = {about.filename: image.payload, f"{about.ident}.metainfo.xml": metainfo.write(about, len(image.payload))}
     archive = cabarchive.CabArchive()
@@ -90,7 +90,7 @@ def _unpack(data: bytes, most: int) -> dict[str, bytes]:
         names = _survey(data, most)
     except struct.error:
         _fail("it ends too early")
-    cabarchive = _library()
+    cabarchive = libraries.load("cabarchive")
     try:
         members = {name: file.buf for name, file in cabarchive.CabArchive(data).items()}
     except (cabarchive.CorruptionError, cabarchive.NotSupportedError, ValueError, LookupError, zlib.error) as error:
@@ -150,16 +150,6 @@ def _files(data: bytes, at: int, count: int) -> Iterator[tuple[str, int]]:
             _fail(f"a member has a name that is not taken: {raw[:40]!r}")
         yield name, size
         at = end + 1
-
-
-def _library() -> ModuleType:
-    try:
-        import cabarchive  # an extra
-    except ImportError:
-        raise UsageError(
-            "archives need the Python package cabarchive", hint="pip install 'livefw[fwupd]'", phase=PHASE
-        ) from None
-    return cabarchive
 
 
 def _fail(why: str, *, hint: str = "") -> NoReturn:

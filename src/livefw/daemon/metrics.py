@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, NamedTuple
 
+from livefw import libraries
 from livefw.activation import inventory
 from livefw.activation.engine import Host
 from livefw.activation.journal import Journal, Kind
@@ -15,7 +16,7 @@ from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.daemon.core import Core
 from livefw.daemon.jobs import Event
-from livefw.errors import LivefwError
+from livefw.errors import LivefwError, NotInstalled
 
 EVERY_S = 60.0
 
@@ -50,14 +51,14 @@ class Metrics:
         if not self._path and not self._port:
             return
         try:
-            from prometheus_client import CollectorRegistry, start_http_server  # an extra
-        except ImportError:
-            _log.warning("no metrics: prometheus_client is not installed")
+            library = libraries.load("prometheus_client")
+        except NotInstalled as error:
+            _log.warning("no metrics: %s (%s)", error.message, error.hint)
             return
-        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry = library.CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         if self._port:
-            self._http, _ = start_http_server(self._port, addr="127.0.0.1", registry=self._registry)
+            self._http, _ = library.start_http_server(self._port, addr="127.0.0.1", registry=self._registry)
         self._tick()
 
     def close(self) -> None:

@@ -68,6 +68,7 @@ ERRORS = {
     "refused": "NeedsUserAction",
     "failed": "Write",
     "outcome-unknown": "TimedOut",
+    "not-installed": "NotSupported",
     "transport": "Read",
     "no-permission": "PermissionDenied",
     "internal": "Internal",

@@ -10,11 +10,12 @@ from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
 from livefw.errors import UsageError
 from livefw.firmware.component import Component, Image, LoadStatus
-from livefw.firmware.image import certificate, fip, note, trust, verify
+from livefw.firmware.image import fip, note, trust, verify
 from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.errors import ImageError, Rule, StoreError, TrustError
 from livefw.firmware.image.measure import EventLog
@@ -57,9 +58,9 @@ def open_platform(specs: Iterable[ComponentSpec], directory: str, *, auto_accept
     Raises:
         ImageError: as `StorePlatform`, and StoreError with STORE_IO if there is no such store.
         TrustFileError: the trust file is malformed.
-        Refused: the optional package ``cryptography`` is not installed.
+        NotInstalled: the optional package ``cryptography`` is not there.
     """
-    certificate.require_library()
+    libraries.load("cryptography")
     try:
         with open(os.path.join(directory, trust.NAME), "rb") as file:
             anchor = trust.loads(file.read(trust.MAX_FILE + 1))

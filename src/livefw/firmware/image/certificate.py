@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from livefw.errors import Refused
 from livefw.firmware.image import der
 from livefw.firmware.image.der import Element, Reader, Tag
 from livefw.firmware.image.errors import CertificateError, Rule, TrustError
@@ -139,15 +138,6 @@ class Certificate:
         if extension is None:
             raise CertificateError(Rule.CERTIFICATE_EXTENSION, subject=self.name, expected=oid)
         return der.only(extension.value, f"{self.name}, extension {oid} at {extension.offset:#x}", tag)
-
-
-def require_library() -> None:
-    """Fail with what to do if the optional package ``cryptography`` is not installed; Refused."""
-    try:
-        import cryptography.hazmat.primitives  # noqa: F401  # only whether it is there
-    except ImportError as error:
-        hint = "pip install 'livefw[crypto]'"
-        raise Refused("signatures need the Python package cryptography", hint=hint, phase="image") from error
 
 
 def split(data: bytes, name: str) -> Signed:

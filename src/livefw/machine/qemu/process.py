@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from livefw.errors import MechanismFailed, UsageError
+from livefw.errors import MechanismFailed, NotInstalled, UsageError
 from livefw.machine.qemu import fdt
 from livefw.machine.qemu.frames import CPUS
 from livefw.machine.qemu.scratch import Scratch
@@ -65,9 +65,9 @@ class Qemu:
     """A running QEMU with two sockets: ``agent`` to the monitor, ``console`` to the guest's first UART."""
 
     def __init__(self, config: QemuConfig) -> None:
-        """Start it; `UsageError` for what is missing, `MechanismFailed` if it does not come up."""
+        """Start it; `UsageError` and `NotInstalled` for what is missing, `MechanismFailed` if it does not come up."""
         if shutil.which(PROGRAM) is None:
-            raise UsageError(f"there is no program {PROGRAM}", hint="on Debian: apt-get install qemu-system-arm")
+            raise NotInstalled(f"{PROGRAM} is not installed", hint="Debian: apt-get install qemu-system-arm")
         self.config = config
         monitor = firmware("monitor.bin")
         self._scratch = Scratch()

@@ -9,6 +9,7 @@ import base64
 import os
 from typing import NamedTuple
 
+from livefw import libraries
 from livefw.abi import spdm
 from livefw.providers.redfish.client import Client
 from livefw.providers.redfish.exchange import ExchangeError, local_path
@@ -43,8 +44,9 @@ def attest(client: Client, action: str) -> Attestation:
         _verify(statement, pem, curve, str(answer.body.get("HashingAlgorithm")))
     except (ValueError, ExchangeError) as error:
         return Attestation(trouble=str(error))
-    except ImportError:
-        return Attestation(trouble="the library `cryptography` is missing; pip install 'livefw[crypto]'")
+    except ImportError as error:
+        missing = libraries.missing("cryptography", error)
+        return Attestation(trouble=f"{missing.message} ({missing.hint})")
     from hashlib import sha256
 
     return Attestation(statement.blocks, sha256(pem).hexdigest())

@@ -26,12 +26,6 @@ class Client:
         """
         self._now = now
         self._until = float("inf")
-        try:
-            import redfish  # noqa: F401 - it takes a tenth of a second, and only those with a BMC need it
-        except ImportError as error:
-            raise ExchangeError(
-                "no-library", f"the library `redfish` is missing ({error}); pip install 'livefw[redfish]'", sent=False
-            ) from error
         # The library logs bodies, session tokens among them, and nobody may turn that on.
         logging.getLogger("redfish").disabled = True
         logging.getLogger("redfish.rest.v1").disabled = True
@@ -43,7 +37,7 @@ class Client:
             raise
 
     def _log_in(self, bmc: Bmc, secret: Secret, adapter: Any) -> None:
-        import redfish
+        import redfish  # it takes a tenth of a second, and only those with a BMC need it
 
         with _told():
             self._library = redfish.redfish_client(

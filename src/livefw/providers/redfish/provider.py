@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livefw import errors
+from livefw import errors, libraries
 from livefw.providers.component import Component, Discovery, Reason
 from livefw.providers.redfish.settings import FILE, TABLE, read_settings, secret
 
@@ -52,6 +52,8 @@ class RedfishProvider:
                 found += self._components(bmc)
             except errors.TransportError as error:
                 notes.append(Reason("unreachable", error.message, error.hint))
+            except errors.NotInstalled as error:
+                notes.append(Reason(_NOT_INSTALLED, error.message, error.hint))
         absent = None if found else notes[0] if notes else _NO_BMC if not self.bmcs else _EMPTY
         return Discovery(tuple(found), tuple(notes), absent)
 
@@ -119,8 +121,9 @@ class RedfishProvider:
                 found.append(Finding(Severity.WARNING, "unverified", text, "ca in [[redfish.bmc]] names a PEM file"))
             try:
                 count = len(self._components(bmc))
-            except errors.TransportError as error:
-                found.append(Finding(Severity.ERROR, "unreachable", error.message, error.hint))
+            except (errors.TransportError, errors.NotInstalled) as error:
+                code = _NOT_INSTALLED if isinstance(error, errors.NotInstalled) else "unreachable"
+                found.append(Finding(Severity.ERROR, code, error.message, error.hint))
             else:
                 found.append(Finding(Severity.INFO, "reached", f"BMC {bmc.name}: {count} components at {bmc.url}"))
         return found
@@ -152,6 +155,10 @@ class RedfishProvider:
         from livefw.providers.redfish.exchange import ExchangeError
 
         try:
+            libraries.load("redfish")
+        except errors.NotInstalled as error:
+            raise ExchangeError("no-library", error.message, sent=False) from error
+        try:
             known = secret(bmc, self._files)
         except errors.TransportError as error:
             raise ExchangeError("no-credentials", f"{error.message} ({error.hint})", sent=False) from error
@@ -159,12 +166,8 @@ class RedfishProvider:
 
     def _https(self, bmc: Bmc) -> Any:
         from livefw.providers.redfish.exchange import ExchangeError
+        from livefw.providers.redfish.transport import BoundedAdapter, tls
 
-        try:
-            from livefw.providers.redfish.transport import BoundedAdapter, tls
-        except ImportError as error:
-            text = f"the library `redfish` is missing ({error}); pip install 'livefw[redfish]'"
-            raise ExchangeError("no-library", text, sent=False) from error
         try:
             authorities = self._files.read(bmc.ca, 1 << 20) if bmc.ca else None
             return BoundedAdapter(bmc.url, tls(authorities, verify=bmc.verify))
@@ -179,9 +182,10 @@ class RedfishProvider:
         try:
             seen = self._look(bmc)
         except ExchangeError as error:
-            kind = errors.PermissionDenied if error.code in ("login", "denied") else errors.TransportError
+            kind = _KINDS.get(error.code, errors.TransportError)
             raise kind(
                 f"BMC {bmc.name} at {bmc.url}: {error.text}",
+                hint=libraries.how("redfish") if error.code == "no-library" else "",
                 mechanism=TABLE,
                 phase="discover",
                 firmware_code=error.code,
@@ -199,6 +203,13 @@ class RedfishProvider:
             client.close()
 
 
+_NOT_INSTALLED = errors.KINDS[errors.NotInstalled].name
+_KINDS: dict[str, type[errors.LivefwError]] = {
+    "login": errors.PermissionDenied,
+    "denied": errors.PermissionDenied,
+    "no-library": errors.NotInstalled,
+}
+"""Errors that are more than that a BMC cannot be asked."""
 _AWAY = frozenset({"unreachable", "broken", "timeout", "down"})
 """What a BMC looks like that is starting."""
 _AWAY_S = 180.0
