@@ -8,6 +8,7 @@ disk, the lock, and the child that writes.
 import fcntl
 import os
 import signal
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ class World(NamedTuple):
     def wait_for_the_lock(self) -> None:
         """Return when nobody holds it: the writing child of the dead engine has ended."""
         descriptor = os.open(self.places.lock, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
         os.close(descriptor)
 
     def journal(self) -> Journal:

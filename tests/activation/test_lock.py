@@ -4,11 +4,14 @@
 import multiprocessing
 import os
 import signal
+import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from livefw.activation.engine import Order
 from livefw.activation.lock import Busy, Lock, holder
 from livefw.activation.places import places
 from livefw.errors import PermissionDenied, TransportError
@@ -72,24 +75,35 @@ def test_the_child_that_writes_keeps_it_until_the_write_has_ended(tmp_path: Path
     Lock.acquire(path).release()
 
 
-def test_nothing_is_left_and_a_file_that_was_removed_under_us_is_no_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "lock"
-    Lock.acquire(str(path)).release()
-    assert not path.exists()
-    opened = os.open
+def _over_and_over(look: Callable[[], object]) -> None:
+    while True:
+        look()
 
-    def open_late(*arguments: Any, **more: Any) -> int:
-        """The holder removes the file between our open and our flock."""
-        descriptor = opened(*arguments, **more)
-        monkeypatch.setattr(os, "open", opened)
-        path.unlink()
-        return descriptor
 
-    monkeypatch.setattr(os, "open", open_late)
-    with Lock.acquire(str(path)), pytest.raises(Busy):
-        Lock.acquire(str(path))
+def test_who_only_looks_is_in_nobodys_way(make: Any) -> None:
+    """The file has an end of its holder in it as often as a beginning: neither is told to be busy."""
+    bench = make("vera")
+    engine, path = bench.engine(), bench.places.lock
+    context = multiprocessing.get_context("fork")
+    looks = (lambda: holder(path), lambda: engine.plan(Order()))
+    onlookers = [context.Process(target=_over_and_over, args=(look,)) for look in looks]
+    for onlooker in onlookers:
+        onlooker.start()
+    try:
+        for _ in range(5_000):
+            Lock.acquire(path).release()
+        for _ in range(20):
+            engine.open().close()
+    finally:
+        for onlooker in onlookers:
+            onlooker.kill()
+            onlooker.join()
+
+
+def test_who_may_not_activate_cannot_lock_it_either(tmp_path: Path) -> None:
+    """An ordinary user's lock would refuse every activation, for ever."""
+    Lock.acquire(str(tmp_path / "lock")).release()
+    assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o600
 
 
 def _enter_and_leave(path: str, log: str) -> None:

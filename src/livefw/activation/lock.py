@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """One activation at a time on one machine, whoever asks: command, daemon or fleet.
 
-The lock is a flock on a file, so that the end of its holder frees it, however that end came. The child that makes the
-blocking write inherits it and keeps it until the kernel has answered: an engine that was killed in the middle leaves
-the machine locked for exactly as long as the activation goes on.
+The lock is one of an open file description (fcntl(2), ``F_OFD_SETLK``), so that the end of its holder frees it,
+however that end came. The child that makes the blocking write inherits it and keeps it until the kernel has answered:
+an engine that was killed in the middle leaves the machine locked for exactly as long as the activation goes on.
+
+Who only wants to know takes nothing (``F_OFD_GETLK``; flock(2) has no such question), and the file stays where it is:
+whoever hears that the machine is busy has met somebody who is at work on it.
 """
 
 import errno
 import fcntl
 import json
 import os
+import struct
 import time
 from contextlib import suppress
 from types import TracebackType
@@ -17,6 +21,9 @@ from typing import Any, NamedTuple, Self
 
 from livefw.errors import PermissionDenied, Refused, TransportError
 
+_FLOCK = struct.Struct("@hhqqi0q")
+"""struct flock with offsets of 64 bits: type, whence, start, length (0: to the end), pid (0 for these locks)."""
+_WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 _NOTE_LIMIT = 4096
 """Most that is read of the note inside; the file belongs to us, and may still hold anything."""
 
@@ -41,9 +48,8 @@ class Busy(Refused):
 class Lock:
     """A held lock; leave it by ``with`` or `release`."""
 
-    def __init__(self, path: str, descriptor: int) -> None:
+    def __init__(self, descriptor: int) -> None:
         """Use `acquire`."""
-        self._path = path
         self._descriptor = descriptor
 
     @classmethod
@@ -51,18 +57,19 @@ class Lock:
         """Take the lock without waiting. `Busy` if it is held, `TransportError` if there can be none."""
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            while True:
-                descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-                if not _try(descriptor):
-                    raise _busy(descriptor)
-                if _is_at(path, descriptor):
-                    break
-                os.close(descriptor)  # its last holder has removed it since we opened it
+            # For its owner alone: whoever may open it may lock it, and keep everybody else waiting.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise _no_lock(path, error) from error
-        with suppress(OSError):
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
             os.ftruncate(descriptor, 0)
-        return cls(path, descriptor)
+        except OSError as error:
+            busy = error.errno in (errno.EAGAIN, errno.EACCES)
+            note = _read_note(descriptor)
+            os.close(descriptor)
+            raise _busy(note) if busy else _no_lock(path, error) from error
+        return cls(descriptor)
 
     def describe(self, *, component: str, user: str) -> None:
         """Leave a note for others about what is being done; without room for it the lock is held all the same."""
@@ -72,18 +79,10 @@ class Lock:
             os.pwrite(self._descriptor, json.dumps(note).encode(), 0)
 
     def release(self) -> None:
-        """Give it back and remove the file. If a child still writes, both stay until that write has ended."""
-        if self._descriptor < 0:
-            return
-        os.close(self._descriptor)
-        self._descriptor = -1
-        with suppress(OSError):
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-            try:
-                if _try(descriptor) and _is_at(self._path, descriptor):
-                    os.unlink(self._path)
-            finally:
-                os.close(descriptor)
+        """Give it back. If a child still writes, it is held until that write has ended."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def __enter__(self) -> Self:
         return self
@@ -101,34 +100,13 @@ def holder(path: str) -> Holder | None:
     except OSError:
         return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _read_note(descriptor) or Holder(0, "", "", 0)
+        in_the_way, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE))
+        return None if in_the_way == fcntl.F_UNLCK else _read_note(descriptor) or Holder(0, "", "", 0)
     finally:
         os.close(descriptor)
-    return None
 
 
-def _try(descriptor: int) -> bool:
-    """Whether the lock on this file is ours now."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(path: str, descriptor: int) -> bool:
-    """Whether it is still this file that stands at the path."""
-    try:
-        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
-
-
-def _busy(descriptor: int) -> Busy:
-    note = _read_note(descriptor)
-    os.close(descriptor)
+def _busy(note: Holder | None) -> Busy:
     return Busy(
         f"another activation is running: {_who(note)}",
         holder=note,
