@@ -6,7 +6,6 @@ import sys
 
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
 from livefw.cli import engine, plan, results
-from livefw.cli.fold import folded
 from livefw.cli.narrator import Narrator
 from livefw.cli.session import Session
 from livefw.errors import Interrupted, LivefwError, NothingToDo, UsageError
@@ -79,7 +78,7 @@ def _confirm(session: Session, made: Engine, order: Order) -> None:
         return
     shown = made.plan(order)
     ready = [step for step in shown.steps if not step.stopped]
-    session.say(folded(engine.plan_text(shown), sys.stderr))
+    session.say(engine.plan_text(shown))
     if not ready:
         return  # the engine says why, and writes it down
     question = f"Activate {'this' if len(ready) == 1 else f'these {len(ready)}'} now? [y/N] "

@@ -90,7 +90,7 @@ def _fail(session: Session, error: Exception) -> int:
         if session.debug:
             import traceback  # rarely wanted
 
-            session.say("".join(traceback.format_exception(error)).rstrip())
+            session.mark("".join(traceback.format_exception(error)).rstrip(), end="\n")
     except TransportError:
         pass  # nowhere to tell it; the exit code does
     return int(kind_of(error).exit_code)

@@ -2,12 +2,10 @@
 """``livefw plan``."""
 
 import argparse
-import sys
 
 from livefw.activation import inventory
 from livefw.activation.engine import Order, Plan
 from livefw.cli import engine
-from livefw.cli.fold import folded
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError, NothingToDo
 
@@ -30,7 +28,7 @@ def show(session: Session, plan: Plan) -> int:
     """Show a plan; the exit code."""
     if not plan.steps:
         raise nothing(plan)
-    session.answer(lambda: folded(engine.plan_text(plan), sys.stdout), lambda: engine.plan_document(plan))
+    session.answer(lambda: engine.plan_text(plan), lambda: engine.plan_document(plan))
     return ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
 
 

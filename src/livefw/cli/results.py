@@ -2,13 +2,11 @@
 """Results of activations and cancellations, in text, in JSON and as an exit code."""
 
 import errno
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from livefw.activation.outcome import Result, error_of
 from livefw.cli import document
-from livefw.cli.fold import folded
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError, kind_of
 from livefw.providers.base import Provider, Said
@@ -82,7 +80,7 @@ def answer(
         lines = [line for item, extra in report.rows for line in (as_text(item), *extra.lines)]
         lines += [f"{key}: not started" for key in not_started]
         lines += [f"then: {printable(report.error.message)}"] if report.error else []
-        return folded("\n".join(lines), sys.stdout)
+        return "\n".join(lines)
 
     session.answer(text, whole)
     code = exit_code(report.results)

@@ -39,7 +39,7 @@ class Session:
         if self.debug:
             from livefw.cli.trace import TracedFiles  # rarely wanted
 
-            files = TracedFiles(files, self.say)
+            files = TracedFiles(files, lambda line: self.mark(line, end="\n"))
         return files
 
     def providers(self) -> tuple[Provider, ...]:
@@ -51,16 +51,37 @@ class Session:
         if self.json:
             put(sys.stdout, to_json({"schema": SCHEMA} | document()))
         else:
-            put(sys.stdout, text())
+            show(sys.stdout, text())
 
     def say(self, line: str) -> None:
         """Tell a person something beside the answer; that nobody can hear it changes nothing."""
-        self.mark(line, end="\n")
+        with suppress(TransportError):
+            show(sys.stderr, line)
 
     def mark(self, text: str, *, end: str) -> None:
-        """As `say`, with another end than that of a line."""
+        """As `say`, as it is, and with another end than that of a line."""
         with suppress(TransportError):
             put(sys.stderr, text, end=end)
+
+
+def show(stream: Any, text: str) -> None:
+    """As `put`, in lines that fit, if this is a terminal."""
+    columns = _columns(stream)
+    if columns and any(len(line) > columns // 2 for line in text.split("\n")):
+        from livefw.cli.fold import fold  # only for terminals
+
+        text = fold(text, columns)
+    put(stream, text)
+
+
+def _columns(stream: Any) -> int:
+    """Of the terminal that this is, or what COLUMNS says of it; 0 if it is none, or does not tell."""
+    try:
+        of_terminal = os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return 0
+    told = os.environ.get("COLUMNS", "")
+    return int(told) if told.isascii() and told.isdigit() and 0 < len(told) < 6 else of_terminal
 
 
 def put(stream: Any, text: str, *, end: str = "\n") -> None:

@@ -16,7 +16,7 @@ from livefw.activation.outcome import Result
 from livefw.activation.policy import Follower
 from livefw.activation.watch import Event, Watcher, What
 from livefw.cli import document, engine
-from livefw.cli.session import SCHEMA, Session, put
+from livefw.cli.session import SCHEMA, Session, put, show
 from livefw.errors import ExitCode
 from livefw.providers.base import Component, Progress
 from livefw.text import printable
@@ -105,7 +105,7 @@ def _tell(session: Session, event: Event) -> None:
     who = f"{name}: " if name else ""
     text = f"{moment:%H:%M:%S}  {who}{_LABELS.get(event.what, '')}{printable(event.text)}"
     extra = list(engine.attempt_lines(event.attempt)) if event.attempt else []
-    put(sys.stdout, "\n".join([text, *(f"        {line}" for line in extra)]))
+    show(sys.stdout, "\n".join([text, *(f"        {line}" for line in extra)]))
 
 
 _LABELS = {
