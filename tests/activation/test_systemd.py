@@ -10,8 +10,8 @@ import pytest
 from livefw.activation import systemd
 from livefw.activation.actor import Actor
 from livefw.activation.announce import SystemJournal
-from livefw.activation.engine import Announcement, Receipt
 from livefw.activation.journal import Head
+from livefw.activation.ledger import Announcement, Receipt
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Reason
 

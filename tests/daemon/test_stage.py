@@ -13,10 +13,11 @@ from typing import Any, cast
 import pytest
 
 from livefw.abi.guid import Guid
-from livefw.daemon import cab, image
-from livefw.daemon.cab import Image
+from livefw.archive import cab
+from livefw.archive.cab import Image
+from livefw.archive.metainfo import Metainfo
+from livefw.daemon import image
 from livefw.daemon.devices import device_id
-from livefw.daemon.metainfo import Metainfo
 from livefw.errors import UsageError
 
 from .conftest import Daemon, Serve

@@ -3,11 +3,13 @@
 
 from livefw.activation import systemd
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Announcement
+from livefw.activation.journal import Kind
+from livefw.activation.ledger import Announcement
 from livefw.activation.outcome import Outcome
 
 _PRIORITIES = {
     Outcome.ACTIVATED: 5,
+    Outcome.STAGED: 5,
     Outcome.CANCELLED: 5,
     Outcome.REFUSED: 4,
     Outcome.FAILED: 3,
@@ -26,7 +28,7 @@ class SystemJournal:
     def __call__(self, told: Announcement) -> None:
         """Send one outcome."""
         fields = {
-            "MESSAGE_ID": systemd.OUTCOME_MESSAGE_ID,
+            "MESSAGE_ID": systemd.STAGING_MESSAGE_ID if told.kind is Kind.STAGED else systemd.OUTCOME_MESSAGE_ID,
             "LIVEFW_COMPONENT": told.component,
             "LIVEFW_OUTCOME": told.outcome,
             "LIVEFW_CODE": told.why.code,

@@ -13,6 +13,7 @@ from livefw.activation import window
 from livefw.activation.facts import Snapshot
 from livefw.activation.lock import Holder
 from livefw.activation.policy import Policy
+from livefw.activation.versions import compare
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Rendezvous
 
@@ -83,7 +84,7 @@ def _policy(s: Situation) -> Found:
 def _pinned(s: Situation) -> Found:
     pin, pending = s.policy.pin(s.component), s.component.pending_version
     if pin is not None and (pending is None or pending.text != pin):
-        yield f"the policy wants version {pin}, and {pending.text if pending else 'an untold one'} is pending", ""
+        yield f"the policy wants version {pin}, and not {pending.text if pending else 'an untold one'}", ""
 
 
 def _busy(s: Situation) -> Found:
@@ -131,7 +132,7 @@ def _watchdog(s: Situation) -> Found:
 
 def _downgrade(s: Situation) -> Found:
     current, pending = s.component.current_version, s.component.pending_version
-    if current and pending and current.sure and pending.sure and current.order and pending.order < current.order:
+    if current and pending and current.sure and pending.sure and compare(pending, current) == -1:
         yield f"the version would go back from {current.text} to {pending.text}", ""
 
 
@@ -199,6 +200,9 @@ CHECKS = (
 )
 """All checks of the engine, in the order in which they are told. Reasons of the provider come first and are fatal."""
 
+ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade"})
+"""Checks that are made when an image is staged as well: what they look for does not depend on the moment."""
+
 HOOK_PREFIX = "hook:"
 
 
@@ -207,6 +211,17 @@ def examine(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Proble
     problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in situation.component.reasons]
     for check in CHECKS:
         problems += [Problem(check.name, check.weight, text, hint) for text, hint in check.look(situation)]
+    return ignoring(problems, ignore)
+
+
+def examine_staging(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
+    """What speaks against staging an image; its version is the situation's pending one, None where it is untold.
+
+    An untold version is for the checks before the activation, which will know it.
+    """
+    names = ON_STAGING if situation.component.pending_version else ON_STAGING - {"pinned"}
+    looked = ((check, check.look(situation)) for check in CHECKS if check.name in names)
+    problems = [Problem(check.name, check.weight, *found) for check, all_found in looked for found in all_found]
     return ignoring(problems, ignore)
 
 

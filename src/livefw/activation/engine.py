@@ -11,15 +11,16 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
-from livefw.activation import bystanders, inventory, lock, plan, reconcile, record
+from livefw.activation import bystanders, inventory, lock, plan, reconcile, record, target
 from livefw.activation.actor import Actor
-from livefw.activation.checks import Problem, require_known
+from livefw.activation.checks import Problem, Situation, examine_staging, require_known
 from livefw.activation.facts import Facts
 from livefw.activation.hooks import DIRECTORY
 from livefw.activation.inventory import Candidate, Inventory
-from livefw.activation.journal import Entry, Head, Journal, Kind
+from livefw.activation.journal import ENDINGS, Entry, Journal, Kind
+from livefw.activation.ledger import Announcement, Ledger, Receipt
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.measure import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
@@ -28,13 +29,16 @@ from livefw.activation.plan import Scene, Step, Usual, Wish
 from livefw.activation.policy import Policy
 from livefw.activation.run import VANISHED, Watch, cancel, follow, is_lost, judged, refused
 from livefw.activation.select import select
+from livefw.activation.stage import hand_over
+from livefw.activation.target import Target
+from livefw.activation.versions import of_image
 from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError
 from livefw.providers.base import Clock, Component, Provider, Reason, Stager
 from livefw.providers.files import Files
 
 
 class Point(StrEnum):
-    """Places in the course of an activation at which an engine may die, in their order."""
+    """Places in the course of an activation or a staging at which an engine may die, in their order."""
 
     LOCKED = "locked"
     SETTLED = "settled"
@@ -65,24 +69,6 @@ class Order(NamedTuple):
     reason: str = ""
     ignore: tuple[str, ...] = ()
     on_failure: OnFailure = OnFailure.STOP
-
-
-class Receipt(NamedTuple):
-    """Where an outcome is written down; ``head`` is None, and ``trouble`` says why, if it is not."""
-
-    activation: str
-    head: Head | None
-    trouble: str = ""
-
-
-class Announcement(NamedTuple):
-    """An outcome, as the world hears of it."""
-
-    component: str
-    outcome: Outcome
-    why: Reason
-    firmware_code: str | None
-    receipt: Receipt
 
 
 _SETTLING_S = 0.2
@@ -176,7 +162,7 @@ class Engine:
         try:
             held.describe(component="", user=str(host.actor))
             host.at(Point.LOCKED)
-            run = Run(self, host, held, self._journal())
+            run = Run(self, host, held, self._ledger())
         except BaseException:
             held.release()
             raise
@@ -202,13 +188,14 @@ class Engine:
         except Busy as busy:
             if busy.holder and busy.holder.component != candidate.component.key:
                 raise
-            run = Run(self, host, None, self._journal())
+            run = Run(self, host, None, self._ledger())
         with run:
             return run.cancel(candidate, reason=reason, watch=watch)
 
-    def _journal(self) -> Journal | None:
+    def _ledger(self) -> Ledger:
         host = self._host
-        return None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
+        journal = None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
+        return Ledger(journal, host.announce)
 
     def scene(self, order: Order, history: Journal | None, holder: lock.Holder | None) -> Scene:
         """What the checks look at, now."""
@@ -227,6 +214,7 @@ class Engine:
             hooks=f"{host.places.settings}/{DIRECTORY}",
             usual=usual,
             trouble=lambda key: record.trouble(history, key) if history else "",
+            decided=lambda component: record.decided(history, component) if history else (),
         )
 
 
@@ -236,12 +224,12 @@ class Run:
     ``settled`` is what was found unfinished, ``chosen`` the keys of the components that the last order meant.
     """
 
-    def __init__(self, engine: Engine, host: Host, held: Lock | None, journal: Journal | None) -> None:
+    def __init__(self, engine: Engine, host: Host, held: Lock | None, ledger: Ledger) -> None:
         """Use `Engine.open`; without a lock it only cancels."""
         self._engine = engine
         self._host = host
         self._lock = held
-        self._journal = journal
+        self._ledger = ledger
         self._boot_id = Facts(host.files).boot_id()
         self._hopeless: set[tuple[str, str]] = set()
         self.settled: list[Settled] = []
@@ -257,9 +245,7 @@ class Run:
 
     def close(self) -> None:
         """Give the machine back; if a write still goes on, the lock stays with it."""
-        if self._journal:
-            self._journal.close()
-            self._journal = None
+        self._ledger.close()
         if self._lock:
             self._lock.release()
 
@@ -272,9 +258,62 @@ class Run:
         host, key = self._host, candidate.component.key
         self._say_what(key)
         result = cancel(candidate, watch=watch, clock=host.clock)
-        receipt = self._note(Kind.CANCELLATION, key, record.cancellation(result, reason, host.actor))
-        host.announce(_announcement(result, receipt))
+        receipt = self._ledger.note(Kind.CANCELLATION, key, record.cancellation(result, reason, host.actor))
+        self._ledger.announce(Kind.CANCELLATION, result, receipt)
         return Attempt(result, (), None, (), receipt)
+
+    def stage(self, wish: target.Wish, *, watch: Watch) -> Attempt:
+        """Hand an image over to the mechanism that keeps it until it is activated.
+
+        Errors as for `inventory.take` and `target.target`.
+        """
+        require_known(wish.ignore)
+        host, ledger = self._host, self._ledger
+        meant = target.target(wish.word, inventory.take(host.providers).require().candidates, wish.package)
+        component = meant.component
+        self._say_what(component.key)
+        problems = self._against_staging(meant, wish)
+        host.at(Point.CHECKED)
+        if stop := next((problem for problem in problems if problem.stops), None):
+            result = refused(component, Reason(stop.check, stop.text, stop.hint), watch)
+            body = record.staging_refused(meant, wish, host.actor, result, problems)
+            receipt = ledger.note(Kind.STAGED, component.key, body)
+            ledger.announce(Kind.STAGED, result, receipt)
+            return Attempt(result, problems, None, (), receipt)
+        activation = ledger.begin(Kind.STAGING, component.key, record.staging(meant, wish, host.actor))
+        caught: LivefwError | None = None
+        try:
+            host.at(Point.INTENDED)
+            result = hand_over(
+                meant,
+                watch=watch,
+                clock=host.clock,
+                asked=lambda: host.at(Point.ASKED),
+                answered=lambda: host.at(Point.ANSWERED),
+            )
+            host.at(Point.JUDGED)
+        except (Interrupted, TransportError) as error:
+            result, caught = _not_asked(component, error), error
+        receipt = ledger.end(Kind.STAGING, activation, component.key, record.staged(result))
+        host.at(Point.RECORDED)
+        watch.ended(result)
+        ledger.announce(Kind.STAGED, result, receipt)
+        host.at(Point.ANNOUNCED)
+        if caught:
+            raise caught
+        return Attempt(result, problems, None, (), receipt)
+
+    def _against_staging(self, meant: Target, wish: target.Wish) -> tuple[Problem, ...]:
+        host, component = self._host, meant.component
+        version = of_image(meant.version, component) if meant.version else None
+        situation = Situation(
+            component=component._replace(pending_version=version),
+            machine=Facts(host.files).snapshot(),
+            policy=host.policy,
+            moment=host.moment(),
+            privileged=host.privileged,
+        )
+        return examine_staging(situation, ignore=(*wish.ignore, *host.policy.ignore))
 
     def activate(self, order: Order, *, watch: Watch) -> Iterator[Attempt]:
         """Activate what the order says, each component at most once, planned anew before each.
@@ -308,7 +347,8 @@ class Run:
 
     def _left_over(self, found: Inventory) -> Candidate | None:
         """The component that was last asked for since this machine was started, by whichever engine."""
-        intent = self._journal.latest(Kind.INTENT) if self._journal else None
+        journal = self._ledger.journal
+        intent = journal.latest(Kind.INTENT) if journal else None
         if intent is None or not self._boot_id or intent.body.get("boot_id") != self._boot_id:
             return None
         return next((c for c in found.candidates if c.component.key == intent.component), None)
@@ -333,17 +373,24 @@ class Run:
 
     def settle(self) -> None:
         """Give every intent without an outcome the one that the machine shows."""
-        for entry in self._journal.unfinished() if self._journal else ():
+        for entry in self._ledger.unfinished():
             name, _, ident = entry.component.partition(":")
             provider = next((p for p in self._host.providers if p.name == name), None)
             if provider is None:
                 continue  # a mechanism that is not known here; another livefw may look at it
-            memory = provider.recall(ident, str(entry.body.get("mark", "")))
-            after = provider.inspect(ident)
-            outcome, why = reconcile.judge(entry.body, after, memory, boot_id=self._boot_id)
-            receipt = self._end(entry.activation, entry.component, record.settled(outcome, why, after, memory))
-            self.settled.append(Settled(entry, outcome, why, memory.firmware_code))
-            self._host.announce(Announcement(entry.component, outcome, why, memory.firmware_code, receipt))
+            code: str | None = None
+            if entry.kind is Kind.STAGING:
+                after = provider.inspect(ident)
+                outcome, why = reconcile.judge_staging(entry.body, after)
+                body = record.staging_settled(outcome, why, after)
+            else:
+                memory = provider.recall(ident, str(entry.body.get("mark", "")))
+                after, code = provider.inspect(ident), memory.firmware_code
+                outcome, why = reconcile.judge(entry.body, after, memory, boot_id=self._boot_id)
+                body = record.settled(outcome, why, after, memory)
+            receipt = self._ledger.end(entry.kind, entry.activation, entry.component, body)
+            self.settled.append(Settled(entry, outcome, why, code))
+            self._ledger.tell(Announcement(entry.component, outcome, why, code, receipt, ENDINGS[entry.kind]))
 
     def _attempt(self, candidate: Candidate, found: Inventory, order: Order, watch: Watch) -> tuple[Attempt, Inventory]:
         """One component's turn, and the inventory after it."""
@@ -351,7 +398,7 @@ class Run:
         self._say_what(component.key)
         if not any(c.component.key == component.key for c in found.candidates):
             return self._refuse(component, VANISHED, (), order, watch), found
-        step = plan.examine(candidate, found, self._engine.scene(order, self._journal, None))
+        step = plan.examine(candidate, found, self._engine.scene(order, self._ledger.journal, None))
         self._host.at(Point.CHECKED)
         stop = next((problem for problem in step.problems if problem.stops), None)
         if stop is not None:
@@ -376,7 +423,7 @@ class Run:
         intent = record.intent(
             before, step.problems, order.reason, host.actor, mark=provider.mark(), boot_id=self._boot_id
         )
-        activation = self._journal.begin(before.key, intent) if self._journal else ""
+        activation = self._ledger.begin(Kind.INTENT, before.key, intent)
         try:
             host.at(Point.INTENDED)
             watch.begins(before)
@@ -401,22 +448,18 @@ class Run:
             after = inventory.take(host.providers)
             others = bystanders.compare(found, after, apart_from=before.key)
         host.at(Point.JUDGED)
-        receipt = self._end(activation, before.key, record.ending(result, measurement, others))
+        receipt = self._ledger.end(Kind.INTENT, activation, before.key, record.ending(result, measurement, others))
         host.at(Point.RECORDED)
         watch.ended(result)
-        host.announce(_announcement(result, receipt))
+        self._ledger.announce(Kind.OUTCOME, result, receipt)
         host.at(Point.ANNOUNCED)
         return Attempt(result, step.problems, measurement, others, receipt), after
 
     def _withdraw(self, activation: str, component: Component, error: BaseException) -> None:
         """Nothing was asked: the intent ends here."""
-        if isinstance(error, TransportError):
-            result = Result(component, Outcome.REFUSED, Reason("not-asked", error.message, error.hint))
-        else:
-            why = Reason("interrupted", "interrupted before anything was asked")
-            result = Result(component, Outcome.CANCELLED, why)
-        receipt = self._end(activation, component.key, record.ending(result, None, ()))
-        self._host.announce(_announcement(result, receipt))
+        result = _not_asked(component, error)
+        receipt = self._ledger.end(Kind.INTENT, activation, component.key, record.ending(result, None, ()))
+        self._ledger.announce(Kind.OUTCOME, result, receipt)
 
     def _refuse(
         self, component: Component, why: Reason, problems: tuple[Problem, ...], order: Order, watch: Watch
@@ -424,8 +467,8 @@ class Run:
         """Nothing is tried, and that is written down."""
         result = refused(component, why, watch)
         body = record.refusal(result, problems, order.reason, self._host.actor)
-        receipt = self._note(Kind.REFUSAL, component.key, body)
-        self._host.announce(_announcement(result, receipt))
+        receipt = self._ledger.note(Kind.REFUSAL, component.key, body)
+        self._ledger.announce(Kind.REFUSAL, result, receipt)
         return Attempt(result, problems, None, (), receipt)
 
     def _apply_wishes(self, found: Inventory) -> Inventory:
@@ -442,24 +485,8 @@ class Run:
                 self._hopeless.add((component.key, wish.setting))
             changed = True
             body = record.setting(wish, trouble, self._host.actor)
-            self._note(Kind.SETTING, component.key, body)
+            self._ledger.note(Kind.SETTING, component.key, body)
         return inventory.take(self._host.providers) if changed else found
-
-    def _end(self, activation: str, component: str, body: dict[str, Any]) -> Receipt:
-        receipt = self._written(lambda journal: journal.end(activation, component, body))
-        return receipt._replace(activation=activation)
-
-    def _note(self, kind: Kind, component: str, body: dict[str, Any]) -> Receipt:
-        return self._written(lambda journal: journal.note(kind, component, body))
-
-    def _written(self, write: Callable[[Journal], Head]) -> Receipt:
-        """Write an outcome. That it cannot be written is told, and changes nothing about what happened."""
-        if self._journal is None:
-            return Receipt("", None, "not recorded, as was asked")
-        try:
-            return Receipt("", write(self._journal))
-        except TransportError as error:
-            return Receipt("", None, error.message)
 
 
 def _next(found: Inventory, wanted: dict[str, Candidate] | None, tried: set[str], policy: Policy) -> Candidate | None:
@@ -488,6 +515,8 @@ def _goes_on(result: Result, on_failure: OnFailure) -> bool:
     return result.outcome is not Outcome.FAILED or on_failure is OnFailure.CONTINUE
 
 
-def _announcement(result: Result, receipt: Receipt) -> Announcement:
-    code = result.claim.firmware_code if result.claim else None
-    return Announcement(result.before.key, result.outcome, result.why, code, receipt)
+def _not_asked(component: Component, error: BaseException) -> Result:
+    """The result of an intent of which nothing came."""
+    if isinstance(error, TransportError):
+        return Result(component, Outcome.REFUSED, Reason("not-asked", error.message, error.hint))
+    return Result(component, Outcome.CANCELLED, Reason("interrupted", "interrupted before anything was asked"))

@@ -46,6 +46,14 @@ class Kind(StrEnum):
     """Somebody had a mechanism abandon what was begun, or tried to."""
     SETTING = "setting"
     """A setting was changed because the policy wants it so."""
+    STAGING = "staging"
+    """An image is about to be handed over; an intent too."""
+    STAGED = "staged"
+    """How the hand-over ended; alone, without STAGING, where nothing was tried."""
+
+
+ENDINGS = {Kind.INTENT: Kind.OUTCOME, Kind.STAGING: Kind.STAGED}
+"""Kinds of intents, and of the row that ends each."""
 
 
 class Entry(NamedTuple):
@@ -104,7 +112,7 @@ class JournalUnavailable(Refused):
     """The journal cannot be written, so no activation is begun."""
 
 
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _MIGRATIONS: dict[int, str] = {
     0: """
         CREATE TABLE entry (
@@ -123,6 +131,7 @@ _MIGRATIONS: dict[int, str] = {
         CREATE TRIGGER entry_is_not_removed BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'rows are final'); END;
         INSERT INTO head VALUES (1, 0, '');
     """,
+    1: "",  # rows may be of the kinds STAGING and STAGED
 }
 """Statements that lead from one schema version to the next. A later version adds a line and changes none."""
 
@@ -174,7 +183,7 @@ class Journal:
             raise kind(f"{path} cannot be read: {error.strerror}", phase="history", errno=error.errno) from error
         # A reader of a write-ahead log wants to make a file beside it; where it may not, and nothing waits in the log,
         # the file alone is the whole truth.
-        waiting = os.path.exists(f"{path}-wal") and os.path.getsize(f"{path}-wal") > 0
+        waiting = _size(f"{path}-wal") > 0
         modes = ("mode=ro",) if waiting else ("mode=ro", "mode=ro&immutable=1")
         failure: sqlite3.Error | None = None
         for mode in modes:
@@ -196,19 +205,19 @@ class Journal:
         """Release the file, and the space that was kept back."""
         self._connection.close()
 
-    def begin(self, component: str, body: dict[str, Any]) -> str:
+    def begin(self, component: str, body: dict[str, Any], *, kind: Kind = Kind.INTENT) -> str:
         """Write an intent and make sure it is on disk; the name of the activation. `JournalUnavailable`."""
         activation = os.urandom(8).hex()
         try:
             _keep_ballast(self._directory)
-            self._append(Kind.INTENT, activation, component, body)
+            self._append(kind, activation, component, body)
         except (OSError, sqlite3.Error) as error:
             raise _unavailable(self._directory, error) from error
         return activation
 
-    def end(self, activation: str, component: str, body: dict[str, Any]) -> Head:
+    def end(self, activation: str, component: str, body: dict[str, Any], *, kind: Kind = Kind.OUTCOME) -> Head:
         """Write the outcome of an intent. `TransportError` if even giving up the reserve does not help."""
-        return self._add_at_any_cost(Kind.OUTCOME, activation, component, body)
+        return self._add_at_any_cost(kind, activation, component, body)
 
     def note(self, kind: Kind, component: str, body: dict[str, Any]) -> Head:
         """Write a row that belongs to no intent; errors as for `end`."""
@@ -222,10 +231,10 @@ class Journal:
     def unfinished(self) -> list[Entry]:
         """Intents without an outcome, oldest first."""
         query = (
-            f"SELECT {_COLUMNS} FROM entry AS i WHERE kind = ? AND NOT EXISTS"  # noqa: S608 - a constant
-            " (SELECT 1 FROM entry AS o WHERE o.activation = i.activation AND o.kind = ?) ORDER BY sequence"
+            f"SELECT {_COLUMNS} FROM entry AS i WHERE kind IN (?, ?) AND NOT EXISTS"  # noqa: S608 - a constant
+            " (SELECT 1 FROM entry AS o WHERE o.activation = i.activation AND o.kind IN (?, ?)) ORDER BY sequence"
         )
-        return [_entry(row) for row in self._connection.execute(query, (Kind.INTENT, Kind.OUTCOME))]
+        return [_entry(row) for row in self._connection.execute(query, (*ENDINGS, *ENDINGS.values()))]
 
     def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
         """The last rows of one kind about one component, newest first."""
@@ -256,7 +265,7 @@ class Journal:
             if not begun or (component is not None and entry.component != component):
                 continue
             known = found.get(entry.activation, Activation(None, None))
-            is_intent = entry.kind is Kind.INTENT
+            is_intent = entry.kind in ENDINGS
             found[entry.activation] = known._replace(**{"intent" if is_intent else "ending": entry})
         return list(found.values())
 
@@ -385,6 +394,14 @@ def _statements(script: str) -> Iterator[str]:
         if sqlite3.complete_statement(statement) and statement.strip(" \n;"):
             yield statement
             statement = ""
+
+
+def _size(path: str) -> int:
+    """Of a file that its writer may remove at any moment; nothing then."""
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return 0
 
 
 def _quoted(path: str) -> str:

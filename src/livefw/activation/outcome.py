@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an activation, or a cancellation, ended: never a guess."""
+"""How an activation, a cancellation or a staging ended: never a guess."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -12,6 +12,8 @@ class Outcome(StrEnum):
     """The end of one attempt on one component."""
 
     ACTIVATED = "activated"
+    STAGED = "staged"
+    """The image is where it waits for its activation."""
     FAILED = "failed"
     """It was tried and failed."""
     REFUSED = "refused"
@@ -38,7 +40,7 @@ class Result(NamedTuple):
 
 def error_of(result: Result, *, phase: str, replay: str) -> errors.LivefwError | None:
     """The error that stands for a result, with all its fields; None if what was asked for was done."""
-    if result.outcome in (Outcome.ACTIVATED, Outcome.CANCELLED):
+    if result.outcome in (Outcome.ACTIVATED, Outcome.STAGED, Outcome.CANCELLED):
         return None
     kind = _KINDS.get(result.outcome) or _REFUSALS.get(result.why.code, errors.Refused)
     claim = result.claim

@@ -64,6 +64,8 @@ class Scene(NamedTuple):
     hooks: str
     usual: Callable[[str], Usual | None]
     trouble: Callable[[str], str] = lambda _: ""
+    decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
+    """Checks that somebody has decided to ignore when the image was staged."""
 
 
 def usual(seconds: Sequence[float]) -> Usual | None:
@@ -120,7 +122,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         holder=scene.holder,
         privileged=scene.privileged,
     )
-    ignore = (*scene.ignore, *scene.policy.ignore)
+    ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
     problems = checks.examine(situation, ignore=ignore)
     if not component.reasons:
         extra = hooks.examine(scene.hooks, _for_hooks(component))

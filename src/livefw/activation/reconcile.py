@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of an activation whose engine died in the middle: found by looking at the machine, never by guessing.
+"""What became of an act whose engine died in the middle: found by looking at the machine, never by guessing.
 
 Whoever asks holds the lock, so no write of ours is under way any more: the child that made it would hold it too.
 """
@@ -105,6 +105,21 @@ def judge(body: dict[str, Any], after: Component | None, memory: Memory, *, boot
     row = next(row for row in TABLE if row.applies(seen))
     hint = "livefw show, and the kernel log" if row.outcome is Outcome.UNKNOWN else ""
     return row.outcome, Reason(row.code, row.text, hint)
+
+
+def judge_staging(body: dict[str, Any], after: Component | None) -> tuple[Outcome, Reason]:
+    """The outcome of a staging, whose intent has this body, from the component as it is now.
+
+    That nothing is pending proves nothing: a management controller may still be at work on what it was sent.
+    """
+    announced, before = body.get("version"), body.get("pending_version")
+    waiting = after.pending_version.text if after and after.pending_version and after.pending_version.sure else None
+    if after and after.pending and announced is not None and announced == waiting != before:
+        return Outcome.STAGED, Reason("version-waits", "the version of the image is pending, and was not before")
+    if after and after.pending and body.get("pending") is False and (announced is None or waiting is None):
+        return Outcome.STAGED, Reason("waits", "an image is pending, and none was before")
+    text = "what the component shows does not tell whether the image was staged"
+    return Outcome.UNKNOWN, Reason("no-evidence", text, "livefw show, and the mechanism's own log")
 
 
 def _pending(after: Component | None) -> Pending:

@@ -4,6 +4,7 @@
 import errno
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from livefw.activation.actor import Actor
@@ -12,6 +13,8 @@ from livefw.activation.journal import Journal, Kind
 from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Wish
+from livefw.activation.target import Target
+from livefw.activation.target import Wish as StagingWish
 from livefw.providers.base import Component, Memory, Reason, Version
 
 _LOG_LINES = 64
@@ -40,17 +43,11 @@ def intent(
 
 def ending(result: Result, measurement: Measurement | None, others: Iterable[Reason]) -> dict[str, Any]:
     """After the answer."""
-    claim = result.claim
     return {
         **_how(result.outcome, result.why),
-        "seconds": round(result.seconds, 6),
+        **_answered(result),
         "current_version": _sure(result.after.current_version if result.after else None),
         "pending": result.after.pending if result.after else None,
-        "said": claim.said if claim else None,
-        "witness": claim.witness if claim else None,
-        "firmware_code": claim.firmware_code if claim else None,
-        "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim and claim.error else None,
-        "log": excerpt(claim.log) if claim else [],
         "cost": measurement.document() if measurement else None,
         "others": [{"code": each.code, "text": each.text} for each in others],
     }
@@ -96,6 +93,51 @@ def cancellation(result: Result, reason: str, actor: Actor) -> dict[str, Any]:
     }
 
 
+def staging(target: Target, wish: StagingWish, actor: Actor) -> dict[str, Any]:
+    """Before an image is handed over; ``version`` is what its archive says of it."""
+    component = target.component
+    return {
+        **_image(target),
+        **_who(wish.reason, actor),
+        "name": component.name,
+        **_waiting(component),
+        "ignore": list(wish.ignore),
+    }
+
+
+def staged(result: Result) -> dict[str, Any]:
+    """After the hand-over."""
+    return {**_how(result.outcome, result.why), **_answered(result), **_waiting(result.after)}
+
+
+def staging_refused(
+    target: Target, wish: StagingWish, actor: Actor, result: Result, problems: Iterable[Problem]
+) -> dict[str, Any]:
+    """Nothing was handed over, because of a check."""
+    return {
+        **staging(target, wish, actor),
+        **_how(result.outcome, result.why),
+        "problems": [problem._asdict() for problem in problems],
+    }
+
+
+def staging_settled(outcome: Outcome, why: Reason, after: Component | None) -> dict[str, Any]:
+    """The outcome of a staging whose engine did not live to see it."""
+    return {**_how(outcome, why), "reconciled": True, **_waiting(after)}
+
+
+def decided(journal: Journal, component: Component) -> tuple[str, ...]:
+    """Checks that were ignored when the image was staged that is pending now: that need not be decided once more."""
+    ending = next(iter(journal.recent(component.key, Kind.STAGED, limit=1)), None)
+    intent = next(iter(journal.recent(component.key, Kind.STAGING, limit=1)), None)
+    if not (ending and intent and ending.activation == intent.activation and component.pending):
+        return ()
+    version = ending.body.get("pending_version")
+    if ending.body.get("outcome") != Outcome.STAGED or version is None or version != _sure(component.pending_version):
+        return ()
+    return tuple(map(str, intent.body.get("ignore", ())))
+
+
 def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
     """A setting was brought to what the policy wants, or could not be."""
     return {
@@ -128,6 +170,38 @@ def excerpt(lines: Sequence[str]) -> list[str]:
     """Lines of a log, bounded; what is left out is said."""
     kept = [line[:_LOG_LINE] for line in lines[-_LOG_LINES:]]
     return [f"({len(lines) - len(kept)} lines before)", *kept] if len(kept) < len(lines) else kept
+
+
+def _image(target: Target) -> dict[str, Any]:
+    package = target.package
+    return {
+        "file": package.name,
+        "size": len(package.data) if not package.uri else None,
+        "sha256": sha256(package.data).hexdigest() if not package.uri else None,
+        "uri": package.uri or None,
+        "archive": target.archive or None,
+        "version": target.version or None,
+    }
+
+
+def _waiting(after: Component | None) -> dict[str, Any]:
+    return {
+        "current_version": _sure(after.current_version if after else None),
+        "pending": after.pending if after else None,
+        "pending_version": _sure(after.pending_version if after else None),
+    }
+
+
+def _answered(result: Result) -> dict[str, Any]:
+    claim = result.claim
+    return {
+        "seconds": round(result.seconds, 6),
+        "said": claim.said if claim else None,
+        "witness": claim.witness if claim else None,
+        "firmware_code": claim.firmware_code if claim else None,
+        "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim and claim.error else None,
+        "log": excerpt(claim.log) if claim else [],
+    }
 
 
 def _who(reason: str, actor: Actor) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 JOURNAL_SOCKET = "/run/systemd/journal/socket"
 OUTCOME_MESSAGE_ID = "7b0d9b3ce2f14d0f8a52c5d1f3a6e94b"
 """``journalctl MESSAGE_ID=...`` finds every outcome of every activation; it never changes."""
+STAGING_MESSAGE_ID = "0c9e3b1f6a7d4e2f9b5d84a1c2e7f360"
+"""The same for every image that was handed over to a mechanism, or was to be."""
 
 _LIMIT = 60_000
 """Bytes of one entry. A datagram has to fit into the socket's buffer; longer values are cut."""

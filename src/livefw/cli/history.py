@@ -168,12 +168,18 @@ def _outcome(each: Activation) -> str:
         trouble = f" failed: {body['trouble']}" if body.get("trouble") else ""
         return f"set {body.get('setting')} to {str(body.get('value')).lower()}{trouble}"
     code = body.get("firmware_code") or (body.get("code") if body.get("outcome") == "refused" else None)
-    asked = "cancel: " if each.ending.kind is Kind.CANCELLATION else ""
+    asked = _ASKED.get(each.ending.kind, "") if body.get("outcome") != Outcome.STAGED else ""
     return asked + str(body.get("outcome")) + (f" ({code})" if code else "") + ("*" if body.get("reconciled") else "")
+
+
+_ASKED = {Kind.CANCELLATION: "cancel: ", Kind.STAGED: "stage: "}
+"""What was asked for, where it was no activation and the outcome alone does not tell."""
 
 
 def _change(first: dict[str, Any], last: dict[str, Any]) -> str:
     old, announced, new = first.get("current_version"), first.get("pending_version"), last.get("current_version")
+    if "sha256" in first:
+        return str(first.get("version") or last.get("pending_version") or first.get("file"))
     if old and new and new != old and first is not last:
         return f"{old} -> {new}"
     if not (old and announced):

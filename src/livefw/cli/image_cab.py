@@ -8,10 +8,11 @@ import time
 from typing import Any
 
 from livefw.abi.guid import Guid
+from livefw.activation.identity import instance, made_guid
+from livefw.archive import cab, metainfo
+from livefw.archive.cab import Image
+from livefw.archive.metainfo import Metainfo
 from livefw.cli.session import Session
-from livefw.daemon import cab, devices, metainfo
-from livefw.daemon.cab import Image
-from livefw.daemon.metainfo import Metainfo
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
 
@@ -59,12 +60,12 @@ def _make(arguments: argparse.Namespace) -> Image:
         ident="org.livefw." + re.sub(r"[^A-Za-z0-9]+", "_", f"{provider}.{ident}"),
         name=arguments.name or arguments.component,
         summary=f"Firmware of {arguments.component}",
-        guids=(*_own_guid(ident), devices.made_guid(devices.instance(provider, ident))),
+        guids=(*_own_guid(ident), made_guid(instance(provider, ident))),
         version=arguments.version,
         filename=filename,
         license="LicenseRef-proprietary",
         protocol=f"org.livefw.{provider}",
-        version_format=devices.version_format(arguments.version).name.lower(),
+        version_format=metainfo.version_format(arguments.version),
         date=time.strftime("%Y-%m-%d", changed),
     )
     return Image(about, payload)

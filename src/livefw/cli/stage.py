@@ -3,52 +3,44 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from typing import Any
 
-from livefw.activation import inventory
-from livefw.activation.run import follow
-from livefw.cli import document
+from livefw.activation.engine import Attempt, Engine
+from livefw.activation.outcome import Outcome
+from livefw.activation.target import Wish
+from livefw.cli import document, engine, results
 from livefw.cli.narrator import Narrator
 from livefw.cli.session import Session
-from livefw.daemon.staging import target
-from livefw.errors import ExitCode, UsageError
-from livefw.providers.base import Claim, Component, Package, Said
-from livefw.providers.registry import SystemClock
-from livefw.text import printable
+from livefw.errors import UsageError
+from livefw.providers.base import Package
 
 MOST_BYTES = 512 << 20
 """Largest image that is read; the largest bundles for servers have about 200 MiB."""
 
-_CODES = {
-    Said.ACCEPTED: ExitCode.DONE,
-    Said.REFUSED: ExitCode.REFUSED,
-    Said.FAILED: ExitCode.FAILED,
-    Said.LOST: ExitCode.UNKNOWN,
-}
-_WORDS = {Said.ACCEPTED: "staged", Said.REFUSED: "refused", Said.FAILED: "failed", Said.LOST: "unknown"}
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which component, and what."""
-    parser.add_argument("component", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
-    parser.add_argument(
-        "image", metavar="IMAGE", help="file, .cab archive, or a URI that the mechanism itself is to fetch"
-    )
+    add = parser.add_argument
+    add("component", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
+    add("image", metavar="IMAGE", help="file, .cab archive, or a URI that the mechanism itself is to fetch")
+    add("--reason", default="", metavar="TEXT", help="why, for the history")
+    add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
+    add("--no-journal", action="store_true", help="go on even if the history cannot be written")
+    engine.configure(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Stage, and tell how it ended."""
     package = _package(arguments.image)
-    (provider, component), package = target(
-        arguments.component, inventory.take(session.providers()).require().candidates, package
-    )
-    narrator, clock = Narrator(session, verb="stage"), SystemClock()
-    narrator.begins(component)
-    running = provider.stage(component.id, package, narrator.progress)
-    follow(running, watch=narrator, clock=clock, start=clock.now())
-    claim = running.claim
-    session.answer(lambda: _text(component, claim), lambda: {"staging": _document(component, claim)})
-    return _CODES[claim.said]
+    host = engine.host(session, arguments, measured=False, without_journal=arguments.no_journal)
+    wish = Wish(package, arguments.component, arguments.reason, tuple(arguments.ignore))
+    with Engine(host).open() as running:
+        for each in running.settled:
+            session.say(engine.settled_text(each))
+        attempt = running.stage(wish, watch=Narrator(session, verb="stage"))
+    session.answer(lambda: "\n".join(_lines(attempt)), lambda: {"staging": staging_document(attempt)})
+    return results.exit_code([attempt.result])
 
 
 def _package(image: str) -> Package:
@@ -64,19 +56,18 @@ def _package(image: str) -> Package:
     return Package(os.path.basename(image), data)
 
 
-def _text(component: Component, claim: Claim) -> str:
-    lines = [f"{printable(component.name) or component.id} ({component.key}): {_WORDS[claim.said]}"]
-    if claim.reason:
-        lines.append(f"  {printable(claim.reason.text)}")
-        lines += [f"  hint: {printable(claim.reason.hint)}"] if claim.reason.hint else []
-    return "\n".join(lines)
+def _lines(attempt: Attempt) -> Iterator[str]:
+    yield results.as_text(attempt.result)
+    yield from engine.attempt_lines(attempt)
 
 
-def _document(component: Component, claim: Claim) -> dict[str, Any]:
+def staging_document(attempt: Attempt) -> dict[str, Any]:
+    """How it ended, in JSON."""
+    result = attempt.result
     return {
-        "component": component.key,
-        "outcome": _WORDS[claim.said],
-        "reason": document.reason(claim.reason) if claim.reason else None,
-        "firmware_code": claim.firmware_code,
-        "log": list(claim.log),
-    }
+        "component": result.before.key,
+        "outcome": result.outcome,
+        "reason": None if result.outcome is Outcome.STAGED else document.reason(result.why),
+        "firmware_code": result.claim.firmware_code if result.claim else None,
+        "log": list(result.claim.log) if result.claim else [],
+    } | {key: value for key, value in engine.attempt_document(attempt).items() if key in ("problems", "record")}

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Components as fwupd's devices: identities that never change, and flags that tell the truth."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from hashlib import sha1
 from typing import Any
 
+from livefw.activation.identity import instance, is_guid, made_guid, own_guids
 from livefw.activation.inventory import Candidate
 from livefw.activation.journal import Activation, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
+from livefw.archive import metainfo
+from livefw.archive.metainfo import Metainfo
 from livefw.daemon.look import View
-from livefw.daemon.metainfo import Metainfo
 from livefw.daemon.values import DeviceFlag, DeviceProblem, UpdateState, VersionFormat, typed
 from livefw.daemon.wire import Variant
 from livefw.providers.base import Component, Stager, Version
@@ -28,15 +29,17 @@ _MECHANISMS = {
 _PROBLEMS = {"load": DeviceProblem.IN_USE, "busy": DeviceProblem.UPDATE_IN_PROGRESS}
 """fwupd's word for a check that is against it; any other inhibits."""
 
-_FORMATS = (VersionFormat.NUMBER, VersionFormat.PAIR, VersionFormat.TRIPLET, VersionFormat.QUAD)
-
 _STATES = {
     Outcome.ACTIVATED: UpdateState.SUCCESS,
+    Outcome.STAGED: UpdateState.PENDING,
     Outcome.FAILED: UpdateState.FAILED,
     Outcome.REFUSED: UpdateState.FAILED_TRANSIENT,
     Outcome.CANCELLED: UpdateState.FAILED_TRANSIENT,
     Outcome.UNKNOWN: UpdateState.FAILED,
 }
+
+
+_TROUBLES = {Kind.REFUSAL: "refused: ", Kind.STAGED: "not staged: "}
 
 
 def device_id(key: str) -> str:
@@ -73,7 +76,7 @@ def device(candidate: Candidate, view: View) -> Dictionary:
     step = view.steps.get(component.key)
     last = view.last.get(component.key)
     state, trouble = _state(component, step, last)
-    return _identity(component, _guid_texts(candidate)) | typed(
+    return _identity(component, own_guids(candidate)) | typed(
         {
             **_version(component.current_version),
             "Flags": _flags(candidate),
@@ -102,35 +105,9 @@ def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
     )
 
 
-def instance(provider: str, ident: str = "") -> str:
-    """The text that the GUID of a component or, without its id, of a mechanism is made from."""
-    return f"LIVEFW\\{provider}&{ident}" if ident else f"LIVEFW\\{provider}"
-
-
-def made_guid(text: str) -> str:
-    """The GUID that fwupd makes from such a text: UUIDv5, DNS namespace."""
-    return str(uuid.uuid5(uuid.NAMESPACE_DNS, text))
-
-
-def guids(candidate: Candidate) -> list[str]:
-    """All GUIDs that a component answers to."""
-    component = candidate.component
-    return [*_guid_texts(candidate), made_guid(instance(component.provider, component.id))]
-
-
 def _guids(instances: list[str], guids: Sequence[str]) -> dict[str, object]:
     """GUIDs, those of the mechanism first, and the texts that some are made from."""
     return {"Guid": [*guids, *map(made_guid, instances)], "InstanceIds": instances}
-
-
-def _guid_texts(candidate: Candidate) -> list[str]:
-    """The component's id and its other spellings, where they are GUIDs; fwupd's clients compare them exactly."""
-    found = [candidate.component.id, *candidate.provider.aliases(candidate.component.id)]
-    return list(dict.fromkeys(each.lower() for each in found if _is_guid(each)))
-
-
-def _is_guid(text: str) -> bool:
-    return len(text) == 36 and [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12]
 
 
 def _version(version: Version | None) -> dict[str, object]:
@@ -138,10 +115,8 @@ def _version(version: Version | None) -> dict[str, object]:
 
 
 def version_format(text: str) -> VersionFormat:
-    """Numbers between dots, one to four of them; everything else is plain."""
-    parts = text.split(".")
-    numbers = all(part.isascii() and part.isdigit() for part in parts)
-    return _FORMATS[len(parts) - 1] if numbers and len(parts) <= len(_FORMATS) else VersionFormat.PLAIN
+    """The number for it."""
+    return VersionFormat[metainfo.version_format(text).upper()]
 
 
 def _flags(candidate: Candidate) -> DeviceFlag:
@@ -231,13 +206,12 @@ def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
         body: dict[str, Any] = first.body
         outcome = outcome_of(activation)
         told = ending.body if ending else {}
-        good = outcome is Outcome.ACTIVATED
+        good = outcome in (Outcome.ACTIVATED, Outcome.STAGED)
         provider, _, ident = first.component.partition(":")
-        new = told.get("current_version") if good else body.get("pending_version")
         release: dict[str, object] = {
             "Name": printable(str(body.get("name") or "")) or ident,
             "Summary": f"{outcome or 'no outcome is known yet'}",
-            "Version": printable(str(new or body.get("pending_version") or "unknown")),
+            "Version": printable(str(_new_version(activation, outcome) or "unknown")),
             "Metadata": _metadata(body, told, outcome),
         }
         old = body.get("current_version")
@@ -245,7 +219,7 @@ def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
         yield typed(
             {
                 "DeviceId": device_id(first.component),
-                **_guids([instance(provider, ident)], [ident] if _is_guid(ident) else []),
+                **_guids([instance(provider, ident)], [ident] if is_guid(ident) else []),
                 "Name": printable(str(body.get("name") or "")) or ident,
                 "Plugin": f"livefw_{provider}",
                 "Flags": flags,
@@ -260,11 +234,18 @@ def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
         )
 
 
+def _new_version(activation: Activation, outcome: Outcome | None) -> object:
+    body, told = activation.entry.body, activation.ending.body if activation.ending else {}
+    if activation.entry.kind in (Kind.STAGING, Kind.STAGED):
+        return body.get("version") or (told.get("pending_version") if outcome is Outcome.STAGED else None)
+    return (outcome is Outcome.ACTIVATED and told.get("current_version")) or body.get("pending_version")
+
+
 def _trouble(activation: Activation) -> str:
     if activation.ending is None:
         return "no outcome is known yet"
     body = activation.ending.body
-    kind = "refused: " if activation.ending.kind is Kind.REFUSAL else ""
+    kind = _TROUBLES.get(activation.ending.kind, "")
     code = f" ({body['firmware_code']})" if body.get("firmware_code") else ""
     return printable(f"{kind}{body.get('text', '')}{code}")
 

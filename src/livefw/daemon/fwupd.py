@@ -8,8 +8,10 @@ from typing import Any
 
 import livefw
 from livefw.activation.inventory import Candidate
-from livefw.daemon import cab, devices, introspection, look, staging
-from livefw.daemon.cab import Image
+from livefw.activation.target import is_for
+from livefw.archive import cab
+from livefw.archive.cab import Image
+from livefw.daemon import devices, introspection, look
 from livefw.daemon.connection import Connection
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.devices import Dictionary, device_id
@@ -355,7 +357,7 @@ def _details(view: View, images: tuple[Image, ...]) -> list[Dictionary]:
     """Each image, for each component here that it is for, or for none."""
     told = []
     for about, payload in images:
-        here = [each for each in view.found.candidates if staging.names(about, each)]
+        here = [each for each in view.found.candidates if is_for(about, each)]
         told += [devices.details(about, len(payload), each, view) for each in (here or (None,))]
     return told
 

@@ -13,28 +13,24 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from livefw.activation import inventory, systemd
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Announcement, Attempt, Engine, OnFailure, Order
-from livefw.activation.outcome import Outcome, Result, error_of
-from livefw.activation.run import follow
-from livefw.cli import document, engine, results
-from livefw.daemon import staging
+from livefw.activation.announce import SystemJournal
+from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
+from livefw.activation.outcome import Result, error_of
+from livefw.activation.target import Wish
+from livefw.cli import document, engine, results, stage
 from livefw.daemon.captured import Captured
-from livefw.errors import ExitCode, LivefwError, MechanismFailed, NothingToDo, OutcomeUnknown, Refused
-from livefw.providers.base import Component, Package, Progress, Provider, Reason, Said
-from livefw.providers.registry import SystemClock
+from livefw.errors import ExitCode, LivefwError, NothingToDo
+from livefw.providers.base import Component, Package, Progress
 
 _TELL_EACH_S = 1.0
 _LAST_WORD_S = 10.0
 """How long the daemon may take to read how it ended."""
 _REQUEST_LIMIT = 1 << 20
-
-_PRIORITIES = {Outcome.ACTIVATED: 5, Outcome.CANCELLED: 5, Outcome.REFUSED: 4, Outcome.FAILED: 3, Outcome.UNKNOWN: 3}
 
 Tell = Callable[[dict[str, Any]], None]
 
@@ -42,15 +38,16 @@ Tell = Callable[[dict[str, Any]], None]
 class _Teller:
     """A `livefw.activation.run.Watch` that tells what happens."""
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, tell: Tell, *, verb: str = "activate") -> None:
         self._tell = tell
+        self._verb = verb
         self._next = 0.0
         self._key = ""
 
     def begins(self, component: Component) -> None:
         """See `Watch`."""
         self._key, self._next = component.key, 0.0
-        self._tell({"event": "begins", "component": document.component(component)})
+        self._tell({"event": "begins", "verb": self._verb, "component": document.component(component)})
 
     def progress(self, progress: Progress) -> None:
         """See `Watch`."""
@@ -75,15 +72,15 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     actor = Actor(**request["actor"])
     try:
         host = engine.host(session, arguments, measured=request["measure"])
-        host = host._replace(actor=actor, announce=lambda told: announce(told, actor))
-        if request["image"] >= 0:
-            return _end(session, _stage(request, session, host.providers, tell))
+        host = host._replace(actor=actor, announce=SystemJournal(actor))
         with Engine(host).open() as running:
             settled = [engine.settled_document(each) for each in running.settled]
             for each in settled:
                 tell({"event": "settled", **each})
             if request["settle_only"]:
                 return _end(session, ExitCode.DONE)
+            if request["image"] >= 0:
+                return _end(session, _stage(request, session, running, tell))
             order = _order(request)
             done: list[Attempt] = []
             error: LivefwError | None = None
@@ -108,22 +105,17 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         return _end(session, session.fail(error))
 
 
-def _stage(request: dict[str, Any], session: Captured, providers: Sequence[Provider], tell: Tell) -> ExitCode:
+def _stage(request: dict[str, Any], session: Captured, running: Run, tell: Tell) -> ExitCode:
     """Hand an image over, as ``livefw stage`` does."""
     with open(request["image"], "rb") as file:
         package = Package(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
-    (provider, component), package = staging.target(word, inventory.take(providers).require().candidates, package)
-    teller, clock = _Teller(tell), SystemClock()
-    teller.begins(component)
-    running = provider.stage(component.id, package, teller.progress)
-    follow(running, watch=teller, clock=clock, start=clock.now())
-    claim = running.claim
-    if claim.said is not Said.ACCEPTED:
-        why = claim.reason or Reason("stage", "the mechanism has not taken it")
-        kind = {Said.REFUSED: Refused, Said.LOST: OutcomeUnknown}.get(claim.said, MechanismFailed)
-        raise kind(why.text, hint=why.hint, component=component.key, phase="stage", firmware_code=claim.firmware_code)
-    session.document = {"staging": {"component": component.key, "outcome": "staged"}}
+    wish = Wish(package, word, request["reason"], tuple(request["ignore"]))
+    attempt = running.stage(wish, watch=_Teller(tell, verb="stage"))
+    tell(_attempt(attempt))
+    session.document = {"staging": stage.staging_document(attempt)}
+    if error := error_of(attempt.result, phase="stage", replay=""):
+        raise error
     return ExitCode.DONE
 
 
@@ -148,22 +140,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "error": document.error(error) if error else None,
         "trouble": attempt.receipt.trouble or None,
     }
-
-
-def announce(told: Announcement, actor: Actor) -> None:
-    """Into the system journal, in the name of who asked."""
-    fields = {
-        "MESSAGE_ID": systemd.OUTCOME_MESSAGE_ID,
-        "LIVEFW_COMPONENT": told.component,
-        "LIVEFW_OUTCOME": told.outcome,
-        "LIVEFW_CODE": told.why.code,
-        "LIVEFW_FIRMWARE_CODE": told.firmware_code or "",
-        "LIVEFW_ACTIVATION": told.receipt.activation,
-        "LIVEFW_HEAD": str(told.receipt.head or ""),
-        "LIVEFW_ACTOR": str(actor),
-    }
-    message = f"{told.component}: {told.outcome}: {told.why.text}"
-    systemd.log(message, priority=_PRIORITIES[told.outcome], fields=fields)
 
 
 class _Line:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from livefw.activation import inventory, lock, plan
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Inventory
-from livefw.activation.journal import Activation, Journal, Kind
+from livefw.activation.journal import ENDINGS, Activation, Journal, Kind
+from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
 from livefw.cli import engine
 from livefw.daemon.captured import Captured
@@ -63,18 +64,35 @@ def _last(history: Journal, key: str) -> Activation | None:
     return Activation(None, endings[0]) if endings else None
 
 
+_SHOWN = frozenset({*ENDINGS, *ENDINGS.values(), Kind.REFUSAL})
+_END_THE_WAIT = {
+    Kind.OUTCOME: (Outcome.ACTIVATED,),
+    Kind.CANCELLATION: (Outcome.CANCELLED,),
+    Kind.STAGED: (Outcome.STAGED,),
+}
+"""Rows after which the image that was staged before is not waiting any more."""
+
+
 def activations(host: Host) -> list[Activation]:
-    """The last activations and refusals, newest first. Only so many are held, however long the record is."""
+    """The last activations, refusals and stagings, newest first. Only so many are held, however long the record is.
+
+    An image that was staged is left out as soon as it has been activated, taken back or replaced.
+    """
     history = Journal.open_to_read(host.places.state)
     if history is None:
         return []
     found: dict[str, Activation] = {}
+    waiting: dict[str, str] = {}
     try:
         for entry in history.entries():
-            if entry.kind not in (Kind.INTENT, Kind.OUTCOME, Kind.REFUSAL):
+            if entry.kind in _END_THE_WAIT and entry.body.get("outcome") in _END_THE_WAIT[entry.kind]:
+                found.pop(waiting.pop(entry.component, ""), None)
+            if entry.kind not in _SHOWN:
                 continue
+            if entry.kind is Kind.STAGED and entry.body.get("outcome") == Outcome.STAGED:
+                waiting[entry.component] = entry.activation
             known = found.get(entry.activation, Activation(None, None))
-            is_intent = entry.kind is Kind.INTENT
+            is_intent = entry.kind in ENDINGS
             found[entry.activation] = known._replace(**{"intent" if is_intent else "ending": entry})
             if len(found) > HISTORY_LIMIT:
                 del found[next(iter(found))]

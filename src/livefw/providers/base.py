@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, runtime_checkable
 
-from livefw.providers.component import Component, Cost, Discovery, Reason, Rendezvous, Version
+from livefw.providers.component import Component, Cost, Discovery, Reason, Rendezvous, Version, dotted
 
 __all__ = [
     "Claim",
@@ -34,6 +34,7 @@ __all__ = [
     "Trust",
     "Version",
     "Witness",
+    "dotted",
 ]
 
 
@@ -229,7 +230,7 @@ class Package(NamedTuple):
 
 
 @runtime_checkable
-class Stager(Protocol):
+class Stager(Provider, Protocol):
     """A provider that can also put an image where it becomes pending; most mechanisms leave that to others."""
 
     def stage(self, ident: str, package: Package, observer: Observer) -> Running:

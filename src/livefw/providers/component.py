@@ -24,6 +24,12 @@ class Version(NamedTuple):
     sure: bool = True
 
 
+def dotted(text: str) -> tuple[int, ...]:
+    """The order of a version that is numbers between dots, for `Version`; empty for any other text."""
+    parts = text.split(".")
+    return tuple(map(int, parts)) if all(p.isascii() and p.isdigit() and len(p) < 16 for p in parts) else ()
+
+
 class Rendezvous(StrEnum):
     """Whether all online CPUs have to be inside the activation together."""
 

@@ -4,7 +4,7 @@
 import re
 from typing import NamedTuple
 
-from livefw.providers.component import Component, Cost, Reason, Version
+from livefw.providers.component import Component, Cost, Reason, Version, dotted
 from livefw.providers.ocp import OUT_OF_SCOPE
 from livefw.providers.redfish.resources import Image, Queued, Seen
 from livefw.providers.redfish.settings import Bmc
@@ -90,7 +90,7 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
         name=shown.name,
         current_version=_current(part),
         pending=True if waits else False if told else None,
-        pending_version=Version(staged.version) if staged and staged.version and staged is not running else None,
+        pending_version=_version(staged) if staged and staged is not running else None,
         cost=Cost(None, part.needs_reset),
         reasons=tuple(reasons(part, seen, bmc)),
         notes=tuple(_notes(part, seen)),
@@ -104,7 +104,12 @@ def _current(part: Part) -> Version | None:
     A service without ``Active`` may show the new version as soon as it has received it.
     """
     running = part.running
-    return Version(running.version, sure=running.active is True) if running and running.version else None
+    version = _version(running) if running else None
+    return version._replace(sure=running is not None and running.active is True) if version else None
+
+
+def _version(image: Image) -> Version | None:
+    return Version(image.version, dotted(image.version)) if image.version else None
 
 
 def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:

@@ -17,6 +17,7 @@ _MOST_GUIDS = 64
 _NAMELESS = "firmware.bin"
 """The image's name where the metainfo has none (fwupd, ``fu-cabinet.c``)."""
 _PROTOCOL, _FORMAT = "LVFS::UpdateProtocol", "LVFS::VersionFormat"
+_FORMATS = ("number", "pair", "triplet", "quad")
 _NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.,@ ()\[\]-]{0,199}")
 
 
@@ -37,6 +38,13 @@ class Metainfo(NamedTuple):
     protocol: str = ""
     version_format: str = ""
     date: str = ""
+
+
+def version_format(text: str) -> str:
+    """What the LVFS calls it: numbers between dots, one to four of them; everything else is plain."""
+    parts = text.split(".")
+    numbers = all(part.isascii() and part.isdigit() for part in parts)
+    return _FORMATS[len(parts) - 1] if numbers and len(parts) <= len(_FORMATS) else "plain"
 
 
 def is_name(text: str) -> bool:

@@ -5,33 +5,52 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from livefw.abi.guid import Guid
+from livefw.activation.identity import guids
 from livefw.activation.inventory import Candidate
 from livefw.activation.select import select
-from livefw.daemon import cab
-from livefw.daemon.cab import Image
-from livefw.daemon.devices import guids
-from livefw.daemon.metainfo import Metainfo
+from livefw.archive import cab
+from livefw.archive.cab import Image
+from livefw.archive.metainfo import Metainfo
 from livefw.errors import AmbiguousComponent, NoSuchComponent, Refused, UsageError
 from livefw.providers.base import Component, Package, Stager
 
 _HINT = "fwupdmgr local-install FILE DEVICE, or livefw stage COMPONENT FILE"
 
 
-class Taker(NamedTuple):
-    """A component and the provider that takes an image for it."""
+class Wish(NamedTuple):
+    """An image that somebody wants staged: for whom, None where that follows from the image, why, and regardless of
+    which checks."""
+
+    package: Package
+    word: str | None = None
+    reason: str = ""
+    ignore: tuple[str, ...] = ()
+
+
+class Target(NamedTuple):
+    """A component, the provider that takes an image for it, and the image.
+
+    ``version`` is what the image's archive says of it, ``archive`` the archive's name; both empty without one.
+    """
 
     provider: Stager
     component: Component
+    package: Package
+    version: str = ""
+    archive: str = ""
 
 
-def target(word: str | None, candidates: Sequence[Candidate], package: Package) -> tuple[Taker, Package]:
+def target(word: str | None, candidates: Sequence[Candidate], package: Package) -> Target:
     """The component that takes the package, and what it is to be handed: of an archive, the image in it.
 
     `Refused` where it takes none, `UsageError` where the archive is for another or several might be meant.
     """
     chosen = [select(word, candidates)] if word else [each for each in candidates if isinstance(each.provider, Stager)]
+    version = archive = ""
     if cab.is_archive(package.data):
-        (provider, component), package = _named(chosen, cab.read(package.data))
+        (provider, component), image = _named(chosen, cab.read(package.data))
+        version, archive = image.about.version, package.name
+        package = Package(image.about.filename, image.payload)
     elif len(chosen) == 1:
         provider, component = chosen[0]
     else:
@@ -40,10 +59,10 @@ def target(word: str | None, candidates: Sequence[Candidate], package: Package) 
         raise Refused(
             f"{provider.name} leaves it to others to stage images", component=component.key, mechanism=provider.name
         )
-    return Taker(provider, component), package
+    return Target(provider, component, package, version, archive)
 
 
-def names(about: Metainfo, candidate: Candidate) -> bool:
+def is_for(about: Metainfo, candidate: Candidate) -> bool:
     """Whether an archive's image is for this component, by any of its GUIDs in either spelling."""
     wanted = {spelling for text in about.guids for spelling in _spellings(text)}
     return not wanted.isdisjoint(guids(candidate))
@@ -57,13 +76,12 @@ def _spellings(text: str) -> tuple[str, ...]:
     return str(guid), guid.efi
 
 
-def _named(chosen: Sequence[Candidate], images: Sequence[Image]) -> tuple[Candidate, Package]:
-    found = [(each, image) for each in chosen for image in images if names(image.about, each)]
+def _named(chosen: Sequence[Candidate], images: Sequence[Image]) -> tuple[Candidate, Image]:
+    found = [(each, image) for each in chosen for image in images if is_for(image.about, each)]
     if not found:
         wanted = ", ".join(guid for image in images for guid in image.about.guids)
         raise NoSuchComponent(f"the archive is for {wanted[:200]}, and for nothing that could take it", phase="stage")
     if len(found) > 1:
         keys = tuple(each.component.key for each, _ in found)
         raise AmbiguousComponent(f"the archive is for {', '.join(keys)}", candidates=keys, hint=_HINT, phase="stage")
-    ((candidate, image),) = found
-    return candidate, Package(image.about.filename, image.payload)
+    return found[0]

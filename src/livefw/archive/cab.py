@@ -13,8 +13,8 @@ from hashlib import sha1, sha256
 from typing import NamedTuple, NoReturn
 
 from livefw import libraries
-from livefw.daemon import metainfo
-from livefw.daemon.metainfo import Metainfo
+from livefw.archive import metainfo
+from livefw.archive.metainfo import Metainfo
 from livefw.errors import UsageError
 
 MAGIC = b"MSCF"

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine writes down and tells the world: the journal, and who hears of each outcome."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from livefw.activation.journal import ENDINGS, Entry, Head, Journal, Kind
+from livefw.activation.outcome import Outcome, Result
+from livefw.errors import TransportError
+from livefw.providers.base import Reason
+
+
+class Receipt(NamedTuple):
+    """Where an outcome is written down; ``head`` is None, and ``trouble`` says why, if it is not."""
+
+    activation: str
+    head: Head | None
+    trouble: str = ""
+
+
+class Announcement(NamedTuple):
+    """An outcome, as the world hears of it; ``kind`` is that of its row."""
+
+    component: str
+    outcome: Outcome
+    why: Reason
+    firmware_code: str | None
+    receipt: Receipt
+    kind: Kind = Kind.OUTCOME
+
+
+class Ledger:
+    """One engine's record. ``journal`` is None where none is wanted."""
+
+    def __init__(self, journal: Journal | None, announce: Callable[[Announcement], None]) -> None:
+        self.journal = journal
+        self._announce = announce
+
+    def close(self) -> None:
+        """Release the journal."""
+        if self.journal:
+            self.journal.close()
+            self.journal = None
+
+    def unfinished(self) -> list[Entry]:
+        """Intents that an earlier engine left without an outcome."""
+        return self.journal.unfinished() if self.journal else []
+
+    def begin(self, kind: Kind, component: str, body: dict[str, Any]) -> str:
+        """Write an intent of this kind; the name of the activation. `JournalUnavailable`."""
+        return self.journal.begin(component, body, kind=kind) if self.journal else ""
+
+    def end(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Receipt:
+        """Write the outcome of an intent of this kind."""
+        receipt = self._written(lambda journal: journal.end(activation, component, body, kind=ENDINGS[kind]))
+        return receipt._replace(activation=activation)
+
+    def note(self, kind: Kind, component: str, body: dict[str, Any]) -> Receipt:
+        """Write a row that stands alone."""
+        return self._written(lambda journal: journal.note(kind, component, body))
+
+    def announce(self, kind: Kind, result: Result, receipt: Receipt) -> None:
+        """Tell the world."""
+        code = result.claim.firmware_code if result.claim else None
+        self.tell(Announcement(result.before.key, result.outcome, result.why, code, receipt, kind))
+
+    def tell(self, announcement: Announcement) -> None:
+        """As `announce`, where there is no result."""
+        self._announce(announcement)
+
+    def _written(self, write: Callable[[Journal], Head]) -> Receipt:
+        """Write an outcome. That it cannot be written is told, and changes nothing about what happened."""
+        if self.journal is None:
+            return Receipt("", None, "not recorded, as was asked")
+        try:
+            return Receipt("", write(self.journal))
+        except TransportError as error:
+            return Receipt("", None, error.message)

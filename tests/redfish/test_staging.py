@@ -1,0 +1,346 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Staging as an act of the engine: checked, recorded before and after, and settled if the engine dies in between."""
+
+import hashlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from livefw.activation.actor import Actor
+from livefw.activation.engine import Attempt, Engine, Host, Order, Point
+from livefw.activation.identity import instance, made_guid
+from livefw.activation.journal import Journal, Kind
+from livefw.activation.lock import Busy
+from livefw.activation.outcome import Outcome
+from livefw.activation.places import Places
+from livefw.activation.policy import parse
+from livefw.activation.reconcile import judge_staging
+from livefw.activation.target import Wish
+from livefw.archive import cab
+from livefw.archive.cab import Image
+from livefw.archive.metainfo import Metainfo
+from livefw.errors import Interrupted
+from livefw.machine.bmc.firmware import Pattern
+from livefw.providers.base import Component, Cost, Package, Progress, Version
+
+from .conftest import CREDENTIALS, Bench, Served
+
+KEY = "redfish:rack/pmfw-a"
+
+
+def archive(version: str) -> Package:
+    """An archive for the modelled BMC's first component."""
+    guid = made_guid(instance("redfish", "rack/pmfw-a"))
+    about = Metainfo("org.example.fw", "Example", (guid,), version, "pmfw.bin", summary="For tests")
+    return Package("pmfw.cab", cab.write(Image(about, f"version={version}".encode())))
+
+
+RAW = Package("pmfw.bin", b"version=1.9.0")
+
+
+class World:
+    """A machine with a BMC, and engines that come and go."""
+
+    def __init__(self, bench: Bench, folder: Path, settings: str = "") -> None:
+        self.bench = bench
+        self.places = Places(str(folder / "state"), str(folder / "run/lock"), str(folder / "etc"))
+        self.policy = parse(settings.encode())
+        self.announced: list[Any] = []
+
+    def engine(self) -> Engine:
+        bench = self.bench
+        actor = Actor("root", "alice", "test")
+        host = Host(bench.files, (bench.provider,), bench.clock, self.places, self.policy, actor)
+        return Engine(host._replace(announce=self.announced.append))
+
+    def stage(self, package: Package = RAW, word: str | None = KEY, **wish: Any) -> Attempt:
+        with self.engine().open() as run:
+            return run.stage(Wish(package, word, **wish), watch=self.bench.watch)
+
+    def rows(self) -> list[tuple[Kind, dict[str, Any]]]:
+        journal = Journal.open_to_read(self.places.state)
+        assert journal
+        try:
+            assert not journal.verify()
+            return [(entry.kind, entry.body) for entry in journal.entries()]
+        finally:
+            journal.close()
+
+
+MakeWorld = Callable[..., World]
+
+
+@pytest.fixture
+def world(make: type[Bench], tmp_path: Path) -> MakeWorld:
+    return lambda *faults, settings="", **more: World(make(*faults, **more), tmp_path, settings)
+
+
+def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> None:
+    here = world()
+    attempt = here.stage(archive("1.9.0"), None, reason="CVE-2026-0002")
+    (begun, intent), (ended, outcome) = here.rows()
+    assert (begun, ended) == (Kind.STAGING, Kind.STAGED)
+    payload = b"version=1.9.0"
+    assert intent == {
+        "file": "pmfw.bin",
+        "size": len(payload),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+        "uri": None,
+        "archive": "pmfw.cab",
+        "version": "1.9.0",
+        "actor": {"user": "root", "login": "alice", "face": "test"},
+        "reason": "CVE-2026-0002",
+        "name": "CPU0 power management firmware",
+        "current_version": "1.2.0",
+        "pending": False,
+        "pending_version": None,
+        "ignore": [],
+    }
+    shown = {key: outcome[key] for key in ("outcome", "said", "current_version", "pending", "pending_version")}
+    assert shown == {
+        "outcome": "staged",
+        "said": "accepted",
+        "current_version": "1.2.0",
+        "pending": True,
+        "pending_version": "1.9.0",
+    }
+    (told,) = here.announced
+    assert (told.kind, told.component, told.outcome) == (Kind.STAGED, KEY, Outcome.STAGED)
+    assert told.receipt == attempt.receipt
+    assert attempt.receipt.head
+
+
+ENDINGS = [
+    ("forged", (), {"package": Package("x", b"forged")}, Outcome.FAILED, "VerificationFailed"),
+    ("a BMC that lies", ("false-staging",), {}, Outcome.FAILED, None),
+    ("a BMC that is busy", ("busy",), {}, Outcome.REFUSED, None),
+    ("nothing that waits", (), {"word": "redfish:rack/pmfw-a", "pattern": "immediate"}, Outcome.REFUSED, None),
+]
+
+
+@pytest.mark.parametrize("row", ENDINGS, ids=[row[0] for row in ENDINGS])
+def test_bad_ends_are_recorded_too(world: MakeWorld, row: Any) -> None:
+    _, faults, wish, outcome, code = row
+    pattern = Pattern(wish.pop("pattern", "both"))
+    here = world(*faults, pattern=pattern)
+    word = here.bench.provider.discover().components[0].key
+    attempt = here.stage(**{"word": word} | wish | {"word": word})
+    assert attempt.result.outcome is outcome, attempt
+    (_, _), (kind, body) = here.rows()
+    assert (kind, body["outcome"]) == (Kind.STAGED, outcome)
+    assert code is None or code in str(body["firmware_code"])
+
+
+CHECKED = [
+    ("policy", 'deny = ["redfish:*"]', RAW, ()),
+    ("pinned", '[component."redfish:*"]\npin = "1.4"', archive("1.9.0"), ()),
+    ("downgrade", "", archive("1.1.0"), ()),
+]
+
+
+@pytest.mark.parametrize(("check", "settings", "package", "ignore"), CHECKED, ids=[row[0] for row in CHECKED])
+def test_checks_stand_before_the_first_byte(
+    world: MakeWorld, check: str, settings: str, package: Package, ignore: tuple[str, ...]
+) -> None:
+    here = world(settings=settings)
+    attempt = here.stage(package, ignore=ignore)
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, check)
+    ((kind, body),) = here.rows()
+    assert (kind, body["code"], body["archive"]) == (Kind.STAGED, check, package.name if check != "policy" else None)
+    assert here.bench.posts("") == here.bench.posts("/Sessions")
+    assert [told.kind for told in here.announced] == [Kind.STAGED]
+
+
+def test_an_untold_version_is_left_to_the_checks_before_the_activation(world: MakeWorld) -> None:
+    here = world(settings='[component."redfish:*"]\npin = "1.4"')
+    assert here.stage().result.outcome is Outcome.STAGED
+    with here.engine().open() as run:
+        (attempt,) = run.activate(Order((KEY,)), watch=here.bench.watch)
+    assert attempt.result.why.code == "pinned"
+
+
+@pytest.mark.parametrize("decided", [True, False], ids=["decided", "not decided"])
+def test_a_step_back_is_decided_once(world: MakeWorld, decided: bool) -> None:
+    """Who stages an older version on purpose need not say so again; nobody else's older image gets by."""
+    here = world()
+    if decided:
+        assert here.stage(archive("1.1.0"), ignore=("downgrade",)).result.outcome is Outcome.STAGED
+    else:
+        here.bench.stage(image=b"version=1.1.0")
+    with here.engine().open() as run:
+        (attempt,) = run.activate(Order((KEY,)), watch=here.bench.watch)
+    assert attempt.result.outcome is (Outcome.ACTIVATED if decided else Outcome.REFUSED), attempt.result.why
+    assert [problem.ignored for problem in attempt.problems if problem.check == "downgrade"] == [decided]
+
+
+def test_one_at_a_time(world: MakeWorld) -> None:
+    here = world()
+    with here.engine().open(), pytest.raises(Busy):
+        here.stage()
+
+
+def test_interrupted_before_anything_was_sent(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = world()
+
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(here.bench.watch, "progress", interrupt)
+    with pytest.raises(Interrupted, match="nothing was handed over"):
+        here.stage()
+    assert here.rows()[-1][1]["outcome"] == "cancelled"
+    assert here.bench.model.firmware[0].staged is None
+
+
+def test_lost_from_sight(world: MakeWorld) -> None:
+    """The outcome is unknown, written down as such, and nothing is left open."""
+    here = world(seconds=1e5)
+    here.bench.watch.patience = 5.0
+    assert here.stage().result.outcome is Outcome.UNKNOWN
+    assert [kind for kind, _ in here.rows()] == [Kind.STAGING, Kind.STAGED]
+
+
+ENGINE = """
+import os, signal, sys
+from livefw.activation.actor import Actor
+from livefw.activation.engine import Engine, Host, Point
+from livefw.activation.places import Places
+from livefw.activation.policy import DEFAULT
+from livefw.activation.target import Wish
+from livefw.providers.base import Package
+from livefw.providers.host import HostFiles
+from livefw.providers.registry import SystemClock, providers
+import redfish, livefw.providers.redfish.transport
+
+class Quiet:
+    def begins(self, component): pass
+    def progress(self, progress): pass
+    def tick(self, seconds): return True
+    def ended(self, result): pass
+
+root, state, lock, image = sys.argv[1:]
+
+def engine(last):
+    def at(point):
+        if point == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    files, clock = HostFiles(root), SystemClock()
+    host = Host(files, providers(files, clock), clock, Places(state, lock, state), DEFAULT, Actor("r", "", "t"), at=at)
+    with open(image, "rb") as file:
+        package = Package(os.path.basename(image), file.read())
+    with Engine(host).open() as run:
+        run.stage(Wish(package, "rack/pmfw-a", "to be killed"), watch=Quiet())
+
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        try:
+            engine(line.strip())
+        finally:
+            os._exit(0)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
+class Mortal(NamedTuple):
+    """A BMC on a socket, and a process that makes engines."""
+
+    served: Served
+    world: World
+    nursery: "subprocess.Popen[str]"
+
+    def die_at(self, point: Point) -> None:
+        assert self.nursery.stdin
+        assert self.nursery.stdout
+        self.nursery.stdin.write(f"{point}\n")
+        self.nursery.stdin.flush()
+        assert int(self.nursery.stdout.readline()) == -signal.SIGKILL
+
+    def settled(self) -> list[tuple[Outcome, str]]:
+        with self.world.engine().open() as run:
+            return [(each.outcome, each.why.code) for each in run.settled]
+
+
+@pytest.fixture
+def mortal(serve: Callable[..., Served], make: type[Bench], tmp_path: Path) -> Iterator[Mortal]:
+    served = serve(seconds=0.02)
+    bench = make()
+    bench.web = served.web
+    world = World(bench, tmp_path)
+    root, image = tmp_path / "root", tmp_path / "pmfw.cab"
+    image.write_bytes(archive("1.9.0").data)
+    etc = root / "etc/livefw"
+    etc.mkdir(parents=True)
+    (etc / "ca.pem").write_bytes(served.server.pem.certificate)
+    (root / CREDENTIALS.lstrip("/")).write_bytes(b"admin\na word of passage\n")
+    (root / CREDENTIALS.lstrip("/")).chmod(0o600)
+    (etc / "livefw.toml").write_text(
+        f'[[redfish.bmc]]\nname = "rack"\nurl = "{served.server.url}"\nca = "/etc/livefw/ca.pem"\n'
+        f'credentials = "{CREDENTIALS}"\n',
+        encoding="ascii",
+    )
+    command = [sys.executable, "-c", ENGINE, str(root), world.places.state, world.places.lock, str(image)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
+        yield Mortal(served, world, nursery)
+
+
+BEFORE = (Point.LOCKED, Point.SETTLED, Point.CHECKED)
+AFTER = (Point.RECORDED, Point.ANNOUNCED)
+UNSENT = (Point.INTENDED, Point.ASKED)
+SENT = (Point.ANSWERED, Point.JUDGED)
+
+
+def test_every_point_is_covered() -> None:
+    assert {*BEFORE, *AFTER, *UNSENT, *SENT} == set(Point)
+
+
+def test_killed_at_every_point(mortal: Mortal) -> None:
+    """The next engine tells what is there; where nothing is, nobody can know that the BMC will not come up with it."""
+    firmware = mortal.served.model.firmware[0]
+    stagings = 0
+    for point in Point:
+        firmware.staged = None
+        mortal.die_at(point)
+        stagings += point not in BEFORE
+        found = mortal.settled()
+        if point in SENT:
+            assert found == [(Outcome.STAGED, "version-waits")], point
+        elif point in UNSENT:
+            assert found == [(Outcome.UNKNOWN, "no-evidence")], point
+        else:
+            assert found == [], point
+        assert (firmware.staged is not None) is (point in (*SENT, *AFTER)), point
+        assert mortal.settled() == []
+    rows = mortal.world.rows()
+    assert [kind for kind, _ in rows] == [Kind.STAGING, Kind.STAGED] * stagings
+    assert [told.kind for told in mortal.world.announced] == [Kind.STAGED] * len((*UNSENT, *SENT))
+
+
+JUDGED = [
+    ("the version came", {"version": "2", "pending": False}, (True, "2"), (Outcome.STAGED, "version-waits")),
+    ("another came", {"version": "2", "pending": False}, (True, "3"), (Outcome.UNKNOWN, "no-evidence")),
+    ("it was there before", {"version": "2", "pending": True, "pending_version": "2"}, (True, "2"), None),
+    ("raw, and something came", {"pending": False}, (True, "2"), (Outcome.STAGED, "waits")),
+    ("raw, and something was there", {"pending": True}, (True, "2"), None),
+    ("version untold by the component", {"version": "2", "pending": False}, (True, None), (Outcome.STAGED, "waits")),
+    ("nothing", {"version": "2", "pending": False}, (False, None), None),
+    ("not readable", {"version": "2", "pending": False}, (None, None), None),
+    ("gone", {"version": "2", "pending": False}, None, None),
+    ("an empty row", {}, (True, "2"), None),
+]
+
+
+@pytest.mark.parametrize(("body", "seen", "ends"), [row[1:] for row in JUDGED], ids=[row[0] for row in JUDGED])
+def test_what_is_concluded(body: dict[str, Any], seen: tuple[bool | None, str | None] | None, ends: Any) -> None:
+    after = None
+    if seen:
+        version = Version(seen[1]) if seen[1] else None
+        after = Component("x", "y", "z", None, seen[0], version, Cost(None, None))
+    outcome, why = judge_staging(body, after)
+    assert (outcome, why.code) == (ends or (Outcome.UNKNOWN, "no-evidence"))
