@@ -20,7 +20,16 @@ from livefw.providers.lfa.fake import FakeLfa
 
 ROUNDS = 21
 OWN = "/usr/libexec/fwupd/fwupd"
+COMPONENTS = 4
 _PATIENCE_S = 20.0
+_ESRT_ENTRY = {
+    "fw_type": "2",
+    "fw_version": "65586",
+    "lowest_supported_fw_version": "65582",
+    "capsule_flags": "0xfe",
+    "last_attempt_version": "0",
+    "last_attempt_status": "0",
+}
 
 _BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -41,11 +50,13 @@ def rows() -> Iterator[Row]:
         for root, path in ((_planted(folder), ours), (str(stack.enter_context(machine("vera")).root), mounted)):
             words = [sys.executable, "-m", "livefw.daemon.service", "--root", root, "--socket", path, "--bus", ""]
             stack.enter_context(_served([*words, "--state", str(folder / "state"), "--log-level", "error"], path, {}))
+        firmware = stack.enter_context(_esrt(folder / "firmware"))
         bus = str(folder / "bus")
         (folder / "bus.conf").write_text(_BUS.format(path=bus), encoding="ascii")
         stack.enter_context(_served(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork"], bus, {}))
-        places = {"FWUPD_LOCALSTATEDIR": str(folder / "fwupd"), "FWUPD_DBUS_SOCKET": theirs}
-        stack.enter_context(_served([OWN], theirs, {**places, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus}"}))
+        places = {"FWUPD_LOCALSTATEDIR": str(folder / "fwupd"), "FWUPD_SYSFSFWDIR": firmware}
+        places |= {"FWUPD_DBUS_SOCKET": theirs, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus}"}
+        stack.enter_context(_served([OWN], theirs, places))
         counts = {path: _devices(path) for path in (ours, mounted, theirs)}
         medians = interleave({path: partial(_devices, path) for path in counts}, rounds=ROUNDS)
         limit = round(medians[theirs] * 1e3, 1)
@@ -58,13 +69,33 @@ def rows() -> Iterator[Row]:
 def _planted(folder: Path) -> str:
     """Four components as plain files, which cost what sysfs costs; a mounted machine costs ten times that."""
     bench = FakeLfa()
-    for number in range(4):
+    for number in range(COMPONENTS):
         bench.add(f"6c0762a6-12f2-4b56-92cb-ba8f633606d{number}", name=f"component {number}")
     for path, data in bench.files.tree.items():
         file = folder / "root" / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
     return str(folder / "root")
+
+
+@contextmanager
+def _esrt(folder: Path) -> Iterator[str]:
+    """Four firmwares for fwupd's own daemon: entries of an EFI System Resource Table, in the files of Linux's sysfs.
+
+    Its plugin wants the EFI variables to be a file system of their own.
+    """
+    for number in range(COMPONENTS):
+        entry = folder / f"efi/esrt/entries/entry{number}"
+        entry.mkdir(parents=True)
+        for name, text in (_ESRT_ENTRY | {"fw_class": f"ddc0ee61-e7f0-4e7d-acc5-c070a398838{number}"}).items():
+            (entry / name).write_text(f"{text}\n", encoding="ascii")
+    variables = folder / "efi/efivars"
+    variables.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", variables], check=True)
+    try:
+        yield str(folder)
+    finally:
+        subprocess.run(["umount", variables], check=True)
 
 
 def _devices(path: str) -> int:

@@ -132,7 +132,7 @@ def test_descriptors_of_any_kind_are_refused_and_closed(planted: Path, serve: Se
     daemon = serve(planted)
     held = f"/proc/{daemon.popen.pid}/fd"
     with _in(daemon) as client:
-        client.sendall(_call("GetHistory"))
+        client.sendall(_call("GetPlugins"))
         assert client.recv(4096)  # its own looks at the machine are over
         before = {fd: os.readlink(f"{held}/{fd}") for fd in os.listdir(held)}
         for name, descriptor in _descriptors(folder):

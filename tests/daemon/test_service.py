@@ -94,7 +94,7 @@ def test_metrics_are_written_and_served(planted: Path, serve: Serve, folder: Pat
     daemon = serve(planted, "--metrics", str(file), "--metrics-port", str(port))
     daemon.call("Activate", "asa{sv}", ["--nonsense"], {})
     daemon.call("Activate", "asa{sv}", ["TF-RMM"], {})
-    while "livefw_activations_total" not in (file.read_text() if file.exists() else ""):
+    while "livefw_activations_total{" not in (file.read_text() if file.exists() else ""):
         daemon.call("List")
     found = _samples(file.read_text())
     assert found["livefw_components", "pending"] + found["livefw_components", "idle"] == 2

@@ -7,10 +7,10 @@ from livefw.errors import KINDS, NothingHere, NotInstalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import NamedTuple
 
-    from livefw.providers.base import Component, Provider, Reason
+    from livefw.providers.base import Component, Discovery, Provider, Reason
 else:
     from livefw.record import NamedTuple
 
@@ -50,9 +50,9 @@ def nothing(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
     return NothingHere(f"nothing to activate here: {reasons}", hint=absent[0].hint if absent else "")
 
 
-def take(providers: Sequence[Provider]) -> Inventory:
-    """Ask every provider. `livefw.errors.TransportError` as from `Provider.discover`."""
-    found = [(provider, provider.discover()) for provider in providers]
+def take(providers: Sequence[Provider], *, discover: Callable[[Provider], Discovery] | None = None) -> Inventory:
+    """Ask every provider, or ``discover`` for it. `livefw.errors.TransportError` as from `Provider.discover`."""
+    found = [(provider, discover(provider) if discover else provider.discover()) for provider in providers]
     candidates = [Candidate(provider, item) for provider, discovery in found for item in discovery.components]
     candidates.sort(key=lambda candidate: candidate.component.key)
     absent = tuple(discovery.absent for _, discovery in found if discovery.absent)

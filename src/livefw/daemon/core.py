@@ -4,17 +4,21 @@
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from livefw.activation.engine import Host
 from livefw.daemon import look
 from livefw.daemon.authority import Authority
 from livefw.daemon.dispatch import Call, DBusError, Face, full_text
+from livefw.daemon.distant import Distant
 from livefw.daemon.image import sealed_copy
 from livefw.daemon.jobs import Event, Jobs, Request, Setting
 from livefw.daemon.look import View
 from livefw.daemon.loop import Loop, Worker
 from livefw.daemon.server import Server
+from livefw.daemon.wire import encode_body
 from livefw.errors import KINDS, InternalError, LivefwError, kind_of
 
 if TYPE_CHECKING:
@@ -28,8 +32,11 @@ the machine is not looked at, nor an administrator's checks run, more often than
 LOOK_EVERY_S = 5.0
 """How often the machine is looked at while somebody is connected, so that changes are told."""
 _SETTLE_AGAIN_S = 0.5
-OURSELVES = -1
-"""Stands for the daemon where users take turns: the view that serves everybody is its own work."""
+_AGE_S = 10.0
+"""How old may be what a mechanism behind a network said, while nothing was changed by us: to list everything that a
+management controller has takes it seconds."""
+THREADS = 4
+"""Users whose own questions are worked on at the same time; the view, which serves everybody, has its own thread."""
 
 _log = logging.getLogger(__name__)
 
@@ -56,10 +63,13 @@ class Core:
         self.viewed: list[Callable[[View], None]] = []
         self.settling = False
         self.jobs = Jobs(loop, setting, self._event)
-        self._worker = Worker(loop)
+        self._distant = Distant(self._machine, loop.now)
+        self._own_work = Worker(loop)
+        self._worker = Worker(loop, threads=THREADS)
         self._view: View | None = None
-        self._view_at = 0.0
-        self._waiting: list[Callable[[View | Exception], None]] = []
+        self._view_at = self._wanted_at = self._changed_at = float("-inf")
+        self._told: dict[tuple[Any, ...], bytes] = {}
+        self._waiting: list[tuple[float, Callable[[View | Exception], None]]] = []
 
     def look(self, call: Call, face: Face, work: Callable[[Host], T], use: Callable[[T], None]) -> None:
         """Do some work on the machine in the thread for that; ``use`` answers the call with the result."""
@@ -73,18 +83,37 @@ class Core:
         """As `look` with the present view; one look serves all that ask at the same time."""
         self.looked(lambda result: self._use(call, face, result, use))
 
+    def tell(self, call: Call, face: Face, answer: Callable[[View], Any]) -> None:
+        """As `view`, for what follows from the view and the call's arguments alone: it is worked out once."""
+
+        def use(view: View) -> None:
+            question = (face.interface.name, call.method.name, call.arguments)
+            told = self._told.get(question)
+            if told is None:
+                told = self._told[question] = encode_body(call.method.gives, (answer(view),))
+            self.server.reply_encoded(call, told)
+
+        self.view(call, face, use)
+
     def looked(self, use: Callable[[View | Exception], None]) -> None:
         """Tell the present view, or why there is none."""
         if self._view is not None and self.loop.now() - self._view_at < FRESH_S:
             use(self._view)
             return
-        self._waiting.append(use)
+        self._waiting.append((self._wanted_at, use))
         if len(self._waiting) == 1:
-            self.on_machine(look.view, self._viewed)
+            self._look()
 
     def forget_view(self) -> None:
-        """The machine has changed: the next one who asks makes us look."""
-        self._view = None
+        """The machine may have changed: who asks from now on is told what is seen from now on."""
+        self._view_at = float("-inf")
+        self._wanted_at = self.loop.now()
+
+    def _look(self) -> None:
+        begun = self.loop.now()
+        newer_than = max(self._changed_at, begun - _AGE_S)
+        discover = partial(self._distant.discover, newer_than=newer_than)
+        self.on_machine(lambda host: look.view(host, discover), lambda result: self._viewed(result, begun))
 
     def activate(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
         """Activate for a client, if it may and nothing else is under way; ``done`` is told the end."""
@@ -154,11 +183,12 @@ class Core:
 
     def on_machine(self, work: Callable[[Host], T], done: Callable[[T | Exception], None]) -> None:
         """Do some work on the machine in the thread for that; ``done`` is told the result, or what went wrong."""
-        self._worker.do(OURSELVES, lambda: self._on_machine(work), done)
+        self._own_work.do(0, lambda: self._on_machine(work), done)
 
     def _start(self, request: Request, done: Callable[[Event], None]) -> None:
         def ended(event: Event) -> None:
             self.forget_view()
+            self._changed_at = self.loop.now()
             done(event)
             if event.get("lost"):
                 self.settle()
@@ -171,18 +201,27 @@ class Core:
         except OSError as error:
             done(_ended("internal", f"no process for the activation: {error}"))
 
+    def _machine(self) -> AbstractContextManager[Host]:
+        return look.machine(self.setting.root, self.setting.state, self.setting.settings)
+
     def _on_machine(self, work: Callable[[Host], T]) -> T:
-        with look.machine(self.setting.root, self.setting.state, self.setting.settings) as host:
+        with self._machine() as host:
             return work(host)
 
-    def _viewed(self, result: View | Exception) -> None:
-        waiting, self._waiting = self._waiting, []
+    def _viewed(self, result: View | Exception, begun: float) -> None:
+        waiting = self._waiting
+        self._waiting = [each for each in waiting if each[0] > begun]
+        if self._waiting:
+            self._look()
         if isinstance(result, View):
-            self._view, self._view_at = result, self.loop.now()
+            if self._view is None or not look.same(self._view, result):
+                self._view, self._told = result, {}
+            self._view_at = self.loop.now() if begun >= self._wanted_at else float("-inf")
             for hear in self.viewed:
                 hear(result)
-        for use in waiting:
-            use(result)
+        for wanted_at, use in waiting:
+            if wanted_at <= begun:
+                use(result)
 
     def _use(self, call: Call, face: Face, result: T | Exception, use: Callable[[T], None]) -> None:
         """Answer a call with a result; whatever goes wrong is its answer too."""

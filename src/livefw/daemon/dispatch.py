@@ -41,6 +41,7 @@ class Call:
         self.connection = connection
         self.method = method
         self.fds = fds
+        self.arguments = message.body
         self._message = message
         self._answered = False
         self._kept: list[int] = []
@@ -74,11 +75,23 @@ class Call:
         """Answer with the values of the method's signature. `livefw.daemon.connection.Closed`."""
         self._answer(MessageType.RETURN, values, self.method.gives)
 
+    def reply_encoded(self, values: bytes) -> None:
+        """As `reply`, with values that `livefw.daemon.wire.encode_body` has encoded."""
+        self._answer(MessageType.RETURN, (), self.method.gives, encoded=values)
+
     def fail(self, name: str, text: str) -> None:
         """Answer with an error."""
         self._answer(MessageType.ERROR, (text[:_TEXT_LIMIT],), "s", error_name=name)
 
-    def _answer(self, kind: MessageType, body: tuple[Any, ...], signature: str, error_name: str = "") -> None:
+    def _answer(
+        self,
+        kind: MessageType,
+        body: tuple[Any, ...],
+        signature: str,
+        *,
+        error_name: str = "",
+        encoded: bytes = b"",
+    ) -> None:
         if self._answered:
             return
         self._answered = True
@@ -86,8 +99,17 @@ class Call:
         self.connection.calls -= 1
         if self.connection.closed or self._message.flags & NO_REPLY:
             return
-        answer = Message(kind, 1, body, signature, reply_serial=self._message.serial, error_name=error_name)
-        self.connection.send(answer)
+        self.connection.send(
+            Message(
+                kind,
+                1,
+                body,
+                signature,
+                reply_serial=self._message.serial,
+                error_name=error_name,
+                encoded=encoded,
+            )
+        )
 
 
 Later = None

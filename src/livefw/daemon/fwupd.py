@@ -19,7 +19,7 @@ from livefw.daemon.dispatch import Call, DBusError, Face, Later, variants
 from livefw.daemon.image import sealed_copy
 from livefw.daemon.jobs import Event, Request
 from livefw.daemon.look import View
-from livefw.daemon.peer import fwupd_version
+from livefw.daemon.peer import FwupdVersions
 from livefw.daemon.security import attributes
 from livefw.daemon.values import ERRORS, PREFIX, Status, typed
 from livefw.daemon.wire import Variant
@@ -54,6 +54,7 @@ class Fwupd(Face):
         self.interface = introspection.load(PREFIX)
         self._core = core
         self._version = version
+        self._versions = FwupdVersions()
         self._product = product
         self._quit = quit_
         self._clients: dict[Connection, _Client] = {}
@@ -68,7 +69,7 @@ class Fwupd(Face):
     def properties(self, connection: Connection) -> dict[str, Any]:
         """See `Face`. A client of fwupd insists on its own version; others get the one that is installed."""
         return {
-            "DaemonVersion": fwupd_version(connection.peer.pid) or self._version,
+            "DaemonVersion": self._versions.of(connection.peer.pid) or self._version,
             "HostVendor": "livefw",
             "HostProduct": self._product,
             "HostSecurityId": "HSI:INVALID:not-measured",
@@ -247,8 +248,7 @@ class Fwupd(Face):
         return Later
 
     def set_hints(self, call: Call, hints: dict[str, str]) -> Any:
-        """Nothing depends on them; but who sends them asks for the devices next, which takes a look at the machine."""
-        self._core.looked(lambda _: None)
+        """Nothing depends on them."""
         return ()
 
     def set_feature_flags(self, call: Call, flags: int) -> Any:
@@ -277,7 +277,7 @@ class Fwupd(Face):
         self._clients.pop(connection, None)
 
     def _viewed(self, call: Call, answer: Callable[[View], object]) -> Any:
-        self._core.view(call, self, lambda view: self._core.server.reply(call, answer(view)))
+        self._core.tell(call, self, answer)
         return Later
 
     def _client(self, connection: Connection) -> _Client:

@@ -2,7 +2,7 @@
 """One look at the machine, with everything that the daemon's faces tell about it."""
 
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
 from livefw.cli import engine
 from livefw.daemon.captured import Captured
+from livefw.providers.base import Discovery, Provider
 
 HISTORY_LIMIT = 100
 """Activations that clients get to see, the last ones; the whole record is for `livefw history`."""
@@ -31,6 +32,17 @@ class View(NamedTuple):
     busy: bool
 
 
+def same(one: View, other: View) -> bool:
+    """Whether they tell the same, whoever the providers are that looked."""
+    return _told(one) == _told(other)
+
+
+def _told(view: View) -> tuple[object, ...]:
+    components = tuple(candidate.component for candidate in view.found.candidates)
+    steps = [(key, step.usual, step.problems) for key, step in view.steps.items()]
+    return (components, view.found[1:], steps, *view[2:])
+
+
 @contextmanager
 def machine(root: str, state: str | None, settings: str | None) -> Iterator[Host]:
     """The machine, with the policy that holds now, for one look. A root that was mounted anew is seen anew."""
@@ -41,9 +53,9 @@ def machine(root: str, state: str | None, settings: str | None) -> Iterator[Host
         session.close()
 
 
-def view(host: Host) -> View:
-    """Look. Errors as for `Engine.plan`."""
-    found = inventory.take(host.providers)
+def view(host: Host, discover: Callable[[Provider], Discovery]) -> View:
+    """Look; ``discover`` asks a mechanism. Errors as for `Engine.plan`."""
+    found = inventory.take(host.providers, discover=discover)
     holder = lock.holder(host.places.lock)
     history = Journal.open_to_read(host.places.state)
     order = Order(None)

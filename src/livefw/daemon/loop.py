@@ -123,17 +123,20 @@ class SystemClock:
 
 
 class Worker:
-    """One thread for work that may block, such as reading sysfs while the firmware holds the CPUs.
+    """Threads for work that may block, such as reading sysfs while the firmware holds the CPUs.
 
-    Users take turns: one who asks for a thousand things waits for them, and not everybody else.
+    Users take turns, and one user has one thread at a time: one who asks for a thousand things, or for one that never
+    comes to an end, waits for them, and not everybody else.
     """
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop, *, threads: int = 1) -> None:
         self._loop = loop
         self._turns: dict[int, deque[Callback]] = {}
+        self._served: set[int] = set()
         self._changed = threading.Condition()
-        # A daemon thread: a read that the kernel never answers must not keep the process from ending.
-        threading.Thread(target=self._work, daemon=True, name="look").start()
+        for number in range(threads):
+            # Daemon threads: a read that the kernel never answers must not keep the process from ending.
+            threading.Thread(target=self._work, daemon=True, name=f"look-{number}").start()
 
     def do(self, user: int, work: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
         """Do it in the thread, in this user's turn; its result, or what it raised, is told in the loop."""
@@ -152,16 +155,20 @@ class Worker:
 
     def _work(self) -> None:
         while True:
-            self._next()()
+            user, work = self._next()
+            work()
+            with self._changed:
+                self._served.discard(user)
+                self._changed.notify()
 
-    def _next(self) -> Callback:
+    def _next(self) -> tuple[int, Callback]:
         """The first of whose turn it is; that user goes to the end of the line."""
         with self._changed:
-            while not self._turns:
+            while (user := next((each for each in self._turns if each not in self._served), None)) is None:
                 self._changed.wait()
-            user, mine = next(iter(self._turns.items()))
-            del self._turns[user]
+            mine = self._turns.pop(user)
             work = mine.popleft()
             if mine:
                 self._turns[user] = mine
-            return work
+            self._served.add(user)
+            return user, work

@@ -17,6 +17,9 @@ _LIBRARY = re.compile(rb"/fwupd-(\d+(?:\.\d+)+)/lib")
 _MAPS_LIMIT = 1 << 20
 """Bytes of ``/proc/PID/maps`` that are read: a client chooses how many mappings it has."""
 
+_PROGRAMS_LIMIT = 64
+"""Programs whose version is remembered: a client chooses which program it is."""
+
 
 class Peer(NamedTuple):
     """A process that connected; ``started`` is its start in clock ticks since boot, which tells it from a later one
@@ -70,16 +73,32 @@ def user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
-def fwupd_version(pid: int) -> str:
-    """Version of the fwupd client in a process; empty if it cannot be told.
+class FwupdVersions:
+    """Which version of fwupd clients are of.
 
     ``fwupdmgr`` talks only to a daemon of exactly its own version. The private library that it has mapped carries it.
+    To find it among hundreds of mappings takes longer than any answer of ours, so it is remembered for the program.
     """
-    try:
-        with open(f"/proc/{pid}/maps", "rb") as file:
-            found = _LIBRARY.search(file.read(_MAPS_LIMIT))
-    except OSError:
-        return ""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, int], str] = {}
+
+    def of(self, pid: int) -> str:
+        """Version of the client in a process; empty if it cannot be told."""
+        try:
+            file = os.stat(f"/proc/{pid}/exe")
+            program = (file.st_dev, file.st_ino, file.st_mtime_ns)
+            known = self._known.get(program) or _mapped_version(pid)
+        except OSError:
+            return ""
+        if known and len(self._known) < _PROGRAMS_LIMIT:
+            self._known[program] = known
+        return known
+
+
+def _mapped_version(pid: int) -> str:
+    with open(f"/proc/{pid}/maps", "rb") as file:
+        found = _LIBRARY.search(file.read(_MAPS_LIMIT))
     return found[1].decode() if found else ""
 
 

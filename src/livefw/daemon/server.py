@@ -32,16 +32,23 @@ _log = logging.getLogger(__name__)
 class Server:
     """Accepts on a listening socket and leads messages to the dispatcher.
 
-    ``left`` is called after each client that has gone.
+    ``come`` is called after each client that has said who it is, ``left`` after each that has gone.
     """
 
     def __init__(
-        self, listener: socket.socket, loop: Loop, dispatcher: Dispatcher, left: Callable[[Connection], None]
+        self,
+        listener: socket.socket,
+        loop: Loop,
+        dispatcher: Dispatcher,
+        *,
+        come: Callable[[], None],
+        left: Callable[[Connection], None],
     ) -> None:
         listener.setblocking(False)  # noqa: FBT003 - positional in the standard library
         self._listener = listener
         self._loop = loop
         self._dispatcher = dispatcher
+        self._come = come
         self._left = left
         self._guid = os.urandom(16).hex()
         self._clients: dict[int, Connection] = {}
@@ -79,6 +86,10 @@ class Server:
     def reply(self, call: Call, *values: Any) -> None:
         """Answer a call later than it was made, and go on with what its client sent meanwhile."""
         self._later(call, lambda: call.reply(*values))
+
+    def reply_encoded(self, call: Call, values: bytes) -> None:
+        """As `reply`, with values that are encoded already."""
+        self._later(call, lambda: call.reply_encoded(values))
 
     def fail(self, call: Call, name: str, text: str) -> None:
         """As `reply`, with an error."""
@@ -146,7 +157,10 @@ class Server:
 
     def _read(self, connection: Connection) -> None:
         def both() -> None:
+            known = connection.authenticated
             connection.receive()
+            if connection.authenticated and not known:
+                self._come()
             self._work_off(connection)
 
         self.guarded(connection, both)

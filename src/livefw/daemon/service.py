@@ -67,7 +67,7 @@ class Service:
         version = options.fwupd_version or installed_fwupd_version()
         fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)
         dispatcher = Dispatcher({"/": [fwupd], PATH: [Own(self.core)]}, _machine_id)
-        self._server = self.core.server = Server(listener, self.loop, dispatcher, self._left)
+        self._server = self.core.server = Server(listener, self.loop, dispatcher, come=self._come, left=self._left)
         self._metrics = Metrics(self.core, options.metrics, options.metrics_port)
         self._idle_exit = options.idle_exit
         self._idle_since = self.loop.now()
@@ -125,6 +125,10 @@ class Service:
         if before is not None and before != state and not self.core.jobs.busy:
             for hear in self.core.listeners:
                 hear({"event": "changed"})
+
+    def _come(self) -> None:
+        """Whoever comes asks for the devices next; the look at them is done by then."""
+        self.core.looked(lambda _: None)
 
     def _left(self, connection: Connection) -> None:
         self._idle_since = self.loop.now()

@@ -37,6 +37,8 @@ _PATH = re.compile(r"/|(/[A-Za-z0-9_]+)+")
 _HEADER = struct.Struct("<BBBBII")
 _FIELDS_AT = 12
 """Where the array of header fields begins."""
+_FIELDS_KEPT = 512
+"""Bytes of header fields that are remembered, 256 times: a client must not fill our memory with long ones."""
 
 
 class WireError(ValueError):
@@ -84,7 +86,10 @@ class Variant(NamedTuple):
 
 
 class Message(NamedTuple):
-    """A message; ``fds`` is the number of file descriptors that belong to it."""
+    """A message; ``fds`` is the number of file descriptors that belong to it.
+
+    ``encoded`` is the body as bytes, from `encode_body`, for one that is sent more than once.
+    """
 
     type: MessageType
     serial: int
@@ -99,6 +104,7 @@ class Message(NamedTuple):
     sender: str = ""
     fds: int = 0
     flags: int = 0
+    encoded: bytes = b""
 
 
 def _refuse(why: str) -> NoReturn:
@@ -269,13 +275,15 @@ def decode(data: bytes) -> Message:
     kind, flags = data[1], data[2]
     if kind not in tuple(MessageType):
         _refuse("a message of no known type")
-    reader = _Reader(data, 8, chr(data[0]))
-    serial = reader.value("u")
-    fields: dict[int, Any] = {}
-    for number, variant in reader.value("a(yv)"):
-        if number in tuple(_Field) and variant.signature != _FIELD_TYPES.get(_Field(number), "s"):
-            _refuse(f"header field {number} of a wrong type")
-        fields[number] = variant.value
+    order = chr(data[0])
+    serial = _Reader(data, 8, order).value("u")
+    length = _Reader(data, _FIELDS_AT, order).value("u")
+    if length > len(data):
+        _refuse("header fields longer than their message")
+    end = _FIELDS_AT + 4 + length
+    parse = _same_fields if length <= _FIELDS_KEPT else _fields
+    fields = parse(data[_FIELDS_AT:end], order)
+    reader = _Reader(data, end, order)
     reader.align(8)
     signature = fields.get(_Field.SIGNATURE, "")
     body = tuple(reader.value(each) for each in split(signature))
@@ -298,19 +306,47 @@ def decode(data: bytes) -> Message:
     )
 
 
+def _fields(raw: bytes, order: str) -> dict[int, Any]:
+    """Header fields from the bytes of their array."""
+    reader = _Reader(bytes(_FIELDS_AT) + raw, _FIELDS_AT, order)
+    found: dict[int, Any] = {}
+    for number, variant in reader.value("a(yv)"):
+        if number in tuple(_Field) and variant.signature != _FIELD_TYPES.get(_Field(number), "s"):
+            _refuse(f"header field {number} of a wrong type")
+        found[number] = variant.value
+    return found
+
+
+_same_fields = lru_cache(maxsize=256)(_fields)
+"""A client's calls of one method have the same header fields, and they are most of what there is to parse."""
+
+
 def encode(message: Message) -> bytes:
     """A message as bytes, little-endian. ValueError or struct.error if a value does not fit its type: our bug."""
-    body = bytearray()
-    for kind, value in zip(split(message.signature), message.body, strict=True):
-        _write(body, kind, value)
-    fields = [(_Field(number), value) for number, value in _header(message) if value]
+    body = message.encoded or encode_body(message.signature, message.body)
     head = bytearray(_HEADER.pack(ord("l"), message.type, message.flags, 1, len(body), message.serial))
-    _write(head, "a(yv)", [(f, Variant(_FIELD_TYPES.get(f, "s"), value)) for f, value in fields])
+    head += bytes(4)
+    start = len(head)
+    for field, value in _header(message):
+        if value:
+            kind = _FIELD_TYPES.get(field, "s")
+            _pad(head, 8)
+            head += bytes((field, len(kind))) + kind.encode("ascii") + b"\0"
+            _write(head, kind, value)
+    head[_FIELDS_AT:start] = _FIXED["u"].pack(len(head) - start)
     _pad(head, 8)
     return bytes(head + body)
 
 
-def _header(message: Message) -> Iterator[tuple[int, Any]]:
+def encode_body(signature: str, values: tuple[Any, ...]) -> bytes:
+    """The values of a message's body as bytes, which fit any message: it begins where a multiple of eight is."""
+    body = bytearray()
+    for kind, value in zip(split(signature), values, strict=True):
+        _write(body, kind, value)
+    return bytes(body)
+
+
+def _header(message: Message) -> Iterator[tuple[_Field, Any]]:
     yield _Field.PATH, message.path
     yield _Field.INTERFACE, message.interface
     yield _Field.MEMBER, message.member

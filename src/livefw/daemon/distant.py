@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mechanisms behind a network, asked aside: one whose management controller hangs holds up nobody but itself.
+
+The first who asks waits for an answer, but not long. After that, until the answer has come, everybody is told at once
+what was known before, and that it may be old.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from livefw.activation.engine import Host
+from livefw.providers.base import Discovery, Provider, Reason
+from livefw.providers.registry import DISTANT
+
+PATIENCE_S = 3.0
+"""How long the first waits. A controller that is well takes a second or two for its whole inventory."""
+_HINT = "livefw doctor asks it, and waits for its answer"
+
+_log = logging.getLogger(__name__)
+Machine = Callable[[], AbstractContextManager[Host]]
+
+
+class Distant:
+    """Asks providers; those in `DISTANT` in a thread for each mechanism, with a machine of its own from ``machine``."""
+
+    def __init__(self, machine: Machine, now: Callable[[], float], *, patience: float = PATIENCE_S) -> None:
+        self._machine = machine
+        self._now = now
+        self._patience = patience
+        self._asked: dict[str, _Asked] = {}
+
+    def discover(self, provider: Provider, *, newer_than: float) -> Discovery:
+        """What a mechanism has, asked after a moment of ``now``. Errors as for `Provider.discover`."""
+        name = provider.name
+        if name not in DISTANT:
+            return provider.discover()
+        asked = self._asked.setdefault(name, _Asked(name, self._now, lambda: self._ask(name)))
+        return asked.answer(newer_than, self._patience)
+
+    def _ask(self, name: str) -> Discovery:
+        with self._machine() as host:
+            return next(each.discover() for each in host.providers if each.name == name)
+
+
+class _Asked:
+    """What one mechanism said last, and whether it is being asked."""
+
+    def __init__(self, name: str, now: Callable[[], float], ask: Callable[[], Discovery]) -> None:
+        self._name = name
+        self._now = now
+        self._ask = ask
+        self._changed = threading.Condition()
+        self._asking = False
+        self._late = False
+        self._last: Discovery | Exception | None = None
+        self._begun = float("-inf")
+        """When it was asked what it answered last."""
+
+    def answer(self, newer_than: float, patience: float) -> Discovery:
+        with self._changed:
+            if self._begun < newer_than and not self._asking:
+                self._asking = True
+                threading.Thread(target=self._work, args=(self._now(),), daemon=True, name=self._name).start()
+            if self._asking and not self._late:
+                self._late = not self._changed.wait_for(lambda: not self._asking, patience)
+                if self._late:
+                    _log.warning("%s does not answer; what was known of it before is told", self._name)
+            if self._asking:
+                return _old(self._last, self._now() - self._begun)
+            if isinstance(self._last, Exception):
+                raise self._last
+            return self._last or Discovery(())
+
+    def _work(self, begun: float) -> None:
+        said: Discovery | Exception
+        try:
+            said = self._ask()
+        except Exception as error:  # whoever waits is told, whatever it is
+            said = error
+        with self._changed:
+            self._last, self._begun, self._asking = said, begun, False
+            if self._late:
+                _log.warning("%s has answered", self._name)
+            self._late = False
+            self._changed.notify_all()
+
+
+def _old(last: Discovery | Exception | None, age_s: float) -> Discovery:
+    """What is told while there is no answer: nothing of it can be activated until there is one."""
+    if not isinstance(last, Discovery):
+        why = Reason("unreachable", "no management controller has answered yet", _HINT)
+        return Discovery((), (why,), why)
+    why = Reason("unreachable", f"it does not answer; this was known {_minutes(age_s)} ago", _HINT)
+    return last._replace(
+        components=tuple(each._replace(reasons=(why, *each.reasons)) for each in last.components),
+        notes=(why, *last.notes),
+    )
+
+
+def _minutes(seconds: float) -> str:
+    return "less than a minute" if seconds < 60 else f"{seconds / 60:.0f} min"

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What hangs holds up nobody but itself: mechanisms behind a network, and users who ask for what never ends."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from livefw.activation.engine import Host
+from livefw.daemon.distant import Distant
+from livefw.daemon.loop import Loop, SystemClock, Worker
+from livefw.errors import TransportError
+from livefw.providers.base import Component, Cost, Discovery, Provider, Rendezvous
+
+from .conftest import FWUPD, Serve
+
+WAIT_S = 30
+ALICE, BOB = 1000, 1001
+FOUND = Discovery((Component("redfish", "bmc/bios", "BIOS", None, None, None, Cost(Rendezvous.OPTIONAL, None)),))
+
+
+class Controller:
+    """A provider ``redfish`` that answers when it is let."""
+
+    name = "redfish"
+
+    def __init__(self) -> None:
+        self.answers: list[Discovery | Exception] = [FOUND]
+        self.asked = 0
+        self.let = threading.Event()
+        self.let.set()
+        self.done = threading.Event()
+
+    def discover(self) -> Discovery:
+        self.asked += 1
+        assert self.let.wait(WAIT_S)
+        answer = self.answers[-1]
+        self.done.set()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+class Bench:
+    """A controller that is asked through `Distant`, at a time that the test chooses."""
+
+    def __init__(self, *, patience: float) -> None:
+        self.now = 100.0
+        self.controller = Controller()
+        self.distant = Distant(self._machine, lambda: self.now, patience=patience)
+
+    @contextmanager
+    def _machine(self) -> Iterator[Host]:
+        yield cast("Host", SimpleNamespace(providers=(self.controller,)))
+
+    def ask(self, newer_than: float = 0.0) -> Discovery:
+        return self.distant.discover(cast("Provider", self.controller), newer_than=newer_than)
+
+
+def test_others_are_asked_at_once() -> None:
+    bench = Bench(patience=0)
+    near = SimpleNamespace(name="lfa", discover=lambda: FOUND)
+    assert bench.distant.discover(cast("Provider", near), newer_than=0) is FOUND
+
+
+def test_answer_is_kept_until_a_newer_one_is_wanted() -> None:
+    bench = Bench(patience=WAIT_S)
+    assert bench.ask() is FOUND
+    bench.now = 105.0
+    assert bench.ask(newer_than=100.0) is FOUND
+    assert bench.controller.asked == 1
+    assert bench.ask(newer_than=100.5) is FOUND
+    assert bench.controller.asked == 2
+
+
+def test_error_is_told_and_asked_about_again() -> None:
+    bench = Bench(patience=WAIT_S)
+    bench.controller.answers = [FOUND, TransportError("the settings cannot be read")]
+    with pytest.raises(TransportError, match="settings"):
+        bench.ask()
+    bench.now = 101.0
+    bench.controller.answers = [FOUND]
+    assert bench.ask(newer_than=100.5) is FOUND
+
+
+def test_nothing_is_known_of_one_that_never_answered() -> None:
+    bench = Bench(patience=0)
+    bench.controller.let.clear()
+    told = bench.ask()
+    assert told.components == ()
+    assert told.absent is not None
+    assert told.absent.code == "unreachable"
+    bench.controller.let.set()
+
+
+def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated() -> None:
+    bench = Bench(patience=WAIT_S)
+    bench.ask()
+    bench.distant._patience = 0
+    bench.controller.let.clear()
+    bench.now = 400.0
+    for _ in range(3):  # nobody waits again, and it is not asked twice
+        told = bench.ask(newer_than=399.0)
+        assert [each.id for each in told.components] == ["bmc/bios"]
+        assert told.components[0].reasons[0].code == "unreachable"
+        assert "5 min" in told.components[0].reasons[0].text
+    assert bench.controller.asked == 2
+    bench.controller.done.clear()
+    bench.controller.let.set()
+    assert bench.controller.done.wait(WAIT_S)
+    bench.distant._patience = WAIT_S
+    assert bench.ask(newer_than=399.0) is FOUND
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    made = Loop(SystemClock())
+    yield made
+    made.close()
+
+
+def test_user_whose_work_hangs_holds_up_nobody_else(loop: Loop) -> None:
+    worker, let, told = Worker(loop, threads=2), threading.Event(), list[object]()
+
+    def last(result: object) -> None:
+        told.append(result)
+        loop.stop()
+
+    def other(result: object) -> None:
+        told.append(result)
+        let.set()
+
+    worker.do(ALICE, lambda: let.wait(WAIT_S), told.append)
+    worker.do(ALICE, lambda: "more of the first", last)
+    worker.do(BOB, lambda: "another user's", other)
+    loop.run()
+    assert told == ["another user's", True, "more of the first"]
+
+
+SETTINGS = """[[redfish.bmc]]
+name = "mute"
+url = "https://127.0.0.1:{port}"
+credentials = "/etc/livefw/mute"
+"""
+
+
+def test_controller_that_says_nothing_hides_no_other_component(planted: Path, serve: Serve) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # the kernel takes connections, and nobody reads
+        settings = planted / "etc/livefw"
+        settings.mkdir(parents=True)
+        (settings / "livefw.toml").write_text(SETTINGS.format(port=listener.getsockname()[1]), encoding="ascii")
+        (settings / "mute").write_text("admin\nsecret\n", encoding="ascii")
+        (settings / "mute").chmod(0o600)
+        daemon = serve(planted)
+        names = [each["Name"].value for each in daemon.call("GetDevices", interface=FWUPD)[0]]
+        assert "TF-RMM" in names
+        assert "redfish does not answer" in daemon.log.read_text(encoding="ascii")
