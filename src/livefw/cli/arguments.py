@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, NoReturn
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from livefw import __version__
+from livefw.cli.session import show
 from livefw.cli.verbs import VERBS
 from livefw.errors import UsageError
 
@@ -21,6 +23,10 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=" ".join(self.format_usage().split()))
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Where argparse ignores lines of ours that are too wide, and an output that cannot be written."""
+        show(file or sys.stderr, message.rstrip("\n"))
 
 
 def parse(words: list[str]) -> tuple[Module, argparse.Namespace]:
