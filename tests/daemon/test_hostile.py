@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon import connection, server, wire
+from livefw.daemon import server, wire
 from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.wire import Message, MessageType, Variant
 from livefw.machine.config import MachineConfig, load
@@ -145,18 +145,64 @@ def test_descriptors_of_any_kind_are_refused_and_closed(planted: Path, serve: Se
     assert daemon.call("List")[2] == 0
 
 
-def test_too_many_descriptors_end_the_connection(planted: Path, serve: Serve) -> None:
+def test_descriptors_belong_to_the_message_they_come_with(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
-    with _in(daemon) as client, open(os.devnull, "rb") as file:
-        with suppress(BrokenPipeError):
-            for _ in range(connection.FDS_HELD + 1):
-                socket.send_fds(client, [b"l"], [file.fileno()] * 2)
-        assert _lets_go(client)
-    with _in(daemon) as client, open(os.devnull, "rb") as file:
-        with suppress(BrokenPipeError):
-            socket.send_fds(client, [b"l"], [file.fileno()] * 100)
+    wrong = [
+        ("half a message", b"l", 2),
+        ("more than a process may pass on", b"l", 100),
+        ("a whole message and half another", _call("GetDevices", fds=1) + b"l", 1),
+        ("a message that does not know of them", _call("GetDevices"), 1),
+    ]
+    for name, data, count in wrong:
+        with _in(daemon) as client, open(os.devnull, "rb") as file:
+            socket.send_fds(client, [data], [file.fileno()] * count)
+            assert _lets_go(client), name
+    with _raw(daemon) as client, open(os.devnull, "rb") as file:
+        socket.send_fds(client, [b"\0AUTH"], [file.fileno()])
         assert _lets_go(client)
     assert daemon.call("List")[2] == 0
+
+
+def test_what_comes_before_a_message_with_descriptors_is_answered(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    with _in(daemon) as client, open(os.devnull, "rb") as file:
+        ping = _call("Ping", interface="org.freedesktop.DBus.Peer")
+        for first in (ping, _call("GetDevices")):
+            client.sendall(first * 20)
+            socket.send_fds(client, [_call("Install", "sha{sv}", "*", 8, {}, fds=1)], [file.fileno()])
+            client.sendall(ping)
+            answers = _receive(client, 22)
+            assert [each.error_name.rpartition(".")[2] for each in answers if each.error_name] == ["NotSupported"]
+
+
+def _receive(client: socket.socket, count: int) -> list[Message]:
+    found: list[Message] = []
+    buffer = b""
+    while len(found) < count:
+        size = wire.message_size(buffer[:16], limit=8 << 20)
+        if size is None or len(buffer) < size:
+            data = client.recv(65536)
+            assert data, f"{len(found)} of {count} answers"
+            buffer += data
+        else:
+            found.append(wire.decode(buffer[:size]))
+            buffer = buffer[size:]
+    return found
+
+
+def test_descriptors_nobody_wants_are_thrown_away(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    held = f"/proc/{daemon.popen.pid}/fd"
+    with _in(daemon) as client, open(os.devnull, "rb") as file:
+        client.sendall(_call("Ping", interface="org.freedesktop.DBus.Peer"))
+        assert client.recv(4096)
+        before = len(os.listdir(held))
+        signal = wire.encode(Message(MessageType.SIGNAL, 1, path="/", interface="a.b", member="C", fds=5))
+        for _ in range(300):
+            socket.send_fds(client, [signal], [file.fileno()] * 5)
+            socket.send_fds(client, [_call("Ping", interface="org.freedesktop.DBus.Peer", fds=3)], [file.fileno()] * 3)
+            assert client.recv(4096)
+            assert len(os.listdir(held)) == before
 
 
 def test_a_hundred_clients_and_some_that_are_silent(planted: Path, serve: Serve) -> None:

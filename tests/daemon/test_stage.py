@@ -16,9 +16,8 @@ from livefw.abi.guid import Guid
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon import image
+from livefw.daemon import receive
 from livefw.daemon.devices import device_id
-from livefw.errors import UsageError
 
 from .conftest import Daemon, Serve
 
@@ -108,7 +107,7 @@ def test_archives_find_their_component(bmc: Path, serve: Serve, fwupdmgr: str, f
         (("local-install", good, other), 3, "for nothing that could take it"),
         (("install", str(broken)), 1, "the archive is not taken"),
         (("get-details", str(broken)), 1, "the archive is not taken"),
-        (("get-details", str(large)), 1, "archives of up to 16 MiB"),
+        (("get-details", str(large)), 1, "larger than 16 MiB"),
         (("install", both), 3, "the archive is for redfish:model/pmfw-a, redfish:model/tmpm"),
     ]
     for words, code, why in refusals:
@@ -140,8 +139,7 @@ def test_command_makes_an_archive_and_stages_it(bmc: Path, folder: Path) -> None
     assert (code, told["staging"]["outcome"]) == (0, "staged")
 
 
-def test_only_files_are_read_and_only_so_much(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image, "MOST_BYTES", 2 << 20)
+def test_only_files_are_read_and_only_so_much(folder: Path) -> None:
     reading, writing = os.pipe()
     large = os.open(folder / "large", os.O_RDWR | os.O_CREAT)
     os.truncate(large, 1 << 40)
@@ -153,10 +151,11 @@ def test_only_files_are_read_and_only_so_much(folder: Path, monkeypatch: pytest.
         (large, "larger than 2 MiB"),
         (empty, "empty"),
         (os.open(folder / "large", os.O_WRONLY), "cannot be read"),
+        (os.open(folder / "large", os.O_PATH), "cannot be read"),
     ]
     for descriptor, why in refused:
-        with pytest.raises(UsageError, match=why):
-            image.sealed_copy(descriptor)
+        with pytest.raises(receive.NotTaken, match=why):
+            receive.sealed_copy(descriptor, 2 << 20)
         os.close(descriptor)
     os.close(writing)
 
@@ -165,7 +164,7 @@ def test_the_copy_is_what_was_there_and_stays_so(folder: Path) -> None:
     file = folder / "image"
     file.write_bytes(b"good" * 500_000)
     with open(file, "rb") as source:
-        copy = image.sealed_copy(source.fileno())
+        copy = receive.sealed_copy(source.fileno(), 2 << 20)
     file.write_bytes(b"evil")
     try:
         assert os.read(copy, 1 << 22) == b"good" * 500_000

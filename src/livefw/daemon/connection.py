@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client's socket: bytes, messages and file descriptors, all of them bounded."""
 
-import array
 import os
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from livefw.daemon import wire
 from livefw.daemon.peer import Peer
@@ -14,42 +12,43 @@ from livefw.daemon.sasl import Sasl, SaslError
 from livefw.daemon.wire import Message
 
 _CHUNK = 16_384
-FDS_PER_MESSAGE = 2
-"""Descriptors in one message. A client may send 253 at a time until ours run out; the kernel closes what is above."""
-FDS_HELD = 4
-"""Descriptors that wait for their message; a client may send them with the first byte of a message it never ends."""
 UNSENT_LIMIT = 4 << 20
 """Bytes that wait for a client. One that reads nothing would otherwise collect every signal in our memory."""
+UNREAD_LIMIT = 64 << 10
+"""Bytes that wait for a client above which nothing more is read from it: it asks faster than it listens."""
 
 
 class Closed(Exception):  # noqa: N818 - not always an error
     """The connection has ended, or has to; the text says why, and is empty if the client simply left."""
 
 
-class Received(NamedTuple):
-    """A message and the descriptors that came with it, which the receiver closes."""
-
-    message: Message
-    fds: tuple[int, ...]
-
-
 class Connection:
     """A client.
 
-    ``calls`` counts those that are not answered yet; ``watched`` is what the server waits for: bytes, room for bytes.
+    ``calls`` counts those that are not answered yet; ``watched`` is what the server waits for: bytes, room for bytes;
+    ``used`` is when it last asked for something, ``working`` whether its messages are being taken.
+
+    Descriptors that a client sends are never received here. Whoever has a file of a stranger's open waits for the
+    stranger: to close a file of a FUSE mount, or to start a process meanwhile, takes as long as its server likes. So
+    they stay in the socket with the message that they belong to, `held` bytes of it, until a process of its own takes
+    them out (`livefw.daemon.image`) or `discard` lets the kernel throw them away.
     """
 
     def __init__(self, client: socket.socket, peer: Peer, guid: str, *, now: float) -> None:
         client.setblocking(False)  # noqa: FBT003 - positional in the standard library
         self.socket = client
         self.peer = peer
-        self.since = now
         self.calls = 0
         self.watched: tuple[bool, bool] | None = None
+        self.held = 0
+        self.lent = False
+        self._owned = False
+        self._broken = False
+        self.used = now
+        self.working = False
         self._sasl = Sasl(peer.uid, guid)
         self._in = bytearray()
-        self._fds: list[int] = []
-        self._out: deque[tuple[memoryview, tuple[int, ...]]] = deque()
+        self._out: deque[memoryview] = deque()
         self._unsent = 0
         self._serial = 0
         self._closed = False
@@ -69,17 +68,28 @@ class Connection:
         """Whether something waits to be sent."""
         return bool(self._out)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
+        return self._unsent
+
     def receive(self) -> None:
         """Read what is there. `Closed`."""
+        if self.held or self.lent:
+            return
+        if self._broken:
+            raise Closed("what is left of its message is not known")
         try:
-            data, ancillary, flags, _ = self.socket.recvmsg(_CHUNK, socket.CMSG_SPACE(4 * FDS_PER_MESSAGE))
+            # Without room for descriptors: the flag says whether there are any, and nothing of theirs is ours.
+            data, _, flags, _ = self.socket.recvmsg(_CHUNK, 0, socket.MSG_PEEK)
+            if flags & socket.MSG_CTRUNC:
+                self.held = len(data)
+            elif data:
+                self.socket.recv(len(data))
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             raise Closed(os.strerror(error.errno or 0)) from error
-        self._fds += _descriptors(ancillary)
-        if flags & socket.MSG_CTRUNC or len(self._fds) > FDS_HELD:
-            raise Closed("too many file descriptors")
         if not data:
             raise Closed("")
         if not self._sasl.done:
@@ -87,39 +97,63 @@ class Connection:
                 answer, data = self._sasl.feed(data)
             except SaslError as error:
                 raise Closed(str(error)) from error
+            if self.held and not self._sasl.done:
+                raise Closed("file descriptors before authentication")
             self._queue(answer)
         self._in += data
 
-    def messages(self) -> Iterator[Received]:
-        """The whole messages that have been read, each as it is asked for. `Closed`."""
-        while self._sasl.done:
+    def messages(self) -> Iterator[Message]:
+        """The whole messages that have been read, each as it is asked for. `Closed`.
+
+        One that comes with descriptors is the last until these are received or discarded.
+        """
+        while self._sasl.done and not self._owned:
             try:
                 size = wire.message_size(bytes(self._in[:16]))
                 if size is None or len(self._in) < size:
-                    return
+                    break
                 message = wire.decode(bytes(self._in[:size]))
             except wire.WireError as error:
                 raise Closed(str(error)) from error
             del self._in[:size]
-            if message.fds > len(self._fds):
-                raise Closed("a message without its file descriptors")
-            fds, self._fds = tuple(self._fds[: message.fds]), self._fds[message.fds :]
-            yield Received(message, fds)
+            self._owned = self.held > 0 and not self._in
+            if self._owned != (message.fds > 0):
+                raise Closed("a message without its file descriptors, or the other way round")
+            yield message
+        if self.held and not self._owned:
+            raise Closed("file descriptors without a message")
 
-    def send(self, message: Message, fds: Sequence[int] = ()) -> None:
+    def lend(self) -> None:
+        """Somebody else takes what is held out of the socket; nothing is read meanwhile."""
+        self.held, self.lent, self._owned = 0, True, False
+
+    def take_back(self, *, whole: bool) -> None:
+        """The socket is ours again; unless exactly what was held has been taken out, nothing more can be made of it."""
+        self.lent, self._broken = False, not whole
+
+    def discard(self) -> None:
+        """Let the kernel throw away the descriptors that wait, with the bytes of their message. `Closed`."""
+        count, self.held, self._owned = self.held, 0, False
+        try:
+            if count and len(self.socket.recv(count)) != count:
+                raise Closed("its own message changed")
+        except OSError as error:
+            raise Closed(os.strerror(error.errno or 0)) from error
+
+    def send(self, message: Message) -> None:
         """Send, or queue; the serial number is set here. `Closed`.
 
-        The numbers in the message are encoded as they are: ValueError if the caller's body does not fit its signature.
+        ValueError if the caller's body does not fit its signature.
         """
         self._serial = self._serial % 0xFFFFFFFF + 1
-        self._queue(wire.encode(message._replace(serial=self._serial, fds=len(fds))), tuple(fds))
+        self._queue(wire.encode(message._replace(serial=self._serial)))
 
     def flush(self) -> None:
         """Send what waits, as far as the client takes it. `Closed`."""
         while self._out:
-            data, fds = self._out[0]
+            data = self._out[0]
             try:
-                sent = socket.send_fds(self.socket, [data], list(fds)) if fds else self.socket.send(data)
+                sent = self.socket.send(data)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
@@ -128,33 +162,21 @@ class Connection:
             if sent == len(data):
                 self._out.popleft()
             else:
-                self._out[0] = (data[sent:], ())
+                self._out[0] = data[sent:]
 
     def close(self) -> None:
         """End it, with everything it holds."""
         self._closed = True
-        for descriptor in self._fds:
-            os.close(descriptor)
-        self._fds = []
         self._out.clear()
+        self._unsent = 0
         self._in.clear()
         self.socket.close()
 
-    def _queue(self, data: bytes, fds: tuple[int, ...] = ()) -> None:
+    def _queue(self, data: bytes) -> None:
         if self._closed or not data:
             return
-        self._out.append((memoryview(data), fds))
+        self._out.append(memoryview(data))
         self._unsent += len(data)
         self.flush()
         if self._unsent > UNSENT_LIMIT:
             raise Closed("it does not read")
-
-
-def _descriptors(ancillary: Sequence[tuple[int, int, bytes]]) -> list[int]:
-    found: array.array[int] = array.array("i")
-    for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            found.frombytes(data[: len(data) // found.itemsize * found.itemsize])
-    for descriptor in found:
-        os.set_inheritable(descriptor, False)  # noqa: FBT003 - positional in the standard library
-    return list(found)

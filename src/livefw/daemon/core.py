@@ -2,7 +2,6 @@
 """What the daemon's faces share: the present view of the machine, the one activation, and who hears of what."""
 
 import logging
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -13,7 +12,7 @@ from livefw.daemon import look
 from livefw.daemon.authority import Authority
 from livefw.daemon.dispatch import Call, DBusError, Face, full_text
 from livefw.daemon.distant import Distant
-from livefw.daemon.image import sealed_copy
+from livefw.daemon.image import MOST_BYTES, Images
 from livefw.daemon.jobs import Event, Jobs, Request, Setting
 from livefw.daemon.look import View
 from livefw.daemon.loop import Loop, Worker
@@ -63,6 +62,7 @@ class Core:
         self.viewed: list[Callable[[View], None]] = []
         self.settling = False
         self.jobs = Jobs(loop, setting, self._event)
+        self.images = Images(loop)
         self._distant = Distant(self._machine, loop.now)
         self._own_work = Worker(loop)
         self._worker = Worker(loop, threads=THREADS)
@@ -120,21 +120,16 @@ class Core:
         self._if_allowed(call, lambda: self._start(request, done), done, interactive=interactive)
 
     def stage(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
-        """As `activate`, for the image whose descriptor the call keeps."""
+        """As `activate`, for the image that came with the call."""
 
         def copied(result: int | Exception) -> None:
             if isinstance(result, Exception):
                 done(_ended(kind_of(result).name, full_text(result)))
                 return
-            try:
-                self._start(request._replace(image=result), done)
-            finally:
-                os.close(result)
+            self._start(request._replace(image=result), done)
+            call.release()  # the job has its own
 
-        def copy() -> None:
-            self._worker.do(call.peer.uid, lambda: sealed_copy(call.kept), copied)
-
-        self._if_allowed(call, copy, done, interactive=interactive)
+        self._if_allowed(call, lambda: self.images.take(call, MOST_BYTES, copied), done, interactive=interactive)
 
     def _if_allowed(
         self, call: Call, work: Callable[[], None], done: Callable[[Event], None], *, interactive: bool

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a message to a method and back: what may be called is what the introspection XML says, and nothing else."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -37,14 +36,13 @@ class DBusError(Exception):
 class Call:
     """One call that waits for its answer, which is given once."""
 
-    def __init__(self, connection: Connection, message: Message, method: Method, fds: tuple[int, ...]) -> None:
+    def __init__(self, connection: Connection, message: Message, method: Method) -> None:
         self.connection = connection
         self.method = method
-        self.fds = fds
         self.arguments = message.body
         self._message = message
         self._answered = False
-        self._kept: list[int] = []
+        self._kept: list[Callable[[], None]] = []
         connection.calls += 1
 
     @property
@@ -58,18 +56,18 @@ class Call:
         return not self._answered and not self.connection.closed
 
     @property
-    def kept(self) -> int:
-        """The descriptor that was kept."""
-        return self._kept[0]
+    def fds(self) -> int:
+        """How many descriptors came with it, which wait in the socket."""
+        return self._message.fds
 
-    def keep(self, index: int) -> None:
-        """Keep a descriptor of the message until the call is answered or given up; the others end with the message."""
-        self._kept.append(os.dup(self.fds[index]))
+    def keep(self, release: Callable[[], None]) -> None:
+        """Have something released when the call is answered or given up."""
+        self._kept.append(release)
 
     def release(self) -> None:
-        """Close what was kept."""
+        """Release what was kept."""
         while self._kept:
-            os.close(self._kept.pop())
+            self._kept.pop()()
 
     def reply(self, *values: Any) -> None:
         """Answer with the values of the method's signature. `livefw.daemon.connection.Closed`."""
@@ -97,6 +95,8 @@ class Call:
         self._answered = True
         self.release()
         self.connection.calls -= 1
+        if self.fds and not self.connection.closed:
+            self.connection.discard()
         if self.connection.closed or self._message.flags & NO_REPLY:
             return
         self.connection.send(
@@ -142,17 +142,19 @@ class Dispatcher:
         self._machine_id = machine_id
         self._standard = {name: introspection.load(name) for name in STANDARD}
 
-    def handle(self, connection: Connection, message: Message, fds: tuple[int, ...]) -> None:
+    def handle(self, connection: Connection, message: Message) -> None:
         """Take one message: calls are answered, everything else is passed over. `Closed`."""
         if message.type is not MessageType.CALL:
+            if message.fds:
+                connection.discard()
             return
         nothing = Method(message.member, "", "")
         try:
             face, method = self._find(message)
         except DBusError as error:
-            Call(connection, message, nothing, fds).fail(error.name, error.text)
+            Call(connection, message, nothing).fail(error.name, error.text)
             return
-        call = Call(connection, message, method, fds)
+        call = Call(connection, message, method)
         try:
             if message.signature != method.takes:
                 text = f"{method.name} takes ({method.takes}) and was given ({message.signature})"

@@ -16,14 +16,13 @@ from livefw.daemon.connection import Connection
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.devices import Dictionary, device_id
 from livefw.daemon.dispatch import Call, DBusError, Face, Later, variants
-from livefw.daemon.image import sealed_copy
 from livefw.daemon.jobs import Event, Request
 from livefw.daemon.look import View
 from livefw.daemon.peer import FwupdVersions
 from livefw.daemon.security import attributes
 from livefw.daemon.values import ERRORS, PREFIX, Status, typed
 from livefw.daemon.wire import Variant
-from livefw.errors import LivefwError, UsageError, kind_of
+from livefw.errors import LivefwError, kind_of
 from livefw.providers.base import Stager
 from livefw.providers.registry import MECHANISMS
 
@@ -217,9 +216,8 @@ class Fwupd(Face):
 
     def install(self, call: Call, ident: str, handle: int, options: dict[str, Variant]) -> Any:
         """Stage an image. The handle is the client's own number: what came with the message is what counts."""
-        if len(call.fds) != 1:
+        if call.fds != 1:
             raise _error("InvalidFile", "one file descriptor is needed")
-        call.keep(0)
         name = options["filename"].value if "filename" in options and options["filename"].signature == "s" else ""
         interactive = bool(self._client(call.connection).features & _AUTHENTICATION)
 
@@ -237,14 +235,16 @@ class Fwupd(Face):
 
     def get_details(self, call: Call, handle: int) -> Any:
         """What is in an archive, and for which of the devices."""
-        if len(call.fds) != 1:
+        if call.fds != 1:
             raise _error("InvalidFile", "one file descriptor is needed")
-        call.keep(0)
 
         def use(images: tuple[Image, ...]) -> None:
             self._core.view(call, self, lambda view: self._core.server.reply(call, _details(view, images)))
 
-        self._core.look(call, self, lambda _: _archive(call.kept), use)
+        def taken(result: int | Exception) -> None:
+            self._core.look(call, self, lambda _: _archive(result), use)
+
+        self._core.images.take(call, _MOST_LOOKED_AT, taken)
         return Later
 
     def set_hints(self, call: Call, hints: dict[str, str]) -> Any:
@@ -340,16 +340,11 @@ def _stageable(view: View, ident: str) -> tuple[str, ...]:
     return (candidate.component.key,)
 
 
-def _archive(source: int) -> tuple[Image, ...]:
+def _archive(copy: int | Exception) -> tuple[Image, ...]:
     """The images in an archive that a client sent."""
-    with os.fdopen(sealed_copy(source), "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > _MOST_LOOKED_AT:
-            raise UsageError(
-                f"archives of up to {_MOST_LOOKED_AT >> 20} MiB are looked into",
-                hint="livefw image cab looks into any",
-                phase=cab.PHASE,
-            )
+    if isinstance(copy, Exception):
+        raise copy
+    with open(copy, "rb", closefd=False) as file:
         return cab.read(file.read(), most=_MOST_LOOKED_AT)
 
 

@@ -1,49 +1,157 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image from a client: a descriptor of anything becomes a copy that nobody else can change, or is refused.
+"""Images from clients: what came with a call becomes a copy that nobody else can change, or is refused.
 
-The client keeps its file and may write to it while we look. What is checked has to be what is handed over, so the whole
-is copied first, into memory that is then sealed.
+See `livefw.daemon.receive` for the process that makes it. Here is how many there may be, and for how long.
 """
 
-import fcntl
+import logging
 import os
-import stat
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
-from livefw.errors import UsageError
+from livefw.daemon import receive
+from livefw.daemon.loop import Loop
+from livefw.errors import Refused, TransportError, UsageError
+
+if TYPE_CHECKING:
+    from livefw.daemon.dispatch import Call
 
 MOST_BYTES = 128 << 20
 """Largest image taken. It is held in memory, once, for the time of the hand-over."""
-_CHUNK = 1 << 20
-_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+IN_ALL = 6
+"""Files of strangers at the same time, one of a user; root has its own."""
+PATIENCE_S = 60.0
+"""Seconds that copying may take. A file may be one whose server never answers, and nothing ends who waits for that: the
+process is killed and left behind, and its place is free again when the kernel lets go of it."""
+_ANSWER = 4096
+
+_log = logging.getLogger(__name__)
+Taken = Callable[[int | Exception], None]
+"""Is told the descriptor of a sealed copy, which the call keeps, or why there is none."""
 
 
-def sealed_copy(source: int) -> int:
-    """A descriptor of a sealed copy of a regular file; `UsageError` for anything else, or what is empty or too large.
+class _Wish(NamedTuple):
+    call: "Call"
+    most: int
+    taken: Taken
 
-    Only regular files are read: a pipe or a terminal might never end, and a device never would. The limit holds for
-    what is read and not for what the file said its size was.
-    """
-    if not stat.S_ISREG(os.fstat(source).st_mode):
-        raise UsageError("the image is no regular file", phase="stage")
-    copy = os.memfd_create("livefw-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        at = 0
-        while at <= MOST_BYTES:
-            chunk = os.pread(source, _CHUNK, at)
-            if not chunk:
-                break
-            os.write(copy, chunk)
-            at += len(chunk)
-        if not 0 < at <= MOST_BYTES:
-            raise UsageError(
-                f"the image is {'empty' if not at else f'larger than {MOST_BYTES >> 20} MiB'}", phase="stage"
-            )
-        fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
-        os.lseek(copy, 0, os.SEEK_SET)
-    except OSError as error:
-        os.close(copy)
-        raise UsageError(f"the image cannot be read: {os.strerror(error.errno or 0)}", phase="stage") from error
-    except BaseException:
-        os.close(copy)
-        raise
-    return copy
+
+class Images:
+    """Takes what came with calls, each in a process of its own."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._taking: dict[int, _Taking] = {}
+        self._waiting: list[_Wish] = []
+
+    def take(self, call: "Call", most: int, taken: Taken) -> None:
+        """Copy the one file that came with a call, of at most so many bytes.
+
+        A user has one at a time, until the call is answered: further ones wait, with their files in their sockets.
+        """
+        wish = _Wish(call, most, taken)
+        if not self._begin(wish):
+            self._waiting.append(wish)
+            self._loop.later(PATIENCE_S, lambda: self._give_up(wish))
+
+    def _begin(self, wish: _Wish) -> bool:
+        """Begin with it, or tell that it cannot be; False if it has to wait."""
+        call, uid = wish.call, wish.call.peer.uid
+        if uid in self._taking or (uid != 0 and len(self._taking.keys() - {0}) >= IN_ALL):
+            return False
+        if not call.open:
+            wish.taken(UsageError("the client has left", phase="stage"))
+        elif call.fds != 1:
+            wish.taken(UsageError("one file descriptor is needed", phase="stage"))
+        else:
+            try:
+                self._taking[uid] = _Taking(self._loop, wish, lambda: self._free(uid))
+            except OSError as error:
+                wish.taken(TransportError(f"no process to copy the image: {error}", phase="stage"))
+        return True
+
+    def _give_up(self, wish: _Wish) -> None:
+        if wish in self._waiting:
+            self._waiting.remove(wish)
+            wish.taken(Refused("other images are being copied, and do not come to an end", phase="lock"))
+
+    def _free(self, uid: int) -> None:
+        del self._taking[uid]
+        waiting, self._waiting = self._waiting, []
+        self._waiting += [wish for wish in waiting if not self._begin(wish)]
+
+
+class _Taking:
+    """One file. ``free`` is called when neither the process nor the copy is there any more."""
+
+    def __init__(self, loop: Loop, wish: _Wish, free: Callable[[], None]) -> None:
+        self._loop = loop
+        self._call = wish.call
+        self._taken: Taken | None = wish.taken
+        self._free = free
+        self._answer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection = self._call.connection
+        command = [sys.executable, "-I", "-S", receive.__file__, str(connection.held), str(wish.most)]
+        try:
+            self._process = subprocess.Popen(command, stdin=connection.socket.fileno(), stdout=theirs.fileno())
+        except BaseException:
+            self._answer.close()
+            raise
+        finally:
+            theirs.close()
+        connection.lend()
+        self._ended = os.pidfd_open(self._process.pid)
+        self._there = {"process", "copy"}
+        loop.watch(self._answer, self._answered)
+        loop.watch(self._ended, self._end)
+        loop.later(PATIENCE_S, self._give_up)
+
+    def _answered(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._answer, _ANSWER, 1, socket.MSG_CMSG_CLOEXEC)
+        except OSError:
+            data, descriptors = b"", []
+        if descriptors:
+            self._call.keep(partial(self._close, descriptors[0]))
+            self._tell(descriptors[0])
+        elif data:
+            self._tell(UsageError(data.decode("utf-8", "replace"), phase="stage"))
+        else:
+            self._tell(TransportError("the process that copies the image ended", phase="stage"), whole=False)
+
+    def _give_up(self) -> None:
+        if self._taken is not None:
+            peer = self._call.peer
+            _log.warning("process %d of user %d: its image could not be read in time", peer.pid, peer.uid)
+            self._process.send_signal(signal.SIGKILL)
+            self._tell(TransportError(f"it took more than {PATIENCE_S:.0f} s to read", phase="stage"), whole=False)
+
+    def _tell(self, result: int | Exception, *, whole: bool = True) -> None:
+        taken, self._taken = self._taken, None
+        self._loop.forget(self._answer)
+        self._answer.close()
+        self._call.connection.take_back(whole=whole)
+        if isinstance(result, Exception):
+            self._gone("copy")
+        if taken is not None:
+            taken(result)
+
+    def _close(self, descriptor: int) -> None:
+        os.close(descriptor)
+        self._gone("copy")
+
+    def _end(self) -> None:
+        self._loop.forget(self._ended)
+        os.close(self._ended)
+        self._process.wait()
+        self._gone("process")
+
+    def _gone(self, what: str) -> None:
+        self._there.discard(what)
+        if not self._there:
+            self._free()

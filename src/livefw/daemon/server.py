@@ -8,17 +8,22 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from livefw.daemon.connection import Closed, Connection
+from livefw.daemon.connection import UNREAD_LIMIT, Closed, Connection
 from livefw.daemon.dispatch import Call, Dispatcher
 from livefw.daemon.loop import Loop
 from livefw.daemon.peer import identify
 from livefw.daemon.wire import Message, MessageType
 
 CLIENTS_LIMIT = 256
-"""Clients at the same time, each with at most 64 KiB in and 4 MiB out. Above it the oldest that has not authenticated
-is let go, so that opening sockets and staying silent keeps nobody else out."""
+"""Clients at the same time, each with at most 64 KiB in. Above it one that has not authenticated is let go, or else the
+one that has asked for nothing the longest: opening sockets, from many accounts too, keeps nobody out."""
 CLIENTS_PER_USER = 128
 """Clients of one user other than root: one account must not take all places."""
+PLACES_FOR_ROOT = 16
+"""Clients of root's above the limit, for all others may be waiting for answers and not be let go."""
+UNSENT_IN_ALL = 32 << 20
+"""Bytes that wait for all clients together. Above it the one that has left most unread is let go: a hundred that read
+nothing would otherwise fill a memory of 256 MiB (``livefwd.service``), each within its own bound."""
 CALLS_LIMIT = 16
 """Calls of one client that wait for an answer. Above it nothing more is read from it: it may wait."""
 PATIENCE_S = 10.0
@@ -52,7 +57,7 @@ class Server:
         self._left = left
         self._guid = os.urandom(16).hex()
         self._clients: dict[int, Connection] = {}
-        self._read_next: set[int] = set()
+        self._patient = False
         loop.watch(listener, self._accept)
 
     @property
@@ -81,7 +86,13 @@ class Server:
         except Closed as why:
             self._drop(connection, str(why))
         else:
+            if connection.unsent > UNREAD_LIMIT:
+                self._relieve()
             self._watch(connection)
+
+    def _relieve(self) -> None:
+        while sum(each.unsent for each in self._clients.values()) > UNSENT_IN_ALL:
+            self._drop(max(self._clients.values(), key=lambda each: each.unsent), "too much waits for too many")
 
     def reply(self, call: Call, *values: Any) -> None:
         """Answer a call later than it was made, and go on with what its client sent meanwhile."""
@@ -124,36 +135,53 @@ class Server:
             _log.warning("user %d has %d clients already; refused", peer.uid, count)
             client.close()
             return
-        if len(self._clients) >= CLIENTS_LIMIT and not self._make_room():
+        limit = CLIENTS_LIMIT + (PLACES_FOR_ROOT if peer.uid == 0 else 0)
+        if len(self._clients) >= CLIENTS_LIMIT and not self._make_room() and len(self._clients) >= limit:
             _log.warning("%d clients already; process %d of user %d refused", CLIENTS_LIMIT, peer.pid, peer.uid)
             client.close()
             return
         connection = Connection(client, peer, self._guid, now=self._loop.now())
         self._clients[client.fileno()] = connection
         self._watch(connection)
-        self._loop.later(PATIENCE_S, lambda: self._lose_patience(connection))
+        if not self._patient:
+            self._patient = True
+            self._loop.later(PATIENCE_S, self._lose_patience)
 
     def _make_room(self) -> bool:
-        silent = [each for each in self._clients.values() if not each.authenticated]
-        if silent:
-            self._drop(min(silent, key=lambda each: each.since), "its place is needed")
-        return bool(silent)
+        everybody = self._clients.values()
+        dispensable = [each for each in everybody if not each.authenticated] or [
+            each for each in everybody if not each.calls and each.peer.uid != 0
+        ]
+        if dispensable:
+            self._drop(min(dispensable, key=lambda each: each.used), "its place is needed")
+        return bool(dispensable)
 
-    def _lose_patience(self, connection: Connection) -> None:
-        if not connection.closed and not connection.authenticated:
-            self._drop(connection, "it has not said who it is")
+    def _lose_patience(self) -> None:
+        """Let go who stays silent; one look for all, for who comes and goes fast must not leave a timer each time."""
+        silent = [each for each in self._clients.values() if not each.authenticated]
+        now = self._loop.now()
+        for connection in silent:
+            if now - connection.used >= PATIENCE_S:
+                self._drop(connection, "it has not said who it is")
+        self._patient = bool(silent)
+        if self._patient:
+            self._loop.later(PATIENCE_S / 4, self._lose_patience)
 
     def _watch(self, connection: Connection) -> None:
         """Watch what is of use now: a client with too many calls waits, one with unsent data is written to."""
         if connection.closed:
             return
-        state = (connection.calls < CALLS_LIMIT, connection.writes)
+        reads = not (connection.held or connection.lent or self._is_full(connection))
+        state = (reads, connection.writes)
         if state == connection.watched:
             return
         connection.watched = state
-        write = (lambda: self.guarded(connection, connection.flush)) if connection.writes else None
-        read = (lambda: self._read(connection)) if connection.calls < CALLS_LIMIT else None
+        write = (lambda: self._write(connection)) if state[1] else None
+        read = (lambda: self._read(connection)) if state[0] else None
         self._loop.watch(connection.socket, read, write=write)
+
+    def _is_full(self, connection: Connection) -> bool:
+        return connection.calls >= CALLS_LIMIT or connection.unsent > UNREAD_LIMIT
 
     def _read(self, connection: Connection) -> None:
         def both() -> None:
@@ -165,24 +193,36 @@ class Server:
 
         self.guarded(connection, both)
 
-    def _work_off(self, connection: Connection) -> None:
-        for received in connection.messages():
-            self._dispatch(connection, received.message, received.fds)
-            if connection.calls >= CALLS_LIMIT or connection.closed:
-                return
+    def _write(self, connection: Connection) -> None:
+        def both() -> None:
+            connection.flush()
+            self._work_off(connection)
 
-    def _dispatch(self, connection: Connection, message: Message, fds: tuple[int, ...]) -> None:
+        self.guarded(connection, both)
+
+    def _work_off(self, connection: Connection) -> None:
+        """Take the messages that have been read, as far as their answers are taken."""
+        if connection.working:  # an answer was given at once: whoever called for it goes on
+            return
+        connection.working = True
+        try:
+            for message in connection.messages():
+                connection.used = self._loop.now()
+                self._dispatch(connection, message)
+                if connection.closed or self._is_full(connection):
+                    return
+        finally:
+            connection.working = False
+
+    def _dispatch(self, connection: Connection, message: Message) -> None:
         _log.debug("process %d calls %s.%s", connection.peer.pid, message.interface, message.member)
         try:
-            self._dispatcher.handle(connection, message, fds)
+            self._dispatcher.handle(connection, message)
         except Closed:
             raise
         except Exception:  # a defect of ours must not take the other clients with it
             _log.exception("defect in %s.%s", message.interface, message.member)
             raise Closed("a defect of livefwd") from None
-        finally:
-            for descriptor in fds:
-                os.close(descriptor)
 
     def _drop(self, connection: Connection, why: str) -> None:
         if connection.closed:
