@@ -106,6 +106,7 @@ def component(current: Version | None, announced: Version | None = None, *, pend
         (V1, GARBAGE, V2, Moved.CHANGED),
         (ZERO, None, ZERO, Moved.UNTOLD),
         (None, V2, V2, Moved.UNTOLD),
+        (None, V2, V3, Moved.UNTOLD),  # another than announced, but perhaps what ran before
         (V1, V2, None, Moved.UNTOLD),
         (V1, V2, ZERO, Moved.UNTOLD),
     ],

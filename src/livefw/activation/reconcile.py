@@ -7,7 +7,7 @@ Whoever asks holds the lock, so no write of ours is under way any more: the chil
 from typing import Any, NamedTuple
 
 from livefw.activation.outcome import Outcome
-from livefw.activation.verdict import Moved, Pending
+from livefw.activation.verdict import Moved, Pending, moved, pending, sure
 from livefw.providers.base import Component, Memory, Reason, Witness
 
 
@@ -101,7 +101,9 @@ TABLE: tuple[Row, ...] = (
 def judge(body: dict[str, Any], after: Component | None, memory: Memory, *, boot_id: str) -> tuple[Outcome, Reason]:
     """The outcome of an intent with this body, from the component as it is now and the mechanism's own record."""
     same_boot = bool(boot_id) and body.get("boot_id") == boot_id
-    seen = Sight(same_boot, _pending(after), _moved(body, after), memory.witness, memory.complete)
+    # The intent wrote down versions where they were sure.
+    change = moved(body.get("current_version"), body.get("pending_version"), after)
+    seen = Sight(same_boot, pending(after), change, memory.witness, memory.complete)
     row = next(row for row in TABLE if row.applies(seen))
     hint = "livefw show, and the kernel log" if row.outcome is Outcome.UNKNOWN else ""
     return row.outcome, Reason(row.code, row.text, hint)
@@ -113,28 +115,10 @@ def judge_staging(body: dict[str, Any], after: Component | None) -> tuple[Outcom
     That nothing is pending proves nothing: a management controller may still be at work on what it was sent.
     """
     announced, before = body.get("version"), body.get("pending_version")
-    waiting = after.pending_version.text if after and after.pending_version and after.pending_version.sure else None
+    waiting = sure(after.pending_version if after else None)
     if after and after.pending and announced is not None and announced == waiting != before:
         return Outcome.STAGED, Reason("version-waits", "the version of the image is pending, and was not before")
     if after and after.pending and body.get("pending") is False and (announced is None or waiting is None):
         return Outcome.STAGED, Reason("waits", "an image is pending, and none was before")
     text = "what the component shows does not tell whether the image was staged"
     return Outcome.UNKNOWN, Reason("no-evidence", text, "livefw show, and the mechanism's own log")
-
-
-def _pending(after: Component | None) -> Pending:
-    if after is None:
-        return Pending.VANISHED
-    return {True: Pending.STILL, False: Pending.CLEARED, None: Pending.UNREADABLE}[after.pending]
-
-
-def _moved(body: dict[str, Any], after: Component | None) -> Moved:
-    """As `livefw.activation.verdict`, from the versions that the intent wrote down because they were sure."""
-    old, announced = body.get("current_version"), body.get("pending_version")
-    version = after.current_version if after else None
-    new = version.text if version and version.sure else None
-    if new is None or old is None:
-        return Moved.UNTOLD
-    if new == old:
-        return Moved.SAME if announced in (None, old) else Moved.STALE
-    return Moved.ARRIVED if new == announced else Moved.CHANGED if announced is None else Moved.ASTRAY

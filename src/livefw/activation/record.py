@@ -15,7 +15,8 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Wish
 from livefw.activation.target import Target
 from livefw.activation.target import Wish as StagingWish
-from livefw.providers.base import Component, Memory, Reason, Version
+from livefw.activation.verdict import sure
+from livefw.providers.base import Component, Memory, Reason
 
 _LOG_LINES = 64
 _LOG_LINE = 500
@@ -31,8 +32,8 @@ def intent(
     return {
         **_who(reason, actor),
         "name": component.name,
-        "current_version": _sure(component.current_version),
-        "pending_version": _sure(component.pending_version),
+        "current_version": sure(component.current_version),
+        "pending_version": sure(component.pending_version),
         "rendezvous": component.cost.rendezvous,
         "ignored": [problem._asdict() for problem in problems if problem.ignored],
         "warned": [problem.check for problem in problems if not problem.stops and not problem.ignored],
@@ -46,7 +47,7 @@ def ending(result: Result, measurement: Measurement | None, others: Iterable[Rea
     return {
         **_how(result.outcome, result.why),
         **_answered(result),
-        "current_version": _sure(result.after.current_version if result.after else None),
+        "current_version": sure(result.after.current_version if result.after else None),
         "pending": result.after.pending if result.after else None,
         "cost": measurement.document() if measurement else None,
         "others": [{"code": each.code, "text": each.text} for each in others],
@@ -58,7 +59,7 @@ def settled(outcome: Outcome, why: Reason, after: Component | None, memory: Memo
     return {
         **_how(outcome, why),
         "reconciled": True,
-        "current_version": _sure(after.current_version if after else None),
+        "current_version": sure(after.current_version if after else None),
         "pending": after.pending if after else None,
         "witness": memory.witness,
         "firmware_code": memory.firmware_code,
@@ -72,8 +73,8 @@ def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Act
         **_who(reason, actor),
         **_how(result.outcome, result.why),
         "name": result.before.name,
-        "current_version": _sure(result.before.current_version),
-        "pending_version": _sure(result.before.pending_version),
+        "current_version": sure(result.before.current_version),
+        "pending_version": sure(result.before.pending_version),
         "problems": [problem._asdict() for problem in problems],
     }
 
@@ -86,7 +87,7 @@ def cancellation(result: Result, reason: str, actor: Actor) -> dict[str, Any]:
         **_how(result.outcome, result.why),
         "name": result.before.name,
         "seconds": round(result.seconds, 6),
-        "current_version": _sure(result.before.current_version),
+        "current_version": sure(result.before.current_version),
         "pending": result.after.pending if result.after else None,
         "firmware_code": claim.firmware_code if claim else None,
         "log": excerpt(claim.log) if claim else [],
@@ -133,7 +134,7 @@ def decided(journal: Journal, component: Component) -> tuple[str, ...]:
     if not (ending and intent and ending.activation == intent.activation and component.pending):
         return ()
     version = ending.body.get("pending_version")
-    if ending.body.get("outcome") != Outcome.STAGED or version is None or version != _sure(component.pending_version):
+    if ending.body.get("outcome") != Outcome.STAGED or version is None or version != sure(component.pending_version):
         return ()
     return tuple(map(str, intent.body.get("ignore", ())))
 
@@ -186,9 +187,9 @@ def _image(target: Target) -> dict[str, Any]:
 
 def _waiting(after: Component | None) -> dict[str, Any]:
     return {
-        "current_version": _sure(after.current_version if after else None),
+        "current_version": sure(after.current_version if after else None),
         "pending": after.pending if after else None,
-        "pending_version": _sure(after.pending_version if after else None),
+        "pending_version": sure(after.pending_version if after else None),
     }
 
 
@@ -210,7 +211,3 @@ def _who(reason: str, actor: Actor) -> dict[str, Any]:
 
 def _how(outcome: Outcome, why: Reason) -> dict[str, Any]:
     return {"outcome": outcome, "code": why.code, "text": why.text}
-
-
-def _sure(version: Version | None) -> str | None:
-    return version.text if version and version.sure else None

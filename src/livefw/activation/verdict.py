@@ -52,29 +52,30 @@ class Sight(NamedTuple):
 
 def sight(before: Component, after: Component | None, claim: Claim) -> Sight:
     """Reduce what was seen and said."""
-    return Sight(claim.said, claim.trust, claim.witness, _pending(after), _moved(before, after))
+    old, announced = sure(before.current_version), sure(before.pending_version)
+    return Sight(claim.said, claim.trust, claim.witness, pending(after), moved(old, announced, after))
 
 
-def _pending(after: Component | None) -> Pending:
+def pending(after: Component | None) -> Pending:
+    """What became of the pending image of a component that is now like this."""
     if after is None:
         return Pending.VANISHED
     return {True: Pending.STILL, False: Pending.CLEARED, None: Pending.UNREADABLE}[after.pending]
 
 
-def _moved(before: Component, after: Component | None) -> Moved:
-    old, new = _sure(before.current_version), _sure(after.current_version if after else None)
-    announced = _sure(before.pending_version)
-    if new is None:
-        return Moved.UNTOLD
-    if announced is None:
+def moved(old: str | None, announced: str | None, after: Component | None) -> Moved:
+    """What became of a version that once ran, where another may have been announced; None for what was not sure."""
+    new = sure(after.current_version if after else None)
+    if new is None or old is None:
         # A version where there was none before is no change that proves anything.
-        return Moved.UNTOLD if old is None else Moved.SAME if new == old else Moved.CHANGED
-    if new == announced:
-        return Moved.SAME if new == old else Moved.UNTOLD if old is None else Moved.ARRIVED
-    return Moved.STALE if new == old else Moved.ASTRAY
+        return Moved.UNTOLD
+    if new == old:
+        return Moved.SAME if announced in (None, old) else Moved.STALE
+    return Moved.ARRIVED if new == announced else Moved.CHANGED if announced is None else Moved.ASTRAY
 
 
-def _sure(version: Version | None) -> str | None:
+def sure(version: Version | None) -> str | None:
+    """The text of a version that can be relied on."""
     return version.text if version and version.sure else None
 
 
