@@ -15,7 +15,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from livefw.activation.journal import Head
+from livefw.activation.journal import Head, Journal
+from livefw.cli.main import main
+from livefw.errors import PermissionDenied
 from livefw.machine.config import load
 from livefw.machine.fuse import MountedTree
 from livefw.machine.machine import Machine
@@ -44,6 +46,45 @@ def test_a_plan_says_what_it_costs_and_does_nothing(ready: Any) -> None:
     assert (step["component"]["key"], step["stopped"], step["problems"]) == (KEY, False, [])
     assert trigger(ready).read_bytes() == b""
     assert not (ready.path.parent / "state").exists()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "text", "tried", "succeeded"),
+    [
+        ([], "never done here before", 0, 0),
+        (["cancelled", "refused"], "never done here before", 0, 0),  # nothing was asked for
+        (["failed"], "tried once here, never with success", 1, 0),
+        (["failed", "failed", "failed"], "tried 3 times here, never with success", 3, 0),
+        (["failed", "unknown"], "tried 2 times here, never with certain success", 2, 0),
+        (["activated", *["failed"] * 25], "took 2.5 s here before (once, at worst 2.5 s)", 26, 1),
+        (["reconciled"], "done once here before, and nobody saw how long it took", 1, 1),
+        (["activated", "activated"], "took 2.5 s here before (2 times, at worst 2.5 s)", 2, 2),
+    ],
+)
+def test_a_plan_says_what_became_of_it_before(
+    ready: Any, outcomes: list[str], text: str, tried: int, succeeded: int
+) -> None:
+    journal = Journal.open(str(ready.path.parent / "state"))
+    for outcome in outcomes:
+        seconds = {} if outcome == "reconciled" else {"seconds": 2.5}
+        ended = {"outcome": "activated" if outcome == "reconciled" else outcome, **seconds}
+        journal.end(journal.begin(KEY, {}), KEY, ended)
+    journal.close()
+    assert text in ready.run("plan").out
+    (step,) = ready.run("--json", "plan").json["steps"]
+    assert (step["tried"], step["succeeded"]) == (tried, succeeded)
+
+
+def test_a_plan_does_not_claim_what_it_could_not_read(
+    ready: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(_: str) -> None:
+        raise PermissionDenied("history.db cannot be read")
+
+    monkeypatch.setattr(Journal, "open_to_read", denied)
+    monkeypatch.setattr(os, "environ", ready.environment)
+    assert main(["--root", str(ready.path), "plan"]) == 0
+    assert "stops all CPUs together; the history of it cannot be read" in capsys.readouterr().out
 
 
 def test_a_plan_that_cannot_be_carried_out_says_why(ready: Any) -> None:

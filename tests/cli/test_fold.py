@@ -32,7 +32,7 @@ def test_lines_break_between_words_and_stay_under_their_text(text: str, expected
 
 
 def test_a_table_puts_on_further_lines_what_does_not_fit() -> None:
-    rows = [
+    rows: list[tuple[str, ...]] = [
         ("NAME", "STOPS CPUS", "STATE", "COMPONENT", "WHY"),
         ("TF-RMM", "all", "ready", "lfa:6c0762a6", "-"),
         ("an SCP", "no", "-", "lfa:0509b633", "it is what somebody wanted here"),

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from livefw import libraries
+from livefw.abi import spdm
 from livefw.cli.main import main
 from livefw.daemon.metrics import Metrics
 from livefw.errors import KINDS, ExitCode, NotInstalled
@@ -166,7 +167,7 @@ def test_an_attestation_says_that_it_was_not_verified(monkeypatch: pytest.Monkey
     def verify(*_: object) -> None:
         raise ModuleNotFoundError("No module named 'cryptography'", name="cryptography")
 
-    monkeypatch.setattr(attest.spdm, "parse", lambda *_, **__: None)
+    monkeypatch.setattr(spdm, "parse", lambda *_, **__: None)
     monkeypatch.setattr(attest, "_verify", verify)
     answer = {"SignedMeasurements": "", "SigningAlgorithm": "TPM_ALG_ECDSA_ECC_NIST_P256", "Certificate": {}}
     client: Any = type(

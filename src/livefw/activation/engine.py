@@ -25,7 +25,7 @@ from livefw.activation.lock import Busy, Lock
 from livefw.activation.measure import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
-from livefw.activation.plan import Scene, Step, Usual, Wish
+from livefw.activation.plan import Past, Scene, Step, Wish
 from livefw.activation.policy import Policy
 from livefw.activation.run import VANISHED, Watch, cancel, follow, is_lost, judged, refused
 from livefw.activation.select import select
@@ -144,10 +144,13 @@ class Engine:
         require_known((*order.ignore, *host.policy.ignore))
         found = inventory.take(host.providers)
         history: Journal | None = None
-        with suppress(PermissionDenied):  # anybody may ask what would be done; only how long it took is missing then
-            history = Journal.open_to_read(host.places.state)
+        hidden = False
         try:
-            scene = self.scene(order, history, lock.holder(host.places.lock))
+            history = Journal.open_to_read(host.places.state)
+        except PermissionDenied:
+            hidden = True  # anybody may ask what would be done; only what was done before is missing then
+        try:
+            scene = self.scene(order, history, lock.holder(host.places.lock), hidden=hidden)
             steps = plan.steps(plan.choose(found, order.words), found, scene)
             unfinished = tuple(history.unfinished()) if history else ()
         finally:
@@ -197,12 +200,14 @@ class Engine:
         journal = None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
         return Ledger(journal, host.announce)
 
-    def scene(self, order: Order, history: Journal | None, holder: lock.Holder | None) -> Scene:
-        """What the checks look at, now."""
+    def scene(
+        self, order: Order, history: Journal | None, holder: lock.Holder | None, *, hidden: bool = False
+    ) -> Scene:
+        """What the checks look at, now; ``hidden`` if there may be a history that we may not read."""
         host = self._host
 
-        def usual(key: str) -> Usual | None:
-            return plan.usual(record.durations(history, key)) if history else None
+        def past(key: str) -> Past | None:
+            return record.past(history, key) if history else None if hidden else Past()
 
         return Scene(
             policy=host.policy,
@@ -212,7 +217,7 @@ class Engine:
             privileged=host.privileged,
             ignore=order.ignore,
             hooks=f"{host.places.settings}/{DIRECTORY}",
-            usual=usual,
+            past=past,
             trouble=lambda key: record.trouble(history, key) if history else "",
             decided=lambda component: record.decided(history, component) if history else (),
         )

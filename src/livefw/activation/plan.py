@@ -25,12 +25,26 @@ class Usual(NamedTuple):
     worst_s: float
 
 
+class Past(NamedTuple):
+    """Earlier attempts on a component here: how many, how many of them well, how many nobody knows the end of."""
+
+    tried: int = 0
+    succeeded: int = 0
+    unknown: int = 0
+    usual: Usual | None = None
+
+
 class Step(NamedTuple):
-    """One component, what it usually takes, and what speaks against it now."""
+    """One component, what became of it before (None if that cannot be read), and what speaks against it now."""
 
     candidate: Candidate
-    usual: Usual | None
+    past: Past | None
     problems: tuple[Problem, ...]
+
+    @property
+    def usual(self) -> Usual | None:
+        """What it usually takes."""
+        return self.past.usual if self.past else None
 
     @property
     def component(self) -> Component:
@@ -62,7 +76,7 @@ class Scene(NamedTuple):
     privileged: bool
     ignore: tuple[str, ...]
     hooks: str
-    usual: Callable[[str], Usual | None]
+    past: Callable[[str], Past | None]
     trouble: Callable[[str], str] = lambda _: ""
     decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
     """Checks that somebody has decided to ignore when the image was staged."""
@@ -109,7 +123,7 @@ def steps(chosen: list[Candidate], found: Inventory, scene: Scene) -> tuple[Step
 def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: frozenset[str] = frozenset()) -> Step:
     """One step: all checks and hooks on this component; ``done`` are keys that will have been dealt with before."""
     component = candidate.component
-    usual_here = scene.usual(component.key)
+    past = scene.past(component.key)
     waiting = tuple(c.component for c in found.candidates if c.component.pending and c.component.key not in done)
     situation = Situation(
         component=component,
@@ -117,7 +131,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         policy=scene.policy,
         moment=scene.moment,
         waiting=waiting,
-        usual_s=usual_here.worst_s if usual_here else None,
+        usual_s=past.usual.worst_s if past and past.usual else None,
         trouble=scene.trouble(component.key),
         holder=scene.holder,
         privileged=scene.privileged,
@@ -127,7 +141,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
     if not component.reasons:
         extra = hooks.examine(scene.hooks, _for_hooks(component))
         problems += checks.ignoring(extra, ignore)
-    return Step(candidate, usual_here, problems)
+    return Step(candidate, past, problems)
 
 
 def wishes(found: Inventory, policy: Policy) -> tuple[Wish, ...]:

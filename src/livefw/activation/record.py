@@ -2,6 +2,7 @@
 """What the journal's rows say: their fields, in one place for those who write and those who read."""
 
 import errno
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
@@ -12,7 +13,7 @@ from livefw.activation.checks import Problem
 from livefw.activation.journal import Journal, Kind
 from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.plan import Wish
+from livefw.activation.plan import Past, Wish, usual
 from livefw.activation.target import Target
 from livefw.activation.target import Wish as StagingWish
 from livefw.activation.verdict import sure
@@ -23,6 +24,8 @@ _LOG_LINE = 500
 """Bounds of the kernel log excerpt: firmware can make a driver log without end."""
 _EARLIER = 20
 """Earlier activations that an estimate rests on; older ones were of another firmware."""
+_ATTEMPTS = 500
+"""Earlier attempts that are looked at; nobody fails that often and goes on."""
 
 
 def intent(
@@ -150,10 +153,13 @@ def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
     }
 
 
-def durations(journal: Journal, component: str) -> list[float]:
-    """Seconds that the last successful activations of a component took."""
-    bodies = (entry.body for entry in journal.recent(component, Kind.OUTCOME, limit=_EARLIER))
-    return [float(body["seconds"]) for body in bodies if body.get("outcome") == "activated" and "seconds" in body]
+def past(journal: Journal, component: str) -> Past:
+    """What became of earlier activations of a component; of those that nothing was asked for, nothing."""
+    bodies = [entry.body for entry in journal.recent(component, Kind.OUTCOME, limit=_ATTEMPTS)]
+    outcomes = Counter(body.get("outcome") for body in bodies)
+    succeeded, failed, unknown = (outcomes[each] for each in (Outcome.ACTIVATED, Outcome.FAILED, Outcome.UNKNOWN))
+    seconds = [float(body["seconds"]) for body in bodies if body.get("outcome") == "activated" and "seconds" in body]
+    return Past(succeeded + failed + unknown, succeeded, unknown, usual(seconds[:_EARLIER]))
 
 
 def trouble(journal: Journal, component: str) -> str:

@@ -13,7 +13,7 @@ from livefw.activation.engine import Attempt, Engine, Host, Plan, Settled
 from livefw.activation.facts import Facts
 from livefw.activation.measure import Measurement, Meter, NoMeter, meter
 from livefw.activation.places import STATE_VARIABLE, Places, places
-from livefw.activation.plan import Step
+from livefw.activation.plan import Past, Step
 from livefw.activation.plot import duration
 from livefw.activation.policy import DEFAULT, MEASURED_BY, Policy, load
 from livefw.cli import document
@@ -132,13 +132,24 @@ def _cost(step: Step) -> str:
     parts = [_RENDEZVOUS[step.component.cost.rendezvous]]
     if step.component.cost.resets_cpu:
         parts.append("may reset CPUs")
-    usual = step.usual
-    if usual is None:
-        parts.append("never done here before")
-    else:
-        times = "once" if usual.times == 1 else f"{usual.times} times"
-        parts.append(f"took {usual.median_s:.1f} s here before ({times}, at worst {usual.worst_s:.1f} s)")
-    return "; ".join(parts)
+    return "; ".join([*parts, _before(step.past)])
+
+
+def _before(past: Past | None) -> str:
+    """What became of it here before."""
+    if past is None:
+        return "the history of it cannot be read"
+    if usual := past.usual:
+        return f"took {usual.median_s:.1f} s here before ({_times(usual.times)}, at worst {usual.worst_s:.1f} s)"
+    if past.succeeded:
+        return f"done {_times(past.succeeded)} here before, and nobody saw how long it took"
+    if past.tried:
+        return f"tried {_times(past.tried)} here, never with {'certain ' if past.unknown else ''}success"
+    return "never done here before"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _problem(problem: Problem) -> str:
@@ -153,6 +164,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
                 "component": document.component(step.component),
                 "stopped": step.stopped,
                 "usual": step.usual._asdict() if step.usual else None,
+                "tried": step.past.tried if step.past else None,
+                "succeeded": step.past.succeeded if step.past else None,
                 "problems": [problem._asdict() for problem in step.problems],
             }
             for step in plan.steps
