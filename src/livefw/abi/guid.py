@@ -6,12 +6,16 @@ the first three fields little-endian; the same 16 bytes then have another spelli
 a text is in, so a reader that takes input from both worlds has to try both.
 """
 
-import struct
-from typing import NamedTuple, Self
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple, Self
+else:
+    from livefw.record import NamedTuple
 
 _FIELDS = (8, 4, 4, 4, 12)
 _HEX = frozenset("0123456789abcdef")
-_REGISTER_PAIR = struct.Struct("<QQ")
 
 
 class Guid(NamedTuple):
@@ -38,12 +42,11 @@ class Guid(NamedTuple):
     @classmethod
     def from_registers(cls, x1: int, x2: int) -> Self:
         """Decode LFA_GET_INVENTORY's x1 and x2 (DEN0147): bytes 0..7 and 8..15, lowest byte first."""
-        return cls(_REGISTER_PAIR.pack(x1, x2))
+        return cls(x1.to_bytes(8, "little") + x2.to_bytes(8, "little"))
 
     def to_registers(self) -> tuple[int, int]:
         """Encode as x1 and x2 of LFA_GET_INVENTORY."""
-        x1, x2 = _REGISTER_PAIR.unpack(self.raw)
-        return x1, x2
+        return int.from_bytes(self.raw[:8], "little"), int.from_bytes(self.raw[8:], "little")
 
     @property
     def efi(self) -> str:

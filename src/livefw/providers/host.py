@@ -35,6 +35,7 @@ class HostFiles:
         """Open the root; OSError if it is not a directory."""
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._held: list[tuple[str, int]] = []
+        self._relied = False
 
     def close(self) -> None:
         """Release all descriptors."""
@@ -132,12 +133,13 @@ class HostFiles:
         return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
 
     def _directory(self, parts: list[str]) -> int:
-        """A descriptor of this directory, kept open together with those above it."""
+        """A descriptor of this directory, kept open together with those above it; one that is held already serves."""
         held = self._held
         same = 0
         while same < len(held) and same < len(parts) and held[same][0] == parts[same]:
             same += 1
         self._forget(same)
+        self._relied = same > 0
         descriptor = held[-1][1] if held else self._root
         for name in parts[same:]:
             descriptor = self._open_at(descriptor, name, os.O_PATH | os.O_DIRECTORY)
@@ -150,11 +152,10 @@ class HostFiles:
 
     def _retried(self, work: Callable[[], T]) -> T:
         """Look up again from the root if a directory that was held open has been removed meanwhile."""
-        held = bool(self._held)
         try:
             return work()
         except FileNotFoundError:
-            if not held:
+            if not self._relied:
                 raise
         self._forget(0)
         return work()
