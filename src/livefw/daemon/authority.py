@@ -43,6 +43,15 @@ class Authority:
 
     def ask(self, peer: Peer, decided: Decided, *, interactive: bool) -> None:
         """Tell ``decided`` whether this peer may activate; at once or later."""
+
+        def logged(why: str) -> None:
+            if why:
+                _log.warning("user %d may not: %s", peer.uid, why)
+            decided(why)
+
+        self._ask(peer, logged, interactive=interactive)
+
+    def _ask(self, peer: Peer, decided: Decided, *, interactive: bool) -> None:
         if peer.uid in (0, os.geteuid()) or (self._group is not None and self._group in peer.groups):
             decided("")
         elif not self._bus or not peer.started:

@@ -104,6 +104,11 @@ class Core:
         if len(self._waiting) == 1:
             self._look()
 
+    def look_soon(self) -> None:
+        """Have a view by the time that somebody asks; nothing if one is being made already."""
+        if not self._waiting:
+            self.looked(lambda _: None)
+
     def forget_view(self) -> None:
         """The machine may have changed: who asks from now on is told what is seen from now on."""
         self._view_at = float("-inf")
@@ -136,7 +141,6 @@ class Core:
     ) -> None:
         def decided(why: str) -> None:
             if why:
-                _log.warning("user %d may not: %s", call.peer.uid, why)
                 done(_ended("no-permission", why))
             else:
                 work()

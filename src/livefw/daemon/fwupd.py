@@ -68,7 +68,7 @@ class Fwupd(Face):
     def properties(self, connection: Connection) -> dict[str, Any]:
         """See `Face`. A client of fwupd insists on its own version; others get the one that is installed."""
         return {
-            "DaemonVersion": self._versions.of(connection.peer.pid) or self._version,
+            "DaemonVersion": self._versions.of(connection.peer) or self._version,
             "HostVendor": "livefw",
             "HostProduct": self._product,
             "HostSecurityId": "HSI:INVALID:not-measured",

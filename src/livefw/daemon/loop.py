@@ -3,16 +3,20 @@
 
 import heapq
 import itertools
+import logging
 import selectors
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
+from livefw.errors import InternalError
 from livefw.providers.base import Clock
 
+_log = logging.getLogger(__name__)
 T = TypeVar("T")
 Callback = Callable[[], None]
 
@@ -94,11 +98,11 @@ class Loop:
             for key, mask in self._selector.select(0 if self._soon else wait):
                 current = self._selector.get_map().get(key.fd)
                 if current is not None and current.fileobj is key.fileobj:  # an earlier callback may have closed it
-                    current.data(mask)
+                    _guarded(partial(current.data, mask))
             while self._soon:
-                self._soon.popleft()()
+                _guarded(self._soon.popleft())
             while self._timers and self._timers[0][0] <= self.now():
-                heapq.heappop(self._timers)[2]()
+                _guarded(heapq.heappop(self._timers)[2])
 
     def close(self) -> None:
         """Release what the loop itself holds."""
@@ -108,6 +112,14 @@ class Loop:
 
     def _drain(self, mask: int) -> None:  # noqa: ARG002 - the shape of a callback
         self._wake.recv(4096)
+
+
+def _guarded(callback: Callback) -> None:
+    """A defect of ours is told, and does not end the daemon that everybody talks to."""
+    try:
+        callback()
+    except Exception:
+        _log.exception("defect in a callback")
 
 
 class SystemClock:
@@ -145,8 +157,8 @@ class Worker:
             result: T | Exception
             try:
                 result = work()
-            except Exception as error:  # whoever asked gets it, whatever it is
-                result = error
+            except BaseException as error:  # whoever asked gets it, whatever it is: the thread is everybody's
+                result = error if isinstance(error, Exception) else InternalError(f"{type(error).__name__}: {error}")
             self._loop.soon(lambda: done(result))
 
         with self._changed:

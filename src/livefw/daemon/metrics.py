@@ -16,6 +16,7 @@ from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.daemon.core import Core
 from livefw.daemon.jobs import Event
+from livefw.daemon.scrape import Port
 from livefw.errors import LivefwError, NotInstalled
 
 EVERY_S = 60.0
@@ -43,7 +44,7 @@ class Metrics:
         self._figures: Figures | None = None
         self._since: dict[str, float] = {}
         self._registry: Any = None
-        self._http: Any = None
+        self._http: Port | None = None
         core.listeners.append(self._hear)
 
     def start(self) -> None:
@@ -58,14 +59,16 @@ class Metrics:
         self._registry = library.CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         if self._port:
-            self._http, _ = library.start_http_server(self._port, addr="127.0.0.1", registry=self._registry)
+            try:
+                self._http = Port(self._core.loop, self._port, lambda: _exposition(library, self._registry))
+            except OSError as error:
+                _log.warning("no metrics on port %d: %s", self._port, error.strerror)
         self._tick()
 
     def close(self) -> None:
         """End the port."""
         if self._http is not None:
-            self._http.shutdown()
-            self._http.server_close()
+            self._http.close()
 
     def collect(self) -> Iterator[Any]:
         """The metric families, for prometheus_client."""
@@ -130,6 +133,10 @@ class Metrics:
                 os.chmod(self._path, 0o644)  # node_exporter runs as another user
             except OSError as error:
                 _log.warning("metrics: %s: %s", self._path, error.strerror)
+
+
+def _exposition(library: Any, registry: Any) -> tuple[bytes, str]:
+    return library.generate_latest(registry), library.CONTENT_TYPE_LATEST
 
 
 def figures(host: Host) -> Figures:

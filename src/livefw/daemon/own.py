@@ -21,6 +21,12 @@ NAME = "org.livefw.Livefw1"
 PATH = "/org/livefw"
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 _INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
+_LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
+WORDS_LIMIT = 256
+"""Components and checks in one question. A message has room for eight thousand, and `Show` answers with nine kilobytes
+for each."""
+ANSWER_LIMIT = 2 << 20
+"""Bytes of an answer. A record is kept for ever, and is asked for by everybody."""
 _OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"}
 
 
@@ -124,13 +130,21 @@ class Own(Face):
 
     def _verb(self, call: Call, *words: str) -> Any:
         """Run a verb of the command that only looks, in the thread for that."""
+        if len(words) > WORDS_LIMIT:
+            raise DBusError(_LIMITS, f"more than {WORDS_LIMIT} components and checks in one question")
         root = self._core.setting.root
         self._core.look(call, self, lambda _: answer(root, [*words]), lambda told: self._tell(call, told))
         return Later
 
     def _tell(self, call: Call, told: tuple[dict[str, Any], str, int]) -> None:
         document, text, code = told
-        self._core.server.reply(call, to_json({"schema": SCHEMA} | document), text, code)
+        json_text = to_json({"schema": SCHEMA} | document)
+        size = len(json_text.encode("utf-8", "replace")) + len(text.encode("utf-8", "replace"))
+        if size > ANSWER_LIMIT:
+            why = f"the answer has {size} bytes, and {ANSWER_LIMIT} is the limit: ask for less, as with --since"
+            self._core.server.fail(call, _LIMITS, why)
+        else:
+            self._core.server.reply(call, json_text, text, code)
 
     def _ended(self, call: Call, event: Event) -> None:
         self._tell(call, (event["document"], event["text"], event["exit_code"]))

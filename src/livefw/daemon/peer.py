@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who is at the other end of a socket, as the kernel tells it and never as the peer does."""
 
+import errno
 import os
 import re
+import select
 import socket
 import struct
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
 _UCRED = struct.Struct("3i")
 _SO_PEERGROUPS = getattr(socket, "SO_PEERGROUPS", 59)
+_SO_PEERPIDFD = getattr(socket, "SO_PEERPIDFD", 77)
 _GROUPS_BYTES = 1024
 """All that Python takes of a socket option: 256 groups. Of a process with more, only the account's own are known."""
 _LIBRARY = re.compile(rb"/fwupd-(\d+(?:\.\d+)+)/lib")
@@ -19,6 +23,10 @@ _MAPS_LIMIT = 1 << 20
 
 _PROGRAMS_LIMIT = 64
 """Programs whose version is remembered: a client chooses which program it is."""
+_PATIENCE_S = 0.2
+"""Seconds for finding a version out, during which nobody else is served."""
+_ASKED_LIMIT = 8
+"""Users of whom one is being found out; one whose process lets it hang is not asked about again."""
 
 
 class Peer(NamedTuple):
@@ -39,7 +47,7 @@ class Peer(NamedTuple):
 def identify(client: socket.socket) -> Peer:
     """The peer of a Unix socket, as it was when it connected."""
     pid, uid, gid = _UCRED.unpack(client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return Peer(pid, uid, frozenset({gid, *_groups(client, uid, gid)}), _start_time(pid))
+    return Peer(pid, uid, frozenset({gid, *_groups(client, uid, gid)}), _start_time(client, pid, uid))
 
 
 def _groups(client: socket.socket, uid: int, gid: int) -> Iterable[int]:
@@ -54,13 +62,40 @@ def _groups(client: socket.socket, uid: int, gid: int) -> Iterable[int]:
             return ()
 
 
-def _start_time(pid: int) -> int:
-    """Field 22 of ``/proc/PID/stat`` (proc(5)); the name in field 2 may hold blanks and parentheses."""
+def _start_time(client: socket.socket, pid: int, uid: int) -> int:
+    """Field 22 of ``/proc/PID/stat`` (proc(5)); the name in field 2 may hold blanks and parentheses.
+
+    0 if the process that connected has ended: what has its number by now is another, and may be anybody's.
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read(4096).rpartition(b")")[2].split()[19])
+            started = int(file.read(4096).rpartition(b")")[2].split()[19])
+        return started if _is_there(client, pid, uid) else 0
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _is_there(client: socket.socket, pid: int, uid: int) -> bool:
+    """Whether the process that connected still runs. Linux 6.5 can tell; before, another owner gives it away.
+
+    OSError if nothing is known of it any more.
+    """
+    try:
+        handle = client.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+    except OSError as error:
+        if error.errno != errno.ENOPROTOOPT:
+            raise
+        return _effective_uid(pid) == uid
+    try:
+        return not select.select([handle], [], [], 0)[0]
+    finally:
+        os.close(handle)
+
+
+def _effective_uid(pid: int) -> int:
+    """From ``/proc/PID/status``; the owner of the file is root's for whoever has changed accounts."""
+    with open(f"/proc/{pid}/status", "rb") as file:
+        return int(file.read(4096).partition(b"\nUid:")[2].split()[1])
 
 
 def user_name(uid: int) -> str:
@@ -77,23 +112,46 @@ class FwupdVersions:
     """Which version of fwupd clients are of.
 
     ``fwupdmgr`` talks only to a daemon of exactly its own version. The private library that it has mapped carries it.
-    To find it among hundreds of mappings takes longer than any answer of ours, so it is remembered for the program.
+    To find it among hundreds of mappings takes longer than any answer of ours, so it is remembered for the program and
+    its user: whoever runs a program can give it mappings of any name, and shall deceive nobody else.
+
+    A process can keep others from seeing what it has mapped for as long as it likes (the lock of its memory waits for a
+    page from a FUSE mount), so a thread asks, and is waited for only so long.
     """
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, int, int], str] = {}
+        self._known: dict[tuple[int, int, int, int], str] = {}
+        self._asking: set[int] = set()
 
-    def of(self, pid: int) -> str:
-        """Version of the client in a process; empty if it cannot be told."""
-        try:
-            file = os.stat(f"/proc/{pid}/exe")
-            program = (file.st_dev, file.st_ino, file.st_mtime_ns)
-            known = self._known.get(program) or _mapped_version(pid)
-        except OSError:
+    def of(self, peer: Peer) -> str:
+        """Version of the client in a process; empty if it cannot be told, or not in time."""
+        if peer.uid in self._asking or len(self._asking) >= _ASKED_LIMIT:
             return ""
-        if known and len(self._known) < _PROGRAMS_LIMIT:
-            self._known[program] = known
-        return known
+        found: list[str] = []
+
+        def ask() -> None:
+            with suppress(OSError):
+                found.append(self._find(peer))
+            self._asking.discard(peer.uid)
+
+        self._asking.add(peer.uid)
+        thread = threading.Thread(target=ask, daemon=True, name="version")
+        try:
+            thread.start()
+            thread.join(_PATIENCE_S)
+        except RuntimeError:  # there are too many threads already
+            self._asking.discard(peer.uid)
+        return next(iter(found), "")
+
+    def _find(self, peer: Peer) -> str:
+        file = os.stat(f"/proc/{peer.pid}/exe")
+        program = (peer.uid, file.st_dev, file.st_ino, file.st_mtime_ns)
+        version = self._known.get(program) or _mapped_version(peer.pid)
+        if version:
+            self._known[program] = version
+            if len(self._known) > _PROGRAMS_LIMIT:
+                del self._known[next(iter(self._known))]
+        return version
 
 
 def _mapped_version(pid: int) -> str:

@@ -9,7 +9,10 @@ import resource
 import signal
 import socket
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from livefw import __version__
 from livefw.activation.systemd import notify
@@ -25,12 +28,18 @@ from livefw.daemon.metrics import Metrics
 from livefw.daemon.own import PATH, Own
 from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.server import Server
+from livefw.text import printable
 
 SOCKET = "/run/livefw/fwupd.sock"
 _BACKLOG = 512
 """Clients that wait to be accepted; above it those that do not block, fwupd's among them, are refused at once."""
 _FIRST_FD = 3
 """``SD_LISTEN_FDS_START``, sd_listen_fds(3)."""
+
+ABOUT_STRANGERS = frozenset(f"livefw.daemon.{name}" for name in ("server", "authority", "image"))
+"""Loggers to which clients can have lines written as often as they like."""
+QUOTA_LINES, QUOTA_S = 200, 30.0
+"""How many of those lines are written in how many seconds."""
 
 _log = logging.getLogger("livefw.daemon")
 
@@ -76,8 +85,9 @@ class Service:
 
     def run(self) -> None:
         """Serve until told to end."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self.stop())
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup(1)
+                signal.signal(number, lambda *_: self.stop())
         self.core.settle_if_needed()
         self._metrics.start()
         self._watchdog()
@@ -99,7 +109,7 @@ class Service:
         """Look at the machine while somebody is there to be told, and go home when nobody is."""
         busy = self.core.jobs.busy or self.core.settling or bool(self._server.clients)
         if self._server.clients and not self.core.jobs.busy:
-            self.core.looked(lambda _: None)
+            self.core.look_soon()
         now = self.loop.now()
         if busy:
             self._idle_since = now
@@ -128,7 +138,7 @@ class Service:
 
     def _come(self) -> None:
         """Whoever comes asks for the devices next; the look at them is done by then."""
-        self.core.looked(lambda _: None)
+        self.core.look_soon()
 
     def _left(self, connection: Connection) -> None:
         self._idle_since = self.loop.now()
@@ -209,12 +219,49 @@ class _Priorities(logging.Formatter):
         return f"<{number}>{text}"
 
 
+class _Plain(logging.Formatter):
+    """Lines for a terminal. What a client sent or a firmware said forges no line of ours, and moves no cursor."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name in the standard library
+        """The message on one line."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - the name in the standard library
+        """A traceback on many."""
+        return "\n".join(map(printable, super().formatException(ei).splitlines()))
+
+
+class Quota(logging.Filter):
+    """Bounds what strangers can have written: they could otherwise fill a disk, or use up what the system journal
+    takes of us (journald.conf(5), ``RateLimitBurst``), and the outcome of an activation would be missing there."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        super().__init__()
+        self._now = now
+        self._since = float("-inf")
+        self._count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line may be written."""
+        if record.name not in ABOUT_STRANGERS or record.levelno < logging.INFO:
+            return True
+        now = self._now()
+        if now - self._since >= QUOTA_S:
+            left_out, self._since, self._count = self._count - QUOTA_LINES, now, 0
+            if left_out > 0:
+                record.msg, record.args = f"{record.getMessage()} (and {left_out} lines about clients left out)", ()
+        self._count += 1
+        return self._count <= QUOTA_LINES
+
+
 def _set_up_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     if os.environ.get("JOURNAL_STREAM"):
         handler.setFormatter(_Priorities("%(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("livefwd: %(message)s"))
+        handler.setFormatter(_Plain("livefwd: %(message)s"))
+    handler.addFilter(Quota(time.monotonic))
     logger = logging.getLogger("livefw")
     logger.handlers = [handler]
     logger.propagate = False
