@@ -13,6 +13,7 @@
 #define DEVICE_TREE 0x47e00000ul
 #define WAKE 15          // the SGI that wakes a CPU that waits in here
 #define TIMER 29         // the secure physical timer
+#define OTHERS 0x80      // of the guest's interrupts: a priority that it cannot raise above ours, which is 0
 #define SILENCE 3        // seconds without any sign of the agent after which its calls fail
 #define READY 0x1fee1700 // not what memory holds by chance
 
@@ -125,10 +126,20 @@ static void acknowledge(void) {
         set(S3_0_C12_C8_1, interrupt); // ICC_EOIR0_EL1
 }
 
+// Let our own interrupts alone end a sleep in here: with one of the guest's pending, WFI would not sleep at all, and
+// CPUs that wait would take the host from the one that works.
+static u64 mask_others(void) {
+    u64 before = get(S3_0_C4_C6_0); // ICC_PMR_EL1
+    set(S3_0_C4_C6_0, OTHERS);
+    barrier();
+    return before;
+}
+
 static int has_el2(void) { return get(id_aa64pfr0_el1) >> 8 & 15; }
 
 // Go where the kernel wants to start, in the state that PSCI and the boot protocol of Linux ask for.
 static _Noreturn void start(u64 address, u64 x0) {
+    set(S3_0_C4_C6_0, 0xff); // ICC_PMR_EL1
     set(sctlr_el1, 0x30d00800);
     u32 sve = get(id_aa64pfr0_el1) >> 32 & 15, sme = get(id_aa64pfr1_el1) >> 24 & 15;
     set(cptr_el3, (sve ? 1 << 8 : 0) | (sme ? 1 << 12 : 0));
@@ -151,6 +162,7 @@ static _Noreturn void start(u64 address, u64 x0) {
 // Wait in EL3 until PSCI turns this CPU on.
 static _Noreturn void park(u32 id) {
     struct cpu *cpu = &cpus[id];
+    mask_others();
     while (cpu->power != STARTING) {
         asm volatile("wfi");
         acknowledge();
@@ -164,8 +176,11 @@ static _Noreturn void park(u32 id) {
 
 static void gic_start(void) {
     write32(GICD, 0x30); // affinity routing in both worlds, before anything else
-    for (u32 i = 1; i <= (read32(GICD + 4) & 31); i++)
+    for (u32 i = 1; i <= (read32(GICD + 4) & 31); i++) {
         write32(GICD + 0x80 + 4 * i, i == UART_INTERRUPT / 32 ? ~(1u << UART_INTERRUPT % 32) : ~0u);
+        for (u32 word = 8 * i; word < 8 * i + 8; word++)
+            write32(GICD + 0x400 + 4 * word, OTHERS * 0x01010101u);
+    }
     *(volatile u8 *)(GICD + 0x400 + UART_INTERRUPT) = 0;
     *(volatile u64 *)(GICD + 0x6000 + 8 * UART_INTERRUPT) = 0; // to CPU 0, which at least sleeps in here
     write32(GICD + 0x100 + UART_INTERRUPT / 32 * 4, 1u << UART_INTERRUPT % 32);
@@ -179,13 +194,14 @@ static void gic_start_cpu(u32 id) {
     while (read32(GICR(id) + 0x14) & 4)
         ;
     write32(GICR(id) + 0x10080, ~(1u << WAKE | 1u << TIMER));
+    for (u32 word = 0; word < 8; word++)
+        write32(GICR(id) + 0x10400 + 4 * word, OTHERS * 0x01010101u);
     *(volatile u8 *)(GICR(id) + 0x10400 + WAKE) = 0;
     *(volatile u8 *)(GICR(id) + 0x10400 + TIMER) = 0;
     write32(GICR(id) + 0x10100, 1u << WAKE | 1u << TIMER);
     set(S3_6_C12_C12_5, 15); // ICC_SRE_EL3
     barrier();
     set(S3_0_C12_C12_5, 7);   // ICC_SRE_EL1
-    set(S3_0_C4_C6_0, 0xff);  // ICC_PMR_EL1
     set(S3_0_C12_C12_6, 1);   // ICC_IGRPEN0_EL1
     barrier();
 }
@@ -255,7 +271,7 @@ static void nap(void) {
 
 static void forward(u32 id, u64 *x) {
     struct cpu *cpu = &cpus[id];
-    u64 asked = now(), limit = SILENCE * get(cntfrq_el0);
+    u64 asked = now(), limit = SILENCE * get(cntfrq_el0), mask = mask_others();
     cpu->answered = 0;
     cpu->sequence++;
     barrier();
@@ -278,6 +294,7 @@ static void forward(u32 id, u64 *x) {
         }
     }
     barrier();
+    set(S3_0_C4_C6_0, mask); // ICC_PMR_EL1
     if (cpu->answer.type == RESTART)
         start(cpu->answer.x[0], cpu->answer.x[1]);
     for (u32 i = 0; i < 18; i++)
