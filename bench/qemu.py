@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SMCs and activations by CPUs of QEMU, through the EL3 monitor; nothing where QEMU or the monitor is missing."""
 
+import os
 import socket
 import sys
 from collections.abc import Iterator
 from statistics import median
 from time import perf_counter
+from typing import NamedTuple
 
 from bench.measure import Aim, Row
 from livefw.abi import guid
@@ -18,22 +20,58 @@ from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec, Kind
 from livefw.machine.qemu.bridge import Bridge
 from livefw.machine.qemu.frames import Frame, Type
-from livefw.machine.qemu.guest import GuestMachine
+from livefw.machine.qemu.guest import GuestCaller, GuestMachine
 
-CALLS, TURNS, ACTIVATIONS = 200, 9, 15
+CALLS, TURNS, ACTIVATIONS = 200, 9, 5
 RMM = ComponentSpec(str(guid.RMM.guid), Kind.RMM, pending_never_clears=True, prime_steps=1, prime_ms=0, activate_ms=0)
+OTHER = "LIVEFW_BENCH_MONITOR"
+"""A variable with the folder of another monitor; every row is then measured with it too, in turns."""
+
+
+class Taken(NamedTuple):
+    """What one machine needed: milliseconds of a CPU's call and of an activation, and calls per second by all CPUs."""
+
+    one: float
+    rate: float
+    activation: float
 
 
 def rows() -> Iterator[Row]:
-    """Wall time of one SMC, by the host's clock, and of an activation; with 2 and with 4 CPUs."""
+    """SMCs by one CPU and by all at once, by the host's clock, and an activation; with 1, 2 and 4 CPUs."""
     yield from _share()
-    for cpus in (2, 4):
+    folders = [os.environ.get("LIVEFW_MONITOR", "")] + [os.environ[OTHER]] * (OTHER in os.environ)
+    for cpus in (1, 2, 4):
         try:
-            with GuestMachine(lambda cpus=cpus: _agent(cpus), cpus=cpus) as machine:  # type: ignore[misc]  # a default in a lambda has no type
-                yield from _measure(machine, cpus)
+            taken = [_turn(folders, cpus, turn) for turn in range(TURNS)]
         except UsageError as error:
             print(f"qemu: {error.message}; {error.hint}", file=sys.stderr)
             return
+        medians = [Taken(*map(median, zip(*column, strict=True))) for column in zip(*taken, strict=True)]
+        yield from _rows(cpus, medians[0])
+        for other in medians[1:]:
+            for what, value, against in zip(Taken._fields, medians[0], other, strict=True):
+                yield Row(
+                    f"{what}, {cpus} CPUs, over {OTHER}", value / against, "times", compared_with=f"{against:.4g}"
+                )
+
+
+def _rows(cpus: int, taken: Taken) -> Iterator[Row]:
+    yield Row(f"one SMC on QEMU, {cpus} CPUs", taken.one, "ms", Aim(1.0) if cpus == 2 else None)
+    rate = Aim(1000, at_least=True) if cpus == 4 else None
+    yield Row(f"SMCs on QEMU, {cpus} of {cpus} CPUs at once", taken.rate, "/s", rate)
+    yield Row(f"inventory, prime, rendezvous on QEMU, {cpus} CPUs", taken.activation, "ms")
+
+
+def _turn(folders: list[str], cpus: int, turn: int) -> list[Taken]:
+    """One machine after the other, each turn beginning with another one."""
+    taken = {}
+    for index in range(len(folders)):
+        folder = folders[(turn + index) % len(folders)]
+        os.environ["LIVEFW_MONITOR"] = folder
+        with GuestMachine(lambda: _agent(cpus), cpus=cpus) as machine:
+            taken[folder] = _measure(machine.caller, cpus)
+    os.environ["LIVEFW_MONITOR"] = folders[0]
+    return [taken[folder] for folder in folders]
 
 
 def _share() -> Iterator[Row]:
@@ -56,18 +94,11 @@ def _agent(cpus: int) -> Agent:
     return Agent(MemoryPlatform([RMM]), profile=PROFILES["tfa-2026"], cpus=cpus)
 
 
-def _measure(machine: GuestMachine, cpus: int) -> Iterator[Row]:
-    aim = Aim(1.0) if cpus == 2 else None
-    caller, taken = machine.caller, []
-    for _ in range(TURNS):
-        start = perf_counter()
-        caller.begin(0, Registers(Function.GET_INFO), times=CALLS)
-        caller.outcome(0, patience=60)
-        taken.append(1e3 * (perf_counter() - start) / CALLS)
-    yield Row(f"one SMC on QEMU, {cpus} CPUs", median(taken), "ms", aim)
-    taken = []
+def _measure(caller: GuestCaller, cpus: int) -> Taken:
+    one = _calls(caller, 1, CALLS)
+    every = _calls(caller, cpus, CALLS // cpus)
+    start = perf_counter()
     for _ in range(ACTIVATIONS):
-        start = perf_counter()
         caller.call(0, Function.GET_INVENTORY, 0)
         caller.call(0, Function.PRIME, 0)
         for cpu in range(cpus):
@@ -76,5 +107,16 @@ def _measure(machine: GuestMachine, cpus: int) -> Iterator[Row]:
             answer = caller.outcome(cpu, patience=60)
             if not isinstance(answer, Registers) or status(answer):
                 raise RuntimeError(f"the activation failed: {answer}")
-        taken.append(1e3 * (perf_counter() - start))
-    yield Row(f"inventory, prime, rendezvous on QEMU, {cpus} CPUs", median(taken), "ms")
+    activation = 1e3 * (perf_counter() - start) / ACTIVATIONS
+    return Taken(1e3 * one / CALLS, CALLS // cpus * cpus / every, activation)
+
+
+def _calls(caller: GuestCaller, cpus: int, times: int) -> float:
+    """Seconds until so many CPUs have made so many calls each."""
+    start = perf_counter()
+    for cpu in range(cpus):
+        caller.begin(cpu, Registers(Function.GET_INFO), times=times)
+    for cpu in range(cpus):
+        if caller.outcome(cpu, patience=60) is None:
+            raise RuntimeError(f"CPU {cpu} does not come back")
+    return perf_counter() - start

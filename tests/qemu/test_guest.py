@@ -4,6 +4,7 @@
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -105,6 +106,25 @@ def test_calls_from_all_cpus_at_once(start: Start) -> None:
         assert answer[6:] == tuple(range(6, 18))
     assert len(guids) == 4
     assert machine.bridge.problems == []
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_cpus_that_wait_in_the_monitor_sleep(start: Start) -> None:
+    """The timers of the guest's CPUs expire meanwhile, and their interrupts stay pending: no reason to spin."""
+    machine = start(cpus=4)
+    caller = machine.caller
+    caller.call(0, Function.GET_INVENTORY, 2)
+    caller.call(0, Function.PRIME, 2)
+    for cpu in (1, 2, 3):
+        caller.begin(cpu, Registers(Function.ACTIVATE, 2))
+        assert caller.stays(cpu)
+    before, began = _processor_seconds(machine.qemu.pid), time.monotonic()
+    assert caller.outcome(1, patience=1) is None
+    assert _processor_seconds(machine.qemu.pid) - before < 0.5 * (time.monotonic() - began)
 
 
 HOSTILE = [
