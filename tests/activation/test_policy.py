@@ -30,6 +30,7 @@ allow = ["lfa:*"]
 deny = ["lfa:0509*"]
 automatic = ["tf-rmm"]
 ignore = ["load"]
+images = "/srv/firmware"
 [limits]
 load = 1.5
 seconds = 30

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The daemon as a process, over trees of plain files and over mounted machines."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -20,6 +21,8 @@ from livefw.machine.fuse import MountedTree
 from livefw.machine.machine import Machine
 from livefw.providers.lfa.fake import FakeLfa
 
+CHECKOUT = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("LIVEFW_TEST_CACHE") or Path.home() / ".cache/livefw")
 OWN = "org.livefw.Livefw1"
 FWUPD = "org.freedesktop.fwupd"
 
@@ -160,6 +163,54 @@ def mounted(folder: Path) -> Iterator[Callable[[MachineConfig], tuple[Machine, P
     yield make
     for close in reversed(closing):
         close()
+
+
+@pytest.fixture
+def bmc(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A machine with a BMC whose tasks take a moment, or as many seconds as the parameter says; its root."""
+    root = folder / "root"
+    seconds = str(getattr(request, "param", 0.1))
+    words = [sys.executable, "-m", "livefw", "--json", "machine", "bmc", str(root), "--seconds", seconds]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = ""
+        while not said.endswith("}\n}\n"):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        try:
+            yield root
+        finally:
+            process.terminate()
+
+
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that is filled once in a run of the tests, however many processes run them."""
+    top = tmp_path_factory.getbasetemp()
+    folder = (top.parent if "PYTEST_XDIST_WORKER" in os.environ else top) / name
+    folder.mkdir(exist_ok=True)
+    with open(folder / ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / ".made").exists():
+            make(folder)
+            (folder / ".made").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built Debian package."""
+    for program, debian in (("dpkg-buildpackage", "dpkg-dev"), ("dh", "debhelper"), ("dh_python3", "dh-python")):
+        need(program, debian)
+
+    def build(folder: Path) -> None:
+        done = subprocess.run(
+            [CHECKOUT / "packaging/build-deb.sh", folder], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    (built,) = once(tmp_path_factory, "package", build).glob("*.deb")
+    return built
 
 
 def need(program: str, package: str) -> str:

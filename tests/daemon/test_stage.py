@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,24 +22,6 @@ from .conftest import Daemon, Serve
 
 KEY = "redfish:model/pmfw-a"
 UNKNOWN = "00000000-0000-0000-0000-00000000000a"
-
-
-@pytest.fixture
-def bmc(folder: Path) -> Iterator[Path]:
-    """A machine with a BMC; its root."""
-    root = folder / "root"
-    words = [sys.executable, "-m", "livefw", "--json", "machine", "bmc", str(root), "--seconds", "0.1"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        said = ""
-        while not said.endswith("}\n}\n"):
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        try:
-            yield root
-        finally:
-            process.terminate()
 
 
 def _device(daemon: Daemon) -> dict[str, object]:

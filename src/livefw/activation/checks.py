@@ -5,17 +5,17 @@ A provider adds its own through `Component.reasons`, an administrator through ex
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.activation import window
-from livefw.activation.facts import Snapshot
+from livefw.activation.facts import Guests, Snapshot
 from livefw.activation.lock import Holder
 from livefw.activation.policy import Policy
 from livefw.activation.versions import compare
 from livefw.errors import UsageError
-from livefw.providers.base import Component, Rendezvous
+from livefw.providers.base import Component, Rendezvous, Version
 
 
 class Weight(StrEnum):
@@ -201,7 +201,8 @@ CHECKS = (
 """All checks of the engine, in the order in which they are told. Reasons of the provider come first and are fatal."""
 
 ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade"})
-"""Checks that are made when an image is staged as well: what they look for does not depend on the moment."""
+"""Checks that are made when an image is staged as well: those that look neither at the machine nor at the clock."""
+_UNSEEN = Snapshot(frozenset(), (), None, (), None, Guests(0, 0))
 
 HOOK_PREFIX = "hook:"
 
@@ -214,12 +215,21 @@ def examine(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Proble
     return ignoring(problems, ignore)
 
 
-def examine_staging(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
-    """What speaks against staging an image; its version is the situation's pending one, None where it is untold.
+def examine_staging(
+    component: Component,
+    version: Version | None,
+    policy: Policy,
+    *,
+    privileged: bool = True,
+    ignore: Iterable[str] = (),
+) -> tuple[Problem, ...]:
+    """What speaks against staging an image of this version for a component.
 
     An untold version is for the checks before the activation, which will know it.
     """
-    names = ON_STAGING if situation.component.pending_version else ON_STAGING - {"pinned"}
+    component = component._replace(pending_version=version)
+    situation = Situation(component, _UNSEEN, policy, datetime.now(UTC), privileged=privileged)
+    names = ON_STAGING if version else ON_STAGING - {"pinned"}
     looked = ((check, check.look(situation)) for check in CHECKS if check.name in names)
     problems = [Problem(check.name, check.weight, *found) for check, all_found in looked for found in all_found]
     return ignoring(problems, ignore)

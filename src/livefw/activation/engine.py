@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 
 from livefw.activation import bystanders, inventory, lock, plan, reconcile, record, target
 from livefw.activation.actor import Actor
-from livefw.activation.checks import Problem, Situation, examine_staging, require_known
+from livefw.activation.checks import Problem, examine_staging, require_known
 from livefw.activation.facts import Facts
 from livefw.activation.hooks import DIRECTORY
 from livefw.activation.inventory import Candidate, Inventory
@@ -85,7 +85,7 @@ class Host(NamedTuple):
     """The machine, and everything that the engine takes from outside.
 
     ``moment`` is the wall clock, for windows only. ``announce`` tells the world an outcome. ``at`` is called at each
-    `Point`; tests die there.
+    `Point`; tests die there. ``images`` is the directory of images that can be staged, empty for none.
     """
 
     files: Files
@@ -101,6 +101,7 @@ class Host(NamedTuple):
     announce: Callable[[Announcement], None] = _nowhere
     at: Callable[[Point], None] = _nowhere
     without_journal: bool = False
+    images: str = ""
 
 
 class Plan(NamedTuple):
@@ -311,14 +312,8 @@ class Run:
     def _against_staging(self, meant: Target, wish: target.Wish) -> tuple[Problem, ...]:
         host, component = self._host, meant.component
         version = of_image(meant.version, component) if meant.version else None
-        situation = Situation(
-            component=component._replace(pending_version=version),
-            machine=Facts(host.files).snapshot(),
-            policy=host.policy,
-            moment=host.moment(),
-            privileged=host.privileged,
-        )
-        return examine_staging(situation, ignore=(*wish.ignore, *host.policy.ignore))
+        ignore = (*wish.ignore, *host.policy.ignore)
+        return examine_staging(component, version, host.policy, privileged=host.privileged, ignore=ignore)
 
     def activate(self, order: Order, *, watch: Watch) -> Iterator[Attempt]:
         """Activate what the order says, each component at most once, planned anew before each.

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from livefw.activation import trust
 from livefw.activation.checks import HOOK_PREFIX, Problem, Weight
 from livefw.text import decode
 
@@ -55,7 +56,7 @@ def _hooks(directory: str) -> Iterator[tuple[str, str, str]]:
     except OSError as error:
         yield DIRECTORY, directory, f"{directory} cannot be read: {error.strerror}"
         return
-    unsafe = _unsafe(os.stat(directory), directory)
+    unsafe = trust.unsafe(os.stat(directory), directory)
     for name in names:
         path = os.path.join(directory, name)
         if not _NAME.match(name):
@@ -70,16 +71,7 @@ def _hooks(directory: str) -> Iterator[tuple[str, str, str]]:
         if not stat.S_ISREG(found.st_mode):
             yield name, path, "it is not a plain file"
             continue
-        yield name, path, unsafe or _unsafe(found, path)
-
-
-def _unsafe(found: os.stat_result, path: str) -> str:
-    """Why what stands at ``path`` cannot be trusted: it runs with our rights."""
-    if found.st_uid not in (0, os.geteuid()):
-        return f"{path} belongs to user {found.st_uid}, not to root"
-    if found.st_mode & 0o022:
-        return f"{path} may be written by others than its owner"
-    return ""
+        yield name, path, unsafe or trust.unsafe(found, path)
 
 
 def _run(path: str, document: dict[str, Any], seconds: float) -> _Answer:

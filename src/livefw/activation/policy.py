@@ -54,7 +54,10 @@ MEASURED_BY = ("auto", "sampler", "tracer")
 
 
 class Policy(NamedTuple):
-    """The whole policy. Patterns are those of a shell, and match a key, an id or a name without regard to case."""
+    """The whole policy. Patterns are those of a shell, and match a key, an id or a name without regard to case.
+
+    ``images`` is a directory on the machine that the policy is for.
+    """
 
     allow: tuple[str, ...]
     deny: tuple[str, ...]
@@ -65,6 +68,7 @@ class Policy(NamedTuple):
     window: tuple[Window, ...]
     order: tuple[Order, ...]
     component: dict[str, Wishes]
+    images: str | None = None
 
     def allows(self, component: Component) -> bool:
         """Whether it may be activated at all."""
@@ -184,6 +188,12 @@ def _pattern(value: Any) -> str:
     return value
 
 
+def _directory(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or os.path.normpath(value) != value:
+        raise ValueError("has to be an absolute path")
+    return value
+
+
 def _version(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("has to be a version in quotes")
@@ -256,6 +266,9 @@ KEYS = Section(
         "deny": Key("patterns", _patterns, (), "components that must not be, even if allowed"),
         "automatic": Key("patterns", _patterns, (), "components that `livefw watch` activates as soon as it may"),
         "ignore": Key("checks", _patterns, (), "checks that are ignored on this machine; recorded like `--ignore`"),
+        "images": Key(
+            "path", _directory, None, "directory of archives that can be staged; `images` beside the history by default"
+        ),
         "limits": Section(
             {
                 "load": Key("number", _positive, None, "one-minute load average per online CPU above which to refuse"),

@@ -132,14 +132,13 @@ def staging_settled(outcome: Outcome, why: Reason, after: Component | None) -> d
 
 def decided(journal: Journal, component: Component) -> tuple[str, ...]:
     """Checks that were ignored when the image was staged that is pending now: that need not be decided once more."""
-    ending = next(iter(journal.recent(component.key, Kind.STAGED, limit=1)), None)
-    intent = next(iter(journal.recent(component.key, Kind.STAGING, limit=1)), None)
-    if not (ending and intent and ending.activation == intent.activation and component.pending):
+    endings = journal.recent(component.key, Kind.STAGED, limit=_EARLIER) if component.pending else []
+    ending = next((entry for entry in endings if entry.body.get("outcome") == Outcome.STAGED), None)
+    version = ending.body.get("pending_version") if ending else None
+    if ending is None or version is None or version != sure(component.pending_version):
         return ()
-    version = ending.body.get("pending_version")
-    if ending.body.get("outcome") != Outcome.STAGED or version is None or version != sure(component.pending_version):
-        return ()
-    return tuple(map(str, intent.body.get("ignore", ())))
+    intents = journal.recent(component.key, Kind.STAGING, limit=_EARLIER)
+    return tuple(word for each in intents if each.activation == ending.activation for word in each.body["ignore"])
 
 
 def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:

@@ -64,11 +64,12 @@ def target(word: str | None, candidates: Sequence[Candidate], package: Package) 
 
 def is_for(about: Metainfo, candidate: Candidate) -> bool:
     """Whether an archive's image is for this component, by any of its GUIDs in either spelling."""
-    wanted = {spelling for text in about.guids for spelling in _spellings(text)}
+    wanted = {spelling for text in about.guids for spelling in spellings(text)}
     return not wanted.isdisjoint(guids(candidate))
 
 
-def _spellings(text: str) -> tuple[str, ...]:
+def spellings(text: str) -> tuple[str, ...]:
+    """Both ways in which a GUID is written; none for what is no GUID."""
     try:
         guid = Guid.parse(text)
     except ValueError:

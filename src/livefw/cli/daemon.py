@@ -10,6 +10,8 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from livefw.cli.session import Session
@@ -21,6 +23,8 @@ from livefw.text import printable
 VARIABLE = "LIVEFW_SOCKET"
 SOCKET = "/run/livefw/fwupd.sock"
 _INTERFACE, _PATH = "org.livefw.Livefw1", "/org/livefw"
+_AGENT_S = 10.0
+"""How long to wait for polkit's agent; it takes a moment to tell polkit that it is there."""
 _FAILED = {"org.freedesktop.DBus.Error.AccessDenied": PermissionDenied}
 
 _Answer = tuple[dict[str, Any], str, int]
@@ -39,7 +43,8 @@ def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | Non
     with client:
         if verb == "activate" and not arguments.dry_run and not arguments.yes:
             _confirm(session, client, arguments)
-        document, text, code = _answer(session, client, calls)
+        with _agent(calls):
+            document, text, code = _answer(session, client, calls)
     if "error" in document and len(document) <= 2 and not session.json:
         session.say(text)
         return code
@@ -50,7 +55,7 @@ def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | Non
 def _calls(verb: str, arguments: argparse.Namespace) -> Call | None:
     """What to ask for; None for what only the command does itself."""
     given = vars(arguments)
-    if any(given.get(name) for name in ("state", "settings", "no_journal", "no_measure", "plot", "head")):
+    if any(given.get(name) for name in ("state", "settings", "images", "no_journal", "no_measure", "plot", "head")):
         return None
     if verb == "show":
         return _call("Show", "as", arguments.components)
@@ -88,6 +93,32 @@ def _answer(session: Session, client: Client, call: Call) -> _Answer:
             "an activation goes on without it; livefw history shows how it ended" if call.member == "Activate" else ""
         )
         raise TransportError(f"livefwd has not answered: {error}", hint=hint, phase=call.member) from error
+
+
+@contextmanager
+def _agent(call: Call) -> Iterator[None]:
+    """Where polkit may ask a person for a password, have its agent for terminals ask here, as systemctl does.
+
+    Without it polkit knows nobody to ask on a terminal. Where there is no polkit, nothing is missing.
+    """
+    process = None
+    if call.member == "Activate" and call.body[1]["interactive"].value and os.geteuid() != 0:
+        import subprocess  # for a person only
+        from select import select
+
+        ready, told = os.pipe()
+        with suppress(OSError):
+            words = ["pkttyagent", "--fallback", "--notify-fd", str(told)]
+            process = subprocess.Popen(words, pass_fds=[told], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(told)
+        select([ready], [], [], _AGENT_S)  # its end is closed when the agent is there, or will never be
+        os.close(ready)
+    try:
+        yield
+    finally:
+        if process:
+            process.terminate()
+            process.wait()
 
 
 def _tell(session: Session, message: Message) -> None:

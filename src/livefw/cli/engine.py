@@ -37,6 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", metavar="DIR", help="directory of livefw.toml and checks.d (/etc/livefw)")
 
 
+def configure_images(parser: argparse.ArgumentParser) -> None:
+    """Where images are that can be staged."""
+    parser.add_argument("--images", metavar="DIR", help="directory of archives that can be staged (STATE/images)")
+
+
 def configure_measuring(parser: argparse.ArgumentParser) -> None:
     """Whether and by what an activation is measured."""
     parser.add_argument("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
@@ -77,8 +82,21 @@ def host(
         return meter(files, Facts(files).cpus("online"), measuring, own_machine=own) if measured else NoMeter()
 
     made = Host(files, providers(files, clock), clock, found, settings, current("cli"), meter=new_meter)
-    made = made._replace(privileged=not own or os.geteuid() == 0, without_journal=without_journal)
+    made = made._replace(
+        privileged=not own or os.geteuid() == 0,
+        without_journal=without_journal,
+        images=_images(session, arguments, found, settings),
+    )
     return made._replace(announce=SystemJournal(made.actor)) if own else made
+
+
+def _images(session: Session, arguments: argparse.Namespace, found: Places, settings: Policy) -> str:
+    """The directory of images: one that the settings name is on the machine that is looked at."""
+    if chosen := getattr(arguments, "images", None):
+        return os.path.abspath(str(chosen))
+    if settings.images:
+        return os.path.realpath(session.root).rstrip("/") + settings.images
+    return os.path.join(os.path.abspath(found.state), "images")
 
 
 def engine(session: Session, arguments: argparse.Namespace) -> Engine:

@@ -5,12 +5,15 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from livefw.activation import inventory
+from livefw.activation import inventory, releases
+from livefw.activation.engine import Host
+from livefw.activation.releases import Release, Releases
 from livefw.activation.select import select
-from livefw.cli import document
+from livefw.activation.shelf import Shelf
+from livefw.cli import document, engine
 from livefw.cli.list import state, version
 from livefw.cli.session import Session
-from livefw.errors import ExitCode
+from livefw.errors import ExitCode, LivefwError
 from livefw.providers import ocp
 from livefw.providers.base import Component, Reason
 from livefw.providers.declaration import Declaration, declaration
@@ -22,21 +25,44 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "components", nargs="+", metavar="COMPONENT", help="key, id or a unique beginning of one, or name"
     )
+    engine.configure(parser)
+    engine.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show each component in full."""
-    candidates = inventory.take(session.providers()).require().candidates
-    chosen = [select(word, candidates).component for word in arguments.components]
+    host = _host(session, arguments)
+    candidates = inventory.take(host.providers).require().candidates
+    chosen = list(dict.fromkeys(select(word, candidates) for word in arguments.components))
+    images = releases.table(chosen, Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images), host.policy)
+    shown = [(each.component, images.get(each.component.key, ())) for each in chosen]
     session.answer(
-        lambda: "\n\n".join("\n".join(_lines(item)) for item in chosen),
-        lambda: {"components": [_document(item) for item in chosen]},
+        lambda: "\n\n".join("\n".join(_lines(*each)) for each in shown),
+        lambda: {"components": [_document(*each) for each in shown]},
     )
     return ExitCode.DONE
 
 
-def _document(item: Component) -> dict[str, Any]:
+def _host(session: Session, arguments: argparse.Namespace) -> Host:
+    """The machine. Mistakes in the settings are told and hide nothing but what the policy has against an image."""
+    try:
+        return engine.host(session, arguments, measured=False)
+    except LivefwError as error:
+        session.say(f"livefw: {printable(error.message)}")
+        return engine.host(session, arguments, measured=False, without_policy=True)
+
+
+def _document(item: Component, images: Releases) -> dict[str, Any]:
     shown = document.component(item, details=True)
+    shown["images"] = [
+        {
+            "version": each.version.text,
+            "path": each.path,
+            "verdict": _verdict(each),
+            "reasons": [document.reason(reason) for reason in each.against],
+        }
+        for each in images
+    ]
     if declared := declaration(item.provider):
         shown["mechanism"] = dict(declared.concepts())
         shown["ocp"] = {
@@ -51,7 +77,7 @@ def _document(item: Component) -> dict[str, Any]:
     return shown
 
 
-def _lines(item: Component) -> Iterator[str]:
+def _lines(item: Component, images: Releases) -> Iterator[str]:
     yield printable(item.name) or item.id
     pending = "unreadable" if item.pending is None else "yes" if item.pending else "no"
     resets = "unknown" if item.cost.resets_cpu is None else "yes" if item.cost.resets_cpu else "no"
@@ -69,11 +95,26 @@ def _lines(item: Component) -> Iterator[str]:
         if reasons:
             yield f"  {title}:"
             yield from (f"    {_reason(row)}" for row in reasons)
+    if images:
+        yield "  images here:"
+        for each in images:
+            yield f"    {printable(each.version.text)} {_verdict(each)}: {printable(each.path)}"
+            yield from (f"      {_reason(row)}" for row in each.against)
     if item.details:
         yield "  as read:"
         yield from (f"    {name} = {printable(text)}" for name, text in item.details)
     if declared := declaration(item.provider):
         yield from _mechanism(declared)
+
+
+def _verdict(image: Release) -> str:
+    """What an image is for this component, in a word."""
+    if image.pending:
+        return "pending"
+    return "blocked" if image.against else _STEPS[image.step]
+
+
+_STEPS = {1: "newer", 0: "same", -1: "older", None: "other"}
 
 
 def _mechanism(declared: Declaration) -> Iterator[str]:

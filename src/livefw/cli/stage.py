@@ -6,8 +6,11 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from livefw.activation.engine import Attempt, Engine
+from livefw.activation import inventory, releases
+from livefw.activation.engine import Attempt, Engine, Host
 from livefw.activation.outcome import Outcome
+from livefw.activation.select import select
+from livefw.activation.shelf import Shelf
 from livefw.activation.target import Wish
 from livefw.cli import document, engine, results
 from livefw.cli.narrator import Narrator
@@ -23,17 +26,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Which component, and what."""
     add = parser.add_argument
     add("component", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
-    add("image", metavar="IMAGE", help="file, .cab archive, or a URI that the mechanism itself is to fetch")
+    add(
+        "image",
+        nargs="?",
+        metavar="IMAGE",
+        help="file, .cab archive, URI that the mechanism itself is to fetch, or version of an image that lies here, as"
+        " livefw show has it; without it the newest that is newer than what runs",
+    )
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
     add("--no-journal", action="store_true", help="go on even if the history cannot be written")
     engine.configure(parser)
+    engine.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Stage, and tell how it ended."""
-    package = _package(arguments.image)
     host = engine.host(session, arguments, measured=False, without_journal=arguments.no_journal)
+    package = _package(_chosen(session, host, arguments))
     wish = Wish(package, arguments.component, arguments.reason, tuple(arguments.ignore))
     with Engine(host).open() as running:
         for each in running.settled:
@@ -41,6 +51,17 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         attempt = running.stage(wish, watch=Narrator(session, verb="stage"))
     session.answer(lambda: "\n".join(_lines(attempt)), lambda: {"staging": staging_document(attempt)})
     return results.exit_code([attempt.result])
+
+
+def _chosen(session: Session, host: Host, arguments: argparse.Namespace) -> str:
+    """The image that is meant: as it was given, unless that is the version of one that lies here."""
+    wanted: str | None = arguments.image
+    if wanted is not None and ("://" in wanted or os.path.lexists(wanted)):
+        return wanted
+    candidate = select(arguments.component, inventory.take(host.providers).require().candidates)
+    images = Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images)
+    found = releases.table([candidate], images, host.policy).get(candidate.component.key, ())
+    return releases.pick(candidate.component, found, wanted).path
 
 
 def _package(image: str) -> Package:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from livefw.activation.engine import Host
+from livefw.activation.shelf import Shelf
 from livefw.daemon import look
 from livefw.daemon.authority import Authority
 from livefw.daemon.dispatch import Call, DBusError, Face, full_text
@@ -64,6 +65,7 @@ class Core:
         self.jobs = Jobs(loop, setting, self._event)
         self.images = Images(loop)
         self._distant = Distant(self._machine, loop.now)
+        self._shelf = Shelf(lambda text: _log.warning("%s", text))
         self._own_work = Worker(loop)
         self._worker = Worker(loop, threads=THREADS)
         self._view: View | None = None
@@ -118,7 +120,7 @@ class Core:
         begun = self.loop.now()
         newer_than = max(self._changed_at, begun - _AGE_S)
         discover = partial(self._distant.discover, newer_than=newer_than)
-        self.on_machine(lambda host: look.view(host, discover), lambda result: self._viewed(result, begun))
+        self.on_machine(lambda host: look.view(host, discover, self._shelf), lambda result: self._viewed(result, begun))
 
     def activate(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
         """Activate for a client, if it may and nothing else is under way; ``done`` is told the end."""
@@ -201,7 +203,8 @@ class Core:
             done(_ended("internal", f"no process for the activation: {error}"))
 
     def _machine(self) -> AbstractContextManager[Host]:
-        return look.machine(self.setting.root, self.setting.state, self.setting.settings)
+        setting = self.setting
+        return look.machine(setting.root, setting.state, setting.settings, images=setting.images)
 
     def _on_machine(self, work: Callable[[Host], T]) -> T:
         with self._machine() as host:

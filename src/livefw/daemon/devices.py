@@ -1,19 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Components as fwupd's devices: identities that never change, and flags that tell the truth."""
 
+import os
 from collections.abc import Iterator, Sequence
 from hashlib import sha1
 from typing import Any
+from xml.sax.saxutils import escape
 
 from livefw.activation.identity import instance, is_guid, made_guid, own_guids
 from livefw.activation.inventory import Candidate
 from livefw.activation.journal import Activation, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
+from livefw.activation.releases import Release, Releases, upgrades
 from livefw.archive import metainfo
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.look import View
-from livefw.daemon.values import DeviceFlag, DeviceProblem, UpdateState, VersionFormat, typed
+from livefw.daemon.values import (
+    DeviceFlag,
+    DeviceProblem,
+    ReleaseFlag,
+    RemoteType,
+    UpdateState,
+    VersionFormat,
+    typed,
+)
 from livefw.daemon.wire import Variant
 from livefw.providers.base import Component, Stager, Version
 from livefw.text import printable
@@ -39,6 +50,13 @@ _STATES = {
 }
 
 
+_REMOTE = "livefw"
+_ENABLED = 1 << 0
+"""Flag of a remote."""
+_WAITS = "Staged on this machine; waits for its activation"
+_STEPS: dict[int | None, ReleaseFlag] = {1: ReleaseFlag.IS_UPGRADE, -1: ReleaseFlag.IS_DOWNGRADE}
+_BY_POLICY = frozenset({"policy", "pinned"})
+"""Reasons against an image that are an administrator's, and not the mechanism's."""
 _TROUBLES = {Kind.REFUSAL: "refused: ", Kind.STAGED: "not staged: "}
 
 
@@ -79,7 +97,7 @@ def device(candidate: Candidate, view: View) -> Dictionary:
     return _identity(component, own_guids(candidate)) | typed(
         {
             **_version(component.current_version),
-            "Flags": _flags(candidate),
+            "Flags": _flags(candidate, view.releases.get(component.key, ())),
             "Problems": _problems(step, busy=view.busy),
             "UpdateState": state,
             "UpdateError": trouble,
@@ -119,11 +137,14 @@ def version_format(text: str) -> VersionFormat:
     return VersionFormat[metainfo.version_format(text).upper()]
 
 
-def _flags(candidate: Candidate) -> DeviceFlag:
-    """``updatable`` only where the mechanism takes images; while one waits for its activation, it is hidden."""
+def _flags(candidate: Candidate, found: Releases) -> DeviceFlag:
+    """``updatable`` only where the mechanism takes images; while one waits for its activation, only for a newer one."""
     flags, component = DeviceFlag.INTERNAL, candidate.component
     if isinstance(candidate.provider, Stager):
-        flags |= DeviceFlag.UPDATABLE_HIDDEN if component.pending else DeviceFlag.UPDATABLE
+        takes = not component.pending or upgrades(component, found)
+        flags |= DeviceFlag.UPDATABLE if takes else DeviceFlag.UPDATABLE_HIDDEN
+    if found:
+        flags |= DeviceFlag.SUPPORTED
     if component.cost.resets_cpu is not True:
         flags |= DeviceFlag.USABLE_DURING_UPDATE
     if component.pending:
@@ -184,19 +205,71 @@ def details(about: Metainfo, size: int, candidate: Candidate | None, view: View)
     return known | typed({"Release": [typed(release)]})
 
 
-def releases(component: Component) -> list[Dictionary]:
-    """The image that is staged, if there is one: nothing else is known of any release."""
-    if not component.pending:
-        return []
-    pending = component.pending_version
-    values: dict[str, object] = {
+def remote(view: View) -> Dictionary:
+    """The directory of images; fwupd's clients open its files themselves, each with its own rights."""
+    values = {
+        "RemoteId": _REMOTE,
+        "Title": "Images on this machine",
+        "Type": RemoteType.DIRECTORY,
+        "Flags": _ENABLED,
+        "Enabled": True,
+        "FilenameCache": view.images,
+    }
+    return typed(values)
+
+
+def releases(component: Component, found: Releases) -> list[Dictionary]:
+    """As `images`; one that is staged, and of which nothing lies here, comes before them."""
+    told = images(component, found)
+    if component.pending and not any(each.pending for each in found):
+        told.insert(0, typed(_common(component, component.pending_version) | {"Summary": _WAITS}))
+    return told
+
+
+def images(component: Component, found: Releases) -> list[Dictionary]:
+    """Images for a component as fwupd's releases, the newest first."""
+    return [_release(component, each) for each in found]
+
+
+def _common(component: Component, version: Version | None) -> dict[str, object]:
+    return {
         "AppstreamId": f"org.livefw.{component.provider}.{component.id}",
         "Name": printable(component.name) or component.id,
-        "Summary": "Staged on this machine; waits for its activation",
-        "Version": printable(pending.text) if pending else "unknown",
+        "Version": printable(version.text) if version else "unknown",
         "Metadata": {"livefw:component": component.key},
     }
-    return [typed(values)]
+
+
+def _release(component: Component, found: Release) -> Dictionary:
+    """One image. One that only its mechanism knows of has no place that a client could take it from."""
+    reasons = (f"{each.text} ({each.hint})" if each.hint else each.text for each in found.against)
+    values = _common(component, found.version) | {
+        "TrustFlags": _release_flags(found),
+        "Description": "".join(f"<p>{escape(printable(text))}</p>" for text in reasons),
+        "Filename": printable(os.path.basename(found.path)),
+        "Summary": _WAITS if found.pending else None,
+    }
+    if found.local:
+        about = found.local.about
+        values |= {
+            "RemoteId": _REMOTE,
+            "Locations": [f"file://{found.path}"],
+            "AppstreamId": printable(about.ident),
+            "Name": printable(about.name),
+            "Summary": values["Summary"] or printable(about.summary),
+            "Protocol": printable(about.protocol),
+            "License": printable(about.license),
+            "Checksum": found.local.sha256,
+            "Size": found.local.size,
+        }
+    return typed(values)
+
+
+def _release_flags(found: Release) -> ReleaseFlag:
+    flags = _STEPS.get(found.step, ReleaseFlag(0))
+    for reason in found.against:
+        flags |= ReleaseFlag.BLOCKED_APPROVAL if reason.code in _BY_POLICY else ReleaseFlag.BLOCKED_VERSION
+    return flags
 
 
 def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import livefw
 from livefw.activation.inventory import Candidate
+from livefw.activation.releases import Releases, downgrades, upgrades
 from livefw.activation.target import is_for
 from livefw.archive import cab
 from livefw.archive.cab import Image
@@ -20,10 +21,10 @@ from livefw.daemon.jobs import Event, Request
 from livefw.daemon.look import View
 from livefw.daemon.peer import FwupdVersions
 from livefw.daemon.security import attributes
-from livefw.daemon.values import ERRORS, PREFIX, Status, typed
+from livefw.daemon.values import ERRORS, PREFIX, InstallFlag, Status, typed
 from livefw.daemon.wire import Variant
 from livefw.errors import LivefwError, kind_of
-from livefw.providers.base import Stager
+from livefw.providers.base import Component, Stager
 from livefw.providers.registry import MECHANISMS
 
 _NO_BATTERY = 101
@@ -58,6 +59,7 @@ class Fwupd(Face):
         self._quit = quit_
         self._clients: dict[Connection, _Client] = {}
         self._status, self._percentage = Status.IDLE, 0
+        self._working = Status.IDLE
         core.listeners.append(self._hear)
         core.left.append(self._forget)
 
@@ -89,26 +91,28 @@ class Fwupd(Face):
         return self._viewed(call, lambda view: _some(devices.devices(view), "nothing here can be activated live"))
 
     def get_releases(self, call: Call, ident: str) -> Any:
-        """The staged image."""
+        """All images there are for it."""
 
         def found(view: View) -> list[Dictionary]:
-            candidate = _find(view, ident)
-            return _some(devices.releases(candidate.component) if candidate else [], "no image is staged")
+            return _some(devices.releases(*_here(view, ident)), "there is no image for it on this machine")
 
         return self._viewed(call, found)
 
     def get_upgrades(self, call: Call, ident: str) -> Any:
-        """None: what is staged is activated and not installed."""
-        return self._none(call, ident, "what is staged waits for fwupdmgr activate; there is nothing to download")
+        """Images to go forward to; one that is staged already is activated, and not installed."""
+        return self._open(call, ident, upgrades, "there is no newer image on this machine that could be staged")
 
     def get_downgrades(self, call: Call, ident: str) -> Any:
-        """None, as for upgrades."""
-        return self._none(call, ident, "there is nothing to go back to")
+        """Images to go back to."""
+        return self._open(call, ident, downgrades, "there is no older image on this machine that could be staged")
 
-    def _none(self, call: Call, ident: str, why: str) -> Any:
+    def _open(self, call: Call, ident: str, chosen: Callable[[Component, Releases], Releases], why: str) -> Any:
         def found(view: View) -> list[Dictionary]:
-            _find(view, ident)
-            return _some([], why)
+            component, all_ = _here(view, ident)
+            if not (left := chosen(component, all_)):
+                waits = "an image waits for fwupdmgr activate, and there is none newer than that"
+                raise _error("NothingToDo", waits if component.pending else why)
+            return devices.images(component, left)
 
         return self._viewed(call, found)
 
@@ -156,8 +160,8 @@ class Fwupd(Face):
         return ({"RuntimeVersion(org.livefw.livefwd)": livefw.__version__},)
 
     def get_remotes(self, call: Call) -> Any:
-        """None."""
-        return ([],)
+        """The directory of images."""
+        return self._viewed(call, lambda view: [devices.remote(view)])
 
     def get_approved_firmware(self, call: Call) -> Any:
         """None."""
@@ -218,7 +222,8 @@ class Fwupd(Face):
         """Stage an image. The handle is the client's own number: what came with the message is what counts."""
         if call.fds != 1:
             raise _error("InvalidFile", "one file descriptor is needed")
-        name = options["filename"].value if "filename" in options and options["filename"].signature == "s" else ""
+        name = _option(options, "filename", "s") or ""
+        older = (_option(options, "install-flags", "t") or 0) & InstallFlag.ALLOW_OLDER
         interactive = bool(self._client(call.connection).features & _AUTHENTICATION)
 
         def use(view: View) -> None:
@@ -226,7 +231,8 @@ class Fwupd(Face):
                 _stageable(view, ident),
                 call.peer.user,
                 "fwupd",
-                image_name=os.path.basename(name) or "image",
+                ignore=("downgrade",) if older else (),
+                image_name=os.path.basename(name) or "unnamed",
             )
             self._core.stage(call, request, lambda event: self._ended(call, event), interactive=interactive)
 
@@ -286,13 +292,15 @@ class Fwupd(Face):
     def _hear(self, event: Event) -> None:
         kind = event["event"]
         if kind == "begins":
-            self._show(Status.DEVICE_RESTART, 0)
+            self._working = Status.DEVICE_WRITE if event["verb"] == "stage" else Status.DEVICE_RESTART
+            self._show(self._working, 0)
             self._changed(event["component"]["key"], event["component"]["name"])
         elif kind == "progress":
-            self._show(Status.DEVICE_RESTART, event["percent"] or self._percentage)
+            self._show(self._working, event["percent"] or self._percentage)
         elif kind == "attempt":
-            self._show(Status.DEVICE_RESTART, 100)
+            self._show(self._working, 100 if self._working is not Status.IDLE else 0)
         elif kind == "end":
+            self._working = Status.IDLE
             self._show(Status.IDLE, 0)
         if kind in ("end", "changed"):
             self._core.looked(self._tell_devices)
@@ -327,6 +335,13 @@ def _find(view: View, ident: str) -> Candidate | None:
     raise _error("NotFound", f"there is no device {ident}")
 
 
+def _here(view: View, ident: str) -> tuple[Component, Releases]:
+    """The component with this device id and the images for it; a mechanism has none."""
+    if (candidate := _find(view, ident)) is None:
+        raise _error("NothingToDo", "images are for the components below it")
+    return candidate.component, view.releases.get(candidate.component.key, ())
+
+
 def _stageable(view: View, ident: str) -> tuple[str, ...]:
     """The key of the component with this id, if it takes images; none for ``*``: the image then says what it is for."""
     found = [candidate for candidate in view.found.candidates if isinstance(candidate.provider, Stager)]
@@ -338,6 +353,12 @@ def _stageable(view: View, ident: str) -> tuple[str, ...]:
     if candidate is None or candidate not in found:
         raise _error("NotSupported", "this component's images are staged by other means")
     return (candidate.component.key,)
+
+
+def _option(options: dict[str, Variant], name: str, signature: str) -> Any:
+    """An option of a client's, if it has the right type."""
+    found = options.get(name)
+    return found.value if found and found.signature == signature else None
 
 
 def _archive(copy: int | Exception) -> tuple[Image, ...]:

@@ -41,6 +41,7 @@ class Setting(NamedTuple):
     state: str | None
     settings: str | None
     measure: bool
+    images: str | None = None
 
 
 class Jobs:

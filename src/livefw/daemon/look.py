@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from livefw.activation import inventory, lock, plan
+from livefw.activation import inventory, lock, plan, releases
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Inventory
 from livefw.activation.journal import ENDINGS, Activation, Journal, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
+from livefw.activation.releases import Releases
+from livefw.activation.shelf import Shelf
 from livefw.cli import engine
 from livefw.daemon.captured import Captured
 from livefw.providers.base import Discovery, Provider
@@ -23,13 +25,16 @@ HISTORY_LIMIT = 100
 class View(NamedTuple):
     """The machine at one moment. ``steps`` are what is pending, by key; ``busy`` whether something is being activated.
 
-    ``last`` has the last activation of each component, by key.
+    ``last`` has the last activation of each component, by key, and ``releases`` the images there are for it, of which
+    archives are in the directory ``images``.
     """
 
     found: Inventory
     steps: dict[str, Step]
     last: dict[str, Activation]
     busy: bool
+    releases: dict[str, Releases]
+    images: str
 
 
 def same(one: View, other: View) -> bool:
@@ -44,17 +49,17 @@ def _told(view: View) -> tuple[object, ...]:
 
 
 @contextmanager
-def machine(root: str, state: str | None, settings: str | None) -> Iterator[Host]:
+def machine(root: str, state: str | None, settings: str | None, *, images: str | None = None) -> Iterator[Host]:
     """The machine, with the policy that holds now, for one look. A root that was mounted anew is seen anew."""
     session = Captured(root)
     try:
-        yield engine.host(session, Namespace(state=state, settings=settings), measured=False)
+        yield engine.host(session, Namespace(state=state, settings=settings, images=images), measured=False)
     finally:
         session.close()
 
 
-def view(host: Host, discover: Callable[[Provider], Discovery]) -> View:
-    """Look; ``discover`` asks a mechanism. Errors as for `Engine.plan`."""
+def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf) -> View:
+    """Look; ``discover`` asks a mechanism, ``shelf`` has seen images before. Errors as for `Engine.plan`."""
     found = inventory.take(host.providers, discover=discover)
     holder = lock.holder(host.places.lock)
     history = Journal.open_to_read(host.places.state)
@@ -68,7 +73,8 @@ def view(host: Host, discover: Callable[[Provider], Discovery]) -> View:
         if history:
             history.close()
     known = {key: activation for key, activation in last.items() if activation is not None}
-    return View(found, {step.component.key: step for step in steps}, known, holder is not None)
+    here = releases.table(found.candidates, shelf.images(host.images), host.policy)
+    return View(found, {step.component.key: step for step in steps}, known, holder is not None, here, host.images)
 
 
 def _last(history: Journal, key: str) -> Activation | None:

@@ -66,7 +66,7 @@ class Own(Face):
 
     def show(self, call: Call, components: Words) -> Any:
         """``livefw show``."""
-        return self._verb(call, "show", "--", *components)
+        return self._verb(call, "show", *self._places(), *self._images(), "--", *components)
 
     def plan(self, call: Call, components: Words, ignore: Words) -> Any:
         """``livefw plan``."""
@@ -127,6 +127,10 @@ class Own(Face):
     def _places(self) -> Words:
         settings = self._core.setting.settings
         return [*self._state(), *([f"--settings={settings}"] if settings else [])]
+
+    def _images(self) -> Words:
+        images = self._core.setting.images
+        return [f"--images={images}"] if images else []
 
     def _verb(self, call: Call, *words: str) -> Any:
         """Run a verb of the command that only looks, in the thread for that."""

@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     add("--socket", metavar="PATH", default=SOCKET, help=f"where to listen, unless systemd says ({SOCKET})")
     add("--state", metavar="DIR", help="directory of the history, as for livefw")
     add("--settings", metavar="DIR", help="directory of livefw.toml and checks.d, as for livefw")
+    add("--images", metavar="DIR", help="directory of archives that can be staged, as for livefw")
     add("--group", metavar="NAME", default="livefw", help="its members may activate (livefw)")
     add("--bus", metavar="PATH", default=SYSTEM_BUS, help="system bus on which polkit is asked; empty for no polkit")
     add("--no-measure", action="store_true", help="do not measure what activations cost the CPUs")
@@ -69,7 +70,9 @@ class Service:
 
     def __init__(self, options: argparse.Namespace, listener: socket.socket) -> None:
         self.loop = Loop(SystemClock())
-        setting = Setting(options.root, options.state, options.settings, measure=not options.no_measure)
+        setting = Setting(
+            options.root, options.state, options.settings, measure=not options.no_measure, images=options.images
+        )
         authority = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
         self.core = Core(self.loop, setting, authority)
         product = "this machine" if os.path.realpath(options.root) == "/" else options.root

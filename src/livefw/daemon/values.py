@@ -13,11 +13,33 @@ class DeviceFlag(IntFlag):
 
     INTERNAL = 1 << 0
     UPDATABLE = 1 << 1
+    SUPPORTED = 1 << 5
     NEEDS_REBOOT = 1 << 8
     NEEDS_ACTIVATION = 1 << 20
     HISTORICAL = 1 << 22
     USABLE_DURING_UPDATE = 1 << 29
     UPDATABLE_HIDDEN = 1 << 37
+
+
+class ReleaseFlag(IntFlag):
+    """What is true of a release."""
+
+    IS_UPGRADE = 1 << 2
+    IS_DOWNGRADE = 1 << 3
+    BLOCKED_VERSION = 1 << 4
+    BLOCKED_APPROVAL = 1 << 5
+
+
+class InstallFlag(IntFlag):
+    """What a client wants regardless."""
+
+    ALLOW_OLDER = 1 << 2
+
+
+class RemoteType(IntEnum):
+    """Where a client finds the files of a remote."""
+
+    DIRECTORY = 3
 
 
 class DeviceProblem(IntFlag):
@@ -34,6 +56,7 @@ class Status(IntEnum):
 
     IDLE = 1
     DEVICE_RESTART = 4
+    DEVICE_WRITE = 5
     DEVICE_BUSY = 12
 
 
@@ -108,6 +131,12 @@ TYPES = {
     "Size": "t",
     "Filename": "s",
     "License": "s",
+    "RemoteId": "s",
+    "Locations": "as",
+    "Title": "s",
+    "Type": "u",
+    "FilenameCache": "s",
+    "Enabled": "b",
 }
 """Types of the keys that are sent: fwupd's clients drop a value of another type, a ``u`` for a ``t`` included."""
 

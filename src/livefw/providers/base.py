@@ -19,8 +19,10 @@ __all__ = [
     "Cost",
     "Discovery",
     "Finding",
+    "Holder",
     "Memory",
     "Observer",
+    "Offer",
     "Package",
     "Phase",
     "Progress",
@@ -227,6 +229,23 @@ class Package(NamedTuple):
     name: str
     data: bytes = b""
     uri: str = ""
+
+
+class Offer(NamedTuple):
+    """An image that a mechanism finds on the machine by itself, and why it may not be loaded now; none if it may."""
+
+    version: Version
+    path: str
+    reasons: tuple[Reason, ...] = ()
+
+
+@runtime_checkable
+class Holder(Provider, Protocol):
+    """A provider that knows images of its own."""
+
+    def images(self, ident: str) -> Sequence[Offer]:
+        """Those for a component that can matter to it as it is now."""
+        ...
 
 
 @runtime_checkable

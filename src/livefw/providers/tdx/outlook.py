@@ -97,9 +97,9 @@ def component(seen: Outlook) -> Component:
         provider=PROVIDER,
         id=IDENT,
         name="Intel TDX module",
-        current_version=_version(platform.version),
+        current_version=version(platform.version) if platform.version else None,
         pending=None if seen.trouble and seen.trouble.code == "images" else seen.chosen is not None,
-        pending_version=_version(seen.chosen.version if seen.chosen else None),
+        pending_version=version(seen.chosen.version) if seen.chosen else None,
         cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),
         reasons=reasons(seen),
         notes=notes(seen),
@@ -121,5 +121,6 @@ def _details(seen: Outlook) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in rows if value is not None]
 
 
-def _version(version: TdxVersion | None) -> Version | None:
-    return Version(str(version), tuple(version)) if version else None
+def version(value: TdxVersion) -> Version:
+    """A version as every mechanism's components have it."""
+    return Version(str(value), tuple(value))

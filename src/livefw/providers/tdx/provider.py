@@ -11,6 +11,7 @@ from livefw.providers.base import (
     Finding,
     Memory,
     Observer,
+    Offer,
     Running,
     Severity,
 )
@@ -39,6 +40,7 @@ class TdxProvider:
         self._clock = clock
         self._settings = settings
         self._tds: int | None = None
+        self._seen: Outlook | None = None
 
     def discover(self) -> Discovery:
         """See `base.Provider`."""
@@ -49,8 +51,15 @@ class TdxProvider:
         """See `base.Provider`."""
         if ident != IDENT or (seen := self.look()) is None:
             return None
-        self._tds = seen.platform.tds
+        self._tds, self._seen = seen.platform.tds, seen
         return outlook.component(seen)
+
+    def images(self, ident: str) -> tuple[Offer, ...]:
+        """See `base.Holder`: as they were judged at the last look."""
+        seen = self._seen or self.look()
+        if ident != IDENT or seen is None:
+            return ()
+        return tuple(Offer(outlook.version(each.image.version), each.image.path, each.reasons) for each in seen.judged)
 
     def aliases(self, ident: str) -> tuple[str, ...]:  # noqa: ARG002 - there is one component
         """What the kernel calls it."""

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What there is to install: for each component the images that lie here, and what is to be known of each."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from livefw.activation.checks import examine_staging
+from livefw.activation.identity import guids
+from livefw.activation.inventory import Candidate
+from livefw.activation.policy import Policy
+from livefw.activation.shelf import Local
+from livefw.activation.target import spellings
+from livefw.activation.versions import compare, of_image
+from livefw.errors import NothingToDo, UsageError
+from livefw.providers.base import Component, Holder, Offer, Reason, Stager, Version
+
+
+class Release(NamedTuple):
+    """An image for one component.
+
+    ``local`` is the archive that it is in, None for one that the mechanism keeps at ``path`` by itself. ``step`` is 1
+    for one that is newer than what runs, 0 for the same, -1 for an older one, None where there is no telling.
+    ``against`` is why it can not be staged, or not be loaded.
+    """
+
+    version: Version
+    path: str
+    local: Local | None
+    step: int | None
+    pending: bool
+    against: tuple[Reason, ...] = ()
+
+
+Releases = tuple[Release, ...]
+"""The newest first."""
+
+
+def table(candidates: Iterable[Candidate], images: Sequence[Local], policy: Policy) -> dict[str, Releases]:
+    """Releases by key, for the components that have some."""
+    by_guid: dict[str, dict[Local, None]] = {}
+    for image in images:
+        for spelling in (each for text in image.about.guids for each in spellings(text)):
+            by_guid.setdefault(spelling, {})[image] = None
+    found = {}
+    for candidate in candidates:
+        mine = {image: None for guid in (guids(candidate) if by_guid else ()) for image in by_guid.get(guid, ())}
+        if releases := _of(candidate, mine, policy):
+            found[candidate.component.key] = releases
+    return found
+
+
+def upgrades(component: Component, releases: Releases) -> Releases:
+    """Those to go forward to: newer than what runs, and than what is waiting already."""
+    return tuple(each for each in _open(component, releases) if each.step == 1)
+
+
+def downgrades(component: Component, releases: Releases) -> Releases:
+    """Those to go back to."""
+    return tuple(each for each in _open(component, releases) if each.step == -1)
+
+
+def pick(component: Component, releases: Releases, wanted: str | None) -> Release:
+    """The release with this version, `UsageError` if there is none; or the newest to go forward to, `NothingToDo`."""
+    look = f"livefw show {component.key}"
+    if wanted is not None:
+        version = of_image(wanted, component)
+        for each in releases:
+            if each.local and compare(each.version, version) == 0:
+                return each
+        raise UsageError(
+            f"{wanted}: there is no such file, nor an image of that version for {component.key}", hint=look
+        )
+    for each in upgrades(component, releases):
+        return each
+    if component.pending:
+        raise NothingToDo("an image waits already, and there is none here that is newer", hint="livefw activate")
+    raise NothingToDo(f"there is no newer image for {component.key} that could be staged", hint=look)
+
+
+def _open(component: Component, releases: Releases) -> Iterable[Release]:
+    """What could be staged now; while an image of another version waits, only what is newer than that."""
+    for each in releases:
+        waits = component.pending and not (each.step == 1 and compare(each.version, component.pending_version) == 1)
+        if each.local and not each.against and not waits:
+            yield each
+
+
+def _of(candidate: Candidate, images: Iterable[Local], policy: Policy) -> Releases:
+    provider, component = candidate
+    found = [_local(candidate, image, policy) for image in images]
+    if isinstance(provider, Holder):
+        found += [_offered(component, offer) for offer in provider.images(component.id)]
+    # Texts decide where there are no numbers, so that the order is the same each time.
+    return tuple(sorted(found, key=lambda each: (each.version.order, each.version.text, each.path), reverse=True))
+
+
+def _local(candidate: Candidate, image: Local, policy: Policy) -> Release:
+    provider, component = candidate
+    version = of_image(image.about.version, component)
+    problems = examine_staging(component, version, policy, ignore=("downgrade",))
+    against = tuple(Reason(problem.check, problem.text, problem.hint) for problem in problems if problem.stops)
+    if not isinstance(provider, Stager):
+        against = (Reason("not-stageable", f"{provider.name} leaves it to others to stage images"), *against)
+    return _release(component, version, image.path, against, image)
+
+
+def _offered(component: Component, offer: Offer) -> Release:
+    return _release(component, offer.version, offer.path, offer.reasons, None)
+
+
+def _release(
+    component: Component, version: Version, path: str, against: tuple[Reason, ...], local: Local | None
+) -> Release:
+    pending = bool(component.pending) and compare(version, component.pending_version) == 0
+    return Release(version, path, local, compare(version, component.current_version), pending, against)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The directory of images on this machine: ``.cab`` archives, each with what it says of itself.
+
+Whoever may write there may have any image offered to an administrator; so directory and files have to be root's, and
+nothing in them is believed further than `livefw.archive.cab` does. A file that is not taken is told and hides no other.
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from hashlib import sha256
+from typing import NamedTuple, Self
+
+from livefw.activation.trust import unsafe
+from livefw.archive import cab, metainfo
+from livefw.archive.metainfo import Metainfo
+from livefw.errors import LivefwError, UsageError
+
+MOST_FILES = 256
+MOST_BYTES = 64 << 20
+"""Of one archive, packed and unpacked. Unpacking holds it three times, in a daemon that is to have 256 MiB."""
+SUFFIX = ".cab"
+
+
+class Local(NamedTuple):
+    """An image that lies here: the archive that it is in, that file's size and SHA-256, and what is said of it."""
+
+    path: str
+    size: int
+    sha256: str
+    about: Metainfo
+
+
+_Stamp = tuple[int, ...]
+
+
+class Shelf:
+    """Remembers what is in each archive for as long as the file does not change.
+
+    ``say`` is told of each archive that is not taken, once.
+    """
+
+    def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
+        self._say = say
+        self._known: dict[str, tuple[_Stamp, tuple[Local, ...]]] = {}
+        self._trouble = ""
+
+    def images(self, directory: str) -> tuple[Local, ...]:
+        """All images in a directory, in the order of the file names; none where there is no directory, or no trust."""
+        trouble, found = "", {}
+        try:
+            with _Directory(directory) as opened:
+                for name in opened.names():
+                    path = os.path.join(directory, name)
+                    found[path] = self._file(opened, name, path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            trouble = f"{directory}: {os.strerror(error.errno or 0)}"
+        except UsageError as error:
+            trouble = error.message
+        if trouble and trouble != self._trouble:
+            self._say(trouble)
+        self._known, self._trouble = found, trouble
+        return tuple(image for _, images in found.values() for image in images)
+
+    def _file(self, opened: "_Directory", name: str, path: str) -> tuple[_Stamp, tuple[Local, ...]]:
+        stamp = opened.stamp(name)
+        known = self._known.get(path)
+        if known and known[0] == stamp:
+            return known
+        try:
+            return stamp, _read(opened, name, path)
+        except OSError as error:
+            self._say(f"{path} is left out: {os.strerror(error.errno or 0)}")
+        except LivefwError as error:
+            self._say(f"{path} is left out: {error.message}")
+        return stamp, ()
+
+
+class _Directory:
+    """A directory that is safe, held open: what is looked at and what is read are in the same one."""
+
+    def __init__(self, path: str) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._path = path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
+
+    def names(self) -> list[str]:
+        """Names that may be those of archives; `UsageError` if anybody may add one."""
+        if why := unsafe(os.fstat(self.descriptor), self._path):
+            raise UsageError(f"images are left out: {why}")
+        names = sorted(name for name in os.listdir(self.descriptor) if name.endswith(SUFFIX) and metainfo.is_name(name))
+        if len(names) > MOST_FILES:
+            raise UsageError(f"images are left out: {self._path} has more than {MOST_FILES}")
+        return names
+
+    def stamp(self, name: str) -> _Stamp:
+        """What changes when the file does; empty if it is gone."""
+        try:
+            found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except OSError:
+            return ()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
+
+
+def _read(opened: _Directory, name: str, path: str) -> tuple[Local, ...]:
+    # NONBLOCK: a pipe of that name must not keep us waiting for somebody to write.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with open(os.open(name, flags, dir_fd=opened.descriptor), "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise UsageError("it is no regular file")
+        if why := unsafe(found, name):
+            raise UsageError(why)
+        data = file.read(MOST_BYTES + 1) if found.st_size <= MOST_BYTES else b""
+    if not 0 < len(data) <= MOST_BYTES:
+        raise UsageError(f"archives of 1 byte to {MOST_BYTES >> 20} MiB are listed")
+    digest = sha256(data).hexdigest()
+    return tuple(Local(path, len(data), digest, image.about) for image in cab.read(data, most=MOST_BYTES))

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Versions compared, and images sorted into what to go forward to, what to go back to, and what is barred."""
+
+from typing import Any
+
+import pytest
+
+from livefw.activation import releases
+from livefw.activation.identity import instance, made_guid
+from livefw.activation.inventory import Candidate
+from livefw.activation.policy import parse
+from livefw.activation.shelf import Local
+from livefw.activation.versions import compare, of_image
+from livefw.archive.metainfo import Metainfo
+from livefw.errors import NothingToDo, UsageError
+from livefw.providers.base import Component, Cost, Offer, Reason, Version
+
+COMPARED = [
+    ("1.9.0", (1, 9, 0), "1.10.0", (1, 10, 0), -1),
+    ("2", (2,), "1.9", (1, 9), 1),
+    ("1.9", (1, 9), "1.9.0", (1, 9, 0), 0),
+    ("1.5.08", (1, 5, 8), "1.5.8", (1, 5, 8), 0),
+    ("r7", (), "r8", (), None),
+    ("r7", (), "r7", (), 0),
+    ("1.9", (1, 9), "r8", (), None),
+]
+
+
+@pytest.mark.parametrize(("one", "first", "other", "second", "expected"), COMPARED)
+def test_compared(one: str, first: tuple[int, ...], other: str, second: tuple[int, ...], expected: int | None) -> None:
+    assert compare(Version(one, first), Version(other, second)) == expected
+    assert compare(Version(other, second), Version(one, first)) == (expected if expected is None else -expected)
+    assert compare(None, Version(one, first)) is None
+
+
+@pytest.mark.parametrize(
+    ("running", "text", "order"),
+    [
+        (Version("1.2.0", (1, 2, 0)), "1.9", (1, 9)),
+        (None, "1.9", (1, 9)),
+        (Version("0x2b", (43,)), "44", ()),
+        (Version("r7"), "r8", ()),
+        (Version("r7"), "8", (8,)),
+        (Version("1.2"), "1.3", ()),
+        (Version("1.2.0", (1, 2, 0)), "1.9-rc1", ()),
+        (Version("1.2.0", (1, 2, 0)), "1." + "9" * 40, ()),
+    ],
+)
+def test_an_image_counts_as_its_component_does(running: Version | None, text: str, order: tuple[int, ...]) -> None:
+    component = Component("x", "y", "z", running, False, None, Cost(None, None))
+    assert of_image(text, component).order == order
+
+
+class Mechanism:
+    """As much of a provider as the table looks at."""
+
+    name = "mech"
+
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        return ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("stage", "images"):
+            raise AttributeError(name)
+        return lambda *_: None
+
+
+class Taking(Mechanism):
+    def stage(self, *_: Any) -> None: ...
+
+
+class Holding(Mechanism):
+    def images(self, ident: str) -> tuple[Offer, ...]:
+        new, old = Version("2.0", (2, 0)), Version("1.0", (1, 0))
+        return Offer(old, "/fw/old", (Reason("downgrade", "older"),)), Offer(new, "/fw/new")
+
+
+def local(version: str, guid: str = "") -> Local:
+    guid = guid or made_guid(instance("mech", "a"))
+    return Local(f"/images/{version}.cab", 1, "", Metainfo("org.x", "X", (guid,), version))
+
+
+def found(
+    *versions: str, pending: str | None = None, settings: str = "", provider: Any = None, current: str = "1.2"
+) -> tuple[Component, releases.Releases]:
+    order = tuple(map(int, current.split(".")))
+    waiting = Version(pending, tuple(map(int, pending.split(".")))) if pending else None
+    component = Component("mech", "a", "A", Version(current, order), bool(pending), waiting, Cost(None, None))
+    images = [local(version) for version in versions] + [local("9.9", "00000000-0000-0000-0000-00000000000a")]
+    table = releases.table([Candidate(provider or Taking(), component)], images, parse(settings.encode()))
+    return component, table.get("mech:a", ())
+
+
+def texts(some: releases.Releases) -> list[str]:
+    return [each.version.text for each in some]
+
+
+def test_newest_first_and_only_ones_own() -> None:
+    component, all_ = found("1.1", "1.10", "1.9", "1.2")
+    assert texts(all_) == ["1.10", "1.9", "1.2", "1.1"]
+    assert [each.step for each in all_] == [1, 1, 0, -1]
+    assert texts(releases.upgrades(component, all_)) == ["1.10", "1.9"]
+    assert texts(releases.downgrades(component, all_)) == ["1.1"]
+
+
+def test_while_an_image_waits_only_what_is_newer_is_offered() -> None:
+    component, all_ = found("1.1", "1.10", "1.9", "1.2", pending="1.9")
+    assert [each.version.text for each in all_ if each.pending] == ["1.9"]
+    assert texts(releases.upgrades(component, all_)) == ["1.10"]
+    assert texts(releases.downgrades(component, all_)) == []
+    component = component._replace(pending_version=None)
+    assert texts(releases.upgrades(component, all_)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"), [('deny = ["mech:*"]', "policy"), ('[component."mech:*"]\npin = "1.9"', "pinned")]
+)
+def test_the_policy_bars(settings: str, code: str) -> None:
+    component, all_ = found("1.9", "1.10", settings=settings)
+    barred = {each.version.text: [reason.code for reason in each.against] for each in all_}
+    assert barred["1.10"] == [code]
+    assert texts(releases.upgrades(component, all_)) == (["1.9"] if code == "pinned" else [])
+
+
+def test_where_nothing_is_staged_by_us_archives_are_shown_and_barred() -> None:
+    component, all_ = found("1.9", provider=Mechanism())
+    assert [reason.code for reason in all_[0].against] == ["not-stageable"]
+    assert releases.upgrades(component, all_) == ()
+
+
+def test_what_a_mechanism_holds_is_shown_with_its_reasons() -> None:
+    component, all_ = found(provider=Holding())
+    assert [(each.version.text, each.path, [r.code for r in each.against]) for each in all_] == [
+        ("2.0", "/fw/new", []),
+        ("1.0", "/fw/old", ["downgrade"]),
+    ]
+    assert releases.upgrades(component, all_) == ()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "path"), [(None, "/images/1.10.cab"), ("1.9.0", "/images/1.9.cab"), ("1.1", "/images/1.1.cab")]
+)
+def test_picked(wanted: str | None, path: str) -> None:
+    assert releases.pick(*found("1.1", "1.10", "1.9"), wanted).path == path
+
+
+@pytest.mark.parametrize(
+    ("versions", "pending", "wanted", "kind", "why"),
+    [
+        ((), None, None, NothingToDo, "no newer image"),
+        (("1.1",), None, None, NothingToDo, "no newer image"),
+        (("1.9",), "1.9", None, NothingToDo, "waits already"),
+        (("1.9",), None, "1.8", UsageError, "no such file, nor an image of that version"),
+    ],
+)
+def test_nothing_to_pick(
+    versions: tuple[str, ...], pending: str | None, wanted: str | None, kind: type[Exception], why: str
+) -> None:
+    with pytest.raises(kind, match=why):
+        releases.pick(*found(*versions, pending=pending), wanted)
