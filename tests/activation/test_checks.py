@@ -55,7 +55,8 @@ def situation(root: Path, files: dict[str, str], settings: str = "", **fields: A
 
 DOG = {"sys/class/watchdog/watchdog0/state": "active\n", "sys/class/watchdog/watchdog0/timeout": "30\n"}
 CPU = "sys/devices/system/cpu"
-CPU1_LEAVES = {f"{CPU}/cpu1/hotplug/state": "150\n", f"{CPU}/cpu1/hotplug/target": "0\n"}
+STATES = {f"{CPU}/hotplug/states": "  0: offline\n 10: slub:dead\n237: online\n"}
+CPU1_LEAVES = STATES | {f"{CPU}/cpu1/hotplug/state": "150\n", f"{CPU}/cpu1/hotplug/target": "0\n"}
 BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("policy", {}, "deny = ['lfa:*']", {}),
     ("policy", {}, "allow = ['tdx:*']", {}),
@@ -105,6 +106,8 @@ GOOD: list[tuple[dict[str, str], str, dict[str, Any]]] = [
         {"component": COMPONENT._replace(cost=Cost(Rendezvous.OPTIONAL, resets_cpu=False))},
     ),
     ({f"{CPU}/cpu1/hotplug/state": "238\n", f"{CPU}/cpu1/hotplug/target": "238\n"}, "", {}),
+    # Seen on Debian's 6.1: nobody has told the CPU that booted where it is to go.
+    (STATES | {f"{CPU}/cpu0/hotplug/state": "237\n", f"{CPU}/cpu0/hotplug/target": "0\n"}, "", {}),
     ({"sys/kernel/security/lockdown": "[none] integrity confidentiality\n"}, "", {}),
     ({"sys/fs/cgroup/misc.current": "tdx 0\n"}, "", {}),
 ]

@@ -68,13 +68,16 @@ class Facts:
         return frozenset() if present is None or online is None else present - online
 
     def moving_cpus(self) -> list[int]:
-        """CPUs that are on their way to another hotplug state."""
-        moving = []
+        """CPUs that are on their way to another hotplug state.
+
+        Before Linux 6.2 the CPU that booted has 0 for its target for ever; it stands in the last state and stays there.
+        """
+        moving, standing = [], (self._text(f"{CPUS}/hotplug/states") or "").rpartition("\n")[2].partition(":")[0]
         for cpu in sorted(self.cpus("present") or ()):
             state, target = (self._text(f"{CPUS}/cpu{cpu}/hotplug/{name}") for name in ("state", "target"))
             if state is None or target is None:
                 break  # a kernel without CPU hotplug, and then none has these files
-            if state != target:
+            if state not in (target, standing.strip()):
                 moving.append(cpu)
         return moving
 
