@@ -240,7 +240,8 @@ class Core:
             self.server.fail(call, face.error_name(InternalError(str(error))), full_text(error))
 
     def _event(self, event: Event) -> None:
-        _log.info("%s", {key: value for key, value in event.items() if key not in ("document", "text")})
+        level = logging.DEBUG if event["event"] in ("tick", "progress") else logging.INFO
+        _log.log(level, "%s", {key: value for key, value in event.items() if key not in ("document", "text")})
         for hear in self.listeners:
             hear(event)
 
