@@ -169,15 +169,24 @@ class Core:
             elif problem is not None:
                 _log.error("what became of an activation could not be found out: %s", problem.text)
 
+        def seen(held: object) -> None:
+            if held is True:
+                self.loop.later(_SETTLE_AGAIN_S, self.settle)
+            elif not self.jobs.busy:
+                self._start(Request((), "livefwd", "daemon", settle_only=True), ended)
+            else:
+                self.settling = False  # whoever activates settles first
+
         if not self.jobs.busy:
-            self._start(Request((), "livefwd", "daemon", settle_only=True), ended)
+            self.settling = True
+            self.on_machine(look.held, seen)  # a process each time would take the CPUs that are being measured
 
     def settle_if_needed(self) -> None:
         """As `settle`, if there is such an intent."""
 
         def seen(result: object) -> None:
             if result is True:
-                _log.warning("an earlier activation has no outcome; finding out")
+                _log.warning("an activation has no outcome yet; finding out as soon as the machine is free")
                 self.settle()
 
         self.on_machine(look.unfinished, seen)

@@ -119,6 +119,11 @@ def activations(host: Host) -> list[Activation]:
     return list(reversed(found.values()))
 
 
+def held(host: Host) -> bool:
+    """Whether some engine, or the write that one has left behind, has the machine."""
+    return lock.holder(host.places.lock) is not None
+
+
 def unfinished(host: Host) -> bool:
     """Whether an earlier engine left an intent without an outcome."""
     history = Journal.open_to_read(host.places.state)
