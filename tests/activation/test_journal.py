@@ -176,6 +176,26 @@ def test_a_history_of_a_newer_livefw_is_not_touched(tmp_path: Path) -> None:
         Journal.open_to_read(str(tmp_path))
 
 
+def test_a_history_of_an_older_livefw_is_gone_on_with(tmp_path: Path) -> None:
+    """The first schema knew no stagings; its rows stay what they are."""
+    filled(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / "history.db")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    old = Journal.open_to_read(str(tmp_path))
+    assert old
+    head = old.head()
+    old.close()
+    journal = Journal.open(str(tmp_path))
+    staging = journal.begin("redfish:x", {}, kind=Kind.STAGING)
+    assert [entry.activation for entry in journal.unfinished()][-1] == staging
+    journal.end(staging, "redfish:x", {"outcome": "staged"}, kind=Kind.STAGED)
+    assert staging not in [entry.activation for entry in journal.unfinished()]
+    assert not journal.verify(head=head)
+    assert journal.activations()[-1].intent
+    journal.close()
+
+
 def test_a_state_directory_that_is_a_file_or_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(JournalUnavailable):

@@ -134,3 +134,48 @@ def test_machine_without_a_bmc_loads_nothing_of_redfish(tmp_path: Path) -> None:
     loaded = done.stdout.split()
     assert not {name for name in loaded if name.startswith(("redfish", "requests", "ssl", "livefw.providers.redfish"))}
     assert not {"livefw.providers.pfrut", "livefw.providers.sfs", "livefw.providers.microcode"} & set(loaded)
+
+
+def test_images_that_lie_here_are_shown_and_staged(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:
+    images = tmp_path / "state/images"
+    images.mkdir(parents=True)
+    for version in ("1.1.0", "1.9.0", "2.0.0"):
+        image = tmp_path / f"image-{version}"
+        image.write_text(f"version={version}", encoding="ascii")
+        about = ("--component", "redfish:model/pmfw-a", "--version", version)
+        assert livefw("image", "cab", images / f"{version}.cab", "--image", image, *about).returncode == 0
+    (images / "broken.cab").write_bytes(b"MSCF")
+
+    shown = livefw("--json", "show", "pmfw-a")
+    (component,) = answer(shown)["components"]
+    told = [(each["version"], each["verdict"], each["path"]) for each in component["images"]]
+    rows = [("2.0.0", "newer"), ("1.9.0", "newer"), ("1.1.0", "older")]
+    assert told == [(version, verdict, f"{images}/{version}.cab") for version, verdict in rows]
+    assert f"{images}/broken.cab is left out" in shown.stderr
+    assert "2.0.0 newer" in livefw("show", "pmfw-a").stdout
+
+    steps = [
+        (("pmfw-a", "1.1.0"), 4, "--ignore downgrade"),
+        (("pmfw-a", "8.8"), 2, "no such file, nor an image of that version"),
+        (("tmpm",), 3, "no newer image"),
+        (("pmfw-a", "1.9.0"), 0, "staged"),
+        (("pmfw-a", "--reason", "newest"), 0, "staged"),
+        (("pmfw-a",), 3, "waits already"),
+    ]
+    for words, code, says in steps:
+        done = livefw("stage", *words)
+        assert (done.returncode, says in done.stdout + done.stderr) == (code, True), (words, done)
+    (component,) = answer(livefw("--json", "show", "pmfw-a"))["components"]
+    assert [each["verdict"] for each in component["images"]] == ["pending", "newer", "older"]
+    assert livefw("--json", "show", "pmfw-a", "--images", tmp_path).stdout.count('"verdict"') == 0
+
+    history = answer(livefw("--json", "history"))["history"]
+    assert [(row["outcome"]["outcome"], row["outcome"]["kind"]) for row in history] == [
+        ("refused", "staged"),
+        ("staged", "staged"),
+        ("staged", "staged"),
+    ]
+    assert history[-1]["intent"]["reason"] == "newest"
+    text = livefw("history").stdout
+    assert "stage: refused (downgrade)" in text
+    assert livefw("history", "--verify").returncode == 0
