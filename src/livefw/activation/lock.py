@@ -134,7 +134,7 @@ def _no_lock(path: str, error: OSError) -> TransportError:
     kind = PermissionDenied if denied else TransportError
     return kind(
         f"the lock {path} cannot be taken: {error.strerror}",
-        hint="run it as root" if denied else "",
+        hint="run it as root; for another machine than this one, LIVEFW_RUNTIME_DIR says where" if denied else "",
         phase="lock",
         errno=error.errno,
     )

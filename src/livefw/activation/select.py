@@ -29,7 +29,10 @@ def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
         if wanted == candidate.component.name.casefold() or any(spelling.startswith(wanted) for spelling in spellings)
     ]
     if not found:
-        raise NoSuchComponent(f"there is no component {word!r} here", hint="livefw list")
+        names = (candidate.component.name for candidate, _ in everything)
+        similar = " or ".join(dict.fromkeys(name for name in names if wanted in name.casefold()))
+        hint = f"{similar}? " if similar else ""
+        raise NoSuchComponent(f"there is no component {word!r} here", hint=f"{hint}livefw list shows what there is")
     if len(found) > 1:
         keys = tuple(candidate.component.key for candidate in found)
         raise AmbiguousComponent(

@@ -29,7 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Activate, and tell how each ended; the worst decides the exit code."""
     if bool(arguments.components) == arguments.all:
-        raise UsageError("name the components to activate, or say --all", hint="livefw list")
+        both = "; not both" if arguments.all else ""
+        raise UsageError(f"name the components to activate, or say --all{both}", hint="livefw list shows what there is")
     words = tuple(arguments.components) or None
     order = Order(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
     host = engine.host(session, arguments, measured=not arguments.no_measure, without_journal=arguments.no_journal)

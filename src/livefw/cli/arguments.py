@@ -13,6 +13,8 @@ from livefw.cli.verbs import VERBS
 from livefw.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from livefw.cli.verbs import Module
 
 USAGE = "livefw [--root DIR] [--json] [--debug] COMMAND ..."
@@ -32,18 +34,55 @@ class _Parser(argparse.ArgumentParser):
 def parse(words: list[str]) -> tuple[Module, argparse.Namespace]:
     """The verb and its arguments. `UsageError`; SystemExit after ``--help`` and ``--version``."""
     position = _verb_position(words)
+    if position is not None and words[position] == "help":
+        words = [*words[position + 1 :], "--help"]
+        position = _verb_position(words)
     if position is None:
         _parse_without_verb(words)
         raise UsageError("a command is missing", hint=f"usage: {USAGE}, see livefw --help")
     name = words[position]
     if name not in VERBS:
-        commands = ", ".join(VERBS)
-        raise UsageError(f"there is no command {name!r}; commands are {commands}", hint=f"usage: {USAGE}")
+        _parse_without_verb(words[:position])  # it may be the value of an option that does not exist
+        raise _no_such_verb(name)
     verb = VERBS[name]
     module = verb.load()
     parser = _parser(prog=f"livefw {name}", description=verb.summary)
     module.configure(parser)
-    return module, parser.parse_args(words[:position] + words[position + 1 :])
+    for nested in _nested(parser):
+        _add_common(nested)
+    arguments, beyond = parser.parse_known_args(words[:position] + words[position + 1 :])
+    if beyond:
+        _innermost(parser, arguments).error(f"unrecognized arguments: {' '.join(beyond)}")
+    return module, arguments
+
+
+def _innermost(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.ArgumentParser:
+    """The parser of the verb's verb, if it has any: its usage is the one that helps."""
+    for action in _subparsers(parser):
+        return _innermost(action.choices[getattr(arguments, action.dest)], arguments)
+    return parser
+
+
+def _nested(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of the verb's verbs, to any depth."""
+    for action in _subparsers(parser):
+        for child in action.choices.values():
+            yield child
+            yield from _nested(child)
+
+
+def _subparsers(parser: argparse.ArgumentParser) -> Iterator[Any]:
+    found = parser._actions  # noqa: SLF001 - argparse has no other way to them
+    return (action for action in found if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001
+
+
+def _no_such_verb(name: str) -> UsageError:
+    from difflib import get_close_matches  # only for errors
+
+    commands = ", ".join(VERBS)
+    meant = " or ".join(f"livefw {verb}" for verb in get_close_matches(name, VERBS))
+    hint = f"{meant}?" if meant else f"usage: {USAGE}"
+    return UsageError(f"there is no command {name!r}; commands are {commands}", hint=hint)
 
 
 def _verb_position(words: list[str]) -> int | None:
@@ -72,8 +111,15 @@ def _parser(*, prog: str, description: str, usage: str | None = None) -> argpars
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    group = parser.add_argument_group("for every command")
-    group.add_argument("--root", metavar="DIR", default="/", help="look at the machine whose files are below DIR")
-    group.add_argument("--json", action="store_true", help="answer with one JSON document")
-    group.add_argument("--debug", action="store_true", help="show each file operation, and tracebacks")
+    _add_common(parser)
+    parser.set_defaults(root="/", json=False, debug=False)
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    """What every command has. Without defaults: a verb's verb must not take back what was said before it."""
+    group = parser.add_argument_group("for every command")
+    none = argparse.SUPPRESS
+    group.add_argument("--root", metavar="DIR", default=none, help="look at the machine whose files are below DIR")
+    group.add_argument("--json", action="store_true", default=none, help="answer with one JSON document")
+    group.add_argument("--debug", action="store_true", default=none, help="show each file operation, and tracebacks")

@@ -25,6 +25,9 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     if not os.path.exists(POLICY):
         environment["FWUPD_POLKIT_NOCHECK"] = "1"
     words = [*arguments.words] or ["get-devices"]
+    if not os.path.exists(arguments.socket) and not {"-h", "--help"} & {*words}:
+        hint = "systemctl start livefwd.socket; or livefwd --socket PATH, and here --socket PATH"
+        raise TransportError(f"livefwd does not listen at {arguments.socket}", hint=hint)
     if session.json:
         words.append("--json")
     try:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from livefw.activation.outcome import Result, error_of
 from livefw.cli import document
 from livefw.cli.session import Session
-from livefw.errors import ExitCode, LivefwError, kind_of
+from livefw.errors import ExitCode, LivefwError, TransportError, kind_of
 from livefw.providers.base import Provider, Said
 from livefw.text import printable
 
@@ -82,7 +82,11 @@ def answer(
         lines += [f"then: {printable(report.error.message)}"] if report.error else []
         return "\n".join(lines)
 
-    session.answer(text, whole)
+    try:
+        session.answer(text, whole)
+    except TransportError:
+        session.say(text())  # what was done must not be lost with the output
+        raise
     code = exit_code(report.results)
     if report.error and code is ExitCode.DONE:
         return kind_of(report.error).exit_code
