@@ -12,10 +12,15 @@ from typing import cast
 import pytest
 
 from livefw.activation.engine import Host
+from livefw.activation.inventory import Candidate, Inventory
+from livefw.daemon import devices
 from livefw.daemon.distant import Distant
+from livefw.daemon.look import View
 from livefw.daemon.loop import Loop, SystemClock, Worker
+from livefw.daemon.values import DeviceFlag, DeviceProblem
 from livefw.errors import TransportError
 from livefw.providers.base import Component, Cost, Discovery, Provider, Rendezvous
+from livefw.providers.lfa.fake import FakeLfa
 
 from .conftest import FWUPD, Serve
 
@@ -110,6 +115,11 @@ def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated() -> None:
         assert told.components[0].reasons[0].code == "unreachable"
         assert "5 min" in told.components[0].reasons[0].text
     assert bench.controller.asked == 2
+    told = bench.ask(newer_than=399.0)
+    candidate = Candidate(cast("Provider", FakeLfa().provider), told.components[0])
+    shown = devices.device(candidate, View(Inventory((candidate,), ()), {}, {}, busy=False, releases={}, images=""))
+    assert shown["Flags"].value & DeviceFlag.UNREACHABLE
+    assert shown["Problems"].value == DeviceProblem.UNREACHABLE
     bench.controller.done.clear()
     bench.controller.let.set()
     assert bench.controller.done.wait(WAIT_S)

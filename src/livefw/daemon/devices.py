@@ -15,6 +15,7 @@ from livefw.activation.plan import Step
 from livefw.activation.releases import Release, Releases, upgrades
 from livefw.archive import metainfo
 from livefw.archive.metainfo import Metainfo
+from livefw.daemon.distant import UNREACHABLE
 from livefw.daemon.look import View
 from livefw.daemon.values import (
     DeviceFlag,
@@ -27,17 +28,19 @@ from livefw.daemon.values import (
 )
 from livefw.daemon.wire import Variant
 from livefw.providers.base import Component, Stager, Version
+from livefw.providers.declaration import declaration
 from livefw.text import printable
 
 Dictionary = dict[str, Variant]
 
-_MECHANISMS = {
-    "lfa": ("Arm Live Firmware Activation", "org.livefw.lfa"),
-    "tdx": ("Intel TDX Module Update", "org.livefw.tdx"),
-}
-"""What a parent device is called, and the protocol of its children."""
+_PROTOCOLS = {"redfish": "org.dmtf.redfish"}
+"""fwupd's own names of protocols, where it has one."""
 
-_PROBLEMS = {"load": DeviceProblem.IN_USE, "busy": DeviceProblem.UPDATE_IN_PROGRESS}
+_PROBLEMS = {
+    "load": DeviceProblem.IN_USE,
+    "busy": DeviceProblem.UPDATE_IN_PROGRESS,
+    UNREACHABLE: DeviceProblem.UNREACHABLE,
+}
 """fwupd's word for a check that is against it; any other inhibits."""
 
 _STATES = {
@@ -72,14 +75,14 @@ def devices(view: View) -> list[Dictionary]:
 
 
 def _mechanism(name: str) -> Dictionary:
-    title, _ = _MECHANISMS.get(name, (name, ""))
+    declared = declaration(name)
     ident = device_id(name)
     return typed(
         {
             "DeviceId": ident,
             "CompositeId": ident,
             **_guids([instance(name)], []),
-            "Name": title,
+            "Name": declared.title if declared else name,
             "Summary": "Firmware that can be replaced while the machine runs",
             "Plugin": f"livefw_{name}",
             "Icon": ["computer"],
@@ -98,7 +101,7 @@ def device(candidate: Candidate, view: View) -> Dictionary:
         {
             **_version(component.current_version),
             "Flags": _flags(candidate, view.releases.get(component.key, ())),
-            "Problems": _problems(step, busy=view.busy),
+            "Problems": _problems(component, step, busy=view.busy),
             "UpdateState": state,
             "UpdateError": trouble,
             "InstallDuration": max(1, round(step.usual.median_s)) if step and step.usual else None,
@@ -108,7 +111,6 @@ def device(candidate: Candidate, view: View) -> Dictionary:
 
 
 def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
-    _, protocol = _MECHANISMS.get(component.provider, ("", ""))
     return typed(
         {
             "DeviceId": device_id(component.key),
@@ -117,7 +119,7 @@ def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
             **_guids([instance(component.provider, component.id)], guids),
             "Name": printable(component.name) or component.id,
             "Plugin": f"livefw_{component.provider}",
-            "Protocol": protocol,
+            "Protocol": _PROTOCOLS.get(component.provider, f"org.livefw.{component.provider}"),
             "Icon": ["computer"],
         }
     )
@@ -149,11 +151,17 @@ def _flags(candidate: Candidate, found: Releases) -> DeviceFlag:
         flags |= DeviceFlag.USABLE_DURING_UPDATE
     if component.pending:
         flags |= DeviceFlag.NEEDS_ACTIVATION
+    if _is_away(component):
+        flags |= DeviceFlag.UNREACHABLE
     return flags
 
 
-def _problems(step: Step | None, *, busy: bool) -> DeviceProblem | None:
-    found = DeviceProblem(0)
+def _is_away(component: Component) -> bool:
+    return any(reason.code == UNREACHABLE for reason in component.reasons)
+
+
+def _problems(component: Component, step: Step | None, *, busy: bool) -> DeviceProblem | None:
+    found = DeviceProblem.UNREACHABLE if _is_away(component) else DeviceProblem(0)
     for problem in step.problems if step else ():
         if problem.stops:
             found |= _PROBLEMS.get(problem.check, DeviceProblem.SYSTEM_INHIBIT)

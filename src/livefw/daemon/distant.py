@@ -12,10 +12,12 @@ from contextlib import AbstractContextManager
 
 from livefw.activation.engine import Host
 from livefw.providers.base import Discovery, Provider, Reason
-from livefw.providers.registry import DISTANT
+from livefw.providers.declaration import Transport, declaration
 
 PATIENCE_S = 3.0
 """How long the first waits. A controller that is well takes a second or two for its whole inventory."""
+UNREACHABLE = "unreachable"
+"""Code of the reason against everything that was not seen anew."""
 _HINT = "livefw doctor asks it, and waits for its answer"
 
 _log = logging.getLogger(__name__)
@@ -23,7 +25,7 @@ Machine = Callable[[], AbstractContextManager[Host]]
 
 
 class Distant:
-    """Asks providers; those in `DISTANT` in a thread for each mechanism, with a machine of its own from ``machine``."""
+    """Asks providers; out-of-band ones in a thread for each, with a machine of its own from ``machine``."""
 
     def __init__(self, machine: Machine, now: Callable[[], float], *, patience: float = PATIENCE_S) -> None:
         self._machine = machine
@@ -34,7 +36,8 @@ class Distant:
     def discover(self, provider: Provider, *, newer_than: float) -> Discovery:
         """What a mechanism has, asked after a moment of ``now``. Errors as for `Provider.discover`."""
         name = provider.name
-        if name not in DISTANT:
+        declared = declaration(name)
+        if declared is None or declared.transport is Transport.IN_BAND:
             return provider.discover()
         asked = self._asked.setdefault(name, _Asked(name, self._now, lambda: self._ask(name)))
         return asked.answer(newer_than, self._patience)
@@ -90,9 +93,9 @@ class _Asked:
 def _old(last: Discovery | Exception | None, age_s: float) -> Discovery:
     """What is told while there is no answer: nothing of it can be activated until there is one."""
     if not isinstance(last, Discovery):
-        why = Reason("unreachable", "no management controller has answered yet", _HINT)
+        why = Reason(UNREACHABLE, "no management controller has answered yet", _HINT)
         return Discovery((), (why,), why)
-    why = Reason("unreachable", f"it does not answer; this was known {_minutes(age_s)} ago", _HINT)
+    why = Reason(UNREACHABLE, f"it does not answer; this was known {_minutes(age_s)} ago", _HINT)
     return last._replace(
         components=tuple(each._replace(reasons=(why, *each.reasons)) for each in last.components),
         notes=(why, *last.notes),

@@ -19,6 +19,7 @@ class DeviceFlag(IntFlag):
     HISTORICAL = 1 << 22
     USABLE_DURING_UPDATE = 1 << 29
     UPDATABLE_HIDDEN = 1 << 37
+    UNREACHABLE = 1 << 44
 
 
 class ReleaseFlag(IntFlag):
@@ -45,6 +46,7 @@ class RemoteType(IntEnum):
 class DeviceProblem(IntFlag):
     """Why a device cannot be updated now."""
 
+    UNREACHABLE = 1 << 1
     UPDATE_PENDING = 1 << 3
     SYSTEM_INHIBIT = 1 << 8
     UPDATE_IN_PROGRESS = 1 << 9

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode")
 """Names of all providers, whether or not their mechanism is on this machine; also of their tables in livefw.toml."""
-DISTANT = frozenset({"redfish"})
-"""Those that are asked over a network, where an answer may take a minute, or not come."""
 
 
 class SystemClock:
