@@ -20,7 +20,6 @@ from livefw.daemon.loop import Loop, SystemClock, Worker
 from livefw.daemon.values import DeviceFlag, DeviceProblem
 from livefw.errors import TransportError
 from livefw.providers.base import Component, Cost, Discovery, Provider, Rendezvous
-from livefw.providers.lfa.fake import FakeLfa
 
 from .conftest import FWUPD, Serve
 
@@ -40,6 +39,9 @@ class Controller:
         self.let = threading.Event()
         self.let.set()
         self.done = threading.Event()
+
+    def aliases(self, ident: str) -> tuple[str, ...]:
+        return (ident,)
 
     def discover(self) -> Discovery:
         self.asked += 1
@@ -116,7 +118,7 @@ def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated() -> None:
         assert "5 min" in told.components[0].reasons[0].text
     assert bench.controller.asked == 2
     told = bench.ask(newer_than=399.0)
-    candidate = Candidate(cast("Provider", FakeLfa().provider), told.components[0])
+    candidate = Candidate(cast("Provider", bench.controller), told.components[0])
     shown = devices.device(candidate, View(Inventory((candidate,), ()), {}, {}, busy=False, releases={}, images=""))
     assert shown["Flags"].value & DeviceFlag.UNREACHABLE
     assert shown["Problems"].value == DeviceProblem.UNREACHABLE
