@@ -164,18 +164,22 @@ def test_an_untold_version_is_left_to_the_checks_before_the_activation(world: Ma
     assert attempt.result.why.code == "pinned"
 
 
-@pytest.mark.parametrize("decided", [True, False], ids=["decided", "not decided"])
-def test_a_step_back_is_decided_once(world: MakeWorld, decided: bool) -> None:
+@pytest.mark.parametrize(
+    ("ours", "theirs", "refused"),
+    [("1.1.0", None, False), (None, "1.1.0", True), ("1.1.0", "1.0.9", True)],
+    ids=["ours", "somebody else's", "ours, and then somebody else's"],
+)
+def test_a_step_back_is_decided_once(world: MakeWorld, ours: str | None, theirs: str | None, refused: bool) -> None:
     """Who stages an older version on purpose need not say so again; nobody else's older image gets by."""
     here = world()
-    if decided:
-        assert here.stage(archive("1.1.0"), ignore=("downgrade",)).result.outcome is Outcome.STAGED
-    else:
-        here.bench.stage(image=b"version=1.1.0")
+    if ours:
+        assert here.stage(archive(ours), ignore=("downgrade",)).result.outcome is Outcome.STAGED
+    if theirs:
+        here.bench.stage(image=f"version={theirs}".encode())
     with here.engine().open() as run:
         (attempt,) = run.activate(Order((KEY,)), watch=here.bench.watch)
-    assert attempt.result.outcome is (Outcome.ACTIVATED if decided else Outcome.REFUSED), attempt.result.why
-    assert [problem.ignored for problem in attempt.problems if problem.check == "downgrade"] == [decided]
+    assert attempt.result.outcome is (Outcome.REFUSED if refused else Outcome.ACTIVATED), attempt.result.why
+    assert [problem.ignored for problem in attempt.problems if problem.check == "downgrade"] == [not refused]
 
 
 def test_one_at_a_time(world: MakeWorld) -> None:

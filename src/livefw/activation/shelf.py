@@ -118,7 +118,7 @@ def _read(opened: _Directory, name: str, path: str) -> tuple[Local, ...]:
             raise UsageError("it is no regular file")
         if why := unsafe(found, name):
             raise UsageError(why)
-        data = file.read(MOST_BYTES + 1) if found.st_size <= MOST_BYTES else b""
+        data = file.read(MOST_BYTES + 1)
     if not 0 < len(data) <= MOST_BYTES:
         raise UsageError(f"archives of 1 byte to {MOST_BYTES >> 20} MiB are listed")
     digest = sha256(data).hexdigest()

@@ -11,6 +11,7 @@ from livefw.activation.announce import SystemJournal
 from livefw.activation.checks import Problem, Weight
 from livefw.activation.engine import Attempt, Engine, Host, Plan, Settled
 from livefw.activation.facts import Facts
+from livefw.activation.journal import Kind
 from livefw.activation.measure import Measurement, Meter, NoMeter, meter
 from livefw.activation.places import STATE_VARIABLE, Places, places
 from livefw.activation.plan import Past, Step
@@ -118,7 +119,8 @@ def plan_text(plan: Plan) -> str:
         lines.append(f"setting {wish.setting} of {name} {be} {value}")
     for entry in plan.unfinished:
         name = printable(str(entry.body.get("name") or entry.component))
-        lines.append(f"{name}: an earlier activation has no outcome yet; the next run finds out what became of it")
+        act = "staging" if entry.kind is Kind.STAGING else "activation"
+        lines.append(f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it")
     return "\n".join(lines)
 
 
@@ -208,7 +210,8 @@ def settled_text(settled: Settled) -> str:
     """What became of an activation that an earlier engine did not see to its end."""
     name = printable(settled.intent.body.get("name") or "") or settled.intent.component
     code = f" ({printable(settled.firmware_code)})" if settled.firmware_code else ""
-    return f"found unfinished: {name}: {settled.outcome}{code}; {settled.why.text}"
+    act = "staging, " if settled.intent.kind is Kind.STAGING else ""
+    return f"found unfinished: {name}: {act}{settled.outcome}{code}; {settled.why.text}"
 
 
 def attempt_lines(attempt: Attempt) -> Iterator[str]:

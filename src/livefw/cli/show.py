@@ -109,12 +109,12 @@ def _lines(item: Component, images: Releases) -> Iterator[str]:
 
 def _verdict(image: Release) -> str:
     """What an image is for this component, in a word."""
-    if image.pending:
-        return "pending"
+    if image.pending or image.step == 0:
+        return "pending" if image.pending else "running"
     return "blocked" if image.against else _STEPS[image.step]
 
 
-_STEPS = {1: "newer", 0: "same", -1: "older", None: "other"}
+_STEPS = {1: "newer", -1: "older", None: "other"}
 
 
 def _mechanism(declared: Declaration) -> Iterator[str]:

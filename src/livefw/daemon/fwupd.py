@@ -100,17 +100,22 @@ class Fwupd(Face):
 
     def get_upgrades(self, call: Call, ident: str) -> Any:
         """Images to go forward to; one that is staged already is activated, and not installed."""
-        return self._open(call, ident, upgrades, "there is no newer image on this machine that could be staged")
+        waits = "an image waits for fwupdmgr activate, and there is none newer than that"
+        return self._open(call, ident, upgrades, "there is no newer image on this machine that could be staged", waits)
 
     def get_downgrades(self, call: Call, ident: str) -> Any:
         """Images to go back to."""
-        return self._open(call, ident, downgrades, "there is no older image on this machine that could be staged")
+        waits = "an image waits for fwupdmgr activate; only a newer one could take its place"
+        return self._open(
+            call, ident, downgrades, "there is no older image on this machine that could be staged", waits
+        )
 
-    def _open(self, call: Call, ident: str, chosen: Callable[[Component, Releases], Releases], why: str) -> Any:
+    def _open(
+        self, call: Call, ident: str, chosen: Callable[[Component, Releases], Releases], why: str, waits: str
+    ) -> Any:
         def found(view: View) -> list[Dictionary]:
             component, all_ = _here(view, ident)
             if not (left := chosen(component, all_)):
-                waits = "an image waits for fwupdmgr activate, and there is none newer than that"
                 raise _error("NothingToDo", waits if component.pending else why)
             return devices.images(component, left)
 

@@ -132,7 +132,7 @@ def _lost(code: int) -> Event:
     error = {
         "kind": "outcome-unknown",
         "exit_code": 6,
-        "message": f"the process that activated ended with {code} before it told the outcome",
+        "message": f"the process that did it ended with {code} before it told the outcome",
         "hint": "livefw history shows what was found out about it",
     }
     return {"event": "end", "document": {"error": error}, "text": error["message"], "exit_code": 6, "lost": True}
