@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest without an operating system: its CPUs issue the SMCs that frames on the first UART ask for, and tell there
-// what came back. PSCI calls are such SMCs too: this is how its CPUs come, go, and switch the machine off.
+// what came back. It runs at any address of a page. PSCI calls are such SMCs too: this is how its CPUs come, go, and switch the machine off.
 #include "frame.h"
 
 #define UART 0x09000000ul
@@ -15,6 +15,7 @@ static struct lock sending, receiving;
 static struct receiver receiver;
 
 void issue(u64 *x);
+extern char _start[];
 
 static u64 ticks(void) {
     u64 value;
@@ -43,11 +44,13 @@ static void receive(void) {
     drop_lock(&receiving);
 }
 
+#define GICD 0x08000000ul
 #define GICR(cpu) (0x080a0000ul + 0x20000ul * (cpu))
 #define TIMER 27
 
 // Sleep for a moment: the virtual timer ends a WFI although nobody takes its interrupt.
 static void nap_start(u32 id) {
+    write32(GICD, 0x12); // affinity routing, and our interrupts at all: firmware need not have done it
     write32(GICR(id) + 0x10100, 1u << TIMER);
     asm volatile("msr S3_0_C4_C6_0, %0\nmsr S3_0_C12_C12_7, %1\nisb" ::"r"(0xfful), "r"(1ul)); // ICC_PMR, ICC_IGRPEN1
 }
@@ -62,7 +65,7 @@ static void nap(void) {
 // answer has only the registers that changed.
 _Noreturn void run(u64 context, u32 id) {
     struct cpu *cpu = &cpus[id];
-    struct frame frame = {.type = ON, .cpu = id, .mask = 1, .x = {context}};
+    struct frame frame = {.type = ON, .cpu = id, .mask = 3, .x = {context, (u64)_start}};
     if (id == 0)
         uart_start(UART);
     nap_start(id);

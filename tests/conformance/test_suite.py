@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from livefw.abi.lfa import Function, Status
-from livefw.abi.smccc import Exit, Registers, Restart
+from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, WORD, Exit, Registers, Restart
 from livefw.cli.main import main
 from livefw.conformance.caller import AgentCaller
 from livefw.conformance.checks import CHECKS
@@ -62,7 +62,7 @@ def test_components_that_are_missing_are_named() -> None:
 class Lying(AgentCaller):
     """Answers one function with another status, whatever the agent says."""
 
-    function = Function.VERSION
+    function: int = Function.VERSION
     change: tuple[int, ...] = ()
     lost = False
 
@@ -94,6 +94,38 @@ def test_a_lie_is_found(function: Function, change: tuple[int, ...], check: str)
     caller = Lying(COMPONENTS, PROFILES["tfa-2026"], cpus=4)
     caller.function, caller.change = function, change
     assert check in names(list(run(caller, profile="tfa-2026")), Verdict.FAILED)
+
+
+class Without(AgentCaller):
+    """Firmware with SMCCC 1.5 and no LFA at all, as TF-A 2.12 for QEMU."""
+
+    def begin(self, cpu: int, registers: Registers) -> None:
+        super().begin(cpu, registers)
+        none = Registers(WORD, *registers[1:])
+        if registers[0] == SMCCC_VERSION:
+            self._last[cpu] = Registers(0x1_0005, *registers[1:])
+        elif registers[0] != SMCCC_ARCH_FEATURES:
+            self._last[cpu] = none
+
+
+def test_firmware_without_an_agent_is_told_once() -> None:
+    results = list(run(Without(COMPONENTS, PROFILES["tfa-2026"], cpus=2), profile="tfa-2026"))
+    failed = [result for result in results if result.verdict is Verdict.FAILED]
+    assert [result.check.name for result in failed] == ["version is 1.0", "version: the identifier is W0"]
+    assert failed[0].detail == "step 1: VERSION(): x0 is -1 (NOT_SUPPORTED), not 0x10000"
+    passed = names(results, Verdict.PASSED)
+    assert len(passed) == 7
+    assert {"SMCCC: version is 1.2 or later", "SMCCC: features", "unknown call 0xc40002e7"} < passed
+    others = {result.detail for result in results if result.verdict is Verdict.NOT_APPLICABLE}
+    assert "there is no LFA agent: VERSION is not supported" in others
+    assert all("no LFA agent" in detail or "needs the component" in detail for detail in others)
+
+
+def test_an_smccc_that_is_too_old_is_found() -> None:
+    caller = Lying(COMPONENTS, PROFILES["tfa-2026"], cpus=4)
+    caller.function, caller.change = SMCCC_VERSION, (0x1_0001,)
+    failed = names(list(run(caller, profile="tfa-2026")), Verdict.FAILED)
+    assert failed == {"SMCCC: version is 1.2 or later"}
 
 
 def test_a_call_that_never_ends_is_told() -> None:

@@ -2,6 +2,7 @@
 """``livefw conformance``: what an LFA agent answers, call by call, against what public sources say it must."""
 
 import argparse
+import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cpus", type=int, default=4, metavar="N", help="CPUs of our agent (4)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--gdb", metavar="ADDRESS", help="ask any firmware, by a gdbstub: HOST:PORT or unix:PATH")
-    which.add_argument("--qemu", action="store_true", help="ask our agent from CPUs of QEMU, through the EL3 monitor")
+    which.add_argument(
+        "--qemu",
+        nargs="?",
+        const="",
+        metavar="FLASH",
+        help="ask from CPUs of QEMU: our agent, or any firmware that starts at EL3, as for QEMU's -bios",
+    )
+    parser.add_argument(
+        "--qemu-options", default="", metavar="TEXT", help="with FLASH: more options, such as '-cpu max'"
+    )
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
 
 
@@ -37,7 +47,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     """Run the suite; 1 if a check failed."""
     if not 1 <= arguments.cpus <= _MOST_CPUS:
         raise UsageError(f"cpus: {arguments.cpus} is not between 1 and {_MOST_CPUS}")
-    if arguments.gdb and not arguments.agent:
+    if (arguments.gdb or arguments.qemu) and not arguments.agent:
         raise UsageError("what is expected of that firmware?", hint=f"--agent, one of {', '.join(PROFILES)}")
     profiles = [arguments.agent] if arguments.agent else list(PROFILES)
     reports = [_report(arguments, profile) for profile in profiles]
@@ -61,10 +71,17 @@ def _caller(arguments: argparse.Namespace, profile: str) -> "Iterator[Caller]":
         with GdbCaller(arguments.gdb) as stub:
             yield stub
         return
-    if not arguments.qemu:
+    if arguments.qemu is None:
         yield AgentCaller(COMPONENTS, PROFILES[profile], cpus=arguments.cpus)
         return
-    from livefw.machine.qemu.guest import GuestMachine  # only where a machine is wanted
+    from livefw.machine.qemu.flash import FlashCaller  # only where a machine is wanted
+    from livefw.machine.qemu.guest import GuestMachine
+
+    if arguments.qemu:
+        options = tuple(shlex.split(arguments.qemu_options))
+        with FlashCaller(arguments.qemu, cpus=arguments.cpus, options=options) as flash:
+            yield flash
+        return
 
     def make() -> Agent:
         return Agent(MemoryPlatform(COMPONENTS), profile=PROFILES[profile], cpus=arguments.cpus)

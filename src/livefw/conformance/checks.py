@@ -76,7 +76,8 @@ _FEATURES = tuple(Call(Function.FEATURES, argument=each) for each in Function) +
 _SELECTORS = tuple(Call(Function.GET_INFO, argument=each, x0=BAD) for each in (1, 1 << 32))
 
 DISCOVERY = (
-    Check("SMCCC: version is 1.2", "DEN0028; LFA results go up to x5", (Call(SMCCC_VERSION, x0=SMCCC_1_2),)),
+    Check("SMCCC: version is 1.2 or later", "DEN0028; LFA results go up to x5",
+          (Call(SMCCC_VERSION, x0=SMCCC_1_2, or_more=True),)),
     Check("SMCCC: features", "DEN0028 SMCCC_ARCH_FEATURES",
           (Call(SMCCC_ARCH_FEATURES, argument=SMCCC_VERSION), Call(SMCCC_ARCH_FEATURES, argument=SMCCC_ARCH_FEATURES))),
     Check("version is 1.0", "tf-a-tests lfa: version; Hafnium", (Call(Function.VERSION, x0=0x1_0000),)),

@@ -22,6 +22,9 @@ class Beyond(NamedTuple):
 
     fixed: int | None = None
 
+    def __str__(self) -> str:
+        return "N" if self.fixed is None else f"{self.fixed:#x}"
+
 
 Where = Guid | Beyond
 
@@ -38,6 +41,8 @@ class Call(NamedTuple):
     """Entry point of ACTIVATE; None: the caller's own."""
     cpu: int = 0
     x0: Expected = 0
+    or_more: bool = False
+    """x0 is a version, and a later one will do."""
     x1: Expected | None = None
     """None: not looked at."""
     x3: Expected | None = None

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Self
 
+from livefw.abi.lfa import status
 from livefw.abi.smccc import COUNT, Exit, Registers, Restart
 from livefw.errors import MechanismFailed
 from livefw.kernel.conduit import Conduit
@@ -14,23 +15,28 @@ from livefw.machine.qemu.frames import Decoder, Frame, Type
 from livefw.machine.qemu.process import Qemu, QemuConfig, firmware
 
 ENTRY_POINT = 0x4020_0000
-"""Where every CPU of the guest starts, and starts again."""
+"""Where our monitor starts the guest."""
 
 PSCI_CPU_ON, PSCI_CPU_OFF, PSCI_AFFINITY_INFO, PSCI_SYSTEM_OFF = 0xC400_0003, 0x8400_0002, 0xC400_0004, 0x8400_0008
 _START_S = 20.0
 _MOMENT_S = 0.02
+_MOST_PRINTED = 1000
 
 
 class GuestCaller:
-    """CPUs 0 to ``cpus`` - 1 of the guest, in the terms of the conformance suite; all are on."""
+    """CPUs 0 to ``cpus`` - 1 of the guest, in the terms of the conformance suite; all are on.
 
-    def __init__(self, console: socket.socket, bridge: Bridge, make: Callable[[], Conduit], *, cpus: int) -> None:
+    ``renew`` puts another agent in the place of the one below; without it there is no cold boot.
+    """
+
+    def __init__(self, console: socket.socket, *, cpus: int, renew: Callable[[], None] | None = None) -> None:
         """Wait for the guest and turn its CPUs on; `MechanismFailed` if it does not answer."""
         self.cpus = cpus
-        self.entry_point = ENTRY_POINT
+        self.entry_point = 0
+        """Where the guest is, and its CPUs start again."""
         self._console = console
-        self._bridge = bridge
-        self._make = make
+        self._renew = renew
+        self._printed = b""
         self._decoder = Decoder()
         self._ended: dict[int, Exit] = {}
         self._inside: set[int] = set()
@@ -43,7 +49,9 @@ class GuestCaller:
 
     def fresh(self) -> bool:
         """Another agent, as if the machine had just been switched on."""
-        self._bridge.replace(self._make())
+        if self._renew is None:
+            return False
+        self._renew()
         for cpu in list(self._inside):
             if self.outcome(cpu, patience=_START_S) is None:
                 raise MechanismFailed(f"CPU {cpu} of the guest does not come back")
@@ -80,7 +88,9 @@ class GuestCaller:
     def turn_on(self, cpu: int) -> None:
         """PSCI CPU_ON, by CPU 0."""
         self._inside.add(cpu)
-        self.call(0, PSCI_CPU_ON, cpu, ENTRY_POINT, cpu)
+        answer = status(self.call(0, PSCI_CPU_ON, cpu, self.entry_point, cpu))
+        if answer:
+            raise MechanismFailed(f"CPU {cpu} of the guest cannot be turned on: CPU_ON returns {answer}")
         self._await_start(cpu)
 
     def turn_off(self, cpu: int) -> None:
@@ -98,7 +108,9 @@ class GuestCaller:
 
     def _await_start(self, cpu: int) -> None:
         if self.outcome(cpu, patience=_START_S) is None:
-            raise MechanismFailed(f"CPU {cpu} of the guest does not start; {'; '.join(self._bridge.problems)}")
+            printed = self._printed.decode("ascii", "replace").split("\n")
+            last = next((line.strip() for line in reversed(printed) if line.strip()), "nothing")
+            raise MechanismFailed(f"CPU {cpu} of the guest does not start; the last line on its console: {last}")
 
     def _receive(self, seconds: float) -> bool:
         self._console.settimeout(seconds)
@@ -108,6 +120,7 @@ class GuestCaller:
             return False
         if not data:
             raise MechanismFailed("the machine has gone")
+        self._printed = (self._printed + data)[-_MOST_PRINTED:]
         for frame in self._decoder.feed(data):
             if frame.type is Type.REPLY:
                 self._ended[frame.cpu] = Registers(
@@ -115,7 +128,8 @@ class GuestCaller:
                 )
                 self.ticks[frame.cpu] = frame.words[COUNT]
             elif frame.type is Type.ON:
-                self._ended[frame.cpu] = Restart(ENTRY_POINT, frame.words[0])
+                self.entry_point = frame.words.get(1, 0)
+                self._ended[frame.cpu] = Restart(self.entry_point, frame.words.get(0, 0))
             self._inside.discard(frame.cpu)
         return True
 
@@ -131,7 +145,7 @@ class GuestMachine:
             self._qemu.close()
             raise
         try:
-            self.caller = GuestCaller(self._qemu.console, self.bridge, make, cpus=cpus)
+            self.caller = GuestCaller(self._qemu.console, cpus=cpus, renew=lambda: self.bridge.replace(make()))
         except BaseException:
             self.close()
             raise

@@ -48,6 +48,15 @@ class QemuConfig:
                 raise UsageError(f"{path} is not a file")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlashConfig:
+    """One QEMU that starts what is in its flash, at EL3. ``options`` are QEMU's own, and the last word."""
+
+    image: bytes
+    cpus: int = 2
+    options: tuple[str, ...] = ()
+
+
 def firmware(name: str, environment: Mapping[str, str] = os.environ) -> str:
     """Path of ``monitor.bin`` or ``guest.bin``; `UsageError` says how to get it."""
     folders = [environment.get("LIVEFW_MONITOR"), os.path.join(os.path.dirname(__file__), "firmware")]
@@ -62,23 +71,28 @@ def firmware(name: str, environment: Mapping[str, str] = os.environ) -> str:
 
 
 class Qemu:
-    """A running QEMU with two sockets: ``agent`` to the monitor, ``console`` to the guest's first UART."""
+    """A running QEMU with two sockets: ``agent`` to the monitor, ``console`` to the guest's first UART.
 
-    def __init__(self, config: QemuConfig) -> None:
+    Firmware of somebody else has no ``agent``.
+    """
+
+    agent: socket.socket
+
+    def __init__(self, config: QemuConfig | FlashConfig) -> None:
         """Start it; `UsageError` and `NotInstalled` for what is missing, `MechanismFailed` if it does not come up."""
         if shutil.which(PROGRAM) is None:
             raise NotInstalled(f"{PROGRAM} is not installed", hint="Debian: apt-get install qemu-system-arm")
-        self.config = config
-        monitor = firmware("monitor.bin")
         self._scratch = Scratch()
         self._folder = self._scratch.path
         self._process: subprocess.Popen[bytes] | None = None
         self._sockets: list[socket.socket] = []
         try:
-            self._process = self._start(self._machine(monitor))
+            command = self._machine(config) if isinstance(config, QemuConfig) else self._flash(config)
+            self._process = self._start(command)
             # In the order of the options: QEMU waits for one after the other, so that no byte gets lost.
             self.console = self.connect("console")
-            self.agent = self.connect("agent")
+            if isinstance(config, QemuConfig):
+                self.agent = self.connect("agent")
         except BaseException:
             self.close()
             raise
@@ -98,7 +112,7 @@ class Qemu:
             except OSError as error:
                 link.close()
                 if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
-                    raise MechanismFailed(f"QEMU did not come up: {self._said()}") from error
+                    raise MechanismFailed(f"QEMU did not come up: {self.said() or 'it said nothing'}") from error
                 time.sleep(0.01)
             else:
                 self._sockets.append(link)
@@ -121,12 +135,33 @@ class Qemu:
             self._process.wait()
         self._scratch.close()
 
-    def _machine(self, monitor: str) -> list[str]:
-        config = self.config
+    def said(self) -> str:
+        """What QEMU itself complained of."""
+        with suppress(OSError), open(os.path.join(self._folder, "errors"), encoding="utf-8", errors="replace") as file:
+            return file.read(500).strip()
+        return ""
+
+    def _flash(self, config: FlashConfig) -> list[str]:
+        path = os.path.join(self._folder, "flash")
+        with open(path, "wb") as file:
+            file.write(config.image)
+        command = [PROGRAM, "-M", "virt,secure=on,gic-version=3", "-cpu", "cortex-a57", "-smp", str(config.cpus)]
+        command += ["-m", "1024", "-nodefaults", "-no-reboot", "-display", "none", "-bios", path]
+        return [*command, *self._serial("console"), *config.options]
+
+    def _serial(self, *names: str) -> list[str]:
+        """The machine's UARTs, in this order: the first is the guest's."""
+        options = []
+        for name in names:
+            path = os.path.join(self._folder, name).replace(",", ",,")
+            options += ["-chardev", f"socket,id={name},path={path},server=on,wait=on", "-serial", f"chardev:{name}"]
+        return options
+
+    def _machine(self, config: QemuConfig) -> list[str]:
         virtualization = "on" if config.el2 else "off"
         machine = f"virt,secure=on,gic-version=3,virtualization={virtualization}"
         command = [PROGRAM, "-M", machine, "-cpu", config.cpu, "-smp", str(config.cpus), "-m", str(config.memory_mb)]
-        command += ["-nodefaults", "-no-reboot", "-display", "none", "-bios", monitor]
+        command += ["-nodefaults", "-no-reboot", "-display", "none", "-bios", firmware("monitor.bin")]
         tree = os.path.join(self._folder, "tree")
         dump = [*command]
         dump[2] += f",dumpdtb={tree}"
@@ -134,31 +169,16 @@ class Qemu:
         if done.returncode or not os.path.exists(tree):
             raise MechanismFailed(f"QEMU did not make a device tree: {done.stderr.strip()[:500]}")
         with open(tree, "rb") as file:
-            patched = fdt.add(file.read(), self._additions())
+            patched = fdt.add(file.read(), _additions(config))
         with open(tree, "wb") as file:
             file.write(patched)
         images = [(config.kernel, _KERNEL), (tree, _TREE)] + ([(config.initrd, _INITRD)] if config.initrd else [])
         for path, address in images:
             command += ["-device", f"loader,file={path.replace(',', ',,')},addr={address:#x},force-raw=on"]
-        for name in ("console", "agent"):  # in this order: the first UART is the guest's
-            path = os.path.join(self._folder, name).replace(",", ",,")
-            command += ["-chardev", f"socket,id={name},path={path},server=on,wait=on", "-serial", f"chardev:{name}"]
+        command += self._serial("console", "agent")
         if config.gdb:
             command += ["-gdb", config.gdb]
         return command
-
-    def _additions(self) -> dict[str, dict[str, fdt.Value]]:
-        """What the monitor does and QEMU's own tree does not tell."""
-        chosen: dict[str, fdt.Value] = {"bootargs": self.config.arguments}
-        if self.config.initrd:
-            end = _INITRD + os.path.getsize(self.config.initrd)
-            chosen |= {"linux,initrd-start": (_INITRD,), "linux,initrd-end": (end,)}
-        return {
-            "/chosen": chosen,
-            "/cpus/cpu@*": {"enable-method": "psci"},
-            "/psci": {"compatible": b"arm,psci-1.0\0arm,psci-0.2\0", "method": "smc"},
-            "/lfa": {"compatible": "arm,lfa", "interrupts": (0, NOTIFICATION_INTID - _SPI_0, _EDGE)},
-        }
 
     def _start(self, command: list[str]) -> subprocess.Popen[bytes]:
         if shutil.which("setpriv"):  # so that it ends with this process, however that ends
@@ -166,7 +186,16 @@ class Qemu:
         with open(os.path.join(self._folder, "errors"), "wb") as errors:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
 
-    def _said(self) -> str:
-        with suppress(OSError), open(os.path.join(self._folder, "errors"), encoding="utf-8", errors="replace") as file:
-            return file.read(500).strip() or "it said nothing"
-        return "it said nothing"
+
+def _additions(config: QemuConfig) -> dict[str, dict[str, fdt.Value]]:
+    """What the monitor does and QEMU's own tree does not tell."""
+    chosen: dict[str, fdt.Value] = {"bootargs": config.arguments}
+    if config.initrd:
+        end = _INITRD + os.path.getsize(config.initrd)
+        chosen |= {"linux,initrd-start": (_INITRD,), "linux,initrd-end": (end,)}
+    return {
+        "/chosen": chosen,
+        "/cpus/cpu@*": {"enable-method": "psci"},
+        "/psci": {"compatible": b"arm,psci-1.0\0arm,psci-0.2\0", "method": "smc"},
+        "/lfa": {"compatible": "arm,lfa", "interrupts": (0, NOTIFICATION_INTID - _SPI_0, _EDGE)},
+    }
