@@ -25,15 +25,19 @@ from livefw.providers.lfa.fake import RMM
         ("activate", "name the components to activate, or say --all", "livefw list"),
         ("activate --all x", "or say --all; not both", "livefw list"),
         ("show rmm", "there is no component 'rmm' here", "TF-RMM?"),
+        ("demo --platform tdx-spr", "the demonstration is of LFA", "livefw machine run"),
+        ("machine run --platform tdx-spr --driver v3", "--driver is for machines with LFA", ""),
+        ("machine bmc {folder} --port 99999", "--port is from 0 to 65535", ""),
+        ("watch --interval x", "seconds, from 0.1 to 86400", "usage: livefw watch"),
         ("show nothing", "there is no component 'nothing' here", "livefw list"),
     ],
 )
 def test_a_mistake_is_named_and_the_next_step_with_it(ready: Any, line: str, message: str, hint: str) -> None:
-    done = ready.run(*line.split(), "--json")
+    done = ready.run(*line.format(folder=ready.path.parent / "bmc").split(), "--json")
     error = done.json["error"]
     assert (done.code, message in error["message"]) == (ExitCode.USAGE, True), error
-    assert error["hint"].startswith(hint)
-    assert "\n" not in error["hint"]
+    assert error.get("hint", "").startswith(hint)
+    assert "\n" not in error.get("hint", "")
 
 
 @pytest.mark.parametrize("line", ["help", "help list", "help machine", "help machine show", "list --help"])

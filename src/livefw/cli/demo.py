@@ -25,7 +25,7 @@ from livefw.cli.image import translated
 from livefw.cli.machine_run import printable_lines
 from livefw.cli.machine_stage import stage, staged_text
 from livefw.cli.session import Session
-from livefw.errors import NothingToDo, NotInstalled
+from livefw.errors import NothingToDo, NotInstalled, UsageError
 from livefw.firmware.image.errors import RULES, ImageError
 from livefw.machine.config import load, platforms
 from livefw.machine.files import MachineClock, MachineFiles
@@ -58,6 +58,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show it; the exit code is that of the activation."""
     config = load(arguments.platform)
+    if not config.all_components:
+        hint = f"livefw machine run --platform {config.name}; or without --platform"
+        raise UsageError(f"the demonstration is of LFA, and {config.name} has none", hint=hint)
     with ExitStack() as stack:
         signed, more = None, ""
         if rmm := demo_store.updatable(config):

@@ -42,6 +42,8 @@ def run_bmc(session: Session, arguments: argparse.Namespace) -> int:
 
     if not 0 < arguments.seconds < 1e6:
         raise UsageError("--seconds has to be above 0")
+    if not 0 <= arguments.port < 1 << 16:
+        raise UsageError("--port is from 0 to 65535")
     pattern, password = Pattern(arguments.pattern), secrets.token_urlsafe(18)
     model = Model(time.monotonic, pattern=pattern, seconds=arguments.seconds, faults=arguments.fault)
     ending = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}

@@ -60,6 +60,9 @@ def _configured(arguments: argparse.Namespace) -> MachineConfig:
     config = load(arguments.platform)
     if arguments.components is not None:
         config = config.with_components(arguments.components)
+    for option in ("agent", "driver", "notification", "store"):
+        if getattr(arguments, option) and config.tdx and not config.all_components:
+            raise UsageError(f"--{option} is for machines with LFA, and {config.name} has none")
     wishes = {name: getattr(arguments, name) for name in ("name", "agent", "driver", "notification", "cpus")}
     try:
         return replace(config, **{name: value for name, value in wishes.items() if value is not None})

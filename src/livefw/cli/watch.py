@@ -134,7 +134,10 @@ def _document(event: Event, moment: datetime) -> dict[str, Any]:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
     if not 0.1 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError("from 0.1 to 86400")
+        raise argparse.ArgumentTypeError("seconds, from 0.1 to 86400")
     return seconds

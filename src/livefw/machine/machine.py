@@ -122,7 +122,7 @@ class Machine:
         names = ", ".join(map(str, found[:8] or (each.guid for each in components[:8])))
         if found:
             raise UsageError(f"{text!r} can be any of {names}")
-        raise UsageError(f"there is no component {text!r}", hint=f"components: {names}")
+        raise UsageError(f"there is no component {text!r}", hint=f"components: {names or 'none of LFA'}")
 
     @property
     def online(self) -> tuple[int, ...]:
