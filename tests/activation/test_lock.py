@@ -169,6 +169,13 @@ def test_places() -> None:
     assert places("/", environment={"LIVEFW_STATE": "/state"}, privileged=False).lock == "/state/activation.lock"
 
 
+def test_places_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    aside = {"LIVEFW_RUNTIME_DIR": "run", "LIVEFW_STATE": "state"}
+    found = places("/proc", settings="settings", environment=aside, privileged=False)
+    assert all(os.path.dirname(path) in (str(tmp_path), f"{tmp_path}/run") for path in found)
+
+
 def test_another_root_is_another_machine(tmp_path: Path) -> None:
     one, two = (places(str(tmp_path / name), environment={"HOME": "/h"}, privileged=True) for name in ("one", "two"))
     assert len({one.state, two.state, "/var/lib/livefw"}) == 3

@@ -34,18 +34,19 @@ def places(
 ) -> Places:
     """Places for the machine at ``root``; ``state`` and ``settings`` as asked for on the command line.
 
+    All are absolute: a check of the administrator's own runs somewhere else, and so may whoever reads them.
     The lock does not follow ``state``: two engines with different histories must still not meet on one machine.
     """
     own = os.path.realpath(root) == "/"
     name = "" if own else sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
-    directory = state or environment.get(STATE_VARIABLE) or _default_state(name, environment)
+    directory = os.path.abspath(state or environment.get(STATE_VARIABLE) or _default_state(name, environment))
     privileged = os.geteuid() == 0 if privileged is None else privileged
     lock = os.path.join(
         _runtime(own=own, privileged=privileged, state=directory, environment=environment),
         f"activation{name and '-' + name}.lock",
     )
     own_settings = SYSTEM_SETTINGS if own else os.path.join(os.path.realpath(root), "etc/livefw")
-    return Places(directory, lock, settings or own_settings)
+    return Places(directory, os.path.abspath(lock), os.path.abspath(settings or own_settings))
 
 
 def _runtime(*, own: bool, privileged: bool, state: str, environment: Mapping[str, str]) -> str:
