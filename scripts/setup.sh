@@ -77,12 +77,16 @@ packages() {
     need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
     dpkg -s build-essential >/dev/null 2>&1 || ! can_install || install build-essential
-    need debootstrap debootstrap "the test that installs the package into a clean Debian"
+    need debootstrap debootstrap "the tests that install the package into a clean Debian"
+    need qemu-system-x86_64 qemu-system-x86 "the tests of the service under a real systemd"
     /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||
         install python3-gi gir1.2-fwupd-2.0
     peers_of_redfish
     cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
     clean_debian "$cache/chroot"
+    say "making a virtual machine for tests in $cache/machine, if its recipe is new"
+    PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||
+        say "without it the tests of the service under a real systemd are skipped"
     if ! [ -d "$cache/fw/usr/lib/arm-trusted-firmware" ] || [ -e "$cache/unavailable" ]; then
         say "fetching real firmware for tests into $cache (once)"
         sh tests/image/fetch.sh >/dev/null || say "without it the tests that use it are expected to fail, and say so"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service as Debian's package installs it, under a real systemd: a virtual machine is booted once, makes all the
+checks of systemd_checks.py, and tells them on its second serial line."""
+
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from . import systemd_checks  # noqa: F401 - registers the checks
+from .conftest import CACHE, once
+from .systemd_guest import CHECKS
+
+BOOT_S = 420
+"""For all checks. An emulated machine on one busy core takes two thirds of that, a virtual one a tenth."""
+PROOF_OF_LIFE_S = 5
+"""In which a virtual CPU that is worth its name has begun to boot."""
+pytestmark = pytest.mark.timeout(2 * BOOT_S + 120)
+
+MACHINE = CACHE / "machine"
+ACCELERATORS = (("kvm", "host"), ("tcg,thread=multi,tb-size=512", "qemu64"))
+RUN = """#!/bin/sh
+cd /run/test && exec python3 -B -m daemon.systemd_checks
+"""
+
+
+class Told(NamedTuple):
+    """What came out of the machine: by check what was seen and what was wrong, and the end of its console."""
+
+    checks: dict[str, dict[str, str]]
+    console: str
+
+
+def _payload(folder: Path, package: Path) -> Path:
+    """What the machine is to run, as the archive that is its second disk."""
+    inside = folder / "payload/daemon"
+    inside.mkdir(parents=True)
+    for name in ("systemd_guest.py", "systemd_checks.py"):
+        shutil.copy(Path(__file__).with_name(name), inside)
+    (inside / "__init__.py").touch()
+    shutil.copy(package, inside.parent / "livefw.deb")
+    (inside.parent / "run").write_text(RUN, encoding="ascii")
+    (inside.parent / "run").chmod(0o755)
+    disk = folder / "payload.tar"
+    with tarfile.open(disk, "w") as archive:
+        archive.add(inside.parent, ".")
+    os.truncate(disk, -(-disk.stat().st_size // (1 << 20)) << 20)
+    return disk
+
+
+def _drive(name: str, path: Path, *options: str) -> Iterator[str]:
+    yield from ("-drive", ",".join([f"file={path}", "format=raw", "if=none", f"id={name}", *options]))
+    yield from ("-device", f"nvme,drive={name},serial={name}")
+
+
+def _boot(folder: Path, payload: Path, accelerator: str, cpu: str) -> bool:
+    """Boot, and wait until it is off; whether it has booted at all. What it told is in the folder."""
+    console, told = folder / "console", folder / "told"
+    words = ["qemu-system-x86_64", "-M", "q35", "-accel", accelerator, "-cpu", cpu, "-smp", "2", "-m", "1024"]
+    words += ["-nodefaults", "-display", "none", "-no-reboot", "-kernel", str(MACHINE / "vmlinuz")]
+    words += ["-append", "root=/dev/nvme0n1 rw console=ttyS0 panic=-1 mitigations=off audit=1"]
+    words += [*_drive("system", MACHINE / "disk.img", "snapshot=on"), *_drive("test", payload, "readonly=on")]
+    words += ["-serial", f"file:{console}", "-serial", f"file:{told}"]
+    begin = time.monotonic()
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as machine:
+        try:
+            machine.wait(PROOF_OF_LIFE_S)
+        except subprocess.TimeoutExpired:
+            if console.exists() and console.stat().st_size:
+                machine.wait(BOOT_S - (time.monotonic() - begin))
+        finally:
+            machine.kill()
+    return console.exists() and console.stat().st_size > 0
+
+
+def _run(folder: Path, package: Path) -> None:
+    payload = _payload(folder, package)
+    for accelerator, cpu in ACCELERATORS:
+        try:
+            if _boot(folder, payload, accelerator, cpu):
+                return
+        except subprocess.TimeoutExpired:
+            if cpu != "host":
+                return
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory, package: Path) -> Told:
+    """The story of one machine."""
+    if shutil.which("qemu-system-x86_64") is None:
+        pytest.skip("qemu-system-x86_64 is missing; on Debian: apt-get install qemu-system-x86")
+    if not (MACHINE / "disk.img").exists():
+        why = CACHE / "machine.unavailable"
+        reason = why.read_text(encoding="utf-8").strip() if why.exists() else "as root: scripts/setup.sh packages"
+        pytest.skip(f"there is no virtual machine: {reason}")
+    folder = once(tmp_path_factory, "systemd", lambda folder: _run(folder, package))
+    lines = (folder / "told").read_text(encoding="ascii", errors="replace").splitlines()
+    checks = {each["check"]: each for each in map(json.loads, filter(None, lines))}
+    return Told(checks, (folder / "console").read_text(encoding="utf-8", errors="replace")[-3000:])
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_under_a_real_systemd(name: str, told: Told) -> None:
+    found = told.checks.get(name)
+    if found is None:
+        pytest.fail(f"the machine has not come to it:\n{told.console}", pytrace=False)
+    if found["trouble"]:
+        pytest.fail(found["trouble"], pytrace=False)
