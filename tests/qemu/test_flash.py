@@ -83,6 +83,11 @@ def test_what_cannot_be_a_flash_is_refused(tmp_path: Path, capsys: pytest.Captur
         read(str(empty))
     assert main(["conformance", "--qemu", str(empty)]) == 2
     assert "what is expected of that firmware?" in capsys.readouterr().err
+    words = ["--agent", "bet1", "--qemu-options", "-cpu 'max"]
+    assert main(["conformance", "--qemu", __file__, *words]) == 2
+    assert "No closing quotation" in capsys.readouterr().err
+    assert main(["conformance", "--qemu", *words]) == 2
+    assert "--qemu-options are for --qemu FLASH" in capsys.readouterr().err
     assert main(["conformance", "--qemu", "/none", "--agent", "bet1"]) == 1
     assert "/none: No such file or directory" in capsys.readouterr().err
 

@@ -49,6 +49,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         raise UsageError(f"cpus: {arguments.cpus} is not between 1 and {_MOST_CPUS}")
     if (arguments.gdb or arguments.qemu) and not arguments.agent:
         raise UsageError("what is expected of that firmware?", hint=f"--agent, one of {', '.join(PROFILES)}")
+    if arguments.qemu_options and not arguments.qemu:
+        raise UsageError("--qemu-options are for --qemu FLASH")
     profiles = [arguments.agent] if arguments.agent else list(PROFILES)
     reports = [_report(arguments, profile) for profile in profiles]
     if arguments.junit:
@@ -78,8 +80,7 @@ def _caller(arguments: argparse.Namespace, profile: str) -> "Iterator[Caller]":
     from livefw.machine.qemu.guest import GuestMachine
 
     if arguments.qemu:
-        options = tuple(shlex.split(arguments.qemu_options))
-        with FlashCaller(arguments.qemu, cpus=arguments.cpus, options=options) as flash:
+        with FlashCaller(arguments.qemu, cpus=arguments.cpus, options=_options(arguments.qemu_options)) as flash:
             yield flash
         return
 
@@ -88,6 +89,13 @@ def _caller(arguments: argparse.Namespace, profile: str) -> "Iterator[Caller]":
 
     with GuestMachine(make, cpus=arguments.cpus) as machine:
         yield machine.caller
+
+
+def _options(text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise UsageError(f"--qemu-options: {error}") from error
 
 
 def _write(path: str, text: str) -> None:

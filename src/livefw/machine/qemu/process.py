@@ -138,7 +138,8 @@ class Qemu:
     def said(self) -> str:
         """What QEMU itself complained of."""
         with suppress(OSError), open(os.path.join(self._folder, "errors"), encoding="utf-8", errors="replace") as file:
-            return file.read(500).strip()
+            lines = file.read(1000).splitlines()
+            return "\n".join(line for line in lines if "waiting for connection" not in line)
         return ""
 
     def _flash(self, config: FlashConfig) -> list[str]:
