@@ -111,7 +111,9 @@ class FlashCaller:
             self._qemu.close()
             raise MechanismFailed(
                 error.message,
-                hint=f"QEMU said: {said}" if said else "it loads a BL33 from its flash, and prints on the first UART?",
+                hint=f"QEMU said: {said}"
+                if said
+                else "firmware has to load the BL33 of a package in its flash, or --qemu-options do",
             ) from error
         except BaseException:
             self._qemu.close()
