@@ -22,6 +22,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() and c != "\\" else _escape(c) for c in text)
 
 
+def printable_lines(lines: list[str]) -> str:
+    """Several of them, each on a line of its own."""
+    return "\n".join(map(printable, lines))
+
+
 def _escape(c: str) -> str:
     return c.encode("unicode_escape", "surrogatepass").decode("ascii") if c.isascii() or ord(c) > 0xFF else _byte(c)
 

@@ -39,14 +39,13 @@ command()
 BMC = '[[redfish.bmc]]\nname = "rack"\nurl = "https://192.0.2.1"\ncredentials = "/etc/livefw/bmc.credentials"\n'
 
 NEEDS = [
-    ("msgspec", "machine --help"),
+    ("msgspec", "machine run --help"),
     ("msgspec", "machine run --platform vera"),
     ("msgspec", "machine platforms"),
     ("msgspec", "machine list"),
     ("msgspec", "machine show DIR"),
     ("msgspec", "machine stage DIR rmm"),
     ("msgspec", "machine log DIR"),
-    ("msgspec", "machine bmc DIR"),
     ("msgspec", "demo"),
     ("cryptography", "machine bmc DIR"),
     ("cryptography", "machine run --platform vera --store STORE"),
@@ -150,11 +149,22 @@ def test_doctor_calls_it_an_error_where_it_is_needed(machine: Any) -> None:
     assert (mine["provider"], mine["severity"]) == ("redfish", "error")
 
 
-@pytest.mark.parametrize("line", ["list", "doctor", "plan", "history", "policy", "conformance"])
+@pytest.mark.parametrize("line", ["list", "doctor", "plan", "history", "policy", "conformance", "machine --help"])
 def test_what_does_not_need_them_works_without_any(machine: Any, line: str) -> None:
-    program = WITHOUT.format(names=[*libraries.LIBRARIES], words=["--root", str(machine.path), line])
+    program = WITHOUT.format(names=[*libraries.LIBRARIES], words=["--root", str(machine.path), *line.split()])
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, env=machine.environment)
     assert done.returncode == (3 if line == "history" else 0), done.stderr
+
+
+def test_a_modelled_bmc_needs_no_modelled_machine(machine: Any, tmp_path: Path) -> None:
+    program = WITHOUT.format(names=["msgspec", "redfish"], words=["machine", "bmc", str(tmp_path / "DIR")])
+    environment = machine.environment | {"PYTHONPATH": ":".join(path for path in sys.path if path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment
+    ) as served:
+        assert served.stdout
+        assert "a modelled BMC is ready" in served.stdout.readline()
+        served.terminate()
 
 
 def test_the_daemon_serves_without_metrics(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:

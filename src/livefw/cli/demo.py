@@ -22,7 +22,6 @@ from livefw.cli import demo_store, document, results
 from livefw.cli import list as listing
 from livefw.cli.demo_store import Signed, Update
 from livefw.cli.image import translated
-from livefw.cli.machine_run import printable_lines
 from livefw.cli.machine_stage import stage, staged_text
 from livefw.cli.session import Session
 from livefw.errors import NothingToDo, NotInstalled, UsageError
@@ -33,6 +32,7 @@ from livefw.machine.machine import Machine
 from livefw.machine.trace import Call
 from livefw.providers.base import Component, Progress, Provider
 from livefw.providers.registry import providers
+from livefw.text import printable_lines
 
 _SHOWN = (Function.PRIME, Function.ACTIVATE, Function.CANCEL)
 

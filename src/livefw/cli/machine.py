@@ -2,8 +2,9 @@
 """``livefw machine``: modelled machines."""
 
 import argparse
+from collections.abc import Callable
 from importlib import import_module
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from livefw.cli.session import Session
 
@@ -35,7 +36,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="machine_verb", metavar="VERB", required=True)
     for name, verb in _VERBS.items():
         child = verbs.add_parser(name, help=verb.summary, description=verb.summary, allow_abbrev=False)
-        getattr(import_module(verb.module), f"configure_{name}")(child)
+        try:
+            getattr(import_module(verb.module), f"configure_{name}")(child)
+        except ImportError as error:  # told if it is the one that is wanted: others may do without
+            child.parse_known_args = _raising(error)  # type: ignore[method-assign]
+
+
+def _raising(error: ImportError) -> Callable[..., NoReturn]:
+    def parse(*_: object) -> NoReturn:
+        raise error
+
+    return parse
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:

@@ -6,9 +6,9 @@ import os
 import signal
 from typing import Any
 
-from livefw.cli.machine_run import printable_lines
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, TransportError, UsageError
+from livefw.text import printable_lines
 
 USER = "admin"
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from livefw.cli.machine_run import NONE_RUNNING, printable_lines
+from livefw.cli.machine_run import NONE_RUNNING
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.machine import runtime
 from livefw.machine.control import ControlClient
 from livefw.machine.tdx import ALL_FAULTS
-from livefw.text import printable, table
+from livefw.text import printable, printable_lines, table
 
 
 def configure_machine(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,7 @@ from livefw.machine import runtime
 from livefw.machine.config import MachineConfig, load, platforms
 from livefw.machine.machine import Machine
 from livefw.machine.service import serve
-from livefw.text import printable, table
+from livefw.text import printable, printable_lines, table
 
 NONE_RUNNING = "livefw machine run --platform vera"
 
@@ -83,11 +83,6 @@ def _mechanisms(config: MachineConfig) -> str:
     lfa = f"driver {config.driver}, agent {config.agent}"
     tdx = f"TDX module {config.tdx.module}, P-SEAMLDR {config.tdx.seamldr}" if config.tdx else ""
     return "; ".join(filter(None, (lfa if config.all_components or not tdx else "", tdx)))
-
-
-def printable_lines(lines: list[str]) -> str:
-    """Lines without control characters: paths and descriptions may hold any."""
-    return "\n".join(map(printable, lines))
 
 
 def _ready_document(machine: Machine, directory: str) -> dict[str, Any]:

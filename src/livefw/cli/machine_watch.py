@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from livefw.cli.machine_control import configure_machine, connected
-from livefw.cli.machine_run import printable_lines
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo
 from livefw.machine.control import ControlClient
+from livefw.text import printable_lines
 
 _PERIOD_MS = 100
 """Milliseconds between two looks of --follow: a person sees no difference, and a look costs less than a millisecond."""
