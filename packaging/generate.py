@@ -72,8 +72,8 @@ def manual_livefw() -> str:
     lines += [
         (
             ".SH EXIT STATUS\n0 done, 1 failed, 2 usage, 3 nothing to do, 4 refused by a check or the policy, 5 no"
-            "\npermission, 6 outcome unknown, 7 something that only this needs is not installed, 130 interrupted before anything"
-            "\nwas started."
+            "\npermission, 6 outcome unknown, 7 something that only this needs is not installed, 130 interrupted before"
+            "\nanything was started."
         ),
         ".SH FILES\n.TP\n/etc/livefw/livefw.toml\nThe policy; see \\fBlivefw policy\\fR.",
         ".TP\n/var/lib/livefw/history.db\nThe record.\n.SH SEE ALSO\n.BR livefwd (8),\n.BR fwupdmgr (1)",
