@@ -2,6 +2,7 @@
 """The daemon as a process, over trees of plain files and over mounted machines."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -27,10 +28,33 @@ OWN = "org.livefw.Livefw1"
 FWUPD = "org.freedesktop.fwupd"
 
 
+_CHANGED = """
+import importlib, json, sys
+for name, value in json.loads(sys.argv.pop(1)).items():
+    module, _, constant = name.rpartition(".")
+    setattr(importlib.import_module("livefw.daemon." + module), constant, value)
+from livefw.daemon.service import main
+sys.exit(main())
+"""
+
+
 class Daemon:
     """A daemon that runs, and ways to talk to it."""
 
-    def __init__(self, folder: Path, root: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        root: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        changed: dict[str, float] | None = None,
+        descriptors: int | None = None,
+    ) -> None:
+        """Start it.
+
+        ``changed`` are constants of its modules that are other than shipped, so that no test has to wait for them or to
+        open hundreds of files; ``descriptors`` is how many it may have.
+        """
         self.folder = folder
         self.root = root
         self.path = str(folder / "s")
@@ -44,8 +68,11 @@ class Daemon:
         self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._told.bind(str(folder / "notify"))
         self._told.settimeout(30)
-        command = [sys.executable, "-m", "livefw.daemon.service", "--root", str(root), "--socket", self.path]
+        start = ["-c", _CHANGED, json.dumps(changed)] if changed else ["-m", "livefw.daemon.service"]
+        command = [sys.executable, *start, "--root", str(root), "--socket", self.path]
         command += ["--state", self.state, "--no-measure", "--bus", "", *options]
+        if descriptors:
+            command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]
         with open(self.log, "ab") as log:
             self.popen = subprocess.Popen(
                 command,
@@ -116,9 +143,9 @@ def serve(folder: Path) -> Iterator[Serve]:
     """Start daemons, one at a time in the folder."""
     started: list[Daemon] = []
 
-    def start(root: Path, *options: str, ready: bool = True, environment: dict[str, str] | None = None) -> Daemon:
+    def start(root: Path, *options: str, ready: bool = True, **more: Any) -> Daemon:
         (folder / "notify").unlink(missing_ok=True)
-        made = Daemon(folder, root, *options, environment=environment)
+        made = Daemon(folder, root, *options, **more)
         started.append(made)
         if ready:
             made.hear("READY=1")

@@ -1,240 +1,293 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that mean harm: the daemon stays small, serves others, and lets a running activation alone."""
+"""Clients that mean harm: the daemon stays small, serves others, and lets a running activation alone.
+
+`test_hostile_files.py` has those that send file descriptors, `test_hostile_places.py` those that come in numbers.
+"""
 
 import os
 import random
+import signal
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from livefw.daemon import server, wire
+from livefw.daemon import introspection, wire
 from livefw.daemon.client import Call, CallFailed, Client
+from livefw.daemon.dispatch import STANDARD
 from livefw.daemon.wire import Message, MessageType, Variant
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
 
-from .conftest import FWUPD, OWN, Daemon, Serve
+from .conftest import FWUPD, OWN, Serve
+from .enemy import PING, call, claim, hanging, inside, lets_go, raw, receive
 
 ROUNDS = int(os.environ.get("LIVEFW_FUZZ_ROUNDS", "400"))
 GROWTH_KIB = 24 * 1024
 """What all attacks together may add; one that works adds this much within seconds."""
 
-
-def _raw(daemon: Daemon) -> socket.socket:
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.connect(daemon.path)
-    client.settimeout(10)
-    return client
-
-
-def _in(daemon: Daemon) -> socket.socket:
-    """A client that has authenticated and talks bytes."""
-    client = _raw(daemon)
-    client.sendall(
-        b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\n"
-    )
-    answer = b""
-    while answer.count(b"\r\n") < 2:
-        answer += client.recv(100)
-    return client
-
-
-def _call(member: str, signature: str = "", *body: Any, interface: str = FWUPD, path: str = "/", **more: Any) -> bytes:
-    message = Message(MessageType.CALL, 1, body, signature, path=path, interface=interface, member=member, **more)
-    return wire.encode(message)
-
-
-def _lets_go(client: socket.socket) -> bool:
-    """Whether the daemon has ended the connection, possibly after answers."""
-    try:
-        while client.recv(65536):
-            pass
-    except ConnectionResetError:
-        return True
-    except TimeoutError:
-        return False
-    return True
-
-
 ENDED = {
     "wrong first byte": b"AUTH EXTERNAL 30\r\n",
-    "message instead of authentication": _call("GetDevices"),
+    "message instead of authentication": call("GetDevices"),
     "endless line": b"\0AUTH " + b"A" * 100_000,
+    "lines without end": b"\0" + b"AUTH\r\n" * 100,
+    "in without a word": b"\0BEGIN\r\n" + PING,
+    "in after a refusal": b"\0AUTH EXTERNAL " + claim(4_000_000) + b"\r\nBEGIN\r\n" + PING,
 }
 
 
 @pytest.mark.parametrize("name", ENDED)
 def test_authentication_is_not_put_off(name: str, planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
-    with _raw(daemon) as client:
+    with raw(daemon) as client:
         with suppress(BrokenPipeError):
             client.sendall(ENDED[name])
-        assert _lets_go(client)
+        assert lets_go(client)
     assert daemon.call("List")[2] == 0
+    assert "is let go" in daemon.log.read_text()
+
+
+@pytest.mark.parametrize("said", [b"", b"\0", b"\0AUTH EXTERNAL " + claim(4_000_000) + b"\r\n"])
+def test_who_does_not_say_who_he_is_is_let_go(said: bytes, planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, changed={"server.PATIENCE_S": 0.2})
+    with raw(daemon) as client, inside(daemon) as known:
+        client.sendall(said)
+        assert lets_go(client)
+        known.sendall(PING)
+        assert receive(known, 1)
+    assert "it has not said who it is" in daemon.log.read_text()
+
+
+def _header(number: int, kind: str, value: Any) -> bytes:
+    """A message with one header field more, or one of another type."""
+    good = call("GetDevices")
+    length = struct.unpack_from("<I", good, 12)[0]
+    fields = bytearray(good[16 : 16 + length])
+    fields += bytes(-len(fields) % 8)
+    one = wire.encode_body("(yv)", ((number, Variant(kind, value)),))
+    fields += one
+    return good[:12] + struct.pack("<I", len(fields)) + bytes(fields) + bytes(-len(fields) % 8)
+
+
+def _deep(depth: int) -> bytes:
+    """A call whose argument is a variant in a variant in a variant."""
+    body = b"\x01v\0" * depth + b"\x01y\0\0"
+    good = bytearray(_header(8, "g", "v"))
+    good[4:8] = struct.pack("<I", len(body))
+    return bytes(good) + body
 
 
 MALFORMED = {
     "declared above the limit": struct.pack("<BBBBIII", ord("l"), 1, 0, 1, 1 << 27, 1, 0),
-    "no byte order": b"x" + _call("GetDevices")[1:],
-    "version 2": _call("GetDevices")[:3] + b"\2" + _call("GetDevices")[4:],
-    "no such type": b"l\x09" + _call("GetDevices")[2:],
-    "serial number 0": _call("GetDevices")[:8] + bytes(4) + _call("GetDevices")[12:],
-    "descriptors that are not there": _call("Install", "sha{sv}", "*", 0, {}, fds=3),
+    "header above the limit": struct.pack("<BBBBIII", ord("l"), 1, 0, 1, 0, 1, 1 << 27),
+    "one byte above the limit": struct.pack("<BBBBIII", ord("l"), 1, 0, 1, wire.MESSAGE_LIMIT - 15, 1, 0),
+    "no byte order": b"x" + call("GetDevices")[1:],
+    "version 2": call("GetDevices")[:3] + b"\2" + call("GetDevices")[4:],
+    "no such type": b"l\x09" + call("GetDevices")[2:],
+    "serial number 0": call("GetDevices")[:8] + bytes(4) + call("GetDevices")[12:],
+    "descriptors that are not there": call("Install", "sha{sv}", "*", 0, {}, fds=3),
+    "path that is a number": _header(1, "u", 1),
+    "interface that is a path": _header(2, "o", "/"),
+    "member that is a signature": _header(3, "g", "s"),
+    "reply serial that is a text": _header(5, "s", "1"),
+    "signature that is a text": _header(8, "s", "s"),
+    "descriptors that are a text": _header(9, "s", "1"),
+    "variant in variant for ever": _deep(10_000),
 }
 
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_messages_end_the_connection(name: str, planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
-    with _in(daemon) as client:
+    with inside(daemon) as client:
         client.sendall(MALFORMED[name])
-        assert _lets_go(client)
+        assert lets_go(client)
     assert daemon.call("List")[2] == 0
+    assert "is let go" in daemon.log.read_text()
+
+
+def test_large_texts_and_arrays_are_taken_up_to_the_limit(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    before = daemon.memory_kib()
+    most = wire.MESSAGE_LIMIT - 400
+    for member, signature, body in (
+        ("Show", "as", (["x" * most],)),
+        ("Show", "as", ([""] * (most // 8),)),
+        ("Show", "as", (["TF-RMM"] * (most // 12),)),
+        ("Show", "as", (["6"] * 250,)),
+        ("Plan", "asas", ([], ["load"] * (most // 12))),
+        ("History", "ss", ("x" * most, "")),
+        ("History", "ss", ("", "9" * most)),
+        ("Activate", "asa{sv}", (["x" * 1000] * 50, {"reason": Variant("s", "x" * 10_000)})),
+    ):
+        with suppress(CallFailed):
+            daemon.call(member, signature, *body)
+    assert daemon.memory_kib() - before < GROWTH_KIB
+    assert "defect" not in daemon.log.read_text()
+
+
+def test_answers_have_a_limit(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, changed={"own.ANSWER_LIMIT": 500})
+    for member, signature, body in (("List", "", ()), ("Show", "as", (["6"] * 3000,))):
+        with pytest.raises(CallFailed) as caught:
+            daemon.call(member, signature, *body)
+        assert caught.value.name == "org.freedesktop.DBus.Error.LimitsExceeded"
+
+
+OBJECTS = {FWUPD: "/", OWN: "/org/livefw", **dict.fromkeys(STANDARD, "/")}
+METHODS = [
+    (interface, method.name, method.takes)
+    for interface in OBJECTS
+    for method in introspection.load(interface).methods.values()
+]
+WRONG: list[tuple[str, tuple[Any, ...]]] = [
+    ("v", (Variant("v", Variant("s", "deep")),)),
+    ("a{sv}", ({"x": Variant("v", Variant("s", "deep"))},)),
+    ("sssss", ("x",) * 5),
+    ("at", ([1, 2, 3],)),
+    ("(a{us}d)", (({1: "x"}, 0.5),)),
+]
 
 
 def test_wrong_types_are_answered_for_every_method(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
-    wrong = ("a{sv}", {"x": Variant("v", Variant("s", "deep"))})
     with daemon.client() as client:
-        for interface, path, members in (
-            (FWUPD, "/", ("GetDevices", "Activate", "Install", "SetHints", "SetFeatureFlags", "GetDetails")),
-            (OWN, "/org/livefw", ("List", "Plan", "Activate", "History", "Watch")),
-            ("org.freedesktop.DBus.Properties", "/", ("Get", "GetAll", "Set")),
-        ):
-            for member in members:
-                if (interface, member) == (FWUPD, "SetHints"):
+        for interface, member, takes in METHODS:
+            for signature, body in WRONG:
+                if signature == takes:
                     continue
-                with pytest.raises(CallFailed, match="takes"):
-                    client.call(Call(path, interface, member, wrong[0], (wrong[1],)))
+                with pytest.raises(CallFailed, match="takes") as caught:
+                    client.call(Call(OBJECTS[interface], interface, member, signature, body))
+                assert caught.value.name == "org.freedesktop.DBus.Error.InvalidArgs"
 
 
-def _descriptors(folder: Path) -> Iterator[tuple[str, int]]:
-    yield "directory", os.open(folder, os.O_RDONLY)
-    reading, writing = os.pipe()
-    yield "pipe", reading
-    os.close(writing)
-    yield "device without end", os.open("/dev/zero", os.O_RDONLY)
-    sealed = os.memfd_create("sealed", os.MFD_ALLOW_SEALING)
-    yield "empty memfd", sealed
-    growing = os.open(folder / "growing", os.O_RDWR | os.O_CREAT, 0o600)
-    os.truncate(growing, 1 << 40)
-    yield "file of a terabyte", growing
-    yield "write only", os.open(folder / "growing", os.O_WRONLY)
+VALUES = [
+    Variant("s", "\x1b[2J\n/../../etc/shadow"),
+    Variant("s", "x" * 5_000),
+    Variant("b", True),
+    Variant("u", 2**32 - 1),
+    Variant("t", 2**64 - 1),
+    Variant("x", -1),
+    Variant("d", float("nan")),
+    Variant("ay", b"\xff" * 100),
+    Variant("as", []),
+    Variant("a{sv}", {"filename": Variant("s", "x")}),
+    Variant("v", Variant("v", Variant("s", "deep"))),
+    Variant("h", 0),
+]
 
 
-def test_descriptors_of_any_kind_are_refused_and_closed(planted: Path, serve: Serve, folder: Path) -> None:
+def test_wrong_types_in_every_dictionary_are_answered(planted: Path, serve: Serve, folder: Path) -> None:
     daemon = serve(planted)
-    held = f"/proc/{daemon.popen.pid}/fd"
-    with _in(daemon) as client:
-        client.sendall(_call("GetPlugins"))
-        assert client.recv(4096)  # its own looks at the machine are over
-        before = {fd: os.readlink(f"{held}/{fd}") for fd in os.listdir(held)}
-        for name, descriptor in _descriptors(folder):
-            socket.send_fds(client, [_call("Install", "sha{sv}", "*", 8, {}, fds=1)], [descriptor])
-            os.close(descriptor)
-            assert b"NotSupported" in client.recv(4096), name  # nothing here takes images: it is not even read
-        client.sendall(_call("Ping", interface="org.freedesktop.DBus.Peer"))
-        assert client.recv(4096)  # the call before it is over with all that belongs to it
-        assert {fd: os.readlink(f"{held}/{fd}") for fd in os.listdir(held)} == before
-    assert daemon.call("List")[2] == 0
+    image = os.open(folder, os.O_RDONLY)
+    with inside(daemon) as client:
+        for value in VALUES:
+            for name in ("reason", "filename", "install-flags", "", "x" * 300):
+                data = call("Install", "sha{sv}", "*", 3, {name: value}, fds=1)
+                socket.send_fds(client, [data], [image])
+                (answer,) = receive(client, 1)
+                assert answer.error_name == f"{FWUPD}.NotSupported", (name, value, answer)
+            for name in ("reason", "ignore", "on-failure", "interactive", "", "x" * 300):
+                client.sendall(call("Activate", "asa{sv}", ["none"], {name: value}, interface=OWN, path="/org/livefw"))
+                (answer,) = receive(client, 1)
+                assert answer.error_name in ("", "org.freedesktop.DBus.Error.InvalidArgs"), (name, value)
+        client.sendall(call("SetHints", "a{ss}", {f"{number}": "x" * 50 for number in range(800)}))
+        assert receive(client, 1)[0].type is MessageType.RETURN
+    os.close(image)
+    assert "defect" not in daemon.log.read_text()
 
 
-def test_descriptors_belong_to_the_message_they_come_with(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    wrong = [
-        ("half a message", b"l", 2),
-        ("more than a process may pass on", b"l", 100),
-        ("a whole message and half another", _call("GetDevices", fds=1) + b"l", 1),
-        ("a message that does not know of them", _call("GetDevices"), 1),
-    ]
-    for name, data, count in wrong:
-        with _in(daemon) as client, open(os.devnull, "rb") as file:
-            socket.send_fds(client, [data], [file.fileno()] * count)
-            assert _lets_go(client), name
-    with _raw(daemon) as client, open(os.devnull, "rb") as file:
-        socket.send_fds(client, [b"\0AUTH"], [file.fileno()])
-        assert _lets_go(client)
-    assert daemon.call("List")[2] == 0
+def test_what_a_client_says_forges_no_line_of_the_log(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, "--log-level", "debug")
+    with inside(daemon) as client:
+        client.sendall(call("x\nlivefwd: lfa:x: activated\x1b[2J"))
+        assert receive(client, 1)[0].error_name
+    lines = daemon.log.read_text().splitlines()
+    assert any("x\\nlivefwd: lfa:x: activated\\x1b[2J" in line for line in lines)
+    assert "livefwd: lfa:x: activated\x1b[2J" not in lines
 
 
-def test_what_comes_before_a_message_with_descriptors_is_answered(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    with _in(daemon) as client, open(os.devnull, "rb") as file:
-        ping = _call("Ping", interface="org.freedesktop.DBus.Peer")
-        for first in (ping, _call("GetDevices")):
-            client.sendall(first * 20)
-            socket.send_fds(client, [_call("Install", "sha{sv}", "*", 8, {}, fds=1)], [file.fileno()])
-            client.sendall(ping)
-            answers = _receive(client, 22)
-            assert [each.error_name.rpartition(".")[2] for each in answers if each.error_name] == ["NotSupported"]
-
-
-def _receive(client: socket.socket, count: int) -> list[Message]:
-    found: list[Message] = []
-    buffer = b""
-    while len(found) < count:
-        size = wire.message_size(buffer[:16], limit=8 << 20)
-        if size is None or len(buffer) < size:
-            data = client.recv(65536)
-            assert data, f"{len(found)} of {count} answers"
-            buffer += data
-        else:
-            found.append(wire.decode(buffer[:size]))
-            buffer = buffer[size:]
-    return found
-
-
-def test_descriptors_nobody_wants_are_thrown_away(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    held = f"/proc/{daemon.popen.pid}/fd"
-    with _in(daemon) as client, open(os.devnull, "rb") as file:
-        client.sendall(_call("Ping", interface="org.freedesktop.DBus.Peer"))
-        assert client.recv(4096)
-        before = len(os.listdir(held))
-        signal = wire.encode(Message(MessageType.SIGNAL, 1, path="/", interface="a.b", member="C", fds=5))
-        for _ in range(300):
-            socket.send_fds(client, [signal], [file.fileno()] * 5)
-            socket.send_fds(client, [_call("Ping", interface="org.freedesktop.DBus.Peer", fds=3)], [file.fileno()] * 3)
-            assert client.recv(4096)
-            assert len(os.listdir(held)) == before
-
-
-def test_a_hundred_clients_and_some_that_are_silent(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted)
-    with ExitStack() as stack:
-        talking = [stack.enter_context(daemon.client()) for _ in range(100)]
-        silent = [stack.enter_context(_raw(daemon)) for _ in range(server.CLIENTS_LIMIT)]
-        assert len(silent) == server.CLIENTS_LIMIT
-        answers = [client.call(Call("/", FWUPD, "GetDevices"))[0] for client in talking]
-        assert {len(answer) for answer in answers} == {3}
-        assert daemon.call("List")[2] == 0
-
-
-def test_who_does_not_read_is_let_go(planted: Path, serve: Serve) -> None:
+def test_who_asks_and_does_not_read_has_to_wait(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
     before = daemon.memory_kib()
-    question = _call("Introspect", interface="org.freedesktop.DBus.Introspectable")
-    with _in(daemon) as client, suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
-        client.settimeout(5)
-        for _ in range(20_000):
+    question = call("Introspect", interface="org.freedesktop.DBus.Introspectable")
+    with inside(daemon) as client:
+        client.settimeout(1)
+        with suppress(TimeoutError):
+            while True:
+                client.sendall(question * 100)
+        assert daemon.call("List")[2] == 0
+        assert daemon.memory_kib() - before < 2 * 1024
+
+
+def test_who_never_reads_is_let_go(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, changed={"connection.UNSENT_LIMIT": 50_000})
+    question = call("Introspect", interface="org.freedesktop.DBus.Introspectable")
+    with inside(daemon) as client, suppress(BrokenPipeError, ConnectionResetError):
+        while True:
             client.sendall(question)
     assert daemon.call("List")[2] == 0
-    assert daemon.memory_kib() - before < GROWTH_KIB
+    assert "it does not read" in daemon.log.read_text()
+
+
+def test_what_is_unread_is_bounded_for_all_together(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, changed={"server.UNSENT_IN_ALL": 300_000})
+    question = call("Introspect", interface="org.freedesktop.DBus.Introspectable")
+    with ExitStack() as stack:
+        gone = 0
+        for _ in range(10):
+            client = stack.enter_context(inside(daemon))
+            client.settimeout(0.2)
+            try:
+                while True:
+                    client.sendall(question * 10)
+            except TimeoutError:
+                continue
+            except OSError:
+                gone += 1
+        assert daemon.call("List")[2] == 0
+    assert "too much waits for too many" in daemon.log.read_text()
 
 
 def test_many_questions_at_once_are_answered_in_turn(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
-    with _in(daemon) as greedy:
-        greedy.sendall(b"".join(_call("GetDevices") for _ in range(500)))
+    with inside(daemon) as greedy:
+        greedy.sendall(call("GetDevices") * 500)
         started = time.monotonic()
         assert daemon.call("List")[2] == 0
         assert time.monotonic() - started < 5
+        answers = receive(greedy, 500)
+    assert {each.type for each in answers} == {MessageType.RETURN}
+
+
+def test_half_a_message_is_waited_for(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    before = daemon.memory_kib()
+    large = call("Show", "as", ["x" * 60_000], interface=OWN, path="/org/livefw")
+    with ExitStack() as stack:
+        slow = [stack.enter_context(inside(daemon)) for _ in range(100)]
+        for client in slow:
+            client.sendall(large[:-1])
+        assert daemon.call("List")[2] == 0
+        assert daemon.memory_kib() - before < GROWTH_KIB
+        for client in slow[:50]:
+            client.close()
+        for client in slow[50:]:
+            client.sendall(large[-1:] + PING[:20])
+        assert all(receive(client, 1)[0].type is MessageType.RETURN for client in slow[50:])
+    assert daemon.call("List")[2] == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGPIPE, signal.SIGWINCH])
+def test_signals_that_mean_nothing_here(number: int, planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    daemon.popen.send_signal(number)
+    assert daemon.call("List")[2] == 0
 
 
 def _noise(chance: random.Random, good: list[bytes]) -> bytes:
@@ -257,17 +310,17 @@ def test_noise(planted: Path, serve: Serve) -> None:
     seed = int(os.environ.get("LIVEFW_FUZZ_SEED", "5"))
     chance = random.Random(seed)
     good = [
-        _call("GetDevices"),
-        _call("GetReleases", "s", "0" * 40),
-        _call("SetHints", "a{ss}", {"locale": "C"}),
-        _call("Activate", "s", "f" * 40),
-        _call("Install", "sha{sv}", "*", 0, {"reason": Variant("s", "x"), "install-flags": Variant("t", 1)}),
-        _call("GetAll", "s", FWUPD, interface="org.freedesktop.DBus.Properties"),
-        _call("Plan", "asas", ["x"], ["load"], interface=OWN, path="/org/livefw"),
+        call("GetDevices"),
+        call("GetReleases", "s", "0" * 40),
+        call("SetHints", "a{ss}", {"locale": "C"}),
+        call("Activate", "s", "f" * 40),
+        call("Install", "sha{sv}", "*", 0, {"reason": Variant("s", "x"), "install-flags": Variant("t", 1)}),
+        call("GetAll", "s", FWUPD, interface="org.freedesktop.DBus.Properties"),
+        call("Plan", "asas", ["x"], ["load"], interface=OWN, path="/org/livefw"),
         b"\0AUTH EXTERNAL 30\r\nBEGIN\r\n",
     ]
     for turn in range(ROUNDS):
-        with _in(daemon) if turn % 4 else _raw(daemon) as client, suppress(BrokenPipeError, ConnectionResetError):
+        with inside(daemon) if turn % 4 else raw(daemon) as client, suppress(BrokenPipeError, ConnectionResetError):
             client.sendall(_noise(chance, good))
             if turn % 50 == 0:
                 assert daemon.call("List")[2] == 0, f"seed {seed}, round {turn}"
@@ -279,7 +332,7 @@ def test_noise(planted: Path, serve: Serve) -> None:
 
 @pytest.mark.fuse
 def test_activation_goes_on_among_enemies(
-    mounted: Callable[[MachineConfig], tuple[Machine, Path]], serve: Serve
+    mounted: Callable[[MachineConfig], tuple[Machine, Path]], serve: Serve, folder: Path
 ) -> None:
     _, root = mounted(load("vera"))
     daemon = serve(root)
@@ -291,7 +344,12 @@ def test_activation_goes_on_among_enemies(
         _until(watcher, "begins")
         dying.close()
         for attack in MALFORMED.values():
-            stack.enter_context(_in(daemon)).sendall(attack)
+            stack.enter_context(inside(daemon)).sendall(attack)
+        for attack in ENDED.values():
+            with suppress(BrokenPipeError):
+                stack.enter_context(raw(daemon)).sendall(attack)
+        file = stack.enter_context(hanging(folder)).file
+        socket.send_fds(stack.enter_context(inside(daemon)), [call("GetDetails", "h", 0, fds=1)], [file])
         devices = daemon.call("GetDevices", interface=FWUPD)[0]
         ident = next(each["DeviceId"].value for each in devices if each["Flags"].value & 1 << 20)
         with pytest.raises(CallFailed) as caught:
