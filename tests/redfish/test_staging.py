@@ -24,6 +24,7 @@ from livefw.activation.target import Wish
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
+from livefw.daemon import metrics
 from livefw.errors import Interrupted
 from livefw.machine.bmc.firmware import Pattern
 from livefw.providers.base import Component, Cost, Package, Progress, Version
@@ -52,11 +53,14 @@ class World:
         self.policy = parse(settings.encode())
         self.announced: list[Any] = []
 
-    def engine(self) -> Engine:
+    def host(self) -> Host:
         bench = self.bench
         actor = Actor("root", "alice", "test")
         host = Host(bench.files, (bench.provider,), bench.clock, self.places, self.policy, actor)
-        return Engine(host._replace(announce=self.announced.append))
+        return host._replace(announce=self.announced.append)
+
+    def engine(self) -> Engine:
+        return Engine(self.host())
 
     def stage(self, package: Package = RAW, word: str | None = KEY, **wish: Any) -> Attempt:
         with self.engine().open() as run:
@@ -113,6 +117,8 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
     assert (told.kind, told.component, told.outcome) == (Kind.STAGED, KEY, Outcome.STAGED)
     assert told.receipt == attempt.receipt
     assert attempt.receipt.head
+    figures = metrics.figures(here.host())
+    assert (figures.outcomes, figures.pending) == ({}, (KEY,))  # a staging is no activation
 
 
 ENDINGS = [

@@ -127,7 +127,8 @@ def _tell(session: Session, message: Message) -> None:
     if event.get("event") == "begins":
         component = event["component"]
         versions = f" {component['current_version'] or '-'} -> {component['pending_version'] or '-'}"
-        session.say(f"activate {printable(component['name'] or component['id'])}{printable(versions)}")
+        verb, name = event.get("verb", "activate"), component["name"] or component["id"]
+        session.say(f"{verb} {printable(name)}{printable(versions)}")
     elif event.get("event") == "said":
         session.say(event["text"])
 

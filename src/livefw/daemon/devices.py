@@ -60,7 +60,7 @@ _WAITS = "Staged on this machine; waits for its activation"
 _STEPS: dict[int | None, ReleaseFlag] = {1: ReleaseFlag.IS_UPGRADE, -1: ReleaseFlag.IS_DOWNGRADE}
 _BY_POLICY = frozenset({"policy", "pinned"})
 """Reasons against an image that are an administrator's, and not the mechanism's."""
-_TROUBLES = {Kind.REFUSAL: "refused: ", Kind.STAGED: "not staged: "}
+_TROUBLES = {Kind.REFUSAL: "refused: ", Kind.STAGED: "staging: "}
 
 
 def device_id(key: str) -> str:
