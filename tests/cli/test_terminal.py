@@ -11,6 +11,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,18 @@ def test_every_answer_fits_and_says_all_that_a_file_would_get(
 def test_every_help_fits(line: str, environment: dict[str, str]) -> None:
     code, seen = at_terminal([*line.split(), "--help"], environment)
     assert (code, too_wide(seen)) == (0, [])
+
+
+@pytest.mark.parametrize(("terminal", "live"), [("xterm", True), ("dumb", False), ("", False)])
+def test_a_terminal_without_control_sequences_gets_none(
+    ready: Any, environment: dict[str, str], terminal: str, live: bool
+) -> None:
+    """What it cannot do would stand there as text."""
+    told = {name: value for name, value in environment.items() if name != "TERM"} | (
+        {"TERM": terminal} if terminal else {}
+    )
+    code, seen = at_terminal(["--root", str(ready.path), "activate", "tf-rmm", "--yes"], told)
+    assert (code, "\x1b" in seen) == (6, live)
 
 
 def test_columns_counts_more_than_the_terminal_and_a_narrow_one_is_left_alone(environment: dict[str, str]) -> None:

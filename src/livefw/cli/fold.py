@@ -98,7 +98,7 @@ def _table(rows: Sequence[tuple[str, ...]], columns: int) -> Iterator[str]:
                 cell.ljust(widths[index] - width(cell) + len(cell)) for cell, index in zip(cells, group, strict=True)
             )
             first = indent + "".join(f"{cell}  " for cell in before)
-            yield from _wrapped(last, first, " " * len(first), columns)
+            yield from _wrapped(last, first, " " * width(first), columns)
 
 
 def _groups(widths: Sequence[int], columns: int) -> list[list[int]]:

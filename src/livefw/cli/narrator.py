@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody at a terminal, or a log file, looks on while an activation runs; and what Ctrl-C means meanwhile."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -36,7 +37,7 @@ class Narrator:
         self._session = session
         self._several = several
         self._verb = verb
-        self._live = sys.stderr is not None and sys.stderr.isatty()
+        self._live = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in (None, "dumb")
         self._interrupts = 0
         self._answered = False
         self._stop = False
