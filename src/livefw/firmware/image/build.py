@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.firmware.image import certificate, der, fip
 from livefw.firmware.image.certificate import HashKind
@@ -120,6 +121,7 @@ class Signer:
         algorithm: hashes.HashAlgorithm = getattr(hashes, self.hash.name)()
         builder = _builder(row, extensions, key)
         if isinstance(key, rsa.RSAPrivateKey):
+            libraries.require("cryptography", 41, what="certificates signed with RSA")
             scheme = padding.PSS(mgf=padding.MGF1(algorithm), salt_length=_PSS_SALT)
             signed = builder.sign(key, algorithm, rsa_padding=scheme)  # type: ignore[arg-type]  # its own subclass names
         else:
