@@ -13,6 +13,7 @@ import pytest
 
 from livefw.activation.engine import Order
 from livefw.activation.lock import Busy, Lock, holder
+from livefw.activation.outcome import Outcome
 from livefw.activation.places import places
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.files import HostFiles
@@ -94,6 +95,9 @@ def test_who_only_looks_is_in_nobodys_way(make: Any) -> None:
             Lock.acquire(path).release()
         for _ in range(20):
             engine.open().close()
+        for _ in range(3):
+            bench.machine.stage("rmm")
+            assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
     finally:
         for onlooker in onlookers:
             onlooker.kill()
