@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from livefw.daemon.client import Call, Client
+from livefw.daemon.devices import device_id
 from livefw.machine.config import MachineConfig
 from livefw.machine.fuse import MountedTree
 from livefw.machine.machine import Machine
@@ -209,6 +210,13 @@ def bmc(folder: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
             yield root
         finally:
             process.terminate()
+
+
+def stage(daemon: Daemon, component: str, image: bytes) -> subprocess.CompletedProcess[str]:
+    """Hand an image over as fwupdmgr does."""
+    file = daemon.folder / "image"
+    file.write_bytes(image)
+    return daemon.run("fwupdmgr", "local-install", str(file), device_id(component))
 
 
 def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:

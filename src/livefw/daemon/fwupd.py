@@ -259,7 +259,8 @@ class Fwupd(Face):
         return Later
 
     def set_hints(self, call: Call, hints: dict[str, str]) -> Any:
-        """Nothing depends on them."""
+        """Nothing depends on them, but every client of fwupd's begins so, and is told from then on what happens."""
+        self._client(call.connection)
         return ()
 
     def set_feature_flags(self, call: Call, flags: int) -> Any:
