@@ -256,7 +256,9 @@ def need(program: str, package: str) -> str:
     return found
 
 
-@pytest.fixture
-def fwupdmgr() -> str:
-    """The program of Debian's package fwupd."""
+@pytest.fixture(params=["installed", *filter(None, os.environ.get("LIVEFW_FWUPDMGR", "").split(":"))])
+def fwupdmgr(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The program of Debian's package fwupd, and those in folders that LIVEFW_FWUPDMGR names."""
+    if request.param != "installed":
+        monkeypatch.setenv("PATH", f"{request.param}:{os.environ['PATH']}")
     return need("fwupdmgr", "fwupd")

@@ -14,7 +14,8 @@ from .conftest import Daemon, Serve, stage
 
 pytestmark = [pytest.mark.fwupd, pytest.mark.parametrize("bmc", [3.0], indirect=True)]
 KEY = "redfish:model/pmfw-a"
-_BAR = re.compile(r"Restarting device…\s*\[(\**)\s*\]")
+_BAR = re.compile(r"Restarting device…\s*[\[▕]([*\u2800-\u28ff]*)\s*[\]▏]")
+"""As fwupd 2.0 and 2.1 draw it."""
 
 
 class Terminal:
