@@ -23,7 +23,7 @@ PLACES_FOR_ROOT = 16
 """Clients of root's above the limit, for all others may be waiting for answers and not be let go."""
 UNSENT_IN_ALL = 32 << 20
 """Bytes that wait for all clients together. Above it the one that has left most unread is let go: a hundred that read
-nothing would otherwise fill a memory of 256 MiB (``livefwd.service``), each within its own bound."""
+nothing would otherwise fill the memory of the service, each within its own bound."""
 CALLS_LIMIT = 16
 """Calls of one client that wait for an answer. Above it nothing more is read from it: it may wait."""
 PATIENCE_S = 10.0
