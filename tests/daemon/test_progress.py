@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from livefw.daemon.devices import device_id
+
 from .conftest import Daemon, Serve, stage
 
 pytestmark = [pytest.mark.fwupd, pytest.mark.parametrize("bmc", [3.0], indirect=True)]
@@ -69,6 +71,15 @@ def test_the_bar_moves(bmc: Path, serve: Serve, fwupdmgr: str) -> None:
     bars = terminal.bars()
     assert bars == sorted(bars)
     assert len(set(bars)) >= 3, terminal.screen
+
+
+def test_whoever_stages_is_told_that_it_is_not_done(bmc: Path, serve: Serve, fwupdmgr: str, folder: Path) -> None:
+    image = folder / "image.bin"
+    image.write_bytes(b"version=1.9.0")
+    terminal = Terminal(serve(bmc), fwupdmgr, "local-install", str(image), device_id(KEY))
+    assert terminal.end() == 0, terminal.screen
+    assert "Writing" in terminal.screen
+    assert terminal.screen.rstrip().endswith("It is staged, and waits for its activation: livefw fwupdmgr activate")
 
 
 def test_ctrl_c_ends_the_client_and_nothing_else(bmc: Path, serve: Serve, fwupdmgr: str) -> None:

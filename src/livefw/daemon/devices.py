@@ -22,6 +22,8 @@ from livefw.daemon.values import (
     DeviceProblem,
     ReleaseFlag,
     RemoteType,
+    RequestFlag,
+    RequestKind,
     UpdateState,
     VersionFormat,
     typed,
@@ -190,6 +192,19 @@ def outcome_of(activation: Activation | None) -> Outcome | None:
         return Outcome(activation.ending.body["outcome"]) if activation and activation.ending else None
     except (KeyError, ValueError):
         return None
+
+
+def activation_wanted(key: str) -> Dictionary:
+    """What a person is asked to do after a staging."""
+    return typed(
+        {
+            "AppstreamId": "org.livefw.request.activate",
+            "DeviceId": device_id(key),
+            "UpdateMessage": "It is staged, and waits for its activation: livefw fwupdmgr activate",
+            "RequestKind": RequestKind.POST,
+            "Flags": RequestFlag.NON_GENERIC_MESSAGE,
+        }
+    )
 
 
 def details(about: Metainfo, size: int, candidate: Candidate | None, view: View) -> Dictionary:

@@ -28,8 +28,8 @@ from livefw.providers.base import Component, Stager
 from livefw.providers.registry import MECHANISMS
 
 _NO_BATTERY = 101
-_AUTHENTICATION = 1 << 8
-"""Feature flag: the client lets a person authenticate."""
+_REQUESTS, _AUTHENTICATION = 1 << 4, 1 << 8
+"""Feature flags: the client shows requests, and lets a person authenticate."""
 _NO_HARDWARE, _READY = 1 << 3, 1 << 17
 """Plugin flags."""
 _MOST_LOOKED_AT = 16 << 20
@@ -213,9 +213,16 @@ class Fwupd(Face):
             if others & {"other-changed", "other-not-pending"}:
                 self._core.looked(lambda view: self._went_along(call.connection, view))
         if problem is None:
+            if "staging" in event["document"]:
+                self._say_what_follows(call.connection, event["document"]["staging"]["component"])
             self._core.server.reply(call)
         else:
             self._core.server.fail(call, _name(problem.kind, problem.phase), problem.text)
+
+    def _say_what_follows(self, connection: Connection, key: str) -> None:
+        """Whoever installs elsewhere is done with it; here not, which fwupd's clients show when they have ended."""
+        if self._client(connection).features & _REQUESTS:
+            self._core.server.signal(connection, PREFIX, "DeviceRequest", "a{sv}", devices.activation_wanted(key))
 
     def _went_along(self, connection: Connection, view: View | Exception) -> None:
         """Components that are not pending any more because of another's activation: asking for them is not wrong."""

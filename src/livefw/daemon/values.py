@@ -37,6 +37,18 @@ class InstallFlag(IntFlag):
     ALLOW_OLDER = 1 << 2
 
 
+class RequestKind(IntEnum):
+    """When a person is asked for something."""
+
+    POST = 1
+
+
+class RequestFlag(IntFlag):
+    """How."""
+
+    NON_GENERIC_MESSAGE = 1 << 2
+
+
 class RemoteType(IntEnum):
     """Where a client finds the files of a remote."""
 
@@ -139,6 +151,8 @@ TYPES = {
     "Type": "u",
     "FilenameCache": "s",
     "Enabled": "b",
+    "UpdateMessage": "s",
+    "RequestKind": "u",
 }
 """Types of the keys that are sent: fwupd's clients drop a value of another type, a ``u`` for a ``t`` included."""
 
