@@ -27,6 +27,11 @@ def printable_lines(lines: list[str]) -> str:
     return "\n".join(map(printable, lines))
 
 
+def harmless(text: str) -> str:
+    """As `printable`, but a backslash stays one: for text of which some is escaped already."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
 def _escape(c: str) -> str:
     return c.encode("unicode_escape", "surrogatepass").decode("ascii") if c.isascii() or ord(c) > 0xFF else _byte(c)
 

@@ -20,6 +20,7 @@ import pytest
 from livefw.daemon import introspection, wire
 from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.dispatch import STANDARD
+from livefw.daemon.values import typed
 from livefw.daemon.wire import Message, MessageType, Variant
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
@@ -210,6 +211,54 @@ def test_what_a_client_says_forges_no_line_of_the_log(planted: Path, serve: Serv
     lines = daemon.log.read_text().splitlines()
     assert any("x\\nlivefwd: lfa:x: activated\\x1b[2J" in line for line in lines)
     assert "livefwd: lfa:x: activated\x1b[2J" not in lines
+
+
+NAMES = [
+    b"\xff\xfe\x80",
+    b"\x1b[2J\x1b]0;title\x07\r\nforged: line",
+    "\u202eevil\u2066".encode(),
+    b"A" * 4000,
+    b"a\0b",
+    b"%s%n{}",
+    b"<b>&amp;</b>",
+    b"\xed\xa0\x80",
+    b"",
+]
+
+
+def _texts(value: Any) -> list[str]:
+    """All texts in an answer."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for each in pair for text in _texts(each)]
+    return [text for each in value for text in _texts(each)] if isinstance(value, list | tuple) else []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_firmware_says_is_shown_and_does_nothing(name: bytes, planted: Path, serve: Serve) -> None:
+    component = planted / "sys/firmware/lfa/6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+    for attribute in ("name", "current_version", "pending_version"):
+        (component / attribute).write_bytes(name + b"\n")
+    daemon = serve(planted)
+    for member in ("GetDevices", "GetHistory", "GetPlugins"):
+        with suppress(CallFailed):
+            texts = _texts(daemon.call(member, interface=FWUPD))
+            assert [text for text in texts if not text.isprintable()] == []
+    daemon.call("Activate", "asa{sv}", ["6c0762a6"], {})
+    for member, signature, body in (("List", "", ()), ("Plan", "asas", ([], [])), ("History", "ss", ("", ""))):
+        document, text, _ = daemon.call(member, signature, *body)
+        assert all(line.isprintable() for line in (document + text).split("\n"))
+    assert "defect" not in daemon.log.read_text()
+    assert "\x1b" not in daemon.log.read_text()
+
+
+def test_what_others_say_is_shown_and_does_nothing() -> None:
+    """Ids come from management controllers, reasons from archives."""
+    evil = "a\x1b[2J\n\u202e\\b"
+    told = typed({"Name": evil, "InstanceIds": [evil], "Metadata": {evil: evil}, "Guid": [], "Release": [typed({})]})
+    texts = [text for variant in told.values() for text in _texts(variant.value)]
+    assert texts == [r"a\x1b[2J\n\u202e\b"] * 4
 
 
 def test_who_asks_and_does_not_read_has_to_wait(planted: Path, serve: Serve) -> None:

@@ -11,6 +11,7 @@ from livefw.daemon.introspection import Interface, Method
 from livefw.daemon.peer import Peer
 from livefw.daemon.wire import NO_REPLY, Message, MessageType, Variant
 from livefw.errors import LivefwError, kind_of
+from livefw.text import harmless
 
 _DBUS = "org.freedesktop.DBus.Error"
 _PROPERTIES = "org.freedesktop.DBus.Properties"
@@ -79,7 +80,7 @@ class Call:
 
     def fail(self, name: str, text: str) -> None:
         """Answer with an error."""
-        self._answer(MessageType.ERROR, (text[:_TEXT_LIMIT],), "s", error_name=name)
+        self._answer(MessageType.ERROR, (harmless(text[:_TEXT_LIMIT]),), "s", error_name=name)
 
     def _answer(
         self,

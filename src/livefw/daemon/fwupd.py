@@ -34,7 +34,7 @@ _NO_HARDWARE, _READY = 1 << 3, 1 << 17
 """Plugin flags."""
 _MOST_LOOKED_AT = 16 << 20
 """Bytes of an archive whose details are asked for. Everybody may ask, and it is unpacked in the daemon itself, which
-has 256 MiB (``livefwd.service``); one to be staged is unpacked by the job, for those who may stage."""
+has little memory to spare; one to be staged is unpacked by the job, for those who may stage."""
 _PHASES = {"lock": "Busy", cab.PHASE: "InvalidFile"}
 """Errors whose name depends on what was being done."""
 

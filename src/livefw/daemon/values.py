@@ -4,6 +4,7 @@
 from enum import IntEnum, IntFlag
 
 from livefw.daemon.wire import Variant
+from livefw.text import harmless
 
 PREFIX = "org.freedesktop.fwupd"
 
@@ -158,5 +159,18 @@ TYPES = {
 
 
 def typed(values: dict[str, object]) -> dict[str, Variant]:
-    """A dictionary as it goes on the wire; what is None or an empty text or list is left out."""
-    return {key: Variant(TYPES[key], value) for key, value in values.items() if value not in (None, "", [])}
+    """A dictionary as it goes on the wire; what is None or an empty text or list is left out.
+
+    Some of it was said by firmware, management controllers and archives, and all of it is shown on terminals.
+    """
+    return {key: Variant(TYPES[key], _shown(value)) for key, value in values.items() if value not in (None, "", [])}
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, str):
+        return harmless(value)
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        return [harmless(each) for each in value]
+    if isinstance(value, dict):
+        return {harmless(name): harmless(each) for name, each in value.items()}
+    return value
