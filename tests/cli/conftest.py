@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,3 +104,19 @@ def ready(empty: Root) -> Root:
     bench.add()
     empty.plant(bench)
     return empty
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Root]:
+    """A machine that was killed, and left its mount behind."""
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("/dev/fuse is missing or not allowed")
+    root = Root(tmp_path_factory.mktemp("dead"))
+    command = [sys.executable, "-m", "livefw", "machine", "run", "--platform", "vera", "--mount", str(root.path)]
+    environment = root.environment | {"XDG_RUNTIME_DIR": str(root.path.parent)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as server:
+        assert server.stdout
+        assert "ready" in server.stdout.readline()
+        server.kill()
+    yield root
+    subprocess.run(["umount", "-l", str(root.path)], check=True)

@@ -95,6 +95,21 @@ def test_every_locale_will_do(ready: Any, line: str, locale: str) -> None:
         assert ("\u8584" if locale == "C.UTF-8" else "\\u8584") in done.out
 
 
+@pytest.mark.fuse
+@pytest.mark.parametrize(
+    "line", ["list", "show x", "plan", "activate x", "doctor", "tdx candidates", "policy", "watch"]
+)
+def test_a_mount_whose_server_died_is_no_defect(dead: Any, line: str) -> None:
+    done = dead.run("--json", *line.split())
+    text = done.out + done.err
+    assert "defect" not in text
+    if line == "doctor":
+        assert (done.code, "ENOTCONN" in text) == (0, True)
+    else:
+        assert (done.code, done.json["error"]["kind"]) == (ExitCode.FAILED, "transport")
+        assert "Transport endpoint is not connected" in text
+
+
 def test_a_folder_of_the_state_that_is_a_file(ready: Any) -> None:
     (ready.path.parent / "state").write_text("")
     for line, code in {"activate tf-rmm": ExitCode.REFUSED, "history": ExitCode.FAILED}.items():

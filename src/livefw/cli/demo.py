@@ -21,7 +21,6 @@ from livefw.activation.outcome import Result
 from livefw.cli import demo_store, document, results
 from livefw.cli import list as listing
 from livefw.cli.demo_store import Signed, Update
-from livefw.cli.image import translated
 from livefw.cli.machine_stage import stage, staged_text
 from livefw.cli.session import Session
 from livefw.errors import NothingToDo, NotInstalled, UsageError
@@ -69,8 +68,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
             except NotInstalled as error:
                 more = _MORE.format(hint=error.hint)
             else:
-                with translated():
-                    signed = stack.enter_context(demo_store.prepared(config, rmm))
+                signed = stack.enter_context(demo_store.prepared(config, rmm))
         machine = Machine(config, real_time=True, images=signed.platform if signed else None)
         stack.callback(machine.close)
         return _Demo(session, machine, signed).run(more)

@@ -2,14 +2,11 @@
 """``livefw image``: firmware packages and certificates in files."""
 
 import argparse
-import os
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 from livefw.cli import image_build, image_cab, image_info, image_store
 from livefw.cli.session import Session
-from livefw.errors import TransportError
 
 
 class _Verb(NamedTuple):
@@ -38,15 +35,4 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Hand over to the verb."""
-    with translated():
-        return _VERBS[arguments.image_verb].run(session, arguments)
-
-
-@contextmanager
-def translated() -> Generator[None, None, None]:
-    """Errors of the system as errors of the command."""
-    try:
-        yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise TransportError(f"{where}{os.strerror(error.errno or 0)}", errno=error.errno) from error
+    return _VERBS[arguments.image_verb].run(session, arguments)

@@ -4,7 +4,6 @@
 import argparse
 from typing import Any
 
-from livefw.cli.image import translated
 from livefw.cli.image_store import images
 from livefw.cli.machine_control import ask, chosen, configure_machine
 from livefw.cli.session import Session
@@ -51,8 +50,7 @@ def _stage_package(session: Session, arguments: argparse.Namespace) -> int:
             f"the machine {machine.name} has no store; its images are in memory",
             hint="livefw machine run --store DIR, or livefw machine stage COMPONENT [VERSION]",
         )
-    with translated():
-        document = stage(Store(Folder(machine.store)), arguments.what)
+    document = stage(Store(Folder(machine.store)), arguments.what)
     session.answer(lambda: staged_text(document), lambda: {"stage": {"machine": machine.name} | document})
     return ExitCode.DONE
 

@@ -8,7 +8,7 @@ import sys
 
 from livefw.cli.session import Session
 from livefw.cli.verbs import VERBS
-from livefw.errors import Interrupted, LivefwError, TransportError, kind_of
+from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def main(argv: list[str] | None = None) -> int:
         from livefw.libraries import cause  # only for errors
 
         return _fail(session, cause(error) or error)
+    except OSError as error:
+        return _fail(session, _of_system(error))
     except Exception as error:  # the last resort too: our bug, told in the form that was asked for
         return _fail(session, error)
 
@@ -79,6 +81,15 @@ def _plain(words: list[str]) -> tuple[str, Session] | None:
     if len(names) != 1 or names[0] not in VERBS or not VERBS[names[0]].bare or root.startswith("-"):
         return None
     return names[0], Session(root=root, json="--json" in flags, debug="--debug" in flags)
+
+
+def _of_system(error: OSError) -> TransportError:
+    """What a file, a disk or a mount answered, where nobody below had more to say about it."""
+    where = f"{error.filename}: " if error.filename else ""
+    kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
+    wrapped = kind(f"{where}{error.strerror or error}", errno=error.errno)
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def _fail(session: Session, error: Exception) -> int:

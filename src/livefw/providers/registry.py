@@ -35,7 +35,7 @@ def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
     """Every mechanism, looking at one machine."""
     clock = clock or SystemClock()
     found: list[Provider] = [LfaProvider(files, clock)]
-    if files.exists(_TDX_HOST):
+    if _is_there(files, _TDX_HOST):
         from livefw.providers.tdx.provider import TdxProvider  # takes longer to import than `list` takes without it
 
         found.append(TdxProvider(files, clock))
@@ -43,8 +43,16 @@ def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
         from livefw.providers.redfish.provider import RedfishProvider  # only where there is a BMC to ask
 
         found.append(RedfishProvider(files, clock))
-    found += [_load(name)(files, clock) for path, name in _DEVICES if files.exists(path)]
+    found += [_load(name)(files, clock) for path, name in _DEVICES if _is_there(files, path)]
     return tuple(found)
+
+
+def _is_there(files: Files, path: str) -> bool:
+    """Where not even this can be seen, as on a mount whose server died, the LFA provider meets the same and says so."""
+    try:
+        return files.exists(path)
+    except OSError:
+        return False
 
 
 def _load(name: str) -> Callable[[Files, Clock], Provider]:
