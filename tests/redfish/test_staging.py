@@ -121,6 +121,15 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
     assert (figures.outcomes, figures.pending) == ({}, (KEY,))  # a staging is no activation
 
 
+def test_passwords_in_a_uri_are_not_written_down(world: MakeWorld) -> None:
+    here = world()
+    here.stage(Package("fw.bin", uri="https://me:secret@repo.example/fw/fw.bin?key=secret"))
+    (_, intent), _ = here.rows()
+    assert (intent["uri"], intent["file"]) == ("https://repo.example/fw/fw.bin", "fw.bin")
+    assert (intent["size"], intent["sha256"]) == (None, None)
+    assert "secret" not in str(here.rows())
+
+
 ENDINGS = [
     ("forged", (), {"package": Package("x", b"forged")}, Outcome.FAILED, "VerificationFailed"),
     ("a BMC that lies", ("false-staging",), {}, Outcome.FAILED, None),

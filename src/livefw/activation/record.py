@@ -184,10 +184,17 @@ def _image(target: Target) -> dict[str, Any]:
         "file": package.name,
         "size": len(package.data) if not package.uri else None,
         "sha256": sha256(package.data).hexdigest() if not package.uri else None,
-        "uri": package.uri or None,
+        "uri": _without_secrets(package.uri) or None,
         "archive": target.archive or None,
         "version": target.version or None,
     }
+
+
+def _without_secrets(uri: str) -> str:
+    """A URI without who logs in there, and without its query, which may be a key by itself."""
+    scheme, colon, rest = uri.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{colon}{host.rpartition('@')[2]}{slash}{path}".partition("?")[0]
 
 
 def _waiting(after: Component | None) -> dict[str, Any]:

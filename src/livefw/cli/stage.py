@@ -66,7 +66,7 @@ def _chosen(session: Session, host: Host, arguments: argparse.Namespace) -> str:
 
 def _package(image: str) -> Package:
     if "://" in image:
-        return Package(image.rpartition("/")[2], uri=image)
+        return Package(image.partition("?")[0].rpartition("/")[2], uri=image)
     try:
         with open(image, "rb") as file:
             data = file.read(MOST_BYTES + 1)
