@@ -24,7 +24,7 @@ from livefw.daemon.loop import Loop, SystemClock, Worker
 from livefw.errors import InternalError
 
 from .conftest import FWUPD, OWN, Serve
-from .enemy import PEER, PING, call, descriptors, inside, raw, receive, somebody
+from .enemy import PEER, PING, call, descriptors, inside, lets_go, raw, receive, somebody
 
 GROWTH_KIB = 24 * 1024
 NOBODY = 65534
@@ -100,16 +100,48 @@ def test_root_finds_a_place_among_those_who_wait_for_polkit(planted: Path, serve
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(folder / "bus"))
         silent.listen(64)
-        daemon = serve(
-            planted, "--bus", str(folder / "bus"), changed={"server.CLIENTS_LIMIT": 6, "authority.QUESTIONS_LIMIT": 3}
-        )
+        daemon = serve(planted, "--bus", str(folder / "bus"), changed={"server.CLIENTS_LIMIT": 6})
         with somebody(CROWD, daemon.path, "activate", *range(60_001, 60_007)) as crowd:
             assert crowd.stdout is not None
             assert crowd.stdout.readline() == "here\n"
             with daemon.client() as first, daemon.client() as second:
                 assert first.call(LIST)[2] == second.call(LIST)[2] == 0
             crowd.kill()
-    assert "polkit is being asked already" in daemon.log.read_text()
+
+
+@as_root
+def test_polkit_is_asked_so_much_and_no_more(planted: Path, serve: Serve, folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(folder / "bus"))
+        silent.listen(64)
+        daemon = serve(planted, "--bus", str(folder / "bus"), changed={"authority.QUESTIONS_LIMIT": 3})
+        for uids in ((60_001, 60_001), range(60_002, 60_007)):
+            with somebody(CROWD, daemon.path, "activate", *uids) as crowd:
+                assert crowd.stdout is not None
+                assert crowd.stdout.readline() == "here\n"
+                daemon.call("List")
+        assert daemon.log.read_text().count("polkit is being asked already") == 4
+
+
+def test_questions_wait_in_the_socket_of_who_asks(planted: Path, serve: Serve) -> None:
+    """Those that want no answer, too, of which nothing is ever left unread."""
+    daemon = serve(planted)
+    questions = call("List", interface=OWN, path="/org/livefw", flags=1) * 20_000
+    with inside(daemon) as client:
+        client.settimeout(3)
+        with pytest.raises(TimeoutError):
+            client.sendall(questions)
+    assert daemon.call("List")[2] == 0
+
+
+def test_a_defect_costs_nobody_else_anything(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, changed={"own._LEVELS": 5})  # which is no table
+    with inside(daemon) as other, inside(daemon) as client:
+        client.sendall(call("SetLogLevel", "s", "info", interface=OWN, path="/org/livefw"))
+        assert lets_go(client)
+        other.sendall(PING)
+        receive(other, 1)
+    assert "defect in org.livefw.Livefw1.SetLogLevel" in daemon.log.read_text()
 
 
 def test_who_comes_and_goes_leaves_nothing(planted: Path, serve: Serve) -> None:

@@ -97,8 +97,6 @@ class Connection:
                 answer, data = self._sasl.feed(data)
             except SaslError as error:
                 raise Closed(str(error)) from error
-            if self.held and not self._sasl.done:
-                raise Closed("file descriptors before authentication")
             self._queue(answer)
         self._in += data
 
