@@ -132,6 +132,13 @@ def test_large_texts_and_arrays_are_taken_up_to_the_limit(planted: Path, serve: 
     assert "defect" not in daemon.log.read_text()
 
 
+def test_questions_have_a_limit(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    for member, signature, body in (("Show", "as", (["x"] * 300,)), ("Plan", "asas", ([], ["load"] * 300))):
+        with pytest.raises(CallFailed, match="in one question"):
+            daemon.call(member, signature, *body)
+
+
 def test_answers_have_a_limit(planted: Path, serve: Serve) -> None:
     daemon = serve(planted, changed={"own.ANSWER_LIMIT": 500})
     for member, signature, body in (("List", "", ()), ("Show", "as", (["6"] * 3000,))):

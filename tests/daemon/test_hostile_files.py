@@ -108,9 +108,11 @@ def test_one_file_is_needed_and_no_more(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
     with inside(daemon) as client, open("/etc/hostname", "rb") as file:
         for told, sent in ((1, 2), (1, 253), (2, 2), (2, 1), (253, 1)):
-            for member in (call("GetDetails", "h", 0, fds=told), call("Install", "sha{sv}", "*", 0, {}, fds=told)):
-                socket.send_fds(client, [member], [file.fileno()] * sent)
-                assert receive(client, 1)[0].error_name.startswith(FWUPD)
+            for asked in (call("GetDetails", "h", 0, fds=told), call("Install", "sha{sv}", "*", 0, {}, fds=told)):
+                socket.send_fds(client, [asked], [file.fileno()] * sent)
+            details, install = receive(client, 2)
+            assert "one file descriptor is needed" in str(details.body)
+            assert install.error_name.startswith(FWUPD)
         client.sendall(DETAILS)
         assert lets_go(client)  # none at all
     assert daemon.call("List")[2] == 0
@@ -225,7 +227,7 @@ def test_each_user_has_one_file_and_all_have_so_many(monkeypatch: pytest.MonkeyP
     images = image.Images(cast("Any", line))
     refused: list[object] = []
     for uid in (1, 1, 2, 3, 0, 0):
-        asked = SimpleNamespace(peer=SimpleNamespace(uid=uid), open=True, fds=1)
+        asked = SimpleNamespace(peer=SimpleNamespace(uid=uid), open=True)
         images.take(cast("Any", asked), 9, lambda result: refused.append(result))
     assert [each.uid for each in begun] == [1, 2, 0]
     begun[1].free()

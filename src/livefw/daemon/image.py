@@ -66,8 +66,6 @@ class Images:
             return False
         if not call.open:
             wish.taken(UsageError("the client has left", phase="stage"))
-        elif call.fds != 1:
-            wish.taken(UsageError("one file descriptor is needed", phase="stage"))
         else:
             try:
                 self._taking[uid] = _Taking(self._loop, wish, lambda: self._free(uid))
