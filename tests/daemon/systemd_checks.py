@@ -10,12 +10,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from .systemd_guest import (
     LFA,
+    PATIENCE_S,
     SERVICE,
+    SOCKET,
     Done,
     Terminal,
+    begin,
     check,
     drop_in,
     fwupdmgr,
@@ -39,7 +43,6 @@ RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 OUTCOME = "MESSAGE_ID=7b0d9b3ce2f14d0f8a52c5d1f3a6e94b"
 LOCK = "/run/livefw/activation.lock"
 METRICS = "/var/lib/livefw/metrics/livefw.prom"
-SOCKET = "/run/livefw/fwupd.sock"
 OWN = "org.livefw.Livefw1"
 RULE = """polkit.addRule(function(action, subject) {
   if (action.id == "org.livefw.activate" && subject.user == "ruled") return polkit.Result.YES;
@@ -70,10 +73,10 @@ def _activating() -> Iterator[int]:
     from livefw.daemon.wire import Message, MessageType
 
     before = _stage()
-    model("fault", fault={"name": "slow", "times": 12, "ms": 2000})
+    model("fault", fault={"name": "slow", "times": 12, "ms": 2400})
     activate = Message(MessageType.CALL, 1, ([], {}), "asa{sv}", path="/org/livefw", interface=OWN, member="Activate")
     try:
-        with Client(SOCKET, timeout=60) as client:
+        with Client(SOCKET, timeout=PATIENCE_S) as client:
             client.call(Call("/org/livefw", OWN, "Watch", "b", (True,)))
             client.send(activate)
             while '"event": "tick"' not in str(client.receive().body):
@@ -92,6 +95,11 @@ def _activated(before: int, *, whose: str = "root") -> None:
     assert len(rows) == before + 1, len(rows)
     assert rows[-1].ending
     assert (rows[-1].entry.body["actor"]["user"], rows[-1].ending.body["outcome"]) == (whose, "activated")
+
+
+def _own(*words: str, user: str = "root", code: int | None = 0) -> Done:
+    call = ["busctl", f"--address=unix:path={SOCKET}", "call", "org.livefw", "/org/livefw", OWN]
+    return run(*call, *words, user=user, code=code)
 
 
 @check
@@ -128,7 +136,7 @@ def started_by_the_first_client() -> object:
     start_model()
     assert state(SERVICE) == "inactive"
     before = time.monotonic()
-    devices = json.loads(fwupdmgr("get-devices", "--json", code=0).out)["Devices"]
+    devices = json.loads(run("livefw", "fwupdmgr", "get-devices", "--json", code=0).out)["Devices"]
     seconds = time.monotonic() - before
     assert RMM in {guid for device in devices for guid in device["Guid"]}
     seen = shown(SERVICE, "Type", "ActiveState", "SubState", "StatusText")
@@ -165,6 +173,7 @@ def root_activates() -> object:
     """Progress, the record, the journal's fields, the metrics."""
     done = fwupdmgr("activate", code=0)
     assert "Activating firmware update for TF-RMM" in done.out, done
+    assert "Restarting device" in done.err, done
     assert _version() == "1.1"
     (row,) = history()
     assert row.intent
@@ -212,6 +221,10 @@ def nothing_it_needs_is_denied() -> object:
     assert {_X86_64.get(number, number) for number in numbers} <= {"fchown"}, audit
     denied = [text for text in messages().splitlines() if "not permitted" in text or "denied" in text.lower()]
     assert not denied, denied
+    # From here on without: a thousand looks a second at each CPU are dear where a CPU is emulated.
+    with open("/etc/livefw/livefw.toml", "w", encoding="ascii") as file:
+        file.write("[measure]\nenabled = false\n")
+    os.chmod(file.name, 0o644)
     return f"{numbers} {cost['note']}"
 
 
@@ -296,7 +309,6 @@ def killed_in_the_middle() -> object:
         until(lambda: main_pid() not in (0, before), "the restart")
         assert jobs()
         until(lambda: state(SERVICE) == "active", "the restarted daemon's word")
-        run("livefw", "plan", user="ordinary")
         _activated(rows)
     assert shown(SERVICE, "NRestarts")["NRestarts"] == "1"
     return messages("--lines=12")
@@ -309,7 +321,8 @@ def stopped_and_restarted_in_the_middle() -> object:
         run("systemctl", "stop", SERVICE, code=0)
         assert state(SERVICE) == "inactive"
         assert jobs()
-        fwupdmgr("get-devices", user="ordinary", code=0)
+        _own("List")
+        assert state(SERVICE) == "active"
         run("systemctl", "restart", SERVICE, code=0)
         assert jobs()
         _activated(rows)
@@ -372,11 +385,6 @@ def idle_daemon_goes_home() -> object:
     return messages("--lines=6")
 
 
-def _own(*words: str, user: str = "root", code: int | None = 0) -> Done:
-    call = ["busctl", f"--address=unix:path={SOCKET}", "call", "org.livefw", "/org/livefw", OWN]
-    return run(*call, *words, user=user, code=code)
-
-
 @check
 def log_level_at_run_time() -> object:
     """Root makes it talk more and less; priorities are the journal's."""
@@ -398,13 +406,16 @@ def upgraded_in_the_middle() -> object:
     """The package waits for an activation; afterwards the new daemon serves."""
     with _activating() as rows:
         before = main_pid()
-        done = run("dpkg", "-i", PACKAGE, code=0, DEBIAN_FRONTEND="noninteractive")
-        assert "waiting up to two minutes for an activation to end" in done.text, done
-        _activated(rows)
+        said = Path("/run/upgrade")
+        with begin("dpkg", "-i", PACKAGE, said=said) as dpkg:
+            until(lambda: "waiting up to two minutes for an activation to end" in said.read_text(), "dpkg's patience")
+            assert jobs()
+            _activated(rows)
+        assert dpkg.returncode == 0, said.read_text()
     assert main_pid() != before
     assert state("livefwd.socket") == "active"
     fwupdmgr("get-devices", user="ordinary", code=0)
-    return done.text
+    return said.read_text()
 
 
 @check
@@ -418,7 +429,8 @@ def removed_and_purged() -> object:
     assert os.path.exists("/var/lib/livefw/history.db")
     purged = run("dpkg", "-P", "livefw", code=0)
     left = [path for path in ("/var/lib/livefw", "/run/livefw", "/etc/livefw") if os.path.exists(path)]
-    assert not left
+    assert left == ["/etc/livefw"], left
+    assert os.listdir("/etc/livefw") == ["livefw.toml"]
     assert "livefwd" not in run("systemctl", "list-units", "--all", "--no-pager").out
     units = run("systemctl", "list-unit-files", "--no-pager", "livefwd*").out
     assert "0 unit files" in units, units

@@ -18,17 +18,19 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from livefw.activation.journal import Activation
 
 TOLD_ON = "/dev/ttyS1"
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 """How long anything may take before a check gives up; an emulated CPU is twenty times slower than a real one."""
-_EACH_S = 0.1
+_EACH_S = 0.25
 SERVICE = "livefwd.service"
 DROP_IN = "/run/systemd/system/livefwd.service.d/test.conf"
+SOCKET = "/run/livefw/fwupd.sock"
 MODEL = "/run/model"
 LFA = "/sys/firmware/lfa"
 MODEL_RUNTIME = "/run/model-runtime"
@@ -74,6 +76,12 @@ def run(*words: str, user: str = "root", code: int | None = None, **environment:
     return made
 
 
+def begin(*words: str, said: Path) -> "subprocess.Popen[bytes]":
+    """Start a program that goes on beside the check, and says what it says in a file."""
+    with said.open("wb") as file:
+        return subprocess.Popen(words, env=_environment("root"), stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+
+
 def _as(user: str) -> dict[str, Any]:
     if user == "root":
         return {"cwd": "/"}
@@ -102,8 +110,8 @@ def until(what: Callable[[], object], why: str) -> Any:
 
 
 def fwupdmgr(*words: str, user: str = "root", code: int | None = None) -> Done:
-    """fwupd's client, led to the daemon by the command."""
-    return run("livefw", "fwupdmgr", *words, user=user, code=code)
+    """fwupd's client, led to the daemon as `livefw fwupdmgr` does it."""
+    return run("fwupdmgr", *words, user=user, code=code, FWUPD_DBUS_SOCKET=SOCKET)
 
 
 def shown(unit: str, *names: str) -> dict[str, str]:
