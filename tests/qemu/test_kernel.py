@@ -97,6 +97,8 @@ livefw list
 echo "list: $?"
 livefw history
 echo "history: $?"
+livefw machine platforms
+echo "platforms: $?"
 """
 
 
@@ -118,6 +120,8 @@ def test_livefw_runs_inside_the_guest(
     assert any(line.startswith("error    lfa: no LFA driver can be seen") for line in lines)
     assert "list: 3" in lines
     assert "history: 3" in lines
+    assert "livefw: the Python package msgspec is not installed" in lines
+    assert "platforms: 7" in lines
     assert not any("unexpected" in line or "Traceback" in line for line in lines)
 
 

@@ -108,7 +108,8 @@ def _why_nothing(files: Files) -> Iterator[Finding]:
     elif "Error getting number of LFA components" in said:
         yield Finding(_ERROR, "no-inventory", "the firmware's LFA agent did not say how many components it has")
     elif "irmware Activation: detected" in said or "(LFA): detected" in said:
-        yield Finding(_ERROR, "empty-inventory", "there is an LFA agent, and it lists no component")
+        text = "there is an LFA agent, and it lists no component; or the driver has been unloaded since"
+        yield Finding(_ERROR, "empty-inventory", text, f"lsmod; modprobe {_MODULE}")
     else:
         yield from _why_no_driver(files)
     if guest := _guest(files):
