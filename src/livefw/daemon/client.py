@@ -3,6 +3,7 @@
 
 import os
 import socket
+import struct
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -10,6 +11,8 @@ from livefw.daemon import wire
 from livefw.daemon.wire import Message, MessageType
 
 _CHUNK = 65_536
+_PATIENCE = struct.pack("ll", 10, 0)
+"""Seconds and microseconds for being let in."""
 _LIMIT = 8 << 20
 """Bytes of one answer: a history of a thousand rows with their kernel logs stays below."""
 
@@ -42,9 +45,11 @@ class Client:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._buffer = b""
         self._serial = 0
-        self._socket.settimeout(timeout)
         try:
+            # A socket with a time-out of Python's is refused at once where others wait to be let in.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, _PATIENCE)
             self._socket.connect("\0" + path[1:] if path.startswith("@") else path)
+            self._socket.settimeout(timeout)
             claim = str(os.geteuid()).encode().hex().encode()
             self._socket.sendall(b"\0AUTH EXTERNAL " + claim + b"\r\nBEGIN\r\n")
             while b"\r\n" not in self._buffer:

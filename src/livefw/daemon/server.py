@@ -28,6 +28,8 @@ CALLS_LIMIT = 16
 """Calls of one client that wait for an answer. Above it nothing more is read from it: it may wait."""
 PATIENCE_S = 10.0
 """Seconds for authentication; fwupd's clients need milliseconds."""
+ACCEPTED_AT_ONCE = 64
+"""Clients let in before those that are in are served again."""
 _PAUSE_S = 0.5
 """How long nobody is accepted after it failed."""
 
@@ -118,14 +120,27 @@ class Server:
         self.guarded(call.connection, both)
 
     def _accept(self) -> None:
+        """Let in who waits, many at a time: who knocks and runs would otherwise fill the line for all others."""
+        for _ in range(ACCEPTED_AT_ONCE):
+            try:
+                client, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # out of descriptors, or a client that left at once
+                self._pause(error)
+                return
+            self._let_in(client)
+
+    def _pause(self, error: OSError) -> None:
+        _log.warning("no client could be accepted: %s", error)
+        self._loop.forget(self._listener)  # it would be tried again at once, for ever
+        self._loop.later(_PAUSE_S, lambda: self._loop.watch(self._listener, self._accept))
+
+    def _let_in(self, client: socket.socket) -> None:
         try:
-            client, _ = self._listener.accept()
-        except OSError as error:  # out of descriptors, or a client that left at once
-            _log.warning("no client could be accepted: %s", error)
-            self._loop.forget(self._listener)  # it would be tried again at once, for ever
-            self._loop.later(_PAUSE_S, lambda: self._loop.watch(self._listener, self._accept))
-            return
-        try:
+            if _has_left(client):
+                client.close()
+                return
             peer = identify(client)
         except OSError:
             client.close()
@@ -234,3 +249,11 @@ class Server:
         self._clients.pop(connection.socket.fileno(), None)
         connection.close()
         self._left(connection)
+
+
+def _has_left(client: socket.socket) -> bool:
+    """Whether it has gone before it was let in, and costs no more; OSError as for any socket."""
+    try:
+        return not client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
