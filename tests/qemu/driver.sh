@@ -47,7 +47,7 @@ host stage $A 4.0
 get $A/pending_version
 get $A/activation_pending
 get $A/pending_version
-put $R/activate 1
+activate $R
 activate $A
 show
 

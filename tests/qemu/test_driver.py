@@ -81,7 +81,7 @@ DRIVER = os.environ.get("LIVEFW_TEST_DRIVER", "").split()
 
 if DRIVER:
 
-    @pytest.mark.timeout(300)
+    @pytest.mark.timeout(900)
     @pytest.mark.parametrize("cpus", [1, 2, 4])
     def test_a_real_driver_answers_as_its_model(cpus: int, tmp_path: Path) -> None:
         version, kernel, *modules = DRIVER
