@@ -79,8 +79,8 @@ def _activating() -> Iterator[int]:
         with Client(SOCKET, timeout=PATIENCE_S) as client:
             client.call(Call("/org/livefw", OWN, "Watch", "b", (True,)))
             client.send(activate)
-            while '"event": "tick"' not in str(client.receive().body):
-                pass
+            while '"event": "tick"' not in str((told := client.receive()).body):
+                assert told.type is MessageType.SIGNAL or not told.body, told
             yield before
     except BaseException:
         model("clear")

@@ -169,17 +169,17 @@ class Core:
             elif problem is not None:
                 _log.error("what became of an activation could not be found out: %s", problem.text)
 
-        def seen(held: object) -> None:
-            if held is True:
+        def seen(wanted: object) -> None:
+            if wanted is None:
                 self.loop.later(_SETTLE_AGAIN_S, self.settle)
-            elif not self.jobs.busy:
+            elif wanted is not False and not self.jobs.busy:
                 self._start(Request((), "livefwd", "daemon", settle_only=True), ended)
             else:
-                self.settling = False  # whoever activates settles first
+                self.settling = False  # its own process has told it after all, or whoever activates settles first
 
         if not self.jobs.busy:
             self.settling = True
-            self.on_machine(look.held, seen)  # a process each time would take the CPUs that are being measured
+            self.on_machine(look.to_settle, seen)  # a process each time would take the CPUs that are being measured
 
     def settle_if_needed(self) -> None:
         """As `settle`, if there is such an intent."""

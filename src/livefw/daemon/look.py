@@ -119,9 +119,9 @@ def activations(host: Host) -> list[Activation]:
     return list(reversed(found.values()))
 
 
-def held(host: Host) -> bool:
-    """Whether some engine, or the write that one has left behind, has the machine."""
-    return lock.holder(host.places.lock) is not None
+def to_settle(host: Host) -> bool | None:
+    """As `unfinished`; None while some engine, or the write that one has left behind, has the machine."""
+    return None if lock.holder(host.places.lock) else unfinished(host)
 
 
 def unfinished(host: Host) -> bool:
