@@ -13,7 +13,8 @@ import pytest
 
 from livefw.activation.engine import Host
 from livefw.activation.inventory import Candidate, Inventory
-from livefw.daemon import devices
+from livefw.daemon import devices, distant
+from livefw.daemon.client import CallFailed
 from livefw.daemon.distant import Distant
 from livefw.daemon.look import View
 from livefw.daemon.loop import Loop, SystemClock, Worker
@@ -38,7 +39,6 @@ class Controller:
         self.asked = 0
         self.let = threading.Event()
         self.let.set()
-        self.done = threading.Event()
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         return (ident,)
@@ -47,7 +47,6 @@ class Controller:
         self.asked += 1
         assert self.let.wait(WAIT_S)
         answer = self.answers[-1]
-        self.done.set()
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -56,10 +55,17 @@ class Controller:
 class Bench:
     """A controller that is asked through `Distant`, at a time that the test chooses."""
 
-    def __init__(self, *, patience: float) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         self.controller = Controller()
-        self.distant = Distant(self._machine, lambda: self.now, patience=patience)
+        self.distant = Distant(self._machine, lambda: self.now)
+        self._monkeypatch = monkeypatch
+        self.patience(WAIT_S)
+
+    def patience(self, seconds: float, *, first: float | None = None) -> None:
+        """How long is waited from now on."""
+        self._monkeypatch.setattr(distant, "PATIENCE_S", seconds)
+        self._monkeypatch.setattr(distant, "FIRST_PATIENCE_S", seconds if first is None else first)
 
     @contextmanager
     def _machine(self) -> Iterator[Host]:
@@ -69,14 +75,19 @@ class Bench:
         return self.distant.discover(cast("Provider", self.controller), newer_than=newer_than)
 
 
-def test_others_are_asked_at_once() -> None:
-    bench = Bench(patience=0)
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """One that waits for answers unless it is told otherwise."""
+    return Bench(monkeypatch)
+
+
+def test_others_are_asked_at_once(bench: Bench) -> None:
+    bench.patience(0)
     near = SimpleNamespace(name="lfa", discover=lambda: FOUND)
     assert bench.distant.discover(cast("Provider", near), newer_than=0) is FOUND
 
 
-def test_answer_is_kept_until_a_newer_one_is_wanted() -> None:
-    bench = Bench(patience=WAIT_S)
+def test_answer_is_kept_until_a_newer_one_is_wanted(bench: Bench) -> None:
     assert bench.ask() is FOUND
     bench.now = 105.0
     assert bench.ask(newer_than=100.0) is FOUND
@@ -85,8 +96,7 @@ def test_answer_is_kept_until_a_newer_one_is_wanted() -> None:
     assert bench.controller.asked == 2
 
 
-def test_error_is_told_and_asked_about_again() -> None:
-    bench = Bench(patience=WAIT_S)
+def test_error_is_told_and_asked_about_again(bench: Bench) -> None:
     bench.controller.answers = [FOUND, TransportError("the settings cannot be read")]
     with pytest.raises(TransportError, match="settings"):
         bench.ask()
@@ -95,8 +105,8 @@ def test_error_is_told_and_asked_about_again() -> None:
     assert bench.ask(newer_than=100.5) is FOUND
 
 
-def test_nothing_is_known_of_one_that_never_answered() -> None:
-    bench = Bench(patience=0)
+def test_nothing_is_known_of_one_that_never_answered(bench: Bench) -> None:
+    bench.patience(0)
     bench.controller.let.clear()
     told = bench.ask()
     assert told.components == ()
@@ -105,10 +115,9 @@ def test_nothing_is_known_of_one_that_never_answered() -> None:
     bench.controller.let.set()
 
 
-def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated() -> None:
-    bench = Bench(patience=WAIT_S)
+def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated(bench: Bench) -> None:
     bench.ask()
-    bench.distant._patience = 0
+    bench.patience(0, first=WAIT_S)
     bench.controller.let.clear()
     bench.now = 400.0
     for _ in range(3):  # nobody waits again, and it is not asked twice
@@ -122,11 +131,9 @@ def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated() -> None:
     shown = devices.device(candidate, View(Inventory((candidate,), ()), {}, {}, busy=False, releases={}, images=""))
     assert shown["Flags"].value & DeviceFlag.UNREACHABLE
     assert shown["Problems"].value == DeviceProblem.UNREACHABLE
-    bench.controller.done.clear()
     bench.controller.let.set()
-    assert bench.controller.done.wait(WAIT_S)
-    bench.distant._patience = WAIT_S
-    assert bench.ask(newer_than=399.0) is FOUND
+    while bench.ask(newer_than=399.0) is not FOUND:  # as soon as it has answered
+        pass
 
 
 @pytest.fixture
@@ -161,14 +168,28 @@ credentials = "/etc/livefw/mute"
 """
 
 
-def test_controller_that_says_nothing_hides_no_other_component(planted: Path, serve: Serve) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:  # the kernel takes connections, and nobody reads
-        settings = planted / "etc/livefw"
-        settings.mkdir(parents=True)
+@pytest.fixture
+def mute(folder: Path) -> Iterator[Path]:
+    """The root of a machine with a controller that takes connections and says nothing."""
+    root = folder / "root"
+    settings = root / "etc/livefw"
+    settings.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         (settings / "livefw.toml").write_text(SETTINGS.format(port=listener.getsockname()[1]), encoding="ascii")
         (settings / "mute").write_text("admin\nsecret\n", encoding="ascii")
         (settings / "mute").chmod(0o600)
-        daemon = serve(planted)
-        names = [each["Name"].value for each in daemon.call("GetDevices", interface=FWUPD)[0]]
-        assert "TF-RMM" in names
-        assert "redfish does not answer" in daemon.log.read_text(encoding="ascii")
+        yield root
+
+
+def test_controller_that_says_nothing_hides_no_other_component(planted: Path, mute: Path, serve: Serve) -> None:
+    assert planted == mute
+    daemon = serve(mute, changed={"distant.FIRST_PATIENCE_S": 1.0})
+    names = [each["Name"].value for each in daemon.call("GetDevices", interface=FWUPD)[0]]
+    assert "TF-RMM" in names
+    assert "redfish does not answer" in daemon.log.read_text(encoding="ascii")
+
+
+def test_machine_whose_only_controller_says_nothing_is_not_called_empty(mute: Path, serve: Serve) -> None:
+    daemon = serve(mute, changed={"distant.FIRST_PATIENCE_S": 0.1})
+    with pytest.raises(CallFailed, match="no management controller has answered yet"):
+        daemon.call("GetDevices", interface=FWUPD)

@@ -14,8 +14,10 @@ from livefw.activation.engine import Host
 from livefw.providers.base import Discovery, Provider, Reason
 from livefw.providers.declaration import Transport, declaration
 
+FIRST_PATIENCE_S = 10.0
+"""How long the first waits while nothing is known of the mechanism at all."""
 PATIENCE_S = 3.0
-"""How long the first waits. A controller that is well takes a second or two for its whole inventory."""
+"""As above, later. A controller that is well takes a second or two for its whole inventory."""
 UNREACHABLE = "unreachable"
 """Code of the reason against everything that was not seen anew."""
 _HINT = "livefw doctor asks it, and waits for its answer"
@@ -27,10 +29,9 @@ Machine = Callable[[], AbstractContextManager[Host]]
 class Distant:
     """Asks providers; out-of-band ones in a thread for each, with a machine of its own from ``machine``."""
 
-    def __init__(self, machine: Machine, now: Callable[[], float], *, patience: float = PATIENCE_S) -> None:
+    def __init__(self, machine: Machine, now: Callable[[], float]) -> None:
         self._machine = machine
         self._now = now
-        self._patience = patience
         self._asked: dict[str, _Asked] = {}
 
     def discover(self, provider: Provider, *, newer_than: float) -> Discovery:
@@ -40,7 +41,7 @@ class Distant:
         if declared is None or declared.transport is Transport.IN_BAND:
             return provider.discover()
         asked = self._asked.setdefault(name, _Asked(name, self._now, lambda: self._ask(name)))
-        return asked.answer(newer_than, self._patience)
+        return asked.answer(newer_than)
 
     def _ask(self, name: str) -> Discovery:
         with self._machine() as host:
@@ -61,12 +62,13 @@ class _Asked:
         self._begun = float("-inf")
         """When it was asked what it answered last."""
 
-    def answer(self, newer_than: float, patience: float) -> Discovery:
+    def answer(self, newer_than: float) -> Discovery:
         with self._changed:
             if self._begun < newer_than and not self._asking:
                 self._asking = True
                 threading.Thread(target=self._work, args=(self._now(),), daemon=True, name=self._name).start()
             if self._asking and not self._late:
+                patience = PATIENCE_S if isinstance(self._last, Discovery) else FIRST_PATIENCE_S
                 self._late = not self._changed.wait_for(lambda: not self._asking, patience)
                 if self._late:
                     _log.warning("%s does not answer; what was known of it before is told", self._name)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import livefw
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory import Candidate, nothing
 from livefw.activation.releases import Releases, downgrades, upgrades
 from livefw.activation.target import is_for
 from livefw.archive import cab
@@ -88,7 +88,7 @@ class Fwupd(Face):
 
     def get_devices(self, call: Call) -> Any:
         """All devices."""
-        return self._viewed(call, lambda view: _some(devices.devices(view), "nothing here can be activated live"))
+        return self._viewed(call, lambda view: _some(devices.devices(view), nothing(view.found.absent).message))
 
     def get_releases(self, call: Call, ident: str) -> Any:
         """All images there are for it."""
