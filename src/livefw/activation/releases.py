@@ -41,10 +41,16 @@ def table(candidates: Iterable[Candidate], images: Sequence[Local], policy: Poli
     for image in images:
         for spelling in (each for text in image.about.guids for each in spellings(text)):
             by_guid.setdefault(spelling, {})[image] = None
-    found = {}
+    candidates, found = tuple(candidates), {}
+    # Once for each mechanism: to ask whether something has a protocol takes as long as to read a component.
+    holders = {
+        name: each
+        for name, each in {c.provider.name: c.provider for c in candidates}.items()
+        if isinstance(each, Holder)
+    }
     for candidate in candidates:
         mine = {image: None for guid in (guids(candidate) if by_guid else ()) for image in by_guid.get(guid, ())}
-        if releases := _of(candidate, mine, policy):
+        if releases := _of(candidate, mine, policy, holders.get(candidate.provider.name)):
             found[candidate.component.key] = releases
     return found
 
@@ -85,11 +91,11 @@ def _open(component: Component, releases: Releases) -> Iterable[Release]:
             yield each
 
 
-def _of(candidate: Candidate, images: Iterable[Local], policy: Policy) -> Releases:
-    provider, component = candidate
+def _of(candidate: Candidate, images: Iterable[Local], policy: Policy, holder: Holder | None) -> Releases:
+    component = candidate.component
     found = [_local(candidate, image, policy) for image in images]
-    if isinstance(provider, Holder):
-        found += [_offered(component, offer) for offer in provider.images(component.id)]
+    if holder:
+        found += [_offered(component, offer) for offer in holder.images(component.id)]
     # Texts decide where there are no numbers, so that the order is the same each time.
     return tuple(sorted(found, key=lambda each: (each.version.order, each.version.text, each.path), reverse=True))
 
