@@ -116,3 +116,13 @@ def test_the_installed_fwupd_is_found() -> None:
     if not Path("/usr/bin/fwupdmgr").exists():
         pytest.skip("fwupdmgr is missing; on Debian: apt-get install fwupd")
     assert installed_fwupd_version().count(".") == 2
+
+
+def test_log_tells_a_person_what_was_done(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    daemon.call("Activate", "asa{sv}", ["TF-RMM"], {})
+    key = "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+    begins, ended, end = (line.removeprefix("livefwd: ") for line in daemon.log.read_text().splitlines()[-3:])
+    assert begins.startswith(f"activate {key} begins, 1.0 -> ")
+    assert ended.startswith(f"{key}: ")
+    assert end.startswith("done, exit code ")

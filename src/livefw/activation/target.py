@@ -54,7 +54,8 @@ def target(word: str | None, candidates: Sequence[Candidate], package: Package) 
     elif len(chosen) == 1:
         provider, component = chosen[0]
     else:
-        raise UsageError(f"{len(chosen)} components here take images", hint=_HINT, phase="stage")
+        text = f"{len(chosen)} components here take images" if chosen else "nothing here takes images"
+        raise UsageError(text, hint=_HINT if chosen else "they are staged by other means", phase="stage")
     if not isinstance(provider, Stager):
         raise Refused(
             f"{provider.name} leaves it to others to stage images", component=component.key, mechanism=provider.name

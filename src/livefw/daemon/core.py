@@ -14,7 +14,7 @@ from livefw.daemon.authority import Authority
 from livefw.daemon.dispatch import Call, DBusError, Face, full_text
 from livefw.daemon.distant import Distant
 from livefw.daemon.image import MOST_BYTES, Images
-from livefw.daemon.jobs import Event, Jobs, Request, Setting
+from livefw.daemon.jobs import Event, Jobs, Request, Setting, log_line
 from livefw.daemon.look import View
 from livefw.daemon.loop import Loop, Worker
 from livefw.daemon.server import Server
@@ -250,7 +250,7 @@ class Core:
 
     def _event(self, event: Event) -> None:
         level = logging.DEBUG if event["event"] in ("tick", "progress") else logging.INFO
-        _log.log(level, "%s", {key: value for key, value in event.items() if key not in ("document", "text")})
+        _log.log(level, "%s", log_line(event))
         for hear in self.listeners:
             hear(event)
 

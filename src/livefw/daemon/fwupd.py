@@ -360,7 +360,7 @@ def _stageable(view: View, ident: str) -> tuple[str, ...]:
     found = [candidate for candidate in view.found.candidates if isinstance(candidate.provider, Stager)]
     if ident == "*":
         if not found:
-            raise _error("NotSupported", "0 components here take images")
+            raise _error("NotSupported", "nothing here takes images: they are staged by other means")
         return ()
     candidate = _find(view, ident)
     if candidate is None or candidate not in found:

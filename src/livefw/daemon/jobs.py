@@ -127,6 +127,22 @@ class Jobs:
         self._done(ended)
 
 
+def log_line(event: Event) -> str:
+    """What a job tells, for a person who reads a log."""
+    component = event.get("component", "")
+    match event["event"]:
+        case "begins":
+            versions = [component["current_version"] or "?", component["pending_version"] or "?"]
+            return f"{event['verb']} {component['key']} begins, {' -> '.join(versions)}"
+        case "attempt" | "settled" as kind:
+            later = ", as was found out afterwards" if kind == "settled" else ""
+            return f"{component}: {event['outcome']}{later}: {event['text']}"
+        case "end":
+            return f"done, exit code {event['exit_code']}"
+        case _:
+            return f"{event}"
+
+
 def _lost(code: int) -> Event:
     """The job died; what the machine shows is found out by the next one."""
     error = {
