@@ -51,6 +51,21 @@ def test_a_socket_of_a_dead_daemon_is_taken_over(folder: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(path)
     listen(path).close()
+    assert os.listdir(folder) == ["dead"]
+
+
+@pytest.mark.parametrize("kind", ["file", "directory", "link to a file"])
+def test_what_is_no_socket_is_left_alone(kind: str, folder: Path) -> None:
+    path = folder / "precious"
+    precious = folder / "elsewhere" if kind == "link to a file" else path
+    precious.mkdir() if kind == "directory" else precious.write_text("precious")
+    if precious != path:
+        path.symlink_to(precious)
+    before = sorted(os.listdir(folder))
+    with pytest.raises(OSError, match="non-socket"):
+        listen(str(path))
+    assert sorted(os.listdir(folder)) == before
+    assert kind == "directory" or path.read_text() == "precious"
 
 
 ACTIVATED = """

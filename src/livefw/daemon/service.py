@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable
@@ -175,26 +176,40 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def listen(path: str) -> socket.socket:
-    """A listening socket that everyone may connect to; OSError, EADDRINUSE if a daemon serves there already."""
+    """A listening socket that everyone may connect to.
+
+    OSError: EADDRINUSE if a daemon serves there already, ENOTSOCK if something else has the name.
+    """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    # Where a client looks, there is only ever a socket that listens: until then it would be refused, and another daemon
+    # that starts would take it for one that is left over.
+    ours = f"{path}.{os.getpid()}"
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o755, exist_ok=True)
-        if _is_dead(path):
-            os.unlink(path)
-        made.bind(path)
-        os.chmod(path, 0o666)  # noqa: S103 - everyone may look; who may activate is decided by the kernel's word on who asks
+        made.bind(ours)
+        os.chmod(ours, 0o666)  # noqa: S103 - everyone may look; who may activate is decided by the kernel's word on who asks
         made.listen(_BACKLOG)
+        if (obstacle := _in_the_way(path)) is not None:
+            raise OSError(obstacle, os.strerror(obstacle), path)
+        os.rename(ours, path)
     except BaseException:
         made.close()
+        with suppress(OSError):
+            os.unlink(ours)
         raise
     return made
 
 
-def _is_dead(path: str) -> bool:
-    """Whether a socket is left over from a daemon that is gone."""
+def _in_the_way(path: str) -> int | None:
+    """The errno against taking this name for a socket; None if it is free or left over from a daemon that is gone."""
+    try:
+        # A mistyped --socket is refused and not replaced: connect(2) says ECONNREFUSED of a file, too.
+        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+            return errno.ENOTSOCK
+    except FileNotFoundError:
+        return None
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        error = probe.connect_ex(path)
-    return error == errno.ECONNREFUSED
+        return None if probe.connect_ex(path) == errno.ECONNREFUSED else errno.EADDRINUSE
 
 
 def _passed_socket() -> socket.socket | None:
