@@ -37,15 +37,16 @@ def places(
     All are absolute: a check of the administrator's own runs somewhere else, and so may whoever reads them.
     The lock does not follow ``state``: two engines with different histories must still not meet on one machine.
     """
-    own = os.path.realpath(root) == "/"
-    name = "" if own else sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
+    real = os.path.realpath(root)
+    own = real == "/"
+    name = "" if own else sha256(os.fsencode(real)).hexdigest()[:16]
     directory = os.path.abspath(state or environment.get(STATE_VARIABLE) or _default_state(name, environment))
     privileged = os.geteuid() == 0 if privileged is None else privileged
     lock = os.path.join(
         _runtime(own=own, privileged=privileged, state=directory, environment=environment),
         f"activation{name and '-' + name}.lock",
     )
-    own_settings = SYSTEM_SETTINGS if own else os.path.join(os.path.realpath(root), "etc/livefw")
+    own_settings = SYSTEM_SETTINGS if own else os.path.join(real, "etc/livefw")
     return Places(directory, os.path.abspath(lock), os.path.abspath(settings or own_settings))
 
 

@@ -35,6 +35,7 @@ class HostFiles:
         """Open the root; OSError if it is not a directory."""
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._held: list[tuple[str, int]] = []
+        self._last = ""
         self._relied = False
 
     def close(self) -> None:
@@ -125,8 +126,16 @@ class HostFiles:
             written += os.write(descriptor, memoryview(data)[written:]) or _stuck(path)
 
     def _open(self, path: str, flags: int) -> int:
+        parent, _, last = path.rpartition("/")
+        if parent == self._last and self._held and last not in ("", ".", ".."):
+            try:
+                return self._open_at(self._held[-1][1], last, flags)
+            except FileNotFoundError:
+                pass  # the directory may have been removed and made anew
         *parents, name = _parts(path) or ["."]
-        return self._retried(lambda: self._open_at(self._directory(parents), name, flags))
+        descriptor = self._retried(lambda: self._open_at(self._directory(parents), name, flags))
+        self._last = parent
+        return descriptor
 
     @staticmethod
     def _open_at(directory: int, name: str, flags: int) -> int:
@@ -147,6 +156,7 @@ class HostFiles:
         return descriptor
 
     def _forget(self, keep: int) -> None:
+        self._last = ""
         while len(self._held) > keep:
             os.close(self._held.pop()[1])
 
