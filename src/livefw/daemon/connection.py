@@ -12,6 +12,7 @@ from livefw.daemon.sasl import Sasl, SaslError
 from livefw.daemon.wire import Message
 
 _CHUNK = 16_384
+_TRUNCATED = int(socket.MSG_CTRUNC)
 UNSENT_LIMIT = 4 << 20
 """Bytes that wait for a client. One that reads nothing would otherwise collect every signal in our memory."""
 UNREAD_LIMIT = 64 << 10
@@ -82,7 +83,7 @@ class Connection:
         try:
             # Without room for descriptors: the flag says whether there are any, and nothing of theirs is ours.
             data, _, flags, _ = self.socket.recvmsg(_CHUNK, 0, socket.MSG_PEEK)
-            if flags & socket.MSG_CTRUNC:
+            if flags & _TRUNCATED:
                 self.held = len(data)
             elif data:
                 self.socket.recv(len(data))

@@ -3,13 +3,14 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 from livefw.daemon import introspection
 from livefw.daemon.connection import Connection
 from livefw.daemon.introspection import Interface, Method
 from livefw.daemon.peer import Peer
-from livefw.daemon.wire import NO_REPLY, Message, MessageType, Variant
+from livefw.daemon.wire import NO_REPLY, Message, MessageType, Variant, encode_body
 from livefw.errors import LivefwError, kind_of
 from livefw.text import harmless
 
@@ -142,6 +143,8 @@ class Dispatcher:
         self._objects = objects
         self._machine_id = machine_id
         self._standard = {name: introspection.load(name) for name in STANDARD}
+        self._found: dict[tuple[str, str, str], tuple[Face | None, Method]] = {}
+        self._told: dict[str, tuple[dict[str, Any], bytes]] = {}
 
     def handle(self, connection: Connection, message: Message) -> None:
         """Take one message: calls are answered, everything else is passed over. `Closed`."""
@@ -174,6 +177,9 @@ class Dispatcher:
 
     def _find(self, message: Message) -> tuple[Face | None, Method]:
         """The face, None for what every object has, and the method."""
+        asked = (message.path, message.interface, message.member)
+        if asked in self._found:
+            return self._found[asked]
         faces = self._objects.get(message.path, [])
         if not faces and message.interface not in STANDARD[:3]:
             raise DBusError(f"{_DBUS}.UnknownObject", f"there is no object {message.path}")
@@ -181,11 +187,12 @@ class Dispatcher:
         known += [(None, each) for each in self._standard.values()]
         for face, interface in known:
             if message.interface in ("", interface.name) and (method := interface.methods.get(message.member)):
+                self._found[asked] = face, method
                 return face, method
         raise DBusError(f"{_DBUS}.UnknownMethod", f"there is no {message.interface}.{message.member} here")
 
-    def _answer(self, call: Call, message: Message) -> tuple[Any, ...]:
-        """The standard interfaces."""
+    def _answer(self, call: Call, message: Message) -> tuple[Any, ...] | None:
+        """The standard interfaces; as what handles a method of a `Face`."""
         name = call.method.name
         if name == "Hello":
             return (":1.1",)
@@ -198,12 +205,23 @@ class Dispatcher:
         face = self._face(message.path, message.body[0])
         if name == "Set":
             raise DBusError(f"{_DBUS}.PropertyReadOnly", "no property here can be set")
-        found = dict(variants(face, face.properties(call.connection))) if face else {}
+        values = face.properties(call.connection) if face else {}
         if name == "GetAll":
-            return (found,)
+            call.reply_encoded(self._all(face, values))
+            return Later
+        found = dict(variants(face, values)) if face else {}
         if message.body[1] not in found:
             raise DBusError(f"{_DBUS}.UnknownProperty", f"there is no property {message.body[1]}")
         return (found[message.body[1]],)
+
+    def _all(self, face: Face | None, values: dict[str, Any]) -> bytes:
+        """All properties, encoded: each client begins by asking for them, and most are told the same."""
+        name = face.interface.name if face else ""
+        known, encoded = self._told.get(name, (None, b""))
+        if known != values:
+            encoded = encode_body("a{sv}", (dict(variants(face, values)) if face else {},))
+            self._told[name] = values, encoded
+        return encoded
 
     def _face(self, path: str, interface: str) -> Face | None:
         for face in self._objects.get(path, []):
@@ -240,6 +258,7 @@ def kind_name(error: Exception) -> str:
     return kind_of(error).name
 
 
+@cache
 def snake(name: str) -> str:
     """``GetDevices`` as ``get_devices``."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

@@ -4,14 +4,14 @@
 import heapq
 import itertools
 import logging
-import selectors
+import select
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 from livefw.errors import InternalError
 from livefw.providers.base import Clock
@@ -19,6 +19,14 @@ from livefw.providers.base import Clock
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Callback = Callable[[], None]
+_Callbacks = tuple[Callback | None, Callback | None]
+
+
+class HasFileno(Protocol):
+    """A socket, a pipe."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
 
 
 class Loop:
@@ -26,44 +34,37 @@ class Loop:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._selector = selectors.DefaultSelector()
+        self._epoll = select.epoll()
+        self._watched: dict[int, _Callbacks] = {}
         self._soon: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Callback]] = []
         self._order = itertools.count()
         self._wake, self._waker = socket.socketpair()
         for end in (self._wake, self._waker):
             end.setblocking(False)  # noqa: FBT003 - positional in the standard library
-        self._selector.register(self._wake, selectors.EVENT_READ, self._drain)
+        self.watch(self._wake, self._drain)
         self._running = True
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
         return self._clock.now()
 
-    def watch(self, target: Any, read: Callback | None, *, write: Callback | None = None) -> None:
+    def watch(self, target: HasFileno | int, read: Callback | None, *, write: Callback | None = None) -> None:
         """Call ``read`` when there is something to read, and ``write`` when something can be written."""
-
-        def both(mask: int) -> None:
-            if write and mask & selectors.EVENT_WRITE:
-                write()
-            if read and mask & selectors.EVENT_READ:
-                read()
-
-        events = (selectors.EVENT_READ if read else 0) | (selectors.EVENT_WRITE if write else 0)
+        events = (select.EPOLLIN if read else 0) | (select.EPOLLOUT if write else 0)
         if not events:
             self.forget(target)
             return
-        try:
-            self._selector.modify(target, events, both)
-        except KeyError:
-            self._selector.register(target, events, both)
+        number = _number(target)
+        change = self._epoll.modify if number in self._watched else self._epoll.register
+        change(number, events)
+        self._watched[number] = (read, write)
 
-    def forget(self, target: Any) -> None:
-        """Watch it no longer; nothing if it is not watched."""
-        try:
-            self._selector.unregister(target)
-        except (KeyError, ValueError):
-            return
+    def forget(self, target: HasFileno | int) -> None:
+        """Watch it no longer, before it is closed; nothing if it is not watched."""
+        number = _number(target)
+        if self._watched.pop(number, None):
+            self._epoll.unregister(number)
 
     def soon(self, callback: Callback) -> None:
         """Call back from the loop's thread; from any thread."""
@@ -95,10 +96,10 @@ class Loop:
         """Until `stop`."""
         while self._running:
             wait = None if not self._timers else max(self._timers[0][0] - self.now(), 0)
-            for key, mask in self._selector.select(0 if self._soon else wait):
-                current = self._selector.get_map().get(key.fd)
-                if current is not None and current.fileobj is key.fileobj:  # an earlier callback may have closed it
-                    _guarded(partial(current.data, mask))
+            ready = self._epoll.poll(0 if self._soon else wait)
+            for number, mask, callbacks in [(number, mask, self._watched.get(number)) for number, mask in ready]:
+                if callbacks and self._watched.get(number) is callbacks:  # an earlier callback may have closed it
+                    _guarded(partial(_call, callbacks, mask))
             while self._soon:
                 _guarded(self._soon.popleft())
             while self._timers and self._timers[0][0] <= self.now():
@@ -106,12 +107,25 @@ class Loop:
 
     def close(self) -> None:
         """Release what the loop itself holds."""
-        self._selector.close()
+        self._epoll.close()
         self._wake.close()
         self._waker.close()
 
-    def _drain(self, mask: int) -> None:  # noqa: ARG002 - the shape of a callback
+    def _drain(self) -> None:
         self._wake.recv(4096)
+
+
+def _number(target: HasFileno | int) -> int:
+    return target if isinstance(target, int) else target.fileno()
+
+
+def _call(callbacks: _Callbacks, mask: int) -> None:
+    """Errors and the end of a stream are for both: whoever reads or writes then is told."""
+    read, write = callbacks
+    if write and mask & ~select.EPOLLIN:
+        write()
+    if read and mask & ~select.EPOLLOUT:
+        read()
 
 
 def _guarded(callback: Callback) -> None:

@@ -4,7 +4,6 @@
 import logging
 import os
 import socket
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -145,7 +144,7 @@ class Server:
         except OSError:
             client.close()
             return
-        count = Counter(each.peer.uid for each in self._clients.values())[peer.uid]
+        count = sum(each.peer.uid == peer.uid for each in self._clients.values())
         if peer.uid != 0 and count >= CLIENTS_PER_USER:
             _log.warning("user %d has %d clients already; refused", peer.uid, count)
             client.close()

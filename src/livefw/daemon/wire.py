@@ -7,7 +7,6 @@ really there before anything is made of it.
 
 import re
 import struct
-from collections.abc import Iterator
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
@@ -37,8 +36,8 @@ _PATH = re.compile(r"/|(/[A-Za-z0-9_]+)+")
 _HEADER = struct.Struct("<BBBBII")
 _FIELDS_AT = 12
 """Where the array of header fields begins."""
-_FIELDS_KEPT = 512
-"""Bytes of header fields that are remembered, 256 times: a client must not fill our memory with long ones."""
+_KEPT_BYTES, _KEPT = 256, 128
+"""Bytes of a message that is remembered, and how many are: a client must not fill our memory with long ones."""
 
 
 class WireError(ValueError):
@@ -74,6 +73,19 @@ _FIELD_TYPES = {
 }
 """Types of header fields; all others are strings."""
 
+_IN_MESSAGE = (
+    _Field.SIGNATURE,
+    _Field.PATH,
+    _Field.INTERFACE,
+    _Field.MEMBER,
+    _Field.ERROR_NAME,
+    _Field.REPLY_SERIAL,
+    _Field.DESTINATION,
+    _Field.SENDER,
+    _Field.UNIX_FDS,
+)
+"""Header fields as a `Message` has them, one after the other."""
+
 NO_REPLY = 1
 """Flag of a call whose sender wants no answer."""
 
@@ -105,6 +117,9 @@ class Message(NamedTuple):
     fds: int = 0
     flags: int = 0
     encoded: bytes = b""
+
+
+_HEAD = slice(Message._fields.index("signature"), Message._fields.index("fds") + 1)
 
 
 def _refuse(why: str) -> NoReturn:
@@ -271,7 +286,14 @@ def message_size(start: bytes, *, limit: int = MESSAGE_LIMIT) -> int | None:
 
 
 def decode(data: bytes) -> Message:
-    """One whole message; `WireError`."""
+    """One whole message, whose body is not to be changed; `WireError`.
+
+    A program says the same each time it runs, down to the serial numbers, and is not parsed each time.
+    """
+    return _same(data) if len(data) <= _KEPT_BYTES else _decode(data)
+
+
+def _decode(data: bytes) -> Message:
     kind, flags = data[1], data[2]
     if kind not in tuple(MessageType):
         _refuse("a message of no known type")
@@ -281,29 +303,18 @@ def decode(data: bytes) -> Message:
     if length > len(data):
         _refuse("header fields longer than their message")
     end = _FIELDS_AT + 4 + length
-    parse = _same_fields if length <= _FIELDS_KEPT else _fields
-    fields = parse(data[_FIELDS_AT:end], order)
+    fields = _fields(data[_FIELDS_AT:end], order)
     reader = _Reader(data, end, order)
     reader.align(8)
     signature = fields.get(_Field.SIGNATURE, "")
     body = tuple(reader.value(each) for each in split(signature))
     if reader.at != len(data) or not serial:
         _refuse("a message that is longer than its body, or has no serial number")
-    return Message(
-        MessageType(kind),
-        serial,
-        body,
-        signature,
-        path=fields.get(_Field.PATH, ""),
-        interface=fields.get(_Field.INTERFACE, ""),
-        member=fields.get(_Field.MEMBER, ""),
-        error_name=fields.get(_Field.ERROR_NAME, ""),
-        reply_serial=fields.get(_Field.REPLY_SERIAL, 0),
-        destination=fields.get(_Field.DESTINATION, ""),
-        sender=fields.get(_Field.SENDER, ""),
-        fds=fields.get(_Field.UNIX_FDS, 0),
-        flags=flags,
-    )
+    head = (fields.get(field, 0 if _FIELD_TYPES.get(field) == "u" else "") for field in _IN_MESSAGE)
+    return Message._make((MessageType(kind), serial, body, *head, flags, b""))
+
+
+_same = lru_cache(maxsize=_KEPT)(_decode)
 
 
 def _fields(raw: bytes, order: str) -> dict[int, Any]:
@@ -317,25 +328,25 @@ def _fields(raw: bytes, order: str) -> dict[int, Any]:
     return found
 
 
-_same_fields = lru_cache(maxsize=256)(_fields)
-"""A client's calls of one method have the same header fields, and they are most of what there is to parse."""
-
-
 def encode(message: Message) -> bytes:
     """A message as bytes, little-endian. ValueError or struct.error if a value does not fit its type: our bug."""
     body = message.encoded or encode_body(message.signature, message.body)
-    head = bytearray(_HEADER.pack(ord("l"), message.type, message.flags, 1, len(body), message.serial))
-    head += bytes(4)
-    start = len(head)
-    for field, value in _header(message):
+    head = _HEADER.pack(ord("l"), message.type, message.flags, 1, len(body), message.serial)
+    return head + _head(message[_HEAD]) + body
+
+
+@lru_cache(maxsize=_KEPT)
+def _head(values: tuple[Any, ...]) -> bytes:
+    """The array of header fields, in the order of `_IN_MESSAGE`, up to where the body begins."""
+    out = bytearray(_FIELDS_AT + 4)
+    start = len(out)
+    for field, value in sorted(zip(_IN_MESSAGE, values, strict=True)):
         if value:
-            kind = _FIELD_TYPES.get(field, "s")
-            _pad(head, 8)
-            head += bytes((field, len(kind))) + kind.encode("ascii") + b"\0"
-            _write(head, kind, value)
-    head[_FIELDS_AT:start] = _FIXED["u"].pack(len(head) - start)
-    _pad(head, 8)
-    return bytes(head + body)
+            _pad(out, 8)
+            _write(out, "(yv)", (field, Variant(_FIELD_TYPES.get(field, "s"), value)))
+    out[_FIELDS_AT:start] = _FIXED["u"].pack(len(out) - start)
+    _pad(out, 8)
+    return bytes(out[_FIELDS_AT:])
 
 
 def encode_body(signature: str, values: tuple[Any, ...]) -> bytes:
@@ -344,18 +355,6 @@ def encode_body(signature: str, values: tuple[Any, ...]) -> bytes:
     for kind, value in zip(split(signature), values, strict=True):
         _write(body, kind, value)
     return bytes(body)
-
-
-def _header(message: Message) -> Iterator[tuple[_Field, Any]]:
-    yield _Field.PATH, message.path
-    yield _Field.INTERFACE, message.interface
-    yield _Field.MEMBER, message.member
-    yield _Field.ERROR_NAME, message.error_name
-    yield _Field.REPLY_SERIAL, message.reply_serial
-    yield _Field.DESTINATION, message.destination
-    yield _Field.SENDER, message.sender
-    yield _Field.SIGNATURE, message.signature
-    yield _Field.UNIX_FDS, message.fds
 
 
 def _write(out: bytearray, kind: str, value: Any) -> None:
