@@ -6,6 +6,7 @@ A FIFO in the place of ``activate`` is a kernel that is at work until the test o
 
 import json
 import os
+import select
 import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,30 @@ def test_being_told_to_end_stops_the_watching_at_once(blocking: Blocking, number
     code, out = blocking.end()
     assert (code, outcome(out)) == (6, "unknown")
     assert blocking.answer() == b"1\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_what_nobody_watched_to_its_end_is_found_out_later(ready: Any, number: int) -> None:
+    """A connection that breaks takes the terminal with it, and the record still tells the truth in the end."""
+    boot_id = ready.file("/proc/sys/kernel/random/boot_id")
+    boot_id.parent.mkdir(parents=True)
+    boot_id.write_text("0f2e\n")
+    running = Blocking(ready, "activate", RMM)
+    (writer,) = map(os.pidfd_open, running.writer())
+    running.interrupt(number)
+    code, out = running.end()
+    if number != signal.SIGKILL:
+        assert (code, "unfinished in the history: the next run" in out) == (6, True)
+    assert "unfinished" in ready.run("history").out
+    assert ready.run("--json", "activate", RMM).json["error"]["kind"] == "refused", "the write has the machine"
+    running.answer(activation_pending="0", current_version="1.2")
+    select.select([writer], [], [], 60)
+    os.close(writer)
+    done = ready.run("--json", "activate", "--all")
+    assert done.code == 3
+    (entry,) = ready.run("--json", "history").json["history"]
+    assert (entry["outcome"]["outcome"], entry["outcome"]["reconciled"]) == ("activated", True)
+    assert ready.run("history", "--verify").code == 0
 
 
 def test_a_kill_does_not_reach_the_write(blocking: Blocking) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SIGKILL in the middle of an activation: of the daemon, of the process that activates, and of both."""
+"""SIGKILL in the middle of an activation: of the daemon, of the process that activates, of the one that writes."""
 
 import json
 import os
@@ -26,7 +26,11 @@ def _begin(daemon: Daemon, client: Client) -> int:
     client.send(Message(MessageType.CALL, 1, ([], {}), "asa{sv}", path="/org/livefw", interface=OWN, member="Activate"))
     while '"event": "tick"' not in str(client.receive().body):
         pass
-    with open(f"/proc/{daemon.popen.pid}/task/{daemon.popen.pid}/children", encoding="ascii") as file:
+    return _child(daemon.popen.pid)
+
+
+def _child(process: int) -> int:
+    with open(f"/proc/{process}/task/{process}/children", encoding="ascii") as file:
         return int(file.read().split()[0])
 
 
@@ -38,17 +42,19 @@ def _settled(daemon: Daemon) -> list[dict[str, object]]:
             return [row["outcome"] for row in history]
 
 
-@pytest.mark.parametrize("whom", ["daemon", "job", "both"])
+@pytest.mark.parametrize("whom", ["daemon", "job", "writer", "both"])
 def test_history_is_true_after_a_death(whom: str, mounted: Mounted, serve: Serve) -> None:
     _, root = mounted(load("vera"))
     daemon = serve(root)
     with daemon.client() as client:
         job = _begin(daemon, client)
+        if whom == "writer":
+            os.kill(_child(job), signal.SIGKILL)
         if whom in ("job", "both"):
             os.kill(job, signal.SIGKILL)
         if whom in ("daemon", "both"):
             daemon.end(signal.SIGKILL)
-    again = daemon if whom == "job" else serve(root)
+    again = daemon if whom in ("job", "writer") else serve(root)
     outcomes = _settled(again)
     version = (root / "sys/firmware/lfa/6c0762a6-12f2-4b56-92cb-ba8f633606d9/current_version").read_text().strip()
     told = [each["outcome"] for each in outcomes if each["kind"] == "outcome"]

@@ -217,10 +217,15 @@ def test_interrupted_before_anything_was_sent(world: MakeWorld, monkeypatch: pyt
 
 
 def test_lost_from_sight(world: MakeWorld) -> None:
-    """The outcome is unknown, written down as such, and nothing is left open."""
-    here = world(seconds=1e5)
+    """Whoever comes next finds out: the management controller has gone on by itself."""
+    here = world(seconds=60.0)
     here.bench.watch.patience = 5.0
-    assert here.stage().result.outcome is Outcome.UNKNOWN
+    attempt = here.stage()
+    assert (attempt.result.outcome, attempt.receipt.open) == (Outcome.UNKNOWN, True)
+    assert [kind for kind, _ in here.rows()] == [Kind.STAGING]
+    here.bench.clock.sleep(60.0)
+    with here.engine().open() as run:
+        assert [settled.outcome for settled in run.settled] == [Outcome.STAGED]
     assert [kind for kind, _ in here.rows()] == [Kind.STAGING, Kind.STAGED]
 
 

@@ -300,7 +300,8 @@ class Run:
             host.at(Point.JUDGED)
         except (Interrupted, TransportError) as error:
             result, caught = _not_asked(component, error), error
-        receipt = ledger.end(Kind.STAGING, activation, component.key, record.staged(result))
+        seen = not (result.claim and is_lost(result.claim))
+        receipt = ledger.end(Kind.STAGING, activation, component.key, record.staged(result), seen=seen)
         host.at(Point.RECORDED)
         watch.ended(result)
         ledger.announce(Kind.STAGED, result, receipt)
@@ -448,7 +449,8 @@ class Run:
             after = inventory.take(host.providers)
             others = bystanders.compare(found, after, apart_from=before.key)
         host.at(Point.JUDGED)
-        receipt = self._ledger.end(Kind.INTENT, activation, before.key, record.ending(result, measurement, others))
+        ending = record.ending(result, measurement, others)
+        receipt = self._ledger.end(Kind.INTENT, activation, before.key, ending, seen=not is_lost(claim))
         host.at(Point.RECORDED)
         watch.ended(result)
         self._ledger.announce(Kind.OUTCOME, result, receipt)

@@ -11,11 +11,15 @@ from livefw.providers.base import Reason
 
 
 class Receipt(NamedTuple):
-    """Where an outcome is written down; ``head`` is None, and ``trouble`` says why, if it is not."""
+    """Where an outcome is written down; ``head`` is None if it is not.
+
+    Then ``trouble`` says why, or the intent is ``open``: whoever takes the machine next finds out what became of it.
+    """
 
     activation: str
     head: Head | None
     trouble: str = ""
+    open: bool = False
 
 
 class Announcement(NamedTuple):
@@ -50,8 +54,14 @@ class Ledger:
         """Write an intent of this kind; the name of the activation. `JournalUnavailable`."""
         return self.journal.begin(component, body, kind=kind) if self.journal else ""
 
-    def end(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Receipt:
-        """Write the outcome of an intent of this kind."""
+    def end(self, kind: Kind, activation: str, component: str, body: dict[str, Any], *, seen: bool = True) -> Receipt:
+        """Write the outcome of an intent of this kind.
+
+        Where nobody has ``seen`` it, the intent stays open, as after the death of an engine: a person who stops
+        watching, or whose connection breaks, loses nothing that the machine still tells afterwards.
+        """
+        if not seen and self.journal:
+            return Receipt(activation, None, open=True)
         receipt = self._written(lambda journal: journal.end(activation, component, body, kind=ENDINGS[kind]))
         return receipt._replace(activation=activation)
 

@@ -229,6 +229,8 @@ def attempt_lines(attempt: Attempt) -> Iterator[str]:
         yield f"  cost: {cost_text(attempt.measurement)}"
     for other in attempt.others:
         yield f"  also changed: {printable(other.text)}"
+    if attempt.receipt.open:
+        yield "  unfinished in the history: the next run finds out what became of it"
     if attempt.receipt.trouble:
         yield f"  not in the history: {printable(attempt.receipt.trouble)}"
 
@@ -259,6 +261,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
             "activation": attempt.receipt.activation or None,
             "head": str(attempt.receipt.head) if attempt.receipt.head else None,
             "trouble": attempt.receipt.trouble or None,
+            "open": attempt.receipt.open,
         },
     }
 

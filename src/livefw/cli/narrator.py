@@ -18,10 +18,11 @@ _REMIND = 10.0
 """Seconds between two lines that say it is still running, where there is no live line."""
 
 _GOES_ON = (
-    "Ctrl-C: the kernel is at work and cannot be interrupted; it goes on whatever happens here.\n"
-    "Still watching. Another Ctrl-C stops the watching, not the activation."
+    "Ctrl-C: the {act} is under way and cannot be interrupted; it goes on whatever happens here.\n"
+    "Still watching. Another Ctrl-C stops the watching, not the {act}."
 )
-_STOPPED = "Not watching any more. The activation goes on; see how it ended with: livefw show {key}"
+_STOPPED = "Not watching any more. The {act} goes on; see how it ended with: livefw show {key}"
+_ACTS = {"activate": "activation", "stage": "staging", "cancel": "cancellation"}
 
 
 class Narrator:
@@ -72,11 +73,11 @@ class Narrator:
         """See `Watch`."""
         if self._stop or self._interrupts > 1 or (self._interrupts and self._phase is Phase.WAITING):
             if self._phase is not Phase.WAITING and self._component:
-                self._line(_STOPPED.format(key=self._component.key))
+                self._line(_STOPPED.format(act=_ACTS[self._verb], key=self._component.key))
             return False
         if self._interrupts and not self._answered:
             self._answered = True
-            self._line(_GOES_ON)
+            self._line(_GOES_ON.format(act=_ACTS[self._verb]))
         if self._live:
             self._session.mark(f"{self._phase} {seconds:.0f} s", end="\r")
         elif seconds >= self._next_reminder:

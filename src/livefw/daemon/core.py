@@ -62,6 +62,7 @@ class Core:
         self.left: list[Callable[[Connection], None]] = []
         self.viewed: list[Callable[[View], None]] = []
         self.settling = False
+        self._left_open = False
         self.jobs = Jobs(loop, setting, self._event)
         self.images = Images(loop)
         self._distant = Distant(self._machine, loop.now)
@@ -200,7 +201,8 @@ class Core:
             self.forget_view()
             self._changed_at = self.loop.now()
             done(event)
-            if event.get("lost"):
+            if event.get("lost") or self._left_open:
+                self._left_open = False
                 self.settle()
 
         if self.jobs.busy:
@@ -249,6 +251,7 @@ class Core:
             self.server.fail(call, face.error_name(InternalError(str(error))), full_text(error))
 
     def _event(self, event: Event) -> None:
+        self._left_open |= bool(event.get("open"))
         level = logging.DEBUG if event["event"] in ("tick", "progress") else logging.INFO
         _log.log(level, "%s", log_line(event))
         for hear in self.listeners:
