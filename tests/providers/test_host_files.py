@@ -77,8 +77,12 @@ def test_no_link_leads_out_of_the_tree(files: HostFiles, tmp_path: Path) -> None
     assert (outside / "secret").read_text() == "secret"
 
 
-def test_a_directory_that_was_removed_and_made_anew_is_found(files: HostFiles, tmp_path: Path) -> None:
-    assert files.read("/sys/a/name") == b"text\n"
+@pytest.mark.parametrize("held", ["read", "listed", "listed and read"])
+def test_a_directory_that_was_removed_and_made_anew_is_found(files: HostFiles, tmp_path: Path, held: str) -> None:
+    if "listed" in held:
+        assert files.names("/sys/a") == ["name"]
+    if "read" in held:
+        assert files.read("/sys/a/name") == b"text\n"
     (tmp_path / "sys/a/name").unlink()
     (tmp_path / "sys/a").rmdir()
     with pytest.raises(FileNotFoundError):
@@ -96,7 +100,10 @@ def test_reading_all_of_many_directories_holds_few_descriptors(files: HostFiles,
         files.read(f"/sys/{number}/x")
     before = len(os.listdir("/proc/self/fd"))
     for number in range(200):
+        assert files.names(f"/sys/{number}") == ["x"]
         files.read(f"/sys/{number}/x")
+        files.names("/")
+    files.read("/sys/0/x")
     assert len(os.listdir("/proc/self/fd")) == before
 
 

@@ -45,13 +45,14 @@ class HostFiles:
 
     def names(self, path: str) -> list[str]:
         """See `Files`; the last directory is always looked up anew, because it may have been made anew."""
-        parts = _parts(path)
-        self._forget(max(len(parts) - 1, 0))
-        descriptor = self._retried(lambda: self._open_at(self._directory(parts), ".", os.O_RDONLY | os.O_DIRECTORY))
+        *parents, name = _parts(path) or ["."]
+        self._forget(len(parents))
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        descriptor = self._retried(lambda: self._open_at(self._directory(parents), name, flags))
         try:
             return os.listdir(descriptor)
         finally:
-            os.close(descriptor)
+            self._keep(path, name, descriptor)
 
     def read(self, path: str, limit: int = 4096) -> bytes:
         """See `Files`."""
@@ -154,6 +155,14 @@ class HostFiles:
             descriptor = self._open_at(descriptor, name, os.O_PATH | os.O_DIRECTORY)
             held.append((name, descriptor))
         return descriptor
+
+    def _keep(self, path: str, name: str, descriptor: int) -> None:
+        """Whoever lists a directory reads its files next."""
+        if name == ".":
+            os.close(descriptor)
+            return
+        self._held.append((name, descriptor))
+        self._last = path
 
     def _forget(self, keep: int) -> None:
         self._last = ""
