@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Mapping
+from functools import cache
 from typing import NamedTuple
 
 _NO_LOGIN = 2**32 - 1
@@ -34,7 +35,9 @@ def _login(environment: Mapping[str, str]) -> str:
     return _name(uid) if uid != _NO_LOGIN else environment.get("SUDO_USER", "")
 
 
+@cache
 def _name(uid: int) -> str:
+    """The daemon asks at each look, and an account may be kept in a directory at the other end of a network."""
     import pwd  # only here
 
     try:

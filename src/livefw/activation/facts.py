@@ -48,10 +48,11 @@ class Facts:
 
     def snapshot(self) -> Snapshot:
         """Everything that the checks look at."""
+        present, online = self.cpus("present"), self.cpus("online")
         return Snapshot(
-            self.offline_cpus(),
-            tuple(self.moving_cpus()),
-            self.load(),
+            frozenset() if present is None or online is None else present - online,
+            tuple(self._moving(present or frozenset())),
+            self._load(len(online or ())),
             tuple(self.watchdogs()),
             self.lockdown(),
             self.guests(),
@@ -62,18 +63,13 @@ class Facts:
         text = self._text(f"{CPUS}/{which}")
         return None if text is None else cpu_list(text)
 
-    def offline_cpus(self) -> frozenset[int]:
-        """CPUs that are there and do not run."""
-        present, online = self.cpus("present"), self.cpus("online")
-        return frozenset() if present is None or online is None else present - online
-
-    def moving_cpus(self) -> list[int]:
+    def _moving(self, cpus: frozenset[int]) -> list[int]:
         """CPUs that are on their way to another hotplug state.
 
         Before Linux 6.2 the CPU that booted has 0 for its target for ever; it stands in the last state and stays there.
         """
         moving, standing = [], (self._text(f"{CPUS}/hotplug/states") or "").rpartition("\n")[2].partition(":")[0]
-        for cpu in sorted(self.cpus("present") or ()):
+        for cpu in sorted(cpus):
             state, target = (self._text(f"{CPUS}/cpu{cpu}/hotplug/{name}") for name in ("state", "target"))
             if state is None or target is None:
                 break  # a kernel without CPU hotplug, and then none has these files
@@ -81,11 +77,11 @@ class Facts:
                 moving.append(cpu)
         return moving
 
-    def load(self) -> float | None:
-        """The one-minute load average for each online CPU."""
-        words, online = (self._text("/proc/loadavg") or "").split(), self.cpus("online")
+    def _load(self, cpus: int) -> float | None:
+        """The one-minute load average for each of so many CPUs."""
+        words = (self._text("/proc/loadavg") or "").split()
         try:
-            return float(words[0]) / len(online) if words and online else None
+            return float(words[0]) / cpus if words and cpus else None
         except ValueError:
             return None
 

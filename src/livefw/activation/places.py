@@ -17,11 +17,15 @@ SYSTEM_SETTINGS = "/etc/livefw"
 
 
 class Places(NamedTuple):
-    """``state`` holds the history, ``lock`` is a file, ``settings`` the directory of livefw.toml and checks.d."""
+    """``state`` holds the history, ``lock`` is a file, ``settings`` the directory of livefw.toml and checks.d.
+
+    ``root`` is where the machine's files are, ``/`` for the one that we run on.
+    """
 
     state: str
     lock: str
     settings: str
+    root: str = "/"
 
 
 def places(
@@ -47,7 +51,7 @@ def places(
         f"activation{name and '-' + name}.lock",
     )
     own_settings = SYSTEM_SETTINGS if own else os.path.join(real, "etc/livefw")
-    return Places(directory, os.path.abspath(lock), os.path.abspath(settings or own_settings))
+    return Places(directory, os.path.abspath(lock), os.path.abspath(settings or own_settings), real)
 
 
 def _runtime(*, own: bool, privileged: bool, state: str, environment: Mapping[str, str]) -> str:

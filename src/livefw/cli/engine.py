@@ -73,7 +73,7 @@ def host(
     Errors as for `policy`, unless the default policy will do.
     """
     files, clock, found = files or session.files(), SystemClock(), where(session, arguments)
-    own = os.path.realpath(session.root) == "/"
+    own = found.root == "/"
     settings = DEFAULT if without_policy else policy(found)
     measuring = settings.measure
     if by := getattr(arguments, "measure", None):
@@ -86,18 +86,18 @@ def host(
     made = made._replace(
         privileged=not own or os.geteuid() == 0,
         without_journal=without_journal,
-        images=_images(session, arguments, found, settings),
+        images=_images(arguments, found, settings),
     )
     return made._replace(announce=SystemJournal(made.actor)) if own else made
 
 
-def _images(session: Session, arguments: argparse.Namespace, found: Places, settings: Policy) -> str:
+def _images(arguments: argparse.Namespace, found: Places, settings: Policy) -> str:
     """The directory of images: one that the settings name is on the machine that is looked at."""
     if chosen := getattr(arguments, "images", None):
         return os.path.abspath(str(chosen))
     if settings.images:
-        return os.path.realpath(session.root).rstrip("/") + settings.images
-    return os.path.join(os.path.abspath(found.state), "images")
+        return found.root.rstrip("/") + settings.images
+    return os.path.join(found.state, "images")
 
 
 def engine(session: Session, arguments: argparse.Namespace) -> Engine:

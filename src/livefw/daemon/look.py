@@ -63,11 +63,10 @@ def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf) ->
     found = inventory.take(host.providers, discover=discover)
     holder = lock.holder(host.places.lock)
     history = Journal.open_to_read(host.places.state)
-    order = Order(None)
     try:
+        pending = plan.choose(found, None)
         # A running activation is told by `busy`, and is no other reason against each component.
-        scene = Engine(host).scene(order, history, None)
-        steps = plan.steps(plan.choose(found, None), found, scene)
+        steps = plan.steps(pending, found, Engine(host).scene(Order(None), history, None)) if pending else ()
         last = {c.component.key: _last(history, c.component.key) for c in found.candidates} if history else {}
     finally:
         if history:
