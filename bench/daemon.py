@@ -14,14 +14,19 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 
+import livefw
 from bench.measure import Aim, Row, interleave
 from bench.mounted import machine
 from livefw.providers.lfa.fake import FakeLfa
 
-ROUNDS = 21
+ROUNDS = 101
+"""Many, for the two differ by less than one run of either from the next."""
 OWN = "/usr/libexec/fwupd/fwupd"
+INSTALLED = "/usr/bin/python3"
+"""What the Debian package runs livefwd with; fwupd's own daemon is Debian's too."""
 COMPONENTS = 4
 _PATIENCE_S = 20.0
+_SOURCES = str(Path(livefw.__path__[0]).parent)
 _ESRT_ENTRY = {
     "fw_type": "2",
     "fw_version": "65586",
@@ -45,11 +50,12 @@ def rows() -> Iterator[Row]:
         return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lfb")))
-        ours, theirs = str(folder / "ours"), str(folder / "theirs")
-        mounted = str(folder / "mounted")
-        for root, path in ((_planted(folder), ours), (str(stack.enter_context(machine("vera")).root), mounted)):
-            words = [sys.executable, "-m", "livefw.daemon.service", "--root", root, "--socket", path, "--bus", ""]
-            stack.enter_context(_served([*words, "--state", str(folder / "state"), "--log-level", "error"], path, {}))
+        ours = {str(folder / f"ours{number}"): row for number, row in enumerate(_alternatives(folder, stack))}
+        for path, (_, python, root) in ours.items():
+            words = [python, "-m", "livefw.daemon.service", "--root", root, "--socket", path, "--bus", ""]
+            words += ["--state", str(folder / "state"), "--log-level", "error"]
+            stack.enter_context(_served(words, path, {"PYTHONPATH": _SOURCES}))
+        theirs = str(folder / "theirs")
         firmware = stack.enter_context(_esrt(folder / "firmware"))
         bus = str(folder / "bus")
         (folder / "bus.conf").write_text(_BUS.format(path=bus), encoding="ascii")
@@ -57,25 +63,49 @@ def rows() -> Iterator[Row]:
         places = {"FWUPD_LOCALSTATEDIR": str(folder / "fwupd"), "FWUPD_SYSFSFWDIR": firmware}
         places |= {"FWUPD_DBUS_SOCKET": theirs, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus}"}
         stack.enter_context(_served([OWN], theirs, places))
-        counts = {path: _devices(path) for path in (ours, mounted, theirs)}
+        counts = {path: _devices(path) for path in (*ours, theirs)}
         medians = interleave({path: partial(_devices, path) for path in counts}, rounds=ROUNDS)
         limit = round(medians[theirs] * 1e3, 1)
         beside = f"fwupd's own daemon, {counts[theirs]} devices: {limit} ms"
-        what = f"fwupdmgr get-devices --json, livefwd, {counts[ours]} devices"
-        yield Row(f"{what}, plain files", medians[ours] * 1e3, "ms", Aim(limit), beside)
-        yield Row(f"{what}, through FUSE", medians[mounted] * 1e3, "ms")
+        for path, (what, _, _) in ours.items():
+            subject = f"fwupdmgr get-devices --json, {counts[path]} devices, {what}"
+            aim = None if "FUSE" in what else Aim(limit)
+            yield Row(subject, medians[path] * 1e3, "ms", aim, beside if aim else "")
 
 
-def _planted(folder: Path) -> str:
+def _alternatives(folder: Path, stack: ExitStack) -> Iterator[tuple[str, str, str]]:
+    """What each livefwd is to show, with which Python, and the root it looks at."""
+    waiting, idle = (_planted(folder / name, pending=name == "waiting") for name in ("waiting", "idle"))
+    if (version := _version(INSTALLED)) and os.path.realpath(sys.executable) != INSTALLED:
+        yield f"images waiting, installed Python {version}", INSTALLED, waiting
+        yield f"nothing waiting, installed Python {version}", INSTALLED, idle
+    yield "images waiting, this Python", sys.executable, waiting
+    yield "nothing waiting, this Python", sys.executable, idle
+    yield "images waiting, this Python, through FUSE", sys.executable, str(stack.enter_context(machine("vera")).root)
+
+
+def _version(python: str) -> str:
+    """The version of an interpreter that can run the daemon; empty if it cannot."""
+    program = "import livefw.daemon.service, platform; print(platform.python_version())"
+    environment = os.environ | {"PYTHONPATH": _SOURCES}
+    try:
+        done = subprocess.run([python, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()
+
+
+def _planted(folder: Path, *, pending: bool) -> str:
     """Four components as plain files, which cost what sysfs costs; a mounted machine costs ten times that."""
     bench = FakeLfa()
     for number in range(COMPONENTS):
-        bench.add(f"6c0762a6-12f2-4b56-92cb-ba8f633606d{number}", name=f"component {number}")
+        guid = f"6c0762a6-12f2-4b56-92cb-ba8f633606d{number}"
+        bench.add(guid, name=f"component {number}", activation_pending=str(int(pending)))
     for path, data in bench.files.tree.items():
-        file = folder / "root" / path.lstrip("/")
+        file = folder / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    return str(folder / "root")
+    return str(folder)
 
 
 @contextmanager

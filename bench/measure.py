@@ -5,6 +5,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from random import Random
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -51,15 +52,16 @@ class Row(NamedTuple):
 
 
 def interleave(alternatives: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
-    """Median seconds of each alternative, taken in turns, each turn beginning with another one.
+    """Median seconds of each alternative, taken in turns, each turn in another order: what one leaves behind must not
+    always fall to the same next one.
 
     One turn before the first is not counted: it fills caches.
     """
     names = list(alternatives)
     times: dict[str, list[float]] = {name: [] for name in names}
-    for turn in range(rounds + 1):
-        for index in range(len(names)):
-            name = names[(turn + index) % len(names)]
+    order = Random(0)
+    for _ in range(rounds + 1):
+        for name in order.sample(names, len(names)):
             times[name].append(seconds(alternatives[name]))
     return {name: median(taken[1:]) for name, taken in times.items()}
 
