@@ -13,11 +13,10 @@ from enum import StrEnum
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from livefw.activation import bystanders, inventory, lock, plan, reconcile, record, target
+from livefw.activation import bystanders, hooks, inventory, lock, plan, reconcile, record, target
 from livefw.activation.actor import Actor
 from livefw.activation.checks import Problem, examine_staging, require_known
 from livefw.activation.facts import Facts
-from livefw.activation.hooks import DIRECTORY
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.journal import ENDINGS, Entry, Journal, Kind
 from livefw.activation.ledger import Announcement, Ledger, Receipt
@@ -217,7 +216,7 @@ class Engine:
             holder=holder,
             privileged=host.privileged,
             ignore=order.ignore,
-            hooks=f"{host.places.settings}/{DIRECTORY}",
+            hooks=hooks.find(f"{host.places.settings}/{hooks.DIRECTORY}"),
             past=past,
             trouble=lambda key: record.trouble(history, key) if history else "",
             decided=lambda component: record.decided(history, component) if history else (),

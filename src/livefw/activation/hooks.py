@@ -14,7 +14,7 @@ import signal
 import stat
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -37,18 +37,30 @@ class _Answer(NamedTuple):
     output: bytes
 
 
-def examine(directory: str, document: dict[str, Any], *, seconds: float = SECONDS) -> list[Problem]:
-    """Run every check in ``directory`` on one component; a missing directory holds none."""
+class Hook(NamedTuple):
+    """One check: its name and file, and why that must not be run."""
+
+    name: str
+    path: str
+    objection: str
+
+
+def examine(hooks: Iterable[Hook], document: dict[str, Any], *, seconds: float = SECONDS) -> list[Problem]:
+    """Run these checks on one component."""
     problems = []
-    for name, path, objection in _hooks(directory):
+    for name, path, objection in hooks:
         found = _broken(name, objection) if objection else _judge(name, _run(path, document, seconds), seconds)
         if found:
             problems.append(found)
     return problems
 
 
+def find(directory: str) -> tuple[Hook, ...]:
+    """The checks in a directory, in the order of their names; a missing one holds none."""
+    return tuple(Hook(*each) for each in _hooks(directory))
+
+
 def _hooks(directory: str) -> Iterator[tuple[str, str, str]]:
-    """Name, path, and why it must not be run, of each check."""
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:

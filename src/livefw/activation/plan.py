@@ -9,6 +9,7 @@ from typing import NamedTuple
 from livefw.activation import checks, hooks
 from livefw.activation.checks import Problem, Situation
 from livefw.activation.facts import Snapshot
+from livefw.activation.hooks import Hook
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.lock import Holder
 from livefw.activation.policy import Policy
@@ -75,7 +76,7 @@ class Scene(NamedTuple):
     holder: Holder | None
     privileged: bool
     ignore: tuple[str, ...]
-    hooks: str
+    hooks: tuple[Hook, ...]
     past: Callable[[str], Past | None]
     trouble: Callable[[str], str] = lambda _: ""
     decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
@@ -139,8 +140,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
     ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
     problems = checks.examine(situation, ignore=ignore)
     if not component.reasons:
-        extra = hooks.examine(scene.hooks, _for_hooks(component))
-        problems += checks.ignoring(extra, ignore)
+        problems += checks.ignoring(hooks.examine(scene.hooks, _for_hooks(component)), ignore)
     return Step(candidate, past, problems)
 
 

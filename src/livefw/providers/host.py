@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _PAGE = 4096
 """Most that one read or write of a sysfs file carries."""
 
+_SAFE = os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK
+"""A fifo in the tree must not hold a reader."""
+_LIST = os.O_RDONLY | os.O_DIRECTORY | _SAFE
+_PASS = os.O_PATH | os.O_DIRECTORY | _SAFE
+
 _RECORD = 8192
 """Largest record of ``/dev/kmsg`` (kernel, ``PRINTKRB_RECORD_MAX`` and the prefix)."""
 
@@ -47,8 +53,7 @@ class HostFiles:
         """See `Files`; the last directory is always looked up anew, because it may have been made anew."""
         *parents, name = _parts(path) or ["."]
         self._forget(len(parents))
-        flags = os.O_RDONLY | os.O_DIRECTORY
-        descriptor = self._retried(lambda: self._open_at(self._directory(parents), name, flags))
+        descriptor = self._retried(lambda: os.open(name, _LIST, dir_fd=self._directory(parents)))
         try:
             return os.listdir(descriptor)
         finally:
@@ -56,7 +61,7 @@ class HostFiles:
 
     def read(self, path: str, limit: int = 4096) -> bytes:
         """See `Files`."""
-        descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = self._open(path, _READ)
         try:
             data = os.read(descriptor, limit)
             if limit > _PAGE:
@@ -78,7 +83,7 @@ class HostFiles:
     def records(self, path: str) -> list[bytes]:
         """See `Files`."""
         found: list[bytes] = []
-        descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = self._open(path, _READ)
         try:
             while True:
                 try:
@@ -110,7 +115,7 @@ class HostFiles:
 
     def secret(self, path: str, limit: int = 4096) -> bytes:
         """See `Files`."""
-        descriptor = self._open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = self._open(path, _READ)
         try:
             status = os.fstat(descriptor)
             if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
@@ -130,17 +135,13 @@ class HostFiles:
         parent, _, last = path.rpartition("/")
         if parent == self._last and self._held and last not in ("", ".", ".."):
             try:
-                return self._open_at(self._held[-1][1], last, flags)
+                return os.open(last, flags | _SAFE, dir_fd=self._held[-1][1])
             except FileNotFoundError:
                 pass  # the directory may have been removed and made anew
         *parents, name = _parts(path) or ["."]
-        descriptor = self._retried(lambda: self._open_at(self._directory(parents), name, flags))
+        descriptor = self._retried(lambda: os.open(name, flags | _SAFE, dir_fd=self._directory(parents)))
         self._last = parent
         return descriptor
-
-    @staticmethod
-    def _open_at(directory: int, name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
 
     def _directory(self, parts: list[str]) -> int:
         """A descriptor of this directory, kept open together with those above it; one that is held already serves."""
@@ -152,7 +153,7 @@ class HostFiles:
         self._relied = same > 0
         descriptor = held[-1][1] if held else self._root
         for name in parts[same:]:
-            descriptor = self._open_at(descriptor, name, os.O_PATH | os.O_DIRECTORY)
+            descriptor = os.open(name, _PASS, dir_fd=descriptor)
             held.append((name, descriptor))
         return descriptor
 
