@@ -18,11 +18,12 @@ from .conftest import OWN, Daemon, Serve
 
 pytestmark = pytest.mark.fuse
 Mounted = Callable[[MachineConfig], tuple[Machine, Path]]
+_WATCH = Call("/org/livefw", OWN, "Watch", "b", (True,))
 
 
 def _begin(daemon: Daemon, client: Client) -> int:
     """Ask for an activation and wait until it runs; the number of the process that activates."""
-    client.call(Call("/org/livefw", OWN, "Watch", "b", (True,)))
+    client.call(_WATCH)
     client.send(Message(MessageType.CALL, 1, ([], {}), "asa{sv}", path="/org/livefw", interface=OWN, member="Activate"))
     while '"event": "tick"' not in str(client.receive().body):
         pass
@@ -35,11 +36,17 @@ def _child(process: int) -> int:
 
 
 def _settled(daemon: Daemon) -> list[dict[str, object]]:
-    """The history, when every intent in it has an outcome and nobody holds the machine."""
-    while True:
-        history = json.loads(daemon.call("History", "ss", "", "")[0])["history"]
-        if all(row["outcome"] for row in history):
-            return [row["outcome"] for row in history]
+    """The history, when every intent in it has an outcome; asked for anew when something has happened."""
+    with daemon.client() as client:
+        client.call(_WATCH)
+        while True:
+            heard: list[Message] = []
+            told = client.call(Call("/org/livefw", OWN, "History", "ss", ("", "")), signal=heard.append)
+            history = json.loads(told[0])["history"]
+            if all(row["outcome"] for row in history):
+                return [row["outcome"] for row in history]
+            if not heard:
+                client.receive()
 
 
 @pytest.mark.parametrize("whom", ["daemon", "job", "writer", "both"])
@@ -54,7 +61,8 @@ def test_history_is_true_after_a_death(whom: str, mounted: Mounted, serve: Serve
             os.kill(job, signal.SIGKILL)
         if whom in ("daemon", "both"):
             daemon.end(signal.SIGKILL)
-    again = daemon if whom in ("job", "writer") else serve(root)
+    # It tells what has become of the activation by itself, and not because it happens to look.
+    again = daemon if whom in ("job", "writer") else serve(root, changed={"service.LOOK_EVERY_S": 1e4})
     outcomes = _settled(again)
     version = (root / "sys/firmware/lfa/6c0762a6-12f2-4b56-92cb-ba8f633606d9/current_version").read_text().strip()
     told = [each["outcome"] for each in outcomes if each["kind"] == "outcome"]

@@ -117,6 +117,11 @@ class Core:
         self._view_at = float("-inf")
         self._wanted_at = self.loop.now()
 
+    def changed(self) -> None:
+        """Tell everybody who listens that something is different."""
+        for hear in self.listeners:
+            hear({"event": "changed"})
+
     def _look(self) -> None:
         begun = self.loop.now()
         newer_than = max(self._changed_at, begun - _AGE_S)
@@ -177,6 +182,8 @@ class Core:
                 self._start(Request((), "livefwd", "daemon", settle_only=True), ended)
             else:
                 self.settling = False  # its own process has told it after all, or whoever activates settles first
+                self.forget_view()
+                self.changed()
 
         if not self.jobs.busy:
             self.settling = True

@@ -140,8 +140,7 @@ class Service:
         )
         before, self._state = self._state, state
         if before is not None and before != state and not self.core.jobs.busy:
-            for hear in self.core.listeners:
-                hear({"event": "changed"})
+            self.core.changed()
 
     def _come(self) -> None:
         """Whoever comes asks for the devices next; the look at them is done by then."""
