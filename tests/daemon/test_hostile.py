@@ -281,6 +281,39 @@ def test_who_asks_and_does_not_read_has_to_wait(planted: Path, serve: Serve) -> 
         assert daemon.memory_kib() - before < 2 * 1024
 
 
+def test_answers_to_made_up_questions_are_not_remembered(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    with daemon.client() as client:
+        names = set()
+        for number in range(2_000):
+            with pytest.raises(CallFailed) as failed:
+                client.call(Call("/", FWUPD, "GetReleases", "s", (f"{number:x>20000}",)))
+            names.add(failed.value.name)
+        before = daemon.memory_kib()
+        for number in range(2_000, 4_000):
+            with suppress(CallFailed):
+                client.call(Call("/", FWUPD, "GetReleases", "s", (f"{number:x>20000}",)))
+    assert names == {f"{FWUPD}.NotFound"}
+    assert daemon.memory_kib() - before < 2 * 1024
+
+
+def test_what_is_remembered_is_told_again_to_each_client(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    devices = daemon.call("GetDevices", interface=FWUPD)[0]
+    asked = [Call("/", FWUPD, "GetReleases", "s", (device["DeviceId"].value,)) for device in devices]
+    told = []
+    for _ in range(3):
+        with daemon.client() as client:
+            for call_ in asked:
+                try:
+                    told.append(str(client.call(call_)))
+                except CallFailed as error:
+                    told.append(f"{error.name}: {error.text}")
+    assert len(told) == 3 * len(asked)
+    assert told[: len(asked)] == told[len(asked) : 2 * len(asked)] == told[2 * len(asked) :]
+    assert told[0].startswith(f"{FWUPD}.NothingToDo: ")
+
+
 def test_who_never_reads_is_let_go(planted: Path, serve: Serve) -> None:
     daemon = serve(planted, changed={"connection.UNSENT_LIMIT": 50_000})
     question = call("Introspect", interface="org.freedesktop.DBus.Introspectable")

@@ -20,6 +20,7 @@ import pytest
 from livefw.daemon import peer, scrape, server, service
 from livefw.daemon.client import Call, Client
 from livefw.daemon.core import Core
+from livefw.daemon.jobs import Setting
 from livefw.daemon.loop import Loop, SystemClock, Worker
 from livefw.errors import InternalError
 
@@ -387,7 +388,7 @@ def test_users_take_turns_where_there_are_more_than_threads() -> None:
 def test_clients_that_come_while_a_look_takes_long_are_not_counted_up() -> None:
     loop = Loop(SystemClock())
     try:
-        core = Core(loop, cast("Any", None), cast("Any", None))
+        core = Core(loop, Setting("/", None, None, measure=False), cast("Any", None))
         looks: list[object] = []
         core.on_machine = lambda *arguments: looks.append(arguments)  # type: ignore[method-assign]
         for _ in range(1_000):

@@ -12,11 +12,11 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from livefw.daemon.client import Call, Client
+from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.service import listen
 
-from .conftest import OWN, Serve
+from .conftest import FWUPD, OWN, Daemon, Serve
 
 
 def test_it_tells_when_it_is_ready_alive_and_ending(planted: Path, serve: Serve) -> None:
@@ -141,3 +141,35 @@ def test_log_tells_a_person_what_was_done(planted: Path, serve: Serve) -> None:
     assert begins.startswith(f"activate {key} begins, 1.0 -> ")
     assert ended.startswith(f"{key}: ")
     assert end.startswith("done, exit code ")
+
+
+POLICIES: dict[str, tuple[str, int, str]] = {
+    "none": ("", 0o644, "Pending activation"),
+    "denied": ('deny = ["TF-RMM"]', 0o644, "the policy does not allow this component"),
+    "as long as the one before": ('deny = ["nobody"]'.ljust(17), 0o644, "Pending activation"),
+    "wrong": ("deny = 1", 0o644, "deny"),
+    "anybody's": ('deny = ["TF-RMM"]', 0o666, "anybody may write it"),
+    "denied again": ('deny = ["TF-RMM"]', 0o644, "the policy does not allow this component"),
+}
+
+
+def test_policy_holds_as_soon_as_it_is_written(planted: Path, serve: Serve) -> None:
+    path = planted / "etc/livefw/livefw.toml"
+    path.parent.mkdir(parents=True)
+    daemon = serve(planted, changed={"core.FRESH_S": 0.0})
+    for text, mode, expected in POLICIES.values():
+        (path.parent / "new").write_text(text, encoding="ascii")
+        (path.parent / "new").chmod(mode)
+        (path.parent / "new").rename(path)
+        assert expected in _waits_for(daemon)
+    path.unlink()
+    assert _waits_for(daemon) == "Pending activation"
+
+
+def _waits_for(daemon: Daemon) -> str:
+    """What the component that is pending waits for, or why that cannot be told."""
+    try:
+        devices = daemon.call("GetDevices", interface=FWUPD)[0]
+    except CallFailed as error:
+        return error.text
+    return str(next(each["UpdateError"].value for each in devices if each["Name"].value == "TF-RMM"))

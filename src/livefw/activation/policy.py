@@ -125,20 +125,22 @@ class Follower:
 
     def __init__(self, directory: str) -> None:
         """Before the file is read, so that no change falls in between."""
-        self._path = os.path.join(directory, FILE)
-        self._seen = self._look()
+        self._directory = directory
+        self._seen = stamp(directory)
 
     def changed(self) -> bool:
         """Whether it has; once for each change."""
-        before, self._seen = self._seen, self._look()
+        before, self._seen = self._seen, stamp(self._directory)
         return before != self._seen
 
-    def _look(self) -> tuple[int, ...]:
-        try:
-            found = os.stat(self._path)
-        except OSError as error:
-            return (error.errno or 0,)
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+def stamp(directory: str) -> tuple[int, ...]:
+    """What changes when the settings file in a directory does; taken before it is read, nothing is missed."""
+    try:
+        found = os.stat(f"{directory}/{FILE}")
+    except OSError as error:
+        return (error.errno or 0,)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
 
 
 def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:

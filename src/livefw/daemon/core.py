@@ -3,7 +3,6 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -11,11 +10,11 @@ from livefw.activation.engine import Host
 from livefw.activation.shelf import Shelf
 from livefw.daemon import look
 from livefw.daemon.authority import Authority
-from livefw.daemon.dispatch import Call, DBusError, Face, full_text
+from livefw.daemon.dispatch import Call, DBusError, Face, UnknownError, full_text
 from livefw.daemon.distant import Distant
 from livefw.daemon.image import MOST_BYTES, Images
 from livefw.daemon.jobs import Event, Jobs, Request, Setting, log_line
-from livefw.daemon.look import View
+from livefw.daemon.look import Machine, View
 from livefw.daemon.loop import Loop, Worker
 from livefw.daemon.server import Server
 from livefw.daemon.wire import encode_body
@@ -65,13 +64,14 @@ class Core:
         self._left_open = False
         self.jobs = Jobs(loop, setting, self._event)
         self.images = Images(loop)
-        self._distant = Distant(self._machine, loop.now)
+        self._machine = Machine(setting.root, setting.state, setting.settings, images=setting.images)
+        self._distant = Distant(self._machine.look, loop.now)
         self._shelf = Shelf(lambda text: _log.warning("%s", text))
         self._own_work = Worker(loop)
         self._worker = Worker(loop, threads=THREADS)
         self._view: View | None = None
         self._view_at = self._wanted_at = self._changed_at = float("-inf")
-        self._told: dict[tuple[Any, ...], bytes] = {}
+        self._told: dict[tuple[Any, ...], Callable[[Call], None]] = {}
         self._waiting: list[tuple[float, Callable[[View | Exception], None]]] = []
 
     def look(self, call: Call, face: Face, work: Callable[[Host], T], use: Callable[[T], None]) -> None:
@@ -89,23 +89,30 @@ class Core:
     def tell(self, call: Call, face: Face, answer: Callable[[View], Any]) -> None:
         """As `view`, for what follows from the view and the call's arguments alone: it is worked out once."""
 
+        question = (face.interface.name, call.method.name, call.arguments)
+
         def use(view: View) -> None:
-            question = (face.interface.name, call.method.name, call.arguments)
             told = self._told.get(question)
             if told is None:
-                told = self._told[question] = encode_body(call.method.gives, (answer(view),))
-            self.server.reply_encoded(call, told)
+                told = self._told[question] = _told(call.method.gives, lambda: answer(view))
+            self.server.answer(call, told)
 
-        self.view(call, face, use)
+        if self._is_fresh() and (told := self._told.get(question)):
+            told(call)
+        else:
+            self.view(call, face, use)
 
     def looked(self, use: Callable[[View | Exception], None]) -> None:
         """Tell the present view, or why there is none."""
-        if self._view is not None and self.loop.now() - self._view_at < FRESH_S:
+        if self._view is not None and self._is_fresh():
             use(self._view)
             return
         self._waiting.append((self._wanted_at, use))
         if len(self._waiting) == 1:
             self._look()
+
+    def _is_fresh(self) -> bool:
+        return self.loop.now() - self._view_at < FRESH_S
 
     def look_soon(self) -> None:
         """Have a view by the time that somebody asks; nothing if one is being made already."""
@@ -220,12 +227,8 @@ class Core:
         except OSError as error:
             done(_ended("internal", f"no process for the activation: {error}"))
 
-    def _machine(self) -> AbstractContextManager[Host]:
-        setting = self.setting
-        return look.machine(setting.root, setting.state, setting.settings, images=setting.images)
-
     def _on_machine(self, work: Callable[[Host], T]) -> T:
-        with self._machine() as host:
+        with self._machine.look() as host:
             return work(host)
 
     def _viewed(self, result: View | Exception, begun: float) -> None:
@@ -263,6 +266,18 @@ class Core:
         _log.log(level, "%s", log_line(event))
         for hear in self.listeners:
             hear(event)
+
+
+def _told(signature: str, answer: Callable[[], Any]) -> Callable[[Call], None]:
+    """What answers a call with this value, or with why there is none; `UnknownError` as it comes."""
+    try:
+        encoded = encode_body(signature, (answer(),))
+    except UnknownError:
+        raise
+    except DBusError as error:
+        name, text = error.name, error.text
+        return lambda call: call.fail(name, text)
+    return lambda call: call.reply_encoded(encoded)
 
 
 def problem_of(ended: Event) -> Problem | None:

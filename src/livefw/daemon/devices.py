@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from hashlib import sha1
 from typing import Any
 from xml.sax.saxutils import escape
@@ -65,6 +66,7 @@ _BY_POLICY = frozenset({"policy", "pinned"})
 _TROUBLES = {Kind.REFUSAL: "refused: ", Kind.STAGED: "staging: "}
 
 
+@lru_cache(1024)
 def device_id(key: str) -> str:
     """fwupd's id for a component or, without a colon in it, a mechanism: 40 hexadecimal digits that never change."""
     return sha1(f"livefw:{key}".encode(), usedforsecurity=False).hexdigest()

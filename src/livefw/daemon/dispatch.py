@@ -35,6 +35,10 @@ class DBusError(Exception):
         self.text = text
 
 
+class UnknownError(DBusError):
+    """What was asked about is not there; of such questions strangers can make up as many as they like."""
+
+
 class Call:
     """One call that waits for its answer, which is given once."""
 

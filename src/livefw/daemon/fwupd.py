@@ -16,7 +16,7 @@ from livefw.daemon import devices, introspection, look
 from livefw.daemon.connection import Connection
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.devices import Dictionary, device_id
-from livefw.daemon.dispatch import Call, DBusError, Face, Later, variants
+from livefw.daemon.dispatch import Call, DBusError, Face, Later, UnknownError, variants
 from livefw.daemon.jobs import Event, Request
 from livefw.daemon.look import View
 from livefw.daemon.peer import FwupdVersions
@@ -339,13 +339,13 @@ class Fwupd(Face):
 
 
 def _find(view: View, ident: str) -> Candidate | None:
-    """The component with this device id, None for a mechanism; NotFound."""
+    """The component with this device id, None for a mechanism; `UnknownError`."""
     for candidate in view.found.candidates:
         if device_id(candidate.component.key) == ident:
             return candidate
         if device_id(candidate.component.provider) == ident:
             return None
-    raise _error("NotFound", f"there is no device {ident}")
+    raise UnknownError(f"{PREFIX}.NotFound", f"there is no device {ident}")
 
 
 def _here(view: View, ident: str) -> tuple[Component, Releases]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from livefw.activation import inventory, lock, plan, releases
+from livefw.activation import inventory, lock, plan, policy, releases
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Inventory
 from livefw.activation.journal import ENDINGS, Activation, Journal, Kind
@@ -17,6 +17,7 @@ from livefw.activation.shelf import Shelf
 from livefw.cli import engine
 from livefw.daemon.captured import Captured
 from livefw.providers.base import Discovery, Provider
+from livefw.providers.registry import providers
 
 HISTORY_LIMIT = 100
 """Activations that clients get to see, the last ones; the whole record is for `livefw history`."""
@@ -48,14 +49,36 @@ def _told(view: View) -> tuple[object, ...]:
     return (components, view.found[1:], steps, *view[2:])
 
 
-@contextmanager
-def machine(root: str, state: str | None, settings: str | None, *, images: str | None = None) -> Iterator[Host]:
-    """The machine, with the policy that holds now, for one look. A root that was mounted anew is seen anew."""
-    session = Captured(root)
-    try:
-        yield engine.host(session, Namespace(state=state, settings=settings, images=images), measured=False)
-    finally:
-        session.close()
+class Machine:
+    """The machine for one look at a time, from any thread. A root that was mounted anew is seen anew.
+
+    What the settings decide is kept as long as their file stays the same: to find it out takes a fifth of a look.
+    """
+
+    def __init__(self, root: str, state: str | None, settings: str | None, *, images: str | None = None) -> None:
+        self._root = root
+        self._arguments = Namespace(state=state, settings=settings, images=images)
+        self._known: tuple[tuple[int, ...], Host] | None = None
+
+    @contextmanager
+    def look(self) -> Iterator[Host]:
+        """The machine with the policy that holds now. Errors as for `livefw.cli.engine.host`."""
+        session = Captured(self._root)
+        try:
+            yield self._host(session)
+        finally:
+            session.close()
+
+    def _host(self, session: Captured) -> Host:
+        files = session.files()
+        if self._known:
+            stamp, host = self._known
+            if policy.stamp(host.places.settings) == stamp:
+                return host._replace(files=files, providers=providers(files, host.clock))
+        stamp = policy.stamp(engine.where(session, self._arguments).settings)
+        host = engine.host(session, self._arguments, measured=False, files=files)
+        self._known = stamp, host
+        return host
 
 
 def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf) -> View:

@@ -99,9 +99,9 @@ class Server:
         """Answer a call later than it was made, and go on with what its client sent meanwhile."""
         self._later(call, lambda: call.reply(*values))
 
-    def reply_encoded(self, call: Call, values: bytes) -> None:
-        """As `reply`, with values that are encoded already."""
-        self._later(call, lambda: call.reply_encoded(values))
+    def answer(self, call: Call, answer: Callable[[Call], None]) -> None:
+        """As `reply`, with whatever ``answer`` does."""
+        self._later(call, lambda: answer(call))
 
     def fail(self, call: Call, name: str, text: str) -> None:
         """As `reply`, with an error."""

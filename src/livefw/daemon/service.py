@@ -74,12 +74,11 @@ class Service:
 
     def __init__(self, options: argparse.Namespace, listener: socket.socket) -> None:
         self.loop = Loop(SystemClock())
-        setting = Setting(
-            options.root, options.state, options.settings, measure=not options.no_measure, images=options.images
-        )
+        root = os.path.realpath(options.root)  # the same machine for every look and job, wherever a link leads later
+        setting = Setting(root, options.state, options.settings, measure=not options.no_measure, images=options.images)
         authority = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
         self.core = Core(self.loop, setting, authority)
-        product = "this machine" if os.path.realpath(options.root) == "/" else options.root
+        product = "this machine" if root == "/" else options.root
         version = options.fwupd_version or installed_fwupd_version()
         fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)
         dispatcher = Dispatcher({"/": [fwupd], PATH: [Own(self.core)]}, _machine_id)
