@@ -17,6 +17,8 @@ from time import monotonic, sleep
 import livefw
 from bench.measure import Aim, Row, interleave
 from bench.mounted import machine
+from livefw.activation.journal import Journal
+from livefw.activation.outcome import Outcome
 from livefw.providers.lfa.fake import FakeLfa
 
 ROUNDS = 101
@@ -25,6 +27,9 @@ OWN = "/usr/libexec/fwupd/fwupd"
 INSTALLED = "/usr/bin/python3"
 """What the Debian package runs livefwd with; fwupd's own daemon is Debian's too."""
 COMPONENTS = 4
+RECORDED = 100
+"""Activations in the record of a machine that has been in use."""
+_GUID = "6c0762a6-12f2-4b56-92cb-ba8f633606d"
 _PATIENCE_S = 20.0
 _SOURCES = str(Path(livefw.__path__[0]).parent)
 _ESRT_ENTRY = {
@@ -51,9 +56,9 @@ def rows() -> Iterator[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lfb")))
         ours = {str(folder / f"ours{number}"): row for number, row in enumerate(_alternatives(folder, stack))}
-        for path, (_, python, root) in ours.items():
+        for path, (_, python, root, state) in ours.items():
             words = [python, "-m", "livefw.daemon.service", "--root", root, "--socket", path, "--bus", ""]
-            words += ["--state", str(folder / "state"), "--log-level", "error"]
+            words += ["--state", state, "--log-level", "error"]
             stack.enter_context(_served(words, path, {"PYTHONPATH": _SOURCES}))
         theirs = str(folder / "theirs")
         firmware = stack.enter_context(_esrt(folder / "firmware"))
@@ -67,21 +72,35 @@ def rows() -> Iterator[Row]:
         medians = interleave({path: partial(_devices, path) for path in counts}, rounds=ROUNDS)
         limit = round(medians[theirs] * 1e3, 1)
         beside = f"fwupd's own daemon, {counts[theirs]} devices: {limit} ms"
-        for path, (what, _, _) in ours.items():
+        for path, (what, *_) in ours.items():
             subject = f"fwupdmgr get-devices --json, {counts[path]} devices, {what}"
             aim = None if "FUSE" in what else Aim(limit)
             yield Row(subject, medians[path] * 1e3, "ms", aim, beside if aim else "")
 
 
-def _alternatives(folder: Path, stack: ExitStack) -> Iterator[tuple[str, str, str]]:
-    """What each livefwd is to show, with which Python, and the root it looks at."""
+def _alternatives(folder: Path, stack: ExitStack) -> Iterator[tuple[str, str, str, str]]:
+    """What each livefwd is to show, with which Python, the root it looks at, and where its record is."""
     waiting, idle = (_planted(folder / name, pending=name == "waiting") for name in ("waiting", "idle"))
+    new, old = str(folder / "new"), str(folder / "old")
+    _recorded(old)
     if (version := _version(INSTALLED)) and os.path.realpath(sys.executable) != INSTALLED:
-        yield f"images waiting, installed Python {version}", INSTALLED, waiting
-        yield f"nothing waiting, installed Python {version}", INSTALLED, idle
-    yield "images waiting, this Python", sys.executable, waiting
-    yield "nothing waiting, this Python", sys.executable, idle
-    yield "images waiting, this Python, through FUSE", sys.executable, str(stack.enter_context(machine("vera")).root)
+        yield f"nothing waiting, installed Python {version}", INSTALLED, idle, new
+        yield f"images waiting, installed Python {version}", INSTALLED, waiting, new
+        yield f"images waiting, {RECORDED} in the record, installed Python {version}", INSTALLED, waiting, old
+    yield "nothing waiting, this Python", sys.executable, idle, new
+    yield "images waiting, this Python", sys.executable, waiting, new
+    mounted = str(stack.enter_context(machine("vera")).root)
+    yield "images waiting, this Python, through FUSE", sys.executable, mounted, new
+
+
+def _recorded(state: str) -> None:
+    """A record of activations that went well."""
+    journal = Journal.open(state)
+    for number in range(RECORDED):
+        key = f"lfa:{_GUID}{number % COMPONENTS}"
+        activation = journal.begin(key, {"name": f"component {number % COMPONENTS}"})
+        journal.end(activation, key, {"outcome": Outcome.ACTIVATED, "seconds": 0.5, "current_version": "1.0"})
+    journal.close()
 
 
 def _version(python: str) -> str:
@@ -99,8 +118,7 @@ def _planted(folder: Path, *, pending: bool) -> str:
     """Four components as plain files, which cost what sysfs costs; a mounted machine costs ten times that."""
     bench = FakeLfa()
     for number in range(COMPONENTS):
-        guid = f"6c0762a6-12f2-4b56-92cb-ba8f633606d{number}"
-        bench.add(guid, name=f"component {number}", activation_pending=str(int(pending)))
+        bench.add(f"{_GUID}{number}", name=f"component {number}", activation_pending=str(int(pending)))
     for path, data in bench.files.tree.items():
         file = folder / path.lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)

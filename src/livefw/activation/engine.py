@@ -26,6 +26,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
 from livefw.activation.plan import Past, Scene, Step, Wish
 from livefw.activation.policy import Policy
+from livefw.activation.recollection import Rows
 from livefw.activation.run import VANISHED, Watch, cancel, follow, is_lost, judged, refused
 from livefw.activation.select import select
 from livefw.activation.stage import hand_over
@@ -200,9 +201,7 @@ class Engine:
         journal = None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
         return Ledger(journal, host.announce)
 
-    def scene(
-        self, order: Order, history: Journal | None, holder: lock.Holder | None, *, hidden: bool = False
-    ) -> Scene:
+    def scene(self, order: Order, history: Rows | None, holder: lock.Holder | None, *, hidden: bool = False) -> Scene:
         """What the checks look at, now; ``hidden`` if there may be a history that we may not read."""
         host = self._host
 

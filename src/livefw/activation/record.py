@@ -10,10 +10,11 @@ from typing import Any
 
 from livefw.activation.actor import Actor
 from livefw.activation.checks import Problem
-from livefw.activation.journal import Journal, Kind
+from livefw.activation.journal import Kind
 from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Past, Wish, usual
+from livefw.activation.recollection import Rows
 from livefw.activation.target import Target
 from livefw.activation.target import Wish as StagingWish
 from livefw.activation.verdict import sure
@@ -130,7 +131,7 @@ def staging_settled(outcome: Outcome, why: Reason, after: Component | None) -> d
     return {**_how(outcome, why), "reconciled": True, **_waiting(after)}
 
 
-def decided(journal: Journal, component: Component) -> tuple[str, ...]:
+def decided(journal: Rows, component: Component) -> tuple[str, ...]:
     """Checks that were ignored when the image was staged that is pending now: that need not be decided once more."""
     endings = journal.recent(component.key, Kind.STAGED, limit=_EARLIER) if component.pending else []
     ending = next((entry for entry in endings if entry.body.get("outcome") == Outcome.STAGED), None)
@@ -152,7 +153,7 @@ def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
     }
 
 
-def past(journal: Journal, component: str) -> Past:
+def past(journal: Rows, component: str) -> Past:
     """What became of earlier activations of a component; of those that nothing was asked for, nothing."""
     bodies = [entry.body for entry in journal.recent(component, Kind.OUTCOME, limit=_ATTEMPTS)]
     outcomes = Counter(body.get("outcome") for body in bodies)
@@ -161,7 +162,7 @@ def past(journal: Journal, component: str) -> Past:
     return Past(succeeded + failed + unknown, succeeded, unknown, usual(seconds[:_EARLIER]))
 
 
-def trouble(journal: Journal, component: str) -> str:
+def trouble(journal: Rows, component: str) -> str:
     """How and when the last attempt on a component ended, if it failed or nobody knows; else empty."""
     for entry in journal.recent(component, Kind.OUTCOME, limit=1):
         outcome, moment = entry.body.get("outcome"), datetime.fromtimestamp(entry.time_ns / 1e9).astimezone()

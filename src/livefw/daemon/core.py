@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from livefw.activation.engine import Host
+from livefw.activation.recollection import Recollection
 from livefw.activation.shelf import Shelf
 from livefw.daemon import look
 from livefw.daemon.authority import Authority
@@ -67,6 +68,7 @@ class Core:
         self._machine = Machine(setting.root, setting.state, setting.settings, images=setting.images)
         self._distant = Distant(self._machine.look, loop.now)
         self._shelf = Shelf(lambda text: _log.warning("%s", text))
+        self._recollection = Recollection()
         self._own_work = Worker(loop)
         self._worker = Worker(loop, threads=THREADS)
         self._view: View | None = None
@@ -133,7 +135,11 @@ class Core:
         begun = self.loop.now()
         newer_than = max(self._changed_at, begun - _AGE_S)
         discover = partial(self._distant.discover, newer_than=newer_than)
-        self.on_machine(lambda host: look.view(host, discover, self._shelf), lambda result: self._viewed(result, begun))
+
+        def work(host: Host) -> View:
+            return look.view(host, discover, self._shelf, self._recollection)
+
+        self.on_machine(work, lambda result: self._viewed(result, begun))
 
     def activate(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
         """Activate for a client, if it may and nothing else is under way; ``done`` is told the end."""

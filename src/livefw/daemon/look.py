@@ -12,6 +12,7 @@ from livefw.activation.inventory import Inventory
 from livefw.activation.journal import ENDINGS, Activation, Journal, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
+from livefw.activation.recollection import Recollection, Rows
 from livefw.activation.releases import Releases
 from livefw.activation.shelf import Shelf
 from livefw.cli import engine
@@ -81,25 +82,24 @@ class Machine:
         return host
 
 
-def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf) -> View:
-    """Look; ``discover`` asks a mechanism, ``shelf`` has seen images before. Errors as for `Engine.plan`."""
+def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf, recollection: Recollection) -> View:
+    """Look; ``discover`` asks a mechanism, ``shelf`` has seen images before, and ``recollection`` the history.
+
+    Errors as for `Engine.plan`.
+    """
     found = inventory.take(host.providers, discover=discover)
     holder = lock.holder(host.places.lock)
-    history = Journal.open_to_read(host.places.state)
-    try:
+    with recollection.of(host.places.state) as history:
         pending = plan.choose(found, None)
         # A running activation is told by `busy`, and is no other reason against each component.
         steps = plan.steps(pending, found, Engine(host).scene(Order(None), history, None)) if pending else ()
         last = {c.component.key: _last(history, c.component.key) for c in found.candidates} if history else {}
-    finally:
-        if history:
-            history.close()
     known = {key: activation for key, activation in last.items() if activation is not None}
     here = releases.table(found.candidates, shelf.images(host.images), host.policy)
     return View(found, {step.component.key: step for step in steps}, known, holder is not None, here, host.images)
 
 
-def _last(history: Journal, key: str) -> Activation | None:
+def _last(history: Rows, key: str) -> Activation | None:
     endings = history.recent(key, Kind.OUTCOME, limit=1)
     return Activation(None, endings[0]) if endings else None
 

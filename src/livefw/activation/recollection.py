@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The history for whoever asks it the same again and again."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+from livefw.activation.journal import FILE, Entry, Journal, Kind
+
+_LIMIT = 4096
+"""Questions whose answers are kept: a tree that shows other components at each look must not fill our memory."""
+_AT_REST_NS = 3_000_000_000
+"""How long ago a file has to have been written for its time to tell. What is written in the same tick of the clock as
+what was read bears the same time; a tick of the kernel's is 10 ms at most, and FAT counts in two seconds."""
+
+
+class Rows(Protocol):
+    """Where the last rows about a component are found: a `Journal`, or what is remembered of it."""
+
+    def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
+        """See `Journal.recent`."""
+        ...
+
+
+class _Stamp(NamedTuple):
+    """What changes when a history does, and when it was last written (wall clock, nanoseconds).
+
+    Not when its files' metadata changed last: SQLite changes that of its log when root reads.
+    """
+
+    files: tuple[tuple[int, ...], ...]
+    written_ns: int
+
+
+class Recollection:
+    """What was read of a history, for as long as its files are the same; to open it takes as long as half a look.
+
+    For one thread.
+    """
+
+    def __init__(self, *, wall_ns: Callable[[], int] = time.time_ns) -> None:
+        self._wall_ns = wall_ns
+        self._stamp: _Stamp | None = None
+        self._known: dict[tuple[str, Kind, int], list[Entry]] = {}
+
+    @contextmanager
+    def of(self, directory: str) -> Iterator[Rows | None]:
+        """The history in a directory as it is now; None if there is none. Errors as for `Journal.open_to_read`."""
+        stamp = _stamp(directory)
+        if stamp is None or stamp != self._stamp or len(self._known) > _LIMIT:
+            self._known = {}
+        at_rest = stamp is not None and stamp.written_ns < self._wall_ns() - _AT_REST_NS
+        self._stamp = stamp if at_rest else None
+        rows = _Remembered(directory, self._known)
+        try:
+            yield rows if self._known or rows.journal() else None
+        finally:
+            rows.close()
+
+
+class _Remembered:
+    """Rows that are known, or else those of a journal that is opened for the first that is not."""
+
+    def __init__(self, directory: str, known: dict[tuple[str, Kind, int], list[Entry]]) -> None:
+        self._directory = directory
+        self._known = known
+        self._journal: Journal | None = None
+
+    def journal(self) -> Journal | None:
+        self._journal = self._journal or Journal.open_to_read(self._directory)
+        return self._journal
+
+    def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
+        question = component, kind, limit
+        if question not in self._known:
+            journal = self.journal()
+            self._known[question] = journal.recent(component, kind, limit=limit) if journal else []
+        return self._known[question]
+
+    def close(self) -> None:
+        if self._journal:
+            self._journal.close()
+
+
+def _stamp(directory: str) -> _Stamp | None:
+    """Of the database and its write-ahead log; None if it has no file that could be seen."""
+    files, written = [], 0
+    for name in (FILE, f"{FILE}-wal"):
+        try:
+            found = os.stat(os.path.join(directory, name))
+        except OSError:
+            continue
+        files.append((found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+        written = max(written, found.st_mtime_ns)
+    return _Stamp(tuple(files), written) if files else None
