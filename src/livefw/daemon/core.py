@@ -191,12 +191,15 @@ class Core:
         def seen(wanted: object) -> None:
             if wanted is None:
                 self.loop.later(_SETTLE_AGAIN_S, self.settle)
-            elif wanted is not False and not self.jobs.busy:
-                self._start(Request((), "livefwd", "daemon", settle_only=True), ended)
-            else:
-                self.settling = False  # its own process has told it after all, or whoever activates settles first
+            elif wanted is False:
+                self.settling = False
+                _log.info("its own process has recorded how the activation ended")
                 self.forget_view()
                 self.changed()
+            elif self.jobs.busy:
+                self.settling = False  # whoever activates settles first
+            else:
+                self._start(Request((), "livefwd", "daemon", settle_only=True), ended)
 
         if not self.jobs.busy:
             self.settling = True
