@@ -98,7 +98,7 @@ def _permission(s: Situation) -> Found:
 
 
 def _order(s: Situation) -> Found:
-    for other in s.waiting:
+    for other in s.waiting if s.policy.order else ():
         if other.key != s.component.key and s.policy.goes_before(other, s.component):
             yield f"{other.name or other.key} comes first, and is still pending", f"activate {other.key} before it"
 

@@ -33,7 +33,7 @@ from livefw.activation.stage import hand_over
 from livefw.activation.target import Target
 from livefw.activation.versions import of_image
 from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError
-from livefw.providers.base import Clock, Component, Provider, Reason, Stager
+from livefw.providers.base import Clock, Component, Provider, Reason, is_stager
 from livefw.providers.files import Files
 
 
@@ -359,7 +359,7 @@ class Run:
         nothing to drop is the usual answer, and all right. Where images are staged through the mechanism, its cancel
         takes back what somebody has staged, and only somebody may.
         """
-        if isinstance(candidate.provider, Stager):
+        if is_stager(candidate.provider):
             return
         with suppress(TransportError):
             running = candidate.provider.cancel(candidate.component.id, _nowhere)

@@ -95,6 +95,8 @@ class Policy(NamedTuple):
 
         Components that are not in the list do not matter.
         """
+        if not self.order:
+            return components
         left, done = list(components), []
         while left:
             ready = next((c for c in left if not any(self.goes_before(other, c) for other in left if other != c)), None)

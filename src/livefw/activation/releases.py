@@ -12,7 +12,7 @@ from livefw.activation.shelf import Local
 from livefw.activation.target import spellings
 from livefw.activation.versions import compare, of_image
 from livefw.errors import NothingToDo, UsageError
-from livefw.providers.base import Component, Holder, Offer, Reason, Stager, Version
+from livefw.providers.base import Component, Offer, Reason, Version, is_holder, is_stager
 
 
 class Release(NamedTuple):
@@ -41,16 +41,10 @@ def table(candidates: Iterable[Candidate], images: Sequence[Local], policy: Poli
     for image in images:
         for spelling in (each for text in image.about.guids for each in spellings(text)):
             by_guid.setdefault(spelling, {})[image] = None
-    candidates, found = tuple(candidates), {}
-    # Once for each mechanism: to ask whether something has a protocol takes as long as to read a component.
-    holders = {
-        name: each
-        for name, each in {c.provider.name: c.provider for c in candidates}.items()
-        if isinstance(each, Holder)
-    }
+    found = {}
     for candidate in candidates:
         mine = {image: None for guid in (guids(candidate) if by_guid else ()) for image in by_guid.get(guid, ())}
-        if releases := _of(candidate, mine, policy, holders.get(candidate.provider.name)):
+        if releases := _of(candidate, mine, policy):
             found[candidate.component.key] = releases
     return found
 
@@ -91,11 +85,11 @@ def _open(component: Component, releases: Releases) -> Iterable[Release]:
             yield each
 
 
-def _of(candidate: Candidate, images: Iterable[Local], policy: Policy, holder: Holder | None) -> Releases:
-    component = candidate.component
+def _of(candidate: Candidate, images: Iterable[Local], policy: Policy) -> Releases:
+    provider, component = candidate
     found = [_local(candidate, image, policy) for image in images]
-    if holder:
-        found += [_offered(component, offer) for offer in holder.images(component.id)]
+    if is_holder(provider):
+        found += [_offered(component, offer) for offer in provider.images(component.id)]
     # Texts decide where there are no numbers, so that the order is the same each time.
     return tuple(sorted(found, key=lambda each: (each.version.order, each.version.text, each.path), reverse=True))
 
@@ -105,7 +99,7 @@ def _local(candidate: Candidate, image: Local, policy: Policy) -> Release:
     version = of_image(image.about.version, component)
     problems = examine_staging(component, version, policy, ignore=("downgrade",))
     against = tuple(Reason(problem.check, problem.text, problem.hint) for problem in problems if problem.stops)
-    if not isinstance(provider, Stager):
+    if not is_stager(provider):
         against = (Reason("not-stageable", f"{provider.name} leaves it to others to stage images"), *against)
     return _release(component, version, image.path, against, image)
 

@@ -12,7 +12,7 @@ from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import AmbiguousComponent, NoSuchComponent, Refused, UsageError
-from livefw.providers.base import Component, Package, Stager
+from livefw.providers.base import Component, Package, Stager, is_stager
 
 _HINT = "fwupdmgr local-install FILE DEVICE, or livefw stage COMPONENT FILE"
 
@@ -45,7 +45,7 @@ def target(word: str | None, candidates: Sequence[Candidate], package: Package) 
 
     `Refused` where it takes none, `UsageError` where the archive is for another or several might be meant.
     """
-    chosen = [select(word, candidates)] if word else [each for each in candidates if isinstance(each.provider, Stager)]
+    chosen = [select(word, candidates)] if word else [each for each in candidates if is_stager(each.provider)]
     version = archive = ""
     if cab.is_archive(package.data):
         (provider, component), image = _named(chosen, cab.read(package.data))
@@ -56,7 +56,7 @@ def target(word: str | None, candidates: Sequence[Candidate], package: Package) 
     else:
         text = f"{len(chosen)} components here take images" if chosen else "nothing here takes images"
         raise UsageError(text, hint=_HINT if chosen else "they are staged by other means", phase="stage")
-    if not isinstance(provider, Stager):
+    if not is_stager(provider):
         raise Refused(
             f"{provider.name} leaves it to others to stage images", component=component.key, mechanism=provider.name
         )

@@ -30,7 +30,7 @@ from livefw.daemon.values import (
     typed,
 )
 from livefw.daemon.wire import Variant
-from livefw.providers.base import Component, Stager, Version
+from livefw.providers.base import Component, Version, is_stager
 from livefw.providers.declaration import declaration
 from livefw.text import printable
 
@@ -146,7 +146,7 @@ def version_format(text: str) -> VersionFormat:
 def _flags(candidate: Candidate, found: Releases) -> DeviceFlag:
     """``updatable`` only where the mechanism takes images; while one waits for its activation, only for a newer one."""
     flags, component = DeviceFlag.INTERNAL, candidate.component
-    if isinstance(candidate.provider, Stager):
+    if is_stager(candidate.provider):
         takes = not component.pending or upgrades(component, found)
         flags |= DeviceFlag.UPDATABLE if takes else DeviceFlag.UPDATABLE_HIDDEN
     if found:

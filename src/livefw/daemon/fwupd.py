@@ -24,7 +24,7 @@ from livefw.daemon.security import attributes
 from livefw.daemon.values import ERRORS, PREFIX, InstallFlag, Status, typed
 from livefw.daemon.wire import Variant
 from livefw.errors import LivefwError, kind_of
-from livefw.providers.base import Component, Stager
+from livefw.providers.base import Component, is_stager
 from livefw.providers.registry import MECHANISMS
 
 _NO_BATTERY = 101
@@ -357,7 +357,7 @@ def _here(view: View, ident: str) -> tuple[Component, Releases]:
 
 def _stageable(view: View, ident: str) -> tuple[str, ...]:
     """The key of the component with this id, if it takes images; none for ``*``: the image then says what it is for."""
-    found = [candidate for candidate in view.found.candidates if isinstance(candidate.provider, Stager)]
+    found = [candidate for candidate in view.found.candidates if is_stager(candidate.provider)]
     if ident == "*":
         if not found:
             raise _error("NotSupported", "nothing here takes images: they are staged by other means")

@@ -8,7 +8,7 @@ component *was* activated is judged one room above, from the claim and from what
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, TypeGuard
 
 from livefw.providers.component import Component, Cost, Discovery, Reason, Rendezvous, Version, dotted
 
@@ -37,6 +37,8 @@ __all__ = [
     "Version",
     "Witness",
     "dotted",
+    "is_holder",
+    "is_stager",
 ]
 
 
@@ -239,7 +241,6 @@ class Offer(NamedTuple):
     reasons: tuple[Reason, ...] = ()
 
 
-@runtime_checkable
 class Holder(Provider, Protocol):
     """A provider that knows images of its own."""
 
@@ -248,10 +249,19 @@ class Holder(Provider, Protocol):
         ...
 
 
-@runtime_checkable
+def is_holder(provider: Provider) -> TypeGuard[Holder]:
+    """Whether it is one. To ask `isinstance` for a protocol takes as long as to read some of a component's files."""
+    return hasattr(provider, "images")
+
+
 class Stager(Provider, Protocol):
     """A provider that can also put an image where it becomes pending; most mechanisms leave that to others."""
 
     def stage(self, ident: str, package: Package, observer: Observer) -> Running:
         """Hand an image over, to be activated later; returns at once. ``accepted`` means that it is staged."""
         ...
+
+
+def is_stager(provider: Provider) -> TypeGuard[Stager]:
+    """As `is_holder`."""
+    return hasattr(provider, "stage")
