@@ -93,6 +93,17 @@ def test_a_directory_that_was_removed_and_made_anew_is_found(files: HostFiles, t
     assert files.names("/sys/a") == ["name"]
 
 
+def test_what_failed_leads_nowhere_else(files: HostFiles, tmp_path: Path) -> None:
+    (tmp_path / "sys/name").write_bytes(b"another\n")
+    (tmp_path / "name").write_bytes(b"top\n")
+    for failing in (lambda: files.names("/sys/missing"), lambda: files.read("/sys/a/missing")):
+        assert errno_of(failing) == errno.ENOENT
+        assert files.read("/name") == b"top\n"
+        assert files.read("/name") == b"top\n"
+        assert files.read("/sys/name") == b"another\n"
+        assert files.read("/sys/a/name") == b"text\n"
+
+
 def test_reading_all_of_many_directories_holds_few_descriptors(files: HostFiles, tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / f"sys/{number}").mkdir()

@@ -148,6 +148,7 @@ class Dispatcher:
         self._machine_id = machine_id
         self._standard = {name: introspection.load(name) for name in STANDARD}
         self._found: dict[tuple[str, str, str], tuple[Face | None, Method]] = {}
+        """Of objects that there are: what every object has can be asked of any that a stranger makes up."""
         self._told: dict[str, tuple[dict[str, Any], bytes]] = {}
 
     def handle(self, connection: Connection, message: Message) -> None:
@@ -191,7 +192,8 @@ class Dispatcher:
         known += [(None, each) for each in self._standard.values()]
         for face, interface in known:
             if message.interface in ("", interface.name) and (method := interface.methods.get(message.member)):
-                self._found[asked] = face, method
+                if faces:
+                    self._found[asked] = face, method
                 return face, method
         raise DBusError(f"{_DBUS}.UnknownMethod", f"there is no {message.interface}.{message.member} here")
 

@@ -41,7 +41,8 @@ class HostFiles:
         """Open the root; OSError if it is not a directory."""
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._held: list[tuple[str, int]] = []
-        self._last = ""
+        self._at: tuple[str, int] | None = None
+        """Path and descriptor of the directory of the last path, as long as nothing has been let go since."""
         self._relied = False
 
     def close(self) -> None:
@@ -57,7 +58,11 @@ class HostFiles:
         try:
             return os.listdir(descriptor)
         finally:
-            self._keep(path, name, descriptor)
+            if name != ".":  # whoever lists a directory reads its files next
+                self._held.append((name, descriptor))
+                self._at = path, descriptor
+            else:
+                os.close(descriptor)
 
     def read(self, path: str, limit: int = 4096) -> bytes:
         """See `Files`."""
@@ -133,14 +138,14 @@ class HostFiles:
 
     def _open(self, path: str, flags: int) -> int:
         parent, _, last = path.rpartition("/")
-        if parent == self._last and self._held and last not in ("", ".", ".."):
+        if self._at and self._at[0] == parent and last not in ("", ".", ".."):
             try:
-                return os.open(last, flags | _SAFE, dir_fd=self._held[-1][1])
+                return os.open(last, flags | _SAFE, dir_fd=self._at[1])
             except FileNotFoundError:
-                pass  # the directory may have been removed and made anew
+                self._forget(0)  # the directory may have been removed and made anew
         *parents, name = _parts(path) or ["."]
         descriptor = self._retried(lambda: os.open(name, flags | _SAFE, dir_fd=self._directory(parents)))
-        self._last = parent
+        self._at = parent, self._held[-1][1] if self._held else self._root
         return descriptor
 
     def _directory(self, parts: list[str]) -> int:
@@ -157,16 +162,8 @@ class HostFiles:
             held.append((name, descriptor))
         return descriptor
 
-    def _keep(self, path: str, name: str, descriptor: int) -> None:
-        """Whoever lists a directory reads its files next."""
-        if name == ".":
-            os.close(descriptor)
-            return
-        self._held.append((name, descriptor))
-        self._last = path
-
     def _forget(self, keep: int) -> None:
-        self._last = ""
+        self._at = None
         while len(self._held) > keep:
             os.close(self._held.pop()[1])
 
