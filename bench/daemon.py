@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
+from typing import NamedTuple
 
 import livefw
 from bench.measure import Aim, Row, interleave
@@ -55,10 +56,10 @@ def rows() -> Iterator[Row]:
         return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lfb")))
-        ours = {str(folder / f"ours{number}"): row for number, row in enumerate(_alternatives(folder, stack))}
-        for path, (_, python, root, state) in ours.items():
-            words = [python, "-m", "livefw.daemon.service", "--root", root, "--socket", path, "--bus", ""]
-            words += ["--state", state, "--log-level", "error"]
+        ours = {str(folder / f"ours{number}"): each for number, each in enumerate(_alternatives(folder, stack))}
+        for path, each in ours.items():
+            words = [each.python, "-m", "livefw.daemon.service", "--root", each.root, "--socket", path, "--bus", ""]
+            words += ["--state", each.state, "--log-level", "error"]
             stack.enter_context(_served(words, path, {"PYTHONPATH": _SOURCES}))
         theirs = str(folder / "theirs")
         firmware = stack.enter_context(_esrt(folder / "firmware"))
@@ -72,25 +73,36 @@ def rows() -> Iterator[Row]:
         medians = interleave({path: partial(_devices, path) for path in counts}, rounds=ROUNDS)
         limit = round(medians[theirs] * 1e3, 1)
         beside = f"fwupd's own daemon, {counts[theirs]} devices: {limit} ms"
-        for path, (what, *_) in ours.items():
-            subject = f"fwupdmgr get-devices --json, {counts[path]} devices, {what}"
-            aim = None if "FUSE" in what else Aim(limit)
-            yield Row(subject, medians[path] * 1e3, "ms", aim, beside if aim else "")
+        for path, each in ours.items():
+            subject = f"fwupdmgr get-devices --json, {counts[path]} devices, {each.what}"
+            compared = (Aim(limit), beside) if each.aims else (None, "")
+            yield Row(subject, medians[path] * 1e3, "ms", *compared)
 
 
-def _alternatives(folder: Path, stack: ExitStack) -> Iterator[tuple[str, str, str, str]]:
-    """What each livefwd is to show, with which Python, the root it looks at, and where its record is."""
+class _Livefwd(NamedTuple):
+    """One to be measured: what it shows, by which Python, the root it looks at, where its record is, and whether it is
+    to be as fast as fwupd's own."""
+
+    what: str
+    python: str
+    root: str
+    state: str
+    aims: bool = True
+
+
+def _alternatives(folder: Path, stack: ExitStack) -> Iterator[_Livefwd]:
     waiting, idle = (_planted(folder / name, pending=name == "waiting") for name in ("waiting", "idle"))
     new, old = str(folder / "new"), str(folder / "old")
     _recorded(old)
     if (version := _version(INSTALLED)) and os.path.realpath(sys.executable) != INSTALLED:
-        yield f"nothing waiting, installed Python {version}", INSTALLED, idle, new
-        yield f"images waiting, installed Python {version}", INSTALLED, waiting, new
-        yield f"images waiting, {RECORDED} in the record, installed Python {version}", INSTALLED, waiting, old
-    yield "nothing waiting, this Python", sys.executable, idle, new
-    yield "images waiting, this Python", sys.executable, waiting, new
+        by = f"installed Python {version}"
+        yield _Livefwd(f"nothing waiting, {by}", INSTALLED, idle, new)
+        yield _Livefwd(f"images waiting, {by}", INSTALLED, waiting, new)
+        yield _Livefwd(f"images waiting, {RECORDED} in the record, {by}", INSTALLED, waiting, old)
+    yield _Livefwd("nothing waiting, this Python", sys.executable, idle, new)
+    yield _Livefwd("images waiting, this Python", sys.executable, waiting, new)
     mounted = str(stack.enter_context(machine("vera")).root)
-    yield "images waiting, this Python, through FUSE", sys.executable, mounted, new
+    yield _Livefwd("images waiting, this Python, through FUSE", sys.executable, mounted, new, aims=False)
 
 
 def _recorded(state: str) -> None:

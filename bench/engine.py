@@ -72,7 +72,7 @@ def _activate(root: str, folder: str) -> dict[Point, float]:
         taken[point], last = now - last, now
 
     files, clock = HostFiles(root), SystemClock()
-    places = Places(folder, os.path.join(folder, "lock"), folder)
+    places = Places(folder, os.path.join(folder, "lock"), folder, root)
     host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("root", "", "bench"), at=at)
     with Engine(host).open() as run:
         (attempt,) = run.activate(Order((RMM,)), watch=_Silent())

@@ -110,7 +110,7 @@ def make(tmp_path: Path) -> Iterable[Make]:
         for fault in faults:
             machine.inject(fault)
         base = tmp_path / f"machine-{len(made)}"
-        places = Places(str(base / "state"), str(base / "run/lock"), str(base / "etc"))
+        places = Places(str(base / "state"), str(base / "run/lock"), str(base / "etc"), str(base))
         made.append(Bench(machine, places))
         return made[-1]
 

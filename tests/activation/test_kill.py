@@ -60,7 +60,7 @@ def engine(last):
             os.kill(os.getpid(), signal.SIGKILL)
 
     files, clock = HostFiles(root), SystemClock()
-    places = Places(state, lock, state)
+    places = Places(state, lock, state, root)
     host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("root", "", "test"), at=at)
     with Engine(host).open() as run:
         list(run.activate(Order(("tf-rmm",), reason="to be killed"), watch=Quiet()))
@@ -124,7 +124,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     root = tmp_path / "mount"
     root.mkdir()
     tree = MountedTree(machine.tree, machine.runner, directory=str(root))
-    places = Places(str(tmp_path / "state"), str(tmp_path / "run/lock"), str(tmp_path / "etc"))
+    places = Places(str(tmp_path / "state"), str(tmp_path / "run/lock"), str(tmp_path / "etc"), str(root))
     command = [sys.executable, "-c", ENGINE, str(root), places.state, places.lock]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
         made = World(machine, root, places, nursery, [])

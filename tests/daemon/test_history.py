@@ -67,7 +67,7 @@ def test_told(tmp_path: Path, rows: list[Row], told: list[tuple[str, UpdateState
             journal.end(name, key, ending | new, kind=ENDINGS[kind])
     journal.close()
     clock = FakeClock()
-    places = Places(str(tmp_path), str(tmp_path / "lock"), str(tmp_path))
+    places = Places(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
     found = list(devices.history(look.activations(host)))
     assert [(row["Release"].value[0]["Version"].value, row["UpdateState"].value) for row in found] == told

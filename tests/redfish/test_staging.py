@@ -49,7 +49,7 @@ class World:
 
     def __init__(self, bench: Bench, folder: Path, settings: str = "") -> None:
         self.bench = bench
-        self.places = Places(str(folder / "state"), str(folder / "run/lock"), str(folder / "etc"))
+        self.places = Places(str(folder / "state"), str(folder / "run/lock"), str(folder / "etc"), str(folder))
         self.policy = parse(settings.encode())
         self.announced: list[Any] = []
 
@@ -255,7 +255,8 @@ def engine(last):
             os.kill(os.getpid(), signal.SIGKILL)
 
     files, clock = HostFiles(root), SystemClock()
-    host = Host(files, providers(files, clock), clock, Places(state, lock, state), DEFAULT, Actor("r", "", "t"), at=at)
+    places = Places(state, lock, state, root)
+    host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("r", "", "t"), at=at)
     with open(image, "rb") as file:
         package = Package(os.path.basename(image), file.read())
     with Engine(host).open() as run:

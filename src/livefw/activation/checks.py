@@ -98,8 +98,8 @@ def _permission(s: Situation) -> Found:
 
 
 def _order(s: Situation) -> Found:
-    for other in s.waiting if s.policy.order else ():
-        if other.key != s.component.key and s.policy.goes_before(other, s.component):
+    for other in s.waiting:
+        if s.policy.goes_before(other, s.component) and other.key != s.component.key:
             yield f"{other.name or other.key} comes first, and is still pending", f"activate {other.key} before it"
 
 

@@ -57,16 +57,16 @@ def examine(hooks: Iterable[Hook], document: dict[str, Any], *, seconds: float =
 
 def find(directory: str) -> tuple[Hook, ...]:
     """The checks in a directory, in the order of their names; a missing one holds none."""
-    return tuple(Hook(*each) for each in _hooks(directory))
+    return tuple(_hooks(directory))
 
 
-def _hooks(directory: str) -> Iterator[tuple[str, str, str]]:
+def _hooks(directory: str) -> Iterator[Hook]:
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:
         return
     except OSError as error:
-        yield DIRECTORY, directory, f"{directory} cannot be read: {error.strerror}"
+        yield Hook(DIRECTORY, directory, f"{directory} cannot be read: {error.strerror}")
         return
     unsafe = trust.unsafe(os.stat(directory), directory)
     for name in names:
@@ -76,14 +76,14 @@ def _hooks(directory: str) -> Iterator[tuple[str, str, str]]:
         try:
             found = os.lstat(path)
         except OSError as error:
-            yield name, path, error.strerror or str(error)
+            yield Hook(name, path, error.strerror or str(error))
             continue
         if stat.S_ISREG(found.st_mode) and not found.st_mode & 0o111:
             continue  # switched off, as run-parts(8) has it
         if not stat.S_ISREG(found.st_mode):
-            yield name, path, "it is not a plain file"
+            yield Hook(name, path, "it is not a plain file")
             continue
-        yield name, path, unsafe or trust.unsafe(found, path)
+        yield Hook(name, path, unsafe or trust.unsafe(found, path))
 
 
 def _run(path: str, document: dict[str, Any], seconds: float) -> _Answer:

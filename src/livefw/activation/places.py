@@ -25,7 +25,7 @@ class Places(NamedTuple):
     state: str
     lock: str
     settings: str
-    root: str = "/"
+    root: str
 
 
 def places(

@@ -139,7 +139,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
     )
     ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
     problems = checks.examine(situation, ignore=ignore)
-    if scene.hooks and not component.reasons:
+    if not component.reasons:
         problems += checks.ignoring(hooks.examine(scene.hooks, _for_hooks(component)), ignore)
     return Step(candidate, past, problems)
 

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from livefw.activation.settings import REQUIRED, Key, Section, SettingsError, decode
+from livefw.activation.stamp import Stamp, stamp
 from livefw.activation.window import DAYS, Window
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component
@@ -95,8 +96,6 @@ class Policy(NamedTuple):
 
         Components that are not in the list do not matter.
         """
-        if not self.order:
-            return components
         left, done = list(components), []
         while left:
             ready = next((c for c in left if not any(self.goes_before(other, c) for other in left if other != c)), None)
@@ -128,21 +127,20 @@ class Follower:
     def __init__(self, directory: str) -> None:
         """Before the file is read, so that no change falls in between."""
         self._directory = directory
-        self._seen = stamp(directory)
+        self._seen = file_stamp(directory)
 
     def changed(self) -> bool:
         """Whether it has; once for each change."""
-        before, self._seen = self._seen, stamp(self._directory)
+        before, self._seen = self._seen, file_stamp(self._directory)
         return before != self._seen
 
 
-def stamp(directory: str) -> tuple[int, ...]:
-    """What changes when the settings file in a directory does; taken before it is read, nothing is missed."""
+def file_stamp(directory: str) -> Stamp:
+    """Of the settings file in a directory, or why there is none; taken before it is read, nothing is missed."""
     try:
-        found = os.stat(f"{directory}/{FILE}")
+        return stamp(os.stat(f"{directory}/{FILE}"))
     except OSError as error:
         return (error.errno or 0,)
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
 
 
 def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple, Self
 
+from livefw.activation.stamp import Stamp, stamp
 from livefw.activation.trust import unsafe
 from livefw.archive import cab, metainfo
 from livefw.archive.metainfo import Metainfo
@@ -31,9 +32,6 @@ class Local(NamedTuple):
     about: Metainfo
 
 
-_Stamp = tuple[int, ...]
-
-
 class Shelf:
     """Remembers what is in each archive for as long as the file does not change.
 
@@ -42,7 +40,7 @@ class Shelf:
 
     def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
         self._say = say
-        self._known: dict[str, tuple[_Stamp, tuple[Local, ...]]] = {}
+        self._known: dict[str, tuple[Stamp, tuple[Local, ...]]] = {}
         self._trouble = ""
 
     def images(self, directory: str) -> tuple[Local, ...]:
@@ -64,7 +62,7 @@ class Shelf:
         self._known, self._trouble = found, trouble
         return tuple(image for _, images in found.values() for image in images)
 
-    def _file(self, opened: "_Directory", name: str, path: str) -> tuple[_Stamp, tuple[Local, ...]]:
+    def _file(self, opened: "_Directory", name: str, path: str) -> tuple[Stamp, tuple[Local, ...]]:
         stamp = opened.stamp(name)
         known = self._known.get(path)
         if known and known[0] == stamp:
@@ -100,13 +98,13 @@ class _Directory:
             raise UsageError(f"images are left out: {self._path} has more than {MOST_FILES}")
         return names
 
-    def stamp(self, name: str) -> _Stamp:
+    def stamp(self, name: str) -> Stamp:
         """What changes when the file does; empty if it is gone."""
         try:
             found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         except OSError:
             return ()
-        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mode
+        return stamp(found)
 
 
 def _read(opened: _Directory, name: str, path: str) -> tuple[Local, ...]:

@@ -15,7 +15,7 @@ from livefw.daemon.dispatch import Call, DBusError, Face, UnknownError, full_tex
 from livefw.daemon.distant import Distant
 from livefw.daemon.image import MOST_BYTES, Images
 from livefw.daemon.jobs import Event, Jobs, Request, Setting, log_line
-from livefw.daemon.look import Machine, View
+from livefw.daemon.look import Hosts, View
 from livefw.daemon.loop import Loop, Worker
 from livefw.daemon.server import Server
 from livefw.daemon.wire import encode_body
@@ -62,18 +62,17 @@ class Core:
         self.left: list[Callable[[Connection], None]] = []
         self.viewed: list[Callable[[View], None]] = []
         self.settling = False
-        self._left_open = False
         self.jobs = Jobs(loop, setting, self._event)
         self.images = Images(loop)
-        self._machine = Machine(setting.root, setting.state, setting.settings, images=setting.images)
-        self._distant = Distant(self._machine.look, loop.now)
+        self._hosts = Hosts(setting.root, setting.state, setting.settings, images=setting.images)
+        self._distant = Distant(self._hosts.open, loop.now)
         self._shelf = Shelf(lambda text: _log.warning("%s", text))
         self._recollection = Recollection()
         self._own_work = Worker(loop)
         self._worker = Worker(loop, threads=THREADS)
         self._view: View | None = None
         self._view_at = self._wanted_at = self._changed_at = float("-inf")
-        self._told: dict[tuple[Any, ...], Callable[[Call], None]] = {}
+        self._answers: dict[tuple[Any, ...], Callable[[Call], None]] = {}
         self._waiting: list[tuple[float, Callable[[View | Exception], None]]] = []
 
     def look(self, call: Call, face: Face, work: Callable[[Host], T], use: Callable[[T], None]) -> None:
@@ -90,17 +89,16 @@ class Core:
 
     def tell(self, call: Call, face: Face, answer: Callable[[View], Any]) -> None:
         """As `view`, for what follows from the view and the call's arguments alone: it is worked out once."""
-
         question = (face.interface.name, call.method.name, call.arguments)
 
         def use(view: View) -> None:
-            told = self._told.get(question)
-            if told is None:
-                told = self._told[question] = _told(call.method.gives, lambda: answer(view))
-            self.server.answer(call, told)
+            known = self._answers.get(question)
+            if known is None:
+                known = self._answers[question] = _answering(call.method.gives, lambda: answer(view))
+            self.server.answer(call, known)
 
-        if self._is_fresh() and (told := self._told.get(question)):
-            told(call)
+        if self._is_fresh() and (known := self._answers.get(question)):
+            known(call)
         else:
             self.view(call, face, use)
 
@@ -224,9 +222,8 @@ class Core:
             self.forget_view()
             self._changed_at = self.loop.now()
             done(event)
-            if event.get("lost") or self._left_open:
-                self._left_open = False
-                self.settle()
+            if not request.settle_only:
+                self.settle_if_needed()
 
         if self.jobs.busy:
             done(self._busy())
@@ -237,7 +234,7 @@ class Core:
             done(_ended("internal", f"no process for the activation: {error}"))
 
     def _on_machine(self, work: Callable[[Host], T]) -> T:
-        with self._machine.look() as host:
+        with self._hosts.open() as host:
             return work(host)
 
     def _viewed(self, result: View | Exception, begun: float) -> None:
@@ -247,7 +244,7 @@ class Core:
             self._look()
         if isinstance(result, View):
             if self._view is None or not look.same(self._view, result):
-                self._view, self._told = result, {}
+                self._view, self._answers = result, {}
             self._view_at = self.loop.now() if begun >= self._wanted_at else float("-inf")
             for hear in self.viewed:
                 hear(result)
@@ -270,14 +267,13 @@ class Core:
             self.server.fail(call, face.error_name(InternalError(str(error))), full_text(error))
 
     def _event(self, event: Event) -> None:
-        self._left_open |= bool(event.get("open"))
         level = logging.DEBUG if event["event"] in ("tick", "progress") else logging.INFO
         _log.log(level, "%s", log_line(event))
         for hear in self.listeners:
             hear(event)
 
 
-def _told(signature: str, answer: Callable[[], Any]) -> Callable[[Call], None]:
+def _answering(signature: str, answer: Callable[[], Any]) -> Callable[[Call], None]:
     """What answers a call with this value, or with why there is none; `UnknownError` as it comes."""
     try:
         encoded = encode_body(signature, (answer(),))

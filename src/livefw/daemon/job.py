@@ -139,7 +139,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "others": [document.reason(each) for each in attempt.others],
         "error": document.error(error) if error else None,
         "trouble": attempt.receipt.trouble or None,
-        "open": attempt.receipt.open,
     }
 
 

@@ -151,4 +151,4 @@ def _lost(code: int) -> Event:
         "message": f"the process that did it ended with {code} before it told the outcome",
         "hint": "livefw history shows what was found out about it",
     }
-    return {"event": "end", "document": {"error": error}, "text": error["message"], "exit_code": 6, "lost": True}
+    return {"event": "end", "document": {"error": error}, "text": error["message"], "exit_code": 6}

@@ -50,8 +50,8 @@ def _told(view: View) -> tuple[object, ...]:
     return (components, view.found[1:], steps, *view[2:])
 
 
-class Machine:
-    """The machine for one look at a time, from any thread. A root that was mounted anew is seen anew.
+class Hosts:
+    """Makes a host for each look, in any thread. A root that was mounted anew is seen anew.
 
     What the settings decide is kept as long as their file stays the same: to find it out takes a fifth of a look.
     """
@@ -62,7 +62,7 @@ class Machine:
         self._known: tuple[tuple[int, ...], Host] | None = None
 
     @contextmanager
-    def look(self) -> Iterator[Host]:
+    def open(self) -> Iterator[Host]:
         """The machine with the policy that holds now. Errors as for `livefw.cli.engine.host`."""
         session = Captured(self._root)
         try:
@@ -74,9 +74,9 @@ class Machine:
         files = session.files()
         if self._known:
             stamp, host = self._known
-            if policy.stamp(host.places.settings) == stamp:
+            if policy.file_stamp(host.places.settings) == stamp:
                 return host._replace(files=files, providers=providers(files, host.clock))
-        stamp = policy.stamp(engine.where(session, self._arguments).settings)
+        stamp = policy.file_stamp(engine.where(session, self._arguments).settings)
         host = engine.host(session, self._arguments, measured=False, files=files)
         self._known = stamp, host
         return host
