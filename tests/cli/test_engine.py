@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 import pytest
 
 from livefw.activation.journal import Head, Journal
+from livefw.activation.measure import Measurement, Row
+from livefw.cli import engine
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied
 from livefw.machine.config import load
@@ -330,3 +332,18 @@ def test_watch_takes_over_new_settings_while_it_runs(vera: Any) -> None:
         assert watching.wait() == 0
     assert [each["event"] for each in told] == ["present"] * 4 + ["settings", "settings", "activation"]
     assert "automatik: there is no such key" in told[4]["text"]
+
+
+ONE, ANOTHER, ALL = (Row(cpus, ns, None, ()) for cpus, ns in (("25", 60_300_000), ("49", 5), ("0-87", 7_330_000)))
+COSTS = {
+    (): "no CPU was away",
+    (ONE,): "longest stop 60.3 ms (CPU 25); by the model's own clock",
+    (ONE, ANOTHER): "longest stop 60.3 ms (CPU 25); by the model's own clock",
+    (ONE, ALL): "longest stop 60.3 ms (CPU 25), 7.33 ms on CPUs 0-87 together; by the model's own clock",
+    (ANOTHER, ALL): "longest stop 7.33 ms on CPUs 0-87 together; by the model's own clock",
+}
+
+
+@pytest.mark.parametrize("rows", COSTS)
+def test_what_it_cost_names_the_cpus(rows: tuple[Row, ...]) -> None:
+    assert engine.cost_text(Measurement("model", 1.0, rows)) == COSTS[rows]

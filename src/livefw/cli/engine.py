@@ -241,9 +241,11 @@ def cost_text(measured: Measurement) -> str:
         return "no CPU was away"
     worst = max(measured.rows, key=lambda row: row.longest_ns)
     every = max(measured.rows, key=lambda row: len(row.cpus.split(",")) * 1000 + ("-" in row.cpus))
-    text = f"longest stop {duration(worst.longest_ns)} (CPU {worst.cpus})"
-    if measured.source == "model" and every is not worst:
-        text += f", {duration(every.longest_ns)} on CPUs {every.cpus} together"
+    stops = [f"{duration(worst.longest_ns)} (CPU {worst.cpus})"]
+    if measured.source == "model" and not every.cpus.isdecimal():
+        together = f"{duration(every.longest_ns)} on CPUs {every.cpus} together"
+        stops = [together] if every is worst else [*stops, together]
+    text = f"longest stop {', '.join(stops)}"
     if measured.baseline_ns is not None:
         text += f", {duration(measured.baseline_ns)} just before"
     by = "by the model's own clock" if measured.source == "model" else f"measured on {measured.cpus} CPUs"
