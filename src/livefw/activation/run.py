@@ -78,7 +78,7 @@ def follow(running: Running, *, watch: Watch, clock: Clock, start: float) -> flo
 
 def is_lost(claim: Claim) -> bool:
     """Whether the mechanism may still be at work, so that a look at the component could wait for it."""
-    return claim.said is Said.LOST
+    return claim.at_work
 
 
 def judged(before: Component, after: Component | None, claim: Claim) -> Result:
@@ -102,6 +102,7 @@ def _cancelled(before: Component, provider: Provider, running: Running) -> Resul
 _CANCEL_OUTCOMES = {
     Said.ACCEPTED: Outcome.CANCELLED,
     Said.REFUSED: Outcome.REFUSED,
+    Said.DECLINED: Outcome.REFUSED,
     Said.FAILED: Outcome.FAILED,
     Said.LOST: Outcome.UNKNOWN,
 }

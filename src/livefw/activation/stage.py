@@ -12,6 +12,7 @@ from livefw.providers.base import Claim, Clock, Component, Reason, Running, Said
 _OUTCOMES = {
     Said.ACCEPTED: Outcome.STAGED,
     Said.REFUSED: Outcome.REFUSED,
+    Said.DECLINED: Outcome.REFUSED,
     Said.FAILED: Outcome.FAILED,
     Said.LOST: Outcome.UNKNOWN,
 }

@@ -106,7 +106,7 @@ _FAILURE = frozenset({Witness.FAILED, Witness.MAY_GO_ON})
 
 TABLE: tuple[Row, ...] = (
     # Not answered, or not tried.
-    Row(Outcome.REFUSED, "refused", "nothing was tried", said=frozenset({Said.REFUSED})),
+    Row(Outcome.REFUSED, "refused", "nothing was tried", said=frozenset({Said.REFUSED, Said.DECLINED})),
     Row(Outcome.UNKNOWN, "lost", "nobody saw how it ended", _LOOK, said=frozenset({Said.LOST})),
     # Answered with failure.
     Row(

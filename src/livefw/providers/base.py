@@ -19,7 +19,9 @@ __all__ = [
     "Cost",
     "Discovery",
     "Finding",
+    "Flag",
     "Holder",
+    "Measured",
     "Memory",
     "Observer",
     "Offer",
@@ -65,7 +67,9 @@ class Said(StrEnum):
     ACCEPTED = "accepted"
     """It was done."""
     REFUSED = "refused"
-    """Nothing was tried."""
+    """The request was never made, or turned away at the door: nothing was tried."""
+    DECLINED = "declined"
+    """The mechanism took the request and answered that it did nothing."""
     FAILED = "failed"
     """It was tried and failed."""
     LOST = "lost"
@@ -89,11 +93,31 @@ class Witness(StrEnum):
     """It reported a failure that may be mere loss of patience: the activation may still be completed behind it."""
 
 
+class Measured(StrEnum):
+    """What two fresh measurements that can be verified, one before and one after a request, say together."""
+
+    NOT = "not"
+    """None were taken, or they prove nothing."""
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+class Flag(StrEnum):
+    """What it means that the pending flag of a component is clear after a request."""
+
+    PROVES = "proves"
+    """This firmware clears it after a success only."""
+    PROVES_NOTHING = "proves-nothing"
+    """This firmware clears it after a failure as well, or may be one that does."""
+
+
 class Claim(NamedTuple):
     """All that the mechanism let out about one request.
 
     ``error`` is an errno or 0; ``firmware_code`` is the firmware's own name for a failure; ``log`` the lines it left
-    behind, and ``log_of`` where; ``hint`` what to do about it. For anything but ``accepted``, ``reason`` says why.
+    behind, and ``log_of`` where. For anything but ``accepted``, ``reason`` says why. ``at_work``: the mechanism may
+    still be at it, so that a look at the component could have to wait. ``lasting`` is what a failure leaves behind
+    until the machine is started anew; a further attempt before that is useless or worse.
     """
 
     said: Said
@@ -105,18 +129,26 @@ class Claim(NamedTuple):
     reason: Reason | None = None
     log: tuple[str, ...] = ()
     log_of: str = "kernel log"
+    measured: Measured = Measured.NOT
+    flag: Flag = Flag.PROVES
+    at_work: bool = False
+    lasting: Reason | None = None
 
 
 class Memory(NamedTuple):
     """What the mechanism's own record (a log, for instance) tells of requests on one component since a mark.
 
-    ``complete``: had a request been made and ended since, the record would show it.
+    ``complete``: had a request been made and ended since, the record would show it. ``by_restart``: a restart of this
+    machine brings a pending image in as well. ``flag`` and ``lasting`` as in `Claim`.
     """
 
     witness: Witness = Witness.NONE
     firmware_code: str | None = None
     log: tuple[str, ...] = ()
     complete: bool = False
+    by_restart: bool = True
+    flag: Flag = Flag.PROVES
+    lasting: Reason | None = None
 
 
 class Phase(StrEnum):

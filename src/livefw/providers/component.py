@@ -62,6 +62,7 @@ class Component(NamedTuple):
     ``id`` is the mechanism's own stable key. ``name`` and the texts come from firmware and may hold any character; the
     name may be empty. ``pending`` is None where it could not be read. Without ``reasons`` it can be activated now.
     ``settings`` are what an administrator can switch; ``details`` the mechanism's own fields, as they were read.
+    ``unconfirmed`` says why a success of its activation could not be confirmed; None where something would show it.
     """
 
     provider: str
@@ -75,6 +76,7 @@ class Component(NamedTuple):
     settings: tuple[tuple[str, bool], ...] = ()
     notes: tuple[Reason, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
+    unconfirmed: Reason | None = None
 
     @property
     def key(self) -> str:

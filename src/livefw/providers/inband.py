@@ -159,7 +159,9 @@ class OneCall:
         if not self.touched:
             return Claim(Said.REFUSED, reason=Reason("given-up", "given up before anything was asked"))
         return Claim(
-            Said.LOST, reason=Reason("not-watched", "nobody watches any more; the kernel goes on", "livefw show")
+            Said.LOST,
+            reason=Reason("not-watched", "nobody watches any more; the kernel goes on", "livefw show"),
+            at_work=True,
         )
 
     def start(self) -> Pending:

@@ -267,6 +267,7 @@ class Request:
             firmware_code=said.refusal if self._order.action is Action.CANCEL else said.code,
             reason=row.reason if row else None,
             log=said.lines,
+            at_work=row is not None and row.said is Said.LOST,
         )
 
 

@@ -199,7 +199,8 @@ class _Load(OneCall):
         if not error:
             return Claim(Said.ACCEPTED)
         if error == LOST:
-            return Claim(Said.LOST, reason=Reason("lost", "nobody saw how the load ended", "livefw show, dmesg"))
+            reason = Reason("lost", "nobody saw how the load ended", "livefw show, dmesg")
+            return Claim(Said.LOST, reason=reason, at_work=True)
         name = os.strerror(error)
         reason = Reason("load-failed", f"the kernel did not load it ({name})", "dmesg tells why")
         return Claim(Said.FAILED, witness=Witness.FAILED, error=error, reason=reason)

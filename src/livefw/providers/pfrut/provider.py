@@ -188,7 +188,7 @@ class _Update(OneCall):
         answers: list[Answered] = list(self._calls.answers) if self._calls else []
         step, error = _STEPS[len(answers) - 1], answers[-1].error
         if error == LOST:
-            return Claim(Said.LOST, reason=_NO_WORD)
+            return Claim(Said.LOST, reason=_NO_WORD, at_work=True)
         if not error:
             return Claim(Said.ACCEPTED)
         if len(answers) == 1 and error in (errno.EACCES, errno.EPERM):

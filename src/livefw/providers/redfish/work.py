@@ -62,9 +62,8 @@ class Job:
             return (yield from self._work(self._client, part, seen))
         except ExchangeError as error:
             lost = self.touched and error.sent
-            return Claim(
-                Said.LOST if lost else Said.REFUSED, reason=Reason(error.code, error.text, _HINT if lost else "")
-            )
+            reason = Reason(error.code, error.text, _HINT if lost else "")
+            return Claim(Said.LOST if lost else Said.REFUSED, reason=reason, at_work=lost)
         finally:
             if self._client is not None:
                 self._client.close()
@@ -72,7 +71,7 @@ class Job:
     def abandoned(self) -> Claim:
         """See `livefw.providers.steps.Work`."""
         if self.touched:
-            return Claim(Said.LOST, reason=_NOT_WATCHED)
+            return Claim(Said.LOST, reason=_NOT_WATCHED, at_work=True)
         return Claim(Said.REFUSED, reason=_NOT_ASKED)
 
     def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
@@ -99,6 +98,7 @@ def _claim(outcome: Outcome) -> Claim:
         reason=outcome.reason,
         log=outcome.log,
         log_of="the BMC",
+        at_work=outcome.end is End.LOST,
     )
 
 

@@ -174,5 +174,6 @@ class _Update(OneCall):
             return Claim(Said.ACCEPTED, firmware_code=code)
         said, name, text = _ERRNO.get(error, (Said.FAILED, "unexpected-errno", os.strerror(error)))
         witness = Witness.FAILED if said is Said.FAILED else Witness.NONE
-        hint = "livefw show tells what runs" if said is Said.LOST else ""
-        return Claim(said, witness=witness, error=max(error, 0), firmware_code=code, reason=Reason(name, text, hint))
+        lost = said is Said.LOST
+        reason = Reason(name, text, "livefw show tells what runs" if lost else "")
+        return Claim(said, witness=witness, error=max(error, 0), firmware_code=code, reason=reason, at_work=lost)

@@ -300,7 +300,8 @@ class Update(Work):
     def _told(self, said: Said, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
         heard = log.testimony(self._files, self._cursor)
         code = heard.code if said is not Said.ACCEPTED else None
-        return Claim(said, witness=witness, firmware_code=code, reason=reason, log=heard.lines)
+        lost = said is Said.LOST
+        return Claim(said, witness=witness, firmware_code=code, reason=reason, log=heard.lines, at_work=lost)
 
 
 _NOT_OURS = Reason("busy", "somebody else uses the upload node: it does not hold what was written", "look at who it is")
