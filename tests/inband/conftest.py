@@ -15,7 +15,7 @@ import pytest
 from livefw.abi import pfrut, sfs
 from livefw.abi.guid import Guid
 from livefw.abi.pfrut import Capability, Capsule, Kind
-from livefw.activation import run
+from livefw.activation import fake, run
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
 from livefw.providers.base import Component, Progress
@@ -147,8 +147,7 @@ class Bench:
         return component
 
     def activate(self, ident: str) -> Result:
-        candidate = Candidate(self.provider, self.component(ident))
-        return run.activate(candidate, watch=Onlooker(), clock=self.files.clock)
+        return fake.activate(self.provider, ident, files=self.files, clock=self.files.clock)
 
     def cancel(self, ident: str) -> Result:
         candidate = Candidate(self.provider, self.component(ident))

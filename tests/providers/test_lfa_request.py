@@ -154,6 +154,37 @@ def test_the_kernel_log_bears_witness(bench: FakeLfa, lines: list[str], witness:
         assert claim.reason == request.FIRMWARE[code]
 
 
+SCP, VERA = "65922703-2f74-e644-8dff-579ac1ff0610", "0509b633-5734-422f-a681-6096e932d93a"
+
+
+@pytest.mark.parametrize(
+    ("guid", "others", "line", "witness"),
+    [
+        # the kernel names TF-RMM: what bears no name or a placeholder is about another
+        (RMM, [SCP], "ACTIVATE for image (unknown) failed: LFA_BUSY", Witness.NONE),
+        (RMM, [SCP], "LFA_ACTIVATE for image  failed: LFA_BUSY", Witness.NONE),
+        (RMM, [SCP], "Firmware activation succeeded", Witness.NONE),
+        (RMM, [SCP], "ACTIVATE for image TF-RMM failed: LFA_BUSY", Witness.FAILED),
+        # the only one without a name
+        (SCP, [RMM], "ACTIVATE for image (unknown) failed: LFA_BUSY", Witness.FAILED),
+        # one of several without a name
+        (SCP, [RMM, VERA], "ACTIVATE for image (unknown) failed: LFA_BUSY", Witness.NONE),
+        (SCP, [RMM, VERA], f"LFA_ACTIVATE for image {SCP} failed: LFA_BUSY", Witness.FAILED),
+    ],
+)
+def test_a_line_that_may_be_about_another_component_is_no_witness(
+    bench: FakeLfa, guid: str, others: list[str], line: str, witness: Witness
+) -> None:
+    for each in (guid, *others):
+        bench.add(each)
+    bench.files.answers[bench.path("activate", guid)] = [
+        Answer(errno.ECANCELED, effect=lambda: bench.files.say(f"Arm LFA: {line}"))
+    ]
+    running = bench.provider.activate(guid, lambda _: None)
+    assert running.wait(None)
+    assert running.claim.witness is witness
+
+
 def test_what_user_space_writes_to_the_log_proves_nothing(bench: FakeLfa) -> None:
     forged = "Arm LFA: TF-RMM: successfully activated"
     claim = act(bench, "activate", Answer(effect=lambda: bench.files.say(forged, facility=1)))

@@ -10,7 +10,7 @@ import pytest
 from requests.adapters import HTTPAdapter
 from urllib3.response import HTTPResponse
 
-from livefw.activation import run
+from livefw.activation import fake, run
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
 from livefw.machine.bmc.firmware import Pattern
@@ -87,7 +87,7 @@ class Bench:
         return running.claim
 
     def activate(self, ident: str = "pmfw-a") -> Result:
-        return run.activate(Candidate(self.provider, self.component(ident)), watch=self.watch, clock=self.clock)
+        return fake.activate(self.provider, f"rack/{ident}", files=self.files, clock=self.clock, watch=self.watch)
 
     def cancel(self, ident: str = "pmfw-a") -> Result:
         return run.cancel(Candidate(self.provider, self.component(ident)), watch=self.watch, clock=self.clock)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from livefw.activation import fake
 from livefw.activation.outcome import Outcome
-from livefw.activation.verdict import judge
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import TdState
 from livefw.machine.bench import shell_in
@@ -111,12 +111,8 @@ def test_provider_over_real_files(mount: Mount, fault: str | None, outcome: Outc
     if fault:
         machine.inject(FaultRequest(name=fault))
     provider = TdxProvider(HostFiles(str(root)), SystemClock())
-    before = provider.inspect("module")
-    assert before
-    running = provider.activate("module", lambda _: None)
-    assert running.wait(60)
-    seen, why = judge(before, provider.inspect("module"), running.claim)
-    assert (seen, why.code) == (outcome, code)
+    result = fake.activate(provider, "module", files=HostFiles(str(root)), clock=SystemClock())
+    assert (result.outcome, result.why.code) == (outcome, code)
     assert machine.tdx
     alive = machine.tdx.seam.td("td0").state is TdState.RUNNING
     assert alive == (code != "module-lost")

@@ -13,9 +13,9 @@ import pytest
 
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import MODULE_OFFSET, with_checksum
+from livefw.activation import evidence, verdict
 from livefw.activation.inventory import take
 from livefw.activation.outcome import Outcome
-from livefw.activation.verdict import judge as engine_verdict
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import ModuleState, TdState
 from livefw.firmware.tdx_image import ModuleSpec, build
@@ -67,7 +67,10 @@ class Bench:
         before = self.look()
         running = self.provider.activate("module", self.progress.append)
         assert running.wait(None)
-        return (*engine_verdict(before, self.provider.inspect("module"), running.claim), running.claim)
+        claim, after = running.claim, self.provider.inspect("module")
+        seen = evidence.of_attempt(before, after, claim, announced=evidence.sure(before.pending_version))
+        found = verdict.judge(seen, own=claim.reason, accept=False)
+        return found.outcome, found.why, claim
 
     def fault(self, name: str, times: int | None = 1) -> None:
         self.machine.inject(FaultRequest(name=name, times=times))
@@ -346,10 +349,12 @@ def test_class_b_can_be_tried_again(bench: Bench) -> None:
 
 
 def test_weakness_result_version_is_never_compared(bench: Bench) -> None:
-    """The kernel says success, and the image was not what its name said: that is no success."""
+    """The kernel says success, and the image was not what its name said: neither a success nor without effect."""
     bench.put_image("1.5.24", made(version=TdxVersion(1, 5, 23), svn=Svn(1, 12)))
-    outcome, why, _ = bench.activate()
-    assert (outcome, why.code) == (Outcome.FAILED, "mislabelled")
+    outcome, why, claim = bench.activate()
+    assert (outcome, why.code) == (Outcome.UNKNOWN, "version-astray")
+    assert claim.reason
+    assert claim.reason.code == "mislabelled"
     assert bench.seam.slots == 2
 
 

@@ -15,7 +15,7 @@ from livefw.activation.lock import Holder
 from livefw.activation.policy import Policy
 from livefw.activation.versions import compare
 from livefw.errors import UsageError
-from livefw.providers.base import Component, Rendezvous, Version
+from livefw.providers.base import Component, Reason, Rendezvous, Version
 
 
 class Weight(StrEnum):
@@ -48,8 +48,8 @@ class Situation(NamedTuple):
     """Everything that checks may look at.
 
     ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
-    activation took here before, at worst; ``trouble`` is how the last attempt ended, if not well; ``holder`` is who
-    holds the lock, if it is somebody else.
+    activation took here before, at worst; ``trouble`` is how the last attempt ended, if not well; ``lasting`` is what a
+    failure of this boot left behind; ``holder`` is who holds the lock, if it is somebody else.
     """
 
     component: Component
@@ -59,6 +59,7 @@ class Situation(NamedTuple):
     waiting: tuple[Component, ...] = ()
     usual_s: float | None = None
     trouble: str = ""
+    lasting: Reason | None = None
     holder: Holder | None = None
     privileged: bool = True
 
@@ -162,6 +163,26 @@ def _guests(s: Situation) -> Found:
         yield f"{_count(machines, 'virtual machine')} running{stops}", ""
 
 
+def _failed_this_boot(s: Situation) -> Found:
+    if s.lasting:
+        yield s.lasting.text, s.lasting.hint
+
+
+def _stake(s: Situation) -> Found:
+    if s.component.at_stake:
+        guests = s.machine.guests.confidential
+        count = (
+            "how many run here cannot be seen" if guests is None else f"{_count(guests, 'confidential guest')} running"
+        )
+        yield f"{s.component.at_stake}; {count}", ""
+
+
+def _unconfirmed(s: Situation) -> Found:
+    if why := s.component.unconfirmed:
+        accepted = "; the settings accept the mechanism's word" if s.policy.accepts_unconfirmed(s.component) else ""
+        yield f"a success may stay unconfirmed: {why.text}{accepted}", "" if accepted else why.hint
+
+
 def _last_attempt(s: Situation) -> Found:
     if s.trouble:
         yield s.trouble, "livefw history"
@@ -193,8 +214,13 @@ CHECKS = (
     Check("downgrade", Weight.ERROR, "the version does not go backwards", _downgrade),
     Check("cpus-offline", Weight.ERROR, "all CPUs take part where all have to", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
+    Check(
+        "failed-this-boot", Weight.ERROR, "no failure since the machine was started has left it dead", _failed_this_boot
+    ),
     Check("last-attempt", Weight.WARNING, "the last attempt here went well", _last_attempt),
     Check("guests", Weight.WARNING, "which guests will stand still", _guests),
+    Check("stake", Weight.WARNING, "what a failure costs besides the component", _stake),
+    Check("unconfirmed", Weight.WARNING, "something here will show whether it was activated", _unconfirmed),
     Check("lockdown", Weight.WARNING, "the kernel is not locked down", _lockdown),
     Check("auto-activate", Weight.WARNING, "the kernel does not activate by itself", _by_kernel),
 )

@@ -13,9 +13,22 @@ from enum import StrEnum
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from livefw.activation import bystanders, hooks, inventory, lock, plan, reconcile, record, target
+from livefw.activation import (
+    aftermath,
+    bystanders,
+    evidence,
+    hooks,
+    inventory,
+    lock,
+    plan,
+    reconcile,
+    record,
+    target,
+    verdict,
+)
 from livefw.activation.actor import Actor
 from livefw.activation.checks import Problem, examine_staging, require_known
+from livefw.activation.evidence import sure
 from livefw.activation.facts import Facts
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.journal import ENDINGS, Entry, Journal, Kind
@@ -27,13 +40,13 @@ from livefw.activation.places import Places
 from livefw.activation.plan import Past, Scene, Step, Wish
 from livefw.activation.policy import Policy
 from livefw.activation.recollection import Rows
-from livefw.activation.run import VANISHED, Watch, cancel, follow, is_lost, judged, refused
+from livefw.activation.run import VANISHED, Watch, cancel, follow, refused
 from livefw.activation.select import select
 from livefw.activation.stage import hand_over
 from livefw.activation.target import Target
 from livefw.activation.versions import of_image
 from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError
-from livefw.providers.base import Clock, Component, Provider, Reason, is_stager
+from livefw.providers.base import Claim, Clock, Component, Provider, Reason, is_stager
 from livefw.providers.files import Files
 
 
@@ -203,7 +216,7 @@ class Engine:
 
     def scene(self, order: Order, history: Rows | None, holder: lock.Holder | None, *, hidden: bool = False) -> Scene:
         """What the checks look at, now; ``hidden`` if there may be a history that we may not read."""
-        host = self._host
+        host, boot_id = self._host, self._facts.boot_id()
 
         def past(key: str) -> Past | None:
             return record.past(history, key) if history else None if hidden else Past()
@@ -218,6 +231,7 @@ class Engine:
             hooks=hooks.find(f"{host.places.settings}/{hooks.DIRECTORY}"),
             past=past,
             trouble=lambda key: record.trouble(history, key) if history else "",
+            lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
             decided=lambda component: record.decided(history, component) if history else (),
         )
 
@@ -298,7 +312,7 @@ class Run:
             host.at(Point.JUDGED)
         except (Interrupted, TransportError) as error:
             result, caught = _not_asked(component, error), error
-        seen = not (result.claim and is_lost(result.claim))
+        seen = not (result.claim and result.claim.at_work)
         receipt = ledger.end(Kind.STAGING, activation, component.key, record.staged(result), seen=seen)
         host.at(Point.RECORDED)
         watch.ended(result)
@@ -385,8 +399,10 @@ class Run:
             else:
                 memory = provider.recall(ident, str(entry.body.get("mark", "")))
                 after, code = provider.inspect(ident), memory.firmware_code
-                outcome, why = reconcile.judge(entry.body, after, memory, boot_id=self._boot_id)
-                body = record.settled(outcome, why, after, memory)
+                seen = evidence.of_remains(entry.body, after, memory, boot_id=self._boot_id)
+                found = verdict.judge(seen, accept=self._accepts(after))
+                outcome, why = found.outcome, found.why
+                body = record.settled(found, after, memory, boot_id=self._boot_id)
             receipt = self._ledger.end(entry.kind, entry.activation, entry.component, body)
             self.settled.append(Settled(entry, outcome, why, code))
             self._ledger.tell(Announcement(entry.component, outcome, why, code, receipt, ENDINGS[entry.kind]))
@@ -419,8 +435,15 @@ class Run:
         if before is None or before.reasons:
             why = before.reasons[0] if before else VANISHED
             return self._refuse(before or candidate.component, why, step.problems, order, watch), found
+        announced = sure(before.pending_version) or record.staged_version(self._ledger.journal, before)
         intent = record.intent(
-            before, step.problems, order.reason, host.actor, mark=provider.mark(), boot_id=self._boot_id
+            before,
+            step.problems,
+            order.reason,
+            host.actor,
+            announced=announced,
+            mark=provider.mark(),
+            boot_id=self._boot_id,
         )
         activation = self._ledger.begin(Kind.INTENT, before.key, intent)
         try:
@@ -436,29 +459,54 @@ class Run:
         seconds = follow(running, watch=watch, clock=host.clock, start=start)
         host.at(Point.ANSWERED)
         claim = running.claim
-        measurement = None if is_lost(claim) else meter.stop()
-        after = found if is_lost(claim) else inventory.take(host.providers)
-        seen = None if is_lost(claim) else after.find(before.key)
-        result = judged(before, seen, claim)._replace(seconds=seconds)
-        others = bystanders.compare(found, after, apart_from=before.key)
-        if others:
-            # A component that leaves may for a moment look like one that was emptied: what lasts counts.
-            host.clock.sleep(_SETTLING_S)
-            after = inventory.take(host.providers)
-            others = bystanders.compare(found, after, apart_from=before.key)
+        measurement = None if claim.at_work else meter.stop()
+        result = self._judged(candidate, before, claim, announced)._replace(seconds=seconds)
+        after, others = (found, ()) if claim.at_work else self._others(found, before.key)
         host.at(Point.JUDGED)
-        ending = record.ending(result, measurement, others)
-        receipt = self._ledger.end(Kind.INTENT, activation, before.key, ending, seen=not is_lost(claim))
+        ending = record.ending(result, measurement, others, boot_id=self._boot_id)
+        receipt = self._ledger.end(Kind.INTENT, activation, before.key, ending, seen=not claim.at_work)
         host.at(Point.RECORDED)
         watch.ended(result)
         self._ledger.announce(Kind.OUTCOME, result, receipt)
         host.at(Point.ANNOUNCED)
         return Attempt(result, step.problems, measurement, others, receipt), after
 
+    def _judged(self, candidate: Candidate, before: Component, claim: Claim, announced: str | None) -> Result:
+        """The result, from a look at the component unless the mechanism may still be at work on it."""
+        after, readable = None, True
+        if not claim.at_work:
+            try:
+                after = candidate.provider.inspect(before.id)
+            except TransportError:
+                readable = False
+        seen = evidence.of_attempt(before, after, claim, announced=announced, readable=readable)
+        found = verdict.judge(seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=self._accepts(before))
+        confirmed = found.why.code != verdict.ACCEPTED_UNCONFIRMED
+        copy = found.copy and before.copied
+        return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
+
+    def _accepts(self, component: Component | None) -> bool:
+        """Whether the settings take the mechanism's word for a success that nothing can confirm."""
+        return component is not None and self._host.policy.accepts_unconfirmed(component)
+
+    def _others(self, found: Inventory, key: str) -> tuple[Inventory, tuple[Reason, ...]]:
+        """The inventory after an activation, and what changed on components other than the one with this key."""
+        try:
+            after = inventory.take(self._host.providers)
+            if bystanders.compare(found, after, apart_from=key):
+                # A component that leaves may for a moment look like one that was emptied: what lasts counts.
+                self._host.clock.sleep(_SETTLING_S)
+                after = inventory.take(self._host.providers)
+        except TransportError as error:
+            return found, (Reason("others-not-seen", f"the other components cannot be seen: {error.message}"),)
+        return after, bystanders.compare(found, after, apart_from=key)
+
     def _withdraw(self, activation: str, component: Component, error: BaseException) -> None:
         """Nothing was asked: the intent ends here."""
         result = _not_asked(component, error)
-        receipt = self._ledger.end(Kind.INTENT, activation, component.key, record.ending(result, None, ()))
+        receipt = self._ledger.end(
+            Kind.INTENT, activation, component.key, record.ending(result, None, (), boot_id=self._boot_id)
+        )
         self._ledger.announce(Kind.OUTCOME, result, receipt)
 
     def _refuse(

@@ -28,6 +28,8 @@ class Result(NamedTuple):
 
     ``after`` is None if the component was not looked at again or is gone; ``claim`` is None if the mechanism was not
     asked. ``why`` carries a stable code, a sentence and a hint. ``seconds`` is the time from asking to the answer.
+    ``copy``: the version that ``after`` shows may be one from before. ``confirmed`` is false for a success that rests
+    on the mechanism's word alone, which the settings accept.
     """
 
     before: Component
@@ -36,6 +38,8 @@ class Result(NamedTuple):
     after: Component | None = None
     claim: Claim | None = None
     seconds: float = 0.0
+    copy: bool = False
+    confirmed: bool = True
 
 
 def error_of(result: Result, *, phase: str, replay: str) -> errors.LivefwError | None:

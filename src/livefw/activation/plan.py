@@ -15,7 +15,7 @@ from livefw.activation.lock import Holder
 from livefw.activation.policy import Policy
 from livefw.activation.select import select
 from livefw.errors import UsageError
-from livefw.providers.base import Component
+from livefw.providers.base import Component, Reason
 
 
 class Usual(NamedTuple):
@@ -79,6 +79,7 @@ class Scene(NamedTuple):
     hooks: tuple[Hook, ...]
     past: Callable[[str], Past | None]
     trouble: Callable[[str], str] = lambda _: ""
+    lasting: Callable[[Component], Reason | None] = lambda _: None
     decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
     """Checks that somebody has decided to ignore when the image was staged."""
 
@@ -134,6 +135,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         waiting=waiting,
         usual_s=past.usual.worst_s if past and past.usual else None,
         trouble=scene.trouble(component.key),
+        lasting=scene.lasting(component),
         holder=scene.holder,
         privileged=scene.privileged,
     )

@@ -70,6 +70,7 @@ class Policy(NamedTuple):
     order: tuple[Order, ...]
     component: dict[str, Wishes]
     images: str | None = None
+    accept_unconfirmed: tuple[str, ...] = ()
 
     def allows(self, component: Component) -> bool:
         """Whether it may be activated at all."""
@@ -78,6 +79,10 @@ class Policy(NamedTuple):
     def is_automatic(self, component: Component) -> bool:
         """Whether ``livefw watch`` activates it by itself."""
         return any_matches(self.automatic, component)
+
+    def accepts_unconfirmed(self, component: Component) -> bool:
+        """Whether the mechanism's word is taken for a success that nothing can confirm."""
+        return any_matches(self.accept_unconfirmed, component)
 
     def pin(self, component: Component) -> str | None:
         """The only version that may be activated, if there is one."""
@@ -270,6 +275,9 @@ KEYS = Section(
         "ignore": Key("checks", _patterns, (), "checks that are ignored on this machine; recorded like `--ignore`"),
         "images": Key(
             "path", _directory, None, "directory of archives that can be staged; `images` beside the history by default"
+        ),
+        "accept-unconfirmed": Key(
+            "patterns", _patterns, (), "components whose success is believed although nothing can confirm it"
         ),
         "limits": Section(
             {

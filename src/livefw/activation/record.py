@@ -10,6 +10,7 @@ from typing import Any
 
 from livefw.activation.actor import Actor
 from livefw.activation.checks import Problem
+from livefw.activation.evidence import sure
 from livefw.activation.journal import Kind
 from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome, Result
@@ -17,7 +18,7 @@ from livefw.activation.plan import Past, Wish, usual
 from livefw.activation.recollection import Rows
 from livefw.activation.target import Target
 from livefw.activation.target import Wish as StagingWish
-from livefw.activation.verdict import sure
+from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, Verdict
 from livefw.providers.base import Component, Memory, Reason
 
 _LOG_LINES = 64
@@ -30,14 +31,22 @@ _ATTEMPTS = 500
 
 
 def intent(
-    component: Component, problems: Iterable[Problem], reason: str, actor: Actor, *, mark: str, boot_id: str
+    component: Component,
+    problems: Iterable[Problem],
+    reason: str,
+    actor: Actor,
+    *,
+    announced: str | None,
+    mark: str,
+    boot_id: str,
 ) -> dict[str, Any]:
-    """Before the write. Versions are written down only where they are sure; `reconcile` relies on that."""
+    """Before the write. Versions are written down only where they are sure; `evidence.of_remains` relies on that."""
     return {
         **_who(reason, actor),
         "name": component.name,
         "current_version": sure(component.current_version),
         "pending_version": sure(component.pending_version),
+        "announced": announced,
         "rendezvous": component.cost.rendezvous,
         "ignored": [problem._asdict() for problem in problems if problem.ignored],
         "warned": [problem.check for problem in problems if not problem.stops and not problem.ignored],
@@ -46,11 +55,14 @@ def intent(
     }
 
 
-def ending(result: Result, measurement: Measurement | None, others: Iterable[Reason]) -> dict[str, Any]:
+def ending(
+    result: Result, measurement: Measurement | None, others: Iterable[Reason], *, boot_id: str
+) -> dict[str, Any]:
     """After the answer."""
     return {
         **_how(result.outcome, result.why),
         **_answered(result),
+        **_left(result.claim.lasting if result.claim else None, boot_id, copy=result.copy, confirmed=result.confirmed),
         "current_version": sure(result.after.current_version if result.after else None),
         "pending": result.after.pending if result.after else None,
         "cost": measurement.document() if measurement else None,
@@ -58,10 +70,12 @@ def ending(result: Result, measurement: Measurement | None, others: Iterable[Rea
     }
 
 
-def settled(outcome: Outcome, why: Reason, after: Component | None, memory: Memory) -> dict[str, Any]:
+def settled(found: Verdict, after: Component | None, memory: Memory, *, boot_id: str) -> dict[str, Any]:
     """The outcome of an intent whose engine did not live to see it."""
+    confirmed = found.why.code != ACCEPTED_UNCONFIRMED
     return {
-        **_how(outcome, why),
+        **_how(found.outcome, found.why),
+        **_left(memory.lasting, boot_id, copy=found.copy and bool(after and after.copied), confirmed=confirmed),
         "reconciled": True,
         "current_version": sure(after.current_version if after else None),
         "pending": after.pending if after else None,
@@ -142,6 +156,23 @@ def decided(journal: Rows, component: Component) -> tuple[str, ...]:
     return tuple(word for each in intents if each.activation == ending.activation for word in each.body["ignore"])
 
 
+def staged_version(journal: Rows | None, component: Component) -> str | None:
+    """The version of the image that waits, by what livefw itself staged last; None if that was not this one.
+
+    It counts until an activation was tried: what waits after that may have come from elsewhere.
+    """
+    endings = journal.recent(component.key, Kind.STAGED, limit=_EARLIER) if journal and component.pending else []
+    ending = next((entry for entry in endings if entry.body.get("outcome") == Outcome.STAGED), None)
+    if journal is None or ending is None:
+        return None
+    tried = journal.recent(component.key, Kind.OUTCOME, limit=1)
+    if tried and tried[0].sequence > ending.sequence and tried[0].body.get("outcome") == Outcome.ACTIVATED:
+        return None
+    intents = journal.recent(component.key, Kind.STAGING, limit=_EARLIER)
+    version = next((each.body.get("version") for each in intents if each.activation == ending.activation), None)
+    return str(version) if version else None
+
+
 def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
     """A setting was brought to what the policy wants, or could not be."""
     return {
@@ -216,6 +247,21 @@ def _answered(result: Result) -> dict[str, Any]:
         "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim and claim.error else None,
         "log": excerpt(claim.log) if claim else [],
     }
+
+
+def _left(lasting: Reason | None, boot_id: str, *, copy: bool, confirmed: bool) -> dict[str, Any]:
+    """What holds until the next boot, or is not as it seems; nothing of it for the usual end.
+
+    ``copy``: the version beside it may be one from before. ``lasting``: what a failure left behind.
+    """
+    left: dict[str, Any] = {"boot_id": boot_id}
+    if copy:
+        left["copy"] = True
+    if not confirmed:
+        left["confirmed"] = False
+    if lasting:
+        left["lasting"] = lasting._asdict()
+    return left
 
 
 def _who(reason: str, actor: Actor) -> dict[str, Any]:

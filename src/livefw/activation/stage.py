@@ -4,7 +4,7 @@
 from collections.abc import Callable
 
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.run import VANISHED, Watch, follow, is_lost
+from livefw.activation.run import VANISHED, Watch, follow
 from livefw.activation.target import Target
 from livefw.errors import Interrupted, TransportError
 from livefw.providers.base import Claim, Clock, Component, Reason, Running, Said
@@ -46,7 +46,7 @@ def hand_over(
 def _judged(target: Target, claim: Claim) -> tuple[Outcome, Reason, Component | None]:
     """What was accepted has to be there: a mechanism that shows nothing pending contradicts itself."""
     outcome, why = _OUTCOMES[claim.said], claim.reason or _STAGED
-    if is_lost(claim):
+    if claim.at_work:
         return outcome, why, None
     try:
         after = target.provider.inspect(target.component.id)

@@ -1,241 +1,465 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what was said and what was seen to an outcome, by one table.
+"""From evidence to an outcome, by one table.
 
 A mechanism's answer alone proves nothing. There are firmwares whose pending flag never clears, drivers that report a
-failure as success, and inventories that change under an activation. So an answer is held against the component before
-and after, and against a second witness where there is one.
+failure as success, and inventories that change under an activation. So what runs decides first, then the pending flag,
+then a log, and the answer last.
+
+What an engine saw to the end and what one left behind that died are judged by the same rows: for the second, the
+answer is `Answer.UNHEARD`.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from livefw.activation.evidence import Answer, Boot, Evidence, Moved, Pending
 from livefw.activation.outcome import Outcome
-from livefw.providers.base import Claim, Component, Reason, Said, Trust, Version, Witness
+from livefw.providers.base import Flag, Measured, Reason, Trust, Witness
 
-
-class Pending(StrEnum):
-    """What became of the pending image."""
-
-    CLEARED = "cleared"
-    STILL = "still"
-    UNREADABLE = "unreadable"
-    VANISHED = "vanished"
-    """The component itself is gone."""
-
-
-class Moved(StrEnum):
-    """What became of the running version."""
-
-    ARRIVED = "arrived"
-    """It is now the one that was announced, and was another before."""
-    CHANGED = "changed"
-    """It is another than before, and none had been announced for certain."""
-    STALE = "stale"
-    """It is the same as before, although another was announced."""
-    SAME = "same"
-    """It is the same as before, and that may be right."""
-    ASTRAY = "astray"
-    """It is neither what it was nor what was announced."""
-    UNTOLD = "untold"
-    """The mechanism does not say, before or after."""
-
-
-class Sight(NamedTuple):
-    """All evidence on one attempt, reduced to what the table looks at."""
-
-    said: Said
-    trust: Trust
-    witness: Witness
-    pending: Pending
-    moved: Moved
-
-
-def sight(before: Component, after: Component | None, claim: Claim) -> Sight:
-    """Reduce what was seen and said."""
-    old, announced = sure(before.current_version), sure(before.pending_version)
-    return Sight(claim.said, claim.trust, claim.witness, pending(after), moved(old, announced, after))
-
-
-def pending(after: Component | None) -> Pending:
-    """What became of the pending image of a component that is now like this."""
-    if after is None:
-        return Pending.VANISHED
-    return {True: Pending.STILL, False: Pending.CLEARED, None: Pending.UNREADABLE}[after.pending]
-
-
-def moved(old: str | None, announced: str | None, after: Component | None) -> Moved:
-    """What became of a version that once ran, where another may have been announced; None for what was not sure."""
-    new = sure(after.current_version if after else None)
-    if new is None or old is None:
-        # A version where there was none before is no change that proves anything.
-        return Moved.UNTOLD
-    if new == old:
-        return Moved.SAME if announced in (None, old) else Moved.STALE
-    return Moved.ARRIVED if new == announced else Moved.CHANGED if announced is None else Moved.ASTRAY
-
-
-def sure(version: Version | None) -> str | None:
-    """The text of a version that can be relied on."""
-    return version.text if version and version.sure else None
+UNCONFIRMED = "unconfirmed"
+"""The code of a success of which nothing but the mechanism's word is known."""
+ACCEPTED_UNCONFIRMED = "accepted-unconfirmed"
+"""The same, where the settings take that word."""
 
 
 class Row(NamedTuple):
-    """A line of the table: it applies where every set holds what was seen; an empty set holds anything."""
+    """A line of the table: it applies where every set holds what was seen; an empty set holds anything.
+
+    ``copy``: the version that is shown may be one from before. ``advice`` is for `livefw explain`.
+    """
 
     outcome: Outcome
     code: str
     text: str
     hint: str = ""
-    said: frozenset[Said] = frozenset()
-    trust: frozenset[Trust] = frozenset()
-    witness: frozenset[Witness] = frozenset()
-    pending: frozenset[Pending] = frozenset()
+    advice: str = ""
+    boot: frozenset[Boot] = frozenset()
     moved: frozenset[Moved] = frozenset()
+    measured: frozenset[Measured] = frozenset()
+    pending: frozenset[Pending] = frozenset()
+    flag: frozenset[Flag] = frozenset()
+    witness: frozenset[Witness] = frozenset()
+    complete: frozenset[bool] = frozenset()
+    answer: frozenset[Answer] = frozenset()
+    trust: frozenset[Trust] = frozenset()
+    copy: bool = False
 
-    def applies(self, seen: Sight) -> bool:
+    def applies(self, seen: Evidence) -> bool:
         """Whether this line is about what was seen."""
-        sets: tuple[frozenset[StrEnum], ...] = self[4:]
-        return all(not allowed or value in allowed for allowed, value in zip(sets, seen, strict=True))
+        return all(
+            not (allowed := getattr(self, piece)) or value in allowed
+            for piece, value in zip(Evidence._fields, seen, strict=True)
+        )
+
+
+def _row(outcome: Outcome, code: str, text: str, *, hint: str = "", advice: str = "", **pieces: Any) -> Row:
+    """A row whose pieces are given as single values, sets or, for ``copy``, as it is."""
+    copy = bool(pieces.pop("copy", False))
+    sets = {name: value if isinstance(value, frozenset) else frozenset({value}) for name, value in pieces.items()}
+    return Row(outcome, code, text, hint, advice, copy=copy, **sets)
+
+
+def _but(kind: type[StrEnum], *left_out: StrEnum) -> frozenset[Any]:
+    """All members of a kind except these."""
+    return frozenset(kind) - frozenset(left_out)
 
 
 _LOOK = "livefw show, and the kernel log"
-_ACCEPTED = frozenset({Said.ACCEPTED})
-_DOUBTED = frozenset({Trust.DOUBTFUL})
-_TRUSTED = frozenset({Trust.FULL})
-_FAILURE = frozenset({Witness.FAILED, Witness.MAY_GO_ON})
+_UNKNOWN, _ACTIVATED, _FAILED, _REFUSED = Outcome.UNKNOWN, Outcome.ACTIVATED, Outcome.FAILED, Outcome.REFUSED
+_NO_WORD = _but(Moved, Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY, Moved.STALE, Moved.UNMOVED)
+"""Versions say nothing: none is told, or the announced one ran before."""
+_TOLD_FAILURE = frozenset({Witness.FAILED, Witness.MAY_GO_ON})
 
 TABLE: tuple[Row, ...] = (
-    # Not answered, or not tried.
-    Row(Outcome.REFUSED, "refused", "nothing was tried", said=frozenset({Said.REFUSED, Said.DECLINED})),
-    Row(Outcome.UNKNOWN, "lost", "nobody saw how it ended", _LOOK, said=frozenset({Said.LOST})),
-    # Answered with failure.
-    Row(
-        Outcome.ACTIVATED,
-        "activated-otherwise",
-        "this attempt was answered with failure, but the announced version is running: another one got there",
-        said=frozenset({Said.FAILED}),
-        moved=frozenset({Moved.ARRIVED}),
+    # Another boot: whatever is seen now, the restart may have done it.
+    _row(
+        _UNKNOWN,
+        "restarted",
+        "the machine has been restarted since, which brings a staged image in as well: nothing here tells them apart",
+        hint=_LOOK,
+        advice="Compare the running version with the one that was to be activated.",
+        boot=Boot.OTHER,
     ),
-    Row(
-        Outcome.UNKNOWN,
-        "failed-but-not-pending",
-        "it was given up, and yet the image is not pending any more: it may have been completed behind our back",
-        _LOOK,
-        said=frozenset({Said.FAILED}),
-        witness=frozenset({Witness.MAY_GO_ON, Witness.SUCCEEDED, Witness.NONE}),
-        pending=frozenset({Pending.CLEARED}),
+    _row(
+        _UNKNOWN,
+        "boot-not-reported",
+        "this machine does not say whether it has been restarted since, which would bring a staged image in as well",
+        hint=_LOOK,
+        advice="Compare the running version with the one that was to be activated.",
+        boot=Boot.NOT_REPORTED,
     ),
-    Row(Outcome.FAILED, "failed", "it was tried and failed", said=frozenset({Said.FAILED})),
-    # Answered with success.
-    Row(
-        Outcome.ACTIVATED,
+    # What runs.
+    _row(
+        _UNKNOWN,
+        "measurement-contradicts",
+        "another version is shown than before, and a fresh measurement shows that nothing has changed",
+        hint="livefw show, and the mechanism's own log",
+        advice="One of the two is wrong. Ask the vendor which; until then take the old firmware for the running one.",
+        moved=frozenset({Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}),
+        measured=Measured.UNCHANGED,
+    ),
+    _row(
+        _ACTIVATED,
         "version-arrived",
         "the announced version is running",
-        said=_ACCEPTED,
-        moved=frozenset({Moved.ARRIVED}),
+        moved=Moved.ARRIVED,
+        answer=frozenset({Answer.ACCEPTED, Answer.UNHEARD}),
     ),
-    Row(
-        Outcome.UNKNOWN,
-        "cancelled-but-not-pending",
-        "it was given up and reported as a success, and the image is not pending any more",
-        _LOOK,
-        said=_ACCEPTED,
-        trust=_DOUBTED,
-        witness=frozenset({Witness.MAY_GO_ON}),
-        pending=frozenset({Pending.CLEARED}),
+    _row(
+        _ACTIVATED,
+        "activated-otherwise",
+        "the announced version is running, whatever was answered",
+        advice="Nothing to do. The answer is told beside it; another program may have done the work.",
+        moved=Moved.ARRIVED,
     ),
-    Row(
-        Outcome.FAILED,
-        "false-success",
-        "the kernel reported success, and its log tells of a failure",
-        said=_ACCEPTED,
-        trust=_DOUBTED,
-        witness=_FAILURE,
+    _row(
+        _UNKNOWN,
+        "version-astray",
+        "another version runs than before, and it is not the one that was announced",
+        hint="livefw show: what runs, and who else stages images here",
+        advice="Find out who staged the version that runs. Other components may have been activated instead.",
+        moved=Moved.ASTRAY,
     ),
-    Row(
-        Outcome.UNKNOWN,
-        "version-contradicts",
-        "success was reported, and the old version still runs although another had been announced",
-        _LOOK,
-        said=_ACCEPTED,
-        trust=_TRUSTED,
-        moved=frozenset({Moved.STALE}),
-    ),
-    Row(
-        Outcome.FAILED,
-        "false-success",
-        "success was reported, but the image is still pending and the old version still runs",
-        said=_ACCEPTED,
-        trust=_DOUBTED,
-        witness=frozenset({Witness.NONE}),
-        pending=frozenset({Pending.STILL}),
-        moved=frozenset({Moved.STALE}),
-    ),
-    Row(
-        Outcome.ACTIVATED,
-        "activated",
-        "success was reported and the image is not pending any more",
-        said=_ACCEPTED,
-        pending=frozenset({Pending.CLEARED}),
-    ),
-    Row(
-        Outcome.ACTIVATED,
+    _row(
+        _ACTIVATED,
         "version-changed",
         "success was reported and another version is running",
-        said=_ACCEPTED,
-        moved=frozenset({Moved.CHANGED, Moved.ASTRAY}),
+        moved=Moved.CHANGED,
+        answer=Answer.ACCEPTED,
     ),
-    Row(
-        Outcome.ACTIVATED,
-        "activated-still-pending",
-        "success was reported and can be believed here; an image is still pending: another one was staged, or this"
-        " firmware never clears the flag",
-        said=_ACCEPTED,
-        trust=_TRUSTED,
-        pending=frozenset({Pending.STILL}),
-    ),
-    Row(
-        Outcome.ACTIVATED,
-        "activated-and-gone",
-        "success was reported and can be believed here; the component is not listed any more",
-        said=_ACCEPTED,
-        trust=_TRUSTED,
-        pending=frozenset({Pending.VANISHED}),
-    ),
-    Row(
-        Outcome.ACTIVATED,
-        "activated-unseen",
-        "success was reported and can be believed here; the component cannot be read now",
-        said=_ACCEPTED,
-        trust=_TRUSTED,
-        pending=frozenset({Pending.UNREADABLE}),
-    ),
-    Row(
-        Outcome.ACTIVATED,
+    _row(
+        _ACTIVATED,
         "log-tells-success",
-        "success was reported, and the kernel log tells of no failure",
-        said=_ACCEPTED,
-        trust=_DOUBTED,
-        witness=frozenset({Witness.SUCCEEDED}),
+        "another version is running, and the mechanism's log tells of its success",
+        moved=Moved.CHANGED,
+        answer=Answer.UNHEARD,
+        witness=Witness.SUCCEEDED,
     ),
-    Row(
-        Outcome.UNKNOWN,
+    _row(
+        _UNKNOWN,
+        "changed-otherwise",
+        "another version runs than before, and what was answered does not explain it",
+        hint="livefw show: what runs, and who else stages images here",
+        advice="Another program may have activated it. Check that the version that runs is the wanted one.",
+        moved=Moved.CHANGED,
+    ),
+    _row(
+        _UNKNOWN,
+        "measurement-contradicts",
+        "a fresh measurement has changed, and yet the old version is shown, although another was announced",
+        hint="livefw show, and the mechanism's own log",
+        advice="One of the two is wrong. Ask the vendor which; until then take the old firmware for the running one.",
+        moved=Moved.STALE,
+        measured=Measured.CHANGED,
+    ),
+    _row(
+        _ACTIVATED,
+        "measurement-changed",
+        "success was reported, and a fresh measurement has changed",
+        measured=Measured.CHANGED,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _UNKNOWN,
+        "changed-otherwise",
+        "a fresh measurement has changed, and what was answered does not explain it",
+        hint="livefw show, and the mechanism's own log",
+        advice="Another program may have activated it. Check that the version that runs is the wanted one.",
+        measured=Measured.CHANGED,
+    ),
+    # Nothing that runs has been seen to change. It was answered with success.
+    _row(
+        _FAILED,
+        "false-success",
+        "success was reported, but a fresh measurement is unchanged, the old version still runs and the image is still"
+        " pending",
+        advice="The old firmware runs. Look at the mechanism's own log before another attempt.",
+        moved=Moved.STALE,
+        measured=Measured.UNCHANGED,
+        pending=Pending.STILL,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _UNKNOWN,
+        "measurement-unchanged",
+        "success was reported, and a fresh measurement shows that nothing has changed",
+        hint="livefw show, and the mechanism's own log",
+        advice="Most likely the old firmware runs. Do not rely on the new one until its version is shown.",
+        measured=Measured.UNCHANGED,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _UNKNOWN,
+        "failure-contradicts",
+        "success was reported, a log tells of a failure, and the image is not pending any more",
+        hint=_LOOK,
+        advice="Find out what runs before anything else is tried.",
+        pending=_but(Pending, Pending.STILL),
+        witness=_TOLD_FAILURE,
+        answer=Answer.ACCEPTED,
+        trust=Trust.DOUBTFUL,
+        copy=True,
+    ),
+    _row(
+        _FAILED,
+        "false-success",
+        "success was reported, but a log tells of a failure and the image is still pending",
+        advice="The old firmware runs. The firmware's own code says why.",
+        pending=Pending.STILL,
+        witness=_TOLD_FAILURE,
+        answer=Answer.ACCEPTED,
+        trust=Trust.DOUBTFUL,
+    ),
+    _row(
+        _FAILED,
+        "false-success",
+        "success was reported, but the image is still pending and the old version still runs",
+        advice="The old firmware runs. Look at the mechanism's own log before another attempt.",
+        moved=Moved.STALE,
+        pending=Pending.STILL,
+        witness=Witness.NONE,
+        answer=Answer.ACCEPTED,
+        trust=Trust.DOUBTFUL,
+    ),
+    _row(
+        _UNKNOWN,
+        "version-contradicts",
+        "success was reported, and the old version is still shown although another had been announced",
+        hint=_LOOK,
+        advice="Most likely the old firmware runs. Do not rely on the new one until its version is shown.",
+        moved=Moved.STALE,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _UNKNOWN,
+        "version-unmoved",
+        "success was reported, and the version is the same as before; which one was to come is not known for certain",
+        hint=_LOOK,
+        advice="If the same version was activated once more, this is right; else the old firmware runs.",
+        moved=Moved.UNMOVED,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _ACTIVATED,
+        "activated",
+        "success was reported and the image is not pending any more",
+        pending=Pending.CLEARED,
+        flag=Flag.PROVES,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _UNKNOWN,
+        UNCONFIRMED,
+        "success was reported, and nothing here can confirm it",
+        hint="a firmware that reports its versions would; accept-unconfirmed in livefw.toml takes its word",
+        advice="Find out by other means what runs. [lfa] agent says which firmware this is, if you know it;"
+        " accept-unconfirmed takes the mechanism's word for the components that it names.",
+        answer=Answer.ACCEPTED,
+        trust=Trust.FULL,
+    ),
+    _row(
+        _UNKNOWN,
+        UNCONFIRMED,
+        "success was reported, a log says the same, and nothing here can confirm it",
+        hint="a firmware that reports its versions would; accept-unconfirmed in livefw.toml takes its word",
+        witness=Witness.SUCCEEDED,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _UNKNOWN,
         "unproved-success",
         "success was reported, which proves nothing here, and nothing else shows whether it was one",
-        _LOOK,
-        said=_ACCEPTED,
+        hint=_LOOK,
+        advice="Find out by other means what runs. This mechanism is known to report failures as successes.",
+        answer=Answer.ACCEPTED,
+    ),
+    # It was answered with failure.
+    _row(
+        _UNKNOWN,
+        "failed-but-not-pending",
+        "it was answered with failure, and yet the image is not pending any more: a part of it may have been done",
+        hint="livefw show; the version shown may be one from before",
+        advice="Find out what runs: the version that is shown may be a copy from before. A restart settles it.",
+        pending=Pending.CLEARED,
+        answer=Answer.FAILED,
+        copy=True,
+    ),
+    _row(
+        _UNKNOWN,
+        "failed-and-not-seen",
+        "it was answered with failure, and the component cannot be seen now",
+        hint=_LOOK,
+        advice="Find out what runs before anything else is tried.",
+        pending=frozenset({Pending.VANISHED, Pending.UNREADABLE}),
+        answer=Answer.FAILED,
+        copy=True,
+    ),
+    _row(
+        _UNKNOWN,
+        "log-contradicts",
+        "it was answered with failure, and a log tells of a success",
+        hint=_LOOK,
+        advice="Find out what runs before anything else is tried.",
+        moved=_NO_WORD,
+        witness=Witness.SUCCEEDED,
+        answer=Answer.FAILED,
+    ),
+    _row(
+        _UNKNOWN,
+        "given-up",
+        "it was given up, and may have been completed all the same, or in part",
+        hint=_LOOK,
+        advice="Look again later: the mechanism may complete what was given up. The version shown may be an old one.",
+        witness=Witness.MAY_GO_ON,
+        answer=Answer.FAILED,
+        copy=True,
+    ),
+    _row(
+        _FAILED,
+        "failed",
+        "it was tried and failed",
+        advice="The old firmware runs. The reason and the firmware's own code say why.",
+        answer=Answer.FAILED,
+    ),
+    # It was answered that nothing was done.
+    _row(
+        _UNKNOWN,
+        "refused-but-done",
+        "it was answered that nothing was tried, and a log tells of a success",
+        hint=_LOOK,
+        advice="Another program may have activated it. Find out what runs.",
+        witness=Witness.SUCCEEDED,
+        answer=frozenset({Answer.REFUSED, Answer.DECLINED}),
+        copy=True,
+    ),
+    _row(_REFUSED, "refused", "nothing was tried", answer=Answer.REFUSED),
+    _row(
+        _UNKNOWN,
+        "declined-but-not-pending",
+        "it was answered that nothing was tried, and yet the image is not pending any more",
+        hint=_LOOK,
+        advice="Somebody else activated it or took the image back. Find out what runs.",
+        pending=Pending.CLEARED,
+        answer=Answer.DECLINED,
+        copy=True,
+    ),
+    _row(
+        _FAILED,
+        "declined-but-tried",
+        "it was answered that nothing was tried, but a log tells of a failure and the image is still pending",
+        advice="The old firmware runs. The firmware's own code says why.",
+        pending=Pending.STILL,
+        witness=_TOLD_FAILURE,
+        answer=Answer.DECLINED,
+    ),
+    _row(
+        _UNKNOWN,
+        "declined-but-tried",
+        "it was answered that nothing was tried, a log tells of a failure, and the component cannot be seen now",
+        hint=_LOOK,
+        advice="Find out what runs before anything else is tried.",
+        witness=_TOLD_FAILURE,
+        answer=Answer.DECLINED,
+        copy=True,
+    ),
+    _row(_REFUSED, "refused", "nothing was tried", answer=Answer.DECLINED),
+    # No answer was seen.
+    _row(
+        _UNKNOWN,
+        "lost",
+        "nobody saw how it ended",
+        hint=_LOOK,
+        advice="The mechanism may still be at work. Look again later; the next run of livefw settles it.",
+        answer=Answer.LOST,
+    ),
+    # Whoever asked has died.
+    _row(
+        _ACTIVATED,
+        "log-tells-success",
+        "a log tells of its success, and the image is not pending any more",
+        moved=_NO_WORD,
+        measured=Measured.NOT,
+        pending=Pending.CLEARED,
+        flag=Flag.PROVES,
+        witness=Witness.SUCCEEDED,
+        answer=Answer.UNHEARD,
+    ),
+    _row(
+        _UNKNOWN,
+        UNCONFIRMED,
+        "a log tells of its success, and nothing here can confirm it",
+        hint="a firmware that reports its versions would; accept-unconfirmed in livefw.toml takes its word",
+        moved=_NO_WORD,
+        witness=Witness.SUCCEEDED,
+        answer=Answer.UNHEARD,
+    ),
+    _row(
+        _FAILED,
+        "log-tells-failure",
+        "the kernel log tells of its failure, and the image is still pending",
+        advice="The old firmware runs. The firmware's own code says why.",
+        pending=Pending.STILL,
+        witness=Witness.FAILED,
+        answer=Answer.UNHEARD,
+    ),
+    _row(
+        _UNKNOWN,
+        "given-up",
+        "it was given up, and may have been completed all the same, or in part",
+        hint=_LOOK,
+        witness=Witness.MAY_GO_ON,
+        answer=Answer.UNHEARD,
+        copy=True,
+    ),
+    _row(
+        Outcome.CANCELLED,
+        "not-asked",
+        "the image is still pending and the log has no trace of an attempt: it ended before anything was asked",
+        pending=Pending.STILL,
+        witness=Witness.NONE,
+        complete=True,
+        answer=Answer.UNHEARD,
+    ),
+    _row(
+        _UNKNOWN,
+        "no-evidence",
+        "what the machine shows does not tell whether it was activated",
+        hint=_LOOK,
+        advice="Find out by other means what runs.",
+        copy=True,
     ),
 )
-"""The first row that applies decides; every combination meets one."""
-
-
-def judge(before: Component, after: Component | None, claim: Claim) -> tuple[Outcome, Reason]:
-    """The outcome, and why: the mechanism's own reason where it gave one and the table has nothing to add."""
-    seen = sight(before, after, claim)
-    row = next(row for row in TABLE if row.applies(seen))
-    if row.code in _PLAIN and claim.reason:
-        return row.outcome, claim.reason
-    return row.outcome, Reason(row.code, row.text, row.hint)
-
+"""The first row that applies decides; the last one always does."""
 
 _PLAIN = frozenset({"refused", "lost", "failed"})
+"""Codes for which the mechanism's own reason says more."""
+
+
+class Verdict(NamedTuple):
+    """An outcome, why, and whether the version that is shown may be one from before."""
+
+    outcome: Outcome
+    why: Reason
+    copy: bool = False
+
+
+def row_for(seen: Evidence) -> Row:
+    """The line of the table that decides."""
+    return next(row for row in TABLE if row.applies(seen))
+
+
+def judge(seen: Evidence, *, own: Reason | None = None, unconfirmed: Reason | None = None, accept: bool) -> Verdict:
+    """The outcome, and why.
+
+    ``own`` is the mechanism's reason; it stands where the table has nothing to add. ``unconfirmed`` is why the
+    mechanism says beforehand that a success cannot be confirmed. ``accept``: the settings take its word for one.
+    """
+    row = row_for(seen)
+    if row.code in _PLAIN and own:
+        return Verdict(row.outcome, own, row.copy)
+    if row.code != UNCONFIRMED:
+        return Verdict(row.outcome, Reason(row.code, row.text, row.hint), row.copy)
+    because = f"{row.text}: {unconfirmed.text}" if unconfirmed else row.text
+    if accept:
+        return Verdict(Outcome.ACTIVATED, Reason(ACCEPTED_UNCONFIRMED, f"{because}; the settings accept that"))
+    return Verdict(Outcome.UNKNOWN, Reason(UNCONFIRMED, because, unconfirmed.hint if unconfirmed else row.hint))

@@ -1,23 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """``livefw demo``: a staged firmware activated on a modelled server, without FUSE, without root, in a second.
 
-With the package ``cryptography`` it stages signed packages, of which the firmware refuses the bad ones. The engine's
-own checks are left out, because they would keep an older version from the firmware.
+With the package ``cryptography`` it stages signed packages, of which the firmware refuses the bad ones.
 """
 
 import argparse
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import groupby, pairwise
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
 from livefw.activation import inventory
-from livefw.activation import run as activation
+from livefw.activation.actor import current
+from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
+from livefw.activation.places import Places
+from livefw.activation.policy import DEFAULT
 from livefw.cli import demo_store, document, results
 from livefw.cli import list as listing
 from livefw.cli.demo_store import Signed, Update
@@ -71,7 +74,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
                 signed = stack.enter_context(demo_store.prepared(config, rmm))
         machine = Machine(config, real_time=True, images=signed.platform if signed else None)
         stack.callback(machine.close)
-        return _Demo(session, machine, signed).run(more)
+        directory = stack.enter_context(TemporaryDirectory(prefix="livefw-demo-"))
+        return _Demo(session, machine, signed, directory).run(more)
 
 
 class _MachineSession(Session):
@@ -89,12 +93,15 @@ class _MachineSession(Session):
 class _Demo:
     """Tells as it goes, or with ``--json`` once at the end. Looks on while the activation runs."""
 
-    def __init__(self, session: Session, machine: Machine, signed: Signed | None) -> None:
+    def __init__(self, session: Session, machine: Machine, signed: Signed | None, directory: str) -> None:
+        """``directory`` is for the lock, and gone afterwards."""
         self._session = session
         self._machine = machine
         self._signed = signed
-        self._clock = MachineClock(machine)
-        self._providers: tuple[Provider, ...] = providers(MachineFiles(machine), self._clock)
+        files, clock = MachineFiles(machine), MachineClock(machine)
+        self._providers: tuple[Provider, ...] = providers(files, clock)
+        places = Places(directory, f"{directory}/lock", f"{directory}/settings", directory)
+        self._host = Host(files, self._providers, clock, places, DEFAULT, current("demo"), without_journal=True)
         self._first_call = 0
         self._refused: list[dict[str, Any]] = []
 
@@ -147,9 +154,11 @@ class _Demo:
         self._tell(f"\n$ livefw activate {chosen.component.name or chosen.component.id}{''.join(ignored)}")
         if ignored:
             self._tell("  (livefw's own check is against an older version; told to ignore it, it asks the firmware)")
-        result = activation.activate(chosen, watch=self, clock=self._clock)
-        self._tell(results.as_text(result))
-        return result
+        order = Order((chosen.component.key,), ignore=update.ignore if update else ())
+        with Engine(self._host).open() as run:
+            (attempt,) = run.activate(order, watch=self)
+        self._tell(results.as_text(attempt.result))
+        return attempt.result
 
     # What `livefw.activation.run.Watch` wants.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeGuard
 
-from livefw.providers.component import Component, Cost, Discovery, Reason, Rendezvous, Version, dotted
+from livefw.providers.component import Component, Cost, Discovery, Flag, Reason, Rendezvous, Version, dotted
 
 __all__ = [
     "Claim",
@@ -90,7 +90,7 @@ class Witness(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     MAY_GO_ON = "may-go-on"
-    """It reported a failure that may be mere loss of patience: the activation may still be completed behind it."""
+    """It reported a failure behind which the activation may be completed: mere loss of patience, or that of a part."""
 
 
 class Measured(StrEnum):
@@ -100,15 +100,6 @@ class Measured(StrEnum):
     """None were taken, or they prove nothing."""
     CHANGED = "changed"
     UNCHANGED = "unchanged"
-
-
-class Flag(StrEnum):
-    """What it means that the pending flag of a component is clear after a request."""
-
-    PROVES = "proves"
-    """This firmware clears it after a success only."""
-    PROVES_NOTHING = "proves-nothing"
-    """This firmware clears it after a failure as well, or may be one that does."""
 
 
 class Claim(NamedTuple):
@@ -130,7 +121,6 @@ class Claim(NamedTuple):
     log: tuple[str, ...] = ()
     log_of: str = "kernel log"
     measured: Measured = Measured.NOT
-    flag: Flag = Flag.PROVES
     at_work: bool = False
     lasting: Reason | None = None
 
@@ -139,7 +129,7 @@ class Memory(NamedTuple):
     """What the mechanism's own record (a log, for instance) tells of requests on one component since a mark.
 
     ``complete``: had a request been made and ended since, the record would show it. ``by_restart``: a restart of this
-    machine brings a pending image in as well. ``flag`` and ``lasting`` as in `Claim`.
+    machine brings a pending image in as well. ``lasting`` as in `Claim`.
     """
 
     witness: Witness = Witness.NONE
@@ -147,7 +137,6 @@ class Memory(NamedTuple):
     log: tuple[str, ...] = ()
     complete: bool = False
     by_restart: bool = True
-    flag: Flag = Flag.PROVES
     lasting: Reason | None = None
 
 

@@ -41,6 +41,17 @@ class Rendezvous(StrEnum):
     """One CPU will do."""
 
 
+class Flag(StrEnum):
+    """What it means that nothing is pending any more after an activation."""
+
+    PROVES = "proves"
+    """The firmware clears the flag after a success only."""
+    PROVES_NOTHING = "proves-nothing"
+    """The firmware clears it after a failure as well, or may be one that does."""
+    ABSENT = "absent"
+    """There is no flag: what is pending follows from the images that lie there."""
+
+
 class Cost(NamedTuple):
     """What an activation does to the running machine; None where the mechanism does not say."""
 
@@ -63,6 +74,8 @@ class Component(NamedTuple):
     name may be empty. ``pending`` is None where it could not be read. Without ``reasons`` it can be activated now.
     ``settings`` are what an administrator can switch; ``details`` the mechanism's own fields, as they were read.
     ``unconfirmed`` says why a success of its activation could not be confirmed; None where something would show it.
+    ``flag`` is what its pending flag is worth. ``copied``: ``current_version`` is a copy that the mechanism renews only
+    after what it takes for a success. ``at_stake`` is what a failure costs besides the component itself.
     """
 
     provider: str
@@ -77,6 +90,9 @@ class Component(NamedTuple):
     notes: tuple[Reason, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
     unconfirmed: Reason | None = None
+    flag: Flag = Flag.PROVES
+    copied: bool = False
+    at_stake: str = ""
 
     @property
     def key(self) -> str:

@@ -85,30 +85,32 @@ class Testimony(NamedTuple):
 
 _LATE = frozenset({"DEVICE_ERROR", "TIMED_OUT"})
 """Codes behind which may stand the driver's own time limit: v2 and later print it as LFA_DEVICE_ERROR."""
+_IN_PART = frozenset({"COMPONENT_WRONG_STATE"})
+"""Codes of a CPU that came when others had finished: where each activates by itself, some may have succeeded."""
 
 
-def testimony(fresh: list[Record], position: int, guid: str) -> Testimony:
-    """What the records after ``position`` say about this component."""
+def testimony(fresh: list[Record], position: int, guid: str, *, others: frozenset[str]) -> Testimony:
+    """What the records after ``position`` say about this component, beside which these others are listed."""
     complete = position < 0 or not fresh or fresh[0].sequence == position + 1
     lines = tuple(record.text for record in fresh if record.facility == 0 and record.text.startswith(_PREFIX))
-    ours = [line for text in lines if (line := recognise(text)) and is_about(line.name, guid)]
+    ours = [line for text in lines if (line := recognise(text)) and is_about(line.name, guid, others)]
     tells = frozenset(line.tells for line in ours)
     refusal = next((line.code for line in reversed(ours) if line.tells is Tells.NOT_CANCELLED), None)
     failed = [line for line in ours if line.tells in (Tells.PRIME_FAILED, Tells.ACTIVATE_FAILED)]
     if failed:
         last = failed[-1]
-        late = last.tells is Tells.ACTIVATE_FAILED and last.code in _LATE
-        return Testimony(Witness.MAY_GO_ON if late else Witness.FAILED, last.code, lines, tells, refusal)
+        let_go = Tells.CANCELLED in tells  # the firmware has abandoned it, and will not complete it any more
+        doubtful = last.tells is Tells.ACTIVATE_FAILED and last.code in (_IN_PART if let_go else _LATE | _IN_PART)
+        return Testimony(Witness.MAY_GO_ON if doubtful else Witness.FAILED, last.code, lines, tells, refusal)
     # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
     proved = Tells.SUCCEEDED in tells and complete
     return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, lines, tells, refusal)
 
 
-def recall(files: Files, guid: str, mark: str) -> Memory:
+def recall(files: Files, guid: str, mark: str, *, others: frozenset[str]) -> Memory:
     """What the log tells of a component since a mark, which is a sequence number.
 
-    Every version of the driver logs how a request ended. Between the lines of other requests, those without a name
-    count as well: nobody else but us was meant to make any.
+    Every version of the driver logs how a request ended.
     """
     if not (mark.removeprefix("-").isdecimal() and mark.isascii()):
         return Memory()
@@ -116,7 +118,7 @@ def recall(files: Files, guid: str, mark: str) -> Memory:
     if newest is None or newest < position:
         return Memory()
     fresh = kmsg.since(files, position)
-    said = testimony(fresh, position, guid)
+    said = testimony(fresh, position, guid, others=others)
     complete = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
     return Memory(said.witness, said.code, said.lines, complete)
 
@@ -125,12 +127,15 @@ _KERNEL_NAMES = {"RMM": "TF-RMM", "BL31 runtime": "TF-A BL31 runtime"}
 """Names in the first postings of the driver, and the later ones."""
 
 
-def is_about(name: str | None, guid: str) -> bool:
-    """Whether a line with this name can be about the component: unless it names another one, it can.
+def is_about(name: str | None, guid: str, others: frozenset[str]) -> bool:
+    """Whether a line with this name is about the component, and cannot be about one of the others that are listed.
 
-    Versions of the driver print an empty name, a placeholder, or garbage for components that they do not know.
+    Versions of the driver print an empty name, a placeholder, or garbage for components that they do not know, and
+    some lines bear no name at all. With several that a line might mean, it bears witness for none of them.
     """
-    if not name or name == guid:
+    if name is None:
+        return not others
+    if name == guid:
         return True
     title = _KERNEL_NAMES.get(name, name)
     titles = {known.title: str(known.guid) for known in BY_GUID.values()}
@@ -139,7 +144,7 @@ def is_about(name: str | None, guid: str) -> bool:
     try:
         Guid.parse(name)
     except ValueError:
-        return True
+        return not others or (is_unnamed(guid) and not any(is_unnamed(other) for other in others))
     return False
 
 

@@ -8,7 +8,7 @@ import os
 
 from livefw import errors
 from livefw.providers.component import Component, Discovery, Reason
-from livefw.providers.lfa import tree
+from livefw.providers.lfa import agents, tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +21,11 @@ class LfaProvider:
 
     name = tree.PROVIDER
 
-    def __init__(self, files: Files, clock: base.Clock) -> None:
+    def __init__(self, files: Files, clock: base.Clock, *, agent: agents.Agent = agents.NOT_STATED) -> None:
+        """``agent`` is the one that the settings name."""
         self._files = files
         self._clock = clock
+        self._agent = agent
 
     def discover(self) -> Discovery:
         """See `base.Provider`."""
@@ -35,13 +37,13 @@ class LfaProvider:
             raise _unreadable(error) from error
         patience = tree.Patience(self._clock)
         entries = (tree.read_entry(self._files, name, patience) for name in sorted(names) if tree.is_guid(name))
-        components = tuple(tree.component(entry) for entry in entries if entry)
+        components = tuple(tree.component(entry, self._agent) for entry in entries if entry)
         return Discovery(components, absent=None if components else _EMPTY_TREE)
 
     def inspect(self, ident: str) -> Component | None:
         """See `base.Provider`."""
         entry = self._read(ident)
-        return tree.component(entry) if entry else None
+        return tree.component(entry, self._agent) if entry else None
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The mixed-endian spelling that UEFI tools show for the same GUID."""
@@ -74,7 +76,7 @@ class LfaProvider:
         """See `base.Provider`."""
         from livefw.providers.lfa import log  # not needed to list
 
-        return log.recall(self._files, ident, mark)
+        return log.recall(self._files, ident, mark, others=self._others(ident))
 
     def diagnose(self) -> list[base.Finding]:
         """See `base.Provider`."""
@@ -95,8 +97,16 @@ class LfaProvider:
             names = frozenset()  # what is wrong will be told by the write
         candidates = drivers.guess(drivers.Evidence(names))
         trust, why = drivers.trust(candidates)
-        failures = frozenset(driver.failure for driver in candidates)
-        order = request.Order(request.Action(action), ident, trust, why, drivers.patience(candidates), failures)
+        order = request.Order(
+            action=request.Action(action),
+            guid=ident,
+            trust=trust,
+            trust_reason=why,
+            patience=drivers.patience(candidates),
+            failures=frozenset(driver.failure for driver in candidates),
+            others=self._others(ident),
+            agent=self._agent,
+        )
         try:
             return request.Request(order, self._files, self._clock, observer)
         except OSError as error:
@@ -108,6 +118,13 @@ class LfaProvider:
                 errno=error.errno,
                 replay=self.replay(ident, action),
             ) from error
+
+    def _others(self, ident: str) -> frozenset[str]:
+        """The components that are listed beside this one; none where that cannot be seen."""
+        try:
+            return frozenset(name for name in self._files.names(tree.ROOT) if tree.is_guid(name)) - {ident}
+        except OSError:
+            return frozenset()
 
     def _read(self, ident: str) -> tree.Entry | None:
         return tree.read_entry(self._files, ident, tree.Patience(self._clock)) if tree.is_guid(ident) else None

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from livefw.providers import kmsg
 from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust
 from livefw.providers.files import LOST, Files, Write
-from livefw.providers.lfa import log, tree
+from livefw.providers.lfa import agents, log, tree
 
 _TRIGGER = b"1\n"
 _BUSY_SECONDS = 60.0
@@ -29,7 +29,10 @@ class Action(StrEnum):
 
 
 class Order(NamedTuple):
-    """What is asked for; ``trust``, ``patience`` (seconds) and ``failures`` (errno) as the driver has them."""
+    """What is asked for; ``trust``, ``patience`` (seconds) and ``failures`` (errno) as the driver has them.
+
+    ``others`` are the components that are listed beside it, ``agent`` is the one in the firmware.
+    """
 
     action: Action
     guid: str
@@ -37,6 +40,8 @@ class Order(NamedTuple):
     trust_reason: str = ""
     patience: float = 120.0
     failures: frozenset[int] = frozenset({errno.ECANCELED})
+    others: frozenset[str] = frozenset()
+    agent: agents.Agent = agents.NOT_STATED
 
 
 class Row(NamedTuple):
@@ -112,13 +117,13 @@ FIRMWARE: dict[str, Reason] = {
     "NOT_SUPPORTED": Reason(
         "not-supported", "the firmware did not know the call, or cannot activate this component live", "livefw doctor"
     ),
-    "BUSY": Reason("firmware-busy", "the firmware was busy; nothing changed", "try again"),
+    "BUSY": Reason("firmware-busy", "the firmware was busy", "try again"),
     "AUTH_ERROR": Reason(
         "auth-error",
-        "the new image failed authentication; the old one runs on",
-        "stage one that is rightly signed",
+        "the new image failed authentication",
+        "stage one that is correctly signed",
     ),
-    "NO_MEMORY": Reason("no-memory", "the firmware ran out of memory; the old image runs on"),
+    "NO_MEMORY": Reason("no-memory", "the firmware ran out of memory"),
     "CRITICAL_ERROR": Reason(
         "critical-error",
         "the firmware reports an error that it cannot recover from; the component may be dead",
@@ -132,15 +137,15 @@ FIRMWARE: dict[str, Reason] = {
     "WRONG_STATE": Reason(
         "wrong-state", "the firmware had nothing to prime, or another component was being primed", "livefw show"
     ),
-    "INVALID_PARAMETERS": Reason("invalid-parameters", "the firmware did not accept the request; nothing changed"),
+    "INVALID_PARAMETERS": Reason("invalid-parameters", "the firmware did not accept the request"),
     "COMPONENT_WRONG_STATE": Reason("component-wrong-state", "the firmware had no primed or pending image"),
-    "INVALID_ADDRESS": Reason("invalid-address", "the firmware did not accept the entry point; nothing changed"),
-    "ACTIVATION_FAILED": Reason(
-        "firmware-activation-failed", "the firmware tried the activation and it failed; the image is still pending"
-    ),
+    "INVALID_ADDRESS": Reason("invalid-address", "the firmware did not accept the entry point"),
+    "ACTIVATION_FAILED": Reason("firmware-activation-failed", "the firmware tried the activation and it failed"),
     "TIMED_OUT": Reason("timed-out", "the kernel lost patience with the firmware", "try again"),
 }
-"""What a firmware's own codes mean for an administrator (DEN0147 v1.0, and TF-A for the state that is left behind)."""
+"""What a firmware's own codes mean for an administrator (DEN0147 v1.0).
+
+Nothing is said here of what runs or is pending afterwards: that is seen, and not concluded from a code."""
 
 
 class Request:
@@ -198,7 +203,7 @@ class Request:
         """See `Running`."""
         if self._claim is None:
             row = _BUSY if self._write is None else Row(Said.LOST, _NOT_WATCHED)
-            self._claim = self._told(row, 0, log.Testimony())
+            self._claim = self._told(row, 0, log.Testimony(), at_work=row.said is Said.LOST)
         return self._claim
 
     def _start(self) -> None:
@@ -226,9 +231,12 @@ class Request:
             self._settle()
         said = log.Testimony()
         if self._cursor is not None:
-            said = log.testimony(kmsg.since(self._files, self._cursor), self._cursor, self._order.guid)
+            fresh, order = kmsg.since(self._files, self._cursor), self._order
+            said = log.testimony(fresh, self._cursor, order.guid, others=order.others)
         if error == 0:
             self._claim = self._told(None, 0, said)
+        elif error == LOST:  # the writer died, and its write may go on without it
+            self._claim = self._told(_GONE_AWAY, error, said, at_work=True)
         elif log.Tells.RESETS_CPU in said.tells:
             self._claim = self._told(_CPU_RESET, error, said)
         else:
@@ -257,17 +265,20 @@ class Request:
             if entry.flag("activation_capable") is not False or not patience.pause():
                 return
 
-    def _told(self, row: Row | None, error: int, said: log.Testimony) -> Claim:
+    def _told(self, row: Row | None, error: int, said: log.Testimony, *, at_work: bool = False) -> Claim:
+        order = self._order
+        deadly = said.code if log.Tells.ACTIVATE_FAILED in said.tells else None
         return Claim(
             said=row.said if row else Said.ACCEPTED,
-            trust=self._order.trust,
-            trust_reason=self._order.trust_reason,
+            trust=order.trust,
+            trust_reason=order.trust_reason,
             witness=said.witness,
             error=max(error, 0),
-            firmware_code=said.refusal if self._order.action is Action.CANCEL else said.code,
+            firmware_code=said.refusal if order.action is Action.CANCEL else said.code,
             reason=row.reason if row else None,
             log=said.lines,
-            at_work=row is not None and row.said is Said.LOST,
+            at_work=at_work,
+            lasting=agents.lasting(order.agent, order.guid, deadly),
         )
 
 

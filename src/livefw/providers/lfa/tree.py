@@ -12,6 +12,7 @@ import errno
 
 from livefw.abi.version import ComponentVersion
 from livefw.providers.component import Component, Cost, Reason, Rendezvous, Version
+from livefw.providers.lfa import agents
 from livefw.text import decode
 
 TYPE_CHECKING = False
@@ -130,22 +131,30 @@ def _read_attributes(files: Files, entry: Entry, patience: Patience) -> Entry | 
     return entry
 
 
-def component(entry: Entry) -> Component:
+def component(entry: Entry, agent: agents.Agent = agents.NOT_STATED) -> Component:
     """What an entry means."""
     notes: list[Reason] = []
     pending = entry.flag("activation_pending")
+    current = _current(entry, notes)
+    announced = _pending(entry, notes) if pending else None
+    # Firmware that announces a version of the next image will report it once it runs.
+    versions = any(version is not None and version.sure for version in (current, announced))
     return Component(
         provider=PROVIDER,
         id=entry.guid,
         name=_name(entry),
-        current_version=_current(entry, notes),
+        current_version=current,
         pending=pending,
-        pending_version=_pending(entry, notes) if pending else None,
+        pending_version=announced,
         cost=_cost(entry),
         reasons=_reasons(entry, pending=pending),
         settings=tuple((name, value) for name in SETTINGS if (value := entry.flag(name)) is not None),
         notes=_notes(entry, notes),
         details=tuple(entry.texts.items()),
+        unconfirmed=agents.unconfirmed(agent, entry.guid, versions=versions),
+        flag=agents.flag(agent, entry.guid, versions=versions),
+        copied=True,  # the driver asks for it when it scans: when it is loaded, and after each success
+        at_stake=agents.at_stake(agent, entry.guid),
     )
 
 

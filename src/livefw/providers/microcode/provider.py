@@ -16,6 +16,7 @@ from livefw.providers.base import (
     Claim,
     Component,
     Cost,
+    Flag,
     Observer,
     Reason,
     Rendezvous,
@@ -92,6 +93,7 @@ class MicrocodeProvider(Single):
             reasons=tuple(_reasons(cpu, patch, trouble, running, later=later)),
             notes=tuple(notes),
             details=_details(cpu, patch),
+            flag=Flag.ABSENT,
         )
 
     def work(self, ident: str, observer: Observer) -> Work:  # noqa: ARG002 - there is one component

@@ -15,6 +15,7 @@ from livefw.providers.base import (
     Component,
     Cost,
     Discovery,
+    Flag,
     Observer,
     Reason,
     Said,
@@ -114,6 +115,7 @@ def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
         cost=Cost(None, None),
         reasons=tuple(_reasons(device, kind, candidate, pending=pending)),
         details=_details(told, candidate),
+        flag=Flag.ABSENT,
     )
 
 

@@ -14,6 +14,7 @@ from livefw.providers.base import (
     Claim,
     Component,
     Cost,
+    Flag,
     Observer,
     Reason,
     Said,
@@ -73,6 +74,7 @@ class SfsProvider(Single):
             reasons=tuple(reasons),
             notes=(_VOLATILE, _UNTOLD) if package.size is not None else (_VOLATILE,),
             details=tuple(words),
+            flag=Flag.ABSENT,
         )
 
     def work(self, ident: str, observer: Observer) -> Work:  # noqa: ARG002 - there is one component

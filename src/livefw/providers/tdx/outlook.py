@@ -4,7 +4,7 @@
 from typing import NamedTuple
 
 from livefw.abi.tdx import TdxVersion
-from livefw.providers.component import Component, Cost, Reason, Rendezvous, Version
+from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Version
 from livefw.providers.files import Files
 from livefw.providers.tdx.images import Image, Images, ImagesError, scan
 from livefw.providers.tdx.platform import read_platform
@@ -104,6 +104,7 @@ def component(seen: Outlook) -> Component:
         reasons=reasons(seen),
         notes=notes(seen),
         details=tuple(_details(seen)),
+        flag=Flag.ABSENT,
     )
 
 

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of LFA agents beyond what sysfs shows: which agent it is, only an administrator can say.
+
+TF-A reports no versions, so where a component has one, the agent is none of TF-A's releases.
+"""
+
+from __future__ import annotations
+
+from livefw.abi.guid import RMM
+from livefw.errors import UsageError
+from livefw.providers.component import Flag, Reason
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NamedTuple
+
+else:
+    from livefw.record import NamedTuple
+
+
+class Agent(NamedTuple):
+    """One agent.
+
+    ``clears_after_failure``: a failed RMM activation is answered with success, and its pending flag clears as after
+    one. ``rmm_dies``: an RMM whose activation failed is dead until a cold boot.
+    """
+
+    name: str
+    title: str
+    clears_after_failure: bool
+    rmm_dies: bool
+
+
+AGENTS = {
+    agent.name: agent
+    for agent in (
+        Agent("tfa-2.14", "TF-A v2.14 and its long-term releases", clears_after_failure=True, rmm_dies=True),
+        Agent("tfa-2.15", "TF-A v2.15", clears_after_failure=False, rmm_dies=True),
+        Agent("tfa-2026", "TF-A after v2.15, integration branch of 2026", clears_after_failure=False, rmm_dies=True),
+        Agent("other", "firmware that is not TF-A", clears_after_failure=False, rmm_dies=False),
+    )
+}
+"""TF-A services/std_svc/lfa/lfa_main.c and services/std_svc/rmmd/{rmmd_main,rmmd_rmm_lfa}.c of each release."""
+
+NOT_STATED = Agent("", "an agent that nobody has named", clears_after_failure=True, rmm_dies=True)
+"""The worst of them: which one it is cannot be seen."""
+
+_RMM = str(RMM.guid)
+_DEADLY = frozenset({"ACTIVATION_FAILED", "CRITICAL_ERROR"})
+_HINT = "[lfa] agent in livefw.toml says which firmware this is; accept-unconfirmed takes its word"
+_RMM_DEAD = Reason(
+    "rmm-dead",
+    "TF-A keeps an RMM whose activation failed dead until a cold boot: every Realm is lost, and another attempt would"
+    " report success and change nothing",
+    "switch the machine off and on again; a warm restart is not enough",
+)
+AT_STAKE = "if the activation of an RMM fails, every Realm on this machine is lost until a cold boot"
+
+
+def flag(agent: Agent, guid: str, *, versions: bool) -> Flag:
+    """What the pending flag of a component is worth; ``versions``: the agent reports them."""
+    doubtful = guid == _RMM and agent.clears_after_failure and not versions
+    return Flag.PROVES_NOTHING if doubtful else Flag.PROVES
+
+
+def lasting(agent: Agent, guid: str, code: str | None) -> Reason | None:
+    """What a failed ACTIVATE with this code leaves behind."""
+    return _RMM_DEAD if guid == _RMM and agent.rmm_dies and code in _DEADLY else None
+
+
+def at_stake(agent: Agent, guid: str) -> str:
+    """What a failure costs besides the component; empty for nothing."""
+    return AT_STAKE if guid == _RMM and agent.rmm_dies else ""
+
+
+def unconfirmed(agent: Agent, guid: str, *, versions: bool) -> Reason | None:
+    """Why a success could not be confirmed; None where a version will show it."""
+    if versions:
+        return None
+    text = "the firmware reports no version"
+    if flag(agent, guid, versions=versions) is Flag.PROVES:
+        text += ", and some firmware never clears the pending flag"
+    else:
+        text += ", and TF-A 2.14 clears the pending flag of an RMM after a failure as well"
+    return Reason("unconfirmed", text, _HINT)
+
+
+def named(name: object) -> Agent:
+    """The agent that the settings name; `UsageError`."""
+    agent = AGENTS.get(name) if isinstance(name, str) else None
+    if agent is None:
+        raise UsageError(f"[lfa] agent: there is no agent {name!r}", hint=f"one of {', '.join(AGENTS)}")
+    return agent

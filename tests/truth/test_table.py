@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every cell of the verdict table, held against rules that are written down here once more and in other words.
+
+The rules are what an administrator is promised: an outcome may be open, and may not be wrong.
+"""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import pytest
+
+from livefw.activation.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt
+from livefw.activation.outcome import Outcome
+from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, Row, judge, row_for
+from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Said, Trust, Version, Witness
+
+ANOTHER_RUNS = {Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}
+NOTHING_DONE = {Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED}
+
+
+def cells() -> Iterator[Evidence]:
+    return (
+        Evidence(*pieces)
+        for pieces in product(Boot, Moved, Measured, Pending, Flag, Witness, (True, False), Answer, Trust)
+    )
+
+
+def _arrived(seen: Evidence) -> bool:
+    return seen.moved is Moved.ARRIVED and seen.measured is not Measured.UNCHANGED and seen.boot is Boot.SAME
+
+
+def _proved(seen: Evidence) -> bool:
+    cleared = seen.pending is Pending.CLEARED and seen.flag is Flag.PROVES
+    return seen.moved in {Moved.ARRIVED, Moved.CHANGED} or seen.measured is Measured.CHANGED or cleared
+
+
+RULES: dict[str, tuple[Callable[[Evidence], bool], set[Outcome]]] = {
+    "a restart may have done it": (lambda e: e.boot is not Boot.SAME, set(Outcome) - {Outcome.UNKNOWN}),
+    "another version runs than before": (lambda e: e.moved in ANOTHER_RUNS, NOTHING_DONE),
+    "a measurement has changed": (lambda e: e.measured is Measured.CHANGED, NOTHING_DONE),
+    "what was announced does not run": (lambda e: e.moved in {Moved.STALE, Moved.ASTRAY}, {Outcome.ACTIVATED}),
+    "a measurement is unchanged": (lambda e: e.measured is Measured.UNCHANGED, {Outcome.ACTIVATED}),
+    "the announced version runs": (_arrived, set(Outcome) - {Outcome.ACTIVATED}),
+    "the image is not pending any more": (
+        lambda e: e.pending is Pending.CLEARED,
+        {Outcome.FAILED, Outcome.CANCELLED},
+    ),
+    "something was asked for": (lambda e: e.answer not in {Answer.REFUSED, Answer.DECLINED}, {Outcome.REFUSED}),
+    "a log tells of a success": (lambda e: e.witness is Witness.SUCCEEDED, {Outcome.REFUSED}),
+    "it may be completed yet": (
+        lambda e: e.witness is Witness.MAY_GO_ON and e.answer is Answer.FAILED,
+        {Outcome.FAILED},
+    ),
+    "only words speak for it": (lambda e: not _proved(e), {Outcome.ACTIVATED}),
+    "it may have been asked for": (lambda e: not e.complete or e.witness is not Witness.NONE, {Outcome.CANCELLED}),
+}
+"""What must not be concluded, from which evidence, and why."""
+
+
+def broken(seen: Evidence, outcome: Outcome) -> Iterator[str]:
+    """The rules that an outcome breaks, given what was seen."""
+    return (why for why, (holds, wrong) in RULES.items() if outcome in wrong and holds(seen))
+
+
+def test_no_cell_of_the_table_breaks_a_rule_and_every_row_has_a_use() -> None:
+    untrue: list[tuple[str, Evidence, Outcome]] = []
+    used: set[int] = set()
+    places = {id(row): place for place, row in enumerate(TABLE)}
+    for seen in cells():
+        row = row_for(seen)
+        used.add(places[id(row)])
+        untrue += [(rule, seen, row.outcome) for rule in broken(seen, row.outcome)]
+    assert untrue[:5] == []
+    assert used == set(range(len(TABLE)))
+
+
+def evidence(**pieces: object) -> Evidence:
+    usual = Evidence(
+        Boot.SAME,
+        Moved.NOT_REPORTED,
+        Measured.NOT,
+        Pending.STILL,
+        Flag.PROVES,
+        Witness.NONE,
+        complete=False,
+        answer=Answer.ACCEPTED,
+        trust=Trust.FULL,
+    )
+    return usual._replace(**pieces)  # type: ignore[arg-type]  # names and values stand in the rows below
+
+
+A, U, F, R = Outcome.ACTIVATED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED
+ROWS = [
+    ({"moved": Moved.ARRIVED, "pending": Pending.CLEARED}, A, "version-arrived"),
+    # somebody else's activation got there, or nobody saw the end of ours
+    ({"answer": Answer.FAILED, "moved": Moved.ARRIVED, "pending": Pending.CLEARED}, A, "activated-otherwise"),
+    ({"answer": Answer.REFUSED, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
+    ({"answer": Answer.LOST, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
+    # no version is told, and the flag clears after a success only
+    ({"pending": Pending.CLEARED}, A, "activated"),
+    ({"pending": Pending.CLEARED, "trust": Trust.DOUBTFUL}, A, "activated"),
+    # TF-A 2.14 clears the flag of an RMM that failed, and says success
+    ({"pending": Pending.CLEARED, "flag": Flag.PROVES_NOTHING}, U, UNCONFIRMED),
+    # TF-A on FVP: the flag never clears, versions are not told; an agent that is gone looks the same
+    ({"witness": Witness.SUCCEEDED}, U, UNCONFIRMED),
+    ({"witness": Witness.NONE}, U, UNCONFIRMED),
+    ({"witness": Witness.SUCCEEDED, "trust": Trust.DOUBTFUL}, U, UNCONFIRMED),
+    ({"trust": Trust.DOUBTFUL}, U, "unproved-success"),
+    # driver v1: a failure that is reported as a success
+    ({"trust": Trust.DOUBTFUL, "witness": Witness.FAILED}, F, "false-success"),
+    ({"trust": Trust.DOUBTFUL, "witness": Witness.FAILED, "pending": Pending.CLEARED}, U, "failure-contradicts"),
+    ({"trust": Trust.DOUBTFUL, "moved": Moved.UNMOVED, "pending": Pending.CLEARED}, U, "version-unmoved"),
+    # a BMC that answers 204 and does nothing
+    ({"trust": Trust.DOUBTFUL, "moved": Moved.STALE}, F, "false-success"),
+    ({"trust": Trust.DOUBTFUL, "moved": Moved.STALE, "pending": Pending.CLEARED}, U, "version-contradicts"),
+    ({"moved": Moved.STALE, "measured": Measured.UNCHANGED}, F, "false-success"),
+    ({"measured": Measured.UNCHANGED, "pending": Pending.CLEARED}, U, "measurement-unchanged"),
+    ({"moved": Moved.ARRIVED, "measured": Measured.UNCHANGED}, U, "measurement-contradicts"),
+    ({"measured": Measured.CHANGED}, A, "measurement-changed"),
+    # the component left the inventory with its activation, or cannot be read
+    ({"pending": Pending.VANISHED}, U, UNCONFIRMED),
+    ({"pending": Pending.UNREADABLE}, U, UNCONFIRMED),
+    # another component was activated in its place
+    ({"moved": Moved.ASTRAY, "pending": Pending.CLEARED}, U, "version-astray"),
+    # failures
+    ({"answer": Answer.FAILED, "moved": Moved.STALE, "witness": Witness.FAILED}, F, "failed"),
+    ({"answer": Answer.FAILED, "witness": Witness.FAILED}, F, "failed"),
+    ({"answer": Answer.FAILED, "pending": Pending.CLEARED, "witness": Witness.FAILED}, U, "failed-but-not-pending"),
+    ({"answer": Answer.FAILED, "witness": Witness.MAY_GO_ON}, U, "given-up"),
+    ({"answer": Answer.FAILED, "moved": Moved.CHANGED}, U, "changed-otherwise"),
+    ({"answer": Answer.FAILED, "pending": Pending.VANISHED}, U, "failed-and-not-seen"),
+    # there is no flag: what is pending follows from the images that lie there (TDX)
+    ({"answer": Answer.FAILED, "pending": Pending.NO_FLAG, "witness": Witness.FAILED}, F, "failed"),
+    # what was never asked, and what says so and is contradicted
+    ({"answer": Answer.REFUSED}, R, "refused"),
+    ({"answer": Answer.REFUSED, "pending": Pending.CLEARED}, R, "refused"),
+    ({"answer": Answer.REFUSED, "moved": Moved.ASTRAY}, U, "version-astray"),
+    ({"answer": Answer.DECLINED, "moved": Moved.STALE}, R, "refused"),
+    ({"answer": Answer.DECLINED, "pending": Pending.CLEARED}, U, "declined-but-not-pending"),
+    ({"answer": Answer.DECLINED, "witness": Witness.SUCCEEDED}, U, "refused-but-done"),
+    ({"answer": Answer.DECLINED, "witness": Witness.FAILED}, F, "declined-but-tried"),
+]
+
+
+@pytest.mark.parametrize(("pieces", "outcome", "code"), ROWS)
+def test_evidence_decides(pieces: dict[str, object], outcome: Outcome, code: str) -> None:
+    row = row_for(evidence(**pieces))
+    assert (row.outcome, row.code) == (outcome, code)
+
+
+V1, V2, V3 = Version("1.0", (1, 0)), Version("2.0", (2, 0)), Version("3.0", (3, 0))
+GARBAGE, ZERO = Version("2.0", (2, 0), sure=False), Version("0.0", sure=False)
+
+
+def component(current: Version | None, announced: Version | None = None, *, pending: bool | None = True) -> Component:
+    return Component("p", "i", "n", current, pending, announced, Cost(None, None))
+
+
+@pytest.mark.parametrize(
+    ("before", "announced", "after", "became"),
+    [
+        (V1, "2.0", V2, Moved.ARRIVED),
+        (V1, "2.0", V1, Moved.STALE),
+        (V1, "2.0", V3, Moved.ASTRAY),
+        (V1, "1.0", V1, Moved.SAME),  # the same version once more
+        (V1, None, V1, Moved.UNMOVED),
+        (V1, None, V2, Moved.CHANGED),
+        (V1, "2.0.0", V2, Moved.ARRIVED),  # as an archive may write it
+        (ZERO, None, ZERO, Moved.NOT_REPORTED),
+        (ZERO, "2.0", V2, Moved.ARRIVED),  # a firmware that begins to report
+        (ZERO, "2.0", V3, Moved.NOT_REPORTED),
+        (None, "2.0", V2, Moved.NOT_REPORTED),
+        (V1, "2.0", None, Moved.NOT_REPORTED),
+        (V1, "2.0", ZERO, Moved.NOT_REPORTED),
+    ],
+)
+def test_versions_as_evidence(
+    before: Version | None, announced: str | None, after: Version | None, became: Moved
+) -> None:
+    seen = of_attempt(component(before), component(after), Claim(Said.ACCEPTED), announced=announced)
+    assert seen.moved is became
+
+
+def test_a_component_that_is_gone_has_not_moved() -> None:
+    assert moved("1.0", "2.0", None) is Moved.NOT_REPORTED
+
+
+@pytest.mark.parametrize(
+    ("pending", "became"), [(True, Pending.STILL), (False, Pending.CLEARED), (None, Pending.UNREADABLE)]
+)
+def test_pending_as_evidence(pending: bool | None, became: Pending) -> None:
+    claim = Claim(Said.ACCEPTED)
+    assert of_attempt(component(V1), component(V1, pending=pending), claim, announced=None).pending is became
+    assert of_attempt(component(V1), None, claim, announced=None).pending is Pending.VANISHED
+    assert of_attempt(component(V1), None, claim, announced=None, readable=False).pending is Pending.UNREADABLE
+
+
+def test_the_mechanisms_own_reason_is_told_where_the_table_adds_nothing() -> None:
+    own = Reason("auth-error", "the image is not signed", "sign it")
+    assert judge(evidence(answer=Answer.FAILED), own=own, accept=False)[:2] == (F, own)
+    found = judge(evidence(answer=Answer.FAILED, moved=Moved.ARRIVED), own=own, accept=False)
+    assert (found.outcome, found.why.code) == (A, "activated-otherwise")
+
+
+def test_what_nothing_confirms_is_believed_only_where_the_settings_say_so() -> None:
+    because = Reason("unconfirmed", "no version is reported", "ask the vendor")
+    found = judge(evidence(), unconfirmed=because, accept=False)
+    assert (found.outcome, found.why.code, found.why.hint) == (U, UNCONFIRMED, "ask the vendor")
+    assert "no version is reported" in found.why.text
+    found = judge(evidence(), unconfirmed=because, accept=True)
+    assert (found.outcome, found.why.code) == (A, ACCEPTED_UNCONFIRMED)
+    # and nothing else is believed for that
+    for row in (row for row in TABLE if row.code != UNCONFIRMED):
+        assert judge(_first(row), accept=True).outcome is row.outcome
+
+
+def _first(row: Row) -> Evidence:
+    return next(seen for seen in cells() if row_for(seen) is row)
