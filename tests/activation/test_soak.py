@@ -18,7 +18,6 @@ from livefw.abi.lfa import Function
 from livefw.activation.engine import OnFailure, Order, Point
 from livefw.activation.journal import Kind
 from livefw.errors import LivefwError
-from livefw.firmware.component import Component, Image
 from livefw.firmware.component import Faults as ComponentFaults
 from livefw.firmware.spec import Kind as ComponentKind
 from livefw.kernel.lfa import VERSIONS
@@ -81,26 +80,17 @@ class World:
     def __init__(self, bench: Bench, rng: random.Random) -> None:
         self.bench = bench
         self.rng = rng
-        self.commits: list[str] = []
+        self._earlier: list[str] = []
         self.dies_at: Point | None = None
         self.open: tuple[str, int, int] | None = None
         self.truths: list[Truth] = []
-        self._watch_commits()
         bench.changes = {"at": self._at}
         bench.settings = "[component.'*']\nsettings = {force_cpu_rendezvous = false}\n"
 
-    def _watch_commits(self) -> None:
-        platform = self.bench.machine.platform
-        commit = platform.commit
-
-        def noted(component: Component, image: Image) -> None:
-            running = platform._stores[component]
-            took_over = running.loaded is image
-            commit(component, image)
-            if took_over:
-                self.commits.append(str(component.guid))
-
-        platform.commit = noted
+    @property
+    def commits(self) -> list[str]:
+        """What took over, over all boots."""
+        return self._earlier + [str(commit.guid) for commit in self.bench.machine.platform.commits()]
 
     def _at(self, point: Point) -> None:
         if point is Point.INTENDED:
@@ -165,8 +155,8 @@ class World:
 
     def _reboot(self) -> None:
         """Images that were staged are gone and all versions are the first ones again; the history is not."""
+        self._earlier = self.commits
         self.bench.restart()
-        self._watch_commits()
 
     def _order(self, guid: str) -> None:
         with self.bench.engine().open() as run:
@@ -174,7 +164,8 @@ class World:
                 self.close_the_books()
 
     def _tidy(self) -> None:
-        if self._hangs:
+        # A dead RMM says success to whatever comes next, so what it says then is no news.
+        if self._hangs or any(component.dead for component in self.bench.machine.platform.components()):
             self._reboot()
         machine = self.bench.machine
         machine.clear_faults()

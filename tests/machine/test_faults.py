@@ -9,6 +9,7 @@ import pytest
 
 from livefw.abi import guid
 from livefw.errors import UsageError
+from livefw.firmware.component import Faults
 from livefw.machine.bench import Bench
 from livefw.machine.faults import FAULTS, FaultRequest, Target
 
@@ -45,7 +46,8 @@ ACTIVATIONS = [
     Effect(_fault("notify-refused", RMM), "ECANCELED", "LFA_ACTIVATE for image TF-RMM failed: LFA_ACTIVATION_FAILED"),
     Effect(_fault("endless-prime", RMM), "ECANCELED", "LFA_PRIME for image TF-RMM timed out"),
     Effect(_fault("endless-activate", SCP), "ECANCELED", "failed: LFA_DEVICE_ERROR", SCP),
-    Effect(_fault("lost-realms", RMM), "ok", "TF-RMM: successfully activated"),
+    Effect(_fault("lost-realms", RMM), "ECANCELED", "LFA_ACTIVATE for image TF-RMM failed: LFA_ACTIVATION_FAILED"),
+    Effect(_fault("secondary-refuses", RMM), "ok", "TF-RMM: successfully activated"),
     Effect(_fault("busy"), "ECANCELED", "LFA_ACTIVATE for image TF-RMM failed: LFA_DEVICE_ERROR"),
     Effect(_fault("busy", function="PRIME"), "ECANCELED", "LFA_PRIME for image TF-RMM failed: LFA_BUSY"),
     Effect(
@@ -79,7 +81,7 @@ def test_what_an_activation_meets(bench: MakeBench, effect: Effect) -> None:
 def _lost_realms(made: Bench) -> bool:
     made.write(RMM, "activate")
     rmm = made.machine.rmm
-    return rmm is not None and len(rmm.lost) == 2 and not rmm.realms
+    return rmm is not None and rmm.dead and len(rmm.lost) == 2 and not rmm.realms
 
 
 def _refuses_cancel(made: Bench) -> bool:
@@ -103,6 +105,8 @@ def _activated(made: Bench) -> bool:
 
 STATES: dict[str, tuple[FaultRequest, Callable[[Bench], bool]]] = {
     "lost-realms": (_fault("lost-realms", RMM), _lost_realms),
+    "secondary-refuses": (_fault("secondary-refuses", RMM), _lost_realms),
+    "critical-error": (_fault("critical-error", RMM), _lost_realms),
     "cancel-refused": (_fault("cancel-refused", SCP), _refuses_cancel),
     "vanish-after": (_fault("vanish-after", RMM), lambda made: _activated(made) and RMM not in made.guids),
     "appear-after": (_fault("appear-after", RMM), lambda made: _activated(made) and len(made.guids) == 4),
@@ -157,6 +161,17 @@ def test_a_fault_with_a_number_of_times_passes(bench: MakeBench, name: str) -> N
     function = "PRIME" if name == "busy" else None
     made.machine.inject(_fault(name, RMM, times=2, function=function))
     assert [made.write(RMM, "activate") for _ in range(3)] == ["ECANCELED", "ECANCELED", "ok"]
+
+
+@pytest.mark.parametrize("name", ["secondary-refuses", "activation-failed"])
+def test_a_fault_that_answers_success_passes_too(bench: MakeBench, name: str) -> None:
+    """TF-A v2.14 calls every failed activation of the RMM a success."""
+    made = bench(agent="tfa-2.14")
+    made.machine.inject(_fault(name, RMM, times=1))
+    assert made.write(RMM, "activate") == "ok"
+    rmm = made.machine.rmm
+    assert rmm is not None
+    assert (rmm.dead, rmm.faults) == (True, Faults())
 
 
 def test_clearing_lets_everything_behave(bench: MakeBench) -> None:

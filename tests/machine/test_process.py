@@ -143,6 +143,43 @@ def test_verbs_act_on_the_running_machine(process: Start) -> None:
     assert machine.livefw("machine", "stage", "nothing").returncode == 2
 
 
+def test_a_dead_rmm_is_dead_until_the_machine_starts_anew(process: Start) -> None:
+    """TF-A rmmd_main.c: an RMM that refused to boot, a retry that says success, and nothing that mends it."""
+    arguments = ("--platform", "vera", "--agent", "tfa-2026", "--driver", "v3", "--cpus", "2")
+    machine = process(*arguments)
+    rmm = machine.mount / "sys/firmware/lfa" / RMM
+
+    def activate() -> None:
+        with open(rmm / "activate", "wb", buffering=0) as file:
+            file.write(b"1\n")
+
+    def shown() -> tuple[str, dict[str, Any]]:
+        document: dict[str, Any] = json.loads(machine.livefw("--json", "machine", "show").stdout)["show"]
+        return machine.livefw("machine", "show").stdout, document
+
+    machine.livefw("machine", "fault", "activation-failed", "rmm", "--times", "1")
+    with pytest.raises(OSError, match="canceled"):
+        activate()
+    machine.livefw("machine", "stage", "rmm", "7.3")
+    activate()  # the good image: success, and nothing changes
+    text, document = shown()
+    assert "TF-RMM is dead until a cold boot" in text
+    assert "lost Realms and their LFA policy: 1 (allow), 2 (allow)" in text
+    assert (document["realms"], document["commits"]) == ({"running": 0, "lost": 2}, [])
+    assert document["lost_realms"] == [{"id": 1, "lfa_policy": "allow"}, {"id": 2, "lfa_policy": "allow"}]
+    states = {each["guid"]: (each["current_version"], each["dead"]) for each in document["components"]}
+    assert states[RMM] == ("1.0", True)
+    assert sum(dead for _, dead in states.values()) == 1
+    assert machine.end() == 0
+
+    machine = process(*arguments)
+    rmm = machine.mount / "sys/firmware/lfa" / RMM
+    activate()
+    text, document = shown()
+    assert ("dead" in text, document["realms"]) == (False, {"running": 2, "lost": 0})
+    assert document["commits"] == [{"sequence": 0, "component": RMM, "version": "1.1"}]
+
+
 def test_options_that_cannot_be(environment: dict[str, str], process: Start) -> None:
     for arguments, reason in (
         (("--platform", "nowhere"), "no platform"),

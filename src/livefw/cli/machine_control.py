@@ -178,6 +178,11 @@ def _show_text(result: dict[str, Any]) -> str:
             table([("NAME", "KIND", "RUNS", "STAGED", "GUID"), *rows]),
             f"primed: {result['primed']['component'] or 'nothing'} ({result['primed']['prime']})",
         ]
+        lines += [
+            f"{printable(each['name']) or each['guid']} is dead until a cold boot; end this machine and run it again"
+            for each in result["components"]
+            if each["dead"]
+        ]
         reasons = [each["refused_because"] for each in result["components"]]
         lines += [f"the firmware last refused: {printable(reason)}" for reason in reasons if reason]
     if tdx := result["tdx"]:
@@ -185,6 +190,9 @@ def _show_text(result: dict[str, Any]) -> str:
         lines.append(f"TDs: {', '.join(f'{count} {state}' for state, count in tdx['tds'].items())}")
     if realms:
         lines.append(f"Realms: {realms['running']} running, {realms['lost']} lost")
+        if realms["lost"]:
+            lost = (f"{realm['id']} ({realm['lfa_policy']})" for realm in result["lost_realms"])
+            lines.append(f"lost Realms and their LFA policy: {', '.join(lost)}")
     if stalls:
         lines.append(f"all CPUs were stopped {len(stalls)} times, at most {max(stalls) / 1e6:.1f} ms")
     if result["panic"]:

@@ -318,7 +318,7 @@ class Agent:
             if component.traits.activate_ns:
                 yield component.traits.activate_ns
             component.working -= 1
-            code = component.failure()
+            code = component.failure(image, cpu)
             done = current.progress.pop(key, 0) + 1
             if code == Status.SUCCESS and (component.faults.endless_activate or done < component.traits.activate_steps):
                 current.progress[key] = min(done, component.traits.activate_steps - 1)
@@ -328,8 +328,9 @@ class Agent:
         if code != Status.SUCCESS or image is None:
             return Result(code)
         inside = frozenset({cpu, *(waiter.cpu for waiter in self._pen.waiting)})
-        component.apply(image, inside=inside, online=frozenset(self._cpus.online))
-        platform.commit(component, image)
+        component.apply(image, leader=cpu, inside=inside, online=frozenset(self._cpus.online))
+        if not component.dead:
+            platform.commit(component, image)
         if entry.resets:
             self._read_inventory()
         else:

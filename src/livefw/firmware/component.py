@@ -19,7 +19,7 @@ class Image:
     version: ComponentVersion
     authentic: bool = True
     honours_token: bool = True
-    """RMM: whether this image takes up the state behind the activation token."""
+    """RMM: whether this image can take over the state behind the activation token; one that cannot refuses to boot."""
     after: AfterActivation | None = None
 
 
@@ -75,6 +75,8 @@ class Faults:
     """Secure partition: what the SPMC answers to the activation."""
     refuse_notify: bool = False
     refuse_cancel: bool = False
+    secondary_refuses: bool = False
+    """RMM: the new image boots on the CPU that leads the activation and refuses on the next; ACTIVATE says SUCCESS."""
     endless_prime: bool = False
     endless_activate: bool = False
 
@@ -99,7 +101,7 @@ class Component:
         self.working = 0
         """CPUs that are busy with its activation right now."""
         self.dead = False
-        """An activation ended in CRITICAL_ERROR: nothing but a system reset brings it back."""
+        """An activation destroyed it: nothing but a cold boot brings it back."""
 
     def boot(self, cpu: int) -> None:
         """CPU ``cpu`` came up with this component on it."""
@@ -114,14 +116,20 @@ class Component:
             return Status.CRITICAL_ERROR
         return Status.SUCCESS if image is not None else Status.DEVICE_ERROR
 
-    def failure(self) -> int:
-        """Status of an activation that was told to fail; 0 if it was not."""
-        code = self.faults.activate_code
-        self.dead = code == Status.CRITICAL_ERROR
-        return code
+    def failure(self, image: Image, cpu: int) -> int:  # noqa: ARG002 - an RMM asks what boots, and where
+        """Status of an activation whose work on ``cpu`` does not come off; 0 if it does."""
+        return self._failed(self.faults.activate_code)
 
-    def apply(self, image: Image, *, inside: frozenset[int], online: frozenset[int]) -> None:
-        """``image`` takes over: ``inside`` are the CPUs that took part, ``online`` all that are on."""
+    def _failed(self, code: int) -> int:
+        """``code``, unless it is dead: it may have died on another CPU while this one worked."""
+        self.dead = self.dead or code == Status.CRITICAL_ERROR
+        return Status.CRITICAL_ERROR if self.dead else code
+
+    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> None:
+        """``image`` takes over; ``leader`` did the work, ``inside`` took part, ``online`` are all CPUs that are on.
+
+        It does not run afterwards if the component is dead then.
+        """
 
     def cancel(self) -> bool:
         """Whether the component lets go; it cannot while a CPU is busy with it."""
@@ -139,7 +147,7 @@ class Bl31(Component):
         """A missing image is critical to TF-A, although nothing has been touched."""
         return Status.SUCCESS if image is not None else Status.CRITICAL_ERROR
 
-    def failure(self) -> int:
+    def failure(self, image: Image, cpu: int) -> int:  # noqa: ARG002 - see above
         """Every failure, such as one to patch, is CRITICAL_ERROR; the old image still runs."""
         return Status.CRITICAL_ERROR if self.faults.activate_code else Status.SUCCESS
 
@@ -159,13 +167,11 @@ class SecurePartition(Component):
             return FFA_TO_LFA[FfaError.BUSY]
         return Status.SUCCESS if image is not None else Status.DEVICE_ERROR
 
-    def failure(self) -> int:
+    def failure(self, image: Image, cpu: int) -> int:
         """The SPMC's error, translated; once the FINISH message failed the old image is gone."""
         if self.faults.ffa_error is None:
-            return Component.failure(self)
-        code = FFA_TO_LFA[self.faults.ffa_error]
-        self.dead = code is Status.CRITICAL_ERROR
-        return code
+            return Component.failure(self, image, cpu)
+        return self._failed(FFA_TO_LFA[self.faults.ffa_error])
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +182,25 @@ class Realm:
     lfa_policy: LfaPolicy
 
 
+class RmmDeadError(RuntimeError):
+    """The RMM is dead: every RMI call answers SMC_UNK, until a cold boot."""
+
+    def __init__(self) -> None:
+        super().__init__("the RMM is dead until a cold boot: RMI calls answer SMC_UNK")
+
+
 class Rmm(Component):
-    """The Realm Management Monitor (TF-A rmmd_rmm_lfa.c; TF-RMM from v0.9.0).
+    """The Realm Management Monitor (TF-A rmmd_rmm_lfa.c and rmmd_main.c; TF-RMM from v0.9.0).
 
     Each CPU carries an activation token from one RMM to the next: 0 on cold boot, then whatever the RMM answered when
-    it booted on that CPU. It is how a new image finds the Realms. They are lost if it does not look at the token, or
-    if a CPU that is on stays outside the activation and goes on with the old image's state.
+    it booted on that CPU. It is how a new image finds the Realms.
+
+    The first RMM that refuses to boot, on whichever CPU, sets TF-A's ``rmm_boot_failed``, which nothing clears: the RMM
+    is dead until a cold boot, and every Realm with it. A later image is entered on the CPU that leads its activation,
+    and on no other; TF-A calls that a success, and RMI calls answer SMC_UNK as before.
+
+    What becomes of a CPU that is on and stays outside an activation is not on record: it goes on with the old image's
+    state beside the new image. The reading that a client must fear most: the Realms are lost.
     """
 
     __slots__ = ("_cold_boots", "_next_realm", "lost", "realms", "tokens")
@@ -194,38 +213,71 @@ class Rmm(Component):
         self.lost: tuple[Realm, ...] = ()
         """Realms that did not survive an activation."""
         self.tokens: dict[int, int] = {}
-        """Activation token by CPU."""
+        """Activation token by CPU; 0 where the last RMM that was entered refused to boot."""
         self._next_realm = len(self.realms) + 1
         self._cold_boots = 1
 
     def create_realm(self, lfa_policy: LfaPolicy = LfaPolicy.ALLOW) -> Realm:
-        """Start a Realm; ids are not used again."""
+        """Start a Realm; ids are not used again. RmmDeadError if the RMM is dead."""
+        if self.dead:
+            raise RmmDeadError
         realm = Realm(self._next_realm, lfa_policy)
         self._next_realm += 1
         self.realms += (realm,)
         return realm
 
     def boot(self, cpu: int) -> None:
-        """Hand the CPU's token over and keep the answer; a CPU that was on before comes back with its own."""
-        self.tokens.setdefault(cpu, self._cold_boots << 32 | cpu + 1)
+        """Enter the RMM on a CPU that came up; TF-A leaves that out once an RMM has refused."""
+        if not self.dead:
+            self._enter(cpu)
 
     def obstacle(self, image: Image | None) -> int:
-        """There is one code for every failure."""
-        return Status.SUCCESS if image is not None else Status.ACTIVATION_FAILED
+        """There is one code for every failure, and TF-A's flag is set for one to find an image, too."""
+        if image is not None:
+            return Status.SUCCESS
+        self._die()
+        return Status.ACTIVATION_FAILED
 
-    def failure(self) -> int:
-        """There is one code for every failure, and the old RMM runs on."""
-        return Status.ACTIVATION_FAILED if self.faults.activate_code else Status.SUCCESS
+    def failure(self, image: Image, cpu: int) -> int:
+        """Whether the image refuses to boot on the leader. There is one code for every failure.
 
-    def apply(self, image: Image, *, inside: frozenset[int], online: frozenset[int]) -> None:
-        """Boot the new image on each CPU with its token."""
-        if not image.honours_token or not online <= inside:
-            self.lost += self.realms
-            self.realms = ()
+        An image that cannot take over refuses where there is something to take over, which the token says.
+        """
+        if not self.faults.activate_code and (image.honours_token or not self.tokens.get(cpu)):
+            return Status.SUCCESS
+        self._refuse(cpu)
+        return Status.ACTIVATION_FAILED
+
+    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> None:  # noqa: ARG002
+        """Boot the new image with each CPU's token, on the leader first."""
+        self._enter(leader)
+        others = inside - {leader}
+        if others and self.faults.secondary_refuses and not self.dead:
+            self._refuse(min(others))
+        if self.dead:
+            return
+        if not online <= inside:
+            self._lose_realms()
             self._cold_boots += 1
             self.tokens.clear()
         for cpu in sorted(online):
             self.boot(cpu)
+
+    def _enter(self, cpu: int) -> None:
+        """Hand the CPU's token over and keep the answer; a CPU that was on before comes back with its own."""
+        self.tokens[cpu] = self.tokens.get(cpu) or self._cold_boots << 32 | cpu + 1
+
+    def _refuse(self, cpu: int) -> None:
+        self.tokens[cpu] = 0
+        self._die()
+
+    def _die(self) -> None:
+        self.dead = True
+        self._lose_realms()
+
+    def _lose_realms(self) -> None:
+        self.lost += self.realms
+        self.realms = ()
 
 
 _CLASSES: Mapping[Kind, type[Component]] = MappingProxyType(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the agent needs from its platform (TF-A's ``plat_lfa_*`` hooks), and a platform that lives in memory."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -54,6 +55,18 @@ class Platform(Protocol):
         """Whether a CPU may restart there in the non-secure world."""
 
 
+MAX_COMMITS = 1000
+"""Commits kept. Firmware whose image is pending for ever, as on Arm's FVP, can be activated without end."""
+
+
+class Commit(NamedTuple):
+    """An image that really began to run. ``sequence`` counts from 0 on and stays its own."""
+
+    sequence: int
+    guid: Guid
+    version: ComponentVersion
+
+
 class _Store:
     """What is kept for one component between two calls."""
 
@@ -81,6 +94,9 @@ class MemoryPlatform:
         self._secure = tuple(secure)
         self._stores: dict[Component, _Store] = {}
         self._components: tuple[Component, ...] = ()
+        self._commits: deque[Commit] = deque(maxlen=MAX_COMMITS)
+        self.next_commit = 0
+        """Sequence of the commit to come."""
         for spec in specs:
             self._add(spec)
 
@@ -116,6 +132,14 @@ class MemoryPlatform:
     def version(self, guid: Guid) -> ComponentVersion:
         """Version of the running image; KeyError if there is no such component."""
         return self._stores[self.find(guid)].current
+
+    def commits(self, since: int = 0) -> tuple[Commit, ...]:
+        """What really took over, oldest first, from the sequence ``since`` on; of more than `MAX_COMMITS` the last.
+
+        The truth that an outcome is measured against: no status, flag or log line says it. What a dead component
+        was activated to is not among them.
+        """
+        return tuple(commit for commit in self._commits if commit.sequence >= since)
 
     def components(self) -> Sequence[Component]:
         """See `Platform`."""
@@ -164,6 +188,7 @@ class MemoryPlatform:
         if store.loaded is not image:
             return
         store.current = image.version
+        self._note_commit(component, image)
         if not store.keeps_staged:
             store.loaded = None
             if store.staged is image:
@@ -184,6 +209,10 @@ class MemoryPlatform:
         if not address or address % 4 or address >> _PHYSICAL_BITS:
             return False
         return not any(address in part for part in self._secure)
+
+    def _note_commit(self, component: Component, image: Image) -> None:
+        self._commits.append(Commit(self.next_commit, component.guid, image.version))
+        self.next_commit += 1
 
     def _add(self, spec: ComponentSpec) -> None:
         component = build(spec)

@@ -25,6 +25,7 @@ class Profile:
     """Otherwise a component's wish to be called again comes out as ACTIVATION_FAILED."""
     pending_cleared_on_failure: bool
     rmm_failure_is_success: bool
+    """A failed activation of the RMM answers SUCCESS, because of an inverted return value; the RMM is dead as ever."""
     pen_miscounts: bool
     """The holding pen's count of waiting CPUs goes below zero in the first rendezvous."""
     without_activator: frozenset[Kind]

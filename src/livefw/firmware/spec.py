@@ -155,7 +155,7 @@ class ComponentSpec:
     pending_never_clears: bool = False
     """As on Arm's FVP, where an image is always staged; without ``pending_version`` it is another 0.0."""
     pending_honours_token: bool = True
-    """RMM only: whether the staged image finds the state of the one before it."""
+    """RMM only: whether the staged image can take over from the one before it; one that cannot refuses to boot."""
     capable: bool | None = None
     may_reset_cpu: bool | None = None
     cpu_rendezvous: Rendezvous | None = None

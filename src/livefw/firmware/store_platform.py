@@ -204,6 +204,7 @@ class StorePlatform(MemoryPlatform):
             return
         del self._loaded[component.guid]
         self._running[component.guid] = replace(found.staged.content, version=image.version)
+        self._note_commit(component, image)
         try:
             self.store.activated(found.staged.bank, found.staged.state)
             if self._auto_accept:

@@ -161,6 +161,11 @@ class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_field
                 "components": [_component(machine, each.guid) for each in machine.platform.components()],
                 "primed": {"component": state.component and str(state.component), "prime": state.prime},
                 "realms": None if rmm is None else {"running": len(rmm.realms), "lost": len(rmm.lost)},
+                "lost_realms": [] if rmm is None else [msgspec.to_builtins(realm) for realm in rmm.lost],
+                "commits": [
+                    {"sequence": commit.sequence, "component": str(commit.guid), "version": str(commit.version)}
+                    for commit in machine.platform.commits()
+                ],
                 "tdx": None if machine.tdx is None else machine.tdx.told(),
                 "stalls": [msgspec.to_builtins(stall) for stall in machine.os.stalls],
                 "uevents": [msgspec.to_builtins(event) for event in machine.os.uevents],
@@ -179,6 +184,7 @@ def _component(machine: Machine, guid: Any) -> dict[str, Any]:
         "kind": component.kind,
         "current_version": str(from_word(current)),
         "staged_version": str(from_word(pending)) if machine.platform.is_activation_pending(component) else None,
+        "dead": component.dead,
         "refused_because": str(errors[guid]) if guid in errors else None,
     }
 

@@ -172,7 +172,7 @@ def _number(option: str, text: str) -> int:
 
 
 def _component(function: Function, change: Callable[[Setting], Mapping[str, Any]]) -> Callable[[Setting], None]:
-    """Sets fields of the component's `Faults`; takes them back after so many failed calls of ``function``."""
+    """Sets fields of the component's `Faults`; takes them back after so many calls of ``function``."""
 
     def apply(setting: Setting) -> None:
         component, fields = setting.component, change(setting)
@@ -355,10 +355,13 @@ _ROWS = (
     Fault("prime-code", _C, _ONE, "the component's own PRIME callback fails with a code ({code=ACTIVATION_FAILED})",
           _component(Function.PRIME, lambda s: {"prime_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
     Fault("activation-failed", _C, _ONE,
-          "the activation fails with a code ({code=ACTIVATION_FAILED}); RMM and BL31 know one",
+          "the activation fails with a code ({code=ACTIVATION_FAILED}); RMM and BL31 know one; an RMM is dead then",
           _component(Function.ACTIVATE, lambda s: {"activate_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
     Fault("critical-error", _C, _ONE, "the activation destroys the component: CRITICAL_ERROR (RMM: ACTIVATION_FAILED)",
           _component(Function.ACTIVATE, lambda _: {"activate_code": Status.CRITICAL_ERROR})),
+    Fault("secondary-refuses", _C, _ONE,
+          "the new RMM refuses to boot on a second CPU: it is dead, and ACTIVATE answers SUCCESS",
+          _component(Function.ACTIVATE, lambda _: {"secondary_refuses": True})),
     Fault("notify-refused", _C, _ONE, "the platform refuses the start of the activation: ACTIVATION_FAILED",
           _component(Function.ACTIVATE, lambda _: {"refuse_notify": True})),
     Fault("cancel-refused", _C, _ONE, "the component does not let itself be cancelled: BUSY",
@@ -367,7 +370,7 @@ _ROWS = (
           _component(Function.PRIME, lambda _: {"endless_prime": True})),
     Fault("endless-activate", _C, _ONE, "ACTIVATE never comes to its end: call again, for ever",
           _component(Function.ACTIVATE, lambda _: {"endless_activate": True})),
-    Fault("lost-realms", _I, _ONE, "the staged RMM does not honour the activation token: its Realms are lost",
+    Fault("lost-realms", _I, _ONE, "the staged RMM cannot take over: it refuses to boot, and all Realms are lost",
           lambda s: _restage(s, honours_token=False)),
     Fault("bad-signature", _I, _ONE, "the staged image is not authentic; another one would be",
           lambda s: _restage(s, authentic=False)),

@@ -78,7 +78,10 @@ def _together(registers: Registers) -> bool:
 
 @dataclass(slots=True)
 class Watch:
-    """Calls ``action`` when a component's function has failed, or wanted to be called again, ``left`` times."""
+    """Calls ``action`` when a component's function has come back ``left`` times.
+
+    Success counts like failure: a failed activation of the RMM may answer it.
+    """
 
     function: int
     guid: Guid
@@ -164,12 +167,12 @@ class Injector:
         registers = self._calls[cpu]
         guid = self._learn(registers, outcome)
         if direct:
-            self._watch(registers, outcome)
+            self._watch(registers)
         rule = self._find(Effect.ALTER, cpu, registers, guid)
         return rule.alter(registers, outcome) if rule and rule.alter else outcome
 
-    def _watch(self, registers: Registers, outcome: Registers) -> None:
-        if not self.watches or (lfa.status(outcome) == 0 and not lfa.Progress.decode(outcome).call_again):
+    def _watch(self, registers: Registers) -> None:
+        if not self.watches:
             return
         guid = self._guids.get(GetInventory.decode(registers).fw_seq_id)
         for watch in [each for each in self.watches if (each.function, each.guid) == (registers[0], guid)]:

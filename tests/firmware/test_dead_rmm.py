@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An RMM that refused to boot once is dead until a cold boot, whatever ACTIVATE answers (TF-A rmmd_main.c)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from livefw.abi import guid
+from livefw.abi.lfa import Activate, GetInventory, InventoryFlag, Prime, Status, status
+from livefw.abi.smccc import Exit, Held, Registers
+from livefw.abi.version import ComponentVersion
+from livefw.firmware.bench import Bench
+from livefw.firmware.component import Faults, Rmm, RmmDeadError
+from livefw.firmware.platform import MAX_COMMITS, Commit
+from livefw.firmware.profile import PROFILES
+from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
+
+CPUS = 4
+OLD, NEW, GOOD = ComponentVersion(1, 0), ComponentVersion(1, 1), ComponentVersion(1, 2)
+FAILED = Status.ACTIVATION_FAILED
+SPECS = [
+    ComponentSpec(
+        str(guid.RMM.guid), Kind.RMM, "1.0", "1.1", prime_steps=1, realms=(LfaPolicy.ALLOW, LfaPolicy.DISALLOW)
+    ),
+    ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, "4.0", "4.1", prime_steps=1, activate_steps=1),
+]
+RMM, SCP = range(2)
+
+
+def _cannot_take_over(bench: Bench) -> None:
+    bench.platform.stage(guid.RMM.guid, NEW, honours_token=False)
+
+
+def _fails(**faults: int | bool) -> Callable[[Bench], object]:
+    return lambda bench: bench.fault(RMM, Faults(**faults))  # type: ignore[arg-type]
+
+
+class Death(NamedTuple):
+    """A way to die, and what is heard of it."""
+
+    title: str
+    source: str
+    arrange: Callable[[Bench], object]
+    answer: int
+    refuses: int
+    """The CPU whose token is 0 afterwards: it has the last word, and the leader is the last to come."""
+
+    def on(self, profile: str) -> int:
+        """What every CPU's ACTIVATE answers."""
+        return 0 if PROFILES[profile].rmm_failure_is_success else self.answer
+
+
+LEADER, NEXT = CPUS - 1, 0
+COUNTING = pytest.mark.parametrize("profile", [name for name, row in PROFILES.items() if not row.pen_miscounts])
+"""Where CPUs can meet twice; `test_rendezvous` has what v2.14 does."""
+DEATHS = [
+    Death("refused", "rmmd_main.c rmm_init", _fails(activate_code=FAILED), FAILED, LEADER),
+    Death("critical", "rmmd_rmm_lfa.c: one code", _fails(activate_code=Status.CRITICAL_ERROR), FAILED, LEADER),
+    Death("cannot take over", "TF-RMM, July 2026: an image that does not fit", _cannot_take_over, FAILED, LEADER),
+    Death("second CPU", "rmmd_main.c rmmd_cpu_on_finish_handler", _fails(secondary_refuses=True), 0, NEXT),
+]
+
+
+@pytest.fixture(params=DEATHS, ids=lambda death: death.title)
+def death(request: pytest.FixtureRequest) -> Death:
+    """Every way in turn."""
+    way: Death = request.param
+    return way
+
+
+def codes(outcomes: list[Exit | Held]) -> list[int]:
+    """x0 of each."""
+    assert all(isinstance(outcome, Registers) for outcome in outcomes)
+    return [status(outcome) for outcome in outcomes if isinstance(outcome, Registers)]
+
+
+def rmm_of(bench: Bench) -> Rmm:
+    """The RMM."""
+    rmm = bench.platform.components()[RMM]
+    assert isinstance(rmm, Rmm)
+    return rmm
+
+
+def dies(death: Death, profile: str) -> Bench:
+    """A bench whose RMM was activated and died."""
+    bench = Bench(SPECS, profile=profile, cpus=CPUS)
+    death.arrange(bench)
+    assert bench.prime(RMM) == 0
+    assert codes(bench.rendezvous(range(CPUS), Activate(RMM))) == [death.on(profile)] * CPUS, death.source
+    return bench
+
+
+def pending(bench: Bench) -> bool:
+    """What GET_INVENTORY says of the RMM."""
+    answer = bench.send(0, GetInventory(RMM))
+    assert isinstance(answer, Registers)
+    return bool(answer[3] & InventoryFlag.ACTIVATION_PENDING)
+
+
+def test_every_realm_is_gone_and_nothing_runs_that_did_not_before(death: Death, profile: str) -> None:
+    bench = dies(death, profile)
+    rmm = rmm_of(bench)
+    assert (rmm.dead, rmm.realms, [realm.id for realm in rmm.lost]) == (True, (), [1, 2])
+    assert (bench.platform.version(guid.RMM.guid), bench.platform.commits()) == (OLD, ())
+    assert [cpu for cpu in range(CPUS) if not rmm.tokens[cpu]] == [death.refuses]
+    with pytest.raises(RmmDeadError, match="cold boot"):
+        rmm.create_realm()
+    assert pending(bench)
+    now = bench.agent.state
+    assert (now.component, now.prime, now.in_progress, now.users) == (None, "none", False, 0)
+
+
+@COUNTING
+def test_a_retry_with_a_good_image_says_success_and_changes_nothing(death: Death, profile: str) -> None:
+    """TF-A enters the good image on the leader, and on no other CPU, because the flag is never cleared."""
+    bench = dies(death, profile)
+    rmm = rmm_of(bench)
+    tokens = dict(rmm.tokens)
+    bench.fault(RMM, Faults()).platform.stage(guid.RMM.guid, GOOD)
+    assert bench.prime(RMM) == 0
+    leader = 1
+    assert codes(bench.rendezvous([0, 2, 3, leader], Activate(RMM))) == [0] * CPUS
+    assert (rmm.dead, rmm.realms, len(rmm.lost)) == (True, (), 2)
+    assert (bench.platform.version(guid.RMM.guid), bench.platform.commits()) == (OLD, ())
+    assert {cpu: token for cpu, token in rmm.tokens.items() if cpu != leader} == {
+        cpu: token for cpu, token in tokens.items() if cpu != leader
+    }
+    now = bench.agent.state
+    assert (now.component, now.prime, now.in_progress, now.users) == (None, "none", False, 0)
+    assert guid.RMM.guid not in now.pending, "lfa_main.c clears it after a success"
+    assert bench.code(0, Prime(RMM)) == Status.WRONG_STATE
+    assert pending(bench), "and the platform has it as before"
+
+
+def test_a_retry_on_one_cpu(profile: str) -> None:
+    bench = Bench(SPECS, profile=profile, cpus=1).fault(RMM, Faults(activate_code=FAILED))
+    for faults in (Faults(), Faults()):
+        bench.prime(RMM)
+        bench.run(0, Activate(RMM))
+        bench.fault(RMM, faults)
+    assert (bench.last[0][0], rmm_of(bench).dead, bench.platform.commits()) == (0, True, ())
+
+
+@COUNTING
+def test_a_leader_whose_token_is_0_boots_as_from_cold(profile: str) -> None:
+    """So an image that cannot take over has nothing to refuse the second time."""
+    bench = dies(DEATHS[2], profile)
+    assert bench.prime(RMM) == 0
+    assert codes(bench.rendezvous(range(CPUS), Activate(RMM))) == [0] * CPUS
+    assert rmm_of(bench).dead
+    assert rmm_of(bench).tokens[LEADER]
+
+
+@COUNTING
+def test_an_image_that_refuses_again_fails_again(profile: str) -> None:
+    bench = dies(DEATHS[0], profile)
+    for _ in range(2):
+        assert bench.prime(RMM) == 0
+        assert codes(bench.rendezvous(range(CPUS), Activate(RMM))) == [FAILED] * CPUS
+
+
+def test_a_dead_rmm_is_not_entered_on_a_cpu_that_comes_on(death: Death, profile: str) -> None:
+    """TF-A rmmd_main.c: "Ignoring for CPU"."""
+    bench = dies(death, profile)
+    rmm = rmm_of(bench)
+    tokens = dict(rmm.tokens)
+    bench.agent.cpu_off(2)
+    bench.agent.cpu_on(2)
+    assert rmm.tokens == tokens
+
+
+def test_other_components_live_on(death: Death, profile: str) -> None:
+    bench = dies(death, profile)
+    assert bench.prime(SCP) == 0
+    assert bench.code(0, Activate(SCP)) == 0
+    assert [commit[1:] for commit in bench.platform.commits()] == [(guid.SCP_BL2U.guid, (4, 1))]
+
+
+@pytest.mark.parametrize("faults", [Faults(refuse_notify=True), Faults(activate_code=FAILED)])
+def test_an_rmm_that_was_not_reached_lives(faults: Faults, profile: str) -> None:
+    """The platform refused, or the component was another: ACTIVATION_FAILED is not always the RMM's."""
+    bench = Bench(SPECS, profile=profile, cpus=1)
+    other = RMM if faults.refuse_notify else SCP
+    bench.fault(other, faults)
+    assert bench.prime(other) == 0
+    assert bench.code(0, Activate(other)) == FAILED
+    assert (rmm_of(bench).dead, len(rmm_of(bench).realms)) == (False, 2)
+
+
+def test_there_is_no_second_cpu_to_refuse_on_a_machine_with_one(profile: str) -> None:
+    bench = Bench(SPECS, profile=profile, cpus=1).fault(RMM, Faults(secondary_refuses=True))
+    bench.prime(RMM)
+    assert bench.code(0, Activate(RMM)) == 0
+    assert bench.platform.commits() == (Commit(0, guid.RMM.guid, NEW),)
+    assert not rmm_of(bench).dead
+
+
+def test_what_died_on_one_cpu_does_not_come_to_life_on_another() -> None:
+    """Two CPUs work; the first destroys the component, and nothing is wrong on the second."""
+    bench = Bench(SPECS, profile="tfa-2026", cpus=2).fault(SCP, Faults(activate_code=Status.CRITICAL_ERROR))
+    bench.prime(SCP)
+    bench.send(0, Activate(SCP))
+    bench.send(1, Activate(SCP))
+    bench.complete(0)
+    bench.fault(SCP, Faults()).complete(1)
+    assert codes([bench.last[0], bench.last[1]]) == [Status.CRITICAL_ERROR] * 2
+    assert (bench.platform.components()[SCP].dead, bench.platform.commits()) == (True, ())
+
+
+def test_commits_are_what_took_over_in_order_and_bounded() -> None:
+    bench = Bench(
+        [ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP, pending_version="1.1", pending_never_clears=True)],
+        profile="tfa-2026",
+        cpus=1,
+    )
+    for _ in range(MAX_COMMITS + 2):
+        bench.prime(0)
+        assert bench.code(0, Activate(0)) == 0
+    kept = bench.platform.commits()
+    assert [commit.sequence for commit in kept] == list(range(2, MAX_COMMITS + 2))
+    assert bench.platform.next_commit == MAX_COMMITS + 2
+    assert bench.platform.commits(MAX_COMMITS) == kept[-2:]
+    assert bench.platform.commits(bench.platform.next_commit) == ()
