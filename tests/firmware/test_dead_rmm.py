@@ -165,8 +165,8 @@ def test_a_dead_rmm_is_not_entered_on_a_cpu_that_comes_on(death: Death, profile:
     bench = dies(death, profile)
     rmm = rmm_of(bench)
     tokens = dict(rmm.tokens)
-    bench.agent.cpu_off(2)
-    bench.agent.cpu_on(2)
+    bench.agent.cpu_off(death.refuses)
+    bench.agent.cpu_on(death.refuses)
     assert rmm.tokens == tokens
 
 
