@@ -54,6 +54,7 @@ class LfaDriver:
         if not await self._detect():
             return False
         self._make_device()
+        self._activator.shutting_down = False  # a module that is loaded again starts with fresh memory
         self._inventory.create()
         async with self._guards.tree_change():
             code = await self._inventory.rescan(self._files.of)
