@@ -60,6 +60,8 @@ def ask(machine: Machine, **request: object) -> dict[str, object]:
         ({"command": "stage", "component": "rmm"}, '"version":"1.1"'),
         ({"command": "stage", "component": "rmm", "version": "9.9"}, '"version":"9.9"'),
         ({"command": "notify"}, '"driver_listens":true'),
+        ({"command": "reload"}, '"driver":"v3"'),
+        ({"command": "reload", "start": False}, '"done":false'),
         ({"command": "fault", "fault": {"name": "busy", "times": 2}}, '"fault":"busy"'),
         ({"command": "clear"}, '"result":{}'),
         ({"command": "log"}, "detected v1.0"),

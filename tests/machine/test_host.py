@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from livefw.abi import guid
+from livefw.errors import UsageError
 from livefw.kernel.clock import MonotonicClock
 from livefw.kernel.os import KernelPanic, Os
 from livefw.kernel.scripted import ScriptedFirmware
 from livefw.machine.bench import Bench
-from livefw.machine.config import MachineConfig
+from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.host import RealRunner
@@ -156,3 +157,35 @@ def test_virtual_time_passes_only_when_told(bench: Callable[..., Bench]) -> None
     assert clock.now() == before
     clock.sleep(1000)
     assert clock.now() == pytest.approx(before + 1000)
+
+
+@pytest.mark.parametrize("driver", ["v1", "v2", "v3", "nv3"])
+def test_a_reload_waits_for_what_goes_on_and_leaves_a_driver_that_works(
+    bench: Callable[..., Bench], driver: str
+) -> None:
+    made = bench(driver=driver)
+    made.machine.inject(FaultRequest(name="slow", ms=5000.0))
+    write = made.files.start_write(f"{LFA}/{RMM}/activate", b"1\n")
+    assert not write.wait(1)
+    reloading = made.machine.reload()
+    assert not reloading.wait(1)
+    with pytest.raises(UsageError, match="already"):
+        made.machine.reload()
+    assert reloading.wait(60)
+    assert reloading.result()
+    assert write.wait(0), "a file that is being written is not removed under the writer"
+    made.machine.clear_faults()
+    made.rest()
+    before = made.machine.platform.next_commit
+    made.machine.stage(RMM, "7.7")
+    assert made.read(RMM, "activation_pending") == "1"
+    answer = made.write(RMM, "activate")
+    if driver == "v1":  # it cannot PRIME in two steps
+        assert answer == "ECANCELED"
+    else:
+        assert (answer, len(made.machine.platform.commits(before))) == ("ok", 1)
+
+
+def test_there_is_no_driver_to_reload_on_a_machine_without_lfa() -> None:
+    with pytest.raises(UsageError, match="no LFA driver"):
+        Machine(load("tdx-spr")).reload()

@@ -180,6 +180,24 @@ def test_a_dead_rmm_is_dead_until_the_machine_starts_anew(process: Start) -> Non
     assert document["commits"] == [{"sequence": 0, "component": RMM, "version": "1.1"}]
 
 
+def test_a_reload_makes_the_driver_look_anew(process: Start) -> None:
+    """After a GUID was reported twice, a directory stands for another component, and one component has none."""
+    machine = process("--platform", "vera", "--cpus", "2")
+    tree = machine.mount / "sys/firmware/lfa"
+    first, second = sorted(each.name for each in tree.iterdir())[:2]
+    machine.livefw("machine", "stage", first, "27.0")
+    machine.livefw("machine", "fault", "duplicate-guid", second)
+    for file, text in (("force_cpu_rendezvous", b"0\n"), ("activation_pending", b""), ("activate", b"1\n")):
+        with open(tree / first / file, "wb" if text else "rb", buffering=0) as opened:
+            opened.write(text) if text else opened.read()
+    machine.livefw("machine", "fault", "--clear")
+    assert (tree / second / "current_version").read_text() == "1.0\n", "the RMM's"
+    answer = machine.livefw("machine", "reload")
+    assert (answer.returncode, answer.stdout) == (0, "driver nv3 was unloaded and loaded again\n")
+    versions = {each.name: (each / "current_version").read_text() for each in tree.iterdir()}
+    assert (versions[first], versions[second], versions[RMM]) == ("27.0\n", "1.14\n", "1.0\n")
+
+
 def test_options_that_cannot_be(environment: dict[str, str], process: Start) -> None:
     for arguments, reason in (
         (("--platform", "nowhere"), "no platform"),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw machine notify``, ``fault``, ``cpu`` and ``show``: one request to a running machine each."""
+"""``livefw machine notify``, ``reload``, ``fault``, ``cpu`` and ``show``: one request to a running machine each."""
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,6 +68,36 @@ def run_notify(session: Session, arguments: argparse.Namespace) -> int:
         return f"sent a notification ({result['notification']}){heard}"
 
     return ask(session, arguments, text, "notify")
+
+
+_RELOAD_PATIENCE = 10.0
+"""Seconds. An unload waits for what goes on in the driver, and that may go on for ever."""
+
+_RELOAD_PERIOD = 0.01
+
+
+def configure_reload(parser: argparse.ArgumentParser) -> None:
+    """No arguments but the machine."""
+    configure_machine(parser)
+
+
+def run_reload(session: Session, arguments: argparse.Namespace) -> int:
+    """Reload the driver, and wait for that a while."""
+    with connected(arguments.machine) as client:
+        end = time.monotonic() + _RELOAD_PATIENCE
+        result = client.ask("reload")
+        while not result["done"] and time.monotonic() < end:
+            time.sleep(_RELOAD_PERIOD)
+            result = client.ask("reload", start=False)
+    session.answer(lambda: _reload_text(result), lambda: {"reload": result})
+    return ExitCode.DONE
+
+
+def _reload_text(result: dict[str, Any]) -> str:
+    if not result["done"]:
+        return f"driver {result['driver']} waits for what goes on in it; it is loaded again after that"
+    found = "" if result["found"] else "; it found nothing to show"
+    return f"driver {result['driver']} was unloaded and loaded again{found}"
 
 
 def configure_cpu(parser: argparse.ArgumentParser) -> None:

@@ -58,6 +58,19 @@ class Notify(msgspec.Struct, tag_field="command", tag="notify", forbid_unknown_f
         return {"notification": kind, "driver_listens": machine.driver.version.notified and kind != "none"}
 
 
+class Reload(msgspec.Struct, tag_field="command", tag="reload", forbid_unknown_fields=True, frozen=True):
+    """Unload the driver and load it again; without ``start``, tell how far that has come."""
+
+    start: bool = True
+
+    def run(self, machine: Machine) -> Any:
+        """Whether it is done, and if so, whether the driver found anything."""
+        job = machine.reload() if self.start else machine.reloading
+        done = job is not None and job.wait(0)
+        found = job.result() if job is not None and done and not machine.runner.dead else None
+        return {"driver": machine.config.driver, "done": done, "found": found}
+
+
 class InjectFault(msgspec.Struct, tag_field="command", tag="fault", forbid_unknown_fields=True, frozen=True):
     """Make something go wrong from now on."""
 
@@ -189,7 +202,7 @@ def _component(machine: Machine, guid: Any) -> dict[str, Any]:
     }
 
 
-Request = Stage | Notify | InjectFault | ClearFaults | Log | Trace | Cpu | Show
+Request = Stage | Notify | Reload | InjectFault | ClearFaults | Log | Trace | Cpu | Show
 
 
 def _page(items: Any) -> list[Any]:

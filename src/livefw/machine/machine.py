@@ -46,6 +46,8 @@ class Machine:
         self.os, self.trace, self.runner = _kernel(self.injector, cpus=config.cpus, real_time=real_time)
         self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[config.driver], notification=config.notification)
         self._make_host_files()
+        self.reloading: Job[bool] | None = None
+        """The last `reload`."""
         self.tdx = TdxHalf(config.tdx, self.os, self.tree, cpus=config.cpus) if config.tdx else None
 
     def boot(self) -> bool:
@@ -57,6 +59,19 @@ class Machine:
     def unload(self) -> None:
         """Unload the driver."""
         self.runner.run(self.driver.remove(), name="remove")
+
+    def reload(self) -> Job[bool]:
+        """Unload the driver and load it again, as ``modprobe -r`` and ``modprobe``; ends in what `boot` says.
+
+        Waits for what goes on in the driver. `UsageError` if there is none, or an earlier reload goes on.
+        """
+        with self.runner.lock:
+            if not self.config.all_components:
+                raise UsageError("this machine has no LFA driver")
+            if self.reloading is not None and not self.reloading.wait(0):
+                raise UsageError("the driver is being unloaded already, and waits for what goes on in it")
+            self.reloading = self.runner.start(self._reload(), name="reload")
+            return self.reloading
 
     def stage(
         self,
@@ -137,6 +152,12 @@ class Machine:
     def close(self) -> None:
         """Switch off. Work that waits in the kernel never ends."""
         self.runner.close()
+
+    async def _reload(self) -> bool:
+        await self.driver.remove()
+        found = await self.driver.probe()
+        await self.os.sleep(_SETTLING)
+        return found
 
     async def _probe(self) -> bool:
         found = await self.tdx.probe() if self.tdx else False

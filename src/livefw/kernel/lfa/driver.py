@@ -3,6 +3,8 @@
 
 import errno
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from livefw.abi.lfa import Version
@@ -35,6 +37,8 @@ class LfaDriver:
         self._listening = False
         self._handlers = 0
         self._unregistering: deque[Task[Any]] = deque()
+        self._writers = 0
+        self._draining: deque[Task[Any]] = deque()
         self._interrupt_again = False
         self._guards = Guards(os, version.serialisation)
         self._inventory = Inventory(os, tree, version=version, guards=self._guards, log=self._log)
@@ -74,7 +78,7 @@ class LfaDriver:
         return code == 0
 
     async def remove(self) -> None:
-        """Unload. Waits for notification handlers that run, and so for ever where one goes on for ever."""
+        """Unload. Waits for notification handlers and writes that run, and so for ever where one goes on for ever."""
         self._listening = False
         while self._handlers:
             await self._os.park(self._unregistering)
@@ -86,6 +90,9 @@ class LfaDriver:
         await self._inventory.flush()
         async with self._guards.tree_change():
             self._inventory.destroy()
+        while self._writers:  # kernfs drains a file before it lets its removal come back
+            await self._os.park(self._draining)
+        self._inventory.destroy()  # what the rescan of such a write has found
         self._remove_device()
 
     async def notify(self) -> None:
@@ -175,6 +182,10 @@ class LfaDriver:
             self._inventory.queue_cleanup()
 
     async def _write_activate(self, image: Image) -> None:
+        with self._written():
+            await self._activate(image)
+
+    async def _activate(self, image: Image) -> None:
         busy = self.version.errnos.activate_busy
         if self.version.serialisation is not Serialisation.TRANSACTIONS or busy is None:
             code = await self._activator.run(image, success=self.version.texts.activated)
@@ -189,5 +200,17 @@ class LfaDriver:
             raise fail(self.version.errnos.activate_failed)
 
     async def _write_cancel(self, image: Image) -> None:
-        if code := await self._activator.cancel(image):
-            raise fail(-code)
+        with self._written():
+            if code := await self._activator.cancel(image):
+                raise fail(-code)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """A write to a trigger runs."""
+        self._writers += 1
+        try:
+            yield
+        finally:
+            self._writers -= 1
+            while self._draining and not self._writers:
+                self._os.wake(self._draining.popleft())

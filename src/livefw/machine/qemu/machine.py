@@ -78,6 +78,10 @@ class QemuMachine(Machine):
             self._bridge.raise_interrupt(NOTIFICATION_INTID)
         return _Sent()
 
+    def reload(self) -> Job[bool]:
+        """The guest's own business."""
+        raise Refused("the driver belongs to the guest's kernel", hint="in the guest: modprobe -r, modprobe")
+
     @property
     def online(self) -> tuple[int, ...]:
         """CPUs that the guest has turned on."""
