@@ -26,6 +26,7 @@ from livefw.firmware.image.metadata import BankState
 from livefw.firmware.image.names import BY_OPTION
 from livefw.firmware.image.store import Store
 from livefw.firmware.image.verify import Anchor, hash_key
+from livefw.firmware.platform import Commit
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
 from livefw.firmware.store_platform import STEP, StorePlatform
@@ -112,6 +113,7 @@ def test_staged_image_is_primed_in_steps_activated_and_boots_from_then_on(disk: 
     assert bench.activate_all() == Status.SUCCESS
     after = bench.inventory()
     assert (after.current_version, after.flags & InventoryFlag.ACTIVATION_PENDING) == (V2, 0)
+    assert bench.stored.commits() == (Commit(0, RMM.guid, V2),)
     state = bench.stored.store.metadata()
     assert (state.active, state.states) == (1, (BankState.ACCEPTED, BankState.ACCEPTED))
     assert state.image(RMM.guid, 1) == bench.stored.running(RMM.guid).image
@@ -198,17 +200,22 @@ def test_damaged_bank_is_a_device_error(disk: SimulatedDisk) -> None:
     assert bench.prime_all()[0] == Status.SUCCESS
 
 
-def test_failed_activation_leaves_the_old_image_running_and_booting(disk: SimulatedDisk) -> None:
+def test_failed_activation_and_a_retry_that_says_success_leave_the_old_image_booting(disk: SimulatedDisk) -> None:
     bench = StoreBench(disk)
     Store(disk).stage(package(V2))
     bench.stored.set_faults(RMM.guid, Faults(activate_code=Status.ACTIVATION_FAILED))
     assert bench.prime_all()[0] == Status.SUCCESS
     files = disk.files
     assert bench.activate_all() == Status.ACTIVATION_FAILED
+    bench.stored.set_faults(RMM.guid, Faults())
+    assert bench.prime_all()[0] == Status.SUCCESS
+    assert bench.activate_all() == Status.SUCCESS, "TF-A's answer for an RMM that is dead"
+    assert (bench.stored.find(RMM.guid).dead, bench.stored.commits()) == (True, ())
     assert disk.files == files
     assert bench.inventory().current_version == V1
     assert bench.inventory().flags & InventoryFlag.ACTIVATION_PENDING
-    assert StoreBench(disk).inventory().current_version == V1
+    again = StoreBench(disk)
+    assert (again.inventory().current_version, again.stored.find(RMM.guid).dead) == (V1, False)
 
 
 def test_one_package_for_two_components_boots_with_the_first_and_keeps_the_second_pending(disk: SimulatedDisk) -> None:
