@@ -6,6 +6,7 @@ A FIFO in the place of ``activate`` is a kernel that is at work until the test o
 
 import json
 import os
+import resource
 import select
 import signal
 from collections.abc import Iterator
@@ -206,6 +207,21 @@ def test_a_trigger_that_is_gone(ready: Any) -> None:
     ready.file(f"{DIRECTORY}/cancel").unlink()
     done = ready.run("--json", "cancel", RMM)
     assert (done.code, done.json["results"][0]["code"]) == (4, "vanished")
+
+
+@pytest.mark.parametrize("limit", range(8, 24))
+def test_with_too_few_descriptors_nothing_is_said_to_have_been_tried_that_was_not(ready: Any, limit: int) -> None:
+    """Wherever they run out: in looking, at the history, at the pipe to the writer, or in the writer."""
+
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+
+    done = ready.run("--json", "activate", RMM, preexec_fn=few)
+    if ready.file(f"{DIRECTORY}/activate").read_bytes():
+        return  # it was written, and is told as always
+    told = done.json.get("results", [])
+    assert {result["outcome"] for result in told} <= {"refused"}, done.out
+    assert done.code == 4 if told else "error" in done.json
 
 
 def test_the_text_of_a_result_names_outcome_reason_and_hint(ready: Any) -> None:

@@ -18,6 +18,7 @@ FIONREAD = termios.FIONREAD
 def answers(opened: int, *calls: Call) -> list[Answered]:
     made = ChildCalls(lambda: opened, calls)
     assert made.wait(None)
+    assert made.opened
     return list(made.answers)
 
 
@@ -75,4 +76,13 @@ def test_device_that_is_not_there_answers_the_first_call(tmp_path: Path) -> None
     calls = files.start_calls("/dev/sfs", [Call(1, bytes(4)), Call(2)])
     calls.wait(None)
     assert [answer.error for answer in calls.answers] == [errno.ENOENT]
+    assert not calls.opened
+    files.close()
+
+
+def test_device_whose_first_call_fails_was_opened() -> None:
+    files = HostFiles("/")
+    calls = files.start_calls("/dev/full", [Call(0, b"x"), Call(0, b"y")])
+    calls.wait(None)
+    assert ([answer.error for answer in calls.answers], calls.opened) == ([errno.ENOSPC], True)
     files.close()

@@ -118,6 +118,22 @@ def test_errno_is_told(make: Make, error: int, outcome: Outcome) -> None:
     assert bench.activate("cpu").outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errno.ENOENT, "vanished"),
+        (errno.EACCES, "no-permission"),
+        (errno.EMFILE, "not-asked"),
+        (errno.EIO, "not-asked"),
+    ],
+)
+def test_file_that_could_not_be_opened_was_not_asked(make: Make, error: int, code: str) -> None:
+    bench = machine(make, patch(0x30))
+    bench.files.answers[RELOAD] = [Answer(error, opened=False)]
+    result = bench.activate("cpu")
+    assert (result.outcome, result.why.code) == (Outcome.REFUSED, code)
+
+
 def test_nothing_can_be_taken_back(make: Make) -> None:
     assert machine(make, patch(0x30)).cancel("cpu").why.code == "no-cancel"
 

@@ -61,6 +61,18 @@ def test_each_step_fails_in_its_own_way(make: Make, step: str, error: int, outco
     assert bench.pfr.told.code_rt_version == 5
 
 
+@pytest.mark.parametrize(
+    ("error", "code"), [(errno.ENOENT, "vanished"), (errno.EPERM, "no-permission"), (errno.EMFILE, "not-asked")]
+)
+def test_device_that_could_not_be_opened_was_not_asked(make: Make, error: int, code: str) -> None:
+    bench = bench_with(make, capsule().encode())
+    bench.files.fail("/dev/acpi_pfr_update0", 0, 0, 0, error)  # after three looks at it
+    result = bench.activate("0/code")
+    assert (result.outcome, result.why.code) == (Outcome.REFUSED, code)
+    assert result.why.text.startswith("nothing was asked")
+    assert "WRITE" not in bench.pfr.done
+
+
 def test_success_that_changes_nothing_is_not_believed(make: Make) -> None:
     bench = bench_with(make, capsule().encode())
     bench.pfr.lies = True

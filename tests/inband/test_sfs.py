@@ -53,6 +53,24 @@ def test_every_errno_is_told(make: Make, error: int, outcome: Outcome, code: str
     assert (result.outcome, result.why.code) == (outcome, code)
 
 
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errno.ENOENT, "vanished"),  # from the call: the package is not found
+        (errno.EPERM, "no-permission"),  # from the call: the signature is wrong
+        (errno.ENFILE, "not-asked"),  # from the call: no room in the processor
+        (errno.EMFILE, "not-asked"),
+        (errno.EIO, "not-asked"),
+    ],
+)
+def test_device_that_could_not_be_opened_was_not_asked(make: Make, error: int, code: str) -> None:
+    bench = bench_with(make)
+    bench.files.fail("/dev/sfs", 0, 0, 0, error)  # after three looks at it
+    result = bench.activate("package")
+    assert (result.outcome, result.why.code, bench.sfs.packages) == (Outcome.REFUSED, code, [])
+    assert result.why.text.startswith("nothing was asked")
+
+
 def test_status_words_are_told_where_the_driver_gives_them(make: Make) -> None:
     bench = bench_with(make)
     bench.sfs.status = (0x12, 0x345)

@@ -135,7 +135,26 @@ def test_a_write_tells_how_it_ended_and_goes_on_unwatched(bench: Callable[..., B
     MachineClock(made.machine).sleep(5)
     assert made.read(RMM, "current_version") == "1.1"
     assert write.wait(0)
-    assert write.error == 0
+    assert (write.error, write.opened) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("activate", (0, True)), ("name", (errno.EACCES, False)), ("none", (errno.ENOENT, False))]
+)
+def test_a_write_tells_whether_the_file_was_opened(
+    bench: Callable[..., Bench], name: str, told: tuple[int, bool]
+) -> None:
+    write = bench().files.start_write(f"{LFA}/{RMM}/{name}", b"1\n")
+    with pytest.raises(ValueError, match="not ended"):
+        _ = write.opened
+    assert write.wait(60)
+    assert (write.error, write.opened) == told
+
+
+def test_a_write_that_the_driver_refused_was_opened(bench: Callable[..., Bench]) -> None:
+    write = bench().files.start_write(f"{LFA}/{RMM}/cancel", b"1\n")
+    assert write.wait(60)
+    assert (write.error, write.opened) == (errno.EINVAL, True)
 
 
 def test_records_of_the_kernel_log(bench: Callable[..., Bench]) -> None:

@@ -3,9 +3,11 @@
 
 import errno
 import os
+import resource
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,10 @@ def files(tmp_path: Path) -> Iterator[HostFiles]:
 def ended(write: Write) -> int:
     assert write.wait(20)
     return write.error
+
+
+def opened(write: Write) -> tuple[int, bool]:
+    return ended(write), write.opened
 
 
 def errno_of(work: Callable[[], object]) -> int | None:
@@ -197,13 +203,68 @@ def test_a_child_that_was_killed_leaves_the_outcome_open(files: HostFiles, tmp_p
     os.mkfifo(tmp_path / "sys/fifo")
     write = files.start_write("/sys/fifo", b"1\n")
     os.kill(_only_child(), signal.SIGKILL)
-    assert ended(write) == LOST
+    assert opened(write) == (LOST, True)
 
 
 def test_signals_of_the_parent_are_as_before(files: HostFiles) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
     assert ended(files.start_write("/sys/a/name", b"1")) == 0
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/sys/a/name", (0, True)),
+        ("/sys/a/none", (errno.ENOENT, False)),
+        ("/sys/none/a", (errno.ENOENT, False)),
+        ("/sys/a", (errno.EISDIR, False)),
+        ("/sys/a/name/x", (errno.ENOTDIR, False)),
+        ("/sys/link", (errno.ELOOP, False)),
+        ("/sys/full", (errno.ENOSPC, True)),
+        ("sys", (errno.EINVAL, False)),
+    ],
+)
+def test_the_errno_of_opening_is_not_that_of_writing(tmp_path: Path, path: str, told: tuple[int, bool]) -> None:
+    if path == "/sys/full":  # the device that answers so, in a tree where no link is followed
+        files = HostFiles("/")
+        path = "/dev/full"
+    else:
+        (tmp_path / "sys/a").mkdir(parents=True)
+        (tmp_path / "sys/a/name").touch()
+        (tmp_path / "sys/link").symlink_to("a/name")
+        files = HostFiles(str(tmp_path))
+    write = files.start_write(path, b"1\n")
+    assert opened(write) == told
+    files.close()
+
+
+def test_where_no_descriptor_is_left_nothing_is_opened(files: HostFiles, tmp_path: Path) -> None:
+    """Neither for the pipe, nor for what the child opens: at each number that is left, and always with its errno."""
+    told = []
+    for spare in range(9):
+        with descriptors_left(spare):
+            told.append(opened(files.start_write("/sys/a/name", b"1\n")))
+    assert set(told) == {(errno.EMFILE, False), (0, True)}
+    assert told == sorted(told, key=lambda each: each[1])
+    assert (tmp_path / "sys/a/name").read_bytes() == b"1\nxt\n"
+
+
+@contextmanager
+def descriptors_left(spare: int) -> Iterator[None]:
+    """So many more files can be opened, and no more."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+    holes: list[int] = []
+    while not holes or holes[-1] < highest:
+        holes.append(os.open(os.devnull, os.O_RDONLY))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (holes[-1] + 1 + spare, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for hole in holes:
+            os.close(hole)
 
 
 def _only_child() -> int:

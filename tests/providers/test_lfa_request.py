@@ -47,10 +47,10 @@ ERRORS = [
     ("activate", 0, Said.ACCEPTED, None),
     ("activate", errno.ECANCELED, Said.FAILED, "activation-failed"),  # second posting and later
     ("activate", errno.EIO, Said.LOST, "lost"),  # no driver but that of the first posting answers so
-    ("activate", errno.EINVAL, Said.REFUSED, "resets-cpu"),  # first two postings
+    ("activate", errno.EINVAL, Said.DECLINED, "resets-cpu"),  # first two postings
     ("activate", errno.EBUSY, Said.REFUSED, "busy"),  # NVIDIA 7.0
     ("activate", errno.ENOENT, Said.REFUSED, "vanished"),
-    ("activate", errno.ENODEV, Said.REFUSED, "vanished"),
+    ("activate", errno.ENODEV, Said.DECLINED, "vanished"),  # kernfs, of a file that was removed while it was open
     ("activate", errno.EACCES, Said.REFUSED, "no-permission"),
     ("activate", errno.EPERM, Said.REFUSED, "no-permission"),
     ("activate", errno.EROFS, Said.REFUSED, "read-only"),
@@ -74,6 +74,41 @@ def test_each_errno_has_its_meaning(bench: FakeLfa, action: str, error: int, sai
     assert claim.said is said
     assert (claim.reason.code if claim.reason else None) == code
     assert claim.error == max(error, 0)
+
+
+UNOPENED = [
+    # errno of open(2), or of the pipe(2) and fork(2) before it; code
+    (errno.EMFILE, "not-asked"),
+    (errno.ENFILE, "not-asked"),
+    (errno.ENOMEM, "not-asked"),
+    (errno.EAGAIN, "not-asked"),
+    (errno.EBUSY, "not-asked"),
+    (errno.EINTR, "not-asked"),
+    (errno.EIO, "not-asked"),
+    (errno.EINVAL, "not-asked"),
+    (errno.ECANCELED, "not-asked"),
+    (errno.ENOTCONN, "not-asked"),  # the server of a mount has died
+    (errno.ENOENT, "vanished"),
+    (errno.ENODEV, "vanished"),
+    (errno.ENOTDIR, "vanished"),
+    (errno.EACCES, "no-permission"),
+    (errno.EPERM, "no-permission"),
+    (errno.EROFS, "read-only"),
+    (errno.ELOOP, "not-a-trigger"),
+    (errno.EISDIR, "not-a-trigger"),
+]
+
+
+@pytest.mark.parametrize("action", ["activate", "cancel"])
+@pytest.mark.parametrize(("error", "code"), UNOPENED)
+def test_a_file_that_could_not_be_opened_was_not_asked(bench: FakeLfa, action: str, error: int, code: str) -> None:
+    """Whatever the errno means from the write: the driver has not seen this request, and says nothing about it."""
+    claim = act(bench, action, Answer(error, opened=False))
+    assert (claim.said, claim.error) == (Said.REFUSED, error)
+    assert claim.reason
+    assert claim.reason.code == code
+    assert code != "not-asked" or claim.reason.text.startswith("nothing was asked: ")
+    assert len(bench.files.writes) == 1
 
 
 @pytest.mark.parametrize("action", ["activate", "cancel"])
@@ -321,7 +356,7 @@ def test_cpu_reset_is_told_from_a_failure_by_the_log(bench: FakeLfa) -> None:
     """v1 and later answer ECANCELED for both."""
     line = "Arm LFA: CPU reset not supported by kernel driver"
     claim = act(bench, "activate", Answer(errno.ECANCELED, effect=lambda: bench.files.say(line)))
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "resets-cpu")
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.DECLINED, "resets-cpu")
 
 
 @pytest.mark.parametrize(

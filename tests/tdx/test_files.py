@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from livefw.providers.files import HostFiles
+from livefw.providers.host import write_all
 
 
 def test_short_limit_is_one_read_and_a_long_one_reads_to_the_end(tmp_path: Path) -> None:
@@ -34,22 +35,20 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_long_write_goes_on_where_the_kernel_stopped_on_the_same_descriptor(tmp_path: Path, taken: list[int]) -> None:
-    (tmp_path / "data").touch()
-    HostFiles(str(tmp_path))._write("/data", bytes(range(256)) * 33)
+    with open(tmp_path / "data", "wb") as file:
+        write_all(file.fileno(), bytes(range(256)) * 33)
     assert (tmp_path / "data").read_bytes() == bytes(range(256)) * 33
     assert taken == [8448, 4352, 256]
 
 
 def test_short_write_is_never_repeated(tmp_path: Path, taken: list[int]) -> None:
-    (tmp_path / "activate").touch()
-    HostFiles(str(tmp_path))._write("/activate", b"yes")
+    with open(tmp_path / "activate", "wb") as file:
+        write_all(file.fileno(), b"yes")
     assert taken == [3]
 
 
 def test_write_that_takes_nothing_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "data").touch()
-    files = HostFiles(str(tmp_path))
     monkeypatch.setattr(os, "write", lambda descriptor, data: 0)
-    with pytest.raises(OSError) as raised:  # noqa: PT011 - the errno is what counts
-        files._write("/data", bytes(5000))
+    with open(tmp_path / "data", "wb") as file, pytest.raises(OSError) as raised:  # noqa: PT011 - the errno counts
+        write_all(file.fileno(), bytes(5000))
     assert raised.value.errno == errno.EIO

@@ -245,10 +245,13 @@ class Interfering(MachineFiles):
         self.before: dict[int, Callable[[], object]] = {}
         self.after: dict[int, Callable[[], object]] = {}
         self.written: list[tuple[str, int]] = []
+        self.unopened: set[int] = set()
 
     def start_write(self, path: str, data: bytes) -> Any:
         name = path.rpartition("/")[2]
         self.written.append((name, len(data)))
+        if len(self.written) in self.unopened:
+            path = f"{NODE}/none"
         if happens := self.before.pop(len(self.written), None):
             happens()
         write = super().start_write(path, data)
@@ -287,6 +290,26 @@ def test_change_after_the_image_was_written_takes_it_back(
     assert bench.files.read(f"{NODE}/data") == b""
     assert bench.stalls() == []
     assert claim.said is Said.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        (1, ["loading"]),
+        (2, ["loading", "data", "loading"]),
+        (3, ["loading", "data", "loading", "loading"]),  # the one that would have started it, and that which discards
+    ],
+)
+def test_write_whose_file_could_not_be_opened_was_not_made(
+    bench: Bench, interfering: Interfering, number: int, written: list[str]
+) -> None:
+    interfering.unopened = {number}
+    outcome, why, claim = bench.activate()
+    assert (outcome, why.code, claim.error) == (Outcome.REFUSED, "vanished", errno.ENOENT)
+    assert why.text.startswith("nothing was asked")
+    assert [name for name, _ in interfering.written] == written
+    assert bench.files.read(f"{NODE}/loading") == b"0\n"
+    assert bench.files.read(f"{NODE}/data") == b""
 
 
 # Tried: what the kernel and the firmware make of it.

@@ -336,10 +336,10 @@ TABLE: tuple[Row, ...] = (
     _row(
         _UNKNOWN,
         "declined-but-not-pending",
-        "it was answered that nothing was tried, and yet the image is not pending any more",
+        "it was answered that nothing was tried, and yet the image is not pending any more, or its component is gone",
         hint=_LOOK,
         advice="Somebody else activated it or took the image back. Find out what runs.",
-        pending=Pending.CLEARED,
+        pending=frozenset({Pending.CLEARED, Pending.VANISHED}),
         answer=Answer.DECLINED,
         copy=True,
     ),

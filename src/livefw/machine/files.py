@@ -60,13 +60,7 @@ class TreeFiles:
     def start_write(self, path: str, data: bytes) -> "TreeWrite":
         """Begin to write; what goes wrong, opening included, is told by the write itself."""
 
-        async def write() -> None:
-            file = self._tree.open(path, writing=True)
-            written = await file.write(data)
-            while 0 < written < len(data) > PAGE_SIZE:
-                written += await file.write(data[written:])
-
-        return TreeWrite(self._runner.start(write(), name="write"))
+        return TreeWrite(self._tree, self._runner, path, data)
 
     def start_calls(self, path: str, calls: Sequence[object]) -> NoReturn:  # noqa: ARG002 - the shape of all files
         """There are no devices in a modelled machine's tree."""
@@ -80,9 +74,17 @@ class TreeFiles:
 class TreeWrite:
     """A write that was started, and goes on whether or not somebody waits."""
 
-    def __init__(self, job: Job[None]) -> None:
-        self._job = job
+    def __init__(self, tree: Tree, runner: Runner, path: str, data: bytes) -> None:
         self._error: int | None = None
+        self._opened = False
+        self._job = runner.start(self._write(tree, path, data), name="write")
+
+    async def _write(self, tree: Tree, path: str, data: bytes) -> None:
+        file = tree.open(path, writing=True)
+        self._opened = True
+        written = await file.write(data)
+        while 0 < written < len(data) > PAGE_SIZE:
+            written += await file.write(data[written:])
 
     def wait(self, seconds: float | None) -> bool:
         """Whether it has ended, after at most so long."""
@@ -100,6 +102,13 @@ class TreeWrite:
         if self._error is None:
             raise ValueError("the write has not ended")
         return self._error
+
+    @property
+    def opened(self) -> bool:
+        """Whether the file was opened; ValueError before the end."""
+        if self._error is None:
+            raise ValueError("the write has not ended")
+        return self._opened
 
 
 def _plain(job: Job[T]) -> T:

@@ -16,20 +16,21 @@ class ChildCalls:
     """Blocking calls in a child process; each answer comes back through a file in memory that both have open."""
 
     def __init__(self, opened: Callable[[], int], calls: Sequence[Call]) -> None:
-        """Run them in a child; OSError if there can be none."""
+        """Run them in a child."""
         self._calls = calls
-        self._memory = os.memfd_create("livefw-calls", os.MFD_CLOEXEC)
         self._answers: list[Answered] | None = None
+        self._child: ChildWrite | None = None
         try:
-            self._child = ChildWrite(lambda: _run(opened, calls, self._memory))
-        except OSError:
-            os.close(self._memory)
-            raise
+            self._memory = os.memfd_create("livefw-calls", os.MFD_CLOEXEC)
+        except OSError as error:
+            self._answers = [Answered(error.errno or errno.EMFILE)]
+        else:
+            self._child = ChildWrite(opened, lambda device: _run(device, calls, self._memory))
 
     def wait(self, seconds: float | None) -> bool:
         """See `livefw.providers.files.Calls`."""
-        if self._answers is None and self._child.wait(seconds):
-            self._answers = self._read()
+        if self._answers is None and self._child and self._child.wait(seconds):
+            self._answers = self._read() if self._child.opened else [Answered(self._child.error)]
             os.close(self._memory)
         return self._answers is not None
 
@@ -39,6 +40,11 @@ class ChildCalls:
         if self._answers is None:
             raise ValueError("the calls have not ended")
         return self._answers
+
+    @property
+    def opened(self) -> bool:
+        """See `livefw.providers.files.Calls`."""
+        return self._child is not None and self._child.opened
 
     def _read(self) -> list[Answered]:
         """What the child wrote: four bytes of errno for each call, and as many bytes as the argument had."""
@@ -56,16 +62,13 @@ class ChildCalls:
         return found
 
 
-def _run(opened: Callable[[], int], calls: Sequence[Call], memory: int) -> None:
+def _run(device: int, calls: Sequence[Call], memory: int) -> None:
     from fcntl import ioctl  # in the child only
 
-    device = -1
-    for number, call in enumerate(calls):
+    for call in calls:
         argument = bytearray(call.data)
         code = 0
         try:
-            if number == 0:
-                device = opened()
             if not call.request:
                 code = 0 if os.write(device, argument) == len(argument) else errno.EIO
             elif argument:

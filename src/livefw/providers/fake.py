@@ -27,11 +27,15 @@ class FakeClock:
 
 
 class Answer(NamedTuple):
-    """How a write ends: with which errno, after how many seconds (None: never), and what happens just before."""
+    """How a write ends: with which errno, after how many seconds (None: never), and what happens just before.
+
+    ``opened`` False: the errno is that of opening the file.
+    """
 
     error: int = 0
     seconds: float | None = 0.0
     effect: Effect = lambda: None
+    opened: bool = True
 
 
 class FakeDevice(Protocol):
@@ -64,7 +68,7 @@ class FakeFiles:
         self._effects: dict[str, Effect] = {}
 
     def fail(self, path: str, *errors: int) -> None:
-        """Let the next operations on a path fail with these errnos, one each; then they succeed again."""
+        """Let the next operations on a path fail with these errnos, one each, 0 for none; then they succeed again."""
         self._errors[path] = list(errors)
 
     def break_for_ever(self, path: str, error: int) -> None:
@@ -117,19 +121,21 @@ class FakeFiles:
         if answers:
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
         else:
-            answer = Answer(0 if path in self.tree else errno.ENOENT)
+            answer = Answer() if path in self.tree else Answer(errno.ENOENT, opened=False)
         return _FakeWrite(answer, self.clock)
 
     def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
         """See `Files`; ``devices`` answer, at once."""
+        device = self.devices.get(path)
+        code = errno.ENOENT if device is None else self._broken.get(path, 0) or self._next_error(path)
+        if device is None or code:
+            return _FakeCalls([Answered(code)], opened=False)
         answers: list[Answered] = []
         for call in calls:
-            device = self.devices.get(path)
-            code = errno.ENOENT if device is None else self._broken.get(path, 0)
-            answers.append(device.call(call) if device and not code else Answered(code))
+            answers.append(device.call(call))
             if answers[-1].error:
                 break
-        return _FakeCalls(answers)
+        return _FakeCalls(answers, opened=True)
 
     def secret(self, path: str, limit: int = 4096) -> bytes:
         """See `Files`; those ``open_to_others`` are no secrets."""
@@ -144,8 +150,11 @@ class FakeFiles:
     def _happen(self, path: str) -> None:
         if path in self._broken:
             raise _error(self._broken[path])
-        if self._errors.get(path):
-            raise _error(self._errors[path].pop(0))
+        if code := self._next_error(path):
+            raise _error(code)
+
+    def _next_error(self, path: str) -> int:
+        return self._errors[path].pop(0) if self._errors.get(path) else 0
 
     def _finish(self, path: str) -> None:
         effect = self._effects.pop(path, None)
@@ -183,14 +192,23 @@ class _FakeWrite:
     @property
     def error(self) -> int:
         """See `Write`."""
+        return self._told().error
+
+    @property
+    def opened(self) -> bool:
+        """See `Write`."""
+        return self._told().opened
+
+    def _told(self) -> Answer:
         if not self._ended:
             raise ValueError("the write has not ended")
-        return self._answer.error
+        return self._answer
 
 
 class _FakeCalls:
-    def __init__(self, answers: Sequence[Answered]) -> None:
+    def __init__(self, answers: Sequence[Answered], *, opened: bool) -> None:
         self.answers = answers
+        self.opened = opened
 
     def wait(self, seconds: float | None) -> bool:  # noqa: ARG002 - they have ended
         """See `Calls`."""

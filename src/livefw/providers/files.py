@@ -28,6 +28,14 @@ class Write(Protocol):
         """The errno it ended with: 0 if the write succeeded, `LOST` if nobody can tell. ValueError before the end."""
         ...
 
+    @property
+    def opened(self) -> bool:
+        """Whether the file was opened, or may have been. Otherwise nothing was written, and `error` says why not.
+
+        ValueError before the end.
+        """
+        ...
+
 
 class Call(NamedTuple):
     """One system call on an open device: ``ioctl(request, data)``, or ``write(data)`` where ``request`` is 0."""
@@ -53,6 +61,11 @@ class Calls(Protocol):
     @property
     def answers(self) -> Sequence[Answered]:
         """One for each call that was made; the last has an error of `LOST` if nobody can tell. ValueError before."""
+        ...
+
+    @property
+    def opened(self) -> bool:
+        """As `Write.opened`: otherwise no call was made, and the one answer says why not."""
         ...
 
 
@@ -84,6 +97,7 @@ class Files(Protocol):
     def start_write(self, path: str, data: bytes) -> Write:
         """Begin to write, and return at once. What goes wrong, opening included, is told by the `Write`.
 
+        Where no process can be started for it, the file was not opened.
         What the kernel does not take at once follows on the same descriptor: binary attributes take a page a time.
         """
         ...

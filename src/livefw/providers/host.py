@@ -110,7 +110,7 @@ class HostFiles:
         """
         from livefw.providers.child import ChildWrite  # not needed to list
 
-        return ChildWrite(lambda: self._write(path, data))
+        return ChildWrite(lambda: self._open_anew(path), lambda file: write_all(file, data))
 
     def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
         """See `Files`; in a child process like a write, for an ioctl cannot be taken back either."""
@@ -129,12 +129,9 @@ class HostFiles:
         finally:
             os.close(descriptor)
 
-    def _write(self, path: str, data: bytes) -> None:
+    def _open_anew(self, path: str) -> int:
         self._forget(0)
-        descriptor = self._open(path, os.O_WRONLY)
-        written = os.write(descriptor, data)
-        while written < len(data) > _PAGE:  # shorter ones are triggers, and must never be written twice
-            written += os.write(descriptor, memoryview(data)[written:]) or _stuck(path)
+        return self._open(path, os.O_WRONLY)
 
     def _open(self, path: str, flags: int) -> int:
         parent, _, last = path.rpartition("/")
@@ -178,8 +175,15 @@ class HostFiles:
         return work()
 
 
-def _stuck(path: str) -> NoReturn:
-    raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+def write_all(file: int, data: bytes) -> None:
+    """Write it in one piece, or, if it is longer than a page, in as many as the kernel takes."""
+    written = os.write(file, data)
+    while written < len(data) > _PAGE:  # shorter ones are triggers, and must never be written twice
+        written += os.write(file, memoryview(data)[written:]) or _stuck()
+
+
+def _stuck() -> NoReturn:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def _parts(path: str) -> list[str]:

@@ -13,6 +13,7 @@ from livefw.providers import kmsg
 from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust
 from livefw.providers.files import LOST, Files, Write
 from livefw.providers.lfa import agents, log, tree
+from livefw.providers.opening import not_asked
 
 _TRIGGER = b"1\n"
 _BUSY_SECONDS = 60.0
@@ -64,22 +65,26 @@ _GONE_AWAY = Row(
 )
 _ACTIVATION_FAILED = Row(Said.FAILED, Reason("activation-failed", "the kernel gave up the activation"))
 _CPU_RESET = Row(
-    Said.REFUSED,
+    Said.DECLINED,
     Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "it takes a reboot"),
 )
 _NOTHING_TO_CANCEL = Row(Said.REFUSED, Reason("nothing-to-cancel", "no activation of this component can be cancelled"))
 _NOT_A_TRIGGER = Row(Said.REFUSED, Reason("not-a-trigger", "what is there is not a file to be written"))
 
-_ANY_ACTION: dict[int, Row] = {
+OPENING: dict[int, Row] = {
     errno.ENOENT: _VANISHED,
     errno.ENODEV: _VANISHED,
     errno.ENOTDIR: _VANISHED,
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
     errno.EROFS: _READ_ONLY,
-    errno.EBUSY: _BUSY,
     errno.ELOOP: _NOT_A_TRIGGER,
     errno.EISDIR: _NOT_A_TRIGGER,
+}
+"""What each errno of opening the file means where there is more to say than that nothing was asked."""
+
+_ANY_ACTION: dict[int, Row] = {error: row._replace(said=Said.DECLINED) for error, row in OPENING.items()} | {
+    errno.EBUSY: _BUSY,
     errno.ENOTCONN: _GONE_AWAY,
     errno.ECONNABORTED: _GONE_AWAY,
     errno.EINTR: _GONE_AWAY,
@@ -102,8 +107,10 @@ ERRORS: dict[Action, dict[int, Row]] = {
 """What each errno of a write means (Linux, ``drivers/firmware/smccc/lfa_fw.c`` in all its postings)."""
 
 
-def meaning(order: Order, error: int) -> Row:
-    """The row of `ERRORS`, or a failure that says which errno it was."""
+def meaning(order: Order, error: int, *, opened: bool = True) -> Row:
+    """The row of `OPENING` or `ERRORS`; of another errno, that nothing was asked, or a failure that says which."""
+    if not opened:
+        return OPENING.get(error) or Row(Said.REFUSED, not_asked(error))
     if order.action is Action.ACTIVATE and error in order.failures:
         return _ACTIVATION_FAILED
     row = ERRORS[order.action].get(error)
@@ -192,7 +199,7 @@ class Request:
                     return False
                 self._try_again()
             elif self._write.wait(left):
-                self._ended(self._write.error)
+                self._ended(self._write)
             elif cut:
                 return False
             else:
@@ -223,8 +230,12 @@ class Request:
                 return
         self._start()
 
-    def _ended(self, error: int) -> None:
+    def _ended(self, write: Write) -> None:
         self._write = None
+        error = write.error
+        if not write.opened:
+            self._claim = self._told(meaning(self._order, error, opened=False), error, log.Testimony())
+            return
         if error == errno.EBUSY and self._may_try_again():
             return
         if error == 0 and self._order.action is Action.ACTIVATE:

@@ -26,6 +26,7 @@ from livefw.providers.base import (
 )
 from livefw.providers.files import LOST, Files, Write
 from livefw.providers.inband import OneCall, Single
+from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work
 from livefw.text import decode
 
@@ -200,6 +201,8 @@ class _Load(OneCall):
         error = self._write.error if self._write else LOST
         if not error:
             return Claim(Said.ACCEPTED)
+        if self._write and not self._write.opened:
+            return Claim(Said.REFUSED, error=error, reason=not_asked(error))
         if error == LOST:
             reason = Reason("lost", "nobody saw how the load ended", "livefw show, dmesg")
             return Claim(Said.LOST, reason=reason, at_work=True)

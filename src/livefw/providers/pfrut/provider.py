@@ -24,6 +24,7 @@ from livefw.providers.base import (
 )
 from livefw.providers.files import LOST, Answered, Call, Calls, Files
 from livefw.providers.inband import FILE, OneCall, Plain, read_path, untold
+from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work
 
 NODE = "/dev/acpi_pfr_update"
@@ -160,9 +161,9 @@ class _Step(NamedTuple):
 
 _STEPS = (
     _Step(
-        Said.REFUSED, "capsule-refused", "the kernel did not take the capsule: too large, of a wrong kind, or too old"
+        Said.DECLINED, "capsule-refused", "the kernel did not take the capsule: too large, of a wrong kind, or too old"
     ),
-    _Step(Said.REFUSED, "stage-refused", "the firmware did not stage the capsule; nothing was activated"),
+    _Step(Said.DECLINED, "stage-refused", "the firmware did not stage the capsule; nothing was activated"),
     _Step(Said.FAILED, "activation-failed", "the firmware did not activate the capsule"),
 )
 """For the three calls in their order. The firmware's own status does not get here: EBUSY stands for all of it."""
@@ -193,6 +194,8 @@ class _Update(OneCall):
             return Claim(Said.LOST, reason=_NO_WORD, at_work=True)
         if not error:
             return Claim(Said.ACCEPTED)
+        if self._calls and not self._calls.opened:
+            return Claim(Said.REFUSED, error=error, reason=not_asked(error))
         if len(answers) == 1 and error in (errno.EACCES, errno.EPERM):
             return Claim(Said.REFUSED, error=error, reason=_DENIED)
         witness = Witness.FAILED if step.said is Said.FAILED else Witness.NONE

@@ -23,6 +23,7 @@ from livefw.providers.base import (
 )
 from livefw.providers.files import LOST, Call, Calls, Files
 from livefw.providers.inband import FILE, OneCall, Single, read_path, untold
+from livefw.providers.opening import not_asked
 from livefw.providers.steps import Refusal, Work
 
 NODE = "/dev/sfs"
@@ -132,20 +133,20 @@ def _reasons(package: Package) -> list[Reason]:
 
 
 _ERRNO = {
-    errno.EINVAL: (Said.REFUSED, "bad-request", "the driver or the processor takes the request for wrong"),
-    errno.E2BIG: (Said.REFUSED, "too-large", "the package is too large"),
-    errno.EFAULT: (Said.REFUSED, "bad-request", "the driver could not read the request"),
+    errno.EINVAL: (Said.DECLINED, "bad-request", "the driver or the processor takes the request for wrong"),
+    errno.E2BIG: (Said.DECLINED, "too-large", "the package is too large"),
+    errno.EFAULT: (Said.DECLINED, "bad-request", "the driver could not read the request"),
     errno.EBUSY: (Said.REFUSED, "busy", "the mailbox of the secure processor is in use, or recovers"),
     errno.EAGAIN: (Said.REFUSED, "busy", "the secure processor is not in a state for it"),
-    errno.ENODEV: (Said.REFUSED, "no-device", "the driver has no secure processor"),
-    errno.EACCES: (Said.REFUSED, "no-permission", "this process, or this request, is not allowed"),
+    errno.ENODEV: (Said.DECLINED, "no-device", "the driver has no secure processor"),
+    errno.EACCES: (Said.DECLINED, "no-permission", "this process, or this request, is not allowed"),
     errno.ENOENT: (
-        Said.REFUSED,
+        Said.DECLINED,
         "not-found",
         "the package is not in the firmware path, or the request is not implemented",
     ),
-    errno.ENFILE: (Said.REFUSED, "overflow", "the secure processor has no room for it"),
-    errno.EPERM: (Said.REFUSED, "auth-failed", "the signature is not valid"),
+    errno.ENFILE: (Said.DECLINED, "overflow", "the secure processor has no room for it"),
+    errno.EPERM: (Said.DECLINED, "auth-failed", "the signature is not valid"),
     errno.EIO: (Said.FAILED, "activation-failed", "the secure processor tried, and failed"),
     errno.ETIMEDOUT: (Said.LOST, "timeout", "the secure processor did not answer within the driver's ten seconds"),
     LOST: (Said.LOST, "lost", "the process that made the call died; the firmware may have been updated"),
@@ -168,6 +169,8 @@ class _Update(OneCall):
     def judge(self) -> Claim:
         """By errno; the status words are there with success and EIO only."""
         error, data = self._calls.answers[-1] if self._calls else (LOST, b"")
+        if self._calls and not self._calls.opened:
+            return Claim(Said.REFUSED, error=error, reason=not_asked(error))
         code = None
         if error in (0, errno.EIO) and len(data) == sfs.UPDATE_BYTES:
             told = sfs.decode_update(data)

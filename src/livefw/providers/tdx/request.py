@@ -17,6 +17,7 @@ from livefw.abi.tdx import TdxVersion
 from livefw.providers import kmsg
 from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Witness
 from livefw.providers.files import LOST, Files, Write
+from livefw.providers.opening import not_asked
 from livefw.providers.steps import Steps
 from livefw.providers.tdx import log
 from livefw.providers.tdx.platform import NODE, read_platform
@@ -163,10 +164,17 @@ class Work:
         """What to say if it is given up."""
         return Claim(Said.REFUSED, reason=_GIVEN_UP)
 
-    def _put(self, name: str, data: bytes) -> Generator[Write | float, None, int]:
+    def _put(self, name: str, data: bytes) -> Generator[Write | float, None, Write]:
         write = self._files.start_write(f"{NODE}/{name}", data)
         yield write
-        return write.error
+        return write
+
+    def _refused(self, write: Write) -> Claim:
+        """The claim for a write that ended with an errno before anything could not be undone."""
+        error = write.error
+        name = "the writer died" if error == LOST else os.strerror(error)
+        reason = _REFUSED_WRITES.get(error) or Reason("unexpected-errno", f"the kernel answered: {name}")
+        return Claim(Said.REFUSED, error=max(error, 0), reason=reason if write.opened else not_asked(error))
 
     def _text(self, name: str) -> str | None:
         try:
@@ -207,28 +215,33 @@ class Update(Work):
         return super().abandoned()
 
     def _attempt(self) -> Steps:
-        if error := (yield from self._put("loading", b"1\n")):
-            if error == LOST:  # it may be open, and then it is ours
+        begun = yield from self._put("loading", b"1\n")
+        if begun.error:
+            if begun.error == LOST:  # it may be open, and then it is ours
                 yield from self._discard()
-            return self._refused(error)
+            return self._refused(begun)
         if self._text("loading") != "1":
             return Claim(Said.REFUSED, reason=_SWALLOWED)
         self._open = True
         self._observer(Progress(Phase.RUNNING, "handing the image over"))
-        if error := (yield from self._put("data", self._order.image)):
+        handed = yield from self._put("data", self._order.image)
+        if handed.error:
             yield from self._discard()
-            return self._refused(error)
+            return self._refused(handed)
         if against := self._objections():
             yield from self._discard()
             return Claim(Said.REFUSED, reason=against)
         self.touched = True
         self._open = False
         self._observer(Progress(Phase.RUNNING, "all CPUs stop while the module is replaced"))
-        if error := (yield from self._put("loading", b"0\n")):
-            if error in (LOST, errno.ENOTCONN, errno.ECONNABORTED, errno.EINTR):
-                return self._told(Said.LOST, _NO_WITNESS)
+        started = yield from self._put("loading", b"0\n")
+        if started.opened and started.error in (LOST, errno.ENOTCONN, errno.ECONNABORTED, errno.EINTR):
+            return self._told(Said.LOST, _NO_WITNESS)
+        if started.error:
             self.touched = False
-            return self._refused(error)
+            if not started.opened:  # nothing was started, and the load is open still
+                yield from self._discard()
+            return self._refused(started)
         return (yield from self._watch())
 
     def _watch(self) -> Steps:
@@ -292,11 +305,6 @@ class Update(Work):
             return Runs.TARGET
         return Runs.BEFORE if after.version == self._order.before.version else Runs.OTHER
 
-    def _refused(self, error: int) -> Claim:
-        name = "the writer died" if error == LOST else os.strerror(error)
-        reason = _REFUSED_WRITES.get(error) or Reason("unexpected-errno", f"the kernel answered: {name}")
-        return Claim(Said.REFUSED, error=max(error, 0), reason=reason)
-
     def _told(self, said: Said, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
         heard = log.testimony(self._files, self._cursor)
         code = heard.code if said is not Said.ACCEPTED else None
@@ -318,9 +326,9 @@ class Discard(Work):
             return Claim(Said.REFUSED, reason=_TOO_LATE)
         if self._text("loading") != "1":
             return Claim(Said.REFUSED, reason=_NOTHING)
-        if error := (yield from self._put("loading", b"-1\n")):
-            reason = _REFUSED_WRITES.get(error) or Reason("unexpected-errno", os.strerror(max(error, 0)))
-            return Claim(Said.REFUSED, error=max(error, 0), reason=reason)
+        taken_back = yield from self._put("loading", b"-1\n")
+        if taken_back.error:
+            return self._refused(taken_back)
         if self._text("loading") != "0":
             return Claim(Said.FAILED, reason=_SWALLOWED)
         return Claim(Said.ACCEPTED)
