@@ -49,12 +49,12 @@ ERRORS = [
     ("activate", errno.EIO, Said.LOST, "lost"),  # no driver but that of the first posting answers so
     ("activate", errno.EINVAL, Said.DECLINED, "resets-cpu"),  # first two postings
     ("activate", errno.EBUSY, Said.REFUSED, "busy"),  # NVIDIA 7.0
-    ("activate", errno.ENOENT, Said.REFUSED, "vanished"),
+    ("activate", errno.ENOENT, Said.DECLINED, "vanished"),
     ("activate", errno.ENODEV, Said.DECLINED, "vanished"),  # kernfs, of a file that was removed while it was open
-    ("activate", errno.EACCES, Said.REFUSED, "no-permission"),
-    ("activate", errno.EPERM, Said.REFUSED, "no-permission"),
-    ("activate", errno.EROFS, Said.REFUSED, "read-only"),
-    ("activate", errno.ELOOP, Said.REFUSED, "not-a-trigger"),
+    ("activate", errno.EACCES, Said.DECLINED, "no-permission"),
+    ("activate", errno.EPERM, Said.DECLINED, "no-permission"),
+    ("activate", errno.EROFS, Said.DECLINED, "read-only"),
+    ("activate", errno.ELOOP, Said.DECLINED, "not-a-trigger"),
     ("activate", errno.ENOTCONN, Said.LOST, "lost"),
     ("activate", errno.EINTR, Said.LOST, "lost"),
     ("activate", LOST, Said.LOST, "lost"),
@@ -62,8 +62,8 @@ ERRORS = [
     ("cancel", 0, Said.ACCEPTED, None),
     ("cancel", errno.EINVAL, Said.REFUSED, "nothing-to-cancel"),  # second posting and later
     ("cancel", errno.EIO, Said.REFUSED, "nothing-to-cancel"),  # first posting
-    ("cancel", errno.ENOENT, Said.REFUSED, "vanished"),  # NVIDIA 7.0
-    ("cancel", errno.EACCES, Said.REFUSED, "no-permission"),
+    ("cancel", errno.ENOENT, Said.DECLINED, "vanished"),  # NVIDIA 7.0
+    ("cancel", errno.EACCES, Said.DECLINED, "no-permission"),
     ("cancel", errno.ENOSPC, Said.FAILED, "unexpected-errno"),
 ]
 
