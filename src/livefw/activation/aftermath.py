@@ -3,15 +3,16 @@
 components that may be out of order. Read from the history; a restart ends all of it.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from livefw.activation.evidence import sure
 from livefw.activation.inventory import Inventory
 from livefw.activation.journal import Entry, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.recollection import Rows
-from livefw.providers.base import Component, Reason
+from livefw.providers.base import Component, Memory, Reason
 
 _LOOKED_AT = 20
 """Attempts of one boot that are looked at; nobody tries more often on a component that is dead."""
@@ -57,6 +58,67 @@ def mark_copies(rows: Rows | None, found: Inventory, boot_id: str) -> Inventory:
             component = component._replace(current_version=unsure, notes=(*component.notes, why))
         marked.append(candidate._replace(component=component))
     return found._replace(candidates=tuple(marked))
+
+
+class Doubt(NamedTuple):
+    """Why the list of a mechanism's components may be out of order: keys that went missing over an activation.
+
+    What is listed under one name may then be another component. ``mark`` is where the mechanism's log ended.
+    """
+
+    gone: tuple[str, ...]
+    mark: str
+
+    def document(self) -> dict[str, Any]:
+        """As the history keeps it."""
+        return {"gone": list(self.gone), "mark": self.mark}
+
+
+Doubts = Mapping[str, Doubt]
+"""By mechanism. Every outcome is written with those that hold after it, so that the last one tells them all."""
+
+
+def doubts(rows: Rows | None, boot_id: str) -> Doubts:
+    """Those that hold, by the last outcome of this boot."""
+    last = rows.latest(Kind.OUTCOME) if rows and boot_id else None
+    if last is None or last.body.get("boot_id") != boot_id or not isinstance(last.body.get("doubts"), dict):
+        return {}
+    kept = last.body["doubts"].items()
+    return {name: Doubt(tuple(map(str, each.get("gone", ()))), str(each.get("mark", ""))) for name, each in kept}
+
+
+def doubts_after(
+    held: Doubts, provider: str, listed: Iterable[str], after: Inventory, *, mark: str, success: bool
+) -> Doubts:
+    """Those that hold after an activation by one mechanism, which had these keys listed before.
+
+    A success has had it list its components anew.
+    """
+    gone = {key for key in listed if after.find(key) is None}
+    if not success and (earlier := held.get(provider)):
+        gone |= {key for key in earlier.gone if after.find(key) is None}
+    rest = {name: doubt for name, doubt in held.items() if name != provider}
+    return rest | {provider: Doubt(tuple(sorted(gone)), mark)} if gone else rest
+
+
+def doubtful(held: Doubts, component: Component, found: Inventory, recall: Callable[[str], Memory]) -> Reason | None:
+    """Why a component may not be the one that it is listed as; ``recall`` is what its mechanism's log tells."""
+    doubt = held.get(component.provider)
+    gone = [key for key in doubt.gone if found.find(key) is None] if doubt else []
+    if doubt is None or not gone or not component.listed_anew_by or recall(doubt.mark).listed_anew:
+        return None
+    text = f"{_several(gone)} not listed any more since the last activation: what is listed may be another component"
+    return Reason("list-in-doubt", text, component.listed_anew_by)
+
+
+def listed(provider: str, found: Inventory) -> list[str]:
+    """Keys of all components of one mechanism."""
+    return [c.component.key for c in found.candidates if c.component.provider == provider]
+
+
+def _several(keys: list[str]) -> str:
+    more = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
+    return f"{keys[0]}{more} {'is' if len(keys) == 1 else 'are'}"
 
 
 def _of_this_boot(rows: Rows, key: str, boot_id: str) -> list[Entry]:

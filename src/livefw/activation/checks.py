@@ -49,7 +49,8 @@ class Situation(NamedTuple):
 
     ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
     activation took here before, at worst; ``trouble`` is how the last attempt ended, if not well; ``lasting`` is what a
-    failure of this boot left behind; ``holder`` is who holds the lock, if it is somebody else.
+    failure of this boot left behind; ``doubt`` is why it may be another than it is listed as; ``holder`` is who holds
+    the lock, if it is somebody else.
     """
 
     component: Component
@@ -60,6 +61,7 @@ class Situation(NamedTuple):
     usual_s: float | None = None
     trouble: str = ""
     lasting: Reason | None = None
+    doubt: Reason | None = None
     holder: Holder | None = None
     privileged: bool = True
 
@@ -168,6 +170,11 @@ def _failed_this_boot(s: Situation) -> Found:
         yield s.lasting.text, s.lasting.hint
 
 
+def _list_in_doubt(s: Situation) -> Found:
+    if s.doubt:
+        yield s.doubt.text, s.doubt.hint
+
+
 def _stake(s: Situation) -> Found:
     if s.component.at_stake:
         guests = s.machine.guests.confidential
@@ -217,6 +224,7 @@ CHECKS = (
     Check(
         "failed-this-boot", Weight.ERROR, "no failure since the machine was started has left it dead", _failed_this_boot
     ),
+    Check("list-in-doubt", Weight.ERROR, "it is certain which component would be activated", _list_in_doubt),
     Check("last-attempt", Weight.WARNING, "the last attempt here went well", _last_attempt),
     Check("guests", Weight.WARNING, "which guests will stand still", _guests),
     Check("stake", Weight.WARNING, "what a failure costs besides the component", _stake),

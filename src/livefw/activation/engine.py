@@ -6,10 +6,11 @@ gives a `Run`, with which components are activated one after the other.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -27,8 +28,9 @@ from livefw.activation import (
     verdict,
 )
 from livefw.activation.actor import Actor
+from livefw.activation.aftermath import Doubts
 from livefw.activation.checks import Problem, examine_staging, require_known
-from livefw.activation.evidence import sure
+from livefw.activation.evidence import Boot, sure
 from livefw.activation.facts import Facts
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.journal import ENDINGS, Entry, Journal, Kind
@@ -214,8 +216,19 @@ class Engine:
         journal = None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
         return Ledger(journal, host.announce)
 
-    def scene(self, order: Order, history: Rows | None, holder: lock.Holder | None, *, hidden: bool = False) -> Scene:
-        """What the checks look at, now; ``hidden`` if there may be a history that we may not read."""
+    def scene(
+        self,
+        order: Order,
+        history: Rows | None,
+        holder: lock.Holder | None,
+        *,
+        hidden: bool = False,
+        doubts: Doubts | None = None,
+    ) -> Scene:
+        """What the checks look at, now; ``hidden`` if there may be a history that we may not read.
+
+        ``doubts`` are those of a run under way, None for those of the history.
+        """
         host, boot_id = self._host, self._facts.boot_id()
 
         def past(key: str) -> Past | None:
@@ -232,6 +245,7 @@ class Engine:
             past=past,
             trouble=lambda key: record.trouble(history, key) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
+            doubt=partial(_doubt, aftermath.doubts(history, boot_id) if doubts is None else doubts),
             decided=lambda component: record.decided(history, component) if history else (),
         )
 
@@ -250,6 +264,7 @@ class Run:
         self._ledger = ledger
         self._boot_id = Facts(host.files).boot_id()
         self._hopeless: set[tuple[str, str]] = set()
+        self._doubts = aftermath.doubts(ledger.journal, self._boot_id)
         self.settled: list[Settled] = []
         self.chosen: tuple[str, ...] = ()
 
@@ -402,7 +417,10 @@ class Run:
                 seen = evidence.of_remains(entry.body, after, memory, boot_id=self._boot_id)
                 found = verdict.judge(seen, accept=self._accepts(after))
                 outcome, why = found.outcome, found.why
-                body = record.settled(found, after, memory, boot_id=self._boot_id)
+                if seen.boot is Boot.SAME:
+                    now = inventory.take((provider,))
+                    self._note_doubts(provider, entry.body.get("listed", ()), now, outcome)
+                body = record.settled(found, after, memory, boot_id=self._boot_id, doubts=self._doubts)
             receipt = self._ledger.end(entry.kind, entry.activation, entry.component, body)
             self.settled.append(Settled(entry, outcome, why, code))
             self._ledger.tell(Announcement(entry.component, outcome, why, code, receipt, ENDINGS[entry.kind]))
@@ -413,7 +431,9 @@ class Run:
         self._say_what(component.key)
         if not any(c.component.key == component.key for c in found.candidates):
             return self._refuse(component, VANISHED, (), order, watch), found
-        step = plan.examine(candidate, found, self._engine.scene(order, self._ledger.journal, None))
+        step = plan.examine(
+            candidate, found, self._engine.scene(order, self._ledger.journal, None, doubts=self._doubts)
+        )
         self._host.at(Point.CHECKED)
         stop = next((problem for problem in step.problems if problem.stops), None)
         if stop is not None:
@@ -436,12 +456,14 @@ class Run:
             why = before.reasons[0] if before else VANISHED
             return self._refuse(before or candidate.component, why, step.problems, order, watch), found
         announced = sure(before.pending_version) or record.staged_version(self._ledger.journal, before)
+        listed = aftermath.listed(provider.name, found)
         intent = record.intent(
             before,
             step.problems,
             order.reason,
             host.actor,
             announced=announced,
+            listed=listed,
             mark=provider.mark(),
             boot_id=self._boot_id,
         )
@@ -462,8 +484,9 @@ class Run:
         measurement = None if claim.at_work else meter.stop()
         result = self._judged(candidate, before, claim, announced)._replace(seconds=seconds)
         after, others = (found, ()) if claim.at_work else self._others(found, before.key)
+        self._note_doubts(provider, listed, after, result.outcome)
         host.at(Point.JUDGED)
-        ending = record.ending(result, measurement, others, boot_id=self._boot_id)
+        ending = record.ending(result, measurement, others, boot_id=self._boot_id, doubts=self._doubts)
         receipt = self._ledger.end(Kind.INTENT, activation, before.key, ending, seen=not claim.at_work)
         host.at(Point.RECORDED)
         watch.ended(result)
@@ -485,6 +508,12 @@ class Run:
         copy = found.copy and before.copied
         return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
 
+    def _note_doubts(self, provider: Provider, before: Iterable[str], after: Inventory, outcome: Outcome) -> None:
+        """What is left of the certainty which component is which; ``before`` are the keys that were listed."""
+        success, mark = outcome is Outcome.ACTIVATED, provider.mark()
+        held = self._doubts
+        self._doubts = aftermath.doubts_after(held, provider.name, before, after, mark=mark, success=success)
+
     def _accepts(self, component: Component | None) -> bool:
         """Whether the settings take the mechanism's word for a success that nothing can confirm."""
         return component is not None and self._host.policy.accepts_unconfirmed(component)
@@ -505,7 +534,10 @@ class Run:
         """Nothing was asked: the intent ends here."""
         result = _not_asked(component, error)
         receipt = self._ledger.end(
-            Kind.INTENT, activation, component.key, record.ending(result, None, (), boot_id=self._boot_id)
+            Kind.INTENT,
+            activation,
+            component.key,
+            record.ending(result, None, (), boot_id=self._boot_id, doubts=self._doubts),
         )
         self._ledger.announce(Kind.OUTCOME, result, receipt)
 
@@ -561,6 +593,11 @@ def _goes_on(result: Result, on_failure: OnFailure) -> bool:
     if result.outcome in (Outcome.UNKNOWN, Outcome.CANCELLED):
         return False
     return result.outcome is not Outcome.FAILED or on_failure is OnFailure.CONTINUE
+
+
+def _doubt(held: Doubts, candidate: Candidate, found: Inventory) -> Reason | None:
+    provider, component = candidate
+    return aftermath.doubtful(held, component, found, partial(provider.recall, component.id)) if held else None
 
 
 def _not_asked(component: Component, error: BaseException) -> Result:

@@ -80,6 +80,7 @@ class Scene(NamedTuple):
     past: Callable[[str], Past | None]
     trouble: Callable[[str], str] = lambda _: ""
     lasting: Callable[[Component], Reason | None] = lambda _: None
+    doubt: Callable[[Candidate, Inventory], Reason | None] = lambda _, __: None
     decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
     """Checks that somebody has decided to ignore when the image was staged."""
 
@@ -136,6 +137,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         usual_s=past.usual.worst_s if past and past.usual else None,
         trouble=scene.trouble(component.key),
         lasting=scene.lasting(component),
+        doubt=scene.doubt(candidate, found),
         holder=scene.holder,
         privileged=scene.privileged,
     )

@@ -23,6 +23,10 @@ class Rows(Protocol):
         """See `Journal.recent`."""
         ...
 
+    def latest(self, kind: Kind) -> Entry | None:
+        """See `Journal.latest`."""
+        ...
+
 
 class _Stamp(NamedTuple):
     """What changes when a history does, and when it was last written (wall clock, nanoseconds).
@@ -78,6 +82,14 @@ class _Remembered:
             journal = self.journal()
             self._known[question] = journal.recent(component, kind, limit=limit) if journal else []
         return self._known[question]
+
+    def latest(self, kind: Kind) -> Entry | None:
+        question = "", kind, 1
+        if question not in self._known:
+            journal = self.journal()
+            last = journal.latest(kind) if journal else None
+            self._known[question] = [last] if last else []
+        return next(iter(self._known[question]), None)
 
     def close(self) -> None:
         if self._journal:

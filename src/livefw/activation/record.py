@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from livefw.activation.actor import Actor
+from livefw.activation.aftermath import Doubts
 from livefw.activation.checks import Problem
 from livefw.activation.evidence import sure
 from livefw.activation.journal import Kind
@@ -21,6 +22,8 @@ from livefw.activation.target import Wish as StagingWish
 from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, Verdict
 from livefw.providers.base import Component, Memory, Reason
 
+_LISTED = 256
+"""Components of one mechanism that a row names; firmware may list thousands, and those go missing all the same."""
 _LOG_LINES = 64
 _LOG_LINE = 500
 """Bounds of the kernel log excerpt: firmware can make a driver log without end."""
@@ -37,6 +40,7 @@ def intent(
     actor: Actor,
     *,
     announced: str | None,
+    listed: list[str],
     mark: str,
     boot_id: str,
 ) -> dict[str, Any]:
@@ -47,6 +51,7 @@ def intent(
         "current_version": sure(component.current_version),
         "pending_version": sure(component.pending_version),
         "announced": announced,
+        "listed": listed[:_LISTED],
         "rendezvous": component.cost.rendezvous,
         "ignored": [problem._asdict() for problem in problems if problem.ignored],
         "warned": [problem.check for problem in problems if not problem.stops and not problem.ignored],
@@ -56,13 +61,14 @@ def intent(
 
 
 def ending(
-    result: Result, measurement: Measurement | None, others: Iterable[Reason], *, boot_id: str
+    result: Result, measurement: Measurement | None, others: Iterable[Reason], *, boot_id: str, doubts: Doubts
 ) -> dict[str, Any]:
     """After the answer."""
     return {
         **_how(result.outcome, result.why),
         **_answered(result),
-        **_left(result.claim.lasting if result.claim else None, boot_id, copy=result.copy, confirmed=result.confirmed),
+        **_left(result.claim.lasting if result.claim else None, copy=result.copy, confirmed=result.confirmed),
+        **_held(boot_id, doubts),
         "current_version": sure(result.after.current_version if result.after else None),
         "pending": result.after.pending if result.after else None,
         "cost": measurement.document() if measurement else None,
@@ -70,12 +76,13 @@ def ending(
     }
 
 
-def settled(found: Verdict, after: Component | None, memory: Memory, *, boot_id: str) -> dict[str, Any]:
+def settled(found: Verdict, after: Component | None, memory: Memory, *, boot_id: str, doubts: Doubts) -> dict[str, Any]:
     """The outcome of an intent whose engine did not live to see it."""
     confirmed = found.why.code != ACCEPTED_UNCONFIRMED
     return {
         **_how(found.outcome, found.why),
-        **_left(memory.lasting, boot_id, copy=found.copy and bool(after and after.copied), confirmed=confirmed),
+        **_held(boot_id, doubts),
+        **_left(memory.lasting, copy=found.copy and bool(after and after.copied), confirmed=confirmed),
         "reconciled": True,
         "current_version": sure(after.current_version if after else None),
         "pending": after.pending if after else None,
@@ -249,12 +256,18 @@ def _answered(result: Result) -> dict[str, Any]:
     }
 
 
-def _left(lasting: Reason | None, boot_id: str, *, copy: bool, confirmed: bool) -> dict[str, Any]:
-    """What holds until the next boot, or is not as it seems; nothing of it for the usual end.
+def _held(boot_id: str, doubts: Doubts) -> dict[str, Any]:
+    """What holds after an outcome for the rest of this boot."""
+    held = {name: doubt.document() for name, doubt in doubts.items()}
+    return {"boot_id": boot_id} | ({"doubts": held} if held else {})
 
-    ``copy``: the version beside it may be one from before. ``lasting``: what a failure left behind.
+
+def _left(lasting: Reason | None, *, copy: bool, confirmed: bool) -> dict[str, Any]:
+    """What is not as it seems, or a failure left behind; nothing for the usual end.
+
+    ``copy``: the version beside it may be one from before. ``lasting``: see `livefw.providers.base.Claim`.
     """
-    left: dict[str, Any] = {"boot_id": boot_id}
+    left: dict[str, Any] = {}
     if copy:
         left["copy"] = True
     if not confirmed:

@@ -5,7 +5,7 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from livefw.activation.outcome import Result, error_of
+from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.cli import document
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError, TransportError, kind_of
@@ -116,12 +116,19 @@ def as_document(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
         "before": document.component(result.before),
         "after": document.component(result.after) if result.after else None,
     }
+    if result.outcome is Outcome.ACTIVATED:
+        shown["confirmed"] = result.confirmed
+    if result.copy:
+        shown["version_may_be_old"] = True
     if claim:
         shown["claim"] = {
             "said": claim.said,
+            "reason": document.reason(claim.reason) if claim.reason else None,
             "trust": claim.trust,
             "trust_reason": claim.trust_reason,
             "witness": claim.witness,
+            "measured": claim.measured,
+            "lasting": document.reason(claim.lasting) if claim.lasting else None,
             "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim.error else None,
             "firmware_code": claim.firmware_code,
             "log": list(claim.log),
@@ -137,14 +144,18 @@ def as_text(result: Result) -> str:
     name = printable(result.before.name) or result.before.id
     lines = [f"{name} ({result.before.key}): {result.outcome}{_versions(result)}", f"  {printable(result.why.text)}"]
     claim = result.claim
+    if claim and claim.reason and claim.reason.text != result.why.text:
+        lines.append(f"  it was answered: {printable(claim.reason.text)}")
     if claim and claim.firmware_code:
         lines.append(f"  the firmware's code: {printable(claim.firmware_code)}")
     if claim and claim.error and not claim.firmware_code:
         lines.append(f"  the kernel's answer: {errno.errorcode.get(claim.error, str(claim.error))}")
     if claim and claim.trust_reason and claim.said is Said.ACCEPTED:
         lines.append(f"  note: {printable(claim.trust_reason)}")
-    if claim and not _done(result):
+    if claim:
         lines += _now(result)
+    if claim and claim.lasting:
+        lines += [f"  from now on: {printable(claim.lasting.text)}", f"  way out: {printable(claim.lasting.hint)}"]
     if result.why.hint:
         lines.append(f"  hint: {printable(result.why.hint)}")
     if claim and not _done(result):
@@ -153,14 +164,23 @@ def as_text(result: Result) -> str:
 
 
 def _now(result: Result) -> Iterator[str]:
-    """What runs after something went wrong, as far as that was seen."""
+    """What was seen afterwards: all of it if something went wrong, else what is not as one would expect."""
     after = result.after
-    if after is None or after.current_version is None or not after.current_version.sure:
+    if after is None:
+        return
+    if _done(result):
+        if after.pending and result.outcome is Outcome.ACTIVATED:
+            yield "  an image is pending: another one was staged, or this firmware never clears the flag"
         return
     announced = after.pending_version
     version = f", {printable(announced.text)}," if announced and announced.sure else ""
-    pending = {True: f"; the new image{version} is still pending", False: "; no image is pending", None: ""}
-    yield f"  now: {printable(after.current_version.text)} runs{pending[after.pending]}"
+    pending = {True: f"the new image{version} is still pending", False: "no image is pending", None: ""}[after.pending]
+    runs = ""
+    if after.current_version and after.current_version.sure:
+        shown = printable(after.current_version.text)
+        runs = f"{shown} is shown, which may be a version from before" if result.copy else f"{shown} runs"
+    if seen := "; ".join(filter(None, (runs, pending))):
+        yield f"  now: {seen}"
 
 
 def _done(result: Result) -> bool:

@@ -129,7 +129,8 @@ class Memory(NamedTuple):
     """What the mechanism's own record (a log, for instance) tells of requests on one component since a mark.
 
     ``complete``: had a request been made and ended since, the record would show it. ``by_restart``: a restart of this
-    machine brings a pending image in as well. ``lasting`` as in `Claim`.
+    machine brings a pending image in as well. ``lasting`` as in `Claim`. ``listed_anew``: the mechanism has read its
+    list of components anew.
     """
 
     witness: Witness = Witness.NONE
@@ -138,6 +139,7 @@ class Memory(NamedTuple):
     complete: bool = False
     by_restart: bool = True
     lasting: Reason | None = None
+    listed_anew: bool = False
 
 
 class Phase(StrEnum):

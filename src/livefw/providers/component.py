@@ -75,7 +75,8 @@ class Component(NamedTuple):
     ``settings`` are what an administrator can switch; ``details`` the mechanism's own fields, as they were read.
     ``unconfirmed`` says why a success of its activation could not be confirmed; None where something would show it.
     ``flag`` is what its pending flag is worth. ``copied``: ``current_version`` is a copy that the mechanism renews only
-    after what it takes for a success. ``at_stake`` is what a failure costs besides the component itself.
+    after what it takes for a success. ``at_stake`` is what a failure costs besides the component itself, and
+    ``listed_anew_by`` how a mechanism that keeps its list of components is made to read it anew.
     """
 
     provider: str
@@ -93,6 +94,7 @@ class Component(NamedTuple):
     flag: Flag = Flag.PROVES
     copied: bool = False
     at_stake: str = ""
+    listed_anew_by: str = ""
 
     @property
     def key(self) -> str:

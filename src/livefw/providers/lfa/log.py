@@ -23,6 +23,8 @@ class Tells(StrEnum):
     PRIME_FAILED = "prime failed"
     ACTIVATE_FAILED = "activate failed"
     SUCCEEDED = "succeeded"
+    LOADED = "loaded"
+    """The driver has begun, and read its list of components."""
     CANCELLED = "cancelled"
     NOT_CANCELLED = "not cancelled"
     RESETS_CPU = "resets cpu"
@@ -39,6 +41,7 @@ LINES: tuple[tuple[str, Tells], ...] = (
     (r"Activation not cancelled for image (?P<name>.*): (?P<code>.*)", Tells.NOT_CANCELLED),
     (r"Firmware activation could not be cancelled: (?P<code>.*)", Tells.NOT_CANCELLED),
     (r"CPU reset not supported by kernel driver", Tells.RESETS_CPU),
+    (r"(?:Arm )?Live Firmware Activation(?: \(LFA\))?: detected v.*", Tells.LOADED),
 )
 """The lines that bear on one request, after the driver's prefix (Linux, ``drivers/firmware/smccc/lfa_fw.c``)."""
 
@@ -120,7 +123,8 @@ def recall(files: Files, guid: str, mark: str, *, others: frozenset[str]) -> Mem
     fresh = kmsg.since(files, position)
     said = testimony(fresh, position, guid, others=others)
     complete = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
-    return Memory(said.witness, said.code, said.lines, complete)
+    loaded = any(line and line.tells is Tells.LOADED for line in map(recognise, said.lines))
+    return Memory(said.witness, said.code, said.lines, complete, listed_anew=loaded)
 
 
 _KERNEL_NAMES = {"RMM": "TF-RMM", "BL31 runtime": "TF-A BL31 runtime"}

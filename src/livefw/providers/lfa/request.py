@@ -120,6 +120,10 @@ def meaning(order: Order, error: int, *, opened: bool = True) -> Row:
     return row
 
 
+_HELD = (
+    "another component may be primed: livefw cancel lets it go; if it is not listed any more, load the driver anew"
+    " (modprobe -r lfa_fw; modprobe lfa_fw) and cancel it then, or restart"
+)
 FIRMWARE: dict[str, Reason] = {
     "NOT_SUPPORTED": Reason(
         "not-supported", "the firmware did not know the call, or cannot activate this component live", "livefw doctor"
@@ -142,9 +146,9 @@ FIRMWARE: dict[str, Reason] = {
         "look at the image store; try again",
     ),
     "WRONG_STATE": Reason(
-        "wrong-state", "the firmware had nothing to prime, or another component was being primed", "livefw show"
+        "wrong-state", "the firmware had nothing to prime, or another component was being primed", _HELD
     ),
-    "INVALID_PARAMETERS": Reason("invalid-parameters", "the firmware did not accept the request"),
+    "INVALID_PARAMETERS": Reason("invalid-parameters", "the firmware did not accept the request", _HELD),
     "COMPONENT_WRONG_STATE": Reason("component-wrong-state", "the firmware had no primed or pending image"),
     "INVALID_ADDRESS": Reason("invalid-address", "the firmware did not accept the entry point"),
     "ACTIVATION_FAILED": Reason("firmware-activation-failed", "the firmware tried the activation and it failed"),

@@ -155,6 +155,7 @@ def component(entry: Entry, agent: agents.Agent = agents.NOT_STATED) -> Componen
         flag=agents.flag(agent, entry.guid, versions=versions),
         copied=True,  # the driver asks for it when it scans: when it is loaded, and after each success
         at_stake=agents.at_stake(agent, entry.guid),
+        listed_anew_by=_LISTED_ANEW_BY,
     )
 
 
@@ -251,6 +252,9 @@ def unreadable(what: str, error: int) -> Reason:
     return Reason("unreadable", f"{what} cannot be read: {name}", hint)
 
 
+_LISTED_ANEW_BY = (
+    "load the driver anew (modprobe -r lfa_fw; modprobe lfa_fw) or restart; what stays primed, livefw cancel lets go"
+)
 _NOT_PENDING = Reason("not-pending", "no new image is pending", "stage one first; LFA itself has no way to do that")
 _NOT_CAPABLE = Reason("not-capable", "the firmware cannot activate this component live", "it takes a reboot")
 _RESETS_CPU = Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "it takes a reboot")
