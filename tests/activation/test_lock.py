@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lock: one engine at a time, freed by any end of its holder, kept while the kernel write goes on."""
 
+import fcntl
 import multiprocessing
 import os
 import signal
 import stat
+import struct
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +79,129 @@ def test_the_child_that_writes_keeps_it_until_the_write_has_ended(tmp_path: Path
     Lock.acquire(path).release()
 
 
+def test_the_child_keeps_it_also_without_its_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    os.mkfifo(tmp_path / "fifo")
+    files = HostFiles(str(tmp_path))
+    lock = Lock.acquire(path)
+    lock.describe(component="lfa:x", user="alice")
+    write = files.start_write("/fifo", b"1")
+    os.unlink(path)
+    lock.release()
+    for _ in range(2):  # the second one finds the file that the first has made
+        with pytest.raises(Busy, match="lfa:x by alice"):
+            Lock.acquire(path)
+    assert holder(path)
+    os.close(os.open(tmp_path / "fifo", os.O_RDONLY))
+    assert write.wait(None)
+    files.close()
+    assert holder(path) is None
+    Lock.acquire(path).release()
+
+
+def _meddling(monkeypatch: pytest.MonkeyPatch, meddle: Callable[[], object]) -> None:
+    """Let something happen between the opening and the locking of each file."""
+    control = fcntl.fcntl
+
+    def meddled(descriptor: int, command: int, argument: Any = 0) -> Any:
+        if command == fcntl.F_OFD_SETLK:
+            meddle()
+        return control(descriptor, command, argument)
+
+    monkeypatch.setattr(fcntl, "fcntl", meddled)
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_goes_while_it_is_locked_is_not_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, replaced: bool
+) -> None:
+    path = tmp_path / "lock"
+    times = iter(range(5))
+
+    def go() -> None:
+        if next(times, None) is not None and path.exists():
+            path.unlink()
+            if replaced:
+                path.touch()
+
+    with monkeypatch.context() as patch:
+        _meddling(patch, go)
+        held = Lock.acquire(str(path))
+    assert next(times, None) is None
+    assert path.exists()
+    with held, pytest.raises(Busy):
+        Lock.acquire(str(path))
+
+
+def test_a_file_that_goes_again_and_again_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lock"
+    before = os.listdir("/proc/self/fd")
+    with monkeypatch.context() as patch:
+        _meddling(patch, lambda: path.unlink(missing_ok=True))
+        with pytest.raises(TransportError, match="replaced again and again"):
+            Lock.acquire(str(path))
+    assert os.listdir("/proc/self/fd") == before
+    Lock.acquire(str(path)).release()
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A tree with the file that its owner alone can open."""
+    path = tmp_path / "root/sys/bus/cpu/uevent"
+    path.parent.mkdir(parents=True)
+    path.touch(0o200)
+    return path
+
+
+def test_engines_with_different_files_meet_on_the_machine(tmp_path: Path, machine: Path) -> None:
+    root, one, two = (str(tmp_path / name) for name in ("root", "one/lock", "two/lock"))
+    with Lock.acquire(one, root):
+        with pytest.raises(Busy, match="has not said"):
+            Lock.acquire(two, root)
+        assert holder(two, root) == (0, "", "", 0)
+        assert holder(two) is None
+    assert holder(two, root) is None
+    Lock.acquire(two, root).release()
+    assert machine.read_bytes() == b""
+
+
+def test_whoever_can_only_read_the_machines_file_keeps_nobody_waiting(tmp_path: Path, machine: Path) -> None:
+    """It is 0200 in sysfs; elsewhere others may read it, and a lock for reading is all that they can take."""
+    root, path = str(tmp_path / "root"), str(tmp_path / "run/lock")
+    machine.chmod(0o644)
+    reader = os.open(machine, os.O_RDONLY)
+    fcntl.fcntl(reader, fcntl.F_OFD_SETLK, struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
+    assert holder(path, root) is None
+    with Lock.acquire(path, root), pytest.raises(Busy):
+        Lock.acquire(path, root)
+    fcntl.flock(reader, fcntl.LOCK_EX)
+    Lock.acquire(path, root).release()
+    os.close(reader)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_an_ordinary_user_can_keep_root_from_nothing(tmp_path: Path, machine: Path) -> None:
+    """Whatever can be opened is locked in every way there is; the directories can, and are no locks."""
+    root, path = tmp_path / "root", tmp_path / "run/activation.lock"
+    Lock.acquire(str(path), str(root)).release()
+    for folder in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    opened: list[int] = []
+    os.seteuid(65534)
+    try:
+        for each in (*tmp_path.rglob("*"), tmp_path):
+            for flags in (os.O_RDONLY, os.O_WRONLY):
+                with suppress(OSError):
+                    opened.append(os.open(each, flags))
+                    fcntl.flock(opened[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.seteuid(0)
+    assert opened
+    Lock.acquire(str(path), str(root)).release()
+    for descriptor in opened:
+        os.close(descriptor)
+
+
 def _over_and_over(look: Callable[[], object]) -> None:
     while True:
         look()
@@ -107,7 +233,7 @@ def test_who_only_looks_is_in_nobodys_way(make: Any) -> None:
 def test_who_may_not_activate_cannot_lock_it_either(tmp_path: Path) -> None:
     """An ordinary user's lock would refuse every activation, for ever."""
     Lock.acquire(str(tmp_path / "lock")).release()
-    assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o600
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
 
 
 def _enter_and_leave(path: str, log: str) -> None:

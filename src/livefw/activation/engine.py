@@ -118,6 +118,10 @@ class Host(NamedTuple):
     without_journal: bool = False
     images: str = ""
 
+    def holder(self) -> lock.Holder | None:
+        """Who has the machine now; None if nobody does, or if there is no telling."""
+        return lock.holder(self.places.lock, self.places.root)
+
 
 class Plan(NamedTuple):
     """What would be done now. ``unfinished`` are intents that the next run settles first."""
@@ -166,7 +170,7 @@ class Engine:
         except PermissionDenied:
             hidden = True  # anybody may ask what would be done; only what was done before is missing then
         try:
-            scene = self.scene(order, history, lock.holder(host.places.lock), hidden=hidden)
+            scene = self.scene(order, history, host.holder(), hidden=hidden)
             steps = plan.steps(plan.choose(found, order.words), found, scene)
             unfinished = tuple(history.unfinished()) if history else ()
         finally:
@@ -177,7 +181,7 @@ class Engine:
     def open(self) -> "Run":
         """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""
         host = self._host
-        held = Lock.acquire(host.places.lock)
+        held = Lock.acquire(host.places.lock, host.places.root)
         try:
             held.describe(component="", user=str(host.actor))
             host.at(Point.LOCKED)

@@ -7,6 +7,18 @@ an engine that was killed in the middle leaves the machine locked for exactly as
 
 Who only wants to know takes nothing (``F_OFD_GETLK``; flock(2) has no such question), and the file stays where it is:
 whoever hears that the machine is busy has met somebody who is at work on it.
+
+A file can be unlinked while it is locked, and the next engine would lock a new one. So there are three, and an engine
+holds all that can be had:
+
+- the file itself, which is named after the machine (`livefw.activation.machine_identity`) and says who is at work;
+- its twin beside it, with the same words and a dot before its name: what removes the one does not remove the other;
+- a file of the machine's own sysfs, which nobody can unlink, and which is the same one behind every mount of it. Only
+  root can open it. Of a tree where others can, they can lock it for reading and nothing else, and that does not count.
+
+No directory is locked, although none of these is easily removed: whoever may list a directory may lock it (flock(2)),
+and an ordinary user would keep root waiting for ever. What is left: somebody who removes file and twin of a machine
+without sysfs, and containers with a sysfs and a ``/run`` of their own.
 """
 
 import errno
@@ -19,6 +31,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from livefw.activation import machine_identity
 from livefw.errors import PermissionDenied, Refused, TransportError
 
 _FLOCK = struct.Struct("@hhqqi0q")
@@ -26,6 +39,9 @@ _FLOCK = struct.Struct("@hhqqi0q")
 _WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 _NOTE_LIMIT = 4096
 """Most that is read of the note inside; the file belongs to us, and may still hold anything."""
+_MOST_REPLACED = 100
+"""How often the file may be replaced between our opening and our locking it; somebody who does that all the time has
+rights enough to keep everybody out anyway."""
 
 
 class Holder(NamedTuple):
@@ -48,41 +64,44 @@ class Busy(Refused):
 class Lock:
     """A held lock; leave it by ``with`` or `release`."""
 
-    def __init__(self, descriptor: int) -> None:
-        """Use `acquire`."""
-        self._descriptor = descriptor
+    def __init__(self, guard: int | None, files: tuple[int, ...]) -> None:
+        """Use `acquire`. ``files`` are open on the twin and the file itself, in this order."""
+        self._guard = guard
+        self._files = files
 
     @classmethod
-    def acquire(cls, path: str) -> Self:
-        """Take the lock without waiting. `Busy` if it is held, `TransportError` if there can be none."""
+    def acquire(cls, path: str, root: str = "") -> Self:
+        """Take the lock of the machine at ``root`` without waiting; without a root it has no sysfs.
+
+        `Busy` if it is held, `TransportError` if there can be none.
+        """
+        held: list[int] = []
+        guard: int | None = None
         try:
+            guard = _guarded(root)
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-            # For its owner alone: whoever may open it may lock it, and keep everybody else waiting.
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            held.append(_locked(_twin(path)))
+            held.append(_above(_locked(path), *held, *([] if guard is None else [guard])))
         except OSError as error:
-            raise _no_lock(path, error) from error
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
-            os.ftruncate(descriptor, 0)
-        except OSError as error:
-            busy = error.errno in (errno.EAGAIN, errno.EACCES)
-            note = _read_note(descriptor)
-            os.close(descriptor)
-            raise _busy(note) if busy else _no_lock(path, error) from error
-        return cls(descriptor)
+            for descriptor in (*held, *([] if guard is None else [guard])):
+                os.close(descriptor)
+            raise _busy(_noted(path)) if error.errno == errno.EAGAIN else _no_lock(path, error) from error
+        return cls(guard, tuple(held))
 
     def describe(self, *, component: str, user: str) -> None:
         """Leave a note for others about what is being done; without room for it the lock is held all the same."""
         note = {"pid": os.getpid(), "component": component, "user": user, "since": int(time.time())}
-        with suppress(OSError):
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, json.dumps(note).encode(), 0)
+        for descriptor in self._files:
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(note).encode(), 0)
 
     def release(self) -> None:
         """Give it back. If a child still writes, it is held until that write has ended."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        guard = () if self._guard is None else (self._guard,)
+        for descriptor in (*guard, *self._files):
+            os.close(descriptor)
+        self._guard, self._files = None, ()
 
     def __enter__(self) -> Self:
         return self
@@ -93,17 +112,100 @@ class Lock:
         self.release()
 
 
-def holder(path: str) -> Holder | None:
+def holder(path: str, root: str = "") -> Holder | None:
     """Who holds the lock now; None if nobody does, or if there is no telling."""
+    found = [note for note in (_asked(path), _asked(_twin(path))) if note]
+    if not found and (guard := machine_identity.guard(root) if root else None) is not None:
+        try:
+            if _in_the_way(guard) == fcntl.F_WRLCK:
+                found = [_UNNAMED]
+        finally:
+            os.close(guard)
+    return max(found, key=lambda note: note.pid, default=None)
+
+
+_UNNAMED = Holder(0, "", "", 0)
+
+
+def _asked(path: str) -> Holder | None:
+    """Who holds this file, without a name if it has no note; None if nobody does."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
-        in_the_way, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE))
-        return None if in_the_way == fcntl.F_UNLCK else _read_note(descriptor) or Holder(0, "", "", 0)
+        held = _in_the_way(descriptor) != fcntl.F_UNLCK
+        return (_read_note(descriptor) or _UNNAMED) if held else None
     finally:
         os.close(descriptor)
+
+
+def _in_the_way(descriptor: int) -> int:
+    """Which kind of lock keeps this file from being locked, F_UNLCK for none."""
+    kind, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE))
+    return int(kind)
+
+
+def _noted(path: str) -> Holder | None:
+    """As `holder`; None also for one without a note."""
+    found = holder(path)
+    return found if found and found.pid else None
+
+
+def _twin(path: str) -> str:
+    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
+
+
+def _locked(path: str) -> int:
+    """A descriptor that holds the lock of the file that has this name now; OSError if somebody else does."""
+    for _ in range(_MOST_REPLACED):
+        # For its owner alone: whoever may open it may lock it, and keep everybody else waiting.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+            if _is_named(descriptor, path):
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except OSError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # somebody unlinked or replaced it between our open and our lock
+    raise OSError(errno.ESTALE, "it is replaced again and again")
+
+
+def _above(descriptor: int, *others: int) -> int:
+    """The same with a higher number: a process that ends closes the highest last. Who finds the file free finds all."""
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(others) + 1)
+    os.close(descriptor)
+    return moved
+
+
+def _is_named(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _guarded(root: str) -> int | None:
+    """The lock of the machine's own file; None where there is none, or somebody else reads it."""
+    descriptor = machine_identity.guard(root) if root else None
+    if descriptor is None:
+        return None
+    for _ in range(_MOST_REPLACED):
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+        except OSError as error:
+            kind = _in_the_way(descriptor) if error.errno == errno.EAGAIN else fcntl.F_RDLCK
+            if kind == fcntl.F_UNLCK:
+                continue  # given back just now
+            os.close(descriptor)
+            if kind == fcntl.F_WRLCK:
+                raise
+            return None
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
 def _busy(note: Holder | None) -> Busy:

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the engine keeps its files: history, lock, settings.
 
-A machine looked at with ``--root DIR`` is another machine than the one we run on, and has its own history and lock.
+A machine looked at with ``--root DIR`` has a history of its own, which is named by the path. The lock is named by what
+the machine is (`livefw.activation.machine_identity`): several ways may lead to one, and to the one that we run on.
 """
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import NamedTuple
+
+from livefw.activation import machine_identity
 
 STATE_VARIABLE = "LIVEFW_STATE"
 RUNTIME_VARIABLE = "LIVEFW_RUNTIME_DIR"
@@ -41,17 +45,28 @@ def places(
     All are absolute: a check of the administrator's own runs somewhere else, and so may whoever reads them.
     The lock does not follow ``state``: two engines with different histories must still not meet on one machine.
     """
-    real = os.path.realpath(root)
+    real = _real(root)
     own = real == "/"
     name = "" if own else sha256(os.fsencode(real)).hexdigest()[:16]
-    directory = os.path.abspath(state or environment.get(STATE_VARIABLE) or _default_state(name, environment))
+    directory = os.path.abspath(state or environment.get(STATE_VARIABLE) or _default_state(name, environment, own=own))
     privileged = os.geteuid() == 0 if privileged is None else privileged
+    machine = machine_identity.name(real)
+    beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
     lock = os.path.join(
-        _runtime(own=own, privileged=privileged, state=directory, environment=environment),
-        f"activation{name and '-' + name}.lock",
+        _runtime(own=not machine, privileged=privileged, state=beside, environment=environment),
+        f"activation{machine and '-' + machine}.lock",
     )
     own_settings = SYSTEM_SETTINGS if own else os.path.join(real, "etc/livefw")
     return Places(directory, os.path.abspath(lock), os.path.abspath(settings or own_settings), real)
+
+
+def _real(root: str) -> str:
+    """The root without links; as it is where it is another directory than its text says (``/proc/PID/root``)."""
+    real = os.path.realpath(root)
+    with suppress(OSError):
+        if not os.path.samestat(os.stat(root), os.stat(real)):
+            return os.path.abspath(root)
+    return real
 
 
 def _runtime(*, own: bool, privileged: bool, state: str, environment: Mapping[str, str]) -> str:
@@ -66,8 +81,9 @@ def _runtime(*, own: bool, privileged: bool, state: str, environment: Mapping[st
     return os.path.join(session, "livefw") if session else state
 
 
-def _default_state(name: str, environment: Mapping[str, str]) -> str:
-    if not name:
+def _default_state(name: str, environment: Mapping[str, str], *, own: bool) -> str:
+    """For another machine than our own the folder ``name``, or, without one, what all of those have in common."""
+    if own:
         return SYSTEM_STATE
     home = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or "/", ".local/state")
     return os.path.join(home, "livefw", name)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from livefw.activation import inventory, lock, plan, policy, releases
+from livefw.activation import inventory, plan, policy, releases
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Inventory
 from livefw.activation.journal import ENDINGS, Activation, Journal, Kind
@@ -88,7 +88,7 @@ def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf, re
     Errors as for `Engine.plan`.
     """
     found = inventory.take(host.providers, discover=discover)
-    holder = lock.holder(host.places.lock)
+    holder = host.holder()
     with recollection.of(host.places.state) as history:
         pending = plan.choose(found, None)
         # A running activation is told by `busy`, and is no other reason against each component.
@@ -143,7 +143,7 @@ def activations(host: Host) -> list[Activation]:
 
 def to_settle(host: Host) -> bool | None:
     """As `unfinished`; None while some engine, or the write that one has left behind, has the machine."""
-    return None if lock.holder(host.places.lock) else unfinished(host)
+    return None if host.holder() else unfinished(host)
 
 
 def unfinished(host: Host) -> bool:

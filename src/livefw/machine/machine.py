@@ -14,7 +14,7 @@ from livefw.kernel.clock import MS, MonotonicClock, VirtualClock
 from livefw.kernel.conduit import Conduit
 from livefw.kernel.lfa import VERSIONS, LfaDriver
 from livefw.kernel.os import Os
-from livefw.kernel.sysfs import Attribute, Directory, Kmsg, Tree
+from livefw.kernel.sysfs import Attribute, BinaryAttribute, Directory, Kmsg, Tree
 from livefw.machine import faults, stalls, tdx
 from livefw.machine.config import MachineConfig
 from livefw.machine.host import Job, RealRunner, Runner, VirtualRunner
@@ -186,6 +186,8 @@ class Machine:
         ):
             self._add_text(path, text)
         self._add_file("/sys/devices/system/cpu/online", Attribute(mode=0o444, show=self._show_online))
+        # One node for all who open it, whose locks meet there: no write to it waits, as one to a text attribute may.
+        self._add_file("/sys/bus/cpu/uevent", BinaryAttribute(mode=0o200, read_at=_no_bytes, write_at=_heard))
         self._add_file("/run/livefw-model/stalls", Attribute(mode=0o444, show=self._show_stalls))
 
     def _add_text(self, path: str, text: str) -> None:
@@ -194,7 +196,7 @@ class Machine:
 
         self._add_file(path, Attribute(mode=0o444, show=show))
 
-    def _add_file(self, path: str, node: Attribute) -> None:
+    def _add_file(self, path: str, node: Attribute | BinaryAttribute) -> None:
         parent, _, name = path.rpartition("/")
         self.tree.make_directories(parent).add(name, node)
 
@@ -203,6 +205,14 @@ class Machine:
 
     async def _show_online(self) -> str:
         return f"{_ranges(self.os.online)}\n"
+
+
+async def _no_bytes(offset: int, size: int) -> bytes:  # noqa: ARG001 - the shape of every reader
+    return b""
+
+
+async def _heard(offset: int, data: bytes) -> None:
+    """Nobody on the modelled machine listens for the events of its buses."""
 
 
 def title(guid: Guid) -> str:
