@@ -64,10 +64,9 @@ class Busy(Refused):
 class Lock:
     """A held lock; leave it by ``with`` or `release`."""
 
-    def __init__(self, guard: int | None, files: tuple[int, ...]) -> None:
-        """Use `acquire`. ``files`` are open on the twin and the file itself, in this order."""
-        self._guard = guard
-        self._files = files
+    def __init__(self, held: list[int]) -> None:
+        """Use `acquire`. ``held`` are open on the file itself, its twin, and the machine's file where there is one."""
+        self._held = held
 
     @classmethod
     def acquire(cls, path: str, root: str = "") -> Self:
@@ -75,33 +74,30 @@ class Lock:
 
         `Busy` if it is held, `TransportError` if there can be none.
         """
+        # The file itself comes first and has the lowest number. A process that ends closes the lowest first, and Linux
+        # frees what was closed from the last to the first: who finds the file free, finds all free.
         held: list[int] = []
-        guard: int | None = None
         try:
-            guard = _guarded(root)
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+            held.append(_locked(path))
             held.append(_locked(_twin(path)))
-            held.append(_above(_locked(path), *held, *([] if guard is None else [guard])))
+            held += _guarded(root)
         except OSError as error:
-            for descriptor in (*held, *([] if guard is None else [guard])):
-                os.close(descriptor)
+            _close(held)
             raise _busy(_noted(path)) if error.errno == errno.EAGAIN else _no_lock(path, error) from error
-        return cls(guard, tuple(held))
+        return cls(held)
 
     def describe(self, *, component: str, user: str) -> None:
         """Leave a note for others about what is being done; without room for it the lock is held all the same."""
         note = {"pid": os.getpid(), "component": component, "user": user, "since": int(time.time())}
-        for descriptor in self._files:
+        for descriptor in self._held[:2]:
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, json.dumps(note).encode(), 0)
 
     def release(self) -> None:
         """Give it back. If a child still writes, it is held until that write has ended."""
-        guard = () if self._guard is None else (self._guard,)
-        for descriptor in (*guard, *self._files):
-            os.close(descriptor)
-        self._guard, self._files = None, ()
+        _close(self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -173,11 +169,9 @@ def _locked(path: str) -> int:
     raise OSError(errno.ESTALE, "it is replaced again and again")
 
 
-def _above(descriptor: int, *others: int) -> int:
-    """The same with a higher number: a process that ends closes the highest last. Who finds the file free finds all."""
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, max(others) + 1)
-    os.close(descriptor)
-    return moved
+def _close(held: list[int]) -> None:
+    while held:
+        os.close(held.pop())
 
 
 def _is_named(descriptor: int, path: str) -> bool:
@@ -187,11 +181,11 @@ def _is_named(descriptor: int, path: str) -> bool:
         return False
 
 
-def _guarded(root: str) -> int | None:
-    """The lock of the machine's own file; None where there is none, or somebody else reads it."""
+def _guarded(root: str) -> list[int]:
+    """The lock of the machine's own file; none where there is no such file, or somebody else reads it."""
     descriptor = machine_identity.guard(root) if root else None
     if descriptor is None:
-        return None
+        return []
     for _ in range(_MOST_REPLACED):
         try:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
@@ -202,10 +196,10 @@ def _guarded(root: str) -> int | None:
             os.close(descriptor)
             if kind == fcntl.F_WRLCK:
                 raise
-            return None
-        return descriptor
+            return []
+        return [descriptor]
     os.close(descriptor)
-    return None
+    return []
 
 
 def _busy(note: Holder | None) -> Busy:
