@@ -152,4 +152,5 @@ def test_bystanders() -> None:
         assert bystanders.compare(before, inventory(one, changed), apart_from="lfa:two") == ()
     assert [r.code for r in bystanders.compare(before, inventory(one), apart_from="lfa:one")] == ["other-vanished"]
     new = inventory(one, component("2.0", id="two", pending=None), component("3", id="three"))
-    assert bystanders.compare(before, new, apart_from="lfa:one") == ()
+    (told,) = bystanders.compare(before, new, apart_from="lfa:one")
+    assert (told.code, "version 3" in told.text) == ("other-appeared", True)

@@ -21,6 +21,7 @@ from livefw.activation import (
     hooks,
     inventory,
     lock,
+    old_versions,
     plan,
     reconcile,
     record,
@@ -28,7 +29,7 @@ from livefw.activation import (
     verdict,
 )
 from livefw.activation.actor import Actor
-from livefw.activation.aftermath import Doubts
+from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import Problem, examine_staging, require_known
 from livefw.activation.evidence import Boot, sure
 from livefw.activation.facts import Facts
@@ -227,11 +228,11 @@ class Engine:
         holder: lock.Holder | None,
         *,
         hidden: bool = False,
-        doubts: Doubts | None = None,
+        held: Aftermath | None = None,
     ) -> Scene:
         """What the checks look at, now; ``hidden`` if there may be a history that we may not read.
 
-        ``doubts`` are those of a run under way, None for those of the history.
+        ``held`` is what a run under way knows of its aftermath; None: what the history says of it.
         """
         host, boot_id = self._host, self._facts.boot_id()
 
@@ -249,7 +250,7 @@ class Engine:
             past=past,
             trouble=lambda key: record.trouble(history, key) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
-            doubt=partial(_doubt, aftermath.doubts(history, boot_id) if doubts is None else doubts),
+            doubt=partial(_in_doubt, aftermath.latest(history, boot_id) if held is None else held),
             decided=lambda component: record.decided(history, component) if history else (),
         )
 
@@ -268,7 +269,7 @@ class Run:
         self._ledger = ledger
         self._boot_id = Facts(host.files).boot_id()
         self._hopeless: set[tuple[str, str]] = set()
-        self._doubts = aftermath.doubts(ledger.journal, self._boot_id)
+        self._held = aftermath.latest(ledger.journal, self._boot_id)
         self.settled: list[Settled] = []
         self.chosen: tuple[str, ...] = ()
 
@@ -423,8 +424,9 @@ class Run:
                 outcome, why = found.outcome, found.why
                 if seen.boot is Boot.SAME:
                     now = inventory.take((provider,))
-                    self._note_doubts(provider, entry.body.get("listed", ()), now, outcome)
-                body = record.settled(found, after, memory, boot_id=self._boot_id, doubts=self._doubts)
+                    old = after if found.copy and after and after.copied else None
+                    self._note_aftermath(provider, entry.body.get("listed", ()), now, outcome, old=old)
+                body = record.settled(found, after, memory, boot_id=self._boot_id, held=self._held)
             receipt = self._ledger.end(entry.kind, entry.activation, entry.component, body)
             self.settled.append(Settled(entry, outcome, why, code))
             self._ledger.tell(Announcement(entry.component, outcome, why, code, receipt, ENDINGS[entry.kind]))
@@ -435,9 +437,7 @@ class Run:
         self._say_what(component.key)
         if not any(c.component.key == component.key for c in found.candidates):
             return self._refuse(component, VANISHED, (), order, watch), found
-        step = plan.examine(
-            candidate, found, self._engine.scene(order, self._ledger.journal, None, doubts=self._doubts)
-        )
+        step = plan.examine(candidate, found, self._engine.scene(order, self._ledger.journal, None, held=self._held))
         self._host.at(Point.CHECKED)
         stop = next((problem for problem in step.problems if problem.stops), None)
         if stop is not None:
@@ -488,9 +488,10 @@ class Run:
         measurement = None if claim.at_work else meter.stop()
         result = self._judged(candidate, before, claim, announced)._replace(seconds=seconds)
         after, others = (found, ()) if claim.at_work else self._others(found, before.key)
-        self._note_doubts(provider, listed, after, result.outcome)
+        if not claim.at_work:
+            self._note_aftermath(provider, listed, after, result.outcome, old=result.after if result.copy else None)
         host.at(Point.JUDGED)
-        ending = record.ending(result, measurement, others, boot_id=self._boot_id, doubts=self._doubts)
+        ending = record.ending(result, measurement, others, boot_id=self._boot_id, held=self._held)
         receipt = self._ledger.end(Kind.INTENT, activation, before.key, ending, seen=not claim.at_work)
         host.at(Point.RECORDED)
         watch.ended(result)
@@ -512,11 +513,14 @@ class Run:
         copy = found.copy and before.copied
         return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
 
-    def _note_doubts(self, provider: Provider, before: Iterable[str], after: Inventory, outcome: Outcome) -> None:
-        """What is left of the certainty which component is which; ``before`` are the keys that were listed."""
-        success, mark = outcome is Outcome.ACTIVATED, provider.mark()
-        held = self._doubts
-        self._doubts = aftermath.doubts_after(held, provider.name, before, after, mark=mark, success=success)
+    def _note_aftermath(
+        self, provider: Provider, listed: Iterable[str], found: Inventory, outcome: Outcome, *, old: Component | None
+    ) -> None:
+        """What holds from now on; ``listed`` are the keys that were listed before, ``old`` as for `Aftermath.after`."""
+        mark = provider.mark()
+        self._held = self._held.after(provider.name, listed, found, outcome, mark=mark, old=old)
+        if self._ledger.journal:
+            old_versions.write(self._host.places.state, self._boot_id, self._held.old)
 
     def _accepts(self, component: Component | None) -> bool:
         """Whether the settings take the mechanism's word for a success that nothing can confirm."""
@@ -541,7 +545,7 @@ class Run:
             Kind.INTENT,
             activation,
             component.key,
-            record.ending(result, None, (), boot_id=self._boot_id, doubts=self._doubts),
+            record.ending(result, None, (), boot_id=self._boot_id, held=self._held),
         )
         self._ledger.announce(Kind.OUTCOME, result, receipt)
 
@@ -599,9 +603,9 @@ def _goes_on(result: Result, on_failure: OnFailure) -> bool:
     return result.outcome is not Outcome.FAILED or on_failure is OnFailure.CONTINUE
 
 
-def _doubt(held: Doubts, candidate: Candidate, found: Inventory) -> Reason | None:
+def _in_doubt(held: Aftermath, candidate: Candidate, found: Inventory) -> Reason | None:
     provider, component = candidate
-    return aftermath.doubtful(held, component, found, partial(provider.recall, component.id)) if held else None
+    return aftermath.in_doubt(held, component, found, partial(provider.recall, component.id)) if held.missing else None
 
 
 def _not_asked(component: Component, error: BaseException) -> Result:

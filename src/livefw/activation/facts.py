@@ -7,6 +7,7 @@ either. Paths and formats are those of the kernel (Documentation/ABI/testing and
 
 from typing import NamedTuple
 
+from livefw.activation.old_versions import BOOT_ID
 from livefw.providers.files import Files
 from livefw.text import decode
 
@@ -115,7 +116,7 @@ class Facts:
 
     def boot_id(self) -> str:
         """What tells one boot from the next; empty if the machine does not say."""
-        return self._text("/proc/sys/kernel/random/boot_id") or ""
+        return self._text(BOOT_ID) or ""
 
     def _text(self, path: str) -> str | None:
         try:

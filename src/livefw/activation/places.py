@@ -5,13 +5,20 @@ A machine looked at with ``--root DIR`` has a history of its own, which is named
 the machine is (`livefw.activation.machine_identity`): several ways may lead to one, and to the one that we run on.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import sha256
-from typing import NamedTuple
 
 from livefw.activation import machine_identity
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import NamedTuple
+else:
+    from livefw.record import NamedTuple
 
 STATE_VARIABLE = "LIVEFW_STATE"
 RUNTIME_VARIABLE = "LIVEFW_RUNTIME_DIR"
@@ -47,8 +54,7 @@ def places(
     """
     real = _real(root)
     own = real == "/"
-    name = "" if own else sha256(os.fsencode(real)).hexdigest()[:16]
-    directory = os.path.abspath(state or environment.get(STATE_VARIABLE) or _default_state(name, environment, own=own))
+    directory = state_directory(real, state=state, environment=environment)
     privileged = os.geteuid() == 0 if privileged is None else privileged
     machine = machine_identity.name(real)
     beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
@@ -58,6 +64,13 @@ def places(
     )
     own_settings = SYSTEM_SETTINGS if own else os.path.join(real, "etc/livefw")
     return Places(directory, os.path.abspath(lock), os.path.abspath(settings or own_settings), real)
+
+
+def state_directory(real: str, *, state: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """Where the history of the machine at a root without links is; absolute."""
+    name = "" if real == "/" else sha256(os.fsencode(real)).hexdigest()[:16]
+    chosen = state or environment.get(STATE_VARIABLE)
+    return os.path.abspath(chosen or _default_state(name, environment, own=not name))
 
 
 def _real(root: str) -> str:

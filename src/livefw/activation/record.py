@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import Any
 
 from livefw.activation.actor import Actor
-from livefw.activation.aftermath import Doubts
+from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import Problem
 from livefw.activation.evidence import sure
 from livefw.activation.journal import Kind
@@ -61,14 +61,14 @@ def intent(
 
 
 def ending(
-    result: Result, measurement: Measurement | None, others: Iterable[Reason], *, boot_id: str, doubts: Doubts
+    result: Result, measurement: Measurement | None, others: Iterable[Reason], *, boot_id: str, held: Aftermath
 ) -> dict[str, Any]:
     """After the answer."""
     return {
         **_how(result.outcome, result.why),
         **_answered(result),
         **_left(result.claim.lasting if result.claim else None, copy=result.copy, confirmed=result.confirmed),
-        **_held(boot_id, doubts),
+        **_held(boot_id, held),
         "current_version": sure(result.after.current_version if result.after else None),
         "pending": result.after.pending if result.after else None,
         "cost": measurement.document() if measurement else None,
@@ -76,12 +76,14 @@ def ending(
     }
 
 
-def settled(found: Verdict, after: Component | None, memory: Memory, *, boot_id: str, doubts: Doubts) -> dict[str, Any]:
+def settled(
+    found: Verdict, after: Component | None, memory: Memory, *, boot_id: str, held: Aftermath
+) -> dict[str, Any]:
     """The outcome of an intent whose engine did not live to see it."""
     confirmed = found.why.code != ACCEPTED_UNCONFIRMED
     return {
         **_how(found.outcome, found.why),
-        **_held(boot_id, doubts),
+        **_held(boot_id, held),
         **_left(memory.lasting, copy=found.copy and bool(after and after.copied), confirmed=confirmed),
         "reconciled": True,
         "current_version": sure(after.current_version if after else None),
@@ -256,10 +258,10 @@ def _answered(result: Result) -> dict[str, Any]:
     }
 
 
-def _held(boot_id: str, doubts: Doubts) -> dict[str, Any]:
+def _held(boot_id: str, held: Aftermath) -> dict[str, Any]:
     """What holds after an outcome for the rest of this boot."""
-    held = {name: doubt.document() for name, doubt in doubts.items()}
-    return {"boot_id": boot_id} | ({"doubts": held} if held else {})
+    kept = held.document()
+    return {"boot_id": boot_id} | ({"aftermath": kept} if kept else {})
 
 
 def _left(lasting: Reason | None, *, copy: bool, confirmed: bool) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livefw.activation import inventory
+from livefw.activation import inventory, old_versions
 from livefw.cli import document
 from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
 from livefw.providers.component import Component, Reason, Rendezvous, Version
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """List the components of every mechanism; 3 if there is none."""
-    found = inventory.take(session.providers())
+    found = old_versions.marked(inventory.take(session.providers()), session.root, session.files())
     try:
         components = [candidate.component for candidate in found.require().candidates]
     except (NothingHere, NotInstalled) as nothing:

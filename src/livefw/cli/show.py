@@ -5,8 +5,9 @@ import argparse
 from collections.abc import Iterator
 from typing import Any
 
-from livefw.activation import inventory, releases
+from livefw.activation import inventory, old_versions, releases
 from livefw.activation.engine import Host
+from livefw.activation.facts import Facts
 from livefw.activation.releases import Release, Releases
 from livefw.activation.select import select
 from livefw.activation.shelf import Shelf
@@ -32,7 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show each component in full."""
     host = _host(session, arguments)
-    candidates = inventory.take(host.providers).require().candidates
+    old = old_versions.read(host.places.state, Facts(host.files).boot_id())
+    candidates = old_versions.mark(inventory.take(host.providers).require(), old).candidates
     chosen = list(dict.fromkeys(select(word, candidates) for word in arguments.components))
     images = releases.table(chosen, Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images), host.policy)
     shown = [(each.component, images.get(each.component.key, ())) for each in chosen]
