@@ -246,16 +246,16 @@ def test_a_version_that_may_be_old_is_marked_until_the_driver_has_looked_anew(ma
     assert (result.outcome, result.copy) == (Outcome.UNKNOWN, True)
     assert last(bench).body["copy"] is True
     boot_id = Facts(bench.host().files).boot_id()
-    assert old_versions.read(bench.places.state, boot_id) == {f"lfa:{scp}": "2.7"}
+    assert old_versions.read(old_versions.beside(bench.places.lock), boot_id) == {f"lfa:{scp}": "2.7"}
     found = old_versions.mark(inventory.take(bench.host().providers), {f"lfa:{scp}": "2.7"})
     shown = found.find(f"lfa:{scp}")
     assert shown
     assert shown.current_version
     assert not shown.current_version.sure
     assert [note.code for note in shown.notes] == ["version-may-be-old"]
-    assert old_versions.read(bench.places.state, "another boot") == {}
+    assert old_versions.read(old_versions.beside(bench.places.lock), "another boot") == {}
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED  # after which the driver has scanned
-    assert old_versions.read(bench.places.state, boot_id) == {}
+    assert old_versions.read(old_versions.beside(bench.places.lock), boot_id) == {}
 
 
 @pytest.mark.parametrize("driver", ["v2", "v3", "nv3"])
@@ -291,7 +291,9 @@ def test_a_driver_that_was_loaded_anew_is_not_doubted(make: Make) -> None:
 
 
 def last(bench: Bench) -> Entry:
-    return list(bench.journal.entries())[-1]
+    *_, entry = bench.journal.entries()
+    found: Entry = entry
+    return found
 
 
 def test_others_that_changed_are_told(make: Make) -> None:

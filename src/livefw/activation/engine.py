@@ -520,7 +520,7 @@ class Run:
         mark = provider.mark()
         self._held = self._held.after(provider.name, listed, found, outcome, mark=mark, old=old)
         if self._ledger.journal:
-            old_versions.write(self._host.places.state, self._boot_id, self._held.old)
+            old_versions.write(old_versions.beside(self._host.places.lock), self._boot_id, self._held.old)
 
     def _accepts(self, component: Component | None) -> bool:
         """Whether the settings take the mechanism's word for a success that nothing can confirm."""

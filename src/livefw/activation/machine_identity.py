@@ -7,12 +7,16 @@ device and inode tell apart what is there at the same time. A link below the roo
 follows one either: a foreign tree whose ``sys`` leads to ours must not hold our lock.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from hashlib import sha256
 from itertools import islice
 from stat import S_ISREG
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _SYSFS = 0x62656572
 """``SYSFS_MAGIC`` (Linux, ``uapi/linux/magic.h``). One kernel has one firmware below every sysfs that it mounts, and
@@ -45,6 +49,8 @@ def name(root: str) -> str:
                 return ""
             last = os.fstat(seen[-1])
     except OSError:
+        from hashlib import sha256  # takes long to import
+
         return sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     return f"{last.st_dev:x}-{last.st_ino:x}"
 

@@ -2,8 +2,8 @@
 """Versions that may be from before: what `livefw list` has to say of a version without opening the history.
 
 A mechanism that keeps a copy of the running version goes on showing it after an attempt that ended in the open. The
-history knows (`livefw.activation.aftermath`); a file beside it repeats the few lines that hold now, because to open a
-history takes longer than to list a machine. Without the file nothing is said; it decides nothing.
+history knows (`livefw.activation.aftermath`); a file beside the machine's lock repeats the few lines that hold now,
+because to open a history takes longer than to list a machine. Without the file nothing is said; it decides nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from livefw.activation.places import state_directory
-from livefw.providers.component import Reason
+from livefw.activation.places import lock_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,19 +20,19 @@ if TYPE_CHECKING:
     from livefw.activation.inventory import Inventory
     from livefw.providers.files import Files
 
-FILE = "versions-may-be-old"
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _LIMIT = 1 << 16
-_WHY = Reason(
-    "version-may-be-old",
-    "the version shown may be one from before: an attempt since the last restart ended in the open",
-    "livefw history tells which; a restart shows what runs",
-)
+_TEXT = "the version shown may be one from before: an attempt since the last restart ended in the open"
+_HINT = "livefw history tells which; a restart shows what runs"
 
 
-def write(state: str, boot_id: str, versions: Mapping[str, str]) -> None:
+def beside(lock: str) -> str:
+    """The file for the machine with this lock: about a boot, and gone with the next as its lock is."""
+    return f"{lock.removesuffix('.lock')}.old-versions"
+
+
+def write(path: str, boot_id: str, versions: Mapping[str, str]) -> None:
     """Leave word of versions by key, as they are shown; none: take it away. A full disk costs nothing but the word."""
-    path = os.path.join(state, FILE)
     with suppress(OSError):
         if not versions:
             os.unlink(path)
@@ -46,10 +45,10 @@ def write(state: str, boot_id: str, versions: Mapping[str, str]) -> None:
         os.replace(f"{path}.new", path)
 
 
-def read(state: str, boot_id: str) -> dict[str, str]:
+def read(path: str, boot_id: str) -> dict[str, str]:
     """Versions by key that may be from before, if that was said since the machine was started."""
     try:
-        descriptor = os.open(os.path.join(state, FILE), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         with open(descriptor, "rb") as file:
             first, *lines = file.read(_LIMIT).decode("utf-8", "replace").splitlines()
     except (OSError, ValueError):
@@ -60,27 +59,32 @@ def read(state: str, boot_id: str) -> dict[str, str]:
 
 def marked(found: Inventory, root: str, files: Files) -> Inventory:
     """The inventory of the machine at a root, marked by what is said of it."""
-    state = state_directory(os.path.realpath(root))
-    if not os.path.lexists(os.path.join(state, FILE)):
+    real = os.path.realpath(root)
+    # What root has left is of interest to everybody.
+    path = beside(lock_path(real, privileged=True if real == "/" else None))
+    if not os.path.lexists(path):
         return found
     try:
         boot_id = files.read(BOOT_ID).decode("ascii", "replace").strip()
     except OSError:
         return found
-    return mark(found, read(state, boot_id))
+    return mark(found, read(path, boot_id))
 
 
 def mark(found: Inventory, old: Mapping[str, str]) -> Inventory:
     """The inventory with each such version marked as unsure, and noted, as long as it is the one that was meant."""
     if not old:
         return found
+    from livefw.providers.base import Reason  # most machines have nothing to mark
+
     candidates, told = [], []
+    why = Reason("version-may-be-old", _TEXT, _HINT)
     for candidate in found.candidates:
         component = candidate.component
         version = component.current_version
         if version and old.get(component.key) == version.text:
-            notes = (*component.notes, _WHY)
+            notes = (*component.notes, why)
             component = component._replace(current_version=version._replace(sure=False), notes=notes)
-            told.append(_WHY._replace(text=f"{component.name or component.id}: {_WHY.text}"))
+            told.append(why._replace(text=f"{component.name or component.id}: {_TEXT}"))
         candidates.append(candidate._replace(component=component))
     return found._replace(candidates=tuple(candidates), notes=(*found.notes, *told))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from hashlib import sha256
 
 from livefw.activation import machine_identity
 
@@ -55,22 +54,35 @@ def places(
     real = _real(root)
     own = real == "/"
     directory = state_directory(real, state=state, environment=environment)
-    privileged = os.geteuid() == 0 if privileged is None else privileged
-    machine = machine_identity.name(real)
-    beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
-    lock = os.path.join(
-        _runtime(own=not machine, privileged=privileged, state=beside, environment=environment),
-        f"activation{machine and '-' + machine}.lock",
-    )
+    lock = lock_path(real, state=state, environment=environment, privileged=privileged)
     own_settings = SYSTEM_SETTINGS if own else os.path.join(real, "etc/livefw")
-    return Places(directory, os.path.abspath(lock), os.path.abspath(settings or own_settings), real)
+    return Places(directory, lock, os.path.abspath(settings or own_settings), real)
 
 
 def state_directory(real: str, *, state: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
     """Where the history of the machine at a root without links is; absolute."""
-    name = "" if real == "/" else sha256(os.fsencode(real)).hexdigest()[:16]
+    name = ""
+    if real != "/":
+        from hashlib import sha256  # takes long to import, and is not for our own machine
+
+        name = sha256(os.fsencode(real)).hexdigest()[:16]
     chosen = state or environment.get(STATE_VARIABLE)
     return os.path.abspath(chosen or _default_state(name, environment, own=not name))
+
+
+def lock_path(
+    real: str,
+    *,
+    state: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    privileged: bool | None = None,
+) -> str:
+    """The lock of the machine at a root without links; absolute."""
+    privileged = os.geteuid() == 0 if privileged is None else privileged
+    machine = machine_identity.name(real)
+    beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
+    directory = _runtime(own=not machine, privileged=privileged, state=beside, environment=environment)
+    return os.path.abspath(os.path.join(directory, f"activation{machine and '-' + machine}.lock"))
 
 
 def _real(root: str) -> str:

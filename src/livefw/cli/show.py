@@ -33,7 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show each component in full."""
     host = _host(session, arguments)
-    old = old_versions.read(host.places.state, Facts(host.files).boot_id())
+    old = old_versions.read(old_versions.beside(host.places.lock), Facts(host.files).boot_id())
     candidates = old_versions.mark(inventory.take(host.providers).require(), old).candidates
     chosen = list(dict.fromkeys(select(word, candidates) for word in arguments.components))
     images = releases.table(chosen, Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images), host.policy)
