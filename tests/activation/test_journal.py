@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.records import age
 
 from livefw.activation.journal import Head, Journal, JournalUnavailable, Kind
 from livefw.errors import TransportError
@@ -179,9 +180,7 @@ def test_a_history_of_a_newer_livefw_is_not_touched(tmp_path: Path) -> None:
 def test_a_history_of_an_older_livefw_is_gone_on_with(tmp_path: Path) -> None:
     """The first schema knew no stagings; its rows stay what they are."""
     filled(tmp_path).close()
-    connection = sqlite3.connect(tmp_path / "history.db")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
+    age(tmp_path, 1)
     old = Journal.open_to_read(str(tmp_path))
     assert old
     head = old.head()

@@ -15,9 +15,11 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 from hashlib import sha256
+from heapq import merge
+from itertools import islice
 from typing import Any, NamedTuple, Self
 
 from livefw.errors import PermissionDenied, Refused, TransportError
@@ -83,6 +85,13 @@ class Activation(NamedTuple):
         return entry
 
 
+class Page(NamedTuple):
+    """Activations, newest first. ``before`` asks `Journal.page` for the next older ones; None: there are none."""
+
+    activations: list[Activation]
+    before: int | None
+
+
 class Head(NamedTuple):
     """The last row at one moment: kept elsewhere, it proves later that nothing before it was touched."""
 
@@ -112,7 +121,11 @@ class JournalUnavailable(Refused):
     """The journal cannot be written, so no activation is begun."""
 
 
-_SCHEMA_VERSION = 2
+_SCHEMA_VERSION = 3
+_INDEXED = 3
+"""The first schema with an index of the time, and with a table of what is unfinished."""
+_LAST = 2**63 - 1
+"""No sequence is larger: SQLite's own limit."""
 _MIGRATIONS: dict[int, str] = {
     0: """
         CREATE TABLE entry (
@@ -132,18 +145,41 @@ _MIGRATIONS: dict[int, str] = {
         INSERT INTO head VALUES (1, 0, '');
     """,
     1: "",  # rows may be of the kinds STAGING and STAGED
+    2: """
+        CREATE INDEX entry_component_kind ON entry (component, kind);
+        CREATE INDEX entry_kind ON entry (kind);
+        CREATE INDEX entry_time ON entry (time_ns);
+        CREATE TABLE unfinished (activation TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT OR IGNORE INTO unfinished SELECT activation, sequence FROM entry
+            WHERE kind IN ('intent', 'staging')
+            AND activation NOT IN (SELECT activation FROM entry WHERE kind IN ('outcome', 'staged'));
+        CREATE TRIGGER entry_begins AFTER INSERT ON entry WHEN new.kind IN ('intent', 'staging')
+            BEGIN INSERT OR IGNORE INTO unfinished VALUES (new.activation, new.sequence); END;
+        CREATE TRIGGER entry_ends AFTER INSERT ON entry WHEN new.kind IN ('outcome', 'staged')
+            BEGIN DELETE FROM unfinished WHERE activation = new.activation; END;
+    """,
 }
 """Statements that lead from one schema version to the next. A later version adds a line and changes none."""
 
 _ROWS = "SELECT sequence, kind, activation, component, time_ns, body, hash FROM entry"
 _ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
+_OPEN = "WHERE sequence IN (SELECT sequence FROM unfinished) ORDER BY sequence"
+_FIRST = "NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)"
+"""Of an activation only its first row."""
 
 
 class Journal:
     """The history file of one machine. Any number of processes may use it at the same time."""
 
-    def __init__(self, connection: sqlite3.Connection, directory: str, wall_ns: Callable[[], int]) -> None:
-        """Use `open` or `open_to_read`."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        directory: str,
+        wall_ns: Callable[[], int],
+        schema: int = _SCHEMA_VERSION,
+    ) -> None:
+        """Use `open` or `open_to_read`, which may meet an older schema."""
+        self._schema = schema
         self._connection = connection
         self._directory = directory
         self._wall_ns = wall_ns
@@ -199,7 +235,7 @@ class Journal:
             if not 0 < version <= _SCHEMA_VERSION:
                 connection.close()
                 raise TransportError(f"{path} has schema {version}; this livefw knows up to {_SCHEMA_VERSION}")
-            return cls(connection, directory, time.time_ns)
+            return cls(connection, directory, time.time_ns, version)
         raise TransportError(f"{path} cannot be read: {failure}", phase="history")
 
     def close(self) -> None:
@@ -231,8 +267,10 @@ class Journal:
 
     def unfinished(self) -> list[Entry]:
         """Intents without an outcome, oldest first."""
-        query = f"{_ROWS} WHERE kind IN (?, ?) AND activation NOT IN ({_ENDED}) ORDER BY sequence"
-        return [_entry(row) for row in self._connection.execute(query, (*ENDINGS, *ENDINGS.values()))]
+        if self._schema < _INDEXED:
+            query = f"{_ROWS} WHERE kind IN (?, ?) AND activation NOT IN ({_ENDED}) ORDER BY sequence"
+            return [_entry(row) for row in self._connection.execute(query, (*ENDINGS, *ENDINGS.values()))]
+        return [_entry(row) for row in self._connection.execute(f"{_ROWS} {_OPEN}")]
 
     def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
         """The last rows of one kind about one component, newest first."""
@@ -245,10 +283,10 @@ class Journal:
         row = self._connection.execute(query, (kind,)).fetchone()
         return _entry(row) if row else None
 
-    def entries(self) -> Iterator[Entry]:
-        """All rows, oldest first."""
-        query = f"{_ROWS} ORDER BY sequence"
-        return (_entry(row) for row in self._connection.execute(query))
+    def entries(self, *, after: int = 0) -> Iterator[Entry]:
+        """All rows, or those after one, oldest first."""
+        query = f"{_ROWS} WHERE sequence > ? ORDER BY sequence"
+        return (_entry(row) for row in self._connection.execute(query, (after,)))
 
     def activations(self, *, component: str | None = None, since_ns: int | None = None) -> list[Activation]:
         """What was done, oldest first.
@@ -267,6 +305,76 @@ class Journal:
             found[entry.activation] = known._replace(**{"intent" if is_intent else "ending": entry})
         return list(found.values())
 
+    def page(
+        self,
+        limit: int,
+        *,
+        before: int | None = None,
+        components: Collection[str] | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> Page:
+        """At most ``limit`` activations, by their first row, newest first; no more is read than is given back.
+
+        ``before`` is that of the page before this one. With ``since_ns`` and ``until_ns`` (wall clock) it is
+        everything from the first row at or after the one to the last row at or before the other: if the clock went
+        backwards, rows are shown rather than hidden.
+        """
+        first, last = self._between(since_ns, until_ns)
+        last = last if before is None else min(last, before - 1)
+        rows = islice(self._firsts(first, last, components), limit + 1)
+        found = [self._whole(_entry(row)) for row in rows]
+        return Page(found[:limit], found[limit - 1].entry.sequence if 0 < limit < len(found) else None)
+
+    def components(self) -> list[str]:
+        """Keys of every component that a row is about, in order."""
+        query = "SELECT min(component) FROM entry WHERE component > ?"
+        found: list[str] = []
+        # One step of the index for each key; DISTINCT would go through all rows.
+        key = self._connection.execute("SELECT min(component) FROM entry").fetchone()[0]
+        while key is not None:
+            found.append(key)
+            key = self._connection.execute(query, (key,)).fetchone()[0]
+        return found
+
+    def _between(self, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
+        """Sequences of the first and of the last row of a time; the first after the last if there is none."""
+        first, last = 1, _LAST
+        if since_ns is not None:
+            query = "SELECT min(sequence) FROM entry INDEXED BY entry_time WHERE time_ns >= ?"
+            first = self._number(query, since_ns) or _LAST
+        if until_ns is not None:
+            query = "SELECT max(sequence) FROM entry INDEXED BY entry_time WHERE time_ns <= ?"
+            last = self._number(query, until_ns) or 0
+        return first, last
+
+    def _number(self, query: str, *arguments: object) -> int | None:
+        if self._schema < _INDEXED:
+            query = query.replace(" INDEXED BY entry_time", "")
+        found = self._connection.execute(query, arguments).fetchone()[0]
+        return None if found is None else int(found)
+
+    def _firsts(self, first: int, last: int, components: Collection[str] | None) -> Iterator[tuple[Any, ...]]:
+        """First rows of activations, newest first."""
+        query = f"{_ROWS} WHERE sequence BETWEEN ? AND ? AND {_FIRST}"
+        newest = "ORDER BY sequence DESC"
+        if components is None:
+            return self._connection.execute(f"{query} {newest}", (first, last))
+        # One walk through the index for each: with IN, SQLite would collect and sort all rows before the first.
+        each = (
+            self._connection.execute(f"{query} AND component = ? {newest}", (first, last, component))
+            for component in set(components)
+        )
+        return merge(*each, key=lambda row: row[0], reverse=True)
+
+    def _whole(self, entry: Entry) -> Activation:
+        """An activation by its first row."""
+        if entry.kind not in ENDINGS:
+            return Activation(None, entry)
+        query = f"{_ROWS} WHERE activation = ? AND kind = ? ORDER BY sequence DESC LIMIT 1"
+        row = self._connection.execute(query, (entry.activation, ENDINGS[entry.kind])).fetchone()
+        return Activation(entry, _entry(row) if row else None)
+
     def verify(self, *, head: Head | None = None) -> list[Flaw]:
         """Everything that does not fit together, in the order of the rows; ``head`` is one that was kept elsewhere."""
         flaws: list[Flaw] = []
@@ -274,7 +382,7 @@ class Journal:
         witnessed = head is None or head.sequence == 0
         query = f"{_ROWS} ORDER BY sequence"
         for row in self._connection.execute(query):
-            sequence, digest = row[0], row[-1]
+            sequence, written = row[0], row[-1]
             if sequence != last.sequence + 1:
                 missing = (
                     f"row {last.sequence + 1}"
@@ -282,12 +390,12 @@ class Journal:
                     else f"rows {last.sequence + 1} to {sequence - 1}"
                 )
                 flaws.append(Flaw(sequence, f"{missing} before it {'is' if ' to ' not in missing else 'are'} missing"))
-            if digest != _digest(last.hash, row[:-1]):
+            if written != digest(last.hash, row[:-1]):
                 flaws.append(Flaw(sequence, "its content, or that of the row before it, is not what was written"))
-            last = Head(sequence, digest)
+            last = Head(sequence, written)
             if head is not None and sequence == head.sequence:
                 witnessed = True
-                if digest != head.hash:
+                if written != head.hash:
                     flaws.append(Flaw(sequence, "it differs from the head that was kept elsewhere"))
         noted = Head(*self._connection.execute("SELECT sequence, hash FROM head").fetchone())
         if noted != last:
@@ -318,7 +426,7 @@ class Journal:
         try:
             last = self.head()
             row = (last.sequence + 1, str(kind), activation, component, self._wall_ns(), text)
-            head = Head(last.sequence + 1, _digest(last.hash, row))
+            head = Head(last.sequence + 1, digest(last.hash, row))
             self._connection.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, head.hash))
             self._connection.execute("UPDATE head SET sequence = ?, hash = ?", head)
             self._connection.execute("COMMIT")
@@ -329,18 +437,18 @@ class Journal:
         return head
 
 
-def _digest(before: str, row: tuple[Any, ...]) -> str:
+def digest(before: str, row: tuple[Any, ...]) -> str:
     """Hash of a row and all before it; each field with its length, so that none can lend a character to another."""
     fields = (before, *map(str, row))
     return sha256("".join(f"{len(field)}:{field}," for field in fields).encode()).hexdigest()
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    sequence, kind, activation, component, time_ns, body, digest = row
+    sequence, kind, activation, component, time_ns, body, written = row
     try:
         facts = json.loads(body)
         return Entry(
-            sequence, Kind(kind), activation, component, time_ns, facts if isinstance(facts, dict) else {}, digest
+            sequence, Kind(kind), activation, component, time_ns, facts if isinstance(facts, dict) else {}, written
         )
     except ValueError as error:
         raise TransportError(

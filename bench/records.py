@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Histories of any length, as years of activations leave them."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from livefw.activation.journal import FILE, Journal, digest
+
+COMPONENTS = {f"lfa:{number:08x}-12f2-4b56-92cb-ba8f633606d9": f"TF-{number}" for number in range(8)}
+START_NS = 1_700_000_000 * 10**9
+EVERY_NS = 10**9
+"""Between two rows."""
+
+
+_WITHOUT_INDEX = """
+    DROP INDEX entry_time; DROP INDEX entry_kind; DROP INDEX entry_component_kind;
+    DROP TRIGGER entry_begins; DROP TRIGGER entry_ends; DROP TABLE unfinished;
+"""
+OLDER = {1: _WITHOUT_INDEX, 2: _WITHOUT_INDEX}
+"""What makes a history of the present schema one of an older."""
+
+
+def age(directory: Path, schema: int) -> None:
+    """Make a history what an older livefw would have left."""
+    connection = sqlite3.connect(directory / FILE)
+    connection.executescript(f"{OLDER[schema]} PRAGMA user_version = {schema};")
+    connection.close()
+
+
+def fill(directory: Path, activations: int) -> None:
+    """Write that many into an empty history, two rows each, with the chain as `Journal` would have written it."""
+    Journal.open(str(directory)).close()
+    connection = sqlite3.connect(directory / FILE, isolation_level=None)
+    connection.execute("PRAGMA synchronous = OFF")
+    connection.execute("BEGIN")
+    columns = "sequence, kind, activation, component, time_ns, body, hash"
+    connection.executemany(f"INSERT INTO entry ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", _rows(activations))
+    connection.execute(
+        "UPDATE head SET (sequence, hash) = (SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1)"
+    )
+    connection.execute("COMMIT")
+    connection.close()
+
+
+def _rows(activations: int) -> Iterator[tuple[object, ...]]:
+    before = ""
+    for number in range(activations):
+        key, name = list(COMPONENTS.items())[number % len(COMPONENTS)]
+        for kind, body in _bodies(number, name):
+            sequence = 2 * number + (1 if kind == "intent" else 2)
+            text = json.dumps(body, separators=(",", ":"))
+            row = (sequence, kind, f"{number:016x}", key, START_NS + sequence * EVERY_NS, text)
+            before = digest(before, row)
+            yield (*row, before)
+
+
+def _bodies(number: int, name: str) -> Iterator[tuple[str, dict[str, object]]]:
+    old, new = f"1.{number}", f"1.{number + 1}"
+    yield (
+        "intent",
+        {
+            "actor": {"user": "root", "login": None, "face": "cli"},
+            "reason": f"change {number}, in the window that was agreed on",
+            "name": name,
+            "current_version": old,
+            "pending_version": new,
+            "rendezvous": "required",
+            "ignored": [],
+            "warned": [],
+            "mark": str(number),
+            "boot_id": "b1c2d3e4-0000-4000-8000-000000000000",
+        },
+    )
+    yield (
+        "outcome",
+        {
+            "outcome": "failed" if number % 50 == 49 else "activated",
+            "code": "version-arrived",
+            "text": "the announced version is running",
+            "seconds": 0.5 + number % 7 / 10,
+            "said": "accepted",
+            "witness": "succeeded",
+            "firmware_code": None,
+            "errno": None,
+            "log": [f"Arm LFA: {name}: successfully activated"],
+            "current_version": new,
+            "pending": False,
+            "cost": None,
+            "others": [],
+        },
+    )
