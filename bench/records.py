@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from livefw.activation.history import schema
+from livefw.activation.history.rows import ROWS
 from livefw.activation.journal import FILE, Journal, digest
 
 COMPONENTS = {f"lfa:{number:08x}-12f2-4b56-92cb-ba8f633606d9": f"TF-{number}" for number in range(8)}
@@ -14,18 +16,28 @@ EVERY_NS = 10**9
 """Between two rows."""
 
 
-_WITHOUT_INDEX = """
-    DROP INDEX entry_time; DROP INDEX entry_kind; DROP INDEX entry_component_kind;
-    DROP TRIGGER entry_begins; DROP TRIGGER entry_ends; DROP TABLE unfinished;
-"""
-OLDER = {1: _WITHOUT_INDEX, 2: _WITHOUT_INDEX}
-"""What makes a history of the present schema one of an older."""
-
-
-def age(directory: Path, schema: int) -> None:
+def age(directory: Path, number: int) -> None:
     """Make a history what an older livefw would have left."""
+    path = directory / FILE
+    rows = sqlite3.connect(path)
+    kept = rows.execute(f"{ROWS} ORDER BY sequence").fetchall()
+    head = rows.execute("SELECT sequence, hash FROM head").fetchone()
+    rows.close()
+    path.unlink()
+    old = sqlite3.connect(path, isolation_level=None)
+    schema.make(old, 0, number)
+    old.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", kept)
+    old.execute("UPDATE head SET sequence = ?, hash = ?", head)
+    old.execute("PRAGMA journal_mode = WAL")
+    old.close()
+
+
+def tamper(directory: Path, statements: str) -> None:
+    """Change what is final, as somebody does who knows how, and leaves no trace of that."""
     connection = sqlite3.connect(directory / FILE)
-    connection.executescript(f"{OLDER[schema]} PRAGMA user_version = {schema};")
+    triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+    connection.executescript("".join(f"DROP TRIGGER {name};" for name, _ in triggers) + statements)
+    connection.executescript("".join(f"{sql};" for _, sql in triggers))
     connection.close()
 
 

@@ -2,27 +2,58 @@
 """The record of every activation: intent before the write, outcome after, in an append-only SQLite file.
 
 Rows are never changed. A row carries the hash of all that came before it, so that a changed, removed, inserted or
-reordered row is found by `Journal.verify`. What nobody can find from the file alone: a whole chain written anew, or
-rows cut from its end together with the note of its head. Against that, a `Head` kept elsewhere helps; every outcome
-in the system journal carries one (`livefw.activation.systemd`).
+reordered row is found (`livefw.activation.history.verify`). What nobody can find from the file alone: a whole chain
+written anew, or rows cut from its end together with the note of its head. Against that, heads that are kept elsewhere
+help; every outcome in the system journal carries one (`livefw.activation.history.anchors`), and so does a seal by a key
+that is not on this disk (`livefw.activation.history.seal`).
 
 Time is written down as the wall clock told it and never used to order rows: a clock that goes backwards changes
 nothing but the times shown.
+
+A file that is damaged is never written: it is kept under another name, and a new one continues its chain
+(`livefw.activation.history.damaged`).
 """
 
-import fcntl
-import json
 import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator
-from enum import StrEnum
-from hashlib import sha256
+from contextlib import suppress
 from heapq import merge
 from itertools import islice
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
+from livefw.activation.history import damaged, opening, schema
+from livefw.activation.history.damaged import Damaged, Flaw, SetAside
+from livefw.activation.history.rows import (
+    ENDINGS,
+    NO_HEAD,
+    ROWS,
+    Activation,
+    Entry,
+    Head,
+    Kind,
+    Page,
+    digest,
+    entry,
+)
+from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.errors import PermissionDenied, Refused, TransportError
+
+__all__ = [
+    "ENDINGS",
+    "FILE",
+    "Activation",
+    "Damaged",
+    "Entry",
+    "Flaw",
+    "Head",
+    "Journal",
+    "JournalUnavailable",
+    "Kind",
+    "Page",
+    "digest",
+]
 
 FILE = "history.db"
 _BALLAST = "reserve"
@@ -31,212 +62,116 @@ _BALLAST_BYTES = 256 * 1024
 
 An outcome's row is some kilobytes; SQLite's write-ahead log and index need a few pages each on top.
 """
-_BUSY_MS = 10_000
-"""How long to wait for another writer. A row is written in milliseconds; ten seconds is a disk that hangs."""
 
+_LAST = 2**63 - 1
+"""No sequence is larger: SQLite's own limit."""
+_ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
+_OPEN = "WHERE sequence IN (SELECT sequence FROM unfinished) ORDER BY sequence"
+_FROM = "SELECT min(sequence) FROM entry"
+_TO = "SELECT max(sequence) FROM entry"
+_FIRST = "NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)"
+"""Of an activation only its first row."""
 
-class Kind(StrEnum):
-    """What a row tells."""
-
-    INTENT = "intent"
-    """The write is about to be made."""
-    OUTCOME = "outcome"
-    """How the activation of an intent ended; exactly one for each intent, sooner or later."""
-    REFUSAL = "refusal"
-    """A check or the policy stood against it, and nothing was tried."""
-    CANCELLATION = "cancellation"
-    """Somebody had a mechanism abandon what was begun, or tried to."""
-    SETTING = "setting"
-    """A setting was changed because the policy wants it so."""
-    STAGING = "staging"
-    """An image is about to be handed over; an intent too."""
-    STAGED = "staged"
-    """How the hand-over ended; alone, without STAGING, where nothing was tried."""
-
-
-ENDINGS = {Kind.INTENT: Kind.OUTCOME, Kind.STAGING: Kind.STAGED}
-"""Kinds of intents, and of the row that ends each."""
-
-
-class Entry(NamedTuple):
-    """One row. ``activation`` joins an outcome to its intent; ``time_ns`` is the wall clock; ``body`` the facts."""
-
-    sequence: int
-    kind: Kind
-    activation: str
-    component: str
-    time_ns: int
-    body: dict[str, Any]
-    hash: str
-
-
-class Activation(NamedTuple):
-    """An intent and its outcome, where there is one; every other kind of row stands alone, as an ending."""
-
-    intent: Entry | None
-    ending: Entry | None
-
-    @property
-    def entry(self) -> Entry:
-        """The first row of it."""
-        entry = self.intent or self.ending
-        if entry is None:
-            raise ValueError("an activation without a row")
-        return entry
-
-
-class Page(NamedTuple):
-    """Activations, newest first. ``before`` asks `Journal.page` for the next older ones; None: there are none."""
-
-    activations: list[Activation]
-    before: int | None
-
-
-class Head(NamedTuple):
-    """The last row at one moment: kept elsewhere, it proves later that nothing before it was touched."""
-
-    sequence: int
-    hash: str
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``SEQUENCE:HASH``; ValueError for anything else."""
-        number, _, digest = text.partition(":")
-        if not (number.isascii() and number.isdigit() and len(digest) == 64 and set(digest) <= set("0123456789abcdef")):
-            raise ValueError(f"{text!r} is not SEQUENCE:HASH")
-        return cls(int(number), digest)
-
-    def __str__(self) -> str:
-        return f"{self.sequence}:{self.hash}"
-
-
-class Flaw(NamedTuple):
-    """One thing that `Journal.verify` found; ``sequence`` is the row it was found at."""
-
-    sequence: int
-    text: str
+Row = tuple[Any, ...]
 
 
 class JournalUnavailable(Refused):
     """The journal cannot be written, so no activation is begun."""
 
 
-_SCHEMA_VERSION = 3
-_INDEXED = 3
-"""The first schema with an index of the time, and with a table of what is unfinished."""
-_LAST = 2**63 - 1
-"""No sequence is larger: SQLite's own limit."""
-_MIGRATIONS: dict[int, str] = {
-    0: """
-        CREATE TABLE entry (
-            sequence INTEGER PRIMARY KEY,
-            kind TEXT NOT NULL,
-            activation TEXT NOT NULL,
-            component TEXT NOT NULL,
-            time_ns INTEGER NOT NULL,
-            body TEXT NOT NULL,
-            hash TEXT NOT NULL
-        );
-        CREATE INDEX entry_activation ON entry (activation, kind);
-        CREATE INDEX entry_component ON entry (component);
-        CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, hash TEXT NOT NULL);
-        CREATE TRIGGER entry_is_not_changed BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'rows are final'); END;
-        CREATE TRIGGER entry_is_not_removed BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'rows are final'); END;
-        INSERT INTO head VALUES (1, 0, '');
-    """,
-    1: "",  # rows may be of the kinds STAGING and STAGED
-    2: """
-        CREATE INDEX entry_component_kind ON entry (component, kind);
-        CREATE INDEX entry_kind ON entry (kind);
-        CREATE INDEX entry_time ON entry (time_ns);
-        CREATE TABLE unfinished (activation TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
-        INSERT OR IGNORE INTO unfinished SELECT activation, sequence FROM entry
-            WHERE kind IN ('intent', 'staging')
-            AND activation NOT IN (SELECT activation FROM entry WHERE kind IN ('outcome', 'staged'));
-        CREATE TRIGGER entry_begins AFTER INSERT ON entry WHEN new.kind IN ('intent', 'staging')
-            BEGIN INSERT OR IGNORE INTO unfinished VALUES (new.activation, new.sequence); END;
-        CREATE TRIGGER entry_ends AFTER INSERT ON entry WHEN new.kind IN ('outcome', 'staged')
-            BEGIN DELETE FROM unfinished WHERE activation = new.activation; END;
-    """,
-}
-"""Statements that lead from one schema version to the next. A later version adds a line and changes none."""
-
-_ROWS = "SELECT sequence, kind, activation, component, time_ns, body, hash FROM entry"
-_ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
-_OPEN = "WHERE sequence IN (SELECT sequence FROM unfinished) ORDER BY sequence"
-_FIRST = "NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)"
-"""Of an activation only its first row."""
-
-
 class Journal:
-    """The history file of one machine. Any number of processes may use it at the same time."""
+    """The history file of one machine. Any number of processes may use it at the same time.
+
+    ``set_aside`` says that the file was damaged, and where it is now, if this very journal found that.
+    """
 
     def __init__(
         self,
         connection: sqlite3.Connection,
-        directory: str,
-        wall_ns: Callable[[], int],
-        schema: int = _SCHEMA_VERSION,
+        path: str,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        number: int = schema.VERSION,
+        seal: Seal = UNSEALED,
+        inode: int | None = None,
+        set_aside: SetAside | None = None,
     ) -> None:
-        """Use `open` or `open_to_read`, which may meet an older schema."""
-        self._schema = schema
+        """Use `open`, `open_to_read` or `open_file`; ``inode`` only of what may be written."""
         self._connection = connection
-        self._directory = directory
+        self._path = path
+        self._directory = os.path.dirname(path)
         self._wall_ns = wall_ns
+        self._schema = number
+        self._seal = seal
+        self._inode = inode
+        self.set_aside = set_aside
 
     @classmethod
-    def open(cls, directory: str, *, wall_ns: Callable[[], int] = time.time_ns) -> Self:
+    def open(cls, directory: str, *, wall_ns: Callable[[], int] = time.time_ns, seal: Seal = UNSEALED) -> Self:
         """Open for writing, making directory and file where missing; `JournalUnavailable` if that cannot be.
 
-        Nothing is promised yet about the disk: `begin` finds out before anything is tried.
+        A damaged file is set aside. Nothing is promised yet about the disk: `begin` finds out before anything is tried.
         """
         path = os.path.join(directory, FILE)
         try:
             os.makedirs(directory, mode=0o750, exist_ok=True)
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640))
-            connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000, isolation_level=None)
+            with opening.alone(directory):
+                damaged.finish(path)
+                opening.regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+                flaws = opening.glance(path)
+                aside = opening.replaced(path, flaws, wall_ns, seal) if flaws else None
+                connection = opening.ready(path)
+            try:
+                return cls(connection, path, wall_ns=wall_ns, seal=seal, inode=os.stat(path).st_ino, set_aside=aside)
+            except BaseException:
+                connection.close()
+                raise
+        except schema.Unfit as error:
+            raise JournalUnavailable(
+                f"{path} {error}",
+                hint="use the livefw that wrote it, move the file away, or choose another --state directory",
+                phase="record",
+            ) from error
         except (OSError, sqlite3.Error) as error:
             raise _unavailable(directory, error) from error
-        try:
-            _set_up(connection, directory, path)
-        except (OSError, sqlite3.Error) as error:
-            connection.close()
-            raise _unavailable(directory, error) from error
-        except BaseException:
-            connection.close()
-            raise
-        return cls(connection, directory, wall_ns)
 
     @classmethod
     def open_to_read(cls, directory: str) -> Self | None:
-        """Open without ever writing; None if there is no history. `TransportError` if it cannot be read."""
-        path = os.path.join(directory, FILE)
+        """As `open_file`, of a state directory."""
+        return cls.open_file(os.path.join(directory, FILE))
+
+    @classmethod
+    def open_file(cls, path: str) -> Self | None:
+        """Open without ever writing; None if there is no such file. `TransportError`, `Damaged`."""
         try:
-            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+            opening.regular(path, os.O_RDONLY)
         except FileNotFoundError:
             return None
         except OSError as error:
             kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
             raise kind(f"{path} cannot be read: {error.strerror}", phase="history", errno=error.errno) from error
-        # A reader of a write-ahead log wants to make a file beside it; where it may not, and nothing waits in the log,
-        # the file alone is the whole truth.
-        waiting = _size(f"{path}-wal") > 0
-        modes = ("mode=ro",) if waiting else ("mode=ro", "mode=ro&immutable=1")
-        failure: sqlite3.Error | None = None
-        for mode in modes:
-            connection = sqlite3.connect(f"file:{_quoted(path)}?{mode}", uri=True, timeout=_BUSY_MS / 1000)
-            try:
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            except sqlite3.Error as error:
-                failure = error
-                connection.close()
-                continue
-            if not 0 < version <= _SCHEMA_VERSION:
-                connection.close()
-                raise TransportError(f"{path} has schema {version}; this livefw knows up to {_SCHEMA_VERSION}")
-            return cls(connection, directory, time.time_ns, version)
-        raise TransportError(f"{path} cannot be read: {failure}", phase="history")
+        try:
+            connection, number = opening.to_read(path)
+        except schema.Unfit as error:
+            raise TransportError(f"{path} {error}", phase="history") from error
+        except sqlite3.Error as error:
+            raise opening.unreadable(path, error) from error
+        return cls(connection, path, number=number)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For what verifies and archives."""
+        return self._connection
+
+    @property
+    def path(self) -> str:
+        """The file."""
+        return self._path
+
+    @property
+    def schema(self) -> int:
+        """The number of its schema."""
+        return self._schema
 
     def close(self) -> None:
         """Release the file, and the space that was kept back."""
@@ -261,32 +196,43 @@ class Journal:
         return self._add_at_any_cost(kind, os.urandom(8).hex(), component, body)
 
     def head(self) -> Head:
-        """The last row."""
-        row = self._connection.execute("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1").fetchone()
-        return Head(*row) if row else Head(0, "")
+        """The last row; that of what came before this file if it has none."""
+        rows = self._read("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1")
+        return Head(*rows[0]) if rows else self.base()
+
+    def base(self) -> Head:
+        """The last row of what came before this file: of an archive, or of a file that was set aside."""
+        if self._schema < schema.INDEXED:
+            return NO_HEAD
+        rows = self._read("SELECT sequence, hash FROM base")
+        return Head(*rows[0]) if rows else NO_HEAD
 
     def unfinished(self) -> list[Entry]:
         """Intents without an outcome, oldest first."""
-        if self._schema < _INDEXED:
-            query = f"{_ROWS} WHERE kind IN (?, ?) AND activation NOT IN ({_ENDED}) ORDER BY sequence"
-            return [_entry(row) for row in self._connection.execute(query, (*ENDINGS, *ENDINGS.values()))]
-        return [_entry(row) for row in self._connection.execute(f"{_ROWS} {_OPEN}")]
+        if self._schema < schema.INDEXED:
+            query = f"{ROWS} WHERE kind IN (?, ?) AND activation NOT IN ({_ENDED}) ORDER BY sequence"
+            return [*map(entry, self._read(query, *ENDINGS, *ENDINGS.values()))]
+        return [*map(entry, self._read(f"{ROWS} {_OPEN}"))]
 
     def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
         """The last rows of one kind about one component, newest first."""
-        query = f"{_ROWS} WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"
-        return [_entry(row) for row in self._connection.execute(query, (component, kind, limit))]
+        query = f"{ROWS} WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"
+        return [*map(entry, self._read(query, component, kind, limit))]
 
     def latest(self, kind: Kind) -> Entry | None:
         """The last row of one kind."""
-        query = f"{_ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1"
-        row = self._connection.execute(query, (kind,)).fetchone()
-        return _entry(row) if row else None
+        rows = self._read(f"{ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1", kind)
+        return entry(rows[0]) if rows else None
 
     def entries(self, *, after: int = 0) -> Iterator[Entry]:
         """All rows, or those after one, oldest first."""
-        query = f"{_ROWS} WHERE sequence > ? ORDER BY sequence"
-        return (_entry(row) for row in self._connection.execute(query, (after,)))
+        return map(entry, self._walk(f"{ROWS} WHERE sequence > ? ORDER BY sequence", after))
+
+    def verify(self, *, head: Head | None = None) -> list[Flaw]:
+        """Everything that does not fit together, in the order of the rows; ``head`` is one that was kept elsewhere."""
+        from livefw.activation.history import verify  # only where somebody asks
+
+        return verify.chain(self, heads=[head] if head else []).flaws
 
     def activations(self, *, component: str | None = None, since_ns: int | None = None) -> list[Activation]:
         """What was done, oldest first.
@@ -296,13 +242,13 @@ class Journal:
         """
         found: dict[str, Activation] = {}
         begun = since_ns is None
-        for entry in self.entries():
-            begun = begun or since_ns is None or entry.time_ns >= since_ns
-            if not begun or (component is not None and entry.component != component):
+        for row in self.entries():
+            begun = begun or since_ns is None or row.time_ns >= since_ns
+            if not begun or (component is not None and row.component != component):
                 continue
-            known = found.get(entry.activation, Activation(None, None))
-            is_intent = entry.kind in ENDINGS
-            found[entry.activation] = known._replace(**{"intent" if is_intent else "ending": entry})
+            known = found.get(row.activation, Activation(None, None))
+            is_intent = row.kind in ENDINGS
+            found[row.activation] = known._replace(**{"intent" if is_intent else "ending": row})
         return list(found.values())
 
     def page(
@@ -323,195 +269,121 @@ class Journal:
         first, last = self._between(since_ns, until_ns)
         last = last if before is None else min(last, before - 1)
         rows = islice(self._firsts(first, last, components), limit + 1)
-        found = [self._whole(_entry(row)) for row in rows]
+        found = [self._whole(entry(row)) for row in rows]
         return Page(found[:limit], found[limit - 1].entry.sequence if 0 < limit < len(found) else None)
 
     def components(self) -> list[str]:
         """Keys of every component that a row is about, in order."""
-        query = "SELECT min(component) FROM entry WHERE component > ?"
         found: list[str] = []
         # One step of the index for each key; DISTINCT would go through all rows.
-        key = self._connection.execute("SELECT min(component) FROM entry").fetchone()[0]
-        while key is not None:
-            found.append(key)
-            key = self._connection.execute(query, (key,)).fetchone()[0]
+        rows = self._read("SELECT min(component) FROM entry")
+        while rows and isinstance(rows[0][0], str):
+            found.append(rows[0][0])
+            rows = self._read("SELECT min(component) FROM entry WHERE component > ?", rows[0][0])
         return found
 
     def _between(self, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
         """Sequences of the first and of the last row of a time; the first after the last if there is none."""
+        by = "INDEXED BY entry_time" if self._schema >= schema.INDEXED else ""
         first, last = 1, _LAST
         if since_ns is not None:
-            query = "SELECT min(sequence) FROM entry INDEXED BY entry_time WHERE time_ns >= ?"
-            first = self._number(query, since_ns) or _LAST
+            first = self._read(f"{_FROM} {by} WHERE time_ns >= ?", since_ns)[0][0] or _LAST
         if until_ns is not None:
-            query = "SELECT max(sequence) FROM entry INDEXED BY entry_time WHERE time_ns <= ?"
-            last = self._number(query, until_ns) or 0
+            last = self._read(f"{_TO} {by} WHERE time_ns <= ?", until_ns)[0][0] or 0
         return first, last
 
-    def _number(self, query: str, *arguments: object) -> int | None:
-        if self._schema < _INDEXED:
-            query = query.replace(" INDEXED BY entry_time", "")
-        found = self._connection.execute(query, arguments).fetchone()[0]
-        return None if found is None else int(found)
-
-    def _firsts(self, first: int, last: int, components: Collection[str] | None) -> Iterator[tuple[Any, ...]]:
+    def _firsts(self, first: int, last: int, components: Collection[str] | None) -> Iterator[Row]:
         """First rows of activations, newest first."""
-        query = f"{_ROWS} WHERE sequence BETWEEN ? AND ? AND {_FIRST}"
+        query = f"{ROWS} WHERE sequence BETWEEN ? AND ? AND {_FIRST}"
         newest = "ORDER BY sequence DESC"
         if components is None:
-            return self._connection.execute(f"{query} {newest}", (first, last))
+            return self._walk(f"{query} {newest}", first, last)
         # One walk through the index for each: with IN, SQLite would collect and sort all rows before the first.
         each = (
-            self._connection.execute(f"{query} AND component = ? {newest}", (first, last, component))
-            for component in set(components)
+            self._walk(f"{query} AND component = ? {newest}", first, last, component) for component in set(components)
         )
         return merge(*each, key=lambda row: row[0], reverse=True)
 
-    def _whole(self, entry: Entry) -> Activation:
+    def _whole(self, first: Entry) -> Activation:
         """An activation by its first row."""
-        if entry.kind not in ENDINGS:
-            return Activation(None, entry)
-        query = f"{_ROWS} WHERE activation = ? AND kind = ? ORDER BY sequence DESC LIMIT 1"
-        row = self._connection.execute(query, (entry.activation, ENDINGS[entry.kind])).fetchone()
-        return Activation(entry, _entry(row) if row else None)
+        if first.kind not in ENDINGS:
+            return Activation(None, first)
+        query = f"{ROWS} WHERE activation = ? AND kind = ? ORDER BY sequence DESC LIMIT 1"
+        rows = self._read(query, first.activation, ENDINGS[first.kind])
+        return Activation(first, entry(rows[0]) if rows else None)
 
-    def verify(self, *, head: Head | None = None) -> list[Flaw]:
-        """Everything that does not fit together, in the order of the rows; ``head`` is one that was kept elsewhere."""
-        flaws: list[Flaw] = []
-        last = Head(0, "")
-        witnessed = head is None or head.sequence == 0
-        query = f"{_ROWS} ORDER BY sequence"
-        for row in self._connection.execute(query):
-            sequence, written = row[0], row[-1]
-            if sequence != last.sequence + 1:
-                missing = (
-                    f"row {last.sequence + 1}"
-                    if sequence == last.sequence + 2
-                    else f"rows {last.sequence + 1} to {sequence - 1}"
-                )
-                flaws.append(Flaw(sequence, f"{missing} before it {'is' if ' to ' not in missing else 'are'} missing"))
-            if written != digest(last.hash, row[:-1]):
-                flaws.append(Flaw(sequence, "its content, or that of the row before it, is not what was written"))
-            last = Head(sequence, written)
-            if head is not None and sequence == head.sequence:
-                witnessed = True
-                if written != head.hash:
-                    flaws.append(Flaw(sequence, "it differs from the head that was kept elsewhere"))
-        noted = Head(*self._connection.execute("SELECT sequence, hash FROM head").fetchone())
-        if noted != last:
-            flaws.append(Flaw(last.sequence, f"the last row was once {noted.sequence}, and is {last.sequence} now"))
-        if head is not None and not witnessed:
-            flaws.append(Flaw(last.sequence, f"row {head.sequence}, whose hash was kept elsewhere, is missing"))
-        return flaws
+    def _read(self, query: str, *arguments: object) -> list[Row]:
+        """All rows of a question that has few; `Damaged`, or what a file that was set aside for it would say."""
+        try:
+            return self._connection.execute(query, arguments).fetchall()
+        except sqlite3.Error as error:
+            if self._inode is None or self.set_aside or not damaged.is_damage(error):
+                raise opening.unreadable(self._path, error, self._connection) from error
+            self._set_aside(error)
+        return self._read(query, *arguments)
+
+    def _walk(self, query: str, *arguments: object) -> Iterator[Row]:
+        """Rows one by one, however many there are; `Damaged` between any two."""
+        try:
+            yield from self._connection.execute(query, arguments)
+        except sqlite3.Error as error:
+            raise opening.unreadable(self._path, error, self._connection) from error
 
     def _add_at_any_cost(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
         try:
             return self._append(kind, activation, component, body)
-        except sqlite3.Error:
+        except (OSError, sqlite3.Error, JournalUnavailable):
             _drop_ballast(self._directory)
         try:
             return self._append(kind, activation, component, body)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error, JournalUnavailable) as error:
             raise TransportError(
-                f"the outcome could not be recorded in {self._directory}/{FILE}: {error}",
+                f"the outcome could not be recorded in {self._path}: {error}",
                 hint="make room; the next command finds the open intent and settles it by looking at the machine",
                 component=component,
                 phase="record",
             ) from error
 
     def _append(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
-        text = json.dumps(body, separators=(",", ":"))
-        # IMMEDIATE: from reading the head to the new row nobody else may add one, or the chain would fork.
-        self._connection.execute("BEGIN IMMEDIATE")
+        self._follow()
         try:
-            last = self.head()
-            row = (last.sequence + 1, str(kind), activation, component, self._wall_ns(), text)
-            head = Head(last.sequence + 1, digest(last.hash, row))
-            self._connection.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)", (*row, head.hash))
-            self._connection.execute("UPDATE head SET sequence = ?, hash = ?", head)
-            self._connection.execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise
-        return head
+            return self._append_here(kind, activation, component, body)
+        except sqlite3.Error as error:
+            if self.set_aside or not damaged.is_damage(error):
+                raise
+            self._set_aside(error)
+        return self._append_here(kind, activation, component, body)
 
+    def _append_here(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
+        # IMMEDIATE: from reading the head to the new row nobody else may add one, or the chain would fork.
+        with opening.transaction(self._connection):
+            return opening.append(self._connection, (kind, activation, component, body), self._wall_ns(), self._seal)
 
-def digest(before: str, row: tuple[Any, ...]) -> str:
-    """Hash of a row and all before it; each field with its length, so that none can lend a character to another."""
-    fields = (before, *map(str, row))
-    return sha256("".join(f"{len(field)}:{field}," for field in fields).encode()).hexdigest()
+    def _follow(self) -> None:
+        """Go on in the file that has taken the place of this one, if somebody has found it damaged meanwhile."""
+        try:
+            now = os.stat(self._path).st_ino
+        except FileNotFoundError:
+            now = None
+        if now != self._inode:
+            self._reopen()
 
+    def _set_aside(self, error: sqlite3.Error) -> None:
+        """Put a new file in the place of this one, unless somebody has.
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    sequence, kind, activation, component, time_ns, body, written = row
-    try:
-        facts = json.loads(body)
-        return Entry(
-            sequence, Kind(kind), activation, component, time_ns, facts if isinstance(facts, dict) else {}, written
-        )
-    except ValueError as error:
-        raise TransportError(
-            f"row {sequence} of the history makes no sense", hint="livefw history --verify", phase="history"
-        ) from error
+        The connection is closed after that: SQLite leaves a file alone that has been moved, and its log as well.
+        """
+        with opening.alone(self._directory):
+            if os.stat(self._path).st_ino == self._inode:
+                flaws = damaged.pages(self._connection, error)
+                self.set_aside = opening.replaced(self._path, flaws, self._wall_ns, self._seal)
+        self._reopen()
 
-
-def _set_up(connection: sqlite3.Connection, directory: str, path: str) -> None:
-    """Make the file what it has to be. One process at a time: SQLite does not wait when the journal mode changes."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        _migrate(connection, path)
-    finally:
-        os.close(descriptor)
-
-
-def _migrate(connection: sqlite3.Connection, path: str) -> None:
-    """Bring the file to the present schema, in one step that a power cut leaves done or not done."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] == _SCHEMA_VERSION:
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
-        if version > _SCHEMA_VERSION:
-            raise JournalUnavailable(
-                f"{path} was written by a newer livefw (schema {version}, known here: {_SCHEMA_VERSION})",
-                hint="use that version of livefw, or another --state directory",
-                phase="record",
-            )
-        for step in range(version, _SCHEMA_VERSION):
-            for statement in _statements(_MIGRATIONS[step]):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _statements(script: str) -> Iterator[str]:
-    """The statements of a script; `executescript` would commit between them."""
-    statement = ""
-    for part in script.split(";"):
-        statement += part + ";"
-        if sqlite3.complete_statement(statement) and statement.strip(" \n;"):
-            yield statement
-            statement = ""
-
-
-def _size(path: str) -> int:
-    """Of a file that its writer may remove at any moment; nothing then."""
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
-
-
-def _quoted(path: str) -> str:
-    return "".join(c if c.isalnum() or c in "/._-~" else "".join(f"%{b:02x}" for b in os.fsencode(c)) for c in path)
+    def _reopen(self) -> None:
+        self._connection.close()
+        again = type(self).open(self._directory, wall_ns=self._wall_ns, seal=self._seal)
+        self._connection, self._inode = again._connection, again._inode  # noqa: SLF001 - one of our own
+        self.set_aside = again.set_aside or self.set_aside
 
 
 def _keep_ballast(directory: str) -> None:
@@ -529,10 +401,8 @@ def _keep_ballast(directory: str) -> None:
 
 
 def _drop_ballast(directory: str) -> None:
-    try:
+    with suppress(OSError):  # a disk that has died meanwhile; that the outcome cannot be written is told
         os.unlink(os.path.join(directory, _BALLAST))
-    except FileNotFoundError:
-        return
 
 
 def _unavailable(directory: str, error: Exception) -> JournalUnavailable:

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Older rows in a file of their own, which the chain goes on from.
+
+The archive is a history like any other, and read and verified as one. It is written, and on disk, under its name before
+a row leaves the history; that happens in one transaction, and what was begun is noted in the history beforehand. So an
+archiving that is killed anywhere has lost and doubled nothing: the next one ends it, or begins anew.
+
+Some rows stay here as well: intents without an outcome, and the newest of each kind about each component, because
+checks and estimates rest on them. The row that tells of the archive holds the hash of those, too.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, NamedTuple
+
+from livefw.activation.history import damaged, opening, schema
+from livefw.activation.history.damaged import Damaged, Flaw
+from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest
+from livefw.activation.history.seal import Seal
+from livefw.errors import NothingToDo, TransportError, UsageError
+
+KEEP = 1000
+"""Activations that stay, where nothing else is said."""
+_KEPT_EACH = 500
+"""Newest rows of each kind about each component that stay: as many as somebody looks back (`record.past`)."""
+
+
+class Step(StrEnum):
+    """What has been done of an archiving; tests die after each."""
+
+    NOTED = "noted"
+    WRITTEN = "written"
+    NAMED = "named"
+    REMOVED = "removed"
+
+
+class Archived(NamedTuple):
+    """An archive that was made: its file, its first and its last row, and how many of its rows are here as well."""
+
+    file: str
+    first: int
+    last: Head
+    kept: int
+
+
+class Cut(NamedTuple):
+    """Which rows go: all but those of the newest ``keep`` activations, or all before the first since ``since_ns``."""
+
+    keep: int = KEEP
+    since_ns: int | None = None
+
+
+def name(first: int, last: int) -> str:
+    """Of an archive beside its history; so that they sort by what is in them."""
+    return f"history-{first:09}-{last:09}.db"
+
+
+def is_name(text: str) -> bool:
+    """Whether a file beside the history is called as an archive."""
+    start, _, end = text.removeprefix("history-").removesuffix(".db").partition("-")
+    return text == f"history-{start}-{end}.db" and all(each.isascii() and each.isdigit() for each in (start, end))
+
+
+def archive(
+    connection: sqlite3.Connection,
+    path: str,
+    cut: Cut,
+    *,
+    file: str | None,
+    time_ns: int,
+    seal: Seal,
+    at: Callable[[Step], None] = lambda _: None,
+) -> Archived:
+    """Move rows into an archive. Whoever asks holds the machine's lock.
+
+    `NothingToDo`, `UsageError` if the file is there already, `Damaged` if a row that would go is not what was written,
+    `TransportError`, and `sqlite3.Error` of the history itself.
+    """
+    try:
+        found = _resumed(connection, time_ns, seal)
+        if found is None:
+            base = damaged.one_row(connection, "base") or NO_HEAD
+            last = _last(connection, base, cut)
+            file = os.path.abspath(file or os.path.join(os.path.dirname(path), name(base.sequence + 1, last)))
+            if os.path.lexists(file):
+                raise UsageError(f"{file} is there already", hint="--archive FILE takes another name")
+            with opening.transaction(connection):
+                connection.execute("INSERT OR REPLACE INTO archiving VALUES (1, ?, ?)", (file, last))
+            at(Step.NOTED)
+            _write(connection, f"{file}.partial", base, last)
+            at(Step.WRITTEN)
+            os.link(f"{file}.partial", file)
+            os.unlink(f"{file}.partial")
+            damaged.sync(os.path.dirname(file))
+            at(Step.NAMED)
+            found = _remove(connection, file, last, time_ns, seal)
+        at(Step.REMOVED)
+    except OSError as error:
+        raise TransportError(
+            f"the archive cannot be written: {error.strerror}", phase="archive", errno=error.errno
+        ) from error
+    with suppress(sqlite3.Error):  # what is free stays so: the next rows take it
+        connection.execute("VACUUM")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return found
+
+
+def _last(connection: sqlite3.Connection, base: Head, cut: Cut) -> int:
+    """The last row that goes. `NothingToDo`."""
+    if cut.since_ns is not None:
+        row = connection.execute("SELECT min(sequence) FROM entry WHERE time_ns >= ?", (cut.since_ns,)).fetchone()
+        first = row[0] or (connection.execute("SELECT sequence FROM head").fetchone()[0] + 1)
+    else:
+        query = (
+            "SELECT sequence FROM entry WHERE sequence > ? AND NOT EXISTS (SELECT 1 FROM entry AS e WHERE"
+            " e.activation = entry.activation AND e.sequence < entry.sequence) ORDER BY sequence DESC LIMIT 1 OFFSET ?"
+        )
+        row = connection.execute(query, (base.sequence, cut.keep - 1)).fetchone() if cut.keep else None
+        first = (
+            row[0]
+            if row
+            else base.sequence
+            if cut.keep
+            else connection.execute("SELECT sequence FROM head").fetchone()[0] + 1
+        )
+    if first - 1 <= base.sequence:
+        raise NothingToDo("no row is old enough to be archived", hint="--keep N, or --older AGE, says which are")
+    return int(first) - 1
+
+
+def _write(connection: sqlite3.Connection, path: str, base: Head, last: int) -> None:
+    """Copy rows into a file, and have it on disk. OSError, `Damaged`."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    opening.regular(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    with closing(opening.connected(path, "rw")) as copy:
+        copy.execute("PRAGMA journal_mode = OFF")
+        copy.execute("PRAGMA synchronous = OFF")
+        copy.execute("BEGIN")
+        schema.make(copy, 0, schema.VERSION)
+        copy.execute("UPDATE base SET sequence = ?, hash = ?", base)
+        copy.executemany(opening.INSERT, _checked(connection, base, last))
+        copy.execute(
+            "UPDATE head SET (sequence, hash) = (SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1)"
+        )
+        copy.execute("COMMIT")
+    os.chmod(path, 0o440)
+    damaged.sync(path)
+
+
+def _checked(connection: sqlite3.Connection, base: Head, last: int) -> Iterator[tuple[Any, ...]]:
+    """Rows that go. One that is not what was written stays, where the history's own verification shows it."""
+    before = base
+    query = ROWS.replace(" FROM", ", seal FROM")
+    for row in connection.execute(
+        f"{query} WHERE sequence BETWEEN ? AND ? ORDER BY sequence", (base.sequence + 1, last)
+    ):
+        if row[0] != before.sequence + 1 or row[6] != digest(before.hash, row[:6]):
+            raise Damaged(
+                "to be archived", [Flaw(row[0], "it is not what was written, or the one before it is missing")]
+            )
+        before = Head(row[0], row[6])
+        yield row
+    if before.sequence != last:
+        raise Damaged("to be archived", [Flaw(before.sequence, f"rows {before.sequence + 1} to {last} are missing")])
+
+
+def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, seal: Seal) -> Archived:
+    """Take the rows out that are in the archive now, and say so in a row. `sqlite3.Error`."""
+    with opening.transaction(connection):
+        base = damaged.one_row(connection, "base") or NO_HEAD
+        head = Head(*connection.execute("SELECT sequence, hash FROM entry WHERE sequence = ?", (last,)).fetchone())
+        kept = _kept(connection, base, last)
+        connection.execute("DROP TRIGGER entry_is_not_removed")
+        connection.execute("DELETE FROM kept")
+        connection.executemany("INSERT INTO kept VALUES (?, ?)", [(row[0], row[1]) for row in kept])
+        connection.execute(
+            "DELETE FROM entry WHERE sequence <= ? AND sequence NOT IN (SELECT sequence FROM kept)", (last,)
+        )
+        connection.execute(schema.trigger("entry_is_not_removed"))
+        connection.execute("UPDATE base SET sequence = ?, hash = ?", head)
+        made = Archived(file, base.sequence + 1, head, len(kept))
+        body = {"file": file, "first": made.first, "head": str(head), "kept": kept_digest(connection, head)}
+        opening.append(connection, (Kind.ARCHIVED, os.urandom(8).hex(), "", body), time_ns, seal)
+        connection.execute("DELETE FROM archiving")
+    return made
+
+
+_KEPT = """
+    WITH ranked AS (
+        SELECT activation, row_number() OVER (PARTITION BY component, kind ORDER BY sequence DESC) AS place
+        FROM entry WHERE sequence <= :last
+    ), wanted AS (
+        SELECT activation FROM ranked WHERE place <= :each
+        UNION SELECT activation FROM unfinished
+        UNION SELECT activation FROM entry WHERE sequence > :last
+    )
+    SELECT e.sequence, coalesce(k.before, p.hash, :hash) FROM entry AS e
+    LEFT JOIN kept AS k ON k.sequence = e.sequence LEFT JOIN entry AS p ON p.sequence = e.sequence - 1
+    WHERE e.sequence <= :last AND e.activation IN (SELECT activation FROM wanted) ORDER BY e.sequence
+"""
+
+
+def _kept(connection: sqlite3.Connection, base: Head, last: int) -> list[tuple[int, str]]:
+    """Rows that stay, with the hash of the row before each."""
+    return connection.execute(_KEPT, {"last": last, "each": _KEPT_EACH, "hash": base.hash}).fetchall()
+
+
+def kept_digest(connection: sqlite3.Connection, base: Head) -> str:
+    """What proves that rows which stayed beside an archive are those that did. `sqlite3.Error`."""
+    rows = connection.execute(
+        "SELECT sequence, hash FROM entry WHERE sequence <= ? ORDER BY sequence", (base.sequence,)
+    )
+    return sha256("".join(f"{Head(*row)}," for row in rows).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _resumed(connection: sqlite3.Connection, time_ns: int, seal: Seal) -> Archived | None:
+    """End what was begun and killed; None if there was nothing, or nothing that could be ended."""
+    row = connection.execute("SELECT path, sequence FROM archiving").fetchone()
+    if row is None:
+        return None
+    file, last = str(row[0]), int(row[1])
+    base = damaged.one_row(connection, "base") or NO_HEAD
+    if os.path.lexists(file) and _holds(file, connection, base, last):
+        with suppress(FileNotFoundError):
+            os.unlink(f"{file}.partial")
+        return _remove(connection, file, last, time_ns, seal)
+    with opening.transaction(connection):
+        connection.execute("DELETE FROM archiving")
+    with suppress(FileNotFoundError):
+        os.unlink(f"{file}.partial")
+    return None
+
+
+def _holds(file: str, connection: sqlite3.Connection, base: Head, last: int) -> bool:
+    """Whether an archive has exactly the rows that are to go."""
+    rows = f"{ROWS} WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
+    wanted = connection.execute(rows, (base.sequence + 1, last))
+    try:
+        with closing(opening.connected(file, "ro&immutable=1")) as found:
+            there = found.execute(f"{ROWS} ORDER BY sequence")
+            return damaged.one_row(found, "base") == base and all(
+                one == other for one, other in zip(there, wanted, strict=True)
+            )
+    except (sqlite3.Error, ValueError):
+        return False

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of a history: opened to write or to read, made, and put in the place of a damaged one."""
+
+import fcntl
+import os
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from livefw.activation.history import damaged, schema
+from livefw.activation.history.damaged import Damaged, Flaw, SetAside
+from livefw.activation.history.rows import NO_HEAD, Head, Kind, bounded, decode, digest
+from livefw.activation.history.seal import Seal
+from livefw.errors import TransportError
+
+_BUSY_MS = 10_000
+"""How long to wait for another writer. A row is written in milliseconds; ten seconds is a disk that hangs."""
+
+
+INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def append(
+    connection: sqlite3.Connection, facts: tuple[Kind, str, str, dict[str, Any]], time_ns: int, seal: Seal
+) -> Head:
+    """Add a row, within a transaction. `sqlite3.Error`."""
+    kind, activation, component, body = facts
+    found = connection.execute("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1").fetchone()
+    last = Head(*(found or connection.execute("SELECT sequence, hash FROM base").fetchone()))
+    row = (last.sequence + 1, str(kind), activation, component, time_ns, bounded(body))
+    head = Head(last.sequence + 1, digest(last.hash, row))
+    connection.execute(INSERT, (*row, head.hash, seal.of(head.hash)))
+    connection.execute("UPDATE head SET sequence = ?, hash = ?", head)
+    return head
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of it, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def alone(directory: str) -> Iterator[None]:
+    """One process at a time makes a file what it has to be: SQLite does not wait when the journal mode changes."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def regular(path: str, flags: int) -> None:
+    """Open and close a file; OSError if that cannot be. A pipe in its place would keep us waiting for ever."""
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(0, "it is no regular file")
+    finally:
+        os.close(descriptor)
+
+
+def connected(path: str, mode: str) -> sqlite3.Connection:
+    """Open in a mode of SQLite's; it finds out later whether it can. `sqlite3.Error`."""
+    uri = f"file:{_quoted(path)}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_MS / 1000, isolation_level=None)
+    connection.text_factory = decode
+    return connection
+
+
+def glance(path: str) -> list[Flaw]:
+    """What is wrong with a file that is to be written. `schema.Unfit`, `sqlite3.Error`.
+
+    Read only: to close a damaged file that is open for writing would play its log into it.
+    """
+    if os.path.getsize(path) == 0:
+        return [Flaw(0, "it is empty, and its log is not", 1)] if damaged.size(f"{path}-wal") else []
+    with closing(connected(path, "ro")) as connection:
+        try:
+            connection.execute("BEGIN")  # one moment: others write meanwhile
+            return damaged.at_a_glance(connection, path, schema.number(connection))
+        except sqlite3.Error as error:
+            if not damaged.is_damage(error):
+                raise
+            return damaged.pages(connection, error)
+
+
+def ready(path: str) -> sqlite3.Connection:
+    """Open what is not damaged, with the present schema. `schema.Unfit`, `sqlite3.Error`."""
+    connection = connected(path, "rw")
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        schema.migrate(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def replaced(path: str, flaws: list[Flaw], wall_ns: Callable[[], int], seal: Seal) -> SetAside:
+    """Put a new file in the place of a damaged one, with a first row that says so. OSError, `sqlite3.Error`."""
+    aside = damaged.salvage(path, flaws, lambda each: connected(each, "ro"))
+    new = f"{path}.new"
+    for end in ("", "-wal", "-shm"):
+        if os.path.lexists(new + end):
+            os.unlink(new + end)
+    regular(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    with closing(connected(new, "rw")) as connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        schema.migrate(connection)
+        with transaction(connection):
+            connection.execute("UPDATE base SET sequence = ?, hash = ?", aside.head or NO_HEAD)
+            append(connection, (Kind.SET_ASIDE, os.urandom(8).hex(), "", aside.body()), wall_ns(), seal)
+    damaged.keep(path, aside, new)
+    return aside
+
+
+def to_read(path: str) -> tuple[sqlite3.Connection, int]:
+    """Open, with the number of the schema. `schema.Unfit`, `sqlite3.Error`.
+
+    A reader of a write-ahead log wants to make a file beside it; where it may not, and nothing waits in the log, the
+    file alone is the whole truth.
+    """
+    try:
+        return _as_it_is(path, "ro")
+    except sqlite3.Error:
+        if damaged.size(f"{path}-wal"):
+            raise
+        return _as_it_is(path, "ro&immutable=1")
+
+
+def _as_it_is(path: str, mode: str) -> tuple[sqlite3.Connection, int]:
+    connection = connected(path, mode)
+    try:
+        number = schema.number(connection)
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        if not number:
+            raise schema.Unfit("is empty")
+    except BaseException:
+        connection.close()
+        raise
+    return connection, number
+
+
+def unreadable(path: str, error: sqlite3.Error, connection: sqlite3.Connection | None = None) -> TransportError:
+    """The error for what SQLite says, with the places of the damage if that is what it is."""
+    if not damaged.is_damage(error):
+        return TransportError(f"{path} cannot be read: {error}", phase="history")
+    if connection is not None:
+        return Damaged(path, damaged.pages(connection, error))
+    with closing(connected(path, "ro")) as again:
+        return Damaged(path, damaged.pages(again, error))
+
+
+def _quoted(path: str) -> str:
+    return "".join(c if c.isalnum() or c in "/._-~" else "".join(f"%{b:02x}" for b in os.fsencode(c)) for c in path)

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of the history, how a file of an older livefw gets them, and whether a file has them."""
+
+import sqlite3
+from collections.abc import Iterator
+from functools import cache
+
+VERSION = 3
+INDEXED = 3
+"""The first with an index of the time, a table of what is unfinished, seals and archives."""
+_LIKELY = 1_000
+"""No livefw will ever have as many. A larger number is of another program, or a damaged one."""
+
+_MIGRATIONS: dict[int, str] = {
+    0: """
+        CREATE TABLE entry (
+            sequence INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            activation TEXT NOT NULL,
+            component TEXT NOT NULL,
+            time_ns INTEGER NOT NULL,
+            body TEXT NOT NULL,
+            hash TEXT NOT NULL
+        );
+        CREATE INDEX entry_activation ON entry (activation, kind);
+        CREATE INDEX entry_component ON entry (component);
+        CREATE TABLE head (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, hash TEXT NOT NULL);
+        CREATE TRIGGER entry_is_not_changed BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'rows are final'); END;
+        CREATE TRIGGER entry_is_not_removed BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'rows are final'); END;
+        INSERT INTO head VALUES (1, 0, '');
+    """,
+    1: "",  # rows may be of the kinds STAGING and STAGED
+    2: """
+        CREATE INDEX entry_component_kind ON entry (component, kind);
+        CREATE INDEX entry_kind ON entry (kind);
+        CREATE INDEX entry_time ON entry (time_ns);
+        CREATE TABLE unfinished (activation TEXT PRIMARY KEY, sequence INTEGER NOT NULL) WITHOUT ROWID;
+        INSERT OR IGNORE INTO unfinished SELECT activation, sequence FROM entry
+            WHERE kind IN ('intent', 'staging')
+            AND activation NOT IN (SELECT activation FROM entry WHERE kind IN ('outcome', 'staged'));
+        CREATE TRIGGER entry_begins AFTER INSERT ON entry WHEN new.kind IN ('intent', 'staging')
+            BEGIN INSERT OR IGNORE INTO unfinished VALUES (new.activation, new.sequence); END;
+        CREATE TRIGGER entry_ends AFTER INSERT ON entry WHEN new.kind IN ('outcome', 'staged')
+            BEGIN DELETE FROM unfinished WHERE activation = new.activation; END;
+        ALTER TABLE entry ADD COLUMN seal TEXT NOT NULL DEFAULT '';
+        CREATE TABLE base (one INTEGER PRIMARY KEY CHECK (one = 1), sequence INTEGER NOT NULL, hash TEXT NOT NULL);
+        INSERT INTO base VALUES (1, 0, '');
+        CREATE TABLE kept (sequence INTEGER PRIMARY KEY, before TEXT NOT NULL);
+        CREATE TABLE archiving (one INTEGER PRIMARY KEY CHECK (one = 1), path TEXT NOT NULL, sequence INTEGER NOT NULL);
+    """,
+}
+"""Statements that lead from one schema version to the next. A later version adds a line and changes none.
+
+``base`` is the head of what came before the first row here. ``kept`` are rows that stay although they are in an
+archive too, with the hash of the row before each. ``archiving`` is an archive that is not finished.
+"""
+
+
+class Unfit(Exception):  # noqa: N818 - becomes an error of the product where it is known who asks
+    """A number that this livefw cannot go on with; the text says why."""
+
+
+def number(connection: sqlite3.Connection) -> int:
+    """The schema of a file, 0 for an empty one. `Unfit`, `sqlite3.Error`."""
+    found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if not 0 <= found < _LIKELY:
+        raise Unfit(f"has the schema {found}, which no livefw writes: another program's, or damaged")
+    if found > VERSION:
+        raise Unfit(f"was written by a newer livefw (schema {found}, known here: {VERSION})")
+    if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
+        raise Unfit("has tables and no schema number: another program's, or damaged")
+    return found
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the present schema, in one step that a power cut leaves done or not done. As for `number`."""
+    if number(connection) == VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        make(connection, number(connection), VERSION)  # another process may have been quicker
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def make(connection: sqlite3.Connection, start: int, end: int) -> None:
+    """Lead a file from one schema to another. `sqlite3.Error`."""
+    for step in range(start, end):
+        for statement in _statements(_MIGRATIONS[step]):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {end}")
+
+
+def differences(connection: sqlite3.Connection, version: int) -> list[str]:
+    """What is not there as livefw makes it, or is there besides, such as a trigger of somebody's."""
+    found, wanted = _objects(connection), _wanted(version)
+    missing = [f"{name} is missing" for name in wanted if name not in found]
+    other = [f"{name} is not as livefw makes it" for name in found if name in wanted and found[name] != wanted[name]]
+    return missing + other + [f"{name} is not livefw's" for name in found if name not in wanted]
+
+
+@cache
+def _wanted(version: int) -> dict[str, str]:
+    connection = sqlite3.connect(":memory:")
+    try:
+        make(connection, 0, version)
+        return _objects(connection)
+    finally:
+        connection.close()
+
+
+def _objects(connection: sqlite3.Connection) -> dict[str, str]:
+    # What SQLite keeps for itself, such as the statistics of ANALYZE, is nobody's fault.
+    query = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    return {f"{kind} {name}": " ".join(str(sql).split()) for kind, name, sql in connection.execute(query)}
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script; `executescript` would commit between them."""
+    statement = ""
+    for part in script.split(";"):
+        statement += part + ";"
+        if sqlite3.complete_statement(statement) and statement.strip(" \n;"):
+            yield statement
+            statement = ""
+
+
+def trigger(name: str) -> str:
+    """The statement that makes one of the triggers."""
+    return _wanted(VERSION)[f"trigger {name}"]

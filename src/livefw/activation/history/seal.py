@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A seal for each row, by a key that is kept apart from the history.
+
+Whoever can write the file can write a whole new chain. A row that is written with the key carries an HMAC-SHA256 of
+its chained hash: without the key nobody makes another history that `livefw history --verify` takes, where it has the
+key. It is one from systemd (``LoadCredential=livefw.seal:...``), or a file that livefw.toml names.
+
+A file holds one key a line. The first seals; the others are earlier ones, which prove what they have sealed.
+"""
+
+import hmac
+import os
+import stat
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple, Self
+
+from livefw.activation.history.rows import is_hash
+from livefw.activation.trust import unsafe
+from livefw.errors import PermissionDenied, TransportError
+
+CREDENTIAL = "livefw.seal"
+_SHORTEST = 32
+"""Characters of a key: 128 bits, written as hexadecimal digits, are the least that nobody tries out."""
+_LONGEST = 1024
+_MOST_KEYS = 64
+_FILE_LIMIT = _MOST_KEYS * (_LONGEST + 1)
+
+
+class SealError(TransportError):
+    """A key that cannot be used. What is in the file is never shown."""
+
+
+class Seal(NamedTuple):
+    """Keys by their ids; the first seals. Never printed: what is shown of a key is its id."""
+
+    keys: tuple[tuple[str, bytes], ...]
+
+    @classmethod
+    def parse(cls, text: bytes, *, file: str) -> Self:
+        """Keys of a file; `SealError`."""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        if not 0 < len(lines) <= _MOST_KEYS or len(text) > _FILE_LIMIT:
+            raise SealError(f"{file}: there have to be 1 to {_MOST_KEYS} keys, one a line", phase="seal")
+        for number, line in enumerate(lines, 1):
+            if not _SHORTEST <= len(line) <= _LONGEST:
+                raise SealError(
+                    f"{file}: key {number} has {len(line)} characters; {_SHORTEST} to {_LONGEST} are allowed",
+                    hint="openssl rand -hex 32 makes one",
+                    phase="seal",
+                )
+        return cls(tuple((_identity(line), line) for line in lines))
+
+    def of(self, chained: str) -> str:
+        """The seal of a row with this hash; empty without a key."""
+        return f"{self.keys[0][0]}:{_mac(self.keys[0][1], chained)}" if self.keys else ""
+
+    def proves(self, seal: str, chained: str) -> bool | None:
+        """Whether the seal is of this hash; None if its key is not here."""
+        ident, _, found = seal.partition(":")
+        key = dict(self.keys).get(ident)
+        if key is None:
+            return None
+        return is_hash(found) and hmac.compare_digest(found, _mac(key, chained))
+
+    def __repr__(self) -> str:
+        return f"Seal({', '.join(ident for ident, _ in self.keys)})"
+
+
+UNSEALED = Seal(())
+
+
+def load(path: str | None, *, environment: Mapping[str, str] = os.environ) -> Seal:
+    """The keys there are: of systemd's credential, else of the file; none where neither is. `SealError`.
+
+    A file that is named and missing is an error: rows without a seal among sealed ones look like a forgery.
+    """
+    directory = environment.get("CREDENTIALS_DIRECTORY", "")
+    if directory.startswith("/"):
+        credential = os.path.join(directory, CREDENTIAL)
+        if os.path.lexists(credential):
+            return _read(credential)
+    return _read(path) if path else UNSEALED
+
+
+def _read(path: str) -> Seal:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with open(descriptor, "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise SealError(f"{path}: a key has to be in a regular file", phase="seal")
+            if why := unsafe(found, path):
+                raise SealError(f"{why}: whoever has the key can write a history anew", phase="seal")
+            if found.st_mode & 0o077:
+                raise SealError(f"{path} may be read by others than its owner", hint=f"chmod 600 {path}", phase="seal")
+            text = file.read(_FILE_LIMIT + 1)
+    except OSError as error:
+        kind = PermissionDenied if isinstance(error, PermissionError) else SealError
+        raise kind(f"the key {path} cannot be read: {error.strerror}", phase="seal", errno=error.errno) from error
+    return Seal.parse(text, file=path)
+
+
+def _identity(key: bytes) -> str:
+    """What a key is called in each row; nothing of the key can be told from it."""
+    return hmac.new(key, b"livefw seal", sha256).hexdigest()[:16]
+
+
+def _mac(key: bytes, chained: str) -> str:
+    return hmac.new(key, f"livefw row {chained}".encode("ascii", "surrogateescape"), sha256).hexdigest()

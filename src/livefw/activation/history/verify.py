@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What proves a history, and what does not: its chain, its pages, its archives, heads kept elsewhere, and seals.
+
+A chain that fits together proves only that nobody changed a part of it. That it is the one that was written is proven
+up to the last head that somebody else holds, and for rows with a seal, by whoever has the key.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from livefw.activation.history import damaged, schema
+from livefw.activation.history.damaged import Flaw
+from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest, entry
+from livefw.activation.history.seal import UNSEALED, Seal
+
+if TYPE_CHECKING:
+    from livefw.activation.journal import Journal
+
+_MOST = 100
+"""Flaws that are named, of one file; whoever writes 100,000 rows anew makes as many."""
+_OPEN = """SELECT activation, sequence FROM entry AS e WHERE kind IN ('intent', 'staging') AND NOT EXISTS
+    (SELECT 1 FROM entry AS o WHERE o.activation = e.activation AND o.kind IN ('outcome', 'staged'))"""
+_NOTED = "SELECT activation, sequence FROM unfinished"
+_CHANGED = "its content, or that of the row before it, is not what was written"
+
+
+class Sealed(NamedTuple):
+    """How many rows are sealed by a key that is here, which was the first, and how many by keys that are not."""
+
+    rows: int = 0
+    first: int = 0
+    other_keys: int = 0
+
+
+class Chain(NamedTuple):
+    """What was found of one file: what it goes on from, its last row, how many rows were read, and the flaws."""
+
+    path: str
+    base: Head
+    head: Head
+    rows: int
+    flaws: list[Flaw]
+    sealed: Sealed
+    follows: str | None
+    """The file that was set aside for this one, if there was one."""
+
+
+class _Flaws:
+    """The first of them, and how many more there are."""
+
+    def __init__(self) -> None:
+        self._found: list[Flaw] = []
+        self._more = 0
+
+    def add(self, sequence: int, text: str) -> None:
+        if len(self._found) < _MOST:
+            self._found.append(Flaw(sequence, text))
+        else:
+            self._more += 1
+
+    def extend(self, flaws: Iterable[Flaw]) -> None:
+        self._found += flaws
+
+    def all(self) -> list[Flaw]:
+        more = [Flaw(0, f"and {self._more:,} more flaws")] if self._more else []
+        return self._found + more
+
+
+def chain(journal: "Journal", *, heads: Iterable[Head] = (), seal: Seal = UNSEALED) -> Chain:
+    """Read one file as a whole; ``heads`` were kept elsewhere. Never an error: what stops it is a flaw."""
+    flaws = _Flaws()
+    connection = journal.connection
+    base = head = NO_HEAD
+    rows, sealed, follows = 0, Sealed(), None
+    try:
+        connection.execute("BEGIN")  # one moment: others write meanwhile
+        found = damaged.one_row(connection, "base") if journal.schema >= schema.INDEXED else NO_HEAD
+        if found is None:
+            flaws.add(0, "the row of the table base is missing, or makes no sense")
+        base = found or NO_HEAD
+        head, rows, sealed = _walk(connection, base, flaws, seal if journal.schema >= schema.INDEXED else None)
+        _noted(connection, head, flaws)
+        for each in heads:
+            _kept_elsewhere(connection, each, base, head, flaws)
+        if journal.schema >= schema.INDEXED:
+            _notes(connection, base, flaws)
+            follows = _follows(connection, base)
+    except sqlite3.Error as error:
+        flaws.extend([Flaw(head.sequence, f"what comes after it cannot be read: {error}")])
+    flaws.extend(damaged.pages(connection, deep=True))
+    with suppress(sqlite3.Error):  # told by its pages
+        flaws.extend(Flaw(0, text) for text in schema.differences(connection, journal.schema))
+        connection.execute("COMMIT")
+    return Chain(journal.path, base, head, rows, flaws.all(), sealed, follows)
+
+
+def _walk(connection: sqlite3.Connection, base: Head, flaws: _Flaws, seal: Seal | None) -> tuple[Head, int, Sealed]:
+    """Each row after those that were archived, against the one before it."""
+    last, rows = base, 0
+    seals = _Seals(seal) if seal else None
+    query = ROWS if seal is None else ROWS.replace(" FROM", ", seal FROM")
+    for row in connection.execute(f"{query} WHERE sequence > ? ORDER BY sequence", (base.sequence,)):
+        sequence, written = row[0], row[6]
+        if sequence != last.sequence + 1:
+            many = sequence > last.sequence + 2
+            missing = (
+                f"rows {last.sequence + 1} to {sequence - 1} before it are"
+                if many
+                else f"row {sequence - 1} before it is"
+            )
+            flaws.add(sequence, f"{missing} missing")
+        if written != digest(last.hash, row[:6]):
+            flaws.add(sequence, _CHANGED)
+        if seals:
+            seals.look(sequence, str(written), str(row[7]), flaws)
+        last, rows = Head(sequence, str(written)), rows + 1
+    if seals:
+        seals.end(rows, last.sequence, flaws)
+    return last, rows, seals.found if seals else Sealed()
+
+
+class _Seals:
+    """Seals of rows, one after the other. Rows before the first one that is sealed are older than the key."""
+
+    def __init__(self, seal: Seal) -> None:
+        self._seal = seal
+        self.found = Sealed()
+
+    def look(self, sequence: int, written: str, text: str, flaws: _Flaws) -> None:
+        if not text:
+            if self.found.first:
+                flaws.add(sequence, "it has no seal, and rows before it have")
+            return
+        proven = self._seal.proves(text, written)
+        if proven is None:
+            self.found = self.found._replace(other_keys=self.found.other_keys + 1)
+            return
+        if not proven:
+            flaws.add(sequence, "its seal is not that of its content")
+        self.found = self.found._replace(rows=self.found.rows + 1, first=self.found.first or sequence)
+
+    def end(self, rows: int, last: int, flaws: _Flaws) -> None:
+        if self._seal.keys and rows and not self.found.rows:
+            flaws.add(last, "no row is sealed with the key: it is new, or the seals were taken away")
+        if self._seal.keys and self.found.other_keys:
+            flaws.add(last, f"{self.found.other_keys} rows are sealed with keys that are not here")
+
+
+def _noted(connection: sqlite3.Connection, head: Head, flaws: _Flaws) -> None:
+    noted = damaged.one_row(connection, "head")
+    if noted is None:
+        flaws.add(head.sequence, "the row of the table head, which tells the last row, is missing, or makes no sense")
+    elif noted != head:
+        flaws.add(head.sequence, f"the last row was once {noted.sequence}, and is {head.sequence} now")
+
+
+def _kept_elsewhere(connection: sqlite3.Connection, kept: Head, base: Head, head: Head, flaws: _Flaws) -> None:
+    if kept.sequence == 0:
+        return
+    found = hash_at(connection, base, kept.sequence)
+    if found is None and kept.sequence > base.sequence:
+        flaws.add(head.sequence, f"row {kept.sequence}, whose hash was kept elsewhere, is missing")
+    elif found is not None and found != kept.hash:
+        flaws.add(kept.sequence, "it differs from the head that was kept elsewhere")
+
+
+def hash_at(connection: sqlite3.Connection, base: Head, sequence: int) -> str | None:
+    """What is written as the hash of a row; None if it is not here. `sqlite3.Error`."""
+    if sequence == base.sequence:
+        return base.hash
+    row = connection.execute("SELECT hash FROM entry WHERE sequence = ?", (sequence,)).fetchone()
+    return None if row is None or sequence < base.sequence else str(row[0])
+
+
+def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
+    """What is noted beside the chain: what has no outcome, and rows that are in an archive as well."""
+    for one, other, text in (
+        (_OPEN, _NOTED, "it has no outcome, and is not noted as unfinished"),
+        (_NOTED, _OPEN, "it is noted as unfinished, and is not"),
+    ):
+        for _, sequence in connection.execute(f"{one} EXCEPT {other} LIMIT {_MOST}"):
+            flaws.add(sequence if isinstance(sequence, int) else 0, text)
+    query = ROWS.replace(" FROM entry", ", before FROM entry LEFT JOIN kept USING (sequence)")
+    for row in connection.execute(f"{query} WHERE sequence <= ?", (base.sequence,)):
+        if row[6] != digest(str(row[7]), row[:6]):
+            flaws.add(row[0], "it is in an archive as well, and is not what was written")
+
+
+def _follows(connection: sqlite3.Connection, base: Head) -> str | None:
+    row = connection.execute(f"{ROWS} WHERE kind = ? ORDER BY sequence LIMIT 1", (Kind.SET_ASIDE,)).fetchone()
+    if row is None or row[0] != base.sequence + 1:
+        return None
+    return str(entry(row).body.get("file") or "")
