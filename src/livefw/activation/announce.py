@@ -7,7 +7,8 @@ from livefw.activation.journal import Kind
 from livefw.activation.ledger import Announcement
 from livefw.activation.outcome import Outcome
 
-_PRIORITIES = {
+_MESSAGE_IDS = {Kind.STAGED: systemd.STAGING_MESSAGE_ID, Kind.SET_ASIDE: systemd.SET_ASIDE_MESSAGE_ID}
+_PRIORITIES: dict[Outcome | None, int] = {
     Outcome.ACTIVATED: 5,
     Outcome.STAGED: 5,
     Outcome.CANCELLED: 5,
@@ -28,14 +29,15 @@ class SystemJournal:
     def __call__(self, told: Announcement) -> None:
         """Send one outcome."""
         fields = {
-            "MESSAGE_ID": systemd.STAGING_MESSAGE_ID if told.kind is Kind.STAGED else systemd.OUTCOME_MESSAGE_ID,
+            "MESSAGE_ID": _MESSAGE_IDS.get(told.kind, systemd.OUTCOME_MESSAGE_ID),
             "LIVEFW_COMPONENT": told.component,
-            "LIVEFW_OUTCOME": told.outcome,
+            "LIVEFW_OUTCOME": told.outcome or "",
             "LIVEFW_CODE": told.why.code,
             "LIVEFW_FIRMWARE_CODE": told.firmware_code or "",
             "LIVEFW_ACTIVATION": told.receipt.activation,
             "LIVEFW_HEAD": str(told.receipt.head or ""),
+            "LIVEFW_STATE": told.state,
             "LIVEFW_ACTOR": str(self._actor),
         }
-        message = f"{told.component}: {told.outcome}: {told.why.text}"
-        systemd.log(message, priority=_PRIORITIES[told.outcome], fields=fields, path=self._path)
+        message = f"{told.component}: {told.outcome}: {told.why.text}" if told.outcome else told.why.text
+        systemd.log(message, priority=_PRIORITIES.get(told.outcome, 3), fields=fields, path=self._path)

@@ -33,6 +33,9 @@ from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import Problem, examine_staging, require_known
 from livefw.activation.evidence import Boot, sure
 from livefw.activation.facts import Facts
+from livefw.activation.history import seal
+from livefw.activation.history.archive import Archived, Cut
+from livefw.activation.history.damaged import SetAside
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.journal import ENDINGS, Entry, Journal, Kind
 from livefw.activation.ledger import Announcement, Ledger, Receipt
@@ -48,7 +51,7 @@ from livefw.activation.select import select
 from livefw.activation.stage import hand_over
 from livefw.activation.target import Target
 from livefw.activation.versions import of_image
-from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError
+from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError, UsageError
 from livefw.providers.base import Claim, Clock, Component, Provider, Reason, is_stager
 from livefw.providers.files import Files
 
@@ -218,8 +221,14 @@ class Engine:
 
     def _ledger(self) -> Ledger:
         host = self._host
-        journal = None if host.without_journal else Journal.open(host.places.state, wall_ns=host.wall_ns)
+        journal = None if host.without_journal else self._journal()
         return Ledger(journal, host.announce)
+
+    def _journal(self) -> Journal:
+        host = self._host
+        # The credential is this machine's, and so is what it proves.
+        sealed = seal.load(host.policy.seal) if host.places.root == "/" else seal.UNSEALED
+        return Journal.open(host.places.state, wall_ns=host.wall_ns, seal=sealed)
 
     def scene(
         self,
@@ -286,6 +295,17 @@ class Run:
         self._ledger.close()
         if self._lock:
             self._lock.release()
+
+    @property
+    def set_aside(self) -> SetAside | None:
+        """The history that was found damaged meanwhile, and is kept under another name."""
+        return self._ledger.set_aside
+
+    def archive(self, cut: Cut, *, file: str | None = None) -> Archived:
+        """Move older rows of the history into a file of their own; errors as for `Journal.archive`."""
+        if self._ledger.journal is None:
+            raise UsageError("without a history there is nothing to archive")
+        return self._ledger.journal.archive(cut, file=file)
 
     def _say_what(self, component: str) -> None:
         if self._lock:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from heapq import merge
 from itertools import islice
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from livefw.activation.history import damaged, opening, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
@@ -36,13 +36,18 @@ from livefw.activation.history.rows import (
     Page,
     digest,
     entry,
+    is_archive,
 )
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.errors import PermissionDenied, Refused, TransportError
 
+if TYPE_CHECKING:
+    from livefw.activation.history.archive import Archived, Cut, Step
+
 __all__ = [
     "ENDINGS",
     "FILE",
+    "KEEP",
     "Activation",
     "Damaged",
     "Entry",
@@ -56,6 +61,8 @@ __all__ = [
 ]
 
 FILE = "history.db"
+KEEP = 1000
+"""Activations that stay when older ones are archived, where nothing else is said."""
 _BALLAST = "reserve"
 _BALLAST_BYTES = 256 * 1024
 """Kept on disk while an activation runs and given up if the disk is full when its outcome has to be written.
@@ -266,11 +273,22 @@ class Journal:
         everything from the first row at or after the one to the last row at or before the other: if the clock went
         backwards, rows are shown rather than hidden.
         """
+        asked = self.walk(before=before, components=components, since_ns=since_ns, until_ns=until_ns)
+        found = [*islice(asked, limit + 1)]
+        return Page(found[:limit], found[limit - 1].entry.sequence if 0 < limit < len(found) else None)
+
+    def walk(
+        self,
+        *,
+        before: int | None = None,
+        components: Collection[str] | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+    ) -> Iterator[Activation]:
+        """As `page`, one by one and without an end; only one is held."""
         first, last = self._between(since_ns, until_ns)
         last = last if before is None else min(last, before - 1)
-        rows = islice(self._firsts(first, last, components), limit + 1)
-        found = [self._whole(entry(row)) for row in rows]
-        return Page(found[:limit], found[limit - 1].entry.sequence if 0 < limit < len(found) else None)
+        return (self._whole(entry(row)) for row in self._firsts(first, last, components))
 
     def components(self) -> list[str]:
         """Keys of every component that a row is about, in order."""
@@ -328,6 +346,27 @@ class Journal:
             yield from self._connection.execute(query, arguments)
         except sqlite3.Error as error:
             raise opening.unreadable(self._path, error, self._connection) from error
+
+    def archive(
+        self, cut: "Cut", *, file: str | None = None, at: Callable[["Step"], None] = lambda _: None
+    ) -> "Archived":
+        """Move older rows into a file of their own. Whoever asks holds the machine's lock; errors as for it."""
+        from livefw.activation.history import archive  # only where somebody asks
+
+        connection, wall_ns = self._connection, self._wall_ns()
+        try:
+            return archive.archive(connection, self._path, cut, file=file, time_ns=wall_ns, seal=self._seal, at=at)
+        except sqlite3.Error as error:
+            raise opening.unreadable(self._path, error, connection) from error
+
+    def archives(self) -> list[str]:
+        """Files of archives that are found: beside the history, and where rows of it say."""
+        found = {os.path.join(self._directory, each) for each in os.listdir(self._directory) if is_archive(each)}
+        for row in self._walk(f"{ROWS} WHERE kind = ?", Kind.ARCHIVED):
+            path = entry(row).body.get("file")
+            if isinstance(path, str) and os.path.isfile(path):
+                found.add(path)
+        return sorted(found)
 
     def _add_at_any_cost(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
         try:

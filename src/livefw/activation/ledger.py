@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the engine writes down and tells the world: the journal, and who hears of each outcome."""
 
+import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from livefw.activation.history.damaged import SetAside
 from livefw.activation.journal import ENDINGS, Entry, Head, Journal, Kind
 from livefw.activation.outcome import Outcome, Result
 from livefw.errors import TransportError
@@ -23,14 +25,18 @@ class Receipt(NamedTuple):
 
 
 class Announcement(NamedTuple):
-    """An outcome, as the world hears of it; ``kind`` is that of its row."""
+    """An outcome, as the world hears of it; ``kind`` is that of its row, ``state`` the directory of its history.
+
+    ``outcome`` is None where it is about the history itself.
+    """
 
     component: str
-    outcome: Outcome
+    outcome: Outcome | None
     why: Reason
     firmware_code: str | None
     receipt: Receipt
     kind: Kind = Kind.OUTCOME
+    state: str = ""
 
 
 class Ledger:
@@ -39,6 +45,14 @@ class Ledger:
     def __init__(self, journal: Journal | None, announce: Callable[[Announcement], None]) -> None:
         self.journal = journal
         self._announce = announce
+        self._state = os.path.realpath(os.path.dirname(journal.path)) if journal else ""
+        self._told: SetAside | None = None
+        self._tell_set_aside()
+
+    @property
+    def set_aside(self) -> SetAside | None:
+        """The damaged history that was set aside meanwhile, if there was one."""
+        return self._told
 
     def close(self) -> None:
         """Release the journal."""
@@ -76,7 +90,18 @@ class Ledger:
 
     def tell(self, announcement: Announcement) -> None:
         """As `announce`, where there is no result."""
-        self._announce(announcement)
+        self._tell_set_aside()
+        self._announce(announcement._replace(state=self._state))
+
+    def _tell_set_aside(self) -> None:
+        """Once for each: somebody has to look at it, and it may be what somebody wanted to hide."""
+        found = self.journal.set_aside if self.journal else None
+        if self.journal is None or found is None or found == self._told:
+            return
+        self._told = found
+        why = Reason("history-damaged", found.text, "livefw history --verify")
+        receipt = Receipt("", self.journal.head())
+        self._announce(Announcement("", None, why, None, receipt, Kind.SET_ASIDE, self._state))
 
     def _written(self, write: Callable[[Journal], Head]) -> Receipt:
         """Write an outcome. That it cannot be written is told, and changes nothing about what happened."""

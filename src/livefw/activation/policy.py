@@ -57,7 +57,7 @@ MEASURED_BY = ("auto", "sampler", "tracer")
 class Policy(NamedTuple):
     """The whole policy. Patterns are those of a shell, and match a key, an id or a name without regard to case.
 
-    ``images`` is a directory on the machine that the policy is for.
+    ``images`` is a directory on the machine that the policy is for, ``seal`` a file of it with keys.
     """
 
     allow: tuple[str, ...]
@@ -71,6 +71,7 @@ class Policy(NamedTuple):
     component: dict[str, Wishes]
     images: str | None = None
     accept_unconfirmed: tuple[str, ...] = ()
+    seal: str | None = None
 
     def allows(self, component: Component) -> bool:
         """Whether it may be activated at all."""
@@ -279,6 +280,7 @@ KEYS = Section(
         "accept-unconfirmed": Key(
             "patterns", _patterns, (), "components whose success is believed although nothing can confirm it"
         ),
+        "seal": Key("path", _directory, None, "file of root's alone with keys that seal the history, one a line"),
         "limits": Section(
             {
                 "load": Key("number", _positive, None, "one-minute load average per online CPU above which to refuse"),

@@ -14,6 +14,8 @@ OUTCOME_MESSAGE_ID = "7b0d9b3ce2f14d0f8a52c5d1f3a6e94b"
 """``journalctl MESSAGE_ID=...`` finds every outcome of every activation; it never changes."""
 STAGING_MESSAGE_ID = "0c9e3b1f6a7d4e2f9b5d84a1c2e7f360"
 """The same for every image that was handed over to a mechanism, or was to be."""
+SET_ASIDE_MESSAGE_ID = "5d1f0a9c7e3b4861a2c4d7f8b96e0315"
+"""The same for a history that was damaged and set aside."""
 
 _LIMIT = 60_000
 """Bytes of one entry. A datagram has to fit into the socket's buffer; longer values are cut."""

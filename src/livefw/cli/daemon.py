@@ -52,10 +52,29 @@ def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | Non
     return code
 
 
+_ALONE = frozenset(
+    [
+        "state",
+        "settings",
+        "images",
+        "no_journal",
+        "no_measure",
+        "plot",
+        "head",
+        "limit",
+        "until",
+        "before",
+        "file",
+        "archive",
+    ]
+)
+"""Options that the daemon's calls do not have."""
+
+
 def _calls(verb: str, arguments: argparse.Namespace) -> Call | None:
     """What to ask for; None for what only the command does itself."""
     given = vars(arguments)
-    if any(given.get(name) for name in ("state", "settings", "images", "no_journal", "no_measure", "plot", "head")):
+    if any(given.get(name) not in (None, False) for name in _ALONE):
         return None
     if verb == "show":
         return _call("Show", "as", arguments.components)

@@ -13,29 +13,20 @@ from livefw.activation.engine import Attempt, Engine, Host, Plan, Settled
 from livefw.activation.facts import Facts
 from livefw.activation.journal import Kind
 from livefw.activation.measure import Measurement, Meter, NoMeter, meter
-from livefw.activation.places import STATE_VARIABLE, Places, places
+from livefw.activation.places import Places
 from livefw.activation.plan import Past, Step
 from livefw.activation.plot import duration
 from livefw.activation.policy import DEFAULT, MEASURED_BY, Policy, load
 from livefw.cli import document
 from livefw.cli.list import version
+from livefw.cli.places import configure as configure
+from livefw.cli.places import configure_state as configure_state
+from livefw.cli.places import where as where
 from livefw.cli.session import Session
 from livefw.providers.base import Rendezvous
 from livefw.providers.files import Files
 from livefw.providers.registry import MECHANISMS, SystemClock, providers
 from livefw.text import printable
-
-
-def configure_state(parser: argparse.ArgumentParser) -> None:
-    """Where the history is."""
-    default = f"${STATE_VARIABLE}, then /var/lib/livefw"
-    parser.add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Where the engine keeps its things."""
-    configure_state(parser)
-    parser.add_argument("--settings", metavar="DIR", help="directory of livefw.toml and checks.d (/etc/livefw)")
 
 
 def configure_images(parser: argparse.ArgumentParser) -> None:
@@ -47,11 +38,6 @@ def configure_measuring(parser: argparse.ArgumentParser) -> None:
     """Whether and by what an activation is measured."""
     parser.add_argument("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
     parser.add_argument("--measure", choices=MEASURED_BY, help="by what, instead of what livefw.toml says (auto)")
-
-
-def where(session: Session, arguments: argparse.Namespace) -> Places:
-    """Where they are."""
-    return places(session.root, state=arguments.state, settings=getattr(arguments, "settings", None))
 
 
 def policy(found: Places) -> Policy:

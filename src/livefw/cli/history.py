@@ -5,18 +5,18 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
-from livefw.activation.journal import Activation, Entry, Head, Journal, Kind
-from livefw.activation.measure import Measurement
-from livefw.activation.outcome import Outcome
-from livefw.activation.plot import svg
-from livefw.cli import engine
+from livefw.activation.journal import KEEP, Activation, Entry, Journal, Kind
+from livefw.cli import places
 from livefw.cli.session import Session, put
-from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError
+from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
 from livefw.text import printable, table
 
+PAGE = 50
+"""Activations that are shown where no number is asked for: what somebody looks through."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -25,41 +25,113 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("component", nargs="?", metavar="COMPONENT", help="only this one: key, a beginning of its id, or name")
     add("--since", metavar="WHEN", help="from then on: 2026-11-23, 2026-11-23T04:00, or 12h, 7d ago")
-    add("--verify", action="store_true", help="check that no row was changed, removed, added or moved")
+    add("--until", metavar="WHEN", help="up to then")
+    add("--limit", type=_number, metavar="N", help=f"the newest N (text: {PAGE}; --json: all)")
+    add("--before", type=_number, metavar="ROW", help="the page before that row, as the last one told it")
+    add("--file", metavar="FILE", help="this archive instead of the history")
+    add("--verify", action="store_true", help="tell what proves that the history is what was written")
+    add("--head", metavar="SEQUENCE:HASH", help="with --verify: a head that was kept elsewhere")
     add(
-        "--head", metavar="SEQUENCE:HASH", help="with --verify: what was kept elsewhere, as a proof that no end was cut"
+        "--archive",
+        nargs="?",
+        action="append",
+        const="",
+        metavar="FILE",
+        help="move older rows into a file of their own; with --verify: an archive to look at as well",
     )
+    add("--keep", type=_number, metavar="N", help=f"with --archive: the newest N stay ({KEEP})")
+    add("--older", metavar="AGE", help="with --archive: what is older goes, such as 365d")
     add("--plot", metavar="FILE", help="draw what the last of them cost the CPUs, as SVG")
-    engine.configure(parser)
+    places.configure(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Show the history."""
-    if arguments.head and not arguments.verify:
-        raise UsageError("--head goes with --verify")
-    journal = Journal.open_to_read(engine.where(session, arguments).state)
+    """Show the history, verify it, or move a part of it."""
+    _consistent(arguments)
+    if arguments.archive and not arguments.verify:
+        from livefw.cli import archive  # rarely wanted
+
+        return archive.run(session, arguments)
+    state = places.where(session, arguments).state
+    journal = Journal.open_file(arguments.file) if arguments.file else Journal.open_to_read(state)
     if journal is None:
         raise NothingToDo("there is no history here", hint="--state DIR, or LIVEFW_STATE, says where it is")
-    try:
+    with closing(journal):
         if arguments.verify:
-            return _verify(session, journal, arguments.head)
-        found = _chosen(journal, arguments)
+            from livefw.cli import proof  # rarely wanted
+
+            return proof.run(session, arguments, journal)
+        asked = _asked(journal, arguments)
         if arguments.plot:
-            return _plot(found, arguments.plot)
-        session.answer(lambda: _text(found), lambda: {"history": [_document(each) for each in found]})
-    finally:
-        journal.close()
+            return _plot(journal.walk(**asked), arguments.plot)
+        return _show(session, journal, asked, arguments.limit)
+
+
+def _consistent(arguments: argparse.Namespace) -> None:
+    """`UsageError` for what cannot be meant together."""
+    if arguments.head and not arguments.verify:
+        raise UsageError("--head goes with --verify")
+    archives = arguments.archive is not None and not arguments.verify
+    if (arguments.keep is not None or arguments.older) and not archives:
+        raise UsageError("--keep and --older go with --archive")
+    if arguments.keep is not None and arguments.older:
+        raise UsageError("--keep or --older; not both")
+    if archives and arguments.file:
+        raise UsageError("--archive is of the history, and --file another one")
+    if archives and len(arguments.archive) > 1:
+        raise UsageError("one --archive makes one archive")
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and text.strip("0")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of that kind")
+    return int(text)
+
+
+class _Filter(NamedTuple):
+    before: int | None
+    components: frozenset[str] | None
+    since_ns: int | None
+    until_ns: int | None
+
+
+def _asked(journal: Journal, arguments: argparse.Namespace) -> dict[str, Any]:
+    """What of it was asked for, as `Journal.walk` takes it."""
+    since = None if arguments.since is None else when(arguments.since, option="--since")
+    until = None if arguments.until is None else when(arguments.until, option="--until")
+    word = arguments.component
+    components = None if word is None else frozenset(_meant(journal, word.casefold()))
+    return _Filter(arguments.before, components, since, until)._asdict()
+
+
+def _meant(journal: Journal, word: str) -> Iterator[str]:
+    """Keys of components that answer to a word; to a name, if the newest row about them has it."""
+    for key in journal.components():
+        newest = journal.page(1, components=[key]).activations
+        if key and any(_is_meant(each.entry, word) for each in newest):
+            yield key
+
+
+def _show(session: Session, journal: Journal, asked: dict[str, Any], limit: int | None) -> int:
+    nothing = NothingToDo("nothing of that kind is in the history")
+    if session.streams and limit is None:
+        found = journal.walk(**asked)
+        first = next(found, None)
+        if first is None:
+            raise nothing
+        error = session.stream("history", map(_document, _and(first, found)), {"before": None})
+        return kind_of(error).exit_code if error else ExitCode.DONE
+    page = journal.page(PAGE if limit is None else limit, **asked)
+    if not page.activations:
+        raise nothing
+    shown = {"history": [_document(each) for each in page.activations], "before": page.before}
+    session.answer(lambda: _text(page.activations, page.before), lambda: shown)
     return ExitCode.DONE
 
 
-def _chosen(journal: Journal, arguments: argparse.Namespace) -> list[Activation]:
-    since = None if arguments.since is None else _when(arguments.since)
-    found = journal.activations(since_ns=since)
-    if arguments.component is not None:
-        found = [each for each in found if _is_meant(each.entry, arguments.component.casefold())]
-    if not found:
-        raise NothingToDo("nothing of that kind is in the history")
-    return found
+def _and(first: Activation, others: Iterator[Activation]) -> Iterator[Activation]:
+    yield first
+    yield from others
 
 
 def _is_meant(entry: Entry, wanted: str) -> bool:
@@ -68,7 +140,7 @@ def _is_meant(entry: Entry, wanted: str) -> bool:
     return bool(wanted) and (wanted == name or key.startswith(wanted) or key.partition(":")[2].startswith(wanted))
 
 
-def _when(text: str) -> int:
+def when(text: str, *, option: str) -> int:
     """A moment in ns of the wall clock."""
     number, unit = text[:-1], text[-1:]
     if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 8:
@@ -77,35 +149,16 @@ def _when(text: str) -> int:
         try:
             moment = datetime.fromisoformat(text).astimezone()
         except (ValueError, OverflowError) as error:
-            raise UsageError(f"--since: {text!r} is no moment", hint="2026-11-23, 2026-11-23T04:00, 12h, 7d") from error
+            hint = "2026-11-23, 2026-11-23T04:00, 12h, 7d"
+            raise UsageError(f"{option}: {text!r} is no moment", hint=hint) from error
     return int(moment.timestamp() * 1e9)
 
 
-def _verify(session: Session, journal: Journal, head: str | None) -> int:
-    try:
-        kept = Head.parse(head) if head else None
-    except ValueError as error:
-        raise UsageError(
-            f"--head: {error}", hint="as --verify prints it, or LIVEFW_HEAD in the system journal"
-        ) from error
-    flaws = journal.verify(head=kept)
-    now = journal.head()
-    session.answer(
-        lambda: "\n".join([*(f"row {flaw.sequence}: {flaw.text}" for flaw in flaws), *_verdict(flaws == [], now)]),
-        lambda: {"whole": not flaws, "head": str(now), "flaws": [flaw._asdict() for flaw in flaws]},
-    )
-    return ExitCode.FAILED if flaws else ExitCode.DONE
+def _plot(found: Iterator[Activation], path: str) -> int:
+    from livefw.activation.measure import Measurement  # rarely wanted
+    from livefw.activation.plot import svg
 
-
-def _verdict(whole: bool, head: Head) -> Iterator[str]:  # noqa: FBT001 - private, and named where it is called
-    rows = f"{head.sequence} row{'' if head.sequence == 1 else 's'}"
-    yield f"{rows}, all as they were written" if whole else f"{rows}; somebody, or a fault, has changed them"
-    if whole:
-        yield f"head {head}: keep it elsewhere, and --verify --head proves later that nothing before it was touched"
-
-
-def _plot(found: list[Activation], path: str) -> int:
-    for each in reversed(found):
+    for each in found:
         cost = each.ending.body.get("cost") if each.ending else None
         if not cost:
             continue
@@ -130,16 +183,21 @@ def _plot(found: list[Activation], path: str) -> int:
 _HEADING = ("WHEN", "NAME", "OUTCOME", "VERSION", "TOOK", "BY", "REASON")
 
 
-def _text(found: list[Activation]) -> str:
+def _text(found: list[Activation], before: int | None) -> str:
     rows: list[tuple[str, ...]] = [_HEADING]
-    notes, latest = [], 0
+    notes: list[str] = []
+    later: int | None = None
     for each in found:
         rows.append(_row(each))
-        if each.entry.time_ns < latest:
-            notes.append(f"the clock went back before {_moment(each.entry)}; rows are in the order of writing")
-        latest = max(latest, each.entry.time_ns)
-    if any(each.ending and each.ending.body.get("reconciled") for each in found):
+        if later is not None and each.entry.time_ns > later:
+            notes.append(f"the clock went back after {_moment(each.entry)}; rows are in the order of writing")
+        later = each.entry.time_ns
+    entries = [entry for each in found for entry in each if entry]
+    if any(entry.body.get("reconciled") for entry in entries):
         notes.append("* found out by a later run; the one that began it did not live to see it")
+    notes += [f"row {each.sequence}: {printable(each.flaw)}; see history --verify" for each in entries if each.flaw]
+    if before is not None:
+        notes.append(f"older ones: livefw history --before {before}")
     return "\n".join([table(rows), *notes])
 
 
@@ -151,10 +209,10 @@ def _row(each: Activation) -> tuple[str, ...]:
     by = str(actor.get("user", "")) + (f" ({login})" if login and login != actor.get("user") else "")
     return (
         _moment(each.entry),
-        printable(str(first.get("name") or each.entry.component)),
+        printable(str(first.get("name") or each.entry.component or "(history)")),
         printable(_outcome(each)),
         printable(_change(first, last)),
-        f"{last['seconds']:.1f} s" if isinstance(last.get("seconds"), float) else "-",
+        f"{last['seconds']:.1f} s" if "seconds" in last else "-",
         printable(by),
         printable(str(first.get("reason") or "-")),
     )
@@ -164,14 +222,31 @@ def _outcome(each: Activation) -> str:
     if each.ending is None:
         return "unfinished"
     body = each.ending.body
+    if each.ending.kind in _OF_ITSELF:
+        return _OF_ITSELF[each.ending.kind].format_map(_Facts(body))
+    if each.ending.kind is Kind.UNKNOWN:
+        return f"{each.ending.written_kind} (of another livefw)"
     if each.ending.kind is Kind.SETTING:
         trouble = f" failed: {body['trouble']}" if body.get("trouble") else ""
         return f"set {body.get('setting')} to {str(body.get('value')).lower()}{trouble}"
     code = body.get("firmware_code") or (body.get("code") if body.get("outcome") == "refused" else None)
-    asked = _ASKED.get(each.ending.kind, "") if body.get("outcome") != Outcome.STAGED else ""
-    return asked + str(body.get("outcome")) + (f" ({code})" if code else "") + ("*" if body.get("reconciled") else "")
+    asked = _ASKED.get(each.ending.kind, "") if body.get("outcome") != "staged" else ""
+    told = body.get("outcome") or ("damaged" if each.ending.flaw else None)
+    return f"{asked}{told}{f' ({code})' if code else ''}{'*' if body.get('reconciled') else ''}"
 
 
+class _Facts(dict[str, Any]):
+    """Of a row that may lack some."""
+
+    def __missing__(self, name: str) -> str:
+        return "?"
+
+
+_OF_ITSELF = {
+    Kind.ARCHIVED: "archived: rows from {first} on are in {file}",
+    Kind.SET_ASIDE: "goes on from {file}, which was damaged",
+}
+"""Rows about the history itself."""
 _ASKED = {Kind.CANCELLATION: "cancel: ", Kind.STAGED: "stage: "}
 """What was asked for, where it was no activation and the outcome alone does not tell."""
 
@@ -184,7 +259,7 @@ def _change(first: dict[str, Any], last: dict[str, Any]) -> str:
         return f"{old} -> {new}"
     if not (old and announced):
         return str(old or "-")
-    open_end = first is not last and last.get("outcome") in (None, Outcome.UNKNOWN)
+    open_end = first is not last and last.get("outcome") in (None, "unknown")
     return f"{old} -> {announced}?" if open_end else f"{old} (not {announced})"
 
 
@@ -206,8 +281,9 @@ def _entry(entry: Entry | None) -> dict[str, Any] | None:
         return None
     return {
         "sequence": entry.sequence,
-        "kind": entry.kind,
+        "kind": entry.written_kind or entry.kind,
         "time": datetime.fromtimestamp(entry.time_ns / 1e9).astimezone().isoformat(timespec="milliseconds"),
         "hash": entry.hash,
+        **({"flaw": entry.flaw} if entry.flaw else {}),
         **entry.body,
     }

@@ -7,13 +7,13 @@ import os
 import sys
 from contextlib import suppress
 
-from livefw.errors import TransportError, UsageError
+from livefw.errors import LivefwError, TransportError, UsageError
 from livefw.providers.host import HostFiles
 from livefw.providers.registry import providers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from livefw.providers.base import Provider
@@ -52,6 +52,32 @@ class Session:
             put(sys.stdout, to_json({"schema": SCHEMA} | document()))
         else:
             show(sys.stdout, text())
+
+    @property
+    def streams(self) -> bool:
+        """Whether `stream` may be used, for an answer that has no bound."""
+        return self.json
+
+    def stream(self, name: str, items: Iterator[dict[str, Any]], last: dict[str, Any]) -> LivefwError | None:
+        """Print the one answer of this run, a document with a long list, of which one item is held at a time.
+
+        An error after the first item ends the list and stands behind it, and is given back: what is printed is a
+        document all the same.
+        """
+        put(sys.stdout, f'{{\n  "schema": {to_json(SCHEMA)},\n  {to_json(name)}: [', end="")
+        comma = ""
+        failure: LivefwError | None = None
+        try:
+            for item in items:
+                put(sys.stdout, f"{comma}\n    {to_json(item, '    ')}", end="")
+                comma = ","
+        except LivefwError as error:
+            from livefw.cli import document  # rarely
+
+            failure, last = error, last | {"error": document.error(error)}
+        rest = "".join(f",\n  {to_json(key)}: {to_json(value, '  ')}" for key, value in last.items())
+        put(sys.stdout, f"\n  ]{rest}\n}}")
+        return failure
 
     def say(self, line: str) -> None:
         """Tell a person something beside the answer; that nobody can hear it changes nothing."""

@@ -39,6 +39,11 @@ class Captured(Session):
         """Keep both forms."""
         self.text, self.document = text(), document()
 
+    @property
+    def streams(self) -> bool:
+        """Never: it is kept, and has to have a bound."""
+        return False
+
     def say(self, line: str) -> None:
         """Tell whoever looks on."""
         self._say(line)

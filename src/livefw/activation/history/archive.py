@@ -23,8 +23,6 @@ from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest
 from livefw.activation.history.seal import Seal
 from livefw.errors import NothingToDo, TransportError, UsageError
 
-KEEP = 1000
-"""Activations that stay, where nothing else is said."""
 _KEPT_EACH = 500
 """Newest rows of each kind about each component that stay: as many as somebody looks back (`record.past`)."""
 
@@ -50,19 +48,13 @@ class Archived(NamedTuple):
 class Cut(NamedTuple):
     """Which rows go: all but those of the newest ``keep`` activations, or all before the first since ``since_ns``."""
 
-    keep: int = KEEP
+    keep: int
     since_ns: int | None = None
 
 
 def name(first: int, last: int) -> str:
     """Of an archive beside its history; so that they sort by what is in them."""
     return f"history-{first:09}-{last:09}.db"
-
-
-def is_name(text: str) -> bool:
-    """Whether a file beside the history is called as an archive."""
-    start, _, end = text.removeprefix("history-").removesuffix(".db").partition("-")
-    return text == f"history-{start}-{end}.db" and all(each.isascii() and each.isdigit() for each in (start, end))
 
 
 def archive(
@@ -100,36 +92,40 @@ def archive(
             found = _remove(connection, file, last, time_ns, seal)
         at(Step.REMOVED)
     except OSError as error:
-        raise TransportError(
-            f"the archive cannot be written: {error.strerror}", phase="archive", errno=error.errno
-        ) from error
+        text = f"the archive cannot be written: {error.strerror}"
+        raise TransportError(text, phase="archive", errno=error.errno) from error
     with suppress(sqlite3.Error):  # what is free stays so: the next rows take it
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return found
 
 
+_NEWEST = """
+    SELECT sequence FROM entry WHERE sequence > ? AND NOT EXISTS
+        (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)
+    ORDER BY sequence DESC LIMIT 1 OFFSET ?
+"""
+
+
 def _last(connection: sqlite3.Connection, base: Head, cut: Cut) -> int:
     """The last row that goes. `NothingToDo`."""
+    head = damaged.one_row(connection, "head") or base
     if cut.since_ns is not None:
         row = connection.execute("SELECT min(sequence) FROM entry WHERE time_ns >= ?", (cut.since_ns,)).fetchone()
-        first = row[0] or (connection.execute("SELECT sequence FROM head").fetchone()[0] + 1)
+        first = row[0] or head.sequence + 1
+    elif cut.keep:
+        row = connection.execute(_NEWEST, (base.sequence, cut.keep - 1)).fetchone()
+        first = row[0] if row else 0
     else:
-        query = (
-            "SELECT sequence FROM entry WHERE sequence > ? AND NOT EXISTS (SELECT 1 FROM entry AS e WHERE"
-            " e.activation = entry.activation AND e.sequence < entry.sequence) ORDER BY sequence DESC LIMIT 1 OFFSET ?"
-        )
-        row = connection.execute(query, (base.sequence, cut.keep - 1)).fetchone() if cut.keep else None
-        first = (
-            row[0]
-            if row
-            else base.sequence
-            if cut.keep
-            else connection.execute("SELECT sequence FROM head").fetchone()[0] + 1
-        )
+        first = head.sequence + 1
     if first - 1 <= base.sequence:
         raise NothingToDo("no row is old enough to be archived", hint="--keep N, or --older AGE, says which are")
     return int(first) - 1
+
+
+_NOTE_HEAD = """
+    UPDATE head SET (sequence, hash) = (SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1)
+"""
 
 
 def _write(connection: sqlite3.Connection, path: str, base: Head, last: int) -> None:
@@ -144,9 +140,7 @@ def _write(connection: sqlite3.Connection, path: str, base: Head, last: int) -> 
         schema.make(copy, 0, schema.VERSION)
         copy.execute("UPDATE base SET sequence = ?, hash = ?", base)
         copy.executemany(opening.INSERT, _checked(connection, base, last))
-        copy.execute(
-            "UPDATE head SET (sequence, hash) = (SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1)"
-        )
+        copy.execute(_NOTE_HEAD)
         copy.execute("COMMIT")
     os.chmod(path, 0o440)
     damaged.sync(path)
@@ -155,18 +149,17 @@ def _write(connection: sqlite3.Connection, path: str, base: Head, last: int) -> 
 def _checked(connection: sqlite3.Connection, base: Head, last: int) -> Iterator[tuple[Any, ...]]:
     """Rows that go. One that is not what was written stays, where the history's own verification shows it."""
     before = base
-    query = ROWS.replace(" FROM", ", seal FROM")
-    for row in connection.execute(
-        f"{query} WHERE sequence BETWEEN ? AND ? ORDER BY sequence", (base.sequence + 1, last)
-    ):
+    query = f"{ROWS.replace(' FROM', ', seal FROM')} WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
+    for row in connection.execute(query, (base.sequence + 1, last)):
         if row[0] != before.sequence + 1 or row[6] != digest(before.hash, row[:6]):
-            raise Damaged(
-                "to be archived", [Flaw(row[0], "it is not what was written, or the one before it is missing")]
-            )
+            raise Damaged("to be archived", [Flaw(row[0], "it, or the row before it, is not what was written")])
         before = Head(row[0], row[6])
         yield row
     if before.sequence != last:
         raise Damaged("to be archived", [Flaw(before.sequence, f"rows {before.sequence + 1} to {last} are missing")])
+
+
+_REMOVE = "DELETE FROM entry WHERE sequence <= ? AND sequence NOT IN (SELECT sequence FROM kept)"
 
 
 def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, seal: Seal) -> Archived:
@@ -178,9 +171,7 @@ def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, 
         connection.execute("DROP TRIGGER entry_is_not_removed")
         connection.execute("DELETE FROM kept")
         connection.executemany("INSERT INTO kept VALUES (?, ?)", [(row[0], row[1]) for row in kept])
-        connection.execute(
-            "DELETE FROM entry WHERE sequence <= ? AND sequence NOT IN (SELECT sequence FROM kept)", (last,)
-        )
+        connection.execute(_REMOVE, (last,))
         connection.execute(schema.trigger("entry_is_not_removed"))
         connection.execute("UPDATE base SET sequence = ?, hash = ?", head)
         made = Archived(file, base.sequence + 1, head, len(kept))
@@ -212,9 +203,8 @@ def _kept(connection: sqlite3.Connection, base: Head, last: int) -> list[tuple[i
 
 def kept_digest(connection: sqlite3.Connection, base: Head) -> str:
     """What proves that rows which stayed beside an archive are those that did. `sqlite3.Error`."""
-    rows = connection.execute(
-        "SELECT sequence, hash FROM entry WHERE sequence <= ? ORDER BY sequence", (base.sequence,)
-    )
+    query = "SELECT sequence, hash FROM entry WHERE sequence <= ? ORDER BY sequence"
+    rows = connection.execute(query, (base.sequence,))
     return sha256("".join(f"{Head(*row)}," for row in rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 

@@ -107,6 +107,12 @@ def is_hash(text: object) -> bool:
     return isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
+def is_archive(text: str) -> bool:
+    """Whether a file beside the history is called as an archive."""
+    start, _, end = text.removeprefix("history-").removesuffix(".db").partition("-")
+    return text == f"history-{start}-{end}.db" and all(each.isascii() and each.isdigit() for each in (start, end))
+
+
 def digest(before: str, row: tuple[Any, ...]) -> str:
     """Hash of a row and all before it; each field with its length, so that none can lend a character to another."""
     fields = (before, *map(str, row))

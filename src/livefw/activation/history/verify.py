@@ -5,17 +5,22 @@ A chain that fits together proves only that nobody changed a part of it. That it
 up to the last head that somebody else holds, and for rows with a seal, by whoever has the key.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.activation.history import damaged, schema
+from livefw.activation.history.archive import kept_digest
 from livefw.activation.history.damaged import Flaw
 from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest, entry
 from livefw.activation.history.seal import UNSEALED, Seal
+from livefw.errors import TransportError
 
 if TYPE_CHECKING:
+    from livefw.activation.history.anchors import Anchor, Anchors
     from livefw.activation.journal import Journal
 
 _MOST = 100
@@ -186,6 +191,10 @@ def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
     for row in connection.execute(f"{query} WHERE sequence <= ?", (base.sequence,)):
         if row[6] != digest(str(row[7]), row[:6]):
             flaws.add(row[0], "it is in an archive as well, and is not what was written")
+    query = f"{ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1"
+    row = connection.execute(query, (Kind.ARCHIVED,)).fetchone()
+    if row and row[0] == base.sequence + 1 and entry(row).body.get("kept") != kept_digest(connection, base):
+        flaws.add(row[0], "rows that stayed beside the archive are not those that did")
 
 
 def _follows(connection: sqlite3.Connection, base: Head) -> str | None:
@@ -193,3 +202,115 @@ def _follows(connection: sqlite3.Connection, base: Head) -> str | None:
     if row is None or row[0] != base.sequence + 1:
         return None
     return str(entry(row).body.get("file") or "")
+
+
+class Report(NamedTuple):
+    """What was proven of a history and its archives.
+
+    ``anchored`` heads of the system journal are in it; ``not_compared`` are of rows in files that are not here.
+    ``missing`` tells of those files, and ``trouble`` of a system journal that could not be read (to its end).
+    """
+
+    chain: Chain
+    archives: list[Chain]
+    flaws: list[tuple[str, Flaw]]
+    anchored: int
+    not_compared: int
+    missing: list[str]
+    trouble: str
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether there is no flaw."""
+        return not self.flaws
+
+
+def whole(journal: "Journal", archives: Iterable[str], heads: list[Head], anchors: "Anchors", seal: Seal) -> Report:
+    """The history, its archives, and both against the system journal; ``archives`` are files. `TransportError`."""
+    with ExitStack() as stack:
+        opened = {path: stack.enter_context(closing(_opened(path))) for path in archives}
+        main = chain(journal, heads=heads, seal=seal)
+        others = sorted((chain(each, seal=seal) for each in opened.values()), key=lambda each: each.base.sequence)
+        flaws = [(each.path, flaw) for each in (*others, main) for flaw in each.flaws]
+        missing, loose = _linked(main, others)
+        flaws += loose
+        if main.follows is not None:
+            missing += _followed(main, flaws)
+        anchored = _Anchored(main, journal.connection, [(each, opened[each.path].connection) for each in others])
+        for anchor in anchors:
+            anchored.look(anchor)
+        flaws += [(main.path, flaw) for flaw in anchored.flaws.all()]
+        return Report(main, others, flaws, anchored.anchored, anchored.not_compared, missing, anchors.trouble)
+
+
+def _opened(path: str) -> "Journal":
+    from livefw.activation.journal import Journal
+
+    found = Journal.open_file(path)
+    if found is None:
+        raise TransportError(f"there is no archive {path}", phase="history")
+    return found
+
+
+def _linked(main: Chain, archives: list[Chain]) -> tuple[list[str], list[tuple[str, Flaw]]]:
+    """What of the rows before this file is not here, and archives that the chain does not go on from."""
+    missing: list[str] = []
+    flaws: list[tuple[str, Flaw]] = []
+    reached = NO_HEAD
+    for each in archives:
+        if each.base.sequence > reached.sequence:
+            missing.append(f"rows {reached.sequence + 1} to {each.base.sequence} are in files that are not here")
+        elif each.base != reached:
+            flaws.append((each.path, Flaw(each.base.sequence, "the archive does not go on from the one before it")))
+        reached = each.head
+    if main.base.sequence > reached.sequence:
+        where = f" ({main.follows})" if main.follows else ""
+        missing.append(f"rows {reached.sequence + 1} to {main.base.sequence} are in files that are not here{where}")
+    elif main.base != reached and main.base.sequence == reached.sequence:
+        flaws.append((main.path, Flaw(reached.sequence, "the history does not go on from its archive")))
+    return missing, flaws
+
+
+def _followed(main: Chain, flaws: list[tuple[str, Flaw]]) -> list[str]:
+    """That the damaged file before this one is still kept: else anybody could say that there was one."""
+    name = os.path.basename(main.follows or "")
+    if not name or not os.path.lexists(os.path.join(os.path.dirname(main.path), name)):
+        text = f"it goes on from {name or 'a file'}, which was set aside as damaged, and is not here any more"
+        flaws.append((main.path, Flaw(main.base.sequence + 1, text)))
+    return [f"{name} was damaged and set aside: what was in it is not proven"]
+
+
+class _Anchored:
+    """Heads of the system journal against the files that are here."""
+
+    def __init__(
+        self, main: Chain, connection: sqlite3.Connection, archives: list[tuple[Chain, sqlite3.Connection]]
+    ) -> None:
+        self._files = [(main, connection), *archives]
+        self._main = main
+        self._begun_ns = self._first_ns(connection) if main.follows is not None else 0
+        self.flaws = _Flaws()
+        self.anchored = 0
+        self.not_compared = 0
+
+    def _first_ns(self, connection: sqlite3.Connection) -> int:
+        """When the file was begun that goes on from a damaged one."""
+        row = connection.execute(f"{ROWS} WHERE sequence = ?", (self._main.base.sequence + 1,)).fetchone()
+        return entry(row).time_ns if row else 0
+
+    def look(self, anchor: "Anchor") -> None:
+        sequence, wanted = anchor.head
+        if sequence == 0:
+            return
+        try:
+            found = [hash_at(c, each.base, sequence) for each, c in self._files if sequence >= each.base.sequence]
+        except sqlite3.Error:
+            found = []  # told as a flaw of the file
+        if wanted in found:
+            self.anchored += 1
+        elif anchor.time_ns < self._begun_ns or (sequence <= self._main.base.sequence and not any(found)):
+            self.not_compared += 1
+        else:
+            other = "another one is here" if any(found) else f"the history ends at row {self._main.head.sequence}"
+            when = f"{datetime.fromtimestamp(anchor.time_ns / 1e9).astimezone():%Y-%m-%d %H:%M}"
+            self.flaws.add(sequence, f"the system journal knows it since {when}, and {other}: cut off or written anew")

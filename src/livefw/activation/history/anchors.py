@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Heads of the history that the system journal holds: each outcome that was announced there carries one.
+
+Any user may write to the system journal, with any field. What nobody can choose is the fields that begin with ``_``:
+journald takes them from the kernel. A head counts only if root sent it, to this machine's own journal, by its native
+socket; whoever can forge that is root, and could only add heads, which shows as a flaw. To take heads away, the
+journal's own files have to be written anew, against which journald has seals of its own (``journalctl --verify``).
+"""
+
+import json
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from livefw.activation import systemd
+from livefw.activation.history.rows import Head
+
+PROGRAMS = ("/usr/bin/journalctl", "/bin/journalctl")
+"""Never found by PATH: what runs here as root is not for the caller to choose."""
+SECONDS = 20.0
+"""How long the system journal may take. 100,000 entries take some seconds."""
+_BYTES = 256 << 20
+_LINE = 64 * 1024
+"""Bounds of the answer, and of one entry of it: the fields that are asked for have some hundred bytes."""
+_MESSAGES = (systemd.OUTCOME_MESSAGE_ID, systemd.STAGING_MESSAGE_ID, systemd.SET_ASIDE_MESSAGE_ID)
+_TRUSTED = {"_UID": "0", "_TRANSPORT": "journal"}
+_FIELDS = ("LIVEFW_HEAD", "LIVEFW_STATE", *_TRUSTED)
+
+
+class Anchor(NamedTuple):
+    """A head, and when the system journal received it, in ns of the wall clock."""
+
+    head: Head
+    time_ns: int
+
+
+class Anchors:
+    """The heads of one state directory. ``trouble`` says why not all could be read, once they have been."""
+
+    def __init__(self, state: str, *, command: tuple[str, ...] | None = None, seconds: float = SECONDS) -> None:
+        self._state = os.path.realpath(state)
+        self._command = command or next(((path,) for path in PROGRAMS if os.access(path, os.X_OK)), None)
+        self._seconds = seconds
+        self.trouble = ""
+
+    def __iter__(self) -> Iterator[Anchor]:
+        """Oldest first. Never an error."""
+        if self._command is None:
+            self.trouble = "there is no journalctl here"
+            return
+        for line in self._lines(self._command):
+            try:
+                found = json.loads(line)
+            except (ValueError, RecursionError):
+                self.trouble = "journalctl does not answer in JSON"
+                return
+            if isinstance(found, dict) and (anchor := self._anchor(found)):
+                yield anchor
+
+    def _anchor(self, found: Mapping[str, object]) -> Anchor | None:
+        """One of our own; None for anybody else's, and for that of another history."""
+        # A field that was sent twice comes as a list: that is nobody's head.
+        if any(found.get(name) != value for name, value in _TRUSTED.items()):
+            return None
+        if found.get("LIVEFW_STATE") != self._state:
+            return None
+        try:
+            return Anchor(Head.parse(str(found.get("LIVEFW_HEAD"))), int(str(found.get("__REALTIME_TIMESTAMP"))) * 1000)
+        except ValueError:
+            return None
+
+    def _lines(self, command: tuple[str, ...]) -> Iterator[bytes]:
+        """What journalctl prints, as far as it comes in time."""
+        matches = [f"MESSAGE_ID={each}" for each in _MESSAGES]
+        words = ["--quiet", "--no-pager", "--output=json", f"--output-fields={','.join(_FIELDS)}", *matches, "_UID=0"]
+        environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "SYSTEMD_LOG_LEVEL": "err"}
+        try:
+            process = subprocess.Popen(  # the program's name is one of ours
+                [*command, *words],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=environment,
+                cwd="/",
+            )
+        except OSError as error:
+            self.trouble = f"journalctl cannot be run: {os.strerror(error.errno or 0)}"
+            return
+        try:
+            yield from self._bounded(process)
+        finally:
+            process.kill()
+            if process.stdout:
+                process.stdout.close()
+            process.wait()
+
+    def _bounded(self, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+        end, total, rest = time.monotonic() + self._seconds, 0, b""
+        if process.stdout is None:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while True:
+                if not selector.select(max(end - time.monotonic(), 0)):
+                    self.trouble = f"the system journal was not read to its end in {self._seconds:g} s"
+                    return
+                data = os.read(process.stdout.fileno(), 1 << 16)
+                if not data:
+                    break
+                total += len(data)
+                *lines, rest = (rest + data).split(b"\n")
+                if total > _BYTES or len(rest) > _LINE:
+                    self.trouble = "the system journal's answer is too long"
+                    return
+                yield from filter(None, lines)
+        code = process.wait()
+        # journalctl ends with 1 where nothing matches.
+        if code not in (0, 1):
+            self.trouble = f"journalctl ended with {code}"

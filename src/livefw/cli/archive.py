@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw history --archive``: older rows move into a file of their own."""
+
+import argparse
+
+from livefw.activation.engine import Engine
+from livefw.activation.history.archive import Archived, Cut
+from livefw.activation.journal import KEEP
+from livefw.cli import engine
+from livefw.cli.history import when
+from livefw.cli.session import Session
+from livefw.errors import ExitCode
+from livefw.text import printable
+
+
+def run(session: Session, arguments: argparse.Namespace) -> int:
+    """Take the machine, so that no engine writes meanwhile, and move what is old enough."""
+    since = when(arguments.older, option="--older") if arguments.older else None
+    cut = Cut(KEEP if arguments.keep is None else arguments.keep, since)
+    with Engine(engine.host(session, arguments, measured=False)).open() as running:
+        for settled in running.settled:
+            session.say(engine.settled_text(settled))
+        made = running.archive(cut, file=arguments.archive[0] or None)
+    session.answer(lambda: _text(made), lambda: {"archived": _document(made)})
+    return ExitCode.DONE
+
+
+def _text(made: Archived) -> str:
+    rows = f"rows {made.first} to {made.last.sequence} are in {printable(made.file)} now"
+    beside = f"{made.kept} of them stay here as well, for the checks that look back"
+    return f"{rows}; {beside}\nlivefw history --file {printable(made.file)} shows them"
+
+
+def _document(made: Archived) -> dict[str, object]:
+    return {
+        "file": made.file,
+        "first": made.first,
+        "last": made.last.sequence,
+        "head": str(made.last),
+        "kept": made.kept,
+    }

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where things are, as the command line says: for what needs no engine."""
+
+import argparse
+
+from livefw.activation.places import STATE_VARIABLE, Places, places
+from livefw.cli.session import Session
+
+
+def configure_state(parser: argparse.ArgumentParser) -> None:
+    """Where the history is."""
+    default = f"${STATE_VARIABLE}, then /var/lib/livefw"
+    parser.add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Where the engine keeps its things."""
+    configure_state(parser)
+    parser.add_argument("--settings", metavar="DIR", help="directory of livefw.toml and checks.d (/etc/livefw)")
+
+
+def where(session: Session, arguments: argparse.Namespace) -> Places:
+    """Where they are."""
+    return places(session.root, state=arguments.state, settings=getattr(arguments, "settings", None))
