@@ -2,7 +2,7 @@
 """The engine on modelled machines in virtual time: what it plans, refuses, runs, verifies and writes down."""
 
 import os
-import shutil
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ import pytest
 from livefw.activation import inventory, old_versions
 from livefw.activation.engine import OnFailure, Order, Point
 from livefw.activation.facts import Facts
-from livefw.activation.journal import Entry, JournalUnavailable, Kind
+from livefw.activation.history import opening
+from livefw.activation.journal import Entry, Head, JournalUnavailable, Kind
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.measure import NoMeter
 from livefw.activation.outcome import Outcome
@@ -386,27 +387,24 @@ def test_a_plan_tells_that_the_last_attempt_failed(make: Make) -> None:
     assert "last-attempt" not in {problem.check for problem in bench.engine().plan(Order()).steps[0].problems}
 
 
-def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(make: Make) -> None:
+def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench = make("vera")
-    state, aside = Path(bench.places.state), Path(bench.places.state + "-aside")
-    import sqlite3
 
-    def lock_the_file(point: Point) -> None:
+    def full(*_: object) -> Head:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    def fill_the_disk(point: Point) -> None:
         if point is Point.JUDGED:
-            shutil.copytree(state, aside)
-            connection = sqlite3.connect(state / "history.db")
-            connection.execute("CREATE TRIGGER no BEFORE INSERT ON entry BEGIN SELECT RAISE(ABORT, 'disk full'); END")
-            connection.commit()
-            connection.close()
+            monkeypatch.setattr(opening, "append", full)
 
-    bench.changes = {"at": lock_the_file}
+    bench.changes = {"at": fill_the_disk}
     attempt = bench.one("tf-rmm")
     assert attempt.result.outcome is Outcome.ACTIVATED
     assert attempt.receipt.head is None
-    assert "disk full" in attempt.receipt.trouble
-    connection = sqlite3.connect(state / "history.db")
-    connection.execute("DROP TRIGGER no")
-    connection.close()
+    assert "disk is full" in attempt.receipt.trouble
+    monkeypatch.undo()
     bench.changes = {}
     with bench.engine().open() as run:
         assert [(each.outcome, each.why.code) for each in run.settled] == [(Outcome.ACTIVATED, "version-arrived")]

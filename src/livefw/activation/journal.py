@@ -326,8 +326,9 @@ class Journal:
         """An activation by its first row."""
         if first.kind not in ENDINGS:
             return Activation(None, first)
-        query = f"{ROWS} WHERE activation = ? AND kind = ? ORDER BY sequence DESC LIMIT 1"
-        rows = self._read(query, first.activation, ENDINGS[first.kind])
+        # A row of another kind has to be shown somewhere, too: it is damaged, or of another livefw.
+        query = f"{ROWS} WHERE activation = ? AND sequence > ? ORDER BY kind = ? DESC, sequence DESC LIMIT 1"
+        rows = self._read(query, first.activation, first.sequence, ENDINGS[first.kind])
         return Activation(first, entry(rows[0]) if rows else None)
 
     def _read(self, query: str, *arguments: object) -> list[Row]:
@@ -343,7 +344,8 @@ class Journal:
     def _walk(self, query: str, *arguments: object) -> Iterator[Row]:
         """Rows one by one, however many there are; `Damaged` between any two."""
         try:
-            yield from self._connection.execute(query, arguments)
+            for row in self._connection.execute(query, arguments):  # noqa: UP028 - who stops early may have closed us
+                yield row
         except sqlite3.Error as error:
             raise opening.unreadable(self._path, error, self._connection) from error
 

@@ -22,6 +22,8 @@ class Receipt(NamedTuple):
     head: Head | None
     trouble: str = ""
     open: bool = False
+    set_aside: str = ""
+    """What became of a damaged history that was found meanwhile."""
 
 
 class Announcement(NamedTuple):
@@ -108,6 +110,9 @@ class Ledger:
         if self.journal is None:
             return Receipt("", None, "not recorded, as was asked")
         try:
-            return Receipt("", write(self.journal))
+            head: Head | None = write(self.journal)
+            trouble = ""
         except TransportError as error:
-            return Receipt("", None, error.message)
+            head, trouble = None, error.message
+        self._tell_set_aside()
+        return Receipt("", head, trouble, set_aside=self._told.text if self._told else "")

@@ -20,6 +20,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     with Engine(engine.host(session, arguments, measured=False)).open() as running:
         for settled in running.settled:
             session.say(engine.settled_text(settled))
+        if running.set_aside:
+            session.say(running.set_aside.text)
         made = running.archive(cut, file=arguments.archive[0] or None)
     session.answer(lambda: _text(made), lambda: {"archived": _document(made)})
     return ExitCode.DONE

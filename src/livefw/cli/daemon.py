@@ -52,22 +52,8 @@ def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | Non
     return code
 
 
-_ALONE = frozenset(
-    [
-        "state",
-        "settings",
-        "images",
-        "no_journal",
-        "no_measure",
-        "plot",
-        "head",
-        "limit",
-        "until",
-        "before",
-        "file",
-        "archive",
-    ]
-)
+_ALONE = {"state", "settings", "images", "no_journal", "no_measure", "plot"}
+_ALONE |= {"head", "limit", "until", "before", "file", "archive"}
 """Options that the daemon's calls do not have."""
 
 

@@ -217,6 +217,8 @@ def attempt_lines(attempt: Attempt) -> Iterator[str]:
         yield f"  also changed: {printable(other.text)}"
     if attempt.receipt.open:
         yield "  unfinished in the history: the next run finds out what became of it"
+    if attempt.receipt.set_aside:
+        yield f"  {printable(attempt.receipt.set_aside)}"
     if attempt.receipt.trouble:
         yield f"  not in the history: {printable(attempt.receipt.trouble)}"
 
@@ -250,6 +252,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
             "head": str(attempt.receipt.head) if attempt.receipt.head else None,
             "trouble": attempt.receipt.trouble or None,
             "open": attempt.receipt.open,
+            "set_aside": attempt.receipt.set_aside or None,
         },
     }
 

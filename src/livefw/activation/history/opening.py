@@ -157,6 +157,7 @@ def unreadable(path: str, error: sqlite3.Error, connection: sqlite3.Connection |
     """The error for what SQLite says, with the places of the damage if that is what it is."""
     if not damaged.is_damage(error):
         return TransportError(f"{path} cannot be read: {error}", phase="history")
+    damaged.suspect(path)
     if connection is not None:
         return Damaged(path, damaged.pages(connection, error))
     with closing(connected(path, "ro")) as again:

@@ -94,7 +94,10 @@ def chain(journal: "Journal", *, heads: Iterable[Head] = (), seal: Seal = UNSEAL
             follows = _follows(connection, base)
     except sqlite3.Error as error:
         flaws.extend([Flaw(head.sequence, f"what comes after it cannot be read: {error}")])
-    flaws.extend(damaged.pages(connection, deep=True))
+    torn = damaged.pages(connection, deep=True)
+    flaws.extend(torn)
+    if torn:
+        damaged.suspect(journal.path)
     with suppress(sqlite3.Error):  # told by its pages
         flaws.extend(Flaw(0, text) for text in schema.differences(connection, journal.schema))
         connection.execute("COMMIT")
@@ -193,7 +196,8 @@ def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
             flaws.add(row[0], "it is in an archive as well, and is not what was written")
     query = f"{ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1"
     row = connection.execute(query, (Kind.ARCHIVED,)).fetchone()
-    if row and row[0] == base.sequence + 1 and entry(row).body.get("kept") != kept_digest(connection, base):
+    told = entry(row).body if row else {}
+    if told.get("head") == str(base) and told.get("kept") != kept_digest(connection, base):
         flaws.add(row[0], "rows that stayed beside the archive are not those that did")
 
 

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A damaged history is named by row or page in every face, and never written: it is kept, and a new one goes on."""
+
+import json
+import os
+import random
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench.records import COMPONENTS, fill, rewrite, tamper
+
+from livefw.activation.history import damaged
+from livefw.activation.journal import Head, Journal, JournalUnavailable, Kind
+from livefw.cli.main import main
+
+PAGE = 4096
+ROWS = 60
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("sound")
+    fill(folder, ROWS // 2)
+    journal = Journal.open(str(folder))
+    journal.begin(next(iter(COMPONENTS)), {"name": "TF-0"})
+    journal.close()
+    return (folder / "history.db").read_bytes()
+
+
+def page(number: int, data: bytes | None = None) -> Callable[[bytearray], None]:
+    def damage(content: bytearray) -> None:
+        new = random.Random(number).randbytes(PAGE) if data is None else data * PAGE
+        content[number * PAGE : (number + 1) * PAGE] = new[:PAGE]
+
+    return damage
+
+
+def byte(seed: int) -> Callable[[bytearray], None]:
+    def damage(content: bytearray) -> None:
+        source = random.Random(seed)
+        content[source.randrange(len(content))] ^= 1 << source.randrange(8)
+
+    return damage
+
+
+def cut(share: float) -> Callable[[bytearray], None]:
+    def damage(content: bytearray) -> None:
+        del content[int(len(content) * share) :]
+
+    return damage
+
+
+def garbage(content: bytearray) -> None:
+    content[:] = b"not a database at all, sorry" * 400
+
+
+def header(content: bytearray) -> None:
+    content[:16] = b"SQLite format 4\0"
+
+
+DAMAGES: dict[str, Callable[[bytearray], None]] = {
+    **{f"page {number + 1} random": page(number) for number in range(28)},
+    **{f"page {number + 1} zero": page(number, b"\0") for number in range(28)},
+    **{f"byte {seed}": byte(seed) for seed in range(60)},
+    **{f"cut at {share}": cut(share) for share in (0.001, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99)},
+    "not a database": garbage,
+    "another header": header,
+}
+
+
+def ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[int, str]:
+    """What the command says, which is never that it has a defect."""
+    (folder / "root").mkdir(exist_ok=True)
+    code = main(["--root", str(folder / "root"), *words, "--state", str(folder)])
+    told = capsys.readouterr()
+    assert "defect" not in told.out + told.err
+    assert "Traceback" not in told.out + told.err
+    if "--json" in words:
+        assert json.loads(told.out)["schema"] == "livefw/1"
+    return code, told.out + told.err
+
+
+def looked_at(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
+    """By every command that reads it."""
+    for words in (["history"], ["--json", "history"], ["history", "tf-1", "--since", "2023-11-14"], ["plan"]):
+        code, told = ask(capsys, folder, *words)
+        assert code in (0, 1, 3), told
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_named_and_the_file_is_kept_as_it_is(
+    tmp_path: Path, sound: bytes, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(sound)
+    DAMAGES[name](content)
+    file = tmp_path / "history.db"
+    file.write_bytes(content)
+    if content == sound:
+        return
+    looked_at(capsys, tmp_path)
+    code, told = ask(capsys, tmp_path, "history", "--verify")
+    if "schema" in told:
+        with pytest.raises(JournalUnavailable, match="schema"):
+            Journal.open(str(tmp_path))
+        assert file.read_bytes() == content  # another livefw may have written it
+        return
+    journal = Journal.open(str(tmp_path))
+    journal.end(journal.begin("lfa:x", {}), "lfa:x", {"outcome": "failed"})
+    aside = journal.set_aside
+    assert journal.verify() == [] or aside is None
+    journal.close()
+    if aside is None:
+        # Every page is whole, and what is wrong, if anything, is what a row says.
+        assert file.read_bytes()[: len(content)] != b""
+        assert "page" not in told
+        return
+    assert code == 1
+    assert (tmp_path / aside.file).read_bytes() == content
+    assert ask(capsys, tmp_path, "history")[0] == 0
+    assert aside.file in ask(capsys, tmp_path, "history")[1]
+    code, told = ask(capsys, tmp_path, "history", "--verify")
+    assert code == 0, told
+    assert aside.file in told
+    again = Journal.open(str(tmp_path))
+    assert again.set_aside is None
+    again.close()
+
+
+def wrong_types(column: str, value: str) -> Callable[[Path], None]:
+    return lambda folder: tamper(folder, f"UPDATE entry SET {column} = {value} WHERE sequence = 4")
+
+
+def facts(**changes: Any) -> Callable[[Path], None]:
+    """A row with other facts and a right hash."""
+
+    def change(row: list[Any]) -> None:
+        if row[0] in (3, 4, ROWS - 1, ROWS):
+            row[5] = json.dumps(json.loads(row[5]) | changes)
+
+    return lambda folder: rewrite(folder, change)
+
+
+def body(text: str | bytes) -> Callable[[Path], None]:
+    def change(row: list[Any]) -> None:
+        if row[0] in (3, 4, ROWS - 1, ROWS):
+            row[5] = text
+
+    return lambda folder: rewrite(folder, change)
+
+
+SHAPES: dict[str, Callable[[Path], None]] = {
+    "time is text": wrong_types("time_ns", "'abc'"),
+    "time is real": wrong_types("time_ns", "1e300"),
+    "body is a blob": wrong_types("body", "x'ff00'"),
+    "kind is a blob": wrong_types("kind", "x'ff00'"),
+    "component is a blob": wrong_types("component", "x'ff'"),
+    "hash is a number": wrong_types("hash", "5"),
+    "text that is not UTF-8": wrong_types("body", "CAST(x'7bff7d' AS TEXT)"),
+    "facts are no JSON": body("{"),
+    "facts are a list": body("[1, 2]"),
+    "facts are a number": body("5"),
+    "facts nest without end": body("[" * 100_000),
+    "actor is a text": facts(actor="root"),
+    "actor has numbers": facts(actor={"user": 5}),
+    "seconds are text": facts(seconds="long"),
+    "seconds have no end": facts(seconds=1e300),
+    "log is a number": facts(log=5),
+    "ignored is a text": facts(ignored="x"),
+    "outcome is a list": facts(outcome=["activated"]),
+    "version is a table": facts(current_version={"a": 1}, pending_version=[]),
+    "cost is nonsense": facts(cost={"rows": 5}),
+    "boot is a number": facts(boot_id=5, mark=7),
+    "name is a number": facts(name=5, reason=[]),
+    "file has no name": facts(sha256=5, file=None, version=3),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_row_of_another_shape_is_shown_with_its_flaw_and_the_others_with_theirs(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, ROWS // 2)
+    SHAPES[name](tmp_path)
+    looked_at(capsys, tmp_path)
+    code, told = ask(capsys, tmp_path, "history")
+    assert code == 0
+    assert told.count("TF-") >= ROWS // 2 - 2
+    assert "row " in told or name in ("hash is a number", "cost is nonsense", "file has no name")
+    ask(capsys, tmp_path, "history", "--verify")
+    ask(capsys, tmp_path, "history", "--plot", os.devnull)
+
+
+def test_a_row_of_an_unknown_kind_is_shown_as_that(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fill(tmp_path, 5)
+    rewrite(tmp_path, lambda row: row.__setitem__(1, "future-kind" if row[0] == 4 else row[1]))
+    tamper(tmp_path, "INSERT OR IGNORE INTO unfinished SELECT activation, sequence FROM entry WHERE sequence = 3")
+    assert "future-kind" in ask(capsys, tmp_path, "--json", "history")[1]
+    assert ask(capsys, tmp_path, "history", "--verify")[0] == 0
+
+
+NOTES = {
+    "head row": "DELETE FROM head",
+    "head table": "DROP TABLE head",
+    "head is text": "UPDATE head SET sequence = 'x'",
+    "base row": "DELETE FROM base",
+    "unfinished table": "DROP TABLE unfinished",
+    "an index": "DROP INDEX entry_time",
+    "a trigger of somebody's": "CREATE TRIGGER mine AFTER INSERT ON entry BEGIN DELETE FROM unfinished; END",
+    "the end": "DELETE FROM entry WHERE sequence > 50",
+}
+
+
+@pytest.mark.parametrize("name", NOTES)
+def test_what_is_missing_beside_the_rows_is_a_flaw(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, ROWS // 2)
+    tamper(tmp_path, NOTES[name])
+    looked_at(capsys, tmp_path)
+    code, told = ask(capsys, tmp_path, "history", "--verify")
+    assert code == 1
+    assert "NOT consistent" in told
+    journal = Journal.open(str(tmp_path))
+    assert journal.set_aside is not None
+    assert journal.head().sequence > 50 or journal.set_aside.head is None
+    assert journal.verify() == []
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(99, "newer"), (-5, "no livefw writes"), (2**31 - 1, "no livefw writes"), (0, "no schema")]
+)
+def test_a_foreign_schema_is_refused_by_its_number(
+    tmp_path: Path, number: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, 3)
+    connection = sqlite3.connect(tmp_path / "history.db")
+    connection.execute(f"PRAGMA user_version = {number}")
+    connection.close()
+    before = (tmp_path / "history.db").read_bytes()
+    for command in (["history"], ["history", "--verify"]):
+        code, told = ask(capsys, tmp_path, *command)
+        assert code == 1
+        assert words in told
+    with pytest.raises(JournalUnavailable, match=words):
+        Journal.open(str(tmp_path))
+    assert (tmp_path / "history.db").read_bytes() == before
+
+
+def test_a_pipe_in_its_place_keeps_nobody_waiting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "history.db")
+    assert ask(capsys, tmp_path, "history")[0] == 1
+    with pytest.raises(JournalUnavailable, match="regular"):
+        Journal.open(str(tmp_path))
+
+
+def test_damage_in_a_large_file_that_somebody_has_met_is_looked_for_before_the_next_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, 2_000)
+    file = tmp_path / "history.db"
+    content = bytearray(file.read_bytes())
+    page(len(content) // PAGE // 2)(content)
+    file.write_bytes(content)
+    assert ask(capsys, tmp_path, "--json", "history")[0] == 1
+    journal = Journal.open(str(tmp_path))
+    assert journal.set_aside is not None
+    assert journal.set_aside.head == Head(4_000, journal.base().hash)
+    journal.close()
+    assert file.with_name(journal.set_aside.file).read_bytes() == content
+
+
+def test_damage_that_is_met_while_writing_moves_the_file_and_not_the_row(tmp_path: Path) -> None:
+    fill(tmp_path, 2_000)
+    journal = Journal.open(str(tmp_path))
+    kept = journal.begin("lfa:before", {})
+    with open(tmp_path / "history.db", "r+b") as file:
+        for number in range(1, os.path.getsize(file.name) // PAGE):
+            file.seek(number * PAGE)
+            file.write(b"\xff" * 64)
+    other = Journal.open_to_read(str(tmp_path))
+    assert other is not None
+    assert journal.recent("lfa:none", Kind.OUTCOME, limit=1) == []
+    journal.end(kept, "lfa:before", {"outcome": "activated"})
+    assert journal.set_aside is not None
+    kinds = [entry.kind for entry in journal.entries()]
+    assert kinds == [Kind.SET_ASIDE, Kind.OUTCOME]
+    assert journal.verify() == []
+    other.close()
+    journal.close()
+
+
+def test_another_writer_goes_on_in_the_new_file(tmp_path: Path) -> None:
+    """An engine that is at work while somebody else finds the file damaged writes its outcome where it will be read."""
+    fill(tmp_path, 5)
+    engine = Journal.open(str(tmp_path))
+    activation = engine.begin("lfa:a", {})
+    tamper(tmp_path, "DELETE FROM head")
+    finder = Journal.open(str(tmp_path))
+    assert finder.set_aside is not None
+    engine.end(activation, "lfa:a", {"outcome": "activated"})
+    assert [entry.kind for entry in finder.entries()] == [Kind.SET_ASIDE, Kind.OUTCOME]
+    engine.close()
+    finder.note(Kind.REFUSAL, "lfa:a", {})
+    assert finder.verify() == []
+    finder.close()
+
+
+STEPS = ("link", "rename", "unlink")
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_setting_aside_that_is_killed_anywhere_loses_nothing(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, 5)
+    tamper(tmp_path, "DELETE FROM head")
+    content = (tmp_path / "history.db").read_bytes()
+    left = [number]
+
+    class Killed(BaseException):
+        pass
+
+    def dying(name: str) -> Callable[..., Any]:
+        real = getattr(os, name)
+
+        def step(*arguments: Any, **named: Any) -> Any:
+            if left[0] == 0:
+                raise Killed
+            left[0] -= 1
+            return real(*arguments, **named)
+
+        return step
+
+    with monkeypatch.context() as patched:
+        for name in STEPS:
+            patched.setattr(damaged.os, name, dying(name))
+        with suppress(Killed):
+            Journal.open(str(tmp_path)).close()
+    journal = Journal.open(str(tmp_path))
+    assert [entry.kind for entry in journal.entries()] == [Kind.SET_ASIDE]
+    assert journal.verify() == []
+    journal.close()
+    kept = [path for path in tmp_path.glob("history.db.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
+    assert kept
+    assert all(path.read_bytes() == content for path in kept)
