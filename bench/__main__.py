@@ -8,7 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import agent, daemon, discovery, engine, image, qemu, reads, startup
+from bench import agent, daemon, discovery, engine, history, image, qemu, reads, startup
 from bench.measure import Row
 
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -17,6 +17,7 @@ SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
     "reads": reads.rows,
     "discovery": discovery.rows,
     "engine": engine.rows,
+    "history": history.rows,
     "image": image.rows,
     "qemu": qemu.rows,
     "daemon": daemon.rows,

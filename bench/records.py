@@ -37,8 +37,9 @@ def tamper(directory: Path, statements: str) -> None:
     """Change what is final, as somebody does who knows how, and leaves no trace of that."""
     connection = sqlite3.connect(directory / FILE)
     triggers = connection.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
-    connection.executescript("".join(f"DROP TRIGGER {name};" for name, _ in triggers) + statements)
-    connection.executescript("".join(f"{sql};" for _, sql in triggers))
+    connection.executescript("".join(f"DROP TRIGGER IF EXISTS {name};" for name, _ in triggers))
+    connection.executescript(statements.replace("DROP TRIGGER", "DROP TRIGGER IF EXISTS"))
+    connection.executescript("".join(f"{sql};" for name, sql in triggers if f"DROP TRIGGER {name}" not in statements))
     connection.close()
 
 

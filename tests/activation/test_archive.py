@@ -12,7 +12,7 @@ from bench.records import COMPONENTS, START_NS, fill, rewrite, tamper
 from livefw.activation import record
 from livefw.activation.history.archive import Cut, Step
 from livefw.activation.history.damaged import Damaged
-from livefw.activation.journal import Entry, Journal, Kind
+from livefw.activation.journal import Activation, Journal, Kind
 from livefw.cli.main import main
 from livefw.errors import NothingToDo, UsageError
 
@@ -121,9 +121,9 @@ def test_killed_anywhere_nothing_is_lost_or_doubled(
     assert len([*tmp_path.glob("history-*.db")]) == (2 if step is Step.REMOVED else 1)
 
 
-def whole(folder: Path) -> list[Entry]:
+def whole(folder: Path) -> list[Activation]:
     with closing(Journal.open(str(folder))) as journal:
-        return [*journal.walk()]  # type: ignore[list-item]
+        return [*journal.walk()]
 
 
 def test_a_file_that_was_half_written_is_begun_anew(tmp_path: Path) -> None:

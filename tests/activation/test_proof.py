@@ -110,6 +110,12 @@ def gone(folder: Path) -> None:
     fill(folder, 3)
 
 
+def a_forged_outcome(folder: Path) -> None:
+    """Of which no intent tells; but whoever writes the file can forge that as well."""
+    with closing(Journal.open(str(folder))) as journal:
+        journal.note(Kind.OUTCOME, "lfa:x", {"outcome": "activated"})
+
+
 def a_pretended_damage(folder: Path) -> None:
     """Whoever empties it can also say that it goes on from a damaged one."""
     tamper(folder, "DELETE FROM head")
@@ -119,7 +125,7 @@ def a_pretended_damage(folder: Path) -> None:
     (folder / aside.file).unlink()
 
 
-ATTACKS = {each.__name__: each for each in (cut, emptied, anew, gone, a_pretended_damage)}
+ATTACKS = {each.__name__: each for each in (cut, emptied, anew, gone, a_forged_outcome, a_pretended_damage)}
 
 
 @pytest.mark.parametrize("name", ATTACKS)
@@ -134,7 +140,7 @@ def test_what_nobody_can_tell_from_the_file_is_told_by_the_system_journal(
     assert document["whole"] is False
     system.holds()
     code, text, _ = asked(capsys, state)
-    assert code == (1 if name == "a_pretended_damage" else 0)
+    assert code == (1 if name.startswith("a_") else 0)
     assert "as they were written" not in text
     if code == 0:
         assert "consistent; with no anchor" in text
@@ -338,14 +344,14 @@ def test_a_row_is_bounded_and_says_what_was_cut(tmp_path: Path) -> None:
         journal.note(
             Kind.OUTCOME, "lfa:x", {"outcome": "failed", "log": ["x" * 900] * 500, "problems": [{"text": "y"}]}
         )
-        journal.note(Kind.OUTCOME, "lfa:x", {"outcome": "failed", "actor": {"user": "u" * 5000}, "cost": {"a": 1}})
+        journal.note(Kind.STAGED, "lfa:x", {"outcome": "failed", "actor": {"user": "u" * 5000}, "cost": {"a": 1}})
         reason, log, actor = (entry.body for entry in journal.entries())
         assert len(reason["reason"]) == TEXT_LIMIT
         assert reason["reason"].endswith("... (30,000 characters)")
         assert reason["cut"] == {"reason": 30_000}
         assert log["log"] == []
         assert log["cut"]["log"] > ROW_LIMIT
-        assert log["warned"] == ["y"]
+        assert log["problems"] == [{"text": "y"}]
         assert actor["cut"] == {"actor": 5000}
         assert journal.verify() == []
     assert (tmp_path / "history.db").stat().st_size < 200_000
@@ -355,10 +361,9 @@ def test_all_is_streamed_as_one_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(tmp_path, 300)
-    held = Journal.page
-    monkeypatch.delattr(Journal, "page")
-    assert main(["--root", str(tmp_path), "--json", "history", "--state", str(tmp_path)]) == 0
-    monkeypatch.setattr(Journal, "page", held)
+    with monkeypatch.context() as patched:
+        patched.delattr(Journal, "page")  # which holds what it gives
+        assert main(["--root", str(tmp_path), "--json", "history", "--state", str(tmp_path)]) == 0
     document = json.loads(capsys.readouterr().out)
     assert [each["outcome"]["sequence"] for each in document["history"]] == [*range(600, 0, -2)]
     assert document["before"] is None
@@ -393,5 +398,5 @@ def test_a_long_history_takes_no_more_memory_than_a_short_one(tmp_path: Path) ->
             command = [sys.executable, "-c", MEASURE, "--root", str(tmp_path), *words, "--state", str(folder)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             peaks[count, words[-1]] = int(done.stderr)
-    for words in ("history", "--verify"):
-        assert peaks[5_000, words] < peaks[50, words] + 8 * 1024
+    for last in ("history", "--verify"):
+        assert peaks[5_000, last] < peaks[50, last] + 8 * 1024

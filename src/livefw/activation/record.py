@@ -162,7 +162,8 @@ def decided(journal: Rows, component: Component) -> tuple[str, ...]:
     if ending is None or version is None or version != sure(component.pending_version):
         return ()
     intents = journal.recent(component.key, Kind.STAGING, limit=_EARLIER)
-    return tuple(word for each in intents if each.activation == ending.activation for word in each.body["ignore"])
+    staged = (each.body for each in intents if each.activation == ending.activation)
+    return tuple(word for body in staged for word in body.get("ignore", ()))
 
 
 def staged_version(journal: Rows | None, component: Component) -> str | None:

@@ -27,6 +27,8 @@ _MOST = 100
 """Flaws that are named, of one file; whoever writes 100,000 rows anew makes as many."""
 _OPEN = """SELECT activation, sequence FROM entry AS e WHERE kind IN ('intent', 'staging') AND NOT EXISTS
     (SELECT 1 FROM entry AS o WHERE o.activation = e.activation AND o.kind IN ('outcome', 'staged'))"""
+_NO_INTENT = """SELECT sequence FROM entry AS o WHERE kind = 'outcome' AND NOT EXISTS
+    (SELECT 1 FROM entry AS e WHERE e.activation = o.activation AND e.sequence < o.sequence)"""
 _NOTED = "SELECT activation, sequence FROM unfinished"
 _CHANGED = "its content, or that of the row before it, is not what was written"
 
@@ -184,6 +186,10 @@ def hash_at(connection: sqlite3.Connection, base: Head, sequence: int) -> str | 
 
 def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
     """What is noted beside the chain: what has no outcome, and rows that are in an archive as well."""
+    first = connection.execute("SELECT kind FROM entry ORDER BY sequence LIMIT 1").fetchone()
+    if base == NO_HEAD and first and first[0] != Kind.SET_ASIDE:  # else it may be in another file
+        for (sequence,) in connection.execute(f"{_NO_INTENT} LIMIT {_MOST}"):
+            flaws.add(sequence, "it is the outcome of an intent that is not there")
     for one, other, text in (
         (_OPEN, _NOTED, "it has no outcome, and is not noted as unfinished"),
         (_NOTED, _OPEN, "it is noted as unfinished, and is not"),
