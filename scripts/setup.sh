@@ -73,6 +73,8 @@ packages() {
     need fiptool arm-trusted-firmware-tools "the tests that compare with TF-A's tools"
     need fwupdtool fwupd "the tests that update a modelled BMC by fwupd, and those that drive the daemon"
     need gdbus libglib2.0-bin "the tests that drive the daemon by GDBus"
+    # systemd's own journalctl reads a journal that systemd's own tool has made.
+    [ -x /lib/systemd/systemd-journal-remote ] || ! can_install || install systemd-journal-remote
     need dbus-daemon dbus-daemon "the tests in which the daemon asks polkit"
     need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.

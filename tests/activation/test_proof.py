@@ -341,9 +341,7 @@ def test_a_key_that_is_named_and_missing_is_an_error(tmp_path: Path) -> None:
 def test_a_row_is_bounded_and_says_what_was_cut(tmp_path: Path) -> None:
     with closing(Journal.open(str(tmp_path))) as journal:
         journal.note(Kind.REFUSAL, "lfa:x", {"reason": "r" * 30_000, "outcome": "refused", "boot_id": "b"})
-        journal.note(
-            Kind.OUTCOME, "lfa:x", {"outcome": "failed", "log": ["x" * 900] * 500, "problems": [{"text": "y"}]}
-        )
+        journal.note(Kind.STAGED, "lfa:x", {"outcome": "failed", "log": ["x" * 900] * 500, "problems": [{"text": "y"}]})
         journal.note(Kind.STAGED, "lfa:x", {"outcome": "failed", "actor": {"user": "u" * 5000}, "cost": {"a": 1}})
         reason, log, actor = (entry.body for entry in journal.entries())
         assert len(reason["reason"]) == TEXT_LIMIT
