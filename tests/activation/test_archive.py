@@ -172,6 +172,20 @@ def test_what_is_changed_afterwards_is_found(tmp_path: Path, name: str, capsys: 
     assert "NOT consistent" in told
 
 
+def test_an_archive_that_cannot_be_read_is_a_flaw_and_the_rest_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(tmp_path, 50)
+    run(capsys, tmp_path, "history", "--archive", "--keep", "10")
+    path = next(tmp_path.glob("history-*.db"))
+    path.chmod(0o600)
+    path.write_bytes(b"nothing of that" * 1000)
+    code, told = run(capsys, tmp_path, "history", "--verify")
+    assert code == 1
+    assert "its header is not that of a database" in told
+    assert "NOT consistent, 1 flaw" in told
+
+
 def test_an_archive_that_was_written_anew_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fill(tmp_path, 50)
     run(capsys, tmp_path, "history", "--archive", "--keep", "10")

@@ -16,6 +16,7 @@ from bench.records import START_NS, fill, rewrite, tamper
 from livefw.activation import systemd
 from livefw.activation.history import anchors, seal, verify
 from livefw.activation.history.anchors import Anchors
+from livefw.activation.history.archive import Cut
 from livefw.activation.history.rows import ROW_LIMIT, TEXT_LIMIT, Head
 from livefw.activation.history.seal import Seal, SealError
 from livefw.activation.journal import Flaw, Journal, Kind
@@ -303,6 +304,30 @@ def test_the_command_uses_the_key_and_never_shows_it(
     (tmp_path / "keys").rename(tmp_path / "credentials/livefw.seal")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
     assert "sealed from row 41 on" in asked(capsys, state)[1]
+
+
+@pytest.mark.parametrize("keep", [7, 3, 1])
+def test_seals_reach_over_archives(
+    state: Path, tmp_path: Path, system: SystemJournal, keep: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An archive of rows that are older than the key is no forgery, and one after it has to be sealed."""
+    system.holds()
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "keys").write_bytes(KEY)
+    (tmp_path / "keys").chmod(0o600)
+    (tmp_path / "settings/livefw.toml").write_text(f'seal = "{tmp_path}/keys"\n')
+    code, text, _ = asked(capsys, state)
+    assert code == 1
+    assert "no row is sealed with the key" in text
+    key = sealed(state, KEY)
+    with closing(Journal.open(str(state), seal=key)) as journal:
+        journal.archive(Cut(keep))
+    code, text, _ = asked(capsys, state)
+    assert code == 0, text
+    assert "sealed from row 41 on (7 rows)" in text
+    with closing(Journal.open(str(state))) as journal:
+        journal.note(Kind.REFUSAL, "lfa:x", {})
+    assert "it has no seal" in asked(capsys, state)[1]
 
 
 BAD_KEYS = {

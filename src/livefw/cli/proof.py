@@ -57,10 +57,12 @@ def _lines(report: Report, keys: seal.Seal) -> Iterator[str]:
 
 
 def _sealed(report: Report, keys: seal.Seal) -> str:
-    found = report.chain.sealed
+    found = [each.sealed for each in (*report.archives, report.chain)]
+    others = sum(each.other_keys for each in found)
     if not keys.keys:
-        return f"{_count(found.other_keys, 'row')} sealed, and no key is here to check" if found.other_keys else ""
-    return f"sealed from row {found.first} on ({_count(found.rows, 'row')})" if found.rows else ""
+        return f"{_count(others, 'row')} sealed, and no key is here to check" if others else ""
+    first = next((each.first for each in found if each.first), 0)
+    return f"sealed from row {first} on ({_count(sum(each.rows for each in found), 'row')})" if first else ""
 
 
 def _unproven(report: Report) -> Iterator[str]:

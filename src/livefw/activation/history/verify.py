@@ -7,7 +7,7 @@ up to the last head that somebody else holds, and for rows with a seal, by whoev
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
@@ -75,8 +75,13 @@ class _Flaws:
         return self._found + more
 
 
-def chain(journal: "Journal", *, heads: Iterable[Head] = (), seal: Seal = UNSEALED) -> Chain:
-    """Read one file as a whole; ``heads`` were kept elsewhere. Never an error: what stops it is a flaw."""
+def chain(
+    journal: "Journal", *, heads: Iterable[Head] = (), seal: Seal = UNSEALED, before: Iterable[Chain] | None = None
+) -> Chain:
+    """Read one file as a whole; ``heads`` were kept elsewhere. Never an error: what stops it is a flaw.
+
+    ``before`` are the files that it goes on from, where it is one of several; None if it is by itself.
+    """
     flaws = _Flaws()
     connection = journal.connection
     base = head = NO_HEAD
@@ -87,7 +92,10 @@ def chain(journal: "Journal", *, heads: Iterable[Head] = (), seal: Seal = UNSEAL
         if found is None:
             flaws.add(0, "the row of the table base is missing, or makes no sense")
         base = found or NO_HEAD
-        head, rows, sealed = _walk(connection, base, flaws, seal if journal.schema >= schema.INDEXED else None)
+        seals = _Seals(seal, sealed_before=any(each.sealed.rows for each in before or ()))
+        head, rows, sealed = _walk(connection, base, flaws, seals if journal.schema >= schema.INDEXED else None)
+        if before is None:
+            flaws.extend(_unsealed(seal, [sealed], head))
         _noted(connection, head, flaws)
         for each in heads:
             _kept_elsewhere(connection, each, base, head, flaws)
@@ -106,11 +114,12 @@ def chain(journal: "Journal", *, heads: Iterable[Head] = (), seal: Seal = UNSEAL
     return Chain(journal.path, base, head, rows, flaws.all(), sealed, follows)
 
 
-def _walk(connection: sqlite3.Connection, base: Head, flaws: _Flaws, seal: Seal | None) -> tuple[Head, int, Sealed]:
+def _walk(
+    connection: sqlite3.Connection, base: Head, flaws: _Flaws, seals: "_Seals | None"
+) -> tuple[Head, int, Sealed]:
     """Each row after those that were archived, against the one before it."""
     last, rows = base, 0
-    seals = _Seals(seal) if seal else None
-    query = ROWS if seal is None else ROWS.replace(" FROM", ", seal FROM")
+    query = ROWS if seals is None else ROWS.replace(" FROM", ", seal FROM")
     for row in connection.execute(f"{query} WHERE sequence > ? ORDER BY sequence", (base.sequence,)):
         sequence, written = row[0], row[6]
         if sequence != last.sequence + 1:
@@ -127,22 +136,24 @@ def _walk(connection: sqlite3.Connection, base: Head, flaws: _Flaws, seal: Seal 
             seals.look(sequence, str(written), str(row[7]), flaws)
         last, rows = Head(sequence, str(written)), rows + 1
     if seals:
-        seals.end(rows, last.sequence, flaws)
+        seals.end(last.sequence, flaws)
     return last, rows, seals.found if seals else Sealed()
 
 
 class _Seals:
     """Seals of rows, one after the other. Rows before the first one that is sealed are older than the key."""
 
-    def __init__(self, seal: Seal) -> None:
+    def __init__(self, seal: Seal, *, sealed_before: bool) -> None:
         self._seal = seal
+        self._begun = sealed_before
         self.found = Sealed()
 
     def look(self, sequence: int, written: str, text: str, flaws: _Flaws) -> None:
         if not text:
-            if self.found.first:
+            if self._begun:
                 flaws.add(sequence, "it has no seal, and rows before it have")
             return
+        self._begun = True
         proven = self._seal.proves(text, written)
         if proven is None:
             self.found = self.found._replace(other_keys=self.found.other_keys + 1)
@@ -151,11 +162,15 @@ class _Seals:
             flaws.add(sequence, "its seal is not that of its content")
         self.found = self.found._replace(rows=self.found.rows + 1, first=self.found.first or sequence)
 
-    def end(self, rows: int, last: int, flaws: _Flaws) -> None:
-        if self._seal.keys and rows and not self.found.rows:
-            flaws.add(last, "no row is sealed with the key: it is new, or the seals were taken away")
+    def end(self, last: int, flaws: _Flaws) -> None:
         if self._seal.keys and self.found.other_keys:
             flaws.add(last, f"{self.found.other_keys} rows are sealed with keys that are not here")
+
+
+def _unsealed(seal: Seal, sealed: Iterable[Sealed], head: Head) -> Iterator[Flaw]:
+    """That there is a key, and that it has sealed nothing."""
+    if seal.keys and head.sequence and not any(each.rows for each in sealed):
+        yield Flaw(head.sequence, "no row is sealed with the key: it is new, or the seals were taken away")
 
 
 def _noted(connection: sqlite3.Connection, head: Head, flaws: _Flaws) -> None:
@@ -238,15 +253,25 @@ class Report(NamedTuple):
 def whole(journal: "Journal", archives: Iterable[str], heads: list[Head], anchors: "Anchors", seal: Seal) -> Report:
     """The history, its archives, and both against the system journal; ``archives`` are files. `TransportError`."""
     with ExitStack() as stack:
-        opened = {path: stack.enter_context(closing(_opened(path))) for path in archives}
-        main = chain(journal, heads=heads, seal=seal)
-        others = sorted((chain(each, seal=seal) for each in opened.values()), key=lambda each: each.base.sequence)
-        flaws = [(each.path, flaw) for each in (*others, main) for flaw in each.flaws]
+        opened: list[Journal] = []
+        flaws: list[tuple[str, Flaw]] = []
+        for path in archives:
+            try:
+                opened.append(stack.enter_context(closing(_opened(path))))
+            except TransportError as error:
+                flaws.append((path, Flaw(0, error.message)))
+        opened.sort(key=lambda each: each.base().sequence)
+        others: list[Chain] = []
+        for each in opened:
+            others.append(chain(each, seal=seal, before=others))
+        main = chain(journal, heads=heads, seal=seal, before=others)
+        flaws += [(each.path, flaw) for each in (*others, main) for flaw in each.flaws]
+        flaws += [(main.path, flaw) for flaw in _unsealed(seal, [each.sealed for each in (*others, main)], main.head)]
         missing, loose = _linked(main, others)
         flaws += loose
         if main.follows is not None:
             missing += _followed(main, flaws)
-        anchored = _Anchored(main, journal.connection, [(each, opened[each.path].connection) for each in others])
+        anchored = _Anchored(main, journal.connection, [(others[i], opened[i].connection) for i in range(len(others))])
         for anchor in anchors:
             anchored.look(anchor)
         flaws += [(main.path, flaw) for flaw in anchored.flaws.all()]
@@ -254,7 +279,7 @@ def whole(journal: "Journal", archives: Iterable[str], heads: list[Head], anchor
 
 
 def _opened(path: str) -> "Journal":
-    from livefw.activation.journal import Journal
+    from livefw.activation.journal import Journal  # not above: it asks us
 
     found = Journal.open_file(path)
     if found is None:
