@@ -22,8 +22,8 @@ fault. A disk that does not answer (IOERR), is full or busy is none."""
 _SHORT_READ = 522
 _TAIL = 8
 """Rows at the end that are looked at whenever the file is opened for writing."""
-_SMALL = 256 << 10
-"""Bytes up to which every page is looked at then, which takes some milliseconds: two hundred activations."""
+_SMALL = 512 << 10
+"""Bytes up to which every page is looked at then, which takes some milliseconds: four hundred activations."""
 _SUSPECTED = ".suspected"
 """End of the name of a file that a reader leaves who has met damage: whoever writes next looks at every page."""
 _MOST = 20
