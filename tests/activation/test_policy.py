@@ -31,6 +31,7 @@ deny = ["lfa:0509*"]
 automatic = ["tf-rmm"]
 ignore = ["load"]
 images = "/srv/firmware"
+seal = "/etc/livefw/seal.key"
 [limits]
 load = 1.5
 seconds = 30
