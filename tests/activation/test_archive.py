@@ -10,6 +10,7 @@ import pytest
 from bench.records import COMPONENTS, START_NS, fill, rewrite, tamper
 
 from livefw.activation import record
+from livefw.activation.history import archive
 from livefw.activation.history.archive import Cut, Step
 from livefw.activation.history.damaged import Damaged
 from livefw.activation.journal import Activation, Journal, Kind
@@ -255,3 +256,16 @@ def test_what_cannot_be_meant(tmp_path: Path, words: tuple[str, ...], capsys: py
     except SystemExit as end:
         code = int(str(end.code))
     assert code == 2
+
+
+def test_what_is_unfinished_stays_however_much_came_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "_KEPT_EACH", 1)
+    with closing(Journal.open(str(tmp_path))) as journal:
+        left_open = journal.begin(KEY, {"n": 0})
+        for number in range(5):
+            journal.end(journal.begin(KEY, {"n": number}), KEY, {"outcome": "activated"})
+        made = journal.archive(Cut(1))
+        assert made.kept == 3
+        assert [entry.activation for entry in journal.unfinished()] == [left_open]
+        assert [each.entry.body.get("n") for each in journal.walk(components=[KEY])] == [4, 3, 0]
+        assert journal.verify() == []

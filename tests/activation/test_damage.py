@@ -367,3 +367,30 @@ def test_setting_aside_that_is_killed_anywhere_loses_nothing(
     kept = [path for path in tmp_path.glob("history.db.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
     assert kept
     assert all(path.read_bytes() == content for path in kept)
+
+
+def test_who_activates_is_told_that_the_history_was_set_aside(
+    tmp_path: Path, sound: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = bytearray(sound)
+    garbage(content)
+    (tmp_path / "history.db").write_bytes(content)
+    _, told = ask(capsys, tmp_path, "activate", "tf-0", "--no-measure", "--yes")
+    (kept,) = tmp_path.glob("history.db.damaged-*")
+    assert f"it is kept as {kept.name}" in told
+    assert kept.read_bytes() == content
+    assert kept.name in ask(capsys, tmp_path, "history")[1]
+
+
+def test_the_world_hears_of_a_history_that_was_set_aside(make: Any) -> None:
+    bench = make("vera")
+    bench.one("tf-rmm")
+    tamper(Path(bench.places.state), "DELETE FROM head")
+    bench.announced.clear()
+    with bench.engine().open() as running:
+        assert running.set_aside
+    (told,) = bench.announced
+    assert (told.kind, told.outcome, told.why.code) == (Kind.SET_ASIDE, None, "history-damaged")
+    assert running.set_aside.file in told.why.text
+    assert told.receipt.head
+    assert told.state == os.path.realpath(bench.places.state)
