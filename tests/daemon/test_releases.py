@@ -103,8 +103,8 @@ def test_update_from_what_lies_here(bmc: Path, images: Path, serve: Serve, fwupd
     assert client.history() == [("1.2.0", "2.0.0", SUCCESS)]
     rows = json.loads(client.daemon.call("History", "ss", "", "")[0])["history"]
     assert [(row["intent"]["kind"], row["outcome"]["outcome"]) for row in rows] == [
-        ("staging", "staged"),
         ("intent", "activated"),
+        ("staging", "staged"),
     ]
     assert client.daemon.call("Verify")[2] == 0
 
