@@ -24,7 +24,7 @@ from livefw.activation.target import Wish
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon import metrics
+from livefw.daemon import figures
 from livefw.errors import Interrupted
 from livefw.machine.bmc.firmware import Pattern
 from livefw.providers.base import Component, Cost, Package, Progress, Version
@@ -117,8 +117,8 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
     assert (told.kind, told.component, told.outcome) == (Kind.STAGED, KEY, Outcome.STAGED)
     assert told.receipt == attempt.receipt
     assert attempt.receipt.head
-    figures = metrics.figures(here.host())
-    assert (figures.outcomes, figures.pending) == ({}, (KEY,))  # a staging is no activation
+    counted = figures.figures(here.host(), 0)
+    assert (counted.outcomes, counted.pending) == ((), (KEY,))  # a staging is no activation
 
 
 def test_passwords_in_a_uri_are_not_written_down(world: MakeWorld) -> None:

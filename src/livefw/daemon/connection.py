@@ -23,11 +23,39 @@ class Closed(Exception):  # noqa: N818 - not always an error
     """The connection has ended, or has to; the text says why, and is empty if the client simply left."""
 
 
+class Account:
+    """What the connections of one user have under way together, of at most so many calls; ``above`` is for all users
+    that share a bound with this one."""
+
+    def __init__(self, most: int, above: "Account | None" = None) -> None:
+        self.connections: set[Connection] = set()
+        self.calls = 0
+        self._most = most
+        self._above = above
+
+    @property
+    def full(self) -> bool:
+        """Whether no further call is taken."""
+        return self.calls >= self._most or (self._above is not None and self._above.full)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait to be sent."""
+        return sum(each.unsent for each in self.connections)
+
+    def count(self, calls: int) -> None:
+        """So many calls more, or fewer."""
+        self.calls += calls
+        if self._above:
+            self._above.count(calls)
+
+
 class Connection:
     """A client.
 
-    ``calls`` counts those that are not answered yet; ``watched`` is what the server waits for: bytes, room for bytes;
-    ``used`` is when it last asked for something, ``working`` whether its messages are being taken.
+    ``calls`` counts those that are not answered yet; ``watched`` is what the server waits for: bytes, room for bytes,
+    the end; ``used`` is when it last asked for something, ``working`` whether its messages are being taken, ``queued``
+    whether it waits for its user's turn.
 
     Descriptors that a client sends are never received here. Whoever has a file of a stranger's open waits for the
     stranger: to close a file of a FUSE mount, or to start a process meanwhile, takes as long as its server likes. So
@@ -35,18 +63,20 @@ class Connection:
     them out (`livefw.daemon.image`) or `discard` lets the kernel throw them away.
     """
 
-    def __init__(self, client: socket.socket, peer: Peer, guid: str, *, now: float) -> None:
+    def __init__(self, client: socket.socket, peer: Peer, account: Account, guid: str, *, now: float) -> None:
         client.setblocking(False)  # noqa: FBT003 - positional in the standard library
         self.socket = client
         self.peer = peer
+        self.account = account
         self.calls = 0
-        self.watched: tuple[bool, bool] | None = None
+        self.watched: tuple[bool, bool, bool] | None = None
         self.held = 0
         self.lent = False
         self._owned = False
         self._broken = False
         self.used = now
         self.working = False
+        self.queued = False
         self._sasl = Sasl(peer.uid, guid)
         self._in = bytearray()
         self._out: deque[memoryview] = deque()
@@ -73,6 +103,16 @@ class Connection:
     def unsent(self) -> int:
         """Bytes that wait to be sent."""
         return self._unsent
+
+    @property
+    def buffered(self) -> bool:
+        """Whether something has been read that is no message that was taken."""
+        return bool(self._in)
+
+    def count(self, calls: int) -> None:
+        """So many calls more, or fewer, that wait for their answers."""
+        self.calls += calls
+        self.account.count(calls)
 
     def receive(self) -> None:
         """Read what is there. `Closed`."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from livefw.activation.engine import Host
 from livefw.activation.recollection import Recollection
 from livefw.activation.shelf import Shelf
-from livefw.daemon import look
+from livefw.daemon import look, questions
+from livefw.daemon.answerers import Answerers
 from livefw.daemon.authority import Authority
 from livefw.daemon.dispatch import Call, DBusError, Face, UnknownError, full_text
 from livefw.daemon.distant import Distant
@@ -17,9 +18,11 @@ from livefw.daemon.image import MOST_BYTES, Images
 from livefw.daemon.jobs import Event, Jobs, Request, Setting, log_line
 from livefw.daemon.look import Hosts, View
 from livefw.daemon.loop import Loop, Worker
+from livefw.daemon.peer import is_trusted
+from livefw.daemon.questions import Failure, Question
 from livefw.daemon.server import Server
 from livefw.daemon.wire import encode_body
-from livefw.errors import KINDS, InternalError, LivefwError, kind_of
+from livefw.errors import KINDS, InternalError, kind_of
 
 if TYPE_CHECKING:
     from livefw.daemon.connection import Connection
@@ -32,11 +35,16 @@ the machine is not looked at, nor an administrator's checks run, more often than
 LOOK_EVERY_S = 5.0
 """How often the machine is looked at while somebody is connected, so that changes are told."""
 _SETTLE_AGAIN_S = 0.5
+_DEFECT = kind_of(InternalError("")).name
 _AGE_S = 10.0
 """How old may be what a mechanism behind a network said, while nothing was changed by us: to list everything that a
 management controller has takes it seconds."""
-THREADS = 4
-"""Users whose own questions are worked on at the same time; the view, which serves everybody, has its own thread."""
+THREADS = 3
+"""Users whose own questions are worked on at the same time, each by a process of its own; the view, which serves
+everybody, has its own thread."""
+THREADS_FOR_ROOT = 2
+"""Questions of root's at the same time, in threads that serve nobody else; one that verifies a long history does not
+keep the other waiting."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,22 +77,42 @@ class Core:
         self._shelf = Shelf(lambda text: _log.warning("%s", text))
         self._recollection = Recollection()
         self._own_work = Worker(loop)
-        self._worker = Worker(loop, threads=THREADS)
+        self._for_root = Worker(loop, threads=THREADS_FOR_ROOT, each=THREADS_FOR_ROOT)
+        self._for_others = Worker(loop, threads=THREADS)
+        self._answerers = Answerers(setting)
         self._view: View | None = None
         self._view_at = self._wanted_at = self._changed_at = float("-inf")
         self._answers: dict[tuple[Any, ...], Callable[[Call], None]] = {}
         self._waiting: list[tuple[float, Callable[[View | Exception], None]]] = []
 
-    def look(self, call: Call, face: Face, work: Callable[[Host], T], use: Callable[[T], None]) -> None:
-        """Do some work on the machine in the thread for that; ``use`` answers the call with the result."""
+    def ask(self, call: Call, face: Face, question: Question) -> None:
+        """Answer a call with what a question gives: root's in a thread of the daemon, others' in another process."""
+        if is_trusted(call.peer.uid):
+            work = partial(questions.answer, self._hosts, self.setting, question)
+        else:
+            work = partial(self._answerers.ask, question, lambda: call.open)
 
-        def done(result: T | Exception) -> None:
-            self._use(call, face, result, use)
+        def use(told: bytes | Failure) -> None:
+            if isinstance(told, Failure):
+                name = told.error or face.error_name(told.kind, told.phase)
+                self.server.fail(call, name, told.text)
+            else:
+                self.server.answer(call, lambda call: call.reply_encoded(told))
 
-        self._worker.do(call.peer.uid, lambda: self._on_machine(work), done)
+        self.work(call, face, work, use)
+
+    def work(self, call: Call, face: Face, work: Callable[[], T], use: Callable[[T], None]) -> None:
+        """Do some work in the thread for who calls, unless it has left by then; ``use`` answers the call."""
+        uid = call.peer.uid
+        worker = self._for_root if is_trusted(uid) else self._for_others
+        worker.do(uid, work, lambda result: self._use(call, face, result, use), wanted=lambda: call.open)
+
+    def aside(self, question: Question, done: Callable[[bytes | Failure | Exception], None]) -> None:
+        """A question of the daemon's own that may take long: it waits its turn among everybody's."""
+        self._for_others.do(0, lambda: self._answerers.ask(question, lambda: True), done)
 
     def view(self, call: Call, face: Face, use: Callable[[View], None]) -> None:
-        """As `look` with the present view; one look serves all that ask at the same time."""
+        """Answer a call with the present view; one look serves all that ask at the same time."""
         self.looked(lambda result: self._use(call, face, result, use))
 
     def tell(self, call: Call, face: Face, answer: Callable[[View], Any]) -> None:
@@ -92,10 +120,16 @@ class Core:
         question = (face.interface.name, call.method.name, call.arguments)
 
         def use(view: View) -> None:
-            known = self._answers.get(question)
-            if known is None:
-                known = self._answers[question] = _answering(call.method.gives, lambda: answer(view))
-            self.server.answer(call, known)
+            if known := self._answers.get(question):
+                self.server.answer(call, known)
+                return
+
+            def worked_out(told: Callable[[Call], None]) -> None:
+                if view is self._view:
+                    self._answers[question] = told
+                self.server.answer(call, told)
+
+            self.work(call, face, lambda: _answering(call.method.gives, lambda: answer(view)), worked_out)
 
         if self._is_fresh() and (known := self._answers.get(question)):
             known(call)
@@ -153,10 +187,16 @@ class Core:
             self._start(request._replace(image=result), done)
             call.release()  # the job has its own
 
-        self._if_allowed(call, lambda: self.images.take(call, MOST_BYTES, copied), done, interactive=interactive)
+        take = partial(self.images.take, call, MOST_BYTES, copied)
+        self._if_allowed(call, take, done, interactive=interactive)
 
     def _if_allowed(
-        self, call: Call, work: Callable[[], None], done: Callable[[Event], None], *, interactive: bool
+        self,
+        call: Call,
+        work: Callable[[], None],
+        done: Callable[[Event], None],
+        *,
+        interactive: bool,
     ) -> None:
         def decided(why: str) -> None:
             if why:
@@ -258,13 +298,11 @@ class Core:
             if isinstance(result, Exception):
                 raise result
             use(result)
-        except DBusError as error:
-            self.server.fail(call, error.name, error.text)
-        except LivefwError as error:
-            self.server.fail(call, face.error_name(error), full_text(error))
-        except Exception as error:  # a defect of ours is told, and costs nobody else anything
-            _log.exception("defect in %s", call.method.name)
-            self.server.fail(call, face.error_name(InternalError(str(error))), full_text(error))
+        except Exception as error:  # a defect of ours is told, too, and costs nobody else anything
+            why = questions.failure(error)
+            if why.kind == _DEFECT:
+                _log.exception("defect in %s", call.method.name)
+            self.server.fail(call, why.error or face.error_name(why.kind, why.phase), why.text)
 
     def _event(self, event: Event) -> None:
         level = logging.DEBUG if event["event"] in ("tick", "progress") else logging.INFO

@@ -49,7 +49,7 @@ class Call:
         self._message = message
         self._answered = False
         self._kept: list[Callable[[], None]] = []
-        connection.calls += 1
+        connection.count(1)
 
     @property
     def peer(self) -> Peer:
@@ -75,6 +75,13 @@ class Call:
         while self._kept:
             self._kept.pop()()
 
+    def give_up(self) -> None:
+        """There is nobody left to answer."""
+        if not self._answered:
+            self._answered = True
+            self.release()
+            self.connection.count(-1)
+
     def reply(self, *values: Any) -> None:
         """Answer with the values of the method's signature. `livefw.daemon.connection.Closed`."""
         self._answer(MessageType.RETURN, values, self.method.gives)
@@ -98,9 +105,7 @@ class Call:
     ) -> None:
         if self._answered:
             return
-        self._answered = True
-        self.release()
-        self.connection.calls -= 1
+        self.give_up()
         if self.fds and not self.connection.closed:
             self.connection.discard()
         if self.connection.closed or self._message.flags & NO_REPLY:
@@ -135,8 +140,8 @@ class Face:
         """Values by name; those that are missing are not told."""
         raise NotImplementedError
 
-    def error_name(self, error: LivefwError) -> str:
-        """What one of our errors is called in this interface."""
+    def error_name(self, kind: str, phase: str) -> str:
+        """What an error of one of our kinds (`livefw.errors.KINDS`) is called in this interface."""
         raise NotImplementedError
 
 
@@ -175,7 +180,8 @@ class Dispatcher:
         except DBusError as error:
             call.fail(error.name, error.text)
         except LivefwError as error:
-            call.fail(face.error_name(error) if face else f"{_DBUS}.Failed", full_text(error))
+            name = face.error_name(kind_of(error).name, error.phase or "") if face else f"{_DBUS}.Failed"
+            call.fail(name, full_text(error))
         else:
             if values is not Later:
                 call.reply(*values)
@@ -257,11 +263,6 @@ def full_text(error: Exception) -> str:
     if not isinstance(error, LivefwError):
         return f"unexpected {type(error).__name__}: {error}"
     return f"{error.message} ({error.hint})" if error.hint else error.message
-
-
-def kind_name(error: Exception) -> str:
-    """The name of the error's kind, see `livefw.errors.KINDS`."""
-    return kind_of(error).name
 
 
 @cache

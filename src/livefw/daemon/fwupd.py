@@ -12,7 +12,7 @@ from livefw.activation.releases import Releases, downgrades, upgrades
 from livefw.activation.target import is_for
 from livefw.archive import cab
 from livefw.archive.cab import Image
-from livefw.daemon import devices, introspection, look
+from livefw.daemon import devices, introspection
 from livefw.daemon.connection import Connection
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.devices import Dictionary, device_id
@@ -20,10 +20,9 @@ from livefw.daemon.dispatch import Call, DBusError, Face, Later, UnknownError, v
 from livefw.daemon.jobs import Event, Request
 from livefw.daemon.look import View
 from livefw.daemon.peer import FwupdVersions
-from livefw.daemon.security import attributes
+from livefw.daemon.questions import Question
 from livefw.daemon.values import ERRORS, PREFIX, InstallFlag, Status, typed
-from livefw.daemon.wire import Variant
-from livefw.errors import LivefwError, kind_of
+from livefw.daemon.wire import Variant, encode_body
 from livefw.providers.base import Component, is_stager
 from livefw.providers.registry import MECHANISMS
 
@@ -63,9 +62,9 @@ class Fwupd(Face):
         core.listeners.append(self._hear)
         core.left.append(self._forget)
 
-    def error_name(self, error: LivefwError) -> str:
+    def error_name(self, kind: str, phase: str) -> str:
         """See `Face`."""
-        return _name(kind_of(error).name, error.phase or "")
+        return _name(kind, phase)
 
     def properties(self, connection: Connection) -> dict[str, Any]:
         """See `Face`. A client of fwupd insists on its own version; others get the one that is installed."""
@@ -123,26 +122,12 @@ class Fwupd(Face):
 
     def get_history(self, call: Call) -> Any:
         """The last activations, newest first."""
-        self._core.look(
-            call,
-            self,
-            look.activations,
-            lambda found: self._core.server.reply(
-                call, _some(list(devices.history(found)), "nothing has been activated here yet")
-            ),
-        )
+        self._core.ask(call, self, Question("history"))
         return Later
 
     def get_results(self, call: Call, ident: str) -> Any:
         """The last activation of one device."""
-
-        def use(found: list[Any]) -> None:
-            told = next((row for row in devices.history(found) if row["DeviceId"].value == ident), None)
-            if told is None:
-                raise _error("NothingToDo", "this device has never been activated here")
-            self._core.server.reply(call, told)
-
-        self._core.look(call, self, look.activations, use)
+        self._core.ask(call, self, Question("history", (ident,)))
         return Later
 
     def get_plugins(self, call: Call) -> Any:
@@ -174,7 +159,7 @@ class Fwupd(Face):
 
     def get_host_security_attrs(self, call: Call) -> Any:
         """What the checks know of the host."""
-        self._core.look(call, self, attributes, lambda found: self._core.server.reply(call, found))
+        self._core.ask(call, self, Question("attributes"))
         return Later
 
     def get_host_security_events(self, call: Call, limit: int) -> Any:
@@ -256,11 +241,16 @@ class Fwupd(Face):
         if call.fds != 1:
             raise _error("InvalidFile", "one file descriptor is needed")
 
-        def use(images: tuple[Image, ...]) -> None:
-            self._core.view(call, self, lambda view: self._core.server.reply(call, _details(view, images)))
+        def use(view: View, result: int | Exception) -> None:
+            self._core.work(
+                call,
+                self,
+                lambda: encode_body(call.method.gives, (_details(view, _archive(result)),)),
+                lambda told: self._core.server.answer(call, lambda call: call.reply_encoded(told)),
+            )
 
         def taken(result: int | Exception) -> None:
-            self._core.look(call, self, lambda _: _archive(result), use)
+            self._core.view(call, self, lambda view: use(view, result))
 
         self._core.images.take(call, _MOST_LOOKED_AT, taken)
         return Later

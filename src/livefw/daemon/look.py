@@ -2,7 +2,7 @@
 """One look at the machine, with everything that the daemon's faces tell about it."""
 
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -113,32 +113,43 @@ _END_THE_WAIT = {
 """Rows after which the image that was staged before is not waiting any more."""
 
 
+_PAGES_LIMIT = 10
+"""Pages of the history that are read at most: where each image was replaced by the next, nearly all are left out."""
+
+
 def activations(host: Host) -> list[Activation]:
-    """The last activations, refusals and stagings, newest first. Only so many are held, however long the record is.
+    """The last activations, refusals and stagings, newest first. Only so many are read, however long the history is.
 
     An image that was staged is left out as soon as it has been activated, taken back or replaced.
     """
     history = Journal.open_to_read(host.places.state)
     if history is None:
         return []
-    found: dict[str, Activation] = {}
-    waiting: dict[str, str] = {}
+    found: list[Activation] = []
+    over: set[str] = set()
+    before: int | None = None
     try:
-        for entry in history.entries():
-            if entry.kind in _END_THE_WAIT and entry.body.get("outcome") in _END_THE_WAIT[entry.kind]:
-                found.pop(waiting.pop(entry.component, ""), None)
-            if entry.kind not in _SHOWN:
-                continue
-            if entry.kind is Kind.STAGED and entry.body.get("outcome") == Outcome.STAGED:
-                waiting[entry.component] = entry.activation
-            known = found.get(entry.activation, Activation(None, None))
-            is_intent = entry.kind in ENDINGS
-            found[entry.activation] = known._replace(**{"intent" if is_intent else "ending": entry})
-            if len(found) > HISTORY_LIMIT:
-                del found[next(iter(found))]
+        for _ in range(_PAGES_LIMIT):
+            page = history.page(HISTORY_LIMIT, before=before)
+            found += _shown(page.activations, over)
+            before = page.before
+            if before is None or len(found) >= HISTORY_LIMIT:
+                break
     finally:
         history.close()
-    return list(reversed(found.values()))
+    return found[:HISTORY_LIMIT]
+
+
+def _shown(newest_first: Iterable[Activation], over: set[str]) -> Iterator[Activation]:
+    """Those that are told. ``over`` are the components whose older images do not wait any more, and is added to."""
+    for each in newest_first:
+        key, ending = each.entry.component, each.ending
+        outcome = ending.body.get("outcome") if ending else None
+        waits = ending is not None and ending.kind is Kind.STAGED and outcome == Outcome.STAGED
+        if each.entry.kind in _SHOWN and not (waits and key in over):
+            yield each
+        if ending is not None and outcome in _END_THE_WAIT.get(ending.kind, ()):
+            over.add(key)
 
 
 def to_settle(host: Host) -> bool | None:

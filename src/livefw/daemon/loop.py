@@ -8,18 +8,19 @@ import select
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from livefw.errors import InternalError
+from livefw.daemon.turns import Turns
+from livefw.errors import InternalError, Interrupted
 from livefw.providers.base import Clock
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Callback = Callable[[], None]
-_Callbacks = tuple[Callback | None, Callback | None]
+_Callbacks = tuple[Callback | None, Callback | None, Callback | None]
 
 
 class HasFileno(Protocol):
@@ -49,16 +50,26 @@ class Loop:
         """Seconds on a clock that only goes forward."""
         return self._clock.now()
 
-    def watch(self, target: HasFileno | int, read: Callback | None, *, write: Callback | None = None) -> None:
-        """Call ``read`` when there is something to read, and ``write`` when something can be written."""
+    def watch(
+        self,
+        target: HasFileno | int,
+        read: Callback | None,
+        *,
+        write: Callback | None = None,
+        gone: Callback | None = None,
+    ) -> None:
+        """Call ``read`` when there is something to read, and ``write`` when something can be written.
+
+        ``gone`` is called when the other end has been closed, whether or not there is something to read as well.
+        """
         events = (select.EPOLLIN if read else 0) | (select.EPOLLOUT if write else 0)
-        if not events:
+        if not (events or gone):
             self.forget(target)
             return
         number = _number(target)
         change = self._epoll.modify if number in self._watched else self._epoll.register
         change(number, events)
-        self._watched[number] = (read, write)
+        self._watched[number] = (read, write, gone)
 
     def forget(self, target: HasFileno | int) -> None:
         """Watch it no longer, before it is closed; nothing if it is not watched."""
@@ -100,7 +111,7 @@ class Loop:
             for number, mask, callbacks in [(number, mask, self._watched.get(number)) for number, mask in ready]:
                 if callbacks and self._watched.get(number) is callbacks:  # an earlier callback may have closed it
                     _guarded(partial(_call, callbacks, mask))
-            while self._soon:
+            for _ in range(len(self._soon)):  # what these hand over comes after whoever has something to say by then
                 _guarded(self._soon.popleft())
             while self._timers and self._timers[0][0] <= self.now():
                 _guarded(heapq.heappop(self._timers)[2])
@@ -121,7 +132,10 @@ def _number(target: HasFileno | int) -> int:
 
 def _call(callbacks: _Callbacks, mask: int) -> None:
     """Errors and the end of a stream are for both: whoever reads or writes then is told."""
-    read, write = callbacks
+    read, write, gone = callbacks
+    if gone and mask & (select.EPOLLHUP | select.EPOLLERR):
+        gone()
+        return
     if write and mask & ~select.EPOLLIN:
         write()
     if read and mask & ~select.EPOLLOUT:
@@ -151,32 +165,43 @@ class SystemClock:
 class Worker:
     """Threads for work that may block, such as reading sysfs while the firmware holds the CPUs.
 
-    Users take turns, and one user has one thread at a time: one who asks for a thousand things, or for one that never
-    comes to an end, waits for them, and not everybody else.
+    Users take turns, and one user has one thread at a time, or ``each``: one who asks for a thousand things, or for
+    one that never comes to an end, waits for them, and not everybody else.
     """
 
-    def __init__(self, loop: Loop, *, threads: int = 1) -> None:
+    def __init__(self, loop: Loop, *, threads: int = 1, each: int = 1) -> None:
         self._loop = loop
-        self._turns: dict[int, deque[Callback]] = {}
-        self._served: set[int] = set()
+        self._each = each
+        self._turns = Turns[Callback]()
+        self._served: Counter[int] = Counter()
         self._changed = threading.Condition()
         for number in range(threads):
             # Daemon threads: a read that the kernel never answers must not keep the process from ending.
             threading.Thread(target=self._work, daemon=True, name=f"look-{number}").start()
 
-    def do(self, user: int, work: Callable[[], T], done: Callable[[T | Exception], None]) -> None:
-        """Do it in the thread, in this user's turn; its result, or what it raised, is told in the loop."""
+    def do(
+        self,
+        user: int,
+        work: Callable[[], T],
+        done: Callable[[T | Exception], None],
+        *,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Do it in the thread, in this user's turn; its result, or what it raised, is told in the loop.
+
+        What is not ``wanted`` any more when its turn comes is not begun: `Interrupted` is told.
+        """
 
         def both() -> None:
             result: T | Exception
             try:
-                result = work()
+                result = work() if wanted() else Interrupted("whoever asked has left")
             except BaseException as error:  # whoever asked gets it, whatever it is: the thread is everybody's
                 result = error if isinstance(error, Exception) else InternalError(f"{type(error).__name__}: {error}")
             self._loop.soon(lambda: done(result))
 
         with self._changed:
-            self._turns.setdefault(user, deque()).append(both)
+            self._turns.add(user, both)
             self._changed.notify()
 
     def _work(self) -> None:
@@ -184,17 +209,15 @@ class Worker:
             user, work = self._next()
             work()
             with self._changed:
-                self._served.discard(user)
+                self._served[user] -= 1
+                if not self._served[user]:
+                    del self._served[user]
                 self._changed.notify()
 
     def _next(self) -> tuple[int, Callback]:
-        """The first of whose turn it is; that user goes to the end of the line."""
+        """The first of whose turn it is."""
         with self._changed:
-            while (user := next((each for each in self._turns if each not in self._served), None)) is None:
+            while (found := self._turns.take(lambda user: self._served[user] < self._each)) is None:
                 self._changed.wait()
-            mine = self._turns.pop(user)
-            work = mine.popleft()
-            if mine:
-                self._turns[user] = mine
-            self._served.add(user)
-            return user, work
+            self._served[found[0]] += 1
+            return found

@@ -5,33 +5,19 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Any, NamedTuple
+from typing import Any
 
 from livefw import libraries
-from livefw.activation import inventory
-from livefw.activation.engine import Host
-from livefw.activation.journal import Journal, Kind
-from livefw.activation.measure import Measurement
-from livefw.activation.outcome import Outcome
 from livefw.daemon.core import Core
+from livefw.daemon.figures import Figures
 from livefw.daemon.jobs import Event
+from livefw.daemon.questions import Failure, Question
 from livefw.daemon.scrape import Port
-from livefw.errors import LivefwError, NotInstalled
+from livefw.errors import NotInstalled
 
 EVERY_S = 60.0
 
 _log = logging.getLogger(__name__)
-
-
-class Figures(NamedTuple):
-    """What is measured. ``pending`` and ``idle`` are keys of components; outcomes are of the whole history."""
-
-    pending: tuple[str, ...]
-    idle: tuple[str, ...]
-    outcomes: dict[tuple[str, str], int]
-    stall_s: dict[str, float]
-    success_s: dict[str, float]
 
 
 class Metrics:
@@ -42,6 +28,7 @@ class Metrics:
         self._path = path
         self._port = port
         self._figures: Figures | None = None
+        self._outcomes: Counter[tuple[str, str]] = Counter()
         self._since: dict[str, float] = {}
         self._registry: Any = None
         self._http: Port | None = None
@@ -91,7 +78,7 @@ class Metrics:
         total = CounterMetricFamily(
             "livefw_activations", "Activations in the history, by outcome", labels=["component", "outcome"]
         )
-        for labels, count in sorted(figures.outcomes.items()):
+        for labels, count in sorted(self._outcomes.items()):
             total.add_metric(list(labels), count)
         yield total
         yield _per_component(
@@ -116,15 +103,18 @@ class Metrics:
             self._refresh()
 
     def _refresh(self) -> None:
-        self._core.on_machine(figures, self._collected)
+        known = self._figures.last if self._figures else 0
+        self._core.aside(Question("figures", (str(known),)), self._collected)
 
-    def _collected(self, result: Figures | Exception) -> None:
-        if isinstance(result, Exception):
-            _log.warning("metrics: %s", result)
+    def _collected(self, told: bytes | Failure | Exception) -> None:
+        if not isinstance(told, bytes):
+            _log.warning("metrics: %s", told.text if isinstance(told, Failure) else told)
             return
+        result = Figures.decode(told)
         now = self._core.loop.now()
         self._since = {key: self._since.get(key, now) for key in result.pending}
-        self._figures = result
+        if not self._add(result):
+            return
         if self._path:
             from prometheus_client import write_to_textfile  # an extra
 
@@ -134,43 +124,22 @@ class Metrics:
             except OSError as error:
                 _log.warning("metrics: %s: %s", self._path, error.strerror)
 
+    def _add(self, new: Figures) -> bool:
+        """Whether they are the next ones: two that were asked for at the same time tell the same rows."""
+        before = self._figures
+        if new.after == 0:
+            self._outcomes.clear()
+        elif before is None or before.last != new.after:
+            return False
+        else:
+            new = new.following(before)
+        self._outcomes.update({(component, outcome): count for component, outcome, count in new.outcomes})
+        self._figures = new
+        return True
+
 
 def _exposition(library: Any, registry: Any) -> tuple[bytes, str]:
     return library.generate_latest(registry), library.CONTENT_TYPE_LATEST
-
-
-def figures(host: Host) -> Figures:
-    """Look and count. Errors as for `inventory.take` and `Journal`."""
-    found = [candidate.component for candidate in inventory.take(host.providers).candidates]
-    outcomes: Counter[tuple[str, str]] = Counter()
-    stall: dict[str, float] = {}
-    success: dict[str, float] = {}
-    journal = Journal.open_to_read(host.places.state)
-    if journal is not None:
-        with closing(journal):
-            for entry in journal.entries():
-                outcome = entry.body.get("outcome")
-                if entry.kind not in (Kind.OUTCOME, Kind.REFUSAL) or outcome not in tuple(Outcome):
-                    continue
-                outcomes[entry.component, outcome] += 1
-                if outcome == Outcome.ACTIVATED:
-                    success[entry.component] = entry.time_ns / 1e9
-                if (cost := _cost(entry.body)) is not None:
-                    stall[entry.component] = cost
-    return Figures(
-        tuple(each.key for each in found if each.pending),
-        tuple(each.key for each in found if not each.pending),
-        dict(outcomes),
-        stall,
-        success,
-    )
-
-
-def _cost(body: dict[str, Any]) -> float | None:
-    try:
-        return Measurement.from_document(body["cost"]).longest_ns / 1e9 if body.get("cost") else None
-    except (KeyError, ValueError, TypeError, LivefwError):
-        return None
 
 
 def _per_component(family: Any, values: dict[str, float]) -> Any:

@@ -7,15 +7,13 @@ import logging
 from typing import Any
 
 import livefw
-from livefw.cli.session import SCHEMA, to_json
 from livefw.daemon import introspection
-from livefw.daemon.captured import Captured
 from livefw.daemon.connection import Connection
 from livefw.daemon.core import Core
 from livefw.daemon.dispatch import Call, DBusError, Face, Later
 from livefw.daemon.jobs import Event, Request
+from livefw.daemon.questions import ANSWER_LIMIT, Question, encoded
 from livefw.daemon.wire import Variant
-from livefw.errors import LivefwError, kind_of
 
 NAME = "org.livefw.Livefw1"
 PATH = "/org/livefw"
@@ -25,8 +23,6 @@ _LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
 WORDS_LIMIT = 256
 """Components and checks in one question. A message has room for eight thousand, and `Show` answers with nine kilobytes
 for each."""
-ANSWER_LIMIT = 2 << 20
-"""Bytes of an answer. A record is kept for ever, and is asked for by everybody."""
 _OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"}
 
 
@@ -44,9 +40,9 @@ class Own(Face):
         core.listeners.append(self._hear)
         core.left.append(self._watching.discard)
 
-    def error_name(self, error: LivefwError) -> str:
+    def error_name(self, kind: str, phase: str) -> str:
         """See `Face`."""
-        return f"{NAME}.Error.{kind_of(error).name.title().replace('-', '')}"
+        return f"{NAME}.Error.{kind.title().replace('-', '')}"
 
     def properties(self, connection: Connection) -> dict[str, Any]:
         """See `Face`."""
@@ -133,43 +129,21 @@ class Own(Face):
         return [f"--images={images}"] if images else []
 
     def _verb(self, call: Call, *words: str) -> Any:
-        """Run a verb of the command that only looks, in the thread for that."""
+        """Run a verb of the command that only looks, where such work is done for who calls."""
         if len(words) > WORDS_LIMIT:
             raise DBusError(_LIMITS, f"more than {WORDS_LIMIT} components and checks in one question")
-        root = self._core.setting.root
-        self._core.look(call, self, lambda _: answer(root, [*words]), lambda told: self._tell(call, told))
+        self._core.ask(call, self, Question("verb", words, ANSWER_LIMIT))
         return Later
 
-    def _tell(self, call: Call, told: tuple[dict[str, Any], str, int]) -> None:
-        document, text, code = told
-        json_text = to_json({"schema": SCHEMA} | document)
-        size = len(json_text.encode("utf-8", "replace")) + len(text.encode("utf-8", "replace"))
-        if size > ANSWER_LIMIT:
-            why = f"the answer has {size} bytes, and {ANSWER_LIMIT} is the limit: ask for less, as with --since"
-            self._core.server.fail(call, _LIMITS, why)
-        else:
-            self._core.server.reply(call, json_text, text, code)
-
     def _ended(self, call: Call, event: Event) -> None:
-        self._tell(call, (event["document"], event["text"], event["exit_code"]))
+        told = event["document"], event["text"], event["exit_code"]
+
+        def reply(answer: bytes) -> None:
+            self._core.server.answer(call, lambda call: call.reply_encoded(answer))
+
+        self._core.work(call, self, lambda: encoded(told, most=ANSWER_LIMIT), reply)
 
     def _hear(self, event: Event) -> None:
         told = {key: value for key, value in event.items() if key not in ("document", "text")}
         for connection in list(self._watching):
             self._core.server.signal(connection, NAME, "Event", "s", json.dumps(told))
-
-
-def answer(root: str, words: Words) -> tuple[dict[str, Any], str, int]:
-    """What the command would answer: its document, its text and its exit code."""
-    from livefw.cli.arguments import parse  # what follows is the command itself
-
-    session = Captured(root)
-    try:
-        module, arguments = parse(["--root", root, "--json", *words])
-        code = module.run(session, arguments)
-        return session.document, session.text, int(code)
-    except LivefwError as error:
-        code = session.fail(error)
-        return session.document, session.text, code
-    finally:
-        session.close()

@@ -108,6 +108,14 @@ def user_name(uid: int) -> str:
         return f"uid {uid}"
 
 
+def is_trusted(uid: int) -> bool:
+    """Whether it is root, or the account that the daemon runs as: who may activate without being asked for more.
+
+    Uid 0 of another user namespace is not: the kernel tells its number in ours.
+    """
+    return uid in (0, os.geteuid())
+
+
 class FwupdVersions:
     """Which version of fwupd clients are of.
 

@@ -7,28 +7,40 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from livefw.daemon.connection import UNREAD_LIMIT, Closed, Connection
+from livefw.daemon.connection import UNREAD_LIMIT, Account, Closed, Connection
 from livefw.daemon.dispatch import Call, Dispatcher
 from livefw.daemon.loop import Loop
-from livefw.daemon.peer import identify
+from livefw.daemon.peer import identify, is_trusted
+from livefw.daemon.turns import Turns
 from livefw.daemon.wire import Message, MessageType
 
 CLIENTS_LIMIT = 256
 """Clients at the same time, each with at most 64 KiB in. Above it one that has not authenticated is let go, or else the
-one that has asked for nothing the longest: opening sockets, from many accounts too, keeps nobody out."""
+one that has asked for nothing the longest, or else one of the user who has the most: opening sockets, from many
+accounts too, keeps nobody out."""
 CLIENTS_PER_USER = 128
 """Clients of one user other than root: one account must not take all places."""
 PLACES_FOR_ROOT = 16
 """Clients of root's above the limit, for all others may be waiting for answers and not be let go."""
 UNSENT_IN_ALL = 32 << 20
-"""Bytes that wait for all clients together. Above it the one that has left most unread is let go: a hundred that read
-nothing would otherwise fill the memory of the service, each within its own bound."""
+"""Bytes that wait for all clients but root's together. Above it the one that has left most unread is let go: a hundred
+that read nothing would otherwise fill the memory of the service, each within its own bound."""
+UNSENT_PER_USER = 8 << 20
+"""As above, for the clients of one user: what one account leaves unread lets go of nobody else."""
 CALLS_LIMIT = 16
 """Calls of one client that wait for an answer. Above it nothing more is read from it: it may wait."""
+CALLS_PER_USER, CALLS_IN_ALL = 32, 256
+"""As above, for the clients of one user other than root, and for those of all: a hundred connections are no longer
+line than two."""
+TURN_S = 1e-3
+"""How long one client is listened to before it is another user's turn, and root's: calls that are answered at once
+would otherwise take all the time of the thread that talks."""
 PATIENCE_S = 10.0
 """Seconds for authentication; fwupd's clients need milliseconds."""
 ACCEPTED_AT_ONCE = 64
 """Clients let in before those that are in are served again."""
+_NEWCOMERS = -1
+"""In place of a user's number."""
 _PAUSE_S = 0.5
 """How long nobody is accepted after it failed."""
 
@@ -58,6 +70,10 @@ class Server:
         self._left = left
         self._guid = os.urandom(16).hex()
         self._clients: dict[int, Connection] = {}
+        self._everybody = Account(CALLS_IN_ALL)
+        self._accounts: dict[int, Account] = {}
+        self._turns = Turns[Connection]()
+        self._called = False
         self._patient = False
         loop.watch(listener, self._accept)
 
@@ -88,12 +104,20 @@ class Server:
             self._drop(connection, str(why))
         else:
             if connection.unsent > UNREAD_LIMIT:
-                self._relieve()
+                self._relieve_all(connection)
             self._watch(connection)
 
-    def _relieve(self) -> None:
-        while sum(each.unsent for each in self._clients.values()) > UNSENT_IN_ALL:
-            self._drop(max(self._clients.values(), key=lambda each: each.unsent), "too much waits for too many")
+    def _relieve_all(self, connection: Connection) -> None:
+        """Root's unread answers have a bound of their own: nobody else's let go of root."""
+        if is_trusted(connection.peer.uid):
+            self._relieve(connection.account, UNSENT_IN_ALL, "too much waits for too many")
+        else:
+            self._relieve(connection.account, UNSENT_PER_USER, "too much waits for its user")
+            self._relieve(self._everybody, UNSENT_IN_ALL, "too much waits for too many")
+
+    def _relieve(self, account: Account, most: int, why: str) -> None:
+        while account.unsent > most:
+            self._drop(max(account.connections, key=lambda each: each.unsent), why)
 
     def reply(self, call: Call, *values: Any) -> None:
         """Answer a call later than it was made, and go on with what its client sent meanwhile."""
@@ -108,15 +132,22 @@ class Server:
         self._later(call, lambda: call.fail(name, text))
 
     def _later(self, call: Call, answer: Callable[[], None]) -> None:
-        if call.connection.closed:
-            call.release()
-            return
+        connection = call.connection
+        if connection.closed:
+            call.give_up()
+            self._tidy(connection)
+        elif is_trusted(connection.peer.uid):
 
-        def both() -> None:
-            answer()
-            self._work_off(call.connection)
+            def both() -> None:
+                answer()
+                self._work_off(connection)
 
-        self.guarded(call.connection, both)
+            self.guarded(connection, both)
+        else:
+            self.guarded(connection, answer)
+            if connection.buffered:
+                self._line_up(connection)
+        self._call_next()  # there is room for a call
 
     def _accept(self) -> None:
         """Let in who waits, many at a time: who knocks and runs would otherwise fill the line for all others."""
@@ -144,28 +175,42 @@ class Server:
         except OSError:
             client.close()
             return
-        count = sum(each.peer.uid == peer.uid for each in self._clients.values())
+        account = self._accounts.get(peer.uid) or self._new_account(peer.uid)
+        count = len(account.connections)
         if peer.uid != 0 and count >= CLIENTS_PER_USER:
             _log.warning("user %d has %d clients already; refused", peer.uid, count)
             client.close()
             return
         limit = CLIENTS_LIMIT + (PLACES_FOR_ROOT if peer.uid == 0 else 0)
-        if len(self._clients) >= CLIENTS_LIMIT and not self._make_room() and len(self._clients) >= limit:
+        if len(self._clients) >= CLIENTS_LIMIT and not self._make_room(count) and len(self._clients) >= limit:
             _log.warning("%d clients already; process %d of user %d refused", CLIENTS_LIMIT, peer.pid, peer.uid)
             client.close()
             return
-        connection = Connection(client, peer, self._guid, now=self._loop.now())
+        connection = Connection(client, peer, account, self._guid, now=self._loop.now())
         self._clients[client.fileno()] = connection
+        self._accounts[peer.uid] = account
+        account.connections.add(connection)
+        if not is_trusted(peer.uid):
+            self._everybody.connections.add(connection)
         self._watch(connection)
         if not self._patient:
             self._patient = True
             self._loop.later(PATIENCE_S, self._lose_patience)
 
-    def _make_room(self) -> bool:
+    def _new_account(self, uid: int) -> Account:
+        return Account(CALLS_LIMIT * CLIENTS_LIMIT) if is_trusted(uid) else Account(CALLS_PER_USER, self._everybody)
+
+    def _make_room(self, count: int) -> bool:
+        """Let go of somebody, for a client of a user who has ``count`` already."""
         everybody = self._clients.values()
         dispensable = [each for each in everybody if not each.authenticated] or [
             each for each in everybody if not each.calls and each.peer.uid != 0
         ]
+        if not dispensable:
+            strangers = (account for uid, account in self._accounts.items() if not is_trusted(uid))
+            greedy = max(strangers, key=lambda each: len(each.connections), default=None)
+            if greedy and len(greedy.connections) > count + 1:
+                dispensable = [*greedy.connections]
         if dispensable:
             self._drop(min(dispensable, key=lambda each: each.used), "its place is needed")
         return bool(dispensable)
@@ -182,22 +227,62 @@ class Server:
             self._loop.later(PATIENCE_S / 4, self._lose_patience)
 
     def _watch(self, connection: Connection) -> None:
-        """Watch what is of use now: a client with too many calls waits, one with unsent data is written to."""
+        """Watch what is of use now: a client with too many calls waits, one with unsent data is written to.
+
+        That it leaves is noticed even so: what it has asked for is not worked out any more.
+        """
         if connection.closed:
             return
-        reads = not (connection.held or connection.lent or self._is_full(connection))
-        state = (reads, connection.writes)
+        reads = not (connection.held or connection.lent or connection.queued or self._is_full(connection))
+        state = (reads, connection.writes, not (reads or connection.lent))
         if state == connection.watched:
             return
         connection.watched = state
-        write = (lambda: self._write(connection)) if state[1] else None
         read = (lambda: self._read(connection)) if state[0] else None
-        self._loop.watch(connection.socket, read, write=write)
+        write = (lambda: self._write(connection)) if state[1] else None
+        gone = (lambda: self._drop(connection, "")) if state[2] else None
+        self._loop.watch(connection.socket, read, write=write, gone=gone)
 
     def _is_full(self, connection: Connection) -> bool:
         return connection.calls >= CALLS_LIMIT or connection.unsent > UNREAD_LIMIT
 
     def _read(self, connection: Connection) -> None:
+        """Root is listened to at once, everybody else in turns."""
+        if is_trusted(connection.peer.uid):
+            self._listen(connection)
+        else:
+            self._line_up(connection)
+
+    def _line_up(self, connection: Connection) -> None:
+        if connection.closed or connection.queued:
+            return
+        connection.queued = True
+        self._turns.add(_line(connection), connection)
+        self._watch(connection)
+        self._call_next()
+
+    def _call_next(self) -> None:
+        """Have the next one listened to, after whatever root has to say by then."""
+        if not self._called:
+            self._called = True
+            self._loop.soon(self._next)
+
+    def _next(self) -> None:
+        self._called = False
+        turn = self._turns.take(self._may)
+        if turn is None:
+            return
+        _, connection = turn
+        connection.queued = False
+        if not connection.closed:
+            self._listen(connection)
+        self._call_next()
+
+    def _may(self, uid: int) -> bool:
+        account = self._accounts.get(uid)
+        return account is None or not account.full
+
+    def _listen(self, connection: Connection) -> None:
         def both() -> None:
             known = connection.authenticated
             connection.receive()
@@ -208,22 +293,32 @@ class Server:
         self.guarded(connection, both)
 
     def _write(self, connection: Connection) -> None:
+        trusted = is_trusted(connection.peer.uid)
+
         def both() -> None:
             connection.flush()
-            self._work_off(connection)
+            if trusted:
+                self._work_off(connection)
 
         self.guarded(connection, both)
+        if connection.buffered and not (trusted or self._is_full(connection)):
+            self._line_up(connection)
 
     def _work_off(self, connection: Connection) -> None:
-        """Take the messages that have been read, as far as their answers are taken."""
+        """Take the messages that have been read, as far as their answers are taken, and its turn goes."""
         if connection.working:  # an answer was given at once: whoever called for it goes on
             return
         connection.working = True
+        trusted, begun = is_trusted(connection.peer.uid), self._loop.now()
         try:
             for message in connection.messages():
                 connection.used = self._loop.now()
                 self._dispatch(connection, message)
                 if connection.closed or self._is_full(connection):
+                    return
+                if not trusted and (connection.account.full or connection.used - begun >= TURN_S):
+                    if connection.buffered:
+                        self._line_up(connection)
                     return
         finally:
             connection.working = False
@@ -246,8 +341,23 @@ class Server:
             _log.info("process %d of user %d is let go: %s", peer.pid, peer.uid, why)
         self._loop.forget(connection.socket)
         self._clients.pop(connection.socket.fileno(), None)
+        account = connection.account
+        for each in (account, self._everybody):
+            each.connections.discard(connection)
+        self._turns.discard(_line(connection), connection)
+        self._tidy(connection)
         connection.close()
         self._left(connection)
+
+    def _tidy(self, connection: Connection) -> None:
+        """An account of which nothing is left is not kept."""
+        if not connection.account.connections and not connection.account.calls:
+            self._accounts.pop(connection.peer.uid, None)
+
+
+def _line(connection: Connection) -> int:
+    """In which line it waits: to say who one is, nobody has to wait for other calls of the same user."""
+    return connection.peer.uid if connection.authenticated else _NEWCOMERS
 
 
 def _has_left(client: socket.socket) -> bool:

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers questions of ordinary users in a process of its own: ``python -m livefw.daemon.answerer``.
+
+Python runs one thread at a time, so a stranger's question in the daemon itself would take its time from root's. Here
+it takes a share of a CPU, at a low priority, within its own bound of memory, and can be abandoned in the middle.
+Frames come on standard input, which is a socket: first the setting, then one question after the other.
+"""
+
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+from contextlib import suppress
+
+from livefw.daemon.jobs import Setting
+from livefw.daemon.look import Hosts
+from livefw.daemon.questions import Failure, Question, answer
+
+CANCEL = signal.SIGUSR1
+"""Ends the present question; without one it means nothing."""
+FRAME_LIMIT = 8 << 20
+"""Bytes of a frame; answers are bounded far below, by `Question.most`."""
+_MEMORY = 192 << 20
+"""Bytes of memory of its own (``RLIMIT_DATA``). A machine with thousands of components takes some tens of megabytes to
+answer; what takes more is answered with an error and not with the memory of the service."""
+_NICE = 10
+_SIZE = struct.Struct("<?I")
+"""Whether it is a failure, and the bytes that follow."""
+
+
+class _Cancelled(BaseException):
+    """Whoever asked has left. Not an Exception: nothing on the way makes an answer of it."""
+
+
+class _Answerer:
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._hosts = Hosts(setting.root, setting.state, setting.settings, images=setting.images)
+        self._asked = False
+
+    def cancel(self, *_: object) -> None:
+        """For the signal: it may come just before or after a question, too."""
+        if self._asked:
+            self._asked = False
+            raise _Cancelled
+
+    def answer(self, question: Question) -> bytes | Failure:
+        try:
+            self._asked = True
+            told = answer(self._hosts, self._setting, question)
+            self._asked = False
+        except _Cancelled:
+            return Failure("interrupted", "", "whoever asked has left")
+        except BaseException as error:  # SystemExit from what a verb makes of its words, for instance
+            self._asked = False
+            return Failure("internal", "", f"{type(error).__name__}: {error}")
+        return told
+
+
+def send(peer: socket.socket, told: bytes | Failure) -> None:
+    """One frame. OSError."""
+    failed = isinstance(told, Failure)
+    data = json.dumps(told).encode() if isinstance(told, Failure) else told
+    peer.sendall(_SIZE.pack(failed, len(data)) + data)
+
+
+def receive(peer: socket.socket) -> bytes | Failure:
+    """One frame. OSError, EOFError at the end."""
+    failed, size = _SIZE.unpack(_exactly(peer, _SIZE.size))
+    if size > FRAME_LIMIT:
+        raise EOFError(f"a frame of {size} bytes")
+    data = _exactly(peer, size)
+    return Failure(*json.loads(data)) if failed else data
+
+
+def _exactly(peer: socket.socket, size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        more = peer.recv(min(size - len(data), 1 << 18))
+        if not more:
+            raise EOFError
+        data += more
+    return bytes(data)
+
+
+def main() -> None:
+    """Answer until the daemon has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal of whoever started the daemon by hand
+    with suppress(OSError):
+        os.nice(_NICE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    with socket.socket(fileno=0) as daemon, suppress(OSError, EOFError):
+        answerer = _Answerer(Setting(*json.loads(_data(daemon))))
+        signal.signal(CANCEL, answerer.cancel)
+        while True:
+            name, words, most = json.loads(_data(daemon))
+            send(daemon, answerer.answer(Question(name, tuple(words), most)))
+
+
+def _data(daemon: socket.socket) -> bytes:
+    told = receive(daemon)
+    return told if isinstance(told, bytes) else b""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processes that answer ordinary users (`livefw.daemon.answerer`), for the threads that wait for them."""
+
+import json
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from livefw.daemon import answerer
+from livefw.daemon.jobs import Setting
+from livefw.daemon.questions import Failure, Question
+from livefw.errors import TransportError
+
+PATIENCE_S = 60.0
+"""Seconds of one question. To verify a record of a million rows takes less; one that hangs has the process killed."""
+_LOOK_UP_S = 0.1
+"""How soon it is noticed that whoever asked has left."""
+_LETTING_GO_S = 2.0
+"""How long a process may take to abandon its question."""
+
+
+class Answerers:
+    """Starts a process when there is none free; those that are free wait. For any thread."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._free: list[_Answerer] = []
+
+    def ask(self, question: Question, wanted: Callable[[], bool]) -> bytes | Failure:
+        """The answer; while it is worked out, ``wanted`` tells whether it still is. `TransportError`."""
+        try:
+            process = self._free.pop() if self._free else _Answerer(self._setting)
+        except OSError as error:
+            raise TransportError(f"no process for the answer: {error}") from error
+        try:
+            told = process.ask(question, wanted)
+        except (OSError, EOFError, ValueError) as error:
+            process.kill()
+            raise TransportError(f"the process that answers has ended: {error}") from error
+        except BaseException:
+            process.kill()
+            raise
+        self._free.append(process)
+        return told
+
+
+class _Answerer:
+    """One process, with one question at a time. OSError if it cannot be started."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._socket, theirs = socket.socketpair()
+        try:
+            with theirs:
+                command = [sys.executable, "-P", "-m", "livefw.daemon.answerer"]
+                self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
+            answerer.send(self._socket, json.dumps(setting).encode())
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def ask(self, question: Question, wanted: Callable[[], bool]) -> bytes | Failure:
+        answerer.send(self._socket, json.dumps(question).encode())
+        end = time.monotonic() + PATIENCE_S
+        while wanted() and time.monotonic() < end:
+            if self._answers(_LOOK_UP_S):
+                return answerer.receive(self._socket)
+        self._process.send_signal(answerer.CANCEL)
+        if not self._answers(_LETTING_GO_S):
+            raise TimeoutError("it did not come to an end")
+        told = answerer.receive(self._socket)
+        return told if not wanted() else Failure("transport", "", f"it took more than {PATIENCE_S:.0f} s")
+
+    def _answers(self, seconds: float) -> bool:
+        waiting = select.poll()  # select(2) takes no descriptor above 1023
+        waiting.register(self._socket, select.POLLIN)
+        return bool(waiting.poll(seconds * 1000))
+
+    def kill(self) -> None:
+        """For good; it is waited for as far as the kernel lets go of it."""
+        self._socket.close()
+        self._process.send_signal(signal.SIGKILL)
+        try:
+            self._process.wait(_LETTING_GO_S)
+        except subprocess.TimeoutExpired:
+            return
