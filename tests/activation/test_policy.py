@@ -30,6 +30,7 @@ allow = ["lfa:*"]
 deny = ["lfa:0509*"]
 automatic = ["tf-rmm"]
 ignore = ["load"]
+group-may-ignore = ["window", "load"]
 images = "/srv/firmware"
 seal = "/etc/livefw/seal.key"
 [limits]
@@ -62,6 +63,7 @@ def test_a_full_file_is_read() -> None:
     assert found.measure == (False, 8, 0.1, "sampler")
     assert found.window == (Window(frozenset({5, 6}), 22 * 60, 4 * 60, ZoneInfo("Europe/Berlin")),)
     assert found.is_automatic(component())
+    assert [found.group_may(each) for each in ((), ("load",), ("load", "order"))] == [True, True, False]
     assert found.pin(component()) == "1.4"
     assert found.pin(component(BL31, "")) is None
     assert found.settings(component()) == {"force_cpu_rendezvous": True, "auto_activate": False}

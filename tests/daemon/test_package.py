@@ -14,7 +14,7 @@ import pytest
 import livefw
 from livefw.cli.verbs import VERBS
 from livefw.daemon import service
-from livefw.daemon.authority import ACTION
+from livefw.daemon.authority import RIGHTS
 from livefw.daemon.client import Call, Client
 
 from .conftest import CACHE, CHECKOUT, OWN
@@ -61,8 +61,9 @@ def test_the_unit_passes_options_that_there_are() -> None:
     assert f"ListenStream={service.SOCKET}" in (PACKAGING / "systemd/livefwd.socket").read_text(encoding="utf-8")
 
 
-def test_polkit_knows_the_action() -> None:
-    assert f'<action id="{ACTION}">' in (PACKAGING / "polkit/org.livefw.policy").read_text(encoding="utf-8")
+def test_polkit_knows_the_actions() -> None:
+    told = (PACKAGING / "polkit/org.livefw.policy").read_text(encoding="utf-8")
+    assert re.findall(r'<action id="(.*)">', told) == [right.action for right in RIGHTS]
 
 
 def test_versions_agree() -> None:

@@ -6,7 +6,8 @@ import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from livefw.daemon.own import Own
 from livefw.daemon.wire import Variant
 
 from .conftest import Daemon, Serve
+from .enemy import somebody
 
 NOBODY, GROUP = 65534, 54_321
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
@@ -27,13 +29,14 @@ ASK = """
 import os, sys
 from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.wire import Variant
-path, uid, gid, *groups = sys.argv[1:]
+path, ignore, uid, gid, *groups = sys.argv[1:]
 os.setgroups([int(each) for each in groups]); os.setgid(int(gid)); os.setuid(int(uid))
 with Client(path, timeout=30) as client:
     own = lambda member, signature="", *body: client.call(
         Call("/org/livefw", "org.livefw.Livefw1", member, signature, body))
     print(own("List")[2])
-    print(own("Activate", "asa{sv}", [], {"interactive": Variant("b", True)})[1])
+    options = {"interactive": Variant("b", True), "ignore": Variant("as", list(filter(None, ignore.split(","))))}
+    print(own("Activate", "asa{sv}", [], options)[1].splitlines()[0])
     try:
         own("SetLogLevel", "s", "debug")
     except CallFailed as error:
@@ -45,17 +48,16 @@ with Client(path, timeout=30) as client:
 """
 
 
-def _ask(daemon: Daemon, uid: int, *groups: int) -> list[str]:
-    words = [sys.executable, "-c", ASK, daemon.path, str(uid), str(NOBODY), *map(str, groups)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+def _ask(daemon: Daemon, uid: int, *groups: int, ignore: str = "") -> list[str]:
+    with somebody(ASK, daemon.path, ignore, uid, NOBODY, *groups) as asking:
+        said, _ = asking.communicate(timeout=60)
+    assert asking.returncode == 0
+    return [*said.splitlines(), str(asking.pid)]
 
 
 @as_root
 def test_strangers_may_look_and_no_more(planted: Path, serve: Serve) -> None:
-    looked, activated, *others = _ask(serve(planted), NOBODY)
+    looked, activated, *others, _ = _ask(serve(planted), NOBODY)
     assert looked == "0"
     assert "may not activate firmware here" in activated
     assert others == ["org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.fwupd.PermissionDenied"]
@@ -66,7 +68,7 @@ def test_members_of_the_group_may_activate(planted: Path, serve: Serve, monkeypa
     daemon = serve(planted, "--group", _group_name())
     answer = _ask(daemon, NOBODY, _group_number())
     assert not any("may not activate" in line for line in answer)
-    assert "(lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9)" in answer[1]
+    assert "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9" in answer[1]
     assert "may not activate" in _ask(daemon, NOBODY)[1]
 
 
@@ -83,11 +85,17 @@ def _group_number() -> int:
 
 
 POLKIT = """
-import sys
+import os, socket, sys
 from livefw.daemon.client import Call, Client
-from livefw.daemon.wire import Message, MessageType
-path, answer = sys.argv[1:]
-client = Client(path)
+from livefw.daemon.wire import Message, MessageType, Variant
+path, version, *allowed = sys.argv[1:]
+received = []
+class Peer(Client):
+    def _more(self):
+        data, descriptors, _, _ = socket.recv_fds(self._socket, 65536, 8)
+        received.extend(descriptors)
+        self._buffer += data or sys.exit("the bus has gone")
+client = Peer(path, descriptors=True)
 bus = lambda member, signature="", *body: client.call(Call(
     "/org/freedesktop/DBus", "org.freedesktop.DBus", member, signature, body, "org.freedesktop.DBus"))
 bus("Hello")
@@ -95,14 +103,38 @@ bus("RequestName", "su", "org.freedesktop.PolicyKit1", 0)
 print("ready", flush=True)
 while True:
     message = client.receive()
-    if message.member != "CheckAuthorization":
-        continue
-    (kind, subject), action, _, flags, _ = message.body
-    told = (subject["uid"].value, subject["pid"].value > 0, subject["start-time"].value > 0)
-    print(kind, *told, action, flags, flush=True)
-    client.send(Message(MessageType.RETURN, 1, ((answer == "yes", False, {}),), "(bba{ss})",
-                        reply_serial=message.serial, destination=message.sender))
+    answer = lambda kind, signature, *body, error="": client.send(Message(
+        kind, 1, body, signature, error_name=error, reply_serial=message.serial, destination=message.sender))
+    if message.member == "Get" and version == "none":
+        answer(MessageType.ERROR, "s", "no such property", error="org.freedesktop.DBus.Error.InvalidArgs")
+    elif message.member == "Get":
+        answer(MessageType.RETURN, "v", Variant("s", version))
+    elif message.member == "CheckAuthorization":
+        (kind, subject), action, _, flags, _ = message.body
+        told = [kind, "uid", subject["uid"].value]
+        if "pid" in subject:
+            told += ["pid", subject["pid"].value, "started", subject["start-time"].value > 0]
+        if "pidfd" in subject:
+            with open(f"/proc/self/fdinfo/{received[subject['pidfd'].value]}") as file:
+                told += ["pidfd", next(line.split()[1] for line in file if line.startswith("Pid:"))]
+        print(*told, action, flags, flush=True)
+        answer(MessageType.RETURN, "(bba{ss})", (action in allowed, False, {}))
 """
+
+ACTIVATE, IGNORE = "org.livefw.activate", "org.livefw.ignore-checks"
+OLD, NEW = "123", "124"
+
+
+@contextmanager
+def _polkit(bus: str, version: str, *allowed: str) -> Iterator[Callable[[], str]]:
+    """A polkit that allows some actions; what it is asked next."""
+    with somebody(POLKIT, bus, version, *allowed) as polkit:
+        try:
+            assert polkit.stdout is not None
+            assert polkit.stdout.readline() == "ready\n"
+            yield polkit.stdout.readline
+        finally:
+            polkit.kill()
 
 
 @pytest.fixture
@@ -133,17 +165,67 @@ def bus(folder: Path) -> Iterator[str]:
 
 
 @as_root
-@pytest.mark.parametrize("answer", ["yes", "no"])
-def test_polkit_is_asked_about_others(planted: Path, serve: Serve, bus: str, answer: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", POLKIT, bus, answer], stdout=subprocess.PIPE, text=True) as polkit:
-        try:
-            assert polkit.stdout is not None
-            assert polkit.stdout.readline() == "ready\n"
-            told = _ask(serve(planted, "--bus", bus), NOBODY)[1]
-            assert polkit.stdout.readline() == f"unix-process {NOBODY} True True org.livefw.activate 1\n"
-        finally:
-            polkit.kill()
-    assert ("polkit does not let" in told) == (answer == "no")
+@pytest.mark.parametrize("version", [NEW, "126", OLD, "0.105", "none", "1e9"])
+@pytest.mark.parametrize("allowed", [(ACTIVATE,), ()])
+def test_polkit_is_asked_about_others(
+    planted: Path, serve: Serve, bus: str, version: str, allowed: tuple[str, ...]
+) -> None:
+    """By the pidfd of who asks where polkit knows it (124 and later), else by number and start time."""
+    with _polkit(bus, version, *allowed) as asked:
+        *_, told, _, _, pid = _ask(serve(planted, "--bus", bus), NOBODY)
+        by = f"pidfd {pid}" if version in (NEW, "126") else f"pid {pid} started True"
+        assert asked() == f"unix-process uid {NOBODY} {by} {ACTIVATE} 1\n"
+    assert ("polkit does not let" in told) == (not allowed)
+
+
+MAY_NOT = "polkit does not let nobody have checks ignored"
+IGNORING: list[tuple[str, bool, str, str, tuple[str, ...], list[str]]] = [
+    # settings, in the group, ignored, what polkit allows beside activating -> what polkit is asked, whether it may
+    ("", True, "load", "", (), [IGNORE]),
+    ("", True, "load", "yes", (IGNORE,), [IGNORE]),
+    ("", True, "", "yes", (), []),
+    ("group-may-ignore = false", True, "load", "", (), [IGNORE]),
+    ("group-may-ignore = true", True, "load,window", "yes", (), []),
+    ("group-may-ignore = true", False, "load", "", (), [ACTIVATE, IGNORE]),
+    ('group-may-ignore = ["load"]', True, "load", "yes", (), []),
+    ('group-may-ignore = ["load"]', True, "load,window", "", (), [IGNORE]),
+    ("group-may-ignore = []", True, "load", "", (), [IGNORE]),
+    ("", False, "load", "yes", (IGNORE,), [ACTIVATE, IGNORE]),
+    ("", False, "", "yes", (), [ACTIVATE]),
+    ("group-may-ignore = 3", True, "load", "has to be true, false or a list of checks", (), []),
+]
+
+
+@as_root
+@pytest.mark.parametrize(("settings", "member", "ignore", "may", "allowed", "asks"), IGNORING)
+def test_to_have_checks_ignored_is_a_right_of_its_own(
+    planted: Path,
+    serve: Serve,
+    bus: str,
+    settings: str,
+    member: bool,
+    ignore: str,
+    may: str,
+    allowed: tuple[str, ...],
+    asks: list[str],
+) -> None:
+    """A member of the group went from version 1.18 to 0.1, past windows and watchdogs, by --ignore."""
+    place = planted / "etc/livefw"
+    place.mkdir(parents=True)
+    (place / "livefw.toml").write_text(settings, encoding="ascii")
+    with _polkit(bus, NEW, ACTIVATE, *allowed) as asked:
+        daemon = serve(planted, "--bus", bus, "--group", _group_name())
+        told = _ask(daemon, NOBODY, *([_group_number()] if member else []), ignore=ignore)[1]
+        assert [asked().split()[-2] for _ in asks] == asks
+    why = {"": MAY_NOT, "yes": ""}.get(may, may)
+    assert (why in told) if why else ("polkit" not in told and "has to be" not in told)
+
+
+@as_root
+def test_without_polkit_the_settings_say_what_the_group_may_ignore(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, "--group", _group_name())
+    told = _ask(daemon, NOBODY, _group_number(), ignore="load")[1]
+    assert "nobody may not have checks ignored here; root, and members of the group as group-may-ignore says" in told
 
 
 @as_root

@@ -72,6 +72,12 @@ class Policy(NamedTuple):
     images: str | None = None
     accept_unconfirmed: tuple[str, ...] = ()
     seal: str | None = None
+    group_may_ignore: bool | tuple[str, ...] = False
+
+    def group_may(self, checks: Iterable[str]) -> bool:
+        """Whether members of the group that may activate may have all of these checks ignored."""
+        may = self.group_may_ignore
+        return may if isinstance(may, bool) else frozenset(checks) <= frozenset(may)
 
     def allows(self, component: Component) -> bool:
         """Whether it may be activated at all."""
@@ -214,6 +220,15 @@ def _boolean(value: Any) -> bool:
     return value
 
 
+def _boolean_or_checks(value: Any) -> bool | tuple[str, ...]:
+    if isinstance(value, bool):
+        return value
+    try:
+        return _patterns(value)
+    except ValueError:
+        raise ValueError("has to be true, false or a list of checks") from None
+
+
 def _positive(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e9:
         raise ValueError("has to be a number above 0")
@@ -274,6 +289,12 @@ KEYS = Section(
         "deny": Key("patterns", _patterns, (), "components that must not be, even if allowed"),
         "automatic": Key("patterns", _patterns, (), "components that `livefw watch` activates as soon as it may"),
         "ignore": Key("checks", _patterns, (), "checks that are ignored on this machine; recorded like `--ignore`"),
+        "group-may-ignore": Key(
+            "boolean or checks",
+            _boolean_or_checks,
+            False,  # noqa: FBT003 - a value, and no switch
+            "whether members of the daemon's group may have checks ignored, or which; others ask polkit",
+        ),
         "images": Key(
             "path", _directory, None, "directory of archives that can be staged; `images` beside the history by default"
         ),

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may activate: root, the account the daemon runs as, members of a group, and whom polkit allows.
 
-Looking is free for everyone.
+Looking is free for everyone. To have checks ignored is a right of its own: they keep the machine from what an
+administrator does not want, and whoever may activate shall not be able to switch them off as well.
 """
 
 import logging
@@ -9,13 +10,24 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.peer import Peer
+from livefw.daemon.connection import Connection
+from livefw.daemon.peer import Peer, handle_of, is_trusted
 from livefw.daemon.wire import Variant
 
-ACTION = "org.livefw.activate"
+
+class Right(NamedTuple):
+    """Something that not everybody may: polkit's action, and what it is to do."""
+
+    action: str
+    what: str
+
+
+ACTIVATE = Right("org.livefw.activate", "activate firmware")
+IGNORE = Right("org.livefw.ignore-checks", "have checks ignored")
+RIGHTS = (ACTIVATE, IGNORE)
 SYSTEM_BUS = "/run/dbus/system_bus_socket"
 QUESTIONS_LIMIT = 8
 """Questions to polkit at the same time, one for each user: each may show a person a dialogue, and wait for minutes."""
@@ -23,6 +35,10 @@ _PATIENCE_S = 170.0
 """Seconds for polkit's answer, below the 180 that fwupd's clients wait."""
 _INTERACTION = 1
 """polkit: ``CheckAuthorizationFlags``, ``AllowUserInteraction``."""
+_POLKIT = "org.freedesktop.PolicyKit1"
+_AUTHORITY = "/org/freedesktop/PolicyKit1/Authority"
+_TAKES_HANDLES = 124
+"""The first version of polkit that takes a process by its pidfd; it was called 0.105 to 0.120, 121, 122 and so on."""
 
 _log = logging.getLogger(__name__)
 Decided = Callable[[str], None]
@@ -41,36 +57,47 @@ class Authority:
         self._soon = soon
         self._asking: set[int] = set()
 
-    def ask(self, peer: Peer, decided: Decided, *, interactive: bool) -> None:
-        """Tell ``decided`` whether this peer may activate; at once or later."""
+    def ask(self, client: Connection, right: Right, decided: Decided, *, interactive: bool, group: bool = True) -> None:
+        """Tell ``decided`` whether a client has a right; at once or later. ``group``: all members of the group have."""
+        peer = client.peer
 
         def logged(why: str) -> None:
             if why:
                 _log.warning("user %d may not: %s", peer.uid, why)
             decided(why)
 
-        self._ask(peer, logged, interactive=interactive)
-
-    def _ask(self, peer: Peer, decided: Decided, *, interactive: bool) -> None:
-        if peer.uid in (0, os.geteuid()) or (self._group is not None and self._group in peer.groups):
-            decided("")
-        elif not self._bus or not peer.started:
-            decided(f"{peer.user} may not activate firmware here; root and members of the group may")
+        who = "root and members of the group" if group else "root, and members of the group as group-may-ignore says,"
+        if is_trusted(peer.uid) or (group and self._group is not None and self._group in peer.groups):
+            logged("")
+        elif not self._bus or not peer.started or client.closed:
+            logged(f"{peer.user} may not {right.what} here; {who} may")
         elif peer.uid in self._asking or len(self._asking) >= QUESTIONS_LIMIT:
-            decided("polkit is being asked already")
+            logged("polkit is being asked already")
         else:
-            self._asking.add(peer.uid)
-            run = lambda: self._question(peer, decided, interactive=interactive)  # noqa: E731 - the thread's body
-            threading.Thread(target=run, daemon=True, name="polkit").start()
+            self._start(client, right, logged, interactive=interactive)
 
-    def _question(self, peer: Peer, decided: Decided, *, interactive: bool) -> None:
-        """In a thread: polkit may take as long as a person needs to type a password."""
-        allowed, why = False, f"polkit does not let {peer.user} activate firmware ({ACTION})"
+    def _start(self, client: Connection, right: Right, decided: Decided, *, interactive: bool) -> None:
+        peer = client.peer
         try:
-            allowed = check(self._bus, peer, interactive=interactive)
+            handle = handle_of(client.socket)  # now: the client may leave while polkit is being asked
+        except OSError as error:
+            decided(f"the process that asks cannot be told to polkit: {error.strerror}")
+            return
+        self._asking.add(peer.uid)
+        run = lambda: self._question(peer, handle, right, decided, interactive=interactive)  # noqa: E731 - the thread's body
+        threading.Thread(target=run, daemon=True, name="polkit").start()
+
+    def _question(self, peer: Peer, handle: int | None, right: Right, decided: Decided, *, interactive: bool) -> None:
+        """In a thread: polkit may take as long as a person needs to type a password."""
+        allowed, why = False, f"polkit does not let {peer.user} {right.what} ({right.action})"
+        try:
+            allowed = check(self._bus, peer, handle, right, interactive=interactive)
         except (OSError, CallFailed, IndexError) as error:
             _log.warning("polkit cannot be asked: %s", error)
             why = f"polkit cannot be asked: {error}; root and members of the group may activate"
+        finally:
+            if handle is not None:
+                os.close(handle)
 
         def tell() -> None:
             self._asking.discard(peer.uid)
@@ -79,28 +106,38 @@ class Authority:
         self._soon(tell)
 
 
-def check(bus: str, peer: Peer, *, interactive: bool) -> bool:
-    """Ask polkit about a process. OSError, `CallFailed`, IndexError for an answer that is none."""
-    subject: dict[str, Any] = {
-        "pid": Variant("u", peer.pid),
-        # With the start time, a process that ended and left its number to another is not taken for it.
-        "start-time": Variant("t", peer.started),
-        "uid": Variant("i", peer.uid),
-    }
-    body: tuple[Any, ...] = (("unix-process", subject), ACTION, {}, _INTERACTION if interactive else 0, "")
-    with Client(bus, timeout=_PATIENCE_S) as client:
+def check(bus: str, peer: Peer, handle: int | None, right: Right, *, interactive: bool) -> bool:
+    """Ask polkit about a process, by its pidfd where both sides know that.
+
+    OSError, `CallFailed`, IndexError for an answer that is none.
+    """
+    with Client(bus, timeout=_PATIENCE_S, descriptors=handle is not None) as client:
         client.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", destination="org.freedesktop.DBus"))
-        answer = client.call(
-            Call(
-                "/org/freedesktop/PolicyKit1/Authority",
-                "org.freedesktop.PolicyKit1.Authority",
-                "CheckAuthorization",
-                "(sa{sv})sa{ss}us",
-                body,
-                "org.freedesktop.PolicyKit1",
-            )
-        )
+        subject: dict[str, Any] = {"uid": Variant("i", peer.uid)}
+        descriptors: tuple[int, ...] = ()
+        if handle is not None and client.takes_descriptors and _takes_handles(client):
+            subject["pidfd"] = Variant("h", 0)  # the first, and only, descriptor of the message
+            descriptors = (handle,)
+        else:
+            # With the start time, a process that ended and left its number to another is not taken for it, unless
+            # both started in the same tick of the clock.
+            subject |= {"pid": Variant("u", peer.pid), "start-time": Variant("t", peer.started)}
+        flags = _INTERACTION if interactive else 0
+        body: tuple[Any, ...] = (("unix-process", subject), right.action, {}, flags, "")
+        question = Call(_AUTHORITY, f"{_POLKIT}.Authority", "CheckAuthorization", "(sa{sv})sa{ss}us", body, _POLKIT)
+        answer = client.call(question, descriptors=descriptors)
     return bool(answer[0][0])
+
+
+def _takes_handles(client: Client) -> bool:
+    """Whether polkit is new enough; one that does not tell its version is not."""
+    words = (f"{_POLKIT}.Authority", "BackendVersion")
+    try:
+        told = client.call(Call(_AUTHORITY, "org.freedesktop.DBus.Properties", "Get", "ss", words, _POLKIT))
+    except CallFailed:
+        return False
+    version = str(told[0].value if told and isinstance(told[0], Variant) else "").partition(".")[0]
+    return version.isascii() and version.isdigit() and int(version) >= _TAKES_HANDLES
 
 
 def group_id(name: str) -> int | None:

@@ -4,7 +4,7 @@
 import os
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 from livefw.daemon import wire
@@ -40,8 +40,11 @@ class Call(NamedTuple):
 class Client:
     """A connection to a D-Bus socket; leave it by ``with``. OSError where there is no connection any more."""
 
-    def __init__(self, path: str, *, timeout: float | None = None) -> None:
-        """Connect and authenticate; OSError if nobody answers there, or refuses."""
+    def __init__(self, path: str, *, timeout: float | None = None, descriptors: bool = False) -> None:
+        """Connect and authenticate; OSError if nobody answers there, or refuses.
+
+        With ``descriptors`` the peer is asked whether it takes file descriptors; `takes_descriptors` says so then.
+        """
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         self._buffer = b""
         self._serial = 0
@@ -51,12 +54,11 @@ class Client:
             self._socket.connect("\0" + path[1:] if path.startswith("@") else path)
             self._socket.settimeout(timeout)
             claim = str(os.geteuid()).encode().hex().encode()
-            self._socket.sendall(b"\0AUTH EXTERNAL " + claim + b"\r\nBEGIN\r\n")
-            while b"\r\n" not in self._buffer:
-                self._more()
-            line, _, self._buffer = self._buffer.partition(b"\r\n")
-            if not line.startswith(b"OK "):
+            ask = b"NEGOTIATE_UNIX_FD\r\n" if descriptors else b""
+            self._socket.sendall(b"\0AUTH EXTERNAL " + claim + b"\r\n" + ask + b"BEGIN\r\n")
+            if not self._line().startswith(b"OK "):
                 raise ConnectionRefusedError("the peer does not accept this user")
+            self.takes_descriptors = descriptors and self._line() == b"AGREE_UNIX_FD"
         except BaseException:
             self._socket.close()
             raise
@@ -75,7 +77,13 @@ class Client:
         """Of the socket, to wait for messages."""
         return self._socket.fileno()
 
-    def call(self, call: Call, *, signal: Callable[[Message], None] = lambda _: None) -> tuple[Any, ...]:
+    def call(
+        self,
+        call: Call,
+        *,
+        signal: Callable[[Message], None] = lambda _: None,
+        descriptors: Sequence[int] = (),
+    ) -> tuple[Any, ...]:
         """Call and wait; ``signal`` is told every signal that comes meanwhile. `CallFailed`, OSError."""
         serial = self.send(
             Message(
@@ -87,7 +95,9 @@ class Client:
                 interface=call.interface,
                 member=call.member,
                 destination=call.destination,
-            )
+                fds=len(descriptors),
+            ),
+            descriptors,
         )
         while True:
             message = self.receive()
@@ -99,10 +109,13 @@ class Client:
                 raise CallFailed(message.error_name, str(message.body[0]) if message.body else "")
             return message.body
 
-    def send(self, message: Message) -> int:
-        """Send a message; its serial number."""
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> int:
+        """Send a message, with file descriptors as many as it says; its serial number."""
         self._serial += 1
-        self._socket.sendall(wire.encode(message._replace(serial=self._serial)))
+        data = wire.encode(message._replace(serial=self._serial))
+        if descriptors:
+            data = data[socket.send_fds(self._socket, [data], descriptors) :]
+        self._socket.sendall(data)
         return self._serial
 
     def receive(self) -> Message:
@@ -114,6 +127,12 @@ class Client:
             return wire.decode(data)
         except wire.WireError as error:
             raise ConnectionAbortedError(str(error)) from error
+
+    def _line(self) -> bytes:
+        while b"\r\n" not in self._buffer:
+            self._more()
+        line, _, self._buffer = self._buffer.partition(b"\r\n")
+        return line
 
     def _more(self) -> None:
         data = self._socket.recv(_CHUNK)

@@ -11,7 +11,7 @@ from livefw.activation.recollection import Recollection
 from livefw.activation.shelf import Shelf
 from livefw.daemon import look, questions
 from livefw.daemon.answerers import Answerers
-from livefw.daemon.authority import Authority
+from livefw.daemon.authority import ACTIVATE, IGNORE, Authority
 from livefw.daemon.dispatch import Call, DBusError, Face, UnknownError, full_text
 from livefw.daemon.distant import Distant
 from livefw.daemon.image import MOST_BYTES, Images
@@ -175,7 +175,7 @@ class Core:
 
     def activate(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
         """Activate for a client, if it may and nothing else is under way; ``done`` is told the end."""
-        self._if_allowed(call, lambda: self._start(request, done), done, interactive=interactive)
+        self._if_allowed(call, request, lambda: self._start(request, done), done, interactive=interactive)
 
     def stage(self, call: Call, request: Request, done: Callable[[Event], None], *, interactive: bool) -> None:
         """As `activate`, for the image that came with the call."""
@@ -188,26 +188,41 @@ class Core:
             call.release()  # the job has its own
 
         take = partial(self.images.take, call, MOST_BYTES, copied)
-        self._if_allowed(call, take, done, interactive=interactive)
+        self._if_allowed(call, request, take, done, interactive=interactive)
 
     def _if_allowed(
         self,
         call: Call,
+        request: Request,
         work: Callable[[], None],
         done: Callable[[Event], None],
         *,
         interactive: bool,
     ) -> None:
-        def decided(why: str) -> None:
+        def decided(why: str, follows: Callable[[], None]) -> None:
             if why:
                 done(_ended("no-permission", why))
+            else:
+                follows()
+
+        def may_ignore(group_may: bool | Exception) -> None:  # noqa: FBT001 - what a thread gives back
+            if isinstance(group_may, Exception):
+                done(_ended(kind_of(group_may).name, full_text(group_may)))
+                return
+            self.authority.ask(
+                call.connection, IGNORE, lambda why: decided(why, work), interactive=interactive, group=group_may
+            )
+
+        def may_activate() -> None:
+            if request.ignore and not is_trusted(call.peer.uid):
+                self.on_machine(lambda host: host.policy.group_may(request.ignore), may_ignore)
             else:
                 work()
 
         if self.jobs.busy:
             done(self._busy())
             return
-        self.authority.ask(call.peer, decided, interactive=interactive)
+        self.authority.ask(call.connection, ACTIVATE, lambda why: decided(why, may_activate), interactive=interactive)
 
     def _busy(self) -> Event:
         return _ended("refused", f"another activation is under way: {self.jobs.running}", phase="lock")

@@ -75,16 +75,26 @@ def _start_time(client: socket.socket, pid: int, uid: int) -> int:
         return 0
 
 
-def _is_there(client: socket.socket, pid: int, uid: int) -> bool:
-    """Whether the process that connected still runs. Linux 6.5 can tell; before, another owner gives it away.
+def handle_of(client: socket.socket) -> int | None:
+    """A descriptor (pidfd) of the process that connected, to be closed; None before Linux 6.5, which cannot give one.
 
     OSError if nothing is known of it any more.
     """
     try:
-        handle = client.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+        return client.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
     except OSError as error:
         if error.errno != errno.ENOPROTOOPT:
             raise
+        return None
+
+
+def _is_there(client: socket.socket, pid: int, uid: int) -> bool:
+    """Whether the process that connected still runs; before Linux 6.5 only another owner gives away that it does not.
+
+    OSError if nothing is known of it any more.
+    """
+    handle = handle_of(client)
+    if handle is None:
         return _effective_uid(pid) == uid
     try:
         return not select.select([handle], [], [], 0)[0]
