@@ -95,6 +95,7 @@ def main() -> None:
     with socket.socket(fileno=0) as daemon, suppress(OSError, EOFError):
         answerer = _Answerer(Setting(*json.loads(_data(daemon))))
         signal.signal(CANCEL, answerer.cancel)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [CANCEL])
         while True:
             name, words, most = json.loads(_data(daemon))
             send(daemon, answerer.answer(Question(name, tuple(words), most)))

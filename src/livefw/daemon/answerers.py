@@ -56,7 +56,12 @@ class _Answerer:
         try:
             with theirs:
                 command = [sys.executable, "-P", "-m", "livefw.daemon.answerer"]
-                self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
+                # Blocked until it has a handler: it would end for it.
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, [answerer.CANCEL])
+                try:
+                    self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
             answerer.send(self._socket, json.dumps(setting).encode())
         except BaseException:
             self._socket.close()
@@ -68,9 +73,11 @@ class _Answerer:
         while wanted() and time.monotonic() < end:
             if self._answers(_LOOK_UP_S):
                 return answerer.receive(self._socket)
-        self._process.send_signal(answerer.CANCEL)
-        if not self._answers(_LETTING_GO_S):
-            raise TimeoutError("it did not come to an end")
+        end = time.monotonic() + _LETTING_GO_S
+        while not self._answers(_LOOK_UP_S):
+            if time.monotonic() >= end:
+                raise TimeoutError("it did not come to an end")
+            self._process.send_signal(answerer.CANCEL)  # again: it may not have begun when the last one came
         told = answerer.receive(self._socket)
         return told if not wanted() else Failure("transport", "", f"it took more than {PATIENCE_S:.0f} s")
 

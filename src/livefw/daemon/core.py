@@ -2,6 +2,7 @@
 """What the daemon's faces share: the present view of the machine, the one activation, and who hears of what."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -39,6 +40,8 @@ _DEFECT = kind_of(InternalError("")).name
 _AGE_S = 10.0
 """How old may be what a mechanism behind a network said, while nothing was changed by us: to list everything that a
 management controller has takes it seconds."""
+TOLD_AT_ONCE = 8
+"""Calls that have waited for a view and are answered before anybody else is listened to."""
 THREADS = 3
 """Users whose own questions are worked on at the same time, each by a process of its own; the view, which serves
 everybody, has its own thread."""
@@ -113,7 +116,7 @@ class Core:
 
     def view(self, call: Call, face: Face, use: Callable[[View], None]) -> None:
         """Answer a call with the present view; one look serves all that ask at the same time."""
-        self.looked(lambda result: self._use(call, face, result, use))
+        self.looked(lambda result: self._use(call, face, result, use), first=is_trusted(call.peer.uid))
 
     def tell(self, call: Call, face: Face, answer: Callable[[View], Any]) -> None:
         """As `view`, for what follows from the view and the call's arguments alone: it is worked out once."""
@@ -136,12 +139,12 @@ class Core:
         else:
             self.view(call, face, use)
 
-    def looked(self, use: Callable[[View | Exception], None]) -> None:
-        """Tell the present view, or why there is none."""
+    def looked(self, use: Callable[[View | Exception], None], *, first: bool = False) -> None:
+        """Tell the present view, or why there is none; ``first`` is told before the others who wait for it."""
         if self._view is not None and self._is_fresh():
             use(self._view)
             return
-        self._waiting.append((self._wanted_at, use))
+        self._waiting.insert(0 if first else len(self._waiting), (self._wanted_at, use))
         if len(self._waiting) == 1:
             self._look()
 
@@ -303,9 +306,16 @@ class Core:
             self._view_at = self.loop.now() if begun >= self._wanted_at else float("-inf")
             for hear in self.viewed:
                 hear(result)
-        for wanted_at, use in waiting:
-            if wanted_at <= begun:
-                use(result)
+        self._tell_waiting(deque(use for wanted_at, use in waiting if wanted_at <= begun), result)
+
+    def _tell_waiting(self, waiting: deque[Callable[[View | Exception], None]], result: View | Exception) -> None:
+        """Some at a time: hundreds may have waited, and in between it is others' turn to talk."""
+        begun = self.loop.now()
+        for _ in range(min(len(waiting), TOLD_AT_ONCE)):
+            waiting.popleft()(result)
+        if waiting:  # root's were the first
+            self.server.spend(begun)
+            self.loop.later(max(self.server.pause_s(), 0), lambda: self._tell_waiting(waiting, result))
 
     def _use(self, call: Call, face: Face, result: T | Exception, use: Callable[[T], None]) -> None:
         """Answer a call with a result; whatever goes wrong is its answer too."""

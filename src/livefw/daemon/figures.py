@@ -30,7 +30,8 @@ class Figures(NamedTuple):
     @classmethod
     def decode(cls, data: bytes) -> Self:
         """From the bytes that `encode` makes."""
-        return cls(*json.loads(data))
+        pending, idle, outcomes, *rest = json.loads(data)
+        return cls(tuple(pending), tuple(idle), tuple(map(tuple, outcomes)), *rest)
 
     def encode(self) -> bytes:
         """As bytes, for another process."""

@@ -71,7 +71,9 @@ class Own(Face):
     def history(self, call: Call, component: str, since: str) -> Any:
         """``livefw history``."""
         options = [f"--since={since}"] if since else []
-        return self._verb(call, "history", *self._state(), *options, "--", *([component] if component else []))
+        words = (*self._state(), *options, "--", *([component] if component else []))
+        self._core.ask(call, self, Question("record", words, ANSWER_LIMIT))
+        return Later
 
     def verify(self, call: Call) -> Any:
         """``livefw history --verify``."""

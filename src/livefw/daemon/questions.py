@@ -7,6 +7,7 @@ The same table serves root, in a thread of the daemon, and everybody else, in a 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from livefw.cli.session import SCHEMA, to_json
@@ -24,6 +25,14 @@ from livefw.errors import LivefwError, kind_of
 ANSWER_LIMIT = 2 << 20
 """Bytes of an answer. Everybody may ask, for everything at once."""
 _LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
+
+ROWS = (256, 64, 16, 4)
+"""Activations in an answer about the history, or fewer if these have too many bytes. A history is kept for ever."""
+
+
+class TooLargeError(DBusError):
+    """The answer has more bytes than it may have."""
+
 
 Told = tuple[dict[str, Any], str, int]
 """A verb's document, its text and its exit code."""
@@ -84,13 +93,24 @@ def encoded(told: Told, *, most: int) -> bytes:
     json_text = to_json({"schema": SCHEMA} | document)
     size = len(json_text.encode("utf-8", "replace")) + len(text.encode("utf-8", "replace"))
     if size > most:
-        why = f"the answer has {size} bytes, and {most} is the limit: ask for less, as with --since"
-        raise DBusError(_LIMITS, why)
+        raise TooLargeError(_LIMITS, f"the answer has {size} bytes, and {most} is the limit: ask for less")
     return encode_body("ssi", (json_text, text, code))
 
 
 def _verb(_: Hosts, setting: Setting, question: Question) -> bytes:
     return encoded(run(setting.root, [*question.words]), most=question.most)
+
+
+def _record(_: Hosts, setting: Setting, question: Question) -> bytes:
+    """``livefw history``: the last rows, as many as have room. A row may be one kilobyte, or thirty."""
+    for limit in ROWS[:-1]:
+        with suppress(TooLargeError):
+            return encoded(_rows(setting, question, limit), most=question.most)
+    return encoded(_rows(setting, question, ROWS[-1]), most=question.most)
+
+
+def _rows(setting: Setting, question: Question, limit: int) -> Told:
+    return run(setting.root, ["history", f"--limit={limit}", *question.words])
 
 
 def _history(hosts: Hosts, _: Setting, question: Question) -> bytes:
@@ -125,6 +145,7 @@ def _nothing(text: str) -> DBusError:
 
 QUESTIONS: dict[str, Callable[[Hosts, Setting, Question], bytes]] = {
     "verb": _verb,
+    "record": _record,
     "history": _history,
     "attributes": _attributes,
     "figures": _figures,

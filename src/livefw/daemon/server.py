@@ -35,6 +35,10 @@ line than two."""
 TURN_S = 1e-3
 """How long one client is listened to before it is another user's turn, and root's: calls that are answered at once
 would otherwise take all the time of the thread that talks."""
+SHARE, BURST_S = 0.25, 0.05
+"""How much of the time the thread that talks listens to ordinary users, and for how many seconds at once. What takes
+more waits: eight users who ask as fast as they are answered would take both CPUs of a small machine. Not CPU time, for
+what others take of a CPU counts as well: who always has something to do comes last when a CPU is given away."""
 PATIENCE_S = 10.0
 """Seconds for authentication; fwupd's clients need milliseconds."""
 ACCEPTED_AT_ONCE = 64
@@ -74,6 +78,8 @@ class Server:
         self._accounts: dict[int, Account] = {}
         self._turns = Turns[Connection]()
         self._called = False
+        self._left_s = BURST_S
+        self._counted_at = loop.now()
         self._patient = False
         loop.watch(listener, self._accept)
 
@@ -157,11 +163,11 @@ class Server:
             except BlockingIOError:
                 return
             except OSError as error:  # out of descriptors, or a client that left at once
-                self._pause(error)
+                self._stop_accepting(error)
                 return
             self._let_in(client)
 
-    def _pause(self, error: OSError) -> None:
+    def _stop_accepting(self, error: OSError) -> None:
         _log.warning("no client could be accepted: %s", error)
         self._loop.forget(self._listener)  # it would be tried again at once, for ever
         self._loop.later(_PAUSE_S, lambda: self._loop.watch(self._listener, self._accept))
@@ -269,14 +275,31 @@ class Server:
 
     def _next(self) -> None:
         self._called = False
+        if (pause := self.pause_s()) > 0:
+            self._called = True
+            self._loop.later(pause, self._next)
+            return
         turn = self._turns.take(self._may)
         if turn is None:
             return
         _, connection = turn
         connection.queued = False
         if not connection.closed:
+            begun = self._loop.now()
             self._listen(connection)
+            self.spend(begun)
         self._call_next()
+
+    def spend(self, begun: float) -> None:
+        """The time since then went to ordinary users."""
+        self._left_s -= self._loop.now() - begun
+
+    def pause_s(self) -> float:
+        """How long ordinary users have to wait until there is something left of their share; below 0 if not at all."""
+        now = self._loop.now()
+        self._left_s = min(self._left_s + (now - self._counted_at) * SHARE, BURST_S)
+        self._counted_at = now
+        return -self._left_s / SHARE
 
     def _may(self, uid: int) -> bool:
         account = self._accounts.get(uid)
@@ -316,7 +339,7 @@ class Server:
                 self._dispatch(connection, message)
                 if connection.closed or self._is_full(connection):
                     return
-                if not trusted and (connection.account.full or connection.used - begun >= TURN_S):
+                if not trusted and (connection.account.full or self._loop.now() - begun >= TURN_S):
                     if connection.buffered:
                         self._line_up(connection)
                     return

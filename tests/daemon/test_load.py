@@ -1,0 +1,483 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemon under load: root has a place of its own, users take turns, and nothing is done for who has left."""
+
+import json
+import os
+import select
+import signal
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+from bench.records import fill
+
+from livefw.activation.journal import Journal
+from livefw.daemon import connection, questions, server
+from livefw.daemon.answerers import Answerers
+from livefw.daemon.client import Call, CallFailed
+from livefw.daemon.connection import Account
+from livefw.daemon.figures import Figures
+from livefw.daemon.jobs import Setting
+from livefw.daemon.look import HISTORY_LIMIT, Hosts
+from livefw.daemon.loop import Loop, SystemClock, Worker
+from livefw.daemon.peer import Peer
+from livefw.daemon.questions import ROWS, Question
+from livefw.daemon.server import Server
+from livefw.daemon.turns import Turns
+from livefw.daemon.wire import Message
+from livefw.errors import Interrupted
+
+from .conftest import FWUPD, OWN, Daemon, Serve
+from .enemy import PING, call, claim, somebody
+
+if TYPE_CHECKING:
+    from livefw.daemon.dispatch import Dispatcher
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+ALICE, BOB, CAROL = 60_001, 60_002, 60_003
+ROOT = 0
+PLAN = call("Plan", "asas", [], [], interface=OWN, path="/org/livefw")
+
+
+def test_turns_go_round_by_user() -> None:
+    turns = Turns[str]()
+    for user, item in ((ALICE, "a1"), (ALICE, "a2"), (ALICE, "a3"), (BOB, "b1"), (CAROL, "c1"), (BOB, "b2")):
+        turns.add(user, item)
+    turns.discard(BOB, "b1")
+    taken = [turns.take(lambda user: user != CAROL) for _ in range(5)]
+    assert [each and each[1] for each in taken] == ["a1", "b2", "a2", "a3", None]
+    assert turns.take(lambda _: True) == (CAROL, "c1")
+
+
+class StandingLoop:
+    """A loop that does one thing at a time, when it is told to, at a time that the test chooses."""
+
+    def __init__(self) -> None:
+        self.watched: dict[int, tuple[Any, ...]] = {}
+        self.todo: deque[Callable[[], None]] = deque()
+        self.time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+    def watch(self, target: Any, read: Any, *, write: Any = None, gone: Any = None) -> None:
+        self.watched[target.fileno()] = (read, write, gone)
+
+    def forget(self, target: Any) -> None:
+        self.watched.pop(target.fileno(), None)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        self.todo.append(callback)
+
+    def later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """What waits for time waits for the test."""
+
+
+class Desk:
+    """A server over socket pairs, with clients of any user; what is handled is written down, and answered by nobody."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, stack: ExitStack) -> None:
+        self.loop = StandingLoop()
+        self.handled: list[tuple[int, str]] = []
+        self.cost_s = 0.0
+        self._uid = 0
+        self._stack = stack
+        self._accepted: deque[socket.socket] = deque()
+        monkeypatch.setattr(server, "identify", lambda _: Peer(1, self._uid, frozenset(), 1))
+        listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+        self.server = Server(
+            listener,
+            cast("Loop", self.loop),
+            cast("Dispatcher", self),
+            come=lambda: None,
+            left=lambda _: None,
+        )
+
+    def handle(self, client: connection.Connection, message: Message) -> None:
+        """For the server, as `Dispatcher`."""
+        self.handled.append((client.peer.uid, message.member))
+        client.count(1)
+        self.loop.time += self.cost_s
+
+    def client(self, uid: int) -> socket.socket:
+        """A client that has authenticated."""
+        self._uid = uid
+        ours, theirs = socket.socketpair()
+        self.server._let_in(theirs)
+        ours.sendall(b"\0AUTH EXTERNAL " + claim(uid) + b"\r\nBEGIN\r\n")
+        self._stack.enter_context(ours)
+        self.turn()
+        while self.step():
+            pass
+        return ours
+
+    def turn(self) -> None:
+        """Everything that is ready, as the loop would call it."""
+        for descriptor, (read, *_) in list(self.loop.watched.items()):
+            if read and select.select([descriptor], [], [], 0)[0] and descriptor in self.loop.watched:
+                read()
+
+    def step(self) -> bool:
+        """One of the things that were handed over."""
+        if self.loop.todo:
+            self.loop.todo.popleft()()
+        return bool(self.loop.todo)
+
+    def end_call(self, uid: int) -> None:
+        """One call of a user is answered."""
+        client = next(each for each in self.server.clients if each.peer.uid == uid and each.calls)
+        client.count(-1)
+        self.server._call_next()
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Nobody is trusted there but root."""
+    monkeypatch.setattr(server, "is_trusted", lambda uid: uid == ROOT)
+    with ExitStack() as stack:
+        yield Desk(monkeypatch, stack)
+
+
+def test_root_is_listened_to_before_whoever_waits(desk: Desk) -> None:
+    desk.cost_s = server.TURN_S  # each message takes a whole turn
+    flood = [desk.client(ALICE) for _ in range(4)] + [desk.client(BOB)]
+    root = desk.client(ROOT)
+    for each in flood:
+        each.sendall(PING * 5)
+    desk.turn()
+    for _ in range(3):
+        desk.step()
+    root.sendall(PING * 2)
+    desk.turn()
+    while desk.step():
+        desk.turn()
+    users = [uid for uid, _ in desk.handled]
+    assert users[:8] == [ALICE, BOB, ALICE, ROOT, ROOT, BOB, ALICE, BOB]
+    assert users.count(ALICE) == 20
+
+
+def test_a_user_has_so_many_calls_under_way_and_no_more(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    flood = [desk.client(ALICE) for _ in range(10)]
+    for each in flood:
+        each.sendall(PING * 40)
+    other, root = desk.client(BOB), desk.client(ROOT)
+
+    def work() -> int:
+        desk.turn()
+        while desk.step():
+            desk.turn()
+        return sum(uid == ALICE for uid, _ in desk.handled)
+
+    assert work() == server.CALLS_PER_USER
+    other.sendall(PING)
+    root.sendall(PING)
+    assert work() == server.CALLS_PER_USER
+    assert {uid for uid, _ in desk.handled} == {ALICE, BOB, ROOT}
+    desk.end_call(ALICE)
+    assert work() == server.CALLS_PER_USER + 1
+    for each in flood:
+        each.close()
+    for client in desk.server.clients:
+        for gone in filter(None, [desk.loop.watched[client.socket.fileno()][2]]):
+            gone()
+    desk.turn()
+    assert {each.peer.uid for each in desk.server.clients} == {BOB, ROOT}
+
+
+def test_all_ordinary_users_together_leave_room_for_root() -> None:
+    everybody = Account(3)
+    alice, bob, root = Account(2, everybody), Account(2, everybody), Account(99)
+    alice.count(2)
+    assert (alice.full, bob.full, root.full) == (True, False, False)
+    bob.count(1)
+    assert (alice.full, bob.full, root.full) == (True, True, False)
+    alice.count(-1)
+    assert (alice.full, bob.full) == (False, False)
+
+
+def test_listening_to_ordinary_users_has_a_share(desk: Desk) -> None:
+    desk.cost_s = 2 * server.BURST_S
+    client = desk.client(ALICE)
+    client.sendall(PING * 3)
+    desk.turn()
+    while desk.step():
+        pass
+    assert len(desk.handled) == 1, "the share is used up by one"
+    pause = desk.server.pause_s()
+    assert pause > 0
+    desk.loop.time += pause + 1e-6
+    assert desk.server.pause_s() < 0
+
+
+def test_what_is_not_wanted_is_not_begun() -> None:
+    loop = Loop(SystemClock())
+    worker = Worker(loop)
+    go_on, begun, told = threading.Event(), list[str](), list[object]()
+
+    def done(result: object) -> None:
+        told.append(result)
+        if len(told) == 3:
+            loop.stop()
+
+    here = {"alice": True, "bob": True}
+    worker.do(1, lambda: go_on.wait(30), done)
+    for name in here:
+        worker.do(2, lambda name=name: begun.append(name), done, wanted=lambda name=name: here[name])  # type: ignore[misc]
+    here["alice"] = False
+    go_on.set()
+    loop.later(30, loop.stop)
+    loop.run()
+    loop.close()
+    assert begun == ["bob"]
+    assert [type(each) for each in told if each is not True] == [Interrupted, type(None)]
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    """A history of more activations than anybody is told at once."""
+    fill(tmp_path, ROWS[0] + 50)
+    return tmp_path
+
+
+def _setting(state: Path, root: Path) -> Setting:
+    return Setting(str(root), str(state), None, measure=False)
+
+
+def test_a_process_abandons_its_question(long: Path, planted: Path) -> None:
+    """`Verify` on a history of any length: the same process goes on with the next question."""
+    answerers = Answerers(_setting(long, planted))
+    verify = Question("verb", ("history", f"--state={long}", "--verify"))
+    assert isinstance(answerers.ask(verify, lambda: True), bytes)
+    (process,) = answerers._free
+    told = answerers.ask(verify, lambda: False)
+    assert isinstance(told, bytes) or told.kind == "interrupted"
+    assert isinstance(answerers.ask(verify, lambda: True), bytes)
+    assert answerers._free == [process]
+    process.kill()
+
+
+@pytest.mark.parametrize("name", ["record", "history"])
+def test_the_history_is_cut_where_it_is_read(
+    name: str, long: Path, planted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing goes through all rows."""
+
+    def all_rows(*_: object, **__: object) -> None:
+        raise AssertionError("all rows are read")
+
+    monkeypatch.setattr(Journal, "entries", all_rows)
+    monkeypatch.setattr(Journal, "activations", all_rows)
+    setting = _setting(long, planted)
+    question = Question(name, (f"--state={long}",) if name == "record" else ())
+    told = questions.answer(Hosts(setting.root, setting.state, None), setting, question)
+    assert isinstance(told, bytes), told
+
+
+def _history(daemon: Daemon) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(daemon.call("History", "ss", "", "")[0])
+    return document
+
+
+def test_of_a_long_history_the_last_rows_are_told(planted: Path, serve: Serve, long: Path) -> None:
+    daemon = serve(planted, "--state", str(long))
+    document = _history(daemon)
+    assert (len(document["history"]), document["older"]) == (ROWS[0], True)
+    assert document["history"][-1]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)
+    assert len(daemon.call("GetHistory", interface=FWUPD)[0]) == HISTORY_LIMIT
+    assert "older ones are left out" in daemon.call("History", "ss", "", "")[1]
+
+
+def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -> None:
+    daemon = serve(planted, "--state", str(long), changed={"own.ANSWER_LIMIT": 100_000})
+    document = _history(daemon)
+    assert (len(document["history"]), document["older"]) in ((ROWS[1], True), (ROWS[2], True))
+    assert document["history"][-1]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)
+
+
+def test_figures_are_counted_from_where_they_were_counted_last(long: Path, planted: Path) -> None:
+    setting = _setting(long, planted)
+    hosts = Hosts(setting.root, setting.state, None)
+
+    def count(after: int) -> Figures:
+        told = questions.answer(hosts, setting, Question("figures", (str(after),)))
+        assert isinstance(told, bytes), told
+        return Figures.decode(told)
+
+    first = count(0)
+    assert sum(number for *_, number in first.outcomes) == ROWS[0] + 50
+    journal = Journal.open(str(long))
+    journal.end(journal.begin("lfa:x", {"name": "x"}), "lfa:x", {"outcome": "failed"})
+    journal.close()
+    then = count(first.last)
+    assert (then.outcomes, then.after, then.last) == ((("lfa:x", "failed", 1),), first.last, first.last + 2)
+    assert count(10**6).after == 0, "another history has taken its place"
+
+
+CROWD = """
+import os, sys
+from livefw.daemon.client import Client
+from livefw.daemon.wire import Message, MessageType
+path, calls, *uids = sys.argv[1:]
+clients = []
+for uid in uids:
+    os.setresuid(int(uid), int(uid), 0)
+    client = Client(path, timeout=60)
+    for _ in range(int(calls)):
+        client.send(Message(MessageType.CALL, 1, ([], []), "asas", path="/org/livefw",
+                            interface="org.livefw.Livefw1", member="Plan"))
+    clients.append(client)
+    os.setresuid(0, 0, 0)
+print("sent", flush=True)
+for line in sys.stdin:
+    for client in clients:
+        print(client.receive().type, flush=True)
+"""
+
+
+def _answerers(daemon: Daemon) -> list[int]:
+    with open(f"/proc/{daemon.popen.pid}/task/{daemon.popen.pid}/children", encoding="ascii") as file:
+        children = {int(each) for each in file.read().split()}
+    for task in os.listdir(f"/proc/{daemon.popen.pid}/task"):
+        with open(f"/proc/{daemon.popen.pid}/task/{task}/children", encoding="ascii") as file:
+            children |= {int(each) for each in file.read().split()}
+    return sorted(children)
+
+
+@contextmanager
+def _crowd(daemon: Daemon, calls: int, *uids: int) -> Iterator[Callable[[], list[str]]]:
+    """Ordinary users who have asked for plans; the types of the next answers, one of each."""
+    with somebody(CROWD, daemon.path, calls, *uids) as crowd:
+        assert crowd.stdout is not None
+        assert crowd.stdin is not None
+        assert crowd.stdout.readline() == "sent\n"
+
+        def answers() -> list[str]:
+            assert crowd.stdout is not None
+            assert crowd.stdin is not None
+            crowd.stdin.write("\n")
+            crowd.stdin.flush()
+            return [crowd.stdout.readline() for _ in uids]
+
+        yield answers
+        crowd.kill()
+
+
+@as_root
+def test_root_is_answered_while_nobody_else_is(planted: Path, serve: Serve, long: Path) -> None:
+    """The processes that answer others are stopped, and their lines are full."""
+    daemon = serve(planted, "--state", str(long), "--log-level", "debug", changed={"core.THREADS": 1})
+    with _crowd(daemon, 1, ALICE) as answers:
+        answers()
+    (process,) = _answerers(daemon)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        with _crowd(daemon, 20, *[ALICE] * 6, BOB, CAROL) as answers:
+            for _ in range(3):
+                assert daemon.call("List")[2] == 0
+                assert daemon.call("Plan", "asas", [], [])[2] in (0, 4)
+                assert len(_history(daemon)["history"]) == ROWS[0]
+                assert daemon.call("GetDevices", interface=FWUPD)[0]
+            os.kill(process, signal.SIGCONT)
+            assert len(answers()) == 8
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@as_root
+def test_an_answer_is_the_same_wherever_it_is_worked_out(planted: Path, serve: Serve, long: Path) -> None:
+    """Root's are worked out in the daemon, others' in another process."""
+    asked = [
+        Call("/org/livefw", OWN, "List"),
+        Call("/org/livefw", OWN, "Show", "as", (["TF-RMM", "nobody"],)),
+        Call("/org/livefw", OWN, "History", "ss", ("", "")),
+        Call("/org/livefw", OWN, "History", "ss", ("", "nonsense")),
+        Call("/org/livefw", OWN, "Verify"),
+        Call("/", FWUPD, "GetHistory"),
+        Call("/", FWUPD, "GetResults", "s", ("0" * 40,)),
+        Call("/", FWUPD, "GetHostSecurityAttrs"),
+    ]
+    daemon = serve(planted, "--state", str(long))
+    told = []
+    with daemon.client() as client:
+        for each in asked:
+            try:
+                told.append(repr(client.call(each)))
+            except CallFailed as error:
+                told.append(f"{error.name}: {error.text}")
+    words = [f"{tuple(each)!r}" for each in asked]
+    with somebody(SAME, daemon.path, ALICE, *words) as other:
+        said, _ = other.communicate(timeout=60)
+    assert said.splitlines() == told
+
+
+SAME = """
+import ast, os, sys
+from livefw.daemon.client import Call, CallFailed, Client
+path, uid, *asked = sys.argv[1:]
+os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
+with Client(path, timeout=60) as client:
+    for each in asked:
+        try:
+            print(repr(client.call(Call(*ast.literal_eval(each)))))
+        except CallFailed as error:
+            print(f"{error.name}: {error.text}")
+"""
+
+UNREAD = """
+import os, socket, sys
+from livefw.daemon.client import Client
+from livefw.daemon.wire import Message, MessageType
+path, uid, connections, calls = sys.argv[1:]
+os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
+clients = [Client(path, timeout=1) for _ in range(int(connections))]
+for client in clients:
+    try:
+        for _ in range(int(calls)):
+            client.send(Message(MessageType.CALL, 1, path="/", interface="org.freedesktop.DBus.Introspectable",
+                                member="Introspect"))
+    except OSError:
+        pass
+print("sent", flush=True)
+sys.stdin.readline()
+print(sum(1 for client in clients if client.receive()), flush=True)
+"""
+
+
+@as_root
+def test_what_one_account_leaves_unread_lets_go_of_nobody_else(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted, changed={"server.UNSENT_PER_USER": 300_000})
+    with (
+        somebody(UNREAD, daemon.path, ALICE, 1, 14) as modest,
+        somebody(UNREAD, daemon.path, BOB, 12, 400) as greedy,
+    ):
+        for each in (modest, greedy):
+            assert each.stdout is not None
+            assert each.stdout.readline() == "sent\n"
+        while "too much waits for its user" not in (log := daemon.log.read_text()):
+            daemon.call("List")
+        said, _ = modest.communicate("\n", timeout=60)
+        assert said == "1\n"
+        greedy.kill()
+    assert f"user {BOB} is let go: too much waits for its user" in log
+    assert f"user {ALICE} is let go" not in log
+
+
+@as_root
+def test_who_leaves_is_noticed_with_its_calls_under_way(planted: Path, serve: Serve) -> None:
+    """Of one who had as many calls under way as may be, nothing was read, and so it was not seen that it had gone."""
+    daemon = serve(planted, changed={"core.THREADS": 1})
+    with _crowd(daemon, 1, ALICE) as answers:
+        answers()
+    (process,) = _answerers(daemon)
+    os.kill(process, signal.SIGSTOP)
+    with _crowd(daemon, server.CALLS_LIMIT, ALICE, ALICE, BOB):
+        pass
+    while process in _answerers(daemon):  # it cannot abandon what nobody wants any more, and so it is ended
+        assert daemon.call("List")[2] == 0
+    with _crowd(daemon, 1, ALICE) as answers:
+        assert len(answers()) == 1
