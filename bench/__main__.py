@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable
 
 from bench import agent, daemon, discovery, engine, history, image, qemu, reads, startup
+from bench import agent, daemon, discovery, engine, image, load, qemu, reads, startup
 from bench.measure import Row
 
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -21,6 +22,7 @@ SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
     "image": image.rows,
     "qemu": qemu.rows,
     "daemon": daemon.rows,
+    "load": load.rows,
 }
 
 

@@ -60,15 +60,15 @@ def rows() -> Iterator[Row]:
         for path, each in ours.items():
             words = [each.python, "-m", "livefw.daemon.service", "--root", each.root, "--socket", path, "--bus", ""]
             words += ["--state", each.state, "--log-level", "error"]
-            stack.enter_context(_served(words, path, {"PYTHONPATH": _SOURCES}))
+            stack.enter_context(served(words, path))
         theirs = str(folder / "theirs")
         firmware = stack.enter_context(_esrt(folder / "firmware"))
         bus = str(folder / "bus")
         (folder / "bus.conf").write_text(_BUS.format(path=bus), encoding="ascii")
-        stack.enter_context(_served(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork"], bus, {}))
+        stack.enter_context(served(["dbus-daemon", f"--config-file={folder}/bus.conf", "--nofork"], bus, {}))
         places = {"FWUPD_LOCALSTATEDIR": str(folder / "fwupd"), "FWUPD_SYSFSFWDIR": firmware}
         places |= {"FWUPD_DBUS_SOCKET": theirs, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={bus}"}
-        stack.enter_context(_served([OWN], theirs, places))
+        stack.enter_context(served([OWN], theirs, places))
         counts = {path: _devices(path) for path in (*ours, theirs)}
         medians = interleave({path: partial(_devices, path) for path in counts}, rounds=ROUNDS)
         limit = round(medians[theirs] * 1e3, 1)
@@ -91,7 +91,7 @@ class _Livefwd(NamedTuple):
 
 
 def _alternatives(folder: Path, stack: ExitStack) -> Iterator[_Livefwd]:
-    waiting, idle = (_planted(folder / name, pending=name == "waiting") for name in ("waiting", "idle"))
+    waiting, idle = (planted(folder / name, pending=name == "waiting") for name in ("waiting", "idle"))
     new, old = str(folder / "new"), str(folder / "old")
     _recorded(old)
     if (version := _version(INSTALLED)) and os.path.realpath(sys.executable) != INSTALLED:
@@ -126,7 +126,7 @@ def _version(python: str) -> str:
     return done.stdout.strip()
 
 
-def _planted(folder: Path, *, pending: bool) -> str:
+def planted(folder: Path, *, pending: bool) -> str:
     """Four components as plain files, which cost what sysfs costs; a mounted machine costs ten times that."""
     bench = FakeLfa()
     for number in range(COMPONENTS):
@@ -169,10 +169,15 @@ def _devices(path: str) -> int:
 
 
 @contextmanager
-def _served(words: list[str], path: str, environment: dict[str, str]) -> Iterator[None]:
+def served(
+    words: list[str], path: str, environment: dict[str, str] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
     """A server that runs, from the moment on at which it takes connections."""
     with subprocess.Popen(
-        words, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        words,
+        env={**os.environ, **(environment or {"PYTHONPATH": _SOURCES})},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     ) as process:
         try:
             end = monotonic() + _PATIENCE_S
@@ -180,7 +185,7 @@ def _served(words: list[str], path: str, environment: dict[str, str]) -> Iterato
                 if process.poll() is not None or monotonic() > end:
                     raise RuntimeError(f"{words[0]} does not serve")
                 sleep(0.05)
-            yield
+            yield process
         finally:
             process.terminate()
 

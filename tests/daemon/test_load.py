@@ -140,7 +140,9 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """Nobody is trusted there but root."""
     monkeypatch.setattr(server, "is_trusted", lambda uid: uid == ROOT)
     with ExitStack() as stack:
-        yield Desk(monkeypatch, stack)
+        made = Desk(monkeypatch, stack)
+        yield made
+        made.server.close()
 
 
 def test_root_is_listened_to_before_whoever_waits(desk: Desk) -> None:
