@@ -260,7 +260,7 @@ def test_a_process_abandons_its_question(long: Path, planted: Path) -> None:
     assert isinstance(told, bytes) or told.kind == "interrupted"
     assert isinstance(answerers.ask(verify, lambda: True), bytes)
     assert answerers._free == [process]
-    process.kill()
+    answerers.close()
 
 
 @pytest.mark.parametrize("name", ["record", "history"])
@@ -388,6 +388,18 @@ def test_root_is_answered_while_nobody_else_is(planted: Path, serve: Serve, long
             assert len(answers()) == 8
     finally:
         os.kill(process, signal.SIGCONT)
+
+
+@as_root
+def test_no_process_is_left_behind(planted: Path, serve: Serve) -> None:
+    """One that is stopped in the middle of a question, too: the service manager would say that something remains."""
+    daemon = serve(planted)
+    with _crowd(daemon, 1, ALICE) as answers:
+        answers()
+        (process,) = _answerers(daemon)
+        os.kill(process, signal.SIGSTOP)
+        assert daemon.end() == 0
+    assert not os.path.exists(f"/proc/{process}")
 
 
 @as_root

@@ -29,23 +29,38 @@ class Answerers:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._free: list[_Answerer] = []
+        self._all: set[_Answerer] = set()
 
     def ask(self, question: Question, wanted: Callable[[], bool]) -> bytes | Failure:
         """The answer; while it is worked out, ``wanted`` tells whether it still is. `TransportError`."""
         try:
-            process = self._free.pop() if self._free else _Answerer(self._setting)
+            process = self._free.pop() if self._free else self._new()
         except OSError as error:
             raise TransportError(f"no process for the answer: {error}") from error
         try:
             told = process.ask(question, wanted)
         except (OSError, EOFError, ValueError) as error:
-            process.kill()
+            self._end(process)
             raise TransportError(f"the process that answers has ended: {error}") from error
         except BaseException:
-            process.kill()
+            self._end(process)
             raise
         self._free.append(process)
         return told
+
+    def close(self) -> None:
+        """End all of them, whatever they are asked."""
+        for process in tuple(self._all):
+            self._end(process)
+
+    def _new(self) -> "_Answerer":
+        process = _Answerer(self._setting)
+        self._all.add(process)
+        return process
+
+    def _end(self, process: "_Answerer") -> None:
+        self._all.discard(process)
+        process.kill()
 
 
 class _Answerer:

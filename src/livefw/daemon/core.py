@@ -88,6 +88,10 @@ class Core:
         self._answers: dict[tuple[Any, ...], Callable[[Call], None]] = {}
         self._waiting: list[tuple[float, Callable[[View | Exception], None]]] = []
 
+    def close(self) -> None:
+        """End what answers strangers; an activation goes on."""
+        self._answerers.close()
+
     def ask(self, call: Call, face: Face, question: Question) -> None:
         """Answer a call with what a question gives: root's in a thread of the daemon, others' in another process."""
         if is_trusted(call.peer.uid):

@@ -105,6 +105,7 @@ class Service:
             notify("STOPPING=1")
             self._metrics.close()
             self._server.close()
+            self.core.close()
             self.loop.close()
 
     def stop(self) -> None:
