@@ -8,8 +8,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterable
 
-from bench import agent, daemon, discovery, engine, history, image, qemu, reads, startup
-from bench import agent, daemon, discovery, engine, image, load, qemu, reads, startup
+from bench import agent, daemon, discovery, engine, history, image, load, qemu, reads, startup
 from bench.measure import Row
 
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {

@@ -15,7 +15,7 @@ from livefw.activation.history.archive import Cut, Step
 from livefw.activation.history.damaged import Damaged
 from livefw.activation.journal import Activation, Journal, Kind
 from livefw.cli.main import main
-from livefw.daemon import own
+from livefw.daemon import questions
 from livefw.errors import NothingToDo, UsageError
 
 COUNT = 5_000
@@ -29,7 +29,7 @@ class Killed(BaseException):
 def run(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[int, str]:
     (folder / "root").mkdir(exist_ok=True)
     if "--archive" in words and "--verify" not in words:  # which opens the machine, until the end of its process
-        _, text, code = own.answer(str(folder / "root"), [*words, "--state", str(folder)])
+        _, text, code = questions.run(str(folder / "root"), [*words, "--state", str(folder)])
         return code, text
     code = main(["--root", str(folder / "root"), *words, "--state", str(folder)])
     told = capsys.readouterr()

@@ -15,7 +15,7 @@ from bench.records import COMPONENTS, fill, rewrite, tamper
 
 from livefw.activation.journal import Head, Journal, JournalUnavailable, Kind
 from livefw.cli.main import main
-from livefw.daemon import own
+from livefw.daemon import questions
 
 PAGE = 4096
 ROWS = 60
@@ -82,7 +82,7 @@ def ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[
             for file, text in shown.items():
                 (component / file).write_text(f"{text}\n")
     if words[0] in ("plan", "activate"):  # which open the machine; the command leaves that to the end of its process
-        document, text, code = own.answer(str(folder / "root"), [*words, "--state", str(folder)])
+        document, text, code = questions.run(str(folder / "root"), [*words, "--state", str(folder)])
         assert "defect" not in text + json.dumps(document)
         return code, text
     code = main(["--root", str(folder / "root"), *words, "--state", str(folder)])

@@ -13,7 +13,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
 from livefw.activation.places import Places
 from livefw.activation.policy import DEFAULT
-from livefw.daemon import look, metrics, own
+from livefw.daemon import figures, look, questions
 from livefw.errors import TransportError
 from livefw.providers.fake import FakeClock, FakeFiles
 
@@ -48,11 +48,11 @@ def test_a_damaged_history_is_an_error_that_names_it(tmp_path: Path, damage: obj
     clock = FakeClock()
     places = Places(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
-    for question in (metrics.figures, look.activations, look.unfinished):
+    for question in (lambda host: figures.figures(host, 0), look.activations, look.unfinished):
         assert "damaged" in _error(question, host) or damage is shape
     codes = []
     for words in (["history"], ["history", "--verify"]):
-        document, text, code = own.answer("/", [*words, "--state", str(tmp_path)])
+        document, text, code = questions.run("/", [*words, "--state", str(tmp_path)])
         assert "defect" not in text + json.dumps(document)
         codes.append(code)
     assert codes[1] == 1

@@ -288,17 +288,19 @@ def _history(daemon: Daemon) -> dict[str, Any]:
 def test_of_a_long_history_the_last_rows_are_told(planted: Path, serve: Serve, long: Path) -> None:
     daemon = serve(planted, "--state", str(long))
     document = _history(daemon)
-    assert (len(document["history"]), document["older"]) == (ROWS[0], True)
-    assert document["history"][-1]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)
+    assert len(document["history"]) == ROWS[0]
+    assert document["history"][0]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)
+    assert document["before"] == document["history"][-1]["intent"]["sequence"]
     assert len(daemon.call("GetHistory", interface=FWUPD)[0]) == HISTORY_LIMIT
-    assert "older ones are left out" in daemon.call("History", "ss", "", "")[1]
+    assert "older ones: livefw history --before" in daemon.call("History", "ss", "", "")[1]
 
 
 def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -> None:
     daemon = serve(planted, "--state", str(long), changed={"own.ANSWER_LIMIT": 100_000})
     document = _history(daemon)
-    assert (len(document["history"]), document["older"]) in ((ROWS[1], True), (ROWS[2], True))
-    assert document["history"][-1]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)
+    assert len(document["history"]) in ROWS[1:3]
+    assert document["history"][0]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)
+    assert document["before"]
 
 
 def test_figures_are_counted_from_where_they_were_counted_last(long: Path, planted: Path) -> None:
