@@ -6,18 +6,21 @@ from typing import Any
 import pytest
 
 from livefw.activation import releases
+from livefw.activation.checks import examine_staging
 from livefw.activation.identity import instance, made_guid
 from livefw.activation.inventory import Candidate
 from livefw.activation.policy import parse
 from livefw.activation.shelf import Local
-from livefw.activation.versions import compare, of_image
+from livefw.activation.versions import are_alien, compare, of_image
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import NothingToDo, UsageError
-from livefw.providers.base import Component, Cost, Offer, Reason, Version
+from livefw.providers.base import Component, Cost, Offer, Reason, Version, dotted
 
 COMPARED = [
     ("1.9.0", (1, 9, 0), "1.10.0", (1, 10, 0), -1),
-    ("2", (2,), "1.9", (1, 9), 1),
+    ("2", (2,), "1.9", (1, 9), None),  # fwupd's format pair makes 0.2 of it
+    ("65536", (65536,), "1.2.0", (1, 2, 0), None),
+    ("65536", (65536,), "4", (4,), 1),
     ("1.9", (1, 9), "1.9.0", (1, 9, 0), 0),
     ("1.5.08", (1, 5, 8), "1.5.8", (1, 5, 8), 0),
     ("r7", (), "r8", (), None),
@@ -44,11 +47,63 @@ def test_compared(one: str, first: tuple[int, ...], other: str, second: tuple[in
         (Version("1.2"), "1.3", ()),
         (Version("1.2.0", (1, 2, 0)), "1.9-rc1", ()),
         (Version("1.2.0", (1, 2, 0)), "1." + "9" * 40, ()),
+        # 0.1.0 by the format that most of the LVFS's vendors use (lvfs-website-archived #548, LVFS #823).
+        (Version("1.2.0", (1, 2, 0)), "65536", ()),
+        (Version("1.2.0", (1, 2, 0)), "0x00010000", ()),
+        (Version("0x15302529", (0x15302529,)), "15302529", ()),
+        (Version("15302529", (15302529,)), "0x15302529", ()),
+        (Version("7", (7,)), "1.0", ()),
     ],
 )
 def test_an_image_counts_as_its_component_does(running: Version | None, text: str, order: tuple[int, ...]) -> None:
     component = Component("x", "y", "z", running, False, None, Cost(None, None))
     assert of_image(text, component).order == order
+
+
+@pytest.mark.parametrize(
+    ("running", "text", "declared", "ordered"),
+    [
+        ("1.2.0", "1.9.0", "triplet", True),
+        ("1.2.0", "1.9.0", " Triplet ", True),
+        ("1.2.0", "1.9.0", "plain", True),  # it declares nothing
+        ("1.2.0", "1.9.0", "dell-bios", True),
+        ("1.2.3.4", "1.2.3.5", "intel-me", True),
+        ("7", "8", "number", True),
+        ("1.2.0", "1.9", "pair", False),
+        ("1.2.3.4", "256.772", "pair", False),  # 1.0.3.4
+        ("1.2.0", "1.9.0.0", "quad", False),
+        ("1.2.0", "1.9.0", "quad", False),
+        ("1.2.0", "1.9.0", "number", False),
+        ("1.2.0", "1.9.0", "hex", False),
+        ("1.2.0", "1.9.0", "tripple", False),
+        ("1.2.0", "1.9", "triplet", False),
+        ("1.2.0", "65536", "triplet", False),
+        ("1.2.0", "65536", "surface", False),
+        ("7", "8", "triplet", False),
+        ("7", "8", "bcd", False),
+    ],
+)
+def test_a_format_that_is_declared_is_the_components(running: str, text: str, declared: str, ordered: bool) -> None:
+    """LVFS::VersionFormat, and what fwupd makes of it (fu-version-common.c)."""
+    component = Component("x", "y", "z", Version(running, dotted(running)), False, None, Cost(None, None))
+    version = of_image(text, component, declared)
+    assert compare(version, component.current_version) == (1 if ordered else None)
+    assert are_alien(version, Version(running, dotted(running))) != ordered
+    against = [each.check for each in examine_staging(component, version, parse(b"")) if each.stops]
+    assert against == ([] if ordered else ["downgrade"])
+
+
+def test_what_has_no_order_anywhere_is_not_alien() -> None:
+    assert not are_alien(Version("r7"), Version("r8"))
+    assert not are_alien(Version("r7"), Version("r7"))
+    assert are_alien(Version("r7"), Version("8", (8,)))
+
+
+def test_what_cannot_be_compared_is_offered_as_nothing() -> None:
+    component, all_ = found("65536", "0x00010000", "1.3", current="1.2")
+    assert [(each.version.text, each.step) for each in all_] == [("1.3", 1), ("65536", None), ("0x00010000", None)]
+    assert texts(releases.upgrades(component, all_)) == ["1.3"]
+    assert texts(releases.downgrades(component, all_)) == []
 
 
 class Mechanism:

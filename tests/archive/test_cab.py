@@ -28,6 +28,7 @@ ABOUT = Metainfo(
     (("sha256", sha256(PAYLOAD).hexdigest()),),
     summary="For tests",
     date="2026-01-31",
+    size=len(PAYLOAD),
 )
 IMAGE = Image(ABOUT, PAYLOAD)
 TEXT = metainfo.write(ABOUT, len(PAYLOAD))
@@ -72,14 +73,23 @@ def test_what_is_written_is_read(compress: bool) -> None:
 
 
 def test_metainfo_with_artifacts_and_without_a_name() -> None:
-    """LVFS documentation, Metainfo Files: the newer form names the image in an artifact, the oldest nowhere."""
-    newer = TEXT.replace(
-        b"</release>",
-        b"<artifacts><artifact type='binary'><filename>new.bin</filename></artifact></artifacts></release>",
+    """fwupd, fu-cabinet.c: the source artifact names the image, else its content does, and the oldest form nobody.
+
+    A binary artifact is the archive itself.
+    """
+    bare = TEXT.replace(b"<checksum", b"<x").replace(b"</checksum", b"</x").replace(b"installed", b"download")
+    newer, older = (
+        text.replace(
+            b"</release>",
+            b"<artifacts><artifact type='binary'><filename>all.cab</filename></artifact>"
+            b"<artifact type='%s'><filename>new.bin</filename></artifact></artifacts></release>" % kind,
+        )
+        for text, kind in ((bare, b"source"), (TEXT, b"binary"))
     )
-    oldest = TEXT.replace(b"<checksum", b"<x").replace(b"</checksum", b"</x")
-    both = {"new.bin": b"new", "firmware.bin": b"oldest", "a.metainfo.xml": newer, "b.metainfo.xml": oldest}
-    assert [image.payload for image in cab.read(_packed(both))] == [b"new", b"oldest"]
+    payloads = {"new.bin": b"new", "firmware.bin": b"oldest", "fw.bin": PAYLOAD}
+    texts = {"a.metainfo.xml": newer, "b.metainfo.xml": older, "c.metainfo.xml": bare}
+    found = [image.payload for image in cab.read(_packed(payloads | texts))]
+    assert found == [b"new", PAYLOAD, b"oldest"]
 
 
 @pytest.mark.fwupd

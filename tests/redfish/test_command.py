@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``livefw machine bmc`` and the commands that meet it, each a process of its own, over TLS."""
 
+import hashlib
 import json
 import os
 import signal
@@ -10,7 +11,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cabarchive
 import pytest
+
+from livefw.activation.identity import instance, made_guid
 
 Livefw = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -179,3 +183,59 @@ def test_images_that_lie_here_are_shown_and_staged(bmc: subprocess.Popen[str], l
     text = livefw("history").stdout
     assert "stage: refused (downgrade)" in text
     assert livefw("history", "--verify").returncode == 0
+
+
+def _archive(folder: Path, payload: bytes, version: str = "1.9.0", kind: str = "sha256", form: str = "triplet") -> Path:
+    """An archive for the modelled BMC's first component; its checksum is that of an image which is good."""
+    guid = made_guid(instance("redfish", "model/pmfw-a"))
+    digits = hashlib.new(kind.replace("-", "").lower(), b"version=1.9.0").hexdigest()
+    text = f"""<component type="firmware"><id>org.example.fw</id><name>N</name>
+        <provides><firmware type="flashed">{guid}</firmware></provides><releases><release version="{version}">
+        <checksum type="{kind}" target="content" filename="pm.bin">{digits}</checksum></release></releases>
+        <custom><value key="LVFS::VersionFormat">{form}</value></custom></component>"""
+    packed = cabarchive.CabArchive()
+    packed["pm.bin"] = cabarchive.CabFile(payload)
+    packed["a.metainfo.xml"] = cabarchive.CabFile(text.encode())
+    path = folder / f"{version}-{kind}-{form}.cab"
+    path.write_bytes(packed.save(compress=True))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["sha1", "SHA256", "sha-256", "sha384", "sha512", "SHA-512", "md5"])
+def test_an_archive_that_is_damaged_is_never_staged(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path, kind: str
+) -> None:
+    done = livefw("--json", "stage", "pmfw-a", _archive(tmp_path, b"version=1.9.1", kind=kind))
+    assert (done.returncode, "is not the one in the metainfo" in answer(done)["error"]["message"]) == (2, True)
+    (component,) = answer(livefw("--json", "show", "pmfw-a"))["components"]
+    assert component["pending"] is False
+    assert livefw("stage", "pmfw-a", _archive(tmp_path, b"version=1.9.0", kind=kind)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("version", "form"), [("65536", "triplet"), ("0x00010000", "triplet"), ("1.9", "pair"), ("1.9.0", "quad")]
+)
+def test_a_version_in_another_format_is_neither_newer_nor_older(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path, version: str, form: str
+) -> None:
+    """1.2.0 runs; 65536 is 0.1.0 as a triplet."""
+    images = tmp_path / "state/images"
+    images.mkdir(parents=True)
+    path = _archive(images, b"version=1.9.0", version, form=form)
+    (component,) = answer(livefw("--json", "show", "pmfw-a"))["components"]
+    assert [each["verdict"] for each in component["images"]] == ["other"]
+    assert "no newer image" in livefw("stage", "pmfw-a").stderr
+    for words in (("stage", "pmfw-a", version), ("stage", "pmfw-a", path)):
+        done = livefw(*words)
+        assert (done.returncode, f"{version} cannot be compared with 1.2.0" in done.stdout) == (4, True), done
+    assert livefw("stage", "pmfw-a", path, "--ignore", "downgrade").returncode == 0
+
+
+def test_a_plan_compares_no_numbers_of_different_formats(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path
+) -> None:
+    (tmp_path / "image").write_bytes(b"version=65536")
+    assert livefw("stage", "pmfw-a", tmp_path / "image").returncode == 0  # nobody knows its version yet
+    done = livefw("plan", "pmfw-a")
+    assert "65536 cannot be compared with 1.2.0" in done.stdout
+    assert livefw("activate", "pmfw-a").returncode == 4

@@ -13,7 +13,7 @@ from livefw.activation import window
 from livefw.activation.facts import Guests, Snapshot
 from livefw.activation.lock import Holder
 from livefw.activation.policy import Policy
-from livefw.activation.versions import compare
+from livefw.activation.versions import are_alien, compare
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason, Rendezvous, Version
 
@@ -135,8 +135,15 @@ def _watchdog(s: Situation) -> Found:
 
 def _downgrade(s: Situation) -> Found:
     current, pending = s.component.current_version, s.component.pending_version
-    if current and pending and current.sure and pending.sure and compare(pending, current) == -1:
+    if not (current and pending and current.sure and pending.sure):
+        return
+    if compare(pending, current) == -1:
         yield f"the version would go back from {current.text} to {pending.text}", ""
+    elif are_alien(pending, current):
+        yield (
+            f"the version {pending.text} cannot be compared with {current.text}, which runs: it may be older",
+            "they are written in different formats; ignore it if you know which is newer",
+        )
 
 
 _ALL_CPUS = (Rendezvous.REQUIRED, Rendezvous.FORCED)
@@ -218,7 +225,7 @@ CHECKS = (
     Check("load", Weight.ERROR, "the load is below the limit", _load),
     Check("time", Weight.ERROR, "it does not take longer than the limit, by what it took before", _time),
     Check("watchdog", Weight.ERROR, "no watchdog bites before the time limit", _watchdog),
-    Check("downgrade", Weight.ERROR, "the version does not go backwards", _downgrade),
+    Check("downgrade", Weight.ERROR, "the version does not go backwards, as far as it can be told", _downgrade),
     Check("cpus-offline", Weight.ERROR, "all CPUs take part where all have to", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
     Check(

@@ -50,7 +50,6 @@ from livefw.activation.run import VANISHED, Watch, cancel, follow, refused
 from livefw.activation.select import select
 from livefw.activation.stage import hand_over
 from livefw.activation.target import Target
-from livefw.activation.versions import of_image
 from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError, UsageError
 from livefw.providers.base import Claim, Clock, Component, Provider, Reason, is_stager
 from livefw.providers.files import Files
@@ -364,9 +363,8 @@ class Run:
 
     def _against_staging(self, meant: Target, wish: target.Wish) -> tuple[Problem, ...]:
         host, component = self._host, meant.component
-        version = of_image(meant.version, component) if meant.version else None
         ignore = (*wish.ignore, *host.policy.ignore)
-        return examine_staging(component, version, host.policy, privileged=host.privileged, ignore=ignore)
+        return examine_staging(component, meant.version, host.policy, privileged=host.privileged, ignore=ignore)
 
     def activate(self, order: Order, *, watch: Watch) -> Iterator[Attempt]:
         """Activate what the order says, each component at most once, planned anew before each.

@@ -228,7 +228,7 @@ def _image(target: Target) -> dict[str, Any]:
         "sha256": sha256(package.data).hexdigest() if not package.uri else None,
         "uri": _without_secrets(package.uri) or None,
         "archive": target.archive or None,
-        "version": target.version or None,
+        "version": target.version.text if target.version else None,
     }
 
 

@@ -96,7 +96,7 @@ def _of(candidate: Candidate, images: Iterable[Local], policy: Policy) -> Releas
 
 def _local(candidate: Candidate, image: Local, policy: Policy) -> Release:
     provider, component = candidate
-    version = of_image(image.about.version, component)
+    version = of_image(image.about.version, component, image.about.version_format)
     problems = examine_staging(component, version, policy, ignore=("downgrade",))
     against = tuple(Reason(problem.check, problem.text, problem.hint) for problem in problems if problem.stops)
     if not is_stager(provider):

@@ -8,11 +8,12 @@ from livefw.abi.guid import Guid
 from livefw.activation.identity import guids
 from livefw.activation.inventory import Candidate
 from livefw.activation.select import select
+from livefw.activation.versions import of_image
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import AmbiguousComponent, NoSuchComponent, Refused, UsageError
-from livefw.providers.base import Component, Package, Stager, is_stager
+from livefw.providers.base import Component, Package, Stager, Version, is_stager
 
 _HINT = "fwupdmgr local-install FILE DEVICE, or livefw stage COMPONENT FILE"
 
@@ -30,13 +31,13 @@ class Wish(NamedTuple):
 class Target(NamedTuple):
     """A component, the provider that takes an image for it, and the image.
 
-    ``version`` is what the image's archive says of it, ``archive`` the archive's name; both empty without one.
+    ``version`` is what the image's archive says of it, None without one; ``archive`` is that archive's name.
     """
 
     provider: Stager
     component: Component
     package: Package
-    version: str = ""
+    version: Version | None = None
     archive: str = ""
 
 
@@ -46,10 +47,11 @@ def target(word: str | None, candidates: Sequence[Candidate], package: Package) 
     `Refused` where it takes none, `UsageError` where the archive is for another or several might be meant.
     """
     chosen = [select(word, candidates)] if word else [each for each in candidates if is_stager(each.provider)]
-    version = archive = ""
+    version, archive = None, ""
     if cab.is_archive(package.data):
         (provider, component), image = _named(chosen, cab.read(package.data))
-        version, archive = image.about.version, package.name
+        version = of_image(image.about.version, component, image.about.version_format)
+        archive = package.name
         package = Package(image.about.filename, image.payload)
     elif len(chosen) == 1:
         provider, component = chosen[0]

@@ -1,30 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which of two versions of one component is the newer: the one place where that is decided."""
 
+from livefw.archive import metainfo
 from livefw.providers.base import Component, Version, dotted
 
 
-def of_image(text: str, component: Component) -> Version:
-    """The version that an archive gives an image for a component.
+def of_image(text: str, component: Component, declared: str = "") -> Version:
+    """The version that an archive gives an image for a component; ``declared`` is the format that it names.
 
-    It has an order only where the component's own versions are numbers between dots: a mechanism may count otherwise.
+    It has an order only where it is written as the component's own versions are: a mechanism may count otherwise, and
+    65536 is 0.1.0 in one format and 1.0 in another.
     """
-    running = component.current_version
-    counts = running is None or running.order == dotted(running.text)
-    return Version(text, dotted(text) if counts else ())
+    running, order = component.current_version, dotted(text)
+    if running is not None:
+        theirs = len(running.order)
+        alike = running.order == dotted(running.text) and (not theirs or (len(order) > 1) == (theirs > 1))
+        if not alike or (theirs and metainfo.declares(declared) and len(order) != theirs):
+            order = ()
+    if metainfo.declares(declared) and not metainfo.fits(text, declared):
+        order = ()
+    return Version(text, order)
 
 
 def compare(one: Version | None, other: Version | None) -> int | None:
     """-1, 0 or 1 as ``one`` is older than ``other``, the same, or newer; None where there is no telling.
 
-    A number that is missing at the end counts as 0, so that 1.9 and 1.9.0 are the same.
+    A number that is missing at the end counts as 0, so that 1.9 and 1.9.0 are the same. A number alone is an integer
+    that may stand for several, and is compared only with another one.
     """
     if one is None or other is None:
         return None
     if one.text == other.text:
         return 0
-    if not (one.order and other.order):
+    if not (one.order and other.order) or (len(one.order) > 1) != (len(other.order) > 1):
         return None
     length = max(len(one.order), len(other.order))
     first, second = ((*each.order, *[0] * (length - len(each.order))) for each in (one, other))
     return (first > second) - (first < second)
+
+
+def are_alien(one: Version, other: Version) -> bool:
+    """Whether two versions that should have an order have none, because they are written in different formats."""
+    return compare(one, other) is None and bool(one.order or other.order)

@@ -9,7 +9,7 @@ what makes an image authentic here: the mechanism verifies what it is handed.
 import struct
 import zlib
 from collections.abc import Iterator
-from hashlib import sha1, sha256
+from hashlib import sha256
 from typing import NamedTuple, NoReturn
 
 from livefw import libraries
@@ -79,9 +79,11 @@ def _image(about: Metainfo, members: dict[str, bytes]) -> Image:
     payload = members.get(about.filename)
     if not payload:
         _fail(f"{about.filename!r}, which the metainfo names, is not in it or empty")
-    for kind, make in (("sha256", sha256), ("sha1", sha1)):
-        if any(kind == name and value != make(payload).hexdigest() for name, value in about.checksums):
+    for kind, digits in dict.fromkeys(about.checksums):
+        if digits != metainfo.DIGESTS[kind](payload).hexdigest():
             _fail(f"the {kind} of {about.filename!r} is not the one in the metainfo")
+    if about.size not in (None, len(payload)):
+        _fail(f"{about.filename!r} has {len(payload)} bytes, and {about.size} by the metainfo")
     return Image(about, payload)
 
 

@@ -2,7 +2,11 @@
 """The metainfo of an image: an AppStream component of type ``firmware``, as the LVFS documents it (Metainfo Files)."""
 
 import re
-from typing import NamedTuple, NoReturn
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from hashlib import blake2b, blake2s, md5, sha1, sha224, sha256, sha384, sha512
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 from xml.etree import ElementTree as ET
 
 from livefw.errors import UsageError
@@ -18,13 +22,42 @@ _NAMELESS = "firmware.bin"
 """The image's name where the metainfo has none (fwupd, ``fu-cabinet.c``)."""
 _PROTOCOL, _FORMAT = "LVFS::UpdateProtocol", "LVFS::VersionFormat"
 _FORMATS = ("number", "pair", "triplet", "quad")
+_NO_FORMAT = frozenset({"", "unknown", "plain"})
+_OF_VENDORS = frozenset(
+    {"bcd", "intel-me", "intel-me2", "intel-csme19", "surface", "surface-legacy"}
+    | {"dell-bios", "dell-bios-msb", "compal-bios"}
+)
+"""Formats that make numbers between dots out of an integer, each in a way of its own."""
+DIGESTS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType(
+    {
+        "md5": partial(md5, usedforsecurity=False),
+        "sha1": partial(sha1, usedforsecurity=False),
+        "sha224": sha224,
+        "sha256": sha256,
+        "sha384": sha384,
+        "sha512": sha512,
+        "blake2s": blake2s,
+        "blake2b": blake2b,
+    }
+)
+"""Kinds of checksums: those of AppStream and fwupd, without what people write between letters and numbers."""
+_BY_LENGTH = {
+    2 * DIGESTS[kind](b"").digest_size: kind for kind in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512")
+}
+"""What a checksum is that does not say so, by its digits (fwupd, ``fwupd_checksum_guess_kind``)."""
+_HEXADECIMAL = re.compile(r"[0-9a-f]+")
+_NUMBER = re.compile(r"0x[0-9a-f]{1,16}|[0-9]{1,20}")
+_TARGETS = {"": True, "content": True, "container": False, "device": False, "signature": False}
+"""Whether a checksum of this target is one of the image. The others are of the archive, which cannot hold its own, of
+what a device reads back, and of a signature beside it."""
 _NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.,@ ()\[\]-]{0,199}")
 
 
 class Metainfo(NamedTuple):
     """What is said of one image.
 
-    ``checksums`` are pairs of ``sha256`` or ``sha1`` and hexadecimal digits; ``date`` is YYYY-MM-DD.
+    ``checksums`` are pairs of a kind in `DIGESTS` and hexadecimal digits; ``date`` is YYYY-MM-DD. ``size`` is the
+    image's, None where nothing is said of it.
     """
 
     ident: str
@@ -38,6 +71,7 @@ class Metainfo(NamedTuple):
     protocol: str = ""
     version_format: str = ""
     date: str = ""
+    size: int | None = None
 
 
 def version_format(text: str) -> str:
@@ -45,6 +79,17 @@ def version_format(text: str) -> str:
     parts = text.split(".")
     numbers = all(part.isascii() and part.isdigit() for part in parts)
     return _FORMATS[len(parts) - 1] if numbers and len(parts) <= len(_FORMATS) else "plain"
+
+
+def declares(declared: str) -> bool:
+    """Whether this names a format at all; ``plain`` is a text of which nothing is known."""
+    return declared.strip().lower() not in _NO_FORMAT
+
+
+def fits(version: str, declared: str) -> bool:
+    """Whether a version is written in the format that its metainfo declares, and not as an integer or otherwise."""
+    shape, word = version_format(version), declared.strip().lower()
+    return shape == word or (word in _OF_VENDORS and shape in _FORMATS[1:])
 
 
 def is_name(text: str) -> bool:
@@ -66,7 +111,7 @@ def read(where: str, data: bytes) -> Metainfo:
     version = release.get("version", "")[:_MOST_TEXT]
     if not version:
         _fail(where, "its release has no version")
-    filename, checksums = _payload(release)
+    filename = _payload(release)
     custom = {each.get("key", ""): _text(each) for each in root.iterfind("custom/value")}
     return Metainfo(
         ident=_text(root.find("id")),
@@ -74,12 +119,13 @@ def read(where: str, data: bytes) -> Metainfo:
         guids=tuple(guid.lower() for guid in guids),
         version=version,
         filename=filename,
-        checksums=checksums,
+        checksums=tuple(_checksums(where, release, filename)),
         summary=_text(root.find("summary")),
         license=_text(root.find("project_license")),
         protocol=custom.get(_PROTOCOL, ""),
         version_format=custom.get(_FORMAT, ""),
         date=release.get("date", "")[:_MOST_TEXT],
+        size=_size(where, release),
     )
 
 
@@ -111,16 +157,71 @@ def write(about: Metainfo, size: int) -> bytes:
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode").encode() + b"\n"
 
 
-def _payload(release: ET.Element) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """Name and checksums of the image: of its artifact or, as it was written before those, of its content."""
-    artifact = release.find("artifacts/artifact[@type='binary']")
-    if artifact is not None:
-        found = artifact.findall("checksum")
-        filename = _text(artifact.find("filename"))
+def _payload(release: ET.Element) -> str:
+    """The image's name: of the source artifact or, as it was written before those, of the content (fwupd)."""
+    sources = [each for each in release.iterfind("artifacts/artifact") if _word(each, "type") == "source"]
+    if sources:
+        filename = _text(sources[0].find("filename"))
     else:
-        found = release.findall("checksum[@target='content']")
-        filename = next((each.get("filename", "") for each in found), "")
-    return filename or _NAMELESS, tuple((each.get("type", ""), _text(each).lower()) for each in found)
+        contents = [each for each in release.iterfind("checksum") if _word(each, "target") == "content"]
+        filename = contents[0].get("filename", "") if contents else ""
+    return _base(filename) or _NAMELESS
+
+
+def _checksums(where: str, release: ET.Element, filename: str) -> Iterator[tuple[str, str]]:
+    """All checksums of the image, wherever in the release they stand. One that cannot be read is never no checksum."""
+    of_artifacts: dict[ET.Element, bool] = {}
+    for artifact in _named(release, "artifact"):
+        # A binary artifact is the archive itself; any other one is the image unless it names another file.
+        mine = _base(_text(artifact.find("filename"))) or ("" if _word(artifact, "type") == "binary" else filename)
+        of_artifacts |= dict.fromkeys(_named(artifact, "checksum"), mine == filename)
+    for each in _named(release, "checksum"):
+        target = _word(each, "target")
+        if target not in _TARGETS:
+            _fail(where, f"it has a checksum of {target!r}, which is neither content nor container")
+        digits = "".join("".join(each.itertext()).lower().split())
+        if not (digits and _TARGETS[target] and of_artifacts.get(each, True)):
+            continue
+        name = _base(each.get("filename", "")) or filename
+        if name != filename:
+            _fail(where, f"it has checksums of {filename!r} and of {name!r}, and is for one image")
+        yield _kind(where, each.get("type", ""), digits), digits
+
+
+def _kind(where: str, said: str, digits: str) -> str:
+    """The kind of a checksum; SHA-256, Sha_256 and sha256 are one."""
+    kind = re.sub(r"[\s_-]", "", said).lower() or _BY_LENGTH.get(len(digits), "")
+    if kind not in DIGESTS:
+        _fail(where, f"it has a checksum of an unknown kind, {(said or 'not told')[:40]!r}")
+    if len(digits) != 2 * DIGESTS[kind](b"").digest_size or not _HEXADECIMAL.fullmatch(digits):
+        _fail(where, f"its {kind} is none: {digits[:40]!r}")
+    return kind
+
+
+def _size(where: str, release: ET.Element) -> int | None:
+    """Bytes of the image, where they are told; decimal or with 0x."""
+    told = {_text(each).lower() for each in release.iterfind("size") if _word(each, "type") == "installed"} - {""}
+    for text in told:
+        if not _NUMBER.fullmatch(text):
+            _fail(where, f"its size is no number: {text[:40]!r}")
+    sizes = {int(text, 16 if text.startswith("0x") else 10) for text in told}
+    if len(sizes) > 1:
+        _fail(where, "it has two sizes")
+    return next(iter(sizes), None)
+
+
+def _named(element: ET.Element, tag: str) -> list[ET.Element]:
+    """What is called so below an element, in small letters or not."""
+    return [each for each in element.iter() if each.tag.lower() == tag]
+
+
+def _word(element: ET.Element, name: str) -> str:
+    """An attribute out of few words."""
+    return element.get(name, "").strip().lower()[:_MOST_TEXT]
+
+
+def _base(path: str) -> str:
+    return path.strip().replace("\\", "/").rpartition("/")[2][:_MOST_TEXT]
 
 
 def _text(element: ET.Element | None) -> str:
@@ -143,12 +244,13 @@ class _Builder(ET.TreeBuilder):
         self._depth += 1
         if self._depth > _MOST_DEPTH:
             raise ValueError(f"its elements are more than {_MOST_DEPTH} deep")
-        return super().start(tag, attrs)
+        # Without its namespace: others read an element that has one, and a checksum must not hide in it.
+        return super().start(tag.rpartition("}")[2], attrs)
 
     def end(self, tag: str, /) -> ET.Element:
         """See `xml.etree.ElementTree.TreeBuilder`."""
         self._depth -= 1
-        return super().end(tag)
+        return super().end(tag.rpartition("}")[2])
 
 
 def _parse(where: str, data: bytes) -> ET.Element:
