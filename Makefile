@@ -67,8 +67,8 @@ clean:
 packages:
 	@scripts/setup.sh packages
 
-$(VENV)/run.stamp: pyproject.toml scripts/setup.sh
+$(VENV)/run.stamp: pyproject.toml scripts/setup.sh requirements/run.txt requirements/build.txt requirements/crypto.txt
 	@scripts/setup.sh run $(PYTHON)
 
-$(VENV)/test.stamp: $(VENV)/run.stamp
+$(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt requirements/peers.txt
 	@scripts/setup.sh test

@@ -22,6 +22,19 @@ install() {
         >/dev/null || say "apt-get could not install $*"
 }
 
+# pinned SET: what requirements/SET.txt names, each file by its SHA-256. A machine for which there is no wheel of one builds
+# that from its source, with what builds it pinned too.
+pinned() {
+    "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: -r "requirements/$1.txt" 2>/dev/null || from_source "$1"
+}
+from_source() {
+    [ -e "$venv/source.stamp" ] ||
+        "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: -r requirements/source.txt || return
+    touch "$venv/source.stamp"
+    # swig and others are programs that come with these packages.
+    PATH=$PWD/$venv/bin:$PATH "$venv/bin/pip" install -qq --require-hashes --no-build-isolation -r "requirements/$1.txt"
+}
+
 check_python() {
     command -v "$1" >/dev/null || die "no program '$1'; choose Python 3.11 or newer with make PYTHON=..."
     "$1" - <<'PY' || die "livefw needs Python 3.11 or newer, and '$1' is $("$1" --version 2>&1); choose one with make PYTHON=..."
@@ -38,10 +51,10 @@ run() {
     check_python "$1"
     say "making $venv with $("$1" --version) (once)"
     "$1" -m venv --clear "$venv"
-    "$venv/bin/pip" install -qq --editable '.[crypto]' || {
-        say "without the package cryptography the demonstration shows less"
-        "$venv/bin/pip" install -qq --editable .
-    }
+    pinned run
+    pinned build
+    pinned crypto || say "without the package cryptography the demonstration shows less"
+    "$venv/bin/pip" install -qq --no-index --no-deps --no-build-isolation --editable .
     pwd > "$venv/path"
     touch "$venv/run.stamp"
 }
@@ -49,12 +62,11 @@ run() {
 # The wheels are for the test that installs livefw in a clean environment, so that no test needs the network.
 run_tests() {
     say "adding the tools for tests (once)"
-    "$venv/bin/pip" install -qq --editable '.[test]'
-    "$venv/bin/pip" wheel -qq --wheel-dir "$venv/wheels" .
-    rm -f "$venv"/wheels/livefw-*.whl
+    pinned test
+    "$venv/bin/pip" wheel -qq --require-hashes --no-build-isolation --wheel-dir "$venv/wheels" -r requirements/run.txt
     # binman's libfdt is compiled on the spot.
     if can_install && ! { command -v cc >/dev/null && has_headers; }; then install gcc libc6-dev python3-dev; fi
-    "$venv/bin/pip" install -qq --editable '.[peers]' || say "without binman the tests that compare with it are skipped"
+    from_source peers || say "without binman the tests that compare with it are skipped"
     touch "$venv/test.stamp"
 }
 
@@ -123,8 +135,11 @@ clean_debian() {
 peers_of_redfish() {
     "$venv/bin/python" -c 'import libvirt' 2>/dev/null && return
     if ! pkg-config --exists libvirt 2>/dev/null && can_install; then install libvirt-dev pkg-config gcc; fi
-    "$venv/bin/pip" install -qq "libvirt-python==$(pkg-config --modversion libvirt 2>/dev/null)" ||
-        say "without libvirt-python the tests against sushy-emulator are skipped; on Debian: apt-get install libvirt-dev"
+    version=$(pkg-config --modversion libvirt 2>/dev/null) ||
+        { say "without libvirt-python the tests against sushy-emulator are skipped; on Debian: apt-get install libvirt-dev"; return; }
+    [ -e "requirements/libvirt-$version.txt" ] ||
+        { say "no libvirt-python $version is pinned, so the tests against sushy-emulator are skipped; see CONTRIBUTING.md"; return; }
+    from_source "libvirt-$version" || say "libvirt-python could not be built; the tests against sushy-emulator are skipped"
 }
 
 need() {

@@ -30,7 +30,8 @@ timeout 600 debootstrap --variant=minbase --include="$packages" bookworm "$tree"
 
 # The modelled machine in there needs msgspec, which this Debian has not; the tool itself needs it not.
 "$pip" download -qq --disable-pip-version-check --no-deps --only-binary=:all: --python-version 3.11 --implementation cp \
-    --abi cp311 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 -d "$target.new" msgspec ||
+    --abi cp311 --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 -d "$target.new" \
+    --require-hashes -r "$checkout/requirements/run.txt" ||
     fail "the wheel of msgspec cannot be had"
 python3 -m zipfile -e "$target.new"/msgspec-*.whl "$tree/opt/model" || fail "the wheel of msgspec cannot be unpacked"
 
