@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the service may do that not every service may: as little as can be, and each of it with its reason written down."""
+"""What the service may do that not every service may: as little as can be, and each of it with its reason."""
 
 import json
 import re

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -133,3 +133,99 @@ def test_the_debian_package_has_the_same_sbom(built: tuple[Path, Path], sbom: st
         )
     _run("dpkg-deb", "-x", packages[0], tmp_path, cwd=tmp_path)
     assert (tmp_path / "usr/share/doc/livefw" / SBOM).read_text(encoding="utf-8") == sbom
+
+
+@pytest.fixture(scope="module")
+def repository(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with one commit, of the tree as it is now, tagged as its version asks for."""
+    tree = _copied(checkout, tmp_path_factory.mktemp("release") / "livefw", 0o022, HERE.touched)
+    me = ("-c", "user.name=a", "-c", "user.email=a@livefw.invalid")
+    for words in (["init", "-q"], ["add", "-A"], [*me, "commit", "-q", "-m", "A release"]):
+        _run("git", *words, cwd=tree)
+    _run("git", "tag", f"v{livefw.__version__}", cwd=tree)
+    return tree
+
+
+def _release(repository: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "scripts/release.sh", *words],
+        cwd=repository,
+        env=os.environ | {"PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_release_has_sums_and_says_how_it_was_made(repository: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = _release(repository, out)
+    assert done.returncode == 0, done.stderr
+    assert "nothing is signed" in done.stderr
+    _run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=out)
+    told: dict[str, Any] = json.loads((out / f"livefw-{livefw.__version__}.provenance.json").read_text("utf-8"))
+    assert (told["_type"], told["predicateType"]) == (
+        "https://in-toto.io/Statement/v1",
+        "https://slsa.dev/provenance/v1",
+    )
+    subjects = {each["name"]: each["digest"]["sha256"] for each in told["subject"]}
+    made = {path.name for path in out.iterdir()} - {"SHA256SUMS", f"livefw-{livefw.__version__}.provenance.json"}
+    assert subjects == {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in made}
+    assert {SBOM, f"livefw-{livefw.__version__}-py3-none-any.whl", f"livefw-{livefw.__version__}.tar.gz"} <= made
+    materials = told["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert materials[0]["digest"]["gitCommit"] == _run("git", "rev-parse", "HEAD", cwd=repository).strip()
+    build = next(each for each in materials if each["uri"] == "requirements/build.txt")
+    assert build["digest"]["sha256"] == hashlib.sha256((repository / "requirements/build.txt").read_bytes()).hexdigest()
+    assert _run("git", "status", "--porcelain", cwd=repository) == ""
+
+
+def _stray(tree: Path) -> None:
+    (tree / "stray").touch()
+
+
+def _changed(tree: Path) -> None:
+    (tree / "LICENSE").write_text("mine\n", encoding="ascii")
+
+
+def _untagged(tree: Path) -> None:
+    _run("git", "tag", "-d", f"v{livefw.__version__}", cwd=tree)
+
+
+def _tagged_elsewhere(tree: Path) -> None:
+    words = ["-c", "user.name=a", "-c", "user.email=a@livefw.invalid", "commit", "-q", "--allow-empty", "-m", "More"]
+    _run("git", *words, cwd=tree)
+
+
+def _of_two_versions(tree: Path) -> None:
+    changelog = tree / "packaging/debian/changelog"
+    changelog.write_text(changelog.read_text("utf-8").replace(f"({livefw.__version__})", "(9.9)"), encoding="utf-8")
+    words = ["-c", "user.name=a", "-c", "user.email=a@livefw.invalid", "commit", "-q", "-a", "-m", "More"]
+    _run("git", *words, cwd=tree)
+
+
+def _built_with_another(tree: Path) -> None:
+    pins = tree / "requirements/build.txt"
+    pins.write_text(pins.read_text("utf-8").replace("hatchling==", "hatchling==0."), encoding="utf-8")
+    words = ["-c", "user.name=a", "-c", "user.email=a@livefw.invalid", "commit", "-q", "-a", "-m", "More"]
+    _run("git", *words, cwd=tree)
+    _run("git", "tag", "-f", f"v{livefw.__version__}", cwd=tree)
+
+
+REFUSED = [
+    (_stray, "not clean"),
+    (_changed, "not clean"),
+    (_untagged, "not tagged"),
+    (_tagged_elsewhere, "not tagged"),
+    (_of_two_versions, "packaging/debian/changelog says version 9.9"),
+    (_built_with_another, "pins hatchling 0."),
+]
+
+
+@pytest.mark.parametrize(("spoil", "why"), REFUSED, ids=[row[0].__name__.strip("_") for row in REFUSED])
+def test_nothing_else_is_released(repository: Path, tmp_path: Path, spoil: Callable[[Path], None], why: str) -> None:
+    tree = tmp_path / "livefw"
+    _run("git", "clone", "-q", repository, tree, cwd=tmp_path)
+    spoil(tree)
+    done = _release(tree, tmp_path / "out")
+    assert (done.returncode, why in done.stderr) == (1, True), done.stderr
+    assert not (tmp_path / "out").exists()
