@@ -159,6 +159,19 @@ def hardening_of_the_loaded_unit() -> object:
 
 
 @check
+def sysfs_is_read_only_but_where_activations_are_writes() -> object:
+    """TDX and microcode are written below /sys/devices, where no other check writes anything."""
+    fwupdmgr("get-devices")
+    wanted = dict.fromkeys(("/sys/devices/system/cpu", "/sys/firmware"), True)
+    wanted |= {"/sys/kernel/tracing": True} if os.path.ismount("/sys/kernel/tracing") else {}
+    wanted |= dict.fromkeys(("/proc/sys/kernel", "/sys/class", "/sys/module", "/sys/bus", "/etc", "/usr"), False)
+    inside = ("nsenter", "--mount", f"--target={main_pid()}", "test", "-w")
+    found = {path: run(*inside, path).code == 0 for path in wanted}
+    assert found == wanted, found
+    return found
+
+
+@check
 def everybody_may_look() -> object:
     """An ordinary user is answered by the daemon at its usual place, in root's words."""
     fwupdmgr("get-devices", user="ordinary", code=0)
