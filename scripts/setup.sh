@@ -87,6 +87,7 @@ packages() {
     need gdbus libglib2.0-bin "the tests that drive the daemon by GDBus"
     # systemd's own journalctl reads a journal that systemd's own tool has made.
     [ -x /lib/systemd/systemd-journal-remote ] || ! can_install || install systemd-journal-remote
+    need systemd-analyze systemd "the test of what the service may do"
     need dbus-daemon dbus-daemon "the tests in which the daemon asks polkit"
     need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
