@@ -163,7 +163,7 @@ def sysfs_is_read_only_but_where_activations_are_writes() -> object:
     """TDX and microcode are written below /sys/devices, where no other check writes anything."""
     fwupdmgr("get-devices")
     wanted = dict.fromkeys(("/sys/devices/system/cpu", "/sys/firmware"), True)
-    wanted |= {"/sys/kernel/tracing": True} if os.path.ismount("/sys/kernel/tracing") else {}
+    wanted |= {"/sys/kernel/tracing/instances": True} if os.path.ismount("/sys/kernel/tracing") else {}
     wanted |= dict.fromkeys(("/proc/sys/kernel", "/sys/class", "/sys/module", "/sys/bus", "/etc", "/usr"), False)
     inside = ("nsenter", "--mount", f"--target={main_pid()}", "test", "-w")
     found = {path: run(*inside, path).code == 0 for path in wanted}
