@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.abi import spdm
+from livefw.providers.base import Measured
 from livefw.providers.redfish.attest import Attestation, attest, compare
 from livefw.providers.redfish.exchange import Answer
 
@@ -37,7 +38,7 @@ class Device:
     def __init__(self, version: int = 0x12, before: bytes = b"", **change: Any) -> None:
         self._version, self._before, self._change = version, before, change
 
-    def post(self, path: str, body: dict[str, Any]) -> Answer:
+    def ask(self, path: str, body: dict[str, Any]) -> Answer:
         made = statement(bytes.fromhex(body["Nonce"]), self._version, self._before)
         told = {
             "SignedMeasurements": base64.b64encode(made).decode(),
@@ -84,14 +85,14 @@ def test_without_peer_what_proves_nothing_says_so(change: dict[str, Any], troubl
     found = measured(**change)
     assert found.trouble
     assert trouble in found.trouble
-    assert compare(found, measured()).changed is None
+    assert compare(found, measured()).measured is Measured.NOT
 
 
 def test_another_key_afterwards_proves_nothing() -> None:
     one = Attestation(BLOCKS, "one")
-    assert compare(one, Attestation(BLOCKS, "two")).changed is None
-    assert compare(one, Attestation(BLOCKS, "one")).changed is False
-    assert compare(one, Attestation(BLOCKS[:1], "one")).changed is True
+    assert compare(one, Attestation(BLOCKS, "two")).measured is Measured.NOT
+    assert compare(one, Attestation(BLOCKS, "one")).measured is Measured.UNCHANGED
+    assert compare(one, Attestation(BLOCKS[:1], "one")).measured is Measured.CHANGED
 
 
 @given(st.binary(max_size=30), st.integers(0, 200))

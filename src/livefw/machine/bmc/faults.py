@@ -1,20 +1,123 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong in a modelled BMC: one row each; the command, its help and the tests follow from it."""
+"""What can go wrong in a modelled BMC: one row each; the command, its help and the tests follow from it.
+
+A BMC can be wrong in each direction: it tells of a success that was none, or of a failure although it obeyed. Three
+rows are no faults, but what most BMCs of today lack: ``no-measurements``, ``one-bank`` and ``active-untold``.
+"""
+
+from typing import NamedTuple
 
 FAULTS = {
     "verify-fails": "the component does not take the image for authentic",
     "activate-fails": "the activation ends with ActivateFailed, and the old version runs on",
     "activate-hangs": "the task of an activation never goes on",
     "reset-after-all": "the task completes with ResetRequired, and the old version runs on",
+    "waits-for-reset": "the task of an activation stays Pending, with ResetRequired",
+    "task-suspends": "the task of an activation is suspended for a while, and goes on",
     "false-success": "the task completes with UpdateSuccessful, and the old version runs on",
+    "false-success-cleared": "as false-success, and the image is not staged any more",
+    "false-failure": "the task ends with ActivateFailed, and the new version runs",
+    "failure-cleared": "as activate-fails, and the image is not staged any more",
+    "completed-critical": "the task is Completed and Critical, and the old version runs on",
+    "completed-warning": "the task is Completed with a Warning, and the new version runs",
+    "answers-204": "an activation is answered with 204, and nothing is done",
+    "answers-text": "an activation is answered with 200 and a text, and is done",
+    "refused-but-done": "an activation is answered with 400, and is done",
+    "unauthorized-but-done": "an activation is answered with 401, and is done",
+    "error-but-done": "an activation is answered with 500, and is done",
+    "gateway-but-done": "an activation is answered with a page and 504, and is done",
+    "dropped-but-done": "the connection breaks upon an activation, which is done",
     "false-staging": "the task completes, and nothing is staged",
+    "refused-but-staged": "a push is answered with 400, and the image is staged",
+    "dropped-but-staged": "the connection breaks upon a push, and the image is staged",
+    "too-large": "a push is answered with a page and 413",
+    "false-cancel": "a cancellation is answered with 204, and the image stays",
     "monitor-vanishes": "the monitor of a running task answers 404, and so does the task",
     "monitor-once": "a monitor answers 204 once when the task is over, and 404 from then on",
+    "monitor-breaks": "monitor and task answer 500, and the task goes on",
+    "monitor-unauthorized": "monitor and task answer 401, whoever asks",
+    "monitor-pages": "a monitor answers with pages and 502 until the task is over",
+    "task-deleted": "a task is deleted right after its end",
+    "task-deleted-page": "a task is deleted right after its end, and 404 is a page",
     "no-location": "an answer of 202 has a Task for its body and no Location",
+    "unfollowable": "an answer of 202 has neither a body nor a Location",
+    "session-expires": "the session ends when a running task is looked at first",
+    "locked-out": "as session-expires, and nobody can log in any more",
     "busy": "actions are answered with 503",
+    "busy-page": "actions are answered with a page and 503",
+    "inventory-busy": "the inventory answers 503 for a while after an activation",
+    "inventory-gone": "the inventory answers 404 for a while after an activation",
+    "member-busy": "members of the inventory answer 503 for a while after an activation",
     "reboots": "the BMC drops the connection upon an activation, and forgets sessions and tasks",
     "foreign-work": "somebody else has queued an update of another component",
     "measurement-stays": "an activation changes no measurement",
     "measurement-replayed": "every signed measurement is the first one again",
     "measurement-forged": "signatures of measurements are wrong",
+    "no-measurements": "there is no ComponentIntegrity",
+    "one-bank": "every component has one member of the inventory",
+    "active-untold": "no member says Active, and Version is what was received last",
 }
+
+
+class Ending(NamedTuple):
+    """How the task of an activation ends, and what is true of it: whether the new version runs, and the image waits."""
+
+    state: str = "Completed"
+    message: str = "UpdateSuccessful"
+    status: str = "OK"
+    runs: bool = False
+    waits: bool = True
+
+
+ENDINGS = {
+    "activate-fails": Ending("Exception", "ActivateFailed", "Critical"),
+    "reset-after-all": Ending(message="ResetRequired"),
+    "false-success": Ending(),
+    "false-success-cleared": Ending(waits=False),
+    "false-failure": Ending("Exception", "ActivateFailed", "Critical", runs=True),
+    "failure-cleared": Ending("Exception", "ActivateFailed", "Critical", waits=False),
+    "completed-critical": Ending(message="OneOfTwo", status="Critical"),
+    "completed-warning": Ending(message="OneOfTwo", status="Warning", runs=True),
+}
+
+
+class Reply(NamedTuple):
+    """How a request is answered without a task, and whether it is done all the same; status 0 breaks the connection.
+
+    ``page`` is the body, if it is no JSON.
+    """
+
+    action: str
+    status: int
+    done: bool
+    page: str = ""
+
+
+def _page(text: str) -> str:
+    return f"<html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>"
+
+
+ACTIVATE, STAGE, ANY = "activate", "stage", ""
+REPLIES = {
+    "answers-204": Reply(ACTIVATE, 204, done=False),
+    "answers-text": Reply(ACTIVATE, 200, done=True, page="OK"),
+    "refused-but-done": Reply(ACTIVATE, 400, done=True),
+    "unauthorized-but-done": Reply(ACTIVATE, 401, done=True),
+    "error-but-done": Reply(ACTIVATE, 500, done=True),
+    "gateway-but-done": Reply(ACTIVATE, 504, done=True, page=_page("504 Gateway Timeout")),
+    "dropped-but-done": Reply(ACTIVATE, 0, done=True),
+    "refused-but-staged": Reply(STAGE, 400, done=True),
+    "dropped-but-staged": Reply(STAGE, 0, done=True),
+    "too-large": Reply(STAGE, 413, done=False, page=_page("413 Request Entity Too Large")),
+    "busy": Reply(ANY, 503, done=False),
+    "busy-page": Reply(ANY, 503, done=False, page=_page("503 Service Unavailable")),
+}
+
+LOOKS = {"inventory-busy": 503, "inventory-gone": 404, "member-busy": 503}
+"""Statuses of the inventory for a while after an activation."""
+MONITORS = {
+    "monitor-breaks": Reply(ANY, 500, done=True),
+    "monitor-unauthorized": Reply(ANY, 401, done=True),
+    "monitor-pages": Reply(ANY, 502, done=True, page=_page("502 Bad Gateway")),
+}
+"""How looks at a task are answered, and nothing else of it is wrong."""

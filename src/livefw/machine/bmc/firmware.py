@@ -60,9 +60,16 @@ class Firmware:
         self.active_bank = (self.active_bank + 1) % self.banks
         self.generation += measured
 
-    def documents(self, pattern: Pattern) -> list[dict[str, Any]]:
-        """Its members (SoftwareInventory 1.14, or 1.2 where staging is not known)."""
-        return [self._document(bank, uri, pattern) for bank, uri in enumerate(self.uris())]
+    def documents(self, pattern: Pattern, *, active: bool = True) -> list[dict[str, Any]]:
+        """Its members (SoftwareInventory 1.14, or 1.2 where staging is not known).
+
+        Without ``active`` they do not say which of them runs, and show the version that was received last.
+        """
+        found = [self._document(bank, uri, pattern) for bank, uri in enumerate(self.uris())]
+        for document in () if active else found:
+            document.pop("Active", None)
+            document["Version"] = self.staged or document["Version"]
+        return found
 
     def _document(self, bank: int, uri: str, pattern: Pattern) -> dict[str, Any]:
         active = bank == self.active_bank

@@ -5,19 +5,20 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from livefw.machine.bmc.faults import FAULTS
+from livefw.machine.bmc.faults import ACTIVATE, ANY, ENDINGS, FAULTS, LOOKS, REPLIES, STAGE
 from livefw.machine.bmc.firmware import Firmware, Pattern, default_firmware
 from livefw.machine.bmc.tasks import APPLYING, STAGING, VERIFYING, End, Task
 
 
 class Rejected(Exception):  # noqa: N818 - an answer, and no error of the model
-    """A request that is answered with a status and a message instead of being carried out."""
+    """A request that is answered with a status and a message, or a ``page``, instead of being carried out."""
 
-    def __init__(self, status: int, text: str, key: str = "Base.1.19.GeneralError") -> None:
+    def __init__(self, status: int, text: str, key: str = "Base.1.19.GeneralError", *, page: str = "") -> None:
         super().__init__(text)
         self.status = status
         self.text = text
         self.key = key
+        self.page = page
 
 
 class Dropped(Exception):  # noqa: N818 - as above
@@ -25,6 +26,8 @@ class Dropped(Exception):  # noqa: N818 - as above
 
 
 _MOST_TASKS = 256
+_WHILE_S = 20.0
+"""Seconds for which a fault lasts that passes."""
 
 
 class Model:
@@ -52,6 +55,11 @@ class Model:
             raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
         self.tasks: dict[int, Task] = {}
         self.boots = 0
+        self.asked_at: float | None = None
+        """When an activation was last asked for."""
+        if "one-bank" in self.faults:
+            for each in self.firmware:
+                each.banks = 1
         self._waiting: dict[int, tuple[Firmware, str]] = {}
         self._number = 0
         if "foreign-work" in self.faults:
@@ -71,7 +79,6 @@ class Model:
 
     def update(self, image: bytes, parameters: dict[str, Any], target_uri: str) -> Task:
         """An image has arrived, with what is to be done with it."""
-        self._not_busy()
         firmware = self._target(parameters.get("Targets"))
         when = parameters.get("@Redfish.OperationApplyTime", "Immediate")
         version = firmware.version_of(image)
@@ -95,49 +102,54 @@ class Model:
                 return End("Stopping", "TaskPaused") if when == "OnReset" else End("Completed", "ResetRequired")
             return self._activated([firmware])
 
+        self._reply(STAGE, finish)
         phases = VERIFYING if when == "OnStartUpdateRequest" else STAGING
         return self._begin("Firmware update", phases, finish, parameters, target_uri, firmware.uris())
 
     def start(self, target_uri: str) -> Task:
         """StartUpdate: everything that is queued, whoever has queued it."""
-        self._not_busy()
         self._maybe_reboot()
-        queued = [(number, *self._waiting.pop(number)) for number in list(self._waiting)]
+        queued = [(number, *self._waiting[number]) for number in self._waiting]
         if not queued:
             raise Rejected(400, "No update is waiting to be started.", "Update.1.2.NoTargetsDetermined")
 
         def finish() -> End:
             for number, firmware, version in queued:
                 firmware.staged = version
+                self._waiting.pop(number, None)
                 self.tasks[number].state = "Completed"
             return self._activated([firmware for _, firmware, _ in queued])
 
+        self._reply(ACTIVATE, finish)
         for number, _, _ in queued:
+            del self._waiting[number]
             self.tasks[number].state = "Running"
         uris = [uri for _, firmware, _ in queued for uri in firmware.uris()]
-        return self._begin("StartUpdate", APPLYING, finish, {}, target_uri, uris, stuck="activate-hangs" in self.faults)
+        return self._begin("StartUpdate", APPLYING, finish, {}, target_uri, uris, live=True)
 
     def activate(self, firmware: list[Firmware], target_uri: str) -> Task:
         """Activate what is staged."""
-        self._not_busy()
         if not firmware or any(each.staged is None for each in firmware):
             raise Rejected(400, "No image is staged for the target.", "Update.1.2.NoTargetsDetermined")
         self._maybe_reboot()
+        self._reply(ACTIVATE, lambda: self._activated(firmware))
         uris = [uri for each in firmware for uri in each.uris()]
-        stuck = "activate-hangs" in self.faults
-        return self._begin("Activate", APPLYING, lambda: self._activated(firmware), {}, target_uri, uris, stuck=stuck)
+        return self._begin("Activate", APPLYING, lambda: self._activated(firmware), {}, target_uri, uris, live=True)
 
     def cancel(self, firmware: Firmware) -> None:
         """SoftwareInventory.Cancel: an error if nothing is pending (SoftwareInventory 1.14)."""
-        self._not_busy()
+        self._reply(ANY, lambda: None)
         if firmware.staged is None:
             raise Rejected(400, "Nothing is pending.", "Base.1.19.ActionNotSupported")
-        firmware.staged = None
+        if "false-cancel" not in self.faults:
+            firmware.staged = None
 
     def delete(self, task: Task) -> None:
         """DELETE of a monitor: a queued task is taken out of the queue; a running one goes on."""
         if task.number not in self._waiting:
             raise Rejected(405, "The task cannot be cancelled any more.", "Base.1.19.OperationNotAllowed")
+        if "false-cancel" in self.faults:
+            return
         del self._waiting[task.number]
         task.say("TaskCancelled")
         task.state = "Cancelled"
@@ -145,13 +157,14 @@ class Model:
     # Pieces.
 
     def _activated(self, firmware: list[Firmware]) -> End:
-        if "activate-fails" in self.faults:
-            return End("Exception", "ActivateFailed")
-        if "false-success" in self.faults:
-            return End()
-        live = [each for each in firmware if not each.needs_reset and "reset-after-all" not in self.faults]
-        for each in live:
+        live = [each for each in firmware if not each.needs_reset]
+        ending = next((ENDINGS[fault] for fault in ENDINGS if fault in self.faults), None)
+        for each in firmware if ending and not ending.waits else ():
+            each.staged = None
+        for each in live if ending is None or ending.runs else ():
             each.activate(measured="measurement-stays" not in self.faults)
+        if ending:
+            return End(ending.state, ending.message, ending.status)
         return End() if live == firmware else End("Completed", "ResetRequired")
 
     def _queue(self, firmware: Firmware, version: str, parameters: dict[str, Any]) -> None:
@@ -168,10 +181,16 @@ class Model:
         target_uri: str,
         uris: list[str],
         *,
-        stuck: bool = False,
+        live: bool = False,
     ) -> Task:
         task = self._task(name, phases, finish, parameters, target_uri, uris)
-        task.begun, task.state, task.stuck = self.now(), "Running", stuck
+        task.begun, task.state = self.now(), "Running"
+        task.stuck = live and "activate-hangs" in self.faults
+        if live and "waits-for-reset" in self.faults:
+            task.say("ResetRequired")
+            task.begun, task.state = None, "Pending"
+        if live and "task-suspends" in self.faults:
+            task.begun, task.state = self.now() + _WHILE_S, "Suspended"
         task.say(phases[0])
         return task
 
@@ -203,9 +222,24 @@ class Model:
             raise Rejected(404, "There is no such target.", "Base.1.19.ResourceMissingAtURI")
         return found
 
-    def _not_busy(self) -> None:
-        if "busy" in self.faults:
-            raise Rejected(503, "The service is busy.", "Base.1.19.ServiceTemporarilyUnavailable")
+    def _reply(self, action: str, finish: Callable[[], object]) -> None:
+        """Answer at once, if a fault says so, and do or do not what was asked for."""
+        if action == ACTIVATE:
+            self.asked_at = self.now()
+        for fault, reply in REPLIES.items():
+            if fault in self.faults and reply.action in (action, ANY):
+                if reply.done:
+                    finish()
+                if not reply.status:
+                    raise Dropped
+                key = "Base.1.19.ServiceTemporarilyUnavailable" if reply.status == 503 else "Base.1.19.GeneralError"
+                raise Rejected(reply.status, "The service is busy.", key, page=reply.page)
+
+    def hidden(self, *, member: bool) -> int:
+        """The status that the inventory, or a member of it, answers with now; 0 if it is shown."""
+        passing = self.asked_at is not None and self.now() < self.asked_at + _WHILE_S + self.seconds
+        found = (status for fault, status in LOOKS.items() if fault in self.faults)
+        return next(found, 0) if passing and member == ("member-busy" in self.faults) else 0
 
     def _maybe_reboot(self) -> None:
         if "reboots" in self.faults:

@@ -16,12 +16,18 @@ MESSAGES = {
     "UpdateSkippedSameVersion": "The component has this version already.",
     "VerificationFailed": "Verification of the image at the component failed.",
     "ActivateFailed": "Activation of the image failed.",
+    "OneOfTwo": "One of two devices was updated.",
     "ResetRequired": "A reset is required for the update to take effect.",
     "TaskPaused": "The task has been paused.",
     "TaskCancelled": "The task has been cancelled.",
 }
 """Texts of our own for the messages that the model uses, by the last part of their ids."""
-_REGISTRIES = {"ResetRequired": "Base.1.19", "TaskPaused": "TaskEvent.1.0", "TaskCancelled": "TaskEvent.1.0"}
+_REGISTRIES = {
+    "OneOfTwo": "Oem.1.0",
+    "ResetRequired": "Base.1.19",
+    "TaskPaused": "TaskEvent.1.0",
+    "TaskCancelled": "TaskEvent.1.0",
+}
 
 STAGING = ("TransferringToComponent", "VerifyingAtComponent", "InstallingOnComponent")
 VERIFYING = ("TransferringToComponent", "VerifyingAtComponent")
@@ -30,10 +36,11 @@ APPLYING = ("ApplyingOnComponent",)
 
 @dataclass(slots=True)
 class End:
-    """How a task ends: its state, and its last message."""
+    """How a task ends: its state, its last message, and its status if that does not follow from the state."""
 
     state: str = "Completed"
     message: str = "UpdateSuccessful"
+    status: str = ""
 
 
 @dataclass(slots=True)
@@ -51,7 +58,9 @@ class Task:
     stuck: bool = False
     percent: int = 0
     state: str = "Pending"
+    status: str = ""
     said: list[str] = field(default_factory=list)
+    looked_at: bool = False
     read_after_end: bool = False
 
     @property
@@ -61,7 +70,7 @@ class Task:
 
     def advance(self, now: float) -> None:
         """Be as far as the clock says."""
-        if self.begun is None or self.over:
+        if self.begun is None or self.over or now < self.begun:
             return
         done = 0.1 if self.stuck else min((now - self.begun) / self.seconds, 1.0)
         self.state, self.percent = "Running", int(done * 100)
@@ -70,7 +79,7 @@ class Task:
         if done >= 1.0:
             end = self.finish()
             self.say(end.message)
-            self.state = end.state
+            self.state, self.status = end.state, end.status
 
     def say(self, key: str) -> None:
         """Add a message, once."""
@@ -86,7 +95,7 @@ class Task:
             "Id": str(self.number),
             "Name": self.name,
             "TaskState": shown,
-            "TaskStatus": "Critical" if self.state == "Exception" else "OK",
+            "TaskStatus": self.status or ("Critical" if self.state == "Exception" else "OK"),
             "PercentComplete": self.percent,
             "TaskMonitor": f"/redfish/v1/TaskService/TaskMonitors/{self.number}",
             "Messages": [message(key) for key in self.said],

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from livefw.machine.bmc import form
+from livefw.machine.bmc.faults import MONITORS as FAULTY
 from livefw.machine.bmc.firmware import INVENTORY, SYSTEM, Firmware, Pattern
 from livefw.machine.bmc.measure import Signer
 from livefw.machine.bmc.model import Model, Rejected
@@ -83,7 +84,11 @@ class Web:
         try:
             status, document, extra = self._route(method, path, headers, body)
         except Rejected as rejected:
-            status, document, extra = rejected.status, _error(rejected.key, rejected.text), {}
+            if rejected.page:
+                kind = "text/html" if rejected.page.startswith("<") else "text/plain"
+                return Response(rejected.status, {"Content-Type": kind}, rejected.page.encode())
+            document = _error(rejected.key, rejected.text) if rejected.status >= 300 else None
+            status, extra = rejected.status, {}
         fields = {"OData-Version": "4.0", "Cache-Control": "no-store", "Content-Type": "application/json"} | extra
         return Response(status, fields, b"" if document is None else json.dumps(document, indent=1).encode())
 
@@ -120,6 +125,8 @@ class Web:
     def log_in(self, body: bytes) -> Answer:
         """A new session."""
         wanted = _object(body)
+        if "locked-out" in self.model.faults and self._session_number and self.model.tasks:
+            raise Rejected(401, "The user is locked.", "Base.1.19.ResourceAtUriUnauthorized")
         if not self._right(wanted.get("UserName"), wanted.get("Password")):
             raise Rejected(401, "Wrong user or password.", "Base.1.19.ResourceAtUriUnauthorized")
         if len(self._sessions) >= _MOST_SESSIONS:
@@ -181,6 +188,8 @@ class Web:
 
     def _accepted(self, task: Task) -> Answer:
         place = f"{MONITORS}/{task.number}"
+        if "unfollowable" in self.model.faults:
+            return 202, None, {}
         return 202, task.document(), {} if "no-location" in self.model.faults else self._later(place)
 
     def _later(self, place: str) -> dict[str, str]:
@@ -189,8 +198,11 @@ class Web:
 
     def member(self, uri: str) -> tuple[Firmware, dict[str, Any]]:
         """A member of the inventory: of what it is an image, and its resource."""
+        if status := self.model.hidden(member=True):
+            raise Rejected(status, "Try again.", "Base.1.19.ServiceTemporarilyUnavailable")
+        active = "active-untold" not in self.model.faults
         for firmware in self.model.firmware:
-            for document in firmware.documents(self.model.pattern):
+            for document in firmware.documents(self.model.pattern, active=active):
                 if document["@odata.id"] == uri:
                     return firmware, document
         raise Rejected(404, "There is no such image.", "Base.1.19.ResourceMissingAtURI")
@@ -203,14 +215,23 @@ class Web:
 
     def task(self, number: str) -> Task:
         """A task, unless it is to be forgotten."""
-        found = self.model.tasks.get(int(number))
-        if found is None or ("monitor-vanishes" in self.model.faults and found.percent > 0):
+        found, faults = self.model.tasks.get(int(number)), self.model.faults
+        if found is None or ("monitor-vanishes" in faults and found.percent > 0):
             raise Rejected(404, "There is no such task.", "Base.1.19.ResourceMissingAtURI")
+        if found.over and not faults.isdisjoint(("task-deleted", "task-deleted-page")):
+            page = "<html><h1>404 Not Found</h1></html>" if "task-deleted-page" in faults else ""
+            raise Rejected(404, "There is no such task.", "Base.1.19.ResourceMissingAtURI", page=page)
+        for fault, reply in FAULTY.items():
+            if fault in faults and not (found.over and reply.page):
+                raise Rejected(reply.status, "The service is not itself.", page=reply.page)
         return found
 
     def monitor(self, number: str) -> Answer:
         """Where a task is: 202 until it has ended."""
         task = self.task(number)
+        if not task.looked_at and not self.model.faults.isdisjoint(("session-expires", "locked-out")):
+            self._sessions.clear()
+        task.looked_at = True
         if task.state == "Stopping" or not task.over:
             return 202, task.document(), self._later(f"{MONITORS}/{number}")
         if "monitor-once" in self.model.faults:
@@ -229,7 +250,8 @@ class Web:
 
     def root(self) -> dict[str, Any]:
         """The service root."""
-        names = ("UpdateService", "SessionService", "Systems", "ComponentIntegrity")
+        names = ["UpdateService", "SessionService", "Systems"]
+        names += ["ComponentIntegrity"] * ("no-measurements" not in self.model.faults)
         links = {name: _ref(f"{ROOT}/{name}") for name in names} | {"Tasks": _ref(f"{ROOT}/TaskService")}
         about = {"RedfishVersion": "1.21.0", "UUID": "92384634-2938-2342-8820-489239905423", "Vendor": "livefw"}
         sessions = {"Links": {"Sessions": _ref(SESSIONS)}}
@@ -261,6 +283,8 @@ class Web:
 
     def inventory(self) -> dict[str, Any]:
         """The collection of images."""
+        if status := self.model.hidden(member=False):
+            raise Rejected(status, "Try again.", "Base.1.19.ServiceTemporarilyUnavailable")
         uris = [uri for firmware in self.model.firmware for uri in firmware.uris()]
         return _collection(INVENTORY, "SoftwareInventoryCollection", uris)
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from livefw import libraries
 from livefw.abi import spdm
+from livefw.providers.base import Measured
 from livefw.providers.redfish.client import Client
 from livefw.providers.redfish.exchange import ExchangeError, local_path
 
@@ -31,7 +32,7 @@ def attest(client: Client, action: str) -> Attestation:
     """Ask once; never raises, because an activation does not depend on it."""
     nonce = os.urandom(spdm.NONCE_BYTES)
     try:
-        answer = client.post(action, {"Nonce": nonce.hex(), "SlotId": 0})
+        answer = client.ask(action, {"Nonce": nonce.hex(), "SlotId": 0})
     except ExchangeError as error:
         return Attestation(trouble=error.text)
     if answer.status != 200:
@@ -97,25 +98,25 @@ def _verify(statement: spdm.Statement, pem: bytes, curve: str, hashing: str) -> 
 
 
 class Comparison(NamedTuple):
-    """What two measurements say together: whether something changed (None: they prove nothing), and in words."""
+    """What two measurements say together, and in words."""
 
-    changed: bool | None
+    measured: Measured
     text: str
 
 
 def compare(before: Attestation | None, after: Attestation | None) -> Comparison:
     """Before and after an activation; None where none was taken."""
     if before is None or after is None:
-        return Comparison(None, "")
+        return Comparison(Measured.NOT, "")
     for when, each in (("before", before), ("after", after)):
         if each.trouble:
-            return Comparison(None, f"attestation {when}: {each.trouble}")
+            return Comparison(Measured.NOT, f"attestation {when}: {each.trouble}")
     if before.key != after.key:
-        return Comparison(None, "attestation: another key signed after the activation than before it")
+        return Comparison(Measured.NOT, "attestation: another key signed after the activation than before it")
     changed = sorted({block.number for block in set(before.blocks) ^ set(after.blocks)})
     if not changed:
-        return Comparison(changed=False, text="attestation: fresh and correctly signed, and no measurement has changed")
+        text = "attestation: fresh and correctly signed, and no measurement has changed"
+        return Comparison(Measured.UNCHANGED, text)
     indices = ", ".join(map(str, changed))
-    return Comparison(
-        changed=True, text=f"attestation: fresh and correctly signed, and measurement {indices} has changed"
-    )
+    text = f"attestation: fresh and correctly signed, and measurement {indices} has changed"
+    return Comparison(Measured.CHANGED, text)

@@ -8,16 +8,27 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import urlsplit
 
-from livefw.providers.redfish.exchange import Answer, ExchangeError
+from livefw.providers.redfish.exchange import NOT_NOW, Answer, ExchangeError, plain_text
 from livefw.providers.redfish.settings import Bmc, Secret
 
 Part = tuple[str, tuple[str | None, bytes, str]]
 """A part of a form: its name, then file name, content and type."""
 
 
+_MOST_LOGINS = 6
+"""Further logins of one client: a BMC may end sessions every five minutes while a task takes half an hour."""
+_MOST_REFUSED = 2
+"""Logins that are refused before no other is tried: BMCs lock a user out after a few of them."""
+
+
 class Client:
-    """Requests to one BMC. Every method raises `ExchangeError` if there is no usable answer, and else nothing."""
+    """Requests to one BMC. Every method raises `ExchangeError` if there is no usable answer, and else nothing.
+
+    BMCs end sessions by themselves: after a time, for want of room, or because they restart. What only reads is then
+    asked once more after another login; for anything else see `renew`.
+    """
 
     def __init__(self, bmc: Bmc, secret: Secret, adapter: Any, now: Callable[[], float] = time.monotonic) -> None:
         """Log in.
@@ -30,9 +41,15 @@ class Client:
         logging.getLogger("redfish").disabled = True
         logging.getLogger("redfish.rest.v1").disabled = True
         self.origin = bmc.url
+        self._auth = bmc.auth
+        self._library: Any = None
+        self._known = False
+        self._left, self._refusals = _MOST_LOGINS, 0
+        self._ended: list[str] = []
         try:
             self._log_in(bmc, secret, adapter)
         except ExchangeError:
+            self.close()  # there are services that make a session and say that it cannot be used
             adapter.close()
             raise
 
@@ -70,7 +87,7 @@ class Client:
 
     def get(self, path: str) -> Answer:
         """Read a resource."""
-        return self._exchange("GET", path)
+        return self._read("GET", path)
 
     def resource(self, path: str) -> dict[str, Any]:
         """Read a resource that has to be there."""
@@ -78,8 +95,15 @@ class Client:
         if answer.status in (401, 403):
             raise ExchangeError("denied", f"{path} answered {answer.status}", sent=True)
         if answer.status != 200:
-            raise ExchangeError("bad-status", f"{path} answered {answer.status}", sent=True)
+            code = "busy" if answer.status in NOT_NOW else "bad-status"
+            raise ExchangeError(code, f"{path} answered {answer.status}", sent=True)
+        if answer.plain is not None:
+            raise ExchangeError("malformed", "the answer is no JSON", sent=True)
         return answer.body
+
+    def ask(self, path: str, body: dict[str, Any]) -> Answer:
+        """Ask for an action that only reads."""
+        return self._read("POST", path, body=body)
 
     def post(self, path: str, body: dict[str, Any]) -> Answer:
         """Ask for an action. It is asked once, whatever happens."""
@@ -95,8 +119,37 @@ class Client:
 
     def close(self) -> None:
         """Log out; BMCs have few sessions to give, and keep a forgotten one for half an hour."""
+        if self._library is None:
+            return
+        for place in self._ended:
+            with suppress(ExchangeError):  # it may be gone indeed
+                self.delete(place)
         with suppress(ExchangeError), _told():
             self._library.logout()
+        self._library._session.close()  # noqa: SLF001 - the library does so only if the BMC let it log out
+
+    def renew(self) -> bool:
+        """Log in once more after a 401; False if that would be no use: this client was never let in.
+
+        `ExchangeError` if it cannot be, with the code ``locked-out`` once that is for good.
+        """
+        if not self._known:
+            return False
+        if self._left <= 0 or self._refusals >= _MOST_REFUSED:
+            raise ExchangeError("locked-out", "it ends every session, or gives none any more", sent=True)
+        library = self._library
+        if place := library.get_session_location():
+            self._ended.append(urlsplit(place).path)
+        library.set_session_key(None)  # a token that is void would be refused with the login
+        library.set_session_location(None)
+        try:
+            with _told():
+                library.login(auth=self._auth)
+        except ExchangeError as error:
+            self._refusals += error.code == "login"
+            raise
+        self._left -= 1
+        return True
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
@@ -107,6 +160,10 @@ class Client:
         finally:
             self._until = float("inf")
 
+    def _read(self, method: str, path: str, **named: Any) -> Answer:
+        answer = self._exchange(method, path, **named)
+        return self._exchange(method, path, **named) if answer.status == 401 and self.renew() else answer
+
     def _exchange(self, method: str, path: str, **named: Any) -> Answer:
         if self._now() > self._until:
             raise ExchangeError("timeout", "there is more to read than time for it", sent=False)
@@ -114,19 +171,19 @@ class Client:
             send = getattr(self._library, method.lower())
             response = send(path, **named)
             headers = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, headers, _object(response.read))
+            self._known = self._known or response.status != 401
+            return _answer(response.status, headers, response.read)
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _answer(status: int, headers: dict[str, str], data: bytes) -> Answer:
+    """The status is an answer by itself, whatever the body is."""
     if not data.strip():
-        return {}
+        return Answer(status, headers, {})
     try:
         body = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ExchangeError("malformed", "the answer is no JSON", sent=True) from error
-    if not isinstance(body, dict):
-        raise ExchangeError("malformed", "the answer is no JSON object", sent=True)
-    return body
+    except (ValueError, RecursionError):
+        body = None
+    return Answer(status, headers, body) if isinstance(body, dict) else Answer(status, headers, {}, plain_text(data))
 
 
 @contextmanager
@@ -145,7 +202,7 @@ def _told() -> Iterator[None]:
 _KNOWN = (
     # name of a class, then code, text, and whether the request may have reached the BMC
     ("InvalidCredentialsError", "login", "it does not take these credentials", False),
-    ("SessionCreationError", "login", "it gives no session", False),
+    ("SessionCreationError", "no-session", "it gives no session", False),
     ("RedfishPasswordChangeRequiredError", "login", "the password has to be changed first", False),
     ("SSLCertVerificationError", "tls", "its certificate is not to be trusted", False),
     ("ConnectTimeoutError", "unreachable", "it does not answer", False),

@@ -44,6 +44,11 @@ class Part(NamedTuple):
         return True if True in told else None if None in told else False
 
     @property
+    def banked(self) -> bool:
+        """Whether another image of it may stand beside those that are shown."""
+        return any(image.banked for image in self.images)
+
+    @property
     def is_bios(self) -> bool:
         """Whether it is firmware of the host: by what it is related to, or by its name."""
         related = (uri.lower() for image in self.images for uri in image.related)
@@ -63,8 +68,7 @@ def parts(seen: Seen) -> tuple[Part, ...]:
     """
     groups: dict[object, list[Image]] = {}
     for image in sorted(seen.images, key=lambda image: image.ident):
-        banked = image.software_id and image.related and (image.active is not None or image.staged is not None)
-        groups.setdefault((image.software_id, image.related) if banked else image.uri, []).append(image)
+        groups.setdefault((image.software_id, image.related) if image.banked else image.uri, []).append(image)
     found = []
     for images in groups.values():
         uris = {uri for image in images for uri in (image.uri, *image.related)}
@@ -83,19 +87,33 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
     running, staged = part.running, part.staged
     waits = staged is not None or bool(part.queued)
     told = any(image.staged is not None for image in part.images) or seen.service.start is not None
+    # A bank that is not shown may be the one that waits, and so may a task.
+    hidden = (part.banked and bool(seen.unread)) or (seen.service.start is not None and _blind(seen))
     shown = running or part.images[0]
     return Component(
         provider=PROVIDER,
         id=f"{bmc.name}/{part.ident}",
         name=shown.name,
         current_version=_current(part),
-        pending=True if waits else False if told else None,
+        pending=True if waits else False if told and not hidden else None,
         pending_version=_version(staged) if staged and staged is not running else None,
         cost=Cost(None, part.needs_reset),
         reasons=tuple(reasons(part, seen, bmc)),
         notes=tuple(_notes(part, seen)),
         details=tuple(_details(part, seen)),
+        unconfirmed=None if (running and running.active) or attesting(part, seen) else _UNCONFIRMED,
     )
+
+
+_UNCONFIRMED = Reason(
+    "no-evidence",
+    "the BMC says neither which version runs (Active) nor offers a signed measurement of it, and its word is no proof",
+)
+
+
+def _blind(seen: Seen) -> bool:
+    """Whether there may be tasks that are not shown; one that was deleted while it was looked for is none."""
+    return any(not each.absent for each in seen.blind)
 
 
 def _current(part: Part) -> Version | None:

@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 
@@ -19,12 +20,25 @@ class ExchangeError(Exception):
         self.sent = sent
 
 
+AWAY = frozenset({"unreachable", "broken", "timeout", "down", "busy", "no-session"})
+"""Codes of errors that pass: what a BMC looks like that is starting, or has too much to do."""
+AWAY_S = 180.0
+"""Seconds to wait for one that is away: a BMC that restarts itself takes about two minutes."""
+AWAY_PAUSE_S = 5.0
+NOT_NOW = frozenset({408, 429, 502, 503, 504})
+"""Statuses that say nothing of what was asked for, and say that the same may be asked again."""
+
+
 class Answer(NamedTuple):
-    """A complete answer: status, header fields in lower case, and the JSON object of its body or an empty one."""
+    """A complete answer: status, header fields in lower case, and the JSON object of its body or an empty one.
+
+    ``plain`` is the text of a body that is something else, such as the HTML of a web server in front of the service.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: dict[str, Any]
+    plain: str | None = None
 
     @property
     def good(self) -> bool:
@@ -32,37 +46,82 @@ class Answer(NamedTuple):
         return 200 <= self.status < 300
 
     def messages(self) -> tuple["Message", ...]:
-        """Messages of an error, of a Task, or beside any other body."""
+        """Messages of an error, of a Task, or beside any other body: the service's own words, however it gives them."""
         error = self.body.get("error")
         if isinstance(error, dict):
-            rows = error.get("@Message.ExtendedInfo")
-            found = messages(rows if isinstance(rows, list) else [rows])
+            found = messages(_listed(error.get("@Message.ExtendedInfo")))
             return found or messages([{"MessageId": error.get("code"), "Message": error.get("message")}])
+        if isinstance(error, str):
+            return messages([error])
         for name in ("Messages", "@Message.ExtendedInfo"):
-            if isinstance(rows := self.body.get(name), list):
-                return messages(rows)
-        return ()
+            if found := messages(_listed(self.body.get(name))):
+                return found
+        # Error bodies of before Redfish (bmcweb's OpenBMC REST, for one), or no JSON at all.
+        data = self.body.get("data")
+        words = [data.get("description") if isinstance(data, dict) else None, self.body.get("message"), self.plain]
+        return () if self.good else messages([next((each for each in words if isinstance(each, str) and each), None)])
 
 
 class Message(NamedTuple):
-    """A message of a registry: the last part of its id, which is the same over all versions, and its text."""
+    """A message of a registry: the last part of its id, which is the same over all versions, its text and severity.
+
+    Either of key and text may be empty: services leave out the id, or give nothing but a text.
+    """
 
     key: str
     text: str
+    severity: str = ""
+
+    @property
+    def line(self) -> str:
+        """All of it."""
+        return ": ".join(filter(None, (self.key, self.text)))
 
 
 _MOST_MESSAGES = 64
 _MOST_TEXT = 500
+_MOST_PLAIN = 4_000
+"""Bytes of a page in which a sentence is looked for: its tags are taken out by an expression."""
 
 
 def messages(rows: list[Any]) -> tuple[Message, ...]:
-    """The newest of a list of Redfish messages; what is none is passed over."""
+    """The newest of a list of Redfish messages, or of plain texts; what is neither is passed over."""
     found = []
     for row in rows[-_MOST_MESSAGES:]:
-        if isinstance(row, dict) and isinstance(key := row.get("MessageId"), str):
-            said = row.get("Message")
-            found.append(Message(key[:200].rpartition(".")[2], said[:_MOST_TEXT] if isinstance(said, str) else ""))
+        fields = row if isinstance(row, dict) else {"Message": row}
+        key, said = _text(fields.get("MessageId"), 200), _text(fields.get("Message"), _MOST_TEXT)
+        if key or said:
+            severity = _text(fields.get("MessageSeverity") or fields.get("Severity"), 20)
+            found.append(Message(key.rpartition(".")[2], said, severity))
     return tuple(found)
+
+
+def _text(value: object, most: int) -> str:
+    return value[:most] if isinstance(value, str) else ""
+
+
+def _listed(rows: object) -> list[Any]:
+    return rows if isinstance(rows, list) else [rows]
+
+
+_TAGS = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def plain_text(data: bytes) -> str:
+    """What a person would read in a body that is no JSON object."""
+    return " ".join(_TAGS.sub(" ", data[:_MOST_PLAIN].decode("utf-8", "replace")).split())[:_MOST_TEXT]
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a service asks to wait, by its own clock where it names a moment; None if it does not say."""
+    wish = headers.get("retry-after", "")
+    if wish.isascii() and wish.isdecimal() and len(wish) < 6:
+        return float(wish)
+    try:
+        sent, until = (parsedate_to_datetime(text) for text in (headers.get("date", ""), wish))
+        return (until - sent).total_seconds()
+    except (ValueError, TypeError):
+        return None
 
 
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]{0,2000}")

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from livefw import errors, libraries
 from livefw.providers.component import Component, Discovery, Reason
 from livefw.providers.redfish.settings import FILE, TABLE, read_settings, secret
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from livefw.providers.files import Files
     from livefw.providers.redfish import work
     from livefw.providers.redfish.client import Client
-    from livefw.providers.redfish.resources import Seen
+    from livefw.providers.redfish.resources import Seen, Unread
     from livefw.providers.redfish.settings import Bmc
 
     Adapter = Callable[[Bmc], Any]
@@ -49,7 +51,11 @@ class RedfishProvider:
         notes: list[Reason] = []
         for bmc in self.bmcs:
             try:
-                found += self._components(bmc)
+                listed, unread = self._listed(bmc)
+                found += listed
+                if unread:
+                    text = f"BMC {bmc.name}: {len(unread)} of what it has cannot be read: {unread[0].text}"
+                    notes.append(Reason("incomplete", text, "livefw list again, or the BMC's own log"))
             except errors.TransportError as error:
                 notes.append(Reason("unreachable", error.message, error.hint))
             except errors.NotInstalled as error:
@@ -58,18 +64,33 @@ class RedfishProvider:
         return Discovery(tuple(found), tuple(notes), absent)
 
     def inspect(self, ident: str) -> Component | None:
-        """See `base.Provider`. A BMC that is away is waited for: after an update it may have restarted itself."""
+        """See `base.Provider`. A BMC that is away is waited for: after an update it may have restarted itself.
+
+        What is not listed while something of the BMC cannot be read is not gone: that is a `TransportError` too.
+        """
+        from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S
+
         bmc = self._bmc(ident)
         if bmc is None:
             return None
-        until = self._clock.now() + _AWAY_S
+        until = self._clock.now() + AWAY_S
         while True:
             try:
-                return next((each for each in self._components(bmc) if each.id == ident), None)
+                return self._found(bmc, ident)
             except errors.TransportError as error:
-                if error.firmware_code not in _AWAY or self._clock.now() >= until:
+                if error.firmware_code not in AWAY or self._clock.now() >= until:
                     raise
-            self._clock.sleep(_AWAY_PAUSE_S)
+            self._clock.sleep(AWAY_PAUSE_S)
+
+    def _found(self, bmc: Bmc, ident: str) -> Component | None:
+        from livefw.providers.redfish.exchange import NOT_NOW
+
+        listed, unread = self._listed(bmc)
+        found = next((each for each in listed if each.id == ident), None)
+        if found is None and unread:
+            code = "busy" if any(each.status in NOT_NOW for each in unread) else "unread"
+            raise _error(bmc, code, f"{ident} is not listed, and not all can be read: {unread[0].text}")
+        return found
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The id without its BMC, which may be clear enough."""
@@ -105,10 +126,21 @@ class RedfishProvider:
         return ""
 
     def recall(self, ident: str, mark: str) -> base.Memory:  # noqa: ARG002 - see `mark`
-        """See `base.Provider`."""
-        from livefw.providers.base import Memory
+        """See `base.Provider`. What waits on a BMC waits on, whatever this machine does, unless it is firmware of it.
 
-        return Memory()
+        Where that cannot be told now, a restart may have done it.
+        """
+        from livefw.providers.base import Flag, Memory
+        from livefw.providers.redfish import components
+        from livefw.providers.redfish.exchange import ExchangeError
+
+        bmc, part = self._bmc(ident), None
+        if bmc is not None:
+            with suppress(ExchangeError):
+                found = components.parts(self._look(bmc))
+                part = next((each for each in found if f"{bmc.name}/{each.ident}" == ident), None)
+        by_restart = part is None or part.is_bios or part.needs_reset is not False
+        return Memory(by_restart=by_restart, flag=Flag.PROVES_NOTHING)
 
     def diagnose(self) -> list[base.Finding]:
         """See `base.Provider`."""
@@ -120,12 +152,14 @@ class RedfishProvider:
                 text = f"BMC {bmc.name}: any certificate is taken, as the settings say"
                 found.append(Finding(Severity.WARNING, "unverified", text, "ca in [[redfish.bmc]] names a PEM file"))
             try:
-                count = len(self._components(bmc))
+                listed, unread = self._listed(bmc)
             except (errors.TransportError, errors.NotInstalled) as error:
                 code = _NOT_INSTALLED if isinstance(error, errors.NotInstalled) else "unreachable"
                 found.append(Finding(Severity.ERROR, code, error.message, error.hint))
             else:
-                found.append(Finding(Severity.INFO, "reached", f"BMC {bmc.name}: {count} components at {bmc.url}"))
+                text = f"BMC {bmc.name}: {len(listed)} components at {bmc.url}"
+                found.append(Finding(Severity.INFO, "reached", text))
+                found += [Finding(Severity.WARNING, "unread", f"BMC {bmc.name}: {each.text}") for each in unread]
         return found
 
     def replay(self, ident: str, action: str) -> str:
@@ -174,24 +208,17 @@ class RedfishProvider:
         except (OSError, ValueError) as error:
             raise ExchangeError("ca", f"{bmc.ca} cannot be used: {error}", sent=False) from error
 
-    def _components(self, bmc: Bmc) -> list[Component]:
-        """All components of one BMC; `livefw.errors.TransportError`."""
+    def _listed(self, bmc: Bmc) -> tuple[list[Component], tuple[Unread, ...]]:
+        """All components of one BMC, and what of it could not be read; `livefw.errors.TransportError`."""
         from livefw.providers.redfish import components
         from livefw.providers.redfish.exchange import ExchangeError
 
         try:
             seen = self._look(bmc)
         except ExchangeError as error:
-            kind = _KINDS.get(error.code, errors.TransportError)
-            raise kind(
-                f"BMC {bmc.name} at {bmc.url}: {error.text}",
-                hint=libraries.how("redfish") if error.code == "no-library" else "",
-                mechanism=TABLE,
-                phase="discover",
-                firmware_code=error.code,
-                replay=f"curl {bmc.url}/redfish/v1/",
-            ) from error
-        return [components.component(part, seen, bmc) for part in components.parts(seen)]
+            raise _error(bmc, error.code, error.text) from error
+        blind = tuple(each for each in seen.blind if not each.absent)
+        return [components.component(part, seen, bmc) for part in components.parts(seen)], (*seen.unread, *blind)
 
     def _look(self, bmc: Bmc) -> Seen:
         from livefw.providers.redfish.resources import look
@@ -203,16 +230,25 @@ class RedfishProvider:
             client.close()
 
 
+def _error(bmc: Bmc, code: str, text: str) -> errors.LivefwError:
+    kind = _KINDS.get(code, errors.TransportError)
+    return kind(
+        f"BMC {bmc.name} at {bmc.url}: {text}",
+        hint=libraries.how("redfish") if code == "no-library" else "",
+        mechanism=TABLE,
+        phase="discover",
+        firmware_code=code,
+        replay=f"curl {bmc.url}/redfish/v1/",
+    )
+
+
 _NOT_INSTALLED = errors.KINDS[errors.NotInstalled].name
 _KINDS: dict[str, type[errors.LivefwError]] = {
     "login": errors.PermissionDenied,
+    "no-session": errors.PermissionDenied,
     "denied": errors.PermissionDenied,
     "no-library": errors.NotInstalled,
 }
 """Errors that are more than that a BMC cannot be asked."""
-_AWAY = frozenset({"unreachable", "broken", "timeout", "down"})
-"""What a BMC looks like that is starting."""
-_AWAY_S = 180.0
-_AWAY_PAUSE_S = 5.0
 _NO_BMC = Reason("no-bmc", "no BMC is set", f"[[redfish.bmc]] in {FILE}")
 _EMPTY = Reason("empty-inventory", "no BMC lists any firmware")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from livefw.providers.redfish.client import Client
-from livefw.providers.redfish.exchange import Answer, ExchangeError, local_path
+from livefw.providers.redfish.exchange import NOT_NOW, Answer, ExchangeError, local_path
 
 _MOST_MEMBERS = 512
 """Members of a collection that are read. The largest servers list about 150 pieces of firmware."""
@@ -37,6 +37,11 @@ class Image(NamedTuple):
     manufacturer: str | None = None
     activate: str | None = None
     cancel: str | None = None
+
+    @property
+    def banked(self) -> bool:
+        """Whether it says enough for another image of the same thing to be known as such."""
+        return bool(self.software_id and self.related) and (self.active is not None or self.staged is not None)
 
 
 class Service(NamedTuple):
@@ -72,13 +77,28 @@ class Integrity(NamedTuple):
     protects: frozenset[str]
 
 
+class Unread(NamedTuple):
+    """Something that the BMC has and does not show now: where, and the status or what is wrong with it."""
+
+    uri: str
+    status: int
+    text: str
+
+    @property
+    def absent(self) -> bool:
+        """Whether it may well not exist: there are services that link what they do not have."""
+        return self.status in (404, 410)
+
+
 class Seen(NamedTuple):
-    """One BMC at one moment."""
+    """One BMC at one moment. ``unread`` is what of its inventory could not be read, ``blind`` the same of its tasks."""
 
     service: Service
     images: tuple[Image, ...]
     queued: tuple[Queued, ...]
     integrity: tuple[Integrity, ...]
+    unread: tuple[Unread, ...] = ()
+    blind: tuple[Unread, ...] = ()
 
 
 def look(client: Client) -> Seen:
@@ -92,28 +112,49 @@ def _look(client: Client) -> Seen:
     if uri is None:
         raise ExchangeError("no-service", "it has no UpdateService", sent=False)
     body = client.resource(uri)
-    images = []
+    images, unread, blind = [], list[Unread](), list[Unread]()
     for name in ("FirmwareInventory", "SoftwareInventory"):
         if path := _link(body, name, client):
-            images += [found for member in members(client, path) if (found := image(member, client))]
+            images += [found for member in members(client, path, unread) if (found := image(member, client))]
+    if unread and not images:
+        # No empty inventory: whoever judges by it would take everything for gone.
+        code = "busy" if any(each.status in NOT_NOW for each in unread) else "unread"
+        raise ExchangeError(code, f"its inventory cannot be read: {unread[0].text}", sent=True)
     unique = {found.uri: found for found in images}
-    return Seen(_service(body, client), tuple(unique.values()), tuple(_queue(client)), tuple(_integrity(client)))
+    queued = tuple(_queue(client, blind))
+    return Seen(
+        _service(body, client), tuple(unique.values()), queued, tuple(_integrity(client)), tuple(unread), tuple(blind)
+    )
 
 
-def members(client: Client, path: str) -> Iterator[dict[str, Any]]:
-    """Members of a collection; one that is not there has none, as on services that link what they do not have."""
+def members(client: Client, path: str, unread: list[Unread]) -> Iterator[dict[str, Any]]:
+    """Members of a collection that can be read; all that cannot be is added to ``unread``."""
     answer = client.get(path)
     if answer.status in (401, 403):
         raise ExchangeError("denied", f"{path} answered {answer.status}", sent=True)
     rows = answer.body.get("Members") if answer.status == 200 else None
+    if trouble := _trouble(answer) or ("" if isinstance(rows, list) else "has no Members"):
+        unread.append(Unread(path, answer.status, f"{path} {trouble}"))
     for row in rows[:_MOST_MEMBERS] if isinstance(rows, list) else ():
         uri = local_path(row.get("@odata.id"), client.origin) if isinstance(row, dict) else None
         if uri is None:
             continue
         if len(row) > 1:
             yield row  # the service has expanded it
-        elif (found := client.get(uri)).status == 200:
+            continue
+        found = client.get(uri)
+        if trouble := _trouble(found):
+            unread.append(Unread(uri, found.status, f"{uri} {trouble}"))
+        else:
             yield {"@odata.id": uri} | found.body
+
+
+def _trouble(answer: Answer) -> str:
+    """What is wrong with the answer to a read; empty if it is a resource."""
+    said = "; ".join(message.line for message in answer.messages()) if "error" in answer.body else ""
+    if answer.status != 200:
+        return f"answered {answer.status}" + (f" ({said})" if said else "")
+    return "is no JSON" if answer.plain is not None else said and f"tells of an error ({said})"
 
 
 def image(body: dict[str, Any], client: Client) -> Image | None:
@@ -167,11 +208,14 @@ def _capabilities(body: dict[str, Any], client: Client) -> dict[str, Any]:
     return client.get(uri).body if uri else {}
 
 
-def _queue(client: Client) -> Iterator[Queued]:
+def _queue(client: Client, blind: list[Unread]) -> Iterator[Queued]:
     """Tasks that wait for StartUpdate: their registry message says so, or the request that made them did."""
     service = _link(client.root, "Tasks", client)
-    path = _link(client.get(service).body, "Tasks", client) if service else None
-    for body in members(client, path) if path else ():
+    answer = client.get(service) if service else None
+    if service and answer and (trouble := _trouble(answer)):
+        blind.append(Unread(service, answer.status, f"{service} {trouble}"))
+    path = _link(answer.body, "Tasks", client) if answer else None
+    for body in members(client, path, blind) if path else ():
         payload = _record(body, "Payload")
         request = text(payload, "JsonBody", most=20_000) or ""
         waits = any(message.key == "AwaitToUpdate" for message in Answer(200, {}, body).messages())
@@ -196,7 +240,7 @@ def _payload_targets(request: str, client: Client) -> frozenset[str] | None:
 
 def _integrity(client: Client) -> Iterator[Integrity]:
     path = _link(client.root, "ComponentIntegrity", client)
-    for body in members(client, path) if path else ():
+    for body in members(client, path, []) if path else ():
         action = _action(body, "#ComponentIntegrity.SPDMGetSignedMeasurements", client)
         uri = local_path(body.get("@odata.id"), client.origin)
         if action and uri and body.get("ComponentIntegrityEnabled") is not False:

@@ -7,20 +7,29 @@ operation, and may then vanish. In the field it also answers 200 with a Task tha
 """
 
 from collections.abc import Generator
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.providers.base import Clock, Observer, Phase, Progress, Reason
 from livefw.providers.redfish.client import Client
-from livefw.providers.redfish.exchange import Answer, ExchangeError, Message, local_path
+from livefw.providers.redfish.exchange import (
+    AWAY_S,
+    NOT_NOW,
+    Answer,
+    ExchangeError,
+    Message,
+    local_path,
+    retry_after,
+)
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
 """Seconds between two looks; a Retry-After is believed up to `_LONGEST_RETRY`."""
 _LONGEST_RETRY = 60.0
-_OUT_OF_SIGHT = 180.0
-"""Seconds without an answer until a BMC is given up: one that restarts itself takes about two minutes."""
+_MOST_LINES = 64
+"""Different messages of one task that are kept."""
+_MOST_BREAKS = 3
+"""Looks at a task in a row that the service breaks over or turns away, before it is given up."""
 
 
 class End(StrEnum):
@@ -37,12 +46,19 @@ class End(StrEnum):
 
 
 class Outcome(NamedTuple):
-    """An end, why, the service's own name for a failure, and what it said on the way."""
+    """An end, why, the service's own name for a failure, and what it said on the way.
+
+    ``log`` are its messages as they are, ``told`` the ids of those that `REGISTRY` knows. ``bare``: the answer itself
+    was all, and there was no task. ``goes_on``: it may still be at work.
+    """
 
     end: End
     reason: Reason | None = None
     code: str | None = None
     log: tuple[str, ...] = ()
+    told: frozenset[str] = frozenset()
+    bare: bool = False
+    goes_on: bool = False
 
 
 class Row(NamedTuple):
@@ -84,6 +100,8 @@ REGISTRY = {
     "TaskRemoved": Row("the task was removed", "task-cancelled"),
 }
 """Update 1.2.0, TaskEvent and Base; matched by the last part of the id, because versions differ."""
+AWAITING = frozenset({"AwaitToUpdate", "AwaitToActivate"})
+"""Those that say that an image waits for its activation."""
 
 _TERMINAL = {
     "Completed": End.DONE,
@@ -94,28 +112,66 @@ _TERMINAL = {
 _HINT = "livefw show, and the BMC's own log"
 UNFOLLOWED = Reason("no-monitor", "the BMC has accepted it, and gives no place to follow it by", _HINT)
 GONE = Reason("monitor-gone", "the task is not known any more, and nobody saw how it ended", _HINT)
+HIDDEN = Reason("monitor-hidden", "the BMC does not let this user see how the task ends", _HINT)
+BROKE = Reason("service-broke", "the BMC's service breaks whenever it is asked for the task", _HINT)
+UNREADABLE = Reason("malformed", "the BMC answers something that is no Redfish; the task may go on", _HINT)
 SLOW = Reason("no-end", "the task does not end in the time that it was given", _HINT)
 SILENT = Reason("no-contact", "the BMC does not answer any more; the task may go on", _HINT)
+LOCKED_OUT = Reason("locked-out", "the BMC has ended the session and lets nobody in; the task may go on", _HINT)
+STOPPED = Reason("task-stopped", "the task stands still, and waits for somebody", _HINT)
+RESET = Reason("reset-required", REGISTRY["ResetRequired"].text)
+AWAITS = Reason("awaits", "the task has ended: the image waits to be activated")
+_GOES_ON = frozenset({SLOW, SILENT, UNREADABLE, LOCKED_OUT, STOPPED})
+"""Those after which it may still be at work."""
+
+_IDLE = frozenset({"New", "Starting", "Pending", "Suspended", "Interrupted", "Service", "Stopping"})
+
+
+class Standing(NamedTuple):
+    """A task that does not end by itself: in one of these states, after one of these messages (empty: after any)."""
+
+    states: frozenset[str]
+    keys: frozenset[str]
+    end: End
+    reason: Reason
+
+
+_STANDING = (
+    # How bmcweb shows an image that is in flash and waits for the next reset.
+    Standing(frozenset({"Stopping"}), frozenset({"TaskPaused"}), End.WAITS, RESET),
+    # Dell's scheduled jobs: the message is there from the first answer on, and the state does not change before.
+    Standing(_IDLE, frozenset({"ResetRequired"}), End.WAITS, RESET),
+    # DSP2062: the task that was made by the push is what StartUpdate starts, its messages included.
+    Standing(_IDLE, AWAITING, End.WAITS, AWAITS),
+    Standing(frozenset({"Suspended", "Service"}), frozenset(), End.LOST, STOPPED),
+)
 
 
 def follow(
-    client: Client, first: Answer, *, clock: Clock, observer: Observer, patience: float
+    client: Client, first: Answer, *, clock: Clock, observer: Observer, patience: float, staging: bool = False
 ) -> Generator[float, None, Outcome]:
-    """From the answer of the request to the end of its task. Yields seconds to pass until the next look."""
-    return Follower(client, clock, observer, patience).follow(first)
+    """From the answer of the request to the end of its task. Yields seconds to pass until the next look.
+
+    When ``staging``, a task that waits to be started has done what was asked for.
+    """
+    return Follower(client, clock, observer, patience, staging=staging).follow(first)
 
 
 class Follower:
     """One task."""
 
-    def __init__(self, client: Client, clock: Clock, observer: Observer, patience: float) -> None:
+    def __init__(self, client: Client, clock: Clock, observer: Observer, patience: float, *, staging: bool) -> None:
         self._client = client
+        self._standing = _STANDING if staging else tuple(row for row in _STANDING if row.reason != AWAITS)
         self._clock = clock
         self._observer = observer
         self._patience = patience
-        self._told: dict[str, None] = {}
+        self._told: set[str] = set()
+        self._lines: dict[str, None] = {}
         self._percent: int | None = None
-        self._last: Message | None = None
+        self._worst: Message | None = None
+        self._breaks = 0
+        self._locked = False
 
     def follow(self, first: Answer) -> Generator[float, None, Outcome]:
         """See `follow`."""
@@ -124,114 +180,184 @@ class Follower:
             return self._refused(first)
         monitor = local_path(first.headers.get("location"), self._client.origin)
         task = local_path(first.body.get("@odata.id"), self._client.origin) if "TaskState" in first.body else None
-        place = monitor or task
-        if place is None:
-            return self._ended(first) or self._outcome(End.LOST, UNFOLLOWED)
         if monitor is None and (ended := self._ended(first)):
-            return ended
-        start = seen = self._clock.now()
-        pause, answer = FIRST_PAUSE, first
+            return ended._replace(bare=task is None)
+        places = [place for place in dict.fromkeys((monitor, task)) if place]
+        if not places:
+            return self._outcome(End.LOST, UNFOLLOWED)
+        return (yield from self._watched(first, places))
+
+    def _watched(self, answer: Answer, places: list[str]) -> Generator[float, None, Outcome]:
+        """The end of the task at the first of these places that tells it."""
+        start = heard = self._clock.now()
+        pause = FIRST_PAUSE
         while True:
             if self._clock.now() - start > self._patience:
                 return self._outcome(End.LOST, SLOW)
-            yield self._pause(answer, pause)
+            wish = retry_after(answer.headers)
+            yield pause if wish is None else min(max(wish, FIRST_PAUSE), _LONGEST_RETRY)
             pause = min(pause * 1.5, LONGEST_PAUSE)
-            try:
-                answer = self._client.get(place)
-            except ExchangeError:
-                if self._clock.now() - seen > _OUT_OF_SIGHT:
-                    return self._outcome(End.LOST, SILENT)
+            answer, mute = self._look(places[0], answer)
+            if mute is not None:
+                if (mute == LOCKED_OUT and self._locked) or self._clock.now() - heard > AWAY_S:
+                    return self._outcome(End.LOST, mute)
                 continue
-            seen = self._clock.now()
+            heard = self._clock.now()
+            if lost := self._lost(answer):
+                if len(places) == 1:
+                    return self._outcome(End.LOST, lost)
+                del places[0]  # a monitor may vanish when the task has ended; the task is kept longer
+                continue
             self._listen(answer)
-            if answer.status == 404 and task and place != task:
-                place = task  # a monitor may vanish when the task has ended; the task is kept longer
-            elif answer.status not in _NOT_NOW and (ended := self._ended(answer)):
+            if answer.status not in NOT_NOW and (ended := self._ended(answer)):
                 return ended
+
+    def _look(self, place: str, before: Answer) -> tuple[Answer, Reason | None]:
+        """The answer to another look, and why it tells nothing of the task, so that it is to be asked for again."""
+        try:
+            answer = self._client.get(place)
+        except ExchangeError as error:
+            self._locked = error.code == "locked-out"
+            return before, _MUTE.get(error.code, SILENT)
+        return answer, _mute(answer)
+
+    def _lost(self, answer: Answer) -> Reason | None:
+        """Why there is nothing to be learned at this place any more; None if there is."""
+        if isinstance(answer.body.get("TaskState"), str) or answer.status in NOT_NOW:
+            return None
+        if answer.status in _NO_PLACE:
+            return _NO_PLACE[answer.status]
+        # The client has logged in again already: here nobody is let in, or the service is not itself.
+        self._breaks = self._breaks + 1 if answer.status == 401 or answer.status >= 500 else 0
+        return (HIDDEN if answer.status == 401 else BROKE) if self._breaks >= _MOST_BREAKS else None
 
     def _ended(self, answer: Answer) -> Outcome | None:
         """The outcome, if this answer is the last."""
         state = answer.body.get("TaskState")
         if isinstance(state, str):
+            state = state.capitalize()
             if state in _TERMINAL:
                 return self._finished(_TERMINAL[state], answer)
-            if state == "Stopping" and "TaskPaused" in self._told:
-                # How bmcweb shows an image that is in flash and waits for the next reset.
-                return self._outcome(End.WAITS, Reason("reset-required", REGISTRY["ResetRequired"].text))
+            found = next((row for row in self._standing if self._stands(row, state)), None)
+            return self._outcome(found.end, found.reason) if found else None
+        if answer.status in (202, 401) or answer.status >= 500:
             return None
-        if answer.status == 202:
-            return None
-        if answer.status in (404, 410):
-            return self._outcome(End.LOST, GONE)
         return self._finished(End.DONE if answer.good else End.FAILED, answer)
+
+    def _stands(self, row: Standing, state: str) -> bool:
+        return state in row.states and (not row.keys or not row.keys.isdisjoint(self._told))
 
     def _finished(self, end: End, answer: Answer) -> Outcome:
         """With the verdict that messages add: a task can complete in that something did not happen."""
-        failure = next((key for key in self._told if REGISTRY.get(key, _PLAIN).failure), None)
+        failure = next((key for key in REGISTRY if key in self._told and REGISTRY[key].failure), None)
+        status = answer.body.get("TaskStatus")
+        if status in ("Warning", "Critical"):
+            self._lines[f"TaskStatus: {status}"] = None
         if failure == "ResetRequired" and end is End.DONE:
-            return self._outcome(End.WAITS, Reason("reset-required", REGISTRY[failure].text), failure)
-        if end is End.DONE and answer.body.get("TaskStatus") == "Critical":
+            return self._outcome(End.WAITS, RESET, failure)
+        if end is End.DONE and status == "Critical":
             end = End.FAILED
         if end is End.DONE and failure is None:
             return self._outcome(End.DONE)
         row = REGISTRY.get(failure or "", _PLAIN)
-        said = self._last.text if self._last else ""
+        said = self._worst.text if self._worst else ""
         text = row.text if row.failure else said or f"the task ended as {answer.body.get('TaskState') or answer.status}"
         reason = Reason(row.failure or "task-failed", text, _HINT)
         return self._outcome(End.FAILED if end is End.DONE else end, reason, failure or self._key())
 
     def _refused(self, answer: Answer) -> Outcome:
-        """The request itself was answered with an error: nothing was begun, unless the service broke over it."""
+        """The request itself was answered with an error: what that says of whether anything was begun."""
         key = self._key()
         row = REGISTRY.get(key or "", _PLAIN)
-        said = f": {self._last.text}" if self._last and self._last.text else ""
-        code, text = (row.failure and (row.failure, row.text)) or _STATUS.get(answer.status, _OTHER_STATUS)
-        reason = Reason(code, f"{text} ({answer.status}{said})")
-        broke = answer.status >= 500 and answer.status not in _NOT_NOW
-        return self._outcome(End.FAILED if broke else End.REFUSED, reason, key)
+        known = _STATUS.get(answer.status) or (_BROKEN if answer.status >= 500 else _OTHER)
+        wait = retry_after(answer.headers) if known.end is End.REFUSED else None
+        words = [
+            self._worst.text if self._worst else "",
+            f"it says to wait for {wait:.0f} s" if wait and wait > 0 else "",
+        ]
+        said = "; ".join(filter(None, words))
+        reason = Reason(row.failure or known.code, f"{row.text or known.text} ({answer.status}{said and f': {said}'})")
+        if known.end is End.LOST and not row.failure:
+            return self._outcome(End.LOST, reason._replace(hint=_HINT), key)
+        return self._outcome(End.FAILED if known.end is End.LOST else End.REFUSED, reason, key)
 
     def _listen(self, answer: Answer) -> None:
         percent = answer.body.get("PercentComplete")
         percent = (
             percent if isinstance(percent, int) and not isinstance(percent, bool) and 0 <= percent <= 100 else None
         )
-        for message in answer.messages():
-            self._last = message
-            if message.key not in self._told:
-                self._told[message.key] = None
-                text = REGISTRY[message.key].text if message.key in REGISTRY else message.text or message.key
-                self._observer(Progress(Phase.RUNNING, text, percent))
+        found = answer.messages()
+        if found:
+            self._worst = max(reversed(found), key=_severity)  # of several, the newest
+        for message in found:
+            known = REGISTRY.get(message.key)
+            if known:
+                self._told.add(message.key)
+            if message.line not in self._lines and len(self._lines) < _MOST_LINES:
+                self._lines[message.line] = None
+                self._observer(Progress(Phase.RUNNING, known.text if known else message.text or message.key, percent))
         if percent is not None and percent != self._percent:
             self._percent = percent
             self._observer(Progress(Phase.RUNNING, "", percent))
 
-    def _pause(self, answer: Answer, pause: float) -> float:
-        """What the service asks for, within reason."""
-        wish = answer.headers.get("retry-after", "")
-        if wish.isascii() and wish.isdecimal() and len(wish) < 6:
-            return min(max(float(wish), FIRST_PAUSE), _LONGEST_RETRY)
-        try:
-            sent, until = (parsedate_to_datetime(text) for text in (answer.headers.get("date", ""), wish))
-            return min(max((until - sent).total_seconds(), FIRST_PAUSE), _LONGEST_RETRY)
-        except (ValueError, TypeError):
-            return pause
-
     def _key(self) -> str | None:
-        return self._last.key if self._last else None
+        return (self._worst.key or None) if self._worst else None
 
     def _outcome(self, end: End, reason: Reason | None = None, code: str | None = None) -> Outcome:
-        return Outcome(end, reason, code, tuple(self._told))
+        lines, told = tuple(self._lines), frozenset(self._told)
+        return Outcome(end, reason, code, lines, told, goes_on=reason in _GOES_ON)
+
+
+def _severity(message: Message) -> int:
+    return _SEVERITIES.get(message.severity, 0)
+
+
+_SEVERITIES = {"Warning": 1, "Critical": 2}
+_MUTE = {"login": LOCKED_OUT, "no-session": LOCKED_OUT, "locked-out": LOCKED_OUT}
+"""What it is if a BMC goes on not to answer, by the code of the error."""
+
+
+def _mute(answer: Answer) -> Reason | None:
+    """Why this answer tells nothing of the task, so that it is asked for again; None if it does."""
+    if answer.status in (502, 504):
+        return SILENT
+    return UNREADABLE if answer.good and answer.plain is not None else None
+
+
+_NO_PLACE = {404: GONE, 405: GONE, 410: GONE, 501: GONE, 403: HIDDEN}
+"""Statuses of a monitor that are no answer of the request that it stands for (DSP0266), and no time to ask again."""
+
+
+class _Refusal(NamedTuple):
+    """What a status of a request that changes something says of it."""
+
+    end: End
+    code: str
+    text: str
 
 
 _PLAIN = Row("")
-_NOT_NOW = frozenset({408, 429, 502, 503, 504})
+_BROKEN = _Refusal(End.LOST, "service-broke", "the BMC's service broke over it, and may have begun")
+_OTHER = _Refusal(End.REFUSED, "unexpected-status", "the BMC answered with an error")
+_NO_ACTION = _Refusal(End.REFUSED, "bad-request", "the BMC does not have this action")
+_NOT_PERMITTED = _Refusal(End.REFUSED, "not-permitted", "the BMC does not let this user do it")
+_BUSY = _Refusal(End.REFUSED, "busy", "the BMC is busy, and has begun nothing")
+_PASSED_ON = _Refusal(End.LOST, "service-broke", "something in front of the BMC's service gave up waiting for it")
 _STATUS = {
-    400: ("bad-request", "the BMC does not understand the request"),
-    401: ("not-permitted", "the BMC does not let this user do it"),
-    403: ("not-permitted", "the BMC does not let this user do it"),
-    404: ("bad-request", "the BMC does not have this action"),
-    405: ("bad-request", "the BMC does not have this action"),
-    409: ("busy", "the BMC is not in a state for it"),
-    503: ("busy", "the BMC is busy"),
+    400: _Refusal(End.REFUSED, "bad-request", "the BMC does not understand the request"),
+    401: _NOT_PERMITTED,
+    403: _NOT_PERMITTED,
+    404: _NO_ACTION,
+    405: _NO_ACTION,
+    408: _BUSY,
+    409: _Refusal(End.REFUSED, "busy", "the BMC is not in a state for it"),
+    413: _Refusal(End.REFUSED, "too-large", "the image is larger than the BMC takes"),
+    415: _Refusal(End.REFUSED, "bad-request", "the BMC does not take a request of this form"),
+    423: _BUSY,
+    429: _BUSY,
+    501: _NO_ACTION,
+    502: _PASSED_ON,
+    503: _BUSY,
+    504: _PASSED_ON,
 }
-_OTHER_STATUS = ("unexpected-status", "the BMC answered with an error")
+"""By the status alone: the body may be a page of a web server that stands in front."""

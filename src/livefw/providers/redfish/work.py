@@ -3,17 +3,18 @@
 
 import json
 from collections.abc import Callable, Generator
+from functools import partial
 from typing import NamedTuple
 
-from livefw.providers.base import Claim, Clock, Observer, Package, Phase, Progress, Reason, Said, Trust, Witness
-from livefw.providers.redfish import attest, components, tasks
+from livefw.providers.base import Claim, Clock, Observer, Package, Phase, Progress, Reason, Said, Trust
+from livefw.providers.redfish import attest, belief, components, tasks
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import Client
 from livefw.providers.redfish.components import Part
-from livefw.providers.redfish.exchange import Answer, ExchangeError
+from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, NOT_NOW, Answer, ExchangeError
 from livefw.providers.redfish.resources import Seen, look
 from livefw.providers.redfish.settings import Bmc
-from livefw.providers.redfish.tasks import End, Outcome
+from livefw.providers.redfish.tasks import AWAITING, End, Outcome
 from livefw.providers.steps import Steps
 
 Enter = Callable[[], Client]
@@ -29,6 +30,14 @@ class Place(NamedTuple):
     observer: Observer
 
 
+class Asking(NamedTuple):
+    """A request that changes something: what to call it, how to send it, and whether it is to hold an image."""
+
+    text: str
+    send: Callable[[], Answer]
+    staging: bool = False
+
+
 _SAID = {
     End.DONE: Said.ACCEPTED,
     End.FAILED: Said.FAILED,
@@ -38,6 +47,10 @@ _SAID = {
     End.LOST: Said.LOST,
 }
 _VANISHED = Reason("vanished", "the BMC does not list it any more", "livefw list")
+_UNREAD = Reason("unread", "the BMC does not list it, and cannot read all that it has", "try again later")
+_UNSEEN = Reason("unseen", "it cannot be looked at any more", "livefw show")
+_STILL_WAITS = Reason("still-waits", "the BMC reported success, and the image still waits", "livefw show")
+_OVERTAKEN = Reason("overtaken", "another version runs now: the image was activated, or replaced", "livefw show")
 _NOT_WATCHED = Reason("not-watched", "nobody watches any more; the BMC goes on by itself", "livefw show")
 _NOT_ASKED = Reason("given-up", "given up before anything was asked of the BMC")
 _HINT = "livefw show, and the BMC's own log; do not repeat it blindly"
@@ -56,9 +69,9 @@ class Job:
         try:
             self._client = self._place.enter()
             seen = look(self._client)
-            part = next((each for each in components.parts(seen) if each.ident == self._place.ident), None)
+            part = self._part(seen)
             if part is None:
-                return Claim(Said.REFUSED, reason=_VANISHED)
+                return Claim(Said.REFUSED, reason=_UNREAD if seen.unread else _VANISHED)
             return (yield from self._work(self._client, part, seen))
         except ExchangeError as error:
             lost = self.touched and error.sent
@@ -77,28 +90,76 @@ class Job:
     def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
         raise NotImplementedError
 
-    def _ask(self, client: Client, text: str, send: Callable[[], Answer]) -> Generator[float, None, Outcome]:
-        """One request that changes something, and its task until the end."""
-        self._place.observer(Progress(Phase.RUNNING, text))
-        self.touched = True
-        answer = send()
+    def _part(self, seen: Seen) -> Part | None:
+        return next((each for each in components.parts(seen) if each.ident == self._place.ident), None)
+
+    def _ask(self, client: Client, part: Part, request: Asking) -> Generator[float, None, Outcome]:
+        """One request that changes something, and its task until the end.
+
+        One that is turned away because the session had ended is made once more, if everything is still as it was.
+        """
         place = self._place
+        place.observer(Progress(Phase.RUNNING, request.text))
+        self.touched = True
+        try:
+            answer = request.send()
+        except ExchangeError as error:
+            if not error.sent:
+                raise
+            return Outcome(End.LOST, Reason(error.code, error.text, _HINT), goes_on=True, bare=True)
+        if answer.status == 401:
+            try:
+                if client.renew() and self._part(look(client)) == part:
+                    answer = request.send()
+            except ExchangeError:
+                return Outcome(End.LOST, tasks.LOCKED_OUT, goes_on=True, bare=True)
         return (
             yield from tasks.follow(
-                client, answer, clock=place.clock, observer=place.observer, patience=place.bmc.patience
+                client,
+                answer,
+                clock=place.clock,
+                observer=place.observer,
+                patience=place.bmc.patience,
+                staging=request.staging,
             )
         )
 
+    def _again(self, client: Client) -> Generator[float, None, Part | None]:
+        """The component as it is now, once the BMC can be read; None if it cannot be, or is not listed."""
+        place = self._place
+        until = place.clock.now() + AWAY_S
+        while True:
+            try:
+                seen = look(client)
+            except ExchangeError as error:
+                if error.code not in AWAY or place.clock.now() >= until:
+                    return None
+                place.observer(Progress(Phase.WAITING, f"the BMC cannot be read now: {error.text}"))
+            else:
+                part = self._part(seen)
+                if part and _waits(part):
+                    return part
+                hidden = [each for each in (*seen.unread, *seen.blind) if part is None or not each.absent]
+                if not hidden:
+                    return part
+                if place.clock.now() >= until or not any(each.status in NOT_NOW for each in hidden):
+                    return None  # what is not shown may be what waits
+            yield AWAY_PAUSE_S
 
-def _claim(outcome: Outcome) -> Claim:
+
+def _claim(outcome: Outcome, *, queued: bool) -> Claim:
+    """All that is known from the answer; a BMC's word alone proves nothing."""
+    worth = belief.word(outcome, queued=queued)
     return Claim(
         _SAID[outcome.end],
-        witness=Witness.MAY_GO_ON if outcome.end is End.FAILED and outcome.code is None else Witness.NONE,
+        trust=Trust.DOUBTFUL,
+        trust_reason=worth.text,
+        flag=worth.flag,
         firmware_code=outcome.code if outcome.end is not End.DONE else None,
         reason=outcome.reason,
         log=outcome.log,
         log_of="the BMC",
-        at_work=outcome.end is End.LOST,
+        at_work=outcome.goes_on,
     )
 
 
@@ -113,19 +174,17 @@ class Activate(Job):
             return Claim(Said.REFUSED, reason=_VANISHED)
         action = components.attesting(part, seen)
         before = self._attest(client, action)
-        outcome = yield from self._ask(client, way.name, lambda: client.post(way.uri, way.body))
-        claim = _claim(outcome)
-        if outcome.end is not End.DONE:
+        request = Asking(way.name, lambda: client.post(way.uri, way.body))
+        outcome = yield from self._ask(client, part, request)
+        claim = _claim(outcome, queued=part.staged is None)
+        if outcome.bare and outcome.goes_on:
+            # The answer was lost. Once the BMC has visibly obeyed, there is no more to wait for.
+            after = yield from self._again(client)
+            claim = claim._replace(at_work=after is None or after == part)
+        if claim.at_work:
             return claim
         told = attest.compare(before, self._attest(client, action))
-        if told.changed is None:
-            return claim._replace(log=(*claim.log, *filter(None, [told.text])))
-        return claim._replace(
-            witness=Witness.SUCCEEDED if told.changed else Witness.NONE,
-            trust=Trust.FULL if told.changed else Trust.DOUBTFUL,
-            trust_reason="" if told.changed else told.text,
-            log=(*claim.log, told.text),
-        )
+        return claim._replace(measured=told.measured, log=(*claim.log, *filter(None, [told.text])))
 
     def _attest(self, client: Client, action: str | None) -> Attestation | None:
         return attest.attest(client, action) if action else None
@@ -138,16 +197,46 @@ class Cancel(Job):
         del seen
         staged = part.staged
         if staged and (uri := staged.cancel):
-            return _claim((yield from self._ask(client, "SoftwareInventory.Cancel", lambda: client.post(uri, {}))))
+            request = Asking("SoftwareInventory.Cancel", lambda: client.post(uri, {}))
+            return (yield from self._cancel(client, part, request))
         for task in part.queued:
             if monitor := task.monitor:
-                return _claim((yield from self._ask(client, "DELETE of the task", lambda: client.delete(monitor))))
+                request = Asking("DELETE of the task", partial(client.delete, monitor))
+                return (yield from self._cancel(client, part, request))
         code = "no-cancel" if staged or part.queued else "nothing-staged"
         text = "the BMC offers no way to cancel it" if staged or part.queued else "nothing is staged"
         return Claim(Said.REFUSED, reason=Reason(code, text))
 
+    def _cancel(self, client: Client, part: Part, request: Asking) -> Steps:
+        """Ask, and look whether the image still waits, whatever the answer says."""
+        claim = _claim((yield from self._ask(client, part, request)), queued=part.staged is None)
+        after = yield from self._again(client)
+        accepted = claim.said is Said.ACCEPTED
+        if after is None:
+            return claim._replace(said=Said.LOST, reason=_UNSEEN) if accepted else claim
+        if _version(after) != _version(part):
+            return claim._replace(said=Said.LOST, reason=_OVERTAKEN, at_work=False)
+        if _waits(part) - _waits(after):
+            return claim._replace(said=Said.ACCEPTED, reason=None, at_work=False)
+        return claim._replace(said=Said.FAILED, reason=_STILL_WAITS) if accepted else claim
+
+
+def _version(part: Part) -> tuple[str, str | None] | None:
+    running = part.running
+    return (running.uri, running.version) if running else None
+
+
+def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
+    """All that waits of a component: staged images with their versions, and queued tasks."""
+    staged = {(image.uri, image.version) for image in part.images if image.staged}
+    return frozenset(staged | {(task.uri, None) for task in part.queued})
+
 
 _NO_STAGING = Reason("no-staging", "the BMC can only install an image at once, and not hold it until it is wanted")
+_NOT_STAGED = Reason("not-staged", "the BMC reported success, and lists no staged image")
+_STAGED_ALL_THE_SAME = Reason(
+    "staged-otherwise", "the BMC reported a failure, and lists an image that was not there before", "livefw show"
+)
 
 
 class Stage(Job):
@@ -166,7 +255,7 @@ class Stage(Job):
         if self._package.uri:
             uri = seen.service.simple or ""
             body = {"ImageURI": self._package.uri, "Targets": [target], **wish}
-            outcome = yield from self._ask(client, "SimpleUpdate", lambda: client.post(uri, body))
+            request = Asking("SimpleUpdate", lambda: client.post(uri, body), staging=True)
         else:
             form = json.dumps({"Targets": [target], **wish}).encode()
             parts = [
@@ -174,19 +263,13 @@ class Stage(Job):
                 ("UpdateFile", (self._package.name, self._package.data, "application/octet-stream")),
             ]
             push = seen.service.push or ""
-            outcome = yield from self._ask(client, "multipart push", lambda: client.push(push, parts))
-        claim = _claim(outcome)
-        if outcome.end is End.DONE or "AwaitToUpdate" in outcome.log or "AwaitToActivate" in outcome.log:
-            return self._proved(client, claim)
-        return claim
-
-    def _proved(self, client: Client, claim: Claim) -> Claim:
-        """A task that completed proves nothing: look whether it is there."""
-        part = next((each for each in components.parts(look(client)) if each.ident == self._place.ident), None)
-        if part and (part.staged or part.queued):
-            return claim._replace(said=Said.ACCEPTED, reason=None)
-        reason = Reason("not-staged", "the BMC reported success, and lists no staged image")
-        return claim._replace(said=Said.FAILED, reason=claim.reason or reason)
+            request = Asking("multipart push", lambda: client.push(push, parts), staging=True)
+        outcome = yield from self._ask(client, part, request)
+        claim = _claim(outcome, queued=False)
+        if outcome.goes_on and not outcome.bare:
+            return claim  # there is a task, and it is still at it
+        after = yield from self._again(client)
+        return _proved(part, after, outcome, claim)
 
     def _objection(self, part: Part, seen: Seen) -> Reason | None:
         service, size = seen.service, len(self._package.data)
@@ -205,6 +288,21 @@ class Stage(Job):
         if capable is not None and not part.uris & capable:
             return Reason("not-stageable", "the BMC does not list it among what can be staged")
         return None
+
+
+def _proved(before: Part, after: Part | None, outcome: Outcome, claim: Claim) -> Claim:
+    """What the inventory adds to the answer: neither a success nor a failure that was reported proves anything."""
+    done = outcome.end is End.DONE or not AWAITING.isdisjoint(outcome.told)
+    if after is None:
+        return claim._replace(said=Said.LOST, reason=_UNSEEN) if done else claim
+    came = _waits(after) - _waits(before)
+    if done and not _waits(after) and outcome.end is not End.LOST:
+        return claim._replace(said=Said.FAILED, reason=claim.reason or _NOT_STAGED)
+    if (done and _waits(after)) or (came and outcome.end not in (End.FAILED, End.CANCELLED)):
+        return claim._replace(said=Said.ACCEPTED, reason=None, at_work=False)
+    if came:
+        return claim._replace(said=Said.LOST, reason=_STAGED_ALL_THE_SAME)
+    return claim
 
 
 def _target(part: Part, seen: Seen) -> str:
