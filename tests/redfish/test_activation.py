@@ -8,7 +8,7 @@ checks says so in its name.
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,7 +17,7 @@ from livefw.errors import TransportError
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Dropped
-from livefw.providers.base import Said, Trust, Witness
+from livefw.providers.base import Flag, Measured, Said, Trust, Witness
 
 Make = Callable[..., Any]
 
@@ -92,23 +92,68 @@ def test_service_that_cannot_hold_an_image_is_sent_nothing(make: Make) -> None:
     assert bench.posts("/update-multipart") == []
 
 
-# fault: (outcome, code of the reason, whether the new version runs)
+class Known(NamedTuple):
+    """What a claim says under a fault, and whether the new version runs in the end."""
+
+    said: Said
+    code: str | None = None
+    runs: bool = False
+    measured: Measured = Measured.NOT
+    at_work: bool = False
+
+
+CHANGED, UNCHANGED = Measured.CHANGED, Measured.UNCHANGED
+DONE = Known(Said.ACCEPTED, None, True, CHANGED)
+GONE = Known(Said.LOST, "monitor-gone", True, CHANGED)
 EXPECTED = {
-    "verify-fails": None,
-    "false-staging": None,
-    "activate-fails": (Outcome.FAILED, "activation-failed", False),
-    "activate-hangs": (Outcome.UNKNOWN, "no-end", False),
-    "reset-after-all": (Outcome.FAILED, "reset-required", False),
-    "false-success": (Outcome.FAILED, "false-success", False),  # the measurement tells
-    "monitor-vanishes": (Outcome.UNKNOWN, "monitor-gone", True),
-    "monitor-once": (Outcome.ACTIVATED, "version-arrived", True),
-    "no-location": (Outcome.ACTIVATED, "version-arrived", True),
-    "busy": None,
-    "reboots": (Outcome.UNKNOWN, "broken", False),
-    "foreign-work": (Outcome.ACTIVATED, "version-arrived", True),
-    "measurement-stays": (Outcome.ACTIVATED, "version-arrived", True),
-    "measurement-replayed": (Outcome.ACTIVATED, "version-arrived", True),
-    "measurement-forged": (Outcome.ACTIVATED, "version-arrived", True),
+    "verify-fails": DONE,
+    "activate-fails": Known(Said.FAILED, "activation-failed", measured=UNCHANGED),
+    "activate-hangs": Known(Said.LOST, "no-end", at_work=True),
+    "reset-after-all": Known(Said.FAILED, "reset-required", measured=UNCHANGED),
+    "waits-for-reset": Known(Said.FAILED, "reset-required", measured=UNCHANGED),
+    "task-suspends": Known(Said.LOST, "task-stopped", True, at_work=True),
+    "false-success": Known(Said.ACCEPTED, measured=UNCHANGED),
+    "false-success-cleared": Known(Said.ACCEPTED, measured=UNCHANGED),
+    "false-failure": Known(Said.FAILED, "activation-failed", True, CHANGED),
+    "failure-cleared": Known(Said.FAILED, "activation-failed", measured=UNCHANGED),
+    "completed-critical": Known(Said.FAILED, "task-failed", measured=UNCHANGED),
+    "completed-warning": DONE,
+    "answers-204": Known(Said.ACCEPTED, measured=UNCHANGED),
+    "answers-text": DONE,
+    "refused-but-done": Known(Said.REFUSED, "bad-request", True, CHANGED),
+    "unauthorized-but-done": Known(Said.REFUSED, "not-permitted", True, CHANGED),
+    "error-but-done": Known(Said.LOST, "service-broke", True, CHANGED),
+    "gateway-but-done": Known(Said.LOST, "service-broke", True, CHANGED),
+    "dropped-but-done": Known(Said.LOST, "broken", True, CHANGED),
+    "false-staging": DONE,
+    "refused-but-staged": DONE,
+    "dropped-but-staged": DONE,
+    "too-large": DONE,
+    "false-cancel": DONE,
+    "monitor-vanishes": Known(Said.LOST, "monitor-gone", True),
+    "monitor-once": DONE,
+    "monitor-breaks": Known(Said.LOST, "service-broke", True, CHANGED),
+    "monitor-unauthorized": Known(Said.LOST, "monitor-hidden", True, CHANGED),
+    "monitor-pages": DONE,
+    "task-deleted": GONE,
+    "task-deleted-page": GONE,
+    "no-location": DONE,
+    "unfollowable": Known(Said.LOST, "no-monitor", True),
+    "session-expires": DONE,
+    "locked-out": Known(Said.LOST, "locked-out", True, at_work=True),
+    "busy": Known(Said.REFUSED, "busy", measured=UNCHANGED),
+    "busy-page": Known(Said.REFUSED, "busy", measured=UNCHANGED),
+    "inventory-busy": DONE,
+    "inventory-gone": DONE,
+    "member-busy": DONE,
+    "reboots": Known(Said.LOST, "broken", at_work=True),
+    "foreign-work": DONE,
+    "measurement-stays": Known(Said.ACCEPTED, None, True, UNCHANGED),
+    "measurement-replayed": Known(Said.ACCEPTED, None, True),
+    "measurement-forged": Known(Said.ACCEPTED, None, True),
+    "no-measurements": Known(Said.ACCEPTED, None, True),
+    "one-bank": DONE,
+    "active-untold": DONE,
 }
 
 
@@ -116,19 +161,24 @@ def test_every_fault_has_a_row() -> None:
     assert EXPECTED.keys() == FAULTS.keys()
 
 
-@pytest.mark.parametrize("fault", [fault for fault, row in EXPECTED.items() if row])
-def test_without_peer_truth_is_told_under_every_fault(make: Make, fault: str) -> None:
-    row = EXPECTED[fault]
-    assert row
-    outcome, code, runs = row
+@pytest.mark.parametrize("fault", EXPECTED)
+def test_without_peer_claim_says_what_is_known_under_every_fault(make: Make, fault: str) -> None:
     bench = make(pattern=Pattern.STAGE)
     assert bench.stage().said is Said.ACCEPTED
     bench.model.faults = frozenset({fault})
-    result = bench.activate()
+    running = bench.provider.activate("rack/pmfw-a", bench.watch.progress)
+    assert running.wait(None)
+    claim = running.claim
     bench.clock.time += 3600
     bench.model.advance()
-    assert (result.outcome, result.why.code, bench.running == "1.9.0") == (outcome, code, runs)
+    known = Known(
+        claim.said, claim.reason and claim.reason.code, bench.running == "1.9.0", claim.measured, claim.at_work
+    )
+    assert known == EXPECTED[fault]
+    assert (claim.trust, claim.flag, claim.witness) == (Trust.DOUBTFUL, Flag.PROVES_NOTHING, Witness.NONE)
+    assert claim.trust_reason
     assert len(bench.posts("SoftwareInventory.Activate")) == 1
+    assert bench.web.sessions == 0
 
 
 @pytest.mark.parametrize(
@@ -137,11 +187,22 @@ def test_without_peer_truth_is_told_under_every_fault(make: Make, fault: str) ->
         ("verify-fails", Said.FAILED, "auth-failed"),
         ("false-staging", Said.FAILED, "not-staged"),
         ("busy", Said.REFUSED, "busy"),
+        ("busy-page", Said.REFUSED, "busy"),
+        ("too-large", Said.REFUSED, "too-large"),
+        ("refused-but-staged", Said.ACCEPTED, None),
+        ("dropped-but-staged", Said.ACCEPTED, None),
+        ("task-deleted", Said.ACCEPTED, None),
+        ("task-deleted-page", Said.ACCEPTED, None),
+        ("session-expires", Said.ACCEPTED, None),
+        ("locked-out", Said.LOST, "locked-out"),
+        ("unfollowable", Said.LOST, "no-monitor"),
         ("monitor-vanishes", Said.LOST, "monitor-gone"),
     ],
 )
 @pytest.mark.parametrize("pattern", BOTH_STEPS)
-def test_staging_that_fails_is_told(make: Make, pattern: Pattern, fault: str, said: Said, code: str) -> None:
+def test_staging_ends_as_the_inventory_shows(
+    make: Make, pattern: Pattern, fault: str, said: Said, code: str | None
+) -> None:
     claim = make(fault, pattern=pattern).stage()
     assert (claim.said, claim.reason and claim.reason.code) == (said, code)
 
@@ -212,23 +273,21 @@ def test_what_does_not_say_is_activated_if_the_settings_say_so(make: Make) -> No
 
 
 @pytest.mark.parametrize(
-    ("fault", "trust", "witness", "words"),
+    ("fault", "measured", "words"),
     [
-        ("", Trust.FULL, Witness.SUCCEEDED, "measurement 1 has changed"),
-        ("measurement-stays", Trust.DOUBTFUL, Witness.NONE, "no measurement has changed"),
-        ("measurement-replayed", Trust.FULL, Witness.NONE, "after: our nonce is not in it"),
-        ("measurement-forged", Trust.FULL, Witness.NONE, "before: the signature is wrong"),
+        ("", Measured.CHANGED, "measurement 1 has changed"),
+        ("measurement-stays", Measured.UNCHANGED, "no measurement has changed"),
+        ("measurement-replayed", Measured.NOT, "after: our nonce is not in it"),
+        ("measurement-forged", Measured.NOT, "before: the signature is wrong"),
     ],
 )
-def test_without_peer_measurements_before_and_after(
-    make: Make, fault: str, trust: Trust, witness: Witness, words: str
-) -> None:
+def test_without_peer_measurements_before_and_after(make: Make, fault: str, measured: Measured, words: str) -> None:
     bench = make()
     bench.stage()
     bench.model.faults = frozenset({fault}) - {""}
     claim = bench.activate().claim
     assert claim
-    assert (claim.trust, claim.witness) == (trust, witness)
+    assert claim.measured is measured
     assert words in claim.log[-1]
     nonces = [json.loads(body)["Nonce"] for body in bench.posts("SPDMGetSignedMeasurements")]
     assert len(set(nonces)) == 2
@@ -244,6 +303,14 @@ def test_without_peer_staged_image_is_cancelled(make: Make, pattern: Pattern) ->
     assert bench.cancel().outcome is Outcome.CANCELLED
     assert not bench.component().pending
     assert bench.cancel().why.code == "nothing-staged"
+
+
+@pytest.mark.parametrize("pattern", BOTH_STEPS)
+def test_cancellation_that_is_only_said_is_none(make: Make, pattern: Pattern) -> None:
+    bench = make("false-cancel", pattern=pattern)
+    bench.stage()
+    result = bench.cancel()
+    assert (result.outcome, result.why.code) == (Outcome.FAILED, "still-waits")
 
 
 def test_giving_up_before_anything_was_asked_changes_nothing(make: Make) -> None:

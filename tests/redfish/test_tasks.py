@@ -41,12 +41,12 @@ class Followed(NamedTuple):
     asked: list[str]
 
 
-def follow(first: Answer, *steps: Step, patience: float = 600.0) -> Followed:
-    bmc, clock = Scripted(*steps), FakeClock()
+def follow(first: Answer, *steps: Step, patience: float = 600.0, staging: bool = False) -> Followed:
+    bmc, clock = Scripted(*steps or (first,)), FakeClock()
     pauses: list[float] = []
     told: list[Progress] = []
     client: Any = bmc
-    running = tasks.follow(client, first, clock=clock, observer=told.append, patience=patience)
+    running = tasks.follow(client, first, clock=clock, observer=told.append, patience=patience, staging=staging)
     while True:
         try:
             pauses.append(next(running))
@@ -63,6 +63,10 @@ def task(state: str, *keys: str, status: int = 200, percent: int = 50) -> Answer
 
 def plain(status: int, **body: Any) -> Answer:
     return Answer(status, {}, body)
+
+
+def page(status: int, text: str = "<html> Service Unavailable </html>") -> Answer:
+    return Answer(status, {}, {}, text)
 
 
 ACCEPTED = Answer(202, {"location": MONITOR}, {})
@@ -147,7 +151,57 @@ ENDS: dict[str, tuple[Answer, tuple[Step, ...], End, str | None]] = {
         End.REFUSED,
         "version-refused",
     ),
-    "broke over it": (plain(500), (), End.FAILED, "unexpected-status"),
+    "too large, a page": (page(413), (), End.REFUSED, "too-large"),
+    "busy, a page": (page(503), (), End.REFUSED, "busy"),
+    "too many requests": (plain(429), (), End.REFUSED, "busy"),
+    "no such action": (plain(501), (), End.REFUSED, "bad-request"),
+    "no such action, a page": (page(405), (), End.REFUSED, "bad-request"),
+    "another status of the client's": (plain(418), (), End.REFUSED, "unexpected-status"),
+    "broke over it: it may have begun": (plain(500), (), End.LOST, "service-broke"),
+    "broke over it, a page": (page(500), (), End.LOST, "service-broke"),
+    "broke over it, and says how": (
+        plain(500, error={"@Message.ExtendedInfo": [{"MessageId": "Update.1.0.ActivateFailed"}]}),
+        (),
+        End.FAILED,
+        "activation-failed",
+    ),
+    "passed on, and not answered in time": (page(504), (), End.LOST, "service-broke"),
+    "accepted in a word": (page(200, "OK"), (), End.DONE, None),
+    "accepted, and no place": (plain(202), (), End.LOST, "no-monitor"),
+    "monitor is gone, a page": (ACCEPTED, (RUNNING, page(404)), End.LOST, "monitor-gone"),
+    "monitor is gone for good": (ACCEPTED, (RUNNING, plain(410)), End.LOST, "monitor-gone"),
+    "monitor is gone, and so is the task": (
+        Answer(202, {"location": MONITOR}, {"@odata.id": TASK, "TaskState": "New"}),
+        (plain(404), page(404)),
+        End.LOST,
+        "monitor-gone",
+    ),
+    "monitor is not for us": (ACCEPTED, (RUNNING, plain(403)), End.LOST, "monitor-hidden"),
+    "monitor says 401, whoever asks": (ACCEPTED, (RUNNING, plain(401)), End.LOST, "monitor-hidden"),
+    "monitor says 401 once": (ACCEPTED, (plain(401), RUNNING, task("Completed")), End.DONE, None),
+    "nobody is let in any more": (
+        ACCEPTED,
+        (RUNNING, ExchangeError("locked-out", "no", sent=True)),
+        End.LOST,
+        "locked-out",
+    ),
+    "logins are refused": (ACCEPTED, (RUNNING, ExchangeError("login", "no", sent=False)), End.LOST, "locked-out"),
+    "service breaks once": (ACCEPTED, (plain(500), RUNNING, task("Completed")), End.DONE, None),
+    "service breaks each time": (ACCEPTED, (RUNNING, plain(500)), End.LOST, "service-broke"),
+    "pages in between": (ACCEPTED, (page(502), page(503), page(200), task("Completed")), End.DONE, None),
+    "nothing but pages": (ACCEPTED, (page(200),), End.LOST, "malformed"),
+    "state in lower case": (ACCEPTED, (task("running"), task("completed")), End.DONE, None),
+    "scheduled until a reset": (ACCEPTED, (task("Pending", "ResetRequired"),), End.WAITS, "reset-required"),
+    "suspended until a reset": (ACCEPTED, (task("Suspended", "ResetRequired"),), End.WAITS, "reset-required"),
+    "suspended": (ACCEPTED, (task("Suspended"),), End.LOST, "task-stopped"),
+    "runs as a service": (ACCEPTED, (task("Service"),), End.LOST, "task-stopped"),
+    "pending, and then goes on": (ACCEPTED, (task("Pending"), task("Running"), task("Completed")), End.DONE, None),
+    "was queued, and is started": (
+        ACCEPTED,
+        (task("Pending", "AwaitToUpdate"), task("Running", "AwaitToUpdate"), task("Completed", "AwaitToUpdate")),
+        End.DONE,
+        None,
+    ),
 }
 
 
@@ -209,3 +263,87 @@ def test_progress_is_told_once() -> None:
 def test_messages_may_be_anything(rows: Any) -> None:
     body = {"TaskState": "Completed", "Messages": rows, "error": rows, "PercentComplete": rows}
     assert follow(ACCEPTED, Answer(200, {}, body)).outcome.end in (End.DONE, End.FAILED)
+
+
+def test_a_task_that_waits_to_be_started_has_staged_its_image() -> None:
+    """DSP2062: the task of the push is the one that StartUpdate starts; it does not end before."""
+    outcome = follow(ACCEPTED, task("Pending", "AwaitToUpdate"), staging=True).outcome
+    assert (outcome.end, outcome.reason, outcome.goes_on) == (End.WAITS, tasks.AWAITS, False)
+
+
+@pytest.mark.parametrize(
+    "end", ["out of sight", "never ends", "nobody is let in any more", "suspended", "nothing but pages"]
+)
+def test_what_may_go_on_is_told(end: str) -> None:
+    first, steps, _, _ = ENDS[end]
+    assert follow(first, *steps).outcome.goes_on
+
+
+@pytest.mark.parametrize(
+    "end",
+    ["monitor is gone, a page", "accepted, and no place", "broke over it, a page", "monitor says 401, whoever asks"],
+)
+def test_what_answers_is_asked_no_longer_than_it_takes(end: str) -> None:
+    """It answered each time: that is no silence, and the inventory knows more than the task."""
+    first, steps, _, _ = ENDS[end]
+    followed = follow(first, *steps)
+    assert not followed.outcome.goes_on
+    assert followed.seconds < 10
+
+
+WORDS: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
+    "ironcore-dev/metal-operator#453: Completed, and Critical": (
+        {"Messages": [{"MessageId": "IDRAC.2.8.JCP052", "Message": "It made no progress.", "Severity": "Critical"}]},
+        "It made no progress.",
+        ("JCP052: It made no progress.", "TaskStatus: Critical"),
+    ),
+    "dell/iDRAC-Redfish-Scripting#4: a text without MessageId": (
+        {"Messages": [{"Message": "device rejected image"}]},
+        "device rejected image",
+        ("device rejected image", "TaskStatus: Critical"),
+    ),
+    "dell/iDRAC-Redfish-Scripting#4: strings": (
+        {"Messages": ["one", "two"]},
+        "two",
+        ("one", "two", "TaskStatus: Critical"),
+    ),
+    "the worst of several": (
+        {"Messages": [{"Message": "rejected", "MessageSeverity": "Critical"}, {"Message": "done", "Severity": "OK"}]},
+        "rejected",
+        ("rejected", "done", "TaskStatus: Critical"),
+    ),
+    "fwupd#4836: error.message without code": (
+        {"error": {"message": "The image is not for this board."}},
+        "The image is not for this board.",
+        ("The image is not for this board.", "TaskStatus: Critical"),
+    ),
+    "error as a text": ({"error": "no space left"}, "no space left", ("no space left", "TaskStatus: Critical")),
+    "no word": ({}, "the task ended as Completed", ("TaskStatus: Critical",)),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_the_bmcs_own_words_are_kept(name: str) -> None:
+    body, text, log = WORDS[name]
+    ended = Answer(200, {}, {"TaskState": "Completed", "TaskStatus": "Critical"} | body)
+    outcome = follow(ACCEPTED, ended).outcome
+    assert outcome.reason
+    assert (outcome.end, outcome.reason.text, outcome.log) == (End.FAILED, text, log)
+
+
+def test_a_warning_is_no_failure_and_is_told() -> None:
+    rows = [{"MessageId": "Oem.1.0.Partial", "Message": "One of two.", "Severity": "Warning"}]
+    outcome = follow(ACCEPTED, plain(200, TaskState="Completed", TaskStatus="Warning", Messages=rows)).outcome
+    assert (outcome.end, outcome.log) == (End.DONE, ("Partial: One of two.", "TaskStatus: Warning"))
+
+
+def test_what_a_refusal_says_is_in_its_reason() -> None:
+    outcome = follow(Answer(503, {"retry-after": "120"}, {}, "503 Service Unavailable")).outcome
+    assert outcome.reason
+    assert outcome.reason.text.endswith("(503: 503 Service Unavailable; it says to wait for 120 s)")
+
+
+def test_words_without_end_are_bounded() -> None:
+    """A hostile BMC that says something new at each look."""
+    steps = [plain(200, TaskState="Running", Messages=[f"{look} {row}" for row in range(50)]) for look in range(50)]
+    assert len(follow(ACCEPTED, *steps, task("Completed")).outcome.log) <= 64

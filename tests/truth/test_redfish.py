@@ -68,7 +68,7 @@ class Case:
     def waits(self) -> bool:
         """Whether the image waits, asked of the model: staged, or queued."""
         model = self.bench.model
-        queued = any(firmware is model.firmware[0] for firmware, _ in model._waiting.values())  # noqa: SLF001
+        queued = any(firmware is model.firmware[0] for firmware, _ in model._waiting.values())
         return model.firmware[0].staged is not None or queued
 
     @property

@@ -93,7 +93,8 @@ class Reply(NamedTuple):
     page: str = ""
 
 
-def _page(text: str) -> str:
+def page(text: str) -> str:
+    """What a web server in front of the service says."""
     return f"<html><head><title>{text}</title></head><body><h1>{text}</h1></body></html>"
 
 
@@ -104,20 +105,16 @@ REPLIES = {
     "refused-but-done": Reply(ACTIVATE, 400, done=True),
     "unauthorized-but-done": Reply(ACTIVATE, 401, done=True),
     "error-but-done": Reply(ACTIVATE, 500, done=True),
-    "gateway-but-done": Reply(ACTIVATE, 504, done=True, page=_page("504 Gateway Timeout")),
+    "gateway-but-done": Reply(ACTIVATE, 504, done=True, page=page("504 Gateway Timeout")),
     "dropped-but-done": Reply(ACTIVATE, 0, done=True),
     "refused-but-staged": Reply(STAGE, 400, done=True),
     "dropped-but-staged": Reply(STAGE, 0, done=True),
-    "too-large": Reply(STAGE, 413, done=False, page=_page("413 Request Entity Too Large")),
+    "too-large": Reply(STAGE, 413, done=False, page=page("413 Request Entity Too Large")),
     "busy": Reply(ANY, 503, done=False),
-    "busy-page": Reply(ANY, 503, done=False, page=_page("503 Service Unavailable")),
+    "busy-page": Reply(ANY, 503, done=False, page=page("503 Service Unavailable")),
 }
 
 LOOKS = {"inventory-busy": 503, "inventory-gone": 404, "member-busy": 503}
 """Statuses of the inventory for a while after an activation."""
-MONITORS = {
-    "monitor-breaks": Reply(ANY, 500, done=True),
-    "monitor-unauthorized": Reply(ANY, 401, done=True),
-    "monitor-pages": Reply(ANY, 502, done=True, page=_page("502 Bad Gateway")),
-}
-"""How looks at a task are answered, and nothing else of it is wrong."""
+TASK_STATUSES = {"monitor-breaks": 500, "monitor-unauthorized": 401}
+"""Statuses of tasks and their monitors, with which nothing else is wrong."""

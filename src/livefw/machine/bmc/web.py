@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from livefw.machine.bmc import form
-from livefw.machine.bmc.faults import MONITORS as FAULTY
+from livefw.machine.bmc.faults import TASK_STATUSES, page
 from livefw.machine.bmc.firmware import INVENTORY, SYSTEM, Firmware, Pattern
 from livefw.machine.bmc.measure import Signer
 from livefw.machine.bmc.model import Model, Rejected
@@ -65,6 +65,7 @@ class Web:
         self._sessions: dict[str, str] = {}
         self._session_number = 0
         self._boots = 0
+        self._locked = False
         self._signer = Signer()
 
     @property
@@ -125,7 +126,7 @@ class Web:
     def log_in(self, body: bytes) -> Answer:
         """A new session."""
         wanted = _object(body)
-        if "locked-out" in self.model.faults and self._session_number and self.model.tasks:
+        if self._locked and "locked-out" in self.model.faults:
             raise Rejected(401, "The user is locked.", "Base.1.19.ResourceAtUriUnauthorized")
         if not self._right(wanted.get("UserName"), wanted.get("Password")):
             raise Rejected(401, "Wrong user or password.", "Base.1.19.ResourceAtUriUnauthorized")
@@ -219,11 +220,10 @@ class Web:
         if found is None or ("monitor-vanishes" in faults and found.percent > 0):
             raise Rejected(404, "There is no such task.", "Base.1.19.ResourceMissingAtURI")
         if found.over and not faults.isdisjoint(("task-deleted", "task-deleted-page")):
-            page = "<html><h1>404 Not Found</h1></html>" if "task-deleted-page" in faults else ""
-            raise Rejected(404, "There is no such task.", "Base.1.19.ResourceMissingAtURI", page=page)
-        for fault, reply in FAULTY.items():
-            if fault in faults and not (found.over and reply.page):
-                raise Rejected(reply.status, "The service is not itself.", page=reply.page)
+            found_out = page("404 Not Found") if "task-deleted-page" in faults else ""
+            raise Rejected(404, "There is no such task.", "Base.1.19.ResourceMissingAtURI", page=found_out)
+        if status := next((each for fault, each in TASK_STATUSES.items() if fault in faults), 0):
+            raise Rejected(status, "The service is not itself.")
         return found
 
     def monitor(self, number: str) -> Answer:
@@ -231,7 +231,10 @@ class Web:
         task = self.task(number)
         if not task.looked_at and not self.model.faults.isdisjoint(("session-expires", "locked-out")):
             self._sessions.clear()
+            self._locked = True
         task.looked_at = True
+        if "monitor-pages" in self.model.faults and not task.over:
+            raise Rejected(502, "", page=page("502 Bad Gateway"))
         if task.state == "Stopping" or not task.over:
             return 202, task.document(), self._later(f"{MONITORS}/{number}")
         if "monitor-once" in self.model.faults:

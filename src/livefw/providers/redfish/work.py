@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import NamedTuple
 
-from livefw.providers.base import Claim, Clock, Observer, Package, Phase, Progress, Reason, Said, Trust
+from livefw.providers.base import Claim, Clock, Measured, Observer, Package, Phase, Progress, Reason, Said, Trust
 from livefw.providers.redfish import attest, belief, components, tasks
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import Client
@@ -184,7 +184,10 @@ class Activate(Job):
         if claim.at_work:
             return claim
         told = attest.compare(before, self._attest(client, action))
-        return claim._replace(measured=told.measured, log=(*claim.log, *filter(None, [told.text])))
+        # Where nobody saw how it ended, it may have been measured too early.
+        early = claim.said is Said.LOST and told.measured is Measured.UNCHANGED
+        measured = Measured.NOT if early else told.measured
+        return claim._replace(measured=measured, log=(*claim.log, *filter(None, [told.text])))
 
     def _attest(self, client: Client, action: str | None) -> Attestation | None:
         return attest.attest(client, action) if action else None
