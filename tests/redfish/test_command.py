@@ -86,6 +86,43 @@ def test_one_table_shows_all_mechanisms(bmc: subprocess.Popen[str], livefw: Live
     assert [key.partition(":")[0] for key in keys] == ["lfa", "microcode", *["redfish"] * 3, "tdx"]
 
 
+@pytest.mark.parametrize("bmc", [["--fault", "session-expires"]], indirect=True)
+def test_session_that_ends_in_the_middle_is_no_outcome(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path
+) -> None:
+    """bb-Ricardo/check_redfish#90: 401 from the monitor was "failed (NoValidSession)", for ever in the history."""
+    (tmp_path / "image").write_bytes(b"version=1.9.0")
+    staged = livefw("--json", "stage", "pmfw-a", tmp_path / "image")
+    assert (staged.returncode, answer(staged)["staging"]["outcome"]) == (0, "staged"), staged.stderr
+    done = livefw("--json", "activate", "redfish:model/pmfw-a")
+    (result,) = answer(done)["results"]
+    assert (done.returncode, result["outcome"]) == (0, "activated"), done.stderr
+
+
+@pytest.mark.parametrize("bmc", [["--fault", "task-deleted-page", "--fault", "one-bank"]], indirect=True)
+def test_staging_whose_task_is_deleted_is_seen_in_the_inventory(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path
+) -> None:
+    """dell/iDRAC-Redfish-Scripting#160, with a page for its 404: that was three minutes of polling, then unknown."""
+    (tmp_path / "image").write_bytes(b"version=1.9.0")
+    staged = livefw("--json", "stage", "pmfw", tmp_path / "image")
+    assert (staged.returncode, answer(staged)["staging"]["outcome"]) == (0, "staged"), staged.stderr
+
+
+@pytest.mark.parametrize("bmc", [["--fault", "answers-204", "--fault", "one-bank"]], indirect=True)
+def test_answer_that_changes_nothing_is_no_activation(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path
+) -> None:
+    """DMTF's mockup server answers 204 to every action: that was "activated", exit 0, with the old version running."""
+    (tmp_path / "image").write_bytes(b"version=1.9.0")
+    livefw("stage", "pmfw", tmp_path / "image")
+    done = livefw("--json", "activate", "redfish:model/pmfw")
+    (result,) = answer(done)["results"]
+    assert done.returncode != 0
+    assert result["outcome"] in ("failed", "unknown")
+    assert result["after"]["current_version"] == "1.2.0"
+
+
 @pytest.mark.parametrize("bmc", [["--fault", "activate-fails"]], indirect=True)
 def test_activation_that_fails_leaves_the_image_staged(
     bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path

@@ -414,7 +414,10 @@ CASES = {
         waits=True,
     ),
     "500 to a cancellation that is done": Case(
-        "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(500), effect=drop_image),), Said.ACCEPTED
+        "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(500), effect=drop_image),), Said.LOST, "overtaken"
+    ),
+    "204 to a cancellation of what was activated meanwhile": Case(
+        "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(204), effect=run),), Said.LOST, "overtaken", runs="2.0.0"
     ),
     "Completed, and nothing changed": Case(
         "fwupd#6879",

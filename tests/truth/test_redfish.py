@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redfish: whatever goes wrong in a BMC, no outcome of the engine contradicts what its firmware really runs.
 
-The model is asked for that, and never the provider. Each case stages and activates through the engine, once with the
-fault in both and once with it in the activation only; then the BMC recovers, time passes, and the next engine settles
-what was left open.
+The model is asked for that, and never the provider. Each case stages and activates, and stages and cancels, through
+the engine, with the fault in each act; after each the BMC recovers, time passes, and the next engine settles what was
+left open.
 """
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import pytest
 
 from livefw.activation.engine import Order
 from livefw.activation.identity import instance, made_guid
-from livefw.activation.outcome import Outcome
+from livefw.activation.outcome import Outcome, Result
 from livefw.activation.target import Wish
 from livefw.archive import cab
 from livefw.archive.cab import Image
@@ -35,20 +37,26 @@ EQUIPMENT = {
 }
 """What the BMC has to tell; most of today's are plain."""
 LACKS = frozenset(name for names in EQUIPMENT.values() for name in names)
-FAILED = (Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED)
+SUCCESS = frozenset({Outcome.ACTIVATED, Outcome.STAGED})
+FAILURE = frozenset({Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED})
 
 
 class Told(NamedTuple):
-    """What the engine said of one act, and what was true of it in the end."""
+    """What the engine said of one act, and what was true in the end: that it was done, or at least something of it."""
 
     act: str
     outcome: str
     code: str
-    true: bool
+    done: bool
+    touched: bool
 
     @property
     def untrue(self) -> bool:
-        return self.outcome in FAILED if self.true else self.outcome in (Outcome.ACTIVATED, Outcome.STAGED)
+        if self.act == "cancel":
+            claims, denies = self.outcome == Outcome.CANCELLED, self.outcome in (Outcome.FAILED, Outcome.REFUSED)
+        else:
+            claims, denies = self.outcome in SUCCESS, self.outcome in FAILURE
+        return (claims and not self.done) or (denies and self.touched)
 
 
 class Case:
@@ -62,6 +70,8 @@ class Case:
         self.bench.files.tree["/proc/sys/kernel/random/boot_id"] = b"5f3b2c1e-0000-4000-8000-000000000001\n"
         self.world = World(self.bench, folder)
         self.ident = "pmfw" if "one-bank" in self.lacks else "pmfw-a"
+        self.key = f"redfish:rack/{self.ident}"
+        self.results: list[Result] = []
         self.said: list[Told] = []
 
     @property
@@ -75,6 +85,10 @@ class Case:
     def runs(self) -> bool:
         return self.bench.running == NEW
 
+    def put(self) -> None:
+        """Have the image wait, without the engine."""
+        self.bench.stage(self.ident, f"version={NEW}".encode())
+
     def break_down(self) -> None:
         self.bench.model.faults = self.lacks | self.fault
 
@@ -84,52 +98,59 @@ class Case:
         self.bench.clock.sleep(3600)
         self.bench.model.advance()
 
+    def truth(self, act: str) -> tuple[bool, bool]:
+        """Whether the act was done, and whether something of it was."""
+        waits, runs = self.waits, self.runs
+        if act == "cancel":
+            return not waits and not runs, not waits
+        return (waits, waits or runs) if act == "stage" else (runs, runs)
+
     def stage(self) -> None:
         guid = made_guid(instance("redfish", f"rack/{self.ident}"))
         about = Metainfo("org.example.fw", "Example", (guid,), NEW, "pmfw.bin", summary="For tests")
         package = Package("pmfw.cab", cab.write(Image(about, f"version={NEW}".encode())))
-        key = f"redfish:rack/{self.ident}"
-        try:
-            with self.world.engine().open() as run:
-                attempt = run.stage(Wish(package, key), watch=self.bench.watch)
-            outcome, code = str(attempt.result.outcome), attempt.result.why.code
-        except LivefwError as error:
-            outcome, code = "raised", type(error).__name__
-        self.recover()
-        self.said.append(Told("stage", outcome, code, self.waits))
-        self.settle("stage")
+        with self.told("stage"), self.world.engine().open() as run:
+            self.results.append(run.stage(Wish(package, self.key), watch=self.bench.watch).result)
 
     def activate(self) -> None:
-        key = f"redfish:rack/{self.ident}"
+        with self.told("activate"), self.world.engine().open() as run:
+            (attempt,) = run.activate(Order((self.key,)), watch=self.bench.watch)
+            self.results.append(attempt.result)
+
+    def cancel(self) -> None:
+        with self.told("cancel"):
+            self.results.append(self.world.engine().cancel(self.key, reason="", watch=self.bench.watch).result)
+
+    @contextmanager
+    def told(self, act: str) -> Iterator[None]:
+        """Note what the engine says of an act, and what the next one finds out of what was left open."""
+        self.break_down()
         try:
-            with self.world.engine().open() as run:
-                (attempt,) = run.activate(Order((key,)), watch=self.bench.watch)
-            outcome, code = str(attempt.result.outcome), attempt.result.why.code
+            yield
         except LivefwError as error:
             outcome, code = "raised", type(error).__name__
+        else:
+            result = self.results.pop()
+            outcome, code = str(result.outcome), result.why.code
         self.recover()
-        self.said.append(Told("activate", outcome, code, self.runs))
-        self.settle("activate")
-
-    def settle(self, act: str) -> None:
-        """What the next engine finds out of what was left open."""
+        self.said.append(Told(act, outcome, code, *self.truth(act)))
         with self.world.engine().open() as run:
-            for each in run.settled:
-                true = self.waits if act == "stage" else self.runs
-                self.said.append(Told(f"settle {act}", str(each.outcome), each.why.code, true))
+            self.said += [Told(act, str(each.outcome), each.why.code, *self.truth(act)) for each in run.settled]
 
 
 def play(fault: str, pattern: Pattern, lacks: tuple[str, ...], folder: Path) -> list[Told]:
-    """With the fault in both acts; and again with it in the activation, if the image did not get so far."""
-    case = Case(fault, pattern, lacks, folder)
-    case.break_down()
-    case.stage()
-    if not case.waits:
+    """Stage and activate, and stage and cancel; where the fault did not let the image get so far, it is put there."""
+    said = []
+    for act in (Case.activate, Case.cancel):
+        case = Case(fault, pattern, lacks, folder / act.__name__)
         case.stage()
-    case.break_down()
-    case.activate()
-    assert case.bench.web.sessions == 0 or case.fault & {"locked-out"}, "a session was left behind"
-    return case.said
+        if not case.waits and not case.runs:
+            case.put()
+        if not case.runs:  # as after an image that was not held
+            act(case)
+        assert case.bench.web.sessions == 0, "a session was left behind"
+        said += case.said
+    return said
 
 
 @pytest.mark.timeout(900)  # some hundred engines; a busy machine makes it slow, never red

@@ -30,6 +30,7 @@ FAULTS = {
     "false-staging": "the task completes, and nothing is staged",
     "refused-but-staged": "a push is answered with 400, and the image is staged",
     "dropped-but-staged": "the connection breaks upon a push, and the image is staged",
+    "installs-at-once": "an image that is to wait is installed at once",
     "too-large": "a push is answered with a page and 413",
     "false-cancel": "a cancellation is answered with 204, and the image stays",
     "monitor-vanishes": "the monitor of a running task answers 404, and so does the task",

@@ -90,6 +90,9 @@ class Model:
                 return End("Exception", "VerificationFailed")
             if version == firmware.running:
                 return End("Completed", "UpdateSkippedSameVersion")
+            if "installs-at-once" in self.faults:
+                firmware.staged = version
+                return self._activated([firmware])
             if stage:
                 firmware.staged = firmware.staged if "false-staging" in self.faults else version
                 return End("Completed", "AwaitToActivate")

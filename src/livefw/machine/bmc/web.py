@@ -126,7 +126,8 @@ class Web:
     def log_in(self, body: bytes) -> Answer:
         """A new session."""
         wanted = _object(body)
-        if self._locked and "locked-out" in self.model.faults:
+        self._locked = self._locked and "locked-out" in self.model.faults
+        if self._locked:
             raise Rejected(401, "The user is locked.", "Base.1.19.ResourceAtUriUnauthorized")
         if not self._right(wanted.get("UserName"), wanted.get("Password")):
             raise Rejected(401, "Wrong user or password.", "Base.1.19.ResourceAtUriUnauthorized")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from livefw.providers.component import Component, Cost, Reason, Version, dotted
 from livefw.providers.ocp import OUT_OF_SCOPE
-from livefw.providers.redfish.resources import Image, Queued, Seen
+from livefw.providers.redfish.resources import Image, Queued, Seen, Unread
 from livefw.providers.redfish.settings import Bmc
 
 PROVIDER = "redfish"
@@ -87,15 +87,13 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
     running, staged = part.running, part.staged
     waits = staged is not None or bool(part.queued)
     told = any(image.staged is not None for image in part.images) or seen.service.start is not None
-    # A bank that is not shown may be the one that waits, and so may a task.
-    hidden = (part.banked and bool(seen.unread)) or (seen.service.start is not None and _blind(seen))
     shown = running or part.images[0]
     return Component(
         provider=PROVIDER,
         id=f"{bmc.name}/{part.ident}",
         name=shown.name,
         current_version=_current(part),
-        pending=True if waits else False if told and not hidden else None,
+        pending=True if waits else False if told and not hidden(part, seen) else None,
         pending_version=_version(staged) if staged and staged is not running else None,
         cost=Cost(None, part.needs_reset),
         reasons=tuple(reasons(part, seen, bmc)),
@@ -111,9 +109,14 @@ _UNCONFIRMED = Reason(
 )
 
 
-def _blind(seen: Seen) -> bool:
-    """Whether there may be tasks that are not shown; one that was deleted while it was looked for is none."""
-    return any(not each.absent for each in seen.blind)
+def hidden(part: Part | None, seen: Seen) -> tuple[Unread, ...]:
+    """What the BMC does not show now, and may be what waits: another bank, or a task; anything, if it is not listed.
+
+    A task that was deleted while it was looked for is none.
+    """
+    banks = seen.unread if part is None or part.banked else ()
+    tasks = [each for each in seen.blind if not each.absent] if seen.service.start else ()
+    return (*banks, *tasks)
 
 
 def _current(part: Part) -> Version | None:

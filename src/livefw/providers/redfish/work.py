@@ -50,10 +50,13 @@ _VANISHED = Reason("vanished", "the BMC does not list it any more", "livefw list
 _UNREAD = Reason("unread", "the BMC does not list it, and cannot read all that it has", "try again later")
 _UNSEEN = Reason("unseen", "it cannot be looked at any more", "livefw show")
 _STILL_WAITS = Reason("still-waits", "the BMC reported success, and the image still waits", "livefw show")
-_OVERTAKEN = Reason("overtaken", "another version runs now: the image was activated, or replaced", "livefw show")
+_OVERTAKEN = Reason("overtaken", "it does not wait any more, and may have been activated", "livefw show")
 _NOT_WATCHED = Reason("not-watched", "nobody watches any more; the BMC goes on by itself", "livefw show")
 _NOT_ASKED = Reason("given-up", "given up before anything was asked of the BMC")
 _HINT = "livefw show, and the BMC's own log; do not repeat it blindly"
+
+
+_LOST = Claim(Said.LOST, trust=Trust.DOUBTFUL, flag=belief.TASK.flag, log_of="the BMC", at_work=True)
 
 
 class Job:
@@ -76,7 +79,7 @@ class Job:
         except ExchangeError as error:
             lost = self.touched and error.sent
             reason = Reason(error.code, error.text, _HINT if lost else "")
-            return Claim(Said.LOST if lost else Said.REFUSED, reason=reason, at_work=lost)
+            return _LOST._replace(reason=reason) if lost else Claim(Said.REFUSED, reason=reason)
         finally:
             if self._client is not None:
                 self._client.close()
@@ -84,7 +87,7 @@ class Job:
     def abandoned(self) -> Claim:
         """See `livefw.providers.steps.Work`."""
         if self.touched:
-            return Claim(Said.LOST, reason=_NOT_WATCHED, at_work=True)
+            return _LOST._replace(reason=_NOT_WATCHED)
         return Claim(Said.REFUSED, reason=_NOT_ASKED)
 
     def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
@@ -134,12 +137,12 @@ class Job:
             except ExchangeError as error:
                 if error.code not in AWAY or place.clock.now() >= until:
                     return None
-                place.observer(Progress(Phase.WAITING, f"the BMC cannot be read now: {error.text}"))
+                place.observer(Progress(Phase.SETTLING, f"the BMC cannot be read now: {error.text}"))
             else:
                 part = self._part(seen)
                 if part and _waits(part):
                     return part
-                hidden = [each for each in (*seen.unread, *seen.blind) if part is None or not each.absent]
+                hidden = components.hidden(part, seen)
                 if not hidden:
                     return part
                 if place.clock.now() >= until or not any(each.status in NOT_NOW for each in hidden):
@@ -217,16 +220,18 @@ class Cancel(Job):
         accepted = claim.said is Said.ACCEPTED
         if after is None:
             return claim._replace(said=Said.LOST, reason=_UNSEEN) if accepted else claim
-        if _version(after) != _version(part):
+        gone = bool(_waits(part) - _waits(after))
+        if _version(after) != _version(part) or (gone and not accepted):
             return claim._replace(said=Said.LOST, reason=_OVERTAKEN, at_work=False)
-        if _waits(part) - _waits(after):
-            return claim._replace(said=Said.ACCEPTED, reason=None, at_work=False)
+        if gone:
+            return claim
         return claim._replace(said=Said.FAILED, reason=_STILL_WAITS) if accepted else claim
 
 
 def _version(part: Part) -> tuple[str, str | None] | None:
+    """What runs for certain: a service without ``Active`` may show what it has received."""
     running = part.running
-    return (running.uri, running.version) if running else None
+    return (running.uri, running.version) if running and running.active else None
 
 
 def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
@@ -237,6 +242,9 @@ def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
 
 _NO_STAGING = Reason("no-staging", "the BMC can only install an image at once, and not hold it until it is wanted")
 _NOT_STAGED = Reason("not-staged", "the BMC reported success, and lists no staged image")
+_NOT_HELD = Reason(
+    "not-held", "the BMC did not hold the image until it is wanted: another version runs now", "livefw show"
+)
 _STAGED_ALL_THE_SAME = Reason(
     "staged-otherwise", "the BMC reported a failure, and lists an image that was not there before", "livefw show"
 )
@@ -299,6 +307,8 @@ def _proved(before: Part, after: Part | None, outcome: Outcome, claim: Claim) ->
     if after is None:
         return claim._replace(said=Said.LOST, reason=_UNSEEN) if done else claim
     came = _waits(after) - _waits(before)
+    if not came and _version(after) != _version(before):
+        return claim._replace(said=Said.LOST, reason=_NOT_HELD, at_work=False)
     if done and not _waits(after) and outcome.end is not End.LOST:
         return claim._replace(said=Said.FAILED, reason=claim.reason or _NOT_STAGED)
     if (done and _waits(after)) or (came and outcome.end not in (End.FAILED, End.CANCELLED)):
