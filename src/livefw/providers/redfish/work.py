@@ -310,7 +310,8 @@ def _proved(before: Part, after: Part | None, outcome: Outcome, claim: Claim) ->
     if not came and _version(after) != _version(before):
         return claim._replace(said=Said.LOST, reason=_NOT_HELD, at_work=False)
     if done and not _waits(after) and outcome.end is not End.LOST:
-        return claim._replace(said=Said.FAILED, reason=claim.reason or _NOT_STAGED)
+        # Unless it says what runs, it may have installed the image at once.
+        return claim._replace(said=Said.FAILED if _version(after) else Said.LOST, reason=claim.reason or _NOT_STAGED)
     if (done and _waits(after)) or (came and outcome.end not in (End.FAILED, End.CANCELLED)):
         return claim._replace(said=Said.ACCEPTED, reason=None, at_work=False)
     if came:
