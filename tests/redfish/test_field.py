@@ -1,121 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """What BMCs did to people, by the public report of it: each claim says what is known, and no more."""
 
-import json
-import re
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from livefw.errors import TransportError
-from livefw.machine.bmc.firmware import Pattern
-from livefw.machine.bmc.model import Dropped
 from livefw.machine.bmc.web import Response
-from livefw.providers.base import Claim, Flag, Measured, Said, Trust
+from livefw.providers.base import Flag, Measured, Said, Trust
+from livefw.providers.redfish.exchange import plain_text
 
-from .conftest import Bench
-
-MONITOR = r"GET .*/TaskMonitors/\d+"
-TASK = r"GET .*/Task(Monitor)?s/\d+"
-ACTIVATE = r"POST .*/SoftwareInventory\.Activate"
-CANCEL = r"POST .*/SoftwareInventory\.Cancel"
-PUSH = r"POST .*/update-multipart"
-COLLECTION = r"GET .*/FirmwareInventory"
-MEMBER = r"GET .*/FirmwareInventory/mcu"
-
-
-def answer(status: int, body: Any = None, **headers: str) -> Response:
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status, fields, b"" if body is None else json.dumps(body).encode())
-
-
-def page(status: int, text: str = "Service Unavailable", **headers: str) -> Response:
-    return Response(status, {"Content-Type": "text/html", **headers}, f"<html><h1>{status} {text}</h1></html>".encode())
-
-
-def task(state: str, *messages: Any, **more: Any) -> dict[str, Any]:
-    place = "/redfish/v1/TaskService/Tasks/2"
-    return {"@odata.id": place, "TaskState": state, "Messages": list(messages)} | more
-
-
-def message(key: str, text: str = "", severity: str = "OK") -> dict[str, str]:
-    return {"MessageId": key, "Message": text, "Severity": severity}
-
-
-Effect = Callable[[Bench], object]
-
-
-class Rule(NamedTuple):
-    """How requests are answered, the ``first`` to the ``last`` of those that fit; None: as the model does.
-
-    ``effect`` comes before the answer, and a ``dropped`` connection instead of it.
-    """
-
-    when: str
-    response: Response | None = None
-    first: int = 1
-    last: int = 10**9
-    effect: Effect = lambda bench: None
-    dropped: bool = False
-
-
-class Field(Bench):
-    """A modelled BMC of the plain kind, with rules in front of it."""
-
-    def __init__(self, *rules: Rule, seconds: float = 4.0, settings: str = "") -> None:
-        super().__init__("no-measurements", "one-bank", pattern=Pattern.STAGE, seconds=seconds, settings=settings)
-        self.model.firmware[0].ident, self.model.firmware[0].running = "mcu", "1.0.0"
-        self._handle = self.web.handle
-        self.web.handle = self._filter  # type: ignore[method-assign]
-        self.rules = rules
-        self._seen = [0] * len(rules)
-
-    def _filter(self, method: str, path: str, headers: Any, body: bytes) -> Response:
-        for index, rule in enumerate(self.rules):
-            if not re.fullmatch(rule.when, f"{method} {path.rstrip('/')}"):
-                continue
-            self._seen[index] += 1
-            if rule.first <= self._seen[index] <= rule.last:
-                self.model.advance()
-                rule.effect(self)
-                if rule.response is not None:
-                    self.web.log.append((method, path, body))
-                    return rule.response
-                if rule.dropped:
-                    self.web.log.append((method, path, body))
-                    raise Dropped
-        return self._handle(method, path, headers, body)
-
-    def do(self, act: str) -> Claim:
-        if act == "stage":
-            return self.stage("mcu", b"version=2.0.0")
-        self.model.firmware[0].staged = "2.0.0"
-        ask = self.provider.activate if act == "activate" else self.provider.cancel
-        running = ask("rack/mcu", self.watch.progress)
-        assert running.wait(None)
-        return running.claim
-
-    def asked(self, act: str) -> int:
-        """How often the BMC was asked for the act."""
-        when = {"stage": PUSH, "activate": ACTIVATE, "cancel": CANCEL}[act]
-        return sum(re.fullmatch(when, f"{method} {path}") is not None for method, path, _ in self.web.log)
-
-
-def forget(bench: Bench) -> None:
-    bench.web._sessions.clear()
-
-
-def run(bench: Bench) -> None:
-    bench.model.firmware[0].activate()
-
-
-def hold(bench: Bench) -> None:
-    bench.model.firmware[0].staged = "2.0.0"
-
-
-def drop_image(bench: Bench) -> None:
-    bench.model.firmware[0].staged = None
+from .field import (
+    ACTIVATE,
+    CANCEL,
+    MEMBER,
+    MONITOR,
+    PUSH,
+    TASK,
+    Field,
+    Rule,
+    answer,
+    drop_image,
+    forget,
+    hold,
+    message,
+    page,
+    run,
+    task,
+)
 
 
 class Case(NamedTuple):
@@ -459,8 +370,11 @@ def test_claim_says_what_is_known(name: str) -> None:
     bench.model.advance()
     assert (claim.said, claim.reason and claim.reason.code, claim.at_work) == (case.said, case.code, case.at_work)
     assert case.words in " ".join([claim.reason.text if claim.reason else "", *claim.log])
-    assert (claim.trust, claim.flag, claim.measured) == (Trust.DOUBTFUL, Flag.PROVES_NOTHING, Measured.NOT)
-    assert claim.trust_reason
+    # What the provider itself has seen in the inventory takes no trust.
+    proved = case.act != "activate" and case.said is Said.ACCEPTED
+    trust = Trust.FULL if proved else Trust.DOUBTFUL
+    assert (claim.trust, claim.flag, claim.measured) == (trust, Flag.PROVES_NOTHING, Measured.NOT)
+    assert bool(claim.trust_reason) != proved
     firmware = bench.model.firmware[0]
     assert bench.asked(case.act) == case.asked
     assert bench.web.sessions == 0
@@ -472,127 +386,24 @@ def test_claim_says_what_is_known(name: str) -> None:
         assert (firmware.running, firmware.staged is not None) == (case.runs, case.waits)
 
 
-# What cannot be read is not gone.
-
-ERROR = {"error": {"@Message.ExtendedInfo": [message("Base.1.8.InternalError", "It failed.")]}}
-EMPTY = {"@odata.id": "/redfish/v1/UpdateService/FirmwareInventory", "Name": "Firmware"}
-SHUT = {
-    "ibm-openbmc/dev#358: collection 503": (Rule(COLLECTION, answer(503, Retry_After="3")), True),
-    "ibm-openbmc/dev#358: collection 429": (Rule(COLLECTION, answer(429)), True),
-    "ibm-openbmc/dev#358: a page, 503": (Rule(COLLECTION, page(503)), True),
-    "ibm-openbmc/dev#358: member 503": (Rule(MEMBER, answer(503)), True),
-    "openbmc/bmcweb#98: member is a page, 503": (Rule(MEMBER, page(503)), True),
-    "UpdateService 503": (Rule(r"GET .*/UpdateService", answer(503)), True),
-    "dell/iDRAC-Redfish-Scripting#139: no Members": (Rule(COLLECTION, answer(200, EMPTY)), False),
-    "collection 404": (Rule(COLLECTION, answer(404)), False),
-    "collection is a page, 404": (Rule(COLLECTION, page(404)), False),
-    "collection is an error": (Rule(COLLECTION, answer(200, EMPTY | ERROR)), False),
-    "member 500": (Rule(MEMBER, answer(500)), False),
-    "member 404": (Rule(MEMBER, answer(404)), False),
-    "member is a page, 200": (Rule(MEMBER, page(200)), False),
-    "UpdateService 404": (Rule(r"GET .*/UpdateService", answer(404)), False),
-}
-
-
-@pytest.mark.parametrize("name", SHUT)
-def test_what_cannot_be_read_is_not_gone(name: str) -> None:
-    rule, passes = SHUT[name]
-    bench = Field(rule)
-    with pytest.raises(TransportError):
-        bench.provider.inspect("rack/mcu")
-    assert (bench.clock.now() > 0) == passes
-    found = bench.provider.discover()
-    assert "rack/mcu" not in {each.id for each in found.components}
-    assert found.notes
-    if not found.components:
-        assert found.absent == found.notes[0]
-    if passes:
-        bench = Field(rule._replace(last=3))
-        assert bench.component("mcu").id == "rack/mcu"
-
-
-def test_what_is_not_there_is_gone() -> None:
-    assert Field().provider.inspect("rack/none") is None
-
-
-def test_an_error_beside_the_members_is_told() -> None:
-    """ibm-openbmc/dev#358: 200, with Members, and an InternalError in the same body."""
-    bench = Field()
-    whole = json.loads(bench._handle("GET", "/redfish/v1/UpdateService/FirmwareInventory", _basic(), b"").body)
-    bench.rules = (Rule(COLLECTION, answer(200, whole | ERROR)),)
-    bench._seen = [0]
-    found = bench.provider.discover()
-    assert len(found.components) == 3
-    assert "InternalError: It failed." in found.notes[0].text
-    assert [each.code for each in bench.provider.diagnose()] == ["reached", "unread"]
-
-
-def test_a_queue_that_cannot_be_read_is_not_empty() -> None:
-    bench = Bench(pattern=Pattern.START)
-    assert bench.component().pending is False
-    bench.model.faults = frozenset({"monitor-breaks"})
-    bench.stage()
-    assert bench.component().pending is None
-
-
-def _basic() -> dict[str, str]:
-    import base64
-
-    return {"authorization": "Basic " + base64.b64encode(b"admin:a word of passage").decode()}
-
-
-# Sessions.
-
-
-def test_no_session_stays_behind_where_the_password_has_to_be_changed() -> None:
-    """openbmc/bmcweb#103: a session is made, and says that it cannot be used."""
-    bench = Field()
-    info = {"@Message.ExtendedInfo": [{"MessageId": "Base.1.8.PasswordChangeRequired", "MessageArgs": ["/x"]}]}
-
-    def handle(method: str, path: str, headers: Any, body: bytes) -> Response:
-        found = bench._handle(method, path, headers, body)
-        made = method == "POST" and path.endswith("/Sessions")
-        return found._replace(body=json.dumps(json.loads(found.body) | info).encode()) if made else found
-
-    bench.web.handle = handle  # type: ignore[method-assign]
-    with pytest.raises(TransportError, match="password has to be changed"):
-        bench.provider.inspect("rack/mcu")
-    assert bench.web.sessions == 0
-
-
-def test_a_session_that_only_seemed_to_be_void_is_closed_as_well() -> None:
-    bench = Field(Rule(MONITOR, answer(401), last=1))
-    assert bench.do("activate").said is Said.ACCEPTED
-    assert bench.web.sessions == 0
-
-
-def test_logins_are_counted() -> None:
-    """A BMC locks a user out who is refused too often."""
-    bench = Field(Rule(MONITOR, last=1, effect=forget), Rule(r"POST .*/Sessions", answer(401), first=2), seconds=600.0)
-    bench.do("activate")
-    assert len(bench.posts("/Sessions")) == 3
-    bench = Field(*(Rule(MONITOR, first=n, last=n, effect=forget) for n in range(1, 99, 2)), seconds=600.0)
-    claim = bench.do("activate")
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.LOST, "locked-out")
-    assert len(bench.posts("/Sessions")) == 7
-
-
-def test_basic_credentials_are_tried_once_more_as_well() -> None:
-    bench = Field(Rule(MONITOR, answer(401), last=1), settings='auth = "basic"\n')
-    assert bench.do("activate").said is Said.ACCEPTED
-    assert bench.posts("/Sessions") == []
-
-
-# What a restart of this machine does to an image on a BMC.
+def test_a_warning_is_told_with_the_success() -> None:
+    """A task that is Completed with a Warning: what it warns of is shown to whoever activated."""
+    claim = Field(*CASES["Completed, with a Warning"].rules).do("activate")
+    assert claim.trust_reason.startswith("the BMC warns: One of two.; ")
 
 
 @pytest.mark.parametrize(
-    ("ident", "by_restart"), [("mcu", False), ("bios", True), ("none", True)], ids=["a microcontroller", "BIOS", "gone"]
+    ("body", "text"),
+    [
+        (b"<html><head><title>503 Busy</title></head><body><h1>503 Busy</h1></body></html>", "503 Busy"),
+        (b"<html><head><title>503 Busy</title></head><body></body></html>", "503 Busy"),
+        (b"<script>x</script> later", "later"),
+        (b" OK\r\n", "OK"),
+        (b"[1, 2]", "[1, 2]"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"<" * 100_000, "<" * 500),
+        (b"<script>" * 20_000, ""),
+    ],
 )
-def test_a_restart_of_this_machine_brings_in_what_is_firmware_of_it(ident: str, by_restart: bool) -> None:
-    memory = Field().provider.recall(f"rack/{ident}", "")
-    assert (memory.by_restart, memory.flag, memory.complete) == (by_restart, Flag.PROVES_NOTHING, False)
-
-
-def test_what_a_restart_does_is_not_known_while_the_bmc_is_away() -> None:
-    assert Field(Rule(r"GET .*/UpdateService", answer(503))).provider.recall("rack/mcu", "").by_restart
+def test_a_page_is_read_as_a_person_would(body: bytes, text: str) -> None:
+    assert plain_text(body) == text

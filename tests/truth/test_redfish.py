@@ -144,7 +144,6 @@ def play(fault: str, pattern: Pattern, lacks: tuple[str, ...], folder: Path) -> 
     for act in (Case.activate, Case.cancel):
         case = Case(fault, pattern, lacks, folder / act.__name__)
         cases.append(case)
-        said = case.said if not said else [*said, *case.said]
         case.stage()
         if not case.waits and not case.runs:
             case.put()

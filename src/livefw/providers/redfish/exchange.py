@@ -104,12 +104,15 @@ def _listed(rows: object) -> list[Any]:
     return rows if isinstance(rows, list) else [rows]
 
 
-_TAGS = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_UNSEEN = re.compile(r"<(head|script|style)\b.*?</\1>", re.DOTALL | re.IGNORECASE)
+_TAGS = re.compile(r"<[^>]*>")
 
 
 def plain_text(data: bytes) -> str:
-    """What a person would read in a body that is no JSON object."""
-    return " ".join(_TAGS.sub(" ", data[:_MOST_PLAIN].decode("utf-8", "replace")).split())[:_MOST_TEXT]
+    """What a person would read in a body that is no JSON object; the title of a page that shows nothing."""
+    page = data[:_MOST_PLAIN].decode("utf-8", "replace")
+    shown = (" ".join(_TAGS.sub(" ", each).split()) for each in (_UNSEEN.sub(" ", page), page))
+    return next(filter(None, shown), "")[:_MOST_TEXT]
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

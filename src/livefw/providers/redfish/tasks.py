@@ -48,8 +48,8 @@ class End(StrEnum):
 class Outcome(NamedTuple):
     """An end, why, the service's own name for a failure, and what it said on the way.
 
-    ``log`` are its messages as they are, ``told`` the ids of those that `REGISTRY` knows. ``bare``: the answer itself
-    was all, and there was no task. ``goes_on``: it may still be at work.
+    ``log`` are its messages as they are, ``told`` the ids of those that `REGISTRY` knows, ``warning`` what a success
+    is said to lack. ``bare``: the answer itself was all, and there was no task. ``goes_on``: it may still be at work.
     """
 
     end: End
@@ -57,6 +57,7 @@ class Outcome(NamedTuple):
     code: str | None = None
     log: tuple[str, ...] = ()
     told: frozenset[str] = frozenset()
+    warning: str = ""
     bare: bool = False
     goes_on: bool = False
 
@@ -119,7 +120,7 @@ SLOW = Reason("no-end", "the task does not end in the time that it was given", _
 SILENT = Reason("no-contact", "the BMC does not answer any more; the task may go on", _HINT)
 LOCKED_OUT = Reason("locked-out", "the BMC has ended the session and lets nobody in; the task may go on", _HINT)
 STOPPED = Reason("task-stopped", "the task stands still, and waits for somebody", _HINT)
-RESET = Reason("reset-required", REGISTRY["ResetRequired"].text)
+RESET = Reason("reset-required", REGISTRY["ResetRequired"].text, "have it reset when that suits you")
 AWAITS = Reason("awaits", "the task has ended: the image waits to be activated")
 _GOES_ON = frozenset({SLOW, SILENT, UNREADABLE, LOCKED_OUT, STOPPED})
 """Those after which it may still be at work."""
@@ -258,7 +259,8 @@ class Follower:
         if end is End.DONE and status == "Critical":
             end = End.FAILED
         if end is End.DONE and failure is None:
-            return self._outcome(End.DONE)
+            said = (self._worst.text or self._worst.key if self._worst else "") or "it does not say of what"
+            return self._outcome(End.DONE)._replace(warning=said if status == "Warning" else "")
         row = REGISTRY.get(failure or "", _PLAIN)
         said = self._worst.text if self._worst else ""
         text = row.text if row.failure else said or f"the task ended as {answer.body.get('TaskState') or answer.status}"
@@ -278,8 +280,9 @@ class Follower:
         said = "; ".join(filter(None, words))
         reason = Reason(row.failure or known.code, f"{row.text or known.text} ({answer.status}{said and f': {said}'})")
         if known.end is End.LOST and not row.failure:
-            return self._outcome(End.LOST, reason._replace(hint=_HINT), key)
-        return self._outcome(End.FAILED if known.end is End.LOST else End.REFUSED, reason, key)
+            return self._outcome(End.LOST, reason._replace(hint=_HINT), key)._replace(bare=True)
+        end = End.FAILED if known.end is End.LOST else End.REFUSED
+        return self._outcome(end, reason, key)._replace(bare=True)
 
     def _listen(self, answer: Answer) -> None:
         percent = answer.body.get("PercentComplete")

@@ -156,7 +156,7 @@ def _claim(outcome: Outcome, *, queued: bool) -> Claim:
     return Claim(
         _SAID[outcome.end],
         trust=Trust.DOUBTFUL,
-        trust_reason=worth.text,
+        trust_reason="; ".join(filter(None, [_warning(outcome), worth.text])),
         flag=worth.flag,
         firmware_code=outcome.code if outcome.end is not End.DONE else None,
         reason=outcome.reason,
@@ -164,6 +164,10 @@ def _claim(outcome: Outcome, *, queued: bool) -> Claim:
         log_of="the BMC",
         at_work=outcome.goes_on,
     )
+
+
+def _warning(outcome: Outcome) -> str:
+    return f"the BMC warns: {outcome.warning}" if outcome.warning else ""
 
 
 class Activate(Job):
@@ -224,7 +228,7 @@ class Cancel(Job):
         if _version(after) != _version(part) or (gone and not accepted):
             return claim._replace(said=Said.LOST, reason=_OVERTAKEN, at_work=False)
         if gone:
-            return claim
+            return claim._replace(trust=Trust.FULL, trust_reason="")
         return claim._replace(said=Said.FAILED, reason=_STILL_WAITS) if accepted else claim
 
 
@@ -313,7 +317,8 @@ def _proved(before: Part, after: Part | None, outcome: Outcome, claim: Claim) ->
         # Unless it says what runs, it may have installed the image at once.
         return claim._replace(said=Said.FAILED if _version(after) else Said.LOST, reason=claim.reason or _NOT_STAGED)
     if (done and _waits(after)) or (came and outcome.end not in (End.FAILED, End.CANCELLED)):
-        return claim._replace(said=Said.ACCEPTED, reason=None, at_work=False)
+        seen = claim._replace(trust=Trust.FULL, trust_reason=_warning(outcome))
+        return seen._replace(said=Said.ACCEPTED, reason=None, at_work=False)
     if came:
         return claim._replace(said=Said.LOST, reason=_STAGED_ALL_THE_SAME)
     return claim
