@@ -69,6 +69,19 @@ def test_an_error_beside_the_members_is_told() -> None:
     assert [each.code for each in bench.provider.diagnose()] == ["reached", "unread"]
 
 
+def test_a_collection_that_is_linked_and_not_there_hides_nothing() -> None:
+    """As on services that link what they do not have; the captured ones have both or one."""
+    bench = Field()
+    place = "/redfish/v1/UpdateService"
+    service = json.loads(bench._handle("GET", place, _basic(), b"").body)
+    linked = service | {"SoftwareInventory": {"@odata.id": f"{place}/SoftwareInventory"}}
+    bench.rules, bench._seen = (Rule(rf"GET {place}", answer(200, linked)),), [0]
+    assert bench.provider.discover().notes == ()
+    assert bench.component("mcu").pending is False
+    with pytest.raises(TransportError):
+        bench.provider.inspect("rack/somewhere-else")
+
+
 def test_a_queue_that_cannot_be_read_is_not_empty() -> None:
     bench = Bench(pattern=Pattern.START)
     assert bench.component().pending is False
@@ -138,3 +151,25 @@ def test_a_restart_of_this_machine_brings_in_what_is_firmware_of_it(ident: str, 
 
 def test_what_a_restart_does_is_not_known_while_the_bmc_is_away() -> None:
     assert Field(Rule(r"GET .*/UpdateService", answer(503))).provider.recall("rack/mcu", "").by_restart
+
+
+@pytest.mark.parametrize("member", ["pmfw-a", "pmfw-b"])
+def test_a_bank_that_is_not_shown_may_be_the_one_that_waits(member: str) -> None:
+    bench = Bench(pattern=Pattern.STAGE)
+    handle = bench.web.handle
+
+    def hide(method: str, path: str, headers: Any, body: bytes) -> Response:
+        return answer(500) if path.endswith(f"/{member}") else handle(method, path, headers, body)
+
+    bench.web.handle = hide  # type: ignore[method-assign]
+    (found,) = (each for each in bench.provider.discover().components if each.id.startswith("rack/pmfw"))
+    assert found.pending is None
+
+
+@pytest.mark.parametrize(
+    ("lacks", "code"),
+    [((), None), (("no-measurements",), None), (("active-untold",), None), (("no-measurements", "active-untold"), "x")],
+)
+def test_what_would_show_nothing_is_told_beforehand(lacks: tuple[str, ...], code: str | None) -> None:
+    found = Bench(*lacks, "one-bank").component("pmfw")
+    assert (found.unconfirmed and found.unconfirmed.code) == (code and "no-evidence")

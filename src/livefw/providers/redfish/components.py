@@ -112,9 +112,9 @@ _UNCONFIRMED = Reason(
 def hidden(part: Part | None, seen: Seen) -> tuple[Unread, ...]:
     """What the BMC does not show now, and may be what waits: another bank, or a task; anything, if it is not listed.
 
-    A task that was deleted while it was looked for is none.
+    There are services that link a collection which they do not have, and tasks are deleted while they are looked for.
     """
-    banks = seen.unread if part is None or part.banked else ()
+    banks = [each for each in seen.unread if part is None or (part.banked and not (each.collection and each.absent))]
     tasks = [each for each in seen.blind if not each.absent] if seen.service.start else ()
     return (*banks, *tasks)
 

@@ -53,7 +53,7 @@ class RedfishProvider:
             try:
                 listed, unread = self._listed(bmc)
                 found += listed
-                if unread:
+                if unread := _told(unread):
                     text = f"BMC {bmc.name}: {len(unread)} of what it has cannot be read: {unread[0].text}"
                     notes.append(Reason("incomplete", text, "livefw list again, or the BMC's own log"))
             except errors.TransportError as error:
@@ -159,7 +159,7 @@ class RedfishProvider:
             else:
                 text = f"BMC {bmc.name}: {len(listed)} components at {bmc.url}"
                 found.append(Finding(Severity.INFO, "reached", text))
-                found += [Finding(Severity.WARNING, "unread", f"BMC {bmc.name}: {each.text}") for each in unread]
+                found += [Finding(Severity.WARNING, "unread", f"BMC {bmc.name}: {each.text}") for each in _told(unread)]
         return found
 
     def replay(self, ident: str, action: str) -> str:
@@ -228,6 +228,11 @@ class RedfishProvider:
             return look(client)
         finally:
             client.close()
+
+
+def _told(unread: tuple[Unread, ...]) -> tuple[Unread, ...]:
+    """What is worth a word: there are services that link a collection which they do not have."""
+    return tuple(each for each in unread if not (each.collection and each.absent))
 
 
 def _error(bmc: Bmc, code: str, text: str) -> errors.LivefwError:

@@ -78,15 +78,16 @@ class Integrity(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """Something that the BMC has and does not show now: where, and the status or what is wrong with it."""
+    """Something that the BMC links and does not show now: where, and the status or what is wrong with it."""
 
     uri: str
     status: int
     text: str
+    collection: bool = False
 
     @property
     def absent(self) -> bool:
-        """Whether it may well not exist: there are services that link what they do not have."""
+        """Whether it may well not exist: a task is deleted while it is looked for, a member is not."""
         return self.status in (404, 410)
 
 
@@ -133,8 +134,11 @@ def members(client: Client, path: str, unread: list[Unread]) -> Iterator[dict[st
     if answer.status in (401, 403):
         raise ExchangeError("denied", f"{path} answered {answer.status}", sent=True)
     rows = answer.body.get("Members") if answer.status == 200 else None
-    if trouble := _trouble(answer) or ("" if isinstance(rows, list) else "has no Members"):
-        unread.append(Unread(path, answer.status, f"{path} {trouble}"))
+    trouble = _trouble(answer) or ("" if isinstance(rows, list) else "has no Members")
+    if not trouble and "error" in answer.body:
+        trouble = "is not complete" + _words(answer)
+    if trouble:
+        unread.append(Unread(path, answer.status, f"{path} {trouble}", collection=True))
     for row in rows[:_MOST_MEMBERS] if isinstance(rows, list) else ():
         uri = local_path(row.get("@odata.id"), client.origin) if isinstance(row, dict) else None
         if uri is None:
@@ -151,10 +155,14 @@ def members(client: Client, path: str, unread: list[Unread]) -> Iterator[dict[st
 
 def _trouble(answer: Answer) -> str:
     """What is wrong with the answer to a read; empty if it is a resource."""
-    said = "; ".join(message.line for message in answer.messages()) if "error" in answer.body else ""
     if answer.status != 200:
-        return f"answered {answer.status}" + (f" ({said})" if said else "")
-    return "is no JSON" if answer.plain is not None else said and f"tells of an error ({said})"
+        return f"answered {answer.status}" + _words(answer)
+    return "is no JSON" if answer.plain is not None else ""
+
+
+def _words(answer: Answer) -> str:
+    said = next((message.line for message in answer.messages()), "")
+    return f" ({said[:_MOST_TEXT]})" if said else ""
 
 
 def image(body: dict[str, Any], client: Client) -> Image | None:
