@@ -193,7 +193,7 @@ def test_an_attestation_says_that_it_was_not_verified(monkeypatch: pytest.Monkey
         (),
         {
             "origin": "https://bmc.example",
-            "post": lambda *_: type("Answer", (), {"status": 200, "body": answer | {"PublicKey": ""}}),
+            "ask": lambda *_: type("Answer", (), {"status": 200, "body": answer | {"PublicKey": ""}}),
         },
     )()
     assert "the Python package cryptography is not installed" in attest.attest(client, "/measure").trouble
