@@ -212,11 +212,11 @@ def test_images_that_lie_here_are_shown_and_staged(bmc: subprocess.Popen[str], l
 
     history = answer(livefw("--json", "history"))["history"]
     assert [(row["outcome"]["outcome"], row["outcome"]["kind"]) for row in history] == [
+        ("staged", "staged"),
+        ("staged", "staged"),
         ("refused", "staged"),
-        ("staged", "staged"),
-        ("staged", "staged"),
     ]
-    assert history[-1]["intent"]["reason"] == "newest"
+    assert history[0]["intent"]["reason"] == "newest"
     text = livefw("history").stdout
     assert "stage: refused (downgrade)" in text
     assert livefw("history", "--verify").returncode == 0

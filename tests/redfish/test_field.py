@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 
 from livefw.machine.bmc.web import Response
-from livefw.providers.base import Flag, Measured, Said, Trust
+from livefw.providers.base import Measured, Said, Trust
 from livefw.providers.redfish.exchange import plain_text
 
 from .field import (
@@ -137,7 +137,7 @@ CASES = {
         "dell/iDRAC-Redfish-Scripting#231, the other way round",
         "activate",
         (Rule(ACTIVATE, answer(401), effect=run),),
-        Said.REFUSED,
+        Said.DECLINED,
         "not-permitted",
         runs="2.0.0",
     ),
@@ -206,13 +206,18 @@ CASES = {
         "openbmc/bmcweb#301",
         "activate",
         (Rule(ACTIVATE, page(503, Retry_After="30")),),
-        Said.REFUSED,
+        Said.DECLINED,
         "busy",
         "503 Service Unavailable",
         waits=True,
     ),
     "a page says 413": Case(
-        "openbmc/bmcweb#301", "stage", (Rule(PUSH, page(413, "Too Large")),), Said.REFUSED, "too-large", "413 Too Large"
+        "openbmc/bmcweb#301",
+        "stage",
+        (Rule(PUSH, page(413, "Too Large")),),
+        Said.DECLINED,
+        "too-large",
+        "413 Too Large",
     ),
     "pages in the middle of a task": Case(
         "openbmc/bmcweb#301",
@@ -263,7 +268,7 @@ CASES = {
         "openbmc/bmcweb#60",
         "stage",
         (Rule(PUSH, answer(400, {"data": {"description": "Version already exists"}, "status": "error"})),),
-        Said.REFUSED,
+        Said.DECLINED,
         "bad-request",
         "Version already exists",
     ),
@@ -373,7 +378,7 @@ def test_claim_says_what_is_known(name: str) -> None:
     # What the provider itself has seen in the inventory takes no trust.
     proved = case.act != "activate" and case.said is Said.ACCEPTED
     trust = Trust.FULL if proved else Trust.DOUBTFUL
-    assert (claim.trust, claim.flag, claim.measured) == (trust, Flag.PROVES_NOTHING, Measured.NOT)
+    assert (claim.trust, claim.measured) == (trust, Measured.NOT)
     assert bool(claim.trust_reason) != proved
     firmware = bench.model.firmware[0]
     assert bench.asked(case.act) == case.asked

@@ -9,7 +9,7 @@ import pytest
 from livefw.errors import TransportError
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.web import Response
-from livefw.providers.base import Flag, Said
+from livefw.providers.base import Said
 
 from .conftest import Bench
 from .field import COLLECTION, MEMBER, MONITOR, Field, Rule, answer, forget, message, page
@@ -146,7 +146,7 @@ def test_basic_credentials_are_tried_once_more_as_well() -> None:
 )
 def test_a_restart_of_this_machine_brings_in_what_is_firmware_of_it(ident: str, by_restart: bool) -> None:
     memory = Field().provider.recall(f"rack/{ident}", "")
-    assert (memory.by_restart, memory.flag, memory.complete) == (by_restart, Flag.PROVES_NOTHING, False)
+    assert (memory.by_restart, memory.complete) == (by_restart, False)
 
 
 def test_what_a_restart_does_is_not_known_while_the_bmc_is_away() -> None:

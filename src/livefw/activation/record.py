@@ -20,6 +20,7 @@ from livefw.activation.recollection import Rows
 from livefw.activation.target import Target
 from livefw.activation.target import Wish as StagingWish
 from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, Verdict
+from livefw.activation.versions import are_alien, of_image
 from livefw.providers.base import Component, Memory, Reason
 
 _LISTED = 256
@@ -179,8 +180,11 @@ def staged_version(journal: Rows | None, component: Component) -> str | None:
     if tried and tried[0].sequence > ending.sequence and tried[0].body.get("outcome") == Outcome.ACTIVATED:
         return None
     intents = journal.recent(component.key, Kind.STAGING, limit=_EARLIER)
-    version = next((each.body.get("version") for each in intents if each.activation == ending.activation), None)
-    return str(version) if version else None
+    text = next((each.body.get("version") for each in intents if each.activation == ending.activation), None)
+    version = of_image(str(text), component) if text else None
+    # What an archive writes in another format cannot be told again in what the mechanism shows afterwards.
+    running = component.current_version
+    return None if version is None or (running and are_alien(version, running)) else version.text
 
 
 def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:

@@ -3,31 +3,26 @@
 
 from typing import NamedTuple
 
-from livefw.providers.base import Flag
 from livefw.providers.redfish.tasks import Outcome
 
 
 class Word(NamedTuple):
-    """Why an answer proves nothing, whether a pending flag that is clear does, and where that was seen."""
+    """Why an answer proves nothing, and where that was seen."""
 
     text: str
-    flag: Flag
     source: str
 
 
 BARE = Word(
     "an answer without a task proves nothing: there are services that answer so to any action, and do nothing",
-    Flag.PROVES_NOTHING,
     "DMTF Redfish-Mockup-Server: 204 to every action",
 )
 TASK = Word(
     "the end of a task proves nothing: there are BMCs whose task is Completed while the old version runs on",
-    Flag.PROVES_NOTHING,
     "fwupd#6879; ironcore-dev/metal-operator#453 (Completed, and Critical)",
 )
 QUEUE = Word(
     "the end of a task proves nothing, and StartUpdate empties the queue whatever comes of it",
-    Flag.PROVES_NOTHING,
     "as for a task; DSP2062: the task leaves the queue when it is started",
 )
 

@@ -4,7 +4,7 @@
 import re
 from typing import NamedTuple
 
-from livefw.providers.component import Component, Cost, Reason, Version, dotted
+from livefw.providers.component import Component, Cost, Flag, Reason, Version, dotted
 from livefw.providers.ocp import OUT_OF_SCOPE
 from livefw.providers.redfish.resources import Image, Queued, Seen, Unread
 from livefw.providers.redfish.settings import Bmc
@@ -99,6 +99,7 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
         reasons=tuple(reasons(part, seen, bmc)),
         notes=tuple(_notes(part, seen)),
         details=tuple(_details(part, seen)),
+        flag=Flag.PROVES_NOTHING,  # a queue is empty and a bank is free after a failure as well
         unconfirmed=None if (running and running.active) or attesting(part, seen) else _UNCONFIRMED,
     )
 

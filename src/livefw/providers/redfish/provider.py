@@ -130,7 +130,7 @@ class RedfishProvider:
 
         Where that cannot be told now, a restart may have done it.
         """
-        from livefw.providers.base import Flag, Memory
+        from livefw.providers.base import Memory
         from livefw.providers.redfish import components
         from livefw.providers.redfish.exchange import ExchangeError
 
@@ -140,7 +140,7 @@ class RedfishProvider:
                 found = components.parts(self._look(bmc))
                 part = next((each for each in found if f"{bmc.name}/{each.ident}" == ident), None)
         by_restart = part is None or part.is_bios or part.needs_reset is not False
-        return Memory(by_restart=by_restart, flag=Flag.PROVES_NOTHING)
+        return Memory(by_restart=by_restart)
 
     def diagnose(self) -> list[base.Finding]:
         """See `base.Provider`."""

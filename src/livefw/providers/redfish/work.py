@@ -43,7 +43,7 @@ _SAID = {
     End.FAILED: Said.FAILED,
     End.CANCELLED: Said.FAILED,
     End.WAITS: Said.FAILED,
-    End.REFUSED: Said.REFUSED,
+    End.REFUSED: Said.DECLINED,
     End.LOST: Said.LOST,
 }
 _VANISHED = Reason("vanished", "the BMC does not list it any more", "livefw list")
@@ -56,7 +56,7 @@ _NOT_ASKED = Reason("given-up", "given up before anything was asked of the BMC")
 _HINT = "livefw show, and the BMC's own log; do not repeat it blindly"
 
 
-_LOST = Claim(Said.LOST, trust=Trust.DOUBTFUL, flag=belief.TASK.flag, log_of="the BMC", at_work=True)
+_LOST = Claim(Said.LOST, trust=Trust.DOUBTFUL, log_of="the BMC", at_work=True)
 
 
 class Job:
@@ -157,7 +157,6 @@ def _claim(outcome: Outcome, *, queued: bool) -> Claim:
         _SAID[outcome.end],
         trust=Trust.DOUBTFUL,
         trust_reason="; ".join(filter(None, [_warning(outcome), worth.text])),
-        flag=worth.flag,
         firmware_code=outcome.code if outcome.end is not End.DONE else None,
         reason=outcome.reason,
         log=outcome.log,
