@@ -23,6 +23,9 @@ settings.load_profile("gate")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# With another one, what the tests write could be changed by a group, and would not be relied on.
+os.umask(0o022)
+
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 

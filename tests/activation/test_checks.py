@@ -189,8 +189,11 @@ class Garbage:
     def start_calls(self, path: str, calls: Any) -> Any:
         raise AssertionError(path)
 
-    def secret(self, path: str, limit: int = 4096) -> bytes:
+    def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
         raise AssertionError(path)
+
+    def settings(self, limit: int = 1 << 20) -> bytes:
+        raise AssertionError
 
     def start_write(self, path: str, data: bytes) -> Any:
         raise OSError(errno.EACCES, "no")
@@ -226,7 +229,7 @@ HOOKS = {
     "exec yes": "more than",
     "exec 1>&- 2>&-; exec sleep 1000": "no answer",
     "sleep 1000": "no answer",
-    "sleep 1000 & exit 0": "no answer",
+    "sleep 1000 & exit 0": None,  # what it leaves behind is ended, and keeps nobody waiting
     "grep -q TF-RMM || exit 1": None,
     'printf "\\377\\033[31m"; exit 1': Problem("hook:check", Weight.ERROR, "\\xff\x1b[31m"),
 }
@@ -237,7 +240,7 @@ def test_hooks(checks: Path, script: str) -> None:
     hook(checks, "check", script)
     # The bound is generous where it is not what is tested: this machine may be busy.
     seconds = 0.2 if HOOKS[script] == "no answer" else 20.0
-    found = hooks.examine(hooks.find(str(checks)), {"name": "TF-RMM", "padding": "x" * 200_000}, seconds=seconds)
+    found = hooks.examine(hooks.find(str(checks.parent)), {"name": "TF-RMM", "padding": "x" * 200_000}, seconds=seconds)
     expected = HOOKS[script]
     if expected is None:
         assert found == []
@@ -251,14 +254,18 @@ def test_hooks(checks: Path, script: str) -> None:
 def test_a_hook_knows_nothing_of_our_environment(checks: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "x")
     hook(checks, "check", "echo $SECRET$HOME; ls /proc/self/fd | wc -l; exit 1")
-    assert [(each.text, each.hint) for each in hooks.examine(hooks.find(str(checks)), {})] == [("4", "")]
+    assert [(each.text, each.hint) for each in hooks.examine(hooks.find(str(checks.parent)), {})] == [("4", "")]
 
 
 def test_hooks_run_in_order_and_only_those_that_are_meant(checks: Path) -> None:
     for name in ("b", "a", "a.dpkg-old", "c~", ".hidden"):
         hook(checks, name, "exit 1")
     hook(checks, "switched-off", "exit 1", mode=0o644)
-    assert [each.check for each in hooks.examine(hooks.find(str(checks)), {})] == ["hook:a", "hook:b"]
+    found = hooks.examine(hooks.find(str(checks.parent)), {})
+    assert [each.check for each in found if each.stops] == ["hook:a", "hook:b"]
+    told = {each.check: each.text for each in found if not each.stops}
+    assert told["hook:switched-off"] == f"{checks}/switched-off is not executable and is not run"
+    assert {*told} == {"hook:a.dpkg-old", "hook:c~", "hook:switched-off"}
 
 
 def test_what_others_may_change_is_not_run_and_stops_the_activation(checks: Path, tmp_path: Path) -> None:
@@ -267,12 +274,12 @@ def test_what_others_may_change_is_not_run_and_stops_the_activation(checks: Path
     (checks / "b").symlink_to(hook(tmp_path, "elsewhere", f"touch {proof}"))
     os.mkfifo(checks / "c")
     hook(checks, "d", "#").write_bytes(b"no program")
-    found = hooks.examine(hooks.find(str(checks)), {})
+    found = hooks.examine(hooks.find(str(checks.parent)), {})
     assert [each.check for each in found] == ["hook:a", "hook:b", "hook:c", "hook:d"]
     assert all(each.weight is Weight.ERROR for each in found)
     checks.chmod(0o777)
     hook(checks, "a", f"touch {proof}")
-    assert "may be written by others" in hooks.examine(hooks.find(str(checks)), {})[0].text
+    assert "may be written by others" in hooks.examine(hooks.find(str(checks.parent)), {})[0].text
     assert not proof.exists()
 
 
@@ -280,10 +287,11 @@ def test_what_others_may_change_is_not_run_and_stops_the_activation(checks: Path
 def test_what_belongs_to_another_user_is_not_run(checks: Path, tmp_path: Path) -> None:
     path = hook(checks, "a", f"touch {tmp_path}/proof")
     os.chown(path, 65534, 65534)
-    assert "belongs to user 65534" in hooks.examine(hooks.find(str(checks)), {})[0].text
+    assert "belongs to user 65534" in hooks.examine(hooks.find(str(checks.parent)), {})[0].text
     assert not (tmp_path / "proof").exists()
     assert stat.S_ISREG(path.stat().st_mode)
 
 
 def test_no_directory_is_no_check(tmp_path: Path) -> None:
-    assert hooks.find(str(tmp_path / "checks.d")) == ()
+    assert hooks.find(str(tmp_path)) == ()
+    assert hooks.find("") == ()

@@ -377,7 +377,7 @@ def test_who_activates_is_told_that_the_history_was_set_aside(
     (tmp_path / "history.db").write_bytes(content)
     _, told = ask(capsys, tmp_path, "activate", "tf-0", "--no-measure", "--yes")
     (kept,) = tmp_path.glob("history.db.damaged-*")
-    assert f"it is kept as {kept.name}" in told
+    assert f"it is kept as {kept}" in told
     assert kept.read_bytes() == content
     assert kept.name in ask(capsys, tmp_path, "history")[1]
 

@@ -230,7 +230,7 @@ def test_a_full_disk_refuses_the_next_activation_and_keeps_the_outcome_of_this_o
     script.write_text(DISK)
     disk = tmp_path / "disk"
     disk.mkdir()
-    command = f'mount -t tmpfs -o size=1m tmpfs "{disk}" && exec "{sys.executable}" "{script}" "{disk}"'
+    command = f'mount -t tmpfs -o size=1m,mode=755 tmpfs "{disk}" && exec "{sys.executable}" "{script}" "{disk}"'
     result = subprocess.run([*NAMESPACE, "sh", "-c", command], capture_output=True, text=True, check=False)
     assert result.stdout.splitlines() == ["outcome 2 0 []", "refused record", "again 16"], result.stderr
 

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from livefw.machine.config import load
+from livefw.machine.fuse import MountedTree
+from livefw.machine.machine import Machine
 from livefw.providers.lfa.fake import FakeLfa
 
 
@@ -54,8 +57,10 @@ class Root:
         return self.path / path.lstrip("/")
 
     def command(self, *words: str) -> list[str]:
-        """The command line; ``--root`` is given already."""
-        return [sys.executable, "-m", "livefw", "--root", str(self.path), *words]
+        """The command line; ``--root`` is given already, and ``--settings`` where the tree has some."""
+        settings = self.file("/etc/livefw")
+        used = ["--settings", str(settings)] if os.path.isdir(settings) and "--settings" not in words else []
+        return [sys.executable, "-m", "livefw", "--root", str(self.path), *used, *words]
 
     def run(self, *words: str, **options: Any) -> Done:
         """Run it to its end."""
@@ -104,6 +109,20 @@ def ready(empty: Root) -> Root:
     bench.add()
     empty.plant(bench)
     return empty
+
+
+@pytest.fixture
+def vera(empty: Any) -> Iterator[Any]:
+    """A machine in this process, mounted where the command looks."""
+    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
+        pytest.skip("/dev/fuse is missing or not allowed")
+    machine = Machine(load("vera"), real_time=True)
+    machine.boot()
+    tree = MountedTree(machine.tree, machine.runner, directory=str(empty.path))
+    empty.machine = machine
+    yield empty
+    tree.close()
+    machine.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,9 +19,6 @@ from livefw.activation.measure import Measurement, Row
 from livefw.cli import engine
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied
-from livefw.machine.config import load
-from livefw.machine.fuse import MountedTree
-from livefw.machine.machine import Machine
 from livefw.providers.lfa.fake import RMM
 
 KEY = f"lfa:{RMM}"
@@ -218,20 +214,6 @@ def test_at_a_terminal_nobody_is_asked_who_said_yes(ready: Any) -> None:
     terminal.wait()
     assert "[y/N]" not in terminal.seen
     assert trigger(ready).read_bytes() == b"1\n"
-
-
-@pytest.fixture
-def vera(empty: Any) -> Iterator[Any]:
-    """A machine in this process, mounted where the command looks."""
-    if not os.access("/dev/fuse", os.R_OK | os.W_OK):
-        pytest.skip("/dev/fuse is missing or not allowed")
-    machine = Machine(load("vera"), real_time=True)
-    machine.boot()
-    tree = MountedTree(machine.tree, machine.runner, directory=str(empty.path))
-    empty.machine = machine
-    yield empty
-    tree.close()
-    machine.close()
 
 
 @pytest.mark.fuse

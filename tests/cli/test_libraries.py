@@ -67,7 +67,7 @@ NEEDS = [
 
 
 def command(name: str, words: list[str], root: Any) -> subprocess.CompletedProcess[str]:
-    program = WITHOUT.format(names=[name], words=["--root", str(root.path), *words])
+    program = WITHOUT.format(names=[name], words=root.command(*words)[3:])
     return subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,

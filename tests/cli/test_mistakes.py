@@ -73,10 +73,9 @@ def test_what_was_done_is_told_even_if_the_output_is_full(ready: Any, json: tupl
             env=ready.environment,
             text=True,
         )
-    assert done.returncode == 1
+    assert done.returncode == ExitCode.UNKNOWN, "that of what was done, and not of what could not be told"
     assert f"TF-RMM (lfa:{RMM}): unknown" in done.stderr
-    if not json:
-        assert done.stderr.endswith("livefw: the output cannot be written: No space left on device\n")
+    assert "livefw: the output cannot be written: No space left on device; the exit code is" in done.stderr
     assert ready.run("history").code == 0
 
 
@@ -96,9 +95,7 @@ def test_every_locale_will_do(ready: Any, line: str, locale: str) -> None:
 
 
 @pytest.mark.fuse
-@pytest.mark.parametrize(
-    "line", ["list", "show x", "plan", "activate x", "doctor", "tdx candidates", "policy", "watch"]
-)
+@pytest.mark.parametrize("line", ["list", "show x", "plan", "activate x", "doctor", "tdx candidates"])
 def test_a_mount_whose_server_died_is_no_defect(dead: Any, line: str) -> None:
     done = dead.run("--json", *line.split())
     text = done.out + done.err

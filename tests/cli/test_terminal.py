@@ -85,6 +85,7 @@ def test_every_answer_fits_and_says_all_that_a_file_would_get(
 ) -> None:
     (tmp_path / "image").write_bytes(b"no image")
     before = ["--root", str(machine)]
+    before += ["--settings", str(machine / "etc/livefw")] if (machine / "etc/livefw").is_dir() else []
 
     def listed() -> list[str]:
         done = subprocess.run(

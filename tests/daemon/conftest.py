@@ -50,8 +50,9 @@ class Daemon:
         environment: dict[str, str] | None = None,
         changed: dict[str, float] | None = None,
         descriptors: int | None = None,
+        settings: bool = True,
     ) -> None:
-        """Start it.
+        """Start it, with the ``settings`` of the tree if it has some.
 
         ``changed`` are constants of its modules that are other than shipped, so that no test has to wait for them or to
         open hundreds of files; ``descriptors`` is how many it may have.
@@ -71,6 +72,8 @@ class Daemon:
         self._told.settimeout(30)
         start = ["-c", _CHANGED, json.dumps(changed)] if changed else ["-m", "livefw.daemon.service"]
         command = [sys.executable, *start, "--root", str(root), "--socket", self.path]
+        if settings and os.path.isdir(root / "etc/livefw") and "--settings" not in options:
+            command += ["--settings", str(root / "etc/livefw")]
         command += ["--state", self.state, "--no-measure", "--bus", "", *options]
         if descriptors:
             command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]

@@ -34,7 +34,7 @@ def _json(daemon: Daemon, *words: str) -> dict[str, Any]:
 def test_devices_are_the_components(platform: str, fwupdmgr: str, mounted: Mounted, serve: Serve) -> None:
     _, root = mounted(load(platform))
     daemon = serve(root)
-    files = HostFiles(str(root))
+    files = HostFiles(str(root), settings=f"{root}/etc/livefw")
     try:
         found = {device_id(c.component.key): c.component for c in take(providers(files)).candidates}
     finally:

@@ -126,8 +126,11 @@ def test_polkit_is_asked_so_much_and_no_more(planted: Path, serve: Serve, folder
 
 def test_questions_wait_in_the_socket_of_who_asks(planted: Path, serve: Serve, folder: Path) -> None:
     """Those that want no answer, too, of which nothing is ever left unread."""
-    (folder / "settings").mkdir()
-    os.mkfifo(folder / "settings" / "livefw.toml")  # whoever reads it waits, and so does every question
+    checks = folder / "settings/checks.d"
+    checks.mkdir(parents=True)
+    for number in range(60):  # of ten seconds each: whoever has them run waits, and so does every question
+        (checks / f"wait{number}").write_text("#!/bin/sh\nexec sleep 1000\n", encoding="ascii")
+        (checks / f"wait{number}").chmod(0o755)
     daemon = serve(planted, "--log-level", "debug", "--settings", str(folder / "settings"))
     with inside(daemon) as client, inside(daemon) as other:
         client.sendall(call("Plan", "asas", [], [], interface=OWN, path="/org/livefw", flags=1) * 400)

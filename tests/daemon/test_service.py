@@ -148,7 +148,7 @@ POLICIES: dict[str, tuple[str, int, str]] = {
     "denied": ('deny = ["TF-RMM"]', 0o644, "the policy does not allow this component"),
     "as long as the one before": ('deny = ["nobody"]'.ljust(17), 0o644, "Pending activation"),
     "wrong": ("deny = 1", 0o644, "deny"),
-    "anybody's": ('deny = ["TF-RMM"]', 0o666, "anybody may write it"),
+    "anybody's": ('deny = ["TF-RMM"]', 0o666, "may be written by others"),
     "denied again": ('deny = ["TF-RMM"]', 0o644, "the policy does not allow this component"),
 }
 
@@ -164,6 +164,21 @@ def test_policy_holds_as_soon_as_it_is_written(planted: Path, serve: Serve) -> N
         assert expected in _waits_for(daemon)
     path.unlink()
     assert _waits_for(daemon) == "Pending activation"
+
+
+def test_checks_and_settings_of_a_tree_are_not_used_and_the_log_says_so(planted: Path, serve: Serve) -> None:
+    """An archive that root unpacks keeps root for the owner of what is in it."""
+    settings, proof = planted / "etc/livefw", planted.parent / "ran"
+    (settings / "checks.d").mkdir(parents=True)
+    (settings / "livefw.toml").write_text('deny = ["*"]', encoding="ascii")
+    (settings / "checks.d/x").write_text(f"#!/bin/sh\ntouch {proof}\n", encoding="ascii")
+    (settings / "checks.d/x").chmod(0o755)
+    daemon = serve(planted, settings=False)
+    assert _waits_for(daemon) == "Pending activation"
+    daemon.call("Plan", "asas", [], [])
+    daemon.call("Activate", "asa{sv}", ["tf-rmm"], {})
+    assert f"settings and checks in {settings} are not used" in daemon.log.read_text(encoding="ascii")
+    assert not proof.exists()
 
 
 def _waits_for(daemon: Daemon) -> str:

@@ -19,9 +19,8 @@ from livefw.activation import fake, run
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
 from livefw.providers.base import Component, Progress
-from livefw.providers.fake import FakeFiles
+from livefw.providers.fake import SETTINGS, FakeFiles
 from livefw.providers.files import LOST, Answered, Call
-from livefw.providers.inband import FILE
 from livefw.providers.registry import providers
 
 PLATFORM = Guid(bytes(range(16)))
@@ -128,7 +127,7 @@ class Bench:
 
     def __init__(self, name: str, settings: str = "", **tree: bytes) -> None:
         self.name = name
-        self.files = FakeFiles({FILE: f"{settings}\n".encode(), **tree})
+        self.files = FakeFiles({SETTINGS: f"{settings}\n".encode(), **tree})
         self.pfr = PfrDevice()
         self.sfs = SfsDevice()
         if name == "pfrut":

@@ -10,17 +10,18 @@ import pytest
 from requests.adapters import HTTPAdapter
 from urllib3.response import HTTPResponse
 
-from livefw.activation import fake, run
+from livefw.activation import fake as whole
+from livefw.activation import run
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.model import Dropped, Model
 from livefw.machine.bmc.server import BmcServer
 from livefw.machine.bmc.web import Web
+from livefw.providers import fake
 from livefw.providers.base import Claim, Component, Package, Progress
 from livefw.providers.fake import FakeClock, FakeFiles
 from livefw.providers.redfish.provider import RedfishProvider
-from livefw.providers.redfish.settings import FILE
 
 URL = "https://bmc.example"
 USERS = {"admin": "a word of passage"}
@@ -71,7 +72,7 @@ class Bench:
         self.model = Model(self.clock.now, pattern=pattern, faults=faults, **model)
         self.web = Web(self.model, USERS)
         self.files = FakeFiles(
-            {FILE: (SETTINGS + settings).encode(), CREDENTIALS: b"admin\na word of passage\n"}, self.clock
+            {fake.SETTINGS: (SETTINGS + settings).encode(), CREDENTIALS: b"admin\na word of passage\n"}, self.clock
         )
         self.watch = Onlooker()
         self.provider = RedfishProvider(self.files, self.clock, adapter=lambda bmc: InProcess(self.web))
@@ -87,7 +88,7 @@ class Bench:
         return running.claim
 
     def activate(self, ident: str = "pmfw-a") -> Result:
-        return fake.activate(self.provider, f"rack/{ident}", files=self.files, clock=self.clock, watch=self.watch)
+        return whole.activate(self.provider, f"rack/{ident}", files=self.files, clock=self.clock, watch=self.watch)
 
     def cancel(self, ident: str = "pmfw-a") -> Result:
         return run.cancel(Candidate(self.provider, self.component(ident)), watch=self.watch, clock=self.clock)

@@ -24,7 +24,9 @@ def livefw(tmp_path: Path) -> Livefw:
     """Run the command on the machine below a folder."""
 
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "livefw", "--root", tmp_path / "root", *words]
+        root = tmp_path / "root"
+        command: list[str | Path] = [sys.executable, "-m", "livefw", "--root", root, "--settings", root / "etc/livefw"]
+        command += words
         environment = os.environ | {"LIVEFW_STATE": str(tmp_path / "state"), "LIVEFW_RUNTIME_DIR": str(tmp_path)}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

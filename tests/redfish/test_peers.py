@@ -21,11 +21,11 @@ import pytest
 
 from livefw.machine.bmc import certificate
 from livefw.machine.bmc.firmware import INVENTORY, Pattern
-from livefw.providers.fake import FakeClock, FakeFiles
+from livefw.providers.fake import SETTINGS, FakeClock, FakeFiles
 from livefw.providers.redfish import resources, tasks
 from livefw.providers.redfish.client import Client
 from livefw.providers.redfish.provider import RedfishProvider
-from livefw.providers.redfish.settings import FILE, Bmc, Secret
+from livefw.providers.redfish.settings import Bmc, Secret
 from livefw.providers.redfish.transport import BoundedAdapter, tls
 
 USER, PASSWORD = "admin", "a word of passage"
@@ -260,6 +260,6 @@ def test_inventory_that_sushy_emulator_links_and_does_not_have_is_empty(emulator
     settings = (
         f'[[redfish.bmc]]\nname = "peer"\nurl = "{emulator.url}"\nauth = "basic"\nca = "/ca"\ncredentials = "/c"\n'
     )
-    files = FakeFiles({FILE: settings.encode(), "/ca": emulator.certificate, "/c": b"a\nb\n"})
+    files = FakeFiles({SETTINGS: settings.encode(), "/ca": emulator.certificate, "/c": b"a\nb\n"})
     found = RedfishProvider(files, FakeClock()).discover()
     assert (found.components, found.absent and found.absent.code) == ((), "empty-inventory")

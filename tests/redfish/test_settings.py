@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from livefw.errors import PermissionDenied, TransportError, UsageError
-from livefw.providers.fake import FakeFiles
+from livefw.providers.fake import SETTINGS, FakeFiles
 from livefw.providers.files import HostFiles
-from livefw.providers.redfish.settings import FILE, KEYS, Bmc, Secret, decode, read_settings, secret
+from livefw.providers.redfish.settings import KEYS, Bmc, Secret, decode, read_settings, secret
 
 BMC = Bmc("rack-1", "https://bmc.example", "/etc/livefw/rack.credentials")
 GOOD = {"name": "rack-1", "url": "https://bmc.example"}
@@ -69,9 +69,9 @@ def test_document_has_every_key() -> None:
 
 def test_without_a_word_of_it_nothing_is_parsed() -> None:
     assert read_settings(FakeFiles()) == ()
-    assert read_settings(FakeFiles({FILE: b"this is = = no toml"})) == ()
+    assert read_settings(FakeFiles({SETTINGS: b"this is = = no toml"})) == ()
     with pytest.raises(UsageError):
-        read_settings(FakeFiles({FILE: b"redfish = = no toml"}))
+        read_settings(FakeFiles({SETTINGS: b"redfish = = no toml"}))
 
 
 def test_credentials_have_an_order(tmp_path: Path) -> None:

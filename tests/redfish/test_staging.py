@@ -254,7 +254,7 @@ def engine(last):
         if point == last:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    files, clock = HostFiles(root), SystemClock()
+    files, clock = HostFiles(root, settings=f"{root}/etc/livefw"), SystemClock()
     places = Places(state, lock, state, root)
     host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("r", "", "t"), at=at)
     with open(image, "rb") as file:

@@ -110,8 +110,8 @@ def test_provider_over_real_files(mount: Mount, fault: str | None, outcome: Outc
     machine, root = mount()
     if fault:
         machine.inject(FaultRequest(name=fault))
-    provider = TdxProvider(HostFiles(str(root)), SystemClock())
-    result = fake.activate(provider, "module", files=HostFiles(str(root)), clock=SystemClock())
+    files = HostFiles(str(root), settings=f"{root}/etc/livefw")
+    result = fake.activate(TdxProvider(files, SystemClock()), "module", files=files, clock=SystemClock())
     assert (result.outcome, result.why.code) == (outcome, code)
     assert machine.tdx
     alive = machine.tdx.seam.td("td0").state is TdState.RUNNING
@@ -128,11 +128,13 @@ class Command:
 
     def __init__(self, root: Path, state: Path) -> None:
         self._root = root
+        settings = root / "etc/livefw"
+        self._settings = ["--settings", str(settings)] if settings.is_dir() else []
         self._environment = os.environ | {"LIVEFW_STATE": str(state), "LC_ALL": "C"}
 
     def run(self, *words: str, **environment: str) -> tuple[int, Any]:
         done = subprocess.run(
-            [sys.executable, "-m", "livefw", "--root", str(self._root), "--json", *words],
+            [sys.executable, "-m", "livefw", "--root", str(self._root), *self._settings, "--json", *words],
             capture_output=True,
             text=True,
             check=False,

@@ -9,18 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.errors import UsageError
-from livefw.providers.fake import FakeClock, FakeFiles
+from livefw.providers.fake import SETTINGS, FakeClock, FakeFiles
+from livefw.providers.tables import FILE
 from livefw.providers.tdx.platform import CGROUP, CPUINFO, CPUS, DEVICE, NODE, read_platform
 from livefw.providers.tdx.provider import TdxProvider
 from livefw.providers.tdx.select import Policy, Step
-from livefw.providers.tdx.settings import FILE, KEYS, Settings, read_settings
+from livefw.providers.tdx.settings import KEYS, Settings, read_settings
 from livefw.providers.tdx.sigstruct import INTEL_SIGNER
 
 OTHER = "ab" * 48
 
 
 def settings(text: str) -> Settings:
-    return read_settings(FakeFiles({FILE: text.encode()}), environment={})
+    return read_settings(FakeFiles({SETTINGS: text.encode()}), environment={})
 
 
 def test_no_file_and_no_table_are_the_defaults() -> None:
@@ -44,7 +45,7 @@ def test_every_key() -> None:
 
 
 def test_environment_goes_before_the_file() -> None:
-    files = FakeFiles({FILE: b'[tdx]\nimages = "/srv/tdx"\n'})
+    files = FakeFiles({SETTINGS: b'[tdx]\nimages = "/srv/tdx"\n'})
     found = read_settings(files, environment={"LIVEFW_TDX_IMAGES": "/"})
     assert found.images == "/"
     assert found.source is not None

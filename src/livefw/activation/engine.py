@@ -254,7 +254,7 @@ class Engine:
             holder=holder,
             privileged=host.privileged,
             ignore=order.ignore,
-            hooks=hooks.find(f"{host.places.settings}/{hooks.DIRECTORY}"),
+            hooks=hooks.find(host.places.settings),
             past=past,
             trouble=lambda key: record.trouble(history, key) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,

@@ -4,21 +4,24 @@
 Each gets one JSON document on standard input and answers with its exit code: 0 nothing speaks against it, 1 it must
 not be (first line of output: why, second: what to do), 2 a warning (likewise). Anything else, too much output or too
 much time counts as a check that is broken, and a broken check stops the activation: it may have been about to say no.
+
+Each runs below a `livefw.activation.keeper`, which ends everything that it has started when it has ended itself.
 """
 
 import json
 import os
 import re
 import select
-import signal
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from livefw.activation import trust
+from livefw import reading
+from livefw.activation import keeper
 from livefw.activation.checks import HOOK_PREFIX, Problem, Weight
 from livefw.text import decode
 
@@ -27,6 +30,10 @@ SECONDS = 10.0
 """Time of one check. An activation waits for it, and so does whoever waits for the activation."""
 OUTPUT_LIMIT = 16 * 1024
 """Bytes of output; two lines are used, and a check that prints without end must not fill our memory."""
+_MOST_FILES = 256
+_ENDING_S = keeper.SECONDS + 1.0
+"""How long to wait until everything that a check has started is gone. What the kernel does not let go of is left to
+the keeper."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
 """Names that are run, as run-parts(8) has it: no backups of an editor, no leftovers of a package."""
 
@@ -38,75 +45,99 @@ class _Answer(NamedTuple):
 
 
 class Hook(NamedTuple):
-    """One check: its name and file, and why that must not be run."""
+    """One check: its name and file, and why that must not be run; or why it is ``skipped``, which is only told."""
 
     name: str
     path: str
-    objection: str
+    objection: str = ""
+    skipped: str = ""
 
 
 def examine(hooks: Iterable[Hook], document: dict[str, Any], *, seconds: float = SECONDS) -> list[Problem]:
     """Run these checks on one component."""
     problems = []
-    for name, path, objection in hooks:
-        found = _broken(name, objection) if objection else _judge(name, _run(path, document, seconds), seconds)
+    for name, path, objection, skipped in hooks:
+        if skipped:
+            found: Problem | None = Problem(HOOK_PREFIX + name, Weight.WARNING, skipped)
+        else:
+            found = _broken(name, objection) if objection else _judge(name, _run(path, document, seconds), seconds)
         if found:
             problems.append(found)
     return problems
 
 
-def find(directory: str) -> tuple[Hook, ...]:
-    """The checks in a directory, in the order of their names; a missing one holds none."""
-    return tuple(_hooks(directory))
+def find(settings: str) -> tuple[Hook, ...]:
+    """The checks in a directory of settings, in the order of their names; none without one, or where it has none."""
+    return tuple(_hooks(os.path.join(settings, DIRECTORY))) if settings else ()
 
 
 def _hooks(directory: str) -> Iterator[Hook]:
     try:
-        names = sorted(os.listdir(directory))
+        found = reading.trusted(directory, directory=True)
     except FileNotFoundError:
+        return
+    except reading.Untrusted as error:
+        yield Hook(DIRECTORY, directory, str(error))
         return
     except OSError as error:
         yield Hook(DIRECTORY, directory, f"{directory} cannot be read: {error.strerror}")
         return
-    unsafe = trust.unsafe(os.stat(directory), directory)
-    for name in names:
-        path = os.path.join(directory, name)
-        if not _NAME.match(name):
-            continue
-        try:
-            found = os.lstat(path)
-        except OSError as error:
-            yield Hook(name, path, error.strerror or str(error))
-            continue
-        if stat.S_ISREG(found.st_mode) and not found.st_mode & 0o111:
-            continue  # switched off, as run-parts(8) has it
-        if not stat.S_ISREG(found.st_mode):
-            yield Hook(name, path, "it is not a plain file")
-            continue
-        yield Hook(name, path, unsafe or trust.unsafe(found, path))
+    try:
+        names = sorted(os.listdir(found.descriptor))
+        if len(names) > _MOST_FILES:
+            yield Hook(DIRECTORY, directory, f"{directory} has more than {_MOST_FILES} files")
+            return
+        for name in names:
+            if not name.startswith("."):
+                # By its name it is run later: nobody but root and ourselves can put another there until then.
+                yield _hook(found.descriptor, name, os.path.join(found.path, name))
+    finally:
+        os.close(found.descriptor)
+
+
+def _hook(directory: int, name: str, path: str) -> Hook:
+    try:
+        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except OSError as error:
+        return Hook(name, path, error.strerror or str(error))
+    if not _NAME.match(name):
+        return Hook(name, path, skipped=f"{path} is not run: a check's name has letters, digits, - and _ only")
+    if stat.S_ISREG(status.st_mode) and not status.st_mode & 0o111:
+        return Hook(name, path, skipped=f"{path} is not executable and is not run")
+    if not stat.S_ISREG(status.st_mode):
+        return Hook(name, path, "it is not a plain file")
+    against = reading.objection(status, path)
+    return Hook(name, path, str(against) if against else "")
 
 
 def _run(path: str, document: dict[str, Any], seconds: float) -> _Answer:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
+    theirs, ours = os.pipe()  # its end, also that of our process, tells the keeper to make an end of it
     try:
         process = subprocess.Popen(
-            [path],
+            [sys.executable, "-I", "-S", keeper.__file__, str(theirs), path],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd="/",
             env=environment,
             start_new_session=True,
+            pass_fds=(theirs,),
         )
     except OSError as error:
+        os.close(ours)
         return _Answer(127, f"it cannot be run: {error.strerror}".encode())
-    with process:
-        try:
-            return _talk(process, json.dumps(document).encode(), time.monotonic() + seconds)
-        finally:
-            # Its descendants as well: one of them may hold the pipe open, and none has anything left to say.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+    finally:
+        os.close(theirs)
+    try:
+        return _talk(process, json.dumps(document).encode(), time.monotonic() + seconds)
+    finally:
+        os.close(ours)
+        for pipe in (process.stdin, process.stdout):
+            with suppress(BrokenPipeError):
+                pipe.close()  # type: ignore[union-attr]  # both were asked for
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_ENDING_S)
 
 
 def _talk(process: "subprocess.Popen[bytes]", question: bytes, deadline: float) -> _Answer:

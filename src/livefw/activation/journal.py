@@ -23,6 +23,7 @@ from heapq import merge
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
+from livefw import reading
 from livefw.activation.history import damaged, opening, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
 from livefw.activation.history.rows import (
@@ -39,7 +40,7 @@ from livefw.activation.history.rows import (
     is_archive,
 )
 from livefw.activation.history.seal import UNSEALED, Seal
-from livefw.errors import PermissionDenied, Refused, TransportError
+from livefw.errors import PermissionDenied, Refused, TransportError, UsageError
 
 if TYPE_CHECKING:
     from livefw.activation.history.archive import Archived, Cut, Step
@@ -121,7 +122,8 @@ class Journal:
         """
         path = os.path.join(directory, FILE)
         try:
-            os.makedirs(directory, mode=0o750, exist_ok=True)
+            reading.make_directories(directory, 0o750)
+            _require_ours(directory)
             with opening.alone(directory):
                 damaged.finish(path)
                 opening.regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
@@ -144,7 +146,13 @@ class Journal:
 
     @classmethod
     def open_to_read(cls, directory: str) -> Self | None:
-        """As `open_file`, of a state directory."""
+        """As `open_file`, of a state directory; `UsageError` if others can write it."""
+        try:
+            _require_ours(directory)
+        except reading.Untrusted as error:
+            raise UsageError(f"the history is not believed: {error}", hint=error.hint, phase="history") from error
+        except OSError as error:
+            raise _unreadable(os.path.join(directory, FILE), error) from error
         return cls.open_file(os.path.join(directory, FILE))
 
     @classmethod
@@ -155,8 +163,7 @@ class Journal:
         except FileNotFoundError:
             return None
         except OSError as error:
-            kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
-            raise kind(f"{path} cannot be read: {error.strerror}", phase="history", errno=error.errno) from error
+            raise _unreadable(path, error) from error
         try:
             connection, number = opening.to_read(path)
         except schema.Unfit as error:
@@ -427,6 +434,17 @@ class Journal:
         self.set_aside = again.set_aside or self.set_aside
 
 
+def _require_ours(directory: str) -> None:
+    """OSError where somebody else can write the history, or a file of it is no regular one; nothing is opened.
+
+    SQLite opens its files by name: where this holds, nobody else can put others in their place.
+    """
+    for name in ("", FILE, f"{FILE}-wal", f"{FILE}-shm", _BALLAST):
+        path = os.path.join(directory, name) if name else directory
+        with suppress(FileNotFoundError):
+            reading.judge(path, directory=not name)
+
+
 def _keep_ballast(directory: str) -> None:
     """Take disk space now that the outcome may need later; OSError if there is none."""
     path = os.path.join(directory, _BALLAST)
@@ -446,10 +464,22 @@ def _drop_ballast(directory: str) -> None:
         os.unlink(os.path.join(directory, _BALLAST))
 
 
+def _unreadable(path: str, error: OSError) -> TransportError:
+    kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
+    return kind(f"{path} cannot be read: {error.strerror}", phase="history", errno=error.errno)
+
+
 def _unavailable(directory: str, error: Exception) -> JournalUnavailable:
     return JournalUnavailable(
-        f"the history in {directory} cannot be written: {getattr(error, 'strerror', None) or error}",
+        f"the history in {directory} cannot be written: {_why(error)}",
         hint="an activation without a record is not begun; mend it, choose another --state DIR, or say --no-journal",
         phase="record",
         errno=getattr(error, "errno", None),
     )
+
+
+def _why(error: Exception) -> str:
+    """With the path where it is about one; SQLite's own errors have none."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return str(getattr(error, "strerror", None) or error)

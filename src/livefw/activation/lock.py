@@ -126,6 +126,7 @@ _UNNAMED = Holder(0, "", "", 0)
 def _asked(path: str) -> Holder | None:
     """Who holds this file, without a name if it has no note; None if nobody does."""
     try:
+        # NONBLOCK: a pipe of that name must not keep whoever only asks.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None

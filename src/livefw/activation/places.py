@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 
 from livefw.activation import machine_identity
+from livefw.reading import absolute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ STATE_VARIABLE = "LIVEFW_STATE"
 RUNTIME_VARIABLE = "LIVEFW_RUNTIME_DIR"
 SYSTEM_STATE = "/var/lib/livefw"
 SYSTEM_RUNTIME = "/run/livefw"
-SYSTEM_SETTINGS = "/etc/livefw"
 
 
 class Places(NamedTuple):
     """``state`` holds the history, ``lock`` is a file, ``settings`` the directory of livefw.toml and checks.d.
 
-    ``root`` is where the machine's files are, ``/`` for the one that we run on.
+    There may be no settings, and then it is empty. ``root`` is where the machine's files are, ``/`` for the one that
+    we run on.
     """
 
     state: str
@@ -48,15 +49,16 @@ def places(
 ) -> Places:
     """Places for the machine at ``root``; ``state`` and ``settings`` as asked for on the command line.
 
-    All are absolute: a check of the administrator's own runs somewhere else, and so may whoever reads them.
+    All are absolute: a check of the administrator's own runs somewhere else, and so may whoever reads them; OSError
+    where that cannot be, because the working directory was removed.
     The lock does not follow ``state``: two engines with different histories must still not meet on one machine.
     """
-    real = _real(root)
-    own = real == "/"
+    from livefw.providers.files import settings_directory  # not needed to list
+
+    real = _real(absolute(root))
     directory = state_directory(real, state=state, environment=environment)
     lock = lock_path(real, state=state, environment=environment, privileged=privileged)
-    own_settings = SYSTEM_SETTINGS if own else os.path.join(real, "etc/livefw")
-    return Places(directory, lock, os.path.abspath(settings or own_settings), real)
+    return Places(directory, lock, settings_directory(real, settings), real)
 
 
 def state_directory(real: str, *, state: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
@@ -67,7 +69,7 @@ def state_directory(real: str, *, state: str | None = None, environment: Mapping
 
         name = sha256(os.fsencode(real)).hexdigest()[:16]
     chosen = state or environment.get(STATE_VARIABLE)
-    return os.path.abspath(chosen or _default_state(name, environment, own=not name))
+    return absolute(chosen or _default_state(name, environment, own=not name))
 
 
 def lock_path(
@@ -82,7 +84,7 @@ def lock_path(
     machine = machine_identity.name(real)
     beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
     directory = _runtime(own=not machine, privileged=privileged, state=beside, environment=environment)
-    return os.path.abspath(os.path.join(directory, f"activation{machine and '-' + machine}.lock"))
+    return absolute(os.path.join(directory, f"activation{machine and '-' + machine}.lock"))
 
 
 def _real(root: str) -> str:
@@ -90,7 +92,7 @@ def _real(root: str) -> str:
     real = os.path.realpath(root)
     with suppress(OSError):
         if not os.path.samestat(os.stat(root), os.stat(real)):
-            return os.path.abspath(root)
+            return root
     return real
 
 

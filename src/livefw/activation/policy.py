@@ -4,11 +4,13 @@
 `KEYS` is the one table of what may be in it; the reader, ``livefw policy`` and docs/engine.md follow from it.
 """
 
+import errno
 import os
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
+from livefw import reading
 from livefw.activation.settings import REQUIRED, Key, Section, SettingsError, decode
 from livefw.activation.stamp import Stamp, stamp
 from livefw.activation.window import DAYS, Window
@@ -150,30 +152,34 @@ class Follower:
 def file_stamp(directory: str) -> Stamp:
     """Of the settings file in a directory, or why there is none; taken before it is read, nothing is missed."""
     try:
-        return stamp(os.stat(f"{directory}/{FILE}"))
+        if not directory:
+            return ()
+        above = os.stat(directory)  # whose it is, and who may write it, decides whether the file is obeyed
+        return above.st_uid, above.st_mode, *stamp(os.stat(f"{directory}/{FILE}"))
     except OSError as error:
         return (error.errno or 0,)
 
 
 def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
-    """Read the policy in a directory; without a file, the default. `SettingsError`, `TransportError`.
+    """Read the policy in a directory; without a file or a directory, the default. `SettingsError`, `TransportError`.
 
     Tables that bear the name of a mechanism are left to its provider.
     """
+    if not directory:
+        return DEFAULT
     path = os.path.join(directory, FILE)
     try:
-        with open(path, "rb") as file:
-            writable = os.fstat(file.fileno()).st_mode & 0o002
-            text = file.read(_SIZE_LIMIT + 1)
+        text = reading.read_trusted(path, _SIZE_LIMIT)
     except FileNotFoundError:
         return DEFAULT
+    except reading.Untrusted as error:
+        why = str(error.strerror) if error.filename == path else str(error)
+        raise SettingsError(why, file=path, path="", hint=error.hint) from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise SettingsError(str(error.strerror), file=path, path="") from error
         kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
         raise kind(f"{path} cannot be read: {error.strerror}", phase="settings", errno=error.errno) from error
-    if writable:
-        raise SettingsError("anybody may write it; it decides what stops this machine", file=path, path="")
-    if len(text) > _SIZE_LIMIT:
-        raise SettingsError(f"it is larger than {_SIZE_LIMIT} bytes", file=path, path="")
     return parse(text, file=path, mechanisms=mechanisms)
 
 
@@ -185,6 +191,8 @@ def parse(text: bytes, *, file: str = FILE, mechanisms: Iterable[str] = ()) -> P
         document = tomllib.loads(text.decode())
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(str(error), file=file, path="") from error
+    except RecursionError:
+        raise SettingsError("it is nested too deeply", file=file, path="") from None
     ours = {name: value for name, value in document.items() if name not in frozenset(mechanisms)}
     policy: Policy = decode(KEYS, ours, file=file)
     return policy

@@ -13,9 +13,9 @@ from livefw.errors import UsageError
 class SettingsError(UsageError):
     """A settings file holds something wrong; ``file`` and ``path`` say where."""
 
-    def __init__(self, message: str, *, file: str, path: str) -> None:
+    def __init__(self, message: str, *, file: str, path: str, hint: str = "livefw policy lists every key") -> None:
         where = f"{file}: {path}: " if path else f"{file}: "
-        super().__init__(where + message, hint="livefw policy lists every key", phase="settings")
+        super().__init__(where + message, hint=hint, phase="settings")
         self.file = file
         self.path = path
 

@@ -6,13 +6,12 @@ nothing in them is believed further than `livefw.archive.cab` does. A file that 
 """
 
 import os
-import stat
 from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple, Self
 
+from livefw import reading
 from livefw.activation.stamp import Stamp, stamp
-from livefw.activation.trust import unsafe
 from livefw.archive import cab, metainfo
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import LivefwError, UsageError
@@ -53,8 +52,10 @@ class Shelf:
                     found[path] = self._file(opened, name, path)
         except FileNotFoundError:
             pass
+        except reading.Untrusted as error:
+            trouble = f"images are left out: {error}"
         except OSError as error:
-            trouble = f"{directory}: {os.strerror(error.errno or 0)}"
+            trouble = f"{directory}: {error.strerror}"
         except UsageError as error:
             trouble = error.message
         if trouble and trouble != self._trouble:
@@ -70,17 +71,17 @@ class Shelf:
         try:
             return stamp, _read(opened, name, path)
         except OSError as error:
-            self._say(f"{path} is left out: {os.strerror(error.errno or 0)}")
+            self._say(f"{path} is left out: {error.strerror}")
         except LivefwError as error:
             self._say(f"{path} is left out: {error.message}")
         return stamp, ()
 
 
 class _Directory:
-    """A directory that is safe, held open: what is looked at and what is read are in the same one."""
+    """A directory to rely on, held open: what is looked at and what is read are in the same one."""
 
     def __init__(self, path: str) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.descriptor = reading.trusted(path, directory=True).descriptor
         self._path = path
 
     def __enter__(self) -> Self:
@@ -90,9 +91,7 @@ class _Directory:
         os.close(self.descriptor)
 
     def names(self) -> list[str]:
-        """Names that may be those of archives; `UsageError` if anybody may add one."""
-        if why := unsafe(os.fstat(self.descriptor), self._path):
-            raise UsageError(f"images are left out: {why}")
+        """Names that may be those of archives; `UsageError` if there are too many."""
         names = sorted(name for name in os.listdir(self.descriptor) if name.endswith(SUFFIX) and metainfo.is_name(name))
         if len(names) > MOST_FILES:
             raise UsageError(f"images are left out: {self._path} has more than {MOST_FILES}")
@@ -108,16 +107,11 @@ class _Directory:
 
 
 def _read(opened: _Directory, name: str, path: str) -> tuple[Local, ...]:
-    # NONBLOCK: a pipe of that name must not keep us waiting for somebody to write.
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    with open(os.open(name, flags, dir_fd=opened.descriptor), "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise UsageError("it is no regular file")
-        if why := unsafe(found, name):
-            raise UsageError(why)
-        data = file.read(MOST_BYTES + 1)
-    if not 0 < len(data) <= MOST_BYTES:
-        raise UsageError(f"archives of 1 byte to {MOST_BYTES >> 20} MiB are listed")
+    with reading.opened(name, dir_fd=opened.descriptor, follow=False) as file:
+        if why := reading.objection(os.fstat(file.fileno()), name):
+            raise UsageError(str(why))
+        data = reading.read_all(file, MOST_BYTES, path)
+    if not data:
+        raise UsageError("it is empty")
     digest = sha256(data).hexdigest()
     return tuple(Local(path, len(data), digest, image.about) for image in cab.read(data, most=MOST_BYTES))

@@ -6,7 +6,7 @@ import sys
 
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
 from livefw.cli import engine, plan, results
-from livefw.cli.narrator import Narrator
+from livefw.cli.narrator import Narrator, refusing_without_room
 from livefw.cli.session import Session
 from livefw.errors import Interrupted, LivefwError, NothingToDo, UsageError
 
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--no-journal", action="store_true", help="go on although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
     engine.configure_measuring(parser)
-    engine.configure(parser)
+    engine.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -31,6 +31,12 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     if bool(arguments.components) == arguments.all:
         both = "; not both" if arguments.all else ""
         raise UsageError(f"name the components to activate, or say --all{both}", hint="livefw list shows what there is")
+    narrator = Narrator(session, verb="activate", several=arguments.all or len(arguments.components) > 1)
+    with refusing_without_room(narrator):
+        return _run(session, arguments, narrator)
+
+
+def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
     words = tuple(arguments.components) or None
     order = Order(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
     host = engine.host(session, arguments, measured=not arguments.no_measure, without_journal=arguments.no_journal)
@@ -39,7 +45,6 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         return plan.show(session, made.plan(order))
     if not arguments.yes:
         _confirm(session, made, order)
-    narrator = Narrator(session, verb="activate", several=arguments.all or len(arguments.components) > 1)
     with made.open() as running:
         for settled in running.settled:
             session.say(engine.settled_text(settled))

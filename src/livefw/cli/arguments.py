@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from livefw.cli.verbs import Module
 
-USAGE = "livefw [--root DIR] [--json] [--debug] COMMAND ..."
+USAGE = "livefw [--root DIR] [--settings DIR] [--json] [--debug] COMMAND ..."
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,7 +91,7 @@ def _verb_position(words: list[str]) -> int | None:
     for position, word in enumerate(words):
         if not value_follows and not word.startswith("-"):
             return position
-        value_follows = word == "--root" and not value_follows
+        value_follows = word in ("--root", "--settings") and not value_follows
     return None
 
 
@@ -112,7 +112,7 @@ def _parser(*, prog: str, description: str, usage: str | None = None) -> argpars
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common(parser)
-    parser.set_defaults(root="/", json=False, debug=False)
+    parser.set_defaults(root="/", settings=None, json=False, debug=False)
     return parser
 
 
@@ -121,5 +121,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("for every command")
     none = argparse.SUPPRESS
     group.add_argument("--root", metavar="DIR", default=none, help="look at the machine whose files are below DIR")
+    settings = "directory of livefw.toml and checks.d (/etc/livefw, and none with --root)"
+    group.add_argument("--settings", metavar="DIR", default=none, help=settings)
     group.add_argument("--json", action="store_true", default=none, help="answer with one JSON document")
     group.add_argument("--debug", action="store_true", default=none, help="show each file operation, and tracebacks")

@@ -6,6 +6,7 @@ import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from livefw import reading
 from livefw.cli.session import Session
 from livefw.conformance.caller import AgentCaller, Caller
 from livefw.conformance.gdb import GdbCaller
@@ -100,7 +101,6 @@ def _options(text: str) -> tuple[str, ...]:
 
 def _write(path: str, text: str) -> None:
     try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
+        reading.write(path, text.encode())
     except OSError as error:
         raise TransportError(f"{path}: {error.strerror}", errno=error.errno) from error

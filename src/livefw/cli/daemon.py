@@ -48,7 +48,8 @@ def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | Non
     if "error" in document and len(document) <= 2 and not session.json:
         session.say(text)
         return code
-    session.answer(lambda: text, lambda: document)
+    tell = session.report if calls.member == "Activate" else session.answer
+    tell(lambda: text, lambda: document)
     return code
 
 

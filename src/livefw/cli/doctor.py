@@ -5,9 +5,12 @@ import argparse
 from collections.abc import Iterator
 
 from livefw import libraries
+from livefw.activation import hooks
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, NotInstalled
+from livefw.providers import registry
 from livefw.providers.base import Finding, Severity
+from livefw.providers.host import settings_directory, unused_settings
 from livefw.text import printable
 
 
@@ -17,12 +20,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """Tell what each provider finds out about itself; to have told it is to be done, whatever it is."""
-    providers = session.providers()
+    providers = registry.providers(session.files())
     found = [(provider.name, finding) for provider in providers for finding in provider.diagnose()]
     if len(providers) > 1:  # a machine with something else is not wrong for having no LFA
         found = [(name, _eased(finding)) for name, finding in found]
     known = " ".join(finding.text for _, finding in found)
     found += [("livefw", finding) for finding in _missing() if finding.text.partition(":")[0] not in known]
+    found += [("livefw", finding) for finding in _settings(session)]
     session.answer(
         lambda: "\n".join(_text(name, finding) for name, finding in found),
         lambda: {"findings": [{"provider": name, **finding._asdict()} for name, finding in found]},
@@ -32,6 +36,18 @@ def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa:
 
 def _eased(finding: Finding) -> Finding:
     return finding._replace(severity=Severity.INFO) if finding.code in ("not-arm64", "no-driver") else finding
+
+
+def _settings(session: Session) -> Iterator[Finding]:
+    """Settings of a tree that nobody asked for, and checks that are not run, or stop everything."""
+    if line := unused_settings(session.root, session.settings):
+        yield Finding(Severity.INFO, "settings-not-used", line, "")
+    for hook in hooks.find(settings_directory(session.root, session.settings)):
+        if hook.skipped:
+            yield Finding(Severity.INFO, "check-skipped", hook.skipped, "")
+        elif hook.objection:
+            text = f"the check {hook.name} stops every activation: {hook.objection}"
+            yield Finding(Severity.WARNING, "check-broken", text, f"mend it, or ignore it: hook:{hook.name}")
 
 
 def _missing() -> Iterator[Finding]:

@@ -19,13 +19,14 @@ from livefw.activation.plot import duration
 from livefw.activation.policy import DEFAULT, MEASURED_BY, Policy, load
 from livefw.cli import document
 from livefw.cli.list import version
-from livefw.cli.places import configure as configure
 from livefw.cli.places import configure_state as configure_state
 from livefw.cli.places import where as where
 from livefw.cli.session import Session
+from livefw.errors import LivefwError
 from livefw.providers.base import Rendezvous
 from livefw.providers.files import Files
 from livefw.providers.registry import MECHANISMS, SystemClock, providers
+from livefw.reading import absolute
 from livefw.text import printable
 
 
@@ -56,11 +57,19 @@ def host(
 ) -> Host:
     """The machine that the session looks at, through ``files`` that are open already or anew.
 
-    Errors as for `policy`, unless the default policy will do.
+    Errors as for `policy`, unless it will do without settings where something is wrong with them.
     """
-    files, clock, found = files or session.files(), SystemClock(), where(session, arguments)
+    clock, found = SystemClock(), where(session, arguments)
     own = found.root == "/"
-    settings = DEFAULT if without_policy else policy(found)
+    session.tell_unused_settings()
+    try:
+        settings = policy(found)
+    except LivefwError as error:
+        if not without_policy:
+            raise
+        session.say(f"livefw: the settings are left out: {printable(error.message)}")
+        settings, files = DEFAULT, files or session.files(settings="")
+    files = files or session.files()
     measuring = settings.measure
     if by := getattr(arguments, "measure", None):
         measuring = measuring._replace(by=by)
@@ -80,7 +89,7 @@ def host(
 def _images(arguments: argparse.Namespace, found: Places, settings: Policy) -> str:
     """The directory of images: one that the settings name is on the machine that is looked at."""
     if chosen := getattr(arguments, "images", None):
-        return os.path.abspath(str(chosen))
+        return absolute(str(chosen))
     if settings.images:
         return found.root.rstrip("/") + settings.images
     return os.path.join(found.state, "images")

@@ -4,6 +4,7 @@
 import argparse
 import os
 
+from livefw import reading
 from livefw.cli.daemon import SOCKET, VARIABLE
 from livefw.cli.session import Session
 from livefw.errors import NotInstalled, TransportError, UsageError
@@ -21,7 +22,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     """Become fwupdmgr. The variable is set for it alone: elsewhere it would lead fwupd's own daemon astray too."""
     if session.root != "/":
         raise UsageError("--root is for the daemon: livefwd --root DIR --socket PATH")
-    environment = {**os.environ, "FWUPD_DBUS_SOCKET": os.path.abspath(arguments.socket)}
+    environment = {**os.environ, "FWUPD_DBUS_SOCKET": reading.absolute(arguments.socket)}
     if not os.path.exists(POLICY):
         environment["FWUPD_POLKIT_NOCHECK"] = "1"
     words = [*arguments.words] or ["get-devices"]

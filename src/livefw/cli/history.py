@@ -2,13 +2,13 @@
 """``livefw history``."""
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from livefw import reading
 from livefw.activation.journal import KEEP, Activation, Entry, Journal, Kind
 from livefw.cli import places
 from livefw.cli.session import Session, put
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--keep", type=_number, metavar="N", help=f"with --archive: the newest N stay ({KEEP})")
     add("--older", metavar="AGE", help="with --archive: what is older goes, such as 365d")
     add("--plot", metavar="FILE", help="draw what the last of them cost the CPUs, as SVG")
-    places.configure(parser)
+    places.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -172,10 +172,9 @@ def _plot(found: Iterator[Activation], path: str) -> int:
             put(sys.stdout, picture, end="")
             return ExitCode.DONE
         try:
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(picture)
+            reading.write(path, picture.encode())
         except OSError as error:
-            raise TransportError(f"{path} cannot be written: {os.strerror(error.errno or 0)}") from error
+            raise TransportError(f"{path} cannot be written: {error.strerror}") from error
         return ExitCode.DONE
     raise NothingToDo("nothing of that was measured")
 

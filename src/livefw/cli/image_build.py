@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
-from livefw.cli.image_info import parse_counter
+from livefw.cli.image_info import MOST_BYTES, parse_counter
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import build, note, trust
@@ -20,6 +21,9 @@ from livefw.text import printable
 
 if TYPE_CHECKING:
     from livefw.firmware.image.build import PrivateKey
+
+
+_MOST_KEY = 64 << 10
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,13 +56,11 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     keys = _new_keys(arguments, chain) if arguments.new_keys else _read_keys(arguments.keys, chain)
     signer = Signer(chain, keys, dict(map(parse_counter, arguments.counter)), HASH_BY_NAME[arguments.hash])
     package = signer.package(images, align=arguments.align)
-    with open(arguments.output, "wb") as file:
-        file.write(package)
+    reading.write(arguments.output, package)
     trusted = os.path.join(arguments.keys, trust.NAME)
-    with open(trusted, "w", encoding="ascii") as text_file:
-        text_file.write(trust.dumps(signer.anchor()))
+    reading.write(trusted, trust.dumps(signer.anchor()).encode("ascii"))
     uncovered = [str(guid) for guid in images if chain.covers(guid) is None]
-    session.answer(
+    session.report(
         lambda: _text(arguments.output, len(package), trusted, uncovered),
         lambda: {"built": {"file": arguments.output, "size": len(package), "trust": trusted, "unsigned": uncovered}},
     )
@@ -70,8 +72,7 @@ def _images(words: Iterable[str], chain: Chain) -> Iterator[tuple[Guid, bytes]]:
         name, equals, path = word.partition("=")
         if not equals:
             raise UsageError(f"--image {word}: NAME=FILE is needed")
-        with open(path, "rb") as file:
-            yield _guid(name, chain), file.read()
+        yield _guid(name, chain), reading.read(path, MOST_BYTES)
 
 
 def _guid(name: str, chain: Chain) -> Guid:
@@ -118,8 +119,7 @@ def _read_keys(folder: str, chain: Chain) -> "dict[str, PrivateKey]":
     for option in build.key_options(chain):
         path = _path(folder, option)
         try:
-            with open(path, "rb") as file:
-                key = load_pem_private_key(file.read(), None)
+            key = load_pem_private_key(reading.read(path, _MOST_KEY), None)
         except FileNotFoundError:
             raise UsageError(f"{path} is missing", hint="--new-keys p256 makes keys in an empty folder") from None
         except (ValueError, TypeError) as error:

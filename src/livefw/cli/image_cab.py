@@ -5,8 +5,10 @@ import argparse
 import os
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
+from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.activation.identity import instance, made_guid
 from livefw.archive import cab, metainfo
@@ -31,24 +33,23 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     """Make or look."""
     if arguments.image is not None:
         image = _make(arguments)
-        with open(arguments.archive, "wb") as file:
-            file.write(cab.write(image))
-        return _answer(session, [image])
-    with open(arguments.archive, "rb") as file:
-        images = cab.read(file.read(cab.MOST_BYTES))
+        reading.write(arguments.archive, cab.write(image))
+        return _answer(session.report, [image])
+    images = cab.read(reading.read(arguments.archive, cab.MOST_BYTES))
     if arguments.extract is not None:
         if len(images) != 1:
             raise UsageError(f"there are {len(images)} images in {arguments.archive}, and --extract is for one")
         with open(arguments.extract, "xb") as file:
             file.write(images[0].payload)
-    return _answer(session, images)
+        return _answer(session.report, images)
+    return _answer(session.answer, images)
 
 
 def _make(arguments: argparse.Namespace) -> Image:
     provider, colon, ident = (arguments.component or "").partition(":")
     if not (provider and colon and ident and arguments.version) or arguments.extract is not None:
         raise UsageError("--image goes with --component KEY and --version, and without --extract")
-    with open(arguments.image, "rb") as file:
+    with reading.opened(arguments.image) as file:
         payload = file.read(cab.MOST_BYTES // 2 + 1)
         changed = time.gmtime(os.fstat(file.fileno()).st_mtime)
     if not 0 < len(payload) <= cab.MOST_BYTES // 2:  # so that whoever takes it has room for the archive and the image
@@ -78,8 +79,8 @@ def _own_guid(ident: str) -> tuple[str, ...]:
         return ()
 
 
-def _answer(session: Session, images: "tuple[Image, ...] | list[Image]") -> int:
-    session.answer(
+def _answer(tell: Callable[..., None], images: "tuple[Image, ...] | list[Image]") -> int:
+    tell(
         lambda: "\n".join(line for image in images for line in _lines(image)),
         lambda: {"archive": [_document(image) for image in images]},
     )

@@ -7,6 +7,7 @@ import io
 import os
 from typing import Any, BinaryIO
 
+from livefw import reading
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import certificate, fip, note, trust, verify
@@ -20,6 +21,8 @@ from livefw.firmware.image.verify import Anchor, Verified
 from livefw.text import printable, table
 
 _MAGIC = fip.MAGIC.to_bytes(4, "little")
+MOST_BYTES = 512 << 20
+"""Largest file that is looked into; as for `livefw.cli.stage`."""
 _UNVERIFIED = "by its own word: nothing was verified"
 
 
@@ -43,7 +46,7 @@ def _configure_machine(parser: argparse.ArgumentParser) -> None:
 
 def run_info(session: Session, arguments: argparse.Namespace) -> int:
     """Tell what a file is; what is wrong with its trust is part of the answer."""
-    with open(arguments.file, "rb") as file:
+    with _firmware(arguments.file) as file:
         document = _describe(file)
         machine = _machine(arguments)
         if machine and document["kind"] == "package":
@@ -59,7 +62,7 @@ def run_verify(session: Session, arguments: argparse.Namespace) -> int:
     if machine is None:
         raise UsageError("whose trust?", hint="--trust FILE, or --store DIR")
     anchor, counters = machine
-    with open(arguments.file, "rb") as file:
+    with _firmware(arguments.file) as file:
         verified = verify.verify(file, anchor, counters)
     if not verified.images:
         raise UsageError(f"{arguments.file} has no image that chain {anchor.chain.name} covers")
@@ -69,12 +72,20 @@ def run_verify(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
+def _firmware(path: str) -> BinaryIO:
+    """A file to look into: of a size that firmware has, for all of it is read."""
+    file = reading.opened(path)
+    if os.fstat(file.fileno()).st_size > MOST_BYTES:
+        file.close()
+        raise UsageError(f"{path} is larger than {MOST_BYTES >> 20} MiB")
+    return file
+
+
 def _machine(arguments: argparse.Namespace) -> tuple[Anchor, dict[Counter, int]] | None:
     """What the machine that is meant believes, and its counters; None if none is."""
     if not arguments.trust and not arguments.store:
         return None
-    with open(arguments.trust or os.path.join(arguments.store, trust.NAME), "rb") as file:
-        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    anchor = trust.read(arguments.trust or os.path.join(arguments.store, trust.NAME))
     counters = Store(Folder(arguments.store)).non_volatile().counters if arguments.store else {}
     return anchor, counters | dict(map(parse_counter, arguments.counter))
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from livefw import reading
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import store, trust, verify
@@ -56,7 +57,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
             for bank in range(len(store.BANKS))
         ],
     }
-    session.answer(lambda: _text(document), lambda: {"store": document})
+    tell = session.answer if arguments.store_verb == "show" else session.report
+    tell(lambda: _text(document), lambda: {"store": document})
     return ExitCode.DONE
 
 
@@ -83,11 +85,10 @@ def _open(arguments: argparse.Namespace) -> Store:
 
 
 def _init(arguments: argparse.Namespace) -> None:
-    with open(arguments.trust, "rb") as file:
-        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    anchor = trust.read(arguments.trust)
     os.makedirs(arguments.directory, exist_ok=True)
     folder = Folder(arguments.directory)
-    with open(arguments.file, "rb") as file:
+    with reading.opened(arguments.file) as file:
         verify.verify(file, anchor, {})
         Store.create(folder, file)
     # Last, because a store that is there keeps its own.
@@ -95,14 +96,13 @@ def _init(arguments: argparse.Namespace) -> None:
 
 
 def _stage(arguments: argparse.Namespace) -> None:
-    with open(arguments.file, "rb") as file:
+    with reading.opened(arguments.file) as file:
         _open(arguments).stage(file)
 
 
 def _accept(arguments: argparse.Namespace) -> None:
     subject = _open(arguments)
-    with open(os.path.join(arguments.directory, trust.NAME), "rb") as file:
-        anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+    anchor = trust.read(os.path.join(arguments.directory, trust.NAME))
     with subject.open_bank(subject.metadata().active) as package:
         verified = verify.verify(package, anchor, subject.non_volatile().counters)
     subject.accept(verified.counters)

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw machine bmc``: a modelled BMC, and the settings with which ``livefw --root DIR`` finds it."""
+"""``livefw machine bmc``: a modelled BMC, and the settings with which ``livefw`` finds it."""
 
 import argparse
 import os
 import signal
 from typing import Any
 
+from livefw import reading
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, TransportError, UsageError
 from livefw.text import printable_lines
 
 USER = "admin"
+_OURS = b"# Written by livefw machine bmc.\n"
+"""The first line of settings that may be overwritten. No more is read: a file may have no second line."""
 
 
 def configure_bmc(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +57,7 @@ def run_bmc(session: Session, arguments: argparse.Namespace) -> int:
         where = f"{arguments.address}:{arguments.port}"
         raise TransportError(f"{where}: {os.strerror(error.errno or 0)}", errno=error.errno) from error
     try:
-        written = _write(os.path.abspath(arguments.directory), server.url, server.pem.certificate, password)
+        written = _write(reading.absolute(arguments.directory), server.url, server.pem.certificate, password)
         session.answer(lambda: _text(server.url, written), lambda: {"bmc": _document(server.url, written)})
         signal.sigwait(ending)
     finally:
@@ -67,7 +70,7 @@ def _write(root: str, url: str, certificate: bytes, password: str) -> dict[str, 
     folder = os.path.join(root, "etc/livefw")
     paths = {name: os.path.join(folder, name) for name in ("livefw.toml", "bmc.pem", "bmc.credentials")}
     settings = (
-        "# Written by livefw machine bmc.\n[[redfish.bmc]]\n"
+        f"{_OURS.decode()}[[redfish.bmc]]\n"
         f'name = "model"\nurl = "{url}"\nca = "/etc/livefw/bmc.pem"\ncredentials = "/etc/livefw/bmc.credentials"\n'
     )
     contents = {
@@ -76,16 +79,13 @@ def _write(root: str, url: str, certificate: bytes, password: str) -> dict[str, 
         "bmc.credentials": f"{USER}\n{password}\n".encode(),
     }
     try:
-        os.makedirs(folder, exist_ok=True)
+        reading.make_directories(folder, 0o755)
         if not _ours(paths["livefw.toml"]):
             raise UsageError(f"{paths['livefw.toml']} is somebody else's", hint="name another directory")
         for name, path in paths.items():
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(path, flags, 0o600 if name == "bmc.credentials" else 0o644)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(contents[name])
+            reading.write(path, contents[name], 0o600 if name == "bmc.credentials" else 0o644, follow=False)
     except OSError as error:
-        raise TransportError(f"{folder}: {os.strerror(error.errno or 0)}", errno=error.errno) from error
+        raise TransportError(f"{error.filename or folder}: {error.strerror}", errno=error.errno) from error
     return {
         "root": root,
         "settings": paths["livefw.toml"],
@@ -96,8 +96,8 @@ def _write(root: str, url: str, certificate: bytes, password: str) -> dict[str, 
 
 def _ours(path: str) -> bool:
     try:
-        with open(path, "rb") as file:
-            return file.readline() == b"# Written by livefw machine bmc.\n"
+        with reading.opened(path, follow=False) as file:
+            return file.read(len(_OURS)) == _OURS
     except FileNotFoundError:
         return True
 
@@ -106,7 +106,7 @@ def _text(url: str, written: dict[str, str]) -> str:
     return printable_lines(
         [
             f"a modelled BMC is ready at {url}; user and password are in {written['credentials']}",
-            f"try: livefw --root {written['root']} list",
+            f"try: livefw --root {written['root']} --settings {os.path.dirname(written['settings'])} list",
         ]
     )
 

@@ -51,7 +51,7 @@ def ask(
     """Let the machine carry out one command, and answer with what it says."""
     with connected(arguments.machine) as client:
         result = client.ask(command, **fields)
-    session.answer(lambda: printable_lines(text(result).split("\n")), lambda: {command: result})
+    session.report(lambda: printable_lines(text(result).split("\n")), lambda: {command: result})
     return ExitCode.DONE
 
 

@@ -73,7 +73,9 @@ def _configured(arguments: argparse.Namespace) -> MachineConfig:
 def _ready_text(machine: Machine, directory: str) -> str:
     config = machine.config
     driver = f"{_mechanisms(config)}, {config.cpus} CPUs"
-    lines = [f"{config.name} is ready on {directory} ({driver}); try: livefw --root {directory} list"]
+    # The model writes its settings itself, so that they may be used.
+    settings = f" --settings {directory}/etc/livefw" if config.tdx else ""
+    lines = [f"{config.name} is ready on {directory} ({driver}); try: livefw --root {directory}{settings} list"]
     if config.invented:
         lines.append(f"made up, because it is not public: {'; '.join(config.invented)}")
     return printable_lines(lines)

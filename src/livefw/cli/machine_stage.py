@@ -4,6 +4,7 @@
 import argparse
 from typing import Any
 
+from livefw import reading
 from livefw.cli.image_store import images
 from livefw.cli.machine_control import ask, chosen, configure_machine
 from livefw.cli.session import Session
@@ -51,13 +52,13 @@ def _stage_package(session: Session, arguments: argparse.Namespace) -> int:
             hint="livefw machine run --store DIR, or livefw machine stage COMPONENT [VERSION]",
         )
     document = stage(Store(Folder(machine.store)), arguments.what)
-    session.answer(lambda: staged_text(document), lambda: {"stage": {"machine": machine.name} | document})
+    session.report(lambda: staged_text(document), lambda: {"stage": {"machine": machine.name} | document})
     return ExitCode.DONE
 
 
 def stage(store: Store, path: str) -> dict[str, Any]:
     """Stage the package in a file, and tell what that makes pending; ImageError, OSError."""
-    with open(path, "rb") as file:
+    with reading.opened(path) as file:
         bank = store.stage(file)
     return {"file": path, "bank": bank, "images": images(store, store.metadata(), bank)}
 

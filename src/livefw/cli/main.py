@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import sys
 
+from livefw import streams
 from livefw.cli.session import Session
 from livefw.cli.verbs import VERBS
-from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError, kind_of
+from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError, UsageError, kind_of
+from livefw.reading import Untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ def command() -> NoReturn:
     It ends without taking the interpreter down, which for `list` would be a seventh of its time, spent on memory that
     the system takes back anyway. Nothing of ours is left to an interpreter's end.
     """
+    streams.fill()
     code = main()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -57,7 +60,7 @@ def _run(words: list[str]) -> int:
     from livefw.cli.arguments import parse  # argparse takes longer to import than `list` takes to run
 
     module, arguments = parse(words)
-    session = Session(root=arguments.root, json=arguments.json, debug=arguments.debug)
+    session = Session(root=arguments.root, settings=arguments.settings, json=arguments.json, debug=arguments.debug)
     if "LIVEFW_SOCKET" in os.environ or (os.geteuid() and os.path.exists("/run/livefw/fwupd.sock")):
         from livefw.cli import daemon  # only where there may be one, and for those who need it
 
@@ -70,21 +73,26 @@ def _run(words: list[str]) -> int:
 def _plain(words: list[str]) -> tuple[str, Session] | None:
     """A command line that needs no parser: a verb without arguments of its own, and the plainest of our options."""
     rest = iter(words)
-    root, names, flags = "/", [], set()
+    paths, names, flags = {"--root": "/"}, [], set()
     for word in rest:
-        if word == "--root":
-            root = next(rest, "-")
+        if word in ("--root", "--settings"):
+            paths[word] = next(rest, "-")
         elif word in ("--json", "--debug"):
             flags.add(word)
         else:
             names.append(word)
-    if len(names) != 1 or names[0] not in VERBS or not VERBS[names[0]].bare or root.startswith("-"):
+    if len(names) != 1 or names[0] not in VERBS or not VERBS[names[0]].bare:
         return None
-    return names[0], Session(root=root, json="--json" in flags, debug="--debug" in flags)
+    if any(path.startswith("-") for path in paths.values()):
+        return None
+    settings = paths.get("--settings")
+    return names[0], Session(root=paths["--root"], settings=settings, json="--json" in flags, debug="--debug" in flags)
 
 
-def _of_system(error: OSError) -> TransportError:
+def _of_system(error: OSError) -> LivefwError:
     """What a file, a disk or a mount answered, where nobody below had more to say about it."""
+    if isinstance(error, Untrusted):
+        return UsageError(str(error), hint=error.hint, errno=error.errno)
     where = f"{error.filename}: " if error.filename else ""
     kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
     wrapped = kind(f"{where}{error.strerror or error}", errno=error.errno)

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody at a terminal, or a log file, looks on while an activation runs; and what Ctrl-C means meanwhile."""
 
+import errno
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 from livefw.activation.outcome import Result
 from livefw.cli.list import version
 from livefw.cli.session import Session
-from livefw.errors import Interrupted
+from livefw.errors import Interrupted, LivefwError, Refused
 from livefw.providers.base import Component, Phase, Progress, Rendezvous
 from livefw.text import printable
 
@@ -23,6 +26,19 @@ _GOES_ON = (
 )
 _STOPPED = "Not watching any more. The {act} goes on; see how it ended with: livefw show {key}"
 _ACTS = {"activate": "activation", "stage": "staging", "cancel": "cancellation"}
+
+
+@contextmanager
+def refusing_without_room(narrator: "Narrator") -> Iterator[None]:
+    """A process that can open no further file has not failed to activate as long as nothing was asked: `Refused`."""
+    try:
+        yield
+    except (LivefwError, OSError) as error:
+        if narrator.began or error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        text = error.message if isinstance(error, LivefwError) else f"{error.filename or ''}: {error.strerror}"
+        hint = "nothing was asked; let it have more open files: ulimit -n"
+        raise Refused(text, hint=hint, errno=error.errno) from error
 
 
 class Narrator:
@@ -46,6 +62,11 @@ class Narrator:
         self._phase = Phase.RUNNING
         self._component: Component | None = None
         self._next_reminder = _REMIND
+
+    @property
+    def began(self) -> bool:
+        """Whether anything may have been asked of a mechanism."""
+        return self._component is not None
 
     @property
     def interrupted(self) -> bool:

@@ -13,12 +13,6 @@ def configure_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Where the engine keeps its things."""
-    configure_state(parser)
-    parser.add_argument("--settings", metavar="DIR", help="directory of livefw.toml and checks.d (/etc/livefw)")
-
-
 def where(session: Session, arguments: argparse.Namespace) -> Places:
     """Where they are."""
-    return places(session.root, state=arguments.state, settings=getattr(arguments, "settings", None))
+    return places(session.root, state=arguments.state, settings=session.settings)

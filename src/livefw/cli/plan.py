@@ -14,7 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Which components, and what to leave out of account."""
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="as for activate; without any, all pending")
     parser.add_argument("--ignore", action="append", default=[], metavar="CHECK", help="as for activate")
-    engine.configure(parser)
+    engine.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:

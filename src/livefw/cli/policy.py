@@ -15,20 +15,22 @@ from livefw.text import table
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Where the settings are."""
-    engine.configure(parser)
+    engine.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Read the settings, so that a mistake in them is told, and list every key and every check."""
     places = engine.where(session, arguments)
     engine.policy(places)
-    path = os.path.join(places.settings, FILE)
+    path = os.path.join(places.settings, FILE) if places.settings else ""
     exists = os.path.exists(path)
+    if not path:
+        session.tell_unused_settings()
     keys = list(rows(KEYS))
     session.answer(
         lambda: "\n".join(
             [
-                f"{path}: {'in order' if exists else 'not there, so the defaults hold'}\n",
+                f"{path or FILE}: {'in order' if exists else 'not there, so the defaults hold'}\n",
                 table([("KEY", "VALUE", "DEFAULT", "WHAT IT DOES"), *(tuple(row) for row in keys)]),
                 "",
                 table(
@@ -37,7 +39,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
             ]
         ),
         lambda: {
-            "file": path,
+            "file": path or None,
             "exists": exists,
             "keys": [row._asdict() for row in keys],
             "checks": [{"name": c.name, "weight": c.weight, "about": c.about} for c in CHECKS],

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.cli import document
 from livefw.cli.session import Session
-from livefw.errors import ExitCode, LivefwError, TransportError, kind_of
+from livefw.errors import ExitCode, LivefwError, kind_of
 from livefw.providers.base import Provider, Said
 from livefw.text import printable
 
@@ -82,11 +82,7 @@ def answer(
         lines += [f"then: {printable(report.error.message)}"] if report.error else []
         return "\n".join(lines)
 
-    try:
-        session.answer(text, whole)
-    except TransportError:
-        session.say(text())  # what was done must not be lost with the output
-        raise
+    session.report(text, whole)
     code = exit_code(report.results)
     if report.error and code is ExitCode.DONE:
         return kind_of(report.error).exit_code

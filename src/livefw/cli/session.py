@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 
 from livefw.errors import LivefwError, TransportError, UsageError
-from livefw.providers.host import HostFiles
+from livefw.providers.host import HostFiles, unused_settings
 from livefw.providers.registry import providers
 
 TYPE_CHECKING = False
@@ -25,17 +25,24 @@ SCHEMA = "livefw/1"
 class Session:
     """One run of the command."""
 
-    def __init__(self, *, root: str, json: bool, debug: bool) -> None:
+    def __init__(self, *, root: str, json: bool, debug: bool, settings: str | None = None) -> None:
         self.root = root
+        self.settings = settings
         self.json = json
         self.debug = debug
 
-    def files(self) -> Files:
-        """The machine's files; `UsageError` if the root is no directory."""
+    def files(self, *, settings: str | None = None) -> Files:
+        """The machine's files, with other ``settings`` if need be.
+
+        `UsageError` if the root is no directory, or the settings are in none.
+        """
+        if self.settings is not None and not os.path.isdir(self.settings):
+            raise UsageError(f"--settings {self.settings} is no directory")
         try:
-            files: Files = HostFiles(self.root)
+            files: Files = HostFiles(self.root, settings=self.settings if settings is None else settings)
         except OSError as error:
-            raise UsageError(f"--root {self.root}: {os.strerror(error.errno or 0)}", errno=error.errno) from error
+            kind = UsageError if isinstance(error, FileNotFoundError | NotADirectoryError) else TransportError
+            raise kind(f"--root {self.root}: {error.strerror}", errno=error.errno) from error
         if self.debug:
             from livefw.cli.trace import TracedFiles  # rarely wanted
 
@@ -44,7 +51,13 @@ class Session:
 
     def providers(self) -> tuple[Provider, ...]:
         """Every mechanism of the machine."""
+        self.tell_unused_settings()
         return providers(self.files())
+
+    def tell_unused_settings(self) -> None:
+        """Say that a tree has settings which nobody asked for."""
+        if self.root != "/" and (line := unused_settings(self.root, self.settings)):
+            self.say(f"livefw: {line}")
 
     def answer(self, text: Callable[[], str], document: Callable[[], dict[str, Any]]) -> None:
         """Print the one answer of this run: text for a person, or one JSON document."""
@@ -78,6 +91,17 @@ class Session:
         rest = "".join(f",\n  {to_json(key)}: {to_json(value, '  ')}" for key, value in last.items())
         put(sys.stdout, f"\n  ]{rest}\n}}")
         return failure
+
+    def report(self, text: Callable[[], str], document: Callable[[], dict[str, Any]]) -> None:
+        """As `answer`, of something that has been done.
+
+        It stays done where the answer cannot be written, as on a full disk: that is told on standard error together
+        with the text, and the exit code is that of what was done.
+        """
+        try:
+            self.answer(text, document)
+        except TransportError as error:
+            self.say(f"{text()}\nlivefw: {error.message}; the exit code is that of what was done")
 
     def say(self, line: str) -> None:
         """Tell a person something beside the answer; that nobody can hear it changes nothing."""

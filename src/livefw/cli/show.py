@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "components", nargs="+", metavar="COMPONENT", help="key, id or a unique beginning of one, or name"
     )
-    engine.configure(parser)
+    engine.configure_state(parser)
     engine.configure_images(parser)
 
 
@@ -49,8 +49,7 @@ def _host(session: Session, arguments: argparse.Namespace) -> Host:
     """The machine. Mistakes in the settings are told and hide nothing but what the policy has against an image."""
     try:
         return engine.host(session, arguments, measured=False)
-    except LivefwError as error:
-        session.say(f"livefw: {printable(error.message)}")
+    except LivefwError:
         return engine.host(session, arguments, measured=False, without_policy=True)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from livefw import reading
 from livefw.activation import inventory, releases
 from livefw.activation.engine import Attempt, Engine, Host
 from livefw.activation.outcome import Outcome
@@ -13,7 +14,7 @@ from livefw.activation.select import select
 from livefw.activation.shelf import Shelf
 from livefw.activation.target import Wish
 from livefw.cli import document, engine, results
-from livefw.cli.narrator import Narrator
+from livefw.cli.narrator import Narrator, refusing_without_room
 from livefw.cli.session import Session
 from livefw.errors import UsageError
 from livefw.providers.base import Package
@@ -36,20 +37,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
     add("--no-journal", action="store_true", help="go on even if the history cannot be written")
-    engine.configure(parser)
+    engine.configure_state(parser)
     engine.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Stage, and tell how it ended."""
+    narrator = Narrator(session, verb="stage")
+    with refusing_without_room(narrator):
+        return _run(session, arguments, narrator)
+
+
+def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
     host = engine.host(session, arguments, measured=False, without_journal=arguments.no_journal)
     package = _package(_chosen(session, host, arguments))
     wish = Wish(package, arguments.component, arguments.reason, tuple(arguments.ignore))
     with Engine(host).open() as running:
         for each in running.settled:
             session.say(engine.settled_text(each))
-        attempt = running.stage(wish, watch=Narrator(session, verb="stage"))
-    session.answer(lambda: "\n".join(_lines(attempt)), lambda: {"staging": staging_document(attempt)})
+        attempt = running.stage(wish, watch=narrator)
+    session.report(lambda: "\n".join(_lines(attempt)), lambda: {"staging": staging_document(attempt)})
     return results.exit_code([attempt.result])
 
 
@@ -68,12 +75,11 @@ def _package(image: str) -> Package:
     if "://" in image:
         return Package(image.partition("?")[0].rpartition("/")[2], uri=image)
     try:
-        with open(image, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = reading.read(image, MOST_BYTES)
     except OSError as error:
-        raise UsageError(f"{image}: {os.strerror(error.errno or 0)}", errno=error.errno) from error
-    if not data or len(data) > MOST_BYTES:
-        raise UsageError(f"{image} is {'empty' if not data else 'too large'}")
+        raise UsageError(f"{image}: {error.strerror}", errno=error.errno) from error
+    if not data:
+        raise UsageError(f"{image} is empty")
     return Package(os.path.basename(image), data)
 
 

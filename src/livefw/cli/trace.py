@@ -47,9 +47,14 @@ class TracedFiles:
         text = ", ".join(f"ioctl {call.request:#x}" if call.request else f"write {len(call.data)}" for call in calls)
         return self._told(f"{text} on {path}", lambda: self._files.start_calls(path, calls), lambda _: "started")
 
-    def secret(self, path: str, limit: int = 4096) -> bytes:
-        """See `Files`; what is in it is not told."""
-        return self._told(f"cat {path}", lambda: self._files.secret(path, limit), lambda _: "(not shown)")
+    def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
+        """See `Files`; what is private in it is not told."""
+        shown = (lambda _: "(not shown)") if private else decode
+        return self._told(f"cat {path}", lambda: self._files.trusted(path, limit, private=private), shown)
+
+    def settings(self, limit: int = 1 << 20) -> bytes:
+        """See `Files`."""
+        return self._told("cat livefw.toml", lambda: self._files.settings(limit), decode)
 
     def _told(self, command: str, work: Callable[[], T], summary: Callable[[T], str]) -> T:
         try:

@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--interval", type=_seconds, default=_INTERVAL, metavar="SECONDS", help="look at least so often"
     )
     engine.configure_measuring(parser)
-    engine.configure(parser)
+    engine.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:

@@ -15,16 +15,16 @@ from livefw.text import printable
 class Captured(Session):
     """A session whose answer is kept instead of printed."""
 
-    def __init__(self, root: str, *, say: Callable[[str], None] = lambda _: None) -> None:
-        super().__init__(root=root, json=True, debug=False)
+    def __init__(self, root: str, *, settings: str | None = None, say: Callable[[str], None] = lambda _: None) -> None:
+        super().__init__(root=root, settings=settings, json=True, debug=False)
         self._say = say
         self._opened: list[HostFiles] = []
         self.text = ""
         self.document: dict[str, Any] = {}
 
-    def files(self) -> Files:
+    def files(self, *, settings: str | None = None) -> Files:
         """The machine's files, which `close` closes."""
-        files = super().files()
+        files = super().files(settings=settings)
         if isinstance(files, HostFiles):
             self._opened.append(files)
         return files

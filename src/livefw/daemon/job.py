@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from livefw import streams
 from livefw.activation.actor import Actor
 from livefw.activation.announce import SystemJournal
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
@@ -67,8 +68,10 @@ class _Teller:
 
 def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do what was asked for; the last event. An activation that did not succeed is no error, see the document."""
-    session = Captured(request["root"], say=lambda line: tell({"event": "said", "text": line}))
-    arguments = argparse.Namespace(state=request["state"], settings=request["settings"])
+    session = Captured(
+        request["root"], settings=request["settings"], say=lambda line: tell({"event": "said", "text": line})
+    )
+    arguments = argparse.Namespace(state=request["state"])
     actor = Actor(**request["actor"])
     try:
         host = engine.host(session, arguments, measured=request["measure"])
@@ -166,6 +169,7 @@ class _Line:
 
 def main() -> int:
     """Read the request, do it, tell how it ended."""
+    streams.fill()
     # The terminal of whoever started the daemon by hand is none of an activation's business.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = json.loads(sys.stdin.buffer.readline(_REQUEST_LIMIT))

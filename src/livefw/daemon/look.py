@@ -58,13 +58,14 @@ class Hosts:
 
     def __init__(self, root: str, state: str | None, settings: str | None, *, images: str | None = None) -> None:
         self._root = root
-        self._arguments = Namespace(state=state, settings=settings, images=images)
+        self._settings = settings
+        self._arguments = Namespace(state=state, images=images)
         self._known: tuple[tuple[int, ...], Host] | None = None
 
     @contextmanager
     def open(self) -> Iterator[Host]:
         """The machine with the policy that holds now. Errors as for `livefw.cli.engine.host`."""
-        session = Captured(self._root)
+        session = Captured(self._root, settings=self._settings)
         try:
             yield self._host(session)
         finally:

@@ -5,9 +5,10 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
-from livefw import libraries
+from livefw import libraries, reading
 from livefw.daemon.core import Core
 from livefw.daemon.figures import Figures
 from livefw.daemon.jobs import Event
@@ -119,6 +120,8 @@ class Metrics:
             from prometheus_client import write_to_textfile  # an extra
 
             try:
+                with suppress(FileNotFoundError):  # it is replaced, and a device must not be
+                    reading.require_regular(os.stat(self._path), self._path)
                 write_to_textfile(self._path, self._registry)
                 os.chmod(self._path, 0o644)  # node_exporter runs as another user
             except OSError as error:

@@ -58,7 +58,7 @@ class Own(Face):
 
     def list(self, call: Call) -> Any:
         """``livefw list``."""
-        return self._verb(call, "list")
+        return self._verb(call, "list", *self._settings())
 
     def show(self, call: Call, components: Words) -> Any:
         """``livefw show``."""
@@ -122,9 +122,12 @@ class Own(Face):
         state = self._core.setting.state
         return [f"--state={state}"] if state else []
 
-    def _places(self) -> Words:
+    def _settings(self) -> Words:
         settings = self._core.setting.settings
-        return [*self._state(), *([f"--settings={settings}"] if settings else [])]
+        return [f"--settings={settings}"] if settings else []
+
+    def _places(self) -> Words:
+        return [*self._state(), *self._settings()]
 
     def _images(self) -> Words:
         images = self._core.setting.images

@@ -78,6 +78,7 @@ def run(root: str, words: list[str]) -> Told:
     session = Captured(root)
     try:
         module, arguments = parse(["--root", root, "--json", *words])
+        session.settings = arguments.settings
         code = module.run(session, arguments)
         return session.document, session.text, int(code)
     except LivefwError as error:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from livefw import __version__
+from livefw import __version__, reading, streams
 from livefw.activation.systemd import notify
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.connection import Connection
@@ -29,6 +29,7 @@ from livefw.daemon.metrics import Metrics
 from livefw.daemon.own import PATH, Own
 from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.server import Server
+from livefw.providers.host import unused_settings
 from livefw.text import printable
 
 SOCKET = "/run/livefw/fwupd.sock"
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     add("--root", metavar="DIR", default="/", help="the machine whose files are below DIR (/)")
     add("--socket", metavar="PATH", default=SOCKET, help=f"where to listen, unless systemd says ({SOCKET})")
     add("--state", metavar="DIR", help="directory of the history, as for livefw")
-    add("--settings", metavar="DIR", help="directory of livefw.toml and checks.d, as for livefw")
+    add("--settings", metavar="DIR", help="directory of livefw.toml and checks.d; none with --root unless it is given")
     add("--images", metavar="DIR", help="directory of archives that can be staged, as for livefw")
     add("--group", metavar="NAME", default="livefw", help="its members may activate (livefw)")
     add("--bus", metavar="PATH", default=SYSTEM_BUS, help="system bus on which polkit is asked; empty for no polkit")
@@ -74,7 +75,9 @@ class Service:
 
     def __init__(self, options: argparse.Namespace, listener: socket.socket) -> None:
         self.loop = Loop(SystemClock())
-        root = os.path.realpath(options.root)  # the same machine for every look and job, wherever a link leads later
+        root = os.path.realpath(
+            reading.absolute(options.root)
+        )  # the same machine for every look and job, wherever a link leads later
         setting = Setting(root, options.state, options.settings, measure=not options.no_measure, images=options.images)
         authority = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
         self.core = Core(self.loop, setting, authority)
@@ -94,6 +97,8 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup(1)
                 signal.signal(number, lambda *_: self.stop())
+        if line := unused_settings(self.core.setting.root, self.core.setting.settings):
+            _log.warning("%s", line)
         self.core.settle_if_needed()
         self._metrics.start()
         self._watchdog()
@@ -154,6 +159,7 @@ class Service:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the daemon; 0 after a signal, 1 if it cannot listen."""
+    streams.fill()
     options = parser().parse_args(argv)
     _set_up_logging(options.log_level)
     _raise_descriptor_limit()
@@ -165,7 +171,12 @@ def main(argv: list[str] | None = None) -> int:
         _log.error("cannot listen on %s: %s", options.socket, os.strerror(error.errno or 0))
         return 1
     try:
-        Service(options, listener).run()
+        service = Service(options, listener)
+    except OSError as error:
+        _log.error("%s: %s", error.filename or options.root, error.strerror)
+        return 1
+    else:
+        service.run()
     finally:
         listener.close()
         if passed is None:
@@ -291,8 +302,7 @@ def _set_up_logging(level: str) -> None:
 
 def _machine_id() -> str:
     try:
-        with open("/etc/machine-id", encoding="ascii") as file:
-            return file.read(64).strip()
+        return reading.read("/etc/machine-id", 64).decode("ascii").strip()
     except (OSError, UnicodeDecodeError):
         return "0" * 32
 

@@ -62,8 +62,7 @@ def open_platform(specs: Iterable[ComponentSpec], directory: str, *, auto_accept
     """
     libraries.load("cryptography")
     try:
-        with open(os.path.join(directory, trust.NAME), "rb") as file:
-            anchor = trust.loads(file.read(trust.MAX_FILE + 1))
+        anchor = trust.read(os.path.join(directory, trust.NAME))
     except OSError as error:
         raise StoreError(Rule.STORE_IO, subject=directory, found=f"{trust.NAME}: {error.strerror}") from error
     return StorePlatform(specs, Store(Folder(directory)), anchor, auto_accept=auto_accept)

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
@@ -143,8 +144,7 @@ def load(platform: str) -> MachineConfig:
     """
     if "/" in platform or platform.endswith(".toml"):
         try:
-            with open(platform, "rb") as file:
-                text = file.read(MAX_FILE + 1)
+            text = reading.read(platform, MAX_FILE)
         except OSError as error:
             raise ConfigError(platform, "", error.strerror or str(error)) from error
         return decode(text, source=platform)

@@ -66,9 +66,13 @@ class TreeFiles:
         """There are no devices in a modelled machine's tree."""
         raise fail(errno.ENODEV)
 
-    def secret(self, path: str, limit: int = 4096) -> bytes:
-        """As `read`: nobody but its maker can read a tree in memory."""
+    def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:  # noqa: ARG002 - as above
+        """As `read`: nobody but its maker can read or write a tree in memory."""
         return self.read(path, limit)
+
+    def settings(self, limit: int = 1 << 20) -> bytes:
+        """Those in the tree, for the same reason."""
+        return self.read("/etc/livefw/livefw.toml", limit)
 
 
 class TreeWrite:

@@ -9,6 +9,7 @@ import socket
 import subprocess
 from typing import NamedTuple
 
+from livefw import reading
 from livefw.errors import PermissionDenied, TransportError, UsageError
 
 _DEVICE = "/dev/fuse"
@@ -88,7 +89,7 @@ def is_mounted(directory: str) -> bool:
 
 def remove_dead(directory: str) -> bool:
     """Unmount a file system of ours whose server died; whether there was one. Anything alive stays."""
-    directory = os.path.abspath(directory)
+    directory = reading.absolute(directory)
     try:
         os.stat(directory)
     except OSError as error:

@@ -16,6 +16,7 @@ from contextlib import suppress
 
 import msgspec
 
+from livefw import reading
 from livefw.errors import PermissionDenied, UsageError
 from livefw.machine.mount import remove_dead
 
@@ -35,9 +36,9 @@ class State(msgspec.Struct, frozen=True):
 def directory(environment: Mapping[str, str] = os.environ) -> str:
     """The runtime directory: ``$LIVEFW_RUNTIME_DIR``, ``$XDG_RUNTIME_DIR/livefw``, ``/run/livefw``, or below /tmp."""
     if own := environment.get("LIVEFW_RUNTIME_DIR"):
-        return os.path.abspath(own)
+        return reading.absolute(own)
     if session := environment.get("XDG_RUNTIME_DIR"):
-        return os.path.join(os.path.abspath(session), "livefw")
+        return os.path.join(reading.absolute(session), "livefw")
     if os.geteuid() == 0:
         return "/run/livefw"
     return os.path.join(tempfile.gettempdir(), f"livefw-{os.geteuid()}")
@@ -134,7 +135,7 @@ def _alive(base: str, name: str) -> State | None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.connect(os.path.join(base, f"{name}.sock"))
-        with open(os.path.join(base, f"{name}.lock"), "rb") as lock:
+        with reading.opened(os.path.join(base, f"{name}.lock"), follow=False) as lock:
             return _read(lock.fileno())
     except OSError:
         return None

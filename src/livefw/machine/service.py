@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from livefw import reading
 from livefw.firmware.store_platform import open_platform
 from livefw.machine import runtime
 from livefw.machine.config import MachineConfig
@@ -35,7 +36,7 @@ def serve(
     `livefw.machine.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
     """
     # Others are told of both places, wherever they are themselves.
-    store = os.path.abspath(store) if store is not None else None
+    store = reading.absolute(store) if store is not None else None
     with ExitStack() as stack:
         stop = stack.enter_context(until_told())
         claim = runtime.Claim(name, platform=platform, store=store or "")
@@ -44,7 +45,7 @@ def serve(
         machine = Machine(config, real_time=True, images=images)
         stack.callback(machine.close)
         machine.boot()
-        directory = os.path.abspath(directory or claim.folder)
+        directory = reading.absolute(directory or claim.folder)
         claim.record(mount=directory)
         stack.enter_context(_made(directory))
         mounted = MountedTree(machine.tree, machine.runner, directory=directory, ended=stop.now)

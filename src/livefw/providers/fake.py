@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 from livefw.providers.files import Answered, Call, Calls, Write
 
 Effect = Callable[[], object]
+SETTINGS = "/etc/livefw/livefw.toml"
 
 
 class FakeClock:
@@ -137,11 +138,15 @@ class FakeFiles:
                 break
         return _FakeCalls(answers, opened=True)
 
-    def secret(self, path: str, limit: int = 4096) -> bytes:
+    def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
         """See `Files`; those ``open_to_others`` are no secrets."""
-        if path in self.open_to_others:
+        if private and path in self.open_to_others:
             raise _error(errno.EPERM)
         return self.read(path, limit)
+
+    def settings(self, limit: int = 1 << 20) -> bytes:
+        """See `Files`; in the tree, where they are on a machine of one's own."""
+        return self.read(SETTINGS, limit)
 
     def say(self, text: str, *, facility: int = 0) -> None:
         """Add a record to the log, in the format of ``/dev/kmsg``."""

@@ -8,9 +8,9 @@ file system. Every operation raises plain `OSError` with an errno; what that mea
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from livefw.providers.host import HostFiles
+from livefw.providers.host import HostFiles, settings_directory
 
-__all__ = ["LOST", "Answered", "Call", "Calls", "Files", "HostFiles", "Write"]
+__all__ = ["LOST", "Answered", "Call", "Calls", "Files", "HostFiles", "Write", "settings_directory"]
 
 LOST = -1
 """`Write.error` of a write whose writer died before it could answer: it may have happened."""
@@ -109,6 +109,16 @@ class Files(Protocol):
         """
         ...
 
-    def secret(self, path: str, limit: int = 4096) -> bytes:
-        """A file that only its owner can read, who is root or oneself; PermissionError with EPERM if others can."""
+    def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
+        """All of a file that nobody but root and oneself can change; PermissionError with EPERM if others can.
+
+        With ``private`` one that only its owner can read, either. OSError with EFBIG for more than ``limit`` bytes.
+        """
+        ...
+
+    def settings(self, limit: int = 1 << 20) -> bytes:
+        """``livefw.toml`` as it holds for this machine, as `trusted`; FileNotFoundError if there is none.
+
+        It is not a file of the tree: of a tree that may come from anywhere only what is asked for is used.
+        """
         ...

@@ -6,6 +6,8 @@ from __future__ import annotations
 import errno
 import os
 
+from livefw import reading
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,12 +26,37 @@ _READ = os.O_RDONLY | os.O_NONBLOCK
 _LIST = os.O_RDONLY | os.O_DIRECTORY | _SAFE
 _PASS = os.O_PATH | os.O_DIRECTORY | _SAFE
 
+SETTINGS = "/etc/livefw"
+"""Directory of the settings for the machine that we run on."""
+SETTINGS_FILE = "livefw.toml"
+
 _RECORD = 8192
 """Largest record of ``/dev/kmsg`` (kernel, ``PRINTKRB_RECORD_MAX`` and the prefix)."""
 
 
+def settings_directory(root: str, asked: str | None = None) -> str:
+    """Where the settings for the machine at ``root`` are: where somebody says, else for our own machine only.
+
+    Empty if it has none, which may also be what somebody says.
+
+    A tree may come from anywhere, an archive keeps root for the owner of what is in it, and settings name programs that
+    are run and hosts that are logged in to. So of another tree nothing is obeyed unless it was asked for.
+    """
+    if asked is not None:
+        return reading.absolute(asked) if asked else ""
+    return SETTINGS if os.path.realpath(reading.absolute(root)) == "/" else ""
+
+
+def unused_settings(root: str, asked: str | None) -> str:
+    """What to tell of settings and checks that a tree has, and that nobody asked for; empty where it has none."""
+    theirs = os.path.join(root, SETTINGS[1:])
+    if settings_directory(root, asked) or not os.path.lexists(theirs):
+        return ""
+    return f"settings and checks in {theirs} are not used; if you trust them: --settings {theirs}"
+
+
 class HostFiles:
-    """A file system below ``root``.
+    """A file system below ``root``, and the settings that hold for it, in a directory that need not be below it.
 
     No symbolic link below the root is ever followed: a tree given with ``--root`` may come from anywhere, and none of
     the paths that a provider needs has a link in it. A link answers ELOOP, or ENOTDIR in the middle of a path.
@@ -37,9 +64,11 @@ class HostFiles:
     Directories of the last path stay open, so that reading all files of one directory looks it up once.
     """
 
-    def __init__(self, root: str = "/") -> None:
-        """Open the root; OSError if it is not a directory."""
+    def __init__(self, root: str = "/", *, settings: str | None = None) -> None:
+        """Open the root; OSError if it is not a directory. ``settings`` as for `settings_directory`."""
         self._root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._path = root
+        self._settings = settings
         self._held: list[tuple[str, int]] = []
         self._at: tuple[str, int] | None = None
         """Path and descriptor of the directory of the last path, as long as nothing has been let go since."""
@@ -118,16 +147,17 @@ class HostFiles:
 
         return ChildCalls(lambda: self._open(path, os.O_RDWR), calls)
 
-    def secret(self, path: str, limit: int = 4096) -> bytes:
+    def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
+        """See `Files`. Found by its whole path, for whoever can change a directory above the root can change it too."""
+        whole = f"{os.path.realpath(self._path).rstrip('/')}/{'/'.join(_parts(path))}"
+        return reading.read_trusted(whole, limit, private=private, follow=False)
+
+    def settings(self, limit: int = 1 << 20) -> bytes:
         """See `Files`."""
-        descriptor = self._open(path, _READ)
-        try:
-            status = os.fstat(descriptor)
-            if status.st_mode & 0o077 or status.st_uid not in (0, os.geteuid()):
-                raise OSError(errno.EPERM, "others than its owner may read it", path)
-            return os.read(descriptor, limit)
-        finally:
-            os.close(descriptor)
+        directory = settings_directory(self._path, self._settings)
+        if not directory:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), SETTINGS_FILE)
+        return reading.read_trusted(f"{directory}/{SETTINGS_FILE}", limit)
 
     def _open_anew(self, path: str) -> int:
         self._forget(0)

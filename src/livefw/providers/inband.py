@@ -3,9 +3,9 @@
 
 import errno
 import os
-from typing import Any
 
 from livefw.errors import UsageError
+from livefw.providers import tables
 from livefw.providers.base import (
     Claim,
     Clock,
@@ -23,25 +23,12 @@ from livefw.providers.base import (
 )
 from livefw.providers.files import LOST, Files
 from livefw.providers.steps import Pending, Refusal, Request, Steps, Work
-
-FILE = "/etc/livefw/livefw.toml"
-_LIMIT = 1 << 20
+from livefw.providers.tables import FILE
 
 
 def read_path(files: Files, table: str, key: str) -> str | None:
     """The one setting of a mechanism, a text; None if it is not set. `UsageError` with the place of what is wrong."""
-    try:
-        data = files.read(FILE, _LIMIT)
-    except OSError:
-        return None
-    if table.encode() not in data:
-        return None
-    import tomllib
-
-    try:
-        found: Any = tomllib.loads(data.decode()).get(table, {})
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{FILE}: {error}", mechanism=table, phase="settings") from error
+    found = tables.table(files, table)
     if not isinstance(found, dict) or set(found) - {key} or not isinstance(found.get(key, ""), str):
         raise UsageError(f'{FILE}: {table}: may have one key, {key} = "..."', mechanism=table, phase="settings")
     return found.get(key) or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+from livefw.providers import tables
 from livefw.providers.lfa.provider import LfaProvider
 
 TYPE_CHECKING = False
@@ -32,14 +33,14 @@ class SystemClock:
 
 
 def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
-    """Every mechanism, looking at one machine."""
+    """Every mechanism, looking at one machine. `UsageError` where the settings are not to be relied on."""
     clock = clock or SystemClock()
     found: list[Provider] = [LfaProvider(files, clock)]
     if _is_there(files, _TDX_HOST):
         from livefw.providers.tdx.provider import TdxProvider  # takes longer to import than `list` takes without it
 
         found.append(TdxProvider(files, clock))
-    if _mentions(files, b"redfish"):
+    if tables.mentions(files, "redfish"):
         from livefw.providers.redfish.provider import RedfishProvider  # only where there is a BMC to ask
 
         found.append(RedfishProvider(files, clock))
@@ -70,17 +71,6 @@ _DEVICES = (
     ("/sys/devices/system/cpu/microcode/reload", "microcode"),
 )
 """What shows that a mechanism is there, and who looks after it."""
-
-
-def _mentions(files: Files, word: bytes) -> bool:
-    """Whether the settings say anything of a mechanism; a parser for them takes longer than `list` does."""
-    try:
-        return word in files.read(_SETTINGS, 1 << 20)
-    except OSError:
-        return False
-
-
-_SETTINGS = "/etc/livefw/livefw.toml"
 
 
 _TDX_HOST = "/sys/devices/faux/tdx_host"

@@ -147,17 +147,22 @@ def one_row(connection: sqlite3.Connection, table: str) -> Head | None:
 
 
 class SetAside(NamedTuple):
-    """A damaged file that was given another name: which, its last known head, why, and intents that had no outcome."""
+    """A damaged file that was given another name: which, its last known head, why, and intents that had no outcome.
+
+    ``directory`` is where it is; the history itself says the name only, because directories are renamed.
+    """
 
     file: str
     head: Head | None
     why: str
     unfinished: list[str]
+    directory: str = ""
 
     @property
     def text(self) -> str:
         """For a person."""
-        return f"the history was damaged ({self.why}); it is kept as {self.file}, and a new one goes on from there"
+        kept = os.path.join(self.directory, self.file)
+        return f"the history was damaged ({self.why}); it is kept as {kept}, and a new one goes on from there"
 
     def body(self) -> dict[str, Any]:
         """Of the first row of the new file."""
@@ -190,7 +195,7 @@ def salvage(path: str, flaws: list[Flaw], opened: Callable[[str], sqlite3.Connec
         with suppress(sqlite3.Error):
             query = "SELECT activation FROM unfinished ORDER BY sequence DESC LIMIT ?"
             intents = [str(row[0]) for row in connection.execute(query, (_OLD_INTENTS,))]
-    return SetAside(name, None if head == NO_HEAD else head, why, intents)
+    return SetAside(name, None if head == NO_HEAD else head, why, intents, os.path.dirname(path))
 
 
 def keep(path: str, aside: SetAside, new: str) -> None:

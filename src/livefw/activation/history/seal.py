@@ -10,13 +10,12 @@ A file holds one key a line. The first seals; the others are earlier ones, which
 
 import hmac
 import os
-import stat
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import NamedTuple, Self
 
+from livefw import reading
 from livefw.activation.history.rows import is_hash
-from livefw.activation.trust import unsafe
 from livefw.errors import PermissionDenied, TransportError
 
 CREDENTIAL = "livefw.seal"
@@ -84,17 +83,11 @@ def load(path: str | None, *, environment: Mapping[str, str] = os.environ) -> Se
 
 
 def _read(path: str) -> Seal:
+    """The keys in a file that nobody else can read, change or replace: whoever has them can write a history anew."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise SealError(f"{path}: a key has to be in a regular file", phase="seal")
-            if why := unsafe(found, path):
-                raise SealError(f"{why}: whoever has the key can write a history anew", phase="seal")
-            if found.st_mode & 0o077:
-                raise SealError(f"{path} may be read by others than its owner", hint=f"chmod 600 {path}", phase="seal")
-            text = file.read(_FILE_LIMIT + 1)
+        text = reading.read_trusted(path, _FILE_LIMIT + 1, private=True)
+    except reading.Untrusted as error:
+        raise SealError(f"the key {path} is not taken: {error}", hint=error.hint, phase="seal") from error
     except OSError as error:
         kind = PermissionDenied if isinstance(error, PermissionError) else SealError
         raise kind(f"the key {path} cannot be read: {error.strerror}", phase="seal", errno=error.errno) from error

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import BinaryIO, Protocol
 
+from livefw import reading
 from livefw.firmware.image.errors import Rule, StoreError
 
 _TEMPORARY = ".new"
@@ -58,7 +59,7 @@ class Folder:
 
     def open(self, name: str) -> BinaryIO:
         """See `Disk`."""
-        return open(os.path.join(self.path, name), "rb", buffering=0)
+        return reading.opened(os.path.join(self.path, name))
 
     def rewrite(self, name: str, chunks: Iterable[bytes]) -> None:
         """See `Disk`."""

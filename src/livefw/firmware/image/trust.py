@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
+from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.errors import UsageError
 from livefw.firmware.image.certificate import HASH_BY_SIZE
@@ -34,6 +35,11 @@ class TrustFileError(UsageError):
         super().__init__(f"trust file, {field}: {reason}")
         self.field = field
         self.reason = reason
+
+
+def read(path: str) -> Anchor:
+    """The trust file at a path; TrustFileError, OSError."""
+    return loads(reading.read(path, MAX_FILE))
 
 
 def loads(data: bytes) -> Anchor:

@@ -5,6 +5,7 @@ import struct
 from dataclasses import replace
 from typing import Self
 
+from livefw import reading
 from livefw.abi import guid
 from livefw.abi.smccc import Exit, Registers
 from livefw.errors import MechanismFailed, TransportError, UsageError
@@ -51,12 +52,11 @@ def with_payload(flash: bytes, payload: bytes) -> bytes:
 def read(path: str) -> bytes:
     """A flash image; `TransportError` or `UsageError` if it cannot be one."""
     try:
-        with open(path, "rb") as file:
-            image = file.read(_LARGEST + 1)
+        image = reading.read(path, _LARGEST)
     except OSError as error:
         raise TransportError(f"{path}: {error.strerror}", errno=error.errno) from error
-    if not 0 < len(image) <= _LARGEST:
-        raise UsageError(f"{path}: a flash image has at most {_LARGEST >> 20} MiB, and is not empty")
+    if not image:
+        raise UsageError(f"{path}: a flash image is not empty")
     return image
 
 

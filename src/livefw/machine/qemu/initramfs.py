@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
 
+from livefw import reading
 from livefw.errors import UsageError
 
 _TRAILER = "TRAILER!!!"
@@ -69,10 +70,6 @@ def _pack(number: int, entry: Entry) -> bytes:
 def read(path: str) -> bytes:
     """A file's bytes; `UsageError` if it cannot be read or does not fit."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MOST + 1)
+        return reading.read(path, _MOST)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", errno=error.errno) from error
-    if len(data) > _MOST:
-        raise UsageError(f"{path} is larger than {_MOST} bytes")
-    return data

@@ -23,9 +23,10 @@ from livefw.providers.base import (
     Witness,
 )
 from livefw.providers.files import LOST, Answered, Call, Calls, Files
-from livefw.providers.inband import FILE, OneCall, Plain, read_path, untold
+from livefw.providers.inband import OneCall, Plain, read_path, untold
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work
+from livefw.providers.tables import FILE
 
 NODE = "/dev/acpi_pfr_update"
 _MOST_DEVICES = 16

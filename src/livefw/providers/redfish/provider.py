@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from livefw import errors, libraries
 from livefw.providers.component import Component, Discovery, Reason
-from livefw.providers.redfish.settings import FILE, TABLE, read_settings, secret
+from livefw.providers.redfish.settings import TABLE, read_settings, secret
+from livefw.providers.tables import FILE
+from livefw.reading import Untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -203,10 +205,11 @@ class RedfishProvider:
         from livefw.providers.redfish.transport import BoundedAdapter, tls
 
         try:
-            authorities = self._files.read(bmc.ca, 1 << 20) if bmc.ca else None
+            authorities = self._files.trusted(bmc.ca, 1 << 20) if bmc.ca else None
             return BoundedAdapter(bmc.url, tls(authorities, verify=bmc.verify))
         except (OSError, ValueError) as error:
-            raise ExchangeError("ca", f"{bmc.ca} cannot be used: {error}", sent=False) from error
+            why = str(error) if isinstance(error, Untrusted) else getattr(error, "strerror", None) or str(error)
+            raise ExchangeError("ca", f"{bmc.ca} cannot be used: {why}", sent=False) from error
 
     def _listed(self, bmc: Bmc) -> tuple[list[Component], tuple[Unread, ...]]:
         """All components of one BMC, and what of it could not be read; `livefw.errors.TransportError`."""

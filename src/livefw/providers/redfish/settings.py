@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import re
 
+from livefw import reading
 from livefw.errors import PermissionDenied, TransportError, UsageError
+from livefw.providers import tables
+from livefw.providers.tables import FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +24,7 @@ if TYPE_CHECKING:
 else:
     from livefw.record import NamedTuple
 
-FILE = "/etc/livefw/livefw.toml"
 TABLE = "redfish"
-_LIMIT = 1 << 20
 _MOST_BMCS = 256
 
 
@@ -90,19 +91,7 @@ KEYS = {
 
 def read_settings(files: Files) -> tuple[Bmc, ...]:
     """The BMCs of the machine behind ``files``; `UsageError` with the place of what is wrong."""
-    try:
-        data = files.read(FILE, _LIMIT)
-    except OSError:
-        return ()  # no file; whether it should have been readable is for the engine's own reading of it to say
-    if b"redfish" not in data:
-        return ()  # and nothing has to be imported to know it
-    import tomllib
-
-    try:
-        document = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _wrong("", str(error)) from error
-    return decode(document.get(TABLE, {}))
+    return decode(tables.table(files, TABLE))
 
 
 def decode(table: Any) -> tuple[Bmc, ...]:
@@ -163,8 +152,7 @@ def secret(bmc: Bmc, files: Files, environment: Mapping[str, str] = os.environ) 
         return Secret(user, password)
     if directory := environment.get("CREDENTIALS_DIRECTORY"):
         try:
-            with open(os.path.join(directory, f"livefw-redfish-{bmc.name}"), "rb") as file:
-                return _lines(file.read(_SECRET_LIMIT), bmc)
+            return _lines(reading.read(os.path.join(directory, f"livefw-redfish-{bmc.name}"), _SECRET_LIMIT), bmc)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -172,7 +160,9 @@ def secret(bmc: Bmc, files: Files, environment: Mapping[str, str] = os.environ) 
     if bmc.credentials is None:
         raise _no_secret(bmc, "no credentials are set")
     try:
-        return _lines(files.secret(bmc.credentials, _SECRET_LIMIT), bmc)
+        return _lines(files.trusted(bmc.credentials, _SECRET_LIMIT, private=True), bmc)
+    except reading.Untrusted as error:
+        raise _no_secret(bmc, f"{bmc.credentials} cannot be used: {error}", error) from error
     except OSError as error:
         raise _no_secret(bmc, f"{bmc.credentials} cannot be used: {error.strerror}", error) from error
 

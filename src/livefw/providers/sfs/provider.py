@@ -22,9 +22,10 @@ from livefw.providers.base import (
     Witness,
 )
 from livefw.providers.files import LOST, Call, Calls, Files
-from livefw.providers.inband import FILE, OneCall, Single, read_path, untold
+from livefw.providers.inband import OneCall, Single, read_path, untold
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Refusal, Work
+from livefw.providers.tables import FILE
 
 NODE = "/dev/sfs"
 IDENT = "package"

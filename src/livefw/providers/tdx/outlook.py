@@ -6,10 +6,11 @@ from typing import NamedTuple
 from livefw.abi.tdx import TdxVersion
 from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Version
 from livefw.providers.files import Files
+from livefw.providers.tables import FILE
 from livefw.providers.tdx.images import Image, Images, ImagesError, scan
 from livefw.providers.tdx.platform import read_platform
 from livefw.providers.tdx.select import Judgement, Platform, choose, judge, objections
-from livefw.providers.tdx.settings import FILE, VARIABLE, Settings
+from livefw.providers.tdx.settings import VARIABLE, Settings
 
 PROVIDER = "tdx"
 IDENT = "module"

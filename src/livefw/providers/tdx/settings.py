@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from livefw.errors import UsageError
+from livefw.providers import tables
 from livefw.providers.files import Files, HostFiles
+from livefw.providers.tables import FILE
 from livefw.providers.tdx.select import Policy, Step
 from livefw.providers.tdx.sigstruct import INTEL_SIGNER
 
-FILE = "/etc/livefw/livefw.toml"
 TABLE = "tdx"
 VARIABLE = "LIVEFW_TDX_IMAGES"
-_LIMIT = 1 << 20
 
 
 class Settings(NamedTuple):
@@ -64,17 +64,7 @@ def on_host(settings: Settings, images: str) -> Settings:
 
 
 def _table(files: Files) -> dict[str, Any]:
-    try:
-        data = files.read(FILE, _LIMIT)
-    except OSError:
-        return {}  # no file; whether it should have been readable is for the engine's own reading of it to say
-    import tomllib
-
-    try:
-        document = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise _wrong("", str(error)) from error
-    table = document.get(TABLE, {})
+    table = tables.table(files, TABLE)
     if not isinstance(table, dict):
         raise _wrong(TABLE, "has to be a table")
     return table

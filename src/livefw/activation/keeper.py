@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A process that runs one check and ends all of its descendants: ``python keeper.py DESCRIPTOR PATH``.
+
+A check may start what starts something else, in sessions of their own and with parents that are gone. All those come to
+the nearest process above them that asked for orphans (prctl(2), ``PR_SET_CHILD_SUBREAPER``). This one asked, and has no
+other children than the check and what came of it: livefw itself has, and must neither end nor reap those.
+
+The check has our standard streams. We end as it did; before that everything is ended that is still there. The same
+happens, and then we end by SIGKILL, as soon as nobody holds the other end of DESCRIPTOR, a pipe, any more.
+
+Nothing of livefw is imported, for this is started for each check.
+"""
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import sys
+from contextlib import suppress
+
+SECONDS = 3.0
+"""How long to wait for those that were killed. A process that waits for a disk, or runs as another user, may stay."""
+_PR_SET_CHILD_SUBREAPER = 36
+_CANNOT_RUN = 127
+
+
+def main(arguments: list[str]) -> None:
+    """Run, wait, end everything, and end the same way."""
+    watch, path = int(arguments[0]), arguments[1]
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    os.set_inheritable(watch, False)  # noqa: FBT003 - positional in the standard library
+    try:
+        check = os.posix_spawn(path, [path], os.environ, setsid=True, setsigmask=(), setsigdef=signal.valid_signals())
+    except OSError as error:
+        os.write(1, f"it cannot be run: {error.strerror}".encode())
+        os._exit(_CANNOT_RUN)
+    for stream in range(3):
+        os.close(stream)
+    answered = _wait(check, watch)
+    # Before it is waited for: until then its number cannot become anybody else's.
+    with suppress(OSError):  # some may be another user's by now
+        os.killpg(check, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(check, 0)[1])
+    _end_all(status if answered else -signal.SIGKILL)
+
+
+def _wait(check: int, watch: int) -> bool:
+    """Until the check has ended; False if nobody wants to know any more."""
+    poll = select.poll()
+    end = os.pidfd_open(check)
+    poll.register(end, select.POLLIN)
+    poll.register(watch, 0)  # its hanging up is told in any case
+    return any(descriptor == end for descriptor, _ in poll.poll())
+
+
+def _end_all(code: int) -> None:
+    """Kill until there is no child left: the children of one that dies are ours then."""
+    signal.signal(signal.SIGALRM, lambda *_: _end(code))
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    while True:
+        for child in _children():
+            try:
+                os.kill(child, signal.SIGKILL)
+            except OSError:
+                continue  # gone, or another user's
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            _end(code)
+
+
+def _children() -> list[int]:
+    if os.readlink("/proc/self") != str(os.getpid()):
+        return []  # /proc is that of another PID namespace, and its numbers are other processes here
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
+            return [*map(int, file.read().split())]
+    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+        return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent(name) == os.getpid()]
+
+
+def _parent(pid: str) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _end(code: int) -> None:
+    if code < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it is not we who are worth a core
+        if -code != signal.SIGKILL:
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(max(code, 0))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
