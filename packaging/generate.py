@@ -9,9 +9,13 @@ from typing import NamedTuple
 
 import livefw
 from livefw.cli.verbs import VERBS
+from livefw.cli.words import words
 from livefw.daemon import service
+from livefw.errors import MEANINGS
 
 COMMON = ("--root", "--json", "--debug", "--help")
+ARGUMENTS = {"explain": words}
+"""Verbs whose argument is one of a list of words."""
 
 
 class Option(NamedTuple):
@@ -70,11 +74,8 @@ def manual_livefw() -> str:
     for name, summary, found in verbs():
         lines += [f".SS livefw {_escape(name)}", _escape(summary[:1].upper() + summary[1:]) + ".", *_listed(found)]
     lines += [
-        (
-            ".SH EXIT STATUS\n0 done, 1 failed, 2 usage, 3 nothing to do, 4 refused by a check or the policy, 5 no"
-            "\npermission, 6 outcome unknown, 7 something that only this needs is not installed, 130 interrupted before"
-            "\nanything was started."
-        ),
+        ".SH EXIT STATUS",
+        *(f".TP\n{int(code)}\n{_escape(text)}" for code, text in MEANINGS.items()),
         ".SH FILES\n.TP\n/etc/livefw/livefw.toml\nThe policy; see \\fBlivefw policy\\fR.",
         ".TP\n/var/lib/livefw/history.db\nThe record.\n.SH SEE ALSO\n.BR livefwd (8),\n.BR fwupdmgr (1)",
     ]
@@ -100,7 +101,7 @@ def manual_livefwd() -> str:
 
 def bash() -> str:
     """Completion for bash."""
-    cases = "\n".join(f'    {name}) words="{" ".join(_names(found))}" ;;' for name, _, found in verbs())
+    cases = "\n".join(f'    {name}) words="{" ".join(_offered(name, found))}" ;;' for name, _, found in verbs())
     return f"""# SPDX-License-Identifier: Apache-2.0
 _livefw() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} verb= each words
@@ -120,7 +121,9 @@ complete -o default -F _livefw livefw
 def zsh() -> str:
     """Completion for zsh."""
     described = "\n".join(f"    '{name}:{_quoted(summary)}'" for name, summary, _ in verbs())
-    cases = "\n".join(f"    {name}) compadd -- {' '.join([*_names(found), *COMMON])} ;;" for name, _, found in verbs())
+    cases = "\n".join(
+        f"    {name}) compadd -- {' '.join([*_offered(name, found), *COMMON])} ;;" for name, _, found in verbs()
+    )
     return f"""#compdef livefw
 # SPDX-License-Identifier: Apache-2.0
 _livefw() {{
@@ -146,6 +149,8 @@ def fish() -> str:
     lines = ["# SPDX-License-Identifier: Apache-2.0", "complete -c livefw -f"]
     for name, summary, found in verbs():
         lines.append(f"complete -c livefw -n __fish_use_subcommand -a {name} -d '{_quoted(summary)}'")
+        if offered := ARGUMENTS.get(name):
+            lines.append(f"complete -c livefw -n '__fish_seen_subcommand_from {name}' -a '{' '.join(offered())}'")
         for option in found:
             if option.name:
                 takes = " -r" if option.value else ""
@@ -156,8 +161,9 @@ def fish() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _names(found: list[Option]) -> list[str]:
-    return [option.name for option in found if option.name]
+def _offered(name: str, found: list[Option]) -> list[str]:
+    """What may follow a verb: its options, and the words that its argument is one of."""
+    return [*(option.name for option in found if option.name), *ARGUMENTS.get(name, list)()]
 
 
 def _quoted(text: str) -> str:

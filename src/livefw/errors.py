@@ -48,6 +48,20 @@ class ExitCode(IntEnum):
     """As a shell reports a program that SIGINT ended: nothing had been started."""
 
 
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.DONE: "done",
+    ExitCode.FAILED: "failed",
+    ExitCode.USAGE: "the command cannot be meant",
+    ExitCode.NOTHING_TO_DO: "nothing to do",
+    ExitCode.REFUSED: "refused by a check or policy; nothing was tried",
+    ExitCode.NO_PERMISSION: "no permission",
+    ExitCode.UNKNOWN: "outcome unknown; it may go on or have happened",
+    ExitCode.NOT_INSTALLED: "a package or program that only this needs is not installed; the hint says how it is had",
+    ExitCode.INTERRUPTED: "interrupted before anything was started",
+}
+"""What each says to a person; the README's table, the manual and `livefw explain` have it from here."""
+
+
 class LivefwError(Exception):
     """Root of every error this product raises on purpose."""
 

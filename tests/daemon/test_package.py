@@ -13,9 +13,11 @@ import pytest
 
 import livefw
 from livefw.cli.verbs import VERBS
+from livefw.cli.words import words
 from livefw.daemon import service
 from livefw.daemon.authority import RIGHTS
 from livefw.daemon.client import Call, Client
+from livefw.errors import MEANINGS
 
 from .conftest import CACHE, CHECKOUT, OWN
 
@@ -43,6 +45,24 @@ def test_manuals_and_completions_know_every_verb(generated: Path) -> None:
         text = (generated / name).read_text(encoding="utf-8")
         assert [verb for verb in VERBS if verb not in text] == [], name
     _run("bash", "-n", generated / "livefw.bash")
+
+
+def test_completions_offer_the_words_that_can_be_explained(generated: Path) -> None:
+    """Bash itself is asked; the others are read."""
+    script = (
+        f"source {generated / 'livefw.bash'}; COMP_WORDS=(livefw explain acti); COMP_CWORD=2; _livefw;"
+        ' echo "${COMPREPLY[@]}"'
+    )
+    offered = _run("bash", "-c", script).split()
+    assert {"activated", "activated-otherwise", "activation-failed"} <= set(offered)
+    for name in ("livefw.bash", "_livefw", "livefw.fish"):
+        text = (generated / name).read_text(encoding="utf-8")
+        assert [word for word in words() if word not in text] == [], name
+
+
+def test_the_manual_has_the_exit_codes(generated: Path) -> None:
+    text = (generated / "livefw.1").read_text(encoding="utf-8").replace("\\-", "-")
+    assert [code for code, meaning in MEANINGS.items() if f"\n{int(code)}\n{meaning}" not in text] == []
 
 
 def test_manual_of_the_daemon_knows_every_option(generated: Path) -> None:

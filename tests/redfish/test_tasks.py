@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.providers.base import Progress
+from livefw.providers.base import Progress, Reason
 from livefw.providers.fake import FakeClock
 from livefw.providers.redfish import tasks
 from livefw.providers.redfish.exchange import Answer, ExchangeError
 from livefw.providers.redfish.tasks import REGISTRY, End
 
 MONITOR, TASK = "/redfish/v1/TaskService/TaskMonitors/1", "/redfish/v1/TaskService/Tasks/1"
-BROKEN = ExchangeError("broken", "gone", sent=True)
+BROKEN = ExchangeError(Reason("broken", "gone"), sent=True)
 Step = Answer | ExchangeError
 
 
@@ -181,11 +181,16 @@ ENDS: dict[str, tuple[Answer, tuple[Step, ...], End, str | None]] = {
     "monitor says 401 once": (ACCEPTED, (plain(401), RUNNING, task("Completed")), End.DONE, None),
     "nobody is let in any more": (
         ACCEPTED,
-        (RUNNING, ExchangeError("locked-out", "no", sent=True)),
+        (RUNNING, ExchangeError(Reason("locked-out", "no"), sent=True)),
         End.LOST,
         "locked-out",
     ),
-    "logins are refused": (ACCEPTED, (RUNNING, ExchangeError("login", "no", sent=False)), End.LOST, "locked-out"),
+    "logins are refused": (
+        ACCEPTED,
+        (RUNNING, ExchangeError(Reason("login", "no"), sent=False)),
+        End.LOST,
+        "locked-out",
+    ),
     "service breaks once": (ACCEPTED, (plain(500), RUNNING, task("Completed")), End.DONE, None),
     "service breaks each time": (ACCEPTED, (RUNNING, plain(500)), End.LOST, "service-broke"),
     "pages in between": (ACCEPTED, (page(502), page(503), page(200), task("Completed")), End.DONE, None),

@@ -13,6 +13,10 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.recollection import Rows
 from livefw.providers.base import Component, Memory, Reason
 
+_IN_DOUBT = Reason(
+    "list-in-doubt",
+    "{components_are} not listed any more since the last activation: what is listed may be another component",
+)
 _LOOKED_AT = 20
 """Attempts on one component that are looked at; nobody tries more often on one that is dead."""
 
@@ -84,8 +88,7 @@ def in_doubt(held: Aftermath, component: Component, found: Inventory, recall: Ca
     gone = [key for key in missing.keys if found.find(key) is None] if missing else []
     if missing is None or not gone or not component.listed_anew_by or recall(missing.mark).listed_anew:
         return None
-    text = f"{_several(gone)} not listed any more since the last activation: what is listed may be another component"
-    return Reason("list-in-doubt", text, component.listed_anew_by)
+    return _IN_DOUBT._replace(hint=component.listed_anew_by).fill(components_are=_several(gone))
 
 
 def lasting(rows: Rows, component: Component, boot_id: str) -> Reason | None:

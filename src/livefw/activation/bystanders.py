@@ -6,6 +6,12 @@ from collections.abc import Iterator, Sequence
 from livefw.activation.inventory import Inventory
 from livefw.providers.base import Component, Reason
 
+_VANISHED = Reason("other-vanished", "{name} is not listed any more")
+_CHANGED = Reason("other-changed", "{name} runs version {runs} now, and ran {was}")
+_NOT_PENDING = Reason("other-not-pending", "{name} is not pending any more")
+_APPEARED = Reason("other-appeared", "{name} is listed now, and was not before")
+NOT_SEEN = Reason("others-not-seen", "the other components cannot be seen: {error}")
+
 
 def compare(before: Inventory, after: Inventory, *, apart_from: str) -> tuple[Reason, ...]:
     """What changed on components other than the one with the key ``apart_from``.
@@ -23,16 +29,17 @@ def _changes(then: Sequence[Component], now: dict[str, Component], apart_from: s
             continue
         name, new = old.name or old.key, now.get(old.key)
         if new is None:
-            yield Reason("other-vanished", f"{name} is not listed any more")
+            yield _VANISHED.fill(name=name)
         elif (was := _sure(old)) and (runs := _sure(new)) and was != runs:
-            yield Reason("other-changed", f"{name} runs version {runs} now, and ran {was}")
+            yield _CHANGED.fill(name=name, runs=runs, was=was)
         elif old.pending and new.pending is False:
-            yield Reason("other-not-pending", f"{name} is not pending any more")
+            yield _NOT_PENDING.fill(name=name)
     known = {old.key for old in then} | {apart_from}
     for new in now.values():
         if new.key not in known:
+            why = _APPEARED.fill(name=new.name or new.key)
             runs = f", and runs version {version}" if (version := _sure(new)) else ""
-            yield Reason("other-appeared", f"{new.name or new.key} is listed now, and was not before{runs}")
+            yield why._replace(text=f"{why.text}{runs}")
 
 
 def _sure(component: Component) -> str | None:

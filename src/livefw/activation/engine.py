@@ -46,7 +46,7 @@ from livefw.activation.places import Places
 from livefw.activation.plan import Past, Scene, Step, Wish
 from livefw.activation.policy import Policy
 from livefw.activation.recollection import Rows
-from livefw.activation.run import VANISHED, Watch, cancel, follow, refused
+from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, Watch, cancel, follow, refused
 from livefw.activation.select import select
 from livefw.activation.stage import hand_over
 from livefw.activation.target import Target
@@ -553,7 +553,7 @@ class Run:
                 self._host.clock.sleep(_SETTLING_S)
                 after = inventory.take(self._host.providers)
         except TransportError as error:
-            return found, (Reason("others-not-seen", f"the other components cannot be seen: {error.message}"),)
+            return found, (bystanders.NOT_SEEN.fill(error=error.message),)
         return after, bystanders.compare(found, after, apart_from=key)
 
     def _withdraw(self, activation: str, component: Component, error: BaseException) -> None:
@@ -629,5 +629,6 @@ def _in_doubt(held: Aftermath, candidate: Candidate, found: Inventory) -> Reason
 def _not_asked(component: Component, error: BaseException) -> Result:
     """The result of an intent of which nothing came."""
     if isinstance(error, TransportError):
-        return Result(component, Outcome.REFUSED, Reason("not-asked", error.message, error.hint))
-    return Result(component, Outcome.CANCELLED, Reason("interrupted", "interrupted before anything was asked"))
+        outcome, why = NOT_ASKED
+        return Result(component, outcome, why._replace(hint=error.hint).fill(why_it_could_not_be_asked=error.message))
+    return Result(component, *INTERRUPTED)

@@ -11,6 +11,8 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.errors import TransportError
 from livefw.providers.base import Reason
 
+_DAMAGED = Reason("history-damaged", "{what_is_damaged_and_where_it_is_kept}", "livefw history --verify")
+
 
 class Receipt(NamedTuple):
     """Where an outcome is written down; ``head`` is None if it is not.
@@ -101,7 +103,7 @@ class Ledger:
         if self.journal is None or found is None or found == self._told:
             return
         self._told = found
-        why = Reason("history-damaged", found.text, "livefw history --verify")
+        why = _DAMAGED.fill(what_is_damaged_and_where_it_is_kept=found.text)
         receipt = Receipt("", self.journal.head())
         self._announce(Announcement("", None, why, None, receipt, Kind.SET_ASIDE, self._state))
 

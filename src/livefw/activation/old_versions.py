@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _LIMIT = 1 << 16
-_TEXT = "the version shown may be one from before: an attempt since the last restart ended in the open"
-_HINT = "livefw history tells which; a restart shows what runs"
+MAY_BE_OLD = (
+    "version-may-be-old",
+    "the version shown may be one from before: an attempt since the last restart ended in the open",
+    "livefw history tells which; a restart shows what runs",
+)
+"""The fields of a `livefw.providers.base.Reason`, which is made only where there is something to mark."""
 
 
 def beside(lock: str) -> str:
@@ -78,13 +82,13 @@ def mark(found: Inventory, old: Mapping[str, str]) -> Inventory:
     from livefw.providers.base import Reason  # most machines have nothing to mark
 
     candidates, told = [], []
-    why = Reason("version-may-be-old", _TEXT, _HINT)
+    why = Reason(*MAY_BE_OLD)
     for candidate in found.candidates:
         component = candidate.component
         version = component.current_version
         if version and old.get(component.key) == version.text:
             notes = (*component.notes, why)
             component = component._replace(current_version=version._replace(sure=False), notes=notes)
-            told.append(why._replace(text=f"{component.name or component.id}: {_TEXT}"))
+            told.append(why._replace(text=f"{component.name or component.id}: {why.text}"))
         candidates.append(candidate._replace(component=component))
     return found._replace(candidates=tuple(candidates), notes=(*found.notes, *told))

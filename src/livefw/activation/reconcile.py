@@ -11,6 +11,20 @@ from livefw.activation.evidence import sure
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Component, Reason
 
+_VERSION_WAITS = (
+    Outcome.STAGED,
+    Reason("version-waits", "the version of the image is pending, and was not before"),
+)
+_WAITS = Outcome.STAGED, Reason("waits", "an image is pending, and none was before")
+_NO_EVIDENCE = (
+    Outcome.UNKNOWN,
+    Reason(
+        "no-evidence",
+        "what the component shows does not tell whether the image was staged",
+        "livefw show, and the mechanism's own log",
+    ),
+)
+
 
 def judge_staging(body: dict[str, Any], after: Component | None) -> tuple[Outcome, Reason]:
     """The outcome of a staging, whose intent has this body, from the component as it is now.
@@ -20,8 +34,7 @@ def judge_staging(body: dict[str, Any], after: Component | None) -> tuple[Outcom
     announced, before = body.get("version"), body.get("pending_version")
     waiting = sure(after.pending_version if after else None)
     if after and after.pending and announced is not None and announced == waiting != before:
-        return Outcome.STAGED, Reason("version-waits", "the version of the image is pending, and was not before")
+        return _VERSION_WAITS
     if after and after.pending and body.get("pending") is False and (announced is None or waiting is None):
-        return Outcome.STAGED, Reason("waits", "an image is pending, and none was before")
-    text = "what the component shows does not tell whether the image was staged"
-    return Outcome.UNKNOWN, Reason("no-evidence", text, "livefw show, and the mechanism's own log")
+        return _WAITS
+    return _NO_EVIDENCE

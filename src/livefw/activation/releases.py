@@ -14,6 +14,8 @@ from livefw.activation.versions import compare, of_image
 from livefw.errors import NothingToDo, UsageError
 from livefw.providers.base import Component, Offer, Reason, Version, is_holder, is_stager
 
+_NOT_STAGEABLE = Reason("not-stageable", "{mechanism} leaves it to others to stage images")
+
 
 class Release(NamedTuple):
     """An image for one component.
@@ -100,7 +102,7 @@ def _local(candidate: Candidate, image: Local, policy: Policy) -> Release:
     problems = examine_staging(component, version, policy, ignore=("downgrade",))
     against = tuple(Reason(problem.check, problem.text, problem.hint) for problem in problems if problem.stops)
     if not is_stager(provider):
-        against = (Reason("not-stageable", f"{provider.name} leaves it to others to stage images"), *against)
+        against = (_NOT_STAGEABLE.fill(mechanism=provider.name), *against)
     return _release(component, version, image.path, against, image)
 
 

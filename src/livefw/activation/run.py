@@ -40,7 +40,7 @@ def cancel(candidate: Candidate, *, watch: Watch, clock: Clock) -> Result:
     seconds = follow(running, watch=watch, clock=clock, start=start)
     claim = running.claim
     after = None if claim.at_work else provider.inspect(before.id)
-    why = claim.reason or Reason("cancelled", "the mechanism has abandoned it")
+    why = claim.reason or _CANCELLED
     result = Result(before, _CANCEL_OUTCOMES[claim.said], why, after, claim, seconds)
     watch.ended(result)
     return result
@@ -70,4 +70,7 @@ def refused(component: Component, why: Reason, watch: Watch) -> Result:
     return result
 
 
+INTERRUPTED = Outcome.CANCELLED, Reason("interrupted", "interrupted before anything was asked")
+NOT_ASKED = Outcome.REFUSED, Reason("not-asked", "{why_it_could_not_be_asked}")
+_CANCELLED = Reason("cancelled", "the mechanism has abandoned it")
 VANISHED = Reason("vanished", "the component is not there any more", "livefw list")

@@ -16,7 +16,11 @@ _OUTCOMES = {
     Said.FAILED: Outcome.FAILED,
     Said.LOST: Outcome.UNKNOWN,
 }
-_NOT_PENDING = Reason("not-pending", "the mechanism has taken it, and nothing is pending", "livefw show")
+_NOT_PENDING = (
+    Outcome.UNKNOWN,
+    Reason("not-pending", "the mechanism has taken it, and nothing is pending", "livefw show"),
+)
+_UNSEEN = Reason("unseen", "it cannot be looked at any more: {error}")
 _STAGED = Reason("staged", "it waits for its activation", "livefw activate")
 
 
@@ -51,10 +55,10 @@ def _judged(target: Target, claim: Claim) -> tuple[Outcome, Reason, Component | 
     try:
         after = target.provider.inspect(target.component.id)
     except TransportError as error:
-        unseen = Reason("unseen", f"it cannot be looked at any more: {error.message}", error.hint)
+        unseen = _UNSEEN._replace(hint=error.hint).fill(error=error.message)
         return (Outcome.UNKNOWN, unseen, None) if outcome is Outcome.STAGED else (outcome, why, None)
     if outcome is Outcome.STAGED and after is None:
         return Outcome.UNKNOWN, VANISHED, None
     if outcome is Outcome.STAGED and after and after.pending is False:
-        return Outcome.UNKNOWN, _NOT_PENDING, after
+        return *_NOT_PENDING, after
     return outcome, why, after

@@ -204,7 +204,8 @@ TABLE: tuple[Row, ...] = (
         _FAILED,
         "false-success",
         "success was reported, but a log tells of a failure and the image is still pending",
-        advice="The old firmware runs. The firmware's own code says why.",
+        advice="The old firmware runs, unless livefw plan says failed-this-boot: then the component is dead."
+        " The firmware's own code says why.",
         pending=Pending.STILL,
         witness=_TOLD_FAILURE,
         answer=Answer.ACCEPTED,
@@ -262,6 +263,8 @@ TABLE: tuple[Row, ...] = (
         UNCONFIRMED,
         "success was reported, a log says the same, and nothing here can confirm it",
         hint="a firmware that reports its versions would; accept-unconfirmed in livefw.toml takes its word",
+        advice="Find out by other means what runs. [lfa] agent says which firmware this is, if you know it;"
+        " accept-unconfirmed takes the mechanism's word for the components that it names.",
         witness=Witness.SUCCEEDED,
         answer=Answer.ACCEPTED,
     ),
@@ -318,7 +321,8 @@ TABLE: tuple[Row, ...] = (
         _FAILED,
         "failed",
         "it was tried and failed",
-        advice="The old firmware runs. The reason and the firmware's own code say why.",
+        advice="The old firmware runs, unless livefw plan says failed-this-boot: then the component is dead."
+        " The reason and the firmware's own code say why.",
         answer=Answer.FAILED,
     ),
     # It was answered that nothing was done.
@@ -332,7 +336,13 @@ TABLE: tuple[Row, ...] = (
         answer=frozenset({Answer.REFUSED, Answer.DECLINED}),
         copy=True,
     ),
-    _row(_REFUSED, "refused", "nothing was tried", answer=Answer.REFUSED),
+    _row(
+        _REFUSED,
+        "refused",
+        "nothing was tried",
+        advice="Everything is as before. Mend what the reason names, then try again.",
+        answer=Answer.REFUSED,
+    ),
     _row(
         _UNKNOWN,
         "declined-but-not-pending",
@@ -347,7 +357,8 @@ TABLE: tuple[Row, ...] = (
         _FAILED,
         "declined-but-tried",
         "it was answered that nothing was tried, but a log tells of a failure and the image is still pending",
-        advice="The old firmware runs. The firmware's own code says why.",
+        advice="The old firmware runs, unless livefw plan says failed-this-boot: then the component is dead."
+        " The firmware's own code says why.",
         pending=Pending.STILL,
         witness=_TOLD_FAILURE,
         answer=Answer.DECLINED,
@@ -362,7 +373,13 @@ TABLE: tuple[Row, ...] = (
         answer=Answer.DECLINED,
         copy=True,
     ),
-    _row(_REFUSED, "refused", "nothing was tried", answer=Answer.DECLINED),
+    _row(
+        _REFUSED,
+        "refused",
+        "nothing was tried",
+        advice="Everything is as before. Mend what the reason names, then try again.",
+        answer=Answer.DECLINED,
+    ),
     # No answer was seen.
     _row(
         _UNKNOWN,
@@ -389,6 +406,8 @@ TABLE: tuple[Row, ...] = (
         UNCONFIRMED,
         "a log tells of its success, and nothing here can confirm it",
         hint="a firmware that reports its versions would; accept-unconfirmed in livefw.toml takes its word",
+        advice="Find out by other means what runs. [lfa] agent says which firmware this is, if you know it;"
+        " accept-unconfirmed takes the mechanism's word for the components that it names.",
         moved=_NO_WORD,
         witness=Witness.SUCCEEDED,
         answer=Answer.UNHEARD,
@@ -397,7 +416,8 @@ TABLE: tuple[Row, ...] = (
         _FAILED,
         "log-tells-failure",
         "the kernel log tells of its failure, and the image is still pending",
-        advice="The old firmware runs. The firmware's own code says why.",
+        advice="The old firmware runs, unless livefw plan says failed-this-boot: then the component is dead."
+        " The firmware's own code says why.",
         pending=Pending.STILL,
         witness=Witness.FAILED,
         answer=Answer.UNHEARD,
@@ -407,6 +427,7 @@ TABLE: tuple[Row, ...] = (
         "given-up",
         "it was given up, and may have been completed all the same, or in part",
         hint=_LOOK,
+        advice="Look again later: the mechanism may complete what was given up. The version shown may be an old one.",
         witness=Witness.MAY_GO_ON,
         answer=Answer.UNHEARD,
         copy=True,
@@ -415,6 +436,7 @@ TABLE: tuple[Row, ...] = (
         Outcome.CANCELLED,
         "not-asked",
         "the image is still pending and the log has no trace of an attempt: it ended before anything was asked",
+        advice="The old firmware runs. Start it again.",
         pending=Pending.STILL,
         witness=Witness.NONE,
         complete=True,

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from livefw import libraries
 from livefw.activation import hooks
 from livefw.cli.session import Session
-from livefw.errors import ExitCode, NotInstalled
+from livefw.errors import KINDS, ExitCode, NotInstalled
 from livefw.providers import registry
-from livefw.providers.base import Finding, Severity
+from livefw.providers.base import Finding, Reason, Severity
 from livefw.providers.host import settings_directory, unused_settings
 from livefw.text import printable
+
+NOT_INSTALLED = Reason(KINDS[NotInstalled].name, "{which_package_is_missing}: no {purpose}")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,8 +58,8 @@ def _missing() -> Iterator[Finding]:
         try:
             libraries.load(name)
         except NotInstalled as error:
-            text = f"{error.message}: no {library.purpose}"
-            yield Finding(Severity.INFO, "not-installed", text, libraries.how(name))
+            why = NOT_INSTALLED.fill(which_package_is_missing=error.message, purpose=library.purpose)
+            yield Finding(Severity.INFO, *why._replace(hint=libraries.how(name)))
 
 
 def _text(provider: str, finding: Finding) -> str:

@@ -5,6 +5,7 @@ import errno
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from livefw.activation import verdict
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.cli import document
 from livefw.cli.session import Session
@@ -154,6 +155,8 @@ def as_text(result: Result) -> str:
         lines += [f"  from now on: {printable(claim.lasting.text)}", f"  way out: {printable(claim.lasting.hint)}"]
     if result.why.hint:
         lines.append(f"  hint: {printable(result.why.hint)}")
+    if not _done(result) and any(row.advice for row in verdict.TABLE if row.code == result.why.code):
+        lines.append(f"  more: livefw explain {result.why.code}")
     if claim and not _done(result):
         lines += [f"  {claim.log_of}: {printable(line)}" for line in claim.log]
     return "\n".join(lines)

@@ -55,6 +55,7 @@ VERBS = {
     "policy": Verb("livefw.cli.policy", "what livefw.toml may hold, and what it holds here"),
     "stage": Verb("livefw.cli.stage", "hand an image over to a mechanism that keeps it until it is activated"),
     "doctor": Verb("livefw.cli.doctor", "why there is nothing here, or what to know about what there is", bare=True),
+    "explain": Verb("livefw.cli.explain", "what an outcome or a code means, and what to do about it"),
     "image": Verb("livefw.cli.image", "firmware packages: what is in one, whether it is authentic, make one"),
     "machine": Verb("livefw.cli.machine", "modelled machines: run one, change it, watch it"),
     "tdx": Verb("livefw.cli.tdx", "images of Intel's TDX module, and why one may not be loaded"),

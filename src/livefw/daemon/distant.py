@@ -21,6 +21,8 @@ PATIENCE_S = 3.0
 UNREACHABLE = "unreachable"
 """Code of the reason against everything that was not seen anew."""
 _HINT = "livefw doctor asks it, and waits for its answer"
+_NOT_YET = Reason(UNREACHABLE, "no management controller has answered yet", _HINT)
+_NOT_NOW = Reason(UNREACHABLE, "it does not answer; this was known {age} ago", _HINT)
 
 _log = logging.getLogger(__name__)
 Machine = Callable[[], AbstractContextManager[Host]]
@@ -95,9 +97,8 @@ class _Asked:
 def _old(last: Discovery | Exception | None, age_s: float) -> Discovery:
     """What is told while there is no answer: nothing of it can be activated until there is one."""
     if not isinstance(last, Discovery):
-        why = Reason(UNREACHABLE, "no management controller has answered yet", _HINT)
-        return Discovery((), (why,), why)
-    why = Reason(UNREACHABLE, f"it does not answer; this was known {_minutes(age_s)} ago", _HINT)
+        return Discovery((), (_NOT_YET,), _NOT_YET)
+    why = _NOT_NOW.fill(age=_minutes(age_s))
     return last._replace(
         components=tuple(each._replace(reasons=(why, *each.reasons)) for each in last.components),
         notes=(why, *last.notes),

@@ -60,11 +60,18 @@ class Cost(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """A reason, for programs and for people: ``code`` never changes, ``hint`` says what to do."""
+    """A reason, for programs and for people: ``code`` never changes, ``hint`` says what to do.
+
+    One of a table may have fields in its text (``{path}``), which `fill` gives their values.
+    """
 
     code: str
     text: str
     hint: str = ""
+
+    def fill(self, **values: object) -> Reason:
+        """The same with these values in its text; what a value holds is never read as a field."""
+        return self._replace(text=self.text.format(**values))
 
 
 class Component(NamedTuple):

@@ -25,6 +25,12 @@ from livefw.providers.files import LOST, Files
 from livefw.providers.steps import Pending, Refusal, Request, Steps, Work
 from livefw.providers.tables import FILE
 
+NO_CANCEL = Reason("no-cancel", "this mechanism has no way to take back what it was told")
+_DENIED = Reason("no-permission", "{node} does not tell {what}: {error}")
+_UNREADABLE = Reason("unreadable", "{node} does not tell {what}: {error}")
+_GIVEN_UP = Reason("given-up", "given up before anything was asked")
+_NOT_WATCHED = Reason("not-watched", "nobody watches any more; the kernel goes on", "livefw show")
+
 
 def read_path(files: Files, table: str, key: str) -> str | None:
     """The one setting of a mechanism, a text; None if it is not set. `UsageError` with the place of what is wrong."""
@@ -42,7 +48,7 @@ class Plain:
     """Why there is no component where there is none."""
     diagnoses_notes = False
     """Whether `diagnose` tells a component's notes beside what speaks against it."""
-    why_no_cancel = "this mechanism has no way to take back what it was told"
+    no_cancel = NO_CANCEL
 
     def __init__(self, files: Files, clock: Clock) -> None:
         self._files = files
@@ -80,7 +86,7 @@ class Plain:
 
     def cancel(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002
         """See `livefw.providers.base.Provider`; always refused."""
-        return self._refusal(Reason("no-cancel", self.why_no_cancel))
+        return self._refusal(self.no_cancel)
 
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002
         """See `livefw.providers.base.Provider`."""
@@ -121,8 +127,8 @@ def _findings(each: Component, *, notes: bool) -> list[Finding]:
 def untold(node: str, what: str, error: int) -> Reason:
     """Why a device did not tell something, by the errno of the question."""
     word = "no word" if error == LOST else os.strerror(error)
-    code = "no-permission" if error in (errno.EACCES, errno.EPERM) else "unreadable"
-    return Reason(code, f"{node} does not tell {what}: {word}")
+    why = _DENIED if error in (errno.EACCES, errno.EPERM) else _UNREADABLE
+    return why.fill(node=node, what=what, error=word)
 
 
 class OneCall:
@@ -144,12 +150,8 @@ class OneCall:
     def abandoned(self) -> Claim:
         """It goes on."""
         if not self.touched:
-            return Claim(Said.REFUSED, reason=Reason("given-up", "given up before anything was asked"))
-        return Claim(
-            Said.LOST,
-            reason=Reason("not-watched", "nobody watches any more; the kernel goes on", "livefw show"),
-            at_work=True,
-        )
+            return Claim(Said.REFUSED, reason=_GIVEN_UP)
+        return Claim(Said.LOST, reason=_NOT_WATCHED, at_work=True)
 
     def start(self) -> Pending:
         """Begin."""

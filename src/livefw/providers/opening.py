@@ -6,9 +6,9 @@ import os
 
 from livefw.providers.base import Reason
 
-_AWAY = ("vanished", "what takes the request is not there any more", "livefw doctor")
-_DENIED = ("no-permission", "the kernel does not let this user open what takes the request", "run it as root")
-_NO_FILE = ("not-a-trigger", "what is there does not take requests", "livefw doctor")
+_AWAY = Reason("vanished", "what takes the request is not there any more", "livefw doctor")
+_DENIED = Reason("no-permission", "the kernel does not let this user open what takes the request", "run it as root")
+_NO_FILE = Reason("not-a-trigger", "what is there does not take requests", "livefw doctor")
 
 _WHY = {
     errno.ENOENT: _AWAY,
@@ -17,19 +17,22 @@ _WHY = {
     errno.ENXIO: _AWAY,
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EROFS: ("read-only", "the file system is mounted read-only", "run it on the host, not in a container"),
+    errno.EROFS: Reason("read-only", "the file system is mounted read-only", "run it on the host, not in a container"),
     errno.ELOOP: _NO_FILE,
     errno.EISDIR: _NO_FILE,
-    errno.EMFILE: ("not-asked", "this process may not open more files", "raise its limit: ulimit -n, LimitNOFILE="),
-    errno.ENFILE: ("not-asked", "this machine may not open more files", "see sysctl fs.file-max; try again"),
-    errno.EAGAIN: ("not-asked", "this user may start no more processes", "see ulimit -u, TasksMax=; try again"),
-    errno.ENOMEM: ("not-asked", "this machine has no memory left for it", "free some; try again"),
-    errno.ENOTCONN: ("not-asked", "the connection to the kernel is broken", "livefw doctor"),
+    errno.EMFILE: Reason(
+        "not-asked", "this process may not open more files", "raise its limit: ulimit -n, LimitNOFILE="
+    ),
+    errno.ENFILE: Reason("not-asked", "this machine may not open more files", "see sysctl fs.file-max; try again"),
+    errno.EAGAIN: Reason("not-asked", "this user may start no more processes", "see ulimit -u, TasksMax=; try again"),
+    errno.ENOMEM: Reason("not-asked", "this machine has no memory left for it", "free some; try again"),
+    errno.ENOTCONN: Reason("not-asked", "the connection to the kernel is broken", "livefw doctor"),
 }
-"""By errno of open(2), and of the pipe and the fork before it: code, text, hint."""
+"""By errno of open(2), and of the pipe and the fork before it."""
+_OTHER = Reason("not-asked", "opening what takes the request: {error}")
 
 
 def not_asked(error: int) -> Reason:
     """Why nothing was asked, by the errno that a `livefw.providers.files.Write` or `Calls` was not opened with."""
-    code, text, hint = _WHY.get(error, ("not-asked", f"opening what takes the request: {os.strerror(error)}", ""))
-    return Reason(code, f"nothing was asked: {text}", hint)
+    why = _WHY.get(error) or _OTHER.fill(error=os.strerror(error))
+    return why._replace(text=f"nothing was asked: {why.text}")

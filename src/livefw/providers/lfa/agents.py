@@ -48,6 +48,14 @@ NOT_STATED = Agent("", "an agent that nobody has named", clears_after_failure=Tr
 _RMM = str(RMM.guid)
 _DEADLY = frozenset({"ACTIVATION_FAILED", "CRITICAL_ERROR"})
 _HINT = "[lfa] agent in livefw.toml says which firmware this is; accept-unconfirmed takes its word"
+_NEVER_CLEARS = Reason(
+    "unconfirmed", "the firmware reports no version, and some firmware never clears the pending flag", _HINT
+)
+_CLEARS_ALWAYS = Reason(
+    "unconfirmed",
+    "the firmware reports no version, and TF-A 2.14 clears the pending flag of an RMM after a failure as well",
+    _HINT,
+)
 _RMM_DEAD = Reason(
     "rmm-dead",
     "TF-A keeps an RMM whose activation failed dead until a cold boot: every Realm is lost, and another attempt would"
@@ -77,12 +85,7 @@ def unconfirmed(agent: Agent, guid: str, *, versions: bool) -> Reason | None:
     """Why a success could not be confirmed; None where a version will show it."""
     if versions:
         return None
-    text = "the firmware reports no version"
-    if flag(agent, guid, versions=versions) is Flag.PROVES:
-        text += ", and some firmware never clears the pending flag"
-    else:
-        text += ", and TF-A 2.14 clears the pending flag of an RMM after a failure as well"
-    return Reason("unconfirmed", text, _HINT)
+    return _NEVER_CLEARS if flag(agent, guid, versions=versions) is Flag.PROVES else _CLEARS_ALWAYS
 
 
 def named(name: object) -> Agent:

@@ -17,6 +17,67 @@ _MODULE = "lfa_fw"
 _SAMPLE = 64
 """Directories that are read to guess the driver's version; the first already tells nearly all."""
 
+_COMPONENTS = Reason("components", f"{tree.ROOT} lists {{count}} component(s)")
+_TREE_UNREADABLE = Reason("tree-unreadable", f"{tree.ROOT} cannot be read: {{error}}")
+_AUTO_ACTIVATE = Reason(
+    "auto-activate",
+    "{count} component(s) will be activated by the kernel when the platform says so",
+    "echo 0 > auto_activate takes that right back",
+)
+_DRIVER_UNKNOWN = Reason("driver-unknown", "this looks like no known version of the driver; it offers: {files}")
+_DRIVER_VERSION = Reason("driver-version", "the driver looks like {versions}")
+_DRIVER_TRUST = Reason(
+    "driver-trust", "{why_a_success_proves_nothing}", "livefw compares the state before and after, and reads the log"
+)
+_NO_COMPONENT = Reason("no-component", f"{tree.ROOT} is missing or lists no component")
+_NOT_ARM64 = Reason("not-arm64", "this machine is {machine}; LFA exists on 64-bit Arm only")
+_NO_AGENT = Reason(
+    "no-agent",
+    "the driver found no LFA agent in the firmware",
+    "ask the vendor for firmware with LFA (TF-A: LFA_SUPPORT=1)",
+)
+_NO_INVENTORY = Reason("no-inventory", "the firmware's LFA agent did not say how many components it has")
+_EMPTY_INVENTORY = Reason(
+    "empty-inventory",
+    "there is an LFA agent, and it lists no component; or the driver has been unloaded since",
+    f"lsmod; modprobe {_MODULE}",
+)
+_GUEST = Reason(
+    "guest",
+    "this is a guest ({hypervisor}); firmware calls do not reach the machine",
+    "live firmware activation belongs to the host",
+)
+_LOADED_AND_SILENT = Reason(
+    "no-agent",
+    "the driver is loaded and shows nothing: no LFA agent, or an empty inventory",
+    "dmesg | grep 'Arm LFA'",
+)
+_NOT_LOADED = Reason(
+    "driver-not-loaded",
+    "the driver is a module and is not loaded; one version of it does not load by itself",
+    f"modprobe {_MODULE}",
+)
+_BUILTIN_AND_SILENT = Reason(
+    "no-agent",
+    "the kernel has the driver and shows nothing: no LFA agent, or an empty inventory",
+    "dmesg | grep 'Arm LFA'",
+)
+_WHERE = "no mainline kernel had it by August 2026; NVIDIA's from 6.17 on and openSUSE's carry it (CONFIG_ARM_LFA)"
+_NO_DRIVER = Reason("no-driver", "kernel {release} has no LFA driver", _WHERE)
+_UNSEEN_DRIVER = Reason(
+    "no-driver",
+    "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent",
+    _WHERE,
+)
+_NOTIFIER = Reason("notifier", "ACPI describes an LFA notification device: {devices}")
+_NOTIFIER_OBSOLETE = Reason(
+    "notifier-obsolete",
+    "ACPI describes an obsolete LFA device of an early draft: {devices}",
+    "a firmware update may bring the current one, ARML0003",
+)
+_NO_KERNEL_LOG = Reason("no-kernel-log", "{the_log_cannot_be_read}; the firmware's own error codes are only there")
+_NOT_ROOT = Reason("not-root", "only root can activate and cancel", "run it as root")
+
 
 def diagnose(files: Files, clock: Clock) -> list[Finding]:
     """All findings, the most important first."""
@@ -27,9 +88,9 @@ def diagnose(files: Files, clock: Clock) -> list[Finding]:
     except OSError as error:
         unreadable = None if error.errno in tree.GONE else error.errno or errno.EIO
     if unreadable is not None:
-        found = [Finding(_ERROR, "tree-unreadable", *tree.unreadable(tree.ROOT, unreadable)[1:])]
+        found = [Finding(_ERROR, _TREE_UNREADABLE.code, *tree.unreadable(tree.ROOT, unreadable)[1:])]
     elif guids:
-        found = [Finding(_INFO, "components", f"{tree.ROOT} lists {len(guids)} component(s)")]
+        found = [Finding(_INFO, *_COMPONENTS.fill(count=len(guids)))]
         found += _driver(files, clock, guids)
     else:
         found = list(_why_nothing(files))
@@ -44,8 +105,7 @@ def _driver(files: Files, clock: Clock, guids: list[str]) -> Iterator[Finding]:
     yield from _guessed(drivers.guess(_evidence(files, entries)), entries)
     automatic = sum(bool(entry.flag("auto_activate")) for entry in entries)
     if automatic:
-        text = f"{automatic} component(s) will be activated by the kernel when the platform says so"
-        yield Finding(_WARNING, "auto-activate", text, "echo 0 > auto_activate takes that right back")
+        yield Finding(_WARNING, *_AUTO_ACTIVATE.fill(count=automatic))
 
 
 def _evidence(files: Files, entries: list[tree.Entry]) -> drivers.Evidence:
@@ -61,13 +121,13 @@ def _evidence(files: Files, entries: list[tree.Entry]) -> drivers.Evidence:
 def _guessed(candidates: tuple[drivers.Driver, ...], entries: list[tree.Entry]) -> Iterator[Finding]:
     if not candidates:
         names = ", ".join(sorted(frozenset[str]().union(*(entry.names for entry in entries))))
-        yield Finding(_WARNING, "driver-unknown", f"this looks like no known version of the driver; it offers: {names}")
+        yield Finding(_WARNING, *_DRIVER_UNKNOWN.fill(files=names))
         return
     which = " or ".join(f"{driver.name} ({driver.title})" for driver in candidates)
-    yield Finding(_INFO, "driver-version", f"the driver looks like {which}")
+    yield Finding(_INFO, *_DRIVER_VERSION.fill(versions=which))
     trust, why = drivers.trust(candidates)
     if trust is Trust.DOUBTFUL:
-        yield Finding(_WARNING, "driver-trust", why, "livefw compares the state before and after, and reads the log")
+        yield Finding(_WARNING, *_DRIVER_TRUST.fill(why_a_success_proves_nothing=why))
     for bug, certain in _bugs(candidates):
         yield Finding(_WARNING, bug.code, bug.text if certain else f"possibly: {bug.text}", bug.hint)
 
@@ -96,47 +156,36 @@ def _device(files: Files) -> drivers.Device | None:
 
 def _why_nothing(files: Files) -> Iterator[Finding]:
     """The chain from the processor up to the inventory; the first link that is missing explains the rest."""
-    yield Finding(_INFO, "no-component", f"{tree.ROOT} is missing or lists no component")
+    yield Finding(_INFO, *_NO_COMPONENT)
     machine = _line(files, "/proc/sys/kernel/arch")
     if machine and machine != "aarch64":
-        yield Finding(_ERROR, "not-arm64", f"this machine is {machine}; LFA exists on 64-bit Arm only")
+        yield Finding(_ERROR, *_NOT_ARM64.fill(machine=machine))
         return
     said = "\n".join(log_texts(files))
     if "no firmware agent found" in said:
-        hint = "ask the vendor for firmware with LFA (TF-A: LFA_SUPPORT=1)"
-        yield Finding(_ERROR, "no-agent", "the driver found no LFA agent in the firmware", hint)
+        yield Finding(_ERROR, *_NO_AGENT)
     elif "Error getting number of LFA components" in said:
-        yield Finding(_ERROR, "no-inventory", "the firmware's LFA agent did not say how many components it has")
+        yield Finding(_ERROR, *_NO_INVENTORY)
     elif "irmware Activation: detected" in said or "(LFA): detected" in said:
-        text = "there is an LFA agent, and it lists no component; or the driver has been unloaded since"
-        yield Finding(_ERROR, "empty-inventory", text, f"lsmod; modprobe {_MODULE}")
+        yield Finding(_ERROR, *_EMPTY_INVENTORY)
     else:
         yield from _why_no_driver(files)
     if guest := _guest(files):
-        hint = "live firmware activation belongs to the host"
-        yield Finding(_WARNING, "guest", f"this is a guest ({guest}); firmware calls do not reach the machine", hint)
+        yield Finding(_WARNING, *_GUEST.fill(hypervisor=guest))
 
 
 def _why_no_driver(files: Files) -> Iterator[Finding]:
     release = _line(files, "/proc/sys/kernel/osrelease")
     if files.exists(f"/sys/module/{_MODULE}"):
-        text = "the driver is loaded and shows nothing: no LFA agent, or an empty inventory"
-        yield Finding(_ERROR, "no-agent", text, "dmesg | grep 'Arm LFA'")
+        yield Finding(_ERROR, *_LOADED_AND_SILENT)
         return
     where = _module(files, release)
     if where == "module":
-        text = "the driver is a module and is not loaded; one version of it does not load by itself"
-        yield Finding(_ERROR, "driver-not-loaded", text, f"modprobe {_MODULE}")
+        yield Finding(_ERROR, *_NOT_LOADED)
     elif where == "builtin":
-        text = "the kernel has the driver and shows nothing: no LFA agent, or an empty inventory"
-        yield Finding(_ERROR, "no-agent", text, "dmesg | grep 'Arm LFA'")
+        yield Finding(_ERROR, *_BUILTIN_AND_SILENT)
     else:
-        unseen = "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent"
-        known = f"kernel {release} has no LFA driver" if where == "absent" else unseen
-        hint = (
-            "no mainline kernel had it by August 2026; NVIDIA's from 6.17 on and openSUSE's carry it (CONFIG_ARM_LFA)"
-        )
-        yield Finding(_ERROR, "no-driver", known, hint)
+        yield Finding(_ERROR, *(_NO_DRIVER.fill(release=release) if where == "absent" else _UNSEEN_DRIVER))
 
 
 def _module(files: Files, release: str) -> str:
@@ -170,10 +219,9 @@ def _guest(files: Files) -> str:
 def _notifier(files: Files) -> Iterator[Finding]:
     found = sorted(n for n in _names(files, "/sys/bus/acpi/devices") if n.startswith(("ARML0003", "ARMHF000")))
     if any(name.startswith("ARML0003") for name in found):
-        yield Finding(_INFO, "notifier", f"ACPI describes an LFA notification device: {', '.join(found)}")
+        yield Finding(_INFO, *_NOTIFIER.fill(devices=", ".join(found)))
     elif found:
-        text = f"ACPI describes an obsolete LFA device of an early draft: {', '.join(found)}"
-        yield Finding(_WARNING, "notifier-obsolete", text, "a firmware update may bring the current one, ARML0003")
+        yield Finding(_WARNING, *_NOTIFIER_OBSOLETE.fill(devices=", ".join(found)))
 
 
 def _rights(files: Files) -> Iterator[Finding]:
@@ -181,9 +229,9 @@ def _rights(files: Files) -> Iterator[Finding]:
         files.records(kmsg.KMSG)
     except OSError as error:
         _, text, hint = tree.unreadable(kmsg.KMSG, error.errno or errno.EIO)
-        yield Finding(_WARNING, "no-kernel-log", f"{text}; the firmware's own error codes are only there", hint)
+        yield Finding(_WARNING, *_NO_KERNEL_LOG._replace(hint=hint).fill(the_log_cannot_be_read=text))
     if os.geteuid() != 0:
-        yield Finding(_WARNING, "not-root", "only root can activate and cancel", "run it as root")
+        yield Finding(_WARNING, *_NOT_ROOT)
 
 
 def log_texts(files: Files) -> list[str]:

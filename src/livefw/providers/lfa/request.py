@@ -69,6 +69,7 @@ _CPU_RESET = Row(
     Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "it takes a reboot"),
 )
 _NOTHING_TO_CANCEL = Row(Said.REFUSED, Reason("nothing-to-cancel", "no activation of this component can be cancelled"))
+_UNEXPECTED = Row(Said.FAILED, Reason("unexpected-errno", "the kernel answered {error}, which is not expected here"))
 _NOT_A_TRIGGER = Row(Said.REFUSED, Reason("not-a-trigger", "what is there is not a file to be written"))
 
 OPENING: dict[int, Row] = {
@@ -116,7 +117,7 @@ def meaning(order: Order, error: int, *, opened: bool = True) -> Row:
     row = ERRORS[order.action].get(error)
     if row is None:
         name = errno.errorcode.get(error, str(error))
-        row = Row(Said.FAILED, Reason("unexpected-errno", f"the kernel answered {name}, which is not expected here"))
+        row = _UNEXPECTED._replace(reason=_UNEXPECTED.reason.fill(error=name))
     return row
 
 

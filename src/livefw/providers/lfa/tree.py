@@ -246,12 +246,14 @@ def _notes(entry: Entry, notes: list[Reason]) -> tuple[Reason, ...]:
 def unreadable(what: str, error: int) -> Reason:
     """The reason for a file that could not be read, or held nothing that makes sense."""
     if not error:
-        return Reason("unreadable", f"{what} holds neither 0 nor 1, or is missing")
+        return _NO_FLAG.fill(what=what)
     name = errno.errorcode.get(error, str(error))
     hint = "read it as root" if error in (errno.EACCES, errno.EPERM) else ""
-    return Reason("unreadable", f"{what} cannot be read: {name}", hint)
+    return _UNREADABLE._replace(hint=hint).fill(what=what, error=name)
 
 
+_NO_FLAG = Reason("unreadable", "{what} holds neither 0 nor 1, or is missing")
+_UNREADABLE = Reason("unreadable", "{what} cannot be read: {error}")
 _LISTED_ANEW_BY = (
     "load the driver anew (modprobe -r lfa_fw; modprobe lfa_fw) or restart; what stays primed, livefw cancel lets go"
 )

@@ -39,6 +39,7 @@ _MOST_BYTES = 16 << 20
 """Largest microcode file that is read; the largest of Intel has 1 MiB."""
 
 ABSENT = Reason("no-late-loading", f"there is no {RELOAD}", "it takes a kernel with CONFIG_MICROCODE_LATE_LOADING")
+_NO_CANCEL = Reason("no-cancel", "microcode that was loaded stays until the next reboot")
 
 
 class Cpu(NamedTuple):
@@ -68,7 +69,7 @@ class MicrocodeProvider(Single):
     ident = IDENT
     absent = ABSENT
     diagnoses_notes = True
-    why_no_cancel = "microcode that was loaded stays until the next reboot"
+    no_cancel = _NO_CANCEL
 
     def inspect(self, ident: str) -> Component | None:
         """See `livefw.providers.base.Provider`."""
@@ -82,7 +83,7 @@ class MicrocodeProvider(Single):
         pending = later if patch or (cpu and cpu.vendor == "GenuineIntel") else None
         notes = [_VOLATILE, *([_TAINTS] if later and patch and not patch.minimum else [])]
         if len(revisions) > 1:
-            notes.append(Reason("uneven", "not all CPUs have the same revision"))
+            notes.append(_UNEVEN)
         return Component(
             provider="microcode",
             id=IDENT,
@@ -145,7 +146,7 @@ class MicrocodeProvider(Single):
             except OSError:
                 continue
             except ValueError as error:
-                return None, Reason("image", f"{folder}/{cpu.file}: {error}")
+                return None, _UNUSABLE.fill(path=f"{folder}/{cpu.file}", error=error)
             return max(fitting, key=lambda patch: patch.revision, default=None), None
         return None, None
 
@@ -158,6 +159,15 @@ class MicrocodeProvider(Single):
 
 _VOLATILE = Reason("volatile", "the update is gone after a reboot, unless it is loaded at boot, too")
 _TAINTS = Reason("taints", "the file names no lowest revision to load upon: the kernel will be tainted, or refuse")
+_UNEVEN = Reason("uneven", "not all CPUs have the same revision")
+_UNUSABLE = Reason("image", "{path}: {error}")
+_NO_REVISION = Reason("unreadable", "no CPU tells its revision")
+_NOT_PENDING = Reason("not-pending", "there is no later microcode for this CPU ({cpu})")
+_TOO_FAR = Reason(
+    "version-refused", "{revision} must not be loaded while running upon less than {minimum}", "load it at boot"
+)
+_LOST = Reason("lost", "nobody saw how the load ended", "livefw show, dmesg")
+_LOAD_FAILED = Reason("load-failed", "the kernel did not load it ({error})", "dmesg tells why")
 
 
 def _reasons(
@@ -166,14 +176,13 @@ def _reasons(
     if trouble:
         return [trouble]
     if running is None:
-        return [Reason("unreadable", "no CPU tells its revision")]
+        return [_NO_REVISION]
     if cpu is None or cpu.vendor != "GenuineIntel":
         return []  # the kernel finds out by itself
     if not later or patch is None:
-        return [Reason("not-pending", f"there is no later microcode for this CPU ({cpu.file})")]
+        return [_NOT_PENDING.fill(cpu=cpu.file)]
     if patch.minimum > running:
-        text = f"{patch.revision:#x} must not be loaded while running upon less than {patch.minimum:#x}"
-        return [Reason("version-refused", text, "load it at boot")]
+        return [_TOO_FAR.fill(revision=f"{patch.revision:#x}", minimum=f"{patch.minimum:#x}")]
     return []
 
 
@@ -204,8 +213,6 @@ class _Load(OneCall):
         if self._write and not self._write.opened:
             return Claim(Said.REFUSED, error=error, reason=not_asked(error))
         if error == LOST:
-            reason = Reason("lost", "nobody saw how the load ended", "livefw show, dmesg")
-            return Claim(Said.LOST, reason=reason, at_work=True)
-        name = os.strerror(error)
-        reason = Reason("load-failed", f"the kernel did not load it ({name})", "dmesg tells why")
+            return Claim(Said.LOST, reason=_LOST, at_work=True)
+        reason = _LOAD_FAILED.fill(error=os.strerror(error))
         return Claim(Said.FAILED, witness=Witness.FAILED, error=error, reason=reason)

@@ -35,6 +35,11 @@ MOST_BYTES = 64 << 20
 
 
 ABSENT = Reason("no-device", f"there is no {NODE}0", "it takes the kernel module pfr_update and firmware with INTC1080")
+_NO_CANCEL = Reason("no-cancel", "PFRUT cannot drop a staged capsule; the next one replaces it")
+_UNUSABLE = Reason("image", "{path}: {error}")
+_NOT_PENDING = Reason("not-pending", "there is no capsule with another version for it")
+_WRONG_PLATFORM = Reason("wrong-platform", "the capsule is for platform {platform}")
+_OLDER = Reason("version-refused", "the capsule is older than what runs, and the kernel would refuse it")
 
 
 class Device(NamedTuple):
@@ -59,7 +64,7 @@ class PfrutProvider(Plain):
 
     name = "pfrut"
     absent = ABSENT
-    why_no_cancel = "PFRUT cannot drop a staged capsule; the next one replaces it"
+    no_cancel = _NO_CANCEL
 
     def discover(self) -> Discovery:
         """See `livefw.providers.base.Provider`."""
@@ -96,9 +101,9 @@ class PfrutProvider(Plain):
             data = self._files.read(path, MOST_BYTES)
             return Candidate(path, data, Capsule.parse(data))
         except OSError as error:
-            return Candidate(path, trouble=Reason("image", f"{path}: {os.strerror(error.errno or 0)}"))
+            return Candidate(path, trouble=_UNUSABLE.fill(path=path, error=os.strerror(error.errno or 0)))
         except ValueError as error:
-            return Candidate(path, trouble=Reason("image", f"{path}: {error}"))
+            return Candidate(path, trouble=_UNUSABLE.fill(path=path, error=error))
 
 
 def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
@@ -133,14 +138,14 @@ def _reasons(device: Device, kind: Kind, candidate: Candidate, *, pending: bool)
         return [candidate.trouble]
     if not pending or capsule is None:
         hint = f'[pfrut] capsule = "..." in {FILE}' if candidate.path is None else ""
-        return [Reason("not-pending", "there is no capsule with another version for it", hint)]
+        return [_NOT_PENDING._replace(hint=hint)]
     found = []
     if capsule.platform_id != told.platform_id:
-        found.append(Reason("wrong-platform", f"the capsule is for platform {capsule.platform_id.efi}"))
+        found.append(_WRONG_PLATFORM.fill(platform=capsule.platform_id.efi))
     # Before August 2025 the kernel compared runtime versions for both, and security versions for drivers since.
     older = capsule.rt_version < _running(told, kind) and (kind is Kind.CODE or capsule.svn is None)
     if older or (kind is Kind.DRIVER and capsule.svn is not None and capsule.svn < told.drv_svn):
-        found.append(Reason("version-refused", "the capsule is older than what runs, and the kernel would refuse it"))
+        found.append(_OLDER)
     return found
 
 
@@ -156,16 +161,16 @@ class _Step(NamedTuple):
     """A call of the sequence: what a refusal of it means, by errno or for any."""
 
     said: Said
-    code: str
-    text: str
+    reason: Reason
 
 
 _STEPS = (
     _Step(
-        Said.DECLINED, "capsule-refused", "the kernel did not take the capsule: too large, of a wrong kind, or too old"
+        Said.DECLINED,
+        Reason("capsule-refused", "the kernel did not take the capsule: too large, of a wrong kind, or too old"),
     ),
-    _Step(Said.DECLINED, "stage-refused", "the firmware did not stage the capsule; nothing was activated"),
-    _Step(Said.FAILED, "activation-failed", "the firmware did not activate the capsule"),
+    _Step(Said.DECLINED, Reason("stage-refused", "the firmware did not stage the capsule; nothing was activated")),
+    _Step(Said.FAILED, Reason("activation-failed", "the firmware did not activate the capsule")),
 )
 """For the three calls in their order. The firmware's own status does not get here: EBUSY stands for all of it."""
 _DENIED = Reason("no-permission", "this process may not use the device", "run it as root")
@@ -200,4 +205,4 @@ class _Update(OneCall):
         if len(answers) == 1 and error in (errno.EACCES, errno.EPERM):
             return Claim(Said.REFUSED, error=error, reason=_DENIED)
         witness = Witness.FAILED if step.said is Said.FAILED else Witness.NONE
-        return Claim(step.said, witness=witness, error=error, reason=Reason(step.code, step.text))
+        return Claim(step.said, witness=witness, error=error, reason=step.reason)

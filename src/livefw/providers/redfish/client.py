@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from livefw.providers.component import Reason
+from livefw.providers.redfish import exchange
 from livefw.providers.redfish.exchange import NOT_NOW, Answer, ExchangeError, plain_text
 from livefw.providers.redfish.settings import Bmc, Secret
 
@@ -93,12 +95,12 @@ class Client:
         """Read a resource that has to be there."""
         answer = self.get(path)
         if answer.status in (401, 403):
-            raise ExchangeError("denied", f"{path} answered {answer.status}", sent=True)
+            raise ExchangeError(exchange.DENIED.fill(path=path, status=answer.status), sent=True)
         if answer.status != 200:
-            code = "busy" if answer.status in NOT_NOW else "bad-status"
-            raise ExchangeError(code, f"{path} answered {answer.status}", sent=True)
+            why = exchange.BUSY if answer.status in NOT_NOW else exchange.BAD_STATUS
+            raise ExchangeError(why.fill(path=path, status=answer.status), sent=True)
         if answer.plain is not None:
-            raise ExchangeError("malformed", "the answer is no JSON", sent=True)
+            raise ExchangeError(exchange.NO_JSON, sent=True)
         return answer.body
 
     def ask(self, path: str, body: dict[str, Any]) -> Answer:
@@ -136,7 +138,7 @@ class Client:
         if not self._known:
             return False
         if self._left <= 0 or self._refusals >= _MOST_REFUSED:
-            raise ExchangeError("locked-out", "it ends every session, or gives none any more", sent=True)
+            raise ExchangeError(exchange.LOCKED_OUT, sent=True)
         library = self._library
         if place := library.get_session_location():
             self._ended.append(urlsplit(place).path)
@@ -166,7 +168,7 @@ class Client:
 
     def _exchange(self, method: str, path: str, **named: Any) -> Answer:
         if self._now() > self._until:
-            raise ExchangeError("timeout", "there is more to read than time for it", sent=False)
+            raise ExchangeError(exchange.TIMEOUT, sent=False)
         with _told():
             send = getattr(self._library, method.lower())
             response = send(path, **named)
@@ -200,19 +202,19 @@ def _told() -> Iterator[None]:
 
 
 _KNOWN = (
-    # name of a class, then code, text, and whether the request may have reached the BMC
-    ("InvalidCredentialsError", "login", "it does not take these credentials", False),
-    ("SessionCreationError", "no-session", "it gives no session", False),
-    ("RedfishPasswordChangeRequiredError", "login", "the password has to be changed first", False),
-    ("SSLCertVerificationError", "tls", "its certificate is not to be trusted", False),
-    ("ConnectTimeoutError", "unreachable", "it does not answer", False),
-    ("NewConnectionError", "unreachable", "no connection to it can be made", False),
-    ("NameResolutionError", "unreachable", "its name is not known", False),
-    ("JsonDecodingError", "malformed", "the answer is no JSON", True),
-    ("ServerDownOrUnreachableError", "down", "it has no service root to give now", False),
-    ("TimeoutError", "timeout", "the answer took too long", True),
-    ("ReadTimeout", "timeout", "the answer took too long", True),
-    ("SSLError", "tls", "the TLS connection broke", True),
+    # name of a class, then why, and whether the request may have reached the BMC
+    ("InvalidCredentialsError", Reason("login", "it does not take these credentials"), False),
+    ("SessionCreationError", Reason("no-session", "it gives no session"), False),
+    ("RedfishPasswordChangeRequiredError", Reason("login", "the password has to be changed first"), False),
+    ("SSLCertVerificationError", Reason("tls", "its certificate is not to be trusted"), False),
+    ("ConnectTimeoutError", Reason("unreachable", "it does not answer"), False),
+    ("NewConnectionError", Reason("unreachable", "no connection to it can be made"), False),
+    ("NameResolutionError", Reason("unreachable", "its name is not known"), False),
+    ("JsonDecodingError", exchange.NO_JSON, True),
+    ("ServerDownOrUnreachableError", Reason("down", "it has no service root to give now"), False),
+    ("TimeoutError", Reason("timeout", "the answer took too long"), True),
+    ("ReadTimeout", Reason("timeout", "the answer took too long"), True),
+    ("SSLError", Reason("tls", "the TLS connection broke"), True),
 )
 
 
@@ -224,10 +226,10 @@ def _translated(error: BaseException) -> ExchangeError:
         if isinstance(found, ExchangeError):
             return found
     names = {name: None for found in chain for name in (base.__name__ for base in type(found).__mro__)}
-    for name, code, text, sent in _KNOWN:
+    for name, reason, sent in _KNOWN:
         if name in names:
-            return ExchangeError(code, text, sent=sent)
-    return ExchangeError("broken", f"the connection broke ({type(chain[-1]).__name__})", sent=True)
+            return ExchangeError(reason, sent=sent)
+    return ExchangeError(exchange.BROKEN.fill(error=type(chain[-1]).__name__), sent=True)
 
 
 _DEEPEST = 16

@@ -138,15 +138,15 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
     """Why it cannot be activated now; empty if it can."""
     found = []
     if seen.service.enabled is False:
-        found.append(Reason("service-disabled", "the update service of this BMC is switched off"))
+        found.append(SERVICE_DISABLED)
     if part.staged is None and not part.queued:
-        found.append(Reason("not-pending", "no image is staged", "livefw stage"))
+        found.append(_NOT_PENDING)
     elif way(part, seen) is None:
-        found.append(Reason("no-activation", "an image is staged, and the BMC offers no action to activate it"))
+        found.append(_NO_ACTIVATION)
     elif part.staged is None and foreign(part, seen) and not bmc.start_all:
         found.append(_FOREIGN)
     if part.needs_reset:
-        found.append(Reason("reset-required", "the BMC says that an update of it takes a reset: not live"))
+        found.append(_RESET_REQUIRED)
     elif part.needs_reset is None and not bmc.assume_live:
         found.append(_UNTOLD)
     if part.is_bios:
@@ -154,6 +154,12 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
     return found
 
 
+SERVICE_DISABLED = Reason("service-disabled", "the update service of this BMC is switched off")
+_NOT_PENDING = Reason("not-pending", "no image is staged", "livefw stage")
+_NO_ACTIVATION = Reason("no-activation", "an image is staged, and the BMC offers no action to activate it")
+_RESET_REQUIRED = Reason("reset-required", "the BMC says that an update of it takes a reset: not live")
+_VERSION_UNTOLD = Reason("version-untold", "the BMC does not say whether the version it shows is the one that runs")
+_NO_ATTESTATION = Reason("no-attestation", "the BMC offers no signed measurement of this component")
 _BIOS = Reason(
     OUT_OF_SCOPE,
     "this is a BIOS, which OCP leaves out of the scope of impactless updates",
@@ -195,9 +201,9 @@ def _notes(part: Part, seen: Seen) -> list[Reason]:
     found = []
     running = part.running
     if running and running.active is None and running.version:
-        found.append(Reason("version-untold", "the BMC does not say whether the version it shows is the one that runs"))
+        found.append(_VERSION_UNTOLD)
     if not attesting(part, seen):
-        found.append(Reason("no-attestation", "the BMC offers no signed measurement of this component"))
+        found.append(_NO_ATTESTATION)
     return found
 
 

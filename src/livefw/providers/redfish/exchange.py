@@ -6,19 +6,38 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
+from livefw.providers.component import Reason
+
 
 class ExchangeError(Exception):
     """There is no usable answer.
 
-    ``code`` never changes; ``sent`` is whether the request may have reached the BMC, so that it may have been obeyed.
+    ``reason`` says why; ``sent`` is whether the request may have reached the BMC, so that it may have been obeyed.
     """
 
-    def __init__(self, code: str, text: str, *, sent: bool) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
+    def __init__(self, reason: Reason, *, sent: bool) -> None:
+        super().__init__(reason.text)
+        self.reason = reason
+        self.code = reason.code
+        self.text = reason.text
         self.sent = sent
 
+
+NO_SERVICE = Reason("no-service", "it has no UpdateService")
+DENIED = Reason("denied", "{path} answered {status}")
+BUSY = Reason("busy", "{path} answered {status}")
+BAD_STATUS = Reason("bad-status", "{path} answered {status}")
+TIMEOUT = Reason("timeout", "there is more to read than time for it")
+NO_JSON = Reason("malformed", "the answer is no JSON")
+LOCKED_OUT = Reason("locked-out", "it ends every session, or gives none any more")
+BROKEN = Reason("broken", "the connection broke ({error})")
+REDIRECTED = Reason("redirected", "it leads to another host, where nothing was sent")
+OVERSIZED = Reason("oversized", "the answer is larger than {most} bytes")
+NO_LIBRARY = Reason("no-library", "{which_library_is_missing}")
+NO_CREDENTIALS = Reason("no-credentials", "{why_there_is_no_password} ({what_to_do})")
+UNUSABLE_CA = Reason("ca", "{path} cannot be used: {error}")
+BUSY_INVENTORY = Reason("busy", "its inventory cannot be read: {what_is_wrong}")
+UNREAD_INVENTORY = Reason("unread", "its inventory cannot be read: {what_is_wrong}")
 
 AWAY = frozenset({"unreachable", "broken", "timeout", "down", "busy", "no-session"})
 """Codes of errors that pass: what a BMC looks like that is starting, or has too much to do."""

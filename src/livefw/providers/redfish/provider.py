@@ -56,12 +56,11 @@ class RedfishProvider:
                 listed, unread = self._listed(bmc)
                 found += listed
                 if unread := _told(unread):
-                    text = f"BMC {bmc.name}: {len(unread)} of what it has cannot be read: {unread[0].text}"
-                    notes.append(Reason("incomplete", text, "livefw list again, or the BMC's own log"))
+                    notes.append(_INCOMPLETE.fill(name=bmc.name, count=len(unread), what_is_wrong=unread[0].text))
             except errors.TransportError as error:
-                notes.append(Reason("unreachable", error.message, error.hint))
+                notes.append(_UNREACHABLE._replace(hint=error.hint).fill(why_it_cannot_be_asked=error.message))
             except errors.NotInstalled as error:
-                notes.append(Reason(_NOT_INSTALLED, error.message, error.hint))
+                notes.append(_NOT_INSTALLED._replace(hint=error.hint).fill(why_it_cannot_be_asked=error.message))
         absent = None if found else notes[0] if notes else _NO_BMC if not self.bmcs else _EMPTY
         return Discovery(tuple(found), tuple(notes), absent)
 
@@ -90,8 +89,8 @@ class RedfishProvider:
         listed, unread = self._listed(bmc)
         found = next((each for each in listed if each.id == ident), None)
         if found is None and unread:
-            code = "busy" if any(each.status in NOT_NOW for each in unread) else "unread"
-            raise _error(bmc, code, f"{ident} is not listed, and not all can be read: {unread[0].text}")
+            why = _BUSY if any(each.status in NOT_NOW for each in unread) else _NOT_LISTED
+            raise _error(bmc, why.fill(ident=ident, what_is_wrong=unread[0].text))
         return found
 
     def aliases(self, ident: str) -> tuple[str, ...]:
@@ -151,17 +150,18 @@ class RedfishProvider:
         found = [] if self.bmcs else [Finding(Severity.INFO, *_NO_BMC)]
         for bmc in self.bmcs:
             if not bmc.verify:
-                text = f"BMC {bmc.name}: any certificate is taken, as the settings say"
-                found.append(Finding(Severity.WARNING, "unverified", text, "ca in [[redfish.bmc]] names a PEM file"))
+                found.append(Finding(Severity.WARNING, *_UNVERIFIED.fill(name=bmc.name)))
             try:
                 listed, unread = self._listed(bmc)
             except (errors.TransportError, errors.NotInstalled) as error:
-                code = _NOT_INSTALLED if isinstance(error, errors.NotInstalled) else "unreachable"
-                found.append(Finding(Severity.ERROR, code, error.message, error.hint))
+                why = _NOT_INSTALLED if isinstance(error, errors.NotInstalled) else _UNREACHABLE
+                found.append(
+                    Finding(Severity.ERROR, *why._replace(hint=error.hint).fill(why_it_cannot_be_asked=error.message))
+                )
             else:
-                text = f"BMC {bmc.name}: {len(listed)} components at {bmc.url}"
-                found.append(Finding(Severity.INFO, "reached", text))
-                found += [Finding(Severity.WARNING, "unread", f"BMC {bmc.name}: {each.text}") for each in _told(unread)]
+                found.append(Finding(Severity.INFO, *_REACHED.fill(name=bmc.name, count=len(listed), url=bmc.url)))
+                troubles = (_UNREAD.fill(name=bmc.name, what_is_wrong=each.text) for each in _told(unread))
+                found += [Finding(Severity.WARNING, *why) for why in troubles]
         return found
 
     def replay(self, ident: str, action: str) -> str:
@@ -188,20 +188,22 @@ class RedfishProvider:
     def _enter(self, bmc: Bmc) -> Client:
         """A session; `ExchangeError`."""
         from livefw.providers.redfish.client import Client
-        from livefw.providers.redfish.exchange import ExchangeError
+        from livefw.providers.redfish.exchange import NO_CREDENTIALS, NO_LIBRARY, ExchangeError
 
         try:
             libraries.load("redfish")
         except errors.NotInstalled as error:
-            raise ExchangeError("no-library", error.message, sent=False) from error
+            raise ExchangeError(NO_LIBRARY.fill(which_library_is_missing=error.message), sent=False) from error
         try:
             known = secret(bmc, self._files)
         except errors.TransportError as error:
-            raise ExchangeError("no-credentials", f"{error.message} ({error.hint})", sent=False) from error
+            raise ExchangeError(
+                NO_CREDENTIALS.fill(why_there_is_no_password=error.message, what_to_do=error.hint), sent=False
+            ) from error
         return Client(bmc, known, self._adapter(bmc), self._clock.now)
 
     def _https(self, bmc: Bmc) -> Any:
-        from livefw.providers.redfish.exchange import ExchangeError
+        from livefw.providers.redfish.exchange import UNUSABLE_CA, ExchangeError
         from livefw.providers.redfish.transport import BoundedAdapter, tls
 
         try:
@@ -209,7 +211,7 @@ class RedfishProvider:
             return BoundedAdapter(bmc.url, tls(authorities, verify=bmc.verify))
         except (OSError, ValueError) as error:
             why = str(error) if isinstance(error, Untrusted) else getattr(error, "strerror", None) or str(error)
-            raise ExchangeError("ca", f"{bmc.ca} cannot be used: {why}", sent=False) from error
+            raise ExchangeError(UNUSABLE_CA.fill(path=bmc.ca, error=why), sent=False) from error
 
     def _listed(self, bmc: Bmc) -> tuple[list[Component], tuple[Unread, ...]]:
         """All components of one BMC, and what of it could not be read; `livefw.errors.TransportError`."""
@@ -219,7 +221,7 @@ class RedfishProvider:
         try:
             seen = self._look(bmc)
         except ExchangeError as error:
-            raise _error(bmc, error.code, error.text) from error
+            raise _error(bmc, error.reason) from error
         blind = tuple(each for each in seen.blind if not each.absent)
         return [components.component(part, seen, bmc) for part in components.parts(seen)], (*seen.unread, *blind)
 
@@ -238,19 +240,34 @@ def _told(unread: tuple[Unread, ...]) -> tuple[Unread, ...]:
     return tuple(each for each in unread if not (each.collection and each.absent))
 
 
-def _error(bmc: Bmc, code: str, text: str) -> errors.LivefwError:
-    kind = _KINDS.get(code, errors.TransportError)
+def _error(bmc: Bmc, why: Reason) -> errors.LivefwError:
+    kind = _KINDS.get(why.code, errors.TransportError)
     return kind(
-        f"BMC {bmc.name} at {bmc.url}: {text}",
-        hint=libraries.how("redfish") if code == "no-library" else "",
+        f"BMC {bmc.name} at {bmc.url}: {why.text}",
+        hint=libraries.how("redfish") if why.code == "no-library" else "",
         mechanism=TABLE,
         phase="discover",
-        firmware_code=code,
+        firmware_code=why.code,
         replay=f"curl {bmc.url}/redfish/v1/",
     )
 
 
-_NOT_INSTALLED = errors.KINDS[errors.NotInstalled].name
+_NOT_INSTALLED = Reason(errors.KINDS[errors.NotInstalled].name, "{why_it_cannot_be_asked}")
+_UNREACHABLE = Reason("unreachable", "{why_it_cannot_be_asked}")
+_UNVERIFIED = Reason(
+    "unverified",
+    "BMC {name}: any certificate is taken, as the settings say",
+    "ca in [[redfish.bmc]] names a PEM file",
+)
+_REACHED = Reason("reached", "BMC {name}: {count} components at {url}")
+_UNREAD = Reason("unread", "BMC {name}: {what_is_wrong}")
+_INCOMPLETE = Reason(
+    "incomplete",
+    "BMC {name}: {count} of what it has cannot be read: {what_is_wrong}",
+    "livefw list again, or the BMC's own log",
+)
+_BUSY = Reason("busy", "{ident} is not listed, and not all can be read: {what_is_wrong}")
+_NOT_LISTED = Reason("unread", "{ident} is not listed, and not all can be read: {what_is_wrong}")
 _KINDS: dict[str, type[errors.LivefwError]] = {
     "login": errors.PermissionDenied,
     "no-session": errors.PermissionDenied,

@@ -8,6 +8,7 @@ Schemas: UpdateService 1.17, SoftwareInventory 1.14, UpdateServiceCapabilities 1
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from livefw.providers.redfish import exchange
 from livefw.providers.redfish.client import Client
 from livefw.providers.redfish.exchange import NOT_NOW, Answer, ExchangeError, local_path
 
@@ -111,7 +112,7 @@ def look(client: Client) -> Seen:
 def _look(client: Client) -> Seen:
     uri = _link(client.root, "UpdateService", client)
     if uri is None:
-        raise ExchangeError("no-service", "it has no UpdateService", sent=False)
+        raise ExchangeError(exchange.NO_SERVICE, sent=False)
     body = client.resource(uri)
     images, unread, blind = [], list[Unread](), list[Unread]()
     for name in ("FirmwareInventory", "SoftwareInventory"):
@@ -119,8 +120,9 @@ def _look(client: Client) -> Seen:
             images += [found for member in members(client, path, unread) if (found := image(member, client))]
     if unread and not images:
         # No empty inventory: whoever judges by it would take everything for gone.
-        code = "busy" if any(each.status in NOT_NOW for each in unread) else "unread"
-        raise ExchangeError(code, f"its inventory cannot be read: {unread[0].text}", sent=True)
+        busy = any(each.status in NOT_NOW for each in unread)
+        why = exchange.BUSY_INVENTORY if busy else exchange.UNREAD_INVENTORY
+        raise ExchangeError(why.fill(what_is_wrong=unread[0].text), sent=True)
     unique = {found.uri: found for found in images}
     queued = tuple(_queue(client, blind))
     return Seen(
@@ -132,7 +134,7 @@ def members(client: Client, path: str, unread: list[Unread]) -> Iterator[dict[st
     """Members of a collection that can be read; all that cannot be is added to ``unread``."""
     answer = client.get(path)
     if answer.status in (401, 403):
-        raise ExchangeError("denied", f"{path} answered {answer.status}", sent=True)
+        raise ExchangeError(exchange.DENIED.fill(path=path, status=answer.status), sent=True)
     rows = answer.body.get("Members") if answer.status == 200 else None
     trouble = _trouble(answer) or ("" if isinstance(rows, list) else "has no Members")
     if not trouble and "error" in answer.body:

@@ -111,6 +111,7 @@ _TERMINAL = {
     "Cancelled": End.CANCELLED,
 }
 _HINT = "livefw show, and the BMC's own log"
+_FAILED = Reason("task-failed", "the task ended as {state}", _HINT)
 UNFOLLOWED = Reason("no-monitor", "the BMC has accepted it, and gives no place to follow it by", _HINT)
 GONE = Reason("monitor-gone", "the task is not known any more, and nobody saw how it ended", _HINT)
 HIDDEN = Reason("monitor-hidden", "the BMC does not let this user see how the task ends", _HINT)
@@ -263,8 +264,9 @@ class Follower:
             return self._outcome(End.DONE)._replace(warning=said if status == "Warning" else "")
         row = REGISTRY.get(failure or "", _PLAIN)
         said = self._worst.text if self._worst else ""
-        text = row.text if row.failure else said or f"the task ended as {answer.body.get('TaskState') or answer.status}"
-        reason = Reason(row.failure or "task-failed", text, _HINT)
+        plain = _FAILED.fill(state=answer.body.get("TaskState") or answer.status)
+        text = row.text if row.failure else said or plain.text
+        reason = plain._replace(code=row.failure or plain.code, text=text)
         return self._outcome(End.FAILED if end is End.DONE else end, reason, failure or self._key())
 
     def _refused(self, answer: Answer) -> Outcome:
@@ -278,7 +280,9 @@ class Follower:
             f"it says to wait for {wait:.0f} s" if wait and wait > 0 else "",
         ]
         said = "; ".join(filter(None, words))
-        reason = Reason(row.failure or known.code, f"{row.text or known.text} ({answer.status}{said and f': {said}'})")
+        plain = known.reason
+        text = f"{row.text or plain.text} ({answer.status}{said and f': {said}'})"
+        reason = plain._replace(code=row.failure or plain.code, text=text)
         if known.end is End.LOST and not row.failure:
             return self._outcome(End.LOST, reason._replace(hint=_HINT), key)._replace(bare=True)
         end = End.FAILED if known.end is End.LOST else End.REFUSED
@@ -335,27 +339,28 @@ class _Refusal(NamedTuple):
     """What a status of a request that changes something says of it."""
 
     end: End
-    code: str
-    text: str
+    reason: Reason
 
 
 _PLAIN = Row("")
-_BROKEN = _Refusal(End.LOST, "service-broke", "the BMC's service broke over it, and may have begun")
-_OTHER = _Refusal(End.REFUSED, "unexpected-status", "the BMC answered with an error")
-_NO_ACTION = _Refusal(End.REFUSED, "bad-request", "the BMC does not have this action")
-_NOT_PERMITTED = _Refusal(End.REFUSED, "not-permitted", "the BMC does not let this user do it")
-_BUSY = _Refusal(End.REFUSED, "busy", "the BMC is busy, and has begun nothing")
-_PASSED_ON = _Refusal(End.LOST, "service-broke", "something in front of the BMC's service gave up waiting for it")
+_BROKEN = _Refusal(End.LOST, Reason("service-broke", "the BMC's service broke over it, and may have begun"))
+_OTHER = _Refusal(End.REFUSED, Reason("unexpected-status", "the BMC answered with an error"))
+_NO_ACTION = _Refusal(End.REFUSED, Reason("bad-request", "the BMC does not have this action"))
+_NOT_PERMITTED = _Refusal(End.REFUSED, Reason("not-permitted", "the BMC does not let this user do it"))
+_BUSY = _Refusal(End.REFUSED, Reason("busy", "the BMC is busy, and has begun nothing"))
+_PASSED_ON = _Refusal(
+    End.LOST, Reason("service-broke", "something in front of the BMC's service gave up waiting for it")
+)
 _STATUS = {
-    400: _Refusal(End.REFUSED, "bad-request", "the BMC does not understand the request"),
+    400: _Refusal(End.REFUSED, Reason("bad-request", "the BMC does not understand the request")),
     401: _NOT_PERMITTED,
     403: _NOT_PERMITTED,
     404: _NO_ACTION,
     405: _NO_ACTION,
     408: _BUSY,
-    409: _Refusal(End.REFUSED, "busy", "the BMC is not in a state for it"),
-    413: _Refusal(End.REFUSED, "too-large", "the image is larger than the BMC takes"),
-    415: _Refusal(End.REFUSED, "bad-request", "the BMC does not take a request of this form"),
+    409: _Refusal(End.REFUSED, Reason("busy", "the BMC is not in a state for it")),
+    413: _Refusal(End.REFUSED, Reason("too-large", "the image is larger than the BMC takes")),
+    415: _Refusal(End.REFUSED, Reason("bad-request", "the BMC does not take a request of this form")),
     423: _BUSY,
     429: _BUSY,
     501: _NO_ACTION,

@@ -13,7 +13,7 @@ from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-from livefw.providers.redfish.exchange import ExchangeError
+from livefw.providers.redfish.exchange import OVERSIZED, REDIRECTED, ExchangeError
 
 CONNECT_S = 10.0
 """For the connection, and for each step of the TLS handshake."""
@@ -102,7 +102,7 @@ class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # requests has no type
     def send(self, request: Any, **named: Any) -> Any:
         """Exchange one request, with its whole body read and every limit kept; `ExchangeError`."""
         if request.url != self._origin and not request.url.startswith(self._origin + "/"):
-            raise ExchangeError("redirected", "it leads to another host, where nothing was sent", sent=False)
+            raise ExchangeError(REDIRECTED, sent=False)
         size = len(request.body or b"")
         seconds = self._seconds + size / _SLOWEST
         self._context.deadline = self._context.now() + seconds
@@ -120,6 +120,6 @@ class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # requests has no type
         while part := response.raw.read(_CHUNK, decode_content=True):
             size += len(part)
             if size > self._most:
-                raise ExchangeError("oversized", f"the answer is larger than {self._most} bytes", sent=True)
+                raise ExchangeError(OVERSIZED.fill(most=self._most), sent=True)
             parts.append(part)
         return b"".join(parts)

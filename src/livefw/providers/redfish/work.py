@@ -78,7 +78,7 @@ class Job:
             return (yield from self._work(self._client, part, seen))
         except ExchangeError as error:
             lost = self.touched and error.sent
-            reason = Reason(error.code, error.text, _HINT if lost else "")
+            reason = error.reason._replace(hint=_HINT if lost else "")
             return _LOST._replace(reason=reason) if lost else Claim(Said.REFUSED, reason=reason)
         finally:
             if self._client is not None:
@@ -109,7 +109,7 @@ class Job:
         except ExchangeError as error:
             if not error.sent:
                 raise
-            return Outcome(End.LOST, Reason(error.code, error.text, _HINT), goes_on=True, bare=True)
+            return Outcome(End.LOST, error.reason._replace(hint=_HINT), goes_on=True, bare=True)
         if answer.status == 401:
             try:
                 if client.renew() and self._part(look(client)) == part:
@@ -212,9 +212,7 @@ class Cancel(Job):
             if monitor := task.monitor:
                 request = Asking("DELETE of the task", partial(client.delete, monitor))
                 return (yield from self._cancel(client, part, request))
-        code = "no-cancel" if staged or part.queued else "nothing-staged"
-        text = "the BMC offers no way to cancel it" if staged or part.queued else "nothing is staged"
-        return Claim(Said.REFUSED, reason=Reason(code, text))
+        return Claim(Said.REFUSED, reason=_NO_CANCEL if staged or part.queued else _NOTHING_STAGED)
 
     def _cancel(self, client: Client, part: Part, request: Asking) -> Steps:
         """Ask, and look whether the image still waits, whatever the answer says."""
@@ -243,8 +241,14 @@ def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
     return frozenset(staged | {(task.uri, None) for task in part.queued})
 
 
-_NO_STAGING = Reason("no-staging", "the BMC can only install an image at once, and not hold it until it is wanted")
+_NO_CANCEL = Reason("no-cancel", "the BMC offers no way to cancel it")
+_NOTHING_STAGED = Reason("nothing-staged", "nothing is staged")
 _NOT_STAGED = Reason("not-staged", "the BMC reported success, and lists no staged image")
+_NO_TRANSFER = Reason("no-transfer", "the BMC offers no {way}")
+_TOO_LARGE = Reason("too-large", "the image has {size} bytes, and the BMC takes {most}")
+_NOT_UPDATEABLE = Reason("not-updateable", "the BMC does not let it be updated")
+_NOT_STAGEABLE = Reason("not-stageable", "the BMC does not list it among what can be staged")
+_NO_STAGING = Reason("no-staging", "the BMC can only install an image at once, and not hold it until it is wanted")
 _NOT_HELD = Reason(
     "not-held", "the BMC did not hold the image until it is wanted: another version runs now", "livefw show"
 )
@@ -290,17 +294,15 @@ class Stage(Job):
         offered = service.simple if self._package.uri else service.push
         capable = service.staging if service.staging is not None else service.targets
         if service.enabled is False:
-            return Reason("service-disabled", "the update service of this BMC is switched off")
+            return components.SERVICE_DISABLED
         if offered is None:
-            return Reason(
-                "no-transfer", f"the BMC offers no {'SimpleUpdate' if self._package.uri else 'multipart push'}"
-            )
+            return _NO_TRANSFER.fill(way="SimpleUpdate" if self._package.uri else "multipart push")
         if service.most_bytes is not None and size > service.most_bytes:
-            return Reason("too-large", f"the image has {size} bytes, and the BMC takes {service.most_bytes}")
+            return _TOO_LARGE.fill(size=size, most=service.most_bytes)
         if any(image.updateable is False for image in part.images) or any(image.protected for image in part.images):
-            return Reason("not-updateable", "the BMC does not let it be updated")
+            return _NOT_UPDATEABLE
         if capable is not None and not part.uris & capable:
-            return Reason("not-stageable", "the BMC does not list it among what can be staged")
+            return _NOT_STAGEABLE
         return None
 
 

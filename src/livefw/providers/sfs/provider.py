@@ -33,6 +33,7 @@ _OWN_FOLDER = "/sys/module/firmware_class/parameters/path"
 _FOLDERS = ("/usr/lib/firmware", "/lib/firmware")
 
 ABSENT = Reason("no-device", f"there is no {NODE}", "it takes an EPYC 9005 and a kernel whose ccp driver knows SFS")
+_NO_CANCEL = Reason("no-cancel", "SFS loads, verifies and executes in one call, which cannot be taken back")
 
 
 class Package(NamedTuple):
@@ -49,7 +50,7 @@ class SfsProvider(Single):
     name = "sfs"
     ident = IDENT
     absent = ABSENT
-    why_no_cancel = "SFS loads, verifies and executes in one call, which cannot be taken back"
+    no_cancel = _NO_CANCEL
 
     def inspect(self, ident: str) -> Component | None:
         """See `livefw.providers.base.Provider`."""
@@ -111,6 +112,10 @@ class SfsProvider(Single):
 
 _VOLATILE = Reason("volatile", "the update is gone after a reboot, and has to be repeated then")
 _UNTOLD = Reason("pending-untold", "whether the package is what runs already cannot be told beforehand")
+_NOT_SET = Reason("not-pending", "no package is set", f'[sfs] package = "NAME" in {FILE}')
+_NO_NAME = Reason("image", "[sfs] package: {error}")
+_NO_FILE = Reason("image", "there is no {path} in the kernel's firmware path")
+_TOO_LARGE = Reason("too-large", "{path} is too large for the driver's buffer of {most} bytes")
 
 
 def _digest(blob: bytes) -> Version:
@@ -121,38 +126,45 @@ def _digest(blob: bytes) -> Version:
 
 def _reasons(package: Package) -> list[Reason]:
     if package.name is None:
-        return [Reason("not-pending", "no package is set", f'[sfs] package = "NAME" in {FILE}')]
+        return [_NOT_SET]
     try:
         sfs.Update(package.name).encode()
     except ValueError as error:
-        return [Reason("image", f"[sfs] package: {error}")]
+        return [_NO_NAME.fill(error=error)]
     if package.size is None:
-        return [Reason("image", f"there is no {package.path} in the kernel's firmware path")]
+        return [_NO_FILE.fill(path=package.path)]
     if not sfs.fits(package.size):
-        return [Reason("too-large", f"{package.path} is too large for the driver's buffer of {sfs.MOST_BYTES} bytes")]
+        return [_TOO_LARGE.fill(path=package.path, most=sfs.MOST_BYTES)]
     return []
 
 
+_LOOK = "livefw show tells what runs"
 _ERRNO = {
-    errno.EINVAL: (Said.DECLINED, "bad-request", "the driver or the processor takes the request for wrong"),
-    errno.E2BIG: (Said.DECLINED, "too-large", "the package is too large"),
-    errno.EFAULT: (Said.DECLINED, "bad-request", "the driver could not read the request"),
-    errno.EBUSY: (Said.REFUSED, "busy", "the mailbox of the secure processor is in use, or recovers"),
-    errno.EAGAIN: (Said.REFUSED, "busy", "the secure processor is not in a state for it"),
-    errno.ENODEV: (Said.DECLINED, "no-device", "the driver has no secure processor"),
-    errno.EACCES: (Said.DECLINED, "no-permission", "this process, or this request, is not allowed"),
+    errno.EINVAL: (Said.DECLINED, Reason("bad-request", "the driver or the processor takes the request for wrong")),
+    errno.E2BIG: (Said.DECLINED, Reason("too-large", "the package is too large")),
+    errno.EFAULT: (Said.DECLINED, Reason("bad-request", "the driver could not read the request")),
+    errno.EBUSY: (Said.REFUSED, Reason("busy", "the mailbox of the secure processor is in use, or recovers")),
+    errno.EAGAIN: (Said.REFUSED, Reason("busy", "the secure processor is not in a state for it")),
+    errno.ENODEV: (Said.DECLINED, Reason("no-device", "the driver has no secure processor")),
+    errno.EACCES: (Said.DECLINED, Reason("no-permission", "this process, or this request, is not allowed")),
     errno.ENOENT: (
         Said.DECLINED,
-        "not-found",
-        "the package is not in the firmware path, or the request is not implemented",
+        Reason("not-found", "the package is not in the firmware path, or the request is not implemented"),
     ),
-    errno.ENFILE: (Said.DECLINED, "overflow", "the secure processor has no room for it"),
-    errno.EPERM: (Said.DECLINED, "auth-failed", "the signature is not valid"),
-    errno.EIO: (Said.FAILED, "activation-failed", "the secure processor tried, and failed"),
-    errno.ETIMEDOUT: (Said.LOST, "timeout", "the secure processor did not answer within the driver's ten seconds"),
-    LOST: (Said.LOST, "lost", "the process that made the call died; the firmware may have been updated"),
+    errno.ENFILE: (Said.DECLINED, Reason("overflow", "the secure processor has no room for it")),
+    errno.EPERM: (Said.DECLINED, Reason("auth-failed", "the signature is not valid")),
+    errno.EIO: (Said.FAILED, Reason("activation-failed", "the secure processor tried, and failed")),
+    errno.ETIMEDOUT: (
+        Said.LOST,
+        Reason("timeout", "the secure processor did not answer within the driver's ten seconds", _LOOK),
+    ),
+    LOST: (
+        Said.LOST,
+        Reason("lost", "the process that made the call died; the firmware may have been updated", _LOOK),
+    ),
 }
 """What each errno of the driver says (Linux ``psp-sfs.h``)."""
+_UNEXPECTED = Reason("unexpected-errno", "the driver answered: {error}")
 
 
 class _Update(OneCall):
@@ -178,8 +190,7 @@ class _Update(OneCall):
             code = f"{told.status:#x} {told.extended:#x}" if told.status or told.extended else None
         if not error:
             return Claim(Said.ACCEPTED, firmware_code=code)
-        said, name, text = _ERRNO.get(error, (Said.FAILED, "unexpected-errno", os.strerror(error)))
+        said, reason = _ERRNO.get(error) or (Said.FAILED, _UNEXPECTED.fill(error=os.strerror(error)))
         witness = Witness.FAILED if said is Said.FAILED else Witness.NONE
         lost = said is Said.LOST
-        reason = Reason(name, text, "livefw show tells what runs" if lost else "")
         return Claim(said, witness=witness, error=max(error, 0), firmware_code=code, reason=reason, at_work=lost)

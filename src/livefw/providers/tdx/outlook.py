@@ -45,13 +45,14 @@ def look(files: Files, settings: Settings, *, tds_before: int | None = None, eve
     try:
         images = scan(settings.source or files, settings.images, signers=settings.signers, wanted=matters)
     except ImagesError as error:
-        return Outlook(platform, settings, trouble=Reason("images", str(error), _DIRECTORY_HINT))
+        return Outlook(platform, settings, trouble=_NO_IMAGES.fill(what_is_wrong_with_the_directory=error))
     judged = tuple(judge(platform, images, settings.policy))
     chosen = choose(judged, settings.policy) if running else None
     return Outlook(platform, settings, images, judged, chosen)
 
 
 _DIRECTORY_HINT = f"[tdx] images in {FILE} names the directory, or {VARIABLE} in the environment"
+_NO_IMAGES = Reason("images", "{what_is_wrong_with_the_directory}", _DIRECTORY_HINT)
 _NO_DIRECTORY = Reason("not-pending", "no directory of images is set, so there is nothing to load", _DIRECTORY_HINT)
 _NOTHING_FITS = Reason("not-pending", "no image in the directory can be loaded here", "livefw tdx candidates says why")
 _UP_TO_DATE = Reason("not-pending", "no newer image is in the directory", "livefw tdx candidates lists them")
@@ -74,21 +75,26 @@ def notes(seen: Outlook) -> tuple[Reason, ...]:
     found = [_PERSISTENCE] if platform.node else []
     if platform.node and not platform.lost and platform.tds != 0:
         count = "how many TDs there are cannot be told" if platform.tds is None else f"{platform.tds} TDs exist"
-        found.append(Reason("td-launch", f"{count}: {_BUILDING}", "hold off TD launches during the update"))
+        found.append(_TD_LAUNCH.fill(count=count))
     if seen.chosen and seen.chosen.converted:
-        found.append(Reason("converted", f"{seen.chosen.path} has layout 0x100 and is loaded as 0x200"))
+        found.append(_CONVERTED.fill(path=seen.chosen.path))
     if seen.images and seen.images.mapping.unknown:
         keys = ", ".join(seen.images.mapping.unknown[:8])
-        found.append(Reason("unknown-rules", f"the compatibility table has keys that are not known here: {keys}"))
+        found.append(_UNKNOWN_RULES.fill(keys=keys))
     return tuple(found)
 
 
 _PERSISTENCE = Reason(
     "volatile", "an update lasts until the next boot, when platform firmware loads its own copy again"
 )
-_BUILDING = (
-    "one that is still being built during the update would be measured wrong, and neither kernel nor module says"
+_TD_LAUNCH = Reason(
+    "td-launch",
+    "{count}: one that is still being built during the update would be measured wrong, and neither kernel nor module"
+    " says",
+    "hold off TD launches during the update",
 )
+_CONVERTED = Reason("converted", "{path} has layout 0x100 and is loaded as 0x200")
+_UNKNOWN_RULES = Reason("unknown-rules", "the compatibility table has keys that are not known here: {keys}")
 
 
 def component(seen: Outlook) -> Component:

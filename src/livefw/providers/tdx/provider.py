@@ -126,13 +126,14 @@ class TdxProvider:
             try:
                 data = load(seen.settings.source or self._files, seen.chosen, signers=seen.settings.signers)
             except ImagesError as error:
-                reasons = (Reason("image", str(error)),)
+                reasons = (_UNUSABLE.fill(what_is_wrong_with_the_image=error),)
         if reasons or seen is None or seen.chosen is None:
             return Refusal(reasons[0])
         order = Order(data, seen.chosen.version, seen.platform)
         return Update(order, self._files, self._clock, observer)
 
 
+_UNUSABLE = Reason("image", "{what_is_wrong_with_the_image}")
 ABSENT = Reason(
     "no-tdx-host",
     "there is no TDX host device",

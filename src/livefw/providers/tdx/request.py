@@ -138,6 +138,7 @@ _REFUSED_WRITES = {
     errno.EROFS: Reason("read-only", "sysfs is mounted read-only", "run it on the host, not in a container"),
     errno.ENOENT: Reason("vanished", "the upload node is not there any more", "livefw doctor"),
 }
+_UNEXPECTED = Reason("unexpected-errno", "the kernel answered: {error}")
 _SWALLOWED = Reason(
     "busy", "the kernel ignored the request: an upload runs, or the node is stuck", "load tdx_host anew"
 )
@@ -173,7 +174,7 @@ class Work:
         """The claim for a write that ended with an errno before anything could not be undone."""
         error = write.error
         name = "the writer died" if error == LOST else os.strerror(error)
-        reason = _REFUSED_WRITES.get(error) or Reason("unexpected-errno", f"the kernel answered: {name}")
+        reason = _REFUSED_WRITES.get(error) or _UNEXPECTED.fill(error=name)
         return Claim(Said.REFUSED, error=max(error, 0), reason=reason if write.opened else not_asked(error))
 
     def _text(self, name: str) -> str | None:

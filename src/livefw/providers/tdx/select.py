@@ -75,9 +75,10 @@ CandidateCheck = Callable[[Platform, Candidate, Policy], str | None]
 
 
 class Rule(NamedTuple):
-    """One rule: what ``check`` returns speaks against an update; None lets it pass."""
+    """One rule: what ``check`` returns speaks against an update; None lets it pass. ``about`` is what it finds."""
 
     code: str
+    about: str
     hint: str
     check: PlatformCheck
 
@@ -86,6 +87,7 @@ class ImageRule(NamedTuple):
     """One rule about an image on a machine."""
 
     code: str
+    about: str
     hint: str
     check: CandidateCheck
 
@@ -136,15 +138,45 @@ def _td_build(platform: Platform) -> str | None:
 
 
 PLATFORM_RULES = (
-    Rule("unsupported", "a microcode update or a newer kernel may bring it", _unsupported),
-    Rule("module-lost", "reboot the machine; nothing else brings it back", _lost),
-    Rule("no-permission", "run it as root", _denied),
-    Rule("unreadable", "see the kernel log for lines of seamldr and virt/tdx", _unreadable),
-    Rule("busy", "wait for it; writing -1 to `loading` discards an image that somebody left behind", _busy),
-    Rule("no-slots", "reboot, after which all slots are there again", _no_slots),
-    Rule("cpu-offline", "bring every present CPU online; with nosmt or maxcpus= no update is possible", _cpu_offline),
-    Rule("cpu", "look at /proc/cpuinfo", _cpu_unknown),
-    Rule("td-build", "hold off TD launches, then try again", _td_build),
+    Rule(
+        "unsupported",
+        "the processor, the module or the kernel cannot update it at run time",
+        "a microcode update or a newer kernel may bring it",
+        _unsupported,
+    ),
+    Rule(
+        "module-lost",
+        "the TDX module was lost in a failed update, and every TD with it",
+        "reboot the machine; nothing else brings it back",
+        _lost,
+    ),
+    Rule("no-permission", "files that have to be read cannot be, for want of a right", "run it as root", _denied),
+    Rule(
+        "unreadable",
+        "files that have to be read cannot be",
+        "see the kernel log for lines of seamldr and virt/tdx",
+        _unreadable,
+    ),
+    Rule(
+        "busy",
+        "an upload is running, or somebody has begun to load an image",
+        "wait for it; writing -1 to `loading` discards an image that somebody left behind",
+        _busy,
+    ),
+    Rule(
+        "no-slots",
+        "the loader has no update slot left until the next reboot",
+        "reboot, after which all slots are there again",
+        _no_slots,
+    ),
+    Rule(
+        "cpu-offline",
+        "CPUs are offline, or which ones are cannot be told",
+        "bring every present CPU online; with nosmt or maxcpus= no update is possible",
+        _cpu_offline,
+    ),
+    Rule("cpu", "which CPU models there are cannot be told", "look at /proc/cpuinfo", _cpu_unknown),
+    Rule("td-build", "a TD is being built", "hold off TD launches, then try again", _td_build),
 )
 """Rules about the machine alone (TDX host ABI, Documentation/arch/x86/tdx.rst; class E of its failures for offline
 CPUs: every INSTALL returns success, nothing is installed, and the old module can no longer be entered)."""
@@ -223,17 +255,47 @@ def _strict(platform: Platform, candidate: Candidate, policy: Policy) -> str | N
 
 
 IMAGE_RULES = (
-    ImageRule("image", "fetch it again", _image),
-    ImageRule("mapping", "fetch mapping_file.json of the same revision as the images", _mapping),
-    ImageRule("series", "another series needs new platform firmware and a reboot", _series),
-    ImageRule("downgrade", "an older module comes back with a reboot, if platform firmware has it", _downgrade),
-    ImageRule("same", "", _same),
-    ImageRule("min-version", "go through a release in between", _min_version),
-    ImageRule("seamldr", "P-SEAMLDR comes with platform firmware, and another series is no substitute", _seamldr),
-    ImageRule("cpu", "take the release that names this CPU", _cpu),
-    ImageRule("debug", "", _debug),
-    ImageRule("svn", "keep the image of the running release in the directory, which tells it", _svn),
-    ImageRule("strict", "", _strict),
+    ImageRule("image", "the image itself is not sound", "fetch it again", _image),
+    ImageRule(
+        "mapping",
+        "the compatibility table does not know this release",
+        "fetch mapping_file.json of the same revision as the images",
+        _mapping,
+    ),
+    ImageRule(
+        "series",
+        "only the last number of the version can change at run time",
+        "another series needs new platform firmware and a reboot",
+        _series,
+    ),
+    ImageRule(
+        "downgrade",
+        "the image is older than what runs",
+        "an older module comes back with a reboot, if platform firmware has it",
+        _downgrade,
+    ),
+    ImageRule("same", "the image is running already; loading it again would cost a slot", "", _same),
+    ImageRule(
+        "min-version",
+        "the image can keep TDs only from a later version on than the one that runs",
+        "go through a release in between",
+        _min_version,
+    ),
+    ImageRule(
+        "seamldr",
+        "the image needs another P-SEAMLDR than the one that is there",
+        "P-SEAMLDR comes with platform firmware, and another series is no substitute",
+        _seamldr,
+    ),
+    ImageRule("cpu", "the image is not for this CPU", "take the release that names this CPU", _cpu),
+    ImageRule("debug", "the image is signed for debugging", "", _debug),
+    ImageRule(
+        "svn",
+        "the security version is refused, lower than the running one, or not known",
+        "keep the image of the running release in the directory, which tells it",
+        _svn,
+    ),
+    ImageRule("strict", "the image is not strictly compatible with what runs", "", _strict),
 )
 """Rules about an image on this machine (mapping_file.json; public P-SEAMLDR, handler of SEAMLDR.INSTALL)."""
 

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every word that livefw answers with, and what it means: collected from the tables that decide, never written twice.
+
+What stands here is only what no table says: what a machine's state is after each outcome, and how a piece of evidence
+reads in a sentence.
+"""
+
+import inspect
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from livefw.activation import (
+    aftermath,
+    bystanders,
+    engine,
+    evidence,
+    ledger,
+    old_versions,
+    reconcile,
+    releases,
+    run,
+    stage,
+    verdict,
+)
+from livefw.activation.checks import CHECKS, HOOK_PREFIX, Check, Weight
+from livefw.activation.evidence import Answer, Boot, Moved, Pending
+from livefw.activation.outcome import Outcome, Result, error_of
+from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
+from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Said, Trust, Witness
+from livefw.providers.codes import SHARED, Told, codes, told_in
+from livefw.providers.registry import MECHANISMS
+
+
+class Kind(StrEnum):
+    """What sort of word it is."""
+
+    OUTCOME = "outcome"
+    VERDICT = "verdict"
+    CHECK = "check"
+    EXIT_CODE = "exit code"
+    ERROR = "error"
+    REASON = "reason"
+    FIRMWARE = "firmware's code"
+
+
+class Meaning(NamedTuple):
+    """One meaning of one word.
+
+    ``source`` is where the word comes from: a mechanism, or a part of livefw. ``outcome`` and ``exit_code`` are what
+    goes with it, where that is always the same. ``evidence`` is what has to be seen, ``state`` how the machine is then.
+    """
+
+    kind: Kind
+    word: str
+    text: str
+    source: str
+    outcome: Outcome | None = None
+    exit_code: ExitCode | None = None
+    evidence: str = ""
+    state: str = ""
+    advice: str = ""
+    hint: str = ""
+    also: tuple[str, ...] = ()
+
+
+class _Outcome(NamedTuple):
+    text: str
+    state: str
+    advice: str
+
+
+OUTCOMES = {
+    Outcome.ACTIVATED: _Outcome(
+        "what runs has been seen to be the new firmware, or the settings accept the mechanism's word for it",
+        "the new firmware runs",
+        "Nothing. Where the code is accepted-unconfirmed, nothing but the mechanism's word speaks for it.",
+    ),
+    Outcome.STAGED: _Outcome(
+        "the image is where it waits for its activation",
+        "the old firmware runs; the new image is pending",
+        "livefw activate, when that suits you.",
+    ),
+    Outcome.FAILED: _Outcome(
+        "it was tried and failed, and nothing that can be seen speaks against that",
+        "the old firmware runs, unless the reason says that the component is dead",
+        "Look at the reason and the firmware's own code before another attempt.",
+    ),
+    Outcome.REFUSED: _Outcome(
+        "nothing was tried: a check, the policy or the mechanism was against it",
+        "as before",
+        "The code names the check or the reason; see what it says.",
+    ),
+    Outcome.CANCELLED: _Outcome(
+        "it was abandoned before the switch, or ended before anything was asked",
+        "the old firmware runs",
+        "Start it again when you want it.",
+    ),
+    Outcome.UNKNOWN: _Outcome(
+        "nobody saw how it ended, nothing can confirm it, or what can be seen contradicts what was answered",
+        "either firmware may run, and it may still go on",
+        "Do not repeat it blindly. Do what is said of the code; livefw show tells what can be seen now.",
+    ),
+}
+"""What each outcome says of the machine."""
+
+PIECES: dict[str, dict[object, str]] = {
+    "boot": {
+        Boot.SAME: "the machine still runs",
+        Boot.OTHER: "the machine was restarted since",
+        Boot.NOT_REPORTED: "whether the machine was restarted is not told",
+    },
+    "moved": {
+        Moved.ARRIVED: "the announced version runs, and did not before",
+        Moved.CHANGED: "another version runs, and none had been announced",
+        Moved.ASTRAY: "a version runs that was neither announced nor there before",
+        Moved.STALE: "the old version is shown, although another was announced",
+        Moved.UNMOVED: "the old version is shown, and none had been announced",
+        Moved.SAME: "the old version is shown, and it is the announced one",
+        Moved.NOT_REPORTED: "no version is told, before or after",
+    },
+    "measured": {
+        Measured.NOT: "no measurement",
+        Measured.CHANGED: "a fresh measurement has changed",
+        Measured.UNCHANGED: "a fresh measurement has not changed",
+    },
+    "pending": {
+        Pending.CLEARED: "nothing is pending any more",
+        Pending.STILL: "the image is still pending",
+        Pending.UNREADABLE: "the pending flag cannot be read",
+        Pending.VANISHED: "the component is gone",
+        Pending.NO_FLAG: "there is no pending flag",
+    },
+    "flag": {
+        Flag.PROVES: "the flag clears after a success only",
+        Flag.PROVES_NOTHING: "the flag proves nothing",
+        Flag.ABSENT: "there is no flag",
+    },
+    "witness": {
+        Witness.NONE: "no log tells of it",
+        Witness.SUCCEEDED: "a log tells of a success",
+        Witness.FAILED: "a log tells of a failure",
+        Witness.MAY_GO_ON: "a log tells that it was given up",
+    },
+    "complete": {True: "the log is whole", False: "the log may lack lines"},
+    "answer": {
+        Answer.ACCEPTED: "answer: success",
+        Answer.REFUSED: "answer: turned away",
+        Answer.DECLINED: "answer: nothing was done",
+        Answer.FAILED: "answer: failure",
+        Answer.LOST: "no answer was seen",
+        Answer.UNHEARD: "whoever asked has died",
+    },
+    "trust": {Trust.FULL: "success can be believed", Trust.DOUBTFUL: "success is reported after failures too"},
+}
+"""How every value of every piece of evidence reads; the pieces are those of `livefw.activation.evidence.Evidence`."""
+
+_WEIGHTS = {
+    Weight.WARNING: "It is told, and stops nothing.",
+    Weight.ERROR: "It stops the activation; --ignore {name} goes on all the same, and is recorded.",
+    Weight.FATAL: "It stops the activation, and cannot be ignored.",
+}
+_ANSWERED: dict[object, Outcome] = {
+    Said.REFUSED: Outcome.REFUSED,
+    Said.DECLINED: Outcome.REFUSED,
+    Said.FAILED: Outcome.FAILED,
+    Said.LOST: Outcome.UNKNOWN,
+}
+_HOOK = Check(f"{HOOK_PREFIX}NAME", Weight.ERROR, "the executable NAME in checks.d is content", lambda _: iter(()))
+_NOBODY = Component("", "", "", None, None, None, Cost(None, None))
+_ACCEPTED = Reason(
+    verdict.ACCEPTED_UNCONFIRMED,
+    "success was reported, nothing here can confirm it, and accept-unconfirmed in livefw.toml takes its word",
+)
+
+
+def every() -> tuple[Meaning, ...]:
+    """All there are, by kind."""
+    found = (_outcomes(), _verdicts(), _checks(), _exit_codes(), _errors(), _reasons(), _firmware())
+    return tuple(dict.fromkeys(meaning for kind in found for meaning in kind))
+
+
+def meanings(word: str) -> tuple[Meaning, ...]:
+    """All meanings of a word; its case does not matter.
+
+    Nor does what stands before its last part: a registry and its version (``Update.1.2.``), or the name of a call.
+    """
+    if word.startswith(HOOK_PREFIX):
+        word = _HOOK.name
+    whole = word.casefold()
+    wanted = {whole, whole.replace(" ", ".").rpartition(".")[2]}
+    return tuple(each for each in every() if wanted & {name.casefold() for name in (each.word, *each.also)})
+
+
+def words() -> list[str]:
+    """Every word there is, each once."""
+    return list(dict.fromkeys(name for each in every() for name in (each.word, *each.also)))
+
+
+def exit_code(outcome: Outcome, code: str) -> ExitCode:
+    """Which the command ends with for a result like that."""
+    error = error_of(Result(_NOBODY, outcome, Reason(code, "")), phase="", replay="")
+    return kind_of(error).exit_code if error else ExitCode.DONE
+
+
+def _outcomes() -> Iterator[Meaning]:
+    for outcome, told in OUTCOMES.items():
+        code = exit_code(outcome, "")
+        yield Meaning(
+            Kind.OUTCOME, outcome, told.text, "every attempt", outcome, code, state=told.state, advice=told.advice
+        )
+
+
+def _verdicts() -> Iterator[Meaning]:
+    source = "the table of verdicts"
+    for row in verdict.TABLE:
+        yield Meaning(
+            Kind.VERDICT,
+            row.code,
+            row.text,
+            source,
+            row.outcome,
+            exit_code(row.outcome, row.code),
+            needs(row),
+            OUTCOMES[row.outcome].state + _COPY * row.copy,
+            row.advice,
+            row.hint,
+        )
+    yield from _of_told([Told(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
+
+
+_COPY = "; the version that is shown may be one from before"
+
+
+def needs(row: verdict.Row) -> str:
+    """The evidence for which a row stands, in words."""
+    pieces = ((PIECES[name], getattr(row, name)) for name in evidence.Evidence._fields)
+    return "; ".join(_any_of(phrases, wanted) for phrases, wanted in pieces if wanted) or "anything else"
+
+
+def _any_of(phrases: dict[object, str], wanted: frozenset[object]) -> str:
+    """One of several values; the few that are left out instead, where most are wanted."""
+    left_out = [phrase for value, phrase in phrases.items() if value not in wanted]
+    if len(left_out) < len(wanted) and len(wanted) > 2:
+        return f"not: {', nor: '.join(left_out)}"
+    return ", or ".join(phrase for value, phrase in phrases.items() if value in wanted)
+
+
+def _checks() -> Iterator[Meaning]:
+    for check in (*CHECKS, _HOOK):
+        stops = check.weight is not Weight.WARNING
+        yield Meaning(
+            Kind.CHECK,
+            check.name,
+            f"what it looks for: {check.about}",
+            "the checks before an attempt",
+            Outcome.REFUSED if stops else None,
+            exit_code(Outcome.REFUSED, check.name) if stops else None,
+            state=OUTCOMES[Outcome.REFUSED].state if stops else "",
+            advice=_WEIGHTS[check.weight].format(name=check.name),
+        )
+
+
+def _exit_codes() -> Iterator[Meaning]:
+    for code, text in MEANINGS.items():
+        yield Meaning(Kind.EXIT_CODE, str(int(code)), text, "the command", exit_code=code)
+
+
+def _errors() -> Iterator[Meaning]:
+    for error, kind in KINDS.items():
+        text = (inspect.getdoc(error) or kind.name).partition("\n")[0].rstrip(".")
+        yield Meaning(Kind.ERROR, kind.name, text, "kinds of errors", exit_code=kind.exit_code)
+
+
+def _reasons() -> Iterator[Meaning]:
+    engines = told_in(aftermath, bystanders, engine, ledger, reconcile, releases, run, stage, answers=Outcome)
+    yield from _of_told((*engines, Told(Reason(*old_versions.MAY_BE_OLD))), "livefw")
+    for name in MECHANISMS:
+        yield from _of_told(codes(name).told, name)
+    yield from _of_told(SHARED, "several mechanisms")
+    from livefw.cli import doctor
+    from livefw.daemon import distant
+
+    yield from _of_told(told_in(doctor), "livefw doctor")
+    yield from _of_told(told_in(distant), "livefwd")
+
+
+def _of_told(
+    found: Iterable[Told], source: str, kind: Kind = Kind.REASON, outcome: Outcome | None = None
+) -> Iterator[Meaning]:
+    for reason, answer in found:
+        ends = outcome or (answer if isinstance(answer, Outcome) else _ANSWERED.get(answer))
+        if ends is None and exit_code(Outcome.REFUSED, reason.code) is not ExitCode.REFUSED:
+            ends = Outcome.REFUSED  # what has an exit code of its own is only ever why nothing was tried
+        code = exit_code(ends, reason.code) if ends else None
+        state = OUTCOMES[ends].state if ends else ""
+        yield Meaning(kind, reason.code, reason.text, source, ends, code, state=state, hint=reason.hint)
+
+
+def _firmware() -> Iterator[Meaning]:
+    for name in MECHANISMS:
+        for code in codes(name).firmware:
+            told = f"; it is told as {code.reason.code}" if code.reason.code else ""
+            yield Meaning(
+                Kind.FIRMWARE, code.name, code.reason.text + told, name, hint=code.reason.hint, also=code.also
+            )

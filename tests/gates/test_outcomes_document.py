@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`livefw explain` and docs/outcomes.md know every word that the sources can answer with."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from livefw.activation import verdict
+from livefw.activation.evidence import Evidence
+from livefw.activation.outcome import Outcome
+from livefw.cli import outcomes, words
+from livefw.errors import MEANINGS, ExitCode
+from livefw.providers.registry import MECHANISMS
+
+CHECKOUT = Path(__file__).parents[2]
+SOURCES = CHECKOUT / "src/livefw"
+DOCUMENT = (CHECKOUT / "docs/outcomes.md").read_text(encoding="utf-8")
+ROOMS = ("activation", "providers", "cli", "daemon")
+
+CODE_AT = {"Reason": 0, "Finding": 1, "Problem": 0, "Row": 1, "_row": 1, "Check": 0, "Rule": 0, "ImageRule": 0}
+"""Which argument of each of these is the code."""
+UNNAMED = {
+    # a reason that was made elsewhere is passed on
+    "activation/aftermath.py: lasting",
+    "activation/checks.py: examine",
+    "activation/checks.py: examine_staging",
+    "activation/engine.py: stage",
+    "activation/engine.py: _attempt",
+    "activation/releases.py: _local",
+    "activation/verdict.py: ",
+    "activation/verdict.py: _row",
+    "activation/verdict.py: judge",
+    "providers/lfa/diagnose.py: diagnose",
+    "providers/lfa/diagnose.py: _guessed",
+    "providers/redfish/codes.py: ",
+    "providers/tdx/codes.py: ",
+    "providers/tdx/select.py: judge",
+    "providers/tdx/select.py: objections",
+    # the checks of an administrator: `hook:NAME`
+    "activation/hooks.py: _judge",
+    "activation/hooks.py: _broken",
+    # constants that stand for a code
+    "cli/doctor.py: ",
+    "cli/words.py: ",
+    "cli/words.py: exit_code",
+    "daemon/core.py: problem_of",
+    "daemon/distant.py: ",
+    "providers/redfish/components.py: ",
+    "providers/redfish/provider.py: ",
+}
+"""Where a code is no text but a name or a field."""
+ROWS = frozenset({"activation/verdict.py", "providers/redfish/tasks.py"})
+"""Files whose rows hold codes; those of others hold none, or a reason of their own."""
+
+
+class Found(NamedTuple):
+    """A place that makes a reason: the code, None if it is not a text that stands there."""
+
+    place: str
+    code: str | None
+
+
+def made(path: str, source: str) -> Iterator[Found]:
+    """Every place of a file that makes one."""
+    yield from _made(ast.parse(source), path, "")
+
+
+def _made(node: ast.AST, path: str, function: str) -> Iterator[Found]:
+    for child in ast.iter_child_nodes(node):
+        inside = child.name if isinstance(child, ast.FunctionDef) else function
+        if isinstance(child, ast.Call) and (code := _code(child, path)) is not None:
+            yield Found(f"{path}: {function}", str(code.value) if isinstance(code, ast.Constant) else None)
+        yield from _made(child, path, inside)
+
+
+def _code(call: ast.Call, path: str) -> ast.expr | None:
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    at = CODE_AT.get(name)
+    if at is None or len(call.args) <= at or (name in ("Row", "_row") and path not in ROWS):
+        return None
+    # A reason that is spread out has its code from where it was made.
+    return None if any(isinstance(each, ast.Starred) for each in call.args[: at + 1]) else call.args[at]
+
+
+def everything() -> Iterator[Found]:
+    for path in sorted(each for room in ROOMS for each in (SOURCES / room).rglob("*.py")):
+        yield from made(path.relative_to(SOURCES).as_posix(), path.read_text(encoding="utf-8"))
+
+
+def unknown(found: list[Found]) -> list[Found]:
+    """Places whose code cannot be explained, or is not to be seen there and not expected."""
+    known = {each.word for each in words.every()} | {""}
+    return [
+        each for each in found if (each.code is None and each.place not in UNNAMED) or each.code not in known | {None}
+    ]
+
+
+def test_every_code_in_the_sources_can_be_explained() -> None:
+    found = list(everything())
+    assert len(found) > 200
+    assert unknown(found) == []
+    assert UNNAMED - {each.place for each in found if each.code is None} == set()
+
+
+@pytest.mark.parametrize(
+    ("path", "source", "seen"),
+    [
+        ("providers/new.py", 'def f():\n    return Reason("never-heard-of", "text")', "never-heard-of"),
+        ("providers/new.py", 'X = Finding(Severity.INFO, "never-heard-of", "text")', "never-heard-of"),
+        ("activation/verdict.py", 'X = [_row(_UNKNOWN, "never-heard-of", "text")]', "never-heard-of"),
+        (
+            "providers/new.py",
+            'class C:\n    def f(self):\n        yield base.Reason("never-heard-of", f"{self}")',
+            "never-heard-of",
+        ),
+        ("providers/new.py", 'def f(code):\n    return Reason(code, "text")', None),
+    ],
+)
+def test_a_code_that_nobody_explains_is_seen(path: str, source: str, seen: str | None) -> None:
+    assert [each.code for each in unknown(list(made(path, source)))] == [seen]
+
+
+@pytest.mark.parametrize("source", ['Reason("busy", "text")', "Finding(Severity.INFO, *why)", "Other('x')"])
+def test_a_code_that_is_explained_passes(source: str) -> None:
+    assert unknown(list(made("providers/new.py", source))) == []
+
+
+def test_the_page_is_what_the_tables_say() -> None:
+    assert outcomes.page(DOCUMENT) == DOCUMENT, "python -m livefw.cli.outcomes docs/outcomes.md"
+
+
+@pytest.mark.parametrize("link", ["README.md", "docs/engine.md"])
+def test_the_page_can_be_found(link: str) -> None:
+    assert "outcomes.md)" in (CHECKOUT / link).read_text(encoding="utf-8")
+
+
+def test_the_readme_has_the_exit_codes() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert set(MEANINGS) == set(ExitCode)
+    assert [line for code, text in MEANINGS.items() if (line := f"| {int(code)} | {text} |") not in readme] == []
+
+
+def test_every_mechanism_and_every_outcome_is_told() -> None:
+    sources = {each.source for each in words.every()}
+    assert set(MECHANISMS) <= sources
+    assert set(words.OUTCOMES) == set(Outcome)
+
+
+@pytest.mark.parametrize("row", verdict.TABLE, ids=lambda row: row.code)
+def test_a_row_says_what_to_do_and_what_it_needs(row: verdict.Row) -> None:
+    assert row.outcome is Outcome.ACTIVATED or row.advice
+    assert words.needs(row)
+    assert all(getattr(row, piece) <= set(words.PIECES[piece]) for piece in Evidence._fields)
+
+
+def test_no_word_is_told_without_a_sentence() -> None:
+    """A text that is one field and nothing else would say nothing."""
+    assert [each for each in words.every() if len(each.text.split()) < 2 and each.word not in "01"] == []
