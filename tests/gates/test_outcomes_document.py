@@ -40,6 +40,7 @@ UNNAMED = {
     "providers/tdx/select.py: judge",
     "providers/tdx/select.py: objections",
     # the checks of an administrator: `hook:NAME`
+    "activation/hooks.py: examine",
     "activation/hooks.py: _judge",
     "activation/hooks.py: _broken",
     # constants that stand for a code

@@ -13,6 +13,9 @@ from livefw.providers.base import Finding, Reason, Severity
 from livefw.providers.host import settings_directory, unused_settings
 from livefw.text import printable
 
+NOT_USED = Reason("settings-not-used", "settings that nobody asked for: {what}")
+SKIPPED = Reason("check-skipped", "a file in checks.d is no check: {what}")
+BROKEN = Reason("check-broken", "the check {name} stops every activation: {why}", "mend it, or ignore it: hook:NAME")
 NOT_INSTALLED = Reason(KINDS[NotInstalled].name, "{which_package_is_missing}: no {purpose}")
 
 
@@ -43,13 +46,13 @@ def _eased(finding: Finding) -> Finding:
 def _settings(session: Session) -> Iterator[Finding]:
     """Settings of a tree that nobody asked for, and checks that are not run, or stop everything."""
     if line := unused_settings(session.root, session.settings):
-        yield Finding(Severity.INFO, "settings-not-used", line, "")
+        yield Finding(Severity.INFO, *NOT_USED.fill(what=line))
     for hook in hooks.find(settings_directory(session.root, session.settings)):
         if hook.skipped:
-            yield Finding(Severity.INFO, "check-skipped", hook.skipped, "")
+            yield Finding(Severity.INFO, *SKIPPED.fill(what=hook.skipped))
         elif hook.objection:
-            text = f"the check {hook.name} stops every activation: {hook.objection}"
-            yield Finding(Severity.WARNING, "check-broken", text, f"mend it, or ignore it: hook:{hook.name}")
+            broken = BROKEN.fill(name=hook.name, why=hook.objection)
+            yield Finding(Severity.WARNING, *broken._replace(hint=f"mend it, or ignore it: hook:{hook.name}"))
 
 
 def _missing() -> Iterator[Finding]:
