@@ -220,6 +220,28 @@ def test_a_line_that_may_be_about_another_component_is_no_witness(
     assert running.claim.witness is witness
 
 
+@pytest.mark.parametrize(
+    ("guid", "others", "line", "complete"),
+    [
+        (SCP, [RMM, VERA], "LFA_PRIME for image (unknown) failed: LFA_AUTH_ERROR", False),  # its own, or VERA's
+        (SCP, [RMM], "LFA_PRIME for image (unknown) failed: LFA_AUTH_ERROR", True),  # its own
+        (RMM, [SCP], "Firmware prime failed: LFA_AUTH_ERROR", False),  # bears no name
+        (RMM, [SCP], "LFA_PRIME for image (unknown) failed: LFA_AUTH_ERROR", True),  # RMM has a name
+        (SCP, [RMM, VERA], f"LFA_PRIME for image {VERA} failed: LFA_AUTH_ERROR", True),
+    ],
+)
+def test_a_line_that_may_be_about_it_hides_whether_it_was_asked_for(
+    bench: FakeLfa, guid: str, others: list[str], line: str, complete: bool
+) -> None:
+    """Else an engine that died would be told to have asked nothing, where the line was the answer to it."""
+    for each in (guid, *others):
+        bench.add(each)
+    bench.files.say("before")
+    mark = bench.provider.mark()
+    bench.files.say(f"Arm LFA: {line}")
+    assert bench.provider.recall(guid, mark).complete is complete
+
+
 def test_what_user_space_writes_to_the_log_proves_nothing(bench: FakeLfa) -> None:
     forged = "Arm LFA: TF-RMM: successfully activated"
     claim = act(bench, "activate", Answer(effect=lambda: bench.files.say(forged, facility=1)))

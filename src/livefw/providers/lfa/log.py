@@ -122,8 +122,12 @@ def recall(files: Files, guid: str, mark: str, *, others: frozenset[str]) -> Mem
         return Memory()
     fresh = kmsg.since(files, position)
     said = testimony(fresh, position, guid, others=others)
-    complete = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
-    loaded = any(line and line.tells is Tells.LOADED for line in map(recognise, said.lines))
+    whole = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
+    told = [line for text in said.lines if (line := recognise(text))]
+    loaded = any(line.tells is Tells.LOADED for line in told)
+    # A line that may be about this component or another hides whether this one was asked for.
+    ours = [line for line in told if line.tells is not Tells.LOADED and may_mean(line.name, guid)]
+    complete = whole and all(is_about(line.name, guid, others) for line in ours)
     return Memory(said.witness, said.code, said.lines, complete, listed_anew=loaded)
 
 
@@ -131,25 +135,36 @@ _KERNEL_NAMES = {"RMM": "TF-RMM", "BL31 runtime": "TF-A BL31 runtime"}
 """Names in the first postings of the driver, and the later ones."""
 
 
+def may_mean(name: str | None, guid: str) -> bool:
+    """Whether a line with this name can be about the component.
+
+    Versions of the driver print an empty name, a placeholder, or garbage for components that they do not know, and
+    some lines bear no name at all.
+    """
+    meant = _meant(name)
+    return meant == guid if meant else name is None or is_unnamed(guid)
+
+
 def is_about(name: str | None, guid: str, others: frozenset[str]) -> bool:
     """Whether a line with this name is about the component, and cannot be about one of the others that are listed.
 
-    Versions of the driver print an empty name, a placeholder, or garbage for components that they do not know, and
-    some lines bear no name at all. With several that a line might mean, it bears witness for none of them.
+    With several that a line might mean, it bears witness for none of them.
     """
-    if name is None:
-        return not others
-    if name == guid:
-        return True
-    title = _KERNEL_NAMES.get(name, name)
+    if not others:
+        return _meant(name) in (None, guid)
+    return may_mean(name, guid) and not any(may_mean(name, other) for other in others)
+
+
+def _meant(name: str | None) -> str | None:
+    """The only component that a name stands for; None if there is no such."""
+    title = _KERNEL_NAMES.get(name or "", name)
     titles = {known.title: str(known.guid) for known in BY_GUID.values()}
     if title in titles:
-        return titles[title] == guid
+        return titles[title]
     try:
-        Guid.parse(name)
+        return str(Guid.parse(name or ""))
     except ValueError:
-        return not others or (is_unnamed(guid) and not any(is_unnamed(other) for other in others))
-    return False
+        return None
 
 
 def is_unnamed(guid: str) -> bool:

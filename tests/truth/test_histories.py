@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every driver version, every kind of firmware and every fault, once, through the engine; nothing untrue may be told.
+
+What the outcome is measured against is what really took over (`MemoryPlatform.commits`), and that nothing is dead.
+"""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from livefw.kernel.lfa import VERSIONS
+from livefw.machine.faults import FAULTS, Where
+
+from .conftest import Tally
+from .world import FIRMWARE, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
+
+PLACES = {"rmm of fvp": ("fvp", RMM_GUID), "rmm of vera": ("vera", RMM_GUID), "scp of vera": ("vera", SCP_GUID)}
+LIE_OF_THE_FIRMWARE = ("secondary-refuses",)
+"""The new RMM dies on a second CPU while the first says SUCCESS: nothing that can be read shows it."""
+
+
+def faults() -> Iterator[tuple[Fault, ...]]:
+    """None, and each alone: for ever, once, twice. One that sits in an image cannot happen more often."""
+    yield ()
+    for name, fault in FAULTS.items():
+        for times in (None,) if fault.where is Where.IMAGE else (None, 1, 2):
+            yield (Fault(name, times),)
+
+
+CASES = [*product(FIRMWARE, VERSIONS, PLACES)]
+
+
+@pytest.mark.parametrize(("firmware", "driver", "place"), CASES, ids=["-".join(case) for case in CASES])
+def test_nothing_untrue_is_told(firmware: str, driver: str, place: str, tmp_path: Path, tally: Tally) -> None:
+    platform, component = PLACES[place]
+    untrue: list[tuple[str, History, Told]] = []
+    for injected in faults():
+        history = History(Setup(platform, driver, firmware), (Turn(component, faults=injected),))
+        for told in play(history, tmp_path):
+            tally(firmware, injected[0].name if injected else "", told)
+            if told.untrue or told.outcome == NOT_TOLD:
+                untrue.append((told.untrue or told.code, history, told))
+            if injected and injected[0].name in LIE_OF_THE_FIRMWARE and told.truth.dead and told.outcome != "unknown":
+                untrue.append(("no evidence can show it, and it is told", history, told))
+    assert untrue == []
