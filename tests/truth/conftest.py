@@ -59,11 +59,11 @@ def summary(properties: Iterable[tuple[str, Any]]) -> list[str]:
     living, both = Share(rows, FIRMWARE, alive=True), Share(rows, TELLS_VERSIONS, alive=True)
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in whole.outcomes.most_common())
     kinds = ", ".join(f"{kind} {Share(rows, (kind,)).unknown}" for kind in FIRMWARE)
+    reported, dead = "of firmware that reports versions", " and ".join(NOBODY_LIVES)
+    total = f"{whole.outcomes.total():,} histories, {whole.untrue} untrue"
     return [
-        f"truth: {whole.outcomes.total():,} histories, {whole.untrue} untrue, {whole.unknown} unknown;"
-        f" of firmware that reports versions {reporting.unknown}",
-        f"truth: without {' and '.join(NOBODY_LIVES)}, after which nobody lives to look: {living.unknown} unknown;"
-        f" of firmware that reports versions {both.unknown}",
+        f"truth: {total}, {whole.unknown} unknown; {reported} {reporting.unknown}",
+        f"truth: without {dead}, after which nobody lives to look: {living.unknown}; {reported} {both.unknown}",
         f"truth: {outcomes}",
         f"truth: unknown by firmware: {kinds}",
     ]

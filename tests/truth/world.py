@@ -430,5 +430,3 @@ def play(history: History, directory: Path) -> list[Told]:
     finally:
         world.close()
     return told
-
-

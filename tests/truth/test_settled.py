@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine dies at each point, under each fault, and the next one settles what it left: nothing untrue is told."""
+
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from livefw.activation.engine import Point
+from livefw.kernel.lfa import VERSIONS
+from livefw.machine.faults import FAULTS
+
+from .conftest import Tally
+from .world import FIRMWARE, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
+
+DEATHS = (Point.INTENDED, Point.ASKED, Point.JUDGED, Point.RECORDED)
+"""Before the first nothing is written; what lies between two of them leaves the same behind."""
+CASES = [*product(FIRMWARE, VERSIONS, (RMM_GUID, SCP_GUID))]
+
+
+@pytest.mark.parametrize(("firmware", "driver", "component"), CASES, ids=["-".join(case) for case in CASES])
+def test_what_a_dead_engine_left_is_settled_truly(
+    firmware: str, driver: str, component: str, tmp_path: Path, tally: Tally
+) -> None:
+    untrue: list[tuple[str, History, Told]] = []
+    settled = 0
+    for name, dies_at in product((None, *FAULTS), DEATHS):
+        turn = Turn(component, faults=(Fault(name, 1),) if name else (), dies_at=dies_at)
+        history = History(Setup("vera", driver, firmware), (turn,))
+        for told in play(history, tmp_path):
+            tally(firmware, name or "", told)
+            settled += told.settled
+            if told.untrue or told.outcome == NOT_TOLD:
+                untrue.append((told.untrue or told.code, history, told))
+    assert untrue == []
+    assert settled > len(FAULTS)

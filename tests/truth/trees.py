@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trees that no firmware and no driver made, by hand: what the write answers, what the log says and what is shown
+afterwards are put together as they come. The version file that can be read afterwards is the truth.
+"""
+
+import errno
+import re
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import NamedTuple
+
+from livefw.activation.fake import activate
+from livefw.activation.outcome import Outcome, Result
+from livefw.providers.fake import Answer
+from livefw.providers.lfa.drivers import DRIVERS
+from livefw.providers.lfa.fake import RMM, FakeLfa
+from livefw.providers.lfa.tree import ROOT
+
+SCP = "65922703-2f74-e644-8dff-579ac1ff0610"
+OLD, ANNOUNCED, ANOTHER = "1.0", "1.2", "1.9"
+
+LAYOUTS = {driver.attributes: driver.name for driver in DRIVERS}
+"""One version of the driver for each set of attributes."""
+ANSWERS = (
+    0,
+    errno.ECANCELED,
+    errno.EIO,
+    errno.EINVAL,
+    errno.ENODEV,
+    errno.ENOENT,
+    errno.EPERM,
+    errno.EBUSY,
+    errno.ENOSPC,
+    errno.EINTR,
+    errno.ETIMEDOUT,
+)
+_DONE = "Arm LFA: TF-RMM: successfully activated"
+_OTHERS = "Arm LFA: LFA_PRIME for image BL31 runtime failed: LFA_AUTH_ERROR"
+LOGS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "success": (_DONE,),
+    "not primed": ("Arm LFA: LFA_PRIME for image TF-RMM failed: LFA_AUTH_ERROR",),
+    "not activated": ("Arm LFA: LFA_ACTIVATE for image TF-RMM failed: LFA_ACTIVATION_FAILED",),
+    "in part": ("Arm LFA: ACTIVATE for image TF-RMM failed: LFA_COMPONENT_WRONG_STATE",),
+    "late": ("Arm LFA: LFA_ACTIVATE for image TF-RMM failed: LFA_DEVICE_ERROR",),
+    "cancelled": ("Arm LFA: Activation cancelled for image TF-RMM",),
+    "another's": (_OTHERS,),
+    "unnamed": ("Arm LFA: Firmware prime failed: LFA_AUTH_ERROR", "Arm LFA: Firmware activation succeeded"),
+    "nobody's": ("Arm LFA: LFA_PRIME for image (unknown) failed: LFA_AUTH_ERROR", _DONE),
+    "success, another's failure": (_DONE, _OTHERS),
+    "failure, success": ("Arm LFA: LFA_ACTIVATE for image TF-RMM failed: LFA_BUSY", _DONE),
+}
+GONE = "gone"
+VERSIONS = (OLD, ANNOUNCED, ANOTHER, "0.0", "unreadable", GONE)
+"""What ``current_version`` holds afterwards; ``0.0`` is that of a firmware that reports none."""
+FLAGS = ("0", "1", "unreadable", "garbage", "component gone", "all gone")
+
+
+class Case(NamedTuple):
+    """What a write finds. ``log`` is a key of `LOGS`."""
+
+    layout: str
+    answer: int
+    log: str
+    version: str
+    flag: str
+
+    @property
+    def runs(self) -> str | None:
+        """The version that can be read afterwards; None if there is none to be read."""
+        if self.flag.endswith("gone") or "current_version" not in _attributes(self.layout):
+            return None
+        return self.version if self.version in (OLD, ANNOUNCED, ANOTHER) else None
+
+    @property
+    def pending(self) -> bool | None:
+        """What the flag says afterwards."""
+        return {"0": False, "1": True}.get(self.flag)
+
+
+def cases(layout: str) -> Iterator[Case]:
+    """All of one layout; one that shows no version has the versions' dimension for nothing."""
+    versions = VERSIONS if "current_version" in _attributes(layout) else VERSIONS[:1]
+    return (Case(layout, *rest) for rest in product(ANSWERS, LOGS, versions, FLAGS))
+
+
+def _attributes(layout: str) -> frozenset[str]:
+    return next(driver.attributes for driver in DRIVERS if driver.name == layout)
+
+
+def lay_out(case: Case) -> FakeLfa:
+    """The tree before the write, which makes of it what the case says."""
+    bench = FakeLfa()
+    bench.add(RMM, driver=case.layout, current_version=OLD, pending_version=ANNOUNCED)
+    bench.add(SCP, driver=case.layout, name="SCP firmware", activation_pending="0")
+    bench.files.answers[bench.path("activate")] = [Answer(case.answer, effect=lambda: become(bench, case))]
+    return bench
+
+
+def become(bench: FakeLfa, case: Case) -> None:
+    """What is left after the write."""
+    files = bench.files
+    for line in LOGS[case.log]:
+        files.say(line)
+    if case.flag == "all gone":
+        files.remove(ROOT)
+    elif case.flag == "component gone":
+        files.remove(f"{ROOT}/{RMM}")
+    else:
+        _leave(bench, "activation_pending", case.flag)
+        _leave(bench, "current_version", case.version)
+        if case.flag == "0":
+            _leave(bench, "pending_version", "N/A")
+
+
+def _leave(bench: FakeLfa, attribute: str, text: str) -> None:
+    path = bench.path(attribute)
+    if path not in bench.files.tree:
+        return
+    if text == GONE:
+        del bench.files.tree[path]
+    elif text == "unreadable":
+        bench.files.break_for_ever(path, errno.EIO)
+    else:
+        bench.set(attribute, text)
+
+
+def told(case: Case) -> Result:
+    """What the engine makes of it."""
+    bench = lay_out(case)
+    return activate(bench.provider, RMM, files=bench.files, clock=bench.clock)
+
+
+def untrue(case: Case, outcome: str) -> str:
+    """Why an outcome is untrue; empty if it is not."""
+    if outcome == Outcome.ACTIVATED and case.runs == OLD:
+        return "activated, and the old version runs"
+    if outcome in (Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED) and case.runs in (ANNOUNCED, ANOTHER):
+        return f"{outcome}, and another version runs"
+    return ""
+
+
+# What the text of an answer says, and what must hold then. Written down apart from the tables that the text is from.
+
+_SUCCESS, _FAILURE = ("succeeded", "successfully"), ("failed",)
+
+
+def _logged(case: Case, words: tuple[str, ...]) -> bool:
+    return any(word in line for line in LOGS[case.log] for word in words)
+
+
+SAYS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
+    (r"still pending", lambda case: case.pending is not False),
+    (r"not pending any more|no image is pending|no new image is pending", lambda case: case.pending is not True),
+    (r"old version (still runs|is still shown)|version is the same as before", lambda case: case.runs in (OLD, None)),
+    (r"(announced|another) version (is running|runs|is shown)", lambda case: case.runs in (ANNOUNCED, ANOTHER)),
+    (r"the announced version is running", lambda case: case.runs == ANNOUNCED),
+    (r"not the one that was announced", lambda case: case.runs == ANOTHER),
+    (r"success was reported", lambda case: case.answer == 0),
+    (r"answered with failure|answered that nothing was tried", lambda case: case.answer != 0),
+    (r"log (says the same|tells of (a|its) success)", lambda case: _logged(case, _SUCCESS)),
+    (r"log tells of (a|its) failure", lambda case: _logged(case, _FAILURE)),
+    (r"component cannot be seen", lambda case: case.pending is None),
+    (r"component is (gone|not there)", lambda case: case.pending is None or case.answer != 0),
+)
+"""A pattern in the text, and what must be so where it stands."""
+_NOW = re.compile(r"^  now: (\S+) runs", re.MULTILINE)
+_BECAME = re.compile(r": activated, (\S+) -> (\S+), ")
+
+
+def contradictions(case: Case, text: str) -> Iterator[str]:
+    """What a text says that is not so, or that another part of it denies."""
+    own = "\n".join(line for line in text.splitlines() if not line.startswith("  kernel log:"))
+    outcome = re.search(r"\): (\w+)", own)
+    word = outcome[1] if outcome else ""
+    if why := untrue(case, word):
+        yield why
+    for pattern, holds in SAYS:
+        if (found := re.search(pattern, own)) and not holds(case):
+            yield f"says {found[0]!r}"
+    now = _NOW.search(own)
+    if now and now[1] != case.runs:
+        yield f"says that {now[1]} runs now"
+    if now and word == Outcome.ACTIVATED and now[1] == OLD:
+        yield "activated, and now the old version runs"
+    if now and word in (Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED) and now[1] != OLD:
+        yield f"{word}, and now another version runs"
+    became = _BECAME.search(own)
+    if became and (became[1], became[2]) != (OLD, case.runs):
+        yield f"says {became[1]} -> {became[2]}"
+    if "still pending" in own and re.search(r"not pending any more|no image is pending", own):
+        yield "is still pending and is not"
