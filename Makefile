@@ -20,7 +20,7 @@ help:
 	@echo "make test     all tests and gates; ARGS='tests/abi -k guid' for some of them"
 	@echo "make bench    measure what the documents promise; ARGS=--json for one JSON document"
 	@echo "make fuzz     the property tests with many more examples and fresh random data"
-	@echo "make soak     property tests and mounted machines over and over, for MINUTES=$(MINUTES)"
+	@echo "make soak     random histories, property tests and mounted machines, for MINUTES=$(MINUTES)"
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"

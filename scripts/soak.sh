@@ -1,15 +1,21 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Ten thousand activations, then property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
-# Stops at the first round that fails, or after the round during which the time is up.
+# Half of the time random histories with a fresh seed, and what was told of them against what really took over; then
+# property tests with fresh random data and mounted machines, over and over: soak.sh PYTHON MINUTES JOBS [PYTEST-ARGUMENT...]
+# Stops at the first round that fails, or after the round during which the time is up. LIVEFW_SEED repeats a seed.
 set -eu
 
 python=$1 minutes=$2 jobs=$3
 shift 3
 end=$(($(date +%s) + 60 * minutes))
 round=0
-echo "soak: 10000 activations with faults and dying engines, the history against the model"
-LIVEFW_SOAK=${LIVEFW_SOAK:-10000} "$python" -m pytest -q -s -o faulthandler_timeout=0 tests/activation/test_soak.py
+LIVEFW_SEED=${LIVEFW_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
+LIVEFW_SOAK=$((30 * minutes))
+LIVEFW_PARTS=$(nproc)
+export LIVEFW_SEED LIVEFW_SOAK LIVEFW_PARTS
+echo "soak: seed $LIVEFW_SEED: random histories for $LIVEFW_SOAK seconds"
+"$python" -m pytest -q -n "$LIVEFW_PARTS" -o faulthandler_timeout=0 tests/truth/test_random.py
+unset LIVEFW_SOAK LIVEFW_PARTS
 while [ "$(date +%s)" -lt "$end" ]; do
     round=$((round + 1))
     echo "soak: round $round"

@@ -242,6 +242,56 @@ def test_a_line_that_may_be_about_it_hides_whether_it_was_asked_for(
     assert bench.provider.recall(guid, mark).complete is complete
 
 
+FAILED, DONE = "Arm LFA: LFA_ACTIVATE for image TF-RMM failed: LFA_BUSY", "Arm LFA: TF-RMM: successfully activated"
+V1_FAILED, V1_DONE = "Arm LFA: ACTIVATE for image TF-RMM failed: LFA_BUSY", "Arm LFA: Firmware activation succeeded"
+V1_GAVE_UP = "Arm LFA: Firmware activation failed: (efault)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "witness"),
+    [
+        ([FAILED, DONE], Witness.MAY_GO_ON),  # v2 and later print one line for an attempt
+        ([DONE, FAILED], Witness.MAY_GO_ON),
+        ([V1_FAILED, V1_FAILED, V1_DONE], Witness.FAILED),  # one attempt of v1, which calls it a success
+        ([V1_DONE, V1_FAILED, V1_DONE], Witness.MAY_GO_ON),  # two
+        ([V1_DONE, V1_FAILED], Witness.MAY_GO_ON),
+        ([V1_FAILED, V1_GAVE_UP, V1_DONE], Witness.MAY_GO_ON),
+        ([V1_FAILED, V1_GAVE_UP], Witness.FAILED),
+    ],
+)
+@pytest.mark.parametrize("others", [[], [SCP]])
+def test_lines_of_two_attempts_of_which_one_may_have_succeeded_prove_no_failure(
+    bench: FakeLfa, others: list[str], lines: list[str], witness: Witness
+) -> None:
+    for each in (RMM, *others):
+        bench.add(each)
+
+    def log() -> None:
+        for line in lines:
+            bench.files.say(line)
+
+    assert act(bench, "activate", Answer(errno.ECANCELED, effect=log)).witness is witness
+
+
+@pytest.mark.parametrize(
+    ("demands_all", "forced", "line", "witness"),
+    [
+        ("0", "1", FAILED, Witness.MAY_GO_ON),  # each CPU activates by itself, and one of them says so
+        ("0", "0", FAILED, Witness.FAILED),  # there is one CPU
+        ("1", "1", FAILED, Witness.FAILED),  # they meet first
+        ("0", "1", "Arm LFA: LFA_PRIME for image TF-RMM failed: LFA_BUSY", Witness.FAILED),  # before any activated
+        ("0", "1", "no line of the driver", Witness.MAY_GO_ON),
+        ("1", "1", "no line of the driver", Witness.NONE),
+    ],
+)
+def test_the_failure_of_one_cpu_is_not_that_of_all(
+    bench: FakeLfa, demands_all: str, forced: str, line: str, witness: Witness
+) -> None:
+    bench.add(cpu_rendezvous=demands_all, force_cpu_rendezvous=forced)
+    answer = Answer(errno.ECANCELED, effect=lambda: bench.files.say(line))
+    assert act(bench, "activate", answer).witness is witness
+
+
 def test_what_user_space_writes_to_the_log_proves_nothing(bench: FakeLfa) -> None:
     forged = "Arm LFA: TF-RMM: successfully activated"
     claim = act(bench, "activate", Answer(effect=lambda: bench.files.say(forged, facility=1)))

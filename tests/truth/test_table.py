@@ -48,7 +48,7 @@ RULES: dict[str, tuple[Callable[[Evidence], bool], set[Outcome]]] = {
     "something was asked for": (lambda e: e.answer not in {Answer.REFUSED, Answer.DECLINED}, {Outcome.REFUSED}),
     "a log tells of a success": (lambda e: e.witness is Witness.SUCCEEDED, {Outcome.REFUSED}),
     "it may be completed yet": (
-        lambda e: e.witness is Witness.MAY_GO_ON and e.answer is Answer.FAILED,
+        lambda e: e.witness is Witness.MAY_GO_ON,
         {Outcome.FAILED},
     ),
     "only words speak for it": (lambda e: not _proved(e), {Outcome.ACTIVATED}),
@@ -108,6 +108,9 @@ ROWS = [
     ({"trust": Trust.DOUBTFUL}, U, "unproved-success"),
     # driver v1: a failure that is reported as a success
     ({"trust": Trust.DOUBTFUL, "witness": Witness.FAILED}, F, "false-success"),
+    # one CPU failed and others did not, or a second writer succeeded, and the flag never clears
+    ({"trust": Trust.DOUBTFUL, "witness": Witness.MAY_GO_ON}, U, "given-up"),
+    ({"answer": Answer.DECLINED, "witness": Witness.MAY_GO_ON}, U, "given-up"),
     ({"trust": Trust.DOUBTFUL, "witness": Witness.FAILED, "pending": Pending.CLEARED}, U, "failure-contradicts"),
     ({"trust": Trust.DOUBTFUL, "moved": Moved.UNMOVED, "pending": Pending.CLEARED}, U, "version-unmoved"),
     # a BMC that answers 204 and does nothing
@@ -168,7 +171,7 @@ def component(current: Version | None, announced: Version | None = None, *, pend
         (V1, "2.0.0", V2, Moved.ARRIVED),  # as an archive may write it
         (ZERO, None, ZERO, Moved.NOT_REPORTED),
         (ZERO, "2.0", V2, Moved.ARRIVED),  # a firmware that begins to report
-        (ZERO, "2.0", V3, Moved.NOT_REPORTED),
+        (ZERO, "2.0", V3, Moved.ASTRAY),
         (None, "2.0", V2, Moved.NOT_REPORTED),
         (V1, "2.0", None, Moved.NOT_REPORTED),
         (V1, "2.0", ZERO, Moved.NOT_REPORTED),

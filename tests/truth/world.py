@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from livefw.abi.guid import RMM
 from livefw.abi.lfa import Function
+from livefw.abi.version import ComponentVersion
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.fake import Onlooker
@@ -21,9 +22,11 @@ from livefw.activation.policy import parse
 from livefw.errors import LivefwError
 from livefw.firmware.component import Faults
 from livefw.firmware.platform import Commit
+from livefw.firmware.spec import Kind as ComponentKind
 from livefw.kernel.clock import MS
+from livefw.kernel.os import KernelPanic
 from livefw.kernel.virtual import Deadlock
-from livefw.machine.config import load
+from livefw.machine.config import Grid, MachineConfig, load
 from livefw.machine.faults import FAULTS, FaultRequest, Target
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.host import VirtualRunner
@@ -49,22 +52,37 @@ NOBODY_LIVES = ("hang", "reset")
 """Faults after which nobody is left who could look: the kernel waits for ever, or is dead."""
 
 
+GRID = MachineConfig(name="grid", grid=Grid(count=4, kind=ComponentKind.CONTROLLER, pending_every=0))
+"""Components that no version of the driver has a name for."""
+PLATFORMS = {
+    "fvp": (RMM_GUID,),
+    "vera": (RMM_GUID, SCP_GUID),
+    "grid": tuple(spec.guid for spec in GRID.all_components),
+}
+"""Machines, and components on them that can be activated."""
+
+
 class Setup(NamedTuple):
-    """A machine. ``platform`` is fvp or vera, ``firmware`` a row of `FIRMWARE`."""
+    """A machine. ``platform`` is a key of `PLATFORMS`, ``firmware`` of `FIRMWARE`.
+
+    ``together``: all CPUs are to go into the firmware together, also where the component does not demand it.
+    """
 
     platform: str = "vera"
     driver: str = "v3"
     firmware: str = "tells all"
+    together: bool = True
 
     def boot(self) -> Machine:
         """One of its kind, with the driver loaded."""
         agent, clears = FIRMWARE[self.firmware]
-        config = load(self.platform)
+        config = GRID if self.platform == "grid" else load(self.platform)
         components = tuple(
-            replace(each, pending_never_clears=not clears and (each.pending_never_clears or self.platform == "vera"))
-            for each in config.components
+            replace(each, pending_never_clears=not clears and (each.pending_never_clears or self.platform != "fvp"))
+            for each in config.all_components
         )
-        machine = Machine(replace(config, driver=self.driver, agent=agent, components=components, cpus=4))
+        config = replace(config, grid=None, components=components)
+        machine = Machine(replace(config, driver=self.driver, agent=agent, cpus=4))
         machine.boot()
         return machine
 
@@ -133,6 +151,10 @@ class Truth(NamedTuple):
     rebooted: bool = False
 
 
+NOT_TOLD = "not told"
+"""The engine itself could not go on: it waits in the kernel, as would any program there."""
+
+
 class Told(NamedTuple):
     """What was told of one turn, and what is true. ``evidence`` is for people, all that the engine had."""
 
@@ -145,11 +167,9 @@ class Told(NamedTuple):
     @property
     def untrue(self) -> str:
         """What is wrong with it; empty for nothing."""
+        if self.outcome == NOT_TOLD:
+            return ""
         return ", ".join(why for why, wrong in _wrongs(Outcome(self.outcome), self.truth) if wrong)
-
-
-NOT_TOLD = "not told"
-"""The engine itself could not go on: it waits in the kernel, as would any program there."""
 
 
 def _wrongs(outcome: Outcome, truth: Truth) -> Iterator[tuple[str, bool]]:
@@ -184,22 +204,23 @@ class World:
         self.places = Places(*(str(directory / name) for name in ("state", "lock", "etc", "root")))
         self.turn = Turn()
         self._intent = ""
-        self._start = self._looked = self._calls = 0
+        self._start = self._calls = 0
+        self._looked: int | None = None
         self._versions: set[str] = set()
-        self._busy = self._rebooted = False
+        self._busy = self._stuck = False
 
     def host(self) -> Host:
         """What an engine on this machine takes from outside."""
         files, clock = MachineFiles(self.machine), MachineClock(self.machine)
-        policy = parse(b"[component.'*']\nsettings = {force_cpu_rendezvous = true}\n")
+        together = str(self.setup.together).lower()
+        policy = parse(f"[component.'*']\nsettings = {{force_cpu_rendezvous = {together}}}\n".encode())
         actor = Actor("root", "", "test")
         return Host(files, providers(files, clock), clock, self.places, policy, actor, at=self._at)
 
     def play(self, turn: Turn) -> Told | None:
         """One turn, and what was told; None where the faults cannot be meant."""
         self.turn = turn
-        self._versions = {turn.version} if turn.version else set()
-        self._intent, self._busy, self._rebooted = "", False, False
+        self._intent, self._busy, self._stuck = "", False, False
         self._mark()
         try:
             if turn.version:
@@ -208,16 +229,18 @@ class World:
                 self.machine.inject(fault.request(turn.component))
         except LivefwError:
             return None
+        self._versions = set(self._waiting())
         try:
             return self._engine()
-        except Deadlock:
+        except (Deadlock, KernelPanic):
+            self._stuck = True
             return Told(NOT_TOLD, "waits", Truth())
 
     def tidy(self) -> None:
         """Let everything behave again, by a cold boot where nothing less helps."""
         machine = self.machine
         dead = any(component.dead for component in machine.platform.components())
-        if dead or self._hangs:
+        if dead or self._hangs or self._stuck:
             self.reboot()
             return
         machine.clear_faults()
@@ -268,15 +291,15 @@ class World:
         truth = self._truth()
         if self.turn.rebooted or self._hangs:
             self.reboot()
-            truth = truth._replace(rebooted=True, seen=truth.seen + truth.later, later=())
+            truth = truth._replace(rebooted=True)
         with Engine(self.host()).open() as run:
             settled = next((each for each in run.settled if each.intent.activation == self._intent), None)
         ending = self._ending()
         if settled is None and ending is None:
             return Told(Outcome.REFUSED, "never begun", truth._replace(rebooted=False))
-        if settled is None:
-            # It was written down before the engine died, and so before the machine was switched off.
-            truth = truth._replace(rebooted=False)
+        # What was written down before the engine died was written before the machine was switched off; what is settled
+        # is from a look at all that has happened.
+        truth = truth._replace(seen=truth.seen + truth.later, later=()) if settled else truth._replace(rebooted=False)
         assert ending
         had = f"{settled.intent.body} {ending.body}" if settled else str(ending.body)
         return Told(ending.body["outcome"], ending.body["code"], truth, had, settled is not None)
@@ -303,6 +326,12 @@ class World:
         if point is self.turn.dies_at:
             raise Death
 
+    def _waiting(self) -> Iterator[str]:
+        """The version that waits now, where one does."""
+        for component in self.machine.platform.components():
+            if str(component.guid) == self.turn.component and self.machine.platform.is_activation_pending(component):
+                yield str(ComponentVersion.decode(self.machine.platform.image_info(component)[1]))
+
     def _open_intent(self) -> str:
         if self.turn.dies_at is None:
             return ""
@@ -313,13 +342,13 @@ class World:
         return activation
 
     def _mark(self) -> None:
-        self._start, self._looked = self.machine.platform.next_commit, 0
+        self._start, self._looked = self.machine.platform.next_commit, None
         self._calls = self.machine.trace.next_sequence
 
     def _truth(self) -> Truth:
         """All that has happened since the mark, and that still happens by itself."""
         machine, turn = self.machine, self.turn
-        looked = self._looked or machine.platform.next_commit
+        looked = machine.platform.next_commit if self._looked is None else self._looked
         self._settle()
         asked = [
             call
@@ -361,6 +390,7 @@ class World:
                 case "writer to another":
                     await self._write(self._another(), "activate")
                 case "notify":
+                    self._busy = True  # some versions activate all that is pending then
                     await machine.driver.notify()
                 case "cpu off":
                     machine.cpu_off(3)

@@ -116,11 +116,11 @@ def moved(old: str | None, announced: str | None, after: Component | None) -> Mo
     """What became of a version that once ran, where another may have been announced; None for what was not sure.
 
     An empty ``old`` is that of a firmware which could have said its version and reported none: where it reports the
-    announced one now, that one has arrived; any other proves nothing, as what ran before is not known.
+    announced one now, that one has arrived; any other is astray, whatever ran before.
     """
     new = sure(after.current_version if after else None)
-    if new and old == "" and announced and _same(announced, new):
-        return Moved.ARRIVED
+    if new and old == "" and announced:
+        return Moved.ARRIVED if _same(announced, new) else Moved.ASTRAY
     if not new or not old:
         return Moved.NOT_REPORTED
     if new == old:

@@ -28,6 +28,7 @@ class Tells(StrEnum):
     CANCELLED = "cancelled"
     NOT_CANCELLED = "not cancelled"
     RESETS_CPU = "resets cpu"
+    GAVE_UP = "gave up"
 
 
 LINES: tuple[tuple[str, Tells], ...] = (
@@ -35,6 +36,7 @@ LINES: tuple[tuple[str, Tells], ...] = (
     (r"LFA_PRIME for image (?P<name>.*) failed: (?P<code>.*)", Tells.PRIME_FAILED),
     (r"Firmware prime failed: (?P<code>.*)", Tells.PRIME_FAILED),
     (r"(?:LFA_)?ACTIVATE for image (?P<name>.*) failed: (?P<code>.*)", Tells.ACTIVATE_FAILED),
+    (r"Firmware activation failed: .*", Tells.GAVE_UP),
     (r"Firmware activation succeeded", Tells.SUCCEEDED),
     (r"(?P<name>.*): successfully activated", Tells.SUCCEEDED),
     (r"Activation cancelled for image (?P<name>.*)", Tells.CANCELLED),
@@ -92,26 +94,50 @@ _IN_PART = frozenset({"COMPONENT_WRONG_STATE"})
 """Codes of a CPU that came when others had finished: where each activates by itself, some may have succeeded."""
 
 
-def testimony(fresh: list[Record], position: int, guid: str, *, others: frozenset[str]) -> Testimony:
-    """What the records after ``position`` say about this component, beside which these others are listed."""
+def testimony(fresh: list[Record], position: int, guid: str, *, others: frozenset[str], in_parts: bool) -> Testimony:
+    """What the records after ``position`` say about this component, beside which these others are listed.
+
+    ``in_parts``: each CPU activates it by itself, so that what one of them answers is not true of all.
+    """
     complete = position < 0 or not fresh or fresh[0].sequence == position + 1
-    lines = tuple(record.text for record in fresh if record.facility == 0 and record.text.startswith(_PREFIX))
-    ours = [line for text in lines if (line := recognise(text)) and is_about(line.name, guid, others)]
+    texts = tuple(record.text for record in fresh if record.facility == 0 and record.text.startswith(_PREFIX))
+    lines = [line for text in texts if (line := recognise(text))]
+    ours = [line for line in lines if is_about(line.name, guid, others)]
     tells = frozenset(line.tells for line in ours)
     refusal = next((line.code for line in reversed(ours) if line.tells is Tells.NOT_CANCELLED), None)
-    failed = [line for line in ours if line.tells in (Tells.PRIME_FAILED, Tells.ACTIVATE_FAILED)]
+    failed = [line for line in ours if line.tells in _FAILURES]
     if failed:
-        last = failed[-1]
         let_go = Tells.CANCELLED in tells  # the firmware has abandoned it, and will not complete it any more
-        doubtful = last.tells is Tells.ACTIVATE_FAILED and last.code in (_IN_PART if let_go else _LATE | _IN_PART)
-        return Testimony(Witness.MAY_GO_ON if doubtful else Witness.FAILED, last.code, lines, tells, refusal)
+        open_codes = _IN_PART if let_go else _LATE | _IN_PART
+        doubtful = any(
+            line.tells is Tells.ACTIVATE_FAILED and (in_parts or line.code in open_codes) for line in failed
+        ) or _of_several([line for line in lines if may_mean(line.name, guid)])
+        return Testimony(Witness.MAY_GO_ON if doubtful else Witness.FAILED, failed[-1].code, texts, tells, refusal)
     # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
     proved = Tells.SUCCEEDED in tells and complete
-    return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, lines, tells, refusal)
+    return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, texts, tells, refusal)
 
 
-def recall(files: Files, guid: str, mark: str, *, others: frozenset[str]) -> Memory:
-    """What the log tells of a component since a mark, which is a sequence number.
+_FAILURES = frozenset({Tells.PRIME_FAILED, Tells.ACTIVATE_FAILED})
+_ENDS = frozenset({Tells.SUCCEEDED, Tells.GAVE_UP})
+
+
+def _of_several(lines: list[Line]) -> bool:
+    """Whether lines of failure and of success are of more than one attempt, one of which may have succeeded.
+
+    v1 ends each attempt with a line that bears no name, also one that failed with a line of success. Later versions
+    print one line for an attempt, which names the component.
+    """
+    succeeded = [line for line in lines if line.tells is Tells.SUCCEEDED]
+    ends = [place for place, line in enumerate(lines) if line.tells in _ENDS]
+    last_failure = max((place for place, line in enumerate(lines) if line.tells in _FAILURES), default=-1)
+    if not succeeded:
+        return False
+    return any(line.name is not None for line in succeeded) or len(ends) > 1 or last_failure > ends[0]
+
+
+def recall(files: Files, guid: str, mark: str, *, others: frozenset[str], in_parts: bool) -> Memory:
+    """What the log tells of a component since a mark, which is a sequence number; otherwise as `testimony`.
 
     Every version of the driver logs how a request ended.
     """
@@ -121,7 +147,7 @@ def recall(files: Files, guid: str, mark: str, *, others: frozenset[str]) -> Mem
     if newest is None or newest < position:
         return Memory()
     fresh = kmsg.since(files, position)
-    said = testimony(fresh, position, guid, others=others)
+    said = testimony(fresh, position, guid, others=others, in_parts=in_parts)
     whole = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
     told = [line for text in said.lines if (line := recognise(text))]
     loaded = any(line.tells is Tells.LOADED for line in told)

@@ -76,7 +76,8 @@ class LfaProvider:
         """See `base.Provider`."""
         from livefw.providers.lfa import log  # not needed to list
 
-        return log.recall(self._files, ident, mark, others=self._others(ident))
+        in_parts = tree.in_parts(self._files, ident)
+        return log.recall(self._files, ident, mark, others=self._others(ident), in_parts=in_parts)
 
     def diagnose(self) -> list[base.Finding]:
         """See `base.Provider`."""
@@ -106,6 +107,7 @@ class LfaProvider:
             failures=frozenset(driver.failure for driver in candidates),
             others=self._others(ident),
             agent=self._agent,
+            in_parts=action == "activate" and tree.in_parts(self._files, ident),
         )
         try:
             return request.Request(order, self._files, self._clock, observer)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.providers import kmsg
-from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust
+from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust, Witness
 from livefw.providers.files import LOST, Files, Write
 from livefw.providers.lfa import agents, log, tree
 from livefw.providers.opening import not_asked
@@ -32,7 +32,8 @@ class Action(StrEnum):
 class Order(NamedTuple):
     """What is asked for; ``trust``, ``patience`` (seconds) and ``failures`` (errno) as the driver has them.
 
-    ``others`` are the components that are listed beside it, ``agent`` is the one in the firmware.
+    ``others`` are the components that are listed beside it, ``agent`` is the one in the firmware. ``in_parts``: each
+    CPU activates it by itself.
     """
 
     action: Action
@@ -43,6 +44,7 @@ class Order(NamedTuple):
     failures: frozenset[int] = frozenset({errno.ECANCELED})
     others: frozenset[str] = frozenset()
     agent: agents.Agent = agents.NOT_STATED
+    in_parts: bool = False
 
 
 class Row(NamedTuple):
@@ -248,7 +250,7 @@ class Request:
         said = log.Testimony()
         if self._cursor is not None:
             fresh, order = kmsg.since(self._files, self._cursor), self._order
-            said = log.testimony(fresh, self._cursor, order.guid, others=order.others)
+            said = log.testimony(fresh, self._cursor, order.guid, others=order.others, in_parts=order.in_parts)
         if error == 0:
             self._claim = self._told(None, 0, said)
         elif error == LOST:  # the writer died, and its write may go on without it
@@ -256,7 +258,10 @@ class Request:
         elif log.Tells.RESETS_CPU in said.tells:
             self._claim = self._told(_CPU_RESET, error, said)
         else:
-            self._claim = self._told(_explained(meaning(self._order, error), said), error, said)
+            row = meaning(self._order, error)
+            if row.said is Said.FAILED and self._order.in_parts and said.witness is Witness.NONE:
+                said = said._replace(witness=Witness.MAY_GO_ON)  # no line says that it failed before any CPU activated
+            self._claim = self._told(_explained(row, said), error, said)
 
     def _may_try_again(self) -> bool:
         now = self._clock.now()

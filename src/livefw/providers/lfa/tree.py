@@ -131,6 +131,21 @@ def _read_attributes(files: Files, entry: Entry, patience: Patience) -> Entry | 
     return entry
 
 
+def in_parts(files: Files, guid: str) -> bool:
+    """Whether each CPU activates the component by itself: it could do with one, and the settings demand all.
+
+    Then one CPU may fail where others succeed. A component that demands all CPUs waits until they have met.
+    """
+    return _shows(files, guid, "cpu_rendezvous", b"0") and not _shows(files, guid, "force_cpu_rendezvous", b"0")
+
+
+def _shows(files: Files, guid: str, attribute: str, text: bytes) -> bool:
+    try:
+        return files.read(f"{ROOT}/{guid}/{attribute}").strip() == text
+    except OSError:
+        return False
+
+
 def component(entry: Entry, agent: agents.Agent = agents.NOT_STATED) -> Component:
     """What an entry means."""
     notes: list[Reason] = []
