@@ -5,16 +5,19 @@ afterwards are put together as they come. The version file that can be read afte
 
 import errno
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from itertools import product
 from typing import NamedTuple
 
 from livefw.activation.fake import activate
 from livefw.activation.outcome import Outcome, Result
+from livefw.kernel.log import Level
+from livefw.kernel.sysfs import Attribute, Directory
+from livefw.machine.machine import Machine
 from livefw.providers.fake import Answer
 from livefw.providers.lfa.drivers import DRIVERS
-from livefw.providers.lfa.fake import RMM, FakeLfa
-from livefw.providers.lfa.tree import ROOT
+from livefw.providers.lfa.fake import RMM, TEXTS, FakeLfa
+from livefw.providers.lfa.tree import ROOT, TRIGGERS
 
 SCP = "65922703-2f74-e644-8dff-579ac1ff0610"
 OLD, ANNOUNCED, ANOTHER = "1.0", "1.2", "1.9"
@@ -129,6 +132,59 @@ def told(case: Case) -> Result:
     """What the engine makes of it."""
     bench = lay_out(case)
     return activate(bench.provider, RMM, files=bench.files, clock=bench.clock)
+
+
+class Planted:
+    """The same in the tree of a modelled machine, in place of what its driver made; it can be mounted."""
+
+    def __init__(self, machine: Machine, case: Case) -> None:
+        self._machine = machine
+        self._case = case
+        self._root = machine.tree.lookup(ROOT)
+        assert isinstance(self._root, Directory)
+        for name in self._root.names:
+            self._root.remove(name)
+        self._texts = {guid: self._component(guid) for guid in (RMM, SCP)}
+        self._texts[RMM] |= {"current_version": OLD, "pending_version": ANNOUNCED}
+        self._texts[SCP] |= {"name": "SCP firmware", "activation_pending": "0"}
+
+    def _component(self, guid: str) -> dict[str, str]:
+        directory, texts = Directory(), {name: str(text) for name, text in TEXTS.items()}
+        for name in sorted(_attributes(self._case.layout)):
+            if name in TRIGGERS:
+                directory.add(name, Attribute(mode=0o200, store=self._store))
+            else:
+                directory.add(name, Attribute(mode=0o644, show=self._show(guid, name)))
+        assert isinstance(self._root, Directory)
+        self._root.add(guid, directory)
+        return texts
+
+    def _show(self, guid: str, name: str) -> Callable[[], Coroutine[None, None, str]]:
+        async def show() -> str:
+            if (text := self._texts[guid][name]) == "unreadable":
+                raise OSError(errno.EIO, "unreadable")
+            return f"{text}\n"
+
+        return show
+
+    async def _store(self, data: bytes) -> None:
+        case, root, texts = self._case, self._root, self._texts[RMM]
+        assert isinstance(root, Directory)
+        for line in LOGS[case.log]:
+            self._machine.os.log.write(Level.ERR, line)
+        if case.flag.endswith("gone"):
+            for guid in root.names if case.flag == "all gone" else (RMM,):
+                root.remove(guid)
+        else:
+            texts |= {"activation_pending": case.flag, "current_version": case.version}
+            if case.flag == "0":
+                texts["pending_version"] = "N/A"
+            directory = root.get(RMM)
+            assert isinstance(directory, Directory)
+            if case.version == GONE and "current_version" in directory.names:
+                directory.remove("current_version")
+        if case.answer:
+            raise OSError(case.answer, "as the case says")
 
 
 def untrue(case: Case, outcome: str) -> str:

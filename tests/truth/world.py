@@ -73,8 +73,8 @@ class Setup(NamedTuple):
     firmware: str = "tells all"
     together: bool = True
 
-    def boot(self) -> Machine:
-        """One of its kind, with the driver loaded."""
+    def config(self) -> MachineConfig:
+        """Its description."""
         agent, clears = FIRMWARE[self.firmware]
         config = GRID if self.platform == "grid" else load(self.platform)
         components = tuple(
@@ -82,7 +82,11 @@ class Setup(NamedTuple):
             for each in config.all_components
         )
         config = replace(config, grid=None, components=components)
-        machine = Machine(replace(config, driver=self.driver, agent=agent, cpus=4))
+        return replace(config, driver=self.driver, agent=agent, cpus=4)
+
+    def boot(self) -> Machine:
+        """One of its kind in virtual time, with the driver loaded."""
+        machine = Machine(self.config())
         machine.boot()
         return machine
 
