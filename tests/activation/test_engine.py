@@ -448,6 +448,16 @@ def test_nobody_watches_to_the_end(make: Make) -> None:
     assert [entry.activation for entry in bench.journal.unfinished()] == [attempt.receipt.activation]
 
 
+def test_watching_can_stop_while_the_firmware_works_and_goes_on(make: Make) -> None:
+    bench = make("vera", faults=[FaultRequest(name="slow", component=RMM.removeprefix("lfa:"))])
+    bench.watch.patience = 0.5
+    result = bench.one("tf-rmm").result
+    assert (result.outcome, result.why.code) == (Outcome.UNKNOWN, "not-watched")
+    assert bench.machine.platform.commits() == ()
+    bench.machine.runner.settle()
+    assert [str(commit.version) for commit in bench.machine.platform.commits()] == ["1.1"]
+
+
 def test_a_misspelt_check_is_refused_before_the_lock(make: Make) -> None:
     bench = make("vera")
     with pytest.raises(UsageError, match="no check"):

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from livefw.activation.engine import Point
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.faults import FAULTS, Where
+from livefw.machine.files import MachineFiles
 
 from .conftest import Tally
 from .world import FIRMWARE, NOT_TOLD, RMM_GUID, SCP_GUID, Fault, History, Setup, Told, Turn, play
@@ -44,4 +46,24 @@ def test_nothing_untrue_is_told(firmware: str, driver: str, place: str, tmp_path
                 untrue.append((told.untrue or told.code, history, told))
             if injected and injected[0].name in LIE_OF_THE_FIRMWARE and told.truth.dead and told.outcome != "unknown":
                 untrue.append(("no evidence can show it, and it is told", history, told))
+    assert untrue == []
+
+
+def denied(*_: object) -> list[bytes]:
+    """A log that nobody may read: dmesg_restrict, a container."""
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("driver", VERSIONS)
+@pytest.mark.parametrize("firmware", FIRMWARE)
+def test_without_a_log_that_can_be_read_nothing_untrue_is_told(
+    firmware: str, driver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MachineFiles, "records", denied)
+    untrue: list[tuple[History, Told]] = []
+    for name in (None, "notify-refused", "busy", "activation-failed", "auth-error", "secondary-refuses"):
+        for times, component in product((None, 1), (RMM_GUID, SCP_GUID)):
+            turn = Turn(component, faults=(Fault(name, times),) if name else ())
+            history = History(Setup("vera", driver, firmware), (turn, turn._replace(dies_at=Point.JUDGED)))
+            untrue += [(history, told) for told in play(history, tmp_path) if told.untrue]
     assert untrue == []
