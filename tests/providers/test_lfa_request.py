@@ -228,6 +228,10 @@ def test_a_line_that_may_be_about_another_component_is_no_witness(
         (RMM, [SCP], "Firmware prime failed: LFA_AUTH_ERROR", False),  # bears no name
         (RMM, [SCP], "LFA_PRIME for image (unknown) failed: LFA_AUTH_ERROR", True),  # RMM has a name
         (SCP, [RMM, VERA], f"LFA_PRIME for image {VERA} failed: LFA_AUTH_ERROR", True),
+        (SCP, [RMM, VERA], f"Activation cancelled for image {SCP}", False),  # a trace, and no witness
+        (SCP, [RMM, VERA], "Activation cancelled for image ", False),
+        (RMM, [SCP], "Activation cancelled for image ", True),
+        (SCP, [RMM], f"LFA_PRIME for image {SCP} timed out", False),  # not among the lines that are known
     ],
 )
 def test_a_line_that_may_be_about_it_hides_whether_it_was_asked_for(

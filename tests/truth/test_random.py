@@ -57,6 +57,11 @@ FOUND = (
         Setup("fvp", "v1", "tells nothing"),
         (Turn(RMM_GUID, "7.8", acts=(Act("second writer", 1, Point.CHECKED),)),),
     ),
+    # the only lines are that it took too long, and that something without a name was cancelled
+    History(
+        Setup("grid", "v2", "never clears"),
+        (Turn(GRID_ONE, faults=(Fault("endless-prime"),), dies_at=Point.ANSWERED),),
+    ),
     # firmware that told no version shows one that was not announced, and somebody takes the image back
     History(
         Setup("fvp", "v3", "released"),

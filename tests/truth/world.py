@@ -4,10 +4,10 @@
 True is what `MemoryPlatform.commits` says: what really took over, which no program on such a machine could ask for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from livefw.abi.guid import RMM
 from livefw.abi.lfa import Function
@@ -211,6 +211,7 @@ class World:
         self._start = self._calls = 0
         self._looked: int | None = None
         self._versions: set[str] = set()
+        self._others: list[Coroutine[Any, Any, None]] = []
         self._busy = self._stuck = False
 
     def host(self) -> Host:
@@ -258,12 +259,14 @@ class World:
 
     def reboot(self) -> None:
         """Switch off and on: images that were staged are gone, all versions are the first ones; the history is not."""
-        self.machine.close()
+        self.close()
         self.machine = self.setup.boot()
 
     def close(self) -> None:
-        """Switch off."""
+        """Switch off; what others still wanted to do never ends."""
         self.machine.close()
+        while self._others:
+            self._others.pop().close()
 
     @property
     def _hangs(self) -> bool:
@@ -326,7 +329,8 @@ class World:
             self._looked = machine.platform.next_commit
         for act in self.turn.acts:
             if act.point is point:
-                machine.runner.start(self._happens(act), name=act.what)
+                self._others.append(self._happens(act))
+                machine.runner.start(self._others[-1], name=act.what)
         if point is self.turn.dies_at:
             raise Death
 

@@ -39,7 +39,7 @@ LINES: tuple[tuple[str, Tells], ...] = (
     (r"Firmware activation failed: .*", Tells.GAVE_UP),
     (r"Firmware activation succeeded", Tells.SUCCEEDED),
     (r"(?P<name>.*): successfully activated", Tells.SUCCEEDED),
-    (r"Activation cancelled for image (?P<name>.*)", Tells.CANCELLED),
+    (r"Activation cancelled for image ?(?P<name>.*)", Tells.CANCELLED),
     (r"Activation not cancelled for image (?P<name>.*): (?P<code>.*)", Tells.NOT_CANCELLED),
     (r"Firmware activation could not be cancelled: (?P<code>.*)", Tells.NOT_CANCELLED),
     (r"CPU reset not supported by kernel driver", Tells.RESETS_CPU),
@@ -149,11 +149,12 @@ def recall(files: Files, guid: str, mark: str, *, others: frozenset[str], in_par
     fresh = kmsg.since(files, position)
     said = testimony(fresh, position, guid, others=others, in_parts=in_parts)
     whole = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
-    told = [line for text in said.lines if (line := recognise(text))]
-    loaded = any(line.tells is Tells.LOADED for line in told)
-    # A line that may be about this component or another hides whether this one was asked for.
-    ours = [line for line in told if line.tells is not Tells.LOADED and may_mean(line.name, guid)]
-    complete = whole and all(is_about(line.name, guid, others) for line in ours)
+    told = [recognise(text) for text in said.lines]
+    loaded = any(line and line.tells is Tells.LOADED for line in told)
+    # A line that is about this component and no witness, or may be, hides whether this one was asked for.
+    asked = [line for line in told if not (line and line.tells is Tells.LOADED)]
+    traces = [line for line in asked if line is None or may_mean(line.name, guid)]
+    complete = whole and (said.witness is not Witness.NONE or not traces)
     return Memory(said.witness, said.code, said.lines, complete, listed_anew=loaded)
 
 
