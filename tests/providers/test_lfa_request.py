@@ -296,6 +296,33 @@ def test_the_failure_of_one_cpu_is_not_that_of_all(
     assert act(bench, "activate", answer).witness is witness
 
 
+@pytest.mark.parametrize(
+    ("lines", "witness"),
+    [
+        # v1 and v2 print no name for either: all of them are of PRIME, so ours failed before any CPU activated
+        (["LFA_PRIME for image  failed: LFA_AUTH_ERROR"], Witness.NONE),
+        (["LFA_ACTIVATE for image  failed: LFA_ACTIVATION_FAILED"], Witness.MAY_GO_ON),
+        (["LFA_PRIME for image  failed: LFA_BUSY", "LFA_ACTIVATE for image  failed: LFA_BUSY"], Witness.MAY_GO_ON),
+        (["LFA_PRIME for image  failed: LFA_BUSY", ": successfully activated"], Witness.MAY_GO_ON),
+        ([], Witness.MAY_GO_ON),
+    ],
+)
+def test_where_each_cpu_activates_by_itself_a_failure_is_one_only_before_any_did(
+    bench: FakeLfa, lines: list[str], witness: Witness
+) -> None:
+    for each in (SCP, VERA):
+        bench.add(each, cpu_rendezvous="0", force_cpu_rendezvous="1")
+
+    def log() -> None:
+        for line in lines:
+            bench.files.say(f"Arm LFA: {line}")
+
+    bench.files.answers[bench.path("activate", SCP)] = [Answer(errno.ECANCELED, effect=log)]
+    running = bench.provider.activate(SCP, lambda _: None)
+    assert running.wait(None)
+    assert running.claim.witness is witness
+
+
 def test_what_user_space_writes_to_the_log_proves_nothing(bench: FakeLfa) -> None:
     forged = "Arm LFA: TF-RMM: successfully activated"
     claim = act(bench, "activate", Answer(effect=lambda: bench.files.say(forged, facility=1)))

@@ -83,7 +83,10 @@ def test_one_component_is_not_said_to_be_activated_where_another_was(mount: Moun
     mounted.machine.stage(SECOND, "28.0")
     mounted.file(SECOND, "activation_pending").read_text()
     before = mounted.machine.platform.next_commit
-    said = mounted.livefw(*ACTIVATE, SECOND)
+    refused = mounted.livefw(*ACTIVATE, SECOND)
+    assert (refused.code, "--ignore list-in-doubt" in refused.out) == (ExitCode.REFUSED, True), refused
+    assert not list(mounted.machine.platform.commits(before))
+    said = mounted.livefw(*ACTIVATE, SECOND, "--ignore", "list-in-doubt")
     came = {str(commit.guid) for commit in mounted.machine.platform.commits(before)}
     assert came, "nothing was activated, so nothing is tested"
     assert (said.code == ExitCode.DONE) <= (SECOND in came), said
@@ -111,9 +114,9 @@ def test_a_bmc_that_reports_success_and_does_nothing_is_not_believed(bmc: Path, 
         *("--component", "redfish:model/pmfw-a", "--version", "9.9.9"),
     )
     assert made.code == ExitCode.DONE, made
-    staged = livefw(tmp_path, "--root", str(bmc), "stage", "pmfw-a", str(archive))
+    staged = livefw(tmp_path, "--root", str(bmc), "--settings", f"{bmc}/etc/livefw", "stage", "pmfw-a", str(archive))
     assert staged.code == ExitCode.DONE, staged
-    said = livefw(tmp_path, "--root", str(bmc), *ACTIVATE, "redfish:model/pmfw-a")
+    said = livefw(tmp_path, "--root", str(bmc), "--settings", f"{bmc}/etc/livefw", *ACTIVATE, "redfish:model/pmfw-a")
     assert said.code in (ExitCode.FAILED, ExitCode.UNKNOWN), said
-    listed = livefw(tmp_path, "--root", str(bmc), "list")
+    listed = livefw(tmp_path, "--root", str(bmc), "--settings", f"{bmc}/etc/livefw", "list")
     assert "1.2.0" in listed.out

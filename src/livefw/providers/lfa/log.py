@@ -79,6 +79,7 @@ class Testimony(NamedTuple):
     """What the log says about one request: the witness, the firmware's code, and the driver's lines as they stand.
 
     ``refusal`` is the firmware's code for not cancelling, be it asked for or the driver's own after a failure.
+    ``in_prime``: whichever lines are ours, a failure came before any CPU activated.
     """
 
     witness: Witness = Witness.NONE
@@ -86,6 +87,7 @@ class Testimony(NamedTuple):
     lines: tuple[str, ...] = ()
     tells: frozenset[Tells] = frozenset()
     refusal: str | None = None
+    in_prime: bool = False
 
 
 _LATE = frozenset({"DEVICE_ERROR", "TIMED_OUT"})
@@ -115,7 +117,10 @@ def testimony(fresh: list[Record], position: int, guid: str, *, others: frozense
         return Testimony(Witness.MAY_GO_ON if doubtful else Witness.FAILED, failed[-1].code, texts, tells, refusal)
     # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
     proved = Tells.SUCCEEDED in tells and complete
-    return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, texts, tells, refusal)
+    # Every version logs how a request failed: if all lines that may be ours are of PRIME, so is ours.
+    may_be_ours = {line.tells for line in lines if may_mean(line.name, guid)} & (_FAILURES | _ENDS)
+    in_prime = complete and may_be_ours == {Tells.PRIME_FAILED}
+    return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, texts, tells, refusal, in_prime)
 
 
 _FAILURES = frozenset({Tells.PRIME_FAILED, Tells.ACTIVATE_FAILED})

@@ -259,7 +259,7 @@ class Request:
             self._claim = self._told(_CPU_RESET, error, said)
         else:
             row = meaning(self._order, error)
-            if row.said is Said.FAILED and self._order.in_parts and said.witness is Witness.NONE:
+            if row.said is Said.FAILED and self._order.in_parts and said.witness is Witness.NONE and not said.in_prime:
                 said = said._replace(witness=Witness.MAY_GO_ON)  # no line says that it failed before any CPU activated
             self._claim = self._told(_explained(row, said), error, said)
 
