@@ -33,6 +33,7 @@ UNNAMED = {
     "activation/verdict.py: ",
     "activation/verdict.py: _row",
     "activation/verdict.py: judge",
+    "providers/lfa/diagnose.py: _confirms",
     "providers/lfa/diagnose.py: diagnose",
     "providers/lfa/diagnose.py: _guessed",
     "providers/redfish/codes.py: ",

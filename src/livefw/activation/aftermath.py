@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from livefw.activation.inventory import Inventory
+from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.journal import Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.recollection import Rows
@@ -99,6 +99,13 @@ def lasting(rows: Rows, component: Component, boot_id: str) -> Reason | None:
             since = f"{datetime.fromtimestamp(entry.time_ns / 1e9).astimezone():%Y-%m-%d %H:%M}"
             return Reason(str(left.get("code")), f"{left.get('text')} (since {since})", str(left.get("hint")))
     return None
+
+
+def noted(rows: Rows, candidate: Candidate, boot_id: str) -> Candidate:
+    """The same, with what `lasting` tells of its component among what there is to know of it."""
+    component = candidate.component
+    why = lasting(rows, component, boot_id)
+    return candidate._replace(component=component._replace(notes=(*component.notes, why))) if why else candidate
 
 
 def listed(provider: str, found: Inventory) -> list[str]:

@@ -52,6 +52,7 @@ def intent(
         "current_version": sure(component.current_version),
         "pending_version": sure(component.pending_version),
         "announced": announced,
+        **({"stated": component.stated} if component.stated else {}),
         "listed": listed[:_LISTED],
         "rendezvous": component.cost.rendezvous,
         "ignored": [problem._asdict() for problem in problems if problem.ignored],

@@ -25,6 +25,7 @@ def component(item: Component, *, details: bool = False) -> dict[str, Any]:
         "activatable": not item.reasons,
         "cost": {"rendezvous": item.cost.rendezvous, "resets_cpu": item.cost.resets_cpu},
         "settings": dict(item.settings),
+        "stated": item.stated or None,
         "reasons": [reason(row) for row in item.reasons],
         "notes": [reason(row) for row in item.notes],
     }

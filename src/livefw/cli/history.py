@@ -231,7 +231,8 @@ def _outcome(each: Activation) -> str:
     code = body.get("firmware_code") or (body.get("code") if body.get("outcome") == "refused" else None)
     asked = _ASKED.get(each.ending.kind, "") if body.get("outcome") != "staged" else ""
     told = body.get("outcome") or ("damaged" if each.ending.flaw else None)
-    return f"{asked}{told}{f' ({code})' if code else ''}{'*' if body.get('reconciled') else ''}"
+    word = " (unconfirmed)" if body.get("confirmed") is False else f" ({code})" if code else ""
+    return f"{asked}{told}{word}{'*' if body.get('reconciled') else ''}"
 
 
 class _Facts(dict[str, Any]):

@@ -2,12 +2,15 @@
 """``livefw show``."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
 from typing import Any
 
-from livefw.activation import inventory, old_versions, releases
+from livefw.activation import aftermath, inventory, old_versions, releases
 from livefw.activation.engine import Host
 from livefw.activation.facts import Facts
+from livefw.activation.inventory import Candidate
+from livefw.activation.journal import Journal
 from livefw.activation.releases import Release, Releases
 from livefw.activation.select import select
 from livefw.activation.shelf import Shelf
@@ -33,9 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show each component in full."""
     host = _host(session, arguments)
-    old = old_versions.read(old_versions.beside(host.places.lock), Facts(host.files).boot_id())
+    boot_id = Facts(host.files).boot_id()
+    old = old_versions.read(old_versions.beside(host.places.lock), boot_id)
     candidates = old_versions.mark(inventory.take(host.providers).require(), old).candidates
-    chosen = list(dict.fromkeys(select(word, candidates) for word in arguments.components))
+    chosen = _with_aftermath(host, dict.fromkeys(select(word, candidates) for word in arguments.components), boot_id)
     images = releases.table(chosen, Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images), host.policy)
     shown = [(each.component, images.get(each.component.key, ())) for each in chosen]
     session.answer(
@@ -43,6 +47,15 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         lambda: {"components": [_document(*each) for each in shown]},
     )
     return ExitCode.DONE
+
+
+def _with_aftermath(host: Host, chosen: Iterable[Candidate], boot_id: str) -> list[Candidate]:
+    """The same, with what a failure of this boot has left behind, as far as the history may be read."""
+    with suppress(LivefwError):
+        if history := Journal.open_to_read(host.places.state):
+            with closing(history):
+                return [aftermath.noted(history, candidate, boot_id) for candidate in chosen]
+    return list(chosen)
 
 
 def _host(session: Session, arguments: argparse.Namespace) -> Host:
@@ -91,6 +104,7 @@ def _lines(item: Component, images: Releases) -> Iterator[str]:
         ("CPU rendezvous", item.cost.rendezvous or "unknown"),
         ("resets CPUs", resets),
         *((name, "on" if value else "off") for name, value in item.settings),
+        *([("as stated", item.stated)] if item.stated else []),
     )
     for title, reasons in (("cannot be activated now", item.reasons), ("to know", item.notes)):
         if reasons:

@@ -61,7 +61,7 @@ def figures(host: Host, after: int) -> Figures:
                 if (outcome := _outcome(entry)) is None:
                     continue
                 outcomes[entry.component, outcome] += 1
-                if outcome == Outcome.ACTIVATED:
+                if entry.body.get("outcome") == Outcome.ACTIVATED:
                     success[entry.component] = entry.time_ns / 1e9
                 if (cost := _cost(entry.body)) is not None:
                     stall[entry.component] = cost
@@ -72,7 +72,8 @@ def figures(host: Host, after: int) -> Figures:
 def _outcome(entry: Entry) -> str | None:
     outcome = entry.body.get("outcome")
     counts = entry.kind in (Kind.OUTCOME, Kind.REFUSAL) and outcome in tuple(Outcome)
-    return str(outcome) if counts else None
+    unconfirmed = outcome == Outcome.ACTIVATED and entry.body.get("confirmed") is False
+    return f"{outcome}{'-unconfirmed' if unconfirmed else ''}" if counts else None
 
 
 def _cost(body: dict[str, Any]) -> float | None:

@@ -77,7 +77,9 @@ class Metrics:
             age.add_metric([key], now - self._since.get(key, now))
         yield age
         total = CounterMetricFamily(
-            "livefw_activations", "Activations in the history, by outcome", labels=["component", "outcome"]
+            "livefw_activations",
+            "Activations in the history, by outcome; activated-unconfirmed is the mechanism's word alone",
+            labels=["component", "outcome"],
         )
         for labels, count in sorted(self._outcomes.items()):
             total.add_metric(list(labels), count)

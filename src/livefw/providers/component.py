@@ -83,7 +83,8 @@ class Component(NamedTuple):
     ``unconfirmed`` says why a success of its activation could not be confirmed; None where something would show it.
     ``flag`` is what its pending flag is worth. ``copied``: ``current_version`` is a copy that the mechanism renews only
     after what it takes for a success. ``at_stake`` is what a failure costs besides the component itself, and
-    ``listed_anew_by`` how a mechanism that keeps its list of components is made to read it anew.
+    ``listed_anew_by`` how a mechanism that keeps its list of components is made to read it anew. ``stated`` is what an
+    administrator has said of the mechanism that it does not show.
     """
 
     provider: str
@@ -102,6 +103,7 @@ class Component(NamedTuple):
     copied: bool = False
     at_stake: str = ""
     listed_anew_by: str = ""
+    stated: str = ""
 
     @property
     def key(self) -> str:

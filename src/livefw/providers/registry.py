@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 
 from livefw.providers import tables
+from livefw.providers.lfa import agents
 from livefw.providers.lfa.provider import LfaProvider
 
 TYPE_CHECKING = False
@@ -35,7 +36,7 @@ class SystemClock:
 def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
     """Every mechanism, looking at one machine. `UsageError` where the settings are not to be relied on."""
     clock = clock or SystemClock()
-    found: list[Provider] = [LfaProvider(files, clock)]
+    found: list[Provider] = [LfaProvider(files, clock, agent=agents.stated(files))]
     if _is_there(files, _TDX_HOST):
         from livefw.providers.tdx.provider import TdxProvider  # takes longer to import than `list` takes without it
 

@@ -7,13 +7,14 @@ TF-A reports no versions, so where a component has one, the agent is none of TF-
 from __future__ import annotations
 
 from livefw.abi.guid import RMM
-from livefw.errors import UsageError
+from livefw.errors import TransportError, UsageError
 from livefw.providers.component import Flag, Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
+    from livefw.providers.files import Files
 else:
     from livefw.record import NamedTuple
 
@@ -45,6 +46,7 @@ AGENTS = {
 NOT_STATED = Agent("", "an agent that nobody has named", clears_after_failure=True, rmm_dies=True)
 """The worst of them: which one it is cannot be seen."""
 
+TABLE = "lfa"
 _RMM = str(RMM.guid)
 _DEADLY = frozenset({"ACTIVATION_FAILED", "CRITICAL_ERROR"})
 _HINT = "[lfa] agent in livefw.toml says which firmware this is; accept-unconfirmed takes its word"
@@ -88,9 +90,27 @@ def unconfirmed(agent: Agent, guid: str, *, versions: bool) -> Reason | None:
     return _NEVER_CLEARS if flag(agent, guid, versions=versions) is Flag.PROVES else _CLEARS_ALWAYS
 
 
-def named(name: object) -> Agent:
-    """The agent that the settings name; `UsageError`."""
-    agent = AGENTS.get(name) if isinstance(name, str) else None
+def stated(files: Files) -> Agent:
+    """The agent that ``[lfa] agent`` of the settings names; `UsageError` if there is no such key or agent.
+
+    Settings that cannot be read at all are for the engine to tell: that nobody has named one is the careful reading.
+    """
+    from livefw.providers import tables  # most machines have no such table
+
+    try:
+        table = tables.table(files, TABLE)
+    except (UsageError, TransportError):
+        return NOT_STATED
+    if not table:
+        return NOT_STATED
+    if not isinstance(table, dict) or table.keys() != {"agent"}:
+        raise UsageError(f"{tables.FILE}: {TABLE}: there is one key, agent", hint=_KNOWN, phase="settings")
+    agent = AGENTS.get(table["agent"]) if isinstance(table["agent"], str) else None
     if agent is None:
-        raise UsageError(f"[lfa] agent: there is no agent {name!r}", hint=f"one of {', '.join(AGENTS)}")
+        raise UsageError(
+            f"{tables.FILE}: {TABLE}.agent: there is no agent {table['agent']!r}", hint=_KNOWN, phase="settings"
+        )
     return agent
+
+
+_KNOWN = f"agent is one of {', '.join(AGENTS)}"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from livefw.providers import kmsg
 from livefw.providers.base import Clock, Finding, Reason, Severity, Trust
 from livefw.providers.files import Files
-from livefw.providers.lfa import drivers, log, tree
+from livefw.providers.lfa import agents, drivers, log, tree
 from livefw.text import decode
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
@@ -24,6 +24,8 @@ _AUTO_ACTIVATE = Reason(
     "{count} component(s) will be activated by the kernel when the platform says so",
     "echo 0 > auto_activate takes that right back",
 )
+_CONFIRMED = Reason("evidence", "{count} of {all} report their versions, which confirm an activation")
+_STATED = Reason("agent-stated", "the settings say that the agent is {agent}; nothing here shows it")
 _DRIVER_UNKNOWN = Reason("driver-unknown", "this looks like no known version of the driver; it offers: {files}")
 _DRIVER_VERSION = Reason("driver-version", "the driver looks like {versions}")
 _DRIVER_TRUST = Reason(
@@ -79,8 +81,8 @@ _NO_KERNEL_LOG = Reason("no-kernel-log", "{the_log_cannot_be_read}; the firmware
 _NOT_ROOT = Reason("not-root", "only root can activate and cancel", "run it as root")
 
 
-def diagnose(files: Files, clock: Clock) -> list[Finding]:
-    """All findings, the most important first."""
+def diagnose(files: Files, clock: Clock, *, agent: agents.Agent = agents.NOT_STATED) -> list[Finding]:
+    """All findings, the most important first; ``agent`` is the one that the settings name."""
     guids: list[str] = []
     unreadable: int | None = None
     try:
@@ -91,7 +93,7 @@ def diagnose(files: Files, clock: Clock) -> list[Finding]:
         found = [Finding(_ERROR, _TREE_UNREADABLE.code, *tree.unreadable(tree.ROOT, unreadable)[1:])]
     elif guids:
         found = [Finding(_INFO, *_COMPONENTS.fill(count=len(guids)))]
-        found += _driver(files, clock, guids)
+        found += _driver(files, clock, guids, agent)
     else:
         found = list(_why_nothing(files))
     found += _notifier(files)
@@ -99,13 +101,25 @@ def diagnose(files: Files, clock: Clock) -> list[Finding]:
     return found
 
 
-def _driver(files: Files, clock: Clock, guids: list[str]) -> Iterator[Finding]:
+def _driver(files: Files, clock: Clock, guids: list[str], agent: agents.Agent) -> Iterator[Finding]:
     patience = tree.Patience(clock)
     entries = [entry for guid in guids[:_SAMPLE] if (entry := tree.read_entry(files, guid, patience))]
     yield from _guessed(drivers.guess(_evidence(files, entries)), entries)
+    yield from _confirms(entries, agent)
     automatic = sum(bool(entry.flag("auto_activate")) for entry in entries)
     if automatic:
         yield Finding(_WARNING, *_AUTO_ACTIVATE.fill(count=automatic))
+
+
+def _confirms(entries: list[tree.Entry], agent: agents.Agent) -> Iterator[Finding]:
+    """What there is here that will show whether an activation was one."""
+    components = [tree.component(entry, agent) for entry in entries]
+    open_to_doubt = [(each, each.unconfirmed) for each in components if each.unconfirmed]
+    yield Finding(_INFO, *_CONFIRMED.fill(count=len(components) - len(open_to_doubt), all=len(components)))
+    for component, why in open_to_doubt:
+        yield Finding(_INFO, why.code, f"{component.name or component.id}: {why.text}", why.hint)
+    if agent.name:
+        yield Finding(_INFO, *_STATED.fill(agent=f"{agent.name} ({agent.title})"))
 
 
 def _evidence(files: Files, entries: list[tree.Entry]) -> drivers.Evidence:

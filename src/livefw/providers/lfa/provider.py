@@ -83,7 +83,7 @@ class LfaProvider:
         """See `base.Provider`."""
         from livefw.providers.lfa.diagnose import diagnose  # not needed to list
 
-        return diagnose(self._files, self._clock)
+        return diagnose(self._files, self._clock, agent=self._agent)
 
     def replay(self, ident: str, action: str) -> str:
         """See `base.Provider`."""

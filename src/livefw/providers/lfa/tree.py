@@ -171,6 +171,7 @@ def component(entry: Entry, agent: agents.Agent = agents.NOT_STATED) -> Componen
         copied=True,  # the driver asks for it when it scans: when it is loaded, and after each success
         at_stake=agents.at_stake(agent, entry.guid),
         listed_anew_by=_LISTED_ANEW_BY,
+        stated=f"agent {agent.name}" if agent.name else "",
     )
 
 
