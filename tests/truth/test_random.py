@@ -73,6 +73,14 @@ FOUND = (
             ),
         ),
     ),
+    # a driver that could not read its list again shows no version; loaded anew, it shows the one that was activated
+    History(
+        Setup("fvp", "nv3", "never clears", together=True),
+        (
+            Turn(RMM_GUID, "7.8", faults=(Fault("absurd-count", 1),)),
+            Turn(RMM_GUID, "7.8", acts=(Act("driver anew", 1, point=Point.CHECKED),)),
+        ),
+    ),
 )
 """Histories of which something untrue was once told, made as small as they can be."""
 

@@ -31,12 +31,13 @@ def _arrived(seen: Evidence) -> bool:
 
 def _proved(seen: Evidence) -> bool:
     cleared = seen.pending is Pending.CLEARED and seen.flag is Flag.PROVES
-    return seen.moved in {Moved.ARRIVED, Moved.CHANGED} or seen.measured is Measured.CHANGED or cleared
+    return seen.moved in {Moved.ARRIVED, Moved.CHANGED, Moved.APPEARED} or seen.measured is Measured.CHANGED or cleared
 
 
 RULES: dict[str, tuple[Callable[[Evidence], bool], set[Outcome]]] = {
     "a restart may have done it": (lambda e: e.boot is not Boot.SAME, set(Outcome) - {Outcome.UNKNOWN}),
     "another version runs than before": (lambda e: e.moved in ANOTHER_RUNS, NOTHING_DONE),
+    "the announced version runs, and perhaps did not before": (lambda e: e.moved is Moved.APPEARED, NOTHING_DONE),
     "a measurement has changed": (lambda e: e.measured is Measured.CHANGED, NOTHING_DONE),
     "what was announced does not run": (lambda e: e.moved in {Moved.STALE, Moved.ASTRAY}, {Outcome.ACTIVATED}),
     "a measurement is unchanged": (lambda e: e.measured is Measured.UNCHANGED, {Outcome.ACTIVATED}),
@@ -96,6 +97,9 @@ ROWS = [
     ({"answer": Answer.FAILED, "moved": Moved.ARRIVED, "pending": Pending.CLEARED}, A, "activated-otherwise"),
     ({"answer": Answer.REFUSED, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
     ({"answer": Answer.LOST, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
+    # no version was told before, and the announced one is now
+    ({"moved": Moved.APPEARED}, A, "version-arrived"),
+    ({"moved": Moved.APPEARED, "answer": Answer.FAILED}, U, "changed-otherwise"),
     # no version is told, and the flag clears after a success only
     ({"pending": Pending.CLEARED}, A, "activated"),
     ({"pending": Pending.CLEARED, "trust": Trust.DOUBTFUL}, A, "activated"),
@@ -170,7 +174,7 @@ def component(current: Version | None, announced: Version | None = None, *, pend
         (V1, None, V2, Moved.CHANGED),
         (V1, "2.0.0", V2, Moved.ARRIVED),  # as an archive may write it
         (ZERO, None, ZERO, Moved.NOT_REPORTED),
-        (ZERO, "2.0", V2, Moved.ARRIVED),  # a firmware that begins to report
+        (ZERO, "2.0", V2, Moved.APPEARED),  # a firmware that begins to report, or a driver that looks anew
         (ZERO, "2.0", V3, Moved.ASTRAY),
         (None, "2.0", V2, Moved.NOT_REPORTED),
         (V1, "2.0", None, Moved.NOT_REPORTED),

@@ -30,6 +30,8 @@ class Moved(StrEnum):
     """It is another than before, and none had been announced for certain."""
     ASTRAY = "astray"
     """It is neither what it was nor what was announced."""
+    APPEARED = "appeared"
+    """It is the one that was announced, and none was reported before: which one ran then is not known."""
     STALE = "stale"
     """It is the same as before, although another was announced."""
     UNMOVED = "unmoved"
@@ -116,11 +118,11 @@ def moved(old: str | None, announced: str | None, after: Component | None) -> Mo
     """What became of a version that once ran, where another may have been announced; None for what was not sure.
 
     An empty ``old`` is that of a firmware which could have said its version and reported none: where it reports the
-    announced one now, that one has arrived; any other is astray, whatever ran before.
+    announced one now, that one has appeared; any other is astray, whatever ran before.
     """
     new = sure(after.current_version if after else None)
     if new and old == "" and announced:
-        return Moved.ARRIVED if _same(announced, new) else Moved.ASTRAY
+        return Moved.APPEARED if _same(announced, new) else Moved.ASTRAY
     if not new or not old:
         return Moved.NOT_REPORTED
     if new == old:

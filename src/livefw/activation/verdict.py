@@ -66,7 +66,7 @@ def _but(kind: type[StrEnum], *left_out: StrEnum) -> frozenset[Any]:
 
 _LOOK = "livefw show, and the kernel log"
 _UNKNOWN, _ACTIVATED, _FAILED, _REFUSED = Outcome.UNKNOWN, Outcome.ACTIVATED, Outcome.FAILED, Outcome.REFUSED
-_NO_WORD = _but(Moved, Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY, Moved.STALE, Moved.UNMOVED)
+_NO_WORD = frozenset({Moved.SAME, Moved.NOT_REPORTED})
 """Versions say nothing: none is told, or the announced one ran before."""
 _TOLD_FAILURE = frozenset({Witness.FAILED, Witness.MAY_GO_ON})
 
@@ -95,7 +95,7 @@ TABLE: tuple[Row, ...] = (
         "another version is shown than before, and a fresh measurement shows that nothing has changed",
         hint="livefw show, and the mechanism's own log",
         advice="One of the two is wrong. Ask the vendor which; until then take the old firmware for the running one.",
-        moved=frozenset({Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}),
+        moved=frozenset({Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY, Moved.APPEARED}),
         measured=Measured.UNCHANGED,
     ),
     _row(
@@ -122,6 +122,13 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         _ACTIVATED,
+        "version-arrived",
+        "success was reported and the announced version is running",
+        moved=Moved.APPEARED,
+        answer=Answer.ACCEPTED,
+    ),
+    _row(
+        _ACTIVATED,
         "version-changed",
         "success was reported and another version is running",
         moved=Moved.CHANGED,
@@ -131,7 +138,7 @@ TABLE: tuple[Row, ...] = (
         _ACTIVATED,
         "log-tells-success",
         "another version is running, and the mechanism's log tells of its success",
-        moved=Moved.CHANGED,
+        moved=frozenset({Moved.CHANGED, Moved.APPEARED}),
         answer=Answer.UNHEARD,
         witness=Witness.SUCCEEDED,
     ),
@@ -142,6 +149,14 @@ TABLE: tuple[Row, ...] = (
         hint="livefw show: what runs, and who else stages images here",
         advice="Another program may have activated it. Check that the version that runs is the wanted one.",
         moved=Moved.CHANGED,
+    ),
+    _row(
+        _UNKNOWN,
+        "changed-otherwise",
+        "the announced version is running, what was answered does not explain it, and what ran before is not known",
+        hint="livefw show: what runs, and who else stages images here",
+        advice="It may have run before. Another program may have activated it; nothing more has to be done then.",
+        moved=Moved.APPEARED,
     ),
     _row(
         _UNKNOWN,

@@ -114,6 +114,7 @@ PIECES: dict[str, dict[object, str]] = {
         Moved.ARRIVED: "the announced version runs, and did not before",
         Moved.CHANGED: "another version runs, and none had been announced",
         Moved.ASTRAY: "a version runs that was neither announced nor there before",
+        Moved.APPEARED: "the announced version runs, and none was told before",
         Moved.STALE: "the old version is shown, although another was announced",
         Moved.UNMOVED: "the old version is shown, and none had been announced",
         Moved.SAME: "the old version is shown, and it is the announced one",
