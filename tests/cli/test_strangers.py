@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files that somebody else has prepared: whose are obeyed, and that none of them keeps or fills us."""
 
+import fcntl
 import os
 import re
 import resource
 import select
+import signal
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -211,6 +214,25 @@ def test_a_history_that_a_stranger_can_write_is_neither_believed_nor_continued(r
         assert (done.code, "belongs to user 4001" in done.err) == (code, True)
 
 
+@as_root
+def test_a_stranger_who_locks_the_historys_directory_keeps_nobody_waiting(
+    ready: Any,
+) -> None:
+    """Everybody can open /var/lib/livefw, and flock(2) asks for no more."""
+    assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    state = ready.path.parent / "state"
+    state.chmod(0o755)
+    held = [os.open(each, os.O_RDONLY) for each in [state, *state.iterdir()] if each.stat().st_mode & stat.S_IROTH]
+    try:
+        for each in held:
+            fcntl.flock(each, fcntl.LOCK_EX)
+        assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    finally:
+        for each in held:
+            os.close(each)
+    assert len(held) == 1, "the directory alone: nobody else can open what is in it"
+
+
 # Anything in place of a file.
 
 
@@ -333,6 +355,22 @@ def test_standard_streams_that_are_closed(vera: Any, closed: str) -> None:
     assert entry["outcome"]["outcome"] == "activated"
     with open(vera.path.parent / "state/history.db", "rb") as file:
         assert file.read(16) == b"SQLite format 3\0"
+
+
+@pytest.mark.parametrize("line", ["plan", "activate tf-rmm --no-measure"])
+def test_a_check_says_no_also_where_ends_of_children_are_ignored(ready: Any, line: str) -> None:
+    """sudo hands on that SIGCHLD is ignored, to whom an administrator lets activate within the checks."""
+    check(ready.file("/etc/livefw"), "no", "echo never; exit 1")
+    done = ready.run(*line.split(), preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN))
+    assert (done.code, "never" in done.out) == (ExitCode.REFUSED, True), done
+
+
+@pytest.mark.fuse
+def test_an_activation_is_told_also_where_ends_of_children_are_ignored(vera: Any) -> None:
+    done = vera.run(
+        "activate", "tf-rmm", "--no-measure", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    )
+    assert (done.code, "activated" in done.out) == (ExitCode.DONE, True), done
 
 
 @pytest.mark.fuse

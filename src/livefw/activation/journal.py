@@ -439,7 +439,7 @@ def _require_ours(directory: str) -> None:
 
     SQLite opens its files by name: where this holds, nobody else can put others in their place.
     """
-    for name in ("", FILE, f"{FILE}-wal", f"{FILE}-shm", _BALLAST):
+    for name in ("", FILE, f"{FILE}-wal", f"{FILE}-shm", _BALLAST, opening.ALONE):
         path = os.path.join(directory, name) if name else directory
         with suppress(FileNotFoundError):
             reading.judge(path, directory=not name)

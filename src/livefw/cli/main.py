@@ -57,8 +57,10 @@ def _run(words: list[str]) -> int:
     if plain := _plain(words):
         name, session = plain
         return VERBS[name].load().run(session, None)
+    from livefw import children  # `list` starts none
     from livefw.cli.arguments import parse  # argparse takes longer to import than `list` takes to run
 
+    children.are_waited_for()
     module, arguments = parse(words)
     session = Session(root=arguments.root, settings=arguments.settings, json=arguments.json, debug=arguments.debug)
     if "LIVEFW_SOCKET" in os.environ or (os.geteuid() and os.path.exists("/run/livefw/fwupd.sock")):

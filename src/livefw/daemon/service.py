@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from livefw import __version__, reading, streams
+from livefw import __version__, children, reading, streams
 from livefw.activation.systemd import notify
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.connection import Connection
@@ -160,6 +160,7 @@ class Service:
 def main(argv: list[str] | None = None) -> int:
     """Run the daemon; 0 after a signal, 1 if it cannot listen."""
     streams.fill()
+    children.are_waited_for()
     options = parser().parse_args(argv)
     _set_up_logging(options.log_level)
     _raise_descriptor_limit()

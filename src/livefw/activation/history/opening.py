@@ -19,6 +19,9 @@ _BUSY_MS = 10_000
 """How long to wait for another writer. A row is written in milliseconds; ten seconds is a disk that hangs."""
 
 
+ALONE = ".writer"
+"""Beside the history, and empty."""
+
 INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -51,8 +54,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def alone(directory: str) -> Iterator[None]:
-    """One process at a time makes a file what it has to be: SQLite does not wait when the journal mode changes."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """One process at a time makes a file what it has to be: SQLite does not wait when the journal mode changes.
+
+    A file of its own is locked, which only its owner can open. Everybody may open the directory, and so may lock it
+    (flock(2)): an ordinary user would keep root from every activation.
+    """
+    path = os.path.join(directory, ALONE)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
