@@ -19,6 +19,7 @@ from livefw.daemon import questions
 
 PAGE = 4096
 ROWS = 60
+BOOT = "b-1"
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,9 @@ def ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[
             shown = {"name": name, "activation_capable": "1", "activation_pending": "1", "activate": ""}
             for file, text in shown.items():
                 (component / file).write_text(f"{text}\n")
+    boot = folder / "root/proc/sys/kernel/random/boot_id"
+    boot.parent.mkdir(parents=True, exist_ok=True)
+    boot.write_text(f"{BOOT}\n")
     if words[0] in ("plan", "activate"):  # which open the machine; the command leaves that to the end of its process
         document, text, code = questions.run(str(folder / "root"), [*words, "--state", str(folder)])
         assert "defect" not in text + json.dumps(document)
@@ -90,7 +94,8 @@ def ask(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[
     assert "defect" not in told.out + told.err
     assert "Traceback" not in told.out + told.err
     if "--json" in words:
-        assert json.loads(told.out)["schema"] == "livefw/1"
+        # There is no infinity in JSON, whatever Python reads (RFC 8259, section 6).
+        assert json.loads(told.out, parse_constant=lambda name: pytest.fail(name))["schema"] == "livefw/1"
     return code, told.out + told.err
 
 
@@ -190,6 +195,17 @@ SHAPES: dict[str, Callable[[Path], None]] = {
     "cost is nonsense": facts(cost={"rows": 5}),
     "boot is a number": facts(boot_id=5, mark=7),
     "name is a number": facts(name=5, reason=[]),
+    "seconds are too many": facts(seconds=10**400),
+    "a number without end": facts(size=10**400),
+    "infinity": facts(cost={"rows": float("inf")}, size=float("nan")),
+    "facts nest": body('{"size": ' + "[" * 900 + "]" * 900 + "}"),
+    "aftermath is a list": facts(aftermath=[], boot_id=BOOT),
+    "aftermath misses a list": facts(aftermath={"missing": []}, boot_id=BOOT),
+    "aftermath misses numbers": facts(aftermath={"missing": {"lfa": 1}}, boot_id=BOOT),
+    "aftermath misses keys": facts(aftermath={"missing": {"lfa": {"keys": 5}}}, boot_id=BOOT),
+    "old versions are numbers": facts(aftermath={"old": 5}, boot_id=BOOT),
+    "what lasts is a list": facts(lasting=["x"], boot_id=BOOT),
+    "listed is a number": facts(listed=5, announced=[]),
     "file has no name": facts(sha256=5, file=None, version=3),
 }
 

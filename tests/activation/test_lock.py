@@ -35,7 +35,20 @@ def test_a_second_engine_is_told_who_holds_it(tmp_path: Path) -> None:
     Lock.acquire(path).release()
 
 
-@pytest.mark.parametrize("note", [b"", b"\xff", b"[]", b'{"pid": 1}', b"{" * 5000, b'{"pid": null, "since": 1}'])
+NOTES = (
+    b"",
+    b"\xff",
+    b"[]",
+    b'{"pid": 1}',
+    b"{" * 5000,
+    b"[" * 4096,
+    b'{"pid": null, "since": 1}',
+    b'{"pid": 1e999, "component": "", "user": "", "since": 1}',
+    b'{"pid": 1, "component": "", "user": "", "since": NaN}',
+)
+
+
+@pytest.mark.parametrize("note", NOTES)
 def test_a_note_that_makes_no_sense_is_no_obstacle(tmp_path: Path, note: bytes) -> None:
     path = tmp_path / "lock"
     with Lock.acquire(str(path)):

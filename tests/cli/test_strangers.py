@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from livefw import reading
-from livefw.activation import hooks
+from livefw.activation import hooks, old_versions
+from livefw.activation.places import lock_path
 from livefw.errors import ExitCode
 from livefw.providers.lfa.fake import RMM
 
@@ -231,6 +232,30 @@ def test_a_stranger_who_locks_the_historys_directory_keeps_nobody_waiting(
         for each in held:
             os.close(each)
     assert len(held) == 1, "the directory alone: nobody else can open what is in it"
+
+
+# What root's engine leaves for everybody's `list`.
+
+FORGING = "1.0\nlfa:" + RMM + "\t1.0\u2028\x1b[2J"
+
+
+@pytest.mark.parametrize("line", ["list", "show tf-rmm", "--json list"])
+def test_a_version_that_may_be_old_is_told_to_everybody(ready: Any, line: str) -> None:
+    """The daemon runs with a umask that keeps all for root, and a version may hold what ends a line."""
+    boot = ready.file("/proc/sys/kernel/random/boot_id")
+    boot.parent.mkdir(parents=True, exist_ok=True)
+    boot.write_text("b-1\n")
+    path = old_versions.beside(lock_path(str(ready.path), environment=ready.environment, privileged=False))
+    Path(path).parent.mkdir()
+    before = os.umask(0o077)
+    try:
+        for versions, is_told in (({f"lfa:{RMM}": "1.0"}, True), ({"lfa:x": FORGING}, False)):
+            old_versions.write(path, "b-1", versions)
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
+            done = ready.run(*line.split())
+            assert ("may be one from before" in " ".join((done.out + done.err).split())) == is_told
+    finally:
+        os.umask(before)
 
 
 # Anything in place of a file.

@@ -27,6 +27,9 @@ _CANNOT_RUN = 127
 
 def main(arguments: list[str]) -> None:
     """Run, wait, end everything, and end the same way."""
+    signal.pthread_sigmask(
+        signal.SIG_SETMASK, ()
+    )  # whoever started us may have blocked the alarm that ends our waiting
     watch, path = int(arguments[0]), arguments[1]
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -216,7 +216,7 @@ def _read_note(descriptor: int) -> Holder | None:
     try:
         note = json.loads(os.pread(descriptor, _NOTE_LIMIT, 0))
         return Holder(int(note["pid"]), str(note["component"]), str(note["user"]), int(note["since"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return None
 
 

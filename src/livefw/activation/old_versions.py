@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+from livefw import reading
 from livefw.activation.places import lock_path
+from livefw.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,19 +43,18 @@ def write(path: str, boot_id: str, versions: Mapping[str, str]) -> None:
         if not versions:
             os.unlink(path)
             return
-        lines = [boot_id, *(f"{key}\t{version}" for key, version in versions.items())]
-        # Whoever may read the history may know; a new file in its place is never read half.
-        descriptor = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write("\n".join(lines) + "\n")
-        os.replace(f"{path}.new", path)
+        # Firmware says what its version is: a line break in it must not say something of another component.
+        lines = [boot_id, *(f"{printable(key)}\t{printable(version)}" for key, version in versions.items())]
+        new = f"{path}.new"  # what is put in its place is never read half
+        reading.write(new, "".join(f"{line}\n" for line in lines).encode(), follow=False)
+        os.chmod(new, 0o644)  # everybody may list the machine, and the daemon's files are for root alone
+        os.replace(new, path)
 
 
 def read(path: str, boot_id: str) -> dict[str, str]:
-    """Versions by key that may be from before, if that was said since the machine was started."""
+    """Versions by key that may be from before, as they are shown, if that was said since the machine was started."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
+        with reading.opened(path, follow=False) as file:
             first, *lines = file.read(_LIMIT).decode("utf-8", "replace").splitlines()
     except (OSError, ValueError):
         return {}
@@ -61,11 +62,11 @@ def read(path: str, boot_id: str) -> dict[str, str]:
     return {key: version for key, _, version in pairs}
 
 
-def marked(found: Inventory, root: str, files: Files) -> Inventory:
-    """The inventory of the machine at a root, marked by what is said of it."""
+def marked(found: Inventory, root: str, files: Files, *, state: str | None = None) -> Inventory:
+    """The inventory of the machine at a root, marked by what is said of it; ``state`` as for `lock_path`."""
     real = os.path.realpath(root)
     # What root has left is of interest to everybody.
-    path = beside(lock_path(real, privileged=True if real == "/" else None))
+    path = beside(lock_path(real, state=state, privileged=True if real == "/" else None))
     if not os.path.lexists(path):
         return found
     try:
@@ -86,7 +87,7 @@ def mark(found: Inventory, old: Mapping[str, str]) -> Inventory:
     for candidate in found.candidates:
         component = candidate.component
         version = component.current_version
-        if version and old.get(component.key) == version.text:
+        if version and old.get(printable(component.key)) == printable(version.text):
             notes = (*component.notes, why)
             component = component._replace(current_version=version._replace(sure=False), notes=notes)
             told.append(why._replace(text=f"{component.name or component.id}: {why.text}"))

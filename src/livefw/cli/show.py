@@ -36,10 +36,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show each component in full."""
     host = _host(session, arguments)
-    boot_id = Facts(host.files).boot_id()
-    old = old_versions.read(old_versions.beside(host.places.lock), boot_id)
-    candidates = old_versions.mark(inventory.take(host.providers).require(), old).candidates
-    chosen = _with_aftermath(host, dict.fromkeys(select(word, candidates) for word in arguments.components), boot_id)
+    found = old_versions.marked(inventory.take(host.providers), session.root, host.files, state=arguments.state)
+    candidates = found.require().candidates
+    chosen = _with_aftermath(host, dict.fromkeys(select(word, candidates) for word in arguments.components))
     images = releases.table(chosen, Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images), host.policy)
     shown = [(each.component, images.get(each.component.key, ())) for each in chosen]
     session.answer(
@@ -49,8 +48,9 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _with_aftermath(host: Host, chosen: Iterable[Candidate], boot_id: str) -> list[Candidate]:
+def _with_aftermath(host: Host, chosen: Iterable[Candidate]) -> list[Candidate]:
     """The same, with what a failure of this boot has left behind, as far as the history may be read."""
+    boot_id = Facts(host.files).boot_id()
     with suppress(LivefwError):
         if history := Journal.open_to_read(host.places.state):
             with closing(history):

@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
-from math import isfinite
 from typing import Any, NamedTuple, Self
 
 
@@ -178,7 +177,7 @@ def _flag(value: Any) -> bool:
 
 
 def _seconds(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and 0 <= value < 1e9
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
 
 
 def _facts(value: Any) -> bool:
@@ -193,8 +192,33 @@ def _tables(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(each, dict) for each in value)
 
 
-def _actor(value: Any) -> bool:
+def _facts_of_text(value: Any) -> bool:
     return _facts(value) and all(map(_text, (value or {}).values()))
+
+
+def _aftermath(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return value is None
+    missing, old = value.get("missing", {}), value.get("old", {})
+    return (
+        _facts_of_text(old)
+        and isinstance(missing, dict)
+        and all(isinstance(each, dict) and _texts(each.get("keys", [])) for each in missing.values())
+    )
+
+
+_DEEPEST = 16
+"""How deep facts may be in one another: whoever tells them goes down by recursion. Ours are four deep."""
+_LARGEST = 2**63
+"""No number of ours is larger, and few programs read one that is."""
+
+
+def _is_plain(value: Any, depth: int = _DEEPEST) -> bool:
+    """Whether any program can be told it, in JSON: RFC 8259 has no infinity and no NaN."""
+    if isinstance(value, list | dict):
+        inner = value.values() if isinstance(value, dict) else value
+        return depth > 0 and all(_is_plain(each, depth - 1) for each in inner)
+    return not isinstance(value, int | float) or -_LARGEST <= value < _LARGEST
 
 
 _SHAPES: dict[str, Callable[[Any], bool]] = {
@@ -204,12 +228,13 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(
         ("witness", "firmware_code", "errno", "said", "file", "sha256", "uri", "archive", "version"), _text
     ),
-    **dict.fromkeys(("setting", "trouble", "rendezvous"), _text),
-    **dict.fromkeys(("pending", "reconciled"), _flag),
-    **dict.fromkeys(("log", "warned", "ignore"), _texts),
+    **dict.fromkeys(("setting", "trouble", "rendezvous", "announced"), _text),
+    **dict.fromkeys(("pending", "reconciled", "copy", "confirmed"), _flag),
+    **dict.fromkeys(("log", "warned", "ignore", "listed"), _texts),
     **dict.fromkeys(("ignored", "problems", "others"), _tables),
     **dict.fromkeys(("cost", "cut"), _facts),
-    "actor": _actor,
+    **dict.fromkeys(("actor", "lasting"), _facts_of_text),
+    "aftermath": _aftermath,
     "seconds": _seconds,
 }
 """Facts that somebody relies on, and what they look like. Others are shown as they are."""
@@ -255,6 +280,6 @@ def _body(text: Any) -> tuple[dict[str, Any], str]:
         facts = None
     if not isinstance(facts, dict):
         return {}, "its facts cannot be read"
-    wrong = [name for name, value in facts.items() if name in _SHAPES and not _SHAPES[name](value)]
+    wrong = [name for name, value in facts.items() if not (_is_plain(value) and _SHAPES.get(name, _is_plain)(value))]
     kept = {name: value for name, value in facts.items() if name not in wrong}
     return kept, f"its {', '.join(wrong)} makes no sense" if wrong else ""
