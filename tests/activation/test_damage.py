@@ -4,9 +4,12 @@
 import json
 import os
 import random
+import resource
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +267,50 @@ def test_what_is_missing_beside_the_rows_is_a_flaw(
     assert journal.head().sequence > 50 or journal.set_aside.head is None
     assert journal.verify() == []
     journal.close()
+
+
+NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i"
+LONG = "printf('%.*c', {length}, 'x')"
+PLAIN = (
+    "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, kind, activation, component, time_ns, body{made}, hash, seal)"
+)
+ROW = (
+    "INSERT INTO entry (sequence, kind, activation, component, time_ns, hash, seal)"
+    " VALUES (1, 'refusal', 'a', 'x', 1, '', '')"
+)
+FOREIGN: dict[str, tuple[str, ...]] = {
+    "rows without end": (
+        f"CREATE VIEW entry AS {NUMBERS} AS sequence, 'refusal' AS kind, 'a' || i AS activation, 'x' AS component,"
+        + " i AS time_ns, '{}' AS body, '' AS hash, '' AS seal FROM n",
+    ),
+    "a head without end": (PLAIN.format(made=""), f"CREATE VIEW head AS {NUMBERS} AS sequence, '' AS hash FROM n"),
+    "a gigabyte that is worked out": (PLAIN.format(made=f" AS ({LONG.format(length=900_000_000)})"), ROW),
+    "ten megabytes": (PLAIN.format(made=""), ROW, f"UPDATE entry SET body = {LONG.format(length=10_000_000)}"),
+    "tables of another program": ("CREATE VIRTUAL TABLE entry USING fts5(kind, activation, component, time_ns, body)",),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_history_that_somebody_else_has_made_neither_hangs_nor_fills_us(tmp_path: Path, name: str) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    with closing(sqlite3.connect(state / "history.db", isolation_level=None)) as connection:
+        for statement in (*FOREIGN[name], "CREATE TABLE base (one, sequence, hash)", "PRAGMA user_version = 3"):
+            connection.execute(statement)
+    file = ("--file", str(state / "history.db"))
+    for words in (file, (*file, "--verify"), ("--state", str(state))):
+        done = subprocess.run(
+            [sys.executable, "-m", "livefw", "--root", str(tmp_path), "history", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20)),
+        )
+        assert done.returncode == 1, done
+        assert "defect" not in done.stdout + done.stderr
+        assert "history.db" in done.stderr or "NOT consistent" in done.stdout
+    Journal.open(str(state)).close()
 
 
 @pytest.mark.parametrize(

@@ -521,3 +521,31 @@ def test_checks_that_are_not_run_are_told(ready: Any) -> None:
         assert f"{settings}/checks.d/no.shisnotrun" in text
         assert "itisnotaplainfile" in text
     assert planned.code == ExitCode.REFUSED, "for the directory, which may have been meant to be a check"
+
+
+# Moments.
+
+MOMENTS = {
+    "--since 0001-01-01T00:00+23:59": ExitCode.USAGE,
+    "--since 1600-01-01": ExitCode.DONE,
+    "--since 2262-04-12": ExitCode.NOTHING_TO_DO,  # a row's time has 64 bits, and they end the day before
+    "--since 9999-01-01": ExitCode.NOTHING_TO_DO,
+    "--since 9999999w": ExitCode.USAGE,
+    "--since 9999-12-31T23:59:59-23:59": ExitCode.USAGE,
+    "--until 1600-01-01": ExitCode.NOTHING_TO_DO,
+    "--until 9999-12-31T23:59:59": ExitCode.DONE,
+    "--archive --older 9999999w": ExitCode.USAGE,
+    "--archive --older 9999-01-01": ExitCode.DONE,
+    "--limit -1": ExitCode.USAGE,
+    "--limit 99999999999999999999": ExitCode.USAGE,
+    "--before -1": ExitCode.USAGE,
+}
+
+
+@pytest.mark.parametrize("asked", MOMENTS)
+def test_moments_and_numbers_that_no_row_can_have(ready: Any, asked: str) -> None:
+    """Ordinary users ask the daemon for these as well."""
+    assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    done = ready.run("history", *asked.split())
+    assert done.code == MOMENTS[asked], done
+    assert "defect" not in done.err

@@ -185,7 +185,8 @@ def salvage(path: str, flaws: list[Flaw], opened: Callable[[str], sqlite3.Connec
         name = f"{os.path.basename(path)}.damaged-{stamp}-{number}"
     head: Head | None = None
     intents: list[str] = []
-    with suppress(sqlite3.Error), closing(opened(path)) as connection:
+    with suppress(sqlite3.Error, schema.Unfit), closing(opened(path)) as connection:
+        schema.require_tables(connection)
         with suppress(sqlite3.Error):
             head = one_row(connection, "head")
         if head is None:

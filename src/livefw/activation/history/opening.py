@@ -19,6 +19,8 @@ _BUSY_MS = 10_000
 """How long to wait for another writer. A row is written in milliseconds; ten seconds is a disk that hangs."""
 
 
+_LONGEST = 4 << 20
+"""Bytes of one value. A row of ours has some kilobytes; one of a gigabyte would be held before it could be judged."""
 ALONE = ".writer"
 """Beside the history, and empty."""
 
@@ -83,6 +85,7 @@ def connected(path: str, mode: str) -> sqlite3.Connection:
     uri = f"file:{_quoted(path)}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_MS / 1000, isolation_level=None)
     connection.text_factory = decode
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     return connection
 
 
@@ -155,6 +158,7 @@ def _as_it_is(path: str, mode: str) -> tuple[sqlite3.Connection, int]:
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if not number:
             raise schema.Unfit("is empty")
+        schema.require_tables(connection)
     except BaseException:
         connection.close()
         raise

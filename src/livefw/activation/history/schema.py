@@ -72,6 +72,23 @@ def number(connection: sqlite3.Connection) -> int:
     return found
 
 
+def require_tables(connection: sqlite3.Connection) -> None:
+    """`Unfit` where rows are not what is in the file, but what something in there makes of it; `sqlite3.Error`.
+
+    An archive may come from anybody. A view, or a column that is worked out, may have no end.
+    """
+    query = "SELECT name FROM sqlite_schema WHERE name = ? AND (type <> 'table' OR rootpage = 0)"
+    for (name,) in [row for each in _TABLES for row in connection.execute(query, (each,))]:
+        raise Unfit(f"has something else in the place of its table {name}")
+    # 0: a column as livefw makes them; 1 is hidden, 2 and 3 are worked out.
+    query = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 0"
+    for (name,) in [row for each in _TABLES for row in connection.execute(query, (each,))]:
+        raise Unfit(f"has a column {name} that is worked out")
+
+
+_TABLES = ("entry", "head", "unfinished", "base", "kept", "archiving")
+
+
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the file to the present schema, in one step that a power cut leaves done or not done. As for `number`."""
     if number(connection) == VERSION:
