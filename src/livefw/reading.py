@@ -193,8 +193,11 @@ class _Walk:
         """Descriptor of the directory that the end lies in."""
         return self._passed[-2].descriptor
 
-    def to(self, path: str, *, directory: bool) -> Found:
-        """What is at a path, held until the walk is left. `Untrusted`, once it is known that there is something."""
+    def to(self, path: str, *, directory: bool, to_make: bool = False) -> Found:
+        """What is at a path, held until the walk is left. `Untrusted`, once it is known that there is something.
+
+        ``to_make``: something is to be made in it, so it may be a directory that is passed through.
+        """
         self._passed.append(_look("/", "/", None))
         left = _names(absolute(path))
         while left:
@@ -208,7 +211,7 @@ class _Walk:
             _require_directory(end)
         else:
             require_regular(end.status, path)
-        if against := self._objection or objection(end.status, end.path):
+        if against := self._objection or (_passing(end) if to_make else objection(end.status, end.path)):
             raise against
         return end
 
@@ -259,12 +262,18 @@ def _names(path: str) -> list[str]:
 
 
 def make_directories(path: str, mode: int) -> None:
-    """Make a directory and those above it where they are missing, so that `trusted` takes them whatever the umask."""
-    if not os.path.isdir(path):
-        if (above := os.path.dirname(path)) != path:
-            make_directories(above, 0o755)
+    """Make a directory and those above it where they are missing, so that `trusted` takes them whatever the umask.
+
+    `Untrusted`, and nothing is made, where somebody else decides by a link or a directory of theirs where that is.
+    """
+    if os.path.isdir(path):
+        return
+    if (above := os.path.dirname(path)) != path:
+        make_directories(above, 0o755)
+    with _Walk() as walk:
+        within = walk.to(above, directory=True, to_make=True)
         try:
-            os.mkdir(path, mode)
+            os.mkdir(os.path.basename(path), mode, dir_fd=within.descriptor)
         except FileExistsError:
             if not os.path.isdir(path):
                 raise

@@ -270,6 +270,7 @@ def test_what_is_missing_beside_the_rows_is_a_flaw(
 
 
 NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i"
+OTHERS = "'refusal' AS kind, '' AS activation, 'x' AS component, i AS time_ns, '{}' AS body, '' AS hash, '' AS seal"
 LONG = "printf('%.*c', {length}, 'x')"
 PLAIN = (
     "CREATE TABLE entry (sequence INTEGER PRIMARY KEY, kind, activation, component, time_ns, body{made}, hash, seal)"
@@ -279,10 +280,7 @@ ROW = (
     " VALUES (1, 'refusal', 'a', 'x', 1, '', '')"
 )
 FOREIGN: dict[str, tuple[str, ...]] = {
-    "rows without end": (
-        f"CREATE VIEW entry AS {NUMBERS} AS sequence, 'refusal' AS kind, 'a' || i AS activation, 'x' AS component,"
-        + " i AS time_ns, '{}' AS body, '' AS hash, '' AS seal FROM n",
-    ),
+    "rows without end": (f"CREATE VIEW entry AS {NUMBERS} AS sequence, {OTHERS} FROM n",),
     "a head without end": (PLAIN.format(made=""), f"CREATE VIEW head AS {NUMBERS} AS sequence, '' AS hash FROM n"),
     "a gigabyte that is worked out": (PLAIN.format(made=f" AS ({LONG.format(length=900_000_000)})"), ROW),
     "ten megabytes": (PLAIN.format(made=""), ROW, f"UPDATE entry SET body = {LONG.format(length=10_000_000)}"),

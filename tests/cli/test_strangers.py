@@ -216,6 +216,29 @@ def test_a_history_that_a_stranger_can_write_is_neither_believed_nor_continued(r
 
 
 @as_root
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_no_archive_is_made_where_a_stranger_can_replace_it(ready: Any, elsewhere: Path, mode: int) -> None:
+    assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    elsewhere.chmod(mode)
+    done = ready.run("history", "--archive", str(elsewhere / "old.db"), "--older", "2100-01-01")
+    assert (done.code, "may be written by others" in done.err) == (ExitCode.USAGE, True), done
+    assert [each.name for each in elsewhere.iterdir() if "old" in each.name] == []
+    assert "unknown" in ready.run("history").out
+
+
+@as_root
+def test_no_directory_is_made_where_a_link_of_a_stranger_leads(ready: Any, elsewhere: Path) -> None:
+    """sudo may keep HOME: with it the history of another root is in the home of whoever called it."""
+    aim = elsewhere.parent / "aim"
+    aim.mkdir()
+    (elsewhere / "state").symlink_to(aim)
+    os.chown(elsewhere / "state", STRANGER, STRANGER, follow_symlinks=False)
+    done = ready.run("activate", "tf-rmm", "--no-measure", "--state", str(elsewhere / "state/of/mine"))
+    assert (done.code, "belongs to user 4001" in done.err) == (ExitCode.REFUSED, True), done
+    assert [*aim.iterdir()] == []
+
+
+@as_root
 def test_a_stranger_who_locks_the_historys_directory_keeps_nobody_waiting(
     ready: Any,
 ) -> None:

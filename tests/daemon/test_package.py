@@ -26,6 +26,24 @@ PACKAGING = CHECKOUT / "packaging"
 CHROOT = CACHE / "chroot"
 
 
+@pytest.mark.parametrize("name", ["livefw", "livefwd"])
+def test_nothing_is_imported_from_where_the_environment_says(tmp_path: Path, name: str) -> None:
+    """sudo may keep HOME, and Python looks for modules below it before it looks for ours."""
+    (tmp_path / "livefw").mkdir()
+    (tmp_path / "livefw/__init__.py").write_text("raise SystemExit('somebody else')\n")
+    script = PACKAGING / "bin" / name
+    _, *options = script.read_text(encoding="ascii").partition("\n")[0].split()
+    done = subprocess.run(
+        [sys.executable, *options, script, "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert (done.returncode, "somebody else" in done.stderr) == (0, False), done
+
+
 def _run(*words: str | Path, **more: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **more})
     assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"

@@ -17,6 +17,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from livefw import reading
 from livefw.activation.history import damaged, opening, schema
 from livefw.activation.history.damaged import Damaged, Flaw
 from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest
@@ -78,6 +79,7 @@ def archive(
             base = damaged.one_row(connection, "base") or NO_HEAD
             last = _last(connection, base, cut)
             file = os.path.abspath(file or os.path.join(os.path.dirname(path), name(base.sequence + 1, last)))
+            _require_ours(os.path.dirname(file))
             if os.path.lexists(file):
                 raise UsageError(f"{file} is there already", hint="--archive FILE takes another name")
             with opening.transaction(connection):
@@ -98,6 +100,17 @@ def archive(
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return found
+
+
+def _require_ours(directory: str) -> None:
+    """`UsageError` where somebody else could put another file in the place of the archive while it is written.
+
+    SQLite opens it by name, and would write, and make readable, whatever a link leads to.
+    """
+    try:
+        reading.judge(directory, directory=True)
+    except reading.Untrusted as error:
+        raise UsageError(f"no archive is made there: {error}", hint=error.hint, phase="archive") from error
 
 
 _NEWEST = """
