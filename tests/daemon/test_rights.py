@@ -14,9 +14,11 @@ import pytest
 
 from livefw.daemon import introspection
 from livefw.daemon.client import CallFailed
+from livefw.daemon.devices import device_id
 from livefw.daemon.dispatch import snake
 from livefw.daemon.fwupd import Fwupd
 from livefw.daemon.own import Own
+from livefw.daemon.values import InstallFlag
 from livefw.daemon.wire import Variant
 
 from .conftest import Daemon, Serve
@@ -219,6 +221,37 @@ def test_to_have_checks_ignored_is_a_right_of_its_own(
         assert [asked().split()[-2] for _ in asks] == asks
     why = {"": MAY_NOT, "yes": ""}.get(may, may)
     assert (why in told) if why else ("polkit" not in told and "has to be" not in told)
+
+
+INSTALL = """
+import os, sys
+from livefw.daemon.client import Call, CallFailed, Client
+from livefw.daemon.wire import Variant
+path, device, flags, uid, gid, *groups = sys.argv[1:]
+image = os.memfd_create("image")
+os.write(image, b"version=0.1.0")
+os.setgroups([int(each) for each in groups]); os.setgid(int(gid)); os.setuid(int(uid))
+with Client(path, timeout=30, descriptors=True) as client:
+    options = {"install-flags": Variant("t", int(flags))}
+    try:
+        question = Call("/", "org.freedesktop.fwupd", "Install", "sha{sv}", (device, 0, options))
+        print(client.call(question, descriptors=[image]))
+    except CallFailed as error:
+        print(error.name, error.text)
+"""
+
+
+@as_root
+def test_older_images_by_fwupds_clients_are_a_check_that_is_ignored(bmc: Path, serve: Serve) -> None:
+    """fwupd's flag for an older version asks for what ``--ignore downgrade`` does, and takes the same right."""
+    daemon = serve(bmc, "--group", _group_name())
+    told = {}
+    for flag in (InstallFlag.ALLOW_OLDER, 0):
+        words = (daemon.path, device_id("redfish:model/pmfw-a"), int(flag), NOBODY, NOBODY, _group_number())
+        with somebody(INSTALL, *words) as asking:
+            told[flag], _ = asking.communicate(timeout=60)
+    assert "may not have checks ignored" in told[InstallFlag.ALLOW_OLDER]
+    assert told[0] == "()\n"
 
 
 @as_root
