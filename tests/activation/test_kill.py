@@ -188,7 +188,8 @@ def test_while_the_kernel_goes_on_the_next_engine_is_kept_out(world: World) -> N
     world.die_at(Point.ASKED)
     with pytest.raises(Busy, match="6c0762a6"):
         world.engine().open()
-    assert [problem.check for problem in world.engine().plan(Order()).steps[0].problems] == ["busy"]
+    problems = world.engine().plan(Order()).steps[0].problems
+    assert [problem.check for problem in problems if problem.stops] == ["busy"]
     world.wait_for_the_lock()
     with world.engine().open() as run:
         assert [each.outcome for each in run.settled] == [Outcome.ACTIVATED]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from livefw.errors import ExitCode
+
 Demo = Callable[..., subprocess.CompletedProcess[str]]
 WITHOUT_CRYPTO = "import sys; sys.modules['cryptography'] = None; from livefw.cli.main import main; sys.exit(main())"
 
@@ -85,11 +87,20 @@ def test_without_the_optional_library_it_shows_an_image_in_memory_and_says_what_
     assert "refuse" not in done.stdout.partition("pip install")[0]
 
 
-@pytest.mark.parametrize("platform", ["fvp", "grid"])
-def test_platform_without_signed_updates_activates_what_is_in_memory(demo: Demo, platform: str) -> None:
+@pytest.mark.parametrize(
+    ("platform", "code", "outcome"),
+    [
+        ("grid", ExitCode.DONE, ": activated"),
+        # TF-A on FVP reports no versions and never clears its flag: nobody can confirm it
+        ("fvp", ExitCode.UNKNOWN, "nothing here can confirm it"),
+    ],
+)
+def test_platform_without_signed_updates_activates_what_is_in_memory(
+    demo: Demo, platform: str, code: ExitCode, outcome: str
+) -> None:
     done = demo("demo", "--platform", platform)
-    assert done.returncode == 0, done.stderr
-    assert ": activated" in done.stdout
+    assert done.returncode == code, done.stderr
+    assert outcome in done.stdout
     assert "pip install" not in done.stdout
 
 

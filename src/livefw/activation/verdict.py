@@ -137,10 +137,17 @@ TABLE: tuple[Row, ...] = (
     _row(
         _ACTIVATED,
         "log-tells-success",
-        "another version is running, and the mechanism's log tells of its success",
-        moved=frozenset({Moved.CHANGED, Moved.APPEARED}),
+        "the announced version is running, and the mechanism's log tells of its success",
+        moved=Moved.APPEARED,
         answer=Answer.UNHEARD,
         witness=Witness.SUCCEEDED,
+    ),
+    _row(
+        _ACTIVATED,
+        "version-changed",
+        "another version is running than before the attempt",
+        moved=Moved.CHANGED,
+        answer=Answer.UNHEARD,
     ),
     _row(
         _UNKNOWN,
