@@ -14,10 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.activation import hooks
-from livefw.activation.checks import CHECKS, Problem, Situation, Weight, examine, require_known
+from livefw.activation.checks import (
+    CHECKS,
+    Problem,
+    Situation,
+    Weight,
+    examine,
+    examine_staging,
+    require_ignorable,
+    require_known,
+    require_sound,
+)
 from livefw.activation.facts import Facts, cpu_list
 from livefw.activation.lock import Holder
 from livefw.activation.policy import DEFAULT, parse
+from livefw.activation.settings import SettingsError
+from livefw.activation.unmatched import Unmatched
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version
 from livefw.providers.host import HostFiles
@@ -62,6 +74,7 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("policy", {}, "allow = ['tdx:*']", {}),
     ("pinned", {}, "[component.'*']\npin = '1.9'", {}),
     ("pinned", {}, "[component.'*']\npin = '1.9'", {"component": COMPONENT._replace(pending_version=None)}),
+    ("settings-match", {}, "", {"unmatched": (Unmatched("deny", "tf-rm"), Unmatched("allow", "x"))}),
     ("busy", {}, "", {"holder": Holder(1, "lfa:x", "root", 0)}),
     ("permission", {}, "", {"privileged": False}),
     ("order", {}, f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'", {"waiting": (OTHER, COMPONENT)}),
@@ -142,6 +155,48 @@ def test_only_errors_can_be_ignored(tmp_path: Path, check: Any) -> None:
     else:
         with pytest.raises(UsageError):
             require_known([check.name])
+
+
+@pytest.mark.parametrize("check", [c for c in CHECKS if c.weight is Weight.ERROR], ids=lambda check: check.name)
+def test_what_is_never_to_be_ignored_is_not(tmp_path: Path, check: Any) -> None:
+    _, files, settings, fields = next(row for row in BAD if row[0] == check.name)
+    found = situation(tmp_path, files, f"never-ignore = ['{check.name}']\n{settings}", **fields)
+    problem = examine(found, ignore=[check.name])[0]
+    assert (problem.ignored, problem.stops, problem.weight) == (False, True, Weight.FATAL)
+    assert "cannot be ignored here: never-ignore in livefw.toml" in problem.hint
+    with pytest.raises(UsageError, match="cannot be ignored here: never-ignore"):
+        require_ignorable(["hook:other", check.name], found.policy)
+    require_ignorable(["hook:other"], found.policy)
+
+
+def test_what_is_never_to_be_ignored_is_not_while_staging() -> None:
+    older, policy = Version("1.8", (1, 8)), parse(b"never-ignore = ['downgrade']")
+    (problem,) = examine_staging(COMPONENT, older, policy, ignore=["downgrade"])
+    assert problem.stops
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ("ignore = ['loud']", "ignore"),
+        ("ignore = ['policy']", "ignore"),
+        ("never-ignore = ['loud']", "never-ignore"),
+        ("never-ignore = ['hook:']", "never-ignore"),
+        ("never-ignore = ['guests']", "never-ignore"),  # it stops nothing
+        ("never-ignore = ['Load']", "never-ignore"),
+        ("group-may-ignore = ['loud']", "group-may-ignore"),
+        ("never-ignore = ['policy', 'load', 'hook:backup']", ""),
+        ("group-may-ignore = true", ""),
+    ],
+)
+def test_the_settings_name_checks_that_there_are(settings: str, key: str) -> None:
+    policy = parse(settings.encode())
+    if not key:
+        require_sound(policy)
+        return
+    with pytest.raises(SettingsError) as caught:
+        require_sound(policy, file="some.toml")
+    assert (caught.value.path, caught.value.file) == (key, "some.toml")
 
 
 def test_a_misspelt_check_is_an_error_of_usage() -> None:

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The settings file: strict, every error with its place; windows by the clock on the wall."""
 
-from contextlib import suppress
+import re
+from contextlib import nullcontext, suppress
 from datetime import datetime
+from fnmatch import translate
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.activation import policy, settings
+from livefw.activation.pattern import read
 from livefw.activation.policy import KEYS, Policy, load, matches, parse
 from livefw.activation.settings import SettingsError
 from livefw.activation.window import Window, is_open
@@ -21,8 +24,13 @@ RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 BL31 = "47d4086d-4cfe-9846-9b95-2950cbbd5a00"
 
 
+EFI = "a662076c-f212-564b-92cb-ba8f633606d9"
+"""The same GUID as `RMM`, as UEFI's tools write it."""
+
+
 def component(ident: str = RMM, name: str = "TF-RMM") -> Component:
-    return Component("lfa", ident, name, None, None, None, Cost(Rendezvous.REQUIRED, None))
+    aliases = (EFI,) if ident == RMM else ()
+    return Component("lfa", ident, name, None, None, None, Cost(Rendezvous.REQUIRED, None), aliases=aliases)
 
 
 FULL = f"""
@@ -30,6 +38,9 @@ allow = ["lfa:*"]
 deny = ["lfa:0509*"]
 automatic = ["tf-rmm"]
 ignore = ["load"]
+never-ignore = ["downgrade", "hook:backup"]
+strict = true
+accept-unconfirmed = ["scp"]
 group-may-ignore = ["window", "load"]
 images = "/srv/firmware"
 seal = "/etc/livefw/seal.key"
@@ -69,6 +80,7 @@ def test_a_full_file_is_read() -> None:
     assert found.settings(component()) == {"force_cpu_rendezvous": True, "auto_activate": False}
     assert found.settings(component(BL31, "")) == {"force_cpu_rendezvous": False, "auto_activate": False}
     assert found.allows(component())
+    assert (found.strict, found.never_ignore) == (True, ("downgrade", "hook:backup"))
     assert not found.allows(component("0509b633-5734-422f-a681-6096e932d93a", ""))
 
 
@@ -118,6 +130,10 @@ WRONG = {
     "[component.x]\nforce = true": "component.x.force",
     "component = []": "component",
     "allow = [": "",
+    "strict = 1": "strict",
+    "never-ignore = 'load'": "never-ignore",
+    "never-ignore = ['']": "never-ignore",
+    "ignore = ['load', 'window']\nnever-ignore = ['window']": "never-ignore",
 }
 
 
@@ -127,6 +143,53 @@ def test_an_error_names_the_key(text: str) -> None:
         parse(text.encode(), file="some.toml")
     assert caught.value.path == WRONG[text]
     assert "some.toml" in caught.value.message
+
+
+PLACES = {
+    "allow = [{}]": "allow",
+    "deny = ['tf-rmm', {}]": "deny",
+    "automatic = [{}]": "automatic",
+    "accept-unconfirmed = [{}]": "accept-unconfirmed",
+    "[[order]]\nfirst = {}\nthen = 'x'": "order[0].first",
+    "[[order]]\nfirst = 'x'\nthen = {}": "order[0].then",
+    "[component.{}]\npin = '1'": "component",
+}
+"""Wherever a pattern can stand."""
+NO_PATTERNS = (
+    '""',
+    '"  "',
+    '"[tf-rmm"',
+    '"tf-[!]"',
+    '"[]"',
+    '"a[b]c[d"',
+    '"tf\\u0007rmm"',
+    '"tf-rmm\\n"',
+    '"tf\\u00a0rmm"',
+)
+PATTERNS = ('"[[]tf]"', '"[]]"', '"tf-[!]x]*"', '"tf]"', '"?"', '"TF RMM"', '"Ä*"')
+
+
+@pytest.mark.parametrize("text", PLACES)
+@pytest.mark.parametrize("pattern", NO_PATTERNS)
+def test_what_can_only_be_a_mistake_is_no_pattern(text: str, pattern: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(text.format(pattern).encode(), file="some.toml")
+    assert caught.value.path == PLACES[text]
+    assert "pattern" in caught.value.message
+
+
+@pytest.mark.parametrize("text", PLACES)
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_brackets_that_are_closed_are_patterns(text: str, pattern: str) -> None:
+    assert parse(text.format(pattern).encode())
+
+
+@given(st.text(alphabet="[]!a-", max_size=8))
+def test_a_bracket_is_closed_where_the_shell_takes_it_for_a_set(pattern: str) -> None:
+    # Python's translation escapes a bracket that begins no set.
+    opened = r"\[" in re.findall(r"\\.|\[\^?\]?(?:\\.|[^]\\])*\]|.", translate(pattern))
+    with pytest.raises(ValueError, match="pattern") if opened or not pattern else nullcontext():
+        assert read(pattern) == pattern
 
 
 @given(st.binary(max_size=200))
@@ -165,6 +228,12 @@ def test_files(tmp_path: Path) -> None:
         ("*", True),
         ("tdx:*", False),
         ("6c07", False),
+        (EFI, True),
+        (EFI.upper(), True),
+        (f"lfa:{EFI}", True),
+        (f"LFA:{EFI.upper()}", True),
+        ("lfa:a662*", True),
+        (f"tdx:{EFI}", False),
         ("", False),
     ],
 )
@@ -229,6 +298,7 @@ def test_the_next_opening_is_the_next_moment_at_which_it_is_open(
 ) -> None:
     window = Window(days, begin, end, ZoneInfo("UTC"))
     opening = window.next_opening(moment)
+    assert opening is not None
     assert opening > moment
     assert window.contains(opening)
     assert (opening - moment).total_seconds() <= 8 * 86400

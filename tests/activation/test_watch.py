@@ -161,6 +161,43 @@ def test_wrong_settings_are_told_once_and_the_earlier_ones_hold(make: Make) -> N
     assert watching.look() == [(What.SETTINGS, ""), (What.PENDING, KEY)]  # without a file, nothing is automatic
 
 
+def test_what_matches_nothing_is_told_once_for_settings_and_components(make: Make) -> None:
+    bench = make("vera")
+    write_settings(bench, "deny = ['tf-rm']\nautomatic = ['x']")
+    bench.changes = {"policy": load(bench.places.settings)}
+    watching = Watching(bench)
+    assert watching.look()[-2:] == [(What.SETTINGS, "")] * 2
+    assert watching.look() == []
+    bench.machine.stage("rmm", "7.0")
+    assert (What.SETTINGS, "") not in watching.look()
+    write_settings(bench, "deny = ['tf-rm']")
+    watching.watcher.look()
+    changed, told = watching.events
+    assert "hold from now on" in changed.text
+    assert told.text == "deny: 'tf-rm' matches no component here; close to it: TF-RMM"
+    watching.events.clear()
+    bench.machine.unload()
+    assert (What.SETTINGS, "") not in watching.look()  # with nothing here there is nothing to compare with
+    write_settings(bench, "deny = ['tf-rmm']")
+    bench.machine.boot()
+    assert [what for what, _ in watching.look()].count(What.SETTINGS) == 1
+
+
+def test_strict_settings_hold_back_what_is_automatic(make: Make) -> None:
+    bench = make("vera")
+    write_settings(bench, "strict = true\nautomatic = ['tf-rmm']\ndeny = ['tf-rm']")
+    bench.changes = {"policy": load(bench.places.settings)}
+    watching = Watching(bench)
+    watching.watcher.look()
+    assert [each.text.partition(":")[0] for each in watching.events if each.what is What.HELD_BACK] == [
+        "settings-match"
+    ]
+    watching.events.clear()
+    assert watching.look() == []
+    write_settings(bench, "strict = true\nautomatic = ['tf-rmm']")
+    assert (What.ACTIVATION, KEY) in watching.look()
+
+
 def test_it_waits_for_the_window_and_says_so_once(make: Make) -> None:
     bench = make("vera")
     bench.settings = "automatic = ['*']\n[[window]]\nfrom = '22:00'\nto = '23:00'\nzone = 'UTC'"

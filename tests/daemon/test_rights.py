@@ -181,6 +181,7 @@ def test_polkit_is_asked_about_others(
 
 
 MAY_NOT = "polkit does not let nobody have checks ignored"
+NEVER = "the check 'load' cannot be ignored here: never-ignore in livefw.toml"
 IGNORING: list[tuple[str, bool, str, str, tuple[str, ...], list[str]]] = [
     # settings, in the group, ignored, what polkit allows beside activating -> what polkit is asked, whether it may
     ("", True, "load", "", (), [IGNORE]),
@@ -194,6 +195,10 @@ IGNORING: list[tuple[str, bool, str, str, tuple[str, ...], list[str]]] = [
     ("group-may-ignore = []", True, "load", "", (), [IGNORE]),
     ("", False, "load", "yes", (IGNORE,), [ACTIVATE, IGNORE]),
     ("", False, "", "yes", (), [ACTIVATE]),
+    ('never-ignore = ["load"]\ngroup-may-ignore = true', True, "load", NEVER, (), []),
+    ('never-ignore = ["load"]\ngroup-may-ignore = ["load"]', True, "window,load", NEVER, (), []),
+    ('never-ignore = ["load"]', False, "load", NEVER, (IGNORE,), [ACTIVATE]),
+    ('never-ignore = ["load"]', True, "window", "yes", (IGNORE,), [IGNORE]),
     ("group-may-ignore = 3", True, "load", "has to be true, false or a list of checks", (), []),
 ]
 

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.service import listen
+from livefw.daemon.wire import Variant
 
 from .conftest import FWUPD, OWN, Daemon, Serve
 
@@ -66,6 +67,43 @@ def test_what_is_no_socket_is_left_alone(kind: str, folder: Path) -> None:
         listen(str(path))
     assert sorted(os.listdir(folder)) == before
     assert kind == "directory" or path.read_text() == "precious"
+
+
+def test_patterns_that_match_nothing_are_logged_once(planted: Path, serve: Serve) -> None:
+    place = planted / "etc/livefw"
+    place.mkdir(parents=True)
+    (place / "livefw.toml").write_text("deny = ['tf-rm']\nautomatic = ['tf-rmm']", encoding="ascii")
+    daemon = serve(planted, changed={"core.FRESH_S": 0.0})
+    for _ in range(3):
+        daemon.call("GetDevices", interface=FWUPD)
+    line = "deny: 'tf-rm' matches no component here"
+    assert daemon.log.read_text().count(line) == 1
+    (place / "new").write_text("deny = ['tf-rm']\nautomatic = ['scpp']", encoding="ascii")
+    (place / "new").rename(place / "livefw.toml")
+    for _ in range(3):
+        daemon.call("GetDevices", interface=FWUPD)
+    log = daemon.log.read_text()
+    assert (log.count(line), log.count("automatic: 'scpp' matches no component here; close to it: SCP")) == (2, 1)
+
+
+def test_root_cannot_have_ignored_what_is_never_to_be_ignored(planted: Path, serve: Serve) -> None:
+    place = planted / "etc/livefw"
+    place.mkdir(parents=True)
+    (place / "livefw.toml").write_text("never-ignore = ['load']", encoding="ascii")
+    daemon = serve(planted)
+    _, said, code = daemon.call("Activate", "asa{sv}", ["tf-rmm"], {"ignore": Variant("as", ["load"])})
+    assert code == 2
+    assert "the check 'load' cannot be ignored here: never-ignore in livefw.toml" in said
+
+
+def test_strict_settings_hold_for_everything_and_not_for_a_device_that_is_named(planted: Path, serve: Serve) -> None:
+    place = planted / "etc/livefw"
+    place.mkdir(parents=True)
+    (place / "livefw.toml").write_text("strict = true\ndeny = ['tf-rm']", encoding="ascii")
+    daemon = serve(planted)
+    _, said, code = daemon.call("Activate", "asa{sv}", [], {})
+    assert (code, "matches no component" in said) == (4, True)
+    assert daemon.call("Plan", "asas", ["tf-rmm"], [])[2] == 0
 
 
 ACTIVATED = """

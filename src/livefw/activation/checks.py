@@ -12,7 +12,9 @@ from typing import NamedTuple
 from livefw.activation import window
 from livefw.activation.facts import Guests, Snapshot
 from livefw.activation.lock import Holder
-from livefw.activation.policy import Policy
+from livefw.activation.policy import FILE, Policy
+from livefw.activation.settings import SettingsError
+from livefw.activation.unmatched import Unmatched
 from livefw.activation.versions import are_alien, compare
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason, Rendezvous, Version
@@ -50,7 +52,7 @@ class Situation(NamedTuple):
     ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
     activation took here before, at worst; ``trouble`` is how the last attempt ended, if not well; ``lasting`` is what a
     failure of this boot left behind; ``doubt`` is why it may be another than it is listed as; ``holder`` is who holds
-    the lock, if it is somebody else.
+    the lock, if it is somebody else; ``unmatched`` are patterns that match nothing, where that is to stop it.
     """
 
     component: Component
@@ -64,6 +66,7 @@ class Situation(NamedTuple):
     doubt: Reason | None = None
     holder: Holder | None = None
     privileged: bool = True
+    unmatched: tuple[Unmatched, ...] = ()
 
 
 Found = Iterator[tuple[str, str]]
@@ -90,6 +93,13 @@ def _pinned(s: Situation) -> Found:
         yield f"the policy wants version {pin}, and not {pending.text if pending else 'an untold one'}", ""
 
 
+def _settings_match(s: Situation) -> Found:
+    if s.unmatched:
+        first, *more = s.unmatched
+        others = f", and {len(more)} more" if more else ""
+        yield f"{first}{others}", "livefw policy --check; with strict, only what is named is activated until then"
+
+
 def _busy(s: Situation) -> Found:
     if s.holder is not None:
         yield f"another activation is running: {s.holder.component or 'its owner has not said which'}", "wait for it"
@@ -108,8 +118,10 @@ def _order(s: Situation) -> Found:
 
 def _window(s: Situation) -> Found:
     if not window.is_open(s.policy.window, s.moment):
-        opening = min(each.next_opening(s.moment) for each in s.policy.window)
-        yield f"no maintenance window is open before {opening:%a %d %b %H:%M %Z}", ""
+        if opening := window.next_opening(s.policy.window, s.moment):
+            yield f"no maintenance window is open before {opening:%a %d %b %H:%M %Z}", ""
+        else:
+            yield f"no maintenance window opens in the next {window.YEARS} years", "[[window]] in livefw.toml"
 
 
 def _load(s: Situation) -> Found:
@@ -142,7 +154,7 @@ def _downgrade(s: Situation) -> Found:
     elif are_alien(pending, current):
         yield (
             f"the version {pending.text} cannot be compared with {current.text}, which runs: it may be older",
-            "they are written in different formats; ignore it if you know which is newer",
+            "they are written in different formats; find out which of them is newer",
         )
 
 
@@ -154,7 +166,7 @@ def _offline(s: Situation) -> Found:
         who = f"{_count(len(s.machine.offline), 'CPU')} offline: {_some(sorted(s.machine.offline))}"
         yield (
             f"{who}; a CPU that does not take part may lose what the firmware keeps for it",
-            "bring them online, or ignore it if the firmware never saw them",
+            "bring them online, unless the firmware never saw them",
         )
 
 
@@ -218,6 +230,7 @@ def _by_kernel(s: Situation) -> Found:
 CHECKS = (
     Check("policy", Weight.FATAL, "the policy allows the component", _policy),
     Check("pinned", Weight.FATAL, "the pending version is the one that the policy pins", _pinned),
+    Check("settings-match", Weight.FATAL, "with `strict`, every pattern matches a component", _settings_match),
     Check("busy", Weight.FATAL, "no other activation is running", _busy),
     Check("permission", Weight.FATAL, "whoever asks has the right to", _permission),
     Check("order", Weight.ERROR, "nothing that has to come first is still pending", _order),
@@ -246,6 +259,9 @@ ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade"})
 _UNSEEN = Snapshot(frozenset(), (), None, (), None, Guests(0, 0))
 
 HOOK_PREFIX = "hook:"
+_IGNORABLE = frozenset({Weight.ERROR})
+_STOPPING = frozenset({Weight.ERROR, Weight.FATAL})
+_NEVER = "cannot be ignored here: never-ignore in livefw.toml"
 
 
 def examine(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
@@ -253,7 +269,7 @@ def examine(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Proble
     problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in situation.component.reasons]
     for check in CHECKS:
         problems += [Problem(check.name, check.weight, text, hint) for text, hint in check.look(situation)]
-    return ignoring(problems, ignore)
+    return ignoring(problems, ignore, situation.policy)
 
 
 def examine_staging(
@@ -273,26 +289,65 @@ def examine_staging(
     names = ON_STAGING if version else ON_STAGING - {"pinned"}
     looked = ((check, check.look(situation)) for check in CHECKS if check.name in names)
     problems = [Problem(check.name, check.weight, *found) for check, all_found in looked for found in all_found]
-    return ignoring(problems, ignore)
+    return ignoring(problems, ignore, policy)
 
 
-def ignoring(problems: Iterable[Problem], ignore: Iterable[str]) -> tuple[Problem, ...]:
-    """The same problems, with those marked that are to be ignored and may be."""
-    names = frozenset(ignore)
-    return tuple(p._replace(ignored=p.weight is Weight.ERROR and p.check in names) for p in problems)
+def ignoring(problems: Iterable[Problem], ignore: Iterable[str], policy: Policy) -> tuple[Problem, ...]:
+    """The same problems, with those marked that are to be ignored and may be.
+
+    Whoever wants them ignored: what the policy forbids to ignore weighs as much as what cannot be.
+    """
+    names, never = frozenset(ignore), frozenset(policy.never_ignore)
+    return tuple(_decided(problem, names, never) for problem in problems)
 
 
-def require_known(names: Iterable[str]) -> None:
-    """`UsageError` for a name that is no check's; a misspelt name must not pass for a decision."""
-    ignorable = [check.name for check in CHECKS if check.weight is Weight.ERROR]
+def _decided(problem: Problem, names: frozenset[str], never: frozenset[str]) -> Problem:
+    if problem.weight is not Weight.ERROR:
+        return problem
+    if problem.check in never:
+        hint = f"{problem.hint}; {_NEVER}" if problem.hint else _NEVER
+        return problem._replace(weight=Weight.FATAL, hint=hint)
+    return problem._replace(ignored=problem.check in names)
+
+
+def require_ignorable(names: Iterable[str], policy: Policy) -> None:
+    """`UsageError` for checks that cannot be ignored here, or are none; `SettingsError` for such in the settings."""
+    require_sound(policy)
     for name in names:
-        if name in ignorable or name.startswith(HOOK_PREFIX):
+        require_known([name])
+        if name in policy.never_ignore:
+            raise UsageError(f"the check {name!r} {_NEVER}", hint="livefw plan shows what is against it")
+
+
+def require_sound(policy: Policy, *, file: str = FILE) -> None:
+    """`SettingsError` for a key of the settings with the name of a check that there is not, or not for that."""
+    group = policy.group_may_ignore
+    keys = {
+        "ignore": (policy.ignore, _IGNORABLE),
+        "never-ignore": (policy.never_ignore, _STOPPING),
+        "group-may-ignore": (() if isinstance(group, bool) else group, _IGNORABLE),
+    }
+    for key, (names, weights) in keys.items():
+        try:
+            require_known(names, weights)
+        except UsageError as error:
+            raise SettingsError(error.message, file=file, path=key, hint=error.hint) from error
+
+
+def require_known(names: Iterable[str], weights: frozenset[Weight] = _IGNORABLE) -> None:
+    """`UsageError` for a name that is no check's, or none of these weights.
+
+    A misspelt name must not pass for a decision.
+    """
+    known = {check.name: check.weight for check in CHECKS}
+    possible = ", ".join(name for name, weight in known.items() if weight in weights)
+    for name in names:
+        if known.get(name) in weights or (name.startswith(HOOK_PREFIX) and name != HOOK_PREFIX):
             continue
-        if any(check.name == name for check in CHECKS):
-            weight = next(check.weight for check in CHECKS if check.name == name)
-            why = "stops nothing" if weight is Weight.WARNING else "cannot be ignored"
-            raise UsageError(f"the check {name!r} {why}", hint=f"those that can be: {', '.join(ignorable)}")
-        raise UsageError(f"there is no check {name!r}", hint=f"{', '.join(ignorable)}, {HOOK_PREFIX}NAME")
+        if name in known:
+            why = "stops nothing" if known[name] is Weight.WARNING else "cannot be ignored"
+            raise UsageError(f"the check {name!r} {why}", hint=f"those that can be: {possible}")
+        raise UsageError(f"there is no check {name!r}", hint=f"{possible}, {HOOK_PREFIX}NAME")
 
 
 def _count(number: int, noun: str) -> str:

@@ -26,11 +26,12 @@ from livefw.activation import (
     reconcile,
     record,
     target,
+    unmatched,
     verdict,
 )
 from livefw.activation.actor import Actor
 from livefw.activation.aftermath import Aftermath
-from livefw.activation.checks import Problem, examine_staging, require_known
+from livefw.activation.checks import Problem, examine_staging, require_ignorable
 from livefw.activation.evidence import Boot, sure
 from livefw.activation.facts import Facts
 from livefw.activation.history import seal
@@ -50,6 +51,7 @@ from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, Watch, cance
 from livefw.activation.select import select
 from livefw.activation.stage import hand_over
 from livefw.activation.target import Target
+from livefw.activation.unmatched import Unmatched
 from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError, UsageError
 from livefw.providers.base import Claim, Clock, Component, Provider, Reason, is_stager
 from livefw.providers.files import Files
@@ -81,12 +83,13 @@ class OnFailure(StrEnum):
 
 
 class Order(NamedTuple):
-    """What somebody wants done. ``words`` None: everything that is pending."""
+    """What somebody wants done. ``words`` None: everything that is pending. ``automatic``: the policy has named it."""
 
     words: tuple[str, ...] | None = None
     reason: str = ""
     ignore: tuple[str, ...] = ()
     on_failure: OnFailure = OnFailure.STOP
+    automatic: bool = False
 
 
 _SETTLING_S = 0.2
@@ -127,12 +130,16 @@ class Host(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What would be done now. ``unfinished`` are intents that the next run settles first."""
+    """What would be done now.
+
+    ``unfinished`` are intents that the next run settles first, ``unmatched`` patterns of the settings without effect.
+    """
 
     steps: tuple[Step, ...]
     wishes: tuple[Wish, ...]
     unfinished: tuple[Entry, ...]
     absent: tuple[Reason, ...]
+    unmatched: tuple[Unmatched, ...] = ()
 
 
 class Attempt(NamedTuple):
@@ -164,7 +171,7 @@ class Engine:
     def plan(self, order: Order) -> Plan:
         """What would be done now; nothing is changed. Errors as for `inventory.take`, `select` and `Journal`."""
         host = self._host
-        require_known((*order.ignore, *host.policy.ignore))
+        require_ignorable(order.ignore, host.policy)
         found = inventory.take(host.providers)
         history: Journal | None = None
         hidden = False
@@ -179,7 +186,9 @@ class Engine:
         finally:
             if history:
                 history.close()
-        return Plan(steps, plan.wishes(found, host.policy), unfinished, found.absent if not found.candidates else ())
+        absent = found.absent if not found.candidates else ()
+        wishes = plan.wishes(found, host.policy)
+        return Plan(steps, wishes, unfinished, absent, unmatched.explain(unmatched.find(host.policy, found), found))
 
     def open(self) -> "Run":
         """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""
@@ -256,6 +265,7 @@ class Engine:
             ignore=order.ignore,
             hooks=hooks.find(host.places.settings),
             past=past,
+            named=order.words is not None and not order.automatic,
             trouble=lambda key: record.trouble(history, key) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
             doubt=partial(_in_doubt, aftermath.latest(history, boot_id) if held is None else held),
@@ -266,7 +276,8 @@ class Engine:
 class Run:
     """The machine is ours until `close`; leave it by ``with``.
 
-    ``settled`` is what was found unfinished, ``chosen`` the keys of the components that the last order meant.
+    ``settled`` is what was found unfinished, ``chosen`` the keys of the components that the last order meant, and
+    ``unmatched`` the patterns of the settings that match nothing here.
     """
 
     def __init__(self, engine: Engine, host: Host, held: Lock | None, ledger: Ledger) -> None:
@@ -280,6 +291,7 @@ class Run:
         self._held = aftermath.latest(ledger.journal, self._boot_id)
         self.settled: list[Settled] = []
         self.chosen: tuple[str, ...] = ()
+        self.unmatched: tuple[Unmatched, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -324,7 +336,7 @@ class Run:
 
         Errors as for `inventory.take` and `target.target`.
         """
-        require_known(wish.ignore)
+        require_ignorable(wish.ignore, self._host.policy)
         host, ledger = self._host, self._ledger
         meant = target.target(wish.word, inventory.take(host.providers).require().candidates, wish.package)
         component = meant.component
@@ -373,8 +385,9 @@ class Run:
         component at all; otherwise errors as for `Engine.plan`.
         """
         host = self._host
-        require_known((*order.ignore, *host.policy.ignore))
+        require_ignorable(order.ignore, host.policy)
         found = inventory.take(host.providers).require()
+        self.unmatched = unmatched.explain(unmatched.find(host.policy, found), found)
         wanted = None if order.words is None else {c.component.key: c for c in plan.choose(found, order.words)}
         self.chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         tried: set[str] = set()
@@ -438,7 +451,7 @@ class Run:
                 memory = provider.recall(ident, str(entry.body.get("mark", "")))
                 after, code = provider.inspect(ident), memory.firmware_code
                 seen = evidence.of_remains(entry.body, after, memory, boot_id=self._boot_id)
-                found = verdict.judge(seen, accept=self._accepts(after))
+                found = verdict.judge(seen, accept=self._accepts(provider, after))
                 outcome, why = found.outcome, found.why
                 if seen.boot is Boot.SAME:
                     now = inventory.take((provider,))
@@ -526,7 +539,9 @@ class Run:
             except TransportError:
                 readable = False
         seen = evidence.of_attempt(before, after, claim, announced=announced, readable=readable)
-        found = verdict.judge(seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=self._accepts(before))
+        found = verdict.judge(
+            seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=self._accepts(candidate.provider, before)
+        )
         confirmed = found.why.code != verdict.ACCEPTED_UNCONFIRMED
         copy = found.copy and before.copied
         return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
@@ -540,9 +555,10 @@ class Run:
         if self._ledger.journal:
             old_versions.write(old_versions.beside(self._host.places.lock), self._boot_id, self._held.old)
 
-    def _accepts(self, component: Component | None) -> bool:
+    def _accepts(self, provider: Provider, component: Component | None) -> bool:
         """Whether the settings take the mechanism's word for a success that nothing can confirm."""
-        return component is not None and self._host.policy.accepts_unconfirmed(component)
+        known = inventory.with_aliases(provider, component) if component else None
+        return known is not None and self._host.policy.accepts_unconfirmed(known)
 
     def _others(self, found: Inventory, key: str) -> tuple[Inventory, tuple[Reason, ...]]:
         """The inventory after an activation, and what changed on components other than the one with this key."""

@@ -200,4 +200,4 @@ def _judge(name: str, answer: _Answer, seconds: float) -> Problem | None:
 
 
 def _broken(name: str, why: str) -> Problem:
-    return Problem(HOOK_PREFIX + name, Weight.ERROR, f"the check is broken: {why}", "mend it, or ignore it by name")
+    return Problem(HOOK_PREFIX + name, Weight.ERROR, f"the check is broken: {why}", "mend it, or take it away")

@@ -50,10 +50,19 @@ def nothing(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
     return NothingHere(f"nothing to activate here: {reasons}", hint=absent[0].hint if absent else "")
 
 
+def with_aliases(provider: Provider, component: Component) -> Component:
+    """The component with the other spellings of its id, by which settings may name it."""
+    return component._replace(aliases=tuple(provider.aliases(component.id)))
+
+
 def take(providers: Sequence[Provider], *, discover: Callable[[Provider], Discovery] | None = None) -> Inventory:
     """Ask every provider, or ``discover`` for it. `livefw.errors.TransportError` as from `Provider.discover`."""
     found = [(provider, discover(provider) if discover else provider.discover()) for provider in providers]
-    candidates = [Candidate(provider, item) for provider, discovery in found for item in discovery.components]
+    candidates = [
+        Candidate(provider, with_aliases(provider, item))
+        for provider, discovery in found
+        for item in discovery.components
+    ]
     candidates.sort(key=lambda candidate: candidate.component.key)
     absent = tuple(discovery.absent for _, discovery in found if discovery.absent)
     return Inventory(tuple(candidates), absent, tuple(note for _, discovery in found for note in discovery.notes))

@@ -6,7 +6,7 @@ from datetime import datetime
 from statistics import median
 from typing import NamedTuple
 
-from livefw.activation import checks, hooks
+from livefw.activation import checks, hooks, unmatched
 from livefw.activation.checks import Problem, Situation
 from livefw.activation.facts import Snapshot
 from livefw.activation.hooks import Hook
@@ -78,6 +78,8 @@ class Scene(NamedTuple):
     ignore: tuple[str, ...]
     hooks: tuple[Hook, ...]
     past: Callable[[str], Past | None]
+    named: bool = True
+    """Whether somebody has named the components, and did not leave it to the policy which."""
     trouble: Callable[[str], str] = lambda _: ""
     lasting: Callable[[Component], Reason | None] = lambda _: None
     doubt: Callable[[Candidate, Inventory], Reason | None] = lambda _, __: None
@@ -140,11 +142,12 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         doubt=scene.doubt(candidate, found),
         holder=scene.holder,
         privileged=scene.privileged,
+        unmatched=() if scene.named or not scene.policy.strict else unmatched.find(scene.policy, found),
     )
     ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
     problems = checks.examine(situation, ignore=ignore)
     if not component.reasons:
-        problems += checks.ignoring(hooks.examine(scene.hooks, _for_hooks(component)), ignore)
+        problems += checks.ignoring(hooks.examine(scene.hooks, _for_hooks(component)), ignore, scene.policy)
     return Step(candidate, past, problems)
 
 

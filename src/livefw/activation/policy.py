@@ -7,11 +7,13 @@
 import errno
 import os
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.activation.settings import REQUIRED, Key, Section, SettingsError, decode
+from livefw.activation import pattern
+from livefw.activation.pattern import any_matches
+from livefw.activation.pattern import matches as matches
+from livefw.activation.settings import REQUIRED, ContradictionError, Key, Section, SettingsError, decode
 from livefw.activation.stamp import Stamp, stamp
 from livefw.activation.window import DAYS, Window
 from livefw.errors import PermissionDenied, TransportError
@@ -57,9 +59,11 @@ MEASURED_BY = ("auto", "sampler", "tracer")
 
 
 class Policy(NamedTuple):
-    """The whole policy. Patterns are those of a shell, and match a key, an id or a name without regard to case.
+    """The whole policy; patterns are as `livefw.activation.pattern` reads them.
 
-    ``images`` is a directory on the machine that the policy is for, ``seal`` a file of it with keys.
+    ``never_ignore`` are checks that nobody may have ignored. ``strict``: with a pattern that matches nothing here,
+    nothing is activated that was not named. ``images`` is a directory on the machine that the policy is for, ``seal`` a
+    file of it with keys.
     """
 
     allow: tuple[str, ...]
@@ -75,11 +79,15 @@ class Policy(NamedTuple):
     accept_unconfirmed: tuple[str, ...] = ()
     seal: str | None = None
     group_may_ignore: bool | tuple[str, ...] = False
+    never_ignore: tuple[str, ...] = ()
+    strict: bool = False
 
     def group_may(self, checks: Iterable[str]) -> bool:
         """Whether members of the group that may activate may have all of these checks ignored."""
-        may = self.group_may_ignore
-        return may if isinstance(may, bool) else frozenset(checks) <= frozenset(may)
+        wanted, may = frozenset(checks), self.group_may_ignore
+        if not wanted.isdisjoint(self.never_ignore):
+            return False
+        return may if isinstance(may, bool) else wanted <= frozenset(may)
 
     def allows(self, component: Component) -> bool:
         """Whether it may be activated at all."""
@@ -95,13 +103,13 @@ class Policy(NamedTuple):
 
     def pin(self, component: Component) -> str | None:
         """The only version that may be activated, if there is one."""
-        return next((w.pin for pattern, w in self.component.items() if w.pin and matches(pattern, component)), None)
+        return next((wish.pin for each, wish in self.component.items() if wish.pin and matches(each, component)), None)
 
     def settings(self, component: Component) -> dict[str, bool]:
         """Settings that are wanted for it; the first pattern that names a setting decides."""
         wanted: dict[str, bool] = {}
-        for pattern, wishes in self.component.items():
-            if matches(pattern, component):
+        for each, wishes in self.component.items():
+            if matches(each, component):
                 wanted = wishes.settings | wanted
         return wanted
 
@@ -122,17 +130,6 @@ class Policy(NamedTuple):
     def goes_before(self, first: Component, then: Component) -> bool:
         """Whether ``then`` has to wait for ``first``."""
         return any(matches(o.first, first) and matches(o.then, then) for o in self.order)
-
-
-def matches(pattern: str, component: Component) -> bool:
-    """Whether a pattern of the settings means this component."""
-    wanted = pattern.lower()
-    return any(fnmatchcase(text.lower(), wanted) for text in (component.key, component.id, component.name) if text)
-
-
-def any_matches(patterns: tuple[str, ...], component: Component) -> bool:
-    """Whether one of several patterns means this component."""
-    return any(matches(pattern, component) for pattern in patterns)
 
 
 class Follower:
@@ -199,15 +196,15 @@ def parse(text: bytes, *, file: str = FILE, mechanisms: Iterable[str] = ()) -> P
 
 
 def _patterns(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+    if not isinstance(value, list):
         raise ValueError("has to be a list of patterns")
+    return tuple(pattern.read(each) for each in value)
+
+
+def _checks(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        raise ValueError("has to be a list of checks")
     return tuple(value)
-
-
-def _pattern(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError("has to be a pattern")
-    return value
 
 
 def _directory(value: Any) -> str:
@@ -232,7 +229,7 @@ def _boolean_or_checks(value: Any) -> bool | tuple[str, ...]:
     if isinstance(value, bool):
         return value
     try:
-        return _patterns(value)
+        return _checks(value)
     except ValueError:
         raise ValueError("has to be true, false or a list of checks") from None
 
@@ -289,18 +286,29 @@ def _window(**values: Any) -> Window:
     return Window(days=values["days"], begin=values["from"], end=values["to"], zone=values["zone"])
 
 
+def _policy(**values: Any) -> Policy:
+    made = Policy(**values)
+    if both := [name for name in made.never_ignore if name in made.ignore]:
+        raise ContradictionError(f"{', '.join(both)}: in ignore as well; take it out of one of them", "never-ignore")
+    return made
+
+
 _ON = True
+_OFF = False
 _TIME = 'time as in "22:00"'
 KEYS = Section(
     {
         "allow": Key("patterns", _patterns, ("*",), "components that may be activated"),
         "deny": Key("patterns", _patterns, (), "components that must not be, even if allowed"),
         "automatic": Key("patterns", _patterns, (), "components that `livefw watch` activates as soon as it may"),
-        "ignore": Key("checks", _patterns, (), "checks that are ignored on this machine; recorded like `--ignore`"),
+        "ignore": Key("checks", _checks, (), "checks that are ignored on this machine; recorded like `--ignore`"),
+        "never-ignore": Key(
+            "checks", _checks, (), "checks that nobody may have ignored, root included; not with `--ignore` either"
+        ),
         "group-may-ignore": Key(
             "boolean or checks",
             _boolean_or_checks,
-            False,  # noqa: FBT003 - a value, and no switch
+            _OFF,
             "whether members of the daemon's group may have checks ignored, or which; others ask polkit",
         ),
         "images": Key(
@@ -308,6 +316,9 @@ KEYS = Section(
         ),
         "accept-unconfirmed": Key(
             "patterns", _patterns, (), "components whose success is believed although nothing can confirm it"
+        ),
+        "strict": Key(
+            "boolean", _boolean, _OFF, "activate only what is named while a pattern here matches no component"
         ),
         "seal": Key("path", _directory, None, "file of root's alone with keys that seal the history, one a line"),
         "limits": Section(
@@ -345,8 +356,8 @@ KEYS = Section(
         ),
         "order": Section(
             {
-                "first": Key("pattern", _pattern, REQUIRED, "what comes first"),
-                "then": Key("pattern", _pattern, REQUIRED, "what has to wait while `first` is pending"),
+                "first": Key("pattern", pattern.read, REQUIRED, "what comes first"),
+                "then": Key("pattern", pattern.read, REQUIRED, "what has to wait while `first` is pending"),
             },
             Order,
             "[]",
@@ -360,9 +371,10 @@ KEYS = Section(
             },
             Wishes,
             "PATTERN",
+            pattern.read,
         ),
     },
-    Policy,
+    _policy,
 )
 """Everything that may be in ``livefw.toml``."""
 

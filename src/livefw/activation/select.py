@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory import Candidate, with_aliases
 from livefw.errors import AmbiguousComponent, NoSuchComponent, UsageError
 
 
@@ -44,6 +44,5 @@ def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
 
 
 def _spellings(candidate: Candidate) -> tuple[str, ...]:
-    component = candidate.component
-    aliases = candidate.provider.aliases(component.id)
-    return tuple(text.casefold() for text in (component.key, component.id, *aliases))
+    component = with_aliases(*candidate)
+    return tuple(text.casefold() for text in component.spellings)

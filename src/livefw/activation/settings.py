@@ -30,11 +30,23 @@ class Key(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A table of keys. ``many`` is empty for one, ``[]`` for a list of them, ``NAME`` for named ones."""
+    """A table of keys. ``many`` is empty for one, ``[]`` for a list of them, ``NAME`` for named ones.
+
+    ``make`` puts the values together, and ``name`` reads a name; ValueError, or `ContradictionError`, tells a mistake.
+    """
 
     keys: Mapping[str, "Key | Section"]
     make: Callable[..., Any]
     many: str = ""
+    name: Callable[[Any], str] = str
+
+
+class ContradictionError(ValueError):
+    """Values that are right by themselves and not together; ``key`` is the one to mend."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
 class Row(NamedTuple):
@@ -57,7 +69,10 @@ def decode(section: Section, document: Any, *, file: str, path: str = "") -> Any
         raise SettingsError("has to be a table", file=file, path=path)
     if section.many:
         single = section._replace(many="")
-        return {name: decode(single, each, file=file, path=f"{path}.{name}") for name, each in document.items()}
+        return {
+            _value(section.name, name, file=file, path=path): decode(single, each, file=file, path=f"{path}.{name}")
+            for name, each in document.items()
+        }
     for name in document:
         if name not in section.keys:
             known = ", ".join(section.keys)
@@ -68,13 +83,19 @@ def decode(section: Section, document: Any, *, file: str, path: str = "") -> Any
         if isinstance(node, Section):
             values[name] = decode(node, document.get(name, [] if node.many == "[]" else {}), file=file, path=where)
         elif name in document:
-            values[name] = _value(node, document[name], file=file, path=where)
+            values[name] = _value(node.read, document[name], file=file, path=where)
         elif node.default is REQUIRED:
             raise SettingsError("is missing", file=file, path=where)
         else:
             values[name] = node.default
+    return _made(section, values, file=file, path=path)
+
+
+def _made(section: Section, values: Mapping[str, Any], *, file: str, path: str) -> Any:
     try:
         return section.make(**{name.replace("-", "_"): value for name, value in values.items()})
+    except ContradictionError as error:
+        raise SettingsError(str(error), file=file, path=_join(path, error.key)) from error
     except ValueError as error:
         raise SettingsError(str(error), file=file, path=path) from error
 
@@ -98,9 +119,9 @@ def rows(section: Section, path: str = "") -> Iterator[Row]:
             yield Row(where, node.kind, "" if node.default is None else _shown(node.default), node.help)
 
 
-def _value(key: Key, value: Any, *, file: str, path: str) -> Any:
+def _value(read: Callable[[Any], Any], value: Any, *, file: str, path: str) -> Any:
     try:
-        return key.read(value)
+        return read(value)
     except ValueError as error:
         raise SettingsError(f"{error}, not {value!r}", file=file, path=path) from error
 

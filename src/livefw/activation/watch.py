@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import inventory, plan
+from livefw.activation import inventory, plan, unmatched
 from livefw.activation.engine import Attempt, Engine, Host, OnFailure, Order, Settled
 from livefw.activation.facts import Facts
 from livefw.activation.inventory import Candidate, Inventory
@@ -40,7 +40,7 @@ class What(StrEnum):
     ACTIVATION = "activation"
     SETTLED = "settled"
     SETTINGS = "settings"
-    """They have changed and hold from now on; or they are wrong, and the earlier ones go on to hold."""
+    """They have changed and hold from now on; or are wrong, and the earlier ones go on to hold; or match nothing."""
     ABSENT = "absent"
     """There is no component at all, for instance because the driver was unloaded."""
     TROUBLE = "trouble"
@@ -105,6 +105,7 @@ class Watcher:
         self._held: dict[str, tuple[str, ...]] = {}
         self._not_before: dict[str, float] = {}
         self._trouble = ""
+        self._unmatched: tuple[unmatched.Unmatched, ...] = ()
 
     def look(self) -> None:
         """One look: tell what is different, bring settings back, activate what is due. Never raises for trouble."""
@@ -112,6 +113,7 @@ class Watcher:
         try:
             found = inventory.take(self._host.providers)
             self._differ(found)
+            self._match(found)
             if any(wish.possible for wish in plan.wishes(found, self._host.policy)):
                 with self._engine.open() as run:
                     self._settled(run.settled)
@@ -143,6 +145,13 @@ class Watcher:
             if not candidate.component.pending:
                 self._tried.pop(candidate.component.key, None)
                 self._held.pop(candidate.component.key, None)
+
+    def _match(self, found: Inventory) -> None:
+        """Tell patterns that match nothing, once for these settings and components."""
+        before, self._unmatched = self._unmatched, unmatched.find(self._host.policy, found)
+        if self._unmatched != before:
+            for each in unmatched.explain(self._unmatched, found):
+                self._tell(Event(What.SETTINGS, "", str(each)))
 
     def _due(self, found: Inventory) -> list[Candidate]:
         """What the policy wants activated, is ready, and was not tried in this state before."""
@@ -177,7 +186,7 @@ class Watcher:
     def _activate(self, due: list[Candidate]) -> None:
         keys = tuple(candidate.component.key for candidate in due)
         ready = []
-        for step in self._engine.plan(Order(keys)).steps:
+        for step in self._engine.plan(Order(keys, automatic=True)).steps:
             against = tuple(f"{p.check}: {p.text}" for p in step.problems if p.stops)
             if not against:
                 ready.append(step.component.key)
@@ -189,7 +198,8 @@ class Watcher:
         states = {c.component.key: _state(c.component) for c in due}
         with self._engine.open() as run:
             self._settled(run.settled)
-            for attempt in run.activate(Order(tuple(ready), REASON, (), OnFailure.CONTINUE), watch=self._watch):
+            order = Order(tuple(ready), REASON, (), OnFailure.CONTINUE, automatic=True)
+            for attempt in run.activate(order, watch=self._watch):
                 key = attempt.result.before.key
                 if attempt.result.outcome is Outcome.REFUSED:
                     self._not_before[key] = self._host.clock.now() + _PAUSE_S

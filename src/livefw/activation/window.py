@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maintenance windows: times of the week at which an activation may begin."""
 
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Iterator
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WEEK = 8
-"""Days to look ahead for the next opening: a week, and one more for a window of today that is over."""
+YEARS = 8
+"""How far to look ahead for an opening: over a 29 February that a year like 2100 leaves out."""
+_DAY = timedelta(days=1)
+_SPAN = timedelta(hours=12)
+"""Changes of a clock are further apart than this."""
+_RESOLUTION = timedelta(seconds=1)
+_MOMENT = timedelta(microseconds=1)
 
 
 class Window(NamedTuple):
     """From ``begin`` to before ``end``, in minutes of the local day, on ``days``.
 
     A window whose end is not after its begin goes on to the next day; it belongs to the day on which it began.
-    ``zone`` is None for the machine's own time. Where clocks are put forward or back, what counts is what they show.
+    ``zone`` is None for the machine's own time. It is open whenever the clock of the zone shows a time that is in it.
+    So where clocks are put forward it opens late, or not at all if nothing of it is left; where they are put back,
+    it is open both times.
     """
 
     days: frozenset[int]
@@ -30,18 +38,55 @@ class Window(NamedTuple):
             return today in self.days and self.begin <= minute < self.end
         return (today in self.days and minute >= self.begin) or (yesterday in self.days and minute < self.end)
 
-    def next_opening(self, moment: datetime) -> datetime:
-        """When it opens next after ``moment``, in its own zone."""
-        local = moment.astimezone(self.zone)
-        for ahead in range(_WEEK + 1):
-            day = local.date() + timedelta(days=ahead)
-            naive = datetime(day.year, day.month, day.day, self.begin // 60, self.begin % 60)
-            opening = naive.replace(tzinfo=self.zone) if self.zone else naive.astimezone()
-            if opening > moment and day.weekday() in self.days:
-                return opening
-        raise ValueError("a window without days")
+    def next_opening(self, moment: datetime) -> datetime | None:
+        """When it opens next after ``moment``, in its own zone; None if it does not in the next `YEARS`."""
+        start = moment.astimezone(UTC)  # in one zone, times are compared by what clocks show, and may go backwards
+        try:
+            for count in range(YEARS * 366 * 2):
+                begin = start + count * _SPAN
+                for opening in self._openings(begin, begin + _SPAN):
+                    if opening > start:
+                        return opening.astimezone(self.zone)
+        except OverflowError:  # after the last year that there is
+            pass
+        return None
+
+    def _openings(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        """Moments in a span at which it opens, the first one first."""
+        for begin, until in self._steady(start, end):
+            if begin > start and self.contains(begin) and not self.contains(begin - _MOMENT):
+                yield begin
+            local = begin.astimezone(self.zone)
+            midnight = datetime.combine(local.date(), time(), UTC) - (local.utcoffset() or timedelta())
+            for day in (midnight, midnight + _DAY):
+                opening = day + timedelta(minutes=self.begin)
+                if begin <= opening < until and self.contains(opening):
+                    yield opening
+
+    def _steady(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
+        """The parts of a span in which the clock of the zone is neither put forward nor back."""
+        before, after = start, end
+        offset = self._offset(start)
+        if self._offset(end) == offset:
+            yield start, end
+            return
+        while after - before > _RESOLUTION:
+            middle = before + (after - before) / 2
+            before, after = (middle, after) if self._offset(middle) == offset else (before, middle)
+        change = after.replace(microsecond=0)
+        yield start, change
+        yield change, end
+
+    def _offset(self, moment: datetime) -> timedelta | None:
+        return moment.astimezone(self.zone).utcoffset()
 
 
 def is_open(windows: tuple[Window, ...], moment: datetime) -> bool:
     """Whether any window is open; without windows it always is."""
     return not windows or any(window.contains(moment) for window in windows)
+
+
+def next_opening(windows: tuple[Window, ...], moment: datetime) -> datetime | None:
+    """When any of them opens next; None if none does in the next `YEARS`."""
+    openings = (window.next_opening(moment) for window in windows)
+    return min((each for each in openings if each), key=datetime.timestamp, default=None)

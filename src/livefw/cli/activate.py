@@ -48,7 +48,11 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
     with made.open() as running:
         for settled in running.settled:
             session.say(engine.settled_text(settled))
-        report = _collect(running, order, narrator)
+        try:
+            report = _collect(running, order, narrator)
+        finally:
+            for line in engine.unmatched_lines(running.unmatched):
+                session.say(f"livefw: {line}")
     if not report.results and report.error is None:
         left = made.plan(order)
         if not left.steps:
@@ -56,7 +60,10 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
     done = {result.before.key for result in report.results}
     not_started = [key for key in running.chosen if key not in done]
-    beside = {"settled": [engine.settled_document(each) for each in running.settled]}
+    beside = {
+        "settled": [engine.settled_document(each) for each in running.settled],
+        "unmatched": [each._asdict() for each in running.unmatched],
+    }
     return results.answer(session, report, host.providers, phase="activate", not_started=not_started, beside=beside)
 
 

@@ -2,20 +2,24 @@
 """``livefw doctor``."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from livefw import libraries
-from livefw.activation import hooks
+from livefw.activation import hooks, inventory, unmatched
+from livefw.activation.places import places
+from livefw.cli import engine
 from livefw.cli.session import Session
-from livefw.errors import KINDS, ExitCode, NotInstalled
+from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
 from livefw.providers import registry
-from livefw.providers.base import Finding, Reason, Severity
+from livefw.providers.base import Finding, Provider, Reason, Severity
 from livefw.providers.host import settings_directory, unused_settings
 from livefw.text import printable
 
 NOT_USED = Reason("settings-not-used", "settings that nobody asked for: {what}")
 SKIPPED = Reason("check-skipped", "a file in checks.d is no check: {what}")
 BROKEN = Reason("check-broken", "the check {name} stops every activation: {why}", "mend it, or ignore it: hook:NAME")
+WRONG = Reason("settings-wrong", "{what}")
+UNMATCHED = Reason("pattern-unmatched", "{what}", "livefw list shows what there is")
 NOT_INSTALLED = Reason(KINDS[NotInstalled].name, "{which_package_is_missing}: no {purpose}")
 
 
@@ -31,7 +35,7 @@ def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa:
         found = [(name, _eased(finding)) for name, finding in found]
     known = " ".join(finding.text for _, finding in found)
     found += [("livefw", finding) for finding in _missing() if finding.text.partition(":")[0] not in known]
-    found += [("livefw", finding) for finding in _settings(session)]
+    found += [("livefw", finding) for finding in (*_settings(session), *_policy(session, providers))]
     session.answer(
         lambda: "\n".join(_text(name, finding) for name, finding in found),
         lambda: {"findings": [{"provider": name, **finding._asdict()} for name, finding in found]},
@@ -53,6 +57,20 @@ def _settings(session: Session) -> Iterator[Finding]:
         elif hook.objection:
             broken = BROKEN.fill(name=hook.name, why=hook.objection)
             yield Finding(Severity.WARNING, *broken._replace(hint=f"mend it, or ignore it: hook:{hook.name}"))
+
+
+def _policy(session: Session, providers: Sequence[Provider]) -> Iterator[Finding]:
+    """Mistakes in livefw.toml, and what in it means nothing here."""
+    try:
+        policy = engine.policy(places(session.root, settings=session.settings))
+        here = inventory.take(providers)
+    except UsageError as error:
+        yield Finding(Severity.ERROR, *WRONG.fill(what=error.message)._replace(hint=error.hint))
+    except LivefwError:
+        pass  # what cannot be read is told by whoever reads it
+    else:
+        for each in unmatched.explain(unmatched.find(policy, here), here):
+            yield Finding(Severity.WARNING, *UNMATCHED.fill(what=each))
 
 
 def _missing() -> Iterator[Finding]:

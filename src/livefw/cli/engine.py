@@ -3,12 +3,12 @@
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from livefw.activation.actor import current
 from livefw.activation.announce import SystemJournal
-from livefw.activation.checks import Problem, Weight
+from livefw.activation.checks import Problem, Weight, require_sound
 from livefw.activation.engine import Attempt, Engine, Host, Plan, Settled
 from livefw.activation.facts import Facts
 from livefw.activation.journal import Kind
@@ -16,7 +16,8 @@ from livefw.activation.measure import Measurement, Meter, NoMeter, meter
 from livefw.activation.places import Places
 from livefw.activation.plan import Past, Step
 from livefw.activation.plot import duration
-from livefw.activation.policy import DEFAULT, MEASURED_BY, Policy, load
+from livefw.activation.policy import DEFAULT, FILE, MEASURED_BY, Policy, load
+from livefw.activation.unmatched import Unmatched
 from livefw.cli import document
 from livefw.cli.list import version
 from livefw.cli.places import configure_state as configure_state
@@ -43,7 +44,9 @@ def configure_measuring(parser: argparse.ArgumentParser) -> None:
 
 def policy(found: Places) -> Policy:
     """The policy that holds. `SettingsError`, `TransportError`."""
-    return load(found.settings, mechanisms=MECHANISMS)
+    made = load(found.settings, mechanisms=MECHANISMS)
+    require_sound(made, file=os.path.join(found.settings, FILE))
+    return made
 
 
 def host(
@@ -116,7 +119,13 @@ def plan_text(plan: Plan) -> str:
         name = printable(str(entry.body.get("name") or entry.component))
         act = "staging" if entry.kind is Kind.STAGING else "activation"
         lines.append(f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it")
+    lines += unmatched_lines(plan.unmatched)
     return "\n".join(lines)
+
+
+def unmatched_lines(unmatched: Iterable[Unmatched]) -> list[str]:
+    """Patterns of the settings that match nothing here."""
+    return [f"settings: {printable(str(each))}" for each in unmatched]
 
 
 def _step_lines(number: int, step: Step) -> Iterator[str]:
@@ -195,6 +204,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             for wish in plan.wishes
         ],
         "unfinished": [{"component": e.component, "activation": e.activation} for e in plan.unfinished],
+        "unmatched": [each._asdict() for each in plan.unmatched],
     }
 
 

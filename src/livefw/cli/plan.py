@@ -27,6 +27,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 def show(session: Session, plan: Plan) -> int:
     """Show a plan; the exit code."""
     if not plan.steps:
+        for line in engine.unmatched_lines(plan.unmatched):
+            session.say(f"livefw: {line}")
         raise nothing(plan)
     session.answer(lambda: engine.plan_text(plan), lambda: engine.plan_document(plan))
     return ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE

@@ -4,48 +4,64 @@
 import argparse
 import os
 
+from livefw.activation import inventory, unmatched
 from livefw.activation.checks import CHECKS, Weight
-from livefw.activation.policy import FILE, KEYS
+from livefw.activation.policy import FILE, KEYS, Policy
 from livefw.activation.settings import rows
+from livefw.activation.unmatched import Unmatched
 from livefw.cli import engine
 from livefw.cli.session import Session
-from livefw.errors import ExitCode
-from livefw.text import table
+from livefw.errors import ExitCode, LivefwError
+from livefw.text import printable, table
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Where the settings are."""
+    """Where the settings are, and what is wanted to know of them."""
+    add = parser.add_argument
+    add("--check", action="store_true", help="say only whether the settings are right; 4 if a pattern matches nothing")
     engine.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Read the settings, so that a mistake in them is told, and list every key and every check."""
     places = engine.where(session, arguments)
-    engine.policy(places)
+    policy = engine.policy(places)
     path = os.path.join(places.settings, FILE) if places.settings else ""
     exists = os.path.exists(path)
-    if not path:
-        session.tell_unused_settings()
+    found, unseen = _unmatched(session, policy, check=arguments.check)
     keys = list(rows(KEYS))
+    state = "not there, so the defaults hold" if not exists else "not quite in order" if found else "in order"
+    first = [f"{path or FILE}: {state}", *engine.unmatched_lines(found), *([unseen] if unseen else [])]
+    tables = [
+        "",
+        table([("KEY", "VALUE", "DEFAULT", "WHAT IT DOES"), *(tuple(row) for row in keys)]),
+        "",
+        table([("CHECK", "IF NOT", "WHAT IT LOOKS FOR"), *((c.name, _IF_NOT[c.weight], c.about) for c in CHECKS)]),
+    ]
     session.answer(
-        lambda: "\n".join(
-            [
-                f"{path or FILE}: {'in order' if exists else 'not there, so the defaults hold'}\n",
-                table([("KEY", "VALUE", "DEFAULT", "WHAT IT DOES"), *(tuple(row) for row in keys)]),
-                "",
-                table(
-                    [("CHECK", "IF NOT", "WHAT IT LOOKS FOR"), *((c.name, _IF_NOT[c.weight], c.about) for c in CHECKS)]
-                ),
-            ]
-        ),
+        lambda: "\n".join(first if arguments.check else first + tables),
         lambda: {
             "file": path or None,
             "exists": exists,
+            "unmatched": [each._asdict() for each in found],
             "keys": [row._asdict() for row in keys],
             "checks": [{"name": c.name, "weight": c.weight, "about": c.about} for c in CHECKS],
         },
     )
-    return ExitCode.DONE
+    return ExitCode.REFUSED if arguments.check and found else ExitCode.DONE
+
+
+def _unmatched(session: Session, policy: Policy, *, check: bool) -> tuple[tuple[Unmatched, ...], str]:
+    """Patterns that match nothing here, or why that cannot be said; an error if it was to be checked."""
+    try:
+        here = inventory.take(session.providers())
+        if unmatched.names_something(policy):
+            here.require()
+    except LivefwError as error:
+        if check:
+            raise
+        return (), f"patterns were compared with nothing: {printable(error.message)}"
+    return unmatched.explain(unmatched.find(policy, here), here), ""
 
 
 _IF_NOT = {

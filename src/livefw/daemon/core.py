@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from livefw.activation.checks import require_ignorable
 from livefw.activation.engine import Host
 from livefw.activation.recollection import Recollection
 from livefw.activation.shelf import Shelf
@@ -212,6 +213,10 @@ class Core:
             else:
                 follows()
 
+        def group_may(host: Host) -> bool:
+            require_ignorable(request.ignore, host.policy)  # before polkit asks a person for what cannot be
+            return host.policy.group_may(request.ignore)
+
         def may_ignore(group_may: bool | Exception) -> None:  # noqa: FBT001 - what a thread gives back
             if isinstance(group_may, Exception):
                 done(_ended(kind_of(group_may).name, full_text(group_may)))
@@ -222,7 +227,7 @@ class Core:
 
         def may_activate() -> None:
             if request.ignore and not is_trusted(call.peer.uid):
-                self.on_machine(lambda host: host.policy.group_may(request.ignore), may_ignore)
+                self.on_machine(group_may, may_ignore)
             else:
                 work()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from livefw.activation import inventory, plan, policy, releases
+from livefw.activation import inventory, plan, policy, releases, unmatched
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Inventory
 from livefw.activation.journal import ENDINGS, Activation, Journal, Kind
@@ -15,6 +15,7 @@ from livefw.activation.plan import Step
 from livefw.activation.recollection import Recollection, Rows
 from livefw.activation.releases import Releases
 from livefw.activation.shelf import Shelf
+from livefw.activation.unmatched import Unmatched
 from livefw.cli import engine
 from livefw.daemon.captured import Captured
 from livefw.providers.base import Discovery, Provider
@@ -28,7 +29,7 @@ class View(NamedTuple):
     """The machine at one moment. ``steps`` are what is pending, by key; ``busy`` whether something is being activated.
 
     ``last`` has the last activation of each component, by key, and ``releases`` the images there are for it, of which
-    archives are in the directory ``images``.
+    archives are in the directory ``images``; ``unmatched`` are patterns of the settings without effect.
     """
 
     found: Inventory
@@ -37,6 +38,7 @@ class View(NamedTuple):
     busy: bool
     releases: dict[str, Releases]
     images: str
+    unmatched: tuple[Unmatched, ...] = ()
 
 
 def same(one: View, other: View) -> bool:
@@ -93,11 +95,15 @@ def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf, re
     with recollection.of(host.places.state) as history:
         pending = plan.choose(found, None)
         # A running activation is told by `busy`, and is no other reason against each component.
-        steps = plan.steps(pending, found, Engine(host).scene(Order(None), history, None)) if pending else ()
+        # Clients name the device that they activate.
+        order = Order(tuple(each.component.key for each in pending))
+        steps = plan.steps(pending, found, Engine(host).scene(order, history, None)) if pending else ()
         last = {c.component.key: _last(history, c.component.key) for c in found.candidates} if history else {}
     known = {key: activation for key, activation in last.items() if activation is not None}
     here = releases.table(found.candidates, shelf.images(host.images), host.policy)
-    return View(found, {step.component.key: step for step in steps}, known, holder is not None, here, host.images)
+    by_key = {step.component.key: step for step in steps}
+    astray = unmatched.find(host.policy, found)
+    return View(found, by_key, known, holder is not None, here, host.images, astray)
 
 
 def _last(history: Rows, key: str) -> Activation | None:

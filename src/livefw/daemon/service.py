@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from livefw import __version__, children, reading, streams
+from livefw.activation import unmatched
 from livefw.activation.systemd import notify
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.connection import Connection
@@ -90,7 +91,8 @@ class Service:
         self._idle_exit = options.idle_exit
         self._idle_since = self.loop.now()
         self._state: object = None
-        self.core.viewed.append(self._viewed)
+        self._unmatched: tuple[unmatched.Unmatched, ...] = ()
+        self.core.viewed += [self._viewed, self._tell_unmatched]
 
     def run(self) -> None:
         """Serve until told to end."""
@@ -146,6 +148,13 @@ class Service:
         before, self._state = self._state, state
         if before is not None and before != state and not self.core.jobs.busy:
             self.core.changed()
+
+    def _tell_unmatched(self, view: View) -> None:
+        """Log patterns of the settings that match nothing, once for these settings and components."""
+        before, self._unmatched = self._unmatched, view.unmatched
+        if view.unmatched != before:
+            for each in unmatched.explain(view.unmatched, view.found):
+                _log.warning("settings: %s", each)
 
     def _come(self) -> None:
         """Whoever comes asks for the devices next; the look at them is done by then."""

@@ -84,7 +84,8 @@ class Component(NamedTuple):
     ``flag`` is what its pending flag is worth. ``copied``: ``current_version`` is a copy that the mechanism renews only
     after what it takes for a success. ``at_stake`` is what a failure costs besides the component itself, and
     ``listed_anew_by`` how a mechanism that keeps its list of components is made to read it anew. ``stated`` is what an
-    administrator has said of the mechanism that it does not show.
+    administrator has said of the mechanism that it does not show. ``aliases`` are other spellings of the id
+    (`Provider.aliases`); the inventory fills them in.
     """
 
     provider: str
@@ -104,11 +105,18 @@ class Component(NamedTuple):
     at_stake: str = ""
     listed_anew_by: str = ""
     stated: str = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Stable key over all mechanisms: ``provider:id``."""
         return f"{self.provider}:{self.id}"
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every way to write its key and its id."""
+        ids = (self.id, *self.aliases)
+        return (*(f"{self.provider}:{each}" for each in ids), *ids)
 
 
 class Discovery(NamedTuple):

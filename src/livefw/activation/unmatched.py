@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Patterns of the settings that match no component here: most are misspelt, and a misspelt ``deny`` denies nothing."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from livefw.activation.inventory import Inventory
+from livefw.activation.pattern import matches
+from livefw.activation.policy import KEYS, Policy
+from livefw.activation.settings import Key, Section
+from livefw.providers.base import Component
+
+_MOST_NEAR = 3
+
+
+class Unmatched(NamedTuple):
+    """A pattern that matches nothing here, where it stands, and what is ``near`` it in spelling."""
+
+    where: str
+    pattern: str
+    near: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        near = f"; close to it: {', '.join(self.near)}" if self.near else ""
+        return f"{self.where}: {self.pattern!r} matches no component here{near}"
+
+
+def find(policy: Policy, found: Inventory) -> tuple[Unmatched, ...]:
+    """Patterns that match none of the components; none where there is no component at all to compare with."""
+    components = [candidate.component for candidate in found.candidates]
+    return tuple(
+        Unmatched(where, pattern)
+        for where, pattern in (_patterns(KEYS, policy) if components else ())
+        if not any(matches(pattern, component) for component in components)
+    )
+
+
+def explain(unmatched: Iterable[Unmatched], found: Inventory) -> tuple[Unmatched, ...]:
+    """The same with what is near in spelling; that takes longer to find out, and is for those who are told."""
+    components = [candidate.component for candidate in found.candidates]
+    return tuple(each._replace(near=_near(each.pattern, components)) for each in unmatched)
+
+
+def names_something(policy: Policy) -> bool:
+    """Whether there is any pattern but that for everything."""
+    return any(pattern.strip("*") for _, pattern in _patterns(KEYS, policy))
+
+
+def _patterns(section: Section, values: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every pattern of the settings and where it stands, by the table of what may be in them."""
+    for name, node in section.keys.items():
+        value: Any = getattr(values, name.replace("-", "_"), None)
+        where = f"{path}{name}"
+        if isinstance(node, Key):
+            patterns = {"pattern": (value,), "patterns": value}.get(node.kind, ())
+            yield from ((where, pattern) for pattern in patterns)
+        elif node.many == "[]":
+            for number, each in enumerate(value):
+                yield from _patterns(node, each, f"{where}[{number}].")
+        elif node.many == "PATTERN":
+            yield from ((where, pattern) for pattern in value)
+        else:
+            yield from _patterns(node, value, f"{where}.")
+
+
+def _near(pattern: str, components: Iterable[Component]) -> tuple[str, ...]:
+    from difflib import get_close_matches  # only where something is wrong
+
+    wanted = pattern.lower().strip("*?")
+    shown: dict[str, str] = {}
+    for component in components:
+        for text in filter(None, (component.name, *component.spellings)):
+            shown.setdefault(text.lower(), text)
+            if len(wanted) < len(pattern):  # a beginning is compared with beginnings
+                shown.setdefault(text.lower()[: len(wanted)], text)
+    close = get_close_matches(wanted, shown, n=_MOST_NEAR)
+    return tuple(dict.fromkeys(shown[text] for text in close))
