@@ -18,13 +18,11 @@ _SET = re.compile(r"\[!?+.[^]]*]")
 def read(value: Any) -> str:
     """A pattern from the settings; ValueError for what can only be a mistake, and would match nothing or anything."""
     if not isinstance(value, str) or not value.strip():
-        raise ValueError("has to be a pattern")
+        raise ValueError("has to be a pattern", value)
     if not value.isprintable():
-        raise ValueError("has to be a pattern that can be seen; ? stands for any character")
+        raise ValueError("has to be a pattern that can be seen (? is any character)", value)
     if "[" in _SET.sub("", value):  # `fnmatch` takes it for itself, which nobody has meant
-        raise ValueError(
-            f"has to be a pattern whose brackets are closed, as {value!r} is not; [[] stands for a bracket"
-        )
+        raise ValueError("has to be a pattern whose brackets are closed ([[] is a bracket)", value)
     return value
 
 

@@ -21,7 +21,10 @@ class SettingsError(UsageError):
 
 
 class Key(NamedTuple):
-    """One key: how its value is checked and read (ValueError says what is wrong), its default, and what it does."""
+    """One key: how its value is checked and read, its default, and what it does.
+
+    ``read`` raises ValueError with what has to be, and, if that is only a part of the value, with that part.
+    """
 
     kind: str
     read: Callable[[Any], Any]
@@ -123,7 +126,8 @@ def _value(read: Callable[[Any], Any], value: Any, *, file: str, path: str) -> A
     try:
         return read(value)
     except ValueError as error:
-        raise SettingsError(f"{error}, not {value!r}", file=file, path=path) from error
+        message, *part = error.args
+        raise SettingsError(f"{message}, not {(part[0] if part else value)!r}", file=file, path=path) from error
 
 
 def _shown(value: Any) -> str:

@@ -67,11 +67,13 @@ def _near(pattern: str, components: Iterable[Component]) -> tuple[str, ...]:
     from difflib import get_close_matches  # only where something is wrong
 
     wanted = pattern.lower().strip("*?")
-    shown: dict[str, str] = {}
+    known: dict[str, tuple[str, str]] = {}
     for component in components:
         for text in filter(None, (component.name, *component.spellings)):
-            shown.setdefault(text.lower(), text)
+            known.setdefault(text.lower(), (component.key, text))
             if len(wanted) < len(pattern):  # a beginning is compared with beginnings
-                shown.setdefault(text.lower()[: len(wanted)], text)
-    close = get_close_matches(wanted, shown, n=_MOST_NEAR)
-    return tuple(dict.fromkeys(shown[text] for text in close))
+                known.setdefault(text.lower()[: len(wanted)], (component.key, text))
+    closest: dict[str, str] = {}  # of each component, one spelling
+    for text in get_close_matches(wanted, known, n=_MOST_NEAR):
+        closest.setdefault(*known[text])
+    return tuple(closest.values())
