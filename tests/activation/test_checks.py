@@ -30,6 +30,7 @@ from livefw.activation.lock import Holder
 from livefw.activation.policy import DEFAULT, parse
 from livefw.activation.settings import SettingsError
 from livefw.activation.unmatched import Unmatched
+from livefw.activation.window import Window
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version
 from livefw.providers.host import HostFiles
@@ -133,6 +134,13 @@ GOOD: list[tuple[dict[str, str], str, dict[str, Any]]] = [
 @pytest.mark.parametrize("row", range(len(GOOD)))
 def test_a_good_situation_is_left_alone(tmp_path: Path, row: int) -> None:
     assert examine(situation(tmp_path, GOOD[row][0], GOOD[row][1], **GOOD[row][2])) == ()
+
+
+def test_a_window_that_never_opens_is_told(tmp_path: Path) -> None:
+    found = situation(tmp_path, {})
+    never = Window(frozenset(), 60, 120, ZoneInfo("Europe/Berlin"))
+    (problem,) = examine(found._replace(policy=found.policy._replace(window=(never,))))
+    assert (problem.check, problem.text) == ("window", "no maintenance window opens in the next 8 years")
 
 
 def test_every_check_has_a_bad_situation() -> None:

@@ -100,6 +100,14 @@ def test_a_script_can_check_settings(ready: Any, text: str, code: int, word: str
     assert word in done.out + done.err
 
 
+@pytest.mark.parametrize("text", ["deny = ['[tf-rmm']", "denny = []", "never-ignore = ['loud']", "deny = ["])
+def test_the_doctor_tells_wrong_settings(ready: Any, text: str) -> None:
+    settings(ready, text)
+    done = ready.run("--json", "doctor")
+    assert [each["severity"] for each in done.json["findings"] if each["code"] == "settings-wrong"] == ["error"]
+    assert done.code == 0
+
+
 @pytest.mark.parametrize(("text", "code"), [("", 0), ("allow = ['*']\n[limits]\nload = 1", 0), ("deny = ['x']", 3)])
 def test_without_a_component_patterns_are_compared_with_nothing(empty: Any, text: str, code: int) -> None:
     settings(empty, text)
