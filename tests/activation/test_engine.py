@@ -202,11 +202,14 @@ def test_fvp_whose_pending_flag_never_clears_is_not_looped_on(make: Make, driver
     assert "confirmed" not in last(bench).body
 
 
+@pytest.mark.parametrize("pattern", ["tf-rmm", "lfa:A662076C-F212-564B-92CB-BA8F633606D9"])
 @pytest.mark.parametrize("driver", ["v2", "v3", "nv3"])
-def test_a_success_without_a_witness_is_believed_where_the_settings_say_so(make: Make, driver: str) -> None:
+def test_a_success_without_a_witness_is_believed_where_the_settings_say_so(
+    make: Make, driver: str, pattern: str
+) -> None:
     """TF-A on FVP: no version is reported and the flag never clears. The plan says so before, the history after."""
     bench = make("fvp", driver=driver)
-    bench.settings = 'accept-unconfirmed = ["tf-rmm"]'
+    bench.settings = f'accept-unconfirmed = ["{pattern}"]'
     (step,) = bench.engine().plan(Order(("tf-rmm",))).steps
     told = {problem.check: problem.text for problem in step.problems}
     assert "the firmware reports no version" in told["unconfirmed"]
