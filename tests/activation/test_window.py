@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Windows where clocks are put forward and back, beside a clock that is looked at once a minute."""
 
+import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livefw.activation.window import Window, is_open, next_opening
+from livefw.activation.policy import parse
+from livefw.activation.window import Window, is_open, next_opening, own_zone
 
 EVERY_DAY = frozenset(range(7))
 MINUTE = timedelta(minutes=1)
@@ -165,3 +168,23 @@ def test_the_own_clock_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+def test_who_calls_does_not_move_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """sudo hands TZ on: with it a caller would open a window when it is shut."""
+    monkeypatch.setenv("TZ", "XXX-9")
+    time.tzset()
+    try:
+        policy = parse(b"[[window]]\nfrom = '03:00'\nto = '04:00'")
+        moment = datetime(2026, 11, 24, 3, 30, tzinfo=own_zone())
+        assert is_open(policy.window, moment)
+        assert not is_open(policy.window, moment.replace(tzinfo=timezone(timedelta(hours=9))))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_a_machine_without_a_zone_has_that_of_the_c_library(tmp_path: Path) -> None:
+    assert own_zone(str(tmp_path / "none")) is UTC
+    (tmp_path / "localtime").write_bytes(b"no zone")
+    assert own_zone(str(tmp_path / "localtime")) is UTC

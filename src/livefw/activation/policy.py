@@ -15,7 +15,7 @@ from livefw.activation.pattern import any_matches
 from livefw.activation.pattern import matches as matches
 from livefw.activation.settings import REQUIRED, ContradictionError, Key, Section, SettingsError, decode
 from livefw.activation.stamp import Stamp, stamp
-from livefw.activation.window import DAYS, Window
+from livefw.activation.window import DAYS, Window, own_zone
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component
 
@@ -283,7 +283,7 @@ def _switches(value: Any) -> dict[str, bool]:
 
 
 def _window(**values: Any) -> Window:
-    return Window(days=values["days"], begin=values["from"], end=values["to"], zone=values["zone"])
+    return Window(days=values["days"], begin=values["from"], end=values["to"], zone=values["zone"] or own_zone())
 
 
 def _policy(**values: Any) -> Policy:

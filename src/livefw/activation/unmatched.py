@@ -20,9 +20,13 @@ class Unmatched(NamedTuple):
     pattern: str
     near: tuple[str, ...] = ()
 
+    @property
+    def closest(self) -> str:
+        """What is near, as the end of a sentence."""
+        return f"; close to it: {', '.join(self.near)}" if self.near else ""
+
     def __str__(self) -> str:
-        near = f"; close to it: {', '.join(self.near)}" if self.near else ""
-        return f"{self.where}: {self.pattern!r} matches no component here{near}"
+        return f"{self.where}: '{self.pattern}' matches no component here{self.closest}"
 
 
 def find(policy: Policy, found: Inventory) -> tuple[Unmatched, ...]:

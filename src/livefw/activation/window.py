@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
+from livefw import reading
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 YEARS = 8
 """How far to look ahead for an opening: over a 29 February that a year like 2100 leaves out."""
@@ -79,6 +81,20 @@ class Window(NamedTuple):
 
     def _offset(self, moment: datetime) -> timedelta | None:
         return moment.astimezone(self.zone).utcoffset()
+
+
+def own_zone(path: str = "/etc/localtime") -> tzinfo:
+    """The zone of the machine that we run on; UTC where it has none, as for the C library.
+
+    Not that of TZ: who calls us may set it, sudo hands it on, and a window would open when the caller likes.
+    """
+    from zoneinfo import ZoneInfo  # only where there is a window
+
+    try:
+        with reading.opened(path) as file:
+            return ZoneInfo.from_file(file, key="localtime")
+    except (OSError, ValueError):
+        return UTC
 
 
 def is_open(windows: tuple[Window, ...], moment: datetime) -> bool:

@@ -18,8 +18,10 @@ from livefw.text import printable
 NOT_USED = Reason("settings-not-used", "settings that nobody asked for: {what}")
 SKIPPED = Reason("check-skipped", "a file in checks.d is no check: {what}")
 BROKEN = Reason("check-broken", "the check {name} stops every activation: {why}", "mend it, or ignore it: hook:NAME")
-WRONG = Reason("settings-wrong", "{what}")
-UNMATCHED = Reason("pattern-unmatched", "{what}", "livefw list shows what there is")
+WRONG = Reason("settings-wrong", "livefw.toml cannot be used: {what}")
+UNMATCHED = Reason(
+    "pattern-unmatched", "{where}: '{pattern}' matches no component here{near}", "livefw list shows what there is"
+)
 NOT_INSTALLED = Reason(KINDS[NotInstalled].name, "{which_package_is_missing}: no {purpose}")
 
 
@@ -70,7 +72,7 @@ def _policy(session: Session, providers: Sequence[Provider]) -> Iterator[Finding
         pass  # what cannot be read is told by whoever reads it
     else:
         for each in unmatched.explain(unmatched.find(policy, here), here):
-            yield Finding(Severity.WARNING, *UNMATCHED.fill(what=each))
+            yield Finding(Severity.WARNING, *UNMATCHED.fill(where=each.where, pattern=each.pattern, near=each.closest))
 
 
 def _missing() -> Iterator[Finding]:
