@@ -22,6 +22,9 @@ settings.load_profile("gate")
 # the tests of Ctrl-C would then wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# nohup does the same with SIGHUP, by which daemons are told to end.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # With another one, what the tests write could be changed by a group, and would not be relied on.
 os.umask(0o022)

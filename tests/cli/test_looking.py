@@ -43,6 +43,7 @@ def test_list_json(ready: Any) -> None:
         "pending": True,
         "pending_version": "1.2",
         "activatable": True,
+        "stated": None,
         "cost": {"rendezvous": "required", "resets_cpu": False},
         "settings": {"force_cpu_rendezvous": True, "auto_activate": False},
         "reasons": [],

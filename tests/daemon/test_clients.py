@@ -46,7 +46,7 @@ def platform(request: pytest.FixtureRequest) -> Platform:
     else:
         mount: Mounted = request.getfixturevalue("mounted")
         _, root = mount(load(request.param))
-    files = HostFiles(str(root))
+    files = HostFiles(str(root), settings=f"{root}/etc/livefw")  # as the daemon is served
     try:
         found = [candidate.component for candidate in take(providers(files)).candidates]
     finally:

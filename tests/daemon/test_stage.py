@@ -115,8 +115,9 @@ def test_command_makes_an_archive_and_stages_it(bmc: Path, folder: Path) -> None
     made, code = livefw(*make)[1], livefw("image", "cab", packed, "--extract", again)[0]
     assert (made["archive"][0]["file"], code, Path(again).read_bytes()) == ("pmfw.bin", 0, b"version=1.9.0")
     assert livefw("image", "cab", packed, "--image", image)[0] == 2
-    assert livefw("--root", str(bmc), "stage", "redfish:model/tmpm", packed)[1]["error"]["kind"] == "no-such-component"
-    code, told = livefw("--root", str(bmc), "stage", KEY, packed)
+    there = ("--root", str(bmc), "--settings", f"{bmc}/etc/livefw")
+    assert livefw(*there, "stage", "redfish:model/tmpm", packed)[1]["error"]["kind"] == "no-such-component"
+    code, told = livefw(*there, "stage", KEY, packed)
     assert (code, told["staging"]["outcome"]) == (0, "staged")
 
 

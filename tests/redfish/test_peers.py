@@ -232,8 +232,9 @@ def test_our_client_updates_a_system_of_sushy_emulator(emulator: Emulator) -> No
     client = client_of(*emulator, auth="basic")
     system = client.resource("/redfish/v1/Systems")["Members"][0]["@odata.id"]
     before = client.resource(system)["BiosVersion"]
-    simple = resources.look(client).service.simple
-    assert simple
+    # It links an inventory that it does not have, so a look at all of it is an error.
+    actions = client.resource("/redfish/v1/UpdateService")["Actions"]
+    simple = actions["#UpdateService.SimpleUpdate"]["target"]
     outcome = followed(client, simple, {"ImageURI": "http://127.0.0.1/x.bin", "Targets": [system]})
     assert outcome.end is tasks.End.DONE
     assert client.resource(system)["BiosVersion"] != before
@@ -256,10 +257,12 @@ def test_refusals_of_sushy_emulator_are_refusals(emulator: Emulator, body: dict[
 
 
 @libvirt
-def test_inventory_that_sushy_emulator_links_and_does_not_have_is_empty(emulator: Emulator) -> None:
+def test_inventory_that_sushy_emulator_links_and_does_not_have_is_told(emulator: Emulator) -> None:
     settings = (
         f'[[redfish.bmc]]\nname = "peer"\nurl = "{emulator.url}"\nauth = "basic"\nca = "/ca"\ncredentials = "/c"\n'
     )
     files = FakeFiles({SETTINGS: settings.encode(), "/ca": emulator.certificate, "/c": b"a\nb\n"})
     found = RedfishProvider(files, FakeClock()).discover()
-    assert (found.components, found.absent and found.absent.code) == ((), "empty-inventory")
+    assert (found.components, found.absent and found.absent.code) == ((), "unreachable")
+    assert found.absent
+    assert "404" in found.absent.text

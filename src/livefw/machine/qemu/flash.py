@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Somebody else's firmware in QEMU's flash, with the test guest as its non-secure payload (BL33)."""
 
+import errno
 import struct
 from dataclasses import replace
 from typing import Self
@@ -54,6 +55,8 @@ def read(path: str) -> bytes:
     try:
         image = reading.read(path, _LARGEST)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise UsageError(f"{path}: a flash image has at most {_LARGEST >> 20} MiB") from error
         raise TransportError(f"{path}: {error.strerror}", errno=error.errno) from error
     if not image:
         raise UsageError(f"{path}: a flash image is not empty")
