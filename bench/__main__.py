@@ -36,7 +36,10 @@ def main() -> None:
     rows: list[Row] = []
     for name in options.subjects or SUBJECTS:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        rows += SUBJECTS[name]()
+        try:
+            rows.extend(SUBJECTS[name]())
+        except Exception as error:  # whatever it is, what was measured before it is not lost for it
+            print(f"{name} was not measured: {type(error).__name__}: {error}", file=sys.stderr)
     host = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
     if options.json:
         print(

@@ -39,7 +39,7 @@ class Taken(NamedTuple):
 def rows() -> Iterator[Row]:
     """SMCs by one CPU and by all at once, by the host's clock, and an activation; with 1, 2 and 4 CPUs."""
     yield from _share()
-    folders = [os.environ.get("LIVEFW_MONITOR", "")] + [os.environ[OTHER]] * (OTHER in os.environ)
+    folders = [os.environ.get("LIVEFW_MONITOR", ""), *([os.environ[OTHER]] if OTHER in os.environ else [])]
     for cpus in (1, 2, 4):
         try:
             taken = [_turn(folders, cpus, turn) for turn in range(TURNS)]
