@@ -178,7 +178,9 @@ def model(command: str, **fields: Any) -> None:
 def start_model() -> None:
     """A modelled machine whose tree of files stands where this machine's own would be."""
     environment = ["--setenv=PYTHONPATH=/opt/model", f"--setenv=LIVEFW_RUNTIME_DIR={MODEL_RUNTIME}"]
-    command = ["livefw", "machine", "run", "--platform", "vera", "--cpus", "4", "--mount", MODEL]
+    # Not the installed command, which takes nothing from PYTHONPATH: the model's library lies beside the package.
+    run_it = ["python3", "-m", "livefw"]
+    command = [*run_it, "machine", "run", "--platform", "vera", "--cpus", "4", "--mount", MODEL]
     run("systemd-run", "--unit=model", "--collect", *environment, *command, code=0)
     until(lambda: os.path.exists(MODEL + LFA), "the modelled machine")
     run("mount", "-t", "tmpfs", "tmpfs", "/sys/firmware", code=0)
