@@ -51,3 +51,12 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Look at the result of collecting each module, which can be skipped as a whole."""
     return _refuse_skip((yield))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the counts of tests/truth. Here, because a run in several processes knows of no other file in its first."""
+    from .truth.conftest import summary  # what it needs is the product's
+
+    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
+    for line in summary(entry for report in reports for entry in getattr(report, "user_properties", ())):
+        terminalreporter.write_line(line)

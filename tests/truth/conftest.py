@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counts of what the tests of this folder played, told in one line each at the end of the run."""
+"""Counts of what the tests of this folder played; `tests/conftest.py` tells them at the end of the run."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -67,10 +67,3 @@ def summary(properties: Iterable[tuple[str, Any]]) -> list[str]:
         f"truth: {outcomes}",
         f"truth: unknown by firmware: {kinds}",
     ]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the counts."""
-    reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
-    for line in summary(entry for report in reports for entry in getattr(report, "user_properties", ())):
-        terminalreporter.write_line(line)
