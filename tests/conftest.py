@@ -55,8 +55,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Tell the counts of tests/truth. Here, because a run in several processes knows of no other file in its first."""
-    from .truth.conftest import summary  # what it needs is the product's
-
     reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
-    for line in summary(entry for report in reports for entry in getattr(report, "user_properties", ())):
+    told = [entry for report in reports for entry in getattr(report, "user_properties", ())]
+    if not any(name == "truth" for name, _ in told):
+        return
+    from .truth.conftest import summary  # only where one of its tests has run
+
+    for line in summary(told):
         terminalreporter.write_line(line)
