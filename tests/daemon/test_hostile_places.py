@@ -317,7 +317,7 @@ def test_a_port_that_is_taken_costs_the_metrics_only(planted: Path, serve: Serve
 
 
 def test_the_log_has_room_for_what_counts() -> None:
-    now = [0.0]
+    now = [1_234_567.0]
     quota = service.Quota(lambda: now[0])
 
     def written(name: str, level: int = logging.INFO) -> str:

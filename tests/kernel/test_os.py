@@ -5,7 +5,7 @@ import pytest
 
 from livefw.abi.lfa import Status
 from livefw.abi.smccc import Held, Registers, Restart
-from livefw.kernel.clock import MS, SECOND, US, VirtualClock
+from livefw.kernel.clock import MS, SECOND, START, US, VirtualClock
 from livefw.kernel.os import KernelPanic, Os, Smc
 from livefw.kernel.scripted import DONE, ScriptedFirmware, Working
 from livefw.kernel.virtual import Deadlock, advance, run, settle
@@ -22,9 +22,9 @@ def machine(cpus: int = 2) -> tuple[Os, VirtualClock, ScriptedFirmware]:
 def test_sleep_takes_exactly_its_time() -> None:
     os, clock, _ = machine()
     run(os, clock, os.sleep(3 * SECOND))
-    assert clock.now() == 3 * SECOND
+    assert clock.now() == START + 3 * SECOND
     run(os, clock, os.relax())
-    assert clock.now() == 3 * SECOND + US
+    assert clock.now() == START + 3 * SECOND + US
 
 
 def test_tasks_run_in_the_order_in_which_they_became_ready() -> None:
@@ -77,7 +77,7 @@ def test_as_many_smcs_at_once_as_there_are_cpus() -> None:
     assert sorted(call.cpu for call in firmware.calls) == [0, 1, 2]
     for task in tasks:
         advance(os, clock, task)
-    assert clock.now() == 30 * MS
+    assert clock.now() == START + 30 * MS
     assert len(firmware.calls) == 7
 
 
@@ -106,10 +106,10 @@ def test_a_task_that_waits_for_ever_is_a_deadlock_in_virtual_time() -> None:
 def test_advance_stops_at_a_time() -> None:
     os, clock, _ = machine()
     task = os.spawn(os.sleep(10 * SECOND), name="sleeper")
-    advance(os, clock, task, until_ns=4 * SECOND)
-    assert (clock.now(), task.done) == (4 * SECOND, False)
+    advance(os, clock, task, until_ns=START + 4 * SECOND)
+    assert (clock.now(), task.done) == (START + 4 * SECOND, False)
     advance(os, clock, task)
-    assert (clock.now(), task.done) == (10 * SECOND, True)
+    assert (clock.now(), task.done) == (START + 10 * SECOND, True)
 
 
 def test_stop_machine_runs_on_every_online_cpu_and_stops_the_rest() -> None:
@@ -128,10 +128,10 @@ def test_stop_machine_runs_on_every_online_cpu_and_stops_the_rest() -> None:
     assert run(os, clock, os.stop_machine(on_each)) == 0
     assert ran == [0, 2, 3]
     assert sorted(call.cpu for call in firmware.calls) == [0, 2, 3]
-    assert clock.now() == 4 * US
+    assert clock.now() == START + 4 * US
     os.step()
     assert other.done
-    assert [(stall.start_ns, stall.end_ns, stall.cpus) for stall in os.stalls] == [(0, 4 * US, 3)]
+    assert [(stall.start_ns, stall.end_ns, stall.cpus) for stall in os.stalls] == [(START, START + 4 * US, 3)]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_stop_machine_waits_for_cpus_in_firmware_and_keeps_new_calls_out() -> No
     assert [task.done for task in (slow, stopper, late)] == [False] * 3
     advance(os, clock, late)
     assert [task.done for task in (slow, stopper, late)] == [True] * 3
-    assert [(stall.start_ns, stall.end_ns) for stall in os.stalls] == [(10 * MS, 10 * MS)]
+    assert [(stall.start_ns, stall.end_ns) for stall in os.stalls] == [(START + 10 * MS, START + 10 * MS)]
 
 
 def test_two_stop_machines_run_one_after_the_other() -> None:
@@ -176,7 +176,7 @@ def test_two_stop_machines_run_one_after_the_other() -> None:
     tasks = [os.spawn(os.stop_machine(on_each), name=str(number)) for number in range(3)]
     for task in tasks:
         advance(os, clock, task)
-    assert [stall.start_ns for stall in os.stalls] == [0, US, 2 * US]
+    assert [stall.start_ns for stall in os.stalls] == [START, START + US, START + 2 * US]
 
 
 def test_hotplug() -> None:
@@ -210,7 +210,7 @@ def test_a_reset_cpu_is_the_end_of_the_kernel() -> None:
     with pytest.raises(KernelPanic, match="0x4000"):
         run(os, clock, os.stop_machine(on_each))
     late = os.spawn(os.sleep(1), name="late")
-    clock.advance_to(SECOND)
+    clock.advance_to(START + SECOND)
     os.step()
     assert not bystander.done
     assert not late.done
@@ -223,16 +223,16 @@ def test_uevents_keep_their_order_and_time() -> None:
     run(os, clock, os.sleep(5))
     os.uevent("change", "/devices/x")
     assert [(event.time_ns, event.action, event.environment) for event in os.uevents] == [
-        (0, "add", (("SUBSYSTEM", "y"),)),
-        (5, "change", ()),
+        (START, "add", (("SUBSYSTEM", "y"),)),
+        (START + 5, "change", ()),
     ]
 
 
 def test_a_virtual_clock_does_not_go_back() -> None:
     clock = VirtualClock()
-    clock.advance_to(5)
+    clock.advance_to(START + 5)
     with pytest.raises(ValueError, match="cannot go back"):
-        clock.advance_to(4)
+        clock.advance_to(START + 4)
 
 
 def test_scripts_end_with_their_last_answer_and_unknown_calls_are_not_supported() -> None:

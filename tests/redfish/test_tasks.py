@@ -51,7 +51,7 @@ def follow(first: Answer, *steps: Step, patience: float = 600.0, staging: bool =
         try:
             pauses.append(next(running))
         except StopIteration as stop:
-            return Followed(stop.value, clock.now(), pauses, told, bmc.asked)
+            return Followed(stop.value, clock.passed, pauses, told, bmc.asked)
         clock.sleep(pauses[-1])
 
 

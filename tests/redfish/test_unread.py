@@ -42,7 +42,7 @@ def test_what_cannot_be_read_is_not_gone(name: str) -> None:
     bench = Field(rule)
     with pytest.raises(TransportError):
         bench.provider.inspect("rack/mcu")
-    assert (bench.clock.now() > 0) == passes
+    assert (bench.clock.passed > 0) == passes
     found = bench.provider.discover()
     assert "rack/mcu" not in {each.id for each in found.components}
     assert found.notes

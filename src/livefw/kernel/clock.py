@@ -7,6 +7,8 @@ from typing import Protocol
 US = 1_000
 MS = 1_000_000
 SECOND = 1_000_000_000
+START = 86_413 * SECOND + 579_246_801
+"""Where virtual time starts, a day after power-on: at zero, a moment that is taken for a span would not be noticed."""
 
 
 class Clock(Protocol):
@@ -36,10 +38,10 @@ class VirtualClock:
     __slots__ = ("_now",)
 
     def __init__(self) -> None:
-        self._now = 0
+        self._now = START
 
     def now(self) -> int:
-        """Nanoseconds since construction."""
+        """Nanoseconds since power-on."""
         return self._now
 
     def advance_to(self, instant: int) -> None:

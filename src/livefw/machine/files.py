@@ -139,7 +139,7 @@ class MachineClock:
         self._runner = machine.runner
 
     def now(self) -> float:
-        """Seconds since the machine was made."""
+        """Seconds on the clock of the machine."""
         return self._os.now() / SECOND
 
     def sleep(self, seconds: float) -> None:

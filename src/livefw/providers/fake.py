@@ -10,13 +10,20 @@ from livefw.providers.files import Answered, Call, Calls, Write
 
 Effect = Callable[[], object]
 SETTINGS = "/etc/livefw/livefw.toml"
+START = 1_234_567.0
+"""Where clocks start, in seconds: at zero, a moment that is taken for a span, or added to it, would not be noticed."""
 
 
 class FakeClock:
     """A clock that goes forward only when somebody sleeps on it, or waits for a write."""
 
     def __init__(self) -> None:
-        self.time = 0.0
+        self.time = START
+
+    @property
+    def passed(self) -> float:
+        """Seconds since the clock was made."""
+        return self.time - START
 
     def now(self) -> float:
         """See `livefw.providers.base.Clock`."""
