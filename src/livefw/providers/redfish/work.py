@@ -173,11 +173,9 @@ class Activate(Job):
     """Activate what is staged, with a measurement before and after where there is one."""
 
     def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
-        way = components.way(part, seen)
-        if against := components.reasons(part, seen, self._place.bmc):
-            return Claim(Said.REFUSED, reason=against[0])
-        if way is None:
-            return Claim(Said.REFUSED, reason=_VANISHED)
+        against, way = components.reasons(part, seen, self._place.bmc), components.way(part, seen)
+        if against or way is None:
+            return Claim(Said.REFUSED, reason=against[0] if against else _VANISHED)
         action = components.attesting(part, seen)
         before = self._attest(client, action)
         request = Asking(way.name, lambda: client.post(way.uri, way.body))
