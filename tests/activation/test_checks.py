@@ -108,6 +108,38 @@ def test_a_bad_situation_is_found_and_nothing_else(tmp_path: Path, row: int) -> 
     assert problems[0].stops is (problems[0].weight is not Weight.WARNING)
 
 
+FIRST = f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'"
+TEXTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "a component with a name": (FIRST, {"waiting": (OTHER,)}, "BL31 comes first, and is still pending", OTHER.key),
+    "a component without one": (
+        FIRST,
+        {"waiting": (OTHER._replace(name=""),)},
+        f"{OTHER.key} comes first, and is still pending",
+        OTHER.key,
+    ),
+    "a holder that says what it does": (
+        "",
+        {"holder": Holder(1, "lfa:x", "root", 0)},
+        "another activation is running: lfa:x",
+        "wait",
+    ),
+    "a holder that has not": (
+        "",
+        {"holder": Holder(1, "", "root", 0)},
+        "another activation is running: its owner has not said which",
+        "wait",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_what_has_no_name_is_told_by_what_it_has(tmp_path: Path, name: str) -> None:
+    settings, fields, text, hint = TEXTS[name]
+    (problem,) = examine(situation(tmp_path, {}, settings, **fields))
+    assert problem.text == text
+    assert hint in problem.hint
+
+
 GOOD: list[tuple[dict[str, str], str, dict[str, Any]]] = [
     ({}, "", {}),
     ({}, "[component.'*']\npin = '1.10'", {}),
@@ -264,7 +296,13 @@ class Garbage:
 
 @given(st.binary(max_size=30) | st.text("0123456789-, .[]tdx\n", max_size=30).map(str.encode))
 def test_files_that_hold_anything_do_no_harm(data: bytes) -> None:
-    examine(Situation(COMPONENT, Facts(Garbage(data)).snapshot(), parse(b"[limits]\nload = 1"), NOW))
+    snapshot = Facts(Garbage(data)).snapshot()
+    assert all(0 <= cpu < 65_536 for cpu in (*snapshot.offline, *snapshot.moving))
+    assert all(dog.seconds >= 0 for dog in snapshot.watchdogs)
+    assert all(count is None or count >= 0 for count in snapshot.guests)
+    found = examine(Situation(COMPONENT, snapshot, parse(b"[limits]\nload = 1"), NOW))
+    assert {each.check for each in found} <= {"load", "watchdog", "cpus-offline", "cpus-moving", "guests", "lockdown"}
+    assert all(each.text for each in found)
 
 
 def hook(directory: Path, name: str, script: str, mode: int = 0o755) -> Path:

@@ -8,6 +8,8 @@ import pytest
 
 from livefw.activation import bystanders, evidence, verdict
 from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.outcome import Outcome
+from livefw.activation.reconcile import judge_staging
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component, Cost, Memory, Rendezvous, Version, Witness
 from livefw.providers.fake import Answer
@@ -39,6 +41,33 @@ CASES: list[tuple[str, dict[str, Any], Component | None, Memory, str, tuple[str,
     ("withdrawn", INTENT, component("1.0", pending=False), Memory(complete=True), "b", ("unknown", "no-evidence")),
     ("vanished", INTENT, None, Memory(complete=True), "b", ("unknown", "no-evidence")),
     ("another version", INTENT, component("1.1"), Memory(complete=True), "b", ("unknown", "version-astray")),
+    # What runs counts before what a log tells, and before that nothing was asked: it is not what was to be activated.
+    ("another version, late", INTENT, component("1.1"), Memory(Witness.MAY_GO_ON), "b", ("unknown", "version-astray")),
+    ("another version, failed", INTENT, component("1.1"), Memory(Witness.FAILED), "b", ("unknown", "version-astray")),
+    ("another version, log", INTENT, component("1.1"), Memory(Witness.SUCCEEDED), "b", ("unknown", "version-astray")),
+    *(
+        (
+            f"nothing announced, {witness}",
+            INTENT | {"pending_version": None},
+            component("1.1", pending=pending),
+            Memory(witness, complete=True),
+            "b",
+            ("activated", "version-changed"),
+        )
+        for witness in Witness
+        for pending in (True, False, None)
+    ),
+    *(
+        (
+            f"version the same, late, {pending}",
+            INTENT | {"pending_version": None},
+            component("1.0", pending=pending),
+            Memory(Witness.MAY_GO_ON, complete=True),
+            "b",
+            ("unknown", "given-up"),
+        )
+        for pending in (True, False, None)
+    ),
     ("unsure version", INTENT, component("1.2", sure=False), Memory(), "b", ("unknown", "no-evidence")),
     ("restarted", INTENT, component("1.2", pending=False), Memory(Witness.SUCCEEDED), "c", ("unknown", "restarted")),
     ("boot not told", INTENT | {"boot_id": ""}, component("1.2"), Memory(), "", ("unknown", "boot-not-reported")),
@@ -77,6 +106,7 @@ def test_the_machine_decides(case: Any) -> None:
     _, body, after, memory, boot_id, expected = case
     found = verdict.judge(evidence.of_remains(body, after, memory, boot_id=boot_id), accept=False)
     assert (found.outcome, found.why.code) == expected
+    assert found.why.hint or found.outcome is not Outcome.UNKNOWN
 
 
 def test_the_provider_remembers_what_the_log_says() -> None:
@@ -154,3 +184,45 @@ def test_bystanders() -> None:
     new = inventory(one, component("2.0", id="two", pending=None), component("3", id="three"))
     (told,) = bystanders.compare(before, new, apart_from="lfa:one")
     assert (told.code, "version 3" in told.text) == ("other-appeared", True)
+
+
+NEW = {"version": "2", "pending": False}
+"""A staging of version 2 where nothing was pending; the intent of one whose engine died."""
+RAW = {"version": None, "pending": False}
+"""The same of an image whose version nobody told."""
+CAME, WAITS, OPEN = (Outcome.STAGED, "version-waits"), (Outcome.STAGED, "waits"), (Outcome.UNKNOWN, "no-evidence")
+JUDGED: dict[str, tuple[dict[str, Any], Component | None, tuple[Outcome, str]]] = {
+    "the version came": (NEW, component("1", pending_version=Version("2")), CAME),
+    "in place of another": (
+        NEW | {"pending": True, "pending_version": "1"},
+        component("1", pending_version=Version("2")),
+        CAME,
+    ),
+    "another came": (NEW, component("1", pending_version=Version("3")), OPEN),
+    "it was there before": (
+        NEW | {"pending": True, "pending_version": "2"},
+        component("1", pending_version=Version("2")),
+        OPEN,
+    ),
+    "it is shown, and does not wait": (NEW, component("1", pending=False, pending_version=Version("2")), OPEN),
+    "it is shown, and whether it waits is not": (NEW, component("1", pending=None, pending_version=Version("2")), OPEN),
+    "a version that is not sure is none": (NEW, component("1", pending_version=Version("3", sure=False)), WAITS),
+    "no version is shown": (NEW, component("1"), WAITS),
+    "no version is shown, and something was there": (NEW | {"pending": True}, component("1"), OPEN),
+    "no version is shown, and what was there is not known": (NEW | {"pending": None}, component("1"), OPEN),
+    "raw, and something came": (RAW, component("1", pending_version=Version("2")), WAITS),
+    "raw, and something was there": (RAW | {"pending": True}, component("1", pending_version=Version("2")), OPEN),
+    "nothing waits": (NEW, component("1", pending=False), OPEN),
+    "raw, and nothing waits": (RAW, component("1", pending=False), OPEN),
+    "not readable": (NEW, component("1", pending=None), OPEN),
+    "gone": (NEW, None, OPEN),
+    "an empty row": ({}, component("1", pending_version=Version("2")), OPEN),
+}
+
+
+@pytest.mark.parametrize("name", JUDGED)
+def test_what_became_of_a_staging_is_seen_or_open(name: str) -> None:
+    body, after, ends = JUDGED[name]
+    outcome, why = judge_staging(body, after)
+    assert (outcome, why.code) == ends
+    assert bool(why.hint) is (outcome is Outcome.UNKNOWN)  # who does not know has to be told where to look

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from livefw.activation.actor import Actor
+from livefw.activation.checks import ON_STAGING
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.identity import instance, made_guid
 from livefw.activation.journal import Journal, Kind
@@ -19,15 +21,14 @@ from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
 from livefw.activation.policy import parse
-from livefw.activation.reconcile import judge_staging
 from livefw.activation.target import Wish
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon import figures
-from livefw.errors import Interrupted
+from livefw.errors import Interrupted, UsageError
 from livefw.machine.bmc.firmware import Pattern
-from livefw.providers.base import Component, Cost, Package, Progress, Version
+from livefw.providers.base import Package, Progress
 
 from .conftest import CREDENTIALS, Bench, Served
 
@@ -52,12 +53,14 @@ class World:
         self.places = Places(str(folder / "state"), str(folder / "run/lock"), str(folder / "etc"), str(folder))
         self.policy = parse(settings.encode())
         self.announced: list[Any] = []
+        self.privileged = True
 
     def host(self) -> Host:
         bench = self.bench
         actor = Actor("root", "alice", "test")
         host = Host(bench.files, (bench.provider,), bench.clock, self.places, self.policy, actor)
-        return host._replace(announce=self.announced.append)
+        noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        return host._replace(announce=self.announced.append, privileged=self.privileged, moment=lambda: noon)
 
     def engine(self) -> Engine:
         return Engine(self.host())
@@ -151,24 +154,73 @@ def test_bad_ends_are_recorded_too(world: MakeWorld, row: Any) -> None:
     assert code is None or code in str(body["firmware_code"])
 
 
-CHECKED = [
-    ("policy", 'deny = ["redfish:*"]', RAW, ()),
-    ("pinned", '[component."redfish:*"]\npin = "1.4"', archive("1.9.0"), ()),
-    ("downgrade", "", archive("1.1.0"), ()),
-]
+class Checked(NamedTuple):
+    """A situation in which a check stops a staging, and whether somebody may have it ignored."""
+
+    check: str
+    ignorable: bool
+    settings: str = ""
+    package: Package = RAW
+    privileged: bool = True
 
 
-@pytest.mark.parametrize(("check", "settings", "package", "ignore"), CHECKED, ids=[row[0] for row in CHECKED])
-def test_checks_stand_before_the_first_byte(
-    world: MakeWorld, check: str, settings: str, package: Package, ignore: tuple[str, ...]
-) -> None:
-    here = world(settings=settings)
-    attempt = here.stage(package, ignore=ignore)
-    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, check)
+CHECKED = (
+    Checked("policy", ignorable=False, settings='deny = ["redfish:*"]'),
+    Checked("pinned", ignorable=False, settings='[component."redfish:*"]\npin = "1.4"', package=archive("1.9.0")),
+    Checked("permission", ignorable=False, privileged=False),
+    Checked("downgrade", ignorable=True, package=archive("1.1.0")),
+)
+
+
+def test_each_check_on_staging_has_a_situation() -> None:
+    assert {row.check for row in CHECKED} == ON_STAGING
+
+
+@pytest.mark.parametrize("row", CHECKED, ids=lambda row: row.check)
+def test_checks_stand_before_the_first_byte(world: MakeWorld, row: Checked) -> None:
+    here = world(settings=row.settings)
+    here.privileged = row.privileged
+    attempt = here.stage(row.package)
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, row.check)
     ((kind, body),) = here.rows()
-    assert (kind, body["code"], body["archive"]) == (Kind.STAGED, check, package.name if check != "policy" else None)
+    assert (kind, body["code"], body["archive"]) == (Kind.STAGED, row.check, None if row.package is RAW else "pmfw.cab")
     assert here.bench.posts("") == here.bench.posts("/Sessions")
     assert [told.kind for told in here.announced] == [Kind.STAGED]
+
+
+@pytest.mark.parametrize("by", ["--ignore", "ignore of the settings"])
+@pytest.mark.parametrize("row", CHECKED, ids=lambda row: row.check)
+def test_only_what_may_be_ignored_is(world: MakeWorld, row: Checked, by: str) -> None:
+    wish: dict[str, Any] = {"ignore": (row.check,)} if by == "--ignore" else {}
+    here = world(settings=row.settings if wish else f"ignore = ['{row.check}']\n{row.settings}")
+    here.privileged = row.privileged
+    if row.ignorable:
+        attempt = here.stage(row.package, **wish)
+        assert attempt.result.outcome is Outcome.STAGED
+        assert [(each.check, each.ignored) for each in attempt.problems] == [(row.check, True)]
+        return
+    with pytest.raises(UsageError, match="cannot be ignored"):
+        here.stage(row.package, **wish)
+    assert here.bench.posts("") == here.bench.posts("/Sessions")
+
+
+def test_what_is_about_the_moment_does_not_keep_an_image_from_waiting(world: MakeWorld) -> None:
+    """A shut window, a load, a watchdog, CPUs: they are looked at when it is activated."""
+    here = world(settings="[[window]]\nfrom='01:00'\nto='02:00'\nzone='UTC'\n[limits]\nload = 0.1\nseconds = 50")
+    here.bench.files.tree |= {
+        "/proc/loadavg": b"99 1 1 1/1 1\n",
+        "/sys/devices/system/cpu/online": b"0\n",
+        "/sys/devices/system/cpu/present": b"0-3\n",
+        "/sys/class/watchdog/watchdog0/state": b"active\n",
+        "/sys/class/watchdog/watchdog0/timeout": b"30\n",
+        "/sys/kernel/security/lockdown": b"[confidentiality]\n",
+        "/sys/fs/cgroup/misc.current": b"tdx 2\n",
+    }
+    attempt = here.stage()
+    assert (attempt.result.outcome, attempt.problems) == (Outcome.STAGED, ())
+    with here.engine().open() as run:
+        (attempt,) = run.activate(Order((KEY,)), watch=here.bench.watch)
+    assert {"window", "load", "watchdog", "lockdown", "guests"} <= {each.check for each in attempt.problems}
 
 
 def test_an_untold_version_is_left_to_the_checks_before_the_activation(world: MakeWorld) -> None:
@@ -345,27 +397,3 @@ def test_killed_at_every_point(mortal: Mortal) -> None:
     rows = mortal.world.rows()
     assert [kind for kind, _ in rows] == [Kind.STAGING, Kind.STAGED] * stagings
     assert [told.kind for told in mortal.world.announced] == [Kind.STAGED] * len((*UNSENT, *SENT))
-
-
-JUDGED = [
-    ("the version came", {"version": "2", "pending": False}, (True, "2"), (Outcome.STAGED, "version-waits")),
-    ("another came", {"version": "2", "pending": False}, (True, "3"), (Outcome.UNKNOWN, "no-evidence")),
-    ("it was there before", {"version": "2", "pending": True, "pending_version": "2"}, (True, "2"), None),
-    ("raw, and something came", {"pending": False}, (True, "2"), (Outcome.STAGED, "waits")),
-    ("raw, and something was there", {"pending": True}, (True, "2"), None),
-    ("version untold by the component", {"version": "2", "pending": False}, (True, None), (Outcome.STAGED, "waits")),
-    ("nothing", {"version": "2", "pending": False}, (False, None), None),
-    ("not readable", {"version": "2", "pending": False}, (None, None), None),
-    ("gone", {"version": "2", "pending": False}, None, None),
-    ("an empty row", {}, (True, "2"), None),
-]
-
-
-@pytest.mark.parametrize(("body", "seen", "ends"), [row[1:] for row in JUDGED], ids=[row[0] for row in JUDGED])
-def test_what_is_concluded(body: dict[str, Any], seen: tuple[bool | None, str | None] | None, ends: Any) -> None:
-    after = None
-    if seen:
-        version = Version(seen[1]) if seen[1] else None
-        after = Component("x", "y", "z", None, seen[0], version, Cost(None, None))
-    outcome, why = judge_staging(body, after)
-    assert (outcome, why.code) == (ends or (Outcome.UNKNOWN, "no-evidence"))
