@@ -148,7 +148,7 @@ def test_progress_is_bit_0_of_x1(word: int) -> None:
 
 
 @given(st.lists(WORDS, max_size=18))
-def test_any_registers_can_be_decoded(words: list[int]) -> None:
+def test_any_registers_can_be_decoded_and_what_is_said_can_be_said_again(words: list[int]) -> None:
     registers = Registers(*words)
     for decode in (
         lfa.Features.decode,
@@ -161,4 +161,5 @@ def test_any_registers_can_be_decoded(words: list[int]) -> None:
         lfa.Progress.decode,
         lfa.Cancel.decode,
     ):
-        decode(registers)
+        found = decode(registers)
+        assert decode(Registers(*found.encode())) == found

@@ -67,9 +67,13 @@ def test_stalls_that_make_no_sense_are_no_measurement(tmp_path: Path, text: str)
 
 def test_another_machine_than_our_own_is_not_sampled(tmp_path: Path) -> None:
     files = HostFiles(str(tmp_path))
-    assert isinstance(meter(files, ONLINE, SHORT, own_machine=False), NoMeter)
-    assert isinstance(meter(files, ONLINE, SHORT, own_machine=True), SamplingMeter)
-    assert isinstance(meter(files, ONLINE, SHORT._replace(enabled=False), own_machine=True), NoMeter)
+    for own, enabled, kind in ((False, True, NoMeter), (True, True, SamplingMeter), (True, False, NoMeter)):
+        found = meter(files, ONLINE, SHORT._replace(enabled=enabled), own_machine=own)
+        assert type(found) is kind
+        found.start()
+        assert len(children()) == (kind is SamplingMeter)
+        found.close()
+        assert children() == []
 
 
 def children() -> list[int]:

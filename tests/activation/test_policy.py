@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from livefw.activation import policy, settings
 from livefw.activation.pattern import read
-from livefw.activation.policy import KEYS, Policy, load, matches, parse
+from livefw.activation.policy import KEYS, load, matches, parse
 from livefw.activation.settings import SettingsError
 from livefw.activation.window import Window, is_open
 from livefw.errors import PermissionDenied, TransportError
@@ -195,7 +195,11 @@ def test_a_bracket_is_closed_where_the_shell_takes_it_for_a_set(pattern: str) ->
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_policy_or_an_error_of_the_settings(text: bytes) -> None:
     with suppress(SettingsError):
-        assert isinstance(parse(text), Policy)
+        found = parse(text)
+        # Whatever was read is what may stand in a file, and an empty one leaves all as it is.
+        assert all(read(each) == each for each in (*found.allow, *found.deny, *found.automatic))
+        assert 0 < found.limits.seconds < 1e9
+        assert found == policy.DEFAULT or text.strip()
 
 
 def test_files(tmp_path: Path) -> None:

@@ -78,7 +78,12 @@ def test_damaged_messages_are_refused_or_read(body: tuple[str, tuple[Any, ...]],
     try:
         size = wire.message_size(bytes(good[:16]))
         if size is not None and size <= len(good):
-            wire.decode(bytes(good[:size]))
+            found = wire.decode(bytes(good[:size]))
+            assert found.type in MessageType
+            assert len(wire.split(found.signature)) == len(found.body)
+            again = wire.decode(wire.encode(found))
+            # A number that is none is not equal to itself.
+            assert repr(again._replace(encoded=b"")) == repr(found._replace(encoded=b""))
     except WireError:
         pass
 

@@ -285,7 +285,10 @@ BAD_TRUST = [
 @given(st.binary(max_size=100) | st.text(max_size=100).map(lambda text: f'chain = "cca"\n{text}'.encode()))
 def test_any_bytes_are_a_trust_file_or_an_error(data: bytes) -> None:
     with contextlib.suppress(trust.TrustFileError):
-        assert trust.loads(data).roots
+        anchor = trust.loads(data)
+        assert set(anchor.roots) <= set(anchor.chain.roots)
+        assert {len(digest) for digest in anchor.roots.values()} <= {32, 48, 64}
+        assert anchor.roots
 
 
 @pytest.mark.parametrize(("data", "field"), BAD_TRUST, ids=range(len(BAD_TRUST)))

@@ -143,4 +143,8 @@ def test_files_of_any_bytes_do_no_harm(noise: bytes, place: int) -> None:
     data = bytearray(patch(0x30))
     data[place : place + len(noise)] = noise
     with contextlib.suppress(ValueError):
-        list(patches(bytes(data)))
+        found = list(patches(bytes(data)))
+        # What is read stands in the file, and its checksum holds: of one that was made, only the same is left.
+        assert all(each.revision.to_bytes(4, "little") in data for each in found)
+        assert all(signature.to_bytes(4, "little") in data for each in found for signature, _ in each.cpus)
+        assert len(found) <= len(data) // 48

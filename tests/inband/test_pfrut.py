@@ -143,7 +143,9 @@ def test_capsules_of_any_bytes_do_no_harm(noise: bytes, place: int) -> None:
     data = bytearray(capsule().encode())
     data[place : place + len(noise)] = noise
     with contextlib.suppress(ValueError):
-        Capsule.parse(bytes(data))
+        found = Capsule.parse(bytes(data))
+        assert Capsule.parse(found.encode()) == found
+        assert found.platform_id.raw in data
 
 
 def test_capability_has_the_size_of_the_kernel() -> None:

@@ -260,6 +260,11 @@ def test_load_and_unload_leave_nothing_of_the_driver(version: str) -> None:
 def test_device_model(version: str, path: str) -> None:
     bench, _ = loaded(version, row(RMM.guid))
     assert bench.tree.lookup(path).stat.directory
+    bench.run(bench.driver.remove())
+    others = {"/sys/bus/faux/devices/ARM_LFA", "/sys/bus/arm_smccc/devices/arm-smccc-lfa-1"} - {path}
+    for each in others:
+        with pytest.raises(FileNotFoundError):
+            bench.tree.lookup(each)
 
 
 @pytest.mark.parametrize("version", ALL)

@@ -21,7 +21,10 @@ def test_shipped_platforms_boot_with_something_pending(platform: str) -> None:
 
 @pytest.mark.parametrize("platform", platforms())
 def test_shipped_platforms_say_what_is_made_up(platform: str) -> None:
-    assert load(platform).invented
+    invented = load(platform).invented
+    assert invented
+    assert all(each.strip() == each and each for each in invented)
+    assert len({*invented}) == len(invented)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,10 @@ def test_statements_of_any_bytes_do_no_harm(noise: bytes, place: int) -> None:
     data = bytearray(statement(nonce))
     data[place : place + len(noise)] = noise
     try:
-        spdm.parse(bytes(data), nonce=nonce, signature_bytes=96)
+        found = spdm.parse(bytes(data), nonce=nonce, signature_bytes=96)
     except spdm.SpdmError:
         return
+    # Nothing is left over that no signature covers, and every value that is believed is in what is signed.
+    assert found.signed + found.signature == bytes(data)
+    assert len(found.signature) == 96
+    assert all(block.encode() in found.signed for block in found.blocks)

@@ -9,7 +9,7 @@ import pytest
 from livefw.errors import TransportError
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.web import Response
-from livefw.providers.base import Said
+from livefw.providers.base import Said, Witness
 
 from .conftest import Bench
 from .field import COLLECTION, MEMBER, MONITOR, Field, Rule, answer, forget, message, page
@@ -150,7 +150,8 @@ def test_a_restart_of_this_machine_brings_in_what_is_firmware_of_it(ident: str, 
 
 
 def test_what_a_restart_does_is_not_known_while_the_bmc_is_away() -> None:
-    assert Field(Rule(r"GET .*/UpdateService", answer(503))).provider.recall("rack/mcu", "").by_restart
+    memory = Field(Rule(r"GET .*/UpdateService", answer(503))).provider.recall("rack/mcu", "")
+    assert (memory.by_restart, memory.complete, memory.witness) == (True, False, Witness.NONE)
 
 
 @pytest.mark.parametrize("member", ["pmfw-a", "pmfw-b"])

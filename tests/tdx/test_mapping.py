@@ -112,4 +112,13 @@ JSON = st.recursive(
 @given(st.sampled_from(sorted(tdx_repository.table()["tdx_module_releases"][0])), JSON)
 def test_any_value_in_any_place_is_read_or_refused(key: str, value: Any) -> None:
     with contextlib.suppress(MappingError):
-        parse(first(lambda release: release.update({key: value})))
+        found = parse(first(lambda release: release.update({key: value})))
+        (wanted, *others), (release, *same) = (
+            each.releases.values() for each in (parse(first(lambda release: release)), found)
+        )
+        assert same == others
+        # What was taken is of the same types as what Intel has written, and a key that was not changed is as it was.
+        assert [type(each) for each in release if each is not None] == [
+            type(each) for each, new in zip(wanted, release, strict=True) if new is not None
+        ]
+        assert sum(one != other for one, other in zip(wanted, release, strict=True)) <= 1

@@ -142,8 +142,9 @@ def test_any_content_of_any_file_is_looked_at_without_harm(path: str, content: b
     provider = TdxProvider(files, FakeClock(), Settings())
     component = provider.inspect("module")
     assert component is not None
+    assert all(reason.code and reason.text for reason in component.reasons)
     assert component.reasons
-    provider.diagnose()
+    assert all(finding.code and finding.text for finding in provider.diagnose())
 
 
 @given(st.sampled_from(sorted(TREE)), st.sampled_from(sorted(errno.errorcode)))
