@@ -138,7 +138,7 @@ class Journal:
         except schema.Unfit as error:
             raise JournalUnavailable(
                 f"{path} {error}",
-                hint="use the livefw that wrote it, move the file away, or choose another --state directory",
+                hint="use the livefw that wrote it, move it away, choose another --state DIR, or say --no-journal",
                 phase="record",
             ) from error
         except (OSError, sqlite3.Error) as error:
