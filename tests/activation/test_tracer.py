@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -119,9 +120,11 @@ class Tracefs:
         watching = self.meter()
         watching.start()
         (folder,) = self.instances
+        begun = time.monotonic()
         watching.mark()
         (folder / "trace").write_text(text)
         found = watching.stop()
+        assert found is None or 0 <= found.seconds <= time.monotonic() - begun
         assert self.instances == []
         return found
 

@@ -38,7 +38,7 @@ class Script:
         return GIVEN_UP
 
 
-KINDS = {
+KINDS: dict[str, tuple[float | Answer, ...]] = {
     "a pause": (10.0,),
     "a write": (Answer(0, 10.0),),
     "pauses": (4.0, 6.0),
@@ -64,8 +64,8 @@ def test_each_wait_takes_as_long_as_it_says(kind: str, wait: float | None, ends:
 
 
 def test_a_wait_of_no_time_takes_none() -> None:
-    for steps in ((10.0,), (Answer(0, 10.0),), (Answer(0, None),)):
-        work = Script(*steps)
+    for step in (10.0, Answer(0, 10.0), Answer(0, None)):
+        work = Script(step)
         running = Request(work, work.clock)
         assert [running.wait(0.0), running.wait(0.0), work.clock.passed] == [False, False, 0.0]
         assert not work.closed

@@ -61,7 +61,7 @@ class Sasl:
         if self.done:
             rest, self._buffer = self._buffer, b""
             return answer, rest
-        if len(self._buffer) > LINE_LIMIT:
+        if len(self._buffer.removesuffix(_END[:1])) > LINE_LIMIT:
             raise SaslError("a line without an end")
         return answer, b""
 

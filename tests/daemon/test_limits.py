@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each bound of what a client may send at its very limit: as much is taken, and one more is not."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from livefw.daemon import wire
+from livefw.daemon.sasl import Sasl, SaslError
+from livefw.daemon.wire import Message, MessageType, WireError
+
+
+def message_bytes(size: int) -> object:
+    """A message whose body is one text."""
+    empty = wire.encode(Message(MessageType.CALL, 1, ("",), "s", path="/", member="M"))
+    whole = wire.encode(Message(MessageType.CALL, 1, ("x" * (size - len(empty)),), "s", path="/", member="M"))
+    assert len(whole) == size
+    assert wire.message_size(whole[:16]) == size
+    return wire.decode(whole)
+
+
+def raw(signature: str, body: bytes) -> bytes:
+    """A message with a signature that `encode` would not write."""
+    plain = wire.encode(Message(MessageType.CALL, 1, (), "", path="/", member="M"))
+    fields = plain[16:]
+    text = signature.encode()
+    fields += bytes(-len(fields) % 8) + b"\x08\x01g\0" + bytes([len(text)]) + text + b"\0"
+    head = bytearray(plain[:16])
+    head[4:8] = len(body).to_bytes(4, "little")
+    head[12:16] = len(fields).to_bytes(4, "little")
+    return bytes(head) + fields + bytes(-len(fields) % 8) + body
+
+
+def depth(count: int) -> object:
+    """Arrays in arrays, without anything in the outermost."""
+    return wire.decode(raw("a" * count + "y", bytes(4)))
+
+
+def variants(count: int) -> object:
+    """Variants in variants, and a byte in the last."""
+    return wire.decode(raw("v", b"\x01v\0" * (count - 1) + b"\x01y\0\x07"))
+
+
+def signature(length: int) -> object:
+    """As it stands in our own tables; a peer has no room for more."""
+    return wire.split("y" * length)
+
+
+def entered(*pieces: bytes) -> bool:
+    sasl = Sasl(0, "guid")
+    for piece in pieces:
+        sasl.feed(piece)
+    return True
+
+
+def line(length: int) -> object:
+    return entered(b"\0" + b"x" * length + b"\r\n")
+
+
+def line_byte_by_byte(length: int) -> object:
+    return entered(b"\0", *(bytes([byte]) for byte in b"x" * length + b"\r\n"))
+
+
+def open_line(length: int) -> object:
+    """One whose end has not come yet."""
+    return entered(b"\0" + b"x" * length)
+
+
+def lines(count: int) -> object:
+    return entered(b"\0" + b"AUTH\r\n" * count)
+
+
+class Limit(NamedTuple):
+    """How much is taken, and something of that size."""
+
+    most: int
+    make: Callable[[int], object]
+    error: type[Exception]
+
+
+LIMITS = {
+    "bytes of a message": Limit(65_536, message_bytes, WireError),
+    "arrays in arrays": Limit(16, depth, WireError),
+    "variants in variants": Limit(16, variants, WireError),
+    "types of a signature": Limit(255, signature, WireError),
+    "bytes of a line": Limit(512, line, SaslError),
+    "bytes of a line, one by one": Limit(512, line_byte_by_byte, SaslError),
+    "bytes of a line that has no end yet": Limit(512, open_line, SaslError),
+    "lines": Limit(16, lines, SaslError),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_exactly_as_much_is_taken_and_one_more_is_not(name: str) -> None:
+    most, make, error = LIMITS[name]
+    assert make(most)
+    with pytest.raises(error):
+        make(most + 1)

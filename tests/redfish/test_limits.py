@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each bound of what a BMC shows and its settings may hold at its very limit: as much is taken, and one more is not."""
+
+from pathlib import Path
+
+import pytest
+
+from livefw.errors import LivefwError
+from livefw.providers.fake import SETTINGS, FakeFiles
+from livefw.providers.redfish.settings import Bmc, read_settings, secret
+
+from .field import COLLECTION, MONITOR, Field, Rule, answer, message, task
+
+
+def listed(count: int) -> list[str]:
+    """What is seen of a BMC with so many members, each expanded in the collection."""
+    place = "/redfish/v1/UpdateService/FirmwareInventory"
+    members = [{"@odata.id": f"{place}/{number}", "Id": f"m{number}"} for number in range(count)]
+    bench = Field(Rule(COLLECTION, answer(200, {"Members": members})))
+    return [each.id for each in bench.provider.discover().components]
+
+
+def test_members_of_a_collection() -> None:
+    assert len(listed(512)) == 512
+    assert set(listed(513)) == set(listed(512))
+
+
+def bmcs(count: int) -> FakeFiles:
+    rows = (f'[[redfish.bmc]]\nname = "b{number}"\nurl = "https://b{number}.example"\n' for number in range(count))
+    return FakeFiles({SETTINGS: "".join(rows).encode()})
+
+
+def test_bmcs_of_the_settings() -> None:
+    assert len(read_settings(bmcs(256))) == 256
+    with pytest.raises(LivefwError, match="at most 256"):
+        read_settings(bmcs(257))
+
+
+@pytest.mark.parametrize(("count", "taken"), [(4_096, True), (4_097, False)])
+def test_bytes_of_a_credential(tmp_path: Path, count: int, taken: bool) -> None:
+    (tmp_path / "livefw-redfish-rack").write_bytes(b"admin\n" + b"x" * (count - 6))
+    bmc, environment = Bmc("rack", "https://x.example"), {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    if taken:
+        assert len(secret(bmc, FakeFiles(), environment).password) == count - 6
+        return
+    with pytest.raises(LivefwError, match="cannot be read"):
+        secret(bmc, FakeFiles(), environment)
+
+
+@pytest.mark.parametrize(("count", "kept"), [(62, 62), (63, 63), (64, 63)])  # and one in the first answer
+def test_lines_of_a_task(count: int, kept: int) -> None:
+    """A message in each answer, of which the last ones are told no more."""
+    rules = [
+        Rule(MONITOR, answer(200, task("Running", message(f"Oem.1.0.K{number}"))), last=1) for number in range(count)
+    ]
+    bench = Field(*rules, Rule(MONITOR, answer(200, task("Completed"))), seconds=10_000.0)
+    log = bench.do("activate").log
+    assert sum(line.startswith("K") for line in log) == kept
+
+
+def test_a_monitor_that_breaks_is_asked_three_times_and_then_the_task() -> None:
+    bench = Field(Rule(MONITOR, answer(500)))
+    assert bench.do("activate").reason is None
+    looks = [path for method, path, _ in bench.web.log if method == "GET" and "/Task" in path and path[-1].isdigit()]
+    assert [("Monitors" in path) for path in looks[:4]] == [True, True, True, False]
+    bench = Field(Rule(MONITOR, answer(500), last=2))
+    assert bench.do("activate").reason is None
+    looks = [path for method, path, _ in bench.web.log if method == "GET" and "/Task" in path and path[-1].isdigit()]
+    assert all("Monitors" in path for path in looks)
