@@ -125,8 +125,8 @@ def test_who_is_not_let_in_again_has_lost_sight(act: str) -> None:
 # Something of the inventory is hidden: it may be what waits.
 
 
-def shut(bench: Bench, status: int, *, looks: int = 10**9) -> None:
-    """From the moment on at which something is asked for, the other bank and the tasks cannot be read."""
+def shut(bench: Bench, status: int, *, looks: int = 10**9, member: str = "pmfw-b") -> None:
+    """From the moment on at which something is asked for, a member of the inventory cannot be read."""
     handle = bench.web.handle
     left = [looks]
     asked = []
@@ -134,7 +134,7 @@ def shut(bench: Bench, status: int, *, looks: int = 10**9) -> None:
     def shutting(method: str, path: str, headers: Any, body: bytes) -> Response:
         if method == "POST" and not path.endswith("/Sessions"):
             asked.append(path)
-        if asked and method == "GET" and path.endswith("pmfw-b") and left[0] > 0:
+        if asked and method == "GET" and path.endswith(member) and left[0] > 0:
             left[0] -= 1
             return answer(status)
         return handle(method, path, headers, body)
@@ -164,6 +164,16 @@ def test_a_bank_that_stays_shut_is_waited_for_as_long_as_it_is_said(make: Any) -
     bench, claim = cancelled(make, 503)
     assert (claim.said, code(claim)) == (Said.LOST, "unseen")
     assert AWAY_S <= bench.clock.passed <= AWAY_S + AWAY_PAUSE_S
+
+
+def test_what_is_seen_to_wait_is_enough_whatever_else_is_hidden(make: type[Bench]) -> None:
+    seconds = []
+    for hidden in ("none", "tmpm"):
+        bench = make()
+        shut(bench, 503, member=hidden)
+        assert bench.stage().said is Said.ACCEPTED
+        seconds.append(bench.clock.passed)
+    assert seconds[0] == seconds[1] < AWAY_S
 
 
 def test_a_bank_that_is_broken_is_not_waited_for(make: Any) -> None:
