@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each bound of what a client may send at its very limit: as much is taken, and one more is not."""
 
+import socket
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
 
-from livefw.daemon import wire
+from livefw.daemon import scrape, wire
+from livefw.daemon.loop import Loop, SystemClock
 from livefw.daemon.sasl import Sasl, SaslError
 from livefw.daemon.wire import Message, MessageType, WireError
 
@@ -97,3 +101,32 @@ def test_exactly_as_much_is_taken_and_one_more_is_not(name: str) -> None:
     assert make(most)
     with pytest.raises(error):
         make(most + 1)
+
+
+def answered(size: int) -> bytes:
+    """What the port for metrics says to a request of so many bytes."""
+    loop = Loop(SystemClock())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    port = scrape.Port(loop, number, lambda: (b"figures\n", "text/plain"))
+    served = threading.Thread(target=loop.run)
+    served.start()
+    try:
+        with socket.create_connection(("127.0.0.1", number), timeout=30) as client:
+            head, end = b"GET /metrics HTTP/1.1\r\nX: ", b"\r\n\r\n"
+            client.sendall(head + b"x" * (size - len(head) - len(end)) + end)
+            said = b""
+            with suppress(ConnectionResetError):  # with bytes that nobody has read
+                while data := client.recv(4096):
+                    said += data
+            return said
+    finally:
+        loop.stop()
+        served.join()
+        port.close()
+        loop.close()
+
+
+def test_bytes_of_a_request_for_metrics() -> None:
+    assert answered(8_192).endswith(b"\r\n\r\nfigures\n")
+    assert answered(8_193) == b""
