@@ -84,6 +84,21 @@ def test_a_full_file_is_read() -> None:
     assert not found.allows(component("0509b633-5734-422f-a681-6096e932d93a", ""))
 
 
+def test_what_nobody_may_have_ignored_no_group_may() -> None:
+    found = parse(b"group-may-ignore = true\nnever-ignore = ['downgrade']")
+    assert [found.group_may(each) for each in ((), ("load",), ("downgrade",), ("load", "downgrade"))] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_settings_in_settings_without_end() -> None:
+    with pytest.raises(SettingsError, match="nested too deeply"):
+        parse(b"x = " + b"[" * 100_000, file="some.toml")
+
+
 def test_a_mechanism_reads_its_own_table() -> None:
     text = b"deny = ['a']\n[tdx]\nstep = 'smallest'"
     assert parse(text, mechanisms=["lfa", "tdx"]).deny == ("a",)

@@ -12,7 +12,7 @@ from livefw.providers.base import Claim, Said
 from livefw.providers.redfish.exchange import AWAY_PAUSE_S, AWAY_S
 
 from .conftest import Bench
-from .field import ACTIVATE, CANCEL, PUSH, Field, Rule, answer, drop_image, forget, hold, run
+from .field import ACTIVATE, CANCEL, MONITOR, PUSH, Field, Rule, answer, drop_image, forget, hold, run, task
 
 LOGIN = r"POST .*/Sessions"
 LOOK = r"GET .*/UpdateService"
@@ -84,6 +84,17 @@ def test_a_bmc_that_answers_something_else_is_not_waited_for(act: str) -> None:
     bench, after = lost(act, Rule(LOOK, answer(404), first=2))
     assert after == After(Said.LOST, "broken", at_work=True)
     assert bench.clock.passed == 0
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["Exception", "Killed", "Cancelled"],
+)
+def test_an_image_that_came_although_the_task_failed_is_told(state: str) -> None:
+    bench = Field(Rule(MONITOR, answer(200, task(state)), effect=hold), seconds=600.0)
+    claim = bench.do("stage")
+    assert After(claim.said, code(claim), claim.at_work) == After(Said.LOST, "staged-otherwise", at_work=False)
+    assert bench.asked("stage") == 1
 
 
 # The session had ended: the request was turned away, and may be made once more if everything is as it was.
