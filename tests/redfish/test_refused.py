@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.machine.bmc.firmware import Firmware, Pattern
+from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.web import Response
 from livefw.providers.base import Claim, Package, Running, Said
 
@@ -160,7 +160,6 @@ def test_a_service_that_only_has_start_update_is_told_so_in_its_words(make: Make
     assert b"Stage" not in sent.partition(b"UpdateFile")[0]
 
 
-RESET = Firmware("mcu", "MCU", "/redfish/v1/Systems/1", needs_reset=True)
 NO_ACTIONS = ((MEMBERS, lacks("#SoftwareInventory.Activate")), (SERVICE, lacks("#UpdateService.Activate")))
 ACTIVATING = {
     "the service is off": Refused("service-disabled", ((SERVICE, sets(ServiceEnabled=False)),)),
