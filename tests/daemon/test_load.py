@@ -31,6 +31,7 @@ from livefw.daemon.server import Server
 from livefw.daemon.turns import Turns
 from livefw.daemon.wire import Message
 from livefw.errors import Interrupted
+from livefw.providers.fake import START
 
 from .conftest import FWUPD, OWN, Daemon, Serve
 from .enemy import PING, call, claim, somebody
@@ -60,7 +61,8 @@ class StandingLoop:
     def __init__(self) -> None:
         self.watched: dict[int, tuple[Any, ...]] = {}
         self.todo: deque[Callable[[], None]] = deque()
-        self.time = 0.0
+        self.timed: list[tuple[float, Callable[[], None]]] = []
+        self.time = START
 
     def now(self) -> float:
         return self.time
@@ -76,6 +78,16 @@ class StandingLoop:
 
     def later(self, seconds: float, callback: Callable[[], None]) -> None:
         """What waits for time waits for the test."""
+        self.timed.append((self.time + seconds, callback))
+
+    def until(self, time: float) -> None:
+        """Let time pass, with all that waits for it."""
+        while due := [each for each in self.timed if each[0] <= time]:
+            first = min(due, key=lambda each: each[0])
+            self.timed.remove(first)
+            self.time = first[0]
+            first[1]()
+        self.time = time
 
 
 class Desk:
@@ -116,6 +128,12 @@ class Desk:
             pass
         return ours
 
+    def stranger(self) -> socket.socket:
+        """A client that says nothing."""
+        ours, theirs = socket.socketpair()
+        self.server._let_in(theirs)
+        return self._stack.enter_context(ours)
+
     def turn(self) -> None:
         """Everything that is ready, as the loop would call it."""
         for descriptor, (read, *_) in list(self.loop.watched.items()):
@@ -145,8 +163,31 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
         made.server.close()
 
 
+def test_a_turn_lasts_as_long_as_it_is_said(desk: Desk) -> None:
+    """Not one message each: who has little to say is done at once."""
+    desk.cost_s = server.TURN_S / 10
+    clients = [desk.client(uid) for uid in (ALICE, BOB)]
+    for each in clients:
+        each.sendall(PING * 5)
+    desk.turn()
+    while desk.step():
+        desk.turn()
+    assert [uid for uid, _ in desk.handled] == [ALICE] * 5 + [BOB] * 5
+
+
+def test_each_has_ten_seconds_to_say_who_it_is(desk: Desk) -> None:
+    gone = []
+    for seconds in (0.0, 9.0):
+        desk.loop.until(START + seconds)
+        gone.append(desk.stranger())
+    for seconds, left in ((9.5, 2), (10.5, 1), (18.5, 1), (30.0, 0)):
+        desk.loop.until(START + seconds)
+        assert len(desk.server.clients) == left, seconds
+    assert [each.recv(1) for each in gone] == [b"", b""]
+
+
 def test_root_is_listened_to_before_whoever_waits(desk: Desk) -> None:
-    desk.cost_s = server.TURN_S  # each message takes a whole turn
+    desk.cost_s = 1.5 * server.TURN_S  # each message takes a turn and more
     flood = [desk.client(ALICE) for _ in range(4)] + [desk.client(BOB)]
     root = desk.client(ROOT)
     for each in flood:
