@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from livefw.errors import LivefwError
-from livefw.providers.fake import SETTINGS, FakeFiles
+from livefw.providers.fake import SETTINGS, START, FakeFiles
 from livefw.providers.redfish.settings import Bmc, read_settings, secret
 
+from .conftest import Bench
 from .field import COLLECTION, MONITOR, Field, Rule, answer, message, task
 
 
@@ -67,3 +68,18 @@ def test_a_monitor_that_breaks_is_asked_three_times_and_then_the_task() -> None:
     assert bench.do("activate").reason is None
     looks = [path for method, path, _ in bench.web.log if method == "GET" and "/Task" in path and path[-1].isdigit()]
     assert all("Monitors" in path for path in looks)
+
+
+@pytest.mark.parametrize(("fault", "member", "status"), [("inventory-busy", False, 503), ("member-busy", True, 503)])
+def test_what_is_hidden_after_an_activation_is_shown_again(fault: str, member: bool, status: int) -> None:
+    """Of the model: from the request on, for 20 seconds and as long as a task takes."""
+    bench = Bench(fault, seconds=4.0)
+    assert bench.model.hidden(member=member) == 0
+    bench.stage()
+    running = bench.provider.activate("rack/pmfw-a", bench.watch.progress)
+    running.wait(0.0)
+    asked = bench.clock.passed
+    for seconds, shown in ((0.0, status), (23.9, status), (24.1, 0)):
+        bench.clock.time = START + asked + seconds
+        assert bench.model.hidden(member=member) == shown
+    assert bench.model.hidden(member=not member) == 0
