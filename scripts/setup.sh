@@ -80,6 +80,7 @@ PY
 
 packages() {
     need fusermount3 fuse3 "the tests that mount as an ordinary user"
+    need busybox busybox-static "the tests that read by sendfile as busybox does"
     need tpm2_eventlog tpm2-tools "the tests that compare measurement logs"
     need qemu-system-aarch64 qemu-system-arm "the tests that boot the EL3 monitor"
     need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu "the tests that boot the EL3 monitor"

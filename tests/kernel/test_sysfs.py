@@ -2,7 +2,7 @@
 """The tree: opening, reading and writing by the rules of kernfs (kernel, fs/kernfs/file.c and fs/sysfs/file.c)."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -98,8 +98,55 @@ def test_each_write_is_one_store_and_an_empty_one_is_none() -> None:
     assert source.stored == [b"1", b"2\n"]
     with failing(errno.EINVAL):
         do(file.write(b"bad"))
-    with failing(errno.EBADF):
-        do(file.read(1, 0))
+
+
+@pytest.mark.parametrize(
+    ("has", "mode", "error"),
+    [  # kernel, fs/kernfs/file.c (open), lib/kobject.c (kobj_attr_show, kobj_attr_store); seen on Linux 6.12 and 7.3
+        ("store", 0o200, errno.EACCES),
+        ("store", 0o600, errno.EIO),
+        ("store", 0o444, errno.EIO),
+        ("show", 0o444, None),
+        ("show", 0o200, errno.EACCES),
+        ("show", 0o600, None),
+    ],
+)
+def test_reading_after_a_chmod(has: str, mode: int, error: int | None) -> None:
+    attribute = _with(has)
+    attribute.mode = mode
+    assert _error(lambda: do(tree_with(attribute).open("/sys/a/b/f", reading=True).read(9, 0))) == error
+
+
+@pytest.mark.parametrize(
+    ("has", "mode", "data", "error"),
+    [  # as above; an empty write is none (kernel, fs/sysfs/file.c)
+        ("show", 0o444, b"1", errno.EACCES),
+        ("show", 0o600, b"1", errno.EIO),
+        ("show", 0o222, b"1", errno.EIO),
+        ("show", 0o600, b"", None),
+        ("store", 0o200, b"1", None),
+        ("store", 0o400, b"1", errno.EACCES),
+    ],
+)
+def test_writing_after_a_chmod(has: str, mode: int, data: bytes, error: int | None) -> None:
+    attribute = _with(has)
+    attribute.mode = mode
+    assert _error(lambda: do(tree_with(attribute).open("/sys/a/b/f", writing=True).write(data))) == error
+
+
+def _with(has: str) -> Attribute:
+    source = Source()
+    if has == "show":
+        return Attribute(mode=0o444, show=source.show)
+    return Attribute(mode=0o200, store=source.store)
+
+
+def _error(action: Callable[[], object]) -> int | None:
+    try:
+        action()
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def test_open_files_of_a_removed_directory_are_dead() -> None:

@@ -101,7 +101,12 @@ class FwUpload:
     def _register(self) -> None:
         node = Directory()
         node.add("loading", Attribute(mode=0o644, show=self._show_loading, store=self._store_loading))
-        node.add("data", BinaryAttribute(mode=0o644, read_at=self._read_data, write_at=self._write_data))
+        node.add(
+            "data",
+            BinaryAttribute(
+                mode=0o644, read_at=self._read_data, write_at=self._write_data, length=lambda: len(self._data)
+            ),
+        )
         node.add("status", Attribute(mode=0o444, show=self._show_status))
         node.add("error", Attribute(mode=0o444, show=self._show_error))
         node.add("remaining_size", Attribute(mode=0o444, show=self._show_remaining))

@@ -54,27 +54,36 @@ class Attribute:
         return Stat(self.mode, PAGE_SIZE, directory=False)
 
     def open(self, *, reading: bool, writing: bool) -> "OpenFile":
-        """Open for one descriptor; EACCES where there is no show or store, even for root (kernel, fs/kernfs/file.c)."""
-        if (reading and not (self.show and self.mode & 0o444)) or (writing and not (self.store and self.mode & 0o222)):
+        """Open for one descriptor; EACCES where the mode has no such right, even for root (kernel, fs/kernfs/file.c).
+
+        A kobject has handlers for both ways, so that after a chmod what has no show or store is opened, and then EIO.
+        """
+        if (reading and not self.mode & 0o444) or (writing and not self.mode & 0o222):
             raise fail(errno.EACCES)
         return _OpenAttribute(self)
 
 
 class BinaryAttribute:
-    """A file of bytes, read and written at most a page at a time; its size is not told (kernel, fs/sysfs/file.c)."""
+    """A file of bytes, read and written at most a page at a time (kernel, fs/sysfs/file.c).
 
-    __slots__ = ("mode", "read_at", "removed", "write_at")
+    ``length`` is its size now. Sysfs shows 0; a mounted tree cannot, because splice reads no further than the size.
+    """
 
-    def __init__(self, *, mode: int, read_at: ReadAt, write_at: WriteAt | None = None) -> None:
+    __slots__ = ("length", "mode", "read_at", "removed", "write_at")
+
+    def __init__(
+        self, *, mode: int, read_at: ReadAt, write_at: WriteAt | None = None, length: Callable[[], int] = lambda: 0
+    ) -> None:
         self.mode = mode
         self.read_at = read_at
         self.write_at = write_at
+        self.length = length
         self.removed = False
 
     @property
     def stat(self) -> Stat:
-        """Binary attributes without a fixed length show size 0."""
-        return Stat(self.mode, 0, directory=False)
+        """The size as far as there is anything to read."""
+        return Stat(self.mode, self.length(), directory=False)
 
     def open(self, *, reading: bool, writing: bool) -> "OpenFile":
         """Open for one descriptor; EACCES where the mode has no such right, even for root."""
@@ -93,8 +102,11 @@ class Kmsg:
 
     @property
     def stat(self) -> Stat:
-        """Read-only here; nobody can write into the modelled kernel's log."""
-        return Stat(0o444, 0, directory=False)
+        """Read-only here; nobody can write into the modelled kernel's log.
+
+        The kernel's is a device without a size; at size 0 a splice would end at once, and must be refused.
+        """
+        return Stat(0o444, PAGE_SIZE, directory=False)
 
     def open(self, *, reading: bool, writing: bool) -> "OpenFile":  # noqa: ARG002 - the shape of every file
         """A cursor at the oldest record."""
@@ -127,7 +139,7 @@ class _OpenAttribute:
         if self._attribute.removed:
             raise fail(errno.ENODEV)
         if self._attribute.show is None:
-            raise fail(errno.EBADF)
+            raise fail(errno.EIO)  # kernel, lib/kobject.c and drivers/base/core.c
         if offset == 0 or self._text is None:
             self._text = (await self._attribute.show()).encode()[:PAGE_SIZE]
         return self._text[offset : offset + size]
@@ -136,10 +148,10 @@ class _OpenAttribute:
         """One store per write of at most a page; an empty write does nothing."""
         if self._attribute.removed:
             raise fail(errno.ENODEV)
-        if self._attribute.store is None:
-            raise fail(errno.EBADF)
         taken = data[:PAGE_SIZE]
         if taken:
+            if self._attribute.store is None:
+                raise fail(errno.EIO)
             await self._attribute.store(taken)
         return len(taken)
 
@@ -204,22 +216,23 @@ class Watcher(Protocol):
 
 
 class Directory:
-    """A directory, always 0755. ``watchers`` are told of removals from it, by the path under which each knows it.
+    """A directory, made as 0755. ``watchers`` are told of removals from it, by the path under which each knows it.
 
     ``fill`` makes the first children when somebody looks: of ten thousand directories most are never opened.
     """
 
-    __slots__ = ("_children", "_fill", "watchers")
+    __slots__ = ("_children", "_fill", "mode", "watchers")
 
     def __init__(self, fill: "Callable[[], Mapping[str, Node]] | None" = None) -> None:
         self._children: dict[str, Node] = {}
         self._fill = fill
+        self.mode = 0o755
         self.watchers: dict[Watcher, str] = {}
 
     @property
     def stat(self) -> Stat:
         """Directories of sysfs show size 0."""
-        return Stat(0o755, 0, directory=True)
+        return Stat(self.mode, 0, directory=True)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,8 +7,13 @@ costs no thread, and everything else goes on being served.
 
 Nodes stand for paths, not for objects: each request finds the object anew. The kernel keeps names and attributes, so
 that opening a file does not ask again for each directory on the way. When a directory vanishes the kernel is told to
-ask for all attributes below it anew, and hears ENOENT. Names need no such word: one that is gone leads to attributes
-that are gone.
+ask for all attributes below it anew, and hears ENOENT; and a thread tells it that the name is gone, which is what
+remains for those who do not ask for attributes.
+
+A program that reads by sendfile or splice goes through the kernel's page cache, direct_io or not (Linux 6.5 and later):
+it reads as far as the kernel believes the file to go, and a short answer makes the kernel believe less. So a node that
+was read in this way, or is open, is not opened again: ESTALE has the kernel look the path up anew, and it gets a node
+of its own, with nothing kept. Who reads by ``read`` pays nothing for that.
 """
 
 import errno
@@ -17,12 +22,14 @@ import os
 import select
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
-from livefw.kernel.sysfs import PAGE_SIZE, Attribute, Directory, Node, OpenFile, Tree, fail
+from livefw.kernel.sysfs import PAGE_SIZE, Attribute, BinaryAttribute, Directory, Kmsg, Node, OpenFile, Tree, fail
 from livefw.machine import fuse_abi as abi
 from livefw.machine.fuse_abi import Opcode
+from livefw.machine.fuse_names import Names
 from livefw.machine.host import Runner
 from livefw.machine.mount import mount
 
@@ -55,6 +62,15 @@ class _Known(NamedTuple):
     """Whether the kernel may keep it and use it for every opening of the path."""
 
 
+class _Open(NamedTuple):
+    """An open descriptor, and the node it was opened by."""
+
+    file: OpenFile
+    node: int
+    paged: bool
+    """Whether the kernel may have pages of it."""
+
+
 class _Listing(NamedTuple):
     """Names and types of a directory at the moment of its opening."""
 
@@ -80,7 +96,12 @@ class Server:
         self._ids: dict[str, int] = {"/": abi.ROOT_ID}
         self._lookups: dict[int, int] = {abi.ROOT_ID: 1}
         self._next_id = abi.ROOT_ID + 1
-        self._open: dict[int, OpenFile] = {}
+        self._open: dict[int, _Open] = {}
+        self._users: Counter[int] = Counter()
+        """Descriptors by the node they were opened by."""
+        self._spliced: set[int] = set()
+        """Nodes of whose files the kernel has pages."""
+        self._names = Names(device)
         self._listings: dict[int, _Listing] = {}
         self._next_handle = 1
         self._waiting: set[int] = set()
@@ -98,7 +119,8 @@ class Server:
                 break
 
     def stop(self) -> None:
-        """Let `serve` return; from any thread."""
+        """Let `serve` return; from any other thread."""
+        self._names.close()  # while what it waits for is still answered
         os.write(self._wake_write, b"x")
 
     def close(self) -> None:
@@ -127,7 +149,7 @@ class Server:
         handler = self._handlers.get(request.opcode)
         try:
             if handler is None:
-                raise fail(errno.EPERM if request.opcode in abi.REFUSED else errno.ENOSYS)
+                raise self._refusal(request)
             body = handler(request)
         except OSError as error:
             self._send(abi.reply(request.unique, error=error.errno or errno.EIO))
@@ -185,9 +207,7 @@ class Server:
     def _lookup(self, request: abi.Request) -> bytes:
         path = _join(self._known[request.node].path, self._name(request))
         node = self._tree.lookup(path)
-        # A write locks the kernel's node until it has been answered. Where a write may block, each opening of the path
-        # gets a node of its own, or a second `echo 1 > activate` would wait for the first instead of hearing EBUSY.
-        kept = not (isinstance(node, Attribute) and node.store)
+        kept = _may_be_kept(node)
         identifier = self._ids.get(path) if kept else None
         if identifier is None:
             identifier = self._next_id
@@ -215,6 +235,7 @@ class Server:
         if self._lookups[identifier] <= 0 and identifier != abi.ROOT_ID:
             del self._lookups[identifier]
             known = self._known.pop(identifier)
+            self._spliced.discard(identifier)
             if known.kept:
                 del self._ids[known.path]
 
@@ -224,6 +245,12 @@ class Server:
 
     def vanished(self, path: str, node: Node) -> None:
         """Take back what the kernel was told of a node and of everything below it (`livefw.kernel.sysfs.Watcher`)."""
+        self._forget_attributes(path, node)
+        parent, _, name = path.rpartition("/")
+        if (identifier := self._ids.get(parent or "/")) is not None:
+            self._names.gone(identifier, name)
+
+    def _forget_attributes(self, path: str, node: Node) -> None:
         identifier = self._ids.get(path)
         if identifier is not None:
             self._send(abi.invalidation(identifier))
@@ -231,7 +258,14 @@ class Server:
             for name in node.names:
                 child = node.get(name)
                 if child is not None:
-                    self.vanished(_join(path, name), child)
+                    self._forget_attributes(_join(path, name), child)
+
+    def _retire(self, identifier: int) -> None:
+        """Give the path another node from the next LOOKUP on."""
+        known = self._known[identifier]
+        self._known[identifier] = known._replace(kept=False)
+        del self._ids[known.path]
+        self._send(abi.invalidation(identifier))  # nobody tells it later when its attributes are over
 
     def _setattr(self, request: abi.Request) -> bytes:
         """Sizes and times are taken and mean nothing (kernel, fs/kernfs/inode.c); owners do not change here."""
@@ -242,7 +276,7 @@ class Server:
         if valid & (abi.SETATTR_UID | abi.SETATTR_GID):
             raise fail(errno.EPERM)
         if valid & abi.SETATTR_MODE:
-            if not isinstance(node, Attribute):
+            if isinstance(node, Kmsg):
                 raise fail(errno.EPERM)
             node.mode = mode & 0o777
         return self._attributes(known, node).answer(kept=known.kept)
@@ -257,6 +291,18 @@ class Server:
         uid, gid = self._owner
         return abi.Attributes(known.inode, kind | stat.mode, stat.size, links, uid, gid, self._start)
 
+    def _refusal(self, request: abi.Request) -> OSError:
+        """Why a request is refused that has no handler: nobody changes the shape of sysfs; what is gone is not there."""
+        path = self._known[request.node].path
+        if request.opcode not in abi.REFUSED:
+            return fail(errno.ENOSYS)
+        skipped = abi.NAMES_WHAT_IS_THERE.get(request.opcode)
+        if skipped is not None:
+            start = abi.IN_HEADER.size + skipped
+            path = _join(path, os.fsdecode(bytes(self._buffer[start : request.length]).partition(b"\0")[0]))
+        self._tree.lookup(path)
+        return fail(errno.EPERM)
+
     def _create(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
         raise fail(errno.EACCES)  # what open(O_CREAT) says in sysfs (kernel, fs/namei.c)
 
@@ -265,22 +311,31 @@ class Server:
     def _open_file(self, request: abi.Request) -> bytes:
         flags, _ = abi.OPEN_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         mode = flags & os.O_ACCMODE
-        file = self._tree.open(
-            self._known[request.node].path, reading=mode in {os.O_RDONLY, os.O_RDWR}, writing=mode != os.O_RDONLY
-        )
+        known = self._known[request.node]
+        paged = not isinstance(self._tree.lookup(known.path), Kmsg)
+        file = self._tree.open(known.path, reading=mode in {os.O_RDONLY, os.O_RDWR}, writing=mode != os.O_RDONLY)
+        if known.kept and mode == os.O_RDONLY and (self._users[request.node] or request.node in self._spliced):
+            self._retire(request.node)
+            raise fail(errno.ESTALE)
         handle = self._handle()
-        self._open[handle] = file
+        self._open[handle] = _Open(file, request.node, paged)
+        self._users[request.node] += 1
         return abi.OPEN_OUT.pack(handle, abi.OpenFlag.DIRECT_IO, 0)
 
     def _read(self, request: abi.Request) -> None:
-        handle, offset, size, _ = abi.READ_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
-        self._begin(request.unique, self._open[handle].read(size, offset), bytes)
+        handle, offset, size, flags = abi.READ_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        opened = self._open[handle]
+        if not flags & abi.READ_LOCKOWNER:  # for the page cache: a splice
+            if not opened.paged:
+                raise fail(errno.EINVAL)  # as splice says of the kernel's log (kernel, kernel/printk/printk.c)
+            self._spliced.add(request.node)
+        self._begin(request.unique, opened.file.read(size, offset), bytes)
 
     def _write(self, request: abi.Request) -> None:
         handle, _, size, *_ = abi.WRITE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         start = abi.IN_HEADER.size + abi.WRITE_IN.size
         data = bytes(self._buffer[start : start + size])
-        self._begin(request.unique, self._open[handle].write(data), _write_out)
+        self._begin(request.unique, self._open[handle].file.write(data), _write_out)
 
     def _begin(self, unique: int, work: Coroutine[Any, Any, T], encode: Callable[[T], bytes]) -> None:
         if self._runner.dead:
@@ -310,7 +365,10 @@ class Server:
 
     def _release(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
         (handle,) = abi.RELEASE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
-        self._open.pop(handle, None)
+        if (opened := self._open.pop(handle, None)) is not None:
+            self._users[opened.node] -= 1
+            if not self._users[opened.node]:
+                del self._users[opened.node]
         return b""
 
     def _handle(self) -> int:
@@ -362,6 +420,18 @@ class Server:
 
     def _nothing(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
         return b""
+
+
+def _may_be_kept(node: Node) -> bool:
+    """Whether all openings of a path may share a node.
+
+    A write locks the kernel's node until it has been answered. Where a write may block, each opening of the path gets a
+    node of its own, or a second `echo 1 > activate` would wait for the first instead of hearing EBUSY. So it is with a
+    file whose size changes.
+    """
+    if isinstance(node, Attribute):
+        return node.store is None
+    return isinstance(node, Directory) or (isinstance(node, BinaryAttribute) and not node.mode & 0o444)
 
 
 def _join(directory: str, name: str) -> str:

@@ -63,6 +63,9 @@ REFUSED = {
 }
 """Changes of the tree's shape, which sysfs refuses to everybody with EPERM (kernel, fs/kernfs/dir.c and fs/namei.c)."""
 
+NAMES_WHAT_IS_THERE = {10: 0, 11: 0, 12: 8, 45: 16}
+"""Those of `REFUSED` that begin with a name of something that has to be there, and how many bytes come before it."""
+
 
 class InitFlag:
     """Flags of INIT."""
@@ -78,6 +81,9 @@ class OpenFlag:
     DIRECT_IO = 1 << 0
     """No page cache: each read asks again, each write reaches the store with its own result."""
 
+
+READ_LOCKOWNER = 1 << 1
+"""Flag of READ: it comes from a program's own ``read``. One for the page cache has no owner."""
 
 SETATTR_MODE = 1 << 0
 SETATTR_UID = 1 << 1
@@ -106,7 +112,9 @@ _ATTR = Struct("=QQQQQQIIIIIIIIII")
 _DIRENT = Struct("=QQII")
 
 INVALIDATE_INODE = 2
+INVALIDATE_ENTRY = 3
 _INVALIDATION = Struct("=Qqq")
+_ENTRY_INVALIDATION = Struct("=QII")
 
 _FOREVER = 1 << 31
 """Seconds for which the kernel may keep what it was told of a node, unless it is told otherwise (`invalidation`)."""
@@ -136,6 +144,12 @@ def invalidation(node: int) -> bytes:
     """``FUSE_NOTIFY_INVAL_INODE`` without pages: ask for the attributes of this node again (since protocol 7.12)."""
     size = OUT_HEADER.size + _INVALIDATION.size
     return OUT_HEADER.pack(size, INVALIDATE_INODE, 0) + _INVALIDATION.pack(node, -1, 0)
+
+
+def entry_invalidation(parent: int, name: bytes) -> bytes:
+    """``FUSE_NOTIFY_INVAL_ENTRY``: look a name up again. Writing it waits for whoever has the directory locked."""
+    size = OUT_HEADER.size + _ENTRY_INVALIDATION.size + len(name) + 1
+    return OUT_HEADER.pack(size, INVALIDATE_ENTRY, 0) + _ENTRY_INVALIDATION.pack(parent, len(name), 0) + name + b"\0"
 
 
 def init_out(minor: int, flags: int) -> bytes:

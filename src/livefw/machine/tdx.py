@@ -162,7 +162,9 @@ class TdxHalf:
             return content()[offset : offset + size]
 
         parent, _, name = path.rpartition("/")
-        tree.make_directories(parent).add(name, BinaryAttribute(mode=0o444, read_at=read_at))
+        tree.make_directories(parent).add(
+            name, BinaryAttribute(mode=0o444, read_at=read_at, length=lambda: len(content()))
+        )
 
 
 class TdxFault(NamedTuple):
