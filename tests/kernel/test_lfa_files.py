@@ -12,6 +12,7 @@ from livefw.abi.smccc import WORD
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.bench import LFA, Bench
 from livefw.kernel.lfa import VERSIONS
+from livefw.kernel.release import Kernel
 from livefw.kernel.scripted import ScriptedFirmware
 from livefw.kernel.sysfs import Attribute
 
@@ -23,9 +24,9 @@ def row(guid: Guid, flags: int = 0b0011, current: str = "1.0", pending: str = "1
     return Inventory(guid, InventoryFlag(flags), ComponentVersion.parse(current), ComponentVersion.parse(pending))
 
 
-def loaded(version: str, *components: Inventory) -> tuple[Bench, ScriptedFirmware]:
+def loaded(version: str, *components: Inventory, kernel: Kernel = Kernel()) -> tuple[Bench, ScriptedFirmware]:  # noqa: B008 - frozen
     firmware = ScriptedFirmware(components)
-    bench = Bench(firmware, version=version)
+    bench = Bench(firmware, version=version, kernel=kernel)
     assert bench.load() is bool(components)
     return bench, firmware
 
@@ -124,11 +125,24 @@ def test_pending_version_hides_what_the_firmware_does_not_answer(version: str) -
     assert bench.read(RMM_ID, "pending_version") == "N/A\n"
 
 
+@pytest.mark.parametrize("pending", ["1.1", "0.0"])
+def test_pending_version_of_v1_is_zero_where_the_kernel_zeroes_its_stack(pending: str) -> None:
+    """lfa_fw.c v1 as below, on Debian's 6.12 and 7.3, which are built with CONFIG_INIT_STACK_ALL_ZERO."""
+    bench, firmware = loaded("v1", row(RMM.guid, pending=pending))
+    assert bench.read(RMM_ID, "pending_version") == "0.0\n"
+    assert firmware.calls[-1].registers[0] == Function.GET_INVENTORY
+
+
 def test_pending_version_of_v1_is_garbage_that_stays_the_same() -> None:
     """lfa_fw.c v1: container_of with the wrong slot, and two numbers that nobody sets."""
     texts = set()
     for pending in ("1.1", "0.0"):
-        bench, firmware = loaded("v1", row(RMM.guid, pending=pending), row(FVP_SP1.guid, pending=pending))
+        bench, firmware = loaded(
+            "v1",
+            row(RMM.guid, pending=pending),
+            row(FVP_SP1.guid, pending=pending),
+            kernel=Kernel(zeroes_stack=False),
+        )
         texts |= {(guid, bench.read(guid, "pending_version")) for guid in (RMM_ID, SP_ID)}
         wrong_id = firmware.calls[-1].registers
         assert wrong_id[0] == Function.GET_INVENTORY
@@ -177,6 +191,24 @@ def test_settings_take_kernel_booleans(text: str, value: bool | None) -> None:
         assert bench.read(RMM_ID, attribute) == default
         assert bench.write(RMM_ID, attribute, text.encode()) == (errno.EINVAL if value is None else 0)
         assert bench.read(RMM_ID, attribute) == (default if value is None else f"{value:d}\n")
+
+
+@pytest.mark.parametrize(
+    ("release", "text", "value"),
+    [  # kernel, lib/kstrtox.c; 6.12: seen on Debian's 6.12.117
+        *((release, text, None) for release in ("6.1.0", "6.12.117+deb13-cloud-arm64", "6.13.9") for text in "edED"),
+        *((release, text, True) for release in ("6.14.0-rc1", "6.100.0", "7.3.4+deb14-cloud-arm64") for text in "eE"),
+        *((release, text, False) for release in ("6.14.0-rc1", "6.100.0", "7.3.4+deb14-cloud-arm64") for text in "dD"),
+        *((release, text, True) for release in ("6.12.117", "7.3.4") for text in ("1", "on", "t", "y")),
+        *((release, text, False) for release in ("6.12.117", "7.3.4") for text in ("0", "off", "f", "n")),
+    ],
+)
+def test_which_words_a_boolean_takes_depends_on_the_kernel(release: str, text: str, value: bool | None) -> None:
+    bench, _ = loaded("v3", row(RMM.guid), kernel=Kernel(release=release))
+    for attribute in ("force_cpu_rendezvous", "auto_activate"):
+        before = bench.read(RMM_ID, attribute)
+        assert bench.write(RMM_ID, attribute, text.encode()) == (errno.EINVAL if value is None else 0)
+        assert bench.read(RMM_ID, attribute) == (before if value is None else f"{value:d}\n")
 
 
 @pytest.mark.parametrize("version", ALL)

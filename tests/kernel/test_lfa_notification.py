@@ -5,6 +5,7 @@ import pytest
 
 from livefw.abi.guid import FVP_SP1, RMM, Guid
 from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
+from livefw.abi.smccc import Registers
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.bench import Bench
 from livefw.kernel.clock import MS, SECOND
@@ -174,6 +175,59 @@ def test_interrupts_during_the_handler_become_one() -> None:
     bench.wait(handler)
     searches = [call for call in firmware.calls if call.registers[0] == Function.GET_INVENTORY]
     assert len(searches) == 3  # the rescan, the search after it, and one more handler run
+
+
+@pytest.mark.parametrize(
+    ("notification", "inside", "online", "waits"),
+    [  # an interrupt without an affinity goes to the first CPU that is on; seen on Linux 6.12 with 2 CPUs
+        (Notification.DT, 0, (0, 1, 2), True),
+        (Notification.DT, 1, (0, 1, 2), False),
+        (Notification.DT, 2, (0, 1, 2), False),
+        (Notification.DT, 1, (1, 2), True),
+        (Notification.DT, 2, (1, 2), False),
+        (Notification.DT, 0, (0,), True),
+        (Notification.ACPI, 0, (0, 1, 2), True),
+        (Notification.ACPI, 1, (0, 1, 2), False),
+    ],
+)
+def test_a_notification_waits_for_its_cpu(
+    notification: Notification, inside: int, online: tuple[int, ...], waits: bool
+) -> None:
+    firmware = Staged({RMM.guid: 0b11})
+    bench = Bench(firmware, version="v3", notification=notification, cpus=3)
+    assert bench.load()
+    assert bench.write(RMM_ID, "auto_activate", b"1") == 0
+    for cpu in {0, 1, 2} - set(online):
+        bench.os.cpu_off(cpu)
+    firmware.script(Function.FEATURES, Working(50 * MS))
+    while not firmware.calls or firmware.calls[-1] != (inside, Registers(Function.FEATURES)):
+        bench.settle()  # whoever was on another CPU has left it
+        bench.start(_feature(bench))
+    handler = bench.start(bench.driver.notify())
+    again = bench.start(bench.driver.notify())
+    bench.sleep(20 * MS)
+    assert (firmware.activated() == []) is waits
+    bench.wait(handler)
+    bench.wait(again)
+    assert len(firmware.activated()) == (2 if waits and notification is Notification.ACPI else 1)
+
+
+async def _feature(bench: Bench) -> Registers:
+    return await bench.os.smc(Registers(Function.FEATURES))
+
+
+def test_a_notification_that_waits_while_the_driver_goes_is_forgotten() -> None:
+    firmware = Staged({RMM.guid: 0b11})
+    bench = Bench(firmware, version="v3", notification=Notification.DT, cpus=1)
+    assert bench.load()
+    assert bench.write(RMM_ID, "auto_activate", b"1") == 0
+    firmware.script(Function.FEATURES, Working(50 * MS))
+    bench.start(_feature(bench))
+    handler = bench.start(bench.driver.notify())
+    remover = bench.start(bench.driver.remove())
+    bench.wait(remover)
+    bench.wait(handler)
+    assert firmware.activated() == []
 
 
 def test_acpi_notifications_run_beside_each_other() -> None:

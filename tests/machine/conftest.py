@@ -90,7 +90,7 @@ def mounted(mountable: None, tmp_path: Path) -> Iterator[Callable[..., tuple[Mac
         machine.boot()
         directory = tmp_path / f"mount{len(closing)}"
         directory.mkdir()
-        tree = MountedTree(machine.tree, machine.runner, directory=str(directory))
+        tree = MountedTree(machine.tree, machine.runner, directory=str(directory), hung=lambda: machine.os.hung)
         closing.append(tree.close)
         return machine, directory
 

@@ -3,20 +3,24 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
 from livefw.abi import guid
+from livefw.abi.lfa import Cancel, Prime, Status, status
 from livefw.errors import UsageError
 from livefw.firmware.component import Faults
 from livefw.machine.bench import Bench
+from livefw.machine.config import load
 from livefw.machine.faults import FAULTS, FaultRequest, Target
 
 RMM = str(guid.RMM.guid)
 SCP = str(guid.SCP_BL2U.guid)
 OTHER = "0509b633-5734-422f-a681-6096e932d93a"
 MakeBench = Callable[..., Bench]
+AT_WORK = "PRIME and ACTIVATE at work, with the agent's locks"
 
 
 class Effect(NamedTuple):
@@ -163,6 +167,89 @@ def test_a_fault_with_a_number_of_times_passes(bench: MakeBench, name: str) -> N
     assert [made.write(RMM, "activate") for _ in range(3)] == ["ECANCELED", "ECANCELED", "ok"]
 
 
+ROUNDS = [  # TF-A lfa_main.c asks the platform once for all CPUs of an activation; kernel, stop_machine: all CPUs call
+    ("notify-refused", RMM, 1, ["ECANCELED", "ok"]),
+    ("notify-refused", RMM, 2, ["ECANCELED", "ECANCELED", "ok"]),
+    ("notify-refused", SCP, 1, ["ECANCELED", "ok"]),
+    ("activation-failed", SCP, 1, ["ECANCELED", "ok"]),
+    ("activation-failed", SCP, 2, ["ECANCELED", "ECANCELED", "ok"]),
+    ("endless-activate", SCP, 3, ["ok"]),
+]
+
+
+@pytest.mark.parametrize("cpus", [1, 2, 4])
+@pytest.mark.parametrize(("name", "component", "times", "writes"), ROUNDS)
+def test_a_fault_of_an_activation_by_all_cpus_is_one_time(
+    bench: MakeBench, name: str, component: str, times: int, writes: list[str], cpus: int
+) -> None:
+    made = bench(cpus=cpus)
+    made.machine.inject(_fault(name, component, times=times))
+    assert [made.write(component, "activate") for _ in writes] == writes
+    calls = [call.text.rpartition(" -> ")[2] for call in made.machine.trace if call.name == "LFA_ACTIVATE"]
+    rounds = [set(calls[start : start + cpus]) for start in range(0, len(calls), cpus)]
+    assert [len(answers) for answers in rounds] == [1] * len(rounds), "all CPUs hear the same"
+
+
+@pytest.mark.parametrize("platform", ["vera", "grid"])
+@pytest.mark.parametrize("function", ["PRIME", "ACTIVATE"])
+def test_a_slow_call_holds_the_lock_of_the_agent(platform: str, function: str) -> None:
+    """TF-A lfa_main.c: PRIME holds its lock while it loads, and ACTIVATE without a rendezvous while it works."""
+    made = Bench(replace(load(platform), cpus=2, driver="v3"))
+    made.machine.boot()
+    first, second = made.guids[:2]
+    for each in (first, second):
+        made.machine.stage(each)
+        assert made.read(each, "activation_pending") == "1"
+        assert made.write(each, "force_cpu_rendezvous", "0") == "ok"
+    made.machine.inject(_fault("slow", first, function=function, ms=5000.0, times=1))
+    slow = made.files.start_write(f"/sys/firmware/lfa/{first}/activate", b"1\n")
+    assert not slow.wait(1)
+    for call in (Prime(1).encode(), Cancel(0).encode()):
+        answer = made.machine.runner.run(made.machine.os.smc(call), name="another CPU")
+        assert status(answer) == Status.BUSY
+    assert slow.wait(60)
+    assert slow.error == 0
+    assert max(call.end_ns - call.start_ns for call in made.machine.trace) >= 5_000_000_000
+
+
+@pytest.mark.parametrize("function", ["GET_INVENTORY", "CANCEL", "PRIME", "ACTIVATE"])
+def test_each_call_can_be_slow(bench: MakeBench, function: str) -> None:
+    made = bench()
+    made.machine.inject(_fault("slow", RMM, function=function, ms=700.0, times=1))
+    made.read(RMM, "activation_pending")
+    assert made.write(RMM, "activate") == "ok"
+    made.write(RMM, "cancel")
+    slow = [call for call in made.machine.trace if call.end_ns - call.start_ns >= 700_000_000]
+    assert {call.name for call in slow} == {f"LFA_{function}"}
+
+
+class Hang(NamedTuple):
+    """A call that never ends, and what a real kernel's log has of it after a minute."""
+
+    request: FaultRequest
+    cpus: int
+    told: bool
+
+
+HANGS = [  # kernel, kernel/rcu/tree_stall.h; in kernel/stop_machine.c interrupts are off on all CPUs
+    Hang(_fault("hang", function="PRIME"), 4, told=True),
+    Hang(_fault("hang", function="PRIME"), 1, told=False),
+    Hang(_fault("hang", function="ACTIVATE", cpu=2), 4, told=False),
+    Hang(_fault("hang", function="ACTIVATE"), 4, told=False),
+    Hang(_fault("slow", function="PRIME", ms=60_000), 4, told=True),
+    Hang(_fault("slow", function="PRIME", ms=20_000), 4, told=False),
+    Hang(_fault("slow", function="ACTIVATE", ms=60_000), 4, told=False),
+]
+
+
+@pytest.mark.parametrize("hang", HANGS, ids=str)
+def test_what_the_log_says_of_a_cpu_that_does_not_come_back(bench: MakeBench, hang: Hang) -> None:
+    made = bench(cpus=hang.cpus)
+    made.machine.inject(hang.request)
+    made.write(RMM, "activate", seconds=70)
+    assert ("rcu: INFO: rcu_preempt detected stalls" in made.log) is hang.told
+
+
 @pytest.mark.parametrize("name", ["secondary-refuses", "activation-failed"])
 def test_a_fault_that_answers_success_passes_too(bench: MakeBench, name: str) -> None:
     """TF-A v2.14 calls every failed activation of the RMM a success."""
@@ -219,9 +306,12 @@ def test_components_are_found_as_a_person_names_them(bench: MakeBench) -> None:
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
-        (FaultRequest(name="slow"), "a call takes longer (PRIME, by 1000 ms)"),
-        (FaultRequest(name="slow", ms=4000.0, times=1), "a call takes longer (PRIME, by 4000 ms); once"),
-        (FaultRequest(name="slow", function="ACTIVATE", ms=0.5), "a call takes longer (ACTIVATE, by 0.5 ms)"),
+        (FaultRequest(name="slow"), f"a call takes longer (PRIME, by 1000 ms); {AT_WORK}"),
+        (FaultRequest(name="slow", ms=4000.0, times=1), f"a call takes longer (PRIME, by 4000 ms); {AT_WORK}; once"),
+        (
+            FaultRequest(name="slow", function="ACTIVATE", ms=0.5),
+            f"a call takes longer (ACTIVATE, by 0.5 ms); {AT_WORK}",
+        ),
         (FaultRequest(name="hang", cpu=3), "a call never returns, on one CPU or on each (ACTIVATE); on CPU 3"),
         (FaultRequest(name="absurd-count", count="0x7"), "the agent claims an absurd number of components (0x7)"),
         (FaultRequest(name="busy", times=2), "a call answers BUSY (ACTIVATE); 2 times"),

@@ -3,6 +3,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -93,6 +94,27 @@ def test_ctrl_c_does_not_abort_a_write(mounted: Mounted, config: MachineConfig) 
         machine.clear_faults()
         writer.communicate()
     assert machine.platform.version(guid.RMM.guid) == (1, 1)
+
+
+def test_the_writer_of_an_activation_that_never_returns_can_be_killed(mounted: Mounted, config: MachineConfig) -> None:
+    """The machine that it modelled is lost then; a program of the host is not."""
+    machine, root = mounted(config)
+    directory = root / "sys/firmware/lfa" / RMM
+    machine.inject(FaultRequest(name="hang", cpu=1))
+    with begin_activation(directory) as writer:
+        while not machine.os.hung:
+            writer.poll()
+        writer.kill()
+        assert writer.wait() == -signal.SIGKILL
+    assert machine.os.stopped
+
+
+def test_a_reader_is_served_while_a_refused_activation_has_ended(mounted: Mounted, config: MachineConfig) -> None:
+    machine, root = mounted(config)
+    directory = root / "sys/firmware/lfa" / RMM
+    machine.inject(FaultRequest(name="notify-refused", component=RMM, times=1))
+    assert "error" in shell("echo 1 > activate", directory).stderr
+    assert shell("echo 1 > activate; cat current_version", directory).stdout == "1.1\n"
 
 
 def test_one_write_is_one_activation_however_long_it_is(mounted: Mounted, config: MachineConfig) -> None:

@@ -74,6 +74,23 @@ def test_text(registers: Registers, answer: tuple[int, ...], text: str) -> None:
     assert [call.text for call in trace] == [text]
 
 
+@pytest.mark.parametrize(("driver", "said"), [("v1", "LFA_NOT_SUPPORTED"), ("v2", "successfully activated")])
+def test_a_call_that_is_not_of_lfa_does_not_come_to_the_agent(bench: MakeBench, driver: str, said: str) -> None:
+    """lfa_fw.c v1 repeats PRIME with x0 = 0, a function of the architecture's range (DEN0028)."""
+    made = bench(driver=driver)
+    assert said in (made.write(str(RMM.guid), "activate") and made.log)
+    assert {call.name[:4] for call in made.machine.trace} == {"LFA_"}
+
+
+def test_what_is_not_of_lfa_is_answered_all_the_same(bench: MakeBench) -> None:
+    machine = bench().machine
+    answers = [
+        machine.runner.run(machine.os.smc(Registers(function)), name="call")[0]
+        for function in (SMCCC_VERSION, 0, 0xC400_02E7, 0x8400_0000, 0xFFFF_FFFF_0000_0000 | Function.VERSION)
+    ]
+    assert answers == [0x10002, WORD, WORD, WORD, 0x10000]
+
+
 def test_a_reset_and_a_call_that_never_ends() -> None:
     firmware = ScriptedFirmware()
     firmware.script(Function.ACTIVATE, Restart(0x8000_0000, 7))

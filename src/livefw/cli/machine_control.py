@@ -124,7 +124,12 @@ def configure_fault(parser: argparse.ArgumentParser) -> None:
     configure_machine(parser)
     parser.add_argument("fault", metavar="NAME", nargs="?", help="see --list")
     parser.add_argument("component", metavar="COMPONENT", nargs="?", help="GUID, prefix of one, name, or kind")
-    parser.add_argument("--times", type=int, metavar="N", help="how often it happens (until --clear)")
+    parser.add_argument(
+        "--times",
+        type=int,
+        metavar="N",
+        help="how often it happens (until --clear); an ACTIVATE by all CPUs together is one time",
+    )
     parser.add_argument("--function", metavar="CALL", help="the call it concerns, such as PRIME")
     parser.add_argument("--code", metavar="STATUS", help="a status, by name or number")
     parser.add_argument("--ms", type=float, metavar="MS", help="a duration")
@@ -189,6 +194,11 @@ def run_show(session: Session, arguments: argparse.Namespace) -> int:
     return ask(session, arguments, _show_text, "show")
 
 
+def _waiting_text(waiting: dict[str, Any]) -> str:
+    why = {None: "and does not come back", True: "and works", False: "and waits for other CPUs"}[waiting["works"]]
+    return f"CPU {waiting['cpu']} has been in {waiting['function']} for {waiting['seconds']:.0f} s {why}"
+
+
 def _show_text(result: dict[str, Any]) -> str:
     rows = [
         (
@@ -226,6 +236,9 @@ def _show_text(result: dict[str, Any]) -> str:
             lines.append(f"lost Realms and their LFA policy: {', '.join(lost)}")
     if stalls:
         lines.append(f"all CPUs were stopped {len(stalls)} times, at most {max(stalls) / 1e6:.1f} ms")
+    lines += [_waiting_text(each) for each in result["waiting"]]
+    if result["waiting"] and result["stopped"]:
+        lines.append("all CPUs are stopped until then: on a real machine no program runs, and nothing is logged")
     if result["panic"]:
         lines.append(f"the kernel is dead: {result['panic']}")
     lines += [f"note: {note}" for note in result["notes"]]

@@ -29,6 +29,7 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--agent", choices=PROFILES, help="the firmware's version")
     parser.add_argument("--driver", choices=VERSIONS, help="the driver's version")
+    parser.add_argument("--kernel", metavar="RELEASE", help="the kernel's release, such as 6.12.0")
     parser.add_argument("--notification", choices=[*Notification], help="how the platform notifies the driver")
     parser.add_argument("--cpus", type=int, metavar="N", help="number of CPUs")
     parser.add_argument("--components", type=int, metavar="N", help="number of components (platform grid)")
@@ -63,7 +64,7 @@ def _configured(arguments: argparse.Namespace) -> MachineConfig:
     for option in ("agent", "driver", "notification", "store"):
         if getattr(arguments, option) and config.tdx and not config.all_components:
             raise UsageError(f"--{option} is for machines with LFA, and {config.name} has none")
-    wishes = {name: getattr(arguments, name) for name in ("name", "agent", "driver", "notification", "cpus")}
+    wishes = {name: getattr(arguments, name) for name in ("name", "agent", "driver", "kernel", "notification", "cpus")}
     try:
         return replace(config, **{name: value for name, value in wishes.items() if value is not None})
     except ValueError as error:

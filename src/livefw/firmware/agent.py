@@ -37,6 +37,8 @@ class Agent:
 
     def __init__(self, platform: Platform, *, profile: Profile, cpus: int) -> None:
         self.profile = profile
+        self.extra_ns: dict[int, int] = {}
+        """How much longer than its component says a CPU's next work takes; somebody who injects faults sets it."""
         self._platform = platform
         self._cpus = Cpus(cpus)
         self._outside = self._cpus.outside
@@ -169,8 +171,8 @@ class Agent:
         if selects:
             self._current, self._prime = entry, Prime.STARTED
         load = self._platform.load_auth_image(entry.component)
-        if load.work_ns:
-            yield load.work_ns
+        if work_ns := load.work_ns + self.extra_ns.pop(cpu, 0):
+            yield work_ns
         code: int = load.status.value
         if load.status is LoadStatus.OK and not load.again:
             code = entry.component.prime()
@@ -315,8 +317,8 @@ class Agent:
         code = component.obstacle(image)
         if code == Status.SUCCESS and image is not None:
             component.working += 1
-            if component.traits.activate_ns:
-                yield component.traits.activate_ns
+            if work_ns := component.traits.activate_ns + self.extra_ns.pop(cpu, 0):
+                yield work_ns
             component.working -= 1
             code = component.failure(image, cpu)
             done = current.progress.pop(key, 0) + 1

@@ -8,6 +8,7 @@ from livefw.kernel.clock import US, VirtualClock
 from livefw.kernel.conduit import Conduit
 from livefw.kernel.lfa import VERSIONS, LfaDriver, Notification
 from livefw.kernel.os import Os, Task
+from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Directory, Tree
 from livefw.kernel.virtual import advance, run, settle
 
@@ -30,11 +31,12 @@ class Bench:
         cpus: int = 2,
         notification: Notification = Notification.ACPI,
         spin_ns: int = US,
+        kernel: Kernel = Kernel(),  # noqa: B008 - frozen
     ) -> None:
         self.clock = VirtualClock()
         self.os = Os(conduit=conduit, clock=self.clock, cpus=cpus, spin_ns=spin_ns)
         self.tree = Tree(Directory())
-        self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[version], notification=notification)
+        self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[version], notification=notification, kernel=kernel)
 
     def load(self) -> bool:
         """Load the driver and let its workers finish."""

@@ -16,11 +16,14 @@ from types import coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from livefw.abi.smccc import Exit, Held, Registers, Restart
-from livefw.kernel.clock import US, Clock
+from livefw.kernel.clock import SECOND, US, Clock
 from livefw.kernel.conduit import Conduit
 from livefw.kernel.log import KernelLog, Level
 
 T = TypeVar("T")
+
+RCU_PATIENCE_NS = 21 * SECOND
+"""CONFIG_RCU_CPU_STALL_TIMEOUT: a CPU that is silent for so long is told in the log, by one that lives."""
 
 Smc = Callable[[Registers], Awaitable[Registers]]
 """An SMC issued on one particular CPU."""
@@ -137,6 +140,7 @@ class Os:
         self._stops: deque[_Stop] = deque()
         self._stopped: _Stop | None = None
         self._next_cpu = 0
+        self._interrupted: deque[Task[Any]] = deque()
 
     # What a driver uses.
 
@@ -164,6 +168,11 @@ class Os:
     async def stop_machine(self, function: StopFunction) -> int:
         """Run ``function`` on every online CPU at once, with everything else stopped; 0, or an error of one of them."""
         return await _ask(_StopMachine(function))  # type: ignore[no-any-return]
+
+    async def interrupted(self) -> None:
+        """Wait until an interrupt reaches its CPU, the first one that is online: not while that is in firmware."""
+        while self._online[0] in self._in_firmware:
+            await self.park(self._interrupted)
 
     def queue_work(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Run something later in a worker of its own."""
@@ -201,6 +210,16 @@ class Os:
                 self._start_waiting()
         if self.panic is not None:
             self._bury()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop_machine runs: no CPU does anything else."""
+        return self._stopped is not None
+
+    @property
+    def hung(self) -> bool:
+        """Whether a CPU is in firmware, and time alone will not bring it back."""
+        return bool(self._in_firmware) and not self._timers
 
     def deadline(self) -> int | None:
         """When the next timer is due, or None if only an outside event can bring more work."""
@@ -328,11 +347,17 @@ class Os:
     def _stopped_at(self, cpu: int, outcome: Exit | Held) -> None:
         if not isinstance(outcome, Held):
             self._exit(cpu, outcome)
-        elif outcome.work_ns is not None:
+            return
+        if self._stopped is None and (outcome.work_ns is None or outcome.work_ns > RCU_PATIENCE_NS):
+            task = self._in_firmware[cpu]
+            self._at(self.now() + RCU_PATIENCE_NS, lambda: self._tell_stall(cpu, task))
+        if outcome.work_ns is not None:
             self._at(self.now() + outcome.work_ns, lambda: self._left(cpu, self._conduit.complete(cpu)))
 
     def _exit(self, cpu: int, outcome: Exit) -> None:
         task = self._in_firmware.pop(cpu)
+        while self._interrupted:
+            self.wake(self._interrupted.popleft())
         if isinstance(outcome, Restart):
             if self.panic is not None:
                 return
@@ -341,6 +366,15 @@ class Os:
             self.log.write(Level.EMERG, f"Kernel panic - not syncing: {self.panic}")
         else:
             self._ready.append((task, outcome))
+
+    def _tell_stall(self, cpu: int, task: Task[Any]) -> None:
+        """What RCU says of a CPU that has not come back from firmware, once; a real kernel says it again and again.
+
+        While the machine is stopped nobody looks: interrupts are off on all CPUs.
+        """
+        if self._stopped is None and self._in_firmware.get(cpu) is task and set(self._online) - set(self._in_firmware):
+            self.log.write(Level.ERR, "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:")
+            self.log.write(Level.ERR, f"rcu: \t{cpu}-...0:")
 
     def _at(self, instant: int, action: Callable[[], None]) -> None:
         self._serial += 1

@@ -17,6 +17,7 @@ from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
 from livefw.kernel.lfa import VERSIONS, Notification
+from livefw.kernel.release import Kernel
 from livefw.machine.faults import FaultRequest
 from livefw.machine.tdx import ALL_FAULTS, TdxSpec
 
@@ -86,7 +87,9 @@ class MachineConfig:
     """Name of a driver version (`livefw.kernel.lfa.VERSIONS`)."""
     notification: Notification = Notification.NONE
     kernel: str = "7.2.0"
-    """What ``/proc/sys/kernel/osrelease`` says."""
+    """What ``/proc/sys/kernel/osrelease`` says; some of what the driver answers depends on the version in it."""
+    zeroes_stack: bool = True
+    """Whether the kernel was built so that nothing reads an unwritten stack (`livefw.kernel.release.Kernel`)."""
     components: tuple[ComponentSpec, ...] = ()
     grid: Grid | None = None
     tdx: TdxSpec | None = None
@@ -102,6 +105,7 @@ class MachineConfig:
             raise ValueError("name: up to 32 of a-z, 0-9, dot, dash and underscore, and no dot or dash first")
         if not 1 <= self.cpus <= MAX_CPUS:
             raise ValueError(f"cpus: {self.cpus} is not between 1 and {MAX_CPUS}")
+        _ = self.running
         _one_of("agent", self.agent, PROFILES)
         _one_of("driver", self.driver, VERSIONS)
         for request in self.faults:
@@ -110,6 +114,11 @@ class MachineConfig:
             raise ValueError(f"components: more than {MAX_COMPONENTS}")
         if self.grid and min(self.grid.count, self.grid.pending_every) < 0:
             raise ValueError("grid: a number below 0")
+
+    @property
+    def running(self) -> Kernel:
+        """The kernel."""
+        return Kernel(release=self.kernel, zeroes_stack=self.zeroes_stack)
 
     @property
     def all_components(self) -> tuple[ComponentSpec, ...]:

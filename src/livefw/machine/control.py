@@ -17,9 +17,11 @@ import msgspec
 
 from livefw.errors import KINDS, LivefwError, NothingToDo, UsageError, kind_of
 from livefw.firmware.store_platform import StorePlatform
+from livefw.kernel.clock import SECOND
 from livefw.machine.faults import Fault, FaultRequest
 from livefw.machine.machine import Machine, title
 from livefw.machine.tdx import TdxFault
+from livefw.machine.trace import Call
 
 _log = logging.getLogger(__name__)
 
@@ -180,10 +182,31 @@ class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_field
                     for commit in machine.platform.commits()
                 ],
                 "tdx": None if machine.tdx is None else machine.tdx.told(),
+                "waiting": [_waiting(machine, call) for call in machine.trace.inside if _waits(call)],
+                "stopped": machine.os.stopped,
                 "stalls": [msgspec.to_builtins(stall) for stall in machine.os.stalls],
                 "uevents": [msgspec.to_builtins(event) for event in machine.os.uevents],
                 "panic": machine.os.panic,
             }
+
+
+PATIENCE_NS = 5 * SECOND
+"""A CPU that is in firmware for longer is named by `Show`. Public figures of activations are milliseconds."""
+
+
+def _waits(call: Call) -> bool:
+    return call.end_ns - call.start_ns > PATIENCE_NS
+
+
+def _waiting(machine: Machine, call: Call) -> dict[str, Any]:
+    """A call that goes on, and whether its CPU waits for others or works; None where the agent knows nothing of it."""
+    held = dict(machine.agent.state.held).get(call.cpu)
+    return {
+        "cpu": call.cpu,
+        "function": call.name,
+        "seconds": (call.end_ns - call.start_ns) / SECOND,
+        "works": None if held is None else held.work_ns is not None,
+    }
 
 
 def _component(machine: Machine, guid: Any) -> dict[str, Any]:

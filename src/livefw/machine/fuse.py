@@ -85,7 +85,9 @@ _Handler = Callable[[abi.Request], bytes | None]
 class Server:
     """Answers the requests of one mount; ``device`` is a mounted, non-blocking ``/dev/fuse`` and stays the caller's."""
 
-    def __init__(self, tree: Tree, runner: Runner, *, device: int, owner: Owner) -> None:
+    def __init__(
+        self, tree: Tree, runner: Runner, *, device: int, owner: Owner, hung: Callable[[], bool] = lambda: False
+    ) -> None:
         self._tree = tree
         self._runner = runner
         self._device = device
@@ -105,6 +107,8 @@ class Server:
         self._listings: dict[int, _Listing] = {}
         self._next_handle = 1
         self._waiting: set[int] = set()
+        self._interrupted: set[int] = set()
+        self._hung = hung
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._handlers = self._table()
         runner.when_dead(self._fail_waiting)
@@ -115,8 +119,9 @@ class Server:
         poll.register(self._device, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
         while self._serve_ready():
-            if any(descriptor == self._wake_read for descriptor, _ in poll.poll()):
+            if any(descriptor == self._wake_read for descriptor, _ in poll.poll(1000 if self._interrupted else None)):
                 break
+            self._let_interrupted_go()
 
     def stop(self) -> None:
         """Let `serve` return; from any other thread."""
@@ -186,6 +191,7 @@ class Server:
             Opcode.STATFS: self._statfs,
             Opcode.LISTXATTR: self._list_xattr,
             Opcode.CREATE: self._create,
+            Opcode.INTERRUPT: self._interrupt,
             Opcode.MKNOD: self._create,
             Opcode.DESTROY: self._nothing,
         }
@@ -292,7 +298,7 @@ class Server:
         return abi.Attributes(known.inode, kind | stat.mode, stat.size, links, uid, gid, self._start)
 
     def _refusal(self, request: abi.Request) -> OSError:
-        """Why a request is refused that has no handler: nobody changes the shape of sysfs; what is gone is not there."""
+        """Why a request is refused without a handler: nobody changes the shape of sysfs; what is gone is not there."""
         path = self._known[request.node].path
         if request.opcode not in abi.REFUSED:
             return fail(errno.ENOSYS)
@@ -356,6 +362,22 @@ class Server:
         if unique in self._waiting:
             self._waiting.discard(unique)
             self._send(message)
+
+    def _interrupt(self, request: abi.Request) -> None:  # noqa: ARG002 - the shape of every handler
+        """A signal for somebody who waits here. No driver's write ends by one, so it is remembered only."""
+        (unique,) = abi.INTERRUPT_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
+        if unique in self._waiting:
+            self._interrupted.add(unique)
+
+    def _let_interrupted_go(self) -> None:
+        """Where the modelled machine hangs for ever, a program of the host can at least be killed."""
+        with self._runner.lock:
+            self._interrupted &= self._waiting
+            if self._interrupted and self._hung():
+                for unique in self._interrupted:
+                    self._waiting.discard(unique)
+                    self._send(abi.reply(unique, error=errno.EINTR))
+                self._interrupted.clear()
 
     def _fail_waiting(self) -> None:
         """The modelled kernel is dead: nothing that waits there will end, so say so instead of hanging the caller."""
@@ -450,7 +472,8 @@ def _write_out(count: int) -> bytes:
 class MountedTree:
     """A tree mounted on a directory and served by a thread of its own until `close`; its kernel lives in real time.
 
-    Raises what `livefw.machine.mount.mount` raises. ``ended`` is called when serving has come to its end.
+    Raises what `livefw.machine.mount.mount` raises. ``ended`` is called when serving has come to its end. ``hung``
+    tells whether what goes on in the machine will never end; who waits for it may then be killed.
     """
 
     def __init__(
@@ -460,11 +483,12 @@ class MountedTree:
         *,
         directory: str,
         ended: Callable[[], None] = lambda: None,
+        hung: Callable[[], bool] = lambda: False,
     ) -> None:
         self._mount = mount(directory)
         self.directory = self._mount.directory
         owner = Owner(os.geteuid(), os.getegid())
-        self._server = Server(tree, runner, device=self._mount.device, owner=owner)
+        self._server = Server(tree, runner, device=self._mount.device, owner=owner, hung=hung)
         self._ended = ended
         self._thread = threading.Thread(target=self._serve, name="livefw-fuse", daemon=True)
         self._thread.start()

@@ -47,6 +47,7 @@ class Opcode(IntEnum):
     READDIR = 28
     RELEASEDIR = 29
     CREATE = 35
+    INTERRUPT = 36
     DESTROY = 38
     BATCH_FORGET = 42
 
@@ -104,6 +105,7 @@ WRITE_IN = Struct("=QQIIQII")
 WRITE_OUT = Struct("=II")
 RELEASE_IN = Struct("=Q")
 STATFS_OUT = Struct("=QQQQQIIII24x")
+INTERRUPT_IN = Struct("=Q")
 LISTXATTR_IN = Struct("=I")
 LISTXATTR_OUT = Struct("=II")
 _VALIDITY = Struct("=QII")

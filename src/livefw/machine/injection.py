@@ -14,6 +14,10 @@ from livefw.kernel.conduit import Conduit
 _WITH_ID = frozenset({Function.GET_INVENTORY, Function.PRIME, Function.ACTIVATE, Function.CANCEL})
 
 
+_WORK = frozenset({Function.PRIME, Function.ACTIVATE})
+"""Calls in which components work."""
+
+
 class Effect(StrEnum):
     """What a rule does to a call."""
 
@@ -80,19 +84,37 @@ def _together(registers: Registers) -> bool:
 class Watch:
     """Calls ``action`` when a component's function has come back ``left`` times.
 
-    Success counts like failure: a failed activation of the RMM may answer it.
+    Success counts like failure: a failed activation of the RMM may answer it. Where all CPUs make an ACTIVATE together
+    that is one time, which ends when the last of them has come back: TF-A asks its platform once for all of them, and
+    one that was refused while the next was not would leave that one waiting for ever.
     """
 
     function: int
     guid: Guid
     left: int
     action: Callable[[], None]
+    _round: set[int] = field(default_factory=set)
+
+    def returned(self, cpu: int, registers: Registers, online: frozenset[int]) -> None:
+        """A call of the function has come back."""
+        if _together(registers):
+            broken = cpu in self._round
+            self._round = {cpu} if broken else self._round | {cpu}
+            if not broken and not online <= self._round:
+                return
+            if not broken:
+                self._round = set()
+        self.left -= 1
 
 
 class Injector:
     """The conduit with the rules. Sequence ids are told apart by the GUIDs that GET_INVENTORY has answered before."""
 
-    def __init__(self, inner: Conduit, *, cpus: int) -> None:
+    def __init__(self, inner: Conduit, *, cpus: int, extra_ns: dict[int, int] | None = None) -> None:
+        """``extra_ns`` is where firmware that can be slowed down from inside looks for it (`Agent.extra_ns`).
+
+        Firmware that works holds its locks meanwhile; a call that is kept on the way holds none.
+        """
         self.cpus = cpus
         self.rules: list[Rule] = []
         self.watches: list[Watch] = []
@@ -101,6 +123,7 @@ class Injector:
         self._guids: dict[int, Guid] = {}
         self._calls: dict[int, Registers] = {}
         self._delayed: set[int] = set()
+        self._extra_ns = extra_ns
 
     def call(self, cpu: int, registers: Registers) -> Exit | Held:
         """Conduit."""
@@ -114,23 +137,23 @@ class Injector:
         if (rule := self._find(Effect.ANSWER, cpu, registers)) is not None and rule.answer is not None:
             return rule.answer(registers)
         if (rule := self._find(Effect.DELAY, cpu, registers)) is not None:
+            if self._extra_ns is not None and registers[0] in _WORK:
+                self._extra_ns[cpu] = rule.delay_ns
+                return self._left(cpu, self._inner.call(cpu, registers))
             self._delayed.add(cpu)
             return Held(rule.delay_ns)
-        return self._left(cpu, self._inner.call(cpu, registers), direct=True)
+        return self._left(cpu, self._inner.call(cpu, registers))
 
     def complete(self, cpu: int) -> Exit | Held:
         """Conduit."""
         if cpu in self._delayed:
             self._delayed.discard(cpu)
-            return self._left(cpu, self._inner.call(cpu, self._calls[cpu]), direct=True)
-        return self._left(cpu, self._inner.complete(cpu), direct=True)
+            return self._left(cpu, self._inner.call(cpu, self._calls[cpu]))
+        return self._left(cpu, self._inner.complete(cpu))
 
     def released(self) -> list[Release]:
         """Conduit."""
-        return [
-            Release(release.cpu, self._left(release.cpu, release.exit, direct=False))
-            for release in self._inner.released()
-        ]
+        return [Release(release.cpu, self._left(release.cpu, release.exit)) for release in self._inner.released()]
 
     def cpu_on(self, cpu: int) -> None:
         """Conduit."""
@@ -160,23 +183,24 @@ class Injector:
         self._guids[GetInventory.decode(registers).fw_seq_id] = guid
         return guid
 
-    def _left(self, cpu: int, outcome: Exit | Held, *, direct: bool) -> Exit | Held:
-        """Change what the firmware said; ``direct`` where it was said to the CPU that did the work."""
+    def _left(self, cpu: int, outcome: Exit | Held) -> Exit | Held:
+        """Change what the firmware said."""
         if isinstance(outcome, Held | Restart):
             return outcome
+        if self._extra_ns is not None:
+            self._extra_ns.pop(cpu, None)  # it did not come to any work
         registers = self._calls[cpu]
         guid = self._learn(registers, outcome)
-        if direct:
-            self._watch(registers)
+        self._watch(cpu, registers)
         rule = self._find(Effect.ALTER, cpu, registers, guid)
         return rule.alter(registers, outcome) if rule and rule.alter else outcome
 
-    def _watch(self, registers: Registers) -> None:
+    def _watch(self, cpu: int, registers: Registers) -> None:
         if not self.watches:
             return
         guid = self._guids.get(GetInventory.decode(registers).fw_seq_id)
         for watch in [each for each in self.watches if (each.function, each.guid) == (registers[0], guid)]:
-            watch.left -= 1
+            watch.returned(cpu, registers, self._online)
             if watch.left <= 0:
                 self.watches.remove(watch)
                 watch.action()

@@ -17,6 +17,7 @@ from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Directory, Kmsg, Tree
 from livefw.machine import faults, stalls, tdx
 from livefw.machine.config import MachineConfig
+from livefw.machine.dispatch import Dispatcher
 from livefw.machine.host import Job, RealRunner, Runner, VirtualRunner
 from livefw.machine.injection import Injector
 from livefw.machine.tdx import TdxHalf
@@ -41,10 +42,16 @@ class Machine:
         self.config = config
         self.platform = images or MemoryPlatform(config.all_components)
         self.agent = Agent(self.platform, profile=PROFILES[config.agent], cpus=config.cpus)
-        self.injector = Injector(self.agent, cpus=config.cpus)
+        self.injector = Injector(self.agent, cpus=config.cpus, extra_ns=self.agent.extra_ns)
         self.tree = Tree(Directory())
-        self.os, self.trace, self.runner = _kernel(self.injector, cpus=config.cpus, real_time=real_time)
-        self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[config.driver], notification=config.notification)
+        self.os, self.trace, self.runner = _kernel(self.injector, self.agent, cpus=config.cpus, real_time=real_time)
+        self.driver = LfaDriver(
+            self.os,
+            self.tree,
+            version=VERSIONS[config.driver],
+            notification=config.notification,
+            kernel=config.running,
+        )
         self._make_host_files()
         self.reloading: Job[bool] | None = None
         """The last `reload`."""
@@ -221,16 +228,12 @@ def title(guid: Guid) -> str:
     return known.title if known else ""
 
 
-def _kernel(firmware: Conduit, *, cpus: int, real_time: bool) -> tuple[Os, Trace, Runner]:
-    if real_time:
-        monotonic = MonotonicClock()
-        trace = Trace(firmware, monotonic.now)
-        os = Os(conduit=trace, clock=monotonic, cpus=cpus)
-        return os, trace, RealRunner(os, monotonic)
-    virtual = VirtualClock()
-    trace = Trace(firmware, virtual.now)
-    os = Os(conduit=trace, clock=virtual, cpus=cpus)
-    return os, trace, VirtualRunner(os, virtual)
+def _kernel(firmware: Conduit, agent: Conduit, *, cpus: int, real_time: bool) -> tuple[Os, Trace, Runner]:
+    clock = MonotonicClock() if real_time else VirtualClock()
+    trace = Trace(firmware, clock.now)
+    os = Os(conduit=Dispatcher(trace, rest=agent), clock=clock, cpus=cpus)
+    runner = RealRunner(os, clock) if isinstance(clock, MonotonicClock) else VirtualRunner(os, clock)
+    return os, trace, runner
 
 
 def _next(version: ComponentVersion) -> ComponentVersion:

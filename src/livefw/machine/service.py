@@ -48,7 +48,9 @@ def serve(
         directory = reading.absolute(directory or claim.folder)
         claim.record(mount=directory)
         stack.enter_context(_made(directory))
-        mounted = MountedTree(machine.tree, machine.runner, directory=directory, ended=stop.now)
+        mounted = MountedTree(
+            machine.tree, machine.runner, directory=directory, ended=stop.now, hung=lambda: machine.os.hung
+        )
         stack.callback(mounted.close)
         control = ControlServer(machine, claim.socket_path)
         stack.callback(control.close)

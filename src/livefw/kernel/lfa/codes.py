@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numbers and small texts of the driver: error names, C's integers, kernel booleans."""
-
-import errno
+"""Numbers and small texts of the driver: error names, C's integers."""
 
 from livefw.abi.lfa import Status
 from livefw.abi.smccc import WORD, signed32
-from livefw.kernel.sysfs import fail
 
 TIMED_OUT = 32
 CALL_AGAIN = 33
@@ -41,16 +38,3 @@ def error_name(word: int, *, checked: bool) -> str:
 
 def _name(index: int) -> str:
     return f"LFA_{Status(-index).name}"
-
-
-def parse_bool(text: bytes) -> bool:
-    """``kstrtobool`` as in Linux 6.14 and later, where every version of this driver lives; EINVAL if it is not one.
-
-    Only the first character counts, or the first two of "on" and "off" (kernel, lib/kstrtox.c).
-    """
-    start = text[:2].lower()
-    if start[:1] in (b"y", b"t", b"1", b"e") or start == b"on":
-        return True
-    if start[:1] in (b"n", b"f", b"0", b"d") or start == b"of":
-        return False
-    raise fail(errno.EINVAL)

@@ -17,6 +17,7 @@ from livefw.kernel.lfa.inventory import Inventory
 from livefw.kernel.lfa.versions import DriverVersion, Notification, Serialisation
 from livefw.kernel.log import Level
 from livefw.kernel.os import Os, Task
+from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Tree, fail
 
 _PREFIX = "Arm LFA: "
@@ -29,7 +30,15 @@ class LfaDriver:
     own for whoever drives the kernel, and so is every read and write of a file.
     """
 
-    def __init__(self, os: Os, tree: Tree, *, version: DriverVersion, notification: Notification) -> None:
+    def __init__(
+        self,
+        os: Os,
+        tree: Tree,
+        *,
+        version: DriverVersion,
+        notification: Notification,
+        kernel: Kernel,
+    ) -> None:
         self.version = version
         self._os = os
         self._tree = tree
@@ -39,6 +48,7 @@ class LfaDriver:
         self._unregistering: deque[Task[Any]] = deque()
         self._writers = 0
         self._draining: deque[Task[Any]] = deque()
+        self._interrupt_pending = False
         self._interrupt_again = False
         self._guards = Guards(os, version.serialisation)
         self._inventory = Inventory(os, tree, version=version, guards=self._guards, log=self._log)
@@ -46,7 +56,12 @@ class LfaDriver:
             os, version=version, guards=self._guards, log=self._log, rescan=self._rescan_after_activation
         )
         self._files = ImageFiles(
-            os, version=version, guards=self._guards, activate=self._write_activate, cancel=self._write_cancel
+            os,
+            version=version,
+            kernel=kernel,
+            guards=self._guards,
+            activate=self._write_activate,
+            cancel=self._write_cancel,
         )
 
     async def probe(self) -> bool:
@@ -99,10 +114,12 @@ class LfaDriver:
         """The platform says that something changed; activates what is pending and allowed to, one image a pass.
 
         Goes on for as long as activations succeed and something is pending: for ever, if the agent never takes the
-        pending flag back. Interrupts that arrive while the handler runs become one; ACPI notifications run beside each
-        other.
+        pending flag back. Interrupts that arrive while the handler runs, or while their CPU is in firmware, become one;
+        ACPI notifications run beside each other.
         """
-        if not self._listening:
+        if not self._listening or self._interrupt_pending:
+            return
+        if not await self._interrupted():
             return
         if self._notification is Notification.DT and self._handlers:
             self._interrupt_again = True
@@ -116,6 +133,13 @@ class LfaDriver:
         self._handlers -= 1
         while self._unregistering and not self._handlers:
             self._os.wake(self._unregistering.popleft())
+
+    async def _interrupted(self) -> bool:
+        """Wait for the interrupt to reach its CPU; whether there is still somebody to hear it then."""
+        self._interrupt_pending = self._notification is Notification.DT
+        await self._os.interrupted()
+        self._interrupt_pending = False
+        return self._listening
 
     def _log(self, level: Level, text: str) -> None:
         self._os.log.write(level, _PREFIX + text)

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from livefw.abi.lfa import GetInventory, InventoryFlag
 from livefw.abi.smccc import WORD, Registers, signed32
 from livefw.abi.version import ComponentVersion
-from livefw.kernel.lfa.codes import parse_bool
 from livefw.kernel.lfa.guards import Guards
 from livefw.kernel.lfa.image import GONE, Image
 from livefw.kernel.lfa.versions import DriverVersion
 from livefw.kernel.os import Os
+from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Attribute, fail
 
 Trigger = Callable[[Image], Awaitable[None]]
@@ -28,9 +28,19 @@ class _File(NamedTuple):
 class ImageFiles:
     """Makes the files of images; ``activate`` and ``cancel`` are what a write to the file of that name does."""
 
-    def __init__(self, os: Os, *, version: DriverVersion, guards: Guards, activate: Trigger, cancel: Trigger) -> None:
+    def __init__(
+        self,
+        os: Os,
+        *,
+        version: DriverVersion,
+        kernel: Kernel,
+        guards: Guards,
+        activate: Trigger,
+        cancel: Trigger,
+    ) -> None:
         self._os = os
         self._version = version
+        self._kernel = kernel
         self._guards = guards
         self._activate = activate
         self._cancel = cancel
@@ -42,10 +52,10 @@ class ImageFiles:
             "activation_pending": _File(0o444, self._show_pending),
             "may_reset_cpu": _File(0o444, _cached("may_reset_cpu")),
             "cpu_rendezvous": _File(0o444, _cached("cpu_rendezvous")),
-            "force_cpu_rendezvous": _setting("force_cpu_rendezvous"),
+            "force_cpu_rendezvous": self._setting("force_cpu_rendezvous"),
             "activate": _File(0o200, store=self._store_activate),
             "cancel": _File(0o200, store=self._store_cancel),
-            "auto_activate": _setting("auto_activate"),
+            "auto_activate": self._setting("auto_activate"),
         }
         self._files = [(name, table[name]) for name in version.attributes]
 
@@ -99,6 +109,8 @@ class ImageFiles:
         of a kernel pointer mostly is, and the reply, an error, changes nothing.
         """
         await self._os.smc(_query(signed32(_noise(image, "seq_id") | 1 << 31) & WORD))
+        if self._kernel.zeroes_stack:
+            return f"{ComponentVersion(0, 0)}\n"
         return f"{ComponentVersion(_noise(image, 'major'), _noise(image, 'minor'))}\n"
 
     async def _store_activate(self, image: Image, data: bytes) -> None:  # noqa: ARG002 - "0" activates, too
@@ -106,6 +118,12 @@ class ImageFiles:
 
     async def _store_cancel(self, image: Image, data: bytes) -> None:  # noqa: ARG002 - so does it cancel
         await self._cancel(image)
+
+    def _setting(self, field: str) -> _File:
+        async def store(image: Image, data: bytes) -> None:
+            setattr(image, field, self._kernel.parse_bool(data))
+
+        return _File(0o644, _cached(field), store)
 
 
 def _query(seq_word: int) -> Registers:
@@ -125,10 +143,3 @@ def _cached(field: str) -> Callable[[Image], Coroutine[Any, Any, str]]:
         return _digit(value=getattr(image, field))
 
     return show
-
-
-def _setting(field: str) -> _File:
-    async def store(image: Image, data: bytes) -> None:
-        setattr(image, field, parse_bool(data))
-
-    return _File(0o644, _cached(field), store)

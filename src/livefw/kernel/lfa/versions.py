@@ -154,7 +154,8 @@ class DriverVersion:
     checks_error_names: bool = True
     """Codes beyond the table of names are caught; else the kernel reads past its end."""
     pending_version_wrong_slot: bool = False
-    """``pending_version`` looks at memory beside the image and prints numbers that nobody wrote."""
+    """``pending_version`` looks at memory beside the image and prints numbers that nobody wrote: 0.0 where the kernel
+    zeroes its stack."""
     survives_failed_inventory: bool = False
     """Probe goes on after its inventory failed, with a kset that is already freed."""
 
