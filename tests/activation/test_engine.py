@@ -185,7 +185,7 @@ def test_settings_are_what_the_policy_wants_again_after_they_were_lost(make: Mak
     ]
     bench.run()
     assert files.read(path) == b"1\n"
-    bench.machine.unload()
+    bench.machine.unload_driver().wait()
     bench.machine.boot()
     assert files.read(path) == b"0\n"
     bench.run()

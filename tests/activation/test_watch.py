@@ -64,7 +64,7 @@ def test_the_driver_is_unloaded_and_loaded(make: Make) -> None:
     bench = make("vera")
     watching = Watching(bench)
     watching.look()
-    bench.machine.unload()
+    bench.machine.unload_driver().wait()
     assert watching.look() == [(What.ABSENT, "")] + [(What.VANISHED, key) for key in sorted(_keys())]
     assert watching.look() == []
     bench.machine.boot()
@@ -176,7 +176,7 @@ def test_what_matches_nothing_is_told_once_for_settings_and_components(make: Mak
     assert "hold from now on" in changed.text
     assert told.text == "deny: 'tf-rm' matches no component here; close to it: TF-RMM"
     watching.events.clear()
-    bench.machine.unload()
+    bench.machine.unload_driver().wait()
     assert (What.SETTINGS, "") not in watching.look()  # with nothing here there is nothing to compare with
     write_settings(bench, "deny = ['tf-rmm']")
     bench.machine.boot()
@@ -227,7 +227,7 @@ def test_settings_that_were_lost_come_back(make: Make) -> None:
     watching.look()
     path = f"/sys/firmware/lfa/{RMM}/auto_activate"
     assert bench.host().files.read(path) == b"1\n"
-    bench.machine.unload()
+    bench.machine.unload_driver().wait()
     bench.machine.boot()
     watching.look()
     assert bench.host().files.read(path) == b"1\n"

@@ -3,20 +3,27 @@
 
 import json
 import os
+import re
 import socket
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from livefw.abi import guid
+from livefw.cli.machine_control import _show_text
 from livefw.errors import NothingToDo, UsageError
+from livefw.machine.bench import Bench
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import MAX_CLIENTS, MAX_REQUEST, PAGE, ControlClient, ControlServer, answer
+from livefw.machine.faults import FaultRequest
 from livefw.machine.machine import Machine
+
+RMM = str(guid.RMM.guid)
 
 
 @pytest.fixture
@@ -60,8 +67,11 @@ def ask(machine: Machine, **request: object) -> dict[str, object]:
         ({"command": "stage", "component": "rmm"}, '"version":"1.1"'),
         ({"command": "stage", "component": "rmm", "version": "9.9"}, '"version":"9.9"'),
         ({"command": "notify"}, '"driver_listens":true'),
-        ({"command": "reload"}, '"driver":"v3"'),
-        ({"command": "reload", "start": False}, '"done":false'),
+        ({"command": "driver", "action": "reload"}, '"driver":"v3"'),
+        ({"command": "driver", "action": "unload"}, '"driver":"v3"'),
+        ({"command": "driver", "action": "load"}, '"kind":"nothing-to-do"'),
+        ({"command": "driver", "action": "dance"}, '"kind":"usage"'),
+        ({"command": "driver"}, '"done":false'),
         ({"command": "fault", "fault": {"name": "busy", "times": 2}}, '"fault":"busy"'),
         ({"command": "clear"}, '"result":{}'),
         ({"command": "log"}, "detected v1.0"),
@@ -176,3 +186,26 @@ def test_the_client_raises_what_the_machine_raised(path: str) -> None:
 def test_a_machine_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(NothingToDo):
         ControlClient(str(tmp_path / "none.sock"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "named"),
+    [
+        (FaultRequest(name="hang", cpu=1), ["and waits for other CPUs", "and does not come back"]),
+        (FaultRequest(name="slow", ms=60_000.0), ["and works"]),
+        (FaultRequest(name="slow", ms=4_000.0, times=1), []),
+    ],
+    ids=str,
+)
+def test_cpus_that_stay_in_firmware_are_named(
+    bench: Callable[..., Bench], fault: FaultRequest, named: list[str]
+) -> None:
+    made = bench(cpus=2)
+    made.machine.inject(fault)
+    write = made.files.start_write(f"/sys/firmware/lfa/{RMM}/activate", b"1\n")
+    write.wait(6.5)
+    shown = ask(made.machine, command="show")["result"]
+    assert isinstance(shown, dict)
+    text = _show_text(shown)
+    assert re.findall(r"CPU \d has been in LFA_\w+ for 6 s (.*)", text) == named
+    assert ("all CPUs are stopped" in text) is (len(named) == 2)

@@ -13,7 +13,7 @@ from livefw.kernel.clock import MonotonicClock
 from livefw.kernel.os import KernelPanic, Os
 from livefw.kernel.scripted import ScriptedFirmware
 from livefw.machine.bench import Bench
-from livefw.machine.config import MachineConfig, load
+from livefw.machine.config import MachineConfig
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.host import RealRunner
@@ -203,8 +203,3 @@ def test_a_reload_waits_for_what_goes_on_and_leaves_a_driver_that_works(
         assert answer == "ECANCELED"
     else:
         assert (answer, len(made.machine.platform.commits(before))) == ("ok", 1)
-
-
-def test_there_is_no_driver_to_reload_on_a_machine_without_lfa() -> None:
-    with pytest.raises(UsageError, match="no LFA driver"):
-        Machine(load("tdx-spr")).reload()

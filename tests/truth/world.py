@@ -253,7 +253,7 @@ class World:
             component.faults = Faults()
         self._settle()
         if self.turn.driver_anew:
-            machine.unload()
+            machine.unload_driver().wait()
             machine.boot()
             self._settle()
 

@@ -24,6 +24,7 @@ _VERBS = {
     "show": _Verb("livefw.cli.machine_control", "what a machine is, seen from inside"),
     "stage": _Verb("livefw.cli.machine_stage", "put a new image where it becomes pending"),
     "notify": _Verb("livefw.cli.machine_control", "tell the driver that something changed, as the platform would"),
+    "driver": _Verb("livefw.cli.machine_control", "unload the driver, or load it"),
     "reload": _Verb("livefw.cli.machine_control", "unload the driver and load it again, which makes it look anew"),
     "fault": _Verb("livefw.cli.machine_control", "make something go wrong"),
     "cpu": _Verb("livefw.cli.machine_control", "turn a CPU on or off"),

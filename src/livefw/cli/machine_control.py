@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw machine notify``, ``reload``, ``fault``, ``cpu`` and ``show``: one request to a running machine each."""
+"""``livefw machine notify``, ``driver``, ``reload``, ``fault``, ``cpu``, ``show``: one request to a machine each."""
 
 import argparse
 import time
@@ -70,10 +70,10 @@ def run_notify(session: Session, arguments: argparse.Namespace) -> int:
     return ask(session, arguments, text, "notify")
 
 
-_RELOAD_PATIENCE = 10.0
+_DRIVER_PATIENCE = 10.0
 """Seconds. An unload waits for what goes on in the driver, and that may go on for ever."""
 
-_RELOAD_PERIOD = 0.01
+_DRIVER_PERIOD = 0.01
 
 
 def configure_reload(parser: argparse.ArgumentParser) -> None:
@@ -83,21 +83,45 @@ def configure_reload(parser: argparse.ArgumentParser) -> None:
 
 def run_reload(session: Session, arguments: argparse.Namespace) -> int:
     """Reload the driver, and wait for that a while."""
+    return _change_driver(session, arguments, "reload")
+
+
+def configure_driver(parser: argparse.ArgumentParser) -> None:
+    """What to do with it."""
+    configure_machine(parser)
+    parser.add_argument("action", choices=["unload", "load"])
+
+
+def run_driver(session: Session, arguments: argparse.Namespace) -> int:
+    """Unload or load the driver, and wait for that a while; 3 if that is so already."""
+    return _change_driver(session, arguments, arguments.action)
+
+
+def _change_driver(session: Session, arguments: argparse.Namespace, action: str) -> int:
     with connected(arguments.machine) as client:
-        end = time.monotonic() + _RELOAD_PATIENCE
-        result = client.ask("reload")
+        end = time.monotonic() + _DRIVER_PATIENCE
+        result = client.ask("driver", action=action)
         while not result["done"] and time.monotonic() < end:
-            time.sleep(_RELOAD_PERIOD)
-            result = client.ask("reload", start=False)
-    session.answer(lambda: _reload_text(result), lambda: {"reload": result})
+            time.sleep(_DRIVER_PERIOD)
+            result = client.ask("driver")
+    session.answer(lambda: _driver_text(action, result), lambda: {arguments.machine_verb: result})
     return ExitCode.DONE
 
 
-def _reload_text(result: dict[str, Any]) -> str:
+_CHANGES = {
+    "unload": ("unloaded", ""),
+    "load": ("loaded", ""),
+    "reload": ("unloaded and loaded again", "; it is loaded again after that"),
+}
+"""What was done, and what is still to come while the driver waits."""
+
+
+def _driver_text(action: str, result: dict[str, Any]) -> str:
+    done, coming = _CHANGES[action]
     if not result["done"]:
-        return f"driver {result['driver']} waits for what goes on in it; it is loaded again after that"
-    found = "" if result["found"] else "; it found nothing to show"
-    return f"driver {result['driver']} was unloaded and loaded again{found}"
+        return f"driver {result['driver']} waits for what goes on in it{coming}"
+    found = "" if result["found"] or not result["loaded"] else "; it found nothing to show"
+    return f"driver {result['driver']} was {done}{found}"
 
 
 def configure_cpu(parser: argparse.ArgumentParser) -> None:
@@ -212,10 +236,11 @@ def _show_text(result: dict[str, Any]) -> str:
     ]
     stalls = [stall["end_ns"] - stall["start_ns"] for stall in result["stalls"]]
     realms = result["realms"]
+    driver = result["driver"] + ("" if result["loaded"] else " (not loaded)")
     lines = [f"{result['name']}: {result['description']}", f"{result['online']} of {result['cpus']} CPUs online"]
     if rows or not result["tdx"]:
         lines += [
-            f"agent {result['agent']}, driver {result['driver']}, notification {result['notification']}",
+            f"agent {result['agent']}, driver {driver}, notification {result['notification']}",
             table([("NAME", "KIND", "RUNS", "STAGED", "GUID"), *rows]),
             f"primed: {result['primed']['component'] or 'nothing'} ({result['primed']['prime']})",
         ]

@@ -60,17 +60,18 @@ class Notify(msgspec.Struct, tag_field="command", tag="notify", forbid_unknown_f
         return {"notification": kind, "driver_listens": machine.driver.version.notified and kind != "none"}
 
 
-class Reload(msgspec.Struct, tag_field="command", tag="reload", forbid_unknown_fields=True, frozen=True):
-    """Unload the driver and load it again; without ``start``, tell how far that has come."""
+class Driver(msgspec.Struct, tag_field="command", tag="driver", forbid_unknown_fields=True, frozen=True):
+    """Unload the driver, load it, or both; without an action, tell how far the last such wish has come."""
 
-    start: bool = True
+    action: Literal["unload", "load", "reload"] | None = None
 
     def run(self, machine: Machine) -> Any:
-        """Whether it is done, and if so, whether the driver found anything."""
-        job = machine.reload() if self.start else machine.reloading
+        """Whether it is done, and if so, whether the driver is loaded and found anything."""
+        begin = {"unload": machine.unload_driver, "load": machine.load_driver, "reload": machine.reload}
+        job = begin[self.action]() if self.action else machine.changing
         done = job is not None and job.wait(0)
         found = job.result() if job is not None and done and not machine.runner.dead else None
-        return {"driver": machine.config.driver, "done": done, "found": found}
+        return {"driver": machine.config.driver, "done": done, "loaded": machine.loaded, "found": found}
 
 
 class InjectFault(msgspec.Struct, tag_field="command", tag="fault", forbid_unknown_fields=True, frozen=True):
@@ -170,6 +171,7 @@ class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_field
                 "online": len(machine.online),
                 "agent": config.agent,
                 "driver": config.driver,
+                "loaded": machine.loaded,
                 "notification": config.notification,
                 "notes": list(config.notes),
                 "invented": list(config.invented),
@@ -225,7 +227,7 @@ def _component(machine: Machine, guid: Any) -> dict[str, Any]:
     }
 
 
-Request = Stage | Notify | Reload | InjectFault | ClearFaults | Log | Trace | Cpu | Show
+Request = Stage | Notify | Driver | InjectFault | ClearFaults | Log | Trace | Cpu | Show
 
 
 def _page(items: Any) -> list[Any]:

@@ -2,10 +2,12 @@
 """A machine put together: firmware, the conduit with its faults and its trace, the kernel with the driver, the tree."""
 
 import uuid
+from collections.abc import Coroutine
+from typing import Any
 
 from livefw.abi.guid import BY_GUID, Guid
 from livefw.abi.version import ComponentVersion
-from livefw.errors import UsageError
+from livefw.errors import NothingToDo, UsageError
 from livefw.firmware.agent import Agent
 from livefw.firmware.component import Rmm
 from livefw.firmware.platform import MemoryPlatform
@@ -53,8 +55,10 @@ class Machine:
             kernel=config.running,
         )
         self._make_host_files()
-        self.reloading: Job[bool] | None = None
-        """The last `reload`."""
+        self.loaded = False
+        """Whether the LFA driver is loaded, which it also is where it found nothing."""
+        self.changing: Job[bool] | None = None
+        """The last change of the driver: `unload_driver`, `load_driver` or `reload`."""
         self.tdx = TdxHalf(config.tdx, self.os, self.tree, cpus=config.cpus) if config.tdx else None
 
     def boot(self) -> bool:
@@ -63,22 +67,27 @@ class Machine:
             self.inject(request)
         return self.runner.run(self._probe(), name="probe")
 
-    def unload(self) -> None:
-        """Unload the driver."""
-        self.runner.run(self.driver.remove(), name="remove")
+    def unload_driver(self) -> Job[bool]:
+        """Unload the driver, as ``modprobe -r``; ends in False. Waits for what goes on in the driver.
 
-    def reload(self) -> Job[bool]:
-        """Unload the driver and load it again, as ``modprobe -r`` and ``modprobe``; ends in what `boot` says.
-
-        Waits for what goes on in the driver. `UsageError` if there is none, or an earlier reload goes on.
+        `NothingToDo` if it is not loaded; `UsageError` if there is none, or an earlier change goes on.
         """
         with self.runner.lock:
-            if not self.config.all_components:
-                raise UsageError("this machine has no LFA driver")
-            if self.reloading is not None and not self.reloading.wait(0):
-                raise UsageError("the driver is being unloaded already, and waits for what goes on in it")
-            self.reloading = self.runner.start(self._reload(), name="reload")
-            return self.reloading
+            if not self.loaded:
+                raise NothingToDo("the driver is not loaded", hint="livefw machine driver load")
+            return self._change(self._unload())
+
+    def load_driver(self) -> Job[bool]:
+        """Load the driver, as ``modprobe``; ends in what `boot` says. Errors as `unload_driver`."""
+        with self.runner.lock:
+            if self.loaded and self.config.all_components and (self.changing is None or self.changing.wait(0)):
+                raise NothingToDo("the driver is loaded already", hint="livefw machine reload")
+            return self._change(self._load())
+
+    def reload(self) -> Job[bool]:
+        """`unload_driver`, if it is loaded, and `load_driver`."""
+        with self.runner.lock:
+            return self._change(self._reload())
 
     def stage(
         self,
@@ -160,15 +169,36 @@ class Machine:
         """Switch off. Work that waits in the kernel never ends."""
         self.runner.close()
 
-    async def _reload(self) -> bool:
+    def _change(self, work: Coroutine[Any, Any, bool]) -> Job[bool]:
+        if not self.config.all_components:
+            work.close()
+            raise UsageError("this machine has no LFA driver")
+        if self.changing is not None and not self.changing.wait(0):
+            work.close()
+            raise UsageError("the driver is being unloaded already, and waits for what goes on in it")
+        self.changing = self.runner.start(work, name="driver")
+        return self.changing
+
+    async def _unload(self) -> bool:
         await self.driver.remove()
+        self.loaded = False
+        return False
+
+    async def _load(self) -> bool:
+        self.loaded = True
         found = await self.driver.probe()
         await self.os.sleep(_SETTLING)
         return found
 
+    async def _reload(self) -> bool:
+        if self.loaded:
+            await self._unload()
+        return await self._load()
+
     async def _probe(self) -> bool:
         found = await self.tdx.probe() if self.tdx else False
         if self.config.all_components or not self.tdx:
+            self.loaded = True
             found = await self.driver.probe() or found
         await self.os.sleep(_SETTLING)
         return found

@@ -64,6 +64,7 @@ class QemuMachine(Machine):
         """Start QEMU; returns at once. `UsageError` and `MechanismFailed` as `Qemu`."""
         for request in self.config.faults:
             self.inject(request)
+        self.loaded = True  # for all that we know
         self._qemu = Qemu(self._qemu_config)
         self._bridge = Bridge(
             self._qemu.agent, self.trace, cpus=self.config.cpus, lost=self._ended, lock=self.runner.lock
@@ -78,9 +79,17 @@ class QemuMachine(Machine):
             self._bridge.raise_interrupt(NOTIFICATION_INTID)
         return _Sent()
 
+    def unload_driver(self) -> Job[bool]:
+        """The guest's own business."""
+        raise _drivers_of_the_guest()
+
+    def load_driver(self) -> Job[bool]:
+        """The guest's own business."""
+        raise _drivers_of_the_guest()
+
     def reload(self) -> Job[bool]:
         """The guest's own business."""
-        raise Refused("the driver belongs to the guest's kernel", hint="in the guest: modprobe -r, modprobe")
+        raise _drivers_of_the_guest()
 
     @property
     def online(self) -> tuple[int, ...]:
@@ -156,6 +165,10 @@ class QemuMachine(Machine):
             for line in lines:
                 self.os.log.write(Level.INFO, line.decode("utf-8", "replace").rstrip("\r"))
         return rest[-_LONGEST_LINE:]
+
+
+def _drivers_of_the_guest() -> Refused:
+    return Refused("the driver belongs to the guest's kernel", hint="in the guest: modprobe -r, modprobe")
 
 
 def _not_ours(cpu: int) -> Refused:
