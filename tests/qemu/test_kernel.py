@@ -2,6 +2,7 @@
 """Debian's own arm64 kernel on the monitor, and a machine that can be changed while it runs."""
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -76,6 +77,30 @@ def test_debians_kernel(
     lines = capfdbinary.readouterr().out.decode().replace("\r", "").split("\n")
     assert [line for line in lines if line.split(":")[0] in {"start", "smccc", "without", "end"}] == expected
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_guest_prints_last_is_not_lost(
+    debian: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path))
+    words = ["machine", "run", "--platform", "fvp", "--cpus", "1", "--qemu", debian.kernel, "--append", "loglevel=1"]
+    assert main([*words, "--busybox", debian.busybox, "--guest-command", "seq 1 3000; printf the-last-word"]) == 0
+    printed = capfdbinary.readouterr().out.decode().replace("\r", "")
+    assert "".join(f"{number}\n" for number in range(1, 3001)) + "the-last-word" in printed
+
+
+@pytest.mark.parametrize("sent", [b"", b"last", b"x" * 70_000])
+def test_what_has_come_over_the_console_is_shown_before_the_end(sent: bytes) -> None:
+    shown: list[bytes] = []
+    machine = QemuMachine(load("vera"), QemuConfig(kernel=__file__), screen=shown.append)
+    ours, guests = socket.socketpair()
+    with ours, guests:
+        guests.setblocking(False)
+        guests.sendall(sent)
+        os.write(machine._stop[1], b"x")
+        machine._read(ours)
+    machine.close()
+    assert b"".join(shown) == sent
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ from livefw.machine.qemu.bridge import Bridge
 from livefw.machine.qemu.process import NOTIFICATION_INTID, Qemu, QemuConfig
 
 _LONGEST_LINE = 4096
+_MOST_AT_THE_END = 1024 * 1024
+"""What a guest printed before it switched itself off may still be in the socket. One that prints for ever is cut."""
 
 
 class _Sent:
@@ -137,11 +139,13 @@ class QemuMachine(Machine):
         if self._keyboard is not None:
             watched.append(self._keyboard)
         line = b""
+        last_read = _MOST_AT_THE_END
         while True:
             readable, _, _ = select.select(watched, [], [])
-            if self._stop[0] in readable:
+            ending = self._stop[0] in readable
+            if ending and (console.fileno() not in readable or last_read <= 0):
                 return
-            if self._keyboard in readable and self._keyboard is not None:
+            if not ending and self._keyboard in readable and self._keyboard is not None:
                 typed = os.read(self._keyboard, 4096)
                 if typed:
                     with suppress(OSError):
@@ -156,6 +160,7 @@ class QemuMachine(Machine):
                 if not data:
                     return
                 self._screen(data)
+                last_read -= len(data) if ending else 0
                 line = self._log_lines(line + data)
 
     def _log_lines(self, text: bytes) -> bytes:
