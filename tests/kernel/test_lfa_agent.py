@@ -14,7 +14,7 @@ from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
 from livefw.kernel.bench import Bench
-from livefw.kernel.clock import SECOND
+from livefw.kernel.clock import MS, SECOND
 from livefw.kernel.lfa import VERSIONS
 
 ALL = list(VERSIONS)
@@ -149,3 +149,30 @@ def test_offline_cpus_take_no_part(version: str, profile: str) -> None:
     assert bench.write(RMM_ID, "activate") == 0
     assert platform.version(RMM.guid) == ComponentVersion(1, 1)
     assert [stall.cpus for stall in bench.os.stalls] == [3]
+
+
+@pytest.mark.parametrize("version", ["v2", "v3", "nv3"])
+def test_forcing_a_rendezvous_in_the_middle_of_an_activation_without_one_leaves_the_agent_busy(version: str) -> None:
+    """TF-A lfa_main.c: a round keeps the policy of its first call, and CANCEL is BUSY in one without a rendezvous.
+
+    Real v3 and nv3 drivers on Linux 6.12 answered the same.
+    """
+    steps = ComponentSpec(SCP_ID, Kind.CONTROLLER, "1.0", "1.1", prime_steps=1, activate_steps=5, activate_ms=1)
+    bench, platform = loaded(version, steps, SP)
+    for guid in (SCP_ID, SP_ID):
+        assert bench.write(guid, "force_cpu_rendezvous", b"0") == 0
+    writing = bench.start(bench.writing(SCP_ID, "activate"))
+    bench.sleep(30 * MS)
+    assert not writing.done
+    start = bench.os.now()
+    assert bench.write(SCP_ID, "force_cpu_rendezvous", b"1") == 0
+    assert bench.wait(writing) == errno.ECANCELED
+    # v2 takes the first BUSY for the end of it.
+    assert bench.os.now() - start > (0 if version == "v2" else 9 * SECOND)
+    assert bench.write(SCP_ID, "cancel") == errno.EINVAL
+    for guid in (SCP_ID, SP_ID):
+        assert bench.write(guid, "activate") == errno.ECANCELED
+    # What frees it: the activation goes on as it began.
+    assert bench.write(SCP_ID, "force_cpu_rendezvous", b"0") == 0
+    assert bench.write(SCP_ID, "activate") == 0
+    assert platform.version(SCP_BL2U.guid) == ComponentVersion(1, 1)
