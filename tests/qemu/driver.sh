@@ -101,12 +101,13 @@ stage $C 4.0
 host fault critical-error $C --times 1
 activate $C
 
+host fault --clear # what a driver that gives up early has left of them
 stage $R 3.0
 log
 echo "TWO WRITERS"
-host fault slow $R --ms 900 --times 1
+host fault slow $R --ms 2500 --times 1
 put $R/activate first > /tmp/first.$$ &
-sleep 0.4
+sleep 1
 put $R/activate second
 wait
 cat /tmp/first.$$

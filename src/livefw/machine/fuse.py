@@ -371,6 +371,8 @@ class Server:
 
     def _let_interrupted_go(self) -> None:
         """Where the modelled machine hangs for ever, a program of the host can at least be killed."""
+        if not self._interrupted:
+            return
         with self._runner.lock:
             self._interrupted &= self._waiting
             if self._interrupted and self._hung():
