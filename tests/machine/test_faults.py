@@ -229,6 +229,7 @@ class Hang(NamedTuple):
     request: FaultRequest
     cpus: int
     told: bool
+    component: str = RMM
 
 
 HANGS = [  # kernel, kernel/rcu/tree_stall.h; in kernel/stop_machine.c interrupts are off on all CPUs
@@ -236,6 +237,7 @@ HANGS = [  # kernel, kernel/rcu/tree_stall.h; in kernel/stop_machine.c interrupt
     Hang(_fault("hang", function="PRIME"), 1, told=False),
     Hang(_fault("hang", function="ACTIVATE", cpu=2), 4, told=False),
     Hang(_fault("hang", function="ACTIVATE"), 4, told=False),
+    Hang(_fault("hang", function="ACTIVATE", cpu=2), 4, told=False, component=SCP),  # the others come back, and wait
     Hang(_fault("slow", function="PRIME", ms=60_000), 4, told=True),
     Hang(_fault("slow", function="PRIME", ms=20_000), 4, told=False),
     Hang(_fault("slow", function="ACTIVATE", ms=60_000), 4, told=False),
@@ -246,7 +248,7 @@ HANGS = [  # kernel, kernel/rcu/tree_stall.h; in kernel/stop_machine.c interrupt
 def test_what_the_log_says_of_a_cpu_that_does_not_come_back(bench: MakeBench, hang: Hang) -> None:
     made = bench(cpus=hang.cpus)
     made.machine.inject(hang.request)
-    made.write(RMM, "activate", seconds=70)
+    made.write(hang.component, "activate", seconds=70)
     assert ("rcu: INFO: rcu_preempt detected stalls" in made.log) is hang.told
 
 
