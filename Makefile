@@ -12,12 +12,13 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test bench fuzz soak lint format clean packages monitor
+.PHONY: help demo test coverage bench fuzz soak lint format clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     watch staged RMMs being refused and activated on a modelled Arm server"
 	@echo "make test     all tests and gates; ARGS='tests/abi -k guid' for some of them"
+	@echo "make coverage which lines and branches all tests run, compared with pyproject.toml; ARGS as for test"
 	@echo "make bench    measure what the documents promise; ARGS=--json for one JSON document"
 	@echo "make fuzz     the property tests with many more examples and fresh random data"
 	@echo "make soak     random histories, property tests and mounted machines, for MINUTES=$(MINUTES)"
@@ -32,6 +33,9 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp packages
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+coverage: $(VENV)/test.stamp packages
+	@$(BIN)/python -m tests.coverage $(JOBS) $(ARGS)
 
 bench: $(VENV)/test.stamp packages
 	@$(BIN)/python -m bench $(ARGS)

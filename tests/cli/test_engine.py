@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import livefw
 from livefw.activation.journal import Head, Journal
 from livefw.activation.measure import Measurement, Row
 from livefw.cli import engine
@@ -282,9 +283,11 @@ def test_watch_tells_in_json_what_it_does_until_it_is_told_to_end(vera: Any) -> 
 
 
 def test_starting_is_not_slower_for_it() -> None:
-    """What the engine needs is loaded by those who use it."""
-    code = "import sys, livefw.cli.main, livefw.cli.list; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    """What the engine needs is loaded by those who use it. Without `site`, for a .pth may load anything."""
+    sources = str(Path(livefw.__file__).parents[1])
+    code = f"import sys; sys.path.insert(0, {sources!r}); import livefw.cli.main, livefw.cli.list; print(*sys.modules)"
+    probe = [sys.executable, "-S", "-c", code]
+    loaded = subprocess.run(probe, capture_output=True, text=True, check=True).stdout.split()
     assert not {"sqlite3", "tomllib", "subprocess", "hashlib", "zoneinfo"} & set(loaded)
     assert not any(name.startswith("livefw.activation.") and name.endswith(("engine", "journal")) for name in loaded)
 

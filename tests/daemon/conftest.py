@@ -118,12 +118,17 @@ class Daemon:
         )
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """End it; the exit code."""
+        """End it; the exit code. One that does not follow is ended all the same, and the test fails."""
         if self.popen.poll() is None:
             self.popen.send_signal(number)
-        code = self.popen.wait(timeout=30)
-        self._told.close()
-        return code
+        try:
+            return self.popen.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            raise
+        finally:
+            self._told.close()
 
     def memory_kib(self) -> int:
         """What it has resident."""
@@ -157,7 +162,7 @@ def serve(folder: Path) -> Iterator[Serve]:
 
     yield start
     for each in started:
-        each.end(signal.SIGKILL)
+        each.end()
 
 
 @pytest.fixture

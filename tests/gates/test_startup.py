@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a short command loads. Modules are counted and not milliseconds, so that the test says the same everywhere."""
+"""What a short command loads. Modules are counted and not milliseconds, so that the test says the same everywhere.
+
+Without the module `site` (``-S``): what a tool loads into each interpreter by a .pth, as coverage.py
+does, is none of ours.
+"""
 
 import subprocess
 import sys
@@ -7,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import livefw
+
+SOURCES = Path(livefw.__file__).parents[1]
 HEAVY = {
     "asyncio",
     "dataclasses",
@@ -24,6 +31,7 @@ HEAVY = {
 
 PROBE = """
 import sys
+sys.path.insert(0, {sources!r})
 from livefw.cli.main import main
 try:
     code = main({arguments!r})
@@ -44,7 +52,7 @@ def test_list_loads_nothing_heavy(tmp_path: Path, command: str) -> None:
         for name, text in {"name": title, "activation_capable": "1", "activation_pending": "1"}.items():
             (component / name).write_text(f"{text}\n", encoding="ascii")
     arguments = ["--root", str(tmp_path), *command.split()]
-    probe = [sys.executable, "-c", PROBE.format(arguments=arguments)]
+    probe = [sys.executable, "-S", "-c", PROBE.format(arguments=arguments, sources=str(SOURCES))]
     done = subprocess.run(probe, capture_output=True, text=True, check=True)
     code, *modules = done.stderr.split()
     assert "TF-RMM" in done.stdout
