@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run all measurements and print one table, or with ``--json`` one document."""
+"""Run all measurements and print one table, or with ``--json`` one document.
+
+What was measured is printed whatever happens to the rest. It ends with 1 if a subject failed, and with 130 after
+Ctrl-C. That a machine has not what a subject needs is no failure, and a missed aim none either: aims depend on the
+machine.
+"""
 
 import argparse
 import json
@@ -7,9 +12,10 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from bench import agent, daemon, discovery, engine, history, image, load, qemu, reads, startup
-from bench.measure import Row
+from bench.measure import NotHere, Row
 
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
     "startup": startup.rows,
@@ -25,29 +31,51 @@ SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
 }
 
 
-def main() -> None:
-    """Measure, print; the exit code tells nothing about aims, because they depend on the machine."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+class Measured(NamedTuple):
+    """Everything that is told: rows, and by their names the subjects without all of theirs, and why."""
+
+    rows: list[Row]
+    failed: dict[str, str]
+    missing: dict[str, str]
+
+
+def main() -> int:
+    """Measure, print; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"one or more of {', '.join(SUBJECTS)}")
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     options = parser.parse_args()
     if unknown := set(options.subjects) - set(SUBJECTS):
         parser.error(f"no such subject: {', '.join(sorted(unknown))}")
-    rows: list[Row] = []
-    for name in options.subjects or SUBJECTS:
-        print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        try:
-            rows.extend(SUBJECTS[name]())
-        except Exception as error:  # whatever it is, what was measured before it is not lost for it
-            print(f"{name} was not measured: {type(error).__name__}: {error}", file=sys.stderr)
+    measured = Measured([], {}, {})
+    interrupted = False
+    try:
+        for name in options.subjects or SUBJECTS:
+            print(f"measuring {name} ...", file=sys.stderr, flush=True)
+            _measure(name, measured)
+    except KeyboardInterrupt:
+        interrupted = True
     host = f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} CPUs"
     if options.json:
-        print(
-            json.dumps({"schema": "livefw-bench/1", "host": host, "rows": [row.document() for row in rows]}, indent=2)
-        )
+        document = {"schema": "livefw-bench/1", "host": host, "failed": measured.failed, "missing": measured.missing}
+        print(json.dumps(document | {"rows": [row.document() for row in measured.rows]}, indent=2))
     else:
         print(f"Medians on {host}")
-        _print_table(rows)
+        _print_table(measured.rows)
+    return 130 if interrupted else int(bool(measured.failed))
+
+
+def _measure(name: str, measured: Measured) -> None:
+    """One subject, each row as soon as it is there; what ends it early is told where a person sees it, too."""
+    try:
+        for row in SUBJECTS[name]():
+            measured.rows.append(row)
+    except NotHere as error:
+        measured.missing[name] = str(error)
+        print(f"{name} is not measured here: {error}", file=sys.stderr)
+    except Exception as error:  # whatever it is, nothing else is lost for it
+        measured.failed[name] = f"{type(error).__name__}: {error}"
+        print(f"{name} failed: {measured.failed[name]}", file=sys.stderr)
 
 
 def _print_table(rows: list[Row]) -> None:
@@ -65,4 +93,4 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

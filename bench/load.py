@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from bench.daemon import COMPONENTS, planted, served
-from bench.measure import Aim, Row, seconds
+from bench.measure import Aim, NotHere, Row, seconds
 from bench.records import fill
 from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.devices import device_id
@@ -86,10 +86,9 @@ class _Quiet(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Nothing for others than root, who cannot become other users."""
+    """Others than root cannot become other users."""
     if os.geteuid() != 0 or not shutil.which("setpriv"):
-        print("  not measured: needs root and setpriv, to ask as other users", file=sys.stderr)
-        return
+        raise NotHere("it needs root and setpriv, to ask as other users")
     end = monotonic() + _BUDGET_S
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lfl")))

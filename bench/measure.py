@@ -11,6 +11,10 @@ from time import perf_counter
 from typing import NamedTuple
 
 
+class NotHere(Exception):  # noqa: N818 - says what it is
+    """This machine has not what a subject needs, or not all of it; the text says what. No fault of anything."""
+
+
 class Aim(NamedTuple):
     """What a value should be at most, or at least."""
 

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SMCs and activations by CPUs of QEMU, through the EL3 monitor; nothing where QEMU or the monitor is missing."""
+"""SMCs and activations by CPUs of QEMU, through the EL3 monitor."""
 
 import os
 import socket
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-from bench.measure import Aim, Row
+from bench.measure import Aim, NotHere, Row
 from livefw.abi import guid
 from livefw.abi.lfa import Function, status
 from livefw.abi.smccc import Registers
-from livefw.errors import UsageError
+from livefw.errors import NotInstalled, UsageError
 from livefw.firmware.agent import Agent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
@@ -22,6 +22,7 @@ from livefw.machine.qemu.bridge import Bridge
 from livefw.machine.qemu.frames import Frame, Type
 from livefw.machine.qemu.guest import GuestCaller, GuestMachine
 
+_MONITOR = "LIVEFW_MONITOR"
 CALLS, TURNS, ACTIVATIONS = 200, 9, 5
 RMM = ComponentSpec(str(guid.RMM.guid), Kind.RMM, pending_never_clears=True, prime_steps=1, prime_ms=0, activate_ms=0)
 OTHER = "LIVEFW_BENCH_MONITOR"
@@ -39,13 +40,12 @@ class Taken(NamedTuple):
 def rows() -> Iterator[Row]:
     """SMCs by one CPU and by all at once, by the host's clock, and an activation; with 1, 2 and 4 CPUs."""
     yield from _share()
-    folders = [os.environ.get("LIVEFW_MONITOR", ""), *([os.environ[OTHER]] if OTHER in os.environ else [])]
+    folders = [os.environ.get(_MONITOR, ""), *filter(None, [os.environ.get(OTHER)])]
     for cpus in (1, 2, 4):
         try:
             taken = [_turn(folders, cpus, turn) for turn in range(TURNS)]
-        except UsageError as error:
-            print(f"qemu: {error.message}; {error.hint}", file=sys.stderr)
-            return
+        except (UsageError, NotInstalled) as error:
+            raise NotHere(f"{error.message}; {error.hint}") from error
         medians = [Taken(*map(median, zip(*column, strict=True))) for column in zip(*taken, strict=True)]
         yield from _rows(cpus, medians[0])
         for other in medians[1:]:
@@ -66,12 +66,24 @@ def _turn(folders: list[str], cpus: int, turn: int) -> list[Taken]:
     """One machine after the other, each turn beginning with another one."""
     taken = {}
     for index in range(len(folders)):
-        folder = folders[(turn + index) % len(folders)]
-        os.environ["LIVEFW_MONITOR"] = folder
-        with GuestMachine(lambda: _agent(cpus), cpus=cpus) as machine:
-            taken[folder] = _measure(machine.caller, cpus)
-    os.environ["LIVEFW_MONITOR"] = folders[0]
-    return [taken[folder] for folder in folders]
+        number = (turn + index) % len(folders)
+        with _monitor(folders[number]), GuestMachine(lambda: _agent(cpus), cpus=cpus) as machine:
+            taken[number] = _measure(machine.caller, cpus)
+    return [taken[number] for number in range(len(folders))]
+
+
+@contextmanager
+def _monitor(folder: str) -> Iterator[None]:
+    """Let the monitor be that of this folder; where it is empty, the one that livefw finds by itself."""
+    before = os.environ.pop(_MONITOR, None)
+    if folder:
+        os.environ[_MONITOR] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop(_MONITOR, None)
+        if before is not None:
+            os.environ[_MONITOR] = before
 
 
 def _share() -> Iterator[Row]:

@@ -23,8 +23,9 @@ def rows() -> Iterator[Row]:
         paths = {
             "cached attribute (name)": f"{folder}/{component}/name",
             "attribute that asks the firmware (activation_pending)": f"{folder}/{component}/activation_pending",
-            "real kernel's sysfs": SYSFS,
         }
+        if os.path.exists(SYSFS):
+            paths["real kernel's sysfs"] = SYSFS
         cpus = os.sched_getaffinity(0)
         first, last = {min(cpus)}, {max(cpus)}
         places = {"one CPU": (first, first), "two CPUs": (first, last), "as scheduled": (cpus, cpus)}
