@@ -70,7 +70,8 @@ def test_open_follows_the_mode_even_for_root(mode: int, reading: bool, writing: 
         with pytest.raises(PermissionError):
             tree.open("/sys/a/b/f", reading=reading, writing=writing)
     else:
-        tree.open("/sys/a/b/f", reading=reading, writing=writing)
+        file = tree.open("/sys/a/b/f", reading=reading, writing=writing)
+        assert callable(file.read)
 
 
 def test_reading_in_pieces_shows_once_and_from_the_start_again() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Directories of modelled images, and Intel's published facts where they are at hand."""
+"""Directories of modelled images."""
 
 import os
 from collections.abc import Callable
@@ -35,10 +35,3 @@ def make_images(tmp_path: Path) -> MakeImages:
         return scan(HostFiles("/"), os.path.realpath(folder), signers=frozenset({SIGNER}))
 
     return _make
-
-
-@pytest.fixture
-def shared_data() -> Path | None:
-    """Folder of published data beside the checkout, or None: it is not part of it."""
-    folder = Path(os.environ.get("LIVEFW_SHARED_DATA") or Path(__file__).parents[2].parent / "shared/data") / "tdx"
-    return folder if folder.is_dir() else None

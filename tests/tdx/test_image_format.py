@@ -2,10 +2,8 @@
 """The image: both layouts, bounds, conversion, checksum, signature structure, signature."""
 
 import hashlib
-import json
 import struct
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -34,6 +32,8 @@ from livefw.firmware.tdx_image import SIGNER, ModuleSpec, assemble, build, modul
 from livefw.providers.tdx.blob import BlobError, parse
 from livefw.providers.tdx.releases import KNOWN
 from livefw.providers.tdx.sigstruct import objections, signature_holds
+
+from . import published
 
 SPEC = ModuleSpec(TdxVersion(1, 5, 8), Svn(1, 7), (0x806F8, 0xC06F0, 0xA06F0))
 SOUND = build(SPEC)
@@ -106,33 +106,16 @@ def test_sigstruct_has_its_fields_at_the_published_offsets(offset: int, data: by
     assert SOUND[4096 + offset : 4096 + offset + len(data)] == data
 
 
-def test_published_headers_give_the_published_checksums(shared_data: Path | None) -> None:
-    """Both layouts of one module differ in the header alone, so their checksums follow from each other.
-
-    1.5.08 stands here in figures; all others come from the published facts where those are at hand.
-    """
-    rows = [(413_696, 0x86D5, 0x1575)]
-    if shared_data is not None:
-        facts = json.loads((shared_data / "blob_facts.json").read_text(encoding="utf-8"))["modules"]
-        rows += [
-            (m["module_bin"]["size"], int(m["joined_v1"]["checksum"], 16), int(m["v2_layout_computed"]["checksum"], 16))
-            for m in facts
-        ]
-    for size, first, second in rows:
-        sum_1 = word_sum(header1(size)._replace(checksum=first).encode())
-        sum_2 = word_sum(header2(size)._replace(checksum=second).encode())
-        assert sum_1 == sum_2
+@pytest.mark.parametrize("module", published.MODULES, ids=lambda module: module.version)
+def test_published_headers_give_the_published_checksums(module: published.Module) -> None:
+    """Both layouts of one module differ in the header alone, so their checksums follow from each other."""
+    sum_1 = word_sum(header1(module.size)._replace(checksum=module.checksum_1).encode())
+    sum_2 = word_sum(header2(module.size)._replace(checksum=module.checksum_2).encode())
+    assert sum_1 == sum_2
 
 
-def test_known_releases_are_the_published_ones(shared_data: Path | None) -> None:
-    assert KNOWN[TdxVersion(2, 0, 4)].svn == KNOWN[TdxVersion(2, 0, 5)].svn == Svn(3, 4)
-    assert len({known.seamhash for known in KNOWN.values()}) == len(KNOWN) == 11
-    if shared_data is not None:
-        facts = json.loads((shared_data / "blob_facts.json").read_text(encoding="utf-8"))["modules"]
-        for module in facts:
-            known = KNOWN[TdxVersion.parse(module["version"])]
-            fields = module["sigstruct"]
-            assert known == (Svn(fields["svn_major"], fields["svn_minor"]), fields["seamhash"])
+def test_known_releases_are_the_published_ones() -> None:
+    assert {TdxVersion.parse(m.version): (m.svn, m.seamhash) for m in published.MODULES} == KNOWN
 
 
 @given(st.binary(max_size=300))

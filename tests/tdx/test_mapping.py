@@ -4,7 +4,6 @@
 import contextlib
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,8 @@ from hypothesis import strategies as st
 from livefw.abi.tdx import TdxVersion
 from livefw.firmware import tdx_repository
 from livefw.providers.tdx.mapping import MAX_BYTES, MappingError, parse
+
+from . import published
 
 
 def as_bytes(value: Any) -> bytes:
@@ -35,16 +36,25 @@ def test_older_revision_has_no_strict_list() -> None:
     assert {release.strict_from for release in mapping.releases.values()} == {None}
 
 
-@pytest.mark.parametrize(("name", "count"), [("mapping_file.json", 11), ("mapping_file.14c28ce.json", 20)])
-def test_published_revisions(shared_data: Path | None, name: str, count: int) -> None:
-    """Where they are at hand; the two tests above have the same shapes made here."""
-    if shared_data is not None:
-        published = parse((shared_data / name).read_bytes())
-        assert len(published.releases) == count
-        assert published.unknown == ()
-        if count == 20:
-            ours = parse(as_bytes(tdx_repository.table())).releases
-            assert {version: published.releases[version] for version in ours} == ours
+@pytest.mark.parametrize(("older", "count"), [(True, published.OLDER), (False, published.NEWER)], ids=["old", "new"])
+def test_published_revisions(older: bool, count: int) -> None:
+    mapping = parse(as_bytes(published.table(older=older)))
+    assert mapping.unknown == ()
+    assert len(mapping.releases) == count
+    for row in published.RELEASES:
+        if row.older_features or not older:
+            release = mapping.releases[TdxVersion.parse(row.version)]
+            assert release.min_running == TdxVersion.parse(row.min_running)
+            assert release.min_seamldr == tuple(map(TdxVersion.parse, row.min_seamldr.split()))
+            assert release.features == int(row.older_features if older else row.features, 16)
+            assert release.strict_from == (None if older else frozenset(map(TdxVersion.parse, row.strict_from.split())))
+
+
+def test_the_modelled_releases_are_published_ones() -> None:
+    theirs = parse(as_bytes(published.table(older=False))).releases
+    ours = parse(as_bytes(tdx_repository.table())).releases
+    assert len(ours) == len(tdx_repository.RELEASES)
+    assert {version: theirs[version] for version in ours} == ours
 
 
 def test_unknown_keys_are_reported_because_they_may_hold_further_rules() -> None:
