@@ -4,7 +4,7 @@
 # are downloaded and unpacked, never installed. Needs a Debian whose own package sources serve arm64 too; where they do
 # not, a file DIR.unavailable says so.
 set -u
-cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
+cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
 target=${1:-$cache/guest-python}
 apt=$cache/apt
 rm -rf "$target.new" "$target.unavailable"

@@ -99,7 +99,7 @@ packages() {
     /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||
         install python3-gi gir1.2-fwupd-2.0
     peers_of_redfish
-    cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
+    cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
     clean_debian "$cache/chroot"
     say "making a virtual machine for tests in $cache/machine, if its recipe is new"
     PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for every test: profiles of the property tests, and no silent skip where all parts are required."""
+"""What holds for every test: profiles of the property tests, no silent skip where all parts are required, and an end of
+each test that does not come to its own."""
 
+import faulthandler
+import gc
 import os
 import signal
-from collections.abc import Generator
-from typing import TypeVar
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,15 +26,22 @@ settings.register_profile(
 settings.load_profile("gate")
 
 # A shell without job control starts what it puts in the background with SIGINT ignored, and every child inherits that:
-# the tests of Ctrl-C would then wait for ever.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-# nohup does the same with SIGHUP, by which daemons are told to end.
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# the tests of Ctrl-C would then wait for ever. nohup does the same with SIGHUP, by which daemons are told to end, and
+# whatever else starts us with others, or with some blocked. Two are ignored by Python itself.
+for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 # With another one, what the tests write could be changed by a group, and would not be relied on.
 os.umask(0o022)
+
+# The path of a socket has room for 107 bytes, and the folder of a test for some seventy of them.
+if len(os.fsencode(tempfile.gettempdir())) > 20:
+    os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
+
+_PATIENCE_S = 10.0
+"""At most, for each step of ending a test whose time-out did not."""
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
@@ -51,6 +65,66 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """Look at the result of collecting each module, which can be skipped as a whole."""
     return _refuse_skip((yield))
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Generator[None, object, object]:
+    """Watch over the time-out too. It is a signal, and whoever waits for an answer of FUSE's hears none."""
+    item.stash[_OVER] = over = threading.Event()
+    threading.Thread(target=_watch, args=(over, settings.timeout), name="watch", daemon=True).start()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_timeout_cancel_timer(item: pytest.Item) -> Generator[None, object, object]:
+    """The test has come to its end."""
+    if _OVER in item.stash:
+        item.stash[_OVER].set()
+    return (yield)
+
+
+_OVER = pytest.StashKey[threading.Event]()
+
+
+def _watch(over: threading.Event, seconds: float) -> None:
+    """Take away what a test may still wait for, one step after the other; after the last one we end ourselves."""
+    patience = min(seconds, _PATIENCE_S)
+    for pause, step in ((seconds + patience, _hang_up), (patience, _kill_children), (patience, _leave)):
+        if over.wait(pause):
+            return
+        step()
+
+
+def _hang_up() -> None:
+    """Close our end of each mount of this process, and unmount it: who waits there hears ENOTCONN."""
+    fuse = sys.modules.get("livefw.machine.fuse")
+    for tree in [each for each in gc.get_objects() if fuse and type(each) is fuse.MountedTree]:
+        with suppress(OSError), open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), tree._mount.device)
+            tree._server.stop()
+        with suppress(Exception):  # whatever it is, there may be further ones
+            sys.modules["livefw.machine.mount"].unmount(tree.directory)
+
+
+def _kill_children() -> None:
+    """Everything below us; a mount whose server is gone answers at once."""
+    for pid in _below(os.getpid()):
+        with suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _below(pid: int) -> Iterator[int]:
+    with suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as file:
+                for child in map(int, file.read().split()):
+                    yield from _below(child)
+                    yield child
+
+
+def _leave() -> None:
+    faulthandler.dump_traceback(sys.__stderr__ or 2)
+    os._exit(1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

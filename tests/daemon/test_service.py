@@ -69,6 +69,24 @@ def test_what_is_no_socket_is_left_alone(kind: str, folder: Path) -> None:
     assert kind == "directory" or path.read_text() == "precious"
 
 
+def test_a_path_without_room_for_a_socket_is_told(folder: Path) -> None:
+    path = folder / ("long" * 25) / "s"
+    command = [
+        sys.executable,
+        "-m",
+        "livefw.daemon.service",
+        "--socket",
+        str(path),
+        "--state",
+        str(folder),
+        "--bus",
+        "",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.endswith(f"cannot listen on {path}: AF_UNIX path too long\n")
+
+
 def test_patterns_that_match_nothing_are_logged_once(planted: Path, serve: Serve) -> None:
     place = planted / "etc/livefw"
     place.mkdir(parents=True)

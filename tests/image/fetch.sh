@@ -4,7 +4,7 @@
 # system is changed. What the machine's package sources do not serve, or not within the time, is left out and written
 # down in `unavailable`, so that a slow mirror for a foreign architecture is no failure of what is tested.
 set -u
-cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
+cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
 seconds=${LIVEFW_FETCH_SECONDS:-180}
 apt=$cache/apt
 mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$cache/debs" "$cache/fw"

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,24 @@ def test_options_that_cannot_be(environment: dict[str, str], process: Start) -> 
         machine = process(*arguments)
         assert machine.popen.wait(timeout=20) == 2, arguments
         assert reason in machine.popen.stderr.read()
+
+
+def test_a_runtime_directory_without_room_for_a_socket(environment: dict[str, str], tmp_path: Path) -> None:
+    folder, root = tmp_path / ("long" * 25), tmp_path / "root"
+    root.mkdir()
+    command = [sys.executable, "-m", "livefw", "machine", "run", "--platform", "vera", "--mount", str(root)]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment | {"LIVEFW_RUNTIME_DIR": str(folder)},
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert f"no socket can be made at {folder}/vera.sock: AF_UNIX path too long" in done.stderr
+    assert "LIVEFW_RUNTIME_DIR" in done.stderr.partition("hint: ")[2]
+    assert list(folder.glob("*.sock")) == []
 
 
 def test_without_fuse_it_says_what_is_missing(process: Start, environment: dict[str, str]) -> None:

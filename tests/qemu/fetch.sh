@@ -3,7 +3,7 @@
 # Fill the test cache with Debian's arm64 kernel and a static busybox: downloaded and unpacked, never installed. Needs
 # a Debian whose own package sources serve arm64 too; where they do not, a file "unavailable" in the cache says so.
 set -u
-cache=${LIVEFW_TEST_CACHE:-$HOME/.cache/livefw}
+cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
 apt=$cache/apt
 new=$cache/kernel/new
 rm -rf "$new" "$cache/kernel/unavailable"

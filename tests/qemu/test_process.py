@@ -121,6 +121,18 @@ def test_what_only_looks_like_a_folder_of_ours_stays(tmp_path: Path, monkeypatch
     assert {path.name for path in tmp_path.iterdir()} == {"elsewhere", "livefw-qemu-link", "livefw-qemu-file"}
 
 
+def test_a_temporary_directory_without_room_for_a_socket_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
+    with Scratch() as scratch:
+        assert len(f"{scratch.path}/console") < 107
+        assert os.stat(scratch.path).st_mode & 0o777 == 0o700
+    assert not os.path.exists(scratch.path)
+
+
 def test_a_killed_qemu_ends_the_machine(running: Process, tmp_path: Path) -> None:
     os.kill(emulators(running)[0], signal.SIGKILL)
     assert running.wait(30) in (0, 1)

@@ -178,7 +178,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         listener = passed or listen(options.socket)
     except OSError as error:
-        _log.error("cannot listen on %s: %s", options.socket, os.strerror(error.errno or 0))
+        _log.error(
+            "cannot listen on %s: %s", options.socket, error.strerror or error
+        )  # a path that is too long has no number
         return 1
     try:
         service = Service(options, listener)

@@ -267,6 +267,14 @@ class ControlServer:
         before = os.umask(0o177)
         try:
             self._listener.bind(path)
+        except OSError as error:
+            self._listener.close()
+            self._selector.close()
+            raise UsageError(
+                f"no socket can be made at {path}: {error.strerror or error}",
+                hint="LIVEFW_RUNTIME_DIR names another folder; a path has 107 bytes at most",
+                errno=error.errno,
+            ) from error
         finally:
             os.umask(before)
         self._listener.listen()

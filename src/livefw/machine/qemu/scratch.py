@@ -13,6 +13,8 @@ from contextlib import suppress
 from typing import Self
 
 _PREFIX = "livefw-qemu-"
+_ROOM = 107 - len(f"/{_PREFIX}12345678/console")
+"""Bytes for the path of the temporary directory, by the longest path of a socket in it."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -22,6 +24,8 @@ class Scratch:
     def __init__(self) -> None:
         """Make it, and remove those of this user whose processes are dead."""
         base = tempfile.gettempdir()
+        if len(os.fsencode(base)) > _ROOM:
+            base = "/tmp"  # noqa: S108 - the folder in it is made by mkdtemp
         for name in os.listdir(base):
             if name.startswith(_PREFIX):
                 with suppress(OSError):  # another user's, no folder, alive, or gone meanwhile
