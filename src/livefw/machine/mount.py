@@ -28,10 +28,13 @@ class Mount(NamedTuple):
     device: int
 
     def close(self) -> None:
-        """Unmount and hang up: whoever still has a file open there meets ENOTCONN."""
+        """Hang up and unmount: whoever still has a file open there meets ENOTCONN.
+
+        In this order: the helper closes our files as it starts, and one that is open there is answered by nobody.
+        """
+        os.close(self.device)
         if is_mounted(self.directory):
             unmount(self.directory)
-        os.close(self.device)
 
 
 def mount(directory: str) -> Mount:
@@ -91,7 +94,7 @@ def remove_dead(directory: str) -> bool:
     """Unmount a file system of ours whose server died; whether there was one. Anything alive stays."""
     directory = reading.absolute(directory)
     try:
-        os.stat(directory)
+        os.statvfs(directory)  # is always asked of the server; attributes may have been kept from when it lived
     except OSError as error:
         if error.errno == errno.ENOTCONN and is_mounted(directory):
             unmount(directory)
@@ -163,7 +166,7 @@ def _mount_by_helper(directory: str) -> int:
             ) from error
         if done.returncode != 0:
             raise PermissionDenied(done.stderr.strip() or f"{_HELPER} failed", hint=WITHOUT)
-        ours.settimeout(0)
+        theirs.close()  # what it has sent is there, and if that is nothing, this is its end
         _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     if not descriptors:
         raise TransportError(f"{_HELPER} passed no device", hint=WITHOUT)
