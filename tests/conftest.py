@@ -71,7 +71,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> Generator[None, object, object]:
     """Watch over the time-out too. It is a signal, and whoever waits for an answer of FUSE's hears none."""
     item.stash[_OVER] = over = threading.Event()
-    threading.Thread(target=_watch, args=(over, settings.timeout), name="watch", daemon=True).start()
+    threading.Thread(target=_watch, args=(over, settings.timeout, item.config), name="watch", daemon=True).start()
     return (yield)
 
 
@@ -86,13 +86,19 @@ def pytest_timeout_cancel_timer(item: pytest.Item) -> Generator[None, object, ob
 _OVER = pytest.StashKey[threading.Event]()
 
 
-def _watch(over: threading.Event, seconds: float) -> None:
+def _watch(over: threading.Event, seconds: float, config: pytest.Config) -> None:
     """Take away what a test may still wait for, one step after the other; after the last one we end ourselves."""
     patience = min(seconds, _PATIENCE_S)
-    for pause, step in ((seconds + patience, _hang_up), (patience, _kill_children), (patience, _leave)):
+    for pause, step in ((seconds + patience, _hang_up), (patience, _kill_children), (patience, None)):
         if over.wait(pause):
             return
-        step()
+        if step:
+            step()
+    capture = config.pluginmanager.getplugin("capturemanager")
+    if capture:
+        capture.suspend_global_capture()
+    faulthandler.dump_traceback(sys.__stderr__ or 2)
+    os._exit(1)
 
 
 def _hang_up() -> None:
@@ -120,11 +126,6 @@ def _below(pid: int) -> Iterator[int]:
                 for child in map(int, file.read().split()):
                     yield from _below(child)
                     yield child
-
-
-def _leave() -> None:
-    faulthandler.dump_traceback(sys.__stderr__ or 2)
-    os._exit(1)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

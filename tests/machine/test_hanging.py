@@ -37,7 +37,8 @@ def mount(directory):
 @pytest.fixture
 def directory(tmp_path):
     (tmp_path / "root").mkdir()
-    return tmp_path / "root"
+    yield tmp_path / "root"
+    remove_dead(str(tmp_path / "root"))
 
 def wait(how, file):
     if how == "child":
@@ -65,7 +66,6 @@ def test_served_by_a_child(directory):
     finally:
         server.kill()
         server.communicate()
-        remove_dead(str(directory))
 
 def test_that_passes():
     assert True
