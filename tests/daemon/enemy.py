@@ -114,6 +114,7 @@ class Hanging:
     def __init__(self, directory: Path) -> None:
         directory.mkdir()
         self._mount = mount(str(directory))
+        self._ended, self._end = os.pipe()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         self.asked = threading.Event()
@@ -121,9 +122,10 @@ class Hanging:
         self.file = os.open(directory / "file", os.O_RDONLY)
 
     def hang_up(self) -> None:
-        """Whoever waits meets ENOTCONN."""
-        unmount(self._mount.directory)
+        """Whoever waits meets ENOTCONN. No program is started before: it would close our file, and wait for that."""
+        os.write(self._end, b"x")
         self._thread.join()
+        os.close(self._mount.device)
 
     def close(self) -> None:
         """Hang up, and take everything away."""
@@ -131,13 +133,14 @@ class Hanging:
             self.hang_up()
         with suppress(OSError):  # it is closed, and says that its server is gone
             os.close(self.file)
-        self._mount.close()
+        unmount(self._mount.directory)
+        os.close(self._ended)
+        os.close(self._end)
 
     def _serve(self) -> None:
         buffer = bytearray(1 << 18)
-        while True:
+        while self._ended not in select.select([self._mount.device, self._ended], [], [])[0]:
             try:
-                select.select([self._mount.device], [], [])
                 os.readv(self._mount.device, [buffer])
                 request = abi.Request.decode(buffer)
                 body = self._answer(request, buffer)
