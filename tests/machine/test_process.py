@@ -233,6 +233,7 @@ def test_a_runtime_directory_without_room_for_a_socket(environment: dict[str, st
     assert list(folder.glob("*.sock")) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to make a namespace")
 def test_without_fuse_it_says_what_is_missing(process: Start, environment: dict[str, str]) -> None:
     """In a namespace of its own whose /dev has no fuse."""
     hidden = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev && exec "$@"', "hidden"]
