@@ -13,13 +13,16 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Order, Point
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT
+from livefw.activation.policy import parse
 from livefw.providers.base import Component, Progress
 from livefw.providers.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 
 ROUNDS = 30
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+
+POLICY = parse(f"accept-unconfirmed = ['{RMM}']".encode())
+"""This RMM has no version and its flag never clears, so that nothing confirms an activation."""
 
 PARTS = {
     Point.LOCKED: "take the lock",
@@ -73,7 +76,7 @@ def _activate(root: str, folder: str) -> dict[Point, float]:
 
     files, clock = HostFiles(root), SystemClock()
     places = Places(folder, os.path.join(folder, "lock"), folder, root)
-    host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("root", "", "bench"), at=at)
+    host = Host(files, providers(files, clock), clock, places, POLICY, Actor("root", "", "bench"), at=at)
     with Engine(host).open() as run:
         (attempt,) = run.activate(Order((RMM,)), watch=_Silent())
     files.close()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from bench import qemu
+from bench.__main__ import SUBJECTS
 from bench.measure import NotHere
 
 BENCH = """
@@ -72,6 +73,32 @@ def test_what_was_measured_is_told(
     for name, why in {**failed, **missing}.items():
         assert f"{name} " in text.stderr
         assert why in text.stderr
+
+
+SHORT = """
+import runpy
+from bench import agent, daemon, discovery, engine, history, image, load, reads, startup
+agent.CALLS, reads.READS, reads.TURNS = 60, 2, 1
+startup.ROUNDS = engine.ROUNDS = daemon.ROUNDS = history.ROUNDS = discovery.ROUNDS = 1
+discovery.SIZES, discovery.LEAST, history.ACTIVATIONS, image.SIZE = (10, 20), 10, 50, 1 << 16
+load.ACTIVATIONS, load._BUDGET_S, load._ROUNDS = 50, 0.0, 1
+runpy.run_module("bench", run_name="__main__", alter_sys=True)
+"""
+"""The program with so little in each subject that it takes a moment."""
+
+
+@pytest.mark.fuse
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("subject", [name for name in SUBJECTS if name != "qemu"])
+def test_every_subject_can_be_measured(checkout: Path, subject: str) -> None:
+    command = [sys.executable, "-c", SHORT, "--json", subject]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, check=False)
+    told = json.loads(done.stdout)
+    if told["missing"]:
+        pytest.skip(told["missing"][subject])
+    assert (done.returncode, told["failed"]) == (0, {}), done.stderr
+    assert told["rows"]
+    assert [row for row in told["rows"] if row["value"] <= 0] == []
 
 
 def test_a_subject_that_there_is_not(checkout: Path) -> None:
