@@ -169,7 +169,10 @@ class Running(Protocol):
     """A request that was made of the mechanism and is on its way."""
 
     def wait(self, seconds: float | None) -> bool:
-        """Watch it, at most so long; whether there is a claim."""
+        """Watch it, at most so long; whether there is a claim.
+
+        It raises what the observer raises, and asks nothing more of the mechanism then.
+        """
         ...
 
     @property
@@ -178,7 +181,10 @@ class Running(Protocol):
         ...
 
     def abandon(self) -> Claim:
-        """Stop watching. It goes on where it is; the claim is ``lost``, or ``refused`` if it was never asked."""
+        """Stop watching. It goes on where it is; the claim is ``lost``, or ``refused`` if it was never asked.
+
+        It is ``failed`` where what had been prepared cannot be taken back.
+        """
         ...
 
     @property

@@ -35,7 +35,7 @@ class Work(Protocol):
         ...
 
     def abandoned(self) -> Claim:
-        """What to say if it is given up now."""
+        """What to say if it is given up now, or has gone wrong; it takes back what can be, within seconds."""
         ...
 
 
@@ -72,6 +72,9 @@ class Request:
                 step = next(self._steps)
             except StopIteration as stop:
                 self._claim = stop.value
+            except (Exception, KeyboardInterrupt):  # no step can follow: what has been begun is given up
+                self.abandon()
+                raise
             else:
                 self._pending = None if isinstance(step, float) else step
                 self._resume_at = self._clock.now() + step if isinstance(step, float) else None

@@ -182,7 +182,7 @@ class Request:
 
     @property
     def touched(self) -> bool:
-        """See `Running`."""
+        """See `Running`; not while it stands back from a driver that says EBUSY."""
         return self._write is not None
 
     @property
@@ -238,12 +238,13 @@ class Request:
         self._start()
 
     def _ended(self, write: Write) -> None:
-        self._write = None
         error = write.error
         if not write.opened:
+            self._write = None
             self._claim = self._told(meaning(self._order, error, opened=False), error, log.Testimony())
             return
         if error == errno.EBUSY and self._may_try_again():
+            self._write = None
             return
         if error == 0 and self._order.action is Action.ACTIVATE:
             self._settle()

@@ -26,8 +26,13 @@ from livefw.providers.tdx.select import Platform, objections
 _PATIENCE = 120.0
 """Seconds until an upload that is not over is given up as unknown. Nobody has published how long one takes."""
 _BUSY_PATIENCE = 60.0
+_TAKING_BACK_S = 10.0
+"""How long to wait for a write that is in the kernel, and for the one that takes the image back, when given up."""
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.5
+
+_TAKEN_S = 1.0
+"""How long to wait, when given up, for the kernel to take the image: the write only queues the update."""
 
 
 class Order(NamedTuple):
@@ -144,6 +149,17 @@ _SWALLOWED = Reason(
 )
 _ABANDONED = Reason("not-watched", "nobody watches any more; the kernel goes on and cannot be stopped", "livefw show")
 _GIVEN_UP = Reason("given-up", "given up before the image was handed over; nothing was changed")
+_LEFT_OPEN = Reason(
+    "left-open",
+    "{why}; the module runs on as before, but the upload node could not be cleaned up: it still takes an image",
+    "livefw cancel tdx:module; if that does not help, load tdx_host anew",
+)
+_MAY_STAY_OPEN = Reason(
+    "may-stay-open",
+    "given up while the kernel was at the upload node; no image was handed over, but the node may stay open",
+    "livefw show; if it is busy without an update: livefw cancel tdx:module",
+)
+_CANNOT_TELL = Reason("unreadable", "the upload node cannot be read any more", "livefw doctor")
 _SLOW = Reason("no-end", "the upload does not end; nobody knows what it will do", "livefw show; start no other upload")
 _NO_WITNESS = Reason("lost", "the connection to the kernel broke; the update may go on", "livefw show, dmesg")
 
@@ -156,6 +172,8 @@ class Work:
         self._files = files
         self._clock = clock
         self._observer = observer
+        self._writing: Write | None = None
+        """The last write that was started."""
 
     def steps(self) -> Steps:
         """The work itself."""
@@ -166,7 +184,7 @@ class Work:
         return Claim(Said.REFUSED, reason=_GIVEN_UP)
 
     def _put(self, name: str, data: bytes) -> Generator[Write | float, None, Write]:
-        write = self._files.start_write(f"{NODE}/{name}", data)
+        self._writing = write = self._files.start_write(f"{NODE}/{name}", data)
         yield write
         return write
 
@@ -191,6 +209,7 @@ class Update(Work):
         super().__init__(files, clock, observer)
         self._order = order
         self._open = False
+        """Whether the load may be open by us: from before the write that opens it until it was seen to be closed."""
         self._cursor = kmsg.cursor(files)
         self._old_error = self._text("error")
 
@@ -203,46 +222,58 @@ class Update(Work):
             if claim.reason is not _BUSY or self._clock.now() >= until:
                 return claim
             self.touched = False
+            self._writing = None
             self._observer(Progress(Phase.WAITING, _BUSY.text))
             yield pause
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     def abandoned(self) -> Claim:
         """Before the image is handed over it can be taken back; after that nothing can be done, and we say so."""
-        if self.touched:
+        if self.touched and not self._was_not_started():
             return self._told(Said.LOST, _ABANDONED)
-        if self._open:
-            self._files.start_write(f"{NODE}/loading", b"-1\n").wait(None)
-        return super().abandoned()
+        self.touched = False
+        given_up = super().abandoned()
+        if not self._open:
+            return given_up
+        if self._writing and not self._writing.wait(_TAKING_BACK_S):
+            return self._told(Said.LOST, _MAY_STAY_OPEN)
+        if self._text("loading") != "0":
+            discard = self._files.start_write(f"{NODE}/loading", b"-1\n")
+            if not discard.wait(_TAKING_BACK_S):
+                return self._told(Said.LOST, _MAY_STAY_OPEN)
+        return self._closed(given_up)
+
+    def _was_not_started(self) -> bool:
+        """Whether the write that hands the image over has ended, and the kernel did not take it."""
+        write = self._writing
+        return write is not None and write.wait(_TAKEN_S) and (not write.opened or write.error in _REFUSED_WRITES)
 
     def _attempt(self) -> Steps:
-        begun = yield from self._put("loading", b"1\n")
-        if begun.error:
-            if begun.error == LOST:  # it may be open, and then it is ours
-                yield from self._discard()
-            return self._refused(begun)
-        if self._text("loading") != "1":
-            return Claim(Said.REFUSED, reason=_SWALLOWED)
         self._open = True
+        begun = yield from self._put("loading", b"1\n")
+        if begun.error == LOST:
+            return (yield from self._take_back(self._refused(begun)))
+        shown = self._text("loading") if not begun.error else "0"
+        if shown is None:
+            return (yield from self._take_back(Claim(Said.REFUSED, reason=_CANNOT_TELL)))
+        if shown != "1":  # it is not open, or not by us
+            self._open = False
+            return self._refused(begun) if begun.error else Claim(Said.REFUSED, reason=_SWALLOWED)
         self._observer(Progress(Phase.RUNNING, "handing the image over"))
         handed = yield from self._put("data", self._order.image)
         if handed.error:
-            yield from self._discard()
-            return self._refused(handed)
+            return (yield from self._take_back(self._refused(handed)))
         if against := self._objections():
-            yield from self._discard()
-            return Claim(Said.REFUSED, reason=against)
-        self.touched = True
-        self._open = False
+            return (yield from self._take_back(Claim(Said.REFUSED, reason=against)))
         self._observer(Progress(Phase.RUNNING, "all CPUs stop while the module is replaced"))
+        self.touched = True
         started = yield from self._put("loading", b"0\n")
         if started.opened and started.error in (LOST, errno.ENOTCONN, errno.ECONNABORTED, errno.EINTR):
             return self._told(Said.LOST, _NO_WITNESS)
         if started.error:
             self.touched = False
-            if not started.opened:  # nothing was started, and the load is open still
-                yield from self._discard()
-            return self._refused(started)
+            return (yield from self._take_back(self._refused(started)))
+        self._open = False
         return (yield from self._watch())
 
     def _watch(self) -> Steps:
@@ -257,9 +288,19 @@ class Update(Work):
         row = verdict(self._sight())
         return self._told(row.said, row.reason, row.witness)
 
-    def _discard(self) -> Generator[Write | float, None, None]:
-        self._open = False
-        yield from self._put("loading", b"-1\n")
+    def _take_back(self, claim: Claim) -> Steps:
+        """The claim, after a load that may be open by us has been closed, or has been seen not to close."""
+        if self._text("loading") != "0":
+            yield from self._put("loading", b"-1\n")
+        return self._closed(claim)
+
+    def _closed(self, claim: Claim) -> Claim:
+        """The claim if the load is closed, which a write that succeeds does not prove; else that it stays open."""
+        if self._text("loading") == "0" or not self._files.exists(f"{NODE}/loading"):
+            self._open = False
+            return claim
+        why = claim.reason.text if claim.reason else "it was not started"
+        return claim._replace(said=Said.FAILED, reason=_LEFT_OPEN.fill(why=why))
 
     def _objections(self) -> Reason | None:
         """The last look before what cannot be undone: the machine is as it was, and the kernel holds our image."""
@@ -327,7 +368,19 @@ class Discard(Work):
             return Claim(Said.REFUSED, reason=_TOO_LATE)
         if self._text("loading") != "1":
             return Claim(Said.REFUSED, reason=_NOTHING)
-        taken_back = yield from self._put("loading", b"-1\n")
+        return self._answered((yield from self._put("loading", b"-1\n")))
+
+    def abandoned(self) -> Claim:
+        """What the write has done, if it has ended; otherwise nobody has seen it."""
+        if self._writing is None:
+            return Claim(Said.REFUSED, reason=_NOT_BEGUN)
+        if not self._writing.wait(_TAKING_BACK_S):
+            return Claim(Said.LOST, reason=_UNSEEN, at_work=True)
+        return self._answered(self._writing)
+
+    def _answered(self, taken_back: Write) -> Claim:
+        if taken_back.error == LOST:
+            return Claim(Said.LOST, reason=_UNSEEN, at_work=True)
         if taken_back.error:
             return self._refused(taken_back)
         if self._text("loading") != "0":
@@ -335,5 +388,7 @@ class Discard(Work):
         return Claim(Said.ACCEPTED)
 
 
+_NOT_BEGUN = Reason("given-up", "given up before anything was asked")
+_UNSEEN = Reason("lost", "nobody saw whether the kernel took the image back", "livefw show")
 _TOO_LATE = Reason("cannot-cancel-now", "the update is running, and the kernel has no way to stop it", "wait for it")
 _NOTHING = Reason("nothing-to-cancel", "no image is being loaded")
