@@ -77,6 +77,7 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("pinned", {}, "[component.'*']\npin = '1.9'", {"component": COMPONENT._replace(pending_version=None)}),
     ("settings-match", {}, "", {"unmatched": (Unmatched("deny", "tf-rm"), Unmatched("allow", "x"))}),
     ("busy", {}, "", {"holder": Holder(1, "lfa:x", "root", 0)}),
+    ("settings-hold", {}, "", {"unmet": (Reason("setting-refused", "it could not be set"),)}),
     ("permission", {}, "", {"privileged": False}),
     ("order", {}, f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'", {"waiting": (OTHER, COMPONENT)}),
     ("window", {}, "[[window]]\nfrom='22:00'\nto='23:00'\nzone='UTC'", {}),

@@ -175,7 +175,7 @@ def test_an_administrators_check_says_no(make: Make) -> None:
 def test_settings_are_what_the_policy_wants_again_after_they_were_lost(make: Make) -> None:
     config = grid(1, components=())
     bench = make(config)
-    bench.settings = "[component.'*']\nsettings = {auto_activate = true, no_such = true}"
+    bench.settings = "[component.'*']\nsettings = {auto_activate = true, no_such = false}"
     guid = next(iter(bench.machine.platform.components())).guid
     path = f"/sys/firmware/lfa/{guid}/auto_activate"
     files = bench.host().files
@@ -512,3 +512,71 @@ def test_an_interruption_while_the_baseline_is_taken_starts_nothing(make: Make) 
     assert ended == ["closed"]
     assert list(bench.journal.entries()) == []
     Lock.acquire(bench.places.lock).release()
+
+
+def test_a_mechanism_that_does_not_let_go_is_told_and_keeps_nobody_waiting(make: Make) -> None:
+    """TF-A refuses every other component after a failed PRIME until it is told to let go of that one."""
+    bench = make("vera", faults=[FaultRequest(name="auth-error", component="rmm", times=1)])
+    bench.machine.stage("65922703-2f74-e644-8dff-579ac1ff0610", "7.7")
+    host = bench.host()
+    lfa = host.providers[0]
+    given_up: list[float] = []
+
+    class Endless:
+        touched = True
+
+        def wait(self, seconds: float) -> bool:
+            host.clock.sleep(seconds)
+            return False
+
+        def abandon(self) -> None:
+            given_up.append(host.clock.now())
+
+    lfa.cancel = lambda *_: Endless()
+    bench.changes = {"providers": host.providers}
+    start = host.clock.now()
+    attempts = bench.run(RMM, "lfa:65922703-2f74-e644-8dff-579ac1ff0610", on_failure=OnFailure.CONTINUE)
+    assert [each.result.outcome for each in attempts] == [Outcome.FAILED] * 2  # the second because of the first
+    assert [[mishap.code for mishap in each.mishaps] for each in attempts] == [["not-let-go"]] * 2
+    assert [10 <= moment - start - 10 * count < 15 for count, moment in enumerate(given_up)] == [True] * 2
+
+
+def test_an_intent_of_a_mechanism_that_is_unknown_here_stays_for_another_livefw(make: Make) -> None:
+    bench = make("vera")
+    with bench.engine().open() as run:
+        run._ledger.begin(Kind.INTENT, "other:one", {"name": "One"})
+    assert [entry.component for entry in bench.engine().plan(Order()).unfinished] == ["other:one"]
+    assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
+    assert [entry.component for entry in bench.journal.unfinished()] == ["other:one"]
+
+
+def test_what_cannot_be_found_out_now_stays_open_and_keeps_nobody_from_the_others(make: Make) -> None:
+    scp = "lfa:65922703-2f74-e644-8dff-579ac1ff0610"
+    bench = make("vera")
+    bench.machine.stage(scp.removeprefix("lfa:"), "7.7")
+    bench.watch.patience = 0.0
+    assert bench.one(RMM).receipt.open
+    bench.watch.patience = float("inf")
+    bench.machine.runner.settle()
+    host = bench.host()
+    lfa = host.providers[0]
+    recall = lfa.recall
+
+    def fails(ident: str, mark: str) -> Any:
+        if ident == RMM.removeprefix("lfa:"):
+            raise TransportError("the log is away")
+        return recall(ident, mark)
+
+    lfa.recall = fails
+    bench.changes = {"providers": host.providers}
+    with bench.engine().open() as run:
+        (found,) = run.settled
+        assert (found.outcome, found.why.code) == (None, "not-settled")
+        assert "the log is away" in found.why.text
+        order = Order((RMM, scp), on_failure=OnFailure.CONTINUE)
+        refused, other = run.activate(order, watch=bench.watch)
+    assert (refused.result.outcome, refused.result.why.code) == (Outcome.REFUSED, "not-settled")
+    assert other.result.outcome is Outcome.ACTIVATED
+    lfa.recall = recall
+    with bench.engine().open() as run:
+        assert [each.outcome for each in run.settled] == [Outcome.ACTIVATED]

@@ -330,3 +330,14 @@ def test_another_root_is_another_machine(tmp_path: Path) -> None:
     assert asked.settings == str(tmp_path / "one/etc/livefw")
     (tmp_path / "link").symlink_to(tmp_path / "one")
     assert places(str(tmp_path / "link"), environment={"HOME": "/h"}, privileged=True) == one
+
+
+def test_it_can_be_given_back_twice(tmp_path: Path) -> None:
+    """By whoever has failed half-way, and by the end of its ``with``; a descriptor of somebody else is left alone."""
+    path = str(tmp_path / "run/lock")
+    lock = Lock.acquire(path)
+    lock.release()
+    with Lock.acquire(path):
+        lock.release()
+        with pytest.raises(Busy):
+            Lock.acquire(path)

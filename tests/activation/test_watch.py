@@ -233,6 +233,29 @@ def test_settings_that_were_lost_come_back(make: Make) -> None:
     assert bench.host().files.read(path) == b"1\n"
 
 
+@pytest.mark.parametrize("refuses", [True, False], ids=["refused", "swallowed"])
+def test_settings_that_cannot_come_back_are_told_once_and_not_written_all_the_time(make: Make, refuses: bool) -> None:
+    bench = make("vera")
+    bench.settings = "[component.tf-rmm]\nsettings = {auto_activate = true}"
+    written: list[bytes] = []
+
+    async def store(data: bytes) -> None:
+        written.append(data)
+        if refuses:
+            raise OSError(1, "Operation not permitted")
+
+    bench.machine.tree.lookup(f"/sys/firmware/lfa/{RMM}/auto_activate").store = store
+    watching = Watching(bench)
+    assert (What.SETTINGS, KEY) in watching.look()
+    for _ in range(3):
+        assert watching.look() == []
+    assert written == [b"1\n"]
+    assert [row.body["trouble"] != "" for row in bench.journal.entries()] == [True]
+    bench.host().clock.sleep(61)
+    assert watching.look() == []
+    assert written == [b"1\n"] * 2
+
+
 def test_what_an_engine_left_unfinished_is_told(make: Make) -> None:
     bench = make("vera")
     bench.settings = "automatic = ['tf-rmm']"

@@ -139,6 +139,7 @@ CASES = (
     Case("permission", True, False, settings("", privileged=False)),
     Case("not-pending", True, False, activated),  # a reason of the mechanism itself
     Case("order", True, True, other_comes_first, ("@1",), {"platform": TWO}),
+    Case("settings-hold", True, True, settings("[component.tf-rmm]\nsettings = {no_such = true}")),
     Case("window", True, True, settings("[[window]]\nfrom='01:00'\nto='02:00'\nzone='UTC'", moment=lambda: NOON)),
     Case("load", True, True, shows({"/proc/loadavg": "99 1 1 1/1 1\n"}, "[limits]\nload = 0.5")),
     Case("time", True, True, took_long),

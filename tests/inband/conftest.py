@@ -17,6 +17,7 @@ from livefw.abi.guid import Guid
 from livefw.abi.pfrut import Capability, Capsule, Kind
 from livefw.activation import fake, run
 from livefw.activation.inventory import Candidate
+from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
 from livefw.providers.base import Component, Progress
 from livefw.providers.fake import SETTINGS, FakeFiles
@@ -150,7 +151,7 @@ class Bench:
 
     def cancel(self, ident: str) -> Result:
         candidate = Candidate(self.provider, self.component(ident))
-        return run.cancel(candidate, watch=Onlooker(), clock=self.files.clock)
+        return run.cancel(candidate, watch=Onlooker(), clock=self.files.clock, mishaps=Mishaps())
 
 
 @pytest.fixture

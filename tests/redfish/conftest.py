@@ -13,6 +13,7 @@ from urllib3.response import HTTPResponse
 from livefw.activation import fake as whole
 from livefw.activation import run
 from livefw.activation.inventory import Candidate
+from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.model import Dropped, Model
@@ -91,7 +92,8 @@ class Bench:
         return whole.activate(self.provider, f"rack/{ident}", files=self.files, clock=self.clock, watch=self.watch)
 
     def cancel(self, ident: str = "pmfw-a") -> Result:
-        return run.cancel(Candidate(self.provider, self.component(ident)), watch=self.watch, clock=self.clock)
+        candidate = Candidate(self.provider, self.component(ident))
+        return run.cancel(candidate, watch=self.watch, clock=self.clock, mishaps=Mishaps())
 
     def posts(self, ending: str) -> list[bytes]:
         return [body for method, path, body in self.web.log if method == "POST" and path.endswith(ending)]

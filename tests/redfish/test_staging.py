@@ -339,7 +339,7 @@ class Mortal(NamedTuple):
         self.nursery.stdin.flush()
         assert int(self.nursery.stdout.readline()) == -signal.SIGKILL
 
-    def settled(self) -> list[tuple[Outcome, str]]:
+    def settled(self) -> list[tuple[Outcome | None, str]]:
         with self.world.engine().open() as run:
             return [(each.outcome, each.why.code) for each in run.settled]
 

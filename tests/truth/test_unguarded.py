@@ -64,7 +64,7 @@ def left_behind(make: Make, driver: str = "v3") -> Bench:
     return bench
 
 
-def settled(bench: Bench) -> list[tuple[Outcome, str]]:
+def settled(bench: Bench) -> list[tuple[Outcome | None, str]]:
     with bench.engine().open() as run:
         return [(each.outcome, each.why.code) for each in run.settled]
 

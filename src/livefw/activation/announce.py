@@ -37,7 +37,10 @@ class SystemJournal:
             "LIVEFW_ACTIVATION": told.receipt.activation,
             "LIVEFW_HEAD": str(told.receipt.head or ""),
             "LIVEFW_STATE": told.state,
+            "LIVEFW_NOT_RECORDED": told.receipt.trouble,
+            "LIVEFW_MISHAPS": " ".join(each.code for each in told.mishaps),
             "LIVEFW_ACTOR": str(self._actor),
         }
         message = f"{told.component}: {told.outcome}: {told.why.text}" if told.outcome else told.why.text
+        message += f"; not recorded: {told.receipt.trouble}" if told.receipt.trouble else ""
         systemd.log(message, priority=_PRIORITIES.get(told.outcome, 3), fields=fields, path=self._path)

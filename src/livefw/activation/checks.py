@@ -52,7 +52,8 @@ class Situation(NamedTuple):
     ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
     activation took here before, at worst; ``trouble`` is how the last attempt ended, if not well; ``lasting`` is what a
     failure of this boot left behind; ``doubt`` is why it may be another than it is listed as; ``holder`` is who holds
-    the lock, if it is somebody else; ``unmatched`` are patterns that match nothing, where that is to stop it.
+    the lock, if it is somebody else; ``unmatched`` are patterns that match nothing, where that is to stop it;
+    ``unmet`` is why settings of the component are not as the policy wants them.
     """
 
     component: Component
@@ -67,6 +68,7 @@ class Situation(NamedTuple):
     holder: Holder | None = None
     privileged: bool = True
     unmatched: tuple[Unmatched, ...] = ()
+    unmet: tuple[Reason, ...] = ()
 
 
 Found = Iterator[tuple[str, str]]
@@ -98,6 +100,11 @@ def _settings_match(s: Situation) -> Found:
         first, *more = s.unmatched
         others = f", and {len(more)} more" if more else ""
         yield f"{first}{others}", "livefw policy --check; with strict, only what is named is activated until then"
+
+
+def _settings_hold(s: Situation) -> Found:
+    for why in s.unmet:
+        yield why.text, why.hint
 
 
 def _busy(s: Situation) -> Found:
@@ -234,6 +241,7 @@ CHECKS = (
     Check("busy", Weight.FATAL, "no other activation is running", _busy),
     Check("permission", Weight.FATAL, "whoever asks has the right to", _permission),
     Check("order", Weight.ERROR, "nothing that has to come first is still pending", _order),
+    Check("settings-hold", Weight.ERROR, "the settings of the component are as the policy wants them", _settings_hold),
     Check("window", Weight.ERROR, "a maintenance window is open", _window),
     Check("load", Weight.ERROR, "the load is below the limit", _load),
     Check("time", Weight.ERROR, "it does not take longer than the limit, by what it took before", _time),

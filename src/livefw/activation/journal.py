@@ -40,7 +40,7 @@ from livefw.activation.history.rows import (
     is_archive,
 )
 from livefw.activation.history.seal import UNSEALED, Seal
-from livefw.errors import PermissionDenied, Refused, TransportError, UsageError
+from livefw.errors import LivefwError, PermissionDenied, Refused, TransportError, UsageError
 
 if TYPE_CHECKING:
     from livefw.activation.history.archive import Archived, Cut, Step
@@ -380,11 +380,11 @@ class Journal:
     def _add_at_any_cost(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
         try:
             return self._append(kind, activation, component, body)
-        except (OSError, sqlite3.Error, JournalUnavailable):
+        except (OSError, sqlite3.Error, LivefwError):
             _drop_ballast(self._directory)
         try:
             return self._append(kind, activation, component, body)
-        except (OSError, sqlite3.Error, JournalUnavailable) as error:
+        except (OSError, sqlite3.Error, LivefwError) as error:
             raise TransportError(
                 f"the outcome could not be recorded in {self._path}: {error}",
                 hint="make room; the next command finds the open intent and settles it by looking at the machine",

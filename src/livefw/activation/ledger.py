@@ -3,13 +3,17 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from livefw.activation.history.damaged import SetAside
 from livefw.activation.journal import ENDINGS, Entry, Head, Journal, Kind
+from livefw.activation.mishaps import NOT_ANNOUNCED, Mishaps, said
 from livefw.activation.outcome import Outcome, Result
-from livefw.errors import TransportError
 from livefw.providers.base import Reason
+
+Body = Callable[[], dict[str, Any]]
+"""Makes the facts of a row."""
 
 _DAMAGED = Reason("history-damaged", "{what_is_damaged_and_where_it_is_kept}", "livefw history --verify")
 
@@ -41,10 +45,14 @@ class Announcement(NamedTuple):
     receipt: Receipt
     kind: Kind = Kind.OUTCOME
     state: str = ""
+    mishaps: tuple[Reason, ...] = ()
 
 
 class Ledger:
-    """One engine's record. ``journal`` is None where none is wanted."""
+    """One engine's record. ``journal`` is None where none is wanted.
+
+    Before a mechanism is asked it raises what is wrong; nothing that is told after that does.
+    """
 
     def __init__(self, journal: Journal | None, announce: Callable[[Announcement], None]) -> None:
         self.journal = journal
@@ -59,9 +67,10 @@ class Ledger:
         return self._told
 
     def close(self) -> None:
-        """Release the journal."""
+        """Release the journal, in which everything is that could be written."""
         if self.journal:
-            self.journal.close()
+            with suppress(Exception, KeyboardInterrupt):  # nothing depends on it, and nothing may be lost by it
+                self.journal.close()
             self.journal = None
 
     def unfinished(self) -> list[Entry]:
@@ -72,7 +81,9 @@ class Ledger:
         """Write an intent of this kind; the name of the activation. `JournalUnavailable`."""
         return self.journal.begin(component, body, kind=kind) if self.journal else ""
 
-    def end(self, kind: Kind, activation: str, component: str, body: dict[str, Any], *, seen: bool = True) -> Receipt:
+    def end(
+        self, kind: Kind, activation: str, component: str, body: Body, mishaps: Mishaps, *, seen: bool = True
+    ) -> Receipt:
         """Write the outcome of an intent of this kind.
 
         Where nobody has ``seen`` it, the intent stays open, as after the death of an engine: a person who stops
@@ -80,22 +91,24 @@ class Ledger:
         """
         if not seen and self.journal:
             return Receipt(activation, None, open=True)
-        receipt = self._written(lambda journal: journal.end(activation, component, body, kind=ENDINGS[kind]))
+        ending = ENDINGS[kind]
+        receipt = self._written(lambda journal: journal.end(activation, component, body(), kind=ending), mishaps)
         return receipt._replace(activation=activation)
 
-    def note(self, kind: Kind, component: str, body: dict[str, Any]) -> Receipt:
+    def note(self, kind: Kind, component: str, body: Body, mishaps: Mishaps) -> Receipt:
         """Write a row that stands alone."""
-        return self._written(lambda journal: journal.note(kind, component, body))
+        return self._written(lambda journal: journal.note(kind, component, body()), mishaps)
 
-    def announce(self, kind: Kind, result: Result, receipt: Receipt) -> None:
+    def announce(self, kind: Kind, result: Result, receipt: Receipt, mishaps: Mishaps) -> None:
         """Tell the world."""
         code = result.claim.firmware_code if result.claim else None
-        self.tell(Announcement(result.before.key, result.outcome, result.why, code, receipt, kind))
+        self.tell(Announcement(result.before.key, result.outcome, result.why, code, receipt, kind), mishaps)
 
-    def tell(self, announcement: Announcement) -> None:
+    def tell(self, announcement: Announcement, mishaps: Mishaps) -> None:
         """As `announce`, where there is no result."""
-        self._tell_set_aside()
-        self._announce(announcement._replace(state=self._state))
+        mishaps.spared(NOT_ANNOUNCED, self._tell_set_aside, None)
+        whole = announcement._replace(state=self._state, mishaps=mishaps.found)
+        mishaps.spared(NOT_ANNOUNCED, lambda: self._announce(whole), None)
 
     def _tell_set_aside(self) -> None:
         """Once for each: somebody has to look at it, and it may be what somebody wanted to hide."""
@@ -107,14 +120,16 @@ class Ledger:
         receipt = Receipt("", self.journal.head())
         self._announce(Announcement("", None, why, None, receipt, Kind.SET_ASIDE, self._state))
 
-    def _written(self, write: Callable[[Journal], Head]) -> Receipt:
+    def _written(self, write: Callable[[Journal], Head], mishaps: Mishaps) -> Receipt:
         """Write an outcome. That it cannot be written is told, and changes nothing about what happened."""
         if self.journal is None:
             return Receipt("", None, "not recorded, as was asked")
+        head: Head | None = None
+        trouble = ""
         try:
-            head: Head | None = write(self.journal)
-            trouble = ""
-        except TransportError as error:
-            head, trouble = None, error.message
-        self._tell_set_aside()
+            head = write(self.journal)
+        except (Exception, KeyboardInterrupt) as error:
+            mishaps.heed(error)
+            trouble = said(error)
+        mishaps.spared(NOT_ANNOUNCED, self._tell_set_aside, None)
         return Receipt("", head, trouble, set_aside=self._told.text if self._told else "")

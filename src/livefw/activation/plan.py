@@ -59,12 +59,16 @@ class Step(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """A setting that the policy wants otherwise than it is; ``possible`` is false if there is no such setting."""
+    """A setting that the policy wants otherwise than it is; ``possible`` is false if there is no such setting.
+
+    ``trouble`` is why it could not be brought about the last time, as far as that is known.
+    """
 
     candidate: Candidate
     setting: str
     wanted: bool
     possible: bool
+    trouble: str = ""
 
 
 class Scene(NamedTuple):
@@ -83,6 +87,8 @@ class Scene(NamedTuple):
     trouble: Callable[[str], str] = lambda _: ""
     lasting: Callable[[Component], Reason | None] = lambda _: None
     doubt: Callable[[Candidate, Inventory], Reason | None] = lambda _, __: None
+    unmet: Callable[[Candidate], tuple[Reason, ...]] = lambda _: ()
+    """Why settings are not as the policy wants them, where that stands against an activation."""
     decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
     """Checks that somebody has decided to ignore when the image was staged."""
 
@@ -140,6 +146,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         trouble=scene.trouble(component.key),
         lasting=scene.lasting(component),
         doubt=scene.doubt(candidate, found),
+        unmet=scene.unmet(candidate),
         holder=scene.holder,
         privileged=scene.privileged,
         unmatched=() if scene.named or not scene.policy.strict else unmatched.find(scene.policy, found),
@@ -153,13 +160,18 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
 
 def wishes(found: Inventory, policy: Policy) -> tuple[Wish, ...]:
     """Settings that are not as the policy wants them."""
-    wanted = []
-    for candidate in found.candidates if policy.component else ():
-        present = dict(candidate.component.settings)
-        for name, value in policy.settings(candidate.component).items():
-            if present.get(name) is not value:
-                wanted.append(Wish(candidate, name, value, name in present))
-    return tuple(wanted)
+    return tuple(wish for candidate in found.candidates for wish in wishes_of(candidate, policy))
+
+
+def wishes_of(candidate: Candidate, policy: Policy) -> tuple[Wish, ...]:
+    """Those of one component."""
+    present = dict(candidate.component.settings) if policy.component else {}
+    wanted = policy.settings(candidate.component) if policy.component else {}
+    return tuple(
+        Wish(candidate, name, value, name in present)
+        for name, value in wanted.items()
+        if present.get(name) is not value
+    )
 
 
 def _for_hooks(component: Component) -> dict[str, object]:

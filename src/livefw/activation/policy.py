@@ -366,7 +366,10 @@ KEYS = Section(
             {
                 "pin": Key("version", _version, None, "the only version that may be activated"),
                 "settings": Key(
-                    "switches", _switches, {}, "settings of the component; applied again when they are lost"
+                    "switches",
+                    _switches,
+                    {},
+                    "settings of the component; applied again when they are lost (`settings-hold`)",
                 ),
             },
             Wishes,

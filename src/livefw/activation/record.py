@@ -63,7 +63,13 @@ def intent(
 
 
 def ending(
-    result: Result, measurement: Measurement | None, others: Iterable[Reason], *, boot_id: str, held: Aftermath
+    result: Result,
+    measurement: Measurement | None,
+    others: Iterable[Reason],
+    mishaps: Iterable[Reason] = (),
+    *,
+    boot_id: str,
+    held: Aftermath,
 ) -> dict[str, Any]:
     """After the answer."""
     return {
@@ -75,11 +81,18 @@ def ending(
         "pending": result.after.pending if result.after else None,
         "cost": measurement.document() if measurement else None,
         "others": [{"code": each.code, "text": each.text} for each in others],
+        **_beside(mishaps),
     }
 
 
 def settled(
-    found: Verdict, after: Component | None, memory: Memory, *, boot_id: str, held: Aftermath
+    found: Verdict,
+    after: Component | None,
+    memory: Memory,
+    mishaps: Iterable[Reason] = (),
+    *,
+    boot_id: str,
+    held: Aftermath,
 ) -> dict[str, Any]:
     """The outcome of an intent whose engine did not live to see it."""
     confirmed = found.why.code != ACCEPTED_UNCONFIRMED
@@ -93,6 +106,7 @@ def settled(
         "witness": memory.witness,
         "firmware_code": memory.firmware_code,
         "log": excerpt(memory.log),
+        **_beside(mishaps),
     }
 
 
@@ -108,7 +122,7 @@ def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Act
     }
 
 
-def cancellation(result: Result, reason: str, actor: Actor) -> dict[str, Any]:
+def cancellation(result: Result, reason: str, actor: Actor, mishaps: Iterable[Reason]) -> dict[str, Any]:
     """A mechanism was asked to abandon what was begun."""
     claim = result.claim
     return {
@@ -120,6 +134,7 @@ def cancellation(result: Result, reason: str, actor: Actor) -> dict[str, Any]:
         "pending": result.after.pending if result.after else None,
         "firmware_code": claim.firmware_code if claim else None,
         "log": excerpt(claim.log) if claim else [],
+        **_beside(mishaps),
     }
 
 
@@ -135,9 +150,14 @@ def staging(target: Target, wish: StagingWish, actor: Actor) -> dict[str, Any]:
     }
 
 
-def staged(result: Result) -> dict[str, Any]:
+def staged(result: Result, mishaps: Iterable[Reason]) -> dict[str, Any]:
     """After the hand-over."""
-    return {**_how(result.outcome, result.why), **_answered(result), **_waiting(result.after)}
+    return {
+        **_how(result.outcome, result.why),
+        **_answered(result),
+        **_waiting(result.after),
+        **_beside(mishaps),
+    }
 
 
 def staging_refused(
@@ -197,6 +217,14 @@ def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
         "value": wish.wanted,
         "trouble": trouble,
     }
+
+
+def setting_trouble(journal: Rows, wish: Wish) -> str:
+    """Why a setting could not be brought about the last time; empty if it could, or was never tried."""
+    for entry in journal.recent(wish.candidate.component.key, Kind.SETTING, limit=_EARLIER):
+        if (entry.body.get("setting"), entry.body.get("value")) == (wish.setting, wish.wanted):
+            return str(entry.body.get("trouble") or "")
+    return ""
 
 
 def past(journal: Rows, component: str) -> Past:
@@ -283,6 +311,12 @@ def _left(lasting: Reason | None, *, copy: bool, confirmed: bool) -> dict[str, A
     if lasting:
         left["lasting"] = lasting._asdict()
     return left
+
+
+def _beside(mishaps: Iterable[Reason]) -> dict[str, Any]:
+    """What failed beside it; nothing for the usual end."""
+    kept = [{"code": each.code, "text": each.text} for each in mishaps]
+    return {"mishaps": kept} if kept else {}
 
 
 def _who(reason: str, actor: Actor) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 """One image handed over to its mechanism, from the intent to the verdict."""
 
 from collections.abc import Callable
+from functools import partial
 
+from livefw.activation.mishaps import Mishaps, looked_at
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.run import VANISHED, Watch, follow
+from livefw.activation.run import VANISHED, Watch, ask
 from livefw.activation.target import Target
-from livefw.errors import Interrupted, TransportError
-from livefw.providers.base import Claim, Clock, Component, Reason, Running, Said
+from livefw.errors import Interrupted
+from livefw.providers.base import Claim, Clock, Component, Reason, Said
 
 _OUTCOMES = {
     Said.ACCEPTED: Outcome.STAGED,
@@ -20,43 +22,44 @@ _NOT_PENDING = (
     Outcome.UNKNOWN,
     Reason("not-pending", "the mechanism has taken it, and nothing is pending", "livefw show"),
 )
-_UNSEEN = Reason("unseen", "it cannot be looked at any more: {error}")
+_NOT_SEEN = Reason("unseen", "the mechanism has taken it, and it cannot be looked at any more", "livefw show")
 _STAGED = Reason("staged", "it waits for its activation", "livefw activate")
 
 
 def hand_over(
-    target: Target, *, watch: Watch, clock: Clock, asked: Callable[[], None], answered: Callable[[], None]
+    target: Target,
+    *,
+    watch: Watch,
+    clock: Clock,
+    mishaps: Mishaps,
+    asked: Callable[[], None],
+    answered: Callable[[], None],
 ) -> Result:
     """Hand the image over and stay until the mechanism has answered; two callbacks tell where it is.
 
-    `Interrupted`, and `livefw.errors.TransportError`, if nothing was asked of the mechanism.
+    Whatever it raises, nothing was asked of the mechanism, as for `livefw.activation.run.ask`.
     """
-    before, start = target.component, clock.now()
-    running: Running | None = None
+    before, provider = target.component, target.provider
     try:
         watch.begins(before)
-        running = target.provider.stage(before.id, target.package, watch.progress)
-        asked()
-        seconds = follow(running, watch=watch, clock=clock, start=start)
+        begin = partial(provider.stage, before.id, target.package)
+        claim, seconds = ask(begin, watch=watch, clock=clock, mishaps=mishaps, asked=asked)
     except (KeyboardInterrupt, Interrupted) as error:
-        if running is not None and running.touched:
-            raise
         raise Interrupted("interrupted; nothing was handed over") from error
     answered()
-    outcome, why, after = _judged(target, running.claim)
-    return Result(before, outcome, why, after, running.claim, seconds)
+    outcome, why, after = _judged(target, claim, mishaps)
+    return Result(before, outcome, why, after, claim, seconds)
 
 
-def _judged(target: Target, claim: Claim) -> tuple[Outcome, Reason, Component | None]:
+def _judged(target: Target, claim: Claim, mishaps: Mishaps) -> tuple[Outcome, Reason, Component | None]:
     """What was accepted has to be there: a mechanism that shows nothing pending contradicts itself."""
     outcome, why = _OUTCOMES[claim.said], claim.reason or _STAGED
     if claim.at_work:
         return outcome, why, None
-    try:
-        after = target.provider.inspect(target.component.id)
-    except TransportError as error:
-        unseen = _UNSEEN._replace(hint=error.hint).fill(error=error.message)
-        return (Outcome.UNKNOWN, unseen, None) if outcome is Outcome.STAGED else (outcome, why, None)
+    look = partial(target.provider.inspect, target.component.id)
+    after, readable = looked_at(look, mishaps)
+    if outcome is Outcome.STAGED and not readable:
+        return Outcome.UNKNOWN, _NOT_SEEN, None
     if outcome is Outcome.STAGED and after is None:
         return Outcome.UNKNOWN, VANISHED, None
     if outcome is Outcome.STAGED and after and after.pending is False:

@@ -44,10 +44,10 @@ def _field(name: str, value: bytes) -> bytes:
 
 
 def _send(path: str, data: bytes) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:
-        client.settimeout(0)  # a journal that hangs must not hold up an activation
-        try:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as client:
+            client.settimeout(0)  # a journal that hangs must not hold up an activation
             client.sendto(data, path)
-        except OSError:
-            return False
+    except OSError:
+        return False
     return True

@@ -6,7 +6,7 @@ They are run here and not by the kernel's own ``auto_activate``, so that checks,
 
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.activation import inventory, plan, unmatched
 from livefw.activation.engine import Attempt, Engine, Host, OnFailure, Order, Settled
@@ -17,6 +17,9 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.run import Watch
 from livefw.errors import LivefwError
 from livefw.providers.base import Component
+
+if TYPE_CHECKING:
+    from livefw.activation.wishes import Unmet
 
 REASON = "automatic, by policy"
 
@@ -106,6 +109,8 @@ class Watcher:
         self._not_before: dict[str, float] = {}
         self._trouble = ""
         self._unmatched: tuple[unmatched.Unmatched, ...] = ()
+        self._unmet: tuple[Unmet, ...] = ()
+        self._wishes_not_before = 0.0
 
     def look(self) -> None:
         """One look: tell what is different, bring settings back, activate what is due. Never raises for trouble."""
@@ -114,10 +119,7 @@ class Watcher:
             found = inventory.take(self._host.providers)
             self._differ(found)
             self._match(found)
-            if any(wish.possible for wish in plan.wishes(found, self._host.policy)):
-                with self._engine.open() as run:
-                    self._settled(run.settled)
-                    run.apply_wishes()
+            self._bring_about(found)
             if due := self._due(found):
                 self._activate(due)
             self._trouble = ""
@@ -145,6 +147,22 @@ class Watcher:
             if not candidate.component.pending:
                 self._tried.pop(candidate.component.key, None)
                 self._held.pop(candidate.component.key, None)
+
+    def _bring_about(self, found: Inventory) -> None:
+        """Settings as the policy wants them; what cannot be is told once, and tried again after a pause."""
+        wanted = {_named(wish) for wish in plan.wishes(found, self._host.policy) if wish.possible}
+        in_vain = {(each.component.key, each.setting, each.wanted) for each in self._unmet}
+        now = self._host.clock.now()
+        if not wanted or (wanted <= in_vain and now < self._wishes_not_before):
+            return
+        with self._engine.open() as run:
+            self._settled(run.settled)
+            run.apply_wishes()
+        before, self._unmet = self._unmet, run.unmet
+        self._wishes_not_before = now + _PAUSE_S
+        for each in self._unmet:
+            if each.why not in {told.why for told in before if told.component.key == each.component.key}:
+                self._tell(Event(What.SETTINGS, each.component.key, each.why.text, each.component))
 
     def _match(self, found: Inventory) -> None:
         """Tell patterns that match nothing, once for these settings and components."""
@@ -213,7 +231,12 @@ class Watcher:
 
     def _settled(self, settled: list[Settled]) -> None:
         for each in settled:
-            self._tell(Event(What.SETTLED, each.intent.component, f"{each.outcome}: {each.why.text}"))
+            outcome = each.outcome or "still unfinished"
+            self._tell(Event(What.SETTLED, each.intent.component, f"{outcome}: {each.why.text}"))
+
+
+def _named(wish: plan.Wish) -> tuple[str, str, bool]:
+    return wish.candidate.component.key, wish.setting, wish.wanted
 
 
 def _state(component: Component) -> tuple[object, object]:

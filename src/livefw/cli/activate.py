@@ -4,11 +4,11 @@
 import argparse
 import sys
 
-from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
+from livefw.activation.engine import Engine, OnFailure, Order, Run
 from livefw.cli import engine, plan, results
 from livefw.cli.narrator import Narrator, refusing_without_room
 from livefw.cli.session import Session
-from livefw.errors import Interrupted, LivefwError, NothingToDo, UsageError
+from livefw.errors import Interrupted, NothingToDo, UsageError
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +51,7 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
         try:
             report = _collect(running, order, narrator)
         finally:
-            for line in engine.unmatched_lines(running.unmatched):
+            for line in (*engine.unmatched_lines(running.unmatched), *engine.unmet_lines(running.unmet)):
                 session.say(f"livefw: {line}")
     if not report.results and report.error is None:
         left = made.plan(order)
@@ -63,23 +63,14 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
     beside = {
         "settled": [engine.settled_document(each) for each in running.settled],
         "unmatched": [each._asdict() for each in running.unmatched],
+        "settings": engine.unmet_document(running.unmet),
     }
     return results.answer(session, report, host.providers, phase="activate", not_started=not_started, beside=beside)
 
 
 def _collect(running: Run, order: Order, narrator: Narrator) -> results.Report:
     """Run to the end, or to where somebody wanted it to end."""
-    done: list[Attempt] = []
-    error: LivefwError | None = None
-    try:
-        for attempt in running.activate(order, watch=narrator):
-            done.append(attempt)
-            if narrator.interrupted:
-                break
-    except LivefwError as caught:
-        if not done:
-            raise
-        error = caught
+    done, error = results.collect(running.activate(order, watch=narrator), lambda _: narrator.interrupted)
     found = [attempt.result for attempt in done]
     extras = [results.Extra([*engine.attempt_lines(each)], engine.attempt_document(each)) for each in done]
     return results.Report(found, error, extras)

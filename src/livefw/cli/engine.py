@@ -18,6 +18,7 @@ from livefw.activation.plan import Past, Step
 from livefw.activation.plot import duration
 from livefw.activation.policy import DEFAULT, FILE, MEASURED_BY, Policy, load
 from livefw.activation.unmatched import Unmatched
+from livefw.activation.wishes import Unmet
 from livefw.cli import document
 from livefw.cli.list import version
 from livefw.cli.places import configure_state as configure_state
@@ -114,7 +115,8 @@ def plan_text(plan: Plan) -> str:
     for wish in plan.wishes:
         name, value = printable(wish.candidate.component.name) or wish.candidate.component.key, str(wish.wanted).lower()
         be = "will be set to" if wish.possible else "is wanted by the policy, and does not exist; wanted:"
-        lines.append(f"setting {wish.setting} of {name} {be} {value}")
+        before = f" (the last time in vain: {printable(wish.trouble)})" if wish.trouble else ""
+        lines.append(f"setting {wish.setting} of {name} {be} {value}{before}")
     for entry in plan.unfinished:
         name = printable(str(entry.body.get("name") or entry.component))
         act = "staging" if entry.kind is Kind.STAGING else "activation"
@@ -126,6 +128,25 @@ def plan_text(plan: Plan) -> str:
 def unmatched_lines(unmatched: Iterable[Unmatched]) -> list[str]:
     """Patterns of the settings that match nothing here."""
     return [f"settings: {printable(str(each))}" for each in unmatched]
+
+
+def unmet_lines(unmet: Iterable[Unmet]) -> list[str]:
+    """Settings that the policy wants, and that are not so."""
+    return [f"settings: {printable(each.text)}" for each in unmet]
+
+
+def unmet_document(unmet: Iterable[Unmet]) -> list[dict[str, Any]]:
+    """The same in JSON."""
+    return [
+        {
+            "component": each.component.key,
+            "setting": each.setting,
+            "value": each.wanted,
+            "against": each.against,
+            **document.reason(each.why),
+        }
+        for each in unmet
+    ]
 
 
 def _step_lines(number: int, step: Step) -> Iterator[str]:
@@ -200,6 +221,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
                 "setting": wish.setting,
                 "value": wish.wanted,
                 "possible": wish.possible,
+                "trouble": wish.trouble or None,
             }
             for wish in plan.wishes
         ],
@@ -216,7 +238,10 @@ def settled_text(settled: Settled) -> str:
     name = printable(settled.intent.body.get("name") or "") or settled.intent.component
     code = f" ({printable(settled.firmware_code)})" if settled.firmware_code else ""
     act = "staging, " if settled.intent.kind is Kind.STAGING else ""
-    return f"found unfinished: {name}: {act}{settled.outcome}{code}; {settled.why.text}"
+    outcome = settled.outcome or "still unfinished"
+    beside = [f"not in the history: {settled.trouble}"] if settled.trouble else []
+    text = "; ".join([settled.why.text, *beside, *(each.text for each in settled.mishaps)])
+    return f"found unfinished: {name}: {act}{outcome}{code}; {printable(text)}"
 
 
 def attempt_lines(attempt: Attempt) -> Iterator[str]:
@@ -234,6 +259,8 @@ def attempt_lines(attempt: Attempt) -> Iterator[str]:
         yield f"  cost: {cost_text(attempt.measurement)}"
     for other in attempt.others:
         yield f"  also changed: {printable(other.text)}"
+    for mishap in attempt.mishaps:
+        yield f"  besides: {printable(mishap.text)}"
     if attempt.receipt.open:
         yield "  unfinished in the history: the next run finds out what became of it"
     if attempt.receipt.set_aside:
@@ -266,6 +293,7 @@ def attempt_document(attempt: Attempt) -> dict[str, Any]:
         "problems": [problem._asdict() for problem in attempt.problems],
         "measurement": attempt.measurement.document() if attempt.measurement else None,
         "others": [document.reason(each) for each in attempt.others],
+        "mishaps": [document.reason(each) for each in attempt.mishaps],
         "record": {
             "activation": attempt.receipt.activation or None,
             "head": str(attempt.receipt.head) if attempt.receipt.head else None,
@@ -284,4 +312,6 @@ def settled_document(settled: Settled) -> dict[str, Any]:
         "outcome": settled.outcome,
         "firmware_code": settled.firmware_code,
         **document.reason(settled.why),
+        "trouble": settled.trouble or None,
+        "mishaps": [document.reason(each) for each in settled.mishaps],
     }

@@ -197,6 +197,7 @@ def _text(found: list[Activation], before: int | None) -> str:
     entries = [entry for each in found for entry in each if entry]
     if any(entry.body.get("reconciled") for entry in entries):
         notes.append("* found out by a later run; the one that began it did not live to see it")
+    notes += [f"row {each.sequence}: besides: {printable(text)}" for each in entries for text in _mishaps(each)]
     notes += [f"row {each.sequence}: {printable(each.flaw)}; see history --verify" for each in entries if each.flaw]
     if before is not None:
         notes.append(f"older ones: livefw history --before {before}")
@@ -236,6 +237,12 @@ def _outcome(each: Activation) -> str:
     told = body.get("outcome") or ("damaged" if each.ending.flaw else None)
     word = " (unconfirmed)" if body.get("confirmed") is False else f" ({code})" if code else ""
     return f"{asked}{told}{word}{'*' if body.get('reconciled') else ''}"
+
+
+def _mishaps(entry: Entry) -> list[str]:
+    """What failed beside it, of a row that may hold anything."""
+    kept = entry.body.get("mishaps")
+    return [str(each.get("text")) for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
 
 
 class _Facts(dict[str, Any]):

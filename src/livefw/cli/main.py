@@ -7,10 +7,9 @@ import os
 import sys
 
 from livefw import streams
-from livefw.cli.session import Session
+from livefw.cli.session import Session, foreseen
 from livefw.cli.verbs import VERBS
-from livefw.errors import Interrupted, LivefwError, PermissionDenied, TransportError, UsageError, kind_of
-from livefw.reading import Untrusted
+from livefw.errors import Interrupted, LivefwError, TransportError, kind_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
         return _fail(session, cause(error) or error)
     except OSError as error:
-        return _fail(session, _of_system(error))
+        return _fail(session, foreseen(error))
     except Exception as error:  # the last resort too: our bug, told in the form that was asked for
         return _fail(session, error)
 
@@ -89,17 +88,6 @@ def _plain(words: list[str]) -> tuple[str, Session] | None:
         return None
     settings = paths.get("--settings")
     return names[0], Session(root=paths["--root"], settings=settings, json="--json" in flags, debug="--debug" in flags)
-
-
-def _of_system(error: OSError) -> LivefwError:
-    """What a file, a disk or a mount answered, where nobody below had more to say about it."""
-    if isinstance(error, Untrusted):
-        return UsageError(str(error), hint=error.hint, errno=error.errno)
-    where = f"{error.filename}: " if error.filename else ""
-    kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
-    wrapped = kind(f"{where}{error.strerror or error}", errno=error.errno)
-    wrapped.__cause__ = error
-    return wrapped
 
 
 def _fail(session: Session, error: Exception) -> int:

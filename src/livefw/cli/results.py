@@ -2,13 +2,13 @@
 """Results of activations and cancellations, in text, in JSON and as an exit code."""
 
 import errno
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from livefw.activation import verdict
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.cli import document
-from livefw.cli.session import Session
+from livefw.cli.session import Session, foreseen
 from livefw.errors import ExitCode, LivefwError, kind_of
 from livefw.providers.base import Provider, Said
 from livefw.text import printable
@@ -44,17 +44,25 @@ class Report(NamedTuple):
         return [(item, self.extras[i] if self.extras else nothing) for i, item in enumerate(self.results)]
 
 
-def collect(runs: Iterable[Result]) -> Report:
-    """Run to the end. An error after the first result is kept beside it, for what was done has to be told."""
-    done: list[Result] = []
+T = TypeVar("T")
+
+
+def collect(each: Iterable[T], done: Callable[[T], bool]) -> tuple[list[T], LivefwError | None]:
+    """All that has come to an end, until one is the last; whatever ends it after the first is kept beside them.
+
+    What was done has to be told, also by a program that goes wrong after it. Before the first the error is raised.
+    """
+    ended: list[T] = []
     try:
-        for result in runs:
-            done.append(result)  # noqa: PERF402 - what came before an error has to be kept
-    except LivefwError as error:
-        if not done:
+        for item in each:
+            ended.append(item)
+            if done(item):
+                break
+    except (Exception, KeyboardInterrupt) as error:
+        if not ended:
             raise
-        return Report(done, error)
-    return Report(done)
+        return ended, foreseen(error)
+    return ended, None
 
 
 def answer(

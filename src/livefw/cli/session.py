@@ -7,9 +7,10 @@ import os
 import sys
 from contextlib import suppress
 
-from livefw.errors import LivefwError, TransportError, UsageError
+from livefw.errors import InternalError, Interrupted, LivefwError, PermissionDenied, TransportError, UsageError
 from livefw.providers.host import HostFiles, unused_settings
 from livefw.providers.registry import providers
+from livefw.reading import Untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,6 +113,24 @@ class Session:
         """As `say`, as it is, and with another end than that of a line."""
         with suppress(TransportError):
             put(sys.stderr, text, end=end)
+
+
+def foreseen(error: BaseException) -> LivefwError:
+    """An error as one of ours: what a file, a disk or a mount answered, where nobody below had more to say about it."""
+    if isinstance(error, LivefwError):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        wrapped: LivefwError = Interrupted("interrupted; nothing more was started")
+    elif isinstance(error, Untrusted):
+        wrapped = UsageError(str(error), hint=error.hint, errno=error.errno)
+    elif isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
+        wrapped = kind(f"{where}{error.strerror or error}", errno=error.errno)
+    else:
+        wrapped = InternalError(f"unexpected {type(error).__name__}: {error}; this is a defect of livefw, see --debug")
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def show(stream: Any, text: str) -> None:

@@ -23,6 +23,9 @@ MOST_BYTES = 512 << 20
 """Largest image that is read; the largest bundles for servers have about 200 MiB."""
 
 
+_BESIDE = frozenset({"problems", "mishaps", "record"})
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which component, and what."""
     add = parser.add_argument
@@ -97,4 +100,8 @@ def staging_document(attempt: Attempt) -> dict[str, Any]:
         "reason": None if result.outcome is Outcome.STAGED else document.reason(result.why),
         "firmware_code": result.claim.firmware_code if result.claim else None,
         "log": list(result.claim.log) if result.claim else [],
-    } | {key: value for key, value in engine.attempt_document(attempt).items() if key in ("problems", "record")}
+    } | {
+        key: value
+        for key, value in engine.attempt_document(attempt).items()
+        if key in ("problems", "mishaps", "record")
+    }

@@ -13,15 +13,17 @@ from typing import NamedTuple
 from livefw.activation import (
     aftermath,
     bystanders,
-    engine,
     evidence,
     ledger,
+    mishaps,
     old_versions,
     reconcile,
     releases,
     run,
     stage,
+    tenure,
     verdict,
+    wishes,
 )
 from livefw.activation.checks import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.evidence import Answer, Boot, Moved, Pending
@@ -230,6 +232,7 @@ def _verdicts() -> Iterator[Meaning]:
     yield from _of_told([Told(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
 
 
+_ENGINES = (aftermath, bystanders, ledger, mishaps, reconcile, releases, run, stage, tenure, wishes)
 _COPY = "; the version that is shown may be one from before"
 
 
@@ -274,7 +277,7 @@ def _errors() -> Iterator[Meaning]:
 
 
 def _reasons() -> Iterator[Meaning]:
-    engines = told_in(aftermath, bystanders, engine, ledger, reconcile, releases, run, stage, answers=Outcome)
+    engines = told_in(*_ENGINES, answers=Outcome)
     yield from _of_told((*engines, Told(Reason(*old_versions.MAY_BE_OLD))), "livefw")
     for name in MECHANISMS:
         yield from _of_told(codes(name).told, name)

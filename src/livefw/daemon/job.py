@@ -85,24 +85,23 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
             if request["image"] >= 0:
                 return _end(session, _stage(request, session, running, tell))
             order = _order(request)
-            done: list[Attempt] = []
-            error: LivefwError | None = None
+
+            def told(attempt: Attempt) -> bool:
+                tell(_attempt(attempt))
+                return False
+
             try:
-                for attempt in running.activate(order, watch=_Teller(tell)):
-                    done.append(attempt)
-                    tell(_attempt(attempt))
-            except LivefwError as caught:
-                if not done:
-                    raise
-                error = caught
+                done, error = results.collect(running.activate(order, watch=_Teller(tell)), told)
+            finally:
+                for line in engine.unmet_lines(running.unmet):
+                    session.say(line)
         if not done:
             raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
         extras = [results.Extra([*engine.attempt_lines(each)], engine.attempt_document(each)) for each in done]
         report = results.Report([attempt.result for attempt in done], error, extras)
         left = [key for key in running.chosen if key not in {attempt.result.before.key for attempt in done}]
-        code = results.answer(
-            session, report, host.providers, phase="activate", not_started=left, beside={"settled": settled}
-        )
+        beside = {"settled": settled, "settings": engine.unmet_document(running.unmet)}
+        code = results.answer(session, report, host.providers, phase="activate", not_started=left, beside=beside)
         return _end(session, code)
     except LivefwError as error:
         return _end(session, session.fail(error))
@@ -140,6 +139,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         "outcome": result.outcome,
         **document.reason(result.why),
         "others": [document.reason(each) for each in attempt.others],
+        "mishaps": [document.reason(each) for each in attempt.mishaps],
         "error": document.error(error) if error else None,
         "trouble": attempt.receipt.trouble or None,
     }

@@ -136,7 +136,10 @@ def log_line(event: Event) -> str:
             return f"{event['verb']} {component['key']} begins, {' -> '.join(versions)}"
         case "attempt" | "settled" as kind:
             later = ", as was found out afterwards" if kind == "settled" else ""
-            return f"{component}: {event['outcome']}{later}: {event['text']}"
+            outcome = event["outcome"] or "still unfinished"
+            beside = [f"not recorded: {event['trouble']}"] if event["trouble"] else []
+            text = "; ".join([event["text"], *beside, *(each["text"] for each in event["mishaps"])])
+            return f"{component}: {outcome}{later}: {text}"
         case "end":
             return f"done, exit code {event['exit_code']}"
         case _:

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One image handed over: what was answered is held against what is pending, and nothing is lost on the way."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from livefw.activation.engine import Attempt
+from livefw.activation.journal import Kind
+from livefw.activation.outcome import Outcome
+from livefw.activation.target import Wish
+from livefw.errors import Interrupted, TransportError
+from livefw.providers.base import Claim, Package, Phase, Progress, Reason, Said
+
+from .conftest import Bench, Make
+from .stager import Stager
+
+
+class World:
+    """A machine with one mechanism that images are handed over to."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        host = bench.host()
+        self.stager = Stager(host.files, host.clock)
+        bench.changes = {"providers": (*host.providers, self.stager)}
+
+    def stage(self) -> Attempt:
+        with self.bench.engine().open() as run:
+            return run.stage(Wish(Package("image", b"x"), "stager:one"), watch=self.bench.watch)
+
+    def rows(self) -> list[tuple[Kind, Any, Any]]:
+        rows = self.bench.journal.entries()
+        return [(row.kind, row.body.get("outcome"), row.body.get("code")) for row in rows]
+
+
+@pytest.fixture
+def world(make: Make) -> World:
+    return World(make("vera"))
+
+
+_WHY = Reason("no-room", "there is no room for it")
+
+
+class Row(NamedTuple):
+    """What the mechanism answers and shows, and what is told."""
+
+    claim: Claim
+    keeps: bool | None
+    stays: bool
+    outcome: Outcome
+    code: str
+    mishaps: tuple[str, ...] = ()
+
+
+ACCEPTED, FAILED = Claim(Said.ACCEPTED), Claim(Said.FAILED, reason=_WHY)
+ROWS = {
+    "accepted, and pending": Row(ACCEPTED, True, True, Outcome.STAGED, "staged"),
+    "accepted, and nothing pending": Row(ACCEPTED, False, True, Outcome.UNKNOWN, "not-pending"),
+    "accepted, and gone": Row(ACCEPTED, True, False, Outcome.UNKNOWN, "vanished"),
+    "accepted, and cannot be looked at": Row(ACCEPTED, None, True, Outcome.UNKNOWN, "unseen", ("unseen",)),
+    "failed": Row(FAILED, False, True, Outcome.FAILED, "no-room"),
+    "failed, and cannot be looked at": Row(FAILED, None, True, Outcome.FAILED, "no-room", ("unseen",)),
+    "failed, and gone": Row(FAILED, False, False, Outcome.FAILED, "no-room"),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_what_is_answered_is_held_against_what_is_seen(world: World, row: Row) -> None:
+    world.stager.claim, world.stager.keeps, world.stager.stays = row.claim, row.keeps, row.stays
+    attempt = world.stage()
+    assert (attempt.result.outcome, attempt.result.why.code) == (row.outcome, row.code)
+    assert tuple(each.code for each in attempt.mishaps) == row.mishaps
+    assert world.rows() == [(Kind.STAGING, None, None), (Kind.STAGED, row.outcome, row.code)]
+    assert [each.outcome for each in world.bench.announced] == [row.outcome]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted])
+def test_an_interruption_after_the_first_byte_loses_nothing(world: World, error: type[BaseException]) -> None:
+    """The mechanism goes on by itself: nobody knows how it ends, and the next engine finds out."""
+
+    def interrupt(seconds: float) -> bool:
+        raise error("now")
+
+    world.bench.watch.tick = interrupt  # type: ignore[method-assign]
+    attempt = world.stage()
+    assert (attempt.result.outcome, attempt.receipt.open) == (Outcome.UNKNOWN, True)
+    assert [each.code for each in attempt.mishaps] == ["watch-failed"]
+    with world.bench.engine().open() as run:
+        assert [(each.outcome, each.why.code) for each in run.settled] == [(Outcome.STAGED, "waits")]
+
+
+def test_a_step_that_cannot_be_told_any_more_does_not_end_it(world: World) -> None:
+    """The progress of a mechanism at work is no place to say that nothing was started."""
+
+    def interrupt(progress: Progress) -> None:
+        if progress.percent:
+            raise Interrupted("interrupted; nothing more was started")
+
+    world.bench.watch.on_progress = interrupt
+    attempt = world.stage()
+    assert (attempt.result.outcome, [each.code for each in attempt.mishaps]) == (Outcome.STAGED, ["watch-failed"])
+
+
+def _told(error: BaseException) -> Callable[[World], None]:
+    def prepare(world: World) -> None:
+        def tell(progress: Progress) -> None:
+            if progress.phase is Phase.RUNNING:
+                raise error
+
+        world.bench.watch.on_progress = tell
+
+    return prepare
+
+
+def _asked(error: BaseException) -> Callable[[World], None]:
+    def prepare(world: World) -> None:
+        def stage() -> None:
+            raise error
+
+        world.stager.before = stage
+
+    return prepare
+
+
+NOT_ASKED: dict[str, tuple[Callable[[World], None], type[BaseException], Outcome, str]] = {
+    "Ctrl-C": (_told(KeyboardInterrupt()), Interrupted, Outcome.CANCELLED, "interrupted"),
+    "somebody has had enough": (_told(Interrupted("now")), Interrupted, Outcome.CANCELLED, "interrupted"),
+    "a path that is gone": (_asked(TransportError("gone")), TransportError, Outcome.REFUSED, "not-asked"),
+    "a defect": (_asked(RuntimeError("odd")), RuntimeError, Outcome.REFUSED, "not-asked"),
+    "a disk": (_asked(OSError(5, "odd")), OSError, Outcome.REFUSED, "not-asked"),
+}
+
+
+@pytest.mark.parametrize("row", NOT_ASKED.values(), ids=NOT_ASKED)
+def test_what_ends_it_before_the_first_byte_is_written_down(
+    world: World, row: tuple[Callable[[World], None], type[BaseException], Outcome, str]
+) -> None:
+    prepare, error, outcome, code = row
+    prepare(world)
+    with pytest.raises(error):
+        world.stage()
+    assert not world.stager.asked
+    assert world.rows() == [(Kind.STAGING, None, None), (Kind.STAGED, outcome, code)]
+    assert [each.outcome for each in world.bench.announced] == [outcome]
+
+
+def test_nothing_is_staged_on_what_nobody_knows_the_end_of(world: World) -> None:
+    world.bench.watch.patience = 0.0
+    assert world.stage().receipt.open
+    world.stager.keeps = None
+    world.bench.watch.patience = float("inf")
+    with world.bench.engine().open() as run:
+        (found,) = run.settled
+        assert (found.outcome, found.why.code) == (None, "not-settled")
+        world.stager.asked = False  # it can be looked at again, and this engine has not found out
+        attempt = run.stage(Wish(Package("image", b"x"), "stager:one"), watch=world.bench.watch)
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "not-settled")
+    assert not world.stager.asked
