@@ -441,6 +441,30 @@ def test_what_ends_it_before_anything_was_asked_is_written_down(
     Lock.acquire(bench.places.lock).release()
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, MemoryError])
+def test_what_is_raised_as_the_mechanism_is_asked_leaves_it_open(make: Make, error: type[BaseException]) -> None:
+    """A Ctrl-C between the start of the write and the moment at which it can be watched: it goes on, unseen."""
+    bench = make("vera")
+    host = bench.host()
+    activate = host.providers[0].activate
+
+    def interrupted(*values: Any) -> Any:
+        activate(*values)
+        raise error("now")
+
+    host.providers[0].activate = interrupted
+    bench.changes = {"providers": host.providers}
+    attempt = bench.one("tf-rmm")
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.UNKNOWN, "out-of-sight")
+    assert attempt.receipt.open
+    assert [each.code for each in attempt.mishaps] == ["request-failed"]
+    assert [each.outcome for each in bench.announced] == [Outcome.UNKNOWN]
+    bench.changes = {}
+    bench.machine.runner.settle()
+    with bench.engine().open() as run:
+        assert [each.outcome for each in run.settled] == [Outcome.ACTIVATED]
+
+
 def test_nobody_watches_to_the_end(make: Make) -> None:
     bench = make("vera", faults=[FaultRequest(name="hang", component=RMM.removeprefix("lfa:"))])
     bench.watch.patience = 5.0

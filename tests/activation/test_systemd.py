@@ -60,6 +60,25 @@ def test_an_outcome_can_be_searched_for(journald: socket.socket, tmp_path: Path,
     assert found["PRIORITY"] in ("3", "4", "5")
 
 
+def test_what_is_not_recorded_and_what_failed_beside_it_is_announced(journald: socket.socket, tmp_path: Path) -> None:
+    announce = SystemJournal(Actor("root", "", "cli"), path=str(tmp_path / "socket"))
+    receipt = Receipt("a1", None, "the disk has died")
+    mishaps = (Reason("unseen", "it cannot be looked at"), Reason("not-measured", "no meter"))
+    announce(Announcement("lfa:x", Outcome.ACTIVATED, Reason("some-code", "why"), None, receipt, mishaps=mishaps))
+    found = fields(journald.recv(100_000))
+    assert found["MESSAGE"] == "lfa:x: activated: why; not recorded: the disk has died"
+    assert (found["LIVEFW_NOT_RECORDED"], found["LIVEFW_MISHAPS"]) == ("the disk has died", "unseen not-measured")
+    assert found["LIVEFW_HEAD"] == ""
+
+
+def test_no_descriptor_for_it_is_no_obstacle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(*_: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", none_left)
+    assert not systemd.log("done", priority=5, fields={}, path=str(tmp_path / "socket"))
+
+
 def test_a_long_value_is_cut_and_not_lost(journald: socket.socket, tmp_path: Path) -> None:
     assert systemd.log("done", priority=5, fields={"LIVEFW_LOG": "x" * 10_000_000}, path=str(tmp_path / "socket"))
     assert len(fields(journald.recv(1_000_000))["LIVEFW_LOG"]) == 30_000

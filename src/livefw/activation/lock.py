@@ -172,7 +172,8 @@ def _locked(path: str) -> int:
 
 def _close(held: list[int]) -> None:
     while held:
-        os.close(held.pop())
+        with suppress(OSError):  # it is closed all the same (close(2)), and whoever gives it back has something to tell
+            os.close(held.pop())
 
 
 def _is_named(descriptor: int, path: str) -> bool:

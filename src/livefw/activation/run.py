@@ -120,7 +120,9 @@ class _Eyes:
         except (Exception, KeyboardInterrupt) as error:
             if self.running is None or not self.running.touched:
                 raise
-            self._mishaps.note(WATCH_FAILED, error)
+            self._mishaps.heed(error)
+            if not isinstance(error, Interrupted):  # which comes too late, and is no trouble
+                self._mishaps.note(WATCH_FAILED, error)
         self.seen_running = self.seen_running or progress.phase is Phase.RUNNING
 
     def tick(self, seconds: float) -> bool:

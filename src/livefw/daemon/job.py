@@ -24,8 +24,9 @@ from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
 from livefw.activation.outcome import Result, error_of
 from livefw.activation.target import Wish
 from livefw.cli import document, engine, results, stage
+from livefw.cli.session import foreseen
 from livefw.daemon.captured import Captured
-from livefw.errors import ExitCode, LivefwError, NothingToDo
+from livefw.errors import ExitCode, NothingToDo
 from livefw.providers.base import Component, Package, Progress
 
 _TELL_EACH_S = 1.0
@@ -103,8 +104,8 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         beside = {"settled": settled, "settings": engine.unmet_document(running.unmet)}
         code = results.answer(session, report, host.providers, phase="activate", not_started=left, beside=beside)
         return _end(session, code)
-    except LivefwError as error:
-        return _end(session, session.fail(error))
+    except Exception as error:  # before the first attempt has ended; later ones stand beside what has
+        return _end(session, session.fail(foreseen(error)))
 
 
 def _stage(request: dict[str, Any], session: Captured, running: Run, tell: Tell) -> ExitCode:
