@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.outcome import Outcome
+from livefw.errors import Interrupted
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Dropped
-from livefw.providers.base import Measured, Said, Trust, Witness
+from livefw.providers.base import Measured, Progress, Said, Trust, Witness
 
 Make = Callable[..., Any]
 
@@ -39,6 +40,23 @@ def test_without_peer_staged_image_is_activated(make: Make, pattern: Pattern, id
     assert result.claim
     assert "measurement" in result.claim.log[-1]
     assert bench.web.sessions == 0
+
+
+def test_an_interruption_while_a_bmc_is_at_work_is_not_called_a_start_of_nothing(make: Make) -> None:
+    """A Ctrl-C is heard at the next step, and the BMC tells many: the task is watched to its end all the same."""
+    bench = make()
+    assert bench.stage().said is Said.ACCEPTED
+    steps: list[Progress] = []
+
+    def interrupts(step: Progress) -> None:
+        steps.append(step)
+        if len(steps) > 1:  # the first is told before anything is asked
+            raise Interrupted("interrupted; nothing more was started")
+
+    bench.watch.progress = interrupts
+    result = bench.activate()
+    assert (result.outcome, bench.running) == (Outcome.ACTIVATED, "1.9.0")
+    assert len(steps) > 1
 
 
 def test_key_stays_when_banks_change_places(make: Make) -> None:
