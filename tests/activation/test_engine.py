@@ -465,6 +465,20 @@ def test_what_is_raised_as_the_mechanism_is_asked_leaves_it_open(make: Make, err
         assert [each.outcome for each in run.settled] == [Outcome.ACTIVATED]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted])
+def test_who_interrupts_as_one_ends_has_no_further_one_begun(make: Make, error: type[BaseException]) -> None:
+    bench = make("vera")
+    bench.machine.stage("65922703-2f74-e644-8dff-579ac1ff0610", "7.7")
+
+    def interrupt(_: Any) -> None:
+        raise error("now")
+
+    bench.watch.on_ended = interrupt
+    attempts = bench.run(RMM, "lfa:65922703-2f74-e644-8dff-579ac1ff0610", on_failure=OnFailure.CONTINUE)
+    assert [each.result.outcome for each in attempts] == [Outcome.ACTIVATED]
+    assert [each.code for each in attempts[0].mishaps] == ["watch-failed"]
+
+
 def test_nobody_watches_to_the_end(make: Make) -> None:
     bench = make("vera", faults=[FaultRequest(name="hang", component=RMM.removeprefix("lfa:"))])
     bench.watch.patience = 5.0

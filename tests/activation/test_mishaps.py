@@ -201,7 +201,7 @@ class Died(BaseException):
 
 
 def _world(make: Make, scenario: Scenario) -> Bench:
-    bench = make("vera")
+    bench = make("vera", cpus=2)
     bench.machine.stage(SCP, "7.7")
     if scenario.fault:
         bench.machine.inject(FaultRequest(name=scenario.fault, component=RMM))
