@@ -13,6 +13,7 @@ from livefw.activation import inventory, old_versions
 from livefw.activation.engine import OnFailure, Order, Point
 from livefw.activation.facts import Facts
 from livefw.activation.history import opening
+from livefw.activation.history.archive import Cut
 from livefw.activation.journal import Entry, Head, JournalUnavailable, Kind
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.measure import NoMeter
@@ -337,6 +338,45 @@ def test_a_component_that_vanishes_between_plan_and_write(make: Make) -> None:
     assert attempts[1].result.why.code == "vanished"
     with pytest.raises(NoSuchComponent):
         bench.run(keys[1])
+
+
+def test_a_chosen_component_that_has_vanished_when_its_turn_comes(make: Make) -> None:
+    bench = make(grid(3))
+    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+
+    def remove(point: Point) -> None:
+        directory, name = bench.machine.tree.lookup("/sys/firmware/lfa"), keys[1].removeprefix("lfa:")
+        if point is Point.ANSWERED and name in directory.names:
+            directory.remove(name)
+
+    bench.changes = {"at": remove}
+    attempts = bench.run(*keys[:2])
+    assert [(each.result.outcome, each.result.why.code) for each in attempts] == [
+        (Outcome.ACTIVATED, "version-arrived"),
+        (Outcome.REFUSED, "vanished"),
+    ]
+    assert [each.code for each in attempts[0].others] == ["other-vanished"]
+
+
+@pytest.mark.parametrize("point", [Point.LOCKED, Point.SETTLED])
+def test_whoever_interrupts_the_settling_leaves_no_lock_behind(make: Make, point: Point) -> None:
+    bench = make("vera")
+
+    def interrupt(at: Point) -> None:
+        if at is point:
+            raise KeyboardInterrupt
+
+    bench.changes = {"at": interrupt}
+    with pytest.raises(KeyboardInterrupt):
+        bench.engine().open()
+    Lock.acquire(bench.places.lock).release()
+
+
+def test_without_a_history_there_is_nothing_to_archive(make: Make) -> None:
+    bench = make("vera")
+    bench.changes = {"without_journal": True}
+    with bench.engine().open() as run, pytest.raises(UsageError, match="nothing to archive"):
+        run.archive(Cut(keep=1))
 
 
 def test_a_component_that_vanishes_in_the_last_moment(make: Make) -> None:

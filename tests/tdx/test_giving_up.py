@@ -271,6 +271,7 @@ READS: dict[str, tuple[str, str, Said, str]] = {
     "the image before the commit": ("image", "data", Said.REFUSED, "busy"),
     "the module before the commit": ("image", "version", Said.REFUSED, "unreadable"),
     "the error after the update": ("commit", "error", Said.LOST, "contradiction"),
+    "the slots after the update": ("commit", "num_remaining_updates", Said.ACCEPTED, ""),
     "the module after the update": ("commit", "version", Said.LOST, "contradiction"),
 }
 """After which write, which file cannot be read any more, and what is claimed then."""
