@@ -151,7 +151,8 @@ _ABANDONED = Reason("not-watched", "nobody watches any more; the kernel goes on 
 _GIVEN_UP = Reason("given-up", "given up before the image was handed over; nothing was changed")
 _LEFT_OPEN = Reason(
     "left-open",
-    "{why}; the module runs on as before, but the upload node could not be cleaned up: it still takes an image",
+    "the update was not started ({why}) and the module runs on as before, but the upload node could not be closed:"
+    " it still takes an image",
     "livefw cancel tdx:module; if that does not help, load tdx_host anew",
 )
 _MAY_STAY_OPEN = Reason(
@@ -299,7 +300,7 @@ class Update(Work):
         if self._text("loading") == "0" or not self._files.exists(f"{NODE}/loading"):
             self._open = False
             return claim
-        why = claim.reason.text if claim.reason else "it was not started"
+        why = claim.reason.code if claim.reason else claim.said
         return claim._replace(said=Said.FAILED, reason=_LEFT_OPEN.fill(why=why))
 
     def _objections(self) -> Reason | None:
