@@ -74,8 +74,19 @@ def objection(found: os.stat_result, path: str) -> Untrusted | None:
     return None
 
 
+def require_name(path: str) -> None:
+    """OSError for a path that no file can have: those in settings may hold any character."""
+    try:
+        nameable = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        nameable = False
+    if not nameable:
+        raise OSError(errno.EINVAL, "no file can be called so", path)
+
+
 def opened(path: str, *, dir_fd: int | None = None, follow: bool = True) -> BinaryIO:
     """Open a regular file for reading, without ever waiting for it. OSError, for anything else as well."""
+    require_name(path)
     # Looked at first: opening a device may have an effect, such as to arm a watchdog.
     require_regular(os.stat(path, dir_fd=dir_fd, follow_symlinks=follow), path)
     descriptor = os.open(path, _READ | (0 if follow else os.O_NOFOLLOW), dir_fd=dir_fd)
@@ -99,6 +110,7 @@ def read_all(file: BinaryIO, most: int, path: str) -> bytes:
 
 def write(path: str, data: bytes, mode: int = 0o666, *, follow: bool = True) -> None:
     """Write a regular file anew, making it where it is missing. OSError, for anything else as well."""
+    require_name(path)
     with suppress(FileNotFoundError):
         require_regular(os.stat(path, follow_symlinks=follow), path)
     descriptor = os.open(path, _WRITE | os.O_CREAT | (0 if follow else os.O_NOFOLLOW), mode)
@@ -198,6 +210,7 @@ class _Walk:
 
         ``to_make``: something is to be made in it, so it may be a directory that is passed through.
         """
+        require_name(path)
         self._passed.append(_look("/", "/", None))
         left = _names(absolute(path))
         while left:

@@ -186,7 +186,7 @@ def parse(text: bytes, *, file: str = FILE, mechanisms: Iterable[str] = ()) -> P
 
     try:
         document = tomllib.loads(text.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or a number without end
         raise SettingsError(str(error), file=file, path="") from error
     except RecursionError:
         raise SettingsError("it is nested too deeply", file=file, path="") from None

@@ -171,7 +171,7 @@ def decode(text: bytes, *, source: str) -> MachineConfig:
         raise ConfigError(source, "", f"larger than {MAX_FILE} bytes")
     try:
         table = tomllib.loads(text.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number without end
         raise ConfigError(source, "", f"not TOML: {error}") from error
     _check_keys(table, MachineConfig, source, "$")
     try:

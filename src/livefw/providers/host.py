@@ -164,6 +164,7 @@ class HostFiles:
         return self._open(path, os.O_WRONLY)
 
     def _open(self, path: str, flags: int) -> int:
+        reading.require_name(path)
         parent, _, last = path.rpartition("/")
         if self._at and self._at[0] == parent and last not in ("", ".", ".."):
             try:
@@ -217,6 +218,7 @@ def _stuck() -> NoReturn:
 
 
 def _parts(path: str) -> list[str]:
+    reading.require_name(path)
     parts = path.split("/")[1:] if path != "/" else []
     if not path.startswith("/") or not all(parts) or "." in parts or ".." in parts:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)

@@ -34,7 +34,7 @@ def parse(data: bytes, *, file: str = FILE, mechanism: str | None = None) -> dic
 
     try:
         return tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except ValueError as error:  # no TOML, no UTF-8, or a number without end
         why = str(error)
     except RecursionError:
         why = "it is nested too deeply"

@@ -48,7 +48,7 @@ def loads(data: bytes) -> Anchor:
         raise TrustFileError("file", f"larger than {MAX_FILE} bytes")
     try:
         table = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number without end
         raise TrustFileError("file", f"not TOML: {error}") from error
     if unknown := table.keys() - _KEYS:
         raise TrustFileError(min(unknown), f"unknown; there are {', '.join(sorted(_KEYS))}")

@@ -29,7 +29,9 @@ def add(blob: bytes, additions: Mapping[str, Mapping[str, Value]]) -> bytes:
     """
     try:
         return _add(blob, additions)
-    except (struct.error, IndexError) as error:
+    except DeviceTreeError:
+        raise
+    except (struct.error, IndexError, ValueError) as error:  # also a name without an end, or that is no ASCII
         raise DeviceTreeError(f"the device tree is cut: {error}") from error
 
 

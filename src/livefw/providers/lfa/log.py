@@ -146,7 +146,7 @@ def recall(files: Files, guid: str, mark: str, *, others: frozenset[str], in_par
 
     Every version of the driver logs how a request ended.
     """
-    if not (mark.removeprefix("-").isdecimal() and mark.isascii()):
+    if not (mark.removeprefix("-").isdecimal() and mark.isascii() and len(mark) < 20):
         return Memory()
     position, newest = int(mark), kmsg.cursor(files)
     if newest is None or newest < position:
