@@ -182,14 +182,12 @@ def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
 
 def parse(text: bytes, *, file: str = FILE, mechanisms: Iterable[str] = ()) -> Policy:
     """Read a policy, leaving out the tables of mechanisms; `SettingsError`."""
-    import tomllib  # only where there is a file
+    from livefw import toml  # only where there is a file
 
     try:
-        document = tomllib.loads(text.decode())
-    except ValueError as error:  # no TOML, no UTF-8, or a number without end
+        document = toml.loads(text)
+    except ValueError as error:
         raise SettingsError(str(error), file=file, path="") from error
-    except RecursionError:
-        raise SettingsError("it is nested too deeply", file=file, path="") from None
     ours = {name: value for name, value in document.items() if name not in frozenset(mechanisms)}
     policy: Policy = decode(KEYS, ours, file=file)
     return policy

@@ -3,7 +3,6 @@
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib import resources
@@ -11,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from livefw import reading
+from livefw import reading, toml
 from livefw.abi.guid import Guid
 from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
@@ -170,8 +169,8 @@ def decode(text: bytes, *, source: str) -> MachineConfig:
     if len(text) > MAX_FILE:
         raise ConfigError(source, "", f"larger than {MAX_FILE} bytes")
     try:
-        table = tomllib.loads(text.decode())
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number without end
+        table = toml.loads(text)
+    except ValueError as error:
         raise ConfigError(source, "", f"not TOML: {error}") from error
     _check_keys(table, MachineConfig, source, "$")
     try:

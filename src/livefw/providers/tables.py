@@ -30,15 +30,13 @@ def table(files: Files, mechanism: str) -> Any:
 
 def parse(data: bytes, *, file: str = FILE, mechanism: str | None = None) -> dict[str, Any]:
     """A document in TOML; `UsageError`. One that nests without end is no document, either."""
-    import tomllib  # only where there is something to read
+    from livefw import toml  # only where there is something to read
 
     try:
-        return tomllib.loads(data.decode())
-    except ValueError as error:  # no TOML, no UTF-8, or a number without end
-        why = str(error)
-    except RecursionError:
-        why = "it is nested too deeply"
-    raise UsageError(f"{file}: {why}", hint="livefw policy lists every key", mechanism=mechanism, phase="settings")
+        return toml.loads(data)
+    except ValueError as error:
+        hint = "livefw policy lists every key"
+        raise UsageError(f"{file}: {error}", hint=hint, mechanism=mechanism, phase="settings") from error
 
 
 def _text(files: Files, mechanism: str) -> bytes:

@@ -8,11 +8,10 @@ partitions = ["f07b2a96-1d47-4d17-9ec8-86a64e253e5c"]     # optional: GUIDs of s
 rot-key = "4126...7612"                                   # SHA-256, SHA-384 or SHA-512, told by its length
 """
 
-import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from livefw import reading
+from livefw import reading, toml
 from livefw.abi.guid import Guid
 from livefw.errors import UsageError
 from livefw.firmware.image.certificate import HASH_BY_SIZE
@@ -47,8 +46,8 @@ def loads(data: bytes) -> Anchor:
     if len(data) > MAX_FILE:
         raise TrustFileError("file", f"larger than {MAX_FILE} bytes")
     try:
-        table = tomllib.loads(data.decode())
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number without end
+        table = toml.loads(data)
+    except ValueError as error:
         raise TrustFileError("file", f"not TOML: {error}") from error
     if unknown := table.keys() - _KEYS:
         raise TrustFileError(min(unknown), f"unknown; there are {', '.join(sorted(_KEYS))}")
