@@ -11,6 +11,12 @@ def decode(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
+def whole(text: str) -> str:
+    """The text with each half of a surrogate pair that stands alone written out, as JSON may hold one: nothing could
+    encode it, neither the history nor D-Bus nor a file."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def printable(text: str) -> str:
     """The text on one line, with every character that does not simply print escaped as in a Python string.
 

@@ -81,7 +81,7 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
 
         def _do(self) -> None:
             length = self.headers.get("Content-Length", "0")
-            if not (length.isascii() and length.isdecimal() and int(length) <= MOST_BYTES):
+            if not (length.isascii() and length.isdecimal() and len(length) < 19 and int(length) <= MOST_BYTES):
                 self.send_error(413)
                 return
             body = self.rfile.read(int(length))

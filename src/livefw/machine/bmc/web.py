@@ -338,6 +338,7 @@ def _error(key: str, text: str) -> dict[str, Any]:
 def _object(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body or b"{}")
+        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
@@ -359,6 +360,7 @@ def _listed(path: str, kind: str, *uris: str) -> tuple[str, str, _Handler]:
     return "GET", path, lambda _: (200, document, {})
 
 
+_NUMBER = r"\d{1,18}"
 _SOFTWARE = rf"({INVENTORY}/[^/]+)"
 _ACTIONS = rf"{SERVICE}/Actions/UpdateService\."
 _PROCESSOR = f"{SYSTEM}/Processors/CPU0"
@@ -408,9 +410,9 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
         TASKS,
         _shown(Web.task_list),
     ),
-    ("GET", rf"{TASKS}/(\d+)", lambda r: (200, r.web.task(r.part).document(), {})),
-    ("GET", rf"{MONITORS}/(\d+)", lambda r: r.web.monitor(r.part)),
-    ("DELETE", rf"{MONITORS}/(\d+)", lambda r: r.web.stop(r.part)),
+    ("GET", rf"{TASKS}/({_NUMBER})", lambda r: (200, r.web.task(r.part).document(), {})),
+    ("GET", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.monitor(r.part)),
+    ("DELETE", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.stop(r.part)),
     _listed(INTEGRITY, "ComponentIntegrityCollection", f"{INTEGRITY}/CPU0"),
     ("GET", f"{INTEGRITY}/CPU0", _shown(Web.integrity)),
     (

@@ -7,6 +7,8 @@ key that is, the BMC says; it is not held against an authority here, and the log
 
 import base64
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from livefw import libraries
@@ -74,8 +76,18 @@ def _key(client: Client, body: dict[str, object]) -> bytes:
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
-    public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
-    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    with _readable():
+        public = x509.load_pem_x509_certificate(certificate.encode()).public_key()
+        return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Every error of the library over a key or a certificate as ValueError: it has several, of no common kind."""
+    try:
+        yield
+    except Exception as error:
+        raise ValueError(str(error)) from error
 
 
 def _verify(statement: spdm.Statement, pem: bytes, curve: str, hashing: str) -> None:
@@ -84,7 +96,8 @@ def _verify(statement: spdm.Statement, pem: bytes, curve: str, hashing: str) -> 
     from cryptography.hazmat.primitives.asymmetric import ec, utils
 
     name = next((known for suffix, known in _HASHES.items() if hashing.endswith(suffix)), None)
-    key = serialization.load_pem_public_key(pem)
+    with _readable():
+        key = serialization.load_pem_public_key(pem)
     if name is None or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name.upper() != curve:
         raise ValueError("hash or key is not of the kind that it names")
     algorithm = getattr(hashes, name)()

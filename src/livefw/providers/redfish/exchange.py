@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from livefw.providers.component import Reason
+from livefw.text import whole
 
 
 class ExchangeError(Exception):
@@ -116,7 +117,7 @@ def messages(rows: list[Any]) -> tuple[Message, ...]:
 
 
 def _text(value: object, most: int) -> str:
-    return value[:most] if isinstance(value, str) else ""
+    return whole(value[:most]) if isinstance(value, str) else ""
 
 
 def _listed(rows: object) -> list[Any]:
@@ -142,7 +143,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         sent, until = (parsedate_to_datetime(text) for text in (headers.get("date", ""), wish))
         return (until - sent).total_seconds()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):  # a year or a zone of any number of digits
         return None
 
 

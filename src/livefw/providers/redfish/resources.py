@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 from livefw.providers.redfish import exchange
 from livefw.providers.redfish.client import Client
 from livefw.providers.redfish.exchange import NOT_NOW, Answer, ExchangeError, local_path
+from livefw.text import whole
 
 _MOST_MEMBERS = 512
 """Members of a collection that are read. The largest servers list about 150 pieces of firmware."""
 _MOST_TEXT = 300
+_MOST_URI = 2000
 _LOOK_S = 300.0
 """For a whole look. A busy BMC takes up to a second for each of 150 members."""
 
@@ -230,7 +232,8 @@ def _queue(client: Client, blind: list[Unread]) -> Iterator[Queued]:
         request = text(payload, "JsonBody", most=20_000) or ""
         waits = any(message.key == "AwaitToUpdate" for message in Answer(200, {}, body).messages())
         asked = "OnStartUpdateRequest" in request
-        if body.get("TaskState") in _WAITING and (waits or asked) and isinstance(uri := body.get("@odata.id"), str):
+        uri = text(body, "@odata.id", most=_MOST_URI)
+        if text(body, "TaskState") in _WAITING and (waits or asked) and uri:
             yield Queued(uri, local_path(body.get("TaskMonitor"), client.origin), _payload_targets(request, client))
 
 
@@ -265,7 +268,7 @@ def _integrity(client: Client) -> Iterator[Integrity]:
 def text(body: dict[str, Any], name: str, *, most: int = _MOST_TEXT) -> str | None:
     """A text of the service, cut to a sane length; None if there is none."""
     value = body.get(name)
-    return value[:most] if isinstance(value, str) and value else None
+    return whole(value[:most]) if isinstance(value, str) and value else None
 
 
 def _flag(body: dict[str, Any], name: str) -> bool | None:
@@ -280,7 +283,7 @@ def _record(body: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _strings(value: object) -> Iterator[str]:
     if isinstance(value, list):
-        yield from (each[:_MOST_TEXT] for each in value[:_MOST_MEMBERS] if isinstance(each, str))
+        yield from (whole(each[:_MOST_TEXT]) for each in value[:_MOST_MEMBERS] if isinstance(each, str))
 
 
 def _link(body: dict[str, Any], name: str, client: Client) -> str | None:

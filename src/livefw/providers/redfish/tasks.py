@@ -21,6 +21,7 @@ from livefw.providers.redfish.exchange import (
     local_path,
     retry_after,
 )
+from livefw.text import whole
 
 FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 10.0
@@ -28,6 +29,8 @@ LONGEST_PAUSE = 10.0
 _LONGEST_RETRY = 60.0
 _MOST_LINES = 64
 """Different messages of one task that are kept."""
+_MOST_STATE = 40
+"""Characters of a state that are shown; the longest of the schema has 11."""
 _MOST_BREAKS = 3
 """Looks at a task in a row that the service breaks over or turns away, before it is given up."""
 
@@ -264,7 +267,8 @@ class Follower:
             return self._outcome(End.DONE)._replace(warning=said if status == "Warning" else "")
         row = REGISTRY.get(failure or "", _PLAIN)
         said = self._worst.text if self._worst else ""
-        plain = _FAILED.fill(state=answer.body.get("TaskState") or answer.status)
+        state = answer.body.get("TaskState")
+        plain = _FAILED.fill(state=whole(state[:_MOST_STATE]) if isinstance(state, str) and state else answer.status)
         text = row.text if row.failure else said or plain.text
         reason = plain._replace(code=row.failure or plain.code, text=text)
         return self._outcome(End.FAILED if end is End.DONE else end, reason, failure or self._key())
