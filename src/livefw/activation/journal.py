@@ -36,6 +36,7 @@ from livefw.activation.history.rows import (
     Kind,
     Page,
     digest,
+    encode,
     entry,
     is_archive,
 )
@@ -304,7 +305,7 @@ class Journal:
         rows = self._read("SELECT min(component) FROM entry")
         while rows and isinstance(rows[0][0], str):
             found.append(rows[0][0])
-            rows = self._read("SELECT min(component) FROM entry WHERE component > ?", rows[0][0])
+            rows = self._read("SELECT min(component) FROM entry WHERE component > CAST(? AS TEXT)", encode(found[-1]))
         return found
 
     def _between(self, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
@@ -325,7 +326,8 @@ class Journal:
             return self._walk(f"{query} {newest}", first, last)
         # One walk through the index for each: with IN, SQLite would collect and sort all rows before the first.
         each = (
-            self._walk(f"{query} AND component = ? {newest}", first, last, component) for component in set(components)
+            self._walk(f"{query} AND component = CAST(? AS TEXT) {newest}", first, last, encode(component))
+            for component in set(components)
         )
         return merge(*each, key=lambda row: row[0], reverse=True)
 
@@ -334,8 +336,10 @@ class Journal:
         if first.kind not in ENDINGS:
             return Activation(None, first)
         # A row of another kind has to be shown somewhere, too: it is damaged, or of another livefw.
-        query = f"{ROWS} WHERE activation = ? AND sequence > ? ORDER BY kind = ? DESC, sequence DESC LIMIT 1"
-        rows = self._read(query, first.activation, first.sequence, ENDINGS[first.kind])
+        query = (
+            f"{ROWS} WHERE activation = CAST(? AS TEXT) AND sequence > ? ORDER BY kind = ? DESC, sequence DESC LIMIT 1"
+        )
+        rows = self._read(query, encode(first.activation), first.sequence, ENDINGS[first.kind])
         return Activation(first, entry(rows[0]) if rows else None)
 
     def _read(self, query: str, *arguments: object) -> list[Row]:

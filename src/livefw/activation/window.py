@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maintenance windows: times of the week at which an activation may begin."""
 
+import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
@@ -93,7 +94,7 @@ def own_zone(path: str = "/etc/localtime") -> tzinfo:
     try:
         with reading.opened(path) as file:
             return ZoneInfo.from_file(file, key="localtime")
-    except (OSError, ValueError):
+    except (OSError, ValueError, struct.error):  # the last for one that is cut off
         return UTC
 
 

@@ -25,6 +25,8 @@ SECONDS = 20.0
 _BYTES = 256 << 20
 _LINE = 64 * 1024
 """Bounds of the answer, and of one entry of it: the fields that are asked for have some hundred bytes."""
+_LATEST_NS = 1 << 63
+"""A moment after the year 2262 cannot be in a history, and one after 9999 cannot be shown."""
 _MESSAGES = (systemd.OUTCOME_MESSAGE_ID, systemd.STAGING_MESSAGE_ID, systemd.SET_ASIDE_MESSAGE_ID)
 _TRUSTED = {"_UID": "0", "_TRANSPORT": "journal"}
 _FIELDS = ("LIVEFW_HEAD", "LIVEFW_STATE", *_TRUSTED)
@@ -68,9 +70,12 @@ class Anchors:
         if found.get("LIVEFW_STATE") != self._state:
             return None
         try:
-            return Anchor(Head.parse(str(found.get("LIVEFW_HEAD"))), int(str(found.get("__REALTIME_TIMESTAMP"))) * 1000)
+            anchor = Anchor(
+                Head.parse(str(found.get("LIVEFW_HEAD"))), int(str(found.get("__REALTIME_TIMESTAMP"))) * 1000
+            )
         except ValueError:
             return None
+        return anchor if 0 <= anchor.time_ns < _LATEST_NS else None
 
     def _lines(self, command: tuple[str, ...]) -> Iterator[bytes]:
         """What journalctl prints, as far as it comes in time."""

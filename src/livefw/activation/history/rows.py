@@ -124,6 +124,11 @@ def decode(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
+def encode(text: str) -> bytes:
+    """The bytes that `decode` has read, to ask for them again: ``CAST(? AS TEXT)``."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 # Bounds of what is written.
 
 TEXT_LIMIT = 1000
