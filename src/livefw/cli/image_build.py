@@ -112,6 +112,7 @@ def _new_keys(arguments: argparse.Namespace, chain: Chain) -> "dict[str, Private
 
 
 def _read_keys(folder: str, chain: Chain) -> "dict[str, PrivateKey]":
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -122,7 +123,7 @@ def _read_keys(folder: str, chain: Chain) -> "dict[str, PrivateKey]":
             key = load_pem_private_key(reading.read(path, _MOST_KEY), None)
         except FileNotFoundError:
             raise UsageError(f"{path} is missing", hint="--new-keys p256 makes keys in an empty folder") from None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise UsageError(f"{path}: {error}") from error
         if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
             raise UsageError(f"{path}: an RSA or EC key is needed")

@@ -245,7 +245,7 @@ def _connect(address: str) -> socket.socket:
                 link.connect(address.removeprefix("unix:"))
                 failed.pop_all()
                 return link
-        if not port.isdigit() or int(port) > 0xFFFF:
+        if not (port.isascii() and port.isdigit() and len(port) < 6 and int(port) <= 0xFFFF):
             raise UsageError(f"{address!r} is neither HOST:PORT nor unix:PATH")
         return socket.create_connection((host or "localhost", int(port)), timeout=_ANSWER_S)
     except OSError as error:

@@ -116,7 +116,7 @@ def _read(lock: int) -> State | None:
     """The state in a lock file; None for one that was never written in full."""
     try:
         return msgspec.json.decode(os.pread(lock, _MAX_STATE, 0), type=State)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

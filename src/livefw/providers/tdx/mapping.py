@@ -6,6 +6,7 @@ Published with the images (``tdx-module.binaries`` repository; revisions up to `
 the place: ``tdx_module_releases[3].version``.
 """
 
+import re
 from typing import Any, NamedTuple, TypeVar
 
 from livefw.abi.tdx import TdxVersion
@@ -18,6 +19,7 @@ MAX_LIST = 4096
 _RELEASES = "tdx_module_releases"
 _KNOWN_REVISION = 1
 _MAX_TEXT = 64
+_WORD = re.compile(r"0x0*[0-9A-Fa-f]{1,16}")
 
 T = TypeVar("T")
 
@@ -155,12 +157,7 @@ def _versions(value: Any, where: str) -> tuple[TdxVersion, ...]:
 
 def _hex(value: Any, where: str) -> int:
     text = _text(value, where)
-    try:
-        if not text.startswith("0x"):
-            raise ValueError
-        word = int(text, 16)
-    except ValueError:
-        raise MappingError(where, f"not a hexadecimal number: {text!r}") from None
-    if word >> 64:
-        raise MappingError(where, f"wider than 64 bits: {text}")
-    return word
+    # int() would take `0x1_f`, too, and digits of other scripts.
+    if not _WORD.fullmatch(text):
+        raise MappingError(where, f"not a hexadecimal number of 64 bits: {text!r}")
+    return int(text, 16)
