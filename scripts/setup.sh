@@ -3,6 +3,7 @@
 # Set-up for the Makefile, from the top of the checkout.
 #   setup.sh run PYTHON   a fresh .venv with livefw and what it needs to run
 #   setup.sh test         adds what the tests and gates need
+#   setup.sh fuzz         adds the fuzzer
 #   setup.sh packages     Debian packages for tests that mount or compare: installed as root, named otherwise
 set -eu
 
@@ -69,6 +70,12 @@ run_tests() {
     # Without pip's cache, whose wheel may have been built by another swig.
     PIP_NO_CACHE_DIR=1 from_source peers || say "without binman the tests that compare with it are skipped"
     touch "$venv/test.stamp"
+}
+
+run_fuzz() {
+    say "adding the fuzzer (once)"
+    pinned fuzz || die "the fuzzer could not be installed; make properties does without"
+    touch "$venv/fuzz.stamp"
 }
 
 has_headers() {
@@ -158,6 +165,7 @@ need() {
 case "${1-}" in
     run) run "$2" ;;
     test) run_tests ;;
+    fuzz) run_fuzz ;;
     packages) packages ;;
-    *) die "usage: setup.sh run PYTHON | test | packages" ;;
+    *) die "usage: setup.sh run PYTHON | test | fuzz | packages" ;;
 esac

@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import HealthCheck, settings
 
-# `make test` is the same run each time; `make fuzz` and `make soak` (--hypothesis-profile) look for what it misses.
+# `make test` is the same run each time; `make properties` and `make soak` (--hypothesis-profile) look for what it
+# misses.
 # A deadline on an example would measure the machine that runs the tests, not the code.
 settings.register_profile("gate", derandomize=True, deadline=None)
 settings.register_profile("soak", max_examples=500, deadline=None, print_blob=True)
 settings.register_profile(
-    "fuzz", max_examples=5_000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "properties", max_examples=5_000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("gate")
 

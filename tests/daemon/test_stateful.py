@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that do anything in any order: each call is answered once, and the daemon stays what it was.
 
-`make fuzz` runs this with many more examples.
+`make properties` runs this with many more examples.
 """
 
 import os
@@ -182,7 +182,7 @@ def test_strangers(planted: Path, serve: Serve, request: pytest.FixtureRequest) 
     assert server.CLIENTS_LIMIT > 50  # the steps of an example: nobody has to go
     daemon.call("List")
     before, files = daemon.memory_kib(), len(descriptors(daemon))
-    thorough = request.config.getoption("--hypothesis-profile") in ("fuzz", "soak")
+    thorough = request.config.getoption("--hypothesis-profile") in ("properties", "soak")
     chosen = settings() if thorough else settings(max_examples=40)
     machine: Any = lambda: Strangers(daemon, files)  # noqa: E731 - hypothesis says that it wants a class
     run_state_machine_as_test(machine, settings=settings(chosen, stateful_step_count=30))

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every function of the product that makes something of bytes is played by a target, or it is said here why not."""
+
+import logging
+from collections.abc import Iterator
+from types import CodeType
+
+import pytest
+
+from . import corpus
+from .reached import Functions
+from .readers import SOURCES, Reader, in_source, readers
+from .target import play
+from .targets import TARGETS
+
+_OWN = "another process of ours wrote it, with the same rights"
+_KERNEL = "the kernel made it, of a fixed size, for this question"
+_FILE = "opens the file; what is in it is read by another one, which is played"
+NOT_PLAYED = {
+    "activation/lock.py: _in_the_way": _KERNEL,
+    "activation/measure.py: SamplingMeter.stop": _OWN,
+    "activation/sampler.py: ended": _OWN,
+    "activation/sampler.py: row": _OWN,
+    "cli/daemon.py: _answer": "the daemon of this machine made it, and is believed",
+    "cli/daemon.py: _tell": "the daemon of this machine made it, and is believed",
+    "conformance/gdb.py: GdbCaller.__init__": "what the stub answers is read by others, which are played",
+    "daemon/answerer.py: main": _OWN,
+    "daemon/answerer.py: receive": _OWN,
+    "daemon/figures.py: Figures.decode": _OWN,
+    "daemon/introspection.py: load": "a file of the package",
+    "daemon/job.py: main": _OWN,
+    "daemon/jobs.py: Jobs._take": _OWN,
+    "daemon/peer.py: _groups": _KERNEL,
+    "daemon/peer.py: identify": _KERNEL,
+    "firmware/image/trust.py: read": _FILE,
+    "machine/control.py: ControlClient.ask": "the machine that the same user runs made it",
+    "machine/qemu/guest_python.py: _interpreter": "two numbers at the start of a program that the user names",
+    "providers/calls.py: ChildCalls._read": _OWN,
+    "providers/child.py: ChildWrite.wait": _OWN,
+}
+"""Functions that read bytes which nobody else can choose, and why."""
+
+
+@pytest.fixture(scope="module")
+def called() -> Iterator[set[CodeType]]:
+    """All functions of the product that the targets come to."""
+    logging.disable(logging.CRITICAL)
+    with Functions() as found:
+        for target in TARGETS.values():
+            for data in [*target.seeds(), *(each.data for each in corpus.read(target.name))]:
+                play(target, data)
+    yield found
+    logging.disable(logging.NOTSET)
+
+
+def test_every_reader_is_played(called: set[CodeType]) -> None:
+    names = {(code.co_filename, code.co_qualname) for code in called}
+    found = readers()
+    missing = {str(each) for each in found if (str(SOURCES / each.file), each.name) not in names}
+    assert missing - set(NOT_PLAYED) == set(), "a reader without a target: add one to tests/fuzz"
+    assert set(NOT_PLAYED) - missing == set(), "these are played, or not there any more"
+    assert len(found) > 100
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def f(x):\n    return json.loads(x)", ["f"]),
+        ("def f(x):\n    return _HEADER.unpack_from(x)", ["f"]),
+        ("class C:\n    def f(self, x):\n        return int.from_bytes(x)", ["C.f"]),
+        ("class C:\n    @classmethod\n    def decode(cls, data: bytes) -> None: ...", ["C.decode"]),
+        ("def f():\n    def parse(data: 'bytes | None'): ...", ["f.<locals>.parse"]),
+        ("async def read(a, data: memoryview): ...", ["read"]),
+        ("def f(x: bytes):\n    return x", []),
+        ("def parse(text: str): ...", []),
+    ],
+)
+def test_a_reader_is_seen(source: str, names: list[str]) -> None:
+    assert in_source(source) == names
+
+
+def test_a_reader_is_named_as_it_is_called() -> None:
+    assert Reader("daemon/wire.py", "_Reader._number") in readers()
