@@ -92,7 +92,7 @@ class Authority:
         allowed, why = False, f"polkit does not let {peer.user} {right.what} ({right.action})"
         try:
             allowed = check(self._bus, peer, handle, right, interactive=interactive)
-        except (OSError, CallFailed, IndexError) as error:
+        except (OSError, CallFailed) as error:
             _log.warning("polkit cannot be asked: %s", error)
             why = f"polkit cannot be asked: {error}; root and members of the group may activate"
         finally:
@@ -109,7 +109,7 @@ class Authority:
 def check(bus: str, peer: Peer, handle: int | None, right: Right, *, interactive: bool) -> bool:
     """Ask polkit about a process, by its pidfd where both sides know that.
 
-    OSError, `CallFailed`, IndexError for an answer that is none.
+    OSError, `CallFailed`, also for an answer that is none.
     """
     with Client(bus, timeout=_PATIENCE_S, descriptors=handle is not None) as client:
         client.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", destination="org.freedesktop.DBus"))
@@ -126,7 +126,10 @@ def check(bus: str, peer: Peer, handle: int | None, right: Right, *, interactive
         body: tuple[Any, ...] = (("unix-process", subject), right.action, {}, flags, "")
         question = Call(_AUTHORITY, f"{_POLKIT}.Authority", "CheckAuthorization", "(sa{sv})sa{ss}us", body, _POLKIT)
         answer = client.call(question, descriptors=descriptors)
-    return bool(answer[0][0])
+    match answer:
+        case ((bool(allowed), bool(), dict()),):
+            return allowed
+    raise CallFailed(f"{_POLKIT}.Error.Failed", "its answer makes no sense")
 
 
 def _takes_handles(client: Client) -> bool:

@@ -103,11 +103,12 @@ class Client:
             message = self.receive()
             if message.type is MessageType.SIGNAL:
                 signal(message)
-            if message.reply_serial != serial:
-                continue
-            if message.type is MessageType.ERROR:
+            # Attack: on a bus anybody may send us a signal or a call, with the serial number of our question in it.
+            # Only of a reply does the bus see to it that it comes from whom we have asked.
+            elif message.type is MessageType.RETURN and message.reply_serial == serial:
+                return message.body
+            elif message.type is MessageType.ERROR and message.reply_serial == serial:
                 raise CallFailed(message.error_name, str(message.body[0]) if message.body else "")
-            return message.body
 
     def send(self, message: Message, descriptors: Sequence[int] = ()) -> int:
         """Send a message, with file descriptors as many as it says; its serial number."""
