@@ -12,9 +12,11 @@ from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, WORD, Exit, Reg
 from livefw.cli.main import main
 from livefw.conformance.caller import AgentCaller
 from livefw.conformance.checks import CHECKS
+from livefw.conformance.gdb import Gdb
 from livefw.conformance.platform import COMPONENTS
 from livefw.conformance.report import Report, junit
 from livefw.conformance.run import Result, Verdict, run
+from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec
 
@@ -191,3 +193,11 @@ def test_junit_tells_failures_and_what_was_left_out() -> None:
 def test_what_cannot_be_meant(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["conformance", *arguments]) == 2
     assert "livefw: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "address", ["nowhere", "localhost:\N{SUPERSCRIPT TWO}", "localhost:" + "9" * 5000, "localhost:65536"]
+)
+def test_an_address_that_is_none_is_told(address: str) -> None:
+    with pytest.raises(UsageError, match="neither HOST:PORT nor unix:PATH"):
+        Gdb(address)

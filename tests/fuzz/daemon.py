@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What any local user says to the daemon's socket."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from livefw.daemon import wire
+from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.sasl import Sasl, SaslError
 from livefw.daemon.wire import Message, MessageType, Variant, WireError
 
@@ -74,7 +75,41 @@ def _sasl_seeds() -> Iterator[bytes]:
     yield b"\0" + b"AUTH\r\n" * 17
 
 
+class _Heard(Client):
+    """One that has been let in, and hears what it is given."""
+
+    def __init__(self, data: bytes) -> None:
+        self._buffer = data
+        self._serial = 0
+
+    def send(self, message: Message, descriptors: Sequence[int] = ()) -> int:
+        return 1
+
+    def _more(self) -> None:
+        raise ConnectionResetError("nothing more")
+
+
+def _answer(data: bytes) -> object:
+    """What a peer says to a client: only a reply to what was asked is an answer to it."""
+    told: list[Message] = []
+    try:
+        body = _Heard(data).call(Call("/a", "a.b", "C"), signal=told.append)
+    finally:
+        assert all(each.type is MessageType.SIGNAL for each in told)
+    assert (b"l\2" in data) or (b"B\2" in data), "nothing in it is a reply"
+    return body, len(told)
+
+
+def _answer_seeds() -> Iterator[bytes]:
+    reply = Message(MessageType.RETURN, 9, ((True, False, {"a": "b"}),), "(bba{ss})", reply_serial=1)
+    signal = reply._replace(type=MessageType.SIGNAL, path="/a", interface="a.b", member="C")
+    yield wire.encode(signal) + wire.encode(reply._replace(reply_serial=2)) + wire.encode(reply)
+    yield wire.encode(Message(MessageType.ERROR, 9, ("no",), "s", error_name="a.B", reply_serial=1))
+    yield wire.encode(signal)
+
+
 TARGETS = (
+    Target("dbus-client", _answer, _answer_seeds, (OSError, CallFailed), words=(b"l\2\0\1", b"l\3\0\1", b"l\4\0\1")),
     Target(
         "dbus",
         _message,
