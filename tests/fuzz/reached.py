@@ -79,24 +79,17 @@ def chosen(target: Target, kept: Iterable[Kept], found: Iterable[bytes], *, most
 
     Those that are kept for a reason stay.
     """
-    covered: set[Step] = set()
-    for seed in target.seeds():
-        covered |= steps(target, seed)
-    stay, others = [], set[bytes]()
-    for each in kept:
-        if each.why:
-            stay.append(each)
-            covered |= steps(target, each.data)
-        else:
-            others.add(each.data)
-    new: list[tuple[bytes, frozenset[Step]]] = []
-    for data in sorted(others | set(found), key=lambda each: (len(each), each)):
-        if len(data) <= longest and (more := steps(target, data)) - covered:
-            covered |= more
-            new.append((data, more))
-    # What a later one reaches as well is not needed any more.
-    for data, reached in sorted(new, key=lambda each: -len(each[0])):
-        rest = [others for other, others in new if other != data]
-        if reached <= frozenset().union(*rest, *(steps(target, seed) for seed in target.seeds())):
-            new = [each for each in new if each[0] != data]
-    return [*stay, *(Kept(data) for data, _ in new[:most])]
+    inputs = list(kept)
+    stay = [each for each in inputs if each.why]
+    base = frozenset[Step]().union(*(steps(target, data) for data in [*target.seeds(), *(each.data for each in stay)]))
+    candidates = {each.data for each in inputs} - {each.data for each in stay} | set(found)
+    covered, new = set(base), dict[bytes, frozenset[Step]]()
+    for data in sorted(candidates, key=lambda each: (len(each), each)):
+        if len(data) <= longest and (reached := steps(target, data)) - covered:
+            covered |= reached
+            new[data] = reached
+    # What later ones reach as well is not needed any more.
+    for data in sorted(new, key=len, reverse=True):
+        if new[data] <= base.union(*(reached for other, reached in new.items() if other != data)):
+            del new[data]
+    return [*stay, *(Kept(data) for data in list(new)[:most])]

@@ -3,7 +3,6 @@
 
 import hashlib
 import importlib
-import logging
 import sys
 import traceback
 from pathlib import Path
@@ -17,7 +16,6 @@ _OURS = ("/livefw/", "/tests/fuzz/")
 
 def fuzz(room: str, name: str, *, inputs: Path, findings: Path, seconds: int, megabytes: int) -> None:
     """Look for inputs until the time is over; ends the process. A finding is written down, and the search goes on."""
-    logging.disable(logging.CRITICAL)
     with atheris.instrument_imports(include=["livefw"]):
         targets: tuple[Target, ...] = importlib.import_module(room).TARGETS
     target = next(each for each in targets if each.name == name)
