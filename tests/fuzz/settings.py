@@ -104,7 +104,7 @@ def _secret(data: bytes) -> object:
     bmc = redfish.Bmc("rack", "https://bmc.example", "/secret")
     found = redfish.secret(bmc, FakeFiles({"/secret": data}), {})
     assert found.user
-    assert found.password not in repr(found)
+    assert repr(found) == "Secret(...)"
     return found, found.user
 
 
