@@ -161,7 +161,7 @@ def _zone_seeds() -> Iterator[bytes]:
 
 def _machine(data: bytes) -> object:
     found = config.decode(data, source="fuzz")
-    return found, found.grid and found.grid.count
+    return found, found.running.version, found.grid and found.grid.count
 
 
 def _machine_seeds() -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from livefw.kernel.sysfs import fail
 
-_NUMBER = re.compile(r"(\d+)\.(\d+)")
+_NUMBER = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")
 
 _ENABLE_SINCE = (6, 14)
 """From here on ``e`` and ``d`` are booleans, too (kernel, lib/kstrtox.c); 6.12 answers EINVAL."""
@@ -24,7 +24,7 @@ class Kernel:
 
     def __post_init__(self) -> None:
         if not _NUMBER.match(self.release):
-            raise ValueError(f"kernel: {self.release!r} does not begin with a version such as 6.12")
+            raise ValueError(f"kernel: {self.release[:40]!r} does not begin with a version such as 6.12")
 
     @property
     def version(self) -> tuple[int, int]:

@@ -107,6 +107,7 @@ class MachineConfig:
         _ = self.running
         _one_of("agent", self.agent, PROFILES)
         _one_of("driver", self.driver, VERSIONS)
+        _ = self.running  # ValueError for a kernel without a version
         for request in self.faults:
             _one_of("faults.name", request.name, ALL_FAULTS)
         if len(self.components) + (self.grid.count if self.grid else 0) > MAX_COMPONENTS:
