@@ -21,8 +21,6 @@ from livefw.activation.history import damaged, opening
 from livefw.activation.journal import Journal, JournalUnavailable
 from livefw.activation.outcome import Outcome
 from livefw.activation.target import Wish
-from livefw.cli import engine as face
-from livefw.cli import results
 from livefw.errors import ExitCode, Interrupted, TransportError, UsageError
 from livefw.machine.faults import FaultRequest
 from livefw.providers.base import (
@@ -31,6 +29,9 @@ from livefw.providers.base import (
 )
 from livefw.providers.registry import providers
 from livefw.reading import Untrusted
+from livefw.render import attempt as rendered
+from livefw.render import result
+from livefw.render.report import Report
 
 from .conftest import Bench, Make, Quiet
 from .stager import Stager
@@ -131,11 +132,11 @@ class Told(NamedTuple):
 
 
 def _told(attempt: Attempt) -> Told:
-    text = "\n".join([results.as_text(attempt.result), *face.attempt_lines(attempt)])
-    shown = str(face.attempt_document(attempt))
+    text = "\n".join([result.text(attempt.result), *rendered.lines(attempt)])
+    shown = str(rendered.fields(attempt))
     assert [each.text for each in attempt.mishaps if each.text not in text or each.code not in shown] == []
     receipt = attempt.receipt
-    return Told(attempt.result.outcome, receipt.head is not None, text, results.exit_code([attempt.result]))
+    return Told(attempt.result.outcome, receipt.head is not None, text, result.exit_code(attempt.result))
 
 
 Play = Callable[[Engine, Quiet], Told]
@@ -151,7 +152,7 @@ def _fails(engine: Engine, watch: Quiet) -> Told:
     """Two of them, of which the first fails: the mechanism is made to let go of it before the second."""
     with engine.open() as run:
         order = Order((f"lfa:{RMM}", f"lfa:{SCP}"), on_failure=OnFailure.CONTINUE)
-        attempts, error = results.collect(run.activate(order, watch=watch), lambda _: False)
+        _, attempts, error, *_ = Report.of(run.activate(order, watch=watch), phase="activate")
     first, *more = [_told(each) for each in attempts]
     return first._replace(text="\n".join([first.text, *(each.text for each in more), error.message if error else ""]))
 
@@ -168,7 +169,7 @@ def _stages(engine: Engine, watch: Quiet) -> Told:
 def _settles(engine: Engine, watch: Quiet) -> Told:
     with engine.open() as run:
         (found,) = run.settled
-    text = face.settled_text(found)
+    text = rendered.settled_text(found)
     assert [each for each in found.mishaps if each.text not in text] == []
     return Told(found.outcome, found.outcome is not None and not found.trouble, text, 0)
 

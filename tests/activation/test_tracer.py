@@ -20,8 +20,8 @@ from livefw.activation import tracer
 from livefw.activation.measure import Measurement, SamplingMeter, TracingMeter, meter
 from livefw.activation.policy import Measuring
 from livefw.activation.tracer import OSNOISE, TIMERLAT, Instance, offered
-from livefw.cli.engine import cost_text
 from livefw.providers.host import HostFiles
+from livefw.render.attempt import cost_text
 
 SETTINGS = Measuring(enabled=True, cpus=1, baseline=0.01)
 ONLINE = frozenset({0, 1, 2, 8})

@@ -17,10 +17,10 @@ import pytest
 import livefw
 from livefw.activation.journal import Head, Journal
 from livefw.activation.measure import Measurement, Row
-from livefw.cli import engine
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied
 from livefw.providers.lfa.fake import RMM
+from livefw.render import attempt
 
 KEY = f"lfa:{RMM}"
 
@@ -332,4 +332,4 @@ COSTS = {
 
 @pytest.mark.parametrize("rows", COSTS)
 def test_what_it_cost_names_the_cpus(rows: tuple[Row, ...]) -> None:
-    assert engine.cost_text(Measurement("model", 1.0, rows)) == COSTS[rows]
+    assert attempt.cost_text(Measurement("model", 1.0, rows)) == COSTS[rows]

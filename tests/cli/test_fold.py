@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livefw.cli.fold import fold
+from livefw.render.fold import fold
 from livefw.text import table, width
 
 

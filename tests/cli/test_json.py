@@ -8,7 +8,7 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livefw.cli.session import to_json
+from livefw.render.json_text import to_json
 
 
 class Word(StrEnum):

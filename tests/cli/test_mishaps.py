@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from livefw.abi.guid import RMM
-from livefw.cli import results
 from livefw.errors import LivefwError, Refused, kind_of
 from livefw.kernel.sysfs import Directory, fail
+from livefw.render.report import Report
 
 LFA = "/sys/firmware/lfa"
 
@@ -32,17 +32,13 @@ def test_what_is_raised_after_the_first_stands_beside_it(row: tuple[BaseExceptio
         yield from before
         raise raised
 
-    done, error = results.collect(items(1, 2), lambda _: False)
+    _, done, error, *_ = Report.of(items(1, 2), phase="activate")
     assert (done, isinstance(error, LivefwError)) == ([1, 2], True)
     assert error
     assert text in error.message
     assert kind_of(error).name == kind
     with pytest.raises(type(raised)):
-        results.collect(items(), lambda _: False)
-
-
-def test_it_ends_where_somebody_says_so() -> None:
-    assert results.collect(iter([1, 2, 3]), lambda item: item == 2) == ([1, 2], None)
+        Report.of(items(), phase="activate")
 
 
 class _Unlisted(Directory):

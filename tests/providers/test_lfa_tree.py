@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livefw.cli import document
-from livefw.cli.session import to_json
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Reason, Rendezvous, Version
 from livefw.providers.lfa import tree
 from livefw.providers.lfa.fake import FakeLfa
+from livefw.render import document
+from livefw.render.json_text import to_json
 from livefw.text import printable
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from livefw.cli.results import as_text
+from livefw.render import result
 
 from .mounts import Mounts, mount
 from .trees import ANNOUNCED, ANOTHER, ANSWERS, LAYOUTS, OLD, Case, Planted, cases, contradictions, told
@@ -22,7 +22,7 @@ def test_no_answer_is_untrue_or_contradicts_itself(layout: str, answer: int) -> 
     wrong: list[tuple[Case, str, str]] = []
     for case in cases(layout):
         if case.answer == answer:
-            text = as_text(told(case))
+            text = result.text(told(case))
             wrong += [(case, why, text) for why in contradictions(case, text)]
     assert wrong == []
 

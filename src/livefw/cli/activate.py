@@ -3,12 +3,16 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
 
-from livefw.activation.engine import Engine, OnFailure, Order, Run
-from livefw.cli import engine, plan, results
+from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
+from livefw.cli import places, plan
 from livefw.cli.narrator import Narrator, refusing_without_room
 from livefw.cli.session import Session
 from livefw.errors import Interrupted, NothingToDo, UsageError
+from livefw.render import attempt
+from livefw.render import plan as shown_plan
+from livefw.render.report import Report
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,8 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
     add("--no-journal", action="store_true", help="go on although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
-    engine.configure_measuring(parser)
-    engine.configure_state(parser)
+    places.configure_measuring(parser)
+    places.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -39,7 +43,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
     words = tuple(arguments.components) or None
     order = Order(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
-    host = engine.host(session, arguments, measured=not arguments.no_measure, without_journal=arguments.no_journal)
+    host = places.host(session, arguments)
     made = Engine(host)
     if arguments.dry_run:
         return plan.show(session, made.plan(order))
@@ -47,33 +51,28 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
         _confirm(session, made, order)
     with made.open() as running:
         for settled in running.settled:
-            session.say(engine.settled_text(settled))
+            session.say(attempt.settled_text(settled))
         try:
-            report = _collect(running, order, narrator)
+            report = Report.of(_until_interrupted(running, order, narrator), phase="activate")
         finally:
-            for line in (*engine.unmatched_lines(running.unmatched), *engine.unmet_lines(running.unmet)):
+            for line in (*shown_plan.unmatched_lines(running.unmatched), *shown_plan.unmet_lines(running.unmet)):
                 session.say(f"livefw: {line}")
-    if not report.results and report.error is None:
+    if not report.attempts and report.error is None:
         left = made.plan(order)
         if not left.steps:
             raise plan.nothing(left)
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
-    done = {result.before.key for result in report.results}
-    not_started = [key for key in running.chosen if key not in done]
-    beside = {
-        "settled": [engine.settled_document(each) for each in running.settled],
-        "unmatched": [each._asdict() for each in running.unmatched],
-        "settings": engine.unmet_document(running.unmet),
-    }
-    return results.answer(session, report, host.providers, phase="activate", not_started=not_started, beside=beside)
+    report = report.about(running)
+    session.report(report.text, lambda: report.fields(host.providers))
+    return report.exit_code
 
 
-def _collect(running: Run, order: Order, narrator: Narrator) -> results.Report:
-    """Run to the end, or to where somebody wanted it to end."""
-    done, error = results.collect(running.activate(order, watch=narrator), lambda _: narrator.interrupted)
-    found = [attempt.result for attempt in done]
-    extras = [results.Extra([*engine.attempt_lines(each)], engine.attempt_document(each)) for each in done]
-    return results.Report(found, error, extras)
+def _until_interrupted(running: Run, order: Order, narrator: Narrator) -> Iterator[Attempt]:
+    """To the end, or to where somebody wanted it to end."""
+    for each in running.activate(order, watch=narrator):
+        yield each
+        if narrator.interrupted:
+            return
 
 
 def _confirm(session: Session, made: Engine, order: Order) -> None:
@@ -82,7 +81,7 @@ def _confirm(session: Session, made: Engine, order: Order) -> None:
         return
     shown = made.plan(order)
     ready = [step for step in shown.steps if not step.stopped]
-    session.say(engine.plan_text(shown))
+    session.say(shown_plan.text(shown))
     if not ready:
         return  # the engine says why, and writes it down
     question = f"Activate {'this' if len(ready) == 1 else f'these {len(ready)}'} now? [y/N] "

@@ -21,7 +21,7 @@ from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places
 from livefw.activation.policy import DEFAULT
-from livefw.cli import demo_store, document, results
+from livefw.cli import demo_store
 from livefw.cli import list as listing
 from livefw.cli.demo_store import Signed, Update
 from livefw.cli.machine_stage import stage, staged_text
@@ -34,6 +34,8 @@ from livefw.machine.machine import Machine
 from livefw.machine.trace import Call
 from livefw.providers.base import Component, Progress, Provider
 from livefw.providers.registry import providers
+from livefw.render import document
+from livefw.render import result as rendered
 from livefw.text import printable_lines
 
 _SHOWN = (Function.PRIME, Function.ACTIVATE, Function.CANCEL)
@@ -131,7 +133,7 @@ class _Demo:
         after = self._list()
         self._tell("\n" + more + _NEXT.format(platform=config.name))
         self._document(before, result, after, calls)
-        return results.exit_code([result])
+        return rendered.exit_code(result)
 
     def _stage(self, signed: Signed, update: Update) -> None:
         """As ``livefw machine stage`` does."""
@@ -145,7 +147,7 @@ class _Demo:
         rule = RULES[why.rule].text if isinstance(why, ImageError) else ""
         self._tell(f"  what the firmware found: {rule}")
         replay = chosen.provider.replay(result.before.id, "activate")
-        shown = results.as_document(result, phase="activate", replay=replay)
+        shown = rendered.fields(result, phase="activate", replay=replay)
         self._refused.append({"package": update.name, "result": shown, "found": str(why) if why else None})
 
     def _activate(self, chosen: Candidate, update: Update | None = None) -> Result:
@@ -157,7 +159,7 @@ class _Demo:
         order = Order((chosen.component.key,), ignore=update.ignore if update else ())
         with Engine(self._host).open() as run:
             (attempt,) = run.activate(order, watch=self)
-        self._tell(results.as_text(attempt.result))
+        self._tell(rendered.text(attempt.result))
         return attempt.result
 
     # What `livefw.activation.run.Watch` wants.
@@ -213,7 +215,7 @@ class _Demo:
                 "signed": self._signed is not None,
                 "refused": self._refused,
                 "before": [document.component(each.component) for each in before],
-                "result": results.as_document(
+                "result": rendered.fields(
                     result, phase="activate", replay=provider.replay(result.before.id, "activate")
                 ),
                 "after": [document.component(each.component) for each in after],

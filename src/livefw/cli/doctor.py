@@ -4,10 +4,9 @@
 import argparse
 from collections.abc import Iterator, Sequence
 
-from livefw import libraries
+from livefw import assemble, libraries
 from livefw.activation import hooks, inventory, unmatched
 from livefw.activation.places import places
-from livefw.cli import engine
 from livefw.cli.session import Session
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
 from livefw.providers import registry
@@ -64,7 +63,7 @@ def _settings(session: Session) -> Iterator[Finding]:
 def _policy(session: Session, providers: Sequence[Provider]) -> Iterator[Finding]:
     """Mistakes in livefw.toml, and what in it means nothing here."""
     try:
-        policy = engine.policy(places(session.root, settings=session.settings))
+        policy = assemble.policy(places(session.root, settings=session.settings))
         here = inventory.take(providers)
     except UsageError as error:
         yield Finding(Severity.ERROR, *WRONG.fill(what=error.message)._replace(hint=error.hint))

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from livefw.activation import inventory, old_versions
-from livefw.cli import document
 from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
-from livefw.providers.component import Component, Reason, Rendezvous, Version
+from livefw.providers.component import Component, Reason, Rendezvous
+from livefw.render import document
+from livefw.render.component import state, version
 from livefw.text import printable, table
 
 TYPE_CHECKING = False
@@ -61,16 +62,3 @@ def _row(item: Component) -> tuple[str, ...]:
         state(item),
         item.key,
     )
-
-
-def version(value: Version | None) -> str:
-    """A version for a person; with a question mark where the report is not sure."""
-    return "-" if value is None else printable(value.text) + ("" if value.sure else "?")
-
-
-def state(item: Component) -> str:
-    """What can be done with it, in a word or two."""
-    codes = [reason.code for reason in item.reasons]
-    if not codes:
-        return "ready"
-    return "up to date" if codes == ["not-pending"] else ", ".join(code for code in codes if code != "not-pending")

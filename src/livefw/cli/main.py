@@ -7,13 +7,15 @@ import os
 import sys
 
 from livefw import streams
-from livefw.cli.session import Session, foreseen
+from livefw.cli.session import Session
 from livefw.cli.verbs import VERBS
-from livefw.errors import Interrupted, LivefwError, TransportError, kind_of
+from livefw.errors import Interrupted, TransportError, kind_of
+from livefw.render import document  # here, and not for errors only: there may be no room for another open file then
+from livefw.render.error import foreseen, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, NoReturn
+    from typing import NoReturn
 
 
 def command() -> NoReturn:
@@ -93,9 +95,9 @@ def _plain(words: list[str]) -> tuple[str, Session] | None:
 def _fail(session: Session, error: Exception) -> int:
     """Tell an error in the form that was asked for."""
     try:
-        session.answer(lambda: "", lambda: _document(error))
+        session.answer(lambda: "", lambda: {"error": document.error(error)})
         if not session.json:
-            session.say(_text(error))
+            session.say(text(error))
         if session.debug:
             import traceback  # rarely wanted
 
@@ -103,22 +105,3 @@ def _fail(session: Session, error: Exception) -> int:
     except TransportError:
         pass  # nowhere to tell it; the exit code does
     return int(kind_of(error).exit_code)
-
-
-def _document(error: Exception) -> dict[str, Any]:
-    from livefw.cli import document  # only for errors
-
-    return {"error": document.error(error)}
-
-
-def _text(error: Exception) -> str:
-    from livefw.text import printable  # only for errors
-
-    if not isinstance(error, LivefwError):
-        return printable(f"livefw: unexpected {type(error).__name__}: {error}; this is a defect of livefw, see --debug")
-    lines = [f"livefw: {printable(error.message)}"]
-    if error.hint:
-        lines.append(f"  hint: {printable(error.hint)}")
-    if error.replay:
-        lines.append(f"  by hand: {printable(error.replay)}")
-    return "\n".join(lines)

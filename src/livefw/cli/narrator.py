@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from types import FrameType
 
 from livefw.activation.outcome import Result
-from livefw.cli.list import version
 from livefw.cli.session import Session
 from livefw.errors import Interrupted, LivefwError, Refused
 from livefw.providers.base import Component, Phase, Progress, Rendezvous
+from livefw.render.component import version
 from livefw.text import printable
 
 _STOPPERS = (signal.SIGTERM, signal.SIGHUP)

@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are, as the command line says: for what needs no engine."""
+"""Where things are and how to work, as the command line says, and the host that comes of it."""
 
-import argparse
+from __future__ import annotations
 
 from livefw.activation.places import STATE_VARIABLE, Places, places
-from livefw.cli.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from livefw.activation.engine import Host
+    from livefw.cli.session import Session
+    from livefw.providers.files import Files
 
 
 def configure_state(parser: argparse.ArgumentParser) -> None:
@@ -13,6 +20,33 @@ def configure_state(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
 
 
+def configure_images(parser: argparse.ArgumentParser) -> None:
+    """Where images are that can be staged."""
+    parser.add_argument("--images", metavar="DIR", help="directory of archives that can be staged (STATE/images)")
+
+
+def configure_measuring(parser: argparse.ArgumentParser) -> None:
+    """Whether and by what an activation is measured."""
+    from livefw.activation.policy import MEASURED_BY  # not for what only looks
+
+    parser.add_argument("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
+    parser.add_argument("--measure", choices=MEASURED_BY, help="by what, instead of what livefw.toml says (auto)")
+
+
 def where(session: Session, arguments: argparse.Namespace) -> Places:
     """Where they are."""
     return places(session.root, state=arguments.state, settings=session.settings)
+
+
+def host(session: Session, arguments: argparse.Namespace, *, lenient: bool = False, files: Files | None = None) -> Host:
+    """The machine that the session looks at; measured where there are options for it. Errors as for `assemble.host`."""
+    from livefw import assemble  # not for what needs no engine
+
+    found = assemble.Where(session.root, arguments.state, session.settings, getattr(arguments, "images", None))
+    unmeasured = getattr(arguments, "no_measure", True)
+    how = assemble.How(
+        measured=None if unmeasured else arguments.measure or "",
+        without_journal=getattr(arguments, "no_journal", False),
+        lenient=lenient,
+    )
+    return assemble.host(found, how, files=files, opened=session.opened, say=session.say)

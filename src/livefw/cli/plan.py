@@ -4,33 +4,34 @@
 import argparse
 
 from livefw.activation import inventory
-from livefw.activation.engine import Order, Plan
-from livefw.cli import engine
+from livefw.activation.engine import Engine, Order, Plan
+from livefw.cli import places
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError, NothingToDo
+from livefw.render import plan as rendered
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which components, and what to leave out of account."""
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="as for activate; without any, all pending")
     parser.add_argument("--ignore", action="append", default=[], metavar="CHECK", help="as for activate")
-    engine.configure_state(parser)
+    places.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show what would be done; 4 if anything stands against a step."""
     words = tuple(arguments.components) or None
-    plan = engine.engine(session, arguments).plan(Order(words, ignore=tuple(arguments.ignore)))
+    plan = Engine(places.host(session, arguments)).plan(Order(words, ignore=tuple(arguments.ignore)))
     return show(session, plan)
 
 
 def show(session: Session, plan: Plan) -> int:
     """Show a plan; the exit code."""
     if not plan.steps:
-        for line in engine.unmatched_lines(plan.unmatched):
+        for line in rendered.unmatched_lines(plan.unmatched):
             session.say(f"livefw: {line}")
         raise nothing(plan)
-    session.answer(lambda: engine.plan_text(plan), lambda: engine.plan_document(plan))
+    session.answer(lambda: rendered.text(plan), lambda: rendered.fields(plan))
     return ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
 
 

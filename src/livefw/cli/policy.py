@@ -4,14 +4,16 @@
 import argparse
 import os
 
+from livefw import assemble
 from livefw.activation import inventory, unmatched
 from livefw.activation.checks import CHECKS, Weight
 from livefw.activation.policy import FILE, KEYS, Policy
 from livefw.activation.settings import rows
 from livefw.activation.unmatched import Unmatched
-from livefw.cli import engine
+from livefw.cli.places import configure_state, where
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError
+from livefw.render.plan import unmatched_lines
 from livefw.text import printable, table
 
 
@@ -19,19 +21,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Where the settings are, and what is wanted to know of them."""
     add = parser.add_argument
     add("--check", action="store_true", help="say only whether the settings are right; 4 if a pattern matches nothing")
-    engine.configure_state(parser)
+    configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Read the settings, so that a mistake in them is told, and list every key and every check."""
-    places = engine.where(session, arguments)
-    policy = engine.policy(places)
+    places = where(session, arguments)
+    policy = assemble.policy(places)
     path = os.path.join(places.settings, FILE) if places.settings else ""
     exists = os.path.exists(path)
     found, unseen = _unmatched(session, policy, check=arguments.check)
     keys = list(rows(KEYS))
     state = "not there, so the defaults hold" if not exists else "not quite in order" if found else "in order"
-    first = [f"{path or FILE}: {state}", *engine.unmatched_lines(found), *([unseen] if unseen else [])]
+    first = [f"{path or FILE}: {state}", *unmatched_lines(found), *([unseen] if unseen else [])]
     tables = [
         "",
         table([("KEY", "VALUE", "DEFAULT", "WHAT IT DOES"), *(tuple(row) for row in keys)]),

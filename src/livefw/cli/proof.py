@@ -10,7 +10,8 @@ from livefw.activation.history import seal, verify
 from livefw.activation.history.anchors import Anchors
 from livefw.activation.history.verify import Report
 from livefw.activation.journal import Head, Journal
-from livefw.cli import engine
+from livefw.assemble import policy
+from livefw.cli.places import where
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
@@ -18,9 +19,9 @@ from livefw.text import printable
 
 def run(session: Session, arguments: argparse.Namespace, journal: Journal) -> int:
     """Verify; the exit code is that of a failure if there is a flaw."""
-    places = engine.where(session, arguments)
+    places = where(session, arguments)
     own = places.root == "/"
-    keys = seal.load(engine.policy(places).seal) if own else seal.UNSEALED
+    keys = seal.load(policy(places).seal) if own else seal.UNSEALED
     # The system journal is this machine's: of another one it knows nothing.
     anchors = Anchors(places.state) if own and not arguments.file else Anchors(places.state, command=())
     given = [os.path.abspath(each) for each in arguments.archive or () if each]

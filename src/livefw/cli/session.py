@@ -7,10 +7,10 @@ import os
 import sys
 from contextlib import suppress
 
-from livefw.errors import InternalError, Interrupted, LivefwError, PermissionDenied, TransportError, UsageError
-from livefw.providers.host import HostFiles, unused_settings
-from livefw.providers.registry import providers
-from livefw.reading import Untrusted
+from livefw.errors import LivefwError, TransportError
+from livefw.providers.host import unused_settings
+from livefw.providers.registry import open_files, providers
+from livefw.render.json_text import SCHEMA, to_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from livefw.providers.base import Provider
     from livefw.providers.files import Files
-
-SCHEMA = "livefw/1"
 
 
 class Session:
@@ -32,18 +30,13 @@ class Session:
         self.json = json
         self.debug = debug
 
-    def files(self, *, settings: str | None = None) -> Files:
-        """The machine's files, with other ``settings`` if need be.
+    def files(self) -> Files:
+        """The machine's files. Errors as for `open_files`."""
+        return self.opened(self.root, settings=self.settings)
 
-        `UsageError` if the root is no directory, or the settings are in none.
-        """
-        if self.settings is not None and not os.path.isdir(self.settings):
-            raise UsageError(f"--settings {self.settings} is no directory")
-        try:
-            files: Files = HostFiles(self.root, settings=self.settings if settings is None else settings)
-        except OSError as error:
-            kind = UsageError if isinstance(error, FileNotFoundError | NotADirectoryError) else TransportError
-            raise kind(f"--root {self.root}: {error.strerror}", errno=error.errno) from error
+    def opened(self, root: str, *, settings: str | None = None) -> Files:
+        """As `open_files`; what is done to them is shown where that is wanted."""
+        files: Files = open_files(root, settings=settings)
         if self.debug:
             from livefw.cli.trace import TracedFiles  # rarely wanted
 
@@ -86,7 +79,7 @@ class Session:
                 put(sys.stdout, f"{comma}\n    {to_json(item, '    ')}", end="")
                 comma = ","
         except LivefwError as error:
-            from livefw.cli import document  # rarely
+            from livefw.render import document  # rarely
 
             failure, last = error, last | {"error": document.error(error)}
         rest = "".join(f",\n  {to_json(key)}: {to_json(value, '  ')}" for key, value in last.items())
@@ -115,29 +108,11 @@ class Session:
             put(sys.stderr, text, end=end)
 
 
-def foreseen(error: BaseException) -> LivefwError:
-    """An error as one of ours: what a file, a disk or a mount answered, where nobody below had more to say about it."""
-    if isinstance(error, LivefwError):
-        return error
-    if isinstance(error, KeyboardInterrupt):
-        wrapped: LivefwError = Interrupted("interrupted; nothing more was started")
-    elif isinstance(error, Untrusted):
-        wrapped = UsageError(str(error), hint=error.hint, errno=error.errno)
-    elif isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
-        wrapped = kind(f"{where}{error.strerror or error}", errno=error.errno)
-    else:
-        wrapped = InternalError(f"unexpected {type(error).__name__}: {error}; this is a defect of livefw, see --debug")
-    wrapped.__cause__ = error
-    return wrapped
-
-
 def show(stream: Any, text: str) -> None:
     """As `put`, in lines that fit, if this is a terminal."""
     columns = _columns(stream)
     if columns and any(len(line) > columns // 2 for line in text.split("\n")):
-        from livefw.cli.fold import fold  # only for terminals
+        from livefw.render.fold import fold  # only for terminals
 
         text = fold(text, columns)
     put(stream, text)
@@ -178,26 +153,3 @@ def _silence(stream: Any) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
-
-
-def to_json(value: Any, indent: str = "") -> str:
-    """JSON in ASCII without a raw control character, so that it may be looked at on a terminal.
-
-    Written as `json.dumps` does it with an indent of 2. Importing `json` takes as long as half of `list`: it is asked
-    only for what it knows better, such as how to escape.
-    """
-    inner = f"{indent}  "
-    if isinstance(value, dict):
-        rows = [f"{inner}{to_json(str(key))}: {to_json(each, inner)}" for key, each in value.items()]
-        return "\n".join(["{", ",\n".join(rows), indent + "}"]) if rows else "{}"
-    if isinstance(value, list | tuple):
-        rows = [inner + to_json(each, inner) for each in value]
-        return "\n".join(["[", ",\n".join(rows), indent + "]"]) if rows else "[]"
-    if isinstance(value, str) and value.isascii() and value.isprintable() and not {*value} & {'"', "\\"}:
-        return f'"{value}"'
-    if value is None or isinstance(value, bool):
-        return {None: "null", False: "false", True: "true"}[value]
-    from json import dumps  # rarely needed
-
-    # DEL is the one control character that JSON does not escape.
-    return dumps(value).replace("\x7f", "\\u007f")

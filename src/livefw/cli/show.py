@@ -14,13 +14,14 @@ from livefw.activation.journal import Journal
 from livefw.activation.releases import Release, Releases
 from livefw.activation.select import select
 from livefw.activation.shelf import Shelf
-from livefw.cli import document, engine
-from livefw.cli.list import state, version
+from livefw.cli import places
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError
 from livefw.providers import ocp
 from livefw.providers.base import Component, Reason
 from livefw.providers.declaration import Declaration, declaration
+from livefw.render import document
+from livefw.render.component import state, version
 from livefw.text import printable
 
 
@@ -29,8 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "components", nargs="+", metavar="COMPONENT", help="key, id or a unique beginning of one, or name"
     )
-    engine.configure_state(parser)
-    engine.configure_images(parser)
+    places.configure_state(parser)
+    places.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -61,9 +62,9 @@ def _with_aftermath(host: Host, chosen: Iterable[Candidate]) -> list[Candidate]:
 def _host(session: Session, arguments: argparse.Namespace) -> Host:
     """The machine. Mistakes in the settings are told and hide nothing but what the policy has against an image."""
     try:
-        return engine.host(session, arguments, measured=False)
+        return places.host(session, arguments)
     except LivefwError:
-        return engine.host(session, arguments, measured=False, without_policy=True)
+        return places.host(session, arguments, lenient=True)
 
 
 def _document(item: Component, images: Releases) -> dict[str, Any]:

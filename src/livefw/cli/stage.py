@@ -3,27 +3,22 @@
 
 import argparse
 import os
-from collections.abc import Iterator
-from typing import Any
 
 from livefw import reading
 from livefw.activation import inventory, releases
-from livefw.activation.engine import Attempt, Engine, Host
-from livefw.activation.outcome import Outcome
+from livefw.activation.engine import Engine, Host
 from livefw.activation.select import select
 from livefw.activation.shelf import Shelf
 from livefw.activation.target import Wish
-from livefw.cli import document, engine, results
+from livefw.cli import places
 from livefw.cli.narrator import Narrator, refusing_without_room
 from livefw.cli.session import Session
 from livefw.errors import UsageError
 from livefw.providers.base import Package
+from livefw.render import attempt, result
 
 MOST_BYTES = 512 << 20
 """Largest image that is read; the largest bundles for servers have about 200 MiB."""
-
-
-_BESIDE = frozenset({"problems", "mishaps", "record"})
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
     add("--no-journal", action="store_true", help="go on even if the history cannot be written")
-    engine.configure_state(parser)
-    engine.configure_images(parser)
+    places.configure_state(parser)
+    places.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -52,15 +47,18 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
-    host = engine.host(session, arguments, measured=False, without_journal=arguments.no_journal)
+    host = places.host(session, arguments)
     package = _package(_chosen(session, host, arguments))
     wish = Wish(package, arguments.component, arguments.reason, tuple(arguments.ignore))
     with Engine(host).open() as running:
         for each in running.settled:
-            session.say(engine.settled_text(each))
-        attempt = running.stage(wish, watch=narrator)
-    session.report(lambda: "\n".join(_lines(attempt)), lambda: {"staging": staging_document(attempt)})
-    return results.exit_code([attempt.result])
+            session.say(attempt.settled_text(each))
+        ended = running.stage(wish, watch=narrator)
+    session.report(
+        lambda: "\n".join([result.text(ended.result), *attempt.lines(ended)]),
+        lambda: {"staging": attempt.staging_fields(ended)},
+    )
+    return result.exit_code(ended.result)
 
 
 def _chosen(session: Session, host: Host, arguments: argparse.Namespace) -> str:
@@ -84,24 +82,3 @@ def _package(image: str) -> Package:
     if not data:
         raise UsageError(f"{image} is empty")
     return Package(os.path.basename(image), data)
-
-
-def _lines(attempt: Attempt) -> Iterator[str]:
-    yield results.as_text(attempt.result)
-    yield from engine.attempt_lines(attempt)
-
-
-def staging_document(attempt: Attempt) -> dict[str, Any]:
-    """How it ended, in JSON."""
-    result = attempt.result
-    return {
-        "component": result.before.key,
-        "outcome": result.outcome,
-        "reason": None if result.outcome is Outcome.STAGED else document.reason(result.why),
-        "firmware_code": result.claim.firmware_code if result.claim else None,
-        "log": list(result.claim.log) if result.claim else [],
-    } | {
-        key: value
-        for key, value in engine.attempt_document(attempt).items()
-        if key in ("problems", "mishaps", "record")
-    }

@@ -4,7 +4,6 @@
 import argparse
 from typing import Any
 
-from livefw.cli import document
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingHere, TransportError
 from livefw.providers.component import Reason
@@ -13,6 +12,7 @@ from livefw.providers.tdx.outlook import Outlook
 from livefw.providers.tdx.provider import ABSENT, TdxProvider
 from livefw.providers.tdx.select import Judgement, objections
 from livefw.providers.tdx.settings import KEYS, on_host, read_settings
+from livefw.render import document
 from livefw.text import printable, table
 
 

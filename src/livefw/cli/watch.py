@@ -15,10 +15,12 @@ from livefw.activation.engine import Host
 from livefw.activation.outcome import Result
 from livefw.activation.policy import Follower
 from livefw.activation.watch import Event, Watcher, What
-from livefw.cli import document, engine
-from livefw.cli.session import SCHEMA, Session, put, show
+from livefw.cli import places
+from livefw.cli.session import Session, put, show
 from livefw.errors import ExitCode
 from livefw.providers.base import Component, Progress
+from livefw.render import attempt, document
+from livefw.render.json_text import SCHEMA
 from livefw.text import printable
 
 _INTERVAL = 5.0
@@ -31,16 +33,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=_seconds, default=_INTERVAL, metavar="SECONDS", help="look at least so often"
     )
-    engine.configure_measuring(parser)
-    engine.configure_state(parser)
+    places.configure_measuring(parser)
+    places.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Watch until SIGINT or SIGTERM."""
-    files, follower = session.files(), Follower(engine.where(session, arguments).settings)
+    files, follower = session.files(), Follower(places.where(session, arguments).settings)
 
     def host() -> Host:
-        return engine.host(session, arguments, measured=not arguments.no_measure, files=files)
+        return places.host(session, arguments, files=files)
 
     first = host()
     stop = _Stop()
@@ -104,7 +106,7 @@ def _tell(session: Session, event: Event) -> None:
     name = printable(event.seen.name) if event.seen and event.seen.name else event.component
     who = f"{name}: " if name else ""
     text = f"{moment:%H:%M:%S}  {who}{_LABELS.get(event.what, '')}{printable(event.text)}"
-    extra = list(engine.attempt_lines(event.attempt)) if event.attempt else []
+    extra = list(attempt.lines(event.attempt)) if event.attempt else []
     show(sys.stdout, "\n".join([text, *(f"        {line}" for line in extra)]))
 
 
@@ -129,7 +131,7 @@ def _document(event: Event, moment: datetime) -> dict[str, Any]:
     if event.attempt:
         result = event.attempt.result
         shown["outcome"] = result.outcome
-        shown["attempt"] = engine.attempt_document(event.attempt)
+        shown["attempt"] = attempt.fields(event.attempt)
     return shown
 
 

@@ -4,12 +4,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from livefw.cli import document
 from livefw.cli.session import Session
 from livefw.errors import LivefwError, kind_of
 from livefw.providers.files import Files
 from livefw.providers.host import HostFiles
-from livefw.text import printable
+from livefw.render import document
+from livefw.render.error import text
 
 
 class Captured(Session):
@@ -22,9 +22,9 @@ class Captured(Session):
         self.text = ""
         self.document: dict[str, Any] = {}
 
-    def files(self, *, settings: str | None = None) -> Files:
+    def opened(self, root: str, *, settings: str | None = None) -> Files:
         """The machine's files, which `close` closes."""
-        files = super().files(settings=settings)
+        files = super().opened(root, settings=settings)
         if isinstance(files, HostFiles):
             self._opened.append(files)
         return files
@@ -53,8 +53,5 @@ class Captured(Session):
 
     def fail(self, error: LivefwError) -> int:
         """Keep an error as the answer; the exit code."""
-        lines = [f"livefw: {printable(error.message)}"]
-        lines += [f"  hint: {printable(error.hint)}"] if error.hint else []
-        lines += [f"  by hand: {printable(error.replay)}"] if error.replay else []
-        self.text, self.document = "\n".join(lines), {"error": document.error(error)}
+        self.text, self.document = text(error), {"error": document.error(error)}
         return int(kind_of(error).exit_code)

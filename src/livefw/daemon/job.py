@@ -6,28 +6,30 @@ death, disturbs an activation or loses its outcome. What happens is told on stan
 nobody reads it, the activation goes on and its outcome is in the history.
 """
 
-import argparse
 import json
 import os
 import select
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from livefw import streams
+from livefw import assemble, streams
 from livefw.activation.actor import Actor
 from livefw.activation.announce import SystemJournal
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
 from livefw.activation.outcome import Result, error_of
 from livefw.activation.target import Wish
-from livefw.cli import document, engine, results, stage
-from livefw.cli.session import foreseen
-from livefw.daemon.captured import Captured
-from livefw.errors import ExitCode, NothingToDo
+from livefw.assemble import How, Where
+from livefw.errors import ExitCode, NothingToDo, kind_of
 from livefw.providers.base import Component, Package, Progress
+from livefw.render import attempt, document
+from livefw.render.error import foreseen
+from livefw.render.error import text as error_text
+from livefw.render.plan import unmet_lines
+from livefw.render.report import Report
 
 _TELL_EACH_S = 1.0
 _LAST_WORD_S = 10.0
@@ -69,57 +71,56 @@ class _Teller:
 
 def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Do what was asked for; the last event. An activation that did not succeed is no error, see the document."""
-    session = Captured(
-        request["root"], settings=request["settings"], say=lambda line: tell({"event": "said", "text": line})
-    )
-    arguments = argparse.Namespace(state=request["state"])
     actor = Actor(**request["actor"])
+    where = Where(request["root"], request["state"], request["settings"])
+    how = How(measured="" if request["measure"] else None)
+
+    def say(line: str) -> None:
+        tell({"event": "said", "text": line})
+
     try:
-        host = engine.host(session, arguments, measured=request["measure"])
-        host = host._replace(actor=actor, announce=SystemJournal(actor))
+        host = assemble.host(where, how, actor=actor, say=say)
+        host = host._replace(announce=SystemJournal(actor))
         with Engine(host).open() as running:
-            settled = [engine.settled_document(each) for each in running.settled]
-            for each in settled:
-                tell({"event": "settled", **each})
+            for each in running.settled:
+                tell({"event": "settled", **attempt.settled_fields(each)})
             if request["settle_only"]:
-                return _end(session, ExitCode.DONE)
+                return _end({}, "", ExitCode.DONE)
             if request["image"] >= 0:
-                return _end(session, _stage(request, session, running, tell))
-            order = _order(request)
-
-            def told(attempt: Attempt) -> bool:
-                tell(_attempt(attempt))
-                return False
-
+                return _end(_stage(request, running, tell), "", ExitCode.DONE)
+            attempts = _told(running.activate(_order(request), watch=_Teller(tell)), tell)
             try:
-                done, error = results.collect(running.activate(order, watch=_Teller(tell)), told)
+                report = Report.of(attempts, phase="activate")
             finally:
-                for line in engine.unmet_lines(running.unmet):
-                    session.say(line)
-        if not done:
+                for line in unmet_lines(running.unmet):
+                    say(line)
+        if not report.attempts:
             raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
-        extras = [results.Extra([*engine.attempt_lines(each)], engine.attempt_document(each)) for each in done]
-        report = results.Report([attempt.result for attempt in done], error, extras)
-        left = [key for key in running.chosen if key not in {attempt.result.before.key for attempt in done}]
-        beside = {"settled": settled, "settings": engine.unmet_document(running.unmet)}
-        code = results.answer(session, report, host.providers, phase="activate", not_started=left, beside=beside)
-        return _end(session, code)
+        report = report.about(running)
+        return _end(report.fields(host.providers), report.text(), report.exit_code)
     except Exception as error:  # before the first attempt has ended; later ones stand beside what has
-        return _end(session, session.fail(foreseen(error)))
+        ours = foreseen(error)
+        return _end({"error": document.error(ours)}, error_text(ours), kind_of(ours).exit_code)
 
 
-def _stage(request: dict[str, Any], session: Captured, running: Run, tell: Tell) -> ExitCode:
-    """Hand an image over, as ``livefw stage`` does."""
+def _told(attempts: Iterator[Attempt], tell: Tell) -> Iterator[Attempt]:
+    """Each attempt, told as soon as it has ended."""
+    for each in attempts:
+        tell(_attempt(each))
+        yield each
+
+
+def _stage(request: dict[str, Any], running: Run, tell: Tell) -> dict[str, Any]:
+    """Hand an image over, as ``livefw stage`` does; the document."""
     with open(request["image"], "rb") as file:
         package = Package(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
     wish = Wish(package, word, request["reason"], tuple(request["ignore"]))
-    attempt = running.stage(wish, watch=_Teller(tell, verb="stage"))
-    tell(_attempt(attempt))
-    session.document = {"staging": stage.staging_document(attempt)}
-    if error := error_of(attempt.result, phase="stage", replay=""):
+    ended = running.stage(wish, watch=_Teller(tell, verb="stage"))
+    tell(_attempt(ended))
+    if error := error_of(ended.result, phase="stage", replay=""):
         raise error
-    return ExitCode.DONE
+    return {"staging": attempt.staging_fields(ended)}
 
 
 def _order(request: dict[str, Any]) -> Order:
@@ -127,22 +128,22 @@ def _order(request: dict[str, Any]) -> Order:
     return Order(words, request["reason"], tuple(request["ignore"]), OnFailure(request["on_failure"]))
 
 
-def _end(session: Captured, code: int) -> dict[str, Any]:
-    return {"event": "end", "document": session.document, "text": session.text, "exit_code": int(code)}
+def _end(shown: dict[str, Any], text: str, code: int) -> dict[str, Any]:
+    return {"event": "end", "document": shown, "text": text, "exit_code": int(code)}
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    result = attempt.result
+def _attempt(ended: Attempt) -> dict[str, Any]:
+    result = ended.result
     error = error_of(result, phase="activate", replay="")
     return {
         "event": "attempt",
         "component": result.before.key,
         "outcome": result.outcome,
         **document.reason(result.why),
-        "others": [document.reason(each) for each in attempt.others],
-        "mishaps": [document.reason(each) for each in attempt.mishaps],
+        "others": [document.reason(each) for each in ended.others],
+        "mishaps": [document.reason(each) for each in ended.mishaps],
         "error": document.error(error) if error else None,
-        "trouble": attempt.receipt.trouble or None,
+        "trouble": ended.receipt.trouble or None,
     }
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """One look at the machine, with everything that the daemon's faces tell about it."""
 
-from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from livefw import assemble
 from livefw.activation import inventory, plan, policy, releases, unmatched
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Inventory
@@ -16,10 +16,10 @@ from livefw.activation.recollection import Recollection, Rows
 from livefw.activation.releases import Releases
 from livefw.activation.shelf import Shelf
 from livefw.activation.unmatched import Unmatched
-from livefw.cli import engine
-from livefw.daemon.captured import Captured
+from livefw.assemble import Where
 from livefw.providers.base import Discovery, Provider
-from livefw.providers.registry import providers
+from livefw.providers.host import HostFiles
+from livefw.providers.registry import open_files, providers
 
 HISTORY_LIMIT = 100
 """Activations that clients get to see, the last ones; the whole record is for `livefw history`."""
@@ -59,28 +59,25 @@ class Hosts:
     """
 
     def __init__(self, root: str, state: str | None, settings: str | None, *, images: str | None = None) -> None:
-        self._root = root
-        self._settings = settings
-        self._arguments = Namespace(state=state, images=images)
+        self._where = Where(root, state, settings, images)
         self._known: tuple[tuple[int, ...], Host] | None = None
 
     @contextmanager
     def open(self) -> Iterator[Host]:
-        """The machine with the policy that holds now. Errors as for `livefw.cli.engine.host`."""
-        session = Captured(self._root, settings=self._settings)
+        """The machine with the policy that holds now. Errors as for `livefw.assemble.host`."""
+        files = open_files(self._where.root, settings=self._where.settings)
         try:
-            yield self._host(session)
+            yield self._host(files)
         finally:
-            session.close()
+            files.close()
 
-    def _host(self, session: Captured) -> Host:
-        files = session.files()
+    def _host(self, files: HostFiles) -> Host:
         if self._known:
             stamp, host = self._known
             if policy.file_stamp(host.places.settings) == stamp:
                 return host._replace(files=files, providers=providers(files, host.clock))
-        stamp = policy.file_stamp(engine.where(session, self._arguments).settings)
-        host = engine.host(session, self._arguments, measured=False, files=files)
+        stamp = policy.file_stamp(self._where.places.settings)
+        host = assemble.host(self._where, files=files)
         self._known = stamp, host
         return host
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from livefw.cli.session import SCHEMA, to_json
 from livefw.daemon import devices, look
 from livefw.daemon.captured import Captured
 from livefw.daemon.dispatch import DBusError, full_text
@@ -21,6 +20,7 @@ from livefw.daemon.security import attributes
 from livefw.daemon.values import PREFIX
 from livefw.daemon.wire import encode_body
 from livefw.errors import LivefwError, kind_of
+from livefw.render.json_text import SCHEMA, to_json
 
 ANSWER_LIMIT = 2 << 20
 """Bytes of an answer. Everybody may ask, for everything at once."""

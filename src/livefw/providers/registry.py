@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
+from livefw.errors import TransportError, UsageError
 from livefw.providers import tables
+from livefw.providers.host import HostFiles
 from livefw.providers.lfa import agents
 from livefw.providers.lfa.provider import LfaProvider
 
@@ -31,6 +34,17 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """See `Clock`."""
         time.sleep(seconds)
+
+
+def open_files(root: str, *, settings: str | None = None) -> HostFiles:
+    """The files of the machine at ``root``. `UsageError` if it is no directory, or the settings are in none."""
+    if settings and not os.path.isdir(settings):
+        raise UsageError(f"--settings {settings} is no directory")
+    try:
+        return HostFiles(root, settings=settings)
+    except OSError as error:
+        kind = UsageError if isinstance(error, FileNotFoundError | NotADirectoryError) else TransportError
+        raise kind(f"--root {root}: {error.strerror}", errno=error.errno) from error
 
 
 def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:

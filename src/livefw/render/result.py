@@ -1,123 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results of activations and cancellations, in text, in JSON and as an exit code."""
+"""One result of an activation, a staging or a cancellation, in text, in JSON and as an exit code."""
 
 import errno
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from livefw.activation import verdict
 from livefw.activation.outcome import Outcome, Result, error_of
-from livefw.cli import document
-from livefw.cli.session import Session, foreseen
-from livefw.errors import ExitCode, LivefwError, kind_of
-from livefw.providers.base import Provider, Said
+from livefw.errors import ExitCode, kind_of
+from livefw.providers.base import Said
+from livefw.render import document
 from livefw.text import printable
 
-_WORST_FIRST = (
-    ExitCode.UNKNOWN,
-    ExitCode.FAILED,
-    ExitCode.NO_PERMISSION,
-    ExitCode.REFUSED,
-    ExitCode.NOTHING_TO_DO,
-    ExitCode.DONE,
-)
 
-
-class Extra(NamedTuple):
-    """What else there is to tell of a result: lines of text, fields in JSON."""
-
-    lines: list[str]
-    fields: dict[str, Any]
-
-
-class Report(NamedTuple):
-    """Results so far, the error that ended the run early, if one did, and what else there is to tell of each."""
-
-    results: list[Result]
-    error: LivefwError | None = None
-    extras: Sequence[Extra] = ()
-
-    @property
-    def rows(self) -> list[tuple[Result, Extra]]:
-        """Each result with what there is beside it."""
-        nothing = Extra([], {})
-        return [(item, self.extras[i] if self.extras else nothing) for i, item in enumerate(self.results)]
-
-
-T = TypeVar("T")
-
-
-def collect(each: Iterable[T], done: Callable[[T], bool]) -> tuple[list[T], LivefwError | None]:
-    """All that has come to an end, until one is the last; whatever ends it after the first is kept beside them.
-
-    What was done has to be told, also by a program that goes wrong after it. Before the first the error is raised.
-    """
-    ended: list[T] = []
-    try:
-        for item in each:
-            ended.append(item)
-            if done(item):
-                break
-    except (Exception, KeyboardInterrupt) as error:
-        if not ended:
-            raise
-        return ended, foreseen(error)
-    return ended, None
-
-
-def answer(
-    session: Session,
-    report: Report,
-    providers: Sequence[Provider],
-    *,
-    phase: str,
-    not_started: Sequence[str] = (),
-    beside: dict[str, Any] | None = None,
-) -> int:
-    """Tell all results, in the form that was asked for; the exit code."""
-    by_name = {provider.name: provider for provider in providers}
-
-    def whole() -> dict[str, Any]:
-        shown = []
-        for item, extra in report.rows:
-            replay = _replay(by_name[item.before.provider], item.before.id, phase)
-            shown.append(as_document(item, phase=phase, replay=replay) | extra.fields)
-        ended = {"error": document.error(report.error)} if report.error else {}
-        return {"results": shown, "not_started": list(not_started)} | (beside or {}) | ended
-
-    def text() -> str:
-        lines = [line for item, extra in report.rows for line in (as_text(item), *extra.lines)]
-        lines += [f"{key}: not started" for key in not_started]
-        lines += [f"then: {printable(report.error.message)}"] if report.error else []
-        return "\n".join(lines)
-
-    session.report(text, whole)
-    code = exit_code(report.results)
-    if report.error and code is ExitCode.DONE:
-        return kind_of(report.error).exit_code
-    return ExitCode.INTERRUPTED if not_started and code is ExitCode.DONE else code
-
-
-def _replay(provider: Provider, ident: str, phase: str) -> str:
-    """How it is done by hand; an outcome is told without it where that cannot be said now."""
-    try:
-        return provider.replay(ident, phase)
-    except Exception:
-        return ""
-
-
-def exit_code(results: Sequence[Result]) -> ExitCode:
-    """The code of the worst result."""
-    codes = {_code(result) for result in results} or {ExitCode.DONE}
-    return next(code for code in _WORST_FIRST if code in codes)
-
-
-def _code(result: Result) -> ExitCode:
+def exit_code(result: Result) -> ExitCode:
+    """That of its error, or of success."""
     error = error_of(result, phase="", replay="")
     return kind_of(error).exit_code if error else ExitCode.DONE
 
 
-def as_document(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
+def fields(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
     """One result in JSON; ``error`` is there if what was asked for was not done."""
     claim = result.claim
     shown: dict[str, Any] = {
@@ -152,7 +54,7 @@ def as_document(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
     return shown
 
 
-def as_text(result: Result) -> str:
+def text(result: Result) -> str:
     """One result for a person: the outcome first, then why, and what else is known."""
     name = printable(result.before.name) or result.before.id
     lines = [f"{name} ({result.before.key}): {result.outcome}{_versions(result)}", f"  {printable(result.why.text)}"]

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A host put together from where things are: the machine, its settings, its history, and what measures."""
+
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from livefw.activation.actor import Actor, current
+from livefw.activation.announce import SystemJournal
+from livefw.activation.checks import require_sound
+from livefw.activation.engine import Host
+from livefw.activation.facts import Facts
+from livefw.activation.measure import Meter, NoMeter, meter
+from livefw.activation.places import Places, places
+from livefw.activation.policy import DEFAULT, FILE, Policy, load
+from livefw.errors import LivefwError
+from livefw.providers.files import Files
+from livefw.providers.host import unused_settings
+from livefw.providers.registry import MECHANISMS, SystemClock, open_files, providers
+from livefw.reading import absolute
+from livefw.text import printable
+
+
+class Where(NamedTuple):
+    """Which machine, and where its things are; None is what the documents say.
+
+    ``state`` is the directory of the history, ``settings`` that of livefw.toml, ``images`` that of the archives that
+    can be staged.
+    """
+
+    root: str = "/"
+    state: str | None = None
+    settings: str | None = None
+    images: str | None = None
+
+    @property
+    def places(self) -> Places:
+        """Where they are; OSError where that cannot be told."""
+        return places(self.root, state=self.state, settings=self.settings)
+
+
+class How(NamedTuple):
+    """How the engine is to work. ``measured`` is None for no measurement, and else by what, empty for what the
+    settings say. ``lenient``: without the settings where something is wrong with them.
+    """
+
+    measured: str | None = None
+    without_journal: bool = False
+    lenient: bool = False
+
+
+LOOKING = How()
+
+
+def _unheard(_: str) -> None:
+    """Nobody listens."""
+
+
+def policy(found: Places) -> Policy:
+    """The policy that holds. `SettingsError`, `TransportError`."""
+    made = load(found.settings, mechanisms=MECHANISMS)
+    require_sound(made, file=os.path.join(found.settings, FILE))
+    return made
+
+
+def host(
+    where: Where,
+    how: How = LOOKING,
+    *,
+    files: Files | None = None,
+    opened: Callable[..., Files] = open_files,
+    actor: Actor | None = None,
+    say: Callable[[str], None] = _unheard,
+) -> Host:
+    """The machine, through ``files`` that are open already, or by ``opened``. ``say`` hears what is odd.
+
+    Errors as for `open_files` and `policy`.
+    """
+    clock, found = SystemClock(), where.places
+    own = found.root == "/"
+    tell_unused_settings(where, say)
+    settings_directory = where.settings
+    try:
+        settings = policy(found)
+    except LivefwError as error:
+        if not how.lenient:
+            raise
+        say(f"livefw: the settings are left out: {printable(error.message)}")
+        settings, settings_directory = DEFAULT, ""
+    machine = files or opened(where.root, settings=settings_directory)
+    measuring = settings.measure._replace(by=how.measured) if how.measured else settings.measure
+
+    def new_meter() -> Meter:
+        if how.measured is None:
+            return NoMeter()
+        return meter(machine, Facts(machine).cpus("online"), measuring, own_machine=own)
+
+    actor = actor or current("cli")
+    made = Host(machine, providers(machine, clock), clock, found, settings, actor, meter=new_meter)
+    made = made._replace(
+        privileged=not own or os.geteuid() == 0,
+        without_journal=how.without_journal,
+        images=_images(where, found, settings),
+    )
+    return made._replace(announce=SystemJournal(actor)) if own else made
+
+
+def tell_unused_settings(where: Where, say: Callable[[str], None]) -> None:
+    """Say that a tree has settings which nobody asked for."""
+    if where.root != "/" and (line := unused_settings(where.root, where.settings)):
+        say(f"livefw: {line}")
+
+
+def _images(where: Where, found: Places, settings: Policy) -> str:
+    """The directory of images: one that the settings name is on the machine that is looked at."""
+    if where.images:
+        return absolute(where.images)
+    if settings.images:
+        return found.root.rstrip("/") + settings.images
+    return os.path.join(found.state, "images")

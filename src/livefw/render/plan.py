@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plans, in text and in JSON."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from livefw.activation.checks import Problem, Weight
+from livefw.activation.engine import Plan
+from livefw.activation.journal import Kind
+from livefw.activation.plan import Past, Step
+from livefw.activation.unmatched import Unmatched
+from livefw.activation.wishes import Unmet
+from livefw.providers.base import Rendezvous
+from livefw.render import document
+from livefw.render.component import version
+from livefw.text import printable
+
+
+def text(plan: Plan) -> str:
+    """A plan for a person: what, what it costs, and what is in the way."""
+    lines: list[str] = []
+    for number, step in enumerate(plan.steps, 1):
+        lines += _step_lines(number, step)
+    for wish in plan.wishes:
+        name, value = printable(wish.candidate.component.name) or wish.candidate.component.key, str(wish.wanted).lower()
+        be = "will be set to" if wish.possible else "is wanted by the policy, and does not exist; wanted:"
+        before = f" (the last time in vain: {printable(wish.trouble)})" if wish.trouble else ""
+        lines.append(f"setting {wish.setting} of {name} {be} {value}{before}")
+    for entry in plan.unfinished:
+        name = printable(str(entry.body.get("name") or entry.component))
+        act = "staging" if entry.kind is Kind.STAGING else "activation"
+        lines.append(f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it")
+    lines += unmatched_lines(plan.unmatched)
+    return "\n".join(lines)
+
+
+def unmatched_lines(unmatched: Iterable[Unmatched]) -> list[str]:
+    """Patterns of the settings that match nothing here."""
+    return [f"settings: {printable(str(each))}" for each in unmatched]
+
+
+def unmet_lines(unmet: Iterable[Unmet]) -> list[str]:
+    """Settings that the policy wants, and that are not so."""
+    return [f"settings: {printable(each.text)}" for each in unmet]
+
+
+def unmet_fields(unmet: Iterable[Unmet]) -> list[dict[str, Any]]:
+    """The same in JSON."""
+    return [
+        {
+            "component": each.component.key,
+            "setting": each.setting,
+            "value": each.wanted,
+            "against": each.against,
+            **document.reason(each.why),
+        }
+        for each in unmet
+    ]
+
+
+def _step_lines(number: int, step: Step) -> Iterator[str]:
+    item = step.component
+    name = printable(item.name) or item.id
+    verdict = "cannot be activated" if step.stopped else "ready"
+    yield f"{number}. {name}  {version(item.current_version)} -> {version(item.pending_version)}  {verdict}"
+    yield f"   component  {item.key}"
+    yield f"   cost       {_cost(step)}"
+    for problem in step.problems:
+        yield f"   {_WORDS[problem.weight] if not problem.ignored else 'ignored':9}  {problem_text(problem)}"
+        if problem.hint and problem.stops:
+            yield f"              {printable(problem.hint)}"
+        if problem.stops and problem.weight is Weight.ERROR:
+            yield f"              to go on regardless: --ignore {problem.check}"
+
+
+_WORDS = {Weight.WARNING: "note", Weight.ERROR: "against", Weight.FATAL: "against"}
+_RENDEZVOUS = {
+    Rendezvous.REQUIRED: "stops all CPUs together",
+    Rendezvous.FORCED: "stops all CPUs together (forced by setting)",
+    Rendezvous.OPTIONAL: "stops one CPU at a time",
+    None: "not known which CPUs it stops",
+}
+
+
+def _cost(step: Step) -> str:
+    parts = [_RENDEZVOUS[step.component.cost.rendezvous]]
+    if step.component.cost.resets_cpu:
+        parts.append("may reset CPUs")
+    return "; ".join([*parts, _before(step.past)])
+
+
+def _before(past: Past | None) -> str:
+    """What became of it here before."""
+    if past is None:
+        return "the history of it cannot be read"
+    if usual := past.usual:
+        return f"took {usual.median_s:.1f} s here before ({_times(usual.times)}, at worst {usual.worst_s:.1f} s)"
+    if past.succeeded:
+        return f"done {_times(past.succeeded)} here before, and nobody saw how long it took"
+    if past.tried:
+        return f"tried {_times(past.tried)} here, never with {'certain ' if past.unknown else ''}success"
+    return "never done here before"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def problem_text(problem: Problem) -> str:
+    """A problem in a line."""
+    return f"{problem.check}: {printable(problem.text)}"
+
+
+def fields(plan: Plan) -> dict[str, Any]:
+    """A plan in JSON."""
+    return {
+        "steps": [
+            {
+                "component": document.component(step.component),
+                "stopped": step.stopped,
+                "usual": step.usual._asdict() if step.usual else None,
+                "tried": step.past.tried if step.past else None,
+                "succeeded": step.past.succeeded if step.past else None,
+                "problems": [problem._asdict() for problem in step.problems],
+            }
+            for step in plan.steps
+        ],
+        "settings": [
+            {
+                "component": wish.candidate.component.key,
+                "setting": wish.setting,
+                "value": wish.wanted,
+                "possible": wish.possible,
+                "trouble": wish.trouble or None,
+            }
+            for wish in plan.wishes
+        ],
+        "unfinished": [{"component": e.component, "activation": e.activation} for e in plan.unfinished],
+        "unmatched": [each._asdict() for each in plan.unmatched],
+    }

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that became of one order, in text, in JSON and as an exit code."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Self
+
+from livefw.activation.engine import Attempt, Run, Settled
+from livefw.activation.unmatched import Unmatched
+from livefw.activation.wishes import Unmet
+from livefw.errors import ExitCode, LivefwError, kind_of
+from livefw.providers.base import Provider
+from livefw.render import attempt, document, result
+from livefw.render.error import foreseen
+from livefw.render.plan import unmet_fields
+from livefw.text import printable
+
+_WORST_FIRST = (
+    ExitCode.UNKNOWN,
+    ExitCode.FAILED,
+    ExitCode.NO_PERMISSION,
+    ExitCode.REFUSED,
+    ExitCode.NOTHING_TO_DO,
+    ExitCode.DONE,
+)
+
+
+class Report(NamedTuple):
+    """Attempts in their order, and the error that ended the run early, if one did.
+
+    ``not_started`` are keys of components whose turn did not come. ``settled`` is what was found unfinished before, and
+    ``unmatched`` are patterns of the settings without effect, ``unmet`` settings that are not as they are wanted; None
+    where nobody looked.
+    """
+
+    phase: str
+    attempts: Sequence[Attempt]
+    error: LivefwError | None = None
+    not_started: Sequence[str] = ()
+    settled: Sequence[Settled] | None = None
+    unmatched: Sequence[Unmatched] | None = None
+    unmet: Sequence[Unmet] | None = None
+
+    @classmethod
+    def of(cls, attempts: Iterable[Attempt], *, phase: str) -> Self:
+        """Run to the end. Whatever ends it after the first attempt is kept beside it: what was done has to be told."""
+        done: list[Attempt] = []
+        try:
+            for each in attempts:
+                done.append(each)  # noqa: PERF402 - what came before an error has to be kept
+        except (Exception, KeyboardInterrupt) as error:
+            if not done:
+                raise
+            return cls(phase, done, foreseen(error))
+        return cls(phase, done)
+
+    def about(self, run: Run) -> Self:
+        """With what the run itself knows."""
+        done = {each.result.before.key for each in self.attempts}
+        left = [key for key in run.chosen if key not in done]
+        return self._replace(not_started=left, settled=run.settled, unmatched=run.unmatched, unmet=run.unmet)
+
+    def text(self) -> str:
+        """For a person."""
+        lines = [line for each in self.attempts for line in (result.text(each.result), *attempt.lines(each))]
+        lines += [f"{key}: not started" for key in self.not_started]
+        lines += [f"then: {printable(self.error.message)}"] if self.error else []
+        return "\n".join(lines)
+
+    def fields(self, providers: Iterable[Provider]) -> dict[str, Any]:
+        """In JSON; the providers say how each could be repeated by hand."""
+        by_name = {provider.name: provider for provider in providers}
+        shown = []
+        for each in self.attempts:
+            before = each.result.before
+            replay = _replay(by_name[before.provider], before.id, self.phase)
+            shown.append(result.fields(each.result, phase=self.phase, replay=replay) | attempt.fields(each))
+        told: dict[str, Any] = {"results": shown, "not_started": [*self.not_started]}
+        if self.settled is not None:
+            told["settled"] = [attempt.settled_fields(each) for each in self.settled]
+        if self.unmatched is not None:
+            told["unmatched"] = [each._asdict() for each in self.unmatched]
+        if self.unmet is not None:
+            told["settings"] = unmet_fields(self.unmet)
+        if self.error:
+            told["error"] = document.error(self.error)
+        return told
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """That of the worst result; that of the error where all went well before it."""
+        codes = {result.exit_code(each.result) for each in self.attempts} or {ExitCode.DONE}
+        code = next(code for code in _WORST_FIRST if code in codes)
+        if self.error and code is ExitCode.DONE:
+            return kind_of(self.error).exit_code
+        return ExitCode.INTERRUPTED if self.not_started and code is ExitCode.DONE else code
+
+
+def _replay(provider: Provider, ident: str, phase: str) -> str:
+    """How it is done by hand; an outcome is told without it where that cannot be said now."""
+    try:
+        return provider.replay(ident, phase)
+    except Exception:
+        return ""
