@@ -32,7 +32,9 @@ def test_what_is_raised_after_the_first_stands_beside_it(row: tuple[BaseExceptio
         yield from before
         raise raised
 
-    _, done, error, *_ = Report.of(items(1, 2), phase="activate")
+    ended = Report.of(items(1, 2), phase="activate")
+    done: Any = ended.attempts
+    error = ended.error
     assert (done, isinstance(error, LivefwError)) == ([1, 2], True)
     assert error
     assert text in error.message
