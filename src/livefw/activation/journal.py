@@ -113,6 +113,7 @@ class Journal:
         self._schema = number
         self._seal = seal
         self._inode = inode
+        self._doubted = False
         self.set_aside = set_aside
 
     @classmethod
@@ -127,7 +128,8 @@ class Journal:
             _require_ours(directory)
             with opening.alone(directory):
                 damaged.finish(path)
-                opening.regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+                opening.begin(path)
+                opening.regular(path, os.O_RDWR | os.O_NOFOLLOW)
                 flaws = opening.glance(path)
                 aside = opening.replaced(path, flaws, wall_ns, seal) if flaws else None
                 connection = opening.ready(path)
@@ -404,7 +406,7 @@ class Journal:
             if self.set_aside or not damaged.is_damage(error):
                 raise
             self._set_aside(error)
-        return self._append_here(kind, activation, component, body)
+        return self._append(kind, activation, component, body)
 
     def _append_here(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
         # IMMEDIATE: from reading the head to the new row nobody else may add one, or the chain would fork.
@@ -421,14 +423,18 @@ class Journal:
             self._reopen()
 
     def _set_aside(self, error: sqlite3.Error) -> None:
-        """Put a new file in the place of this one, unless somebody has.
+        """Put a new file in the place of this one, unless somebody has, or nothing is found and it is the first time.
 
-        The connection is closed after that: SQLite leaves a file alone that has been moved, and its log as well.
+        SQLite may call a file malformed of which the disk has not answered a part. The connection is closed after that:
+        SQLite leaves a file alone that has been moved, and its log as well.
         """
         with opening.alone(self._directory):
             if os.stat(self._path).st_ino == self._inode:
-                flaws = damaged.pages(self._connection, error)
-                self.set_aside = opening.replaced(self._path, flaws, self._wall_ns, self._seal)
+                flaws = damaged.pages(self._connection, error if self._doubted else None)
+                if flaws:
+                    opening.require_answer(self._path)
+                    self.set_aside = opening.replaced(self._path, flaws, self._wall_ns, self._seal)
+        self._doubted = True
         self._reopen()
 
     def _reopen(self) -> None:

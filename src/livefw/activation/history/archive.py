@@ -85,7 +85,12 @@ def archive(
             with opening.transaction(connection):
                 connection.execute("INSERT OR REPLACE INTO archiving VALUES (1, ?, ?)", (file, last))
             at(Step.NOTED)
-            _write(connection, f"{file}.partial", base, last)
+            try:
+                _write(connection, f"{file}.partial", base, last)
+            except Exception:
+                with suppress(OSError):  # a disk that is full stays so otherwise
+                    os.unlink(f"{file}.partial")
+                raise
             at(Step.WRITTEN)
             os.link(f"{file}.partial", file)
             os.unlink(f"{file}.partial")

@@ -180,7 +180,7 @@ def salvage(path: str, flaws: list[Flaw], opened: Callable[[str], sqlite3.Connec
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = f"{os.path.basename(path)}.damaged-{stamp}"
     number = 1
-    while os.path.lexists(os.path.join(os.path.dirname(path), name)):
+    while any(os.path.lexists(os.path.join(os.path.dirname(path), name + end)) for end in ("", "-wal", "-shm")):
         number += 1
         name = f"{os.path.basename(path)}.damaged-{stamp}-{number}"
     head: Head | None = None
@@ -221,9 +221,10 @@ def finish(path: str) -> None:
     """
     if not os.path.lexists(f"{path}.next"):
         return
-    for end in ("-wal", "-shm", _SUSPECTED):
+    for end in ("-wal", "-shm", "-journal", _SUSPECTED):
         with suppress(FileNotFoundError):
             os.unlink(path + end)
+    sync(os.path.dirname(path))
     os.rename(f"{path}.next", path)
     sync(os.path.dirname(path))
 
@@ -235,6 +236,17 @@ def sync(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_above(path: str) -> None:
+    """Have the directories that lead to a file on disk, each by its name in the one above. OSError.
+
+    One that we may not read is not ours, and was there before us.
+    """
+    while (above := os.path.dirname(path)) != path:
+        path = above
+        with suppress(PermissionError):
+            sync(path)
 
 
 def size(path: str) -> int:

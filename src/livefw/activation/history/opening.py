@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of a history: opened to write or to read, made, and put in the place of a damaged one."""
 
+import errno
 import fcntl
 import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
+from livefw import reading
 from livefw.activation.history import damaged, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
 from livefw.activation.history.rows import NO_HEAD, Head, Kind, bounded, decode, digest
@@ -21,8 +23,11 @@ _BUSY_MS = 10_000
 
 _LONGEST = 4 << 20
 """Bytes of one value. A row of ours has some kilobytes; one of a gigabyte would be held before it could be judged."""
+_CHUNK = 1 << 20
 ALONE = ".writer"
 """Beside the history, and empty."""
+
+_BESIDE = ("-wal", "-shm")
 
 INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
@@ -89,11 +94,84 @@ def connected(path: str, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def glance(path: str) -> list[Flaw]:
-    """What is wrong with a file that is to be written. `schema.Unfit`, `sqlite3.Error`.
+def made(path: str, first: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+    """Make a history, whole and on disk, of which ``first`` writes the first row. OSError, `sqlite3.Error`.
 
-    Read only: to close a damaged file that is open for writing would play its log into it.
+    Under its own name it would, after a power cut, be one that nobody can read, or that SQLite wants to mend first.
     """
+    _clear(path)
+    regular(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    with closing(connected(path, "rw")) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        schema.migrate(connection)
+        first(connection)
+        if connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), path)
+    for end in _BESIDE:
+        with suppress(FileNotFoundError):
+            os.unlink(path + end)
+
+
+def _clear(path: str) -> None:
+    """Take away what somebody has left who was killed."""
+    for end in ("", *_BESIDE, "-journal"):
+        with suppress(FileNotFoundError):
+            os.unlink(path + end)
+
+
+def _is_empty(path: str) -> bool:
+    """Whether there is nothing in a file, or no file; OSError where that cannot be told."""
+    try:
+        return os.lstat(path).st_size == 0
+    except FileNotFoundError:
+        return True
+
+
+def begin(path: str) -> None:
+    """Make the first history here, if there is none. OSError, `sqlite3.Error`.
+
+    An older livefw made it under its own name. Where that was cut short the file may be empty, and SQLite may want to
+    take back what was begun, which it does when it may write.
+    """
+    if not _is_empty(f"{path}-journal") and _is_empty(f"{path}-wal"):
+        regular(path, os.O_RDWR | os.O_NOFOLLOW)
+        with closing(connected(path, "rw")) as connection:
+            schema.number(connection)
+    if not (_is_empty(path) and _is_empty(f"{path}-wal")):
+        return
+    with suppress(FileNotFoundError):
+        regular(path, os.O_RDWR | os.O_NOFOLLOW)
+    made(f"{path}.new")
+    with suppress(FileNotFoundError):
+        os.unlink(f"{path}-journal")
+    damaged.sync_above(path)
+    os.rename(f"{path}.new", path)
+    damaged.sync(os.path.dirname(path))
+
+
+def glance(path: str) -> list[Flaw]:
+    """What is wrong with a file that is to be written. `schema.Unfit`, `sqlite3.Error`, OSError.
+
+    SQLite finds flaws also where the disk has not answered, and a disk may answer the next time.
+    """
+    flaws = _glance(path)
+    if flaws:
+        require_answer(path)
+        flaws = _glance(path)
+    return flaws
+
+
+def require_answer(path: str) -> None:
+    """OSError where the disk does not answer for a part of a file: what is there may be sound."""
+    for each in (path, f"{path}-wal"):
+        with suppress(FileNotFoundError), reading.opened(each, follow=False) as file:
+            while file.read(_CHUNK):
+                pass
+
+
+def _glance(path: str) -> list[Flaw]:
+    """Read only: to close a damaged file that is open for writing would play its log into it."""
     if os.path.getsize(path) == 0:
         return [Flaw(0, "it is empty, and its log is not", 1)] if damaged.size(f"{path}-wal") else []
     with closing(connected(path, "ro")) as connection:
@@ -122,18 +200,14 @@ def ready(path: str) -> sqlite3.Connection:
 def replaced(path: str, flaws: list[Flaw], wall_ns: Callable[[], int], seal: Seal) -> SetAside:
     """Put a new file in the place of a damaged one, with a first row that says so. OSError, `sqlite3.Error`."""
     aside = damaged.salvage(path, flaws, lambda each: connected(each, "ro"))
-    new = f"{path}.new"
-    for end in ("", "-wal", "-shm"):
-        if os.path.lexists(new + end):
-            os.unlink(new + end)
-    regular(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
-    with closing(connected(new, "rw")) as connection:
-        connection.execute("PRAGMA synchronous=FULL")
-        schema.migrate(connection)
+
+    def first(connection: sqlite3.Connection) -> None:
         with transaction(connection):
             connection.execute("UPDATE base SET sequence = ?, hash = ?", aside.head or NO_HEAD)
             append(connection, (Kind.SET_ASIDE, os.urandom(8).hex(), "", aside.body()), wall_ns(), seal)
-    damaged.keep(path, aside, new)
+
+    made(f"{path}.new", first)
+    damaged.keep(path, aside, f"{path}.new")
     return aside
 
 
