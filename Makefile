@@ -14,7 +14,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench fuzz properties soak lint format clean packages monitor
+.PHONY: help demo test coverage bench fuzz properties soak faults lint format clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo "make fuzz     every reader of foreign bytes, guided by coverage, for MINUTES=$(FUZZ_MINUTES); ARGS='dbus cab' for some of them"
 	@echo "make properties  the property tests with many more examples and fresh random data"
 	@echo "make soak     random histories, property tests and mounted machines, for MINUTES=$(MINUTES)"
+	@echo "make faults   every error and power cut at every operation on the disk"
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
@@ -51,6 +52,9 @@ properties: $(VENV)/test.stamp
 
 soak: $(VENV)/test.stamp packages
 	@scripts/soak.sh $(BIN)/python $(MINUTES) $(JOBS) $(ARGS)
+
+faults: $(VENV)/test.stamp
+	@LIVEFW_FAULTS=all $(BIN)/python -m pytest -n $(JOBS) -o faulthandler_timeout=0 tests/faults $(ARGS)
 
 # Into the package, where the command looks for it and a wheel takes it along with its source; nothing else needs the
 # compiler.

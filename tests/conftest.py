@@ -4,6 +4,7 @@ each test that does not come to its own."""
 
 import faulthandler
 import gc
+import importlib
 import os
 import signal
 import sys
@@ -129,13 +130,15 @@ def _below(pid: int) -> Iterator[int]:
                     yield child
 
 
+_COUNTED = {"truth": "truth.conftest", "faults": "faults.conftest"}
+"""Properties in which tests keep counts, and the module with a ``summary`` of each."""
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the counts of tests/truth. Here, because a run in several processes knows of no other file in its first."""
+    """Tell what was counted. Here, because a run in several processes knows of no other file in its first."""
     reports = [r for kind in ("passed", "failed") for r in terminalreporter.stats.get(kind, ())]
     told = [entry for report in reports for entry in getattr(report, "user_properties", ())]
-    if not any(name == "truth" for name, _ in told):
-        return
-    from .truth.conftest import summary  # only where one of its tests has run
-
-    for line in summary(told):
-        terminalreporter.write_line(line)
+    known = {name for name, _ in told}
+    for module in (module for name, module in _COUNTED.items() if name in known):  # where one of its tests has run
+        for line in importlib.import_module(f".{module}", __package__).summary(told):
+            terminalreporter.write_line(line)

@@ -90,9 +90,7 @@ def _init(arguments: argparse.Namespace) -> None:
     folder = Folder(arguments.directory)
     with reading.opened(arguments.file) as file:
         verify.verify(file, anchor, {})
-        Store.create(folder, file)
-    # Last, because a store that is there keeps its own.
-    folder.replace(trust.NAME, trust.dumps(anchor).encode("ascii"))
+        Store.create(folder, file, beside=((trust.NAME, trust.dumps(anchor).encode("ascii")),))
 
 
 def _stage(arguments: argparse.Namespace) -> None:

@@ -98,8 +98,18 @@ class Store:
     # -- changing
 
     @classmethod
-    def create(cls, where: Disk, package: BinaryIO, *, capacity: int = DEFAULT_CAPACITY) -> "Store":
-        """Fill an empty folder as a factory does: the package in bank 0, accepted, and all counters 0."""
+    def create(
+        cls,
+        where: Disk,
+        package: BinaryIO,
+        *,
+        beside: Iterable[tuple[str, bytes]] = (),
+        capacity: int = DEFAULT_CAPACITY,
+    ) -> "Store":
+        """Fill an empty folder as a factory does: the package in bank 0, accepted, and all counters 0.
+
+        Files ``beside`` it, by name, are there as soon as there is a store.
+        """
         store = cls(where, capacity=capacity)
         with where.lock():
             if any(store._copies()):
@@ -108,6 +118,8 @@ class Store:
             store._check_fits(payloads)
             images = store._fill(0, payloads)
             where.replace(COUNTERS, NonVolatile().encode())
+            for name, data in beside:
+                where.replace(name, data)
             state = Metadata(0, 0, (BankState.ACCEPTED, BankState.INVALID))
             store._save(_with_images(state, 0, images, accepted=True))
         return store
