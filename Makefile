@@ -4,6 +4,7 @@
 PYTHON  ?= python3
 JOBS    ?= auto
 MINUTES ?= 10
+MUTANTS ?= 20
 ARGS    ?=
 # An hour where nobody has said otherwise: much less finds nothing new.
 FUZZ_MINUTES := $(if $(filter file,$(origin MINUTES)),60,$(MINUTES))
@@ -14,7 +15,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench fuzz properties soak faults lint format clean packages monitor
+.PHONY: help demo test coverage bench fuzz properties soak faults mutate lint format clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,7 @@ help:
 	@echo "make properties  the property tests with many more examples and fresh random data"
 	@echo "make soak     random histories, property tests and mounted machines, for MINUTES=$(MINUTES)"
 	@echo "make faults   every error and power cut at every operation on the disk"
+	@echo "make mutate   small faults in the sources, MUTANTS=$(MUTANTS) of each package or 'all', that tests have to notice"
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
@@ -55,6 +57,9 @@ soak: $(VENV)/test.stamp packages
 
 faults: $(VENV)/test.stamp
 	@LIVEFW_FAULTS=all $(BIN)/python -m pytest -n $(JOBS) -o faulthandler_timeout=0 tests/faults $(ARGS)
+
+mutate: $(VENV)/test.stamp packages
+	@$(BIN)/python -m tests.mutate --mutants=$(MUTANTS) --workers=$(JOBS) $(ARGS)
 
 # Into the package, where the command looks for it and a wheel takes it along with its source; nothing else needs the
 # compiler.
