@@ -7,6 +7,7 @@ import subprocess
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import cabarchive
 import pytest
@@ -141,9 +142,28 @@ def test_bounds_hold_before_anything_is_unpacked(name: str, monkeypatch: pytest.
     assert caught.value.phase == cab.PHASE
 
 
+AT_A_BOUND = {
+    "64 members": _raw(sizes=(0,) * 64, names=tuple(b"%d" % n for n in range(64))),
+    "16 folders": _raw(folders=16),
+    "a whole block": _raw(sizes=(1 << 15,), blocks=((bytes(1 << 15), 1 << 15),)),
+    "as many bytes as are taken": _raw(sizes=(1 << 20,), blocks=((bytes(1 << 15), 1 << 15),) * 32),
+    "a name of 200 letters": _raw(names=(b"a" * 200,)),
+}
+
+
+@pytest.mark.parametrize("name", AT_A_BOUND)
+def test_what_just_keeps_a_bound_is_unpacked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cab, "MOST_BYTES", 1 << 20)
+    with pytest.raises(UsageError, match="no metainfo in it"):
+        cab.read(AT_A_BOUND[name])
+
+
 def test_the_bound_may_be_lower() -> None:
+    """It is of the image and of its metainfo, which stands beside it."""
+    archive, whole = cab.write(IMAGE), len(PAYLOAD) + len(TEXT)
+    assert cab.read(archive, most=whole) == (IMAGE,)
     with pytest.raises(UsageError, match="more than 0 MiB"):
-        cab.read(cab.write(IMAGE), most=len(PAYLOAD))
+        cab.read(archive, most=whole - 1)
 
 
 LAUGHS = b'<!DOCTYPE a [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><component type="firmware">&b;</component>'
@@ -156,7 +176,8 @@ NONSENSE = {
     "no XML": (_with(b"<component"), "not taken"),
     "entities": (_with(LAUGHS), "document type"),
     "depth": (_with(b"<a>" * 20_000), "32 deep"),
-    "length": (_with(b" " * (300 << 10)), "256 KiB"),
+    "depth behind what is flat": (_with(b"<a>" + b"<b/>" * 50 + b"<c>" * 32), "32 deep"),
+    "length": (_with(TEXT.ljust((256 << 10) + 1)), "256 KiB"),
     "an unknown encoding": (_with(b"<?xml version='1.0' encoding='rot13'?><a/>"), "not taken"),
     "no firmware": (_with(b"<component type='desktop'/>"), "no firmware"),
     "no release": (_with(b"<component type='firmware'/>"), "no release"),
@@ -177,6 +198,84 @@ def test_nonsense_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match=why) as caught:
         cab.read(data)
     assert caught.value.phase == cab.PHASE
+
+
+METAINFO_AT_A_BOUND = {
+    "32 deep": TEXT.replace(b"<summary>", b"<a>" * 31 + b"</a>" * 31 + b"<summary>"),
+    "flat and long": TEXT.replace(b"<summary>", b"<a/>" * 100 + b"<summary>"),
+    "256 KiB": TEXT.ljust(256 << 10),
+    "64 GUIDs": metainfo.write(ABOUT._replace(guids=(GUID,) * 64), len(PAYLOAD)),
+}
+
+
+@pytest.mark.parametrize("name", METAINFO_AT_A_BOUND)
+def test_metainfo_that_just_keeps_a_bound_is_read(name: str) -> None:
+    (image,) = cab.read(_with(METAINFO_AT_A_BOUND[name]))
+    assert image.about._replace(guids=(GUID,)) == ABOUT
+
+
+def test_texts_are_cut_where_they_are_long() -> None:
+    """At 1,000 characters: they go to every client that asks."""
+    long = ABOUT._replace(name="n" * 1001, summary="s" * 1000, version="1." * 501, date="2" * 1001)
+    (image,) = cab.read(_with(metainfo.write(long, len(PAYLOAD))))
+    assert image.about == long._replace(name="n" * 1000, version="1." * 500, date="2" * 1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("7", "number"),
+        ("1.2", "pair"),
+        ("1.2.3", "triplet"),
+        ("1.2.3.4", "quad"),
+        ("1.2.3.4.5", "plain"),
+        ("1.a", "plain"),
+        ("1.", "plain"),
+        ("", "plain"),
+        ("1.\u0663", "plain"),
+    ],
+)
+def test_formats_of_versions(text: str, form: str) -> None:
+    """As the LVFS documents them ("Version Format")."""
+    assert metainfo.version_format(text) == form
+    assert metainfo.fits(text, f" {form.title()} ")
+    assert metainfo.fits(text, "dell-bios") == (form in ("pair", "triplet", "quad"))
+    assert not metainfo.fits(text, "pair" if form != "pair" else "quad")
+
+
+def test_what_names_no_format() -> None:
+    assert [word for word in ("", " ", "unknown", "Plain", "triplet", "bcd") if metainfo.declares(word)] == [
+        "triplet",
+        "bcd",
+    ]
+
+
+def test_what_is_written_is_what_appstream_asks_for() -> None:
+    """AppStream, section "Firmware"; the LVFS, "Metainfo Files". The order is that of the file."""
+    about = ABOUT._replace(license="MIT", protocol="org.uefi.capsule", version_format="triplet")
+    root = ElementTree.fromstring(metainfo.write(about, 13))
+    told = [(each.tag, (each.text or "").strip(), dict(each.attrib)) for each in root.iter()]
+    digits = dict(ABOUT.checksums)["sha256"]
+    assert told == [
+        ("component", "", {"type": "firmware"}),
+        ("id", "org.example.fw", {}),
+        ("name", "Firmware <&>", {}),
+        ("summary", "For tests", {}),
+        ("metadata_license", "CC0-1.0", {}),
+        ("project_license", "MIT", {}),
+        ("description", "", {}),
+        ("p", "An image of the firmware Firmware <&>, made into an archive by livefw.", {}),
+        ("provides", "", {}),
+        ("firmware", GUID, {"type": "flashed"}),
+        ("releases", "", {}),
+        ("release", "", {"version": "1.9.0", "date": "2026-01-31"}),
+        ("checksum", digits, {"type": "sha256", "target": "content", "filename": "fw.bin"}),
+        ("size", "13", {"type": "installed"}),
+        ("custom", "", {}),
+        ("value", "org.uefi.capsule", {"key": "LVFS::UpdateProtocol"}),
+        ("value", "triplet", {"key": "LVFS::VersionFormat"}),
+    ]
+    assert metainfo.read("a", metainfo.write(about, 13)) == about
 
 
 def _refused(data: bytes) -> bool:

@@ -119,12 +119,20 @@ class Place:
 
     def _killed_by(self, files: list[str], clean: dict[str, Clean]) -> str:
         allowed = _GRACE_S + _TIMES * sum(clean[file].seconds for file in files)
-        deselected = [f"--deselect={test}" for file in files for test in clean[file].failing]
-        code, output = self._pytest(["-x", *deselected, *files], timeout=allowed)
-        if code in (0, None, _NOTHING_LEFT):
-            return "time" if code is None else ""
-        named = [line.split(" - ")[0] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-        return named[0].split(" ", 1)[1] if named else f"exit code {code}"
+        left_out = [test for file in files for test in clean[file].failing]
+        while True:
+            options = ["-x", *(f"--deselect={test}" for test in left_out)]
+            code, output = self._pytest([*options, *files], timeout=allowed)
+            if code in (0, None, _NOTHING_LEFT):
+                return "time" if code is None else ""
+            named = [line.split(" - ")[0] for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+            if not named:
+                return f"exit code {code}"
+            test = named[0].split(" ", 1)[1]
+            # What fails once and then passes has failed for another reason.
+            if test in left_out or self._pytest([test], timeout=allowed)[0] != 0:
+                return test
+            left_out.append(test)
 
     def _pytest(self, arguments: list[str], *, timeout: float) -> tuple[int | None, str]:
         options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={self._scratch}", "--tb=no", "-rfE"]
