@@ -239,8 +239,30 @@ def test_formats_of_versions(text: str, form: str) -> None:
     """As the LVFS documents them ("Version Format")."""
     assert metainfo.version_format(text) == form
     assert metainfo.fits(text, f" {form.title()} ")
-    assert metainfo.fits(text, "dell-bios") == (form in ("pair", "triplet", "quad"))
     assert not metainfo.fits(text, "pair" if form != "pair" else "quad")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "bcd",
+        "intel-me",
+        "intel-me2",
+        "intel-csme19",
+        "surface",
+        "surface-legacy",
+        "dell-bios",
+        "dell-bios-msb",
+        "compal-bios",
+    ],
+)
+def test_formats_of_vendors_have_two_to_four_numbers(word: str) -> None:
+    """fwupd, FwupdVersionFormat: each makes them out of an integer."""
+    assert [text for text in ("7", "1.2", "1.2.3", "1.2.3.4", "1.a") if metainfo.fits(text, word)] == [
+        "1.2",
+        "1.2.3",
+        "1.2.3.4",
+    ]
 
 
 def test_what_names_no_format() -> None:

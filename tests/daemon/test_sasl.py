@@ -26,6 +26,44 @@ GOOD = {
 }
 
 
+ANSWERS = {
+    # "Authentication Protocol": the states of a server, and what each answers to a command.
+    "cancelled before": [(b"\0CANCEL\r\n", b"REJECTED EXTERNAL\r\n")],
+    "cancelled while it waits for data": [
+        (b"\0AUTH EXTERNAL\r\nCANCEL\r\nDATA\r\n", b"DATA\r\nREJECTED EXTERNAL\r\nERROR\r\n")
+    ],
+    "cancelled when it has agreed": [
+        (b"\0AUTH EXTERNAL 30\r\nCANCEL\r\n", b"OK guid\r\nREJECTED EXTERNAL\r\n"),
+        (b"NEGOTIATE_UNIX_FD\r\n", b"ERROR\r\n"),
+    ],
+    "an error of the client": [(b"\0AUTH EXTERNAL\r\nERROR no\r\n", b"DATA\r\nREJECTED EXTERNAL\r\n")],
+    "an unknown command": [(b"\0HELP\r\n", b"ERROR\r\n")],
+    "an unknown command later": [(b"\0AUTH EXTERNAL 30\r\nHELP\r\n", b"OK guid\r\nERROR\r\n")],
+    "data too early": [(b"\0DATA 30\r\n", b"ERROR\r\n")],
+    "AUTH twice": [(b"\0AUTH EXTERNAL 30\r\nAUTH EXTERNAL 30\r\n", b"OK guid\r\nERROR\r\n")],
+    "descriptors too early": [(b"\0NEGOTIATE_UNIX_FD\r\n", b"ERROR\r\n")],
+    "a mechanism of another name": [(b"\0AUTH EXTERNAL2 30\r\n", b"REJECTED EXTERNAL\r\n")],
+    "data that is right": [(b"\0AUTH EXTERNAL\r\nDATA 30\r\n", b"DATA\r\nOK guid\r\n")],
+    "as long a line as is taken": [(b"\0" + b"x" * LINE_LIMIT + b"\r\n", b"ERROR\r\n")],
+    "as many lines as are taken": [(b"\0" + b"x\r\n" * LINES_LIMIT, b"ERROR\r\n" * LINES_LIMIT)],
+    "a line that has begun": [(b"\0" + b"x" * LINE_LIMIT, b""), (b"\r\n", b"ERROR\r\n")],
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_nobody_gets_in_without_asking_rightly(name: str) -> None:
+    sasl = Sasl(0, "guid")
+    assert [sasl.feed(sent) for sent, _ in ANSWERS[name]] == [(answer, b"") for _, answer in ANSWERS[name]]
+    assert not sasl.done
+
+
+@pytest.mark.parametrize("asks", [False, True])
+def test_descriptors_pass_only_where_the_client_has_asked(asks: bool) -> None:
+    sasl = Sasl(0, "guid")
+    sasl.feed(b"\0AUTH EXTERNAL 30\r\n" + b"NEGOTIATE_UNIX_FD\r\n" * asks + b"BEGIN\r\n")
+    assert (sasl.done, sasl.passes_fds) == (True, asks)
+
+
 @pytest.mark.parametrize("client", GOOD)
 @pytest.mark.parametrize("byte_by_byte", [False, True])
 def test_clients_get_in(client: str, byte_by_byte: bool) -> None:
@@ -53,7 +91,8 @@ def test_another_uid_is_rejected(claim: bytes) -> None:
 BAD = {
     "no NUL": b"AUTH EXTERNAL 30\r\n",
     "BEGIN first": b"\0BEGIN\r\n",
-    "endless line": b"\0AUTH " + b"x" * LINE_LIMIT,
+    "endless line": b"\0" + b"x" * (LINE_LIMIT + 1),
+    "a long line at once": b"\0" + b"x" * (LINE_LIMIT + 1) + b"\r\n",
     "endless lines": b"\0" + b"AUTH\r\n" * (LINES_LIMIT + 1),
     "a message at once": b"l\1\0\1",
     "BEGIN after a rejection": b"\0AUTH EXTERNAL 31\r\nBEGIN\r\n",
