@@ -36,6 +36,30 @@ def test_a_wrong_field_is_named(field: str, fields: dict[str, object]) -> None:
     assert str(caught.value).startswith(f"{field}: ")
 
 
+@pytest.mark.parametrize(
+    ("field", "least", "most"),
+    [
+        ("prime_steps", 1, 10_000),
+        ("activate_steps", 1, 10_000),
+        ("prime_ms", 0, 600_000),
+        ("activate_ms", 0, 600_000),
+        ("vcpus", 1, 10_000),
+    ],
+)
+def test_numbers_are_taken_up_to_their_bounds(field: str, least: int, most: int) -> None:
+    for taken in (least, most):
+        assert getattr(ComponentSpec(RMM, Kind.RMM, **{field: taken}), field) == taken  # type: ignore[arg-type]
+    for wrong in (least - 1, most + 1):
+        with pytest.raises(SpecError, match=f"^{field}: {wrong} is not between"):
+            ComponentSpec(RMM, Kind.RMM, **{field: wrong})  # type: ignore[arg-type]
+
+
+def test_realms_are_taken_up_to_their_bound() -> None:
+    assert len(ComponentSpec(RMM, Kind.RMM, realms=(LfaPolicy.ALLOW,) * 4096).realms) == 4096
+    with pytest.raises(SpecError, match="4097"):
+        ComponentSpec(RMM, Kind.RMM, realms=(LfaPolicy.ALLOW,) * 4097)
+
+
 @pytest.mark.parametrize("field", ["vanishes", "order"])
 def test_a_wrong_guid_in_a_change_is_named(field: str) -> None:
     with pytest.raises(SpecError) as caught:

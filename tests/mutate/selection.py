@@ -10,7 +10,7 @@ from typing import NamedTuple
 CHECKOUT = Path(__file__).parents[2]
 SOURCES = "src/livefw"
 
-_BUS = "wire sasl values connection dispatch introspection server loop peer client"
+_BUS = "wire sasl connection dispatch introspection server loop peer client"
 PACKAGES: dict[str, tuple[str, ...]] = {
     "activation": ("activation/**/*.py",),
     "firmware": ("firmware/**/*.py",),
