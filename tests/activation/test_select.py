@@ -5,7 +5,15 @@ import pytest
 
 from livefw.activation import inventory
 from livefw.activation.select import select
-from livefw.errors import AmbiguousComponent, NoSuchComponent, UsageError
+from livefw.errors import (
+    AmbiguousComponent,
+    LivefwError,
+    NoSuchComponent,
+    NothingHere,
+    NotInstalled,
+    UsageError,
+)
+from livefw.providers.base import Reason
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 BL31 = "47d4086d-4cfe-9846-9b95-2950cbbd5a00"
@@ -62,6 +70,63 @@ def test_several_answer_to(word: str, candidates: set[str]) -> None:
     with pytest.raises(AmbiguousComponent) as caught:
         found(word)
     assert set(caught.value.candidates) == {f"lfa:{guid}" for guid in candidates}
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("rmm", "TF-RMM? livefw list shows what there is"),
+        ("WI", "twin? livefw list shows what there is"),  # two have this name
+        ("f-", "TF-A BL31 runtime or TF-RMM? livefw list shows what there is"),
+        ("unheard-of", "livefw list shows what there is"),
+    ],
+)
+def test_what_is_called_nearly_so_is_told(word: str, hint: str) -> None:
+    with pytest.raises(NoSuchComponent) as caught:
+        found(word)
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(("count", "end"), [(2, "9601"), (8, "9607"), (9, "9607, ...")])
+def test_as_many_are_told_as_can_be_read(count: int, end: str) -> None:
+    bench = FakeLfa()
+    for number in range(count):
+        bench.add(f"6c0762a6-12f2-4b56-92cb-ba8f6336{9600 + number}")
+    with pytest.raises(AmbiguousComponent) as caught:
+        select("6c", inventory.take([bench.provider]).candidates)
+    assert len(caught.value.candidates) == count
+    assert caught.value.hint.startswith("say which: lfa:6c0762a6-12f2-4b56-92cb-ba8f63369600, lfa:")
+    assert caught.value.hint.endswith(end)
+    assert f"may mean {count} components" in str(caught.value)
+
+
+MISSING = Reason("not-installed", "a package is missing", "pip install it")
+
+
+@pytest.mark.parametrize(
+    ("absent", "kind", "text", "hint"),
+    [
+        (
+            (Reason("no-lfa", "no LFA", "a kernel with it"), Reason("no-tdx", "no TDX")),
+            NothingHere,
+            "no LFA; no TDX",
+            "a kernel with it",
+        ),
+        (
+            (Reason("no-lfa", "no LFA", "a kernel with it"), MISSING),
+            NotInstalled,
+            "a package is missing",
+            "pip install it",
+        ),
+        ((), NothingHere, "nothing to activate here: ", ""),
+    ],
+)
+def test_why_there_is_nothing(absent: tuple[Reason, ...], kind: type[LivefwError], text: str, hint: str) -> None:
+    """What is not installed outranks what is not there: it can be mended."""
+    with pytest.raises(kind) as caught:
+        inventory.Inventory((), absent).require()
+    assert type(caught.value) is kind
+    assert (str(caught.value).endswith(text), caught.value.hint) == (True, hint)
 
 
 @pytest.mark.parametrize("word", ["", " "])
