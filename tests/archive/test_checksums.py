@@ -115,6 +115,8 @@ TAKEN = {
     "nothing at all": "",
     # None of these is of the image: of the archive itself, of what a device reads back, of a signature (AppStream).
     "of the archive": NAME + f'<checksum type="sha1" target="container" filename="fw.cab">{"0" * 40}</checksum>',
+    "of the archive that is not named": NAME + f'<checksum type="sha1" target="container">{"0" * 40}</checksum>',
+    "of a signature": NAME + f'<checksum type="sha256" target="signature">{OTHER}</checksum>',
     "of a device": NAME + f'<checksum type="sha256" target="device">{OTHER}</checksum>',
     # Dell's archives on the LVFS have both (fwupd #6129).
     "of an archive as an artifact": content('type="sha256"', SHA256)
