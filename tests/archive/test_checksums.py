@@ -110,6 +110,19 @@ def test_what_cannot_hold_is_no_reason_to_do_without(name: str) -> None:
     assert caught.value.phase == cab.PHASE
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a kind and digits of another", "sha1"),
+        ("digits that are none", "sha256"),
+        ("digits with their kind", "sha256"),
+    ],
+)
+def test_digits_that_no_image_can_have_are_told_as_such(name: str, kind: str) -> None:
+    with pytest.raises(UsageError, match=f"its {kind} is none"):
+        cab.read(archive(NEVER[name], GOOD))
+
+
 TAKEN = {
     "a name only": NAME,
     "nothing at all": "",
