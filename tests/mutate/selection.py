@@ -29,6 +29,7 @@ class Tests(NamedTuple):
 
 
 _ROOT = "activation cli truth"
+_OF_BUS = " ".join(f"daemon/test_{name}.py" for name in "wire sasl loop connection dispatch service".split())
 _DOCUMENTS = "gates/test_engine_document.py gates/test_mechanisms_document.py gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
     "activation/": Tests("activation", f"redfish inband tdx cli truth {_DOCUMENTS} daemon"),
@@ -43,7 +44,7 @@ TESTS: dict[str, Tests] = {
     "providers/microcode/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/pfrut/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/sfs/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
-    "daemon/": Tests("daemon/test_wire.py daemon/test_sasl.py daemon/test_service.py daemon", _ROOT),
+    "daemon/": Tests(f"{_OF_BUS} daemon", _ROOT),
     "archive/": Tests("archive", "activation daemon image cli"),
 }
 """By the beginning of a file's path below `SOURCES`; the longest counts."""
