@@ -29,7 +29,10 @@ class Tests(NamedTuple):
 
 
 _ROOT = "activation cli truth"
-_OF_BUS = " ".join(f"daemon/test_{name}.py" for name in "wire sasl loop connection dispatch service".split())
+_OF_BUS = (
+    "daemon/test_wire.py daemon/test_sasl.py daemon/test_loop.py daemon/test_connection.py daemon/test_dispatch.py"
+    " daemon/test_service.py"
+)
 _DOCUMENTS = "gates/test_engine_document.py gates/test_mechanisms_document.py gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
     "activation/": Tests("activation", f"redfish inband tdx cli truth {_DOCUMENTS} daemon"),
