@@ -298,41 +298,6 @@ def test_package_without_tampering_is_believed() -> None:
     assert set(check(dump(GOOD), ANCHOR, dict.fromkeys(Counter, 5)).images) == set(IMAGES)
 
 
-@pytest.mark.parametrize("oid", ["2.5.29.14", "2.5.29.15", "2.5.29.19", "2.5.29.35"])
-def test_what_cert_create_writes_beside_its_own_is_taken_though_critical(oid: str) -> None:
-    """RFC 5280, 4.2: identifiers of keys, key usage and basic constraints say nothing about a chain."""
-    usage = SIGNER.extensions(ROW, IMAGES) | {"2.5.29.15": der.encode(Tag.SEQUENCE, b"")}
-    body = certificate.split(SIGNER.sign(ROW, usage), "").body.encoded
-    # The builder takes only this one as critical: its place is given to the other.
-    one, other, between = build.encode_oid(oid), build.encode_oid("2.5.29.15"), b"\xfe\xfd\xfc\xfb\xfa"
-    body = body.replace(one, between).replace(other, one).replace(between, other)
-    assert set(check(dump(GOOD | {"cca-cert": resign(body)}), ANCHOR).images) == set(IMAGES)
-
-
-def test_a_certificate_of_16_kib_is_read_and_one_byte_more_is_not() -> None:
-    for size, rule in ((16 << 10, Rule.DER_TAG), ((16 << 10) + 1, Rule.CERTIFICATE_SIZE)):
-        with pytest.raises(ImageError) as caught:
-            check(dump(GOOD | {"cca-cert": bytes(size)}), ANCHOR)
-        assert (caught.value.rule, caught.value.subject) == (rule, "cca-cert")
-
-
-def test_a_certificate_that_is_too_large_is_not_read() -> None:
-    """Its size is in the table."""
-    file = io.BytesIO(dump(GOOD | {"cca-cert": bytes(1 << 20)}))
-    longest = 0
-
-    class Counting(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            nonlocal longest
-            data = super().read(size)
-            longest = max(longest, len(data))
-            return data
-
-    with pytest.raises(ImageError):
-        verify(Counting(file.getvalue()), ANCHOR, {})
-    assert longest < 64 << 10
-
-
 def test_unknown_image_is_named_and_not_believed() -> None:
     stranger = Guid(b"a stranger's id.")
     package = fip.dump([Payload.of(stranger, b"?"), *(Payload.of(guid(name), data) for name, data in GOOD.items())])

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the doctor says of LFA on machines of every sort, and how a switch of a component is written."""
+
+import errno
+import os
+from typing import Any
+
+import pytest
+
+from livefw.errors import PermissionDenied, TransportError
+from livefw.providers.fake import Answer, attributes
+from livefw.providers.lfa import settings
+from livefw.providers.lfa.fake import RMM, FakeLfa
+from livefw.providers.lfa.tree import ROOT
+
+RELEASE = "6.17.0-nvidia"
+OTHER = "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> FakeLfa:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return FakeLfa()
+
+
+def found(bench: FakeLfa) -> list[tuple[str, str, str]]:
+    return [(finding.severity, finding.code, finding.text) for finding in bench.provider.diagnose()]
+
+
+ARM = attributes("/proc/sys/kernel", arch="aarch64", osrelease=RELEASE)
+NOTHING = ("info", "no-component", f"{ROOT} is missing or lists no component")
+LISTS = ("/usr/lib/modules", "/lib/modules")
+CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
+    "another processor": (
+        attributes("/proc/sys/kernel", arch="x86_64"),
+        [],
+        ("error", "not-arm64", "this machine is x86_64; LFA exists on 64-bit Arm only"),
+    ),
+    "no agent": (
+        ARM,
+        ["Arm LFA: no firmware agent found"],
+        ("error", "no-agent", "the driver found no LFA agent in the firmware"),
+    ),
+    "no inventory": (
+        ARM,
+        ["Arm LFA: Error getting number of LFA components"],
+        ("error", "no-inventory", "the firmware's LFA agent did not say how many components it has"),
+    ),
+    "an agent and nothing else": (
+        ARM,
+        ["Arm LFA: Live Firmware Activation: detected v1.0"],
+        (
+            "error",
+            "empty-inventory",
+            "there is an LFA agent, and it lists no component; or the driver has been unloaded since",
+        ),
+    ),
+    "an agent, as newer drivers say it": (
+        ARM,
+        ["Arm LFA: Arm Live Firmware Activation (LFA): detected v1.0"],
+        (
+            "error",
+            "empty-inventory",
+            "there is an LFA agent, and it lists no component; or the driver has been unloaded since",
+        ),
+    ),
+    "a driver that says nothing": (
+        ARM | {"/sys/module/lfa_fw/refcnt": b"0\n"},
+        [],
+        ("error", "no-agent", "the driver is loaded and shows nothing: no LFA agent, or an empty inventory"),
+    ),
+    "a module that is not loaded": (
+        ARM | {f"{LISTS[1]}/{RELEASE}/modules.dep": b"kernel/drivers/firmware/smccc/lfa_fw.ko.zst:\n"},
+        [],
+        (
+            "error",
+            "driver-not-loaded",
+            "the driver is a module and is not loaded; one version of it does not load by itself",
+        ),
+    ),
+    "a driver in the kernel": (
+        ARM | {f"{LISTS[0]}/{RELEASE}/modules.builtin": b"kernel/drivers/firmware/smccc/lfa_fw.ko\n"},
+        [],
+        ("error", "no-agent", "the kernel has the driver and shows nothing: no LFA agent, or an empty inventory"),
+    ),
+    "a kernel without the driver": (
+        ARM | {f"{LISTS[0]}/{RELEASE}/modules.dep": b"kernel/other.ko:\n"},
+        [],
+        ("error", "no-driver", f"kernel {RELEASE} has no LFA driver"),
+    ),
+    "a kernel of which nothing is known": (
+        ARM,
+        [],
+        (
+            "error",
+            "no-driver",
+            "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent",
+        ),
+    ),
+    "a release that leads elsewhere": (
+        attributes("/proc/sys/kernel", arch="aarch64", osrelease="..")
+        | {"/usr/lib/modules/../modules.dep": b"/lfa_fw.ko"},
+        [],
+        (
+            "error",
+            "no-driver",
+            "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAIN)
+def test_the_first_link_that_is_missing_explains_the_rest(bench: FakeLfa, name: str) -> None:
+    tree, log, finding = CHAIN[name]
+    bench.files.tree |= tree
+    for line in log:
+        bench.files.say(line)
+    assert found(bench) == [NOTHING, finding]
+
+
+def test_what_user_space_says_in_the_log_explains_nothing(bench: FakeLfa) -> None:
+    bench.files.tree |= ARM
+    bench.files.say("Arm LFA: no firmware agent found", facility=1)
+    bench.files.say("no firmware agent found")
+    assert [code for _, code, _ in found(bench)] == ["no-component", "no-driver"]
+
+
+GUEST = "this is a guest ({}); firmware calls do not reach the machine"
+
+
+@pytest.mark.parametrize(
+    ("tree", "hypervisor"),
+    [
+        (attributes("/sys/hypervisor", type="xen"), "xen"),
+        (attributes("/sys/devices/virtual/dmi/id", sys_vendor="QEMU", product_name="x"), "QEMU"),
+        (
+            attributes("/sys/devices/virtual/dmi/id", sys_vendor="x", product_name="KVM Virtual Machine"),
+            "KVM Virtual Machine",
+        ),
+        (attributes("/sys/devices/virtual/dmi/id", sys_vendor="Amazon EC2"), "Amazon EC2"),
+        (
+            attributes("/sys/devices/virtual/dmi/id", sys_vendor="Microsoft", product_name="Virtual Machine"),
+            "Virtual Machine",
+        ),
+        ({"/sys/firmware/devicetree/base/hypervisor/compatible": b"xen,xen-4.17\0"}, "xen,xen-4.17"),
+        (attributes("/sys/devices/virtual/dmi/id", sys_vendor="Ampere", product_name="Altra"), ""),
+    ],
+)
+def test_a_guest_is_told_that_it_is_one(bench: FakeLfa, tree: dict[str, bytes], hypervisor: str) -> None:
+    bench.files.tree |= ARM | tree
+    told = [finding for finding in found(bench) if finding[1] == "guest"]
+    assert told == ([("warning", "guest", GUEST.format(hypervisor))] if hypervisor else [])
+
+
+@pytest.mark.parametrize(
+    ("devices", "finding"),
+    [
+        (["ARML0003:00"], ("info", "notifier", "ACPI describes an LFA notification device: ARML0003:00")),
+        (
+            ["ARMHF000:00", "ARML0003:00"],
+            ("info", "notifier", "ACPI describes an LFA notification device: ARMHF000:00, ARML0003:00"),
+        ),
+        (
+            ["ARMHF000:00"],
+            ("warning", "notifier-obsolete", "ACPI describes an obsolete LFA device of an early draft: ARMHF000:00"),
+        ),
+        (["ARMH0011:00"], None),
+    ],
+)
+def test_what_acpi_describes(bench: FakeLfa, devices: list[str], finding: tuple[str, str, str] | None) -> None:
+    bench.add()
+    bench.files.tree |= {f"/sys/bus/acpi/devices/{name}/hid": b"x" for name in devices}
+    told = [each for each in found(bench) if each[1].startswith("notifier")]
+    assert told == ([finding] if finding else [])
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "hint"),
+    [
+        (errno.EACCES, f"{ROOT} cannot be read: EACCES", "read it as root"),
+        (errno.EIO, f"{ROOT} cannot be read: EIO", ""),
+    ],
+)
+def test_a_tree_that_cannot_be_read_is_all_that_is_told(bench: FakeLfa, error: int, text: str, hint: str) -> None:
+    bench.add()
+    bench.files.break_for_ever(ROOT, error)
+    assert [tuple(each) for each in bench.provider.diagnose()] == [("error", "tree-unreadable", text, hint)]
+
+
+def test_who_may_not_read_the_log_or_is_not_root_is_told(bench: FakeLfa, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.add()
+    before = found(bench)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    bench.files.break_for_ever("/dev/kmsg", errno.EPERM)
+    more = [each for each in found(bench) if each not in before]
+    assert [each[:2] for each in more] == [("warning", "no-kernel-log"), ("warning", "not-root")]
+    assert more[0][2].endswith("the firmware's own error codes are only there")
+
+
+def test_components_are_counted_with_what_will_confirm_them(bench: FakeLfa) -> None:
+    bench.add(auto_activate="1")
+    bench.add(OTHER, name="", auto_activate="1")
+    bench.files.tree[f"{ROOT}/no-guid/name"] = b"x\n"
+    told = {code: text for _, code, text in found(bench)}
+    assert told["components"] == f"{ROOT} lists 2 component(s)"
+    assert told["evidence"] == "2 of 2 report their versions, which confirm an activation"
+    assert told["auto-activate"] == "2 component(s) will be activated by the kernel when the platform says so"
+
+
+def test_a_driver_that_nobody_knows_is_told_with_its_files(bench: FakeLfa) -> None:
+    bench.files.tree |= attributes(f"{ROOT}/{RMM}", name="x", activate="", brand_new="1")
+    text = "this looks like no known version of the driver; it offers: activate, brand_new, name"
+    assert ("warning", "driver-unknown", text) in found(bench)
+
+
+# Switches.
+
+
+@pytest.mark.parametrize(("on", "data"), [(True, b"1\n"), (False, b"0\n")])
+@pytest.mark.parametrize("setting", ["force_cpu_rendezvous", "auto_activate"])
+def test_a_switch_is_written(bench: FakeLfa, setting: str, on: bool, data: bytes) -> None:
+    bench.add()
+    settings.write(bench.files, RMM, setting, on=on)
+    assert bench.files.writes == [(bench.path(setting), data)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "error"),
+    [
+        (Answer(errno.EACCES, opened=False), PermissionDenied, errno.EACCES),
+        (Answer(errno.EPERM), PermissionDenied, errno.EPERM),
+        (Answer(errno.EINVAL), TransportError, errno.EINVAL),
+        (Answer(-1), TransportError, errno.EIO),
+        (Answer(seconds=None), TransportError, errno.ETIMEDOUT),
+        (Answer(seconds=10.5), TransportError, errno.ETIMEDOUT),
+        (Answer(seconds=9.5), None, 0),
+    ],
+)
+def test_why_a_switch_is_not_as_wanted(
+    bench: FakeLfa, answer: Answer, kind: type[TransportError] | None, error: int
+) -> None:
+    bench.add()
+    path = bench.path("auto_activate")
+    bench.files.answers[path] = [answer]
+    if kind is None:
+        settings.write(bench.files, RMM, "auto_activate", on=True)
+        return
+    with pytest.raises(TransportError) as caught:
+        settings.write(bench.files, RMM, "auto_activate", on=True)
+    assert type(caught.value) is kind
+    assert str(caught.value) == f"{path} cannot be written: {os.strerror(error)}"
+    told = (caught.value.errno, caught.value.mechanism, caught.value.component, caught.value.phase)
+    assert told == (error, "lfa", f"lfa:{RMM}", "configure")
+
+
+@pytest.mark.parametrize(("driver", "setting"), [("v1", "auto_activate"), ("v3", "activate"), ("v3", "name")])
+def test_what_is_no_switch_is_never_written(bench: FakeLfa, driver: str, setting: str) -> None:
+    bench.add(driver=driver)
+    with pytest.raises(TransportError) as caught:
+        settings.write(bench.files, RMM, setting, on=True)
+    assert (caught.value.errno, bench.files.writes) == (errno.ENOENT, [])
