@@ -31,7 +31,7 @@ class Tests(NamedTuple):
 _ROOT = "activation cli truth"
 _OF_BUS = (
     "daemon/test_wire.py daemon/test_sasl.py daemon/test_loop.py daemon/test_connection.py daemon/test_dispatch.py"
-    " daemon/test_service.py"
+    " daemon/test_load.py daemon/test_service.py daemon/test_hostile.py"
 )
 _DOCUMENTS = "gates/test_engine_document.py gates/test_mechanisms_document.py gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
@@ -47,7 +47,7 @@ TESTS: dict[str, Tests] = {
     "providers/microcode/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/pfrut/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/sfs/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
-    "daemon/": Tests(f"{_OF_BUS} daemon", _ROOT),
+    "daemon/": Tests(_OF_BUS, f"daemon {_ROOT}"),
     "archive/": Tests("archive", "activation daemon image cli"),
 }
 """By the beginning of a file's path below `SOURCES`; the longest counts."""
