@@ -32,7 +32,7 @@ class Tests(NamedTuple):
 
 
 _ROOT = "activation cli truth"
-_OF_BUS = "+".join(f"daemon/test_{name}.py" for name in ("wire", "sasl", "loop", "connection", "dispatch"))
+_OF_BUS = "+".join(f"daemon/test_{name}.py" for name in ("wire", "sasl", "loop", "connection", "dispatch", "client"))
 _DOCUMENTS = "gates/test_engine_document.py+gates/test_mechanisms_document.py+gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
     "activation/": Tests("activation+truth/test_table.py", f"redfish inband tdx cli truth {_DOCUMENTS} daemon"),
@@ -47,7 +47,7 @@ TESTS: dict[str, Tests] = {
     "providers/microcode/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/pfrut/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/sfs/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
-    "daemon/": Tests(f"{_OF_BUS} daemon/test_load.py+daemon/test_service.py+daemon/test_hostile.py", f"daemon {_ROOT}"),
+    "daemon/": Tests(_OF_BUS, f"daemon/test_service.py+daemon/test_hostile.py+daemon/test_rights.py daemon {_ROOT}"),
     "archive/": Tests("archive", "activation daemon image cli"),
 }
 """By the beginning of a file's path below `SOURCES`; the longest counts."""
