@@ -32,7 +32,9 @@ class Tests(NamedTuple):
 
 
 _ROOT = "activation cli truth"
-_OF_BUS = "+".join(f"daemon/test_{name}.py" for name in ("wire", "sasl", "loop", "connection", "dispatch", "client"))
+_OF_BUS = "+".join(
+    f"daemon/test_{name}.py" for name in ("wire", "sasl", "loop", "connection", "dispatch", "client", "peer")
+)
 _DOCUMENTS = "gates/test_engine_document.py+gates/test_mechanisms_document.py+gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
     "activation/": Tests("activation+truth/test_table.py", f"redfish inband tdx cli truth {_DOCUMENTS} daemon"),
