@@ -52,6 +52,7 @@ def _lines(text: str) -> set[tuple[str, str]]:
         ("x = TypeVar('Word')", set()),
         ("x = {'a text': 1}", {"x = {'a text': 2}", "x = {}"}),
         ("x = [a, b]", {"x = [ b]", "x = [a]"}),
+        ("x, y = a == b, c", {"x, y = (a != b), c"}),
         ("x = (a, b,)", {"x = ( b,)", "x = (a, )"}),
         ("x = [a for a in b if a]", {"x = [a for a in b if True]"}),
         ("x = f(a, key=b, strict=True)", {"x = f(a,  strict=True)"}),
