@@ -10,7 +10,7 @@ import pytest
 from livefw.activation import systemd
 from livefw.activation.actor import Actor
 from livefw.activation.announce import SystemJournal
-from livefw.activation.journal import Head
+from livefw.activation.journal import Head, Kind
 from livefw.activation.ledger import Announcement, Receipt
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Reason
@@ -46,18 +46,51 @@ def test_an_entry_arrives_whole_whatever_it_holds(journald: socket.socket, tmp_p
     }
 
 
+PRIORITIES = {  # syslog(3): notice, warning, error
+    Outcome.ACTIVATED: "5",
+    Outcome.STAGED: "5",
+    Outcome.CANCELLED: "5",
+    Outcome.REFUSED: "4",
+    Outcome.FAILED: "3",
+    Outcome.UNKNOWN: "3",
+}
+
+
 @pytest.mark.parametrize("outcome", Outcome)
 def test_an_outcome_can_be_searched_for(journald: socket.socket, tmp_path: Path, outcome: Outcome) -> None:
     announce = SystemJournal(Actor("root", "alice", "cli"), path=str(tmp_path / "socket"))
     receipt = Receipt("a1", Head(2, "f" * 64))
-    announce(Announcement("lfa:x", outcome, Reason("some-code", "why"), "AUTH_ERROR", receipt))
+    announce(Announcement("lfa:x", outcome, Reason("some-code", "why"), "AUTH_ERROR", receipt, state="/var/lib/x"))
+    assert fields(journald.recv(100_000)) == {
+        "MESSAGE": f"lfa:x: {outcome}: why",
+        "MESSAGE_ID": "7b0d9b3ce2f14d0f8a52c5d1f3a6e94b",
+        "PRIORITY": PRIORITIES[outcome],
+        "SYSLOG_IDENTIFIER": "livefw",
+        "LIVEFW_COMPONENT": "lfa:x",
+        "LIVEFW_OUTCOME": outcome,
+        "LIVEFW_CODE": "some-code",
+        "LIVEFW_FIRMWARE_CODE": "AUTH_ERROR",
+        "LIVEFW_ACTIVATION": "a1",
+        "LIVEFW_HEAD": f"2:{'f' * 64}",
+        "LIVEFW_STATE": "/var/lib/x",
+        "LIVEFW_ACTOR": "root (logged in as alice)",
+        "LIVEFW_MISHAPS": "",
+        "LIVEFW_NOT_RECORDED": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "ident"),
+    [(Kind.STAGED, "0c9e3b1f6a7d4e2f9b5d84a1c2e7f360"), (Kind.SET_ASIDE, "5d1f0a9c7e3b4861a2c4d7f8b96e0315")],
+)
+def test_what_is_no_activation_has_an_id_of_its_own(
+    journald: socket.socket, tmp_path: Path, kind: Kind, ident: str
+) -> None:
+    announce = SystemJournal(Actor("root", "", "cli"), path=str(tmp_path / "socket"))
+    announce(Announcement("", None, Reason("some-code", "why"), None, Receipt("", None), kind=kind))
     found = fields(journald.recv(100_000))
-    assert found["MESSAGE_ID"] == "7b0d9b3ce2f14d0f8a52c5d1f3a6e94b"
-    assert found["MESSAGE"] == f"lfa:x: {outcome}: why"
-    assert (found["LIVEFW_OUTCOME"], found["LIVEFW_FIRMWARE_CODE"]) == (outcome, "AUTH_ERROR")
-    assert (found["LIVEFW_ACTIVATION"], found["LIVEFW_HEAD"]) == ("a1", f"2:{'f' * 64}")
-    assert found["LIVEFW_ACTOR"] == "root (logged in as alice)"
-    assert found["PRIORITY"] in ("3", "4", "5")
+    assert (found["MESSAGE"], found["MESSAGE_ID"], found["PRIORITY"]) == ("why", ident, "3")
+    assert {found[f"LIVEFW_{name}"] for name in ("OUTCOME", "FIRMWARE_CODE", "HEAD")} == {""}
 
 
 def test_what_is_not_recorded_and_what_failed_beside_it_is_announced(journald: socket.socket, tmp_path: Path) -> None:
