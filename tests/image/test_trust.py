@@ -298,6 +298,14 @@ def test_package_without_tampering_is_believed() -> None:
     assert set(check(dump(GOOD), ANCHOR, dict.fromkeys(Counter, 5)).images) == set(IMAGES)
 
 
+def test_a_name_of_any_bytes_is_shown_and_no_reason_to_refuse() -> None:
+    title = ROW.title.encode()
+    body = certificate.split(GOOD["cca-cert"], "").body.encoded.replace(title, b"\xff" * len(title))
+    believed = check(dump(GOOD | {"cca-cert": resign(body)}), ANCHOR)
+    assert believed.certificates["cca-cert"].common_name == "\ufffd" * len(title)
+    assert believed.certificates["tos-fw-cert"].common_name == CCA.row("tos-fw-cert").title
+
+
 def test_unknown_image_is_named_and_not_believed() -> None:
     stranger = Guid(b"a stranger's id.")
     package = fip.dump([Payload.of(stranger, b"?"), *(Payload.of(guid(name), data) for name, data in GOOD.items())])
