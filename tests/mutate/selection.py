@@ -33,7 +33,7 @@ class Tests(NamedTuple):
 
 _ROOT = "activation cli truth"
 _OF_BUS = "+".join(
-    f"daemon/test_{name}.py" for name in ("wire", "sasl", "loop", "connection", "dispatch", "client", "peer")
+    f"daemon/test_{name}.py" for name in ("wire", "sasl", "loop", "connection", "dispatch", "client", "peer", "server")
 )
 _DOCUMENTS = "gates/test_engine_document.py+gates/test_mechanisms_document.py+gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
