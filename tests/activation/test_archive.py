@@ -269,3 +269,14 @@ def test_what_is_unfinished_stays_however_much_came_after_it(tmp_path: Path, mon
         assert [entry.activation for entry in journal.unfinished()] == [left_open]
         assert [each.entry.body.get("n") for each in journal.walk(components=[KEY])] == [4, 3, 0]
         assert journal.verify() == []
+
+
+def test_rows_that_are_missing_are_not_hidden_in_an_archive(tmp_path: Path) -> None:
+    """Whoever takes some away can write the chain anew, but not the numbers."""
+    fill(tmp_path, 50)
+    tamper(tmp_path, "DELETE FROM entry WHERE sequence IN (5, 6)")
+    rewrite(tmp_path, lambda _: None)
+    with closing(Journal.open(str(tmp_path))) as journal:
+        with pytest.raises(Damaged, match="row 7"):
+            journal.archive(Cut(10))
+        assert journal.base().sequence == 0

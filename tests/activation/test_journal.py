@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The journal: what was promised is on disk, what was tampered with is found, what cannot be written is told."""
 
+import json
 import multiprocessing
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 from bench.records import age, tamper
 
+from livefw.activation.history import rows
 from livefw.activation.journal import Head, Journal, JournalUnavailable, Kind
 from livefw.errors import TransportError
 
@@ -286,3 +288,13 @@ def test_several_writers_make_one_chain(tmp_path: Path) -> None:
     assert journal.head().sequence == 160
     assert not journal.verify()
     assert not journal.unfinished()
+
+
+@pytest.mark.parametrize("name", ["outcome", "code", "boot_id", "mark"])
+def test_what_an_intent_is_settled_by_is_never_left_out(name: str) -> None:
+    facts = {name: "x" * 900, **{f"fact {number}": "y" * 800 for number in range(100)}}
+    written = json.loads(rows.bounded(facts))
+    assert written[name] == "x" * 900
+    assert len(rows.bounded(facts)) <= rows.ROW_LIMIT
+    assert {written[each] for each in written["cut"]} == {""}
+    assert 0 < len(written["cut"]) < 100
