@@ -5,6 +5,7 @@ import errno
 import os
 import struct
 import termios
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,11 @@ FIONREAD = termios.FIONREAD
 
 
 def answers(opened: int, *calls: Call) -> list[Answered]:
-    made = ChildCalls(lambda: opened, calls)
+    return answers_of(lambda: opened, *calls)
+
+
+def answers_of(opening: Callable[[], int], *calls: Call) -> list[Answered]:
+    made = ChildCalls(opening, calls)
     assert made.wait(None)
     assert made.opened
     return list(made.answers)
@@ -45,6 +50,21 @@ def test_first_failure_ends_it() -> None:
     found = answers(writing, Call(0, b"data"), Call(termios.TIOCGWINSZ, bytes(8)), Call(0, b"never"))
     assert [answer.error for answer in found] == [0, errno.ENOTTY]
     assert os.read(reading, 100) == b"data"
+    os.close(reading)
+    os.close(writing)
+
+
+def test_child_has_a_session_of_its_own_and_streams_that_lead_nowhere() -> None:
+    """A terminal that is closed must not end it, and what a library says must not get into an answer."""
+    reading, writing = os.pipe()
+
+    def tell() -> int:
+        streams = [os.readlink(f"/proc/self/fd/{number}") for number in range(3)]
+        os.write(writing, f"{streams} {os.getsid(0) == os.getpid()}".encode())
+        return os.dup(writing)
+
+    assert answers_of(tell, Call(0, b"")) == [Answered(0, b"")]
+    assert os.read(reading, 1000).decode() == f"{[os.devnull] * 3} True"
     os.close(reading)
     os.close(writing)
 
