@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # `make test` is the same run each time; `make properties` and `make soak` (--hypothesis-profile) look for what it
 # misses.
@@ -24,6 +24,10 @@ settings.register_profile("gate", derandomize=True, deadline=None)
 settings.register_profile("soak", max_examples=500, deadline=None, print_blob=True)
 settings.register_profile(
     "properties", max_examples=5_000, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+# `make mutate` asks whether an example fails, and not for the smallest one.
+settings.register_profile(
+    "mutate", derandomize=True, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
 )
 settings.load_profile("gate")
 

@@ -55,7 +55,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def read(peer: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
-        data += peer.recv(size - len(data))
+        more = peer.recv(size - len(data))
+        assert more, "the client has left"
+        data += more
     return data
 
 

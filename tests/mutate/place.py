@@ -135,7 +135,8 @@ class Place:
             left_out.append(test)
 
     def _pytest(self, arguments: list[str], *, timeout: float) -> tuple[int | None, str]:
-        options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", f"--basetemp={self._scratch}", "--tb=no", "-rfE"]
+        options = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=no", "-rfE", "--hypothesis-profile=mutate"]
+        options.append(f"--basetemp={self._scratch}")
         log = self._scratch.parent / "log"
         with log.open("wb") as output:
             run = subprocess.Popen(
