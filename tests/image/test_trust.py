@@ -427,3 +427,23 @@ def test_every_row_of_a_chain_is_reachable_and_named() -> None:
             signers |= {key.option for key in row.keys}
             assert row_guid(row)
         assert signers == set(build.key_options(chain))
+
+
+CHAINS_OF_TF_A: dict[
+    str, tuple[set[str], dict[str, Counter]]
+] = {  # docs/auth-framework.rst and drivers/auth/*/tbbr_cot_*.c, cca_cot_*.c; v2.9 gave CCA its own counter
+    "tbbr": ({"rot-key"}, {}),
+    "cca": ({"rot-key", "swd-rot-key", "prot-key"}, {"cca-cert": Counter.CCA}),
+    "cca-2.8": ({"rot-key", "swd-rot-key", "prot-key"}, {"cca-cert": Counter.TRUSTED}),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS_OF_TF_A)
+def test_each_chain_has_the_roots_and_counters_of_tf_a(name: str) -> None:
+    roots, counters = CHAINS_OF_TF_A[name]
+    chain = CHAINS[name]
+    assert set(chain.roots) == roots
+    assert {row: chain.row(row).counter for row in counters} == counters
+    assert {row.name for row in chain.rows if row.counter is Counter.CCA} == {
+        row for row, counter in counters.items() if counter is Counter.CCA
+    }
