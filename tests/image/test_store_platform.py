@@ -14,7 +14,7 @@ from livefw.abi.version import ComponentVersion
 from livefw.errors import UsageError
 from livefw.firmware.agent import Agent
 from livefw.firmware.bench import Bench
-from livefw.firmware.component import Faults
+from livefw.firmware.component import Faults, Image
 from livefw.firmware.image import build, fip, measure, note, store
 from livefw.firmware.image.build import Signer
 from livefw.firmware.image.chain import CCA, Counter
@@ -292,6 +292,9 @@ def test_component_outside_the_store_stays_in_memory(disk: SimulatedDisk) -> Non
     for _ in range(bench.stored.find(SCP_BL2U.guid).traits.activate_steps):
         assert bench.activate_all(SCP_ID) == Status.SUCCESS
     assert bench.inventory(SCP_ID).current_version == ComponentVersion(4, 1)
+    bench.stored.stage(SCP_BL2U.guid, V3)
+    assert bench.prime_all(SCP_ID)[0] == Status.SUCCESS
+    assert bench.stored.loaded(bench.stored.find(SCP_BL2U.guid)) == Image(V3, authentic=True, honours_token=True)
     with pytest.raises(UsageError, match="takes packages"):
         bench.stored.stage(RMM.guid, V3)
     assert bench.stored.version(RMM.guid) == V1
