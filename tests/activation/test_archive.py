@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Older rows move into a file of their own, which the chain goes on from; killed anywhere, none is lost or doubled."""
 
+import os
 import sqlite3
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
 from bench.records import COMPONENTS, START_NS, fill, rewrite, tamper
 
 from livefw.activation import record
-from livefw.activation.history import archive
+from livefw.activation.history import archive, opening
 from livefw.activation.history.archive import Cut, Step
 from livefw.activation.history.damaged import Damaged
 from livefw.activation.journal import Activation, Journal, Kind
@@ -280,3 +281,15 @@ def test_rows_that_are_missing_are_not_hidden_in_an_archive(tmp_path: Path) -> N
         with pytest.raises(Damaged, match="row 7"):
             journal.archive(Cut(10))
         assert journal.base().sequence == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "file"])
+def test_only_a_regular_file_is_opened_as_a_history(tmp_path: Path, kind: str) -> None:
+    """A pipe would keep us waiting for ever."""
+    path = "/dev/null" if kind == "device" else str(tmp_path / "history.db")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "file":
+        Path(path).touch()
+    with nullcontext() if kind == "file" else pytest.raises(OSError, match="it is no regular file"):
+        opening.regular(path, os.O_RDWR)
