@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from livefw.abi import guid
-from livefw.abi.lfa import Activate, ActivateFlag, GetInventory, Prime, Status
+from livefw.abi.lfa import Activate, ActivateFlag, Cancel, GetInventory, Prime, Status
 from livefw.abi.smccc import Restart
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.bench import AGAIN, ZERO, Bench, Case
@@ -17,11 +17,15 @@ MakeBench = Callable[..., Bench]
 BL31, BL33, RMM, SP1, SP2, SCP, NOBODY = range(7)
 SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
 ENTRY = 0x8800_0000
+EAGAIN = -35
 CURRENT = ("tfa-2026", "bet1")
 RELEASED = ("tfa-2.14", "tfa-2.15")
 V2_15 = ("tfa-2.15", *CURRENT)
 
 LOCK = "TF-A lfa_main.c LFA_ACTIVATE: skip_cpu_rendezvous while the agent lock is held"
+LATCHED = "TF-A lfa_main.c LFA_ACTIVATE: a wish to skip stays latched when the platform refuses the start"
+NOTIFY_FIRST = "TF-A v2.14.0, v2.15.0 lfa_main.c LFA_ACTIVATE: the platform is asked before the wish to skip is judged"
+DENIED = "Hafnium, August 2026: a second START is DENIED for the same partition, BUSY for another"
 OPEN = "TF-A lfa_main.c LFA_ACTIVATE: a skip-type activation is unfinished"
 CHOICE = "TF-A lfa_main.c LFA_ACTIVATE: id is not the primed one"
 READY = "TF-A lfa_main.c LFA_ACTIVATE: pending, and PRIME complete"
@@ -31,14 +35,16 @@ LATCH = "TF-A lfa_main.c LFA_ACTIVATE: the first CPU of a round latches the poli
 NOTIFY = "TF-A lfa_main.c LFA_ACTIVATE: plat_lfa_notify_activate, by the first CPU of a round"
 NOTIFY_OLD = "TF-A v2.14.0, v2.15.0 lfa_main.c: plat_lfa_notify_activate by every CPU"
 WORK = "TF-A lfa_main.c LFA_ACTIVATE: the component's activate callback"
-AGAIN_OLD = "TF-A v2.14.0, v2.15.0: no call_again; a component's wish looks like a failure"
+AGAIN_OLD = "TF-A v2.14.0, v2.15.0: no call_again; a component's -EAGAIN comes out, 35 in TF-A's libc errno.h"
 RMM_FAILS = "TF-A rmmd_rmm_lfa.c"
-RMM_OLD = "TF-A v2.14.0 rmmd_rmm_lfa.c: inverted return value"
+RMM_OLD = "TF-A v2.14.0 rmmd_main.c rmmd_primary_activate: inverted return value of rmm_init"
+RMM_SETUP = "TF-A v2.14.0 rmmd_rmm_lfa.c: BUSY for every failure that is seen"
 BL31_LFA = "TF-A bl31_lfa.c"
 SPM = "TF-A spmd_logical_sp.c"
 FINISH = "TF-A lfa_main.c LFA_ACTIVATE: users back at 0 clears pending"
 
 GOOD = Faults()
+FAILED, INVALID, OTHER = Status.ACTIVATION_FAILED, Status.INVALID_PARAMETERS, Status.COMPONENT_WRONG_STATE
 
 FFA = {
     FfaError.NOT_SUPPORTED: Status.NOT_SUPPORTED,
@@ -101,6 +107,28 @@ def aborted(bench: Bench) -> None:
     bench.fault(SP1, Faults())
 
 
+def latched(fw_seq_id: int) -> Callable[[Bench], object]:
+    """The platform has refused the start of a skip-type activation, and would not refuse another."""
+
+    def arrange(bench: Bench) -> None:
+        primed(fw_seq_id, Faults(refuse_notify=True))(bench)
+        bench.run(1, Activate(fw_seq_id, SKIP))
+        bench.fault(fw_seq_id, Faults())
+
+    return arrange
+
+
+def unheard(bench: Bench) -> None:
+    primed(RMM, Faults(refuse_notify=True))(bench)
+
+
+def wiped(bench: Bench) -> None:
+    """CPU 1 is in the activation of a partition that was cancelled, and another partition is primed."""
+    inside(SP1, Activate(SP1))(bench)
+    bench.run(2, Cancel(SP1))
+    bench.prime(SP2)
+
+
 def refusing_repeats(bench: Bench) -> None:
     alone(SCP)(bench)
     bench.run(0, Activate(SCP))
@@ -150,8 +178,8 @@ CASES = [
     ),
     Case("not pending", READY, unstaged, Activate(RMM), Status.COMPONENT_WRONG_STATE, ZERO),
     Case("skip refused", POLICY, primed(RMM), Activate(RMM, SKIP), Status.INVALID_PARAMETERS, ZERO),
-    Case("skip later", LATCH, inside(SP1, Activate(SP1)), Activate(SP1, SKIP), Status.BUSY, profiles=CURRENT),
-    Case("skip in repeat", LATCH, after(SCP, Activate(SCP)), Activate(SCP, SKIP), Status.BUSY, profiles=CURRENT),
+    Case("skip later", LATCH, inside(SP1, Activate(SP1)), Activate(SP1, SKIP), Status.BUSY, ZERO, CURRENT),
+    Case("skip in repeat", LATCH, after(SCP, Activate(SCP)), Activate(SCP, SKIP), Status.BUSY, ZERO, CURRENT),
     Case("notify", NOTIFY, primed(RMM, Faults(refuse_notify=True)), Activate(RMM), Status.ACTIVATION_FAILED, ZERO),
     Case(
         "notify skip",
@@ -160,13 +188,39 @@ CASES = [
         Activate(SCP, SKIP),
         Status.ACTIVATION_FAILED,
         ZERO,
+        RELEASED,
     ),
+    Case(
+        "notify skip",
+        LATCHED,
+        primed(SCP, Faults(refuse_notify=True)),
+        Activate(SCP, SKIP),
+        Status.ACTIVATION_FAILED,
+        ZERO,
+        CURRENT,
+        unchanged=False,
+    ),
+    Case("no skip after it", LATCHED, latched(SCP), Activate(SCP), Status.BUSY, profiles=CURRENT),
+    Case("no skip of another after it", LATCHED, latched(SCP), Activate(RMM), Status.BUSY, profiles=CURRENT),
+    Case("skip after it", LATCHED, latched(SCP), Activate(SCP, SKIP), 0, AGAIN, CURRENT, unchanged=False),
+    Case(
+        "skip refused after it",
+        LATCHED,
+        lambda b: (latched(SCP)(b), b.run(1, Cancel(SCP)), b.prime(RMM), b.run(1, Activate(RMM, SKIP))),
+        Activate(RMM, SKIP),
+        Status.INVALID_PARAMETERS,
+        ZERO,
+        CURRENT,
+    ),
+    Case("CANCEL after it", LATCHED, latched(SCP), Cancel(SCP), 0, profiles=CURRENT, unchanged=False),
+    Case("notify refused, skip refused", NOTIFY_FIRST, unheard, Activate(RMM, SKIP), FAILED, ZERO, RELEASED),
+    Case("notify refused, skip refused", POLICY, unheard, Activate(RMM, SKIP), INVALID, ZERO, CURRENT),
     Case("notify in repeat", NOTIFY, refusing_repeats, Activate(SCP), 0, ZERO, CURRENT, unchanged=False),
     Case("notify later", NOTIFY_OLD, refusing_later, Activate(SCP), Status.ACTIVATION_FAILED, ZERO, RELEASED),
     Case("partition", WORK, primed(SP1), Activate(SP1, SKIP), 0, ZERO, V2_15, unchanged=False),
     Case("RMM alone", WORK, alone(RMM), Activate(RMM), 0, ZERO, unchanged=False),
     Case("first step", WORK, primed(SCP), Activate(SCP, SKIP), 0, AGAIN, CURRENT, unchanged=False),
-    Case("first step", AGAIN_OLD, primed(SCP), Activate(SCP, SKIP), Status.ACTIVATION_FAILED, ZERO, ("tfa-2.15",)),
+    Case("first step", AGAIN_OLD, primed(SCP), Activate(SCP, SKIP), EAGAIN, ZERO, ("tfa-2.15",)),
     Case(
         "no last step",
         WORK,
@@ -179,25 +233,14 @@ CASES = [
         AGAIN,
         CURRENT,
     ),
-    Case(
-        "RMM fails",
-        RMM_FAILS,
-        alone(RMM, Faults(activate_code=-6)),
-        Activate(RMM),
-        Status.ACTIVATION_FAILED,
-        ZERO,
-        V2_15,
-        unchanged=False,
-    ),
-    Case(
-        "RMM fails",
-        RMM_OLD,
-        alone(RMM, Faults(activate_code=-6)),
-        Activate(RMM),
-        0,
-        ZERO,
-        ("tfa-2.14",),
-        unchanged=False,
+    *(
+        Case(f"RMM: {what}", source, alone(RMM, faults), Activate(RMM), code, ZERO, profiles, unchanged=False)
+        for what, faults, source, code, profiles in (
+            ("refuses", Faults(refuses=True), RMM_FAILS, FAILED, V2_15),
+            ("refuses", Faults(refuses=True), RMM_OLD, 0, ("tfa-2.14",)),
+            ("not set up", Faults(activate_code=-22), RMM_FAILS, FAILED, V2_15),
+            ("not set up", Faults(activate_code=-22), RMM_SETUP, Status.BUSY, ("tfa-2.14",)),
+        )
     ),
     *(
         Case(
@@ -231,16 +274,17 @@ CASES = [
         unchanged=False,
     ),
     Case(
-        "partition busy",
-        SPM,
+        "same at work",
+        DENIED,
         inside(SP1, Activate(SP1)),
         Activate(SP1),
-        Status.BUSY,
+        Status.COMPONENT_WRONG_STATE,
         ZERO,
         CURRENT,
         unchanged=False,
     ),
-    Case("partition busy", SPM, inside(SP1, Activate(SP1)), Activate(SP1), Status.BUSY, ZERO, ("tfa-2.15",)),
+    Case("same at work", DENIED, inside(SP1, Activate(SP1)), Activate(SP1), OTHER, ZERO, ("tfa-2.15",)),
+    Case("other at work", DENIED, wiped, Activate(SP2, SKIP), Status.BUSY, ZERO, V2_15),
     *(
         Case(f"FF-A {error.name}", SPM, primed(SP1, Faults(ffa_error=error)), Activate(SP1, SKIP), code, ZERO, V2_15)
         for error, code in FFA.items()
@@ -261,21 +305,11 @@ def test_every_ffa_error_has_a_row() -> None:
     assert set(FFA) == set(FfaError)
 
 
-@pytest.mark.parametrize(
-    ("profile", "code"),
-    [("tfa-2.14", Status.COMPONENT_WRONG_STATE), ("tfa-2.15", Status.COMPONENT_WRONG_STATE)]
-    + [(name, Status.INVALID_PARAMETERS) for name in CURRENT],
-)
-def test_without_components(fvp: MakeBench, profile: str, code: int) -> None:
-    """TF-A lfa_main.c: the released order tests COMPONENT_WRONG_STATE first."""
-    assert fvp(profile, specs=[]).code(0, Activate(0)) == code
-
-
 def test_a_lost_call_again_clears_pending_in_2_14(fvp: MakeBench) -> None:
     """TF-A v2.14.0: pending is cleared after the component ran, whatever came of it."""
     bench = fvp("tfa-2.14")
     bench.prime(SCP)
-    assert bench.code(0, Activate(SCP, SKIP)) == Status.ACTIVATION_FAILED
+    assert bench.code(0, Activate(SCP, SKIP)) == EAGAIN
     assert guid.SCP_BL2U.guid not in bench.agent.state.pending
     assert bench.code(0, Activate(SCP, SKIP)) == Status.COMPONENT_WRONG_STATE
 

@@ -9,11 +9,22 @@ from hypothesis import strategies as st
 
 from livefw.abi import guid
 from livefw.abi.guid import KnownGuid
-from livefw.abi.lfa import Features, Function, GetInfo, GetInventory, Inventory, Status, Version
-from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, WORD, Held, Registers
+from livefw.abi.lfa import (
+    Activate,
+    Cancel,
+    Features,
+    Function,
+    GetInfo,
+    GetInventory,
+    Inventory,
+    Prime,
+    Status,
+    Version,
+)
+from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, SVE_HINT, WORD, Held, Registers
 from livefw.firmware.bench import Bench
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
 from livefw.firmware.state import CpuHeldError, CpuNotWorkingError, CpuOffError, CpuOnError, NoSuchCpuError
 
 MakeBench = Callable[..., Bench]
@@ -101,11 +112,37 @@ def test_bet1_writes_versions_and_the_staged_one_only_when_pending(fvp: MakeBenc
     assert Inventory.decode(answer)[1:] == (1, (2, 0), (0, 0))
 
 
-def test_inventory_without_components(fvp: MakeBench, profile: str) -> None:
-    """TF-A lfa_main.c: WRONG_STATE when there are no components, before any range check."""
+@pytest.mark.parametrize("function", Function)
+def test_without_components_there_is_no_service(fvp: MakeBench, profile: str, function: Function) -> None:
+    """TF-A lfa_main.c lfa_setup, std_svc_setup.c: a set-up that fails leaves the whole standard service out."""
     bench = fvp(profile, specs=[])
+    words = frame(function, 0)
+    assert bench.send(0, words) == words.returning(NO)
+    assert bench.send(0, frame(SMCCC_VERSION)) == frame(SMCCC_VERSION).returning(0x1_0002)
+
+
+def test_a_service_that_loses_its_components_later_stays(fvp: MakeBench, profile: str) -> None:
+    """TF-A lfa_main.c: WRONG_STATE when there are no components, before any range check."""
+    gone = AfterActivation(vanishes=(str(guid.SCP_BL2U.guid),))
+    scp = ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, "1.0", "1.1", activate_steps=1, after_activation=gone)
+    bench = fvp(profile, specs=[scp], cpus=1)
+    bench.prime(0)
+    assert bench.code(0, Activate(0)) == 0
     assert bench.send(0, GetInfo()) == GetInfo().encode().returning(0, 0, 0)
     assert bench.code(0, GetInventory(0)) == Status.WRONG_STATE
+    assert bench.code(0, Cancel(0)) == Status.WRONG_STATE
+    assert bench.code(0, Prime(0)) == PROFILES[profile].prime_bad_id
+    bad = Status.INVALID_PARAMETERS if PROFILES[profile].serialised else Status.COMPONENT_WRONG_STATE
+    assert bench.code(0, Activate(0)) == bad
+
+
+@pytest.mark.parametrize("function", Function)
+def test_the_hint_on_sve_registers_is_no_part_of_the_identifier(
+    fvp: MakeBench, profile: str, function: Function
+) -> None:
+    """DEN0028, SMCCC 1.3: bit 16 of the identifier; TF-A masks it before it looks the service up."""
+    plain, hinted = (fvp(profile).run(0, frame(function | hint, 0)) for hint in (0, SVE_HINT))
+    assert hinted == plain
 
 
 def test_inventory_latches_what_the_platform_says(fvp: MakeBench, profile: str) -> None:

@@ -22,6 +22,9 @@ LOCK = "TF-A lfa_main.c LFA_CANCEL: the agent lock is held"
 CHOICE = "TF-A lfa_main.c LFA_CANCEL: id is not the primed one"
 LATE = "TF-A lfa_main.c LFA_CANCEL: all CPUs have entered, or the activation is skip-type"
 HOOKS = "TF-A lfa_main.c LFA_CANCEL: component and platform hooks"
+NO_HOOK = "TF-A spmd_logical_sp.c, rmmd_rmm_lfa.c: no cancel hook"
+ORDER = "TF-A lfa_main.c LFA_CANCEL: the component lets go before the platform is asked"
+STRAYS = "TF-A lfa_main.c: CPUs that a CANCEL left in the pen are not counted, so nothing locks the next one out"
 RESET = "TF-A lfa_main.c LFA_CANCEL: resets everything"
 OLD = "TF-A v2.14.0, v2.15.0 lfa_main.c LFA_CANCEL: no lock, no component hook"
 RMM_LEADER = "TF-A rmmd_rmm_lfa.c: the leader resets everything"
@@ -46,6 +49,22 @@ def once(fw_seq_id: int, request: Prime | Activate) -> Callable[[Bench], object]
     return lambda b: (b.prime(fw_seq_id), b.run(1, request))
 
 
+def refusing_pen(bench: Bench) -> None:
+    inside(BL31, Activate(BL31, entry_point=ENTRY))(bench)
+    bench.fault(BL31, Faults(refuse_cancel=True))
+
+
+def stray(bench: Bench) -> None:
+    """CPU 1 is in the pen since before a CANCEL, CPUs 2 and 3 do the next activation; CPU 0 came on since."""
+    inside(RMM, Activate(RMM))(bench)
+    bench.run(0, Cancel(RMM))
+    bench.prime(RMM)
+    bench.agent.cpu_off(0)
+    bench.send(2, Activate(RMM))
+    bench.send(3, Activate(RMM))
+    bench.agent.cpu_on(0)
+
+
 def failed(bench: Bench) -> None:
     bench.fault(RMM, Faults(load=LoadStatus.AUTH))
     bench.prime(RMM)
@@ -66,6 +85,11 @@ CASES = [
     Case("BL31 restarted", LATE, everybody(BL31, RESETTING), Cancel(BL31), Status.BUSY, profiles=CURRENT),
     Case("at work", HOOKS, inside(SCP, Activate(SCP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
     Case("at work", OLD, inside(SCP, Activate(SCP)), Cancel(SCP), 0, profiles=RELEASED, unchanged=False),
+    Case("partition at work", NO_HOOK, inside(SP1, Activate(SP1)), Cancel(SP1), 0, profiles=V2_15, unchanged=False),
+    Case(
+        "platform, BL31 in the pen", ORDER, refusing_pen, Cancel(BL31), Status.BUSY, profiles=CURRENT, unchanged=False
+    ),
+    Case("RMM at work, CPUs left behind", STRAYS, stray, Cancel(RMM), 0, profiles=CURRENT, unchanged=False),
     Case("platform", HOOKS, lambda b: b.fault(RMM, Faults(refuse_cancel=True)).prime(RMM), Cancel(RMM), Status.BUSY),
     Case("COMPLETE", RESET, primed, Cancel(RMM), 0, unchanged=False),
     Case("STARTED", RESET, lambda b: b.enumerate().run(1, Prime(SCP)), Cancel(SCP), 0, unchanged=False),
@@ -80,11 +104,6 @@ CASES = [
 @pytest.mark.parametrize(("case", "profile"), [(case, name) for case in CASES for name in case.profiles], ids=str)
 def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
     assert case.play(fvp(profile)) == [], case.source
-
-
-def test_without_components(fvp: MakeBench, profile: str) -> None:
-    """TF-A lfa_main.c LFA_CANCEL: WRONG_STATE before any range check."""
-    assert fvp(profile, specs=[]).code(0, Cancel(0)) == Status.WRONG_STATE
 
 
 def test_after_cancel_nothing_is_selected_and_pending_is_untouched(fvp: MakeBench, profile: str) -> None:

@@ -13,7 +13,7 @@ from livefw.abi.version import ComponentVersion
 from livefw.firmware.bench import Bench
 from livefw.firmware.component import Faults, Rmm, RmmDeadError
 from livefw.firmware.platform import MAX_COMMITS, Commit
-from livefw.firmware.profile import PROFILES
+from livefw.firmware.profile import PROFILES, Profile
 from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
 
 CPUS = 4
@@ -42,23 +42,40 @@ class Death(NamedTuple):
     title: str
     source: str
     arrange: Callable[[Bench], object]
-    answer: int
-    refuses: int
+    answer: Callable[[Profile], int]
+    """What every CPU's ACTIVATE answers."""
+    refuses: int | None
     """The CPU whose token is 0 afterwards: it has the last word, and the leader is the last to come."""
 
     def on(self, profile: str) -> int:
-        """What every CPU's ACTIVATE answers."""
-        return 0 if PROFILES[profile].rmm_failure_is_success else self.answer
+        """The answer of one profile."""
+        return self.answer(PROFILES[profile])
+
+
+def _refused(profile: Profile) -> int:
+    return profile.rmm_refused
+
+
+def _not_set_up(profile: Profile) -> int:
+    return profile.rmm_not_set_up
+
+
+def _success(_: Profile) -> int:
+    return 0
 
 
 LEADER, NEXT = CPUS - 1, 0
-COUNTING = pytest.mark.parametrize("profile", [name for name, row in PROFILES.items() if not row.pen_miscounts])
+COUNTING = pytest.mark.parametrize("profile", [name for name, row in PROFILES.items() if not row.pen_counts_out])
 """Where CPUs can meet twice; `test_rendezvous` has what v2.14 does."""
+CANNOT_TAKE_OVER = Death(
+    "cannot take over", "TF-RMM, July 2026: an image that does not fit", _cannot_take_over, _refused, LEADER
+)
 DEATHS = [
-    Death("refused", "rmmd_main.c rmm_init", _fails(activate_code=FAILED), FAILED, LEADER),
-    Death("critical", "rmmd_rmm_lfa.c: one code", _fails(activate_code=Status.CRITICAL_ERROR), FAILED, LEADER),
-    Death("cannot take over", "TF-RMM, July 2026: an image that does not fit", _cannot_take_over, FAILED, LEADER),
-    Death("second CPU", "rmmd_main.c rmmd_cpu_on_finish_handler", _fails(secondary_refuses=True), 0, NEXT),
+    Death("refused", "rmmd_main.c rmm_init", _fails(refuses=True), _refused, LEADER),
+    Death("not set up", "rmmd_main.c rmmd_setup: image or manifest", _fails(activate_code=-22), _not_set_up, None),
+    Death("critical", "rmmd_rmm_lfa.c: one code", _fails(activate_code=Status.CRITICAL_ERROR), _not_set_up, None),
+    CANNOT_TAKE_OVER,
+    Death("second CPU", "rmmd_main.c rmmd_cpu_on_finish_handler", _fails(secondary_refuses=True), _success, NEXT),
 ]
 
 
@@ -103,7 +120,7 @@ def test_every_realm_is_gone_and_nothing_runs_that_did_not_before(death: Death, 
     rmm = rmm_of(bench)
     assert (rmm.dead, rmm.realms, [realm.id for realm in rmm.lost]) == (True, (), [1, 2])
     assert (bench.platform.version(guid.RMM.guid), bench.platform.commits()) == (OLD, ())
-    assert [cpu for cpu in range(CPUS) if not rmm.tokens[cpu]] == [death.refuses]
+    assert [cpu for cpu in range(CPUS) if not rmm.tokens[cpu]] == [each for each in [death.refuses] if each is not None]
     with pytest.raises(RmmDeadError, match="cold boot"):
         rmm.create_realm()
     assert pending(bench)
@@ -134,7 +151,7 @@ def test_a_retry_with_a_good_image_says_success_and_changes_nothing(death: Death
 
 
 def test_a_retry_on_one_cpu(profile: str) -> None:
-    bench = Bench(SPECS, profile=profile, cpus=1).fault(RMM, Faults(activate_code=FAILED))
+    bench = Bench(SPECS, profile=profile, cpus=1).fault(RMM, Faults(refuses=True))
     for faults in (Faults(), Faults()):
         bench.prime(RMM)
         bench.run(0, Activate(RMM))
@@ -145,7 +162,7 @@ def test_a_retry_on_one_cpu(profile: str) -> None:
 @COUNTING
 def test_a_leader_whose_token_is_0_boots_as_from_cold(profile: str) -> None:
     """So an image that cannot take over has nothing to refuse the second time."""
-    bench = dies(DEATHS[2], profile)
+    bench = dies(CANNOT_TAKE_OVER, profile)
     assert bench.prime(RMM) == 0
     assert codes(bench.rendezvous(range(CPUS), Activate(RMM))) == [0] * CPUS
     assert rmm_of(bench).dead
@@ -165,8 +182,9 @@ def test_a_dead_rmm_is_not_entered_on_a_cpu_that_comes_on(death: Death, profile:
     bench = dies(death, profile)
     rmm = rmm_of(bench)
     tokens = dict(rmm.tokens)
-    bench.agent.cpu_off(death.refuses)
-    bench.agent.cpu_on(death.refuses)
+    cpu = death.refuses or 0
+    bench.agent.cpu_off(cpu)
+    bench.agent.cpu_on(cpu)
     assert rmm.tokens == tokens
 
 

@@ -20,7 +20,7 @@ from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Function, GetInventor
 from livefw.abi.smccc import Exit, Held, Registers, Restart
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.agent import Agent
-from livefw.firmware.component import Component, Faults, Image, LoadStatus
+from livefw.firmware.component import Component, Faults, FfaError, Image, LoadStatus
 from livefw.firmware.platform import Load, MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind, LfaPolicy
@@ -49,6 +49,9 @@ FAULTS = (
     Faults(refuse_cancel=True),
     Faults(endless_prime=True),
     Faults(endless_activate=True),
+    Faults(refuses=True),
+    Faults(secondary_refuses=True),
+    *(Faults(ffa_error=error) for error in FfaError),
 )
 PROMISES = {
     Status.NOT_SUPPORTED,
@@ -160,12 +163,16 @@ class Interleaving(RuleBasedStateMachine):
         after = self.agent.state
         if words[0] == Function.ACTIVATE:
             self.check_activation(words, before, outcome)
-        if isinstance(outcome, Registers) and status(outcome) in PROMISES and not self.component_spoke(words, outcome):
+        if isinstance(outcome, Registers) and status(outcome) in PROMISES and not self.was_let_in(words, before):
             assert after == before
 
-    def component_spoke(self, words: Registers, outcome: Registers) -> bool:
-        """Whether an ACTIVATE got as far as the component: a partition's own BUSY writes x1."""
-        return words[0] == Function.ACTIVATE and status(outcome) == Status.BUSY and outcome[1] != words[1]
+    def was_let_in(self, words: Registers, before: AgentState) -> bool:
+        """Whether a call may have got as far as the component and the latches of an activation."""
+        listed = self.platform.components()
+        fw_seq_id = words[1] & 0xFFFF_FFFF
+        if words[0] not in (Function.ACTIVATE, Function.CANCEL) or fw_seq_id >= len(listed):
+            return False
+        return before.component == listed[fw_seq_id].guid
 
     def check_activation(self, words: Registers, before: AgentState, outcome: Exit | Held) -> None:
         """An ACTIVATE that was let in, and did not wait for the lock to be told, needs a primed, pending component."""
@@ -264,10 +271,13 @@ class Interleaving(RuleBasedStateMachine):
         now = self.agent.state
         assert dict(now.held) == {cpu: held for cpu, (_, held) in self.inside.items()}
         assert now.users >= 0
-        assert (now.component is None) == (now.prime == "none")
+        if now.component is None:
+            assert now.prime != "started"  # COMPLETE of nothing: an activation was wiped in the middle of a PRIME
+        else:
+            assert now.prime != "none"
         assert now.lock_holder is None or now.lock_holder in self.inside
         assert set(self.inside) <= now.online
-        if now.skip or now.cancel_locked or now.users:
+        if now.cancel_locked or now.users:
             assert now.in_progress
 
     @invariant()

@@ -26,6 +26,7 @@ PENDING = "TF-A lfa_main.c LFA_PRIME: pending as latched by the last GET_INVENTO
 ACTIVATOR = "TF-A lfa_main.c LFA_PRIME: component without activator"
 OTHER = "TF-A lfa_main.c LFA_PRIME: another component is STARTED"
 LOAD = "TF-A lfa_main.c LFA_PRIME: plat_lfa_load_auth_image"
+COMPLETE = "TF-A lfa_main.c LFA_PRIME: only PRIME_NONE becomes PRIME_STARTED"
 CALLBACK = "TF-A lfa_main.c LFA_PRIME: the component's prime callback"
 V2_14_RANGE = "TF-A v2.14.0: tests pending before the range, out of bounds; read as not pending"
 V2_14_SP = "TF-A v2.14.0: no live activation of partitions"
@@ -45,6 +46,28 @@ def begun(bench: Bench, faults: Faults = GOOD) -> Bench:
 
 def faulty(faults: Faults) -> Callable[[Bench], object]:
     return lambda b: b.fault(RMM, faults).enumerate()
+
+
+def complete(faults: Faults) -> Callable[[Bench], object]:
+    """The controller is COMPLETE, and has a fault since."""
+    return lambda b: (b.prime(SCP), b.fault(SCP, faults))
+
+
+def recalled(fw_seq_id: int) -> Callable[[Bench], object]:
+    """It is COMPLETE, all steps but the last of a second PRIME went well, and its callback fails now."""
+
+    def arrange(bench: Bench) -> None:
+        bench.prime(fw_seq_id)
+        bench.run(1, Prime(fw_seq_id))
+        bench.run(1, Prime(fw_seq_id))
+        bench.fault(fw_seq_id, Faults(prime_code=-77))
+
+    return arrange
+
+
+def failed_again(bench: Bench) -> None:
+    complete(Faults(load=LoadStatus.AUTH))(bench)
+    bench.run(1, Prime(SCP))
 
 
 def stage(bench: Bench, known: guid.KnownGuid, *, authentic: bool = True) -> Bench:
@@ -67,7 +90,7 @@ CASES = [
     Case("other in PRIME", LOCK, inside(Prime(SCP)), Prime(RMM), Status.BUSY),
     Case("id N in PRIME", LOCK, inside(Prime(SCP)), Prime(NOBODY), Status.BUSY),
     Case("in skip ACTIVATE", LOCK, inside(Activate(SCP, SKIP)), Prime(RMM), Status.BUSY, profiles=CURRENT),
-    Case("in ACTIVATE", LOCK, inside(Activate(SCP)), Prime(SCP), 0, AGAIN, unchanged=False),
+    Case("in ACTIVATE", COMPLETE, inside(Activate(SCP)), Prime(SCP), 0, AGAIN),
     Case("id N", RANGE, Bench.enumerate, Prime(NOBODY), Status.INVALID_PARAMETERS, profiles=V2_15),
     Case("id -1", RANGE, Bench.enumerate, Prime(0xFFFF_FFFF), Status.INVALID_PARAMETERS, profiles=V2_15),
     Case("id N", V2_14_RANGE, Bench.enumerate, Prime(NOBODY), Status.WRONG_STATE, profiles=("tfa-2.14",)),
@@ -113,7 +136,17 @@ CASES = [
     Case("callback", CALLBACK, faulty(Faults(prime_code=-6)), Prime(RMM), Status.DEVICE_ERROR, unchanged=False),
     Case("callback's own code", CALLBACK, faulty(Faults(prime_code=-77)), Prime(RMM), -77, unchanged=False),
     Case("COMPLETE again", LOAD, lambda b: b.prime(RMM), Prime(RMM), 0, ZERO),
-    Case("COMPLETE, steps again", LOAD, lambda b: b.prime(SCP), Prime(SCP), 0, AGAIN, unchanged=False),
+    Case("COMPLETE, steps again", COMPLETE, lambda b: b.prime(SCP), Prime(SCP), 0, AGAIN),
+    *(
+        Case(f"COMPLETE, {what}", COMPLETE, complete(faults), Prime(SCP), code)
+        for what, faults, code in (
+            ("auth", Faults(load=LoadStatus.AUTH), Status.AUTH_ERROR),
+            ("memory", Faults(load=LoadStatus.NO_MEMORY), Status.NO_MEMORY),
+            ("device", Faults(load=LoadStatus.DEVICE), Status.DEVICE_ERROR),
+        )
+    ),
+    Case("COMPLETE, callback", COMPLETE, recalled(SCP), Prime(SCP), -77),
+    Case("other after COMPLETE failed", COMPLETE, failed_again, Prime(RMM), 0, ZERO),
     Case("other COMPLETE", SELECTS, lambda b: b.prime(RMM), Prime(SCP), 0, AGAIN),
     Case("wide id", WIDTH, Bench.enumerate, Prime(7 << 32 | RMM), 0, ZERO, unchanged=False),
 ]
@@ -154,14 +187,30 @@ def test_an_image_staged_in_the_middle_of_a_load_is_loaded_from_its_start(fvp: M
     assert bench.agent.state.prime == "complete"
 
 
-def test_a_cancel_without_lock_undoes_a_prime_in_progress(fvp: MakeBench) -> None:
-    """TF-A v2.14.0, v2.15.0: CANCEL takes no lock. Our reading: the PRIME ends well and nothing is selected."""
-    for name in RELEASED:
-        bench = fvp(name)
-        bench.enumerate()
-        bench.send(1, Prime(RMM))
-        assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
-        bench.finish()
-        assert bench.last[1] == Prime(RMM).encode().returning(0, 0)
-        assert (bench.agent.state.component, bench.agent.state.prime) == (None, "none")
-        assert bench.code(0, Activate(RMM)) == Status.COMPONENT_WRONG_STATE
+@pytest.mark.parametrize("name", RELEASED)
+def test_a_cancel_without_lock_in_the_middle_of_a_prime_wedges_the_service(fvp: MakeBench, name: str) -> None:
+    """TF-A v2.14.0, v2.15.0: CANCEL takes no lock, and PRIME writes COMPLETE when no component is selected any more."""
+    bench = fvp(name)
+    bench.enumerate()
+    bench.send(1, Prime(RMM))
+    assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
+    bench.finish()
+    assert bench.last[1] == Prime(RMM).encode().returning(0, 0)
+    for fw_seq_id in (RMM, SCP):
+        assert bench.prime(fw_seq_id) == Status.SUCCESS
+        assert bench.code(0, Activate(fw_seq_id)) == Status.INVALID_PARAMETERS
+        assert bench.code(0, Cancel(fw_seq_id)) == Status.INVALID_PARAMETERS
+    assert (bench.agent.state.component, bench.agent.state.prime) == (None, "complete")
+
+
+def test_a_failed_prime_of_what_is_complete_does_not_stop_its_activation(fvp: MakeBench) -> None:
+    """TF-A lfa_main.c: it stays COMPLETE, which a partition is after each activation; what it runs then is not known.
+
+    The image store of the model has dropped the one that failed, so the partition finds none.
+    """
+    bench = fvp()
+    bench.prime(SP1)
+    bench.fault(SP1, Faults(load=LoadStatus.AUTH))
+    assert bench.code(0, Prime(SP1)) == Status.AUTH_ERROR
+    assert bench.code(0, Activate(SP1, SKIP)) == Status.DEVICE_ERROR
+    assert bench.agent.state.prime == "complete"

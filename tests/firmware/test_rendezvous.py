@@ -10,7 +10,7 @@ from livefw.abi.lfa import Activate, ActivateFlag, Cancel, GetInventory, Prime, 
 from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.bench import Bench
-from livefw.firmware.component import Faults
+from livefw.firmware.component import Faults, FfaError
 
 MakeBench = Callable[..., Bench]
 
@@ -76,8 +76,8 @@ def test_the_lock_is_handed_on_in_the_order_of_asking(fvp: MakeBench, name: str)
         assert bench.send(cpu, Activate(SP1)) == WAITING
     bench.complete(3)
     # The first has the partition; the SPMC turns the others away, and their x1 is written.
-    busy = Activate(SP1).encode().returning(Status.BUSY.word, 0)
-    assert (bench.last[2], bench.last[0], bench.last[1]) == (Held(5_000_000), busy, busy)
+    denied = Activate(SP1).encode().returning(Status.COMPONENT_WRONG_STATE.word, 0)
+    assert (bench.last[2], bench.last[0], bench.last[1]) == (Held(5_000_000), denied, denied)
 
 
 @CURRENT
@@ -109,8 +109,8 @@ def test_a_cpu_turned_on_moves_the_target(fvp: MakeBench, name: str) -> None:
     assert bench.send(3, Activate(RMM)) == Held(2_000_000)
 
 
-def test_a_cpu_turned_on_while_the_leader_works_can_join(fvp: MakeBench, profile: str) -> None:
-    """Our reading: the result is copied to whoever is in the pen when the leader is done."""
+def test_a_cpu_turned_on_while_the_leader_works_is_a_second_leader(fvp: MakeBench, profile: str) -> None:
+    """TF-A lfa_holding_pen.c: the count stands until the pen opens, and with this CPU it is full again."""
     bench = fvp(profile)
     rmm = bench.platform.components()[RMM]
     bench.agent.cpu_off(3)
@@ -118,9 +118,10 @@ def test_a_cpu_turned_on_while_the_leader_works_can_join(fvp: MakeBench, profile
     for cpu in range(3):
         bench.send(cpu, Activate(RMM))
     bench.agent.cpu_on(3)
-    assert bench.send(3, Activate(RMM)) == WAITING
-    bench.finish()
-    assert codes([bench.last[cpu] for cpu in range(4)]) == [0, 0, 0, 0]
+    assert bench.send(3, Activate(RMM)) == Held(2_000_000)
+    bench.complete(2)
+    assert codes([bench.last[cpu] for cpu in range(3)]) == [0, 0, 0]
+    assert bench.complete(3) == Activate(RMM).encode().returning(0, 0)
     assert rmm.realms  # type: ignore[attr-defined]
 
 
@@ -170,7 +171,8 @@ def test_cancel_leaves_the_cpus_of_rmm_in_the_pen_until_the_next_rendezvous(fvp:
 
 
 @CURRENT
-def test_cpus_left_behind_count_as_inside_for_a_late_cancel(fvp: MakeBench, name: str) -> None:
+def test_cpus_left_behind_do_not_count_as_inside_for_a_late_cancel(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: CANCEL sets the number of users to 0."""
     bench = fvp(name)
     bench.prime(RMM)
     bench.send(1, Activate(RMM))
@@ -178,11 +180,12 @@ def test_cpus_left_behind_count_as_inside_for_a_late_cancel(fvp: MakeBench, name
     bench.prime(RMM)
     for cpu in (0, 2, 3):
         bench.send(cpu, Activate(RMM))
-    assert bench.agent.state.cancel_locked
+    assert (bench.agent.state.users, bench.agent.state.cancel_locked) == (3, False)
 
 
 @CURRENT
-def test_cpus_of_rmm_left_behind_are_told_that_another_rendezvous_was_not_theirs(fvp: MakeBench, name: str) -> None:
+def test_cpus_of_rmm_left_behind_leave_with_the_word_of_another_leader(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_holding_pen.c: one pen and one status for all components."""
     bench = fvp(name)
     bench.prime(RMM)
     bench.send(1, Activate(RMM))
@@ -191,7 +194,7 @@ def test_cpus_of_rmm_left_behind_are_told_that_another_rendezvous_was_not_theirs
     for cpu in (0, 2, 3):
         bench.send(cpu, RESET)
     bench.finish()
-    assert codes([bench.last[1]]) == [Status.ACTIVATION_FAILED]
+    assert codes([bench.last[1]]) == [Status.SUCCESS]
     assert [bench.last[cpu] for cpu in (0, 2, 3)] == [Restart(0x8800_0000, 0)] * 3
 
 
@@ -206,9 +209,7 @@ def test_cpus_left_behind_leave_when_all_others_have_gone_off(fvp: MakeBench, pr
     assert bench.agent.released() == []
     bench.agent.cpu_off(2)
     [release] = bench.agent.released()
-    # The inverted return value of v2.14.0 turns this failure into a success as well.
-    code = Status.SUCCESS if profile == "tfa-2.14" else Status.ACTIVATION_FAILED
-    assert release == Release(1, Activate(RMM).encode().returning(code.word, 0))
+    assert release == Release(1, Activate(RMM).encode().returning(Status.ACTIVATION_FAILED.word, 0))
     assert bench.agent.state.held == ()
     assert bench.platform.version(guid.RMM.guid) == (2, 0)
 
@@ -289,17 +290,124 @@ def test_after_bl31_the_round_is_never_undone(fvp: MakeBench, name: str) -> None
     assert bench.platform.version(guid.BL31.guid) == (1, 2)
 
 
-def test_bl31_with_one_bad_entry_point_waits_for_that_cpu(fvp: MakeBench) -> None:
-    """TF-A bl31_lfa.c checks each CPU's entry point before it enters the pen."""
-    bench = fvp()
+@CURRENT
+@pytest.mark.parametrize("bad", range(4))
+def test_bl31_judges_each_cpus_entry_point_after_the_pen(fvp: MakeBench, name: str, bad: int) -> None:
+    """TF-A bl31_lfa.c: that CPU gets its error at the end, the others restart, and no CPU patches if it leads."""
+    bench = fvp(name)
+    bench.prime(BL31)
+    for cpu in range(4):
+        bench.send(cpu, Activate(BL31) if cpu == bad else RESET)
+    assert [cpu for cpu, held in bench.agent.state.held if held == WAITING] == [0, 1, 2]
+    bench.finish()
+    assert bench.last == {
+        cpu: Activate(BL31).encode().returning(Status.CRITICAL_ERROR.word, 0) if cpu == bad else Restart(0x8800_0000, 0)
+        for cpu in range(4)
+    }
+    assert bench.platform.version(guid.BL31.guid) == ((1, 0) if bad == 3 else (1, 1))
+    now = bench.agent.state
+    assert (now.in_progress, now.users, now.cancel_locked, now.failed) == (True, 3, True, True)
+
+
+@CURRENT
+def test_bl31_that_cannot_be_patched_restarts_all_cpus_but_the_leader(fvp: MakeBench, name: str) -> None:
+    """TF-A bl31_lfa.c: the pen has opened before the patch."""
+    bench = fvp(name)
+    bench.fault(BL31, Faults(activate_code=-6)).prime(BL31)
+    outcomes = bench.rendezvous(range(4), RESET)
+    assert outcomes[:3] == [Restart(0x8800_0000, 0)] * 3
+    assert codes(outcomes[3:]) == [Status.CRITICAL_ERROR]
+    assert bench.platform.commits() == ()
+
+
+@CURRENT
+def test_bl31_without_an_image_lets_all_cpus_out_with_an_error(fvp: MakeBench, name: str) -> None:
+    """TF-A bl31_lfa.c: the image is asked for before the pen opens."""
+    bench = fvp(name)
     bench.prime(BL31)
     for cpu in (0, 1, 2):
-        assert bench.send(cpu, RESET) == WAITING
-    assert bench.code(3, Activate(BL31)) == Status.CRITICAL_ERROR
-    assert bench.agent.state.users == 3
+        bench.send(cpu, RESET)
+    bench.platform.cancel(bench.platform.find(guid.BL31.guid))
     bench.send(3, RESET)
-    bench.finish()
-    assert set(bench.last.values()) == {Restart(0x8800_0000, 0)}
+    assert codes([bench.last[cpu] for cpu in range(4)]) == [Status.CRITICAL_ERROR] * 4
+    assert bench.agent.state.users == 0
+
+
+@CURRENT
+def test_the_second_prime_decides_whether_the_first_component_resets(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c LFA_PRIME: one reset flag, written by every PRIME that came to its end."""
+    bench = fvp(name)
+    seen = []
+    for fw_seq_id in (BL31, SP1):
+        assert bench.prime(fw_seq_id) == Status.SUCCESS
+        seen.append(bench.agent.state.reset)
+    assert seen == [True, False]
+    assert bench.rendezvous(range(4), Activate(BL31)) == [Activate(BL31).encode().returning(0, 0)] * 4
+    assert bench.platform.version(guid.BL31.guid) == (1, 1)
+
+
+@CURRENT
+def test_a_cpu_of_a_wiped_activation_counts_itself_out_of_the_next(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c: one number of users. CPU 2 ends the activation that CPU 1 is in."""
+    bench = fvp(name)
+    bench.prime(SP1)
+    bench.send(2, Activate(SP1))
+    assert bench.code(0, Cancel(SP1)) == Status.SUCCESS
+    bench.prime(SCP)
+    bench.send(1, Activate(SCP))
+    assert (bench.agent.state.in_progress, bench.agent.state.users) == (True, 1)
+    bench.complete(2)
+    now = bench.agent.state
+    assert (now.in_progress, now.users) == (False, 0)
+    assert guid.FVP_SP1.guid not in now.pending
+    assert bench.platform.version(guid.FVP_SP1.guid) == (3, 1), "the SPMC was at it, whatever CANCEL said"
+    assert bench.complete(1) == Activate(SCP).encode().returning(0, 1)
+    assert bench.agent.state.users == 0
+
+
+@CURRENT
+def test_a_wiped_activation_that_fails_keeps_the_next_ones_image_pending(fvp: MakeBench, name: str) -> None:
+    bench = fvp(name)
+    bench.prime(SP1)
+    bench.send(2, Activate(SP1))
+    bench.run(0, Cancel(SP1))
+    bench.prime(SP2)
+    bench.fault(SP1, Faults(ffa_error=FfaError.NO_DATA))
+    bench.complete(2)
+    assert bench.agent.state.failed
+    assert {guid.FVP_SP1.guid, guid.FVP_SP2.guid} <= set(bench.agent.state.pending)
+    assert bench.code(1, Activate(SP2, SKIP)) == 0
+    assert guid.FVP_SP2.guid not in bench.agent.state.pending
+
+
+@CURRENT
+def test_a_cancel_that_the_platform_refuses_has_opened_the_pen_of_bl31(fvp: MakeBench, name: str) -> None:
+    """TF-A lfa_main.c LFA_CANCEL: the component's hook comes first."""
+    bench = fvp(name)
+    bench.fault(BL31, Faults(refuse_cancel=True)).prime(BL31)
+    for cpu in (1, 2, 3):
+        bench.send(cpu, RESET)
+    assert bench.code(0, Cancel(BL31)) == Status.BUSY
+    assert codes([bench.last[cpu] for cpu in (1, 2, 3)]) == [Status.ACTIVATION_FAILED] * 3
+    now = bench.agent.state
+    assert (now.component, now.prime, now.in_progress) == (guid.BL31.guid, "complete", False)
+
+
+@CURRENT
+def test_a_prime_during_the_activation_of_the_rmm_wedges_the_service(fvp: MakeBench, name: str) -> None:
+    """TF-A rmmd_rmm_lfa.c: the leader wipes without the lock, and the PRIME of a CPU turned on meanwhile goes on."""
+    bench = fvp(name, cpus=2)
+    bench.agent.cpu_off(1)
+    bench.prime(RMM)
+    bench.send(0, Activate(RMM))
+    bench.agent.cpu_on(1)
+    assert bench.send(1, Prime(SP1)) == Held(5_000_000)
+    assert bench.complete(0) == WAITING
+    bench.complete(1)
+    assert codes([bench.last[0], bench.last[1]]) == [0, 0]
+    assert (bench.agent.state.component, bench.agent.state.prime) == (None, "complete")
+    assert bench.prime(SP1) == Status.SUCCESS
+    assert bench.code(0, Activate(SP1, SKIP)) == bench.code(0, Cancel(SP1)) == Status.INVALID_PARAMETERS
 
 
 @CURRENT
@@ -332,7 +440,7 @@ def test_one_failure_in_a_round_keeps_pending(fvp: MakeBench, name: str) -> None
     bench = fvp(name)
     bench.prime(SP1)
     outcomes = bench.rendezvous(range(4), Activate(SP1))
-    assert codes(outcomes) == [0, *[Status.BUSY] * 3]
+    assert codes(outcomes) == [0, *[Status.COMPONENT_WRONG_STATE] * 3]
     assert guid.FVP_SP1.guid in bench.agent.state.pending
     bench.send(0, GetInventory(SP1))
     assert guid.FVP_SP1.guid not in bench.agent.state.pending
@@ -350,23 +458,24 @@ def test_finish_waits_for_the_lock(fvp: MakeBench, name: str) -> None:
     assert codes([bench.last[1]]) == [0]
 
 
-def test_rmm_failure_is_success_in_2_14(fvp: MakeBench) -> None:
-    """TF-A v2.14.0: inverted return value, and pending is cleared whatever happened."""
+@pytest.mark.parametrize(("faults", "code"), [(Faults(refuses=True), 0), (Faults(activate_code=-22), Status.BUSY)])
+def test_what_2_14_says_of_an_rmm_that_fails(fvp: MakeBench, faults: Faults, code: int) -> None:
+    """TF-A v2.14.0: an inverted return value where it refuses, else BUSY; pending is cleared whatever happened."""
     bench = fvp("tfa-2.14")
-    bench.fault(RMM, Faults(activate_code=-6)).prime(RMM)
-    assert codes(bench.rendezvous(range(4), Activate(RMM))) == [0] * 4
+    bench.fault(RMM, faults).prime(RMM)
+    assert codes(bench.rendezvous(range(4), Activate(RMM))) == [code] * 4
     assert bench.platform.version(guid.RMM.guid) == (2, 0)
     assert bench.agent.state.pending.count(guid.RMM.guid) == 0
 
 
 def test_the_second_rendezvous_of_2_14_does_nothing(fvp: MakeBench) -> None:
-    """TF-A v2.14.0: the pen's counter underflows in the first one. What follows is our reading, see the agent."""
+    """TF-A v2.14.0: the pen's counter underflows in the first one, and CPUs that come one by one walk through."""
     bench = fvp("tfa-2.14")
     bench.prime(RMM)
     assert codes(bench.rendezvous(range(4), Activate(RMM))) == [0] * 4
     bench.platform.stage(guid.RMM.guid, ComponentVersion(2, 2))
     bench.prime(RMM)
-    assert codes(bench.rendezvous([0], Activate(RMM))) == [0]
+    assert codes(bench.rendezvous([0, 1], Activate(RMM))) == [0, Status.COMPONENT_WRONG_STATE]
     assert bench.platform.version(guid.RMM.guid) == (2, 1)
 
 

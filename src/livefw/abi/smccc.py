@@ -19,6 +19,9 @@ SMCCC_VERSION = 0x8000_0000
 SMCCC_ARCH_FEATURES = 0x8000_0001
 SMCCC_1_2 = 0x1_0002
 
+SVE_HINT = 1 << 16
+"""Bit of a function identifier: the caller has nothing in its SVE registers (DEN0028, SMCCC 1.3). TF-A masks it."""
+
 _FAST_CALL = 1 << 31
 _SMC64 = 1 << 30
 

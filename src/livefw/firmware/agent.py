@@ -9,23 +9,33 @@ from collections.abc import Callable, Generator
 
 from livefw.abi import lfa
 from livefw.abi.lfa import ActivateFlag, Function, InventoryFlag, Status
-from livefw.abi.smccc import SMCCC_1_2, SMCCC_ARCH_FEATURES, SMCCC_VERSION, Exit, Held, Registers, Release, Restart
+from livefw.abi.smccc import (
+    SMCCC_1_2,
+    SMCCC_ARCH_FEATURES,
+    SMCCC_VERSION,
+    SVE_HINT,
+    Exit,
+    Held,
+    Registers,
+    Release,
+    Restart,
+)
 from livefw.abi.version import LFA_1_0
-from livefw.firmware.component import LoadStatus
+from livefw.firmware.component import Image, LoadStatus
 from livefw.firmware.cpus import Cpus, Steps
 from livefw.firmware.platform import Platform
 from livefw.firmware.profile import Profile
-from livefw.firmware.round import Entry, Lock, Pen, Result, Round, Waiter
-from livefw.firmware.spec import Kind, Rendezvous
+from livefw.firmware.spec import Rendezvous
 from livefw.firmware.state import AgentState, Prime
+from livefw.firmware.variables import EAGAIN, Activation, Entry, Lock, Pen, Result
 
 _PENDING = int(InventoryFlag.ACTIVATION_PENDING)
 _FUNCTIONS = range(min(Function), max(Function) + 1)
 _ARCH_CALLS = (SMCCC_VERSION, SMCCC_ARCH_FEATURES)
-_CANCELLED = Result(Status.ACTIVATION_FAILED)
-
-_Part = Generator[int | None, Result | None, Result]
+_FUNCTION_BITS = 0xFFFF_FFFF & ~SVE_HINT
+_Part = Generator[int | None, bool | None, Result]
 """A part of a call in progress that comes to a result."""
+_Work = Generator[int | None, bool | None, Image | int]
 
 
 class Agent:
@@ -43,24 +53,31 @@ class Agent:
         self._cpus = Cpus(cpus)
         self._outside = self._cpus.outside
         self._entries: list[Entry] = []
-        self._current: Entry | None = None
-        self._prime = Prime.NONE
-        self._round = Round()
+        self._activation = Activation()
         self._lock = Lock()
-        self._pen = Pen()
+        self._pen = Pen(counts_out=profile.pen_counts_out)
         self._at_once: dict[int, Callable[[Registers], Registers]] = {
+            SMCCC_VERSION: lambda registers: registers.returning(SMCCC_1_2),
+            SMCCC_ARCH_FEATURES: self._arch_features,
+        }
+        self._in_steps: dict[int, Callable[[int, Registers], Steps]] = {}
+        self._read_inventory()
+        if self._entries:
+            self._register()
+
+    def _register(self) -> None:
+        """Begin to serve LFA. TF-A without components sets up no standard service at all: unknown calls, PSCI too."""
+        self._at_once |= {
             Function.VERSION: lambda registers: registers.returning(_VERSION_WORD),
             Function.FEATURES: self._features,
             Function.GET_INFO: self._get_info,
             Function.GET_INVENTORY: self._get_inventory,
-            SMCCC_VERSION: lambda registers: registers.returning(SMCCC_1_2),
-            SMCCC_ARCH_FEATURES: self._arch_features,
+            Function.CANCEL: self._cancel_call,
         }
-        self._in_steps: dict[int, Callable[[int, Registers], Steps]] = {
+        self._in_steps |= {
             Function.PRIME: self._prime_call,
-            Function.ACTIVATE: self._activate if profile.serialised else self._activate_unserialised,
+            Function.ACTIVATE: self._activate if self.profile.serialised else self._activate_unserialised,
         }
-        self._read_inventory()
 
     def call(self, cpu: int, registers: Registers) -> Exit | Held:
         """Answer the SMC of a CPU that is outside the agent."""
@@ -69,13 +86,10 @@ class Agent:
         answer = self._at_once.get(registers[0])
         if answer is not None:
             return answer(registers)
-        function = registers[0] & 0xFFFF_FFFF  # DEN0028: the function identifier is W0
-        if function in self._in_steps:
-            return self._cpus.start(cpu, self._in_steps[function](cpu, registers))
-        if function == Function.CANCEL:
-            status = self._cancel(lfa.Cancel.decode(registers).fw_seq_id)
-            self._cpus.settle()
-            return registers.returning(status.word)
+        function = registers[0] & _FUNCTION_BITS  # DEN0028: the function identifier is W0, and bit 16 is only a hint
+        steps = self._in_steps.get(function)
+        if steps is not None:
+            return self._cpus.start(cpu, steps(cpu, registers))
         answer = self._at_once.get(function)
         return answer(registers) if answer is not None else registers.returning(Status.NOT_SUPPORTED.word)
 
@@ -100,30 +114,32 @@ class Agent:
         """PSCI CPU_OFF, by a CPU outside the agent.
 
         TF-A reads the number of CPUs only when one arrives, so CPUs that wait for one that went off would wait for
-        ever. Nothing says that this is meant. The conservative reading for a client: the agent counts again.
+        ever. Nothing says that this is meant. The conservative reading for a client: the agent counts again, and the
+        last that came leads. Of CPUs that a cancelled activation has left behind none can lead: they are sent away.
         """
         self._cpus.turn_off(cpu)
         self._count_users()
         pen = self._pen
         if pen.waiting and len(pen.waiting) >= len(self._cpus.online):
-            if pen.waiting[-1].round is self._round:
-                self._cpus.wake(pen.waiting.pop().cpu)
+            if len(pen.waiting) > pen.left_behind:
+                self._cpus.wake(pen.waiting.pop(), leads=True)
             else:
-                self._open_pen(_CANCELLED)
+                self._release(Status.ACTIVATION_FAILED)
         self._cpus.settle()
 
     @property
     def state(self) -> AgentState:
         """All variables, frozen."""
-        current = self._round
+        now = self._activation
         return AgentState(
-            component=self._current.component.guid if self._current else None,
-            prime=self._prime,
-            in_progress=current.in_progress,
-            skip=current.skip,
-            users=current.users,
-            failed=current.failed,
-            cancel_locked=current.cancel_locked,
+            component=now.entry.component.guid if now.entry else None,
+            prime=now.prime,
+            reset=now.reset,
+            in_progress=now.in_progress,
+            skip=now.skip,
+            users=now.users,
+            failed=now.failed,
+            cancel_locked=now.cancel_locked,
             pending=tuple(entry.component.guid for entry in self._entries if entry.pending),
             lock_holder=self._lock.holder,
             held=tuple(self._cpus.states()),
@@ -166,19 +182,20 @@ class Agent:
         if status is not None or entry is None:
             return registers.returning((status or self.profile.prime_bad_id).word)
         self._lock.take(cpu)
-        # While another component is COMPLETE, TF-A loads this one and leaves the selection as it is.
-        selects = self._current in (None, entry)
-        if selects:
-            self._current, self._prime = entry, Prime.STARTED
+        now = self._activation
+        # While a component is COMPLETE, itself or another, TF-A loads this one and leaves the selection as it is.
+        if now.prime is Prime.NONE:
+            now.entry, now.prime = entry, Prime.STARTED
         load = self._platform.load_auth_image(entry.component)
         if work_ns := load.work_ns + self.extra_ns.pop(cpu, 0):
             yield work_ns
         code: int = load.status.value
         if load.status is LoadStatus.OK and not load.again:
             code = entry.component.prime()
-            # A CANCEL that takes no lock may have come in between: then nothing is selected any more.
-            if code == Status.SUCCESS and selects and self._current is entry:
-                self._prime = Prime.COMPLETE
+            if code == Status.SUCCESS:
+                # Also where the activation was wiped meanwhile, by a CANCEL that takes no lock or the RMM's leader:
+                # then no component is COMPLETE, and nothing can be selected any more until a reset.
+                now.prime, now.rendezvous, now.reset = Prime.COMPLETE, True, entry.resets
         self._unlock()
         if code == Status.SUCCESS:
             return registers.returning(*lfa.Progress(load.again).encode())
@@ -193,7 +210,7 @@ class Agent:
             return Status.WRONG_STATE
         if not entry.activator:
             return Status.NOT_SUPPORTED
-        if self._prime is Prime.STARTED and self._current is not entry:
+        if self._activation.prime is Prime.STARTED and self._activation.entry is not entry:
             return Status.WRONG_STATE
         return None
 
@@ -205,183 +222,212 @@ class Agent:
         if skip and self._lock.holder is not None:
             return registers.returning(Status.BUSY.word)
         yield from self._acquire(cpu)
-        current = self._round
+        now = self._activation
+        if not skip and now.skip:
+            self._unlock()
+            return registers.returning(Status.BUSY.word)
         entry = self._entry(request.fw_seq_id)
-        status = self._activate_refusal(entry, skip=skip)
+        status = self._prepare(entry, skip=skip)
         if status is not None or entry is None:
             self._unlock()
-            if status is Status.BUSY:
-                return registers.returning(Status.BUSY.word)
             return registers.returning((status or Status.INVALID_PARAMETERS).word, 0)
-        if not current.in_progress:
-            current.in_progress, current.skip = True, skip
-        current.users += 1
-        self._count_users()
         if not skip:
             self._unlock()
-        result = yield from self._perform(cpu, entry, request, current)
+        result = yield from self._perform(cpu, entry, request)
         if result.resets:  # TF-A never comes back here, so the round is never undone
             if skip:
                 self._unlock()
             return Restart(request.entry_point, request.context_id)
         if not skip:
             yield from self._acquire(cpu)
-        self._finish(current, entry, result)
+        self._finish(entry, result)
         self._unlock()
         return _progress(registers, result)
+
+    def _prepare(self, entry: Entry | None, *, skip: bool) -> Status | None:
+        """TF-A's ``lfa_activate_prepare``: refuse, or count a CPU in."""
+        now = self._activation
+        if entry is None or entry is not now.entry:
+            return Status.INVALID_PARAMETERS
+        if not entry.pending or now.prime is not Prime.COMPLETE:
+            return Status.COMPONENT_WRONG_STATE
+        if not entry.activator:
+            return Status.NOT_SUPPORTED
+        first = not now.in_progress
+        required = entry.component.traits.cpu_rendezvous is Rendezvous.REQUIRED
+        if first:
+            now.failed = now.skip = False
+            now.rendezvous = required or not skip
+        if skip:
+            if required:
+                return Status.INVALID_PARAMETERS
+            if not first and not now.skip:
+                return Status.BUSY
+            # It stays so if the platform refuses: everybody who does not skip is BUSY until a CANCEL or a skip.
+            now.skip = True
+        if first:
+            if not self._platform.notify_activate(entry.component):
+                return Status.ACTIVATION_FAILED
+            now.in_progress = True
+        now.users += 1
+        self._count_users()
+        return None
+
+    def _finish(self, entry: Entry, result: Result) -> None:
+        """TF-A's ``lfa_activate_finish``: count a CPU out of what is in progress, which may be another activation."""
+        now = self._activation
+        now.users = max(now.users - 1, 0)
+        if result.again:
+            return
+        now.failed = now.failed or result.code != Status.SUCCESS
+        if now.users:
+            return
+        now.end_round()
+        if not now.failed:
+            entry.pending = False
+            self._read_inventory()
+
+    def _count_users(self) -> None:
+        """Lock CANCEL out once every CPU that is on is inside."""
+        now = self._activation
+        if now.in_progress and now.users >= len(self._cpus.online):
+            now.cancel_locked = True
 
     def _activate_unserialised(self, cpu: int, registers: Registers) -> Steps:
         """ACTIVATE of TF-A v2.14 and v2.15; each CPU is on its own from the first check to the last."""
         request = lfa.Activate.decode(registers)
         entry = self._entry(request.fw_seq_id)
-        status = self._activate_refusal(entry, skip=bool(request.flags & ActivateFlag.SKIP_CPU_RENDEZVOUS))
+        status = self._refusal(entry, skip=bool(request.flags & ActivateFlag.SKIP_CPU_RENDEZVOUS))
         if status is not None or entry is None:
             return registers.returning((status or Status.COMPONENT_WRONG_STATE).word, 0)
-        current = self._round
-        result = yield from self._perform(cpu, entry, request, current)
-        if result.again:
-            result = Result(Status.ACTIVATION_FAILED)
-        elif result.code == Status.SUCCESS and current is self._round:
-            self._round = Round()
-        if entry.component.kind is Kind.RMM and self.profile.rmm_failure_is_success:
-            result = Result()
+        result = yield from self._perform(cpu, entry, request)
         if result.code == Status.SUCCESS or self.profile.pending_cleared_on_failure:
             entry.pending = False
         if result.code == Status.SUCCESS:
+            self._activation.end_round()
             self._read_inventory()
         if result.resets:
             return Restart(request.entry_point, request.context_id)
-        return _progress(registers, result)
+        return registers.returning(_word(result.code), 0)
 
-    def _activate_refusal(self, entry: Entry | None, *, skip: bool) -> Status | None:
-        current = self._round
-        if not skip and current.in_progress and current.skip:
-            return Status.BUSY
-        unknown = entry is None or entry is not self._current
-        if unknown and self.profile.serialised:
-            return Status.INVALID_PARAMETERS
-        if entry is None or not entry.pending or self._prime is not Prime.COMPLETE:
+    def _refusal(self, entry: Entry | None, *, skip: bool) -> Status | None:
+        now = self._activation
+        if entry is None or not entry.pending or now.prime is not Prime.COMPLETE:
             return Status.COMPONENT_WRONG_STATE
-        if unknown:
+        if entry is not now.entry:
             return Status.INVALID_PARAMETERS
         if not entry.activator:
             return Status.NOT_SUPPORTED
+        if not self._platform.notify_activate(entry.component):
+            return Status.ACTIVATION_FAILED
         if skip and entry.component.traits.cpu_rendezvous is Rendezvous.REQUIRED:
             return Status.INVALID_PARAMETERS
-        if skip and current.in_progress and not current.skip:
-            return Status.BUSY
-        if not current.in_progress and not self._platform.notify_activate(entry.component):
-            return Status.ACTIVATION_FAILED
         return None
 
-    def _perform(self, cpu: int, entry: Entry, request: lfa.Activate, current: Round) -> _Part:
+    def _perform(self, cpu: int, entry: Entry, request: lfa.Activate) -> _Part:
         """The component's part of ACTIVATE."""
-        if entry.resets and not self._platform.is_entry_point(request.entry_point):
-            return Result(Status.CRITICAL_ERROR)
         skip = bool(request.flags & ActivateFlag.SKIP_CPU_RENDEZVOUS)
         if entry.component.has_pen and not skip:
-            return (yield from self._meet(cpu, entry, current))
+            return (yield from self._meet(cpu, entry, request))
         # A repeat of a skip-type call may come from another CPU, so its progress belongs to nobody.
-        return (yield from self._work(cpu, entry, current, None if skip else cpu))
+        outcome = yield from self._work(cpu, entry, None if skip else cpu)
+        return self._ended(entry, self._take_effect(cpu, entry, request, outcome))
 
-    def _meet(self, cpu: int, entry: Entry, current: Round) -> _Part:
+    def _meet(self, cpu: int, entry: Entry, request: lfa.Activate) -> _Part:
         """Wait in the holding pen; the last CPU to come does the work for all."""
         pen = self._pen
-        if pen.miscounted:
-            # The count no longer is zero when the first CPU comes, so nobody closes the pen and nobody finds it full.
-            # How this shows on hardware is not on record. The reading that a client must fear most: all CPUs walk
-            # through at once with the result of the last rendezvous, and nothing is activated.
-            return pen.last
-        if len(pen.waiting) + 1 < len(self._cpus.online):
-            # A CPU that comes while the leader works was turned on meanwhile. It gets the same result: the leader is
-            # on, but no longer in the pen, so there can be no second one.
-            pen.waiting.append(Waiter(cpu, entry, current))
-            result = yield None
-            if result is not None:
-                return result
-        result = yield from self._work(cpu, entry, current, None)
-        pen.last = result
-        pen.miscounted = self.profile.pen_miscounts and bool(pen.waiting)
-        self._open_pen(result, entry)
-        return result
+        leads: bool | None = pen.arrive(len(self._cpus.online))
+        if not leads and pen.shut:
+            pen.waiting.append(cpu)
+            leads = yield None
+        if not leads:
+            # The leader's word is for everybody who gets through the gate, whatever they came for.
+            code = pen.leave()
+            return self._restarting(entry, request) if code == Status.SUCCESS else Result(code)
+        outcome = yield from self._work(cpu, entry, None)
+        if entry.component.opens_pen_first:
+            self._release(Status.SUCCESS if isinstance(outcome, Image) else outcome)
+            return self._take_effect(cpu, entry, request, outcome)
+        result = self._take_effect(cpu, entry, request, outcome)
+        self._release(result.code)
+        return self._ended(entry, result)
 
-    def _open_pen(self, result: Result, entry: Entry | None = None) -> None:
-        """Let all CPUs out with ``result``; those that waited for another component than ``entry`` are told so."""
-        for waiter in self._pen.empty():
-            self._cpus.wake(waiter.cpu, value=result if entry in (None, waiter.entry) else _CANCELLED)
+    def _work(self, cpu: int, entry: Entry, worker: int | None) -> _Work:
+        """One step of a component's activation: the image that is to take over after the last one, else a code."""
+        component, now = entry.component, self._activation
+        image = self._platform.loaded(component) or now.applied.get(component)
+        obstacle = component.obstacle(image, self._platform.components())
+        if obstacle or image is None:
+            return obstacle
+        component.workers.add(cpu)
+        if work_ns := component.traits.activate_ns + self.extra_ns.pop(cpu, 0):
+            yield work_ns
+        component.workers.discard(cpu)
+        failure = component.failure(image, cpu)
+        steps, step = component.traits.activate_steps, (component, worker)
+        done = now.progress.pop(step, 0) + 1
+        if not failure and (component.faults.endless_activate or done < steps):
+            now.progress[step] = min(done, steps - 1)
+            return EAGAIN
+        return failure or image
 
-    def _work(self, cpu: int, entry: Entry, current: Round, key: int | None) -> _Part:
-        """One step of a component's activation, and its end when it was the last."""
-        component, platform = entry.component, self._platform
-        image = platform.loaded(component) or current.applied
-        code = component.obstacle(image)
-        if code == Status.SUCCESS and image is not None:
-            component.working += 1
-            if work_ns := component.traits.activate_ns + self.extra_ns.pop(cpu, 0):
-                yield work_ns
-            component.working -= 1
-            code = component.failure(image, cpu)
-            done = current.progress.pop(key, 0) + 1
-            if code == Status.SUCCESS and (component.faults.endless_activate or done < component.traits.activate_steps):
-                current.progress[key] = min(done, component.traits.activate_steps - 1)
-                return Result(again=True)
-        if component.resets_selection:
-            self._select_nothing()
-        if code != Status.SUCCESS or image is None:
+    def _take_effect(self, cpu: int, entry: Entry, request: lfa.Activate, outcome: Image | int) -> Result:
+        """The image takes over, if the work came to one."""
+        if not isinstance(outcome, Image):
+            return Result(entry.statuses.get(outcome, outcome))
+        result = self._restarting(entry, request)
+        if result.code != Status.SUCCESS:
+            return result
+        component = entry.component
+        inside = frozenset({cpu, *component.workers, *self._pen.waiting})
+        code = component.apply(outcome, leader=cpu, inside=inside, online=frozenset(self._cpus.online))
+        if code != Status.SUCCESS:
             return Result(code)
-        inside = frozenset({cpu, *(waiter.cpu for waiter in self._pen.waiting)})
-        component.apply(image, leader=cpu, inside=inside, online=frozenset(self._cpus.online))
         if not component.dead:
-            platform.commit(component, image)
-        if entry.resets:
+            self._platform.commit(component, outcome)
+        if result.resets:
             self._read_inventory()
         else:
-            current.applied = image
-        return Result(resets=entry.resets)
+            self._activation.applied[component] = outcome
+        return result
 
-    def _finish(self, current: Round, entry: Entry, result: Result) -> None:
-        current.users -= 1
-        if result.again:
-            return
-        current.failed = current.failed or result.code != Status.SUCCESS
-        if current.users:
-            return
-        if current is self._round:
-            self._round = Round()
-        if not current.failed:
-            entry.pending = False
-            self._read_inventory()
+    def _restarting(self, entry: Entry, request: lfa.Activate) -> Result:
+        """How a CPU goes on whose activation went well: each is judged by its own entry point."""
+        if not (self._activation.reset and entry.resets):
+            return Result()
+        entry_point = self._platform.is_entry_point(request.entry_point)
+        return Result(resets=True) if entry_point else Result(Status.CRITICAL_ERROR)
 
-    def _count_users(self) -> None:
-        """Lock CANCEL out once every CPU that is on is inside; CPUs left behind by a cancelled round count too."""
-        current = self._round
-        if current.in_progress and current.users + self._pen.strays(current) >= len(self._cpus.online):
-            current.cancel_locked = True
+    def _ended(self, entry: Entry, result: Result) -> Result:
+        if entry.component.wipes_activation and not result.again:
+            self._activation.wipe()
+        return result
 
     # CANCEL
 
-    def _cancel(self, fw_seq_id: int) -> Status:
-        hooks = self.profile.serialised
-        if hooks and self._lock.holder is not None:
+    def _cancel_call(self, registers: Registers) -> Registers:
+        status = self._cancel(self._entry(lfa.Cancel.decode(registers).fw_seq_id))
+        self._cpus.settle()
+        return registers.returning(status.word)
+
+    def _cancel(self, entry: Entry | None) -> Status:
+        now, asks = self._activation, self.profile.serialised
+        if asks and self._lock.holder is not None:
             return Status.BUSY
         if not self._entries:
             return Status.WRONG_STATE
-        entry = self._entry(fw_seq_id)
-        if entry is None or entry is not self._current:
+        if entry is None or entry is not now.entry:
             return Status.INVALID_PARAMETERS
-        current = self._round
-        if hooks and current.in_progress and (current.cancel_locked or current.skip):
+        if asks and now.in_progress and (now.cancel_locked or now.skip):
             return Status.BUSY
-        if hooks and not entry.component.cancel():
+        if asks and not entry.component.cancel():
             return Status.BUSY
+        if asks and entry.component.cancel_opens_pen:
+            self._release(Status.ACTIVATION_FAILED)
         if not self._platform.cancel(entry.component):
             return Status.BUSY
-        self._select_nothing()
-        self._round = Round()
-        # RMM has no cancel hook in TF-A: its CPUs stay in the pen. They leave with the CPUs of the next rendezvous, or
-        # when all CPUs outside have gone off, which is our reading; TF-A does not say.
-        if hooks and entry.component.cancel_opens_pen:
-            self._open_pen(_CANCELLED)
+        now.wipe()
+        self._pen.left_behind = len(self._pen.waiting)
         return Status.SUCCESS
 
     # Shared parts
@@ -389,10 +435,7 @@ class Agent:
     def _entry(self, fw_seq_id: int) -> Entry | None:
         return self._entries[fw_seq_id] if fw_seq_id < len(self._entries) else None
 
-    def _select_nothing(self) -> None:
-        self._current, self._prime = None, Prime.NONE
-
-    def _acquire(self, cpu: int) -> Generator[int | None, Result | None, None]:
+    def _acquire(self, cpu: int) -> Generator[int | None, bool | None, None]:
         if not self._lock.take(cpu):
             yield None
 
@@ -400,6 +443,9 @@ class Agent:
         holder = self._lock.drop()
         if holder is not None:
             self._cpus.wake(holder)
+
+    def _release(self, status: int) -> None:
+        self._cpus.wake(*self._pen.release(status))
 
     def _read_inventory(self) -> None:
         """Number the components anew; what is known of one that stayed is kept (TF-A's own table never changes)."""
@@ -410,9 +456,8 @@ class Agent:
             if entry.component not in known:
                 for cpu in sorted(self._cpus.online):
                     entry.component.boot(cpu)
-        if self._current is not None and self._current not in self._entries:
-            self._select_nothing()
-            self._round = Round()
+        if self._activation.entry is not None and self._activation.entry not in self._entries:
+            self._activation.wipe()
 
 
 _VERSION_WORD = LFA_1_0.encode()
@@ -424,4 +469,6 @@ def _word(code: int) -> int:
 
 def _progress(registers: Registers, result: Result) -> Registers:
     """The end of an ACTIVATE that reached the component: x1 is written even where x0 is an error."""
-    return registers.returning(_word(result.code), lfa.Progress(result.again).encode()[1])
+    if result.again:
+        return registers.returning(*lfa.Progress(call_again=True).encode())
+    return registers.returning(_word(result.code), 0)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The components an agent can activate: the callbacks TF-A keeps per component, and what an activation does to them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from types import MappingProxyType
@@ -70,7 +70,10 @@ class Faults:
     prime_code: int = 0
     """Status of the component's own PRIME callback, after a load that went well."""
     activate_code: int = 0
-    """Status of its activation; RMM and BL31 have one code for every failure and answer that."""
+    """Status of its activation. BL31 has one code for every failure. An RMM is not set up then, and the profile has
+    the code."""
+    refuses: bool = False
+    """RMM: the new image refuses to boot on the CPU that leads the activation."""
     ffa_error: FfaError | None = None
     """Secure partition: what the SPMC answers to the activation."""
     refuse_notify: bool = False
@@ -84,12 +87,14 @@ class Faults:
 class Component:
     """One component: its fixed properties, its callbacks, and what is true of it while it runs."""
 
-    __slots__ = ("dead", "faults", "guid", "kind", "spec", "traits", "working")
+    __slots__ = ("dead", "faults", "guid", "kind", "spec", "traits", "workers")
 
     has_pen = False
     """CPUs that come without ``skip_cpu_rendezvous`` wait in the holding pen, and one does the work for all."""
+    opens_pen_first = False
+    """The leader lets the others out as soon as it has an image, before that takes over."""
     cancel_opens_pen = False
-    resets_selection = False
+    wipes_activation = False
     """An activation that ended, well or not, leaves nothing primed."""
 
     def __init__(self, spec: ComponentSpec) -> None:
@@ -98,7 +103,7 @@ class Component:
         self.kind = spec.kind
         self.traits = spec.traits
         self.faults = Faults()
-        self.working = 0
+        self.workers: set[int] = set()
         """CPUs that are busy with its activation right now."""
         self.dead = False
         """An activation destroyed it: nothing but a cold boot brings it back."""
@@ -110,8 +115,11 @@ class Component:
         """The component's PRIME callback, called when its image is loaded: 0 or the status PRIME answers."""
         return self.faults.prime_code
 
-    def obstacle(self, image: Image | None) -> int:
-        """Status of an activation that ends before it does anything; 0 if there is nothing in the way."""
+    def obstacle(self, image: Image | None, peers: Iterable["Component"]) -> int:  # noqa: ARG002 - a partition asks
+        """Status of an activation that ends before it does anything; 0 if there is nothing in the way.
+
+        ``peers`` are all components of the machine.
+        """
         if self.dead:
             return Status.CRITICAL_ERROR
         return Status.SUCCESS if image is not None else Status.DEVICE_ERROR
@@ -125,15 +133,17 @@ class Component:
         self.dead = self.dead or code == Status.CRITICAL_ERROR
         return Status.CRITICAL_ERROR if self.dead else code
 
-    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> None:
+    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:  # noqa: ARG002
         """``image`` takes over; ``leader`` did the work, ``inside`` took part, ``online`` are all CPUs that are on.
 
-        It does not run afterwards if the component is dead then.
+        Status of the leader: other CPUs may have been told already that it went well. The image does not run
+        afterwards if the component is dead then.
         """
+        return Status.SUCCESS
 
     def cancel(self) -> bool:
-        """Whether the component lets go; it cannot while a CPU is busy with it."""
-        return not self.working
+        """Whether the component lets go; it cannot while a CPU is busy with it. TF-A's own have nothing to say here."""
+        return not self.workers
 
 
 class Bl31(Component):
@@ -141,15 +151,24 @@ class Bl31(Component):
 
     __slots__ = ()
     has_pen = True
+    opens_pen_first = True
     cancel_opens_pen = True
 
-    def obstacle(self, image: Image | None) -> int:
+    def obstacle(self, image: Image | None, peers: Iterable[Component]) -> int:  # noqa: ARG002 - see above
         """A missing image is critical to TF-A, although nothing has been touched."""
         return Status.SUCCESS if image is not None else Status.CRITICAL_ERROR
 
     def failure(self, image: Image, cpu: int) -> int:  # noqa: ARG002 - see above
-        """Every failure, such as one to patch, is CRITICAL_ERROR; the old image still runs."""
+        """What can fail before the pen opens is its image."""
+        return Status.SUCCESS
+
+    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:  # noqa: ARG002
+        """A failure to patch is CRITICAL_ERROR on the CPU that leads; the others have left the pen and restart."""
         return Status.CRITICAL_ERROR if self.faults.activate_code else Status.SUCCESS
+
+    def cancel(self) -> bool:
+        """TF-A's hook opens the pen and is content."""
+        return True
 
 
 class SecurePartition(Component):
@@ -157,15 +176,22 @@ class SecurePartition(Component):
 
     __slots__ = ()
 
-    def obstacle(self, image: Image | None) -> int:
-        """The SPMC's and TF-A's checks before the START message."""
+    def obstacle(self, image: Image | None, peers: Iterable[Component]) -> int:
+        """TF-A's checks before the START message, then the SPMC's, which activates one partition at a time."""
         if self.spec.vcpus != 1 or not self.spec.live_activation_support or self.traits.cpu_rendezvous == "required":
             return Status.NOT_SUPPORTED
         if self.dead:
             return FFA_TO_LFA[FfaError.ABORTED]
-        if self.working:
-            return FFA_TO_LFA[FfaError.BUSY]
-        return Status.SUCCESS if image is not None else Status.DEVICE_ERROR
+        if image is None:
+            return Status.DEVICE_ERROR
+        if self.workers:
+            return FFA_TO_LFA[FfaError.DENIED]
+        others = any(peer.workers for peer in peers if peer.kind is Kind.SP)
+        return FFA_TO_LFA[FfaError.BUSY] if others else Status.SUCCESS
+
+    def cancel(self) -> bool:
+        """TF-A has no hook here, so an activation is wiped while the SPMC is at it."""
+        return True
 
     def failure(self, image: Image, cpu: int) -> int:
         """The SPMC's error, translated; once the FINISH message failed the old image is gone."""
@@ -180,6 +206,15 @@ class Realm:
 
     id: int
     lfa_policy: LfaPolicy
+
+
+class RmmFailure(IntEnum):
+    """Why an RMM does not take over, in codes that no status has: what ACTIVATE answers is a matter of the profile."""
+
+    SET_UP = 1
+    """TF-A does not get as far as to enter it: ``rmmd_setup`` fails, by its image or manifest."""
+    REFUSED = 2
+    """It was entered on the leading CPU, and says that it cannot boot."""
 
 
 class RmmDeadError(RuntimeError):
@@ -203,9 +238,9 @@ class Rmm(Component):
     state beside the new image. The reading that a client must fear most: the Realms are lost.
     """
 
-    __slots__ = ("_cold_boots", "_next_realm", "lost", "realms", "tokens")
+    __slots__ = ("_cold_boots", "_entered", "_image", "_next_realm", "lost", "realms", "tokens")
     has_pen = True
-    resets_selection = True
+    wipes_activation = True
 
     def __init__(self, spec: ComponentSpec) -> None:
         super().__init__(spec)
@@ -216,6 +251,9 @@ class Rmm(Component):
         """Activation token by CPU; 0 where the last RMM that was entered refused to boot."""
         self._next_realm = len(self.realms) + 1
         self._cold_boots = 1
+        self._image: Image | None = None
+        self._entered: frozenset[int] = frozenset()
+        """CPUs that took part in the activation of this image. Two can lead, one after the other."""
 
     def create_realm(self, lfa_policy: LfaPolicy = LfaPolicy.ALLOW) -> Realm:
         """Start a Realm; ids are not used again. RmmDeadError if the RMM is dead."""
@@ -231,37 +269,47 @@ class Rmm(Component):
         if not self.dead:
             self._enter(cpu)
 
-    def obstacle(self, image: Image | None) -> int:
-        """There is one code for every failure, and TF-A's flag is set for one to find an image, too."""
+    def obstacle(self, image: Image | None, peers: Iterable[Component]) -> int:  # noqa: ARG002 - see above
+        """TF-A's flag is set for one to find an image, too."""
         if image is not None:
             return Status.SUCCESS
         self._die()
-        return Status.ACTIVATION_FAILED
+        return RmmFailure.SET_UP
 
     def failure(self, image: Image, cpu: int) -> int:
-        """Whether the image refuses to boot on the leader. There is one code for every failure.
+        """Whether the image is not set up, or refuses to boot on the leader.
 
         An image that cannot take over refuses where there is something to take over, which the token says.
         """
-        if not self.faults.activate_code and (image.honours_token or not self.tokens.get(cpu)):
-            return Status.SUCCESS
-        self._refuse(cpu)
-        return Status.ACTIVATION_FAILED
+        if self.faults.activate_code:
+            self._die()
+            return RmmFailure.SET_UP
+        if self.faults.refuses or (not image.honours_token and self.tokens.get(cpu)):
+            self._refuse(cpu)
+            return RmmFailure.REFUSED
+        return Status.SUCCESS
 
-    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> None:  # noqa: ARG002
+    def cancel(self) -> bool:
+        """TF-A has no hook here: the activation is wiped, and CPUs in the pen stay there."""
+        return True
+
+    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:
         """Boot the new image with each CPU's token, on the leader first."""
         self._enter(leader)
         others = inside - {leader}
         if others and self.faults.secondary_refuses and not self.dead:
             self._refuse(min(others))
         if self.dead:
-            return
-        if not online <= inside:
+            return Status.SUCCESS
+        self._entered = inside | (self._entered if image is self._image else frozenset())
+        self._image = image
+        if not online <= self._entered:
             self._lose_realms()
             self._cold_boots += 1
             self.tokens.clear()
         for cpu in sorted(online):
             self.boot(cpu)
+        return Status.SUCCESS
 
     def _enter(self, cpu: int) -> None:
         """Hand the CPU's token over and keep the answer; a CPU that was on before comes back with its own."""

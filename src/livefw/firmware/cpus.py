@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Generator, Iterable
 
 from livefw.abi.smccc import Exit, Held, Release
-from livefw.firmware.round import Result
 from livefw.firmware.state import (
     AgentMisuseError,
     CpuHeldError,
@@ -15,8 +14,8 @@ from livefw.firmware.state import (
     NoSuchCpuError,
 )
 
-Steps = Generator[int | None, Result | None, Exit]
-"""A call in progress on one CPU. It yields nanoseconds of work, or None to wait until `Cpus.wake` sends it a value."""
+Steps = Generator[int | None, bool | None, Exit]
+"""A call in progress on one CPU. It yields nanoseconds of work, or None to wait for `Cpus.wake`; see there."""
 
 
 class Cpus:
@@ -33,7 +32,7 @@ class Cpus:
         self.held: dict[int, Held | None] = dict.fromkeys(range(count))
         """Every CPU, with what holds it."""
         self._calls: dict[int, Steps] = {}
-        self._ready: deque[tuple[int, Result | None]] = deque()
+        self._ready: deque[tuple[int, bool | None]] = deque()
         self._released: list[Release] = []
 
     def misuse(self, cpu: int) -> AgentMisuseError:
@@ -73,15 +72,15 @@ class Cpus:
             raise self.misuse(cpu) if cpu not in self.online else CpuNotWorkingError(cpu, "has no work to complete")
         return self._advance(cpu)
 
-    def wake(self, *cpus: int, value: Result | None = None) -> None:
-        """Let waiting CPUs go on as soon as the CPU that runs now has come to a stop."""
-        self._ready.extend((cpu, value) for cpu in cpus)
+    def wake(self, *cpus: int, leads: bool | None = None) -> None:
+        """Let waiting CPUs go on as soon as the CPU that runs now has come to a stop; are they to lead now?"""
+        self._ready.extend((cpu, leads) for cpu in cpus)
 
     def settle(self) -> None:
         """Run all CPUs that were woken."""
         while self._ready:
-            cpu, value = self._ready.popleft()
-            self._notice(cpu, self._step(cpu, value))
+            cpu, leads = self._ready.popleft()
+            self._notice(cpu, self._step(cpu, leads=leads))
 
     def released(self) -> list[Release]:
         """Drain the CPUs that had been waiting, and left or began to work."""
@@ -93,22 +92,22 @@ class Cpus:
         return ((cpu, held) for cpu, held in self.held.items() if held is not None)
 
     def _advance(self, cpu: int) -> Exit | Held:
-        outcome = self._step(cpu, None)
+        outcome = self._step(cpu)
         while self._ready:
-            other, value = self._ready.popleft()
+            other, leads = self._ready.popleft()
             if other == cpu:
-                outcome = self._step(cpu, value)
+                outcome = self._step(cpu, leads=leads)
             else:
-                self._notice(other, self._step(other, value))
+                self._notice(other, self._step(other, leads=leads))
         return outcome
 
     def _notice(self, cpu: int, outcome: Exit | Held) -> None:
         if not isinstance(outcome, Held) or outcome.work_ns is not None:
             self._released.append(Release(cpu, outcome))
 
-    def _step(self, cpu: int, value: Result | None) -> Exit | Held:
+    def _step(self, cpu: int, *, leads: bool | None = None) -> Exit | Held:
         try:
-            held = Held(self._calls[cpu].send(value))
+            held = Held(self._calls[cpu].send(leads))
         except StopIteration as end:
             del self._calls[cpu]
             self.held[cpu] = None

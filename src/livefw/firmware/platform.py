@@ -201,7 +201,9 @@ class MemoryPlatform:
         if component.faults.refuse_cancel:
             return False
         store = self._stores[component]
-        store.loading = store.loaded = None
+        store.loading = None
+        if not component.workers:  # what is being put in place runs, whatever the agent has forgotten
+            store.loaded = None
         return True
 
     def is_entry_point(self, address: int) -> bool:

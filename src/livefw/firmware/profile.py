@@ -20,14 +20,16 @@ class Profile:
     serialised: bool
     """ACTIVATE takes the agent lock, counts CPUs, latches the rendezvous policy, and answers BUSY; CANCEL respects it
     all and asks the component. Otherwise ACTIVATE has none of this, tests COMPONENT_WRONG_STATE first and asks the
-    platform once per CPU, and CANCEL asks the platform only."""
+    platform once per CPU, before it judges a wish to skip, and CANCEL asks the platform only."""
     activate_call_again: bool
-    """Otherwise a component's wish to be called again comes out as ACTIVATION_FAILED."""
+    """Otherwise a component's wish to be called again comes out as it is, -35: EAGAIN of TF-A's C library."""
     pending_cleared_on_failure: bool
-    rmm_failure_is_success: bool
-    """A failed activation of the RMM answers SUCCESS, because of an inverted return value; the RMM is dead as ever."""
-    pen_miscounts: bool
-    """The holding pen's count of waiting CPUs goes below zero in the first rendezvous."""
+    rmm_not_set_up: Status
+    """Answer to an activation of the RMM whose image or manifest TF-A cannot set up."""
+    rmm_refused: Status
+    """Answer where the new RMM refuses to boot; SUCCESS by an inverted return value. It is dead either way."""
+    pen_counts_out: bool
+    """CPUs count themselves out of a holding pen that was set to zero when it opened, so the count ends below that."""
     without_activator: frozenset[Kind]
     """Kinds that are listed, but cannot be activated by this version."""
     stubs: frozenset[Kind]
@@ -43,8 +45,9 @@ _TFA_2_14 = Profile(
     serialised=False,
     activate_call_again=False,
     pending_cleared_on_failure=True,
-    rmm_failure_is_success=True,
-    pen_miscounts=True,
+    rmm_not_set_up=Status.BUSY,
+    rmm_refused=Status.SUCCESS,
+    pen_counts_out=True,
     without_activator=frozenset({Kind.SP}),
     stubs=frozenset({Kind.BL31}),
     versions=False,
@@ -55,8 +58,9 @@ _TFA_2_15 = replace(
     source="TF-A v2.15.0, May 2026",
     prime_bad_id=Status.INVALID_PARAMETERS,
     pending_cleared_on_failure=False,
-    rmm_failure_is_success=False,
-    pen_miscounts=False,
+    rmm_not_set_up=Status.ACTIVATION_FAILED,
+    rmm_refused=Status.ACTIVATION_FAILED,
+    pen_counts_out=False,
     without_activator=frozenset(),
 )
 _TFA_2026 = replace(

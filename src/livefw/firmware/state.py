@@ -23,6 +23,8 @@ class AgentState:
     component: Guid | None
     """The component that was primed; everything but a further GET_INVENTORY is about it."""
     prime: Prime
+    reset: bool
+    """Whether CPUs will restart, as the last PRIME has left it, also of another component."""
     in_progress: bool
     skip: bool
     users: int

@@ -218,7 +218,8 @@ class StorePlatform(MemoryPlatform):
         if not super().cancel(component):
             return False
         self._drop(component.guid)
-        self._loaded.pop(component.guid, None)
+        if not component.workers:  # what is being put in place runs, whatever the agent has forgotten
+            self._loaded.pop(component.guid, None)
         return True
 
     # -- inside
