@@ -241,6 +241,23 @@ def test_after_a_failed_rmm_no_second_attempt_is_made_on_the_same_boot(make: Mak
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
 
 
+@pytest.mark.parametrize("driver", ["v2", "v3", "nv3"])
+@pytest.mark.parametrize("agent", ["tfa-2.14", "tfa-2.15", "tfa-2026"])
+def test_an_rmm_that_could_not_be_set_up_is_told_dead_whatever_the_agent_calls_it(
+    make: Make, driver: str, agent: str
+) -> None:
+    """TF-A v2.14 rmmd_rmm_lfa.c answers BUSY; a driver that asks again hears that nothing is primed any more."""
+    rmm = RMM.removeprefix("lfa:")
+    bench = make("vera", driver=driver, agent=agent, faults=[FaultRequest(name="activation-failed", component=rmm)])
+    result = bench.one("tf-rmm").result
+    assert bench.machine.rmm
+    assert bench.machine.rmm.dead
+    assert result.outcome is not Outcome.ACTIVATED
+    assert result.claim
+    assert result.claim.lasting
+    assert result.claim.lasting.code == "rmm-dead"
+
+
 def test_a_version_that_may_be_old_is_marked_until_the_driver_has_looked_anew(make: Make) -> None:
     """One CPU's ACTIVATE fails and the others' succeed: the driver goes on showing the version of before."""
     scp = "65922703-2f74-e644-8dff-579ac1ff0610"

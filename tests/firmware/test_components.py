@@ -32,9 +32,9 @@ def rmm_of(bench: Bench) -> Rmm:
     return rmm
 
 
-def staged_rmm(*, cpus: int = 4, honours_token: bool = True, profile: str = "tfa-2026") -> Bench:
+def staged_rmm(*, cpus: int = 4, takes_over: bool = True, profile: str = "tfa-2026") -> Bench:
     bench = Bench([RMM_SPEC], profile=profile, cpus=cpus)
-    bench.platform.stage(guid.RMM.guid, NEW, honours_token=honours_token)
+    bench.platform.stage(guid.RMM.guid, NEW, takes_over=takes_over)
     bench.prime(0)
     return bench
 

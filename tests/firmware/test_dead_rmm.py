@@ -8,6 +8,7 @@ import pytest
 
 from livefw.abi import guid
 from livefw.abi.lfa import Activate, GetInventory, InventoryFlag, Prime, Status, status
+from livefw.abi.rmi import RMI_1_0, RMI_VERSION
 from livefw.abi.smccc import Exit, Held, Registers
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.bench import Bench
@@ -29,7 +30,7 @@ RMM, SCP = range(2)
 
 
 def _cannot_take_over(bench: Bench) -> None:
-    bench.platform.stage(guid.RMM.guid, NEW, honours_token=False)
+    bench.platform.stage(guid.RMM.guid, NEW, takes_over=False)
 
 
 def _fails(**faults: int | bool) -> Callable[[Bench], object]:
@@ -121,6 +122,7 @@ def test_every_realm_is_gone_and_nothing_runs_that_did_not_before(death: Death, 
     assert (rmm.dead, rmm.realms, [realm.id for realm in rmm.lost]) == (True, (), [1, 2])
     assert (bench.platform.version(guid.RMM.guid), bench.platform.commits()) == (OLD, ())
     assert [cpu for cpu in range(CPUS) if not rmm.tokens[cpu]] == [each for each in [death.refuses] if each is not None]
+    assert bench.code(0, Registers(RMI_VERSION)) == Status.NOT_SUPPORTED, "SMC_UNK"
     with pytest.raises(RmmDeadError, match="cold boot"):
         rmm.create_realm()
     assert pending(bench)
@@ -139,6 +141,7 @@ def test_a_retry_with_a_good_image_says_success_and_changes_nothing(death: Death
     leader = 1
     assert codes(bench.rendezvous([0, 2, 3, leader], Activate(RMM))) == [0] * CPUS
     assert (rmm.dead, rmm.realms, len(rmm.lost)) == (True, (), 2)
+    assert bench.code(0, Registers(RMI_VERSION)) == Status.NOT_SUPPORTED
     assert (bench.platform.version(guid.RMM.guid), bench.platform.commits()) == (OLD, ())
     assert {cpu: token for cpu, token in rmm.tokens.items() if cpu != leader} == {
         cpu: token for cpu, token in tokens.items() if cpu != leader
@@ -195,6 +198,13 @@ def test_other_components_live_on(death: Death, profile: str) -> None:
     assert [commit[1:] for commit in bench.platform.commits()] == [(guid.SCP_BL2U.guid, (4, 1))]
 
 
+def test_rmi_calls_reach_an_rmm_that_lives(profile: str) -> None:
+    """TF-A rmmd_main.c rmmd_rmi_handler. Where there is no RMM the call is unknown, too."""
+    for specs, answer in ((SPECS, (0, RMI_1_0, RMI_1_0)), (SPECS[SCP:], (Status.NOT_SUPPORTED.word,))):
+        words = Registers(RMI_VERSION, 5, 6, 7)
+        assert Bench(specs, profile=profile, cpus=1).send(0, words) == words.returning(*answer)
+
+
 @pytest.mark.parametrize("faults", [Faults(refuse_notify=True), Faults(activate_code=FAILED)])
 def test_an_rmm_that_was_not_reached_lives(faults: Faults, profile: str) -> None:
     """The platform refused, or the component was another: ACTIVATION_FAILED is not always the RMM's."""
@@ -224,6 +234,25 @@ def test_what_died_on_one_cpu_does_not_come_to_life_on_another() -> None:
     bench.fault(SCP, Faults()).complete(1)
     assert codes([bench.last[0], bench.last[1]]) == [Status.CRITICAL_ERROR] * 2
     assert (bench.platform.components()[SCP].dead, bench.platform.commits()) == (True, ())
+
+
+@COUNTING
+@pytest.mark.parametrize("again", [False, True], ids=["as it lies there", "staged again"])
+def test_a_bank_that_is_entered_twice_has_to_be_loaded_again(profile: str, again: bool) -> None:
+    """TF-A plat/arm/board/fvp: always the same bank; TF-RMM: a flag in the image tells a cold boot from a warm one."""
+    spec = ComponentSpec(
+        str(guid.RMM.guid), Kind.RMM, pending_never_clears=True, one_bank=True, prime_steps=1, realms=(LfaPolicy.ALLOW,)
+    )
+    bench = Bench([spec], profile=profile, cpus=2)
+    bench.prime(RMM)
+    assert codes(bench.rendezvous(range(2), Activate(RMM))) == [0, 0]
+    if again:
+        bench.platform.stage(guid.RMM.guid, NEW)
+    bench.prime(RMM)
+    outcomes = bench.rendezvous(range(2), Activate(RMM))
+    assert outcomes == ([Activate(RMM).encode().returning(0, 0)] * 2 if again else [Held(None)] * 2)
+    rmm = rmm_of(bench)
+    assert (rmm.dead, len(rmm.realms), len(rmm.lost)) == ((False, 1, 0) if again else (True, 0, 1))
 
 
 def test_commits_are_what_took_over_in_order_and_bounded() -> None:

@@ -248,7 +248,7 @@ class Interleaving(RuleBasedStateMachine):
     def stage(self, known: guid.KnownGuid, authentic: bool, token: bool, after: AfterActivation | None) -> None:
         if target := self.listed(known):
             version = ComponentVersion(1, 1)
-            self.platform.stage(target, version, authentic=authentic, honours_token=token, after=after)
+            self.platform.stage(target, version, authentic=authentic, takes_over=token, after=after)
 
     @rule(known=st.sampled_from(GUIDS))
     def withdraw(self, known: guid.KnownGuid) -> None:

@@ -24,6 +24,7 @@ WRONG: list[tuple[str, dict[str, object]]] = [
     ("vcpus", {"vcpus": 0}),
     ("realms", {"realms": (LfaPolicy.ALLOW,), "kind": Kind.SP}),
     ("realms", {"realms": (LfaPolicy.ALLOW,) * 5000}),
+    ("one_bank", {"one_bank": True, "kind": Kind.SP}),
 ]
 
 

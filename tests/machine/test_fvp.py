@@ -142,7 +142,11 @@ def test_errno(fvp: Path, command: str, guid: str, message: str) -> None:
     assert (done.returncode == 0) == (not message)
 
 
-def test_pending_never_clears(fvp: Path) -> None:
+def test_pending_never_clears(mounted: Mounted) -> None:
+    """Between two activations the RMM's one bank has to be loaded again."""
+    machine, mount = mounted(load("fvp"))
+    rmm = mount / "sys/firmware/lfa" / RMM
     for _ in range(2):
-        (fvp / RMM / "activate").write_text("1\n")
-        assert (fvp / RMM / "activation_pending").read_text() == "1\n"
+        machine.stage("rmm", "0.0")
+        (rmm / "activate").write_text("1\n")
+        assert (rmm / "activation_pending").read_text() == "1\n"

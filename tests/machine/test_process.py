@@ -167,6 +167,7 @@ def test_a_dead_rmm_is_dead_until_the_machine_starts_anew(process: Start) -> Non
     text, document = shown()
     assert "TF-RMM is dead until a cold boot" in text
     assert "lost Realms and their LFA policy: 1 (allow), 2 (allow)" in text
+    assert "GUESTS WERE LOST" in text
     assert (document["realms"], document["commits"]) == ({"running": 0, "lost": 2}, [])
     assert document["lost_realms"] == [{"id": 1, "lfa_policy": "allow"}, {"id": 2, "lfa_policy": "allow"}]
     states = {each["guid"]: (each["current_version"], each["dead"]) for each in document["components"]}

@@ -78,7 +78,12 @@ class Setup(NamedTuple):
         agent, clears = FIRMWARE[self.firmware]
         config = GRID if self.platform == "grid" else load(self.platform)
         components = tuple(
-            replace(each, pending_never_clears=not clears and (each.pending_never_clears or self.platform != "fvp"))
+            # Histories activate one image again and again, which FVP's one bank for the RMM does not survive.
+            replace(
+                each,
+                pending_never_clears=not clears and (each.pending_never_clears or self.platform != "fvp"),
+                one_bank=False,
+            )
             for each in config.all_components
         )
         config = replace(config, grid=None, components=components)

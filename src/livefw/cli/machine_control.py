@@ -256,9 +256,11 @@ def _show_text(result: dict[str, Any]) -> str:
         lines.append(f"TDs: {', '.join(f'{count} {state}' for state, count in tdx['tds'].items())}")
     if realms:
         lines.append(f"Realms: {realms['running']} running, {realms['lost']} lost")
+        for what in ("running", "lost"):
+            if named := [f"{realm['id']} ({realm['lfa_policy']})" for realm in result[f"{what}_realms"]]:
+                lines.append(f"{what} Realms and their LFA policy: {', '.join(named)}")
         if realms["lost"]:
-            lost = (f"{realm['id']} ({realm['lfa_policy']})" for realm in result["lost_realms"])
-            lines.append(f"lost Realms and their LFA policy: {', '.join(lost)}")
+            lines.append("GUESTS WERE LOST: the Realms named above did not survive an activation of the RMM")
     if stalls:
         lines.append(f"all CPUs were stopped {len(stalls)} times, at most {max(stalls) / 1e6:.1f} ms")
     lines += [_waiting_text(each) for each in result["waiting"]]

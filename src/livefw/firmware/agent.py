@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 
 from livefw.abi import lfa
 from livefw.abi.lfa import ActivateFlag, Function, InventoryFlag, Status
+from livefw.abi.rmi import RMI_1_0, RMI_VERSION
 from livefw.abi.smccc import (
     SMCCC_1_2,
     SMCCC_ARCH_FEATURES,
@@ -25,7 +26,7 @@ from livefw.firmware.component import Image, LoadStatus
 from livefw.firmware.cpus import Cpus, Steps
 from livefw.firmware.platform import Platform
 from livefw.firmware.profile import Profile
-from livefw.firmware.spec import Rendezvous
+from livefw.firmware.spec import Kind, Rendezvous
 from livefw.firmware.state import AgentState, Prime
 from livefw.firmware.variables import EAGAIN, Activation, Entry, Lock, Pen, Result
 
@@ -59,6 +60,7 @@ class Agent:
         self._at_once: dict[int, Callable[[Registers], Registers]] = {
             SMCCC_VERSION: lambda registers: registers.returning(SMCCC_1_2),
             SMCCC_ARCH_FEATURES: self._arch_features,
+            RMI_VERSION: self._rmi_version,
         }
         self._in_steps: dict[int, Callable[[int, Registers], Steps]] = {}
         self._read_inventory()
@@ -155,6 +157,11 @@ class Agent:
     def _arch_features(self, registers: Registers) -> Registers:
         known = registers[1] & 0xFFFF_FFFF in _ARCH_CALLS
         return registers.returning(Status.SUCCESS if known else Status.NOT_SUPPORTED.word)
+
+    def _rmi_version(self, registers: Registers) -> Registers:
+        """RMI calls go to the RMM; TF-A answers them itself (SMC_UNK) where there is none, or none that lives."""
+        lives = any(entry.component.kind is Kind.RMM and not entry.component.dead for entry in self._entries)
+        return registers.returning(0, RMI_1_0, RMI_1_0) if lives else registers.returning(Status.NOT_SUPPORTED.word)
 
     def _get_info(self, registers: Registers) -> Registers:
         if registers[1]:
@@ -362,6 +369,8 @@ class Agent:
         component.workers.add(cpu)
         if work_ns := component.traits.activate_ns + self.extra_ns.pop(cpu, 0):
             yield work_ns
+        while component.crashes(image):
+            yield None  # nobody brings this CPU back
         component.workers.discard(cpu)
         failure = component.failure(image, cpu)
         steps, step = component.traits.activate_steps, (component, worker)

@@ -18,7 +18,7 @@ class Image:
 
     version: ComponentVersion
     authentic: bool = True
-    honours_token: bool = True
+    takes_over: bool = True
     """RMM: whether this image can take over the state behind the activation token; one that cannot refuses to boot."""
     after: AfterActivation | None = None
 
@@ -123,6 +123,10 @@ class Component:
         if self.dead:
             return Status.CRITICAL_ERROR
         return Status.SUCCESS if image is not None else Status.DEVICE_ERROR
+
+    def crashes(self, image: Image) -> bool:  # noqa: ARG002 - an RMM asks what boots
+        """Whether the CPU that does the work is lost in it."""
+        return False
 
     def failure(self, image: Image, cpu: int) -> int:  # noqa: ARG002 - an RMM asks what boots, and where
         """Status of an activation whose work on ``cpu`` does not come off; 0 if it does."""
@@ -276,6 +280,13 @@ class Rmm(Component):
         self._die()
         return RmmFailure.SET_UP
 
+    def crashes(self, image: Image) -> bool:
+        """An image that has cleared its cold-boot flag takes the version of the interface for a token."""
+        if not (self.spec.one_bank and image is self._image):
+            return False
+        self._die()
+        return True
+
     def failure(self, image: Image, cpu: int) -> int:
         """Whether the image is not set up, or refuses to boot on the leader.
 
@@ -284,7 +295,7 @@ class Rmm(Component):
         if self.faults.activate_code:
             self._die()
             return RmmFailure.SET_UP
-        if self.faults.refuses or (not image.honours_token and self.tokens.get(cpu)):
+        if self.faults.refuses or (not image.takes_over and self.tokens.get(cpu)):
             self._refuse(cpu)
             return RmmFailure.REFUSED
         return Status.SUCCESS

@@ -79,7 +79,7 @@ class _Store:
         if spec.pending_version is not None or spec.pending_never_clears:
             self.staged = Image(
                 ComponentVersion.parse(spec.pending_version or "0.0"),
-                honours_token=spec.pending_honours_token,
+                takes_over=spec.pending_takes_over,
                 after=spec.after_activation,
             )
         self.loading: Image | None = None
@@ -113,12 +113,12 @@ class MemoryPlatform:
         version: ComponentVersion,
         *,
         authentic: bool = True,
-        honours_token: bool = True,
+        takes_over: bool = True,
         after: AfterActivation | None = None,
     ) -> None:
         """Put a new image into the store, in place of one that waits there; KeyError if there is no such component."""
         version.encode()
-        image = Image(version, authentic=authentic, honours_token=honours_token, after=after)
+        image = Image(version, authentic=authentic, takes_over=takes_over, after=after)
         self._stores[self.find(guid)].staged = image
 
     def withdraw(self, guid: Guid) -> None:

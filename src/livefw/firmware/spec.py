@@ -154,8 +154,14 @@ class ComponentSpec:
     """Version of an image staged from the start; None: nothing is staged."""
     pending_never_clears: bool = False
     """As on Arm's FVP, where an image is always staged; without ``pending_version`` it is another 0.0."""
-    pending_honours_token: bool = True
-    """RMM only: whether the staged image can take over from the one before it; one that cannot refuses to boot."""
+    pending_takes_over: bool = True
+    """RMM only: whether the staged image can take over from the one before it; one that cannot refuses to boot.
+
+    By TF-RMM's code one cannot whose pool of virtual addresses or number of static tables differs from those before.
+    """
+    one_bank: bool = False
+    """RMM only: every activation enters the same bank, as on Arm's FVP. Its image knows a cold boot by a flag of its
+    own, so one that is entered a second time without having been staged again crashes."""
     capable: bool | None = None
     may_reset_cpu: bool | None = None
     cpu_rendezvous: Rendezvous | None = None
@@ -184,6 +190,8 @@ class ComponentSpec:
         _check_range("vcpus", self.vcpus, 1, _MAX_STEPS)
         if self.realms and self.kind is not Kind.RMM:
             raise SpecError("realms", f"a component of kind {self.kind} runs no Realms")
+        if self.one_bank and self.kind is not Kind.RMM:
+            raise SpecError("one_bank", f"this is about an RMM, not a component of kind {self.kind}")
 
     @property
     def traits(self) -> Traits:

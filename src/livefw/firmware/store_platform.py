@@ -120,13 +120,13 @@ class StorePlatform(MemoryPlatform):
         version: ComponentVersion,
         *,
         authentic: bool = True,
-        honours_token: bool = True,
+        takes_over: bool = True,
         after: AfterActivation | None = None,
     ) -> None:
         """As `MemoryPlatform`, for components outside the store; UsageError for others, which come as packages."""
         if guid in self._running:
             raise UsageError(f"{label(guid)} is in a store, which takes packages", hint="livefw machine stage FILE")
-        super().stage(guid, version, authentic=authentic, honours_token=honours_token, after=after)
+        super().stage(guid, version, authentic=authentic, takes_over=takes_over, after=after)
 
     def withdraw(self, guid: Guid) -> None:
         """Take the staged image away; for a component of the store, the whole staged package."""
@@ -301,7 +301,7 @@ class StorePlatform(MemoryPlatform):
         self.errors.pop(component.guid, None)
         self.log.measure(_name(component.guid, version), image.measured)
         spec = component.spec
-        loaded = Image(version, honours_token=spec.pending_honours_token, after=spec.after_activation)
+        loaded = Image(version, takes_over=spec.pending_takes_over, after=spec.after_activation)
         self._loaded[component.guid] = _Loaded(staged, loaded, verified)
 
     def _drop(self, guid: Guid) -> None:

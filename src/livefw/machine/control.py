@@ -41,11 +41,11 @@ class Stage(msgspec.Struct, tag_field="command", tag="stage", forbid_unknown_fie
     component: str
     version: str | None = None
     authentic: bool = True
-    honours_token: bool = True
+    takes_over: bool = True
 
     def run(self, machine: Machine) -> Any:
         """The component and the version that is staged."""
-        staged = machine.stage(self.component, self.version, authentic=self.authentic, honours_token=self.honours_token)
+        staged = machine.stage(self.component, self.version, authentic=self.authentic, takes_over=self.takes_over)
         guid = machine.find(self.component)
         return {"component": str(guid), "name": title(guid), "version": str(staged)}
 
@@ -178,6 +178,7 @@ class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_field
                 "components": [_component(machine, each.guid) for each in machine.platform.components()],
                 "primed": {"component": state.component and str(state.component), "prime": state.prime},
                 "realms": None if rmm is None else {"running": len(rmm.realms), "lost": len(rmm.lost)},
+                "running_realms": [] if rmm is None else [msgspec.to_builtins(realm) for realm in rmm.realms],
                 "lost_realms": [] if rmm is None else [msgspec.to_builtins(realm) for realm in rmm.lost],
                 "commits": [
                     {"sequence": commit.sequence, "component": str(commit.guid), "version": str(commit.version)}

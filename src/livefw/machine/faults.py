@@ -375,7 +375,7 @@ _ROWS = (
     Fault("endless-activate", _C, _ONE, "ACTIVATE never comes to its end: call again, for ever",
           _component(Function.ACTIVATE, lambda _: {"endless_activate": True})),
     Fault("lost-realms", _I, _ONE, "the staged RMM cannot take over: it refuses to boot, and all Realms are lost",
-          lambda s: _restage(s, honours_token=False)),
+          lambda s: _restage(s, takes_over=False)),
     Fault("bad-signature", _I, _ONE, "the staged image is not authentic; another one would be",
           lambda s: _restage(s, authentic=False)),
     Fault("vanish-after", _I, _ONE, "the component is gone once the staged image runs", _after(_vanishes)),

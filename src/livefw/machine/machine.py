@@ -95,7 +95,7 @@ class Machine:
         version: str | None = None,
         *,
         authentic: bool = True,
-        honours_token: bool = True,
+        takes_over: bool = True,
     ) -> ComponentVersion:
         """Put a new image where it becomes pending, as an updater would; its version, by default the next minor one.
 
@@ -104,7 +104,7 @@ class Machine:
         with self.runner.lock:
             guid = self.find(component)
             staged = _next(self.platform.version(guid)) if version is None else _version(version)
-            self.platform.stage(guid, staged, authentic=authentic, honours_token=honours_token)
+            self.platform.stage(guid, staged, authentic=authentic, takes_over=takes_over)
         return staged
 
     def notify(self) -> Job[None]:

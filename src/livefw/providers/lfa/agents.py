@@ -23,32 +23,35 @@ class Agent(NamedTuple):
     """One agent.
 
     ``clears_after_failure``: a failed RMM activation is answered with success, and its pending flag clears as after
-    one. ``rmm_dies``: an RMM whose activation failed is dead until a cold boot.
+    one. ``deadly``: what it answers to an ACTIVATE of the RMM that left this dead until a cold boot; empty if it lives.
     """
 
     name: str
     title: str
     clears_after_failure: bool
-    rmm_dies: bool
+    deadly: frozenset[str]
 
+
+_FAILED = frozenset({"ACTIVATION_FAILED", "CRITICAL_ERROR"})
+_FAILED_2_14 = _FAILED | {"BUSY", "COMPONENT_WRONG_STATE"}
+"""An RMM that v2.14 cannot set up is BUSY. A driver that asks again hears that nothing is primed any more."""
 
 AGENTS = {
     agent.name: agent
     for agent in (
-        Agent("tfa-2.14", "TF-A v2.14 and its long-term releases", clears_after_failure=True, rmm_dies=True),
-        Agent("tfa-2.15", "TF-A v2.15", clears_after_failure=False, rmm_dies=True),
-        Agent("tfa-2026", "TF-A after v2.15, integration branch of 2026", clears_after_failure=False, rmm_dies=True),
-        Agent("other", "firmware that is not TF-A", clears_after_failure=False, rmm_dies=False),
+        Agent("tfa-2.14", "TF-A v2.14 and its long-term releases", clears_after_failure=True, deadly=_FAILED_2_14),
+        Agent("tfa-2.15", "TF-A v2.15", clears_after_failure=False, deadly=_FAILED),
+        Agent("tfa-2026", "TF-A after v2.15, integration branch of 2026", clears_after_failure=False, deadly=_FAILED),
+        Agent("other", "firmware that is not TF-A", clears_after_failure=False, deadly=frozenset()),
     )
 }
 """TF-A services/std_svc/lfa/lfa_main.c and services/std_svc/rmmd/{rmmd_main,rmmd_rmm_lfa}.c of each release."""
 
-NOT_STATED = Agent("", "an agent that nobody has named", clears_after_failure=True, rmm_dies=True)
+NOT_STATED = Agent("", "an agent that nobody has named", clears_after_failure=True, deadly=_FAILED_2_14)
 """The worst of them: which one it is cannot be seen."""
 
 TABLE = "lfa"
 _RMM = str(RMM.guid)
-_DEADLY = frozenset({"ACTIVATION_FAILED", "CRITICAL_ERROR"})
 _HINT = "[lfa] agent in livefw.toml says which firmware this is; accept-unconfirmed takes its word"
 _NEVER_CLEARS = Reason(
     "unconfirmed", "the firmware reports no version, and some firmware never clears the pending flag", _HINT
@@ -75,12 +78,12 @@ def flag(agent: Agent, guid: str, *, versions: bool) -> Flag:
 
 def lasting(agent: Agent, guid: str, code: str | None) -> Reason | None:
     """What a failed ACTIVATE with this code leaves behind."""
-    return _RMM_DEAD if guid == _RMM and agent.rmm_dies and code in _DEADLY else None
+    return _RMM_DEAD if guid == _RMM and code in agent.deadly else None
 
 
 def at_stake(agent: Agent, guid: str) -> str:
     """What a failure costs besides the component; empty for nothing."""
-    return AT_STAKE if guid == _RMM and agent.rmm_dies else ""
+    return AT_STAKE if guid == _RMM and agent.deadly else ""
 
 
 def unconfirmed(agent: Agent, guid: str, *, versions: bool) -> Reason | None:
