@@ -41,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--qemu-options", default="", metavar="TEXT", help="with FLASH: more options, such as '-cpu max'"
     )
+    parser.add_argument(
+        "--dangerous", action="store_true", help="last, run the checks that can harm right firmware; each says how"
+    )
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
 
 
@@ -65,7 +68,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 def _report(arguments: argparse.Namespace, profile: str) -> Report:
     with _caller(arguments, profile) as caller:
-        return Report(profile, caller.cpus, tuple(run_checks(caller, profile=profile)))
+        return Report(profile, caller.cpus, tuple(run_checks(caller, profile=profile, dangerous=arguments.dangerous)))
 
 
 @contextmanager

@@ -13,7 +13,9 @@ from livefw.abi.lfa import Function, Status
 from livefw.abi.smccc import SMCCC_1_2, SMCCC_ARCH_FEATURES, SMCCC_VERSION
 from livefw.conformance.steps import (
     CURRENT,
+    RELEASED,
     SKIP,
+    SPARE,
     AllRestart,
     Begin,
     Beyond,
@@ -45,6 +47,7 @@ _PRIME = "TF-A lfa_main.c LFA_PRIME"
 _ACTIVATE = "TF-A lfa_main.c LFA_ACTIVATE"
 _CANCEL = "TF-A lfa_main.c LFA_CANCEL"
 _PEN = "TF-A lfa_holding_pen.c"
+_CTAM_BUSY = "; OCP CTAM F24: one update fails while another is being staged"
 
 
 class Check(NamedTuple):
@@ -60,6 +63,10 @@ class Check(NamedTuple):
     """Only after a cold boot."""
     slow: bool = False
     """Needs a call that takes long enough for another CPU to meet it."""
+    spoils: bool = False
+    """Leaves right firmware in a state that only a cold boot ends."""
+    dangerous: str = ""
+    """What it can do to firmware that is right; it is run only where somebody wants that, and last."""
 
 
 def _flags(name: str, component: Guid, source: str, x3: tuple[int, int, int, int]) -> Check:
@@ -104,10 +111,8 @@ DISCOVERY = (
 PRIMING = (
     Check("prime: before any inventory", f"{_PRIME}: pending is latched by GET_INVENTORY",
           (prime(RMM, STATE),), (RMM,), cold=True),
-    Check("prime: id N", f"{_PRIME}: range; v2.14.0 tests pending first",
-          (Inventory(), prime(END, {**by(BAD, BAD), "tfa-2.14": STATE}))),
-    Check("prime: id -1", f"{_PRIME}: range; v2.14.0 tests pending first",
-          (Inventory(), prime(MINUS_ONE, {**by(BAD, BAD), "tfa-2.14": STATE}))),
+    Check("prime: id N", f"{_PRIME}: range", (Inventory(), prime(END, BAD)), profiles=V2_15),
+    Check("prime: id -1", f"{_PRIME}: range", (Inventory(), prime(MINUS_ONE, BAD)), profiles=V2_15),
     Check("prime: nothing pending", f"{_PRIME}: pending", (Inventory(), prime(BL33, STATE)), (BL33,)),
     Check("prime: no activator", f"{_PRIME}: activator", (Inventory(), prime(SP1, NO)), (SP1,), ("tfa-2.14",)),
     Check("prime: BL31", "tf-a-tests lfa: BL31 prime; a stub in releases",
@@ -117,11 +122,14 @@ PRIMING = (
           (Inventory(), prime(RMM), prime(RMM), cancel(RMM)), (RMM,)),
     Check("prime: other component begun", f"{_PRIME}: another component is STARTED",
           (Inventory(), Call(Function.PRIME, SCP, x1=1), prime(RMM, STATE), cancel(SCP)), (SCP, RMM)),
+    Check("prime: again, in steps", f"{_PRIME}: a COMPLETE component stays so when it wants to be called again",
+          (Inventory(), prime(SCP), Call(Function.PRIME, SCP, x1=1), prime(RMM), cancel(RMM, BAD), cancel(SCP)),
+          (SCP, RMM)),
     Check("prime: second component", f"{_PRIME}: the first stays selected",
           (Inventory(), prime(RMM), prime(SCP), activate(SCP, BAD, flags=SKIP), cancel(RMM)), (SCP, RMM)),
     Check("prime: from another CPU", "DEN0147, section 2.5",
           (Inventory(), Call(Function.PRIME, SCP, x1=1), prime(SCP, cpu=1), cancel(SCP)), (SCP,), cpus=2),
-    Check("prime: busy", f"{_PRIME}: the agent lock", (
+    Check("prime: busy", f"{_PRIME}: the agent lock{_CTAM_BUSY}", (
         Inventory(), Begin(prime(SCP, cpu=1, until_done=False)), prime(SCP, BUSY), prime(END, BUSY), Ends(1),
         cancel(SCP)), (SCP,), cpus=2, slow=True),
 )  # fmt: skip
@@ -129,10 +137,10 @@ PRIMING = (
 ACTIVATION = (
     Check("activate: nothing primed", f"{_ACTIVATE}: selection; releases test the state first",
           (Inventory(), activate(RMM, by(OTHER, BAD))), (RMM,)),
-    Check("activate: id N", f"{_ACTIVATE}: range; releases test the state first",
-          (Inventory(), prime(RMM), activate(END, by(OTHER, BAD)), cancel(RMM)), (RMM,)),
-    Check("activate: id -1", f"{_ACTIVATE}: range; releases test the state first",
-          (Inventory(), prime(RMM), activate(MINUS_ONE, by(OTHER, BAD)), cancel(RMM)), (RMM,)),
+    Check("activate: id N", f"{_ACTIVATE}: range",
+          (Inventory(), prime(RMM), activate(END, BAD, x1=0), cancel(RMM)), (RMM,), CURRENT),
+    Check("activate: id -1", f"{_ACTIVATE}: range",
+          (Inventory(), prime(RMM), activate(MINUS_ONE, BAD, x1=0), cancel(RMM)), (RMM,), CURRENT),
     Check("activate: other primed", f"{_ACTIVATE}: selection",
           (Inventory(), prime(RMM), activate(SP1, BAD, flags=SKIP), cancel(RMM)), (RMM, SP1), V2_15),
     Check("activate: prime begun", f"{_ACTIVATE}: PRIME must be COMPLETE",
@@ -153,6 +161,12 @@ ACTIVATION = (
         cancel(SCP)), (SCP,), CURRENT, cpus=2),
     Check("activate: no steps", "TF-A v2.15.0: a wish to be called again comes out as it is, EAGAIN of TF-A's libc",
           (Inventory(), prime(SCP), activate(SCP, EAGAIN, flags=SKIP), cancel(SCP)), (SCP,), ("tfa-2.15",)),
+    Check("activate: skip asked in a round without", f"{_ACTIVATE}: the first CPU of a round decides; x1 is written",
+          (Inventory(), prime(SCP), activate(SCP, x1=1), activate(SCP, BUSY, flags=SKIP, x1=0),
+           activate(SCP, until_done=True), cancel(SCP)), (SCP,), CURRENT),
+    Check("activate: partition at work", "Hafnium, August 2026: a second START of one partition is DENIED", (
+        Inventory(), prime(SP2), Begin(activate(SP2, cpu=1)), activate(SP2, OTHER, x1=0), Ends(1), cancel(SP2)),
+        (SP2,), V2_15, cpus=2, slow=True),
     Check("activate: busy", f"{_ACTIVATE}: skip asked while the agent lock is held", (
         Inventory(), prime(SCP), Begin(activate(SCP, flags=SKIP, cpu=1)), activate(SCP, BUSY, flags=SKIP),
         cancel(SCP, BUSY), Ends(1), activate(SCP, flags=SKIP, until_done=True), cancel(SCP)),
@@ -161,11 +175,10 @@ ACTIVATION = (
             (Inventory(), prime(BL31), Together(activate(BL31, CRITICAL, entry=entry)), cancel(BL31)),
             (BL31,), CURRENT)
       for what, entry in (("0", 0), ("misaligned", 0x8800_0002), ("beyond memory", 1 << 52))),
-    Check("activate: RMM", "tf-a-tests host_realm_lfa: prime, all CPUs ACTIVATE with x2=0",
-          (Inventory(), prime(RMM), Together(activate(RMM, x1=0))), (RMM,)),
-    Check("activate: RMM, afterwards", "TF-A rmmd_rmm_lfa.c: nothing stays selected",
-          (Inventory(), prime(RMM), Together(activate(RMM)), cancel(RMM, BAD), activate(RMM, by(OTHER, BAD))),
-          (RMM,), V2_15),
+    # Once: FVP's bank has to be loaded again for a second time, and v2.14's pen does not work twice.
+    Check("activate: RMM", "tf-a-tests host_realm_lfa: all CPUs ACTIVATE with x2=0; TF-A: nothing stays selected",
+          (Inventory(), prime(RMM), Together(activate(RMM, x1=0)), cancel(RMM, BAD), activate(RMM, by(OTHER, BAD))),
+          (RMM,)),
 )  # fmt: skip
 
 CANCELLING = (
@@ -178,15 +191,48 @@ CANCELLING = (
     Check("cancel: during prime", f"{_CANCEL}: the agent lock",
           (Inventory(), Begin(prime(SCP, cpu=1, until_done=False)), cancel(SCP, BUSY), Ends(1), cancel(SCP)),
           (SCP,), CURRENT, cpus=2, slow=True),
+    Check("cancel: partition at work", "TF-A spmd_logical_sp.c: partitions have no cancel hook", (
+        Inventory(), prime(SP2), Begin(activate(SP2, cpu=1)), cancel(SP2), cancel(SP2, BAD), Ends(1)),
+        (SP2,), V2_15, cpus=2, slow=True),
     Check("cancel: late, BL31", "tf-a-tests lfa: BL31 late cancel",
           (Inventory(), prime(BL31), Begin(activate(BL31, cpu=1)), cancel(BL31), Ends(1, FAILED)),
           (BL31,), CURRENT, cpus=2),
 )  # fmt: skip
 
+_ENTRY = "TF-A bl31_lfa.c: judged on each CPU after the pen"
+
 RESTARTING = (
+    Check("activate: BL31 after another PRIME", f"{_PRIME}: one reset flag, so no CPU restarts",
+          (Inventory(), prime(BL31), prime(SP1), Together(activate(BL31, x1=0)), cancel(BL31)), (BL31, SP1), CURRENT),
     Check("activate: BL31", "tf-a-tests lfa: BL31 activation; TF-A bl31_lfa.c: no CPU returns",
-          (Inventory(), prime(BL31), AllRestart(activate(BL31))), (BL31,), CURRENT),
+          (Inventory(), prime(BL31), AllRestart(activate(BL31))), (BL31,), CURRENT, spoils=True),
+    Check("activate: BL31, bad entry point of a CPU that waits", _ENTRY, (
+        Inventory(), prime(BL31), Begin(activate(BL31, cpu=1, entry=0)), AllRestart(activate(BL31), but=(1,)),
+        Ends(1, CRITICAL)), (BL31,), CURRENT, cpus=2, spoils=True),
+    Check("activate: BL31, bad entry point of the CPU that leads", _ENTRY, (
+        Inventory(), prime(BL31), AllRestart(activate(BL31), but=(0,), last=activate(BL31, CRITICAL, entry=0))),
+        (BL31,), CURRENT, cpus=2, spoils=True),
+    Check("cancel: CPU left in the pen of the RMM", f"{_PEN}: one pen, one status: it leaves with BL31's", (
+        Inventory(), prime(RMM), Begin(activate(RMM, cpu=1)), cancel(RMM), prime(BL31),
+        AllRestart(activate(BL31), but=(1,)), Ends(1)), (RMM, BL31), CURRENT, cpus=2, spoils=True),
 )  # fmt: skip
 
-CHECKS = DISCOVERY + PRIMING + ACTIVATION + CANCELLING + RESTARTING
-"""All checks. The last one leaves TF-A in a state that only a cold boot ends."""
+_BEYOND = "reads beyond the table of components first: may abort in EL3, and the CPU is lost"
+_WEDGES = "wedges the service until a reset: PRIME answers 0, ACTIVATE and CANCEL INVALID_PARAMETERS"
+
+DANGEROUS = (
+    *(Check(f"prime: id {where}", f"{_PRIME}: v2.14.0 tests pending first",
+            (Inventory(), prime(where, STATE, cpu=SPARE)), profiles=("tfa-2.14",), cpus=2, dangerous=_BEYOND)
+      for where in (END, MINUS_ONE)),
+    *(Check(f"activate: id {where}", f"{_ACTIVATE}: releases test the state first",
+            (Inventory(), prime(RMM), activate(where, OTHER, cpu=SPARE), cancel(RMM)),
+            (RMM,), RELEASED, cpus=2, dangerous=_BEYOND)
+      for where in (END, MINUS_ONE)),
+    Check("cancel: during prime, no lock", f"{_CANCEL}: takes no lock in releases", (
+        Inventory(), Call(Function.PRIME, SCP, x1=1), Begin(prime(SCP, cpu=1, until_done=False)), cancel(SCP), Ends(1),
+        prime(SCP), activate(SCP, BAD, flags=SKIP), cancel(SCP, BAD)),
+        (SCP,), RELEASED, cpus=2, slow=True, spoils=True, dangerous=_WEDGES),
+)  # fmt: skip
+
+CHECKS = DISCOVERY + PRIMING + ACTIVATION + CANCELLING + RESTARTING + DANGEROUS
+"""All checks. Those that leave TF-A in a state that only a cold boot ends come after all others, the dangerous last."""

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The components of our own agent under the suite: TF-A's FVP port, and a controller that takes its time."""
+"""The components of our own agent under the suite: TF-A's FVP port, and two that take their time."""
 
 from livefw.abi import guid
 from livefw.firmware.spec import ComponentSpec, Kind
 
 _WORK_MS = 150.0
-"""How long the controller's steps take, so that a second CPU meets the first one inside on any host."""
+"""How long the controller's steps and the second partition's activation take: a second CPU meets the first inside."""
 
 COMPONENTS = (
     ComponentSpec(str(guid.BL31.guid), Kind.BL31, "1.0", "1.1", pending_never_clears=True, prime_ms=0, activate_ms=0),
@@ -14,7 +14,15 @@ COMPONENTS = (
         str(guid.RMM.guid), Kind.RMM, "2.0", "2.1", pending_never_clears=True, prime_steps=1, prime_ms=0, activate_ms=0
     ),
     ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP, "3.0", "3.1", pending_never_clears=True, prime_ms=0, activate_ms=0),
-    ComponentSpec(str(guid.FVP_SP2.guid), Kind.SP, "3.0", "3.1", pending_never_clears=True, prime_ms=0, activate_ms=0),
+    ComponentSpec(
+        str(guid.FVP_SP2.guid),
+        Kind.SP,
+        "3.0",
+        "3.1",
+        pending_never_clears=True,
+        prime_ms=0,
+        activate_ms=_WORK_MS,
+    ),
     ComponentSpec(
         str(guid.SCP_BL2U.guid),
         Kind.CONTROLLER,

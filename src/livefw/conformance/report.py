@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from livefw.conformance.checks import DANGEROUS
 from livefw.conformance.run import Result, Verdict
 
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.NOT_APPLICABLE: "n/a "}
@@ -35,6 +36,9 @@ class Report(NamedTuple):
             if detail:
                 lines.append(f"         {detail}")
         sums = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in Verdict)
+        left_out = sum(self.profile in check.profiles for check in DANGEROUS)
+        if left_out and not any(result.check.dangerous for result in self.results):
+            lines.append(f"  {left_out} checks that can harm right firmware were left out: see --dangerous")
         return "\n".join([f"{self.profile}, {self.cpus} CPUs: {sums}", *lines])
 
     def document(self) -> dict[str, Any]:
@@ -44,7 +48,13 @@ class Report(NamedTuple):
             "cpus": self.cpus,
             "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
             "checks": [
-                {"name": check.name, "source": check.source, "verdict": verdict.value, "detail": detail}
+                {
+                    "name": check.name,
+                    "source": check.source,
+                    "dangerous": check.dangerous,
+                    "verdict": verdict.value,
+                    "detail": detail,
+                }
                 for check, verdict, detail in self.results
             ],
         }

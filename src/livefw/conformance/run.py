@@ -12,6 +12,7 @@ from livefw.abi.smccc import COUNT, Exit, Registers, Restart
 from livefw.conformance.caller import Caller
 from livefw.conformance.checks import CHECKS, Check
 from livefw.conformance.steps import (
+    SPARE,
     AllRestart,
     Begin,
     Beyond,
@@ -72,11 +73,14 @@ class _Missing(Exception):  # noqa: N818
     """What the check needs is not there."""
 
 
-def run(caller: Caller, *, profile: str, checks: Iterable[Check] = CHECKS) -> Iterator[Result]:
-    """All checks that a profile has, in order, each from a clean state as far as the caller can make one."""
+def run(caller: Caller, *, profile: str, checks: Iterable[Check] = CHECKS, dangerous: bool = False) -> Iterator[Result]:
+    """All checks that a profile has, in order, each from a clean state as far as the caller can make one.
+
+    Those that are ``dangerous`` to firmware that is right are left out unless they are asked for.
+    """
     suite = _Suite(caller, profile)
     for check in checks:
-        if profile in check.profiles:
+        if profile in check.profiles and (dangerous or not check.dangerous):
             yield suite.play(check)
 
 
@@ -87,6 +91,7 @@ class _Suite:
         self._ids: dict[Guid, int] = {}
         self._count = 0
         self._absent = False
+        self._spoiled = False
         self._stuck: set[int] = set()
         self._requests: dict[int, Registers] = {}
 
@@ -104,13 +109,7 @@ class _Suite:
     def _prepare(self, check: Check) -> None:
         if check.cpus > self._caller.cpus:
             raise _Missing(f"needs {check.cpus} CPUs")
-        fresh = self._caller.fresh()
-        if fresh:
-            self._stuck.clear()
-        elif check.cold:
-            raise _Missing("needs a cold boot")
-        if self._stuck:
-            raise _Missing(f"CPUs {sorted(self._stuck)} are inside the firmware still")
+        fresh = self._boot(check)
         # With another id than the last time there is no way to look around without latching what is pending.
         if not check.cold or not self._ids:
             self._look_around()
@@ -124,6 +123,20 @@ class _Suite:
         for component in check.needs:
             if component not in self._ids:
                 raise _Missing(f"needs the component {component}")
+        self._spoiled = check.spoils
+
+    def _boot(self, check: Check) -> bool:
+        """Whether the firmware is as after a cold boot."""
+        if self._caller.fresh():
+            self._stuck.clear()
+            return True
+        if check.cold:
+            raise _Missing("needs a cold boot")
+        if self._spoiled:
+            raise _Missing("needs a cold boot: the check before has left a state that only this ends")
+        if self._stuck:
+            raise _Missing(f"CPUs {sorted(self._stuck)} are inside the firmware still")
+        return False
 
     def _look_around(self) -> None:
         info = self._finish(0, Registers(Function.GET_INFO))
@@ -148,8 +161,8 @@ class _Suite:
                 self._compare(number, f"CPU {cpu}'s call", self._end(cpu), x0, "x0")
             case Together(call):
                 self._together(number, call)
-            case AllRestart(call):
-                self._all_restart(number, call)
+            case AllRestart():
+                self._all_restart(number, step)
             case Inventory(cpu):
                 for fw_seq_id in range(self._count):
                     answer = self._finish(cpu, Registers(Function.GET_INVENTORY, fw_seq_id))
@@ -160,8 +173,9 @@ class _Suite:
     def _call(self, number: int, call: Call) -> None:
         registers = self._registers(call)
         title = _title(call)
+        cpu = self._caller.cpus - 1 if call.cpu == SPARE else call.cpu
         for _ in range(_MOST_REPEATS):
-            answer = self._finish(call.cpu, registers)
+            answer = self._finish(cpu, registers)
             self._check_answer(number, title, call, answer)
             if not call.until_done or lfa.status(answer) or not answer[1] & 1:
                 return
@@ -181,13 +195,18 @@ class _Suite:
         for cpu in self._order():
             self._check_answer(number, f"{_title(call)} on CPU {cpu}", call, self._end(cpu))
 
-    def _all_restart(self, number: int, call: Call) -> None:
-        for cpu in self._order():
+    def _all_restart(self, number: int, step: AllRestart) -> None:
+        call = step.call
+        cpus = [cpu for cpu in self._order() if cpu not in step.but]
+        for cpu in cpus:
             self._begin(cpu, self._registers(call._replace(cpu=cpu)))
-        for cpu in self._order():
+        if step.last:
+            self._call(number, step.last)
+        for cpu in cpus:
             ended = self._caller.outcome(cpu, patience=PATIENCE)
             if ended != Restart(self._caller.entry_point, _CONTEXT + cpu):
                 raise _Wrong(f"step {number}: {_title(call)} on CPU {cpu}: {_shown(ended)} instead of a restart")
+            self._stuck.discard(cpu)
 
     def _versions(self, number: int) -> None:
         written = self._profile == "bet1"

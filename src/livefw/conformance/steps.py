@@ -13,6 +13,9 @@ CURRENT = ("tfa-2026", "bet1")
 Expected = int | Mapping[str, int]
 """A number, or one for each profile."""
 
+SPARE = -1
+"""Stands for the CPU with the highest number, which nobody needs afterwards."""
+
 SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
 _NONE = ActivateFlag(0)
 
@@ -71,9 +74,14 @@ class Together(NamedTuple):
 
 
 class AllRestart(NamedTuple):
-    """All CPUs issue the call, and none returns: each restarts at the entry point with its own context."""
+    """All CPUs issue the call, and none returns: each restarts at the entry point with its own context.
+
+    CPUs of ``but`` take no part. ``last`` is then issued by one of them, before anybody restarts, and has to end.
+    """
 
     call: Call
+    but: tuple[int, ...] = ()
+    last: Call | None = None
 
 
 class Inventory(NamedTuple):
