@@ -12,6 +12,7 @@ from livefw.abi import guid
 from livefw.abi.lfa import Cancel, Prime, Status, status
 from livefw.errors import UsageError
 from livefw.firmware.component import Faults
+from livefw.firmware.state import Preemption
 from livefw.machine.bench import Bench
 from livefw.machine.config import load
 from livefw.machine.faults import FAULTS, FaultRequest, Target
@@ -156,9 +157,12 @@ def test_what_a_boot_meets(bench: MakeBench, request_: FaultRequest, holds: Call
     assert holds(made), (made.guids, made.log, made.trace)
 
 
+PREEMPTED = [f"preempted-{point}" for point in Preemption]
+
+
 def test_every_fault_is_tested() -> None:
     tested = {effect.request.name for effect in ACTIVATIONS} | set(STATES) | {request.name for request, _ in BOOTS}
-    assert tested == set(FAULTS)
+    assert tested | set(PREEMPTED) == set(FAULTS)
 
 
 @pytest.mark.parametrize("name", ["auth-error", "busy"])
@@ -263,6 +267,23 @@ def test_a_fault_that_answers_success_passes_too(bench: MakeBench, name: str) ->
     rmm = made.machine.rmm
     assert rmm is not None
     assert (rmm.dead, rmm.faults) == (True, Faults())
+
+
+@pytest.mark.parametrize("fault", PREEMPTED)
+def test_a_schedule_that_takes_cpus_their_time(bench: MakeBench, fault: str) -> None:
+    """All CPUs stand still meanwhile; `tests/firmware/test_races.py` has what can come of it."""
+    made = bench()
+    for name, long in ((fault, True), (None, False)):
+        made.machine.clear_faults()
+        if name:
+            made.machine.inject(_fault(name, ms=3000.0))
+        made.machine.stage(RMM)
+        assert made.read(RMM, "activation_pending") == "1"
+        assert made.write(RMM, "activate") == "ok"
+        stall = made.machine.os.stalls[-1]
+        assert (stall.end_ns - stall.start_ns >= 3_000_000_000) == long
+    with pytest.raises(UsageError, match="until the fault is cleared"):
+        made.machine.inject(_fault(fault, times=1))
 
 
 def test_clearing_lets_everything_behave(bench: MakeBench) -> None:

@@ -27,7 +27,7 @@ from livefw.firmware.cpus import Cpus, Steps
 from livefw.firmware.platform import Platform
 from livefw.firmware.profile import Profile
 from livefw.firmware.spec import Kind, Rendezvous
-from livefw.firmware.state import AgentState, Prime
+from livefw.firmware.state import AgentState, Preemption, Prime
 from livefw.firmware.variables import EAGAIN, Activation, Entry, Lock, Pen, Result
 
 _PENDING = int(InventoryFlag.ACTIVATION_PENDING)
@@ -57,6 +57,8 @@ class Agent:
         self._activation = Activation()
         self._lock = Lock()
         self._pen = Pen(counts_out=profile.pen_counts_out)
+        self.preempted: dict[Preemption, int] = {}
+        """For how many nanoseconds a CPU loses its time at a point. For races that calls of one step cannot show."""
         self._at_once: dict[int, Callable[[Registers], Registers]] = {
             SMCCC_VERSION: lambda registers: registers.returning(SMCCC_1_2),
             SMCCC_ARCH_FEATURES: self._arch_features,
@@ -240,6 +242,7 @@ class Agent:
             return registers.returning((status or Status.INVALID_PARAMETERS).word, 0)
         if not skip:
             self._unlock()
+            yield from self._preempt(Preemption.CHECKED)
         result = yield from self._perform(cpu, entry, request)
         if result.resets:  # TF-A never comes back here, so the round is never undone
             if skip:
@@ -335,7 +338,11 @@ class Agent:
         """The component's part of ACTIVATE."""
         skip = bool(request.flags & ActivateFlag.SKIP_CPU_RENDEZVOUS)
         if entry.component.has_pen and not skip:
-            return (yield from self._meet(cpu, entry, request))
+            if not self._alone(entry):
+                return (yield from self._meet(cpu, entry, request))
+            # It patches itself with what lies at address 0, while the other CPUs run in it.
+            entry.component.dead = True
+            return self._restarting(entry, request)
         # A repeat of a skip-type call may come from another CPU, so its progress belongs to nobody.
         outcome = yield from self._work(cpu, entry, None if skip else cpu)
         return self._ended(entry, self._take_effect(cpu, entry, request, outcome))
@@ -344,6 +351,8 @@ class Agent:
         """Wait in the holding pen; the last CPU to come does the work for all."""
         pen = self._pen
         leads: bool | None = pen.arrive(len(self._cpus.online))
+        if not leads:
+            yield from self._preempt(Preemption.ARRIVED)
         if not leads and pen.shut:
             pen.waiting.append(cpu)
             leads = yield None
@@ -357,7 +366,17 @@ class Agent:
             return self._take_effect(cpu, entry, request, outcome)
         result = self._take_effect(cpu, entry, request, outcome)
         self._release(result.code)
+        if entry.component.wipes_activation:
+            yield from self._preempt(Preemption.RELEASED)
         return self._ended(entry, result)
+
+    def _alone(self, entry: Entry) -> bool:
+        """BL31 asks once more whether CPUs are to meet, and a CANCEL that came since its checks has cleared that."""
+        return entry.component.opens_pen_first and self.profile.serialised and not self._activation.rendezvous
+
+    def _preempt(self, point: Preemption) -> Generator[int | None, bool | None, None]:
+        if point in self.preempted:
+            yield self.preempted[point]
 
     def _work(self, cpu: int, entry: Entry, worker: int | None) -> _Work:
         """One step of a component's activation: the image that is to take over after the last one, else a code."""

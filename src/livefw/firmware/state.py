@@ -16,6 +16,17 @@ class Prime(StrEnum):
     COMPLETE = "complete"
 
 
+class Preemption(StrEnum):
+    """Where a CPU can be made to lose its time, after TF-A has let a lock go; nothing of it happens by itself."""
+
+    CHECKED = "checked"
+    """In ACTIVATE, between its checks and the component."""
+    ARRIVED = "arrived"
+    """In the holding pen, between being counted and standing at the gate."""
+    RELEASED = "released"
+    """The RMM's leader, between opening the pen and wiping the activation."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentState:
     """The agent's variables at one moment; the names are those of TF-A's ``current_activation`` where it has them."""

@@ -19,9 +19,11 @@ from livefw.abi.lfa import Function, Info, InventoryFlag, Progress, Status
 from livefw.abi.smccc import WORD, Exit, Held, Registers, Restart, unsigned64
 from livefw.abi.version import ComponentVersion
 from livefw.errors import UsageError
+from livefw.firmware.agent import Agent
 from livefw.firmware.component import Component, Faults, LoadStatus
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
+from livefw.firmware.state import Preemption
 from livefw.machine.injection import Effect, Injector, Rule, Watch
 
 _MAX_TIMES = 1_000_000
@@ -34,6 +36,8 @@ class Where(StrEnum):
     COMPONENT = "component"
     IMAGE = "image"
     CONDUIT = "conduit"
+    AGENT = "agent"
+    """In the schedule of CPUs inside the agent."""
     SEAM = "seam"
     """In the TDX module or its loader (`livefw.machine.tdx`)."""
 
@@ -70,6 +74,11 @@ class Subject(Protocol):
     @property
     def platform(self) -> MemoryPlatform:
         """The agent's platform."""
+        ...
+
+    @property
+    def agent(self) -> Agent:
+        """The agent."""
         ...
 
     @property
@@ -267,11 +276,16 @@ def _flags(change: Callable[[int, int], int]) -> Callable[[Setting], None]:
     return apply
 
 
-def _slow(setting: Setting) -> None:
-    ms = 1000.0 if setting.request.ms is None else setting.request.ms
+def _nanoseconds(setting: Setting, *, default: float) -> int:
+    ms = default if setting.request.ms is None else setting.request.ms
     if not 0 < ms <= _MAX_MS:
         raise UsageError(f"ms: {ms} is not between 0 and {_MAX_MS}")
-    _rule(setting, Effect.DELAY, setting.function(Function.PRIME), delay_ns=round(ms * 1_000_000))
+    return round(ms * 1_000_000)
+
+
+def _slow(setting: Setting) -> None:
+    delay_ns = _nanoseconds(setting, default=1000.0)
+    _rule(setting, Effect.DELAY, setting.function(Function.PRIME), delay_ns=delay_ns)
 
 
 def _hang(setting: Setting) -> None:
@@ -282,6 +296,18 @@ def _hang(setting: Setting) -> None:
         answer=lambda _: Held(None),
         cpu=setting.request.cpu,
     )
+
+
+# Faults of the schedule.
+
+
+def _preempted(point: Preemption) -> Callable[[Setting], None]:
+    def apply(setting: Setting) -> None:
+        if setting.request.times is not None:
+            raise UsageError("CPUs lose their time until the fault is cleared", hint="livefw machine fault --clear")
+        setting.subject.agent.preempted[point] = _nanoseconds(setting, default=1000.0)
+
+    return apply
 
 
 def _gone(setting: Setting) -> None:
@@ -342,7 +368,7 @@ _AGAIN = Progress(call_again=True).encode()
 _PENDING = int(InventoryFlag.ACTIVATION_PENDING)
 _RESERVED = WORD & ~sum(InventoryFlag)
 
-_C, _I, _W = Where.COMPONENT, Where.IMAGE, Where.CONDUIT
+_C, _I, _W, _A = Where.COMPONENT, Where.IMAGE, Where.CONDUIT, Where.AGENT
 _ONE, _ANY, _NONE = Target.ONE, Target.ANY, Target.NONE
 
 _ROWS = (
@@ -409,6 +435,15 @@ _ROWS = (
           _alters(Function.GET_INVENTORY, _garbage_versions)),
     Fault("garbage-interface", _W, _NONE, "LFA_VERSION is garbage ({count=0x7fffffff})",
           _answers(Function.VERSION, lambda s, r: r.returning(s.count(0x7FFF_FFFF))), ("count",)),
+    Fault("preempted-checked", _A, _NONE,
+          "a CPU loses its time in ACTIVATE, between the agent's checks and the component (for {ms=1000} ms)",
+          _preempted(Preemption.CHECKED), ("ms",)),
+    Fault("preempted-arrived", _A, _NONE,
+          "a CPU loses its time in the holding pen, between being counted and the gate (for {ms=1000} ms)",
+          _preempted(Preemption.ARRIVED), ("ms",)),
+    Fault("preempted-released", _A, _NONE,
+          "the CPU that leads the RMM's activation loses its time after it opened the pen (for {ms=1000} ms)",
+          _preempted(Preemption.RELEASED), ("ms",)),
     Fault("agent-gone", _W, _NONE, "nobody answers any call any more: -1 in 64 bits", _all(Status.NOT_SUPPORTED.word)),
     Fault("agent-gone-32", _W, _NONE, "nobody answers any call any more: -1 in 32 bits", _all(0xFFFF_FFFF)),
 )  # fmt: skip
@@ -446,5 +481,6 @@ def clear(subject: Subject) -> None:
     """Let everything behave from now on. Staged images stay as they are, and a CPU that hangs, hangs."""
     subject.injector.rules.clear()
     subject.injector.watches.clear()
+    subject.agent.preempted.clear()
     for component in subject.platform.components():
         component.faults = Faults()

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a CPU can meet that loses its time after TF-A has let a lock go: an option, and off by default."""
+
+import pytest
+
+from livefw.abi import guid
+from livefw.abi.lfa import Activate, Cancel, GetInventory, Prime, Status, status
+from livefw.abi.smccc import Held, Registers, Restart
+from livefw.firmware.bench import Bench
+from livefw.firmware.profile import PROFILES
+from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
+from livefw.firmware.state import Preemption
+
+BL31, RMM, SP = range(3)
+RESET = Activate(BL31, entry_point=0x8800_0000)
+LOST = Held(1)
+"""Its time is gone for a nanosecond, which passes when somebody says so."""
+SERIALISED = pytest.mark.parametrize("profile", [name for name, row in PROFILES.items() if row.serialised])
+
+
+def bench(profile: str, *points: Preemption, cpus: int = 2) -> Bench:
+    made = Bench(
+        [
+            ComponentSpec(str(guid.BL31.guid), Kind.BL31, "1.0", "1.1", activate_ms=0),
+            ComponentSpec(
+                str(guid.RMM.guid), Kind.RMM, "1.0", "1.1", prime_steps=1, activate_ms=0, realms=(LfaPolicy.ALLOW,)
+            ),
+            ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP, "1.0", "1.1", prime_ms=0),
+        ],
+        profile=profile,
+        cpus=cpus,
+    )
+    made.agent.preempted.update(dict.fromkeys(points, 1))
+    return made
+
+
+@SERIALISED
+def test_a_cancel_between_the_checks_and_the_pen_makes_bl31_patch_itself_alone(profile: str) -> None:
+    """TF-A bl31_lfa.c: it asks again whether CPUs meet, CANCEL has cleared that, and the image address is 0."""
+    made = bench(profile, Preemption.CHECKED)
+    made.prime(BL31)
+    assert made.send(1, RESET) == LOST
+    assert made.code(0, Cancel(BL31)) == Status.SUCCESS
+    assert made.complete(1) == Restart(0x8800_0000, 0)
+    assert made.platform.components()[BL31].dead
+    assert made.platform.commits() == ()
+
+
+@SERIALISED
+def test_a_prime_between_the_open_pen_and_the_leaders_wipe_is_wiped(profile: str) -> None:
+    """TF-A rmmd_rmm_lfa.c: a CPU that is fast is told that its PRIME went well, and nothing is primed."""
+    made = bench(profile, Preemption.RELEASED)
+    made.prime(RMM)
+    made.send(0, Activate(RMM))
+    assert made.send(1, Activate(RMM)) == LOST
+    left = made.last[0]
+    assert isinstance(left, Registers)
+    assert status(left) == 0
+    made.send(0, GetInventory(SP))
+    assert made.code(0, Prime(SP)) == Status.SUCCESS
+    assert made.complete(1) == Activate(RMM).encode().returning(0, 0)
+    assert made.code(0, Activate(SP)) == Status.INVALID_PARAMETERS
+
+
+def test_cpus_that_overlap_in_the_pen_of_2_14_wait_for_ever() -> None:
+    """TF-A v2.14.0 lfa_holding_pen.c: the count is below zero after a rendezvous, and comes to zero in between."""
+    made = bench("tfa-2.14", cpus=2)
+    made.prime(RMM)
+    made.rendezvous(range(2), Activate(RMM))
+    made.platform.stage(guid.RMM.guid, made.platform.version(guid.RMM.guid))
+    made.prime(RMM)
+    made.agent.preempted[Preemption.ARRIVED] = 1
+    assert made.rendezvous(range(2), Activate(RMM)) == [Held(None), Held(None)]
+
+
+@pytest.mark.parametrize("profile", [name for name, row in PROFILES.items() if not row.pen_counts_out])
+def test_cpus_that_overlap_in_a_pen_that_counts_right_meet(profile: str) -> None:
+    made = bench(profile, *Preemption, cpus=4)
+    made.prime(RMM)
+    assert made.rendezvous(range(4), Activate(RMM)) == [Activate(RMM).encode().returning(0, 0)] * 4
+    assert made.platform.version(guid.RMM.guid) == (1, 1)
+
+
+def test_nothing_of_it_happens_by_itself(profile: str) -> None:
+    made = bench(profile)
+    made.prime(RMM)
+    assert made.send(0, Activate(RMM)) == Held(None)
+    assert made.send(1, Activate(RMM)) == Activate(RMM).encode().returning(0, 0)
