@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the public test suites expect of an agent: tf-a-tests, Hafnium, Arm CCA ACS."""
 
+from typing import NamedTuple
+
+import pytest
+
 from livefw.abi import guid
 from livefw.abi.guid import Guid, KnownGuid
 from livefw.abi.lfa import (
@@ -8,6 +12,7 @@ from livefw.abi.lfa import (
     ActivateFlag,
     Cancel,
     Features,
+    Function,
     GetInfo,
     GetInventory,
     Inventory,
@@ -15,10 +20,12 @@ from livefw.abi.lfa import (
     Prime,
     Status,
     Version,
+    status,
 )
 from livefw.abi.smccc import Registers, Restart
 from livefw.firmware.bench import Bench
 from livefw.firmware.component import Faults, FfaError
+from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
 
 CPUS = 4
@@ -123,14 +130,6 @@ def test_tf_a_tests_rmm_with_a_realm(profile: str) -> None:
     assert bench.platform.find(guid.RMM.guid).realms  # type: ignore[attr-defined]
 
 
-def test_arm_cca_acs_with_nothing_staged(profile: str) -> None:
-    """Arm CCA ACS lfa_test expects the old WRONG_STATE, -9; a v1.0 agent says -7 when nothing is pending."""
-    bench = Bench([ComponentSpec(str(guid.RMM.guid), Kind.RMM)], profile=profile, cpus=1)
-    fw_seq_id, _ = inventory(bench, guid.RMM)
-    assert bench.code(0, Prime(fw_seq_id)) == Status.WRONG_STATE
-    assert bench.code(0, Registers(0x8400_02E0)) == Status.NOT_SUPPORTED
-
-
 def test_hafnium_partitions() -> None:
     """Hafnium sp_live_activation: flags, PRIME without call again, ACTIVATE twice, a GET_INVENTORY before each."""
     bench = fvp("tfa-2026")
@@ -155,3 +154,122 @@ def test_hafnium_negative() -> None:
     assert bench.code(0, skip) == Status.CRITICAL_ERROR
     bench.fault(fw_seq_id, Faults())
     assert bench.code(0, skip) == Status.CRITICAL_ERROR
+
+
+class Row(NamedTuple):
+    """One call of a suite: what the suite wants of x0, and what each profile answers, in the order of `PROFILES`."""
+
+    call: str
+    words: tuple[int, ...]
+    wants: int
+    answers: tuple[int, int, int, int]
+    x1: int | None = None
+    """What a success has in x1; None: not looked at."""
+
+
+def same(call: str, words: tuple[int, ...], x0: int, x1: int | None = None) -> Row:
+    """A call that every profile answers as the suite wants it."""
+    return Row(call, words, x0, (x0,) * 4, x1)
+
+
+BL31_ID, BL33_ID, RMM_ID, SP1_ID, SP2_ID, COUNT = range(6)
+NO, STATE, BAD, OTHER = (
+    int(each)
+    for each in (
+        Status.NOT_SUPPORTED,
+        Status.WRONG_STATE,
+        Status.INVALID_PARAMETERS,
+        Status.COMPONENT_WRONG_STATE,
+    )
+)
+
+
+def acs(base: int) -> list[int]:
+    """Identifiers as Arm CCA ACS numbers them."""
+    return [base + number for number in (0, 2, 3, 4)]
+
+
+SMC32, SMC64 = acs(0x8400_02E0), acs(Function.VERSION)
+
+SUITES: dict[str, list[Row]] = {
+    "tf-a-tests: discovery": [
+        same("version", (Function.VERSION,), 0x1_0000),
+        same("features: VERSION", (Function.FEATURES, Function.VERSION), 0),
+        same("features: CANCEL", (Function.FEATURES, Function.CANCEL), 0),
+        same("features: beyond CANCEL", (Function.FEATURES, 0xC400_02E7), NO),
+        same("get info: selector 0", (Function.GET_INFO, 0), 0, COUNT),
+        same("get info: selector 1", (Function.GET_INFO, 1), BAD),
+        *(same(f"get inventory: {each}", (Function.GET_INVENTORY, each), 0) for each in range(COUNT)),
+    ],
+    "tf-a-tests: RMM on one CPU": [
+        same("get inventory", (Function.GET_INVENTORY, RMM_ID), 0),
+        same("prime", (Function.PRIME, RMM_ID), 0, 0),
+        same("activate", (Function.ACTIVATE, RMM_ID), 0, 0),
+        # The leader has wiped the selection.
+        Row("cancel", (Function.CANCEL, RMM_ID), 0, (BAD,) * 4),
+    ],
+    "tf-a-tests: BL31 on one CPU": [
+        same("get inventory", (Function.GET_INVENTORY, BL31_ID), 0),
+        Row("prime", (Function.PRIME, BL31_ID), 0, (STATE, STATE, 0, 0), 0),
+        Row("cancel", (Function.CANCEL, BL31_ID), 0, (BAD, BAD, 0, 0)),
+    ],
+    "Hafnium: partition": [
+        same("version", (Function.VERSION,), 0x1_0000),
+        same("features: GET_INFO", (Function.FEATURES, Function.GET_INFO), 0),
+        same("features: GET_INVENTORY", (Function.FEATURES, Function.GET_INVENTORY), 0),
+        same("features: PRIME", (Function.FEATURES, Function.PRIME), 0),
+        same("get info", (Function.GET_INFO, 0), 0, COUNT),
+        same("get inventory: count", (Function.GET_INVENTORY, COUNT), BAD),
+        same("get inventory", (Function.GET_INVENTORY, SP1_ID), 0),
+        Row("prime", (Function.PRIME, SP1_ID), 0, (NO, 0, 0, 0), 0),
+        same("get inventory", (Function.GET_INVENTORY, SP1_ID), 0),
+        Row("activate", (Function.ACTIVATE, SP1_ID, 1), 0, (OTHER, 0, 0, 0), 0),
+        same("get inventory, again", (Function.GET_INVENTORY, SP1_ID), 0),
+        Row("activate, again", (Function.ACTIVATE, SP1_ID, 1), 0, (OTHER, 0, 0, 0), 0),
+    ],
+    # Written for identifiers and codes of drafts: WRONG_STATE was -9, and the RMM of FVP is always pending.
+    "Arm CCA ACS: its identifiers": [
+        Row("version", (SMC32[0],), 0x1_0000, (NO,) * 4),
+        Row("get info", (SMC32[1], 0), 0, (NO,) * 4),
+        *(Row(f"get inventory: {each}", (SMC32[2], each), 0, (NO,) * 4) for each in range(COUNT)),
+        Row("prime", (SMC32[3], RMM_ID), OTHER, (NO,) * 4),
+    ],
+    "Arm CCA ACS: with identifiers of DEN0147": [
+        same("version", (SMC64[0],), 0x1_0000),
+        same("get info", (SMC64[1], 0), 0, COUNT),
+        *(same(f"get inventory: {each}", (SMC64[2], each), 0) for each in range(COUNT)),
+        Row("prime", (SMC64[3], RMM_ID), OTHER, (0,) * 4, 0),
+    ],
+    "Arm CCA ACS: with nothing staged": [
+        same("get inventory", (SMC64[2], BL33_ID), 0),
+        Row("prime", (SMC64[3], BL33_ID), OTHER, (STATE,) * 4),
+    ],
+}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_what_public_suites_hear_call_by_call(profile: str, suite: str) -> None:
+    """On Arm's FVP with one CPU on, as these suites run."""
+    bench = fvp(profile)
+    for cpu in range(1, CPUS):
+        bench.agent.cpu_off(cpu)
+    column = list(PROFILES).index(profile)
+    heard = []
+    for row in SUITES[suite]:
+        outcome = bench.run(0, Registers(*row.words))
+        assert isinstance(outcome, Registers), row
+        code = status(outcome)
+        x1 = outcome[1] if row.x1 is not None and code == 0 else row.x1
+        heard.append((row.call, code, x1))
+    assert heard == [(row.call, row.answers[column], row.x1) for row in SUITES[suite]]
+
+
+def test_where_public_suites_fail() -> None:
+    """What they want and no profile answers; each is explained where its row stands."""
+    failing = {(suite, row.call) for suite, rows in SUITES.items() for row in rows if row.wants not in row.answers}
+    acs_rows = {("Arm CCA ACS: its identifiers", row.call) for row in SUITES["Arm CCA ACS: its identifiers"]}
+    assert failing == acs_rows | {
+        ("tf-a-tests: RMM on one CPU", "cancel"),
+        ("Arm CCA ACS: with identifiers of DEN0147", "prime"),
+        ("Arm CCA ACS: with nothing staged", "prime"),
+    }
