@@ -215,8 +215,6 @@ class Walk:
             self.history.append(("off", outside[0]))
             self.theirs.on.discard(outside[0])
             self.agent.cpu_off(outside[0])
-            # The model locks CANCEL out at once, TF-A with the next CPU that comes.
-            self.theirs.full |= self.theirs.progress and self.theirs.users >= len(self.theirs.on)
 
     def script(self) -> None:
         """Let something fail, take its time, or behave."""

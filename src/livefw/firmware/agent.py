@@ -122,9 +122,9 @@ class Agent:
         last that came leads. Of CPUs that a cancelled activation has left behind none can lead: they are sent away.
         """
         self._cpus.turn_off(cpu)
-        self._count_users()
         pen = self._pen
         if pen.waiting and len(pen.waiting) >= len(self._cpus.online):
+            self._count_users()
             if len(pen.waiting) > pen.left_behind:
                 self._cpus.wake(pen.waiting.pop(), leads=True)
             else:
