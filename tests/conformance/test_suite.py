@@ -158,6 +158,15 @@ def test_firmware_that_runs_on_needs_no_restart(profile: str) -> None:
     assert not spoiling or spoiling[0] in names(results, Verdict.PASSED)
 
 
+def test_a_check_that_fails_leaves_its_cpus_to_the_next() -> None:
+    """CPU 1 is in a PRIME whose CANCEL did not answer as expected."""
+    caller = Warm(COMPONENTS, PROFILES["tfa-2.15"], cpus=2)
+    caller.booted = True
+    results = list(run(caller, profile="tfa-2026"))
+    assert "cancel: during prime" in names(results, Verdict.FAILED)
+    assert [result for result in results if "inside the firmware" in result.detail] == []
+
+
 def test_restart_at_another_place_is_a_failure() -> None:
     class Elsewhere(AgentCaller):
         def outcome(self, cpu: int, *, patience: float) -> Exit | None:

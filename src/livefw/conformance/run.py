@@ -101,6 +101,7 @@ class _Suite:
             for number, step in enumerate(check.steps, 1):
                 self._step(number, step, check)
         except _Wrong as wrong:
+            self._drain()
             return Result(check, Verdict.FAILED, str(wrong))
         except _Missing as missing:
             return Result(check, Verdict.NOT_APPLICABLE, str(missing))
@@ -124,6 +125,12 @@ class _Suite:
             if component not in self._ids:
                 raise _Missing(f"needs the component {component}")
         self._spoiled = check.spoils
+
+    def _drain(self) -> None:
+        """Let calls end that the check has left behind, so that the next one finds its CPUs."""
+        for cpu in sorted(self._stuck):
+            if self._caller.outcome(cpu, patience=PATIENCE) is not None:
+                self._stuck.discard(cpu)
 
     def _boot(self, check: Check) -> bool:
         """Whether the firmware is as after a cold boot."""
