@@ -286,6 +286,19 @@ def test_a_schedule_that_takes_cpus_their_time(bench: MakeBench, fault: str) -> 
         made.machine.inject(_fault(fault, times=1))
 
 
+@pytest.mark.parametrize(("again", "second"), [(False, "blocked"), (True, "ok")])
+def test_the_bank_of_fvp_has_to_be_loaded_again(bench: MakeBench, again: bool, second: str) -> None:
+    """The CPU that leads is lost in an RMM that takes a cold boot for a warm one, and all others wait for it."""
+    made = bench(components=load("fvp").all_components)
+    assert made.write(RMM, "activate") == "ok"
+    if again:
+        made.machine.stage(RMM, "0.0")
+    assert made.write(RMM, "activate") == second
+    rmm = made.machine.rmm
+    assert rmm is not None
+    assert rmm.dead != again
+
+
 def test_clearing_lets_everything_behave(bench: MakeBench) -> None:
     made = bench()
     made.machine.inject(_fault("busy"))
