@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FILENAME = "livefw.cdx.json"
+_FOR_DEVELOPERS = ("fuzz", "peers", "test")
+"""Extras with which livefw is tested, and nothing that it needs when it runs."""
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+?)(?: *; *([^\\\n]*?))? *\\?$", re.MULTILINE)
 _VIA = re.compile(r"^ +# via (.*)$", re.MULTILINE)
 _WANTED = re.compile(r"([A-Za-z0-9._-]+)\s*(.*)")
@@ -57,7 +59,7 @@ def document(root: Path) -> dict[str, Any]:
     extras: dict[str, list[str]] = {}
     for extra, lines in sorted(project["optional-dependencies"].items()):
         for name, spec in map(_split, lines):
-            if extra not in ("test", "peers"):
+            if extra not in _FOR_DEVELOPERS:
                 wanted.setdefault(name, spec)
                 extras.setdefault(name, []).append(extra)
     me = f"pkg:pypi/livefw@{project['version']}"

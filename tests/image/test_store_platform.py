@@ -294,7 +294,7 @@ def test_component_outside_the_store_stays_in_memory(disk: SimulatedDisk) -> Non
     assert bench.inventory(SCP_ID).current_version == ComponentVersion(4, 1)
     bench.stored.stage(SCP_BL2U.guid, V3)
     assert bench.prime_all(SCP_ID)[0] == Status.SUCCESS
-    assert bench.stored.loaded(bench.stored.find(SCP_BL2U.guid)) == Image(V3, authentic=True, honours_token=True)
+    assert bench.stored.loaded(bench.stored.find(SCP_BL2U.guid)) == Image(V3, authentic=True, takes_over=True)
     with pytest.raises(UsageError, match="takes packages"):
         bench.stored.stage(RMM.guid, V3)
     assert bench.stored.version(RMM.guid) == V1
