@@ -18,7 +18,7 @@ from typing import NamedTuple
 import livefw
 from bench.measure import Aim, NotHere, Row, interleave
 from bench.mounted import machine
-from livefw.activation.journal import Journal
+from livefw.activation.history.journal import Journal
 from livefw.activation.outcome import Outcome
 from livefw.providers.lfa.fake import FakeLfa
 

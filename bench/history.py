@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bench.measure import Aim, Row, interleave
 from bench.records import fill
-from livefw.activation.journal import Journal
+from livefw.activation.history.journal import Journal
 
 ACTIVATIONS = 100_000
 ROUNDS = 5

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from livefw.activation.history import schema
+from livefw.activation.history.journal import FILE, Journal, digest
 from livefw.activation.history.rows import ROWS
-from livefw.activation.journal import FILE, Journal, digest
 
 COMPONENTS = {f"lfa:{number:08x}-12f2-4b56-92cb-ba8f633606d9": f"TF-{number}" for number in range(8)}
 START_NS = 1_700_000_000 * 10**9

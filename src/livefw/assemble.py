@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from livefw.activation.actor import Actor, current
-from livefw.activation.announce import SystemJournal
 from livefw.activation.checks import require_sound
 from livefw.activation.engine import Host
 from livefw.activation.facts import Facts
+from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure import Meter, NoMeter, meter
 from livefw.activation.places import Places, places
 from livefw.activation.policy import DEFAULT, FILE, Policy, load

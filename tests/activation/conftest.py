@@ -10,8 +10,8 @@ import pytest
 
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, Host, Order
-from livefw.activation.journal import Journal
-from livefw.activation.ledger import Announcement
+from livefw.activation.history.journal import Journal
+from livefw.activation.history.ledger import Announcement
 from livefw.activation.measure import ModelMeter
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places

@@ -14,7 +14,7 @@ from livefw.activation import record
 from livefw.activation.history import archive, opening
 from livefw.activation.history.archive import Cut, Step
 from livefw.activation.history.damaged import Damaged
-from livefw.activation.journal import Activation, Journal, Kind
+from livefw.activation.history.journal import Activation, Journal, Kind
 from livefw.cli.main import main
 from livefw.daemon import questions
 from livefw.errors import NothingToDo, UsageError

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from livefw.activation.engine import Attempt, Point
-from livefw.activation.journal import JournalUnavailable, Kind
+from livefw.activation.history.journal import JournalUnavailable, Kind
 from livefw.activation.lock import Busy, Lock, holder
 from livefw.activation.outcome import Outcome
 from livefw.errors import UsageError

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from bench.records import COMPONENTS, fill, rewrite, tamper
 
-from livefw.activation.journal import Head, Journal, JournalUnavailable, Kind
+from livefw.activation.history.journal import Head, Journal, JournalUnavailable, Kind
 from livefw.cli.main import main
 from livefw.daemon import questions
 

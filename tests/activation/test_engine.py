@@ -14,7 +14,7 @@ from livefw.activation.engine import OnFailure, Order, Point
 from livefw.activation.facts import Facts
 from livefw.activation.history import opening
 from livefw.activation.history.archive import Cut
-from livefw.activation.journal import Entry, Head, JournalUnavailable, Kind
+from livefw.activation.history.journal import Entry, Head, JournalUnavailable, Kind
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.measure import NoMeter
 from livefw.activation.outcome import Outcome

@@ -16,7 +16,7 @@ import pytest
 from bench.records import age, tamper
 
 from livefw.activation.history import rows
-from livefw.activation.journal import Head, Journal, JournalUnavailable, Kind
+from livefw.activation.history.journal import Head, Journal, JournalUnavailable, Kind
 from livefw.errors import TransportError
 
 
@@ -199,7 +199,7 @@ def test_no_history_is_none(tmp_path: Path) -> None:
 NAMESPACE = ["unshare", "--mount", "--map-root-user"] if os.geteuid() else ["unshare", "--mount"]
 DISK = """
 import os, sys
-from livefw.activation.journal import Journal, JournalUnavailable
+from livefw.activation.history.journal import Journal, JournalUnavailable
 from livefw.errors import TransportError
 
 def fill():
@@ -239,7 +239,7 @@ def test_a_full_disk_refuses_the_next_activation_and_keeps_the_outcome_of_this_o
 
 READ_ONLY = """
 import sys
-from livefw.activation.journal import Journal, JournalUnavailable
+from livefw.activation.history.journal import Journal, JournalUnavailable
 journal = Journal.open_to_read(sys.argv[1])
 print(len(journal.activations()), journal.verify())
 try:

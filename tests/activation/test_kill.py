@@ -20,7 +20,7 @@ import pytest
 
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Order, Point
-from livefw.activation.journal import Journal
+from livefw.activation.history.journal import Journal
 from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places

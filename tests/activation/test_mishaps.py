@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.activation import journal, old_versions
+from livefw.activation import old_versions
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Point
-from livefw.activation.history import damaged, opening
-from livefw.activation.journal import Journal, JournalUnavailable
+from livefw.activation.history import damaged, journal, opening
+from livefw.activation.history.journal import Journal, JournalUnavailable
 from livefw.activation.outcome import Outcome
 from livefw.activation.target import Wish
 from livefw.errors import ExitCode, Interrupted, TransportError, UsageError

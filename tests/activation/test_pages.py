@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livefw.activation.history import schema
-from livefw.activation.journal import ENDINGS, Activation, Journal, Kind
+from livefw.activation.history.journal import ENDINGS, Activation, Journal, Kind
 
 KEYS = ("lfa:a", "lfa:b", "tdx:module")
 STEPS = st.lists(

@@ -17,9 +17,9 @@ from livefw.activation import systemd
 from livefw.activation.history import anchors, seal, verify
 from livefw.activation.history.anchors import Anchors
 from livefw.activation.history.archive import Cut
+from livefw.activation.history.journal import Flaw, Journal, Kind
 from livefw.activation.history.rows import ROW_LIMIT, TEXT_LIMIT, Head
 from livefw.activation.history.seal import Seal, SealError
-from livefw.activation.journal import Flaw, Journal, Kind
 from livefw.cli.main import main
 from livefw.errors import LivefwError
 

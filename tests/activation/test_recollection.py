@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livefw.activation import recollection
-from livefw.activation.journal import Entry, Journal, Kind
-from livefw.activation.recollection import Recollection
+from livefw.activation.history import recollection
+from livefw.activation.history.journal import Entry, Journal, Kind
+from livefw.activation.history.recollection import Recollection
 
 KEYS = ("lfa:a", "lfa:b")
 ASKED = [(key, kind, limit) for key in KEYS for kind in (Kind.OUTCOME, Kind.STAGED) for limit in (1, 3)]

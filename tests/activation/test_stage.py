@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.engine import Attempt
-from livefw.activation.journal import Kind
+from livefw.activation.history.journal import Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.target import Wish
 from livefw.errors import Interrupted, TransportError

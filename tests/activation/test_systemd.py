@@ -9,9 +9,9 @@ import pytest
 
 from livefw.activation import systemd
 from livefw.activation.actor import Actor
-from livefw.activation.announce import SystemJournal
-from livefw.activation.journal import Head, Kind
-from livefw.activation.ledger import Announcement, Receipt
+from livefw.activation.history.announce import SystemJournal
+from livefw.activation.history.journal import Head, Kind
+from livefw.activation.history.ledger import Announcement, Receipt
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Reason
 

@@ -13,7 +13,7 @@ from bench.records import age, fill
 
 from livefw.activation.engine import Order
 from livefw.activation.history import schema
-from livefw.activation.journal import FILE, Journal, JournalUnavailable, Kind
+from livefw.activation.history.journal import FILE, Journal, JournalUnavailable, Kind
 from livefw.activation.outcome import Outcome
 from livefw.errors import TransportError, UsageError
 

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 import livefw
-from livefw.activation.journal import Head, Journal
+from livefw.activation.history.journal import Head, Journal
 from livefw.activation.measure import Measurement, Row
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.journal import Journal, Kind
+from livefw.activation.history.journal import Journal, Kind
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 KEY = f"lfa:{RMM}"

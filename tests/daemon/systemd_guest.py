@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from livefw.activation.journal import Activation
+    from livefw.activation.history.journal import Activation
 
 TOLD_ON = "/dev/ttyS1"
 PATIENCE_S = 240.0
@@ -190,7 +190,7 @@ def start_model() -> None:
 
 def history() -> "list[Activation]":
     """The record, oldest first, as it stands in the file."""
-    from livefw.activation.journal import Journal  # there since the package is
+    from livefw.activation.history.journal import Journal  # there since the package is
 
     journal = Journal.open_to_read("/var/lib/livefw")
     if journal is None:

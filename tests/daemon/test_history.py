@@ -8,7 +8,7 @@ import pytest
 
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
-from livefw.activation.journal import ENDINGS, Journal, Kind
+from livefw.activation.history.journal import ENDINGS, Journal, Kind
 from livefw.activation.places import Places
 from livefw.activation.policy import DEFAULT
 from livefw.daemon import devices, look

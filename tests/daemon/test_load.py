@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 from bench.records import fill
 
-from livefw.activation.journal import Journal
+from livefw.activation.history.journal import Journal
 from livefw.daemon import connection, questions, server
 from livefw.daemon.answerers import Answerers
 from livefw.daemon.client import Call, CallFailed

@@ -11,7 +11,7 @@ from bench.records import fill
 
 from livefw.activation.history import opening, schema
 from livefw.activation.history.archive import Cut
-from livefw.activation.journal import Head, Journal, Kind
+from livefw.activation.history.journal import Head, Journal, Kind
 from livefw.errors import LivefwError
 
 from . import python_calls, sqlite_calls

@@ -11,8 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from livefw.activation.history.journal import ENDINGS, Entry, Journal, Kind
 from livefw.activation.history.rows import is_archive
-from livefw.activation.journal import ENDINGS, Entry, Journal, Kind
 from livefw.activation.places import Places
 from livefw.errors import LivefwError
 

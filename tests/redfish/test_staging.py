@@ -15,8 +15,8 @@ import pytest
 from livefw.activation.actor import Actor
 from livefw.activation.checks import ON_STAGING
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
+from livefw.activation.history.journal import Journal, Kind
 from livefw.activation.identity import instance, made_guid
-from livefw.activation.journal import Journal, Kind
 from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places

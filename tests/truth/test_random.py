@@ -14,7 +14,7 @@ from random import Random
 import pytest
 
 from livefw.activation.engine import Point
-from livefw.activation.journal import Journal
+from livefw.activation.history.journal import Journal
 
 from .chance import draw, shrink, source
 from .conftest import Tally

@@ -15,7 +15,7 @@ from livefw.abi.version import ComponentVersion
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.fake import Onlooker
-from livefw.activation.journal import Entry, Journal, Kind
+from livefw.activation.history.journal import Entry, Journal, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
 from livefw.activation.policy import parse

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from livefw.activation.history.journal import Kind
+from livefw.activation.history.recollection import Rows
 from livefw.activation.inventory import Candidate, Inventory
-from livefw.activation.journal import Kind
 from livefw.activation.outcome import Outcome
-from livefw.activation.recollection import Rows
 from livefw.providers.base import Component, Memory, Reason
 
 _IN_DOUBT = Reason(

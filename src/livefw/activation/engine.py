@@ -21,13 +21,13 @@ from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import require_ignorable
 from livefw.activation.facts import Facts
 from livefw.activation.history import seal
+from livefw.activation.history.journal import Entry, Journal
+from livefw.activation.history.ledger import Ledger
+from livefw.activation.history.recollection import Rows
 from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled
 from livefw.activation.inventory import Candidate, Inventory
-from livefw.activation.journal import Entry, Journal
-from livefw.activation.ledger import Ledger
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.plan import Past, Scene, Step, Wish
-from livefw.activation.recollection import Rows
 from livefw.activation.run import Watch
 from livefw.activation.select import select
 from livefw.activation.tenure import Run

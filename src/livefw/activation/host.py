@@ -10,8 +10,8 @@ from typing import NamedTuple
 from livefw.activation import lock
 from livefw.activation.actor import Actor
 from livefw.activation.checks import Problem
-from livefw.activation.journal import Entry
-from livefw.activation.ledger import Announcement, Receipt
+from livefw.activation.history.journal import Entry
+from livefw.activation.history.ledger import Announcement, Receipt
 from livefw.activation.measure import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places

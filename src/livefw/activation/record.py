@@ -12,11 +12,11 @@ from livefw.activation.actor import Actor
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import Problem
 from livefw.activation.evidence import sure
-from livefw.activation.journal import Kind
+from livefw.activation.history.journal import Kind
+from livefw.activation.history.recollection import Rows
 from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Past, Wish, usual
-from livefw.activation.recollection import Rows
 from livefw.activation.target import Target
 from livefw.activation.target import Wish as StagingWish
 from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, Verdict

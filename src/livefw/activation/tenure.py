@@ -29,10 +29,10 @@ from livefw.activation.evidence import Boot, sure
 from livefw.activation.facts import Facts
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
+from livefw.activation.history.journal import ENDINGS, Entry, Kind
+from livefw.activation.history.ledger import Announcement, Ledger, Receipt
 from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled, nowhere
 from livefw.activation.inventory import Candidate, Inventory
-from livefw.activation.journal import ENDINGS, Entry, Kind
-from livefw.activation.ledger import Announcement, Ledger, Receipt
 from livefw.activation.lock import Lock
 from livefw.activation.measure import Meter
 from livefw.activation.mishaps import (

@@ -5,7 +5,7 @@ import argparse
 
 from livefw.activation.engine import Engine
 from livefw.activation.history.archive import Archived, Cut
-from livefw.activation.journal import KEEP
+from livefw.activation.history.journal import KEEP
 from livefw.cli import places
 from livefw.cli.history import when
 from livefw.cli.session import Session

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.activation.journal import KEEP, Activation, Entry, Journal, Kind
+from livefw.activation.history.journal import KEEP, Activation, Entry, Journal, Kind
 from livefw.cli import places
 from livefw.cli.session import Session, put
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of

@@ -8,8 +8,8 @@ from typing import Any
 
 from livefw.activation.history import seal, verify
 from livefw.activation.history.anchors import Anchors
+from livefw.activation.history.journal import Head, Journal
 from livefw.activation.history.verify import Report
-from livefw.activation.journal import Head, Journal
 from livefw.assemble import policy
 from livefw.cli.places import where
 from livefw.cli.session import Session

@@ -9,8 +9,8 @@ from typing import Any
 from livefw.activation import aftermath, inventory, old_versions, releases
 from livefw.activation.engine import Host
 from livefw.activation.facts import Facts
+from livefw.activation.history.journal import Journal
 from livefw.activation.inventory import Candidate
-from livefw.activation.journal import Journal
 from livefw.activation.releases import Release, Releases
 from livefw.activation.select import select
 from livefw.activation.shelf import Shelf

@@ -14,7 +14,6 @@ from livefw.activation import (
     aftermath,
     bystanders,
     evidence,
-    ledger,
     mishaps,
     old_versions,
     reconcile,
@@ -27,6 +26,7 @@ from livefw.activation import (
 )
 from livefw.activation.checks import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.evidence import Answer, Boot, Moved, Pending
+from livefw.activation.history import ledger
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
 from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Said, Trust, Witness

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from livefw.activation.checks import require_ignorable
 from livefw.activation.engine import Host
-from livefw.activation.recollection import Recollection
+from livefw.activation.history.recollection import Recollection
 from livefw.activation.shelf import Shelf
 from livefw.daemon import look, questions
 from livefw.daemon.answerers import Answerers

@@ -8,9 +8,9 @@ from hashlib import sha1
 from typing import Any
 from xml.sax.saxutils import escape
 
+from livefw.activation.history.journal import Activation, Kind
 from livefw.activation.identity import instance, is_guid, made_guid, own_guids
 from livefw.activation.inventory import Candidate
-from livefw.activation.journal import Activation, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
 from livefw.activation.releases import Release, Releases, upgrades

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from livefw.activation import inventory
 from livefw.activation.engine import Host
-from livefw.activation.journal import Entry, Journal, Kind
+from livefw.activation.history.journal import Entry, Journal, Kind
 from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.errors import LivefwError

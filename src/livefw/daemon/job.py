@@ -18,8 +18,8 @@ from typing import Any
 
 from livefw import assemble, streams
 from livefw.activation.actor import Actor
-from livefw.activation.announce import SystemJournal
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
+from livefw.activation.history.announce import SystemJournal
 from livefw.activation.outcome import Result, error_of
 from livefw.activation.target import Wish
 from livefw.assemble import How, Where

@@ -6,7 +6,7 @@ from typing import Any
 
 from livefw.activation.checks import Weight
 from livefw.activation.engine import Attempt, Settled
-from livefw.activation.journal import Kind
+from livefw.activation.history.journal import Kind
 from livefw.activation.measure import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.activation.plot import duration

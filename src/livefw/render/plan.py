@@ -6,7 +6,7 @@ from typing import Any
 
 from livefw.activation.checks import Problem, Weight
 from livefw.activation.engine import Plan
-from livefw.activation.journal import Kind
+from livefw.activation.history.journal import Kind
 from livefw.activation.plan import Past, Step
 from livefw.activation.unmatched import Unmatched
 from livefw.activation.wishes import Unmet

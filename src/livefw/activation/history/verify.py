@@ -21,7 +21,7 @@ from livefw.errors import TransportError
 
 if TYPE_CHECKING:
     from livefw.activation.history.anchors import Anchor, Anchors
-    from livefw.activation.journal import Journal
+    from livefw.activation.history.journal import Journal
 
 _MOST = 100
 """Flaws that are named, of one file; whoever writes 100,000 rows anew makes as many."""
@@ -279,7 +279,7 @@ def whole(journal: "Journal", archives: Iterable[str], heads: list[Head], anchor
 
 
 def _opened(path: str) -> "Journal":
-    from livefw.activation.journal import Journal  # not above: it asks us
+    from livefw.activation.history.journal import Journal  # not above: it asks us
 
     found = Journal.open_file(path)
     if found is None:

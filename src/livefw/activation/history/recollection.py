@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-from livefw.activation.journal import FILE, Entry, Journal, Kind
+from livefw.activation.history.journal import FILE, Entry, Journal, Kind
 
 _LIMIT = 4096
 """Questions whose answers are kept: a tree that shows other components at each look must not fill our memory."""

@@ -3,8 +3,8 @@
 
 from livefw.activation import systemd
 from livefw.activation.actor import Actor
-from livefw.activation.journal import Kind
-from livefw.activation.ledger import Announcement
+from livefw.activation.history.journal import Kind
+from livefw.activation.history.ledger import Announcement
 from livefw.activation.outcome import Outcome
 
 _MESSAGE_IDS = {Kind.STAGED: systemd.STAGING_MESSAGE_ID, Kind.SET_ASIDE: systemd.SET_ASIDE_MESSAGE_ID}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from livefw.activation.history.damaged import SetAside
-from livefw.activation.journal import ENDINGS, Entry, Head, Journal, Kind
+from livefw.activation.history.journal import ENDINGS, Entry, Head, Journal, Kind
 from livefw.activation.mishaps import NOT_ANNOUNCED, Mishaps, said
 from livefw.activation.outcome import Outcome, Result
 from livefw.providers.base import Reason
