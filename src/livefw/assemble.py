@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from livefw.activation.actor import Actor, current
-from livefw.activation.checks import require_sound
+from livefw.activation.checks.facts import Facts
+from livefw.activation.checks.table import require_sound
 from livefw.activation.engine import Host
-from livefw.activation.facts import Facts
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure import Meter, NoMeter, meter
 from livefw.activation.places import Places, places

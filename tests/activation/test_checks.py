@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livefw.activation import hooks
-from livefw.activation.checks import (
+from livefw.activation.checks import hooks
+from livefw.activation.checks.facts import Facts, cpu_list
+from livefw.activation.checks.table import (
     CHECKS,
     Problem,
     Situation,
@@ -25,7 +26,6 @@ from livefw.activation.checks import (
     require_known,
     require_sound,
 )
-from livefw.activation.facts import Facts, cpu_list
 from livefw.activation.lock import Holder
 from livefw.activation.policy import DEFAULT, parse
 from livefw.activation.settings import SettingsError

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from livefw.activation import inventory, old_versions
+from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import OnFailure, Order, Point
-from livefw.activation.facts import Facts
 from livefw.activation.history import opening
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Entry, Head, JournalUnavailable, Kind

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import pytest
 
 from livefw import reading
-from livefw.activation import hooks, policy
-from livefw.activation.facts import cpu_list
+from livefw.activation import policy
+from livefw.activation.checks import hooks
+from livefw.activation.checks.facts import cpu_list
 from livefw.activation.history.rows import Head, bounded, entry
 from livefw.activation.history.seal import Seal
 from livefw.activation.shelf import Shelf

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from livefw.activation import releases
-from livefw.activation.checks import examine_staging
+from livefw.activation.checks.table import examine_staging
 from livefw.activation.identity import instance, made_guid
 from livefw.activation.inventory import Candidate
 from livefw.activation.policy import parse

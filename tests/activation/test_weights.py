@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.activation.checks import CHECKS
+from livefw.activation.checks.table import CHECKS
 from livefw.activation.engine import Attempt, Order
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.outcome import Outcome

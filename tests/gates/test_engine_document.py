@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from livefw.activation.checks import CHECKS, Weight
+from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.engine import Point
 from livefw.activation.policy import KEYS, parse
 from livefw.activation.settings import rows

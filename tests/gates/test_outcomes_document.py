@@ -25,8 +25,8 @@ CODE_AT = {"Reason": 0, "Finding": 1, "Problem": 0, "Row": 1, "_row": 1, "Check"
 UNNAMED = {
     # a reason that was made elsewhere is passed on
     "activation/aftermath.py: lasting",
-    "activation/checks.py: examine",
-    "activation/checks.py: examine_staging",
+    "activation/checks/table.py: examine",
+    "activation/checks/table.py: examine_staging",
     "activation/releases.py: _local",
     "activation/tenure.py: _stopped_by",
     "activation/verdict.py: ",
@@ -40,9 +40,9 @@ UNNAMED = {
     "providers/tdx/select.py: judge",
     "providers/tdx/select.py: objections",
     # the checks of an administrator: `hook:NAME`
-    "activation/hooks.py: examine",
-    "activation/hooks.py: _judge",
-    "activation/hooks.py: _broken",
+    "activation/checks/hooks.py: examine",
+    "activation/checks/hooks.py: _judge",
+    "activation/checks/hooks.py: _broken",
     # constants that stand for a code
     "cli/doctor.py: ",
     "cli/words.py: ",

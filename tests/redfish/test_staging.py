@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.actor import Actor
-from livefw.activation.checks import ON_STAGING
+from livefw.activation.checks.table import ON_STAGING
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.history.journal import Journal, Kind
 from livefw.activation.identity import instance, made_guid

@@ -8,18 +8,11 @@ gives a `Run`, with which components are activated one after the other.
 from functools import partial
 from typing import NamedTuple
 
-from livefw.activation import (
-    aftermath,
-    hooks,
-    inventory,
-    lock,
-    plan,
-    record,
-    unmatched,
-)
+from livefw.activation import aftermath, inventory, lock, plan, record, unmatched
 from livefw.activation.aftermath import Aftermath
-from livefw.activation.checks import require_ignorable
-from livefw.activation.facts import Facts
+from livefw.activation.checks import hooks
+from livefw.activation.checks.facts import Facts
+from livefw.activation.checks.table import require_ignorable
 from livefw.activation.history import seal
 from livefw.activation.history.journal import Entry, Journal
 from livefw.activation.history.ledger import Ledger

@@ -4,7 +4,7 @@
 from tempfile import TemporaryDirectory
 
 from livefw.activation.actor import Actor
-from livefw.activation.checks import CHECKS, Weight
+from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from livefw.activation import lock
 from livefw.activation.actor import Actor
-from livefw.activation.checks import Problem
+from livefw.activation.checks.table import Problem
 from livefw.activation.history.journal import Entry
 from livefw.activation.history.ledger import Announcement, Receipt
 from livefw.activation.measure import Measurement, Meter, NoMeter

@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 from livefw.activation import tracer
-from livefw.activation.facts import cpu_list
+from livefw.activation.checks.facts import cpu_list
 from livefw.activation.policy import Measuring
 from livefw.activation.sampler import GAPS, NOTE_NS
 from livefw.providers.files import Files

@@ -6,10 +6,12 @@ from datetime import datetime
 from statistics import median
 from typing import NamedTuple
 
-from livefw.activation import checks, hooks, unmatched
-from livefw.activation.checks import Problem, Situation
-from livefw.activation.facts import Snapshot
-from livefw.activation.hooks import Hook
+from livefw.activation import unmatched
+from livefw.activation.checks import hooks
+from livefw.activation.checks import table as checks
+from livefw.activation.checks.facts import Snapshot
+from livefw.activation.checks.hooks import Hook
+from livefw.activation.checks.table import Problem, Situation
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.lock import Holder
 from livefw.activation.policy import Policy

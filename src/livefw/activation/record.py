@@ -10,7 +10,7 @@ from typing import Any
 
 from livefw.activation.actor import Actor
 from livefw.activation.aftermath import Aftermath
-from livefw.activation.checks import Problem
+from livefw.activation.checks.table import Problem
 from livefw.activation.evidence import sure
 from livefw.activation.history.journal import Kind
 from livefw.activation.history.recollection import Rows

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from livefw.activation.checks import examine_staging
+from livefw.activation.checks.table import examine_staging
 from livefw.activation.identity import guids
 from livefw.activation.inventory import Candidate
 from livefw.activation.policy import Policy

@@ -24,9 +24,9 @@ from livefw.activation import (
     verdict,
     wishes,
 )
-from livefw.activation.checks import Problem, examine_staging, require_ignorable
+from livefw.activation.checks.facts import Facts
+from livefw.activation.checks.table import Problem, examine_staging, require_ignorable
 from livefw.activation.evidence import Boot, sure
-from livefw.activation.facts import Facts
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
 from livefw.activation.history.journal import ENDINGS, Entry, Kind

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.activation import inventory, plan, unmatched
+from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Attempt, Engine, Host, OnFailure, Order, Settled
-from livefw.activation.facts import Facts
 from livefw.activation.history.journal import Journal, Kind
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.outcome import Outcome

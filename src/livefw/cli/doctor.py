@@ -5,7 +5,8 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from livefw import assemble, libraries
-from livefw.activation import hooks, inventory, unmatched
+from livefw.activation import inventory, unmatched
+from livefw.activation.checks import hooks
 from livefw.activation.places import places
 from livefw.cli.session import Session
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from livefw.activation.checks import CHECKS, Weight
+from livefw.activation.checks.table import CHECKS, Weight
 from livefw.cli.words import Kind, Meaning, every
 from livefw.providers.comparison import fill, table
 from livefw.providers.registry import MECHANISMS

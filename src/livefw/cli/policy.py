@@ -6,7 +6,7 @@ import os
 
 from livefw import assemble
 from livefw.activation import inventory, unmatched
-from livefw.activation.checks import CHECKS, Weight
+from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.policy import FILE, KEYS, Policy
 from livefw.activation.settings import rows
 from livefw.activation.unmatched import Unmatched

@@ -7,8 +7,8 @@ from contextlib import closing, suppress
 from typing import Any
 
 from livefw.activation import aftermath, inventory, old_versions, releases
+from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
-from livefw.activation.facts import Facts
 from livefw.activation.history.journal import Journal
 from livefw.activation.inventory import Candidate
 from livefw.activation.releases import Release, Releases

@@ -24,7 +24,7 @@ from livefw.activation import (
     verdict,
     wishes,
 )
-from livefw.activation.checks import CHECKS, HOOK_PREFIX, Check, Weight
+from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.evidence import Answer, Boot, Moved, Pending
 from livefw.activation.history import ledger
 from livefw.activation.outcome import Outcome, Result, error_of

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from livefw.activation.checks import require_ignorable
+from livefw.activation.checks.table import require_ignorable
 from livefw.activation.engine import Host
 from livefw.activation.history.recollection import Recollection
 from livefw.activation.shelf import Shelf

@@ -3,8 +3,8 @@
 
 from typing import Any
 
+from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
-from livefw.activation.facts import Facts
 from livefw.daemon.wire import Variant
 
 _SUCCESS = 1 << 0

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from livefw.activation.checks import Weight
+from livefw.activation.checks.table import Weight
 from livefw.activation.engine import Attempt, Settled
 from livefw.activation.history.journal import Kind
 from livefw.activation.measure import Measurement

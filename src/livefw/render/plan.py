@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from livefw.activation.checks import Problem, Weight
+from livefw.activation.checks.table import Problem, Weight
 from livefw.activation.engine import Plan
 from livefw.activation.history.journal import Kind
 from livefw.activation.plan import Past, Step

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is looked at before anything is tried: one small named check each, all in one table.
 
-A provider adds its own through `Component.reasons`, an administrator through executables (`livefw.activation.hooks`).
+A provider adds its own through `Component.reasons`, an administrator through executables
+(`livefw.activation.checks.hooks`).
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.activation import window
-from livefw.activation.facts import Guests, Snapshot
+from livefw.activation.checks.facts import Guests, Snapshot
 from livefw.activation.lock import Holder
 from livefw.activation.policy import FILE, Policy
 from livefw.activation.settings import SettingsError

@@ -5,7 +5,7 @@ Each gets one JSON document on standard input and answers with its exit code: 0 
 not be (first line of output: why, second: what to do), 2 a warning (likewise). Anything else, too much output or too
 much time counts as a check that is broken, and a broken check stops the activation: it may have been about to say no.
 
-Each runs below a `livefw.activation.keeper`, which ends everything that it has started when it has ended itself.
+Each runs below a `livefw.activation.checks.keeper`, which ends everything that it has started when it has ended itself.
 """
 
 import json
@@ -21,8 +21,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.activation import keeper
-from livefw.activation.checks import HOOK_PREFIX, Problem, Weight
+from livefw.activation.checks import keeper
+from livefw.activation.checks.table import HOOK_PREFIX, Problem, Weight
 from livefw.text import decode
 
 DIRECTORY = "checks.d"
