@@ -12,7 +12,7 @@ from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure import Meter, NoMeter, meter
 from livefw.activation.places import Places, places
-from livefw.activation.policy import DEFAULT, FILE, Policy, load
+from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
 from livefw.errors import LivefwError
 from livefw.providers.files import Files
 from livefw.providers.host import unused_settings

@@ -15,7 +15,7 @@ from livefw.activation.history.ledger import Announcement
 from livefw.activation.measure import ModelMeter
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places
-from livefw.activation.policy import parse
+from livefw.activation.policy.document import parse
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles

@@ -27,10 +27,10 @@ from livefw.activation.checks.table import (
     require_sound,
 )
 from livefw.activation.lock import Holder
-from livefw.activation.policy import DEFAULT, parse
-from livefw.activation.settings import SettingsError
+from livefw.activation.policy.document import DEFAULT, parse
+from livefw.activation.policy.settings import SettingsError
+from livefw.activation.policy.window import Window
 from livefw.activation.unmatched import Unmatched
-from livefw.activation.window import Window
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version
 from livefw.providers.host import HostFiles

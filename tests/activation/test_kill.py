@@ -24,7 +24,7 @@ from livefw.activation.history.journal import Journal
 from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT
+from livefw.activation.policy.document import DEFAULT
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
@@ -42,7 +42,7 @@ import os, signal, sys
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Order, Point
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT
+from livefw.activation.policy.document import DEFAULT
 from livefw.providers.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from livefw import reading
-from livefw.activation import policy
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import cpu_list
 from livefw.activation.history.rows import Head, bounded, entry
 from livefw.activation.history.seal import Seal
+from livefw.activation.policy import document as policy
 from livefw.activation.shelf import Shelf
 from livefw.errors import LivefwError
 

@@ -24,7 +24,7 @@ from livefw.activation.measure import (
     spread,
 )
 from livefw.activation.plot import duration, svg
-from livefw.activation.policy import Measuring
+from livefw.activation.policy.document import Measuring
 from livefw.machine import stalls
 from livefw.machine.config import load
 from livefw.machine.files import MachineFiles

@@ -12,11 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livefw.activation import policy, settings
-from livefw.activation.pattern import read
-from livefw.activation.policy import KEYS, load, matches, parse
-from livefw.activation.settings import SettingsError
-from livefw.activation.window import Window, is_open
+from livefw.activation.policy import document as policy
+from livefw.activation.policy import settings
+from livefw.activation.policy.document import KEYS, load, matches, parse
+from livefw.activation.policy.pattern import read
+from livefw.activation.policy.settings import SettingsError
+from livefw.activation.policy.window import Window, is_open
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component, Cost, Rendezvous
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from livefw.activation import settings
-from livefw.activation.policy import KEYS, Follower, parse
-from livefw.activation.settings import SettingsError
+from livefw.activation.policy import settings
+from livefw.activation.policy.document import KEYS, Follower, parse
+from livefw.activation.policy.settings import SettingsError
 
 NO_TEXT = ("1", "1.5", "true", "[]", "{}", "2026-11-23")
 NO_LIST = ("1", "true", '"x"', "{}")

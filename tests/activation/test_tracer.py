@@ -18,7 +18,7 @@ import pytest
 
 from livefw.activation import tracer
 from livefw.activation.measure import Measurement, SamplingMeter, TracingMeter, meter
-from livefw.activation.policy import Measuring
+from livefw.activation.policy.document import Measuring
 from livefw.activation.tracer import OSNOISE, TIMERLAT, Instance, offered
 from livefw.providers.host import HostFiles
 from livefw.render.attempt import cost_text

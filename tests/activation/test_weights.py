@@ -13,7 +13,7 @@ from livefw.activation.checks.table import CHECKS
 from livefw.activation.engine import Attempt, Order
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.outcome import Outcome
-from livefw.activation.settings import SettingsError
+from livefw.activation.policy.settings import SettingsError
 from livefw.errors import UsageError
 from livefw.firmware.spec import Kind
 from livefw.machine.config import Grid, MachineConfig

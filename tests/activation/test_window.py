@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livefw.activation.policy import parse
-from livefw.activation.window import Window, is_open, next_opening, own_zone
+from livefw.activation.policy.document import parse
+from livefw.activation.policy.window import Window, is_open, next_opening, own_zone
 
 EVERY_DAY = frozenset(range(7))
 MINUTE = timedelta(minutes=1)

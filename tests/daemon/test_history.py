@@ -10,7 +10,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import ENDINGS, Journal, Kind
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT
+from livefw.activation.policy.document import DEFAULT
 from livefw.daemon import devices, look
 from livefw.daemon.values import UpdateState
 from livefw.providers.fake import FakeClock, FakeFiles

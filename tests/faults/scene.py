@@ -12,7 +12,7 @@ from livefw.activation.fake import Onlooker
 from livefw.activation.history.ledger import Announcement
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT
+from livefw.activation.policy.document import DEFAULT
 from livefw.activation.target import Wish
 from livefw.firmware.platform import Commit
 from livefw.providers.base import Package

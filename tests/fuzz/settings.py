@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from livefw import machine, reading
-from livefw.activation import pattern, policy, window
 from livefw.activation.checks import hooks
 from livefw.activation.checks.hooks import _Answer
 from livefw.activation.history.seal import Seal, SealError
+from livefw.activation.policy import document as policy
+from livefw.activation.policy import pattern, window
 from livefw.errors import TransportError, UsageError
 from livefw.machine import config
 from livefw.providers import inband, tables

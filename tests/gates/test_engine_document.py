@@ -8,8 +8,8 @@ import pytest
 
 from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.engine import Point
-from livefw.activation.policy import KEYS, parse
-from livefw.activation.settings import rows
+from livefw.activation.policy.document import KEYS, parse
+from livefw.activation.policy.settings import rows
 from livefw.activation.systemd import OUTCOME_MESSAGE_ID
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/engine.md").read_text(encoding="utf-8")

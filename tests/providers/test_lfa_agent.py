@@ -5,7 +5,7 @@ import pytest
 
 from livefw.activation import fake
 from livefw.activation.outcome import Outcome
-from livefw.activation.policy import parse
+from livefw.activation.policy.document import parse
 from livefw.errors import UsageError
 from livefw.providers.base import Flag
 from livefw.providers.fake import SETTINGS, Answer

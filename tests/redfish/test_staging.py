@@ -20,7 +20,7 @@ from livefw.activation.identity import instance, made_guid
 from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
-from livefw.activation.policy import parse
+from livefw.activation.policy.document import parse
 from livefw.activation.target import Wish
 from livefw.archive import cab
 from livefw.archive.cab import Image
@@ -286,7 +286,7 @@ import os, signal, sys
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Point
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT
+from livefw.activation.policy.document import DEFAULT
 from livefw.activation.target import Wish
 from livefw.providers.base import Package
 from livefw.providers.host import HostFiles

@@ -18,7 +18,7 @@ from livefw.activation.fake import Onlooker
 from livefw.activation.history.journal import Entry, Journal, Kind
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
-from livefw.activation.policy import parse
+from livefw.activation.policy.document import parse
 from livefw.errors import LivefwError
 from livefw.firmware.component import Faults
 from livefw.firmware.platform import Commit

@@ -8,7 +8,7 @@ from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT, Policy
+from livefw.activation.policy.document import DEFAULT, Policy
 from livefw.activation.run import Watch
 from livefw.providers.base import Clock, Component, Progress, Provider
 from livefw.providers.files import Files

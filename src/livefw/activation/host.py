@@ -15,7 +15,7 @@ from livefw.activation.history.ledger import Announcement, Receipt
 from livefw.activation.measure import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
-from livefw.activation.policy import Policy
+from livefw.activation.policy.document import Policy
 from livefw.providers.base import Clock, Provider, Reason
 from livefw.providers.files import Files
 

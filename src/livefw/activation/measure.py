@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 from livefw.activation import tracer
 from livefw.activation.checks.facts import cpu_list
-from livefw.activation.policy import Measuring
+from livefw.activation.policy.document import Measuring
 from livefw.activation.sampler import GAPS, NOTE_NS
 from livefw.providers.files import Files
 from livefw.text import decode

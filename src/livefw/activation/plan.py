@@ -14,7 +14,7 @@ from livefw.activation.checks.hooks import Hook
 from livefw.activation.checks.table import Problem, Situation
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.lock import Holder
-from livefw.activation.policy import Policy
+from livefw.activation.policy.document import Policy
 from livefw.activation.select import select
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from livefw.activation.checks.table import examine_staging
 from livefw.activation.identity import guids
 from livefw.activation.inventory import Candidate
-from livefw.activation.policy import Policy
+from livefw.activation.policy.document import Policy
 from livefw.activation.shelf import Local
 from livefw.activation.target import spellings
 from livefw.activation.versions import compare, of_image

@@ -47,7 +47,7 @@ from livefw.activation.mishaps import (
 )
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Scene, Step, Wish
-from livefw.activation.policy import Policy
+from livefw.activation.policy.document import Policy
 from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, Watch, ask, cancel
 from livefw.activation.stage import hand_over
 from livefw.activation.target import Target

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from livefw.activation.inventory import Inventory
-from livefw.activation.pattern import matches
-from livefw.activation.policy import KEYS, Policy
-from livefw.activation.settings import Key, Section
+from livefw.activation.policy.document import KEYS, Policy
+from livefw.activation.policy.pattern import matches
+from livefw.activation.policy.settings import Key, Section
 from livefw.providers.base import Component
 
 _MOST_NEAR = 3

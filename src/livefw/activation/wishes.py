@@ -12,7 +12,7 @@ from livefw.activation import plan
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.mishaps import said
 from livefw.activation.plan import Wish, wishes_of
-from livefw.activation.policy import Policy
+from livefw.activation.policy.document import Policy
 from livefw.errors import LivefwError
 from livefw.providers.base import Component, Reason
 

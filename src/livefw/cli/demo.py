@@ -20,7 +20,7 @@ from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places
-from livefw.activation.policy import DEFAULT
+from livefw.activation.policy.document import DEFAULT
 from livefw.cli import demo_store
 from livefw.cli import list as listing
 from livefw.cli.demo_store import Signed, Update

@@ -27,7 +27,7 @@ def configure_images(parser: argparse.ArgumentParser) -> None:
 
 def configure_measuring(parser: argparse.ArgumentParser) -> None:
     """Whether and by what an activation is measured."""
-    from livefw.activation.policy import MEASURED_BY  # not for what only looks
+    from livefw.activation.policy.document import MEASURED_BY  # not for what only looks
 
     parser.add_argument("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
     parser.add_argument("--measure", choices=MEASURED_BY, help="by what, instead of what livefw.toml says (auto)")

@@ -7,8 +7,8 @@ import os
 from livefw import assemble
 from livefw.activation import inventory, unmatched
 from livefw.activation.checks.table import CHECKS, Weight
-from livefw.activation.policy import FILE, KEYS, Policy
-from livefw.activation.settings import rows
+from livefw.activation.policy.document import FILE, KEYS, Policy
+from livefw.activation.policy.settings import rows
 from livefw.activation.unmatched import Unmatched
 from livefw.cli.places import configure_state, where
 from livefw.cli.session import Session

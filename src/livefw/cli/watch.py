@@ -13,7 +13,7 @@ from typing import Any
 from livefw.activation import systemd, uevents
 from livefw.activation.engine import Host
 from livefw.activation.outcome import Result
-from livefw.activation.policy import Follower
+from livefw.activation.policy.document import Follower
 from livefw.activation.watch import Event, Watcher, What
 from livefw.cli import places
 from livefw.cli.session import Session, put, show

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from livefw import assemble
-from livefw.activation import inventory, plan, policy, releases, unmatched
+from livefw.activation import inventory, plan, releases, unmatched
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.history.journal import ENDINGS, Activation, Journal, Kind
 from livefw.activation.history.recollection import Recollection, Rows
 from livefw.activation.inventory import Inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
+from livefw.activation.policy import document as policy
 from livefw.activation.releases import Releases
 from livefw.activation.shelf import Shelf
 from livefw.activation.unmatched import Unmatched

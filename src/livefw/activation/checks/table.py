@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import window
 from livefw.activation.checks.facts import Guests, Snapshot
 from livefw.activation.lock import Holder
-from livefw.activation.policy import FILE, Policy
-from livefw.activation.settings import SettingsError
+from livefw.activation.policy import window
+from livefw.activation.policy.document import FILE, Policy
+from livefw.activation.policy.settings import SettingsError
 from livefw.activation.unmatched import Unmatched
 from livefw.activation.versions import are_alien, compare
 from livefw.errors import UsageError

@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.activation import pattern
-from livefw.activation.pattern import any_matches
-from livefw.activation.pattern import matches as matches
-from livefw.activation.settings import REQUIRED, ContradictionError, Key, Section, SettingsError, decode
+from livefw.activation.policy import pattern
+from livefw.activation.policy.pattern import any_matches
+from livefw.activation.policy.pattern import matches as matches
+from livefw.activation.policy.settings import REQUIRED, ContradictionError, Key, Section, SettingsError, decode
+from livefw.activation.policy.window import DAYS, Window, own_zone
 from livefw.activation.stamp import Stamp, stamp
-from livefw.activation.window import DAYS, Window, own_zone
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component
 
@@ -59,7 +59,7 @@ MEASURED_BY = ("auto", "sampler", "tracer")
 
 
 class Policy(NamedTuple):
-    """The whole policy; patterns are as `livefw.activation.pattern` reads them.
+    """The whole policy; patterns are as `livefw.activation.policy.pattern` reads them.
 
     ``never_ignore`` are checks that nobody may have ignored. ``strict``: with a pattern that matches nothing here,
     nothing is activated that was not named. ``images`` is a directory on the machine that the policy is for, ``seal`` a

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the administrator allows: livefw.toml, its settings, and maintenance windows."""
