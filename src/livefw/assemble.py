@@ -10,7 +10,7 @@ from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_sound
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
-from livefw.activation.measure import Meter, NoMeter, meter
+from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.places import Places, places
 from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
 from livefw.errors import LivefwError

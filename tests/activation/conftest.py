@@ -12,7 +12,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, Host, Order
 from livefw.activation.history.journal import Journal
 from livefw.activation.history.ledger import Announcement
-from livefw.activation.measure import ModelMeter
+from livefw.activation.measure.meter import ModelMeter
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places
 from livefw.activation.policy.document import parse

@@ -16,7 +16,7 @@ from livefw.activation.history import opening
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Entry, Head, JournalUnavailable, Kind
 from livefw.activation.lock import Busy, Lock
-from livefw.activation.measure import NoMeter
+from livefw.activation.measure.meter import NoMeter
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, NoSuchComponent, NothingHere, TransportError, UsageError
 from livefw.firmware.spec import Kind as Kind_

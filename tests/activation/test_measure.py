@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from livefw.activation import sampler
-from livefw.activation.measure import (
+from livefw.activation.measure import sampler
+from livefw.activation.measure.meter import (
     STALLS,
     STALLS_SHOWN,
     Measurement,
@@ -23,7 +23,7 @@ from livefw.activation.measure import (
     meter,
     spread,
 )
-from livefw.activation.plot import duration, svg
+from livefw.activation.measure.plot import duration, svg
 from livefw.activation.policy.document import Measuring
 from livefw.machine import stalls
 from livefw.machine.config import load

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from livefw.activation import sampler
+from livefw.activation.measure import sampler
 
 MS = 1_000_000
 START = 1_000 * MS

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from livefw.activation import tracer
-from livefw.activation.measure import Measurement, SamplingMeter, TracingMeter, meter
+from livefw.activation.measure import tracer
+from livefw.activation.measure.meter import Measurement, SamplingMeter, TracingMeter, meter
+from livefw.activation.measure.tracer import OSNOISE, TIMERLAT, Instance, offered
 from livefw.activation.policy.document import Measuring
-from livefw.activation.tracer import OSNOISE, TIMERLAT, Instance, offered
 from livefw.providers.host import HostFiles
 from livefw.render.attempt import cost_text
 
@@ -232,7 +232,8 @@ def test_the_next_one_takes_away_what_the_dead_left(tracefs: Tracefs) -> None:
 
 
 CRASH = (
-    "import sys, time; from livefw.activation.tracer import Instance; i = Instance(sys.argv[1]); print(i, flush=True)"
+    "import sys, time; from livefw.activation.measure.tracer import Instance;"
+    " i = Instance(sys.argv[1]); print(i, flush=True)"
 )
 
 

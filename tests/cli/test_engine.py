@@ -16,7 +16,7 @@ import pytest
 
 import livefw
 from livefw.activation.history.journal import Head, Journal
-from livefw.activation.measure import Measurement, Row
+from livefw.activation.measure.meter import Measurement, Row
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied
 from livefw.providers.lfa.fake import RMM

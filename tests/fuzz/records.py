@@ -11,8 +11,8 @@ from typing import Any
 from livefw.activation import lock, old_versions, reconcile
 from livefw.activation.history.anchors import Anchors
 from livefw.activation.history.rows import ROW_LIMIT, Head, Kind, bounded, decode, digest, entry, is_archive, is_hash
-from livefw.activation.measure import Measurement
-from livefw.activation.tracer import TRACERS, Instance
+from livefw.activation.measure.meter import Measurement
+from livefw.activation.measure.tracer import TRACERS, Instance
 from livefw.machine import runtime
 from livefw.text import harmless, printable
 

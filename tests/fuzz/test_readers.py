@@ -18,9 +18,9 @@ _KERNEL = "the kernel made it, of a fixed size, for this question"
 _FILE = "opens the file; what is in it is read by another one, which is played"
 NOT_PLAYED = {
     "activation/lock.py: _in_the_way": _KERNEL,
-    "activation/measure.py: SamplingMeter.stop": _OWN,
-    "activation/sampler.py: ended": _OWN,
-    "activation/sampler.py: row": _OWN,
+    "activation/measure/meter.py: SamplingMeter.stop": _OWN,
+    "activation/measure/sampler.py: ended": _OWN,
+    "activation/measure/sampler.py: row": _OWN,
     "cli/daemon.py: _answer": "the daemon of this machine made it, and is believed",
     "cli/daemon.py: _tell": "the daemon of this machine made it, and is believed",
     "conformance/gdb.py: GdbCaller.__init__": "what the stub answers is read by others, which are played",

@@ -11,9 +11,9 @@ import livefw
 
 from ..coverage.__main__ import SOURCES, Figures, below, collect, make_environment, table, total
 
-SAMPLER = Path(livefw.__file__).parent / "activation/sampler.py"
+SAMPLER = Path(livefw.__file__).parent / "activation/measure/sampler.py"
 STARTED = {
-    "activation/sampler.py": f"""
+    "activation/measure/sampler.py": f"""
         import subprocess, sys
         bare = [sys.executable, "-I", "-S", {str(SAMPLER)!r}, "1000", str(min(os.sched_getaffinity(0)))]
         told = subprocess.run(bare, input=b"mark\\nstop\\n", capture_output=True, check=True).stdout
@@ -53,7 +53,7 @@ def test_whatever_runs_is_counted(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) in ((0, b""), (-signal.SIGTERM, b"")), (file, done)
     found = collect(tmp_path)
     assert {file: found[file].lines_run for file in STARTED if found[file].lines_run < 3} == {}
-    assert found["activation/sampler.py"].percent[0] > 90  # with what it forks
+    assert found["activation/measure/sampler.py"].percent[0] > 90  # with what it forks
     assert found["daemon/service.py"] == found["daemon/service.py"]._replace(lines_run=0, branches_run=0)
     assert len(found) == len([*SOURCES.rglob("*.py")])
 

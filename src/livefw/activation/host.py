@@ -12,7 +12,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.checks.table import Problem
 from livefw.activation.history.journal import Entry
 from livefw.activation.history.ledger import Announcement, Receipt
-from livefw.activation.measure import Measurement, Meter, NoMeter
+from livefw.activation.measure.meter import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
 from livefw.activation.policy.document import Policy

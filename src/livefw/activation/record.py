@@ -14,7 +14,7 @@ from livefw.activation.checks.table import Problem
 from livefw.activation.evidence import sure
 from livefw.activation.history.journal import Kind
 from livefw.activation.history.recollection import Rows
-from livefw.activation.measure import Measurement
+from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Past, Wish, usual
 from livefw.activation.target import Target

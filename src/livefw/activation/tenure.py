@@ -34,7 +34,7 @@ from livefw.activation.history.ledger import Announcement, Ledger, Receipt
 from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled, nowhere
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.lock import Lock
-from livefw.activation.measure import Meter
+from livefw.activation.measure.meter import Meter
 from livefw.activation.mishaps import (
     NOT_JUDGED,
     NOT_KEPT,

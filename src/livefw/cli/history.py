@@ -158,8 +158,8 @@ def when(text: str, *, option: str) -> int:
 
 
 def _plot(found: Iterator[Activation], path: str) -> int:
-    from livefw.activation.measure import Measurement  # rarely wanted
-    from livefw.activation.plot import svg
+    from livefw.activation.measure.meter import Measurement  # rarely wanted
+    from livefw.activation.measure.plot import svg
 
     for each in found:
         cost = each.ending.body.get("cost") if each.ending else None

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from livefw.activation import inventory
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import Entry, Journal, Kind
-from livefw.activation.measure import Measurement
+from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.errors import LivefwError
 

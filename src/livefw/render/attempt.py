@@ -7,9 +7,9 @@ from typing import Any
 from livefw.activation.checks.table import Weight
 from livefw.activation.engine import Attempt, Settled
 from livefw.activation.history.journal import Kind
-from livefw.activation.measure import Measurement
+from livefw.activation.measure.meter import Measurement
+from livefw.activation.measure.plot import duration
 from livefw.activation.outcome import Outcome
-from livefw.activation.plot import duration
 from livefw.render import document
 from livefw.render.plan import problem_text
 from livefw.text import printable

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an activation cost the machine: for each CPU the longest time for which a program did not get to run.
 
-On a machine of one's own by the kernel's tracer (`livefw.activation.tracer`) or by sampling
-(`livefw.activation.sampler`), against a baseline taken just before. A modelled machine runs on other CPUs than its own,
-so there the model's own figures are read, and are labelled as the model's.
+On a machine of one's own by the kernel's tracer (`livefw.activation.measure.tracer`) or by sampling
+(`livefw.activation.measure.sampler`), against a baseline taken just before. A modelled machine runs on other CPUs than
+its own, so there the model's own figures are read, and are labelled as the model's.
 """
 
 import json
@@ -16,10 +16,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
-from livefw.activation import tracer
 from livefw.activation.checks.facts import cpu_list
+from livefw.activation.measure import tracer
+from livefw.activation.measure.sampler import GAPS, NOTE_NS
 from livefw.activation.policy.document import Measuring
-from livefw.activation.sampler import GAPS, NOTE_NS
 from livefw.providers.files import Files
 from livefw.text import decode
 

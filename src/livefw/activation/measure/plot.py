@@ -3,7 +3,7 @@
 
 from html import escape
 
-from livefw.activation.measure import Measurement, Row
+from livefw.activation.measure.meter import Measurement, Row
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 46, 34
 _WIDTH = 720
