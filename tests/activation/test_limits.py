@@ -13,8 +13,8 @@ from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import cpu_list
 from livefw.activation.history.rows import Head, bounded, entry
 from livefw.activation.history.seal import Seal
+from livefw.activation.images.directory import Shelf
 from livefw.activation.policy import document as policy
-from livefw.activation.shelf import Shelf
 from livefw.errors import LivefwError
 
 Folder = Path

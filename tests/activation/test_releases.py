@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from livefw.activation import releases
 from livefw.activation.checks.table import examine_staging
 from livefw.activation.identity import instance, made_guid
+from livefw.activation.images import releases
+from livefw.activation.images.directory import Local
 from livefw.activation.inventory import Candidate
 from livefw.activation.policy.document import parse
-from livefw.activation.shelf import Local
 from livefw.activation.versions import are_alien, compare, of_image
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import NothingToDo, UsageError

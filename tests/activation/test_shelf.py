@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from livefw import reading
-from livefw.activation import shelf
-from livefw.activation.shelf import Local, Shelf
+from livefw.activation.images import directory as shelf
+from livefw.activation.images.directory import Local, Shelf
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo

@@ -8,8 +8,8 @@ import pytest
 
 from livefw.activation.engine import Attempt
 from livefw.activation.history.journal import Kind
+from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Outcome
-from livefw.activation.target import Wish
 from livefw.errors import Interrupted, TransportError
 from livefw.providers.base import Claim, Package, Phase, Progress, Reason, Said
 

@@ -10,10 +10,10 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.fake import Onlooker
 from livefw.activation.history.ledger import Announcement
+from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
 from livefw.activation.policy.document import DEFAULT
-from livefw.activation.target import Wish
 from livefw.firmware.platform import Commit
 from livefw.providers.base import Package
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cabarchive import CabArchive, CabFile
 
-from livefw.activation import target
+from livefw.activation.images import target
 from livefw.archive import cab, metainfo
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo

@@ -27,7 +27,7 @@ UNNAMED = {
     "activation/aftermath.py: lasting",
     "activation/checks/table.py: examine",
     "activation/checks/table.py: examine_staging",
-    "activation/releases.py: _local",
+    "activation/images/releases.py: _local",
     "activation/tenure.py: _stopped_by",
     "activation/verdict.py: ",
     "activation/verdict.py: _row",

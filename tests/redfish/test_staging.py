@@ -17,11 +17,11 @@ from livefw.activation.checks.table import ON_STAGING
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.history.journal import Journal, Kind
 from livefw.activation.identity import instance, made_guid
+from livefw.activation.images.target import Wish
 from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
 from livefw.activation.policy.document import parse
-from livefw.activation.target import Wish
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
@@ -287,7 +287,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Point
 from livefw.activation.places import Places
 from livefw.activation.policy.document import DEFAULT
-from livefw.activation.target import Wish
+from livefw.activation.images.target import Wish
 from livefw.providers.base import Package
 from livefw.providers.host import HostFiles
 from livefw.providers.registry import SystemClock, providers

@@ -16,8 +16,8 @@ import pytest
 
 from livefw.activation.engine import Order
 from livefw.activation.identity import instance, made_guid
+from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.target import Wish
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo

@@ -19,7 +19,6 @@ from livefw.activation import (
     plan,
     reconcile,
     record,
-    target,
     unmatched,
     verdict,
     wishes,
@@ -32,6 +31,9 @@ from livefw.activation.history.damaged import SetAside
 from livefw.activation.history.journal import ENDINGS, Entry, Kind
 from livefw.activation.history.ledger import Announcement, Ledger, Receipt
 from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled, nowhere
+from livefw.activation.images import target
+from livefw.activation.images.stage import hand_over
+from livefw.activation.images.target import Target
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.activation.lock import Lock
 from livefw.activation.measure.meter import Meter
@@ -49,8 +51,6 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Scene, Step, Wish
 from livefw.activation.policy.document import Policy
 from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, Watch, ask, cancel
-from livefw.activation.stage import hand_over
-from livefw.activation.target import Target
 from livefw.errors import Interrupted, LivefwError, TransportError, UsageError
 from livefw.providers.base import Claim, Component, Provider, Reason, is_stager
 

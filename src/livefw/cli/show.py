@@ -6,14 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from typing import Any
 
-from livefw.activation import aftermath, inventory, old_versions, releases
+from livefw.activation import aftermath, inventory, old_versions
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import Journal
+from livefw.activation.images import releases
+from livefw.activation.images.directory import Shelf
+from livefw.activation.images.releases import Release, Releases
 from livefw.activation.inventory import Candidate
-from livefw.activation.releases import Release, Releases
 from livefw.activation.select import select
-from livefw.activation.shelf import Shelf
 from livefw.cli import places
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError

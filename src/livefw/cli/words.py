@@ -17,9 +17,7 @@ from livefw.activation import (
     mishaps,
     old_versions,
     reconcile,
-    releases,
     run,
-    stage,
     tenure,
     verdict,
     wishes,
@@ -27,6 +25,7 @@ from livefw.activation import (
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.evidence import Answer, Boot, Moved, Pending
 from livefw.activation.history import ledger
+from livefw.activation.images import releases, stage
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
 from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Said, Trust, Witness

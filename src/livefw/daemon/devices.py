@@ -10,10 +10,10 @@ from xml.sax.saxutils import escape
 
 from livefw.activation.history.journal import Activation, Kind
 from livefw.activation.identity import instance, is_guid, made_guid, own_guids
+from livefw.activation.images.releases import Release, Releases, upgrades
 from livefw.activation.inventory import Candidate
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
-from livefw.activation.releases import Release, Releases, upgrades
 from livefw.archive import metainfo
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.distant import UNREACHABLE

@@ -20,8 +20,8 @@ from livefw import assemble, streams
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
 from livefw.activation.history.announce import SystemJournal
+from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Result, error_of
-from livefw.activation.target import Wish
 from livefw.assemble import How, Where
 from livefw.errors import ExitCode, NothingToDo, kind_of
 from livefw.providers.base import Component, Package, Progress

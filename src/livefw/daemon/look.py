@@ -6,16 +6,17 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from livefw import assemble
-from livefw.activation import inventory, plan, releases, unmatched
+from livefw.activation import inventory, plan, unmatched
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.history.journal import ENDINGS, Activation, Journal, Kind
 from livefw.activation.history.recollection import Recollection, Rows
+from livefw.activation.images import releases
+from livefw.activation.images.directory import Shelf
+from livefw.activation.images.releases import Releases
 from livefw.activation.inventory import Inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
 from livefw.activation.policy import document as policy
-from livefw.activation.releases import Releases
-from livefw.activation.shelf import Shelf
 from livefw.activation.unmatched import Unmatched
 from livefw.assemble import Where
 from livefw.providers.base import Discovery, Provider

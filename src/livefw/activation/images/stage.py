@@ -4,10 +4,10 @@
 from collections.abc import Callable
 from functools import partial
 
+from livefw.activation.images.target import Target
 from livefw.activation.mishaps import Mishaps, looked_at
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.run import VANISHED, Watch, ask
-from livefw.activation.target import Target
 from livefw.errors import Interrupted
 from livefw.providers.base import Claim, Clock, Component, Reason, Said
 
