@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from livefw.activation import uevents
 from livefw.activation.engine import Host, Order
 from livefw.activation.lock import Lock
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy.document import Follower, load
-from livefw.activation.watch import Event, Watcher, What
+from livefw.activation.watch import uevents
+from livefw.activation.watch.watcher import Event, Watcher, What
 from livefw.machine.faults import FaultRequest
 
 Make = Any

@@ -4,9 +4,9 @@
 from collections.abc import Iterator, Mapping
 
 from livefw.abi.guid import RMM
-from livefw.activation import uevents
 from livefw.activation.checks.facts import Facts
 from livefw.activation.measure.meter import STALLS, _read_stalls
+from livefw.activation.watch import uevents
 from livefw.providers import kmsg
 from livefw.providers.base import Component
 from livefw.providers.fake import SETTINGS, FakeClock, FakeFiles

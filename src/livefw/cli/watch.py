@@ -10,11 +10,12 @@ from datetime import datetime
 from types import FrameType
 from typing import Any
 
-from livefw.activation import systemd, uevents
+from livefw.activation import systemd
 from livefw.activation.engine import Host
 from livefw.activation.outcome import Result
 from livefw.activation.policy.document import Follower
-from livefw.activation.watch import Event, Watcher, What
+from livefw.activation.watch import uevents
+from livefw.activation.watch.watcher import Event, Watcher, What
 from livefw.cli import places
 from livefw.cli.session import Session, put, show
 from livefw.errors import ExitCode

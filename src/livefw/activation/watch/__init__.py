@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Activation of what becomes pending, by uevents or by time."""
