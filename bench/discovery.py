@@ -7,10 +7,11 @@ from functools import partial
 
 from bench.measure import Aim, Row, interleave
 from bench.mounted import machine
+from livefw.files.host import HostFiles
+from livefw.files.protocol import Files
 from livefw.machine.config import load
 from livefw.machine.files import MachineFiles
 from livefw.machine.machine import Machine
-from livefw.providers.files import Files, HostFiles
 from livefw.providers.registry import providers
 
 SIZES = (10, 1_000, 10_000)

@@ -14,8 +14,8 @@ from livefw.activation.engine import Engine, Host, Order, Point
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
 from livefw.activation.policy.document import parse
+from livefw.files.host import HostFiles
 from livefw.providers.base import Component, Progress
-from livefw.providers.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 
 ROUNDS = 30

@@ -14,8 +14,8 @@ from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.places import Places, places
 from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
 from livefw.errors import LivefwError
-from livefw.providers.files import Files
-from livefw.providers.host import unused_settings
+from livefw.files.host import unused_settings
+from livefw.files.protocol import Files
 from livefw.providers.registry import MECHANISMS, SystemClock, open_files, providers
 from livefw.reading import absolute
 from livefw.text import printable

@@ -4,8 +4,8 @@
 from typing import TYPE_CHECKING
 
 from livefw.errors import TransportError
+from livefw.files.protocol import Files
 from livefw.providers.base import Claim, Clock, Component, Cost, Observer, Package, Phase, Progress, Said, Version
-from livefw.providers.files import Files
 from livefw.providers.inband import Single
 from livefw.providers.steps import Request, Steps
 

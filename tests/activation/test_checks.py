@@ -32,8 +32,8 @@ from livefw.activation.policy.settings import SettingsError
 from livefw.activation.policy.window import Window
 from livefw.activation.unmatched import Unmatched
 from livefw.errors import UsageError
+from livefw.files.host import HostFiles
 from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version
-from livefw.providers.host import HostFiles
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=ZoneInfo("UTC"))

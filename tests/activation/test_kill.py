@@ -25,12 +25,12 @@ from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places
 from livefw.activation.policy.document import DEFAULT
+from livefw.files.host import HostFiles
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse import MountedTree
 from livefw.machine.machine import Machine
-from livefw.providers.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 
 pytestmark = pytest.mark.fuse
@@ -43,7 +43,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Order, Point
 from livefw.activation.places import Places
 from livefw.activation.policy.document import DEFAULT
-from livefw.providers.host import HostFiles
+from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 
 class Quiet:

@@ -20,7 +20,7 @@ from livefw.activation.lock import Busy, Lock, holder
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import places
 from livefw.errors import PermissionDenied, TransportError
-from livefw.providers.files import HostFiles
+from livefw.files.host import HostFiles
 
 
 def test_a_second_engine_is_told_who_holds_it(tmp_path: Path) -> None:

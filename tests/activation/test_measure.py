@@ -25,11 +25,11 @@ from livefw.activation.measure.meter import (
 )
 from livefw.activation.measure.plot import duration, svg
 from livefw.activation.policy.document import Measuring
+from livefw.files.host import HostFiles
 from livefw.machine import stalls
 from livefw.machine.config import load
 from livefw.machine.files import MachineFiles
 from livefw.machine.machine import Machine
-from livefw.providers.host import HostFiles
 
 SHORT = Measuring(enabled=True, cpus=2, baseline=0.01)
 ONLINE = frozenset(os.sched_getaffinity(0))

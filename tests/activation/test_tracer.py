@@ -20,7 +20,7 @@ from livefw.activation.measure import tracer
 from livefw.activation.measure.meter import Measurement, SamplingMeter, TracingMeter, meter
 from livefw.activation.measure.tracer import OSNOISE, TIMERLAT, Instance, offered
 from livefw.activation.policy.document import Measuring
-from livefw.providers.host import HostFiles
+from livefw.files.host import HostFiles
 from livefw.render.attempt import cost_text
 
 SETTINGS = Measuring(enabled=True, cpus=1, baseline=0.01)

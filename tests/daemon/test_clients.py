@@ -10,10 +10,10 @@ import pytest
 
 from livefw.activation.inventory import take
 from livefw.daemon import introspection
+from livefw.files.host import HostFiles
 from livefw.machine.config import MachineConfig, load, platforms
 from livefw.machine.machine import Machine
 from livefw.providers.base import Component
-from livefw.providers.host import HostFiles
 from livefw.providers.registry import providers
 
 from .conftest import OWN, Daemon, Serve, need, stage

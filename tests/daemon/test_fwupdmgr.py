@@ -10,9 +10,9 @@ import pytest
 
 from livefw.activation.inventory import take
 from livefw.daemon.devices import device_id
+from livefw.files.host import HostFiles
 from livefw.machine.config import MachineConfig, load, platforms
 from livefw.machine.machine import Machine
-from livefw.providers.host import HostFiles
 from livefw.providers.registry import providers
 
 from .conftest import Daemon, Serve

@@ -7,7 +7,7 @@ from livefw.abi.guid import RMM
 from livefw.activation.checks.facts import Facts
 from livefw.activation.measure.meter import STALLS, _read_stalls
 from livefw.activation.watch import uevents
-from livefw.providers import kmsg
+from livefw.files import kmsg
 from livefw.providers.base import Component
 from livefw.providers.fake import SETTINGS, FakeClock, FakeFiles
 from livefw.providers.lfa import log as lfa_log

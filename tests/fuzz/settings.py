@@ -15,11 +15,11 @@ from livefw.activation.history.seal import Seal, SealError
 from livefw.activation.policy import document as policy
 from livefw.activation.policy import pattern, window
 from livefw.errors import TransportError, UsageError
+from livefw.files.host import HostFiles
 from livefw.machine import config
 from livefw.providers import inband, tables
 from livefw.providers.component import Component, Cost
 from livefw.providers.fake import SETTINGS, FakeFiles
-from livefw.providers.host import HostFiles
 from livefw.providers.lfa import agents
 from livefw.providers.redfish import settings as redfish
 from livefw.providers.registry import MECHANISMS

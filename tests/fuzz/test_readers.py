@@ -35,8 +35,8 @@ NOT_PLAYED = {
     "firmware/image/trust.py: read": _FILE,
     "machine/control.py: ControlClient.ask": "the machine that the same user runs made it",
     "machine/qemu/guest_python.py: _interpreter": "two numbers at the start of a program that the user names",
-    "providers/calls.py: ChildCalls._read": _OWN,
-    "providers/child.py: ChildWrite.wait": _OWN,
+    "files/calls.py: ChildCalls._read": _OWN,
+    "files/child.py: ChildWrite.wait": _OWN,
 }
 """Functions that read bytes which nobody else can choose, and why."""
 

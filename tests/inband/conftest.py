@@ -19,9 +19,9 @@ from livefw.activation import fake, run
 from livefw.activation.inventory import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
+from livefw.files.protocol import LOST, Answered, Call
 from livefw.providers.base import Component, Progress
 from livefw.providers.fake import SETTINGS, FakeFiles
-from livefw.providers.files import LOST, Answered, Call
 from livefw.providers.registry import providers
 
 PLATFORM = Guid(bytes(range(16)))

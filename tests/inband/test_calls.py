@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from livefw.providers.calls import ChildCalls
-from livefw.providers.files import LOST, Answered, Call, HostFiles
+from livefw.files.calls import ChildCalls
+from livefw.files.host import HostFiles
+from livefw.files.protocol import LOST, Answered, Call
 
 FIONREAD = termios.FIONREAD
 

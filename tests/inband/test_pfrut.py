@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from livefw.abi.guid import Guid
 from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, Kind
 from livefw.activation.outcome import Outcome
-from livefw.providers.files import LOST
+from livefw.files.protocol import LOST
 from livefw.providers.pfrut.declaration import DECLARATION
 
 Make = Callable[..., Any]

@@ -9,7 +9,7 @@ import pytest
 
 from livefw.abi import sfs
 from livefw.activation.outcome import Outcome
-from livefw.providers.files import LOST
+from livefw.files.protocol import LOST
 
 Make = Callable[..., Any]
 SETTINGS = '[sfs]\npackage = "tmpm.bin"'

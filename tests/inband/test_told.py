@@ -10,9 +10,9 @@ import pytest
 
 from livefw.abi.guid import Guid
 from livefw.abi.pfrut import Capsule, Kind
+from livefw.files.protocol import LOST
 from livefw.providers.base import Claim, Component, Cost, Flag, Reason, Rendezvous, Said, Severity, Version, Witness
 from livefw.providers.fake import Answer
-from livefw.providers.files import LOST
 from livefw.providers.microcode.provider import Cpu
 
 from .test_microcode import CPUS, RELOAD, machine, patch

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from livefw.providers.files import LOST, HostFiles, Write
+from livefw.files.host import HostFiles
+from livefw.files.protocol import LOST, Write
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import errno
 import pytest
 
 from livefw.errors import TransportError
+from livefw.files.protocol import LOST, Write
 from livefw.providers.base import Claim, Phase, Progress, Running, Said, Trust, Witness
 from livefw.providers.fake import Answer
-from livefw.providers.files import LOST, Write
 from livefw.providers.lfa import request, tree
 from livefw.providers.lfa.fake import RMM, FakeLfa
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from livefw.errors import PermissionDenied, TransportError, UsageError
+from livefw.files.host import HostFiles
 from livefw.providers.fake import SETTINGS, FakeFiles
-from livefw.providers.files import HostFiles
 from livefw.providers.redfish.settings import KEYS, Bmc, Secret, decode, read_settings, secret
 
 BMC = Bmc("rack-1", "https://bmc.example", "/etc/livefw/rack.credentials")

@@ -289,7 +289,7 @@ from livefw.activation.places import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.activation.images.target import Wish
 from livefw.providers.base import Package
-from livefw.providers.host import HostFiles
+from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 import redfish, livefw.providers.redfish.transport
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.tdx_image import SIGNER
-from livefw.providers.files import HostFiles
 from livefw.providers.tdx.images import Images, scan
 
 MakeImages = Callable[..., Images]

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livefw.providers.files import HostFiles
-from livefw.providers.host import write_all
+from livefw.files.host import HostFiles, write_all
 
 
 def test_short_limit_is_one_read_and_a_long_one_reads_to_the_end(tmp_path: Path) -> None:

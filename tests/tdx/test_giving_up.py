@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.errors import Interrupted
+from livefw.files.protocol import LOST
 from livefw.firmware.seam import ModuleState
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.providers.base import Claim, Phase, Progress, Running, Said
-from livefw.providers.files import LOST
 from livefw.providers.tdx.platform import DEVICE, NODE
 from livefw.providers.tdx.provider import TdxProvider
 

@@ -14,6 +14,7 @@ import pytest
 
 from livefw.activation import fake
 from livefw.activation.outcome import Outcome
+from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import TdState
 from livefw.machine.bench import shell_in
@@ -21,7 +22,6 @@ from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse import MountedTree
 from livefw.machine.machine import Machine
-from livefw.providers.files import HostFiles
 from livefw.providers.registry import SystemClock, providers
 from livefw.providers.tdx.provider import TdxProvider
 

@@ -14,10 +14,10 @@ import pytest
 
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import LAYOUT_1, MODULE_OFFSET, with_checksum
+from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.tdx_image import SIGNER, ModuleSpec, build
 from livefw.firmware.tdx_repository import GNR, SPR
-from livefw.providers.files import HostFiles
 from livefw.providers.tdx.images import Images, ImagesError, load, scan
 from livefw.providers.tdx.select import (
     CODES,

@@ -16,8 +16,8 @@ from livefw.activation.measure.meter import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.places import Places
 from livefw.activation.policy.document import Policy
+from livefw.files.protocol import Files
 from livefw.providers.base import Clock, Provider, Reason
-from livefw.providers.files import Files
 
 
 class Point(StrEnum):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from livefw.activation.inventory import Inventory
-    from livefw.providers.files import Files
+    from livefw.files.protocol import Files
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _LIMIT = 1 << 16

@@ -53,7 +53,7 @@ def places(
     where that cannot be, because the working directory was removed.
     The lock does not follow ``state``: two engines with different histories must still not meet on one machine.
     """
-    from livefw.providers.files import settings_directory  # not needed to list
+    from livefw.files.host import settings_directory  # not needed to list
 
     real = _real(absolute(root))
     directory = state_directory(real, state=state, environment=environment)

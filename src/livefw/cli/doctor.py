@@ -10,9 +10,9 @@ from livefw.activation.checks import hooks
 from livefw.activation.places import places
 from livefw.cli.session import Session
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
+from livefw.files.host import settings_directory, unused_settings
 from livefw.providers import registry
 from livefw.providers.base import Finding, Provider, Reason, Severity
-from livefw.providers.host import settings_directory, unused_settings
 from livefw.text import printable
 
 NOT_USED = Reason("settings-not-used", "settings that nobody asked for: {what}")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from livefw.activation.engine import Host
     from livefw.cli.session import Session
-    from livefw.providers.files import Files
+    from livefw.files.protocol import Files
 
 
 def configure_state(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 
 from livefw.errors import LivefwError, TransportError
-from livefw.providers.host import unused_settings
+from livefw.files.host import unused_settings
 from livefw.providers.registry import open_files, providers
 from livefw.render.json_text import SCHEMA, to_json
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from livefw.files.protocol import Files
     from livefw.providers.base import Provider
-    from livefw.providers.files import Files
 
 
 class Session:

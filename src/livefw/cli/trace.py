@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from livefw.providers.files import Call, Calls, Files, Write
+from livefw.files.protocol import Call, Calls, Files, Write
 from livefw.text import decode, printable
 
 T = TypeVar("T")

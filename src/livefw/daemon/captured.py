@@ -6,8 +6,8 @@ from typing import Any
 
 from livefw.cli.session import Session
 from livefw.errors import LivefwError, kind_of
-from livefw.providers.files import Files
-from livefw.providers.host import HostFiles
+from livefw.files.host import HostFiles
+from livefw.files.protocol import Files
 from livefw.render import document
 from livefw.render.error import text
 

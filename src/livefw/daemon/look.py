@@ -19,8 +19,8 @@ from livefw.activation.plan import Step
 from livefw.activation.policy import document as policy
 from livefw.activation.unmatched import Unmatched
 from livefw.assemble import Where
+from livefw.files.host import HostFiles
 from livefw.providers.base import Discovery, Provider
-from livefw.providers.host import HostFiles
 from livefw.providers.registry import open_files, providers
 
 HISTORY_LIMIT = 100

@@ -30,7 +30,7 @@ from livefw.daemon.metrics import Metrics
 from livefw.daemon.own import PATH, Own
 from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.server import Server
-from livefw.providers.host import unused_settings
+from livefw.files.host import unused_settings
 from livefw.text import printable
 
 SOCKET = "/run/livefw/fwupd.sock"

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from livefw.providers.files import Answered, Call, Calls, Write
+from livefw.files.protocol import Answered, Call, Calls, Write
 
 Effect = Callable[[], object]
 SETTINGS = "/etc/livefw/livefw.toml"
@@ -55,7 +55,7 @@ class FakeDevice(Protocol):
 
 
 class FakeFiles:
-    """`livefw.providers.files.Files` in memory.
+    """`livefw.files.protocol.Files` in memory.
 
     ``tree`` maps absolute paths to contents and may be changed at any time; directories are where they are needed.
     ``answers`` are given to writes, per path and in order, the last one for ever. What has been done is in ``reads``

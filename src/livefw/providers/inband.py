@@ -5,6 +5,7 @@ import errno
 import os
 
 from livefw.errors import UsageError
+from livefw.files.protocol import LOST, Files
 from livefw.providers import tables
 from livefw.providers.base import (
     Claim,
@@ -21,7 +22,6 @@ from livefw.providers.base import (
     Said,
     Severity,
 )
-from livefw.providers.files import LOST, Files
 from livefw.providers.steps import Pending, Refusal, Request, Steps, Work
 from livefw.providers.tables import FILE
 

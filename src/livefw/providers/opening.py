@@ -33,6 +33,6 @@ _OTHER = Reason("not-asked", "opening what takes the request: {error}")
 
 
 def not_asked(error: int) -> Reason:
-    """Why nothing was asked, by the errno that a `livefw.providers.files.Write` or `Calls` was not opened with."""
+    """Why nothing was asked, by the errno that a `livefw.files.protocol.Write` or `Calls` was not opened with."""
     why = _WHY.get(error) or _OTHER.fill(error=os.strerror(error))
     return why._replace(text=f"nothing was asked: {why.text}")

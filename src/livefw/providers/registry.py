@@ -7,8 +7,8 @@ import os
 import time
 
 from livefw.errors import TransportError, UsageError
+from livefw.files.host import HostFiles
 from livefw.providers import tables
-from livefw.providers.host import HostFiles
 from livefw.providers.lfa import agents
 from livefw.providers.lfa.provider import LfaProvider
 
@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from livefw.files.protocol import Files
     from livefw.providers.base import Clock, Provider
-    from livefw.providers.files import Files
 
 
 MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode")

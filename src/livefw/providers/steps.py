@@ -12,7 +12,7 @@ from livefw.providers.base import Claim, Clock, Reason, Said
 
 
 class Pending(Protocol):
-    """An operation that was started; a `livefw.providers.files.Write` is one."""
+    """An operation that was started; a `livefw.files.protocol.Write` is one."""
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until it has ended, at most so long; whether it has."""

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from livefw.providers.files import Files
+    from livefw.files.protocol import Files
 
 FILE = "livefw.toml"
 

@@ -8,7 +8,7 @@ either. Paths and formats are those of the kernel (Documentation/ABI/testing and
 from typing import NamedTuple
 
 from livefw.activation.old_versions import BOOT_ID
-from livefw.providers.files import Files
+from livefw.files.protocol import Files
 from livefw.text import decode
 
 CPUS = "/sys/devices/system/cpu"

@@ -11,10 +11,10 @@ from hashlib import sha256
 from typing import NamedTuple, Self
 
 from livefw import reading
-from livefw.activation.stamp import Stamp, stamp
 from livefw.archive import cab, metainfo
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import LivefwError, UsageError
+from livefw.files.stamp import Stamp, stamp
 
 MOST_FILES = 256
 MOST_BYTES = 64 << 20

@@ -20,7 +20,7 @@ from livefw.activation.checks.facts import cpu_list
 from livefw.activation.measure import tracer
 from livefw.activation.measure.sampler import GAPS, NOTE_NS
 from livefw.activation.policy.document import Measuring
-from livefw.providers.files import Files
+from livefw.files.protocol import Files
 from livefw.text import decode
 
 PERIOD_US = 1000

@@ -15,8 +15,8 @@ from livefw.activation.policy.pattern import any_matches
 from livefw.activation.policy.pattern import matches as matches
 from livefw.activation.policy.settings import REQUIRED, ContradictionError, Key, Section, SettingsError, decode
 from livefw.activation.policy.window import DAYS, Window, own_zone
-from livefw.activation.stamp import Stamp, stamp
 from livefw.errors import PermissionDenied, TransportError
+from livefw.files.stamp import Stamp, stamp
 from livefw.providers.base import Component
 
 FILE = "livefw.toml"

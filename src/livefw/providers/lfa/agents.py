@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
-    from livefw.providers.files import Files
+    from livefw.files.protocol import Files
 else:
     from livefw.record import NamedTuple
 

@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.abi.guid import BL31, BL33, BY_GUID, RMM, Guid
-from livefw.providers import kmsg
+from livefw.files import kmsg
+from livefw.files.kmsg import Record
+from livefw.files.protocol import Files
 from livefw.providers.base import Memory, Witness
-from livefw.providers.files import Files
-from livefw.providers.kmsg import Record
 
 _PREFIX = "Arm LFA: "
 

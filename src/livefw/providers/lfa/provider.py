@@ -12,8 +12,8 @@ from livefw.providers.lfa import agents, tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from livefw.files.protocol import Files
     from livefw.providers import base
-    from livefw.providers.files import Files
 
 
 class LfaProvider:
@@ -67,7 +67,7 @@ class LfaProvider:
 
     def mark(self) -> str:
         """See `base.Provider`: the sequence number of the newest record of the kernel log."""
-        from livefw.providers import kmsg  # not needed to list
+        from livefw.files import kmsg  # not needed to list
 
         position = kmsg.cursor(self._files)
         return "" if position is None else str(position)

@@ -9,9 +9,9 @@ import errno
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.providers import kmsg
+from livefw.files import kmsg
+from livefw.files.protocol import LOST, Files, Write
 from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust, Witness
-from livefw.providers.files import LOST, Files, Write
 from livefw.providers.lfa import agents, log, tree
 from livefw.providers.opening import not_asked
 

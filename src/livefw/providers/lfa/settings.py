@@ -5,7 +5,7 @@ import errno
 import os
 
 from livefw.errors import PermissionDenied, TransportError
-from livefw.providers.files import LOST, Files
+from livefw.files.protocol import LOST, Files
 from livefw.providers.lfa import tree
 
 _SECONDS = 10.0

@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
+    from livefw.files.protocol import Files
     from livefw.providers.base import Clock
-    from livefw.providers.files import Files
 else:
     from livefw.record import NamedTuple
 

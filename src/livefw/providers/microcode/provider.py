@@ -12,6 +12,7 @@ import os
 from typing import NamedTuple
 
 from livefw.abi.microcode import Patch, patches
+from livefw.files.protocol import LOST, Files, Write
 from livefw.providers.base import (
     Claim,
     Component,
@@ -24,7 +25,6 @@ from livefw.providers.base import (
     Version,
     Witness,
 )
-from livefw.providers.files import LOST, Files, Write
 from livefw.providers.inband import OneCall, Single
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work

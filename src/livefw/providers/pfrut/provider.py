@@ -10,6 +10,7 @@ import os
 from typing import NamedTuple
 
 from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, Ioctl, Kind
+from livefw.files.protocol import LOST, Answered, Call, Calls, Files
 from livefw.providers.base import (
     Claim,
     Component,
@@ -22,7 +23,6 @@ from livefw.providers.base import (
     Version,
     Witness,
 )
-from livefw.providers.files import LOST, Answered, Call, Calls, Files
 from livefw.providers.inband import OneCall, Plain, read_path, untold
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work

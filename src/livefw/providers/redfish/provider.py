@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from livefw.files.protocol import Files
     from livefw.providers import base
-    from livefw.providers.files import Files
     from livefw.providers.redfish import work
     from livefw.providers.redfish.client import Client
     from livefw.providers.redfish.resources import Seen, Unread

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any, NamedTuple
 
-    from livefw.providers.files import Files
+    from livefw.files.protocol import Files
 else:
     from livefw.record import NamedTuple
 

@@ -10,6 +10,7 @@ import os
 from typing import NamedTuple
 
 from livefw.abi import sfs
+from livefw.files.protocol import LOST, Call, Calls, Files
 from livefw.providers.base import (
     Claim,
     Component,
@@ -21,7 +22,6 @@ from livefw.providers.base import (
     Version,
     Witness,
 )
-from livefw.providers.files import LOST, Call, Calls, Files
 from livefw.providers.inband import OneCall, Single, read_path, untold
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Refusal, Work

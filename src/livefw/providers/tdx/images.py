@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import MAX_IMAGE, Sigstruct
-from livefw.providers.files import Files
+from livefw.files.protocol import Files
 from livefw.providers.tdx.blob import BlobError, parse
 from livefw.providers.tdx.mapping import MAX_BYTES, NAME, Mapping, MappingError
 from livefw.providers.tdx.mapping import parse as parse_mapping

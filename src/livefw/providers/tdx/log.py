@@ -8,9 +8,9 @@ import re
 from typing import NamedTuple
 
 from livefw.abi.tdx import Leaf, SeamldrStatus
-from livefw.providers import kmsg
+from livefw.files import kmsg
+from livefw.files.protocol import Files
 from livefw.providers.base import Memory, Witness
-from livefw.providers.files import Files
 
 _PREFIXES = ("seamldr: ", "virt/tdx: ")
 _EMPTY = "-1"

@@ -4,8 +4,8 @@
 from typing import NamedTuple
 
 from livefw.abi.tdx import TdxVersion
+from livefw.files.protocol import Files
 from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Version
-from livefw.providers.files import Files
 from livefw.providers.tables import FILE
 from livefw.providers.tdx.images import Image, Images, ImagesError, scan
 from livefw.providers.tdx.platform import read_platform

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from livefw.abi.tdx import TdxVersion, masked_eax
-from livefw.providers.files import Files
+from livefw.files.protocol import Files
 from livefw.providers.tdx.select import Platform
 from livefw.text import decode
 

@@ -4,6 +4,7 @@
 from typing import TYPE_CHECKING
 
 from livefw.errors import UsageError
+from livefw.files.protocol import Files
 from livefw.providers.base import (
     Clock,
     Component,
@@ -16,7 +17,6 @@ from livefw.providers.base import (
     Severity,
 )
 from livefw.providers.component import Reason
-from livefw.providers.files import Files
 from livefw.providers.tdx import outlook
 from livefw.providers.tdx.images import ImagesError, load
 from livefw.providers.tdx.outlook import IDENT, PROVIDER, Outlook
@@ -84,7 +84,7 @@ class TdxProvider:
 
     def mark(self) -> str:
         """See `base.Provider`: the sequence number of the newest record of the kernel log."""
-        from livefw.providers import kmsg  # not needed to list
+        from livefw.files import kmsg  # not needed to list
 
         position = kmsg.cursor(self._files)
         return "" if position is None else str(position)

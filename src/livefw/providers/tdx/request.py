@@ -14,9 +14,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.abi.tdx import TdxVersion
-from livefw.providers import kmsg
+from livefw.files import kmsg
+from livefw.files.protocol import LOST, Files, Write
 from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Witness
-from livefw.providers.files import LOST, Files, Write
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Steps
 from livefw.providers.tdx import log

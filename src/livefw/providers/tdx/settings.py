@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from livefw.errors import UsageError
+from livefw.files.host import HostFiles
+from livefw.files.protocol import Files
 from livefw.providers import tables
-from livefw.providers.files import Files, HostFiles
 from livefw.providers.tables import FILE
 from livefw.providers.tdx.select import Policy, Step
 from livefw.providers.tdx.sigstruct import INTEL_SIGNER

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The sysfs seam: everything that a provider knows of a machine comes through these few operations on files.
 
-`HostFiles` is a real file system, at ``/`` or below any folder. A modelled machine offers the same shape without a
-file system. Every operation raises plain `OSError` with an errno; what that means is for the provider to say.
+`livefw.files.host.HostFiles` is a real file system, at ``/`` or below any folder. A modelled machine offers the same
+shape without a file system. Every operation raises plain `OSError` with an errno; what that means is for the provider
+to say.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
-
-from livefw.providers.host import HostFiles, settings_directory
-
-__all__ = ["LOST", "Answered", "Call", "Calls", "Files", "HostFiles", "Write", "settings_directory"]
 
 LOST = -1
 """`Write.error` of a write whose writer died before it could answer: it may have happened."""

@@ -7,7 +7,7 @@ It is read twice: before a request to find the newest record, and after it for t
 import re
 from typing import NamedTuple
 
-from livefw.providers.files import Files
+from livefw.files.protocol import Files
 from livefw.text import decode
 
 KMSG = "/dev/kmsg"

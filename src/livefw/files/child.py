@@ -9,7 +9,7 @@ import struct
 from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
-from livefw.providers.files import LOST
+from livefw.files.protocol import LOST
 
 _ANSWER = struct.Struct("<i?")
 """What the child sends: an errno or 0, and whether the file was opened."""

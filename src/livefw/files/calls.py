@@ -5,8 +5,8 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 
-from livefw.providers.child import ChildWrite
-from livefw.providers.files import LOST, Answered, Call
+from livefw.files.child import ChildWrite
+from livefw.files.protocol import LOST, Answered, Call
 
 MOST_BYTES = 1 << 14
 """Largest argument of an ioctl: the request number has 14 bits for its size (Linux ``asm-generic/ioctl.h``)."""
@@ -28,7 +28,7 @@ class ChildCalls:
             self._child = ChildWrite(opened, lambda device: _run(device, calls, self._memory))
 
     def wait(self, seconds: float | None) -> bool:
-        """See `livefw.providers.files.Calls`."""
+        """See `livefw.files.protocol.Calls`."""
         if self._answers is None and self._child and self._child.wait(seconds):
             self._answers = self._read() if self._child.opened else [Answered(self._child.error)]
             os.close(self._memory)
@@ -36,14 +36,14 @@ class ChildCalls:
 
     @property
     def answers(self) -> Sequence[Answered]:
-        """See `livefw.providers.files.Calls`."""
+        """See `livefw.files.protocol.Calls`."""
         if self._answers is None:
             raise ValueError("the calls have not ended")
         return self._answers
 
     @property
     def opened(self) -> bool:
-        """See `livefw.providers.files.Calls`."""
+        """See `livefw.files.protocol.Calls`."""
         return self._child is not None and self._child.opened
 
     def _read(self) -> list[Answered]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real file system as `livefw.providers.files.Files`."""
+"""A real file system as `livefw.files.protocol.Files`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn, TypeVar
 
-    from livefw.providers.files import Call, Calls, Write
+    from livefw.files.protocol import Call, Calls, Write
 
     T = TypeVar("T")
 
@@ -137,13 +137,13 @@ class HostFiles:
 
         A Ctrl-C on the terminal does not reach the child, and it goes on if this process dies.
         """
-        from livefw.providers.child import ChildWrite  # not needed to list
+        from livefw.files.child import ChildWrite  # not needed to list
 
         return ChildWrite(lambda: self._open_anew(path), lambda file: write_all(file, data))
 
     def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
         """See `Files`; in a child process like a write, for an ioctl cannot be taken back either."""
-        from livefw.providers.calls import ChildCalls  # only for mechanisms that are devices
+        from livefw.files.calls import ChildCalls  # only for mechanisms that are devices
 
         return ChildCalls(lambda: self._open(path, os.O_RDWR), calls)
 
