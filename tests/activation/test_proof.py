@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from bench.records import START_NS, fill, rewrite, tamper
 
-from livefw.activation import systemd
+from livefw import systemd
 from livefw.activation.history import anchors, seal, verify
 from livefw.activation.history.anchors import Anchors
 from livefw.activation.history.archive import Cut

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from livefw.activation import systemd
+from livefw import systemd
 from livefw.activation.actor import Actor
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.history.journal import Head, Kind

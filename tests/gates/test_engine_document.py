@@ -10,7 +10,7 @@ from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.engine import Point
 from livefw.activation.policy.document import KEYS, parse
 from livefw.activation.policy.settings import rows
-from livefw.activation.systemd import OUTCOME_MESSAGE_ID
+from livefw.systemd import OUTCOME_MESSAGE_ID
 
 DOCUMENT = (Path(__file__).parents[2] / "docs/engine.md").read_text(encoding="utf-8")
 EFFECT = {

@@ -10,7 +10,7 @@ from datetime import datetime
 from types import FrameType
 from typing import Any
 
-from livefw.activation import systemd
+from livefw import systemd
 from livefw.activation.engine import Host
 from livefw.activation.outcome import Result
 from livefw.activation.policy.document import Follower

@@ -17,7 +17,6 @@ from typing import Any
 
 from livefw import __version__, children, reading, streams
 from livefw.activation import unmatched
-from livefw.activation.systemd import notify
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.connection import Connection
 from livefw.daemon.core import LOOK_EVERY_S, Core
@@ -31,6 +30,7 @@ from livefw.daemon.own import PATH, Own
 from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.server import Server
 from livefw.files.host import unused_settings
+from livefw.systemd import notify
 from livefw.text import printable
 
 SOCKET = "/run/livefw/fwupd.sock"

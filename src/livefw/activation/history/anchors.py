@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from livefw.activation import systemd
+from livefw import systemd
 from livefw.activation.history.rows import Head
 
 PROGRAMS = ("/usr/bin/journalctl", "/bin/journalctl")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every outcome in the system journal, with a message id that never changes and fields to search by."""
 
-from livefw.activation import systemd
+from livefw import systemd
 from livefw.activation.actor import Actor
 from livefw.activation.history.journal import Kind
 from livefw.activation.history.ledger import Announcement
