@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from bench.daemon import COMPONENTS, planted, served
 from bench.measure import Aim, NotHere, Row, seconds
 from bench.records import fill
-from livefw.daemon.client import Call, CallFailed, Client
 from livefw.daemon.devices import device_id
+from livefw.dbus.client import Call, CallFailed, Client
 
 USERS = range(4001, 4009)
 ACTIVATIONS = 100_000
@@ -50,8 +50,8 @@ _CALLS = {
 
 _FLOOD = """
 import ast, select, sys, time
-from livefw.daemon.client import Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.client import Client
+from livefw.dbus.wire import Message, MessageType
 path, interface, member, signature, body, socket = sys.argv[1:]
 ask = Message(MessageType.CALL, 1, ast.literal_eval(body), signature, path=path, interface=interface, member=member)
 clients = {}
@@ -142,7 +142,7 @@ def _cost(path: str, name: str) -> float:
 
 _ONCE = """
 import ast, sys, time
-from livefw.daemon.client import Call, CallFailed, Client
+from livefw.dbus.client import Call, CallFailed, Client
 path, interface, member, signature, body, socket = sys.argv[1:]
 with Client(socket, timeout=30) as client:
     for _ in range(2):

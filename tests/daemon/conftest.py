@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon.client import Call, Client
 from livefw.daemon.devices import device_id
+from livefw.dbus.client import Call, Client
 from livefw.machine.config import MachineConfig
 from livefw.machine.fuse import MountedTree
 from livefw.machine.machine import Machine
@@ -33,7 +33,7 @@ _CHANGED = """
 import importlib, json, sys
 for name, value in json.loads(sys.argv.pop(1)).items():
     module, _, constant = name.rpartition(".")
-    setattr(importlib.import_module("livefw.daemon." + module), constant, value)
+    setattr(importlib.import_module("livefw." + module), constant, value)
 from livefw.daemon.service import main
 sys.exit(main())
 """

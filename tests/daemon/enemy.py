@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from livefw.daemon import wire
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus import wire
+from livefw.dbus.wire import Message, MessageType
 from livefw.machine import fuse_abi as abi
 from livefw.machine.fuse_abi import Opcode
 from livefw.machine.mount import mount, unmount

@@ -69,8 +69,8 @@ def _activating() -> Iterator[int]:
 
     Gives what `_stage` gives; its client leaves last.
     """
-    from livefw.daemon.client import Call, Client  # there since the package is
-    from livefw.daemon.wire import Message, MessageType
+    from livefw.dbus.client import Call, Client  # there since the package is
+    from livefw.dbus.wire import Message, MessageType
 
     before = _stage()
     model("fault", fault={"name": "slow", "times": 12, "ms": 2400})

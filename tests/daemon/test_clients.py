@@ -9,7 +9,7 @@ from typing import IO, NamedTuple
 import pytest
 
 from livefw.activation.inventory import take
-from livefw.daemon import introspection
+from livefw.dbus import introspection
 from livefw.files.host import HostFiles
 from livefw.machine.config import MachineConfig, load, platforms
 from livefw.machine.machine import Machine
@@ -174,7 +174,7 @@ RIGHT = {
 
 def test_every_method_by_busctl_and_gdbus(planted: Path, serve: Serve) -> None:
     busctl, gdbus, daemon = need("busctl", "systemd"), need("gdbus", "libglib2.0-bin"), serve(planted)
-    methods = introspection.load(OWN).methods
+    methods = introspection.load(OWN, package="livefw.daemon").methods
     assert methods.keys() == RIGHT.keys()
     address = f"unix:path={daemon.path}"
     sd = (busctl, f"--address={address}", "call", "org.livefw", "/org/livefw", OWN)
@@ -198,7 +198,7 @@ def test_every_property_by_busctl(planted: Path, serve: Serve) -> None:
     busctl, daemon = need("busctl", "systemd"), serve(planted)
     where = ("org.livefw", "/org/livefw", OWN)
     sd = (busctl, f"--address=unix:path={daemon.path}")
-    for name, kind in introspection.load(OWN).properties.items():
+    for name, kind in introspection.load(OWN, package="livefw.daemon").properties.items():
         done = daemon.run(*sd, "get-property", *where, name)
         assert (done.returncode, done.stdout[:1]) == (0, kind), (name, done.stderr)
         done = daemon.run(*sd, "set-property", *where, name, "s", "x")

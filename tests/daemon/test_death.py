@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from livefw.daemon.client import Call, Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.client import Call, Client
+from livefw.dbus.wire import Message, MessageType
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
 
@@ -62,7 +62,7 @@ def test_history_is_true_after_a_death(whom: str, mounted: Mounted, serve: Serve
         if whom in ("daemon", "both"):
             daemon.end(signal.SIGKILL)
     # It tells what has become of the activation by itself, and not because it happens to look.
-    again = daemon if whom in ("job", "writer") else serve(root, changed={"service.LOOK_EVERY_S": 1e4})
+    again = daemon if whom in ("job", "writer") else serve(root, changed={"daemon.service.LOOK_EVERY_S": 1e4})
     outcomes = _settled(again)
     version = (root / "sys/firmware/lfa/6c0762a6-12f2-4b56-92cb-ba8f633606d9/current_version").read_text().strip()
     told = [each["outcome"] for each in outcomes if each["kind"] == "outcome"]

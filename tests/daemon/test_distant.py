@@ -14,11 +14,11 @@ import pytest
 from livefw.activation.engine import Host
 from livefw.activation.inventory import Candidate, Inventory
 from livefw.daemon import devices, distant
-from livefw.daemon.client import CallFailed
 from livefw.daemon.distant import Distant
 from livefw.daemon.look import View
-from livefw.daemon.loop import Loop, SystemClock, Worker
 from livefw.daemon.values import DeviceFlag, DeviceProblem
+from livefw.dbus.client import CallFailed
+from livefw.dbus.loop import Loop, Worker
 from livefw.errors import TransportError
 from livefw.providers.base import Component, Cost, Discovery, Provider, Rendezvous
 
@@ -138,7 +138,7 @@ def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated(bench: Bench) 
 
 @pytest.fixture
 def loop() -> Iterator[Loop]:
-    made = Loop(SystemClock())
+    made = Loop()
     yield made
     made.close()
 
@@ -183,13 +183,13 @@ def mute(folder: Path) -> Iterator[Path]:
 
 def test_controller_that_says_nothing_hides_no_other_component(planted: Path, mute: Path, serve: Serve) -> None:
     assert planted == mute
-    daemon = serve(mute, changed={"distant.FIRST_PATIENCE_S": 1.0})
+    daemon = serve(mute, changed={"daemon.distant.FIRST_PATIENCE_S": 1.0})
     names = [each["Name"].value for each in daemon.call("GetDevices", interface=FWUPD)[0]]
     assert "TF-RMM" in names
     assert "redfish does not answer" in daemon.log.read_text(encoding="ascii")
 
 
 def test_machine_whose_only_controller_says_nothing_is_not_called_empty(mute: Path, serve: Serve) -> None:
-    daemon = serve(mute, changed={"distant.FIRST_PATIENCE_S": 0.1})
+    daemon = serve(mute, changed={"daemon.distant.FIRST_PATIENCE_S": 0.1})
     with pytest.raises(CallFailed, match="no management controller has answered yet"):
         daemon.call("GetDevices", interface=FWUPD)

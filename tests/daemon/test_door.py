@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon import server
-from livefw.daemon.loop import Loop, SystemClock
+from livefw.dbus import server
+from livefw.dbus.loop import Loop
 
 from .conftest import Serve
 from .enemy import PING, claim, raw, receive, somebody
@@ -38,7 +38,7 @@ def knock_and_run(path: str, count: int) -> None:
 
 def test_who_has_run_takes_nobodys_place(planted: Path, serve: Serve) -> None:
     """They are all in line, and gone, when the daemon comes to them: the one who is slow to say who it is stays."""
-    daemon = serve(planted, changed={"server.CLIENTS_LIMIT": 3})
+    daemon = serve(planted, changed={"dbus.server.CLIENTS_LIMIT": 3})
     with raw(daemon) as slow:
         daemon.call("List")  # by now the slow one is in
         daemon.popen.send_signal(signal.SIGSTOP)
@@ -73,7 +73,7 @@ class Counting(Loop):
 def test_the_line_at_the_door_is_let_in_many_at_a_time(folder: Path, gone: int) -> None:
     """Those who are in are served between two turns: one at a time, who knocks and runs would be the only one heard."""
     path = str(folder / "door")
-    loop = Counting(SystemClock())
+    loop = Counting()
     dispatcher: Any = None  # nobody says anything
     with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as honest:
         listener.bind(path)

@@ -11,14 +11,14 @@ import pytest
 from livefw.daemon.core import Core
 from livefw.daemon.jobs import Setting
 from livefw.daemon.look import View
-from livefw.daemon.loop import Loop
+from livefw.dbus.loop import Loop
 from livefw.providers.fake import FakeClock
 
 
 @pytest.mark.parametrize(("later", "looks"), [(0.0, 1), (0.05, 1), (0.15, 2), (1_000.0, 2)])
 def test_a_view_is_kept_for_a_tenth_of_a_second(planted: Path, later: float, looks: int) -> None:
     clock = FakeClock()
-    loop = Loop(clock)
+    loop = Loop(clock.now)
     core = Core(loop, Setting(str(planted), None, None, measure=False), cast("Any", None))
     seen: list[View] = []
     core.viewed.append(seen.append)

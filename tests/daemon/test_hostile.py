@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon import introspection, wire
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.dispatch import STANDARD
 from livefw.daemon.values import typed
-from livefw.daemon.wire import Message, MessageType, Variant
+from livefw.dbus import introspection, wire
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.dispatch import STANDARD
+from livefw.dbus.wire import Message, MessageType, Variant
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
 
@@ -55,7 +55,7 @@ def test_authentication_is_not_put_off(name: str, planted: Path, serve: Serve) -
 
 @pytest.mark.parametrize("said", [b"", b"\0", b"\0AUTH EXTERNAL " + claim(4_000_000) + b"\r\n"])
 def test_who_does_not_say_who_he_is_is_let_go(said: bytes, planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"server.PATIENCE_S": 0.2})
+    daemon = serve(planted, changed={"dbus.server.PATIENCE_S": 0.2})
     with raw(daemon) as client, inside(daemon) as known:
         client.sendall(said)
         assert lets_go(client)
@@ -140,7 +140,7 @@ def test_questions_have_a_limit(planted: Path, serve: Serve) -> None:
 
 
 def test_answers_have_a_limit(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"own.ANSWER_LIMIT": 500})
+    daemon = serve(planted, changed={"daemon.own.ANSWER_LIMIT": 500})
     for member, signature, body in (("List", "", ()), ("Show", "as", (["6"] * 3000,))):
         with pytest.raises(CallFailed) as caught:
             daemon.call(member, signature, *body)
@@ -151,7 +151,7 @@ OBJECTS = {FWUPD: "/", OWN: "/org/livefw", **dict.fromkeys(STANDARD, "/")}
 METHODS = [
     (interface, method.name, method.takes)
     for interface in OBJECTS
-    for method in introspection.load(interface).methods.values()
+    for method in introspection.load(interface, package="livefw.daemon").methods.values()
 ]
 WRONG: list[tuple[str, tuple[Any, ...]]] = [
     ("v", (Variant("v", Variant("s", "deep")),)),
@@ -325,7 +325,7 @@ def test_what_is_remembered_is_told_again_to_each_client(planted: Path, serve: S
 
 
 def test_who_never_reads_is_let_go(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"connection.UNSENT_LIMIT": 50_000})
+    daemon = serve(planted, changed={"dbus.connection.UNSENT_LIMIT": 50_000})
     question = call("Introspect", interface="org.freedesktop.DBus.Introspectable")
     with inside(daemon) as client, suppress(BrokenPipeError, ConnectionResetError):
         while True:
@@ -335,7 +335,7 @@ def test_who_never_reads_is_let_go(planted: Path, serve: Serve) -> None:
 
 
 def test_what_is_unread_is_bounded_for_all_together(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"server.UNSENT_IN_ALL": 300_000})
+    daemon = serve(planted, changed={"dbus.server.UNSENT_IN_ALL": 300_000})
     question = call("Introspect", interface="org.freedesktop.DBus.Introspectable")
     with ExitStack() as stack:
         gone = 0

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import pytest
 
-from livefw.daemon import image, wire
-from livefw.daemon.client import Call
-from livefw.daemon.wire import Message, MessageType
+from livefw.daemon import image
+from livefw.dbus import wire
+from livefw.dbus.client import Call
+from livefw.dbus.wire import Message, MessageType
 from livefw.errors import Refused
 
 from .conftest import FWUPD, OWN, Serve
@@ -181,7 +182,7 @@ def _activate() -> Call:
 
 @pytest.mark.fuse
 def test_a_file_that_is_never_read_is_given_up(planted: Path, serve: Serve, folder: Path) -> None:
-    daemon = serve(planted, changed={"image.PATIENCE_S": 1.0})
+    daemon = serve(planted, changed={"daemon.image.PATIENCE_S": 1.0})
     with hanging(folder) as mount, inside(daemon) as client, inside(daemon) as second, open("/etc/hostname") as file:
         socket.send_fds(client, [DETAILS], [mount.file])
         assert "it took more than 1 s to read" in str(receive(client, 1)[0].body)

@@ -17,11 +17,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from livefw.daemon import peer, scrape, server, service
-from livefw.daemon.client import Call, Client
+from livefw.daemon import scrape, service
 from livefw.daemon.core import Core
 from livefw.daemon.jobs import Setting
-from livefw.daemon.loop import Loop, SystemClock, Worker
+from livefw.dbus import peer, server
+from livefw.dbus.client import Call, Client
+from livefw.dbus.loop import Loop, Worker
 from livefw.errors import InternalError
 
 from .conftest import FWUPD, OWN, Serve
@@ -48,8 +49,8 @@ def test_a_hundred_clients_and_some_that_are_silent(planted: Path, serve: Serve)
 
 CROWD = """
 import os, sys
-from livefw.daemon.client import Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.client import Client
+from livefw.dbus.wire import Message, MessageType
 path, asks, *uids = sys.argv[1:]
 clients = []
 for uid in uids:
@@ -70,7 +71,7 @@ sys.stdin.readline()
 
 @as_root
 def test_one_account_does_not_take_all_places(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"server.CLIENTS_PER_USER": 4})
+    daemon = serve(planted, changed={"dbus.server.CLIENTS_PER_USER": 4})
     for count, answer in ((4, "here\n"), (5, "")):
         with somebody(CROWD, daemon.path, "idle", *[NOBODY] * count) as crowd:
             assert crowd.stdout is not None
@@ -84,7 +85,7 @@ def test_one_account_does_not_take_all_places(planted: Path, serve: Serve) -> No
 @as_root
 def test_many_accounts_do_not_take_all_places(planted: Path, serve: Serve) -> None:
     """One account may have thousands of others (subuid(5))."""
-    daemon = serve(planted, changed={"server.CLIENTS_LIMIT": 6})
+    daemon = serve(planted, changed={"dbus.server.CLIENTS_LIMIT": 6})
     with somebody(CROWD, daemon.path, "idle", *range(60_001, 60_007)) as crowd, ExitStack() as stack:
         assert crowd.stdout is not None
         assert crowd.stdout.readline() == "here\n"
@@ -101,7 +102,7 @@ def test_root_finds_a_place_among_those_who_wait_for_polkit(planted: Path, serve
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(folder / "bus"))
         silent.listen(64)
-        daemon = serve(planted, "--bus", str(folder / "bus"), changed={"server.CLIENTS_LIMIT": 6})
+        daemon = serve(planted, "--bus", str(folder / "bus"), changed={"dbus.server.CLIENTS_LIMIT": 6})
         with somebody(CROWD, daemon.path, "activate", *range(60_001, 60_007)) as crowd:
             assert crowd.stdout is not None
             assert crowd.stdout.readline() == "here\n"
@@ -115,7 +116,7 @@ def test_polkit_is_asked_so_much_and_no_more(planted: Path, serve: Serve, folder
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(folder / "bus"))
         silent.listen(64)
-        daemon = serve(planted, "--bus", str(folder / "bus"), changed={"authority.QUESTIONS_LIMIT": 3})
+        daemon = serve(planted, "--bus", str(folder / "bus"), changed={"daemon.authority.QUESTIONS_LIMIT": 3})
         for uids in ((60_001, 60_001), range(60_002, 60_007)):
             with somebody(CROWD, daemon.path, "activate", *uids) as crowd:
                 assert crowd.stdout is not None
@@ -141,7 +142,7 @@ def test_questions_wait_in_the_socket_of_who_asks(planted: Path, serve: Serve, f
 
 
 def test_a_defect_costs_nobody_else_anything(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"own._LEVELS": 5})  # which is no table
+    daemon = serve(planted, changed={"daemon.own._LEVELS": 5})  # which is no table
     with inside(daemon) as other, inside(daemon) as client:
         client.sendall(call("SetLogLevel", "s", "info", interface=OWN, path="/org/livefw"))
         assert lets_go(client)
@@ -263,7 +264,7 @@ def _port() -> int:
 
 def test_the_port_of_the_metrics_is_no_door(planted: Path, serve: Serve) -> None:
     port = _port()
-    daemon = serve(planted, "--metrics-port", str(port), changed={"scrape._PATIENCE_S": 3.0})
+    daemon = serve(planted, "--metrics-port", str(port), changed={"daemon.scrape._PATIENCE_S": 3.0})
     tasks = f"/proc/{daemon.popen.pid}/task"
     daemon.call("List")
     threads, files = len(os.listdir(tasks)), len(descriptors(daemon))
@@ -318,7 +319,7 @@ def test_the_log_has_room_for_what_counts() -> None:
 
 
 def test_what_anybody_asks_for_ends_no_thread_and_no_loop() -> None:
-    loop = Loop(SystemClock())
+    loop = Loop()
     worker = Worker(loop)
     told: list[Any] = []
 
@@ -346,7 +347,7 @@ def test_what_anybody_asks_for_ends_no_thread_and_no_loop() -> None:
 
 
 def test_users_take_turns_where_there_are_more_than_threads() -> None:
-    loop = Loop(SystemClock())
+    loop = Loop()
     worker = Worker(loop)
     begun, go_on = threading.Event(), threading.Event()
     order: list[str] = []
@@ -374,7 +375,7 @@ def test_users_take_turns_where_there_are_more_than_threads() -> None:
 
 
 def test_clients_that_come_while_a_look_takes_long_are_not_counted_up() -> None:
-    loop = Loop(SystemClock())
+    loop = Loop()
     try:
         core = Core(loop, Setting("/", None, None, measure=False), cast("Any", None))
         looks: list[object] = []
@@ -388,8 +389,8 @@ def test_clients_that_come_while_a_look_takes_long_are_not_counted_up() -> None:
 
 DEPART = """
 import os, sys
-from livefw.daemon.client import Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.client import Client
+from livefw.dbus.wire import Message, MessageType
 path = sys.argv[1]
 os.setgid(65534); os.setuid(65534)
 reading, writing = os.pipe()
@@ -449,7 +450,7 @@ def test_without_the_handle_another_owner_gives_it_away(monkeypatch: pytest.Monk
 
 PRETENDER = """
 import mmap, os, sys
-from livefw.daemon.client import Call, Client
+from livefw.dbus.client import Call, Client
 path, folder, uid = sys.argv[1:]
 os.makedirs(folder + "/fwupd-9.9.9/lib", exist_ok=True)
 with open(folder + "/fwupd-9.9.9/lib/x", "wb+") as file:

@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from livefw.daemon import scrape, wire
-from livefw.daemon.loop import Loop, SystemClock
-from livefw.daemon.sasl import Sasl, SaslError
-from livefw.daemon.wire import Message, MessageType, WireError
+from livefw.daemon import scrape
+from livefw.dbus import wire
+from livefw.dbus.loop import Loop
+from livefw.dbus.sasl import Sasl, SaslError
+from livefw.dbus.wire import Message, MessageType, WireError
 
 
 def message_bytes(size: int) -> object:
@@ -105,7 +106,7 @@ def test_exactly_as_much_is_taken_and_one_more_is_not(name: str) -> None:
 
 def answered(size: int) -> bytes:
     """What the port for metrics says to a request of so many bytes."""
-    loop = Loop(SystemClock())
+    loop = Loop()
     with socket.create_server(("127.0.0.1", 0)) as free:
         number = free.getsockname()[1]
     port = scrape.Port(loop, number, lambda: (b"figures\n", "text/plain"))

@@ -17,19 +17,20 @@ import pytest
 from bench.records import fill
 
 from livefw.activation.history.journal import Journal
-from livefw.daemon import connection, questions, server
+from livefw.daemon import questions
 from livefw.daemon.answerers import Answerers
-from livefw.daemon.client import Call, CallFailed
-from livefw.daemon.connection import Account
 from livefw.daemon.figures import Figures
 from livefw.daemon.jobs import Setting
 from livefw.daemon.look import HISTORY_LIMIT, Hosts
-from livefw.daemon.loop import Loop, SystemClock, Worker
-from livefw.daemon.peer import Peer
 from livefw.daemon.questions import ROWS, Question
-from livefw.daemon.server import Server
-from livefw.daemon.turns import Turns
-from livefw.daemon.wire import Message
+from livefw.dbus import connection, server
+from livefw.dbus.client import Call, CallFailed
+from livefw.dbus.connection import Account
+from livefw.dbus.loop import Loop, Worker
+from livefw.dbus.peer import Peer
+from livefw.dbus.server import Server
+from livefw.dbus.turns import Turns
+from livefw.dbus.wire import Message
 from livefw.errors import Interrupted
 from livefw.providers.fake import START
 
@@ -37,7 +38,7 @@ from .conftest import FWUPD, OWN, Daemon, Serve
 from .enemy import PING, call, claim, somebody
 
 if TYPE_CHECKING:
-    from livefw.daemon.dispatch import Dispatcher
+    from livefw.dbus.dispatch import Dispatcher
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
 ALICE, BOB, CAROL = 60_001, 60_002, 60_003
@@ -258,7 +259,7 @@ def test_listening_to_ordinary_users_has_a_share(desk: Desk) -> None:
 
 
 def test_what_is_not_wanted_is_not_begun() -> None:
-    loop = Loop(SystemClock())
+    loop = Loop()
     worker = Worker(loop)
     go_on, begun, told = threading.Event(), list[str](), list[object]()
 
@@ -337,7 +338,7 @@ def test_of_a_long_history_the_last_rows_are_told(planted: Path, serve: Serve, l
 
 
 def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -> None:
-    daemon = serve(planted, "--state", str(long), changed={"own.ANSWER_LIMIT": 100_000})
+    daemon = serve(planted, "--state", str(long), changed={"daemon.own.ANSWER_LIMIT": 100_000})
     document = _history(daemon)
     assert len(document["history"]) in ROWS[1:3]
     assert document["history"][0]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)
@@ -365,8 +366,8 @@ def test_figures_are_counted_from_where_they_were_counted_last(long: Path, plant
 
 CROWD = """
 import os, sys
-from livefw.daemon.client import Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.client import Client
+from livefw.dbus.wire import Message, MessageType
 path, calls, *uids = sys.argv[1:]
 clients = []
 for uid in uids:
@@ -415,7 +416,7 @@ def _crowd(daemon: Daemon, calls: int, *uids: int) -> Iterator[Callable[[], list
 @as_root
 def test_root_is_answered_while_nobody_else_is(planted: Path, serve: Serve, long: Path) -> None:
     """The processes that answer others are stopped, and their lines are full."""
-    daemon = serve(planted, "--state", str(long), "--log-level", "debug", changed={"core.THREADS": 1})
+    daemon = serve(planted, "--state", str(long), "--log-level", "debug", changed={"daemon.core.THREADS": 1})
     with _crowd(daemon, 1, ALICE) as answers:
         answers()
     (process,) = _answerers(daemon)
@@ -474,7 +475,7 @@ def test_an_answer_is_the_same_wherever_it_is_worked_out(planted: Path, serve: S
 
 SAME = """
 import ast, os, sys
-from livefw.daemon.client import Call, CallFailed, Client
+from livefw.dbus.client import Call, CallFailed, Client
 path, uid, *asked = sys.argv[1:]
 os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
 with Client(path, timeout=60) as client:
@@ -487,8 +488,8 @@ with Client(path, timeout=60) as client:
 
 UNREAD = """
 import os, socket, sys
-from livefw.daemon.client import Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.client import Client
+from livefw.dbus.wire import Message, MessageType
 path, uid, connections, calls = sys.argv[1:]
 os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
 clients = [Client(path, timeout=1) for _ in range(int(connections))]
@@ -507,7 +508,7 @@ print(sum(1 for client in clients if client.receive()), flush=True)
 
 @as_root
 def test_what_one_account_leaves_unread_lets_go_of_nobody_else(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"server.UNSENT_PER_USER": 300_000})
+    daemon = serve(planted, changed={"dbus.server.UNSENT_PER_USER": 300_000})
     with (
         somebody(UNREAD, daemon.path, ALICE, 1, 14) as modest,
         somebody(UNREAD, daemon.path, BOB, 12, 400) as greedy,
@@ -527,7 +528,7 @@ def test_what_one_account_leaves_unread_lets_go_of_nobody_else(planted: Path, se
 @as_root
 def test_who_leaves_is_noticed_with_its_calls_under_way(planted: Path, serve: Serve) -> None:
     """Of one who had as many calls under way as may be, nothing was read, and so it was not seen that it had gone."""
-    daemon = serve(planted, changed={"core.THREADS": 1})
+    daemon = serve(planted, changed={"daemon.core.THREADS": 1})
     with _crowd(daemon, 1, ALICE) as answers:
         answers()
     (process,) = _answerers(daemon)

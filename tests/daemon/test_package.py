@@ -16,7 +16,7 @@ from livefw.cli.verbs import VERBS
 from livefw.cli.words import words
 from livefw.daemon import service
 from livefw.daemon.authority import RIGHTS
-from livefw.daemon.client import Call, Client
+from livefw.dbus.client import Call, Client
 from livefw.errors import MEANINGS
 
 from .conftest import CACHE, CHECKOUT, OWN

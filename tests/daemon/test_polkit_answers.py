@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon import wire
 from livefw.daemon.authority import ACTIVATE, check
-from livefw.daemon.client import CallFailed
-from livefw.daemon.peer import Peer, identify
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus import wire
+from livefw.dbus.client import CallFailed
+from livefw.dbus.peer import Peer, identify
+from livefw.dbus.wire import Message, MessageType
 
 YES, NO = (True, False, dict[str, str]()), (False, False, dict[str, str]())
 Answers = Callable[[int], list[Message]]

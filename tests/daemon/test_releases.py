@@ -15,8 +15,8 @@ from livefw.activation.identity import instance, made_guid
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon.client import Call
 from livefw.daemon.devices import device_id
+from livefw.dbus.client import Call
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
 

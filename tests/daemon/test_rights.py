@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from livefw.daemon import introspection
-from livefw.daemon.client import CallFailed
 from livefw.daemon.devices import device_id
-from livefw.daemon.dispatch import snake
 from livefw.daemon.fwupd import Fwupd
 from livefw.daemon.own import Own
 from livefw.daemon.values import InstallFlag
-from livefw.daemon.wire import Variant
+from livefw.dbus import introspection
+from livefw.dbus.client import CallFailed
+from livefw.dbus.dispatch import snake
+from livefw.dbus.wire import Variant
 
 from .conftest import Daemon, Serve
 from .enemy import somebody
@@ -29,8 +29,8 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become som
 
 ASK = """
 import os, sys
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.wire import Variant
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.wire import Variant
 path, ignore, uid, gid, *groups = sys.argv[1:]
 os.setgroups([int(each) for each in groups]); os.setgid(int(gid)); os.setuid(int(uid))
 with Client(path, timeout=30) as client:
@@ -88,8 +88,8 @@ def _group_number() -> int:
 
 POLKIT = """
 import os, socket, sys
-from livefw.daemon.client import Call, Client
-from livefw.daemon.wire import Message, MessageType, Variant
+from livefw.dbus.client import Call, Client
+from livefw.dbus.wire import Message, MessageType, Variant
 path, version, *allowed = sys.argv[1:]
 received = []
 class Peer(Client):
@@ -230,8 +230,8 @@ def test_to_have_checks_ignored_is_a_right_of_its_own(
 
 INSTALL = """
 import os, sys
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.wire import Variant
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.wire import Variant
 path, device, flags, uid, gid, *groups = sys.argv[1:]
 image = os.memfd_create("image")
 os.write(image, b"version=0.1.0")
@@ -273,8 +273,8 @@ def test_without_an_answer_of_polkit_nobody_else_may(planted: Path, serve: Serve
 
 FLOOD = """
 import os, sys
-from livefw.daemon.client import Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.client import Client
+from livefw.dbus.wire import Message, MessageType
 path, uid = sys.argv[1:]
 os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
 clients = [Client(path, timeout=60) for _ in range(40)]
@@ -309,7 +309,7 @@ def test_users_take_turns(planted: Path, serve: Serve) -> None:
 @pytest.mark.parametrize("face", [Fwupd, Own])
 def test_every_method_of_the_xml_is_there(face: type[Fwupd | Own]) -> None:
     name = "org.freedesktop.fwupd" if face is Fwupd else "org.livefw.Livefw1"
-    methods = introspection.load(name).methods
+    methods = introspection.load(name, package="livefw.daemon").methods
     assert [each for each in methods if not callable(getattr(face, snake(each), None))] == []
 
 

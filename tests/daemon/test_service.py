@@ -12,10 +12,10 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.peer import installed_fwupd_version
 from livefw.daemon.service import listen
-from livefw.daemon.wire import Variant
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.peer import installed_fwupd_version
+from livefw.dbus.wire import Variant
 
 from .conftest import FWUPD, OWN, Daemon, Serve
 
@@ -91,7 +91,7 @@ def test_patterns_that_match_nothing_are_logged_once(planted: Path, serve: Serve
     place = planted / "etc/livefw"
     place.mkdir(parents=True)
     (place / "livefw.toml").write_text("deny = ['tf-rm']\nautomatic = ['tf-rmm']", encoding="ascii")
-    daemon = serve(planted, changed={"core.FRESH_S": 0.0})
+    daemon = serve(planted, changed={"daemon.core.FRESH_S": 0.0})
     for _ in range(3):
         daemon.call("GetDevices", interface=FWUPD)
     line = "deny: 'tf-rm' matches no component here"
@@ -213,7 +213,7 @@ POLICIES: dict[str, tuple[str, int, str]] = {
 def test_policy_holds_as_soon_as_it_is_written(planted: Path, serve: Serve) -> None:
     path = planted / "etc/livefw/livefw.toml"
     path.parent.mkdir(parents=True)
-    daemon = serve(planted, changed={"core.FRESH_S": 0.0})
+    daemon = serve(planted, changed={"daemon.core.FRESH_S": 0.0})
     for text, mode, expected in POLICIES.values():
         (path.parent / "new").write_text(text, encoding="ascii")
         (path.parent / "new").chmod(mode)

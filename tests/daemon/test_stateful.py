@@ -16,8 +16,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
-from livefw.daemon import server, wire
-from livefw.daemon.wire import Message, MessageType, Variant
+from livefw.dbus import server, wire
+from livefw.dbus.wire import Message, MessageType, Variant
 
 from .conftest import FWUPD, OWN, Daemon, Serve
 from .enemy import PEER, Raw, claim, descriptors, raw, receive

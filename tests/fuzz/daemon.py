@@ -3,10 +3,10 @@
 
 from collections.abc import Iterator, Sequence
 
-from livefw.daemon import wire
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.sasl import Sasl, SaslError
-from livefw.daemon.wire import Message, MessageType, Variant, WireError
+from livefw.dbus import wire
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.sasl import Sasl, SaslError
+from livefw.dbus.wire import Message, MessageType, Variant, WireError
 
 from .target import Target, words
 

@@ -27,11 +27,11 @@ NOT_PLAYED = {
     "daemon/answerer.py: main": _OWN,
     "daemon/answerer.py: receive": _OWN,
     "daemon/figures.py: Figures.decode": _OWN,
-    "daemon/introspection.py: load": "a file of the package",
+    "dbus/introspection.py: load": "a file of the package",
     "daemon/job.py: main": _OWN,
     "daemon/jobs.py: Jobs._take": _OWN,
-    "daemon/peer.py: _groups": _KERNEL,
-    "daemon/peer.py: identify": _KERNEL,
+    "dbus/peer.py: _groups": _KERNEL,
+    "dbus/peer.py: identify": _KERNEL,
     "firmware/image/trust.py: read": _FILE,
     "machine/control.py: ControlClient.ask": "the machine that the same user runs made it",
     "machine/qemu/guest_python.py: _interpreter": "two numbers at the start of a program that the user names",
@@ -80,4 +80,4 @@ def test_a_reader_is_seen(source: str, names: list[str]) -> None:
 
 
 def test_a_reader_is_named_as_it_is_called() -> None:
-    assert Reader("daemon/wire.py", "_Reader._number") in readers()
+    assert Reader("dbus/wire.py", "_Reader._number") in readers()

@@ -10,12 +10,11 @@ from typing import NamedTuple
 CHECKOUT = Path(__file__).parents[2]
 SOURCES = "src/livefw"
 
-_BUS = "wire sasl connection dispatch introspection server loop peer client"
 PACKAGES: dict[str, tuple[str, ...]] = {
     "activation": ("activation/**/*.py",),
     "firmware": ("firmware/**/*.py",),
-    "providers": ("providers/**/*.py",),
-    "dbus": tuple(f"daemon/{name}.py" for name in _BUS.split()),
+    "providers": ("providers/**/*.py", "files/*.py"),
+    "dbus": ("dbus/*.py",),
     "archive": ("archive/*.py",),
 }
 """Files below `SOURCES` by the name under which their figure is told."""
@@ -32,9 +31,6 @@ class Tests(NamedTuple):
 
 
 _ROOT = "activation cli truth"
-_OF_BUS = "+".join(
-    f"daemon/test_{name}.py" for name in ("wire", "sasl", "loop", "connection", "dispatch", "client", "peer", "server")
-)
 _DOCUMENTS = "gates/test_engine_document.py+gates/test_mechanisms_document.py+gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
     "activation/": Tests("activation+truth/test_table.py", f"redfish inband tdx cli truth {_DOCUMENTS} daemon"),
@@ -43,13 +39,14 @@ TESTS: dict[str, Tests] = {
     "firmware/store_platform": Tests("image firmware", f"machine {_ROOT}"),
     "firmware/tdx_": Tests("tdx", f"machine {_ROOT}"),
     "providers/": Tests("providers inband tdx redfish", f"{_ROOT} {_DOCUMENTS} machine daemon"),
+    "files/": Tests("providers inband", f"{_ROOT} {_DOCUMENTS} machine daemon"),
     "providers/lfa/": Tests("providers", f"{_ROOT} {_DOCUMENTS} machine daemon"),
     "providers/redfish/": Tests("redfish", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/tdx/": Tests("tdx", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/microcode/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/pfrut/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
     "providers/sfs/": Tests("inband", f"{_ROOT} {_DOCUMENTS} daemon"),
-    "daemon/": Tests(_OF_BUS, f"daemon/test_service.py+daemon/test_hostile.py+daemon/test_rights.py daemon {_ROOT}"),
+    "dbus/": Tests("dbus", f"daemon/test_service.py+daemon/test_hostile.py+daemon/test_rights.py daemon {_ROOT}"),
     "archive/": Tests("archive", "activation daemon image cli"),
 }
 """By the beginning of a file's path below `SOURCES`; the longest counts."""

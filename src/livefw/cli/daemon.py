@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from livefw.cli.session import Session
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.wire import Message, Variant
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.wire import Message, Variant
 from livefw.errors import Interrupted, PermissionDenied, TransportError
 from livefw.text import printable
 

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.connection import Connection
-from livefw.daemon.peer import Peer, handle_of, is_trusted
-from livefw.daemon.wire import Variant
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.connection import Connection
+from livefw.dbus.peer import Peer, handle_of, is_trusted
+from livefw.dbus.wire import Variant
 
 
 class Right(NamedTuple):

@@ -14,20 +14,20 @@ from livefw.activation.images.directory import Shelf
 from livefw.daemon import look, questions
 from livefw.daemon.answerers import Answerers
 from livefw.daemon.authority import ACTIVATE, IGNORE, Authority
-from livefw.daemon.dispatch import Call, DBusError, Face, UnknownError, full_text
 from livefw.daemon.distant import Distant
 from livefw.daemon.image import MOST_BYTES, Images
 from livefw.daemon.jobs import Event, Jobs, Request, Setting, log_line
 from livefw.daemon.look import Hosts, View
-from livefw.daemon.loop import Loop, Worker
-from livefw.daemon.peer import is_trusted
 from livefw.daemon.questions import Failure, Question
-from livefw.daemon.server import Server
-from livefw.daemon.wire import encode_body
+from livefw.dbus.dispatch import Call, DBusError, Face, UnknownError, full_text
+from livefw.dbus.loop import Loop, Worker
+from livefw.dbus.peer import is_trusted
+from livefw.dbus.server import Server
+from livefw.dbus.wire import encode_body
 from livefw.errors import KINDS, InternalError, kind_of
 
 if TYPE_CHECKING:
-    from livefw.daemon.connection import Connection
+    from livefw.dbus.connection import Connection
 
 T = TypeVar("T")
 

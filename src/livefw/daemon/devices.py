@@ -29,7 +29,7 @@ from livefw.daemon.values import (
     VersionFormat,
     typed,
 )
-from livefw.daemon.wire import Variant
+from livefw.dbus.wire import Variant
 from livefw.providers.base import Component, Version, is_stager
 from livefw.providers.declaration import declaration
 from livefw.text import printable

@@ -12,17 +12,18 @@ from livefw.activation.images.target import is_for
 from livefw.activation.inventory import Candidate, nothing
 from livefw.archive import cab
 from livefw.archive.cab import Image
-from livefw.daemon import devices, introspection
-from livefw.daemon.connection import Connection
+from livefw.daemon import devices
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.devices import Dictionary, device_id
-from livefw.daemon.dispatch import Call, DBusError, Face, Later, UnknownError, variants
 from livefw.daemon.jobs import Event, Request
 from livefw.daemon.look import View
-from livefw.daemon.peer import FwupdVersions
 from livefw.daemon.questions import Question
 from livefw.daemon.values import ERRORS, PREFIX, InstallFlag, Status, typed
-from livefw.daemon.wire import Variant, encode_body
+from livefw.dbus import introspection
+from livefw.dbus.connection import Connection
+from livefw.dbus.dispatch import Call, DBusError, Face, Later, UnknownError, variants
+from livefw.dbus.peer import FwupdVersions
+from livefw.dbus.wire import Variant, encode_body
 from livefw.providers.base import Component, is_stager
 from livefw.providers.registry import MECHANISMS
 
@@ -50,7 +51,7 @@ class Fwupd(Face):
     """fwupd's clients talk to this."""
 
     def __init__(self, core: Core, *, version: str, product: str, quit_: Callable[[], None]) -> None:
-        self.interface = introspection.load(PREFIX)
+        self.interface = introspection.load(PREFIX, package="livefw.daemon")
         self._core = core
         self._version = version
         self._versions = FwupdVersions()

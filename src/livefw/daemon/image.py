@@ -15,11 +15,11 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.daemon import receive
-from livefw.daemon.loop import Loop
+from livefw.dbus.loop import Loop
 from livefw.errors import Refused, TransportError, UsageError
 
 if TYPE_CHECKING:
-    from livefw.daemon.dispatch import Call
+    from livefw.dbus.dispatch import Call
 
 MOST_BYTES = 128 << 20
 """Largest image taken. It is held in memory, once, for the time of the hand-over."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from livefw.daemon.loop import Loop
+from livefw.dbus.loop import Loop
 
 _LINE_LIMIT = 8 << 20
 """Bytes of one line of a job: its last has the kernel log excerpts of every component."""

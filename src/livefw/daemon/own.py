@@ -7,13 +7,13 @@ import logging
 from typing import Any
 
 import livefw
-from livefw.daemon import introspection
-from livefw.daemon.connection import Connection
 from livefw.daemon.core import Core
-from livefw.daemon.dispatch import Call, DBusError, Face, Later
 from livefw.daemon.jobs import Event, Request
 from livefw.daemon.questions import ANSWER_LIMIT, Question, encoded
-from livefw.daemon.wire import Variant
+from livefw.dbus import introspection
+from livefw.dbus.connection import Connection
+from livefw.dbus.dispatch import Call, DBusError, Face, Later
+from livefw.dbus.wire import Variant
 
 NAME = "org.livefw.Livefw1"
 PATH = "/org/livefw"
@@ -34,7 +34,7 @@ class Own(Face):
     """Our own clients talk to this."""
 
     def __init__(self, core: Core) -> None:
-        self.interface = introspection.load(NAME)
+        self.interface = introspection.load(NAME, package="livefw.daemon")
         self._core = core
         self._watching: set[Connection] = set()
         core.listeners.append(self._hear)

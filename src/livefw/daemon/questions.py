@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from livefw.daemon import devices, look
 from livefw.daemon.captured import Captured
-from livefw.daemon.dispatch import DBusError, full_text
 from livefw.daemon.figures import figures
 from livefw.daemon.jobs import Setting
 from livefw.daemon.look import Hosts
 from livefw.daemon.security import attributes
 from livefw.daemon.values import PREFIX
-from livefw.daemon.wire import encode_body
+from livefw.dbus.dispatch import DBusError, full_text
+from livefw.dbus.wire import encode_body
 from livefw.errors import LivefwError, kind_of
 from livefw.render.json_text import SCHEMA, to_json
 

@@ -5,7 +5,7 @@ Standard input is the client's socket, with BYTES of its message waiting there; 
 daemon waits for a sealed copy, or for a text that says why there is none. The client keeps its file and may write to it
 meanwhile, so that what is checked later has to be what was copied.
 
-Everything that touches the stranger's file is done here, to its very end: `livefw.daemon.connection` says why. Nothing
+Everything that touches the stranger's file is done here, to its very end: `livefw.dbus.connection` says why. Nothing
 of livefw is imported, for this is started for each file.
 """
 

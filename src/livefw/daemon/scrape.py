@@ -9,7 +9,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from livefw.daemon.loop import Loop
+from livefw.dbus.loop import Loop
 
 CLIENTS_LIMIT = 16
 """Above it the oldest is let go."""

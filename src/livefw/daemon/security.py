@@ -5,7 +5,7 @@ from typing import Any
 
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
-from livefw.daemon.wire import Variant
+from livefw.dbus.wire import Variant
 
 _SUCCESS = 1 << 0
 _RUNTIME_ISSUE = 1 << 10

@@ -18,17 +18,17 @@ from typing import Any
 from livefw import __version__, children, reading, streams
 from livefw.activation import unmatched
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
-from livefw.daemon.connection import Connection
 from livefw.daemon.core import LOOK_EVERY_S, Core
-from livefw.daemon.dispatch import Dispatcher
 from livefw.daemon.fwupd import Fwupd
 from livefw.daemon.jobs import Setting
 from livefw.daemon.look import View
-from livefw.daemon.loop import Loop, SystemClock
 from livefw.daemon.metrics import Metrics
 from livefw.daemon.own import PATH, Own
-from livefw.daemon.peer import installed_fwupd_version
-from livefw.daemon.server import Server
+from livefw.dbus.connection import Connection
+from livefw.dbus.dispatch import Dispatcher
+from livefw.dbus.loop import Loop
+from livefw.dbus.peer import installed_fwupd_version
+from livefw.dbus.server import Server
 from livefw.files.host import unused_settings
 from livefw.systemd import notify
 from livefw.text import printable
@@ -75,7 +75,7 @@ class Service:
     """The daemon, put together."""
 
     def __init__(self, options: argparse.Namespace, listener: socket.socket) -> None:
-        self.loop = Loop(SystemClock())
+        self.loop = Loop()
         root = os.path.realpath(
             reading.absolute(options.root)
         )  # the same machine for every look and job, wherever a link leads later

@@ -3,7 +3,7 @@
 
 from enum import IntEnum, IntFlag
 
-from livefw.daemon.wire import Variant
+from livefw.dbus.wire import Variant
 from livefw.text import harmless
 
 PREFIX = "org.freedesktop.fwupd"

@@ -6,10 +6,10 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 
-from livefw.daemon import wire
-from livefw.daemon.peer import Peer
-from livefw.daemon.sasl import Sasl, SaslError
-from livefw.daemon.wire import Message
+from livefw.dbus import wire
+from livefw.dbus.peer import Peer
+from livefw.dbus.sasl import Sasl, SaslError
+from livefw.dbus.wire import Message
 
 _CHUNK = 16_384
 _TRUNCATED = int(socket.MSG_CTRUNC)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from livefw.daemon.loop import Loop, Worker
+from livefw.dbus.loop import Loop, Worker
 from livefw.errors import InternalError, Interrupted
 
 
@@ -32,7 +32,7 @@ def hands() -> Hands:
 
 @pytest.fixture
 def loop(hands: Hands) -> Iterator[Loop]:
-    made = Loop(hands)
+    made = Loop(hands.now)
     yield made
     made.close()
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from livefw.daemon import peer
-from livefw.daemon.peer import FwupdVersions, Peer, identify, is_trusted, user_name
+from livefw.dbus import peer
+from livefw.dbus.peer import FwupdVersions, Peer, identify, is_trusted, user_name
 
 NOBODY = 65_534
 

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol, TypeVar
 
-from livefw.daemon.turns import Turns
+from livefw.dbus.turns import Turns
 from livefw.errors import InternalError, Interrupted
-from livefw.providers.base import Clock
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,7 +32,7 @@ class HasFileno(Protocol):
 class Loop:
     """Calls back when descriptors are ready, when time has come, and what other threads hand over."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._epoll = select.epoll()
         self._watched: dict[int, _Callbacks] = {}
@@ -48,7 +47,7 @@ class Loop:
 
     def now(self) -> float:
         """Seconds on a clock that only goes forward."""
-        return self._clock.now()
+        return self._clock()
 
     def watch(
         self,
@@ -148,18 +147,6 @@ def _guarded(callback: Callback) -> None:
         callback()
     except Exception:
         _log.exception("defect in a callback")
-
-
-class SystemClock:
-    """Real time."""
-
-    def now(self) -> float:
-        """See `Clock`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """See `Clock`."""
-        time.sleep(seconds)
 
 
 class Worker:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from livefw.daemon import wire
-from livefw.daemon.connection import UNSENT_LIMIT, Account, Closed, Connection
-from livefw.daemon.peer import identify
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus import wire
+from livefw.dbus.connection import UNSENT_LIMIT, Account, Closed, Connection
+from livefw.dbus.peer import identify
+from livefw.dbus.wire import Message, MessageType
 
 
 def call(member: str = "M", *, fds: int = 0, body: tuple[str, ...] = ()) -> bytes:

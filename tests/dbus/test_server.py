@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon import server as tested
-from livefw.daemon import wire
-from livefw.daemon.connection import Connection
-from livefw.daemon.dispatch import Call, Dispatcher, Face, Later
-from livefw.daemon.introspection import Interface, Method
-from livefw.daemon.loop import Loop
-from livefw.daemon.peer import Peer
-from livefw.daemon.server import Server
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus import server as tested
+from livefw.dbus import wire
+from livefw.dbus.connection import Connection
+from livefw.dbus.dispatch import Call, Dispatcher, Face, Later
+from livefw.dbus.introspection import Interface, Method
+from livefw.dbus.loop import Loop
+from livefw.dbus.peer import Peer
+from livefw.dbus.server import Server
+from livefw.dbus.wire import Message, MessageType
 
 from .test_loop import Hands, turn
 
@@ -95,7 +95,7 @@ class House:
     def __init__(self, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path, self.hands, self.face = path, Hands(), Thing()
         self.came, self.left = 0, list[Connection]()
-        self.loop = Loop(self.hands)
+        self.loop = Loop(self.hands.now)
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
         self.listener.listen(200)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from livefw.daemon import wire
-from livefw.daemon.client import Call, CallFailed, Client
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus import wire
+from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.wire import Message, MessageType
 
 Script = Callable[[socket.socket], None]
 CLAIM = b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
-from livefw.daemon import introspection
-from livefw.daemon.connection import Connection
-from livefw.daemon.introspection import Interface, Method
-from livefw.daemon.peer import Peer
-from livefw.daemon.wire import NO_REPLY, Message, MessageType, Variant, encode_body
+from livefw.dbus import introspection
+from livefw.dbus.connection import Connection
+from livefw.dbus.introspection import Interface, Method
+from livefw.dbus.peer import Peer
+from livefw.dbus.wire import NO_REPLY, Message, MessageType, Variant, encode_body
 from livefw.errors import LivefwError, kind_of
 from livefw.text import harmless
 
@@ -83,11 +83,11 @@ class Call:
             self.connection.count(-1)
 
     def reply(self, *values: Any) -> None:
-        """Answer with the values of the method's signature. `livefw.daemon.connection.Closed`."""
+        """Answer with the values of the method's signature. `livefw.dbus.connection.Closed`."""
         self._answer(MessageType.RETURN, values, self.method.gives)
 
     def reply_encoded(self, values: bytes) -> None:
-        """As `reply`, with values that `livefw.daemon.wire.encode_body` has encoded."""
+        """As `reply`, with values that `livefw.dbus.wire.encode_body` has encoded."""
         self._answer(MessageType.RETURN, (), self.method.gives, encoded=values)
 
     def fail(self, name: str, text: str) -> None:

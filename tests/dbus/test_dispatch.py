@@ -9,12 +9,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from livefw.daemon import introspection, wire
-from livefw.daemon.connection import Account, Connection
-from livefw.daemon.dispatch import Call, DBusError, Dispatcher, Face, Later, full_text
-from livefw.daemon.introspection import Interface, Method
-from livefw.daemon.peer import identify
-from livefw.daemon.wire import NO_REPLY, Message, MessageType, Variant
+from livefw.dbus import introspection, wire
+from livefw.dbus.connection import Account, Connection
+from livefw.dbus.dispatch import Call, DBusError, Dispatcher, Face, Later, full_text
+from livefw.dbus.introspection import Interface, Method
+from livefw.dbus.peer import identify
+from livefw.dbus.wire import NO_REPLY, Message, MessageType, Variant
 from livefw.errors import LivefwError, NoSuchComponent, Refused
 
 ERROR = "org.freedesktop.DBus.Error"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from livefw.daemon import wire
-from livefw.daemon.wire import Message, MessageType, Variant, WireError
+from livefw.dbus import wire
+from livefw.dbus.wire import Message, MessageType, Variant, WireError
 
 _BASIC: dict[str, st.SearchStrategy[Any]] = {
     "y": st.integers(0, 2**8 - 1),

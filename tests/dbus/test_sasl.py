@@ -3,7 +3,7 @@
 
 import pytest
 
-from livefw.daemon.sasl import LINE_LIMIT, LINES_LIMIT, Sasl, SaslError
+from livefw.dbus.sasl import LINE_LIMIT, LINES_LIMIT, Sasl, SaslError
 
 GOOD = {
     "GDBus": [

@@ -7,12 +7,12 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from livefw.daemon.connection import UNREAD_LIMIT, Account, Closed, Connection
-from livefw.daemon.dispatch import Call, Dispatcher
-from livefw.daemon.loop import Loop
-from livefw.daemon.peer import identify, is_trusted
-from livefw.daemon.turns import Turns
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus.connection import UNREAD_LIMIT, Account, Closed, Connection
+from livefw.dbus.dispatch import Call, Dispatcher
+from livefw.dbus.loop import Loop
+from livefw.dbus.peer import identify, is_trusted
+from livefw.dbus.turns import Turns
+from livefw.dbus.wire import Message, MessageType
 
 CLIENTS_LIMIT = 256
 """Clients at the same time, each with at most 64 KiB in. Above it one that has not authenticated is let go, or else the

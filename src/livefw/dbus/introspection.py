@@ -29,9 +29,9 @@ class Interface(NamedTuple):
     xml: str
 
 
-def load(name: str) -> Interface:
-    """The interface of this name, from the file beside this module."""
-    text = resources.files("livefw.daemon").joinpath("interfaces", f"{name}.xml").read_text(encoding="utf-8")
+def load(name: str, *, package: str = "livefw.dbus") -> Interface:
+    """The interface of this name, from the folder ``interfaces`` of a package; its own has the standard ones."""
+    text = resources.files(package).joinpath("interfaces", f"{name}.xml").read_text(encoding="utf-8")
     node = ET.fromstring(text).find("interface")  # noqa: S314 - our own file
     if node is None or node.get("name") != name:
         raise ValueError(f"{name}.xml does not describe {name}")

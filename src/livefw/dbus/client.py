@@ -7,8 +7,8 @@ import struct
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
-from livefw.daemon import wire
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus import wire
+from livefw.dbus.wire import Message, MessageType
 
 _CHUNK = 65_536
 _PATIENCE = struct.pack("ll", 10, 0)
