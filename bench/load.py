@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from bench.daemon import COMPONENTS, planted, served
 from bench.measure import Aim, NotHere, Row, seconds
 from bench.records import fill
-from livefw.daemon.devices import device_id
+from livefw.daemon.fwupd.devices import device_id
 from livefw.dbus.client import Call, CallFailed, Client
 
 USERS = range(4001, 4009)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon.devices import device_id
+from livefw.daemon.fwupd.devices import device_id
 from livefw.dbus.client import Call, Client
 from livefw.machine.config import MachineConfig
 from livefw.machine.fuse import MountedTree

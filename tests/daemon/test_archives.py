@@ -9,7 +9,7 @@ import cabarchive
 import pytest
 
 from livefw.activation.identity import instance, made_guid
-from livefw.daemon.devices import device_id
+from livefw.daemon.fwupd.devices import device_id
 
 from .conftest import Daemon, Serve
 

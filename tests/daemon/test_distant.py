@@ -13,10 +13,11 @@ import pytest
 
 from livefw.activation.engine import Host
 from livefw.activation.inventory import Candidate, Inventory
-from livefw.daemon import devices, distant
+from livefw.daemon import distant
 from livefw.daemon.distant import Distant
+from livefw.daemon.fwupd import devices
+from livefw.daemon.fwupd.values import DeviceFlag, DeviceProblem
 from livefw.daemon.look import View
-from livefw.daemon.values import DeviceFlag, DeviceProblem
 from livefw.dbus.client import CallFailed
 from livefw.dbus.loop import Loop, Worker
 from livefw.errors import TransportError

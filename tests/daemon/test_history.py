@@ -11,8 +11,9 @@ from livefw.activation.engine import Host
 from livefw.activation.history.journal import ENDINGS, Journal, Kind
 from livefw.activation.places import Places
 from livefw.activation.policy.document import DEFAULT
-from livefw.daemon import devices, look
-from livefw.daemon.values import UpdateState
+from livefw.daemon import look
+from livefw.daemon.fwupd import devices
+from livefw.daemon.fwupd.values import UpdateState
 from livefw.providers.fake import FakeClock, FakeFiles
 
 KEY, OTHER = "redfish:bmc/a", "redfish:bmc/b"

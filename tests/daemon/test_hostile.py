@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from livefw.daemon.values import typed
+from livefw.daemon.fwupd.values import typed
 from livefw.dbus import introspection, wire
 from livefw.dbus.client import Call, CallFailed, Client
 from livefw.dbus.dispatch import STANDARD

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from livefw.daemon.devices import device_id
+from livefw.daemon.fwupd.devices import device_id
 
 from .conftest import Daemon, Serve, stage
 

@@ -15,7 +15,7 @@ from livefw.activation.identity import instance, made_guid
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon.devices import device_id
+from livefw.daemon.fwupd.devices import device_id
 from livefw.dbus.client import Call
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine

@@ -16,7 +16,7 @@ from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon import receive
-from livefw.daemon.devices import device_id
+from livefw.daemon.fwupd.devices import device_id
 
 from .conftest import Daemon, Serve
 

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from livefw.daemon import devices, look
+from livefw.daemon import look
 from livefw.daemon.captured import Captured
 from livefw.daemon.figures import figures
+from livefw.daemon.fwupd import devices
+from livefw.daemon.fwupd.security import attributes
+from livefw.daemon.fwupd.values import PREFIX
 from livefw.daemon.jobs import Setting
 from livefw.daemon.look import Hosts
-from livefw.daemon.security import attributes
-from livefw.daemon.values import PREFIX
 from livefw.dbus.dispatch import DBusError, full_text
 from livefw.dbus.wire import encode_body
 from livefw.errors import LivefwError, kind_of

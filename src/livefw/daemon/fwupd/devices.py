@@ -17,8 +17,7 @@ from livefw.activation.plan import Step
 from livefw.archive import metainfo
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.distant import UNREACHABLE
-from livefw.daemon.look import View
-from livefw.daemon.values import (
+from livefw.daemon.fwupd.values import (
     DeviceFlag,
     DeviceProblem,
     ReleaseFlag,
@@ -29,6 +28,7 @@ from livefw.daemon.values import (
     VersionFormat,
     typed,
 )
+from livefw.daemon.look import View
 from livefw.dbus.wire import Variant
 from livefw.providers.base import Component, Version, is_stager
 from livefw.providers.declaration import declaration
