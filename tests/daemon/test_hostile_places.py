@@ -142,7 +142,7 @@ def test_questions_wait_in_the_socket_of_who_asks(planted: Path, serve: Serve, f
 
 
 def test_a_defect_costs_nobody_else_anything(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"daemon.own._LEVELS": 5})  # which is no table
+    daemon = serve(planted, changed={"daemon.livefw1._LEVELS": 5})  # which is no table
     with inside(daemon) as other, inside(daemon) as client:
         client.sendall(call("SetLogLevel", "s", "info", interface=OWN, path="/org/livefw"))
         assert lets_go(client)

@@ -338,7 +338,7 @@ def test_of_a_long_history_the_last_rows_are_told(planted: Path, serve: Serve, l
 
 
 def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -> None:
-    daemon = serve(planted, "--state", str(long), changed={"daemon.own.ANSWER_LIMIT": 100_000})
+    daemon = serve(planted, "--state", str(long), changed={"daemon.livefw1.ANSWER_LIMIT": 100_000})
     document = _history(daemon)
     assert len(document["history"]) in ROWS[1:3]
     assert document["history"][0]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)

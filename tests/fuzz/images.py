@@ -14,7 +14,7 @@ from livefw.abi.guid import BL33, RMM, Guid
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import PAGE, SIGSTRUCT_SIZE, Header1, Sigstruct, with_checksum
 from livefw.abi.version import ComponentVersion
-from livefw.cli import image_info
+from livefw.cli.image import info as image_info
 from livefw.errors import UsageError
 from livefw.firmware import tdx_image
 from livefw.firmware.image import certificate, counters, fip, measure, metadata, note, trust

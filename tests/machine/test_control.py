@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from livefw.abi import guid
-from livefw.cli.machine_control import _show_text
+from livefw.cli.machine.control import _show_text
 from livefw.errors import NothingToDo, UsageError
 from livefw.machine.bench import Bench
 from livefw.machine.config import MachineConfig

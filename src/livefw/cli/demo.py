@@ -24,7 +24,7 @@ from livefw.activation.policy.document import DEFAULT
 from livefw.cli import demo_store
 from livefw.cli import list as listing
 from livefw.cli.demo_store import Signed, Update
-from livefw.cli.machine_stage import stage, staged_text
+from livefw.cli.machine.stage import stage, staged_text
 from livefw.cli.session import Session
 from livefw.errors import NothingToDo, NotInstalled, UsageError
 from livefw.firmware.image.errors import RULES, ImageError

@@ -17,19 +17,19 @@ class _Verb(NamedTuple):
 
 
 _VERBS = {
-    "run": _Verb("livefw.cli.machine_run", "hold a machine up and serve its files until interrupted"),
-    "bmc": _Verb("livefw.cli.machine_bmc", "a modelled BMC that serves Redfish until interrupted"),
-    "platforms": _Verb("livefw.cli.machine_run", "the machines that come with livefw"),
-    "list": _Verb("livefw.cli.machine_run", "machines that run"),
-    "show": _Verb("livefw.cli.machine_control", "what a machine is, seen from inside"),
-    "stage": _Verb("livefw.cli.machine_stage", "put a new image where it becomes pending"),
-    "notify": _Verb("livefw.cli.machine_control", "tell the driver that something changed, as the platform would"),
-    "driver": _Verb("livefw.cli.machine_control", "unload the driver, or load it"),
-    "reload": _Verb("livefw.cli.machine_control", "unload the driver and load it again, which makes it look anew"),
-    "fault": _Verb("livefw.cli.machine_control", "make something go wrong"),
-    "cpu": _Verb("livefw.cli.machine_control", "turn a CPU on or off"),
-    "log": _Verb("livefw.cli.machine_watch", "the kernel log"),
-    "trace": _Verb("livefw.cli.machine_watch", "every call of the firmware"),
+    "run": _Verb("livefw.cli.machine.run", "hold a machine up and serve its files until interrupted"),
+    "bmc": _Verb("livefw.cli.machine.bmc", "a modelled BMC that serves Redfish until interrupted"),
+    "platforms": _Verb("livefw.cli.machine.run", "the machines that come with livefw"),
+    "list": _Verb("livefw.cli.machine.run", "machines that run"),
+    "show": _Verb("livefw.cli.machine.control", "what a machine is, seen from inside"),
+    "stage": _Verb("livefw.cli.machine.stage", "put a new image where it becomes pending"),
+    "notify": _Verb("livefw.cli.machine.control", "tell the driver that something changed, as the platform would"),
+    "driver": _Verb("livefw.cli.machine.control", "unload the driver, or load it"),
+    "reload": _Verb("livefw.cli.machine.control", "unload the driver and load it again, which makes it look anew"),
+    "fault": _Verb("livefw.cli.machine.control", "make something go wrong"),
+    "cpu": _Verb("livefw.cli.machine.control", "turn a CPU on or off"),
+    "log": _Verb("livefw.cli.machine.watch", "the kernel log"),
+    "trace": _Verb("livefw.cli.machine.watch", "every call of the firmware"),
 }
 
 

@@ -5,7 +5,10 @@ import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
-from livefw.cli import image_build, image_cab, image_info, image_store
+from livefw.cli.image import build as image_build
+from livefw.cli.image import cab as image_cab
+from livefw.cli.image import info as image_info
+from livefw.cli.image import store as image_store
 from livefw.cli.session import Session
 
 

@@ -5,8 +5,8 @@ import argparse
 from typing import Any
 
 from livefw import reading
-from livefw.cli.image_store import images
-from livefw.cli.machine_control import ask, chosen, configure_machine
+from livefw.cli.image.store import images
+from livefw.cli.machine.control import ask, chosen, configure_machine
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image.disk import Folder

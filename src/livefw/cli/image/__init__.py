@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw image``: firmware packages and certificates in files."""
