@@ -109,13 +109,13 @@ def _watch(over: threading.Event, seconds: float, config: pytest.Config) -> None
 
 def _hang_up() -> None:
     """Close our end of each mount of this process, and unmount it: who waits there hears ENOTCONN."""
-    fuse = sys.modules.get("livefw.machine.fuse")
+    fuse = sys.modules.get("livefw.machine.fuse.server")
     for tree in [each for each in gc.get_objects() if fuse and type(each) is fuse.MountedTree]:
         with suppress(OSError), open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), tree._mount.device)
             tree._server.stop()
         with suppress(Exception):  # whatever it is, there may be further ones
-            sys.modules["livefw.machine.mount"].unmount(tree.directory)
+            sys.modules["livefw.machine.fuse.mount"].unmount(tree.directory)
 
 
 def _kill_children() -> None:

@@ -29,7 +29,7 @@ from livefw.files.host import HostFiles
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 from livefw.providers.registry import SystemClock, providers
 

@@ -17,7 +17,7 @@ from livefw.activation.lock import holder
 from livefw.activation.places import places
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"

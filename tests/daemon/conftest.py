@@ -19,7 +19,7 @@ import pytest
 from livefw.daemon.fwupd.devices import device_id
 from livefw.dbus.client import Call, Client
 from livefw.machine.config import MachineConfig
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 from livefw.providers.lfa.fake import FakeLfa
 

@@ -16,9 +16,9 @@ from typing import Any
 
 from livefw.dbus import wire
 from livefw.dbus.wire import Message, MessageType
-from livefw.machine import fuse_abi as abi
-from livefw.machine.fuse_abi import Opcode
-from livefw.machine.mount import mount, unmount
+from livefw.machine.fuse import abi
+from livefw.machine.fuse.abi import Opcode
+from livefw.machine.fuse.mount import mount, unmount
 
 from .conftest import FWUPD, Daemon
 

@@ -13,11 +13,11 @@ from livefw.errors import MechanismFailed, TransportError
 from livefw.firmware.spec import ComponentSpec, Kind
 from livefw.kernel import fw_upload
 from livefw.kernel.release import Kernel
-from livefw.machine import fuse_abi as abi
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import answer
-from livefw.machine.fuse import Owner, Server
-from livefw.machine.fuse_abi import IN_HEADER, Opcode
+from livefw.machine.fuse import abi
+from livefw.machine.fuse.abi import IN_HEADER, Opcode
+from livefw.machine.fuse.server import Owner, Server
 from livefw.machine.machine import Machine
 from livefw.machine.qemu import fdt
 from livefw.machine.qemu.frames import Decoder, Frame, Type

@@ -21,7 +21,7 @@ STARTED = {
         assert bare[3] == {str(SAMPLER)!r}
     """,
     "streams.py": "import livefw.streams; os._exit(0)",
-    "machine/fuse_abi.py": "import livefw.machine.fuse_abi; os.kill(os.getpid(), 15)",
+    "machine/fuse/abi.py": "import livefw.machine.fuse.abi; os.kill(os.getpid(), 15)",
     "providers/ocp.py": """
         if not os.fork():
             import livefw.providers.ocp

@@ -14,9 +14,9 @@ import pytest
 
 from livefw.machine.bench import Bench
 from livefw.machine.config import MachineConfig, decode
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.mount import remove_dead
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
-from livefw.machine.mount import remove_dead
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 SCP = "65922703-2f74-e644-8dff-579ac1ff0610"

@@ -19,9 +19,9 @@ import pytest
 
 from livefw.kernel.sysfs import Attribute
 from livefw.machine.config import load
-from livefw.machine.fuse import MountedTree, Server
+from livefw.machine.fuse.server import MountedTree, Server
 from livefw.machine.machine import Machine
-from livefw.machine.mount import remove_dead
+from livefw.machine.fuse.mount import remove_dead
 
 def mount(directory):
     machine = Machine(load("vera"), real_time=True)

@@ -13,9 +13,9 @@ import pytest
 
 from livefw.errors import LivefwError, PermissionDenied, TransportError, UsageError
 from livefw.machine.config import MachineConfig
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.mount import is_mounted, mount, remove_dead, unmount
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
-from livefw.machine.mount import is_mounted, mount, remove_dead, unmount
 
 from .conftest import RMM
 

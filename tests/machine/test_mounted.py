@@ -14,10 +14,10 @@ import pytest
 from livefw.abi import guid
 from livefw.abi.lfa import Function
 from livefw.errors import UsageError
-from livefw.machine import mount
 from livefw.machine.bench import shell_in
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
+from livefw.machine.fuse import mount
 from livefw.machine.machine import Machine
 
 RMM = str(guid.RMM.guid)

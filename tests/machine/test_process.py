@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from livefw.abi import guid
-from livefw.machine.mount import is_mounted
+from livefw.machine.fuse.mount import is_mounted
 
 RMM = str(guid.RMM.guid)
 Start = Callable[..., Any]

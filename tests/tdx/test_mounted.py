@@ -20,7 +20,7 @@ from livefw.firmware.seam import TdState
 from livefw.machine.bench import shell_in
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 from livefw.providers.registry import SystemClock, providers
 from livefw.providers.tdx.provider import TdxProvider

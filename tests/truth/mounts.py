@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.machine.config import MachineConfig
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 
 LFA = "sys/firmware/lfa"

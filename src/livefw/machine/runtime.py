@@ -18,7 +18,7 @@ import msgspec
 
 from livefw import reading
 from livefw.errors import PermissionDenied, UsageError
-from livefw.machine.mount import remove_dead
+from livefw.machine.fuse.mount import remove_dead
 
 _MAX_STATE = 65_536
 

@@ -11,7 +11,7 @@ from livefw.firmware.store_platform import open_platform
 from livefw.machine import runtime
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import ControlServer
-from livefw.machine.fuse import MountedTree
+from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -33,7 +33,7 @@ def serve(
     whose images the firmware boots and takes new ones from.
 
     Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.Claim`,
-    `livefw.machine.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
+    `livefw.machine.fuse.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
     """
     # Others are told of both places, wherever they are themselves.
     store = reading.absolute(store) if store is not None else None

@@ -6,7 +6,7 @@ import queue
 import threading
 from contextlib import suppress
 
-from livefw.machine import fuse_abi as abi
+from livefw.machine.fuse import abi
 
 
 class Names:

@@ -27,11 +27,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from livefw.kernel.sysfs import PAGE_SIZE, Attribute, BinaryAttribute, Directory, Kmsg, Node, OpenFile, Tree, fail
-from livefw.machine import fuse_abi as abi
-from livefw.machine.fuse_abi import Opcode
-from livefw.machine.fuse_names import Names
+from livefw.machine.fuse import abi
+from livefw.machine.fuse.abi import Opcode
+from livefw.machine.fuse.mount import mount
+from livefw.machine.fuse.names import Names
 from livefw.machine.host import Runner
-from livefw.machine.mount import mount
 
 _log = logging.getLogger(__name__)
 
@@ -474,7 +474,7 @@ def _write_out(count: int) -> bytes:
 class MountedTree:
     """A tree mounted on a directory and served by a thread of its own until `close`; its kernel lives in real time.
 
-    Raises what `livefw.machine.mount.mount` raises. ``ended`` is called when serving has come to its end. ``hung``
+    Raises what `livefw.machine.fuse.mount.mount` raises. ``ended`` is called when serving has come to its end. ``hung``
     tells whether what goes on in the machine will never end; who waits for it may then be killed.
     """
 
