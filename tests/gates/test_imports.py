@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The import contract of docs/architecture.md, stated in pyproject.toml: that it holds, and that it can fail."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,10 @@ TRESPASSES = [
     ("livefw.activation.trespass", "livefw.providers.lfa"),
     ("livefw.activation.trespass", "livefw.machine"),
     ("livefw.activation.trespass", "livefw.cli"),
+    ("livefw.render.trespass", "livefw.cli"),
+    ("livefw.dbus.trespass", "livefw.providers"),
+    ("livefw.dbus.trespass", "livefw.activation"),
+    ("livefw.files.trespass", "livefw.providers"),
 ]
 """Who must not import whom."""
 
@@ -43,3 +48,22 @@ def test_contract_sees_every_trespass(tmp_path: Path, checkout: Path) -> None:
     assert report.returncode == 1, report.stdout + report.stderr
     assert [pair for pair in TRESPASSES if f"{pair[0]} -> {pair[1]} " not in report.stdout] == []
     assert "livefw.homeless" in report.stdout
+
+
+def test_every_package_is_drawn_and_has_a_row(checkout: Path) -> None:
+    document = (checkout / "docs/architecture.md").read_text(encoding="utf-8")
+    drawing, table = document.split("## Where to change what")
+    root = checkout / "src/livefw"
+    packages = [path.parent for path in root.rglob("__init__.py") if path.parent != root]
+    names = [str(each.relative_to(root)) for each in packages]
+    assert len(names) > 25
+    assert [name for name in names if f"{name.rpartition('/')[2]}" not in drawing] == []
+    assert [name for name in names if f"`{name}/" not in table] == []
+
+
+def test_the_document_names_no_file_that_is_not_there(checkout: Path) -> None:
+    document = (checkout / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:[a-z0-9_]+/)+(?:[a-z0-9_]+\.py)?)`", document))
+    assert len(named) > 40
+    roots = (checkout / "src/livefw", checkout)
+    assert [name for name in sorted(named) if not any((root / name).exists() for root in roots)] == []
