@@ -75,7 +75,7 @@ LIMITS = {
     "releases": Limit(4_096, releases, MappingError, "4097 entries"),
     "entries of a list": Limit(4_096, listed, MappingError, "4097 entries"),
     "characters of a text": Limit(64, text, MappingError, "longer than 64"),
-    "bits of the features": Limit(64, bits, MappingError, "wider than 64"),
+    "bits of the features": Limit(64, bits, MappingError, "hexadecimal number of 64 bits"),
     "pages of a module": Limit(496, pages, BlobError, "more than"),
 }
 
