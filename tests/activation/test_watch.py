@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watching: what changes is told once, what the policy wants is done when it may be, and trouble ends nothing."""
 
+import errno
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -303,40 +306,121 @@ def test_events(message: bytes, matters: bool) -> None:
     assert uevents.is_change(message) is matters
 
 
-def test_a_bell_ends_a_pause_and_an_event_wakes() -> None:
-    listen, ring = uevents.new_bell()
-    waker = uevents.wake(listen, own_machine=True)
-    try:
-        os.write(ring, b"x")
-        assert waker.wait(60) in (False, True)
-        os.read(listen, 1)
-        if isinstance(waker, uevents.Uevents):
-            here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-            with here, there:
-                there.setblocking(False)
-                own, waker._socket = waker._socket, _Kernel(there)  # type: ignore[assignment]
-                here.send(b"change@/devices/x\0")
-                assert waker.wait(60)
-                here.send(b"libudev\0")
-                assert not waker.wait(60)
-                waker._socket = own
-    finally:
-        waker.close()
-        os.close(listen)
-        os.close(ring)
+CHANGE, UDEV = b"change@/devices/x\0", b"libudev\0"
+KERNEL, NO_ROOM = 0, OSError(errno.ENOBUFS, "No buffer space available")
+Said = tuple[bytes, int] | OSError
+"""What netlink tells: a message and the number of who sent it, or that some were lost."""
 
 
-class _Kernel:
-    """A socket whose messages come from the kernel, as their address says."""
+class _Netlink:
+    """A socket of netlink that has something to tell, and then nothing more."""
 
-    def __init__(self, inner: socket.socket) -> None:
-        self._inner = inner
+    def __init__(self, *said: Said, bind: OSError | None = None) -> None:
+        self.left = list(said)
+        self.closed = False
+        self._bind = bind
+        self._inner, self._told = socket.socketpair()
+        if said:
+            self._told.send(b"x")
+
+    def bind(self, address: tuple[int, int]) -> None:
+        assert address == (0, 1)  # the kernel's own group
+        if self._bind:
+            raise self._bind
 
     def fileno(self) -> int:
         return self._inner.fileno()
 
     def recvfrom(self, size: int) -> tuple[bytes, tuple[int, int]]:
-        return self._inner.recv(size), (0, 1)
+        if not self.left:
+            raise BlockingIOError
+        said = self.left.pop(0)
+        if isinstance(said, OSError):
+            raise said
+        return said[0], (said[1], 1)
+
+    def close(self) -> None:
+        self.closed = True
+        self._inner.close()
+        self._told.close()
+
+
+@contextmanager
+def _waking(monkeypatch: pytest.MonkeyPatch, netlink: _Netlink, *, rung: bool, own: bool = True) -> Iterator[Any]:
+    """What a watcher waits with, on this machine or on a modelled one."""
+    made = lambda family, *_: netlink if family == socket.AF_NETLINK else None  # noqa: E731
+    with monkeypatch.context() as changed:
+        changed.setattr("livefw.activation.uevents.socket.socket", made)
+        listen, ring = uevents.new_bell()
+        waker = uevents.wake(listen, own_machine=own)
+    if rung:
+        os.write(ring, b"x")
+    try:
+        yield waker
+    finally:
+        waker.close()
+        os.close(listen)
+        os.close(ring)
+        netlink.close()
+
+
+ENDLESS = 3600.0
+"""Seconds of a pause that a test does not survive: something else has to end it."""
+
+
+@pytest.mark.parametrize(
+    ("said", "rung", "heard"),
+    [
+        ([], True, False),
+        ([(CHANGE, KERNEL)], False, True),
+        ([(CHANGE, KERNEL)], True, True),
+        ([(UDEV, KERNEL)], False, False),
+        ([(CHANGE, 4711)], False, False),  # netlink(7): nl_pid is 0 for the kernel, and anybody may send
+        ([(UDEV, KERNEL), (CHANGE, KERNEL), (UDEV, KERNEL)], False, True),
+        ([NO_ROOM], False, True),
+        ([NO_ROOM, (UDEV, KERNEL)], False, True),
+    ],
+    ids=str,
+)
+def test_events_of_the_kernel_and_a_bell_end_a_pause(
+    monkeypatch: pytest.MonkeyPatch, said: list[Said], rung: bool, heard: bool
+) -> None:
+    netlink = _Netlink(*said)
+    with _waking(monkeypatch, netlink, rung=rung) as waker:
+        assert waker.wait(ENDLESS) is heard
+        assert netlink.left == []
+
+
+def test_a_pause_without_an_event_ends_by_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _waking(monkeypatch, _Netlink(), rung=False) as waker:
+        assert waker.wait(0.001) is False
+        assert waker.wait(-1.0) is False
+
+
+def test_a_storm_of_events_does_not_keep_from_looking(monkeypatch: pytest.MonkeyPatch) -> None:
+    netlink = _Netlink(*[(UDEV, KERNEL)] * 4097)
+    with _waking(monkeypatch, netlink, rung=False) as waker:
+        assert waker.wait(ENDLESS) is False
+        assert len(netlink.left) == 1
+
+
+def test_an_error_of_netlink_that_means_nothing_lost_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with (
+        _waking(monkeypatch, _Netlink(OSError(errno.EIO, "Input/output error")), rung=False) as waker,
+        pytest.raises(OSError, match="Input/output error"),
+    ):
+        waker.wait(ENDLESS)
+
+
+@pytest.mark.parametrize(("own", "refused"), [(False, False), (True, True)], ids=["modelled machine", "no netlink"])
+def test_where_no_event_is_heard_time_and_the_bell_end_a_pause(
+    monkeypatch: pytest.MonkeyPatch, own: bool, refused: bool
+) -> None:
+    netlink = _Netlink((CHANGE, KERNEL), bind=OSError(errno.EPERM, "Operation not permitted") if refused else None)
+    with _waking(monkeypatch, netlink, rung=True, own=own) as waker:
+        assert waker.wait(ENDLESS) is False
+        assert netlink.closed is refused
+        assert netlink.left == [(CHANGE, KERNEL)]
 
 
 def test_a_mechanism_that_refused_is_left_alone_for_a_while(make: Make) -> None:
