@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The suite through a gdbstub: our own monitor as somebody else's firmware, and stubs that are none."""
 
+import contextlib
 import json
 import socket
 import threading
@@ -11,7 +12,7 @@ import pytest
 
 from livefw.abi.lfa import Function
 from livefw.cli.main import main
-from livefw.conformance.gdb import GdbCaller
+from livefw.conformance.gdb import Gdb, GdbCaller
 from livefw.conformance.run import Verdict, run
 from livefw.errors import LivefwError, MechanismFailed, TransportError
 from livefw.machine.qemu.guest import GuestMachine
@@ -49,16 +50,16 @@ Stub = Callable[[dict[str, bytes]], str]
 
 @pytest.fixture
 def stub() -> Iterator[Stub]:
-    """A stub that has one answer for each first letter, and hangs up at any other packet."""
+    """A stub that has one answer for each beginning of a packet, and hangs up at any other."""
     listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
 
     def serve(listener: socket.socket, answers: dict[str, bytes]) -> None:
         link, _ = listener.accept()
-        with link:
+        with link, contextlib.suppress(ConnectionError):  # of who hears no more of a long answer
             while data := link.recv(65536):
                 for packet in data.split(b"$")[1:]:
-                    body = answers.get(packet[:1].decode("latin-1"))
+                    body = next((told for word, told in answers.items() if packet.startswith(word.encode())), None)
                     if body is None:
                         return
                     link.sendall(b"+$" + body + b"#%02x" % (sum(body) & 0xFF))
@@ -90,6 +91,89 @@ def stub() -> Iterator[Stub]:
 def test_a_stub_without_cpus_is_an_error(stub: Stub, answers: dict[str, bytes], error: type[LivefwError]) -> None:
     with pytest.raises(error):
         GdbCaller(stub(answers))
+
+
+MIB = 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("answer", "length"),
+    [
+        (b"x" * MIB, MIB),
+        (b"x" * (MIB + 1), None),
+        (b"x" + b"*~" * (MIB // 97) + b"y" * (MIB % 97 - 1), MIB),
+        (b"x" + b"*~" * (MIB // 97) + b"y" * (MIB % 97), None),
+    ],
+    ids=["plain", "one more", "run-lengths", "one more by run-lengths"],
+)
+def test_a_packet_has_a_megabyte_at_most(stub: Stub, answer: bytes, length: int | None) -> None:
+    """GDB's own documentation, "Overview": ``*~`` is 97 more of the character before it."""
+    gdb = Gdb(stub({"?": b"T05", "Q": b"", "v": answer, "D": b"OK"}))
+    try:
+        if length is None:
+            with pytest.raises(TransportError, match="has more than 1048576 characters"):
+                gdb.ask("vCont?")
+        else:
+            assert len(gdb.ask("vCont?")) == length
+    finally:
+        gdb.close()
+
+
+@pytest.mark.parametrize("noise", [b"+", b"x", b"#"])
+def test_what_is_no_packet_at_all_has_an_end_too(noise: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = threading.Event()
+
+        def flood() -> None:
+            link, _ = listener.accept()
+            with link, contextlib.suppress(OSError):
+                while not over.is_set():
+                    link.sendall(noise * 65536)
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            with pytest.raises(TransportError, match="has more than"):
+                Gdb(f"127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            over.set()
+            thread.join()
+
+
+def test_a_stub_that_tells_of_halts_without_end() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def flood() -> None:
+            link, _ = listener.accept()
+            with link, contextlib.suppress(OSError):
+                while True:
+                    link.sendall(b"$T05#b9" * 9362)
+
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            with pytest.raises(TransportError, match="does not come to an end"):
+                Gdb(f"127.0.0.1:{listener.getsockname()[1]}")
+        finally:
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("first", "next_", "count"),
+    [(4096, b"l", 4096), (4097, b"l", None), (4095, b"m1", None)],
+    ids=["as many", "one more", "without end"],
+)
+def test_a_stub_has_4096_cpus_at_most(stub: Stub, first: int, next_: bytes, count: int | None) -> None:
+    names = b"m" + b",".join(b"%x" % number for number in range(first))
+    gdb = Gdb(stub({"?": b"T05", "Q": b"", "qf": names, "qs": next_, "D": b"OK"}))
+    try:
+        if count is None:
+            with pytest.raises(MechanismFailed, match="more than 4096 CPUs"):
+                gdb.threads()
+        else:
+            assert len(gdb.threads()) == count
+    finally:
+        gdb.close()
 
 
 def test_an_address_that_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:

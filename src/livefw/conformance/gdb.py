@@ -29,6 +29,9 @@ _ANSWER_S = 10.0
 _MOMENT_S = 0.05
 _QUIET_S = 0.2
 _MOST_PACKET = 1 << 20
+"""Characters of a packet, with its run-lengths undone; the longest that is read, registers, has a few thousand."""
+_MOST_CPUS = 4096
+"""Each is asked for its registers. A stub that never ends its list would be asked for ever."""
 
 
 class Gdb:
@@ -42,8 +45,11 @@ class Gdb:
         try:
             # A stub may tell of the halt that a connection means, before it answers anything.
             self.ask("?")
-            while self.receive(_QUIET_S) is not None:
-                pass
+            for _ in range(_MOST_CPUS):
+                if self.receive(_QUIET_S) is None:
+                    break
+            else:
+                raise TransportError("the stub does not come to an end of what it tells")
             self._acknowledges = self.ask("QStartNoAckMode") != "OK"
         except BaseException:
             self._socket.close()
@@ -72,19 +78,21 @@ class Gdb:
         self._write(b"\x03")
 
     def receive(self, seconds: float) -> str | None:
-        """The next packet of the stub, or None if none comes in time."""
+        """The next packet of the stub, or None if none comes in time; `TransportError` for one that is too long."""
         deadline = time.monotonic() + seconds
         while True:
             start, end = self._buffer.find(b"$"), self._buffer.find(b"#")
+            if 0 <= end < start:
+                del self._buffer[: end + 1]
+                continue
+            if (end if 0 <= start < end else len(self._buffer)) - start - 1 > _MOST_PACKET:
+                raise _too_long()
             if 0 <= start < end and len(self._buffer) >= end + 3:
                 body = bytes(self._buffer[start + 1 : end])
                 del self._buffer[: end + 3]
                 if self._acknowledges:
                     self._write(b"+")
                 return _expand(body)
-            if 0 <= end < start or len(self._buffer) > _MOST_PACKET:
-                del self._buffer[: end + 1 or len(self._buffer)]
-                continue
             self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
                 data = self._socket.recv(65536)
@@ -96,12 +104,16 @@ class Gdb:
                 raise TransportError("the stub has gone")
             self._buffer += data
 
-    def threads(self) -> Iterator[str]:
-        """Names of the CPUs, in the stub's order."""
+    def threads(self) -> list[str]:
+        """Names of the CPUs, in the stub's order; `MechanismFailed` for more than any machine has."""
+        found: list[str] = []
         answer = self.ask("qfThreadInfo")
         while answer.startswith("m"):
-            yield from answer[1:].split(",")
+            found += answer[1:].split(",")
+            if len(found) > _MOST_CPUS:
+                raise MechanismFailed(f"the stub tells of more than {_MOST_CPUS} CPUs")
             answer = self.ask("qsThreadInfo")
+        return found
 
     def close(self) -> None:
         """Let everything run on, and hang up."""
@@ -263,4 +275,10 @@ def _expand(body: bytes) -> str:
         else:
             out.append(body[index])
             index += 1
+        if len(out) > _MOST_PACKET:
+            raise _too_long()
     return out.decode("latin-1")
+
+
+def _too_long() -> TransportError:
+    return TransportError(f"a packet of the stub has more than {_MOST_PACKET} characters")
