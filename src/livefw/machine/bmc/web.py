@@ -368,7 +368,7 @@ _ROUTES: list[tuple[str, str, _Handler]] = [
     ("GET", "/redfish", lambda _: (200, {"v1": f"{ROOT}/"}, {})),
     ("GET", ROOT, _shown(Web.root)),
     _fixed(f"{ROOT}/SessionService", "SessionService.v1_1_9.SessionService", "Sessions", Sessions=_ref(SESSIONS)),
-    ("GET", SESSIONS, _shown(lambda web: _collection(SESSIONS, "SessionCollection", list(web._sessions.values())))),  # noqa: SLF001
+    ("GET", SESSIONS, _shown(Web.session_list)),
     ("POST", SESSIONS, lambda r: r.web.log_in(r.body)),
     ("DELETE", rf"({SESSIONS}/\d+)", lambda r: r.web.log_out(r.part)),
     _listed(f"{ROOT}/Systems", "ComputerSystemCollection", SYSTEM),
