@@ -136,7 +136,7 @@ def _tell(session: Session, message: Message) -> None:
         verb, name = event.get("verb", "activate"), component["name"] or component["id"]
         session.say(f"{verb} {printable(name)}{printable(versions)}")
     elif event.get("event") == "said":
-        session.say(event["text"])
+        session.say(f"livefw: {event['text']}")
 
 
 def _confirm(session: Session, client: Client, arguments: argparse.Namespace) -> None:

@@ -28,7 +28,7 @@ from livefw.providers.base import Component, Package, Progress
 from livefw.render import attempt, document
 from livefw.render.error import foreseen
 from livefw.render.error import text as error_text
-from livefw.render.plan import unmet_lines
+from livefw.render.plan import unmatched_lines, unmet_lines
 from livefw.render.report import Report
 
 _TELL_EACH_S = 1.0
@@ -92,7 +92,7 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
             try:
                 report = Report.of(attempts, phase="activate")
             finally:
-                for line in unmet_lines(running.unmet):
+                for line in (*unmatched_lines(running.unmatched), *unmet_lines(running.unmet)):
                     say(line)
         if not report.attempts:
             raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")

@@ -149,6 +149,7 @@ class Own(Face):
         self._core.work(call, self, lambda: encoded(told, most=ANSWER_LIMIT), reply)
 
     def _hear(self, event: Event) -> None:
-        told = {key: value for key, value in event.items() if key not in ("document", "text")}
+        # What it ended with is the answer of who asked for it, and may be long.
+        told = event if event["event"] != "end" else {"event": "end", "exit_code": event["exit_code"]}
         for connection in list(self._watching):
             self._core.server.signal(connection, NAME, "Event", "s", json.dumps(told))
