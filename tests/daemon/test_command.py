@@ -50,8 +50,6 @@ LOOKS = [
     ("history",),
     ("--json", "history"),
     ("history", "--verify"),
-    ("history", "--limit", "1"),
-    ("--json", "history", "--until", "2001-01-01"),
     ("activate", "--dry-run", "--all"),
     ("activate",),
     ("activate", "nothing"),
@@ -194,7 +192,7 @@ def _watched(*events: dict[str, Any]) -> Reply:
         Message(MessageType.SIGNAL, 1, (json.dumps(each),), "s", path="/a", interface="a.b", member="Event")
         for each in events
     ]
-    other = Message(MessageType.SIGNAL, 1, ("{}",), "s", path="/a", interface="a.b", member="Changed")
+    other = Message(MessageType.SIGNAL, 1, ("no JSON",), "s", path="/a", interface="a.b", member="Changed")
     return lambda asked: [*told, other, *_returns('{"results": []}')(asked)]
 
 
@@ -264,11 +262,12 @@ def test_whatever_the_daemon_answers_is_told(
     assert "Traceback" not in done.stderr
 
 
-AGENT = """#!/bin/sh
-echo "$@" > {0}/words
-echo $$ > {0}/pid
-eval "exec $3>&-"
-exec sleep 1000
+AGENT = """#!{python}
+import os, signal, sys
+with open("{folder}/agent", "w") as file:
+    print(os.getpid(), *sys.argv[1:-1], file=file)
+os.close(int(sys.argv[-1]))
+signal.pause()
 """
 
 
@@ -277,24 +276,36 @@ def test_polkits_agent_is_there_while_a_person_is_asked(
     folder: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     """polkit: pkttyagent(1), ``--notify-fd`` is closed when the agent has registered."""
+    program, agent = folder / "pkttyagent", folder / "agent"
     if there:
-        (folder / "pkttyagent").write_text(AGENT.format(folder), encoding="ascii")
-        (folder / "pkttyagent").chmod(0o755)
-    seen: list[str] = []
+        program.write_text(AGENT.format(python=sys.executable, folder=folder), encoding="ascii")
+        program.chmod(0o755)
+    states: list[str] = []
 
     def reply(asked: Message) -> list[Message]:
-        pid = (folder / "pid").read_text().strip() if there else ""
-        seen.append(Path(f"/proc/{pid}/comm").read_text() if there else "none")
+        if there:
+            status = Path("/proc", agent.read_text().split()[0], "status").read_text()
+            states.append(status.partition("State:")[2].split()[0])
         return _returns('{"results": []}')(asked)
 
-    terminal = SimpleNamespace(isatty=lambda: True)
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    monkeypatch.setattr("sys.stdin", terminal)
-    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin" if there else str(folder))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setenv("LIVEFW_SOCKET", str(folder / "s"))
     with _livefwd(folder / "s", reply):
         assert main(["--root", str(folder), "activate", "x", "--yes"]) == 0
-    assert len(seen) == 1
+    assert agent.exists() is there
     if there:
-        assert (folder / "words").read_text().startswith("--fallback --notify-fd ")
-        assert not Path("/proc", (folder / "pid").read_text().strip()).exists()
+        pid, *words = agent.read_text().split()
+        assert words == ["--fallback", "--notify-fd"]
+        assert not {*states} & {"Z", "X"}
+        assert not Path("/proc", pid).exists()
+
+
+def test_what_the_daemons_calls_cannot_say_is_answered_alone(planted: Path, serve: Serve) -> None:
+    daemon = serve(planted)
+    for _ in range(2):
+        _livefw(daemon, "activate", "TF-RMM", through=True)
+    for words, count in ((("--limit", "1"), 1), (("--until", "2001-01-01"), 0), ((), 2)):
+        done = _livefw(daemon, "--json", "history", *words, through=True)
+        assert len(json.loads(done.stdout).get("history", [])) == count

@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each bound of what a client may send at its very limit: as much is taken, and one more is not."""
 
+import json
+import os
+import shlex
 import socket
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from livefw.daemon import scrape
+from livefw.daemon import answerer, image, scrape
+from livefw.daemon.jobs import Event, Jobs, Request, Setting
+from livefw.daemon.receive import NotTaken, sealed_copy
 from livefw.dbus import wire
 from livefw.dbus.loop import Loop
 from livefw.dbus.sasl import Sasl, SaslError
@@ -84,7 +91,39 @@ class Limit(NamedTuple):
     error: type[Exception]
 
 
+def frame(size: int) -> object:
+    """What a process that answers sends to the daemon, or the daemon to it."""
+    ours, theirs = socket.socketpair()
+
+    def send() -> None:
+        with suppress(BrokenPipeError):  # more than the other side wants
+            answerer.send(theirs, bytes(size))
+
+    sent = threading.Thread(target=send)
+    sent.start()
+    try:
+        told = answerer.receive(ours)
+    finally:
+        ours.close()
+        sent.join()
+        theirs.close()
+    assert isinstance(told, bytes)
+    assert len(told) == size
+    return True
+
+
+def image_bytes(size: int) -> object:
+    """An image of a client's, of which the daemon holds a copy."""
+    with tempfile.TemporaryFile() as file:
+        file.truncate(size)
+        copy = sealed_copy(file.fileno(), image.MOST_BYTES)
+    os.close(copy)
+    return True
+
+
 LIMITS = {
+    "bytes of a frame": Limit(8 << 20, frame, EOFError),
+    "bytes of an image": Limit(128 << 20, image_bytes, NotTaken),
     "bytes of a message": Limit(65_536, message_bytes, WireError),
     "arrays in arrays": Limit(16, depth, WireError),
     "variants in variants": Limit(16, variants, WireError),
@@ -131,3 +170,57 @@ def answered(size: int) -> bytes:
 def test_bytes_of_a_request_for_metrics() -> None:
     assert answered(8_192).endswith(b"\r\n\r\nfigures\n")
     assert answered(8_193) == b""
+
+
+END = {"event": "end", "document": {}, "exit_code": 0, "text": ""}
+
+
+@pytest.mark.parametrize(("length", "code"), [(8 << 20, 0), ((8 << 20) + 1, 6)])
+def test_bytes_of_a_line_of_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int, code: int) -> None:
+    """What says too much at once has not said how it ended; whoever comes next finds it out."""
+    line = json.dumps(END | {"text": "x" * (length - len(json.dumps(END)))})
+    assert len(line) == length
+    (tmp_path / "line").write_text(line + "\n", encoding="ascii")
+    (tmp_path / "python").write_text(f"#!/bin/sh\nread line; cat {shlex.quote(str(tmp_path / 'line'))}\n")
+    (tmp_path / "python").chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    loop, told = Loop(), list[Event]()
+    jobs = Jobs(loop, Setting("/", None, None, measure=False), told.append)
+
+    def done(event: Event) -> None:
+        assert event is told[-1]
+        loop.stop()
+
+    jobs.start(Request(("x",), "somebody", "test"), done)
+    loop.run()
+    loop.close()
+    assert [each["exit_code"] for each in told] == [code]
+    assert not jobs.busy
+
+
+def test_a_reader_who_is_slow_gets_all_of_the_metrics() -> None:
+    text = bytes(range(256)) * (32 << 10)  # more than any socket holds
+    loop = Loop()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        number = free.getsockname()[1]
+    port = scrape.Port(loop, number, lambda: (text, "text/plain"))
+    served = threading.Thread(target=loop.run)
+    served.start()
+    try:
+        with socket.create_connection(("127.0.0.1", number), timeout=30) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            said = bytearray()
+            while data := client.recv(10_000):
+                said += data
+            assert said.partition(b"\r\n\r\n")[2] == text
+        with socket.create_connection(("127.0.0.1", number), timeout=30) as client:
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert client.recv(1) == b"H"  # and leaves in the middle
+        with socket.create_connection(("127.0.0.1", number), timeout=30) as client:
+            client.sendall(b"HEAD / HTTP/1.1\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+    finally:
+        loop.stop()
+        served.join()
+        port.close()
+        loop.close()

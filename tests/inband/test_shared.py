@@ -111,9 +111,7 @@ def test_they_have_no_switches(make: Make, row: Mechanism) -> None:
         bench.provider.configure(row.ident, "auto_activate", on=True)
 
 
-@pytest.mark.parametrize(
-    "text", ["{0} = 1", "[{0}]\n{1} = 1", '[{0}]\n{1} = "a"\nmore = 1', "[[{0}]]"]
-)
+@pytest.mark.parametrize("text", ["{0} = 1", "[{0}]\n{1} = 1", '[{0}]\n{1} = "a"\nmore = 1', "[[{0}]]"])
 @pytest.mark.parametrize(("name", "key"), [("pfrut", "capsule"), ("sfs", "package")])
 def test_settings_of_another_shape_are_a_mistake_with_its_place(make: Make, name: str, key: str, text: str) -> None:
     bench = make(name, text.format(name, key))

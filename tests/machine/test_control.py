@@ -8,6 +8,7 @@ import socket
 import stat
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -162,6 +163,21 @@ def test_clients_that_behave_badly_harm_nobody(path: str) -> None:
     client.close()
     for other in (silent, endless, deaf):
         other.close()
+
+
+@pytest.mark.parametrize("piece", [65_536, 1000])
+@pytest.mark.parametrize(("length", "taken"), [(65_536, True), (65_537, False)])
+def test_a_line_has_65536_bytes_at_most(path: str, length: int, taken: bool, piece: int) -> None:
+    line = b'{"command":"clear"}'.ljust(length) + b"\n"
+    with connect(path) as client:
+        with suppress(BrokenPipeError):
+            for at in range(0, len(line), piece):
+                client.sendall(line[at : at + piece])
+        try:
+            said = client.recv(100)
+        except ConnectionResetError:
+            said = b""
+    assert said == (b'{"result":{}}\n' if taken else b"")
 
 
 def test_more_clients_than_there_is_room_for(path: str) -> None:

@@ -171,6 +171,23 @@ def test_answer_is_bounded(hostile: Callable[..., Hostile], name: str) -> None:
     assert not any(b"word of passage" in request for request in server.requests)
 
 
+@pytest.mark.parametrize(("size", "whole"), [(4 << 20, True), ((4 << 20) + 1, False)])
+def test_an_answer_has_4_mib_at_most(hostile: Callable[..., Hostile], size: int, whole: bool) -> None:
+    """Without a limit of the test's own."""
+    server = hostile()
+    server.script = says(answer(ROOT.ljust(size)))
+    adapter = BoundedAdapter(server.url, tls(server.pem.certificate, verify=True))
+    bmc = Bmc("rack", server.url, auth="basic")
+    if whole:
+        client = Client(bmc, Secret("admin", "a word of passage"), adapter)
+        assert client.resource("/redfish/v1/")["Links"]
+        client.close()
+        return
+    with pytest.raises(ExchangeError) as caught:
+        Client(bmc, Secret("admin", "a word of passage"), adapter)
+    assert caught.value.code == "oversized"
+
+
 @pytest.mark.parametrize(
     ("head", "piece"),
     [(b"", b"H"), (b"HTTP/1.1 200 OK\r\n", b"X"), (answer(b"", length=10_000), b" "), (CHUNKED + b"F000\r\n", b" ")],

@@ -99,9 +99,10 @@ class Jobs:
             return
         self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\n")
-        for line in lines:
+        whole = [line for line in lines if len(line) <= _LINE_LIMIT]
+        for line in whole:
             self._take(line)
-        if not data or len(self._buffer) > _LINE_LIMIT:
+        if not data or len(whole) < len(lines) or len(self._buffer) > _LINE_LIMIT:
             self._finish(process)
 
     def _take(self, line: bytes) -> None:

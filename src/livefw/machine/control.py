@@ -321,7 +321,8 @@ class ControlServer:
     def _receive(self, client: _Client) -> None:
         data = client.socket.recv(MAX_REQUEST)
         client.received += data
-        if not data or (b"\n" not in data and len(client.received) > MAX_REQUEST):
+        end = client.received.find(b"\n")  # of what came before, every whole line was taken
+        if not data or (end if end >= 0 else len(client.received)) > MAX_REQUEST:
             self._drop(client)
         else:
             self._flush(client)
