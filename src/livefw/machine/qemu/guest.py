@@ -130,6 +130,8 @@ class GuestCaller:
             elif frame.type is Type.ON:
                 self.entry_point = frame.words.get(1, 0)
                 self._ended[frame.cpu] = Restart(self.entry_point, frame.words.get(0, 0))
+            else:
+                continue
             self._inside.discard(frame.cpu)
         return True
 
