@@ -5,18 +5,20 @@ There is no independent service with ComponentIntegrity to hold this against (20
 """
 
 import base64
+from datetime import datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.abi import spdm
-from livefw.providers.base import Measured
+from livefw.providers.base import Measured, Reason
 from livefw.providers.redfish.attest import Attestation, attest, compare
-from livefw.providers.redfish.exchange import Answer
+from livefw.providers.redfish.exchange import BAD_STATUS, Answer, ExchangeError
 
 KEY = ec.generate_private_key(ec.SECP384R1())
 PEM = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -38,6 +40,12 @@ class Device:
     def __init__(self, version: int = 0x12, before: bytes = b"", **change: Any) -> None:
         self._version, self._before, self._change = version, before, change
 
+    def resource(self, path: str) -> dict[str, Any]:
+        """What is behind the link of a certificate."""
+        if path not in CERTIFICATES:
+            raise ExchangeError(BAD_STATUS.fill(path=path, status=404), sent=True)
+        return CERTIFICATES[path]
+
     def ask(self, path: str, body: dict[str, Any]) -> Answer:
         made = statement(bytes.fromhex(body["Nonce"]), self._version, self._before)
         told = {
@@ -47,6 +55,45 @@ class Device:
             "HashingAlgorithm": "TPM_ALG_SHA_384",
         }
         return Answer(200, {}, told | self._change)
+
+
+def certificate(key: ec.EllipticCurvePrivateKey) -> str:
+    """Signed by itself; whose it is, nobody asks."""
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "CPU0")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 7, datetime(2026, 1, 1), datetime(2036, 1, 1))
+    return made.sign(key, hashes.SHA384()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+CERTIFICATES: dict[str, dict[str, Any]] = {
+    "/c/good": {"CertificateString": certificate(KEY)},
+    "/c/other": {"CertificateString": certificate(ec.generate_private_key(ec.SECP384R1()))},
+    "/c/curve": {"CertificateString": certificate(ec.generate_private_key(ec.SECP256R1()))},
+    "/c/none": {"CertificateString": None},
+    "/c/torn": {"CertificateString": certificate(KEY)[:200]},
+}
+
+
+def linked(name: str) -> dict[str, Any]:
+    """An answer that names a certificate in place of a key."""
+    return {"PublicKey": None, "Certificate": {"@odata.id": f"/c/{name}"}}
+
+
+def test_without_peer_a_key_may_come_in_a_certificate() -> None:
+    found = measured(**linked("good"))
+    assert (found.trouble, found.blocks) == ("", BLOCKS)
+    assert compare(found, measured()).measured is Measured.UNCHANGED  # the same key, however it came
+
+
+@pytest.mark.parametrize(("answer", "text"), [(Answer(404, {}, {}), "the BMC answered 404"), (None, "no way")])
+def test_without_an_answer_nothing_is_measured_and_nothing_raised(answer: Answer | None, text: str) -> None:
+    class Mute(Device):
+        def ask(self, path: str, body: dict[str, Any]) -> Answer:
+            if answer is None:
+                raise ExchangeError(Reason("broken", "no way"), sent=True)
+            return answer
+
+    device: Any = Mute()
+    assert attest(device, "/action") == Attestation(trouble=text)
 
 
 def measured(**change: Any) -> Attestation:
@@ -72,6 +119,11 @@ OTHER_PEM = OTHER.public_bytes(serialization.Encoding.PEM, serialization.PublicF
         ({"PublicKey": "no key"}, ""),
         ({"PublicKey": None}, "no key"),
         ({"PublicKey": None, "Certificate": {"@odata.id": "https://evil/x"}}, "no key"),
+        (linked("other"), "signature is wrong"),
+        (linked("curve"), "kind that it names"),
+        (linked("none"), "no certificate to verify it by"),
+        (linked("torn"), ""),
+        (linked("missing"), "404"),
         ({"SigningAlgorithm": "TPM_ALG_RSASSA"}, "not known"),
         ({"SigningAlgorithm": "TPM_ALG_ECDSA_ECC_NIST_P256"}, "bytes"),
         ({"HashingAlgorithm": "TPM_ALG_SHA_512"}, "signature is wrong"),
