@@ -144,6 +144,8 @@ def test_what_was_not_measured_is_not_drawn(ready: Any, writes: list[Write], cod
 @pytest.mark.fuse
 def test_a_picture_is_drawn_to_a_file_or_the_output(vera: Any, tmp_path: Path) -> None:
     assert vera.run("activate", "--all").code == 0
+    with journal(vera) as made:
+        ended(outcome="failed")(made)  # later ones without a measurement do not hide it
     drawn = vera.run("history", "--plot", "-")
     assert (drawn.code, drawn.out.startswith("<svg")) == (0, True)
     assert vera.run("history", "--plot", str(tmp_path / "cost.svg")).code == 0

@@ -15,6 +15,7 @@ import cabarchive
 import pytest
 
 from livefw.activation.identity import instance, made_guid
+from livefw.activation.journal import Journal, Kind
 
 Livefw = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -99,6 +100,52 @@ def test_session_that_ends_in_the_middle_is_no_outcome(
     done = livefw("--json", "activate", "redfish:model/pmfw-a")
     (result,) = answer(done)["results"]
     assert (done.returncode, result["outcome"]) == (0, "activated"), done.stderr
+
+
+def _file(tmp_path: Path, size: int) -> Path:
+    with open(tmp_path / "image.bin", "wb") as file:
+        file.truncate(size)
+    return tmp_path / "image.bin"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "image.bin is empty"),
+        ((512 << 20) + 1, "it is larger than 536,870,912 bytes"),
+        (1 << 40, "it is larger than 536,870,912 bytes"),
+    ],
+)
+def test_an_image_that_cannot_be_is_not_handed_over(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path, size: int, text: str
+) -> None:
+    done = livefw("stage", "pmfw-a", _file(tmp_path, size))
+    assert (done.returncode, text in done.stderr) == (2, True), done.stderr
+    assert livefw("history").returncode == 3
+
+
+def test_a_uri_is_for_the_mechanism_to_fetch(bmc: subprocess.Popen[str], livefw: Livefw) -> None:
+    done = livefw("--json", "stage", "pmfw-a", "https://images.example/a/pmfw.bin?version=1.9.0")
+    assert (done.returncode, answer(done)["staging"]["outcome"]) == (0, "staged"), done.stderr
+    (row,) = answer(livefw("--json", "history"))["history"]
+    assert row["intent"]["file"] == "pmfw.bin"
+
+
+def test_what_an_earlier_engine_left_open_is_told_first(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path
+) -> None:
+    journal = Journal.open(str(tmp_path / "state"))
+    journal.begin(
+        "redfish:model/pmfw-a", {"name": "x", "current_version": "1.2.0", "version": "1.9.0"}, kind=Kind.STAGING
+    )
+    journal.close()
+    (tmp_path / "image").write_bytes(b"version=1.9.0")
+    done = livefw("stage", "pmfw-a", tmp_path / "image")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.startswith("found unfinished: x: staging, unknown"), done.stderr
+    outcomes = [row["outcome"]["outcome"] for row in answer(livefw("--json", "history"))["history"]]
+    assert outcomes[0] == "staged"
+    assert len(outcomes) == 2
 
 
 @pytest.mark.parametrize("bmc", [["--fault", "task-deleted-page", "--fault", "one-bank"]], indirect=True)
