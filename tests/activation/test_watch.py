@@ -350,7 +350,7 @@ def _waking(monkeypatch: pytest.MonkeyPatch, netlink: _Netlink, *, rung: bool, o
     """What a watcher waits with, on this machine or on a modelled one."""
     made = lambda family, *_: netlink if family == socket.AF_NETLINK else None  # noqa: E731
     with monkeypatch.context() as changed:
-        changed.setattr("livefw.activation.uevents.socket.socket", made)
+        changed.setattr("livefw.activation.watch.uevents.socket.socket", made)
         listen, ring = uevents.new_bell()
         waker = uevents.wake(listen, own_machine=own)
     if rung:

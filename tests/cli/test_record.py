@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.journal import Journal, Kind
+from livefw.activation.history.journal import Journal, Kind
 
 KEY = "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 BEGUN = {"name": "TF-RMM", "current_version": "1.0", "pending_version": "1.2", "reason": "a test"}

@@ -13,7 +13,7 @@ import pytest
 
 from livefw.daemon import authority
 from livefw.daemon.authority import ACTIVATE, QUESTIONS_LIMIT, Authority
-from livefw.daemon.peer import Peer
+from livefw.dbus.peer import Peer
 
 
 class Connection(NamedTuple):

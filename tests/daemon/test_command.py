@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from livefw.cli.main import main
-from livefw.daemon import wire
-from livefw.daemon.wire import Message, MessageType
+from livefw.dbus import wire
+from livefw.dbus.wire import Message, MessageType
 
 from .conftest import Daemon, Serve
 

@@ -236,7 +236,7 @@ def _registers(data: bytes) -> object:
 def _stopped(pc: int) -> bytes:
     state = struct.pack("<33QI", *range(32), pc, 0x3C5)
     said = b"$OK#00$" + state.hex().encode() + b"#00"
-    return b"$m1#00" + said + b"$l#00" + b"$OK#00" * 2 + said
+    return b"$m1#00$l#00" + said + b"$OK#00" * 2 + said
 
 
 def _kernel_writes(data: bytes) -> object:

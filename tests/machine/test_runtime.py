@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from livefw.abi import guid
-from livefw.cli import machine_control
+from livefw.cli.machine import control
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied, UsageError
 from livefw.machine import runtime
@@ -123,7 +123,7 @@ def test_the_driver_is_unloaded_and_loaded(run: Run, livefw: Livefw) -> None:
 def test_a_driver_that_is_at_work_is_waited_for_only_a_while(
     run: Run, livefw: Livefw, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], coming: str
 ) -> None:
-    monkeypatch.setattr(machine_control, "_DRIVER_PATIENCE", 0.05)
+    monkeypatch.setattr(control, "_DRIVER_PATIENCE", 0.05)
     machine = run("vera")
     machine.inject(FaultRequest(name="hang"))
     MachineFiles(machine).start_write(f"/sys/firmware/lfa/{guid.RMM.guid}/activate", b"1\n").wait(0.0)
@@ -179,6 +179,7 @@ SHOWN: dict[str, Any] = {
     "components": [],
     "primed": {"component": None, "prime": "none"},
     "realms": None,
+    "running_realms": [],
     "lost_realms": [],
     "tdx": None,
     "waiting": [],
@@ -245,7 +246,7 @@ def test_a_machine_is_told_in_words(
             assert command == "show"
             return SHOWN | told
 
-    monkeypatch.setattr(machine_control, "connected", lambda _: nullcontext(Client()))
+    monkeypatch.setattr(control, "connected", lambda _: nullcontext(Client()))
     said = livefw("show")
     assert said.code == 0
     for line in lines:

@@ -9,8 +9,8 @@ import errno
 import pytest
 
 from livefw.errors import PermissionDenied, TransportError
+from livefw.files.protocol import LOST
 from livefw.providers.fake import Answer
-from livefw.providers.files import LOST
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 SWITCHES = ("force_cpu_rendezvous", "auto_activate")

@@ -14,8 +14,8 @@ from typing import Any
 import cabarchive
 import pytest
 
+from livefw.activation.history.journal import Journal, Kind
 from livefw.activation.identity import instance, made_guid
-from livefw.activation.journal import Journal, Kind
 
 Livefw = Callable[..., subprocess.CompletedProcess[str]]
 
