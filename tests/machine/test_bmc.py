@@ -175,6 +175,17 @@ def test_a_request_is_answered(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("fault", "status", "location"),
+    [("unfollowable", 202, None), ("no-location", 202, None), ("one-bank", 202, MONITORS)],
+)
+def test_where_a_task_is_to_be_followed(fault: str, status: int, location: str | None) -> None:
+    answer = Bmc(fault).ask("POST", PUSH, form(*GOOD), **BOUNDARY)
+    assert answer.status == status
+    assert answer.headers.get("Location", "").rpartition("/")[0] == (location or "")
+    assert (answer.body == b"") is (fault == "unfollowable")
+
+
+@pytest.mark.parametrize(
     ("pattern", "present", "absent"),
     [
         (Pattern.STAGE, {"SimpleUpdate", "Activate"}, {"StartUpdate"}),

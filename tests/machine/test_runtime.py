@@ -216,8 +216,13 @@ CALL = {"cpu": 1, "function": "LFA_PRIME", "seconds": 6.4}
         ({"realms": {"running": 2, "lost": 0}}, ["Realms: 2 running, 0 lost"], "policy"),
         (
             {"realms": {"running": 0, "lost": 1}, "lost_realms": [{"id": 7, "lfa_policy": "allow"}]},
-            ["lost Realms and their LFA policy: 7 (allow)"],
-            "",
+            ["lost Realms and their LFA policy: 7 (allow)", "GUESTS WERE LOST"],
+            "running Realms and",
+        ),
+        (
+            {"realms": {"running": 1, "lost": 0}, "running_realms": [{"id": 7, "lfa_policy": "allow"}]},
+            ["running Realms and their LFA policy: 7 (allow)"],
+            "LOST",
         ),
         (
             {"stalls": [{"start_ns": 0, "end_ns": 2_500_000}, {"start_ns": 5, "end_ns": 6}]},
