@@ -117,8 +117,10 @@ def test_a_guest_that_does_not_start_is_told(begin: Begin, first: bytes, answers
 
 def test_what_is_no_answer_ends_no_call(begin: Begin) -> None:
     noise = Frame(Type.PING, 0, 0).encode() + Frame(Type.STATE, 0, 0, {0: 1}).encode()
-    caller = begin(noise + on(0), lambda asked: [noise, b"noise", reply(asked, 7)])
-    assert caller.call(0, 1)[0] == 7
+    caller = begin(noise + on(0), lambda asked: [noise, b"noise", *([reply(asked, 7)] if asked.words.get(1) else [])])
+    caller.begin(0, Registers(1))
+    assert caller.stays(0)
+    assert caller.call(0, 1, 1)[0] == 7
     assert caller.ticks == {0: 5}
 
 
