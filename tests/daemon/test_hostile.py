@@ -148,10 +148,13 @@ def test_answers_have_a_limit(planted: Path, serve: Serve) -> None:
 
 
 OBJECTS = {FWUPD: "/", OWN: "/org/livefw", **dict.fromkeys(STANDARD, "/")}
+PACKAGES = ("livefw.daemon", "livefw.dbus")
 METHODS = [
     (interface, method.name, method.takes)
     for interface in OBJECTS
-    for method in introspection.load(interface, package="livefw.daemon").methods.values()
+    for method in introspection.load(
+        interface, package="livefw.dbus" if interface in STANDARD else "livefw.daemon"
+    ).methods.values()
 ]
 WRONG: list[tuple[str, tuple[Any, ...]]] = [
     ("v", (Variant("v", Variant("s", "deep")),)),

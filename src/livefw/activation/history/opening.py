@@ -24,6 +24,8 @@ _BUSY_MS = 10_000
 _LONGEST = 4 << 20
 """Bytes of one value. A row of ours has some kilobytes; one of a gigabyte would be held before it could be judged."""
 _CHUNK = 1 << 20
+_MOST_ASKED = 1 << 30
+"""Bytes of a file that are read for this; of what is longer, SQLite's word is taken."""
 ALONE = ".writer"
 """Beside the history, and empty."""
 
@@ -163,11 +165,30 @@ def glance(path: str) -> list[Flaw]:
 
 
 def require_answer(path: str) -> None:
-    """OSError where the disk does not answer for a part of a file: what is there may be sound."""
+    """OSError where the disk does not answer for a part of a file: what is there may be sound.
+
+    No disk is asked for holes, of which a file in the place of a history may have a terabyte, nor for more than
+    `_MOST_ASKED`.
+    """
     for each in (path, f"{path}-wal"):
         with suppress(FileNotFoundError), reading.opened(each, follow=False) as file:
-            while file.read(_CHUNK):
-                pass
+            left = _MOST_ASKED
+            for begin, end in _written(file.fileno()):
+                file.seek(begin)
+                end = min(end, begin + left)
+                while (there := end - file.tell()) > 0 and file.read(min(there, _CHUNK)):
+                    pass
+                left -= end - begin
+
+
+def _written(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Where a file has data, from and to; all of it where the file system knows nothing of holes (lseek(2))."""
+    end = 0
+    with suppress(OSError):  # ENXIO: there is no more
+        while True:
+            begin = os.lseek(descriptor, end, os.SEEK_DATA)
+            end = os.lseek(descriptor, begin, os.SEEK_HOLE)
+            yield begin, end
 
 
 def _glance(path: str) -> list[Flaw]:
