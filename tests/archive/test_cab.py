@@ -66,11 +66,48 @@ def _raw(
     return head + struct.pack("<IHH", files_at + len(table), len(blocks), kind) * folders + table + data
 
 
+def _reserved(of_header: int, of_folder: int, of_block: int, *, size: int | None = None) -> bytes:
+    """The image and its metainfo in a folder each, of two blocks each, and bytes of nobody's in every place for them.
+
+    ``size`` is what the last block says it is unpacked, in place of what it is.
+    """
+    members = {b"fw.bin": PAYLOAD, b"a.metainfo.xml": TEXT}
+    table = b"".join(
+        struct.pack("<IIHHHH", len(data), 0, index, 0, 0, 0) + name + b"\0"
+        for index, (name, data) in enumerate(members.items())
+    )
+    pieces = [piece for data in members.values() for piece in (data[:7], data[7:])]
+    sizes = [len(piece) for piece in pieces[:-1]] + [size or len(pieces[-1])]
+    blocks = [
+        struct.pack("<IHH", 0, len(piece), size) + b"\xff" * of_block + piece
+        for piece, size in zip(pieces, sizes, strict=True)
+    ]
+    folders_at = 40 + of_header
+    files_at = folders_at + 2 * (8 + of_folder)
+    data_at = files_at + len(table)
+    starts = (data_at, data_at + len(blocks[0]) + len(blocks[1]))
+    folders = b"".join(struct.pack("<IHH", start, 2, 0) + b"\xff" * of_folder for start in starts)
+    head = struct.pack("<4sIIIIIBBHHHHH", b"MSCF", 0, 0, 0, files_at, 0, 3, 1, 2, 2, 4, 0, 0)
+    reserve = struct.pack("<HBB", of_header, of_folder, of_block) + b"\xff" * of_header
+    return head + reserve + folders + table + b"".join(blocks)
+
+
 @pytest.mark.parametrize("compress", [False, True])
 def test_what_is_written_is_read(compress: bool) -> None:
     assert cab.read(cab.write(IMAGE)) == (IMAGE,)
     assert cab.write(IMAGE) == cab.write(IMAGE)
     assert cab.read(_packed({"fw.bin": PAYLOAD, "a.metainfo.xml": TEXT}, compress=compress))[0].payload == PAYLOAD
+
+
+RESERVES = [(0, 0, 0), (20, 0, 0), (0, 9, 0), (0, 0, 5), (300, 255, 255)]
+"""MS-CAB 2.1: bytes for whoever makes the archive, after its header, each folder's row and each block's header."""
+
+
+@pytest.mark.parametrize(("of_header", "of_folder", "of_block"), RESERVES)
+def test_space_that_is_reserved_is_passed_over(of_header: int, of_folder: int, of_block: int) -> None:
+    assert cab.read(_reserved(of_header, of_folder, of_block)) == (IMAGE,)
+    with pytest.raises(UsageError, match="a block of more than 32768 bytes"):
+        cab.read(_reserved(of_header, of_folder, of_block, size=(1 << 15) + 1))
 
 
 def test_metainfo_with_artifacts_and_without_a_name() -> None:

@@ -78,6 +78,17 @@ def test_a_client_that_leaves_gives_no_reason(ends: tuple[Connection, socket.soc
     assert str(caught.value) == ""
 
 
+def test_what_the_kernel_says_of_a_connection_is_the_reason(ends: tuple[Connection, socket.socket]) -> None:
+    """unix(7): who leaves with something unread resets the connection, and nothing can be sent to him."""
+    connection, there = ends
+    connection.send(Message(MessageType.SIGNAL, 0, path="/", interface="a.b", member="M"))
+    there.close()
+    with pytest.raises(Closed, match=r"^Connection reset by peer$"):
+        connection.receive()
+    with pytest.raises(Closed, match=r"^Broken pipe$"):
+        connection.send(Message(MessageType.SIGNAL, 0, path="/", interface="a.b", member="M"))
+
+
 def test_descriptors_stay_in_the_socket_until_they_are_thrown_away(ends: tuple[Connection, socket.socket]) -> None:
     connection, there = ends
     data = call("Install", fds=1)

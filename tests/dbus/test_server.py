@@ -5,7 +5,7 @@ import errno
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -193,6 +193,24 @@ def test_who_stays_silent_is_let_go_and_nobody_else(house: House) -> None:
     house.hands.time += tested.PATIENCE_S
     house.turns()
     assert again.hears() == ["end"]
+
+
+def test_where_all_have_said_who_they_are_nobody_looks_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An idle daemon is woken by nothing."""
+    asked: list[float] = []
+    later = house.loop.later
+
+    def noted(seconds: float, callback: Callable[[], None]) -> None:
+        asked.append(seconds)
+        later(seconds, callback)
+
+    monkeypatch.setattr(house.loop, "later", noted)
+    house.client(ALICE)
+    house.client(BOB)
+    for _ in range(9):
+        house.hands.time += tested.PATIENCE_S
+        house.turns()
+    assert asked == [tested.PATIENCE_S]
 
 
 @pytest.mark.parametrize("uid", [ROOT, ALICE])

@@ -3,6 +3,7 @@
 
 import errno
 import os
+import re
 from typing import Any
 
 import pytest
@@ -206,6 +207,54 @@ def test_components_are_counted_with_what_will_confirm_them(bench: FakeLfa) -> N
     assert told["components"] == f"{ROOT} lists 2 component(s)"
     assert told["evidence"] == "2 of 2 report their versions, which confirm an activation"
     assert told["auto-activate"] == "2 component(s) will be activated by the kernel when the platform says so"
+
+
+FAUX, BUS = "/sys/bus/faux/devices/arm-lfa/uevent", "/sys/bus/arm_smccc/devices/arm-smccc-lfa-0/uevent"
+PLATFORM, OTHERS = "/sys/bus/platform/drivers/ARM_LFA/bind", "/sys/bus/pci/drivers_probe"
+GARBAGE = b"\x10\xff\x83\n"
+SEEN: list[tuple[str, str | bytes | None, str | None, list[str]]] = [
+    # attributes of which driver, name of a component that no driver knows, what there is below /sys/bus: who fits
+    ("rfc1", None, None, ["rfc1"]),
+    ("rfc1", "(unknown)", OTHERS, ["rfc1"]),
+    ("rfc1", "", None, []),
+    ("rfc1", None, PLATFORM, []),
+    ("rfc2", None, None, ["rfc2"]),
+    ("rfc2", "(unknown)", OTHERS, ["rfc2"]),
+    ("rfc2", OTHER, None, []),
+    ("rfc2", None, FAUX, []),
+    ("v1", None, None, ["v1", "nv1"]),
+    ("v1", "(unknown)", None, ["v1", "nv1"]),
+    ("v1", GARBAGE, None, ["nv1"]),
+    ("v1", None, OTHERS, ["v1"]),
+    ("v1", None, PLATFORM, ["nv1"]),
+    ("v1", None, BUS, []),
+    ("v2", None, None, ["v2", "v3", "nv3"]),
+    ("v2", "", None, ["v2", "v3"]),
+    ("v2", OTHER, None, ["nv3"]),
+    ("v2", "(unknown)", None, []),
+    ("v2", None, FAUX, ["v2"]),
+    ("v2", None, BUS, ["v3", "nv3"]),
+    ("v2", None, PLATFORM, []),
+    ("v2", None, OTHERS, []),
+    ("v3", "", FAUX, ["v2"]),
+    ("v3", "", BUS, ["v3"]),
+    ("nv3", OTHER, BUS, ["nv3"]),
+    ("nv3", OTHER, FAUX, []),
+]
+
+
+@pytest.mark.parametrize(("driver", "name", "bus", "expected"), SEEN)
+def test_a_driver_is_known_by_its_files_a_name_and_how_it_is_bound(
+    bench: FakeLfa, driver: str, name: str | bytes | None, bus: str | None, expected: list[str]
+) -> None:
+    bench.add(driver=driver)
+    if name is not None:
+        bench.add(OTHER, driver=driver, name=name)
+    if bus:
+        bench.files.tree[bus] = b""
+    told = {code: text for _, code, text in found(bench)}
+    assert re.findall(r"(\w+) \(", told.get("driver-version", "")) == expected
+    assert ("driver-unknown" in told) is (not expected)
 
 
 def test_a_driver_that_nobody_knows_is_told_with_its_files(bench: FakeLfa) -> None:

@@ -217,11 +217,57 @@ def test_end(name: str) -> None:
     assert (outcome.end, outcome.reason and outcome.reason.code) == (end, code)
 
 
-@pytest.mark.parametrize("key", [key for key, row in REGISTRY.items() if row.failure])
-def test_every_failure_of_the_registry_is_the_reason(key: str) -> None:
-    outcome = follow(ACCEPTED, task("Exception", key)).outcome
+PROGRESS = (
+    "TargetDetermined",
+    "AllTargetsDetermined",
+    "TransferringToComponent",
+    "VerifyingAtComponent",
+    "InstallingOnComponent",
+    "ApplyingOnComponent",
+    "AwaitToUpdate",
+    "AwaitToActivate",
+    "UpdateInProgress",
+    "OperationTransitionedToJob",
+    "UpdateSuccessful",
+    "TaskStarted",
+    "TaskProgressChanged",
+    "TaskPaused",
+    "TaskResumed",
+    "TaskCompletedOK",
+    "TaskCompletedWarning",
+)
+FAILURES = {
+    "TransferFailed": "transfer-failed",
+    "VerificationFailed": "auth-failed",
+    "ApplyFailed": "apply-failed",
+    "ActivateFailed": "activation-failed",
+    "NoTargetsDetermined": "version-refused",
+    "UpdateNotApplicable": "version-refused",
+    "UpdateSkipped": "version-refused",
+    "UpdateSkippedSameVersion": "version-refused",
+    "ResetRequired": "reset-required",
+    "TaskAborted": "activation-failed",
+    "TaskCancelled": "task-cancelled",
+    "TaskRemoved": "task-cancelled",
+}
+MESSAGES = dict.fromkeys(PROGRESS, "task-failed") | FAILURES
+"""DSP8010, registries Update 1.2.0, TaskEvent and Base: what a task that ends badly has failed of, if it says this."""
+
+
+def test_the_registry_is_known() -> None:
+    assert REGISTRY.keys() == MESSAGES.keys()
+
+
+@pytest.mark.parametrize("key", MESSAGES)
+def test_every_message_of_the_registry_is_told_in_words_and_is_the_reason_if_it_is_a_failure(key: str) -> None:
+    followed = follow(ACCEPTED, task("Running", key), task("Exception", key))
+    outcome, (text, *more) = followed.outcome, [each.text for each in followed.told if each.text]
+    assert more == []
+    assert text[:1].islower()
+    assert text != f"This is {key}."
     assert outcome.reason
-    assert (outcome.reason.code, outcome.code) == (REGISTRY[key].failure, key)
+    assert (outcome.reason.code, outcome.code) == (MESSAGES[key], key)
+    assert (outcome.reason.text == text) is (key in FAILURES)
 
 
 @pytest.mark.parametrize(

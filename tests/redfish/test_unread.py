@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from livefw.errors import TransportError
+from livefw.errors import PermissionDenied, TransportError
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.web import Response
 from livefw.providers.base import Said, Witness
+from livefw.providers.redfish.exchange import AWAY_S
 
 from .conftest import Bench
 from .field import COLLECTION, MEMBER, MONITOR, Field, Rule, answer, forget, message, page
@@ -113,6 +114,33 @@ def test_no_session_stays_behind_where_the_password_has_to_be_changed() -> None:
     with pytest.raises(TransportError, match="password has to be changed"):
         bench.provider.inspect("rack/mcu")
     assert bench.web.sessions == 0
+
+
+LOGINS = {400: "no-session", 401: "login", 403: "no-session", 404: "no-session", 500: "no-session", 503: "no-session"}
+
+
+@pytest.mark.parametrize("status", LOGINS)
+def test_a_bmc_that_gives_no_session_may_give_one_later(status: int) -> None:
+    """DSP0266 13.3.4: it may have none left. Credentials that it does not take are not tried again."""
+    code, login = LOGINS[status], Rule(r"POST .*/Sessions", answer(status))
+    bench = Field(login)
+    with pytest.raises(PermissionDenied) as caught:
+        bench.provider.inspect("rack/mcu")
+    assert caught.value.firmware_code == code
+    if code == "login":
+        assert len(bench.posts("/Sessions")) == 1
+    else:
+        assert bench.clock.passed >= AWAY_S
+        assert Field(login._replace(last=3)).component("mcu").id == "rack/mcu"
+
+
+@pytest.mark.parametrize("status", LOGINS)
+def test_where_no_session_is_given_any_more_the_task_is_out_of_sight(status: int) -> None:
+    bench = Field(
+        Rule(MONITOR, last=1, effect=forget), Rule(r"POST .*/Sessions", answer(status), first=2), seconds=600.0
+    )
+    claim = bench.do("activate")
+    assert (claim.said, claim.reason and claim.reason.code) == (Said.LOST, "locked-out")
 
 
 def test_a_session_that_only_seemed_to_be_void_is_closed_as_well() -> None:

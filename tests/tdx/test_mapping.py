@@ -57,6 +57,19 @@ def test_the_modelled_releases_are_published_ones() -> None:
     assert {version: theirs[version] for version in ours} == ours
 
 
+def test_the_modelled_releases_name_themselves_as_the_published_ones_do() -> None:
+    """Security versions of those that are known; of the others that they do not fall from one release to the next."""
+    known = {module.version: module.svn for module in published.MODULES}
+    ours = {release.version: tuple(release.svn) for release in tdx_repository.RELEASES}
+    assert {version: ours[version] for version in known if version in ours} == {
+        version: svn for version, svn in known.items() if version in ours
+    }
+    for series in ("1.5.", "2.0."):
+        numbers = [svn for version, svn in sorted(ours.items()) if version.startswith(series)]
+        assert numbers == sorted(numbers)
+        assert len({major for major, _ in numbers}) == 1
+
+
 def test_unknown_keys_are_reported_because_they_may_hold_further_rules() -> None:
     table = tdx_repository.table()
     table["extra"] = 1
