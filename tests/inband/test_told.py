@@ -156,6 +156,7 @@ def test_sfs(make: Make) -> None:
         flag=Flag.ABSENT,
     )
     assert bench.provider.inspect("another") is None
+    assert bench.provider.replay("package", "activate") == "ioctl(/dev/sfs, 0xc0485302, PACKAGE-NAME)"
 
 
 def test_sfs_without_a_package(make: Make) -> None:

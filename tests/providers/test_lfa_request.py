@@ -112,6 +112,13 @@ def test_a_file_that_could_not_be_opened_was_not_asked(bench: FakeLfa, action: s
 
 
 @pytest.mark.parametrize("action", ["activate", "cancel"])
+def test_what_could_be_written_by_hand_is_what_is_written(bench: FakeLfa, action: str) -> None:
+    act(bench, action)
+    ((path, data),) = bench.files.writes
+    assert bench.provider.replay(RMM, action) == f"echo {data.decode().strip()} > {path}"
+
+
+@pytest.mark.parametrize("action", ["activate", "cancel"])
 def test_exactly_one_write_goes_to_the_right_file(bench: FakeLfa, action: str) -> None:
     act(bench, action)
     assert bench.files.writes == [(f"{tree.ROOT}/{RMM}/{action}", b"1\n")]

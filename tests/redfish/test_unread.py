@@ -12,7 +12,7 @@ from livefw.machine.bmc.web import Response
 from livefw.providers.base import Said, Witness
 from livefw.providers.redfish.exchange import AWAY_S
 
-from .conftest import Bench
+from .conftest import URL, Bench
 from .field import COLLECTION, MEMBER, MONITOR, Field, Rule, answer, forget, message, page
 
 # What cannot be read is not gone.
@@ -95,6 +95,15 @@ def _basic() -> dict[str, str]:
     import base64
 
     return {"authorization": "Basic " + base64.b64encode(b"admin:a word of passage").decode()}
+
+
+@pytest.mark.parametrize("act", ["activate", "cancel"])
+def test_what_could_be_asked_by_hand_is_what_is_asked(act: str) -> None:
+    bench = Field()
+    bench.do(act)
+    (path,) = (path for method, path, _ in bench.web.log if method == "POST" and "/Actions/" in path)
+    assert bench.provider.replay("rack/mcu", act) == f"curl --netrc --json '{{}}' {URL}{path}"
+    assert bench.provider.replay("none/mcu", act) == f"curl --netrc --json '{{}}' https://BMC{path}"
 
 
 # Sessions.

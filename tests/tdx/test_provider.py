@@ -292,6 +292,14 @@ def test_change_after_the_image_was_written_takes_it_back(
     assert claim.said is Said.REFUSED
 
 
+def test_what_could_be_written_by_hand(bench: Bench) -> None:
+    """Linux, Documentation/ABI/testing/sysfs-class-firmware: the order of the writes; -1 takes them back."""
+    assert bench.provider.replay("module", "activate") == (
+        f"cd {NODE} && echo 1 > loading && cat IMAGE > data && echo 0 > loading; cat status error"
+    )
+    assert bench.provider.replay("module", "cancel") == f"echo -1 > {NODE}/loading"
+
+
 @pytest.mark.parametrize(
     ("number", "written"),
     [
