@@ -132,6 +132,31 @@ def test_the_sampler_ends_with_its_engine() -> None:
         assert process.wait() == 0
 
 
+SAYS = """#!{python}
+import sys
+print("ready", flush=True)
+for line in sys.stdin:
+    if line == "stop\\n":
+        print(" " * ({size} - 3) + "[]", flush=True)
+"""
+
+
+@pytest.mark.parametrize(("size", "taken"), [(1 << 24, True), ((1 << 24) + (1 << 16), False)])
+def test_a_sampler_that_says_too_much_is_not_heard_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, taken: bool
+) -> None:
+    """16 MiB, and what is read at once."""
+    program = tmp_path / "python"
+    program.write_text(SAYS.format(python=sys.executable, size=size))
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    watching = SamplingMeter(ONLINE, SHORT)
+    watching.start()
+    watching.mark()
+    assert (watching.stop() is not None) is taken
+    assert children() == []
+
+
 def test_a_cpu_that_is_not_to_be_had_is_left_out() -> None:
     program = [sys.executable, "-I", "-S", sampler.__file__, "1000", "0", "60000"]
     done = subprocess.run(program, input=b"mark\nstop\n", capture_output=True, check=True)
@@ -155,6 +180,14 @@ def test_the_picture_is_well_formed_whatever_the_title_says() -> None:
     bars = [each for each in root.iter("{http://www.w3.org/2000/svg}rect") if each.get("fill") == "#c33"]
     assert len(bars) == 600
     ElementTree.fromstring(svg(Measurement("model", 0.0, ()), title=""))
+
+
+def test_the_picture_has_its_time_below_it() -> None:
+    """From the first gap, or the mark, to the end."""
+    gaps = ((-6_000_000, 1_000_000),)
+    root = ElementTree.fromstring(svg(Measurement("sampled", 0.012, (Row("0", 7_000_000, 1000, gaps),)), title=""))
+    texts = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[-7:] == [f"{moment} ms" for moment in (-6, -3, 0, 3, 6, 9, 12)]
 
 
 @pytest.mark.parametrize(

@@ -68,5 +68,6 @@ def _axis(begin: float, end: float, *, y: float, scale: float) -> list[str]:
     for tick in range(_TICKS + 1):
         moment = begin + (end - begin) * tick / _TICKS
         x = _LEFT + (moment - begin) * scale
-        parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle">{moment * 1000:.4g} ms</text>')
+        shown = round(moment * 1000, 6) + 0.0  # to a nanosecond: the moment 0 is no fraction of one, and has no sign
+        parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle">{shown:.4g} ms</text>')
     return parts
