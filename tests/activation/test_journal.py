@@ -298,3 +298,15 @@ def test_what_an_intent_is_settled_by_is_never_left_out(name: str) -> None:
     assert len(rows.bounded(facts)) <= rows.ROW_LIMIT
     assert {written[each] for each in written["cut"]} == {""}
     assert 0 < len(written["cut"]) < 100
+
+
+def test_a_history_that_is_taken_away_from_below_is_begun_anew(tmp_path: Path) -> None:
+    """What is written into a file without a name nobody would read."""
+    journal = Journal.open(str(tmp_path))
+    journal.begin("lfa:a", {"name": "A"})
+    for file in tmp_path.glob("history.db*"):
+        file.unlink()
+    journal.begin("lfa:b", {"name": "B"})
+    again = Journal.open(str(tmp_path))
+    assert [entry.component for entry in again.entries()] == ["lfa:b"]
+    assert again.verify() == []
