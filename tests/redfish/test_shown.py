@@ -47,7 +47,7 @@ AWAITS = [{"MessageId": "Update.1.2.AwaitToUpdate"}]
     ids=["says so and was asked to", "says so", "was asked to", "neither"],
 )
 def test_which_tasks_wait_to_be_started(state: str, messages: list[Any], asked: bool, waits: bool) -> None:
-    """DSP0266, "Software update": what waits says AwaitToUpdate, or was asked for with OnStartUpdateRequest."""
+    """DSP0268, UpdateService and Task: what waits says AwaitToUpdate, or was asked for with OnStartUpdateRequest."""
     bench = Bench(pattern=Pattern.START)
     bench.stage()
 

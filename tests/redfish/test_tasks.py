@@ -251,7 +251,7 @@ FAILURES = {
     "TaskRemoved": "task-cancelled",
 }
 MESSAGES = dict.fromkeys(PROGRESS, "task-failed") | FAILURES
-"""DSP8010, registries Update 1.2.0, TaskEvent and Base: what a task that ends badly has failed of, if it says this."""
+"""DSP8011, registries Update 1.2.0, TaskEvent and Base: what a task that ends badly has failed of, if it says this."""
 
 
 def test_the_registry_is_known() -> None:

@@ -130,7 +130,7 @@ LOGINS = {400: "no-session", 401: "login", 403: "no-session", 404: "no-session",
 
 @pytest.mark.parametrize("status", LOGINS)
 def test_a_bmc_that_gives_no_session_may_give_one_later(status: int) -> None:
-    """DSP0266 13.3.4: it may have none left. Credentials that it does not take are not tried again."""
+    """It may have none left (DSP0266, sessions). Credentials that it does not take are not tried again."""
     code, login = LOGINS[status], Rule(r"POST .*/Sessions", answer(status))
     bench = Field(login)
     with pytest.raises(PermissionDenied) as caught:
