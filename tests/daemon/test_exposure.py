@@ -51,7 +51,7 @@ def _without_network(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def document() -> str:
     """The document that says so."""
-    return (CHECKOUT / "docs/daemon.md").read_text(encoding="utf-8")
+    return (CHECKOUT / "docs/reference/daemon.md").read_text(encoding="utf-8")
 
 
 def test_each_point_has_its_reason(document: str) -> None:

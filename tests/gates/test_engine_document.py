@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/engine.md are those of the code."""
+"""The tables of docs/explanation/engine.md are those of the code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from livefw.activation.policy.document import KEYS, parse
 from livefw.activation.policy.settings import rows
 from livefw.systemd import OUTCOME_MESSAGE_ID
 
-DOCUMENT = (Path(__file__).parents[2] / "docs/engine.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs/explanation/engine.md").read_text(encoding="utf-8")
 EFFECT = {
     Weight.WARNING: "is told",
     Weight.ERROR: "stops it; `--ignore`",

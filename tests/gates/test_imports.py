@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The import contract of docs/architecture.md, stated in pyproject.toml: that it holds, and that it can fail."""
+"""The import contract of docs/explanation/architecture.md, stated in pyproject.toml: it holds, and it can fail."""
 
 import re
 import shutil
@@ -51,7 +51,7 @@ def test_contract_sees_every_trespass(tmp_path: Path, checkout: Path) -> None:
 
 
 def test_every_package_is_drawn_and_has_a_row(checkout: Path) -> None:
-    document = (checkout / "docs/architecture.md").read_text(encoding="utf-8")
+    document = (checkout / "docs/explanation/architecture.md").read_text(encoding="utf-8")
     drawing, table = document.split("## Where to change what")
     root = checkout / "src/livefw"
     packages = [path.parent for path in root.rglob("__init__.py") if path.parent != root]
@@ -62,7 +62,7 @@ def test_every_package_is_drawn_and_has_a_row(checkout: Path) -> None:
 
 
 def test_the_document_names_no_file_that_is_not_there(checkout: Path) -> None:
-    document = (checkout / "docs/architecture.md").read_text(encoding="utf-8")
+    document = (checkout / "docs/explanation/architecture.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:[a-z0-9_]+/)+(?:[a-z0-9_]+\.py)?)`", document))
     assert len(named) > 40
     roots = (checkout / "src/livefw", checkout)

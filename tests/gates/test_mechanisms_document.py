@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/mechanisms.md are what the providers declare."""
+"""The tables of docs/explanation/mechanisms.md are what the providers declare."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from livefw.providers.declaration import Reach, declaration
 from livefw.providers.ocp import REQUIREMENTS, Requirement
 from livefw.providers.registry import MECHANISMS
 
-DOCUMENT = (Path(__file__).parents[2] / "docs/mechanisms.md").read_text(encoding="utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs/explanation/mechanisms.md").read_text(encoding="utf-8")
 
 
 def test_the_page_is_what_the_declarations_say() -> None:
-    assert page(DOCUMENT) == DOCUMENT, "python -m livefw.providers.comparison docs/mechanisms.md"
+    assert page(DOCUMENT) == DOCUMENT, "python -m livefw.providers.comparison docs/explanation/mechanisms.md"
 
 
 @pytest.mark.parametrize("name", MECHANISMS)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`livefw explain` and docs/outcomes.md know every word that the sources can answer with."""
+"""`livefw explain` and docs/reference/outcomes.md know every word that the sources can answer with."""
 
 import ast
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from livefw.providers.registry import MECHANISMS
 
 CHECKOUT = Path(__file__).parents[2]
 SOURCES = CHECKOUT / "src/livefw"
-DOCUMENT = (CHECKOUT / "docs/outcomes.md").read_text(encoding="utf-8")
+DOCUMENT = (CHECKOUT / "docs/reference/outcomes.md").read_text(encoding="utf-8")
 ROOMS = ("activation", "providers", "cli", "daemon")
 
 CODE_AT = {"Reason": 0, "Finding": 1, "Problem": 0, "Row": 1, "_row": 1, "Check": 0, "Rule": 0, "ImageRule": 0}
@@ -130,10 +130,10 @@ def test_a_code_that_is_explained_passes(source: str) -> None:
 
 
 def test_the_page_is_what_the_tables_say() -> None:
-    assert outcomes.page(DOCUMENT) == DOCUMENT, "python -m livefw.cli.outcomes docs/outcomes.md"
+    assert outcomes.page(DOCUMENT) == DOCUMENT, "python -m livefw.cli.outcomes docs/reference/outcomes.md"
 
 
-@pytest.mark.parametrize("link", ["README.md", "docs/engine.md"])
+@pytest.mark.parametrize("link", ["README.md", "docs/explanation/engine.md"])
 def test_the_page_can_be_found(link: str) -> None:
     assert "outcomes.md)" in (CHECKOUT / link).read_text(encoding="utf-8")
 

@@ -2,7 +2,7 @@
 """A real driver in a real kernel against the model of it: the same commands on both, and the same answers.
 
 Runs where LIVEFW_TEST_DRIVER names the version, an arm64 kernel, and the driver's module if it is not built in:
-``nv3 vmlinuz lfa_fw.ko``. No distribution of Debian has one (docs/kernel.md).
+``nv3 vmlinuz lfa_fw.ko``. No distribution of Debian has one (docs/reference/kernel.md).
 """
 
 import os

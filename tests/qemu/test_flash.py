@@ -109,7 +109,7 @@ def test_our_own_monitor_as_somebody_elses(built: Path) -> None:
 
 
 FOREIGN = os.environ.get("LIVEFW_TEST_FLASH", "").split()
-"""Flash images of firmware without an LFA agent; docs/kernel.md says how to build one."""
+"""Flash images of firmware without an LFA agent; docs/reference/kernel.md says how to build one."""
 
 
 @pytest.mark.parametrize("path", FOREIGN)

@@ -63,7 +63,7 @@ def test_other_shapes_are_refused(table: Any) -> None:
 
 
 def test_document_has_every_key() -> None:
-    text = (Path(__file__).parents[2] / "docs/redfish.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/reference/redfish.md").read_text(encoding="utf-8")
     assert [name for name, key in KEYS.items() if f"| `{name}` | {key.text} |" not in text] == []
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/tdx.md names every rule and every key of the settings."""
+"""docs/reference/tdx.md names every rule and every key of the settings."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from pathlib import Path
 from livefw.providers.tdx.select import CODES
 from livefw.providers.tdx.settings import KEYS
 
-TEXT = (Path(__file__).parents[2] / "docs/tdx.md").read_text(encoding="utf-8")
+TEXT = (Path(__file__).parents[2] / "docs/reference/tdx.md").read_text(encoding="utf-8")
 
 
 def test_every_rule_is_in_the_table() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GUIDs by which others know a component: its own, and one that is made from its key (docs/daemon.md)."""
+"""GUIDs by which others know a component: its own, and one that is made from its key (docs/reference/daemon.md)."""
 
 from livefw.activation.inventory import Candidate
 

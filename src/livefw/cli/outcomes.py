@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/outcomes.md, made from what `livefw explain` tells.
+"""The tables of docs/reference/outcomes.md, made from what `livefw explain` tells.
 
-``python -m livefw.cli.outcomes docs/outcomes.md`` writes them into the document anew.
+``python -m livefw.cli.outcomes docs/reference/outcomes.md`` writes them into the document anew.
 """
 
 import sys

@@ -2,7 +2,7 @@
 """Every reason that a mechanism can give, collected from the tables that the product itself prints them from.
 
 A provider says in ``providers/<name>/codes.py`` which of its modules hold such tables, and what its firmware's own
-codes are. Nothing is written a second time: `livefw explain` and docs/outcomes.md are made from these.
+codes are. Nothing is written a second time: `livefw explain` and docs/reference/outcomes.md are made from these.
 """
 
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/mechanisms.md, made from what the providers declare.
+"""The tables of docs/explanation/mechanisms.md, made from what the providers declare.
 
-``python -m livefw.providers.comparison docs/mechanisms.md`` writes them into the document anew.
+``python -m livefw.providers.comparison docs/explanation/mechanisms.md`` writes them into the document anew.
 """
 
 import sys

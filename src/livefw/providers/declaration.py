@@ -2,7 +2,8 @@
 """What a mechanism is, in the words that all mechanisms share: which of the model's steps it has, and where.
 
 A mechanism declares what it does not have as plainly as what it has, in ``providers/<name>/declaration.py``; `show`
-and docs/mechanisms.md are made from that. What OCP asks for, and which of it is met, is in `livefw.providers.ocp`.
+and docs/explanation/mechanisms.md are made from that. What OCP asks for, and which of it is met, is in
+`livefw.providers.ocp`.
 """
 
 from enum import Flag, StrEnum, auto

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an administrator has decided once for all: ``livefw.toml`` in ``/etc/livefw``.
 
-`KEYS` is the one table of what may be in it; the reader, ``livefw policy`` and docs/engine.md follow from it.
+`KEYS` is the one table of what may be in it. The reader, ``livefw policy`` and docs/explanation/engine.md follow from
+it.
 """
 
 import errno
