@@ -14,11 +14,13 @@ from livefw.cli.main import main
 from livefw.cli.verbs import VERBS, Verb
 
 CHECKOUT = Path(__file__).parents[2]
-DOCUMENTS = [*CHECKOUT.glob("*.md"), *sorted(CHECKOUT.glob("docs/*.md"))]
+DOCUMENTS = [*sorted(CHECKOUT.glob("*.md")), *sorted(CHECKOUT.glob("docs/**/*.md"))]
 
 _BLOCK = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^(?:[$#] )?(?:sudo )?(livefw .*)$", re.MULTILINE)
-_LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+_FENCED = re.compile(r"^ *(`{3,})[^\n]*\n.*?^ *\1`* *$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)")
+_HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)
 _TARGET = re.compile(r"`make ([a-z]+)")
 
 
@@ -59,10 +61,56 @@ def test_readme_names_every_command() -> None:
     assert [name for name in VERBS if f"| `livefw {name}" not in readme] == []
 
 
-def test_links_lead_somewhere() -> None:
-    for document in DOCUMENTS:
-        for link in _LINK.findall(document.read_text(encoding="utf-8")):
-            assert (document.parent / link).exists(), f"{document.name}: {link}"
+def _prose(document: Path) -> str:
+    """A document without its blocks of code."""
+    return _FENCED.sub("", document.read_text(encoding="utf-8"))
+
+
+def _anchors(document: Path) -> set[str]:
+    """What GitHub and MyST make of its headings."""
+    anchors: set[str] = set()
+    for heading in _HEADING.findall(_prose(document)):
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).strip().lower()
+        slug = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        anchors.add(next(each for each in (slug, *(f"{slug}-{n}" for n in range(1, 99))) if each not in anchors))
+    return anchors
+
+
+def _broken(document: Path) -> Iterator[str]:
+    for link in _LINK.findall(_prose(document)):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if not target.exists() or (anchor and anchor not in _anchors(target)):
+            yield link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(CHECKOUT).as_posix())
+def test_links_lead_somewhere(document: Path) -> None:
+    assert list(_broken(document)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "broken"),
+    [
+        ("[a](other.md)", []),
+        ("[a](other.md#a-heading-with-code)", []),
+        ("[a](#here)\n\n# Here", []),
+        ("[a](#there)\n\n# Here", ["#there"]),
+        ("[a](nowhere.md)", ["nowhere.md"]),
+        ("[a](other.md#nowhere)", ["other.md#nowhere"]),
+        ("```text\n[a](nowhere.md)\n```", []),
+    ],
+)
+def test_a_broken_link_is_seen(text: str, broken: list[str], tmp_path: Path) -> None:
+    (tmp_path / "other.md").write_text("# A heading, with `code`\n", encoding="utf-8")
+    (tmp_path / "page.md").write_text(text, encoding="utf-8")
+    assert list(_broken(tmp_path / "page.md")) == broken
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = CHECKOUT / "docs/index.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(_prose(index))}
+    assert {path for path in DOCUMENTS if index.parent in path.parents} - linked == {index}
 
 
 def test_quoted_targets_are_in_the_makefile() -> None:
