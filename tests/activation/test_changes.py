@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.watch.watcher import What, compare
 from livefw.providers.base import Component, Cost, Reason, Version
 from livefw.providers.lfa.fake import FakeLfa

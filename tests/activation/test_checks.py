@@ -26,11 +26,11 @@ from livefw.activation.checks.table import (
     require_known,
     require_sound,
 )
+from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.lock import Holder
 from livefw.activation.policy.document import DEFAULT, parse
 from livefw.activation.policy.settings import SettingsError
 from livefw.activation.policy.window import Window
-from livefw.activation.unmatched import Unmatched
 from livefw.errors import UsageError
 from livefw.files.host import HostFiles
 from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version

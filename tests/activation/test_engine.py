@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from livefw.activation import inventory, old_versions
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import OnFailure, Order, Point
 from livefw.activation.history import opening
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Entry, Head, JournalUnavailable, Kind
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import old_versions
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.measure.meter import NoMeter
 from livefw.activation.outcome import Outcome

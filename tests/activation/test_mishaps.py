@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.activation import old_versions
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Point
 from livefw.activation.history import damaged, journal, opening
 from livefw.activation.history.journal import Journal, JournalUnavailable
 from livefw.activation.images.target import Wish
+from livefw.activation.inventory import old_versions
 from livefw.activation.outcome import Outcome
 from livefw.errors import ExitCode, Interrupted, TransportError, UsageError
 from livefw.machine.faults import FaultRequest

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from livefw.activation import bystanders, evidence, verdict
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation import evidence, verdict
+from livefw.activation.inventory import side_effects
+from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.reconcile import judge_staging
 from livefw.errors import PermissionDenied, TransportError
@@ -173,16 +174,16 @@ def inventory(*components: Component) -> Inventory:
 def test_bystanders() -> None:
     one, two = component("1.0", id="one"), component("2.0", id="two")
     before = inventory(one, two)
-    assert bystanders.compare(before, inventory(one, two), apart_from="lfa:one") == ()
+    assert side_effects.compare(before, inventory(one, two), apart_from="lfa:one") == ()
     for changed, code in (
         (component("2.1", id="two"), "other-changed"),
         (component("2.0", id="two", pending=False), "other-not-pending"),
     ):
-        assert [r.code for r in bystanders.compare(before, inventory(one, changed), apart_from="lfa:one")] == [code]
-        assert bystanders.compare(before, inventory(one, changed), apart_from="lfa:two") == ()
-    assert [r.code for r in bystanders.compare(before, inventory(one), apart_from="lfa:one")] == ["other-vanished"]
+        assert [r.code for r in side_effects.compare(before, inventory(one, changed), apart_from="lfa:one")] == [code]
+        assert side_effects.compare(before, inventory(one, changed), apart_from="lfa:two") == ()
+    assert [r.code for r in side_effects.compare(before, inventory(one), apart_from="lfa:one")] == ["other-vanished"]
     new = inventory(one, component("2.0", id="two", pending=None), component("3", id="three"))
-    (told,) = bystanders.compare(before, new, apart_from="lfa:one")
+    (told,) = side_effects.compare(before, new, apart_from="lfa:one")
     assert (told.code, "version 3" in told.text) == ("other-appeared", True)
 
 

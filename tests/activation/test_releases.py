@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from livefw.activation.checks.table import examine_staging
-from livefw.activation.identity import instance, made_guid
 from livefw.activation.images import releases
 from livefw.activation.images.directory import Local
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.guids import instance, made_guid
+from livefw.activation.inventory.versions import are_alien, compare, of_image
 from livefw.activation.policy.document import parse
-from livefw.activation.versions import are_alien, compare, of_image
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import NothingToDo, UsageError
 from livefw.providers.base import Component, Cost, Offer, Reason, Version, dotted

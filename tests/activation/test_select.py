@@ -3,8 +3,8 @@
 
 import pytest
 
-from livefw.activation import inventory
-from livefw.activation.select import select
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory.select import select
 from livefw.errors import (
     AmbiguousComponent,
     LivefwError,

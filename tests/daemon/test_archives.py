@@ -8,7 +8,7 @@ from pathlib import Path
 import cabarchive
 import pytest
 
-from livefw.activation.identity import instance, made_guid
+from livefw.activation.inventory.guids import instance, made_guid
 from livefw.daemon.fwupd.devices import device_id
 
 from .conftest import Daemon, Serve

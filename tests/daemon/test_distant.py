@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from livefw.activation.engine import Host
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.daemon import distant
 from livefw.daemon.distant import Distant
 from livefw.daemon.fwupd import devices

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.inventory import take
+from livefw.activation.inventory.discovery import take
 from livefw.daemon.fwupd.devices import device_id
 from livefw.files.host import HostFiles
 from livefw.machine.config import MachineConfig, load, platforms

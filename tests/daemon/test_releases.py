@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.identity import instance, made_guid
+from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from livefw.activation import lock, old_versions, reconcile
+from livefw.activation import lock, reconcile
 from livefw.activation.history.anchors import Anchors
 from livefw.activation.history.rows import ROW_LIMIT, Head, Kind, bounded, decode, digest, entry, is_archive, is_hash
+from livefw.activation.inventory import old_versions
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.tracer import TRACERS, Instance
 from livefw.machine import runtime

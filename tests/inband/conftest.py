@@ -16,7 +16,7 @@ from livefw.abi import pfrut, sfs
 from livefw.abi.guid import Guid
 from livefw.abi.pfrut import Capability, Capsule, Kind
 from livefw.activation import fake, run
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
 from livefw.files.protocol import LOST, Answered, Call

@@ -12,7 +12,7 @@ from urllib3.response import HTTPResponse
 
 from livefw.activation import fake as whole
 from livefw.activation import run
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
 from livefw.machine.bmc.firmware import Pattern

@@ -15,7 +15,7 @@ import cabarchive
 import pytest
 
 from livefw.activation.history.journal import Journal, Kind
-from livefw.activation.identity import instance, made_guid
+from livefw.activation.inventory.guids import instance, made_guid
 
 Livefw = Callable[..., subprocess.CompletedProcess[str]]
 

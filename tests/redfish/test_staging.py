@@ -16,8 +16,8 @@ from livefw.activation.actor import Actor
 from livefw.activation.checks.table import ON_STAGING
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.history.journal import Journal, Kind
-from livefw.activation.identity import instance, made_guid
 from livefw.activation.images.target import Wish
+from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.places import Places

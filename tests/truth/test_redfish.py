@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 
 from livefw.activation.engine import Order
-from livefw.activation.identity import instance, made_guid
 from livefw.activation.images.target import Wish
+from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.outcome import Outcome, Result
 from livefw.archive import cab
 from livefw.archive.cab import Image

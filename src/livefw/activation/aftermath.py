@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from livefw.activation.history.journal import Kind
 from livefw.activation.history.recollection import Rows
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Component, Memory, Reason
 

@@ -8,7 +8,7 @@ gives a `Run`, with which components are activated one after the other.
 from functools import partial
 from typing import NamedTuple
 
-from livefw.activation import aftermath, inventory, lock, plan, record, unmatched
+from livefw.activation import aftermath, lock, plan, record
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
@@ -18,13 +18,15 @@ from livefw.activation.history.journal import Entry, Journal
 from livefw.activation.history.ledger import Ledger
 from livefw.activation.history.recollection import Rows
 from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.inventory.discovery import Candidate, Inventory
+from livefw.activation.inventory.select import select
+from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.lock import Busy, Lock
 from livefw.activation.plan import Past, Scene, Step, Wish
 from livefw.activation.run import Watch
-from livefw.activation.select import select
 from livefw.activation.tenure import Run
-from livefw.activation.unmatched import Unmatched
 from livefw.activation.wishes import against
 from livefw.errors import PermissionDenied
 from livefw.providers.base import Reason
@@ -74,7 +76,13 @@ class Engine:
             if history:
                 history.close()
         absent = found.absent if not found.candidates else ()
-        return Plan(steps, wishes, unfinished, absent, unmatched.explain(unmatched.find(host.policy, found), found))
+        return Plan(
+            steps,
+            wishes,
+            unfinished,
+            absent,
+            unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found),
+        )
 
     def open(self) -> Run:
         """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""

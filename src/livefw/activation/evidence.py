@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from livefw.activation.versions import compare
+from livefw.activation.inventory.versions import compare
 from livefw.providers.base import Claim, Component, Flag, Measured, Memory, Said, Trust, Version, Witness, dotted
 
 

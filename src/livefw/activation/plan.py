@@ -6,16 +6,16 @@ from datetime import datetime
 from statistics import median
 from typing import NamedTuple
 
-from livefw.activation import unmatched
 from livefw.activation.checks import hooks
 from livefw.activation.checks import table as checks
 from livefw.activation.checks.facts import Snapshot
 from livefw.activation.checks.hooks import Hook
 from livefw.activation.checks.table import Problem, Situation
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.inventory.discovery import Candidate, Inventory
+from livefw.activation.inventory.select import select
 from livefw.activation.lock import Holder
 from livefw.activation.policy.document import Policy
-from livefw.activation.select import select
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason
 
@@ -151,7 +151,7 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         unmet=scene.unmet(candidate),
         holder=scene.holder,
         privileged=scene.privileged,
-        unmatched=() if scene.named or not scene.policy.strict else unmatched.find(scene.policy, found),
+        unmatched=() if scene.named or not scene.policy.strict else unmatched_patterns.find(scene.policy, found),
     )
     ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
     problems = checks.examine(situation, ignore=ignore)

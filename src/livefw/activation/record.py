@@ -16,11 +16,11 @@ from livefw.activation.history.journal import Kind
 from livefw.activation.history.recollection import Rows
 from livefw.activation.images.target import Target
 from livefw.activation.images.target import Wish as StagingWish
+from livefw.activation.inventory.versions import are_alien, of_image
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Past, Wish, usual
 from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, Verdict
-from livefw.activation.versions import are_alien, of_image
 from livefw.providers.base import Component, Memory, Reason
 
 _LISTED = 256

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import REQUEST_FAILED, WATCH_FAILED, Mishaps, looked_at
 from livefw.activation.outcome import Outcome, Result
 from livefw.errors import Interrupted, TransportError

@@ -10,19 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from livefw.activation import (
-    aftermath,
-    bystanders,
-    evidence,
-    inventory,
-    old_versions,
-    plan,
-    reconcile,
-    record,
-    unmatched,
-    verdict,
-    wishes,
-)
+from livefw.activation import aftermath, evidence, plan, reconcile, record, verdict, wishes
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem, examine_staging, require_ignorable
 from livefw.activation.evidence import Boot, sure
@@ -34,7 +22,9 @@ from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settl
 from livefw.activation.images import target
 from livefw.activation.images.stage import hand_over
 from livefw.activation.images.target import Target
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import old_versions, side_effects, unmatched_patterns
+from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.lock import Lock
 from livefw.activation.measure.meter import Meter
 from livefw.activation.mishaps import (
@@ -55,7 +45,7 @@ from livefw.errors import Interrupted, LivefwError, TransportError, UsageError
 from livefw.providers.base import Claim, Component, Provider, Reason, is_stager
 
 if TYPE_CHECKING:
-    from livefw.activation.unmatched import Unmatched
+    from livefw.activation.inventory.unmatched_patterns import Unmatched
     from livefw.activation.wishes import Tried, Unmet
 
 _SETTLING_S = 0.2
@@ -215,7 +205,7 @@ class Run:
         host = self._host
         require_ignorable(order.ignore, host.policy)
         found = inventory.take(host.providers).require()
-        self.unmatched = unmatched.explain(unmatched.find(host.policy, found), found)
+        self.unmatched = unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found)
         wanted = None if order.words is None else {c.component.key: c for c in plan.choose(found, order.words)}
         self.chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         tried: set[str] = set()
@@ -435,13 +425,13 @@ class Run:
 
         def look() -> tuple[Inventory, tuple[Reason, ...]]:
             after = inventory.take(self._host.providers)
-            if bystanders.compare(found, after, apart_from=key):
+            if side_effects.compare(found, after, apart_from=key):
                 # A component that leaves may for a moment look like one that was emptied: what lasts counts.
                 self._host.clock.sleep(_SETTLING_S)
                 after = inventory.take(self._host.providers)
-            return after, bystanders.compare(found, after, apart_from=key)
+            return after, side_effects.compare(found, after, apart_from=key)
 
-        return mishaps.spared(bystanders.NOT_SEEN, look, None) or (found, mishaps.found[-1:])
+        return mishaps.spared(side_effects.NOT_SEEN, look, None) or (found, mishaps.found[-1:])
 
     def _withdraw(self, activation: str, component: Component, error: BaseException, mishaps: Mishaps) -> None:
         """Nothing was asked: the intent ends here."""

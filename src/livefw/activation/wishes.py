@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from livefw.activation import plan
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.mishaps import said
 from livefw.activation.plan import Wish, wishes_of
 from livefw.activation.policy.document import Policy

@@ -14,10 +14,10 @@ from typing import Any
 from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
-from livefw.activation import inventory
 from livefw.activation.actor import current
 from livefw.activation.engine import Engine, Host, Order
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.outcome import Result
 from livefw.activation.places import Places
 from livefw.activation.policy.document import DEFAULT

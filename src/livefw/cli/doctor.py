@@ -5,8 +5,9 @@ import argparse
 from collections.abc import Iterator, Sequence
 
 from livefw import assemble, libraries
-from livefw.activation import inventory, unmatched
 from livefw.activation.checks import hooks
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.places import places
 from livefw.cli.session import Session
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
@@ -71,7 +72,7 @@ def _policy(session: Session, providers: Sequence[Provider]) -> Iterator[Finding
     except LivefwError:
         pass  # what cannot be read is told by whoever reads it
     else:
-        for each in unmatched.explain(unmatched.find(policy, here), here):
+        for each in unmatched_patterns.explain(unmatched_patterns.find(policy, here), here):
             yield Finding(Severity.WARNING, *UNMATCHED.fill(where=each.where, pattern=each.pattern, near=each.closest))
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from livefw.activation import inventory, old_versions
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import old_versions
 from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
 from livefw.providers.component import Component, Reason, Rendezvous
 from livefw.render import document

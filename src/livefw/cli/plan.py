@@ -3,8 +3,8 @@
 
 import argparse
 
-from livefw.activation import inventory
 from livefw.activation.engine import Engine, Order, Plan
+from livefw.activation.inventory import discovery as inventory
 from livefw.cli import places
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError, NothingToDo

@@ -5,11 +5,12 @@ import argparse
 import os
 
 from livefw import assemble
-from livefw.activation import inventory, unmatched
 from livefw.activation.checks.table import CHECKS, Weight
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.policy.document import FILE, KEYS, Policy
 from livefw.activation.policy.settings import rows
-from livefw.activation.unmatched import Unmatched
 from livefw.cli.places import configure_state, where
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError
@@ -57,13 +58,13 @@ def _unmatched(session: Session, policy: Policy, *, check: bool) -> tuple[tuple[
     """Patterns that match nothing here, or why that cannot be said; an error if it was to be checked."""
     try:
         here = inventory.take(session.providers())
-        if unmatched.names_something(policy):
+        if unmatched_patterns.names_something(policy):
             here.require()
     except LivefwError as error:
         if check:
             raise
         return (), f"patterns were compared with nothing: {printable(error.message)}"
-    return unmatched.explain(unmatched.find(policy, here), here), ""
+    return unmatched_patterns.explain(unmatched_patterns.find(policy, here), here), ""
 
 
 _IF_NOT = {

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from typing import Any
 
-from livefw.activation import aftermath, inventory, old_versions
+from livefw.activation import aftermath
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import Journal
 from livefw.activation.images import releases
 from livefw.activation.images.directory import Shelf
 from livefw.activation.images.releases import Release, Releases
-from livefw.activation.inventory import Candidate
-from livefw.activation.select import select
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import old_versions
+from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.select import select
 from livefw.cli import places
 from livefw.cli.session import Session
 from livefw.errors import ExitCode, LivefwError

@@ -5,12 +5,12 @@ import argparse
 import os
 
 from livefw import reading
-from livefw.activation import inventory
 from livefw.activation.engine import Engine, Host
 from livefw.activation.images import releases
 from livefw.activation.images.directory import Shelf
 from livefw.activation.images.target import Wish
-from livefw.activation.select import select
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory.select import select
 from livefw.cli import places
 from livefw.cli.narrator import Narrator, refusing_without_room
 from livefw.cli.session import Session

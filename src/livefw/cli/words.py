@@ -10,22 +10,12 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import (
-    aftermath,
-    bystanders,
-    evidence,
-    mishaps,
-    old_versions,
-    reconcile,
-    run,
-    tenure,
-    verdict,
-    wishes,
-)
+from livefw.activation import aftermath, evidence, mishaps, reconcile, run, tenure, verdict, wishes
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.evidence import Answer, Boot, Moved, Pending
 from livefw.activation.history import ledger
 from livefw.activation.images import releases, stage
+from livefw.activation.inventory import old_versions, side_effects
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
 from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Said, Trust, Witness
@@ -231,7 +221,7 @@ def _verdicts() -> Iterator[Meaning]:
     yield from _of_told([Told(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
 
 
-_ENGINES = (aftermath, bystanders, ledger, mishaps, reconcile, releases, run, stage, tenure, wishes)
+_ENGINES = (aftermath, side_effects, ledger, mishaps, reconcile, releases, run, stage, tenure, wishes)
 _COPY = "; the version that is shown may be one from before"
 
 

@@ -6,9 +6,9 @@ from collections import Counter
 from contextlib import closing
 from typing import Any, NamedTuple, Self
 
-from livefw.activation import inventory
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import Entry, Journal, Kind
+from livefw.activation.inventory import discovery as inventory
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.errors import LivefwError

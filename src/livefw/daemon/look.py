@@ -6,18 +6,20 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from livefw import assemble
-from livefw.activation import inventory, plan, unmatched
+from livefw.activation import plan
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.history.journal import ENDINGS, Activation, Journal, Kind
 from livefw.activation.history.recollection import Recollection, Rows
 from livefw.activation.images import releases
 from livefw.activation.images.directory import Shelf
 from livefw.activation.images.releases import Releases
-from livefw.activation.inventory import Inventory
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.inventory.discovery import Inventory
+from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
 from livefw.activation.policy import document as policy
-from livefw.activation.unmatched import Unmatched
 from livefw.assemble import Where
 from livefw.files.host import HostFiles
 from livefw.providers.base import Discovery, Provider
@@ -101,7 +103,7 @@ def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf, re
     known = {key: activation for key, activation in last.items() if activation is not None}
     here = releases.table(found.candidates, shelf.images(host.images), host.policy)
     by_key = {step.component.key: step for step in steps}
-    astray = unmatched.find(host.policy, found)
+    astray = unmatched_patterns.find(host.policy, found)
     return View(found, by_key, known, holder is not None, here, host.images, astray)
 
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from livefw import __version__, children, reading, streams
-from livefw.activation import unmatched
+from livefw.activation.inventory import unmatched_patterns
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.core import LOOK_EVERY_S, Core
 from livefw.daemon.fwupd.interface import Fwupd
@@ -91,7 +91,7 @@ class Service:
         self._idle_exit = options.idle_exit
         self._idle_since = self.loop.now()
         self._state: object = None
-        self._unmatched: tuple[unmatched.Unmatched, ...] = ()
+        self._unmatched: tuple[unmatched_patterns.Unmatched, ...] = ()
         self.core.viewed += [self._viewed, self._tell_unmatched]
 
     def run(self) -> None:
@@ -153,7 +153,7 @@ class Service:
         """Log patterns of the settings that match nothing, once for these settings and components."""
         before, self._unmatched = self._unmatched, view.unmatched
         if view.unmatched != before:
-            for each in unmatched.explain(view.unmatched, view.found):
+            for each in unmatched_patterns.explain(view.unmatched, view.found):
                 _log.warning("settings: %s", each)
 
     def _come(self) -> None:

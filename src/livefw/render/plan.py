@@ -7,8 +7,8 @@ from typing import Any
 from livefw.activation.checks.table import Problem, Weight
 from livefw.activation.engine import Plan
 from livefw.activation.history.journal import Kind
+from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.plan import Past, Step
-from livefw.activation.unmatched import Unmatched
 from livefw.activation.wishes import Unmet
 from livefw.providers.base import Rendezvous
 from livefw.render import document

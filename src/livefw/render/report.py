@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 from livefw.activation.engine import Attempt, Run, Settled
-from livefw.activation.unmatched import Unmatched
+from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.wishes import Unmet
 from livefw.errors import ExitCode, LivefwError, kind_of
 from livefw.providers.base import Provider

@@ -7,7 +7,7 @@ either. Paths and formats are those of the kernel (Documentation/ABI/testing and
 
 from typing import NamedTuple
 
-from livefw.activation.old_versions import BOOT_ID
+from livefw.activation.inventory.old_versions import BOOT_ID
 from livefw.files.protocol import Files
 from livefw.text import decode
 

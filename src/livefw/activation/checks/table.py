@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.activation.checks.facts import Guests, Snapshot
+from livefw.activation.inventory.unmatched_patterns import Unmatched
+from livefw.activation.inventory.versions import are_alien, compare
 from livefw.activation.lock import Holder
 from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, Policy
 from livefw.activation.policy.settings import SettingsError
-from livefw.activation.unmatched import Unmatched
-from livefw.activation.versions import are_alien, compare
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason, Rendezvous, Version
 

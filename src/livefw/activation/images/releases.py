@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from livefw.activation.checks.table import examine_staging
-from livefw.activation.identity import guids
 from livefw.activation.images.directory import Local
 from livefw.activation.images.target import spellings
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.guids import guids
+from livefw.activation.inventory.versions import compare, of_image
 from livefw.activation.policy.document import Policy
-from livefw.activation.versions import compare, of_image
 from livefw.errors import NothingToDo, UsageError
 from livefw.providers.base import Component, Offer, Reason, Version, is_holder, is_stager
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from livefw.abi.guid import Guid
-from livefw.activation.identity import guids
-from livefw.activation.inventory import Candidate
-from livefw.activation.select import select
-from livefw.activation.versions import of_image
+from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.guids import guids
+from livefw.activation.inventory.select import select
+from livefw.activation.inventory.versions import of_image
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo

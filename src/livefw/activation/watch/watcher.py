@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from livefw.activation import inventory, plan, unmatched
+from livefw.activation import plan
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Attempt, Engine, Host, OnFailure, Order, Settled
 from livefw.activation.history.journal import Journal, Kind
-from livefw.activation.inventory import Candidate, Inventory
+from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.run import Watch
 from livefw.errors import LivefwError
@@ -108,7 +110,7 @@ class Watcher:
         self._held: dict[str, tuple[str, ...]] = {}
         self._not_before: dict[str, float] = {}
         self._trouble = ""
-        self._unmatched: tuple[unmatched.Unmatched, ...] = ()
+        self._unmatched: tuple[unmatched_patterns.Unmatched, ...] = ()
         self._unmet: tuple[Unmet, ...] = ()
         self._wishes_not_before = 0.0
 
@@ -166,9 +168,9 @@ class Watcher:
 
     def _match(self, found: Inventory) -> None:
         """Tell patterns that match nothing, once for these settings and components."""
-        before, self._unmatched = self._unmatched, unmatched.find(self._host.policy, found)
+        before, self._unmatched = self._unmatched, unmatched_patterns.find(self._host.policy, found)
         if self._unmatched != before:
-            for each in unmatched.explain(self._unmatched, found):
+            for each in unmatched_patterns.explain(self._unmatched, found):
                 self._tell(Event(What.SETTINGS, "", str(each)))
 
     def _due(self, found: Inventory) -> list[Candidate]:

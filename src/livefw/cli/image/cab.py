@@ -10,7 +10,7 @@ from typing import Any
 
 from livefw import reading
 from livefw.abi.guid import Guid
-from livefw.activation.identity import instance, made_guid
+from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab, metainfo
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo

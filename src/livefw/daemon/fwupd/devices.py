@@ -9,9 +9,9 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from livefw.activation.history.journal import Activation, Kind
-from livefw.activation.identity import instance, is_guid, made_guid, own_guids
 from livefw.activation.images.releases import Release, Releases, upgrades
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.guids import instance, is_guid, made_guid, own_guids
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
 from livefw.archive import metainfo

@@ -9,7 +9,7 @@ from typing import Any
 import livefw
 from livefw.activation.images.releases import Releases, downgrades, upgrades
 from livefw.activation.images.target import is_for
-from livefw.activation.inventory import Candidate, nothing
+from livefw.activation.inventory.discovery import Candidate, nothing
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.daemon.core import Core, problem_of

@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from livefw.activation.inventory import Inventory
+from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.policy.document import KEYS, Policy
 from livefw.activation.policy.pattern import matches
 from livefw.activation.policy.settings import Key, Section

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from livefw.activation.inventory import Inventory
+from livefw.activation.inventory.discovery import Inventory
 from livefw.providers.base import Component, Reason
 
 _VANISHED = Reason("other-vanished", "{name} is not listed any more")

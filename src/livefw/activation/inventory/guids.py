@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """GUIDs by which others know a component: its own, and one that is made from its key (docs/reference/daemon.md)."""
 
-from livefw.activation.inventory import Candidate
+from livefw.activation.inventory.discovery import Candidate
 
 
 def instance(provider: str, ident: str = "") -> str:

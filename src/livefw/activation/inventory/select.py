@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 
-from livefw.activation.inventory import Candidate, with_aliases
+from livefw.activation.inventory.discovery import Candidate, with_aliases
 from livefw.errors import AmbiguousComponent, NoSuchComponent, UsageError
 
 

@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from livefw.activation.inventory import Inventory
+    from livefw.activation.inventory.discovery import Inventory
     from livefw.files.protocol import Files
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
