@@ -13,7 +13,7 @@ from bench.mounted import machine
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Order, Point
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import parse
 from livefw.files.host import HostFiles
 from livefw.providers.base import Component, Progress

@@ -11,7 +11,7 @@ from livefw.activation.checks.table import require_sound
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure.meter import Meter, NoMeter, meter
-from livefw.activation.places import Places, places
+from livefw.activation.paths import Places, places
 from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
 from livefw.errors import LivefwError
 from livefw.files.host import unused_settings

@@ -14,7 +14,7 @@ from livefw.activation.history.journal import Journal
 from livefw.activation.history.ledger import Announcement
 from livefw.activation.measure.meter import ModelMeter
 from livefw.activation.outcome import Result
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import parse
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest

@@ -228,8 +228,8 @@ def test_by_age(tmp_path: Path) -> None:
 
 
 def test_while_somebody_has_the_machine_nothing_is_archived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from livefw.activation.lock import Lock
-    from livefw.activation.places import places
+    from livefw.activation.lock.machine_lock import Lock
+    from livefw.activation.paths import places
 
     fill(tmp_path, 50)
     (tmp_path / "root").mkdir()

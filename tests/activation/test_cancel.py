@@ -8,7 +8,7 @@ import pytest
 
 from livefw.activation.engine import Attempt, Point
 from livefw.activation.history.journal import JournalUnavailable, Kind
-from livefw.activation.lock import Busy, Lock, holder
+from livefw.activation.lock.machine_lock import Busy, Lock, holder
 from livefw.activation.outcome import Outcome
 from livefw.errors import UsageError
 

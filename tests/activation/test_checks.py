@@ -27,7 +27,7 @@ from livefw.activation.checks.table import (
     require_sound,
 )
 from livefw.activation.inventory.unmatched_patterns import Unmatched
-from livefw.activation.lock import Holder
+from livefw.activation.lock.machine_lock import Holder
 from livefw.activation.policy.document import DEFAULT, parse
 from livefw.activation.policy.settings import SettingsError
 from livefw.activation.policy.window import Window

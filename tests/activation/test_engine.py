@@ -16,7 +16,7 @@ from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Entry, Head, JournalUnavailable, Kind
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory import old_versions
-from livefw.activation.lock import Busy, Lock
+from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.measure.meter import NoMeter
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, NoSuchComponent, NothingHere, TransportError, UsageError

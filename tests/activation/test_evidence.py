@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt, of_remains, pending
+from livefw.activation.verdict.evidence import (
+    Answer,
+    Boot,
+    Evidence,
+    Moved,
+    Pending,
+    moved,
+    of_attempt,
+    of_remains,
+    pending,
+)
 from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Memory, Said, Trust, Version, Witness
 
 

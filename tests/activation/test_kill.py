@@ -21,9 +21,9 @@ import pytest
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Order, Point
 from livefw.activation.history.journal import Journal
-from livefw.activation.lock import Busy
+from livefw.activation.lock.machine_lock import Busy
 from livefw.activation.outcome import Outcome
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.files.host import HostFiles
 from livefw.kernel.lfa import VERSIONS
@@ -41,7 +41,7 @@ ENGINE = """
 import os, signal, sys
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Order, Point
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers

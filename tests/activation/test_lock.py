@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from livefw.activation.engine import Order
-from livefw.activation.lock import Busy, Lock, holder
+from livefw.activation.lock.machine_lock import Busy, Lock, holder
 from livefw.activation.outcome import Outcome
-from livefw.activation.places import places
+from livefw.activation.paths import places
 from livefw.errors import PermissionDenied, TransportError
 from livefw.files.host import HostFiles
 

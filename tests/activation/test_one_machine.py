@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from livefw.activation import machine_identity
-from livefw.activation.lock import holder
-from livefw.activation.places import places
+from livefw.activation.lock import machine_identity
+from livefw.activation.lock.machine_lock import holder
+from livefw.activation.paths import places
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
@@ -267,7 +267,7 @@ def test_another_view_of_our_own_machine_has_its_lock(tmp_path: Path, script: st
     """A container with a network of its own has a sysfs with another device number, of the same kernel."""
     code = """
 import os
-from livefw.activation.places import places
+from livefw.activation.paths import places
 print(places(os.environ["V"], environment={"LIVEFW_RUNTIME_DIR": "/aside"}, privileged=True).lock)
 print(places(os.environ["V"], environment={"HOME": "/h"}, privileged=True).state)
 """

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from livefw.activation import evidence, verdict
 from livefw.activation.inventory import side_effects
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
-from livefw.activation.reconcile import judge_staging
+from livefw.activation.verdict import evidence
+from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.staging import judge_staging
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component, Cost, Memory, Rendezvous, Version, Witness
 from livefw.providers.fake import Answer

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from livefw.activation.engine import Host, Order
-from livefw.activation.lock import Lock
+from livefw.activation.lock.machine_lock import Lock
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy.document import Follower, load
 from livefw.activation.watch import uevents

@@ -11,7 +11,7 @@ import pytest
 
 from livefw.activation.checks.table import CHECKS
 from livefw.activation.engine import Attempt, Order
-from livefw.activation.lock import Busy, Lock
+from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy.settings import SettingsError
 from livefw.errors import UsageError

@@ -21,7 +21,7 @@ import pytest
 from livefw import reading
 from livefw.activation.checks import hooks
 from livefw.activation.inventory import old_versions
-from livefw.activation.places import lock_path
+from livefw.activation.paths import lock_path
 from livefw.errors import ExitCode
 from livefw.providers.lfa.fake import RMM
 

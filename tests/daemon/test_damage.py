@@ -11,7 +11,7 @@ from bench.records import fill, tamper
 
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.daemon import figures, look, questions
 from livefw.errors import TransportError

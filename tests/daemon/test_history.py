@@ -9,7 +9,7 @@ import pytest
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import ENDINGS, Journal, Kind
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.daemon import look
 from livefw.daemon.fwupd import devices

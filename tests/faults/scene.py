@@ -12,7 +12,7 @@ from livefw.activation.fake import Onlooker
 from livefw.activation.history.ledger import Announcement
 from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Outcome
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.firmware.platform import Commit
 from livefw.providers.base import Package

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from livefw.activation.history.journal import ENDINGS, Entry, Journal, Kind
 from livefw.activation.history.rows import is_archive
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.errors import LivefwError
 
 from . import python_calls, sqlite_calls

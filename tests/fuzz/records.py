@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from livefw.activation import lock, reconcile
 from livefw.activation.history.anchors import Anchors
 from livefw.activation.history.rows import ROW_LIMIT, Head, Kind, bounded, decode, digest, entry, is_archive, is_hash
 from livefw.activation.inventory import old_versions
+from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.tracer import TRACERS, Instance
+from livefw.activation.verdict import staging as reconcile
 from livefw.machine import runtime
 from livefw.text import harmless, printable
 
@@ -128,8 +129,8 @@ def _in_memory(data: bytes) -> int:
 def _note(data: bytes) -> object:
     descriptor = _in_memory(data)
     try:
-        found = lock._read_note(descriptor)
-        return found, found and lock._busy(found).message.rpartition(", for ")[0], runtime._read(descriptor)
+        found = machine_lock._read_note(descriptor)
+        return found, found and machine_lock._busy(found).message.rpartition(", for ")[0], runtime._read(descriptor)
     finally:
         os.close(descriptor)
 

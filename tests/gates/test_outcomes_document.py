@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from livefw.activation import verdict
-from livefw.activation.evidence import Evidence
 from livefw.activation.outcome import Outcome
+from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.evidence import Evidence
 from livefw.cli import outcomes, words
 from livefw.errors import MEANINGS, ExitCode
 from livefw.providers.registry import MECHANISMS
@@ -29,9 +29,9 @@ UNNAMED = {
     "activation/checks/table.py: examine_staging",
     "activation/images/releases.py: _local",
     "activation/tenure.py: _stopped_by",
-    "activation/verdict.py: ",
-    "activation/verdict.py: _row",
-    "activation/verdict.py: judge",
+    "activation/verdict/table.py: ",
+    "activation/verdict/table.py: _row",
+    "activation/verdict/table.py: judge",
     "providers/lfa/diagnose.py: _confirms",
     "providers/lfa/diagnose.py: diagnose",
     "providers/lfa/diagnose.py: _guessed",
@@ -53,7 +53,7 @@ UNNAMED = {
     "providers/redfish/provider.py: ",
 }
 """Where a code is no text but a name or a field."""
-ROWS = frozenset({"activation/verdict.py", "providers/redfish/tasks.py"})
+ROWS = frozenset({"activation/verdict/table.py", "providers/redfish/tasks.py"})
 """Files whose rows hold codes; those of others hold none, or a reason of their own."""
 
 
@@ -111,7 +111,7 @@ def test_every_code_in_the_sources_can_be_explained() -> None:
     [
         ("providers/new.py", 'def f():\n    return Reason("never-heard-of", "text")', "never-heard-of"),
         ("providers/new.py", 'X = Finding(Severity.INFO, "never-heard-of", "text")', "never-heard-of"),
-        ("activation/verdict.py", 'X = [_row(_UNKNOWN, "never-heard-of", "text")]', "never-heard-of"),
+        ("activation/verdict/table.py", 'X = [_row(_UNKNOWN, "never-heard-of", "text")]', "never-heard-of"),
         (
             "providers/new.py",
             'class C:\n    def f(self):\n        yield base.Reason("never-heard-of", f"{self}")',

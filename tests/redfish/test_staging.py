@@ -18,9 +18,9 @@ from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.history.journal import Journal, Kind
 from livefw.activation.images.target import Wish
 from livefw.activation.inventory.guids import instance, made_guid
-from livefw.activation.lock import Busy
+from livefw.activation.lock.machine_lock import Busy
 from livefw.activation.outcome import Outcome
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import parse
 from livefw.archive import cab
 from livefw.archive.cab import Image
@@ -285,7 +285,7 @@ ENGINE = """
 import os, signal, sys
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Point
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.activation.images.target import Wish
 from livefw.providers.base import Package

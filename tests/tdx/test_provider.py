@@ -13,9 +13,10 @@ import pytest
 
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import MODULE_OFFSET, with_checksum
-from livefw.activation import evidence, verdict
 from livefw.activation.inventory.discovery import take
 from livefw.activation.outcome import Outcome
+from livefw.activation.verdict import evidence
+from livefw.activation.verdict import table as verdict
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import ModuleState, TdState
 from livefw.firmware.tdx_image import ModuleSpec, build

@@ -9,9 +9,9 @@ from itertools import product
 
 import pytest
 
-from livefw.activation.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt
 from livefw.activation.outcome import Outcome
-from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, Row, judge, row_for
+from livefw.activation.verdict.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt
+from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, Row, judge, row_for
 from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Said, Trust, Version, Witness
 
 ANOTHER_RUNS = {Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}

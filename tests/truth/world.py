@@ -17,7 +17,7 @@ from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.fake import Onlooker
 from livefw.activation.history.journal import Entry, Journal, Kind
 from livefw.activation.outcome import Outcome
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import parse
 from livefw.errors import LivefwError
 from livefw.firmware.component import Faults

@@ -8,7 +8,7 @@ gives a `Run`, with which components are activated one after the other.
 from functools import partial
 from typing import NamedTuple
 
-from livefw.activation import aftermath, lock, plan, record
+from livefw.activation import aftermath, plan, record
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
@@ -23,7 +23,8 @@ from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
 from livefw.activation.inventory.unmatched_patterns import Unmatched
-from livefw.activation.lock import Busy, Lock
+from livefw.activation.lock import machine_lock
+from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.plan import Past, Scene, Step, Wish
 from livefw.activation.run import Watch
 from livefw.activation.tenure import Run
@@ -136,7 +137,7 @@ class Engine:
         self,
         order: Order,
         history: Rows | None,
-        holder: lock.Holder | None,
+        holder: machine_lock.Holder | None,
         *,
         hidden: bool = False,
         held: Aftermath | None = None,

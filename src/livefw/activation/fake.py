@@ -7,7 +7,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.outcome import Result
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT, Policy
 from livefw.activation.run import Watch
 from livefw.files.protocol import Files

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import lock
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import Problem
 from livefw.activation.history.journal import Entry
 from livefw.activation.history.ledger import Announcement, Receipt
+from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import Policy
 from livefw.files.protocol import Files
 from livefw.providers.base import Clock, Provider, Reason
@@ -81,9 +81,9 @@ class Host(NamedTuple):
     without_journal: bool = False
     images: str = ""
 
-    def holder(self) -> lock.Holder | None:
+    def holder(self) -> machine_lock.Holder | None:
         """Who has the machine now; None if nobody does, or if there is no telling."""
-        return lock.holder(self.places.lock, self.places.root)
+        return machine_lock.holder(self.places.lock, self.places.root)
 
 
 class Attempt(NamedTuple):

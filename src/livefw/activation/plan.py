@@ -14,7 +14,7 @@ from livefw.activation.checks.table import Problem, Situation
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
-from livefw.activation.lock import Holder
+from livefw.activation.lock.machine_lock import Holder
 from livefw.activation.policy.document import Policy
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason

@@ -11,7 +11,6 @@ from typing import Any
 from livefw.activation.actor import Actor
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks.table import Problem
-from livefw.activation.evidence import sure
 from livefw.activation.history.journal import Kind
 from livefw.activation.history.recollection import Rows
 from livefw.activation.images.target import Target
@@ -20,7 +19,8 @@ from livefw.activation.inventory.versions import are_alien, of_image
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Past, Wish, usual
-from livefw.activation.verdict import ACCEPTED_UNCONFIRMED, Verdict
+from livefw.activation.verdict.evidence import sure
+from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, Verdict
 from livefw.providers.base import Component, Memory, Reason
 
 _LISTED = 256

@@ -10,10 +10,9 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from livefw.activation import aftermath, evidence, plan, reconcile, record, verdict, wishes
+from livefw.activation import aftermath, plan, record, wishes
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem, examine_staging, require_ignorable
-from livefw.activation.evidence import Boot, sure
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
 from livefw.activation.history.journal import ENDINGS, Entry, Kind
@@ -25,7 +24,7 @@ from livefw.activation.images.target import Target
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory import old_versions, side_effects, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
-from livefw.activation.lock import Lock
+from livefw.activation.lock.machine_lock import Lock
 from livefw.activation.measure.meter import Meter
 from livefw.activation.mishaps import (
     NOT_JUDGED,
@@ -41,6 +40,10 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import Scene, Step, Wish
 from livefw.activation.policy.document import Policy
 from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, Watch, ask, cancel
+from livefw.activation.verdict import evidence
+from livefw.activation.verdict import staging as reconcile
+from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.evidence import Boot, sure
 from livefw.errors import Interrupted, LivefwError, TransportError, UsageError
 from livefw.providers.base import Claim, Component, Provider, Reason, is_stager
 

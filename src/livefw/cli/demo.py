@@ -19,7 +19,7 @@ from livefw.activation.engine import Engine, Host, Order
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.outcome import Result
-from livefw.activation.places import Places
+from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.cli import demo_store
 from livefw.cli import list as listing

@@ -8,7 +8,7 @@ from livefw import assemble, libraries
 from livefw.activation.checks import hooks
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory import unmatched_patterns
-from livefw.activation.places import places
+from livefw.activation.paths import places
 from livefw.cli.session import Session
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
 from livefw.files.host import settings_directory, unused_settings

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livefw.activation.places import STATE_VARIABLE, Places, places
+from livefw.activation.paths import STATE_VARIABLE, Places, places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

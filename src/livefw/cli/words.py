@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import aftermath, evidence, mishaps, reconcile, run, tenure, verdict, wishes
+from livefw.activation import aftermath, mishaps, run, tenure, wishes
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
-from livefw.activation.evidence import Answer, Boot, Moved, Pending
 from livefw.activation.history import ledger
 from livefw.activation.images import releases, stage
 from livefw.activation.inventory import old_versions, side_effects
 from livefw.activation.outcome import Outcome, Result, error_of
+from livefw.activation.verdict import evidence
+from livefw.activation.verdict import staging as reconcile
+from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.evidence import Answer, Boot, Moved, Pending
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
 from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Said, Trust, Witness
 from livefw.providers.codes import SHARED, Told, codes, told_in
@@ -145,7 +148,7 @@ PIECES: dict[str, dict[object, str]] = {
     },
     "trust": {Trust.FULL: "success can be believed", Trust.DOUBTFUL: "success is reported after failures too"},
 }
-"""How every value of every piece of evidence reads; the pieces are those of `livefw.activation.evidence.Evidence`."""
+"""How every value of every piece of evidence reads; `livefw.activation.verdict.evidence` has the pieces."""
 
 _WEIGHTS = {
     Weight.WARNING: "It is told, and stops nothing.",

@@ -5,8 +5,8 @@ import errno
 from collections.abc import Iterator
 from typing import Any
 
-from livefw.activation import verdict
 from livefw.activation.outcome import Outcome, Result, error_of
+from livefw.activation.verdict import table as verdict
 from livefw.errors import ExitCode, kind_of
 from livefw.providers.base import Said
 from livefw.render import document

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from livefw.activation.checks.facts import Guests, Snapshot
 from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.inventory.versions import are_alien, compare
-from livefw.activation.lock import Holder
+from livefw.activation.lock.machine_lock import Holder
 from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, Policy
 from livefw.activation.policy.settings import SettingsError

@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 
 from livefw import reading
-from livefw.activation.places import lock_path
+from livefw.activation.paths import lock_path
 from livefw.text import printable
 
 TYPE_CHECKING = False

@@ -7,8 +7,8 @@ Activations are judged by `livefw.activation.verdict`, whatever became of their 
 
 from typing import Any
 
-from livefw.activation.evidence import sure
 from livefw.activation.outcome import Outcome
+from livefw.activation.verdict.evidence import sure
 from livefw.providers.base import Component, Reason
 
 _VERSION_WAITS = (

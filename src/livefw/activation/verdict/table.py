@@ -12,8 +12,8 @@ answer is `Answer.UNHEARD`.
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from livefw.activation.evidence import Answer, Boot, Evidence, Moved, Pending
 from livefw.activation.outcome import Outcome
+from livefw.activation.verdict.evidence import Answer, Boot, Evidence, Moved, Pending
 from livefw.providers.base import Flag, Measured, Reason, Trust, Witness
 
 UNCONFIRMED = "unconfirmed"

@@ -11,7 +11,7 @@ whoever hears that the machine is busy has met somebody who is at work on it.
 A file can be unlinked while it is locked, and the next engine would lock a new one. So there are three, and an engine
 holds all that can be had:
 
-- the file itself, which is named after the machine (`livefw.activation.machine_identity`) and says who is at work;
+- the file itself, which is named after the machine (`livefw.activation.lock.machine_identity`) and says who is at work;
 - its twin beside it, with the same words and a dot before its name: what removes the one does not remove the other;
 - a file of the machine's own sysfs, which nobody can unlink, and which is the same one behind every mount of it. Only
   root can open it. Of a tree where others can, they can lock it for reading and nothing else, and that does not count.
@@ -31,7 +31,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from livefw.activation import machine_identity
+from livefw.activation.lock import machine_identity
 from livefw.errors import PermissionDenied, Refused, TransportError
 
 _FLOCK = struct.Struct("@hhqqi0q")

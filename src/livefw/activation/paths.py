@@ -2,7 +2,7 @@
 """Where the engine keeps its files: history, lock, settings.
 
 A machine looked at with ``--root DIR`` has a history of its own, which is named by the path. The lock is named by what
-the machine is (`livefw.activation.machine_identity`): several ways may lead to one, and to the one that we run on.
+the machine is (`livefw.activation.lock.machine_identity`): several ways may lead to one, and to the one that we run on.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-from livefw.activation import machine_identity
+from livefw.activation.lock import machine_identity
 from livefw.reading import absolute
 
 TYPE_CHECKING = False
