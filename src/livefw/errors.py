@@ -30,7 +30,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NamedTuple
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 
 class ExitCode(IntEnum):

@@ -11,7 +11,7 @@ import pytest
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, Host, Order
 from livefw.activation.history.journal import Journal
-from livefw.activation.history.ledger import Announcement
+from livefw.activation.history.writer import Announcement
 from livefw.activation.measure.meter import ModelMeter
 from livefw.activation.outcome import Result
 from livefw.activation.paths import Places

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bench.records import COMPONENTS, START_NS, fill, rewrite, tamper
 
-from livefw.activation import record
+from livefw.activation import row_bodies
 from livefw.activation.history import archive, opening
 from livefw.activation.history.archive import Cut, Step
 from livefw.activation.history.damaged import Damaged
@@ -61,12 +61,12 @@ def test_checks_that_look_back_and_what_is_unfinished_stay(tmp_path: Path, capsy
         journal.end(rare, "lfa:rare", {"outcome": "failed", "seconds": 3.0})
         for _ in range(10):
             journal.end(journal.begin(KEY, {"name": "TF-0"}), KEY, {"outcome": "activated", "seconds": 1.0})
-        before = {key: (record.past(journal, key), record.trouble(journal, key)) for key in (KEY, "lfa:rare")}
+        before = {key: (row_bodies.past(journal, key), row_bodies.trouble(journal, key)) for key in (KEY, "lfa:rare")}
         rows = every_row(tmp_path)
     code, told = run(capsys, tmp_path, "history", "--archive", "--keep", "5")
     assert code == 0, told
     with closing(Journal.open(str(tmp_path))) as journal:
-        assert {key: (record.past(journal, key), record.trouble(journal, key)) for key in before} == before
+        assert {key: (row_bodies.past(journal, key), row_bodies.trouble(journal, key)) for key in before} == before
         assert [entry.activation for entry in journal.unfinished()] == [left_open]
         assert journal.base().sequence > 2 * COUNT
         journal.end(left_open, "foreign:open", {"outcome": "unknown"})

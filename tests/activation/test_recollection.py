@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from livefw.activation.history import recollection
+from livefw.activation.history import cache
+from livefw.activation.history.cache import Recollection
 from livefw.activation.history.journal import Entry, Journal, Kind
-from livefw.activation.history.recollection import Recollection
 
 KEYS = ("lfa:a", "lfa:b")
 ASKED = [(key, kind, limit) for key in KEYS for kind in (Kind.OUTCOME, Kind.STAGED) for limit in (1, 3)]
@@ -70,7 +70,7 @@ def test_what_has_long_been_the_same_is_not_opened_again(tmp_path: Path, monkeyp
 
 def test_a_time_that_two_writes_may_share_proves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time_ns()
-    monkeypatch.setattr(recollection, "_stamp", lambda _: recollection._Stamp((), now))
+    monkeypatch.setattr(cache, "_stamp", lambda _: cache._Stamp((), now))
     remembered = Recollection(wall_ns=lambda: now + 2 * 10**9)
     journal = Journal.open(str(tmp_path))
     for count in range(1, 4):
@@ -80,7 +80,7 @@ def test_a_time_that_two_writes_may_share_proves_nothing(tmp_path: Path, monkeyp
 
 
 def test_only_so_much_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recollection, "_LIMIT", 10)
+    monkeypatch.setattr(cache, "_LIMIT", 10)
     Journal.open(str(tmp_path)).close()
     remembered = Recollection(wall_ns=_later)
     for number in range(100):

@@ -11,7 +11,7 @@ from livefw import systemd
 from livefw.activation.actor import Actor
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.history.journal import Head, Kind
-from livefw.activation.history.ledger import Announcement, Receipt
+from livefw.activation.history.writer import Announcement, Receipt
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Reason
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from livefw.activation.engine import Attempt, Run
-from livefw.activation.history.ledger import Receipt
+from livefw.activation.history.writer import Receipt
 from livefw.activation.outcome import Outcome, Result
 from livefw.daemon import job
 from livefw.daemon.jobs import Request, Setting, log_line

@@ -9,7 +9,7 @@ from livefw.abi.lfa import Function
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.fake import Onlooker
-from livefw.activation.history.ledger import Announcement
+from livefw.activation.history.writer import Announcement
 from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Places

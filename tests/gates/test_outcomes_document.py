@@ -28,7 +28,7 @@ UNNAMED = {
     "activation/checks/table.py: examine",
     "activation/checks/table.py: examine_staging",
     "activation/images/releases.py: _local",
-    "activation/tenure.py: _stopped_by",
+    "activation/session.py: _stopped_by",
     "activation/verdict/table.py: ",
     "activation/verdict/table.py: _row",
     "activation/verdict/table.py: judge",

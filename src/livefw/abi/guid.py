@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple, Self
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 _FIELDS = (8, 4, 4, 4, 12)
 _HEX = frozenset("0123456789abcdef")

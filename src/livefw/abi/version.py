@@ -7,7 +7,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple, Self
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 _HALF = 0xFFFF_FFFF
 

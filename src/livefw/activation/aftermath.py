@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from livefw.activation.history.cache import Rows
 from livefw.activation.history.journal import Kind
-from livefw.activation.history.recollection import Rows
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Component, Memory, Reason

@@ -8,15 +8,15 @@ gives a `Run`, with which components are activated one after the other.
 from functools import partial
 from typing import NamedTuple
 
-from livefw.activation import aftermath, plan, record
+from livefw.activation import aftermath, plan, row_bodies
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.history import seal
+from livefw.activation.history.cache import Rows
 from livefw.activation.history.journal import Entry, Journal
-from livefw.activation.history.ledger import Ledger
-from livefw.activation.history.recollection import Rows
+from livefw.activation.history.writer import Ledger
 from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory import unmatched_patterns
@@ -27,8 +27,8 @@ from livefw.activation.lock import machine_lock
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.plan import Past, Scene, Step, Wish
 from livefw.activation.run import Watch
-from livefw.activation.tenure import Run
-from livefw.activation.wishes import against
+from livefw.activation.session import Run
+from livefw.activation.setting_changes import against
 from livefw.errors import PermissionDenied
 from livefw.providers.base import Reason
 
@@ -72,7 +72,7 @@ class Engine:
             unfinished = tuple(history.unfinished()) if history else ()
             wishes = plan.wishes(found, host.policy)
             if history:
-                wishes = tuple(w._replace(trouble=record.setting_trouble(history, w)) for w in wishes)
+                wishes = tuple(w._replace(trouble=row_bodies.setting_trouble(history, w)) for w in wishes)
         finally:
             if history:
                 history.close()
@@ -149,7 +149,7 @@ class Engine:
         host, boot_id = self._host, self._facts.boot_id()
 
         def past(key: str) -> Past | None:
-            return record.past(history, key) if history else None if hidden else Past()
+            return row_bodies.past(history, key) if history else None if hidden else Past()
 
         return Scene(
             policy=host.policy,
@@ -161,11 +161,11 @@ class Engine:
             hooks=hooks.find(host.places.settings),
             past=past,
             named=order.words is not None and not order.automatic,
-            trouble=lambda key: record.trouble(history, key) if history else "",
+            trouble=lambda key: row_bodies.trouble(history, key) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
             doubt=partial(_in_doubt, aftermath.latest(history, boot_id) if held is None else held),
             unmet=against(host.policy, {}),
-            decided=lambda component: record.decided(history, component) if history else (),
+            decided=lambda component: row_bodies.decided(history, component) if history else (),
         )
 
 

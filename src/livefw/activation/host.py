@@ -10,7 +10,7 @@ from typing import NamedTuple
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import Problem
 from livefw.activation.history.journal import Entry
-from livefw.activation.history.ledger import Announcement, Receipt
+from livefw.activation.history.writer import Announcement, Receipt
 from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NamedTuple
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 STATE_VARIABLE = "LIVEFW_STATE"
 RUNTIME_VARIABLE = "LIVEFW_RUNTIME_DIR"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         def run(self, session: Session, arguments: Any) -> int:
             """Do the work; the exit code."""
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 
 class Verb(NamedTuple):

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import aftermath, mishaps, run, tenure, wishes
+from livefw.activation import aftermath, mishaps, run, session, setting_changes
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
-from livefw.activation.history import ledger
+from livefw.activation.history import writer
 from livefw.activation.images import releases, stage
 from livefw.activation.inventory import old_versions, side_effects
 from livefw.activation.outcome import Outcome, Result, error_of
@@ -224,7 +224,7 @@ def _verdicts() -> Iterator[Meaning]:
     yield from _of_told([Told(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
 
 
-_ENGINES = (aftermath, side_effects, ledger, mishaps, reconcile, releases, run, stage, tenure, wishes)
+_ENGINES = (aftermath, side_effects, writer, mishaps, reconcile, releases, run, stage, session, setting_changes)
 _COPY = "; the version that is shown may be one from before"
 
 

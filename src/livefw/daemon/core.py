@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.engine import Host
-from livefw.activation.history.recollection import Recollection
+from livefw.activation.history.cache import Recollection
 from livefw.activation.images.directory import Shelf
 from livefw.daemon import look, questions
 from livefw.daemon.answerers import Answerers

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from livefw import assemble
 from livefw.activation import plan
 from livefw.activation.engine import Engine, Host, Order
+from livefw.activation.history.cache import Recollection, Rows
 from livefw.activation.history.journal import ENDINGS, Activation, Journal, Kind
-from livefw.activation.history.recollection import Recollection, Rows
 from livefw.activation.images import releases
 from livefw.activation.images.directory import Shelf
 from livefw.activation.images.releases import Releases

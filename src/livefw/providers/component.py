@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 
 class Version(NamedTuple):

@@ -9,7 +9,7 @@ from livefw.activation.engine import Plan
 from livefw.activation.history.journal import Kind
 from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.plan import Past, Step
-from livefw.activation.wishes import Unmet
+from livefw.activation.setting_changes import Unmet
 from livefw.providers.base import Rendezvous
 from livefw.render import document
 from livefw.render.component import version

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self
 
 from livefw.activation.engine import Attempt, Run, Settled
 from livefw.activation.inventory.unmatched_patterns import Unmatched
-from livefw.activation.wishes import Unmet
+from livefw.activation.setting_changes import Unmet
 from livefw.errors import ExitCode, LivefwError, kind_of
 from livefw.providers.base import Provider
 from livefw.render import attempt, document, result

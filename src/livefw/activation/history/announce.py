@@ -4,7 +4,7 @@
 from livefw import systemd
 from livefw.activation.actor import Actor
 from livefw.activation.history.journal import Kind
-from livefw.activation.history.ledger import Announcement
+from livefw.activation.history.writer import Announcement
 from livefw.activation.outcome import Outcome
 
 _MESSAGE_IDS = {Kind.STAGED: systemd.STAGING_MESSAGE_ID, Kind.SET_ASIDE: systemd.SET_ASIDE_MESSAGE_ID}

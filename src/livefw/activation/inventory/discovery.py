@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from livefw.providers.base import Component, Discovery, Provider, Reason
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 
 class Candidate(NamedTuple):

@@ -21,7 +21,7 @@ from livefw.errors import LivefwError
 from livefw.providers.base import Component
 
 if TYPE_CHECKING:
-    from livefw.activation.wishes import Unmet
+    from livefw.activation.setting_changes import Unmet
 
 REASON = "automatic, by policy"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from livefw.files.protocol import Files
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 
 class Agent(NamedTuple):

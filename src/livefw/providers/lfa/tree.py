@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from livefw.files.protocol import Files
     from livefw.providers.base import Clock
 else:
-    from livefw.record import NamedTuple
+    from livefw.light_tuple import NamedTuple
 
 PROVIDER = "lfa"
 ROOT = "/sys/firmware/lfa"

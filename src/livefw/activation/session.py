@@ -10,13 +10,13 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from livefw.activation import aftermath, plan, record, wishes
+from livefw.activation import aftermath, plan, row_bodies, setting_changes
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem, examine_staging, require_ignorable
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
 from livefw.activation.history.journal import ENDINGS, Entry, Kind
-from livefw.activation.history.ledger import Announcement, Ledger, Receipt
+from livefw.activation.history.writer import Announcement, Ledger, Receipt
 from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled, nowhere
 from livefw.activation.images import target
 from livefw.activation.images.stage import hand_over
@@ -49,7 +49,7 @@ from livefw.providers.base import Claim, Component, Provider, Reason, is_stager
 
 if TYPE_CHECKING:
     from livefw.activation.inventory.unmatched_patterns import Unmatched
-    from livefw.activation.wishes import Tried, Unmet
+    from livefw.activation.setting_changes import Tried, Unmet
 
 _SETTLING_S = 0.2
 """How long to wait before a change of other components is believed."""
@@ -127,7 +127,7 @@ class Run:
         receipt = self._ledger.note(
             Kind.CANCELLATION,
             key,
-            lambda: record.cancellation(result, reason, host.actor, mishaps.found),
+            lambda: row_bodies.cancellation(result, reason, host.actor, mishaps.found),
             mishaps,
         )
         self._tell(Kind.CANCELLATION, result, receipt, watch, mishaps)
@@ -150,12 +150,12 @@ class Run:
             receipt = ledger.note(
                 Kind.STAGED,
                 component.key,
-                lambda: record.staging_refused(meant, wish, host.actor, result, problems),
+                lambda: row_bodies.staging_refused(meant, wish, host.actor, result, problems),
                 mishaps,
             )
             self._tell(Kind.STAGED, result, receipt, watch, mishaps)
             return Attempt(result, problems, None, (), receipt, mishaps.found)
-        activation = ledger.begin(Kind.STAGING, component.key, record.staging(meant, wish, host.actor))
+        activation = ledger.begin(Kind.STAGING, component.key, row_bodies.staging(meant, wish, host.actor))
         caught: Exception | KeyboardInterrupt | None = None
         try:
             host.at(Point.INTENDED)
@@ -174,7 +174,7 @@ class Run:
             Kind.STAGING,
             activation,
             component.key,
-            lambda: record.staged(result, mishaps.found),
+            lambda: row_bodies.staged(result, mishaps.found),
             mishaps,
             seen=not (result.claim and result.claim.at_work),
         )
@@ -283,7 +283,7 @@ class Run:
         if entry.kind is Kind.STAGING:
             after = provider.inspect(ident)
             outcome, why = reconcile.judge_staging(entry.body, after)
-            return _Found(outcome, why, lambda: record.staging_settled(outcome, why, after))
+            return _Found(outcome, why, lambda: row_bodies.staging_settled(outcome, why, after))
         memory = provider.recall(ident, str(entry.body.get("mark", "")))
         after = provider.inspect(ident)
         seen = evidence.of_remains(entry.body, after, memory, boot_id=self._boot_id)
@@ -295,7 +295,7 @@ class Run:
             self._note_aftermath(provider, listed, now, found.outcome, mishaps, old=old)
 
         def body() -> dict[str, Any]:
-            return record.settled(found, after, memory, mishaps.found, boot_id=self._boot_id, held=self._held)
+            return row_bodies.settled(found, after, memory, mishaps.found, boot_id=self._boot_id, held=self._held)
 
         return _Found(found.outcome, found.why, body, memory.firmware_code)
 
@@ -308,7 +308,7 @@ class Run:
         if not any(c.component.key == component.key for c in found.candidates):
             return self._refuse(component, VANISHED, (), order, watch, mishaps), found
         scene = self._scene(order, self._ledger.journal, None, held=self._held)
-        scene = scene._replace(unmet=wishes.against(self._host.policy, self._tried))
+        scene = scene._replace(unmet=setting_changes.against(self._host.policy, self._tried))
         step = plan.examine(candidate, found, scene)
         self._host.at(Point.CHECKED)
         if why := self._unsettled(component.key) or _stopped_by(step.problems):
@@ -336,9 +336,9 @@ class Run:
         if before is None or before.reasons:
             why = before.reasons[0] if before else VANISHED
             return self._refuse(before or candidate.component, why, step.problems, order, watch, mishaps), found
-        announced = sure(before.pending_version) or record.staged_version(self._ledger.journal, before)
+        announced = sure(before.pending_version) or row_bodies.staged_version(self._ledger.journal, before)
         listed = aftermath.listed(provider.name, found)
-        intent = record.intent(
+        intent = row_bodies.intent(
             before,
             step.problems,
             order.reason,
@@ -372,7 +372,7 @@ class Run:
 
         def ending() -> dict[str, Any]:
             kept = mishaps.found
-            return record.ending(result, measurement, others, kept, boot_id=self._boot_id, held=self._held)
+            return row_bodies.ending(result, measurement, others, kept, boot_id=self._boot_id, held=self._held)
 
         receipt = self._ledger.end(Kind.INTENT, activation, before.key, ending, mishaps, seen=seen)
         host.at(Point.RECORDED)
@@ -443,7 +443,7 @@ class Run:
             Kind.INTENT,
             activation,
             component.key,
-            lambda: record.ending(result, None, (), boot_id=self._boot_id, held=self._held),
+            lambda: row_bodies.ending(result, None, (), boot_id=self._boot_id, held=self._held),
             mishaps,
         )
         self._ledger.announce(Kind.OUTCOME, result, receipt, mishaps)
@@ -462,7 +462,7 @@ class Run:
         receipt = self._ledger.note(
             Kind.REFUSAL,
             component.key,
-            lambda: record.refusal(result, problems, order.reason, self._host.actor),
+            lambda: row_bodies.refusal(result, problems, order.reason, self._host.actor),
             mishaps,
         )
         self._tell(Kind.REFUSAL, result, receipt, watch, mishaps)
@@ -473,13 +473,13 @@ class Run:
         host = self._host
 
         def note(wish: Wish, trouble: str) -> None:
-            row = partial(record.setting, wish, trouble, host.actor)
+            row = partial(row_bodies.setting, wish, trouble, host.actor)
             self._ledger.note(Kind.SETTING, wish.candidate.component.key, row, Mishaps())
 
-        after, self._tried = wishes.bring_about(
+        after, self._tried = setting_changes.bring_about(
             found, host.policy, self._tried, look=partial(inventory.take, host.providers), note=note
         )
-        self.unmet = wishes.unmet(plan.wishes(after, host.policy), self._tried)
+        self.unmet = setting_changes.unmet(plan.wishes(after, host.policy), self._tried)
         return after
 
 

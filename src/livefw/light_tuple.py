@@ -10,7 +10,7 @@ livefw's own modules on that path together, so they take their tuples from here.
     if TYPE_CHECKING:
         from typing import NamedTuple
     else:
-        from livefw.record import NamedTuple
+        from livefw.light_tuple import NamedTuple
 
 and a type checker sees nothing unusual. The future import is required: it puts annotations where they can be read.
 """

@@ -11,8 +11,8 @@ from typing import Any
 from livefw.activation.actor import Actor
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks.table import Problem
+from livefw.activation.history.cache import Rows
 from livefw.activation.history.journal import Kind
-from livefw.activation.history.recollection import Rows
 from livefw.activation.images.target import Target
 from livefw.activation.images.target import Wish as StagingWish
 from livefw.activation.inventory.versions import are_alien, of_image
