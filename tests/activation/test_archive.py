@@ -15,6 +15,7 @@ from livefw.activation.history import archive, opening
 from livefw.activation.history.archive import Cut, Step
 from livefw.activation.history.damaged import Damaged
 from livefw.activation.history.journal import Activation, Journal, Kind
+from livefw.activation.history.verify import chain
 from livefw.cli.main import main
 from livefw.daemon import questions
 from livefw.errors import NothingToDo, UsageError
@@ -149,7 +150,7 @@ def test_a_file_that_was_half_written_is_begun_anew(tmp_path: Path) -> None:
             journal.archive(Cut(5), file=str(target))
         assert journal.base().sequence == 0
         assert journal.archive(Cut(5)).last.sequence == 30
-        assert journal.verify() == []
+        assert chain(journal).flaws == []
 
 
 TAMPERED = {
@@ -269,7 +270,7 @@ def test_what_is_unfinished_stays_however_much_came_after_it(tmp_path: Path, mon
         assert made.kept == 3
         assert [entry.activation for entry in journal.unfinished()] == [left_open]
         assert [each.entry.body.get("n") for each in journal.walk(components=[KEY])] == [4, 3, 0]
-        assert journal.verify() == []
+        assert chain(journal).flaws == []
 
 
 def test_rows_that_are_missing_are_not_hidden_in_an_archive(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from livefw.activation.engine import OnFailure, Order, Point
 from livefw.activation.history import opening
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Entry, Head, JournalUnavailable, Kind
+from livefw.activation.history.verify import chain
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory import old_versions
 from livefw.activation.lock.machine_lock import Busy, Lock
@@ -58,7 +59,7 @@ def test_an_activation_is_planned_run_verified_and_written_down(make: Make) -> N
     assert (outcome.body["outcome"], outcome.body["current_version"]) == ("activated", "1.1")
     assert outcome.body["log"] == ["Arm LFA: TF-RMM: successfully activated"]
     assert outcome.body["cost"]["source"] == "model"
-    assert not bench.journal.verify(head=attempt.receipt.head)
+    assert not chain(bench.journal, heads=[attempt.receipt.head]).flaws
     assert [each.outcome for each in bench.announced] == [Outcome.ACTIVATED]
     assert bench.announced[0].receipt == attempt.receipt
 
@@ -469,7 +470,7 @@ def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(
     bench.changes = {}
     with bench.engine().open() as run:
         assert [(each.outcome, each.why.code) for each in run.settled] == [(Outcome.ACTIVATED, "version-arrived")]
-    assert not bench.journal.verify()
+    assert not chain(bench.journal).flaws
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Flaw, Journal, Kind
 from livefw.activation.history.rows import ROW_LIMIT, TEXT_LIMIT, Head
 from livefw.activation.history.seal import Seal, SealError
+from livefw.activation.history.verify import chain
 from livefw.cli.main import main
 from livefw.errors import LivefwError
 
@@ -376,7 +377,7 @@ def test_a_row_is_bounded_and_says_what_was_cut(tmp_path: Path) -> None:
         assert log["cut"]["log"] > ROW_LIMIT
         assert log["problems"] == [{"text": "y"}]
         assert actor["cut"] == {"actor": 5000}
-        assert journal.verify() == []
+        assert chain(journal).flaws == []
     assert (tmp_path / "history.db").stat().st_size < 200_000
 
 

@@ -12,6 +12,7 @@ from bench.records import fill
 from livefw.activation.history import opening, schema
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Head, Journal, Kind
+from livefw.activation.history.verify import chain
 from livefw.errors import LivefwError
 
 from . import python_calls, sqlite_calls
@@ -50,7 +51,7 @@ class Written:
         """It is all there, in a history without a flaw, which was never taken for a damaged one."""
         with closing(Journal.open(str(state))) as journal:
             assert journal.set_aside is None
-            assert journal.verify() == []
+            assert chain(journal).flaws == []
             entries = list(journal.entries())
             assert {*self.heads} <= {Head(each.sequence, each.hash) for each in entries}
             assert {*self.begun} <= {each.activation for each in entries}
@@ -112,7 +113,7 @@ def test_a_history_that_was_being_made_by_an_older_livefw_when_the_power_went(le
         journals += (state / "history.db-journal").exists()
         with closing(Journal.open(str(state))) as journal:
             journal.end(journal.begin(KEY, {}), KEY, {})
-            assert journal.verify() == []
+            assert chain(journal).flaws == []
             assert journal.set_aside is None
     assert journals > 0 or left == 0
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from livefw.activation.history.journal import ENDINGS, Entry, Journal, Kind
 from livefw.activation.history.rows import is_archive
+from livefw.activation.history.verify import chain
 from livefw.activation.paths import Places
 from livefw.errors import LivefwError
 
@@ -158,7 +159,7 @@ def judge_history(at: Places) -> None:
     journal = Journal.open_to_read(at.state)
     assert journal
     with closing(journal):
-        assert journal.verify() == []
+        assert chain(journal).flaws == []
         assert journal.unfinished() == []
 
 
@@ -173,7 +174,7 @@ def rows(at: Places) -> list[Entry]:
             other = Journal.open_file(archive)
             assert other
             with closing(other):
-                assert other.verify() == []
+                assert chain(other).flaws == []
                 found |= {entry.sequence: entry for entry in other.entries()}
     return [found[number] for number in sorted(found)]
 

@@ -16,6 +16,7 @@ from livefw.activation.actor import Actor
 from livefw.activation.checks.table import ON_STAGING
 from livefw.activation.engine import Attempt, Engine, Host, Order, Point
 from livefw.activation.history.journal import Journal, Kind
+from livefw.activation.history.verify import chain
 from livefw.activation.images.target import Wish
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.lock.machine_lock import Busy
@@ -73,7 +74,7 @@ class World:
         journal = Journal.open_to_read(self.places.state)
         assert journal
         try:
-            assert not journal.verify()
+            assert not chain(journal).flaws
             return [(entry.kind, entry.body) for entry in journal.entries()]
         finally:
             journal.close()

@@ -245,12 +245,6 @@ class Journal:
         """All rows, or those after one, oldest first."""
         return map(entry, self._walk(f"{ROWS} WHERE sequence > ? ORDER BY sequence", after))
 
-    def verify(self, *, head: Head | None = None) -> list[Flaw]:
-        """Everything that does not fit together, in the order of the rows; ``head`` is one that was kept elsewhere."""
-        from livefw.activation.history import verify  # only where somebody asks
-
-        return verify.chain(self, heads=[head] if head else []).flaws
-
     def activations(self, *, component: str | None = None, since_ns: int | None = None) -> list[Activation]:
         """What was done, oldest first.
 

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from livefw.activation.history import damaged, schema
 from livefw.activation.history.archive import kept_digest
 from livefw.activation.history.damaged import Flaw
+from livefw.activation.history.journal import Journal
 from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest, entry
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.errors import TransportError
 
 if TYPE_CHECKING:
     from livefw.activation.history.anchors import Anchor, Anchors
-    from livefw.activation.history.journal import Journal
 
 _MOST = 100
 """Flaws that are named, of one file; whoever writes 100,000 rows anew makes as many."""
@@ -76,7 +76,7 @@ class _Flaws:
 
 
 def chain(
-    journal: "Journal", *, heads: Iterable[Head] = (), seal: Seal = UNSEALED, before: Iterable[Chain] | None = None
+    journal: Journal, *, heads: Iterable[Head] = (), seal: Seal = UNSEALED, before: Iterable[Chain] | None = None
 ) -> Chain:
     """Read one file as a whole; ``heads`` were kept elsewhere. Never an error: what stops it is a flaw.
 
@@ -250,7 +250,7 @@ class Report(NamedTuple):
         return not self.flaws
 
 
-def whole(journal: "Journal", archives: Iterable[str], heads: list[Head], anchors: "Anchors", seal: Seal) -> Report:
+def whole(journal: Journal, archives: Iterable[str], heads: list[Head], anchors: "Anchors", seal: Seal) -> Report:
     """The history, its archives, and both against the system journal; ``archives`` are files. `TransportError`."""
     with ExitStack() as stack:
         opened: list[Journal] = []
@@ -278,9 +278,7 @@ def whole(journal: "Journal", archives: Iterable[str], heads: list[Head], anchor
         return Report(main, others, flaws, anchored.anchored, anchored.not_compared, missing, anchors.trouble)
 
 
-def _opened(path: str) -> "Journal":
-    from livefw.activation.history.journal import Journal  # not above: it asks us
-
+def _opened(path: str) -> Journal:
     found = Journal.open_file(path)
     if found is None:
         raise TransportError(f"there is no archive {path}", phase="history")
