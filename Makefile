@@ -15,7 +15,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench fuzz properties soak faults mutate lint format clean packages monitor
+.PHONY: help demo test coverage bench docs-update fuzz properties soak faults mutate lint format clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo "make test     all tests and gates; ARGS='tests/abi -k guid' for some of them"
 	@echo "make coverage which lines and branches all tests run, compared with pyproject.toml; ARGS as for test"
 	@echo "make bench    measure what the documents promise; ARGS=--json for one JSON document"
+	@echo "make docs-update  run the commands that the documents show and write their output anew; ARGS='docs/...' for some pages"
 	@echo "make fuzz     every reader of foreign bytes, guided by coverage, for MINUTES=$(FUZZ_MINUTES); ARGS='dbus cab' for some of them"
 	@echo "make properties  the property tests with many more examples and fresh random data"
 	@echo "make soak     random histories, property tests and mounted machines, for MINUTES=$(MINUTES)"
@@ -45,6 +46,9 @@ coverage: $(VENV)/test.stamp packages
 
 bench: $(VENV)/test.stamp packages
 	@$(BIN)/python -m bench $(ARGS)
+
+docs-update: $(VENV)/test.stamp packages
+	@$(BIN)/python -m tests.docs $(ARGS)
 
 fuzz: $(VENV)/fuzz.stamp
 	@$(BIN)/python -m tests.fuzz run --minutes $(FUZZ_MINUTES) --jobs $(JOBS) $(ARGS)

@@ -134,7 +134,7 @@ def _below(pid: int) -> Iterator[int]:
                     yield child
 
 
-_COUNTED = {"truth": "truth.conftest", "faults": "faults.conftest"}
+_COUNTED = {"truth": "truth.conftest", "faults": "faults.conftest", "docs": "docs.conftest"}
 """Properties in which tests keep counts, and the module with a ``summary`` of each."""
 
 

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether output is what a page shows of it.
+
+``...`` on a line of its own stands for any lines, within a line for any text. What is different each time counts as the
+same: dates, times, durations, process numbers, CPUs that were chosen, digests.
+"""
+
+import re
+
+_CHANGING = [
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d| ?UTC)?", "<time>"),
+        (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
+        (r"\[ *\d+\.\d{6}\]", "[<time>]"),
+        (r'(?<=_ns": )\d+|(?<=_ms": )[\d.]+|(?<=_s": )[\d.]+|(?<=seconds": )[\d.]+', "<duration>"),
+        (r"\b\d[\d,]*(\.\d+)? ?(ns|us|ms|s|min|h|seconds?|minutes?|hours?)\b", "<duration>"),
+        (r'(?<="pid": )\d+|(?<=\bpid )\d+|(?<=\bprocess )\d+', "<pid>"),
+        (r"\b(cpu|CPUs? )\d+(-\d+)?\b(?! CPUs)", r"\1<cpu>"),
+        (r"(?<=127\.0\.0\.1:)\d+", "<port>"),
+        (r"/tmp/[\w.-]+", "<directory>"),
+        (r"\b([0-9a-f]{128}|[0-9a-f]{96}|[0-9a-f]{64}|[0-9a-f]{40})\b", "<digest>"),
+    )
+]
+_SPACES = re.compile("(?<=[^ ])  +")
+
+
+def stable(line: str) -> str:
+    """A line without what is different each time, and without the spaces by which that was aligned."""
+    line = line.rstrip()
+    changed = line
+    for pattern, name in _CHANGING:
+        changed = pattern.sub(name, changed)
+    return _aligned(changed) if changed != line else changed
+
+
+def _aligned(line: str) -> str:
+    return _SPACES.sub("  ", line)
+
+
+def matches(shown: list[str], actual: list[str]) -> bool:
+    """Whether the lines that were written are those that a page shows."""
+    actual = [stable(line) for line in actual]
+    reached = {0}  # how many lines of the output the page has shown so far, in each way to read its elisions
+    for line in shown:
+        if line.strip() == "...":
+            reached = set(range(min(reached), len(actual) + 1))
+            continue
+        reached = {at + 1 for at in reached if at < len(actual) and _matches(line, actual[at])}
+        if not reached:
+            return False
+    return len(actual) in reached
+
+
+def _matches(line: str, actual: str) -> bool:
+    line = stable(line)
+    if "..." not in line:
+        return line == actual
+    # What is left out may have aligned the rest.
+    pattern = ".*".join(map(re.escape, _aligned(line).split("...")))
+    return re.fullmatch(pattern, _aligned(actual)) is not None
