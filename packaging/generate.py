@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import livefw
+from livefw.cli.explain.codes import words
 from livefw.cli.verbs import VERBS
-from livefw.cli.words import words
 from livefw.daemon import service
 from livefw.errors import MEANINGS
 

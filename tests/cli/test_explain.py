@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from livefw.cli import words
-from livefw.cli.words import Kind
+from livefw.cli.explain import codes
+from livefw.cli.explain.codes import Kind
 from livefw.errors import ExitCode
 from livefw.providers.lfa.fake import RMM
 
@@ -90,15 +90,15 @@ def test_all_meanings_of_one_word_are_told(ready: Any) -> None:
     assert any(line.startswith("BUSY: firmware's code") for line in headings)
 
 
-@pytest.mark.parametrize("word", ["", *dict.fromkeys(each.kind for each in words.every())])
+@pytest.mark.parametrize("word", ["", *dict.fromkeys(each.kind for each in codes.every())])
 def test_text_fits_and_every_kind_is_listed(ready: Any, word: str) -> None:
     """Without a word: the list; else the first word of a kind."""
-    named = [next(each.word for each in words.every() if each.kind == word)] if word else []
+    named = [next(each.word for each in codes.every() if each.kind == word)] if word else []
     done = ready.run("explain", *named)
     assert (done.code, [line for line in done.out.splitlines() if len(line) > 80]) == (ExitCode.DONE, [])
     if not word:
         assert [kind for kind in Kind if kind.upper() not in done.out.splitlines()] == []
-        assert [each for each in words.every() if f"  {each.word} " not in done.out] == []
+        assert [each for each in codes.every() if f"  {each.word} " not in done.out] == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livefw.cli.fwupdmgr import POLICY
+from livefw.cli.daemon.fwupdmgr import POLICY
 
 CLIENT = f"""#!{sys.executable}
 import json, os, sys

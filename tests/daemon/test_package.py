@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import livefw
+from livefw.cli.explain.codes import words
 from livefw.cli.verbs import VERBS
-from livefw.cli.words import words
 from livefw.daemon import service
 from livefw.daemon.authority import RIGHTS
 from livefw.dbus.client import Call, Client

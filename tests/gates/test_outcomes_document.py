@@ -11,7 +11,7 @@ import pytest
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import Evidence
-from livefw.cli import outcomes, words
+from livefw.cli.explain import codes, outcomes
 from livefw.errors import MEANINGS, ExitCode
 from livefw.providers.registry import MECHANISMS
 
@@ -45,8 +45,8 @@ UNNAMED = {
     "activation/checks/hooks.py: _broken",
     # constants that stand for a code
     "cli/doctor.py: ",
-    "cli/words.py: ",
-    "cli/words.py: exit_code",
+    "cli/explain/codes.py: ",
+    "cli/explain/codes.py: exit_code",
     "daemon/core.py: problem_of",
     "daemon/distant.py: ",
     "providers/redfish/components.py: ",
@@ -93,7 +93,7 @@ def everything() -> Iterator[Found]:
 
 def unknown(found: list[Found]) -> list[Found]:
     """Places whose code cannot be explained, or is not to be seen there and not expected."""
-    known = {each.word for each in words.every()} | {""}
+    known = {each.word for each in codes.every()} | {""}
     return [
         each for each in found if (each.code is None and each.place not in UNNAMED) or each.code not in known | {None}
     ]
@@ -130,7 +130,7 @@ def test_a_code_that_is_explained_passes(source: str) -> None:
 
 
 def test_the_page_is_what_the_tables_say() -> None:
-    assert outcomes.page(DOCUMENT) == DOCUMENT, "python -m livefw.cli.outcomes docs/reference/outcomes.md"
+    assert outcomes.page(DOCUMENT) == DOCUMENT, "python -m livefw.cli.explain.outcomes docs/reference/outcomes.md"
 
 
 @pytest.mark.parametrize("link", ["README.md", "docs/explanation/engine.md"])
@@ -145,18 +145,18 @@ def test_the_readme_has_the_exit_codes() -> None:
 
 
 def test_every_mechanism_and_every_outcome_is_told() -> None:
-    sources = {each.source for each in words.every()}
+    sources = {each.source for each in codes.every()}
     assert set(MECHANISMS) <= sources
-    assert set(words.OUTCOMES) == set(Outcome)
+    assert set(codes.OUTCOMES) == set(Outcome)
 
 
 @pytest.mark.parametrize("row", verdict.TABLE, ids=lambda row: row.code)
 def test_a_row_says_what_to_do_and_what_it_needs(row: verdict.Row) -> None:
     assert row.outcome is Outcome.ACTIVATED or row.advice
-    assert words.needs(row)
-    assert all(getattr(row, piece) <= set(words.PIECES[piece]) for piece in Evidence._fields)
+    assert codes.needs(row)
+    assert all(getattr(row, piece) <= set(codes.PIECES[piece]) for piece in Evidence._fields)
 
 
 def test_no_word_is_told_without_a_sentence() -> None:
     """A text that is one field and nothing else would say nothing."""
-    assert [each for each in words.every() if len(each.text.split()) < 2 and each.word not in "01"] == []
+    assert [each for each in codes.every() if len(each.text.split()) < 2 and each.word not in "01"] == []

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator
 
 from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
-from livefw.cli import places, plan
-from livefw.cli.narrator import Narrator, refusing_without_room
-from livefw.cli.session import Session
+from livefw.cli import plan
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.progress import Narrator, refusing_without_room
+from livefw.cli.invocation.session import Session
 from livefw.errors import Interrupted, NothingToDo, UsageError
 from livefw.render import attempt
 from livefw.render import plan as shown_plan
@@ -26,8 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
     add("--no-journal", action="store_true", help="go on although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
-    places.configure_measuring(parser)
-    places.configure_state(parser)
+    paths.configure_measuring(parser)
+    paths.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -43,7 +44,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
     words = tuple(arguments.components) or None
     order = Order(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
-    host = places.host(session, arguments)
+    host = paths.host(session, arguments)
     made = Engine(host)
     if arguments.dry_run:
         return plan.show(session, made.plan(order))

@@ -8,14 +8,12 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from livefw import __version__
-from livefw.cli.session import show
+from livefw.cli.invocation.session import show
 from livefw.cli.verbs import VERBS
 from livefw.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from livefw.cli.verbs import Module
 
 USAGE = "livefw [--root DIR] [--settings DIR] [--json] [--debug] COMMAND ..."
 
@@ -31,7 +29,7 @@ class _Parser(argparse.ArgumentParser):
         show(file or sys.stderr, message.rstrip("\n"))
 
 
-def parse(words: list[str]) -> tuple[Module, argparse.Namespace]:
+def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
     """The verb and its arguments. `UsageError`; SystemExit after ``--help`` and ``--version``."""
     position = _verb_position(words)
     if position is not None and words[position] == "help":
@@ -53,7 +51,7 @@ def parse(words: list[str]) -> tuple[Module, argparse.Namespace]:
     arguments, beyond = parser.parse_known_args(words[:position] + words[position + 1 :])
     if beyond:
         _innermost(parser, arguments).error(f"unrecognized arguments: {' '.join(beyond)}")
-    return module, arguments
+    return name, arguments
 
 
 def _innermost(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.ArgumentParser:

@@ -4,9 +4,9 @@
 import argparse
 
 from livefw.activation.engine import Engine
-from livefw.cli import places
-from livefw.cli.narrator import Narrator
-from livefw.cli.session import Session
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.progress import Narrator
+from livefw.cli.invocation.session import Session
 from livefw.render.report import Report
 
 
@@ -16,13 +16,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("component", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--no-journal", action="store_true", help="go on although no history can be written")
-    places.configure_state(parser)
+    paths.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Cancel; 3 if there was nothing to cancel, which is the normal state."""
     # Without the policy: a mistake in the settings must not keep anybody from stopping what goes wrong.
-    host = places.host(session, arguments, lenient=True)
+    host = paths.host(session, arguments, lenient=True)
     narrator = Narrator(session, verb="cancel")
     attempt = Engine(host).cancel(arguments.component, reason=arguments.reason, watch=narrator)
     report = Report("cancel", [attempt])

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from livefw import reading
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.conformance.caller import AgentCaller, Caller
 from livefw.conformance.gdb import GdbCaller
 from livefw.conformance.platform import COMPONENTS

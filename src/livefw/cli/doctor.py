@@ -9,7 +9,7 @@ from livefw.activation.checks import hooks
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.paths import places
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
 from livefw.files.host import settings_directory, unused_settings
 from livefw.providers import registry

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any
 
-    from livefw.cli.session import Session
+    from livefw.cli.invocation.session import Session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

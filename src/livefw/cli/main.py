@@ -7,7 +7,7 @@ import os
 import sys
 
 from livefw import streams
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.cli.verbs import VERBS
 from livefw.errors import Interrupted, TransportError, kind_of
 from livefw.render import document  # here, and not for errors only: there may be no room for another open file then
@@ -62,15 +62,15 @@ def _run(words: list[str]) -> int:
     from livefw.cli.arguments import parse  # argparse takes longer to import than `list` takes to run
 
     children.are_waited_for()
-    module, arguments = parse(words)
+    name, arguments = parse(words)
     session = Session(root=arguments.root, settings=arguments.settings, json=arguments.json, debug=arguments.debug)
     if "LIVEFW_SOCKET" in os.environ or (os.geteuid() and os.path.exists("/run/livefw/fwupd.sock")):
-        from livefw.cli import daemon  # only where there may be one, and for those who need it
+        from livefw.cli.daemon import client  # only where there may be one, and for those who need it
 
-        code = daemon.ask(session, module.__name__.rpartition(".")[2], arguments)
+        code = client.ask(session, name, arguments)
         if code is not None:
             return code
-    return module.run(session, arguments)
+    return VERBS[name].load().run(session, arguments)
 
 
 def _plain(words: list[str]) -> tuple[str, Session] | None:

@@ -5,8 +5,8 @@ import argparse
 
 from livefw.activation.engine import Engine, Order, Plan
 from livefw.activation.inventory import discovery as inventory
-from livefw.cli import places
-from livefw.cli.session import Session
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.render import plan as rendered
 
@@ -15,13 +15,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Which components, and what to leave out of account."""
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="as for activate; without any, all pending")
     parser.add_argument("--ignore", action="append", default=[], metavar="CHECK", help="as for activate")
-    places.configure_state(parser)
+    paths.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show what would be done; 4 if anything stands against a step."""
     words = tuple(arguments.components) or None
-    plan = Engine(places.host(session, arguments)).plan(Order(words, ignore=tuple(arguments.ignore)))
+    plan = Engine(paths.host(session, arguments)).plan(Order(words, ignore=tuple(arguments.ignore)))
     return show(session, plan)
 
 

@@ -11,8 +11,8 @@ from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.unmatched_patterns import Unmatched
 from livefw.activation.policy.document import FILE, KEYS, Policy
 from livefw.activation.policy.settings import rows
-from livefw.cli.places import configure_state, where
-from livefw.cli.session import Session
+from livefw.cli.invocation.paths import configure_state, where
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, LivefwError
 from livefw.render.plan import unmatched_lines
 from livefw.text import printable, table

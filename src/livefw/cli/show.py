@@ -17,8 +17,8 @@ from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory import old_versions
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.select import select
-from livefw.cli import places
-from livefw.cli.session import Session
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, LivefwError
 from livefw.providers import ocp
 from livefw.providers.base import Component, Reason
@@ -33,8 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "components", nargs="+", metavar="COMPONENT", help="key, id or a unique beginning of one, or name"
     )
-    places.configure_state(parser)
-    places.configure_images(parser)
+    paths.configure_state(parser)
+    paths.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -65,9 +65,9 @@ def _with_aftermath(host: Host, chosen: Iterable[Candidate]) -> list[Candidate]:
 def _host(session: Session, arguments: argparse.Namespace) -> Host:
     """The machine. Mistakes in the settings are told and hide nothing but what the policy has against an image."""
     try:
-        return places.host(session, arguments)
+        return paths.host(session, arguments)
     except LivefwError:
-        return places.host(session, arguments, lenient=True)
+        return paths.host(session, arguments, lenient=True)
 
 
 def _document(item: Component, images: Releases) -> dict[str, Any]:

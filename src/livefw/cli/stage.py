@@ -11,9 +11,9 @@ from livefw.activation.images.directory import Shelf
 from livefw.activation.images.target import Wish
 from livefw.activation.inventory import discovery as inventory
 from livefw.activation.inventory.select import select
-from livefw.cli import places
-from livefw.cli.narrator import Narrator, refusing_without_room
-from livefw.cli.session import Session
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.progress import Narrator, refusing_without_room
+from livefw.cli.invocation.session import Session
 from livefw.errors import UsageError
 from livefw.providers.base import Package
 from livefw.render import attempt, result
@@ -36,8 +36,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
     add("--no-journal", action="store_true", help="go on even if the history cannot be written")
-    places.configure_state(parser)
-    places.configure_images(parser)
+    paths.configure_state(parser)
+    paths.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
@@ -48,7 +48,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
-    host = places.host(session, arguments)
+    host = paths.host(session, arguments)
     package = _package(_chosen(session, host, arguments))
     wish = Wish(package, arguments.component, arguments.reason, tuple(arguments.ignore))
     with Engine(host).open() as running:

@@ -4,7 +4,7 @@
 import argparse
 from typing import Any
 
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, NothingHere, TransportError
 from livefw.providers.component import Reason
 from livefw.providers.registry import SystemClock

@@ -12,12 +12,10 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any, NamedTuple, Protocol
 
-    from livefw.cli.session import Session
+    from livefw.cli.invocation.session import Session
 
     class Module(Protocol):
         """What a verb's module offers."""
-
-        __name__: str
 
         def configure(self, parser: argparse.ArgumentParser) -> None:
             """Add the verb's own arguments."""
@@ -50,16 +48,16 @@ VERBS = {
     "plan": Verb("livefw.cli.plan", "what activating would do, what it costs, and what speaks against it"),
     "activate": Verb("livefw.cli.activate", "activate pending firmware while the machine runs"),
     "cancel": Verb("livefw.cli.cancel", "abandon an activation that was begun and not completed"),
-    "history": Verb("livefw.cli.history", "what was done here, by whom and why, and whether the record is whole"),
+    "history": Verb("livefw.cli.history.verb", "what was done here, by whom and why, and whether the record is whole"),
     "watch": Verb("livefw.cli.watch", "show changes as they happen, and activate what the policy wants activated"),
     "policy": Verb("livefw.cli.policy", "what livefw.toml may hold, and what it holds here"),
     "stage": Verb("livefw.cli.stage", "hand an image over to a mechanism that keeps it until it is activated"),
     "doctor": Verb("livefw.cli.doctor", "why there is nothing here, or what to know about what there is", bare=True),
-    "explain": Verb("livefw.cli.explain", "what an outcome or a code means, and what to do about it"),
+    "explain": Verb("livefw.cli.explain.verb", "what an outcome or a code means, and what to do about it"),
     "image": Verb("livefw.cli.image.verbs", "firmware packages: what is in one, whether it is authentic, make one"),
     "machine": Verb("livefw.cli.machine.verbs", "modelled machines: run one, change it, watch it"),
     "tdx": Verb("livefw.cli.tdx", "images of Intel's TDX module, and why one may not be loaded"),
-    "fwupdmgr": Verb("livefw.cli.fwupdmgr", "fwupd's own client, led to the daemon livefwd"),
+    "fwupdmgr": Verb("livefw.cli.daemon.fwupdmgr", "fwupd's own client, led to the daemon livefwd"),
     "conformance": Verb("livefw.cli.conformance", "hold an LFA agent against what public sources say of it"),
-    "demo": Verb("livefw.cli.demo", "a staged firmware activated on a modelled server, in three seconds"),
+    "demo": Verb("livefw.cli.demo.verb", "a staged firmware activated on a modelled server, in three seconds"),
 }

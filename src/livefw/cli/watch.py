@@ -16,8 +16,8 @@ from livefw.activation.outcome import Result
 from livefw.activation.policy.document import Follower
 from livefw.activation.watch import uevents
 from livefw.activation.watch.watcher import Event, Watcher, What
-from livefw.cli import places
-from livefw.cli.session import Session, put, show
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.session import Session, put, show
 from livefw.errors import ExitCode
 from livefw.providers.base import Component, Progress
 from livefw.render import attempt, document
@@ -34,16 +34,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--interval", type=_seconds, default=_INTERVAL, metavar="SECONDS", help="look at least so often"
     )
-    places.configure_measuring(parser)
-    places.configure_state(parser)
+    paths.configure_measuring(parser)
+    paths.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Watch until SIGINT or SIGTERM."""
-    files, follower = session.files(), Follower(places.where(session, arguments).settings)
+    files, follower = session.files(), Follower(paths.where(session, arguments).settings)
 
     def host() -> Host:
-        return places.host(session, arguments, files=files)
+        return paths.host(session, arguments, files=files)
 
     first = host()
     stop = _Stop()

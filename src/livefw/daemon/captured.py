@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import LivefwError, kind_of
 from livefw.files.host import HostFiles
 from livefw.files.protocol import Files

@@ -75,12 +75,13 @@ def answer(hosts: Hosts, setting: Setting, question: Question) -> bytes | Failur
 def run(root: str, words: list[str]) -> Told:
     """What the command would answer."""
     from livefw.cli.arguments import parse  # what follows is the command itself
+    from livefw.cli.verbs import VERBS
 
     session = Captured(root)
     try:
-        module, arguments = parse(["--root", root, "--json", *words])
+        name, arguments = parse(["--root", root, "--json", *words])
         session.settings = arguments.settings
-        code = module.run(session, arguments)
+        code = VERBS[name].load().run(session, arguments)
         return session.document, session.text, int(code)
     except LivefwError as error:
         code = session.fail(error)

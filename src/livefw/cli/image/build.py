@@ -10,7 +10,7 @@ from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
 from livefw.cli.image.info import MOST_BYTES, parse_counter
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import build, note, trust
 from livefw.firmware.image.build import KeyKind, Signer

@@ -14,7 +14,7 @@ from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab, metainfo
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
 

@@ -8,7 +8,7 @@ import os
 from typing import Any, BinaryIO
 
 from livefw import reading
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import certificate, fip, note, trust, verify
 from livefw.firmware.image.certificate import Certificate

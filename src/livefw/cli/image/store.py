@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import store, trust, verify
 from livefw.firmware.image.disk import Folder

@@ -9,7 +9,7 @@ from livefw.cli.image import build as image_build
 from livefw.cli.image import cab as image_cab
 from livefw.cli.image import info as image_info
 from livefw.cli.image import store as image_store
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 
 
 class _Verb(NamedTuple):

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from livefw import reading
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, TransportError, UsageError
 from livefw.text import printable_lines
 

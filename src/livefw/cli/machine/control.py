@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from livefw.cli.invocation.session import Session
 from livefw.cli.machine.run import NONE_RUNNING
-from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.machine import runtime
 from livefw.machine.control import ControlClient

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import ExitStack
 
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, MechanismFailed, UsageError
 from livefw.machine.config import MachineConfig
 from livefw.machine.qemu import guest_python, initramfs

@@ -6,8 +6,8 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from livefw.cli.invocation.session import Session
 from livefw.cli.machine import qemu as machine_qemu
-from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.lfa import VERSIONS, Notification

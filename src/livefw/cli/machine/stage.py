@@ -6,8 +6,8 @@ from typing import Any
 
 from livefw import reading
 from livefw.cli.image.store import images
+from livefw.cli.invocation.session import Session
 from livefw.cli.machine.control import ask, chosen, configure_machine
-from livefw.cli.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 
 
 class _Verb(NamedTuple):

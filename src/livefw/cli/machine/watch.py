@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from livefw.cli.invocation.session import Session
 from livefw.cli.machine.control import configure_machine, connected
-from livefw.cli.session import Session
 from livefw.errors import ExitCode, NothingToDo
 from livefw.machine.control import ControlClient
 from livefw.text import printable_lines

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of docs/reference/outcomes.md, made from what `livefw explain` tells.
 
-``python -m livefw.cli.outcomes docs/reference/outcomes.md`` writes them into the document anew.
+``python -m livefw.cli.explain.outcomes docs/reference/outcomes.md`` writes them into the document anew.
 """
 
 import sys
@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from livefw.activation.checks.table import CHECKS, Weight
-from livefw.cli.words import Kind, Meaning, every
+from livefw.cli.explain.codes import Kind, Meaning, every
 from livefw.providers.comparison import fill, table
 from livefw.providers.registry import MECHANISMS
 

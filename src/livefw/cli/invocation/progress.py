@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from livefw.activation.outcome import Result
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.errors import Interrupted, LivefwError, Refused
 from livefw.providers.base import Component, Phase, Progress, Rendezvous
 from livefw.render.component import version

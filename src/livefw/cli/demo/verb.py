@@ -21,11 +21,11 @@ from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.outcome import Result
 from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
-from livefw.cli import demo_store
 from livefw.cli import list as listing
-from livefw.cli.demo_store import Signed, Update
+from livefw.cli.demo import store
+from livefw.cli.demo.store import Signed, Update
+from livefw.cli.invocation.session import Session
 from livefw.cli.machine.stage import stage, staged_text
-from livefw.cli.session import Session
 from livefw.errors import NothingToDo, NotInstalled, UsageError
 from livefw.firmware.image.errors import RULES, ImageError
 from livefw.machine.config import load, platforms
@@ -67,13 +67,13 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         raise UsageError(f"the demonstration is of LFA, and {config.name} has none", hint=hint)
     with ExitStack() as stack:
         signed, more = None, ""
-        if rmm := demo_store.updatable(config):
+        if rmm := store.updatable(config):
             try:
                 libraries.load("cryptography")
             except NotInstalled as error:
                 more = _MORE.format(hint=error.hint)
             else:
-                signed = stack.enter_context(demo_store.prepared(config, rmm))
+                signed = stack.enter_context(store.prepared(config, rmm))
         machine = Machine(config, real_time=True, images=signed.platform if signed else None)
         stack.callback(machine.close)
         directory = stack.enter_context(TemporaryDirectory(prefix="livefw-demo-"))

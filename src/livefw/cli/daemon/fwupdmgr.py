@@ -5,8 +5,8 @@ import argparse
 import os
 
 from livefw import reading
-from livefw.cli.daemon import SOCKET, VARIABLE
-from livefw.cli.session import Session
+from livefw.cli.daemon.client import SOCKET, VARIABLE
+from livefw.cli.invocation.session import Session
 from livefw.errors import NotInstalled, TransportError, UsageError
 
 POLICY = "/usr/share/polkit-1/actions/org.freedesktop.fwupd.policy"

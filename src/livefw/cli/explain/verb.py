@@ -6,8 +6,8 @@ import textwrap
 from collections import Counter
 from typing import Any
 
-from livefw.cli.session import Session
-from livefw.cli.words import Kind, Meaning, every, meanings, words
+from livefw.cli.explain.codes import Kind, Meaning, every, meanings, words
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
     from livefw.activation.engine import Host
-    from livefw.cli.session import Session
+    from livefw.cli.invocation.session import Session
     from livefw.files.protocol import Files
 
 

@@ -6,9 +6,9 @@ import argparse
 from livefw.activation.engine import Engine
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.journal import KEEP
-from livefw.cli import places
-from livefw.cli.history import when
-from livefw.cli.session import Session
+from livefw.cli.history.verb import when
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode
 from livefw.render.attempt import settled_text
 from livefw.text import printable
@@ -18,7 +18,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     """Take the machine, so that no engine writes meanwhile, and move what is old enough."""
     since = when(arguments.older, option="--older") if arguments.older else None
     cut = Cut(KEEP if arguments.keep is None else arguments.keep, since)
-    with Engine(places.host(session, arguments)).open() as running:
+    with Engine(paths.host(session, arguments)).open() as running:
         for settled in running.settled:
             session.say(settled_text(settled))
         if running.set_aside:

@@ -38,7 +38,7 @@ class Session:
         """As `open_files`; what is done to them is shown where that is wanted."""
         files: Files = open_files(root, settings=settings)
         if self.debug:
-            from livefw.cli.trace import TracedFiles  # rarely wanted
+            from livefw.cli.invocation.trace import TracedFiles  # rarely wanted
 
             files = TracedFiles(files, lambda line: self.mark(line, end="\n"))
         return files

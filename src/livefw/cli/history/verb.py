@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from livefw import reading
 from livefw.activation.history.journal import KEEP, Activation, Entry, Journal, Kind
-from livefw.cli import places
-from livefw.cli.session import Session, put
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.session import Session, put
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
 from livefw.text import printable, table
 
@@ -43,25 +43,25 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--keep", type=_number, metavar="N", help=f"with --archive: the newest N stay ({KEEP})")
     add("--older", metavar="AGE", help="with --archive: what is older goes, such as 365d")
     add("--plot", metavar="FILE", help="draw what the last of them cost the CPUs, as SVG")
-    places.configure_state(parser)
+    paths.configure_state(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show the history, verify it, or move a part of it."""
     _consistent(arguments)
     if arguments.archive and not arguments.verify:
-        from livefw.cli import archive  # rarely wanted
+        from livefw.cli.history import archive  # rarely wanted
 
         return archive.run(session, arguments)
-    state = places.where(session, arguments).state
+    state = paths.where(session, arguments).state
     journal = Journal.open_file(arguments.file) if arguments.file else Journal.open_to_read(state)
     if journal is None:
         raise NothingToDo("there is no history here", hint="--state DIR, or LIVEFW_STATE, says where it is")
     with closing(journal):
         if arguments.verify:
-            from livefw.cli import proof  # rarely wanted
+            from livefw.cli.history import verify  # rarely wanted
 
-            return proof.run(session, arguments, journal)
+            return verify.run(session, arguments, journal)
         asked = _asked(journal, arguments)
         if arguments.plot:
             return _plot(journal.walk(**asked), arguments.plot)

@@ -11,8 +11,8 @@ from livefw.activation.history.anchors import Anchors
 from livefw.activation.history.journal import Head, Journal
 from livefw.activation.history.verify import Report
 from livefw.assemble import policy
-from livefw.cli.places import where
-from livefw.cli.session import Session
+from livefw.cli.invocation.paths import where
+from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
 

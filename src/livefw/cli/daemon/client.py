@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from livefw.cli.session import Session
+from livefw.cli.invocation.session import Session
 from livefw.dbus.client import Call, CallFailed, Client
 from livefw.dbus.wire import Message, Variant
 from livefw.errors import Interrupted, PermissionDenied, TransportError
