@@ -17,7 +17,7 @@ from livefw.activation.history.damaged import Damaged
 from livefw.activation.history.journal import Activation, Journal, Kind
 from livefw.activation.history.verify import chain
 from livefw.cli.main import main
-from livefw.daemon import questions
+from livefw.daemon.answers import questions
 from livefw.errors import NothingToDo, UsageError
 
 COUNT = 5_000

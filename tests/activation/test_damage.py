@@ -19,7 +19,7 @@ from bench.records import COMPONENTS, fill, rewrite, tamper
 from livefw.activation.history.journal import Head, Journal, JournalUnavailable, Kind
 from livefw.activation.history.verify import chain
 from livefw.cli.main import main
-from livefw.daemon import questions
+from livefw.daemon.answers import questions
 
 PAGE = 4096
 ROWS = 60

@@ -16,7 +16,7 @@ import pytest
 from livefw import libraries
 from livefw.abi import spdm
 from livefw.cli.main import main
-from livefw.daemon.metrics import Metrics
+from livefw.daemon.metrics.exporter import Metrics
 from livefw.errors import KINDS, ExitCode, NotInstalled
 from livefw.firmware.image import trust
 from livefw.providers.lfa.fake import RMM

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.abi.guid import RMM
-from livefw.daemon import job
-from livefw.daemon.jobs import Request, Setting
+from livefw.daemon.jobs import process
+from livefw.daemon.jobs.runner import Request, Setting
 from livefw.kernel.sysfs import fail
 
 pytestmark = pytest.mark.fuse
@@ -98,7 +98,9 @@ def test_programs_are_told(wishing: Any, row: Row) -> None:
     request = Request((f"lfa:{RMM.guid}",), "root", "dbus")._asdict()
     place = Setting(str(wishing.path), wishing.environment["LIVEFW_STATE"], str(wishing.policy), measure=False)
     events: list[dict[str, Any]] = []
-    last = job.run(request | place._asdict() | {"actor": {"user": "root", "login": "", "face": "dbus"}}, events.append)
+    last = process.run(
+        request | place._asdict() | {"actor": {"user": "root", "login": "", "face": "dbus"}}, events.append
+    )
     assert [each["code"] for each in last["document"].get("settings", [])] == [row.code]
     assert any(row.text in each["text"] for each in events if each["event"] == "said")
 

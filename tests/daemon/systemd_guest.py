@@ -206,7 +206,7 @@ def jobs() -> list[int]:
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError), open(f"/proc/{name}/cmdline", "rb") as file:
-            if b"livefw.daemon.job" in file.read():
+            if b"livefw.daemon.jobs.process" in file.read():
                 found.append(int(name))
     return found
 

@@ -13,7 +13,8 @@ from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
 from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
-from livefw.daemon import figures, look, questions
+from livefw.daemon import snapshot
+from livefw.daemon.answers import figures, questions
 from livefw.errors import TransportError
 from livefw.providers.fake import FakeClock, FakeFiles
 
@@ -48,7 +49,7 @@ def test_a_damaged_history_is_an_error_that_names_it(tmp_path: Path, damage: obj
     clock = FakeClock()
     places = Places(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
-    for question in (lambda host: figures.figures(host, 0), look.activations, look.unfinished):
+    for question in (lambda host: figures.figures(host, 0), snapshot.activations, snapshot.unfinished):
         assert "damaged" in _error(question, host) or damage is shape
     codes = []
     for words in (["history"], ["history", "--verify"]):

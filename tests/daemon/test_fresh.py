@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from livefw.daemon.core import Core
-from livefw.daemon.jobs import Setting
-from livefw.daemon.look import View
+from livefw.daemon.jobs.runner import Setting
+from livefw.daemon.snapshot import View
 from livefw.dbus.loop import Loop
 from livefw.providers.fake import FakeClock
 

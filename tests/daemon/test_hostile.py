@@ -140,7 +140,7 @@ def test_questions_have_a_limit(planted: Path, serve: Serve) -> None:
 
 
 def test_answers_have_a_limit(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"daemon.livefw1.ANSWER_LIMIT": 500})
+    daemon = serve(planted, changed={"daemon.interfaces.livefw1.ANSWER_LIMIT": 500})
     for member, signature, body in (("List", "", ()), ("Show", "as", (["6"] * 3000,))):
         with pytest.raises(CallFailed) as caught:
             daemon.call(member, signature, *body)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from livefw.daemon import image
+from livefw.daemon.upload import images
 from livefw.dbus import wire
 from livefw.dbus.client import Call
 from livefw.dbus.wire import Message, MessageType
@@ -182,7 +182,7 @@ def _activate() -> Call:
 
 @pytest.mark.fuse
 def test_a_file_that_is_never_read_is_given_up(planted: Path, serve: Serve, folder: Path) -> None:
-    daemon = serve(planted, changed={"daemon.image.PATIENCE_S": 1.0})
+    daemon = serve(planted, changed={"daemon.upload.images.PATIENCE_S": 1.0})
     with hanging(folder) as mount, inside(daemon) as client, inside(daemon) as second, open("/etc/hostname") as file:
         socket.send_fds(client, [DETAILS], [mount.file])
         assert "it took more than 1 s to read" in str(receive(client, 1)[0].body)
@@ -222,14 +222,14 @@ def test_each_user_has_one_file_and_all_have_so_many(monkeypatch: pytest.MonkeyP
         begun.append(_Slow(*arguments))
         return begun[-1]
 
-    monkeypatch.setattr(image, "_Taking", begin)
-    monkeypatch.setattr(image, "IN_ALL", 2)
+    monkeypatch.setattr(images, "_Taking", begin)
+    monkeypatch.setattr(images, "IN_ALL", 2)
     line = _Line()
-    images = image.Images(cast("Any", line))
+    taking = images.Images(cast("Any", line))
     refused: list[object] = []
     for uid in (1, 1, 2, 3, 0, 0):
         asked = SimpleNamespace(peer=SimpleNamespace(uid=uid), open=True)
-        images.take(cast("Any", asked), 9, lambda result: refused.append(result))
+        taking.take(cast("Any", asked), 9, lambda result: refused.append(result))
     assert [each.uid for each in begun] == [1, 2, 0]
     begun[1].free()
     assert [each.uid for each in begun] == [1, 2, 0, 3]

@@ -17,9 +17,10 @@ from urllib.request import urlopen
 
 import pytest
 
-from livefw.daemon import scrape, service
+from livefw.daemon import service
 from livefw.daemon.core import Core
-from livefw.daemon.jobs import Setting
+from livefw.daemon.jobs.runner import Setting
+from livefw.daemon.metrics import scrape
 from livefw.dbus import peer, server
 from livefw.dbus.client import Call, Client
 from livefw.dbus.loop import Loop, Worker
@@ -142,7 +143,7 @@ def test_questions_wait_in_the_socket_of_who_asks(planted: Path, serve: Serve, f
 
 
 def test_a_defect_costs_nobody_else_anything(planted: Path, serve: Serve) -> None:
-    daemon = serve(planted, changed={"daemon.livefw1._LEVELS": 5})  # which is no table
+    daemon = serve(planted, changed={"daemon.interfaces.livefw1._LEVELS": 5})  # which is no table
     with inside(daemon) as other, inside(daemon) as client:
         client.sendall(call("SetLogLevel", "s", "info", interface=OWN, path="/org/livefw"))
         assert lets_go(client)
@@ -264,7 +265,7 @@ def _port() -> int:
 
 def test_the_port_of_the_metrics_is_no_door(planted: Path, serve: Serve) -> None:
     port = _port()
-    daemon = serve(planted, "--metrics-port", str(port), changed={"daemon.scrape._PATIENCE_S": 3.0})
+    daemon = serve(planted, "--metrics-port", str(port), changed={"daemon.metrics.scrape._PATIENCE_S": 3.0})
     tasks = f"/proc/{daemon.popen.pid}/task"
     daemon.call("List")
     threads, files = len(os.listdir(tasks)), len(descriptors(daemon))

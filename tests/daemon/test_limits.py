@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 import pytest
 
-from livefw.daemon import answerer, image, scrape
-from livefw.daemon.jobs import Event, Jobs, Request, Setting
-from livefw.daemon.receive import NotTaken, sealed_copy
+from livefw.daemon.answers import worker
+from livefw.daemon.jobs.runner import Event, Jobs, Request, Setting
+from livefw.daemon.metrics import scrape
+from livefw.daemon.upload import images
+from livefw.daemon.upload.receive import NotTaken, sealed_copy
 from livefw.dbus import wire
 from livefw.dbus.loop import Loop
 from livefw.dbus.sasl import Sasl, SaslError
@@ -97,12 +99,12 @@ def frame(size: int) -> object:
 
     def send() -> None:
         with suppress(BrokenPipeError):  # more than the other side wants
-            answerer.send(theirs, bytes(size))
+            worker.send(theirs, bytes(size))
 
     sent = threading.Thread(target=send)
     sent.start()
     try:
-        told = answerer.receive(ours)
+        told = worker.receive(ours)
     finally:
         ours.close()
         sent.join()
@@ -116,7 +118,7 @@ def image_bytes(size: int) -> object:
     """An image of a client's, of which the daemon holds a copy."""
     with tempfile.TemporaryFile() as file:
         file.truncate(size)
-        copy = sealed_copy(file.fileno(), image.MOST_BYTES)
+        copy = sealed_copy(file.fileno(), images.MOST_BYTES)
     os.close(copy)
     return True
 

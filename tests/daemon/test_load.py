@@ -17,12 +17,12 @@ import pytest
 from bench.records import fill
 
 from livefw.activation.history.journal import Journal
-from livefw.daemon import questions
-from livefw.daemon.answerers import Answerers
-from livefw.daemon.figures import Figures
-from livefw.daemon.jobs import Setting
-from livefw.daemon.look import HISTORY_LIMIT, Hosts
-from livefw.daemon.questions import ROWS, Question
+from livefw.daemon.answers import questions
+from livefw.daemon.answers.figures import Figures
+from livefw.daemon.answers.pool import Answerers
+from livefw.daemon.answers.questions import ROWS, Question
+from livefw.daemon.jobs.runner import Setting
+from livefw.daemon.snapshot import HISTORY_LIMIT, Hosts
 from livefw.dbus import connection, server
 from livefw.dbus.client import Call, CallFailed
 from livefw.dbus.connection import Account
@@ -338,7 +338,7 @@ def test_of_a_long_history_the_last_rows_are_told(planted: Path, serve: Serve, l
 
 
 def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -> None:
-    daemon = serve(planted, "--state", str(long), changed={"daemon.livefw1.ANSWER_LIMIT": 100_000})
+    daemon = serve(planted, "--state", str(long), changed={"daemon.interfaces.livefw1.ANSWER_LIMIT": 100_000})
     document = _history(daemon)
     assert len(document["history"]) in ROWS[1:3]
     assert document["history"][0]["outcome"]["sequence"] == 2 * (ROWS[0] + 50)

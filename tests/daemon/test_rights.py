@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from livefw.daemon.fwupd.devices import device_id
-from livefw.daemon.fwupd.interface import Fwupd
 from livefw.daemon.fwupd.values import InstallFlag
-from livefw.daemon.livefw1 import Own
+from livefw.daemon.interfaces.fwupd import Fwupd
+from livefw.daemon.interfaces.livefw1 import Own
 from livefw.dbus import introspection
 from livefw.dbus.client import CallFailed
 from livefw.dbus.dispatch import snake

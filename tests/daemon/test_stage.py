@@ -15,8 +15,8 @@ from livefw.abi.guid import Guid
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon import receive
 from livefw.daemon.fwupd.devices import device_id
+from livefw.daemon.upload import receive
 
 from .conftest import Daemon, Serve
 

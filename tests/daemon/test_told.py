@@ -9,8 +9,8 @@ import pytest
 from livefw.activation.engine import Attempt, Run
 from livefw.activation.history.writer import Receipt
 from livefw.activation.outcome import Outcome, Result
-from livefw.daemon import job
-from livefw.daemon.jobs import Request, Setting, log_line
+from livefw.daemon.jobs import process
+from livefw.daemon.jobs.runner import Request, Setting, log_line
 from livefw.providers.base import Component, Cost, Reason
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
@@ -63,7 +63,7 @@ def test_a_client_hears_of_the_outcome_whatever_is_raised_after_it(
     place = Setting(str(tmp_path / "root"), str(tmp_path / "state"), None, measure=False)
     actor = {"user": "root", "login": "", "face": "dbus"}
     told: list[dict[str, Any]] = []
-    last = job.run(Request((), "root", "dbus")._asdict() | place._asdict() | {"actor": actor}, told.append)
+    last = process.run(Request((), "root", "dbus")._asdict() | place._asdict() | {"actor": actor}, told.append)
     assert last["document"]["error"]["message"] == "/x: Input/output error"
     events = [each for each in told if each["event"] == "attempt"]
     if not after_the_first:

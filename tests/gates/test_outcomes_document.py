@@ -48,7 +48,7 @@ UNNAMED = {
     "cli/explain/codes.py: ",
     "cli/explain/codes.py: exit_code",
     "daemon/core.py: problem_of",
-    "daemon/distant.py: ",
+    "activation/watch/remote.py: ",
     "providers/redfish/components.py: ",
     "providers/redfish/provider.py: ",
 }

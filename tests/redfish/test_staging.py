@@ -26,7 +26,7 @@ from livefw.activation.policy.document import parse
 from livefw.archive import cab
 from livefw.archive.cab import Image
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon import figures
+from livefw.daemon.answers import figures
 from livefw.errors import Interrupted, UsageError
 from livefw.machine.bmc.firmware import Pattern
 from livefw.providers.base import Package, Progress

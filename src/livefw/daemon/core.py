@@ -11,20 +11,22 @@ from livefw.activation.checks.table import require_ignorable
 from livefw.activation.engine import Host
 from livefw.activation.history.cache import Recollection
 from livefw.activation.images.directory import Shelf
-from livefw.daemon import look, questions
-from livefw.daemon.answerers import Answerers
+from livefw.activation.watch.remote import RemoteMechanisms
+from livefw.daemon import snapshot
+from livefw.daemon.answers import questions
+from livefw.daemon.answers.pool import Answerers
+from livefw.daemon.answers.questions import Failure, Question
 from livefw.daemon.authority import ACTIVATE, IGNORE, Authority
-from livefw.daemon.distant import Distant
-from livefw.daemon.image import MOST_BYTES, Images
-from livefw.daemon.jobs import Event, Jobs, Request, Setting, log_line
-from livefw.daemon.look import Hosts, View
-from livefw.daemon.questions import Failure, Question
+from livefw.daemon.jobs.runner import Event, Jobs, Request, Setting, log_line
+from livefw.daemon.snapshot import Hosts, View
+from livefw.daemon.upload.images import MOST_BYTES, Images
 from livefw.dbus.dispatch import Call, DBusError, Face, UnknownError, full_text
 from livefw.dbus.loop import Loop, Worker
 from livefw.dbus.peer import is_trusted
 from livefw.dbus.server import Server
 from livefw.dbus.wire import encode_body
 from livefw.errors import KINDS, InternalError, kind_of
+from livefw.providers.declaration import is_out_of_band
 
 if TYPE_CHECKING:
     from livefw.dbus.connection import Connection
@@ -77,7 +79,7 @@ class Core:
         self.jobs = Jobs(loop, setting, self._event)
         self.images = Images(loop)
         self._hosts = Hosts(setting.root, setting.state, setting.settings, images=setting.images)
-        self._distant = Distant(self._hosts.open, loop.now)
+        self._remote = RemoteMechanisms(self._hosts.open, loop.now, is_remote=is_out_of_band)
         self._shelf = Shelf(lambda text: _log.warning("%s", text))
         self._recollection = Recollection()
         self._own_work = Worker(loop)
@@ -174,10 +176,10 @@ class Core:
     def _look(self) -> None:
         begun = self.loop.now()
         newer_than = max(self._changed_at, begun - _AGE_S)
-        discover = partial(self._distant.discover, newer_than=newer_than)
+        discover = partial(self._remote.discover, newer_than=newer_than)
 
         def work(host: Host) -> View:
-            return look.view(host, discover, self._shelf, self._recollection)
+            return snapshot.view(host, discover, self._shelf, self._recollection)
 
         self.on_machine(work, lambda result: self._viewed(result, begun))
 
@@ -268,7 +270,7 @@ class Core:
 
         if not self.jobs.busy:
             self.settling = True
-            self.on_machine(look.to_settle, seen)  # a process each time would take the CPUs that are being measured
+            self.on_machine(snapshot.to_settle, seen)  # a process each time would take the CPUs that are being measured
 
     def settle_if_needed(self) -> None:
         """As `settle`, if there is such an intent."""
@@ -278,7 +280,7 @@ class Core:
                 _log.warning("an activation has no outcome yet; finding out as soon as the machine is free")
                 self.settle()
 
-        self.on_machine(look.unfinished, seen)
+        self.on_machine(snapshot.unfinished, seen)
 
     def on_machine(self, work: Callable[[Host], T], done: Callable[[T | Exception], None]) -> None:
         """Do some work on the machine in the thread for that; ``done`` is told the result, or what went wrong."""
@@ -310,7 +312,7 @@ class Core:
         if self._waiting:
             self._look()
         if isinstance(result, View):
-            if self._view is None or not look.same(self._view, result):
+            if self._view is None or not snapshot.same(self._view, result):
                 self._view, self._answers = result, {}
             self._view_at = self.loop.now() if begun >= self._wanted_at else float("-inf")
             for hear in self.viewed:

@@ -19,11 +19,11 @@ from livefw import __version__, children, reading, streams
 from livefw.activation.inventory import unmatched_patterns
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.core import LOOK_EVERY_S, Core
-from livefw.daemon.fwupd.interface import Fwupd
-from livefw.daemon.jobs import Setting
-from livefw.daemon.livefw1 import PATH, Own
-from livefw.daemon.look import View
-from livefw.daemon.metrics import Metrics
+from livefw.daemon.interfaces.fwupd import Fwupd
+from livefw.daemon.interfaces.livefw1 import PATH, Own
+from livefw.daemon.jobs.runner import Setting
+from livefw.daemon.metrics.exporter import Metrics
+from livefw.daemon.snapshot import View
 from livefw.dbus.connection import Connection
 from livefw.dbus.dispatch import Dispatcher
 from livefw.dbus.loop import Loop

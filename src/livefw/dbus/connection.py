@@ -60,7 +60,7 @@ class Connection:
     Descriptors that a client sends are never received here. Whoever has a file of a stranger's open waits for the
     stranger: to close a file of a FUSE mount, or to start a process meanwhile, takes as long as its server likes. So
     they stay in the socket with the message that they belong to, `held` bytes of it, until a process of its own takes
-    them out (`livefw.daemon.image`) or `discard` lets the kernel throw them away.
+    them out (`livefw.daemon.upload.images`) or `discard` lets the kernel throw them away.
     """
 
     def __init__(self, client: socket.socket, peer: Peer, account: Account, guid: str, *, now: float) -> None:

@@ -161,3 +161,9 @@ def declaration(provider: str) -> Declaration | None:
             raise
         return None
     return found
+
+
+def is_out_of_band(provider: str) -> bool:
+    """Whether the provider of this name reaches the firmware from outside of the machine, through a network."""
+    declared = declaration(provider)
+    return declared is not None and declared.transport is Transport.OUT_OF_BAND

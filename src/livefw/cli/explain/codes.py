@@ -274,11 +274,11 @@ def _reasons() -> Iterator[Meaning]:
     for name in MECHANISMS:
         yield from _of_told(codes(name).told, name)
     yield from _of_told(SHARED, "several mechanisms")
+    from livefw.activation.watch import remote
     from livefw.cli import doctor
-    from livefw.daemon import distant
 
     yield from _of_told(told_in(doctor), "livefw doctor")
-    yield from _of_told(told_in(distant), "livefwd")
+    yield from _of_told(told_in(remote), "livefwd")
 
 
 def _of_told(

@@ -14,9 +14,9 @@ from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import instance, is_guid, made_guid, own_guids
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import Step
+from livefw.activation.watch.remote import UNREACHABLE
 from livefw.archive import metainfo
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon.distant import UNREACHABLE
 from livefw.daemon.fwupd.values import (
     DeviceFlag,
     DeviceProblem,
@@ -28,7 +28,7 @@ from livefw.daemon.fwupd.values import (
     VersionFormat,
     typed,
 )
-from livefw.daemon.look import View
+from livefw.daemon.snapshot import View
 from livefw.dbus.wire import Variant
 from livefw.providers.base import Component, Version, is_stager
 from livefw.providers.declaration import declaration

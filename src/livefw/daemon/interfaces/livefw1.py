@@ -7,9 +7,9 @@ import logging
 from typing import Any
 
 import livefw
+from livefw.daemon.answers.questions import ANSWER_LIMIT, Question, encoded
 from livefw.daemon.core import Core
-from livefw.daemon.jobs import Event, Request
-from livefw.daemon.questions import ANSWER_LIMIT, Question, encoded
+from livefw.daemon.jobs.runner import Event, Request
 from livefw.dbus import introspection
 from livefw.dbus.connection import Connection
 from livefw.dbus.dispatch import Call, DBusError, Face, Later

@@ -12,7 +12,6 @@ from contextlib import AbstractContextManager
 
 from livefw.activation.engine import Host
 from livefw.providers.base import Discovery, Provider, Reason
-from livefw.providers.declaration import Transport, declaration
 
 FIRST_PATIENCE_S = 10.0
 """How long the first waits while nothing is known of the mechanism at all."""
@@ -28,19 +27,19 @@ _log = logging.getLogger(__name__)
 Machine = Callable[[], AbstractContextManager[Host]]
 
 
-class Distant:
-    """Asks providers; out-of-band ones in a thread for each, with a machine of its own from ``machine``."""
+class RemoteMechanisms:
+    """Asks providers; those that ``is_remote`` names in a thread each, with a machine of its own from ``machine``."""
 
-    def __init__(self, machine: Machine, now: Callable[[], float]) -> None:
+    def __init__(self, machine: Machine, now: Callable[[], float], *, is_remote: Callable[[str], bool]) -> None:
         self._machine = machine
         self._now = now
+        self._is_remote = is_remote
         self._asked: dict[str, _Asked] = {}
 
     def discover(self, provider: Provider, *, newer_than: float) -> Discovery:
         """What a mechanism has, asked after a moment of ``now``. Errors as for `Provider.discover`."""
         name = provider.name
-        declared = declaration(name)
-        if declared is None or declared.transport is Transport.IN_BAND:
+        if not self._is_remote(name):
             return provider.discover()
         asked = self._asked.setdefault(name, _Asked(name, self._now, lambda: self._ask(name)))
         return asked.answer(newer_than)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers questions of ordinary users in a process of its own: ``python -m livefw.daemon.answerer``.
+"""Answers questions of ordinary users in a process of its own: ``python -m livefw.daemon.answers.worker``.
 
 Python runs one thread at a time, so a stranger's question in the daemon itself would take its time from root's. Here
 it takes a share of a CPU, at a low priority, within its own bound of memory, and can be abandoned in the middle.
@@ -14,9 +14,9 @@ import socket
 import struct
 from contextlib import suppress
 
-from livefw.daemon.jobs import Setting
-from livefw.daemon.look import Hosts
-from livefw.daemon.questions import Failure, Question, answer
+from livefw.daemon.answers.questions import Failure, Question, answer
+from livefw.daemon.jobs.runner import Setting
+from livefw.daemon.snapshot import Hosts
 
 CANCEL = signal.SIGUSR1
 """Ends the present question; without one it means nothing."""

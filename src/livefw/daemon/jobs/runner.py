@@ -69,7 +69,8 @@ class Jobs:
         asked = request._asdict() | self._setting._asdict()
         asked["actor"] = {"user": asked.pop("user"), "login": "", "face": asked.pop("face")}
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "livefw.daemon.job"],  # -P: nothing is imported from where we happen to be
+            # -P: nothing is imported from the working directory.
+            [sys.executable, "-P", "-m", "livefw.daemon.jobs.process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

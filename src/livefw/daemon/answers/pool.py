@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The processes that answer ordinary users (`livefw.daemon.answerer`), for the threads that wait for them."""
+"""The processes that answer ordinary users (`livefw.daemon.answers.worker`), for the threads that wait for them."""
 
 import json
 import select
@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from livefw.daemon import answerer
-from livefw.daemon.jobs import Setting
-from livefw.daemon.questions import Failure, Question
+from livefw.daemon.answers import worker
+from livefw.daemon.answers.questions import Failure, Question
+from livefw.daemon.jobs.runner import Setting
 from livefw.errors import TransportError
 
 PATIENCE_S = 60.0
@@ -70,30 +70,30 @@ class _Answerer:
         self._socket, theirs = socket.socketpair()
         try:
             with theirs:
-                command = [sys.executable, "-P", "-m", "livefw.daemon.answerer"]
+                command = [sys.executable, "-P", "-m", "livefw.daemon.answers.worker"]
                 # Blocked until it has a handler: it would end for it.
-                before = signal.pthread_sigmask(signal.SIG_BLOCK, [answerer.CANCEL])
+                before = signal.pthread_sigmask(signal.SIG_BLOCK, [worker.CANCEL])
                 try:
                     self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
                 finally:
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            answerer.send(self._socket, json.dumps(setting).encode())
+            worker.send(self._socket, json.dumps(setting).encode())
         except BaseException:
             self._socket.close()
             raise
 
     def ask(self, question: Question, wanted: Callable[[], bool]) -> bytes | Failure:
-        answerer.send(self._socket, json.dumps(question).encode())
+        worker.send(self._socket, json.dumps(question).encode())
         end = time.monotonic() + PATIENCE_S
         while wanted() and time.monotonic() < end:
             if self._answers(_LOOK_UP_S):
-                return answerer.receive(self._socket)
+                return worker.receive(self._socket)
         end = time.monotonic() + _LETTING_GO_S
         while not self._answers(_LOOK_UP_S):
             if time.monotonic() >= end:
                 raise TimeoutError("it did not come to an end")
-            self._process.send_signal(answerer.CANCEL)  # again: it may not have begun when the last one came
-        told = answerer.receive(self._socket)
+            self._process.send_signal(worker.CANCEL)  # again: it may not have begun when the last one came
+        told = worker.receive(self._socket)
         return told if not wanted() else Failure("transport", "", f"it took more than {PATIENCE_S:.0f} s")
 
     def _answers(self, seconds: float) -> bool:

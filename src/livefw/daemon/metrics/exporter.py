@@ -9,11 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 from livefw import libraries, reading
+from livefw.daemon.answers.figures import Figures
+from livefw.daemon.answers.questions import Failure, Question
 from livefw.daemon.core import Core
-from livefw.daemon.figures import Figures
-from livefw.daemon.jobs import Event
-from livefw.daemon.questions import Failure, Question
-from livefw.daemon.scrape import Port
+from livefw.daemon.jobs.runner import Event
+from livefw.daemon.metrics.scrape import Port
 from livefw.errors import NotInstalled
 
 EVERY_S = 60.0

@@ -3,21 +3,21 @@
 for the daemon's own figures.
 
 The same table serves root, in a thread of the daemon, and everybody else, in a process of its own
-(`livefw.daemon.answerer`): nothing in it knows of connections.
+(`livefw.daemon.answers.worker`): nothing in it knows of connections.
 """
 
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from livefw.daemon import look
-from livefw.daemon.captured import Captured
-from livefw.daemon.figures import figures
+from livefw.daemon import snapshot
+from livefw.daemon.answers.captured import Captured
+from livefw.daemon.answers.figures import figures
 from livefw.daemon.fwupd import devices
 from livefw.daemon.fwupd.security import attributes
 from livefw.daemon.fwupd.values import PREFIX
-from livefw.daemon.jobs import Setting
-from livefw.daemon.look import Hosts
+from livefw.daemon.jobs.runner import Setting
+from livefw.daemon.snapshot import Hosts
 from livefw.dbus.dispatch import DBusError, full_text
 from livefw.dbus.wire import encode_body
 from livefw.errors import LivefwError, kind_of
@@ -119,7 +119,7 @@ def _rows(setting: Setting, question: Question, limit: int) -> Told:
 def _history(hosts: Hosts, _: Setting, question: Question) -> bytes:
     """What fwupd's clients see of the history; of one device, the last row about it."""
     with hosts.open() as host:
-        rows = list(devices.history(look.activations(host)))
+        rows = list(devices.history(snapshot.activations(host)))
     if not question.words:
         if not rows:
             raise _nothing("nothing has been activated here yet")

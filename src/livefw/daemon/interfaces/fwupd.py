@@ -12,13 +12,13 @@ from livefw.activation.images.target import is_for
 from livefw.activation.inventory.discovery import Candidate, nothing
 from livefw.archive import cab
 from livefw.archive.cab import Image
+from livefw.daemon.answers.questions import Question
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.fwupd import devices
 from livefw.daemon.fwupd.devices import Dictionary, device_id
 from livefw.daemon.fwupd.values import ERRORS, PREFIX, InstallFlag, Status, typed
-from livefw.daemon.jobs import Event, Request
-from livefw.daemon.look import View
-from livefw.daemon.questions import Question
+from livefw.daemon.jobs.runner import Event, Request
+from livefw.daemon.snapshot import View
 from livefw.dbus import introspection
 from livefw.dbus.connection import Connection
 from livefw.dbus.dispatch import Call, DBusError, Face, Later, UnknownError, variants

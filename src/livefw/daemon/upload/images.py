@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images from clients: what came with a call becomes a copy that nobody else can change, or is refused.
 
-See `livefw.daemon.receive` for the process that makes it. Here is how many there may be, and for how long.
+See `livefw.daemon.upload.receive` for the process that makes it. Here is how many there may be, and for how long.
 """
 
 import logging
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from livefw.daemon import receive
+from livefw.daemon.upload import receive
 from livefw.dbus.loop import Loop
 from livefw.errors import Refused, TransportError, UsageError
 

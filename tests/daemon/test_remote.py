@@ -13,15 +13,16 @@ import pytest
 
 from livefw.activation.engine import Host
 from livefw.activation.inventory.discovery import Candidate, Inventory
-from livefw.daemon import distant
-from livefw.daemon.distant import Distant
+from livefw.activation.watch import remote
+from livefw.activation.watch.remote import RemoteMechanisms
 from livefw.daemon.fwupd import devices
 from livefw.daemon.fwupd.values import DeviceFlag, DeviceProblem
-from livefw.daemon.look import View
+from livefw.daemon.snapshot import View
 from livefw.dbus.client import CallFailed
 from livefw.dbus.loop import Loop, Worker
 from livefw.errors import TransportError
 from livefw.providers.base import Component, Cost, Discovery, Provider, Rendezvous
+from livefw.providers.declaration import is_out_of_band
 
 from .conftest import FWUPD, Serve
 
@@ -59,21 +60,21 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
         self.controller = Controller()
-        self.distant = Distant(self._machine, lambda: self.now)
+        self.remote = RemoteMechanisms(self._machine, lambda: self.now, is_remote=is_out_of_band)
         self._monkeypatch = monkeypatch
         self.patience(WAIT_S)
 
     def patience(self, seconds: float, *, first: float | None = None) -> None:
         """How long is waited from now on."""
-        self._monkeypatch.setattr(distant, "PATIENCE_S", seconds)
-        self._monkeypatch.setattr(distant, "FIRST_PATIENCE_S", seconds if first is None else first)
+        self._monkeypatch.setattr(remote, "PATIENCE_S", seconds)
+        self._monkeypatch.setattr(remote, "FIRST_PATIENCE_S", seconds if first is None else first)
 
     @contextmanager
     def _machine(self) -> Iterator[Host]:
         yield cast("Host", SimpleNamespace(providers=(self.controller,)))
 
     def ask(self, newer_than: float = 0.0) -> Discovery:
-        return self.distant.discover(cast("Provider", self.controller), newer_than=newer_than)
+        return self.remote.discover(cast("Provider", self.controller), newer_than=newer_than)
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 def test_others_are_asked_at_once(bench: Bench) -> None:
     bench.patience(0)
     near = SimpleNamespace(name="lfa", discover=lambda: FOUND)
-    assert bench.distant.discover(cast("Provider", near), newer_than=0) is FOUND
+    assert bench.remote.discover(cast("Provider", near), newer_than=0) is FOUND
 
 
 def test_answer_is_kept_until_a_newer_one_is_wanted(bench: Bench) -> None:
@@ -184,13 +185,13 @@ def mute(folder: Path) -> Iterator[Path]:
 
 def test_controller_that_says_nothing_hides_no_other_component(planted: Path, mute: Path, serve: Serve) -> None:
     assert planted == mute
-    daemon = serve(mute, changed={"daemon.distant.FIRST_PATIENCE_S": 1.0})
+    daemon = serve(mute, changed={"activation.watch.remote.FIRST_PATIENCE_S": 1.0})
     names = [each["Name"].value for each in daemon.call("GetDevices", interface=FWUPD)[0]]
     assert "TF-RMM" in names
     assert "redfish does not answer" in daemon.log.read_text(encoding="ascii")
 
 
 def test_machine_whose_only_controller_says_nothing_is_not_called_empty(mute: Path, serve: Serve) -> None:
-    daemon = serve(mute, changed={"daemon.distant.FIRST_PATIENCE_S": 0.1})
+    daemon = serve(mute, changed={"activation.watch.remote.FIRST_PATIENCE_S": 0.1})
     with pytest.raises(CallFailed, match="no management controller has answered yet"):
         daemon.call("GetDevices", interface=FWUPD)

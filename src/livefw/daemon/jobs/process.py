@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One activation in a process of its own: ``python -m livefw.daemon.job``, with a request on standard input.
+"""One activation in a process of its own: ``python -m livefw.daemon.jobs.process``, with a request on standard input.
 
 The engine is kept apart from the process that strangers talk to: nothing that happens to the daemon, not even its
 death, disturbs an activation or loses its outcome. What happens is told on standard output, one JSON object a line; if
