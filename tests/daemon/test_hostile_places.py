@@ -308,15 +308,17 @@ def test_the_log_has_room_for_what_counts() -> None:
     quota = service.Quota(lambda: now[0])
 
     def written(name: str, level: int = logging.INFO) -> str:
-        record = logging.LogRecord(f"livefw.daemon.{name}", level, "", 0, "%s is let go", ("x",), None)
+        record = logging.LogRecord(f"livefw.{name}", level, "", 0, "%s is let go", ("x",), None)
         return record.getMessage() if quota.filter(record) else ""
 
-    lines = [written("server") for _ in range(service.QUOTA_LINES + 500)]
+    lines = [written("dbus.server") for _ in range(service.QUOTA_LINES + 500)]
     assert lines.count("x is let go") == service.QUOTA_LINES
-    assert written("core") == written("server", logging.DEBUG) == "x is let go"
+    for name in ("daemon.authority", "daemon.upload.images"):
+        assert written(name) == ""
+    assert written("daemon.core") == written("dbus.server", logging.DEBUG) == "x is let go"
     now[0] += service.QUOTA_S
-    assert written("server") == "x is let go (and 500 lines about clients left out)"
-    assert written("server") == "x is let go"
+    assert written("dbus.server") == "x is let go (and 502 lines about clients left out)"
+    assert written("dbus.server") == "x is let go"
 
 
 def test_what_anybody_asks_for_ends_no_thread_and_no_loop() -> None:

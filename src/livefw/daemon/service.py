@@ -17,6 +17,7 @@ from typing import Any
 
 from livefw import __version__, children, reading, streams
 from livefw.activation.inventory import unmatched_patterns
+from livefw.daemon import authority
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.core import LOOK_EVERY_S, Core
 from livefw.daemon.interfaces.fwupd import Fwupd
@@ -24,6 +25,8 @@ from livefw.daemon.interfaces.livefw1 import PATH, Own
 from livefw.daemon.jobs.runner import Setting
 from livefw.daemon.metrics.exporter import Metrics
 from livefw.daemon.snapshot import View
+from livefw.daemon.upload import images
+from livefw.dbus import server
 from livefw.dbus.connection import Connection
 from livefw.dbus.dispatch import Dispatcher
 from livefw.dbus.loop import Loop
@@ -42,7 +45,7 @@ that fwupdmgr takes for everything."""
 _FIRST_FD = 3
 """``SD_LISTEN_FDS_START``, sd_listen_fds(3)."""
 
-ABOUT_STRANGERS = frozenset(f"livefw.daemon.{name}" for name in ("server", "authority", "image"))
+ABOUT_STRANGERS = frozenset(module.__name__ for module in (server, authority, images))
 """Loggers to which clients can have lines written as often as they like."""
 QUOTA_LINES, QUOTA_S = 200, 30.0
 """How many of those lines are written in how many seconds."""
@@ -80,8 +83,8 @@ class Service:
             reading.absolute(options.root)
         )  # the same machine for every look and job, wherever a link leads later
         setting = Setting(root, options.state, options.settings, measure=not options.no_measure, images=options.images)
-        authority = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
-        self.core = Core(self.loop, setting, authority)
+        rights = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
+        self.core = Core(self.loop, setting, rights)
         product = "this machine" if root == "/" else options.root
         version = options.fwupd_version or installed_fwupd_version()
         fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)

@@ -5,11 +5,12 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from livefw import reading
 from livefw.activation.history.journal import KEEP, Activation, Entry, Journal, Kind
+from livefw.cli.history.moment import when
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session, put
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
@@ -17,8 +18,6 @@ from livefw.text import printable, table
 
 PAGE = 50
 """Activations that are shown where no number is asked for: what somebody looks through."""
-_LAST_S = 2**63 // 1_000_000_000
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -139,22 +138,6 @@ def _is_meant(entry: Entry, wanted: str) -> bool:
     key = entry.component.casefold()
     name = str(entry.body.get("name", "")).casefold()
     return bool(wanted) and (wanted == name or key.startswith(wanted) or key.partition(":")[2].startswith(wanted))
-
-
-def when(text: str, *, option: str) -> int:
-    """A moment in ns of the wall clock."""
-    number, unit = text[:-1], text[-1:]
-    try:
-        if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 8:
-            moment = datetime.now().astimezone() - timedelta(seconds=int(number) * _UNITS[unit])
-        else:
-            moment = datetime.fromisoformat(text).astimezone()
-        since_1970 = int(moment.timestamp())
-    except (ValueError, OverflowError) as error:
-        hint = "2026-11-23, 2026-11-23T04:00, 12h, 7d"
-        raise UsageError(f"{option}: {text!r} is no moment", hint=hint) from error
-    # No row is from before or after what its 64 bits can tell, the years 1678 to 2261.
-    return max(-_LAST_S, min(since_1970, _LAST_S)) * 1_000_000_000
 
 
 def _plot(found: Iterator[Activation], path: str) -> int:
