@@ -6,6 +6,10 @@ JOBS    ?= auto
 MINUTES ?= 10
 MUTANTS ?= 20
 ARGS    ?=
+PREFIX  ?= /usr/local
+# Every other directory that packaging/install.py knows may be named too, such as UNITDIR=/lib/systemd/system.
+PLACES  := DESTDIR PREFIX BYTECODE BINDIR LIBRARYDIR DATADIR MANDIR DOCDIR LICENSEDIR UNITDIR SYSUSERSDIR TMPFILESDIR BASHDIR ZSHDIR FISHDIR
+INSTALLER = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) packaging/install.py $@ $(foreach place,$(PLACES),$(if $($(place)),'$(place)=$($(place))'))
 # An hour where nobody has said otherwise: much less finds nothing new.
 FUZZ_MINUTES := $(if $(filter file,$(origin MINUTES)),60,$(MINUTES))
 
@@ -15,7 +19,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench docs-update fuzz properties soak faults mutate lint format clean packages monitor
+.PHONY: help demo test coverage bench docs-update fuzz properties soak faults mutate lint format install uninstall clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -32,6 +36,7 @@ help:
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
+	@echo "make install  the command, the daemon, units, manuals, completions; DESTDIR=, PREFIX=$(PREFIX); make uninstall removes them"
 	@echo "make clean    remove the virtual environment and everything built"
 	@echo "PYTHON=python3.12 chooses the interpreter for a new .venv, JOBS=2 the number of test processes."
 
@@ -82,6 +87,13 @@ lint: $(VENV)/test.stamp
 format: $(VENV)/test.stamp
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+# With nothing but an interpreter: no virtual environment, no network.
+install:
+	@$(INSTALLER)
+
+uninstall:
+	@$(INSTALLER)
 
 clean:
 	rm -rf $(VENV) build dist src/livefw/machine/qemu/firmware .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -179,13 +179,12 @@ FILES = {
 }
 
 
-def main() -> None:
+def write(folder: Path) -> None:
     """Write them all."""
-    folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     for name, make in FILES.items():
         (folder / name).write_text(make(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    write(Path(sys.argv[1]))

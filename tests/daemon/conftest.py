@@ -241,8 +241,8 @@ def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Pa
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built Debian package."""
+def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the Debian packages, built once in a run of the tests."""
     for program, debian in (("dpkg-buildpackage", "dpkg-dev"), ("dh", "debhelper"), ("dh_python3", "dh-python")):
         need(program, debian)
 
@@ -252,7 +252,13 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
-    (built,) = once(tmp_path_factory, "package", build).glob("*.deb")
+    return once(tmp_path_factory, "package", build)
+
+
+@pytest.fixture(scope="session")
+def package(packages: Path) -> Path:
+    """The Debian package with the command and the daemon."""
+    (built,) = packages.glob("livefw_*.deb")
     return built
 
 
