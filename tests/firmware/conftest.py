@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from livefw.abi import guid
-from livefw.firmware.bench import Bench
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
+from livefw.testing.agent import ModelAgent
 
-MakeBench = Callable[..., Bench]
+MakeAgent = Callable[..., ModelAgent]
 
 
 def _fvp() -> list[ComponentSpec]:
@@ -25,11 +25,11 @@ def _fvp() -> list[ComponentSpec]:
 
 
 @pytest.fixture
-def fvp() -> Callable[..., Bench]:
+def fvp() -> Callable[..., ModelAgent]:
     """Make a bench with BL31 0, BL33 1, RMM 2, two partitions 3 and 4, a controller 5; 4 CPUs unless told."""
 
-    def make(profile: str = "tfa-2026", *, cpus: int = 4, specs: list[ComponentSpec] | None = None) -> Bench:
-        return Bench(_fvp() if specs is None else specs, profile=profile, cpus=cpus)
+    def make(profile: str = "tfa-2026", *, cpus: int = 4, specs: list[ComponentSpec] | None = None) -> ModelAgent:
+        return ModelAgent(_fvp() if specs is None else specs, profile=profile, cpus=cpus)
 
     return make
 

@@ -9,10 +9,12 @@ from livefw.abi import guid
 from livefw.abi.lfa import Activate, ActivateFlag, Cancel, GetInventory, Prime, Status
 from livefw.abi.smccc import Restart
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.bench import AGAIN, ZERO, Bench, Case
 from livefw.firmware.component import Faults, FfaError, LoadStatus
+from livefw.testing.agent import ModelAgent
 
-MakeBench = Callable[..., Bench]
+from .table import AGAIN, ZERO, Case
+
+MakeAgent = Callable[..., ModelAgent]
 
 BL31, BL33, RMM, SP1, SP2, SCP, NOBODY = range(7)
 SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
@@ -59,14 +61,14 @@ FFA = {
 }
 
 
-def primed(fw_seq_id: int, faults: Faults = GOOD) -> Callable[[Bench], object]:
+def primed(fw_seq_id: int, faults: Faults = GOOD) -> Callable[[ModelAgent], object]:
     return lambda b: b.fault(fw_seq_id, faults).prime(fw_seq_id)
 
 
-def alone(fw_seq_id: int, faults: Faults = GOOD) -> Callable[[Bench], object]:
+def alone(fw_seq_id: int, faults: Faults = GOOD) -> Callable[[ModelAgent], object]:
     """Primed, with CPU 0 the only one that is on."""
 
-    def arrange(bench: Bench) -> None:
+    def arrange(bench: ModelAgent) -> None:
         for cpu in (1, 2, 3):
             bench.agent.cpu_off(cpu)
         bench.fault(fw_seq_id, faults).prime(fw_seq_id)
@@ -74,43 +76,43 @@ def alone(fw_seq_id: int, faults: Faults = GOOD) -> Callable[[Bench], object]:
     return arrange
 
 
-def inside(fw_seq_id: int, request: Prime | Activate) -> Callable[[Bench], object]:
+def inside(fw_seq_id: int, request: Prime | Activate) -> Callable[[ModelAgent], object]:
     """Primed, and CPU 1 is inside this call."""
     return lambda b: (b.prime(fw_seq_id), b.send(1, request))
 
 
-def after(fw_seq_id: int, *requests: Prime | Activate) -> Callable[[Bench], object]:
+def after(fw_seq_id: int, *requests: Prime | Activate) -> Callable[[ModelAgent], object]:
     """Primed, and CPU 1 has made these calls."""
     return lambda b: (b.prime(fw_seq_id), [b.run(1, request) for request in requests])
 
 
-def started(bench: Bench) -> None:
+def started(bench: ModelAgent) -> None:
     bench.enumerate()
     bench.run(1, Prime(SCP))
 
 
-def unstaged(bench: Bench) -> None:
+def unstaged(bench: ModelAgent) -> None:
     bench.prime(RMM)
     bench.platform.withdraw(guid.RMM.guid)
     bench.send(1, GetInventory(RMM))
 
 
-def restaged(bench: Bench) -> None:
+def restaged(bench: ModelAgent) -> None:
     after(SP1, Activate(SP1, SKIP))(bench)
     bench.platform.stage(guid.FVP_SP1.guid, ComponentVersion(3, 2))
     bench.enumerate()
 
 
-def aborted(bench: Bench) -> None:
+def aborted(bench: ModelAgent) -> None:
     primed(SP1, Faults(activate_code=Status.CRITICAL_ERROR))(bench)
     bench.run(1, Activate(SP1, SKIP))
     bench.fault(SP1, Faults())
 
 
-def latched(fw_seq_id: int) -> Callable[[Bench], object]:
+def latched(fw_seq_id: int) -> Callable[[ModelAgent], object]:
     """The platform has refused the start of a skip-type activation, and would not refuse another."""
 
-    def arrange(bench: Bench) -> None:
+    def arrange(bench: ModelAgent) -> None:
         primed(fw_seq_id, Faults(refuse_notify=True))(bench)
         bench.run(1, Activate(fw_seq_id, SKIP))
         bench.fault(fw_seq_id, Faults())
@@ -118,24 +120,24 @@ def latched(fw_seq_id: int) -> Callable[[Bench], object]:
     return arrange
 
 
-def unheard(bench: Bench) -> None:
+def unheard(bench: ModelAgent) -> None:
     primed(RMM, Faults(refuse_notify=True))(bench)
 
 
-def wiped(bench: Bench) -> None:
+def wiped(bench: ModelAgent) -> None:
     """CPU 1 is in the activation of a partition that was cancelled, and another partition is primed."""
     inside(SP1, Activate(SP1))(bench)
     bench.run(2, Cancel(SP1))
     bench.prime(SP2)
 
 
-def refusing_repeats(bench: Bench) -> None:
+def refusing_repeats(bench: ModelAgent) -> None:
     alone(SCP)(bench)
     bench.run(0, Activate(SCP))
     bench.fault(SCP, Faults(refuse_notify=True))
 
 
-def refusing_later(bench: Bench) -> None:
+def refusing_later(bench: ModelAgent) -> None:
     inside(SCP, Activate(SCP))(bench)
     bench.fault(SCP, Faults(refuse_notify=True))
 
@@ -160,12 +162,12 @@ CASES = [
     ),
     Case("id N", CHOICE, primed(RMM), Activate(NOBODY), Status.INVALID_PARAMETERS, ZERO, CURRENT),
     Case("id -1", CHOICE, primed(RMM), Activate(0xFFFF_FFFF), Status.INVALID_PARAMETERS, ZERO, CURRENT),
-    Case("nothing primed", CHOICE, Bench.enumerate, Activate(RMM), Status.INVALID_PARAMETERS, ZERO, CURRENT),
+    Case("nothing primed", CHOICE, ModelAgent.enumerate, Activate(RMM), Status.INVALID_PARAMETERS, ZERO, CURRENT),
     Case("other primed", CHOICE, primed(RMM), Activate(SP1), Status.INVALID_PARAMETERS, ZERO, V2_15),
     Case("other primed, not pending", CHOICE, primed(RMM), Activate(BL33), Status.INVALID_PARAMETERS, ZERO, CURRENT),
     Case("second", CHOICE, lambda b: (b.prime(RMM), b.prime(SCP)), Activate(SCP), Status.INVALID_PARAMETERS, ZERO),
     Case("id N", OLD, primed(RMM), Activate(NOBODY), Status.COMPONENT_WRONG_STATE, ZERO, RELEASED),
-    Case("nothing primed", OLD, Bench.enumerate, Activate(RMM), Status.COMPONENT_WRONG_STATE, ZERO, RELEASED),
+    Case("nothing primed", OLD, ModelAgent.enumerate, Activate(RMM), Status.COMPONENT_WRONG_STATE, ZERO, RELEASED),
     Case("other primed, not pending", OLD, primed(RMM), Activate(BL33), Status.COMPONENT_WRONG_STATE, ZERO, RELEASED),
     Case("PRIME started", READY, started, Activate(SCP, SKIP), Status.COMPONENT_WRONG_STATE, ZERO),
     Case(
@@ -297,7 +299,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("case", "profile"), [(case, name) for case in CASES for name in case.profiles], ids=str)
-def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
+def test_case(fvp: MakeAgent, case: Case, profile: str) -> None:
     assert case.play(fvp(profile)) == [], case.source
 
 
@@ -305,7 +307,7 @@ def test_every_ffa_error_has_a_row() -> None:
     assert set(FFA) == set(FfaError)
 
 
-def test_a_lost_call_again_clears_pending_in_2_14(fvp: MakeBench) -> None:
+def test_a_lost_call_again_clears_pending_in_2_14(fvp: MakeAgent) -> None:
     """TF-A v2.14.0: pending is cleared after the component ran, whatever came of it."""
     bench = fvp("tfa-2.14")
     bench.prime(SCP)
@@ -314,7 +316,7 @@ def test_a_lost_call_again_clears_pending_in_2_14(fvp: MakeBench) -> None:
     assert bench.code(0, Activate(SCP, SKIP)) == Status.COMPONENT_WRONG_STATE
 
 
-def test_bl31_leaves_by_restart_with_the_callers_own_words(fvp: MakeBench) -> None:
+def test_bl31_leaves_by_restart_with_the_callers_own_words(fvp: MakeAgent) -> None:
     """DEN0147 LFA_ACTIVATE: as after PSCI CPU_ON, each CPU at its own entry point with its own context."""
     bench = fvp()
     bench.prime(BL31)

@@ -22,12 +22,12 @@ from livefw.abi.lfa import (
     Version,
 )
 from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, SVE_HINT, WORD, Held, Registers
-from livefw.firmware.bench import Bench
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
 from livefw.firmware.state import CpuHeldError, CpuNotWorkingError, CpuOffError, CpuOnError, NoSuchCpuError
+from livefw.testing.agent import ModelAgent
 
-MakeBench = Callable[..., Bench]
+MakeAgent = Callable[..., ModelAgent]
 
 NO = Status.NOT_SUPPORTED.word
 FILL = tuple(range(0x100, 0x112))
@@ -65,7 +65,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("request_", "results", "source"), ANSWERS)
-def test_answer(fvp: MakeBench, profile: str, request_: Registers, results: tuple[int, ...], source: str) -> None:
+def test_answer(fvp: MakeAgent, profile: str, request_: Registers, results: tuple[int, ...], source: str) -> None:
     assert fvp(profile).send(0, request_) == request_.returning(*results), source
 
 
@@ -81,7 +81,7 @@ FLAGS = [
 
 @pytest.mark.parametrize(("fw_seq_id", "known", "flags", "source"), FLAGS)
 def test_inventory_flags(
-    fvp: MakeBench, profile: str, fw_seq_id: int, known: KnownGuid, flags: tuple[int, ...], source: str
+    fvp: MakeAgent, profile: str, fw_seq_id: int, known: KnownGuid, flags: tuple[int, ...], source: str
 ) -> None:
     expected = flags[list(PROFILES).index(profile)]
     answer = fvp(profile).send(0, frame(Function.GET_INVENTORY, fw_seq_id))
@@ -92,7 +92,7 @@ def test_inventory_flags(
     assert answer[6:] == FILL[6:]
 
 
-def test_bet0_writes_no_versions(fvp: MakeBench) -> None:
+def test_bet0_writes_no_versions(fvp: MakeAgent) -> None:
     """TF-A (August 2026) leaves the caller's x4 and x5 as they are."""
     for name in ("tfa-2.14", "tfa-2.15", "tfa-2026"):
         answer = fvp(name).send(0, frame(Function.GET_INVENTORY, 2))
@@ -100,7 +100,7 @@ def test_bet0_writes_no_versions(fvp: MakeBench) -> None:
         assert answer[4:6] == FILL[4:6]
 
 
-def test_bet1_writes_versions_and_the_staged_one_only_when_pending(fvp: MakeBench) -> None:
+def test_bet1_writes_versions_and_the_staged_one_only_when_pending(fvp: MakeAgent) -> None:
     """DEN0147 BET1: major in bits 63:32; 0 where nothing is pending."""
     bench = fvp("bet1")
     answer = bench.send(0, frame(Function.GET_INVENTORY, 2))
@@ -113,7 +113,7 @@ def test_bet1_writes_versions_and_the_staged_one_only_when_pending(fvp: MakeBenc
 
 
 @pytest.mark.parametrize("function", Function)
-def test_without_components_there_is_no_service(fvp: MakeBench, profile: str, function: Function) -> None:
+def test_without_components_there_is_no_service(fvp: MakeAgent, profile: str, function: Function) -> None:
     """TF-A lfa_main.c lfa_setup, std_svc_setup.c: a set-up that fails leaves the whole standard service out."""
     bench = fvp(profile, specs=[])
     words = frame(function, 0)
@@ -121,7 +121,7 @@ def test_without_components_there_is_no_service(fvp: MakeBench, profile: str, fu
     assert bench.send(0, frame(SMCCC_VERSION)) == frame(SMCCC_VERSION).returning(0x1_0002)
 
 
-def test_a_service_that_loses_its_components_later_stays(fvp: MakeBench, profile: str) -> None:
+def test_a_service_that_loses_its_components_later_stays(fvp: MakeAgent, profile: str) -> None:
     """TF-A lfa_main.c: WRONG_STATE when there are no components, before any range check."""
     gone = AfterActivation(vanishes=(str(guid.SCP_BL2U.guid),))
     scp = ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, "1.0", "1.1", activate_steps=1, after_activation=gone)
@@ -138,14 +138,14 @@ def test_a_service_that_loses_its_components_later_stays(fvp: MakeBench, profile
 
 @pytest.mark.parametrize("function", Function)
 def test_the_hint_on_sve_registers_is_no_part_of_the_identifier(
-    fvp: MakeBench, profile: str, function: Function
+    fvp: MakeAgent, profile: str, function: Function
 ) -> None:
     """DEN0028, SMCCC 1.3: bit 16 of the identifier; TF-A masks it before it looks the service up."""
     plain, hinted = (fvp(profile).run(0, frame(function | hint, 0)) for hint in (0, SVE_HINT))
     assert hinted == plain
 
 
-def test_inventory_latches_what_the_platform_says(fvp: MakeBench, profile: str) -> None:
+def test_inventory_latches_what_the_platform_says(fvp: MakeAgent, profile: str) -> None:
     """TF-A lfa_main.c: the flag is false at boot and follows the platform only in GET_INVENTORY."""
     bench = fvp(profile)
     seen = [bench.agent.state.pending]
@@ -158,7 +158,7 @@ def test_inventory_latches_what_the_platform_says(fvp: MakeBench, profile: str) 
     assert seen == [(), (guid.RMM.guid,), (guid.RMM.guid,), ()]
 
 
-def test_the_same_guid_twice_is_two_components(fvp: MakeBench, profile: str) -> None:
+def test_the_same_guid_twice_is_two_components(fvp: MakeAgent, profile: str) -> None:
     """Nothing keeps firmware from listing a GUID twice; Linux drivers have to cope."""
     spec = ComponentSpec(str(guid.RMM.guid), Kind.RMM)
     bench = fvp(profile, specs=[spec, spec])
@@ -185,7 +185,7 @@ def test_any_registers_on_any_cpu_get_an_answer(profile: str, frames: list[tuple
         ComponentSpec(str(guid.RMM.guid), Kind.RMM, pending_version="1.1"),
         ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, pending_version="1.1"),
     ]
-    bench = Bench(specs, profile=profile, cpus=4)
+    bench = ModelAgent(specs, profile=profile, cpus=4)
     for cpu, function, arguments in frames:
         if cpu in dict(bench.agent.state.held):
             continue
@@ -198,7 +198,7 @@ def test_any_registers_on_any_cpu_get_an_answer(profile: str, frames: list[tuple
             bench.finish()
 
 
-def test_misuse_is_an_exception_that_names_the_cpu(fvp: MakeBench) -> None:
+def test_misuse_is_an_exception_that_names_the_cpu(fvp: MakeAgent) -> None:
     bench = fvp(cpus=3)
     bench.prime(2)
     agent = bench.agent
@@ -225,6 +225,6 @@ def test_misuse_is_an_exception_that_names_the_cpu(fvp: MakeBench) -> None:
     assert agent.state == before
 
 
-def test_a_machine_has_a_cpu(fvp: MakeBench) -> None:
+def test_a_machine_has_a_cpu(fvp: MakeAgent) -> None:
     with pytest.raises(ValueError, match="at least one CPU"):
         fvp(cpus=0)

@@ -6,10 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Prime, Status
-from livefw.firmware.bench import Bench, Case
 from livefw.firmware.component import Faults, LoadStatus
+from livefw.testing.agent import ModelAgent
 
-MakeBench = Callable[..., Bench]
+from .table import Case
+
+MakeAgent = Callable[..., ModelAgent]
 
 BL31, BL33, RMM, SP1, SP2, SCP, NOBODY = range(7)
 SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
@@ -31,30 +33,30 @@ RMM_LEADER = "TF-A rmmd_rmm_lfa.c: the leader resets everything"
 STAYS = "TF-A lfa_main.c LFA_ACTIVATE: prime status is not reset"
 
 
-def primed(bench: Bench) -> None:
+def primed(bench: ModelAgent) -> None:
     bench.prime(RMM)
 
 
-def inside(fw_seq_id: int, request: Prime | Activate) -> Callable[[Bench], object]:
+def inside(fw_seq_id: int, request: Prime | Activate) -> Callable[[ModelAgent], object]:
     """Primed, and CPU 1 is inside this call."""
     return lambda b: (b.prime(fw_seq_id), b.send(1, request))
 
 
-def everybody(fw_seq_id: int, request: Activate) -> Callable[[Bench], object]:
+def everybody(fw_seq_id: int, request: Activate) -> Callable[[ModelAgent], object]:
     """Primed, and all CPUs have made this call."""
     return lambda b: (b.prime(fw_seq_id), b.rendezvous(range(4), request))
 
 
-def once(fw_seq_id: int, request: Prime | Activate) -> Callable[[Bench], object]:
+def once(fw_seq_id: int, request: Prime | Activate) -> Callable[[ModelAgent], object]:
     return lambda b: (b.prime(fw_seq_id), b.run(1, request))
 
 
-def refusing_pen(bench: Bench) -> None:
+def refusing_pen(bench: ModelAgent) -> None:
     inside(BL31, Activate(BL31, entry_point=ENTRY))(bench)
     bench.fault(BL31, Faults(refuse_cancel=True))
 
 
-def stray(bench: Bench) -> None:
+def stray(bench: ModelAgent) -> None:
     """CPU 1 is in the pen since before a CANCEL, CPUs 2 and 3 do the next activation; CPU 0 came on since."""
     inside(RMM, Activate(RMM))(bench)
     bench.run(0, Cancel(RMM))
@@ -65,7 +67,7 @@ def stray(bench: Bench) -> None:
     bench.agent.cpu_on(0)
 
 
-def failed(bench: Bench) -> None:
+def failed(bench: ModelAgent) -> None:
     bench.fault(RMM, Faults(load=LoadStatus.AUTH))
     bench.prime(RMM)
 
@@ -77,7 +79,7 @@ CASES = [
     Case("id N in PRIME", LOCK, inside(SCP, Prime(SCP)), Cancel(NOBODY), Status.BUSY, profiles=CURRENT),
     Case("in PRIME", OLD, inside(SCP, Prime(SCP)), Cancel(SCP), 0, profiles=RELEASED, unchanged=False),
     Case("in skip ACTIVATE", LOCK, inside(SCP, Activate(SCP, SKIP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
-    Case("nothing primed", CHOICE, Bench.enumerate, Cancel(RMM), Status.INVALID_PARAMETERS),
+    Case("nothing primed", CHOICE, ModelAgent.enumerate, Cancel(RMM), Status.INVALID_PARAMETERS),
     Case("id N", CHOICE, primed, Cancel(NOBODY), Status.INVALID_PARAMETERS),
     Case("other primed", CHOICE, primed, Cancel(SP1), Status.INVALID_PARAMETERS),
     Case("after skip", LATE, once(SCP, Activate(SCP, SKIP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
@@ -102,11 +104,11 @@ CASES = [
 
 
 @pytest.mark.parametrize(("case", "profile"), [(case, name) for case in CASES for name in case.profiles], ids=str)
-def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
+def test_case(fvp: MakeAgent, case: Case, profile: str) -> None:
     assert case.play(fvp(profile)) == [], case.source
 
 
-def test_after_cancel_nothing_is_selected_and_pending_is_untouched(fvp: MakeBench, profile: str) -> None:
+def test_after_cancel_nothing_is_selected_and_pending_is_untouched(fvp: MakeAgent, profile: str) -> None:
     """TF-A lfa_main.c LFA_CANCEL."""
     bench = fvp(profile)
     bench.prime(RMM)

@@ -10,13 +10,13 @@ from livefw.abi.lfa import Activate, ActivateFlag, Cancel, GetInfo, GetInventory
 from livefw.abi.smccc import Held, Registers, Restart
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.agent import Agent
-from livefw.firmware.bench import Bench
 from livefw.firmware.component import Component, Faults, LoadStatus, Realm, Rmm, build
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind, LfaPolicy, Rendezvous
+from livefw.testing.agent import ModelAgent
 
-MakeBench = Callable[..., Bench]
+MakeAgent = Callable[..., ModelAgent]
 
 BL31, BL33, RMM, SP1, SP2, SCP = range(6)
 SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
@@ -26,14 +26,14 @@ RMM_SPEC = ComponentSpec(str(guid.RMM.guid), Kind.RMM, "1.0", realms=(LfaPolicy.
 SCP_SPEC = ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, "1.0", "1.1", prime_steps=1, activate_steps=1)
 
 
-def rmm_of(bench: Bench) -> Rmm:
+def rmm_of(bench: ModelAgent) -> Rmm:
     rmm = bench.platform.find(guid.RMM.guid)
     assert isinstance(rmm, Rmm)
     return rmm
 
 
-def staged_rmm(*, cpus: int = 4, takes_over: bool = True, profile: str = "tfa-2026") -> Bench:
-    bench = Bench([RMM_SPEC], profile=profile, cpus=cpus)
+def staged_rmm(*, cpus: int = 4, takes_over: bool = True, profile: str = "tfa-2026") -> ModelAgent:
+    bench = ModelAgent([RMM_SPEC], profile=profile, cpus=cpus)
     bench.platform.stage(guid.RMM.guid, NEW, takes_over=takes_over)
     bench.prime(0)
     return bench
@@ -85,7 +85,7 @@ def test_an_rmm_that_lets_cpus_skip_loses_its_realms() -> None:
     spec = ComponentSpec(
         str(guid.RMM.guid), Kind.RMM, "1.0", "1.1", cpu_rendezvous=Rendezvous.OPTIONAL, realms=(LfaPolicy.ALLOW,)
     )
-    bench = Bench([spec], profile="tfa-2026", cpus=2)
+    bench = ModelAgent([spec], profile="tfa-2026", cpus=2)
     bench.prime(0)
     assert bench.code(0, Activate(0, SKIP)) == Status.SUCCESS
     assert rmm_of(bench).realms == ()
@@ -101,13 +101,13 @@ PARTITIONS = [
 @pytest.mark.parametrize(("fields", "source"), PARTITIONS)
 def test_partitions_that_cannot_be_activated(fields: dict[str, object], source: str) -> None:
     spec = ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP, pending_version="1.1", **fields)  # type: ignore[arg-type]
-    bench = Bench([spec], profile="tfa-2026", cpus=1)
+    bench = ModelAgent([spec], profile="tfa-2026", cpus=1)
     bench.prime(0)
     assert bench.code(0, Activate(0)) == Status.NOT_SUPPORTED, source
 
 
 def test_a_cpu_that_comes_when_the_first_is_done_finds_the_round_s_image() -> None:
-    bench = Bench([SCP_SPEC], profile="tfa-2026", cpus=3)
+    bench = ModelAgent([SCP_SPEC], profile="tfa-2026", cpus=3)
     bench.prime(0)
     bench.send(0, Activate(0))
     bench.send(1, Activate(0))
@@ -119,7 +119,7 @@ def test_a_cpu_that_comes_when_the_first_is_done_finds_the_round_s_image() -> No
 
 def test_a_controller_that_resets_the_cpus_leaves_the_lock_free() -> None:
     spec = ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, "1.0", "1.1", may_reset_cpu=True, activate_steps=1)
-    bench = Bench([spec], profile="tfa-2026", cpus=2)
+    bench = ModelAgent([spec], profile="tfa-2026", cpus=2)
     bench.prime(0)
     assert bench.code(0, Activate(0, SKIP)) == Status.CRITICAL_ERROR
     assert bench.run(0, Activate(0, SKIP, ENTRY, 7)) == Restart(ENTRY, 7)
@@ -130,7 +130,7 @@ def test_a_controller_that_resets_the_cpus_leaves_the_lock_free() -> None:
 # The image store.
 
 
-def test_an_image_staged_after_prime_is_not_what_runs(fvp: MakeBench) -> None:
+def test_an_image_staged_after_prime_is_not_what_runs(fvp: MakeAgent) -> None:
     bench = fvp(cpus=1)
     bench.prime(SP1)
     bench.platform.stage(guid.FVP_SP1.guid, NEW)
@@ -143,7 +143,7 @@ def test_an_image_staged_after_prime_is_not_what_runs(fvp: MakeBench) -> None:
 def test_a_store_that_never_clears(profile: str) -> None:
     """TF-A's FVP: always pending, and a partition is activated twice with one PRIME (Hafnium's tests)."""
     spec = ComponentSpec(str(guid.RMM.guid), Kind.RMM, pending_never_clears=True)
-    bench = Bench([spec], profile=profile, cpus=1)
+    bench = ModelAgent([spec], profile=profile, cpus=1)
     for _ in range(2):
         bench.prime(0)
         assert bench.code(0, Activate(0)) == Status.SUCCESS
@@ -153,7 +153,7 @@ def test_a_store_that_never_clears(profile: str) -> None:
 
 
 @pytest.mark.parametrize("undo", ["cancel", "failed load"])
-def test_what_was_loaded_is_dropped(fvp: MakeBench, undo: str) -> None:
+def test_what_was_loaded_is_dropped(fvp: MakeAgent, undo: str) -> None:
     bench = fvp()
     bench.prime(RMM)
     rmm = bench.platform.find(guid.RMM.guid)
@@ -165,7 +165,7 @@ def test_what_was_loaded_is_dropped(fvp: MakeBench, undo: str) -> None:
     assert bench.platform.loaded(rmm) is None
 
 
-def test_a_cancelled_load_begins_afresh(fvp: MakeBench, profile: str) -> None:
+def test_a_cancelled_load_begins_afresh(fvp: MakeAgent, profile: str) -> None:
     bench = fvp(profile).enumerate()
     words = Prime(SCP).encode()
     bench.run(0, words)
@@ -187,7 +187,7 @@ def test_no_version_is_shown_while_the_platform_says_that_nothing_is_pending() -
     assert answer[4:6] == (1 << 32, 0)
 
 
-def test_unknown_components_are_named(fvp: MakeBench) -> None:
+def test_unknown_components_are_named(fvp: MakeAgent) -> None:
     platform = fvp(specs=[]).platform
     for call in (platform.find, platform.withdraw, platform.version):
         with pytest.raises(KeyError, match=str(guid.RMM.guid)):
@@ -201,7 +201,7 @@ def test_unknown_components_are_named(fvp: MakeBench) -> None:
 # The inventory after an activation.
 
 
-def activate_with(bench: Bench, fw_seq_id: int, change: AfterActivation) -> list[str]:
+def activate_with(bench: ModelAgent, fw_seq_id: int, change: AfterActivation) -> list[str]:
     known = bench.platform.components()[fw_seq_id].guid
     bench.platform.stage(known, NEW, after=change)
     bench.prime(fw_seq_id)
@@ -220,7 +220,7 @@ def names(*known: guid.KnownGuid) -> list[str]:
     return [str(each.guid) for each in known]
 
 
-def test_components_appear_vanish_and_move(fvp: MakeBench, profile: str) -> None:
+def test_components_appear_vanish_and_move(fvp: MakeAgent, profile: str) -> None:
     """DEN0147: after an activation the number of components and their ids may differ; GUIDs are what stays."""
     change = AfterActivation(
         appears=(ComponentSpec(str(guid.BL32.guid), Kind.SP),),
@@ -231,7 +231,7 @@ def test_components_appear_vanish_and_move(fvp: MakeBench, profile: str) -> None
     assert listed == names(guid.SCP_BL2U, guid.RMM, guid.BL31, guid.BL33, guid.BL32)
 
 
-def test_latched_pending_moves_with_its_component(fvp: MakeBench) -> None:
+def test_latched_pending_moves_with_its_component(fvp: MakeAgent) -> None:
     bench = fvp()
     bench.platform.stage(guid.RMM.guid, NEW, after=AfterActivation(order=(str(guid.SCP_BL2U.guid),)))
     bench.prime(RMM)
@@ -242,7 +242,7 @@ def test_latched_pending_moves_with_its_component(fvp: MakeBench) -> None:
 
 
 def test_a_component_that_vanishes_by_its_own_activation_is_no_longer_selected() -> None:
-    bench = Bench([SCP_SPEC, RMM_SPEC], profile="tfa-2026", cpus=4)
+    bench = ModelAgent([SCP_SPEC, RMM_SPEC], profile="tfa-2026", cpus=4)
     listed = activate_with(bench, 0, AfterActivation(vanishes=(str(guid.SCP_BL2U.guid),)))
     assert listed == names(guid.RMM)
     now = bench.agent.state
@@ -250,7 +250,7 @@ def test_a_component_that_vanishes_by_its_own_activation_is_no_longer_selected()
 
 
 def test_an_rmm_that_appears_boots_on_every_cpu() -> None:
-    bench = Bench([SCP_SPEC], profile="tfa-2026", cpus=4)
+    bench = ModelAgent([SCP_SPEC], profile="tfa-2026", cpus=4)
     activate_with(bench, 0, AfterActivation(appears=(RMM_SPEC,)))
     assert sorted(rmm_of(bench).tokens) == [0, 1, 2, 3]
 
@@ -259,20 +259,20 @@ def test_bl31_changes_the_inventory_although_no_cpu_returns() -> None:
     spec = ComponentSpec(
         str(guid.BL31.guid), Kind.BL31, pending_version="1.1", after_activation=AfterActivation(appears=(RMM_SPEC,))
     )
-    bench = Bench([spec], profile="tfa-2026", cpus=2)
+    bench = ModelAgent([spec], profile="tfa-2026", cpus=2)
     bench.prime(0)
     bench.rendezvous(range(2), Activate(0, entry_point=ENTRY))
     assert bench.send(0, GetInfo()) == GetInfo().encode().returning(0, 2, 0)
 
 
-def test_a_failed_activation_changes_no_inventory(fvp: MakeBench) -> None:
+def test_a_failed_activation_changes_no_inventory(fvp: MakeAgent) -> None:
     bench = fvp()
     bench.fault(RMM, Faults(activate_code=-6))
     before = [str(each.guid) for each in bench.platform.components()]
     assert activate_with(bench, RMM, AfterActivation(vanishes=(str(guid.BL33.guid),))) == before
 
 
-def test_a_cpu_turned_off_locks_cancel_out_when_the_rest_is_inside(fvp: MakeBench) -> None:
+def test_a_cpu_turned_off_locks_cancel_out_when_the_rest_is_inside(fvp: MakeAgent) -> None:
     bench = fvp()
     bench.prime(RMM)
     for cpu in range(3):

@@ -11,11 +11,11 @@ from livefw.abi.lfa import Activate, GetInventory, InventoryFlag, Prime, Status,
 from livefw.abi.rmi import RMI_1_0, RMI_VERSION
 from livefw.abi.smccc import Exit, Held, Registers
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.bench import Bench
 from livefw.firmware.component import Faults, Rmm, RmmDeadError
 from livefw.firmware.platform import MAX_COMMITS, Commit
 from livefw.firmware.profile import PROFILES, Profile
 from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
+from livefw.testing.agent import ModelAgent
 
 CPUS = 4
 OLD, NEW, GOOD = ComponentVersion(1, 0), ComponentVersion(1, 1), ComponentVersion(1, 2)
@@ -29,11 +29,11 @@ SPECS = [
 RMM, SCP = range(2)
 
 
-def _cannot_take_over(bench: Bench) -> None:
+def _cannot_take_over(bench: ModelAgent) -> None:
     bench.platform.stage(guid.RMM.guid, NEW, takes_over=False)
 
 
-def _fails(**faults: int | bool) -> Callable[[Bench], object]:
+def _fails(**faults: int | bool) -> Callable[[ModelAgent], object]:
     return lambda bench: bench.fault(RMM, Faults(**faults))  # type: ignore[arg-type]
 
 
@@ -42,7 +42,7 @@ class Death(NamedTuple):
 
     title: str
     source: str
-    arrange: Callable[[Bench], object]
+    arrange: Callable[[ModelAgent], object]
     answer: Callable[[Profile], int]
     """What every CPU's ACTIVATE answers."""
     refuses: int | None
@@ -93,23 +93,23 @@ def codes(outcomes: list[Exit | Held]) -> list[int]:
     return [status(outcome) for outcome in outcomes if isinstance(outcome, Registers)]
 
 
-def rmm_of(bench: Bench) -> Rmm:
+def rmm_of(bench: ModelAgent) -> Rmm:
     """The RMM."""
     rmm = bench.platform.components()[RMM]
     assert isinstance(rmm, Rmm)
     return rmm
 
 
-def dies(death: Death, profile: str) -> Bench:
+def dies(death: Death, profile: str) -> ModelAgent:
     """A bench whose RMM was activated and died."""
-    bench = Bench(SPECS, profile=profile, cpus=CPUS)
+    bench = ModelAgent(SPECS, profile=profile, cpus=CPUS)
     death.arrange(bench)
     assert bench.prime(RMM) == 0
     assert codes(bench.rendezvous(range(CPUS), Activate(RMM))) == [death.on(profile)] * CPUS, death.source
     return bench
 
 
-def pending(bench: Bench) -> bool:
+def pending(bench: ModelAgent) -> bool:
     """What GET_INVENTORY says of the RMM."""
     answer = bench.send(0, GetInventory(RMM))
     assert isinstance(answer, Registers)
@@ -154,7 +154,7 @@ def test_a_retry_with_a_good_image_says_success_and_changes_nothing(death: Death
 
 
 def test_a_retry_on_one_cpu(profile: str) -> None:
-    bench = Bench(SPECS, profile=profile, cpus=1).fault(RMM, Faults(refuses=True))
+    bench = ModelAgent(SPECS, profile=profile, cpus=1).fault(RMM, Faults(refuses=True))
     for faults in (Faults(), Faults()):
         bench.prime(RMM)
         bench.run(0, Activate(RMM))
@@ -202,13 +202,13 @@ def test_rmi_calls_reach_an_rmm_that_lives(profile: str) -> None:
     """TF-A rmmd_main.c rmmd_rmi_handler. Where there is no RMM the call is unknown, too."""
     for specs, answer in ((SPECS, (0, RMI_1_0, RMI_1_0)), (SPECS[SCP:], (Status.NOT_SUPPORTED.word,))):
         words = Registers(RMI_VERSION, 5, 6, 7)
-        assert Bench(specs, profile=profile, cpus=1).send(0, words) == words.returning(*answer)
+        assert ModelAgent(specs, profile=profile, cpus=1).send(0, words) == words.returning(*answer)
 
 
 @pytest.mark.parametrize("faults", [Faults(refuse_notify=True), Faults(activate_code=FAILED)])
 def test_an_rmm_that_was_not_reached_lives(faults: Faults, profile: str) -> None:
     """The platform refused, or the component was another: ACTIVATION_FAILED is not always the RMM's."""
-    bench = Bench(SPECS, profile=profile, cpus=1)
+    bench = ModelAgent(SPECS, profile=profile, cpus=1)
     other = RMM if faults.refuse_notify else SCP
     bench.fault(other, faults)
     assert bench.prime(other) == 0
@@ -217,7 +217,7 @@ def test_an_rmm_that_was_not_reached_lives(faults: Faults, profile: str) -> None
 
 
 def test_there_is_no_second_cpu_to_refuse_on_a_machine_with_one(profile: str) -> None:
-    bench = Bench(SPECS, profile=profile, cpus=1).fault(RMM, Faults(secondary_refuses=True))
+    bench = ModelAgent(SPECS, profile=profile, cpus=1).fault(RMM, Faults(secondary_refuses=True))
     bench.prime(RMM)
     assert bench.code(0, Activate(RMM)) == 0
     assert bench.platform.commits() == (Commit(0, guid.RMM.guid, NEW),)
@@ -226,7 +226,7 @@ def test_there_is_no_second_cpu_to_refuse_on_a_machine_with_one(profile: str) ->
 
 def test_what_died_on_one_cpu_does_not_come_to_life_on_another() -> None:
     """Two CPUs work; the first destroys the component, and nothing is wrong on the second."""
-    bench = Bench(SPECS, profile="tfa-2026", cpus=2).fault(SCP, Faults(activate_code=Status.CRITICAL_ERROR))
+    bench = ModelAgent(SPECS, profile="tfa-2026", cpus=2).fault(SCP, Faults(activate_code=Status.CRITICAL_ERROR))
     bench.prime(SCP)
     bench.send(0, Activate(SCP))
     bench.send(1, Activate(SCP))
@@ -243,7 +243,7 @@ def test_a_bank_that_is_entered_twice_has_to_be_loaded_again(profile: str, again
     spec = ComponentSpec(
         str(guid.RMM.guid), Kind.RMM, pending_never_clears=True, one_bank=True, prime_steps=1, realms=(LfaPolicy.ALLOW,)
     )
-    bench = Bench([spec], profile=profile, cpus=2)
+    bench = ModelAgent([spec], profile=profile, cpus=2)
     bench.prime(RMM)
     assert codes(bench.rendezvous(range(2), Activate(RMM))) == [0, 0]
     if again:
@@ -256,7 +256,7 @@ def test_a_bank_that_is_entered_twice_has_to_be_loaded_again(profile: str, again
 
 
 def test_commits_are_what_took_over_in_order_and_bounded() -> None:
-    bench = Bench(
+    bench = ModelAgent(
         [ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP, pending_version="1.1", pending_never_clears=True)],
         profile="tfa-2026",
         cpus=1,

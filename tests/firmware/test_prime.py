@@ -8,10 +8,12 @@ import pytest
 from livefw.abi import guid
 from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Prime, Status
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.bench import AGAIN, ZERO, Bench, Case
 from livefw.firmware.component import Faults, LoadStatus
+from livefw.testing.agent import ModelAgent
 
-MakeBench = Callable[..., Bench]
+from .table import AGAIN, ZERO, Case
+
+MakeAgent = Callable[..., ModelAgent]
 
 BL31, BL33, RMM, SP1, SP2, SCP, NOBODY = range(7)
 SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
@@ -36,7 +38,7 @@ WIDTH = "TF-A lfa_main.c: fw_seq_id is 32 bits wide"
 GOOD = Faults()
 
 
-def begun(bench: Bench, faults: Faults = GOOD) -> Bench:
+def begun(bench: ModelAgent, faults: Faults = GOOD) -> ModelAgent:
     """The controller's PRIME is part-way through."""
     bench.fault(SCP, faults)
     bench.enumerate()
@@ -44,19 +46,19 @@ def begun(bench: Bench, faults: Faults = GOOD) -> Bench:
     return bench
 
 
-def faulty(faults: Faults) -> Callable[[Bench], object]:
+def faulty(faults: Faults) -> Callable[[ModelAgent], object]:
     return lambda b: b.fault(RMM, faults).enumerate()
 
 
-def complete(faults: Faults) -> Callable[[Bench], object]:
+def complete(faults: Faults) -> Callable[[ModelAgent], object]:
     """The controller is COMPLETE, and has a fault since."""
     return lambda b: (b.prime(SCP), b.fault(SCP, faults))
 
 
-def recalled(fw_seq_id: int) -> Callable[[Bench], object]:
+def recalled(fw_seq_id: int) -> Callable[[ModelAgent], object]:
     """It is COMPLETE, all steps but the last of a second PRIME went well, and its callback fails now."""
 
-    def arrange(bench: Bench) -> None:
+    def arrange(bench: ModelAgent) -> None:
         bench.prime(fw_seq_id)
         bench.run(1, Prime(fw_seq_id))
         bench.run(1, Prime(fw_seq_id))
@@ -65,22 +67,22 @@ def recalled(fw_seq_id: int) -> Callable[[Bench], object]:
     return arrange
 
 
-def failed_again(bench: Bench) -> None:
+def failed_again(bench: ModelAgent) -> None:
     complete(Faults(load=LoadStatus.AUTH))(bench)
     bench.run(1, Prime(SCP))
 
 
-def stage(bench: Bench, known: guid.KnownGuid, *, authentic: bool = True) -> Bench:
+def stage(bench: ModelAgent, known: guid.KnownGuid, *, authentic: bool = True) -> ModelAgent:
     bench.platform.stage(known.guid, ComponentVersion(9, 0), authentic=authentic)
     return bench
 
 
-def withdraw(bench: Bench, known: guid.KnownGuid) -> Bench:
+def withdraw(bench: ModelAgent, known: guid.KnownGuid) -> ModelAgent:
     bench.platform.withdraw(known.guid)
     return bench
 
 
-def inside(request: Prime | Activate) -> Callable[[Bench], object]:
+def inside(request: Prime | Activate) -> Callable[[ModelAgent], object]:
     """CPU 1 is inside this call."""
     return lambda b: (b.prime(SCP), b.send(1, request))
 
@@ -91,19 +93,19 @@ CASES = [
     Case("id N in PRIME", LOCK, inside(Prime(SCP)), Prime(NOBODY), Status.BUSY),
     Case("in skip ACTIVATE", LOCK, inside(Activate(SCP, SKIP)), Prime(RMM), Status.BUSY, profiles=CURRENT),
     Case("in ACTIVATE", COMPLETE, inside(Activate(SCP)), Prime(SCP), 0, AGAIN),
-    Case("id N", RANGE, Bench.enumerate, Prime(NOBODY), Status.INVALID_PARAMETERS, profiles=V2_15),
-    Case("id -1", RANGE, Bench.enumerate, Prime(0xFFFF_FFFF), Status.INVALID_PARAMETERS, profiles=V2_15),
-    Case("id N", V2_14_RANGE, Bench.enumerate, Prime(NOBODY), Status.WRONG_STATE, profiles=("tfa-2.14",)),
+    Case("id N", RANGE, ModelAgent.enumerate, Prime(NOBODY), Status.INVALID_PARAMETERS, profiles=V2_15),
+    Case("id -1", RANGE, ModelAgent.enumerate, Prime(0xFFFF_FFFF), Status.INVALID_PARAMETERS, profiles=V2_15),
+    Case("id N", V2_14_RANGE, ModelAgent.enumerate, Prime(NOBODY), Status.WRONG_STATE, profiles=("tfa-2.14",)),
     Case("no GET_INVENTORY yet", PENDING, lambda b: None, Prime(RMM), Status.WRONG_STATE),
-    Case("nothing staged", PENDING, Bench.enumerate, Prime(BL33), Status.WRONG_STATE),
+    Case("nothing staged", PENDING, ModelAgent.enumerate, Prime(BL33), Status.WRONG_STATE),
     Case("staged since", PENDING, lambda b: stage(b.enumerate(), guid.BL33), Prime(BL33), Status.WRONG_STATE),
-    Case("BL31 stub", STUB, Bench.enumerate, Prime(BL31), Status.WRONG_STATE, profiles=RELEASED),
+    Case("BL31 stub", STUB, ModelAgent.enumerate, Prime(BL31), Status.WRONG_STATE, profiles=RELEASED),
     Case("no activator", ACTIVATOR, lambda b: stage(b, guid.BL33).enumerate(), Prime(BL33), Status.NOT_SUPPORTED),
-    Case("partition", V2_14_SP, Bench.enumerate, Prime(SP1), Status.NOT_SUPPORTED, profiles=("tfa-2.14",)),
+    Case("partition", V2_14_SP, ModelAgent.enumerate, Prime(SP1), Status.NOT_SUPPORTED, profiles=("tfa-2.14",)),
     Case("other STARTED", OTHER, begun, Prime(RMM), Status.WRONG_STATE),
     Case("not pending, other STARTED", PENDING, begun, Prime(BL33), Status.WRONG_STATE),
-    Case("at once", LOAD, Bench.enumerate, Prime(RMM), 0, ZERO, unchanged=False),
-    Case("first step", LOAD, Bench.enumerate, Prime(SCP), 0, AGAIN, unchanged=False),
+    Case("at once", LOAD, ModelAgent.enumerate, Prime(RMM), 0, ZERO, unchanged=False),
+    Case("first step", LOAD, ModelAgent.enumerate, Prime(SCP), 0, AGAIN, unchanged=False),
     Case("next step on another CPU", LOAD, begun, Prime(SCP), 0, AGAIN),
     Case("last step", LOAD, lambda b: (begun(b), b.run(2, Prime(SCP))), Prime(SCP), 0, ZERO, unchanged=False),
     Case(
@@ -148,12 +150,12 @@ CASES = [
     Case("COMPLETE, callback", COMPLETE, recalled(SCP), Prime(SCP), -77),
     Case("other after COMPLETE failed", COMPLETE, failed_again, Prime(RMM), 0, ZERO),
     Case("other COMPLETE", SELECTS, lambda b: b.prime(RMM), Prime(SCP), 0, AGAIN),
-    Case("wide id", WIDTH, Bench.enumerate, Prime(7 << 32 | RMM), 0, ZERO, unchanged=False),
+    Case("wide id", WIDTH, ModelAgent.enumerate, Prime(7 << 32 | RMM), 0, ZERO, unchanged=False),
 ]
 
 
 @pytest.mark.parametrize(("case", "profile"), [(case, name) for case in CASES for name in case.profiles], ids=str)
-def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
+def test_case(fvp: MakeAgent, case: Case, profile: str) -> None:
     assert case.play(fvp(profile)) == [], case.source
 
 
@@ -162,7 +164,7 @@ def test_case(fvp: MakeBench, case: Case, profile: str) -> None:
     [Faults(load=status) for status in LoadStatus if status is not LoadStatus.OK] + [Faults(prime_code=-6)],
     ids=str,
 )
-def test_a_failed_prime_keeps_its_component(fvp: MakeBench, profile: str, faults: Faults) -> None:
+def test_a_failed_prime_keeps_its_component(fvp: MakeAgent, profile: str, faults: Faults) -> None:
     """TF-A lfa_main.c LFA_PRIME: stays STARTED; others get WRONG_STATE until it is primed again or cancelled."""
     bench = fvp(profile)
     faulty(faults)(bench)
@@ -176,7 +178,7 @@ def test_a_failed_prime_keeps_its_component(fvp: MakeBench, profile: str, faults
     assert bench.code(0, Prime(SCP)) == Status.SUCCESS
 
 
-def test_an_image_staged_in_the_middle_of_a_load_is_loaded_from_its_start(fvp: MakeBench, profile: str) -> None:
+def test_an_image_staged_in_the_middle_of_a_load_is_loaded_from_its_start(fvp: MakeAgent, profile: str) -> None:
     bench = fvp(profile)
     begun(bench)
     bench.run(0, Prime(SCP))
@@ -188,7 +190,7 @@ def test_an_image_staged_in_the_middle_of_a_load_is_loaded_from_its_start(fvp: M
 
 
 @pytest.mark.parametrize("name", RELEASED)
-def test_a_cancel_without_lock_in_the_middle_of_a_prime_wedges_the_service(fvp: MakeBench, name: str) -> None:
+def test_a_cancel_without_lock_in_the_middle_of_a_prime_wedges_the_service(fvp: MakeAgent, name: str) -> None:
     """TF-A v2.14.0, v2.15.0: CANCEL takes no lock, and PRIME writes COMPLETE when no component is selected any more."""
     bench = fvp(name)
     bench.enumerate()
@@ -203,7 +205,7 @@ def test_a_cancel_without_lock_in_the_middle_of_a_prime_wedges_the_service(fvp: 
     assert (bench.agent.state.component, bench.agent.state.prime) == (None, "complete")
 
 
-def test_a_failed_prime_of_what_is_complete_does_not_stop_its_activation(fvp: MakeBench) -> None:
+def test_a_failed_prime_of_what_is_complete_does_not_stop_its_activation(fvp: MakeAgent) -> None:
     """TF-A lfa_main.c: it stays COMPLETE, which a partition is after each activation; what it runs then is not known.
 
     The image store of the model has dropped the one that failed, so the partition finds none.

@@ -6,10 +6,10 @@ import pytest
 from livefw.abi import guid
 from livefw.abi.lfa import Activate, Cancel, GetInventory, Prime, Status, status
 from livefw.abi.smccc import Held, Registers, Restart
-from livefw.firmware.bench import Bench
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
 from livefw.firmware.state import Preemption
+from livefw.testing.agent import ModelAgent
 
 BL31, RMM, SP = range(3)
 RESET = Activate(BL31, entry_point=0x8800_0000)
@@ -18,8 +18,8 @@ LOST = Held(1)
 SERIALISED = pytest.mark.parametrize("profile", [name for name, row in PROFILES.items() if row.serialised])
 
 
-def bench(profile: str, *points: Preemption, cpus: int = 2) -> Bench:
-    made = Bench(
+def bench(profile: str, *points: Preemption, cpus: int = 2) -> ModelAgent:
+    made = ModelAgent(
         [
             ComponentSpec(str(guid.BL31.guid), Kind.BL31, "1.0", "1.1", activate_ms=0),
             ComponentSpec(

@@ -9,10 +9,10 @@ from livefw.abi import guid
 from livefw.abi.lfa import Activate, ActivateFlag, Cancel, GetInventory, Prime, Status, status
 from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.bench import Bench
 from livefw.firmware.component import Faults, FfaError
+from livefw.testing.agent import ModelAgent
 
-MakeBench = Callable[..., Bench]
+MakeAgent = Callable[..., ModelAgent]
 
 BL31, BL33, RMM, SP1, SP2, SCP = range(6)
 SKIP = ActivateFlag.SKIP_CPU_RENDEZVOUS
@@ -26,7 +26,7 @@ def codes(outcomes: list[Exit | Held]) -> list[object]:
     return [status(outcome) if isinstance(outcome, Registers) else outcome for outcome in outcomes]
 
 
-def test_the_last_cpu_leads_and_all_get_its_result(fvp: MakeBench, profile: str) -> None:
+def test_the_last_cpu_leads_and_all_get_its_result(fvp: MakeAgent, profile: str) -> None:
     """TF-A lfa_holding_pen.c."""
     bench = fvp(profile)
     bench.prime(RMM)
@@ -39,7 +39,7 @@ def test_the_last_cpu_leads_and_all_get_its_result(fvp: MakeBench, profile: str)
 
 
 @CURRENT
-def test_variables_of_a_round(fvp: MakeBench, name: str) -> None:
+def test_variables_of_a_round(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: users, in_progress, cancel_locked; the lock is dropped around the component's work."""
     bench = fvp(name)
     bench.prime(RMM)
@@ -55,7 +55,7 @@ def test_variables_of_a_round(fvp: MakeBench, name: str) -> None:
 
 
 @CURRENT
-def test_a_skip_type_activation_keeps_the_lock(fvp: MakeBench, name: str) -> None:
+def test_a_skip_type_activation_keeps_the_lock(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: hence BUSY for everybody else, and others wait who do not skip."""
     bench = fvp(name)
     bench.prime(SP1)
@@ -68,7 +68,7 @@ def test_a_skip_type_activation_keeps_the_lock(fvp: MakeBench, name: str) -> Non
 
 
 @CURRENT
-def test_the_lock_is_handed_on_in_the_order_of_asking(fvp: MakeBench, name: str) -> None:
+def test_the_lock_is_handed_on_in_the_order_of_asking(fvp: MakeAgent, name: str) -> None:
     bench = fvp(name)
     bench.prime(SP1)
     bench.send(3, Prime(SP1))
@@ -81,7 +81,7 @@ def test_the_lock_is_handed_on_in_the_order_of_asking(fvp: MakeBench, name: str)
 
 
 @CURRENT
-def test_a_waiting_cpu_that_gets_to_work_is_reported(fvp: MakeBench, name: str) -> None:
+def test_a_waiting_cpu_that_gets_to_work_is_reported(fvp: MakeAgent, name: str) -> None:
     bench = fvp(name, cpus=2)
     agent = bench.enumerate().agent
     bench.run(0, Prime(SCP))
@@ -96,7 +96,7 @@ def test_a_waiting_cpu_that_gets_to_work_is_reported(fvp: MakeBench, name: str) 
 
 
 @CURRENT
-def test_a_cpu_turned_on_moves_the_target(fvp: MakeBench, name: str) -> None:
+def test_a_cpu_turned_on_moves_the_target(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_holding_pen.c: the number of CPUs is read again at every arrival."""
     bench = fvp(name)
     bench.agent.cpu_off(3)
@@ -109,7 +109,7 @@ def test_a_cpu_turned_on_moves_the_target(fvp: MakeBench, name: str) -> None:
     assert bench.send(3, Activate(RMM)) == Held(2_000_000)
 
 
-def test_a_cpu_turned_on_while_the_leader_works_is_a_second_leader(fvp: MakeBench, profile: str) -> None:
+def test_a_cpu_turned_on_while_the_leader_works_is_a_second_leader(fvp: MakeAgent, profile: str) -> None:
     """TF-A lfa_holding_pen.c: the count stands until the pen opens, and with this CPU it is full again."""
     bench = fvp(profile)
     rmm = bench.platform.components()[RMM]
@@ -125,7 +125,7 @@ def test_a_cpu_turned_on_while_the_leader_works_is_a_second_leader(fvp: MakeBenc
     assert rmm.realms  # type: ignore[attr-defined]
 
 
-def test_a_cpu_turned_off_lets_the_others_go_on(fvp: MakeBench, profile: str) -> None:
+def test_a_cpu_turned_off_lets_the_others_go_on(fvp: MakeAgent, profile: str) -> None:
     """Our reading, because TF-A's CPUs would wait for ever: the pen is counted again."""
     bench = fvp(profile)
     bench.prime(RMM)
@@ -139,7 +139,7 @@ def test_a_cpu_turned_off_lets_the_others_go_on(fvp: MakeBench, profile: str) ->
 
 
 @CURRENT
-def test_late_cancel_of_bl31_frees_the_waiting_cpus(fvp: MakeBench, name: str) -> None:
+def test_late_cancel_of_bl31_frees_the_waiting_cpus(fvp: MakeAgent, name: str) -> None:
     """tf-a-tests, BL31 late cancel: 0 for the canceller, exactly ACTIVATION_FAILED for each waiting CPU."""
     bench = fvp(name)
     bench.prime(BL31)
@@ -152,7 +152,7 @@ def test_late_cancel_of_bl31_frees_the_waiting_cpus(fvp: MakeBench, name: str) -
     assert bench.prime(SP1) == Status.SUCCESS
 
 
-def test_cancel_leaves_the_cpus_of_rmm_in_the_pen_until_the_next_rendezvous(fvp: MakeBench, profile: str) -> None:
+def test_cancel_leaves_the_cpus_of_rmm_in_the_pen_until_the_next_rendezvous(fvp: MakeAgent, profile: str) -> None:
     """TF-A: RMM has no cancel hook. They leave with the CPUs of the next rendezvous."""
     bench = fvp(profile)
     bench.prime(RMM)
@@ -171,7 +171,7 @@ def test_cancel_leaves_the_cpus_of_rmm_in_the_pen_until_the_next_rendezvous(fvp:
 
 
 @CURRENT
-def test_cpus_left_behind_do_not_count_as_inside_for_a_late_cancel(fvp: MakeBench, name: str) -> None:
+def test_cpus_left_behind_do_not_count_as_inside_for_a_late_cancel(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: CANCEL sets the number of users to 0."""
     bench = fvp(name)
     bench.prime(RMM)
@@ -184,7 +184,7 @@ def test_cpus_left_behind_do_not_count_as_inside_for_a_late_cancel(fvp: MakeBenc
 
 
 @CURRENT
-def test_cpus_of_rmm_left_behind_leave_with_the_word_of_another_leader(fvp: MakeBench, name: str) -> None:
+def test_cpus_of_rmm_left_behind_leave_with_the_word_of_another_leader(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_holding_pen.c: one pen and one status for all components."""
     bench = fvp(name)
     bench.prime(RMM)
@@ -198,7 +198,7 @@ def test_cpus_of_rmm_left_behind_leave_with_the_word_of_another_leader(fvp: Make
     assert [bench.last[cpu] for cpu in (0, 2, 3)] == [Restart(0x8800_0000, 0)] * 3
 
 
-def test_cpus_left_behind_leave_when_all_others_have_gone_off(fvp: MakeBench, profile: str) -> None:
+def test_cpus_left_behind_leave_when_all_others_have_gone_off(fvp: MakeAgent, profile: str) -> None:
     """Our reading: nobody is left who could start another rendezvous."""
     bench = fvp(profile, cpus=3)
     bench.prime(RMM)
@@ -215,7 +215,7 @@ def test_cpus_left_behind_leave_when_all_others_have_gone_off(fvp: MakeBench, pr
 
 
 @CURRENT
-def test_prime_of_another_while_one_is_complete_selects_nothing(fvp: MakeBench, name: str) -> None:
+def test_prime_of_another_while_one_is_complete_selects_nothing(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: PRIME(B) is 0, ACTIVATE(B) is -8, ACTIVATE(A) works; CANCEL(A) frees."""
     bench = fvp(name)
     bench.prime(SP1)
@@ -228,7 +228,7 @@ def test_prime_of_another_while_one_is_complete_selects_nothing(fvp: MakeBench, 
 
 
 @CURRENT
-def test_after_a_partition_it_stays_primed(fvp: MakeBench, name: str) -> None:
+def test_after_a_partition_it_stays_primed(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: still current and COMPLETE; -9 until GET_INVENTORY; others need CANCEL first."""
     bench = fvp(name)
     bench.prime(SP1)
@@ -243,7 +243,7 @@ def test_after_a_partition_it_stays_primed(fvp: MakeBench, name: str) -> None:
 @CURRENT
 @pytest.mark.parametrize(("fw_seq_id", "request_"), [(SP1, Activate(SP1)), (BL31, RESET)])
 def test_after_a_failure_activate_and_cancel_are_both_open(
-    fvp: MakeBench, name: str, fw_seq_id: int, request_: Activate
+    fvp: MakeAgent, name: str, fw_seq_id: int, request_: Activate
 ) -> None:
     """TF-A lfa_main.c: pending and COMPLETE are kept."""
     for then in (request_, Cancel(fw_seq_id)):
@@ -258,7 +258,7 @@ def test_after_a_failure_activate_and_cancel_are_both_open(
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_after_rmm_nothing_is_selected(fvp: MakeBench, fails: bool) -> None:
+def test_after_rmm_nothing_is_selected(fvp: MakeAgent, fails: bool) -> None:
     """TF-A rmmd_rmm_lfa.c: the leader resets everything; pending is kept on failure."""
     bench = fvp()
     bench.fault(RMM, Faults(activate_code=-6 if fails else 0)).prime(RMM)
@@ -274,7 +274,7 @@ def test_after_rmm_nothing_is_selected(fvp: MakeBench, fails: bool) -> None:
 
 
 @CURRENT
-def test_after_bl31_the_round_is_never_undone(fvp: MakeBench, name: str) -> None:
+def test_after_bl31_the_round_is_never_undone(fvp: MakeAgent, name: str) -> None:
     """TF-A: no CPU comes back to count itself out; CANCEL is BUSY, another PRIME is accepted but not selected."""
     bench = fvp(name)
     bench.prime(BL31)
@@ -292,7 +292,7 @@ def test_after_bl31_the_round_is_never_undone(fvp: MakeBench, name: str) -> None
 
 @CURRENT
 @pytest.mark.parametrize("bad", range(4))
-def test_bl31_judges_each_cpus_entry_point_after_the_pen(fvp: MakeBench, name: str, bad: int) -> None:
+def test_bl31_judges_each_cpus_entry_point_after_the_pen(fvp: MakeAgent, name: str, bad: int) -> None:
     """TF-A bl31_lfa.c: that CPU gets its error at the end, the others restart, and no CPU patches if it leads."""
     bench = fvp(name)
     bench.prime(BL31)
@@ -310,7 +310,7 @@ def test_bl31_judges_each_cpus_entry_point_after_the_pen(fvp: MakeBench, name: s
 
 
 @CURRENT
-def test_bl31_that_cannot_be_patched_restarts_all_cpus_but_the_leader(fvp: MakeBench, name: str) -> None:
+def test_bl31_that_cannot_be_patched_restarts_all_cpus_but_the_leader(fvp: MakeAgent, name: str) -> None:
     """TF-A bl31_lfa.c: the pen has opened before the patch."""
     bench = fvp(name)
     bench.fault(BL31, Faults(activate_code=-6)).prime(BL31)
@@ -321,7 +321,7 @@ def test_bl31_that_cannot_be_patched_restarts_all_cpus_but_the_leader(fvp: MakeB
 
 
 @CURRENT
-def test_bl31_without_an_image_lets_all_cpus_out_with_an_error(fvp: MakeBench, name: str) -> None:
+def test_bl31_without_an_image_lets_all_cpus_out_with_an_error(fvp: MakeAgent, name: str) -> None:
     """TF-A bl31_lfa.c: the image is asked for before the pen opens."""
     bench = fvp(name)
     bench.prime(BL31)
@@ -334,7 +334,7 @@ def test_bl31_without_an_image_lets_all_cpus_out_with_an_error(fvp: MakeBench, n
 
 
 @CURRENT
-def test_the_second_prime_decides_whether_the_first_component_resets(fvp: MakeBench, name: str) -> None:
+def test_the_second_prime_decides_whether_the_first_component_resets(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c LFA_PRIME: one reset flag, written by every PRIME that came to its end."""
     bench = fvp(name)
     seen = []
@@ -347,7 +347,7 @@ def test_the_second_prime_decides_whether_the_first_component_resets(fvp: MakeBe
 
 
 @CURRENT
-def test_a_cpu_of_a_wiped_activation_counts_itself_out_of_the_next(fvp: MakeBench, name: str) -> None:
+def test_a_cpu_of_a_wiped_activation_counts_itself_out_of_the_next(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: one number of users. CPU 2 ends the activation that CPU 1 is in."""
     bench = fvp(name)
     bench.prime(SP1)
@@ -366,7 +366,7 @@ def test_a_cpu_of_a_wiped_activation_counts_itself_out_of_the_next(fvp: MakeBenc
 
 
 @CURRENT
-def test_a_wiped_activation_that_fails_keeps_the_next_ones_image_pending(fvp: MakeBench, name: str) -> None:
+def test_a_wiped_activation_that_fails_keeps_the_next_ones_image_pending(fvp: MakeAgent, name: str) -> None:
     bench = fvp(name)
     bench.prime(SP1)
     bench.send(2, Activate(SP1))
@@ -381,7 +381,7 @@ def test_a_wiped_activation_that_fails_keeps_the_next_ones_image_pending(fvp: Ma
 
 
 @CURRENT
-def test_a_cancel_that_the_platform_refuses_has_opened_the_pen_of_bl31(fvp: MakeBench, name: str) -> None:
+def test_a_cancel_that_the_platform_refuses_has_opened_the_pen_of_bl31(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c LFA_CANCEL: the component's hook comes first."""
     bench = fvp(name)
     bench.fault(BL31, Faults(refuse_cancel=True)).prime(BL31)
@@ -394,7 +394,7 @@ def test_a_cancel_that_the_platform_refuses_has_opened_the_pen_of_bl31(fvp: Make
 
 
 @CURRENT
-def test_a_prime_during_the_activation_of_the_rmm_wedges_the_service(fvp: MakeBench, name: str) -> None:
+def test_a_prime_during_the_activation_of_the_rmm_wedges_the_service(fvp: MakeAgent, name: str) -> None:
     """TF-A rmmd_rmm_lfa.c: the leader wipes without the lock, and the PRIME of a CPU turned on meanwhile goes on."""
     bench = fvp(name, cpus=2)
     bench.agent.cpu_off(1)
@@ -411,7 +411,7 @@ def test_a_prime_during_the_activation_of_the_rmm_wedges_the_service(fvp: MakeBe
 
 
 @CURRENT
-def test_without_a_pen_every_cpu_does_the_work_itself(fvp: MakeBench, name: str) -> None:
+def test_without_a_pen_every_cpu_does_the_work_itself(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c; a controller takes one step after the other on each CPU."""
     bench = fvp(name)
     bench.prime(SCP)
@@ -426,7 +426,7 @@ def test_without_a_pen_every_cpu_does_the_work_itself(fvp: MakeBench, name: str)
 
 
 @CURRENT
-def test_a_cpu_that_comes_after_the_others_have_finished(fvp: MakeBench, name: str) -> None:
+def test_a_cpu_that_comes_after_the_others_have_finished(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: pending is clear then, so COMPONENT_WRONG_STATE."""
     bench = fvp(name)
     bench.prime(SP1)
@@ -435,7 +435,7 @@ def test_a_cpu_that_comes_after_the_others_have_finished(fvp: MakeBench, name: s
 
 
 @CURRENT
-def test_one_failure_in_a_round_keeps_pending(fvp: MakeBench, name: str) -> None:
+def test_one_failure_in_a_round_keeps_pending(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: pending is cleared by the last CPU if none has failed."""
     bench = fvp(name)
     bench.prime(SP1)
@@ -447,7 +447,7 @@ def test_one_failure_in_a_round_keeps_pending(fvp: MakeBench, name: str) -> None
 
 
 @CURRENT
-def test_finish_waits_for_the_lock(fvp: MakeBench, name: str) -> None:
+def test_finish_waits_for_the_lock(fvp: MakeAgent, name: str) -> None:
     """TF-A lfa_main.c: the finish section of ACTIVATE is under the lock, so PRIME of another CPU delays it."""
     bench = fvp(name)
     bench.prime(SP1)
@@ -459,7 +459,7 @@ def test_finish_waits_for_the_lock(fvp: MakeBench, name: str) -> None:
 
 
 @pytest.mark.parametrize(("faults", "code"), [(Faults(refuses=True), 0), (Faults(activate_code=-22), Status.BUSY)])
-def test_what_2_14_says_of_an_rmm_that_fails(fvp: MakeBench, faults: Faults, code: int) -> None:
+def test_what_2_14_says_of_an_rmm_that_fails(fvp: MakeAgent, faults: Faults, code: int) -> None:
     """TF-A v2.14.0: an inverted return value where it refuses, else BUSY; pending is cleared whatever happened."""
     bench = fvp("tfa-2.14")
     bench.fault(RMM, faults).prime(RMM)
@@ -468,7 +468,7 @@ def test_what_2_14_says_of_an_rmm_that_fails(fvp: MakeBench, faults: Faults, cod
     assert bench.agent.state.pending.count(guid.RMM.guid) == 0
 
 
-def test_the_second_rendezvous_of_2_14_does_nothing(fvp: MakeBench) -> None:
+def test_the_second_rendezvous_of_2_14_does_nothing(fvp: MakeAgent) -> None:
     """TF-A v2.14.0: the pen's counter underflows in the first one, and CPUs that come one by one walk through."""
     bench = fvp("tfa-2.14")
     bench.prime(RMM)
@@ -480,7 +480,7 @@ def test_the_second_rendezvous_of_2_14_does_nothing(fvp: MakeBench) -> None:
 
 
 @pytest.mark.parametrize("name", ["tfa-2.15", "tfa-2026", "bet1"])
-def test_rendezvous_can_be_repeated(fvp: MakeBench, name: str) -> None:
+def test_rendezvous_can_be_repeated(fvp: MakeAgent, name: str) -> None:
     """TF-A v2.15.0: the underflow is mended."""
     bench = fvp(name)
     for minor in (2, 3):
@@ -491,7 +491,7 @@ def test_rendezvous_can_be_repeated(fvp: MakeBench, name: str) -> None:
 
 
 @RELEASED
-def test_released_agents_know_no_rounds(fvp: MakeBench, name: str) -> None:
+def test_released_agents_know_no_rounds(fvp: MakeAgent, name: str) -> None:
     """TF-A v2.14.0, v2.15.0: no lock, no counting, no latched policy; CANCEL cannot be too late."""
     bench = fvp(name)
     bench.prime(SCP)

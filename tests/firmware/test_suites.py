@@ -23,16 +23,16 @@ from livefw.abi.lfa import (
     status,
 )
 from livefw.abi.smccc import Registers, Restart
-from livefw.firmware.bench import Bench
 from livefw.firmware.component import Faults, FfaError
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
+from livefw.testing.agent import ModelAgent
 
 CPUS = 4
 ENTRY = 0x8800_0000
 
 
-def fvp(profile: str) -> Bench:
+def fvp(profile: str) -> ModelAgent:
     """Arm's FVP: order of TF-A's table; everything but BL33 is always staged and loads at once."""
     kinds = {
         guid.BL31: Kind.BL31,
@@ -51,10 +51,10 @@ def fvp(profile: str) -> Bench:
         )
         for known, kind in kinds.items()
     ]
-    return Bench(specs, profile=profile, cpus=CPUS)
+    return ModelAgent(specs, profile=profile, cpus=CPUS)
 
 
-def inventory(bench: Bench, known: KnownGuid) -> tuple[int, Inventory]:
+def inventory(bench: ModelAgent, known: KnownGuid) -> tuple[int, Inventory]:
     for fw_seq_id in range(len(bench.platform.components())):
         answer = bench.send(0, GetInventory(fw_seq_id))
         assert isinstance(answer, Registers)

@@ -13,7 +13,6 @@ from livefw.abi.smccc import Exit, Held, Registers, Restart
 from livefw.abi.version import ComponentVersion
 from livefw.errors import UsageError
 from livefw.firmware.agent import Agent
-from livefw.firmware.bench import Bench
 from livefw.firmware.component import Faults, Image
 from livefw.firmware.image import build, fip, measure, note, store
 from livefw.firmware.image.build import Signer
@@ -30,6 +29,7 @@ from livefw.firmware.platform import Commit
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
 from livefw.firmware.store_platform import STEP, StorePlatform
+from livefw.testing.agent import ModelAgent
 
 Run = Callable[..., str]
 V1, V2, V3 = (ComponentVersion(1, minor) for minor in (1, 2, 3))
@@ -57,7 +57,7 @@ def package(rmm: ComponentVersion, bl31: ComponentVersion = V1, *, counter: int 
 ANCHOR = signer(0).anchor()
 
 
-class StoreBench(Bench):
+class StoreAgent(ModelAgent):
     """A bench on a store; one CPU, which does all the work of a rendezvous by itself."""
 
     def __init__(
@@ -100,7 +100,7 @@ def disk() -> SimulatedDisk:
 
 
 def test_staged_image_is_primed_in_steps_activated_and_boots_from_then_on(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     before = bench.inventory()
     assert (before.current_version, before.flags & InventoryFlag.ACTIVATION_PENDING) == (V1, 0)
     Store(disk).stage(package(V2, counter=6, size=3 * STEP))
@@ -118,14 +118,14 @@ def test_staged_image_is_primed_in_steps_activated_and_boots_from_then_on(disk: 
     assert (state.active, state.states) == (1, (BankState.ACCEPTED, BankState.ACCEPTED))
     assert state.image(RMM.guid, 1) == bench.stored.running(RMM.guid).image
     assert bench.stored.store.non_volatile().counters[Counter.CCA] == 6
-    again = StoreBench(disk)
+    again = StoreAgent(disk)
     assert again.inventory().current_version == V2
     assert not bench.stored.errors
     assert not again.stored.errors
 
 
 def test_log_replays_to_what_was_loaded(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     Store(disk).stage(package(V2))
     assert bench.prime_all() == (Status.SUCCESS, 1)
     kinds, events = measure.decode(bench.stored.log.encode())
@@ -167,7 +167,7 @@ REFUSED: list[tuple[str, bytes, Status, Rule]] = [
 
 @pytest.mark.parametrize(("data", "answer", "rule"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_what_prime_refuses_changes_nothing(disk: SimulatedDisk, data: bytes, answer: Status, rule: Rule) -> None:
-    bench = StoreBench(disk, memory={RMM.guid: LARGE})
+    bench = StoreAgent(disk, memory={RMM.guid: LARGE})
     assert bench.stored.store.non_volatile().counters[Counter.CCA] == 5
     Store(disk).stage(io.BytesIO(data))
     files = disk.files
@@ -178,7 +178,7 @@ def test_what_prime_refuses_changes_nothing(disk: SimulatedDisk, data: bytes, an
     assert bench.inventory().current_version == V1
     assert bench.activate_all() == Status.COMPONENT_WRONG_STATE
     assert disk.files == files
-    assert StoreBench(disk, memory={RMM.guid: LARGE}).inventory().current_version == V1
+    assert StoreAgent(disk, memory={RMM.guid: LARGE}).inventory().current_version == V1
     # The way out that LFA offers: cancel, stage a good one.
     assert bench.run(0, Cancel(RMM_ID)) == Cancel(RMM_ID).encode().returning(0)
     Store(disk).stage(package(V2))
@@ -187,7 +187,7 @@ def test_what_prime_refuses_changes_nothing(disk: SimulatedDisk, data: bytes, an
 
 
 def test_damaged_bank_is_a_device_error(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     Store(disk).stage(package(V2))
     bench.inventory()
     whole = disk.files[store.BANKS[1]]
@@ -201,7 +201,7 @@ def test_damaged_bank_is_a_device_error(disk: SimulatedDisk) -> None:
 
 
 def test_failed_activation_and_a_retry_that_says_success_leave_the_old_image_booting(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     Store(disk).stage(package(V2))
     bench.stored.set_faults(RMM.guid, Faults(activate_code=Status.ACTIVATION_FAILED))
     assert bench.prime_all()[0] == Status.SUCCESS
@@ -214,12 +214,12 @@ def test_failed_activation_and_a_retry_that_says_success_leave_the_old_image_boo
     assert disk.files == files
     assert bench.inventory().current_version == V1
     assert bench.inventory().flags & InventoryFlag.ACTIVATION_PENDING
-    again = StoreBench(disk)
+    again = StoreAgent(disk)
     assert (again.inventory().current_version, again.stored.find(RMM.guid).dead) == (V1, False)
 
 
 def test_one_package_for_two_components_boots_with_the_first_and_keeps_the_second_pending(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     Store(disk).stage(package(V2, V3))
     assert bench.prime_all()[0] == Status.SUCCESS
     assert bench.activate_all() == Status.SUCCESS
@@ -233,7 +233,7 @@ def test_one_package_for_two_components_boots_with_the_first_and_keeps_the_secon
 
 
 def test_package_staged_between_prime_and_activate_does_not_boot_unverified(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     Store(disk).stage(package(V2))
     assert bench.prime_all()[0] == Status.SUCCESS
     Store(disk).stage(io.BytesIO(FORGER.package(images(V3))))
@@ -248,7 +248,7 @@ def test_package_staged_between_prime_and_activate_does_not_boot_unverified(disk
 
 
 def test_package_staged_in_the_middle_of_a_load_starts_it_afresh(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     Store(disk).stage(package(V2, size=2 * STEP))
     bench.inventory()
     bench.run(0, Prime(RMM_ID))
@@ -259,7 +259,7 @@ def test_package_staged_in_the_middle_of_a_load_starts_it_afresh(disk: Simulated
 
 
 def test_without_automatic_acceptance_the_way_back_is_open(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk, auto_accept=False)
+    bench = StoreAgent(disk, auto_accept=False)
     Store(disk).stage(package(V2, counter=6))
     assert bench.prime_all()[0] == Status.SUCCESS
     assert bench.activate_all() == Status.SUCCESS
@@ -275,7 +275,7 @@ def test_without_automatic_acceptance_the_way_back_is_open(disk: SimulatedDisk) 
 
 
 def test_acceptance_raises_the_counters_and_old_packages_are_refused_then(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk, auto_accept=False)
+    bench = StoreAgent(disk, auto_accept=False)
     Store(disk).stage(package(V2, counter=6))
     assert bench.prime_all()[0] == Status.SUCCESS
     assert bench.activate_all() == Status.SUCCESS
@@ -286,7 +286,7 @@ def test_acceptance_raises_the_counters_and_old_packages_are_refused_then(disk: 
 
 
 def test_component_outside_the_store_stays_in_memory(disk: SimulatedDisk) -> None:
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     assert bench.inventory(SCP_ID).pending_version == ComponentVersion(4, 1)
     assert bench.prime_all(SCP_ID)[0] == Status.SUCCESS
     for _ in range(bench.stored.find(SCP_BL2U.guid).traits.activate_steps):
@@ -302,7 +302,7 @@ def test_component_outside_the_store_stays_in_memory(disk: SimulatedDisk) -> Non
 
 def test_activation_that_changes_the_inventory(disk: SimulatedDisk) -> None:
     change = AfterActivation(vanishes=(str(SCP_BL2U.guid),))
-    bench = StoreBench(disk, (ComponentSpec(str(RMM.guid), Kind.RMM, after_activation=change), *SPECS[1:]))
+    bench = StoreAgent(disk, (ComponentSpec(str(RMM.guid), Kind.RMM, after_activation=change), *SPECS[1:]))
     Store(disk).stage(package(V2))
     assert bench.prime_all()[0] == Status.SUCCESS
     assert bench.activate_all() == Status.SUCCESS
@@ -311,7 +311,7 @@ def test_activation_that_changes_the_inventory(disk: SimulatedDisk) -> None:
 
 def test_machine_does_not_boot_what_is_not_authentic(disk: SimulatedDisk) -> None:
     with pytest.raises(ImageError) as caught:
-        StoreBench(disk, anchor=FORGER.anchor())
+        StoreAgent(disk, anchor=FORGER.anchor())
     assert caught.value.rule is Rule.ROOT_KEY
 
 
@@ -320,19 +320,19 @@ def test_bank_on_trial_that_is_not_authentic_is_given_up(disk: SimulatedDisk) ->
     subject = Store(disk)
     subject.stage(io.BytesIO(FORGER.package(images(V3))))
     subject.activated(1, subject.metadata())
-    bench = StoreBench(disk)
+    bench = StoreAgent(disk)
     assert bench.inventory().current_version == V1
     assert subject.metadata().states == (BankState.ACCEPTED, BankState.INVALID)
 
 
 def test_power_cut_anywhere_between_prime_and_the_end_of_activation(disk: SimulatedDisk) -> None:
     """The machine boots the old or the new image, authentic both, and the counters never lock it out."""
-    StoreBench(disk)
+    StoreAgent(disk)
     Store(disk).stage(package(V2, counter=6))
     files = disk.files
 
     def work(where: SimulatedDisk) -> None:
-        bench = StoreBench(where)
+        bench = StoreAgent(where)
         assert bench.prime_all()[0] == Status.SUCCESS
         assert bench.activate_all() == Status.SUCCESS
 
@@ -346,7 +346,7 @@ def test_power_cut_anywhere_between_prime_and_the_end_of_activation(disk: Simula
         for survivor in cut.survivors():
             if survivor not in seen:
                 seen.append(survivor)
-                bench = StoreBench(SimulatedDisk(survivor))
+                bench = StoreAgent(SimulatedDisk(survivor))
                 inventory = bench.inventory()
                 assert (inventory.current_version, inventory.pending_version) in ((V1, V2), (V2, note.UNKNOWN))
     assert len(seen) > 10
@@ -368,7 +368,7 @@ def test_recorded_cca_package_is_staged_primed_and_activated(recorded: tuple[dic
 
     disk = SimulatedDisk()
     Store.create(disk, packed(base | certificates))
-    bench = StoreBench(disk, anchor=anchor)
+    bench = StoreAgent(disk, anchor=anchor)
     new = {"rmm-fw": b"rmm-fw as updated\n" * 64, "cca-cert": update}
     Store(disk).stage(packed({"rmm-fw": b"rmm-fw as tampered\n" * 64, "cca-cert": update}))
     assert bench.prime_all()[0] == Status.AUTH_ERROR
@@ -400,7 +400,7 @@ def test_real_firmware_packed_by_tf_a_tools_is_staged_primed_and_activated(
     factory, anchor = packed("old", 1, {"tb-fw": old, "soc-fw": old, "nt-fw": edk2})
     Store.create(disk, factory)
     update, _ = packed("new", 2, {"tb-fw": old, "soc-fw": new, "nt-fw": edk2})
-    bench = StoreBench(disk, (ComponentSpec(str(BL31.guid), Kind.BL31),), anchor)
+    bench = StoreAgent(disk, (ComponentSpec(str(BL31.guid), Kind.BL31),), anchor)
     damaged = bytearray(update.getvalue())
     damaged[damaged.rindex(new.read_bytes()[-16:])] ^= 1
     Store(disk).stage(io.BytesIO(bytes(damaged)))

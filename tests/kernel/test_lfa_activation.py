@@ -10,11 +10,11 @@ from livefw.abi.guid import BL31, FVP_SP1, RMM, Guid
 from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
 from livefw.abi.smccc import WORD, Restart, signed64
 from livefw.abi.version import ComponentVersion
-from livefw.kernel.bench import Bench
 from livefw.kernel.clock import MS, SECOND, US
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.os import KernelPanic
 from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Working
+from livefw.testing.driver import ModelDriver
 
 ALL = list(VERSIONS)
 RMM_ID, SP_ID, BL31_ID = str(RMM.guid), str(FVP_SP1.guid), str(BL31.guid)
@@ -27,9 +27,9 @@ def row(guid: Guid, flags: int = 0b0011) -> Inventory:
     return Inventory(guid, InventoryFlag(flags), ComponentVersion(1, 0), ComponentVersion(1, 1))
 
 
-def loaded(version: str, *, cpus: int = 2, spin_ns: int = US) -> tuple[Bench, ScriptedFirmware]:
+def loaded(version: str, *, cpus: int = 2, spin_ns: int = US) -> tuple[ModelDriver, ScriptedFirmware]:
     firmware = ScriptedFirmware([row(RMM.guid), row(FVP_SP1.guid, 0b1011), row(BL31.guid, 0b0111)])
-    bench = Bench(firmware, version=version, cpus=cpus, spin_ns=spin_ns)
+    bench = ModelDriver(firmware, version=version, cpus=cpus, spin_ns=spin_ns)
     assert bench.load()
     firmware.calls.clear()
     return bench, firmware

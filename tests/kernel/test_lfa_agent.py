@@ -13,9 +13,9 @@ from livefw.firmware.component import Faults
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
-from livefw.kernel.bench import Bench
 from livefw.kernel.clock import MS, SECOND
 from livefw.kernel.lfa import VERSIONS
+from livefw.testing.driver import ModelDriver
 
 ALL = list(VERSIONS)
 RMM_ID, SP_ID, BL31_ID, SCP_ID = (str(known.guid) for known in (RMM, FVP_SP1, BL31, SCP_BL2U))
@@ -29,9 +29,11 @@ SP = ComponentSpec(SP_ID, Kind.SP, "2.0", "2.1")
 BL31_SPEC = ComponentSpec(BL31_ID, Kind.BL31, "3.0", "3.1")
 
 
-def loaded(version: str, *specs: ComponentSpec, profile: str = "bet1", cpus: int = 4) -> tuple[Bench, MemoryPlatform]:
+def loaded(
+    version: str, *specs: ComponentSpec, profile: str = "bet1", cpus: int = 4
+) -> tuple[ModelDriver, MemoryPlatform]:
     platform = MemoryPlatform(specs)
-    bench = Bench(Agent(platform, profile=PROFILES[profile], cpus=cpus), version=version, cpus=cpus)
+    bench = ModelDriver(Agent(platform, profile=PROFILES[profile], cpus=cpus), version=version, cpus=cpus)
     assert bench.load()
     return bench, platform
 

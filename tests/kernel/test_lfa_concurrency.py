@@ -8,11 +8,11 @@ import pytest
 from livefw.abi.guid import FVP_SP1, RMM, Guid
 from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
 from livefw.abi.version import ComponentVersion
-from livefw.kernel.bench import Bench
 from livefw.kernel.clock import MS, SECOND, US
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.lfa.inventory import CLEANUP_NS
 from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Working
+from livefw.testing.driver import ModelDriver
 
 ALL = list(VERSIONS)
 RMM_ID, SP_ID = str(RMM.guid), str(FVP_SP1.guid)
@@ -26,10 +26,10 @@ def row(guid: Guid, flags: int = 0b1011) -> Inventory:
 
 def loaded(
     version: str, scripts: dict[Function, tuple[Answer, ...]], *, cpus: int = 4
-) -> tuple[Bench, ScriptedFirmware]:
+) -> tuple[ModelDriver, ScriptedFirmware]:
     """Two images that need no rendezvous and get none, so that calls take one CPU each."""
     firmware = ScriptedFirmware([row(RMM.guid), row(FVP_SP1.guid)])
-    bench = Bench(firmware, version=version, cpus=cpus)
+    bench = ModelDriver(firmware, version=version, cpus=cpus)
     assert bench.load()
     for guid in (RMM_ID, SP_ID):
         assert bench.write(guid, "force_cpu_rendezvous", b"0") == 0

@@ -10,11 +10,11 @@ from livefw.abi.guid import BL31, BL33, FVP_SP1, RMM, SCP_BL2U, Guid
 from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
 from livefw.abi.smccc import WORD
 from livefw.abi.version import ComponentVersion
-from livefw.kernel.bench import LFA, Bench
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.release import Kernel
 from livefw.kernel.scripted import ScriptedFirmware
 from livefw.kernel.sysfs import Attribute
+from livefw.testing.driver import LFA, ModelDriver
 
 ALL = list(VERSIONS)
 RMM_ID, SP_ID = str(RMM.guid), str(FVP_SP1.guid)
@@ -24,9 +24,9 @@ def row(guid: Guid, flags: int = 0b0011, current: str = "1.0", pending: str = "1
     return Inventory(guid, InventoryFlag(flags), ComponentVersion.parse(current), ComponentVersion.parse(pending))
 
 
-def loaded(version: str, *components: Inventory, kernel: Kernel = Kernel()) -> tuple[Bench, ScriptedFirmware]:  # noqa: B008 - frozen
+def loaded(version: str, *components: Inventory, kernel: Kernel = Kernel()) -> tuple[ModelDriver, ScriptedFirmware]:  # noqa: B008 - frozen
     firmware = ScriptedFirmware(components)
-    bench = Bench(firmware, version=version, kernel=kernel)
+    bench = ModelDriver(firmware, version=version, kernel=kernel)
     assert bench.load() is bool(components)
     return bench, firmware
 
@@ -261,7 +261,7 @@ def test_no_agent(version: str, word: int, absent: bool) -> None:
     firmware = ScriptedFirmware()
     for function in Function:
         firmware.script(function, (word,))
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert not bench.load()
     with pytest.raises(FileNotFoundError):
         bench.tree.lookup(LFA)

@@ -12,7 +12,6 @@ from livefw.abi.guid import RMM, Guid
 from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
 from livefw.abi.smccc import WORD, Registers
 from livefw.abi.version import ComponentVersion
-from livefw.kernel.bench import Bench
 from livefw.kernel.clock import SECOND
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.lfa.codes import error_name
@@ -20,6 +19,7 @@ from livefw.kernel.lfa.inventory import MOST_IMAGES
 from livefw.kernel.log import CAPACITY, Level
 from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Working
 from livefw.kernel.virtual import advance
+from livefw.testing.driver import ModelDriver
 
 ALL = list(VERSIONS)
 RMM_ID = str(RMM.guid)
@@ -51,7 +51,7 @@ COUNTS = [  # get_nr_lfa_components returns x0 or x1 as unsigned long, and updat
 def test_absurd_counts(version: str, words: tuple[int, ...], expected: int) -> None:
     firmware = ScriptedFirmware([row(RMM.guid), row(Guid(bytes(16)))])
     firmware.script(Function.GET_INFO, words)
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load() is bool(expected)
     assert len(bench.guids()) == expected
     assert firmware.count(Function.GET_INVENTORY) == expected
@@ -61,7 +61,7 @@ def test_absurd_counts(version: str, words: tuple[int, ...], expected: int) -> N
 def test_two_thousand_million_components_end_somewhere(version: str) -> None:
     firmware = ScriptedFirmware([row(RMM.guid)])
     firmware.script(Function.GET_INFO, (0, (1 << 31) - 1))
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     assert bench.guids() == (RMM_ID,)
     assert firmware.count(Function.GET_INVENTORY) == MOST_IMAGES
@@ -74,7 +74,7 @@ def test_inventing_guids_fills_no_memory(version: str) -> None:
     firmware.script(Function.GET_INFO, (0, (1 << 31) - 1))
     fresh = itertools.count()
     firmware.script(Function.GET_INVENTORY, lambda registers: (0, next(fresh), 7, 0b11))
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     assert len(bench.guids()) == MOST_IMAGES
     assert bench.write(bench.guids()[0], "activate") == 0
@@ -85,7 +85,7 @@ def test_inventing_guids_fills_no_memory(version: str) -> None:
 @pytest.mark.parametrize("version", ALL)
 def test_a_guid_reported_twice_is_one_image_with_the_last_id(version: str) -> None:
     firmware = ScriptedFirmware([row(RMM.guid, 0b0011), row(Guid(bytes(16))), row(RMM.guid, 0b1011)])
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     assert bench.guids() == (RMM_ID, str(Guid(bytes(16))))
     assert bench.read(RMM_ID, "cpu_rendezvous") == "0\n"
@@ -97,7 +97,7 @@ def test_a_guid_reported_twice_is_one_image_with_the_last_id(version: str) -> No
 @pytest.mark.parametrize("version", ALL)
 def test_guids_that_differ_in_one_bit_are_different_images(version: str) -> None:
     near = [Guid(bytes([*bytes(15), 1 << bit])) for bit in range(8)]
-    bench = Bench(ScriptedFirmware([row(guid) for guid in near]), version=version)
+    bench = ModelDriver(ScriptedFirmware([row(guid) for guid in near]), version=version)
     assert bench.load()
     assert bench.guids() == tuple(map(str, near))
 
@@ -110,7 +110,7 @@ def test_errors_in_the_middle_of_an_inventory(version: str, code: Status) -> Non
     answers: list[Answer] = [row(guid).encode() for guid in others]
     answers[2] = code
     firmware.script(Function.GET_INVENTORY, *answers)
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     assert bench.guids() == tuple(str(guid) for guid in others if guid != others[2])
 
@@ -119,7 +119,7 @@ def test_errors_in_the_middle_of_an_inventory(version: str, code: Status) -> Non
 def test_flags_that_change_between_calls(version: str) -> None:
     """may_reset_cpu appears after the inventory: the cached 0 counts, and the activation goes on."""
     firmware = ScriptedFirmware([row(RMM.guid)])
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     firmware.components = [row(RMM.guid, 0b0111)]
     assert bench.read(RMM_ID, "activation_pending") == "1\n"
@@ -151,7 +151,7 @@ def test_error_names(word: int, checked: str, unchecked: str) -> None:
 @pytest.mark.parametrize("version", ALL)
 def test_a_log_flood_is_bounded(version: str) -> None:
     firmware = ScriptedFirmware([row(RMM.guid)])
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     firmware.script(Function.CANCEL, Status.BUSY)
     for number in range(CAPACITY - 100):  # the rest of the flood, without a driver, which takes its time
@@ -169,7 +169,7 @@ def test_a_log_flood_is_bounded(version: str) -> None:
 @pytest.mark.parametrize("version", ALL)
 def test_ten_thousand_components_cost_one_query_each(version: str) -> None:
     firmware = ScriptedFirmware([row(Guid(number.to_bytes(16, "big"))) for number in range(10_000)])
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     assert len(bench.guids()) == 10_000
     assert len(firmware.calls) == 10_002
@@ -200,7 +200,7 @@ def test_whatever_firmware_answers(
         firmware.script(function, *answer)
     if Function.GET_INFO in early:
         firmware.script(Function.GET_INFO, (0, 3))
-    bench = Bench(firmware, version=version, spin_ns=SECOND)
+    bench = ModelDriver(firmware, version=version, spin_ns=SECOND)
     bench.load()
     for function, answer in late.items():
         if function != Function.GET_INFO:
@@ -230,7 +230,7 @@ def test_registers_beyond_the_results_are_the_callers_own() -> None:
     """A BET0 agent writes x0 to x3 only; the driver passes zeros, so versions read as not provided."""
     firmware = ScriptedFirmware([row(RMM.guid)])
     firmware.script(Function.GET_INVENTORY, row(RMM.guid).encode_bet0())
-    bench = Bench(firmware, version="v3")
+    bench = ModelDriver(firmware, version="v3")
     assert bench.load()
     assert bench.read(RMM_ID, "current_version") == "0.0\n"
     assert bench.read(RMM_ID, "pending_version") == "N/A\n"

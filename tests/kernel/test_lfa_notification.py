@@ -7,10 +7,10 @@ from livefw.abi.guid import FVP_SP1, RMM, Guid
 from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
 from livefw.abi.smccc import Registers
 from livefw.abi.version import ComponentVersion
-from livefw.kernel.bench import Bench
 from livefw.kernel.clock import MS, SECOND
 from livefw.kernel.lfa import VERSIONS, Notification
 from livefw.kernel.scripted import AGAIN, DONE, Answer, ScriptedFirmware, Working
+from livefw.testing.driver import ModelDriver
 
 LISTENING = ["v2", "v3", "nv3"]
 RMM_ID, SP_ID = str(RMM.guid), str(FVP_SP1.guid)
@@ -44,9 +44,9 @@ class Staged(ScriptedFirmware):
 
 def loaded(
     version: str, flags: dict[Guid, int], *, notification: Notification = Notification.ACPI, auto: bool = True
-) -> tuple[Bench, Staged]:
+) -> tuple[ModelDriver, Staged]:
     firmware = Staged(flags)
-    bench = Bench(firmware, version=version, notification=notification)
+    bench = ModelDriver(firmware, version=version, notification=notification)
     assert bench.load()
     if auto and version != "v1":
         for guid in bench.guids():
@@ -194,7 +194,7 @@ def test_a_notification_waits_for_its_cpu(
     notification: Notification, inside: int, online: tuple[int, ...], waits: bool
 ) -> None:
     firmware = Staged({RMM.guid: 0b11})
-    bench = Bench(firmware, version="v3", notification=notification, cpus=3)
+    bench = ModelDriver(firmware, version="v3", notification=notification, cpus=3)
     assert bench.load()
     assert bench.write(RMM_ID, "auto_activate", b"1") == 0
     for cpu in {0, 1, 2} - set(online):
@@ -212,13 +212,13 @@ def test_a_notification_waits_for_its_cpu(
     assert len(firmware.activated()) == (2 if waits and notification is Notification.ACPI else 1)
 
 
-async def _feature(bench: Bench) -> Registers:
+async def _feature(bench: ModelDriver) -> Registers:
     return await bench.os.smc(Registers(Function.FEATURES))
 
 
 def test_a_notification_that_waits_while_the_driver_goes_is_forgotten() -> None:
     firmware = Staged({RMM.guid: 0b11})
-    bench = Bench(firmware, version="v3", notification=Notification.DT, cpus=1)
+    bench = ModelDriver(firmware, version="v3", notification=Notification.DT, cpus=1)
     assert bench.load()
     assert bench.write(RMM_ID, "auto_activate", b"1") == 0
     firmware.script(Function.FEATURES, Working(50 * MS))
@@ -275,7 +275,7 @@ def test_uevents(version: str) -> None:
 def test_a_failed_first_inventory(version: str, registers: bool) -> None:
     """lfa_fw.c v3: lfa_smccc_probe unregisters its kset and goes on; notifications then look at freed memory."""
     firmware = ScriptedFirmware()
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert not bench.load()
     with pytest.raises(FileNotFoundError):
         bench.tree.lookup("/sys/firmware/lfa")

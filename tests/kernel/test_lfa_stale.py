@@ -18,10 +18,10 @@ from livefw.firmware.agent import Agent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec, Kind
-from livefw.kernel.bench import Bench
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.scripted import ScriptedFirmware
 from livefw.machine.injection import Effect, Injector, Rule
+from livefw.testing.driver import ModelDriver
 
 ALL = list(VERSIONS)
 LISTENING = [name for name, version in VERSIONS.items() if version.notified]
@@ -38,17 +38,17 @@ TWICE = [row(A, "1.0"), row(B, "2.0"), row(B, "3.0", "3.1")]
 """The GUID of B is reported a second time, in the place of C."""
 
 
-def loaded(version: str) -> tuple[Bench, ScriptedFirmware]:
+def loaded(version: str) -> tuple[ModelDriver, ScriptedFirmware]:
     """Three components whose activations take one CPU."""
     firmware = ScriptedFirmware(RIGHT)
-    bench = Bench(firmware, version=version)
+    bench = ModelDriver(firmware, version=version)
     assert bench.load()
     for guid in (A, B, C):
         bench.write(guid, "force_cpu_rendezvous", b"0")
     return bench, firmware
 
 
-def misled(version: str) -> tuple[Bench, ScriptedFirmware]:
+def misled(version: str) -> tuple[ModelDriver, ScriptedFirmware]:
     """As `loaded`, after the rescan that followed an activation of A met the GUID of B twice; all is well since."""
     bench, firmware = loaded(version)
     firmware.components = TWICE
@@ -119,11 +119,11 @@ def test_a_guid_reported_twice_puts_another_component_behind_its_directory(versi
     assert ids(firmware, Function.CANCEL) == ids(firmware, Function.PRIME) == ids(firmware, Function.ACTIVATE) == [2]
 
 
-Act = Callable[[Bench, ScriptedFirmware], object]
+Act = Callable[[ModelDriver, ScriptedFirmware], object]
 
 
 def _failing(function: Function) -> Act:
-    def act(bench: Bench, firmware: ScriptedFirmware) -> None:
+    def act(bench: ModelDriver, firmware: ScriptedFirmware) -> None:
         firmware.script(Function.CANCEL, Status.INVALID_PARAMETERS)
         firmware.script(function, Status.ACTIVATION_FAILED)
         assert bench.write(A, "activate") == errno.ECANCELED
@@ -131,13 +131,13 @@ def _failing(function: Function) -> Act:
     return act
 
 
-def _reading(bench: Bench, _: ScriptedFirmware) -> None:
+def _reading(bench: ModelDriver, _: ScriptedFirmware) -> None:
     for guid in (A, B):
         for attribute in (*CACHED, *ASKED):
             bench.read(guid, attribute)
 
 
-def _automatic(bench: Bench, firmware: ScriptedFirmware) -> None:
+def _automatic(bench: ModelDriver, firmware: ScriptedFirmware) -> None:
     bench.write(A, "auto_activate", b"1")
     firmware.script(Function.ACTIVATE, lambda _: _activated(firmware))
     bench.run(bench.driver.notify())
@@ -149,7 +149,7 @@ def _activated(firmware: ScriptedFirmware) -> tuple[int, ...]:
     return (0, 0)
 
 
-def _reloading(bench: Bench, _: ScriptedFirmware) -> None:
+def _reloading(bench: ModelDriver, _: ScriptedFirmware) -> None:
     bench.run(bench.driver.remove())
     assert bench.load()
 
@@ -208,7 +208,7 @@ def _second_is_a() -> Rule:
     return Rule(Effect.ALTER, frozenset({Function.GET_INVENTORY}), guid=SCP_BL2U.guid, alter=_named_a)
 
 
-def stuck(version: str, rule: Rule, *, profile: str = "bet1") -> tuple[Bench, Agent, MemoryPlatform]:
+def stuck(version: str, rule: Rule, *, profile: str = "bet1") -> tuple[ModelDriver, Agent, MemoryPlatform]:
     """B was activated, is still the agent's current component, and has no directory; nothing lies any more."""
     platform = MemoryPlatform(
         [
@@ -218,7 +218,7 @@ def stuck(version: str, rule: Rule, *, profile: str = "bet1") -> tuple[Bench, Ag
     )
     agent = Agent(platform, profile=PROFILES[profile], cpus=2)
     injector = Injector(agent, cpus=2)
-    bench = Bench(injector, version=version)
+    bench = ModelDriver(injector, version=version)
     assert bench.load()
     for guid in (A, B):
         assert bench.write(guid, "force_cpu_rendezvous", b"0") == 0

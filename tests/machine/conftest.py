@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from livefw.machine.bench import Bench
 from livefw.machine.config import MachineConfig, decode
 from livefw.machine.fuse.mount import remove_dead
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
+from livefw.testing.machine import ModelMachine
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 SCP = "65922703-2f74-e644-8dff-579ac1ff0610"
@@ -60,14 +60,11 @@ def config() -> MachineConfig:
 
 
 @pytest.fixture
-def bench(config: MachineConfig) -> Callable[..., Bench]:
+def bench(config: MachineConfig) -> Callable[..., ModelMachine]:
     """Make a machine in virtual time that has booted; keywords change its description."""
 
-    def make(*, boot: bool = True, **changes: Any) -> Bench:
-        made = Bench(replace(config, **changes))
-        if boot:
-            made.machine.boot()
-        return made
+    def make(*, boot: bool = True, **changes: Any) -> ModelMachine:
+        return ModelMachine(replace(config, **changes), boot=boot)
 
     return make
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from livefw.abi import guid
 from livefw.cli.machine.control import _show_text
 from livefw.errors import NothingToDo, UsageError
-from livefw.machine.bench import Bench
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import MAX_CLIENTS, MAX_REQUEST, PAGE, ControlClient, ControlServer, answer
 from livefw.machine.faults import FaultRequest
 from livefw.machine.machine import Machine
+from livefw.testing.machine import ModelMachine
 
 RMM = str(guid.RMM.guid)
 
@@ -214,13 +214,13 @@ def test_a_machine_that_is_not_there(tmp_path: Path) -> None:
     ids=str,
 )
 def test_cpus_that_stay_in_firmware_are_named(
-    bench: Callable[..., Bench], fault: FaultRequest, named: list[str]
+    bench: Callable[..., ModelMachine], fault: FaultRequest, named: list[str]
 ) -> None:
     made = bench(cpus=2)
-    made.machine.inject(fault)
+    made.model.inject(fault)
     write = made.files.start_write(f"/sys/firmware/lfa/{RMM}/activate", b"1\n")
     write.wait(6.5)
-    shown = ask(made.machine, command="show")["result"]
+    shown = ask(made.model, command="show")["result"]
     assert isinstance(shown, dict)
     text = _show_text(shown)
     assert re.findall(r"CPU \d has been in LFA_\w+ for 6 s (.*)", text) == named

@@ -11,10 +11,10 @@ import pytest
 
 from livefw.errors import NothingToDo, UsageError
 from livefw.kernel.lfa import VERSIONS
-from livefw.machine.bench import Bench
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.machine import Machine
+from livefw.testing.machine import ModelMachine
 
 LFA = "/sys/firmware/lfa"
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
@@ -22,16 +22,14 @@ OTHER = "0509b633-5734-422f-a681-6096e932d93a"
 Start = Callable[..., Any]
 
 
-def bench_of(driver: str, *, steps: int = 1) -> Bench:
+def bench_of(driver: str, *, steps: int = 1) -> ModelMachine:
     """Two CPUs, no PRIME in steps, which v1 cannot, and an ACTIVATE of 500 ms a step."""
     config = load("vera")
     components = tuple(
         replace(each, prime_steps=1, activate_steps=steps, activate_ms=500.0, pending_version="9.9")
         for each in config.components
     )
-    made = Bench(replace(config, cpus=2, driver=driver, components=components))
-    made.machine.boot()
-    return made
+    return ModelMachine(replace(config, cpus=2, driver=driver, components=components))
 
 
 class Middle(NamedTuple):
@@ -59,20 +57,20 @@ MIDDLES = [
 def test_unloading_in_the_middle_of_an_activation(middle: Middle) -> None:
     made = bench_of(middle.driver, steps=middle.steps)
     assert made.write(OTHER, "force_cpu_rendezvous", "0") == "ok"
-    opened = made.machine.tree.open(f"{LFA}/{OTHER}/name", reading=True)
+    opened = made.model.tree.open(f"{LFA}/{OTHER}/name", reading=True)
     write = made.files.start_write(f"{LFA}/{OTHER}/activate", b"1\n")
     assert not write.wait(0.2)
-    unloading = made.machine.unload_driver()
+    unloading = made.model.unload_driver()
     assert not unloading.wait(0), "it waits for the call"
     with pytest.raises(UsageError, match="already"):
-        made.machine.load_driver()
+        made.model.load_driver()
     assert unloading.wait(60)
     assert write.wait(0), "the write has ended before"
     assert write.error == middle.write
     assert not made.files.exists(LFA)
     with pytest.raises(OSError, match="No such device"):
-        made.machine.runner.run(opened.read(100, 0), name="read")
-    assert made.machine.load_driver().wait()
+        made.model.runner.run(opened.read(100, 0), name="read")
+    assert made.model.load_driver().wait()
     assert (len(made.guids), made.read(OTHER, "current_version")) == (4, middle.runs)
     assert made.read(OTHER, "force_cpu_rendezvous") == "1", "settings are the defaults again"
 
@@ -80,17 +78,17 @@ def test_unloading_in_the_middle_of_an_activation(middle: Middle) -> None:
 @pytest.mark.parametrize("driver", VERSIONS)
 def test_what_is_gone_while_the_driver_is(driver: str) -> None:
     made = bench_of(driver)
-    made.machine.unload_driver().wait()
+    made.model.unload_driver().wait()
     with pytest.raises(NothingToDo, match="not loaded"):
-        made.machine.unload_driver()
-    calls = made.machine.trace.next_sequence
-    made.machine.notify().wait()
+        made.model.unload_driver()
+    calls = made.model.trace.next_sequence
+    made.model.notify().wait()
     assert made.write(RMM, "activate") == "ENOENT"
-    assert made.machine.trace.next_sequence == calls, "nobody asks the firmware"
-    made.machine.stage(RMM, "5.5")
-    assert made.machine.load_driver().wait()
+    assert made.model.trace.next_sequence == calls, "nobody asks the firmware"
+    made.model.stage(RMM, "5.5")
+    assert made.model.load_driver().wait()
     with pytest.raises(NothingToDo, match="loaded already"):
-        made.machine.load_driver()
+        made.model.load_driver()
     assert made.read(RMM, "pending_version") == ("0.0" if driver == "v1" else "5.5")
 
 
@@ -98,26 +96,26 @@ def test_what_is_gone_while_the_driver_is(driver: str) -> None:
 def test_unloading_waits_for_the_handler_of_a_notification(driver: str) -> None:
     made = bench_of(driver)
     assert made.write(OTHER, "auto_activate", "1") == "ok"
-    handler = made.machine.notify()
+    handler = made.model.notify()
     assert not handler.wait(0.2)
-    unloading = made.machine.unload_driver()
+    unloading = made.model.unload_driver()
     assert unloading.wait(60)
     assert handler.wait(0), "free_irq waits for the handler"
-    assert len(made.machine.platform.commits()) == 1
+    assert len(made.model.platform.commits()) == 1
 
 
 @pytest.mark.parametrize("driver", VERSIONS)
 def test_a_driver_without_an_agent_is_loaded_and_finds_nothing(driver: str) -> None:
     made = bench_of(driver)
-    made.machine.unload_driver().wait()
-    made.machine.inject(FaultRequest(name="agent-gone"))
-    loading = made.machine.load_driver()
+    made.model.unload_driver().wait()
+    made.model.inject(FaultRequest(name="agent-gone"))
+    loading = made.model.load_driver()
     loading.wait()
     assert loading.result() is False
     assert not made.files.exists(LFA)
-    made.machine.clear_faults()
-    made.machine.unload_driver().wait()
-    assert made.machine.load_driver().wait()
+    made.model.clear_faults()
+    made.model.unload_driver().wait()
+    assert made.model.load_driver().wait()
     assert len(made.guids) == 4
 
 
@@ -162,8 +160,8 @@ def test_reloading_twenty_times_changes_nothing(driver: str) -> None:
     made = bench_of(driver)
     before = [(guid, made.read(guid, "current_version")) for guid in made.guids]
     for _ in range(20):
-        made.machine.reload().wait()
+        made.model.reload().wait()
         assert [(guid, made.read(guid, "current_version")) for guid in made.guids] == before
-    made.machine.stage(RMM, "7.7")
+    made.model.stage(RMM, "7.7")
     assert made.read(RMM, "activation_pending") == "1"
     assert made.write(RMM, "activate") == "ok"

@@ -13,14 +13,14 @@ from livefw.abi.lfa import Cancel, Prime, Status, status
 from livefw.errors import UsageError
 from livefw.firmware.component import Faults
 from livefw.firmware.state import Preemption
-from livefw.machine.bench import Bench
 from livefw.machine.config import load
 from livefw.machine.faults import FAULTS, FaultRequest, Target
+from livefw.testing.machine import ModelMachine
 
 RMM = str(guid.RMM.guid)
 SCP = str(guid.SCP_BL2U.guid)
 OTHER = "0509b633-5734-422f-a681-6096e932d93a"
-MakeBench = Callable[..., Bench]
+MakeMachine = Callable[..., ModelMachine]
 AT_WORK = "PRIME and ACTIVATE at work, with the agent's locks"
 
 
@@ -77,21 +77,21 @@ ACTIVATIONS = [
 
 
 @pytest.mark.parametrize("effect", ACTIVATIONS, ids=lambda effect: f"{effect.request.name}-{effect.write}")
-def test_what_an_activation_meets(bench: MakeBench, effect: Effect) -> None:
+def test_what_an_activation_meets(bench: MakeMachine, effect: Effect) -> None:
     made = bench()
-    made.machine.inject(effect.request)
+    made.model.inject(effect.request)
     assert made.write(effect.component, "activate") == effect.write
     assert effect.seen in made.log + made.trace
 
 
-def _lost_realms(made: Bench) -> bool:
+def _lost_realms(made: ModelMachine) -> bool:
     made.write(RMM, "activate")
-    rmm = made.machine.rmm
+    rmm = made.model.rmm
     return rmm is not None and rmm.dead and len(rmm.lost) == 2 and not rmm.realms
 
 
-def _refuses_cancel(made: Bench) -> bool:
-    made.machine.inject(_fault("endless-prime", SCP))
+def _refuses_cancel(made: ModelMachine) -> bool:
+    made.model.inject(_fault("endless-prime", SCP))
     write = made.files.start_write(f"/sys/firmware/lfa/{SCP}/activate", b"1\n")
     assert not write.wait(1)
     refused = made.write(SCP, "cancel") == "EINVAL"
@@ -99,17 +99,17 @@ def _refuses_cancel(made: Bench) -> bool:
     return refused
 
 
-def _ids(made: Bench) -> list[str]:
-    return [str(component.guid) for component in made.machine.platform.components()]
+def _ids(made: ModelMachine) -> list[str]:
+    return [str(component.guid) for component in made.model.platform.components()]
 
 
-def _activated(made: Bench) -> bool:
+def _activated(made: ModelMachine) -> bool:
     activated = made.write(RMM, "activate") == "ok"
-    made.rest()
+    made.pass_time()
     return activated
 
 
-STATES: dict[str, tuple[FaultRequest, Callable[[Bench], bool]]] = {
+STATES: dict[str, tuple[FaultRequest, Callable[[ModelMachine], bool]]] = {
     "lost-realms": (_fault("lost-realms", RMM), _lost_realms),
     "rmm-refuses": (_fault("rmm-refuses", RMM), _lost_realms),
     "secondary-refuses": (_fault("secondary-refuses", RMM), _lost_realms),
@@ -126,14 +126,14 @@ STATES: dict[str, tuple[FaultRequest, Callable[[Bench], bool]]] = {
 
 
 @pytest.mark.parametrize("name", STATES)
-def test_what_becomes_of_the_machine(bench: MakeBench, name: str) -> None:
+def test_what_becomes_of_the_machine(bench: MakeMachine, name: str) -> None:
     request, holds = STATES[name]
     made = bench()
-    made.machine.inject(request)
+    made.model.inject(request)
     assert holds(made)
 
 
-BOOTS: list[tuple[FaultRequest, Callable[[Bench], bool]]] = [
+BOOTS: list[tuple[FaultRequest, Callable[[ModelMachine], bool]]] = [
     (_fault("absurd-count"), lambda made: made.guids == []),
     (_fault("absurd-count", count="0x10000"), lambda made: len(made.guids) == 3),
     (_fault("inventory-error"), lambda made: OTHER not in made.guids and "-> DEVICE_ERROR" in made.trace),
@@ -152,7 +152,7 @@ BOOTS: list[tuple[FaultRequest, Callable[[Bench], bool]]] = [
 
 
 @pytest.mark.parametrize(("request_", "holds"), BOOTS, ids=lambda value: getattr(value, "name", ""))
-def test_what_a_boot_meets(bench: MakeBench, request_: FaultRequest, holds: Callable[[Bench], bool]) -> None:
+def test_what_a_boot_meets(bench: MakeMachine, request_: FaultRequest, holds: Callable[[ModelMachine], bool]) -> None:
     made = bench(faults=(request_,))
     assert holds(made), (made.guids, made.log, made.trace)
 
@@ -166,10 +166,10 @@ def test_every_fault_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", ["auth-error", "busy"])
-def test_a_fault_with_a_number_of_times_passes(bench: MakeBench, name: str) -> None:
+def test_a_fault_with_a_number_of_times_passes(bench: MakeMachine, name: str) -> None:
     made = bench()
     function = "PRIME" if name == "busy" else None
-    made.machine.inject(_fault(name, RMM, times=2, function=function))
+    made.model.inject(_fault(name, RMM, times=2, function=function))
     assert [made.write(RMM, "activate") for _ in range(3)] == ["ECANCELED", "ECANCELED", "ok"]
 
 
@@ -186,12 +186,12 @@ ROUNDS = [  # TF-A lfa_main.c asks the platform once for all CPUs of an activati
 @pytest.mark.parametrize("cpus", [1, 2, 4])
 @pytest.mark.parametrize(("name", "component", "times", "writes"), ROUNDS)
 def test_a_fault_of_an_activation_by_all_cpus_is_one_time(
-    bench: MakeBench, name: str, component: str, times: int, writes: list[str], cpus: int
+    bench: MakeMachine, name: str, component: str, times: int, writes: list[str], cpus: int
 ) -> None:
     made = bench(cpus=cpus)
-    made.machine.inject(_fault(name, component, times=times))
+    made.model.inject(_fault(name, component, times=times))
     assert [made.write(component, "activate") for _ in writes] == writes
-    calls = [call.text.rpartition(" -> ")[2] for call in made.machine.trace if call.name == "LFA_ACTIVATE"]
+    calls = [call.text.rpartition(" -> ")[2] for call in made.model.trace if call.name == "LFA_ACTIVATE"]
     rounds = [set(calls[start : start + cpus]) for start in range(0, len(calls), cpus)]
     assert [len(answers) for answers in rounds] == [1] * len(rounds), "all CPUs hear the same"
 
@@ -200,32 +200,31 @@ def test_a_fault_of_an_activation_by_all_cpus_is_one_time(
 @pytest.mark.parametrize("function", ["PRIME", "ACTIVATE"])
 def test_a_slow_call_holds_the_lock_of_the_agent(platform: str, function: str) -> None:
     """TF-A lfa_main.c: PRIME holds its lock while it loads, and ACTIVATE without a rendezvous while it works."""
-    made = Bench(replace(load(platform), cpus=2, driver="v3"))
-    made.machine.boot()
+    made = ModelMachine(replace(load(platform), cpus=2, driver="v3"))
     first, second = made.guids[:2]
     for each in (first, second):
-        made.machine.stage(each)
+        made.model.stage(each)
         assert made.read(each, "activation_pending") == "1"
         assert made.write(each, "force_cpu_rendezvous", "0") == "ok"
-    made.machine.inject(_fault("slow", first, function=function, ms=5000.0, times=1))
+    made.model.inject(_fault("slow", first, function=function, ms=5000.0, times=1))
     slow = made.files.start_write(f"/sys/firmware/lfa/{first}/activate", b"1\n")
     assert not slow.wait(1)
     for call in (Prime(1).encode(), Cancel(0).encode()):
-        answer = made.machine.runner.run(made.machine.os.smc(call), name="another CPU")
+        answer = made.model.runner.run(made.model.os.smc(call), name="another CPU")
         assert status(answer) == Status.BUSY
     assert slow.wait(60)
     assert slow.error == 0
-    assert max(call.end_ns - call.start_ns for call in made.machine.trace) >= 5_000_000_000
+    assert max(call.end_ns - call.start_ns for call in made.model.trace) >= 5_000_000_000
 
 
 @pytest.mark.parametrize("function", ["GET_INVENTORY", "CANCEL", "PRIME", "ACTIVATE"])
-def test_each_call_can_be_slow(bench: MakeBench, function: str) -> None:
+def test_each_call_can_be_slow(bench: MakeMachine, function: str) -> None:
     made = bench()
-    made.machine.inject(_fault("slow", RMM, function=function, ms=700.0, times=1))
+    made.model.inject(_fault("slow", RMM, function=function, ms=700.0, times=1))
     made.read(RMM, "activation_pending")
     assert made.write(RMM, "activate") == "ok"
     made.write(RMM, "cancel")
-    slow = [call for call in made.machine.trace if call.end_ns - call.start_ns >= 700_000_000]
+    slow = [call for call in made.model.trace if call.end_ns - call.start_ns >= 700_000_000]
     assert {call.name for call in slow} == {f"LFA_{function}"}
 
 
@@ -251,59 +250,59 @@ HANGS = [  # kernel, kernel/rcu/tree_stall.h; in kernel/stop_machine.c interrupt
 
 
 @pytest.mark.parametrize("hang", HANGS, ids=str)
-def test_what_the_log_says_of_a_cpu_that_does_not_come_back(bench: MakeBench, hang: Hang) -> None:
+def test_what_the_log_says_of_a_cpu_that_does_not_come_back(bench: MakeMachine, hang: Hang) -> None:
     made = bench(cpus=hang.cpus)
-    made.machine.inject(hang.request)
+    made.model.inject(hang.request)
     made.write(hang.component, "activate", seconds=70)
     assert ("rcu: INFO: rcu_preempt detected stalls" in made.log) is hang.told
 
 
 @pytest.mark.parametrize("name", ["secondary-refuses", "rmm-refuses"])
-def test_a_fault_that_answers_success_passes_too(bench: MakeBench, name: str) -> None:
+def test_a_fault_that_answers_success_passes_too(bench: MakeMachine, name: str) -> None:
     """TF-A v2.14 calls it a success when the RMM refuses to boot."""
     made = bench(agent="tfa-2.14")
-    made.machine.inject(_fault(name, RMM, times=1))
+    made.model.inject(_fault(name, RMM, times=1))
     assert made.write(RMM, "activate") == "ok"
-    rmm = made.machine.rmm
+    rmm = made.model.rmm
     assert rmm is not None
     assert (rmm.dead, rmm.faults) == (True, Faults())
 
 
 @pytest.mark.parametrize("fault", PREEMPTED)
-def test_a_schedule_that_takes_cpus_their_time(bench: MakeBench, fault: str) -> None:
+def test_a_schedule_that_takes_cpus_their_time(bench: MakeMachine, fault: str) -> None:
     """All CPUs stand still meanwhile; `tests/firmware/test_races.py` has what can come of it."""
     made = bench()
     for name, long in ((fault, True), (None, False)):
-        made.machine.clear_faults()
+        made.model.clear_faults()
         if name:
-            made.machine.inject(_fault(name, ms=3000.0))
-        made.machine.stage(RMM)
+            made.model.inject(_fault(name, ms=3000.0))
+        made.model.stage(RMM)
         assert made.read(RMM, "activation_pending") == "1"
         assert made.write(RMM, "activate") == "ok"
-        stall = made.machine.os.stalls[-1]
+        stall = made.model.os.stalls[-1]
         assert (stall.end_ns - stall.start_ns >= 3_000_000_000) == long
     with pytest.raises(UsageError, match="until the fault is cleared"):
-        made.machine.inject(_fault(fault, times=1))
+        made.model.inject(_fault(fault, times=1))
 
 
 @pytest.mark.parametrize(("again", "second"), [(False, "blocked"), (True, "ok")])
-def test_the_bank_of_fvp_has_to_be_loaded_again(bench: MakeBench, again: bool, second: str) -> None:
+def test_the_bank_of_fvp_has_to_be_loaded_again(bench: MakeMachine, again: bool, second: str) -> None:
     """The CPU that leads is lost in an RMM that takes a cold boot for a warm one, and all others wait for it."""
     made = bench(components=load("fvp").all_components)
     assert made.write(RMM, "activate") == "ok"
     if again:
-        made.machine.stage(RMM, "0.0")
+        made.model.stage(RMM, "0.0")
     assert made.write(RMM, "activate") == second
-    rmm = made.machine.rmm
+    rmm = made.model.rmm
     assert rmm is not None
     assert rmm.dead != again
 
 
-def test_clearing_lets_everything_behave(bench: MakeBench) -> None:
+def test_clearing_lets_everything_behave(bench: MakeMachine) -> None:
     made = bench()
-    made.machine.inject(_fault("busy"))
-    made.machine.inject(_fault("auth-error", RMM))
-    made.machine.clear_faults()
+    made.model.inject(_fault("busy"))
+    made.model.inject(_fault("auth-error", RMM))
+    made.model.clear_faults()
     assert made.write(RMM, "activate") == "ok"
 
 
@@ -325,9 +324,9 @@ def test_clearing_lets_everything_behave(bench: MakeBench) -> None:
         (_fault("bad-signature", OTHER), "nothing is staged"),
     ],
 )
-def test_a_request_that_cannot_be_meant(bench: MakeBench, request_: FaultRequest, message: str) -> None:
+def test_a_request_that_cannot_be_meant(bench: MakeMachine, request_: FaultRequest, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        bench().machine.inject(request_)
+        bench().model.inject(request_)
 
 
 def test_faults_that_need_a_component_say_so() -> None:
@@ -335,8 +334,8 @@ def test_faults_that_need_a_component_say_so() -> None:
     assert all(fault.text for fault in FAULTS.values())
 
 
-def test_components_are_found_as_a_person_names_them(bench: MakeBench) -> None:
-    machine = bench().machine
+def test_components_are_found_as_a_person_names_them(bench: MakeMachine) -> None:
+    machine = bench().model
     for text in (RMM, RMM.upper(), RMM[:4], "rmm", "TF-RMM", "tf-rmm"):
         assert str(machine.find(text)) == RMM
 

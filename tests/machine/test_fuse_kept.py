@@ -16,9 +16,9 @@ import pytest
 from livefw.abi.guid import RMM
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.sysfs import Attribute, Directory
-from livefw.machine.bench import shell_in
 from livefw.machine.config import load
 from livefw.machine.machine import Machine
+from livefw.testing.mounted import shell_in
 
 pytestmark = pytest.mark.fuse
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from livefw.machine.bench import shell_in
 from livefw.machine.config import load
 from livefw.machine.machine import Machine
+from livefw.testing.mounted import shell_in
 
 BL31 = "47d4086d-4cfe-9846-9b95-2950cbbd5a00"
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"

@@ -12,12 +12,12 @@ from livefw.errors import UsageError
 from livefw.kernel.clock import MonotonicClock
 from livefw.kernel.os import KernelPanic, Os
 from livefw.kernel.scripted import ScriptedFirmware
-from livefw.machine.bench import Bench
 from livefw.machine.config import MachineConfig
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.host import RealRunner
 from livefw.machine.machine import Machine
+from livefw.testing.machine import ModelMachine
 
 RMM = str(guid.RMM.guid)
 LFA = "/sys/firmware/lfa"
@@ -117,14 +117,14 @@ def test_the_same_activation_in_both_times(config: MachineConfig) -> None:
     ],
 )
 def test_files_raise_what_system_calls_say(
-    bench: Callable[..., Bench], read: Callable[[MachineFiles], object], error: int
+    bench: Callable[..., ModelMachine], read: Callable[[MachineFiles], object], error: int
 ) -> None:
     with pytest.raises(OSError) as caught:  # noqa: PT011 - the number is what counts
         read(bench().files)
     assert caught.value.errno == error
 
 
-def test_a_write_tells_how_it_ended_and_goes_on_unwatched(bench: Callable[..., Bench]) -> None:
+def test_a_write_tells_how_it_ended_and_goes_on_unwatched(bench: Callable[..., ModelMachine]) -> None:
     made = bench()
     assert made.write(RMM, "name") == "EACCES"
     assert made.write("none", "activate") == "ENOENT"
@@ -132,7 +132,7 @@ def test_a_write_tells_how_it_ended_and_goes_on_unwatched(bench: Callable[..., B
     with pytest.raises(ValueError, match="not ended"):
         _ = write.error
     assert not write.wait(0)
-    MachineClock(made.machine).sleep(5)
+    MachineClock(made.model).sleep(5)
     assert made.read(RMM, "current_version") == "1.1"
     assert write.wait(0)
     assert (write.error, write.opened) == (0, True)
@@ -142,7 +142,7 @@ def test_a_write_tells_how_it_ended_and_goes_on_unwatched(bench: Callable[..., B
     ("name", "told"), [("activate", (0, True)), ("name", (errno.EACCES, False)), ("none", (errno.ENOENT, False))]
 )
 def test_a_write_tells_whether_the_file_was_opened(
-    bench: Callable[..., Bench], name: str, told: tuple[int, bool]
+    bench: Callable[..., ModelMachine], name: str, told: tuple[int, bool]
 ) -> None:
     write = bench().files.start_write(f"{LFA}/{RMM}/{name}", b"1\n")
     with pytest.raises(ValueError, match="not ended"):
@@ -151,27 +151,27 @@ def test_a_write_tells_whether_the_file_was_opened(
     assert (write.error, write.opened) == told
 
 
-def test_a_write_that_the_driver_refused_was_opened(bench: Callable[..., Bench]) -> None:
+def test_a_write_that_the_driver_refused_was_opened(bench: Callable[..., ModelMachine]) -> None:
     write = bench().files.start_write(f"{LFA}/{RMM}/cancel", b"1\n")
     assert write.wait(60)
     assert (write.error, write.opened) == (errno.EINVAL, True)
 
 
-def test_records_of_the_kernel_log(bench: Callable[..., Bench]) -> None:
+def test_records_of_the_kernel_log(bench: Callable[..., ModelMachine]) -> None:
     records = bench().files.records("/dev/kmsg")
     assert records[0].endswith(b",-;Arm LFA: Live Firmware Activation: detected v1.0\n")
 
 
-def test_a_dead_kernel_is_eio(bench: Callable[..., Bench]) -> None:
+def test_a_dead_kernel_is_eio(bench: Callable[..., ModelMachine]) -> None:
     made = bench()
-    made.machine.inject(FaultRequest(name="reset"))
+    made.model.inject(FaultRequest(name="reset"))
     assert made.write(RMM, "activate") == "EIO"
     assert made.read(RMM, "name") == "EIO"
 
 
-def test_virtual_time_passes_only_when_told(bench: Callable[..., Bench]) -> None:
+def test_virtual_time_passes_only_when_told(bench: Callable[..., ModelMachine]) -> None:
     made = bench()
-    clock = MachineClock(made.machine)
+    clock = MachineClock(made.model)
     before = clock.now()
     assert clock.now() == before
     clock.sleep(1000)
@@ -180,26 +180,26 @@ def test_virtual_time_passes_only_when_told(bench: Callable[..., Bench]) -> None
 
 @pytest.mark.parametrize("driver", ["v1", "v2", "v3", "nv3"])
 def test_a_reload_waits_for_what_goes_on_and_leaves_a_driver_that_works(
-    bench: Callable[..., Bench], driver: str
+    bench: Callable[..., ModelMachine], driver: str
 ) -> None:
     made = bench(driver=driver)
-    made.machine.inject(FaultRequest(name="slow", ms=5000.0))
+    made.model.inject(FaultRequest(name="slow", ms=5000.0))
     write = made.files.start_write(f"{LFA}/{RMM}/activate", b"1\n")
     assert not write.wait(1)
-    reloading = made.machine.reload()
+    reloading = made.model.reload()
     assert not reloading.wait(1)
     with pytest.raises(UsageError, match="already"):
-        made.machine.reload()
+        made.model.reload()
     assert reloading.wait(60)
     assert reloading.result()
     assert write.wait(0), "a file that is being written is not removed under the writer"
-    made.machine.clear_faults()
-    made.rest()
-    before = made.machine.platform.next_commit
-    made.machine.stage(RMM, "7.7")
+    made.model.clear_faults()
+    made.pass_time()
+    before = made.model.platform.next_commit
+    made.model.stage(RMM, "7.7")
     assert made.read(RMM, "activation_pending") == "1"
     answer = made.write(RMM, "activate")
     if driver == "v1":  # it cannot PRIME in two steps
         assert answer == "ECANCELED"
     else:
-        assert (answer, len(made.machine.platform.commits(before))) == ("ok", 1)
+        assert (answer, len(made.model.platform.commits(before))) == ("ok", 1)

@@ -14,11 +14,11 @@ import pytest
 from livefw.abi import guid
 from livefw.abi.lfa import Function
 from livefw.errors import UsageError
-from livefw.machine.bench import shell_in
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse import mount
 from livefw.machine.machine import Machine
+from livefw.testing.mounted import shell_in
 
 RMM = str(guid.RMM.guid)
 SCP = str(guid.SCP_BL2U.guid)

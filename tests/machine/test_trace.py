@@ -13,15 +13,15 @@ from livefw.firmware.agent import Agent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.scripted import ScriptedFirmware
-from livefw.machine.bench import Bench
 from livefw.machine.config import load
 from livefw.machine.trace import CAPACITY, Trace, replay
+from livefw.testing.machine import ModelMachine
 
 FLAGS_AND_VERSIONS = "flags=ACTIVATION_CAPABLE|ACTIVATION_PENDING|0x80, current_version=1.2, pending_version=0.0"
-MakeBench = Callable[..., Bench]
+MakeMachine = Callable[..., ModelMachine]
 
 
-def test_every_call_is_there_once(bench: MakeBench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_call_is_there_once(bench: MakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = 0
     call = Agent.call
 
@@ -34,11 +34,11 @@ def test_every_call_is_there_once(bench: MakeBench, monkeypatch: pytest.MonkeyPa
     made = bench()
     assert made.write(str(RMM.guid), "activate") == "ok"
     assert made.write(str(RMM.guid), "cancel") == "EINVAL"
-    calls = list(made.machine.trace)
-    assert len(calls) == counted == made.machine.trace.next_sequence
+    calls = list(made.model.trace)
+    assert len(calls) == counted == made.model.trace.next_sequence
     assert [each.sequence for each in calls] == list(range(counted))
     assert sum(each.registers[0] == Function.ACTIVATE for each in calls) == 4, "one from each CPU"
-    assert made.machine.trace.inside == ()
+    assert made.model.trace.inside == ()
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ def test_text(registers: Registers, answer: tuple[int, ...], text: str) -> None:
 
 
 @pytest.mark.parametrize(("driver", "said"), [("v1", "LFA_NOT_SUPPORTED"), ("v2", "successfully activated")])
-def test_a_call_that_is_not_of_lfa_does_not_come_to_the_agent(bench: MakeBench, driver: str, said: str) -> None:
+def test_a_call_that_is_not_of_lfa_does_not_come_to_the_agent(bench: MakeMachine, driver: str, said: str) -> None:
     """lfa_fw.c v1 repeats PRIME with x0 = 0, a function of the architecture's range (DEN0028)."""
     made = bench(driver=driver)
     assert said in (made.write(str(RMM.guid), "activate") and made.log)
-    assert {call.name[:4] for call in made.machine.trace} == {"LFA_"}
+    assert {call.name[:4] for call in made.model.trace} == {"LFA_"}
 
 
-def test_what_is_not_of_lfa_is_answered_all_the_same(bench: MakeBench) -> None:
-    machine = bench().machine
+def test_what_is_not_of_lfa_is_answered_all_the_same(bench: MakeMachine) -> None:
+    machine = bench().model
     answers = [
         machine.runner.run(machine.os.smc(Registers(function)), name="call")[0]
         for function in (SMCCC_VERSION, 0, 0xC400_02E7, 0x8400_0000, 0xFFFF_FFFF_0000_0000 | Function.VERSION)
@@ -110,15 +110,14 @@ def test_the_record_is_bounded() -> None:
     assert next(trace.since(3)).sequence == 10
 
 
-def _recorded(bench: Bench) -> list[dict[str, Any]]:
-    return [call.document() for call in bench.machine.trace]
+def _recorded(bench: ModelMachine) -> list[dict[str, Any]]:
+    return [call.document() for call in bench.model.trace]
 
 
 @pytest.mark.parametrize("platform", ["vera", "fvp", "grid"])
 def test_replay_gives_the_same_answers(platform: str) -> None:
     config = load(platform)
-    made = Bench(config)
-    made.machine.boot()
+    made = ModelMachine(config)
     for guid in made.guids:
         if made.read(guid, "activation_pending") == "1":
             made.write(guid, "activate")
@@ -127,9 +126,9 @@ def test_replay_gives_the_same_answers(platform: str) -> None:
     assert replay(_recorded(made), agent) == []
 
 
-def test_replay_tells_what_ended_differently(bench: MakeBench) -> None:
+def test_replay_tells_what_ended_differently(bench: MakeMachine) -> None:
     made = bench()
     made.write(str(RMM.guid), "activate")
-    other = Agent(MemoryPlatform(made.machine.config.all_components), profile=PROFILES["tfa-2026"], cpus=4)
+    other = Agent(MemoryPlatform(made.model.config.all_components), profile=PROFILES["tfa-2026"], cpus=4)
     differences = replay(_recorded(made), other)
     assert {each.recorded["function"] for each in differences} == {"LFA_GET_INVENTORY"}, "this agent writes no versions"

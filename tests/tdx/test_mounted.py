@@ -17,13 +17,13 @@ from livefw.activation.outcome import Outcome
 from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import TdState
-from livefw.machine.bench import shell_in
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 from livefw.providers.registry import SystemClock, providers
 from livefw.providers.tdx.provider import TdxProvider
+from livefw.testing.mounted import shell_in
 
 pytestmark = pytest.mark.fuse
 

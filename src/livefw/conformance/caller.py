@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The caller's side of an agent: what a suite needs to have CPUs issue calls, wherever they run."""
 
+from collections.abc import Callable
 from typing import Protocol
 
-from livefw.abi.smccc import Exit, Held, Registers
+from livefw.abi.smccc import Exit, Held, Registers, Release
 from livefw.firmware.agent import Agent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import Profile
@@ -41,20 +42,42 @@ class Caller(Protocol):
         ...
 
 
-class AgentCaller:
-    """Our agent in this process. Work takes no time, but ends only when somebody waits for the end."""
+class Callee(Protocol):
+    """An agent in this process: our own, or one of somebody else's."""
 
-    def __init__(self, specs: tuple[ComponentSpec, ...], profile: Profile, *, cpus: int) -> None:
+    def call(self, cpu: int, registers: Registers) -> Exit | Held:
+        """Let ``cpu`` issue an SMC; `Held` if the CPU stays inside."""
+        ...
+
+    def complete(self, cpu: int) -> Exit | Held:
+        """Go on with the call of a CPU that was held for work, after the time it had asked for."""
+        ...
+
+    def released(self) -> list[Release]:
+        """Take the other CPUs that left the agent because of the last event."""
+        ...
+
+
+class CalleeCaller:
+    """An agent in this process. Work takes no time, but ends only when somebody waits for the end.
+
+    ``make`` makes an agent that nobody has called yet, at each cold boot; once only, if it ``stays_on``.
+    """
+
+    def __init__(self, make: Callable[[], Callee], *, cpus: int, stays_on: bool = False) -> None:
         self.cpus = cpus
         self.entry_point = ENTRY_POINT
-        self._specs = specs
-        self._profile = profile
-        self.fresh()
+        self._make = make
+        self._stays_on = stays_on
+        self._agent = make()
+        self._last: dict[int, Exit | Held] = {}
 
     def fresh(self) -> bool:
-        """A new agent on a new platform."""
-        self._agent = Agent(MemoryPlatform(self._specs), profile=self._profile, cpus=self.cpus)
-        self._last: dict[int, Exit | Held] = {}
+        """A new agent."""
+        if self._stays_on:
+            return False
+        self._agent = self._make()
+        self._last = {}
         return True
 
     def begin(self, cpu: int, registers: Registers) -> None:
@@ -68,10 +91,10 @@ class AgentCaller:
     def outcome(self, cpu: int, *, patience: float) -> Exit | None:  # noqa: ARG002 - there is nothing to wait for
         """As `Caller`: the CPU's own work first, then everybody's as long as it helps."""
         while isinstance(last := self._last[cpu], Held):
-            working = [each for each, held in self._agent.state.held if held.work_ns is not None]
+            working = [each for each, held in sorted(self._last.items()) if _works(held)]
             if not working:
                 return None
-            self._complete(cpu if last.work_ns is not None else working[0])
+            self._complete(cpu if _works(last) else working[0])
         return last
 
     def _complete(self, cpu: int) -> None:
@@ -81,3 +104,17 @@ class AgentCaller:
         self._last[cpu] = outcome
         for release in self._agent.released():
             self._last[release.cpu] = release.exit
+
+
+def _works(outcome: Exit | Held) -> bool:
+    return isinstance(outcome, Held) and outcome.work_ns is not None
+
+
+class AgentCaller(CalleeCaller):
+    """Our own agent, on components in memory."""
+
+    _agent: Agent  # which tests look into
+
+    def __init__(self, specs: tuple[ComponentSpec, ...], profile: Profile, *, cpus: int) -> None:
+        self._profile = profile
+        super().__init__(lambda: Agent(MemoryPlatform(specs), profile=profile, cpus=cpus), cpus=cpus)

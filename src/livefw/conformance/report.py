@@ -8,16 +8,19 @@ from typing import Any, NamedTuple
 
 from livefw.conformance.checks import DANGEROUS
 from livefw.conformance.run import Result, Verdict
+from livefw.conformance.tree import TreeResult
 
 _MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.NOT_APPLICABLE: "n/a "}
 
 
 class Report(NamedTuple):
-    """All results against one profile."""
+    """All results against one profile of an agent, or one version of a driver."""
 
     profile: str
+    """Name of the agent profile, or of the driver version."""
     cpus: int
-    results: tuple[Result, ...]
+    """Number of CPUs that took part; 0 for a driver's tree."""
+    results: tuple[Result | TreeResult, ...]
 
     @property
     def failed(self) -> bool:
@@ -39,7 +42,8 @@ class Report(NamedTuple):
         left_out = sum(self.profile in check.profiles for check in DANGEROUS)
         if left_out and not any(result.check.dangerous for result in self.results):
             lines.append(f"  {left_out} checks that can harm right firmware were left out: see --dangerous")
-        return "\n".join([f"{self.profile}, {self.cpus} CPUs: {sums}", *lines])
+        about = f"{self.profile}, {self.cpus} CPUs" if self.cpus else self.profile
+        return "\n".join([f"{about}: {sums}", *lines])
 
     def document(self) -> dict[str, Any]:
         """For JSON."""

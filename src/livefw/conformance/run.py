@@ -105,6 +105,9 @@ class _Suite:
             return Result(check, Verdict.FAILED, str(wrong))
         except _Missing as missing:
             return Result(check, Verdict.NOT_APPLICABLE, str(missing))
+        except Exception as error:
+            error.add_note(f"in the check {check.name!r}")
+            raise
         return Result(check, Verdict.PASSED)
 
     def _prepare(self, check: Check) -> None:

@@ -11,10 +11,6 @@ from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, TransportError, UsageError
 from livefw.text import printable_lines
 
-USER = "admin"
-_OURS = b"# Written by livefw machine bmc.\n"
-"""The first line of settings that may be overwritten. No more is read: a file may have no second line."""
-
 
 def configure_bmc(parser: argparse.ArgumentParser) -> None:
     """Where, and what is wrong with it."""
@@ -41,6 +37,7 @@ def run_bmc(session: Session, arguments: argparse.Namespace) -> int:
     from livefw.machine.bmc.firmware import Pattern
     from livefw.machine.bmc.model import Model
     from livefw.machine.bmc.server import BmcServer
+    from livefw.machine.bmc.settings import USER, write
     from livefw.machine.bmc.web import Web
 
     if not 0 < arguments.seconds < 1e6:
@@ -57,49 +54,12 @@ def run_bmc(session: Session, arguments: argparse.Namespace) -> int:
         where = f"{arguments.address}:{arguments.port}"
         raise TransportError(f"{where}: {os.strerror(error.errno or 0)}", errno=error.errno) from error
     try:
-        written = _write(reading.absolute(arguments.directory), server.url, server.pem.certificate, password)
+        written = write(reading.absolute(arguments.directory), server.url, server.pem.certificate, password)
         session.answer(lambda: _text(server.url, written), lambda: {"bmc": _document(server.url, written)})
         signal.sigwait(ending)
     finally:
         server.close()
     return ExitCode.DONE
-
-
-def _write(root: str, url: str, certificate: bytes, password: str) -> dict[str, str]:
-    """The files that a client needs; nothing that is there already is overwritten but by another BMC of ours."""
-    folder = os.path.join(root, "etc/livefw")
-    paths = {name: os.path.join(folder, name) for name in ("livefw.toml", "bmc.pem", "bmc.credentials")}
-    settings = (
-        f"{_OURS.decode()}[[redfish.bmc]]\n"
-        f'name = "model"\nurl = "{url}"\nca = "/etc/livefw/bmc.pem"\ncredentials = "/etc/livefw/bmc.credentials"\n'
-    )
-    contents = {
-        "livefw.toml": settings.encode(),
-        "bmc.pem": certificate,
-        "bmc.credentials": f"{USER}\n{password}\n".encode(),
-    }
-    try:
-        reading.make_directories(folder, 0o755)
-        if not _ours(paths["livefw.toml"]):
-            raise UsageError(f"{paths['livefw.toml']} is somebody else's", hint="name another directory")
-        for name, path in paths.items():
-            reading.write(path, contents[name], 0o600 if name == "bmc.credentials" else 0o644, follow=False)
-    except OSError as error:
-        raise TransportError(f"{error.filename or folder}: {error.strerror}", errno=error.errno) from error
-    return {
-        "root": root,
-        "settings": paths["livefw.toml"],
-        "ca": paths["bmc.pem"],
-        "credentials": paths["bmc.credentials"],
-    }
-
-
-def _ours(path: str) -> bool:
-    try:
-        with reading.opened(path, follow=False) as file:
-            return file.read(len(_OURS)) == _OURS
-    except FileNotFoundError:
-        return True
 
 
 def _text(url: str, written: dict[str, str]) -> str:

@@ -1,24 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A driver on a bench: some firmware, a kernel, its tree, and virtual time, driven from plain code."""
+"""A modelled LFA driver on any firmware, with a kernel and its tree, in virtual time and driven from plain code."""
 
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from livefw.kernel.clock import US, VirtualClock
+from livefw.kernel.clock import SECOND, US, VirtualClock
 from livefw.kernel.conduit import Conduit
-from livefw.kernel.lfa import VERSIONS, LfaDriver, Notification
+from livefw.kernel.lfa import VERSIONS, DriverVersion, LfaDriver, Notification
 from livefw.kernel.os import Os, Task
 from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Directory, Tree
 from livefw.kernel.virtual import advance, run, settle
+from livefw.machine.files import TreeFiles
+from livefw.machine.host import VirtualRunner
 
 T = TypeVar("T")
 
 LFA = "/sys/firmware/lfa"
 
 
-class Bench:
-    """One LFA driver on ``conduit``; nothing happens until `load`.
+class ModelDriver:
+    """One LFA driver on ``conduit``, such as an agent; nothing happens until `load`.
+
+    ``version`` is one of `livefw.testing.DRIVERS` or a row of one's own.
 
     Images are named by the names of their directories. What a program would see as errno is a return value here.
     """
@@ -27,7 +31,7 @@ class Bench:
         self,
         conduit: Conduit,
         *,
-        version: str,
+        version: str | DriverVersion = "v3",
         cpus: int = 2,
         notification: Notification = Notification.ACPI,
         spin_ns: int = US,
@@ -36,7 +40,9 @@ class Bench:
         self.clock = VirtualClock()
         self.os = Os(conduit=conduit, clock=self.clock, cpus=cpus, spin_ns=spin_ns)
         self.tree = Tree(Directory())
-        self.driver = LfaDriver(self.os, self.tree, version=VERSIONS[version], notification=notification, kernel=kernel)
+        row = version if isinstance(version, DriverVersion) else VERSIONS[version]
+        self.driver = LfaDriver(self.os, self.tree, version=row, notification=notification, kernel=kernel)
+        self.files = TreeFiles(self.tree, VirtualRunner(self.os, self.clock))
 
     def load(self) -> bool:
         """Load the driver and let its workers finish."""
@@ -62,6 +68,10 @@ class Bench:
     def sleep(self, ns: int) -> None:
         """Let a time pass for everything that goes on."""
         self.run(self.os.sleep(ns))
+
+    def pass_time(self, seconds: float) -> None:
+        """Let so many seconds pass for everything that goes on."""
+        self.sleep(int(seconds * SECOND))
 
     def settle(self) -> None:
         """Let time pass until nothing goes on any more."""

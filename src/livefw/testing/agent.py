@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An agent on a bench: its calls one by one from a single thread, for tests and experiments without a machine."""
+"""A modelled LFA agent without a machine: its calls one by one, from a single thread."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import NamedTuple, Protocol, Self
+from collections.abc import Iterable
+from typing import Protocol, Self
 
 from livefw.abi.guid import Guid
 from livefw.abi.lfa import GetInventory, Prime, Progress, status
 from livefw.abi.smccc import Exit, Held, Registers
+from livefw.conformance.platform import COMPONENTS
 from livefw.firmware.agent import Agent
 from livefw.firmware.component import Faults
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec
-from livefw.firmware.state import AgentState
 
 
 class Request(Protocol):
@@ -24,13 +23,17 @@ class Request(Protocol):
         ...
 
 
-class Bench:
+class ModelAgent:
     """A platform, an agent, and what has become of each CPU's last call.
 
     Work takes no time here, but it does not pass by itself: between `send` and `finish` a CPU *is* inside its call.
     """
 
-    def __init__(self, specs: Iterable[ComponentSpec], *, profile: str, cpus: int) -> None:
+    def __init__(self, specs: Iterable[ComponentSpec] = COMPONENTS, *, profile: str = "bet1", cpus: int = 4) -> None:
+        """Make an agent of ``specs``, by default those of TF-A's FVP port and a controller.
+
+        KeyError for a profile that is not one of `livefw.testing.AGENTS`.
+        """
         self.platform = MemoryPlatform(specs)
         self.agent = Agent(self.platform, profile=PROFILES[profile], cpus=cpus)
         self.last: dict[int, Exit | Held] = {}
@@ -102,49 +105,3 @@ class Bench:
         for release in self.agent.released():
             self.last[release.cpu] = release.exit
         return outcome
-
-
-KEEPS = None
-"""x1 of a result that writes x0 only: what the caller had there."""
-ZERO = 0
-AGAIN = 1
-
-
-def _lasting(state: AgentState) -> AgentState:
-    """What of the variables means something: that a CPU has failed counts as long as an activation is in progress."""
-    return replace(state, failed=state.failed and state.in_progress)
-
-
-class Case(NamedTuple):
-    """One row of a table of an agent's behaviour: a situation, a call on CPU 0, and what is known of its answer."""
-
-    title: str
-    source: str
-    arrange: Callable[[Bench], object]
-    request: Request
-    x0: int
-    x1: int | None = KEEPS
-    profiles: tuple[str, ...] = tuple(PROFILES)
-    unchanged: bool = True
-    """Whether `Agent.state` is the same before and after."""
-
-    def play(self, bench: Bench) -> list[str]:
-        """Bring the situation about and make the call; what was not as it should be."""
-        self.arrange(bench)
-        before = bench.agent.state
-        words = self.request.encode()
-        outcome = bench.run(0, words)
-        if not isinstance(outcome, Registers):
-            return [f"did not return: {outcome}"]
-        wrong = []
-        if status(outcome) != self.x0:
-            wrong.append(f"x0 is {status(outcome)}, not {self.x0}")
-        if outcome[1:] != (words[1] if self.x1 is None else self.x1, *words[2:]):
-            wrong.append(f"x1 and up: {outcome} to {words}")
-        after = bench.agent.state
-        if (_lasting(after) == _lasting(before)) != self.unchanged:
-            wrong.append(f"state before: {before}; after: {after}")
-        return wrong
-
-    def __str__(self) -> str:
-        return self.title

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A modelled machine inside the test's own process, in virtual time or in real time."""
+
+import errno
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields, replace
+from types import TracebackType
+from typing import Any, Self
+
+from livefw.errors import UsageError
+from livefw.machine.config import MachineConfig, load
+from livefw.machine.faults import FaultRequest
+from livefw.machine.files import MachineClock, MachineFiles
+from livefw.machine.machine import Machine
+from livefw.machine.trace import Call
+
+_LFA = "/sys/firmware/lfa"
+
+FaultSpec = str | Mapping[str, Any] | FaultRequest
+"""A fault: ``"NAME"``, ``"NAME:COMPONENT"``, or the fields of a `FaultRequest`."""
+
+
+class ModelMachine:
+    """A modelled machine that has booted. As a context manager it is switched off at the end.
+
+    In virtual time, the default, waiting costs nothing: a time limit of 30 seconds passes in a millisecond, and a test
+    gives the same result on each run. Only one thread at a time may use it. With ``real_time`` the machine follows the
+    host's clock, and any thread may use it.
+
+    A component is named by its GUID, a unique prefix of it, its kind (``rmm``) or its public name (``TF-RMM``).
+
+    Attributes:
+        model: the machine below, with its firmware, driver and kernel (`livefw.machine.machine.Machine`).
+        files: the machine's files, in the shape that `livefw.files.protocol.Files` describes.
+        clock: the machine's own clock, with ``now()`` and ``sleep(seconds)``.
+    """
+
+    def __init__(
+        self,
+        platform: str | MachineConfig = "vera",
+        *,
+        cpus: int | None = None,
+        agent: str | None = None,
+        driver: str | None = None,
+        faults: Iterable[FaultSpec] = (),
+        real_time: bool = False,
+        boot: bool = True,
+    ) -> None:
+        """Make a machine and boot it.
+
+        Args:
+            platform: name of a shipped platform, path of a machine's TOML file, or a description.
+            cpus: number of CPUs, instead of the platform's.
+            agent: name of an agent profile (`AGENTS`), instead of the platform's.
+            driver: name of a driver version (`DRIVERS`), instead of the platform's.
+            faults: faults that are in force before the driver loads.
+            real_time: whether the machine follows the host's clock.
+            boot: False leaves the driver unloaded; call `boot` later.
+
+        Raises:
+            livefw.errors.UsageError: there is no such platform, agent, driver or fault; the message lists them.
+        """
+        config = load(platform) if isinstance(platform, str) else platform
+        changes = {"cpus": cpus, "agent": agent, "driver": driver}
+        given = {name: value for name, value in changes.items() if value is not None}
+        requests = tuple(fault_request(each) for each in faults)
+        try:
+            config = replace(config, **given, faults=(*config.faults, *requests))  # type: ignore[arg-type]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        self.model = Machine(config, real_time=real_time)
+        self.files = MachineFiles(self.model)
+        self.clock = MachineClock(self.model)
+        if boot:
+            try:
+                self.boot()
+            except BaseException:
+                self.close()
+                raise
+
+    def boot(self) -> bool:
+        """Load the driver. Returns whether it found components."""
+        return self.model.boot()
+
+    def close(self) -> None:
+        """Switch the machine off. Work that waits in its kernel never ends. No effect the second time."""
+        self.model.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # What a program on the machine can do.
+
+    def read(self, component: str, attribute: str) -> str:
+        """What a file of a component contains, without its newline, or the name of the errno, such as ``ENOENT``."""
+        try:
+            return self.files.read(self._path(component, attribute)).decode().rstrip("\n")
+        except OSError as error:
+            return errno.errorcode[error.errno or 0]
+
+    def write(self, component: str, attribute: str, text: str = "1\n", *, seconds: float = 120) -> str:
+        """Write to a file of a component.
+
+        Returns ``ok``, the name of the errno, or ``blocked`` if the write has not ended after so many seconds of the
+        machine's time.
+        """
+        write = self.files.start_write(self._path(component, attribute), text.encode())
+        if not write.wait(seconds):
+            return "blocked"
+        return errno.errorcode[write.error] if write.error else "ok"
+
+    def pass_time(self, seconds: float = 1) -> None:
+        """Let time pass on the machine, for example for the driver's clean-up after an activation."""
+        self.clock.sleep(seconds)
+
+    @property
+    def guids(self) -> list[str]:
+        """GUIDs of the components that the driver shows; empty without a driver."""
+        return self.files.names(_LFA) if self.files.exists(_LFA) else []
+
+    @property
+    def log(self) -> str:
+        """The kernel log."""
+        return "\n".join(record.text for record in self.model.os.log)
+
+    # What a test can do to the machine, and see inside it.
+
+    def stage(self, component: str, version: str | None = None, *, authentic: bool = True) -> str:
+        """Stage a new image, as an updater does, by default of the next minor version. Returns its version.
+
+        Raises:
+            livefw.errors.UsageError: there is no such component, or the version is not valid.
+        """
+        return str(self.model.stage(component, version, authentic=authentic))
+
+    def running(self, component: str) -> str:
+        """The version that really runs, whatever the driver or a log says.
+
+        Raises:
+            livefw.errors.UsageError: there is no such component.
+        """
+        return str(self.model.platform.version(self.model.find(component)))
+
+    def inject(self, fault: FaultSpec, component: str | None = None, **options: Any) -> None:
+        """Inject a fault (`FAULTS`) from now on. ``options`` are further fields of `FaultRequest`.
+
+        Raises:
+            livefw.errors.UsageError: there is no such fault, or it cannot have that component or option.
+        """
+        request = fault_request(fault)
+        named = options if component is None else {"component": component, **options}
+        self.model.inject(fault_request(asdict(request) | named) if named else request)
+
+    def clear_faults(self) -> None:
+        """Remove all faults. Staged images stay as they are, and a CPU that hangs, hangs."""
+        self.model.clear_faults()
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """All SMC calls that ended, oldest first."""
+        return tuple(self.model.trace)
+
+    @property
+    def trace(self) -> str:
+        """All SMC calls that ended, one on each line."""
+        return "\n".join(call.text for call in self.calls)
+
+    def _path(self, component: str, attribute: str) -> str:
+        try:
+            name = str(self.model.find(component))
+        except UsageError:
+            name = component  # which is ENOENT, unless the driver shows what the firmware no longer has
+        return f"{_LFA}/{name}/{attribute}"
+
+
+def fault_request(fault: FaultSpec) -> FaultRequest:
+    """A fault as the machine takes it. `UsageError` for fields that a `FaultRequest` does not have."""
+    if isinstance(fault, FaultRequest):
+        return fault
+    if isinstance(fault, str):
+        name, _, component = fault.partition(":")
+        return FaultRequest(name=name, component=component or None)
+    known = [field.name for field in fields(FaultRequest)]
+    if unknown := sorted(set(fault) - set(known)):
+        raise UsageError(f"a fault has no field {', '.join(unknown)}", hint=f"fields: {', '.join(known)}")
+    if "name" not in fault:
+        raise UsageError("a fault needs a name", hint="livefw machine fault --list")
+    return FaultRequest(**fault)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conformance suites as one call in somebody's own test: for an LFA agent, and for the sysfs tree of a driver."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
+from livefw.conformance.caller import Callee, CalleeCaller
+from livefw.conformance.report import Report
+from livefw.conformance.run import Verdict, run
+from livefw.conformance.tree import Effect, Files, run_tree
+from livefw.errors import UsageError
+from livefw.files.host import HostFiles
+from livefw.firmware.profile import PROFILES
+from livefw.kernel.lfa import VERSIONS, DriverVersion
+
+_MOST_CPUS = 4096
+
+T = TypeVar("T")
+
+
+class AgentLike(Protocol):
+    """The least that an agent needs. One that holds CPUs also has the other methods of `livefw.testing.Conduit`."""
+
+    def call(self, cpu: int, registers: Registers) -> Exit | Held:
+        """Answer the SMC of a CPU."""
+        ...
+
+
+class HasFiles(Protocol):
+    """A modelled machine or driver."""
+
+    @property
+    def files(self) -> Files:
+        """Its files."""
+        ...
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass on it."""
+        ...
+
+
+class ConformanceError(AssertionError):
+    """A suite found something. ``report`` has the results of all checks."""
+
+    def __init__(self, report: Report) -> None:
+        failed = [result for result in report.results if result.verdict is Verdict.FAILED]
+        lines = [f"  {each.check.name}: {each.detail}  [{each.check.source}]" for each in failed]
+        super().__init__("\n".join([f"not conforming to {report.profile}: {len(failed)} checks failed", *lines]))
+        self.report = report
+
+
+def conformance(
+    agent: AgentLike | Callable[[], AgentLike], *, profile: str = "bet1", cpus: int = 4, dangerous: bool = False
+) -> Report:
+    """Check an LFA agent for conformance with DEN0147 and what TF-A does, as far as a caller can see it.
+
+    Args:
+        agent: an agent with ``call(cpu, registers)``, or a function without arguments that makes a new one. With a
+            function, each check starts from a cold boot. With an agent, checks that need one are not applicable.
+        profile: what is expected, one of `livefw.testing.AGENTS`.
+        cpus: number of CPUs that call it. Checks that need more are not applicable.
+        dangerous: also run the checks that can leave a correct agent unusable.
+
+    Returns:
+        the results of all checks, none of which failed. ``report.text()`` lists them.
+
+    Raises:
+        ConformanceError: checks failed.
+        livefw.errors.UsageError: there is no such profile, or the number of CPUs is out of range.
+        TypeError: the agent returned something that is not the end of a call.
+
+    What the agent raises passes through; a note on it names the check.
+    """
+    _one_of(profile, PROFILES, "agent profile")
+    if not 1 <= cpus <= _MOST_CPUS:
+        raise UsageError(f"{cpus} CPUs: between 1 and {_MOST_CPUS}")
+    if hasattr(agent, "call") and not isinstance(agent, type):
+        one = agent
+        caller = CalleeCaller(lambda: _Foreign(one), cpus=cpus, stays_on=True)
+    elif callable(agent):
+        make = agent
+        caller = CalleeCaller(lambda: _Foreign(make()), cpus=cpus)
+    else:
+        raise TypeError(f"{agent!r} has no method call(cpu, registers)")
+    return _passed(Report(profile, cpus, tuple(run(caller, profile=profile, dangerous=dangerous))))
+
+
+def driver_conformance(
+    driver: str | os.PathLike[str] | HasFiles,
+    *,
+    version: str | DriverVersion = "v3",
+    writes: bool = False,
+    activates: bool = False,
+) -> Report:
+    """Check the sysfs tree of an LFA driver for conformance with the ABI document and the postings.
+
+    Args:
+        driver: a directory with ``sys/firmware/lfa`` below it (``/`` for this machine), or a modelled machine or
+            driver: anything with ``files`` and ``pass_time(seconds)``.
+        version: what is expected, one of `livefw.testing.DRIVERS`, or a row of one's own made from one of these by
+            `dataclasses.replace`.
+        writes: also run the checks that write: settings, which they put back, and requests that have to be refused.
+        activates: also activate every component that can be activated. Includes ``writes``.
+
+    Returns:
+        the results of all checks, none of which failed.
+
+    Raises:
+        ConformanceError: checks failed.
+        livefw.errors.UsageError: there is no such version.
+        OSError: the directory cannot be opened.
+    """
+    row = version if isinstance(version, DriverVersion) else _one_of(version, VERSIONS, "driver version")
+    effect = Effect.ACTIVATES if activates else Effect.SETS if writes else Effect.READS
+    if not isinstance(driver, (str, os.PathLike)):
+        return _passed(Report(row.name, 0, tuple(run_tree(driver.files, row, pause=driver.pass_time, effect=effect))))
+    files = HostFiles(os.fspath(driver))
+    try:
+        return _passed(Report(row.name, 0, tuple(run_tree(files, row, pause=time.sleep, effect=effect))))
+    finally:
+        files.close()
+
+
+def _passed(report: Report) -> Report:
+    if report.failed:
+        raise ConformanceError(report)
+    return report
+
+
+def _one_of(name: str, table: Mapping[str, T], what: str) -> T:
+    if name not in table:
+        raise UsageError(f"there is no {what} {name!r}; there are {', '.join(table)}")
+    return table[name]
+
+
+class _Foreign:
+    """Somebody's agent as a whole `Callee`; what it returns is looked at before it is believed."""
+
+    def __init__(self, agent: AgentLike) -> None:
+        self._agent = agent
+        self._whole: Callee | None = agent if _is_whole(agent) else None  # type: ignore[assignment]
+
+    def call(self, cpu: int, registers: Registers) -> Exit | Held:
+        """As `Callee`."""
+        return self._checked(self._agent.call(cpu, registers), "call")
+
+    def complete(self, cpu: int) -> Exit | Held:
+        """As `Callee`."""
+        if self._whole is None:
+            raise TypeError("an agent that returns Held with a time needs complete(cpu) and released()")
+        return self._checked(self._whole.complete(cpu), "complete")
+
+    def released(self) -> list[Release]:
+        """As `Callee`."""
+        return self._whole.released() if self._whole else []
+
+    def _checked(self, outcome: object, method: str) -> Exit | Held:
+        if not isinstance(outcome, (Registers, Restart, Held)):
+            raise TypeError(f"{method}() returned {outcome!r}; expected Registers, Restart or Held")
+        return outcome
+
+
+def _is_whole(agent: object) -> bool:
+    return hasattr(agent, "complete") and hasattr(agent, "released")
