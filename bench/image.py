@@ -12,9 +12,9 @@ from functools import partial
 from bench.measure import Row, interleave
 from livefw.abi.guid import BL33, RMM
 from livefw.firmware.image import build, fip, trust
-from livefw.firmware.image.build import Signer
+from livefw.firmware.image.build import ImageSigner
 from livefw.firmware.image.chain import CCA
-from livefw.firmware.image.verify import Anchor, verify
+from livefw.firmware.image.verify import TrustAnchor, verify
 
 SIZE = 16 << 20
 PEERS = {"fiptool info": ("fiptool", "info"), "sha256sum": ("sha256sum",)}
@@ -22,7 +22,7 @@ PEERS = {"fiptool info": ("fiptool", "info"), "sha256sum": ("sha256sum",)}
 
 def rows() -> Iterator[Row]:
     """Milliseconds for each; peers include the start of their process, and fiptool reads every payload."""
-    signer = Signer(CCA, build.generate(CCA))
+    signer = ImageSigner(CCA, build.generate(CCA))
     package = signer.package({RMM.guid: os.urandom(SIZE // 4), BL33.guid: os.urandom(SIZE - SIZE // 4)})
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "package.fip")
@@ -55,6 +55,6 @@ def _command(path: str, trusted: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def _verify(path: str, anchor: Anchor) -> None:
+def _verify(path: str, anchor: TrustAnchor) -> None:
     with open(path, "rb") as file:
         verify(file, anchor, {})

@@ -14,17 +14,19 @@ from livefw.abi import guid
 from livefw.abi.lfa import Function, status
 from livefw.abi.smccc import Registers
 from livefw.errors import NotInstalled, UsageError
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.machine.qemu.bridge import Bridge
 from livefw.machine.qemu.frames import Frame, Type
 from livefw.machine.qemu.guest import GuestCaller, GuestMachine
 
 _MONITOR = "LIVEFW_MONITOR"
 CALLS, TURNS, ACTIVATIONS = 200, 9, 5
-RMM = ComponentSpec(str(guid.RMM.guid), Kind.RMM, pending_never_clears=True, prime_steps=1, prime_ms=0, activate_ms=0)
+RMM = ComponentSpec(
+    str(guid.RMM.guid), ComponentKind.RMM, pending_never_clears=True, prime_steps=1, prime_ms=0, activate_ms=0
+)
 OTHER = "LIVEFW_BENCH_MONITOR"
 """A variable with the folder of another monitor; every row is then measured with it too, in turns."""
 
@@ -102,8 +104,8 @@ def _share() -> Iterator[Row]:
     yield Row("the agent's share of one SMC on QEMU", median(taken), "ms", Aim(0.15))
 
 
-def _agent(cpus: int) -> Agent:
-    return Agent(MemoryPlatform([RMM]), profile=PROFILES["tfa-2026"], cpus=cpus)
+def _agent(cpus: int) -> LfaAgent:
+    return LfaAgent(MemoryPlatform([RMM]), profile=PROFILES["tfa-2026"], cpus=cpus)
 
 
 def _measure(caller: GuestCaller, cpus: int) -> Taken:

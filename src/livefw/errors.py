@@ -156,31 +156,31 @@ class InternalError(LivefwError):
     """A defect of livefw itself."""
 
 
-class Kind(NamedTuple):
+class ErrorKind(NamedTuple):
     """How an error appears outside: a name that never changes, and the exit code of the command."""
 
     name: str
     exit_code: ExitCode
 
 
-KINDS: dict[type[BaseException], Kind] = {
-    UsageError: Kind("usage", ExitCode.USAGE),
-    NoSuchComponent: Kind("no-such-component", ExitCode.USAGE),
-    AmbiguousComponent: Kind("ambiguous-component", ExitCode.USAGE),
-    Interrupted: Kind("interrupted", ExitCode.INTERRUPTED),
-    NothingToDo: Kind("nothing-to-do", ExitCode.NOTHING_TO_DO),
-    NothingHere: Kind("nothing-here", ExitCode.NOTHING_TO_DO),
-    Refused: Kind("refused", ExitCode.REFUSED),
-    MechanismFailed: Kind("failed", ExitCode.FAILED),
-    OutcomeUnknown: Kind("outcome-unknown", ExitCode.UNKNOWN),
-    NotInstalled: Kind("not-installed", ExitCode.NOT_INSTALLED),
-    TransportError: Kind("transport", ExitCode.FAILED),
-    PermissionDenied: Kind("no-permission", ExitCode.NO_PERMISSION),
-    InternalError: Kind("internal", ExitCode.FAILED),
+KINDS: dict[type[BaseException], ErrorKind] = {
+    UsageError: ErrorKind("usage", ExitCode.USAGE),
+    NoSuchComponent: ErrorKind("no-such-component", ExitCode.USAGE),
+    AmbiguousComponent: ErrorKind("ambiguous-component", ExitCode.USAGE),
+    Interrupted: ErrorKind("interrupted", ExitCode.INTERRUPTED),
+    NothingToDo: ErrorKind("nothing-to-do", ExitCode.NOTHING_TO_DO),
+    NothingHere: ErrorKind("nothing-here", ExitCode.NOTHING_TO_DO),
+    Refused: ErrorKind("refused", ExitCode.REFUSED),
+    MechanismFailed: ErrorKind("failed", ExitCode.FAILED),
+    OutcomeUnknown: ErrorKind("outcome-unknown", ExitCode.UNKNOWN),
+    NotInstalled: ErrorKind("not-installed", ExitCode.NOT_INSTALLED),
+    TransportError: ErrorKind("transport", ExitCode.FAILED),
+    PermissionDenied: ErrorKind("no-permission", ExitCode.NO_PERMISSION),
+    InternalError: ErrorKind("internal", ExitCode.FAILED),
 }
 
 
-def kind_of(error: BaseException) -> Kind:
+def kind_of(error: BaseException) -> ErrorKind:
     """The row of `KINDS` for an error; what nobody foresaw is our bug."""
     for base in type(error).__mro__:
         if base in KINDS:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from livefw.abi import lfa
 from livefw.abi.guid import RMM, Guid
-from livefw.abi.lfa import ActivateFlag, Function, InventoryFlag, Status
+from livefw.abi.lfa import ActivateFlag, Function, InventoryFlag, LfaStatus
 from livefw.abi.smccc import WORD, Registers
 from livefw.abi.version import ComponentVersion
 
@@ -59,14 +59,14 @@ def test_there_are_seven_functions() -> None:
 
 @pytest.mark.parametrize(("value", "name"), STATUSES)
 def test_statuses_of_den0147(value: int, name: str) -> None:
-    status = Status[name]
+    status = LfaStatus[name]
     assert status == value
     assert status.word == value % 2**64
     assert lfa.status(Registers(status.word)) == value
 
 
 def test_there_are_twelve_statuses() -> None:
-    assert {status.name for status in Status} == {name for _, name in STATUSES}
+    assert {status.name for status in LfaStatus} == {name for _, name in STATUSES}
 
 
 @given(WORDS)
@@ -90,27 +90,37 @@ def test_flag_bits_of_den0147(flag: int, bit: int) -> None:
 
 @given(WORDS)
 def test_calls_with_one_64_bit_argument(word: int) -> None:
-    assert lfa.Features.decode(lfa.Features(word).encode()) == (word,)
-    assert lfa.GetInfo.decode(lfa.GetInfo(word).encode()) == (word,)
+    assert lfa.FeaturesRequest.decode(lfa.FeaturesRequest(word).encode()) == (word,)
+    assert lfa.InfoRequest.decode(lfa.InfoRequest(word).encode()) == (word,)
 
 
 @given(IDS, WORDS)
 def test_calls_with_a_sequence_id_read_its_low_half(fw_seq_id: int, word: int) -> None:
-    for call in (lfa.GetInventory, lfa.Prime, lfa.Cancel):
+    for call in (lfa.InventoryRequest, lfa.PrimeRequest, lfa.CancelRequest):
         assert call.decode(call(fw_seq_id).encode()) == (fw_seq_id,)
         assert call.decode(Registers(0, word)) == (word & 0xFFFF_FFFF,)
-    assert lfa.Activate.decode(Registers(0, word)).fw_seq_id == word & 0xFFFF_FFFF
+    assert lfa.ActivateRequest.decode(Registers(0, word)).fw_seq_id == word & 0xFFFF_FFFF
 
 
 @given(IDS, st.sampled_from([ActivateFlag(0), ActivateFlag.SKIP_CPU_RENDEZVOUS]), WORDS, WORDS)
 def test_activate_round_trip(fw_seq_id: int, flags: ActivateFlag, entry_point: int, context_id: int) -> None:
-    request = lfa.Activate(fw_seq_id, flags, entry_point, context_id)
+    request = lfa.ActivateRequest(fw_seq_id, flags, entry_point, context_id)
     registers = request.encode()
     assert registers[:5] == (Function.ACTIVATE, fw_seq_id, flags, entry_point, context_id)
-    assert lfa.Activate.decode(registers) == request
+    assert lfa.ActivateRequest.decode(registers) == request
 
 
-@pytest.mark.parametrize("call", [lfa.Features, lfa.GetInfo, lfa.GetInventory, lfa.Prime, lfa.Activate, lfa.Cancel])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lfa.FeaturesRequest,
+        lfa.InfoRequest,
+        lfa.InventoryRequest,
+        lfa.PrimeRequest,
+        lfa.ActivateRequest,
+        lfa.CancelRequest,
+    ],
+)
 @pytest.mark.parametrize("word", [-1, WORD + 1])
 def test_an_argument_that_fits_no_register_is_refused(call: Callable[[int], Request], word: int) -> None:
     with pytest.raises(ValueError, match="unsigned 64-bit word"):
@@ -119,47 +129,47 @@ def test_an_argument_that_fits_no_register_is_refused(call: Callable[[int], Requ
 
 @given(WORDS)
 def test_info_round_trip(components: int) -> None:
-    assert lfa.Info.decode(Registers(*lfa.Info(components).encode())) == (components,)
+    assert lfa.InfoResult.decode(Registers(*lfa.InfoResult(components).encode())) == (components,)
 
 
 @given(WORDS, WORDS, WORDS, HALVES, HALVES)
 def test_inventory_round_trip_keeps_reserved_bits(x1: int, x2: int, x3: int, major: int, minor: int) -> None:
     current, pending = ComponentVersion(major, minor), ComponentVersion(minor, major)
-    inventory = lfa.Inventory(Guid.from_registers(x1, x2), InventoryFlag(x3), current, pending)
+    inventory = lfa.InventoryResult(Guid.from_registers(x1, x2), InventoryFlag(x3), current, pending)
     assert inventory.encode() == (0, x1, x2, x3, current.encode(), pending.encode())
-    assert lfa.Inventory.decode(Registers(*inventory.encode())) == inventory
+    assert lfa.InventoryResult.decode(Registers(*inventory.encode())) == inventory
 
 
 def test_a_bet0_agent_returns_the_callers_version_words() -> None:
     request = Registers(Function.GET_INVENTORY, 0, 0, 0, 7 << 32, 8 << 32)
-    answer = request.returning(*lfa.Inventory(RMM.guid, InventoryFlag(3)).encode_bet0())
-    inventory = lfa.Inventory.decode(answer)
+    answer = request.returning(*lfa.InventoryResult(RMM.guid, InventoryFlag(3)).encode_bet0())
+    inventory = lfa.InventoryResult.decode(answer)
     assert (inventory.current_version, inventory.pending_version) == ((7, 0), (8, 0))
 
 
 @pytest.mark.parametrize("call_again", [False, True])
 def test_progress_round_trip(call_again: bool) -> None:
-    assert lfa.Progress.decode(Registers(*lfa.Progress(call_again).encode())) == (call_again,)
+    assert lfa.StepResult.decode(Registers(*lfa.StepResult(call_again).encode())) == (call_again,)
 
 
 @given(WORDS)
 def test_progress_is_bit_0_of_x1(word: int) -> None:
-    assert lfa.Progress.decode(Registers(0, word)).call_again == bool(word & 1)
+    assert lfa.StepResult.decode(Registers(0, word)).call_again == bool(word & 1)
 
 
 @given(st.lists(WORDS, max_size=18))
 def test_any_registers_can_be_decoded_and_what_is_said_can_be_said_again(words: list[int]) -> None:
     registers = Registers(*words)
     for decode in (
-        lfa.Features.decode,
-        lfa.GetInfo.decode,
-        lfa.Info.decode,
-        lfa.GetInventory.decode,
-        lfa.Inventory.decode,
-        lfa.Prime.decode,
-        lfa.Activate.decode,
-        lfa.Progress.decode,
-        lfa.Cancel.decode,
+        lfa.FeaturesRequest.decode,
+        lfa.InfoRequest.decode,
+        lfa.InfoResult.decode,
+        lfa.InventoryRequest.decode,
+        lfa.InventoryResult.decode,
+        lfa.PrimeRequest.decode,
+        lfa.ActivateRequest.decode,
+        lfa.StepResult.decode,
+        lfa.CancelRequest.decode,
     ):
         found = decode(registers)
         assert decode(Registers(*found.encode())) == found

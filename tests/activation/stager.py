@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 from livefw.errors import TransportError
 from livefw.files.protocol import Files
-from livefw.providers.base import Claim, Clock, Component, Cost, Observer, Package, Phase, Progress, Said, Version
-from livefw.providers.inband import Single
-from livefw.providers.steps import Request, Steps
+from livefw.providers.base import Claim, Clock, Component, Cost, ImagePackage, Observer, Phase, Progress, Reply, Version
+from livefw.providers.inband import SingleProvider
+from livefw.providers.steps import RunningSteps, Steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Stager(Single):
+class Stager(SingleProvider):
     """What it answers is ``claim``; ``keeps`` is whether the image is pending then, None where nobody can look.
 
     ``there`` is whether there is a component at all. ``before`` is called before anything is asked.
@@ -23,7 +23,7 @@ class Stager(Single):
 
     def __init__(self, files: Files, clock: Clock) -> None:
         super().__init__(files, clock)
-        self.claim = Claim(Said.ACCEPTED)
+        self.claim = Claim(Reply.ACCEPTED)
         self.keeps: bool | None = True
         self.stays = True
         self.kept = False
@@ -39,10 +39,10 @@ class Stager(Single):
         waits = Version("2", (2,)) if self.kept else None
         return Component("stager", "one", "One", Version("1", (1,)), self.kept, waits, Cost(None, None))
 
-    def stage(self, ident: str, package: Package, observer: Observer) -> Request:
+    def stage(self, ident: str, package: ImagePackage, observer: Observer) -> RunningSteps:
         """See `livefw.providers.base.Stager`."""
         self.before()
-        return Request(_Staging(self, observer), self._clock)
+        return RunningSteps(_Staging(self, observer), self._clock)
 
 
 class _Staging:
@@ -59,4 +59,4 @@ class _Staging:
         return self._stager.claim
 
     def abandoned(self) -> Claim:
-        return Claim(Said.LOST if self.touched else Said.REFUSED, at_work=self.touched)
+        return Claim(Reply.LOST if self.touched else Reply.REFUSED, at_work=self.touched)

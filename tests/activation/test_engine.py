@@ -21,7 +21,7 @@ from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.measure.meter import NoMeter
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, NoSuchComponent, NothingHere, TransportError, UsageError
-from livefw.firmware.spec import Kind as Kind_
+from livefw.firmware.spec import ComponentKind as Kind_
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import Grid, MachineConfig
 from livefw.machine.faults import FaultRequest

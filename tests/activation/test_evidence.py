@@ -16,7 +16,7 @@ from livefw.activation.verdict.evidence import (
     of_remains,
     pending,
 )
-from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Memory, Said, Trust, Version, Witness
+from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Memory, Reply, Trust, Version, Witness
 
 
 def component(version: Version | None = None, *, pends: bool | None = False, flag: Flag = Flag.PROVES) -> Component:
@@ -70,7 +70,7 @@ def test_what_became_of_the_pending_image(after: Component | None, became: Pendi
 
 
 def test_an_attempt_that_was_seen_to_its_end() -> None:
-    claim = Claim(Said.FAILED, Trust.DOUBTFUL, witness=Witness.MAY_GO_ON, measured=Measured.CHANGED)
+    claim = Claim(Reply.FAILED, Trust.DOUBTFUL, witness=Witness.MAY_GO_ON, measured=Measured.CHANGED)
     seen = of_attempt(runs("1.0"), runs("1.1"), claim, announced="1.1")
     assert seen == Evidence(
         boot=Boot.SAME,
@@ -100,7 +100,7 @@ def test_an_attempt_that_was_seen_to_its_end() -> None:
 )
 def test_whose_flag_counts(before: Flag, after: Flag | None, flag: Flag) -> None:
     now = None if after is None else component(flag=after)
-    assert of_attempt(component(flag=before), now, Claim(Said.ACCEPTED), announced=None).flag is flag
+    assert of_attempt(component(flag=before), now, Claim(Reply.ACCEPTED), announced=None).flag is flag
 
 
 @pytest.mark.parametrize(
@@ -112,11 +112,11 @@ def test_whose_flag_counts(before: Flag, after: Flag | None, flag: Flag) -> None
     ],
 )
 def test_what_ran_before_counts_as_far_as_it_is_sure(version: Version | None, became: Moved) -> None:
-    assert of_attempt(component(version), runs("1.1"), Claim(Said.ACCEPTED), announced="1.1").moved is became
+    assert of_attempt(component(version), runs("1.1"), Claim(Reply.ACCEPTED), announced="1.1").moved is became
 
 
-@pytest.mark.parametrize("said", Said)
-def test_each_answer_is_one(said: Said) -> None:
+@pytest.mark.parametrize("said", Reply)
+def test_each_answer_is_one(said: Reply) -> None:
     assert of_attempt(runs("1"), runs("1"), Claim(said), announced=None).answer == said.value
 
 

@@ -25,7 +25,7 @@ from livefw.activation.outcome import Outcome
 from livefw.errors import ExitCode, Interrupted, TransportError, UsageError
 from livefw.machine.faults import FaultRequest
 from livefw.providers.base import (
-    Package,
+    ImagePackage,
     Provider,
 )
 from livefw.providers.registry import providers
@@ -164,7 +164,7 @@ def _cancels(engine: Engine, watch: Quiet) -> Told:
 
 def _stages(engine: Engine, watch: Quiet) -> Told:
     with engine.open() as run:
-        return _told(run.stage(Wish(Package("image", b"x"), "stager:one"), watch=watch))
+        return _told(run.stage(Wish(ImagePackage("image", b"x"), "stager:one"), watch=watch))
 
 
 def _settles(engine: Engine, watch: Quiet) -> Told:

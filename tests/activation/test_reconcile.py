@@ -14,7 +14,7 @@ from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.staging import judge_staging
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component, Cost, Memory, Rendezvous, Version, Witness
-from livefw.providers.fake import Answer
+from livefw.providers.fake import FakeResult
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 INTENT = {"boot_id": "b", "current_version": "1.0", "pending_version": "1.2"}
@@ -163,7 +163,7 @@ def test_only_settings_are_written() -> None:
 def test_a_setting_that_may_not_be_written_says_so() -> None:
     bench = FakeLfa()
     bench.add()
-    bench.files.answers[bench.path("auto_activate")] = [Answer(errno.EACCES)]
+    bench.files.answers[bench.path("auto_activate")] = [FakeResult(errno.EACCES)]
     with pytest.raises(PermissionDenied):
         bench.provider.configure(RMM, "auto_activate", on=True)
 

@@ -15,14 +15,14 @@ from livefw import reading
 from livefw.activation.images import directory as shelf
 from livefw.activation.images.directory import Local, Shelf
 from livefw.archive import cab
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 
 GUID = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 
 
 def archive(version: str = "1.9.0", payload: bytes = b"image") -> bytes:
-    return cab.write(Image(Metainfo("org.example.fw", "Example", (GUID,), version, "fw.bin", summary="x"), payload))
+    return cab.write(CabImage(Metainfo("org.example.fw", "Example", (GUID,), version, "fw.bin", summary="x"), payload))
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_nothing_is_read_twice_and_every_change_is_seen(folder: Path, monkeypatc
     reads: list[int] = []
     read = cab.read
 
-    def counted(data: bytes, *, most: int | None = None) -> tuple[Image, ...]:
+    def counted(data: bytes, *, most: int | None = None) -> tuple[CabImage, ...]:
         reads.append(len(data))
         return read(data, most=most)
 

@@ -11,7 +11,7 @@ from livefw.activation.history.journal import Kind
 from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, TransportError
-from livefw.providers.base import Claim, Package, Phase, Progress, Reason, Said
+from livefw.providers.base import Claim, ImagePackage, Phase, Progress, Reason, Reply
 
 from .conftest import Bench, Make
 from .stager import Stager
@@ -28,7 +28,7 @@ class World:
 
     def stage(self) -> Attempt:
         with self.bench.engine().open() as run:
-            return run.stage(Wish(Package("image", b"x"), "stager:one"), watch=self.bench.watch)
+            return run.stage(Wish(ImagePackage("image", b"x"), "stager:one"), watch=self.bench.watch)
 
     def rows(self) -> list[tuple[Kind, Any, Any]]:
         rows = self.bench.journal.entries()
@@ -54,7 +54,7 @@ class Row(NamedTuple):
     mishaps: tuple[str, ...] = ()
 
 
-ACCEPTED, FAILED = Claim(Said.ACCEPTED), Claim(Said.FAILED, reason=_WHY)
+ACCEPTED, FAILED = Claim(Reply.ACCEPTED), Claim(Reply.FAILED, reason=_WHY)
 ROWS = {
     "accepted, and pending": Row(ACCEPTED, True, True, Outcome.STAGED, "staged"),
     "accepted, and nothing pending": Row(ACCEPTED, False, True, Outcome.UNKNOWN, "not-pending"),
@@ -155,6 +155,6 @@ def test_nothing_is_staged_on_what_nobody_knows_the_end_of(world: World) -> None
         (found,) = run.settled
         assert (found.outcome, found.why.code) == (None, "not-settled")
         world.stager.asked = False  # it can be looked at again, and this engine has not found out
-        attempt = run.stage(Wish(Package("image", b"x"), "stager:one"), watch=world.bench.watch)
+        attempt = run.stage(Wish(ImagePackage("image", b"x"), "stager:one"), watch=world.bench.watch)
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "not-settled")
     assert not world.stager.asked

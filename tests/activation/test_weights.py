@@ -15,7 +15,7 @@ from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy.settings import SettingsError
 from livefw.errors import UsageError
-from livefw.firmware.spec import Kind
+from livefw.firmware.spec import ComponentKind
 from livefw.machine.config import Grid, MachineConfig
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineFiles
@@ -26,7 +26,7 @@ Make = Any
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 FIRST, SECOND = "0509b633-5734-422f-a681-6096e932d93a", "3ab71f81-32b9-496d-841b-e3d0e9fd1a48"
-TWO = MachineConfig(name="two", agent="bet1", driver="v3", grid=Grid(count=2, pending_every=1, kind=Kind.RMM))
+TWO = MachineConfig(name="two", agent="bet1", driver="v3", grid=Grid(count=2, pending_every=1, kind=ComponentKind.RMM))
 
 
 class Overlaid:

@@ -14,7 +14,7 @@ import pytest
 
 from livefw import libraries
 from livefw.archive import cab, metainfo
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import UsageError
 
@@ -31,7 +31,7 @@ ABOUT = Metainfo(
     date="2026-01-31",
     size=len(PAYLOAD),
 )
-IMAGE = Image(ABOUT, PAYLOAD)
+IMAGE = CabImage(ABOUT, PAYLOAD)
 TEXT = metainfo.write(ABOUT, len(PAYLOAD))
 
 

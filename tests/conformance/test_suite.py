@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from livefw.abi.lfa import Function, Status
+from livefw.abi.lfa import Function, LfaStatus
 from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, WORD, Exit, Registers, Restart
 from livefw.cli.main import main
 from livefw.conformance.caller import AgentCaller
 from livefw.conformance.checks import CHECKS
 from livefw.conformance.gdb import Gdb
 from livefw.conformance.platform import COMPONENTS
-from livefw.conformance.report import Report, junit
-from livefw.conformance.run import Result, Verdict, run
+from livefw.conformance.report import ConformanceReport, junit
+from livefw.conformance.run import CheckResult, CheckVerdict, run
 from livefw.conformance.steps import AllRestart
 from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
@@ -26,7 +26,7 @@ def make(profile: str, *, cpus: int = 4, specs: tuple[ComponentSpec, ...] = COMP
     return AgentCaller(specs, PROFILES[profile], cpus=cpus)
 
 
-def names(results: list[Result], verdict: Verdict) -> set[str]:
+def names(results: list[CheckResult], verdict: CheckVerdict) -> set[str]:
     return {result.check.name for result in results if result.verdict is verdict}
 
 
@@ -34,30 +34,30 @@ def names(results: list[Result], verdict: Verdict) -> set[str]:
 @pytest.mark.parametrize("cpus", [2, 4, 16])
 def test_our_agent_passes(profile: str, cpus: int) -> None:
     results = list(run(make(profile, cpus=cpus), profile=profile, dangerous=True))
-    assert [result for result in results if result.verdict is not Verdict.PASSED] == []
+    assert [result for result in results if result.verdict is not CheckVerdict.PASSED] == []
     assert [result.check for result in results] == [check for check in CHECKS if profile in check.profiles]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_one_cpu_misses_only_what_needs_two(profile: str) -> None:
     results = list(run(make(profile, cpus=1), profile=profile))
-    assert names(results, Verdict.NOT_APPLICABLE) == {
+    assert names(results, CheckVerdict.NOT_APPLICABLE) == {
         check.name for check in CHECKS if check.cpus > 1 and profile in check.profiles and not check.dangerous
     }
-    assert names(results, Verdict.FAILED) == set()
+    assert names(results, CheckVerdict.FAILED) == set()
 
 
 @pytest.mark.parametrize("agent", PROFILES)
 @pytest.mark.parametrize("expected", PROFILES)
 def test_every_profile_is_told_from_the_others(agent: str, expected: str) -> None:
-    failed = names(list(run(make(agent), profile=expected)), Verdict.FAILED)
+    failed = names(list(run(make(agent), profile=expected)), CheckVerdict.FAILED)
     assert bool(failed) == (agent != expected)
 
 
 def test_components_that_are_missing_are_named() -> None:
     results = list(run(make("tfa-2026", specs=COMPONENTS[:2]), profile="tfa-2026"))
-    missing = [result for result in results if result.verdict is Verdict.NOT_APPLICABLE]
-    assert names(results, Verdict.FAILED) == set()
+    missing = [result for result in results if result.verdict is CheckVerdict.NOT_APPLICABLE]
+    assert names(results, CheckVerdict.FAILED) == set()
     assert all("needs the component" in result.detail for result in missing)
     assert len(missing) > 20
 
@@ -85,7 +85,7 @@ LIES = [
     (Function.FEATURES, (0,), "features"),
     (Function.GET_INFO, (0, 1 << 40), "inventory: every id"),
     (Function.GET_INVENTORY, (0,), "inventory: id N"),
-    (Function.PRIME, (Status.BUSY.word,), "prime: again"),
+    (Function.PRIME, (LfaStatus.BUSY.word,), "prime: again"),
     (Function.ACTIVATE, (0, 0), "activate: nothing primed"),
     (Function.CANCEL, (0,), "cancel: nothing primed"),
     (Function.CANCEL, (0, *range(1, 8)), "cancel: twice"),
@@ -96,7 +96,7 @@ LIES = [
 def test_a_lie_is_found(function: Function, change: tuple[int, ...], check: str) -> None:
     caller = Lying(COMPONENTS, PROFILES["tfa-2026"], cpus=4)
     caller.function, caller.change = function, change
-    assert check in names(list(run(caller, profile="tfa-2026")), Verdict.FAILED)
+    assert check in names(list(run(caller, profile="tfa-2026")), CheckVerdict.FAILED)
 
 
 class Without(AgentCaller):
@@ -113,13 +113,13 @@ class Without(AgentCaller):
 
 def test_firmware_without_an_agent_is_told_once() -> None:
     results = list(run(Without(COMPONENTS, PROFILES["tfa-2026"], cpus=2), profile="tfa-2026"))
-    failed = [result for result in results if result.verdict is Verdict.FAILED]
+    failed = [result for result in results if result.verdict is CheckVerdict.FAILED]
     assert [result.check.name for result in failed] == ["version is 1.0", "version: the identifier is W0"]
     assert failed[0].detail == "step 1: VERSION(): x0 is -1 (NOT_SUPPORTED), not 0x10000"
-    passed = names(results, Verdict.PASSED)
+    passed = names(results, CheckVerdict.PASSED)
     assert len(passed) == 7
     assert {"SMCCC: version is 1.2 or later", "SMCCC: features", "unknown call 0xc40002e7"} < passed
-    others = {result.detail for result in results if result.verdict is Verdict.NOT_APPLICABLE}
+    others = {result.detail for result in results if result.verdict is CheckVerdict.NOT_APPLICABLE}
     assert "there is no LFA agent: VERSION is not supported" in others
     assert all("no LFA agent" in detail or "needs the component" in detail for detail in others)
 
@@ -127,7 +127,7 @@ def test_firmware_without_an_agent_is_told_once() -> None:
 def test_an_smccc_that_is_too_old_is_found() -> None:
     caller = Lying(COMPONENTS, PROFILES["tfa-2026"], cpus=4)
     caller.function, caller.change = SMCCC_VERSION, (0x1_0001,)
-    failed = names(list(run(caller, profile="tfa-2026")), Verdict.FAILED)
+    failed = names(list(run(caller, profile="tfa-2026")), CheckVerdict.FAILED)
     assert failed == {"SMCCC: version is 1.2 or later"}
 
 
@@ -152,10 +152,10 @@ def test_firmware_that_runs_on_needs_no_restart(profile: str) -> None:
     caller = Warm(COMPONENTS, PROFILES[profile], cpus=4)
     caller.booted = True
     results = list(run(caller, profile=profile))
-    assert names(results, Verdict.FAILED) == set()
+    assert names(results, CheckVerdict.FAILED) == set()
     spoiling = [check.name for check in CHECKS if check.spoils and profile in check.profiles and not check.dangerous]
-    assert names(results, Verdict.NOT_APPLICABLE) == {"prime: before any inventory", *spoiling[1:]}
-    assert not spoiling or spoiling[0] in names(results, Verdict.PASSED)
+    assert names(results, CheckVerdict.NOT_APPLICABLE) == {"prime: before any inventory", *spoiling[1:]}
+    assert not spoiling or spoiling[0] in names(results, CheckVerdict.PASSED)
 
 
 def test_a_check_that_fails_leaves_its_cpus_to_the_next() -> None:
@@ -163,7 +163,7 @@ def test_a_check_that_fails_leaves_its_cpus_to_the_next() -> None:
     caller = Warm(COMPONENTS, PROFILES["tfa-2.15"], cpus=2)
     caller.booted = True
     results = list(run(caller, profile="tfa-2026"))
-    assert "cancel: during prime" in names(results, Verdict.FAILED)
+    assert "cancel: during prime" in names(results, CheckVerdict.FAILED)
     assert [result for result in results if "inside the firmware" in result.detail] == []
 
 
@@ -175,7 +175,7 @@ def test_restart_at_another_place_is_a_failure() -> None:
 
     results = list(run(Elsewhere(COMPONENTS, PROFILES["bet1"], cpus=2), profile="bet1"))
     restarting = {check.name for check in CHECKS if any(isinstance(step, AllRestart) for step in check.steps)}
-    assert names(results, Verdict.FAILED) == restarting
+    assert names(results, CheckVerdict.FAILED) == restarting
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -220,7 +220,7 @@ def test_no_check_loses_a_cpu_or_wedges_right_firmware(profile: str, cpus: int) 
     caller = Fragile(profile, cpus=cpus)
     results = list(run(caller, profile=profile))
     caller.fresh()
-    assert names(results, Verdict.FAILED) == set()
+    assert names(results, CheckVerdict.FAILED) == set()
     assert (caller.beyond, caller.lost, caller.wedged) == ([], [], False)
 
 
@@ -263,7 +263,7 @@ def test_command_reports_in_three_forms(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_junit_tells_failures_and_what_was_left_out() -> None:
     results = list(run(make("tfa-2.14", cpus=1), profile="bet1"))
-    suite = ElementTree.fromstring(junit([Report("bet1", 1, tuple(results))]))[0]
+    suite = ElementTree.fromstring(junit([ConformanceReport("bet1", 1, tuple(results))]))[0]
     assert int(suite.get("failures", "")) == len(suite.findall("testcase/failure")) > 0
     assert int(suite.get("skipped", "")) == len(suite.findall("testcase/skipped")) > 0
 

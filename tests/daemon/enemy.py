@@ -142,7 +142,7 @@ class Hanging:
         while self._ended not in select.select([self._mount.device, self._ended], [], [])[0]:
             try:
                 os.readv(self._mount.device, [buffer])
-                request = abi.Request.decode(buffer)
+                request = abi.FuseRequest.decode(buffer)
                 body = self._answer(request, buffer)
                 if body is None:
                     self.asked.set()
@@ -154,7 +154,7 @@ class Hanging:
                 return
 
     @staticmethod
-    def _answer(request: abi.Request, buffer: bytearray) -> bytes | None:
+    def _answer(request: abi.FuseRequest, buffer: bytearray) -> bytes | None:
         file = abi.Attributes(2, stat.S_IFREG | 0o644, 4096, 1, 0, 0, 0)
         if request.opcode == Opcode.INIT:
             _, minor, _, flags = abi.INIT_IN.unpack_from(buffer, abi.IN_HEADER.size)

@@ -13,7 +13,7 @@ import pytest
 
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.fwupd.devices import device_id
 from livefw.dbus.client import Call
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.fwupd
 
 def archive(version: str, guid: str = GUID) -> bytes:
     about = Metainfo("org.example.fw", "Example <&>", (guid,), version, "pmfw.bin", summary="For tests")
-    return cab.write(Image(about, f"version={version}".encode()))
+    return cab.write(CabImage(about, f"version={version}".encode()))
 
 
 @pytest.fixture

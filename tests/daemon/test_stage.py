@@ -13,7 +13,7 @@ import pytest
 
 from livefw.abi.guid import Guid
 from livefw.archive import cab
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.fwupd.devices import device_id
 from livefw.daemon.upload import receive
@@ -61,7 +61,7 @@ def _archive(folder: Path, name: str, *guids: str) -> str:
     """An archive with an image of the modelled BMC's, for these GUIDs."""
     about = Metainfo("org.example.fw", "Example", guids, "1.9.0", "pmfw.bin", summary="For tests")
     file = folder / name
-    file.write_bytes(cab.write(Image(about, b"version=1.9.0")))
+    file.write_bytes(cab.write(CabImage(about, b"version=1.9.0")))
     return str(file)
 
 

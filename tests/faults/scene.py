@@ -15,7 +15,7 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.firmware.platform import Commit
-from livefw.providers.base import Package
+from livefw.providers.base import ImagePackage
 
 from ..redfish.conftest import Bench
 from ..truth.world import IGNORED, Death, Fault, Setup, Truth, World, _wrongs
@@ -199,7 +199,7 @@ class Bmc(Scene):
 
     def stage(self) -> None:
         with self.engine().open() as run:
-            package = Package("image.bin", b"version=1.9.0")
+            package = ImagePackage("image.bin", b"version=1.9.0")
             self.attempts.append(run.stage(Wish(package, self.KEY), watch=self._bench.watch))
 
     def asked(self) -> int:

@@ -12,7 +12,7 @@ from livefw.abi.guid import RMM, Guid
 from livefw.abi.version import ComponentVersion
 from livefw.cli.main import main
 from livefw.firmware.image import build, note, trust
-from livefw.firmware.image.build import Signer
+from livefw.firmware.image.build import ImageSigner
 from livefw.firmware.image.chain import CCA, Counter
 from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.errors import StoreError
@@ -116,7 +116,7 @@ KEYS = build.generate(CCA)
 @pytest.fixture
 def sources(folder: Path) -> tuple[Path, Path]:
     """A signed package, and what a machine that believes it has."""
-    signer = Signer(CCA, KEYS, {Counter.CCA: 1})
+    signer = ImageSigner(CCA, KEYS, {Counter.CCA: 1})
     package, trusted = folder / "factory.fip", folder / "trust.toml"
     package.write_bytes(signer.package({RMM.guid: note.append(b"R", ComponentVersion(1, 1))}))
     trusted.write_text(trust.dumps(signer.anchor()), encoding="ascii")

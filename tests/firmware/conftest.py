@@ -7,7 +7,7 @@ import pytest
 
 from livefw.abi import guid
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
+from livefw.firmware.spec import ComponentKind, ComponentSpec, LfaPolicy
 from livefw.testing.agent import ModelAgent
 
 MakeAgent = Callable[..., ModelAgent]
@@ -15,12 +15,12 @@ MakeAgent = Callable[..., ModelAgent]
 
 def _fvp() -> list[ComponentSpec]:
     return [
-        ComponentSpec(str(guid.BL31.guid), Kind.BL31, "1.0", "1.1"),
-        ComponentSpec(str(guid.BL33.guid), Kind.BL33),
-        ComponentSpec(str(guid.RMM.guid), Kind.RMM, "2.0", "2.1", prime_steps=1, realms=(LfaPolicy.ALLOW,)),
-        ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP, "3.0", "3.1"),
-        ComponentSpec(str(guid.FVP_SP2.guid), Kind.SP, "3.0", "3.1"),
-        ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, "4.0", "4.1", prime_steps=3, activate_steps=2),
+        ComponentSpec(str(guid.BL31.guid), ComponentKind.BL31, "1.0", "1.1"),
+        ComponentSpec(str(guid.BL33.guid), ComponentKind.BL33),
+        ComponentSpec(str(guid.RMM.guid), ComponentKind.RMM, "2.0", "2.1", prime_steps=1, realms=(LfaPolicy.ALLOW,)),
+        ComponentSpec(str(guid.FVP_SP1.guid), ComponentKind.SP, "3.0", "3.1"),
+        ComponentSpec(str(guid.FVP_SP2.guid), ComponentKind.SP, "3.0", "3.1"),
+        ComponentSpec(str(guid.SCP_BL2U.guid), ComponentKind.CONTROLLER, "4.0", "4.1", prime_steps=3, activate_steps=2),
     ]
 
 

@@ -10,26 +10,26 @@ from hypothesis import strategies as st
 from livefw.abi import guid
 from livefw.abi.guid import KnownGuid
 from livefw.abi.lfa import (
-    Activate,
-    Cancel,
-    Features,
+    ActivateRequest,
+    CancelRequest,
+    FeaturesRequest,
     Function,
-    GetInfo,
-    GetInventory,
-    Inventory,
-    Prime,
-    Status,
-    Version,
+    InfoRequest,
+    InventoryRequest,
+    InventoryResult,
+    LfaStatus,
+    PrimeRequest,
+    VersionRequest,
 )
 from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, SVE_HINT, WORD, Held, Registers
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
+from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec
 from livefw.firmware.state import CpuHeldError, CpuNotWorkingError, CpuOffError, CpuOnError, NoSuchCpuError
 from livefw.testing.agent import ModelAgent
 
 MakeAgent = Callable[..., ModelAgent]
 
-NO = Status.NOT_SUPPORTED.word
+NO = LfaStatus.NOT_SUPPORTED.word
 FILL = tuple(range(0x100, 0x112))
 """Inputs that show which registers a call leaves alone."""
 
@@ -47,10 +47,10 @@ ANSWERS = [
     (frame(Function.FEATURES, 0x8400_02E0), (NO,), "Arm CCA ACS used SMC32 identifiers, which DEN0147 has not"),
     (frame(Function.FEATURES, 0x1_C400_02E0), (NO,), "TF-A lfa_main.c LFA_FEATURES"),
     (frame(Function.GET_INFO, 0), (0, 6, 0), "DEN0147 LFA_GET_INFO; x2 = 0 as in TF-A"),
-    (frame(Function.GET_INFO, 1), (Status.INVALID_PARAMETERS.word,), "TF-A lfa_main.c LFA_GET_INFO"),
-    (frame(Function.GET_INFO, 1 << 32), (Status.INVALID_PARAMETERS.word,), "TF-A compares all 64 bits"),
-    (frame(Function.GET_INVENTORY, 6), (Status.INVALID_PARAMETERS.word,), "TF-A lfa_main.c LFA_GET_INVENTORY"),
-    (frame(Function.GET_INVENTORY, 0xFFFF_FFFF), (Status.INVALID_PARAMETERS.word,), "Linux's invalid id -1"),
+    (frame(Function.GET_INFO, 1), (LfaStatus.INVALID_PARAMETERS.word,), "TF-A lfa_main.c LFA_GET_INFO"),
+    (frame(Function.GET_INFO, 1 << 32), (LfaStatus.INVALID_PARAMETERS.word,), "TF-A compares all 64 bits"),
+    (frame(Function.GET_INVENTORY, 6), (LfaStatus.INVALID_PARAMETERS.word,), "TF-A lfa_main.c LFA_GET_INVENTORY"),
+    (frame(Function.GET_INVENTORY, 0xFFFF_FFFF), (LfaStatus.INVALID_PARAMETERS.word,), "Linux's invalid id -1"),
     (frame(0xC400_02E7), (NO,), "DEN0028: unknown function identifier"),
     (frame(0xC400_02DF), (NO,), "DEN0028: unknown function identifier"),
     (frame(0xC400_01E0), (NO,), "tf-a-tests of 2024 used other identifiers"),
@@ -109,7 +109,7 @@ def test_bet1_writes_versions_and_the_staged_one_only_when_pending(fvp: MakeAgen
     bench.platform.withdraw(guid.RMM.guid)
     answer = bench.send(0, frame(Function.GET_INVENTORY, 2))
     assert isinstance(answer, Registers)
-    assert Inventory.decode(answer)[1:] == (1, (2, 0), (0, 0))
+    assert InventoryResult.decode(answer)[1:] == (1, (2, 0), (0, 0))
 
 
 @pytest.mark.parametrize("function", Function)
@@ -124,16 +124,18 @@ def test_without_components_there_is_no_service(fvp: MakeAgent, profile: str, fu
 def test_a_service_that_loses_its_components_later_stays(fvp: MakeAgent, profile: str) -> None:
     """TF-A lfa_main.c: WRONG_STATE when there are no components, before any range check."""
     gone = AfterActivation(vanishes=(str(guid.SCP_BL2U.guid),))
-    scp = ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, "1.0", "1.1", activate_steps=1, after_activation=gone)
+    scp = ComponentSpec(
+        str(guid.SCP_BL2U.guid), ComponentKind.CONTROLLER, "1.0", "1.1", activate_steps=1, after_activation=gone
+    )
     bench = fvp(profile, specs=[scp], cpus=1)
     bench.prime(0)
-    assert bench.code(0, Activate(0)) == 0
-    assert bench.send(0, GetInfo()) == GetInfo().encode().returning(0, 0, 0)
-    assert bench.code(0, GetInventory(0)) == Status.WRONG_STATE
-    assert bench.code(0, Cancel(0)) == Status.WRONG_STATE
-    assert bench.code(0, Prime(0)) == PROFILES[profile].prime_bad_id
-    bad = Status.INVALID_PARAMETERS if PROFILES[profile].serialised else Status.COMPONENT_WRONG_STATE
-    assert bench.code(0, Activate(0)) == bad
+    assert bench.code(0, ActivateRequest(0)) == 0
+    assert bench.send(0, InfoRequest()) == InfoRequest().encode().returning(0, 0, 0)
+    assert bench.code(0, InventoryRequest(0)) == LfaStatus.WRONG_STATE
+    assert bench.code(0, CancelRequest(0)) == LfaStatus.WRONG_STATE
+    assert bench.code(0, PrimeRequest(0)) == PROFILES[profile].prime_bad_id
+    bad = LfaStatus.INVALID_PARAMETERS if PROFILES[profile].serialised else LfaStatus.COMPONENT_WRONG_STATE
+    assert bench.code(0, ActivateRequest(0)) == bad
 
 
 @pytest.mark.parametrize("function", Function)
@@ -149,20 +151,20 @@ def test_inventory_latches_what_the_platform_says(fvp: MakeAgent, profile: str) 
     """TF-A lfa_main.c: the flag is false at boot and follows the platform only in GET_INVENTORY."""
     bench = fvp(profile)
     seen = [bench.agent.state.pending]
-    bench.send(0, GetInventory(2))
+    bench.send(0, InventoryRequest(2))
     seen.append(bench.agent.state.pending)
     bench.platform.withdraw(guid.RMM.guid)
     seen.append(bench.agent.state.pending)
-    bench.send(3, GetInventory(2))
+    bench.send(3, InventoryRequest(2))
     seen.append(bench.agent.state.pending)
     assert seen == [(), (guid.RMM.guid,), (guid.RMM.guid,), ()]
 
 
 def test_the_same_guid_twice_is_two_components(fvp: MakeAgent, profile: str) -> None:
     """Nothing keeps firmware from listing a GUID twice; Linux drivers have to cope."""
-    spec = ComponentSpec(str(guid.RMM.guid), Kind.RMM)
+    spec = ComponentSpec(str(guid.RMM.guid), ComponentKind.RMM)
     bench = fvp(profile, specs=[spec, spec])
-    first, second = (bench.send(0, GetInventory(fw_seq_id)) for fw_seq_id in (0, 1))
+    first, second = (bench.send(0, InventoryRequest(fw_seq_id)) for fw_seq_id in (0, 1))
     assert isinstance(first, Registers)
     assert isinstance(second, Registers)
     assert first[2:] == second[2:]
@@ -181,9 +183,9 @@ def test_the_same_guid_twice_is_two_components(fvp: MakeAgent, profile: str) -> 
 )
 def test_any_registers_on_any_cpu_get_an_answer(profile: str, frames: list[tuple[int, int, list[int]]]) -> None:
     specs = [
-        ComponentSpec(str(guid.BL31.guid), Kind.BL31, pending_version="1.1"),
-        ComponentSpec(str(guid.RMM.guid), Kind.RMM, pending_version="1.1"),
-        ComponentSpec(str(guid.SCP_BL2U.guid), Kind.CONTROLLER, pending_version="1.1"),
+        ComponentSpec(str(guid.BL31.guid), ComponentKind.BL31, pending_version="1.1"),
+        ComponentSpec(str(guid.RMM.guid), ComponentKind.RMM, pending_version="1.1"),
+        ComponentSpec(str(guid.SCP_BL2U.guid), ComponentKind.CONTROLLER, pending_version="1.1"),
     ]
     bench = ModelAgent(specs, profile=profile, cpus=4)
     for cpu, function, arguments in frames:
@@ -205,18 +207,18 @@ def test_misuse_is_an_exception_that_names_the_cpu(fvp: MakeAgent) -> None:
     bench.send(0, Registers(Function.ACTIVATE, 2))
     agent.cpu_off(2)
     mistakes: list[tuple[type[Exception], Callable[[], object]]] = [
-        (CpuHeldError, lambda: bench.send(0, Version())),
+        (CpuHeldError, lambda: bench.send(0, VersionRequest())),
         (CpuHeldError, lambda: agent.cpu_off(0)),
         (CpuNotWorkingError, lambda: agent.complete(0)),
         (CpuNotWorkingError, lambda: agent.complete(1)),
         (CpuOnError, lambda: agent.cpu_on(1)),
-        (CpuOffError, lambda: bench.send(2, Features(0))),
+        (CpuOffError, lambda: bench.send(2, FeaturesRequest(0))),
         (CpuOffError, lambda: agent.complete(2)),
         (CpuOffError, lambda: agent.cpu_off(2)),
         (NoSuchCpuError, lambda: agent.cpu_on(3)),
         (NoSuchCpuError, lambda: agent.cpu_off(-1)),
         (NoSuchCpuError, lambda: agent.complete(3)),
-        (NoSuchCpuError, lambda: bench.send(-1, Version())),
+        (NoSuchCpuError, lambda: bench.send(-1, VersionRequest())),
     ]
     before = agent.state
     for error, mistake in mistakes:

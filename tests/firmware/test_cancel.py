@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Prime, Status
+from livefw.abi.lfa import ActivateFlag, ActivateRequest, CancelRequest, LfaStatus, PrimeRequest
 from livefw.firmware.component import Faults, LoadStatus
 from livefw.testing.agent import ModelAgent
 
@@ -37,33 +37,33 @@ def primed(bench: ModelAgent) -> None:
     bench.prime(RMM)
 
 
-def inside(fw_seq_id: int, request: Prime | Activate) -> Callable[[ModelAgent], object]:
+def inside(fw_seq_id: int, request: PrimeRequest | ActivateRequest) -> Callable[[ModelAgent], object]:
     """Primed, and CPU 1 is inside this call."""
     return lambda b: (b.prime(fw_seq_id), b.send(1, request))
 
 
-def everybody(fw_seq_id: int, request: Activate) -> Callable[[ModelAgent], object]:
+def everybody(fw_seq_id: int, request: ActivateRequest) -> Callable[[ModelAgent], object]:
     """Primed, and all CPUs have made this call."""
     return lambda b: (b.prime(fw_seq_id), b.rendezvous(range(4), request))
 
 
-def once(fw_seq_id: int, request: Prime | Activate) -> Callable[[ModelAgent], object]:
+def once(fw_seq_id: int, request: PrimeRequest | ActivateRequest) -> Callable[[ModelAgent], object]:
     return lambda b: (b.prime(fw_seq_id), b.run(1, request))
 
 
 def refusing_pen(bench: ModelAgent) -> None:
-    inside(BL31, Activate(BL31, entry_point=ENTRY))(bench)
+    inside(BL31, ActivateRequest(BL31, entry_point=ENTRY))(bench)
     bench.fault(BL31, Faults(refuse_cancel=True))
 
 
 def stray(bench: ModelAgent) -> None:
     """CPU 1 is in the pen since before a CANCEL, CPUs 2 and 3 do the next activation; CPU 0 came on since."""
-    inside(RMM, Activate(RMM))(bench)
-    bench.run(0, Cancel(RMM))
+    inside(RMM, ActivateRequest(RMM))(bench)
+    bench.run(0, CancelRequest(RMM))
     bench.prime(RMM)
     bench.agent.cpu_off(0)
-    bench.send(2, Activate(RMM))
-    bench.send(3, Activate(RMM))
+    bench.send(2, ActivateRequest(RMM))
+    bench.send(3, ActivateRequest(RMM))
     bench.agent.cpu_on(0)
 
 
@@ -72,34 +72,82 @@ def failed(bench: ModelAgent) -> None:
     bench.prime(RMM)
 
 
-RESETTING = Activate(BL31, entry_point=ENTRY)
+RESETTING = ActivateRequest(BL31, entry_point=ENTRY)
 
 CASES = [
-    Case("in PRIME", LOCK, inside(SCP, Prime(SCP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
-    Case("id N in PRIME", LOCK, inside(SCP, Prime(SCP)), Cancel(NOBODY), Status.BUSY, profiles=CURRENT),
-    Case("in PRIME", OLD, inside(SCP, Prime(SCP)), Cancel(SCP), 0, profiles=RELEASED, unchanged=False),
-    Case("in skip ACTIVATE", LOCK, inside(SCP, Activate(SCP, SKIP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
-    Case("nothing primed", CHOICE, ModelAgent.enumerate, Cancel(RMM), Status.INVALID_PARAMETERS),
-    Case("id N", CHOICE, primed, Cancel(NOBODY), Status.INVALID_PARAMETERS),
-    Case("other primed", CHOICE, primed, Cancel(SP1), Status.INVALID_PARAMETERS),
-    Case("after skip", LATE, once(SCP, Activate(SCP, SKIP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
-    Case("all had entered", LATE, everybody(SCP, Activate(SCP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
-    Case("BL31 restarted", LATE, everybody(BL31, RESETTING), Cancel(BL31), Status.BUSY, profiles=CURRENT),
-    Case("at work", HOOKS, inside(SCP, Activate(SCP)), Cancel(SCP), Status.BUSY, profiles=CURRENT),
-    Case("at work", OLD, inside(SCP, Activate(SCP)), Cancel(SCP), 0, profiles=RELEASED, unchanged=False),
-    Case("partition at work", NO_HOOK, inside(SP1, Activate(SP1)), Cancel(SP1), 0, profiles=V2_15, unchanged=False),
+    Case("in PRIME", LOCK, inside(SCP, PrimeRequest(SCP)), CancelRequest(SCP), LfaStatus.BUSY, profiles=CURRENT),
     Case(
-        "platform, BL31 in the pen", ORDER, refusing_pen, Cancel(BL31), Status.BUSY, profiles=CURRENT, unchanged=False
+        "id N in PRIME", LOCK, inside(SCP, PrimeRequest(SCP)), CancelRequest(NOBODY), LfaStatus.BUSY, profiles=CURRENT
     ),
-    Case("RMM at work, CPUs left behind", STRAYS, stray, Cancel(RMM), 0, profiles=CURRENT, unchanged=False),
-    Case("platform", HOOKS, lambda b: b.fault(RMM, Faults(refuse_cancel=True)).prime(RMM), Cancel(RMM), Status.BUSY),
-    Case("COMPLETE", RESET, primed, Cancel(RMM), 0, unchanged=False),
-    Case("STARTED", RESET, lambda b: b.enumerate().run(1, Prime(SCP)), Cancel(SCP), 0, unchanged=False),
-    Case("failed PRIME", RESET, failed, Cancel(RMM), 0, unchanged=False),
-    Case("waiting CPU", RESET, inside(RMM, Activate(RMM)), Cancel(RMM), 0, unchanged=False),
-    Case("one CPU of a round", RESET, once(SCP, Activate(SCP)), Cancel(SCP), 0, unchanged=False),
-    Case("after RMM", RMM_LEADER, everybody(RMM, Activate(RMM)), Cancel(RMM), Status.INVALID_PARAMETERS),
-    Case("after a partition", STAYS, once(SP1, Activate(SP1, SKIP)), Cancel(SP1), 0, profiles=V2_15, unchanged=False),
+    Case("in PRIME", OLD, inside(SCP, PrimeRequest(SCP)), CancelRequest(SCP), 0, profiles=RELEASED, unchanged=False),
+    Case(
+        "in skip ACTIVATE",
+        LOCK,
+        inside(SCP, ActivateRequest(SCP, SKIP)),
+        CancelRequest(SCP),
+        LfaStatus.BUSY,
+        profiles=CURRENT,
+    ),
+    Case("nothing primed", CHOICE, ModelAgent.enumerate, CancelRequest(RMM), LfaStatus.INVALID_PARAMETERS),
+    Case("id N", CHOICE, primed, CancelRequest(NOBODY), LfaStatus.INVALID_PARAMETERS),
+    Case("other primed", CHOICE, primed, CancelRequest(SP1), LfaStatus.INVALID_PARAMETERS),
+    Case(
+        "after skip", LATE, once(SCP, ActivateRequest(SCP, SKIP)), CancelRequest(SCP), LfaStatus.BUSY, profiles=CURRENT
+    ),
+    Case(
+        "all had entered",
+        LATE,
+        everybody(SCP, ActivateRequest(SCP)),
+        CancelRequest(SCP),
+        LfaStatus.BUSY,
+        profiles=CURRENT,
+    ),
+    Case("BL31 restarted", LATE, everybody(BL31, RESETTING), CancelRequest(BL31), LfaStatus.BUSY, profiles=CURRENT),
+    Case("at work", HOOKS, inside(SCP, ActivateRequest(SCP)), CancelRequest(SCP), LfaStatus.BUSY, profiles=CURRENT),
+    Case("at work", OLD, inside(SCP, ActivateRequest(SCP)), CancelRequest(SCP), 0, profiles=RELEASED, unchanged=False),
+    Case(
+        "partition at work",
+        NO_HOOK,
+        inside(SP1, ActivateRequest(SP1)),
+        CancelRequest(SP1),
+        0,
+        profiles=V2_15,
+        unchanged=False,
+    ),
+    Case(
+        "platform, BL31 in the pen",
+        ORDER,
+        refusing_pen,
+        CancelRequest(BL31),
+        LfaStatus.BUSY,
+        profiles=CURRENT,
+        unchanged=False,
+    ),
+    Case("RMM at work, CPUs left behind", STRAYS, stray, CancelRequest(RMM), 0, profiles=CURRENT, unchanged=False),
+    Case(
+        "platform",
+        HOOKS,
+        lambda b: b.fault(RMM, Faults(refuse_cancel=True)).prime(RMM),
+        CancelRequest(RMM),
+        LfaStatus.BUSY,
+    ),
+    Case("COMPLETE", RESET, primed, CancelRequest(RMM), 0, unchanged=False),
+    Case("STARTED", RESET, lambda b: b.enumerate().run(1, PrimeRequest(SCP)), CancelRequest(SCP), 0, unchanged=False),
+    Case("failed PRIME", RESET, failed, CancelRequest(RMM), 0, unchanged=False),
+    Case("waiting CPU", RESET, inside(RMM, ActivateRequest(RMM)), CancelRequest(RMM), 0, unchanged=False),
+    Case("one CPU of a round", RESET, once(SCP, ActivateRequest(SCP)), CancelRequest(SCP), 0, unchanged=False),
+    Case(
+        "after RMM", RMM_LEADER, everybody(RMM, ActivateRequest(RMM)), CancelRequest(RMM), LfaStatus.INVALID_PARAMETERS
+    ),
+    Case(
+        "after a partition",
+        STAYS,
+        once(SP1, ActivateRequest(SP1, SKIP)),
+        CancelRequest(SP1),
+        0,
+        profiles=V2_15,
+        unchanged=False,
+    ),
 ]
 
 
@@ -113,7 +161,7 @@ def test_after_cancel_nothing_is_selected_and_pending_is_untouched(fvp: MakeAgen
     bench = fvp(profile)
     bench.prime(RMM)
     pending = bench.agent.state.pending
-    assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
+    assert bench.code(0, CancelRequest(RMM)) == LfaStatus.SUCCESS
     assert (bench.agent.state.component, bench.agent.state.prime) == (None, "none")
     assert bench.agent.state.pending == pending
-    assert bench.code(0, Cancel(RMM)) == Status.INVALID_PARAMETERS
+    assert bench.code(0, CancelRequest(RMM)) == LfaStatus.INVALID_PARAMETERS

@@ -16,21 +16,30 @@ from hypothesis.stateful import (
 
 from livefw.abi import guid
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Function, GetInventory, Prime, Status, status
+from livefw.abi.lfa import (
+    ActivateFlag,
+    ActivateRequest,
+    CancelRequest,
+    Function,
+    InventoryRequest,
+    LfaStatus,
+    PrimeRequest,
+    status,
+)
 from livefw.abi.smccc import Exit, Held, Registers, Restart
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.agent import Agent
-from livefw.firmware.component import Component, Faults, FfaError, Image, LoadStatus
+from livefw.firmware.agent import LfaAgent
+from livefw.firmware.component import Faults, FfaError, FirmwareComponent, LoadStatus, StagedImage
 from livefw.firmware.platform import Load, MemoryPlatform
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind, LfaPolicy
+from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec, LfaPolicy
 from livefw.firmware.state import AgentState
 
 ENTRY = 0x8800_0000
 MARK = 1 << 32
 """Beyond the 32 bits of a sequence id: shows whether an ACTIVATE wrote x1."""
 GUIDS = (guid.BL31, guid.RMM, guid.FVP_SP1, guid.SCP_BL2U, guid.BL33)
-SPARE = ComponentSpec(str(guid.FVP_SP2.guid), Kind.SP, pending_version="1.0")
+SPARE = ComponentSpec(str(guid.FVP_SP2.guid), ComponentKind.SP, pending_version="1.0")
 CHANGES = (
     None,
     AfterActivation(appears=(SPARE,)),
@@ -42,9 +51,9 @@ FAULTS = (
     Faults(),
     Faults(load=LoadStatus.AUTH),
     Faults(load=LoadStatus.NO_MEMORY),
-    Faults(prime_code=Status.DEVICE_ERROR),
-    Faults(activate_code=Status.ACTIVATION_FAILED),
-    Faults(activate_code=Status.CRITICAL_ERROR),
+    Faults(prime_code=LfaStatus.DEVICE_ERROR),
+    Faults(activate_code=LfaStatus.ACTIVATION_FAILED),
+    Faults(activate_code=LfaStatus.CRITICAL_ERROR),
     Faults(refuse_notify=True),
     Faults(refuse_cancel=True),
     Faults(endless_prime=True),
@@ -54,11 +63,11 @@ FAULTS = (
     *(Faults(ffa_error=error) for error in FfaError),
 )
 PROMISES = {
-    Status.NOT_SUPPORTED,
-    Status.BUSY,
-    Status.WRONG_STATE,
-    Status.INVALID_PARAMETERS,
-    Status.COMPONENT_WRONG_STATE,
+    LfaStatus.NOT_SUPPORTED,
+    LfaStatus.BUSY,
+    LfaStatus.WRONG_STATE,
+    LfaStatus.INVALID_PARAMETERS,
+    LfaStatus.COMPONENT_WRONG_STATE,
 }
 """Codes after which TF-A's state is what it was, where no component had a say."""
 
@@ -71,17 +80,17 @@ class Witness(MemoryPlatform):
 
     def __init__(self, specs: Sequence[ComponentSpec]) -> None:
         super().__init__(specs)
-        self.primed: list[tuple[Component, Image]] = []
+        self.primed: list[tuple[FirmwareComponent, StagedImage]] = []
         self.broken_rules: list[str] = []
 
-    def load_auth_image(self, component: Component) -> Load:
+    def load_auth_image(self, component: FirmwareComponent) -> Load:
         load = super().load_auth_image(component)
         image = self.loaded(component)
         if load.status is LoadStatus.OK and not load.again and image is not None:
             self.primed.append((component, image))
         return load
 
-    def commit(self, component: Component, image: Image) -> None:
+    def commit(self, component: FirmwareComponent, image: StagedImage) -> None:
         if (component, image) not in self.primed:
             self.broken_rules.append(f"{component.guid} runs {image}, which was not primed")
         if not image.authentic:
@@ -97,10 +106,12 @@ class Interleaving(RuleBasedStateMachine):
         ms = 5.0 if slow else 0.0
         self.platform = Witness(
             [
-                ComponentSpec(str(guid.BL31.guid), Kind.BL31, pending_version="1.0", prime_ms=ms, activate_ms=ms),
+                ComponentSpec(
+                    str(guid.BL31.guid), ComponentKind.BL31, pending_version="1.0", prime_ms=ms, activate_ms=ms
+                ),
                 ComponentSpec(
                     str(guid.RMM.guid),
-                    Kind.RMM,
+                    ComponentKind.RMM,
                     pending_version="1.0",
                     prime_steps=2,
                     activate_steps=2,
@@ -110,19 +121,23 @@ class Interleaving(RuleBasedStateMachine):
                 ),
                 ComponentSpec(
                     str(guid.FVP_SP1.guid),
-                    Kind.SP,
+                    ComponentKind.SP,
                     pending_version="1.0",
                     pending_never_clears=True,
                     prime_ms=ms,
                     activate_ms=ms,
                 ),
                 ComponentSpec(
-                    str(guid.SCP_BL2U.guid), Kind.CONTROLLER, pending_version="1.0", prime_ms=ms, activate_ms=ms
+                    str(guid.SCP_BL2U.guid),
+                    ComponentKind.CONTROLLER,
+                    pending_version="1.0",
+                    prime_ms=ms,
+                    activate_ms=ms,
                 ),
-                ComponentSpec(str(guid.BL33.guid), Kind.BL33),
+                ComponentSpec(str(guid.BL33.guid), ComponentKind.BL33),
             ]
         )
-        self.agent = Agent(self.platform, profile=PROFILES[profile], cpus=cpus)
+        self.agent = LfaAgent(self.platform, profile=PROFILES[profile], cpus=cpus)
         self.cpus = cpus
         self.inside: dict[int, tuple[Registers, Held]] = {}
 
@@ -146,7 +161,7 @@ class Interleaving(RuleBasedStateMachine):
             assert outcome == (words[3], words[4])
             return
         changed = [index for index in range(1, 18) if outcome[index] != words[index]]
-        if status(outcome) == Status.SUCCESS:
+        if status(outcome) == LfaStatus.SUCCESS:
             allowed = {Function.GET_INVENTORY: [1, 2, 3, 4, 5], Function.CANCEL: []}.get(Function(words[0]), [1])
         else:
             allowed = [1] if words[0] == Function.ACTIVATE else []
@@ -176,7 +191,7 @@ class Interleaving(RuleBasedStateMachine):
 
     def check_activation(self, words: Registers, before: AgentState, outcome: Exit | Held) -> None:
         """An ACTIVATE that was let in, and did not wait for the lock to be told, needs a primed, pending component."""
-        refused = isinstance(outcome, Registers) and status(outcome) != Status.SUCCESS
+        refused = isinstance(outcome, Registers) and status(outcome) != LfaStatus.SUCCESS
         if refused or before.lock_holder is not None:
             return
         assert before.prime == "complete"
@@ -184,27 +199,27 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(cpu=CPUS, fw_seq_id=IDS)
     def get_inventory(self, cpu: int, fw_seq_id: int) -> None:
-        self.call(cpu, GetInventory(fw_seq_id).encode())
+        self.call(cpu, InventoryRequest(fw_seq_id).encode())
 
     @rule(cpu=CPUS)
     def enumerate(self, cpu: int) -> None:
         for fw_seq_id in range(6):
-            self.call(cpu, GetInventory(fw_seq_id).encode())
+            self.call(cpu, InventoryRequest(fw_seq_id).encode())
 
     @rule(cpu=CPUS, fw_seq_id=IDS)
     def prime(self, cpu: int, fw_seq_id: int) -> None:
-        self.call(cpu, Prime(fw_seq_id).encode())
+        self.call(cpu, PrimeRequest(fw_seq_id).encode())
 
     @rule(cpu=CPUS, fw_seq_id=IDS)
     def prime_fully(self, cpu: int, fw_seq_id: int) -> None:
         self.enumerate(cpu)
         for _ in range(4):
-            self.call(cpu, Prime(fw_seq_id).encode())
+            self.call(cpu, PrimeRequest(fw_seq_id).encode())
             self.work_done(cpu)
 
     @rule(cpu=CPUS, fw_seq_id=IDS, skip=st.booleans(), entry=st.sampled_from([0, ENTRY]))
     def activate(self, cpu: int, fw_seq_id: int, skip: bool, entry: int) -> None:
-        self.call(cpu, Activate(MARK | fw_seq_id, ActivateFlag(skip), entry, cpu).encode())
+        self.call(cpu, ActivateRequest(MARK | fw_seq_id, ActivateFlag(skip), entry, cpu).encode())
 
     @rule(fw_seq_id=IDS, but=CPUS, skip=st.booleans(), entry=st.sampled_from([0, ENTRY]))
     def activate_on_all_but_one(self, fw_seq_id: int, but: int, skip: bool, entry: int) -> None:
@@ -214,7 +229,7 @@ class Interleaving(RuleBasedStateMachine):
 
     @rule(cpu=CPUS, fw_seq_id=IDS)
     def cancel(self, cpu: int, fw_seq_id: int) -> None:
-        self.call(cpu, Cancel(fw_seq_id).encode())
+        self.call(cpu, CancelRequest(fw_seq_id).encode())
 
     @rule(cpu=CPUS)
     def work_done(self, cpu: int) -> None:

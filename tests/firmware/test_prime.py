@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from livefw.abi import guid
-from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Prime, Status
+from livefw.abi.lfa import ActivateFlag, ActivateRequest, CancelRequest, LfaStatus, PrimeRequest
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.component import Faults, LoadStatus
 from livefw.testing.agent import ModelAgent
@@ -42,7 +42,7 @@ def begun(bench: ModelAgent, faults: Faults = GOOD) -> ModelAgent:
     """The controller's PRIME is part-way through."""
     bench.fault(SCP, faults)
     bench.enumerate()
-    bench.run(1, Prime(SCP))
+    bench.run(1, PrimeRequest(SCP))
     return bench
 
 
@@ -60,8 +60,8 @@ def recalled(fw_seq_id: int) -> Callable[[ModelAgent], object]:
 
     def arrange(bench: ModelAgent) -> None:
         bench.prime(fw_seq_id)
-        bench.run(1, Prime(fw_seq_id))
-        bench.run(1, Prime(fw_seq_id))
+        bench.run(1, PrimeRequest(fw_seq_id))
+        bench.run(1, PrimeRequest(fw_seq_id))
         bench.fault(fw_seq_id, Faults(prime_code=-77))
 
     return arrange
@@ -69,7 +69,7 @@ def recalled(fw_seq_id: int) -> Callable[[ModelAgent], object]:
 
 def failed_again(bench: ModelAgent) -> None:
     complete(Faults(load=LoadStatus.AUTH))(bench)
-    bench.run(1, Prime(SCP))
+    bench.run(1, PrimeRequest(SCP))
 
 
 def stage(bench: ModelAgent, known: guid.KnownGuid, *, authentic: bool = True) -> ModelAgent:
@@ -82,37 +82,62 @@ def withdraw(bench: ModelAgent, known: guid.KnownGuid) -> ModelAgent:
     return bench
 
 
-def inside(request: Prime | Activate) -> Callable[[ModelAgent], object]:
+def inside(request: PrimeRequest | ActivateRequest) -> Callable[[ModelAgent], object]:
     """CPU 1 is inside this call."""
     return lambda b: (b.prime(SCP), b.send(1, request))
 
 
 CASES = [
-    Case("same in PRIME", LOCK, inside(Prime(SCP)), Prime(SCP), Status.BUSY),
-    Case("other in PRIME", LOCK, inside(Prime(SCP)), Prime(RMM), Status.BUSY),
-    Case("id N in PRIME", LOCK, inside(Prime(SCP)), Prime(NOBODY), Status.BUSY),
-    Case("in skip ACTIVATE", LOCK, inside(Activate(SCP, SKIP)), Prime(RMM), Status.BUSY, profiles=CURRENT),
-    Case("in ACTIVATE", COMPLETE, inside(Activate(SCP)), Prime(SCP), 0, AGAIN),
-    Case("id N", RANGE, ModelAgent.enumerate, Prime(NOBODY), Status.INVALID_PARAMETERS, profiles=V2_15),
-    Case("id -1", RANGE, ModelAgent.enumerate, Prime(0xFFFF_FFFF), Status.INVALID_PARAMETERS, profiles=V2_15),
-    Case("id N", V2_14_RANGE, ModelAgent.enumerate, Prime(NOBODY), Status.WRONG_STATE, profiles=("tfa-2.14",)),
-    Case("no GET_INVENTORY yet", PENDING, lambda b: None, Prime(RMM), Status.WRONG_STATE),
-    Case("nothing staged", PENDING, ModelAgent.enumerate, Prime(BL33), Status.WRONG_STATE),
-    Case("staged since", PENDING, lambda b: stage(b.enumerate(), guid.BL33), Prime(BL33), Status.WRONG_STATE),
-    Case("BL31 stub", STUB, ModelAgent.enumerate, Prime(BL31), Status.WRONG_STATE, profiles=RELEASED),
-    Case("no activator", ACTIVATOR, lambda b: stage(b, guid.BL33).enumerate(), Prime(BL33), Status.NOT_SUPPORTED),
-    Case("partition", V2_14_SP, ModelAgent.enumerate, Prime(SP1), Status.NOT_SUPPORTED, profiles=("tfa-2.14",)),
-    Case("other STARTED", OTHER, begun, Prime(RMM), Status.WRONG_STATE),
-    Case("not pending, other STARTED", PENDING, begun, Prime(BL33), Status.WRONG_STATE),
-    Case("at once", LOAD, ModelAgent.enumerate, Prime(RMM), 0, ZERO, unchanged=False),
-    Case("first step", LOAD, ModelAgent.enumerate, Prime(SCP), 0, AGAIN, unchanged=False),
-    Case("next step on another CPU", LOAD, begun, Prime(SCP), 0, AGAIN),
-    Case("last step", LOAD, lambda b: (begun(b), b.run(2, Prime(SCP))), Prime(SCP), 0, ZERO, unchanged=False),
+    Case("same in PRIME", LOCK, inside(PrimeRequest(SCP)), PrimeRequest(SCP), LfaStatus.BUSY),
+    Case("other in PRIME", LOCK, inside(PrimeRequest(SCP)), PrimeRequest(RMM), LfaStatus.BUSY),
+    Case("id N in PRIME", LOCK, inside(PrimeRequest(SCP)), PrimeRequest(NOBODY), LfaStatus.BUSY),
+    Case(
+        "in skip ACTIVATE",
+        LOCK,
+        inside(ActivateRequest(SCP, SKIP)),
+        PrimeRequest(RMM),
+        LfaStatus.BUSY,
+        profiles=CURRENT,
+    ),
+    Case("in ACTIVATE", COMPLETE, inside(ActivateRequest(SCP)), PrimeRequest(SCP), 0, AGAIN),
+    Case("id N", RANGE, ModelAgent.enumerate, PrimeRequest(NOBODY), LfaStatus.INVALID_PARAMETERS, profiles=V2_15),
+    Case("id -1", RANGE, ModelAgent.enumerate, PrimeRequest(0xFFFF_FFFF), LfaStatus.INVALID_PARAMETERS, profiles=V2_15),
+    Case(
+        "id N", V2_14_RANGE, ModelAgent.enumerate, PrimeRequest(NOBODY), LfaStatus.WRONG_STATE, profiles=("tfa-2.14",)
+    ),
+    Case("no GET_INVENTORY yet", PENDING, lambda b: None, PrimeRequest(RMM), LfaStatus.WRONG_STATE),
+    Case("nothing staged", PENDING, ModelAgent.enumerate, PrimeRequest(BL33), LfaStatus.WRONG_STATE),
+    Case("staged since", PENDING, lambda b: stage(b.enumerate(), guid.BL33), PrimeRequest(BL33), LfaStatus.WRONG_STATE),
+    Case("BL31 stub", STUB, ModelAgent.enumerate, PrimeRequest(BL31), LfaStatus.WRONG_STATE, profiles=RELEASED),
+    Case(
+        "no activator",
+        ACTIVATOR,
+        lambda b: stage(b, guid.BL33).enumerate(),
+        PrimeRequest(BL33),
+        LfaStatus.NOT_SUPPORTED,
+    ),
+    Case(
+        "partition", V2_14_SP, ModelAgent.enumerate, PrimeRequest(SP1), LfaStatus.NOT_SUPPORTED, profiles=("tfa-2.14",)
+    ),
+    Case("other STARTED", OTHER, begun, PrimeRequest(RMM), LfaStatus.WRONG_STATE),
+    Case("not pending, other STARTED", PENDING, begun, PrimeRequest(BL33), LfaStatus.WRONG_STATE),
+    Case("at once", LOAD, ModelAgent.enumerate, PrimeRequest(RMM), 0, ZERO, unchanged=False),
+    Case("first step", LOAD, ModelAgent.enumerate, PrimeRequest(SCP), 0, AGAIN, unchanged=False),
+    Case("next step on another CPU", LOAD, begun, PrimeRequest(SCP), 0, AGAIN),
+    Case(
+        "last step",
+        LOAD,
+        lambda b: (begun(b), b.run(2, PrimeRequest(SCP))),
+        PrimeRequest(SCP),
+        0,
+        ZERO,
+        unchanged=False,
+    ),
     Case(
         "no last step",
         LOAD,
-        lambda b: (begun(b, Faults(endless_prime=True)), [b.run(1, Prime(SCP)) for _ in range(9)]),
-        Prime(SCP),
+        lambda b: (begun(b, Faults(endless_prime=True)), [b.run(1, PrimeRequest(SCP)) for _ in range(9)]),
+        PrimeRequest(SCP),
         0,
         AGAIN,
     ),
@@ -120,37 +145,53 @@ CASES = [
         "forged",
         LOAD,
         lambda b: stage(b, guid.RMM, authentic=False).enumerate(),
-        Prime(RMM),
-        Status.AUTH_ERROR,
+        PrimeRequest(RMM),
+        LfaStatus.AUTH_ERROR,
         unchanged=False,
     ),
-    Case("auth", LOAD, faulty(Faults(load=LoadStatus.AUTH)), Prime(RMM), Status.AUTH_ERROR, unchanged=False),
-    Case("memory", LOAD, faulty(Faults(load=LoadStatus.NO_MEMORY)), Prime(RMM), Status.NO_MEMORY, unchanged=False),
-    Case("device", LOAD, faulty(Faults(load=LoadStatus.DEVICE)), Prime(RMM), Status.DEVICE_ERROR, unchanged=False),
+    Case("auth", LOAD, faulty(Faults(load=LoadStatus.AUTH)), PrimeRequest(RMM), LfaStatus.AUTH_ERROR, unchanged=False),
+    Case(
+        "memory",
+        LOAD,
+        faulty(Faults(load=LoadStatus.NO_MEMORY)),
+        PrimeRequest(RMM),
+        LfaStatus.NO_MEMORY,
+        unchanged=False,
+    ),
+    Case(
+        "device",
+        LOAD,
+        faulty(Faults(load=LoadStatus.DEVICE)),
+        PrimeRequest(RMM),
+        LfaStatus.DEVICE_ERROR,
+        unchanged=False,
+    ),
     Case(
         "image gone since GET_INVENTORY",
         LOAD,
         lambda b: withdraw(b.enumerate(), guid.RMM),
-        Prime(RMM),
-        Status.DEVICE_ERROR,
+        PrimeRequest(RMM),
+        LfaStatus.DEVICE_ERROR,
         unchanged=False,
     ),
-    Case("callback", CALLBACK, faulty(Faults(prime_code=-6)), Prime(RMM), Status.DEVICE_ERROR, unchanged=False),
-    Case("callback's own code", CALLBACK, faulty(Faults(prime_code=-77)), Prime(RMM), -77, unchanged=False),
-    Case("COMPLETE again", LOAD, lambda b: b.prime(RMM), Prime(RMM), 0, ZERO),
-    Case("COMPLETE, steps again", COMPLETE, lambda b: b.prime(SCP), Prime(SCP), 0, AGAIN),
+    Case(
+        "callback", CALLBACK, faulty(Faults(prime_code=-6)), PrimeRequest(RMM), LfaStatus.DEVICE_ERROR, unchanged=False
+    ),
+    Case("callback's own code", CALLBACK, faulty(Faults(prime_code=-77)), PrimeRequest(RMM), -77, unchanged=False),
+    Case("COMPLETE again", LOAD, lambda b: b.prime(RMM), PrimeRequest(RMM), 0, ZERO),
+    Case("COMPLETE, steps again", COMPLETE, lambda b: b.prime(SCP), PrimeRequest(SCP), 0, AGAIN),
     *(
-        Case(f"COMPLETE, {what}", COMPLETE, complete(faults), Prime(SCP), code)
+        Case(f"COMPLETE, {what}", COMPLETE, complete(faults), PrimeRequest(SCP), code)
         for what, faults, code in (
-            ("auth", Faults(load=LoadStatus.AUTH), Status.AUTH_ERROR),
-            ("memory", Faults(load=LoadStatus.NO_MEMORY), Status.NO_MEMORY),
-            ("device", Faults(load=LoadStatus.DEVICE), Status.DEVICE_ERROR),
+            ("auth", Faults(load=LoadStatus.AUTH), LfaStatus.AUTH_ERROR),
+            ("memory", Faults(load=LoadStatus.NO_MEMORY), LfaStatus.NO_MEMORY),
+            ("device", Faults(load=LoadStatus.DEVICE), LfaStatus.DEVICE_ERROR),
         )
     ),
-    Case("COMPLETE, callback", COMPLETE, recalled(SCP), Prime(SCP), -77),
-    Case("other after COMPLETE failed", COMPLETE, failed_again, Prime(RMM), 0, ZERO),
-    Case("other COMPLETE", SELECTS, lambda b: b.prime(RMM), Prime(SCP), 0, AGAIN),
-    Case("wide id", WIDTH, ModelAgent.enumerate, Prime(7 << 32 | RMM), 0, ZERO, unchanged=False),
+    Case("COMPLETE, callback", COMPLETE, recalled(SCP), PrimeRequest(SCP), -77),
+    Case("other after COMPLETE failed", COMPLETE, failed_again, PrimeRequest(RMM), 0, ZERO),
+    Case("other COMPLETE", SELECTS, lambda b: b.prime(RMM), PrimeRequest(SCP), 0, AGAIN),
+    Case("wide id", WIDTH, ModelAgent.enumerate, PrimeRequest(7 << 32 | RMM), 0, ZERO, unchanged=False),
 ]
 
 
@@ -168,22 +209,22 @@ def test_a_failed_prime_keeps_its_component(fvp: MakeAgent, profile: str, faults
     """TF-A lfa_main.c LFA_PRIME: stays STARTED; others get WRONG_STATE until it is primed again or cancelled."""
     bench = fvp(profile)
     faulty(faults)(bench)
-    bench.run(0, Prime(RMM))
+    bench.run(0, PrimeRequest(RMM))
     assert bench.agent.state.component == guid.RMM.guid
     assert bench.agent.state.prime == "started"
-    assert bench.code(1, Prime(SCP)) == Status.WRONG_STATE
+    assert bench.code(1, PrimeRequest(SCP)) == LfaStatus.WRONG_STATE
     bench.fault(RMM, Faults())
-    assert bench.code(2, Prime(RMM)) == Status.SUCCESS
-    assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
-    assert bench.code(0, Prime(SCP)) == Status.SUCCESS
+    assert bench.code(2, PrimeRequest(RMM)) == LfaStatus.SUCCESS
+    assert bench.code(0, CancelRequest(RMM)) == LfaStatus.SUCCESS
+    assert bench.code(0, PrimeRequest(SCP)) == LfaStatus.SUCCESS
 
 
 def test_an_image_staged_in_the_middle_of_a_load_is_loaded_from_its_start(fvp: MakeAgent, profile: str) -> None:
     bench = fvp(profile)
     begun(bench)
-    bench.run(0, Prime(SCP))
+    bench.run(0, PrimeRequest(SCP))
     bench.platform.stage(guid.SCP_BL2U.guid, ComponentVersion(5, 0))
-    words = Prime(SCP).encode()
+    words = PrimeRequest(SCP).encode()
     steps = [bench.run(0, words) for _ in range(3)]
     assert steps == [words.returning(0, again) for again in (AGAIN, AGAIN, ZERO)]
     assert bench.agent.state.prime == "complete"
@@ -194,14 +235,14 @@ def test_a_cancel_without_lock_in_the_middle_of_a_prime_wedges_the_service(fvp: 
     """TF-A v2.14.0, v2.15.0: CANCEL takes no lock, and PRIME writes COMPLETE when no component is selected any more."""
     bench = fvp(name)
     bench.enumerate()
-    bench.send(1, Prime(RMM))
-    assert bench.code(0, Cancel(RMM)) == Status.SUCCESS
+    bench.send(1, PrimeRequest(RMM))
+    assert bench.code(0, CancelRequest(RMM)) == LfaStatus.SUCCESS
     bench.finish()
-    assert bench.last[1] == Prime(RMM).encode().returning(0, 0)
+    assert bench.last[1] == PrimeRequest(RMM).encode().returning(0, 0)
     for fw_seq_id in (RMM, SCP):
-        assert bench.prime(fw_seq_id) == Status.SUCCESS
-        assert bench.code(0, Activate(fw_seq_id)) == Status.INVALID_PARAMETERS
-        assert bench.code(0, Cancel(fw_seq_id)) == Status.INVALID_PARAMETERS
+        assert bench.prime(fw_seq_id) == LfaStatus.SUCCESS
+        assert bench.code(0, ActivateRequest(fw_seq_id)) == LfaStatus.INVALID_PARAMETERS
+        assert bench.code(0, CancelRequest(fw_seq_id)) == LfaStatus.INVALID_PARAMETERS
     assert (bench.agent.state.component, bench.agent.state.prime) == (None, "complete")
 
 
@@ -213,6 +254,6 @@ def test_a_failed_prime_of_what_is_complete_does_not_stop_its_activation(fvp: Ma
     bench = fvp()
     bench.prime(SP1)
     bench.fault(SP1, Faults(load=LoadStatus.AUTH))
-    assert bench.code(0, Prime(SP1)) == Status.AUTH_ERROR
-    assert bench.code(0, Activate(SP1, SKIP)) == Status.DEVICE_ERROR
+    assert bench.code(0, PrimeRequest(SP1)) == LfaStatus.AUTH_ERROR
+    assert bench.code(0, ActivateRequest(SP1, SKIP)) == LfaStatus.DEVICE_ERROR
     assert bench.agent.state.prime == "complete"

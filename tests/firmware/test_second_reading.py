@@ -13,18 +13,24 @@ from livefw.abi import guid
 from livefw.abi.lfa import Function
 from livefw.abi.smccc import Exit, Held, Registers, Restart, signed64
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.agent import Agent
-from livefw.firmware.component import FFA_TO_LFA, Component, FfaError, Image, LoadStatus, build
+from livefw.firmware.agent import LfaAgent
+from livefw.firmware.component import FFA_TO_LFA, FfaError, FirmwareComponent, LoadStatus, StagedImage, build
 from livefw.firmware.platform import Load
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import ComponentSpec, Kind, Rendezvous
+from livefw.firmware.spec import ComponentKind, ComponentSpec, CpuRendezvous
 
 from .second_reading import Event, Firmware, Hooks
 
 ENTRY = 0x8800_0000
 VERSIONS = {"tfa-2.14": "2.14", "tfa-2.15": "2.15", "tfa-2026": "2026"}
 """bet1 is tfa-2026 with versions, which no TF-A has."""
-KINDS = {"bl31": Kind.BL31, "rmm": Kind.RMM, "sp": Kind.SP, "gen": Kind.CONTROLLER, "none": Kind.BL33}
+KINDS = {
+    "bl31": ComponentKind.BL31,
+    "rmm": ComponentKind.RMM,
+    "sp": ComponentKind.SP,
+    "gen": ComponentKind.CONTROLLER,
+    "none": ComponentKind.BL33,
+}
 GUIDS = (guid.BL31, guid.RMM, guid.FVP_SP1, guid.FVP_SP2, guid.BL33)
 LOADS = {
     "ok": Load(),
@@ -50,7 +56,7 @@ class Scripted:
         self.hooks = {}
         for known, each in zip(GUIDS, hooks, strict=False):
             free = each.kind == "gen"
-            need = Rendezvous.OPTIONAL if each.optional else Rendezvous.REQUIRED
+            need = CpuRendezvous.OPTIONAL if each.optional else CpuRendezvous.REQUIRED
             spec = ComponentSpec(
                 str(known.guid),
                 KINDS[each.kind],
@@ -60,7 +66,7 @@ class Scripted:
                 cpu_rendezvous=need if free else None,
             )
             self.hooks[build(spec)] = each
-        self.image = Image(ComponentVersion(1, 1))
+        self.image = StagedImage(ComponentVersion(1, 1))
 
     def follow(self) -> None:
         for component, hooks in self.hooks.items():
@@ -73,28 +79,28 @@ class Scripted:
                 ffa_error=DENIALS[hooks.denied] if hooks.denied else None,
             )
 
-    def components(self) -> list[Component]:
+    def components(self) -> list[FirmwareComponent]:
         return list(self.hooks)
 
-    def is_activation_pending(self, component: Component) -> bool:
+    def is_activation_pending(self, component: FirmwareComponent) -> bool:
         return self.hooks[component].staged
 
-    def image_info(self, component: Component) -> tuple[int, int]:
+    def image_info(self, component: FirmwareComponent) -> tuple[int, int]:
         return 0, 0
 
-    def load_auth_image(self, component: Component) -> Load:
+    def load_auth_image(self, component: FirmwareComponent) -> Load:
         return LOADS[self.hooks[component].load]._replace(work_ns=self.hooks[component].load_ns)
 
-    def loaded(self, component: Component) -> Image | None:
+    def loaded(self, component: FirmwareComponent) -> StagedImage | None:
         return self.image
 
-    def notify_activate(self, component: Component) -> bool:
+    def notify_activate(self, component: FirmwareComponent) -> bool:
         return not self.hooks[component].notify
 
-    def commit(self, component: Component, image: Image) -> None:
+    def commit(self, component: FirmwareComponent, image: StagedImage) -> None:
         pass
 
-    def cancel(self, component: Component) -> bool:
+    def cancel(self, component: FirmwareComponent) -> bool:
         return not self.hooks[component].cancel
 
     def is_entry_point(self, address: int) -> bool:
@@ -119,7 +125,7 @@ class Walk:
         self.cpus = choose([1, 2, 2, 3, 4])
         self.platform = Scripted(self.hooks)
         self.theirs = Firmware(self.hooks, version=VERSIONS[profile], cpus=self.cpus)
-        self.agent = Agent(self.platform, profile=PROFILES[profile], cpus=self.cpus)
+        self.agent = LfaAgent(self.platform, profile=PROFILES[profile], cpus=self.cpus)
         self.working: set[int] = set()
         self.inside: set[int] = set()
         self.history: list[object] = [kinds]

@@ -7,7 +7,15 @@ import msgspec
 import pytest
 
 from livefw.abi import guid
-from livefw.firmware.spec import DEFAULTS, AfterActivation, ComponentSpec, Kind, LfaPolicy, Rendezvous, SpecError
+from livefw.firmware.spec import (
+    DEFAULTS,
+    AfterActivation,
+    ComponentKind,
+    ComponentSpec,
+    CpuRendezvous,
+    LfaPolicy,
+    SpecError,
+)
 
 RMM = str(guid.RMM.guid)
 
@@ -22,16 +30,16 @@ WRONG: list[tuple[str, dict[str, object]]] = [
     ("prime_ms", {"prime_ms": float("nan")}),
     ("activate_ms", {"activate_ms": float("inf")}),
     ("vcpus", {"vcpus": 0}),
-    ("realms", {"realms": (LfaPolicy.ALLOW,), "kind": Kind.SP}),
+    ("realms", {"realms": (LfaPolicy.ALLOW,), "kind": ComponentKind.SP}),
     ("realms", {"realms": (LfaPolicy.ALLOW,) * 5000}),
-    ("one_bank", {"one_bank": True, "kind": Kind.SP}),
+    ("one_bank", {"one_bank": True, "kind": ComponentKind.SP}),
 ]
 
 
 @pytest.mark.parametrize(("field", "fields"), WRONG)
 def test_a_wrong_field_is_named(field: str, fields: dict[str, object]) -> None:
     with pytest.raises(SpecError) as caught:
-        ComponentSpec(**{"guid": RMM, "kind": Kind.RMM, **fields})  # type: ignore[arg-type]
+        ComponentSpec(**{"guid": RMM, "kind": ComponentKind.RMM, **fields})  # type: ignore[arg-type]
     assert caught.value.field == field
     assert caught.value.reason
     assert str(caught.value).startswith(f"{field}: ")
@@ -49,16 +57,16 @@ def test_a_wrong_field_is_named(field: str, fields: dict[str, object]) -> None:
 )
 def test_numbers_are_taken_up_to_their_bounds(field: str, least: int, most: int) -> None:
     for taken in (least, most):
-        assert getattr(ComponentSpec(RMM, Kind.RMM, **{field: taken}), field) == taken  # type: ignore[arg-type]
+        assert getattr(ComponentSpec(RMM, ComponentKind.RMM, **{field: taken}), field) == taken  # type: ignore[arg-type]
     for wrong in (least - 1, most + 1):
         with pytest.raises(SpecError, match=f"^{field}: {wrong} is not between"):
-            ComponentSpec(RMM, Kind.RMM, **{field: wrong})  # type: ignore[arg-type]
+            ComponentSpec(RMM, ComponentKind.RMM, **{field: wrong})  # type: ignore[arg-type]
 
 
 def test_realms_are_taken_up_to_their_bound() -> None:
-    assert len(ComponentSpec(RMM, Kind.RMM, realms=(LfaPolicy.ALLOW,) * 4096).realms) == 4096
+    assert len(ComponentSpec(RMM, ComponentKind.RMM, realms=(LfaPolicy.ALLOW,) * 4096).realms) == 4096
     with pytest.raises(SpecError, match="4097"):
-        ComponentSpec(RMM, Kind.RMM, realms=(LfaPolicy.ALLOW,) * 4097)
+        ComponentSpec(RMM, ComponentKind.RMM, realms=(LfaPolicy.ALLOW,) * 4097)
 
 
 @pytest.mark.parametrize("field", ["vanishes", "order"])
@@ -68,18 +76,18 @@ def test_a_wrong_guid_in_a_change_is_named(field: str) -> None:
     assert caught.value.field == f"after_activation.{field}"
 
 
-@pytest.mark.parametrize("kind", Kind)
-def test_gaps_are_filled_from_the_kind(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", ComponentKind)
+def test_gaps_are_filled_from_the_kind(kind: ComponentKind) -> None:
     assert ComponentSpec(RMM, kind).traits == DEFAULTS[kind]
 
 
 def test_what_is_said_goes_before_the_kind() -> None:
     spec = ComponentSpec(
         RMM,
-        Kind.CONTROLLER,
+        ComponentKind.CONTROLLER,
         capable=False,
         may_reset_cpu=True,
-        cpu_rendezvous=Rendezvous.REQUIRED,
+        cpu_rendezvous=CpuRendezvous.REQUIRED,
         prime_steps=7,
         prime_ms=0,
         activate_steps=9,
@@ -108,14 +116,14 @@ def test_a_component_comes_out_of_toml() -> None:
     spec = msgspec.convert(tomllib.loads(text), ComponentSpec)
     assert spec == ComponentSpec(
         RMM,
-        Kind.RMM,
+        ComponentKind.RMM,
         "1.0",
         "1.1",
-        cpu_rendezvous=Rendezvous.REQUIRED,
+        cpu_rendezvous=CpuRendezvous.REQUIRED,
         prime_ms=5,
         realms=(LfaPolicy.ALLOW, LfaPolicy.DISALLOW),
         after_activation=AfterActivation(
-            appears=(ComponentSpec(str(guid.FVP_SP1.guid), Kind.SP),), vanishes=(str(guid.BL33.guid),)
+            appears=(ComponentSpec(str(guid.FVP_SP1.guid), ComponentKind.SP),), vanishes=(str(guid.BL33.guid),)
         ),
     )
 

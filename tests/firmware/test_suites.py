@@ -8,24 +8,24 @@ import pytest
 from livefw.abi import guid
 from livefw.abi.guid import Guid, KnownGuid
 from livefw.abi.lfa import (
-    Activate,
     ActivateFlag,
-    Cancel,
-    Features,
+    ActivateRequest,
+    CancelRequest,
+    FeaturesRequest,
     Function,
-    GetInfo,
-    GetInventory,
-    Inventory,
+    InfoRequest,
     InventoryFlag,
-    Prime,
-    Status,
-    Version,
+    InventoryRequest,
+    InventoryResult,
+    LfaStatus,
+    PrimeRequest,
+    VersionRequest,
     status,
 )
 from livefw.abi.smccc import Registers, Restart
 from livefw.firmware.component import Faults, FfaError
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import ComponentSpec, Kind, LfaPolicy
+from livefw.firmware.spec import ComponentKind, ComponentSpec, LfaPolicy
 from livefw.testing.agent import ModelAgent
 
 CPUS = 4
@@ -35,45 +35,45 @@ ENTRY = 0x8800_0000
 def fvp(profile: str) -> ModelAgent:
     """Arm's FVP: order of TF-A's table; everything but BL33 is always staged and loads at once."""
     kinds = {
-        guid.BL31: Kind.BL31,
-        guid.BL33: Kind.BL33,
-        guid.RMM: Kind.RMM,
-        guid.FVP_SP1: Kind.SP,
-        guid.FVP_SP2: Kind.SP,
+        guid.BL31: ComponentKind.BL31,
+        guid.BL33: ComponentKind.BL33,
+        guid.RMM: ComponentKind.RMM,
+        guid.FVP_SP1: ComponentKind.SP,
+        guid.FVP_SP2: ComponentKind.SP,
     }
     specs = [
         ComponentSpec(
             str(known.guid),
             kind,
-            pending_never_clears=kind is not Kind.BL33,
+            pending_never_clears=kind is not ComponentKind.BL33,
             prime_steps=1,
-            realms=(LfaPolicy.ALLOW,) if kind is Kind.RMM else (),
+            realms=(LfaPolicy.ALLOW,) if kind is ComponentKind.RMM else (),
         )
         for known, kind in kinds.items()
     ]
     return ModelAgent(specs, profile=profile, cpus=CPUS)
 
 
-def inventory(bench: ModelAgent, known: KnownGuid) -> tuple[int, Inventory]:
+def inventory(bench: ModelAgent, known: KnownGuid) -> tuple[int, InventoryResult]:
     for fw_seq_id in range(len(bench.platform.components())):
-        answer = bench.send(0, GetInventory(fw_seq_id))
+        answer = bench.send(0, InventoryRequest(fw_seq_id))
         assert isinstance(answer, Registers)
         assert answer[0] == 0
         if Guid.from_registers(answer[1], answer[2]) == known.guid:
-            return fw_seq_id, Inventory.decode(answer)
+            return fw_seq_id, InventoryResult.decode(answer)
     raise AssertionError(f"{known.title} is not listed")
 
 
 def test_tf_a_tests_discovery(profile: str) -> None:
     """tf-a-tests lfa: version, features, get info, get inventory."""
     bench = fvp(profile)
-    version = bench.send(0, Version())
+    version = bench.send(0, VersionRequest())
     assert isinstance(version, Registers)
     assert (version[0] >> 16, version[0] & 0xFFFF) == (1, 0)
-    assert bench.code(0, Features(0xC400_02E0)) == bench.code(0, Features(0xC400_02E6)) == 0
-    assert bench.code(0, Features(0xC400_02E7)) != 0
-    assert bench.code(0, GetInfo(0)) == 0
-    assert bench.code(0, GetInfo(1)) != 0
+    assert bench.code(0, FeaturesRequest(0xC400_02E0)) == bench.code(0, FeaturesRequest(0xC400_02E6)) == 0
+    assert bench.code(0, FeaturesRequest(0xC400_02E7)) != 0
+    assert bench.code(0, InfoRequest(0)) == 0
+    assert bench.code(0, InfoRequest(1)) != 0
     inventory(bench, guid.RMM)
     inventory(bench, guid.BL31)
 
@@ -84,17 +84,17 @@ def test_tf_a_tests_rmm_on_one_cpu(profile: str) -> None:
     for cpu in range(1, CPUS):
         bench.agent.cpu_off(cpu)
     fw_seq_id, _ = inventory(bench, guid.RMM)
-    assert bench.code(0, Prime(fw_seq_id)) == 0
-    assert bench.code(0, Activate(fw_seq_id)) == 0
-    assert bench.code(0, Cancel(fw_seq_id)) == Status.INVALID_PARAMETERS
+    assert bench.code(0, PrimeRequest(fw_seq_id)) == 0
+    assert bench.code(0, ActivateRequest(fw_seq_id)) == 0
+    assert bench.code(0, CancelRequest(fw_seq_id)) == LfaStatus.INVALID_PARAMETERS
 
 
 def test_tf_a_tests_bl31_prime_and_cancel() -> None:
     """tf-a-tests lfa, August 2026."""
     bench = fvp("tfa-2026")
     fw_seq_id, _ = inventory(bench, guid.BL31)
-    assert bench.code(0, Prime(fw_seq_id)) == 0
-    assert bench.code(0, Cancel(fw_seq_id)) == 0
+    assert bench.code(0, PrimeRequest(fw_seq_id)) == 0
+    assert bench.code(0, CancelRequest(fw_seq_id)) == 0
 
 
 def test_tf_a_tests_bl31_late_cancel() -> None:
@@ -103,9 +103,9 @@ def test_tf_a_tests_bl31_late_cancel() -> None:
     fw_seq_id, _ = inventory(bench, guid.BL31)
     bench.prime(fw_seq_id)
     for cpu in range(1, CPUS):
-        bench.send(cpu, Activate(fw_seq_id, entry_point=ENTRY, context_id=cpu))
-    assert bench.code(0, Cancel(fw_seq_id)) == 0
-    assert {bench.last[cpu][0] for cpu in range(1, CPUS)} == {Status.ACTIVATION_FAILED.word}
+        bench.send(cpu, ActivateRequest(fw_seq_id, entry_point=ENTRY, context_id=cpu))
+    assert bench.code(0, CancelRequest(fw_seq_id)) == 0
+    assert {bench.last[cpu][0] for cpu in range(1, CPUS)} == {LfaStatus.ACTIVATION_FAILED.word}
 
 
 def test_tf_a_tests_bl31_activation() -> None:
@@ -115,7 +115,7 @@ def test_tf_a_tests_bl31_activation() -> None:
     assert InventoryFlag.CPU_RENDEZVOUS_OPTIONAL not in item.flags
     bench.prime(fw_seq_id)
     for cpu in range(CPUS):
-        bench.send(cpu, Activate(fw_seq_id, entry_point=ENTRY, context_id=cpu))
+        bench.send(cpu, ActivateRequest(fw_seq_id, entry_point=ENTRY, context_id=cpu))
     bench.finish()
     assert bench.last == {cpu: Restart(ENTRY, cpu) for cpu in range(CPUS)}
 
@@ -124,36 +124,36 @@ def test_tf_a_tests_rmm_with_a_realm(profile: str) -> None:
     """tf-a-tests host_realm_lfa: a Realm created before still runs after."""
     bench = fvp(profile)
     fw_seq_id, _ = inventory(bench, guid.RMM)
-    assert bench.code(0, Prime(fw_seq_id)) == 0
-    outcomes = bench.rendezvous(range(CPUS), Activate(fw_seq_id))
-    assert outcomes == [Activate(fw_seq_id).encode().returning(0, 0)] * CPUS
+    assert bench.code(0, PrimeRequest(fw_seq_id)) == 0
+    outcomes = bench.rendezvous(range(CPUS), ActivateRequest(fw_seq_id))
+    assert outcomes == [ActivateRequest(fw_seq_id).encode().returning(0, 0)] * CPUS
     assert bench.platform.find(guid.RMM.guid).realms  # type: ignore[attr-defined]
 
 
 def test_hafnium_partitions() -> None:
     """Hafnium sp_live_activation: flags, PRIME without call again, ACTIVATE twice, a GET_INVENTORY before each."""
     bench = fvp("tfa-2026")
-    assert bench.send(0, Version()) == Version().encode().returning(0x10000)
-    assert bench.code(0, GetInventory(len(bench.platform.components()))) == Status.INVALID_PARAMETERS
+    assert bench.send(0, VersionRequest()) == VersionRequest().encode().returning(0x10000)
+    assert bench.code(0, InventoryRequest(len(bench.platform.components()))) == LfaStatus.INVALID_PARAMETERS
     fw_seq_id, item = inventory(bench, guid.FVP_SP1)
     assert item.flags == 0xB
-    assert bench.run(0, Prime(fw_seq_id)) == Prime(fw_seq_id).encode().returning(0, 0)
+    assert bench.run(0, PrimeRequest(fw_seq_id)) == PrimeRequest(fw_seq_id).encode().returning(0, 0)
     for _ in range(2):
-        bench.send(0, GetInventory(fw_seq_id))
-        assert bench.code(0, Activate(fw_seq_id, ActivateFlag.SKIP_CPU_RENDEZVOUS)) == 0
+        bench.send(0, InventoryRequest(fw_seq_id))
+        assert bench.code(0, ActivateRequest(fw_seq_id, ActivateFlag.SKIP_CPU_RENDEZVOUS)) == 0
 
 
 def test_hafnium_negative() -> None:
     """Hafnium sp_live_activation: the partition refuses to stop, or the new image aborts and stays unreachable."""
     bench = fvp("tfa-2026")
     fw_seq_id, _ = inventory(bench, guid.FVP_SP2)
-    skip = Activate(fw_seq_id, ActivateFlag.SKIP_CPU_RENDEZVOUS)
+    skip = ActivateRequest(fw_seq_id, ActivateFlag.SKIP_CPU_RENDEZVOUS)
     bench.fault(fw_seq_id, Faults(ffa_error=FfaError.DENIED)).prime(fw_seq_id)
-    assert bench.code(0, skip) == Status.COMPONENT_WRONG_STATE
+    assert bench.code(0, skip) == LfaStatus.COMPONENT_WRONG_STATE
     bench.fault(fw_seq_id, Faults(ffa_error=FfaError.ABORTED))
-    assert bench.code(0, skip) == Status.CRITICAL_ERROR
+    assert bench.code(0, skip) == LfaStatus.CRITICAL_ERROR
     bench.fault(fw_seq_id, Faults())
-    assert bench.code(0, skip) == Status.CRITICAL_ERROR
+    assert bench.code(0, skip) == LfaStatus.CRITICAL_ERROR
 
 
 class Row(NamedTuple):
@@ -176,10 +176,10 @@ BL31_ID, BL33_ID, RMM_ID, SP1_ID, SP2_ID, COUNT = range(6)
 NO, STATE, BAD, OTHER = (
     int(each)
     for each in (
-        Status.NOT_SUPPORTED,
-        Status.WRONG_STATE,
-        Status.INVALID_PARAMETERS,
-        Status.COMPONENT_WRONG_STATE,
+        LfaStatus.NOT_SUPPORTED,
+        LfaStatus.WRONG_STATE,
+        LfaStatus.INVALID_PARAMETERS,
+        LfaStatus.COMPONENT_WRONG_STATE,
     )
 )
 

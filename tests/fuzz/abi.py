@@ -41,8 +41,15 @@ def _versions(data: bytes) -> object:
     return found
 
 
-_CALLS = (lfa.Features, lfa.GetInfo, lfa.GetInventory, lfa.Prime, lfa.Activate, lfa.Cancel)
-_ANSWERS = (lfa.Info, lfa.Inventory, lfa.Progress)
+_CALLS = (
+    lfa.FeaturesRequest,
+    lfa.InfoRequest,
+    lfa.InventoryRequest,
+    lfa.PrimeRequest,
+    lfa.ActivateRequest,
+    lfa.CancelRequest,
+)
+_ANSWERS = (lfa.InfoResult, lfa.InventoryResult, lfa.StepResult)
 
 
 def _microcode(data: bytes) -> object:
@@ -89,8 +96,8 @@ def _capsule(data: bytes) -> object:
 
 
 def capsule_seeds() -> Iterator[bytes]:
-    made = pfrut.Capsule(pfrut.Kind.DRIVER, 1, 7, BL31.guid, 3).encode(b"body")
-    return iter((made, pfrut.Capsule(pfrut.Kind.CODE, 1, 7, RMM.guid, None).encode()))
+    made = pfrut.Capsule(pfrut.CapsuleKind.DRIVER, 1, 7, BL31.guid, 3).encode(b"body")
+    return iter((made, pfrut.Capsule(pfrut.CapsuleKind.CODE, 1, 7, RMM.guid, None).encode()))
 
 
 def _devices(data: bytes) -> object:

@@ -8,7 +8,7 @@ from cabarchive import CabArchive, CabFile
 
 from livefw.activation.images import target
 from livefw.archive import cab, metainfo
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import UsageError
 
@@ -67,7 +67,7 @@ def _sums(data: bytes) -> object:
 
 
 def _cab_seeds() -> Iterator[bytes]:
-    yield cab.write(Image(_ABOUT, b"payload"))
+    yield cab.write(CabImage(_ABOUT, b"payload"))
     archive = CabArchive()
     archive["firmware.bin"] = CabFile(b"payload")
     archive["a.metainfo.xml"] = CabFile(_RELEASE % b'<size type="installed">7</size>')

@@ -15,7 +15,7 @@ from livefw.providers.base import Progress
 from livefw.providers.fake import FakeClock
 from livefw.providers.redfish import attest, components, resources, tasks
 from livefw.providers.redfish.client import _answer
-from livefw.providers.redfish.exchange import TIMEOUT, Answer, ExchangeError, Message, local_path, retry_after
+from livefw.providers.redfish.exchange import TIMEOUT, ExchangeError, RegistryMessage, Response, local_path, retry_after
 from livefw.providers.redfish.settings import Bmc
 
 from .abi import NONCE
@@ -35,12 +35,12 @@ def _head(raw: bytes) -> tuple[int, dict[str, str]]:
     }
 
 
-def _read(data: bytes) -> Answer:
+def _read(data: bytes) -> Response:
     head, body = parts(data, 2)
     return _answer(*_head(head), body)
 
 
-def _sane(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+def _sane(messages: tuple[RegistryMessage, ...]) -> tuple[RegistryMessage, ...]:
     assert len(messages) <= 64
     assert all(len(each.key) <= 200 and len(each.text) <= 500 for each in messages)
     return messages
@@ -84,7 +84,7 @@ class _Service:
         }
         self.asked = 0
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> Response:
         self.asked += 1
         assert self.asked <= 3000, "it reads without end"
         found = self._documents.get(path)
@@ -191,10 +191,10 @@ class _Monitor:
 
     origin = _ORIGIN
 
-    def __init__(self, answers: list[Answer]) -> None:
+    def __init__(self, answers: list[Response]) -> None:
         self._answers = answers
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> Response:
         assert path.startswith("/")
         if not self._answers:
             raise ExchangeError(TIMEOUT, sent=True)
@@ -213,7 +213,7 @@ def _task(data: bytes) -> object:
             clock.sleep(next(steps))
         except StopIteration as ended:
             assert all(each.percent is None or 0 <= each.percent <= 100 for each in told)
-            end: tasks.Outcome = ended.value
+            end: tasks.TaskOutcome = ended.value
             assert len(end.reason.text if end.reason else "") <= 1000
             _kept(
                 *end.log,
@@ -252,7 +252,7 @@ class _Signing:
     def __init__(self, told: dict[str, Any]) -> None:
         self._told = told
 
-    def ask(self, path: str, body: dict[str, Any]) -> Answer:
+    def ask(self, path: str, body: dict[str, Any]) -> Response:
         told = dict(self._told)
         if isinstance(raw := told.get("statement"), str):
             data = raw.encode("latin-1", "replace").replace(NONCE, bytes.fromhex(body["Nonce"]))

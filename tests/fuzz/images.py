@@ -23,7 +23,7 @@ from livefw.firmware.image.chain import CCA_2_8
 from livefw.firmware.image.errors import CertificateError, EventLogError, PackageError, StoreError, TrustError
 from livefw.firmware.image.metadata import BankImage, BankState, ImageEntry, Metadata
 from livefw.firmware.image.names import BY_OPTION
-from livefw.firmware.image.verify import Anchor, verify
+from livefw.firmware.image.verify import TrustAnchor, verify
 from livefw.firmware.seam import _verifies
 from livefw.kernel.tdx import check_image
 from livefw.machine.qemu import flash
@@ -88,7 +88,7 @@ def _certificate_seeds() -> Iterator[bytes]:
         yield ssl.PEM_cert_to_DER_cert((_CERTIFICATES / f"{name}.pem").read_text(encoding="ascii"))
 
 
-_ANCHOR = Anchor(
+_ANCHOR = TrustAnchor(
     CCA_2_8.with_partitions(()),
     {
         "rot-key": bytes.fromhex("a866d5a757c4598347e6538be24d42c349190df92c9a2a4f0cc627e0231dd80c"),

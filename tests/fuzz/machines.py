@@ -10,14 +10,14 @@ from livefw.abi.guid import RMM
 from livefw.abi.smccc import Registers
 from livefw.conformance.gdb import Gdb, GdbCaller
 from livefw.errors import MechanismFailed, TransportError
-from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.kernel import fw_upload
 from livefw.kernel.release import Kernel
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import answer
 from livefw.machine.fuse import abi
 from livefw.machine.fuse.abi import IN_HEADER, Opcode
-from livefw.machine.fuse.server import Owner, Server
+from livefw.machine.fuse.server import FuseServer, Owner
 from livefw.machine.machine import Machine
 from livefw.machine.qemu import fdt
 from livefw.machine.qemu.frames import Decoder, Frame, Type
@@ -27,7 +27,9 @@ from .target import Target, words
 _CONFIG = MachineConfig(
     name="fuzz",
     cpus=2,
-    components=(ComponentSpec(guid=str(RMM.guid), kind=Kind.RMM, current_version="1.2", pending_version="1.3"),),
+    components=(
+        ComponentSpec(guid=str(RMM.guid), kind=ComponentKind.RMM, current_version="1.2", pending_version="1.3"),
+    ),
 )
 
 
@@ -40,7 +42,7 @@ def _booted() -> Machine:
 # The kernel, by FUSE.
 
 
-class _Served(Server):
+class _Served(FuseServer):
     """One without a device: what is sent is kept."""
 
     def __init__(self, machine: Machine) -> None:
@@ -54,7 +56,7 @@ class _Served(Server):
         """What is sent for one request."""
         self._buffer[: len(request)] = request
         self.sent = []
-        self._dispatch(abi.Request.decode(self._buffer))
+        self._dispatch(abi.FuseRequest.decode(self._buffer))
         return self.sent
 
 
@@ -69,7 +71,7 @@ def _fuse(data: bytes) -> object:
             assert len(sent) <= 1
             for reply in sent:
                 length, error, unique = abi.OUT_HEADER.unpack_from(reply)
-                assert (length, unique) == (len(reply), abi.Request.decode(bytearray(request)).unique)
+                assert (length, unique) == (len(reply), abi.FuseRequest.decode(bytearray(request)).unique)
                 assert -4096 < error <= 0
                 told.append((error, length))
     finally:

@@ -136,9 +136,9 @@ def _kernel_log(data: bytes) -> object:
     assert all(record.facility >= 0 <= record.sequence for record in fresh)
     told: list[object] = [position, fresh]
     for others in (frozenset[str](), frozenset({_OTHER})):
-        told.append(lfa_log.testimony(fresh, -1, _GUID, others=others, in_parts=bool(others)))
+        told.append(lfa_log.log_evidence(fresh, -1, _GUID, others=others, in_parts=bool(others)))
         told.append(lfa_log.recall(files, _OTHER, text, others=others, in_parts=not others))
-    return told, tdx_log.testimony(files, position), tdx_log.recall(files, text)
+    return told, tdx_log.log_evidence(files, position), tdx_log.recall(files, text)
 
 
 def _log_seeds() -> Iterator[bytes]:

@@ -24,7 +24,7 @@ from livefw.abi.guid import FVP_SP1, FVP_SP2, Guid
 from livefw.firmware.image import build
 from livefw.firmware.image.chain import CCA_2_8, TBBR
 from livefw.firmware.image.names import BY_OPTION
-from livefw.firmware.image.verify import Anchor
+from livefw.firmware.image.verify import TrustAnchor
 
 Run = Callable[..., str]
 """Runs a program with arguments and returns what it wrote; fails the test if it fails."""
@@ -87,7 +87,7 @@ def firmware() -> Callable[[str], Path]:
 
 
 @pytest.fixture
-def create_tbbr(cert_create: Run) -> Callable[..., Anchor]:
+def create_tbbr(cert_create: Run) -> Callable[..., TrustAnchor]:
     """Runs cert_create on image files by option, into a folder; returns what a machine that believes it has.
 
     It makes the certificates that vouch for these images. One key, kept in ``keys`` or else in the folder, serves all
@@ -103,7 +103,7 @@ def create_tbbr(cert_create: Run) -> Callable[..., Anchor]:
         hash_name: str,
         counter: int = 31,
         keys: Path | None = None,
-    ) -> Anchor:
+    ) -> TrustAnchor:
         key, info = ((keys or folder) / name for name in ("key.pem", "key.der"))
         if not key.exists():
             _make_key(key, info, algorithm, bits)
@@ -113,7 +113,7 @@ def create_tbbr(cert_create: Run) -> Callable[..., Anchor]:
         words += [word for name in rows for word in (f"--{name}", folder / name)]
         words += [word for option in build.key_options(TBBR) for word in (f"--{option}", key)]
         cert_create("-a", algorithm, "-s", hash_name, "--tfw-nvctr", counter, "--ntfw-nvctr", 223, *words)
-        return Anchor(TBBR, {"rot-key": hashlib.sha256(info.read_bytes()).digest()})
+        return TrustAnchor(TBBR, {"rot-key": hashlib.sha256(info.read_bytes()).digest()})
 
     return create
 
@@ -130,7 +130,7 @@ def _make_key(key: Path, info: Path, algorithm: str, bits: int | None) -> None:
 
 
 @pytest.fixture
-def recorded() -> tuple[dict[str, bytes], Anchor]:
+def recorded() -> tuple[dict[str, bytes], TrustAnchor]:
     """Certificates of the CCA chain by cert_create, and what a machine that believes them has (data/cca/README.md)."""
     folder = Path(__file__).parent / "data/cca"
     lines = [line.split() for line in (folder / "README.md").read_text().splitlines()]
@@ -139,4 +139,4 @@ def recorded() -> tuple[dict[str, bytes], Anchor]:
     assert {name: hashlib.sha256(data).digest() for name, data in files.items()}.items() <= hashes.items()
     partitions = (FVP_SP1.guid, FVP_SP2.guid, *(Guid(bytes([number]) * 16) for number in (3, 4, 5)))
     roots = {name: hashes[name] for name in CCA_2_8.roots}
-    return files, Anchor(CCA_2_8.with_partitions(partitions), roots)
+    return files, TrustAnchor(CCA_2_8.with_partitions(partitions), roots)

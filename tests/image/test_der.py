@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from livefw.firmware.image import der
 from livefw.firmware.image.der import Reader, Tag
-from livefw.firmware.image.errors import CertificateError, Rule
+from livefw.firmware.image.errors import CertificateError, Violation
 
 
 def take(data: bytes) -> object:
@@ -15,23 +15,23 @@ def take(data: bytes) -> object:
 
 
 BAD_ELEMENTS = [
-    ("nothing", "", Rule.DER_TRUNCATED, 0),
-    ("no length", "30", Rule.DER_TRUNCATED, 0),
-    ("longer than the input", "3005010203", Rule.DER_TRUNCATED, 0),
-    ("X.690 8.1.3.6, indefinite", "30800000", Rule.DER_LENGTH, 1),
-    ("X.690 8.1.3.5, reserved 0xff", "30ff" + "00" * 127, Rule.DER_LENGTH, 1),
-    ("length of five octets", "30850000000001ff", Rule.DER_LENGTH, 1),
-    ("length octets missing", "308201", Rule.DER_TRUNCATED, 1),
-    ("X.690 10.1, long form of a short length", "30817f" + "00" * 127, Rule.DER_LENGTH, 1),
-    ("X.690 10.1, leading zero", "30820080" + "00" * 128, Rule.DER_LENGTH, 1),
-    ("4 GiB", "3084ffffffff00", Rule.DER_TRUNCATED, 0),
+    ("nothing", "", Violation.DER_TRUNCATED, 0),
+    ("no length", "30", Violation.DER_TRUNCATED, 0),
+    ("longer than the input", "3005010203", Violation.DER_TRUNCATED, 0),
+    ("X.690 8.1.3.6, indefinite", "30800000", Violation.DER_LENGTH, 1),
+    ("X.690 8.1.3.5, reserved 0xff", "30ff" + "00" * 127, Violation.DER_LENGTH, 1),
+    ("length of five octets", "30850000000001ff", Violation.DER_LENGTH, 1),
+    ("length octets missing", "308201", Violation.DER_TRUNCATED, 1),
+    ("X.690 10.1, long form of a short length", "30817f" + "00" * 127, Violation.DER_LENGTH, 1),
+    ("X.690 10.1, leading zero", "30820080" + "00" * 128, Violation.DER_LENGTH, 1),
+    ("4 GiB", "3084ffffffff00", Violation.DER_TRUNCATED, 0),
 ]
 
 
 @pytest.mark.parametrize(
     ("data", "rule", "offset"), [row[1:] for row in BAD_ELEMENTS], ids=[r[0] for r in BAD_ELEMENTS]
 )
-def test_malformed_element(data: str, rule: Rule, offset: int) -> None:
+def test_malformed_element(data: str, rule: Violation, offset: int) -> None:
     with pytest.raises(CertificateError) as caught:
         take(bytes.fromhex(data))
     assert (caught.value.rule, caught.value.offset) == (rule, offset)
@@ -41,7 +41,7 @@ def test_element_inside_another_ends_inside_it() -> None:
     outer = Reader(bytes.fromhex("3003020500 0000000000"), "x").take(Tag.SEQUENCE)
     with pytest.raises(CertificateError) as caught:
         outer.reader().take()
-    assert (caught.value.rule, caught.value.offset) == (Rule.DER_TRUNCATED, 2)
+    assert (caught.value.rule, caught.value.offset) == (Violation.DER_TRUNCATED, 2)
 
 
 INTEGERS = [
@@ -64,7 +64,7 @@ def test_unsigned_integers_of_bounded_size_in_shortest_form(data: str, bits: int
         return
     with pytest.raises(CertificateError) as caught:
         der.unsigned(element, bits=bits)
-    assert caught.value.rule is Rule.DER_VALUE
+    assert caught.value.rule is Violation.DER_VALUE
 
 
 OIDS = [
@@ -87,7 +87,7 @@ def test_object_identifiers(data: str, text: str | None) -> None:
         return
     with pytest.raises(CertificateError) as caught:
         der.oid(element)
-    assert caught.value.rule is Rule.DER_VALUE
+    assert caught.value.rule is Violation.DER_VALUE
 
 
 @pytest.mark.parametrize("data", ["010100", "010101", "0100", "0102ffff"])
@@ -99,7 +99,7 @@ def test_boolean_is_true_or_absent(data: str) -> None:
 def test_bytes_behind_the_only_element() -> None:
     with pytest.raises(CertificateError) as caught:
         der.only(bytes.fromhex("050000"), "x", Tag.NULL)
-    assert (caught.value.rule, caught.value.offset) == (Rule.DER_TRAILING, 2)
+    assert (caught.value.rule, caught.value.offset) == (Violation.DER_TRAILING, 2)
 
 
 @given(st.binary(max_size=70_000) | st.integers(120, 70_000).map(bytes))

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.abi.guid import BL31, BL33, RMM, Guid
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.firmware.image import fip, names
-from livefw.firmware.image.errors import PackageError, Rule
+from livefw.firmware.image.errors import PackageError, Violation
 from livefw.firmware.image.fip import FipEntry, Payload
 
 Run = Callable[..., str]
@@ -37,38 +37,38 @@ def package(*entries: bytes, payload: bytes = bytes(64), header: bytes = HEADER,
 
 # 16-byte header, entries of 40 bytes: with one entry payloads start at 96, with two at 136.
 BAD = [
-    ("empty", b"", Rule.FIP_TRUNCATED, 0),
-    ("half a header", HEADER[:15], Rule.FIP_TRUNCATED, 15),
-    ("other magic", b"\x02" + HEADER[1:] + END, Rule.FIP_MAGIC, 0),
-    ("no entry at all", HEADER, Rule.FIP_TERMINATOR, 16),
-    ("cut in an entry", package(toc_entry(RMM.guid, 96, 4))[:70], Rule.FIP_TERMINATOR, 56),
-    ("offset past the end", package(toc_entry(RMM.guid, 161, 0)), Rule.FIP_BOUNDS, 16),
-    ("size past the end", package(toc_entry(RMM.guid, 96, 65)), Rule.FIP_BOUNDS, 16),
-    ("sum wraps in 64 bits", package(toc_entry(RMM.guid, 100, U64 - 99)), Rule.FIP_BOUNDS, 16),
-    ("both at the limit", package(toc_entry(RMM.guid, U64, U64)), Rule.FIP_BOUNDS, 16),
-    ("second entry out", package(toc_entry(RMM.guid, 136, 4), toc_entry(BL31.guid, 1, U64)), Rule.FIP_BOUNDS, 56),
-    ("inside the table", package(toc_entry(RMM.guid, 95, 4)), Rule.FIP_OVERLAP, 95),
-    ("the whole package", package(toc_entry(RMM.guid, 0, 160)), Rule.FIP_OVERLAP, 0),
-    ("share a byte", package(toc_entry(RMM.guid, 136, 5), toc_entry(BL31.guid, 140, 4)), Rule.FIP_OVERLAP, 140),
-    ("one in another", package(toc_entry(RMM.guid, 136, 9), toc_entry(BL31.guid, 140, 1)), Rule.FIP_OVERLAP, 140),
-    ("one GUID twice", package(toc_entry(RMM.guid, 136, 4), toc_entry(RMM.guid, 140, 4)), Rule.FIP_DUPLICATE, 56),
+    ("empty", b"", Violation.FIP_TRUNCATED, 0),
+    ("half a header", HEADER[:15], Violation.FIP_TRUNCATED, 15),
+    ("other magic", b"\x02" + HEADER[1:] + END, Violation.FIP_MAGIC, 0),
+    ("no entry at all", HEADER, Violation.FIP_TERMINATOR, 16),
+    ("cut in an entry", package(toc_entry(RMM.guid, 96, 4))[:70], Violation.FIP_TERMINATOR, 56),
+    ("offset past the end", package(toc_entry(RMM.guid, 161, 0)), Violation.FIP_BOUNDS, 16),
+    ("size past the end", package(toc_entry(RMM.guid, 96, 65)), Violation.FIP_BOUNDS, 16),
+    ("sum wraps in 64 bits", package(toc_entry(RMM.guid, 100, U64 - 99)), Violation.FIP_BOUNDS, 16),
+    ("both at the limit", package(toc_entry(RMM.guid, U64, U64)), Violation.FIP_BOUNDS, 16),
+    ("second entry out", package(toc_entry(RMM.guid, 136, 4), toc_entry(BL31.guid, 1, U64)), Violation.FIP_BOUNDS, 56),
+    ("inside the table", package(toc_entry(RMM.guid, 95, 4)), Violation.FIP_OVERLAP, 95),
+    ("the whole package", package(toc_entry(RMM.guid, 0, 160)), Violation.FIP_OVERLAP, 0),
+    ("share a byte", package(toc_entry(RMM.guid, 136, 5), toc_entry(BL31.guid, 140, 4)), Violation.FIP_OVERLAP, 140),
+    ("one in another", package(toc_entry(RMM.guid, 136, 9), toc_entry(BL31.guid, 140, 1)), Violation.FIP_OVERLAP, 140),
+    ("one GUID twice", package(toc_entry(RMM.guid, 136, 4), toc_entry(RMM.guid, 140, 4)), Violation.FIP_DUPLICATE, 56),
     (
         "a million entries",
         HEADER + b"".join(toc_entry(Guid(struct.pack("<QQ", i, 1)), 0, 0) for i in range(1_000_000)) + END,
-        Rule.FIP_ENTRY_LIMIT,
+        Violation.FIP_ENTRY_LIMIT,
         16 + 513 * 40,
     ),
 ]
 
 
 @pytest.mark.parametrize(("data", "rule", "offset"), [row[1:] for row in BAD], ids=[row[0] for row in BAD])
-def test_malformed_package_is_refused_with_rule_and_offset(data: bytes, rule: Rule, offset: int) -> None:
+def test_malformed_package_is_refused_with_rule_and_offset(data: bytes, rule: Violation, offset: int) -> None:
     reads: tuple[Callable[[], object], ...] = (lambda: fip.parse(data), lambda: fip.read(io.BytesIO(data)))
     for read in reads:
         with pytest.raises(PackageError) as caught:
             read()
         assert (caught.value.rule, caught.value.offset) == (rule, offset)
-        assert caught.value.status is Status.DEVICE_ERROR
+        assert caught.value.status is LfaStatus.DEVICE_ERROR
         assert f"offset {offset:#x}" in str(caught.value)
 
 
@@ -115,28 +115,28 @@ def test_file_that_became_shorter_is_noticed() -> None:
     entry = fip.parse(data)[RMM.guid]
     with pytest.raises(PackageError) as caught:
         fip.read_payload(io.BytesIO(data[:-3]), entry)
-    assert (caught.value.rule, caught.value.offset) == (Rule.FIP_TRUNCATED, len(data) - 3)
+    assert (caught.value.rule, caught.value.offset) == (Violation.FIP_TRUNCATED, len(data) - 3)
 
 
 @pytest.mark.parametrize("align", [0, 3, -4, fip.MAX_ALIGNMENT * 2])
 def test_alignment_is_a_power_of_two(align: int) -> None:
     with pytest.raises(PackageError) as caught:
         fip.dump([Payload.of(RMM.guid, b"")], align=align)
-    assert caught.value.rule is Rule.FIP_ALIGNMENT
+    assert caught.value.rule is Violation.FIP_ALIGNMENT
 
 
 BAD_WRITES = [
-    ([Payload.of(RMM.guid, b""), Payload.of(RMM.guid, b"")], Rule.FIP_DUPLICATE),
-    ([Payload.of(Guid(bytes(16)), b"")], Rule.FIP_FIELD),
-    ([Payload.of(RMM.guid, b"", 1 << 64)], Rule.FIP_FIELD),
-    ([Payload(RMM.guid, U64, lambda: ())], Rule.FIP_FIELD),
-    ([Payload(RMM.guid, 4, lambda: (b"abc",))], Rule.FIP_TRUNCATED),
-    ([Payload.of(Guid(i.to_bytes(16, "big")), b"") for i in range(1, 514)], Rule.FIP_ENTRY_LIMIT),
+    ([Payload.of(RMM.guid, b""), Payload.of(RMM.guid, b"")], Violation.FIP_DUPLICATE),
+    ([Payload.of(Guid(bytes(16)), b"")], Violation.FIP_FIELD),
+    ([Payload.of(RMM.guid, b"", 1 << 64)], Violation.FIP_FIELD),
+    ([Payload(RMM.guid, U64, lambda: ())], Violation.FIP_FIELD),
+    ([Payload(RMM.guid, 4, lambda: (b"abc",))], Violation.FIP_TRUNCATED),
+    ([Payload.of(Guid(i.to_bytes(16, "big")), b"") for i in range(1, 514)], Violation.FIP_ENTRY_LIMIT),
 ]
 
 
 @pytest.mark.parametrize(("images", "rule"), BAD_WRITES, ids=[str(row[1]) for row in BAD_WRITES])
-def test_package_that_no_reader_would_take_is_not_written(images: list[Payload], rule: Rule) -> None:
+def test_package_that_no_reader_would_take_is_not_written(images: list[Payload], rule: Violation) -> None:
     with pytest.raises(PackageError) as caught:
         fip.dump(images)
     assert caught.value.rule is rule

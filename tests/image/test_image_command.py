@@ -25,8 +25,8 @@ from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.fip import Payload
 from livefw.firmware.image.names import BY_OPTION
 from livefw.firmware.image.store import Store
-from livefw.firmware.image.verify import Anchor
-from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.image.verify import TrustAnchor
+from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.firmware.store_platform import open_platform
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path if path)}
@@ -172,7 +172,7 @@ def test_store_that_a_machine_uses_is_accepted_by_the_operator(command: Command)
     command("store", "init", "flash", "new.fip", *TRUSTED)
     command(*BUILD[:1], "next.fip", *BUILD[2:], "--version", "rmm-fw=2.2", "--counter", "ccafw=4")
     command("store", "stage", "flash", "next.fip")
-    specs = [ComponentSpec(str(RMM.guid), Kind.RMM)]
+    specs = [ComponentSpec(str(RMM.guid), ComponentKind.RMM)]
     platform = open_platform(specs, "flash", auto_accept=False)
     component = platform.find(RMM.guid)
     assert platform.load_auth_image(component).status is LoadStatus.OK
@@ -260,8 +260,8 @@ def test_any_file_is_described_or_refused(data: bytes) -> None:
 
 def test_trust_file_is_read_back() -> None:
     for anchor in (
-        Anchor(CCA, {root: bytes([7]) * 48 for root in CCA.roots}),
-        Anchor(TBBR.with_partitions((FVP_SP1.guid, Guid(b"p" * 16))), {"rot-key": bytes([1]) * 32}),
+        TrustAnchor(CCA, {root: bytes([7]) * 48 for root in CCA.roots}),
+        TrustAnchor(TBBR.with_partitions((FVP_SP1.guid, Guid(b"p" * 16))), {"rot-key": bytes([1]) * 32}),
     ):
         assert trust.loads(trust.dumps(anchor).encode()) == anchor
 

@@ -13,7 +13,7 @@ from livefw.firmware.image import certificate, der, fip, metadata, trust
 from livefw.firmware.image.certificate import HASHES
 from livefw.firmware.image.chain import CCA
 from livefw.firmware.image.der import Reader, Tag
-from livefw.firmware.image.errors import ImageError, Rule
+from livefw.firmware.image.errors import ImageError, Violation
 from livefw.firmware.image.fip import Payload
 from livefw.firmware.image.measure import EventLog, decode
 from livefw.firmware.image.metadata import BankImage, BankState, ImageEntry, Metadata
@@ -84,19 +84,19 @@ class Limit(NamedTuple):
 
     most: int
     make: Callable[[int], object]
-    rule: Rule
+    rule: Violation
 
 
 LIMITS = {
-    "entries of a package that is read": Limit(512, entries, Rule.FIP_ENTRY_LIMIT),
-    "entries of a package that is written": Limit(512, dumped, Rule.FIP_ENTRY_LIMIT),
-    "images in metadata": Limit(512, banks, Rule.METADATA),
-    "octets of a length": Limit(4, length_octets, Rule.DER_LENGTH),
-    "octets of an OID": Limit(32, oid_octets, Rule.DER_VALUE),
-    "bits of a counter": Limit(32, integer_bits, Rule.DER_VALUE),
-    "bits of an RSA key": Limit(4096, rsa_bits, Rule.KEY),
-    "bits below those of an RSA key": Limit(0, weaker_by, Rule.KEY),
-    "bytes of an event": Limit(65_536, event_bytes, Rule.EVENT_LOG),
+    "entries of a package that is read": Limit(512, entries, Violation.FIP_ENTRY_LIMIT),
+    "entries of a package that is written": Limit(512, dumped, Violation.FIP_ENTRY_LIMIT),
+    "images in metadata": Limit(512, banks, Violation.METADATA),
+    "octets of a length": Limit(4, length_octets, Violation.DER_LENGTH),
+    "octets of an OID": Limit(32, oid_octets, Violation.DER_VALUE),
+    "bits of a counter": Limit(32, integer_bits, Violation.DER_VALUE),
+    "bits of an RSA key": Limit(4096, rsa_bits, Violation.KEY),
+    "bits below those of an RSA key": Limit(0, weaker_by, Violation.KEY),
+    "bytes of an event": Limit(65_536, event_bytes, Violation.EVENT_LOG),
 }
 
 
@@ -113,7 +113,7 @@ def test_the_largest_alignment() -> None:
     assert fip.layout([], align=1 << 30).size == 1 << 30
     with pytest.raises(ImageError) as caught:
         fip.layout([], align=1 << 31)
-    assert caught.value.rule is Rule.FIP_ALIGNMENT
+    assert caught.value.rule is Violation.FIP_ALIGNMENT
 
 
 def test_a_trust_file_at_the_bound() -> None:

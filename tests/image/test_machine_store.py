@@ -9,12 +9,12 @@ import pytest
 from livefw.abi.guid import BL31, RMM
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.image import build, note, trust
-from livefw.firmware.image.build import Signer
+from livefw.firmware.image.build import ImageSigner
 from livefw.firmware.image.chain import CCA, Counter
 from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.errors import StoreError
 from livefw.firmware.image.store import Store
-from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.firmware.store_platform import open_platform
 from livefw.machine.config import MachineConfig
 from livefw.machine.files import MachineFiles
@@ -28,13 +28,13 @@ CONFIG = MachineConfig(
     cpus=4,
     agent="bet1",
     driver="v3",
-    components=(ComponentSpec(str(BL31.guid), Kind.BL31), ComponentSpec(str(RMM.guid), Kind.RMM)),
+    components=(ComponentSpec(str(BL31.guid), ComponentKind.BL31), ComponentSpec(str(RMM.guid), ComponentKind.RMM)),
 )
 
 
 def package(version: str, counter: int) -> bytes:
     images = {RMM.guid: note.append(b"RMM" * 99, ComponentVersion.parse(version)), BL31.guid: b"BL31"}
-    return Signer(CCA, KEYS, dict.fromkeys(Counter, counter)).package(images)
+    return ImageSigner(CCA, KEYS, dict.fromkeys(Counter, counter)).package(images)
 
 
 class Server:
@@ -63,7 +63,7 @@ class Server:
 @pytest.fixture
 def server(tmp_path: Path) -> Server:
     Store.create(Folder(str(tmp_path)), io.BytesIO(package("2.0", 5)))
-    (tmp_path / trust.NAME).write_text(trust.dumps(Signer(CCA, KEYS).anchor()))
+    (tmp_path / trust.NAME).write_text(trust.dumps(ImageSigner(CCA, KEYS).anchor()))
     return Server(tmp_path)
 
 

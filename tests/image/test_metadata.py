@@ -13,7 +13,7 @@ from livefw.abi.version import ComponentVersion
 from livefw.firmware.image import counters, metadata, note
 from livefw.firmware.image.chain import Counter
 from livefw.firmware.image.counters import NonVolatile
-from livefw.firmware.image.errors import Rule, StoreError
+from livefw.firmware.image.errors import StoreError, Violation
 from livefw.firmware.image.metadata import BankImage, BankState, ImageEntry, Metadata
 
 A, B, PLACE = (Guid(bytes([value]) * 16) for value in (0xAA, 0xBB, 0xCC))
@@ -84,7 +84,7 @@ WRONG = [
 def test_unusable_metadata_is_refused_at_the_field(data: bytes, offset: int) -> None:
     with pytest.raises(StoreError) as caught:
         metadata.decode(data)
-    assert (caught.value.rule, caught.value.offset) == (Rule.METADATA, offset)
+    assert (caught.value.rule, caught.value.offset) == (Violation.METADATA, offset)
 
 
 @given(st.integers(0, 119), st.integers(1, 255))
@@ -138,7 +138,7 @@ def test_damaged_counters_never_read_as_low_ones(offset: int, change: int) -> No
     for bad in (bytes(data), bytes(data[:offset]), None):
         with pytest.raises(StoreError) as caught:
             counters.decode(bad)
-        assert caught.value.rule is Rule.COUNTERS
+        assert caught.value.rule is Violation.COUNTERS
 
 
 VERSION = ComponentVersion(4, 0xFFFFFFFF)

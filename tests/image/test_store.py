@@ -18,7 +18,7 @@ from livefw.abi.version import ComponentVersion
 from livefw.firmware.image import fip, note, store
 from livefw.firmware.image.chain import Counter
 from livefw.firmware.image.disk import Disk, Folder, PowerCutError, SimulatedDisk
-from livefw.firmware.image.errors import PackageError, Rule, StoreError
+from livefw.firmware.image.errors import PackageError, StoreError, Violation
 from livefw.firmware.image.fip import Payload
 from livefw.firmware.image.metadata import BankState
 from livefw.firmware.image.store import BANKS, COPIES, COUNTERS, MAX_TRIALS, Store
@@ -108,7 +108,7 @@ def test_nothing_is_staged_over_the_way_back(fresh: Store) -> None:
     for refused in (lambda: fresh.stage(package(rmm=V3)), lambda: fresh.advance({Counter.CCA: 1})):
         with pytest.raises(StoreError) as caught:
             refused()
-        assert caught.value.rule is Rule.STORE_STATE
+        assert caught.value.rule is Violation.STORE_STATE
     assert versions(fresh, 0) == OLD
 
 
@@ -136,7 +136,7 @@ def test_what_was_not_verified_does_not_boot(fresh: Store) -> None:
     fresh.stage(package(rmm=V3))
     with pytest.raises(StoreError) as caught:
         fresh.activated(1, verified)
-    assert caught.value.rule is Rule.STORE_STATE
+    assert caught.value.rule is Violation.STORE_STATE
     assert fresh.metadata().active == 0
 
 
@@ -150,7 +150,7 @@ def test_malformed_package_changes_nothing() -> None:
             subject.stage(io.BytesIO(data))
     with pytest.raises(StoreError) as caught:
         Store(disk, capacity=200).stage(package(rmm=V3))
-    assert caught.value.rule is Rule.STORE_FULL
+    assert caught.value.rule is Violation.STORE_FULL
     assert disk.files == before
 
 
@@ -195,12 +195,12 @@ def test_store_without_metadata_or_counters_says_so() -> None:
     disk.replace(COUNTERS, b"")
     with pytest.raises(StoreError) as caught:
         subject.non_volatile()
-    assert caught.value.rule is Rule.COUNTERS
+    assert caught.value.rule is Violation.COUNTERS
     for copy in COPIES:
         disk.rewrite(copy, (b"\0" * 200,))
     with pytest.raises(StoreError) as caught:
         subject.metadata()
-    assert caught.value.rule is Rule.METADATA
+    assert caught.value.rule is Violation.METADATA
 
 
 # -- power cuts and killed processes

@@ -13,15 +13,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from livefw.abi.guid import BL31, RMM, Guid
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.firmware.image import build, certificate, der, fip, names
-from livefw.firmware.image.build import KeyKind, Signer
+from livefw.firmware.image.build import ImageSigner, KeyKind
 from livefw.firmware.image.certificate import HASH_BY_NAME, HASHES
-from livefw.firmware.image.chain import CCA, CHAINS, TBBR, Chain, Counter
+from livefw.firmware.image.chain import CCA, CHAINS, TBBR, Counter, TrustChain
 from livefw.firmware.image.der import Tag
-from livefw.firmware.image.errors import CertificateError, ImageError, Rule
+from livefw.firmware.image.errors import CertificateError, ImageError, Violation
 from livefw.firmware.image.fip import Payload
-from livefw.firmware.image.verify import Anchor, Verified, row_guid, verify
+from livefw.firmware.image.verify import TrustAnchor, Verified, row_guid, verify
 
 Run = Callable[..., str]
 
@@ -35,7 +35,7 @@ def dump(contents: Mapping[str, bytes]) -> bytes:
 
 
 def check(
-    package: bytes, anchor: Anchor, counters: Mapping[Counter, int] | None = None, only: tuple[Guid, ...] = ()
+    package: bytes, anchor: TrustAnchor, counters: Mapping[Counter, int] | None = None, only: tuple[Guid, ...] = ()
 ) -> Verified:
     return verify(io.BytesIO(package), anchor, counters or {}, only)
 
@@ -63,7 +63,7 @@ def image_files(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize(("algorithm", "bits", "hash_name"), ALGORITHMS)
 def test_package_of_cert_create_and_fiptool_is_believed(
-    create_tbbr: Callable[..., Anchor],
+    create_tbbr: Callable[..., TrustAnchor],
     fiptool: Run,
     image_files: dict[str, Path],
     tmp_path: Path,
@@ -107,13 +107,13 @@ def test_twisted_brainpool_is_refused_because_the_library_has_no_such_curve(
     signed = certificate.split(data, "tb-fw-cert")
     with pytest.raises(ImageError) as caught:
         certificate.check_signature(signed, certificate.subject_key(signed))
-    assert caught.value.rule is Rule.KEY
+    assert caught.value.rule is Violation.KEY
 
 
 CCA_IMAGES = ("soc-fw", "rmm-fw", "tb-fw", "tos-fw", "nt-fw", "soc-fw-config", "sp-pkg1", "sp-pkg5")
 
 
-def test_recorded_cca_certificates_are_believed(recorded: tuple[dict[str, bytes], Anchor]) -> None:
+def test_recorded_cca_certificates_are_believed(recorded: tuple[dict[str, bytes], TrustAnchor]) -> None:
     certificates, anchor = recorded
     certificates.pop("cca-cert-update")
     images = {anchor.chain.image_guid(name): f"{name} as recorded\n".encode() * 64 for name in CCA_IMAGES}
@@ -127,7 +127,7 @@ def test_recorded_cca_certificates_are_believed(recorded: tuple[dict[str, bytes]
     assert_library_agrees(result, certificates)
     with pytest.raises(ImageError) as caught:
         check(package, anchor, {Counter.TRUSTED: 6})
-    assert caught.value.rule is Rule.ROLLBACK
+    assert caught.value.rule is Violation.ROLLBACK
 
 
 # -- what build makes
@@ -136,8 +136,8 @@ def test_recorded_cca_certificates_are_believed(recorded: tuple[dict[str, bytes]
 @pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
 @pytest.mark.parametrize("kind", [KeyKind.P256, KeyKind.P384, KeyKind.BRAINPOOL])
 @pytest.mark.parametrize("hash_name", HASH_BY_NAME)
-def test_built_package_is_believed(chain: Chain, kind: KeyKind, hash_name: str) -> None:
-    signer = Signer(chain, build.generate(chain, kind), dict.fromkeys(Counter, 9), HASH_BY_NAME[hash_name])
+def test_built_package_is_believed(chain: TrustChain, kind: KeyKind, hash_name: str) -> None:
+    signer = ImageSigner(chain, build.generate(chain, kind), dict.fromkeys(Counter, 9), HASH_BY_NAME[hash_name])
     options = {entry.option for row in chain.rows for entry in row.hashes}
     images = {key: option.encode() * 9 for option in options if (key := chain.image_guid(option))}
     for root_hash in HASHES:
@@ -148,14 +148,14 @@ def test_built_package_is_believed(chain: Chain, kind: KeyKind, hash_name: str) 
 
 
 def test_built_certificates_have_the_extensions_of_cert_create(
-    create_tbbr: Callable[..., Anchor], image_files: dict[str, Path], tmp_path: Path
+    create_tbbr: Callable[..., TrustAnchor], image_files: dict[str, Path], tmp_path: Path
 ) -> None:
     """Same keys, images and counters: everything but serial numbers, dates and signatures is the same."""
     create_tbbr(tmp_path, image_files, algorithm="ecdsa", bits=None, hash_name="sha384")
     key = serialization.load_pem_private_key((tmp_path / "key.pem").read_bytes(), None)
     counters = {Counter.TRUSTED: 31, Counter.NON_TRUSTED: 223}
     keys = dict.fromkeys(build.key_options(TBBR), key)
-    signer = Signer(TBBR, keys, counters, HASH_BY_NAME["SHA384"])  # type: ignore[arg-type]  # keys of any kind load
+    signer = ImageSigner(TBBR, keys, counters, HASH_BY_NAME["SHA384"])  # type: ignore[arg-type]  # keys of any kind load
     images = {guid(name): path.read_bytes() for name, path in image_files.items()}
     for row, ours in signer.certificates(images):
         mine, theirs = (
@@ -170,7 +170,7 @@ def test_built_certificates_have_the_extensions_of_cert_create(
 
 def test_rsa_package_is_believed() -> None:
     key = build.generate(CCA, KeyKind.RSA2048)["rot-key"]
-    signer = Signer(CCA, dict.fromkeys(build.key_options(CCA), key))
+    signer = ImageSigner(CCA, dict.fromkeys(build.key_options(CCA), key))
     assert set(check(signer.package({RMM.guid: b"rmm"}), signer.anchor()).images) == {RMM.guid}
 
 
@@ -183,8 +183,8 @@ def test_fiptool_reads_a_built_package(fiptool: Run, tmp_path: Path) -> None:
 
 # -- tampering
 
-SIGNER = Signer(CCA, build.generate(CCA), {Counter.CCA: 5, Counter.TRUSTED: 5, Counter.NON_TRUSTED: 5})
-FORGER = Signer(CCA, build.generate(CCA), dict.fromkeys(Counter, 1000))
+SIGNER = ImageSigner(CCA, build.generate(CCA), {Counter.CCA: 5, Counter.TRUSTED: 5, Counter.NON_TRUSTED: 5})
+FORGER = ImageSigner(CCA, build.generate(CCA), dict.fromkeys(Counter, 1000))
 IMAGES = {RMM.guid: b"new RMM" * 99, BL31.guid: b"BL31" * 99, guid("tos-fw"): b"SPMC", guid("nt-fw"): b"UEFI"}
 ANCHOR = SIGNER.anchor()
 ROW = CCA.row("cca-cert")
@@ -246,46 +246,46 @@ SHA1 = der.encode(
     + der.encode(Tag.OCTET_STRING, hashlib.sha1(IMAGES[RMM.guid]).digest()),
 )
 
-AUTH = Status.AUTH_ERROR
-TAMPERED: list[tuple[str, dict[str, bytes | None], Rule, str]] = [
-    ("image changed", {"rmm-fw": flip(GOOD["rmm-fw"], 50)}, Rule.IMAGE_HASH, "rmm-fw"),
-    ("image cut", {"rmm-fw": GOOD["rmm-fw"][:-1]}, Rule.IMAGE_HASH, "rmm-fw"),
-    ("image empty", {"rmm-fw": b""}, Rule.IMAGE_HASH, "rmm-fw"),
-    ("images swapped", {"rmm-fw": GOOD["soc-fw"], "soc-fw": GOOD["rmm-fw"]}, Rule.IMAGE_HASH, "soc-fw"),
-    ("certificate missing", {"cca-cert": None}, Rule.CERTIFICATE_MISSING, "cca-cert"),
-    ("parent missing", {"core-swd-cert": None}, Rule.CERTIFICATE_MISSING, "core-swd-cert"),
-    ("certificate empty", {"cca-cert": b""}, Rule.DER_TRUNCATED, "cca-cert"),
-    ("certificate cut", {"cca-cert": GOOD["cca-cert"][:-1]}, Rule.DER_TRUNCATED, "cca-cert"),
-    ("bytes behind the certificate", {"cca-cert": GOOD["cca-cert"] + b"\0"}, Rule.DER_TRAILING, "cca-cert"),
-    ("certificate of 1 MiB", {"cca-cert": bytes(1 << 20)}, Rule.CERTIFICATE_SIZE, "cca-cert"),
-    ("not ASN.1", {"cca-cert": b"-----BEGIN CERTIFICATE-----"}, Rule.DER_TAG, "cca-cert"),
-    ("signed part changed", {"tos-fw-cert": flip(GOOD["tos-fw-cert"], 200)}, Rule.SIGNATURE, "tos-fw-cert"),
-    ("signature changed", {"cca-cert": flip(GOOD["cca-cert"], -1)}, Rule.SIGNATURE, "cca-cert"),
-    ("certificates swapped", {"core-swd-cert": GOOD["plat-key-cert"]}, Rule.ROOT_KEY, "core-swd-cert"),
-    ("another one's root certificate", {"cca-cert": FORGED["cca-cert"]}, Rule.ROOT_KEY, "cca-cert"),
-    ("signs itself with a key of its own", {"tos-fw-cert": FORGED["tos-fw-cert"]}, Rule.SIGNATURE, "tos-fw-cert"),
-    ("another one's whole chain", dict(FORGED), Rule.ROOT_KEY, "cca-cert"),
-    ("counter lower", {"cca-cert": with_cca(c3=INT[4])}, Rule.ROLLBACK, "cca-cert"),
-    ("counter missing", {"cca-cert": with_cca(c3=None)}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
-    ("counters swapped", {"cca-cert": with_cca(c3=None, c1=INT[6])}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
-    ("counter negative", {"cca-cert": with_cca(c3=b"\x02\x01\xff")}, Rule.DER_VALUE, "cca-cert"),
-    ("counter of 64 bits", {"cca-cert": with_cca(c3=b"\x02\x08\x7f" + bytes(7))}, Rule.DER_VALUE, "cca-cert"),
-    ("counter not a number", {"cca-cert": with_cca(c3=b"\x04\x01\x05")}, Rule.DER_TAG, "cca-cert"),
-    ("no hash of the image", {"cca-cert": with_cca(c1106=None)}, Rule.IMAGE_NOT_COVERED, "rmm-fw"),
-    ("hash of zeros", {"cca-cert": with_cca(c1106=ZEROS)}, Rule.IMAGE_NOT_COVERED, "rmm-fw"),
-    ("hash of the wrong length", {"cca-cert": with_cca(c1106=bare_hash(31))}, Rule.DER_VALUE, "cca-cert"),
-    ("hash with bytes behind", {"cca-cert": with_cca(c1106=bare_hash(32) + b"\0")}, Rule.DER_TRAILING, "cca-cert"),
-    ("hash by SHA-1", {"cca-cert": with_cca(c1106=SHA1)}, Rule.CERTIFICATE_ALGORITHM, "cca-cert"),
-    ("hash of another image", {"cca-cert": with_cca(c1106=bare_hash(32))}, Rule.IMAGE_HASH, "rmm-fw"),
-    ("unknown critical extension", {"cca-cert": with_cca(c9999=INT[5])}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
-    ("one extension twice", {"cca-cert": doubled()}, Rule.CERTIFICATE_EXTENSION, "cca-cert"),
+AUTH = LfaStatus.AUTH_ERROR
+TAMPERED: list[tuple[str, dict[str, bytes | None], Violation, str]] = [
+    ("image changed", {"rmm-fw": flip(GOOD["rmm-fw"], 50)}, Violation.IMAGE_HASH, "rmm-fw"),
+    ("image cut", {"rmm-fw": GOOD["rmm-fw"][:-1]}, Violation.IMAGE_HASH, "rmm-fw"),
+    ("image empty", {"rmm-fw": b""}, Violation.IMAGE_HASH, "rmm-fw"),
+    ("images swapped", {"rmm-fw": GOOD["soc-fw"], "soc-fw": GOOD["rmm-fw"]}, Violation.IMAGE_HASH, "soc-fw"),
+    ("certificate missing", {"cca-cert": None}, Violation.CERTIFICATE_MISSING, "cca-cert"),
+    ("parent missing", {"core-swd-cert": None}, Violation.CERTIFICATE_MISSING, "core-swd-cert"),
+    ("certificate empty", {"cca-cert": b""}, Violation.DER_TRUNCATED, "cca-cert"),
+    ("certificate cut", {"cca-cert": GOOD["cca-cert"][:-1]}, Violation.DER_TRUNCATED, "cca-cert"),
+    ("bytes behind the certificate", {"cca-cert": GOOD["cca-cert"] + b"\0"}, Violation.DER_TRAILING, "cca-cert"),
+    ("certificate of 1 MiB", {"cca-cert": bytes(1 << 20)}, Violation.CERTIFICATE_SIZE, "cca-cert"),
+    ("not ASN.1", {"cca-cert": b"-----BEGIN CERTIFICATE-----"}, Violation.DER_TAG, "cca-cert"),
+    ("signed part changed", {"tos-fw-cert": flip(GOOD["tos-fw-cert"], 200)}, Violation.SIGNATURE, "tos-fw-cert"),
+    ("signature changed", {"cca-cert": flip(GOOD["cca-cert"], -1)}, Violation.SIGNATURE, "cca-cert"),
+    ("certificates swapped", {"core-swd-cert": GOOD["plat-key-cert"]}, Violation.ROOT_KEY, "core-swd-cert"),
+    ("another one's root certificate", {"cca-cert": FORGED["cca-cert"]}, Violation.ROOT_KEY, "cca-cert"),
+    ("signs itself with a key of its own", {"tos-fw-cert": FORGED["tos-fw-cert"]}, Violation.SIGNATURE, "tos-fw-cert"),
+    ("another one's whole chain", dict(FORGED), Violation.ROOT_KEY, "cca-cert"),
+    ("counter lower", {"cca-cert": with_cca(c3=INT[4])}, Violation.ROLLBACK, "cca-cert"),
+    ("counter missing", {"cca-cert": with_cca(c3=None)}, Violation.CERTIFICATE_EXTENSION, "cca-cert"),
+    ("counters swapped", {"cca-cert": with_cca(c3=None, c1=INT[6])}, Violation.CERTIFICATE_EXTENSION, "cca-cert"),
+    ("counter negative", {"cca-cert": with_cca(c3=b"\x02\x01\xff")}, Violation.DER_VALUE, "cca-cert"),
+    ("counter of 64 bits", {"cca-cert": with_cca(c3=b"\x02\x08\x7f" + bytes(7))}, Violation.DER_VALUE, "cca-cert"),
+    ("counter not a number", {"cca-cert": with_cca(c3=b"\x04\x01\x05")}, Violation.DER_TAG, "cca-cert"),
+    ("no hash of the image", {"cca-cert": with_cca(c1106=None)}, Violation.IMAGE_NOT_COVERED, "rmm-fw"),
+    ("hash of zeros", {"cca-cert": with_cca(c1106=ZEROS)}, Violation.IMAGE_NOT_COVERED, "rmm-fw"),
+    ("hash of the wrong length", {"cca-cert": with_cca(c1106=bare_hash(31))}, Violation.DER_VALUE, "cca-cert"),
+    ("hash with bytes behind", {"cca-cert": with_cca(c1106=bare_hash(32) + b"\0")}, Violation.DER_TRAILING, "cca-cert"),
+    ("hash by SHA-1", {"cca-cert": with_cca(c1106=SHA1)}, Violation.CERTIFICATE_ALGORITHM, "cca-cert"),
+    ("hash of another image", {"cca-cert": with_cca(c1106=bare_hash(32))}, Violation.IMAGE_HASH, "rmm-fw"),
+    ("unknown critical extension", {"cca-cert": with_cca(c9999=INT[5])}, Violation.CERTIFICATE_EXTENSION, "cca-cert"),
+    ("one extension twice", {"cca-cert": doubled()}, Violation.CERTIFICATE_EXTENSION, "cca-cert"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     ("changes", "rule", "subject"), [row[1:] for row in TAMPERED], ids=[row[0] for row in TAMPERED]
 )
-def test_tampering_is_refused(changes: dict[str, bytes | None], rule: Rule, subject: str) -> None:
+def test_tampering_is_refused(changes: dict[str, bytes | None], rule: Violation, subject: str) -> None:
     contents = {name: data for name, data in (GOOD | changes).items() if data is not None}
     with pytest.raises(ImageError) as caught:
         check(dump(contents), ANCHOR, dict.fromkeys(Counter, 5))
@@ -312,7 +312,7 @@ def test_unknown_image_is_named_and_not_believed() -> None:
     assert check(package, ANCHOR).unsigned == (stranger,)
     with pytest.raises(ImageError) as caught:
         check(package, ANCHOR, only=(stranger,))
-    assert caught.value.rule is Rule.IMAGE_NOT_COVERED
+    assert caught.value.rule is Violation.IMAGE_NOT_COVERED
 
 
 def test_only_the_asked_image_is_looked_at() -> None:
@@ -322,17 +322,17 @@ def test_only_the_asked_image_is_looked_at() -> None:
 
 def test_counters_may_advance_to_the_lowest_of_a_package() -> None:
     certificates = dict(GOOD)
-    high = Signer(CCA, SIGNER.keys, dict.fromkeys(Counter, 8))
+    high = ImageSigner(CCA, SIGNER.keys, dict.fromkeys(Counter, 8))
     certificates["tos-fw-cert"] = next(data for row, data in high.certificates(IMAGES) if row.name == "tos-fw-cert")
     assert check(dump(certificates), ANCHOR).counters == dict.fromkeys(Counter, 5)
 
 
 def test_machine_without_a_root_refuses_what_hangs_below_it() -> None:
-    poor = Anchor(CCA, {"rot-key": ANCHOR.roots["rot-key"]})
+    poor = TrustAnchor(CCA, {"rot-key": ANCHOR.roots["rot-key"]})
     assert set(check(dump(GOOD), poor, only=(RMM.guid,)).images) == {RMM.guid}
     with pytest.raises(ImageError) as caught:
         check(dump(GOOD), poor)
-    assert (caught.value.rule, caught.value.subject) == (Rule.ROOT_KEY, "core-swd-cert")
+    assert (caught.value.rule, caught.value.subject) == (Violation.ROOT_KEY, "core-swd-cert")
 
 
 def pss(hash_oid: str, mask_oid: str, mask_hash: str, salt: int) -> str:
@@ -377,7 +377,7 @@ def test_weak_or_foreign_algorithm_is_refused_before_anything_is_verified(algori
     data = resign(certificate.split(GOOD["cca-cert"], "").body.encoded, bytes.fromhex(algorithm))
     with pytest.raises(CertificateError) as caught:
         certificate.split(data, "cca-cert")
-    assert caught.value.rule in (Rule.CERTIFICATE_ALGORITHM, Rule.DER_TRUNCATED)
+    assert caught.value.rule in (Violation.CERTIFICATE_ALGORITHM, Violation.DER_TRUNCATED)
     assert caught.value.offset is not None
 
 
@@ -386,7 +386,7 @@ def test_algorithm_outside_differs_from_the_signed_one() -> None:
     data = resign(certificate.split(GOOD["cca-cert"], "").body.encoded, sha384)
     with pytest.raises(CertificateError) as caught:
         certificate.subject_key(certificate.split(data, "cca-cert"))
-    assert caught.value.rule is Rule.CERTIFICATE_FIELD
+    assert caught.value.rule is Violation.CERTIFICATE_FIELD
 
 
 def test_short_rsa_key_is_refused() -> None:
@@ -395,7 +395,7 @@ def test_short_rsa_key_is_refused() -> None:
     key = build.public_info(rsa.generate_private_key(public_exponent=65537, key_size=1024))
     with pytest.raises(ImageError) as caught:
         certificate.load_key(key, "x")
-    assert caught.value.rule is Rule.KEY
+    assert caught.value.rule is Violation.KEY
 
 
 @given(st.sampled_from(sorted(FORGED)), st.data())

@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from livefw.abi.guid import RMM
 from livefw.firmware.image import build, fip, names
-from livefw.firmware.image.build import Signer
+from livefw.firmware.image.build import ImageSigner
 from livefw.firmware.image.chain import CCA, Counter
-from livefw.firmware.image.errors import ImageError, Rule
+from livefw.firmware.image.errors import ImageError, Violation
 from livefw.firmware.image.fip import Payload
 from livefw.firmware.image.verify import Verified, verify
 
-SIGNER = Signer(CCA, build.generate(CCA), {Counter.CCA: 5})
+SIGNER = ImageSigner(CCA, build.generate(CCA), {Counter.CCA: 5})
 IMAGES = {RMM.guid: b"new RMM." * 8192}  # more than the table of a package may have
 ROW = CCA.row("cca-cert")
 GOOD = SIGNER.sign(ROW, SIGNER.extensions(ROW, IMAGES))
@@ -100,14 +100,14 @@ def test_any_other_critical_extension_is(oid: str) -> None:
     value = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), b"\x30\x00")
     with pytest.raises(ImageError) as caught:
         check(extended(oid, value))
-    assert caught.value.rule is Rule.CERTIFICATE_EXTENSION
+    assert caught.value.rule is Violation.CERTIFICATE_EXTENSION
 
 
-@pytest.mark.parametrize(("size", "rule"), [(16_384, Rule.DER_TRAILING), (16_385, Rule.CERTIFICATE_SIZE)])
-def test_a_certificate_that_is_too_large_is_refused_before_it_is_read(size: int, rule: Rule) -> None:
+@pytest.mark.parametrize(("size", "rule"), [(16_384, Violation.DER_TRAILING), (16_385, Violation.CERTIFICATE_SIZE)])
+def test_a_certificate_that_is_too_large_is_refused_before_it_is_read(size: int, rule: Violation) -> None:
     package = _package(GOOD + bytes(size - len(GOOD)))
     begin = len(package.getvalue()) - size
     with pytest.raises(ImageError) as caught:
         verify(package, SIGNER.anchor(), {Counter.CCA: 5})
     assert caught.value.rule is rule
-    assert (package.furthest > begin) is (rule is Rule.DER_TRAILING)
+    assert (package.furthest > begin) is (rule is Violation.DER_TRAILING)

@@ -14,12 +14,12 @@ import pytest
 
 from livefw.abi import pfrut, sfs
 from livefw.abi.guid import Guid
-from livefw.abi.pfrut import Capability, Capsule, Kind
+from livefw.abi.pfrut import Capability, Capsule, CapsuleKind
 from livefw.activation import fake, run
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
-from livefw.files.protocol import LOST, Answered, Call
+from livefw.files.protocol import LOST, DeviceCall, DeviceReply
 from livefw.providers.base import Component, Progress
 from livefw.providers.fake import SETTINGS, FakeFiles
 from livefw.providers.registry import providers
@@ -52,39 +52,39 @@ class PfrDevice:
     staged: bytes = b""
     done: list[str] = field(default_factory=list)
 
-    def call(self, call: Call) -> Answered:
-        step = "WRITE" if not call.request else pfrut.Ioctl(call.request).name
+    def call(self, call: DeviceCall) -> DeviceReply:
+        step = "WRITE" if not call.request else pfrut.PfrutIoctl(call.request).name
         self.done.append(step)
         if error := self.fails.get(step, 0):
-            return Answered(error, call.data)
-        return Answered(getattr(self, f"_{step.lower()}")(call), self._out(step, call))
+            return DeviceReply(error, call.data)
+        return DeviceReply(getattr(self, f"_{step.lower()}")(call), self._out(step, call))
 
-    def _out(self, step: str, call: Call) -> bytes:
+    def _out(self, step: str, call: DeviceCall) -> bytes:
         return self.told.encode() if step == "QUERY_CAP" else call.data
 
-    def _query_cap(self, call: Call) -> int:
+    def _query_cap(self, call: DeviceCall) -> int:
         return 0
 
-    def _write(self, call: Call) -> int:
+    def _write(self, call: DeviceCall) -> int:
         capsule = Capsule.parse(call.data)
         told = self.told
         right = capsule.rt_version >= told.code_rt_version
-        if capsule.kind is Kind.DRIVER:
+        if capsule.kind is CapsuleKind.DRIVER:
             right = (capsule.svn or 0) >= told.drv_svn
         if len(call.data) > self.buffer_bytes or not right:
             return errno.EINVAL
         self.written = call.data
         return 0
 
-    def _stage(self, call: Call) -> int:
+    def _stage(self, call: DeviceCall) -> int:
         self.staged = self.written
         return 0 if self.staged and b"forged" not in self.staged else errno.EBUSY
 
-    def _activate(self, call: Call) -> int:
+    def _activate(self, call: DeviceCall) -> int:
         if not self.staged:
             return errno.EBUSY
         capsule = Capsule.parse(self.staged)
-        name = "code_rt_version" if capsule.kind is Kind.CODE else "drv_rt_version"
+        name = "code_rt_version" if capsule.kind is CapsuleKind.CODE else "drv_rt_version"
         if not self.lies:
             change: dict[str, Any] = {name: capsule.rt_version}
             self.told = self.told._replace(**change)
@@ -100,16 +100,16 @@ class SfsDevice:
     status: tuple[int, int] = (0, 0)
     packages: list[str] = field(default_factory=list)
 
-    def call(self, call: Call) -> Answered:
-        if call.request == sfs.Ioctl.FW_VERSIONS:
-            return Answered(0, sfs.encode_versions(sfs.Versions(self.blob, 0, 0)))
-        assert call.request == sfs.Ioctl.UPDATE_PACKAGE
+    def call(self, call: DeviceCall) -> DeviceReply:
+        if call.request == sfs.SfsIoctl.FW_VERSIONS:
+            return DeviceReply(0, sfs.encode_versions(sfs.Versions(self.blob, 0, 0)))
+        assert call.request == sfs.SfsIoctl.UPDATE_PACKAGE
         self.packages.append(sfs.decode_update(call.data).name)
         if not self.error:
             self.blob = bytes([len(self.packages)]) * 4096
         # Only with success and EIO does the driver copy the status words back.
         told = call.data[:64] + b"".join(word.to_bytes(4, "little") for word in self.status)
-        return Answered(self.error, told if self.error in (0, errno.EIO) else call.data)
+        return DeviceReply(self.error, told if self.error in (0, errno.EIO) else call.data)
 
 
 class Onlooker:

@@ -12,16 +12,16 @@ import pytest
 
 from livefw.files.calls import ChildCalls
 from livefw.files.host import HostFiles
-from livefw.files.protocol import LOST, Answered, Call
+from livefw.files.protocol import LOST, DeviceCall, DeviceReply
 
 FIONREAD = termios.FIONREAD
 
 
-def answers(opened: int, *calls: Call) -> list[Answered]:
+def answers(opened: int, *calls: DeviceCall) -> list[DeviceReply]:
     return answers_of(lambda: opened, *calls)
 
 
-def answers_of(opening: Callable[[], int], *calls: Call) -> list[Answered]:
+def answers_of(opening: Callable[[], int], *calls: DeviceCall) -> list[DeviceReply]:
     made = ChildCalls(opening, calls)
     assert made.wait(None)
     assert made.opened
@@ -31,7 +31,7 @@ def answers_of(opening: Callable[[], int], *calls: Call) -> list[Answered]:
 def test_argument_comes_back() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"seven b")
-    assert answers(reading, Call(FIONREAD, bytes(4))) == [Answered(0, struct.pack("i", 7))]
+    assert answers(reading, DeviceCall(FIONREAD, bytes(4))) == [DeviceReply(0, struct.pack("i", 7))]
     os.close(reading)
     os.close(writing)
 
@@ -40,7 +40,7 @@ def test_large_argument_comes_back() -> None:
     """SFS has one of 4104 bytes."""
     reading, writing = os.pipe()
     os.write(writing, b"abc")
-    (answer,) = answers(reading, Call(FIONREAD, bytes(4104)))
+    (answer,) = answers(reading, DeviceCall(FIONREAD, bytes(4104)))
     assert (answer.error, answer.data[:4], len(answer.data)) == (0, struct.pack("i", 3), 4104)
     os.close(reading)
     os.close(writing)
@@ -48,7 +48,7 @@ def test_large_argument_comes_back() -> None:
 
 def test_first_failure_ends_it() -> None:
     reading, writing = os.pipe()
-    found = answers(writing, Call(0, b"data"), Call(termios.TIOCGWINSZ, bytes(8)), Call(0, b"never"))
+    found = answers(writing, DeviceCall(0, b"data"), DeviceCall(termios.TIOCGWINSZ, bytes(8)), DeviceCall(0, b"never"))
     assert [answer.error for answer in found] == [0, errno.ENOTTY]
     assert os.read(reading, 100) == b"data"
     os.close(reading)
@@ -64,7 +64,7 @@ def test_child_has_a_session_of_its_own_and_streams_that_lead_nowhere() -> None:
         os.write(writing, f"{streams} {os.getsid(0) == os.getpid()}".encode())
         return os.dup(writing)
 
-    assert answers_of(tell, Call(0, b"")) == [Answered(0, b"")]
+    assert answers_of(tell, DeviceCall(0, b"")) == [DeviceReply(0, b"")]
     assert os.read(reading, 1000).decode() == f"{[os.devnull] * 3} True"
     os.close(reading)
     os.close(writing)
@@ -75,14 +75,14 @@ def test_child_that_dies_leaves_the_outcome_open() -> None:
         os.kill(os.getpid(), 9)
         return -1
 
-    made = ChildCalls(die, [Call(0, b"x")])
+    made = ChildCalls(die, [DeviceCall(0, b"x")])
     assert made.wait(None)
-    assert list(made.answers) == [Answered(LOST)]
+    assert list(made.answers) == [DeviceReply(LOST)]
 
 
 def test_answers_are_not_guessed_before_the_end() -> None:
     reading, writing = os.pipe()
-    made = ChildCalls(lambda: os.read(reading, 1)[0] and writing, [Call(0, b"x")])
+    made = ChildCalls(lambda: os.read(reading, 1)[0] and writing, [DeviceCall(0, b"x")])
     with pytest.raises(ValueError, match="not ended"):
         _ = made.answers
     assert not made.wait(0)
@@ -94,7 +94,7 @@ def test_answers_are_not_guessed_before_the_end() -> None:
 
 def test_device_that_is_not_there_answers_the_first_call(tmp_path: Path) -> None:
     files = HostFiles(str(tmp_path))
-    calls = files.start_calls("/dev/sfs", [Call(1, bytes(4)), Call(2)])
+    calls = files.start_calls("/dev/sfs", [DeviceCall(1, bytes(4)), DeviceCall(2)])
     calls.wait(None)
     assert [answer.error for answer in calls.answers] == [errno.ENOENT]
     assert not calls.opened
@@ -103,7 +103,7 @@ def test_device_that_is_not_there_answers_the_first_call(tmp_path: Path) -> None
 
 def test_device_whose_first_call_fails_was_opened() -> None:
     files = HostFiles("/")
-    calls = files.start_calls("/dev/full", [Call(0, b"x"), Call(0, b"y")])
+    calls = files.start_calls("/dev/full", [DeviceCall(0, b"x"), DeviceCall(0, b"y")])
     calls.wait(None)
     assert ([answer.error for answer in calls.answers], calls.opened) == ([errno.ENOSPC], True)
     files.close()

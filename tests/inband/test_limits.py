@@ -9,7 +9,7 @@ import pytest
 
 from livefw.abi.guid import Guid
 from livefw.abi.microcode import patches
-from livefw.abi.pfrut import Capsule, Kind
+from livefw.abi.pfrut import Capsule, CapsuleKind
 
 Make = Callable[..., Any]
 
@@ -33,7 +33,7 @@ def test_signatures_of_a_microcode_update() -> None:
 
 @pytest.mark.parametrize(("number", "seen"), [(1, True), (15, True), (16, False)])
 def test_devices_of_pfrut(make: Make, number: int, seen: bool) -> None:
-    image = Capsule(Kind.CODE, 0x100, 6, Guid(bytes(range(16))), 2).encode()
+    image = Capsule(CapsuleKind.CODE, 0x100, 6, Guid(bytes(range(16))), 2).encode()
     bench = make("pfrut", '[pfrut]\ncapsule = "/opt/c.cap"', **{"/opt/c.cap": image})
     bench.files.devices[f"/dev/acpi_pfr_update{number}"] = bench.pfr  # beside the first one
     found = {each.id for each in bench.provider.discover().components}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from livefw.abi.microcode import patches
 from livefw.activation.outcome import Outcome
-from livefw.providers.fake import Answer
+from livefw.providers.fake import FakeResult
 
 Make = Callable[..., Any]
 CPUS = "/sys/devices/system/cpu"
@@ -54,7 +54,7 @@ def machine(
             if path.endswith("/microcode/version"):
                 bench.files.tree[path] = b"0x30\n"
 
-    bench.files.answers[RELOAD] = [Answer(effect=load)]
+    bench.files.answers[RELOAD] = [FakeResult(effect=load)]
     return bench
 
 
@@ -114,7 +114,7 @@ def test_what_amd_would_load_is_for_the_kernel_to_find_out(make: Make) -> None:
 )
 def test_errno_is_told(make: Make, error: int, outcome: Outcome) -> None:
     bench = machine(make, patch(0x30))
-    bench.files.answers[RELOAD] = [Answer(error)]
+    bench.files.answers[RELOAD] = [FakeResult(error)]
     assert bench.activate("cpu").outcome is outcome
 
 
@@ -129,7 +129,7 @@ def test_errno_is_told(make: Make, error: int, outcome: Outcome) -> None:
 )
 def test_file_that_could_not_be_opened_was_not_asked(make: Make, error: int, code: str) -> None:
     bench = machine(make, patch(0x30))
-    bench.files.answers[RELOAD] = [Answer(error, opened=False)]
+    bench.files.answers[RELOAD] = [FakeResult(error, opened=False)]
     result = bench.activate("cpu")
     assert (result.outcome, result.why.code) == (Outcome.REFUSED, code)
 

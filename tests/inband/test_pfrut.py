@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.abi.guid import Guid
-from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, Kind
+from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, CapsuleKind
 from livefw.activation.outcome import Outcome
 from livefw.files.protocol import LOST
 from livefw.providers.pfrut.declaration import DECLARATION
@@ -21,7 +21,9 @@ PLATFORM = Guid(bytes(range(16)))
 SETTINGS = '[pfrut]\ncapsule = "/opt/c.cap"'
 
 
-def capsule(kind: Kind = Kind.CODE, version: int = 6, svn: int | None = 2, platform: Guid = PLATFORM) -> Capsule:
+def capsule(
+    kind: CapsuleKind = CapsuleKind.CODE, version: int = 6, svn: int | None = 2, platform: Guid = PLATFORM
+) -> Capsule:
     return Capsule(kind, 0x100, version, platform, svn)
 
 
@@ -29,8 +31,10 @@ def bench_with(make: Make, image: bytes) -> Any:
     return make("pfrut", SETTINGS, **{"/opt/c.cap": image})
 
 
-@pytest.mark.parametrize(("kind", "ident", "version"), [(Kind.CODE, "0/code", 6), (Kind.DRIVER, "0/driver", 8)])
-def test_capsule_is_written_staged_and_activated(make: Make, kind: Kind, ident: str, version: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "ident", "version"), [(CapsuleKind.CODE, "0/code", 6), (CapsuleKind.DRIVER, "0/driver", 8)]
+)
+def test_capsule_is_written_staged_and_activated(make: Make, kind: CapsuleKind, ident: str, version: int) -> None:
     bench = bench_with(make, capsule(kind, version).encode())
     other = {"0/code": "0/driver", "0/driver": "0/code"}[ident]
     assert [reason.code for reason in bench.component(other).reasons] == ["not-pending"]
@@ -103,7 +107,7 @@ def test_what_the_firmware_would_refuse_is_refused_beforehand(make: Make, image:
 def test_driver_updates_are_held_against_the_security_version(
     make: Make, svn: int | None, version: int, code: list[str]
 ) -> None:
-    bench = bench_with(make, capsule(Kind.DRIVER, version, svn).encode())
+    bench = bench_with(make, capsule(CapsuleKind.DRIVER, version, svn).encode())
     assert [reason.code for reason in bench.component("0/driver").reasons] == code
 
 
@@ -126,7 +130,7 @@ def test_device_that_tells_nothing_is_listed_with_the_reason(make: Make, error: 
 @given(
     st.builds(
         Capsule,
-        st.sampled_from(Kind),
+        st.sampled_from(CapsuleKind),
         st.integers(0, 2**32 - 1),
         st.integers(0, 2**32 - 1),
         st.binary(min_size=16, max_size=16).map(Guid),

@@ -114,7 +114,7 @@ def test_buffer_takes_package_and_header(size: int, fits: bool) -> None:
 
 def test_layouts_have_the_sizes_of_the_kernel() -> None:
     assert (sfs.VERSIONS_BYTES, sfs.UPDATE_BYTES) == (4104, 72)
-    assert sfs.decode_update(sfs.Update("a", 1, 2).encode()) == sfs.Update("a", 1, 2)
+    assert sfs.decode_update(sfs.UpdatePackage("a", 1, 2).encode()) == sfs.UpdatePackage("a", 1, 2)
 
 
 @pytest.mark.parametrize(

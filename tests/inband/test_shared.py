@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.errors import UsageError
-from livefw.providers.base import Progress, Said
-from livefw.providers.fake import Answer
+from livefw.providers.base import Progress, Reply
+from livefw.providers.fake import FakeResult
 
 from . import test_microcode, test_pfrut, test_sfs
 
@@ -63,7 +63,7 @@ def test_what_is_not_there_is_refused_and_nothing_is_asked(make: Make, row: Mech
     for ident in (row.ident, "another"):
         running = ready.activate(ident, onlooker)
         assert running.wait(None)
-        assert (running.claim.said, running.claim.reason.code) == (Said.REFUSED, row.absent)
+        assert (running.claim.reply, running.claim.reason.code) == (Reply.REFUSED, row.absent)
         assert not running.touched
     assert asked(bench) == []
     assert [(each.severity, each.code) for each in ready.diagnose()] == [("info", row.absent)]
@@ -79,7 +79,7 @@ def test_what_was_ready_and_is_so_no_more_is_refused_at_the_last_moment(make: Ma
         del bench.files.tree[path]
     running = bench.provider.activate(row.ident, onlooker)
     assert running.wait(None)
-    assert running.claim.said is Said.REFUSED
+    assert running.claim.reply is Reply.REFUSED
     assert running.claim.reason == bench.component(row.ident).reasons[0]
     assert asked(bench) == []
 
@@ -89,18 +89,18 @@ def test_what_is_given_up_before_it_began_has_asked_nothing(make: Make, row: Mec
     bench = row.bench(make)
     running = bench.provider.activate(row.ident, onlooker)
     claim = running.abandon()
-    assert (claim.said, claim.reason.code, claim.at_work) == (Said.REFUSED, "given-up", False)
+    assert (claim.reply, claim.reason.code, claim.at_work) == (Reply.REFUSED, "given-up", False)
     assert running.wait(None)
     assert (running.touched, asked(bench)) == (False, [])
 
 
 def test_what_nobody_watches_any_more_goes_on(make: Make) -> None:
     bench = MECHANISMS[-1].bench(make)
-    bench.files.answers[test_microcode.RELOAD] = [Answer(seconds=None)]
+    bench.files.answers[test_microcode.RELOAD] = [FakeResult(seconds=None)]
     running = bench.provider.activate("cpu", onlooker)
     assert not running.wait(5.0)
     claim = running.abandon()
-    assert (claim.said, claim.reason.code, claim.at_work) == (Said.LOST, "not-watched", True)
+    assert (claim.reply, claim.reason.code, claim.at_work) == (Reply.LOST, "not-watched", True)
     assert running.touched
 
 

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 
 from livefw.abi.guid import Guid
-from livefw.abi.pfrut import Capsule, Kind
+from livefw.abi.pfrut import Capsule, CapsuleKind
 from livefw.files.protocol import LOST
-from livefw.providers.base import Claim, Component, Cost, Flag, Reason, Rendezvous, Said, Severity, Version, Witness
-from livefw.providers.fake import Answer
-from livefw.providers.microcode.provider import Cpu
+from livefw.providers.base import Claim, Component, Cost, Flag, Reason, Rendezvous, Reply, Severity, Version, Witness
+from livefw.providers.fake import FakeResult
+from livefw.providers.microcode.provider import CpuModel
 
 from .test_microcode import CPUS, RELOAD, machine, patch
 
 Make = Callable[..., Any]
 PLATFORM = Guid(bytes(range(16)))
-CAPSULE = {"/opt/c.cap": Capsule(Kind.CODE, 0x100, 6, PLATFORM, 2).encode()}
+CAPSULE = {"/opt/c.cap": Capsule(CapsuleKind.CODE, 0x100, 6, PLATFORM, 2).encode()}
 PFRUT = '[pfrut]\ncapsule = "/opt/c.cap"'
 SFS = '[sfs]\npackage = "tmpm.bin"'
 DEVICE = (
@@ -112,26 +112,26 @@ def test_what_is_not_there_is_told_and_refused(make: Make, name: str, absent: tu
     assert [finding[:3] for finding in provider.diagnose()] == [(Severity.INFO, *absent)]
     claim = claim_of(provider, "cpu")
     assert claim.reason is not None
-    assert (claim.said, claim.reason[:2]) == (Said.REFUSED, absent)
+    assert (claim.reply, claim.reason[:2]) == (Reply.REFUSED, absent)
 
 
 @pytest.mark.parametrize(
     ("step", "error", "claim"),
     [
-        ("WRITE", errno.EINVAL, (Said.DECLINED, Witness.NONE, errno.EINVAL, False)),
-        ("STAGE", errno.EBUSY, (Said.DECLINED, Witness.NONE, errno.EBUSY, False)),
-        ("STAGE", errno.EACCES, (Said.DECLINED, Witness.NONE, errno.EACCES, False)),
-        ("ACTIVATE", errno.EBUSY, (Said.FAILED, Witness.FAILED, errno.EBUSY, False)),
-        ("WRITE", errno.EPERM, (Said.REFUSED, Witness.NONE, errno.EPERM, False)),
-        ("ACTIVATE", LOST, (Said.LOST, Witness.NONE, 0, True)),
-        ("", 0, (Said.ACCEPTED, Witness.NONE, 0, False)),
+        ("WRITE", errno.EINVAL, (Reply.DECLINED, Witness.NONE, errno.EINVAL, False)),
+        ("STAGE", errno.EBUSY, (Reply.DECLINED, Witness.NONE, errno.EBUSY, False)),
+        ("STAGE", errno.EACCES, (Reply.DECLINED, Witness.NONE, errno.EACCES, False)),
+        ("ACTIVATE", errno.EBUSY, (Reply.FAILED, Witness.FAILED, errno.EBUSY, False)),
+        ("WRITE", errno.EPERM, (Reply.REFUSED, Witness.NONE, errno.EPERM, False)),
+        ("ACTIVATE", LOST, (Reply.LOST, Witness.NONE, 0, True)),
+        ("", 0, (Reply.ACCEPTED, Witness.NONE, 0, False)),
     ],
 )
 def test_pfrut_claims(make: Make, step: str, error: int, claim: tuple[Any, ...]) -> None:
     bench = make("pfrut", PFRUT, **CAPSULE)
     bench.pfr.fails[step] = error
     made = claim_of(bench.provider, "0/code")
-    assert (made.said, made.witness, made.error, made.at_work) == claim
+    assert (made.reply, made.witness, made.error, made.at_work) == claim
 
 
 VOLATILE = "the update is gone after a reboot, and has to be repeated then"
@@ -186,20 +186,20 @@ def test_sfs_looks_where_the_kernel_looks(make: Make, own: bytes, found: str, fo
 @pytest.mark.parametrize(
     ("error", "claim"),
     [
-        (0, (Said.ACCEPTED, Witness.NONE, 0, False)),
-        (errno.EIO, (Said.FAILED, Witness.FAILED, errno.EIO, False)),
-        (errno.EBUSY, (Said.REFUSED, Witness.NONE, errno.EBUSY, False)),
-        (errno.EPERM, (Said.DECLINED, Witness.NONE, errno.EPERM, False)),
-        (errno.ETIMEDOUT, (Said.LOST, Witness.NONE, errno.ETIMEDOUT, True)),
-        (LOST, (Said.LOST, Witness.NONE, 0, True)),
-        (errno.ENOTTY, (Said.FAILED, Witness.FAILED, errno.ENOTTY, False)),
+        (0, (Reply.ACCEPTED, Witness.NONE, 0, False)),
+        (errno.EIO, (Reply.FAILED, Witness.FAILED, errno.EIO, False)),
+        (errno.EBUSY, (Reply.REFUSED, Witness.NONE, errno.EBUSY, False)),
+        (errno.EPERM, (Reply.DECLINED, Witness.NONE, errno.EPERM, False)),
+        (errno.ETIMEDOUT, (Reply.LOST, Witness.NONE, errno.ETIMEDOUT, True)),
+        (LOST, (Reply.LOST, Witness.NONE, 0, True)),
+        (errno.ENOTTY, (Reply.FAILED, Witness.FAILED, errno.ENOTTY, False)),
     ],
 )
 def test_sfs_claims(make: Make, error: int, claim: tuple[Any, ...]) -> None:
     bench = make("sfs", SFS, **{"/usr/lib/firmware/amd/tmpm.bin": b"x"})
     bench.sfs.error = error
     made = claim_of(bench.provider, "package")
-    assert (made.said, made.witness, made.error, made.at_work) == claim
+    assert (made.reply, made.witness, made.error, made.at_work) == claim
 
 
 def test_microcode(make: Make) -> None:
@@ -265,12 +265,12 @@ def test_microcode_of_a_cpu_that_nobody_knows(make: Make, text: bytes) -> None:
 @pytest.mark.parametrize(
     ("cpu", "signature", "file"),
     [
-        (Cpu("GenuineIntel", 6, 143, 8), 0x806F8, "06-8f-08"),
-        (Cpu("GenuineIntel", 15, 6, 4), 0x00F64, "0f-06-04"),
-        (Cpu("AuthenticAMD", 25, 17, 1), 0xA10F11, "19-11-01"),
+        (CpuModel("GenuineIntel", 6, 143, 8), 0x806F8, "06-8f-08"),
+        (CpuModel("GenuineIntel", 15, 6, 4), 0x00F64, "0f-06-04"),
+        (CpuModel("AuthenticAMD", 25, 17, 1), 0xA10F11, "19-11-01"),
     ],
 )
-def test_microcode_is_looked_for_by_what_the_cpu_is(cpu: Cpu, signature: int, file: str) -> None:
+def test_microcode_is_looked_for_by_what_the_cpu_is(cpu: CpuModel, signature: int, file: str) -> None:
     """Intel SDM, volume 2, CPUID: version information in EAX."""
     assert (cpu.signature, cpu.file) == (signature, file)
 
@@ -278,17 +278,17 @@ def test_microcode_is_looked_for_by_what_the_cpu_is(cpu: Cpu, signature: int, fi
 @pytest.mark.parametrize(
     ("answer", "claim"),
     [
-        (Answer(), (Said.ACCEPTED, Witness.NONE, 0, False)),
-        (Answer(errno.EBUSY), (Said.FAILED, Witness.FAILED, errno.EBUSY, False)),
-        (Answer(LOST), (Said.LOST, Witness.NONE, 0, True)),
-        (Answer(errno.EIO, opened=False), (Said.REFUSED, Witness.NONE, errno.EIO, False)),
+        (FakeResult(), (Reply.ACCEPTED, Witness.NONE, 0, False)),
+        (FakeResult(errno.EBUSY), (Reply.FAILED, Witness.FAILED, errno.EBUSY, False)),
+        (FakeResult(LOST), (Reply.LOST, Witness.NONE, 0, True)),
+        (FakeResult(errno.EIO, opened=False), (Reply.REFUSED, Witness.NONE, errno.EIO, False)),
     ],
 )
-def test_microcode_claims(make: Make, answer: Answer, claim: tuple[Any, ...]) -> None:
+def test_microcode_claims(make: Make, answer: FakeResult, claim: tuple[Any, ...]) -> None:
     bench = machine(make, patch(0x30))
     bench.files.answers[RELOAD] = [answer]
     made = claim_of(bench.provider, "cpu")
-    assert (made.said, made.witness, made.error, made.at_work) == claim
+    assert (made.reply, made.witness, made.error, made.at_work) == claim
 
 
 @pytest.mark.parametrize(("name", "ident"), [("pfrut", "0/code"), ("sfs", "package"), ("microcode", "cpu")])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from livefw.abi.guid import BL31, FVP_SP1, RMM, Guid
-from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
+from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.smccc import WORD, Restart, signed64
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.clock import MS, SECOND, US
@@ -23,8 +23,8 @@ INFO, INVENTORY = Function.GET_INFO, Function.GET_INVENTORY
 OK, FAILED = 0, errno.ECANCELED
 
 
-def row(guid: Guid, flags: int = 0b0011) -> Inventory:
-    return Inventory(guid, InventoryFlag(flags), ComponentVersion(1, 0), ComponentVersion(1, 1))
+def row(guid: Guid, flags: int = 0b0011) -> InventoryResult:
+    return InventoryResult(guid, InventoryFlag(flags), ComponentVersion(1, 0), ComponentVersion(1, 1))
 
 
 def loaded(version: str, *, cpus: int = 2, spin_ns: int = US) -> tuple[ModelDriver, ScriptedFirmware]:
@@ -57,18 +57,18 @@ def case(
     return Case(what, answers, dict(zip(ALL, errnos, strict=True)), dict(zip(ALL, calls, strict=True)))
 
 
-BUSY, DEVICE = Status.BUSY, Status.DEVICE_ERROR
+BUSY, DEVICE = LfaStatus.BUSY, LfaStatus.DEVICE_ERROR
 CASES = [
     case("success", {}, (OK,) * 4, ("PAA",) * 4),
-    *(case(f"PRIME {code.name}", {P: (code,)}, (FAILED,) * 4, ("P",) * 4) for code in Status if code < 0),
+    *(case(f"PRIME {code.name}", {P: (code,)}, (FAILED,) * 4, ("P",) * 4) for code in LfaStatus if code < 0),
     *(
         case(f"ACTIVATE {code.name}, CANCEL works", {A: (code,)}, (OK, FAILED, FAILED, FAILED), ("PAAC",) * 4)
-        for code in Status
+        for code in LfaStatus
         if code < 0 and code != BUSY
     ),
     *(
         case(f"ACTIVATE {code.name}, CANCEL refused", {A: (code,), C: (DEVICE,)}, (FAILED,) * 4, ("PAAC",) * 4)
-        for code in Status
+        for code in LfaStatus
         if code < 0 and code != BUSY
     ),
     case("ACTIVATE BUSY once", {A: (BUSY, BUSY, DONE)}, (OK, FAILED, OK, OK), ("PAAC", "PAAC", "PAAAA", "PAAAA")),
@@ -109,8 +109,8 @@ def test_a_component_that_resets_cpus_is_refused_before_anything_is_called(versi
 
 
 @pytest.mark.parametrize("version", ALL)
-@pytest.mark.parametrize("code", [code for code in Status if code < 0])
-def test_cancel_refused(version: str, code: Status) -> None:
+@pytest.mark.parametrize("code", [code for code in LfaStatus if code < 0])
+def test_cancel_refused(version: str, code: LfaStatus) -> None:
     bench, firmware = loaded(version)
     firmware.script(C, code)
     assert bench.write(RMM_ID, "cancel") == errno.EINVAL
@@ -227,7 +227,7 @@ LOGS = [
     ("success", {}, {"v1": ["Firmware activation succeeded"]}, ["TF-RMM: successfully activated"]),
     (
         "PRIME fails",
-        {P: (Status.AUTH_ERROR,)},
+        {P: (LfaStatus.AUTH_ERROR,)},
         {"v1": ["LFA_PRIME for image TF-RMM failed: LFA_AUTH_ERROR", "Firmware prime failed: LFA_AUTH_ERROR"]},
         ["LFA_PRIME for image TF-RMM failed: LFA_AUTH_ERROR"],
     ),
@@ -333,7 +333,7 @@ def test_v1_says_the_prefix_twice_for_a_vanished_image() -> None:
 
 
 @pytest.mark.parametrize("version", ALL)
-@pytest.mark.parametrize("count", [0, -1 & WORD, Status.WRONG_STATE.word])
+@pytest.mark.parametrize("count", [0, -1 & WORD, LfaStatus.WRONG_STATE.word])
 def test_a_failed_rescan_is_no_failed_activation(version: str, count: int) -> None:
     """v1 has dropped all its images by then and loses its directories; the others look first, and keep stale values."""
     bench, firmware = loaded(version)

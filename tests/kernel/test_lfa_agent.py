@@ -6,13 +6,13 @@ import errno
 import pytest
 
 from livefw.abi.guid import BL31, FVP_SP1, RMM, SCP_BL2U
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.component import Faults
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
+from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec
 from livefw.kernel.clock import MS, SECOND
 from livefw.kernel.lfa import VERSIONS
 from livefw.testing.driver import ModelDriver
@@ -22,18 +22,18 @@ RMM_ID, SP_ID, BL31_ID, SCP_ID = (str(known.guid) for known in (RMM, FVP_SP1, BL
 
 
 def rmm(**more: object) -> ComponentSpec:
-    return ComponentSpec(RMM_ID, Kind.RMM, "1.0", "1.1", prime_steps=1, **more)  # type: ignore[arg-type]
+    return ComponentSpec(RMM_ID, ComponentKind.RMM, "1.0", "1.1", prime_steps=1, **more)  # type: ignore[arg-type]
 
 
-SP = ComponentSpec(SP_ID, Kind.SP, "2.0", "2.1")
-BL31_SPEC = ComponentSpec(BL31_ID, Kind.BL31, "3.0", "3.1")
+SP = ComponentSpec(SP_ID, ComponentKind.SP, "2.0", "2.1")
+BL31_SPEC = ComponentSpec(BL31_ID, ComponentKind.BL31, "3.0", "3.1")
 
 
 def loaded(
     version: str, *specs: ComponentSpec, profile: str = "bet1", cpus: int = 4
 ) -> tuple[ModelDriver, MemoryPlatform]:
     platform = MemoryPlatform(specs)
-    bench = ModelDriver(Agent(platform, profile=PROFILES[profile], cpus=cpus), version=version, cpus=cpus)
+    bench = ModelDriver(LfaAgent(platform, profile=PROFILES[profile], cpus=cpus), version=version, cpus=cpus)
     assert bench.load()
     return bench, platform
 
@@ -69,7 +69,7 @@ def test_a_partition_is_activated_by_one_cpu(version: str) -> None:
 
 @pytest.mark.parametrize("version", ALL)
 def test_two_prime_steps_are_one_too_many_for_v1(version: str) -> None:
-    bench, platform = loaded(version, ComponentSpec(RMM_ID, Kind.RMM, "1.0", "1.1", prime_steps=2))
+    bench, platform = loaded(version, ComponentSpec(RMM_ID, ComponentKind.RMM, "1.0", "1.1", prime_steps=2))
     assert bench.write(RMM_ID, "activate") == (errno.ECANCELED if version == "v1" else 0)
     assert platform.version(RMM.guid) == ComponentVersion(1, 0 if version == "v1" else 1)
     if version == "v1":
@@ -81,7 +81,7 @@ def test_two_prime_steps_are_one_too_many_for_v1(version: str) -> None:
 
 @pytest.mark.parametrize("version", ["v2", "v3", "nv3"])
 def test_many_steps_of_both_kinds(version: str) -> None:
-    spec = ComponentSpec(SCP_ID, Kind.CONTROLLER, "1.0", "1.1", prime_steps=40, activate_steps=30)
+    spec = ComponentSpec(SCP_ID, ComponentKind.CONTROLLER, "1.0", "1.1", prime_steps=40, activate_steps=30)
     bench, platform = loaded(version, spec)
     assert bench.write(SCP_ID, "force_cpu_rendezvous", b"0") == 0
     assert bench.write(SCP_ID, "activate") == 0
@@ -92,7 +92,7 @@ def test_many_steps_of_both_kinds(version: str) -> None:
 def test_a_failed_rmm_activation(version: str) -> None:
     """RMM loses its prime state with the failure, so the automatic CANCEL finds nothing: even v1 reports an error."""
     bench, platform = loaded(version, rmm())
-    platform.set_faults(RMM.guid, Faults(activate_code=Status.ACTIVATION_FAILED))
+    platform.set_faults(RMM.guid, Faults(activate_code=LfaStatus.ACTIVATION_FAILED))
     assert bench.write(RMM_ID, "activate") == errno.ECANCELED
     assert platform.version(RMM.guid) == ComponentVersion(1, 0)
     assert any("LFA_ACTIVATION_FAILED" in line for line in bench.lines())
@@ -103,7 +103,7 @@ def test_a_failed_rmm_activation(version: str) -> None:
 def test_a_failed_partition_activation_is_success_on_v1(version: str) -> None:
     """A partition stays primed, CANCEL works, and v1 takes its 0 for the result of all."""
     bench, platform = loaded(version, SP)
-    platform.set_faults(FVP_SP1.guid, Faults(activate_code=Status.ACTIVATION_FAILED))
+    platform.set_faults(FVP_SP1.guid, Faults(activate_code=LfaStatus.ACTIVATION_FAILED))
     assert bench.write(SP_ID, "force_cpu_rendezvous", b"0") == 0
     assert bench.write(SP_ID, "activate") == (0 if version == "v1" else errno.ECANCELED)
     assert platform.version(FVP_SP1.guid) == ComponentVersion(2, 0)
@@ -119,7 +119,7 @@ def test_cancel_with_nothing_primed(version: str) -> None:
 @pytest.mark.parametrize("version", ALL)
 def test_the_inventory_changes_with_an_activation(version: str) -> None:
     after = AfterActivation(
-        appears=(ComponentSpec(SCP_ID, Kind.CONTROLLER, "7.0"),), vanishes=(SP_ID,), order=(SCP_ID, RMM_ID)
+        appears=(ComponentSpec(SCP_ID, ComponentKind.CONTROLLER, "7.0"),), vanishes=(SP_ID,), order=(SCP_ID, RMM_ID)
     )
     bench, _ = loaded(version, BL31_SPEC, rmm(after_activation=after), SP)
     assert bench.guids() == (BL31_ID, RMM_ID, SP_ID)
@@ -134,7 +134,7 @@ def test_the_inventory_changes_with_an_activation(version: str) -> None:
 @pytest.mark.parametrize("version", ["v2", "v3", "nv3"])
 def test_fvp_with_automatic_activation_never_ends(version: str) -> None:
     bench, _ = loaded(
-        version, ComponentSpec(RMM_ID, Kind.RMM, pending_never_clears=True, prime_ms=100), profile="tfa-2026"
+        version, ComponentSpec(RMM_ID, ComponentKind.RMM, pending_never_clears=True, prime_ms=100), profile="tfa-2026"
     )
     assert bench.write(RMM_ID, "auto_activate", b"1") == 0
     task = bench.start(bench.driver.notify())
@@ -159,7 +159,9 @@ def test_forcing_a_rendezvous_in_the_middle_of_an_activation_without_one_leaves_
 
     Real v3 and nv3 drivers on Linux 6.12 answered the same.
     """
-    steps = ComponentSpec(SCP_ID, Kind.CONTROLLER, "1.0", "1.1", prime_steps=1, activate_steps=5, activate_ms=1)
+    steps = ComponentSpec(
+        SCP_ID, ComponentKind.CONTROLLER, "1.0", "1.1", prime_steps=1, activate_steps=5, activate_ms=1
+    )
     bench, platform = loaded(version, steps, SP)
     for guid in (SCP_ID, SP_ID):
         assert bench.write(guid, "force_cpu_rendezvous", b"0") == 0

@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from livefw.abi.guid import FVP_SP1, RMM, Guid
-from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
+from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.clock import MS, SECOND, US
 from livefw.kernel.lfa import VERSIONS
@@ -20,8 +20,8 @@ P, A, C = Function.PRIME, Function.ACTIVATE, Function.CANCEL
 STEPS = {int(P): "P", int(A): "A", int(C): "C"}
 
 
-def row(guid: Guid, flags: int = 0b1011) -> Inventory:
-    return Inventory(guid, InventoryFlag(flags), ComponentVersion(1, 0), ComponentVersion(1, 1))
+def row(guid: Guid, flags: int = 0b1011) -> InventoryResult:
+    return InventoryResult(guid, InventoryFlag(flags), ComponentVersion(1, 0), ComponentVersion(1, 1))
 
 
 def loaded(
@@ -122,7 +122,9 @@ def test_nothing_runs_while_the_machine_is_stopped(version: str) -> None:
 @pytest.mark.parametrize("version", ["v2", "v3", "nv3"])
 def test_cancel_between_attempts_ends_the_activation(version: str) -> None:
     """The pause leaves the semaphore free, so CANCEL gets in; the next ACTIVATE then finds nothing primed."""
-    bench, firmware = loaded(version, {A: (AGAIN, Status.INVALID_PARAMETERS), C: (DONE, Status.INVALID_PARAMETERS)})
+    bench, firmware = loaded(
+        version, {A: (AGAIN, LfaStatus.INVALID_PARAMETERS), C: (DONE, LfaStatus.INVALID_PARAMETERS)}
+    )
     task = bench.start(bench.writing(RMM_ID, "activate"))
     bench.sleep(5 * MS)
     start = bench.clock.now()

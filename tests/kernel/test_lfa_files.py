@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from livefw.abi.guid import BL31, BL33, FVP_SP1, RMM, SCP_BL2U, Guid
-from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
+from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.smccc import WORD
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.lfa import VERSIONS
@@ -20,11 +20,15 @@ ALL = list(VERSIONS)
 RMM_ID, SP_ID = str(RMM.guid), str(FVP_SP1.guid)
 
 
-def row(guid: Guid, flags: int = 0b0011, current: str = "1.0", pending: str = "1.1") -> Inventory:
-    return Inventory(guid, InventoryFlag(flags), ComponentVersion.parse(current), ComponentVersion.parse(pending))
+def row(guid: Guid, flags: int = 0b0011, current: str = "1.0", pending: str = "1.1") -> InventoryResult:
+    return InventoryResult(guid, InventoryFlag(flags), ComponentVersion.parse(current), ComponentVersion.parse(pending))
 
 
-def loaded(version: str, *components: Inventory, kernel: Kernel = Kernel()) -> tuple[ModelDriver, ScriptedFirmware]:  # noqa: B008 - frozen
+def loaded(
+    version: str,
+    *components: InventoryResult,
+    kernel: Kernel = Kernel(),  # noqa: B008 - frozen
+) -> tuple[ModelDriver, ScriptedFirmware]:
     firmware = ScriptedFirmware(components)
     bench = ModelDriver(firmware, version=version, kernel=kernel)
     assert bench.load() is bool(components)
@@ -121,7 +125,7 @@ def test_pending_version_appears_only_after_activation_pending_was_read(version:
 @pytest.mark.parametrize("version", ["v2", "v3", "nv3"])
 def test_pending_version_hides_what_the_firmware_does_not_answer(version: str) -> None:
     bench, firmware = loaded(version, row(RMM.guid))
-    firmware.script(Function.GET_INVENTORY, Status.BUSY)
+    firmware.script(Function.GET_INVENTORY, LfaStatus.BUSY)
     assert bench.read(RMM_ID, "pending_version") == "N/A\n"
 
 
@@ -157,7 +161,7 @@ def test_pending_is_asked_anew_and_stale_on_errors(version: str) -> None:
     bench, firmware = loaded(version, row(RMM.guid, 0b0001))
     firmware.components = [row(RMM.guid, 0b0011)]
     assert bench.read(RMM_ID, "activation_pending") == "1\n"
-    firmware.script(Function.GET_INVENTORY, Status.DEVICE_ERROR)
+    firmware.script(Function.GET_INVENTORY, LfaStatus.DEVICE_ERROR)
     assert bench.read(RMM_ID, "activation_pending") == "1\n"
 
 
@@ -327,7 +331,8 @@ def test_a_vanished_image_is_still_asked_for(
     firmware.components = [row(FVP_SP1.guid)]
     for function in (Function.CANCEL, Function.PRIME):
         firmware.script(
-            function, lambda registers: (0, 0) if registers[1] < 2 else (Status.INVALID_PARAMETERS.word, *registers[1:])
+            function,
+            lambda registers: (0, 0) if registers[1] < 2 else (LfaStatus.INVALID_PARAMETERS.word, *registers[1:]),
         )
     assert bench.write(SP_ID, "activate") == 0
     before = len(firmware.calls)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livefw.abi.guid import RMM, Guid
-from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
+from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.smccc import WORD, Registers
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.clock import SECOND
@@ -25,8 +25,8 @@ ALL = list(VERSIONS)
 RMM_ID = str(RMM.guid)
 
 
-def row(guid: Guid, flags: int = 0b0011) -> Inventory:
-    return Inventory(guid, InventoryFlag(flags), ComponentVersion(1, 0), ComponentVersion(1, 1))
+def row(guid: Guid, flags: int = 0b0011) -> InventoryResult:
+    return InventoryResult(guid, InventoryFlag(flags), ComponentVersion(1, 0), ComponentVersion(1, 1))
 
 
 COUNTS = [  # get_nr_lfa_components returns x0 or x1 as unsigned long, and update_fw_images_tree keeps an int of it
@@ -40,7 +40,7 @@ COUNTS = [  # get_nr_lfa_components returns x0 or x1 as unsigned long, and updat
     ((0, (1 << 63) + 1), 1),
     ((0, WORD), 0),
     ((0, WORD - 1), 0),
-    ((Status.WRONG_STATE.word, 2), 0),
+    ((LfaStatus.WRONG_STATE.word, 2), 0),
     ((2, 0), 2),  # an error above 0 passes as a count
     ((1 << 63, 2), 0),
 ]
@@ -103,8 +103,8 @@ def test_guids_that_differ_in_one_bit_are_different_images(version: str) -> None
 
 
 @pytest.mark.parametrize("version", ALL)
-@pytest.mark.parametrize("code", [Status.INVALID_PARAMETERS, Status.BUSY, Status.CRITICAL_ERROR])
-def test_errors_in_the_middle_of_an_inventory(version: str, code: Status) -> None:
+@pytest.mark.parametrize("code", [LfaStatus.INVALID_PARAMETERS, LfaStatus.BUSY, LfaStatus.CRITICAL_ERROR])
+def test_errors_in_the_middle_of_an_inventory(version: str, code: LfaStatus) -> None:
     others = [Guid(bytes([*bytes(15), number])) for number in range(4)]
     firmware = ScriptedFirmware([row(guid) for guid in others])
     answers: list[Answer] = [row(guid).encode() for guid in others]
@@ -133,7 +133,7 @@ def test_flags_that_change_between_calls(version: str) -> None:
 @pytest.mark.parametrize(
     ("word", "checked", "unchecked"),
     [
-        *((status.word, f"LFA_{status.name}", f"LFA_{status.name}") for status in Status),
+        *((status.word, f"LFA_{status.name}", f"LFA_{status.name}") for status in LfaStatus),
         (-12 & WORD, "LFA_DEVICE_ERROR", "(efault)"),
         (-32 & WORD, "LFA_DEVICE_ERROR", "(efault)"),  # the driver's own time-out: compared with its opposite sign
         (-110 & WORD, "LFA_DEVICE_ERROR", "(efault)"),
@@ -153,7 +153,7 @@ def test_a_log_flood_is_bounded(version: str) -> None:
     firmware = ScriptedFirmware([row(RMM.guid)])
     bench = ModelDriver(firmware, version=version)
     assert bench.load()
-    firmware.script(Function.CANCEL, Status.BUSY)
+    firmware.script(Function.CANCEL, LfaStatus.BUSY)
     for number in range(CAPACITY - 100):  # the rest of the flood, without a driver, which takes its time
         bench.os.log.write(Level.INFO, f"line {number}")
     before = bench.os.log.next_sequence
@@ -180,7 +180,7 @@ near_zero = st.integers(-40, 40).map(lambda value: value & WORD)
 results = st.tuples(near_zero | words, st.sampled_from([0, 1, 2, 3]) | words, words, words, words, words)
 answers: st.SearchStrategy[Answer] = (
     results
-    | st.sampled_from(list(Status))
+    | st.sampled_from(list(LfaStatus))
     | st.sampled_from([AGAIN, DONE])
     | st.integers(0, 3 * SECOND).map(lambda ns: Working(ns, AGAIN))
 )

@@ -4,7 +4,7 @@
 import pytest
 
 from livefw.abi.guid import FVP_SP1, RMM, Guid
-from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
+from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.smccc import Registers
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.clock import MS, SECOND
@@ -29,7 +29,9 @@ class Staged(ScriptedFirmware):
 
     def _refresh(self) -> None:
         version = ComponentVersion(1, 0)
-        self.components = [Inventory(guid, InventoryFlag(bits), version, version) for guid, bits in self.flags.items()]
+        self.components = [
+            InventoryResult(guid, InventoryFlag(bits), version, version) for guid, bits in self.flags.items()
+        ]
 
     def _activate(self, registers: tuple[int, ...]) -> tuple[int, ...]:
         guid = list(self.flags)[registers[1]]
@@ -101,7 +103,9 @@ def test_nothing_is_activated_without_consent(version: str) -> None:
 @pytest.mark.parametrize("version", LISTENING)
 def test_a_notification_refreshes_the_pending_flags(version: str) -> None:
     bench, firmware = loaded(version, {RMM.guid: 0b01}, auto=False)
-    firmware.components = [Inventory(RMM.guid, InventoryFlag(0b11), ComponentVersion(1, 0), ComponentVersion(1, 1))]
+    firmware.components = [
+        InventoryResult(RMM.guid, InventoryFlag(0b11), ComponentVersion(1, 0), ComponentVersion(1, 1))
+    ]
     assert bench.read(RMM_ID, "pending_version") == "N/A\n"
     bench.run(bench.driver.notify())
     assert bench.read(RMM_ID, "pending_version") == "1.1\n"
@@ -109,10 +113,10 @@ def test_a_notification_refreshes_the_pending_flags(version: str) -> None:
 
 FAILURES: list[tuple[Function, Answer, dict[str, int | None]]] = [
     # The number is whatever the failure returned: a firmware code, an errno, or an inner code.
-    (P, Status.AUTH_ERROR, {"v2": -3, "v3": -3, "nv3": -3}),
-    (P, Status.BUSY, {"v2": None, "v3": None, "nv3": None}),  # -2 is also -ENOENT, "nothing pending": no line
-    (A, Status.BUSY, {"v2": None, "v3": -32, "nv3": -32}),
-    (A, Status.CRITICAL_ERROR, {"v2": -5, "v3": -5, "nv3": -5}),
+    (P, LfaStatus.AUTH_ERROR, {"v2": -3, "v3": -3, "nv3": -3}),
+    (P, LfaStatus.BUSY, {"v2": None, "v3": None, "nv3": None}),  # -2 is also -ENOENT, "nothing pending": no line
+    (A, LfaStatus.BUSY, {"v2": None, "v3": -32, "nv3": -32}),
+    (A, LfaStatus.CRITICAL_ERROR, {"v2": -5, "v3": -5, "nv3": -5}),
     (A, AGAIN, {"v2": -32, "v3": -32, "nv3": -32}),
     (P, AGAIN, {"v2": -110, "v3": -110, "nv3": -110}),
 ]
@@ -260,7 +264,7 @@ def test_uevents(version: str) -> None:
     assert after_load == (1 if version == "nv3" else 0)
     assert bench.write(RMM_ID, "activate") == 0
     bench.settle()
-    firmware.script(P, Status.AUTH_ERROR)
+    firmware.script(P, LfaStatus.AUTH_ERROR)
     bench.write(RMM_ID, "activate")
     bench.settle()
     assert len(bench.os.uevents) == 2 * after_load

@@ -11,16 +11,16 @@ from collections.abc import Callable
 import pytest
 
 from livefw.abi.guid import FVP_SP1, RMM, SCP_BL2U, Guid
-from livefw.abi.lfa import Function, Inventory, InventoryFlag, Status
+from livefw.abi.lfa import Function, InventoryFlag, InventoryResult, LfaStatus
 from livefw.abi.smccc import Registers
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.scripted import ScriptedFirmware
-from livefw.machine.injection import Effect, Injector, Rule
+from livefw.machine.injection import Effect, InjectionRule, Injector
 from livefw.testing.driver import ModelDriver
 
 ALL = list(VERSIONS)
@@ -28,9 +28,9 @@ LISTENING = [name for name, version in VERSIONS.items() if version.notified]
 A, B, C = (str(known.guid) for known in (FVP_SP1, SCP_BL2U, RMM))
 
 
-def row(guid: str, current: str, pending: str = "9.9", flags: int = 0b1011) -> Inventory:
+def row(guid: str, current: str, pending: str = "9.9", flags: int = 0b1011) -> InventoryResult:
     versions = ComponentVersion.parse(current), ComponentVersion.parse(pending)
-    return Inventory(Guid.parse(guid), InventoryFlag(flags), *versions)
+    return InventoryResult(Guid.parse(guid), InventoryFlag(flags), *versions)
 
 
 RIGHT = [row(A, "1.0"), row(B, "2.0"), row(C, "3.0", "3.1")]
@@ -82,8 +82,8 @@ def test_which_files_ask_the_firmware(version: str) -> None:
 def test_a_failed_activation_leaves_the_current_version_as_it_was_read_last(version: str, fails: Function) -> None:
     """Whatever runs now: a CPU that reports failure does not undo what another one did."""
     bench, firmware = loaded(version)
-    firmware.script(Function.CANCEL, Status.INVALID_PARAMETERS)
-    firmware.script(fails, Status.ACTIVATION_FAILED)
+    firmware.script(Function.CANCEL, LfaStatus.INVALID_PARAMETERS)
+    firmware.script(fails, LfaStatus.ACTIVATION_FAILED)
     firmware.components = [row(A, "1.1", "0.0", 0b1001), *RIGHT[1:]]
     assert bench.write(A, "activate") == errno.ECANCELED
     bench.settle()
@@ -96,7 +96,7 @@ def test_a_failed_activation_leaves_the_current_version_as_it_was_read_last(vers
 def test_what_is_left_of_an_inventory_that_cannot_be_read_after_an_activation(version: str, function: Function) -> None:
     """GET_INFO fails: v1 has forgotten everything before, the others go on with what they had. GET_INVENTORY: gone."""
     bench, firmware = loaded(version)
-    firmware.script(function, Status.DEVICE_ERROR)
+    firmware.script(function, LfaStatus.DEVICE_ERROR)
     assert bench.write(A, "activate") == 0
     bench.settle()
     if function is Function.GET_INVENTORY or VERSIONS[version].forgets_before_count:
@@ -124,8 +124,8 @@ Act = Callable[[ModelDriver, ScriptedFirmware], object]
 
 def _failing(function: Function) -> Act:
     def act(bench: ModelDriver, firmware: ScriptedFirmware) -> None:
-        firmware.script(Function.CANCEL, Status.INVALID_PARAMETERS)
-        firmware.script(function, Status.ACTIVATION_FAILED)
+        firmware.script(Function.CANCEL, LfaStatus.INVALID_PARAMETERS)
+        firmware.script(function, LfaStatus.ACTIVATION_FAILED)
         assert bench.write(A, "activate") == errno.ECANCELED
 
     return act
@@ -197,26 +197,28 @@ def test_what_makes_the_inventory_right_again(version: str, act: str) -> None:
 
 # A component that stays primed in TF-A after its own activation, and loses its directory in the rescan that follows.
 
-_FIRST_ONLY = Rule(Effect.ALTER, frozenset({Function.GET_INFO}), alter=lambda asked, _: asked.returning(0, 1, 0))
+_FIRST_ONLY = InjectionRule(
+    Effect.ALTER, frozenset({Function.GET_INFO}), alter=lambda asked, _: asked.returning(0, 1, 0)
+)
 
 
 def _named_a(_: Registers, answer: Registers) -> Registers:
     return answer.returning(0, *Guid.parse(A).to_registers())
 
 
-def _second_is_a() -> Rule:
-    return Rule(Effect.ALTER, frozenset({Function.GET_INVENTORY}), guid=SCP_BL2U.guid, alter=_named_a)
+def _second_is_a() -> InjectionRule:
+    return InjectionRule(Effect.ALTER, frozenset({Function.GET_INVENTORY}), guid=SCP_BL2U.guid, alter=_named_a)
 
 
-def stuck(version: str, rule: Rule, *, profile: str = "bet1") -> tuple[ModelDriver, Agent, MemoryPlatform]:
+def stuck(version: str, rule: InjectionRule, *, profile: str = "bet1") -> tuple[ModelDriver, LfaAgent, MemoryPlatform]:
     """B was activated, is still the agent's current component, and has no directory; nothing lies any more."""
     platform = MemoryPlatform(
         [
-            ComponentSpec(A, Kind.SP, "1.0", "1.1"),
-            ComponentSpec(B, Kind.CONTROLLER, "2.0", "2.1", prime_steps=1, activate_steps=1),
+            ComponentSpec(A, ComponentKind.SP, "1.0", "1.1"),
+            ComponentSpec(B, ComponentKind.CONTROLLER, "2.0", "2.1", prime_steps=1, activate_steps=1),
         ]
     )
-    agent = Agent(platform, profile=PROFILES[profile], cpus=2)
+    agent = LfaAgent(platform, profile=PROFILES[profile], cpus=2)
     injector = Injector(agent, cpus=2)
     bench = ModelDriver(injector, version=version)
     assert bench.load()

@@ -3,7 +3,7 @@
 
 import pytest
 
-from livefw.kernel.log import CAPACITY, KernelLog, Level, Record
+from livefw.kernel.log import CAPACITY, KernelLog, Level, LogRecord
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from livefw.kernel.log import CAPACITY, KernelLog, Level, Record
     ],
 )
 def test_dmesg(time_ns: int, text: str, dmesg: str) -> None:
-    assert Record(1, time_ns, Level.INFO, text).dmesg() == dmesg
+    assert LogRecord(1, time_ns, Level.INFO, text).dmesg() == dmesg
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_dmesg(time_ns: int, text: str, dmesg: str) -> None:
 )
 def test_kmsg(text: str, escaped: str) -> None:
     """Kernel, Documentation/ABI/testing/dev-kmsg: prefix, and escapes for what could fake another record."""
-    assert Record(7, 5_000_000, Level.WARNING, text).kmsg() == f"4,7,5000,-;{escaped}\n"
+    assert LogRecord(7, 5_000_000, Level.WARNING, text).kmsg() == f"4,7,5000,-;{escaped}\n"
 
 
 def test_the_log_is_bounded_and_counts_on() -> None:

@@ -3,7 +3,7 @@
 
 import pytest
 
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.abi.smccc import Held, Registers, Restart
 from livefw.kernel.clock import MS, SECOND, START, US, VirtualClock
 from livefw.kernel.os import KernelPanic, Os, Smc
@@ -239,4 +239,4 @@ def test_scripts_end_with_their_last_answer_and_unknown_calls_are_not_supported(
     os, clock, firmware = machine()
     firmware.script(CALL[0], (1,), (2,))
     assert [run(os, clock, os.smc(CALL))[0] for _ in range(3)] == [1, 2, 2]
-    assert run(os, clock, os.smc(Registers(1)))[0] == Status.NOT_SUPPORTED.word
+    assert run(os, clock, os.smc(Registers(1)))[0] == LfaStatus.NOT_SUPPORTED.word

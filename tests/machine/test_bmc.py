@@ -16,7 +16,7 @@ import pytest
 from livefw.machine.bmc.firmware import INVENTORY, Pattern
 from livefw.machine.bmc.model import Model
 from livefw.machine.bmc.server import BmcServer
-from livefw.machine.bmc.web import INTEGRITY, MONITORS, ROOT, SERVICE, SESSIONS, TASKS, Response, Web
+from livefw.machine.bmc.web import INTEGRITY, MONITORS, ROOT, SERVICE, SESSIONS, TASKS, Web, WebReply
 from livefw.providers.fake import FakeClock
 
 WORD = "a word of passage"
@@ -37,11 +37,11 @@ class Bmc:
         self.clock = FakeClock()
         self.web = Web(Model(self.clock.now, pattern=pattern, faults=faults), {"admin": WORD})
 
-    def ask(self, method: str, path: str, body: object = b"", **headers: str) -> Response:
+    def ask(self, method: str, path: str, body: object = b"", **headers: str) -> WebReply:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.web.handle(method, path, headers or ADMIN, data)
 
-    def log_in(self, user: object = "admin", password: object = WORD) -> Response:
+    def log_in(self, user: object = "admin", password: object = WORD) -> WebReply:
         return self.web.handle("POST", SESSIONS, {}, json.dumps({"UserName": user, "Password": password}).encode())
 
 

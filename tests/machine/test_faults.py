@@ -9,12 +9,12 @@ from typing import NamedTuple
 import pytest
 
 from livefw.abi import guid
-from livefw.abi.lfa import Cancel, Prime, Status, status
+from livefw.abi.lfa import CancelRequest, LfaStatus, PrimeRequest, status
 from livefw.errors import UsageError
 from livefw.firmware.component import Faults
 from livefw.firmware.state import Preemption
 from livefw.machine.config import load
-from livefw.machine.faults import FAULTS, FaultRequest, Target
+from livefw.machine.faults import FAULTS, FaultRequest, FaultScope
 from livefw.testing.machine import ModelMachine
 
 RMM = str(guid.RMM.guid)
@@ -209,9 +209,9 @@ def test_a_slow_call_holds_the_lock_of_the_agent(platform: str, function: str) -
     made.model.inject(_fault("slow", first, function=function, ms=5000.0, times=1))
     slow = made.files.start_write(f"/sys/firmware/lfa/{first}/activate", b"1\n")
     assert not slow.wait(1)
-    for call in (Prime(1).encode(), Cancel(0).encode()):
+    for call in (PrimeRequest(1).encode(), CancelRequest(0).encode()):
         answer = made.model.runner.run(made.model.os.smc(call), name="another CPU")
-        assert status(answer) == Status.BUSY
+        assert status(answer) == LfaStatus.BUSY
     assert slow.wait(60)
     assert slow.error == 0
     assert max(call.end_ns - call.start_ns for call in made.model.trace) >= 5_000_000_000
@@ -330,7 +330,7 @@ def test_a_request_that_cannot_be_meant(bench: MakeMachine, request_: FaultReque
 
 
 def test_faults_that_need_a_component_say_so() -> None:
-    assert {fault.name for fault in FAULTS.values() if fault.target is Target.ONE} >= {"auth-error", "vanish"}
+    assert {fault.name for fault in FAULTS.values() if fault.target is FaultScope.ONE} >= {"auth-error", "vanish"}
     assert all(fault.text for fault in FAULTS.values())
 
 

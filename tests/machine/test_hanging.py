@@ -19,7 +19,7 @@ import pytest
 
 from livefw.kernel.sysfs import Attribute
 from livefw.machine.config import load
-from livefw.machine.fuse.server import MountedTree, Server
+from livefw.machine.fuse.server import MountedTree, FuseServer
 from livefw.machine.machine import Machine
 from livefw.machine.fuse.mount import remove_dead
 
@@ -29,7 +29,7 @@ def mount(directory):
     async def show():
         return "never"
     machine.tree.make_directories("/sys/toys").add("toy", Attribute(mode=0o444, show=show))
-    Server._read = lambda server, request: None  # the regression
+    FuseServer._read = lambda server, request: None  # the regression
     tree = MountedTree(machine.tree, machine.runner, directory=directory)
     print("ready", flush=True)
     return machine, tree

@@ -31,7 +31,7 @@ Run = Callable[..., Machine]
 @contextmanager
 def running(machine: Machine, name: str) -> Iterator[Machine]:
     """A machine that commands find, with its claim and its socket."""
-    claim = runtime.Claim(name, platform=machine.config.name)
+    claim = runtime.NameClaim(name, platform=machine.config.name)
     server = ControlServer(machine, claim.socket_path)
     stop, told = os.pipe()
     thread = threading.Thread(target=server.serve, args=[stop])
@@ -305,30 +305,30 @@ def test_a_place_that_is_not_ours_alone_is_not_used(
     make(tmp_path / "place")
     monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path / "place"))
     with pytest.raises(PermissionDenied, match=text) as caught:
-        runtime.Claim("x", platform="vera")
+        runtime.NameClaim("x", platform="vera")
     assert "LIVEFW_RUNTIME_DIR" in caught.value.hint
 
 
 @pytest.mark.parametrize("state", [b"", b"{", b'{"name": 5}', b"\xff", b'{"x":' + b"[" * 60_000])
 def test_a_name_is_taken_whatever_its_owner_has_written(state: bytes) -> None:
-    first = runtime.Claim("x", platform="vera")
+    first = runtime.NameClaim("x", platform="vera")
     lock = Path(runtime.directory(), "x.lock")
     with pytest.raises(UsageError, match=rf"a machine x is running already \(process {os.getpid()}\)"):
-        runtime.Claim("x", platform="vera")
+        runtime.NameClaim("x", platform="vera")
     lock.write_bytes(state)
     with pytest.raises(UsageError, match=r"a machine x is running already$"):
-        runtime.Claim("x", platform="vera")
+        runtime.NameClaim("x", platform="vera")
     first.release()
     assert os.listdir(runtime.directory()) == []
     lock.write_bytes(state)
-    second = runtime.Claim("x", platform="vera")  # of a machine that died
+    second = runtime.NameClaim("x", platform="vera")  # of a machine that died
     second.release()
     assert os.listdir(runtime.directory()) == []
 
 
 def test_a_lock_whose_owner_leaves_in_this_very_moment_is_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between our opening and our locking the owner removes the file: two would hold the same name."""
-    first = runtime.Claim("x", platform="vera")
+    first = runtime.NameClaim("x", platform="vera")
     real = fcntl.flock
 
     def late(descriptor: int, operation: int) -> None:
@@ -337,7 +337,7 @@ def test_a_lock_whose_owner_leaves_in_this_very_moment_is_made_anew(monkeypatch:
         real(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", late)
-    second = runtime.Claim("x", platform="vera")
+    second = runtime.NameClaim("x", platform="vera")
     with pytest.raises(UsageError, match="is running already"):
-        runtime.Claim("x", platform="vera")
+        runtime.NameClaim("x", platform="vera")
     second.release()

@@ -13,7 +13,7 @@ from livefw.abi.guid import RMM
 from livefw.abi.version import ComponentVersion
 from livefw.errors import ExitCode
 from livefw.firmware.image import build, note, trust
-from livefw.firmware.image.build import Signer
+from livefw.firmware.image.build import ImageSigner
 from livefw.firmware.image.chain import CCA, Counter
 
 pytestmark = pytest.mark.fuse
@@ -23,7 +23,7 @@ Livefw = Callable[..., subprocess.CompletedProcess[str]]
 
 def package(path: Path, version: str, counter: int) -> bytes:
     image = note.append(b"RMM" * 99, ComponentVersion.parse(version))
-    path.write_bytes(Signer(CCA, KEYS, {Counter.CCA: counter}).package({RMM.guid: image}))
+    path.write_bytes(ImageSigner(CCA, KEYS, {Counter.CCA: counter}).package({RMM.guid: image}))
     return path.read_bytes()
 
 
@@ -32,7 +32,7 @@ def livefw(process: Callable[..., Any], environment: dict[str, str], tmp_path: P
     """The command beside a machine whose RMM 1.0 boots from a store; ``--root`` is given already."""
     environment["LIVEFW_STATE"] = str(tmp_path / "state")
     package(tmp_path / "factory.fip", "1.0", 5)
-    (tmp_path / "trust.toml").write_text(trust.dumps(Signer(CCA, KEYS).anchor()))
+    (tmp_path / "trust.toml").write_text(trust.dumps(ImageSigner(CCA, KEYS).anchor()))
     store = str(tmp_path / "flash")
     words = ("image", "store", "init", store, tmp_path / "factory.fip", "--trust", tmp_path / "trust.toml")
     machine: Any = None

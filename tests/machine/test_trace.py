@@ -7,14 +7,24 @@ from typing import Any
 import pytest
 
 from livefw.abi.guid import RMM
-from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Features, Function, GetInfo, GetInventory, Prime, Version
+from livefw.abi.lfa import (
+    ActivateFlag,
+    ActivateRequest,
+    CancelRequest,
+    FeaturesRequest,
+    Function,
+    InfoRequest,
+    InventoryRequest,
+    PrimeRequest,
+    VersionRequest,
+)
 from livefw.abi.smccc import SMCCC_VERSION, WORD, Exit, Held, Registers, Restart
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.scripted import ScriptedFirmware
 from livefw.machine.config import load
-from livefw.machine.trace import CAPACITY, Trace, replay
+from livefw.machine.trace import CAPACITY, CallTrace, replay
 from livefw.testing.machine import ModelMachine
 
 FLAGS_AND_VERSIONS = "flags=ACTIVATION_CAPABLE|ACTIVATION_PENDING|0x80, current_version=1.2, pending_version=0.0"
@@ -23,14 +33,14 @@ MakeMachine = Callable[..., ModelMachine]
 
 def test_every_call_is_there_once(bench: MakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     counted = 0
-    call = Agent.call
+    call = LfaAgent.call
 
-    def counting(self: Agent, cpu: int, registers: Registers) -> Exit | Held:
+    def counting(self: LfaAgent, cpu: int, registers: Registers) -> Exit | Held:
         nonlocal counted
         counted += 1
         return call(self, cpu, registers)
 
-    monkeypatch.setattr(Agent, "call", counting)
+    monkeypatch.setattr(LfaAgent, "call", counting)
     made = bench()
     assert made.write(str(RMM.guid), "activate") == "ok"
     assert made.write(str(RMM.guid), "cancel") == "EINVAL"
@@ -44,22 +54,22 @@ def test_every_call_is_there_once(bench: MakeMachine, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("registers", "answer", "text"),
     [
-        (Version().encode(), (0x10000,), "cpu3 LFA_VERSION() -> version 1.0"),
-        (Version().encode(), (WORD,), "cpu3 LFA_VERSION() -> NOT_SUPPORTED"),
+        (VersionRequest().encode(), (0x10000,), "cpu3 LFA_VERSION() -> version 1.0"),
+        (VersionRequest().encode(), (WORD,), "cpu3 LFA_VERSION() -> NOT_SUPPORTED"),
         (Registers(SMCCC_VERSION), (0x10002,), "cpu3 SMCCC_VERSION() -> version 1.2"),
-        (Features(Function.PRIME).encode(), (0,), "cpu3 LFA_FEATURES(function_id=LFA_PRIME) -> SUCCESS"),
-        (GetInfo().encode(), (0, 4, 0), "cpu3 LFA_GET_INFO(selector=0) -> SUCCESS components=4"),
-        (Prime(2).encode(), (0, 1), "cpu3 LFA_PRIME(fw_seq_id=2) -> SUCCESS call_again"),
-        (Prime(2).encode(), (0, 0), "cpu3 LFA_PRIME(fw_seq_id=2) -> SUCCESS"),
-        (Prime(2).encode(), (-3 & WORD,), "cpu3 LFA_PRIME(fw_seq_id=2) -> AUTH_ERROR"),
-        (Cancel(1).encode(), (-99 & WORD,), "cpu3 LFA_CANCEL(fw_seq_id=1) -> -99, a status without a name"),
+        (FeaturesRequest(Function.PRIME).encode(), (0,), "cpu3 LFA_FEATURES(function_id=LFA_PRIME) -> SUCCESS"),
+        (InfoRequest().encode(), (0, 4, 0), "cpu3 LFA_GET_INFO(selector=0) -> SUCCESS components=4"),
+        (PrimeRequest(2).encode(), (0, 1), "cpu3 LFA_PRIME(fw_seq_id=2) -> SUCCESS call_again"),
+        (PrimeRequest(2).encode(), (0, 0), "cpu3 LFA_PRIME(fw_seq_id=2) -> SUCCESS"),
+        (PrimeRequest(2).encode(), (-3 & WORD,), "cpu3 LFA_PRIME(fw_seq_id=2) -> AUTH_ERROR"),
+        (CancelRequest(1).encode(), (-99 & WORD,), "cpu3 LFA_CANCEL(fw_seq_id=1) -> -99, a status without a name"),
         (
-            Activate(1, ActivateFlag.SKIP_CPU_RENDEZVOUS, 0x80000, 7).encode(),
+            ActivateRequest(1, ActivateFlag.SKIP_CPU_RENDEZVOUS, 0x80000, 7).encode(),
             (0, 0),
             "cpu3 LFA_ACTIVATE(fw_seq_id=1, flags=SKIP_CPU_RENDEZVOUS, entry_point=0x80000, context_id=7) -> SUCCESS",
         ),
         (
-            GetInventory(0).encode(),
+            InventoryRequest(0).encode(),
             (0, *RMM.guid.to_registers(), 0x83, 1 << 32 | 2, 0),
             f"cpu3 LFA_GET_INVENTORY(fw_seq_id=0) -> SUCCESS guid={RMM.guid}, {FLAGS_AND_VERSIONS}",
         ),
@@ -69,7 +79,7 @@ def test_every_call_is_there_once(bench: MakeMachine, monkeypatch: pytest.Monkey
 def test_text(registers: Registers, answer: tuple[int, ...], text: str) -> None:
     firmware = ScriptedFirmware()
     firmware.script(registers[0], answer)
-    trace = Trace(firmware, lambda: 0)
+    trace = CallTrace(firmware, lambda: 0)
     trace.call(3, registers)
     assert [call.text for call in trace] == [text]
 
@@ -95,17 +105,17 @@ def test_a_reset_and_a_call_that_never_ends() -> None:
     firmware = ScriptedFirmware()
     firmware.script(Function.ACTIVATE, Restart(0x8000_0000, 7))
     firmware.script(Function.PRIME, Held(None))
-    trace = Trace(firmware, lambda: 5_000_000)
-    trace.call(0, Activate(1).encode())
-    trace.call(1, Prime(1).encode())
+    trace = CallTrace(firmware, lambda: 5_000_000)
+    trace.call(0, ActivateRequest(1).encode())
+    trace.call(1, PrimeRequest(1).encode())
     assert [call.text.partition(" -> ")[2] for call in trace] == ["restarts at 0x80000000 with 0x7"]
     assert [call.text for call in trace.inside] == ["cpu1 LFA_PRIME(fw_seq_id=1) -> still inside"]
 
 
 def test_the_record_is_bounded() -> None:
-    trace = Trace(ScriptedFirmware(), lambda: 0)
+    trace = CallTrace(ScriptedFirmware(), lambda: 0)
     for _ in range(CAPACITY + 10):
-        trace.call(0, Version().encode())
+        trace.call(0, VersionRequest().encode())
     assert [next(iter(trace)).sequence, trace.next_sequence] == [10, CAPACITY + 10]
     assert next(trace.since(3)).sequence == 10
 
@@ -121,7 +131,7 @@ def test_replay_gives_the_same_answers(platform: str) -> None:
     for guid in made.guids:
         if made.read(guid, "activation_pending") == "1":
             made.write(guid, "activate")
-    agent = Agent(MemoryPlatform(config.all_components), profile=PROFILES[config.agent], cpus=config.cpus)
+    agent = LfaAgent(MemoryPlatform(config.all_components), profile=PROFILES[config.agent], cpus=config.cpus)
     assert len(_recorded(made)) > 20
     assert replay(_recorded(made), agent) == []
 
@@ -129,6 +139,6 @@ def test_replay_gives_the_same_answers(platform: str) -> None:
 def test_replay_tells_what_ended_differently(bench: MakeMachine) -> None:
     made = bench()
     made.write(str(RMM.guid), "activate")
-    other = Agent(MemoryPlatform(made.model.config.all_components), profile=PROFILES["tfa-2026"], cpus=4)
+    other = LfaAgent(MemoryPlatform(made.model.config.all_components), profile=PROFILES["tfa-2026"], cpus=4)
     differences = replay(_recorded(made), other)
     assert {each.recorded["function"] for each in differences} == {"LFA_GET_INVENTORY"}, "this agent writes no versions"

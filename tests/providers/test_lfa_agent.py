@@ -8,7 +8,7 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.policy.document import parse
 from livefw.errors import UsageError
 from livefw.providers.base import Flag
-from livefw.providers.fake import SETTINGS, Answer
+from livefw.providers.fake import SETTINGS, FakeResult
 from livefw.providers.lfa.agents import AGENTS
 from livefw.providers.lfa.fake import RMM, FakeLfa
 from livefw.providers.registry import MECHANISMS, providers
@@ -22,7 +22,7 @@ def bench(settings: str, guid: str = RMM) -> FakeLfa:
     made.add(guid, current_version="0.0", pending_version="N/A")
     made.files.tree[SETTINGS] = settings.encode()
     made.provider = providers(made.files, made.clock)[0]  # type: ignore[assignment]  # LFA's is the first
-    clear = Answer(effect=lambda: made.set("activation_pending", "0", guid))
+    clear = FakeResult(effect=lambda: made.set("activation_pending", "0", guid))
     made.files.answers[made.path("activate", guid)] = [clear]
     return made
 

@@ -5,8 +5,8 @@ import errno
 
 import pytest
 
-from livefw.providers.base import Phase, Said
-from livefw.providers.fake import Answer
+from livefw.providers.base import Phase, Reply
+from livefw.providers.fake import FakeResult
 from livefw.providers.lfa import request
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
@@ -33,12 +33,12 @@ def test_a_failure_of_the_firmware_has_the_code_that_scripts_know(call: str, nam
     bench = FakeLfa()
     bench.add()
     line = f"Arm LFA: {call} for image TF-RMM failed: LFA_{name}"
-    bench.files.answers[bench.path("activate")] = [Answer(errno.ECANCELED, effect=lambda: bench.files.say(line))]
+    bench.files.answers[bench.path("activate")] = [FakeResult(errno.ECANCELED, effect=lambda: bench.files.say(line))]
     running = bench.provider.activate(RMM, lambda _: None)
     assert running.wait(None)
     claim = running.claim
     assert claim.reason
-    assert (claim.said, claim.firmware_code, claim.reason.code) == (Said.FAILED, name, CODES[name])
+    assert (claim.reply, claim.firmware_code, claim.reason.code) == (Reply.FAILED, name, CODES[name])
     assert claim.log == (line,)
 
 
@@ -65,7 +65,7 @@ def test_only_after_a_success_the_tree_is_left_to_settle(action: str, error: int
     bench.add()
     phases: list[Phase] = []
     # A component that has left the inventory reads as zeros, and is waited for.
-    gone = Answer(error, effect=lambda: bench.set("activation_capable", "0"))
+    gone = FakeResult(error, effect=lambda: bench.set("activation_capable", "0"))
     bench.files.answers[bench.path(action)] = [gone]
     ask = bench.provider.activate if action == "activate" else bench.provider.cancel
     running = ask(RMM, lambda progress: phases.append(progress.phase))

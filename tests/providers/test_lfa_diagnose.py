@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from livefw.errors import PermissionDenied, TransportError
-from livefw.providers.fake import Answer, attributes
+from livefw.providers.fake import FakeResult, attributes
 from livefw.providers.lfa import settings
 from livefw.providers.lfa.fake import RMM, FakeLfa
 from livefw.providers.lfa.tree import ROOT
@@ -277,15 +277,17 @@ def test_a_switch_is_written(bench: FakeLfa, setting: str, on: bool, data: bytes
 @pytest.mark.parametrize(
     ("answer", "kind", "error"),
     [
-        (Answer(errno.EACCES, opened=False), PermissionDenied, errno.EACCES),
-        (Answer(errno.EPERM), PermissionDenied, errno.EPERM),
-        (Answer(errno.EINVAL), TransportError, errno.EINVAL),
-        (Answer(-1), TransportError, errno.EIO),
-        (Answer(seconds=None), TransportError, errno.ETIMEDOUT),
-        (Answer(seconds=10.5), TransportError, errno.ETIMEDOUT),
+        (FakeResult(errno.EACCES, opened=False), PermissionDenied, errno.EACCES),
+        (FakeResult(errno.EPERM), PermissionDenied, errno.EPERM),
+        (FakeResult(errno.EINVAL), TransportError, errno.EINVAL),
+        (FakeResult(-1), TransportError, errno.EIO),
+        (FakeResult(seconds=None), TransportError, errno.ETIMEDOUT),
+        (FakeResult(seconds=10.5), TransportError, errno.ETIMEDOUT),
     ],
 )
-def test_why_a_switch_is_not_as_wanted(bench: FakeLfa, answer: Answer, kind: type[TransportError], error: int) -> None:
+def test_why_a_switch_is_not_as_wanted(
+    bench: FakeLfa, answer: FakeResult, kind: type[TransportError], error: int
+) -> None:
     bench.add()
     path = bench.path("auto_activate")
     bench.files.answers[path] = [answer]
@@ -308,6 +310,6 @@ def test_what_is_no_switch_is_never_written(bench: FakeLfa, driver: str, setting
 def test_a_switch_may_take_its_time(bench: FakeLfa) -> None:
     bench.add()
     path = bench.path("auto_activate")
-    bench.files.answers[path] = [Answer(seconds=9.5)]
+    bench.files.answers[path] = [FakeResult(seconds=9.5)]
     settings.write(bench.files, RMM, "auto_activate", on=True)
     assert [written for written, _ in bench.files.writes] == [path]

@@ -10,8 +10,8 @@ import pytest
 
 from livefw.errors import TransportError
 from livefw.files.protocol import LOST, Write
-from livefw.providers.base import Claim, Phase, Progress, Running, Said, Trust, Witness
-from livefw.providers.fake import Answer
+from livefw.providers.base import Claim, Phase, Progress, Reply, Running, Trust, Witness
+from livefw.providers.fake import FakeResult
 from livefw.providers.lfa import request, tree
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
@@ -26,7 +26,7 @@ class Steps:
         self.phases.append(progress.phase)
 
 
-def act(bench: FakeLfa, action: str = "activate", *answers: Answer, driver: str = "v3") -> Claim:
+def act(bench: FakeLfa, action: str = "activate", *answers: FakeResult, driver: str = "v3") -> Claim:
     """One request to its end."""
     if not bench.files.tree:
         bench.add(driver=driver)
@@ -44,34 +44,34 @@ def start(bench: FakeLfa, action: str, steps: Steps | None = None) -> Running:
 
 ERRORS = [
     # action, errno, what was said, code; the driver versions that answer so
-    ("activate", 0, Said.ACCEPTED, None),
-    ("activate", errno.ECANCELED, Said.FAILED, "activation-failed"),  # second posting and later
-    ("activate", errno.EIO, Said.LOST, "lost"),  # no driver but that of the first posting answers so
-    ("activate", errno.EINVAL, Said.DECLINED, "resets-cpu"),  # first two postings
-    ("activate", errno.EBUSY, Said.REFUSED, "busy"),  # NVIDIA 7.0
-    ("activate", errno.ENOENT, Said.DECLINED, "vanished"),
-    ("activate", errno.ENODEV, Said.DECLINED, "vanished"),  # kernfs, of a file that was removed while it was open
-    ("activate", errno.EACCES, Said.DECLINED, "no-permission"),
-    ("activate", errno.EPERM, Said.DECLINED, "no-permission"),
-    ("activate", errno.EROFS, Said.DECLINED, "read-only"),
-    ("activate", errno.ELOOP, Said.DECLINED, "not-a-trigger"),
-    ("activate", errno.ENOTCONN, Said.LOST, "lost"),
-    ("activate", errno.EINTR, Said.LOST, "lost"),
-    ("activate", LOST, Said.LOST, "lost"),
-    ("activate", errno.ENOSPC, Said.FAILED, "unexpected-errno"),
-    ("cancel", 0, Said.ACCEPTED, None),
-    ("cancel", errno.EINVAL, Said.REFUSED, "nothing-to-cancel"),  # second posting and later
-    ("cancel", errno.EIO, Said.REFUSED, "nothing-to-cancel"),  # first posting
-    ("cancel", errno.ENOENT, Said.DECLINED, "vanished"),  # NVIDIA 7.0
-    ("cancel", errno.EACCES, Said.DECLINED, "no-permission"),
-    ("cancel", errno.ENOSPC, Said.FAILED, "unexpected-errno"),
+    ("activate", 0, Reply.ACCEPTED, None),
+    ("activate", errno.ECANCELED, Reply.FAILED, "activation-failed"),  # second posting and later
+    ("activate", errno.EIO, Reply.LOST, "lost"),  # no driver but that of the first posting answers so
+    ("activate", errno.EINVAL, Reply.DECLINED, "resets-cpu"),  # first two postings
+    ("activate", errno.EBUSY, Reply.REFUSED, "busy"),  # NVIDIA 7.0
+    ("activate", errno.ENOENT, Reply.DECLINED, "vanished"),
+    ("activate", errno.ENODEV, Reply.DECLINED, "vanished"),  # kernfs, of a file that was removed while it was open
+    ("activate", errno.EACCES, Reply.DECLINED, "no-permission"),
+    ("activate", errno.EPERM, Reply.DECLINED, "no-permission"),
+    ("activate", errno.EROFS, Reply.DECLINED, "read-only"),
+    ("activate", errno.ELOOP, Reply.DECLINED, "not-a-trigger"),
+    ("activate", errno.ENOTCONN, Reply.LOST, "lost"),
+    ("activate", errno.EINTR, Reply.LOST, "lost"),
+    ("activate", LOST, Reply.LOST, "lost"),
+    ("activate", errno.ENOSPC, Reply.FAILED, "unexpected-errno"),
+    ("cancel", 0, Reply.ACCEPTED, None),
+    ("cancel", errno.EINVAL, Reply.REFUSED, "nothing-to-cancel"),  # second posting and later
+    ("cancel", errno.EIO, Reply.REFUSED, "nothing-to-cancel"),  # first posting
+    ("cancel", errno.ENOENT, Reply.DECLINED, "vanished"),  # NVIDIA 7.0
+    ("cancel", errno.EACCES, Reply.DECLINED, "no-permission"),
+    ("cancel", errno.ENOSPC, Reply.FAILED, "unexpected-errno"),
 ]
 
 
 @pytest.mark.parametrize(("action", "error", "said", "code"), ERRORS)
-def test_each_errno_has_its_meaning(bench: FakeLfa, action: str, error: int, said: Said, code: str | None) -> None:
-    claim = act(bench, action, Answer(error))
-    assert claim.said is said
+def test_each_errno_has_its_meaning(bench: FakeLfa, action: str, error: int, said: Reply, code: str | None) -> None:
+    claim = act(bench, action, FakeResult(error))
+    assert claim.reply is said
     assert (claim.reason.code if claim.reason else None) == code
     assert claim.error == max(error, 0)
 
@@ -103,8 +103,8 @@ UNOPENED = [
 @pytest.mark.parametrize(("error", "code"), UNOPENED)
 def test_a_file_that_could_not_be_opened_was_not_asked(bench: FakeLfa, action: str, error: int, code: str) -> None:
     """Whatever the errno means from the write: the driver has not seen this request, and says nothing about it."""
-    claim = act(bench, action, Answer(error, opened=False))
-    assert (claim.said, claim.error) == (Said.REFUSED, error)
+    claim = act(bench, action, FakeResult(error, opened=False))
+    assert (claim.reply, claim.error) == (Reply.REFUSED, error)
     assert claim.reason
     assert claim.reason.code == code
     assert code != "not-asked" or claim.reason.text.startswith("nothing was asked: ")
@@ -189,7 +189,7 @@ def test_the_kernel_log_bears_witness(bench: FakeLfa, lines: list[str], witness:
         for line in lines:
             bench.files.say(f"Arm LFA: {line}")
 
-    claim = act(bench, "activate", Answer(errno.ECANCELED, effect=log))
+    claim = act(bench, "activate", FakeResult(errno.ECANCELED, effect=log))
     assert (claim.witness, claim.firmware_code) == (witness, code)
     assert len(claim.log) == len(lines)
     if code in request.FIRMWARE:
@@ -220,7 +220,7 @@ def test_a_line_that_may_be_about_another_component_is_no_witness(
     for each in (guid, *others):
         bench.add(each)
     bench.files.answers[bench.path("activate", guid)] = [
-        Answer(errno.ECANCELED, effect=lambda: bench.files.say(f"Arm LFA: {line}"))
+        FakeResult(errno.ECANCELED, effect=lambda: bench.files.say(f"Arm LFA: {line}"))
     ]
     running = bench.provider.activate(guid, lambda _: None)
     assert running.wait(None)
@@ -281,7 +281,7 @@ def test_lines_of_two_attempts_of_which_one_may_have_succeeded_prove_no_failure(
         for line in lines:
             bench.files.say(line)
 
-    assert act(bench, "activate", Answer(errno.ECANCELED, effect=log)).witness is witness
+    assert act(bench, "activate", FakeResult(errno.ECANCELED, effect=log)).witness is witness
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_the_failure_of_one_cpu_is_not_that_of_all(
     bench: FakeLfa, demands_all: str, forced: str, line: str, witness: Witness
 ) -> None:
     bench.add(cpu_rendezvous=demands_all, force_cpu_rendezvous=forced)
-    answer = Answer(errno.ECANCELED, effect=lambda: bench.files.say(line))
+    answer = FakeResult(errno.ECANCELED, effect=lambda: bench.files.say(line))
     assert act(bench, "activate", answer).witness is witness
 
 
@@ -324,7 +324,7 @@ def test_where_each_cpu_activates_by_itself_a_failure_is_one_only_before_any_did
         for line in lines:
             bench.files.say(f"Arm LFA: {line}")
 
-    bench.files.answers[bench.path("activate", SCP)] = [Answer(errno.ECANCELED, effect=log)]
+    bench.files.answers[bench.path("activate", SCP)] = [FakeResult(errno.ECANCELED, effect=log)]
     running = bench.provider.activate(SCP, lambda _: None)
     assert running.wait(None)
     assert running.claim.witness is witness
@@ -332,7 +332,7 @@ def test_where_each_cpu_activates_by_itself_a_failure_is_one_only_before_any_did
 
 def test_what_user_space_writes_to_the_log_proves_nothing(bench: FakeLfa) -> None:
     forged = "Arm LFA: TF-RMM: successfully activated"
-    claim = act(bench, "activate", Answer(effect=lambda: bench.files.say(forged, facility=1)))
+    claim = act(bench, "activate", FakeResult(effect=lambda: bench.files.say(forged, facility=1)))
     assert (claim.witness, claim.log) == (Witness.NONE, ())
 
 
@@ -343,37 +343,37 @@ def test_a_success_in_a_log_with_a_gap_proves_nothing(bench: FakeLfa) -> None:
     def overwritten() -> None:
         bench.files.log = [b"6,90,0,-;Arm LFA: Firmware activation succeeded\n"]
 
-    assert act(bench, "activate", Answer(effect=overwritten)).witness is Witness.NONE
+    assert act(bench, "activate", FakeResult(effect=overwritten)).witness is Witness.NONE
 
 
 @pytest.mark.parametrize("error", [errno.EACCES, errno.EPERM, errno.EINVAL])
 def test_without_a_readable_log_there_is_no_witness(bench: FakeLfa, error: int) -> None:
     bench.files.break_for_ever("/dev/kmsg", error)
-    claim = act(bench, "activate", Answer(errno.ECANCELED))
-    assert (claim.said, claim.witness, claim.firmware_code) == (Said.FAILED, Witness.NONE, None)
+    claim = act(bench, "activate", FakeResult(errno.ECANCELED))
+    assert (claim.reply, claim.witness, claim.firmware_code) == (Reply.FAILED, Witness.NONE, None)
 
 
 @pytest.mark.parametrize("junk", [b"", b"\n", b" SUBSYSTEM=x\n", b"a,b,c;d\n", b"6," + b"9" * 5000 + b",0,-;x\n", b";"])
 def test_junk_in_the_log_is_ignored(bench: FakeLfa, junk: bytes) -> None:
     bench.files.log = [junk]
-    effect = Answer(effect=lambda: bench.files.say("Arm LFA: TF-RMM: successfully activated"))
-    assert act(bench, "activate", effect).said is Said.ACCEPTED
+    effect = FakeResult(effect=lambda: bench.files.say("Arm LFA: TF-RMM: successfully activated"))
+    assert act(bench, "activate", effect).reply is Reply.ACCEPTED
 
 
 def test_ebusy_is_retried_until_the_driver_is_free(bench: FakeLfa) -> None:
     bench.add()
-    bench.files.answers[bench.path("activate")] = [*[Answer(errno.EBUSY)] * 4, Answer(0)]
+    bench.files.answers[bench.path("activate")] = [*[FakeResult(errno.EBUSY)] * 4, FakeResult(0)]
     steps = Steps()
     running = start(bench, "activate", steps)
     assert running.wait(None)
-    assert running.claim.said is Said.ACCEPTED
+    assert running.claim.reply is Reply.ACCEPTED
     assert len(bench.files.writes) == 5
     assert steps.phases[:3] == [Phase.RUNNING, Phase.WAITING, Phase.RUNNING]
 
 
 def test_ebusy_for_ever_is_a_refusal_after_a_bounded_time(bench: FakeLfa) -> None:
-    claim = act(bench, "activate", Answer(errno.EBUSY))
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "busy")
+    claim = act(bench, "activate", FakeResult(errno.EBUSY))
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, "busy")
     assert 60 <= bench.clock.passed < 70
     assert len(bench.files.writes) < 60
 
@@ -381,39 +381,39 @@ def test_ebusy_for_ever_is_a_refusal_after_a_bounded_time(bench: FakeLfa) -> Non
 def test_what_was_in_the_way_may_have_done_the_work(bench: FakeLfa) -> None:
     """After EBUSY the same component may be activated already: it is not activated once more."""
     bench.add()
-    busy = Answer(errno.EBUSY, effect=lambda: bench.set("activation_pending", "0"))
-    claim = act(bench, "activate", busy, Answer(0))
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "not-pending")
+    busy = FakeResult(errno.EBUSY, effect=lambda: bench.set("activation_pending", "0"))
+    claim = act(bench, "activate", busy, FakeResult(0))
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, "not-pending")
     assert len(bench.files.writes) == 1
 
 
 def test_a_component_may_vanish_while_the_driver_is_busy(bench: FakeLfa) -> None:
     bench.add()
-    busy = Answer(errno.EBUSY, effect=lambda: bench.files.remove(f"{tree.ROOT}/{RMM}"))
-    claim = act(bench, "activate", busy, Answer(0))
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "vanished")
+    busy = FakeResult(errno.EBUSY, effect=lambda: bench.files.remove(f"{tree.ROOT}/{RMM}"))
+    claim = act(bench, "activate", busy, FakeResult(0))
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, "vanished")
 
 
 @pytest.mark.parametrize(
     ("driver", "seconds", "said"),
     [
-        ("v3", 45.0, Said.ACCEPTED),  # PRIME 30 s, ACTIVATE 10 s, and single calls on top
-        ("v3", 119.0, Said.ACCEPTED),
-        ("v3", 121.0, Said.LOST),
-        ("v3", None, Said.LOST),
-        ("v1", 500.0, Said.ACCEPTED),  # no limit of its own
-        ("v1", None, Said.LOST),
+        ("v3", 45.0, Reply.ACCEPTED),  # PRIME 30 s, ACTIVATE 10 s, and single calls on top
+        ("v3", 119.0, Reply.ACCEPTED),
+        ("v3", 121.0, Reply.LOST),
+        ("v3", None, Reply.LOST),
+        ("v1", 500.0, Reply.ACCEPTED),  # no limit of its own
+        ("v1", None, Reply.LOST),
     ],
 )
-def test_a_slow_write_is_no_failure(bench: FakeLfa, driver: str, seconds: float | None, said: Said) -> None:
-    claim = act(bench, "activate", Answer(0, seconds), driver=driver)
-    assert claim.said is said
+def test_a_slow_write_is_no_failure(bench: FakeLfa, driver: str, seconds: float | None, said: Reply) -> None:
+    claim = act(bench, "activate", FakeResult(0, seconds), driver=driver)
+    assert claim.reply is said
     assert len(bench.files.writes) == 1
 
 
 def test_waiting_is_bounded_by_what_the_caller_says(bench: FakeLfa) -> None:
     bench.add()
-    bench.files.answers[bench.path("activate")] = [Answer(0, 10.0)]
+    bench.files.answers[bench.path("activate")] = [FakeResult(0, 10.0)]
     running = start(bench, "activate")
     assert [running.wait(4.0), running.wait(4.0), running.wait(4.0)] == [False, False, True]
     assert bench.clock.passed == pytest.approx(10.0)
@@ -421,23 +421,23 @@ def test_waiting_is_bounded_by_what_the_caller_says(bench: FakeLfa) -> None:
 
 def test_abandoning_a_write_leaves_the_outcome_open(bench: FakeLfa) -> None:
     bench.add()
-    bench.files.answers[bench.path("activate")] = [Answer(0, None)]
+    bench.files.answers[bench.path("activate")] = [FakeResult(0, None)]
     running = start(bench, "activate")
     assert not running.wait(1.0)
     assert running.touched
     with pytest.raises(ValueError, match="not ended"):
         _ = running.claim
-    assert running.abandon().said is Said.LOST
+    assert running.abandon().reply is Reply.LOST
     assert running.wait(None)
 
 
 def test_abandoning_a_wait_for_the_driver_leaves_nothing_behind(bench: FakeLfa) -> None:
     bench.add()
-    bench.files.answers[bench.path("activate")] = [Answer(errno.EBUSY)]
+    bench.files.answers[bench.path("activate")] = [FakeResult(errno.EBUSY)]
     running = start(bench, "activate")
     assert not running.wait(1.0)
     assert not running.touched
-    assert running.abandon().said is Said.REFUSED
+    assert running.abandon().reply is Reply.REFUSED
 
 
 def test_after_success_the_tree_is_left_to_settle(bench: FakeLfa) -> None:
@@ -449,7 +449,7 @@ def test_after_success_the_tree_is_left_to_settle(bench: FakeLfa) -> None:
         bench.files.after(bench.path("name"), lambda: bench.files.remove(f"{tree.ROOT}/{RMM}"))
 
     steps = Steps()
-    bench.files.answers[bench.path("activate")] = [Answer(0, effect=leaves)]
+    bench.files.answers[bench.path("activate")] = [FakeResult(0, effect=leaves)]
     assert start(bench, "activate", steps).wait(None)
     assert steps.phases == [Phase.RUNNING, Phase.SETTLING]
     assert bench.provider.inspect(RMM) is None
@@ -457,16 +457,16 @@ def test_after_success_the_tree_is_left_to_settle(bench: FakeLfa) -> None:
 
 
 def test_a_tree_that_does_not_settle_is_not_waited_for_long(bench: FakeLfa) -> None:
-    claim = act(bench, "activate", Answer(0, effect=lambda: bench.set("activation_capable", "0")))
-    assert claim.said is Said.ACCEPTED
+    claim = act(bench, "activate", FakeResult(0, effect=lambda: bench.set("activation_capable", "0")))
+    assert claim.reply is Reply.ACCEPTED
     assert bench.clock.passed <= 1.01
 
 
 def test_cpu_reset_is_told_from_a_failure_by_the_log(bench: FakeLfa) -> None:
     """v1 and later answer ECANCELED for both."""
     line = "Arm LFA: CPU reset not supported by kernel driver"
-    claim = act(bench, "activate", Answer(errno.ECANCELED, effect=lambda: bench.files.say(line)))
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.DECLINED, "resets-cpu")
+    claim = act(bench, "activate", FakeResult(errno.ECANCELED, effect=lambda: bench.files.say(line)))
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.DECLINED, "resets-cpu")
 
 
 @pytest.mark.parametrize(
@@ -478,9 +478,9 @@ def test_cpu_reset_is_told_from_a_failure_by_the_log(bench: FakeLfa) -> None:
     ],
 )
 def test_why_a_cancel_is_refused_is_in_the_log(bench: FakeLfa, line: str, code: str) -> None:
-    answer = Answer(errno.EINVAL, effect=lambda: bench.files.say(f"Arm LFA: {line}"))
+    answer = FakeResult(errno.EINVAL, effect=lambda: bench.files.say(f"Arm LFA: {line}"))
     claim = act(bench, "cancel", answer)
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, code)
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, code)
 
 
 def test_a_write_that_cannot_be_started_is_an_error_and_not_an_outcome(
@@ -498,12 +498,12 @@ def test_a_write_that_cannot_be_started_is_an_error_and_not_an_outcome(
 
 
 def test_eio_is_the_first_postings_way_to_fail(bench: FakeLfa) -> None:
-    claim = act(bench, "activate", Answer(errno.EIO), driver="rfc1")
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.FAILED, "activation-failed")
+    claim = act(bench, "activate", FakeResult(errno.EIO), driver="rfc1")
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.FAILED, "activation-failed")
 
 
 def test_the_code_of_the_automatic_cancel_is_not_that_of_the_activation(bench: FakeLfa) -> None:
     """v2 and later cancel after a time limit, and say nothing else; RMM has then nothing to cancel."""
     line = "Arm LFA: Activation not cancelled for image TF-RMM: LFA_INVALID_PARAMETERS"
-    claim = act(bench, "activate", Answer(errno.ECANCELED, effect=lambda: bench.files.say(line)))
+    claim = act(bench, "activate", FakeResult(errno.ECANCELED, effect=lambda: bench.files.say(line)))
     assert (claim.firmware_code, claim.reason and claim.reason.code) == (None, "activation-failed")

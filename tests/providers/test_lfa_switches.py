@@ -10,7 +10,7 @@ import pytest
 
 from livefw.errors import PermissionDenied, TransportError
 from livefw.files.protocol import LOST
-from livefw.providers.fake import Answer
+from livefw.providers.fake import FakeResult
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 SWITCHES = ("force_cpu_rendezvous", "auto_activate")
@@ -37,16 +37,16 @@ def test_what_is_no_switch_is_never_written(bench: FakeLfa, setting: str, ident:
 @pytest.mark.parametrize(
     ("answer", "kind", "code"),
     [
-        (Answer(errno.EACCES), PermissionDenied, errno.EACCES),
-        (Answer(errno.EPERM, opened=False), PermissionDenied, errno.EPERM),
-        (Answer(errno.EINVAL), TransportError, errno.EINVAL),
-        (Answer(LOST), TransportError, errno.EIO),
-        (Answer(seconds=10.5), TransportError, errno.ETIMEDOUT),
-        (Answer(seconds=None), TransportError, errno.ETIMEDOUT),
+        (FakeResult(errno.EACCES), PermissionDenied, errno.EACCES),
+        (FakeResult(errno.EPERM, opened=False), PermissionDenied, errno.EPERM),
+        (FakeResult(errno.EINVAL), TransportError, errno.EINVAL),
+        (FakeResult(LOST), TransportError, errno.EIO),
+        (FakeResult(seconds=10.5), TransportError, errno.ETIMEDOUT),
+        (FakeResult(seconds=None), TransportError, errno.ETIMEDOUT),
     ],
 )
 def test_a_write_that_fails_is_told_with_its_errno(
-    bench: FakeLfa, answer: Answer, kind: type[TransportError], code: int
+    bench: FakeLfa, answer: FakeResult, kind: type[TransportError], code: int
 ) -> None:
     bench.add()
     bench.files.answers[bench.path("auto_activate")] = [answer]
@@ -58,7 +58,7 @@ def test_a_write_that_fails_is_told_with_its_errno(
 
 def test_a_write_that_takes_its_time_is_waited_for(bench: FakeLfa) -> None:
     bench.add()
-    bench.files.answers[bench.path("auto_activate")] = [Answer(seconds=9.5)]
+    bench.files.answers[bench.path("auto_activate")] = [FakeResult(seconds=9.5)]
     bench.provider.configure(RMM, "auto_activate", on=True)
     assert bench.clock.passed == 9.5
 

@@ -3,18 +3,18 @@
 
 import pytest
 
-from livefw.providers.base import Claim, Said
-from livefw.providers.fake import Answer, FakeClock, FakeFiles
-from livefw.providers.steps import Request, Steps
+from livefw.providers.base import Claim, Reply
+from livefw.providers.fake import FakeClock, FakeFiles, FakeResult
+from livefw.providers.steps import RunningSteps, Steps
 
-DONE = Claim(Said.ACCEPTED)
-GIVEN_UP = Claim(Said.LOST)
+DONE = Claim(Reply.ACCEPTED)
+GIVEN_UP = Claim(Reply.LOST)
 
 
 class Script:
     """Work that takes these steps: a pause in seconds, or a write that takes so long, None for ever."""
 
-    def __init__(self, *steps: float | Answer) -> None:
+    def __init__(self, *steps: float | FakeResult) -> None:
         self.clock = FakeClock()
         self.touched = False
         self.closed = False
@@ -24,7 +24,7 @@ class Script:
         files = FakeFiles({"/x": b""}, self.clock)
         try:
             for step in self._steps:
-                if isinstance(step, Answer):
+                if isinstance(step, FakeResult):
                     files.answers["/x"] = [step]
                     self.touched = True
                     yield files.start_write("/x", b"")
@@ -38,12 +38,12 @@ class Script:
         return GIVEN_UP
 
 
-KINDS: dict[str, tuple[float | Answer, ...]] = {
+KINDS: dict[str, tuple[float | FakeResult, ...]] = {
     "a pause": (10.0,),
-    "a write": (Answer(0, 10.0),),
+    "a write": (FakeResult(0, 10.0),),
     "pauses": (4.0, 6.0),
-    "a pause and a write": (5.0, Answer(0, 5.0)),
-    "a write and a pause": (Answer(0, 5.0), 5.0),
+    "a pause and a write": (5.0, FakeResult(0, 5.0)),
+    "a write and a pause": (FakeResult(0, 5.0), 5.0),
     "nothing, often": (0.0, 0.0, 10.0, 0.0),
 }
 
@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[float | Answer, ...]] = {
 @pytest.mark.parametrize(("wait", "ends"), [(4.0, [4.0, 8.0, 10.0]), (3.5, [3.5, 7.0, 10.0]), (None, [10.0])])
 def test_each_wait_takes_as_long_as_it_says(kind: str, wait: float | None, ends: list[float]) -> None:
     work = Script(*KINDS[kind])
-    running = Request(work, work.clock)
+    running = RunningSteps(work, work.clock)
     seen = []
     for end in ends:
         done = running.wait(wait)
@@ -64,21 +64,21 @@ def test_each_wait_takes_as_long_as_it_says(kind: str, wait: float | None, ends:
 
 
 def test_a_wait_of_no_time_takes_none() -> None:
-    for step in (10.0, Answer(0, 10.0), Answer(0, None)):
+    for step in (10.0, FakeResult(0, 10.0), FakeResult(0, None)):
         work = Script(step)
-        running = Request(work, work.clock)
+        running = RunningSteps(work, work.clock)
         assert [running.wait(0.0), running.wait(0.0), work.clock.passed] == [False, False, 0.0]
         assert not work.closed
         with pytest.raises(ValueError, match="not ended"):
             _ = running.claim
 
 
-@pytest.mark.parametrize("step", [10.0, Answer(0, 10.0)])
-def test_what_is_given_up_is_closed_and_says_so_for_ever(step: float | Answer) -> None:
+@pytest.mark.parametrize("step", [10.0, FakeResult(0, 10.0)])
+def test_what_is_given_up_is_closed_and_says_so_for_ever(step: float | FakeResult) -> None:
     work = Script(step)
-    running = Request(work, work.clock)
+    running = RunningSteps(work, work.clock)
     assert not running.wait(1.0)
-    assert running.touched is isinstance(step, Answer)
+    assert running.touched is isinstance(step, FakeResult)
     assert running.abandon() == running.claim == running.abandon() == GIVEN_UP
     assert work.closed
     assert running.wait(None)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from livefw.conformance.platform import COMPONENTS
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.machine.qemu.guest import GuestMachine
@@ -37,8 +37,8 @@ def environment(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIVEFW_MONITOR", os.fspath(built))
 
 
-def agent(profile: str, cpus: int) -> Agent:
-    return Agent(MemoryPlatform(COMPONENTS), profile=PROFILES[profile], cpus=cpus)
+def agent(profile: str, cpus: int) -> LfaAgent:
+    return LfaAgent(MemoryPlatform(COMPONENTS), profile=PROFILES[profile], cpus=cpus)
 
 
 @pytest.fixture

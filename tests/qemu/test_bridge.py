@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from livefw.abi.lfa import Function, Status
+from livefw.abi.lfa import Function, LfaStatus
 from livefw.abi.smccc import Held
 from livefw.conformance.platform import COMPONENTS
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.machine.qemu.bridge import Bridge
 from livefw.machine.qemu.frames import Decoder, Frame, Type
 
 RMM = 2
-FAILED = Status.DEVICE_ERROR.word
+FAILED = LfaStatus.DEVICE_ERROR.word
 
 
 class Monitor:
@@ -25,7 +25,7 @@ class Monitor:
     def __init__(self) -> None:
         self.socket, far = socket.socketpair()
         self.socket.settimeout(20)
-        self.agent = Agent(MemoryPlatform(COMPONENTS), profile=PROFILES["tfa-2026"], cpus=4)
+        self.agent = LfaAgent(MemoryPlatform(COMPONENTS), profile=PROFILES["tfa-2026"], cpus=4)
         self.bridge = Bridge(far, self.agent, cpus=4)
         self._decoder = Decoder()
 
@@ -121,7 +121,7 @@ def test_a_new_agent_takes_the_cpus_as_they_are() -> None:
     monitor.send(Frame(Type.STATE, 0, 0, {0: 0b1101, 1: 4}))
     assert monitor.call(3, 1, Function.VERSION).words == {0: 0x1_0000}
     assert monitor.bridge.online == (0, 2, 3)
-    agent = Agent(MemoryPlatform(COMPONENTS), profile=PROFILES["bet1"], cpus=4)
+    agent = LfaAgent(MemoryPlatform(COMPONENTS), profile=PROFILES["bet1"], cpus=4)
     monitor.bridge.replace(agent)
     assert agent.state.online == {0, 2, 3}
     monitor.bridge.close()

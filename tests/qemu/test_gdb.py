@@ -13,7 +13,7 @@ import pytest
 from livefw.abi.lfa import Function
 from livefw.cli.main import main
 from livefw.conformance.gdb import Gdb, GdbCaller
-from livefw.conformance.run import Verdict, run
+from livefw.conformance.run import CheckVerdict, run
 from livefw.errors import LivefwError, MechanismFailed, TransportError
 from livefw.machine.qemu.guest import GuestMachine
 
@@ -27,8 +27,8 @@ def test_foreign_firmware_passes(start: Start, tmp_path: Path, profile: str, cpu
     with GdbCaller(f"unix:{path}") as caller:
         assert caller.cpus == cpus
         results = list(run(caller, profile=profile))
-    assert [result for result in results if result.verdict is Verdict.FAILED] == []
-    missing = {result.check.name for result in results if result.verdict is Verdict.NOT_APPLICABLE}
+    assert [result for result in results if result.verdict is CheckVerdict.FAILED] == []
+    missing = {result.check.name for result in results if result.verdict is CheckVerdict.NOT_APPLICABLE}
     alone = {result.check.name for result in results if result.check.cpus > cpus}
     spoiled = [result.check.name for result in results if result.check.spoils][1:]
     assert missing == {"prime: before any inventory", *spoiled} | alone

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from livefw.abi.lfa import Function, Status, status
+from livefw.abi.lfa import Function, LfaStatus, status
 from livefw.abi.smccc import WORD, Registers
 from livefw.conformance.caller import AgentCaller
 from livefw.conformance.platform import COMPONENTS
-from livefw.conformance.report import Report
+from livefw.conformance.report import ConformanceReport
 from livefw.conformance.run import run
 from livefw.errors import MechanismFailed
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.machine.qemu.bridge import Bridge
@@ -67,9 +67,11 @@ def test_power_and_standard_calls(start: Start, *, el2: bool) -> None:
 
 @pytest.mark.parametrize(("cpus", "profile"), [(1, "tfa-2.14"), (2, "tfa-2.15"), (2, "bet1"), (4, "tfa-2026")])
 def test_conformance_is_the_same_as_in_process(start: Start, cpus: int, profile: str) -> None:
-    inside = Report(profile, cpus, tuple(run(AgentCaller(COMPONENTS, PROFILES[profile], cpus=cpus), profile=profile)))
+    inside = ConformanceReport(
+        profile, cpus, tuple(run(AgentCaller(COMPONENTS, PROFILES[profile], cpus=cpus), profile=profile))
+    )
     machine = start(profile, cpus=cpus)
-    below = Report(profile, cpus, tuple(run(machine.caller, profile=profile)))
+    below = ConformanceReport(profile, cpus, tuple(run(machine.caller, profile=profile)))
     assert below.text() == inside.text()
     assert machine.bridge.problems == []
 
@@ -164,10 +166,10 @@ def test_an_agent_that_dies_fails_the_calls_it_had(start: Start) -> None:
     began = time.monotonic()
     answer = caller.outcome(1, patience=30)
     assert isinstance(answer, Registers)
-    assert status(answer) == Status.DEVICE_ERROR
+    assert status(answer) == LfaStatus.DEVICE_ERROR
     assert time.monotonic() - began < 15
     link = machine.qemu.connect("agent")
-    agent = Agent(MemoryPlatform(COMPONENTS), profile=PROFILES["tfa-2026"], cpus=2)
+    agent = LfaAgent(MemoryPlatform(COMPONENTS), profile=PROFILES["tfa-2026"], cpus=2)
     machine.bridge = Bridge(link, agent, cpus=2, restarted=True)
     assert caller.call(1, Function.VERSION)[0] == 0x1_0000
     assert machine.bridge.online == (0, 1)
@@ -185,7 +187,7 @@ def test_a_new_agent_fails_calls_at_once(start: Start) -> None:
     assert caller.fresh()
     answer = caller.outcome(1, patience=1)
     assert isinstance(answer, Registers)
-    assert status(answer) == Status.DEVICE_ERROR
+    assert status(answer) == LfaStatus.DEVICE_ERROR
     assert time.monotonic() - began < 2.5
 
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import pytest
 
 import livefw
-from livefw.abi.lfa import Function, Status
+from livefw.abi.lfa import Function, LfaStatus
 from livefw.abi.smccc import Registers
 from livefw.cli.main import main
 from livefw.errors import Refused
 from livefw.machine.config import load
-from livefw.machine.control import Show, Stage, Trace
+from livefw.machine.control import ShowCommand, StageCommand, TraceCommand
 from livefw.machine.faults import FaultRequest
 from livefw.machine.qemu import initramfs
 from livefw.machine.qemu.frames import Frame, Type
@@ -203,20 +203,20 @@ def test_stage_fault_show_and_trace_while_it_runs(boot: Boot) -> None:
     machine = boot(kernel=firmware("guest.bin"), cpus=2, memory_mb=256)
     scp = 0
     assert ask(machine, 0, Function.GET_INVENTORY, scp)[3] & 2 == 0
-    assert Stage(component="0509b633", version="4.0").run(machine)["version"] == "4.0"
+    assert StageCommand(component="0509b633", version="4.0").run(machine)["version"] == "4.0"
     answer = ask(machine, 0, Function.GET_INVENTORY, scp)
     assert answer[3] & 2
     assert answer[5] == 4 << 32
     machine.inject(FaultRequest(name="auth-error", component="0509b633", times=1))
-    assert ask(machine, 0, Function.PRIME, scp)[0] == Status.AUTH_ERROR.word
+    assert ask(machine, 0, Function.PRIME, scp)[0] == LfaStatus.AUTH_ERROR.word
     while ask(machine, 0, Function.PRIME, scp)[:2] == (0, 1):
         pass
     while ask(machine, 0, Function.ACTIVATE, scp, 1)[:2] == (0, 1):
         pass
-    shown = Show().run(machine)
+    shown = ShowCommand().run(machine)
     assert shown["components"][scp]["current_version"] == "4.0"
     assert shown["online"] == 1
-    assert "LFA_PRIME" in Trace().run(machine)["calls"][-4]["line"]
+    assert "LFA_PRIME" in TraceCommand().run(machine)["calls"][-4]["line"]
     with pytest.raises(Refused, match="belongs to the guest"):
         machine.cpu_off(0)
 

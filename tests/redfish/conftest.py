@@ -20,7 +20,7 @@ from livefw.machine.bmc.model import Dropped, Model
 from livefw.machine.bmc.server import BmcServer
 from livefw.machine.bmc.web import Web
 from livefw.providers import fake
-from livefw.providers.base import Claim, Component, Package, Progress
+from livefw.providers.base import Claim, Component, ImagePackage, Progress
 from livefw.providers.fake import FakeClock, FakeFiles
 from livefw.providers.redfish.provider import RedfishProvider
 
@@ -84,7 +84,7 @@ class Bench:
         return found
 
     def stage(self, ident: str = "pmfw-a", image: bytes = b"version=1.9.0", **package: Any) -> Claim:
-        running = self.provider.stage(f"rack/{ident}", Package("image.bin", image, **package), self.watch.progress)
+        running = self.provider.stage(f"rack/{ident}", ImagePackage("image.bin", image, **package), self.watch.progress)
         assert running.wait(None)
         return running.claim
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.model import Dropped
-from livefw.machine.bmc.web import Response
+from livefw.machine.bmc.web import WebReply
 from livefw.providers.base import Claim
 
 from .conftest import Bench
@@ -22,13 +22,13 @@ COLLECTION = r"GET .*/FirmwareInventory"
 MEMBER = r"GET .*/FirmwareInventory/mcu"
 
 
-def answer(status: int, body: Any = None, **headers: str) -> Response:
+def answer(status: int, body: Any = None, **headers: str) -> WebReply:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status, fields, b"" if body is None else json.dumps(body).encode())
+    return WebReply(status, fields, b"" if body is None else json.dumps(body).encode())
 
 
-def page(status: int, text: str = "Service Unavailable", **headers: str) -> Response:
-    return Response(status, {"Content-Type": "text/html", **headers}, f"<html><h1>{status} {text}</h1></html>".encode())
+def page(status: int, text: str = "Service Unavailable", **headers: str) -> WebReply:
+    return WebReply(status, {"Content-Type": "text/html", **headers}, f"<html><h1>{status} {text}</h1></html>".encode())
 
 
 def task(state: str, *messages: Any, **more: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class Rule(NamedTuple):
     """
 
     when: str
-    response: Response | None = None
+    response: WebReply | None = None
     first: int = 1
     last: int = 10**9
     effect: Effect = lambda bench: None
@@ -68,7 +68,7 @@ class Field(Bench):
         self.rules = rules
         self._seen = [0] * len(rules)
 
-    def _filter(self, method: str, path: str, headers: Any, body: bytes) -> Response:
+    def _filter(self, method: str, path: str, headers: Any, body: bytes) -> WebReply:
         for index, rule in enumerate(self.rules):
             if not re.fullmatch(rule.when, f"{method} {path.rstrip('/')}"):
                 continue

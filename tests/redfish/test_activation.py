@@ -17,7 +17,7 @@ from livefw.errors import Interrupted
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Dropped
-from livefw.providers.base import Measured, Progress, Said, Trust, Witness
+from livefw.providers.base import Measured, Progress, Reply, Trust, Witness
 
 Make = Callable[..., Any]
 
@@ -29,7 +29,7 @@ BOTH_STEPS = [Pattern.STAGE, Pattern.START, Pattern.BOTH]
 def test_without_peer_staged_image_is_activated(make: Make, pattern: Pattern, ident: str) -> None:
     bench = make(pattern=pattern)
     assert bench.component(ident).reasons[0].code == "not-pending"
-    assert bench.stage(ident, b"version=7.0").said is Said.ACCEPTED
+    assert bench.stage(ident, b"version=7.0").reply is Reply.ACCEPTED
     assert bench.component(ident).pending
     assert bench.component(ident).reasons == ()
     result = bench.activate(ident)
@@ -45,7 +45,7 @@ def test_without_peer_staged_image_is_activated(make: Make, pattern: Pattern, id
 def test_an_interruption_while_a_bmc_is_at_work_is_not_called_a_start_of_nothing(make: Make) -> None:
     """A Ctrl-C is heard at the next step, and the BMC tells many: the task is watched to its end all the same."""
     bench = make()
-    assert bench.stage().said is Said.ACCEPTED
+    assert bench.stage().reply is Reply.ACCEPTED
     steps: list[Progress] = []
 
     def interrupts(step: Progress) -> None:
@@ -97,7 +97,7 @@ def test_progress_is_told_by_the_names_of_the_registry(make: Make) -> None:
 
 def test_simple_update_hands_over_a_uri(make: Make) -> None:
     bench = make()
-    assert bench.stage(image=b"", uri="http://images.example/x.bin?version=5.0").said is Said.ACCEPTED
+    assert bench.stage(image=b"", uri="http://images.example/x.bin?version=5.0").reply is Reply.ACCEPTED
     assert json.loads(bench.posts("SimpleUpdate")[0])["ImageURI"] == "http://images.example/x.bin?version=5.0"
 
 
@@ -105,14 +105,14 @@ def test_service_that_cannot_hold_an_image_is_sent_nothing(make: Make) -> None:
     """It would ignore a parameter that it does not know, and install the image at once (bmcweb, 2026)."""
     bench = make(pattern=Pattern.IMMEDIATE)
     claim = bench.stage()
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "no-staging")
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, "no-staging")
     assert bench.posts("/update-multipart") == []
 
 
 class Known(NamedTuple):
     """What a claim says under a fault, and whether the new version runs in the end."""
 
-    said: Said
+    reply: Reply
     code: str | None = None
     runs: bool = False
     measured: Measured = Measured.NOT
@@ -120,56 +120,56 @@ class Known(NamedTuple):
 
 
 CHANGED, UNCHANGED = Measured.CHANGED, Measured.UNCHANGED
-DONE = Known(Said.ACCEPTED, None, True, CHANGED)
-GONE = Known(Said.LOST, "monitor-gone", True, CHANGED)
+DONE = Known(Reply.ACCEPTED, None, True, CHANGED)
+GONE = Known(Reply.LOST, "monitor-gone", True, CHANGED)
 EXPECTED = {
     "verify-fails": DONE,
-    "activate-fails": Known(Said.FAILED, "activation-failed", measured=UNCHANGED),
-    "activate-hangs": Known(Said.LOST, "no-end", at_work=True),
-    "reset-after-all": Known(Said.FAILED, "reset-required", measured=UNCHANGED),
-    "waits-for-reset": Known(Said.FAILED, "reset-required", measured=UNCHANGED),
-    "task-suspends": Known(Said.LOST, "task-stopped", True, at_work=True),
-    "false-success": Known(Said.ACCEPTED, measured=UNCHANGED),
-    "false-success-cleared": Known(Said.ACCEPTED, measured=UNCHANGED),
-    "false-failure": Known(Said.FAILED, "activation-failed", True, CHANGED),
-    "failure-cleared": Known(Said.FAILED, "activation-failed", measured=UNCHANGED),
-    "completed-critical": Known(Said.FAILED, "task-failed", measured=UNCHANGED),
+    "activate-fails": Known(Reply.FAILED, "activation-failed", measured=UNCHANGED),
+    "activate-hangs": Known(Reply.LOST, "no-end", at_work=True),
+    "reset-after-all": Known(Reply.FAILED, "reset-required", measured=UNCHANGED),
+    "waits-for-reset": Known(Reply.FAILED, "reset-required", measured=UNCHANGED),
+    "task-suspends": Known(Reply.LOST, "task-stopped", True, at_work=True),
+    "false-success": Known(Reply.ACCEPTED, measured=UNCHANGED),
+    "false-success-cleared": Known(Reply.ACCEPTED, measured=UNCHANGED),
+    "false-failure": Known(Reply.FAILED, "activation-failed", True, CHANGED),
+    "failure-cleared": Known(Reply.FAILED, "activation-failed", measured=UNCHANGED),
+    "completed-critical": Known(Reply.FAILED, "task-failed", measured=UNCHANGED),
     "completed-warning": DONE,
-    "answers-204": Known(Said.ACCEPTED, measured=UNCHANGED),
+    "answers-204": Known(Reply.ACCEPTED, measured=UNCHANGED),
     "answers-text": DONE,
-    "refused-but-done": Known(Said.DECLINED, "bad-request", True, CHANGED),
-    "unauthorized-but-done": Known(Said.DECLINED, "not-permitted", True, CHANGED),
-    "error-but-done": Known(Said.LOST, "service-broke", True, CHANGED),
-    "gateway-but-done": Known(Said.LOST, "service-broke", True, CHANGED),
-    "dropped-but-done": Known(Said.LOST, "broken", True, CHANGED),
+    "refused-but-done": Known(Reply.DECLINED, "bad-request", True, CHANGED),
+    "unauthorized-but-done": Known(Reply.DECLINED, "not-permitted", True, CHANGED),
+    "error-but-done": Known(Reply.LOST, "service-broke", True, CHANGED),
+    "gateway-but-done": Known(Reply.LOST, "service-broke", True, CHANGED),
+    "dropped-but-done": Known(Reply.LOST, "broken", True, CHANGED),
     "false-staging": DONE,
     "refused-but-staged": DONE,
     "dropped-but-staged": DONE,
     "installs-at-once": DONE,
     "too-large": DONE,
     "false-cancel": DONE,
-    "monitor-vanishes": Known(Said.LOST, "monitor-gone", True),
+    "monitor-vanishes": Known(Reply.LOST, "monitor-gone", True),
     "monitor-once": DONE,
-    "monitor-breaks": Known(Said.LOST, "service-broke", True, CHANGED),
-    "monitor-unauthorized": Known(Said.LOST, "monitor-hidden", True, CHANGED),
+    "monitor-breaks": Known(Reply.LOST, "service-broke", True, CHANGED),
+    "monitor-unauthorized": Known(Reply.LOST, "monitor-hidden", True, CHANGED),
     "monitor-pages": DONE,
     "task-deleted": GONE,
     "task-deleted-page": GONE,
     "no-location": DONE,
-    "unfollowable": Known(Said.LOST, "no-monitor", True),
+    "unfollowable": Known(Reply.LOST, "no-monitor", True),
     "session-expires": DONE,
-    "locked-out": Known(Said.LOST, "locked-out", True, at_work=True),
-    "busy": Known(Said.DECLINED, "busy", measured=UNCHANGED),
-    "busy-page": Known(Said.DECLINED, "busy", measured=UNCHANGED),
+    "locked-out": Known(Reply.LOST, "locked-out", True, at_work=True),
+    "busy": Known(Reply.DECLINED, "busy", measured=UNCHANGED),
+    "busy-page": Known(Reply.DECLINED, "busy", measured=UNCHANGED),
     "inventory-busy": DONE,
     "inventory-gone": DONE,
     "member-busy": DONE,
-    "reboots": Known(Said.LOST, "broken", at_work=True),
+    "reboots": Known(Reply.LOST, "broken", at_work=True),
     "foreign-work": DONE,
-    "measurement-stays": Known(Said.ACCEPTED, None, True, UNCHANGED),
-    "measurement-replayed": Known(Said.ACCEPTED, None, True),
-    "measurement-forged": Known(Said.ACCEPTED, None, True),
-    "no-measurements": Known(Said.ACCEPTED, None, True),
+    "measurement-stays": Known(Reply.ACCEPTED, None, True, UNCHANGED),
+    "measurement-replayed": Known(Reply.ACCEPTED, None, True),
+    "measurement-forged": Known(Reply.ACCEPTED, None, True),
+    "no-measurements": Known(Reply.ACCEPTED, None, True),
     "one-bank": DONE,
     "active-untold": DONE,
 }
@@ -182,7 +182,7 @@ def test_every_fault_has_a_row() -> None:
 @pytest.mark.parametrize("fault", EXPECTED)
 def test_without_peer_claim_says_what_is_known_under_every_fault(make: Make, fault: str) -> None:
     bench = make(pattern=Pattern.STAGE)
-    assert bench.stage().said is Said.ACCEPTED
+    assert bench.stage().reply is Reply.ACCEPTED
     bench.model.faults = frozenset({fault})
     running = bench.provider.activate("rack/pmfw-a", bench.watch.progress)
     assert running.wait(None)
@@ -190,7 +190,7 @@ def test_without_peer_claim_says_what_is_known_under_every_fault(make: Make, fau
     bench.clock.time += 3600
     bench.model.advance()
     known = Known(
-        claim.said, claim.reason and claim.reason.code, bench.running == "1.9.0", claim.measured, claim.at_work
+        claim.reply, claim.reason and claim.reason.code, bench.running == "1.9.0", claim.measured, claim.at_work
     )
     assert known == EXPECTED[fault]
     assert (claim.trust, claim.witness) == (Trust.DOUBTFUL, Witness.NONE)
@@ -202,28 +202,28 @@ def test_without_peer_claim_says_what_is_known_under_every_fault(make: Make, fau
 @pytest.mark.parametrize(
     ("fault", "said", "code"),
     [
-        ("verify-fails", Said.FAILED, "auth-failed"),
-        ("false-staging", Said.FAILED, "not-staged"),
-        ("busy", Said.DECLINED, "busy"),
-        ("installs-at-once", Said.LOST, "not-held"),
-        ("busy-page", Said.DECLINED, "busy"),
-        ("too-large", Said.DECLINED, "too-large"),
-        ("refused-but-staged", Said.ACCEPTED, None),
-        ("dropped-but-staged", Said.ACCEPTED, None),
-        ("task-deleted", Said.ACCEPTED, None),
-        ("task-deleted-page", Said.ACCEPTED, None),
-        ("session-expires", Said.ACCEPTED, None),
-        ("locked-out", Said.LOST, "locked-out"),
-        ("unfollowable", Said.LOST, "no-monitor"),
-        ("monitor-vanishes", Said.LOST, "monitor-gone"),
+        ("verify-fails", Reply.FAILED, "auth-failed"),
+        ("false-staging", Reply.FAILED, "not-staged"),
+        ("busy", Reply.DECLINED, "busy"),
+        ("installs-at-once", Reply.LOST, "not-held"),
+        ("busy-page", Reply.DECLINED, "busy"),
+        ("too-large", Reply.DECLINED, "too-large"),
+        ("refused-but-staged", Reply.ACCEPTED, None),
+        ("dropped-but-staged", Reply.ACCEPTED, None),
+        ("task-deleted", Reply.ACCEPTED, None),
+        ("task-deleted-page", Reply.ACCEPTED, None),
+        ("session-expires", Reply.ACCEPTED, None),
+        ("locked-out", Reply.LOST, "locked-out"),
+        ("unfollowable", Reply.LOST, "no-monitor"),
+        ("monitor-vanishes", Reply.LOST, "monitor-gone"),
     ],
 )
 @pytest.mark.parametrize("pattern", BOTH_STEPS)
 def test_staging_ends_as_the_inventory_shows(
-    make: Make, pattern: Pattern, fault: str, said: Said, code: str | None
+    make: Make, pattern: Pattern, fault: str, said: Reply, code: str | None
 ) -> None:
     claim = make(fault, pattern=pattern).stage()
-    assert (claim.said, claim.reason and claim.reason.code) == (said, code)
+    assert (claim.reply, claim.reason and claim.reason.code) == (said, code)
 
 
 def test_busy_bmc_refuses_and_the_image_stays(make: Make) -> None:
@@ -236,7 +236,7 @@ def test_busy_bmc_refuses_and_the_image_stays(make: Make) -> None:
 
 def test_same_version_is_no_success(make: Make) -> None:
     claim = make().stage(image=b"version=1.2.0")
-    assert (claim.said, claim.firmware_code) == (Said.FAILED, "UpdateSkippedSameVersion")
+    assert (claim.reply, claim.firmware_code) == (Reply.FAILED, "UpdateSkippedSameVersion")
 
 
 # What StartUpdate would start beside.
@@ -337,7 +337,7 @@ def test_giving_up_before_anything_was_asked_changes_nothing(make: Make) -> None
     bench.stage()
     running = bench.provider.activate("rack/pmfw-a", bench.watch.progress)
     assert not running.touched
-    assert running.abandon().said is Said.REFUSED
+    assert running.abandon().reply is Reply.REFUSED
     assert bench.posts("Activate") == []
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from livefw.abi import spdm
 from livefw.providers.base import Measured, Reason
 from livefw.providers.redfish.attest import Attestation, attest, compare
-from livefw.providers.redfish.exchange import BAD_STATUS, Answer, ExchangeError
+from livefw.providers.redfish.exchange import BAD_STATUS, ExchangeError, Response
 
 KEY = ec.generate_private_key(ec.SECP384R1())
 PEM = KEY.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -46,7 +46,7 @@ class Device:
             raise ExchangeError(BAD_STATUS.fill(path=path, status=404), sent=True)
         return CERTIFICATES[path]
 
-    def ask(self, path: str, body: dict[str, Any]) -> Answer:
+    def ask(self, path: str, body: dict[str, Any]) -> Response:
         made = statement(bytes.fromhex(body["Nonce"]), self._version, self._before)
         told = {
             "SignedMeasurements": base64.b64encode(made).decode(),
@@ -54,7 +54,7 @@ class Device:
             "SigningAlgorithm": "TPM_ALG_ECDSA_ECC_NIST_P384",
             "HashingAlgorithm": "TPM_ALG_SHA_384",
         }
-        return Answer(200, {}, told | self._change)
+        return Response(200, {}, told | self._change)
 
 
 def certificate(key: ec.EllipticCurvePrivateKey) -> str:
@@ -84,10 +84,10 @@ def test_without_peer_a_key_may_come_in_a_certificate() -> None:
     assert compare(found, measured()).measured is Measured.UNCHANGED  # the same key, however it came
 
 
-@pytest.mark.parametrize(("answer", "text"), [(Answer(404, {}, {}), "the BMC answered 404"), (None, "no way")])
-def test_without_an_answer_nothing_is_measured_and_nothing_raised(answer: Answer | None, text: str) -> None:
+@pytest.mark.parametrize(("answer", "text"), [(Response(404, {}, {}), "the BMC answered 404"), (None, "no way")])
+def test_without_an_answer_nothing_is_measured_and_nothing_raised(answer: Response | None, text: str) -> None:
     class Mute(Device):
-        def ask(self, path: str, body: dict[str, Any]) -> Answer:
+        def ask(self, path: str, body: dict[str, Any]) -> Response:
             if answer is None:
                 raise ExchangeError(Reason("broken", "no way"), sent=True)
             return answer

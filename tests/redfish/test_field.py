@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from livefw.machine.bmc.web import Response
-from livefw.providers.base import Measured, Said, Trust
+from livefw.machine.bmc.web import WebReply
+from livefw.providers.base import Measured, Reply, Trust
 from livefw.providers.redfish.exchange import plain_text
 
 from .field import (
@@ -35,7 +35,7 @@ class Case(NamedTuple):
     source: str
     act: str
     rules: tuple[Rule, ...]
-    said: Said
+    reply: Reply
     code: str | None = None
     words: str = ""
     runs: str = "1.0.0"
@@ -55,7 +55,7 @@ CASES = {
         "ironcore-dev/metal-operator#453",
         "activate",
         (Rule(MONITOR, answer(200, task("Completed", message("IDRAC.2.8.JCP052", "No progress."), **CRITICAL))),),
-        Said.FAILED,
+        Reply.FAILED,
         "task-failed",
         "No progress.",
         waits=True,
@@ -64,7 +64,7 @@ CASES = {
         "dell/iDRAC-Redfish-Scripting#4",
         "activate",
         (Rule(MONITOR, answer(200, task("Completed", {"Message": "device rejected image"}, **CRITICAL))),),
-        Said.FAILED,
+        Reply.FAILED,
         "task-failed",
         "device rejected image",
         waits=True,
@@ -73,7 +73,7 @@ CASES = {
         "dell/iDRAC-Redfish-Scripting#4",
         "activate",
         (Rule(MONITOR, answer(200, task("Completed", "started", "device rejected image", **CRITICAL))),),
-        Said.FAILED,
+        Reply.FAILED,
         "task-failed",
         "device rejected image",
         waits=True,
@@ -90,7 +90,7 @@ CASES = {
                 effect=run,
             ),
         ),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         None,
         "TaskStatus: Warning",
         runs="2.0.0",
@@ -99,45 +99,50 @@ CASES = {
         "bb-Ricardo/check_redfish#90, dell/iDRAC-Redfish-Scripting#231",
         "activate",
         (Rule(MONITOR, last=1, effect=forget),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
     ),
     "the session ends again and again": Case(
         "bb-Ricardo/check_redfish#90",
         "activate",
         (Rule(MONITOR, last=5, effect=forget),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
     ),
     "the session ends while an image is staged": Case(
         "dell/iDRAC-Redfish-Scripting#231",
         "stage",
         (Rule(MONITOR, last=1, effect=forget),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         waits=True,
     ),
     "the session ends just before the activation": Case(
         "bb-Ricardo/check_redfish#90",
         "activate",
         (Rule(ACTIVATE, last=1, effect=forget),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
         asked=2,  # the first was turned away at the door, and everything was still as it had been
     ),
     "the session ends just before the push": Case(
-        "bb-Ricardo/check_redfish#90", "stage", (Rule(PUSH, last=1, effect=forget),), Said.ACCEPTED, waits=True, asked=2
+        "bb-Ricardo/check_redfish#90",
+        "stage",
+        (Rule(PUSH, last=1, effect=forget),),
+        Reply.ACCEPTED,
+        waits=True,
+        asked=2,
     ),
     "the session ends just before the cancellation": Case(
-        "bb-Ricardo/check_redfish#90", "cancel", (Rule(CANCEL, last=1, effect=forget),), Said.ACCEPTED, asked=2
+        "bb-Ricardo/check_redfish#90", "cancel", (Rule(CANCEL, last=1, effect=forget),), Reply.ACCEPTED, asked=2
     ),
     "the session ends in the look before": Case(
-        "bb-Ricardo/check_redfish#90", "activate", (Rule(MEMBER, last=1, effect=forget),), Said.ACCEPTED, runs="2.0.0"
+        "bb-Ricardo/check_redfish#90", "activate", (Rule(MEMBER, last=1, effect=forget),), Reply.ACCEPTED, runs="2.0.0"
     ),
     "401, and done": Case(
         "dell/iDRAC-Redfish-Scripting#231, the other way round",
         "activate",
         (Rule(ACTIVATE, answer(401), effect=run),),
-        Said.DECLINED,
+        Reply.DECLINED,
         "not-permitted",
         runs="2.0.0",
     ),
@@ -145,7 +150,7 @@ CASES = {
         "bb-Ricardo/check_redfish#90",
         "activate",
         (Rule(MONITOR, last=1, effect=forget), Rule(r"POST .*/Sessions", answer(401), first=2)),
-        Said.LOST,
+        Reply.LOST,
         "locked-out",
         runs="2.0.0",
         at_work=True,
@@ -154,7 +159,7 @@ CASES = {
         "dell/iDRAC-Redfish-Scripting#160",
         "activate",
         (Rule(TASK, answer(202, STUCK), last=1), Rule(TASK, answer(404, {"error": {}}), last=9, effect=run)),
-        Said.LOST,
+        Reply.LOST,
         "monitor-gone",
         runs="2.0.0",
     ),
@@ -162,7 +167,7 @@ CASES = {
         "fwupd#7593",
         "activate",
         (Rule(TASK, answer(202, STUCK), last=1), Rule(TASK, page(404, "Not Found"), last=9, effect=run)),
-        Said.LOST,
+        Reply.LOST,
         "monitor-gone",
         runs="2.0.0",
     ),
@@ -170,7 +175,7 @@ CASES = {
         "dell/iDRAC-Redfish-Scripting#160",
         "stage",
         (Rule(TASK, answer(202, STUCK), last=1), Rule(MONITOR, answer(410), last=1, effect=hold)),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         waits=True,
     ),
     "303 to the monitor": Case(
@@ -183,7 +188,7 @@ CASES = {
             ),
             Rule(r"GET .*/TaskMonitors/7", answer(200, task("Completed", DONE)), effect=run),
         ),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
     ),
     "308 to a trailing slash": Case(
@@ -198,7 +203,7 @@ CASES = {
                 last=1,
             ),
         ),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
         asked=2,  # and the first was only shown the way
     ),
@@ -206,7 +211,7 @@ CASES = {
         "openbmc/bmcweb#301",
         "activate",
         (Rule(ACTIVATE, page(503, Retry_After="30")),),
-        Said.DECLINED,
+        Reply.DECLINED,
         "busy",
         "503 Service Unavailable",
         waits=True,
@@ -215,7 +220,7 @@ CASES = {
         "openbmc/bmcweb#301",
         "stage",
         (Rule(PUSH, page(413, "Too Large")),),
-        Said.DECLINED,
+        Reply.DECLINED,
         "too-large",
         "413 Too Large",
     ),
@@ -223,7 +228,7 @@ CASES = {
         "openbmc/bmcweb#301",
         "activate",
         (Rule(MONITOR, page(502), last=2), Rule(MONITOR, page(503), first=3, last=3)),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
         within=60,
     ),
@@ -231,7 +236,7 @@ CASES = {
         "openbmc/bmcweb#301",
         "activate",
         (Rule(ACTIVATE, page(500, "Internal Server Error"), effect=run),),
-        Said.LOST,
+        Reply.LOST,
         "service-broke",
         runs="2.0.0",
     ),
@@ -243,7 +248,7 @@ CASES = {
             Rule(r"GET .*/Tasks/71", answer(200, task("Running", {"Message": "Downloading"})), last=2),
             Rule(r"GET .*/Tasks/71", answer(200, task("Completed", message("PR19", "Job done."))), effect=run),
         ),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         None,
         "PR19: Job done.",
         runs="2.0.0",
@@ -251,15 +256,15 @@ CASES = {
     "200 and a word": Case(
         "openbmc/bmcweb#301",
         "activate",
-        (Rule(ACTIVATE, Response(200, {"Content-Type": "text/plain"}, b"OK"), effect=run),),
-        Said.ACCEPTED,
+        (Rule(ACTIVATE, WebReply(200, {"Content-Type": "text/plain"}, b"OK"), effect=run),),
+        Reply.ACCEPTED,
         runs="2.0.0",
     ),
     "400 although it was staged": Case(
         "openbmc/bmcweb#60",
         "stage",
         (Rule(PUSH, answer(400, {"data": {"description": "Version already exists"}, "status": "error"}), effect=hold),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         None,
         "Version already exists",
         waits=True,
@@ -268,7 +273,7 @@ CASES = {
         "openbmc/bmcweb#60",
         "stage",
         (Rule(PUSH, answer(400, {"data": {"description": "Version already exists"}, "status": "error"})),),
-        Said.DECLINED,
+        Reply.DECLINED,
         "bad-request",
         "Version already exists",
     ),
@@ -282,7 +287,7 @@ CASES = {
                 last=1,
             ),
         ),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
     ),
     "progress that is none": Case(
@@ -292,14 +297,14 @@ CASES = {
             Rule(MONITOR, answer(202, task("running", PercentComplete=each)), first=n, last=n)
             for n, each in enumerate((None, "50", 50.5, 300), 1)
         ),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
     ),
     "Retry-After of a quarter of an hour": Case(
         "RFC 9110, 10.2.3",
         "activate",
         (Rule(MONITOR, answer(202, STUCK, Retry_After="900"), last=1),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         runs="2.0.0",
         within=70,
     ),
@@ -307,46 +312,46 @@ CASES = {
         "Intel-BMC/openbmc#42, openbmc/bmcweb#112",
         "stage",
         (Rule(PUSH, effect=hold, dropped=True),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         waits=True,
     ),
     "the connection breaks in the push, and nobody knows": Case(
         "Intel-BMC/openbmc#42, openbmc/bmcweb#112",
         "stage",
         (Rule(PUSH, dropped=True),),
-        Said.LOST,
+        Reply.LOST,
         "broken",
         at_work=True,
     ),
     "204 to anything": Case(
-        "DMTF Redfish-Mockup-Server", "activate", (Rule(ACTIVATE, answer(204)),), Said.ACCEPTED, waits=True
+        "DMTF Redfish-Mockup-Server", "activate", (Rule(ACTIVATE, answer(204)),), Reply.ACCEPTED, waits=True
     ),
     "204 to anything, to a cancellation": Case(
         "DMTF Redfish-Mockup-Server",
         "cancel",
         (Rule(CANCEL, answer(204)),),
-        Said.FAILED,
+        Reply.FAILED,
         "still-waits",
         waits=True,
     ),
     "500 to a cancellation that is done": Case(
-        "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(500), effect=drop_image),), Said.LOST, "overtaken"
+        "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(500), effect=drop_image),), Reply.LOST, "overtaken"
     ),
     "204 to a cancellation of what was activated meanwhile": Case(
-        "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(204), effect=run),), Said.LOST, "overtaken", runs="2.0.0"
+        "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(204), effect=run),), Reply.LOST, "overtaken", runs="2.0.0"
     ),
     "Completed, and nothing changed": Case(
         "fwupd#6879",
         "activate",
         (Rule(MONITOR, answer(200, task("Completed", DONE, TaskStatus="OK"))),),
-        Said.ACCEPTED,
+        Reply.ACCEPTED,
         waits=True,
     ),
     "Pending until a reset": Case(
         "dell/iDRAC-Redfish-Scripting#32, community.general#5580",
         "activate",
         (Rule(MONITOR, answer(202, task("Pending", RESET, PercentComplete=0))),),
-        Said.FAILED,
+        Reply.FAILED,
         "reset-required",
         "ResetRequired",
         waits=True,
@@ -356,7 +361,7 @@ CASES = {
         "community.general#5580",
         "activate",
         (Rule(MONITOR, answer(202, task("Suspended"))),),
-        Said.LOST,
+        Reply.LOST,
         "task-stopped",
         waits=True,
         at_work=True,
@@ -373,10 +378,10 @@ def test_claim_says_what_is_known(name: str) -> None:
     claim = bench.do(case.act)
     assert bench.clock.now() - start <= case.within or case.at_work
     bench.model.advance()
-    assert (claim.said, claim.reason and claim.reason.code, claim.at_work) == (case.said, case.code, case.at_work)
+    assert (claim.reply, claim.reason and claim.reason.code, claim.at_work) == (case.reply, case.code, case.at_work)
     assert case.words in " ".join([claim.reason.text if claim.reason else "", *claim.log])
     # What the provider itself has seen in the inventory takes no trust.
-    proved = case.act != "activate" and case.said is Said.ACCEPTED
+    proved = case.act != "activate" and case.reply is Reply.ACCEPTED
     trust = Trust.FULL if proved else Trust.DOUBTFUL
     assert (claim.trust, claim.measured) == (trust, Measured.NOT)
     assert bool(claim.trust_reason) != proved

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livefw.providers.redfish import components, resources
-from livefw.providers.redfish.exchange import Answer, ExchangeError
+from livefw.providers.redfish.exchange import ExchangeError, Response
 from livefw.providers.redfish.settings import Bmc
 
 ROOT = "/redfish/v1"
@@ -74,8 +74,8 @@ class Garbage:
         links = ("UpdateService", "Tasks", "ComponentIntegrity")
         self.root = {name: {"@odata.id": f"{ROOT}/{name}"} for name in links}
 
-    def get(self, path: str) -> Answer:
-        return Answer(200, {}, self._bodies[sum(path.encode()) % len(self._bodies)])
+    def get(self, path: str) -> Response:
+        return Response(200, {}, self._bodies[sum(path.encode()) % len(self._bodies)])
 
     def resource(self, path: str) -> dict[str, Any]:
         return self.get(path).body

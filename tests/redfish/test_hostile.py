@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from livefw.machine.bmc import certificate
-from livefw.providers.redfish.client import Client
+from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import ExchangeError, local_path
 from livefw.providers.redfish.settings import Bmc, Secret
 from livefw.providers.redfish.transport import BoundedAdapter, Context, tls
@@ -135,10 +135,10 @@ def ticking(step: float) -> Callable[[], float]:
     return lambda: next(counter) * step
 
 
-def enter(server: Hostile, context: Context | None = None, **bmc: Any) -> Client:
+def enter(server: Hostile, context: Context | None = None, **bmc: Any) -> RedfishClient:
     context = context or tls(server.pem.certificate, verify=True)
     adapter = BoundedAdapter(server.url, context, most=MOST)
-    return Client(Bmc("rack", server.url, **bmc), Secret("admin", "a word of passage"), adapter)
+    return RedfishClient(Bmc("rack", server.url, **bmc), Secret("admin", "a word of passage"), adapter)
 
 
 ROOT = json.dumps({"Links": {"Sessions": {"@odata.id": "/redfish/v1/SessionService/Sessions"}}}).encode()
@@ -179,12 +179,12 @@ def test_an_answer_has_4_mib_at_most(hostile: Callable[..., Hostile], size: int,
     adapter = BoundedAdapter(server.url, tls(server.pem.certificate, verify=True))
     bmc = Bmc("rack", server.url, auth="basic")
     if whole:
-        client = Client(bmc, Secret("admin", "a word of passage"), adapter)
+        client = RedfishClient(bmc, Secret("admin", "a word of passage"), adapter)
         assert client.resource("/redfish/v1/")["Links"]
         client.close()
         return
     with pytest.raises(ExchangeError) as caught:
-        Client(bmc, Secret("admin", "a word of passage"), adapter)
+        RedfishClient(bmc, Secret("admin", "a word of passage"), adapter)
     assert caught.value.code == "oversized"
 
 
@@ -206,7 +206,7 @@ def test_silence_ends(hostile: Callable[..., Hostile]) -> None:
     server = hostile()
     adapter = BoundedAdapter(server.url, tls(server.pem.certificate, verify=True), seconds=0.2)
     with pytest.raises(ExchangeError) as caught:
-        Client(Bmc("rack", server.url), Secret("a", "b"), adapter)
+        RedfishClient(Bmc("rack", server.url), Secret("a", "b"), adapter)
     assert (caught.value.code, caught.value.sent) == ("timeout", True)
 
 
@@ -285,7 +285,7 @@ def test_unreachable_bmc_got_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
     with pytest.raises(ExchangeError) as caught:
-        Client(Bmc("rack", url), Secret("a", "b"), BoundedAdapter(url, tls(None, verify=True)))
+        RedfishClient(Bmc("rack", url), Secret("a", "b"), BoundedAdapter(url, tls(None, verify=True)))
     assert (caught.value.code, caught.value.sent) == ("unreachable", False)
 
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pytest
 from urllib3.exceptions import ConnectTimeoutError
 
-from livefw.machine.bmc.web import Response
-from livefw.providers.base import Claim, Said
+from livefw.machine.bmc.web import WebReply
+from livefw.providers.base import Claim, Reply
 from livefw.providers.redfish.exchange import AWAY_PAUSE_S, AWAY_S
 
 from .conftest import Bench
@@ -33,7 +33,7 @@ def code(claim: Claim) -> str:
 def test_a_request_that_cannot_be_sent_is_a_refusal(act: str) -> None:
     bench = Field(Rule(ACTS[act][0], effect=unreachable))
     claim = bench.do(act)
-    assert (claim.said, code(claim), claim.at_work) == (Said.REFUSED, "unreachable", False)
+    assert (claim.reply, code(claim), claim.at_work) == (Reply.REFUSED, "unreachable", False)
     assert bench.model.firmware[0].running == "1.0.0"
     assert bench.model.firmware[0].staged == (None if act == "stage" else "2.0.0")
     assert bench.web.sessions == 0
@@ -42,15 +42,15 @@ def test_a_request_that_cannot_be_sent_is_a_refusal(act: str) -> None:
 class After(NamedTuple):
     """What the claim is after a lost answer; ``at_work`` if the BMC cannot be looked at any more."""
 
-    said: Said
+    reply: Reply
     code: str
     at_work: bool
 
 
 SEEN = {
-    "stage": After(Said.ACCEPTED, "", at_work=False),
-    "activate": After(Said.LOST, "broken", at_work=False),
-    "cancel": After(Said.LOST, "overtaken", at_work=False),
+    "stage": After(Reply.ACCEPTED, "", at_work=False),
+    "activate": After(Reply.LOST, "broken", at_work=False),
+    "cancel": After(Reply.LOST, "overtaken", at_work=False),
 }
 
 
@@ -60,7 +60,7 @@ def lost(act: str, *afterwards: Rule) -> tuple[Field, After]:
     bench = Field(Rule(when, effect=effect, dropped=True), *afterwards)
     claim = bench.do(act)
     assert bench.asked(act) == 1
-    return bench, After(claim.said, code(claim), claim.at_work)
+    return bench, After(claim.reply, code(claim), claim.at_work)
 
 
 @pytest.mark.parametrize("looks", [0, 1, 7])
@@ -74,7 +74,7 @@ def test_a_bmc_that_was_away_is_looked_at_when_it_is_back(act: str, looks: int) 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_bmc_that_stays_away_is_waited_for_as_long_as_it_is_said(act: str) -> None:
     bench, after = lost(act, Rule(LOOK, answer(503), first=2))
-    assert after == After(Said.LOST, "broken", at_work=True)
+    assert after == After(Reply.LOST, "broken", at_work=True)
     assert AWAY_S <= bench.clock.passed <= AWAY_S + AWAY_PAUSE_S
     assert "cannot be read now" in bench.watch.told[-1].text
 
@@ -82,7 +82,7 @@ def test_a_bmc_that_stays_away_is_waited_for_as_long_as_it_is_said(act: str) -> 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_bmc_that_answers_something_else_is_not_waited_for(act: str) -> None:
     bench, after = lost(act, Rule(LOOK, answer(404), first=2))
-    assert after == After(Said.LOST, "broken", at_work=True)
+    assert after == After(Reply.LOST, "broken", at_work=True)
     assert bench.clock.passed == 0
 
 
@@ -93,7 +93,7 @@ def test_a_bmc_that_answers_something_else_is_not_waited_for(act: str) -> None:
 def test_an_image_that_came_although_the_task_failed_is_told(state: str) -> None:
     bench = Field(Rule(MONITOR, answer(200, task(state)), effect=hold), seconds=600.0)
     claim = bench.do("stage")
-    assert After(claim.said, code(claim), claim.at_work) == After(Said.LOST, "staged-otherwise", at_work=False)
+    assert After(claim.reply, code(claim), claim.at_work) == After(Reply.LOST, "staged-otherwise", at_work=False)
     assert bench.asked("stage") == 1
 
 
@@ -107,7 +107,7 @@ def unauthorized(act: str, effect: Any = forget) -> Rule:
 @pytest.mark.parametrize("act", ACTS)
 def test_a_request_that_was_turned_away_is_made_once_more(act: str) -> None:
     bench = Field(unauthorized(act))
-    assert bench.do(act).said is Said.ACCEPTED
+    assert bench.do(act).reply is Reply.ACCEPTED
     assert bench.asked(act) == 2
     assert bench.web.sessions == 0
 
@@ -122,14 +122,14 @@ def test_a_request_that_was_obeyed_and_turned_away_is_not_made_again(act: str) -
     bench = Field(unauthorized(act, obey))
     claim = bench.do(act)
     assert bench.asked(act) == 1
-    assert claim.said is not Said.REFUSED
+    assert claim.reply is not Reply.REFUSED
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_who_is_not_let_in_again_has_lost_sight(act: str) -> None:
     bench = Field(unauthorized(act), Rule(LOGIN, answer(401), first=2))
     claim = bench.do(act)
-    assert After(claim.said, code(claim), claim.at_work) == After(Said.LOST, "locked-out", at_work=True)
+    assert After(claim.reply, code(claim), claim.at_work) == After(Reply.LOST, "locked-out", at_work=True)
     assert bench.asked(act) == 1
 
 
@@ -142,7 +142,7 @@ def shut(bench: Bench, status: int, *, looks: int = 10**9, member: str = "pmfw-b
     left = [looks]
     asked = []
 
-    def shutting(method: str, path: str, headers: Any, body: bytes) -> Response:
+    def shutting(method: str, path: str, headers: Any, body: bytes) -> WebReply:
         if method == "POST" and not path.endswith("/Sessions"):
             asked.append(path)
         if asked and method == "GET" and path.endswith(member) and left[0] > 0:
@@ -167,13 +167,13 @@ def cancelled(make: Any, status: int, **more: Any) -> tuple[Bench, Claim]:
 @pytest.mark.parametrize("looks", [1, 5])
 def test_a_bank_that_is_shut_for_a_while_is_waited_for(make: Any, looks: int) -> None:
     bench, claim = cancelled(make, 503, looks=looks)
-    assert claim.said is Said.ACCEPTED
+    assert claim.reply is Reply.ACCEPTED
     assert bench.clock.passed == pytest.approx(looks * AWAY_PAUSE_S)
 
 
 def test_a_bank_that_stays_shut_is_waited_for_as_long_as_it_is_said(make: Any) -> None:
     bench, claim = cancelled(make, 503)
-    assert (claim.said, code(claim)) == (Said.LOST, "unseen")
+    assert (claim.reply, code(claim)) == (Reply.LOST, "unseen")
     assert AWAY_S <= bench.clock.passed <= AWAY_S + AWAY_PAUSE_S
 
 
@@ -182,14 +182,14 @@ def test_what_is_seen_to_wait_is_enough_whatever_else_is_hidden(make: type[Bench
     for hidden in ("none", "tmpm"):
         bench = make()
         shut(bench, 503, member=hidden)
-        assert bench.stage().said is Said.ACCEPTED
+        assert bench.stage().reply is Reply.ACCEPTED
         seconds.append(bench.clock.passed)
     assert seconds[0] == seconds[1] < AWAY_S
 
 
 def test_a_bank_that_is_broken_is_not_waited_for(make: Any) -> None:
     bench, claim = cancelled(make, 500)
-    assert (claim.said, code(claim), bench.clock.passed) == (Said.LOST, "unseen", 0)
+    assert (claim.reply, code(claim), bench.clock.passed) == (Reply.LOST, "unseen", 0)
 
 
 @pytest.mark.parametrize(("seconds", "begun"), [(100.0, 4), (99.0, 4), (101.0, 3), (301.0, 1)])
@@ -198,7 +198,7 @@ def test_a_look_begins_nothing_after_its_time(make: type[Bench], seconds: float,
     bench = make()
     handle = bench.web.handle
 
-    def slow(method: str, path: str, headers: Any, body: bytes) -> Response:
+    def slow(method: str, path: str, headers: Any, body: bytes) -> WebReply:
         if method == "GET" and path != "/redfish/v1":
             bench.clock.time += seconds
         return handle(method, path, headers, body)

@@ -23,7 +23,7 @@ from livefw.machine.bmc import certificate
 from livefw.machine.bmc.firmware import INVENTORY, Pattern
 from livefw.providers.fake import SETTINGS, FakeClock, FakeFiles
 from livefw.providers.redfish import resources, tasks
-from livefw.providers.redfish.client import Client
+from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.provider import RedfishProvider
 from livefw.providers.redfish.settings import Bmc, Secret
 from livefw.providers.redfish.transport import BoundedAdapter, tls
@@ -123,7 +123,7 @@ def test_rf_update_queues_an_update_and_our_client_starts_it(serve: Serve, tmp_p
     assert seen.service.start
     outcome = followed(client, seen.service.start, {})
     client.close()
-    assert (outcome.end, served.model.firmware[1].running) == (tasks.End.DONE, "9.9.9")
+    assert (outcome.end, served.model.firmware[1].running) == (tasks.TaskEnd.DONE, "9.9.9")
 
 
 def test_rf_firmware_inventory_lists_what_the_model_has(serve: Serve) -> None:
@@ -211,19 +211,19 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         it.stderr.read()
 
 
-def client_of(url: str, authority: bytes, **bmc: Any) -> Client:
+def client_of(url: str, authority: bytes, **bmc: Any) -> RedfishClient:
     adapter = BoundedAdapter(url, tls(authority, verify=True))
-    return Client(Bmc("peer", url, **bmc), Secret(USER, PASSWORD), adapter)
+    return RedfishClient(Bmc("peer", url, **bmc), Secret(USER, PASSWORD), adapter)
 
 
-def followed(client: Client, path: str, body: dict[str, Any]) -> tasks.Outcome:
+def followed(client: RedfishClient, path: str, body: dict[str, Any]) -> tasks.TaskOutcome:
     """The outcome of an action; the clock stands still, so that nobody waits and the server is asked again at once."""
     steps = tasks.follow(client, client.post(path, body), clock=FakeClock(), observer=lambda _: None, patience=60)
     while True:
         try:
             next(steps)
         except StopIteration as stop:
-            outcome: tasks.Outcome = stop.value
+            outcome: tasks.TaskOutcome = stop.value
             return outcome
 
 
@@ -236,7 +236,7 @@ def test_our_client_updates_a_system_of_sushy_emulator(emulator: Emulator) -> No
     actions = client.resource("/redfish/v1/UpdateService")["Actions"]
     simple = actions["#UpdateService.SimpleUpdate"]["target"]
     outcome = followed(client, simple, {"ImageURI": "http://127.0.0.1/x.bin", "Targets": [system]})
-    assert outcome.end is tasks.End.DONE
+    assert outcome.end is tasks.TaskEnd.DONE
     assert client.resource(system)["BiosVersion"] != before
     client.close()
 
@@ -252,7 +252,7 @@ def test_our_client_updates_a_system_of_sushy_emulator(emulator: Emulator) -> No
 def test_refusals_of_sushy_emulator_are_refusals(emulator: Emulator, body: dict[str, Any], code: str) -> None:
     client = client_of(*emulator, auth="basic")
     outcome = followed(client, "/redfish/v1/UpdateService/Actions/UpdateService.SimpleUpdate", body)
-    assert (outcome.end, outcome.reason and outcome.reason.code) == (tasks.End.REFUSED, code)
+    assert (outcome.end, outcome.reason and outcome.reason.code) == (tasks.TaskEnd.REFUSED, code)
     client.close()
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.machine.bmc.firmware import Pattern
-from livefw.machine.bmc.web import Response
-from livefw.providers.base import Claim, Package, Running, Said
+from livefw.machine.bmc.web import WebReply
+from livefw.providers.base import Claim, ImagePackage, Reply, Running
 
 from .conftest import Bench
 from .field import MEMBER, Field, Rule, answer, page
@@ -20,8 +20,8 @@ CAPABILITIES = f"{SERVICE}/Capabilities"
 A, B = (f"{SERVICE}/FirmwareInventory/pmfw-{bank}" for bank in "ab")
 MEMBERS = rf"{SERVICE}/FirmwareInventory/.*"
 IMAGE = b"version=1.9.0"
-BY_URI = Package("fw.bin", uri="https://repo.example/version=1.9.0")
-PUSHED = Package("fw.bin", IMAGE)
+BY_URI = ImagePackage("fw.bin", uri="https://repo.example/version=1.9.0")
+PUSHED = ImagePackage("fw.bin", IMAGE)
 Change = Callable[[dict[str, Any]], object]
 Make = Callable[..., Bench]
 
@@ -30,7 +30,7 @@ def edit(bench: Bench, when: str, change: Change) -> None:
     """Have the BMC show what is at these paths in another way."""
     handle = bench.web.handle
 
-    def edited(method: str, path: str, headers: Any, body: bytes) -> Response:
+    def edited(method: str, path: str, headers: Any, body: bytes) -> WebReply:
         found = handle(method, path, headers, body)
         if method != "GET" or not re.fullmatch(when, path.rstrip("/")):
             return found
@@ -66,7 +66,7 @@ class Refused(NamedTuple):
 
     code: str
     edits: tuple[tuple[str, Change], ...] = ()
-    package: Package = PUSHED
+    package: ImagePackage = PUSHED
     make: dict[str, Any] = {}  # noqa: RUF012 - nobody changes it
     ident: str = "pmfw-a"
 
@@ -105,7 +105,7 @@ def nothing_was_sent(bench: Bench, running: Running) -> None:
     assert bench.watch.told == []
 
 
-def stage(bench: Bench, package: Package = PUSHED, ident: str = "pmfw-a") -> Running:
+def stage(bench: Bench, package: ImagePackage = PUSHED, ident: str = "pmfw-a") -> Running:
     return bench.provider.stage(f"rack/{ident}", package, bench.watch.progress)
 
 
@@ -117,7 +117,7 @@ def test_staging_is_refused_before_anything_is_sent(make: Make, name: str) -> No
         edit(bench, when, change)
     running = stage(bench, row.package, row.ident)
     claim = end(running)
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, row.code)
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, row.code)
     assert [each.staged for each in bench.model.firmware] == [None] * len(bench.model.firmware)
     nothing_was_sent(bench, running)
 
@@ -144,7 +144,7 @@ def test_what_is_left_is_enough_to_stage(make: Make, name: str) -> None:
     bench = make()
     for when, change in edits:
         edit(bench, when, change)
-    assert end(stage(bench, package)).said is Said.ACCEPTED
+    assert end(stage(bench, package)).reply is Reply.ACCEPTED
     assert bench.model.firmware[0].staged is not None
     (sent,) = bench.posts("SimpleUpdate" if package.uri else "/update-multipart")
     named = A if name == "the bank that runs is named alone" else B
@@ -154,7 +154,7 @@ def test_what_is_left_is_enough_to_stage(make: Make, name: str) -> None:
 
 def test_a_service_that_only_has_start_update_is_told_so_in_its_words(make: Make) -> None:
     bench = make(pattern=Pattern.START)
-    assert end(stage(bench)).said is Said.ACCEPTED
+    assert end(stage(bench)).reply is Reply.ACCEPTED
     (sent,) = bench.posts("/update-multipart")
     assert b'"@Redfish.OperationApplyTime": "OnStartUpdateRequest"' in sent
     assert b"Stage" not in sent.partition(b"UpdateFile")[0]
@@ -176,7 +176,7 @@ def staged(make: Make, row: Refused) -> Bench:
     """A BMC that holds an image, and is looked at anew."""
     more = dict(row.make)
     bench = make(*more.pop("faults", ()), **more)
-    assert end(stage(bench)).said is Said.ACCEPTED
+    assert end(stage(bench)).reply is Reply.ACCEPTED
     bench.web.log.clear()
     bench.watch.told.clear()
     for when, change in row.edits:
@@ -191,7 +191,7 @@ def test_an_activation_is_refused_before_anything_is_sent(make: Make, name: str)
     bench = staged(make, row)
     running = bench.provider.activate(f"rack/{row.ident}", bench.watch.progress)
     claim = end(running)
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, row.code)
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, row.code)
     assert bench.running == "1.2.0"
     nothing_was_sent(bench, running)
 
@@ -201,7 +201,7 @@ def test_without_an_image_nothing_is_activated_and_nothing_cancelled(make: Make)
         bench = make()
         running = getattr(bench.provider, act)("rack/pmfw-a", bench.watch.progress)
         claim = end(running)
-        assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, code)
+        assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, code)
         nothing_was_sent(bench, running)
 
 
@@ -220,20 +220,20 @@ def test_a_cancellation_is_refused_before_anything_is_sent(make: Make, name: str
     bench = staged(make, row)
     running = bench.provider.cancel(f"rack/{row.ident}", bench.watch.progress)
     claim = end(running)
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, row.code)
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, row.code)
     nothing_was_sent(bench, running)
 
 
 @pytest.mark.parametrize("act", ["stage", "activate", "cancel"])
 @pytest.mark.parametrize("shown", [answer(500), answer(404), page(200)], ids=["500", "404", "a page"])
-def test_what_cannot_be_read_is_asked_for_nothing(act: str, shown: Response) -> None:
+def test_what_cannot_be_read_is_asked_for_nothing(act: str, shown: WebReply) -> None:
     bench = Field(Rule(MEMBER, shown))
     bench.model.firmware[0].staged = None if act == "stage" else "2.0.0"
     running = (
         stage(bench, ident="mcu") if act == "stage" else getattr(bench.provider, act)("rack/mcu", bench.watch.progress)
     )
     claim = end(running)
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "unread")
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, "unread")
     nothing_was_sent(bench, running)
 
 
@@ -242,5 +242,5 @@ def test_who_gives_up_before_the_first_look_has_asked_for_nothing(make: Make, ac
     bench = staged(make, Refused(""))
     running = stage(bench) if act == "stage" else getattr(bench.provider, act)("rack/pmfw-a", bench.watch.progress)
     claim = running.abandon()
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.REFUSED, "given-up")
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.REFUSED, "given-up")
     assert bench.web.log == []

@@ -24,26 +24,26 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Places
 from livefw.activation.policy.document import parse
 from livefw.archive import cab
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.answers import figures
 from livefw.errors import Interrupted, UsageError
 from livefw.machine.bmc.firmware import Pattern
-from livefw.providers.base import Package, Progress
+from livefw.providers.base import ImagePackage, Progress
 
 from .conftest import CREDENTIALS, Bench, Served
 
 KEY = "redfish:rack/pmfw-a"
 
 
-def archive(version: str) -> Package:
+def archive(version: str) -> ImagePackage:
     """An archive for the modelled BMC's first component."""
     guid = made_guid(instance("redfish", "rack/pmfw-a"))
     about = Metainfo("org.example.fw", "Example", (guid,), version, "pmfw.bin", summary="For tests")
-    return Package("pmfw.cab", cab.write(Image(about, f"version={version}".encode())))
+    return ImagePackage("pmfw.cab", cab.write(CabImage(about, f"version={version}".encode())))
 
 
-RAW = Package("pmfw.bin", b"version=1.9.0")
+RAW = ImagePackage("pmfw.bin", b"version=1.9.0")
 
 
 class World:
@@ -66,7 +66,7 @@ class World:
     def engine(self) -> Engine:
         return Engine(self.host())
 
-    def stage(self, package: Package = RAW, word: str | None = KEY, **wish: Any) -> Attempt:
+    def stage(self, package: ImagePackage = RAW, word: str | None = KEY, **wish: Any) -> Attempt:
         with self.engine().open() as run:
             return run.stage(Wish(package, word, **wish), watch=self.bench.watch)
 
@@ -127,7 +127,7 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
 
 def test_passwords_in_a_uri_are_not_written_down(world: MakeWorld) -> None:
     here = world()
-    here.stage(Package("fw.bin", uri="https://me:secret@repo.example/fw/fw.bin?key=secret"))
+    here.stage(ImagePackage("fw.bin", uri="https://me:secret@repo.example/fw/fw.bin?key=secret"))
     (_, intent), _ = here.rows()
     assert (intent["uri"], intent["file"]) == ("https://repo.example/fw/fw.bin", "fw.bin")
     assert (intent["size"], intent["sha256"]) == (None, None)
@@ -135,7 +135,7 @@ def test_passwords_in_a_uri_are_not_written_down(world: MakeWorld) -> None:
 
 
 ENDINGS = [
-    ("forged", (), {"package": Package("x", b"forged")}, Outcome.FAILED, "VerificationFailed"),
+    ("forged", (), {"package": ImagePackage("x", b"forged")}, Outcome.FAILED, "VerificationFailed"),
     ("a BMC that lies", ("false-staging",), {}, Outcome.FAILED, None),
     ("a BMC that is busy", ("busy",), {}, Outcome.REFUSED, None),
     ("nothing that waits", (), {"word": "redfish:rack/pmfw-a", "pattern": "immediate"}, Outcome.REFUSED, None),
@@ -161,7 +161,7 @@ class Checked(NamedTuple):
     check: str
     ignorable: bool
     settings: str = ""
-    package: Package = RAW
+    package: ImagePackage = RAW
     privileged: bool = True
 
 
@@ -289,7 +289,7 @@ from livefw.activation.engine import Engine, Host, Point
 from livefw.activation.paths import Places
 from livefw.activation.policy.document import DEFAULT
 from livefw.activation.images.target import Wish
-from livefw.providers.base import Package
+from livefw.providers.base import ImagePackage
 from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 import redfish, livefw.providers.redfish.transport
@@ -311,7 +311,7 @@ def engine(last):
     places = Places(state, lock, state, root)
     host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("r", "", "t"), at=at)
     with open(image, "rb") as file:
-        package = Package(os.path.basename(image), file.read())
+        package = ImagePackage(os.path.basename(image), file.read())
     with Engine(host).open() as run:
         run.stage(Wish(package, "rack/pmfw-a", "to be killed"), watch=Quiet())
 

@@ -8,12 +8,12 @@ import pytest
 from livefw.providers.base import Progress, Reason
 from livefw.providers.fake import FakeClock
 from livefw.providers.redfish import tasks
-from livefw.providers.redfish.exchange import Answer, ExchangeError
-from livefw.providers.redfish.tasks import REGISTRY, End
+from livefw.providers.redfish.exchange import ExchangeError, Response
+from livefw.providers.redfish.tasks import REGISTRY, TaskEnd
 
 MONITOR, TASK = "/redfish/v1/TaskService/TaskMonitors/1", "/redfish/v1/TaskService/Tasks/1"
 BROKEN = ExchangeError(Reason("broken", "gone"), sent=True)
-Step = Answer | ExchangeError
+Step = Response | ExchangeError
 
 
 class Scripted:
@@ -25,7 +25,7 @@ class Scripted:
         self._steps = list(steps)
         self.asked: list[str] = []
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> Response:
         self.asked.append(path)
         step = self._steps.pop(0) if len(self._steps) > 1 else self._steps[0]
         if isinstance(step, ExchangeError):
@@ -34,14 +34,14 @@ class Scripted:
 
 
 class Followed(NamedTuple):
-    outcome: tasks.Outcome
+    outcome: tasks.TaskOutcome
     seconds: float
     pauses: list[float]
     told: list[Progress]
     asked: list[str]
 
 
-def follow(first: Answer, *steps: Step, patience: float = 600.0, staging: bool = False) -> Followed:
+def follow(first: Response, *steps: Step, patience: float = 600.0, staging: bool = False) -> Followed:
     bmc, clock = Scripted(*steps or (first,)), FakeClock()
     pauses: list[float] = []
     told: list[Progress] = []
@@ -55,156 +55,166 @@ def follow(first: Answer, *steps: Step, patience: float = 600.0, staging: bool =
         clock.sleep(pauses[-1])
 
 
-def task(state: str, *keys: str, status: int = 200, percent: int = 50) -> Answer:
+def task(state: str, *keys: str, status: int = 200, percent: int = 50) -> Response:
     rows = [{"MessageId": f"Update.1.2.{key}", "Message": f"This is {key}."} for key in keys]
     body = {"@odata.id": TASK, "TaskState": state, "PercentComplete": percent, "Messages": rows}
-    return Answer(status, {}, body)
+    return Response(status, {}, body)
 
 
-def plain(status: int, **body: Any) -> Answer:
-    return Answer(status, {}, body)
+def plain(status: int, **body: Any) -> Response:
+    return Response(status, {}, body)
 
 
-def page(status: int, text: str = "<html> Service Unavailable </html>") -> Answer:
-    return Answer(status, {}, {}, text)
+def page(status: int, text: str = "<html> Service Unavailable </html>") -> Response:
+    return Response(status, {}, {}, text)
 
 
-ACCEPTED = Answer(202, {"location": MONITOR}, {})
+ACCEPTED = Response(202, {"location": MONITOR}, {})
 RUNNING = plain(202)
 
-ENDS: dict[str, tuple[Answer, tuple[Step, ...], End, str | None]] = {
-    "DSP0266: 202, then the answer": (ACCEPTED, (RUNNING, plain(200)), End.DONE, None),
-    "DSP0266: 202, then the answer is an error": (ACCEPTED, (RUNNING, plain(400)), End.FAILED, "task-failed"),
+ENDS: dict[str, tuple[Response, tuple[Step, ...], TaskEnd, str | None]] = {
+    "DSP0266: 202, then the answer": (ACCEPTED, (RUNNING, plain(200)), TaskEnd.DONE, None),
+    "DSP0266: 202, then the answer is an error": (ACCEPTED, (RUNNING, plain(400)), TaskEnd.FAILED, "task-failed"),
     "DSP0266: location is absolute": (
-        Answer(202, {"location": f"https://bmc.example{MONITOR}"}, {}),
+        Response(202, {"location": f"https://bmc.example{MONITOR}"}, {}),
         (plain(204),),
-        End.DONE,
+        TaskEnd.DONE,
         None,
     ),
     "location of another host: not followed": (
-        Answer(202, {"location": "https://evil/x"}, {}),
+        Response(202, {"location": "https://evil/x"}, {}),
         (plain(500),),
-        End.LOST,
+        TaskEnd.LOST,
         "no-monitor",
     ),
-    "monitor gives 200 with a task that runs": (ACCEPTED, (task("Running"), task("Completed")), End.DONE, None),
+    "monitor gives 200 with a task that runs": (ACCEPTED, (task("Running"), task("Completed")), TaskEnd.DONE, None),
     "monitor gives 202 with a task that failed": (
         ACCEPTED,
         (task("Exception", status=202),),
-        End.FAILED,
+        TaskEnd.FAILED,
         "task-failed",
     ),
-    "no location, task in the body": (task("New", status=202), (task("Running"), task("Completed")), End.DONE, None),
-    "no location, task in the body is over": (task("Completed"), (), End.DONE, None),
-    "sushy-tools: 204 with the task as location": (
-        Answer(204, {"location": TASK}, {}),
-        (task("Completed"),),
-        End.DONE,
+    "no location, task in the body": (
+        task("New", status=202),
+        (task("Running"), task("Completed")),
+        TaskEnd.DONE,
         None,
     ),
-    "no task at all": (plain(204), (), End.DONE, None),
+    "no location, task in the body is over": (task("Completed"), (), TaskEnd.DONE, None),
+    "sushy-tools: 204 with the task as location": (
+        Response(204, {"location": TASK}, {}),
+        (task("Completed"),),
+        TaskEnd.DONE,
+        None,
+    ),
+    "no task at all": (plain(204), (), TaskEnd.DONE, None),
     "bmcweb: staged until the next reset": (
         ACCEPTED,
         (task("Running"), task("Stopping", "TaskPaused")),
-        End.WAITS,
+        TaskEnd.WAITS,
         "reset-required",
     ),
-    "stopping without a pause goes on": (ACCEPTED, (task("Stopping"), task("Completed")), End.DONE, None),
-    "monitor is gone": (ACCEPTED, (RUNNING, plain(404)), End.LOST, "monitor-gone"),
+    "stopping without a pause goes on": (ACCEPTED, (task("Stopping"), task("Completed")), TaskEnd.DONE, None),
+    "monitor is gone": (ACCEPTED, (RUNNING, plain(404)), TaskEnd.LOST, "monitor-gone"),
     "monitor is gone, the task is there": (
-        Answer(202, {"location": MONITOR}, {"@odata.id": TASK, "TaskState": "New"}),
+        Response(202, {"location": MONITOR}, {"@odata.id": TASK, "TaskState": "New"}),
         (plain(404), task("Completed")),
-        End.DONE,
+        TaskEnd.DONE,
         None,
     ),
-    "killed": (ACCEPTED, (task("Killed"),), End.FAILED, "task-failed"),
-    "cancelled": (ACCEPTED, (task("Cancelled", "TaskCancelled"),), End.CANCELLED, "task-cancelled"),
-    "completed, with ResetRequired": (ACCEPTED, (task("Completed", "ResetRequired"),), End.WAITS, "reset-required"),
+    "killed": (ACCEPTED, (task("Killed"),), TaskEnd.FAILED, "task-failed"),
+    "cancelled": (ACCEPTED, (task("Cancelled", "TaskCancelled"),), TaskEnd.CANCELLED, "task-cancelled"),
+    "completed, with ResetRequired": (ACCEPTED, (task("Completed", "ResetRequired"),), TaskEnd.WAITS, "reset-required"),
     "completed, critical": (
         ACCEPTED,
         (plain(200, TaskState="Completed", TaskStatus="Critical"),),
-        End.FAILED,
+        TaskEnd.FAILED,
         "task-failed",
     ),
     "completed, passed over": (
         ACCEPTED,
         (task("Completed", "UpdateSkippedSameVersion"),),
-        End.FAILED,
+        TaskEnd.FAILED,
         "version-refused",
     ),
     "failure told while running": (
         ACCEPTED,
         (task("Running", "VerificationFailed"), task("Exception")),
-        End.FAILED,
+        TaskEnd.FAILED,
         "auth-failed",
     ),
-    "restart of the BMC is survived": (ACCEPTED, (BROKEN, BROKEN, BROKEN, task("Completed")), End.DONE, None),
-    "busy for a while": (ACCEPTED, (plain(503), plain(503), task("Completed")), End.DONE, None),
-    "out of sight": (ACCEPTED, (BROKEN,), End.LOST, "no-contact"),
-    "never ends": (ACCEPTED, (task("Running"),), End.LOST, "no-end"),
-    "refused": (plain(400, error={"code": "Base.1.0.GeneralError", "message": "no"}), (), End.REFUSED, "bad-request"),
-    "not allowed": (plain(403), (), End.REFUSED, "not-permitted"),
-    "busy": (plain(503), (), End.REFUSED, "busy"),
+    "restart of the BMC is survived": (ACCEPTED, (BROKEN, BROKEN, BROKEN, task("Completed")), TaskEnd.DONE, None),
+    "busy for a while": (ACCEPTED, (plain(503), plain(503), task("Completed")), TaskEnd.DONE, None),
+    "out of sight": (ACCEPTED, (BROKEN,), TaskEnd.LOST, "no-contact"),
+    "never ends": (ACCEPTED, (task("Running"),), TaskEnd.LOST, "no-end"),
+    "refused": (
+        plain(400, error={"code": "Base.1.0.GeneralError", "message": "no"}),
+        (),
+        TaskEnd.REFUSED,
+        "bad-request",
+    ),
+    "not allowed": (plain(403), (), TaskEnd.REFUSED, "not-permitted"),
+    "busy": (plain(503), (), TaskEnd.REFUSED, "busy"),
     "refused by a message": (
         plain(400, error={"@Message.ExtendedInfo": [{"MessageId": "Update.1.0.UpdateNotApplicable"}]}),
         (),
-        End.REFUSED,
+        TaskEnd.REFUSED,
         "version-refused",
     ),
-    "too large, a page": (page(413), (), End.REFUSED, "too-large"),
-    "busy, a page": (page(503), (), End.REFUSED, "busy"),
-    "too many requests": (plain(429), (), End.REFUSED, "busy"),
-    "no such action": (plain(501), (), End.REFUSED, "bad-request"),
-    "no such action, a page": (page(405), (), End.REFUSED, "bad-request"),
-    "another status of the client's": (plain(418), (), End.REFUSED, "unexpected-status"),
-    "broke over it: it may have begun": (plain(500), (), End.LOST, "service-broke"),
-    "broke over it, a page": (page(500), (), End.LOST, "service-broke"),
+    "too large, a page": (page(413), (), TaskEnd.REFUSED, "too-large"),
+    "busy, a page": (page(503), (), TaskEnd.REFUSED, "busy"),
+    "too many requests": (plain(429), (), TaskEnd.REFUSED, "busy"),
+    "no such action": (plain(501), (), TaskEnd.REFUSED, "bad-request"),
+    "no such action, a page": (page(405), (), TaskEnd.REFUSED, "bad-request"),
+    "another status of the client's": (plain(418), (), TaskEnd.REFUSED, "unexpected-status"),
+    "broke over it: it may have begun": (plain(500), (), TaskEnd.LOST, "service-broke"),
+    "broke over it, a page": (page(500), (), TaskEnd.LOST, "service-broke"),
     "broke over it, and says how": (
         plain(500, error={"@Message.ExtendedInfo": [{"MessageId": "Update.1.0.ActivateFailed"}]}),
         (),
-        End.FAILED,
+        TaskEnd.FAILED,
         "activation-failed",
     ),
-    "passed on, and not answered in time": (page(504), (), End.LOST, "service-broke"),
-    "accepted in a word": (page(200, "OK"), (), End.DONE, None),
-    "accepted, and no place": (plain(202), (), End.LOST, "no-monitor"),
-    "monitor is gone, a page": (ACCEPTED, (RUNNING, page(404)), End.LOST, "monitor-gone"),
-    "monitor is gone for good": (ACCEPTED, (RUNNING, plain(410)), End.LOST, "monitor-gone"),
+    "passed on, and not answered in time": (page(504), (), TaskEnd.LOST, "service-broke"),
+    "accepted in a word": (page(200, "OK"), (), TaskEnd.DONE, None),
+    "accepted, and no place": (plain(202), (), TaskEnd.LOST, "no-monitor"),
+    "monitor is gone, a page": (ACCEPTED, (RUNNING, page(404)), TaskEnd.LOST, "monitor-gone"),
+    "monitor is gone for good": (ACCEPTED, (RUNNING, plain(410)), TaskEnd.LOST, "monitor-gone"),
     "monitor is gone, and so is the task": (
-        Answer(202, {"location": MONITOR}, {"@odata.id": TASK, "TaskState": "New"}),
+        Response(202, {"location": MONITOR}, {"@odata.id": TASK, "TaskState": "New"}),
         (plain(404), page(404)),
-        End.LOST,
+        TaskEnd.LOST,
         "monitor-gone",
     ),
-    "monitor is not for us": (ACCEPTED, (RUNNING, plain(403)), End.LOST, "monitor-hidden"),
-    "monitor says 401, whoever asks": (ACCEPTED, (RUNNING, plain(401)), End.LOST, "monitor-hidden"),
-    "monitor says 401 once": (ACCEPTED, (plain(401), RUNNING, task("Completed")), End.DONE, None),
+    "monitor is not for us": (ACCEPTED, (RUNNING, plain(403)), TaskEnd.LOST, "monitor-hidden"),
+    "monitor says 401, whoever asks": (ACCEPTED, (RUNNING, plain(401)), TaskEnd.LOST, "monitor-hidden"),
+    "monitor says 401 once": (ACCEPTED, (plain(401), RUNNING, task("Completed")), TaskEnd.DONE, None),
     "nobody is let in any more": (
         ACCEPTED,
         (RUNNING, ExchangeError(Reason("locked-out", "no"), sent=True)),
-        End.LOST,
+        TaskEnd.LOST,
         "locked-out",
     ),
     "logins are refused": (
         ACCEPTED,
         (RUNNING, ExchangeError(Reason("login", "no"), sent=False)),
-        End.LOST,
+        TaskEnd.LOST,
         "locked-out",
     ),
-    "service breaks once": (ACCEPTED, (plain(500), RUNNING, task("Completed")), End.DONE, None),
-    "service breaks each time": (ACCEPTED, (RUNNING, plain(500)), End.LOST, "service-broke"),
-    "pages in between": (ACCEPTED, (page(502), page(503), page(200), task("Completed")), End.DONE, None),
-    "nothing but pages": (ACCEPTED, (page(200),), End.LOST, "malformed"),
-    "state in lower case": (ACCEPTED, (task("running"), task("completed")), End.DONE, None),
-    "scheduled until a reset": (ACCEPTED, (task("Pending", "ResetRequired"),), End.WAITS, "reset-required"),
-    "suspended until a reset": (ACCEPTED, (task("Suspended", "ResetRequired"),), End.WAITS, "reset-required"),
-    "suspended": (ACCEPTED, (task("Suspended"),), End.LOST, "task-stopped"),
-    "runs as a service": (ACCEPTED, (task("Service"),), End.LOST, "task-stopped"),
-    "pending, and then goes on": (ACCEPTED, (task("Pending"), task("Running"), task("Completed")), End.DONE, None),
+    "service breaks once": (ACCEPTED, (plain(500), RUNNING, task("Completed")), TaskEnd.DONE, None),
+    "service breaks each time": (ACCEPTED, (RUNNING, plain(500)), TaskEnd.LOST, "service-broke"),
+    "pages in between": (ACCEPTED, (page(502), page(503), page(200), task("Completed")), TaskEnd.DONE, None),
+    "nothing but pages": (ACCEPTED, (page(200),), TaskEnd.LOST, "malformed"),
+    "state in lower case": (ACCEPTED, (task("running"), task("completed")), TaskEnd.DONE, None),
+    "scheduled until a reset": (ACCEPTED, (task("Pending", "ResetRequired"),), TaskEnd.WAITS, "reset-required"),
+    "suspended until a reset": (ACCEPTED, (task("Suspended", "ResetRequired"),), TaskEnd.WAITS, "reset-required"),
+    "suspended": (ACCEPTED, (task("Suspended"),), TaskEnd.LOST, "task-stopped"),
+    "runs as a service": (ACCEPTED, (task("Service"),), TaskEnd.LOST, "task-stopped"),
+    "pending, and then goes on": (ACCEPTED, (task("Pending"), task("Running"), task("Completed")), TaskEnd.DONE, None),
     "was queued, and is started": (
         ACCEPTED,
         (task("Pending", "AwaitToUpdate"), task("Running", "AwaitToUpdate"), task("Completed", "AwaitToUpdate")),
-        End.DONE,
+        TaskEnd.DONE,
         None,
     ),
 }
@@ -313,13 +323,13 @@ def test_progress_is_told_once() -> None:
 )
 def test_messages_may_be_anything(rows: Any) -> None:
     body = {"TaskState": "Completed", "Messages": rows, "error": rows, "PercentComplete": rows}
-    assert follow(ACCEPTED, Answer(200, {}, body)).outcome.end in (End.DONE, End.FAILED)
+    assert follow(ACCEPTED, Response(200, {}, body)).outcome.end in (TaskEnd.DONE, TaskEnd.FAILED)
 
 
 def test_a_task_that_waits_to_be_started_has_staged_its_image() -> None:
     """DSP2062: the task of the push is the one that StartUpdate starts; it does not end before."""
     outcome = follow(ACCEPTED, task("Pending", "AwaitToUpdate"), staging=True).outcome
-    assert (outcome.end, outcome.reason, outcome.goes_on) == (End.WAITS, tasks.AWAITS, False)
+    assert (outcome.end, outcome.reason, outcome.goes_on) == (TaskEnd.WAITS, tasks.AWAITS, False)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +338,7 @@ def test_a_task_that_waits_to_be_started_has_staged_its_image() -> None:
 def test_what_may_go_on_is_told(end: str) -> None:
     first, steps, _, _ = ENDS[end]
     outcome = follow(first, *steps).outcome
-    assert (outcome.end, outcome.goes_on) == (End.LOST, True)
+    assert (outcome.end, outcome.goes_on) == (TaskEnd.LOST, True)
 
 
 @pytest.mark.parametrize(
@@ -377,20 +387,20 @@ WORDS: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", WORDS)
 def test_the_bmcs_own_words_are_kept(name: str) -> None:
     body, text, log = WORDS[name]
-    ended = Answer(200, {}, {"TaskState": "Completed", "TaskStatus": "Critical"} | body)
+    ended = Response(200, {}, {"TaskState": "Completed", "TaskStatus": "Critical"} | body)
     outcome = follow(ACCEPTED, ended).outcome
     assert outcome.reason
-    assert (outcome.end, outcome.reason.text, outcome.log) == (End.FAILED, text, log)
+    assert (outcome.end, outcome.reason.text, outcome.log) == (TaskEnd.FAILED, text, log)
 
 
 def test_a_warning_is_no_failure_and_is_told() -> None:
     rows = [{"MessageId": "Oem.1.0.Partial", "Message": "One of two.", "Severity": "Warning"}]
     outcome = follow(ACCEPTED, plain(200, TaskState="Completed", TaskStatus="Warning", Messages=rows)).outcome
-    assert (outcome.end, outcome.log) == (End.DONE, ("Partial: One of two.", "TaskStatus: Warning"))
+    assert (outcome.end, outcome.log) == (TaskEnd.DONE, ("Partial: One of two.", "TaskStatus: Warning"))
 
 
 def test_what_a_refusal_says_is_in_its_reason() -> None:
-    outcome = follow(Answer(503, {"retry-after": "120"}, {}, "503 Service Unavailable")).outcome
+    outcome = follow(Response(503, {"retry-after": "120"}, {}, "503 Service Unavailable")).outcome
     assert outcome.reason
     assert outcome.reason.text.endswith("(503: 503 Service Unavailable; it says to wait for 120 s)")
 

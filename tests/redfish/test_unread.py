@@ -8,8 +8,8 @@ import pytest
 
 from livefw.errors import PermissionDenied, TransportError
 from livefw.machine.bmc.firmware import Pattern
-from livefw.machine.bmc.web import Response
-from livefw.providers.base import Said, Witness
+from livefw.machine.bmc.web import WebReply
+from livefw.providers.base import Reply, Witness
 from livefw.providers.redfish.exchange import AWAY_S
 
 from .conftest import URL, Bench
@@ -114,7 +114,7 @@ def test_no_session_stays_behind_where_the_password_has_to_be_changed() -> None:
     bench = Field()
     info = {"@Message.ExtendedInfo": [{"MessageId": "Base.1.8.PasswordChangeRequired", "MessageArgs": ["/x"]}]}
 
-    def handle(method: str, path: str, headers: Any, body: bytes) -> Response:
+    def handle(method: str, path: str, headers: Any, body: bytes) -> WebReply:
         found = bench._handle(method, path, headers, body)
         made = method == "POST" and path.endswith("/Sessions")
         return found._replace(body=json.dumps(json.loads(found.body) | info).encode()) if made else found
@@ -149,12 +149,12 @@ def test_where_no_session_is_given_any_more_the_task_is_out_of_sight(status: int
         Rule(MONITOR, last=1, effect=forget), Rule(r"POST .*/Sessions", answer(status), first=2), seconds=600.0
     )
     claim = bench.do("activate")
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.LOST, "locked-out")
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.LOST, "locked-out")
 
 
 def test_a_session_that_only_seemed_to_be_void_is_closed_as_well() -> None:
     bench = Field(Rule(MONITOR, answer(401), last=1))
-    assert bench.do("activate").said is Said.ACCEPTED
+    assert bench.do("activate").reply is Reply.ACCEPTED
     assert bench.web.sessions == 0
 
 
@@ -165,13 +165,13 @@ def test_logins_are_counted() -> None:
     assert len(bench.posts("/Sessions")) == 3
     bench = Field(*(Rule(MONITOR, first=n, last=n, effect=forget) for n in range(1, 99, 2)), seconds=600.0)
     claim = bench.do("activate")
-    assert (claim.said, claim.reason and claim.reason.code) == (Said.LOST, "locked-out")
+    assert (claim.reply, claim.reason and claim.reason.code) == (Reply.LOST, "locked-out")
     assert len(bench.posts("/Sessions")) == 7
 
 
 def test_basic_credentials_are_tried_once_more_as_well() -> None:
     bench = Field(Rule(MONITOR, answer(401), last=1), settings='auth = "basic"\n')
-    assert bench.do("activate").said is Said.ACCEPTED
+    assert bench.do("activate").reply is Reply.ACCEPTED
     assert bench.posts("/Sessions") == []
 
 
@@ -196,7 +196,7 @@ def test_a_bank_that_is_not_shown_may_be_the_one_that_waits(member: str) -> None
     bench = Bench(pattern=Pattern.STAGE)
     handle = bench.web.handle
 
-    def hide(method: str, path: str, headers: Any, body: bytes) -> Response:
+    def hide(method: str, path: str, headers: Any, body: bytes) -> WebReply:
         return answer(500) if path.endswith(f"/{member}") else handle(method, path, headers, body)
 
     bench.web.handle = hide  # type: ignore[method-assign]

@@ -11,9 +11,9 @@ import pytest
 from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.tdx_image import SIGNER
-from livefw.providers.tdx.images import Images, scan
+from livefw.providers.tdx.images import TdxImages, scan
 
-MakeImages = Callable[..., Images]
+MakeImages = Callable[..., TdxImages]
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,9 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def make_images(tmp_path: Path) -> MakeImages:
     """Write a directory and scan it: the releases named (all without any), other files by version, another table."""
 
-    def _make(*versions: str, files: dict[str, bytes] | None = None, mapping: dict[str, Any] | None = None) -> Images:
+    def _make(
+        *versions: str, files: dict[str, bytes] | None = None, mapping: dict[str, Any] | None = None
+    ) -> TdxImages:
         known = [release.version for release in tdx_repository.RELEASES]
         blobs = {version: tdx_repository.image(version) for version in versions or known}
         folder = str(tmp_path / "images")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from livefw.abi.tdx import Leaf, SeamldrStatus, Svn, TdxStatus, TdxVersion
 from livefw.abi.tdx_image import LAYOUT_1, MAX_MODULE_PAGES, MODULE_OFFSET, PAGE, with_checksum
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.seam import ModuleState, SeamFirmware, SeamSpec, TdState
@@ -47,7 +47,7 @@ class Host:
         }
         self.clock = VirtualClock()
         self.os = Os(
-            conduit=Agent(MemoryPlatform(()), profile=PROFILES["tfa-2026"], cpus=CPUS), clock=self.clock, cpus=CPUS
+            conduit=LfaAgent(MemoryPlatform(()), profile=PROFILES["tfa-2026"], cpus=CPUS), clock=self.clock, cpus=CPUS
         )
         self.tree = Tree(Directory())
         self.seam = SeamFirmware(SeamSpec(**spec | (seam or {})))

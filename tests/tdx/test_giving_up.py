@@ -16,7 +16,7 @@ from livefw.files.protocol import LOST
 from livefw.firmware.seam import ModuleState
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
-from livefw.providers.base import Claim, Phase, Progress, Running, Said
+from livefw.providers.base import Claim, Phase, Progress, Reply, Running
 from livefw.providers.tdx.platform import DEVICE, NODE
 from livefw.providers.tdx.provider import TdxProvider
 
@@ -100,7 +100,7 @@ def unruly(bench: Bench, **ways: Way) -> tuple[Unruly, Running]:
 
 
 def code(claim: Claim) -> str:
-    assert claim.reason or claim.said is Said.ACCEPTED
+    assert claim.reason or claim.reply is Reply.ACCEPTED
     return claim.reason.code if claim.reason else ""
 
 
@@ -145,12 +145,12 @@ def test_given_up_after_any_number_of_steps_the_claim_is_what_the_node_shows(nod
         over = any(running.wait(STEP) for _ in range(steps))
         claim = running.abandon()
         assert running.claim is claim
-        told, where = code(claim), f"after {steps} steps: {claim.said} {claim.reason}"
+        told, where = code(claim), f"after {steps} steps: {claim.reply} {claim.reason}"
         files.let_end()
         shown = bench.files.read(f"{NODE}/loading")
         if shown == b"1\n":
             assert told in OPEN, where
-        if told in UNCHANGED and claim.said is Said.REFUSED:
+        if told in UNCHANGED and claim.reply is Reply.REFUSED:
             assert shown == b"0\n", where
             assert (bench.seam.slots, bench.stalls()) == (3, []), where
         if told in OPEN:
@@ -159,7 +159,7 @@ def test_given_up_after_any_number_of_steps_the_claim_is_what_the_node_shows(nod
             assert "nothing was changed" not in claim.reason.text, where
             assert (claim.at_work, bench.seam.slots) == (told == "may-stay-open", 3), where
         if bench.seam.slots != 3:
-            assert claim.said in (Said.LOST, Said.ACCEPTED), where
+            assert claim.reply in (Reply.LOST, Reply.ACCEPTED), where
         if over:
             return
     assert "stuck" in node, "it takes more steps than were tried"
@@ -168,7 +168,7 @@ def test_given_up_after_any_number_of_steps_the_claim_is_what_the_node_shows(nod
 def test_given_up_before_anything_was_written() -> None:
     files, running = unruly(Bench())
     claim = running.abandon()
-    assert (claim.said, code(claim), files.written, running.touched) == (Said.REFUSED, "given-up", [], False)
+    assert (claim.reply, code(claim), files.written, running.touched) == (Reply.REFUSED, "given-up", [], False)
 
 
 @pytest.mark.parametrize("number", [1, 2])
@@ -186,7 +186,7 @@ def test_who_interrupts_between_two_steps_leaves_nothing_behind(number: int) -> 
     running = provider.activate("module", observer)
     with pytest.raises(Interrupted):
         running.wait(None)
-    assert (running.touched, running.claim.said, code(running.claim)) == (False, Said.REFUSED, "given-up")
+    assert (running.touched, running.claim.reply, code(running.claim)) == (False, Reply.REFUSED, "given-up")
     assert running.wait(None)
     assert files.written == [*WHOLE[:number], "discard"]
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
@@ -200,36 +200,36 @@ class Case(NamedTuple):
     """The ways of the node, and what is claimed: what was said, its code, and what was written."""
 
     ways: dict[str, Way]
-    said: Said
+    reply: Reply
     code: str
     written: list[str]
 
 
 WHOLE, BACK = ["open", "image", "commit"], ["open", "image", "discard"]
 CASES: dict[str, Case] = {
-    "first writer dies before it": Case(NODES["open dies"], Said.REFUSED, "unexpected-errno", ["open"]),
+    "first writer dies before it": Case(NODES["open dies"], Reply.REFUSED, "unexpected-errno", ["open"]),
     "first writer dies after it": Case(
-        NODES["open dies after it"], Said.REFUSED, "unexpected-errno", ["open", "discard"]
+        NODES["open dies after it"], Reply.REFUSED, "unexpected-errno", ["open", "discard"]
     ),
     "first writer dies, and the node stays open": Case(
-        NODES["open dies, no discard"], Said.FAILED, "left-open", ["open", "discard"]
+        NODES["open dies, no discard"], Reply.FAILED, "left-open", ["open", "discard"]
     ),
-    "writer of the image dies": Case(NODES["image dies"], Said.REFUSED, "unexpected-errno", BACK),
+    "writer of the image dies": Case(NODES["image dies"], Reply.REFUSED, "unexpected-errno", BACK),
     "image refused, discard refused": Case(
-        {"image": Way(error=errno.EACCES, done=False), **NODES["discard refused"]}, Said.FAILED, "left-open", BACK
+        {"image": Way(error=errno.EACCES, done=False), **NODES["discard refused"]}, Reply.FAILED, "left-open", BACK
     ),
     "image refused, discard without effect": Case(
-        {"image": Way(error=errno.ENOMEM, done=False), **NODES["discard does nothing"]}, Said.FAILED, "left-open", BACK
+        {"image": Way(error=errno.ENOMEM, done=False), **NODES["discard does nothing"]}, Reply.FAILED, "left-open", BACK
     ),
     "commit not opened, discard without effect": Case(
-        NODES["commit not opened, no discard"], Said.FAILED, "left-open", [*WHOLE, "discard"]
+        NODES["commit not opened, no discard"], Reply.FAILED, "left-open", [*WHOLE, "discard"]
     ),
     "commit refused, and the load is open": Case(
-        {"commit": Way(error=errno.EPERM, done=False)}, Said.REFUSED, "no-permission", [*WHOLE, "discard"]
+        {"commit": Way(error=errno.EPERM, done=False)}, Reply.REFUSED, "no-permission", [*WHOLE, "discard"]
     ),
 } | {
     f"commit ends with {name}, {'done' if done else 'not done'}": Case(
-        {"commit": Way(error=error, done=done)}, Said.LOST, "lost", WHOLE
+        {"commit": Way(error=error, done=done)}, Reply.LOST, "lost", WHOLE
     )
     for name, error in {
         "a dead writer": LOST,
@@ -247,10 +247,10 @@ def test_a_node_that_misbehaves(case: Case) -> None:
     files, running = unruly(bench, **case.ways)
     assert running.wait(None)
     claim = running.claim
-    assert (claim.said, code(claim), files.written) == (case.said, case.code, case.written)
-    assert claim.at_work == (case.said is Said.LOST)
+    assert (claim.reply, code(claim), files.written) == (case.reply, case.code, case.written)
+    assert claim.at_work == (case.reply is Reply.LOST)
     assert (bench.files.read(f"{NODE}/loading") == b"1\n") == (
-        case.code == "left-open" or (case.said is Said.LOST and not case.ways["commit"].done)
+        case.code == "left-open" or (case.reply is Reply.LOST and not case.ways["commit"].done)
     )
 
 
@@ -262,24 +262,24 @@ def test_a_connection_that_breaks_at_the_commit_is_not_called_harmless() -> None
     assert running.wait(None)
     files.let_end()
     assert bench.seam.state is not ModuleState.RUNNING
-    assert (running.claim.said, running.claim.at_work, running.touched) == (Said.LOST, True, True)
+    assert (running.claim.reply, running.claim.at_work, running.touched) == (Reply.LOST, True, True)
     assert running.claim.reason
     assert "may go on" in running.claim.reason.text
 
 
-READS: dict[str, tuple[str, str, Said, str]] = {
-    "the node after its opening": ("open", "loading", Said.FAILED, "left-open"),
-    "the image before the commit": ("image", "data", Said.REFUSED, "busy"),
-    "the module before the commit": ("image", "version", Said.REFUSED, "unreadable"),
-    "the error after the update": ("commit", "error", Said.LOST, "contradiction"),
-    "the slots after the update": ("commit", "num_remaining_updates", Said.ACCEPTED, ""),
-    "the module after the update": ("commit", "version", Said.LOST, "contradiction"),
+READS: dict[str, tuple[str, str, Reply, str]] = {
+    "the node after its opening": ("open", "loading", Reply.FAILED, "left-open"),
+    "the image before the commit": ("image", "data", Reply.REFUSED, "busy"),
+    "the module before the commit": ("image", "version", Reply.REFUSED, "unreadable"),
+    "the error after the update": ("commit", "error", Reply.LOST, "contradiction"),
+    "the slots after the update": ("commit", "num_remaining_updates", Reply.ACCEPTED, ""),
+    "the module after the update": ("commit", "version", Reply.LOST, "contradiction"),
 }
 """After which write, which file cannot be read any more, and what is claimed then."""
 
 
 @pytest.mark.parametrize("row", READS.values(), ids=READS)
-def test_what_cannot_be_read_is_not_guessed(row: tuple[str, str, Said, str]) -> None:
+def test_what_cannot_be_read_is_not_guessed(row: tuple[str, str, Reply, str]) -> None:
     after, name, said, told = row
     bench = Bench()
     files = Unruly(bench.machine)
@@ -297,7 +297,7 @@ def test_what_cannot_be_read_is_not_guessed(row: tuple[str, str, Said, str]) -> 
     assert provider.inspect("module")
     running = provider.activate("module", lambda _: None)
     assert running.wait(None)
-    assert (running.claim.said, code(running.claim)) == (said, told)
+    assert (running.claim.reply, code(running.claim)) == (said, told)
     files.unreadable.clear()
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
 
@@ -320,20 +320,20 @@ def test_a_driver_that_is_unloaded_before_the_commit_leaves_nothing_open() -> No
     assert provider.inspect("module")
     running = provider.activate("module", lambda _: None)
     assert running.wait(None)
-    assert (running.claim.said, code(running.claim)) == (Said.REFUSED, "vanished")
+    assert (running.claim.reply, code(running.claim)) == (Reply.REFUSED, "vanished")
 
 
-DISCARDS: dict[str, tuple[Way, Said, str]] = {
-    "works": (Way(), Said.ACCEPTED, ""),
-    "is refused": (Way(error=errno.EPERM, done=False), Said.REFUSED, "no-permission"),
-    "does nothing": (Way(done=False), Said.FAILED, "busy"),
-    "dies": (Way(error=LOST), Said.LOST, "lost"),
+DISCARDS: dict[str, tuple[Way, Reply, str]] = {
+    "works": (Way(), Reply.ACCEPTED, ""),
+    "is refused": (Way(error=errno.EPERM, done=False), Reply.REFUSED, "no-permission"),
+    "does nothing": (Way(done=False), Reply.FAILED, "busy"),
+    "dies": (Way(error=LOST), Reply.LOST, "lost"),
 }
 
 
 @pytest.mark.parametrize("given_up", [False, True])
 @pytest.mark.parametrize("row", DISCARDS.values(), ids=DISCARDS)
-def test_a_cancellation_says_what_the_node_shows(row: tuple[Way, Said, str], given_up: bool) -> None:
+def test_a_cancellation_says_what_the_node_shows(row: tuple[Way, Reply, str], given_up: bool) -> None:
     way, said, told = row
     bench = Bench()
     bench.write("loading", b"1\n")
@@ -343,7 +343,7 @@ def test_a_cancellation_says_what_the_node_shows(row: tuple[Way, Said, str], giv
         assert not running.wait(1.0)
         running.abandon()
     assert running.wait(None)
-    assert (running.claim.said, code(running.claim)) == (said, told)
+    assert (running.claim.reply, code(running.claim)) == (said, told)
 
 
 def test_a_cancellation_that_the_kernel_does_not_answer_is_not_called_harmless() -> None:
@@ -352,10 +352,10 @@ def test_a_cancellation_that_the_kernel_does_not_answer_is_not_called_harmless()
     files = Unruly(bench.machine, discard=Way(STUCK))
     provider = TdxProvider(files, MachineClock(bench.machine))
     early = provider.cancel("module", lambda _: None).abandon()
-    assert (early.said, code(early), files.written) == (Said.REFUSED, "given-up", [])
+    assert (early.reply, code(early), files.written) == (Reply.REFUSED, "given-up", [])
     running = provider.cancel("module", lambda _: None)
     assert not running.wait(1.0)
     claim = running.abandon()
-    assert (claim.said, claim.at_work) == (Said.LOST, True)
+    assert (claim.reply, claim.at_work) == (Reply.LOST, True)
     files.let_end()
     assert bench.files.read(f"{NODE}/loading") == b"0\n"

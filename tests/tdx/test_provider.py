@@ -29,14 +29,14 @@ from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.machine.tdx import IMAGES, TdxHalf
-from livefw.providers.base import Claim, Component, Phase, Progress, Reason, Said
+from livefw.providers.base import Claim, Component, Phase, Progress, Reason, Reply
 from livefw.providers.registry import providers
-from livefw.providers.steps import Request
+from livefw.providers.steps import RunningSteps
 from livefw.providers.tdx.platform import NODE, read_platform
 from livefw.providers.tdx.provider import TdxProvider
 from livefw.providers.tdx.request import (
-    Order,
-    Update,
+    UpdateRequest,
+    UpdateWork,
 )
 
 
@@ -290,7 +290,7 @@ def test_change_after_the_image_was_written_takes_it_back(
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
     assert bench.files.read(f"{NODE}/data") == b""
     assert bench.stalls() == []
-    assert claim.said is Said.REFUSED
+    assert claim.reply is Reply.REFUSED
 
 
 def test_what_could_be_written_by_hand(bench: Bench) -> None:
@@ -401,7 +401,7 @@ def test_busy_of_a_later_kernel_is_waited_out() -> None:
 
     running = bench.provider.activate("module", finished)
     assert running.wait(None)
-    assert running.claim.said is Said.ACCEPTED
+    assert running.claim.reply is Reply.ACCEPTED
     assert [step.phase for step in bench.progress].count(Phase.WAITING) == 1
     assert len(bench.stalls()) == 1
 
@@ -471,13 +471,13 @@ def test_nothing_started_is_found_out_and_an_old_error_is_not_believed(
 
 def test_giving_up_before_the_hand_over_takes_the_image_back(bench: Bench) -> None:
     running = bench.provider.activate("module", lambda _: None)
-    assert isinstance(running, Request)
+    assert isinstance(running, RunningSteps)
     next(running._steps).wait(None)  # type: ignore[union-attr]  # the first step is a write
     next(running._steps).wait(None)  # type: ignore[union-attr]
     assert not running.touched
     claim = running.abandon()
     assert claim.reason
-    assert (claim.said, claim.reason.code) == (Said.REFUSED, "given-up")
+    assert (claim.reply, claim.reason.code) == (Reply.REFUSED, "given-up")
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
 
 
@@ -490,7 +490,7 @@ def test_giving_up_after_the_hand_over_says_that_it_goes_on(bench: Bench) -> Non
         assert not running.wait(0)
     claim = running.abandon()
     assert claim.reason
-    assert (claim.said, claim.reason.code) == (Said.LOST, "not-watched")
+    assert (claim.reply, claim.reason.code) == (Reply.LOST, "not-watched")
     assert running.claim is claim
 
 
@@ -502,15 +502,15 @@ def test_upload_without_end_is_unknown_and_no_other_is_started(bench: Bench) -> 
     files = Endless(bench.machine)
     platform = read_platform(bench.files)
     assert platform
-    order = Order(SOUND, TdxVersion(1, 5, 8), platform)
+    order = UpdateRequest(SOUND, TdxVersion(1, 5, 8), platform)
     clock = MachineClock(bench.machine)
-    update = Update(order, files, clock, lambda _: None)
+    update = UpdateWork(order, files, clock, lambda _: None)
     update._objections = lambda: None  # type: ignore[method-assign]
-    running = Request(update, clock)
+    running = RunningSteps(update, clock)
     start = clock.now()
     assert running.wait(None)
     assert running.claim.reason
-    assert (running.claim.said, running.claim.reason.code) == (Said.LOST, "no-end")
+    assert (running.claim.reply, running.claim.reason.code) == (Reply.LOST, "no-end")
     assert 120 <= clock.now() - start < 125
     assert [name for name, _ in files.written].count("loading") == 2
 
@@ -531,7 +531,7 @@ def test_cancel_takes_back_what_somebody_left_behind(bench: Bench) -> None:
     _open_load(bench)
     running = bench.provider.cancel("module", lambda _: None)
     assert running.wait(None)
-    assert running.claim.said is Said.ACCEPTED
+    assert running.claim.reply is Reply.ACCEPTED
     assert bench.codes() == []
 
 
@@ -539,7 +539,7 @@ def test_cancel_with_nothing_to_cancel(bench: Bench) -> None:
     running = bench.provider.cancel("module", lambda _: None)
     assert running.wait(None)
     assert running.claim.reason
-    assert (running.claim.said, running.claim.reason.code) == (Said.REFUSED, "nothing-to-cancel")
+    assert (running.claim.reply, running.claim.reason.code) == (Reply.REFUSED, "nothing-to-cancel")
 
 
 def test_cancel_of_a_running_update_is_not_called_done(bench: Bench) -> None:
@@ -548,7 +548,7 @@ def test_cancel_of_a_running_update_is_not_called_done(bench: Bench) -> None:
     running = bench.provider.cancel("module", lambda _: None)
     assert running.wait(None)
     assert running.claim.reason
-    assert (running.claim.said, running.claim.reason.code) == (Said.REFUSED, "cannot-cancel-now")
+    assert (running.claim.reply, running.claim.reason.code) == (Reply.REFUSED, "cannot-cancel-now")
 
 
 def test_weakness_deadline_of_ten_seconds_and_looks_once_a_second(bench: Bench) -> None:
@@ -580,7 +580,7 @@ def test_weakness_parallel_runs_clash(bench: Bench) -> None:
         first.wait(0)
     assert second.wait(None)
     assert first.wait(None)
-    assert (first.claim.said, second.claim.said) == (Said.ACCEPTED, Said.REFUSED)
+    assert (first.claim.reply, second.claim.reply) == (Reply.ACCEPTED, Reply.REFUSED)
     assert bench.seam.slots == 2
 
 
@@ -590,7 +590,7 @@ def test_weakness_td_being_built_is_not_noticed(bench: Bench) -> None:
     bench.fault("tdx-td-build")
     running = bench.provider.activate("module", lambda _: None)
     assert running.wait(None)
-    assert running.claim.said is Said.REFUSED
+    assert running.claim.reply is Reply.REFUSED
     assert bench.seam.td("td2").measurement_right
 
 

@@ -18,26 +18,26 @@ from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.tdx_image import SIGNER, ModuleSpec, build
 from livefw.firmware.tdx_repository import GNR, SPR
-from livefw.providers.tdx.images import Images, ImagesError, load, scan
+from livefw.providers.tdx.images import ImagesError, TdxImages, load, scan
 from livefw.providers.tdx.select import (
     CODES,
     IMAGE_RULES,
     PLATFORM_RULES,
-    Platform,
-    Policy,
-    Step,
+    ReleaseChoice,
+    TdxPlatform,
+    TdxPolicy,
     choose,
     judge,
     objections,
     running_svn,
 )
 
-MakeImages = Callable[..., Images]
+MakeImages = Callable[..., TdxImages]
 SIGNERS = frozenset({SIGNER})
 HOST = HostFiles("/")
 
 SPR_0 = 0x806F0
-READY = Platform(
+READY = TdxPlatform(
     node=True,
     version=TdxVersion(1, 5, 6),
     status="idle",
@@ -51,16 +51,16 @@ READY = Platform(
 )
 
 
-def codes(platform: Platform) -> list[str]:
+def codes(platform: TdxPlatform) -> list[str]:
     return [reason.code for reason in objections(platform)]
 
 
-def against(version: str, platform: Platform, images: Images, policy: Policy = Policy()) -> list[str]:  # noqa: B008
+def against(version: str, platform: TdxPlatform, images: TdxImages, policy: TdxPolicy = TdxPolicy()) -> list[str]:  # noqa: B008
     judged = {str(j.image.version): j for j in judge(platform, images, policy)}
     return [reason.code for reason in judged[version].reasons]
 
 
-def chosen(platform: Platform, images: Images, policy: Policy = Policy()) -> str | None:  # noqa: B008
+def chosen(platform: TdxPlatform, images: TdxImages, policy: TdxPolicy = TdxPolicy()) -> str | None:  # noqa: B008
     image = choose(judge(platform, images, policy), policy)
     return None if image is None else str(image.version)
 
@@ -111,34 +111,34 @@ def test_every_rule_has_a_row_of_its_own() -> None:
 
 # Images.
 
-RULES: list[tuple[str, dict[str, Any], Policy, list[str]]] = [
-    ("1.5.08", {}, Policy(), []),
-    ("2.0.08", {}, Policy(), ["series", "min-version", "seamldr", "cpu", "svn"]),  # 5
-    ("1.5.05", {}, Policy(), ["downgrade", "svn"]),  # 6
-    ("1.5.06", {}, Policy(), ["same"]),
-    ("2.0.08", {"version": TdxVersion(2, 0, 2), "cpus": frozenset({GNR}), "seamldr": TdxVersion(2, 0, 1)}, Policy(),
+RULES: list[tuple[str, dict[str, Any], TdxPolicy, list[str]]] = [
+    ("1.5.08", {}, TdxPolicy(), []),
+    ("2.0.08", {}, TdxPolicy(), ["series", "min-version", "seamldr", "cpu", "svn"]),  # 5
+    ("1.5.05", {}, TdxPolicy(), ["downgrade", "svn"]),  # 6
+    ("1.5.06", {}, TdxPolicy(), ["same"]),
+    ("2.0.08", {"version": TdxVersion(2, 0, 2), "cpus": frozenset({GNR}), "seamldr": TdxVersion(2, 0, 1)}, TdxPolicy(),
      ["min-version"]),  # 7
-    ("1.5.25", {"cpus": frozenset({0xA06F0})}, Policy(), ["seamldr"]),  # 8
-    ("1.5.24", {"seamldr": TdxVersion(2, 0, 0)}, Policy(), ["seamldr"]),  # a newer series is no substitute
-    ("1.5.24", {"seamldr": TdxVersion(1, 5, 9)}, Policy(), []),
-    ("1.5.24", {"cpus": frozenset({0xA06F0})}, Policy(), ["cpu"]),  # 9
-    ("1.5.24", {"cpus": frozenset({SPR_0, 0xA06F0})}, Policy(), ["cpu"]),  # every model present
-    ("1.5.08", {}, Policy(strict=True), []),  # 13
-    ("1.5.16", {}, Policy(strict=True), ["strict"]),
-    ("1.5.06", {}, Policy(strict=True), ["same"]),
+    ("1.5.25", {"cpus": frozenset({0xA06F0})}, TdxPolicy(), ["seamldr"]),  # 8
+    ("1.5.24", {"seamldr": TdxVersion(2, 0, 0)}, TdxPolicy(), ["seamldr"]),  # a newer series is no substitute
+    ("1.5.24", {"seamldr": TdxVersion(1, 5, 9)}, TdxPolicy(), []),
+    ("1.5.24", {"cpus": frozenset({0xA06F0})}, TdxPolicy(), ["cpu"]),  # 9
+    ("1.5.24", {"cpus": frozenset({SPR_0, 0xA06F0})}, TdxPolicy(), ["cpu"]),  # every model present
+    ("1.5.08", {}, TdxPolicy(strict=True), []),  # 13
+    ("1.5.16", {}, TdxPolicy(strict=True), ["strict"]),
+    ("1.5.06", {}, TdxPolicy(strict=True), ["same"]),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("version", "change", "policy", "expected"), RULES)
 def test_rule(
-    make_images: MakeImages, version: str, change: dict[str, Any], policy: Policy, expected: list[str]
+    make_images: MakeImages, version: str, change: dict[str, Any], policy: TdxPolicy, expected: list[str]
 ) -> None:
     assert against(version, READY._replace(**change), make_images(), policy) == expected
 
 
 def test_strict_without_a_list_in_the_table_passes(make_images: MakeImages) -> None:
     images = make_images("1.5.16", mapping=tdx_repository.table(strict=False))
-    assert against("1.5.16", READY, images, Policy(strict=True)) == []
+    assert against("1.5.16", READY, images, TdxPolicy(strict=True)) == []
 
 
 def spec(version: str, svn: Svn = Svn(1, 9), **fields: Any) -> bytes:  # noqa: B008
@@ -148,7 +148,7 @@ def spec(version: str, svn: Svn = Svn(1, 9), **fields: Any) -> bytes:  # noqa: B
 def test_debug_module_is_taken_only_when_asked_for(make_images: MakeImages) -> None:
     images = make_images("1.5.06", files={"1.5.08": spec("1.5.08", debug=True)})
     assert against("1.5.08", READY, images) == ["debug"]
-    assert against("1.5.08", READY, images, Policy(allow_debug=True)) == []
+    assert against("1.5.08", READY, images, TdxPolicy(allow_debug=True)) == []
 
 
 SVNS = [(Svn(1, 6), []), (Svn(1, 5), ["svn"]), (Svn(3, 9), ["svn"]), (Svn(0, 6), ["svn"])]
@@ -168,7 +168,7 @@ def test_unknown_running_security_version_is_told_by_the_image_of_the_running_re
     table["tdx_module_releases"][7]["version"] = "1.5.28"
     newer = {"1.5.28": spec("1.5.28", Svn(1, 13))}
     assert against("1.5.28", platform, make_images("1.5.08", files=newer, mapping=table)) == ["svn"]
-    assert against("1.5.28", platform, make_images("1.5.08", mapping=table), Policy(assume_svn=True)) == []
+    assert against("1.5.28", platform, make_images("1.5.08", mapping=table), TdxPolicy(assume_svn=True)) == []
     with_running = make_images("1.5.24", mapping=table)
     assert running_svn(platform, with_running) == Svn(1, 12)
     assert against("1.5.28", platform, with_running) == []
@@ -210,7 +210,7 @@ def test_intel_signer_is_wanted_unless_told_otherwise(make_images: MakeImages) -
 def test_newest_or_smallest_step(make_images: MakeImages) -> None:
     images = make_images()
     assert chosen(READY, images) == "1.5.24"
-    assert chosen(READY, images, Policy(step=Step.SMALLEST)) == "1.5.08"
+    assert chosen(READY, images, TdxPolicy(step=ReleaseChoice.SMALLEST)) == "1.5.08"
 
 
 def test_image_that_changed_after_it_was_chosen_is_not_loaded(make_images: MakeImages) -> None:
@@ -309,4 +309,4 @@ def test_weakness_no_slots_are_checked() -> None:
 
 
 def test_weakness_strict_list_is_ignored(make_images: MakeImages) -> None:
-    assert chosen(READY, make_images(), Policy(strict=True)) == "1.5.13"
+    assert chosen(READY, make_images(), TdxPolicy(strict=True)) == "1.5.13"

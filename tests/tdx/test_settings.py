@@ -13,7 +13,7 @@ from livefw.providers.fake import SETTINGS, FakeClock, FakeFiles
 from livefw.providers.tables import FILE
 from livefw.providers.tdx.platform import CGROUP, CPUINFO, CPUS, DEVICE, NODE, read_platform
 from livefw.providers.tdx.provider import TdxProvider
-from livefw.providers.tdx.select import Policy, Step
+from livefw.providers.tdx.select import ReleaseChoice, TdxPolicy
 from livefw.providers.tdx.settings import KEYS, Settings, read_settings
 from livefw.providers.tdx.sigstruct import INTEL_SIGNER
 
@@ -26,7 +26,7 @@ def settings(text: str) -> Settings:
 
 def test_no_file_and_no_table_are_the_defaults() -> None:
     assert read_settings(FakeFiles(), environment={}) == settings("[limits]\n") == Settings()
-    assert Settings().policy == Policy(step=Step.NEWEST)
+    assert Settings().policy == TdxPolicy(step=ReleaseChoice.NEWEST)
 
 
 def test_every_key() -> None:
@@ -39,7 +39,7 @@ def test_every_key() -> None:
         assume_svn = true
         signers = ["{OTHER}"]
     """
-    policy = Policy(step=Step.SMALLEST, strict=True, allow_debug=True, assume_svn=True)
+    policy = TdxPolicy(step=ReleaseChoice.SMALLEST, strict=True, allow_debug=True, assume_svn=True)
     assert settings(text) == Settings("/srv/tdx", None, policy, frozenset({INTEL_SIGNER, OTHER}))
     assert all(name in text for name in KEYS)
 

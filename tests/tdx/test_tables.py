@@ -3,23 +3,26 @@
 
 import pytest
 
-from livefw.providers.base import Said
+from livefw.providers.base import Reply
 from livefw.providers.tdx.log import recognise
 from livefw.providers.tdx.platform import cpu_list
-from livefw.providers.tdx.request import VERDICTS, Runs, Sight, Slots, Told, verdict
+from livefw.providers.tdx.request import VERDICTS, ReportedError, Runs, Slots, UploadState, verdict
 
 SIGHTS = [
-    (Sight(told, runs, slots), verdict(Sight(told, runs, slots))) for told in Told for runs in Runs for slots in Slots
+    (UploadState(told, runs, slots), verdict(UploadState(told, runs, slots)))
+    for told in ReportedError
+    for runs in Runs
+    for slots in Slots
 ]
 
 
 def test_every_sight_has_a_verdict_and_only_the_right_one_is_success() -> None:
-    accepted = {sight for sight, row in SIGHTS if row.said is Said.ACCEPTED}
+    accepted = {sight for sight, row in SIGHTS if row.reply is Reply.ACCEPTED}
     assert accepted == {
-        Sight(Told.NOTHING, Runs.TARGET, Slots.ONE_LESS),
-        Sight(Told.NOTHING, Runs.TARGET, Slots.UNTOLD),
+        UploadState(ReportedError.NOTHING, Runs.TARGET, Slots.ONE_LESS),
+        UploadState(ReportedError.NOTHING, Runs.TARGET, Slots.UNTOLD),
     }
-    assert all(row.reason is not None for _, row in SIGHTS if row.said is not Said.ACCEPTED)
+    assert all(row.reason is not None for _, row in SIGHTS if row.reply is not Reply.ACCEPTED)
     assert {row for _, row in SIGHTS} == set(VERDICTS)
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.kernel import virtual
@@ -55,7 +55,7 @@ class Host:
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
-        agent = Agent(MemoryPlatform(()), profile=PROFILES["tfa-2026"], cpus=2)
+        agent = LfaAgent(MemoryPlatform(()), profile=PROFILES["tfa-2026"], cpus=2)
         self.os = Os(conduit=agent, clock=self.clock, cpus=2)
         self.tree = Tree(Directory())
         self.driver = ScriptedDriver(self.os)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from livefw.abi.lfa import Function, Status
-from livefw.conformance.run import Verdict
+from livefw.abi.lfa import Function, LfaStatus
+from livefw.conformance.run import CheckVerdict
 from livefw.errors import UsageError
 from livefw.testing import (
     AGENTS,
@@ -28,14 +28,14 @@ from livefw.testing import (
 @pytest.mark.parametrize("profile", AGENTS)
 def test_our_agent_passes(profile: str) -> None:
     report = conformance(lambda: ModelAgent(profile=profile).agent, profile=profile, dangerous=True)
-    assert report.count(Verdict.PASSED) == len(report.results) > 40
+    assert report.count(CheckVerdict.PASSED) == len(report.results) > 40
 
 
 def test_an_agent_that_cannot_be_booted_again_passes_what_can_be_asked_of_it() -> None:
     report = conformance(ModelAgent(cpus=2).agent, cpus=2)
-    left_out = {result.check.name for result in report.results if result.verdict is Verdict.NOT_APPLICABLE}
+    left_out = {result.check.name for result in report.results if result.verdict is CheckVerdict.NOT_APPLICABLE}
     assert "prime: before any inventory" in left_out
-    assert report.count(Verdict.PASSED) > 40
+    assert report.count(CheckVerdict.PASSED) > 40
 
 
 class Small:
@@ -44,7 +44,7 @@ class Small:
     def call(self, cpu: int, registers: Registers) -> Registers:
         if registers[0] & 0xFFFF_FFFF == Function.VERSION:
             return registers.returning(0x2_0000)
-        return registers.returning(Status.NOT_SUPPORTED.word)
+        return registers.returning(LfaStatus.NOT_SUPPORTED.word)
 
 
 def test_what_fails_is_an_error_with_a_report() -> None:
@@ -95,7 +95,7 @@ def test_what_there_is_not(wrong: dict[str, Any]) -> None:
 def test_our_drivers_pass(platform: str, driver: str) -> None:
     with ModelMachine(platform, driver=driver) as machine:
         report = driver_conformance(machine, version=driver, activates=True)
-        wrong = [each for each in report.results if each.verdict is not Verdict.PASSED]
+        wrong = [each for each in report.results if each.verdict is not CheckVerdict.PASSED]
         assert len(report.results) == 13
         assert not wrong or (driver, wrong[0].check.name) == ("v1", "write: activate")
         expected = {"vera": "1.1", "fvp": "0.0"}
@@ -163,7 +163,7 @@ def test_what_is_wrong_with_a_tree_is_found(tmp_path: Path, name: str, text: str
         (rmm / name).write_text(text, encoding="utf-8")
     with pytest.raises(ConformanceError) as caught:
         driver_conformance(tmp_path)
-    failed = {each.check.name for each in caught.value.report.results if each.verdict is Verdict.FAILED}
+    failed = {each.check.name for each in caught.value.report.results if each.verdict is CheckVerdict.FAILED}
     assert failed - {"tree: files of each component"} >= {check} - {"tree: files of each component"}
     assert check in failed
     assert "read: triggers cannot be read" in failed, "of plain files everything can be read"

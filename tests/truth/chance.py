@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from livefw.activation.engine import Point
 from livefw.kernel.lfa import VERSIONS
-from livefw.machine.faults import FAULTS, Where
+from livefw.machine.faults import FAULTS, FaultSite
 
 from .world import ACTS, FIRMWARE, NOBODY_LIVES, PLATFORMS, Act, Fault, History, Setup, Turn
 
@@ -42,7 +42,7 @@ def _fault(rng: Random) -> Fault:
     """Those after which nobody lives are drawn less often: they end the turn and tell little."""
     name = rng.choice([name for name in FAULTS if name not in NOBODY_LIVES or rng.random() < 0.2])
     fault = FAULTS[name]
-    times = None if fault.where is Where.IMAGE else rng.choice((None, 1, 1, 2, 3))
+    times = None if fault.where is FaultSite.IMAGE else rng.choice((None, 1, 1, 2, 3))
     function = rng.choice((None, *_CALLS)) if "function" in fault.options else None
     return Fault(name, times, function, rng.choice((30.0, 500.0, 3000.0)) if "ms" in fault.options else None)
 

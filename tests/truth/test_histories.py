@@ -12,7 +12,7 @@ import pytest
 
 from livefw.activation.engine import Point
 from livefw.kernel.lfa import VERSIONS
-from livefw.machine.faults import FAULTS, Where
+from livefw.machine.faults import FAULTS, FaultSite
 from livefw.machine.files import MachineFiles
 
 from .conftest import Tally
@@ -27,7 +27,7 @@ def faults() -> Iterator[tuple[Fault, ...]]:
     """None, and each alone: for ever, once, twice. One that sits in an image cannot happen more often."""
     yield ()
     for name, fault in FAULTS.items():
-        for times in (None,) if fault.where is Where.IMAGE else (None, 1, 2):
+        for times in (None,) if fault.where is FaultSite.IMAGE else (None, 1, 2):
             yield (Fault(name, times),)
 
 

@@ -19,12 +19,12 @@ from livefw.activation.images.target import Wish
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.outcome import Outcome, Result
 from livefw.archive import cab
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import LivefwError
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Pattern
-from livefw.providers.base import Package
+from livefw.providers.base import ImagePackage
 
 from ..redfish.conftest import Bench
 from ..redfish.test_staging import World
@@ -108,7 +108,7 @@ class Case:
     def stage(self) -> None:
         guid = made_guid(instance("redfish", f"rack/{self.ident}"))
         about = Metainfo("org.example.fw", "Example", (guid,), NEW, "pmfw.bin", summary="For tests")
-        package = Package("pmfw.cab", cab.write(Image(about, f"version={NEW}".encode())))
+        package = ImagePackage("pmfw.cab", cab.write(CabImage(about, f"version={NEW}".encode())))
         with self.told("stage"), self.world.engine().open() as run:
             self.results.append(run.stage(Wish(package, self.key), watch=self.bench.watch).result)
 

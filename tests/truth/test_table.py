@@ -12,7 +12,7 @@ import pytest
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, Row, judge, row_for
-from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Said, Trust, Version, Witness
+from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Reply, Trust, Version, Witness
 
 ANOTHER_RUNS = {Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}
 NOTHING_DONE = {Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED}
@@ -184,7 +184,7 @@ def component(current: Version | None, announced: Version | None = None, *, pend
 def test_versions_as_evidence(
     before: Version | None, announced: str | None, after: Version | None, became: Moved
 ) -> None:
-    seen = of_attempt(component(before), component(after), Claim(Said.ACCEPTED), announced=announced)
+    seen = of_attempt(component(before), component(after), Claim(Reply.ACCEPTED), announced=announced)
     assert seen.moved is became
 
 
@@ -196,7 +196,7 @@ def test_a_component_that_is_gone_has_not_moved() -> None:
     ("pending", "became"), [(True, Pending.STILL), (False, Pending.CLEARED), (None, Pending.UNREADABLE)]
 )
 def test_pending_as_evidence(pending: bool | None, became: Pending) -> None:
-    claim = Claim(Said.ACCEPTED)
+    claim = Claim(Reply.ACCEPTED)
     assert of_attempt(component(V1), component(V1, pending=pending), claim, announced=None).pending is became
     assert of_attempt(component(V1), None, claim, announced=None).pending is Pending.VANISHED
     assert of_attempt(component(V1), None, claim, announced=None, readable=False).pending is Pending.UNREADABLE

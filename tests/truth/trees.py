@@ -14,7 +14,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.kernel.log import Level
 from livefw.kernel.sysfs import Attribute, Directory
 from livefw.machine.machine import Machine
-from livefw.providers.fake import Answer
+from livefw.providers.fake import FakeResult
 from livefw.providers.lfa.drivers import DRIVERS
 from livefw.providers.lfa.fake import RMM, TEXTS, FakeLfa
 from livefw.providers.lfa.tree import ROOT, TRIGGERS
@@ -96,7 +96,7 @@ def lay_out(case: Case) -> FakeLfa:
     bench = FakeLfa()
     bench.add(RMM, driver=case.layout, current_version=OLD, pending_version=ANNOUNCED)
     bench.add(SCP, driver=case.layout, name="SCP firmware", activation_pending="0")
-    bench.files.answers[bench.path("activate")] = [Answer(case.answer, effect=lambda: become(bench, case))]
+    bench.files.answers[bench.path("activate")] = [FakeResult(case.answer, effect=lambda: become(bench, case))]
     return bench
 
 

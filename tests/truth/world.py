@@ -22,12 +22,12 @@ from livefw.activation.policy.document import parse
 from livefw.errors import LivefwError
 from livefw.firmware.component import Faults
 from livefw.firmware.platform import Commit
-from livefw.firmware.spec import Kind as ComponentKind
+from livefw.firmware.spec import ComponentKind as ComponentKind
 from livefw.kernel.clock import MS
 from livefw.kernel.os import KernelPanic
 from livefw.kernel.virtual import Deadlock
 from livefw.machine.config import Grid, MachineConfig, load
-from livefw.machine.faults import FAULTS, FaultRequest, Target
+from livefw.machine.faults import FAULTS, FaultRequest, FaultScope
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.host import VirtualRunner
 from livefw.machine.machine import Machine
@@ -106,7 +106,7 @@ class Fault(NamedTuple):
 
     def request(self, guid: str) -> FaultRequest:
         """It, for this component where it is about one."""
-        about = None if FAULTS[self.name].target is Target.NONE else guid
+        about = None if FAULTS[self.name].target is FaultScope.NONE else guid
         return FaultRequest(name=self.name, component=about, times=self.times, function=self.function, ms=self.ms)
 
 
@@ -454,7 +454,7 @@ def _had(attempt: Attempt) -> str:
         return "nothing was asked"
     shown = "not seen" if after is None else f"{after.current_version}, pending {after.pending}, flag {after.flag}"
     return (
-        f"said {claim.said}, trust {claim.trust}, witness {claim.witness}, errno {claim.error},"
+        f"said {claim.reply}, trust {claim.trust}, witness {claim.witness}, errno {claim.error},"
         f" before {result.before.current_version} -> {result.before.pending_version}, after {shown},"
         f" copy {result.copy}, log {claim.log}"
     )

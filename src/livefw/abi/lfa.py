@@ -3,7 +3,7 @@
 
 A request is encoded into the 18 registers of an SMC and decoded from them; a result is encoded into the leading result
 words and decoded from the registers that came back. **Errors define x0 only**: an agent leaves the caller's own inputs
-in x1 and up, so no result may be decoded before `status` of the same registers is `Status.SUCCESS`.
+in x1 and up, so no result may be decoded before `status` of the same registers is `LfaStatus.SUCCESS`.
 """
 
 from enum import IntEnum, IntFlag
@@ -28,7 +28,7 @@ class Function(IntEnum):
     CANCEL = fast_call_64(owner=_OWNER_STANDARD_SECURE, number=0x2E6)
 
 
-class Status(IntEnum):
+class LfaStatus(IntEnum):
     """Results in x0, signed 64-bit, with the names of DEN0147 v1.0 (drafts before it had others)."""
 
     SUCCESS = 0
@@ -74,7 +74,7 @@ def status(registers: Registers) -> int:
     return signed64(registers[0])
 
 
-class Version(NamedTuple):
+class VersionRequest(NamedTuple):
     """LFA_VERSION request (DEN0147); result: an `InterfaceVersion` in x0, or -1 in 32 or 64 bits without an agent."""
 
     def encode(self) -> Registers:
@@ -82,7 +82,7 @@ class Version(NamedTuple):
         return Registers(Function.VERSION)
 
 
-class Features(NamedTuple):
+class FeaturesRequest(NamedTuple):
     """LFA_FEATURES request (DEN0147): is this function identifier implemented? x0 = 0 yes, -1 no."""
 
     function_id: int
@@ -97,7 +97,7 @@ class Features(NamedTuple):
         return cls(registers[1])
 
 
-class GetInfo(NamedTuple):
+class InfoRequest(NamedTuple):
     """LFA_GET_INFO request (DEN0147): the selector is compared in all 64 bits and must be 0 in v1.0."""
 
     selector: int = 0
@@ -112,7 +112,7 @@ class GetInfo(NamedTuple):
         return cls(registers[1])
 
 
-class Info(NamedTuple):
+class InfoResult(NamedTuple):
     """LFA_GET_INFO result: the number of components, and x2, which TF-A writes as 0."""
 
     components: int
@@ -127,7 +127,7 @@ class Info(NamedTuple):
         return cls(registers[1])
 
 
-class GetInventory(NamedTuple):
+class InventoryRequest(NamedTuple):
     """LFA_GET_INVENTORY request (DEN0147): ``fw_seq_id`` from 0 to the number of components less one."""
 
     fw_seq_id: int
@@ -142,7 +142,7 @@ class GetInventory(NamedTuple):
         return cls(registers[1] & 0xFFFF_FFFF)
 
 
-class Inventory(NamedTuple):
+class InventoryResult(NamedTuple):
     """LFA_GET_INVENTORY result.
 
     The versions are those of the BET1 draft and later. An agent of BET0 (TF-A in August 2026) does not write x4 and
@@ -174,7 +174,7 @@ class Inventory(NamedTuple):
         )
 
 
-class Prime(NamedTuple):
+class PrimeRequest(NamedTuple):
     """LFA_PRIME request (DEN0147, section 2.5)."""
 
     fw_seq_id: int
@@ -189,7 +189,7 @@ class Prime(NamedTuple):
         return cls(registers[1] & 0xFFFF_FFFF)
 
 
-class Activate(NamedTuple):
+class ActivateRequest(NamedTuple):
     """LFA_ACTIVATE request (DEN0147, section 2.6); the last two fields matter to components that reset CPUs only."""
 
     fw_seq_id: int
@@ -207,7 +207,7 @@ class Activate(NamedTuple):
         return cls(registers[1] & 0xFFFF_FFFF, ActivateFlag(registers[2]), registers[3], registers[4])
 
 
-class Progress(NamedTuple):
+class StepResult(NamedTuple):
     """Result of LFA_PRIME and LFA_ACTIVATE: whether the agent did only a part and must be called again."""
 
     call_again: bool
@@ -222,7 +222,7 @@ class Progress(NamedTuple):
         return cls(bool(registers[1] & _CALL_AGAIN))
 
 
-class Cancel(NamedTuple):
+class CancelRequest(NamedTuple):
     """LFA_CANCEL request (DEN0147)."""
 
     fw_seq_id: int

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 from livefw.abi.guid import Guid
 
 
-class Ioctl(IntEnum):
+class PfrutIoctl(IntEnum):
     """Request numbers of the update device, magic 0xEE."""
 
     SET_REV = 0x4004EE01
@@ -22,7 +22,7 @@ class Ioctl(IntEnum):
     QUERY_CAP = 0x805CEE05
 
 
-class Kind(StrEnum):
+class CapsuleKind(StrEnum):
     """What a capsule updates, by the GUID of its image."""
 
     CODE = "code"
@@ -30,8 +30,8 @@ class Kind(StrEnum):
 
 
 TYPES = {
-    Guid.parse_efi("b2f84b79-7b6e-4e45-885f-3fb9bb185402"): Kind.CODE,
-    Guid.parse_efi("4569dd8c-75f1-429a-a3d6-24de8097a0df"): Kind.DRIVER,
+    Guid.parse_efi("b2f84b79-7b6e-4e45-885f-3fb9bb185402"): CapsuleKind.CODE,
+    Guid.parse_efi("4569dd8c-75f1-429a-a3d6-24de8097a0df"): CapsuleKind.DRIVER,
 }
 
 
@@ -79,7 +79,7 @@ _CERTIFICATE_AT = 8
 class Capsule(NamedTuple):
     """What the headers of a capsule say. ``svn`` follows the payload header since 2025, if that is long enough."""
 
-    kind: Kind
+    kind: CapsuleKind
     hw_version: int
     rt_version: int
     platform_id: Guid

@@ -13,7 +13,7 @@ _HEADER = 4 << 10
 _UNIT = 64 << 10
 
 
-class Ioctl(IntEnum):
+class SfsIoctl(IntEnum):
     """Request numbers, type ``S``."""
 
     FW_VERSIONS = 0xD0085301
@@ -28,7 +28,7 @@ class Versions(NamedTuple):
     extended: int
 
 
-class Update(NamedTuple):
+class UpdatePackage(NamedTuple):
     """struct sfs_user_update_package."""
 
     name: str
@@ -54,10 +54,10 @@ def decode_versions(data: bytes) -> Versions:
     return Versions(*_sized(_VERSIONS, data))
 
 
-def decode_update(data: bytes) -> Update:
+def decode_update(data: bytes) -> UpdatePackage:
     """ValueError for another size."""
     raw, status, extended = _sized(_UPDATE, data)
-    return Update(bytes(raw).rstrip(b"\0").decode("utf-8", "backslashreplace"), status, extended)
+    return UpdatePackage(bytes(raw).rstrip(b"\0").decode("utf-8", "backslashreplace"), status, extended)
 
 
 def encode_versions(versions: Versions) -> bytes:

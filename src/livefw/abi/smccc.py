@@ -105,7 +105,7 @@ class Held(NamedTuple):
     work_ns: int | None = None
 
 
-class Release(NamedTuple):
+class CpuRelease(NamedTuple):
     """A CPU that had waited inside its call, and how it leaves it.
 
     Or it does not leave yet, but stopped waiting and works: then this is a `Held` with a number.

@@ -284,7 +284,7 @@ def _answered(result: Result) -> dict[str, Any]:
     claim = result.claim
     return {
         "seconds": round(result.seconds, 6),
-        "said": claim.said if claim else None,
+        "said": claim.reply if claim else None,
         "witness": claim.witness if claim else None,
         "firmware_code": claim.firmware_code if claim else None,
         "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim and claim.error else None,

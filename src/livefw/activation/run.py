@@ -9,7 +9,7 @@ from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import REQUEST_FAILED, WATCH_FAILED, Mishaps, looked_at
 from livefw.activation.outcome import Outcome, Result
 from livefw.errors import Interrupted, TransportError
-from livefw.providers.base import Claim, Clock, Component, Observer, Phase, Progress, Reason, Running, Said
+from livefw.providers.base import Claim, Clock, Component, Observer, Phase, Progress, Reason, Reply, Running
 
 TICK = 0.25
 """Seconds between two looks at whether somebody still watches."""
@@ -83,14 +83,14 @@ def cancel(candidate: Candidate, *, watch: Watch, clock: Clock, mishaps: Mishaps
     watch.begins(before)
     claim, seconds = ask(partial(provider.cancel, before.id), watch=watch, clock=clock, mishaps=mishaps)
     after = None if claim.at_work else looked_at(partial(provider.inspect, before.id), mishaps)[0]
-    return Result(before, _CANCEL_OUTCOMES[claim.said], claim.reason or _CANCELLED, after, claim, seconds)
+    return Result(before, _CANCEL_OUTCOMES[claim.reply], claim.reason or _CANCELLED, after, claim, seconds)
 
 
 def _given_up(running: Running, error: BaseException, mishaps: Mishaps) -> Claim:
     """The claim of a request that cannot be watched any more; the error itself if it was never made."""
     begun = mishaps.spared(REQUEST_FAILED, lambda: running.touched, otherwise=True)
     claim = mishaps.spared(REQUEST_FAILED, running.abandon, _OUT_OF_SIGHT)
-    if not begun and claim.said is Said.REFUSED:
+    if not begun and claim.reply is Reply.REFUSED:
         raise error
     mishaps.note(REQUEST_FAILED, error)
     return claim
@@ -138,18 +138,18 @@ class _Eyes:
 
 
 _CANCEL_OUTCOMES = {
-    Said.ACCEPTED: Outcome.CANCELLED,
-    Said.REFUSED: Outcome.REFUSED,
-    Said.DECLINED: Outcome.REFUSED,
-    Said.FAILED: Outcome.FAILED,
-    Said.LOST: Outcome.UNKNOWN,
+    Reply.ACCEPTED: Outcome.CANCELLED,
+    Reply.REFUSED: Outcome.REFUSED,
+    Reply.DECLINED: Outcome.REFUSED,
+    Reply.FAILED: Outcome.FAILED,
+    Reply.LOST: Outcome.UNKNOWN,
 }
 INTERRUPTED = Outcome.CANCELLED, Reason("interrupted", "interrupted before anything was asked")
 NOT_ASKED = Outcome.REFUSED, Reason("not-asked", "{why_it_could_not_be_asked}")
 _CANCELLED = Reason("cancelled", "the mechanism has abandoned it")
 VANISHED = Reason("vanished", "the component is not there any more", "livefw list")
 _OUT_OF_SIGHT = Claim(
-    Said.LOST,
+    Reply.LOST,
     reason=Reason("out-of-sight", "the request went out of sight; the mechanism may be at work", "livefw show"),
     at_work=True,
 )

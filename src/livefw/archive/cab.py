@@ -39,7 +39,7 @@ _BLOCK = struct.Struct("<IHH")
 _IN_A_SET, _HAS_RESERVE = 3, 4
 
 
-class Image(NamedTuple):
+class CabImage(NamedTuple):
     """An image and what its metainfo says."""
 
     about: Metainfo
@@ -51,7 +51,7 @@ def is_archive(data: bytes) -> bool:
     return data.startswith(MAGIC)
 
 
-def read(data: bytes, *, most: int | None = None) -> tuple[Image, ...]:
+def read(data: bytes, *, most: int | None = None) -> tuple[CabImage, ...]:
     """All images of an archive, whose checksums hold. `UsageError` with the phase `PHASE`.
 
     ``most`` is the bound in place of `MOST_BYTES`. Unpacking holds an archive three times.
@@ -63,7 +63,7 @@ def read(data: bytes, *, most: int | None = None) -> tuple[Image, ...]:
     return found or _fail("there is no metainfo in it", hint="livefw image cab makes one for an image")
 
 
-def write(image: Image) -> bytes:
+def write(image: CabImage) -> bytes:
     """An archive with one image; the same image gives the same bytes."""
     cabarchive = libraries.load("cabarchive")
     about = image.about._replace(checksums=(("sha256", sha256(image.payload).hexdigest()),))
@@ -75,7 +75,7 @@ def write(image: Image) -> bytes:
     return packed
 
 
-def _image(about: Metainfo, members: dict[str, bytes]) -> Image:
+def _image(about: Metainfo, members: dict[str, bytes]) -> CabImage:
     payload = members.get(about.filename)
     if not payload:
         _fail(f"{about.filename!r}, which the metainfo names, is not in it or empty")
@@ -84,7 +84,7 @@ def _image(about: Metainfo, members: dict[str, bytes]) -> Image:
             _fail(f"the {kind} of {about.filename!r} is not the one in the metainfo")
     if about.size not in (None, len(payload)):
         _fail(f"{about.filename!r} has {len(payload)} bytes, and {about.size} by the metainfo")
-    return Image(about, payload)
+    return CabImage(about, payload)
 
 
 def _unpack(data: bytes, most: int) -> dict[str, bytes]:

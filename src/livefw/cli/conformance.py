@@ -11,10 +11,10 @@ from livefw.cli.invocation.session import Session
 from livefw.conformance.caller import AgentCaller, Caller
 from livefw.conformance.gdb import GdbCaller
 from livefw.conformance.platform import COMPONENTS
-from livefw.conformance.report import Report, junit
+from livefw.conformance.report import ConformanceReport, junit
 from livefw.conformance.run import run as run_checks
 from livefw.errors import ExitCode, TransportError, UsageError
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.text import printable
@@ -66,9 +66,11 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.FAILED if any(report.failed for report in reports) else ExitCode.DONE
 
 
-def _report(arguments: argparse.Namespace, profile: str) -> Report:
+def _report(arguments: argparse.Namespace, profile: str) -> ConformanceReport:
     with _caller(arguments, profile) as caller:
-        return Report(profile, caller.cpus, tuple(run_checks(caller, profile=profile, dangerous=arguments.dangerous)))
+        return ConformanceReport(
+            profile, caller.cpus, tuple(run_checks(caller, profile=profile, dangerous=arguments.dangerous))
+        )
 
 
 @contextmanager
@@ -88,8 +90,8 @@ def _caller(arguments: argparse.Namespace, profile: str) -> "Iterator[Caller]":
             yield flash
         return
 
-    def make() -> Agent:
-        return Agent(MemoryPlatform(COMPONENTS), profile=PROFILES[profile], cpus=arguments.cpus)
+    def make() -> LfaAgent:
+        return LfaAgent(MemoryPlatform(COMPONENTS), profile=PROFILES[profile], cpus=arguments.cpus)
 
     with GuestMachine(make, cpus=arguments.cpus) as machine:
         yield machine.caller

@@ -15,7 +15,7 @@ from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator, refusing_without_room
 from livefw.cli.invocation.session import Session
 from livefw.errors import UsageError
-from livefw.providers.base import Package
+from livefw.providers.base import ImagePackage
 from livefw.render import attempt, result
 
 MOST_BYTES = 512 << 20
@@ -73,13 +73,13 @@ def _chosen(session: Session, host: Host, arguments: argparse.Namespace) -> str:
     return releases.pick(candidate.component, found, wanted).path
 
 
-def _package(image: str) -> Package:
+def _package(image: str) -> ImagePackage:
     if "://" in image:
-        return Package(image.partition("?")[0].rpartition("/")[2], uri=image)
+        return ImagePackage(image.partition("?")[0].rpartition("/")[2], uri=image)
     try:
         data = reading.read(image, MOST_BYTES)
     except OSError as error:
         raise UsageError(f"{image}: {error.strerror}", errno=error.errno) from error
     if not data:
         raise UsageError(f"{image} is empty")
-    return Package(os.path.basename(image), data)
+    return ImagePackage(os.path.basename(image), data)

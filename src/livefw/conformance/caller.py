@@ -4,8 +4,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from livefw.abi.smccc import Exit, Held, Registers, Release
-from livefw.firmware.agent import Agent
+from livefw.abi.smccc import CpuRelease, Exit, Held, Registers
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import Profile
 from livefw.firmware.spec import ComponentSpec
@@ -53,7 +53,7 @@ class Callee(Protocol):
         """Go on with the call of a CPU that was held for work, after the time it had asked for."""
         ...
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Take the other CPUs that left the agent because of the last event."""
         ...
 
@@ -113,8 +113,8 @@ def _works(outcome: Exit | Held) -> bool:
 class AgentCaller(CalleeCaller):
     """Our own agent, on components in memory."""
 
-    _agent: Agent  # which tests look into
+    _agent: LfaAgent  # which tests look into
 
     def __init__(self, specs: tuple[ComponentSpec, ...], profile: Profile, *, cpus: int) -> None:
         self._profile = profile
-        super().__init__(lambda: Agent(MemoryPlatform(specs), profile=profile, cpus=cpus), cpus=cpus)
+        super().__init__(lambda: LfaAgent(MemoryPlatform(specs), profile=profile, cpus=cpus), cpus=cpus)

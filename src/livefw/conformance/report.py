@@ -7,27 +7,27 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from livefw.conformance.checks import DANGEROUS
-from livefw.conformance.run import Result, Verdict
+from livefw.conformance.run import CheckResult, CheckVerdict
 from livefw.conformance.tree import TreeResult
 
-_MARKS = {Verdict.PASSED: "ok  ", Verdict.FAILED: "FAIL", Verdict.NOT_APPLICABLE: "n/a "}
+_MARKS = {CheckVerdict.PASSED: "ok  ", CheckVerdict.FAILED: "FAIL", CheckVerdict.NOT_APPLICABLE: "n/a "}
 
 
-class Report(NamedTuple):
+class ConformanceReport(NamedTuple):
     """All results against one profile of an agent, or one version of a driver."""
 
     profile: str
     """Name of the agent profile, or of the driver version."""
     cpus: int
     """Number of CPUs that took part; 0 for a driver's tree."""
-    results: tuple[Result | TreeResult, ...]
+    results: tuple[CheckResult | TreeResult, ...]
 
     @property
     def failed(self) -> bool:
         """Whether a check failed."""
-        return any(result.verdict is Verdict.FAILED for result in self.results)
+        return any(result.verdict is CheckVerdict.FAILED for result in self.results)
 
-    def count(self, verdict: Verdict) -> int:
+    def count(self, verdict: CheckVerdict) -> int:
         """How many checks ended so."""
         return Counter(result.verdict for result in self.results)[verdict]
 
@@ -38,7 +38,7 @@ class Report(NamedTuple):
             lines.append(f"  {_MARKS[verdict]} {check.name}  [{check.source}]")
             if detail:
                 lines.append(f"         {detail}")
-        sums = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in Verdict)
+        sums = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in CheckVerdict)
         left_out = sum(self.profile in check.profiles for check in DANGEROUS)
         if left_out and not any(result.check.dangerous for result in self.results):
             lines.append(f"  {left_out} checks that can harm right firmware were left out: see --dangerous")
@@ -50,7 +50,7 @@ class Report(NamedTuple):
         return {
             "profile": self.profile,
             "cpus": self.cpus,
-            "counts": {verdict.value: self.count(verdict) for verdict in Verdict},
+            "counts": {verdict.value: self.count(verdict) for verdict in CheckVerdict},
             "checks": [
                 {
                     "name": check.name,
@@ -64,7 +64,7 @@ class Report(NamedTuple):
         }
 
 
-def junit(reports: Iterable[Report]) -> str:
+def junit(reports: Iterable[ConformanceReport]) -> str:
     """JUnit XML: a suite for each profile."""
     root = ElementTree.Element("testsuites", name="livefw conformance")
     for report in reports:
@@ -73,16 +73,16 @@ def junit(reports: Iterable[Report]) -> str:
             "testsuite",
             name=report.profile,
             tests=str(len(report.results)),
-            failures=str(report.count(Verdict.FAILED)),
-            skipped=str(report.count(Verdict.NOT_APPLICABLE)),
+            failures=str(report.count(CheckVerdict.FAILED)),
+            skipped=str(report.count(CheckVerdict.NOT_APPLICABLE)),
         )
         for check, verdict, detail in report.results:
             case = ElementTree.SubElement(suite, "testcase", name=check.name, classname=f"livefw.{report.profile}")
             properties = ElementTree.SubElement(case, "properties")
             ElementTree.SubElement(properties, "property", name="source", value=check.source)
-            if verdict is Verdict.FAILED:
+            if verdict is CheckVerdict.FAILED:
                 ElementTree.SubElement(case, "failure", message=detail)
-            elif verdict is Verdict.NOT_APPLICABLE:
+            elif verdict is CheckVerdict.NOT_APPLICABLE:
                 ElementTree.SubElement(case, "skipped", message=detail)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -10,16 +10,16 @@ from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
 from livefw.abi.smccc import COUNT, Exit, Registers, Restart
 from livefw.conformance.caller import Caller
-from livefw.conformance.checks import CHECKS, Check
+from livefw.conformance.checks import CHECKS, Case
 from livefw.conformance.steps import (
     SPARE,
     AllRestart,
     Begin,
     Beyond,
-    Call,
+    Discover,
     Ends,
     Expected,
-    Inventory,
+    Smc,
     Step,
     Together,
     Where,
@@ -49,7 +49,7 @@ _CONTEXT = 0xC0DE_0000
 """Context of CPU 0 for a restart; the others count on from there."""
 
 
-class Verdict(StrEnum):
+class CheckVerdict(StrEnum):
     """How a check went."""
 
     PASSED = "passed"
@@ -57,11 +57,11 @@ class Verdict(StrEnum):
     NOT_APPLICABLE = "not applicable"
 
 
-class Result(NamedTuple):
+class CheckResult(NamedTuple):
     """A check with its verdict; ``detail`` says what was wrong, or what was missing."""
 
-    check: Check
-    verdict: Verdict
+    check: Case
+    verdict: CheckVerdict
     detail: str = ""
 
 
@@ -73,7 +73,9 @@ class _Missing(Exception):  # noqa: N818
     """What the check needs is not there."""
 
 
-def run(caller: Caller, *, profile: str, checks: Iterable[Check] = CHECKS, dangerous: bool = False) -> Iterator[Result]:
+def run(
+    caller: Caller, *, profile: str, checks: Iterable[Case] = CHECKS, dangerous: bool = False
+) -> Iterator[CheckResult]:
     """All checks that a profile has, in order, each from a clean state as far as the caller can make one.
 
     Those that are ``dangerous`` to firmware that is right are left out unless they are asked for.
@@ -95,22 +97,22 @@ class _Suite:
         self._stuck: set[int] = set()
         self._requests: dict[int, Registers] = {}
 
-    def play(self, check: Check) -> Result:
+    def play(self, check: Case) -> CheckResult:
         try:
             self._prepare(check)
             for number, step in enumerate(check.steps, 1):
                 self._step(number, step, check)
         except _Wrong as wrong:
             self._drain()
-            return Result(check, Verdict.FAILED, str(wrong))
+            return CheckResult(check, CheckVerdict.FAILED, str(wrong))
         except _Missing as missing:
-            return Result(check, Verdict.NOT_APPLICABLE, str(missing))
+            return CheckResult(check, CheckVerdict.NOT_APPLICABLE, str(missing))
         except Exception as error:
             error.add_note(f"in the check {check.name!r}")
             raise
-        return Result(check, Verdict.PASSED)
+        return CheckResult(check, CheckVerdict.PASSED)
 
-    def _prepare(self, check: Check) -> None:
+    def _prepare(self, check: Case) -> None:
         if check.cpus > self._caller.cpus:
             raise _Missing(f"needs {check.cpus} CPUs")
         fresh = self._boot(check)
@@ -135,7 +137,7 @@ class _Suite:
             if self._caller.outcome(cpu, patience=PATIENCE) is not None:
                 self._stuck.discard(cpu)
 
-    def _boot(self, check: Check) -> bool:
+    def _boot(self, check: Case) -> bool:
         """Whether the firmware is as after a cold boot."""
         if self._caller.fresh():
             self._stuck.clear()
@@ -160,9 +162,9 @@ class _Suite:
             if not lfa.status(answer):
                 self._ids[Guid.from_registers(answer[1], answer[2])] = fw_seq_id
 
-    def _step(self, number: int, step: Step, check: Check) -> None:
+    def _step(self, number: int, step: Step, check: Case) -> None:
         match step:
-            case Call():
+            case Smc():
                 self._call(number, step)
             case Begin(call):
                 self._begin(call.cpu, self._registers(call))
@@ -173,14 +175,14 @@ class _Suite:
                 self._together(number, call)
             case AllRestart():
                 self._all_restart(number, step)
-            case Inventory(cpu):
+            case Discover(cpu):
                 for fw_seq_id in range(self._count):
                     answer = self._finish(cpu, Registers(Function.GET_INVENTORY, fw_seq_id))
                     self._compare(number, f"GET_INVENTORY({fw_seq_id})", answer, 0, "x0")
             case WritesVersions():
                 self._versions(number)
 
-    def _call(self, number: int, call: Call) -> None:
+    def _call(self, number: int, call: Smc) -> None:
         registers = self._registers(call)
         title = _title(call)
         cpu = self._caller.cpus - 1 if call.cpu == SPARE else call.cpu
@@ -191,7 +193,7 @@ class _Suite:
                 return
         raise _Wrong(f"step {number}: {title} wants to be called again after {_MOST_REPEATS} times")
 
-    def _must_stay(self, number: int, call: Call, check: Check) -> None:
+    def _must_stay(self, number: int, call: Smc, check: Case) -> None:
         if self._caller.stays(call.cpu):
             return
         ended = self._end(call.cpu)
@@ -199,7 +201,7 @@ class _Suite:
             raise _Missing(f"{_title(call)} ends before another CPU can meet it")
         raise _Wrong(f"step {number}: {_title(call)} came back with {_shown(ended)} and did not wait")
 
-    def _together(self, number: int, call: Call) -> None:
+    def _together(self, number: int, call: Smc) -> None:
         for cpu in self._order():
             self._begin(cpu, self._registers(call._replace(cpu=cpu)))
         for cpu in self._order():
@@ -230,7 +232,7 @@ class _Suite:
         """CPU 0 last: in TF-A's pen the last CPU to come does the work."""
         return range(self._caller.cpus - 1, -1, -1)
 
-    def _registers(self, call: Call) -> Registers:
+    def _registers(self, call: Smc) -> Registers:
         words = [call.function, call.argument, *_FILL[2:]]
         if call.where is not None:
             words[1] = self._id(call.where)
@@ -266,7 +268,7 @@ class _Suite:
             raise _Wrong(f"{_function(self._requests[cpu][0])} changed registers above x5: {_shown(ended)}")
         return ended
 
-    def _check_answer(self, number: int, title: str, call: Call, answer: Registers) -> None:
+    def _check_answer(self, number: int, title: str, call: Smc, answer: Registers) -> None:
         if not call.or_more or lfa.status(answer) < self._wanted(call.x0):
             self._compare(number, title, answer, call.x0, "x0")
         if call.x1 is not None:
@@ -285,15 +287,15 @@ class _Suite:
             raise _Wrong(f"step {number}: {title}: {register} is {code(got)}, not {code(wanted)}")
 
 
-def _needs_agent(check: Check) -> bool:
+def _needs_agent(check: Case) -> bool:
     """Whether a check asks for more than SMCCC and the agent's version."""
     return any(
-        not isinstance(step, Call) or step.function & 0xFFFF_FFFF in set(Function) - {Function.VERSION}
+        not isinstance(step, Smc) or step.function & 0xFFFF_FFFF in set(Function) - {Function.VERSION}
         for step in check.steps
     )
 
 
-def _title(call: Call) -> str:
+def _title(call: Smc) -> str:
     return f"{_function(call.function)}({'' if call.where is None else call.where})"
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import ActivateFlag, Function, Status
+from livefw.abi.lfa import ActivateFlag, Function, LfaStatus
 
 RELEASED = ("tfa-2.14", "tfa-2.15")
 CURRENT = ("tfa-2026", "bet1")
@@ -32,7 +32,7 @@ class Beyond(NamedTuple):
 Where = Guid | Beyond
 
 
-class Call(NamedTuple):
+class Smc(NamedTuple):
     """One CPU issues a call, and it ends."""
 
     function: int
@@ -57,7 +57,7 @@ class Call(NamedTuple):
 class Begin(NamedTuple):
     """A CPU enters a call and stays inside: it waits for others, or the firmware is busy."""
 
-    call: Call
+    call: Smc
 
 
 class Ends(NamedTuple):
@@ -70,7 +70,7 @@ class Ends(NamedTuple):
 class Together(NamedTuple):
     """All CPUs issue the call, one close behind the other; each has to answer the same."""
 
-    call: Call
+    call: Smc
 
 
 class AllRestart(NamedTuple):
@@ -79,12 +79,12 @@ class AllRestart(NamedTuple):
     CPUs of ``but`` take no part. ``last`` is then issued by one of them, before anybody restarts, and has to end.
     """
 
-    call: Call
+    call: Smc
     but: tuple[int, ...] = ()
-    last: Call | None = None
+    last: Smc | None = None
 
 
-class Inventory(NamedTuple):
+class Discover(NamedTuple):
     """GET_INVENTORY of every component, as a client does before it primes one; each has to succeed."""
 
     cpu: int = 0
@@ -94,7 +94,7 @@ class WritesVersions(NamedTuple):
     """GET_INVENTORY writes x4 and x5, or leaves them, according to the profile."""
 
 
-Step = Call | Begin | Ends | Together | AllRestart | Inventory | WritesVersions
+Step = Smc | Begin | Ends | Together | AllRestart | Discover | WritesVersions
 
 
 def by(released: int, current: int) -> Mapping[str, int]:
@@ -102,9 +102,9 @@ def by(released: int, current: int) -> Mapping[str, int]:
     return {**dict.fromkeys(RELEASED, released), **dict.fromkeys(CURRENT, current)}
 
 
-def prime(where: Where, x0: Expected = 0, *, cpu: int = 0, until_done: bool = True) -> Call:
+def prime(where: Where, x0: Expected = 0, *, cpu: int = 0, until_done: bool = True) -> Smc:
     """LFA_PRIME."""
-    return Call(Function.PRIME, where, cpu=cpu, x0=x0, until_done=until_done)
+    return Smc(Function.PRIME, where, cpu=cpu, x0=x0, until_done=until_done)
 
 
 def activate(
@@ -116,17 +116,17 @@ def activate(
     entry: int | None = None,
     until_done: bool = False,
     x1: Expected | None = None,
-) -> Call:
+) -> Smc:
     """LFA_ACTIVATE."""
-    return Call(Function.ACTIVATE, where, flags=flags, entry=entry, cpu=cpu, x0=x0, x1=x1, until_done=until_done)
+    return Smc(Function.ACTIVATE, where, flags=flags, entry=entry, cpu=cpu, x0=x0, x1=x1, until_done=until_done)
 
 
-def cancel(where: Where, x0: Expected = 0, *, cpu: int = 0) -> Call:
+def cancel(where: Where, x0: Expected = 0, *, cpu: int = 0) -> Smc:
     """LFA_CANCEL."""
-    return Call(Function.CANCEL, where, cpu=cpu, x0=x0)
+    return Smc(Function.CANCEL, where, cpu=cpu, x0=x0)
 
 
 def code(status: int) -> str:
     """A status as people say it."""
-    known = status in Status._value2member_map_
-    return f"{status} ({Status(status).name})" if known else f"{status:#x}" if status > 0 else str(status)
+    known = status in LfaStatus._value2member_map_
+    return f"{status} ({LfaStatus(status).name})" if known else f"{status:#x}" if status > 0 else str(status)

@@ -12,9 +12,9 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from livefw.abi.guid import Guid
-from livefw.conformance.run import Verdict
+from livefw.conformance.run import CheckVerdict
 from livefw.kernel.lfa import DriverVersion
-from livefw.kernel.lfa.image import Image
+from livefw.kernel.lfa.image import DriverImage
 
 LFA = "/sys/firmware/lfa"
 PATIENCE = 120.0
@@ -116,7 +116,7 @@ class TreeResult(NamedTuple):
     """A check with its verdict; ``detail`` says what was wrong, or what was missing."""
 
     check: TreeCheck
-    verdict: Verdict
+    verdict: CheckVerdict
     detail: str = ""
 
 
@@ -134,10 +134,10 @@ def _play(check: TreeCheck, subject: Subject) -> TreeResult:
     try:
         found = list(check.problems(subject))
     except _Missing as missing:
-        return TreeResult(check, Verdict.NOT_APPLICABLE, str(missing))
+        return TreeResult(check, CheckVerdict.NOT_APPLICABLE, str(missing))
     except OSError as error:
         found = [f"{getattr(error, 'filename', None) or LFA}: {_name(error.errno)}"]
-    return TreeResult(check, Verdict.FAILED if found else Verdict.PASSED, "; ".join(found))
+    return TreeResult(check, CheckVerdict.FAILED if found else CheckVerdict.PASSED, "; ".join(found))
 
 
 class _Missing(Exception):  # noqa: N818 - it ends a check, nothing else
@@ -198,7 +198,7 @@ def _versions(subject: Subject) -> Iterator[str]:
 
 def _titles(subject: Subject) -> Iterator[str]:
     for component, _ in subject.with_files(("name",)):
-        image = Image.new(component, subject.driver)
+        image = DriverImage.new(component, subject.driver)
         expected = subject.driver.name_file.format(title=image.title, label=image.label)
         text = subject.read(component, "name").removesuffix("\n")
         if text != expected:

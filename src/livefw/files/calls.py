@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from livefw.files.child import ChildWrite
-from livefw.files.protocol import LOST, Answered, Call
+from livefw.files.protocol import LOST, DeviceCall, DeviceReply
 
 MOST_BYTES = 1 << 14
 """Largest argument of an ioctl: the request number has 14 bits for its size (Linux ``asm-generic/ioctl.h``)."""
@@ -15,54 +15,54 @@ MOST_BYTES = 1 << 14
 class ChildCalls:
     """Blocking calls in a child process; each answer comes back through a file in memory that both have open."""
 
-    def __init__(self, opened: Callable[[], int], calls: Sequence[Call]) -> None:
+    def __init__(self, opened: Callable[[], int], calls: Sequence[DeviceCall]) -> None:
         """Run them in a child."""
         self._calls = calls
-        self._answers: list[Answered] | None = None
+        self._answers: list[DeviceReply] | None = None
         self._child: ChildWrite | None = None
         try:
             self._memory = os.memfd_create("livefw-calls", os.MFD_CLOEXEC)
         except OSError as error:
-            self._answers = [Answered(error.errno or errno.EMFILE)]
+            self._answers = [DeviceReply(error.errno or errno.EMFILE)]
         else:
             self._child = ChildWrite(opened, lambda device: _run(device, calls, self._memory))
 
     def wait(self, seconds: float | None) -> bool:
-        """See `livefw.files.protocol.Calls`."""
+        """See `livefw.files.protocol.DeviceCalls`."""
         if self._answers is None and self._child and self._child.wait(seconds):
-            self._answers = self._read() if self._child.opened else [Answered(self._child.error)]
+            self._answers = self._read() if self._child.opened else [DeviceReply(self._child.error)]
             os.close(self._memory)
         return self._answers is not None
 
     @property
-    def answers(self) -> Sequence[Answered]:
-        """See `livefw.files.protocol.Calls`."""
+    def answers(self) -> Sequence[DeviceReply]:
+        """See `livefw.files.protocol.DeviceCalls`."""
         if self._answers is None:
             raise ValueError("the calls have not ended")
         return self._answers
 
     @property
     def opened(self) -> bool:
-        """See `livefw.files.protocol.Calls`."""
+        """See `livefw.files.protocol.DeviceCalls`."""
         return self._child is not None and self._child.opened
 
-    def _read(self) -> list[Answered]:
+    def _read(self) -> list[DeviceReply]:
         """What the child wrote: four bytes of errno for each call, and as many bytes as the argument had."""
-        found: list[Answered] = []
+        found: list[DeviceReply] = []
         offset = 0
         for call in self._calls:
             size = len(call.data) if call.request else 0
             raw = os.pread(self._memory, 4 + size, offset)
             if len(raw) < 4 + size:
-                return [*found, Answered(LOST)]  # the child died during this call
-            found.append(Answered(int.from_bytes(raw[:4], "little"), raw[4:]))
+                return [*found, DeviceReply(LOST)]  # the child died during this call
+            found.append(DeviceReply(int.from_bytes(raw[:4], "little"), raw[4:]))
             if found[-1].error:
                 return found
             offset += 4 + size
         return found
 
 
-def _run(device: int, calls: Sequence[Call], memory: int) -> None:
+def _run(device: int, calls: Sequence[DeviceCall], memory: int) -> None:
     from fcntl import ioctl  # in the child only
 
     for call in calls:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import NoReturn, TypeVar
 
-    from livefw.files.protocol import Call, Calls, Write
+    from livefw.files.protocol import DeviceCall, DeviceCalls, Write
 
     T = TypeVar("T")
 
@@ -141,7 +141,7 @@ class HostFiles:
 
         return ChildWrite(lambda: self._open_anew(path), lambda file: write_all(file, data))
 
-    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+    def start_calls(self, path: str, calls: Sequence[DeviceCall]) -> DeviceCalls:
         """See `Files`; in a child process like a write, for an ioctl cannot be taken back either."""
         from livefw.files.calls import ChildCalls  # only for mechanisms that are devices
 

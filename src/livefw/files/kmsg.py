@@ -13,7 +13,7 @@ from livefw.text import decode
 KMSG = "/dev/kmsg"
 
 
-class Record(NamedTuple):
+class KmsgRecord(NamedTuple):
     """A line of the kernel log; ``facility`` 0 is the kernel, all else was written from user space."""
 
     sequence: int
@@ -30,13 +30,13 @@ def cursor(files: Files) -> int | None:
     return next((record.sequence for line in reversed(lines) if (record := parse(line))), -1)
 
 
-def since(files: Files, position: int) -> list[Record]:
+def since(files: Files, position: int) -> list[KmsgRecord]:
     """Records after this sequence number, oldest first; none if the log cannot be read any more."""
     try:
         lines = _lines(files)
     except OSError:
         return []
-    fresh: list[Record] = []
+    fresh: list[KmsgRecord] = []
     for line in reversed(lines):
         record = parse(line)
         if record and record.sequence <= position:
@@ -50,11 +50,11 @@ def _lines(files: Files) -> list[bytes]:
     return b"".join(files.records(KMSG)).split(b"\n")
 
 
-def parse(line: bytes) -> Record | None:
+def parse(line: bytes) -> KmsgRecord | None:
     """``PRIORITY,SEQUENCE,MICROSECONDS,FLAGS...;TEXT``; None for anything else, such as a line of a dictionary."""
     prefix, semicolon, text = line.partition(b";")
     fields = prefix.split(b",")
     if not semicolon or len(fields) < 3 or not all(field.isdigit() and len(field) < 20 for field in fields[:2]):
         return None
     unescaped = re.sub(rb"\\x([0-9a-f]{2})", lambda match: bytes.fromhex(match[1].decode()), text)
-    return Record(int(fields[1]), int(fields[0]) >> 3, decode(unescaped))
+    return KmsgRecord(int(fields[1]), int(fields[0]) >> 3, decode(unescaped))

@@ -34,21 +34,21 @@ class Write(Protocol):
         ...
 
 
-class Call(NamedTuple):
+class DeviceCall(NamedTuple):
     """One system call on an open device: ``ioctl(request, data)``, or ``write(data)`` where ``request`` is 0."""
 
     request: int
     data: bytes = b""
 
 
-class Answered(NamedTuple):
+class DeviceReply(NamedTuple):
     """What one call ended with: an errno or 0, and what is in an ioctl's argument afterwards."""
 
     error: int
     data: bytes = b""
 
 
-class Calls(Protocol):
+class DeviceCalls(Protocol):
     """Calls that were started on a device and go on by themselves."""
 
     def wait(self, seconds: float | None) -> bool:
@@ -56,7 +56,7 @@ class Calls(Protocol):
         ...
 
     @property
-    def answers(self) -> Sequence[Answered]:
+    def answers(self) -> Sequence[DeviceReply]:
         """One for each call that was made; the last has an error of `LOST` if nobody can tell. ValueError before."""
         ...
 
@@ -99,7 +99,7 @@ class Files(Protocol):
         """
         ...
 
-    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+    def start_calls(self, path: str, calls: Sequence[DeviceCall]) -> DeviceCalls:
         """Open a device, make these calls on it until one fails, and close it; returns at once.
 
         A device that cannot be opened answers the first call with the errno of that.

@@ -2,44 +2,44 @@
 """The LFA agent: EL3's answers to the calls of Arm DEN0147, in the order of checks of TF-A's lfa_main.c.
 
 No method blocks. A call that takes time or has to wait *holds* its CPU: it comes back as `Held`, and the CPU leaves the
-agent by a later `Agent.complete`, or because of what other CPUs do, which `Agent.released` tells.
+agent by a later `LfaAgent.complete`, or because of what other CPUs do, which `LfaAgent.released` tells.
 """
 
 from collections.abc import Callable, Generator
 
 from livefw.abi import lfa
-from livefw.abi.lfa import ActivateFlag, Function, InventoryFlag, Status
+from livefw.abi.lfa import ActivateFlag, Function, InventoryFlag, LfaStatus
 from livefw.abi.rmi import RMI_1_0, RMI_VERSION
 from livefw.abi.smccc import (
     SMCCC_1_2,
     SMCCC_ARCH_FEATURES,
     SMCCC_VERSION,
     SVE_HINT,
+    CpuRelease,
     Exit,
     Held,
     Registers,
-    Release,
     Restart,
 )
 from livefw.abi.version import LFA_1_0
-from livefw.firmware.component import Image, LoadStatus
+from livefw.firmware.component import LoadStatus, StagedImage
 from livefw.firmware.cpus import Cpus, Steps
 from livefw.firmware.platform import Platform
 from livefw.firmware.profile import Profile
-from livefw.firmware.spec import Kind, Rendezvous
-from livefw.firmware.state import AgentState, Preemption, Prime
-from livefw.firmware.variables import EAGAIN, Activation, Entry, Lock, Pen, Result
+from livefw.firmware.spec import ComponentKind, CpuRendezvous
+from livefw.firmware.state import AgentState, Preemption, PrimeState
+from livefw.firmware.variables import EAGAIN, AgentLock, CpuResult, CurrentActivation, InventoryEntry, Pen
 
 _PENDING = int(InventoryFlag.ACTIVATION_PENDING)
 _FUNCTIONS = range(min(Function), max(Function) + 1)
 _ARCH_CALLS = (SMCCC_VERSION, SMCCC_ARCH_FEATURES)
 _FUNCTION_BITS = 0xFFFF_FFFF & ~SVE_HINT
-_Part = Generator[int | None, bool | None, Result]
+_Part = Generator[int | None, bool | None, CpuResult]
 """A part of a call in progress that comes to a result."""
-_Work = Generator[int | None, bool | None, Image | int]
+_Work = Generator[int | None, bool | None, StagedImage | int]
 
 
-class Agent:
+class LfaAgent:
     """The LFA agent of a machine whose CPUs 0 to ``cpus`` - 1 are all on.
 
     Calls with any registers get an answer; `AgentMisuseError` is for an impossible CPU only. TF-A is followed where its
@@ -53,9 +53,9 @@ class Agent:
         self._platform = platform
         self._cpus = Cpus(cpus)
         self._outside = self._cpus.outside
-        self._entries: list[Entry] = []
-        self._activation = Activation()
-        self._lock = Lock()
+        self._entries: list[InventoryEntry] = []
+        self._activation = CurrentActivation()
+        self._lock = AgentLock()
         self._pen = Pen(counts_out=profile.pen_counts_out)
         self.preempted: dict[Preemption, int] = {}
         """For how many nanoseconds a CPU loses its time at a point. For races that calls of one step cannot show."""
@@ -95,16 +95,16 @@ class Agent:
         if steps is not None:
             return self._cpus.start(cpu, steps(cpu, registers))
         answer = self._at_once.get(function)
-        return answer(registers) if answer is not None else registers.returning(Status.NOT_SUPPORTED.word)
+        return answer(registers) if answer is not None else registers.returning(LfaStatus.NOT_SUPPORTED.word)
 
     def complete(self, cpu: int) -> Exit | Held:
         """The work that held ``cpu`` is done: go on with its call."""
         return self._cpus.complete(cpu)
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Drain what happened to *other* CPUs because of the last calls: each had been held without work before.
 
-        A `Release` with an `Exit` left the agent. One with a `Held` stopped waiting and works now: complete it.
+        A `CpuRelease` with an `Exit` left the agent. One with a `Held` stopped waiting and works now: complete it.
         """
         return self._cpus.released()
 
@@ -128,7 +128,7 @@ class Agent:
             if len(pen.waiting) > pen.left_behind:
                 self._cpus.wake(pen.waiting.pop(), leads=True)
             else:
-                self._release(Status.ACTIVATION_FAILED)
+                self._release(LfaStatus.ACTIVATION_FAILED)
         self._cpus.settle()
 
     @property
@@ -154,26 +154,26 @@ class Agent:
 
     def _features(self, registers: Registers) -> Registers:
         known = registers[1] in _FUNCTIONS
-        return registers.returning(Status.SUCCESS if known else Status.NOT_SUPPORTED.word)
+        return registers.returning(LfaStatus.SUCCESS if known else LfaStatus.NOT_SUPPORTED.word)
 
     def _arch_features(self, registers: Registers) -> Registers:
         known = registers[1] & 0xFFFF_FFFF in _ARCH_CALLS
-        return registers.returning(Status.SUCCESS if known else Status.NOT_SUPPORTED.word)
+        return registers.returning(LfaStatus.SUCCESS if known else LfaStatus.NOT_SUPPORTED.word)
 
     def _rmi_version(self, registers: Registers) -> Registers:
         """RMI calls go to the RMM; TF-A answers them itself (SMC_UNK) where there is none, or none that lives."""
-        lives = any(entry.component.kind is Kind.RMM and not entry.component.dead for entry in self._entries)
-        return registers.returning(0, RMI_1_0, RMI_1_0) if lives else registers.returning(Status.NOT_SUPPORTED.word)
+        lives = any(entry.component.kind is ComponentKind.RMM and not entry.component.dead for entry in self._entries)
+        return registers.returning(0, RMI_1_0, RMI_1_0) if lives else registers.returning(LfaStatus.NOT_SUPPORTED.word)
 
     def _get_info(self, registers: Registers) -> Registers:
         if registers[1]:
-            return registers.returning(Status.INVALID_PARAMETERS.word)
+            return registers.returning(LfaStatus.INVALID_PARAMETERS.word)
         return registers.returning(0, len(self._entries), 0)
 
     def _get_inventory(self, registers: Registers) -> Registers:
         fw_seq_id = registers[1] & 0xFFFF_FFFF
         if fw_seq_id >= len(self._entries):
-            status = Status.INVALID_PARAMETERS if self._entries else Status.WRONG_STATE
+            status = LfaStatus.INVALID_PARAMETERS if self._entries else LfaStatus.WRONG_STATE
             return registers.returning(status.word)
         entry = self._entries[fw_seq_id]
         entry.pending = pending = not entry.stub and self._platform.is_activation_pending(entry.component)
@@ -186,60 +186,60 @@ class Agent:
     # PRIME
 
     def _prime_call(self, cpu: int, registers: Registers) -> Steps:
-        entry = self._entry(lfa.Prime.decode(registers).fw_seq_id)
+        entry = self._entry(lfa.PrimeRequest.decode(registers).fw_seq_id)
         status = self._prime_refusal(entry)
         if status is not None or entry is None:
             return registers.returning((status or self.profile.prime_bad_id).word)
         self._lock.take(cpu)
         now = self._activation
         # While a component is COMPLETE, itself or another, TF-A loads this one and leaves the selection as it is.
-        if now.prime is Prime.NONE:
-            now.entry, now.prime = entry, Prime.STARTED
+        if now.prime is PrimeState.NONE:
+            now.entry, now.prime = entry, PrimeState.STARTED
         load = self._platform.load_auth_image(entry.component)
         if work_ns := load.work_ns + self.extra_ns.pop(cpu, 0):
             yield work_ns
         code: int = load.status.value
         if load.status is LoadStatus.OK and not load.again:
             code = entry.component.prime()
-            if code == Status.SUCCESS:
+            if code == LfaStatus.SUCCESS:
                 # Also where the activation was wiped meanwhile, by a CANCEL that takes no lock or the RMM's leader:
                 # then no component is COMPLETE, and nothing can be selected any more until a reset.
-                now.prime, now.rendezvous, now.reset = Prime.COMPLETE, True, entry.resets
+                now.prime, now.rendezvous, now.reset = PrimeState.COMPLETE, True, entry.resets
         self._unlock()
-        if code == Status.SUCCESS:
-            return registers.returning(*lfa.Progress(load.again).encode())
+        if code == LfaStatus.SUCCESS:
+            return registers.returning(*lfa.StepResult(load.again).encode())
         return registers.returning(_word(code))
 
-    def _prime_refusal(self, entry: Entry | None) -> Status | None:
+    def _prime_refusal(self, entry: InventoryEntry | None) -> LfaStatus | None:
         if self._lock.holder is not None:
-            return Status.BUSY
+            return LfaStatus.BUSY
         if entry is None:
             return self.profile.prime_bad_id
         if not entry.pending:
-            return Status.WRONG_STATE
+            return LfaStatus.WRONG_STATE
         if not entry.activator:
-            return Status.NOT_SUPPORTED
-        if self._activation.prime is Prime.STARTED and self._activation.entry is not entry:
-            return Status.WRONG_STATE
+            return LfaStatus.NOT_SUPPORTED
+        if self._activation.prime is PrimeState.STARTED and self._activation.entry is not entry:
+            return LfaStatus.WRONG_STATE
         return None
 
     # ACTIVATE
 
     def _activate(self, cpu: int, registers: Registers) -> Steps:
-        request = lfa.Activate.decode(registers)
+        request = lfa.ActivateRequest.decode(registers)
         skip = bool(request.flags & ActivateFlag.SKIP_CPU_RENDEZVOUS)
         if skip and self._lock.holder is not None:
-            return registers.returning(Status.BUSY.word)
+            return registers.returning(LfaStatus.BUSY.word)
         yield from self._acquire(cpu)
         now = self._activation
         if not skip and now.skip:
             self._unlock()
-            return registers.returning(Status.BUSY.word)
+            return registers.returning(LfaStatus.BUSY.word)
         entry = self._entry(request.fw_seq_id)
         status = self._prepare(entry, skip=skip)
         if status is not None or entry is None:
             self._unlock()
-            return registers.returning((status or Status.INVALID_PARAMETERS).word, 0)
+            return registers.returning((status or LfaStatus.INVALID_PARAMETERS).word, 0)
         if not skip:
             self._unlock()
             yield from self._preempt(Preemption.CHECKED)
@@ -254,42 +254,42 @@ class Agent:
         self._unlock()
         return _progress(registers, result)
 
-    def _prepare(self, entry: Entry | None, *, skip: bool) -> Status | None:
+    def _prepare(self, entry: InventoryEntry | None, *, skip: bool) -> LfaStatus | None:
         """TF-A's ``lfa_activate_prepare``: refuse, or count a CPU in."""
         now = self._activation
         if entry is None or entry is not now.entry:
-            return Status.INVALID_PARAMETERS
-        if not entry.pending or now.prime is not Prime.COMPLETE:
-            return Status.COMPONENT_WRONG_STATE
+            return LfaStatus.INVALID_PARAMETERS
+        if not entry.pending or now.prime is not PrimeState.COMPLETE:
+            return LfaStatus.COMPONENT_WRONG_STATE
         if not entry.activator:
-            return Status.NOT_SUPPORTED
+            return LfaStatus.NOT_SUPPORTED
         first = not now.in_progress
-        required = entry.component.traits.cpu_rendezvous is Rendezvous.REQUIRED
+        required = entry.component.traits.cpu_rendezvous is CpuRendezvous.REQUIRED
         if first:
             now.failed = now.skip = False
             now.rendezvous = required or not skip
         if skip:
             if required:
-                return Status.INVALID_PARAMETERS
+                return LfaStatus.INVALID_PARAMETERS
             if not first and not now.skip:
-                return Status.BUSY
+                return LfaStatus.BUSY
             # It stays so if the platform refuses: everybody who does not skip is BUSY until a CANCEL or a skip.
             now.skip = True
         if first:
             if not self._platform.notify_activate(entry.component):
-                return Status.ACTIVATION_FAILED
+                return LfaStatus.ACTIVATION_FAILED
             now.in_progress = True
         now.users += 1
         self._count_users()
         return None
 
-    def _finish(self, entry: Entry, result: Result) -> None:
+    def _finish(self, entry: InventoryEntry, result: CpuResult) -> None:
         """TF-A's ``lfa_activate_finish``: count a CPU out of what is in progress, which may be another activation."""
         now = self._activation
         now.users = max(now.users - 1, 0)
         if result.again:
             return
-        now.failed = now.failed or result.code != Status.SUCCESS
+        now.failed = now.failed or result.code != LfaStatus.SUCCESS
         if now.users:
             return
         now.end_round()
@@ -305,36 +305,36 @@ class Agent:
 
     def _activate_unserialised(self, cpu: int, registers: Registers) -> Steps:
         """ACTIVATE of TF-A v2.14 and v2.15; each CPU is on its own from the first check to the last."""
-        request = lfa.Activate.decode(registers)
+        request = lfa.ActivateRequest.decode(registers)
         entry = self._entry(request.fw_seq_id)
         status = self._refusal(entry, skip=bool(request.flags & ActivateFlag.SKIP_CPU_RENDEZVOUS))
         if status is not None or entry is None:
-            return registers.returning((status or Status.COMPONENT_WRONG_STATE).word, 0)
+            return registers.returning((status or LfaStatus.COMPONENT_WRONG_STATE).word, 0)
         result = yield from self._perform(cpu, entry, request)
-        if result.code == Status.SUCCESS or self.profile.pending_cleared_on_failure:
+        if result.code == LfaStatus.SUCCESS or self.profile.pending_cleared_on_failure:
             entry.pending = False
-        if result.code == Status.SUCCESS:
+        if result.code == LfaStatus.SUCCESS:
             self._activation.end_round()
             self._read_inventory()
         if result.resets:
             return Restart(request.entry_point, request.context_id)
         return registers.returning(_word(result.code), 0)
 
-    def _refusal(self, entry: Entry | None, *, skip: bool) -> Status | None:
+    def _refusal(self, entry: InventoryEntry | None, *, skip: bool) -> LfaStatus | None:
         now = self._activation
-        if entry is None or not entry.pending or now.prime is not Prime.COMPLETE:
-            return Status.COMPONENT_WRONG_STATE
+        if entry is None or not entry.pending or now.prime is not PrimeState.COMPLETE:
+            return LfaStatus.COMPONENT_WRONG_STATE
         if entry is not now.entry:
-            return Status.INVALID_PARAMETERS
+            return LfaStatus.INVALID_PARAMETERS
         if not entry.activator:
-            return Status.NOT_SUPPORTED
+            return LfaStatus.NOT_SUPPORTED
         if not self._platform.notify_activate(entry.component):
-            return Status.ACTIVATION_FAILED
-        if skip and entry.component.traits.cpu_rendezvous is Rendezvous.REQUIRED:
-            return Status.INVALID_PARAMETERS
+            return LfaStatus.ACTIVATION_FAILED
+        if skip and entry.component.traits.cpu_rendezvous is CpuRendezvous.REQUIRED:
+            return LfaStatus.INVALID_PARAMETERS
         return None
 
-    def _perform(self, cpu: int, entry: Entry, request: lfa.Activate) -> _Part:
+    def _perform(self, cpu: int, entry: InventoryEntry, request: lfa.ActivateRequest) -> _Part:
         """The component's part of ACTIVATE."""
         skip = bool(request.flags & ActivateFlag.SKIP_CPU_RENDEZVOUS)
         if entry.component.has_pen and not skip:
@@ -347,7 +347,7 @@ class Agent:
         outcome = yield from self._work(cpu, entry, None if skip else cpu)
         return self._ended(entry, self._take_effect(cpu, entry, request, outcome))
 
-    def _meet(self, cpu: int, entry: Entry, request: lfa.Activate) -> _Part:
+    def _meet(self, cpu: int, entry: InventoryEntry, request: lfa.ActivateRequest) -> _Part:
         """Wait in the holding pen; the last CPU to come does the work for all."""
         pen = self._pen
         leads: bool | None = pen.arrive(len(self._cpus.online))
@@ -359,10 +359,10 @@ class Agent:
         if not leads:
             # The leader's word is for everybody who gets through the gate, whatever they came for.
             code = pen.leave()
-            return self._restarting(entry, request) if code == Status.SUCCESS else Result(code)
+            return self._restarting(entry, request) if code == LfaStatus.SUCCESS else CpuResult(code)
         outcome = yield from self._work(cpu, entry, None)
         if entry.component.opens_pen_first:
-            self._release(Status.SUCCESS if isinstance(outcome, Image) else outcome)
+            self._release(LfaStatus.SUCCESS if isinstance(outcome, StagedImage) else outcome)
             return self._take_effect(cpu, entry, request, outcome)
         result = self._take_effect(cpu, entry, request, outcome)
         self._release(result.code)
@@ -370,7 +370,7 @@ class Agent:
             yield from self._preempt(Preemption.RELEASED)
         return self._ended(entry, result)
 
-    def _alone(self, entry: Entry) -> bool:
+    def _alone(self, entry: InventoryEntry) -> bool:
         """BL31 asks once more whether CPUs are to meet, and a CANCEL that came since its checks has cleared that."""
         return entry.component.opens_pen_first and self.profile.serialised and not self._activation.rendezvous
 
@@ -378,7 +378,7 @@ class Agent:
         if point in self.preempted:
             yield self.preempted[point]
 
-    def _work(self, cpu: int, entry: Entry, worker: int | None) -> _Work:
+    def _work(self, cpu: int, entry: InventoryEntry, worker: int | None) -> _Work:
         """One step of a component's activation: the image that is to take over after the last one, else a code."""
         component, now = entry.component, self._activation
         image = self._platform.loaded(component) or now.applied.get(component)
@@ -399,18 +399,20 @@ class Agent:
             return EAGAIN
         return failure or image
 
-    def _take_effect(self, cpu: int, entry: Entry, request: lfa.Activate, outcome: Image | int) -> Result:
+    def _take_effect(
+        self, cpu: int, entry: InventoryEntry, request: lfa.ActivateRequest, outcome: StagedImage | int
+    ) -> CpuResult:
         """The image takes over, if the work came to one."""
-        if not isinstance(outcome, Image):
-            return Result(entry.statuses.get(outcome, outcome))
+        if not isinstance(outcome, StagedImage):
+            return CpuResult(entry.statuses.get(outcome, outcome))
         result = self._restarting(entry, request)
-        if result.code != Status.SUCCESS:
+        if result.code != LfaStatus.SUCCESS:
             return result
         component = entry.component
         inside = frozenset({cpu, *component.workers, *self._pen.waiting})
         code = component.apply(outcome, leader=cpu, inside=inside, online=frozenset(self._cpus.online))
-        if code != Status.SUCCESS:
-            return Result(code)
+        if code != LfaStatus.SUCCESS:
+            return CpuResult(code)
         if not component.dead:
             self._platform.commit(component, outcome)
         if result.resets:
@@ -419,14 +421,14 @@ class Agent:
             self._activation.applied[component] = outcome
         return result
 
-    def _restarting(self, entry: Entry, request: lfa.Activate) -> Result:
+    def _restarting(self, entry: InventoryEntry, request: lfa.ActivateRequest) -> CpuResult:
         """How a CPU goes on whose activation went well: each is judged by its own entry point."""
         if not (self._activation.reset and entry.resets):
-            return Result()
+            return CpuResult()
         entry_point = self._platform.is_entry_point(request.entry_point)
-        return Result(resets=True) if entry_point else Result(Status.CRITICAL_ERROR)
+        return CpuResult(resets=True) if entry_point else CpuResult(LfaStatus.CRITICAL_ERROR)
 
-    def _ended(self, entry: Entry, result: Result) -> Result:
+    def _ended(self, entry: InventoryEntry, result: CpuResult) -> CpuResult:
         if entry.component.wipes_activation and not result.again:
             self._activation.wipe()
         return result
@@ -434,33 +436,33 @@ class Agent:
     # CANCEL
 
     def _cancel_call(self, registers: Registers) -> Registers:
-        status = self._cancel(self._entry(lfa.Cancel.decode(registers).fw_seq_id))
+        status = self._cancel(self._entry(lfa.CancelRequest.decode(registers).fw_seq_id))
         self._cpus.settle()
         return registers.returning(status.word)
 
-    def _cancel(self, entry: Entry | None) -> Status:
+    def _cancel(self, entry: InventoryEntry | None) -> LfaStatus:
         now, asks = self._activation, self.profile.serialised
         if asks and self._lock.holder is not None:
-            return Status.BUSY
+            return LfaStatus.BUSY
         if not self._entries:
-            return Status.WRONG_STATE
+            return LfaStatus.WRONG_STATE
         if entry is None or entry is not now.entry:
-            return Status.INVALID_PARAMETERS
+            return LfaStatus.INVALID_PARAMETERS
         if asks and now.in_progress and (now.cancel_locked or now.skip):
-            return Status.BUSY
+            return LfaStatus.BUSY
         if asks and not entry.component.cancel():
-            return Status.BUSY
+            return LfaStatus.BUSY
         if asks and entry.component.cancel_opens_pen:
-            self._release(Status.ACTIVATION_FAILED)
+            self._release(LfaStatus.ACTIVATION_FAILED)
         if not self._platform.cancel(entry.component):
-            return Status.BUSY
+            return LfaStatus.BUSY
         now.wipe()
         self._pen.left_behind = len(self._pen.waiting)
-        return Status.SUCCESS
+        return LfaStatus.SUCCESS
 
     # Shared parts
 
-    def _entry(self, fw_seq_id: int) -> Entry | None:
+    def _entry(self, fw_seq_id: int) -> InventoryEntry | None:
         return self._entries[fw_seq_id] if fw_seq_id < len(self._entries) else None
 
     def _acquire(self, cpu: int) -> Generator[int | None, bool | None, None]:
@@ -479,7 +481,7 @@ class Agent:
         """Number the components anew; what is known of one that stayed is kept (TF-A's own table never changes)."""
         known = {entry.component: entry for entry in self._entries}
         components = self._platform.components()
-        self._entries = [known.get(component) or Entry(component, self.profile) for component in components]
+        self._entries = [known.get(component) or InventoryEntry(component, self.profile) for component in components]
         for entry in self._entries:
             if entry.component not in known:
                 for cpu in sorted(self._cpus.online):
@@ -495,8 +497,8 @@ def _word(code: int) -> int:
     return code & 0xFFFF_FFFF_FFFF_FFFF
 
 
-def _progress(registers: Registers, result: Result) -> Registers:
+def _progress(registers: Registers, result: CpuResult) -> Registers:
     """The end of an ACTIVATE that reached the component: x1 is written even where x0 is an error."""
     if result.again:
-        return registers.returning(*lfa.Progress(call_again=True).encode())
+        return registers.returning(*lfa.StepResult(call_again=True).encode())
     return registers.returning(_word(result.code), 0)

@@ -7,13 +7,13 @@ from enum import Enum, IntEnum
 from types import MappingProxyType
 
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind, LfaPolicy
+from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec, LfaPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class StagedImage:
     """A staged firmware image, as far as an activation can tell one from another."""
 
     version: ComponentVersion
@@ -26,10 +26,10 @@ class Image:
 class LoadStatus(Enum):
     """What ``plat_lfa_load_auth_image`` can report, and the x0 that PRIME makes of it (TF-A lfa_main.c)."""
 
-    OK = Status.SUCCESS
-    AUTH = Status.AUTH_ERROR
-    NO_MEMORY = Status.NO_MEMORY
-    DEVICE = Status.DEVICE_ERROR
+    OK = LfaStatus.SUCCESS
+    AUTH = LfaStatus.AUTH_ERROR
+    NO_MEMORY = LfaStatus.NO_MEMORY
+    DEVICE = LfaStatus.DEVICE_ERROR
 
 
 class FfaError(IntEnum):
@@ -46,17 +46,17 @@ class FfaError(IntEnum):
     NO_DATA = -9
 
 
-FFA_TO_LFA: Mapping[FfaError, Status] = MappingProxyType(
+FFA_TO_LFA: Mapping[FfaError, LfaStatus] = MappingProxyType(
     {
-        FfaError.NOT_SUPPORTED: Status.NOT_SUPPORTED,
-        FfaError.INVALID_PARAMETERS: Status.INVALID_PARAMETERS,
-        FfaError.NO_MEMORY: Status.NO_MEMORY,
-        FfaError.BUSY: Status.BUSY,
-        FfaError.INTERRUPTED: Status.BUSY,
-        FfaError.DENIED: Status.COMPONENT_WRONG_STATE,
-        FfaError.RETRY: Status.BUSY,
-        FfaError.ABORTED: Status.CRITICAL_ERROR,
-        FfaError.NO_DATA: Status.ACTIVATION_FAILED,
+        FfaError.NOT_SUPPORTED: LfaStatus.NOT_SUPPORTED,
+        FfaError.INVALID_PARAMETERS: LfaStatus.INVALID_PARAMETERS,
+        FfaError.NO_MEMORY: LfaStatus.NO_MEMORY,
+        FfaError.BUSY: LfaStatus.BUSY,
+        FfaError.INTERRUPTED: LfaStatus.BUSY,
+        FfaError.DENIED: LfaStatus.COMPONENT_WRONG_STATE,
+        FfaError.RETRY: LfaStatus.BUSY,
+        FfaError.ABORTED: LfaStatus.CRITICAL_ERROR,
+        FfaError.NO_DATA: LfaStatus.ACTIVATION_FAILED,
     }
 )
 """TF-A spmd_logical_sp.c; what it does not name becomes ACTIVATION_FAILED, as NO_DATA here."""
@@ -84,7 +84,7 @@ class Faults:
     endless_activate: bool = False
 
 
-class Component:
+class FirmwareComponent:
     """One component: its fixed properties, its callbacks, and what is true of it while it runs."""
 
     __slots__ = ("dead", "faults", "guid", "kind", "spec", "traits", "workers")
@@ -115,42 +115,42 @@ class Component:
         """The component's PRIME callback, called when its image is loaded: 0 or the status PRIME answers."""
         return self.faults.prime_code
 
-    def obstacle(self, image: Image | None, peers: Iterable["Component"]) -> int:  # noqa: ARG002 - a partition asks
+    def obstacle(self, image: StagedImage | None, peers: Iterable["FirmwareComponent"]) -> int:  # noqa: ARG002 - a partition asks
         """Status of an activation that ends before it does anything; 0 if there is nothing in the way.
 
         ``peers`` are all components of the machine.
         """
         if self.dead:
-            return Status.CRITICAL_ERROR
-        return Status.SUCCESS if image is not None else Status.DEVICE_ERROR
+            return LfaStatus.CRITICAL_ERROR
+        return LfaStatus.SUCCESS if image is not None else LfaStatus.DEVICE_ERROR
 
-    def crashes(self, image: Image) -> bool:  # noqa: ARG002 - an RMM asks what boots
+    def crashes(self, image: StagedImage) -> bool:  # noqa: ARG002 - an RMM asks what boots
         """Whether the CPU that does the work is lost in it."""
         return False
 
-    def failure(self, image: Image, cpu: int) -> int:  # noqa: ARG002 - an RMM asks what boots, and where
+    def failure(self, image: StagedImage, cpu: int) -> int:  # noqa: ARG002 - an RMM asks what boots, and where
         """Status of an activation whose work on ``cpu`` does not come off; 0 if it does."""
         return self._failed(self.faults.activate_code)
 
     def _failed(self, code: int) -> int:
         """``code``, unless it is dead: it may have died on another CPU while this one worked."""
-        self.dead = self.dead or code == Status.CRITICAL_ERROR
-        return Status.CRITICAL_ERROR if self.dead else code
+        self.dead = self.dead or code == LfaStatus.CRITICAL_ERROR
+        return LfaStatus.CRITICAL_ERROR if self.dead else code
 
-    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:  # noqa: ARG002
+    def apply(self, image: StagedImage, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:  # noqa: ARG002
         """``image`` takes over; ``leader`` did the work, ``inside`` took part, ``online`` are all CPUs that are on.
 
         Status of the leader: other CPUs may have been told already that it went well. The image does not run
         afterwards if the component is dead then.
         """
-        return Status.SUCCESS
+        return LfaStatus.SUCCESS
 
     def cancel(self) -> bool:
         """Whether the component lets go; it cannot while a CPU is busy with it. TF-A's own have nothing to say here."""
         return not self.workers
 
 
-class Bl31(Component):
+class Bl31(FirmwareComponent):
     """The EL3 runtime firmware that replaces parts of itself (TF-A bl31_lfa.c, lfa_holding_pen.c)."""
 
     __slots__ = ()
@@ -158,49 +158,49 @@ class Bl31(Component):
     opens_pen_first = True
     cancel_opens_pen = True
 
-    def obstacle(self, image: Image | None, peers: Iterable[Component]) -> int:  # noqa: ARG002 - see above
+    def obstacle(self, image: StagedImage | None, peers: Iterable[FirmwareComponent]) -> int:  # noqa: ARG002 - see above
         """A missing image is critical to TF-A, although nothing has been touched."""
-        return Status.SUCCESS if image is not None else Status.CRITICAL_ERROR
+        return LfaStatus.SUCCESS if image is not None else LfaStatus.CRITICAL_ERROR
 
-    def failure(self, image: Image, cpu: int) -> int:  # noqa: ARG002 - see above
+    def failure(self, image: StagedImage, cpu: int) -> int:  # noqa: ARG002 - see above
         """What can fail before the pen opens is its image."""
-        return Status.SUCCESS
+        return LfaStatus.SUCCESS
 
-    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:  # noqa: ARG002
+    def apply(self, image: StagedImage, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:  # noqa: ARG002
         """A failure to patch is CRITICAL_ERROR on the CPU that leads; the others have left the pen and restart."""
-        return Status.CRITICAL_ERROR if self.faults.activate_code else Status.SUCCESS
+        return LfaStatus.CRITICAL_ERROR if self.faults.activate_code else LfaStatus.SUCCESS
 
     def cancel(self) -> bool:
         """TF-A's hook opens the pen and is content."""
         return True
 
 
-class SecurePartition(Component):
+class SecurePartition(FirmwareComponent):
     """A secure partition, activated by the SPMC (TF-A spmd_logical_sp.c, FF-A v1.3 ALP2)."""
 
     __slots__ = ()
 
-    def obstacle(self, image: Image | None, peers: Iterable[Component]) -> int:
+    def obstacle(self, image: StagedImage | None, peers: Iterable[FirmwareComponent]) -> int:
         """TF-A's checks before the START message, then the SPMC's, which activates one partition at a time."""
         if self.spec.vcpus != 1 or not self.spec.live_activation_support or self.traits.cpu_rendezvous == "required":
-            return Status.NOT_SUPPORTED
+            return LfaStatus.NOT_SUPPORTED
         if self.dead:
             return FFA_TO_LFA[FfaError.ABORTED]
         if image is None:
-            return Status.DEVICE_ERROR
+            return LfaStatus.DEVICE_ERROR
         if self.workers:
             return FFA_TO_LFA[FfaError.DENIED]
-        others = any(peer.workers for peer in peers if peer.kind is Kind.SP)
-        return FFA_TO_LFA[FfaError.BUSY] if others else Status.SUCCESS
+        others = any(peer.workers for peer in peers if peer.kind is ComponentKind.SP)
+        return FFA_TO_LFA[FfaError.BUSY] if others else LfaStatus.SUCCESS
 
     def cancel(self) -> bool:
         """TF-A has no hook here, so an activation is wiped while the SPMC is at it."""
         return True
 
-    def failure(self, image: Image, cpu: int) -> int:
+    def failure(self, image: StagedImage, cpu: int) -> int:
         """The SPMC's error, translated; once the FINISH message failed the old image is gone."""
         if self.faults.ffa_error is None:
-            return Component.failure(self, image, cpu)
+            return FirmwareComponent.failure(self, image, cpu)
         return self._failed(FFA_TO_LFA[self.faults.ffa_error])
 
 
@@ -228,7 +228,7 @@ class RmmDeadError(RuntimeError):
         super().__init__("the RMM is dead until a cold boot: RMI calls answer SMC_UNK")
 
 
-class Rmm(Component):
+class Rmm(FirmwareComponent):
     """The Realm Management Monitor (TF-A rmmd_rmm_lfa.c and rmmd_main.c; TF-RMM from v0.9.0).
 
     Each CPU carries an activation token from one RMM to the next: 0 on cold boot, then whatever the RMM answered when
@@ -255,7 +255,7 @@ class Rmm(Component):
         """Activation token by CPU; 0 where the last RMM that was entered refused to boot."""
         self._next_realm = len(self.realms) + 1
         self._cold_boots = 1
-        self._image: Image | None = None
+        self._image: StagedImage | None = None
         self._entered: frozenset[int] = frozenset()
         """CPUs that took part in the activation of this image. Two can lead, one after the other."""
 
@@ -273,21 +273,21 @@ class Rmm(Component):
         if not self.dead:
             self._enter(cpu)
 
-    def obstacle(self, image: Image | None, peers: Iterable[Component]) -> int:  # noqa: ARG002 - see above
+    def obstacle(self, image: StagedImage | None, peers: Iterable[FirmwareComponent]) -> int:  # noqa: ARG002 - see above
         """TF-A's flag is set for one to find an image, too."""
         if image is not None:
-            return Status.SUCCESS
+            return LfaStatus.SUCCESS
         self._die()
         return RmmFailure.SET_UP
 
-    def crashes(self, image: Image) -> bool:
+    def crashes(self, image: StagedImage) -> bool:
         """An image that has cleared its cold-boot flag takes the version of the interface for a token."""
         if not (self.spec.one_bank and image is self._image):
             return False
         self._die()
         return True
 
-    def failure(self, image: Image, cpu: int) -> int:
+    def failure(self, image: StagedImage, cpu: int) -> int:
         """Whether the image is not set up, or refuses to boot on the leader.
 
         An image that cannot take over refuses where there is something to take over, which the token says.
@@ -298,20 +298,20 @@ class Rmm(Component):
         if self.faults.refuses or (not image.takes_over and self.tokens.get(cpu)):
             self._refuse(cpu)
             return RmmFailure.REFUSED
-        return Status.SUCCESS
+        return LfaStatus.SUCCESS
 
     def cancel(self) -> bool:
         """TF-A has no hook here: the activation is wiped, and CPUs in the pen stay there."""
         return True
 
-    def apply(self, image: Image, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:
+    def apply(self, image: StagedImage, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:
         """Boot the new image with each CPU's token, on the leader first."""
         self._enter(leader)
         others = inside - {leader}
         if others and self.faults.secondary_refuses and not self.dead:
             self._refuse(min(others))
         if self.dead:
-            return Status.SUCCESS
+            return LfaStatus.SUCCESS
         self._entered = inside | (self._entered if image is self._image else frozenset())
         self._image = image
         if not online <= self._entered:
@@ -320,7 +320,7 @@ class Rmm(Component):
             self.tokens.clear()
         for cpu in sorted(online):
             self.boot(cpu)
-        return Status.SUCCESS
+        return LfaStatus.SUCCESS
 
     def _enter(self, cpu: int) -> None:
         """Hand the CPU's token over and keep the answer; a CPU that was on before comes back with its own."""
@@ -339,17 +339,17 @@ class Rmm(Component):
         self.realms = ()
 
 
-_CLASSES: Mapping[Kind, type[Component]] = MappingProxyType(
+_CLASSES: Mapping[ComponentKind, type[FirmwareComponent]] = MappingProxyType(
     {
-        Kind.BL31: Bl31,
-        Kind.RMM: Rmm,
-        Kind.SP: SecurePartition,
-        Kind.BL33: Component,
-        Kind.CONTROLLER: Component,
+        ComponentKind.BL31: Bl31,
+        ComponentKind.RMM: Rmm,
+        ComponentKind.SP: SecurePartition,
+        ComponentKind.BL33: FirmwareComponent,
+        ComponentKind.CONTROLLER: FirmwareComponent,
     }
 )
 
 
-def build(spec: ComponentSpec) -> Component:
+def build(spec: ComponentSpec) -> FirmwareComponent:
     """The component that a description stands for."""
     return _CLASSES[spec.kind](spec)

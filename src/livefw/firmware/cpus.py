@@ -4,7 +4,7 @@
 from collections import deque
 from collections.abc import Generator, Iterable
 
-from livefw.abi.smccc import Exit, Held, Release
+from livefw.abi.smccc import CpuRelease, Exit, Held
 from livefw.firmware.state import (
     AgentMisuseError,
     CpuHeldError,
@@ -33,7 +33,7 @@ class Cpus:
         """Every CPU, with what holds it."""
         self._calls: dict[int, Steps] = {}
         self._ready: deque[tuple[int, bool | None]] = deque()
-        self._released: list[Release] = []
+        self._released: list[CpuRelease] = []
 
     def misuse(self, cpu: int) -> AgentMisuseError:
         """Why this CPU cannot make a call."""
@@ -82,7 +82,7 @@ class Cpus:
             cpu, leads = self._ready.popleft()
             self._notice(cpu, self._step(cpu, leads=leads))
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Drain the CPUs that had been waiting, and left or began to work."""
         released, self._released = self._released, []
         return released
@@ -103,7 +103,7 @@ class Cpus:
 
     def _notice(self, cpu: int, outcome: Exit | Held) -> None:
         if not isinstance(outcome, Held) or outcome.work_ns is not None:
-            self._released.append(Release(cpu, outcome))
+            self._released.append(CpuRelease(cpu, outcome))
 
     def _step(self, cpu: int, *, leads: bool | None = None) -> Exit | Held:
         try:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
-from livefw.firmware.component import Component, Faults, Image, LoadStatus, build
+from livefw.firmware.component import Faults, FirmwareComponent, LoadStatus, StagedImage, build
 from livefw.firmware.spec import AfterActivation, ComponentSpec
 
 FVP_SECURE = (range(0x0800_0000),)
@@ -27,28 +27,28 @@ class Load(NamedTuple):
 class Platform(Protocol):
     """The seam between agent and hardware, after TF-A's porting guide. No method blocks: durations are figures."""
 
-    def components(self) -> Sequence[Component]:
+    def components(self) -> Sequence[FirmwareComponent]:
         """All components; the index is the sequence id. Read at boot and after each successful activation."""
 
-    def is_activation_pending(self, component: Component) -> bool:
+    def is_activation_pending(self, component: FirmwareComponent) -> bool:
         """Whether an image is staged for it now."""
 
-    def image_info(self, component: Component) -> tuple[int, int]:
+    def image_info(self, component: FirmwareComponent) -> tuple[int, int]:
         """Version words of the running and of the staged image; 0 where not known."""
 
-    def load_auth_image(self, component: Component) -> Load:
+    def load_auth_image(self, component: FirmwareComponent) -> Load:
         """Do one step of loading the staged image."""
 
-    def loaded(self, component: Component) -> Image | None:
+    def loaded(self, component: FirmwareComponent) -> StagedImage | None:
         """The image that was loaded and authenticated and waits for activation."""
 
-    def notify_activate(self, component: Component) -> bool:
+    def notify_activate(self, component: FirmwareComponent) -> bool:
         """An activation is about to start; False refuses it."""
 
-    def commit(self, component: Component, image: Image) -> None:
+    def commit(self, component: FirmwareComponent, image: StagedImage) -> None:
         """``image`` runs now. Called by each CPU that did the work: only the first for a loaded image counts."""
 
-    def cancel(self, component: Component) -> bool:
+    def cancel(self, component: FirmwareComponent) -> bool:
         """Drop what was loaded; False refuses."""
 
     def is_entry_point(self, address: int) -> bool:
@@ -75,15 +75,15 @@ class _Store:
     def __init__(self, spec: ComponentSpec) -> None:
         self.current = ComponentVersion.parse(spec.current_version)
         self.keeps_staged = spec.pending_never_clears
-        self.staged: Image | None = None
+        self.staged: StagedImage | None = None
         if spec.pending_version is not None or spec.pending_never_clears:
-            self.staged = Image(
+            self.staged = StagedImage(
                 ComponentVersion.parse(spec.pending_version or "0.0"),
                 takes_over=spec.pending_takes_over,
                 after=spec.after_activation,
             )
-        self.loading: Image | None = None
-        self.loaded: Image | None = None
+        self.loading: StagedImage | None = None
+        self.loaded: StagedImage | None = None
         self.steps = 0
 
 
@@ -92,15 +92,15 @@ class MemoryPlatform:
 
     def __init__(self, specs: Iterable[ComponentSpec], *, secure: Sequence[range] = FVP_SECURE) -> None:
         self._secure = tuple(secure)
-        self._stores: dict[Component, _Store] = {}
-        self._components: tuple[Component, ...] = ()
+        self._stores: dict[FirmwareComponent, _Store] = {}
+        self._components: tuple[FirmwareComponent, ...] = ()
         self._commits: deque[Commit] = deque(maxlen=MAX_COMMITS)
         self.next_commit = 0
         """Sequence of the commit to come."""
         for spec in specs:
             self._add(spec)
 
-    def find(self, guid: Guid) -> Component:
+    def find(self, guid: Guid) -> FirmwareComponent:
         """The first component with this GUID; KeyError if there is none."""
         for component in self._components:
             if component.guid == guid:
@@ -118,7 +118,7 @@ class MemoryPlatform:
     ) -> None:
         """Put a new image into the store, in place of one that waits there; KeyError if there is no such component."""
         version.encode()
-        image = Image(version, authentic=authentic, takes_over=takes_over, after=after)
+        image = StagedImage(version, authentic=authentic, takes_over=takes_over, after=after)
         self._stores[self.find(guid)].staged = image
 
     def withdraw(self, guid: Guid) -> None:
@@ -141,20 +141,20 @@ class MemoryPlatform:
         """
         return tuple(commit for commit in self._commits if commit.sequence >= since)
 
-    def components(self) -> Sequence[Component]:
+    def components(self) -> Sequence[FirmwareComponent]:
         """See `Platform`."""
         return self._components
 
-    def is_activation_pending(self, component: Component) -> bool:
+    def is_activation_pending(self, component: FirmwareComponent) -> bool:
         """See `Platform`."""
         return self._stores[component].staged is not None
 
-    def image_info(self, component: Component) -> tuple[int, int]:
+    def image_info(self, component: FirmwareComponent) -> tuple[int, int]:
         """See `Platform`."""
         store = self._stores[component]
         return store.current.encode(), store.staged.version.encode() if store.staged else 0
 
-    def load_auth_image(self, component: Component) -> Load:
+    def load_auth_image(self, component: FirmwareComponent) -> Load:
         """See `Platform`. An image staged in the middle of a load starts it afresh."""
         store, traits, faults = self._stores[component], component.traits, component.faults
         if store.staged is None:
@@ -174,15 +174,15 @@ class MemoryPlatform:
         store.loaded = image
         return Load(work_ns=traits.prime_ns)
 
-    def loaded(self, component: Component) -> Image | None:
+    def loaded(self, component: FirmwareComponent) -> StagedImage | None:
         """See `Platform`."""
         return self._stores[component].loaded
 
-    def notify_activate(self, component: Component) -> bool:
+    def notify_activate(self, component: FirmwareComponent) -> bool:
         """See `Platform`."""
         return not component.faults.refuse_notify
 
-    def commit(self, component: Component, image: Image) -> None:
+    def commit(self, component: FirmwareComponent, image: StagedImage) -> None:
         """See `Platform`."""
         store = self._stores[component]
         if store.loaded is not image:
@@ -196,7 +196,7 @@ class MemoryPlatform:
         if image.after is not None:
             self._change_inventory(image.after)
 
-    def cancel(self, component: Component) -> bool:
+    def cancel(self, component: FirmwareComponent) -> bool:
         """See `Platform`."""
         if component.faults.refuse_cancel:
             return False
@@ -212,7 +212,7 @@ class MemoryPlatform:
             return False
         return not any(address in part for part in self._secure)
 
-    def _note_commit(self, component: Component, image: Image) -> None:
+    def _note_commit(self, component: FirmwareComponent, image: StagedImage) -> None:
         self._commits.append(Commit(self.next_commit, component.guid, image.version))
         self.next_commit += 1
 

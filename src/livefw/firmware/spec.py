@@ -18,7 +18,7 @@ _MAX_REALMS = 4096
 _T = TypeVar("_T")
 
 
-class Kind(StrEnum):
+class ComponentKind(StrEnum):
     """What sort of firmware a component is; it decides who does the activation and how CPUs meet for it."""
 
     BL31 = "bl31"
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     """Firmware of a processor beside the application cores, such as an SCP."""
 
 
-class Rendezvous(StrEnum):
+class CpuRendezvous(StrEnum):
     """Whether all online CPUs must be inside the activation together."""
 
     REQUIRED = "required"
@@ -65,7 +65,7 @@ class Traits:
 
     capable: bool
     may_reset_cpu: bool
-    cpu_rendezvous: Rendezvous
+    cpu_rendezvous: CpuRendezvous
     prime_steps: int
     prime_ns: int
     activate_steps: int
@@ -74,48 +74,48 @@ class Traits:
 
 _MS = 1_000_000
 
-DEFAULTS: Mapping[Kind, Traits] = MappingProxyType(
+DEFAULTS: Mapping[ComponentKind, Traits] = MappingProxyType(
     {
-        Kind.BL31: Traits(
+        ComponentKind.BL31: Traits(
             capable=True,
             may_reset_cpu=True,
-            cpu_rendezvous=Rendezvous.REQUIRED,
+            cpu_rendezvous=CpuRendezvous.REQUIRED,
             prime_steps=1,
             prime_ns=5 * _MS,
             activate_steps=1,
             activate_ns=2 * _MS,
         ),
-        Kind.RMM: Traits(
+        ComponentKind.RMM: Traits(
             capable=True,
             may_reset_cpu=False,
-            cpu_rendezvous=Rendezvous.REQUIRED,
+            cpu_rendezvous=CpuRendezvous.REQUIRED,
             prime_steps=2,
             prime_ns=5 * _MS,
             activate_steps=1,
             activate_ns=2 * _MS,
         ),
-        Kind.SP: Traits(
+        ComponentKind.SP: Traits(
             capable=True,
             may_reset_cpu=False,
-            cpu_rendezvous=Rendezvous.OPTIONAL,
+            cpu_rendezvous=CpuRendezvous.OPTIONAL,
             prime_steps=1,
             prime_ns=5 * _MS,
             activate_steps=1,
             activate_ns=5 * _MS,
         ),
-        Kind.BL33: Traits(
+        ComponentKind.BL33: Traits(
             capable=False,
             may_reset_cpu=False,
-            cpu_rendezvous=Rendezvous.REQUIRED,
+            cpu_rendezvous=CpuRendezvous.REQUIRED,
             prime_steps=1,
             prime_ns=5 * _MS,
             activate_steps=1,
             activate_ns=5 * _MS,
         ),
-        Kind.CONTROLLER: Traits(
+        ComponentKind.CONTROLLER: Traits(
             capable=True,
             may_reset_cpu=False,
-            cpu_rendezvous=Rendezvous.OPTIONAL,
+            cpu_rendezvous=CpuRendezvous.OPTIONAL,
             prime_steps=4,
             prime_ns=20 * _MS,
             activate_steps=3,
@@ -148,7 +148,7 @@ class ComponentSpec:
     """One component of a machine; None means the default of its kind (`DEFAULTS`). SpecError if it cannot be."""
 
     guid: str
-    kind: Kind
+    kind: ComponentKind
     current_version: str = "0.0"
     pending_version: str | None = None
     """Version of an image staged from the start; None: nothing is staged."""
@@ -164,7 +164,7 @@ class ComponentSpec:
     own, so one that is entered a second time without having been staged again crashes."""
     capable: bool | None = None
     may_reset_cpu: bool | None = None
-    cpu_rendezvous: Rendezvous | None = None
+    cpu_rendezvous: CpuRendezvous | None = None
     prime_steps: int | None = None
     prime_ms: float | None = None
     activate_steps: int | None = None
@@ -188,9 +188,9 @@ class ComponentSpec:
             _check_range(field, getattr(self, field), 0, _MAX_STEP_MS)
         _check_range("realms", len(self.realms), 0, _MAX_REALMS)
         _check_range("vcpus", self.vcpus, 1, _MAX_STEPS)
-        if self.realms and self.kind is not Kind.RMM:
+        if self.realms and self.kind is not ComponentKind.RMM:
             raise SpecError("realms", f"a component of kind {self.kind} runs no Realms")
-        if self.one_bank and self.kind is not Kind.RMM:
+        if self.one_bank and self.kind is not ComponentKind.RMM:
             raise SpecError("one_bank", f"this is about an RMM, not a component of kind {self.kind}")
 
     @property

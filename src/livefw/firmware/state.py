@@ -8,7 +8,7 @@ from livefw.abi.guid import Guid
 from livefw.abi.smccc import Held
 
 
-class Prime(StrEnum):
+class PrimeState(StrEnum):
     """How far the current component's PRIME has come."""
 
     NONE = "none"
@@ -33,7 +33,7 @@ class AgentState:
 
     component: Guid | None
     """The component that was primed; everything but a further GET_INVENTORY is about it."""
-    prime: Prime
+    prime: PrimeState
     reset: bool
     """Whether CPUs will restart, as the last PRIME has left it, also of another component."""
     in_progress: bool

@@ -14,15 +14,15 @@ from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
 from livefw.errors import UsageError
-from livefw.firmware.component import Component, Image, LoadStatus
+from livefw.firmware.component import FirmwareComponent, LoadStatus, StagedImage
 from livefw.firmware.image import fip, note, trust, verify
 from livefw.firmware.image.disk import Folder
-from livefw.firmware.image.errors import ImageError, Rule, StoreError, TrustError
+from livefw.firmware.image.errors import ImageError, StoreError, TrustError, Violation
 from livefw.firmware.image.measure import EventLog
 from livefw.firmware.image.metadata import BankState, Metadata
 from livefw.firmware.image.names import label
 from livefw.firmware.image.store import Content, Store
-from livefw.firmware.image.verify import Anchor, Verified
+from livefw.firmware.image.verify import TrustAnchor, Verified
 from livefw.firmware.platform import Load, MemoryPlatform
 from livefw.firmware.spec import AfterActivation, ComponentSpec
 
@@ -48,7 +48,7 @@ class _Staged(NamedTuple):
 
 class _Loaded(NamedTuple):
     staged: _Staged
-    image: Image
+    image: StagedImage
     verified: Verified
 
 
@@ -64,7 +64,7 @@ def open_platform(specs: Iterable[ComponentSpec], directory: str, *, auto_accept
     try:
         anchor = trust.read(os.path.join(directory, trust.NAME))
     except OSError as error:
-        raise StoreError(Rule.STORE_IO, subject=directory, found=f"{trust.NAME}: {error.strerror}") from error
+        raise StoreError(Violation.STORE_IO, subject=directory, found=f"{trust.NAME}: {error.strerror}") from error
     return StorePlatform(specs, Store(Folder(directory)), anchor, auto_accept=auto_accept)
 
 
@@ -87,7 +87,7 @@ class StorePlatform(MemoryPlatform):
         self,
         specs: Iterable[ComponentSpec],
         store: Store,
-        anchor: Anchor,
+        anchor: TrustAnchor,
         *,
         memory: Mapping[Guid, int] | None = None,
         auto_accept: bool = True,
@@ -147,13 +147,13 @@ class StorePlatform(MemoryPlatform):
 
     # -- Platform
 
-    def is_activation_pending(self, component: Component) -> bool:
+    def is_activation_pending(self, component: FirmwareComponent) -> bool:
         """See `Platform`: the image that is to run is another than the one that runs."""
         if component.guid not in self._running:
             return super().is_activation_pending(component)
         return self._pending(component.guid) is not None
 
-    def image_info(self, component: Component) -> tuple[int, int]:
+    def image_info(self, component: FirmwareComponent) -> tuple[int, int]:
         """See `Platform`. The staged version is the image's own word until it is primed."""
         if component.guid not in self._running:
             return super().image_info(component)
@@ -161,7 +161,7 @@ class StorePlatform(MemoryPlatform):
         version = staged.content.version if staged else note.UNKNOWN
         return self._running[component.guid].version.encode(), version.encode()
 
-    def load_auth_image(self, component: Component) -> Load:
+    def load_auth_image(self, component: FirmwareComponent) -> Load:
         """See `Platform`: verify the whole bank, because it boots next; an image staged meanwhile starts afresh."""
         guid = component.guid
         if guid not in self._running:
@@ -184,14 +184,14 @@ class StorePlatform(MemoryPlatform):
         self._finish(component, staged, verified)
         return Load(work_ns=done * NS_PER_BYTE)
 
-    def loaded(self, component: Component) -> Image | None:
+    def loaded(self, component: FirmwareComponent) -> StagedImage | None:
         """See `Platform`."""
         if component.guid not in self._running:
             return super().loaded(component)
         found = self._loaded.get(component.guid)
         return found.image if found else None
 
-    def commit(self, component: Component, image: Image) -> None:
+    def commit(self, component: FirmwareComponent, image: StagedImage) -> None:
         """See `Platform`: the image runs, and the bank it came from boots from now on.
 
         If the store cannot be written, or was staged anew since PRIME, the image runs all the same and the old bank
@@ -213,7 +213,7 @@ class StorePlatform(MemoryPlatform):
         if image.after is not None:
             self._change_inventory(image.after)
 
-    def cancel(self, component: Component) -> bool:
+    def cancel(self, component: FirmwareComponent) -> bool:
         """See `Platform`."""
         if not super().cancel(component):
             return False
@@ -271,12 +271,14 @@ class StorePlatform(MemoryPlatform):
         """Verify up to `STEP` bytes; returns how many, and the result when all is done."""
         staged = self._staged(guid)
         if staged is None:
-            raise StoreError(Rule.STORE_STATE, subject=label(guid), found="nothing staged")
+            raise StoreError(Violation.STORE_STATE, subject=label(guid), found="nothing staged")
         if guid not in self._work or self._work[guid][0] != staged:
             self._drop(guid)
             limit = self._memory.get(guid, DEFAULT_MEMORY)
             if staged.content.size > limit:
-                raise StoreError(Rule.IMAGE_TOO_LARGE, subject=label(guid), found=staged.content.size, expected=limit)
+                raise StoreError(
+                    Violation.IMAGE_TOO_LARGE, subject=label(guid), found=staged.content.size, expected=limit
+                )
             self._work[guid] = staged, self._verification(staged, guid)
         done = 0
         work = self._work[guid][1]
@@ -292,16 +294,16 @@ class StorePlatform(MemoryPlatform):
             counters = self.store.non_volatile().counters
             verified = yield from verify.steps(file, fip.read(file), self._anchor, counters, measure=self.log.kinds)
         if guid not in verified.images:
-            raise TrustError(Rule.IMAGE_NOT_COVERED, subject=label(guid))
+            raise TrustError(Violation.IMAGE_NOT_COVERED, subject=label(guid))
         return verified
 
-    def _finish(self, component: Component, staged: _Staged, verified: Verified) -> None:
+    def _finish(self, component: FirmwareComponent, staged: _Staged, verified: Verified) -> None:
         image = verified.images[component.guid]
         version = note.read(image.tail)
         self.errors.pop(component.guid, None)
         self.log.measure(_name(component.guid, version), image.measured)
         spec = component.spec
-        loaded = Image(version, takes_over=spec.pending_takes_over, after=spec.after_activation)
+        loaded = StagedImage(version, takes_over=spec.pending_takes_over, after=spec.after_activation)
         self._loaded[component.guid] = _Loaded(staged, loaded, verified)
 
     def _drop(self, guid: Guid) -> None:

@@ -4,22 +4,22 @@
 from collections import deque
 from typing import NamedTuple
 
-from livefw.abi.lfa import InventoryFlag, Status
-from livefw.firmware.component import Component, Image, RmmFailure
+from livefw.abi.lfa import InventoryFlag, LfaStatus
+from livefw.firmware.component import FirmwareComponent, RmmFailure, StagedImage
 from livefw.firmware.profile import Profile
-from livefw.firmware.spec import Kind, Rendezvous
-from livefw.firmware.state import Prime
+from livefw.firmware.spec import ComponentKind, CpuRendezvous
+from livefw.firmware.state import PrimeState
 
 EAGAIN = -35
 """A component asks to be called again. The number is that of TF-A's own C library."""
 
 
-class Entry:
+class InventoryEntry:
     """A component in the agent's inventory, with the parts of GET_INVENTORY's answer that do not change."""
 
     __slots__ = ("activator", "component", "flags", "pending", "resets", "statuses", "stub", "x1", "x2")
 
-    def __init__(self, component: Component, profile: Profile) -> None:
+    def __init__(self, component: FirmwareComponent, profile: Profile) -> None:
         traits = component.traits
         self.component = component
         self.pending = False
@@ -29,7 +29,7 @@ class Entry:
         self.resets = traits.may_reset_cpu and not self.stub
         self.statuses: dict[int, int] = {}
         """What this agent makes of a component's own code, where it does not hand it on."""
-        if component.kind is Kind.RMM:
+        if component.kind is ComponentKind.RMM:
             self.statuses = {RmmFailure.SET_UP: profile.rmm_not_set_up, RmmFailure.REFUSED: profile.rmm_refused}
         self.x1, self.x2 = component.guid.to_registers()
         flags = InventoryFlag(0)
@@ -37,15 +37,15 @@ class Entry:
             flags |= InventoryFlag.ACTIVATION_CAPABLE
             if self.resets:
                 flags |= InventoryFlag.MAY_RESET_CPU
-            if traits.cpu_rendezvous is Rendezvous.OPTIONAL:
+            if traits.cpu_rendezvous is CpuRendezvous.OPTIONAL:
                 flags |= InventoryFlag.CPU_RENDEZVOUS_OPTIONAL
         self.flags = int(flags)
 
 
-class Result(NamedTuple):
+class CpuResult(NamedTuple):
     """How a component's activation went on one CPU."""
 
-    code: int = Status.SUCCESS
+    code: int = LfaStatus.SUCCESS
     resets: bool = False
     """The CPU does not return."""
 
@@ -55,7 +55,7 @@ class Result(NamedTuple):
         return self.code == EAGAIN
 
 
-class Activation:
+class CurrentActivation:
     """``current_activation`` and what stands beside it in lfa_main.c.
 
     There is one. A CPU that comes back from an activation which CANCEL or the RMM's leader has wiped meanwhile counts
@@ -83,8 +83,8 @@ class Activation:
 
     def wipe(self) -> None:
         """TF-A's ``lfa_reset_activation``, which leaves ``reset`` alone."""
-        self.entry: Entry | None = None
-        self.prime = Prime.NONE
+        self.entry: InventoryEntry | None = None
+        self.prime = PrimeState.NONE
         self.rendezvous = False
         self.failed = False
         self.users = 0
@@ -95,13 +95,13 @@ class Activation:
         self.in_progress = False
         self.skip = False
         self.cancel_locked = False
-        self.progress: dict[tuple[Component, int | None], int] = {}
+        self.progress: dict[tuple[FirmwareComponent, int | None], int] = {}
         """Steps done, by CPU where each does the work itself, else under None."""
-        self.applied: dict[Component, Image] = {}
+        self.applied: dict[FirmwareComponent, StagedImage] = {}
         """The image that the first CPU has put in place."""
 
 
-class Lock:
+class AgentLock:
     """The agent lock, in the order of asking. Who asks for it while it is held has to wait to be resumed."""
 
     __slots__ = ("_waiting", "holder")
@@ -133,7 +133,7 @@ class Pen:
         self.count = 0
         """CPUs that arrived. `release` sets it to 0; an agent that counts CPUs out as well gets below that."""
         self.shut = False
-        self.status: int = Status.SUCCESS
+        self.status: int = LfaStatus.SUCCESS
         self.waiting: list[int] = []
         """CPUs at the gate, in order of arrival."""
         self.left_behind = 0

@@ -11,7 +11,7 @@ START = 86_413 * SECOND + 579_246_801
 """Where virtual time starts, a day after power-on: at zero, a moment that is taken for a span would not be noticed."""
 
 
-class Clock(Protocol):
+class KernelClock(Protocol):
     """What the modelled operating system reads its time from."""
 
     def now(self) -> int:

@@ -3,7 +3,7 @@
 
 from typing import Protocol
 
-from livefw.abi.smccc import Exit, Held, Registers, Release
+from livefw.abi.smccc import CpuRelease, Exit, Held, Registers
 
 
 class Conduit(Protocol):
@@ -20,7 +20,7 @@ class Conduit(Protocol):
         """Go on with the call of a CPU that was held for work, after the time it had asked for."""
         ...
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Take the other CPUs that left the firmware because of the last event."""
         ...
 

@@ -22,7 +22,7 @@ _WINDDOWN = 10 * US
 """Between the worker's last two statements: a new image can be begun, and the old upload is not over."""
 
 
-class Status(StrEnum):
+class UploadStatus(StrEnum):
     """Words in the file ``status``, in the order in which an upload goes through them."""
 
     IDLE = "idle"
@@ -91,7 +91,7 @@ class FwUpload:
         self._driver = driver
         self._load = _Load.NONE
         self._data = bytearray()
-        self._status = Status.IDLE
+        self._status = UploadStatus.IDLE
         self._error = ""
         self._remaining = 0
         self._tree = tree
@@ -148,9 +148,9 @@ class FwUpload:
         if not self._data:
             self._discard()
             return
-        if self._status is not Status.IDLE:
+        if self._status is not UploadStatus.IDLE:
             raise fail(errno.EBUSY)  # and the load stays done, for ever
-        self._status = Status.RECEIVING
+        self._status = UploadStatus.RECEIVING
         self._error = ""
         self._remaining = len(self._data)
         self._os.queue_work(self._upload(), name=f"upload/{self._name}")
@@ -176,7 +176,7 @@ class FwUpload:
         return f"{self._status}\n"
 
     async def _show_error(self) -> str:
-        if self._status is not Status.IDLE:
+        if self._status is not UploadStatus.IDLE:
             raise fail(errno.EBUSY)
         return self._error
 
@@ -186,7 +186,7 @@ class FwUpload:
     async def _store_cancel(self, data: bytes) -> None:
         if not _is_true(data):
             raise fail(errno.EINVAL)
-        if self._status is Status.IDLE:
+        if self._status is UploadStatus.IDLE:
             raise fail(errno.ENODEV)
         self._driver.cancel()
 
@@ -199,13 +199,13 @@ class FwUpload:
             self._error = f"{self._status}:{error}\n"
         self._discard()
         await self._os.sleep(_WINDDOWN)
-        self._status = Status.IDLE
+        self._status = UploadStatus.IDLE
 
     async def _run(self, data: bytes) -> UploadError | None:
-        self._status = Status.PREPARING
+        self._status = UploadStatus.PREPARING
         if error := await self._driver.prepare(data):
             return error
-        self._status = Status.TRANSFERRING
+        self._status = UploadStatus.TRANSFERRING
         while self._remaining:
             error, written = await self._driver.write(data, len(data) - self._remaining)
             if error is None and not written:
@@ -214,7 +214,7 @@ class FwUpload:
             if error:
                 return error
             self._remaining -= written
-        self._status = Status.PROGRAMMING
+        self._status = UploadStatus.PROGRAMMING
         return await self._driver.poll_complete()
 
     def _discard(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from livefw.kernel.os import Os, Task
+from livefw.kernel.os import KernelTask, Os
 
 
 class Mutex:
@@ -16,7 +16,7 @@ class Mutex:
 
     def __init__(self, os: Os) -> None:
         self._os = os
-        self._waiters: deque[Task[Any]] = deque()
+        self._waiters: deque[KernelTask[Any]] = deque()
         self.locked = False
 
     def try_acquire(self) -> bool:
@@ -58,7 +58,7 @@ class RwSemaphore:
         self._readers = 0
         self._writer = False
         self._queue: deque[bool] = deque()
-        self._waiters: deque[Task[Any]] = deque()
+        self._waiters: deque[KernelTask[Any]] = deque()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[None]:

@@ -24,7 +24,7 @@ class Level(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class LogRecord:
     """One line of the log; ``time_ns`` since boot."""
 
     sequence: int
@@ -52,12 +52,12 @@ class KernelLog:
 
     def __init__(self, now: Callable[[], int]) -> None:
         self._now = now
-        self._records: deque[Record] = deque(maxlen=CAPACITY)
+        self._records: deque[LogRecord] = deque(maxlen=CAPACITY)
         self._next = 0
 
     def write(self, level: Level, text: str) -> None:
         """Add a record with the present time."""
-        self._records.append(Record(self._next, self._now(), level, text))
+        self._records.append(LogRecord(self._next, self._now(), level, text))
         self._next += 1
 
     @property
@@ -65,11 +65,11 @@ class KernelLog:
         """Sequence number that the next record will get."""
         return self._next
 
-    def since(self, sequence: int) -> Iterator[Record]:
+    def since(self, sequence: int) -> Iterator[LogRecord]:
         """Records from ``sequence`` on that are still kept, oldest first."""
         first = self._records[0].sequence if self._records else self._next
         for index in range(max(sequence - first, 0), len(self._records)):
             yield self._records[index]
 
-    def __iter__(self) -> Iterator[Record]:
+    def __iter__(self) -> Iterator[LogRecord]:
         return self.since(0)

@@ -16,7 +16,7 @@ from types import coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from livefw.abi.smccc import Exit, Held, Registers, Restart
-from livefw.kernel.clock import SECOND, US, Clock
+from livefw.kernel.clock import SECOND, US, KernelClock
 from livefw.kernel.conduit import Conduit
 from livefw.kernel.log import KernelLog, Level
 
@@ -55,7 +55,7 @@ class Stall:
     cpus: int
 
 
-class Task(Generic[T]):
+class KernelTask(Generic[T]):
     """One thread of the kernel; ``result()`` once ``done``."""
 
     __slots__ = ("_error", "_result", "coroutine", "detached", "done", "name", "stopper_of")
@@ -89,7 +89,7 @@ class _Stop:
     """A stop_machine, waiting or running."""
 
     function: StopFunction
-    caller: Task[Any]
+    caller: KernelTask[Any]
     start_ns: int = 0
     running: set[int] = field(default_factory=set)
     error: int = 0
@@ -105,7 +105,7 @@ class _Sleep(NamedTuple):
 
 
 class _Park(NamedTuple):
-    queue: deque[Task[Any]]
+    queue: deque[KernelTask[Any]]
 
 
 class _StopMachine(NamedTuple):
@@ -123,7 +123,7 @@ def _ask(request: _Request) -> Generator[_Request, Any, Any]:
 class Os:
     """A kernel with ``cpus`` CPUs on a conduit. Not safe for threads: who drives it takes one lock around each use."""
 
-    def __init__(self, *, conduit: Conduit, clock: Clock, cpus: int, spin_ns: int = US) -> None:
+    def __init__(self, *, conduit: Conduit, clock: KernelClock, cpus: int, spin_ns: int = US) -> None:
         self.log = KernelLog(clock.now)
         self.uevents: deque[Uevent] = deque(maxlen=4096)
         self.stalls: deque[Stall] = deque(maxlen=4096)
@@ -132,15 +132,15 @@ class Os:
         self._clock = clock
         self._spin_ns = spin_ns
         self._online = list(range(cpus))
-        self._ready: deque[tuple[Task[Any], Any]] = deque()
+        self._ready: deque[tuple[KernelTask[Any], Any]] = deque()
         self._timers: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = 0
-        self._in_firmware: dict[int, Task[Any]] = {}
-        self._waiting_smc: deque[tuple[Task[Any], _Smc]] = deque()
+        self._in_firmware: dict[int, KernelTask[Any]] = {}
+        self._waiting_smc: deque[tuple[KernelTask[Any], _Smc]] = deque()
         self._stops: deque[_Stop] = deque()
         self._stopped: _Stop | None = None
         self._next_cpu = 0
-        self._interrupted: deque[Task[Any]] = deque()
+        self._interrupted: deque[KernelTask[Any]] = deque()
 
     # What a driver uses.
 
@@ -176,7 +176,7 @@ class Os:
 
     def queue_work(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
         """Run something later in a worker of its own."""
-        self._ready.append((Task(work, name=name, detached=True), None))
+        self._ready.append((KernelTask(work, name=name, detached=True), None))
 
     def uevent(self, action: str, devpath: str, **environment: str) -> None:
         """Send a kernel object event to whoever listens."""
@@ -184,19 +184,19 @@ class Os:
 
     # What locks use (see livefw.kernel.locks).
 
-    async def park(self, queue: deque[Task[Any]]) -> None:
+    async def park(self, queue: deque[KernelTask[Any]]) -> None:
         """Wait in ``queue`` until somebody takes this task out of it and passes it to `wake`."""
         await _ask(_Park(queue))
 
-    def wake(self, task: Task[Any]) -> None:
+    def wake(self, task: KernelTask[Any]) -> None:
         """Let a parked task run again."""
         self._ready.append((task, None))
 
     # What drives the machine.
 
-    def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> Task[T]:
+    def spawn(self, coroutine: Coroutine[Any, Any, T], *, name: str) -> KernelTask[T]:
         """Make a task; it first runs in the next `step`."""
-        task = Task(coroutine, name=name)
+        task = KernelTask(coroutine, name=name)
         self._ready.append((task, None))
         return task
 
@@ -245,7 +245,7 @@ class Os:
 
     # Inside.
 
-    def _take_ready(self) -> tuple[Task[Any], Any] | None:
+    def _take_ready(self) -> tuple[KernelTask[Any], Any] | None:
         """Next task to run. While the machine is stopped only the stoppers run; the rest keep their order."""
         if self.panic is not None:
             return None
@@ -264,7 +264,7 @@ class Os:
                 task.coroutine.close()
         self._ready.clear()
 
-    def _resume(self, task: Task[Any], value: Any) -> None:
+    def _resume(self, task: KernelTask[Any], value: Any) -> None:
         try:
             request = task.coroutine.send(value)
         except StopIteration as stop:
@@ -276,7 +276,7 @@ class Os:
         else:
             self._handle(task, request)
 
-    def _handle(self, task: Task[Any], request: _Request) -> None:
+    def _handle(self, task: KernelTask[Any], request: _Request) -> None:
         match request:
             case _Sleep(until):
                 self._at(until, lambda: self._ready.append((task, None)))
@@ -299,7 +299,7 @@ class Os:
                 self._in_firmware[cpu] = task
                 self._left(cpu, self._conduit.call(cpu, request.registers))
 
-    def _cpu_for(self, task: Task[Any], request: _Smc) -> int | None:
+    def _cpu_for(self, task: KernelTask[Any], request: _Smc) -> int | None:
         if task.stopper_of is not None:
             return request.cpu
         if self._stopped is not None or self._stops:
@@ -315,7 +315,7 @@ class Os:
         stop.start_ns = self.now()
         stop.running = set(self._online)
         for cpu in self._online:
-            self._ready.append((Task(self._stopper(stop, cpu), name=f"migration/{cpu}", stopper_of=stop), None))
+            self._ready.append((KernelTask(self._stopper(stop, cpu), name=f"migration/{cpu}", stopper_of=stop), None))
 
     async def _stopper(self, stop: _Stop, cpu: int) -> None:
         async def smc(registers: Registers) -> Registers:
@@ -326,7 +326,7 @@ class Os:
             stop.error = error
         stop.running.discard(cpu)
 
-    def _finished(self, task: Task[Any]) -> None:
+    def _finished(self, task: KernelTask[Any]) -> None:
         if task.detached or task.stopper_of is not None:
             task.result()  # nobody else will ask, and an exception there is a defect of ours: let it out
         stop = task.stopper_of
@@ -367,7 +367,7 @@ class Os:
         else:
             self._ready.append((task, outcome))
 
-    def _tell_stall(self, cpu: int, task: Task[Any]) -> None:
+    def _tell_stall(self, cpu: int, task: KernelTask[Any]) -> None:
         """What RCU says of a CPU that has not come back from firmware, once; a real kernel says it again and again.
 
         While the machine is stopped nobody looks: interrupts are off on all CPUs.

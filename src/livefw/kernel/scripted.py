@@ -4,12 +4,12 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from livefw.abi.lfa import Function, GetInventory, Info, Inventory, Progress, Status
-from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
+from livefw.abi.lfa import Function, InfoResult, InventoryRequest, InventoryResult, LfaStatus, StepResult
+from livefw.abi.smccc import CpuRelease, Exit, Held, Registers, Restart
 from livefw.abi.version import LFA_1_0
 
-DONE = Progress(call_again=False).encode()
-AGAIN = Progress(call_again=True).encode()
+DONE = StepResult(call_again=False).encode()
+AGAIN = StepResult(call_again=True).encode()
 
 
 class Working(NamedTuple):
@@ -19,14 +19,14 @@ class Working(NamedTuple):
     words: tuple[int, ...] = DONE
 
 
-class Call(NamedTuple):
+class ScriptedCall(NamedTuple):
     """An SMC as it arrived."""
 
     cpu: int
     registers: Registers
 
 
-Answer = tuple[int, ...] | Status | Working | Held | Restart | Callable[[Registers], tuple[int, ...]]
+Answer = tuple[int, ...] | LfaStatus | Working | Held | Restart | Callable[[Registers], tuple[int, ...]]
 """Result words from x0 on, a status alone, a result that takes time, a CPU held or reset, or a function of the inputs.
 
 What the words do not cover keeps the caller's inputs.
@@ -36,13 +36,13 @@ What the words do not cover keeps the caller's inputs.
 class ScriptedFirmware:
     """A conduit. Reports ``components`` as long as nothing else is scripted, and lets every other call succeed."""
 
-    def __init__(self, components: Iterable[Inventory] = ()) -> None:
+    def __init__(self, components: Iterable[InventoryResult] = ()) -> None:
         self.components = list(components)
-        self.calls: list[Call] = []
+        self.calls: list[ScriptedCall] = []
         self._scripts: dict[int, list[Answer]] = {}
         self._working: dict[int, tuple[int, ...]] = {}
         self._inputs: dict[int, Registers] = {}
-        self._released: list[Release] = []
+        self._released: list[CpuRelease] = []
 
     def script(self, function: int, *answers: Answer) -> None:
         """Answer calls of ``function`` with these, in order; the last one stays."""
@@ -54,11 +54,11 @@ class ScriptedFirmware:
 
     def release(self, cpu: int, *words: int) -> None:
         """Let a CPU go that a scripted `Held` keeps; it leaves at the next event."""
-        self._released.append(Release(cpu, self._inputs[cpu].returning(*words)))
+        self._released.append(CpuRelease(cpu, self._inputs[cpu].returning(*words)))
 
     def call(self, cpu: int, registers: Registers) -> Exit | Held:
         """Conduit: the next answer of the script."""
-        self.calls.append(Call(cpu, registers))
+        self.calls.append(ScriptedCall(cpu, registers))
         self._inputs[cpu] = registers
         answer = self._next(registers)
         if isinstance(answer, Working):
@@ -66,7 +66,7 @@ class ScriptedFirmware:
             return Held(answer.ns)
         if isinstance(answer, Held | Restart):
             return answer
-        if isinstance(answer, Status):
+        if isinstance(answer, LfaStatus):
             return registers.returning(answer.word)
         return registers.returning(*(answer(registers) if callable(answer) else answer))
 
@@ -74,7 +74,7 @@ class ScriptedFirmware:
         """Conduit: the time of a `Working` answer is over."""
         return self._inputs[cpu].returning(*self._working.pop(cpu))
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Conduit: what `release` has let go."""
         released, self._released = self._released, []
         return released
@@ -93,12 +93,12 @@ class ScriptedFirmware:
             case Function.VERSION:
                 return (LFA_1_0.encode(),)
             case Function.GET_INFO:
-                return Info(len(self.components)).encode()
+                return InfoResult(len(self.components)).encode()
             case Function.GET_INVENTORY:
-                seq_id = GetInventory.decode(registers).fw_seq_id
+                seq_id = InventoryRequest.decode(registers).fw_seq_id
                 if seq_id >= len(self.components):
-                    return Status.INVALID_PARAMETERS
+                    return LfaStatus.INVALID_PARAMETERS
                 return self.components[seq_id].encode()
             case Function.PRIME | Function.ACTIVATE | Function.CANCEL:
                 return DONE
-        return Status.NOT_SUPPORTED
+        return LfaStatus.NOT_SUPPORTED

@@ -207,7 +207,7 @@ class _OpenKmsg:
         raise fail(errno.EBADF)
 
 
-class Watcher(Protocol):
+class TreeWatcher(Protocol):
     """Somebody who keeps what the tree once said, and has to be told when that is over."""
 
     def vanished(self, path: str, node: "Node") -> None:
@@ -227,7 +227,7 @@ class Directory:
         self._children: dict[str, Node] = {}
         self._fill = fill
         self.mode = 0o755
-        self.watchers: dict[Watcher, str] = {}
+        self.watchers: dict[TreeWatcher, str] = {}
 
     @property
     def stat(self) -> Stat:

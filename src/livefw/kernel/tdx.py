@@ -18,7 +18,7 @@ from livefw.abi.tdx_image import LAYOUT_2, MAGIC, MAX_MODULE_PAGES, MAX_SIGSTRUC
 from livefw.kernel.fw_upload import FwUpload, UploadError
 from livefw.kernel.locks import Mutex
 from livefw.kernel.log import Level
-from livefw.kernel.os import Os, Smc, Task
+from livefw.kernel.os import KernelTask, Os, Smc
 from livefw.kernel.sysfs import Attribute, Tree, fail
 
 DEVICE = "/sys/devices/faux/tdx_host"
@@ -220,7 +220,7 @@ class _Update:
         self._lock = Mutex(self._os)
         self._error = 0
         self._global_init: int | None = None
-        self._waiting: deque[Task[Any]] = deque()
+        self._waiting: deque[KernelTask[Any]] = deque()
         self._arrived = 0
 
     async def run(self, cpu: int, smc: Smc) -> int:  # noqa: ARG002 - SMCs are another architecture's

@@ -5,7 +5,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from livefw.kernel.clock import VirtualClock
-from livefw.kernel.os import KernelPanic, Os, Task
+from livefw.kernel.os import KernelPanic, KernelTask, Os
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ def run(os: Os, clock: VirtualClock, work: Coroutine[Any, Any, T], *, name: str 
     return task.result()
 
 
-def advance(os: Os, clock: VirtualClock, task: Task[Any], *, until_ns: int | None = None) -> None:
+def advance(os: Os, clock: VirtualClock, task: KernelTask[Any], *, until_ns: int | None = None) -> None:
     """Go on until ``task`` is done or, where ``until_ns`` is given, virtual time reaches it."""
     os.step()
     while not task.done:

@@ -14,7 +14,7 @@ from livefw import reading, toml
 from livefw.abi.guid import Guid
 from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
-from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
+from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec
 from livefw.kernel.lfa import VERSIONS, Notification
 from livefw.kernel.release import Kernel
 from livefw.machine.faults import FaultRequest
@@ -48,7 +48,7 @@ class Grid:
     """Any number of like components, for scale. GUIDs are made from the index, and the same every time."""
 
     count: int = 10
-    kind: Kind = Kind.CONTROLLER
+    kind: ComponentKind = ComponentKind.CONTROLLER
     pending_every: int = 10
     """Every so many a component has an image staged; 0: none has."""
     prime_ms: float = 0.0

@@ -21,7 +21,7 @@ from livefw.kernel.clock import SECOND
 from livefw.machine.faults import Fault, FaultRequest
 from livefw.machine.machine import Machine, title
 from livefw.machine.tdx import TdxFault
-from livefw.machine.trace import Call
+from livefw.machine.trace import TracedCall
 
 _log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ PAGE = 1000
 """Records or calls in one answer; a client that wants more asks again from ``next``."""
 
 
-class Stage(msgspec.Struct, tag_field="command", tag="stage", forbid_unknown_fields=True, frozen=True):
+class StageCommand(msgspec.Struct, tag_field="command", tag="stage", forbid_unknown_fields=True, frozen=True):
     """Put a new image where it becomes pending."""
 
     component: str
@@ -50,7 +50,7 @@ class Stage(msgspec.Struct, tag_field="command", tag="stage", forbid_unknown_fie
         return {"component": str(guid), "name": title(guid), "version": str(staged)}
 
 
-class Notify(msgspec.Struct, tag_field="command", tag="notify", forbid_unknown_fields=True, frozen=True):
+class NotifyCommand(msgspec.Struct, tag_field="command", tag="notify", forbid_unknown_fields=True, frozen=True):
     """Send the platform's notification."""
 
     def run(self, machine: Machine) -> Any:
@@ -60,7 +60,7 @@ class Notify(msgspec.Struct, tag_field="command", tag="notify", forbid_unknown_f
         return {"notification": kind, "driver_listens": machine.driver.version.notified and kind != "none"}
 
 
-class Driver(msgspec.Struct, tag_field="command", tag="driver", forbid_unknown_fields=True, frozen=True):
+class DriverCommand(msgspec.Struct, tag_field="command", tag="driver", forbid_unknown_fields=True, frozen=True):
     """Unload the driver, load it, or both; without an action, tell how far the last such wish has come."""
 
     action: Literal["unload", "load", "reload"] | None = None
@@ -74,7 +74,7 @@ class Driver(msgspec.Struct, tag_field="command", tag="driver", forbid_unknown_f
         return {"driver": machine.config.driver, "done": done, "loaded": machine.loaded, "found": found}
 
 
-class InjectFault(msgspec.Struct, tag_field="command", tag="fault", forbid_unknown_fields=True, frozen=True):
+class FaultCommand(msgspec.Struct, tag_field="command", tag="fault", forbid_unknown_fields=True, frozen=True):
     """Make something go wrong from now on."""
 
     fault: FaultRequest
@@ -89,7 +89,7 @@ def _said(fault: Fault | TdxFault, request: FaultRequest) -> str:
     return fault.said(request) if isinstance(fault, Fault) else fault.text
 
 
-class ClearFaults(msgspec.Struct, tag_field="command", tag="clear", forbid_unknown_fields=True, frozen=True):
+class ClearCommand(msgspec.Struct, tag_field="command", tag="clear", forbid_unknown_fields=True, frozen=True):
     """Let everything behave."""
 
     def run(self, machine: Machine) -> Any:
@@ -98,7 +98,7 @@ class ClearFaults(msgspec.Struct, tag_field="command", tag="clear", forbid_unkno
         return {}
 
 
-class Log(msgspec.Struct, tag_field="command", tag="log", forbid_unknown_fields=True, frozen=True):
+class LogCommand(msgspec.Struct, tag_field="command", tag="log", forbid_unknown_fields=True, frozen=True):
     """A page of the kernel log."""
 
     since: int = 0
@@ -123,7 +123,7 @@ class Log(msgspec.Struct, tag_field="command", tag="log", forbid_unknown_fields=
         }
 
 
-class Trace(msgspec.Struct, tag_field="command", tag="trace", forbid_unknown_fields=True, frozen=True):
+class TraceCommand(msgspec.Struct, tag_field="command", tag="trace", forbid_unknown_fields=True, frozen=True):
     """A page of the calls."""
 
     since: int = 0
@@ -141,7 +141,7 @@ class Trace(msgspec.Struct, tag_field="command", tag="trace", forbid_unknown_fie
         }
 
 
-class Cpu(msgspec.Struct, tag_field="command", tag="cpu", forbid_unknown_fields=True, frozen=True):
+class CpuCommand(msgspec.Struct, tag_field="command", tag="cpu", forbid_unknown_fields=True, frozen=True):
     """Turn a CPU on or off."""
 
     action: Literal["on", "off"]
@@ -156,7 +156,7 @@ class Cpu(msgspec.Struct, tag_field="command", tag="cpu", forbid_unknown_fields=
         return {"online": list(machine.online)}
 
 
-class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_fields=True, frozen=True):
+class ShowCommand(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_fields=True, frozen=True):
     """What the machine is, told from inside: what no program on it could know."""
 
     def run(self, machine: Machine) -> Any:
@@ -194,14 +194,14 @@ class Show(msgspec.Struct, tag_field="command", tag="show", forbid_unknown_field
 
 
 PATIENCE_NS = 5 * SECOND
-"""A CPU that is in firmware for longer is named by `Show`. Public figures of activations are milliseconds."""
+"""A CPU that is in firmware for longer is named by `ShowCommand`. Public figures of activations are milliseconds."""
 
 
-def _waits(call: Call) -> bool:
+def _waits(call: TracedCall) -> bool:
     return call.end_ns - call.start_ns > PATIENCE_NS
 
 
-def _waiting(machine: Machine, call: Call) -> dict[str, Any]:
+def _waiting(machine: Machine, call: TracedCall) -> dict[str, Any]:
     """A call that goes on, and whether its CPU waits for others or works; None where the agent knows nothing of it."""
     held = dict(machine.agent.state.held).get(call.cpu)
     return {
@@ -228,7 +228,17 @@ def _component(machine: Machine, guid: Any) -> dict[str, Any]:
     }
 
 
-Request = Stage | Notify | Driver | InjectFault | ClearFaults | Log | Trace | Cpu | Show
+Request = (
+    StageCommand
+    | NotifyCommand
+    | DriverCommand
+    | FaultCommand
+    | ClearCommand
+    | LogCommand
+    | TraceCommand
+    | CpuCommand
+    | ShowCommand
+)
 
 
 def _page(items: Any) -> list[Any]:

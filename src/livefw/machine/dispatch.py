@@ -2,13 +2,13 @@
 """EL3's own dispatcher: which service gets a call is decided by its function identifier (DEN0028)."""
 
 from livefw.abi.lfa import Function
-from livefw.abi.smccc import Exit, Held, Registers, Release
+from livefw.abi.smccc import CpuRelease, Exit, Held, Registers
 from livefw.kernel.conduit import Conduit
 
 _LFA = range(min(Function), max(Function) + 1)
 
 
-class Dispatcher:
+class ConduitDispatcher:
     """A conduit that hands LFA's calls to ``lfa`` and has all others answered by ``rest``, which holds no CPU.
 
     So the agent's trace has LFA's calls and no others, as below a real kernel: ``monitor/`` answers the rest itself.
@@ -27,7 +27,7 @@ class Dispatcher:
         """Conduit."""
         return self._lfa.complete(cpu)
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Conduit."""
         return self._lfa.released()
 

@@ -15,22 +15,22 @@ from typing import Any, NamedTuple, Protocol
 
 from livefw.abi import smccc
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import Function, Info, InventoryFlag, Progress, Status
+from livefw.abi.lfa import Function, InfoResult, InventoryFlag, LfaStatus, StepResult
 from livefw.abi.smccc import WORD, Exit, Held, Registers, Restart, unsigned64
 from livefw.abi.version import ComponentVersion
 from livefw.errors import UsageError
-from livefw.firmware.agent import Agent
-from livefw.firmware.component import Component, Faults, LoadStatus
+from livefw.firmware.agent import LfaAgent
+from livefw.firmware.component import Faults, FirmwareComponent, LoadStatus
 from livefw.firmware.platform import MemoryPlatform
-from livefw.firmware.spec import AfterActivation, ComponentSpec, Kind
+from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec
 from livefw.firmware.state import Preemption
-from livefw.machine.injection import Effect, Injector, Rule, Watch
+from livefw.machine.injection import Effect, InjectionRule, Injector, ReturnWatch
 
 _MAX_TIMES = 1_000_000
 _MAX_MS = 3_600_000
 
 
-class Where(StrEnum):
+class FaultSite(StrEnum):
     """Where a fault sits."""
 
     COMPONENT = "component"
@@ -42,7 +42,7 @@ class Where(StrEnum):
     """In the TDX module or its loader (`livefw.machine.tdx`)."""
 
 
-class Target(StrEnum):
+class FaultScope(StrEnum):
     """Whether a fault is about one component."""
 
     ONE = "required"
@@ -77,7 +77,7 @@ class Subject(Protocol):
         ...
 
     @property
-    def agent(self) -> Agent:
+    def agent(self) -> LfaAgent:
         """The agent."""
         ...
 
@@ -91,7 +91,7 @@ class Subject(Protocol):
         ...
 
 
-class Setting(NamedTuple):
+class FaultSetting(NamedTuple):
     """A request with everything looked up."""
 
     subject: Subject
@@ -99,7 +99,7 @@ class Setting(NamedTuple):
     guid: Guid | None
 
     @property
-    def component(self) -> Component:
+    def component(self) -> FirmwareComponent:
         """The component; only for faults that need one."""
         return self.subject.platform.find(_known(self.guid))
 
@@ -128,11 +128,11 @@ class Fault(NamedTuple):
     """One row of the table: what it is called, where it sits, what it does."""
 
     name: str
-    where: Where
-    target: Target
+    where: FaultSite
+    target: FaultScope
     template: str
     """What it does, with ``{OPTION=DEFAULT}`` where an option decides."""
-    apply: Callable[[Setting], None]
+    apply: Callable[[FaultSetting], None]
     options: tuple[str, ...] = ()
     """Fields of `FaultRequest` that it looks at, besides component and times."""
 
@@ -164,8 +164,8 @@ def _known(guid: Guid | None) -> Guid:
 
 def _status(text: str) -> int:
     name = text.upper().removeprefix("LFA_")
-    if name in Status.__members__:
-        return Status[name]
+    if name in LfaStatus.__members__:
+        return LfaStatus[name]
     number = _number("code", text)
     return smccc.signed64(number)
 
@@ -180,10 +180,12 @@ def _number(option: str, text: str) -> int:
 # Faults of components.
 
 
-def _component(function: Function, change: Callable[[Setting], Mapping[str, Any]]) -> Callable[[Setting], None]:
+def _component(
+    function: Function, change: Callable[[FaultSetting], Mapping[str, Any]]
+) -> Callable[[FaultSetting], None]:
     """Sets fields of the component's `Faults`; takes them back after so many calls of ``function``."""
 
-    def apply(setting: Setting) -> None:
+    def apply(setting: FaultSetting) -> None:
         component, fields = setting.component, change(setting)
         component.faults = replace(component.faults, **fields)
         if setting.request.times is not None:
@@ -191,7 +193,9 @@ def _component(function: Function, change: Callable[[Setting], Mapping[str, Any]
             def restore() -> None:
                 component.faults = replace(component.faults, **{name: getattr(Faults(), name) for name in fields})
 
-            setting.subject.injector.watches.append(Watch(function, component.guid, setting.request.times, restore))
+            setting.subject.injector.watches.append(
+                ReturnWatch(function, component.guid, setting.request.times, restore)
+            )
 
     return apply
 
@@ -199,7 +203,7 @@ def _component(function: Function, change: Callable[[Setting], Mapping[str, Any]
 # Faults of the image that is staged.
 
 
-def _restage(setting: Setting, **changes: Any) -> None:
+def _restage(setting: FaultSetting, **changes: Any) -> None:
     platform, guid = setting.subject.platform, _known(setting.guid)
     _, pending = platform.image_info(setting.component)
     if not platform.is_activation_pending(setting.component):
@@ -207,7 +211,7 @@ def _restage(setting: Setting, **changes: Any) -> None:
     platform.stage(guid, ComponentVersion.decode(pending), **changes)
 
 
-def _after(make: Callable[[Setting], AfterActivation]) -> Callable[[Setting], None]:
+def _after(make: Callable[[FaultSetting], AfterActivation]) -> Callable[[FaultSetting], None]:
     return lambda setting: _restage(setting, after=make(setting))
 
 
@@ -215,15 +219,17 @@ _NEWCOMER = "11111111-2222-4333-8444-555555555555"
 """A GUID that no firmware has."""
 
 
-def _appears(_: Setting) -> AfterActivation:
-    return AfterActivation(appears=(ComponentSpec(guid=_NEWCOMER, kind=Kind.CONTROLLER, current_version="1.0"),))
+def _appears(_: FaultSetting) -> AfterActivation:
+    return AfterActivation(
+        appears=(ComponentSpec(guid=_NEWCOMER, kind=ComponentKind.CONTROLLER, current_version="1.0"),)
+    )
 
 
-def _vanishes(setting: Setting) -> AfterActivation:
+def _vanishes(setting: FaultSetting) -> AfterActivation:
     return AfterActivation(vanishes=(str(_known(setting.guid)),))
 
 
-def _reordered(setting: Setting) -> AfterActivation:
+def _reordered(setting: FaultSetting) -> AfterActivation:
     guids = [str(component.guid) for component in setting.subject.platform.components()]
     return AfterActivation(order=tuple(reversed(guids)))
 
@@ -231,37 +237,39 @@ def _reordered(setting: Setting) -> AfterActivation:
 # Faults of the conduit.
 
 
-def _rule(setting: Setting, effect: Effect, *functions: Function, **fields: Any) -> None:
-    rule = Rule(effect, frozenset(functions), setting.guid, setting.request.times, **fields)
+def _rule(setting: FaultSetting, effect: Effect, *functions: Function, **fields: Any) -> None:
+    rule = InjectionRule(effect, frozenset(functions), setting.guid, setting.request.times, **fields)
     setting.subject.injector.rules.append(rule)
 
 
-def _answers(default: Function, words: Callable[[Setting, Registers], Exit | Held]) -> Callable[[Setting], None]:
-    def apply(setting: Setting) -> None:
+def _answers(
+    default: Function, words: Callable[[FaultSetting, Registers], Exit | Held]
+) -> Callable[[FaultSetting], None]:
+    def apply(setting: FaultSetting) -> None:
         _rule(setting, Effect.ANSWER, setting.function(default), answer=lambda registers: words(setting, registers))
 
     return apply
 
 
 def _alters(
-    function: Function, change: Callable[[Setting, Registers, Registers], Registers]
-) -> Callable[[Setting], None]:
-    def apply(setting: Setting) -> None:
+    function: Function, change: Callable[[FaultSetting, Registers, Registers], Registers]
+) -> Callable[[FaultSetting], None]:
+    def apply(setting: FaultSetting) -> None:
         _rule(setting, Effect.ALTER, function, alter=lambda request, result: change(setting, request, result))
 
     return apply
 
 
-def _all(answer: int) -> Callable[[Setting], None]:
+def _all(answer: int) -> Callable[[FaultSetting], None]:
     return lambda setting: _rule(
         setting, Effect.ANSWER, *Function, answer=lambda registers: registers.returning(answer)
     )
 
 
-def _flags(change: Callable[[int, int], int]) -> Callable[[Setting], None]:
+def _flags(change: Callable[[int, int], int]) -> Callable[[FaultSetting], None]:
     """Changes x3 of GET_INVENTORY; ``change`` also gets how many times it was called."""
 
-    def apply(setting: Setting) -> None:
+    def apply(setting: FaultSetting) -> None:
         calls = 0
 
         def alter(_: Registers, result: Registers) -> Registers:
@@ -276,19 +284,19 @@ def _flags(change: Callable[[int, int], int]) -> Callable[[Setting], None]:
     return apply
 
 
-def _nanoseconds(setting: Setting, *, default: float) -> int:
+def _nanoseconds(setting: FaultSetting, *, default: float) -> int:
     ms = default if setting.request.ms is None else setting.request.ms
     if not 0 < ms <= _MAX_MS:
         raise UsageError(f"ms: {ms} is not between 0 and {_MAX_MS}")
     return round(ms * 1_000_000)
 
 
-def _slow(setting: Setting) -> None:
+def _slow(setting: FaultSetting) -> None:
     delay_ns = _nanoseconds(setting, default=1000.0)
     _rule(setting, Effect.DELAY, setting.function(Function.PRIME), delay_ns=delay_ns)
 
 
-def _hang(setting: Setting) -> None:
+def _hang(setting: FaultSetting) -> None:
     _rule(
         setting,
         Effect.ANSWER,
@@ -301,8 +309,8 @@ def _hang(setting: Setting) -> None:
 # Faults of the schedule.
 
 
-def _preempted(point: Preemption) -> Callable[[Setting], None]:
-    def apply(setting: Setting) -> None:
+def _preempted(point: Preemption) -> Callable[[FaultSetting], None]:
+    def apply(setting: FaultSetting) -> None:
         if setting.request.times is not None:
             raise UsageError("CPUs lose their time until the fault is cleared", hint="livefw machine fault --clear")
         setting.subject.agent.preempted[point] = _nanoseconds(setting, default=1000.0)
@@ -310,9 +318,9 @@ def _preempted(point: Preemption) -> Callable[[Setting], None]:
     return apply
 
 
-def _gone(setting: Setting) -> None:
+def _gone(setting: FaultSetting) -> None:
     """The agent no longer knows the component; its sequence id is a hole."""
-    refusal = Status.INVALID_PARAMETERS.word
+    refusal = LfaStatus.INVALID_PARAMETERS.word
     _rule(
         setting,
         Effect.ANSWER,
@@ -324,11 +332,11 @@ def _gone(setting: Setting) -> None:
     _rule(setting, Effect.ALTER, Function.GET_INVENTORY, alter=lambda request, _: request.returning(refusal))
 
 
-def _inventory_error(setting: Setting) -> None:
+def _inventory_error(setting: FaultSetting) -> None:
     """Without a component: the one in the middle."""
     components = setting.subject.platform.components()
     guid = setting.guid or components[len(components) // 2].guid
-    code = setting.code(Status.DEVICE_ERROR) & WORD
+    code = setting.code(LfaStatus.DEVICE_ERROR) & WORD
     _rule(
         setting._replace(guid=guid),
         Effect.ALTER,
@@ -337,7 +345,7 @@ def _inventory_error(setting: Setting) -> None:
     )
 
 
-def _duplicate(setting: Setting) -> None:
+def _duplicate(setting: FaultSetting) -> None:
     """The component appears a second time, in the place of the last one, or of the first if it is the last."""
     components = setting.subject.platform.components()
     if len(components) < 2:
@@ -356,20 +364,20 @@ def _word(code: int) -> int:
     return code & WORD
 
 
-def _absurd_count(setting: Setting, request: Registers, _: Registers) -> Registers:
-    return request.returning(*Info(setting.count(1 << 63)).encode())
+def _absurd_count(setting: FaultSetting, request: Registers, _: Registers) -> Registers:
+    return request.returning(*InfoResult(setting.count(1 << 63)).encode())
 
 
-def _garbage_versions(_: Setting, __: Registers, result: Registers) -> Registers:
+def _garbage_versions(_: FaultSetting, __: Registers, result: Registers) -> Registers:
     return result if result[0] else result.returning(*result[:4], 0xDEAD_BEEF_CAFE_F00D, 0xFFFF_FFFF_0BAD_C0DE)
 
 
-_AGAIN = Progress(call_again=True).encode()
+_AGAIN = StepResult(call_again=True).encode()
 _PENDING = int(InventoryFlag.ACTIVATION_PENDING)
 _RESERVED = WORD & ~sum(InventoryFlag)
 
-_C, _I, _W, _A = Where.COMPONENT, Where.IMAGE, Where.CONDUIT, Where.AGENT
-_ONE, _ANY, _NONE = Target.ONE, Target.ANY, Target.NONE
+_C, _I, _W, _A = FaultSite.COMPONENT, FaultSite.IMAGE, FaultSite.CONDUIT, FaultSite.AGENT
+_ONE, _ANY, _NONE = FaultScope.ONE, FaultScope.ANY, FaultScope.NONE
 
 _ROWS = (
     Fault("auth-error", _C, _ONE, "the staged image fails authentication: PRIME answers AUTH_ERROR",
@@ -379,12 +387,12 @@ _ROWS = (
     Fault("device-error", _C, _ONE, "the image store fails: PRIME answers DEVICE_ERROR",
           _component(Function.PRIME, lambda _: {"load": LoadStatus.DEVICE})),
     Fault("prime-code", _C, _ONE, "the component's own PRIME callback fails with a code ({code=ACTIVATION_FAILED})",
-          _component(Function.PRIME, lambda s: {"prime_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
+          _component(Function.PRIME, lambda s: {"prime_code": s.code(LfaStatus.ACTIVATION_FAILED)}), ("code",)),
     Fault("activation-failed", _C, _ONE,
           "the activation fails with a code ({code=ACTIVATION_FAILED}); BL31 has one; an RMM is not set up and dead",
-          _component(Function.ACTIVATE, lambda s: {"activate_code": s.code(Status.ACTIVATION_FAILED)}), ("code",)),
+          _component(Function.ACTIVATE, lambda s: {"activate_code": s.code(LfaStatus.ACTIVATION_FAILED)}), ("code",)),
     Fault("critical-error", _C, _ONE, "the activation destroys the component: CRITICAL_ERROR (RMM: ACTIVATION_FAILED)",
-          _component(Function.ACTIVATE, lambda _: {"activate_code": Status.CRITICAL_ERROR})),
+          _component(Function.ACTIVATE, lambda _: {"activate_code": LfaStatus.CRITICAL_ERROR})),
     Fault("rmm-refuses", _C, _ONE,
           "the new RMM refuses to boot on the CPU that leads: it is dead, and TF-A v2.14 answers SUCCESS",
           _component(Function.ACTIVATE, lambda _: {"refuses": True})),
@@ -408,7 +416,7 @@ _ROWS = (
     Fault("appear-after", _I, _ONE, "another component appears once the staged image runs", _after(_appears)),
     Fault("reorder-after", _I, _ONE, "all sequence ids change once the staged image runs", _after(_reordered)),
     Fault("busy", _W, _ANY, "a call answers BUSY ({function=ACTIVATE})",
-          _answers(Function.ACTIVATE, lambda _, r: r.returning(Status.BUSY.word)), ("function",)),
+          _answers(Function.ACTIVATE, lambda _, r: r.returning(LfaStatus.BUSY.word)), ("function",)),
     Fault("call-again", _W, _ANY, "a call asks to be called again before it does anything ({function=PRIME})",
           _answers(Function.PRIME, lambda _, r: r.returning(*_AGAIN)), ("function",)),
     Fault("unknown-status", _W, _ANY,
@@ -444,8 +452,8 @@ _ROWS = (
     Fault("preempted-released", _A, _NONE,
           "the CPU that leads the RMM's activation loses its time after it opened the pen (for {ms=1000} ms)",
           _preempted(Preemption.RELEASED), ("ms",)),
-    Fault("agent-gone", _W, _NONE, "nobody answers any call any more: -1 in 64 bits", _all(Status.NOT_SUPPORTED.word)),
-    Fault("agent-gone-32", _W, _NONE, "nobody answers any call any more: -1 in 32 bits", _all(0xFFFF_FFFF)),
+    Fault("agent-gone", _W, _NONE, "no call is answered any more: -1 in 64 bits", _all(LfaStatus.NOT_SUPPORTED.word)),
+    Fault("agent-gone-32", _W, _NONE, "no call is answered any more: -1 in 32 bits", _all(0xFFFF_FFFF)),
 )  # fmt: skip
 
 FAULTS: Mapping[str, Fault] = MappingProxyType({row.name: row for row in _ROWS})
@@ -457,9 +465,9 @@ def inject(subject: Subject, request: FaultRequest) -> Fault:
     fault = FAULTS.get(request.name)
     if fault is None:
         raise UsageError(f"there is no fault {request.name!r}", hint="livefw machine fault --list")
-    if fault.target is Target.ONE and request.component is None:
+    if fault.target is FaultScope.ONE and request.component is None:
         raise UsageError(f"the fault {fault.name} needs a component")
-    if fault.target is Target.NONE and request.component is not None:
+    if fault.target is FaultScope.NONE and request.component is not None:
         raise UsageError(f"the fault {fault.name} is about no single component")
     for option in ("function", "code", "ms", "cpu", "count"):
         if getattr(request, option) is not None and option not in fault.options:
@@ -473,7 +481,7 @@ def inject(subject: Subject, request: FaultRequest) -> Fault:
     if request.count is not None:
         _number("count", request.count)
     guid = None if request.component is None else subject.find(request.component)
-    fault.apply(Setting(subject, request, guid))
+    fault.apply(FaultSetting(subject, request, guid))
     return fault
 
 

@@ -11,7 +11,7 @@ from typing import NoReturn, TypeVar
 from livefw.kernel.clock import SECOND
 from livefw.kernel.os import KernelPanic, Os
 from livefw.kernel.sysfs import PAGE_SIZE, Tree, fail
-from livefw.machine.host import Job, Runner
+from livefw.machine.host import KernelJob, Runner
 from livefw.machine.machine import Machine
 
 T = TypeVar("T")
@@ -115,7 +115,7 @@ class TreeWrite:
         return self._opened
 
 
-def _plain(job: Job[T]) -> T:
+def _plain(job: KernelJob[T]) -> T:
     """The result of kernel work, with a dead machine as EIO."""
     job.wait()
     try:

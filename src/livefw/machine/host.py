@@ -15,7 +15,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from livefw.kernel import virtual
 from livefw.kernel.clock import SECOND, MonotonicClock, VirtualClock
-from livefw.kernel.os import KernelPanic, Os, Task
+from livefw.kernel.os import KernelPanic, KernelTask, Os
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -23,7 +23,7 @@ T_co = TypeVar("T_co", covariant=True)
 _log = logging.getLogger(__name__)
 
 
-class Job(Protocol[T_co]):
+class KernelJob(Protocol[T_co]):
     """Kernel work that was started."""
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -48,7 +48,7 @@ class Runner(Protocol):
         """Whether the kernel has panicked; nothing runs any more."""
         ...
 
-    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> Job[T]:
+    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> KernelJob[T]:
         """Start work and let it run as far as it gets without waiting."""
         ...
 
@@ -68,7 +68,7 @@ class Runner(Protocol):
 class _VirtualJob(Generic[T]):
     __slots__ = ("_clock", "_os", "_task")
 
-    def __init__(self, os: Os, clock: VirtualClock, task: Task[T]) -> None:
+    def __init__(self, os: Os, clock: VirtualClock, task: KernelTask[T]) -> None:
         self._os = os
         self._clock = clock
         self._task = task
@@ -98,7 +98,7 @@ class VirtualRunner:
         """As `Runner`."""
         return self._os.panic is not None
 
-    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> Job[T]:
+    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> KernelJob[T]:
         """As `Runner`."""
         task = self._os.spawn(work, name=name)
         self._os.step()
@@ -124,7 +124,7 @@ class VirtualRunner:
 class _RealJob(Generic[T]):
     __slots__ = ("_runner", "_task")
 
-    def __init__(self, runner: "RealRunner", task: Task[T]) -> None:
+    def __init__(self, runner: "RealRunner", task: KernelTask[T]) -> None:
         self._runner = runner
         self._task = task
 
@@ -156,7 +156,7 @@ class RealRunner:
         """As `Runner`."""
         return self._os.panic is not None
 
-    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> Job[T]:
+    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> KernelJob[T]:
         """As `Runner`."""
         return _RealJob(self, self._spawn(work, name))
 
@@ -167,7 +167,7 @@ class RealRunner:
             self.wait(task, None)
         return self.result(task)
 
-    def wait(self, task: Task[Any], seconds: float | None) -> bool:
+    def wait(self, task: KernelTask[Any], seconds: float | None) -> bool:
         """Wait for a task of this kernel; whether it has ended, which a panic or `close` also brings about."""
         limit = None if seconds is None else time.monotonic() + seconds
         with self.lock:
@@ -182,7 +182,7 @@ class RealRunner:
                 self._waiters -= 1
         return True
 
-    def result(self, task: Task[T]) -> T:
+    def result(self, task: KernelTask[T]) -> T:
         """What a task returned; `KernelPanic` if it can no longer end."""
         if not task.done and (self._os.panic is not None or self._closed):
             raise KernelPanic(self._os.panic or "the machine was switched off")
@@ -201,7 +201,7 @@ class RealRunner:
             self._stepped.notify_all()
         self._ticker.join()
 
-    def _spawn(self, work: Coroutine[Any, Any, T], name: str) -> Task[T]:
+    def _spawn(self, work: Coroutine[Any, Any, T], name: str) -> KernelTask[T]:
         with self.lock:
             task = self._os.spawn(work, name=name)
             self._step()

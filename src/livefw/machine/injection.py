@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from livefw.abi import lfa
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import ActivateFlag, Function, GetInventory
-from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
+from livefw.abi.lfa import ActivateFlag, Function, InventoryRequest
+from livefw.abi.smccc import CpuRelease, Exit, Held, Registers, Restart
 from livefw.kernel.conduit import Conduit
 
 _WITH_ID = frozenset({Function.GET_INVENTORY, Function.PRIME, Function.ACTIVATE, Function.CANCEL})
@@ -30,7 +30,7 @@ class Effect(StrEnum):
 
 
 @dataclass(slots=True)
-class Rule:
+class InjectionRule:
     """One lie. Of `answer`, `alter` and `delay_ns` the one that ``effect`` names counts.
 
     ``guid`` limits it to one component. ``left`` is how many more times it happens; None: without end. Where all CPUs
@@ -77,11 +77,11 @@ class Rule:
 def _together(registers: Registers) -> bool:
     if registers[0] != Function.ACTIVATE:
         return False
-    return ActivateFlag.SKIP_CPU_RENDEZVOUS not in lfa.Activate.decode(registers).flags
+    return ActivateFlag.SKIP_CPU_RENDEZVOUS not in lfa.ActivateRequest.decode(registers).flags
 
 
 @dataclass(slots=True)
-class Watch:
+class ReturnWatch:
     """Calls ``action`` when a component's function has come back ``left`` times.
 
     Success counts like failure: a failed activation of the RMM may answer it. Where all CPUs make an ACTIVATE together
@@ -116,8 +116,8 @@ class Injector:
         Firmware that works holds its locks meanwhile; a call that is kept on the way holds none.
         """
         self.cpus = cpus
-        self.rules: list[Rule] = []
-        self.watches: list[Watch] = []
+        self.rules: list[InjectionRule] = []
+        self.watches: list[ReturnWatch] = []
         self._inner = inner
         self._online = frozenset(range(cpus))
         self._guids: dict[int, Guid] = {}
@@ -151,9 +151,9 @@ class Injector:
             return self._left(cpu, self._inner.call(cpu, self._calls[cpu]))
         return self._left(cpu, self._inner.complete(cpu))
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Conduit."""
-        return [Release(release.cpu, self._left(release.cpu, release.exit)) for release in self._inner.released()]
+        return [CpuRelease(release.cpu, self._left(release.cpu, release.exit)) for release in self._inner.released()]
 
     def cpu_on(self, cpu: int) -> None:
         """Conduit."""
@@ -165,10 +165,10 @@ class Injector:
         self._inner.cpu_off(cpu)
         self._online -= {cpu}
 
-    def _find(self, effect: Effect, cpu: int, registers: Registers, guid: Guid | None = None) -> Rule | None:
+    def _find(self, effect: Effect, cpu: int, registers: Registers, guid: Guid | None = None) -> InjectionRule | None:
         """The first rule with this effect that means the call."""
         if guid is None and registers[0] in _WITH_ID:
-            guid = self._guids.get(GetInventory.decode(registers).fw_seq_id)
+            guid = self._guids.get(InventoryRequest.decode(registers).fw_seq_id)
         for rule in self.rules:
             if rule.effect is effect and rule.applies(cpu, registers, guid, self._online):
                 if rule.spent:
@@ -180,7 +180,7 @@ class Injector:
         if registers[0] != Function.GET_INVENTORY or not isinstance(outcome, Registers) or outcome[0]:
             return None
         guid = Guid.from_registers(outcome[1], outcome[2])
-        self._guids[GetInventory.decode(registers).fw_seq_id] = guid
+        self._guids[InventoryRequest.decode(registers).fw_seq_id] = guid
         return guid
 
     def _left(self, cpu: int, outcome: Exit | Held) -> Exit | Held:
@@ -198,7 +198,7 @@ class Injector:
     def _watch(self, cpu: int, registers: Registers) -> None:
         if not self.watches:
             return
-        guid = self._guids.get(GetInventory.decode(registers).fw_seq_id)
+        guid = self._guids.get(InventoryRequest.decode(registers).fw_seq_id)
         for watch in [each for each in self.watches if (each.function, each.guid) == (registers[0], guid)]:
             watch.returned(cpu, registers, self._online)
             if watch.left <= 0:

@@ -8,7 +8,7 @@ from typing import Any
 from livefw.abi.guid import BY_GUID, Guid
 from livefw.abi.version import ComponentVersion
 from livefw.errors import NothingToDo, UsageError
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.component import Rmm
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
@@ -19,11 +19,11 @@ from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Directory, Kmsg, Tree
 from livefw.machine import faults, stalls, tdx
 from livefw.machine.config import MachineConfig
-from livefw.machine.dispatch import Dispatcher
-from livefw.machine.host import Job, RealRunner, Runner, VirtualRunner
+from livefw.machine.dispatch import ConduitDispatcher
+from livefw.machine.host import KernelJob, RealRunner, Runner, VirtualRunner
 from livefw.machine.injection import Injector
 from livefw.machine.tdx import TdxHalf
-from livefw.machine.trace import Trace
+from livefw.machine.trace import CallTrace
 
 _DIRECTORIES = ("/dev", "/proc", "/proc/sys", "/proc/sys/kernel", "/sys", "/sys/firmware", "/sys/devices")
 """Directories that are there from the start and never go."""
@@ -43,7 +43,7 @@ class Machine:
     def __init__(self, config: MachineConfig, *, real_time: bool = False, images: MemoryPlatform | None = None) -> None:
         self.config = config
         self.platform = images or MemoryPlatform(config.all_components)
-        self.agent = Agent(self.platform, profile=PROFILES[config.agent], cpus=config.cpus)
+        self.agent = LfaAgent(self.platform, profile=PROFILES[config.agent], cpus=config.cpus)
         self.injector = Injector(self.agent, cpus=config.cpus, extra_ns=self.agent.extra_ns)
         self.tree = Tree(Directory())
         self.os, self.trace, self.runner = _kernel(self.injector, self.agent, cpus=config.cpus, real_time=real_time)
@@ -57,7 +57,7 @@ class Machine:
         self._make_host_files()
         self.loaded = False
         """Whether the LFA driver is loaded, which it also is where it found nothing."""
-        self.changing: Job[bool] | None = None
+        self.changing: KernelJob[bool] | None = None
         """The last change of the driver: `unload_driver`, `load_driver` or `reload`."""
         self.tdx = TdxHalf(config.tdx, self.os, self.tree, cpus=config.cpus) if config.tdx else None
 
@@ -67,7 +67,7 @@ class Machine:
             self.inject(request)
         return self.runner.run(self._probe(), name="probe")
 
-    def unload_driver(self) -> Job[bool]:
+    def unload_driver(self) -> KernelJob[bool]:
         """Unload the driver, as ``modprobe -r``; ends in False. Waits for what goes on in the driver.
 
         `NothingToDo` if it is not loaded; `UsageError` if there is none, or an earlier change goes on.
@@ -77,14 +77,14 @@ class Machine:
                 raise NothingToDo("the driver is not loaded", hint="livefw machine driver load")
             return self._change(self._unload())
 
-    def load_driver(self) -> Job[bool]:
+    def load_driver(self) -> KernelJob[bool]:
         """Load the driver, as ``modprobe``; ends in what `boot` says. Errors as `unload_driver`."""
         with self.runner.lock:
             if self.loaded and self.config.all_components and (self.changing is None or self.changing.wait(0)):
                 raise NothingToDo("the driver is loaded already", hint="livefw machine reload")
             return self._change(self._load())
 
-    def reload(self) -> Job[bool]:
+    def reload(self) -> KernelJob[bool]:
         """`unload_driver`, if it is loaded, and `load_driver`."""
         with self.runner.lock:
             return self._change(self._reload())
@@ -107,7 +107,7 @@ class Machine:
             self.platform.stage(guid, staged, authentic=authentic, takes_over=takes_over)
         return staged
 
-    def notify(self) -> Job[None]:
+    def notify(self) -> KernelJob[None]:
         """Tell the driver that something changed, as the platform would; its handler goes on by itself."""
         return self.runner.start(self.driver.notify(), name="notification")
 
@@ -169,7 +169,7 @@ class Machine:
         """Switch off. Work that waits in the kernel never ends."""
         self.runner.close()
 
-    def _change(self, work: Coroutine[Any, Any, bool]) -> Job[bool]:
+    def _change(self, work: Coroutine[Any, Any, bool]) -> KernelJob[bool]:
         if not self.config.all_components:
             work.close()
             raise UsageError("this machine has no LFA driver")
@@ -258,10 +258,10 @@ def title(guid: Guid) -> str:
     return known.title if known else ""
 
 
-def _kernel(firmware: Conduit, agent: Conduit, *, cpus: int, real_time: bool) -> tuple[Os, Trace, Runner]:
+def _kernel(firmware: Conduit, agent: Conduit, *, cpus: int, real_time: bool) -> tuple[Os, CallTrace, Runner]:
     clock = MonotonicClock() if real_time else VirtualClock()
-    trace = Trace(firmware, clock.now)
-    os = Os(conduit=Dispatcher(trace, rest=agent), clock=clock, cpus=cpus)
+    trace = CallTrace(firmware, clock.now)
+    os = Os(conduit=ConduitDispatcher(trace, rest=agent), clock=clock, cpus=cpus)
     runner = RealRunner(os, clock) if isinstance(clock, MonotonicClock) else VirtualRunner(os, clock)
     return os, trace, runner
 

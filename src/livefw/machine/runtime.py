@@ -57,7 +57,7 @@ def _prepare(path: str) -> None:
         raise PermissionDenied(f"{path} is not a directory of yours alone", hint="set LIVEFW_RUNTIME_DIR to one")
 
 
-class Claim:
+class NameClaim:
     """A machine's name, held by this process until `release`."""
 
     def __init__(self, name: str, *, platform: str, store: str = "") -> None:

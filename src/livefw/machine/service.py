@@ -32,14 +32,14 @@ def serve(
     ``ready`` is called once with the machine and its mount point, when every file can be used. ``store`` is a folder
     whose images the firmware boots and takes new ones from.
 
-    Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.Claim`,
+    Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.NameClaim`,
     `livefw.machine.fuse.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
     """
     # Others are told of both places, wherever they are themselves.
     store = reading.absolute(store) if store is not None else None
     with ExitStack() as stack:
         stop = stack.enter_context(until_told())
-        claim = runtime.Claim(name, platform=platform, store=store or "")
+        claim = runtime.NameClaim(name, platform=platform, store=store or "")
         stack.callback(claim.release)
         images = open_platform(config.all_components, store) if store is not None else None
         machine = Machine(config, real_time=True, images=images)

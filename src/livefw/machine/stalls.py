@@ -9,7 +9,7 @@ from collections import deque
 
 from livefw.kernel.clock import US
 from livefw.kernel.os import Os
-from livefw.machine.trace import Trace
+from livefw.machine.trace import CallTrace
 
 SHOWN = 64
 """Stalls shown at most, the last ones: what a reader gets is one page, and a line takes up to 60 characters."""
@@ -21,7 +21,7 @@ _LOOKED_AT = 4096
 """Calls looked at: a rendezvous of the largest machine."""
 
 
-def show(os: Os, trace: Trace, *, online: str) -> str:
+def show(os: Os, trace: CallTrace, *, online: str) -> str:
     """First line the time, then ``START END CPUS`` of each stall, oldest first; times in ns since boot.
 
     A stop_machine stops all CPUs, and the calls made inside it are not told again.

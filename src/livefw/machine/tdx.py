@@ -15,7 +15,7 @@ from livefw.firmware.tdx_repository import EMR, GNR, GNR_D, RELEASES, SPR, SRF, 
 from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Tree
 from livefw.kernel.tdx import TdxHost
-from livefw.machine.faults import FAULTS, Fault, FaultRequest, Target, Where
+from livefw.machine.faults import FAULTS, Fault, FaultRequest, FaultScope, FaultSite
 
 IMAGES = "/var/lib/livefw/tdx"
 SETTINGS = f"""\
@@ -173,8 +173,8 @@ class TdxFault(NamedTuple):
     name: str
     text: str
     apply: Callable[[TdxHalf, int], None]
-    where: Where = Where.SEAM
-    target: Target = Target.NONE
+    where: FaultSite = FaultSite.SEAM
+    target: FaultScope = FaultScope.NONE
     options: tuple[str, ...] = ()
 
 

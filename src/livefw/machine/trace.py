@@ -11,8 +11,8 @@ from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple
 
 from livefw.abi import lfa
-from livefw.abi.lfa import Function, Status
-from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, Exit, Held, Registers, Release, Restart
+from livefw.abi.lfa import Function, LfaStatus
+from livefw.abi.smccc import SMCCC_ARCH_FEATURES, SMCCC_VERSION, CpuRelease, Exit, Held, Registers, Restart
 from livefw.abi.version import InterfaceVersion
 from livefw.kernel.conduit import Conduit
 
@@ -30,19 +30,19 @@ class _Meaning(NamedTuple):
 
 _MEANINGS: dict[int, _Meaning] = {
     SMCCC_VERSION: _Meaning("SMCCC_VERSION"),
-    SMCCC_ARCH_FEATURES: _Meaning("SMCCC_ARCH_FEATURES", lfa.Features.decode),
+    SMCCC_ARCH_FEATURES: _Meaning("SMCCC_ARCH_FEATURES", lfa.FeaturesRequest.decode),
     Function.VERSION: _Meaning("LFA_VERSION"),
-    Function.FEATURES: _Meaning("LFA_FEATURES", lfa.Features.decode),
-    Function.GET_INFO: _Meaning("LFA_GET_INFO", lfa.GetInfo.decode, lfa.Info.decode),
-    Function.GET_INVENTORY: _Meaning("LFA_GET_INVENTORY", lfa.GetInventory.decode, lfa.Inventory.decode),
-    Function.PRIME: _Meaning("LFA_PRIME", lfa.Prime.decode, lfa.Progress.decode),
-    Function.ACTIVATE: _Meaning("LFA_ACTIVATE", lfa.Activate.decode, lfa.Progress.decode),
-    Function.CANCEL: _Meaning("LFA_CANCEL", lfa.Cancel.decode),
+    Function.FEATURES: _Meaning("LFA_FEATURES", lfa.FeaturesRequest.decode),
+    Function.GET_INFO: _Meaning("LFA_GET_INFO", lfa.InfoRequest.decode, lfa.InfoResult.decode),
+    Function.GET_INVENTORY: _Meaning("LFA_GET_INVENTORY", lfa.InventoryRequest.decode, lfa.InventoryResult.decode),
+    Function.PRIME: _Meaning("LFA_PRIME", lfa.PrimeRequest.decode, lfa.StepResult.decode),
+    Function.ACTIVATE: _Meaning("LFA_ACTIVATE", lfa.ActivateRequest.decode, lfa.StepResult.decode),
+    Function.CANCEL: _Meaning("LFA_CANCEL", lfa.CancelRequest.decode),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TracedCall:
     """One SMC from its issue to its end; times in nanoseconds since boot.
 
     ``outcome`` is None while the CPU is inside. ``began`` and ``completions`` number the events of the conduit, in
@@ -138,23 +138,23 @@ def _outcome(request: Registers, outcome: Exit) -> str:
         return f"version {InterfaceVersion.decode(outcome[0])}"
     code = lfa.status(outcome)
     if code:
-        return Status(code).name if code in Status._value2member_map_ else f"{code}, a status without a name"
+        return LfaStatus(code).name if code in LfaStatus._value2member_map_ else f"{code}, a status without a name"
     meaning = _MEANINGS.get(request[0])
     if meaning is None or meaning.result is None:
         return "SUCCESS"
     result = meaning.result(outcome)
-    if isinstance(result, lfa.Progress):
+    if isinstance(result, lfa.StepResult):
         return "SUCCESS call_again" if result.call_again else "SUCCESS"
     return f"SUCCESS {_fields(result)}"
 
 
-class Trace:
+class CallTrace:
     """A conduit around a conduit that keeps every call, once, when it ends. Calls under way are in `inside`."""
 
     def __init__(self, inner: Conduit, now: Callable[[], int]) -> None:
         self._inner = inner
         self._now = now
-        self._finished: deque[Call] = deque(maxlen=CAPACITY)
+        self._finished: deque[TracedCall] = deque(maxlen=CAPACITY)
         self._inside: dict[int, tuple[Registers, int, int, tuple[int, ...]]] = {}
         self._next = 0
         self._events = 0
@@ -164,21 +164,21 @@ class Trace:
         """Number that the next call to end will get; also how many have ended."""
         return self._next
 
-    def since(self, sequence: int) -> Iterator[Call]:
+    def since(self, sequence: int) -> Iterator[TracedCall]:
         """Calls that ended, from ``sequence`` on as far as they are kept."""
         first = self._finished[0].sequence if self._finished else self._next
         for index in range(max(sequence - first, 0), len(self._finished)):
             yield self._finished[index]
 
-    def __iter__(self) -> Iterator[Call]:
+    def __iter__(self) -> Iterator[TracedCall]:
         return self.since(0)
 
     @property
-    def inside(self) -> tuple[Call, ...]:
+    def inside(self) -> tuple[TracedCall, ...]:
         """Calls that have not ended."""
         now = self._now()
         return tuple(
-            Call(-1, cpu, registers, start, now, None, began, completions)
+            TracedCall(-1, cpu, registers, start, now, None, began, completions)
             for cpu, (registers, start, began, completions) in self._inside.items()
         )
 
@@ -193,7 +193,7 @@ class Trace:
         self._inside[cpu] = (registers, start, began, (*completions, self._event()))
         return self._left(cpu, self._inner.complete(cpu))
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """Conduit."""
         released = self._inner.released()
         for release in released:
@@ -215,7 +215,9 @@ class Trace:
     def _left(self, cpu: int, outcome: Exit | Held) -> Exit | Held:
         if not isinstance(outcome, Held):
             registers, start, began, completions = self._inside.pop(cpu)
-            self._finished.append(Call(self._next, cpu, registers, start, self._now(), outcome, began, completions))
+            self._finished.append(
+                TracedCall(self._next, cpu, registers, start, self._now(), outcome, began, completions)
+            )
             self._next += 1
         return outcome
 
@@ -228,15 +230,15 @@ class Difference(NamedTuple):
 
 
 def replay(calls: list[dict[str, Any]], conduit: Conduit) -> list[Difference]:
-    """Issue recorded calls (`Call.document`) again, in their order, and tell which ended differently.
+    """Issue recorded calls (`TracedCall.document`) again, in their order, and tell which ended differently.
 
     The conduit must start in the state that the recorded machine started in, and see nothing else: what was staged or
     injected in between, and CPUs that came and went, are not part of a record.
     """
     events = [(call["began"], False, call) for call in calls]
     events += [(number, True, call) for call in calls for number in call["completions"]]
-    replayed = Trace(conduit, lambda: 0)
-    by_cpu: dict[int, list[Call]] = {}
+    replayed = CallTrace(conduit, lambda: 0)
+    by_cpu: dict[int, list[TracedCall]] = {}
     for _, completes, call in sorted(events, key=lambda event: event[0]):
         if completes:
             replayed.complete(call["cpu"])
@@ -248,7 +250,7 @@ def replay(calls: list[dict[str, Any]], conduit: Conduit) -> list[Difference]:
     return list(_compare(calls, by_cpu))
 
 
-def _compare(recorded: list[dict[str, Any]], by_cpu: dict[int, list[Call]]) -> Iterator[Difference]:
+def _compare(recorded: list[dict[str, Any]], by_cpu: dict[int, list[TracedCall]]) -> Iterator[Difference]:
     """A CPU makes one call after the other, so the n-th of a CPU is the n-th again."""
     for call in recorded:
         if call["outcome"] is None:

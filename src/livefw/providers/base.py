@@ -20,26 +20,26 @@ __all__ = [
     "Discovery",
     "Finding",
     "Flag",
-    "Holder",
+    "ImageHolder",
+    "ImagePackage",
     "Measured",
     "Memory",
     "Observer",
     "Offer",
-    "Package",
     "Phase",
     "Progress",
     "Provider",
     "Reason",
     "Rendezvous",
+    "Reply",
     "Running",
-    "Said",
     "Severity",
     "Stager",
     "Trust",
     "Version",
     "Witness",
     "dotted",
-    "is_holder",
+    "is_image_holder",
     "is_stager",
 ]
 
@@ -61,7 +61,7 @@ class Finding(NamedTuple):
     hint: str = ""
 
 
-class Said(StrEnum):
+class Reply(StrEnum):
     """What the mechanism answered to a request."""
 
     ACCEPTED = "accepted"
@@ -111,7 +111,7 @@ class Claim(NamedTuple):
     until the machine is started anew; a further attempt before that is useless or worse.
     """
 
-    said: Said
+    reply: Reply
     trust: Trust = Trust.FULL
     trust_reason: str = ""
     witness: Witness = Witness.NONE
@@ -254,7 +254,7 @@ class Provider(Protocol):
         ...
 
 
-class Package(NamedTuple):
+class ImagePackage(NamedTuple):
     """An image to stage: its bytes, or from where the mechanism itself is to fetch it."""
 
     name: str
@@ -270,7 +270,7 @@ class Offer(NamedTuple):
     reasons: tuple[Reason, ...] = ()
 
 
-class Holder(Provider, Protocol):
+class ImageHolder(Provider, Protocol):
     """A provider that knows images of its own."""
 
     def images(self, ident: str) -> Sequence[Offer]:
@@ -278,7 +278,7 @@ class Holder(Provider, Protocol):
         ...
 
 
-def is_holder(provider: Provider) -> TypeGuard[Holder]:
+def is_image_holder(provider: Provider) -> TypeGuard[ImageHolder]:
     """Whether it is one. To ask `isinstance` for a protocol takes as long as to read some of a component's files."""
     return hasattr(provider, "images")
 
@@ -286,11 +286,11 @@ def is_holder(provider: Provider) -> TypeGuard[Holder]:
 class Stager(Provider, Protocol):
     """A provider that can also put an image where it becomes pending; most mechanisms leave that to others."""
 
-    def stage(self, ident: str, package: Package, observer: Observer) -> Running:
+    def stage(self, ident: str, package: ImagePackage, observer: Observer) -> Running:
         """Hand an image over, to be activated later; returns at once. ``accepted`` means that it is staged."""
         ...
 
 
 def is_stager(provider: Provider) -> TypeGuard[Stager]:
-    """As `is_holder`."""
+    """As `is_image_holder`."""
     return hasattr(provider, "stage")

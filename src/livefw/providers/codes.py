@@ -12,11 +12,11 @@ from types import ModuleType
 from typing import NamedTuple
 
 from livefw.providers import inband, opening
-from livefw.providers.base import Reason, Said
+from livefw.providers.base import Reason, Reply
 
 
-class Told(NamedTuple):
-    """A reason, and what has been answered (a `Said`) where this is why; None where that differs, or it is a note."""
+class ReasonRow(NamedTuple):
+    """A reason, and what has been answered (a `Reply`) where this is why; None where that differs, or it is a note."""
 
     reason: Reason
     answer: StrEnum | None = None
@@ -33,11 +33,11 @@ class FirmwareCode(NamedTuple):
 class Codes(NamedTuple):
     """All of one mechanism."""
 
-    told: tuple[Told, ...]
+    told: tuple[ReasonRow, ...]
     firmware: tuple[FirmwareCode, ...] = ()
 
 
-def told_in(*modules: ModuleType, answers: type[StrEnum] = Said) -> tuple[Told, ...]:
+def reasons_in(*modules: ModuleType, answers: type[StrEnum] = Reply) -> tuple[ReasonRow, ...]:
     """Every reason in the constants of these modules, at any depth; a field in a text shows as its name in capitals.
 
     What is answered with it is what stands beside it in a tuple and is one of ``answers``.
@@ -45,16 +45,16 @@ def told_in(*modules: ModuleType, answers: type[StrEnum] = Said) -> tuple[Told, 
     return once(told for module in modules for value in vars(module).values() for told in _inside(value, None, answers))
 
 
-def once(found: Iterable[Told]) -> tuple[Told, ...]:
+def once(found: Iterable[ReasonRow]) -> tuple[ReasonRow, ...]:
     """Without those that stand elsewhere with more: as one's own constant, and again in a table beside an answer."""
     every = dict.fromkeys(found)
     answered = {told.reason for told in every if told.answer}
     return tuple(told for told in every if told.answer or told.reason not in answered)
 
 
-def _inside(value: object, answer: StrEnum | None, answers: type[StrEnum]) -> Iterator[Told]:
+def _inside(value: object, answer: StrEnum | None, answers: type[StrEnum]) -> Iterator[ReasonRow]:
     if isinstance(value, Reason):
-        yield Told(value._replace(text=value.text.format_map(_Names())), answer)
+        yield ReasonRow(value._replace(text=value.text.format_map(_Names())), answer)
     elif isinstance(value, tuple):
         answer = next((each for each in value if isinstance(each, answers)), answer)
         for each in value:
@@ -77,5 +77,5 @@ def codes(provider: str) -> Codes:
     return found
 
 
-SHARED = told_in(inband) + tuple(Told(told.reason, Said.REFUSED) for told in told_in(opening))
+SHARED = reasons_in(inband) + tuple(ReasonRow(told.reason, Reply.REFUSED) for told in reasons_in(opening))
 """What several mechanisms say alike."""

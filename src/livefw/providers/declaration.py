@@ -18,7 +18,7 @@ class Transport(StrEnum):
     OUT_OF_BAND = "out-of-band"
 
 
-class Prime(StrEnum):
+class PrimePoint(StrEnum):
     """Where the image is prepared and verified."""
 
     SEPARATE = "separate"
@@ -26,7 +26,7 @@ class Prime(StrEnum):
     WITH_ACTIVATE = "with-activate"
 
 
-class Cancel(StrEnum):
+class CancelWindow(StrEnum):
     """How far one can go back."""
 
     NONE = "none"
@@ -52,7 +52,7 @@ class Persistence(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Evidence(StrEnum):
+class EvidenceLevel(StrEnum):
     """What livefw can read that proves which firmware runs."""
 
     NONE = "none"
@@ -88,13 +88,13 @@ class Declaration(NamedTuple):
     updater: str
     stage: str
     pending: str
-    prime: Prime
+    prime: PrimePoint
     verifier: str
     activate: str
-    cancel: Cancel
+    cancel: CancelWindow
     impact: Impact
     result: str
-    evidence: Evidence
+    evidence: EvidenceLevel
     attestation: str
     persistence: Persistence
     reach: Reach
@@ -122,14 +122,14 @@ class Declaration(NamedTuple):
 
 
 PRIME = {
-    Prime.SEPARATE: "a step of its own",
-    Prime.WITH_STAGE: "part of staging",
-    Prime.WITH_ACTIVATE: "part of the activation",
+    PrimePoint.SEPARATE: "a step of its own",
+    PrimePoint.WITH_STAGE: "part of staging",
+    PrimePoint.WITH_ACTIVATE: "part of the activation",
 }
 CANCEL = {
-    Cancel.NONE: "none",
-    Cancel.BEFORE_ACTIVATE: "until the activation begins",
-    Cancel.UNTIL_COMMITTED: "until the switch to the new firmware",
+    CancelWindow.NONE: "none",
+    CancelWindow.BEFORE_ACTIVATE: "until the activation begins",
+    CancelWindow.UNTIL_COMMITTED: "until the switch to the new firmware",
 }
 IMPACT = {
     Impact.NONE: "none",
@@ -139,10 +139,10 @@ IMPACT = {
     Impact.UNKNOWN: "not stated",
 }
 EVIDENCE = {
-    Evidence.NONE: "none",
-    Evidence.VERSION: "the version that runs",
-    Evidence.MEASUREMENT: "measurements",
-    Evidence.SIGNED: "signed measurements, where the device has them",
+    EvidenceLevel.NONE: "none",
+    EvidenceLevel.VERSION: "the version that runs",
+    EvidenceLevel.MEASUREMENT: "measurements",
+    EvidenceLevel.SIGNED: "signed measurements, where the device has them",
 }
 PERSISTENCE = {
     Persistence.VOLATILE: "gone",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from livefw.files.protocol import Answered, Call, Calls, Write
+from livefw.files.protocol import DeviceCall, DeviceCalls, DeviceReply, Write
 
 Effect = Callable[[], object]
 SETTINGS = "/etc/livefw/livefw.toml"
@@ -34,7 +34,7 @@ class FakeClock:
         self.time += seconds
 
 
-class Answer(NamedTuple):
+class FakeResult(NamedTuple):
     """How a write ends: with which errno, after how many seconds (None: never), and what happens just before.
 
     ``opened`` False: the errno is that of opening the file.
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
 class FakeDevice(Protocol):
     """A modelled device: takes each call in order, and may let time pass on the clock."""
 
-    def call(self, call: Call) -> Answered:
+    def call(self, call: DeviceCall) -> DeviceReply:
         """Do it."""
         ...
 
@@ -65,7 +65,7 @@ class FakeFiles:
     def __init__(self, tree: dict[str, bytes] | None = None, clock: FakeClock | None = None) -> None:
         self.tree = dict(tree or {})
         self.clock = clock or FakeClock()
-        self.answers: dict[str, list[Answer]] = {}
+        self.answers: dict[str, list[FakeResult]] = {}
         self.devices: dict[str, FakeDevice] = {}
         self.open_to_others: set[str] = set()
         self.log: list[bytes] = []
@@ -129,16 +129,16 @@ class FakeFiles:
         if answers:
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
         else:
-            answer = Answer() if path in self.tree else Answer(errno.ENOENT, opened=False)
+            answer = FakeResult() if path in self.tree else FakeResult(errno.ENOENT, opened=False)
         return _FakeWrite(answer, self.clock)
 
-    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+    def start_calls(self, path: str, calls: Sequence[DeviceCall]) -> DeviceCalls:
         """See `Files`; ``devices`` answer, at once."""
         device = self.devices.get(path)
         code = errno.ENOENT if device is None else self._broken.get(path, 0) or self._next_error(path)
         if device is None or code:
-            return _FakeCalls([Answered(code)], opened=False)
-        answers: list[Answered] = []
+            return _FakeCalls([DeviceReply(code)], opened=False)
+        answers: list[DeviceReply] = []
         for call in calls:
             answers.append(device.call(call))
             if answers[-1].error:
@@ -180,7 +180,7 @@ class FakeFiles:
 
 
 class _FakeWrite:
-    def __init__(self, answer: Answer, clock: FakeClock) -> None:
+    def __init__(self, answer: FakeResult, clock: FakeClock) -> None:
         self._answer = answer
         self._clock = clock
         self._end = None if answer.seconds is None else clock.time + answer.seconds
@@ -211,19 +211,19 @@ class _FakeWrite:
         """See `Write`."""
         return self._told().opened
 
-    def _told(self) -> Answer:
+    def _told(self) -> FakeResult:
         if not self._ended:
             raise ValueError("the write has not ended")
         return self._answer
 
 
 class _FakeCalls:
-    def __init__(self, answers: Sequence[Answered], *, opened: bool) -> None:
+    def __init__(self, answers: Sequence[DeviceReply], *, opened: bool) -> None:
         self.answers = answers
         self.opened = opened
 
     def wait(self, seconds: float | None) -> bool:  # noqa: ARG002 - they have ended
-        """See `Calls`."""
+        """See `DeviceCalls`."""
         return True
 
 

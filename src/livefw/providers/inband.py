@@ -18,11 +18,11 @@ from livefw.providers.base import (
     Phase,
     Progress,
     Reason,
+    Reply,
     Running,
-    Said,
     Severity,
 )
-from livefw.providers.steps import Pending, Refusal, Request, Steps, Work
+from livefw.providers.steps import Operation, Refusal, RunningSteps, Steps, Work
 from livefw.providers.tables import FILE
 
 NO_CANCEL = Reason("no-cancel", "this mechanism has no way to take back what it was told")
@@ -40,7 +40,7 @@ def read_path(files: Files, table: str, key: str) -> str | None:
     return found.get(key) or None
 
 
-class Plain:
+class InbandProvider:
     """A provider without settings of a component, without a record, and without a way back."""
 
     name: str
@@ -67,7 +67,7 @@ class Plain:
         seen = self.inspect(ident)
         if seen is None or seen.reasons:
             return self._refusal(seen.reasons[0] if seen else self.absent)
-        return Request(self.work(ident, observer), self._clock)
+        return RunningSteps(self.work(ident, observer), self._clock)
 
     def work(self, ident: str, observer: Observer) -> Work:
         """What activating a component comes to against which nothing speaks."""
@@ -101,10 +101,10 @@ class Plain:
         return Memory()
 
     def _refusal(self, reason: Reason) -> Running:
-        return Request(Refusal(reason), self._clock)
+        return RunningSteps(Refusal(reason), self._clock)
 
 
-class Single(Plain):
+class SingleProvider(InbandProvider):
     """One with a single component, that `inspect` looks at."""
 
     ident: str
@@ -124,7 +124,7 @@ def _findings(each: Component, *, notes: bool) -> list[Finding]:
     return told + [Finding(Severity.INFO, *note) for note in each.notes if notes]
 
 
-def untold(node: str, what: str, error: int) -> Reason:
+def not_reported(node: str, what: str, error: int) -> Reason:
     """Why a device did not tell something, by the errno of the question."""
     word = "no word" if error == LOST else os.strerror(error)
     why = _DENIED if error in (errno.EACCES, errno.EPERM) else _UNREADABLE
@@ -150,10 +150,10 @@ class OneCall:
     def abandoned(self) -> Claim:
         """It goes on."""
         if not self.touched:
-            return Claim(Said.REFUSED, reason=_GIVEN_UP)
-        return Claim(Said.LOST, reason=_NOT_WATCHED, at_work=True)
+            return Claim(Reply.REFUSED, reason=_GIVEN_UP)
+        return Claim(Reply.LOST, reason=_NOT_WATCHED, at_work=True)
 
-    def start(self) -> Pending:
+    def start(self) -> Operation:
         """Begin."""
         raise NotImplementedError
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.providers.declaration import EVIDENCE, Declaration, Evidence, Impact, Prime, Reach, Transport
+from livefw.providers.declaration import EVIDENCE, Declaration, EvidenceLevel, Impact, PrimePoint, Reach, Transport
 
 OUT_OF_SCOPE = "ocp-scope"
 """Code of the reason by which an update is refused that OCP leaves out."""
@@ -28,7 +28,7 @@ class Met(StrEnum):
     UNTOLD = "not stated"
 
 
-class Answer(NamedTuple):
+class RequirementAnswer(NamedTuple):
     """How far, and by what."""
 
     met: Met
@@ -44,7 +44,7 @@ class Requirement(NamedTuple):
     ident: str
     text: str
     source: str
-    answer: Callable[[Declaration], Answer]
+    answer: Callable[[Declaration], RequirementAnswer]
 
 
 def roles(declared: Declaration) -> tuple[tuple[str, str], ...]:
@@ -70,57 +70,63 @@ def steps(declared: Declaration) -> tuple[tuple[str, str], ...]:
 
 
 _VERIFY = {
-    Prime.SEPARATE: "a step of its own",
-    Prime.WITH_STAGE: "part of prepare",
-    Prime.WITH_ACTIVATE: "part of execute",
+    PrimePoint.SEPARATE: "a step of its own",
+    PrimePoint.WITH_STAGE: "part of prepare",
+    PrimePoint.WITH_ACTIVATE: "part of execute",
 }
 
 
-def _live(declared: Declaration) -> Answer:
-    return Answer(Met.NO if declared.impact is Impact.CPU_RESET else Met.YES, declared.activate)
+def _live(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.NO if declared.impact is Impact.CPU_RESET else Met.YES, declared.activate)
 
 
-def _controllers(declared: Declaration) -> Answer:
-    return Answer(Met.YES if Reach.CONTROLLERS in declared.reach else Met.NO)
+def _controllers(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.YES if Reach.CONTROLLERS in declared.reach else Met.NO)
 
 
-def _microcode(declared: Declaration) -> Answer:
-    return Answer(Met.YES if Reach.MICROCODE in declared.reach else Met.NO)
+def _microcode(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.YES if Reach.MICROCODE in declared.reach else Met.NO)
 
 
-def _no_host(declared: Declaration) -> Answer:
-    return Answer(Met.NO if Reach.HOST in declared.reach else Met.YES, declared.scope)
+def _no_host(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.NO if Reach.HOST in declared.reach else Met.YES, declared.scope)
 
 
-def _delivered(declared: Declaration) -> Answer:
-    return Answer(Met.YES if declared.stage else Met.NO, declared.stage)
+def _delivered(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.YES if declared.stage else Met.NO, declared.stage)
 
 
-def _way(declared: Declaration) -> Answer:
-    return Answer(Met.PARTLY, f"{declared.transport}; that it was chosen at boot time is not stated")
+def _way(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.PARTLY, f"{declared.transport}; that it was chosen at boot time is not stated")
 
 
-def _prepared(declared: Declaration) -> Answer:
-    when = {Prime.SEPARATE: "a step of its own", Prime.WITH_STAGE: "while it is staged"}
-    return Answer(Met.PARTLY, f"{when.get(declared.prime, 'with the activation')}; that it is locked is not stated")
+def _prepared(declared: Declaration) -> RequirementAnswer:
+    when = {PrimePoint.SEPARATE: "a step of its own", PrimePoint.WITH_STAGE: "while it is staged"}
+    return RequirementAnswer(
+        Met.PARTLY, f"{when.get(declared.prime, 'with the activation')}; that it is locked is not stated"
+    )
 
 
-def _verified(declared: Declaration) -> Answer:
-    return Answer(Met.YES, declared.verifier) if declared.verifier else Answer(Met.NO)
+def _verified(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.YES, declared.verifier) if declared.verifier else RequirementAnswer(Met.NO)
 
 
-def _customer(_: Declaration) -> Answer:
-    return Answer(Met.UNTOLD)
+def _customer(_: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.UNTOLD)
 
 
-def _status(declared: Declaration) -> Answer:
-    return Answer(Met.YES if declared.result else Met.NO, declared.result)
+def _status(declared: Declaration) -> RequirementAnswer:
+    return RequirementAnswer(Met.YES if declared.result else Met.NO, declared.result)
 
 
-def _attested(declared: Declaration) -> Answer:
-    if declared.evidence in (Evidence.MEASUREMENT, Evidence.SIGNED):
-        return Answer(Met.YES, declared.attestation or EVIDENCE[declared.evidence])
-    return Answer(Met.PARTLY, declared.attestation) if declared.attestation else Answer(Met.NO, "none public")
+def _attested(declared: Declaration) -> RequirementAnswer:
+    if declared.evidence in (EvidenceLevel.MEASUREMENT, EvidenceLevel.SIGNED):
+        return RequirementAnswer(Met.YES, declared.attestation or EVIDENCE[declared.evidence])
+    return (
+        RequirementAnswer(Met.PARTLY, declared.attestation)
+        if declared.attestation
+        else RequirementAnswer(Met.NO, "none public")
+    )
 
 
 REQUIREMENTS = (
@@ -139,6 +145,6 @@ REQUIREMENTS = (
 """What can be derived from public material, each with its source."""
 
 
-def answers(declared: Declaration) -> tuple[tuple[Requirement, Answer], ...]:
+def answers(declared: Declaration) -> tuple[tuple[Requirement, RequirementAnswer], ...]:
     """Every row, answered for one mechanism."""
     return tuple((row, row.answer(declared)) for row in REQUIREMENTS)

@@ -8,10 +8,10 @@ returns the claim. Between two steps somebody can give up, and the work itself s
 from collections.abc import Generator
 from typing import Protocol
 
-from livefw.providers.base import Claim, Clock, Reason, Said
+from livefw.providers.base import Claim, Clock, Reason, Reply
 
 
-class Pending(Protocol):
+class Operation(Protocol):
     """An operation that was started; a `livefw.files.protocol.Write` is one."""
 
     def wait(self, seconds: float | None) -> bool:
@@ -19,7 +19,7 @@ class Pending(Protocol):
         ...
 
 
-Steps = Generator[Pending | float, None, Claim]
+Steps = Generator[Operation | float, None, Claim]
 
 
 class Work(Protocol):
@@ -39,14 +39,14 @@ class Work(Protocol):
         ...
 
 
-class Request:
+class RunningSteps:
     """Work under way; a `livefw.providers.base.Running`. Nothing is done before the first `wait`."""
 
     def __init__(self, work: Work, clock: Clock) -> None:
         self._work = work
         self._clock = clock
         self._steps = work.steps()
-        self._pending: Pending | None = None
+        self._pending: Operation | None = None
         self._resume_at: float | None = None
         self._claim: Claim | None = None
 
@@ -106,7 +106,7 @@ class Refusal:
     touched = False
 
     def __init__(self, reason: Reason) -> None:
-        self._claim = Claim(Said.REFUSED, reason=reason)
+        self._claim = Claim(Reply.REFUSED, reason=reason)
 
     def steps(self) -> Steps:
         """The claim."""

@@ -8,7 +8,7 @@ from typing import Any
 from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.activation.verdict import table as verdict
 from livefw.errors import ExitCode, kind_of
-from livefw.providers.base import Said
+from livefw.providers.base import Reply
 from livefw.render import document
 from livefw.text import printable
 
@@ -37,7 +37,7 @@ def fields(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
         shown["version_may_be_old"] = True
     if claim:
         shown["claim"] = {
-            "said": claim.said,
+            "said": claim.reply,
             "reason": document.reason(claim.reason) if claim.reason else None,
             "trust": claim.trust,
             "trust_reason": claim.trust_reason,
@@ -65,7 +65,7 @@ def text(result: Result) -> str:
         lines.append(f"  the firmware's code: {printable(claim.firmware_code)}")
     if claim and claim.error and not claim.firmware_code:
         lines.append(f"  the kernel's answer: {errno.errorcode.get(claim.error, str(claim.error))}")
-    if claim and claim.trust_reason and claim.said is Said.ACCEPTED:
+    if claim and claim.trust_reason and claim.reply is Reply.ACCEPTED:
         lines.append(f"  note: {printable(claim.trust_reason)}")
     if claim:
         lines += _now(result)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from livefw.abi.smccc import Held, Registers, Release, Restart
+    from livefw.abi.smccc import CpuRelease, Held, Registers, Restart
     from livefw.firmware.profile import PROFILES as AGENTS
     from livefw.firmware.spec import ComponentSpec
     from livefw.kernel.conduit import Conduit
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from livefw.machine.config import MachineConfig
     from livefw.machine.faults import FaultRequest
     from livefw.machine.tdx import ALL_FAULTS as FAULTS
-    from livefw.machine.trace import Call as SmcCall
+    from livefw.machine.trace import TracedCall as SmcCall
     from livefw.testing.agent import ModelAgent
     from livefw.testing.bmc import ModelBmc
     from livefw.testing.driver import ModelDriver
@@ -33,6 +33,7 @@ __all__ = [
     "ComponentSpec",
     "Conduit",
     "ConformanceError",
+    "CpuRelease",
     "FaultRequest",
     "Held",
     "MachineConfig",
@@ -42,7 +43,6 @@ __all__ = [
     "ModelMachine",
     "MountedMachine",
     "Registers",
-    "Release",
     "Restart",
     "SmcCall",
     "conformance",

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from typing import Protocol, Self
 
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import GetInventory, Prime, Progress, status
+from livefw.abi.lfa import InventoryRequest, PrimeRequest, StepResult, status
 from livefw.abi.smccc import Exit, Held, Registers
 from livefw.conformance.platform import COMPONENTS
-from livefw.firmware.agent import Agent
+from livefw.firmware.agent import LfaAgent
 from livefw.firmware.component import Faults
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
@@ -35,7 +35,7 @@ class ModelAgent:
         KeyError for a profile that is not one of `livefw.testing.AGENTS`.
         """
         self.platform = MemoryPlatform(specs)
-        self.agent = Agent(self.platform, profile=PROFILES[profile], cpus=cpus)
+        self.agent = LfaAgent(self.platform, profile=PROFILES[profile], cpus=cpus)
         self.last: dict[int, Exit | Held] = {}
 
     def send(self, cpu: int, request: Request | Registers) -> Exit | Held:
@@ -78,17 +78,17 @@ class ModelAgent:
     def enumerate(self, cpu: int = 0) -> Self:
         """GET_INVENTORY of every component, as a client does before it primes one."""
         for fw_seq_id in range(len(self.platform.components())):
-            self.send(cpu, GetInventory(fw_seq_id))
+            self.send(cpu, InventoryRequest(fw_seq_id))
         return self
 
     def prime(self, fw_seq_id: int, cpu: int = 0) -> int:
         """Enumerate, then PRIME one component as often as it asks to be called again; x0 of the last call."""
         self.enumerate(cpu)
         while True:
-            outcome = self.run(cpu, Prime(fw_seq_id))
+            outcome = self.run(cpu, PrimeRequest(fw_seq_id))
             if not isinstance(outcome, Registers):
                 raise ValueError(f"CPU {cpu} did not return: {outcome}")
-            if status(outcome) or not Progress.decode(outcome).call_again:
+            if status(outcome) or not StepResult.decode(outcome).call_again:
                 return status(outcome)
 
     def fault(self, fw_seq_id: int, faults: Faults) -> Self:

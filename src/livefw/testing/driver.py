@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from livefw.kernel.clock import SECOND, US, VirtualClock
 from livefw.kernel.conduit import Conduit
 from livefw.kernel.lfa import VERSIONS, DriverVersion, LfaDriver, Notification
-from livefw.kernel.os import Os, Task
+from livefw.kernel.os import KernelTask, Os
 from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Directory, Tree
 from livefw.kernel.virtual import advance, run, settle
@@ -54,13 +54,13 @@ class ModelDriver:
         """Run kernel work to its end."""
         return run(self.os, self.clock, work)
 
-    def start(self, work: Coroutine[Any, Any, T], *, name: str = "task") -> Task[T]:
+    def start(self, work: Coroutine[Any, Any, T], *, name: str = "task") -> KernelTask[T]:
         """Begin kernel work and run what can run at once."""
         task = self.os.spawn(work, name=name)
         self.os.step()
         return task
 
-    def wait(self, task: Task[T]) -> T:
+    def wait(self, task: KernelTask[T]) -> T:
         """Let time pass until a task has ended."""
         advance(self.os, self.clock, task)
         return task.result()

@@ -12,7 +12,7 @@ from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
-from livefw.machine.trace import Call
+from livefw.machine.trace import TracedCall
 
 _LFA = "/sys/firmware/lfa"
 
@@ -161,7 +161,7 @@ class ModelMachine:
         self.model.clear_faults()
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[TracedCall, ...]:
         """All SMC calls that ended, oldest first."""
         return tuple(self.model.trace)
 

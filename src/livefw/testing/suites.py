@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
-from livefw.abi.smccc import Exit, Held, Registers, Release, Restart
+from livefw.abi.smccc import CpuRelease, Exit, Held, Registers, Restart
 from livefw.conformance.caller import Callee, CalleeCaller
-from livefw.conformance.report import Report
-from livefw.conformance.run import Verdict, run
+from livefw.conformance.report import ConformanceReport
+from livefw.conformance.run import CheckVerdict, run
 from livefw.conformance.tree import Effect, Files, run_tree
 from livefw.errors import UsageError
 from livefw.files.host import HostFiles
@@ -45,8 +45,8 @@ class HasFiles(Protocol):
 class ConformanceError(AssertionError):
     """A suite found something. ``report`` has the results of all checks."""
 
-    def __init__(self, report: Report) -> None:
-        failed = [result for result in report.results if result.verdict is Verdict.FAILED]
+    def __init__(self, report: ConformanceReport) -> None:
+        failed = [result for result in report.results if result.verdict is CheckVerdict.FAILED]
         lines = [f"  {each.check.name}: {each.detail}  [{each.check.source}]" for each in failed]
         super().__init__("\n".join([f"not conforming to {report.profile}: {len(failed)} checks failed", *lines]))
         self.report = report
@@ -54,7 +54,7 @@ class ConformanceError(AssertionError):
 
 def conformance(
     agent: AgentLike | Callable[[], AgentLike], *, profile: str = "bet1", cpus: int = 4, dangerous: bool = False
-) -> Report:
+) -> ConformanceReport:
     """Check an LFA agent for conformance with DEN0147 and what TF-A does, as far as a caller can see it.
 
     Args:
@@ -85,7 +85,7 @@ def conformance(
         caller = CalleeCaller(lambda: _Foreign(make()), cpus=cpus)
     else:
         raise TypeError(f"{agent!r} has no method call(cpu, registers)")
-    return _passed(Report(profile, cpus, tuple(run(caller, profile=profile, dangerous=dangerous))))
+    return _passed(ConformanceReport(profile, cpus, tuple(run(caller, profile=profile, dangerous=dangerous))))
 
 
 def driver_conformance(
@@ -94,7 +94,7 @@ def driver_conformance(
     version: str | DriverVersion = "v3",
     writes: bool = False,
     activates: bool = False,
-) -> Report:
+) -> ConformanceReport:
     """Check the sysfs tree of an LFA driver for conformance with the ABI document and the postings.
 
     Args:
@@ -116,15 +116,17 @@ def driver_conformance(
     row = version if isinstance(version, DriverVersion) else _one_of(version, VERSIONS, "driver version")
     effect = Effect.ACTIVATES if activates else Effect.SETS if writes else Effect.READS
     if not isinstance(driver, (str, os.PathLike)):
-        return _passed(Report(row.name, 0, tuple(run_tree(driver.files, row, pause=driver.pass_time, effect=effect))))
+        return _passed(
+            ConformanceReport(row.name, 0, tuple(run_tree(driver.files, row, pause=driver.pass_time, effect=effect)))
+        )
     files = HostFiles(os.fspath(driver))
     try:
-        return _passed(Report(row.name, 0, tuple(run_tree(files, row, pause=time.sleep, effect=effect))))
+        return _passed(ConformanceReport(row.name, 0, tuple(run_tree(files, row, pause=time.sleep, effect=effect))))
     finally:
         files.close()
 
 
-def _passed(report: Report) -> Report:
+def _passed(report: ConformanceReport) -> ConformanceReport:
     if report.failed:
         raise ConformanceError(report)
     return report
@@ -153,7 +155,7 @@ class _Foreign:
             raise TypeError("an agent that returns Held with a time needs complete(cpu) and released()")
         return self._checked(self._whole.complete(cpu), "complete")
 
-    def released(self) -> list[Release]:
+    def released(self) -> list[CpuRelease]:
         """As `Callee`."""
         return self._whole.released() if self._whole else []
 

@@ -12,7 +12,7 @@ from livefw.activation.inventory.guids import guids
 from livefw.activation.inventory.versions import compare, of_image
 from livefw.activation.policy.document import Policy
 from livefw.errors import NothingToDo, UsageError
-from livefw.providers.base import Component, Offer, Reason, Version, is_holder, is_stager
+from livefw.providers.base import Component, Offer, Reason, Version, is_image_holder, is_stager
 
 _NOT_STAGEABLE = Reason("not-stageable", "{mechanism} leaves it to others to stage images")
 
@@ -90,7 +90,7 @@ def _open(component: Component, releases: Releases) -> Iterable[Release]:
 def _of(candidate: Candidate, images: Iterable[Local], policy: Policy) -> Releases:
     provider, component = candidate
     found = [_local(candidate, image, policy) for image in images]
-    if is_holder(provider):
+    if is_image_holder(provider):
         found += [_offered(component, offer) for offer in provider.images(component.id)]
     # Texts decide where there are no numbers, so that the order is the same each time.
     return tuple(sorted(found, key=lambda each: (each.version.order, each.version.text, each.path), reverse=True))

@@ -9,14 +9,14 @@ from livefw.activation.mishaps import Mishaps, looked_at
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.run import VANISHED, Watch, ask
 from livefw.errors import Interrupted
-from livefw.providers.base import Claim, Clock, Component, Reason, Said
+from livefw.providers.base import Claim, Clock, Component, Reason, Reply
 
 _OUTCOMES = {
-    Said.ACCEPTED: Outcome.STAGED,
-    Said.REFUSED: Outcome.REFUSED,
-    Said.DECLINED: Outcome.REFUSED,
-    Said.FAILED: Outcome.FAILED,
-    Said.LOST: Outcome.UNKNOWN,
+    Reply.ACCEPTED: Outcome.STAGED,
+    Reply.REFUSED: Outcome.REFUSED,
+    Reply.DECLINED: Outcome.REFUSED,
+    Reply.FAILED: Outcome.FAILED,
+    Reply.LOST: Outcome.UNKNOWN,
 }
 _NOT_PENDING = (
     Outcome.UNKNOWN,
@@ -53,7 +53,7 @@ def hand_over(
 
 def _judged(target: Target, claim: Claim, mishaps: Mishaps) -> tuple[Outcome, Reason, Component | None]:
     """What was accepted has to be there: a mechanism that shows nothing pending contradicts itself."""
-    outcome, why = _OUTCOMES[claim.said], claim.reason or _STAGED
+    outcome, why = _OUTCOMES[claim.reply], claim.reason or _STAGED
     if claim.at_work:
         return outcome, why, None
     look = partial(target.provider.inspect, target.component.id)

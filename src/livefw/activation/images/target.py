@@ -10,10 +10,10 @@ from livefw.activation.inventory.guids import guids
 from livefw.activation.inventory.select import select
 from livefw.activation.inventory.versions import of_image
 from livefw.archive import cab
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import AmbiguousComponent, NoSuchComponent, Refused, UsageError
-from livefw.providers.base import Component, Package, Stager, Version, is_stager
+from livefw.providers.base import Component, ImagePackage, Stager, Version, is_stager
 
 _HINT = "fwupdmgr local-install FILE DEVICE, or livefw stage COMPONENT FILE"
 
@@ -22,7 +22,7 @@ class Wish(NamedTuple):
     """An image that somebody wants staged: for whom, None where that follows from the image, why, and regardless of
     which checks."""
 
-    package: Package
+    package: ImagePackage
     word: str | None = None
     reason: str = ""
     ignore: tuple[str, ...] = ()
@@ -36,12 +36,12 @@ class Target(NamedTuple):
 
     provider: Stager
     component: Component
-    package: Package
+    package: ImagePackage
     version: Version | None = None
     archive: str = ""
 
 
-def target(word: str | None, candidates: Sequence[Candidate], package: Package) -> Target:
+def target(word: str | None, candidates: Sequence[Candidate], package: ImagePackage) -> Target:
     """The component that takes the package, and what it is to be handed: of an archive, the image in it.
 
     `Refused` where it takes none, `UsageError` where the archive is for another or several might be meant.
@@ -52,7 +52,7 @@ def target(word: str | None, candidates: Sequence[Candidate], package: Package) 
         (provider, component), image = _named(chosen, cab.read(package.data))
         version = of_image(image.about.version, component, image.about.version_format)
         archive = package.name
-        package = Package(image.about.filename, image.payload)
+        package = ImagePackage(image.about.filename, image.payload)
     elif len(chosen) == 1:
         provider, component = chosen[0]
     else:
@@ -80,7 +80,7 @@ def spellings(text: str) -> tuple[str, ...]:
     return str(guid), guid.efi
 
 
-def _named(chosen: Sequence[Candidate], images: Sequence[Image]) -> tuple[Candidate, Image]:
+def _named(chosen: Sequence[Candidate], images: Sequence[CabImage]) -> tuple[Candidate, CabImage]:
     found = [(each, image) for each in chosen for image in images if is_for(image.about, each)]
     if not found:
         wanted = ", ".join(guid for image in images for guid in image.about.guids)

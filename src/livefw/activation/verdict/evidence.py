@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from livefw.activation.inventory.versions import compare
-from livefw.providers.base import Claim, Component, Flag, Measured, Memory, Said, Trust, Version, Witness, dotted
+from livefw.providers.base import Claim, Component, Flag, Measured, Memory, Reply, Trust, Version, Witness, dotted
 
 
 class Boot(StrEnum):
@@ -55,7 +55,7 @@ class Pending(StrEnum):
 
 
 class Answer(StrEnum):
-    """What was answered: `Said`, and one more."""
+    """What was answered: `Reply`, and one more."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -93,7 +93,7 @@ def of_attempt(
         flag=Flag.PROVES if after and after.flag is Flag.PROVES else before.flag,
         witness=claim.witness,
         complete=False,
-        answer=_ANSWERS[claim.said],
+        answer=_ANSWERS[claim.reply],
         trust=claim.trust,
     )
 
@@ -161,4 +161,4 @@ def _boot(body: Mapping[str, Any], boot_id: str) -> Boot:
     return Boot.SAME if then == boot_id else Boot.OTHER
 
 
-_ANSWERS = {said: Answer(said.value) for said in Said}
+_ANSWERS = {said: Answer(said.value) for said in Reply}

@@ -10,11 +10,11 @@ from typing import NamedTuple
 from livefw.abi.guid import RMM, Guid
 from livefw.abi.version import ComponentVersion
 from livefw.firmware.image import build, note, trust
-from livefw.firmware.image.build import Signer
+from livefw.firmware.image.build import ImageSigner
 from livefw.firmware.image.chain import CCA, Counter
 from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.store import Store
-from livefw.firmware.spec import ComponentSpec, Kind
+from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.firmware.store_platform import StorePlatform, open_platform
 from livefw.machine.config import MachineConfig
 
@@ -47,7 +47,9 @@ class Signed(NamedTuple):
 
 def updatable(config: MachineConfig) -> ComponentSpec | None:
     """The RMM, if the machine has one of which the firmware can tell that an update is over."""
-    found = (spec for spec in config.all_components if spec.kind is Kind.RMM and Guid.parse(spec.guid) == RMM.guid)
+    found = (
+        spec for spec in config.all_components if spec.kind is ComponentKind.RMM and Guid.parse(spec.guid) == RMM.guid
+    )
     return next((spec for spec in found if not spec.pending_never_clears), None)
 
 
@@ -64,14 +66,14 @@ def prepared(config: MachineConfig, rmm: ComponentSpec) -> Generator[Signed, Non
 
     def package(version: ComponentVersion, counter: int) -> bytes:
         image = note.append(os.urandom(_IMAGE), version)
-        return Signer(CCA, keys, {Counter.CCA: counter}).package({RMM.guid: image})
+        return ImageSigner(CCA, keys, {Counter.CCA: counter}).package({RMM.guid: image})
 
     with tempfile.TemporaryDirectory(prefix="livefw-demo-") as folder:
         flash = os.path.join(folder, "flash")
         os.mkdir(flash)
         with open(_write(folder, "factory.fip", package(runs, _COUNTER)), "rb") as factory:
             Store.create(Folder(flash), factory)
-        _write(flash, trust.NAME, trust.dumps(Signer(CCA, keys).anchor()).encode("ascii"))
+        _write(flash, trust.NAME, trust.dumps(ImageSigner(CCA, keys).anchor()).encode("ascii"))
         good = package(new, _COUNTER + 1)
         bad = bytearray(good)
         bad[len(bad) // 2] ^= 1

@@ -31,7 +31,7 @@ from livefw.firmware.image.errors import RULES, ImageError
 from livefw.machine.config import load, platforms
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
-from livefw.machine.trace import Call
+from livefw.machine.trace import TracedCall
 from livefw.providers.base import Component, Progress, Provider
 from livefw.providers.registry import providers
 from livefw.render import document
@@ -203,7 +203,9 @@ class _Demo:
         if not self._session.json:
             self._session.answer(lambda: text, dict)
 
-    def _document(self, before: list[Candidate], result: Result, after: list[Candidate], calls: list[Call]) -> None:
+    def _document(
+        self, before: list[Candidate], result: Result, after: list[Candidate], calls: list[TracedCall]
+    ) -> None:
         if not self._session.json:
             return
         rmm = self._machine.rmm
@@ -227,7 +229,7 @@ class _Demo:
         self._session.answer(str, whole)
 
 
-def _summary(calls: list[Call]) -> Iterator[str]:
+def _summary(calls: list[TracedCall]) -> Iterator[str]:
     """The first of each run of like calls, and how many followed it."""
     for _, group in groupby(calls, key=lambda call: call.text.partition(" ")[2]):
         like = list(group)

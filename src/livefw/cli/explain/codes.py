@@ -21,8 +21,8 @@ from livefw.activation.verdict import staging as reconcile
 from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import Answer, Boot, Moved, Pending
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
-from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Said, Trust, Witness
-from livefw.providers.codes import SHARED, Told, codes, told_in
+from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Reply, Trust, Witness
+from livefw.providers.codes import SHARED, ReasonRow, codes, reasons_in
 from livefw.providers.registry import MECHANISMS
 
 
@@ -156,10 +156,10 @@ _WEIGHTS = {
     Weight.FATAL: "It stops the activation, and cannot be ignored.",
 }
 _ANSWERED: dict[object, Outcome] = {
-    Said.REFUSED: Outcome.REFUSED,
-    Said.DECLINED: Outcome.REFUSED,
-    Said.FAILED: Outcome.FAILED,
-    Said.LOST: Outcome.UNKNOWN,
+    Reply.REFUSED: Outcome.REFUSED,
+    Reply.DECLINED: Outcome.REFUSED,
+    Reply.FAILED: Outcome.FAILED,
+    Reply.LOST: Outcome.UNKNOWN,
 }
 _HOOK = Check(f"{HOOK_PREFIX}NAME", Weight.ERROR, "the executable NAME in checks.d is content", lambda _: iter(()))
 _NOBODY = Component("", "", "", None, None, None, Cost(None, None))
@@ -221,7 +221,7 @@ def _verdicts() -> Iterator[Meaning]:
             row.advice,
             row.hint,
         )
-    yield from _of_told([Told(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
+    yield from _of_told([ReasonRow(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
 
 
 _ENGINES = (aftermath, side_effects, writer, mishaps, reconcile, releases, run, stage, session, setting_changes)
@@ -269,20 +269,20 @@ def _errors() -> Iterator[Meaning]:
 
 
 def _reasons() -> Iterator[Meaning]:
-    engines = told_in(*_ENGINES, answers=Outcome)
-    yield from _of_told((*engines, Told(Reason(*old_versions.MAY_BE_OLD))), "livefw")
+    engines = reasons_in(*_ENGINES, answers=Outcome)
+    yield from _of_told((*engines, ReasonRow(Reason(*old_versions.MAY_BE_OLD))), "livefw")
     for name in MECHANISMS:
         yield from _of_told(codes(name).told, name)
     yield from _of_told(SHARED, "several mechanisms")
     from livefw.activation.watch import remote
     from livefw.cli import doctor
 
-    yield from _of_told(told_in(doctor), "livefw doctor")
-    yield from _of_told(told_in(remote), "livefwd")
+    yield from _of_told(reasons_in(doctor), "livefw doctor")
+    yield from _of_told(reasons_in(remote), "livefwd")
 
 
 def _of_told(
-    found: Iterable[Told], source: str, kind: Kind = Kind.REASON, outcome: Outcome | None = None
+    found: Iterable[ReasonRow], source: str, kind: Kind = Kind.REASON, outcome: Outcome | None = None
 ) -> Iterator[Meaning]:
     for reason, answer in found:
         ends = outcome or (answer if isinstance(answer, Outcome) else _ANSWERED.get(answer))

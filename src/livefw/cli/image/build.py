@@ -13,9 +13,9 @@ from livefw.cli.image.info import MOST_BYTES, parse_counter
 from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import build, note, trust
-from livefw.firmware.image.build import KeyKind, Signer
+from livefw.firmware.image.build import ImageSigner, KeyKind
 from livefw.firmware.image.certificate import HASH_BY_NAME
-from livefw.firmware.image.chain import CHAINS, Chain
+from livefw.firmware.image.chain import CHAINS, TrustChain
 from livefw.firmware.image.names import BY_OPTION
 from livefw.text import printable
 
@@ -54,7 +54,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
             raise UsageError(f"--version {text}: there is no --image {name}")
         images[guid] = note.append(images[guid], _version(version))
     keys = _new_keys(arguments, chain) if arguments.new_keys else _read_keys(arguments.keys, chain)
-    signer = Signer(chain, keys, dict(map(parse_counter, arguments.counter)), HASH_BY_NAME[arguments.hash])
+    signer = ImageSigner(chain, keys, dict(map(parse_counter, arguments.counter)), HASH_BY_NAME[arguments.hash])
     package = signer.package(images, align=arguments.align)
     reading.write(arguments.output, package)
     trusted = os.path.join(arguments.keys, trust.NAME)
@@ -67,7 +67,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _images(words: Iterable[str], chain: Chain) -> Iterator[tuple[Guid, bytes]]:
+def _images(words: Iterable[str], chain: TrustChain) -> Iterator[tuple[Guid, bytes]]:
     for word in words:
         name, equals, path = word.partition("=")
         if not equals:
@@ -75,7 +75,7 @@ def _images(words: Iterable[str], chain: Chain) -> Iterator[tuple[Guid, bytes]]:
         yield _guid(name, chain), reading.read(path, MOST_BYTES)
 
 
-def _guid(name: str, chain: Chain) -> Guid:
+def _guid(name: str, chain: TrustChain) -> Guid:
     if name in BY_OPTION:
         return BY_OPTION[name].guid
     known = [entry.option for row in chain.rows for entry in row.hashes if chain.image_guid(entry.option)]
@@ -98,7 +98,7 @@ def _path(folder: str, option: str) -> str:
     return os.path.join(folder, f"{option}.pem")
 
 
-def _new_keys(arguments: argparse.Namespace, chain: Chain) -> "dict[str, PrivateKey]":
+def _new_keys(arguments: argparse.Namespace, chain: TrustChain) -> "dict[str, PrivateKey]":
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     os.makedirs(arguments.keys, mode=0o700, exist_ok=True)
@@ -111,7 +111,7 @@ def _new_keys(arguments: argparse.Namespace, chain: Chain) -> "dict[str, Private
     return keys
 
 
-def _read_keys(folder: str, chain: Chain) -> "dict[str, PrivateKey]":
+def _read_keys(folder: str, chain: TrustChain) -> "dict[str, PrivateKey]":
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key

@@ -12,7 +12,7 @@ from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab, metainfo
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, UsageError
@@ -45,7 +45,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     return _answer(session.answer, images)
 
 
-def _make(arguments: argparse.Namespace) -> Image:
+def _make(arguments: argparse.Namespace) -> CabImage:
     provider, colon, ident = (arguments.component or "").partition(":")
     if not (provider and colon and ident and arguments.version) or arguments.extract is not None:
         raise UsageError("--image goes with --component KEY and --version, and without --extract")
@@ -69,7 +69,7 @@ def _make(arguments: argparse.Namespace) -> Image:
         version_format=metainfo.version_format(arguments.version),
         date=time.strftime("%Y-%m-%d", changed),
     )
-    return Image(about, payload)
+    return CabImage(about, payload)
 
 
 def _own_guid(ident: str) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def _own_guid(ident: str) -> tuple[str, ...]:
         return ()
 
 
-def _answer(tell: Callable[..., None], images: "tuple[Image, ...] | list[Image]") -> int:
+def _answer(tell: Callable[..., None], images: "tuple[CabImage, ...] | list[CabImage]") -> int:
     tell(
         lambda: "\n".join(line for image in images for line in _lines(image)),
         lambda: {"archive": [_document(image) for image in images]},
@@ -87,13 +87,13 @@ def _answer(tell: Callable[..., None], images: "tuple[Image, ...] | list[Image]"
     return ExitCode.DONE
 
 
-def _lines(image: Image) -> list[str]:
+def _lines(image: CabImage) -> list[str]:
     about = image.about
     lines = [f"{about.name} {about.version}: {about.filename}, {len(image.payload):,} bytes"]
     return [printable(line) for line in [*lines, *(f"  for {guid}" for guid in about.guids)]]
 
 
-def _document(image: Image) -> dict[str, Any]:
+def _document(image: CabImage) -> dict[str, Any]:
     about = image.about
     return {
         "id": about.ident,

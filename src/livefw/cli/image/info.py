@@ -17,7 +17,7 @@ from livefw.firmware.image.disk import Folder
 from livefw.firmware.image.errors import ImageError
 from livefw.firmware.image.names import BY_GUID, BY_OPTION
 from livefw.firmware.image.store import CERTIFICATES, Store
-from livefw.firmware.image.verify import Anchor, Verified
+from livefw.firmware.image.verify import TrustAnchor, Verified
 from livefw.text import printable, table
 
 _MAGIC = fip.MAGIC.to_bytes(4, "little")
@@ -81,7 +81,7 @@ def _firmware(path: str) -> BinaryIO:
     return file
 
 
-def _machine(arguments: argparse.Namespace) -> tuple[Anchor, dict[Counter, int]] | None:
+def _machine(arguments: argparse.Namespace) -> tuple[TrustAnchor, dict[Counter, int]] | None:
     """What the machine that is meant believes, and its counters; None if none is."""
     if not arguments.trust and not arguments.store:
         return None
@@ -172,7 +172,7 @@ def _extensions(read: Certificate) -> dict[str, Any]:
     return said
 
 
-def _verdict(file: BinaryIO, anchor: Anchor, counters: dict[Counter, int]) -> dict[str, Any]:
+def _verdict(file: BinaryIO, anchor: TrustAnchor, counters: dict[Counter, int]) -> dict[str, Any]:
     try:
         return _accepted(verify.verify(file, anchor, counters))
     except ImageError as error:

@@ -4,7 +4,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from livefw.files.protocol import Call, Calls, Files, Write
+from livefw.files.protocol import DeviceCall, DeviceCalls, Files, Write
 from livefw.text import decode, printable
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class TracedFiles:
         command = f"{text} > {path}"
         return self._told(command, lambda: self._files.start_write(path, data), lambda _: "started")
 
-    def start_calls(self, path: str, calls: Sequence[Call]) -> Calls:
+    def start_calls(self, path: str, calls: Sequence[DeviceCall]) -> DeviceCalls:
         """See `Files`."""
         text = ", ".join(f"ioctl {call.request:#x}" if call.request else f"write {len(call.data)}" for call in calls)
         return self._told(f"{text} on {path}", lambda: self._files.start_calls(path, calls), lambda _: "started")

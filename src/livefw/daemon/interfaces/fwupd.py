@@ -11,7 +11,7 @@ from livefw.activation.images.releases import Releases, downgrades, upgrades
 from livefw.activation.images.target import is_for
 from livefw.activation.inventory.discovery import Candidate, nothing
 from livefw.archive import cab
-from livefw.archive.cab import Image
+from livefw.archive.cab import CabImage
 from livefw.daemon.answers.questions import Question
 from livefw.daemon.core import Core, problem_of
 from livefw.daemon.fwupd import devices
@@ -365,7 +365,7 @@ def _option(options: dict[str, Variant], name: str, signature: str) -> Any:
     return found.value if found and found.signature == signature else None
 
 
-def _archive(copy: int | Exception) -> tuple[Image, ...]:
+def _archive(copy: int | Exception) -> tuple[CabImage, ...]:
     """The images in an archive that a client sent."""
     if isinstance(copy, Exception):
         raise copy
@@ -373,7 +373,7 @@ def _archive(copy: int | Exception) -> tuple[Image, ...]:
         return cab.read(file.read(), most=_MOST_LOOKED_AT)
 
 
-def _details(view: View, images: tuple[Image, ...]) -> list[Dictionary]:
+def _details(view: View, images: tuple[CabImage, ...]) -> list[Dictionary]:
     """Each image, for each component here that it is for, or for none."""
     told = []
     for about, payload in images:

@@ -24,7 +24,7 @@ from livefw.activation.images.target import Wish
 from livefw.activation.outcome import Result, error_of
 from livefw.assemble import How, Where
 from livefw.errors import ExitCode, NothingToDo, kind_of
-from livefw.providers.base import Component, Package, Progress
+from livefw.providers.base import Component, ImagePackage, Progress
 from livefw.render import attempt, document
 from livefw.render.error import foreseen
 from livefw.render.error import text as error_text
@@ -113,7 +113,7 @@ def _told(attempts: Iterator[Attempt], tell: Tell) -> Iterator[Attempt]:
 def _stage(request: dict[str, Any], running: Run, tell: Tell) -> dict[str, Any]:
     """Hand an image over, as ``livefw stage`` does; the document."""
     with open(request["image"], "rb") as file:
-        package = Package(request["image_name"], file.read())
+        package = ImagePackage(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
     wish = Wish(package, word, request["reason"], tuple(request["ignore"]))
     ended = running.stage(wish, watch=_Teller(tell, verb="stage"))

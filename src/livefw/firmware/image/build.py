@@ -15,10 +15,10 @@ from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.firmware.image import certificate, der, fip
 from livefw.firmware.image.certificate import HashKind
-from livefw.firmware.image.chain import Chain, Counter, Row
+from livefw.firmware.image.chain import CertificateRow, Counter, TrustChain
 from livefw.firmware.image.der import Tag
 from livefw.firmware.image.fip import Payload
-from livefw.firmware.image.verify import Anchor, hash_key, row_guid
+from livefw.firmware.image.verify import TrustAnchor, hash_key, row_guid
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -46,13 +46,13 @@ class KeyKind(StrEnum):
     RSA4096 = "rsa4096"
 
 
-def key_options(chain: Chain) -> tuple[str, ...]:
+def key_options(chain: TrustChain) -> tuple[str, ...]:
     """All keys of a chain, by cert_create's option: roots first."""
     handed_on = (item.option for row in chain.rows for item in row.keys)
     return tuple(dict.fromkeys((*chain.roots, *handed_on)))
 
 
-def generate(chain: Chain, kind: KeyKind = KeyKind.P256) -> "dict[str, PrivateKey]":
+def generate(chain: TrustChain, kind: KeyKind = KeyKind.P256) -> "dict[str, PrivateKey]":
     """A fresh key for each place of a chain."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -75,20 +75,20 @@ def public_info(key: "PrivateKey") -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class ImageSigner:
     """Keys and counters of one product line."""
 
-    chain: Chain
+    chain: TrustChain
     keys: "Mapping[str, PrivateKey]"
     counters: Mapping[Counter, int] = field(default_factory=dict)
     hash: HashKind = certificate.HASHES[0]
 
-    def anchor(self, kind: HashKind = certificate.HASHES[0]) -> Anchor:
+    def anchor(self, kind: HashKind = certificate.HASHES[0]) -> TrustAnchor:
         """What a machine that trusts these keys is born with."""
         roots = {root: hash_key(public_info(self.keys[root]), kind) for root in self.chain.roots}
-        return Anchor(self.chain, roots)
+        return TrustAnchor(self.chain, roots)
 
-    def certificates(self, images: Mapping[Guid, bytes]) -> Iterator[tuple[Row, bytes]]:
+    def certificates(self, images: Mapping[Guid, bytes]) -> Iterator[tuple[CertificateRow, bytes]]:
         """The certificates, in DER, that vouch for these images, with all above them."""
         covering = [found[0] for found in map(self.chain.covers, images) if found]
         needed = {row.name for end in covering for row in self.chain.path(end)}
@@ -96,7 +96,7 @@ class Signer:
             if row.name in needed:
                 yield row, self.sign(row, self.extensions(row, images))
 
-    def extensions(self, row: Row, images: Mapping[Guid, bytes]) -> dict[str, bytes]:
+    def extensions(self, row: CertificateRow, images: Mapping[Guid, bytes]) -> dict[str, bytes]:
         """Identifier and value of the extensions of one certificate, in the order of cert_create."""
         values = {}
         if row.counter is not None:
@@ -111,7 +111,7 @@ class Signer:
                 values[item.oid] = digest_info(self.hash, bytes(self.hash.size))
         return values
 
-    def sign(self, row: Row, extensions: Mapping[str, bytes], key: "PrivateKey | None" = None) -> bytes:
+    def sign(self, row: CertificateRow, extensions: Mapping[str, bytes], key: "PrivateKey | None" = None) -> bytes:
         """One certificate in DER, signed with the key of its row or with another one."""
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -141,7 +141,7 @@ def digest_info(kind: HashKind, value: bytes) -> bytes:
     return der.encode(Tag.SEQUENCE, algorithm + der.encode(Tag.OCTET_STRING, value))
 
 
-def _builder(row: Row, extensions: Mapping[str, bytes], key: "PrivateKey") -> "CertificateBuilder":
+def _builder(row: CertificateRow, extensions: Mapping[str, bytes], key: "PrivateKey") -> "CertificateBuilder":
     from cryptography import x509
 
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, row.title)])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.firmware.image import der
 from livefw.firmware.image.der import Element, Reader, Tag
-from livefw.firmware.image.errors import CertificateError, Rule, TrustError
+from livefw.firmware.image.errors import CertificateError, TrustError, Violation
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -89,7 +89,7 @@ class Extension(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class SignedCertificate:
     """The outer parts of a certificate that nobody has verified yet."""
 
     name: str
@@ -126,7 +126,7 @@ class Certificate:
         value = reader.take(Tag.OCTET_STRING)
         reader.finish()
         if len(value.content) != kind.size:
-            raise value.error(Rule.DER_VALUE, f"{len(value.content)} octets", f"{kind.size} for {kind.name}")
+            raise value.error(Violation.DER_VALUE, f"{len(value.content)} octets", f"{kind.size} for {kind.name}")
         return Digest(kind, value.content)
 
     def key(self, oid: str) -> bytes:
@@ -136,11 +136,11 @@ class Certificate:
     def _value(self, oid: str, tag: Tag) -> Element:
         extension = self.extensions.get(oid)
         if extension is None:
-            raise CertificateError(Rule.CERTIFICATE_EXTENSION, subject=self.name, expected=oid)
+            raise CertificateError(Violation.CERTIFICATE_EXTENSION, subject=self.name, expected=oid)
         return der.only(extension.value, f"{self.name}, extension {oid} at {extension.offset:#x}", tag)
 
 
-def split(data: bytes, name: str) -> Signed:
+def split(data: bytes, name: str) -> SignedCertificate:
     """Take the three outer parts of a certificate apart.
 
     Raises:
@@ -148,21 +148,21 @@ def split(data: bytes, name: str) -> Signed:
             PKCS #1 v1.5 (TF-A dropped it) and everything with SHA-1.
     """
     if len(data) > MAX_CERTIFICATE:
-        raise CertificateError(Rule.CERTIFICATE_SIZE, subject=name, found=len(data), expected=MAX_CERTIFICATE)
+        raise CertificateError(Violation.CERTIFICATE_SIZE, subject=name, found=len(data), expected=MAX_CERTIFICATE)
     reader = der.only(data, name, Tag.SEQUENCE).reader()
     body = reader.take(Tag.SEQUENCE)
     algorithm = reader.take(Tag.SEQUENCE)
     signature = der.bit_string(reader.take(Tag.BIT_STRING))
     reader.finish()
-    return Signed(name, body, algorithm, _scheme(algorithm), signature)
+    return SignedCertificate(name, body, algorithm, _scheme(algorithm), signature)
 
 
-def subject_key(signed: Signed) -> bytes:
+def subject_key(signed: SignedCertificate) -> bytes:
     """The key that a certificate carries, unverified: only to be compared with a hash of it."""
     return _fields(signed)[3].encoded
 
 
-def check_signature(signed: Signed, key_info: bytes) -> None:
+def check_signature(signed: SignedCertificate, key_info: bytes) -> None:
     """Verify the signature with a SubjectPublicKeyInfo in DER.
 
     Raises:
@@ -181,9 +181,9 @@ def check_signature(signed: Signed, key_info: bytes) -> None:
         elif isinstance(key, ec.EllipticCurvePublicKey) and signed.scheme.salt is None:
             key.verify(signed.signature, signed.body.encoded, ec.ECDSA(algorithm))
         else:
-            raise TrustError(Rule.KEY, subject=signed.name, found=type(key).__name__, expected=str(signed.scheme))
+            raise TrustError(Violation.KEY, subject=signed.name, found=type(key).__name__, expected=str(signed.scheme))
     except InvalidSignature:
-        raise TrustError(Rule.SIGNATURE, subject=signed.name, expected=str(signed.scheme)) from None
+        raise TrustError(Violation.SIGNATURE, subject=signed.name, expected=str(signed.scheme)) from None
 
 
 def load_key(key_info: bytes, name: str) -> "PublicKeyTypes":
@@ -195,16 +195,18 @@ def load_key(key_info: bytes, name: str) -> "PublicKeyTypes":
     try:
         key = load_der_public_key(key_info)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TrustError(Rule.KEY, subject=name, found=error) from None
+        raise TrustError(Violation.KEY, subject=name, found=error) from None
     if isinstance(key, rsa.RSAPublicKey) and _MIN_RSA_BITS <= key.key_size <= _MAX_RSA_BITS:
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVES:
         return key
     found = f"{type(key).__name__} {getattr(key, 'key_size', '')}"
-    raise TrustError(Rule.KEY, subject=name, found=found, expected=f"RSA-{_MIN_RSA_BITS} to {_MAX_RSA_BITS}, {_CURVES}")
+    raise TrustError(
+        Violation.KEY, subject=name, found=found, expected=f"RSA-{_MIN_RSA_BITS} to {_MAX_RSA_BITS}, {_CURVES}"
+    )
 
 
-def read(signed: Signed) -> Certificate:
+def read(signed: SignedCertificate) -> Certificate:
     """Look inside a certificate whose signature was checked; CertificateError if it is malformed."""
     serial, validity, subject, key_info, rest = _fields(signed)
     extensions: dict[str, Extension] = {}
@@ -217,7 +219,7 @@ def read(signed: Signed) -> Certificate:
         oid, extension = _extension(element)
         # Attack: of two extensions with one OID, two readers can believe different ones.
         if oid in extensions or len(extensions) == _MAX_EXTENSIONS:
-            raise element.error(Rule.CERTIFICATE_EXTENSION, oid, f"once, among at most {_MAX_EXTENSIONS}")
+            raise element.error(Violation.CERTIFICATE_EXTENSION, oid, f"once, among at most {_MAX_EXTENSIONS}")
         extensions[oid] = extension
     dates = validity.reader()
     not_before, not_after = dates.take().content, dates.take().content
@@ -234,18 +236,18 @@ def read(signed: Signed) -> Certificate:
     )
 
 
-def _fields(signed: Signed) -> tuple[int, Element, Element, Element, Reader]:
+def _fields(signed: SignedCertificate) -> tuple[int, Element, Element, Element, Reader]:
     """Serial number, validity, subject and key of the to-be-signed part, and a reader for what follows them."""
     reader = signed.body.reader()
     version = der.only(reader.take(Tag.CONTEXT_0).content, signed.name, Tag.INTEGER)
     if der.unsigned(version, bits=8) != 2:
-        raise version.error(Rule.CERTIFICATE_FIELD, version.content.hex(), "version 3, written 2")
+        raise version.error(Violation.CERTIFICATE_FIELD, version.content.hex(), "version 3, written 2")
     serial = int.from_bytes(reader.take(Tag.INTEGER).content, "big", signed=True)
     # Attack: an algorithm outside the signature that differs from the one inside lets the sender pick a weaker one
     # (RFC 5280, 4.1.1.2).
     inner = reader.take(Tag.SEQUENCE)
     if inner.encoded != signed.algorithm.encoded:
-        raise inner.error(Rule.CERTIFICATE_FIELD, "another algorithm than the signature", str(signed.scheme))
+        raise inner.error(Violation.CERTIFICATE_FIELD, "another algorithm than the signature", str(signed.scheme))
     reader.take(Tag.SEQUENCE)  # the issuer is the certificate itself, whoever signed it: keys are linked by extension
     validity, subject, key_info = (reader.take(Tag.SEQUENCE) for _ in range(3))
     return serial, validity, subject, key_info, reader
@@ -276,7 +278,7 @@ def _scheme(algorithm: Element) -> Scheme:
         reader.finish()
         return Scheme(_ECDSA[oid], None)
     if oid != _RSA_PSS:
-        raise algorithm.error(Rule.CERTIFICATE_ALGORITHM, oid, "RSA-PSS or ECDSA")
+        raise algorithm.error(Violation.CERTIFICATE_ALGORITHM, oid, "RSA-PSS or ECDSA")
     # RFC 4055, 3.1: every field has a default that means SHA-1, so hash and mask function have to be there.
     fields = reader.take(Tag.SEQUENCE).reader()
     reader.finish()
@@ -285,11 +287,13 @@ def _scheme(algorithm: Element) -> Scheme:
     mask_oid = der.oid(mask.take(Tag.OID))
     mask_hash = _hash_algorithm(mask.take(Tag.SEQUENCE))
     if mask_oid != _MGF1 or mask_hash != kind:
-        raise algorithm.error(Rule.CERTIFICATE_ALGORITHM, f"{mask_oid} with {mask_hash.name}", f"MGF1 with {kind.name}")
+        raise algorithm.error(
+            Violation.CERTIFICATE_ALGORITHM, f"{mask_oid} with {mask_hash.name}", f"MGF1 with {kind.name}"
+        )
     salt = der.unsigned(_inside(fields.take(Tag.CONTEXT_2), Tag.INTEGER), bits=16)
     fields.finish()
     if salt > kind.size:
-        raise algorithm.error(Rule.CERTIFICATE_ALGORITHM, f"a salt of {salt} octets", f"at most {kind.size}")
+        raise algorithm.error(Violation.CERTIFICATE_ALGORITHM, f"a salt of {salt} octets", f"at most {kind.size}")
     return Scheme(kind, salt)
 
 
@@ -300,7 +304,7 @@ def _hash_algorithm(element: Element) -> HashKind:
         reader.take(Tag.NULL)
     reader.finish()
     if oid not in HASH_BY_OID:
-        raise element.error(Rule.CERTIFICATE_ALGORITHM, oid, " or ".join(HASH_BY_NAME))
+        raise element.error(Violation.CERTIFICATE_ALGORITHM, oid, " or ".join(HASH_BY_NAME))
     return HASH_BY_OID[oid]
 
 

@@ -36,7 +36,7 @@ class Counter(StrEnum):
 _COUNTER_OIDS = {Counter.TRUSTED: "1", Counter.NON_TRUSTED: "2", Counter.CCA: "3"}
 
 
-class Key(NamedTuple):
+class ChainKey(NamedTuple):
     """A key that one certificate hands on in an extension, by cert_create's option of the key file."""
 
     option: str
@@ -51,7 +51,7 @@ class Hash(NamedTuple):
     optional: bool = False
 
 
-class Row(NamedTuple):
+class CertificateRow(NamedTuple):
     """One certificate of a chain.
 
     ``name`` is fiptool's and cert_create's option; ``key`` the option of the key that signs it, which is a root of the
@@ -63,12 +63,12 @@ class Row(NamedTuple):
     key: str
     parent: str | None
     counter: Counter | None
-    keys: tuple[Key, ...] = ()
+    keys: tuple[ChainKey, ...] = ()
     hashes: tuple[Hash, ...] = ()
 
 
-def _keys(**oids: str) -> tuple[Key, ...]:
-    return tuple(Key(option.replace("_", "-"), ARC + oid) for option, oid in oids.items())
+def _keys(**oids: str) -> tuple[ChainKey, ...]:
+    return tuple(ChainKey(option.replace("_", "-"), ARC + oid) for option, oid in oids.items())
 
 
 def _hashes(text: str) -> tuple[Hash, ...]:
@@ -82,19 +82,19 @@ def _packages(first: int, last: int) -> tuple[Hash, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class TrustChain:
     """A chain of trust. ``partitions`` says which GUID the package of a secure partition has, for sp-pkg1 and up."""
 
     name: str
     roots: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[CertificateRow, ...]
     partitions: tuple[Guid, ...] = (FVP_SP1.guid, FVP_SP2.guid)
 
-    def with_partitions(self, partitions: tuple[Guid, ...]) -> "Chain":
+    def with_partitions(self, partitions: tuple[Guid, ...]) -> "TrustChain":
         """The same chain on a platform with other secure partitions (at most eight)."""
         return replace(self, partitions=partitions)
 
-    def row(self, name: str) -> Row:
+    def row(self, name: str) -> CertificateRow:
         """The certificate of that name; KeyError if the chain has none."""
         return {row.name: row for row in self.rows}[name]
 
@@ -105,7 +105,7 @@ class Chain:
             return self.partitions[index] if index < len(self.partitions) else None
         return BY_OPTION[option].guid
 
-    def covers(self, guid: Guid) -> tuple[Row, Hash] | None:
+    def covers(self, guid: Guid) -> tuple[CertificateRow, Hash] | None:
         """The certificate that vouches for an image and the extension it does it in."""
         for row in self.rows:
             for entry in row.hashes:
@@ -113,7 +113,7 @@ class Chain:
                     return row, entry
         return None
 
-    def path(self, row: Row) -> tuple[Row, ...]:
+    def path(self, row: CertificateRow) -> tuple[CertificateRow, ...]:
         """The certificates from the root of trust down to this one."""
         return (*(self.path(self.row(row.parent)) if row.parent else ()), row)
 
@@ -127,12 +127,14 @@ class Chain:
 
 _BOOT = "tb-fw:201 tb-fw-config?:202 hw-config?:203 fw-config?:204"
 
-TBBR = Chain(
+TBBR = TrustChain(
     "tbbr",
     ("rot-key",),
     (
-        Row("tb-fw-cert", "Trusted Boot FW Certificate", "rot-key", None, Counter.TRUSTED, (), _hashes(_BOOT)),
-        Row(
+        CertificateRow(
+            "tb-fw-cert", "Trusted Boot FW Certificate", "rot-key", None, Counter.TRUSTED, (), _hashes(_BOOT)
+        ),
+        CertificateRow(
             "trusted-key-cert",
             "Trusted Key Certificate",
             "rot-key",
@@ -140,7 +142,7 @@ TBBR = Chain(
             Counter.TRUSTED,
             _keys(trusted_world_key="302", non_trusted_world_key="303"),
         ),
-        Row(
+        CertificateRow(
             "scp-fw-key-cert",
             "SCP Firmware Key Certificate",
             "trusted-world-key",
@@ -148,7 +150,7 @@ TBBR = Chain(
             Counter.TRUSTED,
             _keys(scp_fw_key="701"),
         ),
-        Row(
+        CertificateRow(
             "scp-fw-cert",
             "SCP Firmware Content Certificate",
             "scp-fw-key",
@@ -157,7 +159,7 @@ TBBR = Chain(
             (),
             _hashes("scp-fw:801"),
         ),
-        Row(
+        CertificateRow(
             "soc-fw-key-cert",
             "SoC Firmware Key Certificate",
             "trusted-world-key",
@@ -165,7 +167,7 @@ TBBR = Chain(
             Counter.TRUSTED,
             _keys(soc_fw_key="501"),
         ),
-        Row(
+        CertificateRow(
             "soc-fw-cert",
             "SoC Firmware Content Certificate",
             "soc-fw-key",
@@ -174,7 +176,7 @@ TBBR = Chain(
             (),
             _hashes("soc-fw:603 soc-fw-config?:604"),
         ),
-        Row(
+        CertificateRow(
             "tos-fw-key-cert",
             "Trusted OS Firmware Key Certificate",
             "trusted-world-key",
@@ -182,7 +184,7 @@ TBBR = Chain(
             Counter.TRUSTED,
             _keys(tos_fw_key="901"),
         ),
-        Row(
+        CertificateRow(
             "tos-fw-cert",
             "Trusted OS Firmware Content Certificate",
             "tos-fw-key",
@@ -191,7 +193,7 @@ TBBR = Chain(
             (),
             _hashes("tos-fw:1001 tos-fw-extra1?:1002 tos-fw-extra2?:1003 tos-fw-config?:1004"),
         ),
-        Row(
+        CertificateRow(
             "nt-fw-key-cert",
             "Non-Trusted Firmware Key Certificate",
             "non-trusted-world-key",
@@ -199,7 +201,7 @@ TBBR = Chain(
             Counter.NON_TRUSTED,
             _keys(nt_fw_key="1101"),
         ),
-        Row(
+        CertificateRow(
             "nt-fw-cert",
             "Non-Trusted Firmware Content Certificate",
             "nt-fw-key",
@@ -208,7 +210,7 @@ TBBR = Chain(
             (),
             _hashes("nt-fw:1201 nt-fw-config?:1202"),
         ),
-        Row(
+        CertificateRow(
             "sip-sp-cert",
             "SiP owned Secure Partition Content Certificate",
             "trusted-world-key",
@@ -217,7 +219,7 @@ TBBR = Chain(
             (),
             _packages(1, SP_PACKAGES),
         ),
-        Row(
+        CertificateRow(
             "fwu-cert",
             "Firmware Update Certificate",
             "rot-key",
@@ -229,11 +231,11 @@ TBBR = Chain(
     ),
 )
 
-CCA = Chain(
+CCA = TrustChain(
     "cca",
     ("rot-key", "swd-rot-key", "prot-key"),
     (
-        Row(
+        CertificateRow(
             "cca-cert",
             "CCA Content Certificate",
             "rot-key",
@@ -242,7 +244,7 @@ CCA = Chain(
             (),
             _hashes("soc-fw:603 soc-fw-config?:604 rmm-fw:1106 " + _BOOT),
         ),
-        Row(
+        CertificateRow(
             "core-swd-cert",
             "Core Secure World Key Certificate",
             "swd-rot-key",
@@ -250,7 +252,7 @@ CCA = Chain(
             Counter.TRUSTED,
             _keys(swd_rot_key="1103", core_swd_key="1104"),
         ),
-        Row(
+        CertificateRow(
             "tos-fw-cert",
             "SPMC Content Certificate",
             "core-swd-key",
@@ -259,7 +261,7 @@ CCA = Chain(
             (),
             _hashes("tos-fw:1001 tos-fw-config?:1004"),
         ),
-        Row(
+        CertificateRow(
             "sip-sp-cert",
             "SiP owned Secure Partition Content Certificate",
             "core-swd-key",
@@ -268,7 +270,7 @@ CCA = Chain(
             (),
             _packages(1, 4),
         ),
-        Row(
+        CertificateRow(
             "plat-key-cert",
             "Platform Key Certificate",
             "prot-key",
@@ -276,7 +278,7 @@ CCA = Chain(
             Counter.NON_TRUSTED,
             _keys(prot_key="1102", plat_key="1105"),
         ),
-        Row(
+        CertificateRow(
             "plat-sp-cert",
             "Platform owned Secure Partition Content Certificate",
             "plat-key",
@@ -285,7 +287,7 @@ CCA = Chain(
             (),
             _packages(5, SP_PACKAGES),
         ),
-        Row(
+        CertificateRow(
             "nt-fw-cert",
             "Non-Trusted Firmware Content Certificate",
             "plat-key",
@@ -304,4 +306,4 @@ CCA_2_8 = replace(
 )
 """The CCA chain up to TF-A v2.8, which had no counter of its own for it."""
 
-CHAINS: dict[str, Chain] = {chain.name: chain for chain in (TBBR, CCA, CCA_2_8)}
+CHAINS: dict[str, TrustChain] = {chain.name: chain for chain in (TBBR, CCA, CCA_2_8)}

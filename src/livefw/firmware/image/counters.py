@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from livefw.firmware.image.chain import Counter
-from livefw.firmware.image.errors import Rule, StoreError
+from livefw.firmware.image.errors import StoreError, Violation
 
 _LAYOUT = struct.Struct("<4sIIIII")
 _MAGIC = b"LFNV"
@@ -50,9 +50,9 @@ def decode(data: bytes | None, subject: str = "counters") -> NonVolatile:
     Attack: a file that is missing or damaged must not read as zeros, which any old image would pass.
     """
     if data is None or len(data) != SIZE:
-        raise StoreError(Rule.COUNTERS, subject=subject, found=None if data is None else len(data), expected=SIZE)
+        raise StoreError(Violation.COUNTERS, subject=subject, found=None if data is None else len(data), expected=SIZE)
     magic, version, *values = _LAYOUT.unpack_from(data)
     crc = zlib.crc32(data[:-4]).to_bytes(4, "little")
     if (magic, version) != (_MAGIC, _FORMAT) or data[-4:] != crc:
-        raise StoreError(Rule.COUNTERS, subject=subject, offset=0, found=data[:8].hex(), expected="a sound file")
+        raise StoreError(Violation.COUNTERS, subject=subject, offset=0, found=data[:8].hex(), expected="a sound file")
     return NonVolatile(*values)

@@ -9,7 +9,7 @@ input.
 from enum import IntEnum
 from typing import NamedTuple
 
-from livefw.firmware.image.errors import CertificateError, Rule
+from livefw.firmware.image.errors import CertificateError, Violation
 
 
 class Tag(IntEnum):
@@ -58,7 +58,7 @@ class Element(NamedTuple):
         """A reader over the contents."""
         return Reader(self.data, self.subject, self.body, self.end)
 
-    def error(self, rule: Rule, found: object = None, expected: object = None) -> CertificateError:
+    def error(self, rule: Violation, found: object = None, expected: object = None) -> CertificateError:
         """An error that points here."""
         return CertificateError(rule, subject=self.subject, offset=self.start, found=found, expected=expected)
 
@@ -82,36 +82,36 @@ class Reader:
         """The next element, of the given type if one is given."""
         start = self.position
         if self.end - start < 2:
-            raise self._error(Rule.DER_TRUNCATED, start)
+            raise self._error(Violation.DER_TRUNCATED, start)
         found, length, body = self.data[start], self.data[start + 1], start + 2
         if tag is not None and found != tag:
-            raise self._error(Rule.DER_TAG, start, f"{found:#04x}", tag.name)
+            raise self._error(Violation.DER_TAG, start, f"{found:#04x}", tag.name)
         if length >= 0x80:
             length, body = self._long_length(start, length & 0x7F)
         # Attack: a length that reaches past the container takes bytes that were not signed, or were not sent.
         if length > self.end - body:
-            raise self._error(Rule.DER_TRUNCATED, start, length, f"at most {self.end - body}")
+            raise self._error(Violation.DER_TRUNCATED, start, length, f"at most {self.end - body}")
         self.position = body + length
         return Element(self.data, self.subject, found, start, body, self.position)
 
     def finish(self) -> None:
         """Fail unless everything was taken."""
         if self.position != self.end:
-            raise self._error(Rule.DER_TRAILING, self.position)
+            raise self._error(Violation.DER_TRAILING, self.position)
 
     def _long_length(self, start: int, octets: int) -> tuple[int, int]:
         body = start + 2 + octets
         if not 0 < octets <= _MAX_LENGTH_OCTETS:
-            raise self._error(Rule.DER_LENGTH, start + 1, octets, f"1 to {_MAX_LENGTH_OCTETS} octets")
+            raise self._error(Violation.DER_LENGTH, start + 1, octets, f"1 to {_MAX_LENGTH_OCTETS} octets")
         if body > self.end:
-            raise self._error(Rule.DER_TRUNCATED, start + 1)
+            raise self._error(Violation.DER_TRUNCATED, start + 1)
         length = int.from_bytes(self.data[start + 2 : body], "big")
         # Attack: with two spellings of one length, two parsers can disagree on where an element ends (X.690 10.1).
         if length < 0x80 or length >> 8 * (octets - 1) == 0:
-            raise self._error(Rule.DER_LENGTH, start + 1, length, "the shortest form")
+            raise self._error(Violation.DER_LENGTH, start + 1, length, "the shortest form")
         return length, body
 
-    def _error(self, rule: Rule, offset: int, found: object = None, expected: object = None) -> CertificateError:
+    def _error(self, rule: Violation, offset: int, found: object = None, expected: object = None) -> CertificateError:
         return CertificateError(rule, subject=self.subject, offset=offset, found=found, expected=expected)
 
 
@@ -126,7 +126,7 @@ def only(data: bytes, subject: str, tag: Tag) -> Element:
 def boolean(element: Element) -> bool:
     """A BOOLEAN that is TRUE; DER leaves out one that equals its default, so FALSE does not occur."""
     if element.content != bytes([_DER_TRUE]):
-        raise element.error(Rule.DER_VALUE, element.content[:4].hex(), "ff")
+        raise element.error(Violation.DER_VALUE, element.content[:4].hex(), "ff")
     return True
 
 
@@ -134,9 +134,9 @@ def unsigned(element: Element, *, bits: int) -> int:
     """An INTEGER from 0 up, of at most ``bits`` bits, in the shortest form."""
     content = element.content
     if not content or content[0] & 0x80 or (len(content) > 1 and content[0] == 0 and not content[1] & 0x80):
-        raise element.error(Rule.DER_VALUE, content[:8].hex(), "the shortest form, not negative")
+        raise element.error(Violation.DER_VALUE, content[:8].hex(), "the shortest form, not negative")
     if len(content) > bits // 8 + 1 or (value := int.from_bytes(content, "big")) >> bits:
-        raise element.error(Rule.DER_VALUE, f"{len(content)} octets", f"at most {bits} bits")
+        raise element.error(Violation.DER_VALUE, f"{len(content)} octets", f"at most {bits} bits")
     return value
 
 
@@ -144,12 +144,12 @@ def oid(element: Element) -> str:
     """An OBJECT IDENTIFIER in dotted form."""
     content = element.content
     if not content or len(content) > _MAX_OID_OCTETS or content[-1] & 0x80:
-        raise element.error(Rule.DER_VALUE, content[:8].hex(), f"1 to {_MAX_OID_OCTETS} whole octets")
+        raise element.error(Violation.DER_VALUE, content[:8].hex(), f"1 to {_MAX_OID_OCTETS} whole octets")
     arcs: list[int] = []
     value, fresh = 0, True
     for octet in content:
         if fresh and octet == 0x80:
-            raise element.error(Rule.DER_VALUE, content.hex(), "arcs in the shortest form")
+            raise element.error(Violation.DER_VALUE, content.hex(), "arcs in the shortest form")
         value, fresh = value << 7 | octet & 0x7F, not octet & 0x80
         if fresh:
             arcs.append(value)
@@ -162,7 +162,7 @@ def bit_string(element: Element) -> bytes:
     """A BIT STRING of whole octets."""
     content = element.content
     if not content or content[0]:
-        raise element.error(Rule.DER_VALUE, content[:1].hex(), "no unused bits")
+        raise element.error(Violation.DER_VALUE, content[:1].hex(), "no unused bits")
     return content[1:]
 
 

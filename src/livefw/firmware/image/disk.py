@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import BinaryIO, Protocol
 
 from livefw import reading
-from livefw.firmware.image.errors import Rule, StoreError
+from livefw.firmware.image.errors import StoreError, Violation
 
 _TEMPORARY = ".new"
 
@@ -42,7 +42,7 @@ def read(disk: Disk, name: str, limit: int) -> bytes | None:
     except FileNotFoundError:
         return None
     if len(data) > limit:
-        raise StoreError(Rule.STORE_IO, subject=name, found="a larger file", expected=f"at most {limit} bytes")
+        raise StoreError(Violation.STORE_IO, subject=name, found="a larger file", expected=f"at most {limit} bytes")
     return data
 
 

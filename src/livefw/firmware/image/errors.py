@@ -9,11 +9,11 @@ loads to DEVICE_ERROR (TF-A ``services/std_svc/lfa/lfa_main.c``, ``lfa_prime``).
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.errors import LivefwError, MechanismFailed, Refused
 
 
-class Rule(StrEnum):
+class Violation(StrEnum):
     """The rule that an input broke."""
 
     FIP_TRUNCATED = "fip-truncated"
@@ -54,46 +54,46 @@ class Rule(StrEnum):
 class RuleRow(NamedTuple):
     """One rule: the status of LFA_PRIME when it is broken, and the sentence for a person."""
 
-    status: Status
+    status: LfaStatus
     text: str
 
 
-_AUTH, _MEMORY, _DEVICE = Status.AUTH_ERROR, Status.NO_MEMORY, Status.DEVICE_ERROR
+_AUTH, _MEMORY, _DEVICE = LfaStatus.AUTH_ERROR, LfaStatus.NO_MEMORY, LfaStatus.DEVICE_ERROR
 
-RULES: dict[Rule, RuleRow] = {
-    Rule.FIP_TRUNCATED: RuleRow(_DEVICE, "the package ends inside a structure"),
-    Rule.FIP_MAGIC: RuleRow(_DEVICE, "not a firmware image package"),
-    Rule.FIP_TERMINATOR: RuleRow(_DEVICE, "the table of contents has no end marker"),
-    Rule.FIP_ENTRY_LIMIT: RuleRow(_DEVICE, "the table of contents has too many entries"),
-    Rule.FIP_BOUNDS: RuleRow(_DEVICE, "an entry lies outside the package"),
-    Rule.FIP_OVERLAP: RuleRow(_DEVICE, "two parts of the package share bytes"),
-    Rule.FIP_DUPLICATE: RuleRow(_DEVICE, "two entries have one GUID"),
-    Rule.FIP_ALIGNMENT: RuleRow(_DEVICE, "the alignment is not a power of two within bounds"),
-    Rule.FIP_FIELD: RuleRow(_DEVICE, "a field of the package is out of range"),
-    Rule.FIP_MISSING: RuleRow(_DEVICE, "the package has no such image"),
-    Rule.DER_TRUNCATED: RuleRow(_AUTH, "an ASN.1 element ends after its container"),
-    Rule.DER_LENGTH: RuleRow(_AUTH, "an ASN.1 length is not in DER form"),
-    Rule.DER_TAG: RuleRow(_AUTH, "an ASN.1 element is not of the expected type"),
-    Rule.DER_VALUE: RuleRow(_AUTH, "an ASN.1 value is not in DER form or out of range"),
-    Rule.DER_TRAILING: RuleRow(_AUTH, "bytes follow where an ASN.1 element has to end"),
-    Rule.CERTIFICATE_SIZE: RuleRow(_AUTH, "the certificate is larger than any that a chain uses"),
-    Rule.CERTIFICATE_FIELD: RuleRow(_AUTH, "a field of the certificate has a value that is not allowed"),
-    Rule.CERTIFICATE_ALGORITHM: RuleRow(_AUTH, "the signature or hash algorithm is not accepted"),
-    Rule.CERTIFICATE_EXTENSION: RuleRow(_AUTH, "an extension is missing, twice there or unknown and critical"),
-    Rule.CERTIFICATE_MISSING: RuleRow(_AUTH, "the package lacks a certificate of the chain"),
-    Rule.KEY: RuleRow(_AUTH, "the public key is not of an accepted kind or size"),
-    Rule.ROOT_KEY: RuleRow(_AUTH, "the certificate is signed by a key that is not the root of trust"),
-    Rule.SIGNATURE: RuleRow(_AUTH, "the signature does not match"),
-    Rule.ROLLBACK: RuleRow(_AUTH, "the non-volatile counter is lower than the machine's"),
-    Rule.IMAGE_NOT_COVERED: RuleRow(_AUTH, "no certificate vouches for the image"),
-    Rule.IMAGE_HASH: RuleRow(_AUTH, "the image is not the one that its certificate vouches for"),
-    Rule.IMAGE_TOO_LARGE: RuleRow(_MEMORY, "the image does not fit the memory of its component"),
-    Rule.METADATA: RuleRow(_DEVICE, "the firmware update metadata is not usable"),
-    Rule.COUNTERS: RuleRow(_DEVICE, "the non-volatile counters are not usable"),
-    Rule.STORE_STATE: RuleRow(_DEVICE, "the store is not in a state that allows this"),
-    Rule.STORE_FULL: RuleRow(_DEVICE, "the package does not fit a bank"),
-    Rule.STORE_IO: RuleRow(_DEVICE, "the store could not be read or written"),
-    Rule.EVENT_LOG: RuleRow(_DEVICE, "the measurement log is not well formed"),
+RULES: dict[Violation, RuleRow] = {
+    Violation.FIP_TRUNCATED: RuleRow(_DEVICE, "the package ends inside a structure"),
+    Violation.FIP_MAGIC: RuleRow(_DEVICE, "not a firmware image package"),
+    Violation.FIP_TERMINATOR: RuleRow(_DEVICE, "the table of contents has no end marker"),
+    Violation.FIP_ENTRY_LIMIT: RuleRow(_DEVICE, "the table of contents has too many entries"),
+    Violation.FIP_BOUNDS: RuleRow(_DEVICE, "an entry lies outside the package"),
+    Violation.FIP_OVERLAP: RuleRow(_DEVICE, "two parts of the package share bytes"),
+    Violation.FIP_DUPLICATE: RuleRow(_DEVICE, "two entries have one GUID"),
+    Violation.FIP_ALIGNMENT: RuleRow(_DEVICE, "the alignment is not a power of two within bounds"),
+    Violation.FIP_FIELD: RuleRow(_DEVICE, "a field of the package is out of range"),
+    Violation.FIP_MISSING: RuleRow(_DEVICE, "the package has no such image"),
+    Violation.DER_TRUNCATED: RuleRow(_AUTH, "an ASN.1 element ends after its container"),
+    Violation.DER_LENGTH: RuleRow(_AUTH, "an ASN.1 length is not in DER form"),
+    Violation.DER_TAG: RuleRow(_AUTH, "an ASN.1 element is not of the expected type"),
+    Violation.DER_VALUE: RuleRow(_AUTH, "an ASN.1 value is not in DER form or out of range"),
+    Violation.DER_TRAILING: RuleRow(_AUTH, "bytes follow where an ASN.1 element has to end"),
+    Violation.CERTIFICATE_SIZE: RuleRow(_AUTH, "the certificate is larger than any that a chain uses"),
+    Violation.CERTIFICATE_FIELD: RuleRow(_AUTH, "a field of the certificate has a value that is not allowed"),
+    Violation.CERTIFICATE_ALGORITHM: RuleRow(_AUTH, "the signature or hash algorithm is not accepted"),
+    Violation.CERTIFICATE_EXTENSION: RuleRow(_AUTH, "an extension is missing, twice there or unknown and critical"),
+    Violation.CERTIFICATE_MISSING: RuleRow(_AUTH, "the package lacks a certificate of the chain"),
+    Violation.KEY: RuleRow(_AUTH, "the public key is not of an accepted kind or size"),
+    Violation.ROOT_KEY: RuleRow(_AUTH, "the certificate is signed by a key that is not the root of trust"),
+    Violation.SIGNATURE: RuleRow(_AUTH, "the signature does not match"),
+    Violation.ROLLBACK: RuleRow(_AUTH, "the non-volatile counter is lower than the machine's"),
+    Violation.IMAGE_NOT_COVERED: RuleRow(_AUTH, "no certificate vouches for the image"),
+    Violation.IMAGE_HASH: RuleRow(_AUTH, "the image is not the one that its certificate vouches for"),
+    Violation.IMAGE_TOO_LARGE: RuleRow(_MEMORY, "the image does not fit the memory of its component"),
+    Violation.METADATA: RuleRow(_DEVICE, "the firmware update metadata is not usable"),
+    Violation.COUNTERS: RuleRow(_DEVICE, "the non-volatile counters are not usable"),
+    Violation.STORE_STATE: RuleRow(_DEVICE, "the store is not in a state that allows this"),
+    Violation.STORE_FULL: RuleRow(_DEVICE, "the package does not fit a bank"),
+    Violation.STORE_IO: RuleRow(_DEVICE, "the store could not be read or written"),
+    Violation.EVENT_LOG: RuleRow(_DEVICE, "the measurement log is not well formed"),
 }
 
 
@@ -109,7 +109,7 @@ class ImageError(LivefwError):
 
     def __init__(
         self,
-        rule: Rule,
+        rule: Violation,
         *,
         subject: str = "",
         offset: int | None = None,
@@ -129,7 +129,7 @@ class ImageError(LivefwError):
         self.expected = expected
 
     @property
-    def status(self) -> Status:
+    def status(self) -> LfaStatus:
         """What LFA_PRIME answers for this."""
         return RULES[self.rule].status
 

@@ -19,7 +19,7 @@ from itertools import pairwise
 from typing import BinaryIO, NamedTuple
 
 from livefw.abi.guid import Guid
-from livefw.firmware.image.errors import PackageError, Rule
+from livefw.firmware.image.errors import PackageError, Violation
 from livefw.firmware.image.names import ORDER, label
 
 MAGIC = 0xAA640001
@@ -70,7 +70,7 @@ class Fip:
     def __getitem__(self, guid: Guid) -> FipEntry:
         entry = self.find(guid)
         if entry is None:
-            raise PackageError(Rule.FIP_MISSING, subject=label(guid))
+            raise PackageError(Violation.FIP_MISSING, subject=label(guid))
         return entry
 
 
@@ -116,7 +116,7 @@ def read_chunks(file: BinaryIO, entry: FipEntry, chunk: int = CHUNK) -> Iterator
         file.seek(position)
         data = file.read(min(chunk, end - position))
         if not data:
-            raise PackageError(Rule.FIP_TRUNCATED, subject=label(entry.guid), offset=position, expected=end)
+            raise PackageError(Violation.FIP_TRUNCATED, subject=label(entry.guid), offset=position, expected=end)
         yield data
         position += len(data)
 
@@ -134,16 +134,16 @@ def layout(images: Sequence[tuple[Guid, int, int]], *, align: int = 1, platform_
             GUID, one has the GUID 0 that ends the table, or a field does not fit.
     """
     if not 0 < align <= MAX_ALIGNMENT or align & (align - 1):
-        raise PackageError(Rule.FIP_ALIGNMENT, found=align)
+        raise PackageError(Violation.FIP_ALIGNMENT, found=align)
     if not 0 <= platform_flags <= 0xFFFF:
-        raise PackageError(Rule.FIP_FIELD, subject="platform flags", found=platform_flags)
+        raise PackageError(Violation.FIP_FIELD, subject="platform flags", found=platform_flags)
     if len(images) > MAX_ENTRIES:
-        raise PackageError(Rule.FIP_ENTRY_LIMIT, found=len(images), expected=MAX_ENTRIES)
+        raise PackageError(Violation.FIP_ENTRY_LIMIT, found=len(images), expected=MAX_ENTRIES)
     position = _HEADER.size + (len(images) + 1) * _ENTRY.size
     entries = []
     for guid, size, flags in images:
         if guid.raw == _END or not 0 <= size <= _U64 - position - align or not 0 <= flags <= _U64:
-            raise PackageError(Rule.FIP_FIELD, subject=label(guid), found=(size, flags))
+            raise PackageError(Violation.FIP_FIELD, subject=label(guid), found=(size, flags))
         position = _align(position, align)
         entries.append(FipEntry(guid, position, size, flags))
         position += size
@@ -181,7 +181,7 @@ def write(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0)
             written += len(data)
             yield data
         if written != entry.size:
-            raise PackageError(Rule.FIP_TRUNCATED, subject=label(entry.guid), found=written, expected=entry.size)
+            raise PackageError(Violation.FIP_TRUNCATED, subject=label(entry.guid), found=written, expected=entry.size)
         position = entry.offset + entry.size
     yield from _zeros(fip.size - position)
 
@@ -194,10 +194,10 @@ def dump(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0) 
 def _parse(toc: bytes, end: int) -> Fip:
     """``toc`` is the start of a package of ``end`` bytes: all of it, or the first TOC_LIMIT bytes."""
     if len(toc) < _HEADER.size:
-        raise PackageError(Rule.FIP_TRUNCATED, offset=len(toc), expected=f"a header of {_HEADER.size} bytes")
+        raise PackageError(Violation.FIP_TRUNCATED, offset=len(toc), expected=f"a header of {_HEADER.size} bytes")
     magic, serial, flags = _HEADER.unpack_from(toc)
     if magic != MAGIC:
-        raise PackageError(Rule.FIP_MAGIC, offset=0, found=f"{magic:#010x}", expected=f"{MAGIC:#010x}")
+        raise PackageError(Violation.FIP_MAGIC, offset=0, found=f"{magic:#010x}", expected=f"{MAGIC:#010x}")
     entries: list[FipEntry] = []
     offset = _HEADER.size
     while offset + _ENTRY.size <= len(toc):
@@ -208,8 +208,8 @@ def _parse(toc: bytes, end: int) -> Fip:
         entries.append(FipEntry(Guid(raw), start, size, entry_flags))
         offset += _ENTRY.size
     if len(entries) > MAX_ENTRIES:
-        raise PackageError(Rule.FIP_ENTRY_LIMIT, offset=offset, expected=f"at most {MAX_ENTRIES}")
-    raise PackageError(Rule.FIP_TERMINATOR, offset=offset)
+        raise PackageError(Violation.FIP_ENTRY_LIMIT, offset=offset, expected=f"at most {MAX_ENTRIES}")
+    raise PackageError(Violation.FIP_TERMINATOR, offset=offset)
 
 
 def _check(entries: Sequence[FipEntry], *, toc_end: int, end: int) -> None:
@@ -218,7 +218,7 @@ def _check(entries: Sequence[FipEntry], *, toc_end: int, end: int) -> None:
         # then passes a test against the end. Python's integers do not wrap, and the test stays a subtraction.
         if entry.offset > end or entry.size > end - entry.offset:
             raise PackageError(
-                Rule.FIP_BOUNDS,
+                Violation.FIP_BOUNDS,
                 subject=label(entry.guid),
                 offset=_HEADER.size + index * _ENTRY.size,
                 found=f"{entry.offset:#x}+{entry.size:#x}",
@@ -229,7 +229,7 @@ def _check(entries: Sequence[FipEntry], *, toc_end: int, end: int) -> None:
     occupied = sorted((entry.offset, entry.offset + entry.size, entry.guid) for entry in entries if entry.size)
     for (_, before, _), (start, _, guid) in pairwise([(0, toc_end, Guid(_END)), *occupied]):
         if start < before:
-            raise PackageError(Rule.FIP_OVERLAP, subject=label(guid), offset=start, expected=f"from {before:#x}")
+            raise PackageError(Violation.FIP_OVERLAP, subject=label(guid), offset=start, expected=f"from {before:#x}")
     _check_unique(entries)
 
 
@@ -238,7 +238,9 @@ def _check_unique(entries: Sequence[FipEntry]) -> None:
     seen: set[Guid] = set()
     for index, entry in enumerate(entries):
         if entry.guid in seen:
-            raise PackageError(Rule.FIP_DUPLICATE, subject=label(entry.guid), offset=_HEADER.size + index * _ENTRY.size)
+            raise PackageError(
+                Violation.FIP_DUPLICATE, subject=label(entry.guid), offset=_HEADER.size + index * _ENTRY.size
+            )
         seen.add(entry.guid)
 
 

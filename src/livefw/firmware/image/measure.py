@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from livefw.firmware.image.certificate import HASH_BY_NAME, HashKind
-from livefw.firmware.image.errors import EventLogError, Rule
+from livefw.firmware.image.errors import EventLogError, Violation
 from livefw.firmware.image.verify import hash_key
 
 EV_POST_CODE = 0x1
@@ -41,7 +41,7 @@ MAX_EVENT = 1 << 16
 """Attack: a length in the log is the sender's; an image name needs a few dozen bytes."""
 
 
-class Event(NamedTuple):
+class MeasurementEvent(NamedTuple):
     """One measurement. ``data`` names what was measured, ended by a zero byte."""
 
     pcr: int
@@ -75,7 +75,7 @@ class EventLog:
         return bytes(self._data)
 
 
-def decode(log: bytes) -> tuple[tuple[HashKind, ...], list[Event]]:
+def decode(log: bytes) -> tuple[tuple[HashKind, ...], list[MeasurementEvent]]:
     """Algorithms and events of a log; EventLogError with the offset if it is malformed."""
     reader = _Reader(log)
     _, kind, size = reader.unpack(_FIRST)
@@ -92,7 +92,7 @@ def decode(log: bytes) -> tuple[tuple[HashKind, ...], list[Event]]:
     return kinds, list(_events(reader, kinds))
 
 
-def replay(kinds: Sequence[HashKind], events: Sequence[Event]) -> dict[tuple[int, HashKind], bytes]:
+def replay(kinds: Sequence[HashKind], events: Sequence[MeasurementEvent]) -> dict[tuple[int, HashKind], bytes]:
     """The value of each register after all events, by register and algorithm."""
     registers: dict[tuple[int, HashKind], bytes] = {}
     for event in events:
@@ -128,7 +128,9 @@ class _Reader:
         return self.position == len(self._data)
 
     def error(self, found: object, expected: object) -> EventLogError:
-        return EventLogError(Rule.EVENT_LOG, subject="event log", offset=self.position, found=found, expected=expected)
+        return EventLogError(
+            Violation.EVENT_LOG, subject="event log", offset=self.position, found=found, expected=expected
+        )
 
 
 def _known(reader: _Reader) -> HashKind:
@@ -139,7 +141,7 @@ def _known(reader: _Reader) -> HashKind:
     return kind
 
 
-def _events(reader: _Reader, kinds: Sequence[HashKind]) -> Iterator[Event]:
+def _events(reader: _Reader, kinds: Sequence[HashKind]) -> Iterator[MeasurementEvent]:
     while not reader.done:
         pcr, event_kind, count = reader.unpack(_EVENT)
         if count != len(kinds):
@@ -153,4 +155,4 @@ def _events(reader: _Reader, kinds: Sequence[HashKind]) -> Iterator[Event]:
         (size,) = reader.unpack(_U32)
         if size > MAX_EVENT:
             raise reader.error(f"an event of {size} bytes", f"at most {MAX_EVENT}")
-        yield Event(pcr, event_kind, digests, reader.take(size))
+        yield MeasurementEvent(pcr, event_kind, digests, reader.take(size))

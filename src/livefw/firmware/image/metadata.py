@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from livefw.abi.guid import Guid
-from livefw.firmware.image.errors import Rule, StoreError
+from livefw.firmware.image.errors import StoreError, Violation
 
 VERSION = 2
 BANKS = 2
@@ -159,4 +159,4 @@ def alternate_bank(metadata: Metadata) -> int | None:
 
 
 def _error(subject: str, offset: int, found: object, expected: object = None) -> StoreError:
-    return StoreError(Rule.METADATA, subject=subject, offset=offset, found=found, expected=expected)
+    return StoreError(Violation.METADATA, subject=subject, offset=offset, found=found, expected=expected)

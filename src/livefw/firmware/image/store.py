@@ -21,7 +21,7 @@ from livefw.firmware.image import counters, disk, fip, metadata, note
 from livefw.firmware.image.chain import CHAINS, Counter
 from livefw.firmware.image.counters import NonVolatile
 from livefw.firmware.image.disk import Disk
-from livefw.firmware.image.errors import Rule, StoreError
+from livefw.firmware.image.errors import StoreError, Violation
 from livefw.firmware.image.fip import Payload
 from livefw.firmware.image.metadata import BankImage, BankState, ImageEntry, Metadata
 from livefw.firmware.image.verify import row_guid
@@ -67,7 +67,7 @@ class Store:
             return first
         if second is not None:
             return second
-        raise StoreError(Rule.METADATA, subject=" and ".join(COPIES), found="no whole copy")
+        raise StoreError(Violation.METADATA, subject=" and ".join(COPIES), found="no whole copy")
 
     def non_volatile(self) -> NonVolatile:
         """The counters; StoreError if their file is not whole."""
@@ -78,13 +78,13 @@ class Store:
         try:
             return self._disk.open(BANKS[bank])
         except FileNotFoundError:
-            raise StoreError(Rule.STORE_IO, subject=BANKS[bank], found="no such file") from None
+            raise StoreError(Violation.STORE_IO, subject=BANKS[bank], found="no such file") from None
 
     def contents(self, bank: int) -> dict[Guid, Content]:
         """The images of a bank that is whole, without its certificates, by type; StoreError, PackageError."""
         state = self.metadata()
         if state.states[bank] is BankState.INVALID:
-            raise StoreError(Rule.STORE_STATE, subject=BANKS[bank], found="invalid")
+            raise StoreError(Violation.STORE_STATE, subject=BANKS[bank], found="invalid")
         with self.open_bank(bank) as file:
             found = {}
             for entry in fip.read(file).entries:
@@ -113,7 +113,7 @@ class Store:
         store = cls(where, capacity=capacity)
         with where.lock():
             if any(store._copies()):
-                raise StoreError(Rule.STORE_STATE, subject=COPIES[0], found="a store that exists")
+                raise StoreError(Violation.STORE_STATE, subject=COPIES[0], found="a store that exists")
             payloads = _payloads(package)
             store._check_fits(payloads)
             images = store._fill(0, payloads)
@@ -138,7 +138,7 @@ class Store:
             state = self._repaired()
             if state.trial:
                 raise StoreError(
-                    Rule.STORE_STATE,
+                    Violation.STORE_STATE,
                     subject=BANKS[state.active],
                     found="on trial",
                     expected="accept or roll back first",
@@ -175,7 +175,7 @@ class Store:
             if bank == now.active:
                 return
             if now != state or now.states[bank] is BankState.INVALID:
-                raise StoreError(Rule.STORE_STATE, subject=BANKS[bank], found="another content than was verified")
+                raise StoreError(Violation.STORE_STATE, subject=BANKS[bank], found="another content than was verified")
             self._disk.replace(COUNTERS, self.non_volatile()._replace(trial_boots=0).encode())
             self._save(replace(now, active=bank, previous=now.active))
 
@@ -196,7 +196,7 @@ class Store:
         """Raise the counters to what the active bank's certificates allow; only for a bank that was accepted."""
         with self._disk.lock():
             if self._repaired().trial:
-                raise StoreError(Rule.STORE_STATE, subject="active bank", found="on trial")
+                raise StoreError(Violation.STORE_STATE, subject="active bank", found="on trial")
             self._advance(to)
 
     def roll_back(self) -> int:
@@ -257,7 +257,7 @@ class Store:
     def _check_fits(self, images: Iterable[Payload]) -> None:
         size = fip.layout([(image.guid, image.size, image.flags) for image in images]).size
         if size > self._capacity:
-            raise StoreError(Rule.STORE_FULL, subject="bank", found=size, expected=f"at most {self._capacity}")
+            raise StoreError(Violation.STORE_FULL, subject="bank", found=size, expected=f"at most {self._capacity}")
 
     def _advance(self, to: Mapping[Counter, int]) -> None:
         before = self.non_volatile()
@@ -268,7 +268,7 @@ class Store:
     def _give_up(self, state: Metadata) -> int:
         other = metadata.alternate_bank(state)
         if not state.trial or other is None:
-            raise StoreError(Rule.STORE_STATE, subject=BANKS[state.active], found=state.states[state.active].name)
+            raise StoreError(Violation.STORE_STATE, subject=BANKS[state.active], found=state.states[state.active].name)
         rejected = _without_images(state, state.active)
         self._save(replace(rejected, active=other, previous=other))
         return other

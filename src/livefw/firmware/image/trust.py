@@ -16,7 +16,7 @@ from livefw.abi.guid import Guid
 from livefw.errors import UsageError
 from livefw.firmware.image.certificate import HASH_BY_SIZE
 from livefw.firmware.image.chain import CHAINS, SP_PACKAGES
-from livefw.firmware.image.verify import Anchor
+from livefw.firmware.image.verify import TrustAnchor
 
 NAME = "trust.toml"
 """What the file is called in a store and beside keys."""
@@ -36,12 +36,12 @@ class TrustFileError(UsageError):
         self.reason = reason
 
 
-def read(path: str) -> Anchor:
+def read(path: str) -> TrustAnchor:
     """The trust file at a path; TrustFileError, OSError."""
     return loads(reading.read(path, MAX_FILE))
 
 
-def loads(data: bytes) -> Anchor:
+def loads(data: bytes) -> TrustAnchor:
     """Read a trust file; TrustFileError."""
     if len(data) > MAX_FILE:
         raise TrustFileError("file", f"larger than {MAX_FILE} bytes")
@@ -57,10 +57,10 @@ def loads(data: bytes) -> Anchor:
     chain = CHAINS[name]
     if "partitions" in table:
         chain = chain.with_partitions(tuple(_partitions(table["partitions"])))
-    return Anchor(chain, dict(_roots(table.get("roots"), chain.roots)))
+    return TrustAnchor(chain, dict(_roots(table.get("roots"), chain.roots)))
 
 
-def dumps(anchor: Anchor) -> str:
+def dumps(anchor: TrustAnchor) -> str:
     """The text of a trust file."""
     chain = anchor.chain
     lines = [f'chain = "{chain.name}"']

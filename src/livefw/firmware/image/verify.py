@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from livefw.abi.guid import Guid
 from livefw.firmware.image import certificate, fip, note
-from livefw.firmware.image.certificate import Certificate, Digest, HashKind, Signed
-from livefw.firmware.image.chain import Chain, Counter, Row
-from livefw.firmware.image.errors import Rule, TrustError
+from livefw.firmware.image.certificate import Certificate, Digest, HashKind, SignedCertificate
+from livefw.firmware.image.chain import CertificateRow, Counter, TrustChain
+from livefw.firmware.image.errors import TrustError, Violation
 from livefw.firmware.image.fip import Fip, FipEntry
 from livefw.firmware.image.names import BY_OPTION, label
 
@@ -26,14 +26,14 @@ STANDARD_OIDS = frozenset({"2.5.29.14", "2.5.29.15", "2.5.29.19", "2.5.29.35"})
 say nothing about a boot chain."""
 
 
-class Anchor(NamedTuple):
+class TrustAnchor(NamedTuple):
     """What a machine is born with: its chain, and per root key the hash of its SubjectPublicKeyInfo in DER.
 
     The hash is SHA-256, SHA-384 or SHA-512, told by its length. A chain of several roots may have only some of them:
     what hangs below the others is then refused.
     """
 
-    chain: Chain
+    chain: TrustChain
     roots: Mapping[str, bytes]
 
 
@@ -64,7 +64,7 @@ class Verified:
 
 def verify(
     file: BinaryIO,
-    anchor: Anchor,
+    anchor: TrustAnchor,
     counters: Mapping[Counter, int],
     only: Collection[Guid] = (),
     *,
@@ -83,7 +83,7 @@ def verify(
 def steps(
     file: BinaryIO,
     table: Fip,
-    anchor: Anchor,
+    anchor: TrustAnchor,
     counters: Mapping[Counter, int],
     only: Collection[Guid] = (),
     *,
@@ -109,7 +109,9 @@ def steps(
     for entry in wanted:
         found = chain.covers(entry.guid)
         if found is None:
-            raise TrustError(Rule.IMAGE_NOT_COVERED, subject=label(entry.guid), expected=f"a chain like {chain.name}")
+            raise TrustError(
+                Violation.IMAGE_NOT_COVERED, subject=label(entry.guid), expected=f"a chain like {chain.name}"
+            )
         row, extension = found
         for step in chain.path(row):
             if step.name not in read:
@@ -119,7 +121,7 @@ def steps(
                 yield len(data)
         digest = read[row.name].digest(extension.oid)
         if digest is None or digest.empty:
-            raise TrustError(Rule.IMAGE_NOT_COVERED, subject=label(entry.guid), expected=f"a hash in {row.name}")
+            raise TrustError(Violation.IMAGE_NOT_COVERED, subject=label(entry.guid), expected=f"a hash in {row.name}")
         tail, measured = yield from _check_image(file, entry, digest, measure)
         images[entry.guid] = VerifiedImage(digest, entry.size, tail, measured, row.name)
     trusted = {row_guid(chain.row(name)) for name in read} | set(images)
@@ -127,18 +129,18 @@ def steps(
     return Verified(images, values, read, unsigned)
 
 
-def row_guid(row: Row) -> Guid:
+def row_guid(row: CertificateRow) -> Guid:
     """GUID under which a package holds the certificate of a row."""
     return BY_OPTION[row.name].guid
 
 
-def _certificate_bytes(file: BinaryIO, table: Fip, row: Row) -> bytes:
+def _certificate_bytes(file: BinaryIO, table: Fip, row: CertificateRow) -> bytes:
     entry = table.find(row_guid(row))
     if entry is None:
-        raise TrustError(Rule.CERTIFICATE_MISSING, subject=row.name)
+        raise TrustError(Violation.CERTIFICATE_MISSING, subject=row.name)
     if entry.size > certificate.MAX_CERTIFICATE:
         raise TrustError(
-            Rule.CERTIFICATE_SIZE,
+            Violation.CERTIFICATE_SIZE,
             subject=row.name,
             offset=entry.offset,
             found=entry.size,
@@ -147,7 +149,7 @@ def _certificate_bytes(file: BinaryIO, table: Fip, row: Row) -> bytes:
     return fip.read_payload(file, entry)
 
 
-def _certificate(data: bytes, row: Row, anchor: Anchor, parent: Certificate | None) -> Certificate:
+def _certificate(data: bytes, row: CertificateRow, anchor: TrustAnchor, parent: Certificate | None) -> Certificate:
     """A certificate whose signature was checked with the key that its row names."""
     signed = certificate.split(data, row.name)
     if parent is None:
@@ -161,17 +163,17 @@ def _certificate(data: bytes, row: Row, anchor: Anchor, parent: Certificate | No
     result = certificate.read(signed)
     for oid, extension in result.extensions.items():
         if extension.critical and oid not in STANDARD_OIDS and oid not in anchor.chain.known_oids:
-            raise TrustError(Rule.CERTIFICATE_EXTENSION, subject=row.name, offset=extension.offset, found=oid)
+            raise TrustError(Violation.CERTIFICATE_EXTENSION, subject=row.name, offset=extension.offset, found=oid)
     return result
 
 
-def _root_key(signed: Signed, row: Row, anchor: Anchor) -> bytes:
+def _root_key(signed: SignedCertificate, row: CertificateRow, anchor: TrustAnchor) -> bytes:
     key = certificate.subject_key(signed)
     expected = anchor.roots.get(row.key, b"")
     kind = certificate.HASH_BY_SIZE.get(len(expected))
     found = hash_key(key, kind) if kind else b""
     if kind is None or found != expected:
-        raise TrustError(Rule.ROOT_KEY, subject=row.name, found=found.hex(), expected=expected.hex() or row.key)
+        raise TrustError(Violation.ROOT_KEY, subject=row.name, found=found.hex(), expected=expected.hex() or row.key)
     return key
 
 
@@ -182,13 +184,18 @@ def hash_key(key_info: bytes, kind: HashKind) -> bytes:
     return work.finalize()
 
 
-def _check_counter(found: Certificate, row: Row, machine: Mapping[Counter, int], values: dict[Counter, int]) -> None:
+def _check_counter(
+    found: Certificate, row: CertificateRow, machine: Mapping[Counter, int], values: dict[Counter, int]
+) -> None:
     if row.counter is None:
         return
     value = found.counter(row.counter.oid)
     if value < machine.get(row.counter, 0):
         raise TrustError(
-            Rule.ROLLBACK, subject=row.name, found=f"{row.counter} {value}", expected=f"at least {machine[row.counter]}"
+            Violation.ROLLBACK,
+            subject=row.name,
+            found=f"{row.counter} {value}",
+            expected=f"at least {machine[row.counter]}",
         )
     values[row.counter] = min(value, values.get(row.counter, value))
 
@@ -207,7 +214,7 @@ def _check_image(
     values = {kind: hasher.finalize() for kind, hasher in work.items()}
     if values[expected.kind] != expected.value:
         found = values[expected.kind].hex()
-        raise TrustError(Rule.IMAGE_HASH, subject=label(entry.guid), found=found, expected=expected.value.hex())
+        raise TrustError(Violation.IMAGE_HASH, subject=label(entry.guid), found=found, expected=expected.value.hex())
     return tail, {kind: values[kind] for kind in measure}
 
 

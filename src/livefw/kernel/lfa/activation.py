@@ -9,11 +9,11 @@ import errno
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
-from livefw.abi.lfa import Activate, ActivateFlag, Cancel, Prime, Progress, status
+from livefw.abi.lfa import ActivateFlag, ActivateRequest, CancelRequest, PrimeRequest, StepResult, status
 from livefw.abi.smccc import WORD, Registers
 from livefw.kernel.lfa.codes import CALL_AGAIN, TIMED_OUT, c_int, error_name
 from livefw.kernel.lfa.guards import Guards
-from livefw.kernel.lfa.image import GONE, Image
+from livefw.kernel.lfa.image import GONE, DriverImage
 from livefw.kernel.lfa.inventory import Log
 from livefw.kernel.lfa.versions import DriverVersion, Pacing
 from livefw.kernel.log import Level
@@ -40,7 +40,7 @@ class Activator:
         self._log = log
         self._rescan = rescan
 
-    async def run(self, image: Image, *, success: str) -> int:
+    async def run(self, image: DriverImage, *, success: str) -> int:
         """PRIME and ACTIVATE one image; 0 or a negative result."""
         primed = await self._prime(image)
         if primed.code:
@@ -53,25 +53,25 @@ class Activator:
             self._say(Level.INFO, success, image)
         return code
 
-    async def cancel(self, image: Image, seq_id: int | None = None) -> int:
+    async def cancel(self, image: DriverImage, seq_id: int | None = None) -> int:
         """CANCEL what is primed under ``seq_id``, or the image's present id; 0, -EINVAL, or -ENOENT if it is gone."""
         async with self._guards.identified_call():
             if seq_id is None or not self._version.pins_id:
                 seq_id = image.seq_id
             if seq_id == GONE and self._version.errnos.cancel_vanished is not None:
                 return -self._version.errnos.cancel_vanished
-            reply = await self._os.smc(Cancel(seq_id & WORD).encode())
+            reply = await self._os.smc(CancelRequest(seq_id & WORD).encode())
         if reply[0] == 0:
             self._say(Level.INFO, self._texts.cancelled, image)
             return 0
         self._say(Level.ERR, self._texts.not_cancelled, image, reply[0])
         return -self._version.errnos.cancel_refused
 
-    async def _prime(self, image: Image) -> _Primed:
+    async def _prime(self, image: DriverImage) -> _Primed:
         async with self._guards.priming():
             return await self._prime_calls(image)
 
-    async def _prime_calls(self, image: Image) -> _Primed:
+    async def _prime_calls(self, image: DriverImage) -> _Primed:
         end = self._deadline(self._version.prime)
         seq_id = image.seq_id
         pinned: int | None = None
@@ -82,14 +82,14 @@ class Activator:
                     break
                 seq_id = image.seq_id
                 if request is None or not self._version.reuses_registers:
-                    request = Prime(image.seq_word).encode()
+                    request = PrimeRequest(image.seq_word).encode()
                 reply = await self._os.smc(request)
             if status(reply) < 0:
                 self._say(Level.ERR, self._texts.prime_failed, image, reply[0])
                 code = c_int(reply[0])
                 break
             pinned = seq_id if status(reply) == 0 else None
-            if not Progress.decode(reply).call_again:
+            if not StepResult.decode(reply).call_again:
                 return _Primed(0, seq_id)
             if not await self._pause(self._version.prime, end):
                 self._say(Level.ERR, self._texts.prime_timed_out, image)
@@ -99,7 +99,7 @@ class Activator:
             code = await self.cancel(image, pinned) or code
         return _Primed(code, seq_id)
 
-    def _refusal(self, image: Image, *, pinned: int | None, first: bool) -> int:
+    def _refusal(self, image: DriverImage, *, pinned: int | None, first: bool) -> int:
         """Why PRIME is not called, or not again; 0 if it is."""
         pins = self._version.pins_id
         if pins and self.shutting_down:
@@ -113,7 +113,7 @@ class Activator:
             return -errno.EINVAL
         return 0
 
-    async def _activate(self, image: Image, primed_id: int) -> int:
+    async def _activate(self, image: DriverImage, primed_id: int) -> int:
         version = self._version
         end = self._deadline(version.activate)
         while True:
@@ -136,7 +136,7 @@ class Activator:
         self._say(Level.ERR, self._texts.activate_failed, image, code & WORD)
         return code
 
-    async def _attempt(self, image: Image) -> int:
+    async def _attempt(self, image: DriverImage) -> int:
         """One ACTIVATE: by all CPUs at once, or by this one only."""
         if not image.rendezvous:
             return await self._call_activate(image, self._os.smc)
@@ -146,15 +146,15 @@ class Activator:
 
         return await self._os.stop_machine(on_each)
 
-    async def _call_activate(self, image: Image, smc: Smc) -> int:
+    async def _call_activate(self, image: DriverImage, smc: Smc) -> int:
         flags = ActivateFlag(0) if image.rendezvous else ActivateFlag.SKIP_CPU_RENDEZVOUS
-        request = Activate(image.seq_word, flags).encode()
+        request = ActivateRequest(image.seq_word, flags).encode()
         while True:
             reply = await smc(request)
             if status(reply) < 0:
                 self._say(Level.ERR, self._texts.attempt_failed, image, reply[0])
                 return c_int(reply[0])
-            if not Progress.decode(reply).call_again:
+            if not StepResult.decode(reply).call_again:
                 return c_int(reply[0]) if self._version.positive_status_fails else 0
             if not self._version.loops_inside_stop_machine:
                 return -CALL_AGAIN
@@ -175,7 +175,7 @@ class Activator:
             await self._os.relax()
         return True
 
-    def _say(self, level: Level, text: str | None, image: Image, word: int = 0) -> None:
+    def _say(self, level: Level, text: str | None, image: DriverImage, word: int = 0) -> None:
         if text is not None:
             code = error_name(word, checked=self._version.checks_error_names)
             self._log(level, text.format(title=image.title, label=image.label, code=code))

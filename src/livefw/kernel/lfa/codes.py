@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Numbers and small texts of the driver: error names, C's integers."""
 
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.abi.smccc import WORD, signed32
 
 TIMED_OUT = 32
@@ -29,12 +29,12 @@ def error_name(word: int, *, checked: bool) -> str:
     """
     if not checked:
         index = -word & WORD
-        return _name(index) if index < len(Status) else _OUT_OF_BOUNDS
+        return _name(index) if index < len(LfaStatus) else _OUT_OF_BOUNDS
     number = c_int(word)
     if number > 0:
-        return _name(Status.SUCCESS)
-    return _name(-number) if -number < len(Status) else _name(-Status.DEVICE_ERROR)
+        return _name(LfaStatus.SUCCESS)
+    return _name(-number) if -number < len(LfaStatus) else _name(-LfaStatus.DEVICE_ERROR)
 
 
 def _name(index: int) -> str:
-    return f"LFA_{Status(-index).name}"
+    return f"LFA_{LfaStatus(-index).name}"

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from livefw.abi.lfa import Version
+from livefw.abi.lfa import VersionRequest
 from livefw.abi.smccc import NOT_SUPPORTED, signed32, signed64
 from livefw.kernel.lfa.activation import Activator
 from livefw.kernel.lfa.files import ImageFiles
 from livefw.kernel.lfa.guards import Guards
-from livefw.kernel.lfa.image import GONE, Image
-from livefw.kernel.lfa.inventory import Inventory
+from livefw.kernel.lfa.image import GONE, DriverImage
+from livefw.kernel.lfa.inventory import DriverInventory
 from livefw.kernel.lfa.versions import DriverVersion, Notification, Serialisation
 from livefw.kernel.log import Level
-from livefw.kernel.os import Os, Task
+from livefw.kernel.os import KernelTask, Os
 from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Tree, fail
 
@@ -45,13 +45,13 @@ class LfaDriver:
         self._notification = notification
         self._listening = False
         self._handlers = 0
-        self._unregistering: deque[Task[Any]] = deque()
+        self._unregistering: deque[KernelTask[Any]] = deque()
         self._writers = 0
-        self._draining: deque[Task[Any]] = deque()
+        self._draining: deque[KernelTask[Any]] = deque()
         self._interrupt_pending = False
         self._interrupt_again = False
         self._guards = Guards(os, version.serialisation)
-        self._inventory = Inventory(os, tree, version=version, guards=self._guards, log=self._log)
+        self._inventory = DriverInventory(os, tree, version=version, guards=self._guards, log=self._log)
         self._activator = Activator(
             os, version=version, guards=self._guards, log=self._log, rescan=self._rescan_after_activation
         )
@@ -145,7 +145,7 @@ class LfaDriver:
         self._os.log.write(level, _PREFIX + text)
 
     async def _detect(self) -> bool:
-        reply = await self._os.smc(Version().encode())
+        reply = await self._os.smc(VersionRequest().encode())
         read = signed32 if self.version.absent_bits == 32 else signed64
         if read(reply[0]) == NOT_SUPPORTED:
             if self.version.texts.no_agent is not None:
@@ -190,7 +190,7 @@ class LfaDriver:
                 return -errno.ENOENT
             return await self._activator.run(image, success=self.version.texts.activated_by_notification)
 
-    async def _first_pending(self) -> Image | None:
+    async def _first_pending(self) -> DriverImage | None:
         for image in tuple(self._inventory.images.values()):
             if image.seq_id == GONE:
                 continue
@@ -205,11 +205,11 @@ class LfaDriver:
         if not code or self.version.forgets_before_count:
             self._inventory.queue_cleanup()
 
-    async def _write_activate(self, image: Image) -> None:
+    async def _write_activate(self, image: DriverImage) -> None:
         with self._written():
             await self._activate(image)
 
-    async def _activate(self, image: Image) -> None:
+    async def _activate(self, image: DriverImage) -> None:
         busy = self.version.errnos.activate_busy
         if self.version.serialisation is not Serialisation.TRANSACTIONS or busy is None:
             code = await self._activator.run(image, success=self.version.texts.activated)
@@ -223,7 +223,7 @@ class LfaDriver:
         if code:
             raise fail(self.version.errnos.activate_failed)
 
-    async def _write_cancel(self, image: Image) -> None:
+    async def _write_cancel(self, image: DriverImage) -> None:
         with self._written():
             if code := await self._activator.cancel(image):
                 raise fail(-code)

@@ -6,23 +6,23 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from livefw.abi.lfa import GetInventory, InventoryFlag
+from livefw.abi.lfa import InventoryFlag, InventoryRequest
 from livefw.abi.smccc import WORD, Registers, signed32
 from livefw.abi.version import ComponentVersion
 from livefw.kernel.lfa.guards import Guards
-from livefw.kernel.lfa.image import GONE, Image
+from livefw.kernel.lfa.image import GONE, DriverImage
 from livefw.kernel.lfa.versions import DriverVersion
 from livefw.kernel.os import Os
 from livefw.kernel.release import Kernel
 from livefw.kernel.sysfs import Attribute, fail
 
-Trigger = Callable[[Image], Awaitable[None]]
+Trigger = Callable[[DriverImage], Awaitable[None]]
 
 
 class _File(NamedTuple):
     mode: int
-    show: Callable[[Image], Coroutine[Any, Any, str]] | None = None
-    store: Callable[[Image, bytes], Coroutine[Any, Any, None]] | None = None
+    show: Callable[[DriverImage], Coroutine[Any, Any, str]] | None = None
+    store: Callable[[DriverImage, bytes], Coroutine[Any, Any, None]] | None = None
 
 
 class ImageFiles:
@@ -59,7 +59,7 @@ class ImageFiles:
         }
         self._files = [(name, table[name]) for name in version.attributes]
 
-    def of(self, image: Image) -> Mapping[str, Attribute]:
+    def of(self, image: DriverImage) -> Mapping[str, Attribute]:
         """The version's files for one image."""
         return {
             name: Attribute(
@@ -70,19 +70,19 @@ class ImageFiles:
             for name, file in self._files
         }
 
-    async def refresh_pending(self, image: Image) -> None:
+    async def refresh_pending(self, image: DriverImage) -> None:
         """Ask the agent whether an image is pending; no news if it answers with an error. The caller holds the ids."""
         reply = await self._os.smc(_query(image.seq_word))
         if reply[0] == 0:
             image.pending = InventoryFlag.ACTIVATION_PENDING in InventoryFlag(reply[3])
 
-    async def _show_name(self, image: Image) -> str:
+    async def _show_name(self, image: DriverImage) -> str:
         return self._version.name_file.format(title=image.title, label=image.label) + "\n"
 
-    async def _show_current_version(self, image: Image) -> str:
+    async def _show_current_version(self, image: DriverImage) -> str:
         return f"{ComponentVersion.decode(image.current_version)}\n"
 
-    async def _show_pending(self, image: Image) -> str:
+    async def _show_pending(self, image: DriverImage) -> str:
         async with self._guards.identified_call():
             vanished = self._version.errnos.pending_vanished
             if vanished is not None and image.seq_id == GONE:
@@ -90,7 +90,7 @@ class ImageFiles:
             await self.refresh_pending(image)
         return _digit(value=image.pending)
 
-    async def _show_pending_version(self, image: Image) -> str:
+    async def _show_pending_version(self, image: DriverImage) -> str:
         if self._version.pending_version_wrong_slot:
             return await self._show_garbage(image)
         async with self._guards.identified_call():
@@ -102,7 +102,7 @@ class ImageFiles:
             return f"{ComponentVersion.decode(reply[5])}\n"
         return "N/A\n"
 
-    async def _show_garbage(self, image: Image) -> str:
+    async def _show_garbage(self, image: DriverImage) -> str:
         """What v1 shows: the query carries an id from beside the image, the numbers come from an unwritten stack.
 
         Both are made from the GUID here, so that they are the same on every run. The id is negative, as the low half
@@ -113,24 +113,24 @@ class ImageFiles:
             return f"{ComponentVersion(0, 0)}\n"
         return f"{ComponentVersion(_noise(image, 'major'), _noise(image, 'minor'))}\n"
 
-    async def _store_activate(self, image: Image, data: bytes) -> None:  # noqa: ARG002 - "0" activates, too
+    async def _store_activate(self, image: DriverImage, data: bytes) -> None:  # noqa: ARG002 - "0" activates, too
         await self._activate(image)
 
-    async def _store_cancel(self, image: Image, data: bytes) -> None:  # noqa: ARG002 - so does it cancel
+    async def _store_cancel(self, image: DriverImage, data: bytes) -> None:  # noqa: ARG002 - so does it cancel
         await self._cancel(image)
 
     def _setting(self, field: str) -> _File:
-        async def store(image: Image, data: bytes) -> None:
+        async def store(image: DriverImage, data: bytes) -> None:
             setattr(image, field, self._kernel.parse_bool(data))
 
         return _File(0o644, _cached(field), store)
 
 
 def _query(seq_word: int) -> Registers:
-    return GetInventory(seq_word).encode()
+    return InventoryRequest(seq_word).encode()
 
 
-def _noise(image: Image, salt: str) -> int:
+def _noise(image: DriverImage, salt: str) -> int:
     return zlib.crc32(f"{image.guid} {salt}".encode())
 
 
@@ -138,8 +138,8 @@ def _digit(*, value: bool) -> str:
     return f"{value:d}\n"
 
 
-def _cached(field: str) -> Callable[[Image], Coroutine[Any, Any, str]]:
-    async def show(image: Image) -> str:
+def _cached(field: str) -> Callable[[DriverImage], Coroutine[Any, Any, str]]:
+    async def show(image: DriverImage) -> str:
         return _digit(value=getattr(image, field))
 
     return show

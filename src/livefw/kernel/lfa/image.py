@@ -16,7 +16,7 @@ _TITLES = {str(row.guid): row.title for row in (BL31, BL33, RMM)}
 
 
 @dataclass(slots=True)
-class Image:
+class DriverImage:
     """Cached answers of LFA_GET_INVENTORY, and two settings, which last as long as the directory."""
 
     guid: str
@@ -31,7 +31,7 @@ class Image:
     auto_activate: bool = False
 
     @classmethod
-    def new(cls, guid: str, version: DriverVersion) -> "Image":
+    def new(cls, guid: str, version: DriverVersion) -> "DriverImage":
         """An image that was seen for the first time."""
         return cls(guid, _TITLES.get(guid, version.unknown_title))
 

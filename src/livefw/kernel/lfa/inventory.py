@@ -8,15 +8,15 @@ from functools import partial
 from typing import Any
 
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import Function, GetInfo, GetInventory
+from livefw.abi.lfa import Function, InfoRequest, InventoryRequest
 from livefw.abi.smccc import Registers
 from livefw.kernel.clock import MS
 from livefw.kernel.lfa.codes import c_int
 from livefw.kernel.lfa.guards import Guards
-from livefw.kernel.lfa.image import GONE, Image
+from livefw.kernel.lfa.image import GONE, DriverImage
 from livefw.kernel.lfa.versions import DriverVersion
 from livefw.kernel.log import Level
-from livefw.kernel.os import Os, Task
+from livefw.kernel.os import KernelTask, Os
 from livefw.kernel.sysfs import Attribute, Directory, Tree
 
 ROOT = "/sys/firmware"
@@ -34,17 +34,17 @@ CLEANUP_NS = 1 * MS
 vanished images stay visible for a while, and where clean-up holds a lock, activations meet it."""
 
 Log = Callable[[Level, str], None]
-Files = Callable[[Image], Mapping[str, Attribute]]
+Files = Callable[[DriverImage], Mapping[str, Attribute]]
 
 
-class Inventory:
+class DriverInventory:
     """All known images by GUID, oldest first, in step with the directories below ``/sys/firmware/lfa``.
 
     A GUID that is reported twice is one image; the last sequence id wins.
     """
 
     def __init__(self, os: Os, tree: Tree, *, version: DriverVersion, guards: Guards, log: Log) -> None:
-        self.images: dict[str, Image] = {}
+        self.images: dict[str, DriverImage] = {}
         self.announces = False
         """Whether a settled inventory is told to the world by a uevent."""
         self._os = os
@@ -55,7 +55,7 @@ class Inventory:
         self._directory: Directory | None = None
         self._queued = False
         self._working = 0
-        self._flushing: deque[Task[Any]] = deque()
+        self._flushing: deque[KernelTask[Any]] = deque()
 
     def create(self) -> None:
         """Make the empty top directory."""
@@ -104,23 +104,23 @@ class Inventory:
 
     async def _count(self) -> int:
         """Components in a C ``int``, which makes 2**32 none and 2**31 negative; a positive error passes as a count."""
-        reply = await self._os.smc(GetInfo().encode())
+        reply = await self._os.smc(InfoRequest().encode())
         return c_int(reply[0] or reply[1])
 
     async def _query(self, count: int, files: Files) -> None:
         reply: Registers | None = None
         for seq_id in range(count):
-            request = GetInventory(seq_id).encode()
+            request = InventoryRequest(seq_id).encode()
             if reply is not None and self._version.reuses_registers:
                 request = Registers(Function.GET_INVENTORY, seq_id, *reply[2:])
             reply = await self._os.smc(request)
             if reply[0] == 0:
                 self._found(str(Guid.from_registers(reply[1], reply[2])), files).attach(seq_id, reply)
 
-    def _found(self, guid: str, files: Files) -> Image:
+    def _found(self, guid: str, files: Files) -> DriverImage:
         image = self.images.get(guid)
         if image is None:
-            image = self.images[guid] = Image.new(guid, self._version)
+            image = self.images[guid] = DriverImage.new(guid, self._version)
             if self._directory is not None:
                 self._directory.add(guid, Directory(partial(files, image)))
         return image

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.kernel.clock import MS, SECOND
 from livefw.kernel.lfa.codes import CALL_AGAIN
 
@@ -94,7 +94,7 @@ class Texts:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class DriverDevice:
     """Where the driver model shows the driver.
 
     A real ``/sys/bus/*/devices`` entry is a symbolic link into ``/sys/devices``; here it is a directory.
@@ -128,7 +128,7 @@ class DriverVersion:
     serialisation: Serialisation
     notified: bool
     """Whether the driver listens to notifications at all."""
-    device: Device | None
+    device: DriverDevice | None
     inventory_uevents: bool = False
     """A ``change`` event on the device after every settled inventory."""
 
@@ -173,7 +173,7 @@ _V1_ATTRIBUTES = (
     "cancel",
 )
 
-_SMCCC_DEVICE = Device(
+_SMCCC_DEVICE = DriverDevice(
     # The bus counts devices from 1, and LFA's is the only one a model has.
     directories=("/sys/bus/arm_smccc/devices/arm-smccc-lfa-1", "/sys/bus/arm_smccc/drivers/lfa_fw"),
     devpath="/devices/arm-smccc-lfa-1",
@@ -227,7 +227,7 @@ _V2 = DriverVersion(
     serialisation=Serialisation.ATTEMPTS,
     notified=True,
     # The name of the faux device is not on record; the driver's own name is the likely one.
-    device=Device(
+    device=DriverDevice(
         directories=("/sys/bus/faux/devices/ARM_LFA",), devpath="/devices/faux/ARM_LFA", outlives_driver=False
     ),
 )
@@ -236,7 +236,7 @@ _V3 = replace(
     _V2,
     name="v3",
     texts=Texts(no_agent=None),
-    retried=frozenset({-CALL_AGAIN, int(Status.BUSY)}),
+    retried=frozenset({-CALL_AGAIN, int(LfaStatus.BUSY)}),
     device=_SMCCC_DEVICE,
     absent_bits=32,
     survives_failed_inventory=True,

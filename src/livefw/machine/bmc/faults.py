@@ -82,7 +82,7 @@ ENDINGS = {
 }
 
 
-class Reply(NamedTuple):
+class FaultyReply(NamedTuple):
     """How a request is answered without a task, and whether it is done all the same; status 0 breaks the connection.
 
     ``page`` is the body, if it is no JSON.
@@ -101,18 +101,18 @@ def page(text: str) -> str:
 
 ACTIVATE, STAGE, ANY = "activate", "stage", ""
 REPLIES = {
-    "answers-204": Reply(ACTIVATE, 204, done=False),
-    "answers-text": Reply(ACTIVATE, 200, done=True, page="OK"),
-    "refused-but-done": Reply(ACTIVATE, 400, done=True),
-    "unauthorized-but-done": Reply(ACTIVATE, 401, done=True),
-    "error-but-done": Reply(ACTIVATE, 500, done=True),
-    "gateway-but-done": Reply(ACTIVATE, 504, done=True, page=page("504 Gateway Timeout")),
-    "dropped-but-done": Reply(ACTIVATE, 0, done=True),
-    "refused-but-staged": Reply(STAGE, 400, done=True),
-    "dropped-but-staged": Reply(STAGE, 0, done=True),
-    "too-large": Reply(STAGE, 413, done=False, page=page("413 Request Entity Too Large")),
-    "busy": Reply(ANY, 503, done=False),
-    "busy-page": Reply(ANY, 503, done=False, page=page("503 Service Unavailable")),
+    "answers-204": FaultyReply(ACTIVATE, 204, done=False),
+    "answers-text": FaultyReply(ACTIVATE, 200, done=True, page="OK"),
+    "refused-but-done": FaultyReply(ACTIVATE, 400, done=True),
+    "unauthorized-but-done": FaultyReply(ACTIVATE, 401, done=True),
+    "error-but-done": FaultyReply(ACTIVATE, 500, done=True),
+    "gateway-but-done": FaultyReply(ACTIVATE, 504, done=True, page=page("504 Gateway Timeout")),
+    "dropped-but-done": FaultyReply(ACTIVATE, 0, done=True),
+    "refused-but-staged": FaultyReply(STAGE, 400, done=True),
+    "dropped-but-staged": FaultyReply(STAGE, 0, done=True),
+    "too-large": FaultyReply(STAGE, 413, done=False, page=page("413 Request Entity Too Large")),
+    "busy": FaultyReply(ANY, 503, done=False),
+    "busy-page": FaultyReply(ANY, 503, done=False, page=page("503 Service Unavailable")),
 }
 
 LOOKS = {"inventory-busy": 503, "inventory-gone": 404, "member-busy": 503}

@@ -16,7 +16,7 @@ _FIRMWARE = 1
 """DMTF measurement type: mutable firmware."""
 
 
-class Signer:
+class MeasurementSigner:
     """A device with a key of its own."""
 
     def __init__(self) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from livefw.machine.bmc.faults import ACTIVATE, ANY, ENDINGS, FAULTS, LOOKS, REPLIES, STAGE
 from livefw.machine.bmc.firmware import Firmware, Pattern, default_firmware
-from livefw.machine.bmc.tasks import APPLYING, STAGING, VERIFYING, End, Task
+from livefw.machine.bmc.tasks import APPLYING, STAGING, VERIFYING, BmcTask, BmcTaskEnd
 
 
 class Rejected(Exception):  # noqa: N818 - an answer, and no error of the model
@@ -53,7 +53,7 @@ class Model:
         self.faults = frozenset(faults)
         if unknown := self.faults - set(FAULTS):
             raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
-        self.tasks: dict[int, Task] = {}
+        self.tasks: dict[int, BmcTask] = {}
         self.boots = 0
         self.asked_at: float | None = None
         """When an activation was last asked for."""
@@ -77,7 +77,7 @@ class Model:
 
     # Actions.
 
-    def update(self, image: bytes, parameters: dict[str, Any], target_uri: str) -> Task:
+    def update(self, image: bytes, parameters: dict[str, Any], target_uri: str) -> BmcTask:
         """An image has arrived, with what is to be done with it."""
         firmware = self._target(parameters.get("Targets"))
         when = parameters.get("@Redfish.OperationApplyTime", "Immediate")
@@ -85,38 +85,42 @@ class Model:
         genuine = b"forged" not in image and "verify-fails" not in self.faults
         stage = parameters.get("Stage") is True
 
-        def finish() -> End:
+        def finish() -> BmcTaskEnd:
             if not genuine:
-                return End("Exception", "VerificationFailed")
+                return BmcTaskEnd("Exception", "VerificationFailed")
             if version == firmware.running:
-                return End("Completed", "UpdateSkippedSameVersion")
+                return BmcTaskEnd("Completed", "UpdateSkippedSameVersion")
             if "installs-at-once" in self.faults:
                 firmware.staged = version
                 return self._activated([firmware])
             if stage:
                 firmware.staged = firmware.staged if "false-staging" in self.faults else version
-                return End("Completed", "AwaitToActivate")
+                return BmcTaskEnd("Completed", "AwaitToActivate")
             if when == "OnStartUpdateRequest":
                 if "false-staging" not in self.faults:
                     self._queue(firmware, version, parameters)
-                return End("Completed", "AwaitToUpdate")
+                return BmcTaskEnd("Completed", "AwaitToUpdate")
             firmware.staged = version
             if when == "OnReset" or firmware.needs_reset:
-                return End("Stopping", "TaskPaused") if when == "OnReset" else End("Completed", "ResetRequired")
+                return (
+                    BmcTaskEnd("Stopping", "TaskPaused")
+                    if when == "OnReset"
+                    else BmcTaskEnd("Completed", "ResetRequired")
+                )
             return self._activated([firmware])
 
         self._reply(STAGE, finish)
         phases = VERIFYING if when == "OnStartUpdateRequest" else STAGING
         return self._begin("Firmware update", phases, finish, parameters, target_uri, firmware.uris())
 
-    def start(self, target_uri: str) -> Task:
+    def start(self, target_uri: str) -> BmcTask:
         """StartUpdate: everything that is queued, whoever has queued it."""
         self._maybe_reboot()
         queued = [(number, *self._waiting[number]) for number in self._waiting]
         if not queued:
             raise Rejected(400, "No update is waiting to be started.", "Update.1.2.NoTargetsDetermined")
 
-        def finish() -> End:
+        def finish() -> BmcTaskEnd:
             for number, firmware, version in queued:
                 firmware.staged = version
                 self._waiting.pop(number, None)
@@ -130,7 +134,7 @@ class Model:
         uris = [uri for _, firmware, _ in queued for uri in firmware.uris()]
         return self._begin("StartUpdate", APPLYING, finish, {}, target_uri, uris, live=True)
 
-    def activate(self, firmware: list[Firmware], target_uri: str) -> Task:
+    def activate(self, firmware: list[Firmware], target_uri: str) -> BmcTask:
         """Activate what is staged."""
         if not firmware or any(each.staged is None for each in firmware):
             raise Rejected(400, "No image is staged for the target.", "Update.1.2.NoTargetsDetermined")
@@ -147,7 +151,7 @@ class Model:
         if "false-cancel" not in self.faults:
             firmware.staged = None
 
-    def delete(self, task: Task) -> None:
+    def delete(self, task: BmcTask) -> None:
         """DELETE of a monitor: a queued task is taken out of the queue; a running one goes on."""
         if task.number not in self._waiting:
             raise Rejected(405, "The task cannot be cancelled any more.", "Base.1.19.OperationNotAllowed")
@@ -159,7 +163,7 @@ class Model:
 
     # Pieces.
 
-    def _activated(self, firmware: list[Firmware]) -> End:
+    def _activated(self, firmware: list[Firmware]) -> BmcTaskEnd:
         live = [each for each in firmware if not each.needs_reset]
         ending = next((ENDINGS[fault] for fault in ENDINGS if fault in self.faults), None)
         for each in firmware if ending and not ending.waits else ():
@@ -167,11 +171,11 @@ class Model:
         for each in live if ending is None or ending.runs else ():
             each.activate(measured="measurement-stays" not in self.faults)
         if ending:
-            return End(ending.state, ending.message, ending.status)
-        return End() if live == firmware else End("Completed", "ResetRequired")
+            return BmcTaskEnd(ending.state, ending.message, ending.status)
+        return BmcTaskEnd() if live == firmware else BmcTaskEnd("Completed", "ResetRequired")
 
     def _queue(self, firmware: Firmware, version: str, parameters: dict[str, Any]) -> None:
-        task = self._task("Update", APPLYING, End, parameters, "/redfish/v1/UpdateService", firmware.uris())
+        task = self._task("Update", APPLYING, BmcTaskEnd, parameters, "/redfish/v1/UpdateService", firmware.uris())
         task.say("AwaitToUpdate")
         self._waiting[task.number] = (firmware, version)
 
@@ -179,13 +183,13 @@ class Model:
         self,
         name: str,
         phases: tuple[str, ...],
-        finish: Callable[[], End],
+        finish: Callable[[], BmcTaskEnd],
         parameters: dict[str, Any],
         target_uri: str,
         uris: list[str],
         *,
         live: bool = False,
-    ) -> Task:
+    ) -> BmcTask:
         task = self._task(name, phases, finish, parameters, target_uri, uris)
         task.begun, task.state = self.now(), "Running"
         task.stuck = live and "activate-hangs" in self.faults
@@ -201,14 +205,14 @@ class Model:
         self,
         name: str,
         phases: tuple[str, ...],
-        finish: Callable[[], End],
+        finish: Callable[[], BmcTaskEnd],
         parameters: dict[str, Any],
         target_uri: str,
         uris: list[str],
-    ) -> Task:
+    ) -> BmcTask:
         self._number += 1
         payload = {"HttpOperation": "POST", "TargetUri": target_uri, "JsonBody": json.dumps(parameters)}
-        task = Task(self._number, name, phases, self.seconds, finish, payload, frozenset(uris))
+        task = BmcTask(self._number, name, phases, self.seconds, finish, payload, frozenset(uris))
         ended = [number for number, each in self.tasks.items() if each.over]
         for number in ended[: max(len(self.tasks) - _MOST_TASKS, 0)]:
             del self.tasks[number]

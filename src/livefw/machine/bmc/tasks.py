@@ -35,7 +35,7 @@ APPLYING = ("ApplyingOnComponent",)
 
 
 @dataclass(slots=True)
-class End:
+class BmcTaskEnd:
     """How a task ends: its state, its last message, and its status if that does not follow from the state."""
 
     state: str = "Completed"
@@ -44,14 +44,14 @@ class End:
 
 
 @dataclass(slots=True)
-class Task:
+class BmcTask:
     """A task; ``begun`` is None while it waits, ``finish`` is run once when its time is over and tells its end."""
 
     number: int
     name: str
     phases: tuple[str, ...]
     seconds: float
-    finish: Callable[[], End]
+    finish: Callable[[], BmcTaskEnd]
     payload: dict[str, Any]
     targets: frozenset[str]
     begun: float | None = None

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from livefw.machine.bmc import form
 from livefw.machine.bmc.faults import TASK_STATUSES, page
 from livefw.machine.bmc.firmware import INVENTORY, SYSTEM, Firmware, Pattern
-from livefw.machine.bmc.measure import Signer
+from livefw.machine.bmc.measure import MeasurementSigner
 from livefw.machine.bmc.model import Model, Rejected
-from livefw.machine.bmc.tasks import Task
+from livefw.machine.bmc.tasks import BmcTask
 
 ROOT = "/redfish/v1"
 SERVICE = f"{ROOT}/UpdateService"
@@ -30,7 +30,7 @@ MOST_BYTES = 64 << 20
 _MOST_SESSIONS = 64
 
 
-class Response(NamedTuple):
+class WebReply(NamedTuple):
     """What goes back."""
 
     status: int
@@ -66,14 +66,14 @@ class Web:
         self._session_number = 0
         self._boots = 0
         self._locked = False
-        self._signer = Signer()
+        self._signer = MeasurementSigner()
 
     @property
     def sessions(self) -> int:
         """How many are open."""
         return len(self._sessions)
 
-    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Response:
+    def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> WebReply:
         """Answer one request; header names in lower case. `livefw.machine.bmc.model.Dropped` breaks the connection."""
         path = path.partition("?")[0]
         path = path.rstrip("/") or "/"
@@ -87,11 +87,11 @@ class Web:
         except Rejected as rejected:
             if rejected.page:
                 kind = "text/html" if rejected.page.startswith("<") else "text/plain"
-                return Response(rejected.status, {"Content-Type": kind}, rejected.page.encode())
+                return WebReply(rejected.status, {"Content-Type": kind}, rejected.page.encode())
             document = _error(rejected.key, rejected.text) if rejected.status >= 300 else None
             status, extra = rejected.status, {}
         fields = {"OData-Version": "4.0", "Cache-Control": "no-store", "Content-Type": "application/json"} | extra
-        return Response(status, fields, b"" if document is None else json.dumps(document, indent=1).encode())
+        return WebReply(status, fields, b"" if document is None else json.dumps(document, indent=1).encode())
 
     def _route(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         open_to_all = (method == "GET" and path in ("/redfish", ROOT)) or (method, path) == ("POST", SESSIONS)
@@ -188,7 +188,7 @@ class Web:
         self.model.cancel(self.member(uri)[0])
         return 204, None, {}
 
-    def _accepted(self, task: Task) -> Answer:
+    def _accepted(self, task: BmcTask) -> Answer:
         place = f"{MONITORS}/{task.number}"
         if "unfollowable" in self.model.faults:
             return 202, None, {}
@@ -215,7 +215,7 @@ class Web:
         """The collection of tasks."""
         return _collection(TASKS, "TaskCollection", [f"{TASKS}/{number}" for number in self.model.tasks])
 
-    def task(self, number: str) -> Task:
+    def task(self, number: str) -> BmcTask:
         """A task, unless it is to be forgotten."""
         found, faults = self.model.tasks.get(int(number)), self.model.faults
         if found is None or ("monitor-vanishes" in faults and found.percent > 0):

@@ -122,7 +122,7 @@ _FOREVER = 1 << 31
 """Seconds for which the kernel may keep what it was told of a node, unless it is told otherwise (`invalidation`)."""
 
 
-class Request(NamedTuple):
+class FuseRequest(NamedTuple):
     """One request's header."""
 
     length: int

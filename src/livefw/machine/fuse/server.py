@@ -78,11 +78,11 @@ class _Listing(NamedTuple):
     entries: list[tuple[str, int]]
 
 
-_Handler = Callable[[abi.Request], bytes | None]
+_Handler = Callable[[abi.FuseRequest], bytes | None]
 """Returns the reply's body, or None where the reply comes later or not at all; raises OSError to refuse."""
 
 
-class Server:
+class FuseServer:
     """Answers the requests of one mount; ``device`` is a mounted, non-blocking ``/dev/fuse`` and stays the caller's."""
 
     def __init__(
@@ -148,9 +148,9 @@ class Server:
             else:
                 # Until the reply is sent, or it could be overtaken by the word that what it says is over (`vanished`).
                 with self._runner.lock:
-                    self._dispatch(abi.Request.decode(self._buffer))
+                    self._dispatch(abi.FuseRequest.decode(self._buffer))
 
-    def _dispatch(self, request: abi.Request) -> None:
+    def _dispatch(self, request: abi.FuseRequest) -> None:
         handler = self._handlers.get(request.opcode)
         try:
             if handler is None:
@@ -198,19 +198,19 @@ class Server:
 
     # Nodes.
 
-    def _init(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _init(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         major, minor, _, flags = abi.INIT_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         if major != abi.MAJOR or minor < abi.OLDEST_MINOR:
             raise fail(errno.EPROTO)
         return abi.init_out(minor, flags)
 
-    def _name(self, request: abi.Request) -> str:
+    def _name(self, request: abi.FuseRequest) -> str:
         raw = bytes(self._buffer[abi.IN_HEADER.size : request.length - 1])
         if len(raw) > _NAME_MAX:
             raise fail(errno.ENAMETOOLONG)
         return os.fsdecode(raw)
 
-    def _lookup(self, request: abi.Request) -> bytes:
+    def _lookup(self, request: abi.FuseRequest) -> bytes:
         path = _join(self._known[request.node].path, self._name(request))
         node = self._tree.lookup(path)
         kept = _may_be_kept(node)
@@ -225,11 +225,11 @@ class Server:
         self._lookups[identifier] += 1
         return self._attributes(self._known[identifier], node).entry(identifier, kept=kept)
 
-    def _forget(self, request: abi.Request) -> None:
+    def _forget(self, request: abi.FuseRequest) -> None:
         (count,) = abi.FORGET_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         self._drop(request.node, count)
 
-    def _batch_forget(self, request: abi.Request) -> None:  # noqa: ARG002 - the shape of every handler
+    def _batch_forget(self, request: abi.FuseRequest) -> None:  # noqa: ARG002 - the shape of every handler
         start = abi.IN_HEADER.size
         count, _ = abi.BATCH_FORGET_IN.unpack_from(self._buffer, start)
         start += abi.BATCH_FORGET_IN.size
@@ -245,12 +245,12 @@ class Server:
             if known.kept:
                 del self._ids[known.path]
 
-    def _getattr(self, request: abi.Request) -> bytes:
+    def _getattr(self, request: abi.FuseRequest) -> bytes:
         known = self._known[request.node]
         return self._attributes(known, self._tree.lookup(known.path)).answer(kept=known.kept)
 
     def vanished(self, path: str, node: Node) -> None:
-        """Take back what the kernel was told of a node and of everything below it (`livefw.kernel.sysfs.Watcher`)."""
+        """Take back what the kernel knows of a node and of all below it (`livefw.kernel.sysfs.TreeWatcher`)."""
         self._forget_attributes(path, node)
         parent, _, name = path.rpartition("/")
         if (identifier := self._ids.get(parent or "/")) is not None:
@@ -273,7 +273,7 @@ class Server:
         del self._ids[known.path]
         self._send(abi.invalidation(identifier))  # nobody tells it later when its attributes are over
 
-    def _setattr(self, request: abi.Request) -> bytes:
+    def _setattr(self, request: abi.FuseRequest) -> bytes:
         """Sizes and times are taken and mean nothing (kernel, fs/kernfs/inode.c); owners do not change here."""
         fields = abi.SETATTR_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         valid, mode = fields[0], fields[11]
@@ -297,7 +297,7 @@ class Server:
         uid, gid = self._owner
         return abi.Attributes(known.inode, kind | stat.mode, stat.size, links, uid, gid, self._start)
 
-    def _refusal(self, request: abi.Request) -> OSError:
+    def _refusal(self, request: abi.FuseRequest) -> OSError:
         """Why a request is refused without a handler: nobody changes the shape of sysfs; what is gone is not there."""
         path = self._known[request.node].path
         if request.opcode not in abi.REFUSED:
@@ -309,12 +309,12 @@ class Server:
         self._tree.lookup(path)
         return fail(errno.EPERM)
 
-    def _create(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _create(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         raise fail(errno.EACCES)  # what open(O_CREAT) says in sysfs (kernel, fs/namei.c)
 
     # Files.
 
-    def _open_file(self, request: abi.Request) -> bytes:
+    def _open_file(self, request: abi.FuseRequest) -> bytes:
         flags, _ = abi.OPEN_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         mode = flags & os.O_ACCMODE
         known = self._known[request.node]
@@ -328,7 +328,7 @@ class Server:
         self._users[request.node] += 1
         return abi.OPEN_OUT.pack(handle, abi.OpenFlag.DIRECT_IO, 0)
 
-    def _read(self, request: abi.Request) -> None:
+    def _read(self, request: abi.FuseRequest) -> None:
         handle, offset, size, flags = abi.READ_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         opened = self._open[handle]
         if not flags & abi.READ_LOCKOWNER:  # for the page cache: a splice
@@ -337,7 +337,7 @@ class Server:
             self._spliced.add(request.node)
         self._begin(request.unique, opened.file.read(size, offset), bytes)
 
-    def _write(self, request: abi.Request) -> None:
+    def _write(self, request: abi.FuseRequest) -> None:
         handle, _, size, *_ = abi.WRITE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         start = abi.IN_HEADER.size + abi.WRITE_IN.size
         data = bytes(self._buffer[start : start + size])
@@ -363,7 +363,7 @@ class Server:
             self._waiting.discard(unique)
             self._send(message)
 
-    def _interrupt(self, request: abi.Request) -> None:  # noqa: ARG002 - the shape of every handler
+    def _interrupt(self, request: abi.FuseRequest) -> None:  # noqa: ARG002 - the shape of every handler
         """A signal for somebody who waits here. No driver's write ends by one, so it is remembered only."""
         (unique,) = abi.INTERRUPT_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         if unique in self._waiting:
@@ -387,7 +387,7 @@ class Server:
             self._send(abi.reply(unique, error=errno.EIO))
         self._waiting.clear()
 
-    def _release(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _release(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         (handle,) = abi.RELEASE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         if (opened := self._open.pop(handle, None)) is not None:
             self._users[opened.node] -= 1
@@ -401,7 +401,7 @@ class Server:
 
     # Directories and the rest.
 
-    def _open_directory(self, request: abi.Request) -> bytes:
+    def _open_directory(self, request: abi.FuseRequest) -> bytes:
         path = self._known[request.node].path
         directory = self._tree.lookup(path)
         if not isinstance(directory, Directory):
@@ -415,7 +415,7 @@ class Server:
         self._listings[handle] = _Listing(path, entries)
         return abi.OPEN_OUT.pack(handle, 0, 0)
 
-    def _read_directory(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _read_directory(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         handle, offset, size, _ = abi.READ_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         path, entries = self._listings[handle]
         records: list[bytes] = []
@@ -429,20 +429,20 @@ class Server:
             records.append(record)
         return b"".join(records)
 
-    def _release_directory(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _release_directory(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         (handle,) = abi.RELEASE_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         self._listings.pop(handle, None)
         return b""
 
-    def _statfs(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _statfs(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         return abi.STATFS_OUT.pack(0, 0, 0, 0, 0, PAGE_SIZE, _NAME_MAX, PAGE_SIZE, 0)
 
-    def _list_xattr(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _list_xattr(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         """No extended attributes; asked with size 0 the reply is a number, else a list."""
         (size,) = abi.LISTXATTR_IN.unpack_from(self._buffer, abi.IN_HEADER.size)
         return b"" if size else abi.LISTXATTR_OUT.pack(0, 0)
 
-    def _nothing(self, request: abi.Request) -> bytes:  # noqa: ARG002 - the shape of every handler
+    def _nothing(self, request: abi.FuseRequest) -> bytes:  # noqa: ARG002 - the shape of every handler
         return b""
 
 
@@ -490,7 +490,7 @@ class MountedTree:
         self._mount = mount(directory)
         self.directory = self._mount.directory
         owner = Owner(os.geteuid(), os.getegid())
-        self._server = Server(tree, runner, device=self._mount.device, owner=owner, hung=hung)
+        self._server = FuseServer(tree, runner, device=self._mount.device, owner=owner, hung=hung)
         self._ended = ended
         self._thread = threading.Thread(target=self._serve, name="livefw-fuse", daemon=True)
         self._thread.start()

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from livefw.abi.lfa import Status
+from livefw.abi.lfa import LfaStatus
 from livefw.abi.smccc import COUNT, Exit, Held, Registers, Restart
 from livefw.kernel.clock import SECOND
 from livefw.kernel.conduit import Conduit
@@ -23,7 +23,7 @@ from livefw.machine.qemu.frames import Decoder, Frame, Type
 _PING_S = 1.0
 """The monitor gives the agent up after three seconds of silence."""
 
-_FAILED = {0: Status.DEVICE_ERROR.word}
+_FAILED = {0: LfaStatus.DEVICE_ERROR.word}
 
 
 class Bridge:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import livefw
 from livefw.errors import UsageError
-from livefw.machine.qemu.initramfs import Entry, read
+from livefw.machine.qemu.initramfs import ArchiveFile, read
 
 DEFAULT = "~/.cache/livefw/guest-python"
 """Where ``scripts/guest-python.sh`` unpacks it."""
@@ -21,21 +21,21 @@ _EM_AARCH64 = 183
 _OURS = "opt/livefw"
 
 
-def entries(folder: str) -> Iterator[Entry]:
+def entries(folder: str) -> Iterator[ArchiveFile]:
     """What goes into the initramfs so that ``livefw`` is a command there; `UsageError` for a folder that is not fit."""
     program = _interpreter(folder)
     try:
         if os.path.lexists(os.path.join(folder, "lib")):
             yield from _tree(folder, "lib")
         else:  # packages of Debian 13 have all of it below usr
-            yield Entry("lib", stat.S_IFLNK | 0o777, b"usr/lib")
+            yield ArchiveFile("lib", stat.S_IFLNK | 0o777, b"usr/lib")
         yield from _tree(folder, "usr")
-        yield from (Entry(name, stat.S_IFDIR | 0o755) for name in ("opt", _OURS))
+        yield from (ArchiveFile(name, stat.S_IFDIR | 0o755) for name in ("opt", _OURS))
         yield from _tree(os.path.dirname(livefw.__path__[0]), "livefw", below=_OURS)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}", errno=error.errno) from error
     script = f'#!/bin/sh\nPYTHONPATH=/{_OURS} exec /{program} -m livefw "$@"\n'
-    yield Entry("bin/livefw", stat.S_IFREG | 0o755, script.encode())
+    yield ArchiveFile("bin/livefw", stat.S_IFREG | 0o755, script.encode())
 
 
 def _interpreter(folder: str) -> str:
@@ -55,16 +55,16 @@ def _interpreter(folder: str) -> str:
     return program
 
 
-def _tree(base: str, top: str, *, below: str = "") -> Iterator[Entry]:
+def _tree(base: str, top: str, *, below: str = "") -> Iterator[ArchiveFile]:
     """A folder of ``base`` and what is in it, each folder before its content; links as links."""
     path = os.path.join(base, top)
     name = os.path.join(below, top)
     mode = os.lstat(path).st_mode
     if stat.S_ISLNK(mode):
-        yield Entry(name, stat.S_IFLNK | 0o777, os.fsencode(os.readlink(path)))
+        yield ArchiveFile(name, stat.S_IFLNK | 0o777, os.fsencode(os.readlink(path)))
     elif stat.S_ISREG(mode):
-        yield Entry(name, stat.S_IFREG | (mode & 0o777), read(path))
+        yield ArchiveFile(name, stat.S_IFREG | (mode & 0o777), read(path))
     elif stat.S_ISDIR(mode):
-        yield Entry(name, stat.S_IFDIR | 0o755)
+        yield ArchiveFile(name, stat.S_IFDIR | 0o755)
         for child in sorted(set(os.listdir(path)) - _LEFT_OUT):
             yield from _tree(base, os.path.join(top, child), below=below)

@@ -30,7 +30,7 @@ poweroff -f
 """
 
 
-class Entry(NamedTuple):
+class ArchiveFile(NamedTuple):
     """A file of the archive; ``name`` is its path without a leading slash, ``data`` of a link its target."""
 
     name: str
@@ -40,28 +40,28 @@ class Entry(NamedTuple):
 
 
 def build(
-    busybox: str, *, command: str = "exec sh", modules: tuple[str, ...] = (), more: Iterable[Entry] = ()
+    busybox: str, *, command: str = "exec sh", modules: tuple[str, ...] = (), more: Iterable[ArchiveFile] = ()
 ) -> bytes:
     """The archive; ``command`` is a shell script. `UsageError` for a file that cannot be read, or too much of it."""
-    folders = [Entry(name, stat.S_IFDIR | 0o755) for name in ("bin", "dev", "modules", "proc", "sys", "tmp")]
+    folders = [ArchiveFile(name, stat.S_IFDIR | 0o755) for name in ("bin", "dev", "modules", "proc", "sys", "tmp")]
     files = [
-        Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
-        Entry("bin/busybox", stat.S_IFREG | 0o755, read(busybox)),
-        Entry("init", stat.S_IFREG | 0o755, _INIT.encode()),
-        Entry("command", stat.S_IFREG | 0o755, command.encode() + b"\n"),
+        ArchiveFile("dev/console", stat.S_IFCHR | 0o600, device=(5, 1)),
+        ArchiveFile("bin/busybox", stat.S_IFREG | 0o755, read(busybox)),
+        ArchiveFile("init", stat.S_IFREG | 0o755, _INIT.encode()),
+        ArchiveFile("command", stat.S_IFREG | 0o755, command.encode() + b"\n"),
     ]
     for index, path in enumerate(modules):
         name = f"modules/{index:03d}-{os.path.basename(path)}"
-        files.append(Entry(name, stat.S_IFREG | 0o644, read(path)))
+        files.append(ArchiveFile(name, stat.S_IFREG | 0o644, read(path)))
     archive = bytearray()
-    for number, entry in enumerate(chain(folders, files, more, [Entry(_TRAILER, 0)]), 1):
+    for number, entry in enumerate(chain(folders, files, more, [ArchiveFile(_TRAILER, 0)]), 1):
         archive += _pack(number, entry)
         if len(archive) > _MOST:
             raise UsageError(f"the initramfs would be larger than {_MOST} bytes")
     return bytes(archive)
 
 
-def _pack(number: int, entry: Entry) -> bytes:
+def _pack(number: int, entry: ArchiveFile) -> bytes:
     name = os.fsencode(entry.name) + b"\0"
     fields = (number, entry.mode, 0, 0, 1, 0, len(entry.data), 0, 0, *entry.device, len(name), 0)
     head = b"070701" + b"".join(b"%08X" % field for field in fields) + name

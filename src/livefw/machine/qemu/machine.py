@@ -14,7 +14,7 @@ from livefw.firmware.platform import MemoryPlatform
 from livefw.kernel.lfa import Notification
 from livefw.kernel.log import Level
 from livefw.machine.config import MachineConfig
-from livefw.machine.host import Job
+from livefw.machine.host import KernelJob
 from livefw.machine.machine import Machine
 from livefw.machine.qemu.bridge import Bridge
 from livefw.machine.qemu.process import NOTIFICATION_INTID, Qemu, QemuConfig
@@ -75,21 +75,21 @@ class QemuMachine(Machine):
         self._reader.start()
         return True
 
-    def notify(self) -> Job[None]:
+    def notify(self) -> KernelJob[None]:
         """Raise the interrupt of the device tree's ``arm,lfa``."""
         if self._bridge is not None:
             self._bridge.raise_interrupt(NOTIFICATION_INTID)
         return _Sent()
 
-    def unload_driver(self) -> Job[bool]:
+    def unload_driver(self) -> KernelJob[bool]:
         """The guest's own business."""
         raise _drivers_of_the_guest()
 
-    def load_driver(self) -> Job[bool]:
+    def load_driver(self) -> KernelJob[bool]:
         """The guest's own business."""
         raise _drivers_of_the_guest()
 
-    def reload(self) -> Job[bool]:
+    def reload(self) -> KernelJob[bool]:
         """The guest's own business."""
         raise _drivers_of_the_guest()
 

@@ -29,7 +29,7 @@ def serve(
     """
     with ExitStack() as stack:
         stop = stack.enter_context(until_told())
-        claim = runtime.Claim(config.name, platform=platform, store=store or "")
+        claim = runtime.NameClaim(config.name, platform=platform, store=store or "")
         stack.callback(claim.release)
         images = open_platform(config.all_components, store) if store is not None else None
         machine = QemuMachine(config, qemu, images=images, screen=screen, keyboard=keyboard, ended=stop.now)

@@ -19,7 +19,7 @@ else:
     from livefw.light_tuple import NamedTuple
 
 
-class Agent(NamedTuple):
+class AgentRow(NamedTuple):
     """One agent.
 
     ``clears_after_failure``: a failed RMM activation is answered with success, and its pending flag clears as after
@@ -39,15 +39,17 @@ _FAILED_2_14 = _FAILED | {"BUSY", "COMPONENT_WRONG_STATE"}
 AGENTS = {
     agent.name: agent
     for agent in (
-        Agent("tfa-2.14", "TF-A v2.14 and its long-term releases", clears_after_failure=True, deadly=_FAILED_2_14),
-        Agent("tfa-2.15", "TF-A v2.15", clears_after_failure=False, deadly=_FAILED),
-        Agent("tfa-2026", "TF-A after v2.15, integration branch of 2026", clears_after_failure=False, deadly=_FAILED),
-        Agent("other", "firmware that is not TF-A", clears_after_failure=False, deadly=frozenset()),
+        AgentRow("tfa-2.14", "TF-A v2.14 and its long-term releases", clears_after_failure=True, deadly=_FAILED_2_14),
+        AgentRow("tfa-2.15", "TF-A v2.15", clears_after_failure=False, deadly=_FAILED),
+        AgentRow(
+            "tfa-2026", "TF-A after v2.15, integration branch of 2026", clears_after_failure=False, deadly=_FAILED
+        ),
+        AgentRow("other", "firmware that is not TF-A", clears_after_failure=False, deadly=frozenset()),
     )
 }
 """TF-A services/std_svc/lfa/lfa_main.c and services/std_svc/rmmd/{rmmd_main,rmmd_rmm_lfa}.c of each release."""
 
-NOT_STATED = Agent("", "an agent that nobody has named", clears_after_failure=True, deadly=_FAILED_2_14)
+NOT_STATED = AgentRow("", "an agent that nobody has named", clears_after_failure=True, deadly=_FAILED_2_14)
 """The worst of them: which one it is cannot be seen."""
 
 TABLE = "lfa"
@@ -70,30 +72,30 @@ _RMM_DEAD = Reason(
 AT_STAKE = "if the activation of an RMM fails, every Realm on this machine is lost until a cold boot"
 
 
-def flag(agent: Agent, guid: str, *, versions: bool) -> Flag:
+def flag(agent: AgentRow, guid: str, *, versions: bool) -> Flag:
     """What the pending flag of a component is worth; ``versions``: the agent reports them."""
     doubtful = guid == _RMM and agent.clears_after_failure and not versions
     return Flag.PROVES_NOTHING if doubtful else Flag.PROVES
 
 
-def lasting(agent: Agent, guid: str, code: str | None) -> Reason | None:
+def lasting(agent: AgentRow, guid: str, code: str | None) -> Reason | None:
     """What a failed ACTIVATE with this code leaves behind."""
     return _RMM_DEAD if guid == _RMM and code in agent.deadly else None
 
 
-def at_stake(agent: Agent, guid: str) -> str:
+def at_stake(agent: AgentRow, guid: str) -> str:
     """What a failure costs besides the component; empty for nothing."""
     return AT_STAKE if guid == _RMM and agent.deadly else ""
 
 
-def unconfirmed(agent: Agent, guid: str, *, versions: bool) -> Reason | None:
+def unconfirmed(agent: AgentRow, guid: str, *, versions: bool) -> Reason | None:
     """Why a success could not be confirmed; None where a version will show it."""
     if versions:
         return None
     return _NEVER_CLEARS if flag(agent, guid, versions=versions) is Flag.PROVES else _CLEARS_ALWAYS
 
 
-def stated(files: Files) -> Agent:
+def stated(files: Files) -> AgentRow:
     """The agent that ``[lfa] agent`` of the settings names; `UsageError` if there is no such key or agent.
 
     Settings that cannot be read at all are for the engine to tell: that nobody has named one is the careful reading.

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arm LFA (DEN0147 v1.0; Linux ``Documentation/ABI/testing/sysfs-firmware-lfa``) in the words that all share."""
 
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Reach, Transport
+from livefw.providers.declaration import (
+    CancelWindow,
+    Declaration,
+    EvidenceLevel,
+    Impact,
+    Persistence,
+    PrimePoint,
+    Reach,
+    Transport,
+)
 
 DECLARATION = Declaration(
     provider="lfa",
@@ -13,13 +22,13 @@ DECLARATION = Declaration(
     updater="the LFA agent in EL3",
     stage="by others: fwupd, a BMC, an image store",
     pending="`activation_pending`",
-    prime=Prime.WITH_ACTIVATE,
+    prime=PrimePoint.WITH_ACTIVATE,
     verifier="the agent, which also measures the image (LFA_PRIME)",
     activate="a write to `activate`",
-    cancel=Cancel.UNTIL_COMMITTED,
+    cancel=CancelWindow.UNTIL_COMMITTED,
     impact=Impact.RENDEZVOUS,
     result="errno, and the firmware's code in the kernel log",
-    evidence=Evidence.VERSION,
+    evidence=EvidenceLevel.VERSION,
     attestation="measured by the agent while it is primed; LFA hands no measurement to the host",
     persistence=Persistence.UNKNOWN,
     reach=Reach.CONTROLLERS | Reach.HOST,

@@ -81,7 +81,7 @@ _NO_KERNEL_LOG = Reason("no-kernel-log", "{the_log_cannot_be_read}; the firmware
 _NOT_ROOT = Reason("not-root", "only root can activate and cancel", "run it as root")
 
 
-def diagnose(files: Files, clock: Clock, *, agent: agents.Agent = agents.NOT_STATED) -> list[Finding]:
+def diagnose(files: Files, clock: Clock, *, agent: agents.AgentRow = agents.NOT_STATED) -> list[Finding]:
     """All findings, the most important first; ``agent`` is the one that the settings name."""
     guids: list[str] = []
     unreadable: int | None = None
@@ -101,7 +101,7 @@ def diagnose(files: Files, clock: Clock, *, agent: agents.Agent = agents.NOT_STA
     return found
 
 
-def _driver(files: Files, clock: Clock, guids: list[str], agent: agents.Agent) -> Iterator[Finding]:
+def _driver(files: Files, clock: Clock, guids: list[str], agent: agents.AgentRow) -> Iterator[Finding]:
     patience = tree.Patience(clock)
     entries = [entry for guid in guids[:_SAMPLE] if (entry := tree.read_entry(files, guid, patience))]
     yield from _guessed(drivers.guess(_evidence(files, entries)), entries)
@@ -111,7 +111,7 @@ def _driver(files: Files, clock: Clock, guids: list[str], agent: agents.Agent) -
         yield Finding(_WARNING, *_AUTO_ACTIVATE.fill(count=automatic))
 
 
-def _confirms(entries: list[tree.Entry], agent: agents.Agent) -> Iterator[Finding]:
+def _confirms(entries: list[tree.TreeEntry], agent: agents.AgentRow) -> Iterator[Finding]:
     """What there is here that will show whether an activation was one."""
     components = [tree.component(entry, agent) for entry in entries]
     open_to_doubt = [(each, each.unconfirmed) for each in components if each.unconfirmed]
@@ -122,17 +122,17 @@ def _confirms(entries: list[tree.Entry], agent: agents.Agent) -> Iterator[Findin
         yield Finding(_INFO, *_STATED.fill(agent=f"{agent.name} ({agent.title})"))
 
 
-def _evidence(files: Files, entries: list[tree.Entry]) -> drivers.Evidence:
+def _evidence(files: Files, entries: list[tree.TreeEntry]) -> drivers.DriverEvidence:
     attributes = frozenset[str]().union(*(entry.names for entry in entries))
     naming = (
         drivers.naming(entry.texts["name"], entry.guid)
         for entry in entries
         if "name" in entry.texts and log.is_unnamed(entry.guid)
     )
-    return drivers.Evidence(attributes, frozenset(naming), _device(files))
+    return drivers.DriverEvidence(attributes, frozenset(naming), _device(files))
 
 
-def _guessed(candidates: tuple[drivers.Driver, ...], entries: list[tree.Entry]) -> Iterator[Finding]:
+def _guessed(candidates: tuple[drivers.DriverRow, ...], entries: list[tree.TreeEntry]) -> Iterator[Finding]:
     if not candidates:
         names = ", ".join(sorted(frozenset[str]().union(*(entry.names for entry in entries))))
         yield Finding(_WARNING, *_DRIVER_UNKNOWN.fill(files=names))
@@ -146,7 +146,7 @@ def _guessed(candidates: tuple[drivers.Driver, ...], entries: list[tree.Entry]) 
         yield Finding(_WARNING, bug.code, bug.text if certain else f"possibly: {bug.text}", bug.hint)
 
 
-def _bugs(candidates: Iterable[drivers.Driver]) -> list[tuple[Reason, bool]]:
+def _bugs(candidates: Iterable[drivers.DriverRow]) -> list[tuple[Reason, bool]]:
     """Every bug of the candidates, and whether all of them have it; the certain ones first."""
     lists = [driver.bugs for driver in candidates]
     every = dict.fromkeys(bug for bugs in lists for bug in bugs)
@@ -154,18 +154,18 @@ def _bugs(candidates: Iterable[drivers.Driver]) -> list[tuple[Reason, bool]]:
 
 
 _DEVICES = (
-    ("/sys/bus/arm_smccc/devices", re.compile(r"arm-smccc-lfa-.*"), drivers.Device.SMCCC_BUS),
-    ("/sys/bus/faux/devices", re.compile(r".*lfa.*", re.IGNORECASE), drivers.Device.FAUX),
-    ("/sys/bus/platform/drivers", re.compile(r"ARM_LFA"), drivers.Device.PLATFORM),
+    ("/sys/bus/arm_smccc/devices", re.compile(r"arm-smccc-lfa-.*"), drivers.DriverBus.SMCCC_BUS),
+    ("/sys/bus/faux/devices", re.compile(r".*lfa.*", re.IGNORECASE), drivers.DriverBus.FAUX),
+    ("/sys/bus/platform/drivers", re.compile(r"ARM_LFA"), drivers.DriverBus.PLATFORM),
 )
 
 
-def _device(files: Files) -> drivers.Device | None:
+def _device(files: Files) -> drivers.DriverBus | None:
     """How the driver is bound; None where the tree does not show any bus at all."""
     for directory, pattern, device in _DEVICES:
         if any(pattern.fullmatch(name) for name in _names(files, directory)):
             return device
-    return drivers.Device.NONE if _names(files, "/sys/bus") else None
+    return drivers.DriverBus.NONE if _names(files, "/sys/bus") else None
 
 
 def _why_nothing(files: Files) -> Iterator[Finding]:

@@ -32,7 +32,7 @@ class Naming(StrEnum):
     """Whatever lies on the stack."""
 
 
-class Device(StrEnum):
+class DriverBus(StrEnum):
     """How the driver appears in the device model."""
 
     NONE = "none"
@@ -41,7 +41,7 @@ class Device(StrEnum):
     SMCCC_BUS = "smccc-bus"
 
 
-class Driver(NamedTuple):
+class DriverRow(NamedTuple):
     """One version of the driver.
 
     ``budget`` is the number of seconds after which it gives up by itself (PRIME and ACTIVATE together; single calls
@@ -53,7 +53,7 @@ class Driver(NamedTuple):
     title: str
     attributes: frozenset[str]
     naming: Naming
-    device: Device
+    device: DriverBus
     trust: Trust
     budget: int | None
     bugs: tuple[Reason, ...]
@@ -85,50 +85,51 @@ _LOOPS = Reason(
 _NAME_GARBAGE = Reason("name-garbage", "name shows whatever lies on the stack")
 
 DRIVERS = (
-    Driver(
-        "rfc1", "first posting, June 2025", _FIRST, Naming.PLACEHOLDER, Device.NONE, Trust.FULL, None,
+    DriverRow(
+        "rfc1", "first posting, June 2025", _FIRST, Naming.PLACEHOLDER, DriverBus.NONE, Trust.FULL, None,
         (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST), errno.EIO,
     ),
-    Driver(
-        "rfc2", "second posting, September 2025", _SECOND, Naming.PLACEHOLDER, Device.NONE, Trust.FULL, None,
+    DriverRow(
+        "rfc2", "second posting, September 2025", _SECOND, Naming.PLACEHOLDER, DriverBus.NONE, Trust.FULL, None,
         (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST),
     ),
-    Driver(
-        "v1", "version 1, January 2026", _WITH_VERSIONS, Naming.PLACEHOLDER, Device.NONE, Trust.DOUBTFUL, None,
+    DriverRow(
+        "v1", "version 1, January 2026", _WITH_VERSIONS, Naming.PLACEHOLDER, DriverBus.NONE, Trust.DOUBTFUL, None,
         (_FALSE_SUCCESS, _PENDING_VERSION, _NO_LIMIT, _STOPPED_LOOP, _CALL_AGAIN, _BUSY_FINAL),
     ),
-    Driver(
-        "nv1", "NVIDIA 6.17 and 6.18, February 2026", _WITH_VERSIONS, Naming.ANYTHING, Device.PLATFORM, Trust.DOUBTFUL,
-        50, (_FALSE_SUCCESS, _PENDING_VERSION, _NAME_GARBAGE, _ACTIVATES_ALL, _STOPPED_LOOP, _BUSY_FINAL),
+    DriverRow(
+        "nv1", "NVIDIA 6.17 and 6.18, February 2026", _WITH_VERSIONS, Naming.ANYTHING, DriverBus.PLATFORM,
+        Trust.DOUBTFUL, 50,
+        (_FALSE_SUCCESS, _PENDING_VERSION, _NAME_GARBAGE, _ACTIVATES_ALL, _STOPPED_LOOP, _BUSY_FINAL),
     ),
-    Driver(
-        "v2", "version 2, March 2026", ATTRIBUTES, Naming.EMPTY, Device.FAUX, Trust.FULL, 40,
+    DriverRow(
+        "v2", "version 2, March 2026", ATTRIBUTES, Naming.EMPTY, DriverBus.FAUX, Trust.FULL, 40,
         (_NOT_SERIALISED, _EMPTY_NAME, _NOT_LOADED, _BUSY_FINAL, _LOOPS),
     ),
-    Driver(
-        "v3", "version 3, July 2026", ATTRIBUTES, Naming.EMPTY, Device.SMCCC_BUS, Trust.FULL, 40,
+    DriverRow(
+        "v3", "version 3, July 2026", ATTRIBUTES, Naming.EMPTY, DriverBus.SMCCC_BUS, Trust.FULL, 40,
         (_NOT_SERIALISED, _EMPTY_NAME, _LOOPS),
     ),
-    Driver(
-        "nv3", "NVIDIA 7.0, July 2026", ATTRIBUTES, Naming.GUID, Device.SMCCC_BUS, Trust.FULL, 40, (_LOOPS,),
+    DriverRow(
+        "nv3", "NVIDIA 7.0, July 2026", ATTRIBUTES, Naming.GUID, DriverBus.SMCCC_BUS, Trust.FULL, 40, (_LOOPS,),
     ),
 )  # fmt: skip
 
 
-class Evidence(NamedTuple):
+class DriverEvidence(NamedTuple):
     """What was seen: names in a component's directory, how unknown components are named, and the device if known."""
 
     attributes: frozenset[str]
     naming: frozenset[Naming] = frozenset()
-    device: Device | None = None
+    device: DriverBus | None = None
 
 
-def guess(evidence: Evidence) -> tuple[Driver, ...]:
+def guess(evidence: DriverEvidence) -> tuple[DriverRow, ...]:
     """The versions that fit what was seen; none if it looks like no version that is known."""
     return tuple(driver for driver in DRIVERS if _fits(driver, evidence))
 
 
-def _fits(driver: Driver, evidence: Evidence) -> bool:
+def _fits(driver: DriverRow, evidence: DriverEvidence) -> bool:
     # A file that no known version has may come from a later one, and does not make it less like its forebears.
     if evidence.attributes & ATTRIBUTES != driver.attributes:
         return False
@@ -143,7 +144,7 @@ def naming(text: str, guid: str) -> Naming:
     return by_text.get(text, Naming.ANYTHING)
 
 
-def trust(candidates: Iterable[Driver]) -> tuple[Trust, str]:
+def trust(candidates: Iterable[DriverRow]) -> tuple[Trust, str]:
     """How far a successful write can be believed, and why not."""
     found = tuple(candidates)
     doubted = [driver.name for driver in found if driver.trust is Trust.DOUBTFUL]
@@ -158,7 +159,7 @@ _MARGIN = 3
 _WITHOUT_BUDGET = 600.0
 
 
-def patience(candidates: Iterable[Driver]) -> float:
+def patience(candidates: Iterable[DriverRow]) -> float:
     """Seconds to watch a write before giving up on it.
 
     Three times what the slowest driver allows itself, because it looks at its limit only between calls into the

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from livefw.abi.guid import BL31, BL33, BY_GUID, RMM, Guid
 from livefw.files import kmsg
-from livefw.files.kmsg import Record
+from livefw.files.kmsg import KmsgRecord
 from livefw.files.protocol import Files
 from livefw.providers.base import Memory, Witness
 
 _PREFIX = "Arm LFA: "
 
 
-class Tells(StrEnum):
+class LineKind(StrEnum):
     """What a line of the driver tells."""
 
     PRIME_FAILED = "prime failed"
@@ -31,33 +31,33 @@ class Tells(StrEnum):
     GAVE_UP = "gave up"
 
 
-LINES: tuple[tuple[str, Tells], ...] = (
+LINES: tuple[tuple[str, LineKind], ...] = (
     # first posting to v1 and NVIDIA's of it, then v2 and later
-    (r"LFA_PRIME for image (?P<name>.*) failed: (?P<code>.*)", Tells.PRIME_FAILED),
-    (r"Firmware prime failed: (?P<code>.*)", Tells.PRIME_FAILED),
-    (r"(?:LFA_)?ACTIVATE for image (?P<name>.*) failed: (?P<code>.*)", Tells.ACTIVATE_FAILED),
-    (r"Firmware activation failed: .*", Tells.GAVE_UP),
-    (r"Firmware activation succeeded", Tells.SUCCEEDED),
-    (r"(?P<name>.*): successfully activated", Tells.SUCCEEDED),
-    (r"Activation cancelled for image ?(?P<name>.*)", Tells.CANCELLED),
-    (r"Activation not cancelled for image (?P<name>.*): (?P<code>.*)", Tells.NOT_CANCELLED),
-    (r"Firmware activation could not be cancelled: (?P<code>.*)", Tells.NOT_CANCELLED),
-    (r"CPU reset not supported by kernel driver", Tells.RESETS_CPU),
-    (r"(?:Arm )?Live Firmware Activation(?: \(LFA\))?: detected v.*", Tells.LOADED),
+    (r"LFA_PRIME for image (?P<name>.*) failed: (?P<code>.*)", LineKind.PRIME_FAILED),
+    (r"Firmware prime failed: (?P<code>.*)", LineKind.PRIME_FAILED),
+    (r"(?:LFA_)?ACTIVATE for image (?P<name>.*) failed: (?P<code>.*)", LineKind.ACTIVATE_FAILED),
+    (r"Firmware activation failed: .*", LineKind.GAVE_UP),
+    (r"Firmware activation succeeded", LineKind.SUCCEEDED),
+    (r"(?P<name>.*): successfully activated", LineKind.SUCCEEDED),
+    (r"Activation cancelled for image ?(?P<name>.*)", LineKind.CANCELLED),
+    (r"Activation not cancelled for image (?P<name>.*): (?P<code>.*)", LineKind.NOT_CANCELLED),
+    (r"Firmware activation could not be cancelled: (?P<code>.*)", LineKind.NOT_CANCELLED),
+    (r"CPU reset not supported by kernel driver", LineKind.RESETS_CPU),
+    (r"(?:Arm )?Live Firmware Activation(?: \(LFA\))?: detected v.*", LineKind.LOADED),
 )
 """The lines that bear on one request, after the driver's prefix (Linux, ``drivers/firmware/smccc/lfa_fw.c``)."""
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """One of `LINES`; ``name`` and ``code`` where the line has them, the code without its ``LFA_``."""
 
-    tells: Tells
+    tells: LineKind
     text: str
     name: str | None = None
     code: str | None = None
 
 
-def recognise(text: str) -> Line | None:
+def recognise(text: str) -> LogLine | None:
     """The meaning of a line; None if it has none for us."""
     if not text.startswith(_PREFIX):
         return None
@@ -65,7 +65,7 @@ def recognise(text: str) -> Line | None:
     for pattern, tells in LINES:
         if match := re.fullmatch(pattern, rest, re.DOTALL):
             groups = match.groupdict()
-            return Line(tells, rest, groups.get("name"), _code(groups.get("code") or ""))
+            return LogLine(tells, rest, groups.get("name"), _code(groups.get("code") or ""))
     return None
 
 
@@ -75,7 +75,7 @@ def _code(text: str) -> str | None:
     return code if code != text.strip() and code.isidentifier() else None
 
 
-class Testimony(NamedTuple):
+class LogEvidence(NamedTuple):
     """What the log says about one request: the witness, the firmware's code, and the driver's lines as they stand.
 
     ``refusal`` is the firmware's code for not cancelling, be it asked for or the driver's own after a failure.
@@ -85,7 +85,7 @@ class Testimony(NamedTuple):
     witness: Witness = Witness.NONE
     code: str | None = None
     lines: tuple[str, ...] = ()
-    tells: frozenset[Tells] = frozenset()
+    tells: frozenset[LineKind] = frozenset()
     refusal: str | None = None
     in_prime: bool = False
 
@@ -96,7 +96,9 @@ _IN_PART = frozenset({"COMPONENT_WRONG_STATE"})
 """Codes of a CPU that came when others had finished: where each activates by itself, some may have succeeded."""
 
 
-def testimony(fresh: list[Record], position: int, guid: str, *, others: frozenset[str], in_parts: bool) -> Testimony:
+def log_evidence(
+    fresh: list[KmsgRecord], position: int, guid: str, *, others: frozenset[str], in_parts: bool
+) -> LogEvidence:
     """What the records after ``position`` say about this component, beside which these others are listed.
 
     ``in_parts``: each CPU activates it by itself, so that what one of them answers is not true of all.
@@ -106,34 +108,34 @@ def testimony(fresh: list[Record], position: int, guid: str, *, others: frozense
     lines = [line for text in texts if (line := recognise(text))]
     ours = [line for line in lines if is_about(line.name, guid, others)]
     tells = frozenset(line.tells for line in ours)
-    refusal = next((line.code for line in reversed(ours) if line.tells is Tells.NOT_CANCELLED), None)
+    refusal = next((line.code for line in reversed(ours) if line.tells is LineKind.NOT_CANCELLED), None)
     failed = [line for line in ours if line.tells in _FAILURES]
     if failed:
-        let_go = Tells.CANCELLED in tells  # the firmware has abandoned it, and will not complete it any more
+        let_go = LineKind.CANCELLED in tells  # the firmware has abandoned it, and will not complete it any more
         open_codes = _IN_PART if let_go else _LATE | _IN_PART
         doubtful = any(
-            line.tells is Tells.ACTIVATE_FAILED and (in_parts or line.code in open_codes) for line in failed
+            line.tells is LineKind.ACTIVATE_FAILED and (in_parts or line.code in open_codes) for line in failed
         ) or _of_several([line for line in lines if may_mean(line.name, guid)])
-        return Testimony(Witness.MAY_GO_ON if doubtful else Witness.FAILED, failed[-1].code, texts, tells, refusal)
+        return LogEvidence(Witness.MAY_GO_ON if doubtful else Witness.FAILED, failed[-1].code, texts, tells, refusal)
     # v1 prints its line of success even after a failure: it counts only if the failure cannot have been lost.
-    proved = Tells.SUCCEEDED in tells and complete
+    proved = LineKind.SUCCEEDED in tells and complete
     # Every version logs how a request failed: if all lines that may be ours are of PRIME, so is ours.
     may_be_ours = {line.tells for line in lines if may_mean(line.name, guid)} & (_FAILURES | _ENDS)
-    in_prime = complete and may_be_ours == {Tells.PRIME_FAILED}
-    return Testimony(Witness.SUCCEEDED if proved else Witness.NONE, None, texts, tells, refusal, in_prime)
+    in_prime = complete and may_be_ours == {LineKind.PRIME_FAILED}
+    return LogEvidence(Witness.SUCCEEDED if proved else Witness.NONE, None, texts, tells, refusal, in_prime)
 
 
-_FAILURES = frozenset({Tells.PRIME_FAILED, Tells.ACTIVATE_FAILED})
-_ENDS = frozenset({Tells.SUCCEEDED, Tells.GAVE_UP})
+_FAILURES = frozenset({LineKind.PRIME_FAILED, LineKind.ACTIVATE_FAILED})
+_ENDS = frozenset({LineKind.SUCCEEDED, LineKind.GAVE_UP})
 
 
-def _of_several(lines: list[Line]) -> bool:
+def _of_several(lines: list[LogLine]) -> bool:
     """Whether lines of failure and of success are of more than one attempt, one of which may have succeeded.
 
     v1 ends each attempt with a line that bears no name, also one that failed with a line of success. Later versions
     print one line for an attempt, which names the component.
     """
-    succeeded = [line for line in lines if line.tells is Tells.SUCCEEDED]
+    succeeded = [line for line in lines if line.tells is LineKind.SUCCEEDED]
     ends = [place for place, line in enumerate(lines) if line.tells in _ENDS]
     last_failure = max((place for place, line in enumerate(lines) if line.tells in _FAILURES), default=-1)
     if not succeeded:
@@ -142,7 +144,7 @@ def _of_several(lines: list[Line]) -> bool:
 
 
 def recall(files: Files, guid: str, mark: str, *, others: frozenset[str], in_parts: bool) -> Memory:
-    """What the log tells of a component since a mark, which is a sequence number; otherwise as `testimony`.
+    """What the log tells of a component since a mark, which is a sequence number; otherwise as `log_evidence`.
 
     Every version of the driver logs how a request ended.
     """
@@ -152,12 +154,12 @@ def recall(files: Files, guid: str, mark: str, *, others: frozenset[str], in_par
     if newest is None or newest < position:
         return Memory()
     fresh = kmsg.since(files, position)
-    said = testimony(fresh, position, guid, others=others, in_parts=in_parts)
+    said = log_evidence(fresh, position, guid, others=others, in_parts=in_parts)
     whole = newest == position or (bool(fresh) and fresh[0].sequence == position + 1)
     told = [recognise(text) for text in said.lines]
-    loaded = any(line and line.tells is Tells.LOADED for line in told)
+    loaded = any(line and line.tells is LineKind.LOADED for line in told)
     # A line that is about this component and no witness, or may be, hides whether this one was asked for.
-    asked = [line for line in told if not (line and line.tells is Tells.LOADED)]
+    asked = [line for line in told if not (line and line.tells is LineKind.LOADED)]
     traces = [line for line in asked if line is None or may_mean(line.name, guid)]
     complete = whole and (said.witness is not Witness.NONE or not traces)
     return Memory(said.witness, said.code, said.lines, complete, listed_anew=loaded)

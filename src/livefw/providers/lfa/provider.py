@@ -21,7 +21,7 @@ class LfaProvider:
 
     name = tree.PROVIDER
 
-    def __init__(self, files: Files, clock: base.Clock, *, agent: agents.Agent = agents.NOT_STATED) -> None:
+    def __init__(self, files: Files, clock: base.Clock, *, agent: agents.AgentRow = agents.NOT_STATED) -> None:
         """``agent`` is the one that the settings name."""
         self._files = files
         self._clock = clock
@@ -96,9 +96,9 @@ class LfaProvider:
             names = frozenset(self._files.names(f"{tree.ROOT}/{ident}"))
         except OSError:
             names = frozenset()  # what is wrong will be told by the write
-        candidates = drivers.guess(drivers.Evidence(names))
+        candidates = drivers.guess(drivers.DriverEvidence(names))
         trust, why = drivers.trust(candidates)
-        order = request.Order(
+        order = request.WriteRequest(
             action=request.Action(action),
             guid=ident,
             trust=trust,
@@ -110,7 +110,7 @@ class LfaProvider:
             in_parts=action == "activate" and tree.in_parts(self._files, ident),
         )
         try:
-            return request.Request(order, self._files, self._clock, observer)
+            return request.RunningWrite(order, self._files, self._clock, observer)
         except OSError as error:
             raise errors.TransportError(
                 f"the write could not be started: {os.strerror(error.errno or errno.EIO)}; nothing was tried",
@@ -128,7 +128,7 @@ class LfaProvider:
         except OSError:
             return frozenset()
 
-    def _read(self, ident: str) -> tree.Entry | None:
+    def _read(self, ident: str) -> tree.TreeEntry | None:
         return tree.read_entry(self._files, ident, tree.Patience(self._clock)) if tree.is_guid(ident) else None
 
 

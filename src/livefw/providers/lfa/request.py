@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from livefw.files import kmsg
 from livefw.files.protocol import LOST, Files, Write
-from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Trust, Witness
+from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Reply, Trust, Witness
 from livefw.providers.lfa import agents, log, tree
 from livefw.providers.opening import not_asked
 
@@ -29,7 +29,7 @@ class Action(StrEnum):
     CANCEL = "cancel"
 
 
-class Order(NamedTuple):
+class WriteRequest(NamedTuple):
     """What is asked for; ``trust``, ``patience`` (seconds) and ``failures`` (errno) as the driver has them.
 
     ``others`` are the components that are listed beside it, ``agent`` is the one in the firmware. ``in_parts``: each
@@ -43,38 +43,44 @@ class Order(NamedTuple):
     patience: float = 120.0
     failures: frozenset[int] = frozenset({errno.ECANCELED})
     others: frozenset[str] = frozenset()
-    agent: agents.Agent = agents.NOT_STATED
+    agent: agents.AgentRow = agents.NOT_STATED
     in_parts: bool = False
 
 
-class Row(NamedTuple):
+class ErrnoRow(NamedTuple):
     """What an errno of one action means."""
 
-    said: Said
+    reply: Reply
     reason: Reason
 
 
-_VANISHED = Row(Said.REFUSED, Reason("vanished", "the component is not there any more", "livefw list"))
-_DENIED = Row(Said.REFUSED, Reason("no-permission", "the kernel does not let this user write here", "run it as root"))
-_READ_ONLY = Row(
-    Said.REFUSED, Reason("read-only", "sysfs is mounted read-only", "run it on the host, not in a container")
+_VANISHED = ErrnoRow(Reply.REFUSED, Reason("vanished", "the component is not there any more", "livefw list"))
+_DENIED = ErrnoRow(
+    Reply.REFUSED, Reason("no-permission", "the kernel does not let this user write here", "run it as root")
 )
-_BUSY = Row(
-    Said.REFUSED, Reason("busy", "another activation, or the cleaning up after one, is in the way", "try again later")
+_READ_ONLY = ErrnoRow(
+    Reply.REFUSED, Reason("read-only", "sysfs is mounted read-only", "run it on the host, not in a container")
 )
-_GONE_AWAY = Row(
-    Said.LOST, Reason("lost", "the connection to the kernel broke; the activation may go on", "livefw show, dmesg")
+_BUSY = ErrnoRow(
+    Reply.REFUSED, Reason("busy", "another activation, or the cleaning up after one, is in the way", "try again later")
 )
-_ACTIVATION_FAILED = Row(Said.FAILED, Reason("activation-failed", "the kernel gave up the activation"))
-_CPU_RESET = Row(
-    Said.DECLINED,
+_GONE_AWAY = ErrnoRow(
+    Reply.LOST, Reason("lost", "the connection to the kernel broke; the activation may go on", "livefw show, dmesg")
+)
+_ACTIVATION_FAILED = ErrnoRow(Reply.FAILED, Reason("activation-failed", "the kernel gave up the activation"))
+_CPU_RESET = ErrnoRow(
+    Reply.DECLINED,
     Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "it takes a reboot"),
 )
-_NOTHING_TO_CANCEL = Row(Said.REFUSED, Reason("nothing-to-cancel", "no activation of this component can be cancelled"))
-_UNEXPECTED = Row(Said.FAILED, Reason("unexpected-errno", "the kernel answered {error}, which is not expected here"))
-_NOT_A_TRIGGER = Row(Said.REFUSED, Reason("not-a-trigger", "what is there is not a file to be written"))
+_NOTHING_TO_CANCEL = ErrnoRow(
+    Reply.REFUSED, Reason("nothing-to-cancel", "no activation of this component can be cancelled")
+)
+_UNEXPECTED = ErrnoRow(
+    Reply.FAILED, Reason("unexpected-errno", "the kernel answered {error}, which is not expected here")
+)
+_NOT_A_TRIGGER = ErrnoRow(Reply.REFUSED, Reason("not-a-trigger", "what is there is not a file to be written"))
 
-OPENING: dict[int, Row] = {
+OPENING: dict[int, ErrnoRow] = {
     errno.ENOENT: _VANISHED,
     errno.ENODEV: _VANISHED,
     errno.ENOTDIR: _VANISHED,
@@ -86,7 +92,7 @@ OPENING: dict[int, Row] = {
 }
 """What each errno of opening the file means where there is more to say than that nothing was asked."""
 
-_ANY_ACTION: dict[int, Row] = {error: row._replace(said=Said.DECLINED) for error, row in OPENING.items()} | {
+_ANY_ACTION: dict[int, ErrnoRow] = {error: row._replace(reply=Reply.DECLINED) for error, row in OPENING.items()} | {
     errno.EBUSY: _BUSY,
     errno.ENOTCONN: _GONE_AWAY,
     errno.ECONNABORTED: _GONE_AWAY,
@@ -94,7 +100,7 @@ _ANY_ACTION: dict[int, Row] = {error: row._replace(said=Said.DECLINED) for error
     LOST: _GONE_AWAY,
 }
 
-ERRORS: dict[Action, dict[int, Row]] = {
+ERRORS: dict[Action, dict[int, ErrnoRow]] = {
     Action.ACTIVATE: _ANY_ACTION
     | {
         errno.ECANCELED: _ACTIVATION_FAILED,
@@ -110,10 +116,10 @@ ERRORS: dict[Action, dict[int, Row]] = {
 """What each errno of a write means (Linux, ``drivers/firmware/smccc/lfa_fw.c`` in all its postings)."""
 
 
-def meaning(order: Order, error: int, *, opened: bool = True) -> Row:
+def meaning(order: WriteRequest, error: int, *, opened: bool = True) -> ErrnoRow:
     """The row of `OPENING` or `ERRORS`; of another errno, that nothing was asked, or a failure that says which."""
     if not opened:
-        return OPENING.get(error) or Row(Said.REFUSED, not_asked(error))
+        return OPENING.get(error) or ErrnoRow(Reply.REFUSED, not_asked(error))
     if order.action is Action.ACTIVATE and error in order.failures:
         return _ACTIVATION_FAILED
     row = ERRORS[order.action].get(error)
@@ -162,10 +168,10 @@ FIRMWARE: dict[str, Reason] = {
 Nothing is said here of what runs or is pending afterwards: that is seen, and not concluded from a code."""
 
 
-class Request:
+class RunningWrite:
     """An order under way; see `livefw.providers.base.Running`."""
 
-    def __init__(self, order: Order, files: Files, clock: Clock, observer: Observer) -> None:
+    def __init__(self, order: WriteRequest, files: Files, clock: Clock, observer: Observer) -> None:
         """Begin the first write."""
         self._order = order
         self._files = files
@@ -216,8 +222,8 @@ class Request:
     def abandon(self) -> Claim:
         """See `Running`."""
         if self._claim is None:
-            row = _BUSY if self._write is None else Row(Said.LOST, _NOT_WATCHED)
-            self._claim = self._told(row, 0, log.Testimony(), at_work=row.said is Said.LOST)
+            row = _BUSY if self._write is None else ErrnoRow(Reply.LOST, _NOT_WATCHED)
+            self._claim = self._told(row, 0, log.LogEvidence(), at_work=row.reply is Reply.LOST)
         return self._claim
 
     def _start(self) -> None:
@@ -230,10 +236,10 @@ class Request:
         if self._order.action is Action.ACTIVATE:
             entry = tree.read_entry(self._files, self._order.guid, tree.Patience(self._clock))
             if entry is None:
-                self._claim = self._told(_VANISHED, errno.EBUSY, log.Testimony())
+                self._claim = self._told(_VANISHED, errno.EBUSY, log.LogEvidence())
                 return
             if entry.flag("activation_pending") is False:
-                self._claim = self._told(Row(Said.REFUSED, _OVERTAKEN), errno.EBUSY, log.Testimony())
+                self._claim = self._told(ErrnoRow(Reply.REFUSED, _OVERTAKEN), errno.EBUSY, log.LogEvidence())
                 return
         self._start()
 
@@ -241,26 +247,31 @@ class Request:
         error = write.error
         if not write.opened:
             self._write = None
-            self._claim = self._told(meaning(self._order, error, opened=False), error, log.Testimony())
+            self._claim = self._told(meaning(self._order, error, opened=False), error, log.LogEvidence())
             return
         if error == errno.EBUSY and self._may_try_again():
             self._write = None
             return
         if error == 0 and self._order.action is Action.ACTIVATE:
             self._settle()
-        said = log.Testimony()
+        said = log.LogEvidence()
         if self._cursor is not None:
             fresh, order = kmsg.since(self._files, self._cursor), self._order
-            said = log.testimony(fresh, self._cursor, order.guid, others=order.others, in_parts=order.in_parts)
+            said = log.log_evidence(fresh, self._cursor, order.guid, others=order.others, in_parts=order.in_parts)
         if error == 0:
             self._claim = self._told(None, 0, said)
         elif error == LOST:  # the writer died, and its write may go on without it
             self._claim = self._told(_GONE_AWAY, error, said, at_work=True)
-        elif log.Tells.RESETS_CPU in said.tells:
+        elif log.LineKind.RESETS_CPU in said.tells:
             self._claim = self._told(_CPU_RESET, error, said)
         else:
             row = meaning(self._order, error)
-            if row.said is Said.FAILED and self._order.in_parts and said.witness is Witness.NONE and not said.in_prime:
+            if (
+                row.reply is Reply.FAILED
+                and self._order.in_parts
+                and said.witness is Witness.NONE
+                and not said.in_prime
+            ):
                 said = said._replace(witness=Witness.MAY_GO_ON)  # no line says that it failed before any CPU activated
             self._claim = self._told(_explained(row, said), error, said)
 
@@ -287,11 +298,11 @@ class Request:
             if entry.flag("activation_capable") is not False or not patience.pause():
                 return
 
-    def _told(self, row: Row | None, error: int, said: log.Testimony, *, at_work: bool = False) -> Claim:
+    def _told(self, row: ErrnoRow | None, error: int, said: log.LogEvidence, *, at_work: bool = False) -> Claim:
         order = self._order
-        deadly = said.code if log.Tells.ACTIVATE_FAILED in said.tells else None
+        deadly = said.code if log.LineKind.ACTIVATE_FAILED in said.tells else None
         return Claim(
-            said=row.said if row else Said.ACCEPTED,
+            reply=row.reply if row else Reply.ACCEPTED,
             trust=order.trust,
             trust_reason=order.trust_reason,
             witness=said.witness,
@@ -304,12 +315,12 @@ class Request:
         )
 
 
-def _explained(row: Row, said: log.Testimony) -> Row:
+def _explained(row: ErrnoRow, said: log.LogEvidence) -> ErrnoRow:
     """The row with the firmware's own code for a reason, where there is one."""
-    if row.said is Said.FAILED and said.code in FIRMWARE:
-        return Row(row.said, FIRMWARE[said.code])
+    if row.reply is Reply.FAILED and said.code in FIRMWARE:
+        return ErrnoRow(row.reply, FIRMWARE[said.code])
     if row is _NOTHING_TO_CANCEL and said.refusal == "BUSY":
-        return Row(row.said, _CANNOT_CANCEL_NOW)
+        return ErrnoRow(row.reply, _CANNOT_CANCEL_NOW)
     return row
 
 

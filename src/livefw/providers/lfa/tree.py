@@ -73,7 +73,7 @@ class Patience:
         return True
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """One directory as it was read: the names in it, texts without their newline, and what could not be read."""
 
     guid: str
@@ -95,7 +95,7 @@ _SHAPE = {ord(c): "x" for c in "0123456789abcdef"} | {ord("x"): "?"}
 _GUID_SHAPE = "-".join("x" * count for count in (8, 4, 4, 4, 12))
 
 
-def read_entry(files: Files, guid: str, patience: Patience) -> Entry | None:
+def read_entry(files: Files, guid: str, patience: Patience) -> TreeEntry | None:
     """Read one directory; None if it vanished meanwhile.
 
     A file that was listed and is gone when it is read means that the directory is being removed, or was made anew.
@@ -106,14 +106,14 @@ def read_entry(files: Files, guid: str, patience: Patience) -> Entry | None:
         except OSError as error:
             if error.errno in GONE:
                 return None
-            return Entry(guid, frozenset(), {}, {"": error.errno or errno.EIO})
-        entry = _read_attributes(files, Entry(guid, names, {}, {}), patience)
+            return TreeEntry(guid, frozenset(), {}, {"": error.errno or errno.EIO})
+        entry = _read_attributes(files, TreeEntry(guid, names, {}, {}), patience)
         if entry is not None:
             return entry
     return None
 
 
-def _read_attributes(files: Files, entry: Entry, patience: Patience) -> Entry | None:
+def _read_attributes(files: Files, entry: TreeEntry, patience: Patience) -> TreeEntry | None:
     directory = f"{ROOT}/{entry.guid}/"
     for attribute in READABLE:
         if attribute not in entry.names:
@@ -146,7 +146,7 @@ def _shows(files: Files, guid: str, attribute: str, text: bytes) -> bool:
         return False
 
 
-def component(entry: Entry, agent: agents.Agent = agents.NOT_STATED) -> Component:
+def component(entry: TreeEntry, agent: agents.AgentRow = agents.NOT_STATED) -> Component:
     """What an entry means."""
     notes: list[Reason] = []
     pending = entry.flag("activation_pending")
@@ -175,7 +175,7 @@ def component(entry: Entry, agent: agents.Agent = agents.NOT_STATED) -> Componen
     )
 
 
-def _name(entry: Entry) -> str:
+def _name(entry: TreeEntry) -> str:
     """The driver's name for it if that is printable text, else ours for a public GUID, else nothing.
 
     Versions of the driver print ``(unknown)``, an empty line, the GUID, or what happens to lie on the stack.
@@ -189,7 +189,7 @@ def _name(entry: Entry) -> str:
     return known.title if known else ""
 
 
-def _current(entry: Entry, notes: list[Reason]) -> Version | None:
+def _current(entry: TreeEntry, notes: list[Reason]) -> Version | None:
     text = entry.texts.get("current_version")
     if text is None:
         return None
@@ -202,7 +202,7 @@ def _current(entry: Entry, notes: list[Reason]) -> Version | None:
     return version
 
 
-def _pending(entry: Entry, notes: list[Reason]) -> Version | None:
+def _pending(entry: TreeEntry, notes: list[Reason]) -> Version | None:
     text = entry.texts.get("pending_version")
     if text is None or text in ("N/A", _NOT_REPORTED):
         return None
@@ -223,7 +223,7 @@ def _version(text: str) -> Version | None:
     return Version(str(version), tuple(version)) if version.known else None
 
 
-def _cost(entry: Entry) -> Cost:
+def _cost(entry: TreeEntry) -> Cost:
     required = entry.flag("cpu_rendezvous")
     rendezvous = None
     if required:
@@ -235,7 +235,7 @@ def _cost(entry: Entry) -> Cost:
     return Cost(rendezvous, entry.flag("may_reset_cpu"))
 
 
-def _reasons(entry: Entry, *, pending: bool | None) -> tuple[Reason, ...]:
+def _reasons(entry: TreeEntry, *, pending: bool | None) -> tuple[Reason, ...]:
     reasons = []
     if "" in entry.errors:
         reasons.append(unreadable("the directory", entry.errors[""]))
@@ -252,7 +252,7 @@ def _reasons(entry: Entry, *, pending: bool | None) -> tuple[Reason, ...]:
     return tuple(reasons)
 
 
-def _notes(entry: Entry, notes: list[Reason]) -> tuple[Reason, ...]:
+def _notes(entry: TreeEntry, notes: list[Reason]) -> tuple[Reason, ...]:
     notes += [unreadable(name, error) for name, error in entry.errors.items() if name not in ("", "activation_pending")]
     if entry.flag("auto_activate"):
         notes.append(_AUTO_ACTIVATE)

@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Microcode loaded late (Linux ``Documentation/arch/x86/microcode.rst``) in the common words."""
 
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Reach, Transport
+from livefw.providers.declaration import (
+    CancelWindow,
+    Declaration,
+    EvidenceLevel,
+    Impact,
+    Persistence,
+    PrimePoint,
+    Reach,
+    Transport,
+)
 
 DECLARATION = Declaration(
     provider="microcode",
@@ -13,13 +22,13 @@ DECLARATION = Declaration(
     updater="the CPU itself",
     stage="the file is put into the kernel's firmware path, by others",
     pending="a file with a later revision (Intel)",
-    prime=Prime.WITH_ACTIVATE,
+    prime=PrimePoint.WITH_ACTIVATE,
     verifier="the CPU",
     activate="1 into `/sys/devices/system/cpu/microcode/reload`",
-    cancel=Cancel.NONE,
+    cancel=CancelWindow.NONE,
     impact=Impact.RENDEZVOUS,
     result="errno",
-    evidence=Evidence.VERSION,
+    evidence=EvidenceLevel.VERSION,
     attestation="",
     persistence=Persistence.VOLATILE,
     reach=Reach.MICROCODE,

@@ -21,11 +21,11 @@ from livefw.providers.base import (
     Observer,
     Reason,
     Rendezvous,
-    Said,
+    Reply,
     Version,
     Witness,
 )
-from livefw.providers.inband import OneCall, Single
+from livefw.providers.inband import OneCall, SingleProvider
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work
 from livefw.text import decode
@@ -42,7 +42,7 @@ ABSENT = Reason("no-late-loading", f"there is no {RELOAD}", "it takes a kernel w
 _NO_CANCEL = Reason("no-cancel", "microcode that was loaded stays until the next reboot")
 
 
-class Cpu(NamedTuple):
+class CpuModel(NamedTuple):
     """What the CPUs are: vendor, family, model, stepping as in ``/proc/cpuinfo``."""
 
     vendor: str
@@ -62,7 +62,7 @@ class Cpu(NamedTuple):
         return f"{self.family:02x}-{self.model:02x}-{self.stepping:02x}"
 
 
-class MicrocodeProvider(Single):
+class MicrocodeProvider(SingleProvider):
     """The component ``microcode:cpu``: all CPUs together, as the kernel loads them."""
 
     name = "microcode"
@@ -121,7 +121,7 @@ class MicrocodeProvider(Single):
                 continue
         return found
 
-    def _cpu(self) -> Cpu | None:
+    def _cpu(self) -> CpuModel | None:
         record = self._text("/proc/cpuinfo", 1 << 16).split("\n\n")[0]
         pairs = (line.partition(":") for line in record.split("\n"))
         fields = {name.strip(): value.strip() for name, _, value in pairs}
@@ -129,9 +129,9 @@ class MicrocodeProvider(Single):
             numbers = [int(fields[name]) for name in ("cpu family", "model", "stepping")]
         except (KeyError, ValueError):
             return None
-        return Cpu(fields.get("vendor_id", ""), *numbers)
+        return CpuModel(fields.get("vendor_id", ""), *numbers)
 
-    def _patch(self, cpu: Cpu | None) -> tuple[Patch | None, Reason | None]:
+    def _patch(self, cpu: CpuModel | None) -> tuple[Patch | None, Reason | None]:
         """The latest update for this CPU in the file that the kernel would take; None if there is none."""
         if cpu is None or cpu.vendor != "GenuineIntel":
             return None, None
@@ -171,7 +171,7 @@ _LOAD_FAILED = Reason("load-failed", "the kernel did not load it ({error})", "dm
 
 
 def _reasons(
-    cpu: Cpu | None, patch: Patch | None, trouble: Reason | None, running: int | None, *, later: bool
+    cpu: CpuModel | None, patch: Patch | None, trouble: Reason | None, running: int | None, *, later: bool
 ) -> list[Reason]:
     if trouble:
         return [trouble]
@@ -186,7 +186,7 @@ def _reasons(
     return []
 
 
-def _details(cpu: Cpu | None, patch: Patch | None) -> tuple[tuple[str, str], ...]:
+def _details(cpu: CpuModel | None, patch: Patch | None) -> tuple[tuple[str, str], ...]:
     rows = [("cpu", f"{cpu.vendor} {cpu.file}")] if cpu else []
     if patch:
         rows += [("latest in the file", f"{patch.revision:#x}"), ("date", f"{patch.date:08x}")]
@@ -209,10 +209,10 @@ class _Load(OneCall):
         """By errno; which CPUs took it is for the look afterwards."""
         error = self._write.error if self._write else LOST
         if not error:
-            return Claim(Said.ACCEPTED)
+            return Claim(Reply.ACCEPTED)
         if self._write and not self._write.opened:
-            return Claim(Said.REFUSED, error=error, reason=not_asked(error))
+            return Claim(Reply.REFUSED, error=error, reason=not_asked(error))
         if error == LOST:
-            return Claim(Said.LOST, reason=_LOST, at_work=True)
+            return Claim(Reply.LOST, reason=_LOST, at_work=True)
         reason = _LOAD_FAILED.fill(error=os.strerror(error))
-        return Claim(Said.FAILED, witness=Witness.FAILED, error=error, reason=reason)
+        return Claim(Reply.FAILED, witness=Witness.FAILED, error=error, reason=reason)

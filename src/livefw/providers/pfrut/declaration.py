@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """PFRUT (Linux ``include/uapi/linux/pfrut.h``, ``drivers/acpi/pfr_update.c``) in the common words."""
 
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Reach, Transport
+from livefw.providers.declaration import (
+    CancelWindow,
+    Declaration,
+    EvidenceLevel,
+    Impact,
+    Persistence,
+    PrimePoint,
+    Reach,
+    Transport,
+)
 
 DECLARATION = Declaration(
     provider="pfrut",
@@ -13,13 +22,13 @@ DECLARATION = Declaration(
     updater="Management Mode of the platform's firmware",
     stage="write() of the capsule and the ioctl STAGE, as part of the activation",
     pending="",
-    prime=Prime.SEPARATE,
+    prime=PrimePoint.SEPARATE,
     verifier="platform firmware, at STAGE",
     activate="ioctl ACTIVATE",
-    cancel=Cancel.NONE,
+    cancel=CancelWindow.NONE,
     impact=Impact.UNKNOWN,
     result="errno; EBUSY stands for every status of the firmware",
-    evidence=Evidence.VERSION,
+    evidence=EvidenceLevel.VERSION,
     attestation="",
     persistence=Persistence.UNKNOWN,
     reach=Reach.HOST,

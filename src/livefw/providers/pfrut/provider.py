@@ -9,8 +9,8 @@ import errno
 import os
 from typing import NamedTuple
 
-from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, Ioctl, Kind
-from livefw.files.protocol import LOST, Answered, Call, Calls, Files
+from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, CapsuleKind, PfrutIoctl
+from livefw.files.protocol import LOST, DeviceCall, DeviceCalls, DeviceReply, Files
 from livefw.providers.base import (
     Claim,
     Component,
@@ -19,11 +19,11 @@ from livefw.providers.base import (
     Flag,
     Observer,
     Reason,
-    Said,
+    Reply,
     Version,
     Witness,
 )
-from livefw.providers.inband import OneCall, Plain, read_path, untold
+from livefw.providers.inband import InbandProvider, OneCall, not_reported, read_path
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work
 from livefw.providers.tables import FILE
@@ -42,7 +42,7 @@ _WRONG_PLATFORM = Reason("wrong-platform", "the capsule is for platform {platfor
 _OLDER = Reason("version-refused", "the capsule is older than what runs, and the kernel would refuse it")
 
 
-class Device(NamedTuple):
+class PfrutDevice(NamedTuple):
     """One device: its number, and what it told; None with the errno if it did not."""
 
     number: int
@@ -50,7 +50,7 @@ class Device(NamedTuple):
     error: int = 0
 
 
-class Candidate(NamedTuple):
+class CapsuleCandidate(NamedTuple):
     """The capsule that the settings name: its headers, or why it cannot be used."""
 
     path: str | None
@@ -59,7 +59,7 @@ class Candidate(NamedTuple):
     trouble: Reason | None = None
 
 
-class PfrutProvider(Plain):
+class PfrutProvider(InbandProvider):
     """Components ``N/code`` and ``N/driver`` of each device N."""
 
     name = "pfrut"
@@ -74,7 +74,7 @@ class PfrutProvider(Plain):
             for number in range(_MOST_DEVICES)
             if self._files.exists(f"{NODE}{number}")
             for device in [self._ask(number)]
-            for kind in Kind
+            for kind in CapsuleKind
         )
         return Discovery(found, absent=None if found else ABSENT)
 
@@ -87,26 +87,26 @@ class PfrutProvider(Plain):
         """See `livefw.providers.base.Provider`: with the tool of the kernel's source tree."""
         return "tools/power/acpi/pfrut --load CAPSULE && pfrut --stage && pfrut --activate"
 
-    def _ask(self, number: int) -> Device:
-        calls = self._files.start_calls(f"{NODE}{number}", [Call(Ioctl.QUERY_CAP, bytes(CAPABILITY_BYTES))])
+    def _ask(self, number: int) -> PfrutDevice:
+        calls = self._files.start_calls(f"{NODE}{number}", [DeviceCall(PfrutIoctl.QUERY_CAP, bytes(CAPABILITY_BYTES))])
         calls.wait(None)
         answer = calls.answers[-1]
-        return Device(number, None if answer.error else Capability.decode(answer.data), answer.error)
+        return PfrutDevice(number, None if answer.error else Capability.decode(answer.data), answer.error)
 
-    def _candidate(self) -> Candidate:
+    def _candidate(self) -> CapsuleCandidate:
         path = read_path(self._files, "pfrut", "capsule")
         if path is None:
-            return Candidate(None)
+            return CapsuleCandidate(None)
         try:
             data = self._files.read(path, MOST_BYTES)
-            return Candidate(path, data, Capsule.parse(data))
+            return CapsuleCandidate(path, data, Capsule.parse(data))
         except OSError as error:
-            return Candidate(path, trouble=_UNUSABLE.fill(path=path, error=os.strerror(error.errno or 0)))
+            return CapsuleCandidate(path, trouble=_UNUSABLE.fill(path=path, error=os.strerror(error.errno or 0)))
         except ValueError as error:
-            return Candidate(path, trouble=_UNUSABLE.fill(path=path, error=error))
+            return CapsuleCandidate(path, trouble=_UNUSABLE.fill(path=path, error=error))
 
 
-def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
+def component(device: PfrutDevice, kind: CapsuleKind, candidate: CapsuleCandidate) -> Component:
     """Code injection, or driver update, of one device."""
     told = device.capability
     current = _running(told, kind) if told else None
@@ -115,7 +115,7 @@ def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
     return Component(
         provider="pfrut",
         id=f"{device.number}/{kind}",
-        name=f"Management Mode {'code injection' if kind is Kind.CODE else 'driver'} {device.number}",
+        name=f"Management Mode {'code injection' if kind is CapsuleKind.CODE else 'driver'} {device.number}",
         current_version=None if current is None else Version(str(current), (current,)),
         pending=None if told is None else pending,
         pending_version=Version(str(capsule.rt_version), (capsule.rt_version,)) if capsule and pending else None,
@@ -126,14 +126,14 @@ def component(device: Device, kind: Kind, candidate: Candidate) -> Component:
     )
 
 
-def _running(told: Capability, kind: Kind) -> int:
-    return told.code_rt_version if kind is Kind.CODE else told.drv_rt_version
+def _running(told: Capability, kind: CapsuleKind) -> int:
+    return told.code_rt_version if kind is CapsuleKind.CODE else told.drv_rt_version
 
 
-def _reasons(device: Device, kind: Kind, candidate: Candidate, *, pending: bool) -> list[Reason]:
+def _reasons(device: PfrutDevice, kind: CapsuleKind, candidate: CapsuleCandidate, *, pending: bool) -> list[Reason]:
     told, capsule = device.capability, candidate.capsule
     if told is None:
-        return [untold(f"{NODE}{device.number}", "what it can", device.error)]
+        return [not_reported(f"{NODE}{device.number}", "what it can", device.error)]
     if candidate.trouble:
         return [candidate.trouble]
     if not pending or capsule is None:
@@ -143,13 +143,13 @@ def _reasons(device: Device, kind: Kind, candidate: Candidate, *, pending: bool)
     if capsule.platform_id != told.platform_id:
         found.append(_WRONG_PLATFORM.fill(platform=capsule.platform_id.efi))
     # Before August 2025 the kernel compared runtime versions for both, and security versions for drivers since.
-    older = capsule.rt_version < _running(told, kind) and (kind is Kind.CODE or capsule.svn is None)
-    if older or (kind is Kind.DRIVER and capsule.svn is not None and capsule.svn < told.drv_svn):
+    older = capsule.rt_version < _running(told, kind) and (kind is CapsuleKind.CODE or capsule.svn is None)
+    if older or (kind is CapsuleKind.DRIVER and capsule.svn is not None and capsule.svn < told.drv_svn):
         found.append(_OLDER)
     return found
 
 
-def _details(told: Capability | None, candidate: Candidate) -> tuple[tuple[str, str], ...]:
+def _details(told: Capability | None, candidate: CapsuleCandidate) -> tuple[tuple[str, str], ...]:
     rows: list[tuple[str, object]] = [("capsule", candidate.path)]
     if told:
         rows += [("firmware version", f"{told.fw_version:#x}"), ("driver security version", told.drv_svn)]
@@ -160,17 +160,17 @@ def _details(told: Capability | None, candidate: Candidate) -> tuple[tuple[str, 
 class _Step(NamedTuple):
     """A call of the sequence: what a refusal of it means, by errno or for any."""
 
-    said: Said
+    reply: Reply
     reason: Reason
 
 
 _STEPS = (
     _Step(
-        Said.DECLINED,
+        Reply.DECLINED,
         Reason("capsule-refused", "the kernel did not take the capsule: too large, of a wrong kind, or too old"),
     ),
-    _Step(Said.DECLINED, Reason("stage-refused", "the firmware did not stage the capsule; nothing was activated")),
-    _Step(Said.FAILED, Reason("activation-failed", "the firmware did not activate the capsule")),
+    _Step(Reply.DECLINED, Reason("stage-refused", "the firmware did not stage the capsule; nothing was activated")),
+    _Step(Reply.FAILED, Reason("activation-failed", "the firmware did not activate the capsule")),
 )
 """For the three calls in their order. The firmware's own status does not get here: EBUSY stands for all of it."""
 _DENIED = Reason("no-permission", "this process may not use the device", "run it as root")
@@ -183,26 +183,30 @@ class _Update(OneCall):
         self._files = files
         self._node = node
         self._capsule = capsule
-        self._calls: Calls | None = None
+        self._calls: DeviceCalls | None = None
 
-    def start(self) -> Calls:
+    def start(self) -> DeviceCalls:
         """One descriptor, three calls, the first failure ends it."""
         unused = bytes(4)  # the request numbers promise an argument, which the driver does not read
-        calls = [Call(0, self._capsule), Call(Ioctl.STAGE, unused), Call(Ioctl.ACTIVATE, unused)]
+        calls = [
+            DeviceCall(0, self._capsule),
+            DeviceCall(PfrutIoctl.STAGE, unused),
+            DeviceCall(PfrutIoctl.ACTIVATE, unused),
+        ]
         self._calls = self._files.start_calls(self._node, calls)
         return self._calls
 
     def judge(self) -> Claim:
         """By the last call that was made."""
-        answers: list[Answered] = list(self._calls.answers) if self._calls else []
+        answers: list[DeviceReply] = list(self._calls.answers) if self._calls else []
         step, error = _STEPS[len(answers) - 1], answers[-1].error
         if error == LOST:
-            return Claim(Said.LOST, reason=_NO_WORD, at_work=True)
+            return Claim(Reply.LOST, reason=_NO_WORD, at_work=True)
         if not error:
-            return Claim(Said.ACCEPTED)
+            return Claim(Reply.ACCEPTED)
         if self._calls and not self._calls.opened:
-            return Claim(Said.REFUSED, error=error, reason=not_asked(error))
+            return Claim(Reply.REFUSED, error=error, reason=not_asked(error))
         if len(answers) == 1 and error in (errno.EACCES, errno.EPERM):
-            return Claim(Said.REFUSED, error=error, reason=_DENIED)
-        witness = Witness.FAILED if step.said is Said.FAILED else Witness.NONE
-        return Claim(step.said, witness=witness, error=error, reason=step.reason)
+            return Claim(Reply.REFUSED, error=error, reason=_DENIED)
+        witness = Witness.FAILED if step.reply is Reply.FAILED else Witness.NONE
+        return Claim(step.reply, witness=witness, error=error, reason=step.reason)

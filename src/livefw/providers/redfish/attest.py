@@ -14,7 +14,7 @@ from typing import NamedTuple
 from livefw import libraries
 from livefw.abi import spdm
 from livefw.providers.base import Measured
-from livefw.providers.redfish.client import Client
+from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import ExchangeError, local_path
 
 _HASHES = {"SHA_256": "SHA256", "SHA_384": "SHA384", "SHA_512": "SHA512"}
@@ -30,7 +30,7 @@ class Attestation(NamedTuple):
     trouble: str = ""
 
 
-def attest(client: Client, action: str) -> Attestation:
+def attest(client: RedfishClient, action: str) -> Attestation:
     """Ask once; never raises, because an activation does not depend on it."""
     nonce = os.urandom(spdm.NONCE_BYTES)
     try:
@@ -62,7 +62,7 @@ def _curve(name: str) -> tuple[str, int]:
     return found
 
 
-def _key(client: Client, body: dict[str, object]) -> bytes:
+def _key(client: RedfishClient, body: dict[str, object]) -> bytes:
     """The key as PEM: given directly, or in a certificate."""
     if isinstance(key := body.get("PublicKey"), str):
         return key.encode()

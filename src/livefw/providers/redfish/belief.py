@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from livefw.providers.redfish.tasks import Outcome
+from livefw.providers.redfish.tasks import TaskOutcome
 
 
 class Word(NamedTuple):
@@ -27,6 +27,6 @@ QUEUE = Word(
 )
 
 
-def word(outcome: Outcome, *, queued: bool) -> Word:
+def word(outcome: TaskOutcome, *, queued: bool) -> Word:
     """What the answer to a request is worth that ended so; ``queued`` if it was made of a queue."""
     return BARE if outcome.bare else QUEUE if queued else TASK

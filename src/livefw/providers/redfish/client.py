@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from livefw.providers.component import Reason
 from livefw.providers.redfish import exchange
-from livefw.providers.redfish.exchange import NOT_NOW, Answer, ExchangeError, plain_text
+from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, plain_text
 from livefw.providers.redfish.settings import Bmc, Secret
 
 Part = tuple[str, tuple[str | None, bytes, str]]
@@ -25,7 +25,7 @@ _MOST_REFUSED = 2
 """Logins that are refused before no other is tried: BMCs lock a user out after a few of them."""
 
 
-class Client:
+class RedfishClient:
     """Requests to one BMC. Every method raises `ExchangeError` if there is no usable answer, and else nothing.
 
     BMCs end sessions by themselves: after a time, for want of room, or because they restart. What only reads is then
@@ -87,7 +87,7 @@ class Client:
             root = self._library.root_resp.dict
         return root if isinstance(root, dict) else {}
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> Response:
         """Read a resource."""
         return self._read("GET", path)
 
@@ -103,19 +103,19 @@ class Client:
             raise ExchangeError(exchange.NO_JSON, sent=True)
         return answer.body
 
-    def ask(self, path: str, body: dict[str, Any]) -> Answer:
+    def ask(self, path: str, body: dict[str, Any]) -> Response:
         """Ask for an action that only reads."""
         return self._read("POST", path, body=body)
 
-    def post(self, path: str, body: dict[str, Any]) -> Answer:
+    def post(self, path: str, body: dict[str, Any]) -> Response:
         """Ask for an action. It is asked once, whatever happens."""
         return self._exchange("POST", path, body=body)
 
-    def push(self, path: str, parts: Sequence[Part]) -> Answer:
+    def push(self, path: str, parts: Sequence[Part]) -> Response:
         """Send a form of several parts."""
         return self._exchange("POST", path, body=list(parts), headers={"Content-Type": "multipart/form-data"})
 
-    def delete(self, path: str) -> Answer:
+    def delete(self, path: str) -> Response:
         """Delete a resource."""
         return self._exchange("DELETE", path)
 
@@ -162,11 +162,11 @@ class Client:
         finally:
             self._until = float("inf")
 
-    def _read(self, method: str, path: str, **named: Any) -> Answer:
+    def _read(self, method: str, path: str, **named: Any) -> Response:
         answer = self._exchange(method, path, **named)
         return self._exchange(method, path, **named) if answer.status == 401 and self.renew() else answer
 
-    def _exchange(self, method: str, path: str, **named: Any) -> Answer:
+    def _exchange(self, method: str, path: str, **named: Any) -> Response:
         if self._now() > self._until:
             raise ExchangeError(exchange.TIMEOUT, sent=False)
         with _told():
@@ -177,15 +177,17 @@ class Client:
             return _answer(response.status, headers, response.read)
 
 
-def _answer(status: int, headers: dict[str, str], data: bytes) -> Answer:
+def _answer(status: int, headers: dict[str, str], data: bytes) -> Response:
     """The status is an answer by itself, whatever the body is."""
     if not data.strip():
-        return Answer(status, headers, {})
+        return Response(status, headers, {})
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
         body = None
-    return Answer(status, headers, body) if isinstance(body, dict) else Answer(status, headers, {}, plain_text(data))
+    return (
+        Response(status, headers, body) if isinstance(body, dict) else Response(status, headers, {}, plain_text(data))
+    )
 
 
 @contextmanager

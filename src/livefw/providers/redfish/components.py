@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from livefw.providers.component import Component, Cost, Flag, Reason, Version, dotted
 from livefw.providers.ocp import OUT_OF_SCOPE
-from livefw.providers.redfish.resources import Image, Queued, Seen, Unread
+from livefw.providers.redfish.resources import Queued, Seen, SoftwareImage, Unread
 from livefw.providers.redfish.settings import Bmc
 
 PROVIDER = "redfish"
@@ -17,12 +17,12 @@ class Part(NamedTuple):
     """One component: all inventory members that are images of the same thing."""
 
     ident: str
-    images: tuple[Image, ...]
+    images: tuple[SoftwareImage, ...]
     queued: tuple[Queued, ...] = ()
     """Tasks that wait to be started, and are about this component only."""
 
     @property
-    def running(self) -> Image | None:
+    def running(self) -> SoftwareImage | None:
         """The image that runs: the one that says so, or the only one there is, unless it denies it."""
         active = [image for image in self.images if image.active]
         if len(active) == 1:
@@ -31,7 +31,7 @@ class Part(NamedTuple):
         return only if only and only.active is None else None
 
     @property
-    def staged(self) -> Image | None:
+    def staged(self) -> SoftwareImage | None:
         """The image that waits: of two, the one that does not run."""
         found = [image for image in self.images if image.staged]
         waiting = [image for image in found if not image.active]
@@ -66,7 +66,7 @@ def parts(seen: Seen) -> tuple[Part, ...]:
 
     The id is that of the first member by name: with two banks that change places, it must not follow the active one.
     """
-    groups: dict[object, list[Image]] = {}
+    groups: dict[object, list[SoftwareImage]] = {}
     for image in sorted(seen.images, key=lambda image: image.ident):
         groups.setdefault((image.software_id, image.related) if image.banked else image.uri, []).append(image)
     found = []
@@ -130,7 +130,7 @@ def _current(part: Part) -> Version | None:
     return version._replace(sure=running is not None and running.active is True) if version else None
 
 
-def _version(image: Image) -> Version | None:
+def _version(image: SoftwareImage) -> Version | None:
     return Version(image.version, dotted(image.version)) if image.version else None
 
 
@@ -230,6 +230,6 @@ def _details(part: Part, seen: Seen) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in rows if value is not None]
 
 
-def _state(image: Image) -> str:
+def _state(image: SoftwareImage) -> str:
     words = [word for word, flag in (("active", image.active), ("staged", image.staged)) if flag]
     return " ".join([image.version or "version untold", *words])

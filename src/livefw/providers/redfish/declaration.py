@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Redfish (DSP0266; UpdateService 1.16, SoftwareInventory 1.14, ComponentIntegrity 1.4) in the common words."""
 
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Reach, Transport
+from livefw.providers.declaration import (
+    CancelWindow,
+    Declaration,
+    EvidenceLevel,
+    Impact,
+    Persistence,
+    PrimePoint,
+    Reach,
+    Transport,
+)
 
 DECLARATION = Declaration(
     provider="redfish",
@@ -13,13 +22,13 @@ DECLARATION = Declaration(
     updater="the device behind the BMC, by whatever protocol they share",
     stage="multipart push or SimpleUpdate, with Stage or OnStartUpdateRequest",
     pending="SoftwareInventory.Staged, or a queued task",
-    prime=Prime.WITH_STAGE,
+    prime=PrimePoint.WITH_STAGE,
     verifier="the BMC or the device, in the task that stages",
     activate="SoftwareInventory.Activate, UpdateService.Activate or StartUpdate, of what takes no reset",
-    cancel=Cancel.BEFORE_ACTIVATE,
+    cancel=CancelWindow.BEFORE_ACTIVATE,
     impact=Impact.UNKNOWN,
     result="task state and messages of the Update registry",
-    evidence=Evidence.SIGNED,
+    evidence=EvidenceLevel.SIGNED,
     attestation="ComponentIntegrity: SPDM measurements, before and after, each with a nonce of its own",
     persistence=Persistence.UNKNOWN,
     reach=Reach.CONTROLLERS | Reach.MICROCODE,

@@ -49,7 +49,7 @@ NOT_NOW = frozenset({408, 429, 502, 503, 504})
 """Statuses that say nothing of what was asked for, and say that the same may be asked again."""
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """A complete answer: status, header fields in lower case, and the JSON object of its body or an empty one.
 
     ``plain`` is the text of a body that is something else, such as the HTML of a web server in front of the service.
@@ -65,7 +65,7 @@ class Answer(NamedTuple):
         """2xx."""
         return 200 <= self.status < 300
 
-    def messages(self) -> tuple["Message", ...]:
+    def messages(self) -> tuple["RegistryMessage", ...]:
         """Messages of an error, of a Task, or beside any other body: the service's own words, however it gives them."""
         error = self.body.get("error")
         if isinstance(error, dict):
@@ -82,7 +82,7 @@ class Answer(NamedTuple):
         return () if self.good else messages([next((each for each in words if isinstance(each, str) and each), None)])
 
 
-class Message(NamedTuple):
+class RegistryMessage(NamedTuple):
     """A message of a registry: the last part of its id, which is the same over all versions, its text and severity.
 
     Either of key and text may be empty: services leave out the id, or give nothing but a text.
@@ -104,7 +104,7 @@ _MOST_PLAIN = 4_000
 """Bytes of a page in which a sentence is looked for: its tags are taken out by an expression."""
 
 
-def messages(rows: list[Any]) -> tuple[Message, ...]:
+def messages(rows: list[Any]) -> tuple[RegistryMessage, ...]:
     """The newest of a list of Redfish messages, or of plain texts; what is neither is passed over."""
     found = []
     for row in rows[-_MOST_MESSAGES:]:
@@ -112,7 +112,7 @@ def messages(rows: list[Any]) -> tuple[Message, ...]:
         key, said = _text(fields.get("MessageId"), 200), _text(fields.get("Message"), _MOST_TEXT)
         if key or said:
             severity = _text(fields.get("MessageSeverity") or fields.get("Severity"), 20)
-            found.append(Message(key.rpartition(".")[2], said, severity))
+            found.append(RegistryMessage(key.rpartition(".")[2], said, severity))
     return tuple(found)
 
 

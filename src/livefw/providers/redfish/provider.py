@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from livefw.files.protocol import Files
     from livefw.providers import base
     from livefw.providers.redfish import work
-    from livefw.providers.redfish.client import Client
+    from livefw.providers.redfish.client import RedfishClient
     from livefw.providers.redfish.resources import Seen, Unread
     from livefw.providers.redfish.settings import Bmc
 
@@ -99,24 +99,24 @@ class RedfishProvider:
 
     def activate(self, ident: str, observer: base.Observer) -> base.Running:
         """See `base.Provider`."""
-        from livefw.providers.redfish.work import Activate
-        from livefw.providers.steps import Request
+        from livefw.providers.redfish.work import ActivateJob
+        from livefw.providers.steps import RunningSteps
 
-        return Request(Activate(self._place(ident, observer)), self._clock)
+        return RunningSteps(ActivateJob(self._place(ident, observer)), self._clock)
 
     def cancel(self, ident: str, observer: base.Observer) -> base.Running:
         """See `base.Provider`; possible until the activation begins."""
-        from livefw.providers.redfish.work import Cancel
-        from livefw.providers.steps import Request
+        from livefw.providers.redfish.work import CancelJob
+        from livefw.providers.steps import RunningSteps
 
-        return Request(Cancel(self._place(ident, observer)), self._clock)
+        return RunningSteps(CancelJob(self._place(ident, observer)), self._clock)
 
-    def stage(self, ident: str, package: base.Package, observer: base.Observer) -> base.Running:
+    def stage(self, ident: str, package: base.ImagePackage, observer: base.Observer) -> base.Running:
         """See `base.Stager`."""
-        from livefw.providers.redfish.work import Stage
-        from livefw.providers.steps import Request
+        from livefw.providers.redfish.work import StageJob
+        from livefw.providers.steps import RunningSteps
 
-        return Request(Stage(self._place(ident, observer), package), self._clock)
+        return RunningSteps(StageJob(self._place(ident, observer), package), self._clock)
 
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
         """See `base.Provider`; there is nothing to switch."""
@@ -185,9 +185,9 @@ class RedfishProvider:
             raise errors.TransportError(f"no BMC is set for redfish:{ident}", mechanism=TABLE)
         return Place(bmc, ident.partition("/")[2], lambda: self._enter(bmc), self._clock, observer)
 
-    def _enter(self, bmc: Bmc) -> Client:
+    def _enter(self, bmc: Bmc) -> RedfishClient:
         """A session; `ExchangeError`."""
-        from livefw.providers.redfish.client import Client
+        from livefw.providers.redfish.client import RedfishClient
         from livefw.providers.redfish.exchange import NO_CREDENTIALS, NO_LIBRARY, ExchangeError
 
         try:
@@ -200,7 +200,7 @@ class RedfishProvider:
             raise ExchangeError(
                 NO_CREDENTIALS.fill(why_there_is_no_password=error.message, what_to_do=error.hint), sent=False
             ) from error
-        return Client(bmc, known, self._adapter(bmc), self._clock.now)
+        return RedfishClient(bmc, known, self._adapter(bmc), self._clock.now)
 
     def _https(self, bmc: Bmc) -> Any:
         from livefw.providers.redfish.exchange import UNUSABLE_CA, ExchangeError

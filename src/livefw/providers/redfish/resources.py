@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from livefw.providers.redfish import exchange
-from livefw.providers.redfish.client import Client
-from livefw.providers.redfish.exchange import NOT_NOW, Answer, ExchangeError, local_path
+from livefw.providers.redfish.client import RedfishClient
+from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, local_path
 from livefw.text import whole
 
 _MOST_MEMBERS = 512
@@ -21,7 +21,7 @@ _LOOK_S = 300.0
 """For a whole look. A busy BMC takes up to a second for each of 150 members."""
 
 
-class Image(NamedTuple):
+class SoftwareImage(NamedTuple):
     """A SoftwareInventory: one image, running or not."""
 
     uri: str
@@ -47,7 +47,7 @@ class Image(NamedTuple):
         return bool(self.software_id and self.related) and (self.active is not None or self.staged is not None)
 
 
-class Service(NamedTuple):
+class UpdateService(NamedTuple):
     """The UpdateService; a URI is None where the service does not offer what is behind it."""
 
     enabled: bool | None
@@ -97,21 +97,21 @@ class Unread(NamedTuple):
 class Seen(NamedTuple):
     """One BMC at one moment. ``unread`` is what of its inventory could not be read, ``blind`` the same of its tasks."""
 
-    service: Service
-    images: tuple[Image, ...]
+    service: UpdateService
+    images: tuple[SoftwareImage, ...]
     queued: tuple[Queued, ...]
     integrity: tuple[Integrity, ...]
     unread: tuple[Unread, ...] = ()
     blind: tuple[Unread, ...] = ()
 
 
-def look(client: Client) -> Seen:
+def look(client: RedfishClient) -> Seen:
     """Read all of it; `ExchangeError` if there is no update service, or it cannot be read."""
     with client.within(_LOOK_S):
         return _look(client)
 
 
-def _look(client: Client) -> Seen:
+def _look(client: RedfishClient) -> Seen:
     uri = _link(client.root, "UpdateService", client)
     if uri is None:
         raise ExchangeError(exchange.NO_SERVICE, sent=False)
@@ -132,7 +132,7 @@ def _look(client: Client) -> Seen:
     )
 
 
-def members(client: Client, path: str, unread: list[Unread]) -> Iterator[dict[str, Any]]:
+def members(client: RedfishClient, path: str, unread: list[Unread]) -> Iterator[dict[str, Any]]:
     """Members of a collection that can be read; all that cannot be is added to ``unread``."""
     answer = client.get(path)
     if answer.status in (401, 403):
@@ -157,25 +157,25 @@ def members(client: Client, path: str, unread: list[Unread]) -> Iterator[dict[st
             yield {"@odata.id": uri} | found.body
 
 
-def _trouble(answer: Answer) -> str:
+def _trouble(answer: Response) -> str:
     """What is wrong with the answer to a read; empty if it is a resource."""
     if answer.status != 200:
         return f"answered {answer.status}" + _words(answer)
     return "is no JSON" if answer.plain is not None else ""
 
 
-def _words(answer: Answer) -> str:
+def _words(answer: Response) -> str:
     said = next((message.line for message in answer.messages()), "")
     return f" ({said[:_MOST_TEXT]})" if said else ""
 
 
-def image(body: dict[str, Any], client: Client) -> Image | None:
+def image(body: dict[str, Any], client: RedfishClient) -> SoftwareImage | None:
     """A SoftwareInventory; None if it does not even say who it is."""
     uri, ident = local_path(body.get("@odata.id"), client.origin), text(body, "Id")
     if uri is None or ident is None:
         return None
     related = body.get("RelatedItem")
-    return Image(
+    return SoftwareImage(
         uri=uri,
         ident=ident,
         name=text(body, "Name") or ident,
@@ -195,12 +195,12 @@ def image(body: dict[str, Any], client: Client) -> Image | None:
     )
 
 
-def _service(body: dict[str, Any], client: Client) -> Service:
+def _service(body: dict[str, Any], client: RedfishClient) -> UpdateService:
     most, formats = body.get("MaxImageSizeBytes"), body.get("SupportedUpdateImageFormats")
     simple = _record(_record(body, "Actions"), "#UpdateService.SimpleUpdate")
     times = _record(simple, "@Redfish.OperationApplyTimeSupport").get("SupportedValues")
     capable = _capabilities(body, client)
-    return Service(
+    return UpdateService(
         enabled=_flag(body, "ServiceEnabled"),
         most_bytes=most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
         formats=tuple(_strings(formats)),
@@ -214,13 +214,13 @@ def _service(body: dict[str, Any], client: Client) -> Service:
     )
 
 
-def _capabilities(body: dict[str, Any], client: Client) -> dict[str, Any]:
+def _capabilities(body: dict[str, Any], client: RedfishClient) -> dict[str, Any]:
     uri = _link(_record(body, "Links"), "UpdateServiceCapabilities", client)
     uri = uri or _link(body, "UpdateServiceCapabilities", client)
     return client.get(uri).body if uri else {}
 
 
-def _queue(client: Client, blind: list[Unread]) -> Iterator[Queued]:
+def _queue(client: RedfishClient, blind: list[Unread]) -> Iterator[Queued]:
     """Tasks that wait for StartUpdate: their registry message says so, or the request that made them did."""
     service = _link(client.root, "Tasks", client)
     answer = client.get(service) if service else None
@@ -230,7 +230,7 @@ def _queue(client: Client, blind: list[Unread]) -> Iterator[Queued]:
     for body in members(client, path, blind) if path else ():
         payload = _record(body, "Payload")
         request = text(payload, "JsonBody", most=20_000) or ""
-        waits = any(message.key == "AwaitToUpdate" for message in Answer(200, {}, body).messages())
+        waits = any(message.key == "AwaitToUpdate" for message in Response(200, {}, body).messages())
         asked = "OnStartUpdateRequest" in request
         uri = text(body, "@odata.id", most=_MOST_URI)
         if text(body, "TaskState") in _WAITING and (waits or asked) and uri:
@@ -240,7 +240,7 @@ def _queue(client: Client, blind: list[Unread]) -> Iterator[Queued]:
 _WAITING = frozenset({"New", "Pending", "Suspended"})
 
 
-def _payload_targets(request: str, client: Client) -> frozenset[str] | None:
+def _payload_targets(request: str, client: RedfishClient) -> frozenset[str] | None:
     import json
 
     try:
@@ -251,7 +251,7 @@ def _payload_targets(request: str, client: Client) -> frozenset[str] | None:
     return frozenset(each for each in targets if each) if targets and None not in targets else None
 
 
-def _integrity(client: Client) -> Iterator[Integrity]:
+def _integrity(client: RedfishClient) -> Iterator[Integrity]:
     path = _link(client.root, "ComponentIntegrity", client)
     for body in members(client, path, []) if path else ():
         action = _action(body, "#ComponentIntegrity.SPDMGetSignedMeasurements", client)
@@ -286,17 +286,17 @@ def _strings(value: object) -> Iterator[str]:
         yield from (whole(each[:_MOST_TEXT]) for each in value[:_MOST_MEMBERS] if isinstance(each, str))
 
 
-def _link(body: dict[str, Any], name: str, client: Client) -> str | None:
+def _link(body: dict[str, Any], name: str, client: RedfishClient) -> str | None:
     return local_path(_record(body, name).get("@odata.id"), client.origin)
 
 
-def _links(rows: object, client: Client) -> frozenset[str]:
+def _links(rows: object, client: RedfishClient) -> frozenset[str]:
     uris = rows[:_MOST_MEMBERS] if isinstance(rows, list) else ()
     found = (local_path(row.get("@odata.id"), client.origin) for row in uris if isinstance(row, dict))
     return frozenset(each for each in found if each)
 
 
-def _action(body: dict[str, Any], name: str, client: Client) -> str | None:
+def _action(body: dict[str, Any], name: str, client: RedfishClient) -> str | None:
     """The target of an action as the service gives it: paths of actions differ in the field."""
     return local_path(_record(_record(body, "Actions"), name).get("target"), client.origin)
 

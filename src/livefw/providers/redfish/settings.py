@@ -42,7 +42,7 @@ class Bmc(NamedTuple):
     patience: float = 1800.0
 
 
-class Key(NamedTuple):
+class BmcKey(NamedTuple):
     """One key of a table: whether a value is right, what it has to be, and what it does."""
 
     valid: Callable[[Any], bool]
@@ -64,27 +64,29 @@ def _seconds(value: Any) -> bool:
 
 
 KEYS = {
-    "name": Key(
+    "name": BmcKey(
         _text(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"),
         "1 to 32 lower-case letters, digits and dashes",
         "what the BMC is called in `redfish:NAME/...`; required",
     ),
-    "url": Key(
+    "url": BmcKey(
         _text(r"https://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?"),
         'an address as in "https://bmc.example:443"',
         "where it is; required, and always over TLS",
     ),
-    "credentials": Key(
+    "credentials": BmcKey(
         _text(r"/.+"), "an absolute path", "file of two lines, user and password, that only its owner can read"
     ),
-    "ca": Key(_text(r"/.+"), "an absolute path", "PEM file to verify its certificate by, instead of the system's"),
-    "verify": Key(_boolean, "true or false", "false: take any certificate of this one BMC"),
-    "auth": Key(_text("session|basic"), '"session" or "basic"', "how to log in; a session by default"),
-    "start-all": Key(
+    "ca": BmcKey(_text(r"/.+"), "an absolute path", "PEM file to verify its certificate by, instead of the system's"),
+    "verify": BmcKey(_boolean, "true or false", "false: take any certificate of this one BMC"),
+    "auth": BmcKey(_text("session|basic"), '"session" or "basic"', "how to log in; a session by default"),
+    "start-all": BmcKey(
         _boolean, "true or false", "use StartUpdate although that starts what somebody else has queued, too"
     ),
-    "assume-live": Key(_boolean, "true or false", "activate although the BMC does not say whether that takes a reset"),
-    "patience": Key(_seconds, "seconds, up to a day", "how long to follow a task (1800)"),
+    "assume-live": BmcKey(
+        _boolean, "true or false", "activate although the BMC does not say whether that takes a reset"
+    ),
+    "patience": BmcKey(_seconds, "seconds, up to a day", "how long to follow a task (1800)"),
 }
 """Everything that may be in one table."""
 

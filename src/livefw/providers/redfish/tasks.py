@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.providers.base import Clock, Observer, Phase, Progress, Reason
-from livefw.providers.redfish.client import Client
+from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import (
     AWAY_S,
     NOT_NOW,
-    Answer,
     ExchangeError,
-    Message,
+    RegistryMessage,
+    Response,
     local_path,
     retry_after,
 )
@@ -35,7 +35,7 @@ _MOST_BREAKS = 3
 """Looks at a task in a row that the service breaks over or turns away, before it is given up."""
 
 
-class End(StrEnum):
+class TaskEnd(StrEnum):
     """How a task ended, as far as it told."""
 
     DONE = "done"
@@ -48,14 +48,14 @@ class End(StrEnum):
     LOST = "lost"
 
 
-class Outcome(NamedTuple):
+class TaskOutcome(NamedTuple):
     """An end, why, the service's own name for a failure, and what it said on the way.
 
     ``log`` are its messages as they are, ``told`` the ids of those that `REGISTRY` knows, ``warning`` what a success
     is said to lack. ``bare``: the answer itself was all, and there was no task. ``goes_on``: it may still be at work.
     """
 
-    end: End
+    end: TaskEnd
     reason: Reason | None = None
     code: str | None = None
     log: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Outcome(NamedTuple):
     goes_on: bool = False
 
 
-class Row(NamedTuple):
+class MessageRow(NamedTuple):
     """What a message of the Update, TaskEvent or Base registry means: progress, or the reason for a failure."""
 
     text: str
@@ -73,45 +73,45 @@ class Row(NamedTuple):
 
 
 REGISTRY = {
-    "TargetDetermined": Row("the target is determined"),
-    "AllTargetsDetermined": Row("all targets are determined"),
-    "TransferringToComponent": Row("the image is on its way to the component"),
-    "VerifyingAtComponent": Row("the component verifies the image"),
-    "InstallingOnComponent": Row("the image is being installed"),
-    "ApplyingOnComponent": Row("the image is being applied"),
-    "AwaitToUpdate": Row("the update waits to be started"),
-    "AwaitToActivate": Row("the image is staged and waits to be activated"),
-    "UpdateInProgress": Row("an update is in progress"),
-    "OperationTransitionedToJob": Row("the service goes on in a job"),
-    "UpdateSuccessful": Row("the update is done"),
-    "TaskStarted": Row("the task has started"),
-    "TaskProgressChanged": Row("the task goes on"),
-    "TaskPaused": Row("the task is paused"),
-    "TaskResumed": Row("the task goes on"),
-    "TaskCompletedOK": Row("the task is done"),
-    "TaskCompletedWarning": Row("the task is done, with a warning", ""),
-    "TransferFailed": Row("the image did not get to the component", "transfer-failed"),
-    "VerificationFailed": Row("the component does not take the image for authentic", "auth-failed"),
-    "ApplyFailed": Row("the image could not be installed", "apply-failed"),
-    "ActivateFailed": Row("the image could not be activated", "activation-failed"),
-    "NoTargetsDetermined": Row("no target takes this image", "version-refused"),
-    "UpdateNotApplicable": Row("the image is not for this component", "version-refused"),
-    "UpdateSkipped": Row("the component was passed over", "version-refused"),
-    "UpdateSkippedSameVersion": Row("this version is installed already", "version-refused"),
-    "ResetRequired": Row("it takes a reset: not live after all", "reset-required"),
-    "TaskAborted": Row("the task was aborted", "activation-failed"),
-    "TaskCancelled": Row("the task was cancelled", "task-cancelled"),
-    "TaskRemoved": Row("the task was removed", "task-cancelled"),
+    "TargetDetermined": MessageRow("the target is determined"),
+    "AllTargetsDetermined": MessageRow("all targets are determined"),
+    "TransferringToComponent": MessageRow("the image is on its way to the component"),
+    "VerifyingAtComponent": MessageRow("the component verifies the image"),
+    "InstallingOnComponent": MessageRow("the image is being installed"),
+    "ApplyingOnComponent": MessageRow("the image is being applied"),
+    "AwaitToUpdate": MessageRow("the update waits to be started"),
+    "AwaitToActivate": MessageRow("the image is staged and waits to be activated"),
+    "UpdateInProgress": MessageRow("an update is in progress"),
+    "OperationTransitionedToJob": MessageRow("the service goes on in a job"),
+    "UpdateSuccessful": MessageRow("the update is done"),
+    "TaskStarted": MessageRow("the task has started"),
+    "TaskProgressChanged": MessageRow("the task goes on"),
+    "TaskPaused": MessageRow("the task is paused"),
+    "TaskResumed": MessageRow("the task goes on"),
+    "TaskCompletedOK": MessageRow("the task is done"),
+    "TaskCompletedWarning": MessageRow("the task is done, with a warning", ""),
+    "TransferFailed": MessageRow("the image did not get to the component", "transfer-failed"),
+    "VerificationFailed": MessageRow("the component does not take the image for authentic", "auth-failed"),
+    "ApplyFailed": MessageRow("the image could not be installed", "apply-failed"),
+    "ActivateFailed": MessageRow("the image could not be activated", "activation-failed"),
+    "NoTargetsDetermined": MessageRow("no target takes this image", "version-refused"),
+    "UpdateNotApplicable": MessageRow("the image is not for this component", "version-refused"),
+    "UpdateSkipped": MessageRow("the component was passed over", "version-refused"),
+    "UpdateSkippedSameVersion": MessageRow("this version is installed already", "version-refused"),
+    "ResetRequired": MessageRow("it takes a reset: not live after all", "reset-required"),
+    "TaskAborted": MessageRow("the task was aborted", "activation-failed"),
+    "TaskCancelled": MessageRow("the task was cancelled", "task-cancelled"),
+    "TaskRemoved": MessageRow("the task was removed", "task-cancelled"),
 }
 """Update 1.2.0, TaskEvent and Base; matched by the last part of the id, because versions differ."""
 AWAITING = frozenset({"AwaitToUpdate", "AwaitToActivate"})
 """Those that say that an image waits for its activation."""
 
 _TERMINAL = {
-    "Completed": End.DONE,
-    "Exception": End.FAILED,
-    "Killed": End.FAILED,
-    "Cancelled": End.CANCELLED,
+    "Completed": TaskEnd.DONE,
+    "Exception": TaskEnd.FAILED,
+    "Killed": TaskEnd.FAILED,
+    "Cancelled": TaskEnd.CANCELLED,
 }
 _HINT = "livefw show, and the BMC's own log"
 _FAILED = Reason("task-failed", "the task ended as {state}", _HINT)
@@ -132,40 +132,42 @@ _GOES_ON = frozenset({SLOW, SILENT, UNREADABLE, LOCKED_OUT, STOPPED})
 _IDLE = frozenset({"New", "Starting", "Pending", "Suspended", "Interrupted", "Service", "Stopping"})
 
 
-class Standing(NamedTuple):
+class WaitingRow(NamedTuple):
     """A task that does not end by itself: in one of these states, after one of these messages (empty: after any)."""
 
     states: frozenset[str]
     keys: frozenset[str]
-    end: End
+    end: TaskEnd
     reason: Reason
 
 
 _STANDING = (
     # How bmcweb shows an image that is in flash and waits for the next reset.
-    Standing(frozenset({"Stopping"}), frozenset({"TaskPaused"}), End.WAITS, RESET),
+    WaitingRow(frozenset({"Stopping"}), frozenset({"TaskPaused"}), TaskEnd.WAITS, RESET),
     # Dell's scheduled jobs: the message is there from the first answer on, and the state does not change before.
-    Standing(_IDLE, frozenset({"ResetRequired"}), End.WAITS, RESET),
+    WaitingRow(_IDLE, frozenset({"ResetRequired"}), TaskEnd.WAITS, RESET),
     # DSP2062: the task that was made by the push is what StartUpdate starts, its messages included.
-    Standing(_IDLE, AWAITING, End.WAITS, AWAITS),
-    Standing(frozenset({"Suspended", "Service"}), frozenset(), End.LOST, STOPPED),
+    WaitingRow(_IDLE, AWAITING, TaskEnd.WAITS, AWAITS),
+    WaitingRow(frozenset({"Suspended", "Service"}), frozenset(), TaskEnd.LOST, STOPPED),
 )
 
 
 def follow(
-    client: Client, first: Answer, *, clock: Clock, observer: Observer, patience: float, staging: bool = False
-) -> Generator[float, None, Outcome]:
+    client: RedfishClient, first: Response, *, clock: Clock, observer: Observer, patience: float, staging: bool = False
+) -> Generator[float, None, TaskOutcome]:
     """From the answer of the request to the end of its task. Yields seconds to pass until the next look.
 
     When ``staging``, a task that waits to be started has done what was asked for.
     """
-    return Follower(client, clock, observer, patience, staging=staging).follow(first)
+    return TaskFollower(client, clock, observer, patience, staging=staging).follow(first)
 
 
-class Follower:
+class TaskFollower:
     """One task."""
 
-    def __init__(self, client: Client, clock: Clock, observer: Observer, patience: float, *, staging: bool) -> None:
+    def __init__(
+        self, client: RedfishClient, clock: Clock, observer: Observer, patience: float, *, staging: bool
+    ) -> None:
         self._client = client
         self._standing = _STANDING if staging else tuple(row for row in _STANDING if row.reason != AWAITS)
         self._clock = clock
@@ -174,11 +176,11 @@ class Follower:
         self._told: set[str] = set()
         self._lines: dict[str, None] = {}
         self._percent: int | None = None
-        self._worst: Message | None = None
+        self._worst: RegistryMessage | None = None
         self._breaks = 0
         self._locked = False
 
-    def follow(self, first: Answer) -> Generator[float, None, Outcome]:
+    def follow(self, first: Response) -> Generator[float, None, TaskOutcome]:
         """See `follow`."""
         self._listen(first)
         if not first.good:
@@ -189,35 +191,35 @@ class Follower:
             return ended._replace(bare=task is None)
         places = [place for place in dict.fromkeys((monitor, task)) if place]
         if not places:
-            return self._outcome(End.LOST, UNFOLLOWED)
+            return self._outcome(TaskEnd.LOST, UNFOLLOWED)
         return (yield from self._watched(first, places))
 
-    def _watched(self, answer: Answer, places: list[str]) -> Generator[float, None, Outcome]:
+    def _watched(self, answer: Response, places: list[str]) -> Generator[float, None, TaskOutcome]:
         """The end of the task at the first of these places that tells it."""
         start = heard = self._clock.now()
         pause = FIRST_PAUSE
         while True:
             if self._clock.now() - start > self._patience:
-                return self._outcome(End.LOST, SLOW)
+                return self._outcome(TaskEnd.LOST, SLOW)
             wish = retry_after(answer.headers)
             yield pause if wish is None else min(max(wish, FIRST_PAUSE), _LONGEST_RETRY)
             pause = min(pause * 1.5, LONGEST_PAUSE)
             answer, mute = self._look(places[0], answer)
             if mute is not None:
                 if (mute == LOCKED_OUT and self._locked) or self._clock.now() - heard > AWAY_S:
-                    return self._outcome(End.LOST, mute)
+                    return self._outcome(TaskEnd.LOST, mute)
                 continue
             heard = self._clock.now()
             if lost := self._lost(answer):
                 if len(places) == 1:
-                    return self._outcome(End.LOST, lost)
+                    return self._outcome(TaskEnd.LOST, lost)
                 del places[0]  # a monitor may vanish when the task has ended; the task is kept longer
                 continue
             self._listen(answer)
             if answer.status not in NOT_NOW and (ended := self._ended(answer)):
                 return ended
 
-    def _look(self, place: str, before: Answer) -> tuple[Answer, Reason | None]:
+    def _look(self, place: str, before: Response) -> tuple[Response, Reason | None]:
         """The answer to another look, and why it tells nothing of the task, so that it is to be asked for again."""
         try:
             answer = self._client.get(place)
@@ -226,7 +228,7 @@ class Follower:
             return before, _MUTE.get(error.code, SILENT)
         return answer, _mute(answer)
 
-    def _lost(self, answer: Answer) -> Reason | None:
+    def _lost(self, answer: Response) -> Reason | None:
         """Why there is nothing to be learned at this place any more; None if there is."""
         if isinstance(answer.body.get("TaskState"), str) or answer.status in NOT_NOW:
             return None
@@ -236,7 +238,7 @@ class Follower:
         self._breaks = self._breaks + 1 if answer.status == 401 or answer.status >= 500 else 0
         return (HIDDEN if answer.status == 401 else BROKE) if self._breaks >= _MOST_BREAKS else None
 
-    def _ended(self, answer: Answer) -> Outcome | None:
+    def _ended(self, answer: Response) -> TaskOutcome | None:
         """The outcome, if this answer is the last."""
         state = answer.body.get("TaskState")
         if isinstance(state, str):
@@ -247,38 +249,38 @@ class Follower:
             return self._outcome(found.end, found.reason) if found else None
         if answer.status in (202, 401) or answer.status >= 500:
             return None
-        return self._finished(End.DONE if answer.good else End.FAILED, answer)
+        return self._finished(TaskEnd.DONE if answer.good else TaskEnd.FAILED, answer)
 
-    def _stands(self, row: Standing, state: str) -> bool:
+    def _stands(self, row: WaitingRow, state: str) -> bool:
         return state in row.states and (not row.keys or not row.keys.isdisjoint(self._told))
 
-    def _finished(self, end: End, answer: Answer) -> Outcome:
+    def _finished(self, end: TaskEnd, answer: Response) -> TaskOutcome:
         """With the verdict that messages add: a task can complete in that something did not happen."""
         failure = next((key for key in REGISTRY if key in self._told and REGISTRY[key].failure), None)
         status = answer.body.get("TaskStatus")
         if status in ("Warning", "Critical"):
             self._lines[f"TaskStatus: {status}"] = None
-        if failure == "ResetRequired" and end is End.DONE:
-            return self._outcome(End.WAITS, RESET, failure)
-        if end is End.DONE and status == "Critical":
-            end = End.FAILED
-        if end is End.DONE and failure is None:
+        if failure == "ResetRequired" and end is TaskEnd.DONE:
+            return self._outcome(TaskEnd.WAITS, RESET, failure)
+        if end is TaskEnd.DONE and status == "Critical":
+            end = TaskEnd.FAILED
+        if end is TaskEnd.DONE and failure is None:
             said = (self._worst.text or self._worst.key if self._worst else "") or "it does not say of what"
-            return self._outcome(End.DONE)._replace(warning=said if status == "Warning" else "")
+            return self._outcome(TaskEnd.DONE)._replace(warning=said if status == "Warning" else "")
         row = REGISTRY.get(failure or "", _PLAIN)
         said = self._worst.text if self._worst else ""
         state = answer.body.get("TaskState")
         plain = _FAILED.fill(state=whole(state[:_MOST_STATE]) if isinstance(state, str) and state else answer.status)
         text = row.text if row.failure else said or plain.text
         reason = plain._replace(code=row.failure or plain.code, text=text)
-        return self._outcome(End.FAILED if end is End.DONE else end, reason, failure or self._key())
+        return self._outcome(TaskEnd.FAILED if end is TaskEnd.DONE else end, reason, failure or self._key())
 
-    def _refused(self, answer: Answer) -> Outcome:
+    def _refused(self, answer: Response) -> TaskOutcome:
         """The request itself was answered with an error: what that says of whether anything was begun."""
         key = self._key()
         row = REGISTRY.get(key or "", _PLAIN)
         known = _STATUS.get(answer.status) or (_BROKEN if answer.status >= 500 else _OTHER)
-        wait = retry_after(answer.headers) if known.end is End.REFUSED else None
+        wait = retry_after(answer.headers) if known.end is TaskEnd.REFUSED else None
         words = [
             self._worst.text if self._worst else "",
             f"it says to wait for {wait:.0f} s" if wait and wait > 0 else "",
@@ -287,12 +289,12 @@ class Follower:
         plain = known.reason
         text = f"{row.text or plain.text} ({answer.status}{said and f': {said}'})"
         reason = plain._replace(code=row.failure or plain.code, text=text)
-        if known.end is End.LOST and not row.failure:
-            return self._outcome(End.LOST, reason._replace(hint=_HINT), key)._replace(bare=True)
-        end = End.FAILED if known.end is End.LOST else End.REFUSED
+        if known.end is TaskEnd.LOST and not row.failure:
+            return self._outcome(TaskEnd.LOST, reason._replace(hint=_HINT), key)._replace(bare=True)
+        end = TaskEnd.FAILED if known.end is TaskEnd.LOST else TaskEnd.REFUSED
         return self._outcome(end, reason, key)._replace(bare=True)
 
-    def _listen(self, answer: Answer) -> None:
+    def _listen(self, answer: Response) -> None:
         percent = answer.body.get("PercentComplete")
         percent = (
             percent if isinstance(percent, int) and not isinstance(percent, bool) and 0 <= percent <= 100 else None
@@ -314,12 +316,12 @@ class Follower:
     def _key(self) -> str | None:
         return (self._worst.key or None) if self._worst else None
 
-    def _outcome(self, end: End, reason: Reason | None = None, code: str | None = None) -> Outcome:
+    def _outcome(self, end: TaskEnd, reason: Reason | None = None, code: str | None = None) -> TaskOutcome:
         lines, told = tuple(self._lines), frozenset(self._told)
-        return Outcome(end, reason, code, lines, told, goes_on=reason in _GOES_ON)
+        return TaskOutcome(end, reason, code, lines, told, goes_on=reason in _GOES_ON)
 
 
-def _severity(message: Message) -> int:
+def _severity(message: RegistryMessage) -> int:
     return _SEVERITIES.get(message.severity, 0)
 
 
@@ -328,7 +330,7 @@ _MUTE = {"login": LOCKED_OUT, "no-session": LOCKED_OUT, "locked-out": LOCKED_OUT
 """What it is if a BMC goes on not to answer, by the code of the error."""
 
 
-def _mute(answer: Answer) -> Reason | None:
+def _mute(answer: Response) -> Reason | None:
     """Why this answer tells nothing of the task, so that it is asked for again; None if it does."""
     if answer.status in (502, 504):
         return SILENT
@@ -342,29 +344,29 @@ _NO_PLACE = {404: GONE, 405: GONE, 410: GONE, 501: GONE, 403: HIDDEN}
 class _Refusal(NamedTuple):
     """What a status of a request that changes something says of it."""
 
-    end: End
+    end: TaskEnd
     reason: Reason
 
 
-_PLAIN = Row("")
-_BROKEN = _Refusal(End.LOST, Reason("service-broke", "the BMC's service broke over it, and may have begun"))
-_OTHER = _Refusal(End.REFUSED, Reason("unexpected-status", "the BMC answered with an error"))
-_NO_ACTION = _Refusal(End.REFUSED, Reason("bad-request", "the BMC does not have this action"))
-_NOT_PERMITTED = _Refusal(End.REFUSED, Reason("not-permitted", "the BMC does not let this user do it"))
-_BUSY = _Refusal(End.REFUSED, Reason("busy", "the BMC is busy, and has begun nothing"))
+_PLAIN = MessageRow("")
+_BROKEN = _Refusal(TaskEnd.LOST, Reason("service-broke", "the BMC's service broke over it, and may have begun"))
+_OTHER = _Refusal(TaskEnd.REFUSED, Reason("unexpected-status", "the BMC answered with an error"))
+_NO_ACTION = _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not have this action"))
+_NOT_PERMITTED = _Refusal(TaskEnd.REFUSED, Reason("not-permitted", "the BMC does not let this user do it"))
+_BUSY = _Refusal(TaskEnd.REFUSED, Reason("busy", "the BMC is busy, and has begun nothing"))
 _PASSED_ON = _Refusal(
-    End.LOST, Reason("service-broke", "something in front of the BMC's service gave up waiting for it")
+    TaskEnd.LOST, Reason("service-broke", "something in front of the BMC's service gave up waiting for it")
 )
 _STATUS = {
-    400: _Refusal(End.REFUSED, Reason("bad-request", "the BMC does not understand the request")),
+    400: _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not understand the request")),
     401: _NOT_PERMITTED,
     403: _NOT_PERMITTED,
     404: _NO_ACTION,
     405: _NO_ACTION,
     408: _BUSY,
-    409: _Refusal(End.REFUSED, Reason("busy", "the BMC is not in a state for it")),
-    413: _Refusal(End.REFUSED, Reason("too-large", "the image is larger than the BMC takes")),
-    415: _Refusal(End.REFUSED, Reason("bad-request", "the BMC does not take a request of this form")),
+    409: _Refusal(TaskEnd.REFUSED, Reason("busy", "the BMC is not in a state for it")),
+    413: _Refusal(TaskEnd.REFUSED, Reason("too-large", "the image is larger than the BMC takes")),
+    415: _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not take a request of this form")),
     423: _BUSY,
     429: _BUSY,
     501: _NO_ACTION,

@@ -6,18 +6,18 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import NamedTuple
 
-from livefw.providers.base import Claim, Clock, Measured, Observer, Package, Phase, Progress, Reason, Said, Trust
+from livefw.providers.base import Claim, Clock, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
 from livefw.providers.redfish import attest, belief, components, tasks
 from livefw.providers.redfish.attest import Attestation
-from livefw.providers.redfish.client import Client
+from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.components import Part
-from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, NOT_NOW, Answer, ExchangeError
+from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, NOT_NOW, ExchangeError, Response
 from livefw.providers.redfish.resources import Seen, look
 from livefw.providers.redfish.settings import Bmc
-from livefw.providers.redfish.tasks import AWAITING, End, Outcome
+from livefw.providers.redfish.tasks import AWAITING, TaskEnd, TaskOutcome
 from livefw.providers.steps import Steps
 
-Enter = Callable[[], Client]
+Enter = Callable[[], RedfishClient]
 
 
 class Place(NamedTuple):
@@ -34,17 +34,17 @@ class Asking(NamedTuple):
     """A request that changes something: what to call it, how to send it, and whether it is to hold an image."""
 
     text: str
-    send: Callable[[], Answer]
+    send: Callable[[], Response]
     staging: bool = False
 
 
 _SAID = {
-    End.DONE: Said.ACCEPTED,
-    End.FAILED: Said.FAILED,
-    End.CANCELLED: Said.FAILED,
-    End.WAITS: Said.FAILED,
-    End.REFUSED: Said.DECLINED,
-    End.LOST: Said.LOST,
+    TaskEnd.DONE: Reply.ACCEPTED,
+    TaskEnd.FAILED: Reply.FAILED,
+    TaskEnd.CANCELLED: Reply.FAILED,
+    TaskEnd.WAITS: Reply.FAILED,
+    TaskEnd.REFUSED: Reply.DECLINED,
+    TaskEnd.LOST: Reply.LOST,
 }
 _VANISHED = Reason("vanished", "the BMC does not list it any more", "livefw list")
 _UNREAD = Reason("unread", "the BMC does not list it, and cannot read all that it has", "try again later")
@@ -56,16 +56,16 @@ _NOT_ASKED = Reason("given-up", "given up before anything was asked of the BMC")
 _HINT = "livefw show, and the BMC's own log; do not repeat it blindly"
 
 
-_LOST = Claim(Said.LOST, trust=Trust.DOUBTFUL, log_of="the BMC", at_work=True)
+_LOST = Claim(Reply.LOST, trust=Trust.DOUBTFUL, log_of="the BMC", at_work=True)
 
 
-class Job:
+class RedfishJob:
     """One request. Subclasses say what to do once the BMC is there."""
 
     def __init__(self, place: Place) -> None:
         self.touched = False
         self._place = place
-        self._client: Client | None = None
+        self._client: RedfishClient | None = None
 
     def steps(self) -> Steps:
         """See `livefw.providers.steps.Work`."""
@@ -74,12 +74,12 @@ class Job:
             seen = look(self._client)
             part = self._part(seen)
             if part is None:
-                return Claim(Said.REFUSED, reason=_UNREAD if seen.unread else _VANISHED)
+                return Claim(Reply.REFUSED, reason=_UNREAD if seen.unread else _VANISHED)
             return (yield from self._work(self._client, part, seen))
         except ExchangeError as error:
             lost = self.touched and error.sent
             reason = error.reason._replace(hint=_HINT if lost else "")
-            return _LOST._replace(reason=reason) if lost else Claim(Said.REFUSED, reason=reason)
+            return _LOST._replace(reason=reason) if lost else Claim(Reply.REFUSED, reason=reason)
         finally:
             if self._client is not None:
                 self._client.close()
@@ -88,15 +88,15 @@ class Job:
         """See `livefw.providers.steps.Work`."""
         if self.touched:
             return _LOST._replace(reason=_NOT_WATCHED)
-        return Claim(Said.REFUSED, reason=_NOT_ASKED)
+        return Claim(Reply.REFUSED, reason=_NOT_ASKED)
 
-    def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
+    def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
         raise NotImplementedError
 
     def _part(self, seen: Seen) -> Part | None:
         return next((each for each in components.parts(seen) if each.ident == self._place.ident), None)
 
-    def _ask(self, client: Client, part: Part, request: Asking) -> Generator[float, None, Outcome]:
+    def _ask(self, client: RedfishClient, part: Part, request: Asking) -> Generator[float, None, TaskOutcome]:
         """One request that changes something, and its task until the end.
 
         One that is turned away because the session had ended is made once more, if everything is still as it was.
@@ -109,13 +109,13 @@ class Job:
         except ExchangeError as error:
             if not error.sent:
                 raise
-            return Outcome(End.LOST, error.reason._replace(hint=_HINT), goes_on=True, bare=True)
+            return TaskOutcome(TaskEnd.LOST, error.reason._replace(hint=_HINT), goes_on=True, bare=True)
         if answer.status == 401:
             try:
                 if client.renew() and self._part(look(client)) == part:
                     answer = request.send()
             except ExchangeError:
-                return Outcome(End.LOST, tasks.LOCKED_OUT, goes_on=True, bare=True)
+                return TaskOutcome(TaskEnd.LOST, tasks.LOCKED_OUT, goes_on=True, bare=True)
         return (
             yield from tasks.follow(
                 client,
@@ -127,7 +127,7 @@ class Job:
             )
         )
 
-    def _again(self, client: Client) -> Generator[float, None, Part | None]:
+    def _again(self, client: RedfishClient) -> Generator[float, None, Part | None]:
         """The component as it is now, once the BMC can be read; None if it cannot be, or is not listed."""
         place = self._place
         until = place.clock.now() + AWAY_S
@@ -150,14 +150,14 @@ class Job:
             yield AWAY_PAUSE_S
 
 
-def _claim(outcome: Outcome, *, queued: bool) -> Claim:
+def _claim(outcome: TaskOutcome, *, queued: bool) -> Claim:
     """All that is known from the answer; a BMC's word alone proves nothing."""
     worth = belief.word(outcome, queued=queued)
     return Claim(
         _SAID[outcome.end],
         trust=Trust.DOUBTFUL,
         trust_reason="; ".join(filter(None, [_warning(outcome), worth.text])),
-        firmware_code=outcome.code if outcome.end is not End.DONE else None,
+        firmware_code=outcome.code if outcome.end is not TaskEnd.DONE else None,
         reason=outcome.reason,
         log=outcome.log,
         log_of="the BMC",
@@ -165,17 +165,17 @@ def _claim(outcome: Outcome, *, queued: bool) -> Claim:
     )
 
 
-def _warning(outcome: Outcome) -> str:
+def _warning(outcome: TaskOutcome) -> str:
     return f"the BMC warns: {outcome.warning}" if outcome.warning else ""
 
 
-class Activate(Job):
+class ActivateJob(RedfishJob):
     """Activate what is staged, with a measurement before and after where there is one."""
 
-    def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
+    def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
         against, way = components.reasons(part, seen, self._place.bmc), components.way(part, seen)
         if against or way is None:
-            return Claim(Said.REFUSED, reason=against[0] if against else _VANISHED)
+            return Claim(Reply.REFUSED, reason=against[0] if against else _VANISHED)
         action = components.attesting(part, seen)
         before = self._attest(client, action)
         request = Asking(way.name, lambda: client.post(way.uri, way.body))
@@ -189,18 +189,18 @@ class Activate(Job):
             return claim
         told = attest.compare(before, self._attest(client, action))
         # Where nobody saw how it ended, it may have been measured too early.
-        early = claim.said is Said.LOST and told.measured is Measured.UNCHANGED
+        early = claim.reply is Reply.LOST and told.measured is Measured.UNCHANGED
         measured = Measured.NOT if early else told.measured
         return claim._replace(measured=measured, log=(*claim.log, *filter(None, [told.text])))
 
-    def _attest(self, client: Client, action: str | None) -> Attestation | None:
+    def _attest(self, client: RedfishClient, action: str | None) -> Attestation | None:
         return attest.attest(client, action) if action else None
 
 
-class Cancel(Job):
+class CancelJob(RedfishJob):
     """Take a staged image, or a queued task, out of the way of activation."""
 
-    def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
+    def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
         del seen
         staged = part.staged
         if staged and (uri := staged.cancel):
@@ -210,21 +210,21 @@ class Cancel(Job):
             if monitor := task.monitor:
                 request = Asking("DELETE of the task", partial(client.delete, monitor))
                 return (yield from self._cancel(client, part, request))
-        return Claim(Said.REFUSED, reason=_NO_CANCEL if staged or part.queued else _NOTHING_STAGED)
+        return Claim(Reply.REFUSED, reason=_NO_CANCEL if staged or part.queued else _NOTHING_STAGED)
 
-    def _cancel(self, client: Client, part: Part, request: Asking) -> Steps:
+    def _cancel(self, client: RedfishClient, part: Part, request: Asking) -> Steps:
         """Ask, and look whether the image still waits, whatever the answer says."""
         claim = _claim((yield from self._ask(client, part, request)), queued=part.staged is None)
         after = yield from self._again(client)
-        accepted = claim.said is Said.ACCEPTED
+        accepted = claim.reply is Reply.ACCEPTED
         if after is None:
-            return claim._replace(said=Said.LOST, reason=_UNSEEN) if accepted else claim
+            return claim._replace(reply=Reply.LOST, reason=_UNSEEN) if accepted else claim
         gone = bool(_waits(part) - _waits(after))
         if _version(after) != _version(part) or (gone and not accepted):
-            return claim._replace(said=Said.LOST, reason=_OVERTAKEN, at_work=False)
+            return claim._replace(reply=Reply.LOST, reason=_OVERTAKEN, at_work=False)
         if gone:
             return claim._replace(trust=Trust.FULL, trust_reason="")
-        return claim._replace(said=Said.FAILED, reason=_STILL_WAITS) if accepted else claim
+        return claim._replace(reply=Reply.FAILED, reason=_STILL_WAITS) if accepted else claim
 
 
 def _version(part: Part) -> tuple[str, str | None] | None:
@@ -255,18 +255,18 @@ _STAGED_ALL_THE_SAME = Reason(
 )
 
 
-class Stage(Job):
+class StageJob(RedfishJob):
     """Hand an image over so that it waits for its activation, by the best way that the BMC has."""
 
-    def __init__(self, place: Place, package: Package) -> None:
+    def __init__(self, place: Place, package: ImagePackage) -> None:
         super().__init__(place)
         self._package = package
 
-    def _work(self, client: Client, part: Part, seen: Seen) -> Steps:
+    def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
         if against := self._objection(part, seen):
-            return Claim(Said.REFUSED, reason=against)
+            return Claim(Reply.REFUSED, reason=against)
         if not (wish := _wish(part, seen)):
-            return Claim(Said.REFUSED, reason=_NO_STAGING)
+            return Claim(Reply.REFUSED, reason=_NO_STAGING)
         target = _target(part, seen)
         if self._package.uri:
             uri = seen.service.simple or ""
@@ -304,22 +304,22 @@ class Stage(Job):
         return None
 
 
-def _proved(before: Part, after: Part | None, outcome: Outcome, claim: Claim) -> Claim:
+def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim) -> Claim:
     """What the inventory adds to the answer: neither a success nor a failure that was reported proves anything."""
-    done = outcome.end is End.DONE or not AWAITING.isdisjoint(outcome.told)
+    done = outcome.end is TaskEnd.DONE or not AWAITING.isdisjoint(outcome.told)
     if after is None:
-        return claim._replace(said=Said.LOST, reason=_UNSEEN) if done else claim
+        return claim._replace(reply=Reply.LOST, reason=_UNSEEN) if done else claim
     came = _waits(after) - _waits(before)
     if not came and _version(after) != _version(before):
-        return claim._replace(said=Said.LOST, reason=_NOT_HELD, at_work=False)
-    if done and not _waits(after) and outcome.end is not End.LOST:
+        return claim._replace(reply=Reply.LOST, reason=_NOT_HELD, at_work=False)
+    if done and not _waits(after) and outcome.end is not TaskEnd.LOST:
         # Unless it says what runs, it may have installed the image at once.
-        return claim._replace(said=Said.FAILED if _version(after) else Said.LOST, reason=claim.reason or _NOT_STAGED)
-    if (done and _waits(after)) or (came and outcome.end not in (End.FAILED, End.CANCELLED)):
+        return claim._replace(reply=Reply.FAILED if _version(after) else Reply.LOST, reason=claim.reason or _NOT_STAGED)
+    if (done and _waits(after)) or (came and outcome.end not in (TaskEnd.FAILED, TaskEnd.CANCELLED)):
         seen = claim._replace(trust=Trust.FULL, trust_reason=_warning(outcome))
-        return seen._replace(said=Said.ACCEPTED, reason=None, at_work=False)
+        return seen._replace(reply=Reply.ACCEPTED, reason=None, at_work=False)
     if came:
-        return claim._replace(said=Said.LOST, reason=_STAGED_ALL_THE_SAME)
+        return claim._replace(reply=Reply.LOST, reason=_STAGED_ALL_THE_SAME)
     return claim
 
 

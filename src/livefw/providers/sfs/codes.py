@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every reason that this provider can give."""
 
-from livefw.providers.codes import Codes, told_in
+from livefw.providers.codes import Codes, reasons_in
 from livefw.providers.sfs import provider
 
-CODES = Codes(told_in(provider))
+CODES = Codes(reasons_in(provider))

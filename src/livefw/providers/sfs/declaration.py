@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """AMD Seamless Firmware Servicing (Linux ``include/uapi/linux/psp-sfs.h``) in the common words."""
 
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Reach, Transport
+from livefw.providers.declaration import (
+    CancelWindow,
+    Declaration,
+    EvidenceLevel,
+    Impact,
+    Persistence,
+    PrimePoint,
+    Reach,
+    Transport,
+)
 
 DECLARATION = Declaration(
     provider="sfs",
@@ -13,13 +22,13 @@ DECLARATION = Declaration(
     updater="AMD Secure Processor",
     stage="the package is put into the kernel's firmware path, by others",
     pending="",
-    prime=Prime.WITH_ACTIVATE,
+    prime=PrimePoint.WITH_ACTIVATE,
     verifier="AMD Secure Processor",
     activate="ioctl SFSIOCUPDATEPKG",
-    cancel=Cancel.NONE,
+    cancel=CancelWindow.NONE,
     impact=Impact.UNKNOWN,
     result="errno, and two status words with success and EIO",
-    evidence=Evidence.VERSION,
+    evidence=EvidenceLevel.VERSION,
     attestation="",
     persistence=Persistence.VOLATILE,
     reach=Reach.CONTROLLERS,

@@ -10,7 +10,7 @@ import os
 from typing import NamedTuple
 
 from livefw.abi import sfs
-from livefw.files.protocol import LOST, Call, Calls, Files
+from livefw.files.protocol import LOST, DeviceCall, DeviceCalls, Files
 from livefw.providers.base import (
     Claim,
     Component,
@@ -18,11 +18,11 @@ from livefw.providers.base import (
     Flag,
     Observer,
     Reason,
-    Said,
+    Reply,
     Version,
     Witness,
 )
-from livefw.providers.inband import OneCall, Single, read_path, untold
+from livefw.providers.inband import OneCall, SingleProvider, not_reported, read_path
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Refusal, Work
 from livefw.providers.tables import FILE
@@ -36,7 +36,7 @@ ABSENT = Reason("no-device", f"there is no {NODE}", "it takes an EPYC 9005 and a
 _NO_CANCEL = Reason("no-cancel", "SFS loads, verifies and executes in one call, which cannot be taken back")
 
 
-class Package(NamedTuple):
+class SfsPackage(NamedTuple):
     """What the settings name; ``size`` is None if the file is not found."""
 
     name: str | None
@@ -44,7 +44,7 @@ class Package(NamedTuple):
     size: int | None = None
 
 
-class SfsProvider(Single):
+class SfsProvider(SingleProvider):
     """The component ``sfs:package``."""
 
     name = "sfs"
@@ -56,12 +56,12 @@ class SfsProvider(Single):
         """See `livefw.providers.base.Provider`."""
         if ident != IDENT or not self._files.exists(NODE):
             return None
-        calls = self._files.start_calls(NODE, [Call(sfs.Ioctl.FW_VERSIONS, bytes(sfs.VERSIONS_BYTES))])
+        calls = self._files.start_calls(NODE, [DeviceCall(sfs.SfsIoctl.FW_VERSIONS, bytes(sfs.VERSIONS_BYTES))])
         calls.wait(None)
         answer, package = calls.answers[-1], self._package()
         reasons = _reasons(package)
         if answer.error:
-            reasons = [untold(NODE, "what runs", answer.error), *reasons]
+            reasons = [not_reported(NODE, "what runs", answer.error), *reasons]
         told = None if answer.error else sfs.decode_versions(answer.data)
         words = [("package", package.path)] if package.name else []
         if told:
@@ -87,19 +87,19 @@ class SfsProvider(Single):
 
     def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - there is one action
         """See `livefw.providers.base.Provider`; there is no tool of AMD's that could be named."""
-        return f"ioctl({NODE}, {int(sfs.Ioctl.UPDATE_PACKAGE):#x}, PACKAGE-NAME)"
+        return f"ioctl({NODE}, {int(sfs.SfsIoctl.UPDATE_PACKAGE):#x}, PACKAGE-NAME)"
 
-    def _package(self) -> Package:
+    def _package(self) -> SfsPackage:
         name = read_path(self._files, "sfs", "package")
         if name is None:
-            return Package(None)
+            return SfsPackage(None)
         for folder in (*self._own_folder(), *_FOLDERS):
             path = f"{folder}/amd/{name}"
             try:
-                return Package(name, path, len(self._files.read(path, sfs.MOST_BYTES + 1)))
+                return SfsPackage(name, path, len(self._files.read(path, sfs.MOST_BYTES + 1)))
             except OSError:
                 continue
-        return Package(name, f"amd/{name}")
+        return SfsPackage(name, f"amd/{name}")
 
     def _own_folder(self) -> tuple[str, ...]:
         """Where the kernel looks first, if it was told to."""
@@ -124,11 +124,11 @@ def _digest(blob: bytes) -> Version:
     return Version(f"blob {sha256(blob).hexdigest()[:16]}")
 
 
-def _reasons(package: Package) -> list[Reason]:
+def _reasons(package: SfsPackage) -> list[Reason]:
     if package.name is None:
         return [_NOT_SET]
     try:
-        sfs.Update(package.name).encode()
+        sfs.UpdatePackage(package.name).encode()
     except ValueError as error:
         return [_NO_NAME.fill(error=error)]
     if package.size is None:
@@ -140,26 +140,26 @@ def _reasons(package: Package) -> list[Reason]:
 
 _LOOK = "livefw show tells what runs"
 _ERRNO = {
-    errno.EINVAL: (Said.DECLINED, Reason("bad-request", "the driver or the processor takes the request for wrong")),
-    errno.E2BIG: (Said.DECLINED, Reason("too-large", "the package is too large")),
-    errno.EFAULT: (Said.DECLINED, Reason("bad-request", "the driver could not read the request")),
-    errno.EBUSY: (Said.REFUSED, Reason("busy", "the mailbox of the secure processor is in use, or recovers")),
-    errno.EAGAIN: (Said.REFUSED, Reason("busy", "the secure processor is not in a state for it")),
-    errno.ENODEV: (Said.DECLINED, Reason("no-device", "the driver has no secure processor")),
-    errno.EACCES: (Said.DECLINED, Reason("no-permission", "this process, or this request, is not allowed")),
+    errno.EINVAL: (Reply.DECLINED, Reason("bad-request", "the driver or the processor takes the request for wrong")),
+    errno.E2BIG: (Reply.DECLINED, Reason("too-large", "the package is too large")),
+    errno.EFAULT: (Reply.DECLINED, Reason("bad-request", "the driver could not read the request")),
+    errno.EBUSY: (Reply.REFUSED, Reason("busy", "the mailbox of the secure processor is in use, or recovers")),
+    errno.EAGAIN: (Reply.REFUSED, Reason("busy", "the secure processor is not in a state for it")),
+    errno.ENODEV: (Reply.DECLINED, Reason("no-device", "the driver has no secure processor")),
+    errno.EACCES: (Reply.DECLINED, Reason("no-permission", "this process, or this request, is not allowed")),
     errno.ENOENT: (
-        Said.DECLINED,
+        Reply.DECLINED,
         Reason("not-found", "the package is not in the firmware path, or the request is not implemented"),
     ),
-    errno.ENFILE: (Said.DECLINED, Reason("overflow", "the secure processor has no room for it")),
-    errno.EPERM: (Said.DECLINED, Reason("auth-failed", "the signature is not valid")),
-    errno.EIO: (Said.FAILED, Reason("activation-failed", "the secure processor tried, and failed")),
+    errno.ENFILE: (Reply.DECLINED, Reason("overflow", "the secure processor has no room for it")),
+    errno.EPERM: (Reply.DECLINED, Reason("auth-failed", "the signature is not valid")),
+    errno.EIO: (Reply.FAILED, Reason("activation-failed", "the secure processor tried, and failed")),
     errno.ETIMEDOUT: (
-        Said.LOST,
+        Reply.LOST,
         Reason("timeout", "the secure processor did not answer within the driver's ten seconds", _LOOK),
     ),
     LOST: (
-        Said.LOST,
+        Reply.LOST,
         Reason("lost", "the process that made the call died; the firmware may have been updated", _LOOK),
     ),
 }
@@ -171,26 +171,26 @@ class _Update(OneCall):
     def __init__(self, files: Files, package: str, observer: Observer) -> None:
         super().__init__(observer, "the secure processor loads, verifies and executes the package")
         self._files = files
-        self._argument = sfs.Update(package).encode()
-        self._calls: Calls | None = None
+        self._argument = sfs.UpdatePackage(package).encode()
+        self._calls: DeviceCalls | None = None
 
-    def start(self) -> Calls:
+    def start(self) -> DeviceCalls:
         """The one call."""
-        self._calls = self._files.start_calls(NODE, [Call(sfs.Ioctl.UPDATE_PACKAGE, self._argument)])
+        self._calls = self._files.start_calls(NODE, [DeviceCall(sfs.SfsIoctl.UPDATE_PACKAGE, self._argument)])
         return self._calls
 
     def judge(self) -> Claim:
         """By errno; the status words are there with success and EIO only."""
         error, data = self._calls.answers[-1] if self._calls else (LOST, b"")
         if self._calls and not self._calls.opened:
-            return Claim(Said.REFUSED, error=error, reason=not_asked(error))
+            return Claim(Reply.REFUSED, error=error, reason=not_asked(error))
         code = None
         if error in (0, errno.EIO) and len(data) == sfs.UPDATE_BYTES:
             told = sfs.decode_update(data)
             code = f"{told.status:#x} {told.extended:#x}" if told.status or told.extended else None
         if not error:
-            return Claim(Said.ACCEPTED, firmware_code=code)
-        said, reason = _ERRNO.get(error) or (Said.FAILED, _UNEXPECTED.fill(error=os.strerror(error)))
-        witness = Witness.FAILED if said is Said.FAILED else Witness.NONE
-        lost = said is Said.LOST
+            return Claim(Reply.ACCEPTED, firmware_code=code)
+        said, reason = _ERRNO.get(error) or (Reply.FAILED, _UNEXPECTED.fill(error=os.strerror(error)))
+        witness = Witness.FAILED if said is Reply.FAILED else Witness.NONE
+        lost = said is Reply.LOST
         return Claim(said, witness=witness, error=max(error, 0), firmware_code=code, reason=reason, at_work=lost)

@@ -3,14 +3,16 @@
 
 from livefw.abi.tdx import SeamldrStatus
 from livefw.providers.base import Reason
-from livefw.providers.codes import Codes, FirmwareCode, Told, told_in
+from livefw.providers.codes import Codes, FirmwareCode, ReasonRow, reasons_in
 from livefw.providers.tdx import outlook, provider, request, select
 
-_RULES = tuple(Told(Reason(rule.code, rule.about, rule.hint)) for rule in (*select.PLATFORM_RULES, *select.IMAGE_RULES))
+_RULES = tuple(
+    ReasonRow(Reason(rule.code, rule.about, rule.hint)) for rule in (*select.PLATFORM_RULES, *select.IMAGE_RULES)
+)
 _ANSWER = Reason(
     "", "P-SEAMLDR's answer {number} to the call that is named before it", "the reason beside it says what it comes to"
 )
 CODES = Codes(
-    told_in(outlook, provider, request) + _RULES,
+    reasons_in(outlook, provider, request) + _RULES,
     tuple(FirmwareCode(status.name, _ANSWER.fill(number=f"{status:#x}")) for status in SeamldrStatus if status),
 )

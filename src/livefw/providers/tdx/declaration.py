@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Update of the TDX module (Linux 7.2 ``Documentation/arch/x86/tdx.rst``, firmware upload ABI) in the common words."""
 
-from livefw.providers.declaration import Cancel, Declaration, Evidence, Impact, Persistence, Prime, Reach, Transport
+from livefw.providers.declaration import (
+    CancelWindow,
+    Declaration,
+    EvidenceLevel,
+    Impact,
+    Persistence,
+    PrimePoint,
+    Reach,
+    Transport,
+)
 
 DECLARATION = Declaration(
     provider="tdx",
@@ -13,13 +22,13 @@ DECLARATION = Declaration(
     updater="P-SEAMLDR",
     stage="a directory of images, by others; written to `data` as part of the activation",
     pending="",
-    prime=Prime.WITH_ACTIVATE,
+    prime=PrimePoint.WITH_ACTIVATE,
     verifier="P-SEAMLDR, after the old module is shut down; livefw verifies the same beforehand",
     activate="1 into `loading`, the image into `data`, 0 into `loading`",
-    cancel=Cancel.BEFORE_ACTIVATE,
+    cancel=CancelWindow.BEFORE_ACTIVATE,
     impact=Impact.RENDEZVOUS,
     result="a word in `error`, and the version and slots afterwards",
-    evidence=Evidence.VERSION,
+    evidence=EvidenceLevel.VERSION,
     attestation="TD reports name the module that runs; they are made inside a TD, not by livefw",
     persistence=Persistence.VOLATILE,
     reach=Reach.HOST,

@@ -36,7 +36,7 @@ class ImagesError(Exception):
     """The directory cannot serve; the text names the file and what is wrong."""
 
 
-class Image(NamedTuple):
+class TdxImage(NamedTuple):
     """One image file. ``faults`` is what is wrong with it; the fields below are None where that hides them."""
 
     path: str
@@ -50,12 +50,12 @@ class Image(NamedTuple):
     seamhash: str = ""
 
 
-class Images(NamedTuple):
+class TdxImages(NamedTuple):
     """All images of a directory, and what its table says of them."""
 
     folder: str
     mapping: Mapping
-    files: tuple[Image, ...]
+    files: tuple[TdxImage, ...]
 
 
 def scan(
@@ -64,7 +64,7 @@ def scan(
     *,
     signers: frozenset[str] = frozenset({INTEL_SIGNER}),
     wanted: Callable[[TdxVersion], bool] = lambda _: True,
-) -> Images:
+) -> TdxImages:
     """Read the table and the images whose version is wanted.
 
     `ImagesError` if there is no usable table, or two files have the same version.
@@ -82,25 +82,25 @@ def scan(
         raise ImagesError(f"{path}: {error}") from None
     except OSError as error:
         raise ImagesError(f"{path}: {os.strerror(error.errno or 0)}") from None
-    seen: dict[TdxVersion, Image] = {}
+    seen: dict[TdxVersion, TdxImage] = {}
     for image in found:
         if image.version in seen:
             raise ImagesError(f"{image.path} and {seen[image.version].path} are both {image.version}")
         seen[image.version] = image
-    return Images(folder, mapping, tuple(sorted(found, key=lambda image: image.version)))
+    return TdxImages(folder, mapping, tuple(sorted(found, key=lambda image: image.version)))
 
 
-def inspect(files: Files, path: str, version: TdxVersion, *, signers: frozenset[str]) -> Image:
+def inspect(files: Files, path: str, version: TdxVersion, *, signers: frozenset[str]) -> TdxImage:
     """Judge one file by itself."""
     try:
         return judge(path, version, files.read(path, MAX_IMAGE + 1), signers=signers)[0]
     except BlobError as error:
-        return Image(path, version, (str(error),))
+        return TdxImage(path, version, (str(error),))
     except OSError as error:
-        return Image(path, version, (f"cannot be read: {os.strerror(error.errno or 0)}",))
+        return TdxImage(path, version, (f"cannot be read: {os.strerror(error.errno or 0)}",))
 
 
-def load(files: Files, image: Image, *, signers: frozenset[str]) -> bytes:
+def load(files: Files, image: TdxImage, *, signers: frozenset[str]) -> bytes:
     """Bytes to load, judged again as they are read; `ImagesError` if the file is not what it was."""
     try:
         again, data = judge(image.path, image.version, files.read(image.path, MAX_IMAGE + 1), signers=signers)
@@ -113,7 +113,7 @@ def load(files: Files, image: Image, *, signers: frozenset[str]) -> bytes:
     return data
 
 
-def judge(path: str, version: TdxVersion, data: bytes, *, signers: frozenset[str]) -> tuple[Image, bytes]:
+def judge(path: str, version: TdxVersion, data: bytes, *, signers: frozenset[str]) -> tuple[TdxImage, bytes]:
     """What is in an image, and the bytes that Linux takes; `BlobError` if it cannot even be taken apart."""
     blob = parse(data)
     structure = Sigstruct.decode(blob.sigstruct)
@@ -127,7 +127,7 @@ def judge(path: str, version: TdxVersion, data: bytes, *, signers: frozenset[str
         cpus = structure.cpus
     except ValueError:
         cpus = None
-    image = Image(path, version, tuple(faults), structure.svn, cpus, structure.debug, blob.image != data, seamhash)
+    image = TdxImage(path, version, tuple(faults), structure.svn, cpus, structure.debug, blob.image != data, seamhash)
     return image, blob.image
 
 

@@ -19,21 +19,21 @@ _EMPTY = "-1"
 _FAILED = re.compile(r"(?:seamldr|virt/tdx): SEAMCALL \(0x([0-9a-f]{1,16})\) failed: 0x([0-9a-f]{1,16})", re.ASCII)
 
 
-class Testimony(NamedTuple):
+class TdxLogEvidence(NamedTuple):
     """The firmware's code, such as ``SEAMLDR_INSTALL EUNSUPCPU``, and the lines as they stand."""
 
     code: str | None = None
     lines: tuple[str, ...] = ()
 
 
-def testimony(files: Files, position: int | None) -> Testimony:
+def log_evidence(files: Files, position: int | None) -> TdxLogEvidence:
     """What the kernel has said since this record; nothing if the log cannot be read."""
     if position is None:
-        return Testimony()
+        return TdxLogEvidence()
     texts = [record.text for record in kmsg.since(files, position) if record.facility == 0]
     lines = tuple(text for text in texts if text.startswith(_PREFIXES))
     codes = [code for text in lines if (code := recognise(text))]
-    return Testimony(codes[0] if codes else None, lines)
+    return TdxLogEvidence(codes[0] if codes else None, lines)
 
 
 def recall(files: Files, mark: str) -> Memory:
@@ -42,7 +42,7 @@ def recall(files: Files, mark: str) -> Memory:
     number = mark.isascii() and mark.isdecimal() and len(mark) < 20
     if newest is None or not (number or mark == _EMPTY) or int(mark) > newest:
         return Memory()
-    heard = testimony(files, int(mark))
+    heard = log_evidence(files, int(mark))
     # A success leaves no line at all, so silence is no witness, and the record is never complete.
     return Memory(Witness.FAILED if heard.code else Witness.NONE, heard.code, heard.lines)
 

@@ -33,7 +33,7 @@ class MappingError(ValueError):
         self.text = text
 
 
-class Release(NamedTuple):
+class ModuleRelease(NamedTuple):
     """One module release. ``strict_from`` is None in revisions without that list."""
 
     version: TdxVersion
@@ -46,7 +46,7 @@ class Release(NamedTuple):
 class Mapping(NamedTuple):
     """The whole table. ``unknown`` are keys that this program does not know, and which may hold further rules."""
 
-    releases: dict[TdxVersion, Release]
+    releases: dict[TdxVersion, ModuleRelease]
     unknown: tuple[str, ...] = ()
 
 
@@ -57,7 +57,7 @@ def parse(data: bytes) -> Mapping:
     revision = _text(_member(header, "Version", "Header"), "Header.Version")
     if revision.partition(".")[0] != str(_KNOWN_REVISION):
         raise MappingError("Header.Version", f"{revision!r}, where only {_KNOWN_REVISION}.x is known")
-    releases: dict[TdxVersion, Release] = {}
+    releases: dict[TdxVersion, ModuleRelease] = {}
     unknown = {key: None for key in top if key not in ("Header", _RELEASES)}
     for index, entry in enumerate(_list(_member(top, _RELEASES, ""), _RELEASES, MAX_RELEASES)):
         where = f"{_RELEASES}[{index}]"
@@ -69,7 +69,7 @@ def parse(data: bytes) -> Mapping:
     return Mapping(releases, tuple(unknown))
 
 
-def _release(entry: dict[str, Any], where: str) -> tuple[Release, list[str]]:
+def _release(entry: dict[str, Any], where: str) -> tuple[ModuleRelease, list[str]]:
     rest = dict(entry)
 
     def take(key: str) -> tuple[Any, str]:
@@ -77,7 +77,7 @@ def _release(entry: dict[str, Any], where: str) -> tuple[Release, list[str]]:
         del rest[key]
         return value, f"{where}.{key}"
 
-    release = Release(
+    release = ModuleRelease(
         version=_version(*take("version")),
         min_running=_version(*take("min_module_version_for_td_preserving")),
         min_seamldr=_versions(*take("min_seamldr_versions")),

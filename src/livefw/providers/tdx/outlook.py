@@ -7,9 +7,9 @@ from livefw.abi.tdx import TdxVersion
 from livefw.files.protocol import Files
 from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Version
 from livefw.providers.tables import FILE
-from livefw.providers.tdx.images import Image, Images, ImagesError, scan
+from livefw.providers.tdx.images import ImagesError, TdxImage, TdxImages, scan
 from livefw.providers.tdx.platform import read_platform
-from livefw.providers.tdx.select import Judgement, Platform, choose, judge, objections
+from livefw.providers.tdx.select import Judgement, TdxPlatform, choose, judge, objections
 from livefw.providers.tdx.settings import VARIABLE, Settings
 
 PROVIDER = "tdx"
@@ -19,11 +19,11 @@ IDENT = "module"
 class Outlook(NamedTuple):
     """What was seen. ``trouble`` is why images could not be judged at all; ``chosen`` is what would be loaded."""
 
-    platform: Platform
+    platform: TdxPlatform
     settings: Settings
-    images: Images | None = None
+    images: TdxImages | None = None
     judged: tuple[Judgement, ...] = ()
-    chosen: Image | None = None
+    chosen: TdxImage | None = None
     trouble: Reason | None = None
 
 

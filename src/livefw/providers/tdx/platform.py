@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from livefw.abi.tdx import TdxVersion, masked_eax
 from livefw.files.protocol import Files
-from livefw.providers.tdx.select import Platform
+from livefw.providers.tdx.select import TdxPlatform
 from livefw.text import decode
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ _CPU_LIMIT = 1 << 16
 _DENIED = frozenset({errno.EACCES, errno.EPERM})
 
 
-def read_platform(files: Files, *, tds_before: int | None = None) -> Platform | None:
+def read_platform(files: Files, *, tds_before: int | None = None) -> TdxPlatform | None:
     """Read everything that the rules look at; None if there is no TDX host device at all.
 
     ``tds_before`` is how many TDs there were at an earlier look.
@@ -50,7 +50,7 @@ def read_platform(files: Files, *, tds_before: int | None = None) -> Platform | 
                 problems.add(name, error)
     cpus, bugs = _cpuinfo(files)
     tds = _tds(files)
-    return Platform(
+    return TdxPlatform(
         node=node,
         version=problems.parsed("version", version, TdxVersion.parse),
         lost=lost,

@@ -67,16 +67,16 @@ class TdxProvider:
 
     def activate(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
         """See `base.Provider`. The image is judged once more as it is read, and the machine with it."""
-        from livefw.providers.steps import Request  # not needed to list
+        from livefw.providers.steps import RunningSteps  # not needed to list
 
-        return Request(self._work(observer), self._clock)
+        return RunningSteps(self._work(observer), self._clock)
 
     def cancel(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002 - as above
         """Take back an image that somebody has begun to load; a running update cannot be stopped."""
-        from livefw.providers.steps import Request  # not needed to list
-        from livefw.providers.tdx.request import Discard
+        from livefw.providers.steps import RunningSteps  # not needed to list
+        from livefw.providers.tdx.request import DiscardWork
 
-        return Request(Discard(self._files, self._clock, observer), self._clock)
+        return RunningSteps(DiscardWork(self._files, self._clock, observer), self._clock)
 
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
         """See `base.Provider`; the module has nothing to switch."""
@@ -117,7 +117,7 @@ class TdxProvider:
 
     def _work(self, observer: Observer) -> "Work":
         from livefw.providers.steps import Refusal  # not needed to list
-        from livefw.providers.tdx.request import Order, Update
+        from livefw.providers.tdx.request import UpdateRequest, UpdateWork
 
         seen = self.look(tds_before=self._tds)
         reasons = outlook.reasons(seen) if seen else (ABSENT,)
@@ -129,8 +129,8 @@ class TdxProvider:
                 reasons = (_UNUSABLE.fill(what_is_wrong_with_the_image=error),)
         if reasons or seen is None or seen.chosen is None:
             return Refusal(reasons[0])
-        order = Order(data, seen.chosen.version, seen.platform)
-        return Update(order, self._files, self._clock, observer)
+        order = UpdateRequest(data, seen.chosen.version, seen.platform)
+        return UpdateWork(order, self._files, self._clock, observer)
 
 
 _UNUSABLE = Reason("image", "{what_is_wrong_with_the_image}")

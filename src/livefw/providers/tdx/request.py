@@ -16,12 +16,12 @@ from typing import NamedTuple
 from livefw.abi.tdx import TdxVersion
 from livefw.files import kmsg
 from livefw.files.protocol import LOST, Files, Write
-from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Said, Witness
+from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Reply, Witness
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Steps
 from livefw.providers.tdx import log
 from livefw.providers.tdx.platform import NODE, read_platform
-from livefw.providers.tdx.select import Platform, objections
+from livefw.providers.tdx.select import TdxPlatform, objections
 
 _PATIENCE = 120.0
 """Seconds until an upload that is not over is given up as unknown. Nobody has published how long one takes."""
@@ -35,15 +35,15 @@ _TAKEN_S = 1.0
 """How long to wait, when given up, for the kernel to take the image: the write only queues the update."""
 
 
-class Order(NamedTuple):
+class UpdateRequest(NamedTuple):
     """What is to be loaded, and what the machine looked like when that was decided."""
 
     image: bytes
     version: TdxVersion
-    before: Platform
+    before: TdxPlatform
 
 
-class Told(StrEnum):
+class ReportedError(StrEnum):
     """What the file ``error`` says."""
 
     NOTHING = "nothing"
@@ -69,21 +69,21 @@ class Slots(StrEnum):
     UNTOLD = "untold"
 
 
-class Sight(NamedTuple):
+class UploadState(NamedTuple):
     """All that can be seen of an upload that is over."""
 
-    told: Told
+    told: ReportedError
     runs: Runs
     slots: Slots
 
 
-class Verdict(NamedTuple):
+class UploadVerdict(NamedTuple):
     """A row: it applies where each of the first three is what was seen; None is anything."""
 
-    told: Told | None
+    told: ReportedError | None
     runs: Runs | None
     slots: Slots | None
-    said: Said
+    reply: Reply
     reason: Reason | None
     witness: Witness = Witness.NONE
 
@@ -112,22 +112,22 @@ _CONTRADICTION = Reason(
 )
 
 VERDICTS = (
-    Verdict(None, Runs.NONE, None, Said.FAILED, _LOST, Witness.FAILED),
-    Verdict(None, Runs.UNTOLD, None, Said.LOST, _CONTRADICTION),
-    Verdict(Told.BUSY, None, Slots.SAME, Said.REFUSED, _BUSY),
-    Verdict(Told.NOTHING, Runs.TARGET, Slots.ONE_LESS, Said.ACCEPTED, None, Witness.SUCCEEDED),
-    Verdict(Told.NOTHING, Runs.TARGET, Slots.UNTOLD, Said.ACCEPTED, None),
-    Verdict(Told.NOTHING, Runs.OTHER, Slots.ONE_LESS, Said.FAILED, _MISLABELLED, Witness.FAILED),
-    Verdict(Told.NOTHING, Runs.BEFORE, Slots.ONE_LESS, Said.FAILED, _MISLABELLED, Witness.FAILED),
-    Verdict(Told.NOTHING, Runs.BEFORE, Slots.SAME, Said.FAILED, _NOT_STARTED, Witness.FAILED),
-    Verdict(Told.FAILURE, Runs.BEFORE, Slots.SAME, Said.FAILED, _UNHARMED, Witness.FAILED),
-    Verdict(Told.FAILURE, Runs.BEFORE, Slots.UNTOLD, Said.FAILED, _UNHARMED, Witness.FAILED),
-    Verdict(None, None, None, Said.LOST, _CONTRADICTION),
+    UploadVerdict(None, Runs.NONE, None, Reply.FAILED, _LOST, Witness.FAILED),
+    UploadVerdict(None, Runs.UNTOLD, None, Reply.LOST, _CONTRADICTION),
+    UploadVerdict(ReportedError.BUSY, None, Slots.SAME, Reply.REFUSED, _BUSY),
+    UploadVerdict(ReportedError.NOTHING, Runs.TARGET, Slots.ONE_LESS, Reply.ACCEPTED, None, Witness.SUCCEEDED),
+    UploadVerdict(ReportedError.NOTHING, Runs.TARGET, Slots.UNTOLD, Reply.ACCEPTED, None),
+    UploadVerdict(ReportedError.NOTHING, Runs.OTHER, Slots.ONE_LESS, Reply.FAILED, _MISLABELLED, Witness.FAILED),
+    UploadVerdict(ReportedError.NOTHING, Runs.BEFORE, Slots.ONE_LESS, Reply.FAILED, _MISLABELLED, Witness.FAILED),
+    UploadVerdict(ReportedError.NOTHING, Runs.BEFORE, Slots.SAME, Reply.FAILED, _NOT_STARTED, Witness.FAILED),
+    UploadVerdict(ReportedError.FAILURE, Runs.BEFORE, Slots.SAME, Reply.FAILED, _UNHARMED, Witness.FAILED),
+    UploadVerdict(ReportedError.FAILURE, Runs.BEFORE, Slots.UNTOLD, Reply.FAILED, _UNHARMED, Witness.FAILED),
+    UploadVerdict(None, None, None, Reply.LOST, _CONTRADICTION),
 )
 """What an upload that is over has done; the first row that applies decides, and the last applies to anything."""
 
 
-def verdict(sight: Sight) -> Verdict:
+def verdict(sight: UploadState) -> UploadVerdict:
     """The row for what was seen."""
     return next(
         row for row in VERDICTS if all(wanted in (None, seen) for wanted, seen in zip(row[:3], sight, strict=True))
@@ -165,7 +165,7 @@ _SLOW = Reason("no-end", "the upload does not end; nobody knows what it will do"
 _NO_WITNESS = Reason("lost", "the connection to the kernel broke; the update may go on", "livefw show, dmesg")
 
 
-class Work:
+class UploadWork:
     """A `livefw.providers.steps.Work`: single writes, and what to say if nobody wants to go on."""
 
     def __init__(self, files: Files, clock: Clock, observer: Observer) -> None:
@@ -182,7 +182,7 @@ class Work:
 
     def abandoned(self) -> Claim:
         """What to say if it is given up."""
-        return Claim(Said.REFUSED, reason=_GIVEN_UP)
+        return Claim(Reply.REFUSED, reason=_GIVEN_UP)
 
     def _put(self, name: str, data: bytes) -> Generator[Write | float, None, Write]:
         self._writing = write = self._files.start_write(f"{NODE}/{name}", data)
@@ -194,7 +194,7 @@ class Work:
         error = write.error
         name = "the writer died" if error == LOST else os.strerror(error)
         reason = _REFUSED_WRITES.get(error) or _UNEXPECTED.fill(error=name)
-        return Claim(Said.REFUSED, error=max(error, 0), reason=reason if write.opened else not_asked(error))
+        return Claim(Reply.REFUSED, error=max(error, 0), reason=reason if write.opened else not_asked(error))
 
     def _text(self, name: str) -> str | None:
         try:
@@ -203,10 +203,10 @@ class Work:
             return None
 
 
-class Update(Work):
+class UpdateWork(UploadWork):
     """Load an image."""
 
-    def __init__(self, order: Order, files: Files, clock: Clock, observer: Observer) -> None:
+    def __init__(self, order: UpdateRequest, files: Files, clock: Clock, observer: Observer) -> None:
         super().__init__(files, clock, observer)
         self._order = order
         self._open = False
@@ -231,17 +231,17 @@ class Update(Work):
     def abandoned(self) -> Claim:
         """Before the image is handed over it can be taken back; after that nothing can be done, and we say so."""
         if self.touched and not self._was_not_started():
-            return self._told(Said.LOST, _ABANDONED)
+            return self._told(Reply.LOST, _ABANDONED)
         self.touched = False
         given_up = super().abandoned()
         if not self._open:
             return given_up
         if self._writing and not self._writing.wait(_TAKING_BACK_S):
-            return self._told(Said.LOST, _MAY_STAY_OPEN)
+            return self._told(Reply.LOST, _MAY_STAY_OPEN)
         if self._text("loading") != "0":
             discard = self._files.start_write(f"{NODE}/loading", b"-1\n")
             if not discard.wait(_TAKING_BACK_S):
-                return self._told(Said.LOST, _MAY_STAY_OPEN)
+                return self._told(Reply.LOST, _MAY_STAY_OPEN)
         return self._closed(given_up)
 
     def _was_not_started(self) -> bool:
@@ -256,21 +256,21 @@ class Update(Work):
             return (yield from self._take_back(self._refused(begun)))
         shown = self._text("loading") if not begun.error else "0"
         if shown is None:
-            return (yield from self._take_back(Claim(Said.REFUSED, reason=_CANNOT_TELL)))
+            return (yield from self._take_back(Claim(Reply.REFUSED, reason=_CANNOT_TELL)))
         if shown != "1":  # it is not open, or not by us
             self._open = False
-            return self._refused(begun) if begun.error else Claim(Said.REFUSED, reason=_SWALLOWED)
+            return self._refused(begun) if begun.error else Claim(Reply.REFUSED, reason=_SWALLOWED)
         self._observer(Progress(Phase.RUNNING, "handing the image over"))
         handed = yield from self._put("data", self._order.image)
         if handed.error:
             return (yield from self._take_back(self._refused(handed)))
         if against := self._objections():
-            return (yield from self._take_back(Claim(Said.REFUSED, reason=against)))
+            return (yield from self._take_back(Claim(Reply.REFUSED, reason=against)))
         self._observer(Progress(Phase.RUNNING, "all CPUs stop while the module is replaced"))
         self.touched = True
         started = yield from self._put("loading", b"0\n")
         if started.opened and started.error in (LOST, errno.ENOTCONN, errno.ECONNABORTED, errno.EINTR):
-            return self._told(Said.LOST, _NO_WITNESS)
+            return self._told(Reply.LOST, _NO_WITNESS)
         if started.error:
             self.touched = False
             return (yield from self._take_back(self._refused(started)))
@@ -283,11 +283,11 @@ class Update(Work):
         pause = _FIRST_PAUSE
         while self._text("status") != "idle":
             if self._clock.now() >= until:
-                return self._told(Said.LOST, _SLOW)
+                return self._told(Reply.LOST, _SLOW)
             yield pause
             pause = min(pause * 2, _LONGEST_PAUSE)
         row = verdict(self._sight())
-        return self._told(row.said, row.reason, row.witness)
+        return self._told(row.reply, row.reason, row.witness)
 
     def _take_back(self, claim: Claim) -> Steps:
         """The claim, after a load that may be open by us has been closed, or has been seen not to close."""
@@ -300,8 +300,8 @@ class Update(Work):
         if self._text("loading") == "0" or not self._files.exists(f"{NODE}/loading"):
             self._open = False
             return claim
-        why = claim.reason.code if claim.reason else claim.said
-        return claim._replace(said=Said.FAILED, reason=_LEFT_OPEN.fill(why=why))
+        why = claim.reason.code if claim.reason else claim.reply
+        return claim._replace(reply=Reply.FAILED, reason=_LEFT_OPEN.fill(why=why))
 
     def _objections(self) -> Reason | None:
         """The last look before what cannot be undone: the machine is as it was, and the kernel holds our image."""
@@ -323,23 +323,29 @@ class Update(Work):
             return False
         return staged == self._order.image and self._text("loading") == "1"
 
-    def _sight(self) -> Sight:
+    def _sight(self) -> UploadState:
         before = self._order.before
         error = self._text("error")
         after = read_platform(self._files)
         if after is None or error is None:
-            return Sight(Told.NOTHING, Runs.UNTOLD, Slots.UNTOLD)
+            return UploadState(ReportedError.NOTHING, Runs.UNTOLD, Slots.UNTOLD)
         # An upload that was never started leaves the error of an older one, and its count of bytes.
         if error == self._old_error and self._text("remaining_size") != str(len(self._order.image)):
             error = ""
-        told = Told.NOTHING if not error else Told.BUSY if error.endswith(":device-busy") else Told.FAILURE
+        told = (
+            ReportedError.NOTHING
+            if not error
+            else ReportedError.BUSY
+            if error.endswith(":device-busy")
+            else ReportedError.FAILURE
+        )
         slots = Slots.UNTOLD
         if before.slots is not None and after.slots is not None:
             used = before.slots - after.slots
             slots = {0: Slots.SAME, 1: Slots.ONE_LESS}.get(used, Slots.UNTOLD)
-        return Sight(told, self._runs(after), slots)
+        return UploadState(told, self._runs(after), slots)
 
-    def _runs(self, after: Platform) -> Runs:
+    def _runs(self, after: TdxPlatform) -> Runs:
         if after.lost:
             return Runs.NONE
         if after.version is None:
@@ -348,10 +354,10 @@ class Update(Work):
             return Runs.TARGET
         return Runs.BEFORE if after.version == self._order.before.version else Runs.OTHER
 
-    def _told(self, said: Said, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
-        heard = log.testimony(self._files, self._cursor)
-        code = heard.code if said is not Said.ACCEPTED else None
-        lost = said is Said.LOST
+    def _told(self, said: Reply, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
+        heard = log.log_evidence(self._files, self._cursor)
+        code = heard.code if said is not Reply.ACCEPTED else None
+        lost = said is Reply.LOST
         return Claim(said, witness=witness, firmware_code=code, reason=reason, log=heard.lines, at_work=lost)
 
 
@@ -359,34 +365,34 @@ _NOT_OURS = Reason("busy", "somebody else uses the upload node: it does not hold
 _CHANGED = Reason("changed", "another update came in between; nothing was changed by this one", "livefw show")
 
 
-class Discard(Work):
+class DiscardWork(UploadWork):
     """Take back an image that somebody has begun to load. The node's own ``cancel`` is a no-op that says success."""
 
     def steps(self) -> Steps:
         """Discard, and look whether it worked."""
         status = self._text("status")
         if status != "idle":
-            return Claim(Said.REFUSED, reason=_TOO_LATE)
+            return Claim(Reply.REFUSED, reason=_TOO_LATE)
         if self._text("loading") != "1":
-            return Claim(Said.REFUSED, reason=_NOTHING)
+            return Claim(Reply.REFUSED, reason=_NOTHING)
         return self._answered((yield from self._put("loading", b"-1\n")))
 
     def abandoned(self) -> Claim:
         """What the write has done, if it has ended; otherwise nobody has seen it."""
         if self._writing is None:
-            return Claim(Said.REFUSED, reason=_NOT_BEGUN)
+            return Claim(Reply.REFUSED, reason=_NOT_BEGUN)
         if not self._writing.wait(_TAKING_BACK_S):
-            return Claim(Said.LOST, reason=_UNSEEN, at_work=True)
+            return Claim(Reply.LOST, reason=_UNSEEN, at_work=True)
         return self._answered(self._writing)
 
     def _answered(self, taken_back: Write) -> Claim:
         if taken_back.error == LOST:
-            return Claim(Said.LOST, reason=_UNSEEN, at_work=True)
+            return Claim(Reply.LOST, reason=_UNSEEN, at_work=True)
         if taken_back.error:
             return self._refused(taken_back)
         if self._text("loading") != "0":
-            return Claim(Said.FAILED, reason=_SWALLOWED)
-        return Claim(Said.ACCEPTED)
+            return Claim(Reply.FAILED, reason=_SWALLOWED)
+        return Claim(Reply.ACCEPTED)
 
 
 _NOT_BEGUN = Reason("given-up", "given up before anything was asked")

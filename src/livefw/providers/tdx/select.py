@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from livefw.abi.tdx import SEAMRET_ERRATUM, Svn, TdxVersion
 from livefw.providers.base import Reason
-from livefw.providers.tdx.images import Image, Images
-from livefw.providers.tdx.mapping import Release
+from livefw.providers.tdx.images import TdxImage, TdxImages
+from livefw.providers.tdx.mapping import ModuleRelease
 from livefw.providers.tdx.releases import KNOWN
 
 
-class Platform(NamedTuple):
+class TdxPlatform(NamedTuple):
     """A machine as its files show it; None is what could not be told."""
 
     node: bool
@@ -44,17 +44,17 @@ class Platform(NamedTuple):
     """A TD came into being since the machine was looked at last, so it is likely to be under construction."""
 
 
-class Step(StrEnum):
+class ReleaseChoice(StrEnum):
     """Which of several possible releases to take."""
 
     NEWEST = "newest"
     SMALLEST = "smallest"
 
 
-class Policy(NamedTuple):
+class TdxPolicy(NamedTuple):
     """What an administrator may decide; the defaults are the careful ones."""
 
-    step: Step = Step.NEWEST
+    step: ReleaseChoice = ReleaseChoice.NEWEST
     allow_debug: bool = False
     strict: bool = False
     """Only releases that the table calls strictly compatible with the running one."""
@@ -62,19 +62,19 @@ class Policy(NamedTuple):
     """Take a later release's security version not to fall, where the running one's is unknown."""
 
 
-class Candidate(NamedTuple):
+class ImageCandidate(NamedTuple):
     """An image together with what is said of it elsewhere."""
 
-    image: Image
-    release: Release | None
+    image: TdxImage
+    release: ModuleRelease | None
     running_svn: Svn | None
 
 
-PlatformCheck = Callable[[Platform], str | None]
-CandidateCheck = Callable[[Platform, Candidate, Policy], str | None]
+PlatformCheck = Callable[[TdxPlatform], str | None]
+CandidateCheck = Callable[[TdxPlatform, ImageCandidate, TdxPolicy], str | None]
 
 
-class Rule(NamedTuple):
+class SelectionRule(NamedTuple):
     """One rule: what ``check`` returns speaks against an update; None lets it pass. ``about`` is what it finds."""
 
     code: str
@@ -92,36 +92,36 @@ class ImageRule(NamedTuple):
     check: CandidateCheck
 
 
-def _unsupported(platform: Platform) -> str | None:
+def _unsupported(platform: TdxPlatform) -> str | None:
     if SEAMRET_ERRATUM in platform.bugs:
         return f"this CPU has the erratum {SEAMRET_ERRATUM}, which rules updates out"
     return None if platform.node else "this TDX module or this kernel has no run-time update"
 
 
-def _lost(platform: Platform) -> str | None:
+def _lost(platform: TdxPlatform) -> str | None:
     return "the TDX module was lost in a failed update, and every TD with it" if platform.lost else None
 
 
-def _denied(platform: Platform) -> str | None:
+def _denied(platform: TdxPlatform) -> str | None:
     return f"no permission to read {', '.join(platform.denied)}" if platform.denied else None
 
 
-def _unreadable(platform: Platform) -> str | None:
+def _unreadable(platform: TdxPlatform) -> str | None:
     texts = [f"{name} cannot be read: {error}" for name, error in platform.unreadable]
     return "; ".join(texts) or None
 
 
-def _busy(platform: Platform) -> str | None:
+def _busy(platform: TdxPlatform) -> str | None:
     if platform.status not in ("idle", None):
         return f"an upload is running ({platform.status})"
     return "somebody has begun to load an image" if platform.loading not in ("0", None) else None
 
 
-def _no_slots(platform: Platform) -> str | None:
+def _no_slots(platform: TdxPlatform) -> str | None:
     return "the loader has no update slot left until the next reboot" if platform.slots == 0 else None
 
 
-def _cpu_offline(platform: Platform) -> str | None:
+def _cpu_offline(platform: TdxPlatform) -> str | None:
     if platform.online is None or platform.present is None:
         return "which CPUs are online cannot be told"
     missing = sorted(platform.present - platform.online)
@@ -129,87 +129,89 @@ def _cpu_offline(platform: Platform) -> str | None:
     return f"{len(missing)} of {len(platform.present)} CPUs are offline: {names}" if missing else None
 
 
-def _cpu_unknown(platform: Platform) -> str | None:
+def _cpu_unknown(platform: TdxPlatform) -> str | None:
     return None if platform.cpus else "which CPU models there are cannot be told"
 
 
-def _td_build(platform: Platform) -> str | None:
+def _td_build(platform: TdxPlatform) -> str | None:
     return "a TD is being built" if platform.td_appeared else None
 
 
 PLATFORM_RULES = (
-    Rule(
+    SelectionRule(
         "unsupported",
         "the processor, the module or the kernel cannot update it at run time",
         "a microcode update or a newer kernel may bring it",
         _unsupported,
     ),
-    Rule(
+    SelectionRule(
         "module-lost",
         "the TDX module was lost in a failed update, and every TD with it",
         "reboot the machine; nothing else brings it back",
         _lost,
     ),
-    Rule("no-permission", "files that have to be read cannot be, for want of a right", "run it as root", _denied),
-    Rule(
+    SelectionRule(
+        "no-permission", "files that have to be read cannot be, for want of a right", "run it as root", _denied
+    ),
+    SelectionRule(
         "unreadable",
         "files that have to be read cannot be",
         "see the kernel log for lines of seamldr and virt/tdx",
         _unreadable,
     ),
-    Rule(
+    SelectionRule(
         "busy",
         "an upload is running, or somebody has begun to load an image",
         "wait for it; writing -1 to `loading` discards an image that somebody left behind",
         _busy,
     ),
-    Rule(
+    SelectionRule(
         "no-slots",
         "the loader has no update slot left until the next reboot",
         "reboot, after which all slots are there again",
         _no_slots,
     ),
-    Rule(
+    SelectionRule(
         "cpu-offline",
         "CPUs are offline, or which ones are cannot be told",
         "bring every present CPU online; with nosmt or maxcpus= no update is possible",
         _cpu_offline,
     ),
-    Rule("cpu", "which CPU models there are cannot be told", "look at /proc/cpuinfo", _cpu_unknown),
-    Rule("td-build", "a TD is being built", "hold off TD launches, then try again", _td_build),
+    SelectionRule("cpu", "which CPU models there are cannot be told", "look at /proc/cpuinfo", _cpu_unknown),
+    SelectionRule("td-build", "a TD is being built", "hold off TD launches, then try again", _td_build),
 )
 """Rules about the machine alone (TDX host ABI, Documentation/arch/x86/tdx.rst; class E of its failures for offline
 CPUs: every INSTALL returns success, nothing is installed, and the old module can no longer be entered)."""
 
 
-def _mapping(_: Platform, candidate: Candidate, __: Policy) -> str | None:
+def _mapping(_: TdxPlatform, candidate: ImageCandidate, __: TdxPolicy) -> str | None:
     return None if candidate.release else "the compatibility table does not know this release"
 
 
-def _series(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+def _series(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
     if platform.version is None or candidate.image.version.series == platform.version.series:
         return None
     return f"only the last number of {platform.version} can change at run time"
 
 
-def _downgrade(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+def _downgrade(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
     newer = platform.version is None or candidate.image.version >= platform.version
     return None if newer else f"older than {platform.version}, which is running"
 
 
-def _same(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+def _same(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
     same = candidate.image.version == platform.version
     return "is running already; loading it again would cost a slot" if same else None
 
 
-def _min_version(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+def _min_version(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
     release = candidate.release
     if release is None or platform.version is None or platform.version >= release.min_running:
         return None
     return f"can keep TDs only from {release.min_running} on, and {platform.version} is running"
 
 
-def _seamldr(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+def _seamldr(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
     release, loader = candidate.release, platform.seamldr
     if release is None or loader is None:
         return None
@@ -218,18 +220,18 @@ def _seamldr(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
     return f"needs P-SEAMLDR {' or '.join(map(str, release.min_seamldr)) or '(none named)'}, and {loader} is there"
 
 
-def _cpu(platform: Platform, candidate: Candidate, _: Policy) -> str | None:
+def _cpu(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
     if candidate.image.cpus is None:
         return None
     missing = sorted(platform.cpus - set(candidate.image.cpus))
     return f"is not for this CPU ({', '.join(map('{:#010x}'.format, missing))})" if missing else None
 
 
-def _debug(_: Platform, candidate: Candidate, policy: Policy) -> str | None:
+def _debug(_: TdxPlatform, candidate: ImageCandidate, policy: TdxPolicy) -> str | None:
     return "is signed for debugging" if candidate.image.debug and not policy.allow_debug else None
 
 
-def _svn(platform: Platform, candidate: Candidate, policy: Policy) -> str | None:
+def _svn(platform: TdxPlatform, candidate: ImageCandidate, policy: TdxPolicy) -> str | None:
     new, old = candidate.image.svn, candidate.running_svn
     if new is None or platform.version is None:
         return None
@@ -243,11 +245,11 @@ def _svn(platform: Platform, candidate: Candidate, policy: Policy) -> str | None
     return f"security version {new} is lower than {old}, which is running" if new < old else None
 
 
-def _image(_: Platform, candidate: Candidate, __: Policy) -> str | None:
+def _image(_: TdxPlatform, candidate: ImageCandidate, __: TdxPolicy) -> str | None:
     return "; ".join(candidate.image.faults) or None
 
 
-def _strict(platform: Platform, candidate: Candidate, policy: Policy) -> str | None:
+def _strict(platform: TdxPlatform, candidate: ImageCandidate, policy: TdxPolicy) -> str | None:
     sources = candidate.release.strict_from if candidate.release else None
     if not policy.strict or sources is None or platform.version is None or platform.version in sources:
         return None
@@ -305,28 +307,28 @@ CODES = frozenset(rule.code for rule in (*PLATFORM_RULES, *IMAGE_RULES))
 class Judgement(NamedTuple):
     """One image, and all that speaks against it on this machine; nothing does if ``reasons`` is empty."""
 
-    image: Image
+    image: TdxImage
     reasons: tuple[Reason, ...]
 
 
-def objections(platform: Platform) -> tuple[Reason, ...]:
+def objections(platform: TdxPlatform) -> tuple[Reason, ...]:
     """What speaks against any update on this machine now."""
     found = ((rule, rule.check(platform)) for rule in PLATFORM_RULES)
     return tuple(Reason(rule.code, text, rule.hint) for rule, text in found if text)
 
 
-def judge(platform: Platform, images: Images, policy: Policy) -> list[Judgement]:
+def judge(platform: TdxPlatform, images: TdxImages, policy: TdxPolicy) -> list[Judgement]:
     """Put every image to every rule about images, in order of version."""
     svn = running_svn(platform, images)
     judged = []
     for image in images.files:
-        candidate = Candidate(image, images.mapping.releases.get(image.version), svn)
+        candidate = ImageCandidate(image, images.mapping.releases.get(image.version), svn)
         found = ((rule, rule.check(platform, candidate, policy)) for rule in IMAGE_RULES)
         judged.append(Judgement(image, tuple(Reason(rule.code, text, rule.hint) for rule, text in found if text)))
     return judged
 
 
-def running_svn(platform: Platform, images: Images) -> Svn | None:
+def running_svn(platform: TdxPlatform, images: TdxImages) -> Svn | None:
     """Security version of the running module: from the table of known releases, else from its image, if sound."""
     if platform.version is None:
         return None
@@ -335,8 +337,8 @@ def running_svn(platform: Platform, images: Images) -> Svn | None:
     return next((i.svn for i in images.files if i.version == platform.version and not i.faults), None)
 
 
-def choose(judged: Iterable[Judgement], policy: Policy) -> Image | None:
+def choose(judged: Iterable[Judgement], policy: TdxPolicy) -> TdxImage | None:
     """The image to load, or None. Of all that nothing speaks against: the newest, or the one next to the running."""
     left = [judgement.image for judgement in judged if not judgement.reasons]
-    take = max if policy.step is Step.NEWEST else min
+    take = max if policy.step is ReleaseChoice.NEWEST else min
     return take(left, key=lambda image: image.version, default=None)

@@ -14,7 +14,7 @@ from livefw.files.host import HostFiles
 from livefw.files.protocol import Files
 from livefw.providers import tables
 from livefw.providers.tables import FILE
-from livefw.providers.tdx.select import Policy, Step
+from livefw.providers.tdx.select import ReleaseChoice, TdxPolicy
 from livefw.providers.tdx.sigstruct import INTEL_SIGNER
 
 TABLE = "tdx"
@@ -27,11 +27,11 @@ class Settings(NamedTuple):
     images: str | None = None
     source: Files | None = None
     """Where the directory of images is, if not on the machine itself."""
-    policy: Policy = Policy()
+    policy: TdxPolicy = TdxPolicy()
     signers: frozenset[str] = frozenset({INTEL_SIGNER})
 
 
-class Key(NamedTuple):
+class TdxKey(NamedTuple):
     """One key of the table: what type its value has, and what it does."""
 
     kind: type
@@ -39,12 +39,12 @@ class Key(NamedTuple):
 
 
 KEYS = {
-    "images": Key(str, "directory of images, laid out like Intel's repository: a clone of it serves"),
-    "step": Key(str, "`newest` (default) or `smallest`: which of several possible releases to take"),
-    "strict": Key(bool, "take only releases that the table calls strictly compatible with the running one"),
-    "allow_debug": Key(bool, "take modules that are signed for debugging"),
-    "assume_svn": Key(bool, "take later releases although the running one's security version is not known"),
-    "signers": Key(list, "further keys to trust, as SHA-384 of the modulus in hexadecimal"),
+    "images": TdxKey(str, "directory of images, laid out like Intel's repository: a clone of it serves"),
+    "step": TdxKey(str, "`newest` (default) or `smallest`: which of several possible releases to take"),
+    "strict": TdxKey(bool, "take only releases that the table calls strictly compatible with the running one"),
+    "allow_debug": TdxKey(bool, "take modules that are signed for debugging"),
+    "assume_svn": TdxKey(bool, "take later releases although the running one's security version is not known"),
+    "signers": TdxKey(list, "further keys to trust, as SHA-384 of the modulus in hexadecimal"),
 }
 """Everything that may be in the table."""
 
@@ -80,15 +80,15 @@ def _decode(table: dict[str, Any]) -> Settings:
     images = table.get("images")
     if images is not None and (os.path.normpath(images) != images or not images.startswith("/")):
         raise _wrong(f"{TABLE}.images", f"has to be an absolute path, not {images!r}")
-    step = table.get("step", Step.NEWEST)
-    if step not in list(Step):
-        raise _wrong(f"{TABLE}.step", f"has to be one of {', '.join(Step)}, not {step!r}")
+    step = table.get("step", ReleaseChoice.NEWEST)
+    if step not in list(ReleaseChoice):
+        raise _wrong(f"{TABLE}.step", f"has to be one of {', '.join(ReleaseChoice)}, not {step!r}")
     signers = table.get("signers", [])
     for index, signer in enumerate(signers):
         if not (isinstance(signer, str) and len(signer) == 96 and set(signer) <= set("0123456789abcdef")):
             raise _wrong(f"{TABLE}.signers[{index}]", "has to be 96 hexadecimal digits, lower case")
-    policy = Policy(
-        step=Step(step),
+    policy = TdxPolicy(
+        step=ReleaseChoice(step),
         strict=table.get("strict", False),
         allow_debug=table.get("allow_debug", False),
         assume_svn=table.get("assume_svn", False),
