@@ -11,9 +11,9 @@ from time import perf_counter
 from bench.measure import Aim, Row, affinity
 from bench.mounted import machine
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Engine, Host, Order, Point
+from livefw.activation.engine import ActivationRequest, Engine, Host, Point
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
 from livefw.files.host import HostFiles
 from livefw.providers.base import Component, Progress
@@ -88,10 +88,10 @@ def _activate(root: str, folder: str) -> dict[Point, float]:
         taken[point], last = now - last, now
 
     files, clock = HostFiles(root), SystemClock()
-    places = Places(folder, os.path.join(folder, "lock"), folder, root)
-    host = Host(files, providers(files, clock), clock, places, POLICY, Actor("root", "", "bench"), at=at)
+    paths = Paths(folder, os.path.join(folder, "lock"), folder, root)
+    host = Host(files, providers(files, clock), clock, paths, POLICY, Actor("root", "", "bench"), at=at)
     with Engine(host).open() as run:
-        (attempt,) = run.activate(Order((RMM,)), watch=_Silent())
+        (attempt,) = run.activate(ActivationRequest((RMM,)), watch=_Silent())
     files.close()
     if attempt.result.outcome is not Outcome.ACTIVATED:
         raise RuntimeError(f"the activation ended as {attempt.result.outcome}: {attempt.result.why.text}")

@@ -11,7 +11,7 @@ from livefw.activation.checks.table import require_sound
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure.meter import Meter, NoMeter, meter
-from livefw.activation.paths import Places, places
+from livefw.activation.paths import Paths, paths_for
 from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
 from livefw.errors import LivefwError
 from livefw.files.host import unused_settings
@@ -34,9 +34,9 @@ class Where(NamedTuple):
     images: str | None = None
 
     @property
-    def places(self) -> Places:
+    def paths(self) -> Paths:
         """Where they are; OSError where that cannot be told."""
-        return places(self.root, state=self.state, settings=self.settings)
+        return paths_for(self.root, state=self.state, settings=self.settings)
 
 
 class How(NamedTuple):
@@ -56,7 +56,7 @@ def _unheard(_: str) -> None:
     """Nobody listens."""
 
 
-def policy(found: Places) -> Policy:
+def policy(found: Paths) -> Policy:
     """The policy that holds. `SettingsError`, `TransportError`."""
     made = load(found.settings, mechanisms=MECHANISMS)
     require_sound(made, file=os.path.join(found.settings, FILE))
@@ -76,7 +76,7 @@ def host(
 
     Errors as for `open_files` and `policy`.
     """
-    clock, found = SystemClock(), where.places
+    clock, found = SystemClock(), where.paths
     own = found.root == "/"
     tell_unused_settings(where, say)
     settings_directory = where.settings
@@ -111,7 +111,7 @@ def tell_unused_settings(where: Where, say: Callable[[str], None]) -> None:
         say(f"livefw: {line}")
 
 
-def _images(where: Where, found: Places, settings: Policy) -> str:
+def _images(where: Where, found: Paths, settings: Policy) -> str:
     """The directory of images: one that the settings name is on the machine that is looked at."""
     if where.images:
         return absolute(where.images)

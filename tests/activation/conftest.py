@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Attempt, Engine, Host, Order
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host
 from livefw.activation.history.journal import Journal
 from livefw.activation.history.writer import Announcement
 from livefw.activation.measure.meter import ModelMeter
 from livefw.activation.outcome import Result
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
@@ -53,7 +53,7 @@ class Bench:
     """One machine, its history, and engines that come and go."""
 
     machine: Machine
-    places: Places
+    paths: Paths
     announced: list[Announcement] = field(default_factory=list)
     watch: Quiet = field(default_factory=Quiet)
     settings: str = ""
@@ -71,7 +71,7 @@ class Bench:
         files, clock = MachineFiles(self.machine), MachineClock(self.machine)
         found = providers(files, clock)
         policy = parse(self.settings.encode())
-        host = Host(files, found, clock, self.places, policy, Actor("root", "alice", "test"))
+        host = Host(files, found, clock, self.paths, policy, Actor("root", "alice", "test"))
         host = host._replace(announce=self.announced.append, meter=lambda: ModelMeter(files))
         return host._replace(**self.changes)
 
@@ -81,7 +81,7 @@ class Bench:
     def run(self, *words: str, **order: Any) -> list[Attempt]:
         """One engine that activates what is named, or everything, and ends."""
         with self.engine().open() as run:
-            return list(run.activate(Order(words or None, **order), watch=self.watch))
+            return list(run.activate(ActivationRequest(words or None, **order), watch=self.watch))
 
     def one(self, *words: str, **order: Any) -> Attempt:
         (attempt,) = self.run(*words, **order)
@@ -90,7 +90,7 @@ class Bench:
     @property
     def journal(self) -> Journal:
         """The history as it stands; closed when the test ends."""
-        journal = Journal.open_to_read(self.places.state)
+        journal = Journal.open_to_read(self.paths.state)
         assert journal
         self.opened.append(journal)
         return journal
@@ -110,8 +110,8 @@ def make(tmp_path: Path) -> Iterable[Make]:
         for fault in faults:
             machine.inject(fault)
         base = tmp_path / f"machine-{len(made)}"
-        places = Places(str(base / "state"), str(base / "run/lock"), str(base / "etc"), str(base))
-        made.append(Bench(machine, places))
+        paths = Paths(str(base / "state"), str(base / "run/lock"), str(base / "etc"), str(base))
+        made.append(Bench(machine, paths))
         return made[-1]
 
     yield build

@@ -12,10 +12,10 @@ from bench.records import COMPONENTS, START_NS, fill, rewrite, tamper
 
 from livefw.activation import row_bodies
 from livefw.activation.history import archive, opening
-from livefw.activation.history.archive import Cut, Step
+from livefw.activation.history.archive import ArchiveStep, Cut
 from livefw.activation.history.damaged import Damaged
-from livefw.activation.history.journal import Activation, Journal, Kind
-from livefw.activation.history.verify import chain
+from livefw.activation.history.journal import Activation, Journal, RowKind
+from livefw.activation.history.verify import verify_chain
 from livefw.cli.main import main
 from livefw.daemon.answers import questions
 from livefw.errors import NothingToDo, UsageError
@@ -62,17 +62,22 @@ def test_checks_that_look_back_and_what_is_unfinished_stay(tmp_path: Path, capsy
         journal.end(rare, "lfa:rare", {"outcome": "failed", "seconds": 3.0})
         for _ in range(10):
             journal.end(journal.begin(KEY, {"name": "TF-0"}), KEY, {"outcome": "activated", "seconds": 1.0})
-        before = {key: (row_bodies.past(journal, key), row_bodies.trouble(journal, key)) for key in (KEY, "lfa:rare")}
+        before = {
+            key: (row_bodies.past_attempts(journal, key), row_bodies.last_failure(journal, key))
+            for key in (KEY, "lfa:rare")
+        }
         rows = every_row(tmp_path)
     code, told = run(capsys, tmp_path, "history", "--archive", "--keep", "5")
     assert code == 0, told
     with closing(Journal.open(str(tmp_path))) as journal:
-        assert {key: (row_bodies.past(journal, key), row_bodies.trouble(journal, key)) for key in before} == before
+        assert {
+            key: (row_bodies.past_attempts(journal, key), row_bodies.last_failure(journal, key)) for key in before
+        } == before
         assert [entry.activation for entry in journal.unfinished()] == [left_open]
         assert journal.base().sequence > 2 * COUNT
         journal.end(left_open, "foreign:open", {"outcome": "unknown"})
         assert journal.unfinished() == []
-        assert journal.latest(Kind.ARCHIVED)
+        assert journal.latest(RowKind.ARCHIVED)
     now = every_row(tmp_path)
     assert rows <= now
     assert max(now.values()) == 1
@@ -100,24 +105,24 @@ def test_archives_follow_each_other(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "in 4 files" in run(capsys, tmp_path, "history", "--verify", "--archive", str(tmp_path / "elsewhere.db"))[1]
 
 
-@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize("step", ArchiveStep)
 def test_killed_anywhere_nothing_is_lost_or_doubled(
-    tmp_path: Path, step: Step, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, step: ArchiveStep, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(tmp_path, 50)
     rows = every_row(tmp_path)
 
-    def die(reached: Step) -> None:
+    def die(reached: ArchiveStep) -> None:
         if reached is step:
             raise Killed
 
     with closing(Journal.open(str(tmp_path))) as journal, pytest.raises(Killed):
         journal.archive(Cut(10), at=die)
-    shown = {each.entry.sequence for each in whole(tmp_path)}
-    assert shown == set(range(1, 101, 2)) or step is Step.REMOVED
+    shown = {each.first_row.sequence for each in whole(tmp_path)}
+    assert shown == set(range(1, 101, 2)) or step is ArchiveStep.REMOVED
     assert run(capsys, tmp_path, "history", "--verify")[0] == 0
     with closing(Journal.open(str(tmp_path))) as journal:
-        journal.note(Kind.REFUSAL, KEY, {})
+        journal.note(RowKind.REFUSAL, KEY, {})
     run(capsys, tmp_path, "history", "--archive", "--keep", "10")
     now = every_row(tmp_path)
     assert rows <= now
@@ -125,7 +130,7 @@ def test_killed_anywhere_nothing_is_lost_or_doubled(
     assert not [*tmp_path.glob("*.partial")]
     code, told = run(capsys, tmp_path, "history", "--verify")
     assert code == 0, told
-    assert len([*tmp_path.glob("history-*.db")]) == (2 if step is Step.REMOVED else 1)
+    assert len([*tmp_path.glob("history-*.db")]) == (2 if step is ArchiveStep.REMOVED else 1)
 
 
 def whole(folder: Path) -> list[Activation]:
@@ -137,8 +142,8 @@ def test_a_file_that_was_half_written_is_begun_anew(tmp_path: Path) -> None:
     fill(tmp_path, 20)
     target = tmp_path / "mine.db"
 
-    def die(reached: Step) -> None:
-        if reached is Step.NAMED:
+    def die(reached: ArchiveStep) -> None:
+        if reached is ArchiveStep.NAMED:
             raise Killed
 
     with closing(Journal.open(str(tmp_path))) as journal, pytest.raises(Killed):
@@ -150,7 +155,7 @@ def test_a_file_that_was_half_written_is_begun_anew(tmp_path: Path) -> None:
             journal.archive(Cut(5), file=str(target))
         assert journal.base().sequence == 0
         assert journal.archive(Cut(5)).last.sequence == 30
-        assert chain(journal).flaws == []
+        assert verify_chain(journal).flaws == []
 
 
 TAMPERED = {
@@ -230,11 +235,11 @@ def test_by_age(tmp_path: Path) -> None:
 
 def test_while_somebody_has_the_machine_nothing_is_archived(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from livefw.activation.lock.machine_lock import Lock
-    from livefw.activation.paths import places
+    from livefw.activation.paths import paths_for
 
     fill(tmp_path, 50)
     (tmp_path / "root").mkdir()
-    with Lock.acquire(places(str(tmp_path / "root"), state=str(tmp_path)).lock):
+    with Lock.acquire(paths_for(str(tmp_path / "root"), state=str(tmp_path)).lock):
         assert run(capsys, tmp_path, "history", "--archive", "--keep", "1")[0] == 4
     assert not [*tmp_path.glob("history-*.db")]
 
@@ -269,8 +274,8 @@ def test_what_is_unfinished_stays_however_much_came_after_it(tmp_path: Path, mon
         made = journal.archive(Cut(1))
         assert made.kept == 3
         assert [entry.activation for entry in journal.unfinished()] == [left_open]
-        assert [each.entry.body.get("n") for each in journal.walk(components=[KEY])] == [4, 3, 0]
-        assert chain(journal).flaws == []
+        assert [each.first_row.body.get("n") for each in journal.walk(components=[KEY])] == [4, 3, 0]
+        assert verify_chain(journal).flaws == []
 
 
 def test_rows_that_are_missing_are_not_hidden_in_an_archive(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from livefw.activation.engine import Attempt, Point
-from livefw.activation.history.journal import JournalUnavailable, Kind
-from livefw.activation.history.verify import chain
+from livefw.activation.history.journal import JournalUnavailable, RowKind
+from livefw.activation.history.verify import verify_chain
 from livefw.activation.lock.machine_lock import Busy, Lock, holder
 from livefw.activation.outcome import Outcome
 from livefw.errors import UsageError
@@ -19,7 +19,7 @@ OTHER = "lfa:0509b633-5734-422f-a681-6096e932d93a"
 
 
 def cancellations(bench: Any) -> list[tuple[str, str, str, str]]:
-    rows = (each for each in bench.journal.entries() if each.kind is Kind.CANCELLATION)
+    rows = (each for each in bench.journal.rows() if each.kind is RowKind.CANCELLATION)
     return [(row.component, row.body["outcome"], row.body["reason"], row.body["actor"]["login"]) for row in rows]
 
 
@@ -27,11 +27,11 @@ def test_with_nothing_to_cancel_that_is_what_is_written_down(make: Make) -> None
     bench = make("vera")
     attempt = bench.engine().cancel("tf-rmm", reason="to be sure", watch=bench.watch)
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "nothing-to-cancel")
-    assert attempt.receipt.head == bench.journal.head()
+    assert attempt.row.head == bench.journal.head()
     assert cancellations(bench) == [(RMM, "refused", "to be sure", "alice")]
     assert [(each.component, each.outcome) for each in bench.announced] == [(RMM, Outcome.REFUSED)]
-    assert holder(bench.places.lock) is None
-    assert not chain(bench.journal).flaws
+    assert holder(bench.paths.lock) is None
+    assert not verify_chain(bench.journal).flaws
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_what_another_engine_waits_for_is_cancelled_beside_it(make: Make, driver
     assert attempts[-1].result.outcome is Outcome.CANCELLED
     assert activation.result.outcome is ends
     assert cancellations(bench)[-1] == (RMM, "cancelled", "wrong image", "alice")
-    kinds = [each.kind for each in bench.journal.entries()]
-    assert kinds == [Kind.INTENT, *[Kind.CANCELLATION] * len(attempts), Kind.OUTCOME]
+    kinds = [each.kind for each in bench.journal.rows()]
+    assert kinds == [RowKind.INTENT, *[RowKind.CANCELLATION] * len(attempts), RowKind.OUTCOME]
     assert bench.journal.unfinished() == []
 
 
 def test_beside_work_on_another_component_it_keeps_out(make: Make) -> None:
     bench = make("vera")
-    with Lock.acquire(bench.places.lock) as held:
+    with Lock.acquire(bench.paths.lock) as held:
         held.describe(component=OTHER, user="root")
         with pytest.raises(Busy, match="0509b633"):
             bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
@@ -76,7 +76,7 @@ def test_beside_work_on_another_component_it_keeps_out(make: Make) -> None:
 
 def test_a_holder_that_could_leave_no_note_keeps_nobody_from_cancelling(make: Make) -> None:
     bench = make("vera")
-    with Lock.acquire(bench.places.lock):
+    with Lock.acquire(bench.paths.lock):
         bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
     assert len(cancellations(bench)) == 1
 
@@ -95,23 +95,23 @@ def test_what_an_engine_left_open_is_settled_first(make: Make) -> None:
         bench.run("tf-rmm")
     bench.changes = {}
     bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
-    assert [each.kind for each in bench.journal.entries()] == [Kind.INTENT, Kind.OUTCOME, Kind.CANCELLATION]
+    assert [each.kind for each in bench.journal.rows()] == [RowKind.INTENT, RowKind.OUTCOME, RowKind.CANCELLATION]
 
 
 def test_without_a_history_it_has_to_be_said(make: Make) -> None:
     bench = make("vera")
-    Path(bench.places.state).parent.mkdir(parents=True)
-    Path(bench.places.state).write_text("in the way")
+    Path(bench.paths.state).parent.mkdir(parents=True)
+    Path(bench.paths.state).write_text("in the way")
     with pytest.raises(JournalUnavailable):
         bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
     assert bench.watch.begun == []
     bench.changes = {"without_journal": True}
     attempt = bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
-    assert attempt.receipt.trouble == "not recorded, as was asked"
+    assert attempt.row.error == "not recorded, as was asked"
 
 
 def test_nobody_of_that_name(make: Make) -> None:
     bench = make("vera")
     with pytest.raises(UsageError):
         bench.engine().cancel("nobody", reason="", watch=bench.watch)
-    assert holder(bench.places.lock) is None
+    assert holder(bench.paths.lock) is None

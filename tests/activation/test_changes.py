@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from livefw.activation.inventory.discovery import Candidate, Inventory
-from livefw.activation.watch.watcher import What, compare
+from livefw.activation.watch.watcher import WatchEventKind, compare
 from livefw.providers.base import Component, Cost, Reason, Version
 from livefw.providers.lfa.fake import FakeLfa
 
@@ -25,54 +25,78 @@ def found(*components: Component, absent: tuple[Reason, ...] = ()) -> Inventory:
 
 
 PENDING = component(pends=True, waits=NEW)
-CHANGES: dict[str, tuple[Inventory | None, Inventory, list[tuple[What, str, str]]]] = {
+CHANGES: dict[str, tuple[Inventory | None, Inventory, list[tuple[WatchEventKind, str, str]]]] = {
     "a first look": (
         None,
         found(component(), component("b", pends=True)),
-        [(What.PRESENT, "x:a", "no image is pending"), (What.PRESENT, "x:b", "an image is pending")],
+        [
+            (WatchEventKind.PRESENT, "x:a", "no image is pending"),
+            (WatchEventKind.PRESENT, "x:b", "an image is pending"),
+        ],
     ),
     "a first look at nothing": (
         None,
         found(absent=(Reason("a", "no driver"), Reason("b", "no device"))),
-        [(What.ABSENT, "", "no driver; no device")],
+        [(WatchEventKind.ABSENT, "", "no driver; no device")],
     ),
     "nothing twice": (found(), found(), []),
     "nothing new": (found(PENDING), found(PENDING), []),
     "the last has gone": (
         found(component()),
         found(),
-        [(What.ABSENT, "", "there is no component any more"), (What.VANISHED, "x:a", "it is not there any more")],
+        [
+            (WatchEventKind.ABSENT, "", "there is no component any more"),
+            (WatchEventKind.VANISHED, "x:a", "it is not there any more"),
+        ],
     ),
     "one has gone and one has come": (
         found(component()),
         found(component("b", pends=True)),
-        [(What.VANISHED, "x:a", "it is not there any more"), (What.APPEARED, "x:b", "an image is pending")],
+        [
+            (WatchEventKind.VANISHED, "x:a", "it is not there any more"),
+            (WatchEventKind.APPEARED, "x:b", "an image is pending"),
+        ],
     ),
-    "another version": (found(component()), found(component(runs=NEW)), [(What.VERSION, "x:a", "version 1.0 -> 1.1")]),
-    "a first version": (found(component(runs=None)), found(component()), [(What.VERSION, "x:a", "version ? -> 1.0")]),
+    "another version": (
+        found(component()),
+        found(component(runs=NEW)),
+        [(WatchEventKind.VERSION, "x:a", "version 1.0 -> 1.1")],
+    ),
+    "a first version": (
+        found(component(runs=None)),
+        found(component()),
+        [(WatchEventKind.VERSION, "x:a", "version ? -> 1.0")],
+    ),
     "no version any more": (
         found(component()),
         found(component(runs=None)),
-        [(What.VERSION, "x:a", "version 1.0 -> ?")],
+        [(WatchEventKind.VERSION, "x:a", "version 1.0 -> ?")],
     ),
-    "an image": (found(component()), found(PENDING), [(What.PENDING, "x:a", "an image is pending (1.1)")]),
+    "an image": (found(component()), found(PENDING), [(WatchEventKind.PENDING, "x:a", "an image is pending (1.1)")]),
     "an image without a version": (
         found(component()),
         found(component(pends=True)),
-        [(What.PENDING, "x:a", "an image is pending")],
+        [(WatchEventKind.PENDING, "x:a", "an image is pending")],
     ),
     "another image": (
         found(PENDING),
         found(component(pends=True, waits=NEWER)),
-        [(What.PENDING, "x:a", "an image is pending (1.2)")],
+        [(WatchEventKind.PENDING, "x:a", "an image is pending (1.2)")],
     ),
-    "no image any more": (found(PENDING), found(component()), [(What.NOT_PENDING, "x:a", "no image is pending")]),
+    "no image any more": (
+        found(PENDING),
+        found(component()),
+        [(WatchEventKind.NOT_PENDING, "x:a", "no image is pending")],
+    ),
     "an announcement without an image": (found(component()), found(component(waits=NEW)), []),
     "nobody can tell any more": (found(PENDING), found(component(pends=None)), []),
     "activated": (
         found(PENDING),
         found(component(runs=NEW)),
-        [(What.VERSION, "x:a", "version 1.0 -> 1.1"), (What.NOT_PENDING, "x:a", "no image is pending")],
+        [
+            (WatchEventKind.VERSION, "x:a", "version 1.0 -> 1.1"),
+            (WatchEventKind.NOT_PENDING, "x:a", "no image is pending"),
+        ],
     ),
 }
 

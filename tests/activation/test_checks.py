@@ -17,8 +17,8 @@ from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts, cpu_list
 from livefw.activation.checks.table import (
     CHECKS,
+    CheckContext,
     Problem,
-    Situation,
     Weight,
     examine,
     examine_staging,
@@ -26,8 +26,8 @@ from livefw.activation.checks.table import (
     require_known,
     require_sound,
 )
-from livefw.activation.inventory.unmatched_patterns import Unmatched
-from livefw.activation.lock.machine_lock import Holder
+from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
+from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.policy.document import DEFAULT, parse
 from livefw.activation.policy.settings import SettingsError
 from livefw.activation.policy.window import Window
@@ -61,9 +61,9 @@ def machine(root: Path, files: dict[str, str]) -> Facts:
     return Facts(HostFiles(str(root)))
 
 
-def situation(root: Path, files: dict[str, str], settings: str = "", **fields: Any) -> Situation:
+def situation(root: Path, files: dict[str, str], settings: str = "", **fields: Any) -> CheckContext:
     snapshot = machine(root, files).snapshot()
-    return Situation(COMPONENT, snapshot, parse(settings.encode()), NOW)._replace(**fields)
+    return CheckContext(COMPONENT, snapshot, parse(settings.encode()), NOW)._replace(**fields)
 
 
 DOG = {"sys/class/watchdog/watchdog0/state": "active\n", "sys/class/watchdog/watchdog0/timeout": "30\n"}
@@ -75,8 +75,8 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("policy", {}, "allow = ['tdx:*']", {}),
     ("pinned", {}, "[component.'*']\npin = '1.9'", {}),
     ("pinned", {}, "[component.'*']\npin = '1.9'", {"component": COMPONENT._replace(pending_version=None)}),
-    ("settings-match", {}, "", {"unmatched": (Unmatched("deny", "tf-rm"), Unmatched("allow", "x"))}),
-    ("busy", {}, "", {"holder": Holder(1, "lfa:x", "root", 0)}),
+    ("settings-match", {}, "", {"unmatched": (UnmatchedPattern("deny", "tf-rm"), UnmatchedPattern("allow", "x"))}),
+    ("busy", {}, "", {"holder": LockHolder(1, "lfa:x", "root", 0)}),
     ("settings-hold", {}, "", {"unmet": (Reason("setting-refused", "it could not be set"),)}),
     ("permission", {}, "", {"privileged": False}),
     ("order", {}, f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'", {"waiting": (OTHER, COMPONENT)}),
@@ -87,7 +87,7 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("downgrade", {}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8)))}),
     ("cpus-offline", {f"{CPU}/online": "0,2-3\n"}, "", {}),
     ("cpus-moving", {f"{CPU}/cpu0/hotplug/state": "238", f"{CPU}/cpu0/hotplug/target": "238"} | CPU1_LEAVES, "", {}),
-    ("last-attempt", {}, "", {"trouble": "it failed"}),
+    ("last-attempt", {}, "", {"last_failure": "it failed"}),
     ("guests", {"sys/kernel/debug/kvm/4711-12/exits": "1", "sys/kernel/debug/kvm/blocking": "1"}, "", {}),
     ("guests", {"sys/fs/cgroup/misc.current": "tdx 2\nsev 0\n"}, "", {}),
     ("lockdown", {"sys/kernel/security/lockdown": "none [integrity] confidentiality\n"}, "", {}),
@@ -120,13 +120,13 @@ TEXTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ),
     "a holder that says what it does": (
         "",
-        {"holder": Holder(1, "lfa:x", "root", 0)},
+        {"holder": LockHolder(1, "lfa:x", "root", 0)},
         "another activation is running: lfa:x",
         "wait",
     ),
     "a holder that has not": (
         "",
-        {"holder": Holder(1, "", "root", 0)},
+        {"holder": LockHolder(1, "", "root", 0)},
         "another activation is running: its owner has not said which",
         "wait",
     ),
@@ -149,7 +149,7 @@ GOOD: list[tuple[dict[str, str], str, dict[str, Any]]] = [
     ({"proc/loadavg": "3.9 1 1 1/1 1\n"}, "[limits]\nload = 1.0", {}),
     (DOG, "[limits]\nseconds = 30", {}),
     (DOG | {"sys/class/watchdog/watchdog0/state": "inactive\n"}, "", {}),
-    ({}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8), sure=False))}),
+    ({}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8), reliable=False))}),
     ({}, "", {"component": COMPONENT._replace(current_version=None)}),
     (
         {f"{CPU}/online": "0\n"},
@@ -182,7 +182,7 @@ def test_every_check_has_a_bad_situation() -> None:
 
 def test_an_empty_machine_tells_nothing_and_stops_nothing(tmp_path: Path) -> None:
     snapshot = Facts(HostFiles(str(tmp_path))).snapshot()
-    assert examine(Situation(COMPONENT, snapshot, DEFAULT, NOW)) == ()
+    assert examine(CheckContext(COMPONENT, snapshot, DEFAULT, NOW)) == ()
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
@@ -300,7 +300,7 @@ def test_files_that_hold_anything_do_no_harm(data: bytes) -> None:
     assert all(0 <= cpu < 65_536 for cpu in (*snapshot.offline, *snapshot.moving))
     assert all(dog.seconds >= 0 for dog in snapshot.watchdogs)
     assert all(count is None or count >= 0 for count in snapshot.guests)
-    found = examine(Situation(COMPONENT, snapshot, parse(b"[limits]\nload = 1"), NOW))
+    found = examine(CheckContext(COMPONENT, snapshot, parse(b"[limits]\nload = 1"), NOW))
     assert {each.check for each in found} <= {"load", "watchdog", "cpus-offline", "cpus-moving", "guests", "lockdown"}
     assert all(each.text for each in found)
 

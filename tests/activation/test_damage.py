@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from bench.records import COMPONENTS, fill, rewrite, tamper
 
-from livefw.activation.history.journal import Head, Journal, JournalUnavailable, Kind
-from livefw.activation.history.verify import chain
+from livefw.activation.history.journal import Head, Journal, JournalUnavailable, RowKind
+from livefw.activation.history.verify import verify_chain
 from livefw.cli.main import main
 from livefw.daemon.answers import questions
 
@@ -145,7 +145,7 @@ def test_damage_is_named_and_the_file_is_kept_as_it_is(
     journal = Journal.open(str(tmp_path))
     journal.end(journal.begin("lfa:x", {}), "lfa:x", {"outcome": "failed"})
     aside = journal.set_aside
-    assert chain(journal).flaws == [] or aside is None
+    assert verify_chain(journal).flaws == [] or aside is None
     journal.close()
     assert aside is not None or sound_by_sqlite(bytes(content), tmp_path / "copy.db"), told
     if aside is None:
@@ -287,7 +287,7 @@ def test_what_is_missing_beside_the_rows_is_a_flaw(
     journal = Journal.open(str(tmp_path))
     assert journal.set_aside is not None
     assert journal.head().sequence > 50 or journal.set_aside.head is None
-    assert chain(journal).flaws == []
+    assert verify_chain(journal).flaws == []
     journal.close()
 
 
@@ -386,12 +386,12 @@ def test_damage_that_is_met_while_writing_moves_the_file_and_not_the_row(tmp_pat
             file.write(b"\xff" * 64)
     other = Journal.open_to_read(str(tmp_path))
     assert other is not None
-    assert journal.recent("lfa:none", Kind.OUTCOME, limit=1) == []
+    assert journal.recent("lfa:none", RowKind.OUTCOME, limit=1) == []
     journal.end(kept, "lfa:before", {"outcome": "activated"})
     assert journal.set_aside is not None
-    kinds = [entry.kind for entry in journal.entries()]
-    assert kinds == [Kind.SET_ASIDE, Kind.OUTCOME]
-    assert chain(journal).flaws == []
+    kinds = [entry.kind for entry in journal.rows()]
+    assert kinds == [RowKind.SET_ASIDE, RowKind.OUTCOME]
+    assert verify_chain(journal).flaws == []
     other.close()
     journal.close()
 
@@ -405,10 +405,10 @@ def test_another_writer_goes_on_in_the_new_file(tmp_path: Path) -> None:
     finder = Journal.open(str(tmp_path))
     assert finder.set_aside is not None
     engine.end(activation, "lfa:a", {"outcome": "activated"})
-    assert [entry.kind for entry in finder.entries()] == [Kind.SET_ASIDE, Kind.OUTCOME]
+    assert [entry.kind for entry in finder.rows()] == [RowKind.SET_ASIDE, RowKind.OUTCOME]
     engine.close()
-    finder.note(Kind.REFUSAL, "lfa:a", {})
-    assert chain(finder).flaws == []
+    finder.note(RowKind.REFUSAL, "lfa:a", {})
+    assert verify_chain(finder).flaws == []
     finder.close()
 
 
@@ -444,8 +444,8 @@ def test_setting_aside_that_is_killed_anywhere_loses_nothing(
         with suppress(Killed):
             Journal.open(str(tmp_path)).close()
     journal = Journal.open(str(tmp_path))
-    assert [entry.kind for entry in journal.entries()] == [Kind.SET_ASIDE]
-    assert chain(journal).flaws == []
+    assert [entry.kind for entry in journal.rows()] == [RowKind.SET_ASIDE]
+    assert verify_chain(journal).flaws == []
     journal.close()
     kept = [path for path in tmp_path.glob("history.db.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
     assert kept
@@ -468,12 +468,12 @@ def test_who_activates_is_told_that_the_history_was_set_aside(
 def test_the_world_hears_of_a_history_that_was_set_aside(make: Any) -> None:
     bench = make("vera")
     bench.one("tf-rmm")
-    tamper(Path(bench.places.state), "DELETE FROM head")
+    tamper(Path(bench.paths.state), "DELETE FROM head")
     bench.announced.clear()
     with bench.engine().open() as running:
         assert running.set_aside
     (told,) = bench.announced
-    assert (told.kind, told.outcome, told.why.code) == (Kind.SET_ASIDE, None, "history-damaged")
+    assert (told.kind, told.outcome, told.why.code) == (RowKind.SET_ASIDE, None, "history-damaged")
     assert running.set_aside.file in told.why.text
-    assert told.receipt.head
-    assert told.state == os.path.realpath(bench.places.state)
+    assert told.row.head
+    assert told.state == os.path.realpath(bench.paths.state)

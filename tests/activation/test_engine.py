@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from livefw.activation.checks.facts import Facts
-from livefw.activation.engine import OnFailure, Order, Point
+from livefw.activation.engine import ActivationRequest, OnFailure, Point
 from livefw.activation.history import opening
 from livefw.activation.history.archive import Cut
-from livefw.activation.history.journal import Entry, Head, JournalUnavailable, Kind
-from livefw.activation.history.verify import chain
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import old_versions
+from livefw.activation.history.journal import Head, HistoryRow, JournalUnavailable, RowKind
+from livefw.activation.history.verify import verify_chain
+from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.measure.meter import NoMeter
 from livefw.activation.outcome import Outcome
@@ -40,60 +39,60 @@ def grid(count: int = 4, **fields: Any) -> MachineConfig:
     return MachineConfig(name="grid", agent="bet1", driver="v3", grid=components, **fields)
 
 
-def kinds(bench: Bench) -> list[Kind]:
-    return [entry.kind for entry in bench.journal.entries()]
+def kinds(bench: Bench) -> list[RowKind]:
+    return [entry.kind for entry in bench.journal.rows()]
 
 
 def test_an_activation_is_planned_run_verified_and_written_down(make: Make) -> None:
     bench = make("vera")
-    plan = bench.engine().plan(Order())
+    plan = bench.engine().plan(ActivationRequest())
     assert [(step.component.key, step.stopped, step.usual) for step in plan.steps] == [(RMM, False, None)]
     attempt = bench.one("tf-rmm", reason="CVE-2026-0001")
     assert attempt.result.outcome is Outcome.ACTIVATED
     assert attempt.measurement
     assert attempt.measurement.longest_ns == 60_000_000
-    intent, outcome = bench.journal.entries()
+    intent, outcome = bench.journal.rows()
     assert intent.body["reason"] == "CVE-2026-0001"
     assert intent.body["actor"] == {"user": "root", "login": "alice", "face": "test"}
     assert (intent.body["current_version"], intent.body["pending_version"]) == ("1.0", "1.1")
     assert (outcome.body["outcome"], outcome.body["current_version"]) == ("activated", "1.1")
     assert outcome.body["log"] == ["Arm LFA: TF-RMM: successfully activated"]
     assert outcome.body["cost"]["source"] == "model"
-    assert not chain(bench.journal, heads=[attempt.receipt.head]).flaws
+    assert not verify_chain(bench.journal, heads=[attempt.row.head]).flaws
     assert [each.outcome for each in bench.announced] == [Outcome.ACTIVATED]
-    assert bench.announced[0].receipt == attempt.receipt
+    assert bench.announced[0].row == attempt.row
 
 
 def test_what_it_took_before_is_in_the_next_plan_and_can_be_too_long(make: Make) -> None:
     bench = make("vera")
     bench.one("tf-rmm")
     bench.machine.stage("rmm")
-    step = bench.engine().plan(Order()).steps[0]
+    step = bench.engine().plan(ActivationRequest()).steps[0]
     assert step.usual
     assert (step.usual.times, step.usual.worst_s) == (1, pytest.approx(0.8325))
     bench.settings = "[limits]\nseconds = 0.5"
     refused = bench.one("tf-rmm")
     assert (refused.result.outcome, refused.result.why.code) == (Outcome.REFUSED, "time")
     assert bench.one("tf-rmm", ignore=("time",)).result.outcome is Outcome.ACTIVATED
-    assert kinds(bench) == [Kind.INTENT, Kind.OUTCOME, Kind.REFUSAL, Kind.INTENT, Kind.OUTCOME]
-    assert [each["check"] for each in list(bench.journal.entries())[3].body["ignored"]] == ["time"]
+    assert kinds(bench) == [RowKind.INTENT, RowKind.OUTCOME, RowKind.REFUSAL, RowKind.INTENT, RowKind.OUTCOME]
+    assert [each["check"] for each in list(bench.journal.rows())[3].body["ignored"]] == ["time"]
 
 
 def test_a_plan_changes_nothing(make: Make) -> None:
     bench = make("vera")
     before = bench.machine.trace.next_sequence
-    bench.engine().plan(Order(("tf-rmm",)))
-    assert not Path(bench.places.state).exists()
-    assert not Path(bench.places.lock).exists()
+    bench.engine().plan(ActivationRequest(("tf-rmm",)))
+    assert not Path(bench.paths.state).exists()
+    assert not Path(bench.paths.lock).exists()
     assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}
 
 
 def test_everything_in_the_order_of_the_policy_and_once(make: Make) -> None:
     bench = make(grid(4))
-    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    keys = [step.component.key for step in bench.engine().plan(ActivationRequest()).steps]
     bench.settings = f"[[order]]\nfirst='{keys[3]}'\nthen='{keys[0]}'\n[[order]]\nfirst='{keys[0]}'\nthen='{keys[1]}'"
     wanted = [keys[2], keys[3], keys[0], keys[1]]
-    assert [step.component.key for step in bench.engine().plan(Order()).steps] == wanted
+    assert [step.component.key for step in bench.engine().plan(ActivationRequest()).steps] == wanted
     attempts = bench.run()
     assert [each.result.before.key for each in attempts] == wanted
     assert {each.result.outcome for each in attempts} == {Outcome.ACTIVATED}
@@ -106,7 +105,7 @@ def test_after_a_failure_it_stops_or_goes_on_with_what_need_not_wait(make: Make)
         (OnFailure.CONTINUE, {"failed": 1, "refused": 1, "activated": 2}),
     ):
         bench = make(grid(4))
-        keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+        keys = [step.component.key for step in bench.engine().plan(ActivationRequest()).steps]
         bench.machine.inject(FaultRequest(name="auth-error", component=keys[0].removeprefix("lfa:")))
         bench.settings = f"[[order]]\nfirst='{keys[0]}'\nthen='{keys[1]}'"
         attempts = bench.run(on_failure=on_failure)
@@ -129,10 +128,10 @@ def test_an_agent_that_holds_on_to_what_it_activated_takes_the_next_one(make: Ma
 
 def test_an_order_that_goes_in_a_circle_is_an_error_of_the_settings(make: Make) -> None:
     bench = make(grid(2))
-    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    keys = [step.component.key for step in bench.engine().plan(ActivationRequest()).steps]
     bench.settings = f"[[order]]\nfirst='{keys[0]}'\nthen='{keys[1]}'\n[[order]]\nfirst='{keys[1]}'\nthen='{keys[0]}'"
     with pytest.raises(UsageError, match="circle"):
-        bench.engine().plan(Order())
+        bench.engine().plan(ActivationRequest())
 
 
 @pytest.mark.parametrize(
@@ -146,12 +145,12 @@ def test_an_order_that_goes_in_a_circle_is_an_error_of_the_settings(make: Make) 
 def test_a_refusal_is_written_down_and_touches_nothing(make: Make, settings: str, code: str) -> None:
     bench = make("vera")
     bench.settings = settings
-    bench.changes = {"moment": lambda: datetime(2026, 11, 23, 12, tzinfo=UTC)}
+    bench.changes = {"now": lambda: datetime(2026, 11, 23, 12, tzinfo=UTC)}
     before = bench.machine.trace.next_sequence
     attempt = bench.one("tf-rmm")
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, code)
     assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}
-    assert [entry.body["code"] for entry in bench.journal.entries()] == [code]
+    assert [entry.body["code"] for entry in bench.journal.rows()] == [code]
     assert [each.outcome for each in bench.announced] == [Outcome.REFUSED]
 
 
@@ -165,7 +164,7 @@ def test_a_cpu_that_is_off_stops_a_rendezvous_unless_ignored(make: Make) -> None
 
 def test_an_administrators_check_says_no(make: Make) -> None:
     bench = make("vera")
-    directory = Path(bench.places.settings) / "checks.d"
+    directory = Path(bench.paths.settings) / "checks.d"
     directory.mkdir(parents=True)
     directory.chmod(0o755)
     (directory / "backup").write_text("#!/bin/sh\necho backup is running; exit 1\n")
@@ -182,7 +181,7 @@ def test_settings_are_what_the_policy_wants_again_after_they_were_lost(make: Mak
     guid = next(iter(bench.machine.platform.components())).guid
     path = f"/sys/firmware/lfa/{guid}/auto_activate"
     files = bench.host().files
-    assert [(w.setting, w.possible) for w in bench.engine().plan(Order()).wishes] == [
+    assert [(w.setting, w.possible) for w in bench.engine().plan(ActivationRequest()).changes] == [
         ("auto_activate", True),
         ("no_such", False),
     ]
@@ -193,7 +192,7 @@ def test_settings_are_what_the_policy_wants_again_after_they_were_lost(make: Mak
     assert files.read(path) == b"0\n"
     bench.run()
     assert files.read(path) == b"1\n"
-    assert kinds(bench) == [Kind.SETTING, Kind.INTENT, Kind.OUTCOME, Kind.SETTING]
+    assert kinds(bench) == [RowKind.SETTING, RowKind.INTENT, RowKind.OUTCOME, RowKind.SETTING]
 
 
 @pytest.mark.parametrize("driver", VERSIONS)
@@ -213,7 +212,7 @@ def test_a_success_without_a_witness_is_believed_where_the_settings_say_so(
     """TF-A on FVP: no version is reported and the flag never clears. The plan says so before, the history after."""
     bench = make("fvp", driver=driver)
     bench.settings = f'accept-unconfirmed = ["{pattern}"]'
-    (step,) = bench.engine().plan(Order(("tf-rmm",))).steps
+    (step,) = bench.engine().plan(ActivationRequest(("tf-rmm",))).steps
     told = {problem.check: problem.text for problem in step.problems}
     assert "the firmware reports no version" in told["unconfirmed"]
     assert "the settings accept" in told["unconfirmed"]
@@ -226,7 +225,7 @@ def test_a_success_without_a_witness_is_believed_where_the_settings_say_so(
 def test_after_a_failed_rmm_no_second_attempt_is_made_on_the_same_boot(make: Make) -> None:
     """TF-A, rmmd_main.c: rmm_boot_failed is never cleared, and a retry answers success and changes nothing."""
     bench = make("vera", faults=[FaultRequest(name="activation-failed", component=RMM.removeprefix("lfa:"), times=1)])
-    (step,) = bench.engine().plan(Order(("tf-rmm",))).steps
+    (step,) = bench.engine().plan(ActivationRequest(("tf-rmm",))).steps
     assert "every Realm" in next(problem.text for problem in step.problems if problem.check == "stake")
     first = bench.one("tf-rmm").result
     assert first.outcome is Outcome.FAILED
@@ -270,16 +269,16 @@ def test_a_version_that_may_be_old_is_marked_until_the_driver_has_looked_anew(ma
     assert (result.outcome, result.copy) == (Outcome.UNKNOWN, True)
     assert last(bench).body["copy"] is True
     boot_id = Facts(bench.host().files).boot_id()
-    assert old_versions.read(old_versions.beside(bench.places.lock), boot_id) == {f"lfa:{scp}": "2.7"}
-    found = old_versions.mark(inventory.take(bench.host().providers), {f"lfa:{scp}": "2.7"})
+    assert old_versions.read(old_versions.beside(bench.paths.lock), boot_id) == {f"lfa:{scp}": "2.7"}
+    found = old_versions.mark(discovery.take_inventory(bench.host().providers), {f"lfa:{scp}": "2.7"})
     shown = found.find(f"lfa:{scp}")
     assert shown
     assert shown.current_version
-    assert not shown.current_version.sure
+    assert not shown.current_version.reliable
     assert [note.code for note in shown.notes] == ["version-may-be-old"]
-    assert old_versions.read(old_versions.beside(bench.places.lock), "another boot") == {}
+    assert old_versions.read(old_versions.beside(bench.paths.lock), "another boot") == {}
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED  # after which the driver has scanned
-    assert old_versions.read(old_versions.beside(bench.places.lock), boot_id) == {}
+    assert old_versions.read(old_versions.beside(bench.paths.lock), boot_id) == {}
 
 
 @pytest.mark.parametrize("driver", ["v2", "v3", "nv3"])
@@ -314,15 +313,15 @@ def test_a_driver_that_was_loaded_anew_is_not_doubted(make: Make) -> None:
     assert bench.one(f"lfa:{second}").result.outcome is Outcome.ACTIVATED
 
 
-def last(bench: Bench) -> Entry:
-    *_, entry = bench.journal.entries()
-    found: Entry = entry
+def last(bench: Bench) -> HistoryRow:
+    *_, entry = bench.journal.rows()
+    found: HistoryRow = entry
     return found
 
 
 def test_others_that_changed_are_told(make: Make) -> None:
     bench = make(grid(3))
-    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    keys = [step.component.key for step in bench.engine().plan(ActivationRequest()).steps]
     guids = [key.removeprefix("lfa:") for key in keys]
     bench.machine.inject(FaultRequest(name="vanish-after", component=guids[0]))
     attempt = bench.one(keys[0])
@@ -332,7 +331,7 @@ def test_others_that_changed_are_told(make: Make) -> None:
     found = bench.one(keys[2], ignore=("list-in-doubt",))
     assert found.result.outcome is Outcome.ACTIVATED
     assert [each.code for each in found.others] == ["other-vanished"]
-    assert list(bench.journal.entries())[-1].body["others"][0]["code"] == "other-vanished"
+    assert list(bench.journal.rows())[-1].body["others"][0]["code"] == "other-vanished"
 
 
 def _without(guid: str) -> Any:
@@ -343,7 +342,7 @@ def _without(guid: str) -> Any:
 
 def test_a_component_that_vanishes_between_plan_and_write(make: Make) -> None:
     bench = make(grid(3))
-    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    keys = [step.component.key for step in bench.engine().plan(ActivationRequest()).steps]
 
     def remove(_: Any) -> None:
         directory = bench.machine.tree.lookup("/sys/firmware/lfa")
@@ -361,7 +360,7 @@ def test_a_component_that_vanishes_between_plan_and_write(make: Make) -> None:
 
 def test_a_chosen_component_that_has_vanished_when_its_turn_comes(make: Make) -> None:
     bench = make(grid(3))
-    keys = [step.component.key for step in bench.engine().plan(Order()).steps]
+    keys = [step.component.key for step in bench.engine().plan(ActivationRequest()).steps]
 
     def remove(point: Point) -> None:
         directory, name = bench.machine.tree.lookup("/sys/firmware/lfa"), keys[1].removeprefix("lfa:")
@@ -388,7 +387,7 @@ def test_whoever_interrupts_the_settling_leaves_no_lock_behind(make: Make, point
     bench.changes = {"at": interrupt}
     with pytest.raises(KeyboardInterrupt):
         bench.engine().open()
-    Lock.acquire(bench.places.lock).release()
+    Lock.acquire(bench.paths.lock).release()
 
 
 def test_without_a_history_there_is_nothing_to_archive(make: Make) -> None:
@@ -415,16 +414,16 @@ def test_two_engines_race_and_one_is_told(make: Make) -> None:
     bench = make("vera")
     with bench.engine().open(), pytest.raises(Busy, match="root"):
         bench.engine().open()
-    with Lock.acquire(bench.places.lock):
-        plan = bench.engine().plan(Order())
+    with Lock.acquire(bench.paths.lock):
+        plan = bench.engine().plan(ActivationRequest())
         assert [problem.check for problem in plan.steps[0].problems if problem.stops] == ["busy"]
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
 
 
 def test_without_a_journal_nothing_is_begun_unless_told(make: Make) -> None:
     bench = make("vera")
-    Path(bench.places.state).parent.mkdir(parents=True)
-    Path(bench.places.state).write_text("in the way")
+    Path(bench.paths.state).parent.mkdir(parents=True)
+    Path(bench.paths.state).write_text("in the way")
     before = bench.machine.trace.next_sequence
     with pytest.raises(JournalUnavailable):
         bench.run("tf-rmm")
@@ -432,7 +431,7 @@ def test_without_a_journal_nothing_is_begun_unless_told(make: Make) -> None:
     bench.changes = {"without_journal": True}
     attempt = bench.one("tf-rmm")
     assert attempt.result.outcome is Outcome.ACTIVATED
-    assert (attempt.receipt.head, attempt.receipt.trouble) == (None, "not recorded, as was asked")
+    assert (attempt.row.head, attempt.row.error) == (None, "not recorded, as was asked")
     assert [each.outcome for each in bench.announced] == [Outcome.ACTIVATED]
 
 
@@ -440,13 +439,15 @@ def test_a_plan_tells_that_the_last_attempt_failed(make: Make) -> None:
     bench = make("vera", faults=[FaultRequest(name="auth-error", component="rmm", times=1)])
     bench.changes = {"wall_ns": lambda: 1_800_000_000_000_000_000}
     assert bench.one("tf-rmm").result.outcome is Outcome.FAILED
-    (step,) = bench.engine().plan(Order()).steps
+    (step,) = bench.engine().plan(ActivationRequest()).steps
     assert not step.stopped
     (told,) = [problem for problem in step.problems if problem.check == "last-attempt"]
     assert told.text.startswith("the last attempt here failed (AUTH_ERROR), 2027-01-1")
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
     bench.machine.stage("rmm")
-    assert "last-attempt" not in {problem.check for problem in bench.engine().plan(Order()).steps[0].problems}
+    assert "last-attempt" not in {
+        problem.check for problem in bench.engine().plan(ActivationRequest()).steps[0].problems
+    }
 
 
 def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(
@@ -464,13 +465,13 @@ def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(
     bench.changes = {"at": fill_the_disk}
     attempt = bench.one("tf-rmm")
     assert attempt.result.outcome is Outcome.ACTIVATED
-    assert attempt.receipt.head is None
-    assert "disk is full" in attempt.receipt.trouble
+    assert attempt.row.head is None
+    assert "disk is full" in attempt.row.error
     monkeypatch.undo()
     bench.changes = {}
     with bench.engine().open() as run:
         assert [(each.outcome, each.why.code) for each in run.settled] == [(Outcome.ACTIVATED, "version-arrived")]
-    assert not chain(bench.journal).flaws
+    assert not verify_chain(bench.journal).flaws
 
 
 @pytest.mark.parametrize(
@@ -495,9 +496,9 @@ def test_what_ends_it_before_anything_was_asked_is_written_down(
     with pytest.raises(error):
         bench.run("tf-rmm")
     assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}
-    assert [entry.kind for entry in bench.journal.entries()] == [Kind.INTENT, Kind.OUTCOME]
-    assert list(bench.journal.entries())[1].body["outcome"] == outcome
-    Lock.acquire(bench.places.lock).release()
+    assert [entry.kind for entry in bench.journal.rows()] == [RowKind.INTENT, RowKind.OUTCOME]
+    assert list(bench.journal.rows())[1].body["outcome"] == outcome
+    Lock.acquire(bench.paths.lock).release()
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, MemoryError])
@@ -515,7 +516,7 @@ def test_what_is_raised_as_the_mechanism_is_asked_leaves_it_open(make: Make, err
     bench.changes = {"providers": host.providers}
     attempt = bench.one("tf-rmm")
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.UNKNOWN, "out-of-sight")
-    assert attempt.receipt.open
+    assert attempt.row.open
     assert [each.code for each in attempt.mishaps] == ["request-failed"]
     assert [each.outcome for each in bench.announced] == [Outcome.UNKNOWN]
     bench.changes = {}
@@ -543,9 +544,9 @@ def test_nobody_watches_to_the_end(make: Make) -> None:
     bench.watch.patience = 5.0
     attempt = bench.one("tf-rmm")
     assert attempt.result.outcome is Outcome.UNKNOWN
-    assert attempt.receipt.open
-    assert [entry.kind for entry in bench.journal.entries()] == [Kind.INTENT]
-    assert [entry.activation for entry in bench.journal.unfinished()] == [attempt.receipt.activation]
+    assert attempt.row.open
+    assert [entry.kind for entry in bench.journal.rows()] == [RowKind.INTENT]
+    assert [entry.activation for entry in bench.journal.unfinished()] == [attempt.row.activation]
 
 
 def test_watching_can_stop_while_the_firmware_works_and_goes_on(make: Make) -> None:
@@ -561,19 +562,19 @@ def test_watching_can_stop_while_the_firmware_works_and_goes_on(make: Make) -> N
 def test_a_misspelt_check_is_refused_before_the_lock(make: Make) -> None:
     bench = make("vera")
     with pytest.raises(UsageError, match="no check"):
-        bench.engine().plan(Order(ignore=("windows",)))
+        bench.engine().plan(ActivationRequest(ignore=("windows",)))
     with pytest.raises(UsageError, match="no check"):
         bench.run("tf-rmm", ignore=("windows",))
     bench.settings = "ignore = ['windows']"
     with pytest.raises(UsageError, match="no check"):
-        bench.engine().plan(Order())
+        bench.engine().plan(ActivationRequest())
 
 
 def test_a_machine_without_any_component(make: Make) -> None:
     bench = make(MachineConfig(name="empty"))
     with pytest.raises(NothingHere, match="there is no /sys/firmware/lfa"):
         bench.run()
-    assert bench.engine().plan(Order()).absent
+    assert bench.engine().plan(ActivationRequest()).absent
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give up its rights")
@@ -581,11 +582,11 @@ def test_anybody_may_ask_what_would_be_done(make: Make) -> None:
     bench = make("vera")
     bench.one("tf-rmm")
     bench.machine.stage("rmm")
-    Path(bench.places.state).chmod(0o700)
+    Path(bench.paths.state).chmod(0o700)
     bench.changes = {"privileged": False}
     os.seteuid(65534)
     try:
-        (step,) = bench.engine().plan(Order()).steps
+        (step,) = bench.engine().plan(ActivationRequest()).steps
     finally:
         os.seteuid(0)
     assert step.usual is None
@@ -607,8 +608,8 @@ def test_an_interruption_while_the_baseline_is_taken_starts_nothing(make: Make) 
     with pytest.raises(KeyboardInterrupt):
         bench.run("tf-rmm")
     assert ended == ["closed"]
-    assert list(bench.journal.entries()) == []
-    Lock.acquire(bench.places.lock).release()
+    assert list(bench.journal.rows()) == []
+    Lock.acquire(bench.paths.lock).release()
 
 
 def test_a_mechanism_that_does_not_let_go_is_told_and_keeps_nobody_waiting(make: Make) -> None:
@@ -641,8 +642,8 @@ def test_a_mechanism_that_does_not_let_go_is_told_and_keeps_nobody_waiting(make:
 def test_an_intent_of_a_mechanism_that_is_unknown_here_stays_for_another_livefw(make: Make) -> None:
     bench = make("vera")
     with bench.engine().open() as run:
-        run._ledger.begin(Kind.INTENT, "other:one", {"name": "One"})
-    assert [entry.component for entry in bench.engine().plan(Order()).unfinished] == ["other:one"]
+        run._history.begin(RowKind.INTENT, "other:one", {"name": "One"})
+    assert [entry.component for entry in bench.engine().plan(ActivationRequest()).unfinished] == ["other:one"]
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
     assert [entry.component for entry in bench.journal.unfinished()] == ["other:one"]
 
@@ -652,7 +653,7 @@ def test_what_cannot_be_found_out_now_stays_open_and_keeps_nobody_from_the_other
     bench = make("vera")
     bench.machine.stage(scp.removeprefix("lfa:"), "7.7")
     bench.watch.patience = 0.0
-    assert bench.one(RMM).receipt.open
+    assert bench.one(RMM).row.open
     bench.watch.patience = float("inf")
     bench.machine.runner.settle()
     host = bench.host()
@@ -670,7 +671,7 @@ def test_what_cannot_be_found_out_now_stays_open_and_keeps_nobody_from_the_other
         (found,) = run.settled
         assert (found.outcome, found.why.code) == (None, "not-settled")
         assert "the log is away" in found.why.text
-        order = Order((RMM, scp), on_failure=OnFailure.CONTINUE)
+        order = ActivationRequest((RMM, scp), on_failure=OnFailure.CONTINUE)
         refused, other = run.activate(order, watch=bench.watch)
     assert (refused.result.outcome, refused.result.why.code) == (Outcome.REFUSED, "not-settled")
     assert other.result.outcome is Outcome.ACTIVATED

@@ -23,8 +23,8 @@ def component(version: Version | None = None, *, pends: bool | None = False, fla
     return Component("x", "y", "z", version, pends, None, Cost(None, None), flag=flag)
 
 
-def runs(text: str, *, sure: bool = True) -> Component:
-    return component(Version(text, sure=sure))
+def runs(text: str, *, reliable: bool = True) -> Component:
+    return component(Version(text, reliable=reliable))
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def runs(text: str, *, sure: bool = True) -> Component:
         ("", None, runs("1.1"), Moved.NOT_REPORTED),
         (None, "1.1", runs("1.1"), Moved.NOT_REPORTED),
         ("1.0", "1.1", component(), Moved.NOT_REPORTED),
-        ("1.0", "1.1", runs("1.1", sure=False), Moved.NOT_REPORTED),
+        ("1.0", "1.1", runs("1.1", reliable=False), Moved.NOT_REPORTED),
         ("", "1.1", component(), Moved.NOT_REPORTED),
         ("1.0", "1.1", None, Moved.NOT_REPORTED),
     ],
@@ -107,7 +107,7 @@ def test_whose_flag_counts(before: Flag, after: Flag | None, flag: Flag) -> None
     ("version", "became"),
     [
         (Version("1.0"), Moved.ARRIVED),
-        (Version("1.0", sure=False), Moved.APPEARED),  # it has the means to tell one, and told none for sure
+        (Version("1.0", reliable=False), Moved.APPEARED),  # it has the means to tell one, and told none for sure
         (None, Moved.NOT_REPORTED),
     ],
 )

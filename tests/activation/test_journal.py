@@ -16,8 +16,8 @@ import pytest
 from bench.records import age, tamper
 
 from livefw.activation.history import rows
-from livefw.activation.history.journal import Head, Journal, JournalUnavailable, Kind
-from livefw.activation.history.verify import chain
+from livefw.activation.history.journal import Head, Journal, JournalUnavailable, RowKind
+from livefw.activation.history.verify import verify_chain
 from livefw.errors import TransportError
 
 
@@ -47,14 +47,14 @@ def filled(directory: Path, count: int = 3) -> Journal:
 
 def test_an_intent_and_its_outcome_come_back_as_one_activation(tmp_path: Path) -> None:
     journal = filled(tmp_path)
-    journal.note(Kind.REFUSAL, "lfa:9", {"outcome": "refused"})
+    journal.note(RowKind.REFUSAL, "lfa:9", {"outcome": "refused"})
     found = journal.activations()
-    assert [each.entry.component for each in found] == ["lfa:0", "lfa:1", "lfa:2", "lfa:9"]
+    assert [each.first_row.component for each in found] == ["lfa:0", "lfa:1", "lfa:2", "lfa:9"]
     assert all(each.intent and each.ending for each in found[:3])
     assert found[3].intent is None
     assert journal.activations(component="lfa:1") == [found[1]]
     assert not journal.unfinished()
-    assert not chain(journal).flaws
+    assert not verify_chain(journal).flaws
 
 
 def test_an_intent_without_outcome_is_found_by_the_next_start(tmp_path: Path) -> None:
@@ -99,14 +99,14 @@ def test_verify_finds(tmp_path: Path, name: str) -> None:
     tamper(tmp_path, statements)
     journal = Journal.open_to_read(str(tmp_path))
     assert journal is not None
-    assert chain(journal).flaws[0].sequence == where
+    assert verify_chain(journal).flaws[0].sequence == where
 
 
 def test_a_tail_cut_with_the_note_of_its_head_is_found_only_by_a_head_kept_elsewhere(tmp_path: Path) -> None:
     journal = filled(tmp_path)
     kept = journal.head()
     assert Head.parse(str(kept)) == kept
-    assert not chain(journal, heads=[kept]).flaws
+    assert not verify_chain(journal, heads=[kept]).flaws
     journal.close()
     tamper(
         tmp_path,
@@ -115,8 +115,8 @@ def test_a_tail_cut_with_the_note_of_its_head_is_found_only_by_a_head_kept_elsew
     )
     cut = Journal.open_to_read(str(tmp_path))
     assert cut is not None
-    assert not chain(cut).flaws
-    assert [flaw.sequence for flaw in chain(cut, heads=[kept]).flaws] == [4]
+    assert not verify_chain(cut).flaws
+    assert [flaw.sequence for flaw in verify_chain(cut, heads=[kept]).flaws] == [4]
 
 
 @pytest.mark.parametrize("text", ["", "4", "x:00", "-1:" + "0" * 64, "4:" + "g" * 64, "4:" + "0" * 63, "٤:" + "0" * 64])
@@ -139,18 +139,18 @@ def test_a_clock_that_goes_backwards_neither_reorders_nor_hides(tmp_path: Path) 
     journal = Journal.open(str(tmp_path), wall_ns=times.__next__)
     for number in range(3):
         journal.end(journal.begin(f"lfa:{number}", {}), f"lfa:{number}", {})
-    assert [each.entry.component for each in journal.activations()] == ["lfa:0", "lfa:1", "lfa:2"]
-    assert [each.entry.component for each in journal.activations(since_ns=90)] == ["lfa:0", "lfa:1", "lfa:2"]
-    assert [each.entry.component for each in journal.activations(since_ns=150)] == ["lfa:2"]
-    assert not chain(journal).flaws
+    assert [each.first_row.component for each in journal.activations()] == ["lfa:0", "lfa:1", "lfa:2"]
+    assert [each.first_row.component for each in journal.activations(since_ns=90)] == ["lfa:0", "lfa:1", "lfa:2"]
+    assert [each.first_row.component for each in journal.activations(since_ns=150)] == ["lfa:2"]
+    assert not verify_chain(journal).flaws
 
 
 def test_a_body_may_hold_any_text(tmp_path: Path) -> None:
     journal = Journal.open(str(tmp_path))
     body = {"log": ["\x1b[31m", "\x00", "\ud800", "'; DROP TABLE entry; --", "é"]}
     journal.begin("lfa:\x1b", body)
-    assert next(journal.entries()).body == body
-    assert not chain(journal).flaws
+    assert next(journal.rows()).body == body
+    assert not verify_chain(journal).flaws
 
 
 def test_a_history_of_a_newer_livefw_is_not_touched(tmp_path: Path) -> None:
@@ -173,11 +173,11 @@ def test_a_history_of_an_older_livefw_is_gone_on_with(tmp_path: Path) -> None:
     head = old.head()
     old.close()
     journal = Journal.open(str(tmp_path))
-    staging = journal.begin("redfish:x", {}, kind=Kind.STAGING)
+    staging = journal.begin("redfish:x", {}, kind=RowKind.STAGING)
     assert [entry.activation for entry in journal.unfinished()][-1] == staging
-    journal.end(staging, "redfish:x", {"outcome": "staged"}, kind=Kind.STAGED)
+    journal.end(staging, "redfish:x", {"outcome": "staged"}, kind=RowKind.STAGED)
     assert staging not in [entry.activation for entry in journal.unfinished()]
-    assert not chain(journal, heads=[head]).flaws
+    assert not verify_chain(journal, heads=[head]).flaws
     assert journal.activations()[-1].intent
     journal.close()
 
@@ -201,7 +201,7 @@ NAMESPACE = ["unshare", "--mount", "--map-root-user"] if os.geteuid() else ["uns
 DISK = """
 import os, sys
 from livefw.activation.history.journal import Journal, JournalUnavailable
-from livefw.activation.history.verify import chain
+from livefw.activation.history.verify import verify_chain
 from livefw.errors import TransportError
 
 def fill():
@@ -214,7 +214,7 @@ journal = Journal.open(sys.argv[1])
 activation = journal.begin("lfa:a", {})
 fill()
 head = journal.end(activation, "lfa:a", {"outcome": "activated", "log": ["x" * 500] * 20})
-print("outcome", head.sequence, len(journal.unfinished()), chain(journal).flaws)
+print("outcome", head.sequence, len(journal.unfinished()), verify_chain(journal).flaws)
 fill()
 try:
     journal.begin("lfa:b", {})
@@ -242,9 +242,9 @@ def test_a_full_disk_refuses_the_next_activation_and_keeps_the_outcome_of_this_o
 READ_ONLY = """
 import sys
 from livefw.activation.history.journal import Journal, JournalUnavailable
-from livefw.activation.history.verify import chain
+from livefw.activation.history.verify import verify_chain
 journal = Journal.open_to_read(sys.argv[1])
-print(len(journal.activations()), chain(journal).flaws)
+print(len(journal.activations()), verify_chain(journal).flaws)
 try:
     Journal.open(sys.argv[1]).begin("lfa:a", {})
 except JournalUnavailable as error:
@@ -289,7 +289,7 @@ def test_several_writers_make_one_chain(tmp_path: Path) -> None:
     journal = Journal.open_to_read(str(tmp_path))
     assert journal is not None
     assert journal.head().sequence == 160
-    assert not chain(journal).flaws
+    assert not verify_chain(journal).flaws
     assert not journal.unfinished()
 
 
@@ -311,5 +311,5 @@ def test_a_history_that_is_taken_away_from_below_is_begun_anew(tmp_path: Path) -
         file.unlink()
     journal.begin("lfa:b", {"name": "B"})
     again = Journal.open(str(tmp_path))
-    assert [entry.component for entry in again.entries()] == ["lfa:b"]
-    assert chain(again).flaws == []
+    assert [entry.component for entry in again.rows()] == ["lfa:b"]
+    assert verify_chain(again).flaws == []

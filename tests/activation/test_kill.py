@@ -19,12 +19,12 @@ from typing import NamedTuple
 import pytest
 
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Engine, Host, Order, Point
+from livefw.activation.engine import ActivationRequest, Engine, Host, Point
 from livefw.activation.history.journal import Journal
-from livefw.activation.history.verify import chain
+from livefw.activation.history.verify import verify_chain
 from livefw.activation.lock.machine_lock import Busy
 from livefw.activation.outcome import Outcome
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.files.host import HostFiles
 from livefw.kernel.lfa import VERSIONS
@@ -41,8 +41,8 @@ RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 ENGINE = """
 import os, signal, sys
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Engine, Host, Order, Point
-from livefw.activation.paths import Places
+from livefw.activation.engine import Engine, Host, ActivationRequest, Point
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
@@ -61,10 +61,10 @@ def engine(last):
             os.kill(os.getpid(), signal.SIGKILL)
 
     files, clock = HostFiles(root), SystemClock()
-    places = Places(state, lock, state, root)
-    host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("root", "", "test"), at=at)
+    paths = Paths(state, lock, state, root)
+    host = Host(files, providers(files, clock), clock, paths, DEFAULT, Actor("root", "", "test"), at=at)
     with Engine(host).open() as run:
-        list(run.activate(Order(("tf-rmm",), reason="to be killed"), watch=Quiet()))
+        list(run.activate(ActivationRequest(("tf-rmm",), reason="to be killed"), watch=Quiet()))
 
 for line in sys.stdin:
     child = os.fork()
@@ -82,7 +82,7 @@ class World(NamedTuple):
 
     machine: Machine
     root: Path
-    places: Places
+    paths: Paths
     nursery: "subprocess.Popen[str]"
     """A process that makes an engine for each point it is told: loading Python anew for each would take the time."""
     opened: list[Journal]
@@ -98,17 +98,17 @@ class World(NamedTuple):
     def engine(self) -> Engine:
         """The next engine."""
         files, clock = HostFiles(str(self.root)), SystemClock()
-        return Engine(Host(files, providers(files, clock), clock, self.places, DEFAULT, Actor("root", "", "next")))
+        return Engine(Host(files, providers(files, clock), clock, self.paths, DEFAULT, Actor("root", "", "next")))
 
     def wait_for_the_lock(self) -> None:
         """Return when nobody holds it: the writing child of the dead engine has ended."""
-        descriptor = os.open(self.places.lock, os.O_RDONLY)
+        descriptor = os.open(self.paths.lock, os.O_RDONLY)
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, struct.pack("@hhqqi0q", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
         os.close(descriptor)
 
     def journal(self) -> Journal:
         """The history as it stands; closed when the test ends."""
-        found = Journal.open_to_read(self.places.state)
+        found = Journal.open_to_read(self.paths.state)
         assert found
         self.opened.append(found)
         return found
@@ -125,10 +125,10 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     root = tmp_path / "mount"
     root.mkdir()
     tree = MountedTree(machine.tree, machine.runner, directory=str(root))
-    places = Places(str(tmp_path / "state"), str(tmp_path / "run/lock"), str(tmp_path / "etc"), str(root))
-    command = [sys.executable, "-c", ENGINE, str(root), places.state, places.lock]
+    paths = Paths(str(tmp_path / "state"), str(tmp_path / "run/lock"), str(tmp_path / "etc"), str(root))
+    command = [sys.executable, "-c", ENGINE, str(root), paths.state, paths.lock]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
-        made = World(machine, root, places, nursery, [])
+        made = World(machine, root, paths, nursery, [])
         yield made
     for journal in made.opened:
         journal.close()
@@ -174,11 +174,11 @@ def test_killed_at_every_point(world: World, faulty: bool) -> None:
             assert settled == [], point
         if point in AFTER:
             assert world.journal().activations()[-1].ending is not None
-            assert world.journal().activations()[-1].entry.body["reason"] == "to be killed"
+            assert world.journal().activations()[-1].first_row.body["reason"] == "to be killed"
         with world.engine().open() as run:
             assert run.settled == []
     found = world.journal()
-    assert not chain(found).flaws
+    assert not verify_chain(found).flaws
     assert not found.unfinished()
     endings = [each.ending.body["outcome"] for each in found.activations() if each.ending]
     assert endings == [Outcome.CANCELLED, *[ends] * (intents - 1)]
@@ -189,7 +189,7 @@ def test_while_the_kernel_goes_on_the_next_engine_is_kept_out(world: World) -> N
     world.die_at(Point.ASKED)
     with pytest.raises(Busy, match="6c0762a6"):
         world.engine().open()
-    problems = world.engine().plan(Order()).steps[0].problems
+    problems = world.engine().plan(ActivationRequest()).steps[0].problems
     assert [problem.check for problem in problems if problem.stops] == ["busy"]
     world.wait_for_the_lock()
     with world.engine().open() as run:

@@ -11,9 +11,9 @@ import pytest
 from livefw import reading
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import cpu_list
-from livefw.activation.history.rows import Head, bounded, entry
+from livefw.activation.history.rows import Head, bounded, history_row
 from livefw.activation.history.seal import Seal
-from livefw.activation.images.directory import Shelf
+from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.policy import document as policy
 from livefw.errors import LivefwError
 
@@ -84,7 +84,7 @@ def archives(folder: Folder, count: int) -> object:
     for number in range(count):
         (folder / f"{number}.cab").touch()
     said: list[str] = []
-    Shelf(said.append).images(str(folder))
+    ImageDirectory(said.append).images(str(folder))
     told(next((each for each in said if "more than" in each), ""))
     return len(said) == count  # each of them is empty, and told
 
@@ -104,7 +104,7 @@ def bytes_of_a_row(_: Folder, count: int) -> object:
 
 
 def row(body: str) -> object:
-    found = entry((1, "refusal", "a", "lfa:x", 1, body, "0" * 64))
+    found = history_row((1, "refusal", "a", "lfa:x", 1, body, "0" * 64))
     told(found.flaw)
     return found
 

@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.engine import Order
+from livefw.activation.engine import ActivationRequest
 from livefw.activation.lock.machine_lock import Busy, Lock, holder
 from livefw.activation.outcome import Outcome
-from livefw.activation.paths import places
+from livefw.activation.paths import paths_for
 from livefw.errors import PermissionDenied, TransportError
 from livefw.files.host import HostFiles
 
@@ -225,9 +225,9 @@ def _over_and_over(look: Callable[[], object]) -> None:
 def test_who_only_looks_is_in_nobodys_way(make: Any) -> None:
     """The file has an end of its holder in it as often as a beginning: neither is told to be busy."""
     bench = make("vera")
-    engine, path = bench.engine(), bench.places.lock
+    engine, path = bench.engine(), bench.paths.lock
     context = multiprocessing.get_context("fork")
-    looks = (lambda: holder(path), lambda: engine.plan(Order()))
+    looks = (lambda: holder(path), lambda: engine.plan(ActivationRequest()))
     onlookers = [context.Process(target=_over_and_over, args=(look,)) for look in looks]
     for onlooker in onlookers:
         onlooker.start()
@@ -301,35 +301,35 @@ def test_without_the_right_it_says_so(tmp_path: Path) -> None:
 
 
 def test_places() -> None:
-    own = places("/", environment={}, privileged=True)
+    own = paths_for("/", environment={}, privileged=True)
     assert own == ("/var/lib/livefw", "/run/livefw/activation.lock", "/etc/livefw", "/")
-    told = places("/", environment={"LIVEFW_STATE": "/state"}, privileged=True)
+    told = paths_for("/", environment={"LIVEFW_STATE": "/state"}, privileged=True)
     assert (told.state, told.lock) == ("/state", own.lock)
-    assert places("/", state="/asked", environment={"LIVEFW_STATE": "/state"}, privileged=True).state == "/asked"
-    user = places("/", environment={"LIVEFW_STATE": "/state", "XDG_RUNTIME_DIR": "/run/user/1"}, privileged=False)
+    assert paths_for("/", state="/asked", environment={"LIVEFW_STATE": "/state"}, privileged=True).state == "/asked"
+    user = paths_for("/", environment={"LIVEFW_STATE": "/state", "XDG_RUNTIME_DIR": "/run/user/1"}, privileged=False)
     assert user.lock == "/run/user/1/livefw/activation.lock"
     aside = {"LIVEFW_RUNTIME_DIR": "/aside", "HOME": "/h"}
-    assert places("/", environment=aside, privileged=True).lock == own.lock
-    assert places("/proc", environment=aside, privileged=True).lock.startswith("/aside/activation-")
-    assert places("/", environment={"LIVEFW_STATE": "/state"}, privileged=False).lock == "/state/activation.lock"
+    assert paths_for("/", environment=aside, privileged=True).lock == own.lock
+    assert paths_for("/proc", environment=aside, privileged=True).lock.startswith("/aside/activation-")
+    assert paths_for("/", environment={"LIVEFW_STATE": "/state"}, privileged=False).lock == "/state/activation.lock"
 
 
 def test_places_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     aside = {"LIVEFW_RUNTIME_DIR": "run", "LIVEFW_STATE": "state"}
-    found = places("/proc", settings="settings", environment=aside, privileged=False)
+    found = paths_for("/proc", settings="settings", environment=aside, privileged=False)
     assert all(os.path.dirname(path) in (str(tmp_path), f"{tmp_path}/run") for path in found[:3])
 
 
 def test_another_root_is_another_machine(tmp_path: Path) -> None:
-    one, two = (places(str(tmp_path / name), environment={"HOME": "/h"}, privileged=True) for name in ("one", "two"))
+    one, two = (paths_for(str(tmp_path / name), environment={"HOME": "/h"}, privileged=True) for name in ("one", "two"))
     assert len({one.state, two.state, "/var/lib/livefw"}) == 3
     assert len({one.lock, two.lock, "/run/livefw/activation.lock"}) == 3
     assert one.settings == ""  # a tree may come from anywhere
-    asked = places(str(tmp_path / "one"), settings=str(tmp_path / "one/etc/livefw"), environment={"HOME": "/h"})
+    asked = paths_for(str(tmp_path / "one"), settings=str(tmp_path / "one/etc/livefw"), environment={"HOME": "/h"})
     assert asked.settings == str(tmp_path / "one/etc/livefw")
     (tmp_path / "link").symlink_to(tmp_path / "one")
-    assert places(str(tmp_path / "link"), environment={"HOME": "/h"}, privileged=True) == one
+    assert paths_for(str(tmp_path / "link"), environment={"HOME": "/h"}, privileged=True) == one
 
 
 def test_it_can_be_given_back_twice(tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from livefw.activation.measure import sampler
 from livefw.activation.measure.meter import (
     STALLS,
     STALLS_SHOWN,
+    CpuRow,
     Measurement,
     ModelMeter,
     NoMeter,
-    Row,
     SamplingMeter,
     meter,
     spread,
@@ -174,7 +174,7 @@ def test_many_cpus_are_watched_in_part_and_evenly(count: int, limit: int, expect
 
 
 def test_the_picture_is_well_formed_whatever_the_title_says() -> None:
-    rows = tuple(Row(str(cpu), 5_000_000, 1000, ((0, 5_000_000), (6_000_000, 6_000_001))) for cpu in range(300))
+    rows = tuple(CpuRow(str(cpu), 5_000_000, 1000, ((0, 5_000_000), (6_000_000, 6_000_001))) for cpu in range(300))
     text = svg(Measurement("sampled", 0.01, rows, "a & b"), title="<script>&\"'")
     root = ElementTree.fromstring(text)
     bars = [each for each in root.iter("{http://www.w3.org/2000/svg}rect") if each.get("fill") == "#c33"]
@@ -185,7 +185,7 @@ def test_the_picture_is_well_formed_whatever_the_title_says() -> None:
 def test_the_picture_has_its_time_below_it() -> None:
     """From the first gap, or the mark, to the end."""
     gaps = ((-6_000_000, 1_000_000),)
-    root = ElementTree.fromstring(svg(Measurement("sampled", 0.012, (Row("0", 7_000_000, 1000, gaps),)), title=""))
+    root = ElementTree.fromstring(svg(Measurement("sampled", 0.012, (CpuRow("0", 7_000_000, 1000, gaps),)), title=""))
     texts = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts[-7:] == [f"{moment} ms" for moment in (-6, -3, 0, 3, 6, 9, 12)]
 

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Point
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, OnFailure, Point
 from livefw.activation.history import damaged, journal, opening
 from livefw.activation.history.journal import Journal, JournalUnavailable
-from livefw.activation.history.verify import chain
-from livefw.activation.images.target import Wish
+from livefw.activation.history.verify import verify_chain
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory import old_versions
 from livefw.activation.outcome import Outcome
 from livefw.errors import ExitCode, Interrupted, TransportError, UsageError
@@ -136,7 +136,7 @@ def _told(attempt: Attempt) -> Told:
     text = "\n".join([result.text(attempt.result), *rendered.lines(attempt)])
     shown = str(rendered.fields(attempt))
     assert [each.text for each in attempt.mishaps if each.text not in text or each.code not in shown] == []
-    receipt = attempt.receipt
+    receipt = attempt.row
     return Told(attempt.result.outcome, receipt.head is not None, text, result.exit_code(attempt.result))
 
 
@@ -145,14 +145,14 @@ Play = Callable[[Engine, Quiet], Told]
 
 def _activates(engine: Engine, watch: Quiet) -> Told:
     with engine.open() as run:
-        (attempt,) = run.activate(Order((f"lfa:{RMM}",)), watch=watch)
+        (attempt,) = run.activate(ActivationRequest((f"lfa:{RMM}",)), watch=watch)
     return _told(attempt)
 
 
 def _fails(engine: Engine, watch: Quiet) -> Told:
     """Two of them, of which the first fails: the mechanism is made to let go of it before the second."""
     with engine.open() as run:
-        order = Order((f"lfa:{RMM}", f"lfa:{SCP}"), on_failure=OnFailure.CONTINUE)
+        order = ActivationRequest((f"lfa:{RMM}", f"lfa:{SCP}"), on_failure=OnFailure.CONTINUE)
         _, attempts, error, *_ = Report.of(run.activate(order, watch=watch), phase="activate")
     first, *more = [_told(each) for each in attempts]
     return first._replace(text="\n".join([first.text, *(each.text for each in more), error.message if error else ""]))
@@ -164,7 +164,7 @@ def _cancels(engine: Engine, watch: Quiet) -> Told:
 
 def _stages(engine: Engine, watch: Quiet) -> Told:
     with engine.open() as run:
-        return _told(run.stage(Wish(ImagePackage("image", b"x"), "stager:one"), watch=watch))
+        return _told(run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), watch=watch))
 
 
 def _settles(engine: Engine, watch: Quiet) -> Told:
@@ -172,7 +172,7 @@ def _settles(engine: Engine, watch: Quiet) -> Told:
         (found,) = run.settled
     text = rendered.settled_text(found)
     assert [each for each in found.mishaps if each.text not in text] == []
-    return Told(found.outcome, found.outcome is not None and not found.trouble, text, 0)
+    return Told(found.outcome, found.outcome is not None and not found.error, text, 0)
 
 
 class Scenario(NamedTuple):
@@ -320,7 +320,7 @@ def _afterwards(bench: Bench, scenario: Scenario, told: Told) -> Iterator[str]:
         yield f"is on record, and was open: {settled}"
     if not told.recorded and scenario.play in (_activates, _settles) and settled != [Outcome.ACTIVATED]:
         yield f"is not on record, and the next engine finds {settled}"
-    if chain(bench.journal).flaws:
+    if verify_chain(bench.journal).flaws:
         yield "the history does not fit together"
 
 

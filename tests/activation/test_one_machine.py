@@ -14,7 +14,7 @@ import pytest
 
 from livefw.activation.lock import machine_identity
 from livefw.activation.lock.machine_lock import holder
-from livefw.activation.paths import places
+from livefw.activation.paths import paths_for
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
@@ -201,7 +201,7 @@ def test_engines_with_other_directories_meet_on_the_machine(world: World) -> Non
 
 
 def lock_of(root: Path | str) -> str:
-    return places(str(root), environment={"LIVEFW_RUNTIME_DIR": "/run/x", "HOME": "/h"}, privileged=False).lock
+    return paths_for(str(root), environment={"LIVEFW_RUNTIME_DIR": "/run/x", "HOME": "/h"}, privileged=False).lock
 
 
 def plant(root: Path, *folders: str) -> Path:
@@ -243,10 +243,10 @@ def test_tree_that_claims_to_be_this_machine_is_another(tmp_path: Path) -> None:
 @pytest.mark.parametrize("root", ["/", "//", "/.", "/proc/..", "/proc/self/root", "/proc/self/cwd"])
 def test_our_own_machine_has_one_lock(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir("/")
-    assert places(root, environment={"LIVEFW_RUNTIME_DIR": "/aside"}, privileged=True).lock == (
+    assert paths_for(root, environment={"LIVEFW_RUNTIME_DIR": "/aside"}, privileged=True).lock == (
         "/run/livefw/activation.lock"
     )
-    assert places(root, environment={"XDG_RUNTIME_DIR": "/run/user/1"}, privileged=False).lock == (
+    assert paths_for(root, environment={"XDG_RUNTIME_DIR": "/run/user/1"}, privileged=False).lock == (
         "/run/user/1/livefw/activation.lock"
     )
 
@@ -267,9 +267,9 @@ def test_another_view_of_our_own_machine_has_its_lock(tmp_path: Path, script: st
     """A container with a network of its own has a sysfs with another device number, of the same kernel."""
     code = """
 import os
-from livefw.activation.paths import places
-print(places(os.environ["V"], environment={"LIVEFW_RUNTIME_DIR": "/aside"}, privileged=True).lock)
-print(places(os.environ["V"], environment={"HOME": "/h"}, privileged=True).state)
+from livefw.activation.paths import paths_for
+print(paths_for(os.environ["V"], environment={"LIVEFW_RUNTIME_DIR": "/aside"}, privileged=True).lock)
+print(paths_for(os.environ["V"], environment={"HOME": "/h"}, privileged=True).state)
 """
     words = ["unshare", "--mount", *(["--net"] if network else []), "sh", "-ec", f'{script}; exec "$@"', "sh"]
     told = subprocess.run(

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livefw.activation.history import schema
-from livefw.activation.history.journal import ENDINGS, Activation, Journal, Kind
-from livefw.activation.history.verify import chain
+from livefw.activation.history.journal import ENDINGS, Activation, Journal, RowKind
+from livefw.activation.history.verify import verify_chain
 
 KEYS = ("lfa:a", "lfa:b", "tdx:module")
 STEPS = st.lists(
-    st.tuples(st.sampled_from([*ENDINGS, Kind.REFUSAL]), st.sampled_from(KEYS), st.integers(0, 9), st.booleans())
+    st.tuples(st.sampled_from([*ENDINGS, RowKind.REFUSAL]), st.sampled_from(KEYS), st.integers(0, 9), st.booleans())
 )
 ASKED = st.fixed_dictionaries(
     {
@@ -37,7 +37,7 @@ def pages(journal: Journal, limit: int, **asked: object) -> Iterator[Activation]
             return
 
 
-def write(journal: Journal, steps: list[tuple[Kind, str, int, bool]], times: list[int]) -> None:
+def write(journal: Journal, steps: list[tuple[RowKind, str, int, bool]], times: list[int]) -> None:
     for kind, key, time_ns, is_ended in steps:
         times.append(time_ns)
         if kind not in ENDINGS:
@@ -50,21 +50,21 @@ def write(journal: Journal, steps: list[tuple[Kind, str, int, bool]], times: lis
 
 
 def expected(journal: Journal, asked: dict[str, object]) -> list[Activation]:
-    rows = list(journal.entries())
+    rows = list(journal.rows())
     since, until, wanted = asked["since_ns"], asked["until_ns"], asked["components"]
     first = min((e.sequence for e in rows if since is None or e.time_ns >= since), default=len(rows) + 1)  # type: ignore[operator]
     last = max((e.sequence for e in rows if until is None or e.time_ns <= until), default=0)  # type: ignore[operator]
     return [
         each
         for each in reversed(journal.activations())
-        if first <= each.entry.sequence <= last and (wanted is None or each.entry.component in wanted)  # type: ignore[operator]
+        if first <= each.first_row.sequence <= last and (wanted is None or each.first_row.component in wanted)  # type: ignore[operator]
     ]
 
 
 @settings(max_examples=settings().max_examples // 2, deadline=None)
 @given(steps=STEPS, asked=ASKED, limit=st.integers(1, 5))
 def test_all_pages_together_are_what_was_asked_for(
-    steps: list[tuple[Kind, str, int, bool]],
+    steps: list[tuple[RowKind, str, int, bool]],
     asked: dict[str, object],
     limit: int,
     tmp_path_factory: pytest.TempPathFactory,
@@ -94,7 +94,7 @@ def test_a_history_of_an_older_livefw_is_read_as_it_is_and_written_with_the_inde
     assert (new.page(7, before=30), new.page(3, since_ns=START_NS), new.unfinished()) == told
     new.end(unfinished, KEYS[0], {})
     assert new.unfinished() == []
-    assert chain(new).flaws == []
+    assert verify_chain(new).flaws == []
     new.close()
 
 
@@ -115,8 +115,8 @@ def test_a_page_reads_no_more_than_it_gives(tmp_path: Path) -> None:
         for asked in ({}, {"before": 200}, {"components": [*COMPONENTS][:1]}, {"components": [*COMPONENTS, "x:none"]}):
             assert len(journal.page(20, **asked).activations) == 20
         assert journal.unfinished() == []
-        assert journal.latest(Kind.STAGED) is None
-        assert len(journal.recent(next(iter(COMPONENTS)), Kind.OUTCOME, limit=10)) == 10
+        assert journal.latest(RowKind.STAGED) is None
+        assert len(journal.recent(next(iter(COMPONENTS)), RowKind.OUTCOME, limit=10)) == 10
         assert len(journal.components()) == len(COMPONENTS)
         steps[count] = taken[0]
         journal.close()

@@ -15,12 +15,12 @@ from bench.records import START_NS, fill, rewrite, tamper
 
 from livefw import systemd
 from livefw.activation.history import anchors, seal, verify
-from livefw.activation.history.anchors import Anchors
+from livefw.activation.history.anchors import AnchoredHeads
 from livefw.activation.history.archive import Cut
-from livefw.activation.history.journal import Flaw, Journal, Kind
+from livefw.activation.history.journal import Flaw, Journal, RowKind
 from livefw.activation.history.rows import ROW_LIMIT, TEXT_LIMIT, Head
 from livefw.activation.history.seal import Seal, SealError
-from livefw.activation.history.verify import chain
+from livefw.activation.history.verify import verify_chain
 from livefw.cli.main import main
 from livefw.errors import LivefwError
 
@@ -37,7 +37,7 @@ def state(tmp_path: Path) -> Path:
 
 def heads(folder: Path) -> list[Head]:
     with closing(Journal.open(str(folder))) as journal:
-        return [Head(entry.sequence, entry.hash) for entry in journal.entries() if entry.kind is Kind.OUTCOME]
+        return [Head(entry.sequence, entry.hash) for entry in journal.rows() if entry.kind is RowKind.OUTCOME]
 
 
 def entry(head: Head | str, state: Path, **fields: Any) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def gone(folder: Path) -> None:
 def a_forged_outcome(folder: Path) -> None:
     """Of which no intent tells; but whoever writes the file can forge that as well."""
     with closing(Journal.open(str(folder))) as journal:
-        journal.note(Kind.OUTCOME, "lfa:x", {"outcome": "activated"})
+        journal.note(RowKind.OUTCOME, "lfa:x", {"outcome": "activated"})
 
 
 def a_pretended_damage(folder: Path) -> None:
@@ -226,7 +226,7 @@ def test_a_real_journal_file_is_read(state: Path, tmp_path: Path) -> None:
     text = "".join("".join(f"{key}={value}\n" for key, value in (each | common).items()) + "\n" for each in sent)
     file = tmp_path / "test.journal"
     subprocess.run([REMOTE, f"--output={file}", "-"], input=text.encode(), check=True, capture_output=True)
-    found = Anchors(str(state), command=("journalctl", f"--file={file}"))
+    found = AnchoredHeads(str(state), command=("journalctl", f"--file={file}"))
     assert [each.head for each in found] == [known[0], known[3]]
     assert found.trouble == ""
 
@@ -248,7 +248,7 @@ def flaws(folder: Path, key: Seal) -> list[Flaw]:
     journal = Journal.open_to_read(str(folder))
     assert journal is not None
     with closing(journal):
-        return verify.chain(journal, seal=key).flaws
+        return verify.verify_chain(journal, seal=key).flaws
 
 
 def test_with_the_key_a_history_that_was_written_anew_is_found(state: Path) -> None:
@@ -282,7 +282,7 @@ def test_an_earlier_key_proves_what_it_has_sealed(state: Path) -> None:
     assert flaws(state, both) == []
     assert flaws(state, Seal.parse(OTHER, file="keys"))
     with closing(Journal.open(str(state), seal=both)) as journal:
-        assert verify.chain(journal, seal=both).sealed == verify.Sealed(12, 41, 0)
+        assert verify.verify_chain(journal, seal=both).sealed == verify.Sealed(12, 41, 0)
 
 
 def test_the_command_uses_the_key_and_never_shows_it(
@@ -327,7 +327,7 @@ def test_seals_reach_over_archives(
     assert code == 0, text
     assert "sealed from row 41 on (7 rows)" in text
     with closing(Journal.open(str(state))) as journal:
-        journal.note(Kind.REFUSAL, "lfa:x", {})
+        journal.note(RowKind.REFUSAL, "lfa:x", {})
     assert "it has no seal" in asked(capsys, state)[1]
 
 
@@ -366,10 +366,12 @@ def test_a_key_that_is_named_and_missing_is_an_error(tmp_path: Path) -> None:
 
 def test_a_row_is_bounded_and_says_what_was_cut(tmp_path: Path) -> None:
     with closing(Journal.open(str(tmp_path))) as journal:
-        journal.note(Kind.REFUSAL, "lfa:x", {"reason": "r" * 30_000, "outcome": "refused", "boot_id": "b"})
-        journal.note(Kind.STAGED, "lfa:x", {"outcome": "failed", "log": ["x" * 900] * 500, "problems": [{"text": "y"}]})
-        journal.note(Kind.STAGED, "lfa:x", {"outcome": "failed", "actor": {"user": "u" * 5000}, "cost": {"a": 1}})
-        reason, log, actor = (entry.body for entry in journal.entries())
+        journal.note(RowKind.REFUSAL, "lfa:x", {"reason": "r" * 30_000, "outcome": "refused", "boot_id": "b"})
+        journal.note(
+            RowKind.STAGED, "lfa:x", {"outcome": "failed", "log": ["x" * 900] * 500, "problems": [{"text": "y"}]}
+        )
+        journal.note(RowKind.STAGED, "lfa:x", {"outcome": "failed", "actor": {"user": "u" * 5000}, "cost": {"a": 1}})
+        reason, log, actor = (entry.body for entry in journal.rows())
         assert len(reason["reason"]) == TEXT_LIMIT
         assert reason["reason"].endswith("... (30,000 characters)")
         assert reason["cut"] == {"reason": 30_000}
@@ -377,7 +379,7 @@ def test_a_row_is_bounded_and_says_what_was_cut(tmp_path: Path) -> None:
         assert log["cut"]["log"] > ROW_LIMIT
         assert log["problems"] == [{"text": "y"}]
         assert actor["cut"] == {"actor": 5000}
-        assert chain(journal).flaws == []
+        assert verify_chain(journal).flaws == []
     assert (tmp_path / "history.db").stat().st_size < 200_000
 
 

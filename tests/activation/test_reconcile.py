@@ -20,8 +20,8 @@ from livefw.providers.lfa.fake import RMM, FakeLfa
 INTENT = {"boot_id": "b", "current_version": "1.0", "pending_version": "1.2"}
 
 
-def component(current: str | None, *, pending: bool | None = True, sure: bool = True, **more: Any) -> Component:
-    version = Version(current, (), sure) if current else None
+def component(current: str | None, *, pending: bool | None = True, reliable: bool = True, **more: Any) -> Component:
+    version = Version(current, (), reliable) if current else None
     return Component("lfa", "x", "x", version, pending, None, Cost(Rendezvous.REQUIRED, None))._replace(**more)
 
 
@@ -70,7 +70,7 @@ CASES: list[tuple[str, dict[str, Any], Component | None, Memory, str, tuple[str,
         )
         for pending in (True, False, None)
     ),
-    ("unsure version", INTENT, component("1.2", sure=False), Memory(), "b", ("unknown", "no-evidence")),
+    ("unsure version", INTENT, component("1.2", reliable=False), Memory(), "b", ("unknown", "no-evidence")),
     ("restarted", INTENT, component("1.2", pending=False), Memory(Witness.SUCCEEDED), "c", ("unknown", "restarted")),
     ("boot not told", INTENT | {"boot_id": ""}, component("1.2"), Memory(), "", ("unknown", "boot-not-reported")),
     ("empty body", {}, component("1.0"), Memory(complete=True), "b", ("unknown", "boot-not-reported")),
@@ -208,7 +208,7 @@ JUDGED: dict[str, tuple[dict[str, Any], Component | None, tuple[Outcome, str]]] 
     ),
     "it is shown, and does not wait": (NEW, component("1", pending=False, pending_version=Version("2")), OPEN),
     "it is shown, and whether it waits is not": (NEW, component("1", pending=None, pending_version=Version("2")), OPEN),
-    "a version that is not sure is none": (NEW, component("1", pending_version=Version("3", sure=False)), WAITS),
+    "a version that is not sure is none": (NEW, component("1", pending_version=Version("3", reliable=False)), WAITS),
     "no version is shown": (NEW, component("1"), WAITS),
     "no version is shown, and something was there": (NEW | {"pending": True}, component("1"), OPEN),
     "no version is shown, and what was there is not known": (NEW | {"pending": None}, component("1"), OPEN),

@@ -7,7 +7,7 @@ import pytest
 
 from livefw.activation.checks.table import examine_staging
 from livefw.activation.images import releases
-from livefw.activation.images.directory import Local
+from livefw.activation.images.directory import LocalImage
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.inventory.versions import are_alien, compare, of_image
@@ -130,9 +130,9 @@ class Holding(Mechanism):
         return Offer(old, "/fw/old", (Reason("downgrade", "older"),)), Offer(new, "/fw/new")
 
 
-def local(version: str, guid: str = "") -> Local:
+def local(version: str, guid: str = "") -> LocalImage:
     guid = guid or made_guid(instance("mech", "a"))
-    return Local(f"/images/{version}.cab", 1, "", Metainfo("org.x", "X", (guid,), version))
+    return LocalImage(f"/images/{version}.cab", 1, "", Metainfo("org.x", "X", (guid,), version))
 
 
 def found(

@@ -3,7 +3,7 @@
 
 import pytest
 
-from livefw.activation.inventory import discovery as inventory
+from livefw.activation.inventory import discovery
 from livefw.activation.inventory.select import select
 from livefw.errors import (
     AmbiguousComponent,
@@ -27,7 +27,7 @@ def found(word: str) -> str:
     bench.add(BL31, name="TF-A BL31 runtime")
     bench.add(NEIGHBOUR, name="twin")
     bench.add(UNKNOWN, name="twin")
-    return select(word, inventory.take([bench.provider]).candidates).component.id
+    return select(word, discovery.take_inventory([bench.provider]).candidates).component.id
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_as_many_are_told_as_can_be_read(count: int, end: str) -> None:
     for number in range(count):
         bench.add(f"6c0762a6-12f2-4b56-92cb-ba8f6336{9600 + number}")
     with pytest.raises(AmbiguousComponent) as caught:
-        select("6c", inventory.take([bench.provider]).candidates)
+        select("6c", discovery.take_inventory([bench.provider]).candidates)
     assert len(caught.value.candidates) == count
     assert caught.value.hint.startswith("say which: lfa:6c0762a6-12f2-4b56-92cb-ba8f63369600, lfa:")
     assert caught.value.hint.endswith(end)
@@ -124,7 +124,7 @@ MISSING = Reason("not-installed", "a package is missing", "pip install it")
 def test_why_there_is_nothing(absent: tuple[Reason, ...], kind: type[LivefwError], text: str, hint: str) -> None:
     """What is not installed outranks what is not there: it can be mended."""
     with pytest.raises(kind) as caught:
-        inventory.Inventory((), absent).require()
+        discovery.Inventory((), absent).require()
     assert type(caught.value) is kind
     assert (str(caught.value).endswith(text), caught.value.hint) == (True, hint)
 
@@ -140,7 +140,7 @@ def test_a_firmware_cannot_take_anothers_place_by_its_name() -> None:
     bench.add(RMM, name="TF-RMM")
     bench.add(UNKNOWN, name=RMM)
     bench.add(BL31, name="6c0762a6")
-    candidates = inventory.take([bench.provider]).candidates
+    candidates = discovery.take_inventory([bench.provider]).candidates
     assert select(RMM, candidates).component.id == RMM
     with pytest.raises(AmbiguousComponent):
         select("6c0762a6", candidates)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from livefw.activation.policy import settings
-from livefw.activation.policy.document import KEYS, Follower, parse
+from livefw.activation.policy.document import KEYS, PolicyFollower, parse
 from livefw.activation.policy.settings import SettingsError
 
 NO_TEXT = ("1", "1.5", "true", "[]", "{}", "2026-11-23")
@@ -152,7 +152,7 @@ def test_every_change_of_the_file_is_noticed_once(tmp_path: Path, before: str, a
         STATES[state](file)
 
     become(before)
-    follower = Follower(str(file.parent))
+    follower = PolicyFollower(str(file.parent))
     assert not follower.changed()
     if before != after:
         become(after)
@@ -161,7 +161,7 @@ def test_every_change_of_the_file_is_noticed_once(tmp_path: Path, before: str, a
 
 
 def test_a_directory_that_appears_is_noticed(tmp_path: Path) -> None:
-    follower, nowhere = Follower(str(tmp_path / "etc")), Follower("")
+    follower, nowhere = PolicyFollower(str(tmp_path / "etc")), PolicyFollower("")
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/livefw.toml").write_text("")
     assert [follower.changed(), follower.changed(), nowhere.changed()] == [True, False, False]

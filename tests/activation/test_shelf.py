@@ -13,7 +13,7 @@ import pytest
 
 from livefw import reading
 from livefw.activation.images import directory as shelf
-from livefw.activation.images.directory import Local, Shelf
+from livefw.activation.images.directory import ImageDirectory, LocalImage
 from livefw.archive import cab
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
@@ -38,7 +38,7 @@ class Listener:
 
     def __init__(self) -> None:
         self.said: list[str] = []
-        self.shelf = Shelf(self.said.append)
+        self.shelf = ImageDirectory(self.said.append)
 
     def versions(self, folder: Path) -> list[str]:
         return [image.about.version for image in self.shelf.images(str(folder))]
@@ -176,8 +176,8 @@ def test_no_directory_is_no_trouble(tmp_path: Path) -> None:
 
 
 def test_what_is_told_of_an_image(folder: Path) -> None:
-    (image,) = Shelf().images(str(folder))
+    (image,) = ImageDirectory().images(str(folder))
     data = (folder / "good.cab").read_bytes()
-    assert isinstance(image, Local)
+    assert isinstance(image, LocalImage)
     assert (image.path, image.size) == (f"{folder}/good.cab", len(data))
     assert image.sha256 == hashlib.sha256(data).hexdigest()

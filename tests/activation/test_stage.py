@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.engine import Attempt
-from livefw.activation.history.journal import Kind
-from livefw.activation.images.target import Wish
+from livefw.activation.history.journal import RowKind
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, TransportError
 from livefw.providers.base import Claim, ImagePackage, Phase, Progress, Reason, Reply
@@ -28,10 +28,10 @@ class World:
 
     def stage(self) -> Attempt:
         with self.bench.engine().open() as run:
-            return run.stage(Wish(ImagePackage("image", b"x"), "stager:one"), watch=self.bench.watch)
+            return run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), watch=self.bench.watch)
 
-    def rows(self) -> list[tuple[Kind, Any, Any]]:
-        rows = self.bench.journal.entries()
+    def rows(self) -> list[tuple[RowKind, Any, Any]]:
+        rows = self.bench.journal.rows()
         return [(row.kind, row.body.get("outcome"), row.body.get("code")) for row in rows]
 
 
@@ -72,7 +72,7 @@ def test_what_is_answered_is_held_against_what_is_seen(world: World, row: Row) -
     attempt = world.stage()
     assert (attempt.result.outcome, attempt.result.why.code) == (row.outcome, row.code)
     assert tuple(each.code for each in attempt.mishaps) == row.mishaps
-    assert world.rows() == [(Kind.STAGING, None, None), (Kind.STAGED, row.outcome, row.code)]
+    assert world.rows() == [(RowKind.STAGING, None, None), (RowKind.STAGED, row.outcome, row.code)]
     assert [each.outcome for each in world.bench.announced] == [row.outcome]
 
 
@@ -85,7 +85,7 @@ def test_an_interruption_after_the_first_byte_loses_nothing(world: World, error:
 
     world.bench.watch.tick = interrupt  # type: ignore[method-assign]
     attempt = world.stage()
-    assert (attempt.result.outcome, attempt.receipt.open) == (Outcome.UNKNOWN, True)
+    assert (attempt.result.outcome, attempt.row.open) == (Outcome.UNKNOWN, True)
     assert [each.code for each in attempt.mishaps] == ["watch-failed"]
     with world.bench.engine().open() as run:
         assert [(each.outcome, each.why.code) for each in run.settled] == [(Outcome.STAGED, "waits")]
@@ -142,19 +142,19 @@ def test_what_ends_it_before_the_first_byte_is_written_down(
     with pytest.raises(error):
         world.stage()
     assert not world.stager.asked
-    assert world.rows() == [(Kind.STAGING, None, None), (Kind.STAGED, outcome, code)]
+    assert world.rows() == [(RowKind.STAGING, None, None), (RowKind.STAGED, outcome, code)]
     assert [each.outcome for each in world.bench.announced] == [outcome]
 
 
 def test_nothing_is_staged_on_what_nobody_knows_the_end_of(world: World) -> None:
     world.bench.watch.patience = 0.0
-    assert world.stage().receipt.open
+    assert world.stage().row.open
     world.stager.keeps = None
     world.bench.watch.patience = float("inf")
     with world.bench.engine().open() as run:
         (found,) = run.settled
         assert (found.outcome, found.why.code) == (None, "not-settled")
         world.stager.asked = False  # it can be looked at again, and this engine has not found out
-        attempt = run.stage(Wish(ImagePackage("image", b"x"), "stager:one"), watch=world.bench.watch)
+        attempt = run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), watch=world.bench.watch)
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "not-settled")
     assert not world.stager.asked

@@ -10,8 +10,8 @@ import pytest
 from livefw import systemd
 from livefw.activation.actor import Actor
 from livefw.activation.history.announce import SystemJournal
-from livefw.activation.history.journal import Head, Kind
-from livefw.activation.history.writer import Announcement, Receipt
+from livefw.activation.history.journal import Head, RowKind
+from livefw.activation.history.writer import Announcement, RowStatus
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Reason
 
@@ -59,7 +59,7 @@ PRIORITIES = {  # syslog(3): notice, warning, error
 @pytest.mark.parametrize("outcome", Outcome)
 def test_an_outcome_can_be_searched_for(journald: socket.socket, tmp_path: Path, outcome: Outcome) -> None:
     announce = SystemJournal(Actor("root", "alice", "cli"), path=str(tmp_path / "socket"))
-    receipt = Receipt("a1", Head(2, "f" * 64))
+    receipt = RowStatus("a1", Head(2, "f" * 64))
     announce(Announcement("lfa:x", outcome, Reason("some-code", "why"), "AUTH_ERROR", receipt, state="/var/lib/x"))
     assert fields(journald.recv(100_000)) == {
         "MESSAGE": f"lfa:x: {outcome}: why",
@@ -81,13 +81,13 @@ def test_an_outcome_can_be_searched_for(journald: socket.socket, tmp_path: Path,
 
 @pytest.mark.parametrize(
     ("kind", "ident"),
-    [(Kind.STAGED, "0c9e3b1f6a7d4e2f9b5d84a1c2e7f360"), (Kind.SET_ASIDE, "5d1f0a9c7e3b4861a2c4d7f8b96e0315")],
+    [(RowKind.STAGED, "0c9e3b1f6a7d4e2f9b5d84a1c2e7f360"), (RowKind.SET_ASIDE, "5d1f0a9c7e3b4861a2c4d7f8b96e0315")],
 )
 def test_what_is_no_activation_has_an_id_of_its_own(
-    journald: socket.socket, tmp_path: Path, kind: Kind, ident: str
+    journald: socket.socket, tmp_path: Path, kind: RowKind, ident: str
 ) -> None:
     announce = SystemJournal(Actor("root", "", "cli"), path=str(tmp_path / "socket"))
-    announce(Announcement("", None, Reason("some-code", "why"), None, Receipt("", None), kind=kind))
+    announce(Announcement("", None, Reason("some-code", "why"), None, RowStatus("", None), kind=kind))
     found = fields(journald.recv(100_000))
     assert (found["MESSAGE"], found["MESSAGE_ID"], found["PRIORITY"]) == ("why", ident, "3")
     assert {found[f"LIVEFW_{name}"] for name in ("OUTCOME", "FIRMWARE_CODE", "HEAD")} == {""}
@@ -95,7 +95,7 @@ def test_what_is_no_activation_has_an_id_of_its_own(
 
 def test_what_is_not_recorded_and_what_failed_beside_it_is_announced(journald: socket.socket, tmp_path: Path) -> None:
     announce = SystemJournal(Actor("root", "", "cli"), path=str(tmp_path / "socket"))
-    receipt = Receipt("a1", None, "the disk has died")
+    receipt = RowStatus("a1", None, "the disk has died")
     mishaps = (Reason("unseen", "it cannot be looked at"), Reason("not-measured", "no meter"))
     announce(Announcement("lfa:x", Outcome.ACTIVATED, Reason("some-code", "why"), None, receipt, mishaps=mishaps))
     found = fields(journald.recv(100_000))

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from bench.records import age, fill
 
-from livefw.activation.engine import Order
+from livefw.activation.engine import ActivationRequest
 from livefw.activation.history import schema
-from livefw.activation.history.journal import FILE, Journal, JournalUnavailable, Kind
-from livefw.activation.history.verify import chain
+from livefw.activation.history.journal import FILE, Journal, JournalUnavailable, RowKind
+from livefw.activation.history.verify import verify_chain
 from livefw.activation.outcome import Outcome
 from livefw.errors import TransportError, UsageError
 
@@ -57,7 +57,7 @@ UNFIT: dict[str, Damage] = {
 @pytest.fixture
 def bench(make: Any) -> Any:
     bench = make("vera")
-    state = Path(bench.places.state)
+    state = Path(bench.paths.state)
     state.mkdir(mode=0o750, parents=True)
     fill(state, 3)
     return bench
@@ -65,7 +65,7 @@ def bench(make: Any) -> Any:
 
 @pytest.mark.parametrize("name", UNFIT)
 def test_nothing_is_begun_and_the_hint_names_what_works(bench: Any, name: str) -> None:
-    state = Path(bench.places.state)
+    state = Path(bench.paths.state)
     UNFIT[name](state)
     before = bench.machine.trace.next_sequence
     with pytest.raises(JournalUnavailable) as caught:
@@ -79,29 +79,29 @@ def test_nothing_is_begun_and_the_hint_names_what_works(bench: Any, name: str) -
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
     bench.changes = {}
     bench.machine.stage("rmm")
-    bench.places = bench.places._replace(state=str(state.parent / "other"))
+    bench.paths = bench.paths._replace(state=str(state.parent / "other"))
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
-    bench.places = bench.places._replace(state=str(state))
+    bench.paths = bench.paths._replace(state=str(state))
     bench.machine.stage("rmm")
     state.rename(state.parent / "moved")
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
-    assert [entry.kind for entry in bench.journal.entries()] == [Kind.INTENT, Kind.OUTCOME]
+    assert [entry.kind for entry in bench.journal.rows()] == [RowKind.INTENT, RowKind.OUTCOME]
 
 
 @pytest.mark.parametrize("name", [each for each in UNFIT if each != "a link"])  # to nothing: there is no history
 def test_a_plan_does_not_go_on_without_what_was_before(bench: Any, name: str) -> None:
-    UNFIT[name](Path(bench.places.state))
+    UNFIT[name](Path(bench.paths.state))
     with pytest.raises((TransportError, UsageError)) as caught:
-        bench.engine().plan(Order(("tf-rmm",)))
-    assert bench.places.state in caught.value.message
+        bench.engine().plan(ActivationRequest(("tf-rmm",)))
+    assert bench.paths.state in caught.value.message
 
 
 def test_what_is_no_table_is_set_aside(bench: Any) -> None:
-    view(Path(bench.places.state))
+    view(Path(bench.paths.state))
     with pytest.raises(TransportError, match="something else in the place of its table entry"):
-        bench.engine().plan(Order(("tf-rmm",)))
+        bench.engine().plan(ActivationRequest(("tf-rmm",)))
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
-    assert next(entry.kind for entry in bench.journal.entries()) is Kind.SET_ASIDE
+    assert next(entry.kind for entry in bench.journal.rows()) is RowKind.SET_ASIDE
 
 
 class Quicker:
@@ -137,7 +137,7 @@ def test_another_process_that_was_quicker_has_done_the_work(tmp_path: Path, old:
         assert schema.differences(connection, schema.VERSION) == []
     journal = Journal.open(str(tmp_path))
     assert journal.set_aside is None
-    assert chain(journal).flaws == []
+    assert verify_chain(journal).flaws == []
     journal.close()
 
 
@@ -162,10 +162,10 @@ def test_a_reader_of_the_old_schema_goes_on_while_another_migrates(tmp_path: Pat
     age(tmp_path, 1)
     reader = Journal.open_to_read(str(tmp_path))
     assert reader
-    before = [entry.sequence for entry in reader.entries()]
+    before = [entry.sequence for entry in reader.rows()]
     writer = Journal.open(str(tmp_path))
     begun = writer.begin("lfa:x", {})
-    assert [entry.sequence for entry in reader.entries()] == [*before, before[-1] + 1]
+    assert [entry.sequence for entry in reader.rows()] == [*before, before[-1] + 1]
     assert [entry.activation for entry in reader.unfinished()] == [begun]
     assert reader.head() == writer.head()
     writer.close()

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.engine import Host, Order
+from livefw.activation.engine import ActivationRequest, Host
 from livefw.activation.lock.machine_lock import Lock
 from livefw.activation.outcome import Outcome
-from livefw.activation.policy.document import Follower, load
+from livefw.activation.policy.document import PolicyFollower, load
 from livefw.activation.watch import uevents
-from livefw.activation.watch.watcher import Event, Watcher, What
+from livefw.activation.watch.watcher import Watcher, WatchEvent, WatchEventKind
 from livefw.machine.faults import FaultRequest
 
 Make = Any
@@ -30,18 +30,18 @@ class Watching:
 
     def __init__(self, bench: Any) -> None:
         self.bench = bench
-        self.events: list[Event] = []
-        follower = Follower(bench.places.settings)
+        self.events: list[WatchEvent] = []
+        follower = PolicyFollower(bench.paths.settings)
 
         def renew() -> Host | None:
             if not follower.changed():
                 return None
             host: Host = bench.host()
-            return host._replace(policy=load(bench.places.settings))
+            return host._replace(policy=load(bench.paths.settings))
 
         self.watcher = Watcher(bench.host(), tell=self.events.append, watch=bench.watch, renew=renew)
 
-    def look(self) -> list[tuple[What, str]]:
+    def look(self) -> list[tuple[WatchEventKind, str]]:
         self.watcher.look()
         told = [(event.what, event.component) for event in self.events]
         self.events.clear()
@@ -54,12 +54,12 @@ class Watching:
 def test_changes_are_told_once(make: Make) -> None:
     bench = make("vera")
     watching = Watching(bench)
-    assert watching.look()[-1] == (What.PRESENT, KEY)
+    assert watching.look()[-1] == (WatchEventKind.PRESENT, KEY)
     assert watching.look() == []
     bench.one("tf-rmm")
-    assert watching.look() == [(What.VERSION, KEY), (What.NOT_PENDING, KEY)]
+    assert watching.look() == [(WatchEventKind.VERSION, KEY), (WatchEventKind.NOT_PENDING, KEY)]
     bench.machine.stage("rmm", "7.0")
-    assert watching.look() == [(What.PENDING, KEY)]
+    assert watching.look() == [(WatchEventKind.PENDING, KEY)]
     assert watching.look() == []
 
 
@@ -68,10 +68,12 @@ def test_the_driver_is_unloaded_and_loaded(make: Make) -> None:
     watching = Watching(bench)
     watching.look()
     bench.machine.unload_driver().wait()
-    assert watching.look() == [(What.ABSENT, "")] + [(What.VANISHED, key) for key in sorted(_keys())]
+    assert watching.look() == [(WatchEventKind.ABSENT, "")] + [
+        (WatchEventKind.VANISHED, key) for key in sorted(_keys())
+    ]
     assert watching.look() == []
     bench.machine.boot()
-    assert watching.look() == [(What.APPEARED, key) for key in sorted(_keys())]
+    assert watching.look() == [(WatchEventKind.APPEARED, key) for key in sorted(_keys())]
 
 
 def _keys() -> list[str]:
@@ -83,16 +85,20 @@ def test_what_the_policy_wants_is_activated_once_for_each_image(make: Make) -> N
     bench = make("vera")
     bench.settings = "automatic = ['tf-rmm']"
     watching = Watching(bench)
-    assert watching.look()[-3:] == [(What.ACTIVATION, KEY), (What.VERSION, KEY), (What.NOT_PENDING, KEY)]
+    assert watching.look()[-3:] == [
+        (WatchEventKind.ACTIVATION, KEY),
+        (WatchEventKind.VERSION, KEY),
+        (WatchEventKind.NOT_PENDING, KEY),
+    ]
     assert watching.look() == []
     bench.machine.stage("rmm")
     assert watching.look() == [
-        (What.PENDING, KEY),
-        (What.ACTIVATION, KEY),
-        (What.VERSION, KEY),
-        (What.NOT_PENDING, KEY),
+        (WatchEventKind.PENDING, KEY),
+        (WatchEventKind.ACTIVATION, KEY),
+        (WatchEventKind.VERSION, KEY),
+        (WatchEventKind.NOT_PENDING, KEY),
     ]
-    assert [each.entry.body["reason"] for each in bench.journal.activations()] == ["automatic, by policy"] * 2
+    assert [each.first_row.body["reason"] for each in bench.journal.activations()] == ["automatic, by policy"] * 2
 
 
 @pytest.mark.parametrize("restarted", [False, True], ids=["same-watcher", "new-watcher"])
@@ -100,9 +106,9 @@ def test_a_flag_that_never_clears_is_not_looped_on(make: Make, restarted: bool) 
     bench = make("fvp")
     bench.settings = "automatic = ['tf-rmm']"
     watching = Watching(bench)
-    assert (What.ACTIVATION, KEY) in watching.look()
+    assert (WatchEventKind.ACTIVATION, KEY) in watching.look()
     again = Watching(bench) if restarted else watching
-    assert (What.ACTIVATION, KEY) not in again.look()
+    assert (WatchEventKind.ACTIVATION, KEY) not in again.look()
     assert len(bench.journal.activations()) == 1
 
 
@@ -114,15 +120,15 @@ def test_an_image_that_fails_is_tried_once_and_a_newer_one_again(make: Make, res
     watching.look()
     assert bench.journal.activations()[0].ending.body["outcome"] == "failed"
     again = Watching(bench) if restarted else watching
-    assert (What.ACTIVATION, KEY) not in again.look()
+    assert (WatchEventKind.ACTIVATION, KEY) not in again.look()
     bench.machine.stage("rmm", "9.9")
-    assert (What.ACTIVATION, KEY) in again.look()
+    assert (WatchEventKind.ACTIVATION, KEY) in again.look()
     assert bench.journal.activations()[-1].ending.body["outcome"] == "activated"
 
 
 def write_settings(bench: Any, text: str) -> None:
     """As a careful editor does: a new file in the place of the old one."""
-    directory = Path(bench.places.settings)
+    directory = Path(bench.paths.settings)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "new").write_text(text)
     (directory / "new").rename(directory / "livefw.toml")
@@ -131,11 +137,11 @@ def write_settings(bench: Any, text: str) -> None:
 def test_new_settings_hold_from_the_next_look(make: Make) -> None:
     bench = make("vera")
     watching = Watching(bench)
-    assert (What.ACTIVATION, KEY) not in watching.look()
+    assert (WatchEventKind.ACTIVATION, KEY) not in watching.look()
     write_settings(bench, "automatic = ['tf-rmm']\ndeny = ['tf-rmm']")
-    assert watching.look() == [(What.SETTINGS, ""), (What.HELD_BACK, KEY)]
+    assert watching.look() == [(WatchEventKind.SETTINGS, ""), (WatchEventKind.HELD_BACK, KEY)]
     write_settings(bench, "automatic = ['tf-rmm']")
-    assert watching.look()[:2] == [(What.SETTINGS, ""), (What.ACTIVATION, KEY)]
+    assert watching.look()[:2] == [(WatchEventKind.SETTINGS, ""), (WatchEventKind.ACTIVATION, KEY)]
     assert watching.look() == []
 
 
@@ -144,35 +150,38 @@ def test_wrong_settings_are_told_once_and_the_earlier_ones_hold(make: Make) -> N
     write_settings(bench, "automatic = ['tf-rmm']\n[[window]]\nfrom = '22:00'\nto = '23:00'\nzone = 'UTC'")
     hour = [12]
     bench.changes = {
-        "moment": lambda: datetime(2026, 11, 23, hour[0], 30, tzinfo=UTC),
-        "policy": load(bench.places.settings),
+        "now": lambda: datetime(2026, 11, 23, hour[0], 30, tzinfo=UTC),
+        "policy": load(bench.paths.settings),
     }
     watching = Watching(bench)
-    assert watching.look()[-1] == (What.HELD_BACK, KEY)
+    assert watching.look()[-1] == (WatchEventKind.HELD_BACK, KEY)
     write_settings(bench, "automatik = []")
     watching.watcher.look()
     (told,) = watching.events
-    assert told.what is What.SETTINGS
+    assert told.what is WatchEventKind.SETTINGS
     assert "the earlier ones hold" in told.text
     assert "automatik: there is no such key" in told.text
     watching.events.clear()
     assert watching.look() == []
     hour[0] = 22
-    assert watching.look()[0] == (What.ACTIVATION, KEY)
-    Path(bench.places.settings, "livefw.toml").unlink()
+    assert watching.look()[0] == (WatchEventKind.ACTIVATION, KEY)
+    Path(bench.paths.settings, "livefw.toml").unlink()
     bench.machine.stage("rmm")
-    assert watching.look() == [(What.SETTINGS, ""), (What.PENDING, KEY)]  # without a file, nothing is automatic
+    assert watching.look() == [
+        (WatchEventKind.SETTINGS, ""),
+        (WatchEventKind.PENDING, KEY),
+    ]  # without a file, nothing is automatic
 
 
 def test_what_matches_nothing_is_told_once_for_settings_and_components(make: Make) -> None:
     bench = make("vera")
     write_settings(bench, "deny = ['tf-rm']\nautomatic = ['x']")
-    bench.changes = {"policy": load(bench.places.settings)}
+    bench.changes = {"policy": load(bench.paths.settings)}
     watching = Watching(bench)
-    assert watching.look()[-2:] == [(What.SETTINGS, "")] * 2
+    assert watching.look()[-2:] == [(WatchEventKind.SETTINGS, "")] * 2
     assert watching.look() == []
     bench.machine.stage("rmm", "7.0")
-    assert (What.SETTINGS, "") not in watching.look()
+    assert (WatchEventKind.SETTINGS, "") not in watching.look()
     write_settings(bench, "deny = ['tf-rm']")
     watching.watcher.look()
     changed, told = watching.events
@@ -180,47 +189,47 @@ def test_what_matches_nothing_is_told_once_for_settings_and_components(make: Mak
     assert told.text == "deny: 'tf-rm' matches no component here; close to it: TF-RMM"
     watching.events.clear()
     bench.machine.unload_driver().wait()
-    assert (What.SETTINGS, "") not in watching.look()  # with nothing here there is nothing to compare with
+    assert (WatchEventKind.SETTINGS, "") not in watching.look()  # with nothing here there is nothing to compare with
     write_settings(bench, "deny = ['tf-rmm']")
     bench.machine.boot()
-    assert [what for what, _ in watching.look()].count(What.SETTINGS) == 1
+    assert [what for what, _ in watching.look()].count(WatchEventKind.SETTINGS) == 1
 
 
 def test_strict_settings_hold_back_what_is_automatic(make: Make) -> None:
     bench = make("vera")
     write_settings(bench, "strict = true\nautomatic = ['tf-rmm']\ndeny = ['tf-rm']")
-    bench.changes = {"policy": load(bench.places.settings)}
+    bench.changes = {"policy": load(bench.paths.settings)}
     watching = Watching(bench)
     watching.watcher.look()
-    assert [each.text.partition(":")[0] for each in watching.events if each.what is What.HELD_BACK] == [
+    assert [each.text.partition(":")[0] for each in watching.events if each.what is WatchEventKind.HELD_BACK] == [
         "settings-match"
     ]
     watching.events.clear()
     assert watching.look() == []
     write_settings(bench, "strict = true\nautomatic = ['tf-rmm']")
-    assert (What.ACTIVATION, KEY) in watching.look()
+    assert (WatchEventKind.ACTIVATION, KEY) in watching.look()
 
 
 def test_it_waits_for_the_window_and_says_so_once(make: Make) -> None:
     bench = make("vera")
     bench.settings = "automatic = ['*']\n[[window]]\nfrom = '22:00'\nto = '23:00'\nzone = 'UTC'"
     hour = [12]
-    bench.changes = {"moment": lambda: datetime(2026, 11, 23, hour[0], 30, tzinfo=UTC)}
+    bench.changes = {"now": lambda: datetime(2026, 11, 23, hour[0], 30, tzinfo=UTC)}
     watching = Watching(bench)
-    assert watching.look()[-1] == (What.HELD_BACK, KEY)
+    assert watching.look()[-1] == (WatchEventKind.HELD_BACK, KEY)
     assert watching.look() == []
     hour[0] = 22
-    assert watching.look()[0] == (What.ACTIVATION, KEY)
+    assert watching.look()[0] == (WatchEventKind.ACTIVATION, KEY)
 
 
 def test_another_engine_in_the_way_is_waited_for(make: Make) -> None:
     bench = make("vera")
     bench.settings = "automatic = ['*']"
     watching = Watching(bench)
-    with Lock.acquire(bench.places.lock):
-        assert watching.look()[-1] == (What.HELD_BACK, KEY)
+    with Lock.acquire(bench.paths.lock):
+        assert watching.look()[-1] == (WatchEventKind.HELD_BACK, KEY)
         assert watching.look() == []
-    assert (What.ACTIVATION, KEY) in watching.look()
+    assert (WatchEventKind.ACTIVATION, KEY) in watching.look()
 
 
 def test_settings_that_were_lost_come_back(make: Make) -> None:
@@ -249,11 +258,11 @@ def test_settings_that_cannot_come_back_are_told_once_and_not_written_all_the_ti
 
     bench.machine.tree.lookup(f"/sys/firmware/lfa/{RMM}/auto_activate").store = store
     watching = Watching(bench)
-    assert (What.SETTINGS, KEY) in watching.look()
+    assert (WatchEventKind.SETTINGS, KEY) in watching.look()
     for _ in range(3):
         assert watching.look() == []
     assert written == [b"1\n"]
-    assert [row.body["trouble"] != "" for row in bench.journal.entries()] == [True]
+    assert [row.body["trouble"] != "" for row in bench.journal.rows()] == [True]
     bench.host().clock.sleep(61)
     assert watching.look() == []
     assert written == [b"1\n"] * 2
@@ -272,23 +281,23 @@ def test_what_an_engine_left_unfinished_is_told(make: Make) -> None:
 
     bench.changes = {"at": die}
     with pytest.raises(Death), bench.engine().open() as run:
-        list(run.activate(Order(("tf-rmm",)), watch=bench.watch))
+        list(run.activate(ActivationRequest(("tf-rmm",)), watch=bench.watch))
     bench.changes = {}
     bench.machine.stage("rmm")
     watching = Watching(bench)
-    assert (What.SETTLED, KEY) in watching.look()
+    assert (WatchEventKind.SETTLED, KEY) in watching.look()
     assert bench.journal.activations()[0].ending.body["outcome"] == Outcome.ACTIVATED
 
 
 def test_a_history_that_cannot_be_written_is_told_once_and_stops_only_activations(make: Make, tmp_path: Any) -> None:
     bench = make("vera")
     bench.settings = "automatic = ['tf-rmm']"
-    bench.places = bench.places._replace(state="/proc/nowhere")
+    bench.paths = bench.paths._replace(state="/proc/nowhere")
     watching = Watching(bench)
-    assert watching.look()[-1] == (What.TROUBLE, "")
+    assert watching.look()[-1] == (WatchEventKind.TROUBLE, "")
     assert watching.look() == []
     bench.machine.stage("65922703", "9.0")
-    assert (What.PENDING, "lfa:65922703-2f74-e644-8dff-579ac1ff0610") in watching.look()
+    assert (WatchEventKind.PENDING, "lfa:65922703-2f74-e644-8dff-579ac1ff0610") in watching.look()
 
 
 @pytest.mark.parametrize(
@@ -444,5 +453,5 @@ def test_a_mechanism_that_refused_is_left_alone_for_a_while(make: Make) -> None:
     directory.add("activate", trigger)
     assert watching.look() == []
     bench.host().clock.sleep(60)
-    assert (What.ACTIVATION, KEY) in watching.look()
+    assert (WatchEventKind.ACTIVATION, KEY) in watching.look()
     assert bench.journal.activations()[-1].ending.body["outcome"] == Outcome.ACTIVATED

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.checks.table import CHECKS
-from livefw.activation.engine import Attempt, Order
+from livefw.activation.engine import ActivationRequest, Attempt
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy.settings import SettingsError
@@ -74,7 +74,7 @@ def hook(script: str, mode: int = 0o755) -> Arrange:
     """An administrator's check."""
 
     def arrange(bench: Bench) -> None:
-        directory = Path(bench.places.settings) / "checks.d"
+        directory = Path(bench.paths.settings) / "checks.d"
         directory.mkdir(parents=True)
         directory.chmod(0o755)
         (directory / "own").write_text(f"#!/bin/sh\n{script}\n")
@@ -84,7 +84,7 @@ def hook(script: str, mode: int = 0o755) -> Arrange:
 
 
 def other_comes_first(bench: Bench) -> None:
-    first, then = (step.component.key for step in bench.engine().plan(Order()).steps)
+    first, then = (step.component.key for step in bench.engine().plan(ActivationRequest()).steps)
     bench.settings = f"[[order]]\nfirst='{first}'\nthen='{then}'"
 
 
@@ -140,7 +140,7 @@ CASES = (
     Case("not-pending", True, False, activated),  # a reason of the mechanism itself
     Case("order", True, True, other_comes_first, ("@1",), {"platform": TWO}),
     Case("settings-hold", True, True, settings("[component.tf-rmm]\nsettings = {no_such = true}")),
-    Case("window", True, True, settings("[[window]]\nfrom='01:00'\nto='02:00'\nzone='UTC'", moment=lambda: NOON)),
+    Case("window", True, True, settings("[[window]]\nfrom='01:00'\nto='02:00'\nzone='UTC'", now=lambda: NOON)),
     Case("load", True, True, shows({"/proc/loadavg": "99 1 1 1/1 1\n"}, "[limits]\nload = 0.5")),
     Case("time", True, True, took_long),
     Case("watchdog", True, True, shows({f"{DOG}/state": "active\n", f"{DOG}/timeout": "30\n"})),
@@ -194,7 +194,7 @@ def set_up(make: Make, case: Case) -> tuple[Bench, tuple[str, ...]]:
     bench = make(**case.machine)
     case.arrange(bench)
     words = tuple(
-        bench.engine().plan(Order()).steps[int(word[1:])].component.key if word.startswith("@") else word
+        bench.engine().plan(ActivationRequest()).steps[int(word[1:])].component.key if word.startswith("@") else word
         for word in case.words
     )
     return bench, words
@@ -211,7 +211,7 @@ def tried(attempt: Attempt) -> bool:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.check)
 def test_a_plan_tells_it_and_whether_it_would_stop(make: Make, case: Case) -> None:
     bench, words = set_up(make, case)
-    step = bench.engine().plan(Order(words or None)).steps[-1]
+    step = bench.engine().plan(ActivationRequest(words or None)).steps[-1]
     assert told(step, case.check)
     assert step.stopped is case.stops
     assert {problem.check for problem in step.problems if problem.stops} == ({case.check} if case.stops else set())
@@ -240,13 +240,13 @@ def test_only_what_may_be_ignored_is(make: Make, case: Case, by: str) -> None:
         bench.settings = f"ignore = ['{case.check}']\n{bench.settings}"
     before = bench.machine.trace.next_sequence
     if case.ignorable:
-        assert not bench.engine().plan(Order(words or None, **order)).steps[-1].stopped
+        assert not bench.engine().plan(ActivationRequest(words or None, **order)).steps[-1].stopped
         assert tried(bench.one(*words, **order))
         return
     wrong = UsageError if by == "--ignore" else SettingsError
     why = "there is no check" if case.check == "not-pending" else "cannot be ignored" if case.stops else "stops nothing"
     with pytest.raises(wrong, match=why):
-        bench.engine().plan(Order(words or None, **order))
+        bench.engine().plan(ActivationRequest(words or None, **order))
     with pytest.raises(wrong, match=why):
         bench.run(*words, **order)
     assert ASKING.isdisjoint(call.name for call in bench.machine.trace.since(before))
@@ -254,11 +254,11 @@ def test_only_what_may_be_ignored_is(make: Make, case: Case, by: str) -> None:
 
 def test_nobody_activates_beside_another(make: Make) -> None:
     bench = make("vera")
-    with Lock.acquire(bench.places.lock):
-        (step,) = bench.engine().plan(Order()).steps
+    with Lock.acquire(bench.paths.lock):
+        (step,) = bench.engine().plan(ActivationRequest()).steps
         assert [problem.check for problem in step.problems if problem.stops] == [BUSY]
         with pytest.raises(Busy):
             bench.run("tf-rmm")
-        for order in (Order(ignore=(BUSY,)), Order(("tf-rmm",), ignore=(BUSY,))):
+        for order in (ActivationRequest(ignore=(BUSY,)), ActivationRequest(("tf-rmm",), ignore=(BUSY,))):
             with pytest.raises(UsageError, match="cannot be ignored"):
                 bench.engine().plan(order)

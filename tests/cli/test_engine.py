@@ -16,7 +16,7 @@ import pytest
 
 import livefw
 from livefw.activation.history.journal import Head, Journal
-from livefw.activation.measure.meter import Measurement, Row
+from livefw.activation.measure.meter import CpuRow, Measurement
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied
 from livefw.providers.lfa.fake import RMM
@@ -320,7 +320,7 @@ def test_watch_takes_over_new_settings_while_it_runs(vera: Any) -> None:
     assert "automatik: there is no such key" in told[4]["text"]
 
 
-ONE, ANOTHER, ALL = (Row(cpus, ns, None, ()) for cpus, ns in (("25", 60_300_000), ("49", 5), ("0-87", 7_330_000)))
+ONE, ANOTHER, ALL = (CpuRow(cpus, ns, None, ()) for cpus, ns in (("25", 60_300_000), ("49", 5), ("0-87", 7_330_000)))
 COSTS = {
     (): "no CPU was away",
     (ONE,): "longest stop 60.3 ms (CPU 25); by the model's own clock",
@@ -331,5 +331,5 @@ COSTS = {
 
 
 @pytest.mark.parametrize("rows", COSTS)
-def test_what_it_cost_names_the_cpus(rows: tuple[Row, ...]) -> None:
+def test_what_it_cost_names_the_cpus(rows: tuple[CpuRow, ...]) -> None:
     assert attempt.cost_text(Measurement("model", 1.0, rows)) == COSTS[rows]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.history.journal import Journal, Kind
+from livefw.activation.history.journal import Journal, RowKind
 
 KEY = "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 BEGUN = {"name": "TF-RMM", "current_version": "1.0", "pending_version": "1.2", "reason": "a test"}
@@ -39,7 +39,7 @@ def noted(kind: str, component: str = KEY, **body: Any) -> Write:
 
 def staged(**body: Any) -> Write:
     begun = BEGUN | {"sha256": "0" * 64, "version": "1.3", "file": "rmm.bin"}
-    return lambda made: made.end(made.begin(KEY, begun, kind=Kind.STAGING), KEY, body, kind=Kind.STAGED)
+    return lambda made: made.end(made.begin(KEY, begun, kind=RowKind.STAGING), KEY, body, kind=RowKind.STAGED)
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def staged(**body: Any) -> Write:
         (ended(outcome="activated", mishaps="none"), [" activated "]),
         (staged(outcome="staged"), [" staged ", " 1.3 "]),
         (staged(outcome="failed"), ["stage: failed"]),
-        (noted(Kind.CANCELLATION, outcome="refused", code="no-cancel"), ["cancel: refused (no-cancel)"]),
-        (noted(Kind.SETTING, setting="auto_activate", value=True), ["set auto_activate to true"]),
-        (noted(Kind.SETTING, setting="auto_activate", value=False, trouble="EPERM"), ["to false failed: EPERM"]),
-        (noted(Kind.ARCHIVED, "", first=7, file="old.db"), ["(history)", "archived: rows from 7 on are in old.db"]),
-        (noted(Kind.ARCHIVED, ""), ["archived: rows from ? on are in ?"]),
-        (noted(Kind.SET_ASIDE, "", file="bad.db"), ["goes on from bad.db, which was damaged"]),
+        (noted(RowKind.CANCELLATION, outcome="refused", code="no-cancel"), ["cancel: refused (no-cancel)"]),
+        (noted(RowKind.SETTING, setting="auto_activate", value=True), ["set auto_activate to true"]),
+        (noted(RowKind.SETTING, setting="auto_activate", value=False, trouble="EPERM"), ["to false failed: EPERM"]),
+        (noted(RowKind.ARCHIVED, "", first=7, file="old.db"), ["(history)", "archived: rows from 7 on are in old.db"]),
+        (noted(RowKind.ARCHIVED, ""), ["archived: rows from ? on are in ?"]),
+        (noted(RowKind.SET_ASIDE, "", file="bad.db"), ["goes on from bad.db, which was damaged"]),
         (noted("dance"), ["dance (of another livefw)"]),
     ],
 )

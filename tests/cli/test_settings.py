@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.history.journal import Journal, Kind
+from livefw.activation.history.journal import Journal, RowKind
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 KEY = f"lfa:{RMM}"
@@ -214,8 +214,8 @@ def test_what_was_decided_at_the_staging_does_not_outweigh_it(ready: Any) -> Non
     (before,) = ready.run("--json", "plan").json["steps"]
     pending = before["component"]["pending_version"]
     journal = Journal.open(str(ready.path.parent / "state"))
-    staging = journal.begin(KEY, {"ignore": ["downgrade"]}, kind=Kind.STAGING)
-    journal.end(staging, KEY, {"outcome": "staged", "pending_version": pending}, kind=Kind.STAGED)
+    staging = journal.begin(KEY, {"ignore": ["downgrade"]}, kind=RowKind.STAGING)
+    journal.end(staging, KEY, {"outcome": "staged", "pending_version": pending}, kind=RowKind.STAGED)
     journal.close()
     assert ready.run("plan").code == 0
     settings(ready, "never-ignore = ['downgrade']")

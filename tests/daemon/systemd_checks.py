@@ -94,7 +94,7 @@ def _activated(before: int, *, whose: str = "root") -> None:
     rows = history()
     assert len(rows) == before + 1, len(rows)
     assert rows[-1].ending
-    assert (rows[-1].entry.body["actor"]["user"], rows[-1].ending.body["outcome"]) == (whose, "activated")
+    assert (rows[-1].first_row.body["actor"]["user"], rows[-1].ending.body["outcome"]) == (whose, "activated")
 
 
 def _own(*words: str, user: str = "root", code: int | None = 0) -> Done:
@@ -218,7 +218,7 @@ def nothing_it_needs_is_denied() -> object:
         _activated(rows)
     assert os.SCHED_FIFO in scheduled, scheduled
     row = history()[-1]
-    assert row.entry.body["mark"].isdigit(), "the kernel log could not be read"
+    assert row.first_row.body["mark"].isdigit(), "the kernel log could not be read"
     assert row.ending
     cost = row.ending.body["cost"]
     assert cost["source"] == "sampled", str(cost)[:200]

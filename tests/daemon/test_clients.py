@@ -8,7 +8,7 @@ from typing import IO, NamedTuple
 
 import pytest
 
-from livefw.activation.inventory.discovery import take
+from livefw.activation.inventory.discovery import take_inventory
 from livefw.dbus import introspection
 from livefw.files.host import HostFiles
 from livefw.machine.config import MachineConfig, load, platforms
@@ -48,7 +48,7 @@ def platform(request: pytest.FixtureRequest) -> Platform:
         _, root = mount(load(request.param))
     files = HostFiles(str(root), settings=f"{root}/etc/livefw")  # as the daemon is served
     try:
-        found = [candidate.component for candidate in take(providers(files)).candidates]
+        found = [candidate.component for candidate in take_inventory(providers(files)).candidates]
     finally:
         files.close()
     assert found

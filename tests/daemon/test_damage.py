@@ -11,7 +11,7 @@ from bench.records import fill, tamper
 
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.daemon import snapshot
 from livefw.daemon.answers import figures, questions
@@ -47,7 +47,7 @@ def test_a_damaged_history_is_an_error_that_names_it(tmp_path: Path, damage: obj
     assert callable(damage)
     damage(tmp_path)
     clock = FakeClock()
-    places = Places(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
+    places = Paths(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
     for question in (lambda host: figures.figures(host, 0), snapshot.activations, snapshot.unfinished):
         assert "damaged" in _error(question, host) or damage is shape

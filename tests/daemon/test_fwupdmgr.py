@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.inventory.discovery import take
+from livefw.activation.inventory.discovery import take_inventory
 from livefw.daemon.fwupd.devices import device_id
 from livefw.files.host import HostFiles
 from livefw.machine.config import MachineConfig, load, platforms
@@ -36,7 +36,7 @@ def test_devices_are_the_components(platform: str, fwupdmgr: str, mounted: Mount
     daemon = serve(root)
     files = HostFiles(str(root), settings=f"{root}/etc/livefw")
     try:
-        found = {device_id(c.component.key): c.component for c in take(providers(files)).candidates}
+        found = {device_id(c.component.key): c.component for c in take_inventory(providers(files)).candidates}
     finally:
         files.close()
     if not found:

@@ -8,8 +8,8 @@ import pytest
 
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
-from livefw.activation.history.journal import ENDINGS, Journal, Kind
-from livefw.activation.paths import Places
+from livefw.activation.history.journal import ENDINGS, Journal, RowKind
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.daemon import snapshot
 from livefw.daemon.fwupd import devices
@@ -17,9 +17,9 @@ from livefw.daemon.fwupd.values import UpdateState
 from livefw.providers.fake import FakeClock, FakeFiles
 
 KEY, OTHER = "redfish:bmc/a", "redfish:bmc/b"
-STAGE = (Kind.STAGING, {"version": "2.0", "current_version": "1.0", "pending_version": "0.9"})
-ACTIVATE = (Kind.INTENT, {"current_version": "1.0", "pending_version": "2.0"})
-Row = tuple[str, Kind, dict[str, Any], str | None]
+STAGE = (RowKind.STAGING, {"version": "2.0", "current_version": "1.0", "pending_version": "0.9"})
+ACTIVATE = (RowKind.INTENT, {"current_version": "1.0", "pending_version": "2.0"})
+Row = tuple[str, RowKind, dict[str, Any], str | None]
 
 
 def stage(outcome: str | None = "staged", key: str = KEY, **body: Any) -> Row:
@@ -30,8 +30,8 @@ def activate(outcome: str | None, key: str = KEY) -> Row:
     return (key, *ACTIVATE, outcome)
 
 
-CANCELLED: Row = (KEY, Kind.CANCELLATION, {}, "cancelled")
-REFUSED: Row = (KEY, Kind.STAGED, {"version": "2.0"}, "refused")
+CANCELLED: Row = (KEY, RowKind.CANCELLATION, {}, "cancelled")
+REFUSED: Row = (KEY, RowKind.STAGED, {"version": "2.0"}, "refused")
 WAITS = ("2.0", UpdateState.PENDING)
 DONE = ("2.0", UpdateState.SUCCESS)
 FAILED = ("2.0", UpdateState.FAILED)
@@ -68,7 +68,7 @@ def test_told(tmp_path: Path, rows: list[Row], told: list[tuple[str, UpdateState
             journal.end(name, key, ending | new, kind=ENDINGS[kind])
     journal.close()
     clock = FakeClock()
-    places = Places(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
+    places = Paths(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
     found = list(devices.history(snapshot.activations(host)))
     assert [(row["Release"].value[0]["Version"].value, row["UpdateState"].value) for row in found] == told

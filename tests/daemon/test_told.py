@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.engine import Attempt, Run
-from livefw.activation.history.writer import Receipt
+from livefw.activation.engine import Attempt, Session
+from livefw.activation.history.writer import RowStatus
 from livefw.activation.outcome import Outcome, Result
 from livefw.daemon.jobs import process
 from livefw.daemon.jobs.runner import Request, Setting, log_line
@@ -36,7 +36,7 @@ ATTEMPT = Attempt(
     (),
     None,
     (),
-    Receipt("a1", None, "the disk has died"),
+    RowStatus("a1", None, "the disk has died"),
     (Reason("not-measured", "no meter"),),
 )
 
@@ -58,7 +58,7 @@ def test_a_client_hears_of_the_outcome_whatever_is_raised_after_it(
             yield ATTEMPT
         raise OSError(5, "Input/output error", "/x")
 
-    monkeypatch.setattr(Run, "activate", activates)
+    monkeypatch.setattr(Session, "activate", activates)
     monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path / "run"))
     place = Setting(str(tmp_path / "root"), str(tmp_path / "state"), None, measure=False)
     actor = {"user": "root", "login": "", "face": "dbus"}

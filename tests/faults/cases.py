@@ -23,24 +23,24 @@ def fresh(scene: Scene) -> None:
 
 def used(scene: Scene) -> None:
     """There is a history."""
-    fill(Path(scene.places.state), 4)
+    fill(Path(scene.paths.state), 4)
     scene.begins()
 
 
 def damaged(scene: Scene) -> None:
     used(scene)
-    tamper(Path(scene.places.state), "DELETE FROM head")
+    tamper(Path(scene.paths.state), "DELETE FROM head")
 
 
 def older(scene: Scene) -> None:
     used(scene)
-    age(Path(scene.places.state), 2)
+    age(Path(scene.paths.state), 2)
 
 
 def killed(point: Point, scene: Scene) -> None:
     """An engine was killed: its intent has no outcome, and its log is not played in."""
     used(scene)
-    state, kept = Path(scene.places.state), scene.root / "kept"
+    state, kept = Path(scene.paths.state), scene.root / "kept"
 
     def copy(at: Point) -> None:
         if at is point:

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from livefw.abi.lfa import Function
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Attempt, Engine, Host, Order, Point
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, Point
 from livefw.activation.fake import Onlooker
 from livefw.activation.history.writer import Announcement
-from livefw.activation.images.target import Wish
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.outcome import Outcome
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.firmware.platform import Commit
 from livefw.providers.base import ImagePackage
@@ -45,8 +45,8 @@ class Scene:
         self.announced: list[Announcement] = []
 
     @property
-    def places(self) -> Places:
-        return Places(*(str(self.root / name) for name in ("state", "run/lock", "etc", "root")))
+    def paths(self) -> Paths:
+        return Paths(*(str(self.root / name) for name in ("state", "run/lock", "etc", "root")))
 
     def host(self) -> Host:
         raise NotImplementedError
@@ -121,7 +121,7 @@ class Lfa(Scene):
         self._was: _Was | None = None
 
     def host(self) -> Host:
-        return self.world.host()._replace(places=self.places)
+        return self.world.host()._replace(paths=self.paths)
 
     def begins(self) -> None:
         super().begins()
@@ -134,7 +134,7 @@ class Lfa(Scene):
 
     def activate(self) -> None:
         with self.engine().open() as run:
-            order = Order(self.components, ignore=IGNORED)
+            order = ActivationRequest(self.components, ignore=IGNORED)
             for attempt in run.activate(order, watch=Onlooker()):
                 self.attempts.append(attempt)
 
@@ -176,9 +176,9 @@ class Lfa(Scene):
         machine.clear_faults()
         machine.stage(self.components[0], "8.8")
         with self.engine().open() as run:
-            (attempt,) = run.activate(Order(self.components[:1], ignore=IGNORED), watch=Onlooker())
+            (attempt,) = run.activate(ActivationRequest(self.components[:1], ignore=IGNORED), watch=Onlooker())
         assert attempt.result.outcome is Outcome.ACTIVATED, attempt
-        assert attempt.receipt.head
+        assert attempt.row.head
 
     def close(self) -> None:
         self.world.close()
@@ -195,12 +195,12 @@ class Bmc(Scene):
 
     def host(self) -> Host:
         bench = self._bench
-        return Host(bench.files, (bench.provider,), bench.clock, self.places, DEFAULT, Actor("root", "", "test"))
+        return Host(bench.files, (bench.provider,), bench.clock, self.paths, DEFAULT, Actor("root", "", "test"))
 
     def stage(self) -> None:
         with self.engine().open() as run:
             package = ImagePackage("image.bin", b"version=1.9.0")
-            self.attempts.append(run.stage(Wish(package, self.KEY), watch=self._bench.watch))
+            self.attempts.append(run.stage(StagingRequest(package, self.KEY), watch=self._bench.watch))
 
     def asked(self) -> int:
         return sum(method == "POST" and "pdate" in path for method, path, _ in self._bench.web.log)
@@ -226,4 +226,4 @@ class Bmc(Scene):
         self.stage()
         (attempt,) = self.attempts
         assert attempt.result.outcome is Outcome.STAGED, attempt
-        assert attempt.receipt.head
+        assert attempt.row.head

@@ -11,8 +11,8 @@ from bench.records import fill
 
 from livefw.activation.history import opening, schema
 from livefw.activation.history.archive import Cut
-from livefw.activation.history.journal import Head, Journal, Kind
-from livefw.activation.history.verify import chain
+from livefw.activation.history.journal import Head, Journal, RowKind
+from livefw.activation.history.verify import verify_chain
 from livefw.errors import LivefwError
 
 from . import python_calls, sqlite_calls
@@ -45,14 +45,14 @@ class Written:
                 self.begun.append(journal.begin(KEY, {}))
                 with suppress(LivefwError):  # is told, and changes nothing of what happened
                     self.heads.append(journal.end(self.begun[-1], KEY, {"outcome": "failed"}))
-            self.heads.append(journal.note(Kind.REFUSAL, KEY, {}))
+            self.heads.append(journal.note(RowKind.REFUSAL, KEY, {}))
 
     def judge(self, state: Path) -> None:
         """It is all there, in a history without a flaw, which was never taken for a damaged one."""
         with closing(Journal.open(str(state))) as journal:
             assert journal.set_aside is None
-            assert chain(journal).flaws == []
-            entries = list(journal.entries())
+            assert verify_chain(journal).flaws == []
+            entries = list(journal.rows())
             assert {*self.heads} <= {Head(each.sequence, each.hash) for each in entries}
             assert {*self.begun} <= {each.activation for each in entries}
             journal.end(journal.begin(KEY, {}), KEY, {})
@@ -113,7 +113,7 @@ def test_a_history_that_was_being_made_by_an_older_livefw_when_the_power_went(le
         journals += (state / "history.db-journal").exists()
         with closing(Journal.open(str(state))) as journal:
             journal.end(journal.begin(KEY, {}), KEY, {})
-            assert chain(journal).flaws == []
+            assert verify_chain(journal).flaws == []
             assert journal.set_aside is None
     assert journals > 0 or left == 0
 

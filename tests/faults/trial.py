@@ -11,10 +11,10 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from livefw.activation.history.journal import ENDINGS, Entry, Journal, Kind
+from livefw.activation.history.journal import ENDINGS, HistoryRow, Journal, RowKind
 from livefw.activation.history.rows import is_archive
-from livefw.activation.history.verify import chain
-from livefw.activation.paths import Places
+from livefw.activation.history.verify import verify_chain
+from livefw.activation.paths import Paths
 from livefw.errors import LivefwError
 
 from . import python_calls, sqlite_calls
@@ -52,9 +52,9 @@ class Trial:
         self.scene = scene = case.scene(folder)
         scene.root.mkdir()
         case.prepare(scene)
-        self._before = rows(scene.places)
+        self._before = rows(scene.paths)
         asked_before, took_over = scene.asked(), scene.took_over()
-        history = Path(scene.places.state, "history.db")
+        history = Path(scene.paths.state, "history.db")
         self._content = history.read_bytes() if history.exists() else b""
         self.disk = scene.disk = Disk(scene.root, fault)
         self.error = ""
@@ -116,31 +116,31 @@ class Trial:
             settled = {each.intent.activation: each for each in run.settled}
             assert run.set_aside is None or is_damaged, run.set_aside
         self._judge_files()
-        after = rows(scene.places)
+        after = rows(scene.paths)
         assert is_damaged or after[: len(self._before)] == self._before, "earlier rows are gone"
         new = after if is_damaged else after[len(self._before) :]
         assert any(each.kind in ENDINGS for each in new) or not self._asked_now, "asked, and no intent is left"
         for each in new:
-            if each.kind in (Kind.OUTCOME, Kind.STAGED):
+            if each.kind in (RowKind.OUTCOME, RowKind.STAGED):
                 again = each.activation in settled
                 said = Said(each.component, str(each.body["outcome"]), "settled" if again else "written")
                 assert not scene.wrongs(said, rebooted=rebooted and again), said
         heads = {(each.sequence, each.hash) for each in after}
         for told in self._announced:
-            receipt = told.receipt
-            assert receipt.head is None or receipt.head in heads or told.kind is Kind.SET_ASIDE, "a row is gone"
-            assert receipt.head or receipt.trouble or receipt.open, told
-        judge_history(scene.places)
+            row = told.row
+            assert row.head is None or row.head in heads or told.kind is RowKind.SET_ASIDE, "a row is gone"
+            assert row.head or row.error or row.open, told
+        judge_history(scene.paths)
         if last:
             scene.works()
             if self._case.again:
                 self._case.again(scene)
             self._judge_files(last=True)
-            judge_history(scene.places)
+            judge_history(scene.paths)
 
     def _judge_files(self, *, last: bool = False) -> None:
         """Nothing is left but what has its place; of what ``again`` takes away not even that at ``last``."""
-        state = Path(self.scene.places.state)
+        state = Path(self.scene.paths.state)
         left = {path.name for path in state.iterdir()}
         if self._case.damaged:
             aside = {name for name in left if name.startswith("history.db.damaged-")}
@@ -154,28 +154,28 @@ class Trial:
         assert left <= SERVED, left
 
 
-def judge_history(at: Places) -> None:
+def judge_history(at: Paths) -> None:
     """It has no flaw, and tells how each intent ended."""
     journal = Journal.open_to_read(at.state)
     assert journal
     with closing(journal):
-        assert chain(journal).flaws == []
+        assert verify_chain(journal).flaws == []
         assert journal.unfinished() == []
 
 
-def rows(at: Places) -> list[Entry]:
+def rows(at: Paths) -> list[HistoryRow]:
     """All of a history; none where there is none."""
     journal = Journal.open_to_read(at.state)
     if journal is None:
         return []
     with closing(journal):
-        found = {entry.sequence: entry for entry in journal.entries()}
+        found = {entry.sequence: entry for entry in journal.rows()}
         for archive in journal.archives():
             other = Journal.open_file(archive)
             assert other
             with closing(other):
-                assert chain(other).flaws == []
-                found |= {entry.sequence: entry for entry in other.entries()}
+                assert verify_chain(other).flaws == []
+                found |= {entry.sequence: entry for entry in other.rows()}
     return [found[number] for number in sorted(found)]
 
 

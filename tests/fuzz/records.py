@@ -8,13 +8,23 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from livefw.activation.history.anchors import Anchors
-from livefw.activation.history.rows import ROW_LIMIT, Head, Kind, bounded, decode, digest, entry, is_archive, is_hash
+from livefw.activation.history.anchors import AnchoredHeads
+from livefw.activation.history.rows import (
+    ROW_LIMIT,
+    Head,
+    RowKind,
+    bounded,
+    decode,
+    digest,
+    history_row,
+    is_archive,
+    is_hash,
+)
 from livefw.activation.inventory import old_versions
 from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.tracer import TRACERS, Instance
-from livefw.activation.verdict import staging as reconcile
+from livefw.activation.verdict import staging
 from livefw.machine import runtime
 from livefw.text import harmless, printable
 
@@ -38,15 +48,15 @@ def _row(data: bytes) -> object:
     if not isinstance(columns[0], int):
         columns[0] = 7
     row = tuple(columns)
-    found = entry(row)
+    found = history_row(row)
     assert isinstance(found.body, dict)
     assert found.flaw or isinstance(columns[5], str)
     text = bounded(found.body)
     assert len(text) <= ROW_LIMIT
-    again = entry((*row[:5], text, row[6])).body
+    again = history_row((*row[:5], text, row[6])).body
     assert again == found.body or "cut" in again, "what was read does not come back as it was"
     assert is_hash(digest("", row[:6]))
-    return found, _cost(found.body.get("cost")), reconcile.judge_staging(found.body, None)
+    return found, _cost(found.body.get("cost")), staging.judge_staging(found.body, None)
 
 
 def _cost(told: Any) -> object:
@@ -77,7 +87,7 @@ def _row_seeds() -> Iterator[bytes]:
         "actor": {"user": "root"},
         "ignored": [{"check": "load"}],
     }
-    for kind in (Kind.OUTCOME, Kind.INTENT, "later"):
+    for kind in (RowKind.OUTCOME, RowKind.INTENT, "later"):
         yield SEPARATOR.join((kind.encode(), b"\1\2\3", b"", json.dumps(body).encode()))
     yield SEPARATOR.join((b"staging", b"", b"\0\1\2\3\1\3\1", b'{"text": "%s"}' % (b"x" * 1200)))
 
@@ -90,7 +100,7 @@ def _head(data: bytes) -> object:
     return found, archive
 
 
-class _Told(Anchors):
+class _Told(AnchoredHeads):
     """What journalctl printed."""
 
     def __init__(self, data: bytes) -> None:

@@ -20,7 +20,17 @@ SOURCES = CHECKOUT / "src/livefw"
 DOCUMENT = (CHECKOUT / "docs/reference/outcomes.md").read_text(encoding="utf-8")
 ROOMS = ("activation", "providers", "cli", "daemon")
 
-CODE_AT = {"Reason": 0, "Finding": 1, "Problem": 0, "Row": 1, "_row": 1, "Check": 0, "Rule": 0, "ImageRule": 0}
+CODE_AT = {
+    "Reason": 0,
+    "Finding": 1,
+    "Problem": 0,
+    "Row": 1,
+    "VerdictRow": 1,
+    "_row": 1,
+    "Check": 0,
+    "Rule": 0,
+    "ImageRule": 0,
+}
 """Which argument of each of these is the code."""
 UNNAMED = {
     # a reason that was made elsewhere is passed on
@@ -80,7 +90,7 @@ def _made(node: ast.AST, path: str, function: str) -> Iterator[Found]:
 def _code(call: ast.Call, path: str) -> ast.expr | None:
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     at = CODE_AT.get(name)
-    if at is None or len(call.args) <= at or (name in ("Row", "_row") and path not in ROWS):
+    if at is None or len(call.args) <= at or (name in ("Row", "VerdictRow", "_row") and path not in ROWS):
         return None
     # A reason that is spread out has its code from where it was made.
     return None if any(isinstance(each, ast.Starred) for each in call.args[: at + 1]) else call.args[at]
@@ -151,7 +161,7 @@ def test_every_mechanism_and_every_outcome_is_told() -> None:
 
 
 @pytest.mark.parametrize("row", verdict.TABLE, ids=lambda row: row.code)
-def test_a_row_says_what_to_do_and_what_it_needs(row: verdict.Row) -> None:
+def test_a_row_says_what_to_do_and_what_it_needs(row: verdict.VerdictRow) -> None:
     assert row.outcome is Outcome.ACTIVATED or row.advice
     assert codes.needs(row)
     assert all(getattr(row, piece) <= set(codes.PIECES[piece]) for piece in Evidence._fields)

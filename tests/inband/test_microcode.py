@@ -99,7 +99,7 @@ def test_kernel_will_be_tainted_without_a_lowest_revision(make: Make) -> None:
 
 def test_uneven_cpus_are_told(make: Make) -> None:
     seen = machine(make, None, revisions=(0x20, 0x21)).component("cpu")
-    assert (seen.current_version.text, seen.current_version.sure) == ("0x21", False)
+    assert (seen.current_version.text, seen.current_version.reliable) == ("0x21", False)
     assert "uneven" in [note.code for note in seen.notes]
 
 

@@ -209,7 +209,7 @@ def test_microcode(make: Make) -> None:
         provider="microcode",
         id="cpu",
         name="CPU microcode",
-        current_version=Version("0x20", (0x20,), sure=True),
+        current_version=Version("0x20", (0x20,), reliable=True),
         pending=True,
         pending_version=Version("0x30", (0x30,)),
         cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),

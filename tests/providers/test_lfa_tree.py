@@ -89,7 +89,7 @@ def test_pending_versions(
     bench.add(driver=driver, activation_pending=pending, pending_version=text)
     (found,) = bench.provider.discover().components
     assert (found.pending_version.text if found.pending_version else None) == version
-    assert found.pending_version is None or found.pending_version.sure is sure
+    assert found.pending_version is None or found.pending_version.reliable is sure
     assert codes(found.notes) == notes
 
 
@@ -106,7 +106,7 @@ def test_a_version_of_zero_is_not_a_missing_version(bench: FakeLfa) -> None:
     bench.add(OTHER, driver="rfc2")
     without, zero = bench.provider.discover().components
     assert without.current_version is None
-    assert zero.current_version == Version("0.0", sure=False)
+    assert zero.current_version == Version("0.0", reliable=False)
     assert codes(zero.notes) == ["version-not-reported"]
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import cabarchive
 import pytest
 
-from livefw.activation.history.journal import Journal, Kind
+from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.inventory.guids import instance, made_guid
 
 Livefw = Callable[..., subprocess.CompletedProcess[str]]
@@ -136,7 +136,7 @@ def test_what_an_earlier_engine_left_open_is_told_first(
 ) -> None:
     journal = Journal.open(str(tmp_path / "state"))
     journal.begin(
-        "redfish:model/pmfw-a", {"name": "x", "current_version": "1.2.0", "version": "1.9.0"}, kind=Kind.STAGING
+        "redfish:model/pmfw-a", {"name": "x", "current_version": "1.2.0", "version": "1.9.0"}, kind=RowKind.STAGING
     )
     journal.close()
     (tmp_path / "image").write_bytes(b"version=1.9.0")

@@ -33,7 +33,7 @@ def test_which_version_runs(change: Change, version: str | None, sure: bool, not
     edit(bench, MCU, change)
     found = bench.component("mcu")
     current = found.current_version
-    assert (current and current.text, bool(current and current.sure)) == (version, sure)
+    assert (current and current.text, bool(current and current.reliable)) == (version, sure)
     assert {note.code for note in found.notes} == notes
 
 

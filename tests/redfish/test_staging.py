@@ -14,14 +14,14 @@ import pytest
 
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import ON_STAGING
-from livefw.activation.engine import Attempt, Engine, Host, Order, Point
-from livefw.activation.history.journal import Journal, Kind
-from livefw.activation.history.verify import chain
-from livefw.activation.images.target import Wish
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, Point
+from livefw.activation.history.journal import Journal, RowKind
+from livefw.activation.history.verify import verify_chain
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.lock.machine_lock import Busy
 from livefw.activation.outcome import Outcome
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
 from livefw.archive import cab
 from livefw.archive.cab import CabImage
@@ -51,7 +51,7 @@ class World:
 
     def __init__(self, bench: Bench, folder: Path, settings: str = "") -> None:
         self.bench = bench
-        self.places = Places(str(folder / "state"), str(folder / "run/lock"), str(folder / "etc"), str(folder))
+        self.paths = Paths(str(folder / "state"), str(folder / "run/lock"), str(folder / "etc"), str(folder))
         self.policy = parse(settings.encode())
         self.announced: list[Any] = []
         self.privileged = True
@@ -59,23 +59,23 @@ class World:
     def host(self) -> Host:
         bench = self.bench
         actor = Actor("root", "alice", "test")
-        host = Host(bench.files, (bench.provider,), bench.clock, self.places, self.policy, actor)
+        host = Host(bench.files, (bench.provider,), bench.clock, self.paths, self.policy, actor)
         noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
-        return host._replace(announce=self.announced.append, privileged=self.privileged, moment=lambda: noon)
+        return host._replace(announce=self.announced.append, privileged=self.privileged, now=lambda: noon)
 
     def engine(self) -> Engine:
         return Engine(self.host())
 
     def stage(self, package: ImagePackage = RAW, word: str | None = KEY, **wish: Any) -> Attempt:
         with self.engine().open() as run:
-            return run.stage(Wish(package, word, **wish), watch=self.bench.watch)
+            return run.stage(StagingRequest(package, word, **wish), watch=self.bench.watch)
 
-    def rows(self) -> list[tuple[Kind, dict[str, Any]]]:
-        journal = Journal.open_to_read(self.places.state)
+    def rows(self) -> list[tuple[RowKind, dict[str, Any]]]:
+        journal = Journal.open_to_read(self.paths.state)
         assert journal
         try:
-            assert not chain(journal).flaws
-            return [(entry.kind, entry.body) for entry in journal.entries()]
+            assert not verify_chain(journal).flaws
+            return [(entry.kind, entry.body) for entry in journal.rows()]
         finally:
             journal.close()
 
@@ -92,7 +92,7 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
     here = world()
     attempt = here.stage(archive("1.9.0"), None, reason="CVE-2026-0002")
     (begun, intent), (ended, outcome) = here.rows()
-    assert (begun, ended) == (Kind.STAGING, Kind.STAGED)
+    assert (begun, ended) == (RowKind.STAGING, RowKind.STAGED)
     payload = b"version=1.9.0"
     assert intent == {
         "file": "pmfw.bin",
@@ -118,9 +118,9 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
         "pending_version": "1.9.0",
     }
     (told,) = here.announced
-    assert (told.kind, told.component, told.outcome) == (Kind.STAGED, KEY, Outcome.STAGED)
-    assert told.receipt == attempt.receipt
-    assert attempt.receipt.head
+    assert (told.kind, told.component, told.outcome) == (RowKind.STAGED, KEY, Outcome.STAGED)
+    assert told.row == attempt.row
+    assert attempt.row.head
     counted = figures.figures(here.host(), 0)
     assert (counted.outcomes, counted.pending) == ((), (KEY,))  # a staging is no activation
 
@@ -151,7 +151,7 @@ def test_bad_ends_are_recorded_too(world: MakeWorld, row: Any) -> None:
     attempt = here.stage(**{"word": word} | wish | {"word": word})
     assert attempt.result.outcome is outcome, attempt
     (_, _), (kind, body) = here.rows()
-    assert (kind, body["outcome"]) == (Kind.STAGED, outcome)
+    assert (kind, body["outcome"]) == (RowKind.STAGED, outcome)
     assert code is None or code in str(body["firmware_code"])
 
 
@@ -184,9 +184,13 @@ def test_checks_stand_before_the_first_byte(world: MakeWorld, row: Checked) -> N
     attempt = here.stage(row.package)
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, row.check)
     ((kind, body),) = here.rows()
-    assert (kind, body["code"], body["archive"]) == (Kind.STAGED, row.check, None if row.package is RAW else "pmfw.cab")
+    assert (kind, body["code"], body["archive"]) == (
+        RowKind.STAGED,
+        row.check,
+        None if row.package is RAW else "pmfw.cab",
+    )
     assert here.bench.posts("") == here.bench.posts("/Sessions")
-    assert [told.kind for told in here.announced] == [Kind.STAGED]
+    assert [told.kind for told in here.announced] == [RowKind.STAGED]
 
 
 @pytest.mark.parametrize("by", ["--ignore", "ignore of the settings"])
@@ -220,7 +224,7 @@ def test_what_is_about_the_moment_does_not_keep_an_image_from_waiting(world: Mak
     attempt = here.stage()
     assert (attempt.result.outcome, attempt.problems) == (Outcome.STAGED, ())
     with here.engine().open() as run:
-        (attempt,) = run.activate(Order((KEY,)), watch=here.bench.watch)
+        (attempt,) = run.activate(ActivationRequest((KEY,)), watch=here.bench.watch)
     assert {"window", "load", "watchdog", "lockdown", "guests"} <= {each.check for each in attempt.problems}
 
 
@@ -228,7 +232,7 @@ def test_an_untold_version_is_left_to_the_checks_before_the_activation(world: Ma
     here = world(settings='[component."redfish:*"]\npin = "1.4"')
     assert here.stage().result.outcome is Outcome.STAGED
     with here.engine().open() as run:
-        (attempt,) = run.activate(Order((KEY,)), watch=here.bench.watch)
+        (attempt,) = run.activate(ActivationRequest((KEY,)), watch=here.bench.watch)
     assert attempt.result.why.code == "pinned"
 
 
@@ -245,7 +249,7 @@ def test_a_step_back_is_decided_once(world: MakeWorld, ours: str | None, theirs:
     if theirs:
         here.bench.stage(image=f"version={theirs}".encode())
     with here.engine().open() as run:
-        (attempt,) = run.activate(Order((KEY,)), watch=here.bench.watch)
+        (attempt,) = run.activate(ActivationRequest((KEY,)), watch=here.bench.watch)
     assert attempt.result.outcome is (Outcome.REFUSED if refused else Outcome.ACTIVATED), attempt.result.why
     assert [problem.ignored for problem in attempt.problems if problem.check == "downgrade"] == [not refused]
 
@@ -274,21 +278,21 @@ def test_lost_from_sight(world: MakeWorld) -> None:
     here = world(seconds=60.0)
     here.bench.watch.patience = 5.0
     attempt = here.stage()
-    assert (attempt.result.outcome, attempt.receipt.open) == (Outcome.UNKNOWN, True)
-    assert [kind for kind, _ in here.rows()] == [Kind.STAGING]
+    assert (attempt.result.outcome, attempt.row.open) == (Outcome.UNKNOWN, True)
+    assert [kind for kind, _ in here.rows()] == [RowKind.STAGING]
     here.bench.clock.sleep(60.0)
     with here.engine().open() as run:
         assert [settled.outcome for settled in run.settled] == [Outcome.STAGED]
-    assert [kind for kind, _ in here.rows()] == [Kind.STAGING, Kind.STAGED]
+    assert [kind for kind, _ in here.rows()] == [RowKind.STAGING, RowKind.STAGED]
 
 
 ENGINE = """
 import os, signal, sys
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Engine, Host, Point
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
-from livefw.activation.images.target import Wish
+from livefw.activation.images.target import StagingRequest
 from livefw.providers.base import ImagePackage
 from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
@@ -308,12 +312,12 @@ def engine(last):
             os.kill(os.getpid(), signal.SIGKILL)
 
     files, clock = HostFiles(root, settings=f"{root}/etc/livefw"), SystemClock()
-    places = Places(state, lock, state, root)
+    places = Paths(state, lock, state, root)
     host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("r", "", "t"), at=at)
     with open(image, "rb") as file:
         package = ImagePackage(os.path.basename(image), file.read())
     with Engine(host).open() as run:
-        run.stage(Wish(package, "rack/pmfw-a", "to be killed"), watch=Quiet())
+        run.stage(StagingRequest(package, "rack/pmfw-a", "to be killed"), watch=Quiet())
 
 for line in sys.stdin:
     child = os.fork()
@@ -363,7 +367,7 @@ def mortal(serve: Callable[..., Served], make: type[Bench], tmp_path: Path) -> I
         f'credentials = "{CREDENTIALS}"\n',
         encoding="ascii",
     )
-    command = [sys.executable, "-c", ENGINE, str(root), world.places.state, world.places.lock, str(image)]
+    command = [sys.executable, "-c", ENGINE, str(root), world.paths.state, world.paths.lock, str(image)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as nursery:
         yield Mortal(served, world, nursery)
 
@@ -396,5 +400,5 @@ def test_killed_at_every_point(mortal: Mortal) -> None:
         assert (firmware.staged is not None) is (point in (*SENT, *AFTER)), point
         assert mortal.settled() == []
     rows = mortal.world.rows()
-    assert [kind for kind, _ in rows] == [Kind.STAGING, Kind.STAGED] * stagings
-    assert [told.kind for told in mortal.world.announced] == [Kind.STAGED] * len((*UNSENT, *SENT))
+    assert [kind for kind, _ in rows] == [RowKind.STAGING, RowKind.STAGED] * stagings
+    assert [told.kind for told in mortal.world.announced] == [RowKind.STAGED] * len((*UNSENT, *SENT))

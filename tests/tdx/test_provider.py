@@ -13,7 +13,7 @@ import pytest
 
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import MODULE_OFFSET, with_checksum
-from livefw.activation.inventory.discovery import take
+from livefw.activation.inventory.discovery import take_inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import evidence
 from livefw.activation.verdict import table as verdict
@@ -69,7 +69,7 @@ class Bench:
         running = self.provider.activate("module", self.progress.append)
         assert running.wait(None)
         claim, after = running.claim, self.provider.inspect("module")
-        seen = evidence.of_attempt(before, after, claim, announced=evidence.sure(before.pending_version))
+        seen = evidence.of_attempt(before, after, claim, announced=evidence.reliable_text(before.pending_version))
         found = verdict.judge(seen, own=claim.reason, accept=False)
         return found.outcome, found.why, claim
 
@@ -131,7 +131,7 @@ def test_one_machine_can_have_both_mechanisms() -> None:
     machine = Machine(replace(load("vera"), tdx=config.tdx))
     machine.boot()
     every = providers(MachineFiles(machine), MachineClock(machine))
-    keys = [candidate.component.key for candidate in take(every).candidates]
+    keys = [candidate.component.key for candidate in take_inventory(every).candidates]
     assert [key.partition(":")[0] for key in keys] == ["lfa"] * 4 + ["tdx"]
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from livefw.activation.engine import Point
 from livefw.activation.history.journal import Journal
-from livefw.activation.history.verify import chain
+from livefw.activation.history.verify import verify_chain
 
 from .chance import draw, shrink, source
 from .conftest import Tally
@@ -116,5 +116,5 @@ def test_nothing_untrue_is_told(part: int, tmp_path: Path, tally: Tally) -> None
             pytest.fail(f"seed {SEED}, part {part}, history {number}:\n{source(small)}\n{wrong(small, next(fresh))}")
     journal = Journal.open_to_read(str(tmp_path / "all/state"))
     assert journal
-    assert chain(journal).flaws == []
+    assert verify_chain(journal).flaws == []
     journal.close()

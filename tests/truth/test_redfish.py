@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import pytest
 
-from livefw.activation.engine import Order
-from livefw.activation.images.target import Wish
+from livefw.activation.engine import ActivationRequest
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.outcome import Outcome, Result
 from livefw.archive import cab
@@ -110,11 +110,11 @@ class Case:
         about = Metainfo("org.example.fw", "Example", (guid,), NEW, "pmfw.bin", summary="For tests")
         package = ImagePackage("pmfw.cab", cab.write(CabImage(about, f"version={NEW}".encode())))
         with self.told("stage"), self.world.engine().open() as run:
-            self.results.append(run.stage(Wish(package, self.key), watch=self.bench.watch).result)
+            self.results.append(run.stage(StagingRequest(package, self.key), watch=self.bench.watch).result)
 
     def activate(self) -> None:
         with self.told("activate"), self.world.engine().open() as run:
-            (attempt,) = run.activate(Order((self.key,)), watch=self.bench.watch)
+            (attempt,) = run.activate(ActivationRequest((self.key,)), watch=self.bench.watch)
             self.results.append(attempt.result)
 
     def cancel(self) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt
-from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, Row, judge, row_for
+from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, VerdictRow, judge, row_for
 from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Reply, Trust, Version, Witness
 
 ANOTHER_RUNS = {Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}
@@ -156,7 +156,7 @@ def test_evidence_decides(pieces: dict[str, object], outcome: Outcome, code: str
 
 
 V1, V2, V3 = Version("1.0", (1, 0)), Version("2.0", (2, 0)), Version("3.0", (3, 0))
-GARBAGE, ZERO = Version("2.0", (2, 0), sure=False), Version("0.0", sure=False)
+GARBAGE, ZERO = Version("2.0", (2, 0), reliable=False), Version("0.0", reliable=False)
 
 
 def component(current: Version | None, announced: Version | None = None, *, pending: bool | None = True) -> Component:
@@ -221,5 +221,5 @@ def test_what_nothing_confirms_is_believed_only_where_the_settings_say_so() -> N
         assert judge(_first(row), accept=True).outcome is row.outcome
 
 
-def _first(row: Row) -> Evidence:
+def _first(row: VerdictRow) -> Evidence:
     return next(seen for seen in cells() if row_for(seen) is row)

@@ -13,11 +13,11 @@ from livefw.abi.guid import RMM
 from livefw.abi.lfa import Function
 from livefw.abi.version import ComponentVersion
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Attempt, Engine, Host, Order, Point
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, Point
 from livefw.activation.fake import Onlooker
-from livefw.activation.history.journal import Entry, Journal, Kind
+from livefw.activation.history.journal import HistoryRow, Journal, RowKind
 from livefw.activation.outcome import Outcome
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
 from livefw.errors import LivefwError
 from livefw.firmware.component import Faults
@@ -210,7 +210,7 @@ class World:
     def __init__(self, setup: Setup, directory: Path) -> None:
         self.setup = setup
         self.machine = setup.boot()
-        self.places = Places(*(str(directory / name) for name in ("state", "lock", "etc", "root")))
+        self.paths = Paths(*(str(directory / name) for name in ("state", "lock", "etc", "root")))
         self.turn = Turn()
         self._intent = ""
         self._start = self._calls = 0
@@ -225,7 +225,7 @@ class World:
         together = str(self.setup.together).lower()
         policy = parse(f"[component.'*']\nsettings = {{force_cpu_rendezvous = {together}}}\n".encode())
         actor = Actor("root", "", "test")
-        return Host(files, providers(files, clock), clock, self.places, policy, actor, at=self._at)
+        return Host(files, providers(files, clock), clock, self.paths, policy, actor, at=self._at)
 
     def play(self, turn: Turn) -> Told | None:
         """One turn, and what was told; None where the faults cannot be meant."""
@@ -287,7 +287,7 @@ class World:
         turn = self.turn
         try:
             with Engine(self.host()).open() as run:
-                attempts = list(run.activate(Order((turn.component,), ignore=IGNORED), watch=Onlooker()))
+                attempts = list(run.activate(ActivationRequest((turn.component,), ignore=IGNORED), watch=Onlooker()))
         except Death:
             return self._after_death()
         except LivefwError as error:
@@ -316,11 +316,11 @@ class World:
         had = f"{settled.intent.body} {ending.body}" if settled else str(ending.body)
         return Told(ending.body["outcome"], ending.body["code"], truth, had, settled is not None)
 
-    def _ending(self) -> Entry | None:
+    def _ending(self) -> HistoryRow | None:
         """The row that ends the intent of this turn."""
-        journal = Journal.open_to_read(self.places.state)
+        journal = Journal.open_to_read(self.paths.state)
         assert journal
-        entries = [e for e in journal.entries() if e.activation == self._intent and e.kind is Kind.OUTCOME]
+        entries = [e for e in journal.rows() if e.activation == self._intent and e.kind is RowKind.OUTCOME]
         journal.close()
         assert len(entries) <= 1
         return entries[0] if entries else None
@@ -348,7 +348,7 @@ class World:
     def _open_intent(self) -> str:
         if self.turn.dies_at is None:
             return ""
-        journal = Journal.open_to_read(self.places.state)
+        journal = Journal.open_to_read(self.paths.state)
         assert journal
         activation = journal.unfinished()[-1].activation
         journal.close()

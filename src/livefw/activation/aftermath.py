@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from livefw.activation.history.cache import Rows
-from livefw.activation.history.journal import Kind
+from livefw.activation.history.cache import RowSource
+from livefw.activation.history.journal import RowKind
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Component, Memory, Reason
@@ -69,9 +69,9 @@ class Aftermath(NamedTuple):
         return Aftermath(missing, kept)
 
 
-def latest(rows: Rows | None, boot_id: str) -> Aftermath:
+def latest(rows: RowSource | None, boot_id: str) -> Aftermath:
     """What holds, by the last outcome of this boot."""
-    last = rows.latest(Kind.OUTCOME) if rows and boot_id else None
+    last = rows.latest(RowKind.OUTCOME) if rows and boot_id else None
     kept = last.body.get("aftermath") if last and last.body.get("boot_id") == boot_id else None
     if not isinstance(kept, dict):
         return Aftermath()
@@ -91,9 +91,9 @@ def in_doubt(held: Aftermath, component: Component, found: Inventory, recall: Ca
     return _IN_DOUBT._replace(hint=component.listed_anew_by).fill(components_are=_several(gone))
 
 
-def lasting(rows: Rows, component: Component, boot_id: str) -> Reason | None:
+def lasting(rows: RowSource, component: Component, boot_id: str) -> Reason | None:
     """What a failure of this boot left behind on this component; None if nothing did."""
-    for entry in rows.recent(component.key, Kind.OUTCOME, limit=_LOOKED_AT) if boot_id else ():
+    for entry in rows.recent(component.key, RowKind.OUTCOME, limit=_LOOKED_AT) if boot_id else ():
         left = entry.body.get("lasting")
         if entry.body.get("boot_id") == boot_id and isinstance(left, dict):
             since = f"{datetime.fromtimestamp(entry.time_ns / 1e9).astimezone():%Y-%m-%d %H:%M}"
@@ -101,7 +101,7 @@ def lasting(rows: Rows, component: Component, boot_id: str) -> Reason | None:
     return None
 
 
-def noted(rows: Rows, candidate: Candidate, boot_id: str) -> Candidate:
+def noted(rows: RowSource, candidate: Candidate, boot_id: str) -> Candidate:
     """The same, with what `lasting` tells of its component among what there is to know of it."""
     component = candidate.component
     why = lasting(rows, component, boot_id)

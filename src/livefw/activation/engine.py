@@ -2,7 +2,7 @@
 """The engine: plan, check, lock, record, run, verify, measure. Every face uses it; it knows no mechanism.
 
 `Engine.plan` only looks. `Engine.open` takes the machine's lock, settles what an earlier engine left unfinished, and
-gives a `Run`, with which components are activated one after the other.
+gives a `Session`, with which components are activated one after the other.
 """
 
 from functools import partial
@@ -14,25 +14,24 @@ from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.history import seal
-from livefw.activation.history.cache import Rows
-from livefw.activation.history.journal import Entry, Journal
-from livefw.activation.history.writer import Ledger
-from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.history.cache import RowSource
+from livefw.activation.history.journal import HistoryRow, Journal
+from livefw.activation.history.writer import HistoryWriter
+from livefw.activation.host import ActivationRequest, Attempt, Host, OnFailure, Point, SettledIntent
+from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
-from livefw.activation.inventory.unmatched_patterns import Unmatched
+from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.lock import machine_lock
 from livefw.activation.lock.machine_lock import Busy, Lock
-from livefw.activation.plan import Past, Scene, Step, Wish
+from livefw.activation.plan import PastAttempts, PlanContext, PlanStep, SettingChange
 from livefw.activation.run import Watch
-from livefw.activation.session import Run
-from livefw.activation.setting_changes import against
+from livefw.activation.session import Session
+from livefw.activation.setting_changes import blocking_settings
 from livefw.errors import PermissionDenied
 from livefw.providers.base import Reason
 
-__all__ = ["Attempt", "Engine", "Host", "OnFailure", "Order", "Plan", "Point", "Run", "Settled"]
+__all__ = ["ActivationRequest", "Attempt", "Engine", "Host", "OnFailure", "Plan", "Point", "Session", "SettledIntent"]
 
 
 class Plan(NamedTuple):
@@ -41,11 +40,11 @@ class Plan(NamedTuple):
     ``unfinished`` are intents that the next run settles first, ``unmatched`` patterns of the settings without effect.
     """
 
-    steps: tuple[Step, ...]
-    wishes: tuple[Wish, ...]
-    unfinished: tuple[Entry, ...]
+    steps: tuple[PlanStep, ...]
+    changes: tuple[SettingChange, ...]
+    unfinished: tuple[HistoryRow, ...]
     absent: tuple[Reason, ...]
-    unmatched: tuple[Unmatched, ...] = ()
+    unmatched: tuple[UnmatchedPattern, ...] = ()
 
 
 class Engine:
@@ -55,44 +54,44 @@ class Engine:
         self._host = host
         self._facts = Facts(host.files)
 
-    def plan(self, order: Order) -> Plan:
+    def plan(self, request: ActivationRequest) -> Plan:
         """What would be done now; nothing is changed. Errors as for `inventory.take`, `select` and `Journal`."""
         host = self._host
-        require_ignorable(order.ignore, host.policy)
-        found = inventory.take(host.providers)
+        require_ignorable(request.ignore, host.policy)
+        found = discovery.take_inventory(host.providers)
         history: Journal | None = None
         hidden = False
         try:
-            history = Journal.open_to_read(host.places.state)
+            history = Journal.open_to_read(host.paths.state)
         except PermissionDenied:
             hidden = True  # anybody may ask what would be done; only what was done before is missing then
         try:
-            scene = self.scene(order, history, host.holder(), hidden=hidden)
-            steps = plan.steps(plan.choose(found, order.words), found, scene)
+            scene = self.scene(request, history, host.holder(), hidden=hidden)
+            steps = plan.steps(plan.choose(found, request.words), found, scene)
             unfinished = tuple(history.unfinished()) if history else ()
-            wishes = plan.wishes(found, host.policy)
+            changes = plan.setting_changes(found, host.policy)
             if history:
-                wishes = tuple(w._replace(trouble=row_bodies.setting_trouble(history, w)) for w in wishes)
+                changes = tuple(w._replace(last_error=row_bodies.last_setting_error(history, w)) for w in changes)
         finally:
             if history:
                 history.close()
         absent = found.absent if not found.candidates else ()
         return Plan(
             steps,
-            wishes,
+            changes,
             unfinished,
             absent,
             unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found),
         )
 
-    def open(self) -> Run:
+    def open(self) -> Session:
         """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""
         host = self._host
-        held = Lock.acquire(host.places.lock, host.places.root)
+        held = Lock.acquire(host.paths.lock, host.paths.root)
         try:
             held.describe(component="", user=str(host.actor))
             host.at(Point.LOCKED)
-            run = Run(self.scene, host, held, self._ledger())
+            run = Session(self.scene, host, held, self._history())
         except BaseException:
             held.release()
             raise
@@ -112,60 +111,60 @@ class Engine:
         is about to abandon. Errors as for `open`, `inventory.take` and `select`.
         """
         host = self._host
-        candidate = select(word, inventory.take(host.providers).require().candidates)
+        candidate = select(word, discovery.take_inventory(host.providers).require().candidates)
         try:
             run = self.open()
         except Busy as busy:
             if busy.holder and busy.holder.component != candidate.component.key:
                 raise
-            run = Run(self.scene, host, None, self._ledger())
+            run = Session(self.scene, host, None, self._history())
         with run:
             return run.cancel(candidate, reason=reason, watch=watch)
 
-    def _ledger(self) -> Ledger:
+    def _history(self) -> HistoryWriter:
         host = self._host
         journal = None if host.without_journal else self._journal()
-        return Ledger(journal, host.announce)
+        return HistoryWriter(journal, host.announce)
 
     def _journal(self) -> Journal:
         host = self._host
         # The credential is this machine's, and so is what it proves.
-        sealed = seal.load(host.policy.seal) if host.places.root == "/" else seal.UNSEALED
-        return Journal.open(host.places.state, wall_ns=host.wall_ns, seal=sealed)
+        sealed = seal.load(host.policy.seal) if host.paths.root == "/" else seal.UNSEALED
+        return Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed)
 
     def scene(
         self,
-        order: Order,
-        history: Rows | None,
-        holder: machine_lock.Holder | None,
+        request: ActivationRequest,
+        history: RowSource | None,
+        holder: machine_lock.LockHolder | None,
         *,
         hidden: bool = False,
         held: Aftermath | None = None,
-    ) -> Scene:
+    ) -> PlanContext:
         """What the checks look at, now; ``hidden`` if there may be a history that we may not read.
 
         ``held`` is what a run under way knows of its aftermath; None: what the history says of it.
         """
         host, boot_id = self._host, self._facts.boot_id()
 
-        def past(key: str) -> Past | None:
-            return row_bodies.past(history, key) if history else None if hidden else Past()
+        def past(key: str) -> PastAttempts | None:
+            return row_bodies.past_attempts(history, key) if history else None if hidden else PastAttempts()
 
-        return Scene(
+        return PlanContext(
             policy=host.policy,
             machine=self._facts.snapshot(),
-            moment=host.moment(),
+            now=host.now(),
             holder=holder,
             privileged=host.privileged,
-            ignore=order.ignore,
-            hooks=hooks.find(host.places.settings),
+            ignore=request.ignore,
+            hooks=hooks.find(host.paths.settings),
             past=past,
-            named=order.words is not None and not order.automatic,
-            trouble=lambda key: row_bodies.trouble(history, key) if history else "",
+            named=request.words is not None and not request.automatic,
+            last_failure=lambda key: row_bodies.last_failure(history, key) if history else "",
             lasting=lambda component: aftermath.lasting(history, component, boot_id) if history else None,
             doubt=partial(_in_doubt, aftermath.latest(history, boot_id) if held is None else held),
-            unmet=against(host.policy, {}),
-            decided=lambda component: row_bodies.decided(history, component) if history else (),
+            unmet=blocking_settings(host.policy, {}),
+            decided=lambda component: row_bodies.ignored_at_staging(history, component) if history else (),
         )
 
 

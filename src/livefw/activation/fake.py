@@ -5,9 +5,9 @@ from tempfile import TemporaryDirectory
 
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import CHECKS, Weight
-from livefw.activation.engine import Engine, Host, Order
+from livefw.activation.engine import ActivationRequest, Engine, Host
 from livefw.activation.outcome import Result
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT, Policy
 from livefw.activation.run import Watch
 from livefw.files.protocol import Files
@@ -49,9 +49,9 @@ def activate(
 ) -> Result:
     """One activation by a whole engine. Errors as for `Run.activate`."""
     with TemporaryDirectory(prefix="livefw-fake-") as directory:
-        places = Places(directory, f"{directory}/lock", f"{directory}/settings", directory)
-        host = Host(files, (provider,), clock, places, policy, Actor("root", "", "test"), without_journal=True)
+        paths = Paths(directory, f"{directory}/lock", f"{directory}/settings", directory)
+        host = Host(files, (provider,), clock, paths, policy, Actor("root", "", "test"), without_journal=True)
         with Engine(host).open() as run:
-            order = Order((f"{provider.name}:{ident}",), ignore=ignore)
-            (attempt,) = run.activate(order, watch=watch or Onlooker())
+            request = ActivationRequest((f"{provider.name}:{ident}",), ignore=ignore)
+            (attempt,) = run.activate(request, watch=watch or Onlooker())
     return attempt.result

@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import Problem
-from livefw.activation.history.journal import Entry
-from livefw.activation.history.writer import Announcement, Receipt
+from livefw.activation.history.journal import HistoryRow
+from livefw.activation.history.writer import Announcement, RowStatus
 from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import Policy
 from livefw.files.protocol import Files
 from livefw.providers.base import Clock, Provider, Reason
@@ -45,7 +45,7 @@ class OnFailure(StrEnum):
     """Go on with those that do not have to wait for it."""
 
 
-class Order(NamedTuple):
+class ActivationRequest(NamedTuple):
     """What somebody wants done. ``words`` None: everything that is pending. ``automatic``: the policy has named it."""
 
     words: tuple[str, ...] | None = None
@@ -62,28 +62,28 @@ def nowhere(_: object) -> None:
 class Host(NamedTuple):
     """The machine, and everything that the engine takes from outside.
 
-    ``moment`` is the wall clock, for windows only. ``announce`` tells the world an outcome. ``at`` is called at each
+    ``now`` is the wall clock, for windows only. ``announce`` tells the world an outcome. ``at`` is called at each
     `Point`; tests die there. ``images`` is the directory of images that can be staged, empty for none.
     """
 
     files: Files
     providers: Sequence[Provider]
     clock: Clock
-    places: Places
+    paths: Paths
     policy: Policy
     actor: Actor
     privileged: bool = True
     meter: Callable[[], Meter] = NoMeter
-    moment: Callable[[], datetime] = lambda: datetime.now(UTC)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     wall_ns: Callable[[], int] = time.time_ns
     announce: Callable[[Announcement], None] = nowhere
     at: Callable[[Point], None] = nowhere
     without_journal: bool = False
     images: str = ""
 
-    def holder(self) -> machine_lock.Holder | None:
+    def holder(self) -> machine_lock.LockHolder | None:
         """Who has the machine now; None if nobody does, or if there is no telling."""
-        return machine_lock.holder(self.places.lock, self.places.root)
+        return machine_lock.holder(self.paths.lock, self.paths.root)
 
 
 class Attempt(NamedTuple):
@@ -96,20 +96,20 @@ class Attempt(NamedTuple):
     problems: tuple[Problem, ...]
     measurement: Measurement | None
     others: tuple[Reason, ...]
-    receipt: Receipt
+    row: RowStatus
     mishaps: tuple[Reason, ...] = ()
 
 
-class Settled(NamedTuple):
+class SettledIntent(NamedTuple):
     """An intent that an earlier engine left without an outcome, and the outcome that was found for it.
 
-    ``outcome`` None: what would tell cannot be looked at now, and the intent stays open. ``trouble`` is why the outcome
+    ``outcome`` None: what would tell cannot be looked at now, and the intent stays open. ``error`` is why the outcome
     is not written down, if it is not; ``mishaps`` as in `Attempt`.
     """
 
-    intent: Entry
+    intent: HistoryRow
     outcome: Outcome | None
     why: Reason
     firmware_code: str | None = None
-    trouble: str = ""
+    error: str = ""
     mishaps: tuple[Reason, ...] = ()

@@ -47,7 +47,7 @@ class Mishaps:
     def note(self, why: Reason, error: BaseException) -> None:
         """Keep one; ``why`` has a field for the error."""
         self.heed(error)
-        self._found[why.fill(error=said(error))] = None
+        self._found[why.fill(error=error_text(error))] = None
 
     def heed(self, error: BaseException) -> None:
         """Notice an interruption, which is told elsewhere."""
@@ -62,13 +62,13 @@ class Mishaps:
             return otherwise
 
 
-def looked_at(look: Callable[[], Component | None], mishaps: Mishaps) -> tuple[Component | None, bool]:
+def inspect_noting(look: Callable[[], Component | None], mishaps: Mishaps) -> tuple[Component | None, bool]:
     """A component as it is now, and whether it could be looked at."""
     nothing: tuple[Component | None, bool] = (None, False)
     return mishaps.spared(UNSEEN, lambda: (look(), True), nothing)
 
 
-def said(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """What an error says; what nobody foresaw is named by its type, for it is a defect."""
     if isinstance(error, LivefwError):
         return error.message

@@ -26,7 +26,7 @@ SYSTEM_STATE = "/var/lib/livefw"
 SYSTEM_RUNTIME = "/run/livefw"
 
 
-class Places(NamedTuple):
+class Paths(NamedTuple):
     """``state`` holds the history, ``lock`` is a file, ``settings`` the directory of livefw.toml and checks.d.
 
     There may be no settings, and then it is empty. ``root`` is where the machine's files are, ``/`` for the one that
@@ -39,14 +39,14 @@ class Places(NamedTuple):
     root: str
 
 
-def places(
+def paths_for(
     root: str,
     *,
     state: str | None = None,
     settings: str | None = None,
     environment: Mapping[str, str] = os.environ,
     privileged: bool | None = None,
-) -> Places:
+) -> Paths:
     """Places for the machine at ``root``; ``state`` and ``settings`` as asked for on the command line.
 
     All are absolute: a check of the administrator's own runs somewhere else, and so may whoever reads them; OSError
@@ -58,7 +58,7 @@ def places(
     real = _real(absolute(root))
     directory = state_directory(real, state=state, environment=environment)
     lock = lock_path(real, state=state, environment=environment, privileged=privileged)
-    return Places(directory, lock, settings_directory(real, settings), real)
+    return Paths(directory, lock, settings_directory(real, settings), real)
 
 
 def state_directory(real: str, *, state: str | None = None, environment: Mapping[str, str] = os.environ) -> str:

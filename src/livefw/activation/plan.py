@@ -10,17 +10,17 @@ from livefw.activation.checks import hooks
 from livefw.activation.checks import table as checks
 from livefw.activation.checks.facts import Snapshot
 from livefw.activation.checks.hooks import Hook
-from livefw.activation.checks.table import Problem, Situation
+from livefw.activation.checks.table import CheckContext, Problem
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
-from livefw.activation.lock.machine_lock import Holder
+from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.policy.document import Policy
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason
 
 
-class Usual(NamedTuple):
+class UsualDuration(NamedTuple):
     """How long a component's activation took here before: how often, in the middle, and at worst (seconds)."""
 
     times: int
@@ -28,24 +28,24 @@ class Usual(NamedTuple):
     worst_s: float
 
 
-class Past(NamedTuple):
+class PastAttempts(NamedTuple):
     """Earlier attempts on a component here: how many, how many of them well, how many nobody knows the end of."""
 
     tried: int = 0
     succeeded: int = 0
     unknown: int = 0
-    usual: Usual | None = None
+    usual: UsualDuration | None = None
 
 
-class Step(NamedTuple):
+class PlanStep(NamedTuple):
     """One component, what became of it before (None if that cannot be read), and what speaks against it now."""
 
     candidate: Candidate
-    past: Past | None
+    past: PastAttempts | None
     problems: tuple[Problem, ...]
 
     @property
-    def usual(self) -> Usual | None:
+    def usual(self) -> UsualDuration | None:
         """What it usually takes."""
         return self.past.usual if self.past else None
 
@@ -60,33 +60,33 @@ class Step(NamedTuple):
         return any(problem.stops for problem in self.problems)
 
 
-class Wish(NamedTuple):
+class SettingChange(NamedTuple):
     """A setting that the policy wants otherwise than it is; ``possible`` is false if there is no such setting.
 
-    ``trouble`` is why it could not be brought about the last time, as far as that is known.
+    ``last_error`` is why it could not be brought about the last time, as far as that is known.
     """
 
     candidate: Candidate
     setting: str
     wanted: bool
     possible: bool
-    trouble: str = ""
+    last_error: str = ""
 
 
-class Scene(NamedTuple):
+class PlanContext(NamedTuple):
     """Everything that planning looks at besides the inventory."""
 
     policy: Policy
     machine: Snapshot
-    moment: datetime
-    holder: Holder | None
+    now: datetime
+    holder: LockHolder | None
     privileged: bool
     ignore: tuple[str, ...]
     hooks: tuple[Hook, ...]
-    past: Callable[[str], Past | None]
+    past: Callable[[str], PastAttempts | None]
     named: bool = True
     """Whether somebody has named the components, and did not leave it to the policy which."""
-    trouble: Callable[[str], str] = lambda _: ""
+    last_failure: Callable[[str], str] = lambda _: ""
     lasting: Callable[[Component], Reason | None] = lambda _: None
     doubt: Callable[[Candidate, Inventory], Reason | None] = lambda _, __: None
     unmet: Callable[[Candidate], tuple[Reason, ...]] = lambda _: ()
@@ -95,9 +95,9 @@ class Scene(NamedTuple):
     """Checks that somebody has decided to ignore when the image was staged."""
 
 
-def usual(seconds: Sequence[float]) -> Usual | None:
+def usual(seconds: Sequence[float]) -> UsualDuration | None:
     """The summary of earlier durations; None if there were none."""
-    return Usual(len(seconds), median(seconds), max(seconds)) if seconds else None
+    return UsualDuration(len(seconds), median(seconds), max(seconds)) if seconds else None
 
 
 def choose(found: Inventory, words: Iterable[str] | None) -> list[Candidate]:
@@ -120,7 +120,7 @@ def ordered(chosen: list[Candidate], policy: Policy) -> list[Candidate]:
         raise UsageError(str(error), hint="[[order]] in livefw.toml", phase="plan") from error
 
 
-def steps(chosen: list[Candidate], found: Inventory, scene: Scene) -> tuple[Step, ...]:
+def steps(chosen: list[Candidate], found: Inventory, scene: PlanContext) -> tuple[PlanStep, ...]:
     """The steps for these candidates, in order; a step that waits only for one before it is not stopped by that."""
     ready = ordered(chosen, scene.policy)
     before: set[str] = set()
@@ -133,19 +133,21 @@ def steps(chosen: list[Candidate], found: Inventory, scene: Scene) -> tuple[Step
     return tuple(planned)
 
 
-def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: frozenset[str] = frozenset()) -> Step:
+def examine(
+    candidate: Candidate, found: Inventory, scene: PlanContext, *, done: frozenset[str] = frozenset()
+) -> PlanStep:
     """One step: all checks and hooks on this component; ``done`` are keys that will have been dealt with before."""
     component = candidate.component
     past = scene.past(component.key)
     waiting = tuple(c.component for c in found.candidates if c.component.pending and c.component.key not in done)
-    situation = Situation(
+    context = CheckContext(
         component=component,
         machine=scene.machine,
         policy=scene.policy,
-        moment=scene.moment,
+        now=scene.now,
         waiting=waiting,
         usual_s=past.usual.worst_s if past and past.usual else None,
-        trouble=scene.trouble(component.key),
+        last_failure=scene.last_failure(component.key),
         lasting=scene.lasting(component),
         doubt=scene.doubt(candidate, found),
         unmet=scene.unmet(candidate),
@@ -154,23 +156,23 @@ def examine(candidate: Candidate, found: Inventory, scene: Scene, *, done: froze
         unmatched=() if scene.named or not scene.policy.strict else unmatched_patterns.find(scene.policy, found),
     )
     ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
-    problems = checks.examine(situation, ignore=ignore)
+    problems = checks.examine(context, ignore=ignore)
     if not component.reasons:
         problems += checks.ignoring(hooks.examine(scene.hooks, _for_hooks(component)), ignore, scene.policy)
-    return Step(candidate, past, problems)
+    return PlanStep(candidate, past, problems)
 
 
-def wishes(found: Inventory, policy: Policy) -> tuple[Wish, ...]:
+def setting_changes(found: Inventory, policy: Policy) -> tuple[SettingChange, ...]:
     """Settings that are not as the policy wants them."""
-    return tuple(wish for candidate in found.candidates for wish in wishes_of(candidate, policy))
+    return tuple(change for candidate in found.candidates for change in setting_changes_of(candidate, policy))
 
 
-def wishes_of(candidate: Candidate, policy: Policy) -> tuple[Wish, ...]:
+def setting_changes_of(candidate: Candidate, policy: Policy) -> tuple[SettingChange, ...]:
     """Those of one component."""
     present = dict(candidate.component.settings) if policy.component else {}
     wanted = policy.settings(candidate.component) if policy.component else {}
     return tuple(
-        Wish(candidate, name, value, name in present)
+        SettingChange(candidate, name, value, name in present)
         for name, value in wanted.items()
         if present.get(name) is not value
     )

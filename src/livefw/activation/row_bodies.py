@@ -11,15 +11,15 @@ from typing import Any
 from livefw.activation.actor import Actor
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks.table import Problem
-from livefw.activation.history.cache import Rows
-from livefw.activation.history.journal import Kind
-from livefw.activation.images.target import Target
-from livefw.activation.images.target import Wish as StagingWish
+from livefw.activation.history.cache import RowSource
+from livefw.activation.history.journal import RowKind
+from livefw.activation.images.target import StagingRequest as StagingWish
+from livefw.activation.images.target import StagingTarget
 from livefw.activation.inventory.versions import are_alien, of_image
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.plan import Past, Wish, usual
-from livefw.activation.verdict.evidence import sure
+from livefw.activation.plan import PastAttempts, SettingChange, usual
+from livefw.activation.verdict.evidence import reliable_text
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, Verdict
 from livefw.providers.base import Component, Memory, Reason
 
@@ -49,8 +49,8 @@ def intent(
     return {
         **_who(reason, actor),
         "name": component.name,
-        "current_version": sure(component.current_version),
-        "pending_version": sure(component.pending_version),
+        "current_version": reliable_text(component.current_version),
+        "pending_version": reliable_text(component.pending_version),
         "announced": announced,
         **({"stated": component.stated} if component.stated else {}),
         "listed": listed[:_LISTED],
@@ -62,7 +62,7 @@ def intent(
     }
 
 
-def ending(
+def outcome(
     result: Result,
     measurement: Measurement | None,
     others: Iterable[Reason],
@@ -77,7 +77,7 @@ def ending(
         **_answered(result),
         **_left(result.claim.lasting if result.claim else None, copy=result.copy, confirmed=result.confirmed),
         **_held(boot_id, held),
-        "current_version": sure(result.after.current_version if result.after else None),
+        "current_version": reliable_text(result.after.current_version if result.after else None),
         "pending": result.after.pending if result.after else None,
         "cost": measurement.document() if measurement else None,
         "others": [{"code": each.code, "text": each.text} for each in others],
@@ -101,7 +101,7 @@ def settled(
         **_held(boot_id, held),
         **_left(memory.lasting, copy=found.copy and bool(after and after.copied), confirmed=confirmed),
         "reconciled": True,
-        "current_version": sure(after.current_version if after else None),
+        "current_version": reliable_text(after.current_version if after else None),
         "pending": after.pending if after else None,
         "witness": memory.witness,
         "firmware_code": memory.firmware_code,
@@ -116,8 +116,8 @@ def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Act
         **_who(reason, actor),
         **_how(result.outcome, result.why),
         "name": result.before.name,
-        "current_version": sure(result.before.current_version),
-        "pending_version": sure(result.before.pending_version),
+        "current_version": reliable_text(result.before.current_version),
+        "pending_version": reliable_text(result.before.pending_version),
         "problems": [problem._asdict() for problem in problems],
     }
 
@@ -130,7 +130,7 @@ def cancellation(result: Result, reason: str, actor: Actor, mishaps: Iterable[Re
         **_how(result.outcome, result.why),
         "name": result.before.name,
         "seconds": round(result.seconds, 6),
-        "current_version": sure(result.before.current_version),
+        "current_version": reliable_text(result.before.current_version),
         "pending": result.after.pending if result.after else None,
         "firmware_code": claim.firmware_code if claim else None,
         "log": excerpt(claim.log) if claim else [],
@@ -138,15 +138,15 @@ def cancellation(result: Result, reason: str, actor: Actor, mishaps: Iterable[Re
     }
 
 
-def staging(target: Target, wish: StagingWish, actor: Actor) -> dict[str, Any]:
+def staging(target: StagingTarget, change: StagingWish, actor: Actor) -> dict[str, Any]:
     """Before an image is handed over; ``version`` is what its archive says of it."""
     component = target.component
     return {
         **_image(target),
-        **_who(wish.reason, actor),
+        **_who(change.reason, actor),
         "name": component.name,
         **_waiting(component),
-        "ignore": list(wish.ignore),
+        "ignore": list(change.ignore),
     }
 
 
@@ -161,11 +161,11 @@ def staged(result: Result, mishaps: Iterable[Reason]) -> dict[str, Any]:
 
 
 def staging_refused(
-    target: Target, wish: StagingWish, actor: Actor, result: Result, problems: Iterable[Problem]
+    target: StagingTarget, change: StagingWish, actor: Actor, result: Result, problems: Iterable[Problem]
 ) -> dict[str, Any]:
     """Nothing was handed over, because of a check."""
     return {
-        **staging(target, wish, actor),
+        **staging(target, change, actor),
         **_how(result.outcome, result.why),
         "problems": [problem._asdict() for problem in problems],
     }
@@ -176,31 +176,31 @@ def staging_settled(outcome: Outcome, why: Reason, after: Component | None) -> d
     return {**_how(outcome, why), "reconciled": True, **_waiting(after)}
 
 
-def decided(journal: Rows, component: Component) -> tuple[str, ...]:
+def ignored_at_staging(journal: RowSource, component: Component) -> tuple[str, ...]:
     """Checks that were ignored when the image was staged that is pending now: that need not be decided once more."""
-    endings = journal.recent(component.key, Kind.STAGED, limit=_EARLIER) if component.pending else []
+    endings = journal.recent(component.key, RowKind.STAGED, limit=_EARLIER) if component.pending else []
     ending = next((entry for entry in endings if entry.body.get("outcome") == Outcome.STAGED), None)
     version = ending.body.get("pending_version") if ending else None
-    if ending is None or version is None or version != sure(component.pending_version):
+    if ending is None or version is None or version != reliable_text(component.pending_version):
         return ()
-    intents = journal.recent(component.key, Kind.STAGING, limit=_EARLIER)
+    intents = journal.recent(component.key, RowKind.STAGING, limit=_EARLIER)
     staged = (each.body for each in intents if each.activation == ending.activation)
     return tuple(word for body in staged for word in body.get("ignore", ()))
 
 
-def staged_version(journal: Rows | None, component: Component) -> str | None:
+def staged_version(journal: RowSource | None, component: Component) -> str | None:
     """The version of the image that waits, by what livefw itself staged last; None if that was not this one.
 
     It counts until an activation was tried: what waits after that may have come from elsewhere.
     """
-    endings = journal.recent(component.key, Kind.STAGED, limit=_EARLIER) if journal and component.pending else []
+    endings = journal.recent(component.key, RowKind.STAGED, limit=_EARLIER) if journal and component.pending else []
     ending = next((entry for entry in endings if entry.body.get("outcome") == Outcome.STAGED), None)
     if journal is None or ending is None:
         return None
-    tried = journal.recent(component.key, Kind.OUTCOME, limit=1)
+    tried = journal.recent(component.key, RowKind.OUTCOME, limit=1)
     if tried and tried[0].sequence > ending.sequence and tried[0].body.get("outcome") == Outcome.ACTIVATED:
         return None
-    intents = journal.recent(component.key, Kind.STAGING, limit=_EARLIER)
+    intents = journal.recent(component.key, RowKind.STAGING, limit=_EARLIER)
     text = next((each.body.get("version") for each in intents if each.activation == ending.activation), None)
     version = of_image(str(text), component) if text else None
     # What an archive writes in another format cannot be told again in what the mechanism shows afterwards.
@@ -208,37 +208,37 @@ def staged_version(journal: Rows | None, component: Component) -> str | None:
     return None if version is None or (running and are_alien(version, running)) else version.text
 
 
-def setting(wish: Wish, trouble: str, actor: Actor) -> dict[str, Any]:
+def setting(change: SettingChange, trouble: str, actor: Actor) -> dict[str, Any]:
     """A setting was brought to what the policy wants, or could not be."""
     return {
         **_who("the policy wants it so", actor),
-        "name": wish.candidate.component.name,
-        "setting": wish.setting,
-        "value": wish.wanted,
+        "name": change.candidate.component.name,
+        "setting": change.setting,
+        "value": change.wanted,
         "trouble": trouble,
     }
 
 
-def setting_trouble(journal: Rows, wish: Wish) -> str:
+def last_setting_error(journal: RowSource, change: SettingChange) -> str:
     """Why a setting could not be brought about the last time; empty if it could, or was never tried."""
-    for entry in journal.recent(wish.candidate.component.key, Kind.SETTING, limit=_EARLIER):
-        if (entry.body.get("setting"), entry.body.get("value")) == (wish.setting, wish.wanted):
+    for entry in journal.recent(change.candidate.component.key, RowKind.SETTING, limit=_EARLIER):
+        if (entry.body.get("setting"), entry.body.get("value")) == (change.setting, change.wanted):
             return str(entry.body.get("trouble") or "")
     return ""
 
 
-def past(journal: Rows, component: str) -> Past:
+def past_attempts(journal: RowSource, component: str) -> PastAttempts:
     """What became of earlier activations of a component; of those that nothing was asked for, nothing."""
-    bodies = [entry.body for entry in journal.recent(component, Kind.OUTCOME, limit=_ATTEMPTS)]
+    bodies = [entry.body for entry in journal.recent(component, RowKind.OUTCOME, limit=_ATTEMPTS)]
     outcomes = Counter(body.get("outcome") for body in bodies)
     succeeded, failed, unknown = (outcomes[each] for each in (Outcome.ACTIVATED, Outcome.FAILED, Outcome.UNKNOWN))
     seconds = [float(body["seconds"]) for body in bodies if body.get("outcome") == "activated" and "seconds" in body]
-    return Past(succeeded + failed + unknown, succeeded, unknown, usual(seconds[:_EARLIER]))
+    return PastAttempts(succeeded + failed + unknown, succeeded, unknown, usual(seconds[:_EARLIER]))
 
 
-def trouble(journal: Rows, component: str) -> str:
+def last_failure(journal: RowSource, component: str) -> str:
     """How and when the last attempt on a component ended, if it failed or nobody knows; else empty."""
-    for entry in journal.recent(component, Kind.OUTCOME, limit=1):
+    for entry in journal.recent(component, RowKind.OUTCOME, limit=1):
         outcome, moment = entry.body.get("outcome"), datetime.fromtimestamp(entry.time_ns / 1e9).astimezone()
         if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
             ended = "failed" if outcome == Outcome.FAILED else "has an unknown outcome"
@@ -253,7 +253,7 @@ def excerpt(lines: Sequence[str]) -> list[str]:
     return [f"({len(lines) - len(kept)} lines before)", *kept] if len(kept) < len(lines) else kept
 
 
-def _image(target: Target) -> dict[str, Any]:
+def _image(target: StagingTarget) -> dict[str, Any]:
     package = target.package
     return {
         "file": package.name,
@@ -274,9 +274,9 @@ def _without_secrets(uri: str) -> str:
 
 def _waiting(after: Component | None) -> dict[str, Any]:
     return {
-        "current_version": sure(after.current_version if after else None),
+        "current_version": reliable_text(after.current_version if after else None),
         "pending": after.pending if after else None,
-        "pending_version": sure(after.pending_version if after else None),
+        "pending_version": reliable_text(after.pending_version if after else None),
     }
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from livefw.activation.inventory.discovery import Candidate
-from livefw.activation.mishaps import REQUEST_FAILED, WATCH_FAILED, Mishaps, looked_at
+from livefw.activation.mishaps import REQUEST_FAILED, WATCH_FAILED, Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
 from livefw.errors import Interrupted, TransportError
 from livefw.providers.base import Claim, Clock, Component, Observer, Phase, Progress, Reason, Reply, Running
@@ -82,7 +82,7 @@ def cancel(candidate: Candidate, *, watch: Watch, clock: Clock, mishaps: Mishaps
     provider, before = candidate
     watch.begins(before)
     claim, seconds = ask(partial(provider.cancel, before.id), watch=watch, clock=clock, mishaps=mishaps)
-    after = None if claim.at_work else looked_at(partial(provider.inspect, before.id), mishaps)[0]
+    after = None if claim.at_work else inspect_noting(partial(provider.inspect, before.id), mishaps)[0]
     return Result(before, _CANCEL_OUTCOMES[claim.reply], claim.reason or _CANCELLED, after, claim, seconds)
 
 

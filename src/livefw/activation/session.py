@@ -15,14 +15,12 @@ from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem, examine_staging, require_ignorable
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
-from livefw.activation.history.journal import ENDINGS, Entry, Kind
-from livefw.activation.history.writer import Announcement, Ledger, Receipt
-from livefw.activation.host import Attempt, Host, OnFailure, Order, Point, Settled, nowhere
-from livefw.activation.images import target
+from livefw.activation.history.journal import ENDINGS, HistoryRow, RowKind
+from livefw.activation.history.writer import Announcement, HistoryWriter, RowStatus
+from livefw.activation.host import ActivationRequest, Attempt, Host, OnFailure, Point, SettledIntent, nowhere
 from livefw.activation.images.stage import hand_over
-from livefw.activation.images.target import Target
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import old_versions, side_effects, unmatched_patterns
+from livefw.activation.images.target import StagingRequest, StagingTarget, find_target
+from livefw.activation.inventory import discovery, old_versions, side_effects, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.lock.machine_lock import Lock
 from livefw.activation.measure.meter import Meter
@@ -33,23 +31,22 @@ from livefw.activation.mishaps import (
     NOT_MEASURED,
     WATCH_FAILED,
     Mishaps,
-    looked_at,
-    said,
+    error_text,
+    inspect_noting,
 )
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.plan import Scene, Step, Wish
+from livefw.activation.plan import PlanContext, PlanStep, SettingChange
 from livefw.activation.policy.document import Policy
 from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, Watch, ask, cancel
-from livefw.activation.verdict import evidence
-from livefw.activation.verdict import staging as reconcile
+from livefw.activation.verdict import evidence, staging
 from livefw.activation.verdict import table as verdict
-from livefw.activation.verdict.evidence import Boot, sure
+from livefw.activation.verdict.evidence import Boot, reliable_text
 from livefw.errors import Interrupted, LivefwError, TransportError, UsageError
 from livefw.providers.base import Claim, Component, Provider, Reason, is_stager
 
 if TYPE_CHECKING:
-    from livefw.activation.inventory.unmatched_patterns import Unmatched
-    from livefw.activation.setting_changes import Tried, Unmet
+    from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
+    from livefw.activation.setting_changes import Tried, UnmetSetting
 
 _SETTLING_S = 0.2
 """How long to wait before a change of other components is believed."""
@@ -66,27 +63,29 @@ class _Found(NamedTuple):
     firmware_code: str | None = None
 
 
-class Run:
+class Session:
     """The machine is ours until `close`; leave it by ``with``.
 
-    ``settled`` is what was found unfinished, ``chosen`` the keys of the components that the last order meant,
+    ``settled`` is what was found unfinished, ``chosen`` the keys of the components that the last request means,
     ``unmatched`` the patterns of the settings that match nothing here, and ``unmet`` what they want of components and
     could not be brought about.
     """
 
-    def __init__(self, scene: Callable[..., Scene], host: Host, held: Lock | None, ledger: Ledger) -> None:
+    def __init__(
+        self, scene: Callable[..., PlanContext], host: Host, held: Lock | None, history: HistoryWriter
+    ) -> None:
         """Use `livefw.activation.engine.Engine.open`; without a lock it only cancels."""
         self._scene = scene
         self._host = host
         self._lock = held
-        self._ledger = ledger
+        self._history = history
         self._boot_id = Facts(host.files).boot_id()
         self._tried: Tried = {}
-        self.unmet: tuple[Unmet, ...] = ()
-        self._held = aftermath.latest(ledger.journal, self._boot_id)
-        self.settled: list[Settled] = []
+        self.unmet: tuple[UnmetSetting, ...] = ()
+        self._held = aftermath.latest(history.journal, self._boot_id)
+        self.settled: list[SettledIntent] = []
         self.chosen: tuple[str, ...] = ()
-        self.unmatched: tuple[Unmatched, ...] = ()
+        self.unmatched: tuple[UnmatchedPattern, ...] = ()
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +98,7 @@ class Run:
     def close(self) -> None:
         """Give the machine back; if a write still goes on, the lock stays with it."""
         try:
-            self._ledger.close()
+            self._history.close()
         finally:
             if self._lock:
                 self._lock.release()
@@ -107,60 +106,62 @@ class Run:
     @property
     def set_aside(self) -> SetAside | None:
         """The history that was found damaged meanwhile, and is kept under another name."""
-        return self._ledger.set_aside
+        return self._history.set_aside
 
     def archive(self, cut: Cut, *, file: str | None = None) -> Archived:
         """Move older rows of the history into a file of their own; errors as for `Journal.archive`."""
-        if self._ledger.journal is None:
+        if self._history.journal is None:
             raise UsageError("without a history there is nothing to archive")
-        return self._ledger.journal.archive(cut, file=file)
+        return self._history.journal.archive(cut, file=file)
 
-    def _say_what(self, component: str) -> None:
+    def _describe_lock(self, component: str) -> None:
         if self._lock:
             self._lock.describe(component=component, user=str(self._host.actor))
 
     def cancel(self, candidate: Candidate, *, reason: str, watch: Watch) -> Attempt:
         """Use `Engine.cancel`."""
         host, key, mishaps = self._host, candidate.component.key, Mishaps()
-        self._say_what(key)
+        self._describe_lock(key)
         result = cancel(candidate, watch=watch, clock=host.clock, mishaps=mishaps)
-        receipt = self._ledger.note(
-            Kind.CANCELLATION,
+        row = self._history.note(
+            RowKind.CANCELLATION,
             key,
             lambda: row_bodies.cancellation(result, reason, host.actor, mishaps.found),
             mishaps,
         )
-        self._tell(Kind.CANCELLATION, result, receipt, watch, mishaps)
-        return Attempt(result, (), None, (), receipt, mishaps.found)
+        self._tell(RowKind.CANCELLATION, result, row, watch, mishaps)
+        return Attempt(result, (), None, (), row, mishaps.found)
 
-    def stage(self, wish: target.Wish, *, watch: Watch) -> Attempt:
+    def stage(self, request: StagingRequest, *, watch: Watch) -> Attempt:
         """Hand an image over to the mechanism that keeps it until it is activated.
 
         Errors as for `inventory.take` and `target.target`.
         """
-        require_ignorable(wish.ignore, self._host.policy)
-        host, ledger, mishaps = self._host, self._ledger, Mishaps()
-        meant = target.target(wish.word, inventory.take(host.providers).require().candidates, wish.package)
-        component = meant.component
-        self._say_what(component.key)
-        problems = self._against_staging(meant, wish)
+        require_ignorable(request.ignore, self._host.policy)
+        host, history, mishaps = self._host, self._history, Mishaps()
+        target = find_target(
+            request.word, discovery.take_inventory(host.providers).require().candidates, request.package
+        )
+        component = target.component
+        self._describe_lock(component.key)
+        problems = self._staging_problems(target, request)
         host.at(Point.CHECKED)
         if why := self._unsettled(component.key) or _stopped_by(problems):
             result = Result(component, Outcome.REFUSED, why)
-            receipt = ledger.note(
-                Kind.STAGED,
+            row = history.note(
+                RowKind.STAGED,
                 component.key,
-                lambda: row_bodies.staging_refused(meant, wish, host.actor, result, problems),
+                lambda: row_bodies.staging_refused(target, request, host.actor, result, problems),
                 mishaps,
             )
-            self._tell(Kind.STAGED, result, receipt, watch, mishaps)
-            return Attempt(result, problems, None, (), receipt, mishaps.found)
-        activation = ledger.begin(Kind.STAGING, component.key, row_bodies.staging(meant, wish, host.actor))
+            self._tell(RowKind.STAGED, result, row, watch, mishaps)
+            return Attempt(result, problems, None, (), row, mishaps.found)
+        activation = history.begin(RowKind.STAGING, component.key, row_bodies.staging(target, request, host.actor))
         caught: Exception | KeyboardInterrupt | None = None
         try:
             host.at(Point.INTENDED)
             result = hand_over(
-                meant,
+                target,
                 watch=watch,
                 clock=host.clock,
                 mishaps=mishaps,
@@ -170,8 +171,8 @@ class Run:
             host.at(Point.JUDGED)
         except (Exception, KeyboardInterrupt) as error:
             result, caught = _not_asked(component, error), error
-        receipt = ledger.end(
-            Kind.STAGING,
+        row = history.end(
+            RowKind.STAGING,
             activation,
             component.key,
             lambda: row_bodies.staged(result, mishaps.found),
@@ -179,67 +180,67 @@ class Run:
             seen=not (result.claim and result.claim.at_work),
         )
         host.at(Point.RECORDED)
-        self._tell(Kind.STAGED, result, receipt, watch, mishaps)
+        self._tell(RowKind.STAGED, result, row, watch, mishaps)
         host.at(Point.ANNOUNCED)
         if caught:
             raise caught
-        return Attempt(result, problems, None, (), receipt, mishaps.found)
+        return Attempt(result, problems, None, (), row, mishaps.found)
 
-    def _tell(self, kind: Kind, result: Result, receipt: Receipt, watch: Watch, mishaps: Mishaps) -> None:
+    def _tell(self, kind: RowKind, result: Result, row: RowStatus, watch: Watch, mishaps: Mishaps) -> None:
         """Whoever looks on, and the world."""
         mishaps.spared(WATCH_FAILED, partial(watch.ended, result), None)
-        self._ledger.announce(kind, result, receipt, mishaps)
+        self._history.announce(kind, result, row, mishaps)
 
     def _unsettled(self, key: str) -> Reason | None:
         """Why nothing more is asked of a component: nobody could find out what became of the last request on it."""
         return next((each.why for each in self.settled if each.outcome is None and each.intent.component == key), None)
 
-    def _against_staging(self, meant: Target, wish: target.Wish) -> tuple[Problem, ...]:
-        host, component = self._host, meant.component
-        ignore = (*wish.ignore, *host.policy.ignore)
-        return examine_staging(component, meant.version, host.policy, privileged=host.privileged, ignore=ignore)
+    def _staging_problems(self, target: StagingTarget, request: StagingRequest) -> tuple[Problem, ...]:
+        host, component = self._host, target.component
+        ignore = (*request.ignore, *host.policy.ignore)
+        return examine_staging(component, target.version, host.policy, privileged=host.privileged, ignore=ignore)
 
-    def activate(self, order: Order, *, watch: Watch) -> Iterator[Attempt]:
-        """Activate what the order says, each component at most once, planned anew before each.
+    def activate(self, request: ActivationRequest, *, watch: Watch) -> Iterator[Attempt]:
+        """Activate what is requested, each component at most once, planned anew before each.
 
         It ends after an unknown outcome in any case: the mechanism may still be at work. `NothingHere` if there is no
         component at all; otherwise errors as for `Engine.plan`.
         """
         host = self._host
-        require_ignorable(order.ignore, host.policy)
-        found = inventory.take(host.providers).require()
+        require_ignorable(request.ignore, host.policy)
+        found = discovery.take_inventory(host.providers).require()
         self.unmatched = unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found)
-        wanted = None if order.words is None else {c.component.key: c for c in plan.choose(found, order.words)}
+        wanted = None if request.words is None else {c.component.key: c for c in plan.choose(found, request.words)}
         self.chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         tried: set[str] = set()
-        previous = self._left_over(found)
+        previous = self._last_asked_for(found)
         while True:
-            found = self._apply_wishes(found)
-            candidate = _next(found, wanted, tried, host.policy)
+            found = self._apply_settings(found)
+            candidate = _next_candidate(found, wanted, tried, host.policy)
             if candidate is None:
                 return
             tried.add(candidate.component.key)
             mishaps = Mishaps()
-            if previous is not None and _makes_room(previous, candidate):
-                self._let_go(previous, mishaps)
-            attempt, found = self._attempt(candidate, found, order, watch, mishaps)
+            if previous is not None and _blocks(previous, candidate):
+                self._cancel_previous(previous, mishaps)
+            attempt, found = self._attempt(candidate, found, request, watch, mishaps)
             previous = candidate if attempt.result.claim else previous
             if attempt.result.outcome is Outcome.FAILED:
-                self._let_go(candidate, mishaps)
+                self._cancel_previous(candidate, mishaps)
                 previous = None
             yield attempt._replace(mishaps=mishaps.found)
-            if mishaps.interrupted or not _goes_on(attempt.result, order.on_failure):
+            if mishaps.interrupted or not _continues(attempt.result, request.on_failure):
                 return
 
-    def _left_over(self, found: Inventory) -> Candidate | None:
+    def _last_asked_for(self, found: Inventory) -> Candidate | None:
         """The component that was last asked for since this machine was started, by whichever engine."""
-        journal = self._ledger.journal
-        intent = journal.latest(Kind.INTENT) if journal else None
+        journal = self._history.journal
+        intent = journal.latest(RowKind.INTENT) if journal else None
         if intent is None or not self._boot_id or intent.body.get("boot_id") != self._boot_id:
             return None
         return next((c for c in found.candidates if c.component.key == intent.component), None)
 
-    def _let_go(self, candidate: Candidate, mishaps: Mishaps) -> None:
+    def _cancel_previous(self, candidate: Candidate, mishaps: Mishaps) -> None:
         """Have the mechanism drop what it still holds of a component, so that it takes another.
 
         There is firmware that refuses every other component after an attempt on one, however that ended. That there is
@@ -247,18 +248,18 @@ class Run:
         takes back what somebody has staged, and only somebody may.
         """
         if not is_stager(candidate.provider):
-            mishaps.spared(NOT_LET_GO, partial(_let_go, candidate), None)
+            mishaps.spared(NOT_LET_GO, partial(_cancel_and_wait, candidate), None)
 
-    def apply_wishes(self) -> None:
+    def apply_settings(self) -> None:
         """Bring settings to what the policy wants, where they are not."""
-        self._apply_wishes(inventory.take(self._host.providers))
+        self._apply_settings(discovery.take_inventory(self._host.providers))
 
     def settle(self) -> None:
         """Give every intent without an outcome the one that the machine shows.
 
         Where the machine cannot be looked at now, the intent stays open, and keeps nobody from the other components.
         """
-        for entry in self._ledger.unfinished():
+        for entry in self._history.unfinished():
             name, _, ident = entry.component.partition(":")
             provider = next((p for p in self._host.providers if p.name == name), None)
             if provider is None:
@@ -267,22 +268,22 @@ class Run:
             try:
                 found = self._found_out(entry, provider, ident, mishaps)
             except Exception as error:
-                self.settled.append(Settled(entry, None, _NOT_SETTLED.fill(error=said(error))))
+                self.settled.append(SettledIntent(entry, None, _NOT_SETTLED.fill(error=error_text(error))))
                 continue
-            receipt = self._ledger.end(entry.kind, entry.activation, entry.component, found.body, mishaps)
+            row = self._history.end(entry.kind, entry.activation, entry.component, found.body, mishaps)
             kind = ENDINGS[entry.kind]
-            told = Announcement(entry.component, found.outcome, found.why, found.firmware_code, receipt, kind)
-            self._ledger.tell(told, mishaps)
-            ended = Settled(
-                entry, found.outcome, found.why, found.firmware_code, trouble=receipt.trouble, mishaps=mishaps.found
+            told = Announcement(entry.component, found.outcome, found.why, found.firmware_code, row, kind)
+            self._history.tell(told, mishaps)
+            ended = SettledIntent(
+                entry, found.outcome, found.why, found.firmware_code, error=row.error, mishaps=mishaps.found
             )
             self.settled.append(ended)
 
-    def _found_out(self, entry: Entry, provider: Provider, ident: str, mishaps: Mishaps) -> _Found:
+    def _found_out(self, entry: HistoryRow, provider: Provider, ident: str, mishaps: Mishaps) -> _Found:
         """What the machine shows of an intent; what the provider raises if it cannot be looked at."""
-        if entry.kind is Kind.STAGING:
+        if entry.kind is RowKind.STAGING:
             after = provider.inspect(ident)
-            outcome, why = reconcile.judge_staging(entry.body, after)
+            outcome, why = staging.judge_staging(entry.body, after)
             return _Found(outcome, why, lambda: row_bodies.staging_settled(outcome, why, after))
         memory = provider.recall(ident, str(entry.body.get("mark", "")))
         after = provider.inspect(ident)
@@ -291,7 +292,7 @@ class Run:
         if seen.boot is Boot.SAME:
             old = after if found.copy and after and after.copied else None
             listed = entry.body.get("listed", ())
-            now = mishaps.spared(NOT_KEPT, lambda: inventory.take((provider,)), None)
+            now = mishaps.spared(NOT_KEPT, lambda: discovery.take_inventory((provider,)), None)
             self._note_aftermath(provider, listed, now, found.outcome, mishaps, old=old)
 
         def body() -> dict[str, Any]:
@@ -300,32 +301,32 @@ class Run:
         return _Found(found.outcome, found.why, body, memory.firmware_code)
 
     def _attempt(
-        self, candidate: Candidate, found: Inventory, order: Order, watch: Watch, mishaps: Mishaps
+        self, candidate: Candidate, found: Inventory, request: ActivationRequest, watch: Watch, mishaps: Mishaps
     ) -> tuple[Attempt, Inventory]:
         """One component's turn, and the inventory after it."""
         component = candidate.component
-        self._say_what(component.key)
+        self._describe_lock(component.key)
         if not any(c.component.key == component.key for c in found.candidates):
-            return self._refuse(component, VANISHED, (), order, watch, mishaps), found
-        scene = self._scene(order, self._ledger.journal, None, held=self._held)
-        scene = scene._replace(unmet=setting_changes.against(self._host.policy, self._tried))
+            return self._refuse(component, VANISHED, (), request, watch, mishaps), found
+        scene = self._scene(request, self._history.journal, None, held=self._held)
+        scene = scene._replace(unmet=setting_changes.blocking_settings(self._host.policy, self._tried))
         step = plan.examine(candidate, found, scene)
         self._host.at(Point.CHECKED)
         if why := self._unsettled(component.key) or _stopped_by(step.problems):
-            return self._refuse(component, why, step.problems, order, watch, mishaps), found
+            return self._refuse(component, why, step.problems, request, watch, mishaps), found
         meter = self._host.meter()
         try:
             meter.start()
-            return self._activate(candidate, step, found, order, watch, meter, mishaps)
+            return self._activate(candidate, step, found, request, watch, meter, mishaps)
         finally:
             mishaps.spared(NOT_MEASURED, meter.close, None)
 
     def _activate(
         self,
         candidate: Candidate,
-        step: Step,
+        step: PlanStep,
         found: Inventory,
-        order: Order,
+        request: ActivationRequest,
         watch: Watch,
         meter: Meter,
         mishaps: Mishaps,
@@ -335,20 +336,20 @@ class Run:
         before = provider.inspect(candidate.component.id)
         if before is None or before.reasons:
             why = before.reasons[0] if before else VANISHED
-            return self._refuse(before or candidate.component, why, step.problems, order, watch, mishaps), found
-        announced = sure(before.pending_version) or row_bodies.staged_version(self._ledger.journal, before)
+            return self._refuse(before or candidate.component, why, step.problems, request, watch, mishaps), found
+        announced = reliable_text(before.pending_version) or row_bodies.staged_version(self._history.journal, before)
         listed = aftermath.listed(provider.name, found)
         intent = row_bodies.intent(
             before,
             step.problems,
-            order.reason,
+            request.reason,
             host.actor,
             announced=announced,
             listed=listed,
             mark=provider.mark(),
             boot_id=self._boot_id,
         )
-        activation = self._ledger.begin(Kind.INTENT, before.key, intent)
+        activation = self._history.begin(RowKind.INTENT, before.key, intent)
         try:
             host.at(Point.INTENDED)
             watch.begins(before)
@@ -372,13 +373,13 @@ class Run:
 
         def ending() -> dict[str, Any]:
             kept = mishaps.found
-            return row_bodies.ending(result, measurement, others, kept, boot_id=self._boot_id, held=self._held)
+            return row_bodies.outcome(result, measurement, others, kept, boot_id=self._boot_id, held=self._held)
 
-        receipt = self._ledger.end(Kind.INTENT, activation, before.key, ending, mishaps, seen=seen)
+        row = self._history.end(RowKind.INTENT, activation, before.key, ending, mishaps, seen=seen)
         host.at(Point.RECORDED)
-        self._tell(Kind.OUTCOME, result, receipt, watch, mishaps)
+        self._tell(RowKind.OUTCOME, result, row, watch, mishaps)
         host.at(Point.ANNOUNCED)
-        return Attempt(result, step.problems, measurement, others, receipt), after
+        return Attempt(result, step.problems, measurement, others, row), after
 
     def _judged(
         self, candidate: Candidate, before: Component, claim: Claim, announced: str | None, mishaps: Mishaps
@@ -388,7 +389,7 @@ class Run:
         after, readable = None, True
         if not claim.at_work:
             look = partial(provider.inspect, before.id)
-            after, readable = looked_at(look, mishaps)
+            after, readable = inspect_noting(look, mishaps)
         accept = mishaps.spared(NOT_JUDGED, lambda: self._accepts(provider, before), otherwise=False)
         seen = evidence.of_attempt(before, after, claim, announced=announced, readable=readable)
         found = verdict.judge(seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=accept)
@@ -414,24 +415,24 @@ class Run:
             return
         mark = mishaps.spared(NOT_KEPT, provider.mark, "")
         self._held = self._held.after(provider.name, listed, found, outcome, mark=mark, old=old)
-        if self._ledger.journal:
-            place = old_versions.beside(self._host.places.lock)
+        if self._history.journal:
+            place = old_versions.beside(self._host.paths.lock)
             mishaps.spared(NOT_KEPT, lambda: old_versions.write(place, self._boot_id, self._held.old), None)
 
     def _accepts(self, provider: Provider, component: Component | None) -> bool:
         """Whether the settings take the mechanism's word for a success that nothing can confirm."""
-        known = inventory.with_aliases(provider, component) if component else None
+        known = discovery.with_aliases(provider, component) if component else None
         return known is not None and self._host.policy.accepts_unconfirmed(known)
 
     def _others(self, found: Inventory, key: str, mishaps: Mishaps) -> tuple[Inventory, tuple[Reason, ...]]:
         """The inventory after an activation, and what changed on components other than the one with this key."""
 
         def look() -> tuple[Inventory, tuple[Reason, ...]]:
-            after = inventory.take(self._host.providers)
+            after = discovery.take_inventory(self._host.providers)
             if side_effects.compare(found, after, apart_from=key):
                 # A component that leaves may for a moment look like one that was emptied: what lasts counts.
                 self._host.clock.sleep(_SETTLING_S)
-                after = inventory.take(self._host.providers)
+                after = discovery.take_inventory(self._host.providers)
             return after, side_effects.compare(found, after, apart_from=key)
 
         return mishaps.spared(side_effects.NOT_SEEN, look, None) or (found, mishaps.found[-1:])
@@ -439,51 +440,53 @@ class Run:
     def _withdraw(self, activation: str, component: Component, error: BaseException, mishaps: Mishaps) -> None:
         """Nothing was asked: the intent ends here."""
         result = _not_asked(component, error)
-        receipt = self._ledger.end(
-            Kind.INTENT,
+        row = self._history.end(
+            RowKind.INTENT,
             activation,
             component.key,
-            lambda: row_bodies.ending(result, None, (), boot_id=self._boot_id, held=self._held),
+            lambda: row_bodies.outcome(result, None, (), boot_id=self._boot_id, held=self._held),
             mishaps,
         )
-        self._ledger.announce(Kind.OUTCOME, result, receipt, mishaps)
+        self._history.announce(RowKind.OUTCOME, result, row, mishaps)
 
     def _refuse(
         self,
         component: Component,
         why: Reason,
         problems: tuple[Problem, ...],
-        order: Order,
+        request: ActivationRequest,
         watch: Watch,
         mishaps: Mishaps,
     ) -> Attempt:
         """Nothing is tried, and that is written down."""
         result = Result(component, Outcome.REFUSED, why)
-        receipt = self._ledger.note(
-            Kind.REFUSAL,
+        row = self._history.note(
+            RowKind.REFUSAL,
             component.key,
-            lambda: row_bodies.refusal(result, problems, order.reason, self._host.actor),
+            lambda: row_bodies.refusal(result, problems, request.reason, self._host.actor),
             mishaps,
         )
-        self._tell(Kind.REFUSAL, result, receipt, watch, mishaps)
-        return Attempt(result, problems, None, (), receipt)
+        self._tell(RowKind.REFUSAL, result, row, watch, mishaps)
+        return Attempt(result, problems, None, (), row)
 
-    def _apply_wishes(self, found: Inventory) -> Inventory:
+    def _apply_settings(self, found: Inventory) -> Inventory:
         """Settings as the policy wants them, as far as that can be; the inventory afterwards."""
         host = self._host
 
-        def note(wish: Wish, trouble: str) -> None:
-            row = partial(row_bodies.setting, wish, trouble, host.actor)
-            self._ledger.note(Kind.SETTING, wish.candidate.component.key, row, Mishaps())
+        def note(change: SettingChange, error: str) -> None:
+            row = partial(row_bodies.setting, change, error, host.actor)
+            self._history.note(RowKind.SETTING, change.candidate.component.key, row, Mishaps())
 
-        after, self._tried = setting_changes.bring_about(
-            found, host.policy, self._tried, look=partial(inventory.take, host.providers), note=note
+        after, self._tried = setting_changes.apply_changes(
+            found, host.policy, self._tried, look=partial(discovery.take_inventory, host.providers), note=note
         )
-        self.unmet = setting_changes.unmet(plan.wishes(after, host.policy), self._tried)
+        self.unmet = setting_changes.unmet_settings(plan.setting_changes(after, host.policy), self._tried)
         return after
 
 
-def _next(found: Inventory, wanted: dict[str, Candidate] | None, tried: set[str], policy: Policy) -> Candidate | None:
+def _next_candidate(
+    found: Inventory, wanted: dict[str, Candidate] | None, tried: set[str], policy: Policy
+) -> Candidate | None:
     """Whose turn it is; one that was wanted and has vanished comes as it was when it was chosen."""
     if wanted is None:
         left = [c for c in _all_ready(found, policy) if c.component.key not in tried]
@@ -498,18 +501,18 @@ def _all_ready(found: Inventory, policy: Policy) -> list[Candidate]:
     return [c for c in found.candidates if not c.component.reasons and policy.allows(c.component)]
 
 
-def _makes_room(previous: Candidate, candidate: Candidate) -> bool:
+def _blocks(previous: Candidate, candidate: Candidate) -> bool:
     """Whether the one stands in the way of the other."""
     return previous.provider is candidate.provider and previous.component.key != candidate.component.key
 
 
-def _goes_on(result: Result, on_failure: OnFailure) -> bool:
+def _continues(result: Result, on_failure: OnFailure) -> bool:
     if result.outcome in (Outcome.UNKNOWN, Outcome.CANCELLED):
         return False
     return result.outcome is not Outcome.FAILED or on_failure is OnFailure.CONTINUE
 
 
-def _let_go(candidate: Candidate) -> None:
+def _cancel_and_wait(candidate: Candidate) -> None:
     running = candidate.provider.cancel(candidate.component.id, nowhere)
     if not running.wait(_LETTING_GO_S):
         running.abandon()
@@ -527,7 +530,7 @@ def _not_asked(component: Component, error: BaseException) -> Result:
         return Result(component, *INTERRUPTED)
     outcome, why = NOT_ASKED
     hint = error.hint if isinstance(error, LivefwError) else ""
-    return Result(component, outcome, why._replace(hint=hint).fill(why_it_could_not_be_asked=said(error)))
+    return Result(component, outcome, why._replace(hint=hint).fill(why_it_could_not_be_asked=error_text(error)))
 
 
 _NOT_SETTLED = Reason(

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from livefw.activation import plan
 from livefw.activation.inventory.discovery import Candidate, Inventory
-from livefw.activation.mishaps import said
-from livefw.activation.plan import Wish, wishes_of
+from livefw.activation.mishaps import error_text
+from livefw.activation.plan import SettingChange, setting_changes_of
 from livefw.activation.policy.document import Policy
 from livefw.errors import LivefwError
 from livefw.providers.base import Component, Reason
@@ -30,7 +30,7 @@ _NOT_SHOWN = Reason(
 _NONE_SUCH = Reason("no-such-setting", "the policy wants {setting} = {value}, and there is no such setting", _FILE)
 
 
-class Unmet(NamedTuple):
+class UnmetSetting(NamedTuple):
     """A setting that is not as the policy wants it, and why."""
 
     component: Component
@@ -53,63 +53,65 @@ Tried = dict[tuple[str, str, bool], Reason]
 """What has been tried in vain, by key of the component, setting and value."""
 
 
-def unmet(wishes: Iterable[Wish], tried: Tried) -> tuple[Unmet, ...]:
+def unmet_settings(changes: Iterable[SettingChange], tried: Tried) -> tuple[UnmetSetting, ...]:
     """Those that cannot be, or have been tried in vain; of the others nothing is known before they are written."""
     found = []
-    for wish in wishes:
-        why = tried.get(_name(wish)) if wish.possible else _filled(_NONE_SUCH, wish)
+    for change in changes:
+        why = tried.get(_name(change)) if change.possible else _filled(_NONE_SUCH, change)
         if why:
-            found.append(Unmet(wish.candidate.component, wish.setting, wish.wanted, why))
+            found.append(UnmetSetting(change.candidate.component, change.setting, change.wanted, why))
     return tuple(found)
 
 
-def against(policy: Policy, tried: Tried) -> Callable[[Candidate], tuple[Reason, ...]]:
+def blocking_settings(policy: Policy, tried: Tried) -> Callable[[Candidate], tuple[Reason, ...]]:
     """What stands against a component, after these have been tried in vain; none have been where one only plans."""
-    return lambda candidate: tuple(each.why for each in unmet(wishes_of(candidate, policy), tried) if each.against)
+    return lambda candidate: tuple(
+        each.why for each in unmet_settings(setting_changes_of(candidate, policy), tried) if each.against
+    )
 
 
-def bring_about(
+def apply_changes(
     found: Inventory,
     policy: Policy,
     tried: Tried,
     *,
     look: Callable[[], Inventory],
-    note: Callable[[Wish, str], object],
+    note: Callable[[SettingChange, str], object],
 ) -> tuple[Inventory, Tried]:
     """Write what is not as it is wanted, each once; the inventory afterwards, and all that was tried in vain.
 
     ``look`` takes the inventory anew. ``note`` is told each that was written, and why it failed.
     """
-    fresh = [wish for wish in plan.wishes(found, policy) if wish.possible and _name(wish) not in tried]
+    fresh = [change for change in plan.setting_changes(found, policy) if change.possible and _name(change) not in tried]
     if not fresh:
         return found, tried
-    troubles = {_name(wish): _written(wish) for wish in fresh}
+    troubles = {_name(change): _written(change) for change in fresh}
     after = look()
-    still = {_name(wish) for wish in plan.wishes(after, policy)}
+    still = {_name(change) for change in plan.setting_changes(after, policy)}
     failed: Tried = {}
-    for wish in fresh:
-        name, trouble = _name(wish), troubles[_name(wish)]
+    for change in fresh:
+        name, trouble = _name(change), troubles[_name(change)]
         if trouble:
-            failed[name] = _filled(_REFUSED, wish, error=trouble)
+            failed[name] = _filled(_REFUSED, change, error=trouble)
         elif name in still:
-            failed[name] = _filled(_NOT_SHOWN, wish)
-        note(wish, trouble or ("it is not shown so afterwards" if name in still else ""))
+            failed[name] = _filled(_NOT_SHOWN, change)
+        note(change, trouble or ("it is not shown so afterwards" if name in still else ""))
     return after, tried | failed
 
 
-def _written(wish: Wish) -> str:
+def _written(change: SettingChange) -> str:
     """Write it; why that could not be."""
-    component = wish.candidate.component
+    component = change.candidate.component
     try:
-        wish.candidate.provider.configure(component.id, wish.setting, on=wish.wanted)
+        change.candidate.provider.configure(component.id, change.setting, on=change.wanted)
     except (LivefwError, OSError) as error:
-        return said(error)
+        return error_text(error)
     return ""
 
 
-def _name(wish: Wish) -> tuple[str, str, bool]:
-    return wish.candidate.component.key, wish.setting, wish.wanted
+def _name(change: SettingChange) -> tuple[str, str, bool]:
+    return change.candidate.component.key, change.setting, change.wanted
 
 
-def _filled(why: Reason, wish: Wish, **values: object) -> Reason:
-    return why.fill(setting=wish.setting, value=str(wish.wanted).lower(), **values)
+def _filled(why: Reason, change: SettingChange, **values: object) -> Reason:
+    return why.fill(setting=change.setting, value=str(change.wanted).lower(), **values)

@@ -5,7 +5,8 @@ import argparse
 import sys
 from collections.abc import Iterator
 
-from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, OnFailure
+from livefw.activation.engine import Session as EngineSession
 from livefw.cli import plan
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator, refusing_without_room
@@ -43,23 +44,23 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
     words = tuple(arguments.components) or None
-    order = Order(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
+    request = ActivationRequest(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
     host = paths.host(session, arguments)
     made = Engine(host)
     if arguments.dry_run:
-        return plan.show(session, made.plan(order))
+        return plan.show(session, made.plan(request))
     if not arguments.yes:
-        _confirm(session, made, order)
+        _confirm(session, made, request)
     with made.open() as running:
         for settled in running.settled:
             session.say(attempt.settled_text(settled))
         try:
-            report = Report.of(_until_interrupted(running, order, narrator), phase="activate")
+            report = Report.of(_until_interrupted(running, request, narrator), phase="activate")
         finally:
             for line in (*shown_plan.unmatched_lines(running.unmatched), *shown_plan.unmet_lines(running.unmet)):
                 session.say(f"livefw: {line}")
     if not report.attempts and report.error is None:
-        left = made.plan(order)
+        left = made.plan(request)
         if not left.steps:
             raise plan.nothing(left)
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
@@ -68,19 +69,19 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
     return report.exit_code
 
 
-def _until_interrupted(running: Run, order: Order, narrator: Narrator) -> Iterator[Attempt]:
+def _until_interrupted(running: EngineSession, request: ActivationRequest, narrator: Narrator) -> Iterator[Attempt]:
     """To the end, or to where somebody wanted it to end."""
-    for each in running.activate(order, watch=narrator):
+    for each in running.activate(request, watch=narrator):
         yield each
         if narrator.interrupted:
             return
 
 
-def _confirm(session: Session, made: Engine, order: Order) -> None:
+def _confirm(session: Session, made: Engine, request: ActivationRequest) -> None:
     """Show the plan to somebody at a terminal and ask; elsewhere nobody is asked."""
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    shown = made.plan(order)
+    shown = made.plan(request)
     ready = [step for step in shown.steps if not step.stopped]
     session.say(shown_plan.text(shown))
     if not ready:

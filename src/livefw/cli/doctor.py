@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from livefw import assemble, libraries
 from livefw.activation.checks import hooks
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import unmatched_patterns
-from livefw.activation.paths import places
+from livefw.activation.inventory import discovery, unmatched_patterns
+from livefw.activation.paths import paths_for
 from livefw.cli.invocation.session import Session
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
 from livefw.files.host import settings_directory, unused_settings
@@ -65,8 +64,8 @@ def _settings(session: Session) -> Iterator[Finding]:
 def _policy(session: Session, providers: Sequence[Provider]) -> Iterator[Finding]:
     """Mistakes in livefw.toml, and what in it means nothing here."""
     try:
-        policy = assemble.policy(places(session.root, settings=session.settings))
-        here = inventory.take(providers)
+        policy = assemble.policy(paths_for(session.root, settings=session.settings))
+        here = discovery.take_inventory(providers)
     except UsageError as error:
         yield Finding(Severity.ERROR, *WRONG.fill(what=error.message)._replace(hint=error.hint))
     except LivefwError:

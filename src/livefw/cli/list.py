@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import old_versions
+from livefw.activation.inventory import discovery, old_versions
 from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
 from livefw.providers.component import Component, Reason, Rendezvous
 from livefw.render import document
@@ -25,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """List the components of every mechanism; 3 if there is none."""
-    found = old_versions.marked(inventory.take(session.providers()), session.root, session.files())
+    found = old_versions.marked(discovery.take_inventory(session.providers()), session.root, session.files())
     try:
         components = [candidate.component for candidate in found.require().candidates]
     except (NothingHere, NotInstalled) as nothing:

@@ -3,8 +3,8 @@
 
 import argparse
 
-from livefw.activation.engine import Engine, Order, Plan
-from livefw.activation.inventory import discovery as inventory
+from livefw.activation.engine import ActivationRequest, Engine, Plan
+from livefw.activation.inventory import discovery
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, LivefwError, NothingToDo
@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show what would be done; 4 if anything stands against a step."""
     words = tuple(arguments.components) or None
-    plan = Engine(paths.host(session, arguments)).plan(Order(words, ignore=tuple(arguments.ignore)))
+    plan = Engine(paths.host(session, arguments)).plan(ActivationRequest(words, ignore=tuple(arguments.ignore)))
     return show(session, plan)
 
 
@@ -38,5 +38,5 @@ def show(session: Session, plan: Plan) -> int:
 def nothing(plan: Plan) -> LivefwError:
     """The error for a plan without steps."""
     if plan.absent:
-        return inventory.nothing(plan.absent)
+        return discovery.nothing_found(plan.absent)
     return NothingToDo("nothing is pending", hint="livefw list shows what there is")

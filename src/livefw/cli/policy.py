@@ -6,9 +6,8 @@ import os
 
 from livefw import assemble
 from livefw.activation.checks.table import CHECKS, Weight
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import unmatched_patterns
-from livefw.activation.inventory.unmatched_patterns import Unmatched
+from livefw.activation.inventory import discovery, unmatched_patterns
+from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.policy.document import FILE, KEYS, Policy
 from livefw.activation.policy.settings import rows
 from livefw.cli.invocation.paths import configure_state, where
@@ -54,10 +53,10 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.REFUSED if arguments.check and found else ExitCode.DONE
 
 
-def _unmatched(session: Session, policy: Policy, *, check: bool) -> tuple[tuple[Unmatched, ...], str]:
+def _unmatched(session: Session, policy: Policy, *, check: bool) -> tuple[tuple[UnmatchedPattern, ...], str]:
     """Patterns that match nothing here, or why that cannot be said; an error if it was to be checked."""
     try:
-        here = inventory.take(session.providers())
+        here = discovery.take_inventory(session.providers())
         if unmatched_patterns.names_something(policy):
             here.require()
     except LivefwError as error:

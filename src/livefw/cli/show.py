@@ -11,10 +11,9 @@ from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import Journal
 from livefw.activation.images import releases
-from livefw.activation.images.directory import Shelf
+from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.images.releases import Release, Releases
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import old_versions
+from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.select import select
 from livefw.cli.invocation import paths
@@ -40,10 +39,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show each component in full."""
     host = _host(session, arguments)
-    found = old_versions.marked(inventory.take(host.providers), session.root, host.files, state=arguments.state)
+    found = old_versions.marked(
+        discovery.take_inventory(host.providers), session.root, host.files, state=arguments.state
+    )
     candidates = found.require().candidates
     chosen = _with_aftermath(host, dict.fromkeys(select(word, candidates) for word in arguments.components))
-    images = releases.table(chosen, Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images), host.policy)
+    images = releases.table(
+        chosen, ImageDirectory(lambda text: session.say(f"livefw: {text}")).images(host.images), host.policy
+    )
     shown = [(each.component, images.get(each.component.key, ())) for each in chosen]
     session.answer(
         lambda: "\n\n".join("\n".join(_lines(*each)) for each in shown),
@@ -56,7 +59,7 @@ def _with_aftermath(host: Host, chosen: Iterable[Candidate]) -> list[Candidate]:
     """The same, with what a failure of this boot has left behind, as far as the history may be read."""
     boot_id = Facts(host.files).boot_id()
     with suppress(LivefwError):
-        if history := Journal.open_to_read(host.places.state):
+        if history := Journal.open_to_read(host.paths.state):
             with closing(history):
                 return [aftermath.noted(history, candidate, boot_id) for candidate in chosen]
     return list(chosen)

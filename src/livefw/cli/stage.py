@@ -7,9 +7,9 @@ import os
 from livefw import reading
 from livefw.activation.engine import Engine, Host
 from livefw.activation.images import releases
-from livefw.activation.images.directory import Shelf
-from livefw.activation.images.target import Wish
-from livefw.activation.inventory import discovery as inventory
+from livefw.activation.images.directory import ImageDirectory
+from livefw.activation.images.target import StagingRequest
+from livefw.activation.inventory import discovery
 from livefw.activation.inventory.select import select
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator, refusing_without_room
@@ -50,11 +50,11 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
     host = paths.host(session, arguments)
     package = _package(_chosen(session, host, arguments))
-    wish = Wish(package, arguments.component, arguments.reason, tuple(arguments.ignore))
+    staging = StagingRequest(package, arguments.component, arguments.reason, tuple(arguments.ignore))
     with Engine(host).open() as running:
         for each in running.settled:
             session.say(attempt.settled_text(each))
-        ended = running.stage(wish, watch=narrator)
+        ended = running.stage(staging, watch=narrator)
     session.report(
         lambda: "\n".join([result.text(ended.result), *attempt.lines(ended)]),
         lambda: {"staging": attempt.staging_fields(ended)},
@@ -67,8 +67,8 @@ def _chosen(session: Session, host: Host, arguments: argparse.Namespace) -> str:
     wanted: str | None = arguments.image
     if wanted is not None and ("://" in wanted or os.path.lexists(wanted)):
         return wanted
-    candidate = select(arguments.component, inventory.take(host.providers).require().candidates)
-    images = Shelf(lambda text: session.say(f"livefw: {text}")).images(host.images)
+    candidate = select(arguments.component, discovery.take_inventory(host.providers).require().candidates)
+    images = ImageDirectory(lambda text: session.say(f"livefw: {text}")).images(host.images)
     found = releases.table([candidate], images, host.policy).get(candidate.component.key, ())
     return releases.pick(candidate.component, found, wanted).path
 

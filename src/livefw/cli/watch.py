@@ -13,9 +13,9 @@ from typing import Any
 from livefw import systemd
 from livefw.activation.engine import Host
 from livefw.activation.outcome import Result
-from livefw.activation.policy.document import Follower
+from livefw.activation.policy.document import PolicyFollower
 from livefw.activation.watch import uevents
-from livefw.activation.watch.watcher import Event, Watcher, What
+from livefw.activation.watch.watcher import Watcher, WatchEvent, WatchEventKind
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session, put, show
 from livefw.errors import ExitCode
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Watch until SIGINT or SIGTERM."""
-    files, follower = session.files(), Follower(paths.where(session, arguments).settings)
+    files, follower = session.files(), PolicyFollower(paths.where(session, arguments).settings)
 
     def host() -> Host:
         return paths.host(session, arguments, files=files)
@@ -99,7 +99,7 @@ class _Stop:
         systemd.notify("STATUS=watching")
 
 
-def _tell(session: Session, event: Event) -> None:
+def _tell(session: Session, event: WatchEvent) -> None:
     moment = datetime.now().astimezone()
     if session.json:
         put(sys.stdout, json.dumps(_document(event, moment)).replace("\x7f", "\\u007f"))
@@ -112,15 +112,15 @@ def _tell(session: Session, event: Event) -> None:
 
 
 _LABELS = {
-    What.APPEARED: "appeared; ",
-    What.HELD_BACK: "held back: ",
-    What.SETTLED: "found unfinished: ",
-    What.SETTINGS: "settings: ",
-    What.TROUBLE: "trouble: ",
+    WatchEventKind.APPEARED: "appeared; ",
+    WatchEventKind.HELD_BACK: "held back: ",
+    WatchEventKind.SETTLED: "found unfinished: ",
+    WatchEventKind.SETTINGS: "settings: ",
+    WatchEventKind.TROUBLE: "trouble: ",
 }
 
 
-def _document(event: Event, moment: datetime) -> dict[str, Any]:
+def _document(event: WatchEvent, moment: datetime) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "schema": SCHEMA,
         "time": moment.isoformat(timespec="milliseconds"),

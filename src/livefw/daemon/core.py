@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.engine import Host
-from livefw.activation.history.cache import Recollection
-from livefw.activation.images.directory import Shelf
+from livefw.activation.history.cache import HistoryCache
+from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.watch.remote import RemoteMechanisms
 from livefw.daemon import snapshot
 from livefw.daemon.answers import questions
@@ -80,8 +80,8 @@ class Core:
         self.images = Images(loop)
         self._hosts = Hosts(setting.root, setting.state, setting.settings, images=setting.images)
         self._remote = RemoteMechanisms(self._hosts.open, loop.now, is_remote=is_out_of_band)
-        self._shelf = Shelf(lambda text: _log.warning("%s", text))
-        self._recollection = Recollection()
+        self._shelf = ImageDirectory(lambda text: _log.warning("%s", text))
+        self._recollection = HistoryCache()
         self._own_work = Worker(loop)
         self._for_root = Worker(loop, threads=THREADS_FOR_ROOT, each=THREADS_FOR_ROOT)
         self._for_others = Worker(loop, threads=THREADS)

@@ -94,7 +94,7 @@ class Service:
         self._idle_exit = options.idle_exit
         self._idle_since = self.loop.now()
         self._state: object = None
-        self._unmatched: tuple[unmatched_patterns.Unmatched, ...] = ()
+        self._unmatched: tuple[unmatched_patterns.UnmatchedPattern, ...] = ()
         self.core.viewed += [self._viewed, self._tell_unmatched]
 
     def run(self) -> None:

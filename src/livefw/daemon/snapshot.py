@@ -7,18 +7,17 @@ from typing import NamedTuple
 
 from livefw import assemble
 from livefw.activation import plan
-from livefw.activation.engine import Engine, Host, Order
-from livefw.activation.history.cache import Recollection, Rows
-from livefw.activation.history.journal import ENDINGS, Activation, Journal, Kind
+from livefw.activation.engine import ActivationRequest, Engine, Host
+from livefw.activation.history.cache import HistoryCache, RowSource
+from livefw.activation.history.journal import ENDINGS, Activation, Journal, RowKind
 from livefw.activation.images import releases
-from livefw.activation.images.directory import Shelf
+from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.images.releases import Releases
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Inventory
-from livefw.activation.inventory.unmatched_patterns import Unmatched
+from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.outcome import Outcome
-from livefw.activation.plan import Step
+from livefw.activation.plan import PlanStep
 from livefw.activation.policy import document as policy
 from livefw.assemble import Where
 from livefw.files.host import HostFiles
@@ -37,12 +36,12 @@ class View(NamedTuple):
     """
 
     found: Inventory
-    steps: dict[str, Step]
+    steps: dict[str, PlanStep]
     last: dict[str, Activation]
     busy: bool
     releases: dict[str, Releases]
     images: str
-    unmatched: tuple[Unmatched, ...] = ()
+    unmatched: tuple[UnmatchedPattern, ...] = ()
 
 
 def same(one: View, other: View) -> bool:
@@ -78,27 +77,29 @@ class Hosts:
     def _host(self, files: HostFiles) -> Host:
         if self._known:
             stamp, host = self._known
-            if policy.file_stamp(host.places.settings) == stamp:
+            if policy.file_stamp(host.paths.settings) == stamp:
                 return host._replace(files=files, providers=providers(files, host.clock))
-        stamp = policy.file_stamp(self._where.places.settings)
+        stamp = policy.file_stamp(self._where.paths.settings)
         host = assemble.host(self._where, files=files)
         self._known = stamp, host
         return host
 
 
-def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf, recollection: Recollection) -> View:
+def view(
+    host: Host, discover: Callable[[Provider], Discovery], shelf: ImageDirectory, recollection: HistoryCache
+) -> View:
     """Look; ``discover`` asks a mechanism, ``shelf`` has seen images before, and ``recollection`` the history.
 
     Errors as for `Engine.plan`.
     """
-    found = inventory.take(host.providers, discover=discover)
+    found = discovery.take_inventory(host.providers, discover=discover)
     holder = host.holder()
-    with recollection.of(host.places.state) as history:
+    with recollection.of(host.paths.state) as history:
         pending = plan.choose(found, None)
         # A running activation is told by `busy`, and is no other reason against each component.
         # Clients name the device that they activate.
-        order = Order(tuple(each.component.key for each in pending))
-        steps = plan.steps(pending, found, Engine(host).scene(order, history, None)) if pending else ()
+        request = ActivationRequest(tuple(each.component.key for each in pending))
+        steps = plan.steps(pending, found, Engine(host).scene(request, history, None)) if pending else ()
         last = {c.component.key: _last(history, c.component.key) for c in found.candidates} if history else {}
     known = {key: activation for key, activation in last.items() if activation is not None}
     here = releases.table(found.candidates, shelf.images(host.images), host.policy)
@@ -107,16 +108,16 @@ def view(host: Host, discover: Callable[[Provider], Discovery], shelf: Shelf, re
     return View(found, by_key, known, holder is not None, here, host.images, astray)
 
 
-def _last(history: Rows, key: str) -> Activation | None:
-    endings = history.recent(key, Kind.OUTCOME, limit=1)
+def _last(history: RowSource, key: str) -> Activation | None:
+    endings = history.recent(key, RowKind.OUTCOME, limit=1)
     return Activation(None, endings[0]) if endings else None
 
 
-_SHOWN = frozenset({*ENDINGS, *ENDINGS.values(), Kind.REFUSAL})
+_SHOWN = frozenset({*ENDINGS, *ENDINGS.values(), RowKind.REFUSAL})
 _END_THE_WAIT = {
-    Kind.OUTCOME: (Outcome.ACTIVATED,),
-    Kind.CANCELLATION: (Outcome.CANCELLED,),
-    Kind.STAGED: (Outcome.STAGED,),
+    RowKind.OUTCOME: (Outcome.ACTIVATED,),
+    RowKind.CANCELLATION: (Outcome.CANCELLED,),
+    RowKind.STAGED: (Outcome.STAGED,),
 }
 """Rows after which the image that was staged before is not waiting any more."""
 
@@ -130,7 +131,7 @@ def activations(host: Host) -> list[Activation]:
 
     An image that was staged is left out as soon as it has been activated, taken back or replaced.
     """
-    history = Journal.open_to_read(host.places.state)
+    history = Journal.open_to_read(host.paths.state)
     if history is None:
         return []
     found: list[Activation] = []
@@ -151,10 +152,10 @@ def activations(host: Host) -> list[Activation]:
 def _shown(newest_first: Iterable[Activation], over: set[str]) -> Iterator[Activation]:
     """Those that are told. ``over`` are the components whose older images do not wait any more, and is added to."""
     for each in newest_first:
-        key, ending = each.entry.component, each.ending
+        key, ending = each.first_row.component, each.ending
         outcome = ending.body.get("outcome") if ending else None
-        waits = ending is not None and ending.kind is Kind.STAGED and outcome == Outcome.STAGED
-        if each.entry.kind in _SHOWN and not (waits and key in over):
+        waits = ending is not None and ending.kind is RowKind.STAGED and outcome == Outcome.STAGED
+        if each.first_row.kind in _SHOWN and not (waits and key in over):
             yield each
         if ending is not None and outcome in _END_THE_WAIT.get(ending.kind, ()):
             over.add(key)
@@ -167,7 +168,7 @@ def to_settle(host: Host) -> bool | None:
 
 def unfinished(host: Host) -> bool:
     """Whether an earlier engine left an intent without an outcome."""
-    history = Journal.open_to_read(host.places.state)
+    history = Journal.open_to_read(host.paths.state)
     if history is None:
         return False
     try:

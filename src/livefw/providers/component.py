@@ -15,13 +15,13 @@ else:
 class Version(NamedTuple):
     """A version as the mechanism reports it.
 
-    ``order`` compares versions of one component as numbers; empty where the mechanism has no order. ``sure`` is false
-    where the report itself cannot be relied on.
+    ``order`` compares versions of one component as numbers; empty where the mechanism has no order. ``reliable`` is
+    false where the report itself cannot be relied on.
     """
 
     text: str
     order: tuple[int, ...] = ()
-    sure: bool = True
+    reliable: bool = True
 
 
 def dotted(text: str) -> tuple[int, ...]:

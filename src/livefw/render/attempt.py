@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from livefw.activation.checks.table import Weight
-from livefw.activation.engine import Attempt, Settled
-from livefw.activation.history.journal import Kind
+from livefw.activation.engine import Attempt, SettledIntent
+from livefw.activation.history.journal import RowKind
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import duration
 from livefw.activation.outcome import Outcome
@@ -17,13 +17,13 @@ from livefw.text import printable
 _BESIDE = frozenset({"problems", "mishaps", "record"})
 
 
-def settled_text(settled: Settled) -> str:
+def settled_text(settled: SettledIntent) -> str:
     """What became of an activation that an earlier engine did not see to its end."""
     name = printable(settled.intent.body.get("name") or "") or settled.intent.component
     code = f" ({printable(settled.firmware_code)})" if settled.firmware_code else ""
-    act = "staging, " if settled.intent.kind is Kind.STAGING else ""
+    act = "staging, " if settled.intent.kind is RowKind.STAGING else ""
     outcome = settled.outcome or "still unfinished"
-    beside = [f"not in the history: {settled.trouble}"] if settled.trouble else []
+    beside = [f"not in the history: {settled.error}"] if settled.error else []
     text = "; ".join([settled.why.text, *beside, *(each.text for each in settled.mishaps)])
     return f"found unfinished: {name}: {act}{outcome}{code}; {printable(text)}"
 
@@ -45,12 +45,12 @@ def lines(attempt: Attempt) -> Iterator[str]:
         yield f"  also changed: {printable(other.text)}"
     for mishap in attempt.mishaps:
         yield f"  besides: {printable(mishap.text)}"
-    if attempt.receipt.open:
+    if attempt.row.open:
         yield "  unfinished in the history: the next run finds out what became of it"
-    if attempt.receipt.set_aside:
-        yield f"  {printable(attempt.receipt.set_aside)}"
-    if attempt.receipt.trouble:
-        yield f"  not in the history: {printable(attempt.receipt.trouble)}"
+    if attempt.row.set_aside:
+        yield f"  {printable(attempt.row.set_aside)}"
+    if attempt.row.error:
+        yield f"  not in the history: {printable(attempt.row.error)}"
 
 
 def cost_text(measured: Measurement) -> str:
@@ -79,16 +79,16 @@ def fields(attempt: Attempt) -> dict[str, Any]:
         "others": [document.reason(each) for each in attempt.others],
         "mishaps": [document.reason(each) for each in attempt.mishaps],
         "record": {
-            "activation": attempt.receipt.activation or None,
-            "head": str(attempt.receipt.head) if attempt.receipt.head else None,
-            "trouble": attempt.receipt.trouble or None,
-            "open": attempt.receipt.open,
-            "set_aside": attempt.receipt.set_aside or None,
+            "activation": attempt.row.activation or None,
+            "head": str(attempt.row.head) if attempt.row.head else None,
+            "trouble": attempt.row.error or None,
+            "open": attempt.row.open,
+            "set_aside": attempt.row.set_aside or None,
         },
     }
 
 
-def settled_fields(settled: Settled) -> dict[str, Any]:
+def settled_fields(settled: SettledIntent) -> dict[str, Any]:
     """See `settled_text`, in JSON."""
     return {
         "component": settled.intent.component,
@@ -96,7 +96,7 @@ def settled_fields(settled: Settled) -> dict[str, Any]:
         "outcome": settled.outcome,
         "firmware_code": settled.firmware_code,
         **document.reason(settled.why),
-        "trouble": settled.trouble or None,
+        "trouble": settled.error or None,
         "mishaps": [document.reason(each) for each in settled.mishaps],
     }
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def version(value: Version | None) -> str:
     """A version for a person; with a question mark where the report is not sure."""
-    return "-" if value is None else printable(value.text) + ("" if value.sure else "?")
+    return "-" if value is None else printable(value.text) + ("" if value.reliable else "?")
 
 
 def state(item: Component) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 
 from livefw.activation.checks.table import Problem, Weight
 from livefw.activation.engine import Plan
-from livefw.activation.history.journal import Kind
-from livefw.activation.inventory.unmatched_patterns import Unmatched
-from livefw.activation.plan import Past, Step
-from livefw.activation.setting_changes import Unmet
+from livefw.activation.history.journal import RowKind
+from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
+from livefw.activation.plan import PastAttempts, PlanStep
+from livefw.activation.setting_changes import UnmetSetting
 from livefw.providers.base import Rendezvous
 from livefw.render import document
 from livefw.render.component import version
@@ -21,30 +21,33 @@ def text(plan: Plan) -> str:
     lines: list[str] = []
     for number, step in enumerate(plan.steps, 1):
         lines += _step_lines(number, step)
-    for wish in plan.wishes:
-        name, value = printable(wish.candidate.component.name) or wish.candidate.component.key, str(wish.wanted).lower()
-        be = "will be set to" if wish.possible else "is wanted by the policy, and does not exist; wanted:"
-        before = f" (the last time in vain: {printable(wish.trouble)})" if wish.trouble else ""
-        lines.append(f"setting {wish.setting} of {name} {be} {value}{before}")
+    for change in plan.changes:
+        name, value = (
+            printable(change.candidate.component.name) or change.candidate.component.key,
+            str(change.wanted).lower(),
+        )
+        be = "will be set to" if change.possible else "is wanted by the policy, and does not exist; wanted:"
+        before = f" (the last time in vain: {printable(change.last_error)})" if change.last_error else ""
+        lines.append(f"setting {change.setting} of {name} {be} {value}{before}")
     for entry in plan.unfinished:
         name = printable(str(entry.body.get("name") or entry.component))
-        act = "staging" if entry.kind is Kind.STAGING else "activation"
+        act = "staging" if entry.kind is RowKind.STAGING else "activation"
         lines.append(f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it")
     lines += unmatched_lines(plan.unmatched)
     return "\n".join(lines)
 
 
-def unmatched_lines(unmatched: Iterable[Unmatched]) -> list[str]:
+def unmatched_lines(unmatched: Iterable[UnmatchedPattern]) -> list[str]:
     """Patterns of the settings that match nothing here."""
     return [f"settings: {printable(str(each))}" for each in unmatched]
 
 
-def unmet_lines(unmet: Iterable[Unmet]) -> list[str]:
+def unmet_lines(unmet: Iterable[UnmetSetting]) -> list[str]:
     """Settings that the policy wants, and that are not so."""
     return [f"settings: {printable(each.text)}" for each in unmet]
 
 
-def unmet_fields(unmet: Iterable[Unmet]) -> list[dict[str, Any]]:
+def unmet_fields(unmet: Iterable[UnmetSetting]) -> list[dict[str, Any]]:
     """The same in JSON."""
     return [
         {
@@ -58,7 +61,7 @@ def unmet_fields(unmet: Iterable[Unmet]) -> list[dict[str, Any]]:
     ]
 
 
-def _step_lines(number: int, step: Step) -> Iterator[str]:
+def _step_lines(number: int, step: PlanStep) -> Iterator[str]:
     item = step.component
     name = printable(item.name) or item.id
     verdict = "cannot be activated" if step.stopped else "ready"
@@ -82,14 +85,14 @@ _RENDEZVOUS = {
 }
 
 
-def _cost(step: Step) -> str:
+def _cost(step: PlanStep) -> str:
     parts = [_RENDEZVOUS[step.component.cost.rendezvous]]
     if step.component.cost.resets_cpu:
         parts.append("may reset CPUs")
     return "; ".join([*parts, _before(step.past)])
 
 
-def _before(past: Past | None) -> str:
+def _before(past: PastAttempts | None) -> str:
     """What became of it here before."""
     if past is None:
         return "the history of it cannot be read"
@@ -127,13 +130,13 @@ def fields(plan: Plan) -> dict[str, Any]:
         ],
         "settings": [
             {
-                "component": wish.candidate.component.key,
-                "setting": wish.setting,
-                "value": wish.wanted,
-                "possible": wish.possible,
-                "trouble": wish.trouble or None,
+                "component": change.candidate.component.key,
+                "setting": change.setting,
+                "value": change.wanted,
+                "possible": change.possible,
+                "trouble": change.last_error or None,
             }
-            for wish in plan.wishes
+            for change in plan.changes
         ],
         "unfinished": [{"component": e.component, "activation": e.activation} for e in plan.unfinished],
         "unmatched": [each._asdict() for each in plan.unmatched],

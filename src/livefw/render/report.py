@@ -4,9 +4,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-from livefw.activation.engine import Attempt, Run, Settled
-from livefw.activation.inventory.unmatched_patterns import Unmatched
-from livefw.activation.setting_changes import Unmet
+from livefw.activation.engine import Attempt, Session, SettledIntent
+from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
+from livefw.activation.setting_changes import UnmetSetting
 from livefw.errors import ExitCode, LivefwError, kind_of
 from livefw.providers.base import Provider
 from livefw.render import attempt, document, result
@@ -36,9 +36,9 @@ class Report(NamedTuple):
     attempts: Sequence[Attempt]
     error: LivefwError | None = None
     not_started: Sequence[str] = ()
-    settled: Sequence[Settled] | None = None
-    unmatched: Sequence[Unmatched] | None = None
-    unmet: Sequence[Unmet] | None = None
+    settled: Sequence[SettledIntent] | None = None
+    unmatched: Sequence[UnmatchedPattern] | None = None
+    unmet: Sequence[UnmetSetting] | None = None
 
     @classmethod
     def of(cls, attempts: Iterable[Attempt], *, phase: str) -> Self:
@@ -53,7 +53,7 @@ class Report(NamedTuple):
             return cls(phase, done, foreseen(error))
         return cls(phase, done)
 
-    def about(self, run: Run) -> Self:
+    def about(self, run: Session) -> Self:
         """With what the run itself knows."""
         done = {each.result.before.key for each in self.attempts}
         left = [key for key in run.chosen if key not in done]

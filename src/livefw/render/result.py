@@ -90,10 +90,10 @@ def _now(result: Result) -> Iterator[str]:
             yield "  an image is pending: another one was staged, or this firmware never clears the flag"
         return
     announced = after.pending_version
-    version = f", {printable(announced.text)}," if announced and announced.sure else ""
+    version = f", {printable(announced.text)}," if announced and announced.reliable else ""
     pending = {True: f"the new image{version} is still pending", False: "no image is pending", None: ""}[after.pending]
     runs = ""
-    if after.current_version and after.current_version.sure:
+    if after.current_version and after.current_version.reliable:
         shown = printable(after.current_version.text)
         runs = f"{shown} is shown, which may be a version from before" if result.copy else f"{shown} runs"
     if seen := "; ".join(filter(None, (runs, pending))):
@@ -109,6 +109,6 @@ def _versions(result: Result) -> str:
     if not _done(result):
         return ""
     old, new = result.before.current_version, result.after and result.after.current_version
-    changed = old and new and old.sure and new.sure and old != new
+    changed = old and new and old.reliable and new.reliable and old != new
     change = f", {printable(old.text)} -> {printable(new.text)}" if changed and old and new else ""
     return f"{change}, {result.seconds:.1f} s"

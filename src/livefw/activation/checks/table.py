@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.activation.checks.facts import Guests, Snapshot
-from livefw.activation.inventory.unmatched_patterns import Unmatched
+from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.inventory.versions import are_alien, compare
-from livefw.activation.lock.machine_lock import Holder
+from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, Policy
 from livefw.activation.policy.settings import SettingsError
@@ -47,28 +47,28 @@ class Problem(NamedTuple):
         return self.weight is not Weight.WARNING and not self.ignored
 
 
-class Situation(NamedTuple):
+class CheckContext(NamedTuple):
     """Everything that checks may look at.
 
     ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
-    activation took here before, at worst; ``trouble`` is how the last attempt ended, if not well; ``lasting`` is what a
-    failure of this boot left behind; ``doubt`` is why it may be another than it is listed as; ``holder`` is who holds
-    the lock, if it is somebody else; ``unmatched`` are patterns that match nothing, where that is to stop it;
+    activation took here before, at worst; ``last_failure`` is how the last attempt ended, if not well; ``lasting`` is
+    what a failure of this boot left behind; ``doubt`` is why it may be another than it is listed as; ``holder`` is who
+    holds the lock, if it is somebody else; ``unmatched`` are patterns that match nothing, where that is to stop it;
     ``unmet`` is why settings of the component are not as the policy wants them.
     """
 
     component: Component
     machine: Snapshot
     policy: Policy
-    moment: datetime
+    now: datetime
     waiting: tuple[Component, ...] = ()
     usual_s: float | None = None
-    trouble: str = ""
+    last_failure: str = ""
     lasting: Reason | None = None
     doubt: Reason | None = None
-    holder: Holder | None = None
+    holder: LockHolder | None = None
     privileged: bool = True
-    unmatched: tuple[Unmatched, ...] = ()
+    unmatched: tuple[UnmatchedPattern, ...] = ()
     unmet: tuple[Reason, ...] = ()
 
 
@@ -82,68 +82,68 @@ class Check(NamedTuple):
     name: str
     weight: Weight
     about: str
-    look: Callable[[Situation], Found]
+    look: Callable[[CheckContext], Found]
 
 
-def _policy(s: Situation) -> Found:
+def _policy(s: CheckContext) -> Found:
     if not s.policy.allows(s.component):
         yield "the policy does not allow this component", "allow and deny in livefw.toml"
 
 
-def _pinned(s: Situation) -> Found:
+def _pinned(s: CheckContext) -> Found:
     pin, pending = s.policy.pin(s.component), s.component.pending_version
     if pin is not None and (pending is None or pending.text != pin):
         yield f"the policy wants version {pin}, and not {pending.text if pending else 'an untold one'}", ""
 
 
-def _settings_match(s: Situation) -> Found:
+def _settings_match(s: CheckContext) -> Found:
     if s.unmatched:
         first, *more = s.unmatched
         others = f", and {len(more)} more" if more else ""
         yield f"{first}{others}", "livefw policy --check; with strict, only what is named is activated until then"
 
 
-def _settings_hold(s: Situation) -> Found:
+def _settings_hold(s: CheckContext) -> Found:
     for why in s.unmet:
         yield why.text, why.hint
 
 
-def _busy(s: Situation) -> Found:
+def _busy(s: CheckContext) -> Found:
     if s.holder is not None:
         yield f"another activation is running: {s.holder.component or 'its owner has not said which'}", "wait for it"
 
 
-def _permission(s: Situation) -> Found:
+def _permission(s: CheckContext) -> Found:
     if not s.privileged:
         yield "only root may stop this machine", "run it as root"
 
 
-def _order(s: Situation) -> Found:
+def _order(s: CheckContext) -> Found:
     for other in s.waiting:
         if s.policy.goes_before(other, s.component) and other.key != s.component.key:
             yield f"{other.name or other.key} comes first, and is still pending", f"activate {other.key} before it"
 
 
-def _window(s: Situation) -> Found:
-    if not window.is_open(s.policy.window, s.moment):
-        if opening := window.next_opening(s.policy.window, s.moment):
+def _window(s: CheckContext) -> Found:
+    if not window.is_open(s.policy.window, s.now):
+        if opening := window.next_opening(s.policy.window, s.now):
             yield f"no maintenance window is open before {opening:%a %d %b %H:%M %Z}", ""
         else:
             yield f"no maintenance window opens in the next {window.YEARS} years", "[[window]] in livefw.toml"
 
 
-def _load(s: Situation) -> Found:
+def _load(s: CheckContext) -> Found:
     limit, load = s.policy.limits.load, s.machine.load
     if limit is not None and load is not None and load > limit:
         yield f"the load is {load:.2f} per CPU, and the limit {limit:g}", "wait until less is going on"
 
 
-def _time(s: Situation) -> Found:
+def _time(s: CheckContext) -> Found:
     if s.usual_s is not None and s.usual_s > s.policy.limits.seconds:
         yield f"it took {s.usual_s:.1f} s here before, and the limit is {s.policy.limits.seconds:g} s", ""
 
 
-def _watchdog(s: Situation) -> Found:
+def _watchdog(s: CheckContext) -> Found:
     for dog in s.machine.watchdogs:
         if dog.seconds < s.policy.limits.seconds:
             budget = f"{s.policy.limits.seconds:g} s"
@@ -153,9 +153,9 @@ def _watchdog(s: Situation) -> Found:
             )
 
 
-def _downgrade(s: Situation) -> Found:
+def _downgrade(s: CheckContext) -> Found:
     current, pending = s.component.current_version, s.component.pending_version
-    if not (current and pending and current.sure and pending.sure):
+    if not (current and pending and current.reliable and pending.reliable):
         return
     if compare(pending, current) == -1:
         yield f"the version would go back from {current.text} to {pending.text}", ""
@@ -169,7 +169,7 @@ def _downgrade(s: Situation) -> Found:
 _ALL_CPUS = (Rendezvous.REQUIRED, Rendezvous.FORCED)
 
 
-def _offline(s: Situation) -> Found:
+def _offline(s: CheckContext) -> Found:
     if s.machine.offline and s.component.cost.rendezvous in _ALL_CPUS:
         who = f"{_count(len(s.machine.offline), 'CPU')} offline: {_some(sorted(s.machine.offline))}"
         yield (
@@ -178,12 +178,12 @@ def _offline(s: Situation) -> Found:
         )
 
 
-def _hotplug(s: Situation) -> Found:
+def _hotplug(s: CheckContext) -> Found:
     if s.machine.moving:
         yield f"{_count(len(s.machine.moving), 'CPU')} coming or going: {_some(s.machine.moving)}", "try again"
 
 
-def _guests(s: Situation) -> Found:
+def _guests(s: CheckContext) -> Found:
     machines, confidential = s.machine.guests
     stops = "; all stand still while the CPUs are in the firmware" if s.component.cost.rendezvous in _ALL_CPUS else ""
     if confidential:
@@ -192,17 +192,17 @@ def _guests(s: Situation) -> Found:
         yield f"{_count(machines, 'virtual machine')} running{stops}", ""
 
 
-def _failed_this_boot(s: Situation) -> Found:
+def _failed_this_boot(s: CheckContext) -> Found:
     if s.lasting:
         yield s.lasting.text, s.lasting.hint
 
 
-def _list_in_doubt(s: Situation) -> Found:
+def _list_in_doubt(s: CheckContext) -> Found:
     if s.doubt:
         yield s.doubt.text, s.doubt.hint
 
 
-def _stake(s: Situation) -> Found:
+def _stake(s: CheckContext) -> Found:
     if s.component.at_stake:
         guests = s.machine.guests.confidential
         count = (
@@ -211,23 +211,23 @@ def _stake(s: Situation) -> Found:
         yield f"{s.component.at_stake}; {count}", ""
 
 
-def _unconfirmed(s: Situation) -> Found:
+def _unconfirmed(s: CheckContext) -> Found:
     if why := s.component.unconfirmed:
         accepted = "; the settings accept the mechanism's word" if s.policy.accepts_unconfirmed(s.component) else ""
         yield f"a success may stay unconfirmed: {why.text}{accepted}", "" if accepted else why.hint
 
 
-def _last_attempt(s: Situation) -> Found:
-    if s.trouble:
-        yield s.trouble, "livefw history"
+def _last_attempt(s: CheckContext) -> Found:
+    if s.last_failure:
+        yield s.last_failure, "livefw history"
 
 
-def _lockdown(s: Situation) -> Found:
+def _lockdown(s: CheckContext) -> Found:
     if s.machine.lockdown:
         yield f"the kernel is locked down ({s.machine.lockdown}); it may refuse", ""
 
 
-def _by_kernel(s: Situation) -> Found:
+def _by_kernel(s: CheckContext) -> Found:
     if dict(s.component.settings).get("auto_activate"):
         yield (
             "the kernel may activate it by itself, without any of these checks",
@@ -273,12 +273,12 @@ _STOPPING = frozenset({Weight.ERROR, Weight.FATAL})
 _NEVER = "cannot be ignored here: never-ignore in livefw.toml"
 
 
-def examine(situation: Situation, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
-    """Everything that speaks against the activation in this situation."""
-    problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in situation.component.reasons]
+def examine(context: CheckContext, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
+    """Everything that speaks against the activation in this context."""
+    problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in context.component.reasons]
     for check in CHECKS:
-        problems += [Problem(check.name, check.weight, text, hint) for text, hint in check.look(situation)]
-    return ignoring(problems, ignore, situation.policy)
+        problems += [Problem(check.name, check.weight, text, hint) for text, hint in check.look(context)]
+    return ignoring(problems, ignore, context.policy)
 
 
 def examine_staging(
@@ -294,9 +294,9 @@ def examine_staging(
     An untold version is for the checks before the activation, which will know it.
     """
     component = component._replace(pending_version=version)
-    situation = Situation(component, _UNSEEN, policy, datetime.now(UTC), privileged=privileged)
+    context = CheckContext(component, _UNSEEN, policy, datetime.now(UTC), privileged=privileged)
     names = ON_STAGING if version else ON_STAGING - {"pinned"}
-    looked = ((check, check.look(situation)) for check in CHECKS if check.name in names)
+    looked = ((check, check.look(context)) for check in CHECKS if check.name in names)
     problems = [Problem(check.name, check.weight, *found) for check, all_found in looked for found in all_found]
     return ignoring(problems, ignore, policy)
 

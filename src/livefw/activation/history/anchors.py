@@ -32,14 +32,14 @@ _TRUSTED = {"_UID": "0", "_TRANSPORT": "journal"}
 _FIELDS = ("LIVEFW_HEAD", "LIVEFW_STATE", *_TRUSTED)
 
 
-class Anchor(NamedTuple):
+class AnchoredHead(NamedTuple):
     """A head, and when the system journal received it, in ns of the wall clock."""
 
     head: Head
     time_ns: int
 
 
-class Anchors:
+class AnchoredHeads:
     """The heads of one state directory. ``trouble`` says why not all could be read, once they have been."""
 
     def __init__(self, state: str, *, command: tuple[str, ...] | None = None, seconds: float = SECONDS) -> None:
@@ -48,7 +48,7 @@ class Anchors:
         self._seconds = seconds
         self.trouble = ""
 
-    def __iter__(self) -> Iterator[Anchor]:
+    def __iter__(self) -> Iterator[AnchoredHead]:
         """Oldest first. Never an error."""
         if self._command is None:
             self.trouble = "there is no journalctl here"
@@ -62,7 +62,7 @@ class Anchors:
             if isinstance(found, dict) and (anchor := self._anchor(found)):
                 yield anchor
 
-    def _anchor(self, found: Mapping[str, object]) -> Anchor | None:
+    def _anchor(self, found: Mapping[str, object]) -> AnchoredHead | None:
         """One of our own; None for anybody else's, and for that of another history."""
         # A field that was sent twice comes as a list: that is nobody's head.
         if any(found.get(name) != value for name, value in _TRUSTED.items()):
@@ -70,7 +70,7 @@ class Anchors:
         if found.get("LIVEFW_STATE") != self._state:
             return None
         try:
-            anchor = Anchor(
+            anchor = AnchoredHead(
                 Head.parse(str(found.get("LIVEFW_HEAD"))), int(str(found.get("__REALTIME_TIMESTAMP"))) * 1000
             )
         except ValueError:

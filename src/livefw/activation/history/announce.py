@@ -3,11 +3,11 @@
 
 from livefw import systemd
 from livefw.activation.actor import Actor
-from livefw.activation.history.journal import Kind
+from livefw.activation.history.journal import RowKind
 from livefw.activation.history.writer import Announcement
 from livefw.activation.outcome import Outcome
 
-_MESSAGE_IDS = {Kind.STAGED: systemd.STAGING_MESSAGE_ID, Kind.SET_ASIDE: systemd.SET_ASIDE_MESSAGE_ID}
+_MESSAGE_IDS = {RowKind.STAGED: systemd.STAGING_MESSAGE_ID, RowKind.SET_ASIDE: systemd.SET_ASIDE_MESSAGE_ID}
 _PRIORITIES: dict[Outcome | None, int] = {
     Outcome.ACTIVATED: 5,
     Outcome.STAGED: 5,
@@ -34,13 +34,13 @@ class SystemJournal:
             "LIVEFW_OUTCOME": told.outcome or "",
             "LIVEFW_CODE": told.why.code,
             "LIVEFW_FIRMWARE_CODE": told.firmware_code or "",
-            "LIVEFW_ACTIVATION": told.receipt.activation,
-            "LIVEFW_HEAD": str(told.receipt.head or ""),
+            "LIVEFW_ACTIVATION": told.row.activation,
+            "LIVEFW_HEAD": str(told.row.head or ""),
             "LIVEFW_STATE": told.state,
-            "LIVEFW_NOT_RECORDED": told.receipt.trouble,
+            "LIVEFW_NOT_RECORDED": told.row.error,
             "LIVEFW_MISHAPS": " ".join(each.code for each in told.mishaps),
             "LIVEFW_ACTOR": str(self._actor),
         }
         message = f"{told.component}: {told.outcome}: {told.why.text}" if told.outcome else told.why.text
-        message += f"; not recorded: {told.receipt.trouble}" if told.receipt.trouble else ""
+        message += f"; not recorded: {told.row.error}" if told.row.error else ""
         systemd.log(message, priority=_PRIORITIES.get(told.outcome, 3), fields=fields, path=self._path)

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from livefw import reading
 from livefw.activation.history import damaged, opening, schema
 from livefw.activation.history.damaged import Damaged, Flaw
-from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest
+from livefw.activation.history.rows import NO_HEAD, ROWS, Head, RowKind, digest
 from livefw.activation.history.seal import Seal
 from livefw.errors import NothingToDo, TransportError, UsageError
 
@@ -28,7 +28,7 @@ _KEPT_EACH = 500
 """Newest rows of each kind about each component that stay: as many as somebody looks back (`record.past`)."""
 
 
-class Step(StrEnum):
+class ArchiveStep(StrEnum):
     """What has been done of an archiving; tests die after each."""
 
     NOTED = "noted"
@@ -66,7 +66,7 @@ def archive(
     file: str | None,
     time_ns: int,
     seal: Seal,
-    at: Callable[[Step], None] = lambda _: None,
+    at: Callable[[ArchiveStep], None] = lambda _: None,
 ) -> Archived:
     """Move rows into an archive. Whoever asks holds the machine's lock.
 
@@ -84,20 +84,20 @@ def archive(
                 raise UsageError(f"{file} is there already", hint="--archive FILE takes another name")
             with opening.transaction(connection):
                 connection.execute("INSERT OR REPLACE INTO archiving VALUES (1, ?, ?)", (file, last))
-            at(Step.NOTED)
+            at(ArchiveStep.NOTED)
             try:
                 _write(connection, f"{file}.partial", base, last)
             except Exception:
                 with suppress(OSError):  # a disk that is full stays so otherwise
                     os.unlink(f"{file}.partial")
                 raise
-            at(Step.WRITTEN)
+            at(ArchiveStep.WRITTEN)
             os.link(f"{file}.partial", file)
             os.unlink(f"{file}.partial")
             damaged.sync(os.path.dirname(file))
-            at(Step.NAMED)
+            at(ArchiveStep.NAMED)
             found = _remove(connection, file, last, time_ns, seal)
-        at(Step.REMOVED)
+        at(ArchiveStep.REMOVED)
     except OSError as error:
         text = f"the archive cannot be written: {error.strerror}"
         raise TransportError(text, phase="archive", errno=error.errno) from error
@@ -194,7 +194,7 @@ def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, 
         connection.execute("UPDATE base SET sequence = ?, hash = ?", head)
         made = Archived(file, base.sequence + 1, head, len(kept))
         body = {"file": file, "first": made.first, "head": str(head), "kept": kept_digest(connection, head)}
-        opening.append(connection, (Kind.ARCHIVED, os.urandom(8).hex(), "", body), time_ns, seal)
+        opening.append(connection, (RowKind.ARCHIVED, os.urandom(8).hex(), "", body), time_ns, seal)
         connection.execute("DELETE FROM archiving")
     return made
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
-from livefw.activation.history.journal import FILE, Entry, Journal, Kind
+from livefw.activation.history.journal import FILE, HistoryRow, Journal, RowKind
 
 _LIMIT = 4096
 """Questions whose answers are kept: a tree that shows other components at each look must not fill our memory."""
@@ -16,14 +16,14 @@ _AT_REST_NS = 3_000_000_000
 what was read bears the same time; a tick of the kernel's is 10 ms at most, and FAT counts in two seconds."""
 
 
-class Rows(Protocol):
+class RowSource(Protocol):
     """Where the last rows about a component are found: a `Journal`, or what is remembered of it."""
 
-    def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
+    def recent(self, component: str, kind: RowKind, *, limit: int) -> list[HistoryRow]:
         """See `Journal.recent`."""
         ...
 
-    def latest(self, kind: Kind) -> Entry | None:
+    def latest(self, kind: RowKind) -> HistoryRow | None:
         """See `Journal.latest`."""
         ...
 
@@ -38,7 +38,7 @@ class _Stamp(NamedTuple):
     written_ns: int
 
 
-class Recollection:
+class HistoryCache:
     """What was read of a history, for as long as its files are the same; to open it takes as long as half a look.
 
     For one thread.
@@ -47,10 +47,10 @@ class Recollection:
     def __init__(self, *, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._wall_ns = wall_ns
         self._stamp: _Stamp | None = None
-        self._known: dict[tuple[str, Kind, int], list[Entry]] = {}
+        self._known: dict[tuple[str, RowKind, int], list[HistoryRow]] = {}
 
     @contextmanager
-    def of(self, directory: str) -> Iterator[Rows | None]:
+    def of(self, directory: str) -> Iterator[RowSource | None]:
         """The history in a directory as it is now; None if there is none. Errors as for `Journal.open_to_read`."""
         stamp = _stamp(directory)
         if stamp is None or stamp != self._stamp or len(self._known) > _LIMIT:
@@ -67,7 +67,7 @@ class Recollection:
 class _Remembered:
     """Rows that are known, or else those of a journal that is opened for the first that is not."""
 
-    def __init__(self, directory: str, known: dict[tuple[str, Kind, int], list[Entry]]) -> None:
+    def __init__(self, directory: str, known: dict[tuple[str, RowKind, int], list[HistoryRow]]) -> None:
         self._directory = directory
         self._known = known
         self._journal: Journal | None = None
@@ -76,14 +76,14 @@ class _Remembered:
         self._journal = self._journal or Journal.open_to_read(self._directory)
         return self._journal
 
-    def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
+    def recent(self, component: str, kind: RowKind, *, limit: int) -> list[HistoryRow]:
         question = component, kind, limit
         if question not in self._known:
             journal = self.journal()
             self._known[question] = journal.recent(component, kind, limit=limit) if journal else []
         return self._known[question]
 
-    def latest(self, kind: Kind) -> Entry | None:
+    def latest(self, kind: RowKind) -> HistoryRow | None:
         question = "", kind, 1
         if question not in self._known:
             journal = self.journal()

@@ -31,20 +31,20 @@ from livefw.activation.history.rows import (
     NO_HEAD,
     ROWS,
     Activation,
-    Entry,
     Head,
-    Kind,
+    HistoryRow,
     Page,
+    RowKind,
     digest,
     encode,
-    entry,
+    history_row,
     is_archive,
 )
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.errors import LivefwError, PermissionDenied, Refused, TransportError, UsageError
 
 if TYPE_CHECKING:
-    from livefw.activation.history.archive import Archived, Cut, Step
+    from livefw.activation.history.archive import Archived, ArchiveStep, Cut
 
 __all__ = [
     "ENDINGS",
@@ -52,13 +52,13 @@ __all__ = [
     "KEEP",
     "Activation",
     "Damaged",
-    "Entry",
     "Flaw",
     "Head",
+    "HistoryRow",
     "Journal",
     "JournalUnavailable",
-    "Kind",
     "Page",
+    "RowKind",
     "digest",
 ]
 
@@ -194,7 +194,7 @@ class Journal:
         """Release the file, and the space that was kept back."""
         self._connection.close()
 
-    def begin(self, component: str, body: dict[str, Any], *, kind: Kind = Kind.INTENT) -> str:
+    def begin(self, component: str, body: dict[str, Any], *, kind: RowKind = RowKind.INTENT) -> str:
         """Write an intent and make sure it is on disk; the name of the activation. `JournalUnavailable`."""
         activation = os.urandom(8).hex()
         try:
@@ -204,11 +204,11 @@ class Journal:
             raise _unavailable(self._directory, error) from error
         return activation
 
-    def end(self, activation: str, component: str, body: dict[str, Any], *, kind: Kind = Kind.OUTCOME) -> Head:
+    def end(self, activation: str, component: str, body: dict[str, Any], *, kind: RowKind = RowKind.OUTCOME) -> Head:
         """Write the outcome of an intent. `TransportError` if even giving up the reserve does not help."""
         return self._add_at_any_cost(kind, activation, component, body)
 
-    def note(self, kind: Kind, component: str, body: dict[str, Any]) -> Head:
+    def note(self, kind: RowKind, component: str, body: dict[str, Any]) -> Head:
         """Write a row that belongs to no intent; errors as for `end`."""
         return self._add_at_any_cost(kind, os.urandom(8).hex(), component, body)
 
@@ -224,26 +224,26 @@ class Journal:
         rows = self._read("SELECT sequence, hash FROM base")
         return Head(*rows[0]) if rows else NO_HEAD
 
-    def unfinished(self) -> list[Entry]:
+    def unfinished(self) -> list[HistoryRow]:
         """Intents without an outcome, oldest first."""
         if self._schema < schema.INDEXED:
             query = f"{ROWS} WHERE kind IN (?, ?) AND activation NOT IN ({_ENDED}) ORDER BY sequence"
-            return [*map(entry, self._read(query, *ENDINGS, *ENDINGS.values()))]
-        return [*map(entry, self._read(f"{ROWS} {_OPEN}"))]
+            return [*map(history_row, self._read(query, *ENDINGS, *ENDINGS.values()))]
+        return [*map(history_row, self._read(f"{ROWS} {_OPEN}"))]
 
-    def recent(self, component: str, kind: Kind, *, limit: int) -> list[Entry]:
+    def recent(self, component: str, kind: RowKind, *, limit: int) -> list[HistoryRow]:
         """The last rows of one kind about one component, newest first."""
         query = f"{ROWS} WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"
-        return [*map(entry, self._read(query, component, kind, limit))]
+        return [*map(history_row, self._read(query, component, kind, limit))]
 
-    def latest(self, kind: Kind) -> Entry | None:
+    def latest(self, kind: RowKind) -> HistoryRow | None:
         """The last row of one kind."""
         rows = self._read(f"{ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1", kind)
-        return entry(rows[0]) if rows else None
+        return history_row(rows[0]) if rows else None
 
-    def entries(self, *, after: int = 0) -> Iterator[Entry]:
+    def rows(self, *, after: int = 0) -> Iterator[HistoryRow]:
         """All rows, or those after one, oldest first."""
-        return map(entry, self._walk(f"{ROWS} WHERE sequence > ? ORDER BY sequence", after))
+        return map(history_row, self._walk(f"{ROWS} WHERE sequence > ? ORDER BY sequence", after))
 
     def activations(self, *, component: str | None = None, since_ns: int | None = None) -> list[Activation]:
         """What was done, oldest first.
@@ -253,7 +253,7 @@ class Journal:
         """
         found: dict[str, Activation] = {}
         begun = since_ns is None
-        for row in self.entries():
+        for row in self.rows():
             begun = begun or since_ns is None or row.time_ns >= since_ns
             if not begun or (component is not None and row.component != component):
                 continue
@@ -279,7 +279,7 @@ class Journal:
         """
         asked = self.walk(before=before, components=components, since_ns=since_ns, until_ns=until_ns)
         found = [*islice(asked, limit + 1)]
-        return Page(found[:limit], found[limit - 1].entry.sequence if 0 < limit < len(found) else None)
+        return Page(found[:limit], found[limit - 1].first_row.sequence if 0 < limit < len(found) else None)
 
     def walk(
         self,
@@ -292,7 +292,7 @@ class Journal:
         """As `page`, one by one and without an end; only one is held."""
         first, last = self._between(since_ns, until_ns)
         last = last if before is None else min(last, before - 1)
-        return (self._whole(entry(row)) for row in self._firsts(first, last, components))
+        return (self._whole(history_row(row)) for row in self._firsts(first, last, components))
 
     def components(self) -> list[str]:
         """Keys of every component that a row is about, in order."""
@@ -327,7 +327,7 @@ class Journal:
         )
         return merge(*each, key=lambda row: row[0], reverse=True)
 
-    def _whole(self, first: Entry) -> Activation:
+    def _whole(self, first: HistoryRow) -> Activation:
         """An activation by its first row."""
         if first.kind not in ENDINGS:
             return Activation(None, first)
@@ -336,7 +336,7 @@ class Journal:
             f"{ROWS} WHERE activation = CAST(? AS TEXT) AND sequence > ? ORDER BY kind = ? DESC, sequence DESC LIMIT 1"
         )
         rows = self._read(query, encode(first.activation), first.sequence, ENDINGS[first.kind])
-        return Activation(first, entry(rows[0]) if rows else None)
+        return Activation(first, history_row(rows[0]) if rows else None)
 
     def _read(self, query: str, *arguments: object) -> list[Row]:
         """All rows of a question that has few; `Damaged`, or what a file that was set aside for it would say."""
@@ -357,7 +357,7 @@ class Journal:
             raise opening.unreadable(self._path, error, self._connection) from error
 
     def archive(
-        self, cut: "Cut", *, file: str | None = None, at: Callable[["Step"], None] = lambda _: None
+        self, cut: "Cut", *, file: str | None = None, at: Callable[["ArchiveStep"], None] = lambda _: None
     ) -> "Archived":
         """Move older rows into a file of their own. Whoever asks holds the machine's lock; errors as for it."""
         from livefw.activation.history import archive  # only where somebody asks
@@ -371,13 +371,13 @@ class Journal:
     def archives(self) -> list[str]:
         """Files of archives that are found: beside the history, and where rows of it say."""
         found = {os.path.join(self._directory, each) for each in os.listdir(self._directory) if is_archive(each)}
-        for row in self._walk(f"{ROWS} WHERE kind = ?", Kind.ARCHIVED):
-            path = entry(row).body.get("file")
+        for row in self._walk(f"{ROWS} WHERE kind = ?", RowKind.ARCHIVED):
+            path = history_row(row).body.get("file")
             if isinstance(path, str) and os.path.isfile(path):
                 found.add(path)
         return sorted(found)
 
-    def _add_at_any_cost(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
+    def _add_at_any_cost(self, kind: RowKind, activation: str, component: str, body: dict[str, Any]) -> Head:
         try:
             return self._append(kind, activation, component, body)
         except (OSError, sqlite3.Error, LivefwError):
@@ -392,7 +392,7 @@ class Journal:
                 phase="record",
             ) from error
 
-    def _append(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
+    def _append(self, kind: RowKind, activation: str, component: str, body: dict[str, Any]) -> Head:
         self._follow()
         try:
             return self._append_here(kind, activation, component, body)
@@ -402,7 +402,7 @@ class Journal:
             self._set_aside(error)
         return self._append(kind, activation, component, body)
 
-    def _append_here(self, kind: Kind, activation: str, component: str, body: dict[str, Any]) -> Head:
+    def _append_here(self, kind: RowKind, activation: str, component: str, body: dict[str, Any]) -> Head:
         # IMMEDIATE: from reading the head to the new row nobody else may add one, or the chain would fork.
         with opening.transaction(self._connection):
             return opening.append(self._connection, (kind, activation, component, body), self._wall_ns(), self._seal)

@@ -13,7 +13,7 @@ from typing import Any
 from livefw import reading
 from livefw.activation.history import damaged, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
-from livefw.activation.history.rows import NO_HEAD, Head, Kind, bounded, decode, digest
+from livefw.activation.history.rows import NO_HEAD, Head, RowKind, bounded, decode, digest
 from livefw.activation.history.seal import Seal
 from livefw.errors import TransportError
 
@@ -35,7 +35,7 @@ INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def append(
-    connection: sqlite3.Connection, facts: tuple[Kind, str, str, dict[str, Any]], time_ns: int, seal: Seal
+    connection: sqlite3.Connection, facts: tuple[RowKind, str, str, dict[str, Any]], time_ns: int, seal: Seal
 ) -> Head:
     """Add a row, within a transaction. `sqlite3.Error`."""
     kind, activation, component, body = facts
@@ -225,7 +225,7 @@ def replaced(path: str, flaws: list[Flaw], wall_ns: Callable[[], int], seal: Sea
     def first(connection: sqlite3.Connection) -> None:
         with transaction(connection):
             connection.execute("UPDATE base SET sequence = ?, hash = ?", aside.head or NO_HEAD)
-            append(connection, (Kind.SET_ASIDE, os.urandom(8).hex(), "", aside.body()), wall_ns(), seal)
+            append(connection, (RowKind.SET_ASIDE, os.urandom(8).hex(), "", aside.body()), wall_ns(), seal)
 
     made(f"{path}.new", first)
     damaged.keep(path, aside, f"{path}.new")

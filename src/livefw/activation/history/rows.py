@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple, Self
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """What a row tells."""
 
     INTENT = "intent"
@@ -30,21 +30,21 @@ class Kind(StrEnum):
     SET_ASIDE = "set-aside"
     """The file before this one was damaged, and is kept under another name; this chain continues it."""
     UNKNOWN = "unknown"
-    """Of a later livefw; ``Entry.written_kind`` says which."""
+    """Of a later livefw; ``HistoryRow.written_kind`` says which."""
 
 
-ENDINGS = {Kind.INTENT: Kind.OUTCOME, Kind.STAGING: Kind.STAGED}
+ENDINGS = {RowKind.INTENT: RowKind.OUTCOME, RowKind.STAGING: RowKind.STAGED}
 """Kinds of intents, and of the row that ends each."""
 
 
-class Entry(NamedTuple):
+class HistoryRow(NamedTuple):
     """One row. ``activation`` joins an outcome to its intent; ``time_ns`` is the wall clock; ``body`` the facts.
 
     ``flaw`` says what of it cannot be read; that is left out of ``body`` then.
     """
 
     sequence: int
-    kind: Kind
+    kind: RowKind
     activation: str
     component: str
     time_ns: int
@@ -57,11 +57,11 @@ class Entry(NamedTuple):
 class Activation(NamedTuple):
     """An intent and its outcome, where there is one; every other kind of row stands alone, as an ending."""
 
-    intent: Entry | None
-    ending: Entry | None
+    intent: HistoryRow | None
+    ending: HistoryRow | None
 
     @property
-    def entry(self) -> Entry:
+    def first_row(self) -> HistoryRow:
         """The first row of it."""
         entry = self.intent or self.ending
         if entry is None:
@@ -245,7 +245,7 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
 """Facts that somebody relies on, and what they look like. Others are shown as they are."""
 
 
-def entry(row: tuple[Any, ...]) -> Entry:
+def history_row(row: tuple[Any, ...]) -> HistoryRow:
     """A row of the table. Never an error: whoever asks for a hundred rows gets ninety-nine and one with its flaw."""
     sequence, kind, activation, component, time_ns, body, written = row
     flaws = [
@@ -261,10 +261,10 @@ def entry(row: tuple[Any, ...]) -> Entry:
     facts, flaw = _body(body)
     flaws += [flaw] if flaw else []
     try:
-        known = Kind(kind)
+        known = RowKind(kind)
     except ValueError:
-        known = Kind.UNKNOWN
-    return Entry(
+        known = RowKind.UNKNOWN
+    return HistoryRow(
         sequence,
         known,
         str(activation),
@@ -272,7 +272,7 @@ def entry(row: tuple[Any, ...]) -> Entry:
         time_ns,
         facts,
         str(written),
-        str(kind) if known is Kind.UNKNOWN else "",
+        str(kind) if known is RowKind.UNKNOWN else "",
         "; ".join(flaws),
     )
 

@@ -16,12 +16,12 @@ from livefw.activation.history import damaged, schema
 from livefw.activation.history.archive import kept_digest
 from livefw.activation.history.damaged import Flaw
 from livefw.activation.history.journal import Journal
-from livefw.activation.history.rows import NO_HEAD, ROWS, Head, Kind, digest, entry
+from livefw.activation.history.rows import NO_HEAD, ROWS, Head, RowKind, digest, history_row
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.errors import TransportError
 
 if TYPE_CHECKING:
-    from livefw.activation.history.anchors import Anchor, Anchors
+    from livefw.activation.history.anchors import AnchoredHead, AnchoredHeads
 
 _MOST = 100
 """Flaws that are named, of one file; whoever writes 100,000 rows anew makes as many."""
@@ -41,7 +41,7 @@ class Sealed(NamedTuple):
     other_keys: int = 0
 
 
-class Chain(NamedTuple):
+class ChainReport(NamedTuple):
     """What was found of one file: what it goes on from, its last row, how many rows were read, and the flaws."""
 
     path: str
@@ -75,9 +75,9 @@ class _Flaws:
         return self._found + more
 
 
-def chain(
-    journal: Journal, *, heads: Iterable[Head] = (), seal: Seal = UNSEALED, before: Iterable[Chain] | None = None
-) -> Chain:
+def verify_chain(
+    journal: Journal, *, heads: Iterable[Head] = (), seal: Seal = UNSEALED, before: Iterable[ChainReport] | None = None
+) -> ChainReport:
     """Read one file as a whole; ``heads`` were kept elsewhere. Never an error: what stops it is a flaw.
 
     ``before`` are the files that it goes on from, where it is one of several; None if it is by itself.
@@ -111,7 +111,7 @@ def chain(
     with suppress(sqlite3.Error):  # told by its pages
         flaws.extend(Flaw(0, text) for text in schema.differences(connection, journal.schema))
         connection.execute("COMMIT")
-    return Chain(journal.path, base, head, rows, flaws.all(), sealed, follows)
+    return ChainReport(journal.path, base, head, rows, flaws.all(), sealed, follows)
 
 
 def _walk(
@@ -202,7 +202,7 @@ def hash_at(connection: sqlite3.Connection, base: Head, sequence: int) -> str | 
 def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
     """What is noted beside the chain: what has no outcome, and rows that are in an archive as well."""
     first = connection.execute("SELECT kind FROM entry ORDER BY sequence LIMIT 1").fetchone()
-    if base == NO_HEAD and first and first[0] != Kind.SET_ASIDE:  # else it may be in another file
+    if base == NO_HEAD and first and first[0] != RowKind.SET_ASIDE:  # else it may be in another file
         for (sequence,) in connection.execute(f"{_NO_INTENT} LIMIT {_MOST}"):
             flaws.add(sequence, "it is the outcome of an intent that is not there")
     for one, other, text in (
@@ -216,28 +216,28 @@ def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
         if row[6] != digest(str(row[7]), row[:6]):
             flaws.add(row[0], "it is in an archive as well, and is not what was written")
     query = f"{ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1"
-    row = connection.execute(query, (Kind.ARCHIVED,)).fetchone()
-    told = entry(row).body if row else {}
+    row = connection.execute(query, (RowKind.ARCHIVED,)).fetchone()
+    told = history_row(row).body if row else {}
     if told.get("head") == str(base) and told.get("kept") != kept_digest(connection, base):
         flaws.add(row[0], "rows that stayed beside the archive are not those that did")
 
 
 def _follows(connection: sqlite3.Connection, base: Head) -> str | None:
-    row = connection.execute(f"{ROWS} WHERE kind = ? ORDER BY sequence LIMIT 1", (Kind.SET_ASIDE,)).fetchone()
+    row = connection.execute(f"{ROWS} WHERE kind = ? ORDER BY sequence LIMIT 1", (RowKind.SET_ASIDE,)).fetchone()
     if row is None or row[0] != base.sequence + 1:
         return None
-    return str(entry(row).body.get("file") or "")
+    return str(history_row(row).body.get("file") or "")
 
 
-class Report(NamedTuple):
+class HistoryReport(NamedTuple):
     """What was proven of a history and its archives.
 
     ``anchored`` heads of the system journal are in it; ``not_compared`` are of rows in files that are not here.
     ``missing`` tells of those files, and ``trouble`` of a system journal that could not be read (to its end).
     """
 
-    chain: Chain
-    archives: list[Chain]
+    chain: ChainReport
+    archives: list[ChainReport]
     flaws: list[tuple[str, Flaw]]
     anchored: int
     not_compared: int
@@ -250,7 +250,9 @@ class Report(NamedTuple):
         return not self.flaws
 
 
-def whole(journal: Journal, archives: Iterable[str], heads: list[Head], anchors: "Anchors", seal: Seal) -> Report:
+def verify_history(
+    journal: Journal, archives: Iterable[str], heads: list[Head], anchors: "AnchoredHeads", seal: Seal
+) -> HistoryReport:
     """The history, its archives, and both against the system journal; ``archives`` are files. `TransportError`."""
     with ExitStack() as stack:
         opened: list[Journal] = []
@@ -261,10 +263,10 @@ def whole(journal: Journal, archives: Iterable[str], heads: list[Head], anchors:
             except TransportError as error:
                 flaws.append((path, Flaw(0, error.message)))
         opened.sort(key=lambda each: each.base().sequence)
-        others: list[Chain] = []
+        others: list[ChainReport] = []
         for each in opened:
-            others.append(chain(each, seal=seal, before=others))
-        main = chain(journal, heads=heads, seal=seal, before=others)
+            others.append(verify_chain(each, seal=seal, before=others))
+        main = verify_chain(journal, heads=heads, seal=seal, before=others)
         flaws += [(each.path, flaw) for each in (*others, main) for flaw in each.flaws]
         flaws += [(main.path, flaw) for flaw in _unsealed(seal, [each.sealed for each in (*others, main)], main.head)]
         missing, loose = _linked(main, others)
@@ -275,7 +277,7 @@ def whole(journal: Journal, archives: Iterable[str], heads: list[Head], anchors:
         for anchor in anchors:
             anchored.look(anchor)
         flaws += [(main.path, flaw) for flaw in anchored.flaws.all()]
-        return Report(main, others, flaws, anchored.anchored, anchored.not_compared, missing, anchors.trouble)
+        return HistoryReport(main, others, flaws, anchored.anchored, anchored.not_compared, missing, anchors.trouble)
 
 
 def _opened(path: str) -> Journal:
@@ -285,7 +287,7 @@ def _opened(path: str) -> Journal:
     return found
 
 
-def _linked(main: Chain, archives: list[Chain]) -> tuple[list[str], list[tuple[str, Flaw]]]:
+def _linked(main: ChainReport, archives: list[ChainReport]) -> tuple[list[str], list[tuple[str, Flaw]]]:
     """What of the rows before this file is not here, and archives that the chain does not go on from."""
     missing: list[str] = []
     flaws: list[tuple[str, Flaw]] = []
@@ -304,7 +306,7 @@ def _linked(main: Chain, archives: list[Chain]) -> tuple[list[str], list[tuple[s
     return missing, flaws
 
 
-def _followed(main: Chain, flaws: list[tuple[str, Flaw]]) -> list[str]:
+def _followed(main: ChainReport, flaws: list[tuple[str, Flaw]]) -> list[str]:
     """That the damaged file before this one is still kept: else anybody could say that there was one."""
     name = os.path.basename(main.follows or "")
     if not name or not os.path.lexists(os.path.join(os.path.dirname(main.path), name)):
@@ -317,7 +319,7 @@ class _Anchored:
     """Heads of the system journal against the files that are here."""
 
     def __init__(
-        self, main: Chain, connection: sqlite3.Connection, archives: list[tuple[Chain, sqlite3.Connection]]
+        self, main: ChainReport, connection: sqlite3.Connection, archives: list[tuple[ChainReport, sqlite3.Connection]]
     ) -> None:
         self._files = [(main, connection), *archives]
         self._main = main
@@ -329,9 +331,9 @@ class _Anchored:
     def _first_ns(self, connection: sqlite3.Connection) -> int:
         """When the file was begun that goes on from a damaged one."""
         row = connection.execute(f"{ROWS} WHERE sequence = ?", (self._main.base.sequence + 1,)).fetchone()
-        return entry(row).time_ns if row else 0
+        return history_row(row).time_ns if row else 0
 
-    def look(self, anchor: "Anchor") -> None:
+    def look(self, anchor: "AnchoredHead") -> None:
         sequence, wanted = anchor.head
         if sequence == 0:
             return

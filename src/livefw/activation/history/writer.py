@@ -7,8 +7,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from livefw.activation.history.damaged import SetAside
-from livefw.activation.history.journal import ENDINGS, Entry, Head, Journal, Kind
-from livefw.activation.mishaps import NOT_ANNOUNCED, Mishaps, said
+from livefw.activation.history.journal import ENDINGS, Head, HistoryRow, Journal, RowKind
+from livefw.activation.mishaps import NOT_ANNOUNCED, Mishaps, error_text
 from livefw.activation.outcome import Outcome, Result
 from livefw.providers.base import Reason
 
@@ -18,15 +18,15 @@ Body = Callable[[], dict[str, Any]]
 _DAMAGED = Reason("history-damaged", "{what_is_damaged_and_where_it_is_kept}", "livefw history --verify")
 
 
-class Receipt(NamedTuple):
+class RowStatus(NamedTuple):
     """Where an outcome is written down; ``head`` is None if it is not.
 
-    Then ``trouble`` says why, or the intent is ``open``: whoever takes the machine next finds out what became of it.
+    Then ``error`` says why, or the intent is ``open``: whoever takes the machine next finds out what became of it.
     """
 
     activation: str
     head: Head | None
-    trouble: str = ""
+    error: str = ""
     open: bool = False
     set_aside: str = ""
     """What became of a damaged history that was found meanwhile."""
@@ -42,13 +42,13 @@ class Announcement(NamedTuple):
     outcome: Outcome | None
     why: Reason
     firmware_code: str | None
-    receipt: Receipt
-    kind: Kind = Kind.OUTCOME
+    row: RowStatus
+    kind: RowKind = RowKind.OUTCOME
     state: str = ""
     mishaps: tuple[Reason, ...] = ()
 
 
-class Ledger:
+class HistoryWriter:
     """One engine's record. ``journal`` is None where none is wanted.
 
     Before a mechanism is asked it raises what is wrong; nothing that is told after that does.
@@ -73,36 +73,36 @@ class Ledger:
                 self.journal.close()
             self.journal = None
 
-    def unfinished(self) -> list[Entry]:
+    def unfinished(self) -> list[HistoryRow]:
         """Intents that an earlier engine left without an outcome."""
         return self.journal.unfinished() if self.journal else []
 
-    def begin(self, kind: Kind, component: str, body: dict[str, Any]) -> str:
+    def begin(self, kind: RowKind, component: str, body: dict[str, Any]) -> str:
         """Write an intent of this kind; the name of the activation. `JournalUnavailable`."""
         return self.journal.begin(component, body, kind=kind) if self.journal else ""
 
     def end(
-        self, kind: Kind, activation: str, component: str, body: Body, mishaps: Mishaps, *, seen: bool = True
-    ) -> Receipt:
+        self, kind: RowKind, activation: str, component: str, body: Body, mishaps: Mishaps, *, seen: bool = True
+    ) -> RowStatus:
         """Write the outcome of an intent of this kind.
 
         Where nobody has ``seen`` it, the intent stays open, as after the death of an engine: a person who stops
         watching, or whose connection breaks, loses nothing that the machine still tells afterwards.
         """
         if not seen and self.journal:
-            return Receipt(activation, None, open=True)
+            return RowStatus(activation, None, open=True)
         ending = ENDINGS[kind]
-        receipt = self._written(lambda journal: journal.end(activation, component, body(), kind=ending), mishaps)
-        return receipt._replace(activation=activation)
+        row = self._written(lambda journal: journal.end(activation, component, body(), kind=ending), mishaps)
+        return row._replace(activation=activation)
 
-    def note(self, kind: Kind, component: str, body: Body, mishaps: Mishaps) -> Receipt:
+    def note(self, kind: RowKind, component: str, body: Body, mishaps: Mishaps) -> RowStatus:
         """Write a row that stands alone."""
         return self._written(lambda journal: journal.note(kind, component, body()), mishaps)
 
-    def announce(self, kind: Kind, result: Result, receipt: Receipt, mishaps: Mishaps) -> None:
+    def announce(self, kind: RowKind, result: Result, row: RowStatus, mishaps: Mishaps) -> None:
         """Tell the world."""
         code = result.claim.firmware_code if result.claim else None
-        self.tell(Announcement(result.before.key, result.outcome, result.why, code, receipt, kind), mishaps)
+        self.tell(Announcement(result.before.key, result.outcome, result.why, code, row, kind), mishaps)
 
     def tell(self, announcement: Announcement, mishaps: Mishaps) -> None:
         """As `announce`, where there is no result."""
@@ -117,19 +117,19 @@ class Ledger:
             return
         self._told = found
         why = _DAMAGED.fill(what_is_damaged_and_where_it_is_kept=found.text)
-        receipt = Receipt("", self.journal.head())
-        self._announce(Announcement("", None, why, None, receipt, Kind.SET_ASIDE, self._state))
+        row = RowStatus("", self.journal.head())
+        self._announce(Announcement("", None, why, None, row, RowKind.SET_ASIDE, self._state))
 
-    def _written(self, write: Callable[[Journal], Head], mishaps: Mishaps) -> Receipt:
+    def _written(self, write: Callable[[Journal], Head], mishaps: Mishaps) -> RowStatus:
         """Write an outcome. That it cannot be written is told, and changes nothing about what happened."""
         if self.journal is None:
-            return Receipt("", None, "not recorded, as was asked")
+            return RowStatus("", None, "not recorded, as was asked")
         head: Head | None = None
         trouble = ""
         try:
             head = write(self.journal)
         except (Exception, KeyboardInterrupt) as error:
             mishaps.heed(error)
-            trouble = said(error)
+            trouble = error_text(error)
         mishaps.spared(NOT_ANNOUNCED, self._tell_set_aside, None)
-        return Receipt("", head, trouble, set_aside=self._told.text if self._told else "")
+        return RowStatus("", head, trouble, set_aside=self._told.text if self._told else "")

@@ -22,7 +22,7 @@ MOST_BYTES = 64 << 20
 SUFFIX = ".cab"
 
 
-class Local(NamedTuple):
+class LocalImage(NamedTuple):
     """An image that lies here: the archive that it is in, that file's size and SHA-256, and what is said of it."""
 
     path: str
@@ -31,7 +31,7 @@ class Local(NamedTuple):
     about: Metainfo
 
 
-class Shelf:
+class ImageDirectory:
     """Remembers what is in each archive for as long as the file does not change.
 
     ``say`` is told of each archive that is not taken, once.
@@ -39,10 +39,10 @@ class Shelf:
 
     def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
         self._say = say
-        self._known: dict[str, tuple[Stamp, tuple[Local, ...]]] = {}
+        self._known: dict[str, tuple[Stamp, tuple[LocalImage, ...]]] = {}
         self._trouble = ""
 
-    def images(self, directory: str) -> tuple[Local, ...]:
+    def images(self, directory: str) -> tuple[LocalImage, ...]:
         """All images in a directory, in the order of the file names; none where there is no directory, or no trust."""
         trouble, found = "", {}
         try:
@@ -63,7 +63,7 @@ class Shelf:
         self._known, self._trouble = found, trouble
         return tuple(image for _, images in found.values() for image in images)
 
-    def _file(self, opened: "_Directory", name: str, path: str) -> tuple[Stamp, tuple[Local, ...]]:
+    def _file(self, opened: "_Directory", name: str, path: str) -> tuple[Stamp, tuple[LocalImage, ...]]:
         stamp = opened.stamp(name)
         known = self._known.get(path)
         if known and known[0] == stamp:
@@ -106,7 +106,7 @@ class _Directory:
         return stamp(found)
 
 
-def _read(opened: _Directory, name: str, path: str) -> tuple[Local, ...]:
+def _read(opened: _Directory, name: str, path: str) -> tuple[LocalImage, ...]:
     with reading.opened(name, dir_fd=opened.descriptor, follow=False) as file:
         if why := reading.objection(os.fstat(file.fileno()), name):
             raise UsageError(str(why))
@@ -114,4 +114,4 @@ def _read(opened: _Directory, name: str, path: str) -> tuple[Local, ...]:
     if not data:
         raise UsageError("it is empty")
     digest = sha256(data).hexdigest()
-    return tuple(Local(path, len(data), digest, image.about) for image in cab.read(data, most=MOST_BYTES))
+    return tuple(LocalImage(path, len(data), digest, image.about) for image in cab.read(data, most=MOST_BYTES))

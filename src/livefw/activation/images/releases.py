@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from livefw.activation.checks.table import examine_staging
-from livefw.activation.images.directory import Local
+from livefw.activation.images.directory import LocalImage
 from livefw.activation.images.target import spellings
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import guids
@@ -27,7 +27,7 @@ class Release(NamedTuple):
 
     version: Version
     path: str
-    local: Local | None
+    local: LocalImage | None
     step: int | None
     pending: bool
     against: tuple[Reason, ...] = ()
@@ -37,9 +37,9 @@ Releases = tuple[Release, ...]
 """The newest first."""
 
 
-def table(candidates: Iterable[Candidate], images: Sequence[Local], policy: Policy) -> dict[str, Releases]:
+def table(candidates: Iterable[Candidate], images: Sequence[LocalImage], policy: Policy) -> dict[str, Releases]:
     """Releases by key, for the components that have some."""
-    by_guid: dict[str, dict[Local, None]] = {}
+    by_guid: dict[str, dict[LocalImage, None]] = {}
     for image in images:
         for spelling in (each for text in image.about.guids for each in spellings(text)):
             by_guid.setdefault(spelling, {})[image] = None
@@ -87,7 +87,7 @@ def _open(component: Component, releases: Releases) -> Iterable[Release]:
             yield each
 
 
-def _of(candidate: Candidate, images: Iterable[Local], policy: Policy) -> Releases:
+def _of(candidate: Candidate, images: Iterable[LocalImage], policy: Policy) -> Releases:
     provider, component = candidate
     found = [_local(candidate, image, policy) for image in images]
     if is_image_holder(provider):
@@ -96,7 +96,7 @@ def _of(candidate: Candidate, images: Iterable[Local], policy: Policy) -> Releas
     return tuple(sorted(found, key=lambda each: (each.version.order, each.version.text, each.path), reverse=True))
 
 
-def _local(candidate: Candidate, image: Local, policy: Policy) -> Release:
+def _local(candidate: Candidate, image: LocalImage, policy: Policy) -> Release:
     provider, component = candidate
     version = of_image(image.about.version, component, image.about.version_format)
     problems = examine_staging(component, version, policy, ignore=("downgrade",))
@@ -111,7 +111,7 @@ def _offered(component: Component, offer: Offer) -> Release:
 
 
 def _release(
-    component: Component, version: Version, path: str, against: tuple[Reason, ...], local: Local | None
+    component: Component, version: Version, path: str, against: tuple[Reason, ...], local: LocalImage | None
 ) -> Release:
     pending = bool(component.pending) and compare(version, component.pending_version) == 0
     return Release(version, path, local, compare(version, component.current_version), pending, against)

@@ -4,8 +4,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from livefw.activation.images.target import Target
-from livefw.activation.mishaps import Mishaps, looked_at
+from livefw.activation.images.target import StagingTarget
+from livefw.activation.mishaps import Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.run import VANISHED, Watch, ask
 from livefw.errors import Interrupted
@@ -27,7 +27,7 @@ _STAGED = Reason("staged", "it waits for its activation", "livefw activate")
 
 
 def hand_over(
-    target: Target,
+    target: StagingTarget,
     *,
     watch: Watch,
     clock: Clock,
@@ -51,13 +51,13 @@ def hand_over(
     return Result(before, outcome, why, after, claim, seconds)
 
 
-def _judged(target: Target, claim: Claim, mishaps: Mishaps) -> tuple[Outcome, Reason, Component | None]:
+def _judged(target: StagingTarget, claim: Claim, mishaps: Mishaps) -> tuple[Outcome, Reason, Component | None]:
     """What was accepted has to be there: a mechanism that shows nothing pending contradicts itself."""
     outcome, why = _OUTCOMES[claim.reply], claim.reason or _STAGED
     if claim.at_work:
         return outcome, why, None
     look = partial(target.provider.inspect, target.component.id)
-    after, readable = looked_at(look, mishaps)
+    after, readable = inspect_noting(look, mishaps)
     if outcome is Outcome.STAGED and not readable:
         return Outcome.UNKNOWN, _NOT_SEEN, None
     if outcome is Outcome.STAGED and after is None:

@@ -18,7 +18,7 @@ from livefw.providers.base import Component, ImagePackage, Stager, Version, is_s
 _HINT = "fwupdmgr local-install FILE DEVICE, or livefw stage COMPONENT FILE"
 
 
-class Wish(NamedTuple):
+class StagingRequest(NamedTuple):
     """An image that somebody wants staged: for whom, None where that follows from the image, why, and regardless of
     which checks."""
 
@@ -28,7 +28,7 @@ class Wish(NamedTuple):
     ignore: tuple[str, ...] = ()
 
 
-class Target(NamedTuple):
+class StagingTarget(NamedTuple):
     """A component, the provider that takes an image for it, and the image.
 
     ``version`` is what the image's archive says of it, None without one; ``archive`` is that archive's name.
@@ -41,7 +41,7 @@ class Target(NamedTuple):
     archive: str = ""
 
 
-def target(word: str | None, candidates: Sequence[Candidate], package: ImagePackage) -> Target:
+def find_target(word: str | None, candidates: Sequence[Candidate], package: ImagePackage) -> StagingTarget:
     """The component that takes the package, and what it is to be handed: of an archive, the image in it.
 
     `Refused` where it takes none, `UsageError` where the archive is for another or several might be meant.
@@ -62,7 +62,7 @@ def target(word: str | None, candidates: Sequence[Candidate], package: ImagePack
         raise Refused(
             f"{provider.name} leaves it to others to stage images", component=component.key, mechanism=provider.name
         )
-    return Target(provider, component, package, version, archive)
+    return StagingTarget(provider, component, package, version, archive)
 
 
 def is_for(about: Metainfo, candidate: Candidate) -> bool:

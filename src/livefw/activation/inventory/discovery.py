@@ -37,11 +37,11 @@ class Inventory(NamedTuple):
     def require(self) -> Inventory:
         """Itself; `NothingHere` if there is no component, `NotInstalled` if what is not installed may be why."""
         if not self.candidates:
-            raise nothing(self.absent)
+            raise nothing_found(self.absent)
         return self
 
 
-def nothing(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
+def nothing_found(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
     """The error for a machine without a component, and why there is none."""
     for reason in absent:
         if reason.code == KINDS[NotInstalled].name:
@@ -55,7 +55,9 @@ def with_aliases(provider: Provider, component: Component) -> Component:
     return component._replace(aliases=tuple(provider.aliases(component.id)))
 
 
-def take(providers: Sequence[Provider], *, discover: Callable[[Provider], Discovery] | None = None) -> Inventory:
+def take_inventory(
+    providers: Sequence[Provider], *, discover: Callable[[Provider], Discovery] | None = None
+) -> Inventory:
     """Ask every provider, or ``discover`` for it. `livefw.errors.TransportError` as from `Provider.discover`."""
     found = [(provider, discover(provider) if discover else provider.discover()) for provider in providers]
     candidates = [

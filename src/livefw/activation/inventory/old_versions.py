@@ -89,7 +89,7 @@ def mark(found: Inventory, old: Mapping[str, str]) -> Inventory:
         version = component.current_version
         if version and old.get(printable(component.key)) == printable(version.text):
             notes = (*component.notes, why)
-            component = component._replace(current_version=version._replace(sure=False), notes=notes)
+            component = component._replace(current_version=version._replace(reliable=False), notes=notes)
             told.append(why._replace(text=f"{component.name or component.id}: {why.text}"))
         candidates.append(candidate._replace(component=component))
     return found._replace(candidates=tuple(candidates), notes=(*found.notes, *told))

@@ -44,4 +44,4 @@ def _changes(then: Sequence[Component], now: dict[str, Component], apart_from: s
 
 def _sure(component: Component) -> str | None:
     version = component.current_version
-    return version.text if version and version.sure else None
+    return version.text if version and version.reliable else None

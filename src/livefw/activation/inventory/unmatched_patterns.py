@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.policy.document import KEYS, Policy
 from livefw.activation.policy.pattern import matches
-from livefw.activation.policy.settings import Key, Section
+from livefw.activation.policy.settings import SettingsKey, SettingsSection
 from livefw.providers.base import Component
 
 _MOST_NEAR = 3
 
 
-class Unmatched(NamedTuple):
+class UnmatchedPattern(NamedTuple):
     """A pattern that matches nothing here, where it stands, and what is ``near`` it in spelling."""
 
     where: str
@@ -29,17 +29,17 @@ class Unmatched(NamedTuple):
         return f"{self.where}: '{self.pattern}' matches no component here{self.closest}"
 
 
-def find(policy: Policy, found: Inventory) -> tuple[Unmatched, ...]:
+def find(policy: Policy, found: Inventory) -> tuple[UnmatchedPattern, ...]:
     """Patterns that match none of the components; none where there is no component at all to compare with."""
     components = [candidate.component for candidate in found.candidates]
     return tuple(
-        Unmatched(where, pattern)
+        UnmatchedPattern(where, pattern)
         for where, pattern in (_patterns(KEYS, policy) if components else ())
         if not any(matches(pattern, component) for component in components)
     )
 
 
-def explain(unmatched: Iterable[Unmatched], found: Inventory) -> tuple[Unmatched, ...]:
+def explain(unmatched: Iterable[UnmatchedPattern], found: Inventory) -> tuple[UnmatchedPattern, ...]:
     """The same with what is near in spelling; that takes longer to find out, and is for those who are told."""
     components = [candidate.component for candidate in found.candidates]
     return tuple(each._replace(near=_near(each.pattern, components)) for each in unmatched)
@@ -50,12 +50,12 @@ def names_something(policy: Policy) -> bool:
     return any(pattern.strip("*") for _, pattern in _patterns(KEYS, policy))
 
 
-def _patterns(section: Section, values: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def _patterns(section: SettingsSection, values: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Every pattern of the settings and where it stands, by the table of what may be in them."""
     for name, node in section.keys.items():
         value: Any = getattr(values, name.replace("-", "_"), None)
         where = f"{path}{name}"
-        if isinstance(node, Key):
+        if isinstance(node, SettingsKey):
             patterns = {"pattern": (value,), "patterns": value}.get(node.kind, ())
             yield from ((where, pattern) for pattern in patterns)
         elif node.many == "[]":

@@ -44,7 +44,7 @@ _MOST_REPLACED = 100
 rights enough to keep everybody out anyway."""
 
 
-class Holder(NamedTuple):
+class LockHolder(NamedTuple):
     """Who said to hold the lock; ``pid`` is the engine's, which may be gone while its write goes on."""
 
     pid: int
@@ -56,7 +56,7 @@ class Holder(NamedTuple):
 class Busy(Refused):
     """Another activation holds the lock; ``holder`` is None if it left no note."""
 
-    def __init__(self, message: str, *, holder: Holder | None, **fields: Any) -> None:
+    def __init__(self, message: str, *, holder: LockHolder | None, **fields: Any) -> None:
         super().__init__(message, **fields)
         self.holder = holder
 
@@ -108,7 +108,7 @@ class Lock:
         self.release()
 
 
-def holder(path: str, root: str = "") -> Holder | None:
+def holder(path: str, root: str = "") -> LockHolder | None:
     """Who holds the lock now; None if nobody does, or if there is no telling."""
     found = [note for note in (_asked(path), _asked(_twin(path))) if note]
     if not found and (guard := machine_identity.guard(root) if root else None) is not None:
@@ -120,10 +120,10 @@ def holder(path: str, root: str = "") -> Holder | None:
     return max(found, key=lambda note: note.pid, default=None)
 
 
-_UNNAMED = Holder(0, "", "", 0)
+_UNNAMED = LockHolder(0, "", "", 0)
 
 
-def _asked(path: str) -> Holder | None:
+def _asked(path: str) -> LockHolder | None:
     """Who holds this file, without a name if it has no note; None if nobody does."""
     try:
         # NONBLOCK: a pipe of that name must not keep whoever only asks.
@@ -143,7 +143,7 @@ def _in_the_way(descriptor: int) -> int:
     return int(kind)
 
 
-def _noted(path: str) -> Holder | None:
+def _noted(path: str) -> LockHolder | None:
     """As `holder`; None also for one without a note."""
     found = holder(path)
     return found if found and found.pid else None
@@ -204,7 +204,7 @@ def _guarded(root: str) -> list[int]:
     return []
 
 
-def _busy(note: Holder | None) -> Busy:
+def _busy(note: LockHolder | None) -> Busy:
     return Busy(
         f"another activation is running: {_who(note)}",
         holder=note,
@@ -213,15 +213,15 @@ def _busy(note: Holder | None) -> Busy:
     )
 
 
-def _read_note(descriptor: int) -> Holder | None:
+def _read_note(descriptor: int) -> LockHolder | None:
     try:
         note = json.loads(os.pread(descriptor, _NOTE_LIMIT, 0))
-        return Holder(int(note["pid"]), str(note["component"]), str(note["user"]), int(note["since"]))
+        return LockHolder(int(note["pid"]), str(note["component"]), str(note["user"]), int(note["since"]))
     except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
         return None
 
 
-def _who(note: Holder | None) -> str:
+def _who(note: LockHolder | None) -> str:
     if note is None:
         return "it has not said what it does"
     return f"{note.component} by {note.user}, process {note.pid}, for {max(int(time.time()) - note.since_s, 0)} s"

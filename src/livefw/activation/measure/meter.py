@@ -37,7 +37,7 @@ _ANSWER_S = 5.0
 _ANSWER_LIMIT = 1 << 24
 
 
-class Row(NamedTuple):
+class CpuRow(NamedTuple):
     """CPUs that fared alike: ``cpus`` as a list such as ``0-3``; gaps in ns since the activation began."""
 
     cpus: str
@@ -51,7 +51,7 @@ class Measurement(NamedTuple):
 
     source: str
     seconds: float
-    rows: tuple[Row, ...]
+    rows: tuple[CpuRow, ...]
     note: str = ""
 
     @property
@@ -78,7 +78,7 @@ class Measurement(NamedTuple):
     def from_document(cls, document: dict[str, Any]) -> "Measurement":
         """What `document` made; ValueError, KeyError or TypeError for anything else."""
         rows = tuple(
-            Row(
+            CpuRow(
                 str(row["cpus"]),
                 int(row["longest_ns"]),
                 None if row["baseline_ns"] is None else int(row["baseline_ns"]),
@@ -152,7 +152,9 @@ class ModelMeter:
         for start, end, cpus in stalls:
             if start >= begin:
                 by_cpus.setdefault(cpus, []).append((start - begin, end - begin))
-        rows = [Row(cpus, max(end - start for start, end in gaps), None, tuple(gaps)) for cpus, gaps in by_cpus.items()]
+        rows = [
+            CpuRow(cpus, max(end - start for start, end in gaps), None, tuple(gaps)) for cpus, gaps in by_cpus.items()
+        ]
         cut = len(stalls) == STALLS_SHOWN and stalls[0][0] >= begin
         note = "of many stalls only the last ones are shown" if cut else ""
         return Measurement("model", (now - begin) / 1e9, tuple(rows), note)
@@ -217,7 +219,7 @@ class SamplingMeter:
         found = []
         for row in rows:
             gaps = [(start - self._marked_ns, end - self._marked_ns) for start, end in row["gaps"]]
-            found.append(Row(str(row["cpu"]), row["longest_ns"], row["baseline_ns"], tuple(gaps)))
+            found.append(CpuRow(str(row["cpu"]), row["longest_ns"], row["baseline_ns"], tuple(gaps)))
         missing = len(self._online) - len(found)
         note = f"{len(found)} of {len(self._online)} CPUs were watched" if missing else ""
         return Measurement("sampled", seconds, tuple(found), note)
@@ -326,7 +328,7 @@ class TracingMeter:
             longest[gap.cpu][marked] = max(longest[gap.cpu][marked], gap.end_ns - gap.start_ns)
             if gap.end_ns - gap.start_ns >= NOTE_NS and len(gaps[gap.cpu]) < GAPS:
                 gaps[gap.cpu].append((gap.start_ns, gap.end_ns))
-        rows = tuple(Row(str(cpu), longest[cpu][True], longest[cpu][False], tuple(gaps[cpu])) for cpu in cpus)
+        rows = tuple(CpuRow(str(cpu), longest[cpu][True], longest[cpu][False], tuple(gaps[cpu])) for cpu in cpus)
         notes = [f"stops below {tracer.NOTE_NS // 1000} us do not count"] if self._tracer is tracer.OSNOISE else []
         if any(map(instance.lost, cpus)):
             notes.append("the kernel's buffer was too small for all of them")

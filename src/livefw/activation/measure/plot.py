@@ -3,7 +3,7 @@
 
 from html import escape
 
-from livefw.activation.measure.meter import Measurement, Row
+from livefw.activation.measure.meter import CpuRow, Measurement
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 20, 46, 34
 _WIDTH = 720
@@ -49,7 +49,7 @@ def _caption(measurement: Measurement) -> str:
     return f"{text}; {by}" + (f"; {measurement.note}" if measurement.note else "")
 
 
-def _bars(row: Row, *, y: float, height: float, begin: float, scale: float, labelled: bool) -> list[str]:
+def _bars(row: CpuRow, *, y: float, height: float, begin: float, scale: float, labelled: bool) -> list[str]:
     bar = height * 0.8
     parts = [f'<rect x="{_LEFT}" y="{y:.1f}" width="{_WIDTH}" height="{bar:.1f}" fill="#eee"/>']
     if labelled:

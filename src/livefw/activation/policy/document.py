@@ -14,7 +14,14 @@ from livefw import reading
 from livefw.activation.policy import pattern
 from livefw.activation.policy.pattern import any_matches
 from livefw.activation.policy.pattern import matches as matches
-from livefw.activation.policy.settings import REQUIRED, ContradictionError, Key, Section, SettingsError, decode
+from livefw.activation.policy.settings import (
+    REQUIRED,
+    ContradictionError,
+    SettingsError,
+    SettingsKey,
+    SettingsSection,
+    decode,
+)
 from livefw.activation.policy.window import DAYS, Window, own_zone
 from livefw.errors import PermissionDenied, TransportError
 from livefw.files.stamp import Stamp, stamp
@@ -32,14 +39,14 @@ class Limits(NamedTuple):
     seconds: float
 
 
-class Order(NamedTuple):
+class Precedence(NamedTuple):
     """``then`` is never activated while ``first`` waits for its own activation; both are patterns."""
 
     first: str
     then: str
 
 
-class Wishes(NamedTuple):
+class ComponentPolicy(NamedTuple):
     """What is wanted for one component: the only version that may be activated, and its settings."""
 
     pin: str | None
@@ -74,8 +81,8 @@ class Policy(NamedTuple):
     limits: Limits
     measure: Measuring
     window: tuple[Window, ...]
-    order: tuple[Order, ...]
-    component: dict[str, Wishes]
+    order: tuple[Precedence, ...]
+    component: dict[str, ComponentPolicy]
     images: str | None = None
     accept_unconfirmed: tuple[str, ...] = ()
     seal: str | None = None
@@ -133,7 +140,7 @@ class Policy(NamedTuple):
         return any(matches(o.first, first) and matches(o.then, then) for o in self.order)
 
 
-class Follower:
+class PolicyFollower:
     """Notices that the settings file has become another one, or another text, since it was last asked."""
 
     def __init__(self, directory: str) -> None:
@@ -295,35 +302,43 @@ def _policy(**values: Any) -> Policy:
 _ON = True
 _OFF = False
 _TIME = 'time as in "22:00"'
-KEYS = Section(
+KEYS = SettingsSection(
     {
-        "allow": Key("patterns", _patterns, ("*",), "components that may be activated"),
-        "deny": Key("patterns", _patterns, (), "components that must not be, even if allowed"),
-        "automatic": Key("patterns", _patterns, (), "components that `livefw watch` activates as soon as it may"),
-        "ignore": Key("checks", _checks, (), "checks that are ignored on this machine; recorded like `--ignore`"),
-        "never-ignore": Key(
+        "allow": SettingsKey("patterns", _patterns, ("*",), "components that may be activated"),
+        "deny": SettingsKey("patterns", _patterns, (), "components that must not be, even if allowed"),
+        "automatic": SettingsKey(
+            "patterns", _patterns, (), "components that `livefw watch` activates as soon as it may"
+        ),
+        "ignore": SettingsKey(
+            "checks", _checks, (), "checks that are ignored on this machine; recorded like `--ignore`"
+        ),
+        "never-ignore": SettingsKey(
             "checks", _checks, (), "checks that nobody may have ignored, root included; not with `--ignore` either"
         ),
-        "group-may-ignore": Key(
+        "group-may-ignore": SettingsKey(
             "boolean or checks",
             _boolean_or_checks,
             _OFF,
             "whether members of the daemon's group may have checks ignored, or which; others ask polkit",
         ),
-        "images": Key(
+        "images": SettingsKey(
             "path", _directory, None, "directory of archives that can be staged; `images` beside the history by default"
         ),
-        "accept-unconfirmed": Key(
+        "accept-unconfirmed": SettingsKey(
             "patterns", _patterns, (), "components whose success is believed although nothing can confirm it"
         ),
-        "strict": Key(
+        "strict": SettingsKey(
             "boolean", _boolean, _OFF, "activate only what is named while a pattern here matches no component"
         ),
-        "seal": Key("path", _directory, None, "file of root's alone with keys that seal the history, one a line"),
-        "limits": Section(
+        "seal": SettingsKey(
+            "path", _directory, None, "file of root's alone with keys that seal the history, one a line"
+        ),
+        "limits": SettingsSection(
             {
-                "load": Key("number", _positive, None, "one-minute load average per online CPU above which to refuse"),
-                "seconds": Key(
+                "load": SettingsKey(
+                    "number", _positive, None, "one-minute load average per online CPU above which to refuse"
+                ),
+                "seconds": SettingsKey(
                     "number",
                     _positive,
                     60.0,
@@ -332,46 +347,50 @@ KEYS = Section(
             },
             Limits,
         ),
-        "measure": Section(
+        "measure": SettingsSection(
             {
-                "enabled": Key("boolean", _boolean, _ON, "measure what an activation costs each CPU"),
-                "cpus": Key("count", _count, 64, "CPUs that are watched at most; one small process each"),
-                "baseline": Key("seconds", _positive, 0.25, "how long to watch before the activation, to compare with"),
-                "by": Key(
+                "enabled": SettingsKey("boolean", _boolean, _ON, "measure what an activation costs each CPU"),
+                "cpus": SettingsKey("count", _count, 64, "CPUs that are watched at most; one small process each"),
+                "baseline": SettingsKey(
+                    "seconds", _positive, 0.25, "how long to watch before the activation, to compare with"
+                ),
+                "by": SettingsKey(
                     "word", _measured_by, "auto", "the kernel's `tracer`, the `sampler`, or `auto`: what there is"
                 ),
             },
             Measuring,
         ),
-        "window": Section(
+        "window": SettingsSection(
             {
-                "days": Key("days", _days, frozenset(range(7)), f"days on which it begins, of {', '.join(DAYS)}"),
-                "from": Key(_TIME, _minute, REQUIRED, "when it opens"),
-                "to": Key(_TIME, _minute, REQUIRED, "when it closes; not after `from` means on the next day"),
-                "zone": Key("time zone", _zone, None, "whose clock; the machine's own by default"),
+                "days": SettingsKey(
+                    "days", _days, frozenset(range(7)), f"days on which it begins, of {', '.join(DAYS)}"
+                ),
+                "from": SettingsKey(_TIME, _minute, REQUIRED, "when it opens"),
+                "to": SettingsKey(_TIME, _minute, REQUIRED, "when it closes; not after `from` means on the next day"),
+                "zone": SettingsKey("time zone", _zone, None, "whose clock; the machine's own by default"),
             },
             _window,
             "[]",
         ),
-        "order": Section(
+        "order": SettingsSection(
             {
-                "first": Key("pattern", pattern.read, REQUIRED, "what comes first"),
-                "then": Key("pattern", pattern.read, REQUIRED, "what has to wait while `first` is pending"),
+                "first": SettingsKey("pattern", pattern.read, REQUIRED, "what comes first"),
+                "then": SettingsKey("pattern", pattern.read, REQUIRED, "what has to wait while `first` is pending"),
             },
-            Order,
+            Precedence,
             "[]",
         ),
-        "component": Section(
+        "component": SettingsSection(
             {
-                "pin": Key("version", _version, None, "the only version that may be activated"),
-                "settings": Key(
+                "pin": SettingsKey("version", _version, None, "the only version that may be activated"),
+                "settings": SettingsKey(
                     "switches",
                     _switches,
                     {},
                     "settings of the component; applied again when they are lost (`settings-hold`)",
                 ),
             },
-            Wishes,
+            ComponentPolicy,
             "PATTERN",
             pattern.read,
         ),

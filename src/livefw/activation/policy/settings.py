@@ -20,7 +20,7 @@ class SettingsError(UsageError):
         self.path = path
 
 
-class Key(NamedTuple):
+class SettingsKey(NamedTuple):
     """One key: how its value is checked and read, its default, and what it does.
 
     ``read`` raises ValueError with what has to be, and, if that is only a part of the value, with that part.
@@ -32,13 +32,13 @@ class Key(NamedTuple):
     help: str
 
 
-class Section(NamedTuple):
+class SettingsSection(NamedTuple):
     """A table of keys. ``many`` is empty for one, ``[]`` for a list of them, ``NAME`` for named ones.
 
     ``make`` puts the values together, and ``name`` reads a name; ValueError, or `ContradictionError`, tells a mistake.
     """
 
-    keys: Mapping[str, "Key | Section"]
+    keys: Mapping[str, "SettingsKey | SettingsSection"]
     make: Callable[..., Any]
     many: str = ""
     name: Callable[[Any], str] = str
@@ -52,7 +52,7 @@ class ContradictionError(ValueError):
         self.key = key
 
 
-class Row(NamedTuple):
+class SettingsRow(NamedTuple):
     """A key as the documents show it."""
 
     path: str
@@ -61,7 +61,7 @@ class Row(NamedTuple):
     help: str
 
 
-def decode(section: Section, document: Any, *, file: str, path: str = "") -> Any:
+def decode(section: SettingsSection, document: Any, *, file: str, path: str = "") -> Any:
     """What a parsed document means; `SettingsError`."""
     if section.many == "[]":
         if not isinstance(document, list):
@@ -83,7 +83,7 @@ def decode(section: Section, document: Any, *, file: str, path: str = "") -> Any
     values = {}
     for name, node in section.keys.items():
         where = _join(path, name)
-        if isinstance(node, Section):
+        if isinstance(node, SettingsSection):
             values[name] = decode(node, document.get(name, [] if node.many == "[]" else {}), file=file, path=where)
         elif name in document:
             values[name] = _value(node.read, document[name], file=file, path=where)
@@ -94,7 +94,7 @@ def decode(section: Section, document: Any, *, file: str, path: str = "") -> Any
     return _made(section, values, file=file, path=path)
 
 
-def _made(section: Section, values: Mapping[str, Any], *, file: str, path: str) -> Any:
+def _made(section: SettingsSection, values: Mapping[str, Any], *, file: str, path: str) -> Any:
     try:
         return section.make(**{name.replace("-", "_"): value for name, value in values.items()})
     except ContradictionError as error:
@@ -112,14 +112,14 @@ REQUIRED = _Required()
 """The default of a key that has none."""
 
 
-def rows(section: Section, path: str = "") -> Iterator[Row]:
+def rows(section: SettingsSection, path: str = "") -> Iterator[SettingsRow]:
     """Every key there is, for help and documents."""
     for name, node in section.keys.items():
         where = _join(path, name)
-        if isinstance(node, Section):
+        if isinstance(node, SettingsSection):
             yield from rows(node, where + {"": "", "[]": "[]"}.get(node.many, f".{node.many}"))
         else:
-            yield Row(where, node.kind, "" if node.default is None else _shown(node.default), node.help)
+            yield SettingsRow(where, node.kind, "" if node.default is None else _shown(node.default), node.help)
 
 
 def _value(read: Callable[[Any], Any], value: Any, *, file: str, path: str) -> Any:

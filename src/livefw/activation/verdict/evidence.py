@@ -120,7 +120,7 @@ def moved(old: str | None, announced: str | None, after: Component | None) -> Mo
     An empty ``old`` is that of a firmware which could have said its version and reported none: where it reports the
     announced one now, that one has appeared; any other is astray, whatever ran before.
     """
-    new = sure(after.current_version if after else None)
+    new = reliable_text(after.current_version if after else None)
     if new and old == "" and announced:
         return Moved.APPEARED if _same(announced, new) else Moved.ASTRAY
     if not new or not old:
@@ -144,14 +144,14 @@ def pending(after: Component | None) -> Pending:
     return {True: Pending.STILL, False: Pending.CLEARED, None: Pending.UNREADABLE}[after.pending]
 
 
-def sure(version: Version | None) -> str | None:
+def reliable_text(version: Version | None) -> str | None:
     """The text of a version that can be relied on."""
-    return version.text if version and version.sure else None
+    return version.text if version and version.reliable else None
 
 
 def _ran(version: Version | None) -> str | None:
     """The version that ran before, as `moved` wants it."""
-    return sure(version) or (None if version is None or version.sure else "")
+    return reliable_text(version) or (None if version is None or version.reliable else "")
 
 
 def _boot(body: Mapping[str, Any], boot_id: str) -> Boot:

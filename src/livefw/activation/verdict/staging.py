@@ -8,7 +8,7 @@ Activations are judged by `livefw.activation.verdict`, whatever became of their 
 from typing import Any
 
 from livefw.activation.outcome import Outcome
-from livefw.activation.verdict.evidence import sure
+from livefw.activation.verdict.evidence import reliable_text
 from livefw.providers.base import Component, Reason
 
 _VERSION_WAITS = (
@@ -32,7 +32,7 @@ def judge_staging(body: dict[str, Any], after: Component | None) -> tuple[Outcom
     That nothing is pending proves nothing: a management controller may still be at work on what it was sent.
     """
     announced, before = body.get("version"), body.get("pending_version")
-    waiting = sure(after.pending_version if after else None)
+    waiting = reliable_text(after.pending_version if after else None)
     if after and after.pending and announced is not None and announced == waiting != before:
         return _VERSION_WAITS
     if after and after.pending and body.get("pending") is False and (announced is None or waiting is None):

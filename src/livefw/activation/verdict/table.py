@@ -22,7 +22,7 @@ ACCEPTED_UNCONFIRMED = "accepted-unconfirmed"
 """The same, where the settings take that word."""
 
 
-class Row(NamedTuple):
+class VerdictRow(NamedTuple):
     """A line of the table: it applies where every set holds what was seen; an empty set holds anything.
 
     ``copy``: the version that is shown may be one from before. ``advice`` is for `livefw explain`.
@@ -52,11 +52,11 @@ class Row(NamedTuple):
         )
 
 
-def _row(outcome: Outcome, code: str, text: str, *, hint: str = "", advice: str = "", **pieces: Any) -> Row:
+def _row(outcome: Outcome, code: str, text: str, *, hint: str = "", advice: str = "", **pieces: Any) -> VerdictRow:
     """A row whose pieces are given as single values, sets or, for ``copy``, as it is."""
     copy = bool(pieces.pop("copy", False))
     sets = {name: value if isinstance(value, frozenset) else frozenset({value}) for name, value in pieces.items()}
-    return Row(outcome, code, text, hint, advice, copy=copy, **sets)
+    return VerdictRow(outcome, code, text, hint, advice, copy=copy, **sets)
 
 
 def _but(kind: type[StrEnum], *left_out: StrEnum) -> frozenset[Any]:
@@ -70,7 +70,7 @@ _NO_WORD = frozenset({Moved.SAME, Moved.NOT_REPORTED})
 """Versions say nothing: none is told, or the announced one ran before."""
 _TOLD_FAILURE = frozenset({Witness.FAILED, Witness.MAY_GO_ON})
 
-TABLE: tuple[Row, ...] = (
+TABLE: tuple[VerdictRow, ...] = (
     # Another boot: whatever is seen now, the restart may have done it.
     _row(
         _UNKNOWN,
@@ -510,7 +510,7 @@ class Verdict(NamedTuple):
     copy: bool = False
 
 
-def row_for(seen: Evidence) -> Row:
+def row_for(seen: Evidence) -> VerdictRow:
     """The line of the table that decides."""
     return next(row for row in TABLE if row.applies(seen))
 

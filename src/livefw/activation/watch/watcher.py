@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.activation import plan
 from livefw.activation.checks.facts import Facts
-from livefw.activation.engine import Attempt, Engine, Host, OnFailure, Order, Settled
-from livefw.activation.history.journal import Journal, Kind
-from livefw.activation.inventory import discovery as inventory
-from livefw.activation.inventory import unmatched_patterns
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, OnFailure, SettledIntent
+from livefw.activation.history.journal import Journal, RowKind
+from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.run import Watch
@@ -21,7 +20,7 @@ from livefw.errors import LivefwError
 from livefw.providers.base import Component
 
 if TYPE_CHECKING:
-    from livefw.activation.setting_changes import Unmet
+    from livefw.activation.setting_changes import UnmetSetting
 
 REASON = "automatic, by policy"
 
@@ -30,7 +29,7 @@ _PAUSE_S = 60.0
 """How long to leave a mechanism alone that refused: what was in its way may have gone by then."""
 
 
-class What(StrEnum):
+class WatchEventKind(StrEnum):
     """What was seen."""
 
     PRESENT = "present"
@@ -51,49 +50,51 @@ class What(StrEnum):
     TROUBLE = "trouble"
 
 
-class Event(NamedTuple):
+class WatchEvent(NamedTuple):
     """One thing that was seen; ``component`` is a key or empty, and the rest where it applies."""
 
-    what: What
+    what: WatchEventKind
     component: str
     text: str
     seen: Component | None = None
     attempt: Attempt | None = None
 
 
-Tell = Callable[[Event], None]
+Tell = Callable[[WatchEvent], None]
 Renew = Callable[[], Host | None]
 """The machine with its settings read anew if they have changed, else None; `LivefwError` if they are wrong."""
 
 
-def compare(before: Inventory | None, after: Inventory) -> Iterator[Event]:
+def compare(before: Inventory | None, after: Inventory) -> Iterator[WatchEvent]:
     """What is different; everything that is there, if nothing was known before."""
     then = {c.component.key: c.component for c in before.candidates} if before else {}
     now = {c.component.key: c.component for c in after.candidates}
     if not now and (before is None or then):
         why = "; ".join(reason.text for reason in after.absent)
-        yield Event(What.ABSENT, "", why or "there is no component any more")
+        yield WatchEvent(WatchEventKind.ABSENT, "", why or "there is no component any more")
     for key, old in then.items():
         if key not in now:
-            yield Event(What.VANISHED, key, "it is not there any more", old)
+            yield WatchEvent(WatchEventKind.VANISHED, key, "it is not there any more", old)
     for key, new in now.items():
         if key not in then:
-            what = What.PRESENT if before is None else What.APPEARED
-            yield Event(what, key, "an image is pending" if new.pending else "no image is pending", new)
+            what = WatchEventKind.PRESENT if before is None else WatchEventKind.APPEARED
+            yield WatchEvent(what, key, "an image is pending" if new.pending else "no image is pending", new)
         else:
             yield from _differences(then[key], new)
 
 
-def _differences(old: Component, new: Component) -> Iterator[Event]:
+def _differences(old: Component, new: Component) -> Iterator[WatchEvent]:
     was, runs = old.current_version, new.current_version
     if was != runs:
-        yield Event(What.VERSION, new.key, f"version {was.text if was else '?'} -> {runs.text if runs else '?'}", new)
+        yield WatchEvent(
+            WatchEventKind.VERSION, new.key, f"version {was.text if was else '?'} -> {runs.text if runs else '?'}", new
+        )
     if old.pending != new.pending or (new.pending and old.pending_version != new.pending_version):
         version = f" ({new.pending_version.text})" if new.pending_version else ""
         if new.pending:
-            yield Event(What.PENDING, new.key, f"an image is pending{version}", new)
+            yield WatchEvent(WatchEventKind.PENDING, new.key, f"an image is pending{version}", new)
         elif new.pending is False:
-            yield Event(What.NOT_PENDING, new.key, "no image is pending", new)
+            yield WatchEvent(WatchEventKind.NOT_PENDING, new.key, "no image is pending", new)
 
 
 class Watcher:
@@ -110,15 +111,15 @@ class Watcher:
         self._held: dict[str, tuple[str, ...]] = {}
         self._not_before: dict[str, float] = {}
         self._trouble = ""
-        self._unmatched: tuple[unmatched_patterns.Unmatched, ...] = ()
-        self._unmet: tuple[Unmet, ...] = ()
+        self._unmatched: tuple[unmatched_patterns.UnmatchedPattern, ...] = ()
+        self._unmet: tuple[UnmetSetting, ...] = ()
         self._wishes_not_before = 0.0
 
     def look(self) -> None:
         """One look: tell what is different, bring settings back, activate what is due. Never raises for trouble."""
         self._follow_settings()
         try:
-            found = inventory.take(self._host.providers)
+            found = discovery.take_inventory(self._host.providers)
             self._differ(found)
             self._match(found)
             self._bring_about(found)
@@ -129,17 +130,19 @@ class Watcher:
             # Told once: a driver that is being loaded, or another engine at work, is no news every second.
             if error.message != self._trouble:
                 self._trouble = error.message
-                self._tell(Event(What.TROUBLE, error.component or "", error.message))
+                self._tell(WatchEvent(WatchEventKind.TROUBLE, error.component or "", error.message))
 
     def _follow_settings(self) -> None:
         try:
             renewed = self._renew()
         except LivefwError as error:
-            self._tell(Event(What.SETTINGS, "", f"not taken over, the earlier ones hold: {error.message}"))
+            self._tell(
+                WatchEvent(WatchEventKind.SETTINGS, "", f"not taken over, the earlier ones hold: {error.message}")
+            )
             return
         if renewed is not None:
             self._host, self._engine = renewed, Engine(renewed)
-            self._tell(Event(What.SETTINGS, "", "they have changed, and hold from now on"))
+            self._tell(WatchEvent(WatchEventKind.SETTINGS, "", "they have changed, and hold from now on"))
 
     def _differ(self, found: Inventory) -> None:
         for event in compare(self._known, found):
@@ -152,26 +155,26 @@ class Watcher:
 
     def _bring_about(self, found: Inventory) -> None:
         """Settings as the policy wants them; what cannot be is told once, and tried again after a pause."""
-        wanted = {_named(wish) for wish in plan.wishes(found, self._host.policy) if wish.possible}
+        wanted = {_named(change) for change in plan.setting_changes(found, self._host.policy) if change.possible}
         in_vain = {(each.component.key, each.setting, each.wanted) for each in self._unmet}
         now = self._host.clock.now()
         if not wanted or (wanted <= in_vain and now < self._wishes_not_before):
             return
         with self._engine.open() as run:
             self._settled(run.settled)
-            run.apply_wishes()
+            run.apply_settings()
         before, self._unmet = self._unmet, run.unmet
         self._wishes_not_before = now + _PAUSE_S
         for each in self._unmet:
             if each.why not in {told.why for told in before if told.component.key == each.component.key}:
-                self._tell(Event(What.SETTINGS, each.component.key, each.why.text, each.component))
+                self._tell(WatchEvent(WatchEventKind.SETTINGS, each.component.key, each.why.text, each.component))
 
     def _match(self, found: Inventory) -> None:
         """Tell patterns that match nothing, once for these settings and components."""
         before, self._unmatched = self._unmatched, unmatched_patterns.find(self._host.policy, found)
         if self._unmatched != before:
             for each in unmatched_patterns.explain(self._unmatched, found):
-                self._tell(Event(What.SETTINGS, "", str(each)))
+                self._tell(WatchEvent(WatchEventKind.SETTINGS, "", str(each)))
 
     def _due(self, found: Inventory) -> list[Candidate]:
         """What the policy wants activated, is ready, and was not tried in this state before."""
@@ -187,12 +190,12 @@ class Watcher:
 
         Firmware that never clears its flag, or an image that fails, is not tried again at each start of the watching.
         """
-        journal = Journal.open_to_read(self._host.places.state)
+        journal = Journal.open_to_read(self._host.paths.state)
         if journal is None:
             return False
         try:
-            intents = journal.recent(component.key, Kind.INTENT, limit=1)
-            outcomes = journal.recent(component.key, Kind.OUTCOME, limit=1)
+            intents = journal.recent(component.key, RowKind.INTENT, limit=1)
+            outcomes = journal.recent(component.key, RowKind.OUTCOME, limit=1)
         finally:
             journal.close()
         if not intents or not outcomes or outcomes[0].body.get("pending") is not True:
@@ -206,39 +209,39 @@ class Watcher:
     def _activate(self, due: list[Candidate]) -> None:
         keys = tuple(candidate.component.key for candidate in due)
         ready = []
-        for step in self._engine.plan(Order(keys, automatic=True)).steps:
+        for step in self._engine.plan(ActivationRequest(keys, automatic=True)).steps:
             against = tuple(f"{p.check}: {p.text}" for p in step.problems if p.stops)
             if not against:
                 ready.append(step.component.key)
             elif self._held.get(step.component.key) != against:
-                self._tell(Event(What.HELD_BACK, step.component.key, "; ".join(against), step.component))
+                self._tell(WatchEvent(WatchEventKind.HELD_BACK, step.component.key, "; ".join(against), step.component))
             self._held[step.component.key] = against
         if not ready:
             return
         states = {c.component.key: _state(c.component) for c in due}
         with self._engine.open() as run:
             self._settled(run.settled)
-            order = Order(tuple(ready), REASON, (), OnFailure.CONTINUE, automatic=True)
-            for attempt in run.activate(order, watch=self._watch):
+            request = ActivationRequest(tuple(ready), REASON, (), OnFailure.CONTINUE, automatic=True)
+            for attempt in run.activate(request, watch=self._watch):
                 key = attempt.result.before.key
                 if attempt.result.outcome is Outcome.REFUSED:
                     self._not_before[key] = self._host.clock.now() + _PAUSE_S
                 else:
                     self._tried[key] = states[key]
                 text = f"{attempt.result.outcome}: {attempt.result.why.text}"
-                self._tell(Event(What.ACTIVATION, key, text, attempt.result.after, attempt))
+                self._tell(WatchEvent(WatchEventKind.ACTIVATION, key, text, attempt.result.after, attempt))
                 if attempt.result.outcome is Outcome.UNKNOWN:
                     return  # to look now might wait for a mechanism that is still at work
-        self._differ(inventory.take(self._host.providers))
+        self._differ(discovery.take_inventory(self._host.providers))
 
-    def _settled(self, settled: list[Settled]) -> None:
+    def _settled(self, settled: list[SettledIntent]) -> None:
         for each in settled:
             outcome = each.outcome or "still unfinished"
-            self._tell(Event(What.SETTLED, each.intent.component, f"{outcome}: {each.why.text}"))
+            self._tell(WatchEvent(WatchEventKind.SETTLED, each.intent.component, f"{outcome}: {each.why.text}"))
 
 
-def _named(wish: plan.Wish) -> tuple[str, str, bool]:
-    return wish.candidate.component.key, wish.setting, wish.wanted
+def _named(change: plan.SettingChange) -> tuple[str, str, bool]:
+    return change.candidate.component.key, change.setting, change.wanted
 
 
 def _state(component: Component) -> tuple[object, object]:
@@ -247,4 +250,4 @@ def _state(component: Component) -> tuple[object, object]:
 
 def _text(component: Component) -> str | None:
     version = component.pending_version
-    return version.text if version and version.sure else None
+    return version.text if version and version.reliable else None

@@ -15,11 +15,11 @@ from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
 from livefw.activation.actor import current
-from livefw.activation.engine import Engine, Host, Order
-from livefw.activation.inventory import discovery as inventory
+from livefw.activation.engine import ActivationRequest, Engine, Host
+from livefw.activation.inventory import discovery
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.outcome import Result
-from livefw.activation.paths import Places
+from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.cli import list as listing
 from livefw.cli.demo import store
@@ -102,7 +102,7 @@ class _Demo:
         self._signed = signed
         files, clock = MachineFiles(machine), MachineClock(machine)
         self._providers: tuple[Provider, ...] = providers(files, clock)
-        places = Places(directory, f"{directory}/lock", f"{directory}/settings", directory)
+        places = Paths(directory, f"{directory}/lock", f"{directory}/settings", directory)
         self._host = Host(files, self._providers, clock, places, DEFAULT, current("demo"), without_journal=True)
         self._first_call = 0
         self._refused: list[dict[str, Any]] = []
@@ -156,9 +156,9 @@ class _Demo:
         self._tell(f"\n$ livefw activate {chosen.component.name or chosen.component.id}{''.join(ignored)}")
         if ignored:
             self._tell("  (livefw's own check is against an older version; told to ignore it, it asks the firmware)")
-        order = Order((chosen.component.key,), ignore=update.ignore if update else ())
+        request = ActivationRequest((chosen.component.key,), ignore=update.ignore if update else ())
         with Engine(self._host).open() as run:
-            (attempt,) = run.activate(order, watch=self)
+            (attempt,) = run.activate(request, watch=self)
         self._tell(rendered.text(attempt.result))
         return attempt.result
 
@@ -183,7 +183,7 @@ class _Demo:
         """Nothing to tell: the result is told by the caller."""
 
     def _list(self) -> list[Candidate]:
-        found = list(inventory.take(self._providers).candidates)
+        found = list(discovery.take_inventory(self._providers).candidates)
         self._tell("\n$ livefw list")
         if not self._session.json:
             listing.run(_MachineSession(self._session, self._providers), None)

@@ -16,8 +16,7 @@ from livefw.activation.history import writer
 from livefw.activation.images import releases, stage
 from livefw.activation.inventory import old_versions, side_effects
 from livefw.activation.outcome import Outcome, Result, error_of
-from livefw.activation.verdict import evidence
-from livefw.activation.verdict import staging as reconcile
+from livefw.activation.verdict import evidence, staging
 from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import Answer, Boot, Moved, Pending
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
@@ -224,11 +223,11 @@ def _verdicts() -> Iterator[Meaning]:
     yield from _of_told([ReasonRow(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
 
 
-_ENGINES = (aftermath, side_effects, writer, mishaps, reconcile, releases, run, stage, session, setting_changes)
+_ENGINES = (aftermath, side_effects, writer, mishaps, staging, releases, run, stage, session, setting_changes)
 _COPY = "; the version that is shown may be one from before"
 
 
-def needs(row: verdict.Row) -> str:
+def needs(row: verdict.VerdictRow) -> str:
     """The evidence for which a row stands, in words."""
     pieces = ((PIECES[name], getattr(row, name)) for name in evidence.Evidence._fields)
     return "; ".join(_any_of(phrases, wanted) for phrases, wanted in pieces if wanted) or "anything else"

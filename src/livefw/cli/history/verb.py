@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.activation.history.journal import KEEP, Activation, Entry, Journal, Kind
+from livefw.activation.history.journal import KEEP, Activation, HistoryRow, Journal, RowKind
 from livefw.cli.history.moment import when
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session, put
@@ -108,7 +108,7 @@ def _meant(journal: Journal, word: str) -> Iterator[str]:
     """Keys of components that answer to a word; to a name, if the newest row about them has it."""
     for key in journal.components():
         newest = journal.page(1, components=[key]).activations
-        if key and any(_is_meant(each.entry, word) for each in newest):
+        if key and any(_is_meant(each.first_row, word) for each in newest):
             yield key
 
 
@@ -134,7 +134,7 @@ def _and(first: Activation, others: Iterator[Activation]) -> Iterator[Activation
     yield from others
 
 
-def _is_meant(entry: Entry, wanted: str) -> bool:
+def _is_meant(entry: HistoryRow, wanted: str) -> bool:
     key = entry.component.casefold()
     name = str(entry.body.get("name", "")).casefold()
     return bool(wanted) and (wanted == name or key.startswith(wanted) or key.partition(":")[2].startswith(wanted))
@@ -152,8 +152,8 @@ def _plot(found: Iterator[Activation], path: str) -> int:
             measured = Measurement.from_document(cost)
         except (ValueError, KeyError, TypeError) as error:
             raise MechanismFailed("the history's measurement makes no sense", hint="livefw history --verify") from error
-        name = str(each.entry.body.get("name") or each.entry.component)
-        picture = svg(measured, title=f"{printable(name)}, {_moment(each.entry)}")
+        name = str(each.first_row.body.get("name") or each.first_row.component)
+        picture = svg(measured, title=f"{printable(name)}, {_moment(each.first_row)}")
         if path == "-":
             put(sys.stdout, picture, end="")
             return ExitCode.DONE
@@ -174,9 +174,9 @@ def _text(found: list[Activation], before: int | None) -> str:
     later: int | None = None
     for each in found:
         rows.append(_row(each))
-        if later is not None and each.entry.time_ns > later:
-            notes.append(f"the clock went back after {_moment(each.entry)}; rows are in the order of writing")
-        later = each.entry.time_ns
+        if later is not None and each.first_row.time_ns > later:
+            notes.append(f"the clock went back after {_moment(each.first_row)}; rows are in the order of writing")
+        later = each.first_row.time_ns
     entries = [entry for each in found for entry in each if entry]
     if any(entry.body.get("reconciled") for entry in entries):
         notes.append("* found out by a later run; the one that began it did not live to see it")
@@ -188,14 +188,14 @@ def _text(found: list[Activation], before: int | None) -> str:
 
 
 def _row(each: Activation) -> tuple[str, ...]:
-    first = each.entry.body
+    first = each.first_row.body
     last = each.ending.body if each.ending else {}
     actor = first.get("actor") or {}
     login = actor.get("login")
     by = str(actor.get("user", "")) + (f" ({login})" if login and login != actor.get("user") else "")
     return (
-        _moment(each.entry),
-        printable(str(first.get("name") or each.entry.component or "(history)")),
+        _moment(each.first_row),
+        printable(str(first.get("name") or each.first_row.component or "(history)")),
         printable(_outcome(each)),
         printable(_change(first, last)),
         f"{last['seconds']:.1f} s" if "seconds" in last else "-",
@@ -210,9 +210,9 @@ def _outcome(each: Activation) -> str:
     body = each.ending.body
     if each.ending.kind in _OF_ITSELF:
         return _OF_ITSELF[each.ending.kind].format_map(_Facts(body))
-    if each.ending.kind is Kind.UNKNOWN:
+    if each.ending.kind is RowKind.UNKNOWN:
         return f"{each.ending.written_kind} (of another livefw)"
-    if each.ending.kind is Kind.SETTING:
+    if each.ending.kind is RowKind.SETTING:
         trouble = f" failed: {body['trouble']}" if body.get("trouble") else ""
         return f"set {body.get('setting')} to {str(body.get('value')).lower()}{trouble}"
     code = body.get("firmware_code") or (body.get("code") if body.get("outcome") == "refused" else None)
@@ -222,7 +222,7 @@ def _outcome(each: Activation) -> str:
     return f"{asked}{told}{word}{'*' if body.get('reconciled') else ''}"
 
 
-def _mishaps(entry: Entry) -> list[str]:
+def _mishaps(entry: HistoryRow) -> list[str]:
     """What failed beside it, of a row that may hold anything."""
     kept = entry.body.get("mishaps")
     return [str(each.get("text")) for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
@@ -236,11 +236,11 @@ class _Facts(dict[str, Any]):
 
 
 _OF_ITSELF = {
-    Kind.ARCHIVED: "archived: rows from {first} on are in {file}",
-    Kind.SET_ASIDE: "goes on from {file}, which was damaged",
+    RowKind.ARCHIVED: "archived: rows from {first} on are in {file}",
+    RowKind.SET_ASIDE: "goes on from {file}, which was damaged",
 }
 """Rows about the history itself."""
-_ASKED = {Kind.CANCELLATION: "cancel: ", Kind.STAGED: "stage: "}
+_ASKED = {RowKind.CANCELLATION: "cancel: ", RowKind.STAGED: "stage: "}
 """What was asked for, where it was no activation and the outcome alone does not tell."""
 
 
@@ -256,20 +256,20 @@ def _change(first: dict[str, Any], last: dict[str, Any]) -> str:
     return f"{old} -> {announced}?" if open_end else f"{old} (not {announced})"
 
 
-def _moment(entry: Entry) -> str:
+def _moment(entry: HistoryRow) -> str:
     return f"{datetime.fromtimestamp(entry.time_ns / 1e9).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _document(each: Activation) -> dict[str, Any]:
     return {
-        "component": each.entry.component,
-        "activation": each.entry.activation,
+        "component": each.first_row.component,
+        "activation": each.first_row.activation,
         "intent": _entry(each.intent),
         "outcome": _entry(each.ending),
     }
 
 
-def _entry(entry: Entry | None) -> dict[str, Any] | None:
+def _entry(entry: HistoryRow | None) -> dict[str, Any] | None:
     if entry is None:
         return None
     return {

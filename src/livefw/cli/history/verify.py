@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from livefw.activation.history import seal, verify
-from livefw.activation.history.anchors import Anchors
+from livefw.activation.history.anchors import AnchoredHeads
 from livefw.activation.history.journal import Head, Journal
-from livefw.activation.history.verify import Report
+from livefw.activation.history.verify import HistoryReport
 from livefw.assemble import policy
 from livefw.cli.invocation.paths import where
 from livefw.cli.invocation.session import Session
@@ -23,10 +23,10 @@ def run(session: Session, arguments: argparse.Namespace, journal: Journal) -> in
     own = places.root == "/"
     keys = seal.load(policy(places).seal) if own else seal.UNSEALED
     # The system journal is this machine's: of another one it knows nothing.
-    anchors = Anchors(places.state) if own and not arguments.file else Anchors(places.state, command=())
+    anchors = AnchoredHeads(places.state) if own and not arguments.file else AnchoredHeads(places.state, command=())
     given = [os.path.abspath(each) for each in arguments.archive or () if each]
     archives = [] if arguments.file else sorted({*journal.archives(), *given})
-    report = verify.whole(journal, archives, _heads(arguments.head), anchors, keys)
+    report = verify.verify_history(journal, archives, _heads(arguments.head), anchors, keys)
     session.answer(lambda: "\n".join(_lines(report, keys)), lambda: _document(report, keys))
     return ExitCode.DONE if report.is_consistent else ExitCode.FAILED
 
@@ -39,7 +39,7 @@ def _heads(text: str | None) -> list[Head]:
         raise UsageError(f"--head: {error}", hint=hint) from error
 
 
-def _lines(report: Report, keys: seal.Seal) -> Iterator[str]:
+def _lines(report: HistoryReport, keys: seal.Seal) -> Iterator[str]:
     chain = report.chain
     for path, flaw in report.flaws:
         yield printable(f"{flaw}" if path == chain.path else f"{os.path.basename(path)}: {flaw}")
@@ -57,7 +57,7 @@ def _lines(report: Report, keys: seal.Seal) -> Iterator[str]:
     yield "that nothing up to it was touched"
 
 
-def _sealed(report: Report, keys: seal.Seal) -> str:
+def _sealed(report: HistoryReport, keys: seal.Seal) -> str:
     found = [each.sealed for each in (*report.archives, report.chain)]
     others = sum(each.other_keys for each in found)
     if not keys.keys:
@@ -66,7 +66,7 @@ def _sealed(report: Report, keys: seal.Seal) -> str:
     return f"sealed from row {first} on ({_count(sum(each.rows for each in found), 'row')})" if first else ""
 
 
-def _unproven(report: Report) -> Iterator[str]:
+def _unproven(report: HistoryReport) -> Iterator[str]:
     """What could not be looked at, or rests on nothing but the files themselves."""
     yield from report.missing
     if report.not_compared:
@@ -81,7 +81,7 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _document(report: Report, keys: seal.Seal) -> dict[str, Any]:
+def _document(report: HistoryReport, keys: seal.Seal) -> dict[str, Any]:
     chain, sealed = report.chain, report.chain.sealed
     return {
         "whole": report.is_consistent,

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livefw.activation.paths import STATE_VARIABLE, Places, places
+from livefw.activation.paths import STATE_VARIABLE, Paths, paths_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def configure_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measure", choices=MEASURED_BY, help="by what, instead of what livefw.toml says (auto)")
 
 
-def where(session: Session, arguments: argparse.Namespace) -> Places:
+def where(session: Session, arguments: argparse.Namespace) -> Paths:
     """Where they are."""
-    return places(session.root, state=arguments.state, settings=session.settings)
+    return paths_for(session.root, state=arguments.state, settings=session.settings)
 
 
 def host(session: Session, arguments: argparse.Namespace, *, lenient: bool = False, files: Files | None = None) -> Host:

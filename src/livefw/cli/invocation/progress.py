@@ -132,7 +132,7 @@ class Narrator:
 def _beginning(component: Component, verb: str) -> str:
     name = printable(component.name) or component.id
     old, new = component.current_version, component.pending_version
-    change = f" {version(old)} -> {version(new)}" if old and new and old.sure and new.sure else ""
+    change = f" {version(old)} -> {version(new)}" if old and new and old.reliable and new.reliable else ""
     cost = {
         Rendezvous.REQUIRED: ", stops all CPUs",
         Rendezvous.FORCED: ", stops all CPUs (forced by setting)",

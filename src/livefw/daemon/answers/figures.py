@@ -7,8 +7,8 @@ from contextlib import closing
 from typing import Any, NamedTuple, Self
 
 from livefw.activation.engine import Host
-from livefw.activation.history.journal import Entry, Journal, Kind
-from livefw.activation.inventory import discovery as inventory
+from livefw.activation.history.journal import HistoryRow, Journal, RowKind
+from livefw.activation.inventory import discovery
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome
 from livefw.errors import LivefwError
@@ -45,18 +45,18 @@ class Figures(NamedTuple):
 
 def figures(host: Host, after: int) -> Figures:
     """Look and count; all rows if the history is another one by now. Errors as for `inventory.take` and `Journal`."""
-    found = [candidate.component for candidate in inventory.take(host.providers).candidates]
+    found = [candidate.component for candidate in discovery.take_inventory(host.providers).candidates]
     pending = tuple(each.key for each in found if each.pending)
     idle = tuple(each.key for each in found if not each.pending)
     outcomes: Counter[tuple[str, str]] = Counter()
     stall: dict[str, float] = {}
     success: dict[str, float] = {}
     last = 0
-    journal = Journal.open_to_read(host.places.state)
+    journal = Journal.open_to_read(host.paths.state)
     if journal is not None:
         with closing(journal):
             after = after if after <= journal.head().sequence else 0
-            for entry in journal.entries(after=after):
+            for entry in journal.rows(after=after):
                 last = entry.sequence
                 if (outcome := _outcome(entry)) is None:
                     continue
@@ -69,9 +69,9 @@ def figures(host: Host, after: int) -> Figures:
     return Figures(pending, idle, counted, stall, success, after, max(after, last))
 
 
-def _outcome(entry: Entry) -> str | None:
+def _outcome(entry: HistoryRow) -> str | None:
     outcome = entry.body.get("outcome")
-    counts = entry.kind in (Kind.OUTCOME, Kind.REFUSAL) and outcome in tuple(Outcome)
+    counts = entry.kind in (RowKind.OUTCOME, RowKind.REFUSAL) and outcome in tuple(Outcome)
     unconfirmed = outcome == Outcome.ACTIVATED and entry.body.get("confirmed") is False
     return f"{outcome}{'-unconfirmed' if unconfirmed else ''}" if counts else None
 

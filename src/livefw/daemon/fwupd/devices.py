@@ -8,12 +8,12 @@ from hashlib import sha1
 from typing import Any
 from xml.sax.saxutils import escape
 
-from livefw.activation.history.journal import Activation, Kind
+from livefw.activation.history.journal import Activation, RowKind
 from livefw.activation.images.releases import Release, Releases, upgrades
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import instance, is_guid, made_guid, own_guids
 from livefw.activation.outcome import Outcome
-from livefw.activation.plan import Step
+from livefw.activation.plan import PlanStep
 from livefw.activation.watch.remote import UNREACHABLE
 from livefw.archive import metainfo
 from livefw.archive.metainfo import Metainfo
@@ -63,7 +63,7 @@ _WAITS = "Staged on this machine; waits for its activation"
 _STEPS: dict[int | None, ReleaseFlag] = {1: ReleaseFlag.IS_UPGRADE, -1: ReleaseFlag.IS_DOWNGRADE}
 _BY_POLICY = frozenset({"policy", "pinned"})
 """Reasons against an image that are an administrator's, and not the mechanism's."""
-_TROUBLES = {Kind.REFUSAL: "refused: ", Kind.STAGED: "staging: "}
+_TROUBLES = {RowKind.REFUSAL: "refused: ", RowKind.STAGED: "staging: "}
 
 
 @lru_cache(1024)
@@ -109,7 +109,7 @@ def device(candidate: Candidate, view: View) -> Dictionary:
             "UpdateState": state,
             "UpdateError": trouble,
             "InstallDuration": max(1, round(step.usual.median_s)) if step and step.usual else None,
-            "Modified": last.entry.time_ns // 10**9 if last else None,
+            "Modified": last.first_row.time_ns // 10**9 if last else None,
         }
     )
 
@@ -164,7 +164,7 @@ def _is_away(component: Component) -> bool:
     return any(reason.code == UNREACHABLE for reason in component.reasons)
 
 
-def _problems(component: Component, step: Step | None, *, busy: bool) -> DeviceProblem | None:
+def _problems(component: Component, step: PlanStep | None, *, busy: bool) -> DeviceProblem | None:
     found = DeviceProblem.UNREACHABLE if _is_away(component) else DeviceProblem(0)
     for problem in step.problems if step else ():
         if problem.stops:
@@ -174,7 +174,7 @@ def _problems(component: Component, step: Step | None, *, busy: bool) -> DeviceP
     return found or None
 
 
-def _state(component: Component, step: Step | None, last: Activation | None) -> tuple[UpdateState, str]:
+def _state(component: Component, step: PlanStep | None, last: Activation | None) -> tuple[UpdateState, str]:
     against = "; ".join(problem.text for problem in step.problems if problem.stops) if step else ""
     ended = outcome_of(last)
     if component.pending:
@@ -300,7 +300,7 @@ def _release_flags(found: Release) -> ReleaseFlag:
 def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
     """Activations as fwupd tells them: the device with its old version, and one release with the new one."""
     for activation in activations:
-        first, ending = activation.entry, activation.ending
+        first, ending = activation.first_row, activation.ending
         body: dict[str, Any] = first.body
         outcome = outcome_of(activation)
         told = ending.body if ending else {}
@@ -333,8 +333,8 @@ def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
 
 
 def _new_version(activation: Activation, outcome: Outcome | None) -> object:
-    body, told = activation.entry.body, activation.ending.body if activation.ending else {}
-    if activation.entry.kind in (Kind.STAGING, Kind.STAGED):
+    body, told = activation.first_row.body, activation.ending.body if activation.ending else {}
+    if activation.first_row.kind in (RowKind.STAGING, RowKind.STAGED):
         return body.get("version") or (told.get("pending_version") if outcome is Outcome.STAGED else None)
     return (outcome is Outcome.ACTIVATED and told.get("current_version")) or body.get("pending_version")
 

@@ -9,7 +9,7 @@ from typing import Any
 import livefw
 from livefw.activation.images.releases import Releases, downgrades, upgrades
 from livefw.activation.images.target import is_for
-from livefw.activation.inventory.discovery import Candidate, nothing
+from livefw.activation.inventory.discovery import Candidate, nothing_found
 from livefw.archive import cab
 from livefw.archive.cab import CabImage
 from livefw.daemon.answers.questions import Question
@@ -88,7 +88,7 @@ class Fwupd(Face):
 
     def get_devices(self, call: Call) -> Any:
         """All devices."""
-        return self._viewed(call, lambda view: _some(devices.devices(view), nothing(view.found.absent).message))
+        return self._viewed(call, lambda view: _some(devices.devices(view), nothing_found(view.found.absent).message))
 
     def get_releases(self, call: Call, ident: str) -> Any:
         """All images there are for it."""

@@ -18,9 +18,9 @@ from typing import Any
 
 from livefw import assemble, streams
 from livefw.activation.actor import Actor
-from livefw.activation.engine import Attempt, Engine, OnFailure, Order, Run
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, OnFailure, Session
 from livefw.activation.history.announce import SystemJournal
-from livefw.activation.images.target import Wish
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.outcome import Result, error_of
 from livefw.assemble import How, Where
 from livefw.errors import ExitCode, NothingToDo, kind_of
@@ -110,22 +110,22 @@ def _told(attempts: Iterator[Attempt], tell: Tell) -> Iterator[Attempt]:
         yield each
 
 
-def _stage(request: dict[str, Any], running: Run, tell: Tell) -> dict[str, Any]:
+def _stage(request: dict[str, Any], running: Session, tell: Tell) -> dict[str, Any]:
     """Hand an image over, as ``livefw stage`` does; the document."""
     with open(request["image"], "rb") as file:
         package = ImagePackage(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
-    wish = Wish(package, word, request["reason"], tuple(request["ignore"]))
-    ended = running.stage(wish, watch=_Teller(tell, verb="stage"))
+    staging = StagingRequest(package, word, request["reason"], tuple(request["ignore"]))
+    ended = running.stage(staging, watch=_Teller(tell, verb="stage"))
     tell(_attempt(ended))
     if error := error_of(ended.result, phase="stage", replay=""):
         raise error
     return {"staging": attempt.staging_fields(ended)}
 
 
-def _order(request: dict[str, Any]) -> Order:
+def _order(request: dict[str, Any]) -> ActivationRequest:
     words = tuple(request["components"]) or None
-    return Order(words, request["reason"], tuple(request["ignore"]), OnFailure(request["on_failure"]))
+    return ActivationRequest(words, request["reason"], tuple(request["ignore"]), OnFailure(request["on_failure"]))
 
 
 def _end(shown: dict[str, Any], text: str, code: int) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def _attempt(ended: Attempt) -> dict[str, Any]:
         "others": [document.reason(each) for each in ended.others],
         "mishaps": [document.reason(each) for each in ended.mishaps],
         "error": document.error(error) if error else None,
-        "trouble": ended.receipt.trouble or None,
+        "trouble": ended.row.error or None,
     }
 
 

@@ -54,47 +54,47 @@ class Images:
 
         A user has one at a time, until the call is answered: further ones wait, with their files in their sockets.
         """
-        wish = _Wish(call, most, taken)
-        if not self._begin(wish):
-            self._waiting.append(wish)
-            self._loop.later(PATIENCE_S, lambda: self._give_up(wish))
+        staging = _Wish(call, most, taken)
+        if not self._begin(staging):
+            self._waiting.append(staging)
+            self._loop.later(PATIENCE_S, lambda: self._give_up(staging))
 
-    def _begin(self, wish: _Wish) -> bool:
+    def _begin(self, staging: _Wish) -> bool:
         """Begin with it, or tell that it cannot be; False if it has to wait."""
-        call, uid = wish.call, wish.call.peer.uid
+        call, uid = staging.call, staging.call.peer.uid
         if uid in self._taking or (uid != 0 and len(self._taking.keys() - {0}) >= IN_ALL):
             return False
         if not call.open:
-            wish.taken(UsageError("the client has left", phase="stage"))
+            staging.taken(UsageError("the client has left", phase="stage"))
         else:
             try:
-                self._taking[uid] = _Taking(self._loop, wish, lambda: self._free(uid))
+                self._taking[uid] = _Taking(self._loop, staging, lambda: self._free(uid))
             except OSError as error:
-                wish.taken(TransportError(f"no process to copy the image: {error}", phase="stage"))
+                staging.taken(TransportError(f"no process to copy the image: {error}", phase="stage"))
         return True
 
-    def _give_up(self, wish: _Wish) -> None:
-        if wish in self._waiting:
-            self._waiting.remove(wish)
-            wish.taken(Refused("other images are being copied, and do not come to an end", phase="lock"))
+    def _give_up(self, staging: _Wish) -> None:
+        if staging in self._waiting:
+            self._waiting.remove(staging)
+            staging.taken(Refused("other images are being copied, and do not come to an end", phase="lock"))
 
     def _free(self, uid: int) -> None:
         del self._taking[uid]
         waiting, self._waiting = self._waiting, []
-        self._waiting += [wish for wish in waiting if not self._begin(wish)]
+        self._waiting += [staging for staging in waiting if not self._begin(staging)]
 
 
 class _Taking:
     """One file. ``free`` is called when neither the process nor the copy is there any more."""
 
-    def __init__(self, loop: Loop, wish: _Wish, free: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, staging: _Wish, free: Callable[[], None]) -> None:
         self._loop = loop
-        self._call = wish.call
-        self._taken: Taken | None = wish.taken
+        self._call = staging.call
+        self._taken: Taken | None = staging.taken
         self._free = free
         self._answer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection = self._call.connection
-        command = [sys.executable, "-I", "-S", receive.__file__, str(connection.held), str(wish.most)]
+        command = [sys.executable, "-I", "-S", receive.__file__, str(connection.held), str(staging.most)]
         try:
             self._process = subprocess.Popen(command, stdin=connection.socket.fileno(), stdout=theirs.fileno())
         except BaseException:

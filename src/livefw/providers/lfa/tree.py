@@ -153,7 +153,7 @@ def component(entry: TreeEntry, agent: agents.AgentRow = agents.NOT_STATED) -> C
     current = _current(entry, notes)
     announced = _pending(entry, notes) if pending else None
     # Firmware that announces a version of the next image will report it once it runs.
-    versions = any(version is not None and version.sure for version in (current, announced))
+    versions = any(version is not None and version.reliable for version in (current, announced))
     return Component(
         provider=PROVIDER,
         id=entry.guid,
@@ -195,7 +195,7 @@ def _current(entry: TreeEntry, notes: list[Reason]) -> Version | None:
         return None
     if text == _NOT_REPORTED:
         notes.append(_CURRENT_NOT_REPORTED)
-        return Version(text, sure=False)
+        return Version(text, reliable=False)
     version = _version(text)
     if version is None:
         notes.append(_CURRENT_GARBAGE)
@@ -211,7 +211,7 @@ def _pending(entry: TreeEntry, notes: list[Reason]) -> Version | None:
         notes.append(_PENDING_GARBAGE)
     elif "auto_activate" not in entry.names:
         notes.append(_PENDING_DOUBTFUL)
-        return version._replace(sure=False)
+        return version._replace(reliable=False)
     return version
 
 

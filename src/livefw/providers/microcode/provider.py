@@ -88,7 +88,9 @@ class MicrocodeProvider(SingleProvider):
             provider="microcode",
             id=IDENT,
             name="CPU microcode",
-            current_version=None if running is None else Version(f"{running:#x}", (running,), sure=len(revisions) == 1),
+            current_version=None
+            if running is None
+            else Version(f"{running:#x}", (running,), reliable=len(revisions) == 1),
             pending=pending,
             pending_version=Version(f"{patch.revision:#x}", (patch.revision,)) if later and patch else None,
             cost=Cost(Rendezvous.REQUIRED, resets_cpu=False),

@@ -127,7 +127,7 @@ def _current(part: Part) -> Version | None:
     """
     running = part.running
     version = _version(running) if running else None
-    return version._replace(sure=running is not None and running.active is True) if version else None
+    return version._replace(reliable=running is not None and running.active is True) if version else None
 
 
 def _version(image: SoftwareImage) -> Version | None:
