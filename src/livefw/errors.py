@@ -59,7 +59,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_INSTALLED: "a package or program that only this needs is not installed; the hint says how it is had",
     ExitCode.INTERRUPTED: "interrupted before anything was started",
 }
-"""What each says to a person; the README's table, the manual and `livefw explain` have it from here."""
+"""What each says to a person; docs/reference/exit-codes.md, the manual and `livefw explain` have it from here."""
 
 
 class LivefwError(Exception):

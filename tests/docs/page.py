@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CHECKOUT = Path(__file__).parents[2]
-_NOT_YET = {"README.md", "engine.md", "daemon.md", "images.md", "kernel.md", "outcomes.md", "redfish.md", "tdx.md"}
+_NOT_YET = {"engine.md", "daemon.md", "images.md", "kernel.md", "outcomes.md", "redfish.md", "tdx.md"}
 PAGES = [page for page in [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/**/*.md"))] if page.name not in _NOT_YET]
 
 NO_RUN = frozenset(
@@ -25,6 +25,7 @@ NO_RUN = frozenset(
         "needs a terminal",
         "needs hardware",
         "needs root's systemd",
+        "needs your own firmware",
     }
 )
 """The reasons for which a block may not be run."""

@@ -148,10 +148,10 @@ def test_the_page_can_be_found(link: str) -> None:
     assert "outcomes.md)" in (CHECKOUT / link).read_text(encoding="utf-8")
 
 
-def test_the_readme_has_the_exit_codes() -> None:
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_exit_codes_has_them_all() -> None:
+    page = (CHECKOUT / "docs/reference/exit-codes.md").read_text(encoding="utf-8")
     assert set(MEANINGS) == set(ExitCode)
-    assert [line for code, text in MEANINGS.items() if (line := f"| {int(code)} | {text} |") not in readme] == []
+    assert [line for code, text in MEANINGS.items() if (line := f"| {int(code)} | {text} |") not in page] == []
 
 
 def test_every_mechanism_and_every_outcome_is_told() -> None:
