@@ -8,7 +8,7 @@ MUTANTS ?= 20
 ARGS    ?=
 PREFIX  ?= /usr/local
 # Every other directory that packaging/install.py knows may be named too, such as UNITDIR=/lib/systemd/system.
-PLACES  := DESTDIR PREFIX BYTECODE BINDIR LIBRARYDIR DATADIR MANDIR DOCDIR LICENSEDIR UNITDIR SYSUSERSDIR TMPFILESDIR BASHDIR ZSHDIR FISHDIR
+PLACES  := DESTDIR PREFIX BYTECODE BINDIR LIBEXECDIR LIBRARYDIR DATADIR MANDIR DOCDIR LICENSEDIR UNITDIR SYSUSERSDIR TMPFILESDIR BASHDIR ZSHDIR FISHDIR
 INSTALLER = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) packaging/install.py $@ $(foreach place,$(PLACES),$(if $($(place)),'$(place)=$($(place))'))
 # An hour where nobody has said otherwise: much less finds nothing new.
 FUZZ_MINUTES := $(if $(filter file,$(origin MINUTES)),60,$(MINUTES))

@@ -28,6 +28,7 @@ import sbom  # noqa: E402 - beside this file
 PACKAGES = ("livefw", "livefw-doc")
 DIRECTORIES = {
     "BINDIR": "{PREFIX}/bin",
+    "LIBEXECDIR": "{PREFIX}/libexec",
     "LIBRARYDIR": "",  # where the interpreter looks for modules below the prefix
     "DATADIR": "{PREFIX}/share",
     "MANDIR": "{DATADIR}/man",
@@ -42,9 +43,14 @@ DIRECTORIES = {
 }
 """Every directory that may be named, with its default; a name may use those above it."""
 _DEFAULTS = {"DESTDIR": "", "PREFIX": "/usr/local", "BYTECODE": "yes"}
-_OURS = "{LIBRARYDIR}/livefw", "{LIBRARYDIR}/livefw-{VERSION}.dist-info", "{DOCDIR}", "{LICENSEDIR}"
+_OURS = (
+    "{LIBRARYDIR}/livefw",
+    "{LIBRARYDIR}/livefw-{VERSION}.dist-info",
+    "{LIBEXECDIR}/livefw",
+    "{DOCDIR}",
+    "{LICENSEDIR}",
+)
 """Directories of livefw alone."""
-_IGNORED = shutil.ignore_patterns("__pycache__")
 
 
 class Item(NamedTuple):
@@ -70,6 +76,7 @@ ITEMS = (
     Item("INSTALLER", "{LIBRARYDIR}/livefw-{VERSION}.dist-info/", made=True),
     Item("packaging/bin/livefw", "{BINDIR}/", mode=0o755, programs=True),
     Item("packaging/bin/livefwd", "{BINDIR}/", mode=0o755, programs=True),
+    Item("packaging/bin/wait-for-activation", "{LIBEXECDIR}/livefw/", mode=0o755, programs=True),
     Item("packaging/systemd/livefwd.socket", "{UNITDIR}/"),
     Item("packaging/systemd/livefwd.service", "{UNITDIR}/", programs=True),
     Item("packaging/systemd/livefw.sysusers", "{SYSUSERSDIR}/livefw.conf"),
@@ -148,7 +155,7 @@ def install(where: Mapping[str, str], made: Path, packages: tuple[str, ...]) -> 
         _make_directory(target.parent)
         target.unlink(missing_ok=True)
         if file.item.programs:
-            target.write_text(_placed(file.source.read_text(encoding="utf-8"), where), encoding="utf-8")
+            target.write_text(_placed(file.source.read_text(encoding="utf-8"), file.target, where), encoding="utf-8")
         else:
             shutil.copyfile(file.source, target)
         target.chmod(file.item.mode)
@@ -201,8 +208,8 @@ def _searched() -> list[str]:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
 
 
-def _placed(text: str, where: Mapping[str, str]) -> str:
-    """A text with programs and the interpreter where they are.
+def _placed(text: str, target: str, where: Mapping[str, str]) -> str:
+    """The text of ``target`` with programs and the interpreter where they are.
 
     A program in a prefix of its own finds its modules from where it is, and so do the processes that it starts.
     """
@@ -213,7 +220,7 @@ def _placed(text: str, where: Mapping[str, str]) -> str:
         "/usr/bin/livefw", f"{where['BINDIR']}/livefw"
     )
     if "\nfrom livefw" in text and where["LIBRARYDIR"] not in _searched():
-        way = os.path.relpath(where["LIBRARYDIR"], where["BINDIR"])
+        way = os.path.relpath(where["LIBRARYDIR"], os.path.dirname(target))
         found = f'os.path.join(os.path.dirname(os.path.realpath(__file__)), "{way}")'
         lines = f'import os\nimport sys\n\nsys.path.insert(0, {found})\nos.environ["PYTHONPATH"] = sys.path[0]\n'
         text = text.replace("\nfrom livefw", f"\n{lines}\nfrom livefw", 1)

@@ -21,6 +21,8 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
 _NAMED_IN = {
     "src/livefw/__init__.py": r'__version__ = "([^"]+)"',
     "packaging/debian/changelog": r"\Alivefw \(([^)]+)\)",
+    "packaging/rpm/livefw.spec": r"\nVersion: +(\S+)",
+    "packaging/arch/PKGBUILD": r"\npkgver=(\S+)",
     "packaging/org.livefw.livefw.metainfo.xml": r'<release version="([^"]+)"',
 }
 

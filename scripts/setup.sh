@@ -101,6 +101,11 @@ packages() {
     need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
     dpkg -s build-essential >/dev/null 2>&1 || ! can_install || install build-essential
+    need rpmbuild rpm "the tests of the RPM packages"
+    need makepkg "makepkg fakeroot libarchive-tools" "the tests of Arch's packages"
+    need nix-instantiate nix-bin "the tests of the recipe for Nix"
+    need shellcheck shellcheck "the tests of the recipes' shell"
+    need mandoc mandoc "the tests of the manual pages"
     need debootstrap debootstrap "the tests that install the package into a clean Debian"
     need qemu-system-x86_64 qemu-system-x86 "the tests of the service under a real systemd"
     /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||

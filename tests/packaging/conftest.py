@@ -48,4 +48,4 @@ def sources(sdist: Path, folder: Path) -> Path:
     return top
 
 
-__all__ = ["CHECKOUT", "PACKAGING", "install", "need", "run"]
+__all__ = ["CHECKOUT", "PACKAGING", "install", "need", "once", "run"]

@@ -18,6 +18,7 @@ from .conftest import CHECKOUT, PACKAGING, install, run
 PLACES = ("PREFIX=/usr", "LIBRARYDIR=/usr/lib/python3/dist-packages")
 AS_DEBIAN = (*PLACES, "UNITDIR=/lib/systemd/system", "ZSHDIR=/usr/share/zsh/vendor-completions")
 """Where packaging/debian/rules puts them."""
+PROGRAMS = {"/bin/livefw", "/bin/livefwd", "/libexec/livefw/wait-for-activation"}
 VERSIONS = {f"Metadata-Version: 2.{minor}" for minor in range(4, 7)}
 DEBIANS_OWN = {
     f"/usr/share/doc/{name}/{file}" for name in ("livefw", "livefw-doc") for file in ("changelog", "copyright")
@@ -72,11 +73,17 @@ def test_installed_daemon_and_its_processes_run_from_where_they_are(
     assert result["outcome"] in ("unknown", "failed", "activated"), done  # files of a disk: nothing answers the write
 
 
+def test_packages_wait_for_an_activation(installed: Path, folder: Path) -> None:
+    """None runs below this root; the modules are found from where the program is."""
+    waits = [installed / "libexec/livefw/wait-for-activation"]
+    assert run(*waits, env={"PATH": os.environ["PATH"], "LIVEFW_RUNTIME_DIR": str(folder)}) == ""
+
+
 def test_modes_do_not_depend_on_the_umask(installed: Path) -> None:
     modes = _tree(installed)
     folders = {mode for path, mode in modes.items() if (installed / path[1:]).is_dir()}
     programs = {path for path, mode in modes.items() if mode == 0o755 and not (installed / path[1:]).is_dir()}
-    assert (folders, programs) == ({0o755}, {"/bin/livefw", "/bin/livefwd"})
+    assert (folders, programs) == ({0o755}, PROGRAMS)
     assert set(modes.values()) == {0o755, 0o644}
 
 
@@ -158,14 +165,14 @@ def test_debian_package_has_the_same_files(packages: Path) -> None:
                 listed[path.removeprefix(".").removesuffix(".gz")] = mode
     licence = "/usr/share/licenses/livefw/LICENSE"
     assert listed.keys() - DEBIANS_OWN == set(install("list", *AS_DEBIAN, python="/usr/bin/python3")) - {licence}
-    assert {path for path, mode in listed.items() if "x" in mode} == {"/usr/bin/livefw", "/usr/bin/livefwd"}
+    assert {path for path, mode in listed.items() if "x" in mode} == {f"/usr{path}" for path in PROGRAMS}
 
 
 def test_debian_package_runs_debians_interpreter(packages: Path, tmp_path: Path) -> None:
     (package,) = packages.glob("livefw_*.deb")
     run("dpkg-deb", "-x", package, tmp_path)
-    for name in ("livefw", "livefwd"):
-        assert (tmp_path / "usr/bin" / name).read_bytes() == (PACKAGING / "bin" / name).read_bytes()
+    for path in PROGRAMS:
+        assert (tmp_path / f"usr{path}").read_bytes() == (PACKAGING / "bin" / Path(path).name).read_bytes()
 
 
 def test_every_verb_is_completed(installed: Path) -> None:
