@@ -17,7 +17,6 @@ from livefw.activation.history.damaged import Damaged
 from livefw.activation.history.journal import Activation, Journal, RowKind
 from livefw.activation.history.verify import verify_chain
 from livefw.cli.main import main
-from livefw.daemon.answers import questions
 from livefw.errors import NothingToDo, UsageError
 
 COUNT = 5_000
@@ -30,9 +29,6 @@ class Killed(BaseException):
 
 def run(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[int, str]:
     (folder / "root").mkdir(exist_ok=True)
-    if "--archive" in words and "--verify" not in words:  # which opens the machine, until the end of its process
-        _, text, code = questions.run(str(folder / "root"), [*words, "--state", str(folder)])
-        return code, text
     code = main(["--root", str(folder / "root"), *words, "--state", str(folder)])
     told = capsys.readouterr()
     return code, told.out + told.err

@@ -17,12 +17,13 @@ import pytest
 from bench.records import fill
 
 from livefw.activation.history.journal import Journal
+from livefw.assemble import Where
 from livefw.daemon.answers import questions
 from livefw.daemon.answers.figures import Figures
 from livefw.daemon.answers.pool import Answerers
 from livefw.daemon.answers.questions import ROWS, Question
-from livefw.daemon.jobs.runner import Setting
-from livefw.daemon.snapshot import HISTORY_LIMIT, Hosts
+from livefw.daemon.hosts import Hosts
+from livefw.daemon.snapshot import HISTORY_LIMIT
 from livefw.dbus import connection, server
 from livefw.dbus.client import Call, CallFailed
 from livefw.dbus.connection import Account
@@ -288,14 +289,14 @@ def long(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _setting(state: Path, root: Path) -> Setting:
-    return Setting(str(root), str(state), None, measure=False)
+def _where(state: Path, root: Path) -> Where:
+    return Where(str(root), str(state))
 
 
 def test_a_process_abandons_its_question(long: Path, planted: Path) -> None:
     """`Verify` on a history of any length: the same process goes on with the next question."""
-    answerers = Answerers(_setting(long, planted))
-    verify = Question("verb", ("history", f"--state={long}", "--verify"))
+    answerers = Answerers(_where(long, planted))
+    verify = Question("verify")
     assert isinstance(answerers.ask(verify, lambda: True), bytes)
     (process,) = answerers._free
     told = answerers.ask(verify, lambda: False)
@@ -305,7 +306,7 @@ def test_a_process_abandons_its_question(long: Path, planted: Path) -> None:
     answerers.close()
 
 
-@pytest.mark.parametrize("name", ["record", "history"])
+@pytest.mark.parametrize("name", ["history", "fwupd-history"])
 def test_the_history_is_cut_where_it_is_read(
     name: str, long: Path, planted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,9 +317,8 @@ def test_the_history_is_cut_where_it_is_read(
 
     monkeypatch.setattr(Journal, "entries", all_rows)
     monkeypatch.setattr(Journal, "activations", all_rows)
-    setting = _setting(long, planted)
-    question = Question(name, (f"--state={long}",) if name == "record" else ())
-    told = questions.answer(Hosts(setting.root, setting.state, None), setting, question)
+    question = Question(name, ("", "") if name == "history" else ())
+    told = questions.answer(Hosts(_where(long, planted)), question)
     assert isinstance(told, bytes), told
 
 
@@ -346,11 +346,10 @@ def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -
 
 
 def test_figures_are_counted_from_where_they_were_counted_last(long: Path, planted: Path) -> None:
-    setting = _setting(long, planted)
-    hosts = Hosts(setting.root, setting.state, None)
+    hosts = Hosts(_where(long, planted))
 
     def count(after: int) -> Figures:
-        told = questions.answer(hosts, setting, Question("figures", (str(after),)))
+        told = questions.answer(hosts, Question("figures", (str(after),)))
         assert isinstance(told, bytes), told
         return Figures.decode(told)
 

@@ -26,6 +26,8 @@ TRESPASSES = [
     ("livefw.activation.trespass", "livefw.machine"),
     ("livefw.activation.trespass", "livefw.cli"),
     ("livefw.render.trespass", "livefw.cli"),
+    ("livefw.daemon.trespass", "livefw.cli"),
+    ("livefw.cli.trespass", "livefw.daemon"),
     ("livefw.dbus.trespass", "livefw.providers"),
     ("livefw.dbus.trespass", "livefw.activation"),
     ("livefw.files.trespass", "livefw.providers"),

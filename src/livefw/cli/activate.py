@@ -62,7 +62,7 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
     if not report.attempts and report.error is None:
         left = made.plan(request)
         if not left.steps:
-            raise plan.nothing(left)
+            raise shown_plan.nothing(left)
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
     report = report.about(running)
     session.report(report.text, lambda: report.fields(host.providers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 
 from livefw import streams
 from livefw.cli.invocation.session import Session
@@ -15,6 +16,7 @@ from livefw.render.error import foreseen, text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from typing import NoReturn
 
 
@@ -57,13 +59,20 @@ def main(argv: list[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     if plain := _plain(words):
         name, session = plain
-        return VERBS[name].load().run(session, None)
+        with closing(session):
+            return VERBS[name].load().run(session, None)
     from livefw import children  # `list` starts none
     from livefw.cli.arguments import parse  # argparse takes longer to import than `list` takes to run
 
     children.are_waited_for()
     name, arguments = parse(words)
     session = Session(root=arguments.root, settings=arguments.settings, json=arguments.json, debug=arguments.debug)
+    with closing(session):
+        return _ask_or_run(session, name, arguments)
+
+
+def _ask_or_run(session: Session, name: str, arguments: argparse.Namespace) -> int:
+    """Have the daemon answer, where it is to, or do it here."""
     if "LIVEFW_SOCKET" in os.environ or (os.geteuid() and os.path.exists("/run/livefw/fwupd.sock")):
         from livefw.cli.daemon import client  # only where there may be one, and for those who need it
 

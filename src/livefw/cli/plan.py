@@ -4,10 +4,8 @@
 import argparse
 
 from livefw.activation.engine import ActivationRequest, Engine, Plan
-from livefw.activation.inventory import discovery
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session
-from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.render import plan as rendered
 
 
@@ -30,13 +28,4 @@ def show(session: Session, plan: Plan) -> int:
     if not plan.steps:
         for line in rendered.unmatched_lines(plan.unmatched):
             session.say(f"livefw: {line}")
-        raise nothing(plan)
-    session.answer(lambda: rendered.text(plan), lambda: rendered.fields(plan))
-    return ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
-
-
-def nothing(plan: Plan) -> LivefwError:
-    """The error for a plan without steps."""
-    if plan.absent:
-        return discovery.nothing_found(plan.absent)
-    return NothingToDo("nothing is pending", hint="livefw list shows what there is")
+    return session.show(rendered.answer(plan))

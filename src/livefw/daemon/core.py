@@ -12,13 +12,15 @@ from livefw.activation.engine import Host
 from livefw.activation.history.cache import HistoryCache
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.watch.remote import RemoteMechanisms
+from livefw.assemble import Where
 from livefw.daemon import snapshot
 from livefw.daemon.answers import questions
 from livefw.daemon.answers.pool import Answerers
 from livefw.daemon.answers.questions import Failure, Question
 from livefw.daemon.authority import ACTIVATE, IGNORE, Authority
+from livefw.daemon.hosts import Hosts
 from livefw.daemon.jobs.runner import Event, Jobs, Request, Setting, log_line
-from livefw.daemon.snapshot import Hosts, View
+from livefw.daemon.snapshot import View
 from livefw.daemon.upload.images import MOST_BYTES, Images
 from livefw.dbus.dispatch import Call, DBusError, Face, UnknownError, full_text
 from livefw.dbus.loop import Loop, Worker
@@ -78,14 +80,14 @@ class Core:
         self.settling = False
         self.jobs = Jobs(loop, setting, self._event)
         self.images = Images(loop)
-        self._hosts = Hosts(setting.root, setting.state, setting.settings, images=setting.images)
+        self._hosts = Hosts(Where(setting.root, setting.state, setting.settings, setting.images))
         self._remote = RemoteMechanisms(self._hosts.open, loop.now, is_remote=is_out_of_band)
         self._shelf = ImageDirectory(lambda text: _log.warning("%s", text))
         self._recollection = HistoryCache()
         self._own_work = Worker(loop)
         self._for_root = Worker(loop, threads=THREADS_FOR_ROOT, each=THREADS_FOR_ROOT)
         self._for_others = Worker(loop, threads=THREADS)
-        self._answerers = Answerers(setting)
+        self._answerers = Answerers(self._hosts.where)
         self._view: View | None = None
         self._view_at = self._wanted_at = self._changed_at = float("-inf")
         self._answers: dict[tuple[Any, ...], Callable[[Call], None]] = {}
@@ -98,7 +100,7 @@ class Core:
     def ask(self, call: Call, face: Face, question: Question) -> None:
         """Answer a call with what a question gives: root's in a thread of the daemon, others' in another process."""
         if is_trusted(call.peer.uid):
-            work = partial(questions.answer, self._hosts, self.setting, question)
+            work = partial(questions.answer, self._hosts, question)
         else:
             work = partial(self._answerers.ask, question, lambda: call.open)
 

@@ -2,10 +2,8 @@
 """One look at the machine, with everything that the daemon's faces tell about it."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
 
-from livefw import assemble
 from livefw.activation import plan
 from livefw.activation.engine import ActivationRequest, Engine, Host
 from livefw.activation.history.cache import HistoryCache, RowSource
@@ -18,11 +16,7 @@ from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import PlanStep
-from livefw.activation.policy import document as policy
-from livefw.assemble import Where
-from livefw.files.host import HostFiles
 from livefw.providers.base import Discovery, Provider
-from livefw.providers.registry import open_files, providers
 
 HISTORY_LIMIT = 100
 """Activations that clients get to see, the last ones; the whole record is for `livefw history`."""
@@ -53,36 +47,6 @@ def _told(view: View) -> tuple[object, ...]:
     components = tuple(candidate.component for candidate in view.found.candidates)
     steps = [(key, step.usual, step.problems) for key, step in view.steps.items()]
     return (components, view.found[1:], steps, *view[2:])
-
-
-class Hosts:
-    """Makes a host for each look, in any thread. A root that was mounted anew is seen anew.
-
-    What the settings decide is kept as long as their file stays the same: to find it out takes a fifth of a look.
-    """
-
-    def __init__(self, root: str, state: str | None, settings: str | None, *, images: str | None = None) -> None:
-        self._where = Where(root, state, settings, images)
-        self._known: tuple[tuple[int, ...], Host] | None = None
-
-    @contextmanager
-    def open(self) -> Iterator[Host]:
-        """The machine with the policy that holds now. Errors as for `livefw.assemble.host`."""
-        files = open_files(self._where.root, settings=self._where.settings)
-        try:
-            yield self._host(files)
-        finally:
-            files.close()
-
-    def _host(self, files: HostFiles) -> Host:
-        if self._known:
-            stamp, host = self._known
-            if policy.file_stamp(host.paths.settings) == stamp:
-                return host._replace(files=files, providers=providers(files, host.clock))
-        stamp = policy.file_stamp(self._where.paths.settings)
-        host = assemble.host(self._where, files=files)
-        self._known = stamp, host
-        return host
 
 
 def view(

@@ -7,13 +7,31 @@ from typing import Any
 from livefw.activation.checks.table import Problem, Weight
 from livefw.activation.engine import Plan
 from livefw.activation.history.journal import RowKind
+from livefw.activation.inventory import discovery
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.plan import PastAttempts, PlanStep
 from livefw.activation.setting_changes import UnmetSetting
+from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.providers.base import Rendezvous
 from livefw.render import document
+from livefw.render.answer import Answer
 from livefw.render.component import version
 from livefw.text import printable
+
+
+def answer(plan: Plan) -> Answer:
+    """What `livefw plan` answers. An error of `nothing` for a plan without steps."""
+    if not plan.steps:
+        raise nothing(plan)
+    code = ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
+    return Answer(lambda: text(plan), lambda: fields(plan), code)
+
+
+def nothing(plan: Plan) -> LivefwError:
+    """The error for a plan without steps: `NothingToDo`, or why no mechanism is here."""
+    if plan.absent:
+        return discovery.nothing_found(plan.absent)
+    return NothingToDo("nothing is pending", hint="livefw list shows what there is")
 
 
 def text(plan: Plan) -> str:

@@ -6,7 +6,7 @@ import argparse
 from livefw.activation.engine import Engine
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.journal import KEEP
-from livefw.cli.history.moment import when
+from livefw.activation.queries import when
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode

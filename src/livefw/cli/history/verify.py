@@ -1,34 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw history --verify``: what proves the history, what speaks against it, and what nobody can tell."""
+"""``livefw history --verify``."""
 
 import argparse
-import os
-from collections.abc import Iterator
-from typing import Any
 
-from livefw.activation.history import seal, verify
-from livefw.activation.history.anchors import AnchoredHeads
+from livefw.activation import queries
 from livefw.activation.history.journal import Head, Journal
-from livefw.activation.history.verify import HistoryReport
 from livefw.assemble import policy
 from livefw.cli.invocation.paths import where
 from livefw.cli.invocation.session import Session
-from livefw.errors import ExitCode, UsageError
-from livefw.text import printable
+from livefw.errors import UsageError
+from livefw.render import verify
 
 
 def run(session: Session, arguments: argparse.Namespace, journal: Journal) -> int:
     """Verify; the exit code is that of a failure if there is a flaw."""
-    places = where(session, arguments)
-    own = places.root == "/"
-    keys = seal.load(policy(places).seal) if own else seal.UNSEALED
-    # The system journal is this machine's: of another one it knows nothing.
-    anchors = AnchoredHeads(places.state) if own and not arguments.file else AnchoredHeads(places.state, command=())
-    given = [os.path.abspath(each) for each in arguments.archive or () if each]
-    archives = [] if arguments.file else sorted({*journal.archives(), *given})
-    report = verify.verify_history(journal, archives, _heads(arguments.head), anchors, keys)
-    session.answer(lambda: "\n".join(_lines(report, keys)), lambda: _document(report, keys))
-    return ExitCode.DONE if report.is_consistent else ExitCode.FAILED
+    paths = where(session, arguments)
+    heads, archives = _heads(arguments.head), [each for each in arguments.archive or () if each]
+    verified = queries.verified(
+        paths, journal, seal=lambda: policy(paths).seal, heads=heads, archives=archives, alone=bool(arguments.file)
+    )
+    return session.show(verify.answer(*verified))
 
 
 def _heads(text: str | None) -> list[Head]:
@@ -37,66 +28,3 @@ def _heads(text: str | None) -> list[Head]:
     except ValueError as error:
         hint = "as --verify prints it, or LIVEFW_HEAD in the system journal"
         raise UsageError(f"--head: {error}", hint=hint) from error
-
-
-def _lines(report: HistoryReport, keys: seal.Seal) -> Iterator[str]:
-    chain = report.chain
-    for path, flaw in report.flaws:
-        yield printable(f"{flaw}" if path == chain.path else f"{os.path.basename(path)}: {flaw}")
-    rows = _count(chain.rows + sum(each.rows for each in report.archives), "row")
-    beside = f" in {_count(len(report.archives) + 1, 'file')}" if report.archives else ""
-    if not report.is_consistent:
-        yield f"{rows}{beside}: NOT consistent, {_count(len(report.flaws), 'flaw')}"
-        return
-    heads = _count(report.anchored, "head")
-    proven = f"anchored by {heads} in the system journal" if report.anchored else "with no anchor"
-    sealed = _sealed(report, keys)
-    yield f"{rows}{beside}: consistent; {proven}{'; ' if sealed else ''}{sealed}"
-    yield from (f"not proven: {printable(each)}" for each in _unproven(report))
-    yield f"head {chain.head}: keep it elsewhere; --verify --head proves later"
-    yield "that nothing up to it was touched"
-
-
-def _sealed(report: HistoryReport, keys: seal.Seal) -> str:
-    found = [each.sealed for each in (*report.archives, report.chain)]
-    others = sum(each.other_keys for each in found)
-    if not keys.keys:
-        return f"{_count(others, 'row')} sealed, and no key is here to check" if others else ""
-    first = next((each.first for each in found if each.first), 0)
-    return f"sealed from row {first} on ({_count(sum(each.rows for each in found), 'row')})" if first else ""
-
-
-def _unproven(report: HistoryReport) -> Iterator[str]:
-    """What could not be looked at, or rests on nothing but the files themselves."""
-    yield from report.missing
-    if report.not_compared:
-        yield f"{_count(report.not_compared, 'head')} of the system journal are of rows that are not here"
-    if report.trouble:
-        yield report.trouble
-    if not report.anchored:
-        yield "whoever can write the file can write another one that is consistent as well"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def _document(report: HistoryReport, keys: seal.Seal) -> dict[str, Any]:
-    chain, sealed = report.chain, report.chain.sealed
-    return {
-        "whole": report.is_consistent,
-        "head": str(chain.head),
-        "rows": chain.rows,
-        "flaws": [flaw._asdict() | {"file": path} for path, flaw in report.flaws],
-        "anchors": {
-            "compared": report.anchored,
-            "not_compared": report.not_compared,
-            "trouble": report.trouble or None,
-        },
-        "seal": {"has_key": bool(keys.keys), **sealed._asdict()},
-        "archives": [
-            {"file": each.path, "first": each.base.sequence + 1, "head": str(each.head), "rows": each.rows}
-            for each in report.archives
-        ],
-        "not_proven": [*_unproven(report)],
-    }

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
+    from livefw.files.host import HostFiles
     from livefw.files.protocol import Files
     from livefw.providers.base import Provider
+    from livefw.render.answer import Answer
 
 
 class Session:
@@ -29,6 +31,12 @@ class Session:
         self.settings = settings
         self.json = json
         self.debug = debug
+        self._opened: list[HostFiles] = []
+
+    def close(self) -> None:
+        """Close the files of the machine."""
+        while self._opened:
+            self._opened.pop().close()
 
     def files(self) -> Files:
         """The machine's files. Errors as for `open_files`."""
@@ -36,7 +44,9 @@ class Session:
 
     def opened(self, root: str, *, settings: str | None = None) -> Files:
         """As `open_files`; what is done to them is shown where that is wanted."""
-        files: Files = open_files(root, settings=settings)
+        own = open_files(root, settings=settings)
+        self._opened.append(own)
+        files: Files = own
         if self.debug:
             from livefw.cli.invocation.trace import TracedFiles  # rarely wanted
 
@@ -59,6 +69,11 @@ class Session:
             put(sys.stdout, to_json({"schema": SCHEMA} | document()))
         else:
             show(sys.stdout, text())
+
+    def show(self, answer: Answer) -> int:
+        """As `answer`, for what every face answers; the exit code."""
+        self.answer(answer.text, answer.document)
+        return int(answer.exit_code)
 
     @property
     def streams(self) -> bool:

@@ -10,9 +10,9 @@ import sys
 import time
 from collections.abc import Callable
 
+from livefw.assemble import Where
 from livefw.daemon.answers import worker
 from livefw.daemon.answers.questions import Failure, Question
-from livefw.daemon.jobs.runner import Setting
 from livefw.errors import TransportError
 
 PATIENCE_S = 60.0
@@ -26,8 +26,8 @@ _LETTING_GO_S = 2.0
 class Answerers:
     """Starts a process when there is none free; those that are free wait. For any thread."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, where: Where) -> None:
+        self._where = where
         self._free: list[_Answerer] = []
         self._all: set[_Answerer] = set()
 
@@ -54,7 +54,7 @@ class Answerers:
             self._end(process)
 
     def _new(self) -> "_Answerer":
-        process = _Answerer(self._setting)
+        process = _Answerer(self._where)
         self._all.add(process)
         return process
 
@@ -66,7 +66,7 @@ class Answerers:
 class _Answerer:
     """One process, with one question at a time. OSError if it cannot be started."""
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, where: Where) -> None:
         self._socket, theirs = socket.socketpair()
         try:
             with theirs:
@@ -77,7 +77,7 @@ class _Answerer:
                     self._process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)
                 finally:
                     signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            worker.send(self._socket, json.dumps(setting).encode())
+            worker.send(self._socket, json.dumps(where).encode())
         except BaseException:
             self._socket.close()
             raise

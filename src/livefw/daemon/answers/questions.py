@@ -7,20 +7,30 @@ The same table serves root, in a thread of the daemon, and everybody else, in a 
 """
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
+from livefw.activation import queries
+from livefw.activation.engine import ActivationRequest, Engine
+from livefw.activation.images.directory import ImageDirectory
+from livefw.activation.inventory import discovery, old_versions
+from livefw.assemble import policy
 from livefw.daemon import snapshot
-from livefw.daemon.answers.captured import Captured
 from livefw.daemon.answers.figures import figures
 from livefw.daemon.fwupd import devices
 from livefw.daemon.fwupd.security import attributes
 from livefw.daemon.fwupd.values import PREFIX
-from livefw.daemon.jobs.runner import Setting
-from livefw.daemon.snapshot import Hosts
+from livefw.daemon.hosts import Hosts
 from livefw.dbus.dispatch import DBusError, full_text
 from livefw.dbus.wire import encode_body
 from livefw.errors import LivefwError, kind_of
+from livefw.providers.registry import providers
+from livefw.render import history, plan, show, verify
+from livefw.render import list as rendered_list
+from livefw.render.answer import Answer
+from livefw.render.document import error as error_document
+from livefw.render.error import text as error_text
 from livefw.render.json_text import SCHEMA, to_json
 
 ANSWER_LIMIT = 2 << 20
@@ -35,15 +45,12 @@ class TooLargeError(DBusError):
     """The answer has more bytes than it may have."""
 
 
-Told = tuple[dict[str, Any], str, int]
-"""A verb's document, its text and its exit code."""
-
-
 class Question(NamedTuple):
-    """What is asked: a row of `QUESTIONS`, its words, and how many bytes the answer may have."""
+    """What is asked: a row of `QUESTIONS`, its words, checks to ignore, and how many bytes the answer may have."""
 
     name: str
     words: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
     most: int = ANSWER_LIMIT
 
 
@@ -64,35 +71,16 @@ def failure(error: Exception) -> Failure:
     return Failure(kind_of(error).name, phase or "", full_text(error))
 
 
-def answer(hosts: Hosts, setting: Setting, question: Question) -> bytes | Failure:
+def answer(hosts: Hosts, question: Question) -> bytes | Failure:
     """Ask the machine, cut, and encode."""
     try:
-        return QUESTIONS[question.name](hosts, setting, question)
+        return QUESTIONS[question.name](hosts, question)
     except Exception as error:  # whoever asked gets it, whatever it is
         return failure(error)
 
 
-def run(root: str, words: list[str]) -> Told:
-    """What the command would answer."""
-    from livefw.cli.arguments import parse  # what follows is the command itself
-    from livefw.cli.verbs import VERBS
-
-    session = Captured(root)
-    try:
-        name, arguments = parse(["--root", root, "--json", *words])
-        session.settings = arguments.settings
-        code = VERBS[name].load().run(session, arguments)
-        return session.document, session.text, int(code)
-    except LivefwError as error:
-        code = session.fail(error)
-        return session.document, session.text, code
-    finally:
-        session.close()
-
-
-def encoded(told: Told, *, most: int) -> bytes:
-    """A verb's answer as bytes; `DBusError` if it has more than so many."""
-    document, text, code = told
+def encoded(document: dict[str, Any], text: str, code: int, *, most: int) -> bytes:
+    """An answer in both forms, with its exit code, as bytes; `TooLargeError` if it has more than so many."""
     json_text = to_json({"schema": SCHEMA} | document)
     size = len(json_text.encode("utf-8", "replace")) + len(text.encode("utf-8", "replace"))
     if size > most:
@@ -100,23 +88,54 @@ def encoded(told: Told, *, most: int) -> bytes:
     return encode_body("ssi", (json_text, text, code))
 
 
-def _verb(_: Hosts, setting: Setting, question: Question) -> bytes:
-    return encoded(run(setting.root, [*question.words]), most=question.most)
+def _as_shown(work: Callable[[Hosts, Question], Answer], hosts: Hosts, question: Question) -> bytes:
+    """What the command shows. An error of livefw is an answer too: the document has its kind and its hint."""
+    try:
+        made = work(hosts, question)
+        document, text, code = made.document(), made.text(), int(made.exit_code)
+    except LivefwError as error:
+        document, text, code = {"error": error_document(error)}, error_text(error), int(kind_of(error).exit_code)
+    return encoded(document, text, code, most=question.most)
 
 
-def _record(_: Hosts, setting: Setting, question: Question) -> bytes:
-    """``livefw history``: the last rows, as many as have room. A row may be one kilobyte, or thirty."""
+def _list(hosts: Hosts, _: Question) -> Answer:
+    with hosts.files() as files:
+        found = old_versions.marked(discovery.take_inventory(providers(files)), hosts.where.root, files)
+        return rendered_list.answer(found)
+
+
+def _show(hosts: Hosts, question: Question) -> Answer:
+    with hosts.lenient() as host:
+        return show.answer(queries.details(host, question.words, ImageDirectory().images(host.images)))
+
+
+def _plan(hosts: Hosts, question: Question) -> Answer:
+    with hosts.open() as host:
+        return plan.answer(Engine(host).plan(ActivationRequest(question.words or None, ignore=question.ignore)))
+
+
+def _verify(hosts: Hosts, _: Question) -> Answer:
+    paths = hosts.where.paths
+    with closing(queries.history(paths.state)) as journal:
+        return verify.answer(*queries.verified(paths, journal, seal=lambda: policy(paths).seal))
+
+
+def _history(hosts: Hosts, question: Question) -> bytes:
+    """The last rows, as many as have room: a row may be one kilobyte, or thirty."""
     for limit in ROWS[:-1]:
         with suppress(TooLargeError):
-            return encoded(_rows(setting, question, limit), most=question.most)
-    return encoded(_rows(setting, question, ROWS[-1]), most=question.most)
+            return _as_shown(partial(_page, limit), hosts, question)
+    return _as_shown(partial(_page, ROWS[-1]), hosts, question)
 
 
-def _rows(setting: Setting, question: Question, limit: int) -> Told:
-    return run(setting.root, ["history", f"--limit={limit}", *question.words])
+def _page(limit: int, hosts: Hosts, question: Question) -> Answer:
+    component, since = question.words
+    with closing(queries.history(hosts.where.paths.state)) as journal:
+        wanted = queries.Filter.of(journal, component or None, since=since or None)
+        return history.answer(queries.page(journal, wanted, limit=limit))
 
 
-def _history(hosts: Hosts, _: Setting, question: Question) -> bytes:
+def _fwupd_history(hosts: Hosts, question: Question) -> bytes:
     """What fwupd's clients see of the history; of one device, the last row about it."""
     with hosts.open() as host:
         rows = list(devices.history(snapshot.activations(host)))
@@ -131,12 +150,12 @@ def _history(hosts: Hosts, _: Setting, question: Question) -> bytes:
     return encode_body("a{sv}", (row,))
 
 
-def _attributes(hosts: Hosts, _: Setting, __: Question) -> bytes:
+def _fwupd_attributes(hosts: Hosts, _: Question) -> bytes:
     with hosts.open() as host:
         return encode_body("aa{sv}", (attributes(host),))
 
 
-def _figures(hosts: Hosts, _: Setting, question: Question) -> bytes:
+def _figures(hosts: Hosts, question: Question) -> bytes:
     (after,) = question.words
     with hosts.open() as host:
         return figures(host, int(after)).encode()
@@ -146,10 +165,13 @@ def _nothing(text: str) -> DBusError:
     return DBusError(f"{PREFIX}.NothingToDo", text)
 
 
-QUESTIONS: dict[str, Callable[[Hosts, Setting, Question], bytes]] = {
-    "verb": _verb,
-    "record": _record,
+QUESTIONS: dict[str, Callable[[Hosts, Question], bytes]] = {
+    "list": partial(_as_shown, _list),
+    "show": partial(_as_shown, _show),
+    "plan": partial(_as_shown, _plan),
     "history": _history,
-    "attributes": _attributes,
+    "verify": partial(_as_shown, _verify),
+    "fwupd-history": _fwupd_history,
+    "fwupd-attributes": _fwupd_attributes,
     "figures": _figures,
 }

@@ -3,7 +3,7 @@
 
 Python runs one thread at a time, so a stranger's question in the daemon itself would take its time from root's. Here
 it takes a share of a CPU, at a low priority, within its own bound of memory, and can be abandoned in the middle.
-Frames come on standard input, which is a socket: first the setting, then one question after the other.
+Frames come on standard input, which is a socket: first where the machine is, then one question after the other.
 """
 
 import json
@@ -14,9 +14,9 @@ import socket
 import struct
 from contextlib import suppress
 
+from livefw.assemble import Where
 from livefw.daemon.answers.questions import Failure, Question, answer
-from livefw.daemon.jobs.runner import Setting
-from livefw.daemon.snapshot import Hosts
+from livefw.daemon.hosts import Hosts
 
 CANCEL = signal.SIGUSR1
 """Ends the present question; without one it means nothing."""
@@ -35,9 +35,8 @@ class _Cancelled(BaseException):
 
 
 class _Answerer:
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self._hosts = Hosts(setting.root, setting.state, setting.settings, images=setting.images)
+    def __init__(self, where: Where) -> None:
+        self._hosts = Hosts(where)
         self._asked = False
 
     def cancel(self, *_: object) -> None:
@@ -49,7 +48,7 @@ class _Answerer:
     def answer(self, question: Question) -> bytes | Failure:
         try:
             self._asked = True
-            told = answer(self._hosts, self._setting, question)
+            told = answer(self._hosts, question)
             self._asked = False
         except _Cancelled:
             return Failure("interrupted", "", "whoever asked has left")
@@ -93,12 +92,12 @@ def main() -> None:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     with socket.socket(fileno=0) as daemon, suppress(OSError, EOFError):
-        answerer = _Answerer(Setting(*json.loads(_data(daemon))))
+        answerer = _Answerer(Where(*json.loads(_data(daemon))))
         signal.signal(CANCEL, answerer.cancel)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [CANCEL])
         while True:
-            name, words, most = json.loads(_data(daemon))
-            send(daemon, answerer.answer(Question(name, tuple(words), most)))
+            name, words, ignore, most = json.loads(_data(daemon))
+            send(daemon, answerer.answer(Question(name, tuple(words), tuple(ignore), most)))
 
 
 def _data(daemon: socket.socket) -> bytes:

@@ -123,12 +123,12 @@ class Fwupd(Face):
 
     def get_history(self, call: Call) -> Any:
         """The last activations, newest first."""
-        self._core.ask(call, self, Question("history"))
+        self._core.ask(call, self, Question("fwupd-history"))
         return Later
 
     def get_results(self, call: Call, ident: str) -> Any:
         """The last activation of one device."""
-        self._core.ask(call, self, Question("history", (ident,)))
+        self._core.ask(call, self, Question("fwupd-history", (ident,)))
         return Later
 
     def get_plugins(self, call: Call) -> Any:
@@ -160,7 +160,7 @@ class Fwupd(Face):
 
     def get_host_security_attrs(self, call: Call) -> Any:
         """What the checks know of the host."""
-        self._core.ask(call, self, Question("attributes"))
+        self._core.ask(call, self, Question("fwupd-attributes"))
         return Later
 
     def get_host_security_events(self, call: Call, limit: int) -> Any:

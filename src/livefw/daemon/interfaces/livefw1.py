@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # ruff: noqa: ARG002 - which arguments there are is said by the XML
-"""Our own interface, ``org.livefw.Livefw1``: the same documents as ``livefw --json``, by running the same code."""
+"""Our own interface, ``org.livefw.Livefw1``: the same documents as ``livefw --json``, made by the same code."""
 
 import json
 import logging
@@ -58,26 +58,23 @@ class Own(Face):
 
     def list(self, call: Call) -> Any:
         """``livefw list``."""
-        return self._verb(call, "list", *self._settings())
+        return self._ask(call, Question("list"))
 
     def show(self, call: Call, components: Words) -> Any:
         """``livefw show``."""
-        return self._verb(call, "show", *self._places(), *self._images(), "--", *components)
+        return self._ask(call, Question("show", tuple(components)))
 
     def plan(self, call: Call, components: Words, ignore: Words) -> Any:
         """``livefw plan``."""
-        return self._verb(call, "plan", *self._places(), *(f"--ignore={each}" for each in ignore), "--", *components)
+        return self._ask(call, Question("plan", tuple(components), tuple(ignore)))
 
     def history(self, call: Call, component: str, since: str) -> Any:
         """``livefw history``."""
-        options = [f"--since={since}"] if since else []
-        words = (*self._state(), *options, "--", *([component] if component else []))
-        self._core.ask(call, self, Question("record", words, ANSWER_LIMIT))
-        return Later
+        return self._ask(call, Question("history", (component, since)))
 
     def verify(self, call: Call) -> Any:
         """``livefw history --verify``."""
-        return self._verb(call, "history", *self._state(), "--verify")
+        return self._ask(call, Question("verify"))
 
     def activate(self, call: Call, components: Words, options: dict[str, Variant]) -> Any:
         """``livefw activate``."""
@@ -118,26 +115,10 @@ class Own(Face):
         logging.getLogger("livefw").setLevel(_LEVELS[level])
         return ()
 
-    def _state(self) -> Words:
-        state = self._core.setting.state
-        return [f"--state={state}"] if state else []
-
-    def _settings(self) -> Words:
-        settings = self._core.setting.settings
-        return [f"--settings={settings}"] if settings else []
-
-    def _places(self) -> Words:
-        return [*self._state(), *self._settings()]
-
-    def _images(self) -> Words:
-        images = self._core.setting.images
-        return [f"--images={images}"] if images else []
-
-    def _verb(self, call: Call, *words: str) -> Any:
-        """Run a verb of the command that only looks, where such work is done for who calls."""
-        if len(words) > WORDS_LIMIT:
+    def _ask(self, call: Call, question: Question) -> Any:
+        if len(question.words) + len(question.ignore) > WORDS_LIMIT:
             raise DBusError(_LIMITS, f"more than {WORDS_LIMIT} components and checks in one question")
-        self._core.ask(call, self, Question("verb", words, ANSWER_LIMIT))
+        self._core.ask(call, self, question._replace(most=ANSWER_LIMIT))
         return Later
 
     def _ended(self, call: Call, event: Event) -> None:
@@ -146,7 +127,7 @@ class Own(Face):
         def reply(answer: bytes) -> None:
             self._core.server.answer(call, lambda call: call.reply_encoded(answer))
 
-        self._core.work(call, self, lambda: encoded(told, most=ANSWER_LIMIT), reply)
+        self._core.work(call, self, lambda: encoded(*told, most=ANSWER_LIMIT), reply)
 
     def _hear(self, event: Event) -> None:
         # What it ended with is the answer of who asked for it, and may be long.

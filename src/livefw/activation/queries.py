@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be asked of a machine and its history without changing anything; every face answers with it."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from datetime import datetime, timedelta
+from typing import NamedTuple, Self
+
+from livefw.activation import aftermath
+from livefw.activation.checks.facts import Facts
+from livefw.activation.engine import Host
+from livefw.activation.history import seal as seals
+from livefw.activation.history import verify
+from livefw.activation.history.anchors import AnchoredHeads
+from livefw.activation.history.journal import HistoryRow, Journal
+from livefw.activation.history.rows import Head, Page
+from livefw.activation.history.seal import UNSEALED, Seal
+from livefw.activation.history.verify import HistoryReport
+from livefw.activation.images import releases
+from livefw.activation.images.directory import LocalImage
+from livefw.activation.images.releases import Releases
+from livefw.activation.inventory import discovery, old_versions
+from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.select import select
+from livefw.activation.paths import Paths
+from livefw.errors import LivefwError, NothingToDo, UsageError
+from livefw.providers.base import Component
+
+_LAST_S = 2**63 // 1_000_000_000
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> list[tuple[Component, Releases]]:
+    """The components that words name, in their order, each with what there is to install for it.
+
+    A component carries what a failure of this boot has left behind, as far as the history can be read. ``images`` are
+    those of the image directory. Errors as for `discovery.take_inventory` and `select`; `UsageError` without a word.
+    """
+    if not words:
+        raise UsageError("name the components to show", hint="livefw list shows what there is")
+    paths = host.paths
+    found = old_versions.marked(discovery.take_inventory(host.providers), paths.root, host.files, state=paths.state)
+    candidates = found.require().candidates
+    chosen = _with_aftermath(host, list(dict.fromkeys(select(word, candidates) for word in words)))
+    by_key = releases.table(chosen, images, host.policy)
+    return [(each.component, by_key.get(each.component.key, ())) for each in chosen]
+
+
+def _with_aftermath(host: Host, chosen: list[Candidate]) -> list[Candidate]:
+    boot_id = Facts(host.files).boot_id()
+    with suppress(LivefwError):
+        if journal := Journal.open_to_read(host.paths.state):
+            with closing(journal):
+                return [aftermath.noted(journal, candidate, boot_id) for candidate in chosen]
+    return chosen
+
+
+def history(state: str, *, file: str | None = None) -> Journal:
+    """The history of a state directory, or an archive of one, to read. `NothingToDo` if there is none."""
+    journal = Journal.open_file(file) if file else Journal.open_to_read(state)
+    if journal is None:
+        raise NothingToDo("there is no history here", hint="--state DIR, or LIVEFW_STATE, says where it is")
+    return journal
+
+
+class Filter(NamedTuple):
+    """Which activations of a history: before a row, of components by key, from and up to a time in ns since 1970."""
+
+    before: int | None = None
+    components: frozenset[str] | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        journal: Journal,
+        word: str | None,
+        *,
+        since: str | None,
+        until: str | None = None,
+        before: int | None = None,
+    ) -> Self:
+        """From what a person wrote: a component as `named` finds it, and times as `when` reads them."""
+        since_ns = None if since is None else when(since, option="--since")
+        until_ns = None if until is None else when(until, option="--until")
+        components = None if word is None else frozenset(named(journal, word))
+        return cls(before, components, since_ns, until_ns)
+
+
+def nothing_found() -> NothingToDo:
+    """The error where no activation passes the filter."""
+    return NothingToDo("nothing of that kind is in the history")
+
+
+def page(journal: Journal, wanted: Filter, *, limit: int) -> Page:
+    """The newest activations that pass the filter, at most ``limit``. `NothingToDo` if there is none."""
+    found = journal.page(limit, **wanted._asdict())
+    if not found.activations:
+        raise nothing_found()
+    return found
+
+
+def named(journal: Journal, word: str) -> Iterator[str]:
+    """Keys of components that a word names: the beginning of a key or of an id, or the name in the newest row."""
+    wanted = word.casefold()
+    for key in journal.components():
+        newest = journal.page(1, components=[key]).activations
+        if key and any(_is_named(each.first_row, wanted) for each in newest):
+            yield key
+
+
+def _is_named(entry: HistoryRow, wanted: str) -> bool:
+    key = entry.component.casefold()
+    name = str(entry.body.get("name", "")).casefold()
+    return bool(wanted) and (wanted == name or key.startswith(wanted) or key.partition(":")[2].startswith(wanted))
+
+
+def verified(
+    paths: Paths,
+    journal: Journal,
+    *,
+    seal: Callable[[], str | None],
+    heads: Sequence[Head] = (),
+    archives: Sequence[str] = (),
+    alone: bool = False,
+) -> tuple[HistoryReport, Seal]:
+    """What proves a history, and the keys that were there to check its seals.
+
+    ``seal`` gives the file of the keys, as the policy has it; it is called for this machine's own history only.
+    ``archives`` are files to look at beside those of the history itself; ``alone`` leaves out both, and the system
+    journal. Errors as for `seal`, `livefw.activation.history.seal.load` and `verify.verify_history`.
+    """
+    own = paths.root == "/"
+    keys = seals.load(seal()) if own else UNSEALED
+    # The system journal is this machine's: of another one it knows nothing.
+    anchors = AnchoredHeads(paths.state) if own and not alone else AnchoredHeads(paths.state, command=())
+    files = [] if alone else sorted({*journal.archives(), *map(os.path.abspath, archives)})
+    return verify.verify_history(journal, files, list(heads), anchors, keys), keys
+
+
+def when(text: str, *, option: str) -> int:
+    """A moment in ns of the wall clock."""
+    number, unit = text[:-1], text[-1:]
+    try:
+        if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 8:
+            moment = datetime.now().astimezone() - timedelta(seconds=int(number) * _UNITS[unit])
+        else:
+            moment = datetime.fromisoformat(text).astimezone()
+        since_1970 = int(moment.timestamp())
+    except (ValueError, OverflowError) as error:
+        hint = "2026-11-23, 2026-11-23T04:00, 12h, 7d"
+        raise UsageError(f"{option}: {text!r} is no moment", hint=hint) from error
+    # No row is from before or after what its 64 bits can tell, the years 1678 to 2261.
+    return max(-_LAST_S, min(since_1970, _LAST_S)) * 1_000_000_000

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The machine, opened anew for each piece of work that the daemon does on it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+
+from livefw import assemble
+from livefw.activation.engine import Host
+from livefw.activation.policy import document as policy
+from livefw.assemble import How, Where
+from livefw.files.host import HostFiles
+from livefw.providers.registry import open_files, providers
+
+
+class Hosts:
+    """Makes a host for each look, in any thread. A root that was mounted anew is seen anew.
+
+    What the settings decide is kept as long as their file stays the same: to find it out takes a fifth of a look.
+    """
+
+    def __init__(self, where: Where) -> None:
+        self.where = where
+        self._known: tuple[tuple[int, ...], Host] | None = None
+
+    @contextmanager
+    def files(self) -> Iterator[HostFiles]:
+        """The machine's files alone. Errors as for `open_files`."""
+        with closing(open_files(self.where.root, settings=self.where.settings)) as files:
+            yield files
+
+    @contextmanager
+    def open(self) -> Iterator[Host]:
+        """The machine with the policy that holds now. Errors as for `livefw.assemble.host`."""
+        with self.files() as files:
+            yield self._host(files)
+
+    @contextmanager
+    def lenient(self) -> Iterator[Host]:
+        """As `open`; where something is wrong with the settings, without them."""
+        with ExitStack() as stack:
+
+            def opened(root: str, *, settings: str | None) -> HostFiles:
+                return stack.enter_context(closing(open_files(root, settings=settings)))
+
+            yield assemble.host(self.where, How(lenient=True), opened=opened)
+
+    def _host(self, files: HostFiles) -> Host:
+        if self._known:
+            stamp, host = self._known
+            if policy.file_stamp(host.paths.settings) == stamp:
+                return host._replace(files=files, providers=providers(files, host.clock))
+        stamp = policy.file_stamp(self.where.paths.settings)
+        host = assemble.host(self.where, files=files)
+        self._known = stamp, host
+        return host
