@@ -8,16 +8,16 @@ import base64
 import json
 import socket
 import ssl
-from collections.abc import Iterator
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import pytest
 
 from livefw.machine.bmc.firmware import INVENTORY, Pattern
 from livefw.machine.bmc.model import Model
-from livefw.machine.bmc.server import BmcServer
 from livefw.machine.bmc.web import INTEGRITY, MONITORS, ROOT, SERVICE, SESSIONS, TASKS, Web, WebReply
 from livefw.providers.fake import FakeClock
+from livefw.testing import ModelBmc
 
 WORD = "a word of passage"
 ACTIONS = f"{SERVICE}/Actions/UpdateService"
@@ -201,23 +201,17 @@ def test_a_service_tells_what_it_can(pattern: Pattern, present: set[str], absent
     assert not absent & names
 
 
-@pytest.fixture
-def served() -> Iterator[BmcServer]:
-    server = BmcServer(Bmc().web)
-    yield server
-    server.close()
-
-
 LENGTHS = [(64 << 20, 401), ((64 << 20) + 1, 413), ("-1", 413), ("1e3", 413), ("9" * 19, 413)]
 
 
 @pytest.mark.parametrize(("length", "status"), LENGTHS)
-def test_a_request_has_64_mib_at_most(served: BmcServer, length: int | str, status: int) -> None:
+def test_a_request_has_64_mib_at_most(livefw_bmc: ModelBmc, length: int | str, status: int) -> None:
     """Beyond the limit its head is sent only: nothing of the rest is waited for."""
-    context = ssl.create_default_context(cadata=served.pem.certificate.decode())
+    url = urlsplit(livefw_bmc.url)
+    context = ssl.create_default_context(cadata=livefw_bmc.certificate.decode())
     head = f"POST {PUSH} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
     with (
-        socket.create_connection(("127.0.0.1", served.port), timeout=60) as plain,
+        socket.create_connection((url.hostname, url.port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
     ):
         client.sendall(head)

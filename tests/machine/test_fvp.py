@@ -8,14 +8,11 @@ for the files, plat/arm/board/fvp/fvp_lfa.c of TF-A for the flags.
 import os
 import stat
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from livefw.machine.config import load
-from livefw.machine.machine import Machine
-from livefw.testing.mounted import shell_in
+from livefw.testing import MountedMachine, shell_in
 
 BL31 = "47d4086d-4cfe-9846-9b95-2950cbbd5a00"
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
@@ -91,13 +88,12 @@ ERRNOS = [
 ]
 """Errno as a shell reports it; the changes of shape as tried on a real kernel's /sys (Linux 6.18) as root."""
 
-Mounted = Callable[..., tuple[Machine, Path]]
-pytestmark = pytest.mark.fuse
+pytestmark = [pytest.mark.fuse, pytest.mark.livefw(platform="fvp", mount=True)]
 
 
 @pytest.fixture
-def fvp(mounted: Mounted) -> Path:
-    return mounted(load("fvp"))[1] / "sys/firmware/lfa"
+def fvp(livefw_machine: MountedMachine) -> Path:
+    return livefw_machine.root / "sys/firmware/lfa"
 
 
 def test_names(fvp: Path) -> None:
@@ -142,10 +138,9 @@ def test_errno(fvp: Path, command: str, guid: str, message: str) -> None:
     assert (done.returncode == 0) == (not message)
 
 
-def test_pending_never_clears(mounted: Mounted) -> None:
+def test_pending_never_clears(livefw_machine: MountedMachine, fvp: Path) -> None:
     """Between two activations the RMM's one bank has to be loaded again."""
-    machine, mount = mounted(load("fvp"))
-    rmm = mount / "sys/firmware/lfa" / RMM
+    machine, rmm = livefw_machine.model, fvp / RMM
     for _ in range(2):
         machine.stage("rmm", "0.0")
         (rmm / "activate").write_text("1\n")

@@ -23,7 +23,6 @@ from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.scripted import ScriptedFirmware
-from livefw.machine.config import load
 from livefw.machine.trace import CAPACITY, CallTrace, replay
 from livefw.testing.machine import ModelMachine
 
@@ -124,10 +123,9 @@ def _recorded(bench: ModelMachine) -> list[dict[str, Any]]:
     return [call.document() for call in bench.model.trace]
 
 
-@pytest.mark.parametrize("platform", ["vera", "fvp", "grid"])
-def test_replay_gives_the_same_answers(platform: str) -> None:
-    config = load(platform)
-    made = ModelMachine(config)
+@pytest.mark.livefw(platform=["vera", "fvp", "grid"])
+def test_replay_gives_the_same_answers(livefw_machine: ModelMachine) -> None:
+    made, config = livefw_machine, livefw_machine.model.config
     for guid in made.guids:
         if made.read(guid, "activation_pending") == "1":
             made.write(guid, "activate")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from livefw.machine.config import MachineConfig
     from livefw.machine.faults import FaultRequest
     from livefw.machine.tdx import ALL_FAULTS as FAULTS
-    from livefw.machine.trace import TracedCall as SmcCall
+    from livefw.machine.trace import TracedCall
     from livefw.testing.agent import ModelAgent
     from livefw.testing.bmc import ModelBmc
     from livefw.testing.driver import ModelDriver
@@ -44,7 +44,7 @@ __all__ = [
     "MountedMachine",
     "Registers",
     "Restart",
-    "SmcCall",
+    "TracedCall",
     "conformance",
     "driver_conformance",
     "shell_in",

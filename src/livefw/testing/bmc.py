@@ -75,6 +75,21 @@ class ModelBmc:
         """Number of open sessions."""
         return self._web.sessions
 
+    def stage(self, firmware: str, version: str) -> None:
+        """Stage an image, as if a client had pushed it. `UsageError` if there is no such firmware."""
+        self._find(firmware).staged = version
+
+    def running(self, firmware: str) -> str:
+        """The version that really runs, whatever the inventory says. `UsageError` if there is no such firmware."""
+        return self._find(firmware).running
+
+    def _find(self, ident: str) -> Firmware:
+        for each in self.model.firmware:
+            if each.ident == ident:
+                return each
+        known = ", ".join(each.ident for each in self.model.firmware)
+        raise UsageError(f"there is no firmware {ident!r}; there are {known}")
+
     def write_settings(self, root: str | os.PathLike[str]) -> Path:
         """Write ``etc/livefw/livefw.toml`` with certificate and credentials below a directory.
 

@@ -5,7 +5,6 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from livefw.kernel.clock import SECOND, US, VirtualClock
-from livefw.kernel.conduit import Conduit
 from livefw.kernel.lfa import VERSIONS, DriverVersion, LfaDriver, Notification
 from livefw.kernel.os import KernelTask, Os
 from livefw.kernel.release import Kernel
@@ -13,6 +12,7 @@ from livefw.kernel.sysfs import Directory, Tree
 from livefw.kernel.virtual import advance, run, settle
 from livefw.machine.files import TreeFiles
 from livefw.machine.host import VirtualRunner
+from livefw.testing.callee import AgentLike, WholeAgent
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ LFA = "/sys/firmware/lfa"
 
 
 class ModelDriver:
-    """One LFA driver on ``conduit``, such as an agent; nothing happens until `load`.
+    """One LFA driver on an agent, which has ``call(cpu, registers)`` at least; nothing happens until `load`.
 
     ``version`` is one of `livefw.testing.DRIVERS` or a row of one's own.
 
@@ -29,7 +29,7 @@ class ModelDriver:
 
     def __init__(
         self,
-        conduit: Conduit,
+        agent: AgentLike,
         *,
         version: str | DriverVersion = "v3",
         cpus: int = 2,
@@ -38,7 +38,7 @@ class ModelDriver:
         kernel: Kernel = Kernel(),  # noqa: B008 - frozen
     ) -> None:
         self.clock = VirtualClock()
-        self.os = Os(conduit=conduit, clock=self.clock, cpus=cpus, spin_ns=spin_ns)
+        self.os = Os(conduit=WholeAgent(agent), clock=self.clock, cpus=cpus, spin_ns=spin_ns)
         self.tree = Tree(Directory())
         row = version if isinstance(version, DriverVersion) else VERSIONS[version]
         self.driver = LfaDriver(self.os, self.tree, version=row, notification=notification, kernel=kernel)

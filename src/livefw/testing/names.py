@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
-    "livefw.abi.smccc": {"Held": "Held", "Registers": "Registers", "Release": "Release", "Restart": "Restart"},
+    "livefw.abi.smccc": {"Held": "Held", "Registers": "Registers", "CpuRelease": "CpuRelease", "Restart": "Restart"},
     "livefw.firmware.profile": {"AGENTS": "PROFILES"},
     "livefw.firmware.spec": {"ComponentSpec": "ComponentSpec"},
     "livefw.kernel.conduit": {"Conduit": "Conduit"},
@@ -14,7 +14,7 @@ _MODULES = {
     "livefw.machine.config": {"MachineConfig": "MachineConfig"},
     "livefw.machine.faults": {"FaultRequest": "FaultRequest"},
     "livefw.machine.tdx": {"FAULTS": "ALL_FAULTS"},
-    "livefw.machine.trace": {"SmcCall": "Call"},
+    "livefw.machine.trace": {"TracedCall": "TracedCall"},
     "livefw.testing.agent": {"ModelAgent": "ModelAgent"},
     "livefw.testing.bmc": {"ModelBmc": "ModelBmc"},
     "livefw.testing.driver": {"ModelDriver": "ModelDriver"},

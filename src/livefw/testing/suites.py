@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar
 
-from livefw.abi.smccc import CpuRelease, Exit, Held, Registers, Restart
-from livefw.conformance.caller import Callee, CalleeCaller
+from livefw.conformance.caller import CalleeCaller
 from livefw.conformance.report import ConformanceReport
 from livefw.conformance.run import CheckVerdict, run
 from livefw.conformance.tree import Effect, Files, run_tree
@@ -15,18 +14,11 @@ from livefw.errors import UsageError
 from livefw.files.host import HostFiles
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.lfa import VERSIONS, DriverVersion
+from livefw.testing.callee import AgentLike, WholeAgent
 
 _MOST_CPUS = 4096
 
 T = TypeVar("T")
-
-
-class AgentLike(Protocol):
-    """The least that an agent needs. One that holds CPUs also has the other methods of `livefw.testing.Conduit`."""
-
-    def call(self, cpu: int, registers: Registers) -> Exit | Held:
-        """Answer the SMC of a CPU."""
-        ...
 
 
 class HasFiles(Protocol):
@@ -79,10 +71,10 @@ def conformance(
         raise UsageError(f"{cpus} CPUs: between 1 and {_MOST_CPUS}")
     if hasattr(agent, "call") and not isinstance(agent, type):
         one = agent
-        caller = CalleeCaller(lambda: _Foreign(one), cpus=cpus, stays_on=True)
+        caller = CalleeCaller(lambda: WholeAgent(one), cpus=cpus, stays_on=True)
     elif callable(agent):
         make = agent
-        caller = CalleeCaller(lambda: _Foreign(make()), cpus=cpus)
+        caller = CalleeCaller(lambda: WholeAgent(make()), cpus=cpus)
     else:
         raise TypeError(f"{agent!r} has no method call(cpu, registers)")
     return _passed(ConformanceReport(profile, cpus, tuple(run(caller, profile=profile, dangerous=dangerous))))
@@ -136,34 +128,3 @@ def _one_of(name: str, table: Mapping[str, T], what: str) -> T:
     if name not in table:
         raise UsageError(f"there is no {what} {name!r}; there are {', '.join(table)}")
     return table[name]
-
-
-class _Foreign:
-    """Somebody's agent as a whole `Callee`; what it returns is looked at before it is believed."""
-
-    def __init__(self, agent: AgentLike) -> None:
-        self._agent = agent
-        self._whole: Callee | None = agent if _is_whole(agent) else None  # type: ignore[assignment]
-
-    def call(self, cpu: int, registers: Registers) -> Exit | Held:
-        """As `Callee`."""
-        return self._checked(self._agent.call(cpu, registers), "call")
-
-    def complete(self, cpu: int) -> Exit | Held:
-        """As `Callee`."""
-        if self._whole is None:
-            raise TypeError("an agent that returns Held with a time needs complete(cpu) and released()")
-        return self._checked(self._whole.complete(cpu), "complete")
-
-    def released(self) -> list[CpuRelease]:
-        """As `Callee`."""
-        return self._whole.released() if self._whole else []
-
-    def _checked(self, outcome: object, method: str) -> Exit | Held:
-        if not isinstance(outcome, (Registers, Restart, Held)):
-            raise TypeError(f"{method}() returned {outcome!r}; expected Registers, Restart or Held")
-        return outcome
-
-
-def _is_whole(agent: object) -> bool:
-    return hasattr(agent, "complete") and hasattr(agent, "released")
