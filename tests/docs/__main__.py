@@ -11,6 +11,8 @@ from .session import SessionError
 
 def main(names: list[str]) -> int:
     """The number of pages that could not be run."""
+    if not (Path(sys.executable).parent / "livefw").exists():
+        sys.exit("livefw is not installed beside this Python: .venv/bin/python -m tests.docs")
     failed = 0
     for page in [Path(name).resolve() for name in names] or PAGES:
         name, text = str(page.relative_to(CHECKOUT)), page.read_text(encoding="utf-8")

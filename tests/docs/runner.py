@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a page and compares what comes of it with what it shows."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from .page import Action, Example, File, PageError, Script, Step, actions
 from .session import Done, Session
 from .shown import matches
+
+OTHERS = {"busctl": "systemd", "fwupdmgr": "fwupd", "gdbus": "libglib2.0-bin", "openssl": "openssl"}
+"""Programs that a page may need, and the package of Debian that has each."""
 
 
 class Difference(NamedTuple):
@@ -65,7 +69,10 @@ def _run(session: Session, step: Step, patience_s: float) -> Done:
         """What is started in the background is ready when it has written what is shown of it, at least a line."""
         return bool(lines) and matches(step.output, lines)
 
-    return session.start(step.command, ready, patience_s)
+    done = session.start(step.command, ready, patience_s)
+    if not done.output:
+        raise PageError(f"{step.command}\nhas written nothing within {patience_s:.0f} s: nobody knows when it is ready")
+    return done
 
 
 def _written(done: Done) -> list[str]:
@@ -82,4 +89,13 @@ def updated(text: str, name: str) -> str:
 
 def mounts(text: str) -> bool:
     """Whether a page mounts a machine."""
-    return any(isinstance(each, Step) and each.background and "machine run" in each.command for each in actions(text))
+    return any("machine run" in each.command and each.background for each in _steps(text))
+
+
+def programs(text: str) -> set[str]:
+    """Programs of other packages that a page runs."""
+    return {name for each in _steps(text) for name in OTHERS if re.search(rf"\b{name}\b", each.command)}
+
+
+def _steps(text: str) -> Iterator[Step]:
+    return (each for each in actions(text) if isinstance(each, Step))

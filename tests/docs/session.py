@@ -2,13 +2,15 @@
 """A shell and a Python interpreter in a place of their own, for the commands of one page.
 
 The place stands for a whole machine: below it are a home, a working directory, and livefw's state and runtime
-directories. What is shown of it is without the place, so that the paths look as they do elsewhere. Nothing is left when
+directories. What is shown of it is without the place, so that the paths look as they do elsewhere, and can be used in
+commands. Nothing is left when
 a session ends: processes are found by a variable in their environment, wherever they have gone.
 """
 
 import contextlib
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -25,6 +27,7 @@ _MARK = "LIVEFW_DOCUMENTS"
 _ANSWER_S = 60.0
 _END_S = 10.0
 _MOST_BYTES = 1_000_000
+_PLACES = re.compile(r"(?<![\w./-])/(?=(home/you|run/livefw|var/lib/livefw)\b)")
 _INTERPRETER = Path(__file__).with_name("interpreter.py")
 
 
@@ -171,7 +174,7 @@ class Session:
         assert self._shell is not None
         assert self._shell.stdin is not None
         script, end = self.place / "command", f"<end of {self.place.name}>".encode()
-        script.write_text(command, encoding="utf-8")
+        script.write_text(_PLACES.sub(f"{self.place}/", command), encoding="utf-8")
         self._output.text = b""
         line = f'eval "$(<{script})" </dev/null{redirection}; printf "\\n{end.decode()} %s\\n" "$?"\n'
         self._shell.stdin.write(line.encode())

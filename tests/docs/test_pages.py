@@ -2,6 +2,7 @@
 """Every command that the documents show runs, and writes what they show."""
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from .page import CHECKOUT, NO_RUN, PAGES, Step, actions, blocks
-from .runner import differences, mounts
+from .runner import OTHERS, differences, mounts, programs
 
 
 def _pages() -> list[object]:
-    """One test for each page; those that mount are marked as other tests are that do."""
+    """One test for each page, marked as other tests are that need the same."""
     made: list[object] = []
     for page in PAGES:
-        marks = [pytest.mark.fuse] if mounts(page.read_text(encoding="utf-8")) else []
+        text = page.read_text(encoding="utf-8")
+        marks = [pytest.mark.fuse] if mounts(text) else []
+        marks += [pytest.mark.fwupd] if "fwupdmgr" in programs(text) else []
         made.append(pytest.param(page, id=page.relative_to(CHECKOUT).as_posix(), marks=marks))
     return made
 
@@ -27,6 +30,9 @@ def test_a_page_shows_what_its_commands_write(page: Path, record_property: Calla
     text = page.read_text(encoding="utf-8")
     if mounts(text) and not os.access("/dev/fuse", os.R_OK | os.W_OK):
         pytest.skip("/dev/fuse is missing or not allowed")
+    for program in programs(text):
+        if not shutil.which(program):
+            pytest.skip(f"no {program}; on Debian: apt-get install {OTHERS[program]}")
     commands = sum(isinstance(each, Step) for each in actions(text))
     record_property("docs", {"commands": commands, "no-run": Counter(each.no_run for each in blocks(text))})
     found = [*differences(text, str(page.relative_to(CHECKOUT)))]

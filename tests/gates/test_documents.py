@@ -19,7 +19,7 @@ DOCUMENTS = [*sorted(CHECKOUT.glob("*.md")), *sorted(CHECKOUT.glob("docs/**/*.md
 
 _BLOCK = re.compile(r"^```[^\n`]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _CONTINUED = re.compile(r"\\\n> +")
-_COMMAND = re.compile(r"^(?:[$#] )?(?:sudo )?(livefw .*)$", re.MULTILINE)
+_COMMAND = re.compile(r"^ *\$ (?:sudo )?(livefw .*)$", re.MULTILINE)
 _FENCED = re.compile(r"^ *(`{3,})[^\n]*\n.*?^ *\1`* *$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s]+)")
 _HEADING = re.compile(r"^#{1,6} (.+)$", re.MULTILINE)

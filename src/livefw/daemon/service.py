@@ -191,6 +191,8 @@ def main(argv: list[str] | None = None) -> int:
         _log.error("%s: %s", error.filename or options.root, error.strerror)
         return 1
     else:
+        if passed is None:
+            _log.info("listening on %s", options.socket)
         service.run()
     finally:
         listener.close()
