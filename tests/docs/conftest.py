@@ -14,7 +14,6 @@ def summary(properties: Iterable[tuple[str, Any]]) -> list[str]:
     not_run: Counter[str] = Counter()
     for each in pages:
         not_run.update(each["no-run"])
-    del not_run[""]
     reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(not_run.items())) or "none"
     return [
         f"docs: {sum(each['commands'] for each in pages)} commands on {len(pages)} pages; blocks not run: {reasons}"

@@ -14,12 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 CHECKOUT = Path(__file__).parents[2]
-<<<<<<< HEAD
-_NOT_YET = {"engine.md", "daemon.md", "images.md", "kernel.md", "outcomes.md", "redfish.md", "tdx.md"}
-=======
-_NOT_YET = {"README.md"}
->>>>>>> 66f70b5 (Run the commands of the reference and explanation pages, and say where the daemon listens)
-PAGES = [page for page in [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/**/*.md"))] if page.name not in _NOT_YET]
+PAGES = [CHECKOUT / "README.md", *sorted(CHECKOUT.glob("docs/**/*.md"))]
 
 NO_RUN = frozenset(
     {
