@@ -15,9 +15,10 @@ from livefw.activation.engine import ActivationRequest, Engine, Host, Point
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
+from livefw.clock import SystemClock
 from livefw.files.host import HostFiles
 from livefw.providers.base import Component, Progress
-from livefw.providers.registry import SystemClock, providers
+from livefw.providers.registry import providers
 
 ROUNDS = 30
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"

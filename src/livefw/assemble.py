@@ -13,10 +13,11 @@ from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.paths import Paths, paths_for
 from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
+from livefw.clock import SystemClock
 from livefw.errors import LivefwError
 from livefw.files.host import unused_settings
 from livefw.files.protocol import Files
-from livefw.providers.registry import MECHANISMS, SystemClock, open_files, providers
+from livefw.providers.registry import MECHANISMS, open_files, providers
 from livefw.reading import absolute
 from livefw.text import printable
 

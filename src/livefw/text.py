@@ -5,6 +5,13 @@ Such text may hold anything: escape sequences that rewrite a terminal, bytes tha
 reading direction. It is kept as it came (`decode`), and escaped where a person reads it (`printable`).
 """
 
+import os
+
+
+def errno_text(error: OSError) -> str:
+    """What the operating system says of an error; the error's own words where it carries no errno."""
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+
 
 def decode(raw: bytes) -> str:
     """Bytes as text that JSON can carry: UTF-8, and ``\\xff`` where it is not."""

@@ -3,9 +3,10 @@
 
 from typing import TYPE_CHECKING
 
+from livefw.clock import Clock
 from livefw.errors import TransportError
 from livefw.files.protocol import Files
-from livefw.providers.base import Claim, Clock, Component, Cost, ImagePackage, Observer, Phase, Progress, Reply, Version
+from livefw.providers.base import Claim, Component, Cost, ImagePackage, Observer, Phase, Progress, Reply, Version
 from livefw.providers.inband import SingleProvider
 from livefw.providers.steps import RunningSteps, Steps
 

@@ -26,13 +26,14 @@ from livefw.activation.lock.machine_lock import Busy
 from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
+from livefw.clock import SystemClock
 from livefw.files.host import HostFiles
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
-from livefw.providers.registry import SystemClock, providers
+from livefw.providers.registry import providers
 
 pytestmark = pytest.mark.fuse
 

@@ -321,12 +321,14 @@ def test_watch_takes_over_new_settings_while_it_runs(vera: Any) -> None:
 
 
 ONE, ANOTHER, ALL = (CpuRow(cpus, ns, None, ()) for cpus, ns in (("25", 60_300_000), ("49", 5), ("0-87", 7_330_000)))
+PAIR = CpuRow("3,49", 5, None, ())
 COSTS = {
     (): "no CPU was away",
     (ONE,): "longest stop 60.3 ms (CPU 25); by the model's own clock",
     (ONE, ANOTHER): "longest stop 60.3 ms (CPU 25); by the model's own clock",
     (ONE, ALL): "longest stop 60.3 ms (CPU 25), 7.33 ms on CPUs 0-87 together; by the model's own clock",
     (ANOTHER, ALL): "longest stop 7.33 ms on CPUs 0-87 together; by the model's own clock",
+    (ALL, PAIR): "longest stop 7.33 ms on CPUs 0-87 together; by the model's own clock",
 }
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every verb on every platform at a terminal of 80 columns: nothing is wider, and nothing is lost."""
 
+import errno
 import fcntl
 import os
 import pty
@@ -16,7 +17,7 @@ from typing import Any
 import pytest
 
 from livefw.cli.verbs import VERBS
-from livefw.text import width
+from livefw.text import errno_text, width
 
 COLUMNS, LINES = 80, 24
 PLATFORMS = ("vera", "fvp", "grid", "tdx-spr", "tdx-gnr", "bmc")
@@ -142,3 +143,15 @@ def test_columns_counts_more_than_the_terminal_and_a_narrow_one_is_left_alone(en
     _, wide = at_terminal(["policy"], environment, columns=500)
     _, whole = at_terminal(["policy"], environment, columns=10)
     assert wide == whole
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.ENOENT, "other words", "/x"), os.strerror(errno.ENOENT)),
+        (TimeoutError("timed out"), "timed out"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_a_system_error_is_shown_by_its_number_or_its_own_words(error: OSError, text: str) -> None:
+    assert errno_text(error) == text

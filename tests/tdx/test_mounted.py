@@ -14,6 +14,7 @@ import pytest
 
 from livefw.activation import fake
 from livefw.activation.outcome import Outcome
+from livefw.clock import SystemClock
 from livefw.files.host import HostFiles
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import TdState
@@ -21,7 +22,7 @@ from livefw.machine.config import load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
-from livefw.providers.registry import SystemClock, providers
+from livefw.providers.registry import providers
 from livefw.providers.tdx.provider import TdxProvider
 from livefw.testing.mounted import shell_in
 

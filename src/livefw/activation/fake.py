@@ -10,8 +10,9 @@ from livefw.activation.outcome import Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT, Policy
 from livefw.activation.run import Watch
+from livefw.clock import Clock
 from livefw.files.protocol import Files
-from livefw.providers.base import Clock, Component, Progress, Provider
+from livefw.providers.base import Component, Progress, Provider
 
 IGNORABLE = tuple(check.name for check in CHECKS if check.weight is Weight.ERROR)
 """Checks that look at the machine around a component and would hide what a provider does."""

@@ -16,8 +16,9 @@ from livefw.activation.measure.meter import Measurement, Meter, NoMeter
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import Policy
+from livefw.clock import Clock
 from livefw.files.protocol import Files
-from livefw.providers.base import Clock, Provider, Reason
+from livefw.providers.base import Provider, Reason
 
 
 class Point(StrEnum):

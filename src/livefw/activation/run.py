@@ -8,8 +8,9 @@ from typing import NamedTuple, Protocol
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import REQUEST_FAILED, WATCH_FAILED, Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
+from livefw.clock import Clock
 from livefw.errors import Interrupted, TransportError
-from livefw.providers.base import Claim, Clock, Component, Observer, Phase, Progress, Reason, Reply, Running
+from livefw.providers.base import Claim, Component, Observer, Phase, Progress, Reason, Reply, Running
 
 TICK = 0.25
 """Seconds between two looks at whether somebody still watches."""

@@ -5,9 +5,9 @@ import argparse
 from typing import Any
 
 from livefw.cli.invocation.session import Session
+from livefw.clock import SystemClock
 from livefw.errors import ExitCode, NothingHere, TransportError
 from livefw.providers.component import Reason
-from livefw.providers.registry import SystemClock
 from livefw.providers.tdx.outlook import Outlook
 from livefw.providers.tdx.provider import ABSENT, TdxProvider
 from livefw.providers.tdx.select import Judgement, objections

@@ -20,7 +20,7 @@ from livefw.daemon.answers.questions import Failure, Question
 from livefw.daemon.authority import ACTIVATE, IGNORE, Authority
 from livefw.daemon.hosts import Hosts
 from livefw.daemon.jobs.runner import Event, Jobs, Request, Setting, log_line
-from livefw.daemon.snapshot import View
+from livefw.daemon.snapshot import Settling, View
 from livefw.daemon.upload.images import MOST_BYTES, Images
 from livefw.dbus.dispatch import Call, DBusError, Face, UnknownError, full_text
 from livefw.dbus.loop import Loop, Worker
@@ -257,10 +257,10 @@ class Core:
             elif problem is not None:
                 _log.error("what became of an activation could not be found out: %s", problem.text)
 
-        def seen(wanted: object) -> None:
-            if wanted is None:
+        def seen(found: Settling | Exception) -> None:
+            if found is Settling.WAIT:
                 self.loop.later(_SETTLE_AGAIN_S, self.settle)
-            elif wanted is False:
+            elif found is Settling.DONE:
                 self.settling = False
                 _log.info("its own process has recorded how the activation ended")
                 self.forget_view()
@@ -272,13 +272,13 @@ class Core:
 
         if not self.jobs.busy:
             self.settling = True
-            self.on_machine(snapshot.to_settle, seen)  # a process each time would take the CPUs that are being measured
+            self.on_machine(snapshot.settling, seen)  # a process each time would take the CPUs that are being measured
 
     def settle_if_needed(self) -> None:
         """As `settle`, if there is such an intent."""
 
-        def seen(result: object) -> None:
-            if result is True:
+        def seen(found: int | Exception) -> None:
+            if isinstance(found, int) and found:
                 _log.warning("an activation has no outcome yet; finding out as soon as the machine is free")
                 self.settle()
 

@@ -2,6 +2,7 @@
 """One look at the machine, with everything that the daemon's faces tell about it."""
 
 from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.activation import plan
@@ -125,17 +126,29 @@ def _shown(newest_first: Iterable[Activation], over: set[str]) -> Iterator[Activ
             over.add(key)
 
 
-def to_settle(host: Host) -> bool | None:
-    """As `unfinished`; None while some engine, or the write that one has left behind, has the machine."""
-    return None if host.holder() else unfinished(host)
+class Settling(StrEnum):
+    """What there is to do about intents without an outcome."""
+
+    WAIT = "wait"
+    """An engine, or the write that one left behind, holds the machine's lock."""
+    NEEDED = "needed"
+    DONE = "done"
+    """Every intent has its outcome."""
 
 
-def unfinished(host: Host) -> bool:
-    """Whether an earlier engine left an intent without an outcome."""
+def settling(host: Host) -> Settling:
+    """Whether an intent has to be settled now. Errors as for `Journal.open_to_read`."""
+    if host.holder():
+        return Settling.WAIT
+    return Settling.NEEDED if unfinished(host) else Settling.DONE
+
+
+def unfinished(host: Host) -> int:
+    """How many intents earlier engines left without an outcome. Errors as for `Journal.open_to_read`."""
     history = Journal.open_to_read(host.paths.state)
     if history is None:
-        return False
+        return 0
     try:
-        return bool(history.unfinished())
+        return len(history.unfinished())
     finally:
         history.close()

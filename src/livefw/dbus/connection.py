@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client's socket: bytes, messages and file descriptors, all of them bounded."""
 
-import os
 import socket
 from collections import deque
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from livefw.dbus import wire
 from livefw.dbus.peer import Peer
 from livefw.dbus.sasl import Sasl, SaslError
 from livefw.dbus.wire import Message
+from livefw.text import errno_text
 
 _CHUNK = 16_384
 _TRUNCATED = int(socket.MSG_CTRUNC)
@@ -130,7 +130,7 @@ class Connection:
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
-            raise Closed(os.strerror(error.errno or 0)) from error
+            raise Closed(errno_text(error)) from error
         if not data:
             raise Closed("")
         if not self._sasl.done:
@@ -177,7 +177,7 @@ class Connection:
             if count and len(self.socket.recv(count)) != count:
                 raise Closed("its own message changed")
         except OSError as error:
-            raise Closed(os.strerror(error.errno or 0)) from error
+            raise Closed(errno_text(error)) from error
 
     def send(self, message: Message) -> None:
         """Send, or queue; the serial number is set here. `Closed`.
@@ -196,7 +196,7 @@ class Connection:
             except (BlockingIOError, InterruptedError):
                 return
             except OSError as error:
-                raise Closed(os.strerror(error.errno or 0)) from error
+                raise Closed(errno_text(error)) from error
             self._unsent -= sent
             if sent == len(data):
                 self._out.popleft()

@@ -14,7 +14,6 @@ from livefw.providers.component import Component, Cost, Discovery, Flag, Reason,
 
 __all__ = [
     "Claim",
-    "Clock",
     "Component",
     "Cost",
     "Discovery",
@@ -190,18 +189,6 @@ class Running(Protocol):
     @property
     def claim(self) -> Claim:
         """What the mechanism said; ValueError before the end."""
-        ...
-
-
-class Clock(Protocol):
-    """Time as a provider uses it: never the wall clock."""
-
-    def now(self) -> float:
-        """Seconds on a clock that only goes forward."""
-        ...
-
-    def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass."""
         ...
 
 

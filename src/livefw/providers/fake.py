@@ -26,11 +26,11 @@ class FakeClock:
         return self.time - START
 
     def now(self) -> float:
-        """See `livefw.providers.base.Clock`."""
+        """See `livefw.clock.Clock`."""
         return self.time
 
     def sleep(self, seconds: float) -> None:
-        """See `livefw.providers.base.Clock`."""
+        """See `livefw.clock.Clock`."""
         self.time += seconds
 
 

@@ -4,12 +4,12 @@
 import errno
 import os
 
+from livefw.clock import Clock
 from livefw.errors import UsageError
 from livefw.files.protocol import LOST, Files
 from livefw.providers import tables
 from livefw.providers.base import (
     Claim,
-    Clock,
     Component,
     Discovery,
     Finding,

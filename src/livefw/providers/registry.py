@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import os
-import time
 
+from livefw.clock import SystemClock
 from livefw.errors import TransportError, UsageError
 from livefw.files.host import HostFiles
 from livefw.providers import tables
@@ -16,24 +16,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from livefw.clock import Clock
     from livefw.files.protocol import Files
-    from livefw.providers.base import Clock, Provider
+    from livefw.providers.base import Provider
 
 
 MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode")
 """Names of all providers, whether or not their mechanism is on this machine; also of their tables in livefw.toml."""
-
-
-class SystemClock:
-    """Real time."""
-
-    def now(self) -> float:
-        """See `Clock`."""
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """See `Clock`."""
-        time.sleep(seconds)
 
 
 def open_files(root: str, *, settings: str | None = None) -> HostFiles:

@@ -8,7 +8,8 @@ returns the claim. Between two steps somebody can give up, and the work itself s
 from collections.abc import Generator
 from typing import Protocol
 
-from livefw.providers.base import Claim, Clock, Reason, Reply
+from livefw.clock import Clock
+from livefw.providers.base import Claim, Reason, Reply
 
 
 class Operation(Protocol):

@@ -58,7 +58,7 @@ def cost_text(measured: Measurement) -> str:
     if not measured.rows:
         return "no CPU was away"
     worst = max(measured.rows, key=lambda row: row.longest_ns)
-    every = max(measured.rows, key=lambda row: len(row.cpus.split(",")) * 1000 + ("-" in row.cpus))
+    every = max(measured.rows, key=lambda row: row.cpu_count)
     stops = [f"{duration(worst.longest_ns)} (CPU {worst.cpus})"]
     if measured.source == "model" and not every.cpus.isdecimal():
         together = f"{duration(every.longest_ns)} on CPUs {every.cpus} together"

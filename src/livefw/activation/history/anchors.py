@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from livefw import systemd
 from livefw.activation.history.rows import Head
+from livefw.text import errno_text
 
 PROGRAMS = ("/usr/bin/journalctl", "/bin/journalctl")
 """Never found by PATH: what runs here as root is not for the caller to choose."""
@@ -92,7 +93,7 @@ class AnchoredHeads:
                 cwd="/",
             )
         except OSError as error:
-            self.trouble = f"journalctl cannot be run: {os.strerror(error.errno or 0)}"
+            self.trouble = f"journalctl cannot be run: {errno_text(error)}"
             return
         try:
             yield from self._bounded(process)

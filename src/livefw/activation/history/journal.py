@@ -258,8 +258,7 @@ class Journal:
             if not begun or (component is not None and row.component != component):
                 continue
             known = found.get(row.activation, Activation(None, None))
-            is_intent = row.kind in ENDINGS
-            found[row.activation] = known._replace(**{"intent" if is_intent else "ending": row})
+            found[row.activation] = known._replace(intent=row) if row.kind in ENDINGS else known._replace(ending=row)
         return list(found.values())
 
     def page(

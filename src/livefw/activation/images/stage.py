@@ -8,8 +8,9 @@ from livefw.activation.images.target import StagingTarget
 from livefw.activation.mishaps import Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.run import VANISHED, Watch, ask
+from livefw.clock import Clock
 from livefw.errors import Interrupted
-from livefw.providers.base import Claim, Clock, Component, Reason, Reply
+from livefw.providers.base import Claim, Component, Reason, Reply
 
 _OUTCOMES = {
     Reply.ACCEPTED: Outcome.STAGED,

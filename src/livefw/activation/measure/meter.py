@@ -45,6 +45,11 @@ class CpuRow(NamedTuple):
     baseline_ns: int | None
     gaps: tuple[tuple[int, int], ...]
 
+    @property
+    def cpu_count(self) -> int:
+        """How many CPUs these are."""
+        return len(cpu_list(self.cpus) or ())
+
 
 class Measurement(NamedTuple):
     """``source`` is ``sampled``, ``model``, or the kernel's tracer; ``note`` says what is missing, if anything is."""
@@ -68,7 +73,7 @@ class Measurement(NamedTuple):
     @property
     def cpus(self) -> int:
         """CPUs that were watched."""
-        return sum(len(cpu_list(row.cpus) or ()) for row in self.rows)
+        return sum(row.cpu_count for row in self.rows)
 
     def document(self) -> dict[str, Any]:
         """For the journal and for JSON."""

@@ -8,6 +8,7 @@ from livefw import reading
 from livefw.cli.daemon.client import SOCKET, VARIABLE
 from livefw.cli.invocation.session import Session
 from livefw.errors import NotInstalled, TransportError, UsageError
+from livefw.text import errno_text
 
 POLICY = "/usr/share/polkit-1/actions/org.freedesktop.fwupd.policy"
 
@@ -36,4 +37,4 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             raise NotInstalled("fwupdmgr is not installed", hint="Debian: apt-get install fwupd") from error
-        raise TransportError(f"fwupdmgr cannot be run: {os.strerror(error.errno or 0)}") from error
+        raise TransportError(f"fwupdmgr cannot be run: {errno_text(error)}") from error

@@ -11,6 +11,7 @@ from livefw.errors import LivefwError, TransportError
 from livefw.files.host import unused_settings
 from livefw.providers.registry import open_files, providers
 from livefw.render.json_text import SCHEMA, to_json
+from livefw.text import errno_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def put(stream: Any, text: str, *, end: str = "\n") -> None:
         put(stream, text.encode("ascii", "backslashreplace").decode("ascii"), end=end)
     except OSError as error:
         _silence(stream)
-        raise TransportError(f"the output cannot be written: {os.strerror(error.errno or 0)}") from error
+        raise TransportError(f"the output cannot be written: {errno_text(error)}") from error
 
 
 def _silence(stream: Any) -> None:

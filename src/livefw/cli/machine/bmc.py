@@ -9,7 +9,7 @@ from typing import Any
 from livefw import reading
 from livefw.cli.invocation.session import Session
 from livefw.errors import ExitCode, TransportError, UsageError
-from livefw.text import printable_lines
+from livefw.text import errno_text, printable_lines
 
 
 def configure_bmc(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def run_bmc(session: Session, arguments: argparse.Namespace) -> int:
         server = BmcServer(Web(model, {USER: password}), host=arguments.address, port=arguments.port)
     except OSError as error:
         where = f"{arguments.address}:{arguments.port}"
-        raise TransportError(f"{where}: {os.strerror(error.errno or 0)}", errno=error.errno) from error
+        raise TransportError(f"{where}: {errno_text(error)}", errno=error.errno) from error
     try:
         written = write(reading.absolute(arguments.directory), server.url, server.pem.certificate, password)
         session.answer(lambda: _text(server.url, written), lambda: {"bmc": _document(server.url, written)})

@@ -31,12 +31,12 @@ class NonVolatile(NamedTuple):
     @property
     def counters(self) -> dict[Counter, int]:
         """Value by counter."""
-        return {counter: getattr(self, counter.value) for counter in Counter}
+        return {Counter.TRUSTED: self.tfw, Counter.NON_TRUSTED: self.ntfw, Counter.CCA: self.ccafw}
 
     def advance(self, to: Mapping[Counter, int]) -> "NonVolatile":
         """The counters raised to these values; none ever goes down."""
-        raised = {counter.value: max(getattr(self, counter.value), value) for counter, value in to.items()}
-        return self._replace(**raised)
+        raised = {counter: max(value, to.get(counter, value)) for counter, value in self.counters.items()}
+        return self._replace(tfw=raised[Counter.TRUSTED], ntfw=raised[Counter.NON_TRUSTED], ccafw=raised[Counter.CCA])
 
     def encode(self) -> bytes:
         """The bytes of the file."""

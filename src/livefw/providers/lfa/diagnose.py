@@ -6,9 +6,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 
+from livefw.clock import Clock
 from livefw.files import kmsg
 from livefw.files.protocol import Files
-from livefw.providers.base import Clock, Finding, Reason, Severity, Trust
+from livefw.providers.base import Finding, Reason, Severity, Trust
 from livefw.providers.lfa import agents, drivers, log, tree
 from livefw.text import decode
 

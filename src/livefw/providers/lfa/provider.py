@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from livefw import errors
 from livefw.providers.component import Component, Discovery, Reason
 from livefw.providers.lfa import agents, tree
+from livefw.text import errno_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from livefw.clock import Clock
     from livefw.files.protocol import Files
     from livefw.providers import base
 
@@ -21,7 +22,7 @@ class LfaProvider:
 
     name = tree.PROVIDER
 
-    def __init__(self, files: Files, clock: base.Clock, *, agent: agents.AgentRow = agents.NOT_STATED) -> None:
+    def __init__(self, files: Files, clock: Clock, *, agent: agents.AgentRow = agents.NOT_STATED) -> None:
         """``agent`` is the one that the settings name."""
         self._files = files
         self._clock = clock
@@ -113,7 +114,7 @@ class LfaProvider:
             return request.RunningWrite(order, self._files, self._clock, observer)
         except OSError as error:
             raise errors.TransportError(
-                f"the write could not be started: {os.strerror(error.errno or errno.EIO)}; nothing was tried",
+                f"the write could not be started: {errno_text(error)}; nothing was tried",
                 mechanism=tree.PROVIDER,
                 component=f"{tree.PROVIDER}:{ident}",
                 phase=action,
@@ -136,7 +137,7 @@ def _unreadable(error: OSError) -> errors.TransportError:
     denied = error.errno in (errno.EACCES, errno.EPERM)
     kind = errors.PermissionDenied if denied else errors.TransportError
     return kind(
-        f"{tree.ROOT} cannot be read: {os.strerror(error.errno or errno.EIO)}",
+        f"{tree.ROOT} cannot be read: {errno_text(error)}",
         hint="run it as root" if denied else "",
         mechanism=tree.PROVIDER,
         phase="discover",

@@ -9,9 +9,10 @@ import errno
 from enum import StrEnum
 from typing import NamedTuple
 
+from livefw.clock import Clock
 from livefw.files import kmsg
 from livefw.files.protocol import LOST, Files, Write
-from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Reply, Trust, Witness
+from livefw.providers.base import Claim, Observer, Phase, Progress, Reason, Reply, Trust, Witness
 from livefw.providers.lfa import agents, log, tree
 from livefw.providers.opening import not_asked
 

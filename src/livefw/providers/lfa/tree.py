@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NamedTuple
 
+    from livefw.clock import Clock
     from livefw.files.protocol import Files
-    from livefw.providers.base import Clock
 else:
     from livefw.light_tuple import NamedTuple
 

@@ -6,7 +6,6 @@ firmware may object to; what it said goes to the kernel's debug output only.
 """
 
 import errno
-import os
 from typing import NamedTuple
 
 from livefw.abi.pfrut import CAPABILITY_BYTES, Capability, Capsule, CapsuleKind, PfrutIoctl
@@ -27,6 +26,7 @@ from livefw.providers.inband import InbandProvider, OneCall, not_reported, read_
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Work
 from livefw.providers.tables import FILE
+from livefw.text import errno_text
 
 NODE = "/dev/acpi_pfr_update"
 _MOST_DEVICES = 16
@@ -101,7 +101,7 @@ class PfrutProvider(InbandProvider):
             data = self._files.read(path, MOST_BYTES)
             return CapsuleCandidate(path, data, Capsule.parse(data))
         except OSError as error:
-            return CapsuleCandidate(path, trouble=_UNUSABLE.fill(path=path, error=os.strerror(error.errno or 0)))
+            return CapsuleCandidate(path, trouble=_UNUSABLE.fill(path=path, error=errno_text(error)))
         except ValueError as error:
             return CapsuleCandidate(path, trouble=_UNUSABLE.fill(path=path, error=error))
 

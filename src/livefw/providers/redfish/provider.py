@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from livefw.clock import Clock
     from livefw.files.protocol import Files
     from livefw.providers import base
     from livefw.providers.redfish import work
@@ -34,7 +35,7 @@ class RedfishProvider:
 
     name = TABLE
 
-    def __init__(self, files: Files, clock: base.Clock, *, adapter: Adapter | None = None) -> None:
+    def __init__(self, files: Files, clock: Clock, *, adapter: Adapter | None = None) -> None:
         self._files = files
         self._clock = clock
         self._adapter = adapter or self._https

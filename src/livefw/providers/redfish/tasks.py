@@ -10,7 +10,8 @@ from collections.abc import Generator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.providers.base import Clock, Observer, Phase, Progress, Reason
+from livefw.clock import Clock
+from livefw.providers.base import Observer, Phase, Progress, Reason
 from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import (
     AWAY_S,

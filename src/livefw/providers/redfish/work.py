@@ -6,7 +6,8 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import NamedTuple
 
-from livefw.providers.base import Claim, Clock, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
+from livefw.clock import Clock
+from livefw.providers.base import Claim, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
 from livefw.providers.redfish import attest, belief, components, tasks
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import RedfishClient

@@ -10,7 +10,6 @@ An image does not say its version: that is in its file name only. A file is read
 loaded.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -23,6 +22,7 @@ from livefw.providers.tdx.mapping import MAX_BYTES, NAME, Mapping, MappingError
 from livefw.providers.tdx.mapping import parse as parse_mapping
 from livefw.providers.tdx.releases import KNOWN
 from livefw.providers.tdx.sigstruct import INTEL_SIGNER, objections, signer
+from livefw.text import errno_text
 
 FOLDER = "joined_files"
 MAX_FILES = 4096
@@ -81,7 +81,7 @@ def scan(
     except MappingError as error:
         raise ImagesError(f"{path}: {error}") from None
     except OSError as error:
-        raise ImagesError(f"{path}: {os.strerror(error.errno or 0)}") from None
+        raise ImagesError(f"{path}: {errno_text(error)}") from None
     seen: dict[TdxVersion, TdxImage] = {}
     for image in found:
         if image.version in seen:
@@ -97,7 +97,7 @@ def inspect(files: Files, path: str, version: TdxVersion, *, signers: frozenset[
     except BlobError as error:
         return TdxImage(path, version, (str(error),))
     except OSError as error:
-        return TdxImage(path, version, (f"cannot be read: {os.strerror(error.errno or 0)}",))
+        return TdxImage(path, version, (f"cannot be read: {errno_text(error)}",))
 
 
 def load(files: Files, image: TdxImage, *, signers: frozenset[str]) -> bytes:
@@ -107,7 +107,7 @@ def load(files: Files, image: TdxImage, *, signers: frozenset[str]) -> bytes:
     except BlobError as error:
         raise ImagesError(f"{image.path}: {error}") from None
     except OSError as error:
-        raise ImagesError(f"{image.path}: {os.strerror(error.errno or 0)}") from None
+        raise ImagesError(f"{image.path}: {errno_text(error)}") from None
     if again != image:
         raise ImagesError(f"{image.path} was changed after it was chosen")
     return data

@@ -3,19 +3,10 @@
 
 from typing import TYPE_CHECKING
 
+from livefw.clock import Clock
 from livefw.errors import UsageError
 from livefw.files.protocol import Files
-from livefw.providers.base import (
-    Clock,
-    Component,
-    Discovery,
-    Finding,
-    Memory,
-    Observer,
-    Offer,
-    Running,
-    Severity,
-)
+from livefw.providers.base import Component, Discovery, Finding, Memory, Observer, Offer, Running, Severity
 from livefw.providers.component import Reason
 from livefw.providers.tdx import outlook
 from livefw.providers.tdx.images import ImagesError, load

@@ -14,9 +14,10 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.abi.tdx import TdxVersion
+from livefw.clock import Clock
 from livefw.files import kmsg
 from livefw.files.protocol import LOST, Files, Write
-from livefw.providers.base import Claim, Clock, Observer, Phase, Progress, Reason, Reply, Witness
+from livefw.providers.base import Claim, Observer, Phase, Progress, Reason, Reply, Witness
 from livefw.providers.opening import not_asked
 from livefw.providers.steps import Steps
 from livefw.providers.tdx import log
