@@ -12,12 +12,12 @@ from bench.measure import Aim, Row, affinity
 from bench.mounted import machine
 from livefw.activation.actor import Actor
 from livefw.activation.engine import ActivationRequest, Engine, Host, Point
-from livefw.activation.outcome import Outcome, Result
+from livefw.activation.events import drain
+from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
 from livefw.clock import SystemClock
 from livefw.files.host import HostFiles
-from livefw.providers.base import Component, Progress
 from livefw.providers.registry import providers
 
 ROUNDS = 30
@@ -37,19 +37,6 @@ PARTS = {
     Point.ANNOUNCED: "tell it",
 }
 """What was done when a point is reached. `Point.ANSWERED` is the kernel's time and not the engine's."""
-
-
-class _Silent:
-    """Nobody watches."""
-
-    def begins(self, component: Component) -> None: ...
-
-    def progress(self, progress: Progress) -> None: ...
-
-    def tick(self, seconds: float) -> bool:  # noqa: ARG002 - the shape of every watch
-        return True
-
-    def ended(self, result: Result) -> None: ...
 
 
 def rows() -> Iterator[Row]:
@@ -91,8 +78,7 @@ def _activate(root: str, folder: str) -> dict[Point, float]:
     files, clock = HostFiles(root), SystemClock()
     paths = Paths(folder, os.path.join(folder, "lock"), folder, root)
     host = Host(files, providers(files, clock), clock, paths, POLICY, Actor("root", "", "bench"), at=at)
-    with Engine(host).open() as run:
-        (attempt,) = run.activate(ActivationRequest((RMM,)), watch=_Silent())
+    (attempt,) = drain(Engine(host).activate(ActivationRequest((RMM,)))).attempts
     files.close()
     if attempt.result.outcome is not Outcome.ACTIVATED:
         raise RuntimeError(f"the activation ended as {attempt.result.outcome}: {attempt.result.why.text}")

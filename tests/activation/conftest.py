@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A modelled machine in virtual time with an engine on it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,42 +11,62 @@ import pytest
 
 from livefw.activation.actor import Actor
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host
+from livefw.activation.events import Begun, Control, Event, Finished, Progressed, Steps, StillRunning
 from livefw.activation.history.journal import Journal
 from livefw.activation.history.writer import Announcement
 from livefw.activation.measure.meter import ModelMeter
-from livefw.activation.outcome import Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import parse
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
-from livefw.providers.base import Component, Progress
 from livefw.providers.registry import providers
 
 
 class Quiet:
-    """A watch that only remembers."""
+    """Follows a request, remembers, and leaves when ``patience`` (seconds) is at an end."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
-        self.ends: list[Result] = []
+        self.ends: list[Attempt] = []
         self.patience = float("inf")
-        self.on_progress: Callable[[Progress], None] = lambda _: None
-        self.on_ended: Callable[[Result], None] = lambda _: None
+        self.on_begun: Callable[[Begun], object] = lambda _: None
+        self.on_ended: Callable[[Attempt], object] = lambda _: None
 
-    def begins(self, component: Component) -> None:
-        self.begun.append(component.key)
+    def follow(self, steps: Steps[Finished], control: Control) -> Finished:
+        """To the end. Whatever the methods below raise ends it, as it does for every program that follows a request."""
+        (finished,) = [event for event in self.hear(steps, control) if isinstance(event, Finished)]
+        return finished
 
-    def progress(self, progress: Progress) -> None:
-        self.on_progress(progress)
+    def hear(self, steps: Steps[Finished], control: Control) -> Iterator[Event]:
+        """Each event, after it was heard."""
+        with closing(steps):
+            for event in steps:
+                match event:
+                    case Begun():
+                        self.begins(event)
+                    case Progressed():
+                        self.progress(event)
+                    case StillRunning(seconds=seconds):
+                        if not self.tick(seconds):
+                            control.detach()
+                    case Attempt():
+                        self.ended(event)
+                yield event
+
+    def begins(self, event: Begun) -> None:
+        self.begun.append(event.component.key)
+        self.on_begun(event)
+
+    def progress(self, event: Progressed) -> None: ...
 
     def tick(self, seconds: float) -> bool:
         return seconds < self.patience
 
-    def ended(self, result: Result) -> None:
-        self.ends.append(result)
-        self.on_ended(result)
+    def ended(self, attempt: Attempt) -> None:
+        self.ends.append(attempt)
+        self.on_ended(attempt)
 
 
 @dataclass
@@ -80,8 +101,15 @@ class Bench:
 
     def run(self, *words: str, **order: Any) -> list[Attempt]:
         """One engine that activates what is named, or everything, and ends."""
-        with self.engine().open() as run:
-            return list(run.activate(ActivationRequest(words or None, **order), watch=self.watch))
+        control = Control()
+        steps = self.engine().activate(ActivationRequest(words or None, **order), control=control)
+        return list(self.watch.follow(steps, control).attempts)
+
+    def cancel(self, word: str, *, reason: str = "") -> Attempt:
+        """One engine that cancels, and ends."""
+        control = Control()
+        (attempt,) = self.watch.follow(self.engine().cancel(word, reason=reason, control=control), control).attempts
+        return attempt
 
     def one(self, *words: str, **order: Any) -> Attempt:
         (attempt,) = self.run(*words, **order)

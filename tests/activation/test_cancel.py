@@ -25,7 +25,7 @@ def cancellations(bench: Any) -> list[tuple[str, str, str, str]]:
 
 def test_with_nothing_to_cancel_that_is_what_is_written_down(make: Make) -> None:
     bench = make("vera")
-    attempt = bench.engine().cancel("tf-rmm", reason="to be sure", watch=bench.watch)
+    attempt = bench.cancel("tf-rmm", reason="to be sure")
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "nothing-to-cancel")
     assert attempt.row.head == bench.journal.head()
     assert cancellations(bench) == [(RMM, "refused", "to be sure", "alice")]
@@ -53,7 +53,7 @@ def test_what_another_engine_waits_for_is_cancelled_beside_it(make: Make, driver
             bench.changes = {}
             while not attempts or attempts[-1].result.outcome is Outcome.REFUSED:  # inside a step the agent is busy
                 bench.host().clock.sleep(0.007)
-                attempts.append(bench.engine().cancel("tf-rmm", reason="wrong image", watch=bench.watch))
+                attempts.append(bench.cancel("tf-rmm", reason="wrong image"))
 
     bench.changes = {"at": interfere}
     activation = bench.one("tf-rmm")
@@ -70,14 +70,14 @@ def test_beside_work_on_another_component_it_keeps_out(make: Make) -> None:
     with Lock.acquire(bench.paths.lock) as held:
         held.describe(component=OTHER, user="root")
         with pytest.raises(Busy, match="0509b633"):
-            bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
+            bench.cancel("tf-rmm")
     assert bench.watch.ends == []
 
 
 def test_a_holder_that_could_leave_no_note_keeps_nobody_from_cancelling(make: Make) -> None:
     bench = make("vera")
     with Lock.acquire(bench.paths.lock):
-        bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
+        bench.cancel("tf-rmm")
     assert len(cancellations(bench)) == 1
 
 
@@ -94,7 +94,7 @@ def test_what_an_engine_left_open_is_settled_first(make: Make) -> None:
     with pytest.raises(Died):
         bench.run("tf-rmm")
     bench.changes = {}
-    bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
+    bench.cancel("tf-rmm")
     assert [each.kind for each in bench.journal.rows()] == [RowKind.INTENT, RowKind.OUTCOME, RowKind.CANCELLATION]
 
 
@@ -103,15 +103,15 @@ def test_without_a_history_it_has_to_be_said(make: Make) -> None:
     Path(bench.paths.state).parent.mkdir(parents=True)
     Path(bench.paths.state).write_text("in the way")
     with pytest.raises(JournalUnavailable):
-        bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
+        bench.cancel("tf-rmm")
     assert bench.watch.begun == []
     bench.changes = {"without_journal": True}
-    attempt = bench.engine().cancel("tf-rmm", reason="", watch=bench.watch)
+    attempt = bench.cancel("tf-rmm")
     assert attempt.row.error == "not recorded, as was asked"
 
 
 def test_nobody_of_that_name(make: Make) -> None:
     bench = make("vera")
     with pytest.raises(UsageError):
-        bench.engine().cancel("nobody", reason="", watch=bench.watch)
+        bench.cancel("nobody")
     assert holder(bench.paths.lock) is None

@@ -11,6 +11,9 @@ import pytest
 
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import ActivationRequest, OnFailure, Point
+from livefw.activation.events import (
+    drain,
+)
 from livefw.activation.history import opening
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Head, HistoryRow, JournalUnavailable, RowKind
@@ -19,12 +22,11 @@ from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.measure.meter import NoMeter
 from livefw.activation.outcome import Outcome
-from livefw.errors import Interrupted, NoSuchComponent, NothingHere, TransportError, UsageError
+from livefw.errors import NoSuchComponent, NothingHere, TransportError, UsageError
 from livefw.firmware.spec import ComponentKind as Kind_
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import Grid, MachineConfig
 from livefw.machine.faults import FaultRequest
-from livefw.providers.base import Phase, Progress
 
 Bench = Any
 """What the fixture `make` makes; see conftest.py."""
@@ -474,91 +476,6 @@ def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(
     assert not verify_chain(bench.journal).flaws
 
 
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (KeyboardInterrupt, Outcome.CANCELLED),
-        (Interrupted, Outcome.CANCELLED),
-        (TransportError, Outcome.REFUSED),
-    ],
-)
-def test_what_ends_it_before_anything_was_asked_is_written_down(
-    make: Make, error: type[BaseException], outcome: Outcome
-) -> None:
-    bench = make("vera")
-
-    def interrupt(progress: Progress) -> None:
-        if progress.phase is Phase.RUNNING:
-            raise error("now")
-
-    bench.watch.on_progress = interrupt
-    before = bench.machine.trace.next_sequence
-    with pytest.raises(error):
-        bench.run("tf-rmm")
-    assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}
-    assert [entry.kind for entry in bench.journal.rows()] == [RowKind.INTENT, RowKind.OUTCOME]
-    assert list(bench.journal.rows())[1].body["outcome"] == outcome
-    Lock.acquire(bench.paths.lock).release()
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, MemoryError])
-def test_what_is_raised_as_the_mechanism_is_asked_leaves_it_open(make: Make, error: type[BaseException]) -> None:
-    """A Ctrl-C between the start of the write and the moment at which it can be watched: it goes on, unseen."""
-    bench = make("vera")
-    host = bench.host()
-    activate = host.providers[0].activate
-
-    def interrupted(*values: Any) -> Any:
-        activate(*values)
-        raise error("now")
-
-    host.providers[0].activate = interrupted
-    bench.changes = {"providers": host.providers}
-    attempt = bench.one("tf-rmm")
-    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.UNKNOWN, "out-of-sight")
-    assert attempt.row.open
-    assert [each.code for each in attempt.mishaps] == ["request-failed"]
-    assert [each.outcome for each in bench.announced] == [Outcome.UNKNOWN]
-    bench.changes = {}
-    bench.machine.runner.settle()
-    with bench.engine().open() as run:
-        assert [each.outcome for each in run.settled] == [Outcome.ACTIVATED]
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, Interrupted])
-def test_who_interrupts_as_one_ends_has_no_further_one_begun(make: Make, error: type[BaseException]) -> None:
-    bench = make("vera")
-    bench.machine.stage("65922703-2f74-e644-8dff-579ac1ff0610", "7.7")
-
-    def interrupt(_: Any) -> None:
-        raise error("now")
-
-    bench.watch.on_ended = interrupt
-    attempts = bench.run(RMM, "lfa:65922703-2f74-e644-8dff-579ac1ff0610", on_failure=OnFailure.CONTINUE)
-    assert [each.result.outcome for each in attempts] == [Outcome.ACTIVATED]
-    assert [each.code for each in attempts[0].mishaps] == ["watch-failed"]
-
-
-def test_nobody_watches_to_the_end(make: Make) -> None:
-    bench = make("vera", faults=[FaultRequest(name="hang", component=RMM.removeprefix("lfa:"))])
-    bench.watch.patience = 5.0
-    attempt = bench.one("tf-rmm")
-    assert attempt.result.outcome is Outcome.UNKNOWN
-    assert attempt.row.open
-    assert [entry.kind for entry in bench.journal.rows()] == [RowKind.INTENT]
-    assert [entry.activation for entry in bench.journal.unfinished()] == [attempt.row.activation]
-
-
-def test_watching_can_stop_while_the_firmware_works_and_goes_on(make: Make) -> None:
-    bench = make("vera", faults=[FaultRequest(name="slow", component=RMM.removeprefix("lfa:"))])
-    bench.watch.patience = 0.5
-    result = bench.one("tf-rmm").result
-    assert (result.outcome, result.why.code) == (Outcome.UNKNOWN, "not-watched")
-    assert bench.machine.platform.commits() == ()
-    bench.machine.runner.settle()
-    assert [str(commit.version) for commit in bench.machine.platform.commits()] == ["1.1"]
-
-
 def test_a_misspelt_check_is_refused_before_the_lock(make: Make) -> None:
     bench = make("vera")
     with pytest.raises(UsageError, match="no check"):
@@ -672,7 +589,7 @@ def test_what_cannot_be_found_out_now_stays_open_and_keeps_nobody_from_the_other
         assert (found.outcome, found.why.code) == (None, "not-settled")
         assert "the log is away" in found.why.text
         order = ActivationRequest((RMM, scp), on_failure=OnFailure.CONTINUE)
-        refused, other = run.activate(order, watch=bench.watch)
+        refused, other = drain(run.activate(order)).attempts
     assert (refused.result.outcome, refused.result.why.code) == (Outcome.REFUSED, "not-settled")
     assert other.result.outcome is Outcome.ACTIVATED
     lfa.recall = recall

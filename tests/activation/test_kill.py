@@ -48,12 +48,6 @@ from livefw.activation.policy.document import DEFAULT
 from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 
-class Quiet:
-    def begins(self, component): pass
-    def progress(self, progress): pass
-    def tick(self, seconds): return True
-    def ended(self, result): pass
-
 root, state, lock = sys.argv[1:]
 
 def engine(last):
@@ -64,8 +58,7 @@ def engine(last):
     files, clock = HostFiles(root), SystemClock()
     paths = Paths(state, lock, state, root)
     host = Host(files, providers(files, clock), clock, paths, DEFAULT, Actor("root", "", "test"), at=at)
-    with Engine(host).open() as run:
-        list(run.activate(ActivationRequest(("tf-rmm",), reason="to be killed"), watch=Quiet()))
+    list(Engine(host).activate(ActivationRequest(("tf-rmm",), reason="to be killed")))
 
 for line in sys.stdin:
     child = os.fork()

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever fails once a mechanism was asked, what became of it is told.
 
-Every call that an engine makes from then on, of its mechanism, its watch, its meter, its clock, its journal, the
-database below that, the files and the system journal, fails in its turn. Which calls those are is found by counting
-them in a run in which none fails: a new one is covered without being named here.
+Every call that an engine makes from then on, of its mechanism, its meter, its clock, its journal, the database below
+that, the files and the system journal, fails in its turn, and so does whoever follows it, at each event. Which calls
+those are is found by counting them in a run in which none fails: a new one is covered without being named here.
 """
 
 import errno
@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, OnFailure, Point
+from livefw.activation.events import Control
 from livefw.activation.history import damaged, journal, opening
 from livefw.activation.history.journal import Journal, JournalUnavailable
 from livefw.activation.history.verify import verify_chain
+from livefw.activation.history.writer import Announcement
 from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory import old_versions
 from livefw.activation.outcome import Outcome
@@ -144,27 +146,30 @@ Play = Callable[[Engine, Quiet], Told]
 
 
 def _activates(engine: Engine, watch: Quiet) -> Told:
-    with engine.open() as run:
-        (attempt,) = run.activate(ActivationRequest((f"lfa:{RMM}",)), watch=watch)
+    control = Control()
+    (attempt,) = watch.follow(engine.activate(ActivationRequest((f"lfa:{RMM}",)), control=control), control).attempts
     return _told(attempt)
 
 
 def _fails(engine: Engine, watch: Quiet) -> Told:
     """Two of them, of which the first fails: the mechanism is made to let go of it before the second."""
-    with engine.open() as run:
-        order = ActivationRequest((f"lfa:{RMM}", f"lfa:{SCP}"), on_failure=OnFailure.CONTINUE)
-        _, attempts, error, *_ = Report.of(run.activate(order, watch=watch), phase="activate")
+    order = ActivationRequest((f"lfa:{RMM}", f"lfa:{SCP}"), on_failure=OnFailure.CONTINUE)
+    _, attempts, error, *_ = Report.of(watch.hear(engine.activate(order), Control()), phase="activate")
     first, *more = [_told(each) for each in attempts]
     return first._replace(text="\n".join([first.text, *(each.text for each in more), error.message if error else ""]))
 
 
 def _cancels(engine: Engine, watch: Quiet) -> Told:
-    return _told(engine.cancel(f"lfa:{RMM}", reason="", watch=watch))
+    control = Control()
+    (attempt,) = watch.follow(engine.cancel(f"lfa:{RMM}", reason="", control=control), control).attempts
+    return _told(attempt)
 
 
 def _stages(engine: Engine, watch: Quiet) -> Told:
-    with engine.open() as run:
-        return _told(run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), watch=watch))
+    control = Control()
+    steps = engine.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), control=control)
+    (attempt,) = watch.follow(steps, control).attempts
+    return _told(attempt)
 
 
 def _settles(engine: Engine, watch: Quiet) -> Told:
@@ -192,7 +197,7 @@ SCENARIOS = {
     "staging": Scenario(_stages, "provider.stage", Outcome.STAGED),
     "settling": Scenario(_settles, "journal.unfinished", Outcome.ACTIVATED, (None, Outcome.UNKNOWN)),
 }
-BLINDING = ("running.", "provider.", "files.", "clock.", "watch.tick")
+BLINDING = ("running.", "provider.", "files.", "clock.")
 """Calls by which the outcome is seen: where one of them fails, it may be that nobody knows."""
 UNTOLD = ("clock.now", "journal.close", "files.", "os.", "database.", "running.touched")
 """Calls whose failure need not be told by itself: below them stands somebody who makes do, or tells what follows."""
@@ -234,7 +239,9 @@ def _play(bench: Bench, scenario: Scenario, line: Line, patch: pytest.MonkeyPatc
         patch.setattr(opening, "connected", lambda *values: line.tap(connected(*values), "database"))
         patch.setattr(opening, "closing", lambda each: each._target if isinstance(each, _Tap) else each)
     if tapped:
-        clock, watch = line.tap(clock, "clock"), line.tap(watch, "watch")
+        clock = line.tap(clock, "clock")
+        for name in ("begins", "progress", "tick", "ended"):
+            setattr(watch, name, line.call(f"watch.{name}", getattr(watch, name)))
         opened = Journal.open
         patch.setattr(Journal, "open", lambda *values, **named: line.tap(opened(*values, **named), "journal"))
     else:
@@ -277,7 +284,9 @@ def _sweep(
             try:
                 told = _play(bench, scenario, line, patch, level)
             except (Exception, KeyboardInterrupt) as raised:
-                if not _may_raise(scenario, raised, line):
+                if call.startswith("watch."):  # it is told to nobody, and written down all the same
+                    yield from (f"{where}: {each}" for each in _left(bench, scenario, bench.announced[before:]))
+                elif not _may_raise(scenario, raised, line):
                     yield f"{where}: raises {raised!r}"
                 continue
         assert line.broken == call
@@ -290,11 +299,22 @@ def _sweep(
             w for w in (BOOM, "interrupted") if w in told.text
         }:
             yield f"{where}: not told: {told.text!r}"
-        if call != "watch.ended" and scenario.play is not _settles and not bench.watch.ends:
-            yield f"{where}: whoever looks on was not told"
+        if scenario.play is not _settles and not bench.watch.ends:
+            yield f"{where}: whoever follows it was not told"
         if told.outcome is not None and call != "announce" and len(bench.announced) == before:
             yield f"{where}: not announced"
         yield from (f"{where}: {each}" for each in _afterwards(bench, scenario, told))
+
+
+def _left(bench: Bench, scenario: Scenario, announced: list[Announcement]) -> Iterator[str]:
+    """Who followed it has failed, and is gone."""
+    outcomes = [each for each in announced if each.component in (f"lfa:{RMM}", "stager:one")]
+    if len(outcomes) != 1:
+        yield f"it is announced {len(outcomes)} times"
+    for each in outcomes:
+        if each.outcome not in (scenario.outcome, Outcome.UNKNOWN):
+            yield f"{each.outcome}"
+        yield from _afterwards(bench, scenario, Told(each.outcome, each.row.head is not None, "", 0))
 
 
 def _may_raise(scenario: Scenario, raised: BaseException, line: Line) -> bool:

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.engine import Attempt
+from livefw.activation.events import Begun, Control, StillRunning, drain
 from livefw.activation.history.journal import RowKind
 from livefw.activation.images.target import StagingRequest
 from livefw.activation.outcome import Outcome
 from livefw.errors import Interrupted, TransportError
-from livefw.providers.base import Claim, ImagePackage, Phase, Progress, Reason, Reply
+from livefw.providers.base import Claim, ImagePackage, Reason, Reply
 
 from .conftest import Bench, Make
 from .stager import Stager
@@ -22,13 +23,18 @@ class World:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
+        self.control = Control()
         host = bench.host()
         self.stager = Stager(host.files, host.clock)
         bench.changes = {"providers": (*host.providers, self.stager)}
 
     def stage(self) -> Attempt:
-        with self.bench.engine().open() as run:
-            return run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), watch=self.bench.watch)
+        self.control = Control()
+        steps = self.bench.engine().stage(
+            StagingRequest(ImagePackage("image", b"x"), "stager:one"), control=self.control
+        )
+        (attempt,) = self.bench.watch.follow(steps, self.control).attempts
+        return attempt
 
     def rows(self) -> list[tuple[RowKind, Any, Any]]:
         rows = self.bench.journal.rows()
@@ -84,34 +90,36 @@ def test_an_interruption_after_the_first_byte_loses_nothing(world: World, error:
         raise error("now")
 
     world.bench.watch.tick = interrupt  # type: ignore[method-assign]
-    attempt = world.stage()
-    assert (attempt.result.outcome, attempt.row.open) == (Outcome.UNKNOWN, True)
-    assert [each.code for each in attempt.mishaps] == ["watch-failed"]
+    with pytest.raises(error, match="now"):
+        world.stage()
+    assert world.rows() == [(RowKind.STAGING, None, None)]
+    assert [each.outcome for each in world.bench.announced] == [Outcome.UNKNOWN]
     with world.bench.engine().open() as run:
         assert [(each.outcome, each.why.code) for each in run.settled] == [(Outcome.STAGED, "waits")]
 
 
-def test_a_step_that_cannot_be_told_any_more_does_not_end_it(world: World) -> None:
+def test_who_stops_after_the_first_byte_sees_the_end(world: World) -> None:
     """The progress of a mechanism at work is no place to say that nothing was started."""
-
-    def interrupt(progress: Progress) -> None:
-        if progress.percent:
-            raise Interrupted("interrupted; nothing more was started")
-
-    world.bench.watch.on_progress = interrupt
-    attempt = world.stage()
+    control = Control()
+    steps = world.bench.engine().stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), control=control)
+    next(event for event in steps if isinstance(event, StillRunning))
+    control.stop()
+    (attempt,) = drain(steps).attempts
     assert (attempt.result.outcome, attempt.mishaps) == (Outcome.STAGED, ())
 
 
-def _told(error: BaseException) -> Callable[[World], None]:
+def _left(error: BaseException) -> Callable[[World], None]:
     def prepare(world: World) -> None:
-        def tell(progress: Progress) -> None:
-            if progress.phase is Phase.RUNNING:
-                raise error
+        def leave(_: Begun) -> None:
+            raise error
 
-        world.bench.watch.on_progress = tell
+        world.bench.watch.on_begun = leave
 
     return prepare
+
+
+def _stops(world: World) -> None:
+    world.bench.watch.on_begun = lambda _: world.control.stop()
 
 
 def _asked(error: BaseException) -> Callable[[World], None]:
@@ -125,8 +133,9 @@ def _asked(error: BaseException) -> Callable[[World], None]:
 
 
 NOT_ASKED: dict[str, tuple[Callable[[World], None], type[BaseException], Outcome, str]] = {
-    "Ctrl-C": (_told(KeyboardInterrupt()), Interrupted, Outcome.CANCELLED, "interrupted"),
-    "somebody has had enough": (_told(Interrupted("now")), Interrupted, Outcome.CANCELLED, "interrupted"),
+    "Ctrl-C": (_left(KeyboardInterrupt()), KeyboardInterrupt, Outcome.CANCELLED, "interrupted"),
+    "who follows it fails": (_left(OSError(5, "odd")), OSError, Outcome.CANCELLED, "interrupted"),
+    "who follows it stops it": (_stops, Interrupted, Outcome.CANCELLED, "interrupted"),
     "a path that is gone": (_asked(TransportError("gone")), TransportError, Outcome.REFUSED, "not-asked"),
     "a defect": (_asked(RuntimeError("odd")), RuntimeError, Outcome.REFUSED, "not-asked"),
     "a disk": (_asked(OSError(5, "odd")), OSError, Outcome.REFUSED, "not-asked"),
@@ -155,6 +164,6 @@ def test_nothing_is_staged_on_what_nobody_knows_the_end_of(world: World) -> None
         (found,) = run.settled
         assert (found.outcome, found.why.code) == (None, "not-settled")
         world.stager.asked = False  # it can be looked at again, and this engine has not found out
-        attempt = run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"), watch=world.bench.watch)
+        (attempt,) = drain(run.stage(StagingRequest(ImagePackage("image", b"x"), "stager:one"))).attempts
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "not-settled")
     assert not world.stager.asked

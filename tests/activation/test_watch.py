@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.engine import ActivationRequest, Host
+from livefw.activation.engine import Host
+from livefw.activation.events import unheard
 from livefw.activation.lock.machine_lock import Lock
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy.document import PolicyFollower, load
@@ -39,7 +40,7 @@ class Watching:
             host: Host = bench.host()
             return host._replace(policy=load(bench.paths.settings))
 
-        self.watcher = Watcher(bench.host(), tell=self.events.append, watch=bench.watch, renew=renew)
+        self.watcher = Watcher(bench.host(), tell=self.events.append, hear=unheard, renew=renew)
 
     def look(self) -> list[tuple[WatchEventKind, str]]:
         self.watcher.look()
@@ -280,8 +281,8 @@ def test_what_an_engine_left_unfinished_is_told(make: Make) -> None:
             raise Death
 
     bench.changes = {"at": die}
-    with pytest.raises(Death), bench.engine().open() as run:
-        list(run.activate(ActivationRequest(("tf-rmm",)), watch=bench.watch))
+    with pytest.raises(Death):
+        bench.run("tf-rmm")
     bench.changes = {}
     bench.machine.stage("rmm")
     watching = Watching(bench)

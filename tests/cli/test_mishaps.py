@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from livefw.abi.guid import RMM
+from livefw.activation.events import Attempt, Chosen, Event
+from livefw.activation.history.writer import RowStatus
+from livefw.activation.outcome import Outcome, Result
 from livefw.errors import LivefwError, Refused, kind_of
 from livefw.kernel.sysfs import Directory, fail
+from livefw.providers.base import Component, Cost, Reason
 from livefw.render.report import Report
 
 LFA = "/sys/firmware/lfa"
@@ -28,19 +32,23 @@ AFTER: dict[str, tuple[BaseException, str, str]] = {
 def test_what_is_raised_after_the_first_stands_beside_it(row: tuple[BaseException, str, str]) -> None:
     raised, kind, text = row
 
-    def items(*before: int) -> Any:
+    def items(*before: Event) -> Any:
         yield from before
         raise raised
 
-    ended = Report.of(items(1, 2), phase="activate")
-    done: Any = ended.attempts
+    attempts = [Attempt(_refused(ident), (), None, (), RowStatus("", None)) for ident in ("one", "two")]
+    ended = Report.of(items(Chosen(("x:one", "x:two", "x:three")), *attempts), phase="activate")
     error = ended.error
-    assert (done, isinstance(error, LivefwError)) == ([1, 2], True)
+    assert (ended.attempts, ended.not_started, isinstance(error, LivefwError)) == (attempts, ["x:three"], True)
     assert error
     assert text in error.message
     assert kind_of(error).name == kind
     with pytest.raises(type(raised)):
         Report.of(items(), phase="activate")
+
+
+def _refused(ident: str) -> Result:
+    return Result(Component("x", ident, "", None, None, None, Cost(None, None)), Outcome.REFUSED, Reason("no", "no"))
 
 
 class _Unlisted(Directory):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from livefw.abi.lfa import Function
 from livefw.activation.actor import Actor
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, Point
-from livefw.activation.fake import Onlooker
+from livefw.activation.events import Finished, Steps, drain
 from livefw.activation.history.writer import Announcement
 from livefw.activation.images.target import StagingRequest
 from livefw.activation.outcome import Outcome
@@ -72,6 +72,10 @@ class Scene:
         self.attempts.clear()
         self.announced.clear()
 
+    def follow(self, steps: Steps[Finished]) -> None:
+        """Each attempt is told as soon as it has ended: the engine may die at the next one."""
+        self.attempts.extend(event for event in steps if isinstance(event, Attempt))
+
     def reboot(self) -> None:
         """Switch the machine off and on."""
         raise NotImplementedError
@@ -133,13 +137,10 @@ class Lfa(Scene):
         self._first, self._calls = machine.platform.next_commit, machine.trace.next_sequence
 
     def activate(self) -> None:
-        with self.engine().open() as run:
-            order = ActivationRequest(self.components, ignore=IGNORED)
-            for attempt in run.activate(order, watch=Onlooker()):
-                self.attempts.append(attempt)
+        self.follow(self.engine().activate(ActivationRequest(self.components, ignore=IGNORED)))
 
     def cancel(self) -> None:
-        self.attempts.append(self.engine().cancel(self.components[0], reason="", watch=Onlooker()))
+        self.follow(self.engine().cancel(self.components[0], reason=""))
 
     def asked(self) -> int:
         if self._was is not None:
@@ -175,8 +176,7 @@ class Lfa(Scene):
         machine = self.world.machine
         machine.clear_faults()
         machine.stage(self.components[0], "8.8")
-        with self.engine().open() as run:
-            (attempt,) = run.activate(ActivationRequest(self.components[:1], ignore=IGNORED), watch=Onlooker())
+        (attempt,) = drain(self.engine().activate(ActivationRequest(self.components[:1], ignore=IGNORED))).attempts
         assert attempt.result.outcome is Outcome.ACTIVATED, attempt
         assert attempt.row.head
 
@@ -198,9 +198,8 @@ class Bmc(Scene):
         return Host(bench.files, (bench.provider,), bench.clock, self.paths, DEFAULT, Actor("root", "", "test"))
 
     def stage(self) -> None:
-        with self.engine().open() as run:
-            package = ImagePackage("image.bin", b"version=1.9.0")
-            self.attempts.append(run.stage(StagingRequest(package, self.KEY), watch=self._bench.watch))
+        package = ImagePackage("image.bin", b"version=1.9.0")
+        self.follow(self.engine().stage(StagingRequest(package, self.KEY)))
 
     def asked(self) -> int:
         return sum(method == "POST" and "pdate" in path for method, path, _ in self._bench.web.log)

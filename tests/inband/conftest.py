@@ -16,11 +16,12 @@ from livefw.abi import pfrut, sfs
 from livefw.abi.guid import Guid
 from livefw.abi.pfrut import Capability, Capsule, CapsuleKind
 from livefw.activation import fake, run
+from livefw.activation.events import Control, drain
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
 from livefw.files.protocol import LOST, DeviceCall, DeviceReply
-from livefw.providers.base import Component, Progress
+from livefw.providers.base import Component
 from livefw.providers.fake import SETTINGS, FakeFiles
 from livefw.providers.registry import providers
 
@@ -112,17 +113,6 @@ class SfsDevice:
         return DeviceReply(self.error, told if self.error in (0, errno.EIO) else call.data)
 
 
-class Onlooker:
-    def begins(self, component: Component) -> None: ...
-
-    def progress(self, progress: Progress) -> None: ...
-
-    def tick(self, seconds: float) -> bool:
-        return True
-
-    def ended(self, result: Result) -> None: ...
-
-
 class Bench:
     """A machine with one device or file, as `livefw.providers.registry` finds it."""
 
@@ -151,7 +141,7 @@ class Bench:
 
     def cancel(self, ident: str) -> Result:
         candidate = Candidate(self.provider, self.component(ident))
-        return run.cancel(candidate, watch=Onlooker(), clock=self.files.clock, mishaps=Mishaps())
+        return drain(run.cancel(candidate, control=Control(), clock=self.files.clock, mishaps=Mishaps()))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from urllib3.response import HTTPResponse
 
 from livefw.activation import fake as whole
 from livefw.activation import run
+from livefw.activation.events import Control, Event, Progressed, drain
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
@@ -54,15 +55,12 @@ class Onlooker:
     patience: float = float("inf")
     told: list[Progress] = field(default_factory=list)
 
-    def begins(self, component: Component) -> None: ...
-
     def progress(self, progress: Progress) -> None:
         self.told.append(progress)
 
-    def tick(self, seconds: float) -> bool:
-        return seconds < self.patience
-
-    def ended(self, result: Result) -> None: ...
+    def hear(self, event: Event, control: Control) -> None:
+        if isinstance(event, Progressed):
+            self.progress(Progress(event.phase, event.text, event.percent))
 
 
 class Bench:
@@ -89,11 +87,19 @@ class Bench:
         return running.claim
 
     def activate(self, ident: str = "pmfw-a") -> Result:
-        return whole.activate(self.provider, f"rack/{ident}", files=self.files, clock=self.clock, watch=self.watch)
+        watch = self.watch
+        return whole.activate(
+            self.provider,
+            f"rack/{ident}",
+            files=self.files,
+            clock=self.clock,
+            patience=watch.patience,
+            hear=watch.hear,
+        )
 
     def cancel(self, ident: str = "pmfw-a") -> Result:
         candidate = Candidate(self.provider, self.component(ident))
-        return run.cancel(candidate, watch=self.watch, clock=self.clock, mishaps=Mishaps())
+        return drain(run.cancel(candidate, control=Control(), clock=self.clock, mishaps=Mishaps()))
 
     def posts(self, ending: str) -> list[bytes]:
         return [body for method, path, body in self.web.log if method == "POST" and path.endswith(ending)]

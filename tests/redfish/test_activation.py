@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from livefw.activation.events import Control, Event, Progressed
 from livefw.activation.outcome import Outcome
-from livefw.errors import Interrupted
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Dropped
-from livefw.providers.base import Measured, Progress, Reply, Trust, Witness
+from livefw.providers.base import Measured, Reply, Trust, Witness
 
 Make = Callable[..., Any]
 
@@ -46,14 +46,14 @@ def test_an_interruption_while_a_bmc_is_at_work_is_not_called_a_start_of_nothing
     """A Ctrl-C is heard at the next step, and the BMC tells many: the task is watched to its end all the same."""
     bench = make()
     assert bench.stage().reply is Reply.ACCEPTED
-    steps: list[Progress] = []
+    steps: list[Event] = []
 
-    def interrupts(step: Progress) -> None:
-        steps.append(step)
-        if len(steps) > 1:  # the first is told before anything is asked
-            raise Interrupted("interrupted; nothing more was started")
+    def interrupts(event: Event, control: Control) -> None:
+        if isinstance(event, Progressed):
+            steps.append(event)
+            control.stop()
 
-    bench.watch.progress = interrupts
+    bench.watch.hear = interrupts
     result = bench.activate()
     assert (result.outcome, bench.running) == (Outcome.ACTIVATED, "1.9.0")
     assert len(steps) > 1

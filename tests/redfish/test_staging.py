@@ -15,6 +15,8 @@ import pytest
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import ON_STAGING
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, Point
+from livefw.activation.events import Begun, Control, Event, drain
+from livefw.activation.fake import followed
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.history.verify import verify_chain
 from livefw.activation.images.target import StagingRequest
@@ -29,7 +31,7 @@ from livefw.archive.metainfo import Metainfo
 from livefw.daemon.answers import figures
 from livefw.errors import Interrupted, UsageError
 from livefw.machine.bmc.firmware import Pattern
-from livefw.providers.base import ImagePackage, Progress
+from livefw.providers.base import ImagePackage
 
 from .conftest import CREDENTIALS, Bench, Served
 
@@ -67,8 +69,10 @@ class World:
         return Engine(self.host())
 
     def stage(self, package: ImagePackage = RAW, word: str | None = KEY, **wish: Any) -> Attempt:
-        with self.engine().open() as run:
-            return run.stage(StagingRequest(package, word, **wish), watch=self.bench.watch)
+        control = Control()
+        steps = self.engine().stage(StagingRequest(package, word, **wish), control=control)
+        (attempt,) = followed(steps, control, patience=self.bench.watch.patience, hear=self.bench.watch.hear).attempts
+        return attempt
 
     def rows(self) -> list[tuple[RowKind, dict[str, Any]]]:
         journal = Journal.open_to_read(self.paths.state)
@@ -223,16 +227,14 @@ def test_what_is_about_the_moment_does_not_keep_an_image_from_waiting(world: Mak
     }
     attempt = here.stage()
     assert (attempt.result.outcome, attempt.problems) == (Outcome.STAGED, ())
-    with here.engine().open() as run:
-        (attempt,) = run.activate(ActivationRequest((KEY,)), watch=here.bench.watch)
+    (attempt,) = drain(here.engine().activate(ActivationRequest((KEY,)))).attempts
     assert {"window", "load", "watchdog", "lockdown", "guests"} <= {each.check for each in attempt.problems}
 
 
 def test_an_untold_version_is_left_to_the_checks_before_the_activation(world: MakeWorld) -> None:
     here = world(settings='[component."redfish:*"]\npin = "1.4"')
     assert here.stage().result.outcome is Outcome.STAGED
-    with here.engine().open() as run:
-        (attempt,) = run.activate(ActivationRequest((KEY,)), watch=here.bench.watch)
+    (attempt,) = drain(here.engine().activate(ActivationRequest((KEY,)))).attempts
     assert attempt.result.why.code == "pinned"
 
 
@@ -248,8 +250,7 @@ def test_a_step_back_is_decided_once(world: MakeWorld, ours: str | None, theirs:
         assert here.stage(archive(ours), ignore=("downgrade",)).result.outcome is Outcome.STAGED
     if theirs:
         here.bench.stage(image=f"version={theirs}".encode())
-    with here.engine().open() as run:
-        (attempt,) = run.activate(ActivationRequest((KEY,)), watch=here.bench.watch)
+    (attempt,) = drain(here.engine().activate(ActivationRequest((KEY,)))).attempts
     assert attempt.result.outcome is (Outcome.REFUSED if refused else Outcome.ACTIVATED), attempt.result.why
     assert [problem.ignored for problem in attempt.problems if problem.check == "downgrade"] == [not refused]
 
@@ -263,10 +264,11 @@ def test_one_at_a_time(world: MakeWorld) -> None:
 def test_interrupted_before_anything_was_sent(world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     here = world()
 
-    def interrupt(progress: Progress) -> None:
-        raise KeyboardInterrupt
+    def interrupt(event: Event, control: Control) -> None:
+        if isinstance(event, Begun):
+            control.stop()
 
-    monkeypatch.setattr(here.bench.watch, "progress", interrupt)
+    monkeypatch.setattr(here.bench.watch, "hear", interrupt)
     with pytest.raises(Interrupted, match="nothing was handed over"):
         here.stage()
     assert here.rows()[-1][1]["outcome"] == "cancelled"
@@ -298,12 +300,6 @@ from livefw.files.host import HostFiles
 from livefw.providers.registry import SystemClock, providers
 import redfish, livefw.providers.redfish.transport
 
-class Quiet:
-    def begins(self, component): pass
-    def progress(self, progress): pass
-    def tick(self, seconds): return True
-    def ended(self, result): pass
-
 root, state, lock, image = sys.argv[1:]
 
 def engine(last):
@@ -316,8 +312,7 @@ def engine(last):
     host = Host(files, providers(files, clock), clock, places, DEFAULT, Actor("r", "", "t"), at=at)
     with open(image, "rb") as file:
         package = ImagePackage(os.path.basename(image), file.read())
-    with Engine(host).open() as run:
-        run.stage(StagingRequest(package, "rack/pmfw-a", "to be killed"), watch=Quiet())
+    list(Engine(host).stage(StagingRequest(package, "rack/pmfw-a", "to be killed")))
 
 for line in sys.stdin:
     child = os.fork()

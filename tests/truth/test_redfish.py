@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from livefw.activation.engine import ActivationRequest
+from livefw.activation.events import Finished, Steps, drain
 from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.activation.outcome import Outcome, Result
@@ -109,17 +110,20 @@ class Case:
         guid = made_guid(instance("redfish", f"rack/{self.ident}"))
         about = Metainfo("org.example.fw", "Example", (guid,), NEW, "pmfw.bin", summary="For tests")
         package = ImagePackage("pmfw.cab", cab.write(CabImage(about, f"version={NEW}".encode())))
-        with self.told("stage"), self.world.engine().open() as run:
-            self.results.append(run.stage(StagingRequest(package, self.key), watch=self.bench.watch).result)
+        with self.told("stage"):
+            self.follow(self.world.engine().stage(StagingRequest(package, self.key)))
 
     def activate(self) -> None:
-        with self.told("activate"), self.world.engine().open() as run:
-            (attempt,) = run.activate(ActivationRequest((self.key,)), watch=self.bench.watch)
-            self.results.append(attempt.result)
+        with self.told("activate"):
+            self.follow(self.world.engine().activate(ActivationRequest((self.key,))))
 
     def cancel(self) -> None:
         with self.told("cancel"):
-            self.results.append(self.world.engine().cancel(self.key, reason="", watch=self.bench.watch).result)
+            self.follow(self.world.engine().cancel(self.key, reason=""))
+
+    def follow(self, steps: Steps[Finished]) -> None:
+        (attempt,) = drain(steps).attempts
+        self.results.append(attempt.result)
 
     @contextmanager
     def told(self, act: str) -> Iterator[None]:

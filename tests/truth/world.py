@@ -14,7 +14,7 @@ from livefw.abi.lfa import Function
 from livefw.abi.version import ComponentVersion
 from livefw.activation.actor import Actor
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, Point
-from livefw.activation.fake import Onlooker
+from livefw.activation.events import drain
 from livefw.activation.history.journal import HistoryRow, Journal, RowKind
 from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Paths
@@ -286,8 +286,9 @@ class World:
     def _engine(self) -> Told:
         turn = self.turn
         try:
-            with Engine(self.host()).open() as run:
-                attempts = list(run.activate(ActivationRequest((turn.component,), ignore=IGNORED), watch=Onlooker()))
+            attempts = drain(
+                Engine(self.host()).activate(ActivationRequest((turn.component,), ignore=IGNORED))
+            ).attempts
         except Death:
             return self._after_death()
         except LivefwError as error:

@@ -2,7 +2,7 @@
 """The engine: plan, check, lock, record, run, verify, measure. Every face uses it; it knows no mechanism.
 
 `Engine.plan` only looks. `Engine.open` takes the machine's lock, settles what an earlier engine left unfinished, and
-gives a `Session`, with which components are activated one after the other.
+gives a `Session`, which carries out requests. `Engine.activate`, `stage` and `cancel` do that for a single one.
 """
 
 from functools import partial
@@ -13,11 +13,13 @@ from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_ignorable
+from livefw.activation.events import Attempt, Control, Finished, Point, SettledIntent, Steps, drain
 from livefw.activation.history import seal
 from livefw.activation.history.cache import RowSource
 from livefw.activation.history.journal import HistoryRow, Journal
 from livefw.activation.history.writer import HistoryWriter
-from livefw.activation.host import ActivationRequest, Attempt, Host, OnFailure, Point, SettledIntent
+from livefw.activation.host import ActivationRequest, Host, OnFailure
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
@@ -25,7 +27,6 @@ from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.lock import machine_lock
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.plan import PastAttempts, PlanContext, PlanStep, SettingChange
-from livefw.activation.run import Watch
 from livefw.activation.session import Session
 from livefw.activation.setting_changes import blocking_settings
 from livefw.errors import PermissionDenied
@@ -84,26 +85,21 @@ class Engine:
             unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found),
         )
 
-    def open(self) -> Session:
+    def open(self, control: Control | None = None) -> Session:
         """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""
-        host = self._host
-        held = Lock.acquire(host.paths.lock, host.paths.root)
-        try:
-            held.describe(component="", user=str(host.actor))
-            host.at(Point.LOCKED)
-            run = Session(self.scene, host, held, self._history())
-        except BaseException:
-            held.release()
-            raise
-        try:
-            run.settle()
-            host.at(Point.SETTLED)
-        except BaseException:
-            run.close()
-            raise
-        return run
+        return drain(self._open(control))
 
-    def cancel(self, word: str, *, reason: str, watch: Watch) -> Attempt:
+    def activate(self, request: ActivationRequest, *, control: Control | None = None) -> Steps[Finished]:
+        """One whole request, from the lock's taking to its giving back. Errors as for `open` and `Session.activate`."""
+        with (yield from self._open(control)) as session:
+            return (yield from session.activate(request))
+
+    def stage(self, request: StagingRequest, *, control: Control | None = None) -> Steps[Finished]:
+        """As `activate`, for an image. Errors as for `open` and `Session.stage`."""
+        with (yield from self._open(control)) as session:
+            return (yield from session.stage(request))
+
+    def cancel(self, word: str, *, reason: str, control: Control | None = None) -> Steps[Finished]:
         """Have the mechanism abandon what was begun on one component, and write down who wanted that and why.
 
         While another engine activates that very component, it goes on beside it: there it is of most use, and it is
@@ -113,13 +109,32 @@ class Engine:
         host = self._host
         candidate = select(word, discovery.take_inventory(host.providers).require().candidates)
         try:
-            run = self.open()
+            session = yield from self._open(control)
         except Busy as busy:
             if busy.holder and busy.holder.component != candidate.component.key:
                 raise
-            run = Session(self.scene, host, None, self._history())
-        with run:
-            return run.cancel(candidate, reason=reason, watch=watch)
+            session = Session(self.scene, host, None, self._history(), control)
+        with session:
+            return (yield from session.cancel(candidate, reason=reason))
+
+    def _open(self, control: Control | None) -> Steps[Session]:
+        """Take the machine and settle what was left unfinished, step by step."""
+        host = self._host
+        held = Lock.acquire(host.paths.lock, host.paths.root)
+        try:
+            held.describe(component="", user=str(host.actor))
+            yield host.reach(Point.LOCKED)
+            session = Session(self.scene, host, held, self._history(), control)
+        except BaseException:
+            held.release()
+            raise
+        try:
+            yield from session.settle()
+            yield host.reach(Point.SETTLED)
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def _history(self) -> HistoryWriter:
         host = self._host

@@ -1,41 +1,45 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine over any one provider, without a history: for tests of providers, here and elsewhere."""
 
+from contextlib import closing
+from math import inf
 from tempfile import TemporaryDirectory
 
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import CHECKS, Weight
-from livefw.activation.engine import ActivationRequest, Engine, Host
+from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host
+from livefw.activation.events import Control, Finished, Hear, Steps, StillRunning, unheard
 from livefw.activation.outcome import Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT, Policy
-from livefw.activation.run import Watch
+from livefw.activation.session import Session
 from livefw.clock import Clock
 from livefw.files.protocol import Files
-from livefw.providers.base import Component, Progress, Provider
+from livefw.providers.base import Provider
 
 IGNORABLE = tuple(check.name for check in CHECKS if check.weight is Weight.ERROR)
 """Checks that look at the machine around a component and would hide what a provider does."""
 
 
-class Onlooker:
-    """A `Watch` that looks on for so many seconds."""
+def follow(
+    session: Session, steps: Steps[Finished], *, patience: float = inf, hear: Hear = unheard
+) -> tuple[Attempt, ...]:
+    """Follow a request of a session for so many seconds; its attempts. ``hear`` is called with each event."""
+    return followed(steps, session.control, patience=patience, hear=hear).attempts
 
-    def __init__(self, patience: float = float("inf")) -> None:
-        self.patience = patience
 
-    def begins(self, component: Component) -> None:
-        """See `Watch`."""
-
-    def progress(self, progress: Progress) -> None:
-        """See `Watch`."""
-
-    def tick(self, seconds: float) -> bool:
-        """See `Watch`."""
-        return seconds < self.patience
-
-    def ended(self, result: Result) -> None:
-        """See `Watch`."""
+def followed(steps: Steps[Finished], control: Control, *, patience: float = inf, hear: Hear = unheard) -> Finished:
+    """As `follow`, of a request that takes the machine by itself."""
+    finished = Finished(())
+    with closing(steps):
+        for event in steps:
+            hear(event, control)
+            match event:
+                case StillRunning(seconds=seconds) if seconds >= patience:
+                    control.detach()
+                case Finished():
+                    finished = event
+    return finished
 
 
 def activate(
@@ -44,15 +48,16 @@ def activate(
     *,
     files: Files,
     clock: Clock,
-    watch: Watch | None = None,
+    patience: float = inf,
+    hear: Hear = unheard,
     policy: Policy = DEFAULT,
     ignore: tuple[str, ...] = IGNORABLE,
 ) -> Result:
-    """One activation by a whole engine. Errors as for `Run.activate`."""
+    """One activation by a whole engine, followed for ``patience`` seconds. Errors as for `Engine.activate`."""
     with TemporaryDirectory(prefix="livefw-fake-") as directory:
         paths = Paths(directory, f"{directory}/lock", f"{directory}/settings", directory)
         host = Host(files, (provider,), clock, paths, policy, Actor("root", "", "test"), without_journal=True)
-        with Engine(host).open() as run:
-            request = ActivationRequest((f"{provider.name}:{ident}",), ignore=ignore)
-            (attempt,) = run.activate(request, watch=watch or Onlooker())
+        request, control = ActivationRequest((f"{provider.name}:{ident}",), ignore=ignore), Control()
+        steps = Engine(host).activate(request, control=control)
+        (attempt,) = followed(steps, control, patience=patience, hear=hear).attempts
     return attempt.result

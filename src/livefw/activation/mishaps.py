@@ -27,7 +27,6 @@ NOT_LET_GO = Reason(
     "the mechanism could not be told to let go of it: {error}",
     "if another component is refused now: livefw cancel",
 )
-WATCH_FAILED = Reason("watch-failed", "whoever looks on has trouble: {error}")
 REQUEST_FAILED = Reason("request-failed", "the request could not be watched to its end: {error}", "livefw show")
 NOT_ANNOUNCED = Reason("not-announced", "the system journal could not be told of it: {error}")
 

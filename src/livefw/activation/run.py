@@ -1,39 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request made of a mechanism, and who looks on while it is at work."""
+"""One request made of a mechanism, followed until it has answered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from livefw.activation.events import Begun, Control, Point, Progressed, Reached, Steps, StillRunning
 from livefw.activation.inventory.discovery import Candidate
-from livefw.activation.mishaps import REQUEST_FAILED, WATCH_FAILED, Mishaps, inspect_noting
+from livefw.activation.mishaps import REQUEST_FAILED, Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
 from livefw.clock import Clock
 from livefw.errors import Interrupted, TransportError
 from livefw.providers.base import Claim, Component, Observer, Phase, Progress, Reason, Reply, Running
 
 TICK = 0.25
-"""Seconds between two looks at whether somebody still watches."""
+"""Seconds between two looks at whether somebody still follows."""
 
-
-class Watch(Protocol):
-    """Somebody who looks on while it runs."""
-
-    def begins(self, component: Component) -> None:
-        """This component is next, and nothing has been asked of the mechanism yet."""
-        ...
-
-    def progress(self, progress: Progress) -> None:
-        """A step of the request. `Interrupted` keeps the mechanism from being asked, where it has not been yet."""
-        ...
-
-    def tick(self, seconds: float) -> bool:
-        """It has been running for so long; False to stop watching, which stops nothing else."""
-        ...
-
-    def ended(self, result: Result) -> None:
-        """This is how it ended."""
-        ...
+Reach = Callable[[Point, Component], Reached]
 
 
 class Asked(NamedTuple):
@@ -45,50 +28,62 @@ class Asked(NamedTuple):
 
 def ask(
     begin: Callable[[Observer], Running],
+    component: Component,
     *,
-    watch: Watch,
+    control: Control,
     clock: Clock,
     mishaps: Mishaps,
-    asked: Callable[[], None] = lambda: None,
-) -> Asked:
-    """Make a request and stay with it until there is a claim; ``asked`` is called in between.
+    reach: Reach = Reached,
+) -> Steps[Asked]:
+    """Make a request and follow it until there is a claim.
 
-    Whatever it raises, nothing was asked of the mechanism. Once it was, nothing is raised any more.
+    Whatever it raises, nothing was asked of the mechanism. Once it was, nothing is raised any more. `Progressed` events
+    come when the provider returns from a wait, at most `TICK` late unless one operation of it takes longer.
     """
-    eyes = _Eyes(watch, mishaps)
+    heard = _Heard(component, control)
     start = clock.now()
     try:
-        running = begin(eyes.progress)
+        running = begin(heard.hear)
     except (Interrupted, TransportError):
         raise  # a provider raises these only if nothing was asked
     except (Exception, KeyboardInterrupt) as error:
-        if not eyes.seen_running:
+        if heard.phase is None:
             raise
         mishaps.note(REQUEST_FAILED, error)
         return Asked(_OUT_OF_SIGHT, _since(clock, start))
-    eyes.running = running
+    heard.running = running
     try:
-        asked()
+        yield reach(Point.ASKED, component)
         while not running.wait(TICK):
-            if not eyes.tick(clock.now() - start):
+            yield from heard.take()
+            if control.stopped and heard.phase in (None, Phase.WAITING):
+                running.abandon()
+                if heard.phase is None:  # still preparing; once it stands back, its own answer says why
+                    control.require_wanted()
+                continue
+            yield StillRunning(component, clock.now() - start)
+            if control.detached:
                 running.abandon()
         claim = running.claim
     except (Exception, KeyboardInterrupt) as error:
         claim = _given_up(running, error, mishaps)
+    yield from heard.take()
     return Asked(claim, _since(clock, start))
 
 
-def cancel(candidate: Candidate, *, watch: Watch, clock: Clock, mishaps: Mishaps) -> Result:
+def cancel(candidate: Candidate, *, control: Control, clock: Clock, mishaps: Mishaps) -> Steps[Result]:
     """Ask the mechanism to abandon what was begun on a component; what it raises is as for `ask`."""
     provider, before = candidate
-    watch.begins(before)
-    claim, seconds = ask(partial(provider.cancel, before.id), watch=watch, clock=clock, mishaps=mishaps)
+    yield Begun(before)
+    control.require_wanted()
+    begin = partial(provider.cancel, before.id)
+    claim, seconds = yield from ask(begin, before, control=control, clock=clock, mishaps=mishaps)
     after = None if claim.at_work else inspect_noting(partial(provider.inspect, before.id), mishaps)[0]
     return Result(before, _CANCEL_OUTCOMES[claim.reply], claim.reason or _CANCELLED, after, claim, seconds)
 
 
 def _given_up(running: Running, error: BaseException, mishaps: Mishaps) -> Claim:
-    """The claim of a request that cannot be watched any more; the error itself if it was never made."""
+    """The claim of a request that cannot be followed any more; the error itself if it was never made."""
     begun = mishaps.spared(REQUEST_FAILED, lambda: running.touched, otherwise=True)
     claim = mishaps.spared(REQUEST_FAILED, running.abandon, _OUT_OF_SIGHT)
     if not begun and claim.reply is Reply.REFUSED:
@@ -104,38 +99,29 @@ def _since(clock: Clock, start: float) -> float:
         return 0.0
 
 
-class _Eyes:
-    """A watch whose own troubles are noted, once the mechanism has been asked, and change nothing about the request."""
+class _Heard:
+    """What a provider reports from inside its own calls, kept until the stream can go on."""
 
-    def __init__(self, watch: Watch, mishaps: Mishaps) -> None:
-        self._watch = watch
-        self._mishaps = mishaps
+    def __init__(self, component: Component, control: Control) -> None:
+        self._component = component
+        self._control = control
+        self._reports: list[Progress] = []
         self.running: Running | None = None
-        self.seen_running = False
-        """Whether it was told that the mechanism is at work, which is told before it is asked."""
+        self.phase: Phase | None = None
+        """The last phase that was reported; the mechanism is asked only after it was `Phase.RUNNING`."""
 
-    def progress(self, progress: Progress) -> None:
-        """See `Watch`."""
-        try:
-            self._watch.progress(progress)
-        except (Exception, KeyboardInterrupt) as error:
-            if self.running is None or not self.running.touched:
-                raise
-            self._mishaps.heed(error)
-            if not isinstance(error, Interrupted):  # which comes too late, and is no trouble
-                self._mishaps.note(WATCH_FAILED, error)
-        self.seen_running = self.seen_running or progress.phase is Phase.RUNNING
+    def hear(self, report: Progress) -> None:
+        """An `Observer`. `Interrupted` keeps the mechanism from being asked where nobody wants it any more."""
+        self._reports.append(report)
+        if report.phase is Phase.RUNNING and (self.running is None or not self.running.touched):
+            self._control.require_wanted()
+        self.phase = report.phase
 
-    def tick(self, seconds: float) -> bool:
-        """See `Watch`; one that fails goes on, so that the end is seen, and one that is interrupted stops."""
-        try:
-            return self._watch.tick(seconds)
-        except (KeyboardInterrupt, Interrupted) as error:
-            self._mishaps.note(WATCH_FAILED, error)
-            return False
-        except Exception as error:
-            self._mishaps.note(WATCH_FAILED, error)
-            return True
+    def take(self) -> Iterator[Progressed]:
+        """All reports since the last time."""
+        reports, self._reports = self._reports, []
+        for report in reports:
+            yield Progressed(self._component, *report)
 
 
 _CANCEL_OUTCOMES = {

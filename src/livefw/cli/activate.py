@@ -3,16 +3,13 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
 
-from livefw.activation.engine import ActivationRequest, Attempt, Engine, OnFailure
-from livefw.activation.engine import Session as EngineSession
+from livefw.activation.engine import ActivationRequest, Engine, OnFailure
 from livefw.cli import plan
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator, refusing_without_room
 from livefw.cli.invocation.session import Session
 from livefw.errors import Interrupted, NothingToDo, UsageError
-from livefw.render import attempt
 from livefw.render import plan as shown_plan
 from livefw.render.report import Report
 
@@ -51,30 +48,14 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
         return plan.show(session, made.plan(request))
     if not arguments.yes:
         _confirm(session, made, request)
-    with made.open() as running:
-        for settled in running.settled:
-            session.say(attempt.settled_text(settled))
-        try:
-            report = Report.of(_until_interrupted(running, request, narrator), phase="activate")
-        finally:
-            for line in (*shown_plan.unmatched_lines(running.unmatched), *shown_plan.unmet_lines(running.unmet)):
-                session.say(f"livefw: {line}")
+    report = Report.of(narrator.follow(made.activate(request, control=narrator.control)), phase="activate")
     if not report.attempts and report.error is None:
         left = made.plan(request)
         if not left.steps:
             raise shown_plan.nothing(left)
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
-    report = report.about(running)
     session.report(report.text, lambda: report.fields(host.providers))
     return report.exit_code
-
-
-def _until_interrupted(running: EngineSession, request: ActivationRequest, narrator: Narrator) -> Iterator[Attempt]:
-    """To the end, or to where somebody wanted it to end."""
-    for each in running.activate(request, watch=narrator):
-        yield each
-        if narrator.interrupted:
-            return
 
 
 def _confirm(session: Session, made: Engine, request: ActivationRequest) -> None:

@@ -24,7 +24,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     # Without the policy: a mistake in the settings must not keep anybody from stopping what goes wrong.
     host = paths.host(session, arguments, lenient=True)
     narrator = Narrator(session, verb="cancel")
-    attempt = Engine(host).cancel(arguments.component, reason=arguments.reason, watch=narrator)
-    report = Report("cancel", [attempt])
+    steps = Engine(host).cancel(arguments.component, reason=arguments.reason, control=narrator.control)
+    report = Report("cancel", Report.of(narrator.follow(steps), phase="cancel").attempts)
     session.report(report.text, lambda: report.fields(host.providers))
     return report.exit_code

@@ -17,6 +17,7 @@ from livefw.cli.invocation.session import Session
 from livefw.errors import UsageError
 from livefw.providers.base import ImagePackage
 from livefw.render import attempt, result
+from livefw.render.report import Report
 
 MOST_BYTES = 512 << 20
 """Largest image that is read; the largest bundles for servers have about 200 MiB."""
@@ -51,10 +52,8 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
     host = paths.host(session, arguments)
     package = _package(_chosen(session, host, arguments))
     staging = StagingRequest(package, arguments.component, arguments.reason, tuple(arguments.ignore))
-    with Engine(host).open() as running:
-        for each in running.settled:
-            session.say(attempt.settled_text(each))
-        ended = running.stage(staging, watch=narrator)
+    steps = Engine(host).stage(staging, control=narrator.control)
+    (ended,) = Report.of(narrator.follow(steps), phase="stage").attempts
     session.report(
         lambda: "\n".join([result.text(ended.result), *attempt.lines(ended)]),
         lambda: {"staging": attempt.staging_fields(ended)},

@@ -11,15 +11,15 @@ from types import FrameType
 from typing import Any
 
 from livefw import systemd
+from livefw.activation import events
 from livefw.activation.engine import Host
-from livefw.activation.outcome import Result
+from livefw.activation.events import Attempt, Begun, Control, StillRunning
 from livefw.activation.policy.document import PolicyFollower
 from livefw.activation.watch import uevents
 from livefw.activation.watch.watcher import Watcher, WatchEvent, WatchEventKind
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session, put, show
 from livefw.errors import ExitCode
-from livefw.providers.base import Component, Progress
 from livefw.render import attempt, document
 from livefw.render.json_text import SCHEMA
 from livefw.text import printable
@@ -51,7 +51,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     watcher = Watcher(
         first,
         tell=lambda event: _tell(session, event),
-        watch=stop,
+        hear=stop.hear,
         renew=lambda: host() if follower.changed() else None,
     )
     try:
@@ -81,22 +81,15 @@ class _Stop:
         self.asked += 1
         os.write(self._ring, b"x")
 
-    # What `livefw.activation.run.Watch` wants.
-
-    def begins(self, component: Component) -> None:
-        """Told at its end."""
-        systemd.notify(f"STATUS=activating {component.key}")
-
-    def progress(self, progress: Progress) -> None:
-        """Nothing to tell."""
-
-    def tick(self, seconds: float) -> bool:  # noqa: ARG002 - the shape of every watch
-        """Go on until somebody has asked twice."""
-        return self.asked < 2
-
-    def ended(self, result: Result) -> None:  # noqa: ARG002 - the shape of every watch
-        """The event tells it."""
-        systemd.notify("STATUS=watching")
+    def hear(self, event: events.Event, control: Control) -> None:
+        """What systemd shows, and the end of the watching when somebody has asked twice."""
+        match event:
+            case Begun(component=component):
+                systemd.notify(f"STATUS=activating {component.key}")
+            case StillRunning() if self.asked > 1:
+                control.detach()
+            case Attempt():
+                systemd.notify("STATUS=watching")
 
 
 def _tell(session: Session, event: WatchEvent) -> None:

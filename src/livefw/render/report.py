@@ -4,7 +4,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
-from livefw.activation.engine import Attempt, Session, SettledIntent
+from livefw.activation.events import Attempt, Chosen, Event, SettingsApplied, SettledIntent
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.setting_changes import UnmetSetting
 from livefw.errors import ExitCode, LivefwError, kind_of
@@ -41,23 +41,30 @@ class Report(NamedTuple):
     unmet: Sequence[UnmetSetting] | None = None
 
     @classmethod
-    def of(cls, attempts: Iterable[Attempt], *, phase: str) -> Self:
-        """Run to the end. Whatever ends it after the first attempt is kept beside it: what was done has to be told."""
+    def of(cls, events: Iterable[Event], *, phase: str) -> Self:
+        """Follow a request to its end. Whatever ends it after the first attempt is kept beside what was done."""
         done: list[Attempt] = []
+        settled: list[SettledIntent] = []
+        chosen, unmatched, unmet = Chosen(()), None, None
+        error = None
         try:
-            for each in attempts:
-                done.append(each)  # noqa: PERF402 - what came before an error has to be kept
-        except (Exception, KeyboardInterrupt) as error:
+            for event in events:
+                match event:
+                    case Attempt():
+                        done.append(event)
+                    case SettledIntent():
+                        settled.append(event)
+                    case Chosen():
+                        chosen, unmatched = event, event.unmatched
+                    case SettingsApplied():
+                        unmet = event.unmet
+        except (Exception, KeyboardInterrupt) as raised:
             if not done:
                 raise
-            return cls(phase, done, foreseen(error))
-        return cls(phase, done)
-
-    def about(self, run: Session) -> Self:
-        """With what the run itself knows."""
-        done = {each.result.before.key for each in self.attempts}
-        left = [key for key in run.chosen if key not in done]
-        return self._replace(not_started=left, settled=run.settled, unmatched=run.unmatched, unmet=run.unmet)
+            error = foreseen(raised)
+        ended = {each.result.before.key for each in done}
+        left = [key for key in chosen.components if key not in ended]
+        return cls(phase, done, error, left, settled, unmatched, unmet)
 
     def text(self) -> str:
         """For a person."""

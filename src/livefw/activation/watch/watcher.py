@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from livefw.activation import plan
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, OnFailure, SettledIntent
+from livefw.activation.events import Hear
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
-from livefw.activation.run import Watch
 from livefw.errors import LivefwError
 from livefw.providers.base import Component
 
@@ -100,11 +100,11 @@ def _differences(old: Component, new: Component) -> Iterator[WatchEvent]:
 class Watcher:
     """Looks again and again; who calls `look` decides when."""
 
-    def __init__(self, host: Host, *, tell: Tell, watch: Watch, renew: Renew = lambda: None) -> None:
+    def __init__(self, host: Host, *, tell: Tell, hear: Hear, renew: Renew = lambda: None) -> None:
         self._host = host
         self._renew = renew
         self._tell = tell
-        self._watch = watch
+        self._hear = hear
         self._engine = Engine(host)
         self._known: Inventory | None = None
         self._tried: dict[str, tuple[object, object]] = {}
@@ -222,8 +222,11 @@ class Watcher:
         with self._engine.open() as run:
             self._settled(run.settled)
             request = ActivationRequest(tuple(ready), REASON, (), OnFailure.CONTINUE, automatic=True)
-            for attempt in run.activate(request, watch=self._watch):
-                key = attempt.result.before.key
+            for event in run.activate(request):
+                self._hear(event, run.control)
+                if not isinstance(event, Attempt):
+                    continue
+                attempt, key = event, event.result.before.key
                 if attempt.result.outcome is Outcome.REFUSED:
                     self._not_before[key] = self._host.clock.now() + _PAUSE_S
                 else:

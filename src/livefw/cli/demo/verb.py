@@ -16,6 +16,7 @@ from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
 from livefw.activation.actor import current
 from livefw.activation.engine import ActivationRequest, Engine, Host
+from livefw.activation.events import Attempt, Event, StillRunning
 from livefw.activation.inventory import discovery
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.outcome import Result
@@ -32,7 +33,7 @@ from livefw.machine.config import load, platforms
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.machine.trace import TracedCall
-from livefw.providers.base import Component, Progress, Provider
+from livefw.providers.base import Provider
 from livefw.providers.registry import providers
 from livefw.render import document
 from livefw.render import result as rendered
@@ -157,30 +158,19 @@ class _Demo:
         if ignored:
             self._tell("  (livefw's own check is against an older version; told to ignore it, it asks the firmware)")
         request = ActivationRequest((chosen.component.key,), ignore=update.ignore if update else ())
-        with Engine(self._host).open() as run:
-            (attempt,) = run.activate(request, watch=self)
+        events = map(self._heard, Engine(self._host).activate(request))
+        (attempt,) = [event for event in events if isinstance(event, Attempt)]
         self._tell(rendered.text(attempt.result))
         return attempt.result
 
-    # What `livefw.activation.run.Watch` wants.
-
-    def begins(self, component: Component) -> None:
-        """Nothing to tell: the command line has just been shown."""
-
-    def progress(self, progress: Progress) -> None:
-        """Nothing to tell that a tick does not."""
-
-    def tick(self, seconds: float) -> bool:
-        """Tell how far it is."""
-        calls = sum(call.registers[0] == Function.PRIME for call in self._machine.trace.since(self._first_call))
-        if seconds > 0:
+    def _heard(self, event: Event) -> Event:
+        """The event, after it was told how far the machine is."""
+        if isinstance(event, StillRunning) and event.seconds > 0:
+            calls = sum(call.registers[0] == Function.PRIME for call in self._machine.trace.since(self._first_call))
             self._tell(
-                f"  {seconds:.1f} s: the image is being loaded and checked ({calls} calls); every CPU is running"
+                f"  {event.seconds:.1f} s: the image is being loaded and checked ({calls} calls); every CPU is running"
             )
-        return True
-
-    def ended(self, result: Result) -> None:
-        """Nothing to tell: the result is told by the caller."""
+        return event
 
     def _list(self) -> list[Candidate]:
         found = list(discovery.take_inventory(self._providers).candidates)

@@ -10,13 +10,14 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import aftermath, mishaps, run, session, setting_changes
+from livefw.activation import aftermath, mishaps, run, setting_changes, settling, staging
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.history import writer
-from livefw.activation.images import releases, stage
+from livefw.activation.images import releases
 from livefw.activation.inventory import old_versions, side_effects
 from livefw.activation.outcome import Outcome, Result, error_of
-from livefw.activation.verdict import evidence, staging
+from livefw.activation.verdict import evidence
+from livefw.activation.verdict import staging as staging_verdict
 from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import Answer, Boot, Moved, Pending
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
@@ -223,7 +224,18 @@ def _verdicts() -> Iterator[Meaning]:
     yield from _of_told([ReasonRow(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
 
 
-_ENGINES = (aftermath, side_effects, writer, mishaps, staging, releases, run, stage, session, setting_changes)
+_ENGINES = (
+    aftermath,
+    side_effects,
+    writer,
+    mishaps,
+    staging_verdict,
+    releases,
+    run,
+    settling,
+    staging,
+    setting_changes,
+)
 _COPY = "; the version that is shown may be one from before"
 
 

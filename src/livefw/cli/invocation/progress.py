@@ -5,14 +5,28 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from types import FrameType
 
+from livefw.activation.events import (
+    Attempt,
+    Begun,
+    Chosen,
+    Control,
+    Event,
+    Finished,
+    Progressed,
+    SettingsApplied,
+    SettledIntent,
+    Steps,
+    StillRunning,
+)
 from livefw.activation.outcome import Result
 from livefw.cli.invocation.session import Session
-from livefw.errors import Interrupted, LivefwError, Refused
-from livefw.providers.base import Component, Phase, Progress, Rendezvous
+from livefw.errors import LivefwError, Refused
+from livefw.providers.base import Component, Phase, Rendezvous
+from livefw.render import attempt, plan
 from livefw.render.component import version
 from livefw.text import printable
 
@@ -42,61 +56,71 @@ def refusing_without_room(narrator: "Narrator") -> Iterator[None]:
 
 
 class Narrator:
-    """A `livefw.activation.run.Watch` that tells what happens on standard error.
+    """Follows a request and tells on standard error what happens.
 
-    From the moment of the first request on, SIGINT is counted instead of raised: the first is answered with the truth,
-    the second stops the watching. SIGTERM and SIGHUP stop it at once. Before that moment Ctrl-C ends the command as
-    usual, and nothing was started.
+    From a component's turn on, SIGINT is counted instead of raised: the first is answered with the truth, and nothing
+    more is started; the second stops the watching. SIGTERM and SIGHUP stop it at once. Before that moment Ctrl-C ends
+    the command as usual, and nothing was started.
     """
 
     def __init__(self, session: Session, *, verb: str, several: bool = False) -> None:
         """With ``several``, each end is told at once: the answer of the command comes only after the last one."""
+        self.control = Control()
         self._session = session
         self._several = several
         self._verb = verb
         self._live = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in (None, "dumb")
-        self._interrupts = 0
         self._answered = False
-        self._stop = False
+        self._told_stopped = False
         self._waited = False
         self._phase = Phase.RUNNING
         self._component: Component | None = None
         self._next_reminder = _REMIND
+        self._unmet: set[str] = set()
 
     @property
     def began(self) -> bool:
         """Whether anything may have been asked of a mechanism."""
         return self._component is not None
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether somebody wanted it to end; nothing further is to be started."""
-        return self._interrupts > 0 or self._stop
+    def follow(self, steps: Steps[Finished]) -> Iterator[Event]:
+        """The events of a request, told one by one."""
+        with closing(steps):
+            for event in steps:
+                self._hear(event)
+                yield event
 
-    def begins(self, component: Component) -> None:
-        """See `Watch`."""
-        self._component = component
-        self._next_reminder = _REMIND
-        self._session.say(_beginning(component, self._verb))
+    def _hear(self, event: Event) -> None:
+        match event:
+            case SettledIntent():
+                self._session.say(attempt.settled_text(event))
+            case Chosen(unmatched=unmatched):
+                self._warn(plan.unmatched_lines(unmatched))
+            case SettingsApplied(unmet=unmet):
+                fresh = [line for line in plan.unmet_lines(unmet) if line not in self._unmet]
+                self._unmet.update(fresh)
+                self._warn(fresh)
+            case Begun(component=component):
+                self._take_signals()
+                self._component, self._phase, self._next_reminder = component, Phase.RUNNING, _REMIND
+                self._session.say(_beginning(component, self._verb))
+            case Progressed(phase=phase, text=text):
+                self._phase = phase
+                if phase is Phase.WAITING and not self._waited:
+                    self._waited = True
+                    self._line(f"waiting: {text}")
+            case StillRunning(component=component, seconds=seconds):
+                self._tick(component, seconds)
+            case Attempt(result=result):
+                if self.control.detached and result.claim and result.claim.at_work:
+                    self._tell_stopped(result.before)
+                self._ended(result)
 
-    def progress(self, progress: Progress) -> None:
-        """See `Watch`."""
-        self._phase = progress.phase
-        if progress.phase is Phase.RUNNING:
-            if self.interrupted:
-                raise Interrupted("interrupted; nothing more was started")
-            self._take_signals()
-        elif progress.phase is Phase.WAITING and not self._waited:
-            self._waited = True
-            self._line(f"waiting: {progress.text}")
-
-    def tick(self, seconds: float) -> bool:
-        """See `Watch`."""
-        if self._stop or self._interrupts > 1 or (self._interrupts and self._phase is Phase.WAITING):
-            if self._phase is not Phase.WAITING and self._component:
-                self._line(_STOPPED.format(act=_ACTS[self._verb], key=self._component.key))
-            return False
-        if self._interrupts and not self._answered:
+    def _tick(self, component: Component, seconds: float) -> None:
+        if self.control.detached:
+            self._tell_stopped(component)
+            return
+        if self.control.stopped and not self._answered:
             self._answered = True
             self._line(_GOES_ON.format(act=_ACTS[self._verb]))
         if self._live:
@@ -104,14 +128,23 @@ class Narrator:
         elif seconds >= self._next_reminder:
             self._next_reminder = seconds + _REMIND
             self._session.say(f"  {self._phase}, {seconds:.0f} s so far")
-        return True
 
-    def ended(self, result: Result) -> None:
-        """See `Watch`; the result in full is the answer of the command."""
+    def _tell_stopped(self, component: Component) -> None:
+        """Once, whether it is seen at a tick or only at the end."""
+        if not self._told_stopped:
+            self._told_stopped = True
+            self._line(_STOPPED.format(act=_ACTS[self._verb], key=component.key))
+
+    def _ended(self, result: Result) -> None:
+        """The result in full is the answer of the command."""
         if self._live:
             self._session.mark("\x1b[K", end="\r")
         if self._several and self._component and result.before.key == self._component.key:
             self._session.say(f"  {result.outcome} after {result.seconds:.1f} s")
+
+    def _warn(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._session.say(f"livefw: {line}")
 
     def _line(self, text: str) -> None:
         self._session.say(("\x1b[K" if self._live else "") + text)
@@ -123,10 +156,12 @@ class Narrator:
             signal.signal(number, self._end)
 
     def _count(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
-        self._interrupts += 1
+        if self.control.stopped:
+            self.control.detach()
+        self.control.stop()
 
     def _end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
-        self._stop = True
+        self.control.detach()
 
 
 def _beginning(component: Component, verb: str) -> str:

@@ -12,19 +12,31 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 
 from livefw import assemble, streams
 from livefw.activation.actor import Actor
-from livefw.activation.engine import ActivationRequest, Attempt, Engine, OnFailure, Session
+from livefw.activation.engine import ActivationRequest, Engine, OnFailure
+from livefw.activation.events import (
+    Attempt,
+    Begun,
+    Chosen,
+    Event,
+    Finished,
+    Progressed,
+    SettingsApplied,
+    SettledIntent,
+    Steps,
+    StillRunning,
+)
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.images.target import StagingRequest
-from livefw.activation.outcome import Result, error_of
+from livefw.activation.outcome import error_of
 from livefw.assemble import How, Where
 from livefw.errors import ExitCode, NothingToDo, kind_of
-from livefw.providers.base import Component, ImagePackage, Progress
+from livefw.providers.base import ImagePackage
 from livefw.render import attempt, document
 from livefw.render.error import foreseen
 from livefw.render.error import text as error_text
@@ -40,33 +52,45 @@ Tell = Callable[[dict[str, Any]], None]
 
 
 class _Teller:
-    """A `livefw.activation.run.Watch` that tells what happens."""
+    """Tells the events of a request, as the daemon wants them."""
 
-    def __init__(self, tell: Tell, *, verb: str = "activate") -> None:
+    def __init__(self, tell: Tell, *, verb: str) -> None:
         self._tell = tell
         self._verb = verb
         self._next = 0.0
-        self._key = ""
+        self._unmet: set[str] = set()
 
-    def begins(self, component: Component) -> None:
-        """See `Watch`."""
-        self._key, self._next = component.key, 0.0
-        self._tell({"event": "begins", "verb": self._verb, "component": document.component(component)})
+    def follow(self, steps: Steps[Finished]) -> Iterator[Event]:
+        """The events, told one by one."""
+        for event in steps:
+            self._hear(event)
+            yield event
 
-    def progress(self, progress: Progress) -> None:
-        """See `Watch`."""
-        fields = {"phase": progress.phase, "text": progress.text, "percent": progress.percent}
-        self._tell({"event": "progress", "component": self._key, **fields})
+    def _hear(self, event: Event) -> None:
+        match event:
+            case SettledIntent():
+                self._tell({"event": "settled", **attempt.settled_fields(event)})
+            case Chosen(unmatched=unmatched):
+                self._say(unmatched_lines(unmatched))
+            case SettingsApplied(unmet=unmet):
+                fresh = [line for line in unmet_lines(unmet) if line not in self._unmet]
+                self._unmet.update(fresh)
+                self._say(fresh)
+            case Begun(component=component):
+                self._next = 0.0
+                self._tell({"event": "begins", "verb": self._verb, "component": document.component(component)})
+            case Progressed(component=component, phase=phase, text=text, percent=percent):
+                fields = {"phase": phase, "text": text, "percent": percent}
+                self._tell({"event": "progress", "component": component.key, **fields})
+            case StillRunning(component=component, seconds=seconds) if seconds >= self._next:
+                self._next = seconds + _TELL_EACH_S
+                self._tell({"event": "tick", "component": component.key, "seconds": round(seconds, 1)})
+            case Attempt():
+                self._tell(_attempt(event))
 
-    def tick(self, seconds: float) -> bool:
-        """See `Watch`."""
-        if seconds >= self._next:
-            self._next = seconds + _TELL_EACH_S
-            self._tell({"event": "tick", "component": self._key, "seconds": round(seconds, 1)})
-        return True
-
-    def ended(self, result: Result) -> None:
-        """See `Watch`; the attempt tells it, with everything that belongs to it."""
+    def _say(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._tell({"event": "said", "text": line})
 
 
 def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
@@ -81,43 +105,31 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
     try:
         host = assemble.host(where, how, actor=actor, say=say)
         host = host._replace(announce=SystemJournal(actor))
-        with Engine(host).open() as running:
-            for each in running.settled:
-                tell({"event": "settled", **attempt.settled_fields(each)})
-            if request["settle_only"]:
-                return _end({}, "", ExitCode.DONE)
-            if request["image"] >= 0:
-                return _end(_stage(request, running, tell), "", ExitCode.DONE)
-            attempts = _told(running.activate(_order(request), watch=_Teller(tell)), tell)
-            try:
-                report = Report.of(attempts, phase="activate")
-            finally:
-                for line in (*unmatched_lines(running.unmatched), *unmet_lines(running.unmet)):
-                    say(line)
+        engine = Engine(host)
+        if request["settle_only"]:
+            with engine.open() as session:
+                for each in session.settled:
+                    tell({"event": "settled", **attempt.settled_fields(each)})
+            return _end({}, "", ExitCode.DONE)
+        if request["image"] >= 0:
+            return _end(_stage(request, engine, tell), "", ExitCode.DONE)
+        steps = engine.activate(_order(request))
+        report = Report.of(_Teller(tell, verb="activate").follow(steps), phase="activate")
         if not report.attempts:
             raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
-        report = report.about(running)
         return _end(report.fields(host.providers), report.text(), report.exit_code)
     except Exception as error:  # before the first attempt has ended; later ones stand beside what has
         ours = foreseen(error)
         return _end({"error": document.error(ours)}, error_text(ours), kind_of(ours).exit_code)
 
 
-def _told(attempts: Iterator[Attempt], tell: Tell) -> Iterator[Attempt]:
-    """Each attempt, told as soon as it has ended."""
-    for each in attempts:
-        tell(_attempt(each))
-        yield each
-
-
-def _stage(request: dict[str, Any], running: Session, tell: Tell) -> dict[str, Any]:
+def _stage(request: dict[str, Any], engine: Engine, tell: Tell) -> dict[str, Any]:
     """Hand an image over, as ``livefw stage`` does; the document."""
     with open(request["image"], "rb") as file:
         package = ImagePackage(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
     staging = StagingRequest(package, word, request["reason"], tuple(request["ignore"]))
-    ended = running.stage(staging, watch=_Teller(tell, verb="stage"))
-    tell(_attempt(ended))
+    (ended,) = Report.of(_Teller(tell, verb="stage").follow(engine.stage(staging)), phase="stage").attempts
     if error := error_of(ended.result, phase="stage", replay=""):
         raise error
     return {"staging": attempt.staging_fields(ended)}

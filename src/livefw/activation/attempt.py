@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One component's turn: look, refuse or write the intent, ask, judge, write the outcome, announce it.
+
+Before the mechanism is asked, whatever goes wrong is raised; from then on it is a mishap, and the outcome is told.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+from livefw.activation import aftermath, plan, row_bodies
+from livefw.activation.checks.facts import Facts
+from livefw.activation.checks.table import Problem
+from livefw.activation.events import Attempt, Begun, Control, Point, SettledIntent, Steps
+from livefw.activation.history.journal import RowKind
+from livefw.activation.history.writer import HistoryWriter
+from livefw.activation.host import ActivationRequest, Host
+from livefw.activation.inventory import discovery, old_versions, side_effects
+from livefw.activation.inventory.discovery import Candidate, Inventory
+from livefw.activation.measure.meter import Meter
+from livefw.activation.mishaps import NOT_JUDGED, NOT_KEPT, NOT_MEASURED, Mishaps, error_text, inspect_noting
+from livefw.activation.outcome import Outcome, Result
+from livefw.activation.plan import PlanContext, PlanStep
+from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, ask
+from livefw.activation.verdict import evidence
+from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.evidence import reliable_text
+from livefw.errors import Interrupted, LivefwError
+from livefw.providers.base import Claim, Component, Provider, Reason
+
+_SETTLING_S = 0.2
+"""How long to wait before a change of other components is believed."""
+
+
+class Remains:
+    """What earlier attempts of this boot left behind, as far as this session knows."""
+
+    def __init__(self, host: Host, history: HistoryWriter) -> None:
+        self.boot_id = Facts(host.files).boot_id()
+        self.held = aftermath.latest(history.journal, self.boot_id)
+        self._kept = history.journal is not None
+        self._place = old_versions.beside(host.paths.lock)
+
+    def note(
+        self,
+        provider: Provider,
+        listed: Iterable[str],
+        found: Inventory | None,
+        outcome: Outcome,
+        mishaps: Mishaps,
+        *,
+        old: Component | None,
+    ) -> None:
+        """What holds from now on; ``listed`` are the keys that were listed before, ``old`` as for `Aftermath.after`.
+
+        Of what cannot be listed now (None), nothing is said.
+        """
+        if found is None:
+            return
+        mark = mishaps.spared(NOT_KEPT, provider.mark, "")
+        self.held = self.held.after(provider.name, listed, found, outcome, mark=mark, old=old)
+        if self._kept:
+            mishaps.spared(NOT_KEPT, lambda: old_versions.write(self._place, self.boot_id, self.held.old), None)
+
+
+class Context(NamedTuple):
+    """What each turn of a session has in common; ``settled`` is what was found unfinished."""
+
+    host: Host
+    history: HistoryWriter
+    remains: Remains
+    control: Control
+    settled: list[SettledIntent]
+
+    def unsettled(self, key: str) -> Reason | None:
+        """Why nothing more is asked of a component: nobody could find out what became of the last request on it."""
+        return next((each.why for each in self.settled if each.outcome is None and each.intent.component == key), None)
+
+    def accepts(self, provider: Provider, component: Component | None) -> bool:
+        """Whether the settings take the mechanism's word for a success that nothing can confirm."""
+        known = discovery.with_aliases(provider, component) if component else None
+        return known is not None and self.host.policy.accepts_unconfirmed(known)
+
+
+class Turn:
+    """One component's turn. ``found`` is the inventory before it, and afterwards the one after it."""
+
+    def __init__(self, context: Context, request: ActivationRequest, candidate: Candidate, found: Inventory) -> None:
+        self._context = context
+        self._request = request
+        self._candidate = candidate
+        self.found = found
+        self.mishaps = Mishaps()
+
+    def steps(self, scene: Callable[[], PlanContext]) -> Steps[Attempt]:
+        """From the look at the component to the announcement of its outcome; ``scene`` is what its plan looks at."""
+        component, context = self._candidate.component, self._context
+        host = context.host
+        if self.found.find(component.key) is None:
+            return self._refused(component, VANISHED)
+        step = plan.examine(self._candidate, self.found, scene())
+        yield host.reach(Point.CHECKED, component)
+        if why := context.unsettled(component.key) or stopped_by(step.problems):
+            return self._refused(component, why, step.problems)
+        context.control.require_wanted()
+        meter = host.meter()
+        try:
+            meter.start()
+            return (yield from self._activated(step, meter))
+        finally:
+            self.mishaps.spared(NOT_MEASURED, meter.close, None)
+
+    def _activated(self, step: PlanStep, meter: Meter) -> Steps[Attempt]:
+        context, provider, mishaps = self._context, self._candidate.provider, self.mishaps
+        host, history, remains = context.host, context.history, context.remains
+        # Checks and the measurement's baseline took their time: what counts is what is there now.
+        before = provider.inspect(step.component.id)
+        if before is None or before.reasons:
+            why = before.reasons[0] if before else VANISHED
+            return self._refused(before or step.component, why, step.problems)
+        announced = reliable_text(before.pending_version) or row_bodies.staged_version(history.journal, before)
+        listed = aftermath.listed(provider.name, self.found)
+        activation = history.begin(RowKind.INTENT, before.key, self._intent(before, step, announced, listed))
+        try:
+            yield host.reach(Point.INTENDED, before)
+            yield Begun(before, step)
+            context.control.require_wanted()
+            meter.mark()
+            begin = partial(provider.activate, before.id)
+            claim, seconds = yield from ask(
+                begin, before, control=context.control, clock=host.clock, mishaps=mishaps, reach=host.reach
+            )
+        except (Exception, KeyboardInterrupt) as error:
+            self._withdraw(activation, before, error)
+            raise
+        # From here on nothing is raised: whatever fails is a mishap, and the outcome is told.
+        yield host.reach(Point.ANSWERED, before)
+        seen = not claim.at_work
+        measurement = mishaps.spared(NOT_MEASURED, meter.stop, None) if seen else None
+        result = self._judged(before, claim, announced)._replace(seconds=seconds)
+        others = self._side_effects(before.key) if seen else ()
+        if seen:
+            old = result.after if result.copy else None
+            remains.note(provider, listed, self.found, result.outcome, mishaps, old=old)
+        yield host.reach(Point.JUDGED, before)
+
+        def ending() -> dict[str, Any]:
+            kept = mishaps.found
+            return row_bodies.outcome(result, measurement, others, kept, boot_id=remains.boot_id, held=remains.held)
+
+        row = history.end(RowKind.INTENT, activation, before.key, ending, mishaps, seen=seen)
+        yield host.reach(Point.RECORDED, before)
+        history.announce(RowKind.OUTCOME, result, row, mishaps)
+        yield host.reach(Point.ANNOUNCED, before)
+        return Attempt(result, step.problems, measurement, others, row)
+
+    def _intent(self, before: Component, step: PlanStep, announced: str | None, listed: list[str]) -> dict[str, Any]:
+        context = self._context
+        return row_bodies.intent(
+            before,
+            step.problems,
+            self._request.reason,
+            context.host.actor,
+            announced=announced,
+            listed=listed,
+            mark=self._candidate.provider.mark(),
+            boot_id=context.remains.boot_id,
+        )
+
+    def _judged(self, before: Component, claim: Claim, announced: str | None) -> Result:
+        """The result, from a look at the component unless the mechanism may still be at work on it."""
+        provider, mishaps = self._candidate.provider, self.mishaps
+        after, readable = None, True
+        if not claim.at_work:
+            after, readable = inspect_noting(partial(provider.inspect, before.id), mishaps)
+        accept = mishaps.spared(NOT_JUDGED, lambda: self._context.accepts(provider, before), otherwise=False)
+        seen = evidence.of_attempt(before, after, claim, announced=announced, readable=readable)
+        found = verdict.judge(seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=accept)
+        confirmed = found.why.code != verdict.ACCEPTED_UNCONFIRMED
+        copy = found.copy and before.copied
+        return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
+
+    def _side_effects(self, key: str) -> tuple[Reason, ...]:
+        """What changed on components other than the one with this key; `found` is the inventory afterwards."""
+        host, before = self._context.host, self.found
+
+        def look() -> tuple[Inventory, tuple[Reason, ...]]:
+            after = discovery.take_inventory(host.providers)
+            if side_effects.compare(before, after, apart_from=key):
+                # A component that leaves may for a moment look like one that was emptied: what lasts counts.
+                host.clock.sleep(_SETTLING_S)
+                after = discovery.take_inventory(host.providers)
+            return after, side_effects.compare(before, after, apart_from=key)
+
+        looked = self.mishaps.spared(side_effects.NOT_SEEN, look, None)
+        self.found, others = looked or (before, self.mishaps.found[-1:])
+        return others
+
+    def _withdraw(self, activation: str, component: Component, error: BaseException) -> None:
+        """Nothing was asked: the intent ends here."""
+        history, remains = self._context.history, self._context.remains
+        result = not_asked(component, error)
+        row = history.end(
+            RowKind.INTENT,
+            activation,
+            component.key,
+            lambda: row_bodies.outcome(result, None, (), boot_id=remains.boot_id, held=remains.held),
+            self.mishaps,
+        )
+        history.announce(RowKind.OUTCOME, result, row, self.mishaps)
+
+    def _refused(self, component: Component, why: Reason, problems: tuple[Problem, ...] = ()) -> Attempt:
+        """Nothing is tried, and that is written down."""
+        host, history = self._context.host, self._context.history
+        result = Result(component, Outcome.REFUSED, why)
+        row = history.note(
+            RowKind.REFUSAL,
+            component.key,
+            lambda: row_bodies.refusal(result, problems, self._request.reason, host.actor),
+            self.mishaps,
+        )
+        history.announce(RowKind.REFUSAL, result, row, self.mishaps)
+        return Attempt(result, problems, None, (), row)
+
+
+def stopped_by(problems: Iterable[Problem]) -> Reason | None:
+    """The reason of a refusal by these problems; None if none of them stops it."""
+    stop = next((problem for problem in problems if problem.stops), None)
+    return Reason(stop.check, stop.text, stop.hint) if stop else None
+
+
+def not_asked(component: Component, error: BaseException) -> Result:
+    """The result of an intent of which nothing came."""
+    if isinstance(error, KeyboardInterrupt | Interrupted):
+        return Result(component, *INTERRUPTED)
+    outcome, why = NOT_ASKED
+    hint = error.hint if isinstance(error, LivefwError) else ""
+    return Result(component, outcome, why._replace(hint=hint).fill(why_it_could_not_be_asked=error_text(error)))

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What became of the intents that an earlier engine left without an outcome, as the machine shows it now."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from livefw.activation import row_bodies
+from livefw.activation.attempt import Context
+from livefw.activation.events import SettledIntent
+from livefw.activation.history.journal import ENDINGS, HistoryRow, RowKind
+from livefw.activation.history.writer import Announcement
+from livefw.activation.inventory import discovery
+from livefw.activation.mishaps import NOT_KEPT, Mishaps, error_text
+from livefw.activation.outcome import Outcome
+from livefw.activation.verdict import evidence, staging
+from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.evidence import Boot
+from livefw.providers.base import Provider, Reason
+
+
+class _Found(NamedTuple):
+    """What became of an intent that was left open, and the row that says so."""
+
+    outcome: Outcome
+    why: Reason
+    body: Callable[[], dict[str, Any]]
+    firmware_code: str | None = None
+
+
+def settle(context: Context) -> Iterator[SettledIntent]:
+    """Give every intent without an outcome the one that the machine shows.
+
+    Where the machine cannot be looked at now, the intent stays open, and keeps nobody from the other components.
+    """
+    history = context.history
+    for entry in history.unfinished():
+        name, _, ident = entry.component.partition(":")
+        provider = next((p for p in context.host.providers if p.name == name), None)
+        if provider is None:
+            continue  # a mechanism that is not known here; another livefw may look at it
+        mishaps = Mishaps()
+        try:
+            found = _found_out(context, entry, provider, ident, mishaps)
+        except Exception as error:
+            yield SettledIntent(entry, None, _NOT_SETTLED.fill(error=error_text(error)))
+            continue
+        row = history.end(entry.kind, entry.activation, entry.component, found.body, mishaps)
+        outcome, why, _, code = found
+        history.tell(Announcement(entry.component, outcome, why, code, row, ENDINGS[entry.kind]), mishaps)
+        yield SettledIntent(entry, outcome, why, code, error=row.error, mishaps=mishaps.found)
+
+
+def _found_out(context: Context, entry: HistoryRow, provider: Provider, ident: str, mishaps: Mishaps) -> _Found:
+    """What the machine shows of an intent; what the provider raises if it cannot be looked at."""
+    if entry.kind is RowKind.STAGING:
+        after = provider.inspect(ident)
+        outcome, why = staging.judge_staging(entry.body, after)
+        return _Found(outcome, why, lambda: row_bodies.staging_settled(outcome, why, after))
+    remains = context.remains
+    memory = provider.recall(ident, str(entry.body.get("mark", "")))
+    after = provider.inspect(ident)
+    seen = evidence.of_remains(entry.body, after, memory, boot_id=remains.boot_id)
+    found = verdict.judge(seen, accept=context.accepts(provider, after))
+    if seen.boot is Boot.SAME:
+        old = after if found.copy and after and after.copied else None
+        listed = entry.body.get("listed", ())
+        now = mishaps.spared(NOT_KEPT, lambda: discovery.take_inventory((provider,)), None)
+        remains.note(provider, listed, now, found.outcome, mishaps, old=old)
+
+    def body() -> dict[str, Any]:
+        return row_bodies.settled(found, after, memory, mishaps.found, boot_id=remains.boot_id, held=remains.held)
+
+    return _Found(found.outcome, found.why, body, memory.firmware_code)
+
+
+_NOT_SETTLED = Reason(
+    "not-settled",
+    "what became of an earlier request on it cannot be found out now: {error}",
+    "it is tried again with the next command; nothing more is asked of this component until then",
+)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One image handed over to its mechanism, from the intent to the verdict."""
+
+from functools import partial
+
+from livefw.activation import row_bodies
+from livefw.activation.attempt import Context, not_asked, stopped_by
+from livefw.activation.checks.table import Problem, examine_staging
+from livefw.activation.events import Attempt, Begun, Point, Steps
+from livefw.activation.history.journal import RowKind
+from livefw.activation.images.target import StagingRequest, StagingTarget
+from livefw.activation.mishaps import Mishaps, inspect_noting
+from livefw.activation.outcome import Outcome, Result
+from livefw.activation.run import VANISHED, ask
+from livefw.errors import Interrupted
+from livefw.providers.base import Claim, Reason, Reply
+
+_OUTCOMES = {
+    Reply.ACCEPTED: Outcome.STAGED,
+    Reply.REFUSED: Outcome.REFUSED,
+    Reply.DECLINED: Outcome.REFUSED,
+    Reply.FAILED: Outcome.FAILED,
+    Reply.LOST: Outcome.UNKNOWN,
+}
+_NOT_PENDING = (
+    Outcome.UNKNOWN,
+    Reason("not-pending", "the mechanism has taken it, and nothing is pending", "livefw show"),
+)
+_NOT_SEEN = Reason("unseen", "the mechanism has taken it, and it cannot be looked at any more", "livefw show")
+_STAGED = Reason("staged", "it waits for its activation", "livefw activate")
+
+
+def hand_over(context: Context, target: StagingTarget, request: StagingRequest) -> Steps[Attempt]:
+    """Hand the image over and stay until the mechanism has answered; what was accepted is held against what is seen.
+
+    Before the mechanism is asked, whatever goes wrong is raised, and an interruption as `Interrupted`.
+    """
+    host, history, mishaps = context.host, context.history, Mishaps()
+    before, provider = target.component, target.provider
+    ignore = (*request.ignore, *host.policy.ignore)
+    problems = examine_staging(before, target.version, host.policy, privileged=host.privileged, ignore=ignore)
+    yield host.reach(Point.CHECKED, before)
+    if why := context.unsettled(before.key) or stopped_by(problems):
+        return _refused(context, target, request, why, problems)
+    context.control.require_wanted()
+    activation = history.begin(RowKind.STAGING, before.key, row_bodies.staging(target, request, host.actor))
+    caught: Exception | KeyboardInterrupt | None = None
+    try:
+        yield host.reach(Point.INTENDED, before)
+        yield Begun(before)
+        context.control.require_wanted()
+        begin = partial(provider.stage, before.id, target.package)
+        claim, seconds = yield from ask(
+            begin, before, control=context.control, clock=host.clock, mishaps=mishaps, reach=host.reach
+        )
+    except (Exception, KeyboardInterrupt) as error:
+        result, caught = not_asked(before, error), error
+    else:
+        yield host.reach(Point.ANSWERED, before)
+        result = _judged(target, claim, mishaps)._replace(seconds=seconds)
+        yield host.reach(Point.JUDGED, before)
+    row = history.end(
+        RowKind.STAGING,
+        activation,
+        before.key,
+        lambda: row_bodies.staged(result, mishaps.found),
+        mishaps,
+        seen=not (result.claim and result.claim.at_work),
+    )
+    yield host.reach(Point.RECORDED, before)
+    history.announce(RowKind.STAGED, result, row, mishaps)
+    yield host.reach(Point.ANNOUNCED, before)
+    if isinstance(caught, KeyboardInterrupt | Interrupted):
+        raise Interrupted("interrupted; nothing was handed over") from caught
+    if caught:
+        raise caught
+    return Attempt(result, problems, None, (), row, mishaps.found)
+
+
+def _refused(
+    context: Context, target: StagingTarget, request: StagingRequest, why: Reason, problems: tuple[Problem, ...]
+) -> Attempt:
+    """Nothing is handed over, and that is written down."""
+    host, history, mishaps = context.host, context.history, Mishaps()
+    key = target.component.key
+    result = Result(target.component, Outcome.REFUSED, why)
+    row = history.note(
+        RowKind.STAGED, key, lambda: row_bodies.staging_refused(target, request, host.actor, result, problems), mishaps
+    )
+    history.announce(RowKind.STAGED, result, row, mishaps)
+    return Attempt(result, problems, None, (), row, mishaps.found)
+
+
+def _judged(target: StagingTarget, claim: Claim, mishaps: Mishaps) -> Result:
+    """What was accepted has to be there: a mechanism that shows nothing pending contradicts itself."""
+    before, outcome, why = target.component, _OUTCOMES[claim.reply], claim.reason or _STAGED
+    if claim.at_work:
+        return Result(before, outcome, why, None, claim)
+    after, readable = inspect_noting(partial(target.provider.inspect, before.id), mishaps)
+    if outcome is Outcome.STAGED and not readable:
+        outcome, why = Outcome.UNKNOWN, _NOT_SEEN
+    elif outcome is Outcome.STAGED and after is None:
+        outcome, why = Outcome.UNKNOWN, VANISHED
+    elif outcome is Outcome.STAGED and after and after.pending is False:
+        outcome, why = _NOT_PENDING
+    return Result(before, outcome, why, after, claim)
