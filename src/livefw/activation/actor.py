@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks for an activation, as the journal keeps it."""
+"""Who asked for an activation, as the history records it."""
 
 import os
 from collections.abc import Mapping
@@ -7,11 +7,14 @@ from functools import cache
 from typing import NamedTuple
 
 _NO_LOGIN = 2**32 - 1
-"""What the kernel shows as loginuid of a process that no login stands behind (audit, ``AUDIT_UID_UNSET``)."""
+"""The loginuid that the kernel shows for a process without a login session (audit, ``AUDIT_UID_UNSET``)."""
 
 
 class Actor(NamedTuple):
-    """``user`` asked through ``face``; ``login`` is the account that had logged in, where it was another."""
+    """A user, the login account behind it, and the face that was used.
+
+    ``login`` is the account that logged in; it differs from ``user`` after sudo or su.
+    """
 
     user: str
     login: str
@@ -22,7 +25,7 @@ class Actor(NamedTuple):
 
 
 def current(face: str, *, environment: Mapping[str, str] = os.environ) -> Actor:
-    """This process's user. The login is the audit system's where there is one, else what sudo says."""
+    """The user of this process. The login is the audit system's if it has one, else the one that sudo reports."""
     return Actor(_name(os.getuid()), _login(environment), face)
 
 
@@ -37,7 +40,7 @@ def _login(environment: Mapping[str, str]) -> str:
 
 @cache
 def _name(uid: int) -> str:
-    """The daemon asks at each look, and an account may be kept in a directory at the other end of a network."""
+    """Cached: the daemon asks often, and accounts may be in a directory service behind a network."""
     import pwd  # only here
 
     try:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What earlier attempts of this boot left behind: a component that is dead, versions that may be from before, a list
-of components that may be out of order. Kept in the history, in each outcome anew; a restart ends all of it.
+"""What earlier attempts since the last boot have left behind.
+
+That is a dead component, a version that may be out of date, or a component list that may be out of order. Each outcome
+in the history records it anew. A reboot clears it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,13 +20,13 @@ _IN_DOUBT = Reason(
     "{components_are} not listed any more since the last activation: what is listed may be another component",
 )
 _LOOKED_AT = 20
-"""Attempts on one component that are looked at; nobody tries more often on one that is dead."""
+"""How many earlier attempts on one component are read."""
 
 
 class Missing(NamedTuple):
-    """Keys that went missing over an activation, and where the mechanism's log ended then.
+    """Keys that disappeared during an activation, and the position of the mechanism's log at that time.
 
-    What is listed under one name may be another component since.
+    A component that is listed under one of the remaining names may be a different one since then.
     """
 
     keys: tuple[str, ...]
@@ -32,13 +34,13 @@ class Missing(NamedTuple):
 
 
 class Aftermath(NamedTuple):
-    """What holds after the last attempt: what is missing, by mechanism, and versions that may be old, by key."""
+    """The state after the last attempt: missing keys by mechanism, and versions that may be out of date by key."""
 
     missing: Mapping[str, Missing] = {}
     old: Mapping[str, str] = {}
 
     def document(self) -> dict[str, Any]:
-        """As the history keeps it; empty if there is nothing to keep."""
+        """The JSON form for the history; empty if there is nothing to record."""
         missing = {name: {"keys": list(each.keys), "mark": each.mark} for name, each in self.missing.items()}
         return ({"missing": missing} if missing else {}) | ({"old": dict(self.old)} if self.old else {})
 
@@ -52,9 +54,10 @@ class Aftermath(NamedTuple):
         mark: str,
         old: Component | None,
     ) -> "Aftermath":
-        """What holds after one more attempt by a mechanism, which had these keys ``listed`` and has ``found`` now.
+        """The state after one more attempt.
 
-        A success has had it read its list and every version anew. ``old`` is a component whose version may be old.
+        ``listed`` are the mechanism's keys before the attempt, ``found`` is the inventory after it. After a success the
+        mechanism has read its list and all versions anew. ``old`` is a component whose version may be out of date.
         """
         success = outcome is Outcome.ACTIVATED
         gone = {key for key in listed if found.find(key) is None}
@@ -70,7 +73,7 @@ class Aftermath(NamedTuple):
 
 
 def latest(rows: RowSource | None, boot_id: str) -> Aftermath:
-    """What holds, by the last outcome of this boot."""
+    """The state that the last outcome since the boot recorded; empty if there is none."""
     last = rows.latest(RowKind.OUTCOME) if rows and boot_id else None
     kept = last.body.get("aftermath") if last and last.body.get("boot_id") == boot_id else None
     if not isinstance(kept, dict):
@@ -83,7 +86,10 @@ def latest(rows: RowSource | None, boot_id: str) -> Aftermath:
 
 
 def in_doubt(held: Aftermath, component: Component, found: Inventory, recall: Callable[[str], Memory]) -> Reason | None:
-    """Why a component may not be the one that it is listed as; ``recall`` is what its mechanism's log tells."""
+    """Why a component may not be the one that its name says; None if there is no doubt.
+
+    ``recall`` returns what the mechanism's log contains since a position.
+    """
     missing = held.missing.get(component.provider)
     gone = [key for key in missing.keys if found.find(key) is None] if missing else []
     if missing is None or not gone or not component.listed_anew_by or recall(missing.mark).listed_anew:
@@ -92,7 +98,7 @@ def in_doubt(held: Aftermath, component: Component, found: Inventory, recall: Ca
 
 
 def lasting(rows: RowSource, component: Component, boot_id: str) -> Reason | None:
-    """What a failure of this boot left behind on this component; None if nothing did."""
+    """The lasting damage that a failure since the boot did to a component; None if there is none."""
     for entry in rows.recent(component.key, RowKind.OUTCOME, limit=_LOOKED_AT) if boot_id else ():
         left = entry.body.get("lasting")
         if entry.body.get("boot_id") == boot_id and isinstance(left, dict):
@@ -102,14 +108,14 @@ def lasting(rows: RowSource, component: Component, boot_id: str) -> Reason | Non
 
 
 def noted(rows: RowSource, candidate: Candidate, boot_id: str) -> Candidate:
-    """The same, with what `lasting` tells of its component among what there is to know of it."""
+    """The candidate with the result of `lasting` added to the notes of its component."""
     component = candidate.component
     why = lasting(rows, component, boot_id)
     return candidate._replace(component=component._replace(notes=(*component.notes, why))) if why else candidate
 
 
 def listed(provider: str, found: Inventory) -> list[str]:
-    """Keys of all components of one mechanism."""
+    """The keys of all components of one mechanism."""
     return [c.component.key for c in found.candidates if c.component.provider == provider]
 
 

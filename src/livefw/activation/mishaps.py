@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fails beside a request that has been made: it changes nothing about the outcome, and is told with it.
+"""Failures beside a request that was made. They do not change its outcome, and are reported with it.
 
-From the moment on at which a mechanism was asked, whatever else goes wrong must not lose what became of that: a disk
-that dies, a log that cannot be read, somebody who looks on and goes away. So each further step is spared what it
-raises, and what it raised is kept here, for every face to tell.
+Once a mechanism was asked, no other failure may hide what became of the request: a disk that dies, a log that cannot be
+read, a watcher that goes away. So the errors of every later step are collected here, for every face to report.
 """
 
 from collections.abc import Callable
@@ -32,7 +31,7 @@ NOT_ANNOUNCED = Reason("not-announced", "the system journal could not be told of
 
 
 class Mishaps:
-    """Those of one request, in their order, each once. ``interrupted``: somebody wants nothing further to be begun."""
+    """The failures of one request, in order, each once. ``interrupted``: the user wants no further request."""
 
     def __init__(self) -> None:
         self.interrupted = False
@@ -40,20 +39,20 @@ class Mishaps:
 
     @property
     def found(self) -> tuple[Reason, ...]:
-        """All so far."""
+        """All failures so far."""
         return tuple(self._found)
 
     def note(self, why: Reason, error: BaseException) -> None:
-        """Keep one; ``why`` has a field for the error."""
+        """Add a failure; ``why`` is a reason with the field ``error``."""
         self.heed(error)
         self._found[why.fill(error=error_text(error))] = None
 
     def heed(self, error: BaseException) -> None:
-        """Notice an interruption, which is told elsewhere."""
+        """Set ``interrupted`` if the error is an interruption; add nothing."""
         self.interrupted = self.interrupted or isinstance(error, KeyboardInterrupt | Interrupted)
 
     def spared(self, why: Reason, work: Callable[[], T], otherwise: T) -> T:
-        """What ``work`` gives; if it raises, that is noted, and it is ``otherwise``."""
+        """The result of ``work``; if it raises, note the error and return ``otherwise``."""
         try:
             return work()
         except (Exception, KeyboardInterrupt) as error:
@@ -62,13 +61,13 @@ class Mishaps:
 
 
 def inspect_noting(look: Callable[[], Component | None], mishaps: Mishaps) -> tuple[Component | None, bool]:
-    """A component as it is now, and whether it could be looked at."""
+    """The result of ``look``, and whether it succeeded; a failure is noted."""
     nothing: tuple[Component | None, bool] = (None, False)
     return mishaps.spared(UNSEEN, lambda: (look(), True), nothing)
 
 
 def error_text(error: BaseException) -> str:
-    """What an error says; what nobody foresaw is named by its type, for it is a defect."""
+    """The message of an error; an unexpected one is named with its type, because it is a defect."""
     if isinstance(error, LivefwError):
         return error.message
     if isinstance(error, OSError):

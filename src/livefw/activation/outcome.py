@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an activation, a cancellation or a staging ended: never a guess."""
+"""How an activation, a cancellation or a staging ended. It is never guessed."""
 
 from enum import StrEnum
 from typing import NamedTuple
@@ -13,23 +13,23 @@ class Outcome(StrEnum):
 
     ACTIVATED = "activated"
     STAGED = "staged"
-    """The image is where it waits for its activation."""
+    """The image is in place and waits for its activation."""
     FAILED = "failed"
     """It was tried and failed."""
     REFUSED = "refused"
     """Nothing was tried."""
     CANCELLED = "cancelled"
     UNKNOWN = "unknown"
-    """We lost sight of it, or what we see contradicts itself."""
+    """livefw lost track of it, nothing confirms it, or the evidence contradicts the reply."""
 
 
 class Result(NamedTuple):
-    """One attempt: what was seen ``before`` and ``after``, what the mechanism said, and what follows from it.
+    """One attempt: the component before and after, the claim of the mechanism, and the outcome.
 
-    ``after`` is None if the component was not looked at again or is gone; ``claim`` is None if the mechanism was not
-    asked. ``why`` carries a stable code, a sentence and a hint. ``seconds`` is the time from asking to the answer.
-    ``copy``: the version that ``after`` shows may be one from before. ``confirmed`` is false for a success that rests
-    on the mechanism's word alone, which the settings accept.
+    ``after`` is None if the component was not read again or is gone; ``claim`` is None if the mechanism was not asked.
+    ``why`` carries a stable code, a sentence and a hint. ``seconds`` is the time from the request to the reply.
+    ``copy``: the version in ``after`` may be out of date. ``confirmed`` is false for a success that only the mechanism
+    reported and that the settings accept.
     """
 
     before: Component
@@ -43,7 +43,7 @@ class Result(NamedTuple):
 
 
 def error_of(result: Result, *, phase: str, replay: str) -> errors.LivefwError | None:
-    """The error that stands for a result, with all its fields; None if what was asked for was done."""
+    """The error for a result, with all its fields; None if the request succeeded."""
     if result.outcome in (Outcome.ACTIVATED, Outcome.STAGED, Outcome.CANCELLED):
         return None
     kind = _KINDS.get(result.outcome) or _REFUSALS.get(result.why.code, errors.Refused)
@@ -72,4 +72,4 @@ _REFUSALS: dict[str, type[errors.LivefwError]] = {
     "permission": errors.PermissionDenied,
     "read-only": errors.PermissionDenied,
 }
-"""Refusals that are more than a refusal, by the code of their reason."""
+"""Refusals with an error class of their own, by the code of the reason."""

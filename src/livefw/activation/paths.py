@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the engine keeps its files: history, lock, settings.
 
-A machine looked at with ``--root DIR`` has a history of its own, which is named by the path. The lock is named by what
-the machine is (`livefw.activation.lock.machine_identity`): several ways may lead to one, and to the one that we run on.
+A machine that is inspected with ``--root DIR`` has a history of its own, named after the path. The lock is named after
+the machine itself (`livefw.activation.lock.machine_identity`), because several paths may lead to one machine, including
+the one that livefw runs on.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ SYSTEM_RUNTIME = "/run/livefw"
 
 
 class Paths(NamedTuple):
-    """``state`` holds the history, ``lock`` is a file, ``settings`` the directory of livefw.toml and checks.d.
+    """Absolute paths of one machine.
 
-    There may be no settings, and then it is empty. ``root`` is where the machine's files are, ``/`` for the one that
-    we run on.
+    ``state`` is the directory of the history, ``lock`` a file, ``settings`` the directory of livefw.toml and checks.d
+    (empty if there is none), ``root`` the directory of the machine's files, ``/`` for the machine that livefw runs on.
     """
 
     state: str
@@ -47,13 +48,15 @@ def paths_for(
     environment: Mapping[str, str] = os.environ,
     privileged: bool | None = None,
 ) -> Paths:
-    """Places for the machine at ``root``; ``state`` and ``settings`` as asked for on the command line.
+    """The paths for the machine at ``root``; ``state`` and ``settings`` are those of the command line.
 
-    All are absolute: a check of the administrator's own runs somewhere else, and so may whoever reads them; OSError
-    where that cannot be, because the working directory was removed.
-    The lock does not follow ``state``: two engines with different histories must still not meet on one machine.
+    All are absolute, because hooks run in another working directory. The lock does not depend on ``state``: two engines
+    with different histories must not run on one machine at the same time.
+
+    Raises:
+        OSError: a relative path cannot be resolved, because the working directory was removed.
     """
-    from livefw.files.host import settings_directory  # not needed to list
+    from livefw.files.host import settings_directory  # `livefw list` does not need it
 
     real = _real(absolute(root))
     directory = state_directory(real, state=state, environment=environment)
@@ -62,10 +65,10 @@ def paths_for(
 
 
 def state_directory(real: str, *, state: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """Where the history of the machine at a root without links is; absolute."""
+    """The absolute path of the history of the machine at ``real``, a root without symbolic links."""
     name = ""
     if real != "/":
-        from hashlib import sha256  # takes long to import, and is not for our own machine
+        from hashlib import sha256  # slow to import, and only for other machines
 
         name = sha256(os.fsencode(real)).hexdigest()[:16]
     chosen = state or environment.get(STATE_VARIABLE)
@@ -79,7 +82,7 @@ def lock_path(
     environment: Mapping[str, str] = os.environ,
     privileged: bool | None = None,
 ) -> str:
-    """The lock of the machine at a root without links; absolute."""
+    """The absolute path of the lock of the machine at ``real``, a root without symbolic links."""
     privileged = os.geteuid() == 0 if privileged is None else privileged
     machine = machine_identity.name(real)
     beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
@@ -88,7 +91,7 @@ def lock_path(
 
 
 def _real(root: str) -> str:
-    """The root without links; as it is where it is another directory than its text says (``/proc/PID/root``)."""
+    """The root without symbolic links; unchanged if its text leads to another directory (``/proc/PID/root``)."""
     real = os.path.realpath(root)
     with suppress(OSError):
         if not os.path.samestat(os.stat(root), os.stat(real)):
@@ -97,7 +100,7 @@ def _real(root: str) -> str:
 
 
 def _runtime(*, own: bool, privileged: bool, state: str, environment: Mapping[str, str]) -> str:
-    """Where the lock is. That of our own machine is for root to take, and nobody may lead root elsewhere."""
+    """The directory of the lock. Root locks its own machine in one fixed place, which no variable can change."""
     if own and privileged:
         return SYSTEM_RUNTIME
     if chosen := environment.get(RUNTIME_VARIABLE):
@@ -109,7 +112,7 @@ def _runtime(*, own: bool, privileged: bool, state: str, environment: Mapping[st
 
 
 def _default_state(name: str, environment: Mapping[str, str], *, own: bool) -> str:
-    """For another machine than our own the folder ``name``, or, without one, what all of those have in common."""
+    """For other machines: the directory ``name``, or without a name the directory above all of them."""
     if own:
         return SYSTEM_STATE
     home = environment.get("XDG_STATE_HOME") or os.path.join(environment.get("HOME") or "/", ".local/state")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What would be done: the steps in their order, what each costs, and everything that speaks against it."""
+"""What would be done: the steps in order, what each costs, and what blocks it."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ from livefw.providers.base import Component, Reason
 
 
 class UsualDuration(NamedTuple):
-    """How long a component's activation took here before: how often, in the middle, and at worst (seconds)."""
+    """How long earlier activations of a component took: number, median and maximum (seconds)."""
 
     times: int
     median_s: float
@@ -29,7 +29,7 @@ class UsualDuration(NamedTuple):
 
 
 class PastAttempts(NamedTuple):
-    """Earlier attempts on a component here: how many, how many of them well, how many nobody knows the end of."""
+    """Numbers of earlier attempts on a component: all, successful, with an unknown outcome."""
 
     tried: int = 0
     succeeded: int = 0
@@ -38,7 +38,7 @@ class PastAttempts(NamedTuple):
 
 
 class PlanStep(NamedTuple):
-    """One component, what became of it before (None if that cannot be read), and what speaks against it now."""
+    """One component, its earlier attempts (None if they cannot be read), and the problems that the checks found."""
 
     candidate: Candidate
     past: PastAttempts | None
@@ -46,7 +46,7 @@ class PlanStep(NamedTuple):
 
     @property
     def usual(self) -> UsualDuration | None:
-        """What it usually takes."""
+        """The usual duration; None if there is no earlier success."""
         return self.past.usual if self.past else None
 
     @property
@@ -56,14 +56,14 @@ class PlanStep(NamedTuple):
 
     @property
     def stopped(self) -> bool:
-        """Whether it would be refused."""
+        """Whether a problem blocks it."""
         return any(problem.stops for problem in self.problems)
 
 
 class SettingChange(NamedTuple):
-    """A setting that the policy wants otherwise than it is; ``possible`` is false if there is no such setting.
+    """A setting whose value differs from the policy; ``possible`` is false if the component has no such setting.
 
-    ``last_error`` is why it could not be brought about the last time, as far as that is known.
+    ``last_error`` is why the last attempt to change it failed, as far as the history knows.
     """
 
     candidate: Candidate
@@ -74,7 +74,7 @@ class SettingChange(NamedTuple):
 
 
 class PlanContext(NamedTuple):
-    """Everything that planning looks at besides the inventory."""
+    """Everything that planning needs besides the inventory."""
 
     policy: Policy
     machine: Snapshot
@@ -85,25 +85,27 @@ class PlanContext(NamedTuple):
     hooks: tuple[Hook, ...]
     past: Callable[[str], PastAttempts | None]
     named: bool = True
-    """Whether somebody has named the components, and did not leave it to the policy which."""
+    """Whether the user named the components, and did not leave the choice to the policy."""
     last_failure: Callable[[str], str] = lambda _: ""
     lasting: Callable[[Component], Reason | None] = lambda _: None
     doubt: Callable[[Candidate, Inventory], Reason | None] = lambda _, __: None
     unmet: Callable[[Candidate], tuple[Reason, ...]] = lambda _: ()
-    """Why settings are not as the policy wants them, where that stands against an activation."""
+    """Settings that differ from the policy in a way that blocks the activation."""
     decided: Callable[[Component], tuple[str, ...]] = lambda _: ()
-    """Checks that somebody has decided to ignore when the image was staged."""
+    """Checks that were ignored when the pending image was staged."""
 
 
 def usual(seconds: Sequence[float]) -> UsualDuration | None:
-    """The summary of earlier durations; None if there were none."""
+    """The summary of earlier durations; None if there are none."""
     return UsualDuration(len(seconds), median(seconds), max(seconds)) if seconds else None
 
 
 def choose(found: Inventory, words: Iterable[str] | None) -> list[Candidate]:
-    """The candidates that are meant, each once: those that words name, or all that are pending.
+    """The selected candidates, each once: those that the words name, or all that are pending.
 
-    Errors as for `Inventory.require`, if words name any, and `select`.
+    Raises:
+        NothingHere, NotInstalled: words are given, and there is no component at all.
+        NoSuchComponent, AmbiguousComponent, UsageError: a word does not select one component.
     """
     if words is None:
         return [candidate for candidate in found.candidates if candidate.component.pending]
@@ -112,7 +114,11 @@ def choose(found: Inventory, words: Iterable[str] | None) -> list[Candidate]:
 
 
 def ordered(chosen: list[Candidate], policy: Policy) -> list[Candidate]:
-    """In the order of the policy; `UsageError` if it goes in a circle."""
+    """The candidates in the order of the policy.
+
+    Raises:
+        UsageError: the order of the policy contains a cycle.
+    """
     by_key = {candidate.component.key: candidate for candidate in chosen}
     try:
         return [by_key[c.key] for c in policy.ranked([candidate.component for candidate in chosen])]
@@ -121,7 +127,11 @@ def ordered(chosen: list[Candidate], policy: Policy) -> list[Candidate]:
 
 
 def steps(chosen: list[Candidate], found: Inventory, scene: PlanContext) -> tuple[PlanStep, ...]:
-    """The steps for these candidates, in order; a step that waits only for one before it is not stopped by that."""
+    """The steps for these candidates, in order. A step is not blocked by one that comes before it in this plan.
+
+    Raises:
+        UsageError: the order of the policy contains a cycle.
+    """
     ready = ordered(chosen, scene.policy)
     before: set[str] = set()
     planned = []
@@ -136,7 +146,7 @@ def steps(chosen: list[Candidate], found: Inventory, scene: PlanContext) -> tupl
 def examine(
     candidate: Candidate, found: Inventory, scene: PlanContext, *, done: frozenset[str] = frozenset()
 ) -> PlanStep:
-    """One step: all checks and hooks on this component; ``done`` are keys that will have been dealt with before."""
+    """One step: all checks and hooks for this component. ``done`` are the keys of components that come before it."""
     component = candidate.component
     past = scene.past(component.key)
     waiting = tuple(c.component for c in found.candidates if c.component.pending and c.component.key not in done)
@@ -163,12 +173,12 @@ def examine(
 
 
 def setting_changes(found: Inventory, policy: Policy) -> tuple[SettingChange, ...]:
-    """Settings that are not as the policy wants them."""
+    """The settings of all components that differ from the policy."""
     return tuple(change for candidate in found.candidates for change in setting_changes_of(candidate, policy))
 
 
 def setting_changes_of(candidate: Candidate, policy: Policy) -> tuple[SettingChange, ...]:
-    """Those of one component."""
+    """The settings of one component that differ from the policy."""
     present = dict(candidate.component.settings) if policy.component else {}
     wanted = policy.settings(candidate.component) if policy.component else {}
     return tuple(
@@ -179,7 +189,7 @@ def setting_changes_of(candidate: Candidate, policy: Policy) -> tuple[SettingCha
 
 
 def _for_hooks(component: Component) -> dict[str, object]:
-    """What an executable in checks.d gets to know."""
+    """The document that an executable in checks.d reads."""
     return {
         "schema": "livefw/1",
         "component": component.key,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the journal's rows say: their fields, in one place for those who write and those who read."""
+"""The fields of the history's rows, in one place for writers and readers."""
 
 import errno
 from collections import Counter
@@ -24,14 +24,14 @@ from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, Verdict
 from livefw.providers.base import Component, Memory, Reason
 
 _LISTED = 256
-"""Components of one mechanism that a row names; firmware may list thousands, and those go missing all the same."""
+"""Components of one mechanism that a row names at most; firmware may list thousands."""
 _LOG_LINES = 64
 _LOG_LINE = 500
 """Bounds of the kernel log excerpt: firmware can make a driver log without end."""
 _EARLIER = 20
-"""Earlier activations that an estimate rests on; older ones were of another firmware."""
+"""Earlier activations that an estimate uses; older ones are those of another firmware."""
 _ATTEMPTS = 500
-"""Earlier attempts that are looked at; nobody fails that often and goes on."""
+"""Earlier attempts that are read at most."""
 
 
 def intent(
@@ -45,7 +45,7 @@ def intent(
     mark: str,
     boot_id: str,
 ) -> dict[str, Any]:
-    """Before the write. Versions are written down only where they are sure; `evidence.of_remains` relies on that."""
+    """The row before the request. It records only reliable versions; `evidence.of_remains` depends on that."""
     return {
         **_who(reason, actor),
         "name": component.name,
@@ -71,7 +71,7 @@ def outcome(
     boot_id: str,
     held: Aftermath,
 ) -> dict[str, Any]:
-    """After the answer."""
+    """The row after the reply."""
     return {
         **_how(result.outcome, result.why),
         **_answered(result),
@@ -94,7 +94,7 @@ def settled(
     boot_id: str,
     held: Aftermath,
 ) -> dict[str, Any]:
-    """The outcome of an intent whose engine did not live to see it."""
+    """The outcome of an intent whose engine died before the end."""
     confirmed = found.why.code != ACCEPTED_UNCONFIRMED
     return {
         **_how(found.outcome, found.why),
@@ -111,7 +111,7 @@ def settled(
 
 
 def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Actor) -> dict[str, Any]:
-    """Nothing was tried, because of a check."""
+    """A check blocked the activation, and nothing was tried."""
     return {
         **_who(reason, actor),
         **_how(result.outcome, result.why),
@@ -123,7 +123,7 @@ def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Act
 
 
 def cancellation(result: Result, reason: str, actor: Actor, mishaps: Iterable[Reason]) -> dict[str, Any]:
-    """A mechanism was asked to abandon what was begun."""
+    """A mechanism was asked to cancel."""
     claim = result.claim
     return {
         **_who(reason, actor),
@@ -139,7 +139,7 @@ def cancellation(result: Result, reason: str, actor: Actor, mishaps: Iterable[Re
 
 
 def staging(target: StagingTarget, change: StagingWish, actor: Actor) -> dict[str, Any]:
-    """Before an image is handed over; ``version`` is what its archive says of it."""
+    """The row before an image is handed over; ``version`` is the one that its archive declares."""
     component = target.component
     return {
         **_image(target),
@@ -151,7 +151,7 @@ def staging(target: StagingTarget, change: StagingWish, actor: Actor) -> dict[st
 
 
 def staged(result: Result, mishaps: Iterable[Reason]) -> dict[str, Any]:
-    """After the hand-over."""
+    """The row after an image was handed over."""
     return {
         **_how(result.outcome, result.why),
         **_answered(result),
@@ -163,7 +163,7 @@ def staged(result: Result, mishaps: Iterable[Reason]) -> dict[str, Any]:
 def staging_refused(
     target: StagingTarget, change: StagingWish, actor: Actor, result: Result, problems: Iterable[Problem]
 ) -> dict[str, Any]:
-    """Nothing was handed over, because of a check."""
+    """A check blocked the staging, and nothing was handed over."""
     return {
         **staging(target, change, actor),
         **_how(result.outcome, result.why),
@@ -172,12 +172,12 @@ def staging_refused(
 
 
 def staging_settled(outcome: Outcome, why: Reason, after: Component | None) -> dict[str, Any]:
-    """The outcome of a staging whose engine did not live to see it."""
+    """The outcome of a staging whose engine died before the end."""
     return {**_how(outcome, why), "reconciled": True, **_waiting(after)}
 
 
 def ignored_at_staging(journal: RowSource, component: Component) -> tuple[str, ...]:
-    """Checks that were ignored when the image was staged that is pending now: that need not be decided once more."""
+    """Checks that were ignored when the pending image was staged; they need not be ignored again."""
     endings = journal.recent(component.key, RowKind.STAGED, limit=_EARLIER) if component.pending else []
     ending = next((entry for entry in endings if entry.body.get("outcome") == Outcome.STAGED), None)
     version = ending.body.get("pending_version") if ending else None
@@ -189,9 +189,9 @@ def ignored_at_staging(journal: RowSource, component: Component) -> tuple[str, .
 
 
 def staged_version(journal: RowSource | None, component: Component) -> str | None:
-    """The version of the image that waits, by what livefw itself staged last; None if that was not this one.
+    """The version of the pending image if livefw staged it; None if that is not known.
 
-    It counts until an activation was tried: what waits after that may have come from elsewhere.
+    It counts until the next activation: an image that is pending after that may come from elsewhere.
     """
     endings = journal.recent(component.key, RowKind.STAGED, limit=_EARLIER) if journal and component.pending else []
     ending = next((entry for entry in endings if entry.body.get("outcome") == Outcome.STAGED), None)
@@ -203,13 +203,13 @@ def staged_version(journal: RowSource | None, component: Component) -> str | Non
     intents = journal.recent(component.key, RowKind.STAGING, limit=_EARLIER)
     text = next((each.body.get("version") for each in intents if each.activation == ending.activation), None)
     version = of_image(str(text), component) if text else None
-    # What an archive writes in another format cannot be told again in what the mechanism shows afterwards.
+    # A version in another format could not be recognised in what the mechanism shows afterwards.
     running = component.current_version
     return None if version is None or (running and are_alien(version, running)) else version.text
 
 
 def setting(change: SettingChange, trouble: str, actor: Actor) -> dict[str, Any]:
-    """A setting was brought to what the policy wants, or could not be."""
+    """A setting was changed to what the policy wants, or could not be."""
     return {
         **_who("the policy wants it so", actor),
         "name": change.candidate.component.name,
@@ -220,7 +220,7 @@ def setting(change: SettingChange, trouble: str, actor: Actor) -> dict[str, Any]
 
 
 def last_setting_error(journal: RowSource, change: SettingChange) -> str:
-    """Why a setting could not be brought about the last time; empty if it could, or was never tried."""
+    """Why the last attempt to change a setting failed; empty if it succeeded, or was never made."""
     for entry in journal.recent(change.candidate.component.key, RowKind.SETTING, limit=_EARLIER):
         if (entry.body.get("setting"), entry.body.get("value")) == (change.setting, change.wanted):
             return str(entry.body.get("trouble") or "")
@@ -228,7 +228,7 @@ def last_setting_error(journal: RowSource, change: SettingChange) -> str:
 
 
 def past_attempts(journal: RowSource, component: str) -> PastAttempts:
-    """What became of earlier activations of a component; of those that nothing was asked for, nothing."""
+    """Numbers and durations of earlier activations of a component; attempts that asked nothing do not count."""
     bodies = [entry.body for entry in journal.recent(component, RowKind.OUTCOME, limit=_ATTEMPTS)]
     outcomes = Counter(body.get("outcome") for body in bodies)
     succeeded, failed, unknown = (outcomes[each] for each in (Outcome.ACTIVATED, Outcome.FAILED, Outcome.UNKNOWN))
@@ -237,7 +237,7 @@ def past_attempts(journal: RowSource, component: str) -> PastAttempts:
 
 
 def last_failure(journal: RowSource, component: str) -> str:
-    """How and when the last attempt on a component ended, if it failed or nobody knows; else empty."""
+    """How and when the last attempt on a component ended if it failed or its outcome is unknown; else empty."""
     for entry in journal.recent(component, RowKind.OUTCOME, limit=1):
         outcome, moment = entry.body.get("outcome"), datetime.fromtimestamp(entry.time_ns / 1e9).astimezone()
         if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
@@ -248,7 +248,7 @@ def last_failure(journal: RowSource, component: str) -> str:
 
 
 def excerpt(lines: Sequence[str]) -> list[str]:
-    """Lines of a log, bounded; what is left out is said."""
+    """The last lines of a log, bounded; the number of omitted lines comes first."""
     kept = [line[:_LOG_LINE] for line in lines[-_LOG_LINES:]]
     return [f"({len(lines) - len(kept)} lines before)", *kept] if len(kept) < len(lines) else kept
 
@@ -266,7 +266,7 @@ def _image(target: StagingTarget) -> dict[str, Any]:
 
 
 def _without_secrets(uri: str) -> str:
-    """A URI without who logs in there, and without its query, which may be a key by itself."""
+    """The URI without its login and query, which may be a key."""
     scheme, colon, rest = uri.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{colon}{host.rpartition('@')[2]}{slash}{path}".partition("?")[0]
@@ -293,15 +293,16 @@ def _answered(result: Result) -> dict[str, Any]:
 
 
 def _held(boot_id: str, held: Aftermath) -> dict[str, Any]:
-    """What holds after an outcome for the rest of this boot."""
+    """The state after an outcome that holds until the next boot."""
     kept = held.document()
     return {"boot_id": boot_id} | ({"aftermath": kept} if kept else {})
 
 
 def _left(lasting: Reason | None, *, copy: bool, confirmed: bool) -> dict[str, Any]:
-    """What is not as it seems, or a failure left behind; nothing for the usual end.
+    """The fields for a version that may be out of date, an unconfirmed success and lasting damage; empty for the usual
+    end.
 
-    ``copy``: the version beside it may be one from before. ``lasting``: see `livefw.providers.base.Claim`.
+    ``copy``: the version in this row may be out of date. ``lasting``: see `livefw.providers.base.Claim`.
     """
     left: dict[str, Any] = {}
     if copy:
@@ -314,7 +315,7 @@ def _left(lasting: Reason | None, *, copy: bool, confirmed: bool) -> dict[str, A
 
 
 def _beside(mishaps: Iterable[Reason]) -> dict[str, Any]:
-    """What failed beside it; nothing for the usual end."""
+    """The failures beside the request; empty for the usual end."""
     kept = [{"code": each.code, "text": each.text} for each in mishaps]
     return {"mishaps": kept} if kept else {}
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings that the policy wants: brought about where they are not so, and told where they cannot be.
+"""Settings that the policy wants: applied where they differ, and reported where that fails.
 
-What the policy wants and the machine does not have stops the activation of that component (the check
-`settings-hold`): ``force_cpu_rendezvous`` that could not be set means that a CPU goes on while another is replaced.
+A setting that differs from the policy blocks the activation of that component (the check `settings-hold`): if
+``force_cpu_rendezvous`` could not be set, a CPU might run while its firmware is being replaced.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,7 +31,7 @@ _NONE_SUCH = Reason("no-such-setting", "the policy wants {setting} = {value}, an
 
 
 class UnmetSetting(NamedTuple):
-    """A setting that is not as the policy wants it, and why."""
+    """A setting that differs from the policy, and why."""
 
     component: Component
     setting: str
@@ -40,21 +40,21 @@ class UnmetSetting(NamedTuple):
 
     @property
     def against(self) -> bool:
-        """Whether this stands against an activation: what there is not need not be switched off."""
+        """Whether this blocks an activation: a setting that does not exist needs no switching off."""
         return self.wanted or self.why.code != _NONE_SUCH.code
 
     @property
     def text(self) -> str:
-        """For a person."""
+        """One line for a person."""
         return f"{self.component.name or self.component.key}: {self.why.text}"
 
 
 Tried = dict[tuple[str, str, bool], Reason]
-"""What has been tried in vain, by key of the component, setting and value."""
+"""Why a change failed, by key of the component, setting and value."""
 
 
 def unmet_settings(changes: Iterable[SettingChange], tried: Tried) -> tuple[UnmetSetting, ...]:
-    """Those that cannot be, or have been tried in vain; of the others nothing is known before they are written."""
+    """Changes that are impossible or have failed; a change that was not tried yet is not among them."""
     found = []
     for change in changes:
         why = tried.get(_name(change)) if change.possible else _filled(_NONE_SUCH, change)
@@ -64,7 +64,8 @@ def unmet_settings(changes: Iterable[SettingChange], tried: Tried) -> tuple[Unme
 
 
 def blocking_settings(policy: Policy, tried: Tried) -> Callable[[Candidate], tuple[Reason, ...]]:
-    """What stands against a component, after these have been tried in vain; none have been where one only plans."""
+    """A function that returns what blocks a component because of its settings, after the changes in ``tried`` have
+    failed."""
     return lambda candidate: tuple(
         each.why for each in unmet_settings(setting_changes_of(candidate, policy), tried) if each.against
     )
@@ -78,9 +79,10 @@ def apply_changes(
     look: Callable[[], Inventory],
     note: Callable[[SettingChange, str], object],
 ) -> tuple[Inventory, Tried]:
-    """Write what is not as it is wanted, each once; the inventory afterwards, and all that was tried in vain.
+    """Make each change that was not tried before, once.
 
-    ``look`` takes the inventory anew. ``note`` is told each that was written, and why it failed.
+    ``look`` takes the inventory anew. ``note`` is called with each change and the error, empty if it succeeded. Returns
+    the inventory afterwards, and all changes that failed.
     """
     fresh = [change for change in plan.setting_changes(found, policy) if change.possible and _name(change) not in tried]
     if not fresh:
@@ -100,7 +102,7 @@ def apply_changes(
 
 
 def _written(change: SettingChange) -> str:
-    """Write it; why that could not be."""
+    """Make a change; returns why it failed, empty if it did not."""
     component = change.candidate.component
     try:
         change.candidate.provider.configure(component.id, change.setting, on=change.wanted)
