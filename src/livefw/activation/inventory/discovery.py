@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All components of all mechanisms of one machine, read anew each time it is asked for."""
+"""All components of all mechanisms of one machine, read anew with each call."""
 
 from __future__ import annotations
 
@@ -16,33 +16,38 @@ else:
 
 
 class Candidate(NamedTuple):
-    """A component and who looks after it."""
+    """A component and its provider."""
 
     provider: Provider
     component: Component
 
 
 class Inventory(NamedTuple):
-    """What was found, in the order of the keys: a tree's own order means nothing."""
+    """The components found, sorted by key, and why a mechanism has none."""
 
     candidates: tuple[Candidate, ...]
     absent: tuple[Reason, ...]
     notes: tuple[Reason, ...] = ()
-    """What a mechanism has to tell beside its components, such as that a part of it could not be asked."""
+    """Remarks of mechanisms that are not about one component, such as a part that could not be read."""
 
     def find(self, key: str) -> Component | None:
-        """The component with this key, if it is there."""
+        """The component with this key; None if it is not there."""
         return next((each.component for each in self.candidates if each.component.key == key), None)
 
     def require(self) -> Inventory:
-        """Itself; `NothingHere` if there is no component, `NotInstalled` if what is not installed may be why."""
+        """Return the inventory itself.
+
+        Raises:
+            NothingHere: there is no component.
+            NotInstalled: there is no component, and a missing package may be the reason.
+        """
         if not self.candidates:
             raise nothing_found(self.absent)
         return self
 
 
 def nothing_found(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
-    """The error for a machine without a component, and why there is none."""
+    """The error for a machine without components, with the reasons."""
     for reason in absent:
         if reason.code == KINDS[NotInstalled].name:
             return NotInstalled(reason.text, hint=reason.hint)
@@ -51,14 +56,18 @@ def nothing_found(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
 
 
 def with_aliases(provider: Provider, component: Component) -> Component:
-    """The component with the other spellings of its id, by which settings may name it."""
+    """The component with the other spellings of its id, which settings may use."""
     return component._replace(aliases=tuple(provider.aliases(component.id)))
 
 
 def take_inventory(
     providers: Sequence[Provider], *, discover: Callable[[Provider], Discovery] | None = None
 ) -> Inventory:
-    """Ask every provider, or ``discover`` for it. `livefw.errors.TransportError` as from `Provider.discover`."""
+    """Ask every provider for its components. ``discover`` replaces the call of `Provider.discover`.
+
+    Raises:
+        TransportError: the files of a mechanism cannot be read.
+    """
     found = [(provider, discover(provider) if discover else provider.discover()) for provider in providers]
     candidates = [
         Candidate(provider, with_aliases(provider, item))

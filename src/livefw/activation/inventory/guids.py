@@ -1,33 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""GUIDs by which others know a component: its own, and one that is made from its key (docs/reference/daemon.md)."""
+"""The GUIDs of a component: its own, and one that is derived from its key as fwupd does (docs/reference/daemon.md)."""
 
 from livefw.activation.inventory.discovery import Candidate
 
 
 def instance(provider: str, ident: str = "") -> str:
-    """The text that the GUID of a component or, without its id, of a mechanism is made from."""
+    """The instance id from which the GUID of a component is derived; without an id, that of a mechanism."""
     return f"LIVEFW\\{provider}&{ident}" if ident else f"LIVEFW\\{provider}"
 
 
 def made_guid(text: str) -> str:
-    """The GUID that fwupd makes from such a text: UUIDv5, DNS namespace."""
-    import uuid  # slow to import, and only needed with archives and with fwupd
+    """The GUID that fwupd derives from an instance id: UUIDv5, DNS namespace."""
+    import uuid  # slow to import, and only archives and fwupd need it
 
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, text))
 
 
 def own_guids(candidate: Candidate) -> list[str]:
-    """The component's id and its other spellings, where they are GUIDs; in small letters."""
+    """The component's id and its other spellings as far as they are GUIDs, in lower case."""
     found = [candidate.component.id, *candidate.provider.aliases(candidate.component.id)]
     return list(dict.fromkeys(each.lower() for each in found if is_guid(each)))
 
 
 def guids(candidate: Candidate) -> list[str]:
-    """All GUIDs that a component answers to."""
+    """All GUIDs of a component."""
     component = candidate.component
     return [*own_guids(candidate), made_guid(instance(component.provider, component.id))]
 
 
 def is_guid(text: str) -> bool:
-    """Whether it has the shape of one."""
+    """Whether the text has the form of a GUID."""
     return len(text) == 36 and [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12]

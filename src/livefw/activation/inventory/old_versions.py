@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versions that may be from before: what `livefw list` has to say of a version without opening the history.
+"""Versions that may be out of date, so that `livefw list` can mark them without opening the history.
 
-A mechanism that keeps a copy of the running version goes on showing it after an attempt that ended in the open. The
-history knows (`livefw.activation.aftermath`); a file beside the machine's lock repeats the few lines that hold now,
-because to open a history takes longer than to list a machine. Without the file nothing is said; it decides nothing.
+A mechanism that shows a copy of the running version still shows it after an attempt whose outcome is unknown. The
+history records that (`livefw.activation.aftermath`); a file beside the machine's lock repeats the current entries,
+because opening a history takes longer than listing a machine. Nothing is decided by this file.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ MAY_BE_OLD = (
     "the version shown may be one from before: an attempt since the last restart ended in the open",
     "livefw history tells which; a restart shows what runs",
 )
-"""The fields of a `livefw.providers.base.Reason`, which is made only where there is something to mark."""
+"""The fields of a `livefw.providers.base.Reason`. It is made only if there is a version to mark."""
 
 
 def beside(lock: str) -> str:
-    """The file for the machine with this lock: about a boot, and gone with the next as its lock is."""
+    """The path of the file for the machine with this lock. Like the lock, it is gone after a reboot."""
     return f"{lock.removesuffix('.lock')}.old-versions"
 
 
 def write(path: str, boot_id: str, versions: Mapping[str, str]) -> None:
-    """Leave word of versions by key, as they are shown; none: take it away. A full disk costs nothing but the word."""
+    """Write the versions, as they are shown, by key; remove the file if there are none. A full disk is ignored."""
     with suppress(OSError):
         if not versions:
             os.unlink(path)
             return
-        # Firmware says what its version is: a line break in it must not say something of another component.
+        # Firmware chooses its version text: a line break in it must not change the entry of another component.
         lines = [boot_id, *(f"{printable(key)}\t{printable(version)}" for key, version in versions.items())]
-        new = f"{path}.new"  # what is put in its place is never read half
+        new = f"{path}.new"  # replaced at once, so that nobody reads a part of it
         reading.write(new, "".join(f"{line}\n" for line in lines).encode(), follow=False)
-        os.chmod(new, 0o644)  # everybody may list the machine, and the daemon's files are for root alone
+        os.chmod(new, 0o644)  # all users may list the machine, and the daemon's umask lets only root read
         os.replace(new, path)
 
 
 def read(path: str, boot_id: str) -> dict[str, str]:
-    """Versions by key that may be from before, as they are shown, if that was said since the machine was started."""
+    """The versions by key, as they are shown; empty if the file was not written since the machine was booted."""
     try:
         with reading.opened(path, follow=False) as file:
             first, *lines = file.read(_LIMIT).decode("utf-8", "replace").splitlines()
@@ -63,9 +63,10 @@ def read(path: str, boot_id: str) -> dict[str, str]:
 
 
 def marked(found: Inventory, root: str, files: Files, *, state: str | None = None) -> Inventory:
-    """The inventory of the machine at a root, marked by what is said of it; ``state`` as for `lock_path`."""
+    """The inventory of the machine at a root, with the versions of its file marked; ``state`` is that of the command
+    line."""
     real = os.path.realpath(root)
-    # What root has left is of interest to everybody.
+    # All users see what root's engine wrote.
     path = beside(lock_path(real, state=state, privileged=True if real == "/" else None))
     if not os.path.lexists(path):
         return found
@@ -77,7 +78,8 @@ def marked(found: Inventory, root: str, files: Files, *, state: str | None = Non
 
 
 def mark(found: Inventory, old: Mapping[str, str]) -> Inventory:
-    """The inventory with each such version marked as unsure, and noted, as long as it is the one that was meant."""
+    """The inventory with each version that may be out of date marked as unreliable; a version that has changed since is
+    not."""
     if not old:
         return found
     from livefw.providers.base import Reason  # most machines have nothing to mark

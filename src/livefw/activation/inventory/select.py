@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which component a person means."""
+"""Which component a word selects."""
 
 from collections.abc import Iterable
 
@@ -8,15 +8,15 @@ from livefw.errors import AmbiguousComponent, NoSuchComponent, UsageError
 
 
 def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
-    """The one component with this key, id, other spelling of the id, name, or beginning of a key or spelling.
+    """The one component with this key, id, alias of the id or name, or whose key or alias begins with the word.
 
-    All without regard to case. A key or an id in full means that component and no other; a name does not outrank the
-    beginning of an id, because firmware chooses names: if they lead to different components, that is ambiguous.
+    Case does not matter. A complete key or id selects that component only. A name does not outrank the beginning of an
+    id, because firmware chooses its names: if they lead to different components, the word is ambiguous.
 
     Raises:
-        NoSuchComponent: nothing answers to it.
-        AmbiguousComponent: several do.
-        UsageError: the word is empty.
+        NoSuchComponent: the word selects nothing.
+        AmbiguousComponent: it selects several components.
+        UsageError: it is empty.
     """
     wanted = word.strip().casefold()
     if not wanted:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether an activation left the other components alone."""
+"""Whether an activation changed other components."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,7 +16,7 @@ NOT_SEEN = Reason("others-not-seen", "the other components cannot be seen: {erro
 def compare(before: Inventory, after: Inventory, *, apart_from: str) -> tuple[Reason, ...]:
     """What changed on components other than the one with the key ``apart_from``.
 
-    That another component's image became pending harms nobody.
+    A component that became pending is not reported.
     """
     then = {candidate.component.key: candidate.component for candidate in before.candidates}
     now = {candidate.component.key: candidate.component for candidate in after.candidates}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Patterns of the settings that match no component here: most are misspelt, and a misspelt ``deny`` denies nothing."""
+"""Patterns of the settings that match no component. Most are misspelt, and a misspelt ``deny`` denies nothing."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ _MOST_NEAR = 3
 
 
 class UnmatchedPattern(NamedTuple):
-    """A pattern that matches nothing here, where it stands, and what is ``near`` it in spelling."""
+    """A pattern without a match, the path of its key, and components with a similar spelling (``near``)."""
 
     where: str
     pattern: str
@@ -22,7 +22,7 @@ class UnmatchedPattern(NamedTuple):
 
     @property
     def closest(self) -> str:
-        """What is near, as the end of a sentence."""
+        """The similar spellings, as the end of a sentence."""
         return f"; close to it: {', '.join(self.near)}" if self.near else ""
 
     def __str__(self) -> str:
@@ -30,7 +30,7 @@ class UnmatchedPattern(NamedTuple):
 
 
 def find(policy: Policy, found: Inventory) -> tuple[UnmatchedPattern, ...]:
-    """Patterns that match none of the components; none where there is no component at all to compare with."""
+    """Patterns that match none of the components; empty if there is no component at all."""
     components = [candidate.component for candidate in found.candidates]
     return tuple(
         UnmatchedPattern(where, pattern)
@@ -40,18 +40,18 @@ def find(policy: Policy, found: Inventory) -> tuple[UnmatchedPattern, ...]:
 
 
 def explain(unmatched: Iterable[UnmatchedPattern], found: Inventory) -> tuple[UnmatchedPattern, ...]:
-    """The same with what is near in spelling; that takes longer to find out, and is for those who are told."""
+    """The same patterns with similar spellings. This takes longer, and is for messages."""
     components = [candidate.component for candidate in found.candidates]
     return tuple(each._replace(near=_near(each.pattern, components)) for each in unmatched)
 
 
 def names_something(policy: Policy) -> bool:
-    """Whether there is any pattern but that for everything."""
+    """Whether there is any pattern other than ``*``."""
     return any(pattern.strip("*") for _, pattern in _patterns(KEYS, policy))
 
 
 def _patterns(section: SettingsSection, values: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every pattern of the settings and where it stands, by the table of what may be in them."""
+    """Every pattern of the settings and the path of its key, from the table of keys."""
     for name, node in section.keys.items():
         value: Any = getattr(values, name.replace("-", "_"), None)
         where = f"{path}{name}"
@@ -68,16 +68,16 @@ def _patterns(section: SettingsSection, values: Any, path: str = "") -> Iterator
 
 
 def _near(pattern: str, components: Iterable[Component]) -> tuple[str, ...]:
-    from difflib import get_close_matches  # only where something is wrong
+    from difflib import get_close_matches  # only if a pattern is wrong
 
     wanted = pattern.lower().strip("*?")
     known: dict[str, tuple[str, str]] = {}
     for component in components:
         for text in filter(None, (component.name, *component.spellings)):
             known.setdefault(text.lower(), (component.key, text))
-            if len(wanted) < len(pattern):  # a beginning is compared with beginnings
+            if len(wanted) < len(pattern):  # a prefix is compared with prefixes
                 known.setdefault(text.lower()[: len(wanted)], (component.key, text))
-    closest: dict[str, str] = {}  # of each component, one spelling
+    closest: dict[str, str] = {}  # one spelling for each component
     for text in get_close_matches(wanted, known, n=_MOST_NEAR):
         closest.setdefault(*known[text])
     return tuple(closest.values())

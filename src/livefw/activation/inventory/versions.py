@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of two versions of one component is the newer: the one place where that is decided."""
+"""Comparing two versions of one component. This is the only place that decides which is newer."""
 
 from livefw.archive import metainfo
 from livefw.providers.base import Component, Version, dotted
 
 
 def of_image(text: str, component: Component, declared: str = "") -> Version:
-    """The version that an archive gives an image for a component; ``declared`` is the format that it names.
+    """The version that an archive declares for an image; ``declared`` is the format that it names.
 
-    It has an order only where it is written as the component's own versions are: a mechanism may count otherwise, and
-    65536 is 0.1.0 in one format and 1.0 in another.
+    The result can be ordered only if it is written in the format of the component's own versions: 65536 is 0.1.0 in one
+    format and 1.0 in another.
     """
     running, order = component.current_version, dotted(text)
     if running is not None:
@@ -23,10 +23,10 @@ def of_image(text: str, component: Component, declared: str = "") -> Version:
 
 
 def compare(one: Version | None, other: Version | None) -> int | None:
-    """-1, 0 or 1 as ``one`` is older than ``other``, the same, or newer; None where there is no telling.
+    """-1, 0 or 1 if ``one`` is older than ``other``, the same, or newer; None if they cannot be compared.
 
-    A number that is missing at the end counts as 0, so that 1.9 and 1.9.0 are the same. A number alone is an integer
-    that may stand for several, and is compared only with another one.
+    A number that is missing at the end counts as 0, so 1.9 and 1.9.0 are the same. A single number is an integer that
+    may encode several, and is compared only with another single number.
     """
     if one is None or other is None:
         return None
@@ -40,5 +40,5 @@ def compare(one: Version | None, other: Version | None) -> int | None:
 
 
 def are_alien(one: Version, other: Version) -> bool:
-    """Whether two versions that should have an order have none, because they are written in different formats."""
+    """Whether two ordered versions cannot be compared, because they are written in different formats."""
     return compare(one, other) is None and bool(one.order or other.order)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One activation at a time on one machine, and which machine a tree is."""
+"""The lock of a machine, and what counts as one machine."""

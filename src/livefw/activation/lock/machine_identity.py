@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which machine a tree of files is, however it is reached: by its path, a second mount, a link, or a container's view.
+"""Which machine a tree of files belongs to, however it is reached: by path, second mount, link, or container.
 
-Only what the running kernel says of directories counts. What is written in a tree can be anybody's: a foreign tree that
-bears this machine's boot id must not be taken for it. Nor is a boot id needed: a lock lives as long as its holder, and
-device and inode tell apart what is there at the same time. A link below the root is not followed, because no provider
-follows one either: a foreign tree whose ``sys`` leads to ours must not hold our lock.
+Only what the running kernel reports about directories counts. The content of a tree may be anything: a foreign tree
+with this machine's boot id must not pass for this machine. No boot id is needed either: a lock lives as long as its
+holder, and device and inode distinguish what exists at the same time. Links below the root are not followed, because no
+provider follows them: a foreign tree whose ``sys`` leads to ours must not take our lock.
 """
 
 from __future__ import annotations
@@ -19,25 +19,26 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SYSFS = 0x62656572
-"""``SYSFS_MAGIC`` (Linux, ``uapi/linux/magic.h``). One kernel has one firmware below every sysfs that it mounts, and
-these differ in their device where a container has a network of its own."""
+"""``SYSFS_MAGIC`` (Linux, ``uapi/linux/magic.h``). A kernel shows one firmware in every sysfs that it mounts; the
+device differs if a container has a network namespace of its own."""
 _INTERFACES = ("sys", "firmware")
-"""Below it are the interfaces of firmware. A view of a machine may be nothing but one of them, mounted somewhere."""
+"""The directory of the firmware interfaces. A view of a machine may be a single one of them, mounted elsewhere."""
 _MOST_INTERFACES = 64
-"""A real machine has ten; a foreign one may have any number, and each costs a look."""
+"""Interfaces that are looked at. A real machine has about ten; a foreign tree may have any number."""
 _ROOTS_ALONE = ("sys", "bus", "cpu", "uevent")
 """A file that every sysfs has, that nobody can unlink and only root can open (mode 0200, Linux ``drivers/base/bus.c``).
-Only a write to it does anything, and nothing is ever written."""
+Only a write has an effect, and livefw never writes it."""
 
 _PASS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _ENTER = _PASS | os.O_DIRECTORY
 
 
 def name(root: str) -> str:
-    """A name for the machine whose files are at ``root``, the same for every way there; empty for our own.
+    """A name for the machine at ``root``, the same for every path that leads to it; empty for the machine livefw runs
+    on.
 
-    Elsewhere it is made of device and inode of the directory that all ways there have in common: that of the first
-    interface of its firmware, or else the nearest one above that exists. A root that cannot be opened is named by path.
+    For others it consists of device and inode of the directory that all paths have in common: the first firmware
+    interface, or the nearest directory above it that exists. A root that cannot be opened is named after its path.
     """
     if root == "/":
         return ""
@@ -49,14 +50,14 @@ def name(root: str) -> str:
                 return ""
             last = os.fstat(seen[-1])
     except OSError:
-        from hashlib import sha256  # takes long to import
+        from hashlib import sha256  # slow to import
 
         return sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
     return f"{last.st_dev:x}-{last.st_ino:x}"
 
 
 def _interfaces(root: str, stack: ExitStack) -> Iterator[int]:
-    """Descriptors of the root, of the directories down to the interfaces, and of these, the first by name last."""
+    """Descriptors of the root, of the directories down to the interfaces, and of the interfaces in reverse order."""
 
     def enter(path: str, above: int | None = None) -> int:
         descriptor = os.open(
@@ -78,20 +79,20 @@ def _interfaces(root: str, stack: ExitStack) -> Iterator[int]:
 
 
 def _is_sysfs(descriptor: int, *, apart_from: int) -> bool:
-    """Whether the kernel's own sysfs is there; on the device of the root there is something else for certain."""
+    """Whether this is the kernel's own sysfs; on the device of the root it cannot be."""
     if os.fstat(descriptor).st_dev == apart_from:
         return False
-    import ctypes  # for a machine that has a mount of its own below its root
+    import ctypes  # only for a tree with a mount below its root
 
-    told = (ctypes.c_long * 64)()  # struct statfs has 15 of them; the type is the first
+    told = (ctypes.c_long * 64)()  # struct statfs has 15 longs; the first is the type
     return ctypes.CDLL(None).fstatfs(descriptor, told) == 0 and told[0] & 0xFFFFFFFF == _SYSFS
 
 
 def guard(root: str) -> int | None:
-    """A descriptor, open for writing, of a file of this machine that only its owner can open; None without one.
+    """A descriptor, open for writing, of a file of this machine that only root can open; None if there is none.
 
-    It is the same file by every way there and in every container that shares the mount. What a foreign tree has in its
-    place is looked at first: to open a device or a FIFO does something, or waits for ever.
+    It is the same file for every path and for every container that shares the mount. What a foreign tree has in its
+    place is examined before it is opened: opening a device may have an effect, and opening a FIFO may block.
     """
     try:
         with ExitStack() as stack:

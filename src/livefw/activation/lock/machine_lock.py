@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One activation at a time on one machine, whoever asks: command, daemon or fleet.
+"""One activation at a time on one machine: command, daemon and any other program share one lock.
 
-The lock is one of an open file description (fcntl(2), ``F_OFD_SETLK``), so that the end of its holder frees it,
-however that end came. The child that makes the blocking write inherits it and keeps it until the kernel has answered:
-an engine that was killed in the middle leaves the machine locked for exactly as long as the activation goes on.
+The lock belongs to an open file description (fcntl(2), ``F_OFD_SETLK``), so the kernel releases it however its holder
+ends. The child that makes the blocking write inherits it and keeps it until the kernel has replied: an engine that was
+killed leaves the machine locked for exactly as long as its activation runs.
 
-Who only wants to know takes nothing (``F_OFD_GETLK``; flock(2) has no such question), and the file stays where it is:
-whoever hears that the machine is busy has met somebody who is at work on it.
+Read-only callers take no lock (``F_OFD_GETLK``; flock(2) has no such query). The file is never removed.
 
-A file can be unlinked while it is locked, and the next engine would lock a new one. So there are three, and an engine
-holds all that can be had:
+A locked file can be unlinked, and the next engine would then lock a new one. So there are three files, and an engine
+locks every one that it can:
 
-- the file itself, which is named after the machine (`livefw.activation.lock.machine_identity`) and says who is at work;
-- its twin beside it, with the same words and a dot before its name: what removes the one does not remove the other;
-- a file of the machine's own sysfs, which nobody can unlink, and which is the same one behind every mount of it. Only
-  root can open it. Of a tree where others can, they can lock it for reading and nothing else, and that does not count.
+- the lock file, which is named after the machine (`livefw.activation.lock.machine_identity`) and describes its holder;
+- a second one beside it, with the same content and a dot before its name, so that one unlink does not remove both;
+- a file of the machine's own sysfs, which nobody can unlink and which is the same behind every mount. Only root can
+  open it. In a tree that others can open, they can lock it for reading only, and read locks do not count.
 
-No directory is locked, although none of these is easily removed: whoever may list a directory may lock it (flock(2)),
-and an ordinary user would keep root waiting for ever. What is left: somebody who removes file and twin of a machine
+No directory is locked, although directories are harder to remove: everybody who may list a directory may lock it
+(flock(2)), so any user could keep root waiting for ever. Two cases remain: the removal of both files of a machine
 without sysfs, and containers with a sysfs and a ``/run`` of their own.
 """
 
@@ -35,17 +34,17 @@ from livefw.activation.lock import machine_identity
 from livefw.errors import PermissionDenied, Refused, TransportError
 
 _FLOCK = struct.Struct("@hhqqi0q")
-"""struct flock with offsets of 64 bits: type, whence, start, length (0: to the end), pid (0 for these locks)."""
+"""struct flock with 64-bit offsets: type, whence, start, length (0: to the end), pid (0 for these locks)."""
 _WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 _NOTE_LIMIT = 4096
-"""Most that is read of the note inside; the file belongs to us, and may still hold anything."""
+"""Bytes of the note that are read at most. The file is ours, and may still contain anything."""
 _MOST_REPLACED = 100
-"""How often the file may be replaced between our opening and our locking it; somebody who does that all the time has
-rights enough to keep everybody out anyway."""
+"""How often the file may be replaced between opening and locking it. A program that can do this all the time can lock
+everybody out anyway."""
 
 
 class LockHolder(NamedTuple):
-    """Who said to hold the lock; ``pid`` is the engine's, which may be gone while its write goes on."""
+    """The note of a lock's holder; ``pid`` is the engine's, which may have ended while its write still runs."""
 
     pid: int
     component: str
@@ -62,20 +61,23 @@ class Busy(Refused):
 
 
 class Lock:
-    """A held lock; leave it by ``with`` or `release`."""
+    """A held lock; use it in a ``with`` statement, or call `release`."""
 
     def __init__(self, held: list[int]) -> None:
-        """Use `acquire`. ``held`` are open on the file itself, its twin, and the machine's file where there is one."""
+        """Use `acquire`. ``held`` are descriptors of the lock file, the second file, and the machine's own file if it
+        has one."""
         self._held = held
 
     @classmethod
     def acquire(cls, path: str, root: str = "") -> Self:
-        """Take the lock of the machine at ``root`` without waiting; without a root it has no sysfs.
+        """Take the lock of the machine at ``root`` without waiting; without a root there is no file of its sysfs.
 
-        `Busy` if it is held, `TransportError` if there can be none.
+        Raises:
+            Busy: another program holds it.
+            PermissionDenied, TransportError: the lock file cannot be made, opened or locked.
         """
-        # The file itself comes first and has the lowest number. A process that ends closes the lowest first, and Linux
-        # frees what was closed from the last to the first: who finds the file free, finds all free.
+        # The lock file is opened first and has the lowest number. An ending process closes the lowest descriptor first,
+        # and Linux releases closed files in reverse order: if the lock file is free, the others are free too.
         held: list[int] = []
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
@@ -88,7 +90,7 @@ class Lock:
         return cls(held)
 
     def describe(self, *, component: str, user: str) -> None:
-        """Leave a note for others about what is being done; without room for it the lock is held all the same."""
+        """Write a note for others about the work in progress. The lock is held even if the note cannot be written."""
         note = {"pid": os.getpid(), "component": component, "user": user, "since": int(time.time())}
         for descriptor in self._held[:2]:
             with suppress(OSError):
@@ -96,7 +98,7 @@ class Lock:
                 os.pwrite(descriptor, json.dumps(note).encode(), 0)
 
     def release(self) -> None:
-        """Give it back. If a child still writes, it is held until that write has ended."""
+        """Release it. If a child still writes, the lock is held until that write has ended."""
         _close(self._held)
 
     def __enter__(self) -> Self:
@@ -109,7 +111,7 @@ class Lock:
 
 
 def holder(path: str, root: str = "") -> LockHolder | None:
-    """Who holds the lock now; None if nobody does, or if there is no telling."""
+    """The present holder of the lock; None if it is free, or if that cannot be determined."""
     found = [note for note in (_asked(path), _asked(_twin(path))) if note]
     if not found and (guard := machine_identity.guard(root) if root else None) is not None:
         try:
@@ -124,9 +126,9 @@ _UNNAMED = LockHolder(0, "", "", 0)
 
 
 def _asked(path: str) -> LockHolder | None:
-    """Who holds this file, without a name if it has no note; None if nobody does."""
+    """The holder of this file, without a name if it has no note; None if it is free."""
     try:
-        # NONBLOCK: a pipe of that name must not keep whoever only asks.
+        # NONBLOCK: a FIFO of that name must not block a read-only caller.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
@@ -138,13 +140,13 @@ def _asked(path: str) -> LockHolder | None:
 
 
 def _in_the_way(descriptor: int) -> int:
-    """Which kind of lock keeps this file from being locked, F_UNLCK for none."""
+    """The kind of lock that prevents an exclusive lock of this file; F_UNLCK for none."""
     kind, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE))
     return int(kind)
 
 
 def _noted(path: str) -> LockHolder | None:
-    """As `holder`; None also for one without a note."""
+    """As `holder`, and None for a holder without a note."""
     found = holder(path)
     return found if found and found.pid else None
 
@@ -154,9 +156,9 @@ def _twin(path: str) -> str:
 
 
 def _locked(path: str) -> int:
-    """A descriptor that holds the lock of the file that has this name now; OSError if somebody else does."""
+    """A descriptor that holds the lock of the file that has this name now. OSError with EAGAIN if another holds it."""
     for _ in range(_MOST_REPLACED):
-        # For its owner alone: whoever may open it may lock it, and keep everybody else waiting.
+        # Mode 0600: everybody who can open the file can lock it, and keep everybody else waiting.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         try:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
@@ -166,13 +168,13 @@ def _locked(path: str) -> int:
         except OSError:
             os.close(descriptor)
             raise
-        os.close(descriptor)  # somebody unlinked or replaced it between our open and our lock
+        os.close(descriptor)  # it was unlinked or replaced between open and lock
     raise OSError(errno.ESTALE, "it is replaced again and again")
 
 
 def _close(held: list[int]) -> None:
     while held:
-        with suppress(OSError):  # it is closed all the same (close(2)), and whoever gives it back has something to tell
+        with suppress(OSError):  # it is closed in any case (close(2)), and the caller has an outcome to report
             os.close(held.pop())
 
 
@@ -184,7 +186,8 @@ def _is_named(descriptor: int, path: str) -> bool:
 
 
 def _guarded(root: str) -> list[int]:
-    """The lock of the machine's own file; none where there is no such file, or somebody else reads it."""
+    """The lock of the machine's own file; empty if there is no such file, or if another program has locked it for
+    reading."""
     descriptor = machine_identity.guard(root) if root else None
     if descriptor is None:
         return []
@@ -194,7 +197,7 @@ def _guarded(root: str) -> list[int]:
         except OSError as error:
             kind = _in_the_way(descriptor) if error.errno == errno.EAGAIN else fcntl.F_RDLCK
             if kind == fcntl.F_UNLCK:
-                continue  # given back just now
+                continue  # it was released just now
             os.close(descriptor)
             if kind == fcntl.F_WRLCK:
                 raise

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How it is judged what became of an activation or a staging."""
+"""How the outcome of an activation or a staging is decided."""

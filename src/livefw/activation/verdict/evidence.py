@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of one attempt, piece by piece, each piece independent of the others.
+"""The evidence of one attempt: nine independent pieces.
 
-The fields of `Evidence` stand in the order in which they count: what runs is shown by versions and measurements, then
-comes the pending flag, then a log, and last the answer. A piece that shows movement beats a word.
+The fields of `Evidence` are in order of precedence: versions and measurements show what runs; then come the pending
+flag, a log, and the reply. A piece that shows a change outranks the reply.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from livefw.providers.base import Claim, Component, Flag, Measured, Memory, Repl
 
 
 class Boot(StrEnum):
-    """Whether the machine still runs since the attempt; a restart brings a pending image in as well."""
+    """Whether the machine was rebooted since the attempt; a reboot also activates a pending image."""
 
     SAME = "same"
     OTHER = "other"
@@ -25,21 +25,21 @@ class Moved(StrEnum):
     """What became of the running version."""
 
     ARRIVED = "arrived"
-    """It is now the one that was announced, and was another before."""
+    """It is the announced one, and was another before."""
     CHANGED = "changed"
-    """It is another than before, and none had been announced for certain."""
+    """It is another than before, and none was announced reliably."""
     ASTRAY = "astray"
-    """It is neither what it was nor what was announced."""
+    """It is neither the earlier nor the announced one."""
     APPEARED = "appeared"
-    """It is the one that was announced, and none was reported before: which one ran then is not known."""
+    """It is the announced one, and no version was reported before: which one ran then is not known."""
     STALE = "stale"
     """It is the same as before, although another was announced."""
     UNMOVED = "unmoved"
-    """It is the same as before, and none had been announced for certain."""
+    """It is the same as before, and none was announced reliably."""
     SAME = "same"
-    """It is the same as before, which is the one that was announced."""
+    """It is the same as before, and the announced one is the same too."""
     NOT_REPORTED = "not-reported"
-    """The mechanism does not say, before or after."""
+    """The mechanism reports none, before or after."""
 
 
 class Pending(StrEnum):
@@ -51,11 +51,11 @@ class Pending(StrEnum):
     VANISHED = "vanished"
     """The component itself is gone."""
     NO_FLAG = "no-flag"
-    """The mechanism has no flag that could say."""
+    """The mechanism has no pending flag."""
 
 
 class Answer(StrEnum):
-    """What was answered: `Reply`, and one more."""
+    """The reply of the mechanism: the values of `Reply`, and UNHEARD."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
@@ -63,11 +63,11 @@ class Answer(StrEnum):
     FAILED = "failed"
     LOST = "lost"
     UNHEARD = "unheard"
-    """Whoever asked did not live to hear it. It has ended since: its writer would hold the lock."""
+    """The engine died before the reply. The write has ended since: its child would hold the lock."""
 
 
 class Evidence(NamedTuple):
-    """All pieces. ``complete``: had the mechanism been asked, its own log would show it."""
+    """All pieces. ``complete``: if the mechanism had been asked, its log would show it."""
 
     boot: Boot
     moved: Moved
@@ -83,13 +83,13 @@ class Evidence(NamedTuple):
 def of_attempt(
     before: Component, after: Component | None, claim: Claim, *, announced: str | None, readable: bool = True
 ) -> Evidence:
-    """What an engine has that saw its attempt to the end; not ``readable``: the component could not be looked at."""
+    """The evidence of an engine that saw its attempt to the end; ``readable``: whether the component could be read."""
     return Evidence(
         boot=Boot.SAME,
         moved=moved(_ran(before.current_version), announced, after),
         measured=claim.measured,
         pending=pending(after) if readable else Pending.UNREADABLE,
-        # Firmware that begins to report versions with its new image is none of those whose flag proves nothing.
+        # If the new firmware reports versions, it is not one of those whose flag proves nothing.
         flag=Flag.PROVES if after and after.flag is Flag.PROVES else before.flag,
         witness=claim.witness,
         complete=False,
@@ -99,7 +99,7 @@ def of_attempt(
 
 
 def of_remains(body: Mapping[str, Any], after: Component | None, memory: Memory, *, boot_id: str) -> Evidence:
-    """What is left of an attempt whose intent has this body, from the component and the mechanism's log as they are."""
+    """The evidence of an attempt whose engine died: its intent, the component and the mechanism's log as they are now."""
     announced = body["announced"] if "announced" in body else body.get("pending_version")
     return Evidence(
         boot=_boot(body, boot_id) if memory.by_restart else Boot.SAME,
@@ -115,10 +115,10 @@ def of_remains(body: Mapping[str, Any], after: Component | None, memory: Memory,
 
 
 def moved(old: str | None, announced: str | None, after: Component | None) -> Moved:
-    """What became of a version that once ran, where another may have been announced; None for what was not sure.
+    """What became of the running version ``old``; ``announced`` is the pending one. None: not reported reliably.
 
-    An empty ``old`` is that of a firmware which could have said its version and reported none: where it reports the
-    announced one now, that one has appeared; any other is astray, whatever ran before.
+    An empty ``old`` means that the firmware could have reported a version and reported none. If it reports the
+    announced one now, that one has appeared; any other one is astray.
     """
     new = reliable_text(after.current_version if after else None)
     if new and old == "" and announced:
@@ -131,12 +131,12 @@ def moved(old: str | None, announced: str | None, after: Component | None) -> Mo
 
 
 def _same(announced: str, shown: str) -> bool:
-    """Whether two texts stand for one version: an archive may write 1.9 where the mechanism shows 1.9.0."""
+    """Whether two texts mean one version: an archive may write 1.9 where the mechanism shows 1.9.0."""
     return compare(Version(announced, dotted(announced)), Version(shown, dotted(shown))) == 0
 
 
 def pending(after: Component | None) -> Pending:
-    """What became of the pending image of a component that is now like this."""
+    """What became of the pending image, from the component as it is now."""
     if after is None:
         return Pending.VANISHED
     if after.flag is Flag.ABSENT:
@@ -145,12 +145,12 @@ def pending(after: Component | None) -> Pending:
 
 
 def reliable_text(version: Version | None) -> str | None:
-    """The text of a version that can be relied on."""
+    """The text of a version that the mechanism reports reliably; else None."""
     return version.text if version and version.reliable else None
 
 
 def _ran(version: Version | None) -> str | None:
-    """The version that ran before, as `moved` wants it."""
+    """The version that ran before, in the form that `moved` takes."""
     return reliable_text(version) or (None if version is None or version.reliable else "")
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of a staging whose engine died in the middle: found by looking at the machine, never by guessing.
+"""The outcome of a staging whose engine died, from the component as it is now.
 
-Whoever asks holds the lock, so no write of ours is under way any more: the child that made it would hold it too.
-Activations are judged by `livefw.activation.verdict`, whatever became of their engine.
+The caller holds the lock, so no write of an engine is under way: its child would hold the lock too. Activations are
+judged by `livefw.activation.verdict.table`, whether or not their engine died.
 """
 
 from typing import Any
@@ -27,9 +27,9 @@ _NO_EVIDENCE = (
 
 
 def judge_staging(body: dict[str, Any], after: Component | None) -> tuple[Outcome, Reason]:
-    """The outcome of a staging, whose intent has this body, from the component as it is now.
+    """The outcome of a staging, from the body of its intent and the component as it is now.
 
-    That nothing is pending proves nothing: a management controller may still be at work on what it was sent.
+    A component that is not pending proves nothing: a management controller may still be at work on the image.
     """
     announced, before = body.get("version"), body.get("pending_version")
     waiting = reliable_text(after.pending_version if after else None)

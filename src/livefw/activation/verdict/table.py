@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """From evidence to an outcome, by one table.
 
-A mechanism's answer alone proves nothing. There are firmwares whose pending flag never clears, drivers that report a
-failure as success, and inventories that change under an activation. So what runs decides first, then the pending flag,
-then a log, and the answer last.
+The reply of a mechanism proves nothing by itself. Some firmware never clears its pending flag, some drivers report a
+failure as success, and some inventories change during an activation. So what runs decides first, then the pending flag,
+then a log, and last the reply.
 
-What an engine saw to the end and what one left behind that died are judged by the same rows: for the second, the
-answer is `Answer.UNHEARD`.
+The same rows judge an attempt that an engine saw to its end and one whose engine died; the reply of the second is
+`Answer.UNHEARD`.
 """
 
 from enum import StrEnum
@@ -17,15 +17,15 @@ from livefw.activation.verdict.evidence import Answer, Boot, Evidence, Moved, Pe
 from livefw.providers.base import Flag, Measured, Reason, Trust, Witness
 
 UNCONFIRMED = "unconfirmed"
-"""The code of a success of which nothing but the mechanism's word is known."""
+"""The code of a success that only the mechanism's reply shows."""
 ACCEPTED_UNCONFIRMED = "accepted-unconfirmed"
-"""The same, where the settings take that word."""
+"""The same, if the settings accept that."""
 
 
 class VerdictRow(NamedTuple):
-    """A line of the table: it applies where every set holds what was seen; an empty set holds anything.
+    """A row of the table. It applies if every set contains the value seen; an empty set contains all values.
 
-    ``copy``: the version that is shown may be one from before. ``advice`` is for `livefw explain`.
+    ``copy``: the version that is shown may be out of date. ``advice`` is for `livefw explain`.
     """
 
     outcome: Outcome
@@ -45,7 +45,7 @@ class VerdictRow(NamedTuple):
     copy: bool = False
 
     def applies(self, seen: Evidence) -> bool:
-        """Whether this line is about what was seen."""
+        """Whether this row applies to the evidence."""
         return all(
             not (allowed := getattr(self, piece)) or value in allowed
             for piece, value in zip(Evidence._fields, seen, strict=True)
@@ -53,25 +53,25 @@ class VerdictRow(NamedTuple):
 
 
 def _row(outcome: Outcome, code: str, text: str, *, hint: str = "", advice: str = "", **pieces: Any) -> VerdictRow:
-    """A row whose pieces are given as single values, sets or, for ``copy``, as it is."""
+    """A row from single values or sets."""
     copy = bool(pieces.pop("copy", False))
     sets = {name: value if isinstance(value, frozenset) else frozenset({value}) for name, value in pieces.items()}
     return VerdictRow(outcome, code, text, hint, advice, copy=copy, **sets)
 
 
 def _but(kind: type[StrEnum], *left_out: StrEnum) -> frozenset[Any]:
-    """All members of a kind except these."""
+    """All members of an enumeration except these."""
     return frozenset(kind) - frozenset(left_out)
 
 
 _LOOK = "livefw show, and the kernel log"
 _UNKNOWN, _ACTIVATED, _FAILED, _REFUSED = Outcome.UNKNOWN, Outcome.ACTIVATED, Outcome.FAILED, Outcome.REFUSED
 _NO_WORD = frozenset({Moved.SAME, Moved.NOT_REPORTED})
-"""Versions say nothing: none is told, or the announced one ran before."""
+"""Versions decide nothing: none is reported, or the announced one already ran before."""
 _TOLD_FAILURE = frozenset({Witness.FAILED, Witness.MAY_GO_ON})
 
 TABLE: tuple[VerdictRow, ...] = (
-    # Another boot: whatever is seen now, the restart may have done it.
+    # The machine was rebooted: that may be the reason for everything that is seen now.
     _row(
         _UNKNOWN,
         "restarted",
@@ -189,7 +189,7 @@ TABLE: tuple[VerdictRow, ...] = (
         advice="Another program may have activated it. Check that the version that runs is the wanted one.",
         measured=Measured.CHANGED,
     ),
-    # Nothing that runs has been seen to change. It was answered with success.
+    # What runs has not visibly changed, and the reply is success.
     _row(
         _FAILED,
         "false-success",
@@ -311,7 +311,7 @@ TABLE: tuple[VerdictRow, ...] = (
         advice="Find out by other means what runs. This mechanism is known to report failures as successes.",
         answer=Answer.ACCEPTED,
     ),
-    # It was answered with failure.
+    # The reply is failure.
     _row(
         _UNKNOWN,
         "failed-but-not-pending",
@@ -360,7 +360,7 @@ TABLE: tuple[VerdictRow, ...] = (
         " The reason and the firmware's own code say why.",
         answer=Answer.FAILED,
     ),
-    # It was answered that nothing was done.
+    # The reply is that nothing was done.
     _row(
         _UNKNOWN,
         "refused-but-done",
@@ -425,7 +425,7 @@ TABLE: tuple[VerdictRow, ...] = (
         advice="Everything is as before. Mend what the reason names, then try again.",
         answer=Answer.DECLINED,
     ),
-    # No answer was seen.
+    # There was no reply.
     _row(
         _UNKNOWN,
         "lost",
@@ -434,7 +434,7 @@ TABLE: tuple[VerdictRow, ...] = (
         advice="The mechanism may still be at work. Look again later; the next run of livefw settles it.",
         answer=Answer.LOST,
     ),
-    # Whoever asked has died.
+    # The engine died before the reply.
     _row(
         _ACTIVATED,
         "log-tells-success",
@@ -496,14 +496,14 @@ TABLE: tuple[VerdictRow, ...] = (
         copy=True,
     ),
 )
-"""The first row that applies decides; the last one always does."""
+"""The first row that applies decides; the last one always applies."""
 
 _PLAIN = frozenset({"refused", "lost", "failed"})
 """Codes for which the mechanism's own reason says more."""
 
 
 class Verdict(NamedTuple):
-    """An outcome, why, and whether the version that is shown may be one from before."""
+    """An outcome, the reason, and whether the version that is shown may be out of date."""
 
     outcome: Outcome
     why: Reason
@@ -511,15 +511,15 @@ class Verdict(NamedTuple):
 
 
 def row_for(seen: Evidence) -> VerdictRow:
-    """The line of the table that decides."""
+    """The row that decides."""
     return next(row for row in TABLE if row.applies(seen))
 
 
 def judge(seen: Evidence, *, own: Reason | None = None, unconfirmed: Reason | None = None, accept: bool) -> Verdict:
-    """The outcome, and why.
+    """The outcome and its reason.
 
-    ``own`` is the mechanism's reason; it stands where the table has nothing to add. ``unconfirmed`` is why the
-    mechanism says beforehand that a success cannot be confirmed. ``accept``: the settings take its word for one.
+    ``own`` is the mechanism's reason; it is used if the table has nothing to add. ``unconfirmed`` is why the mechanism
+    cannot confirm a success. ``accept``: the settings accept a success without confirmation.
     """
     row = row_for(seen)
     if row.code in _PLAIN and own:
