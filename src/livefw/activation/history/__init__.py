@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The file that a history is kept in: its rows and its schema, what proves it, and what becomes of it in time."""
+"""The history of all activations: the journal file, its verification, its archives, and its announcements."""

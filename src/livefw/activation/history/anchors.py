@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Heads of the history that the system journal holds: each outcome that was announced there carries one.
+"""Heads of the history that are in the system journal: every announced outcome carries one.
 
-Any user may write to the system journal, with any field. What nobody can choose is the fields that begin with ``_``:
-journald takes them from the kernel. A head counts only if root sent it, to this machine's own journal, by its native
-socket; whoever can forge that is root, and could only add heads, which shows as a flaw. To take heads away, the
-journal's own files have to be written anew, against which journald has seals of its own (``journalctl --verify``).
+Any user may write to the system journal, with any field, but not fields that begin with ``_``: journald takes them from
+the kernel. A head counts only if root sent it to this machine's own journal through its native socket. Root could add
+heads, which shows as a flaw. To remove heads, the journal's own files must be rewritten, which journald's seals detect
+(``journalctl --verify``).
 """
 
 import json
@@ -20,14 +20,14 @@ from livefw.activation.history.rows import Head
 from livefw.text import errno_text
 
 PROGRAMS = ("/usr/bin/journalctl", "/bin/journalctl")
-"""Never found by PATH: what runs here as root is not for the caller to choose."""
+"""Not searched in PATH, because this runs as root."""
 SECONDS = 20.0
-"""How long the system journal may take. 100,000 entries take some seconds."""
+"""The time that journalctl may take. 100,000 entries take a few seconds."""
 _BYTES = 256 << 20
 _LINE = 64 * 1024
-"""Bounds of the answer, and of one entry of it: the fields that are asked for have some hundred bytes."""
+"""Bounds of the output, and of one entry: the requested fields have a few hundred bytes."""
 _LATEST_NS = 1 << 63
-"""A moment after the year 2262 cannot be in a history, and one after 9999 cannot be shown."""
+"""A time after the year 2262 cannot be in a history, and one after 9999 cannot be formatted."""
 _MESSAGES = (systemd.OUTCOME_MESSAGE_ID, systemd.STAGING_MESSAGE_ID, systemd.SET_ASIDE_MESSAGE_ID)
 _TRUSTED = {"_UID": "0", "_TRANSPORT": "journal"}
 _FIELDS = ("LIVEFW_HEAD", "LIVEFW_STATE", *_TRUSTED)
@@ -41,7 +41,7 @@ class AnchoredHead(NamedTuple):
 
 
 class AnchoredHeads:
-    """The heads of one state directory. ``trouble`` says why not all could be read, once they have been."""
+    """An iterable of the heads of one state directory. After iteration, ``trouble`` says why some could not be read."""
 
     def __init__(self, state: str, *, command: tuple[str, ...] | None = None, seconds: float = SECONDS) -> None:
         self._state = os.path.realpath(state)
@@ -50,7 +50,7 @@ class AnchoredHeads:
         self.trouble = ""
 
     def __iter__(self) -> Iterator[AnchoredHead]:
-        """Oldest first. Never an error."""
+        """Oldest first. Never raises."""
         if self._command is None:
             self.trouble = "there is no journalctl here"
             return
@@ -64,8 +64,8 @@ class AnchoredHeads:
                 yield anchor
 
     def _anchor(self, found: Mapping[str, object]) -> AnchoredHead | None:
-        """One of our own; None for anybody else's, and for that of another history."""
-        # A field that was sent twice comes as a list: that is nobody's head.
+        """The head of an entry; None if it is not ours, or of another history."""
+        # A field that was sent twice is a list, and does not count.
         if any(found.get(name) != value for name, value in _TRUSTED.items()):
             return None
         if found.get("LIVEFW_STATE") != self._state:
@@ -79,12 +79,12 @@ class AnchoredHeads:
         return anchor if 0 <= anchor.time_ns < _LATEST_NS else None
 
     def _lines(self, command: tuple[str, ...]) -> Iterator[bytes]:
-        """What journalctl prints, as far as it comes in time."""
+        """The output of journalctl, as far as it comes in time."""
         matches = [f"MESSAGE_ID={each}" for each in _MESSAGES]
         words = ["--quiet", "--no-pager", "--output=json", f"--output-fields={','.join(_FIELDS)}", *matches, "_UID=0"]
         environment = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "SYSTEMD_LOG_LEVEL": "err"}
         try:
-            process = subprocess.Popen(  # the program's name is one of ours
+            process = subprocess.Popen(  # the program is one of PROGRAMS
                 [*command, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
@@ -123,6 +123,6 @@ class AnchoredHeads:
                     return
                 yield from filter(None, lines)
         code = process.wait()
-        # journalctl ends with 1 where nothing matches.
+        # journalctl exits with 1 if nothing matches.
         if code not in (0, 1):
             self.trouble = f"journalctl ended with {code}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every outcome in the system journal, with a message id that never changes and fields to search by."""
+"""Writes every outcome to the system journal, with a stable message id and fields to search by."""
 
 from livefw import systemd
 from livefw.activation.actor import Actor
@@ -20,7 +20,7 @@ _PRIORITIES: dict[Outcome | None, int] = {
 
 
 class SystemJournal:
-    """Announces outcomes there. Where no journal runs, nothing is announced, and nothing is missing."""
+    """Sends outcomes to the system journal. Without a system journal it does nothing."""
 
     def __init__(self, actor: Actor, *, path: str = systemd.JOURNAL_SOCKET) -> None:
         self._actor = actor

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Older rows in a file of their own, which the chain goes on from.
+"""Moves older rows into a file of their own, which the chain continues.
 
-The archive is a history like any other, and read and verified as one. It is written, and on disk, under its name before
-a row leaves the history; that happens in one transaction, and what was begun is noted in the history beforehand. So an
-archiving that is killed anywhere has lost and doubled nothing: the next one ends it, or begins anew.
+An archive is a history like any other, and is read and verified as one. It is complete and on disk before a row leaves
+the history. The rows leave in one transaction, and the history notes beforehand that it is being archived. So an
+archiving that is killed loses and duplicates nothing: the next one completes it, or starts again.
 
-Some rows stay here as well: intents without an outcome, and the newest of each kind about each component, because
-checks and estimates rest on them. The row that tells of the archive holds the hash of those, too.
+Some rows stay as well: intents without an outcome, and the newest of each kind for each component, because checks and
+estimates need them. The row about the archive contains their hash.
 """
 
 import os
@@ -25,11 +25,11 @@ from livefw.activation.history.seal import Seal
 from livefw.errors import NothingToDo, TransportError, UsageError
 
 _KEPT_EACH = 500
-"""Newest rows of each kind about each component that stay: as many as somebody looks back (`record.past`)."""
+"""Rows of each kind for each component that stay: as many as anything looks back (`row_bodies.past_attempts`)."""
 
 
 class ArchiveStep(StrEnum):
-    """What has been done of an archiving; tests die after each."""
+    """The steps of an archiving; tests kill it after each."""
 
     NOTED = "noted"
     WRITTEN = "written"
@@ -38,7 +38,8 @@ class ArchiveStep(StrEnum):
 
 
 class Archived(NamedTuple):
-    """An archive that was made: its file, its first and its last row, and how many of its rows are here as well."""
+    """The archive that was made: its file, its first and last row, and how many of its rows stayed in the history as
+    well."""
 
     file: str
     first: int
@@ -47,14 +48,14 @@ class Archived(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """Which rows go: all but those of the newest ``keep`` activations, or all before the first since ``since_ns``."""
+    """The rows that go: all but the newest ``keep`` activations, or all before the first row since ``since_ns``."""
 
     keep: int
     since_ns: int | None = None
 
 
 def name(first: int, last: int) -> str:
-    """Of an archive beside its history; so that they sort by what is in them."""
+    """The file name of an archive beside its history; archives sort by their rows."""
     return f"history-{first:09}-{last:09}.db"
 
 
@@ -68,10 +69,14 @@ def archive(
     seal: Seal,
     at: Callable[[ArchiveStep], None] = lambda _: None,
 ) -> Archived:
-    """Move rows into an archive. Whoever asks holds the machine's lock.
+    """Move rows into an archive. The caller holds the machine's lock.
 
-    `NothingToDo`, `UsageError` if the file is there already, `Damaged` if a row that would go is not what was written,
-    `TransportError`, and `sqlite3.Error` of the history itself.
+    Raises:
+        NothingToDo: no row is old enough.
+        UsageError: the file exists, or others can write to its directory.
+        Damaged: a row that would go is not what was written.
+        TransportError: the archive cannot be written.
+        sqlite3.Error: the history itself cannot be read or written.
     """
     try:
         found = _resumed(connection, time_ns, seal)
@@ -88,7 +93,7 @@ def archive(
             try:
                 _write(connection, f"{file}.partial", base, last)
             except Exception:
-                with suppress(OSError):  # a disk that is full stays so otherwise
+                with suppress(OSError):  # otherwise a full disk would stay full
                     os.unlink(f"{file}.partial")
                 raise
             at(ArchiveStep.WRITTEN)
@@ -101,16 +106,16 @@ def archive(
     except OSError as error:
         text = f"the archive cannot be written: {error.strerror}"
         raise TransportError(text, phase="archive", errno=error.errno) from error
-    with suppress(sqlite3.Error):  # what is free stays so: the next rows take it
+    with suppress(sqlite3.Error):  # free pages are reused by the next rows
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return found
 
 
 def _require_ours(directory: str) -> None:
-    """`UsageError` where somebody else could put another file in the place of the archive while it is written.
+    """Raise `UsageError` if another user could replace the archive while it is written.
 
-    SQLite opens it by name, and would write, and make readable, whatever a link leads to.
+    SQLite opens the file by name, and would follow a link.
     """
     try:
         reading.judge(directory, directory=True)
@@ -126,7 +131,7 @@ _NEWEST = """
 
 
 def _last(connection: sqlite3.Connection, base: Head, cut: Cut) -> int:
-    """The last row that goes. `NothingToDo`."""
+    """The sequence of the last row that goes. `NothingToDo`."""
     head = damaged.one_row(connection, "head") or base
     if cut.since_ns is not None:
         row = connection.execute("SELECT min(sequence) FROM entry WHERE time_ns >= ?", (cut.since_ns,)).fetchone()
@@ -147,7 +152,7 @@ _NOTE_HEAD = """
 
 
 def _write(connection: sqlite3.Connection, path: str, base: Head, last: int) -> None:
-    """Copy rows into a file, and have it on disk. OSError, `Damaged`."""
+    """Copy rows into a file, and sync it. OSError, `Damaged`."""
     with suppress(FileNotFoundError):
         os.unlink(path)
     opening.regular(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
@@ -165,7 +170,7 @@ def _write(connection: sqlite3.Connection, path: str, base: Head, last: int) -> 
 
 
 def _checked(connection: sqlite3.Connection, base: Head, last: int) -> Iterator[tuple[Any, ...]]:
-    """Rows that go. One that is not what was written stays, where the history's own verification shows it."""
+    """The rows that go. A row that is not what was written stays, and the verification of the history shows it."""
     before = base
     query = f"{ROWS.replace(' FROM', ', seal FROM')} WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
     for row in connection.execute(query, (base.sequence + 1, last)):
@@ -181,7 +186,7 @@ _REMOVE = "DELETE FROM entry WHERE sequence <= ? AND sequence NOT IN (SELECT seq
 
 
 def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, seal: Seal) -> Archived:
-    """Take the rows out that are in the archive now, and say so in a row. `sqlite3.Error`."""
+    """Remove the rows that are in the archive, and add a row about it. `sqlite3.Error`."""
     with opening.transaction(connection):
         base = damaged.one_row(connection, "base") or NO_HEAD
         head = Head(*connection.execute("SELECT sequence, hash FROM entry WHERE sequence = ?", (last,)).fetchone())
@@ -215,19 +220,19 @@ _KEPT = """
 
 
 def _kept(connection: sqlite3.Connection, base: Head, last: int) -> list[tuple[int, str]]:
-    """Rows that stay, with the hash of the row before each."""
+    """The rows that stay, with the hash of the row before each."""
     return connection.execute(_KEPT, {"last": last, "each": _KEPT_EACH, "hash": base.hash}).fetchall()
 
 
 def kept_digest(connection: sqlite3.Connection, base: Head) -> str:
-    """What proves that rows which stayed beside an archive are those that did. `sqlite3.Error`."""
+    """A hash over the rows that stay beside an archive. `sqlite3.Error`."""
     query = "SELECT sequence, hash FROM entry WHERE sequence <= ? ORDER BY sequence"
     rows = connection.execute(query, (base.sequence,))
     return sha256("".join(f"{Head(*row)}," for row in rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _resumed(connection: sqlite3.Connection, time_ns: int, seal: Seal) -> Archived | None:
-    """End what was begun and killed; None if there was nothing, or nothing that could be ended."""
+    """Complete an archiving that was killed; None if there is none, or if it has to start again."""
     row = connection.execute("SELECT path, sequence FROM archiving").fetchone()
     if row is None:
         return None
@@ -245,7 +250,7 @@ def _resumed(connection: sqlite3.Connection, time_ns: int, seal: Seal) -> Archiv
 
 
 def _holds(file: str, connection: sqlite3.Connection, base: Head, last: int) -> bool:
-    """Whether an archive has exactly the rows that are to go."""
+    """Whether an archive contains exactly the rows that are to go."""
     rows = f"{ROWS} WHERE sequence BETWEEN ? AND ? ORDER BY sequence"
     wanted = connection.execute(rows, (base.sequence + 1, last))
     try:

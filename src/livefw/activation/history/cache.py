@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The history for whoever asks it the same again and again."""
+"""A cache of rows, for callers that read the same rows again and again."""
 
 import os
 import time
@@ -10,14 +10,14 @@ from typing import NamedTuple, Protocol
 from livefw.activation.history.journal import FILE, HistoryRow, Journal, RowKind
 
 _LIMIT = 4096
-"""Questions whose answers are kept: a tree that shows other components at each look must not fill our memory."""
+"""Queries that are cached at most: a tree may show other components each time."""
 _AT_REST_NS = 3_000_000_000
-"""How long ago a file has to have been written for its time to tell. What is written in the same tick of the clock as
-what was read bears the same time; a tick of the kernel's is 10 ms at most, and FAT counts in two seconds."""
+"""The age from which a file's modification time can be relied on. Two writes in one tick of the clock have the same
+time; a kernel tick is 10 ms at most, and FAT counts in two seconds."""
 
 
 class RowSource(Protocol):
-    """Where the last rows about a component are found: a `Journal`, or what is remembered of it."""
+    """The latest rows about a component: a `Journal`, or a cache of it."""
 
     def recent(self, component: str, kind: RowKind, *, limit: int) -> list[HistoryRow]:
         """See `Journal.recent`."""
@@ -29,9 +29,9 @@ class RowSource(Protocol):
 
 
 class _Stamp(NamedTuple):
-    """What changes when a history does, and when it was last written (wall clock, nanoseconds).
+    """What changes when the history changes, and when it was last written (wall clock, ns).
 
-    Not when its files' metadata changed last: SQLite changes that of its log when root reads.
+    The change time is not part of it: SQLite changes that of its log when root reads.
     """
 
     files: tuple[tuple[int, ...], ...]
@@ -39,10 +39,7 @@ class _Stamp(NamedTuple):
 
 
 class HistoryCache:
-    """What was read of a history, for as long as its files are the same; to open it takes as long as half a look.
-
-    For one thread.
-    """
+    """The rows that were read of one history, as long as its files do not change. Not thread-safe."""
 
     def __init__(self, *, wall_ns: Callable[[], int] = time.time_ns) -> None:
         self._wall_ns = wall_ns
@@ -51,7 +48,11 @@ class HistoryCache:
 
     @contextmanager
     def of(self, directory: str) -> Iterator[RowSource | None]:
-        """The history in a directory as it is now; None if there is none. Errors as for `Journal.open_to_read`."""
+        """The history in a directory as it is now; None if there is none.
+
+        Raises:
+            UsageError, TransportError, Damaged: as `Journal.open_to_read` does.
+        """
         stamp = _stamp(directory)
         if stamp is None or stamp != self._stamp or len(self._known) > _LIMIT:
             self._known = {}
@@ -65,7 +66,7 @@ class HistoryCache:
 
 
 class _Remembered:
-    """Rows that are known, or else those of a journal that is opened for the first that is not."""
+    """Cached rows; the journal is opened for the first one that is not cached."""
 
     def __init__(self, directory: str, known: dict[tuple[str, RowKind, int], list[HistoryRow]]) -> None:
         self._directory = directory
@@ -97,7 +98,7 @@ class _Remembered:
 
 
 def _stamp(directory: str) -> _Stamp | None:
-    """Of the database and its write-ahead log; None if it has no file that could be seen."""
+    """The stamp of the database and its write-ahead log; None if neither exists."""
     files, written = [], 0
     for name in (FILE, f"{FILE}-wal"):
         try:

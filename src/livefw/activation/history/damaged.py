@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A file that is not what livefw wrote: how that is noticed, named, and kept while a new one goes on in its place.
+"""A damaged history file: how it is detected, set aside, and continued by a new file.
 
-Nothing is ever written into such a file: SQLite would go on as long as the pages that it happens to touch are whole,
-and what it writes then may be lost with the rest, or destroy what could still have been read.
+Nothing is ever written to a damaged file: SQLite would write as long as the pages that it touches are intact, and the
+new rows might be lost with the others, or destroy what could still be read.
 """
 
 import os
@@ -17,23 +17,24 @@ from livefw.activation.history.rows import NO_HEAD, ROWS, Head, digest, is_hash
 from livefw.errors import TransportError
 
 _CODES = frozenset({1, 11, 19, 20, 24, 26})
-"""SQLite's ERROR, CORRUPT, CONSTRAINT, MISMATCH, FORMAT and NOTADB: with statements that never change, the file's
-fault. A disk that does not answer (IOERR), is full or busy is none."""
+"""SQLite's ERROR, CORRUPT, CONSTRAINT, MISMATCH, FORMAT and NOTADB: because the statements never change, the file is
+wrong. IOERR, FULL and BUSY are about the disk."""
 _SHORT_READ = 522
 _TAIL = 8
-"""Rows at the end that are looked at whenever the file is opened for writing."""
+"""Rows at the end that are checked whenever the file is opened for writing."""
 _SMALL = 512 << 10
-"""Bytes up to which every page is looked at then, which takes some milliseconds: four hundred activations."""
+"""Files up to this size (bytes) are checked completely then; that takes some milliseconds for four hundred
+activations."""
 _SUSPECTED = ".suspected"
-"""End of the name of a file that a reader leaves who has met damage: whoever writes next looks at every page."""
+"""Suffix of the file that a reader makes when it finds damage: the next writer then checks every page."""
 _MOST = 20
-"""Damaged pages that are named; a destroyed file has thousands."""
+"""Damaged pages that are reported; a destroyed file has thousands."""
 _OLD_INTENTS = 100
 _WHY = 300
 
 
 class Flaw(NamedTuple):
-    """Something that is not as it was written: the row it was found at, or the page, 0 where it has none."""
+    """Something that is not as it was written: its row or page (0 if unknown), and what is wrong."""
 
     sequence: int
     text: str
@@ -45,7 +46,7 @@ class Flaw(NamedTuple):
 
 
 class Damaged(TransportError):  # noqa: N818 - says what is wrong without the suffix
-    """A history that cannot be read, or not whole; ``flaws`` name the places."""
+    """A history that cannot be read, or not completely; ``flaws`` say where."""
 
     def __init__(self, path: str, flaws: list[Flaw]) -> None:
         super().__init__(
@@ -57,15 +58,15 @@ class Damaged(TransportError):  # noqa: N818 - says what is wrong without the su
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file is at fault, and not the disk, a lock or a right."""
+    """Whether the file is damaged; false for errors of the disk, locks and permissions."""
     code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in _CODES or code == _SHORT_READ
 
 
 def pages(connection: sqlite3.Connection, error: sqlite3.Error | None = None, *, deep: bool = False) -> list[Flaw]:
-    """What is wrong with the pages of a file; what ``error`` says if SQLite finds nothing else.
+    """The damaged pages of a file; the text of ``error`` if SQLite finds none.
 
-    ``deep`` also compares the indices with the rows: a row that is in no index is not shown by the history.
+    ``deep`` also compares the indices with the rows: a row that is missing in an index is not shown.
     """
     found: list[Flaw] = []
     try:
@@ -77,7 +78,7 @@ def pages(connection: sqlite3.Connection, error: sqlite3.Error | None = None, *,
 
 
 def suspect(path: str) -> None:
-    """Leave word that a file is damaged, for whoever wants to write into it; who may not, cannot."""
+    """Mark a file as damaged, so that the next writer checks it; without effect for users who may not write."""
     with suppress(OSError):
         os.close(os.open(path + _SUSPECTED, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
 
@@ -94,23 +95,26 @@ def _by_error(error: sqlite3.Error) -> Flaw:
 
 
 def _page(line: str) -> Flaw:
-    """A line of SQLite's, such as ``Tree 2 page 7 cell 3: 2nd reference to page 9``."""
-    import re  # only where something is wrong
+    """A line of SQLite's integrity check, such as ``Tree 2 page 7 cell 3: 2nd reference to page 9``."""
+    import re  # only if something is wrong
 
     number = re.search(r"\bpage (\d{1,10})\b", line, re.IGNORECASE)
     return Flaw(0, line, int(number[1]) if number else 0)
 
 
 def at_a_glance(connection: sqlite3.Connection, path: str, number: int) -> list[Flaw]:
-    """What can be seen of a file in some milliseconds, before anything is written into it. `sqlite3.Error`.
+    """The flaws that can be found in some milliseconds, before anything is written. `sqlite3.Error`.
 
-    One of an older schema is about to be rewritten, and looked at as a whole.
+    A file of an older schema is about to be rewritten, and is checked completely.
     """
     found = [Flaw(0, text) for text in schema.differences(connection, number)]
     if found:
         return found
     page, count = (connection.execute(f"PRAGMA page_{name}").fetchone()[0] for name in ("size", "count"))
-    logged, there = size(f"{path}-wal"), os.path.getsize(path)  # in this order: what is played in leaves the log later
+    logged, there = (
+        size(f"{path}-wal"),
+        os.path.getsize(path),
+    )  # in this order: rows leave the log after they are in the file
     if there < page * count and not logged:
         found.append(Flaw(0, f"it ends here, and had {count} pages", there // page + 1))
     if page * count <= _SMALL or number < schema.VERSION or os.path.lexists(path + _SUSPECTED):
@@ -120,7 +124,7 @@ def at_a_glance(connection: sqlite3.Connection, path: str, number: int) -> list[
 
 
 def _end(connection: sqlite3.Connection) -> Iterator[Flaw]:
-    """The last rows, and the notes of where the chain begins and ends."""
+    """The flaws of the last rows, and of the tables that note where the chain begins and ends."""
     base, noted = (one_row(connection, name) for name in ("base", "head"))
     if base is None or noted is None:
         yield Flaw(0, f"the row of the table {'base' if base is None else 'head'} is missing, or makes no sense")
@@ -138,8 +142,8 @@ def _end(connection: sqlite3.Connection) -> Iterator[Flaw]:
 
 
 def one_row(connection: sqlite3.Connection, table: str) -> Head | None:
-    """The head that a table of one row holds; None if it has none. `sqlite3.Error`."""
-    rows = connection.execute(f"SELECT sequence, hash FROM {table}").fetchall()  # noqa: S608 - names of our own
+    """The head in a table of one row; None if it has none. `sqlite3.Error`."""
+    rows = connection.execute(f"SELECT sequence, hash FROM {table}").fetchall()  # noqa: S608 - constant names
     if len(rows) != 1 or not isinstance(rows[0][0], int) or rows[0][0] < 0:
         return None
     found = Head(*rows[0])
@@ -147,9 +151,9 @@ def one_row(connection: sqlite3.Connection, table: str) -> Head | None:
 
 
 class SetAside(NamedTuple):
-    """A damaged file that was given another name: which, its last known head, why, and intents that had no outcome.
+    """A damaged file that was renamed: its new name, last known head, flaw, and number of intents without an outcome.
 
-    ``directory`` is where it is; the history itself says the name only, because directories are renamed.
+    ``directory`` is where it is. The history itself contains only the name, because directories may be renamed.
     """
 
     file: str
@@ -160,12 +164,12 @@ class SetAside(NamedTuple):
 
     @property
     def text(self) -> str:
-        """For a person."""
+        """One line for a person."""
         kept = os.path.join(self.directory, self.file)
         return f"the history was damaged ({self.why}); it is kept as {kept}, and a new one goes on from there"
 
     def body(self) -> dict[str, Any]:
-        """Of the first row of the new file."""
+        """The body of the first row of the new file."""
         return {
             "file": self.file,
             "head": str(self.head) if self.head else None,
@@ -175,7 +179,7 @@ class SetAside(NamedTuple):
 
 
 def salvage(path: str, flaws: list[Flaw], opened: Callable[[str], sqlite3.Connection]) -> SetAside:
-    """What can still be read of a damaged file that the new one needs to know, and the name that it is to have."""
+    """What the new file has to know of a damaged one, as far as it can be read, and its new name."""
     why = "; ".join(map(str, flaws[:3]))[:_WHY]
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     name = f"{os.path.basename(path)}.damaged-{stamp}"
@@ -200,9 +204,10 @@ def salvage(path: str, flaws: list[Flaw], opened: Callable[[str], sqlite3.Connec
 
 
 def keep(path: str, aside: SetAside, new: str) -> None:
-    """Give the damaged file its new name, with what belongs to it, and its place to the file ``new``. OSError.
+    """Rename the damaged file and its log, and put the file ``new`` in its place. OSError.
 
-    Killed anywhere, nothing is lost: the old names go when the others are on disk, and `finish` goes on from there.
+    Nothing is lost if this is killed: the old names go after the new ones are on disk, and `finish` continues from
+    there.
     """
     directory = os.path.dirname(path)
     for end in ("", "-wal", "-shm"):
@@ -215,9 +220,9 @@ def keep(path: str, aside: SetAside, new: str) -> None:
 
 
 def finish(path: str) -> None:
-    """Put a file that is ready in the place of a damaged one, as `keep` would have done had it lived. OSError.
+    """Put a complete new file in the place of a damaged one, if `keep` was killed before that. OSError.
 
-    The write-ahead log has to go first: SQLite would play it into the new file.
+    The write-ahead log has to go first: SQLite would apply it to the new file.
     """
     if not os.path.lexists(f"{path}.next"):
         return
@@ -230,7 +235,7 @@ def finish(path: str) -> None:
 
 
 def sync(path: str) -> None:
-    """Have a directory, or a file, on disk."""
+    """Sync a file or a directory to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -239,9 +244,9 @@ def sync(path: str) -> None:
 
 
 def sync_above(path: str) -> None:
-    """Have the directories that lead to a file on disk, each by its name in the one above. OSError.
+    """Sync the directories above a file, each for its entry in the one above. OSError.
 
-    One that we may not read is not ours, and was there before us.
+    A directory that cannot be read is not ours and existed before.
     """
     while (above := os.path.dirname(path)) != path:
         path = above
@@ -250,7 +255,7 @@ def sync_above(path: str) -> None:
 
 
 def size(path: str) -> int:
-    """Of a file that its writer may remove at any moment; nothing then."""
+    """The size of a file that its writer may remove at any time; 0 if it is gone."""
     try:
         return os.path.getsize(path)
     except OSError:

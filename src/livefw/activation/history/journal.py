@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The record of every activation: intent before the write, outcome after, in an append-only SQLite file.
+"""The journal of the history: intent before the request, outcome after it, in an append-only SQLite file.
 
-Rows are never changed. A row carries the hash of all that came before it, so that a changed, removed, inserted or
-reordered row is found (`livefw.activation.history.verify`). What nobody can find from the file alone: a whole chain
-written anew, or rows cut from its end together with the note of its head. Against that, heads that are kept elsewhere
-help; every outcome in the system journal carries one (`livefw.activation.history.anchors`), and so does a seal by a key
-that is not on this disk (`livefw.activation.history.seal`).
+Rows are never changed. Each row carries a hash over all rows before it, so that a changed, removed, inserted or moved
+row is found (`livefw.activation.history.verify`). The file alone cannot show that the whole chain was rewritten, or
+that rows were cut from its end together with the note of its head. Heads that are kept elsewhere can: every outcome in
+the system journal carries one (`livefw.activation.history.anchors`). A seal by a key that is not on this disk can too
+(`livefw.activation.history.seal`).
 
-Time is written down as the wall clock told it and never used to order rows: a clock that goes backwards changes
-nothing but the times shown.
+Rows contain the time of the wall clock, but are never ordered by it: if the clock goes backwards, only the times that
+are shown are wrong.
 
-A file that is damaged is never written: it is kept under another name, and a new one continues its chain
+A damaged file is never written. It is renamed, and a new file continues its chain
 (`livefw.activation.history.damaged`).
 """
 
@@ -64,34 +64,34 @@ __all__ = [
 
 FILE = "history.db"
 KEEP = 1000
-"""Activations that stay when older ones are archived, where nothing else is said."""
+"""Activations that stay by default when older ones are archived."""
 _BALLAST = "reserve"
 _BALLAST_BYTES = 256 * 1024
-"""Kept on disk while an activation runs and given up if the disk is full when its outcome has to be written.
+"""Reserved on disk during an activation, and given up if the disk is full when its outcome has to be written.
 
-An outcome's row is some kilobytes; SQLite's write-ahead log and index need a few pages each on top.
+The row of an outcome has some kilobytes; SQLite's write-ahead log and index need a few pages each.
 """
 
 _LAST = 2**63 - 1
-"""No sequence is larger: SQLite's own limit."""
+"""SQLite's largest integer: no sequence is larger."""
 _ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
 _OPEN = "WHERE sequence IN (SELECT sequence FROM unfinished) ORDER BY sequence"
 _FROM = "SELECT min(sequence) FROM entry"
 _TO = "SELECT max(sequence) FROM entry"
 _FIRST = "NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)"
-"""Of an activation only its first row."""
+"""Selects only the first row of an activation."""
 
 Row = tuple[Any, ...]
 
 
 class JournalUnavailable(Refused):
-    """The journal cannot be written, so no activation is begun."""
+    """The journal cannot be written, so no activation is started."""
 
 
 class Journal:
     """The history file of one machine. Any number of processes may use it at the same time.
 
-    ``set_aside`` says that the file was damaged, and where it is now, if this very journal found that.
+    ``set_aside`` is the damaged file that this object found and renamed; None if there was none.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Journal:
         inode: int | None = None,
         set_aside: SetAside | None = None,
     ) -> None:
-        """Use `open`, `open_to_read` or `open_file`; ``inode`` only of what may be written."""
+        """Use `open`, `open_to_read` or `open_file`; ``inode`` is given only if the file may be written."""
         self._connection = connection
         self._path = path
         self._directory = os.path.dirname(path)
@@ -118,9 +118,12 @@ class Journal:
 
     @classmethod
     def open(cls, directory: str, *, wall_ns: Callable[[], int] = time.time_ns, seal: Seal = UNSEALED) -> Self:
-        """Open for writing, making directory and file where missing; `JournalUnavailable` if that cannot be.
+        """Open for writing; directory and file are made if they do not exist, and a damaged file is set aside.
 
-        A damaged file is set aside. Nothing is promised yet about the disk: `begin` finds out before anything is tried.
+        This does not show that the disk is writable; `begin` does, before anything is tried.
+
+        Raises:
+            JournalUnavailable: the history cannot be opened or made.
         """
         path = os.path.join(directory, FILE)
         try:
@@ -149,7 +152,13 @@ class Journal:
 
     @classmethod
     def open_to_read(cls, directory: str) -> Self | None:
-        """As `open_file`, of a state directory; `UsageError` if others can write it."""
+        """Open the history of a state directory for reading; None if there is none.
+
+        Raises:
+            UsageError: other users can write it.
+            PermissionDenied, TransportError: it cannot be read.
+            Damaged: it is damaged.
+        """
         try:
             _require_ours(directory)
         except reading.Untrusted as error:
@@ -160,7 +169,12 @@ class Journal:
 
     @classmethod
     def open_file(cls, path: str) -> Self | None:
-        """Open without ever writing; None if there is no such file. `TransportError`, `Damaged`."""
+        """Open a file for reading; None if it does not exist.
+
+        Raises:
+            PermissionDenied, TransportError: it cannot be read.
+            Damaged: it is damaged.
+        """
         try:
             opening.regular(path, os.O_RDONLY)
         except FileNotFoundError:
@@ -177,12 +191,12 @@ class Journal:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """For what verifies and archives."""
+        """The SQLite connection, for verification and archiving."""
         return self._connection
 
     @property
     def path(self) -> str:
-        """The file."""
+        """The path of the file."""
         return self._path
 
     @property
@@ -191,11 +205,15 @@ class Journal:
         return self._schema
 
     def close(self) -> None:
-        """Release the file, and the space that was kept back."""
+        """Close the file, and release the space that was reserved."""
         self._connection.close()
 
     def begin(self, component: str, body: dict[str, Any], *, kind: RowKind = RowKind.INTENT) -> str:
-        """Write an intent and make sure it is on disk; the name of the activation. `JournalUnavailable`."""
+        """Write an intent and sync it to disk; returns the id of the activation.
+
+        Raises:
+            JournalUnavailable: the row cannot be written.
+        """
         activation = os.urandom(8).hex()
         try:
             _keep_ballast(self._directory)
@@ -205,20 +223,24 @@ class Journal:
         return activation
 
     def end(self, activation: str, component: str, body: dict[str, Any], *, kind: RowKind = RowKind.OUTCOME) -> Head:
-        """Write the outcome of an intent. `TransportError` if even giving up the reserve does not help."""
+        """Write the outcome of an intent; returns the new head.
+
+        Raises:
+            TransportError: it cannot be written, even after the reserved space was given up.
+        """
         return self._add_at_any_cost(kind, activation, component, body)
 
     def note(self, kind: RowKind, component: str, body: dict[str, Any]) -> Head:
-        """Write a row that belongs to no intent; errors as for `end`."""
+        """Write a row that belongs to no intent; returns the new head. `TransportError` as in `end`."""
         return self._add_at_any_cost(kind, os.urandom(8).hex(), component, body)
 
     def head(self) -> Head:
-        """The last row; that of what came before this file if it has none."""
+        """The last row; the base if the file has no row."""
         rows = self._read("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1")
         return Head(*rows[0]) if rows else self.base()
 
     def base(self) -> Head:
-        """The last row of what came before this file: of an archive, or of a file that was set aside."""
+        """The last row before this file: of an archive, or of a file that was set aside."""
         if self._schema < schema.INDEXED:
             return NO_HEAD
         rows = self._read("SELECT sequence, hash FROM base")
@@ -246,10 +268,10 @@ class Journal:
         return map(history_row, self._walk(f"{ROWS} WHERE sequence > ? ORDER BY sequence", after))
 
     def activations(self, *, component: str | None = None, since_ns: int | None = None) -> list[Activation]:
-        """What was done, oldest first.
+        """All activations, oldest first.
 
-        With ``since_ns`` (wall clock) everything from the first row at or after that time on: if the clock went
-        backwards, rows are shown rather than hidden.
+        With ``since_ns`` (wall clock), those from the first row at or after that time: if the clock went backwards, too
+        many are shown rather than too few.
         """
         found: dict[str, Activation] = {}
         begun = since_ns is None
@@ -270,11 +292,11 @@ class Journal:
         since_ns: int | None = None,
         until_ns: int | None = None,
     ) -> Page:
-        """At most ``limit`` activations, by their first row, newest first; no more is read than is given back.
+        """At most ``limit`` activations, newest first; not more rows are read than returned.
 
-        ``before`` is that of the page before this one. With ``since_ns`` and ``until_ns`` (wall clock) it is
+        ``before`` is the value of the page before this one. ``since_ns`` and ``until_ns`` (wall clock) select
         everything from the first row at or after the one to the last row at or before the other: if the clock went
-        backwards, rows are shown rather than hidden.
+        backwards, too many are shown rather than too few.
         """
         asked = self.walk(before=before, components=components, since_ns=since_ns, until_ns=until_ns)
         found = [*islice(asked, limit + 1)]
@@ -288,15 +310,15 @@ class Journal:
         since_ns: int | None = None,
         until_ns: int | None = None,
     ) -> Iterator[Activation]:
-        """As `page`, one by one and without an end; only one is held."""
+        """As `page`, one by one and without a limit; only one is in memory at a time."""
         first, last = self._between(since_ns, until_ns)
         last = last if before is None else min(last, before - 1)
         return (self._whole(history_row(row)) for row in self._firsts(first, last, components))
 
     def components(self) -> list[str]:
-        """Keys of every component that a row is about, in order."""
+        """The keys of all components that have rows, in order."""
         found: list[str] = []
-        # One step of the index for each key; DISTINCT would go through all rows.
+        # One index lookup for each key; DISTINCT would read all rows.
         rows = self._read("SELECT min(component) FROM entry")
         while rows and isinstance(rows[0][0], str):
             found.append(rows[0][0])
@@ -304,7 +326,8 @@ class Journal:
         return found
 
     def _between(self, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
-        """Sequences of the first and of the last row of a time; the first after the last if there is none."""
+        """The sequences of the first and the last row of a period; the first is larger than the last if there is
+        none."""
         by = "INDEXED BY entry_time" if self._schema >= schema.INDEXED else ""
         first, last = 1, _LAST
         if since_ns is not None:
@@ -314,12 +337,12 @@ class Journal:
         return first, last
 
     def _firsts(self, first: int, last: int, components: Collection[str] | None) -> Iterator[Row]:
-        """First rows of activations, newest first."""
+        """The first rows of activations, newest first."""
         query = f"{ROWS} WHERE sequence BETWEEN ? AND ? AND {_FIRST}"
         newest = "ORDER BY sequence DESC"
         if components is None:
             return self._walk(f"{query} {newest}", first, last)
-        # One walk through the index for each: with IN, SQLite would collect and sort all rows before the first.
+        # One index scan for each key: with IN, SQLite would collect and sort all rows before it returns the first.
         each = (
             self._walk(f"{query} AND component = CAST(? AS TEXT) {newest}", first, last, encode(component))
             for component in set(components)
@@ -327,10 +350,10 @@ class Journal:
         return merge(*each, key=lambda row: row[0], reverse=True)
 
     def _whole(self, first: HistoryRow) -> Activation:
-        """An activation by its first row."""
+        """The activation with this first row."""
         if first.kind not in ENDINGS:
             return Activation(None, first)
-        # A row of another kind has to be shown somewhere, too: it is damaged, or of another livefw.
+        # A row of an unknown kind is shown by itself: it is damaged, or of a newer livefw.
         query = (
             f"{ROWS} WHERE activation = CAST(? AS TEXT) AND sequence > ? ORDER BY kind = ? DESC, sequence DESC LIMIT 1"
         )
@@ -338,7 +361,7 @@ class Journal:
         return Activation(first, history_row(rows[0]) if rows else None)
 
     def _read(self, query: str, *arguments: object) -> list[Row]:
-        """All rows of a question that has few; `Damaged`, or what a file that was set aside for it would say."""
+        """All rows of a query with few rows. `Damaged`, also if a file was set aside for it."""
         try:
             return self._connection.execute(query, arguments).fetchall()
         except sqlite3.Error as error:
@@ -348,9 +371,9 @@ class Journal:
         return self._read(query, *arguments)
 
     def _walk(self, query: str, *arguments: object) -> Iterator[Row]:
-        """Rows one by one, however many there are; `Damaged` between any two."""
+        """The rows of a query, one by one. `Damaged` between any two."""
         try:
-            for row in self._connection.execute(query, arguments):  # noqa: UP028 - who stops early may have closed us
+            for row in self._connection.execute(query, arguments):  # noqa: UP028 - the caller may stop early and close this
                 yield row
         except sqlite3.Error as error:
             raise opening.unreadable(self._path, error, self._connection) from error
@@ -358,8 +381,9 @@ class Journal:
     def archive(
         self, cut: "Cut", *, file: str | None = None, at: Callable[["ArchiveStep"], None] = lambda _: None
     ) -> "Archived":
-        """Move older rows into a file of their own. Whoever asks holds the machine's lock; errors as for it."""
-        from livefw.activation.history import archive  # only where somebody asks
+        """Move older rows into a file of their own. The caller holds the machine's lock. Errors are those of
+        `archive.archive`."""
+        from livefw.activation.history import archive  # only for this
 
         connection, wall_ns = self._connection, self._wall_ns()
         try:
@@ -368,7 +392,7 @@ class Journal:
             raise opening.unreadable(self._path, error, connection) from error
 
     def archives(self) -> list[str]:
-        """Files of archives that are found: beside the history, and where rows of it say."""
+        """Paths of the archives beside the history, and of those that its rows name."""
         found = {os.path.join(self._directory, each) for each in os.listdir(self._directory) if is_archive(each)}
         for row in self._walk(f"{ROWS} WHERE kind = ?", RowKind.ARCHIVED):
             path = history_row(row).body.get("file")
@@ -402,12 +426,12 @@ class Journal:
         return self._append(kind, activation, component, body)
 
     def _append_here(self, kind: RowKind, activation: str, component: str, body: dict[str, Any]) -> Head:
-        # IMMEDIATE: from reading the head to the new row nobody else may add one, or the chain would fork.
+        # IMMEDIATE: no other writer may add a row between reading the head and writing, or the chain would fork.
         with opening.transaction(self._connection):
             return opening.append(self._connection, (kind, activation, component, body), self._wall_ns(), self._seal)
 
     def _follow(self) -> None:
-        """Go on in the file that has taken the place of this one, if somebody has found it damaged meanwhile."""
+        """Switch to the file that has replaced this one, if another process found it damaged meanwhile."""
         try:
             now = os.stat(self._path).st_ino
         except FileNotFoundError:
@@ -416,10 +440,10 @@ class Journal:
             self._reopen()
 
     def _set_aside(self, error: sqlite3.Error) -> None:
-        """Put a new file in the place of this one, unless somebody has, or nothing is found and it is the first time.
+        """Replace this file, unless another process has done it, or the first check finds no damage.
 
-        SQLite may call a file malformed of which the disk has not answered a part. The connection is closed after that:
-        SQLite leaves a file alone that has been moved, and its log as well.
+        SQLite may report a file as malformed if the disk did not return a part of it. The connection is closed after
+        that: SQLite does not touch a file that was renamed, or its log.
         """
         with opening.alone(self._directory):
             if os.stat(self._path).st_ino == self._inode:
@@ -433,14 +457,14 @@ class Journal:
     def _reopen(self) -> None:
         self._connection.close()
         again = type(self).open(self._directory, wall_ns=self._wall_ns, seal=self._seal)
-        self._connection, self._inode = again._connection, again._inode  # noqa: SLF001 - one of our own
+        self._connection, self._inode = again._connection, again._inode  # noqa: SLF001 - the same class
         self.set_aside = again.set_aside or self.set_aside
 
 
 def _require_ours(directory: str) -> None:
-    """OSError where somebody else can write the history, or a file of it is no regular one; nothing is opened.
+    """Raise OSError if another user can write the history, or if a file of it is not a regular one; nothing is opened.
 
-    SQLite opens its files by name: where this holds, nobody else can put others in their place.
+    SQLite opens its files by name: if this holds, no other user can replace them.
     """
     for name in ("", FILE, f"{FILE}-wal", f"{FILE}-shm", _BALLAST, opening.ALONE):
         path = os.path.join(directory, name) if name else directory
@@ -449,7 +473,7 @@ def _require_ours(directory: str) -> None:
 
 
 def _keep_ballast(directory: str) -> None:
-    """Take disk space now that the outcome may need later; OSError if there is none."""
+    """Reserve disk space for the outcome; OSError if there is none."""
     path = os.path.join(directory, _BALLAST)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
@@ -463,7 +487,7 @@ def _keep_ballast(directory: str) -> None:
 
 
 def _drop_ballast(directory: str) -> None:
-    with suppress(OSError):  # a disk that has died meanwhile; that the outcome cannot be written is told
+    with suppress(OSError):  # the disk died meanwhile; that the outcome cannot be written is reported
         os.unlink(os.path.join(directory, _BALLAST))
 
 
@@ -482,7 +506,7 @@ def _unavailable(directory: str, error: Exception) -> JournalUnavailable:
 
 
 def _why(error: Exception) -> str:
-    """With the path where it is about one; SQLite's own errors have none."""
+    """The error text with the path if it has one; SQLite's errors have none."""
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
     return str(getattr(error, "strerror", None) or error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files of a history: opened to write or to read, made, and put in the place of a damaged one."""
+"""Opens the files of a history for writing or reading, makes new ones, and replaces damaged ones."""
 
 import errno
 import fcntl
@@ -18,16 +18,16 @@ from livefw.activation.history.seal import Seal
 from livefw.errors import TransportError
 
 _BUSY_MS = 10_000
-"""How long to wait for another writer. A row is written in milliseconds; ten seconds is a disk that hangs."""
+"""How long to wait for another writer. A row takes milliseconds; ten seconds means that the disk hangs."""
 
 
 _LONGEST = 4 << 20
-"""Bytes of one value. A row of ours has some kilobytes; one of a gigabyte would be held before it could be judged."""
+"""Bytes of one value at most. Our rows have some kilobytes; a larger value would be read before it could be judged."""
 _CHUNK = 1 << 20
 _MOST_ASKED = 1 << 30
-"""Bytes of a file that are read for this; of what is longer, SQLite's word is taken."""
+"""Bytes of a file that are read for this; for the rest SQLite's result is accepted."""
 ALONE = ".writer"
-"""Beside the history, and empty."""
+"""An empty file beside the history, which is locked."""
 
 _BESIDE = ("-wal", "-shm")
 
@@ -37,7 +37,7 @@ INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 def append(
     connection: sqlite3.Connection, facts: tuple[RowKind, str, str, dict[str, Any]], time_ns: int, seal: Seal
 ) -> Head:
-    """Add a row, within a transaction. `sqlite3.Error`."""
+    """Add a row within a transaction. `sqlite3.Error`."""
     kind, activation, component, body = facts
     found = connection.execute("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1").fetchone()
     last = Head(*(found or connection.execute("SELECT sequence, hash FROM base").fetchone()))
@@ -50,7 +50,7 @@ def append(
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of it, or nothing."""
+    """A transaction: everything in it, or nothing."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -63,10 +63,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def alone(directory: str) -> Iterator[None]:
-    """One process at a time makes a file what it has to be: SQLite does not wait when the journal mode changes.
+    """Let one process at a time prepare the file: SQLite does not wait while the journal mode changes.
 
-    A file of its own is locked, which only its owner can open. Everybody may open the directory, and so may lock it
-    (flock(2)): an ordinary user would keep root from every activation.
+    A separate file is locked, which only its owner can open. Everybody may open and lock the directory (flock(2)), so
+    any user could block root's activations.
     """
     path = os.path.join(directory, ALONE)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
@@ -78,7 +78,7 @@ def alone(directory: str) -> Iterator[None]:
 
 
 def regular(path: str, flags: int) -> None:
-    """Open and close a file; OSError if that cannot be. A pipe in its place would keep us waiting for ever."""
+    """Open and close a file; OSError if it cannot be opened or is not a regular file. A FIFO would block."""
     descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK, 0o640)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -88,7 +88,7 @@ def regular(path: str, flags: int) -> None:
 
 
 def connected(path: str, mode: str) -> sqlite3.Connection:
-    """Open in a mode of SQLite's; it finds out later whether it can. `sqlite3.Error`."""
+    """A connection in one of SQLite's open modes. SQLite opens the file later. `sqlite3.Error`."""
     uri = f"file:{_quoted(path)}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_MS / 1000, isolation_level=None)
     connection.text_factory = decode
@@ -97,9 +97,9 @@ def connected(path: str, mode: str) -> sqlite3.Connection:
 
 
 def made(path: str, first: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
-    """Make a history, whole and on disk, of which ``first`` writes the first row. OSError, `sqlite3.Error`.
+    """Make a complete history and sync it; ``first`` writes its first row. OSError, `sqlite3.Error`.
 
-    Under its own name it would, after a power cut, be one that nobody can read, or that SQLite wants to mend first.
+    It is made under another name: after a power cut, a file under the final name might be unreadable or incomplete.
     """
     _clear(path)
     regular(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
@@ -116,14 +116,14 @@ def made(path: str, first: Callable[[sqlite3.Connection], None] = lambda _: None
 
 
 def _clear(path: str) -> None:
-    """Take away what somebody has left who was killed."""
+    """Remove what a killed process left behind."""
     for end in ("", *_BESIDE, "-journal"):
         with suppress(FileNotFoundError):
             os.unlink(path + end)
 
 
 def _is_empty(path: str) -> bool:
-    """Whether there is nothing in a file, or no file; OSError where that cannot be told."""
+    """Whether a file is empty or does not exist. OSError if that cannot be determined."""
     try:
         return os.lstat(path).st_size == 0
     except FileNotFoundError:
@@ -131,10 +131,10 @@ def _is_empty(path: str) -> bool:
 
 
 def begin(path: str) -> None:
-    """Make the first history here, if there is none. OSError, `sqlite3.Error`.
+    """Make the first history, if there is none. OSError, `sqlite3.Error`.
 
-    An older livefw made it under its own name. Where that was cut short the file may be empty, and SQLite may want to
-    take back what was begun, which it does when it may write.
+    Older versions made it under its final name. If that was interrupted, the file may be empty, and SQLite may have to
+    roll it back, which it does when it may write.
     """
     if not _is_empty(f"{path}-journal") and _is_empty(f"{path}-wal"):
         regular(path, os.O_RDWR | os.O_NOFOLLOW)
@@ -153,9 +153,9 @@ def begin(path: str) -> None:
 
 
 def glance(path: str) -> list[Flaw]:
-    """What is wrong with a file that is to be written. `schema.Unfit`, `sqlite3.Error`, OSError.
+    """Raise what is wrong with a file that is to be written. `schema.Unfit`, `sqlite3.Error`, OSError.
 
-    SQLite finds flaws also where the disk has not answered, and a disk may answer the next time.
+    SQLite also reports damage if the disk did not return a part of the file; the next read may succeed.
     """
     flaws = _glance(path)
     if flaws:
@@ -165,10 +165,9 @@ def glance(path: str) -> list[Flaw]:
 
 
 def require_answer(path: str) -> None:
-    """OSError where the disk does not answer for a part of a file: what is there may be sound.
+    """Raise OSError if the disk does not return a part of a file: its content may be intact.
 
-    No disk is asked for holes, of which a file in the place of a history may have a terabyte, nor for more than
-    `_MOST_ASKED`.
+    Holes are not read, because a sparse file may have a terabyte of them, and no more than `_MOST_ASKED` bytes are.
     """
     for each in (path, f"{path}-wal"):
         with suppress(FileNotFoundError), reading.opened(each, follow=False) as file:
@@ -182,9 +181,9 @@ def require_answer(path: str) -> None:
 
 
 def _written(descriptor: int) -> Iterator[tuple[int, int]]:
-    """Where a file has data, from and to; all of it where the file system knows nothing of holes (lseek(2))."""
+    """The ranges of a file that contain data; all of it if the file system does not report holes (lseek(2))."""
     end = 0
-    with suppress(OSError):  # ENXIO: there is no more
+    with suppress(OSError):  # ENXIO: no more data
         while True:
             begin = os.lseek(descriptor, end, os.SEEK_DATA)
             end = os.lseek(descriptor, begin, os.SEEK_HOLE)
@@ -192,12 +191,12 @@ def _written(descriptor: int) -> Iterator[tuple[int, int]]:
 
 
 def _glance(path: str) -> list[Flaw]:
-    """Read only: to close a damaged file that is open for writing would play its log into it."""
+    """Read only: closing a damaged file that is open for writing would apply its log to it."""
     if os.path.getsize(path) == 0:
         return [Flaw(0, "it is empty, and its log is not", 1)] if damaged.size(f"{path}-wal") else []
     with closing(connected(path, "ro")) as connection:
         try:
-            connection.execute("BEGIN")  # one moment: others write meanwhile
+            connection.execute("BEGIN")  # one snapshot: others may write meanwhile
             return damaged.at_a_glance(connection, path, schema.number(connection))
         except sqlite3.Error as error:
             if not damaged.is_damage(error):
@@ -206,7 +205,7 @@ def _glance(path: str) -> list[Flaw]:
 
 
 def ready(path: str) -> sqlite3.Connection:
-    """Open what is not damaged, with the present schema. `schema.Unfit`, `sqlite3.Error`."""
+    """Open an intact file, with the present schema. `schema.Unfit`, `sqlite3.Error`."""
     connection = connected(path, "rw")
     try:
         connection.execute("PRAGMA journal_mode=WAL")
@@ -219,7 +218,7 @@ def ready(path: str) -> sqlite3.Connection:
 
 
 def replaced(path: str, flaws: list[Flaw], wall_ns: Callable[[], int], seal: Seal) -> SetAside:
-    """Put a new file in the place of a damaged one, with a first row that says so. OSError, `sqlite3.Error`."""
+    """Replace a damaged file by a new one, whose first row is about it. OSError, `sqlite3.Error`."""
     aside = damaged.salvage(path, flaws, lambda each: connected(each, "ro"))
 
     def first(connection: sqlite3.Connection) -> None:
@@ -233,10 +232,10 @@ def replaced(path: str, flaws: list[Flaw], wall_ns: Callable[[], int], seal: Sea
 
 
 def to_read(path: str) -> tuple[sqlite3.Connection, int]:
-    """Open, with the number of the schema. `schema.Unfit`, `sqlite3.Error`.
+    """Open for reading; returns the number of the schema too. `schema.Unfit`, `sqlite3.Error`.
 
-    A reader of a write-ahead log wants to make a file beside it; where it may not, and nothing waits in the log, the
-    file alone is the whole truth.
+    A reader of a write-ahead log needs to make a file beside it. If it may not, and the log is empty, the main file
+    alone is complete.
     """
     try:
         return _as_it_is(path, "ro")
@@ -261,7 +260,7 @@ def _as_it_is(path: str, mode: str) -> tuple[sqlite3.Connection, int]:
 
 
 def unreadable(path: str, error: sqlite3.Error, connection: sqlite3.Connection | None = None) -> TransportError:
-    """The error for what SQLite says, with the places of the damage if that is what it is."""
+    """The error for SQLite's error; `Damaged` with the flaws if the file is damaged."""
     if not damaged.is_damage(error):
         return TransportError(f"{path} cannot be read: {error}", phase="history")
     damaged.suspect(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of the journal: their kinds, how each is chained, how large it may be, and how a damaged one is read."""
+"""Rows of the journal: their kinds, chaining, bounds, and the reading of damaged ones."""
 
 import json
 from collections.abc import Callable
@@ -9,38 +9,38 @@ from typing import Any, NamedTuple, Self
 
 
 class RowKind(StrEnum):
-    """What a row tells."""
+    """What a row is about."""
 
     INTENT = "intent"
-    """The write is about to be made."""
+    """The mechanism is about to be asked."""
     OUTCOME = "outcome"
-    """How the activation of an intent ended; exactly one for each intent, sooner or later."""
+    """How the activation of an intent ended; exactly one for each intent in the end."""
     REFUSAL = "refusal"
-    """A check or the policy stood against it, and nothing was tried."""
+    """A check or the policy blocked an activation, and nothing was tried."""
     CANCELLATION = "cancellation"
-    """Somebody had a mechanism abandon what was begun, or tried to."""
+    """A mechanism was asked to cancel."""
     SETTING = "setting"
-    """A setting was changed because the policy wants it so."""
+    """A setting was changed because the policy wants it."""
     STAGING = "staging"
     """An image is about to be handed over; an intent too."""
     STAGED = "staged"
-    """How the hand-over ended; alone, without STAGING, where nothing was tried."""
+    """How a staging ended; without STAGING if nothing was tried."""
     ARCHIVED = "archived"
-    """Older rows were sealed in a file of their own, whose head this chain continues."""
+    """Older rows were moved into a file of their own, whose head this chain continues."""
     SET_ASIDE = "set-aside"
-    """The file before this one was damaged, and is kept under another name; this chain continues it."""
+    """The file before this one was damaged and renamed; this chain continues it."""
     UNKNOWN = "unknown"
-    """Of a later livefw; ``HistoryRow.written_kind`` says which."""
+    """A kind of a newer livefw; see ``HistoryRow.written_kind``."""
 
 
 ENDINGS = {RowKind.INTENT: RowKind.OUTCOME, RowKind.STAGING: RowKind.STAGED}
-"""Kinds of intents, and of the row that ends each."""
+"""The kind of row that ends each kind of intent."""
 
 
 class HistoryRow(NamedTuple):
-    """One row. ``activation`` joins an outcome to its intent; ``time_ns`` is the wall clock; ``body`` the facts.
+    """One row. ``activation`` joins an outcome to its intent; ``time_ns`` is the wall clock; ``body`` are the fields.
 
-    ``flaw`` says what of it cannot be read; that is left out of ``body`` then.
+    ``flaw`` says what of it cannot be read; those fields are not in ``body``.
     """
 
     sequence: int
@@ -55,14 +55,14 @@ class HistoryRow(NamedTuple):
 
 
 class Activation(NamedTuple):
-    """An intent and its outcome, where there is one; every other kind of row stands alone, as an ending."""
+    """An intent and its outcome, if there is one. Every other kind of row stands alone, as an ending."""
 
     intent: HistoryRow | None
     ending: HistoryRow | None
 
     @property
     def first_row(self) -> HistoryRow:
-        """The first row of it."""
+        """The first of its rows."""
         entry = self.intent or self.ending
         if entry is None:
             raise ValueError("an activation without a row")
@@ -70,23 +70,24 @@ class Activation(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Activations, newest first. ``before`` asks `Journal.page` for the next older ones; None: there are none."""
+    """Activations, newest first. ``before`` is the argument of `Journal.page` for the next older page; None at the
+    end."""
 
     activations: list[Activation]
     before: int | None
 
 
 class Head(NamedTuple):
-    """The last row at one moment: kept elsewhere, it proves later that nothing before it was touched."""
+    """The last row at some time. If it is kept elsewhere, it proves later that no row before it was changed."""
 
     sequence: int
     hash: str
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``SEQUENCE:HASH``; ValueError for anything else."""
+        """Read ``SEQUENCE:HASH``. ValueError for anything else."""
         number, _, found = text.partition(":")
-        # No sequence has more digits: int() of a text without end takes as long as somebody wants it to.
+        # No sequence has more digits, and int() of a very long text takes very long.
         if not (number.isascii() and number.isdigit() and len(number) < 20 and is_hash(found)):
             raise ValueError(f"{text[:100]!r} is not SEQUENCE:HASH")
         return cls(int(number), found)
@@ -96,52 +97,53 @@ class Head(NamedTuple):
 
 
 NO_HEAD = Head(0, "")
-"""What a chain begins with."""
+"""The head before the first row of a chain."""
 
 ROWS = "SELECT sequence, kind, activation, component, time_ns, body, hash FROM entry"
 
 
 def is_hash(text: object) -> bool:
-    """Whether it is one of SHA-256, as it is written here."""
+    """Whether the text is a SHA-256 in lower-case hexadecimal digits."""
     return isinstance(text, str) and len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
 def is_archive(text: str) -> bool:
-    """Whether a file beside the history is called as an archive."""
+    """Whether a file name is that of an archive."""
     start, _, end = text.removeprefix("history-").removesuffix(".db").partition("-")
     return text == f"history-{start}-{end}.db" and all(each.isascii() and each.isdigit() for each in (start, end))
 
 
 def digest(before: str, row: tuple[Any, ...]) -> str:
-    """Hash of a row and all before it; each field with its length, so that none can lend a character to another."""
+    """The hash of a row and of all before it. Each field is preceded by its length, so that no two rows give the
+    same text."""
     fields = (before, *map(str, row))
     text = "".join(f"{len(field)}:{field}," for field in fields)
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def decode(raw: bytes) -> str:
-    """Text of a database, in which there may be any bytes; `digest` takes it back to them."""
+    """Text from a database, which may contain any bytes; `digest` restores them."""
     return raw.decode("utf-8", "surrogateescape")
 
 
 def encode(text: str) -> bytes:
-    """The bytes that `decode` has read, to ask for them again: ``CAST(? AS TEXT)``."""
+    """The bytes that `decode` has read, for ``CAST(? AS TEXT)`` in a query."""
     return text.encode("utf-8", "surrogateescape")
 
 
-# Bounds of what is written.
+# Bounds for writing.
 
 TEXT_LIMIT = 1000
-"""Characters of one text. A reason comes from whoever may ask the daemon, and is kept for years: without a bound a
-member of its group fills the disk with refusals."""
+"""Characters of one text. Members of the daemon's group choose the reason, and it is stored for years: without a
+bound they could fill the disk with refusals."""
 ROW_LIMIT = 64 * 1024
-"""Bytes of all facts of a row. The reserve that is kept for an outcome has room for three of them."""
+"""Bytes of all fields of a row. The space that is reserved for an outcome holds three of them."""
 _KEPT_LAST = ("outcome", "code", "boot_id", "mark")
-"""Never left out: what an intent is settled by, and how it ended."""
+"""Never left out: the fields by which an intent is settled, and its outcome."""
 
 
 def bounded(body: dict[str, Any]) -> str:
-    """Facts as they are written. What is too long is cut, and ``cut`` says how long each of those had been."""
+    """The JSON text of a body. Fields that are too long are cut, and ``cut`` has the original length of each."""
     cut: dict[str, int] = {}
     kept = {name: _short(value, name, cut) for name, value in body.items()}
     text = _dumps(kept | ({"cut": cut} if cut else {}))
@@ -170,7 +172,7 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-# Reading what may be damaged.
+# Reading rows that may be damaged.
 
 
 def _text(value: Any) -> bool:
@@ -213,13 +215,13 @@ def _aftermath(value: Any) -> bool:
 
 
 _DEEPEST = 16
-"""How deep facts may be in one another: whoever tells them goes down by recursion. Ours are four deep."""
+"""Levels of nesting at most, because readers recurse. Our rows have four."""
 _LARGEST = 2**63
-"""No number of ours is larger, and few programs read one that is."""
+"""Our numbers are smaller, and few programs read larger ones."""
 
 
 def _is_plain(value: Any, depth: int = _DEEPEST) -> bool:
-    """Whether any program can be told it, in JSON: RFC 8259 has no infinity and no NaN."""
+    """Whether the value can be written as JSON that every program reads: RFC 8259 has no infinity and no NaN."""
     if isinstance(value, list | dict):
         inner = value.values() if isinstance(value, dict) else value
         return depth > 0 and all(_is_plain(each, depth - 1) for each in inner)
@@ -242,11 +244,11 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     "aftermath": _aftermath,
     "seconds": _seconds,
 }
-"""Facts that somebody relies on, and what they look like. Others are shown as they are."""
+"""Fields that readers depend on, and the check for each. Others are shown as they are."""
 
 
 def history_row(row: tuple[Any, ...]) -> HistoryRow:
-    """A row of the table. Never an error: whoever asks for a hundred rows gets ninety-nine and one with its flaw."""
+    """A row from the table. Never raises: a damaged row is returned with its flaw."""
     sequence, kind, activation, component, time_ns, body, written = row
     flaws = [
         f"its {name} is {type(value).__name__}"
@@ -278,7 +280,7 @@ def history_row(row: tuple[Any, ...]) -> HistoryRow:
 
 
 def _body(text: Any) -> tuple[dict[str, Any], str]:
-    """Facts that can be relied on, and what is wrong with the others."""
+    """The fields that can be relied on, and what is wrong with the others."""
     try:
         facts = json.loads(text) if isinstance(text, str) else None
     except (ValueError, RecursionError):

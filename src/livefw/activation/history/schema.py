@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of the history, how a file of an older livefw gets them, and whether a file has them."""
+"""The tables of the history, their migration, and their verification."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from functools import cache
 
 VERSION = 3
 INDEXED = 3
-"""The first with an index of the time, a table of what is unfinished, seals and archives."""
+"""The first schema with an index by time, a table of unfinished activations, seals and archives."""
 _LIKELY = 1_000
-"""No livefw will ever have as many. A larger number is of another program, or a damaged one."""
+"""A larger number is that of another program, or damaged."""
 
 _MIGRATIONS: dict[int, str] = {
     0: """
@@ -29,7 +29,7 @@ _MIGRATIONS: dict[int, str] = {
         CREATE TRIGGER entry_is_not_removed BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'rows are final'); END;
         INSERT INTO head VALUES (1, 0, '');
     """,
-    1: "",  # rows may be of the kinds STAGING and STAGED
+    1: "",  # adds the row kinds STAGING and STAGED
     2: """
         CREATE INDEX entry_component_kind ON entry (component, kind);
         CREATE INDEX entry_kind ON entry (kind);
@@ -49,19 +49,19 @@ _MIGRATIONS: dict[int, str] = {
         CREATE TABLE archiving (one INTEGER PRIMARY KEY CHECK (one = 1), path TEXT NOT NULL, sequence INTEGER NOT NULL);
     """,
 }
-"""Statements that lead from one schema version to the next. A later version adds a line and changes none.
+"""The statements from one schema version to the next. A new version adds an entry and changes none.
 
-``base`` is the head of what came before the first row here. ``kept`` are rows that stay although they are in an
-archive too, with the hash of the row before each. ``archiving`` is an archive that is not finished.
+``base`` is the head before the first row. ``kept`` are rows that stay although they are archived, with the hash of the
+row before each. ``archiving`` is an archive that is not complete.
 """
 
 
-class Unfit(Exception):  # noqa: N818 - becomes an error of the product where it is known who asks
-    """A number that this livefw cannot go on with; the text says why."""
+class Unfit(Exception):  # noqa: N818 - callers turn it into an error of the product
+    """A file that this livefw cannot use; the text says why."""
 
 
 def number(connection: sqlite3.Connection) -> int:
-    """The schema of a file, 0 for an empty one. `Unfit`, `sqlite3.Error`."""
+    """The schema version of a file, 0 for an empty one. `Unfit`, `sqlite3.Error`."""
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if not 0 <= found < _LIKELY:
         raise Unfit(f"has the schema {found}, which no livefw writes: another program's, or damaged")
@@ -73,14 +73,14 @@ def number(connection: sqlite3.Connection) -> int:
 
 
 def require_tables(connection: sqlite3.Connection) -> None:
-    """`Unfit` where rows are not what is in the file, but what something in there makes of it; `sqlite3.Error`.
+    """Raise `Unfit` if a table of the file is a view or has computed columns; `sqlite3.Error`.
 
-    An archive may come from anybody. A view, or a column that is worked out, may have no end.
+    An archive may come from anybody, and a view or a computed column may be endless.
     """
     query = "SELECT name FROM sqlite_schema WHERE name = ? AND (type <> 'table' OR rootpage = 0)"
     for (name,) in [row for each in _TABLES for row in connection.execute(query, (each,))]:
         raise Unfit(f"has something else in the place of its table {name}")
-    # 0: a column as livefw makes them; 1 is hidden, 2 and 3 are worked out.
+    # 0: an ordinary column; 1 is hidden, 2 and 3 are computed.
     query = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 0"
     for (name,) in [row for each in _TABLES for row in connection.execute(query, (each,))]:
         raise Unfit(f"has a column {name} that is worked out")
@@ -90,12 +90,12 @@ _TABLES = ("entry", "head", "unfinished", "base", "kept", "archiving")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to the present schema, in one step that a power cut leaves done or not done. As for `number`."""
+    """Migrate the file to the present schema, in one transaction. `Unfit`, `sqlite3.Error`."""
     if number(connection) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
-        make(connection, number(connection), VERSION)  # another process may have been quicker
+        make(connection, number(connection), VERSION)  # another process may have done it
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
@@ -104,7 +104,7 @@ def migrate(connection: sqlite3.Connection) -> None:
 
 
 def make(connection: sqlite3.Connection, start: int, end: int) -> None:
-    """Lead a file from one schema to another. `sqlite3.Error`."""
+    """Migrate a file from one schema to another. `sqlite3.Error`."""
     for step in range(start, end):
         for statement in _statements(_MIGRATIONS[step]):
             connection.execute(statement)
@@ -112,7 +112,7 @@ def make(connection: sqlite3.Connection, start: int, end: int) -> None:
 
 
 def differences(connection: sqlite3.Connection, version: int) -> list[str]:
-    """What is not there as livefw makes it, or is there besides, such as a trigger of somebody's."""
+    """Tables, indices and triggers that are missing, different, or additional."""
     found, wanted = _objects(connection), _wanted(version)
     missing = [f"{name} is missing" for name in wanted if name not in found]
     other = [f"{name} is not as livefw makes it" for name in found if name in wanted and found[name] != wanted[name]]
@@ -130,7 +130,7 @@ def _wanted(version: int) -> dict[str, str]:
 
 
 def _objects(connection: sqlite3.Connection) -> dict[str, str]:
-    # What SQLite keeps for itself, such as the statistics of ANALYZE, is nobody's fault.
+    # SQLite's own tables, such as those of ANALYZE, are not differences.
     query = "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
     return {f"{kind} {name}": " ".join(str(sql).split()) for kind, name, sql in connection.execute(query)}
 
@@ -146,5 +146,5 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def trigger(name: str) -> str:
-    """The statement that makes one of the triggers."""
+    """The statement that makes a trigger."""
     return _wanted(VERSION)[f"trigger {name}"]

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seal for each row, by a key that is kept apart from the history.
+"""A seal for each row, by a key that is not stored with the history.
 
-Whoever can write the file can write a whole new chain. A row that is written with the key carries an HMAC-SHA256 of
-its chained hash: without the key nobody makes another history that `livefw history --verify` takes, where it has the
-key. It is one from systemd (``LoadCredential=livefw.seal:...``), or a file that livefw.toml names.
+A user who can write the file can write a new chain. A row that is written with the key carries an HMAC-SHA256 of its
+chained hash: without the key nobody can make another history that passes `livefw history --verify` on a machine with
+the key. The key is a systemd credential (``LoadCredential=livefw.seal:...``), or in a file that livefw.toml names.
 
-A file holds one key a line. The first seals; the others are earlier ones, which prove what they have sealed.
+A key file has one key a line. The first one seals; the others are earlier keys, which verify older seals.
 """
 
 import hmac
@@ -20,24 +20,24 @@ from livefw.errors import PermissionDenied, TransportError
 
 CREDENTIAL = "livefw.seal"
 _SHORTEST = 32
-"""Characters of a key: 128 bits, written as hexadecimal digits, are the least that nobody tries out."""
+"""Characters of a key at least: 128 bits in hexadecimal digits."""
 _LONGEST = 1024
 _MOST_KEYS = 64
 _FILE_LIMIT = _MOST_KEYS * (_LONGEST + 1)
 
 
 class SealError(TransportError):
-    """A key that cannot be used. What is in the file is never shown."""
+    """A key that cannot be used. The message never contains the key."""
 
 
 class Seal(NamedTuple):
-    """Keys by their ids; the first seals. Never printed: what is shown of a key is its id."""
+    """Keys by id; the first one seals. The representation shows only ids."""
 
     keys: tuple[tuple[str, bytes], ...]
 
     @classmethod
     def parse(cls, text: bytes, *, file: str) -> Self:
-        """Keys of a file; `SealError`."""
+        """Read the keys of a file. `SealError`."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not 0 < len(lines) <= _MOST_KEYS or len(text) > _FILE_LIMIT:
             raise SealError(f"{file}: there have to be 1 to {_MOST_KEYS} keys, one a line", phase="seal")
@@ -55,7 +55,7 @@ class Seal(NamedTuple):
         return f"{self.keys[0][0]}:{_mac(self.keys[0][1], chained)}" if self.keys else ""
 
     def proves(self, seal: str, chained: str) -> bool | None:
-        """Whether the seal is of this hash; None if its key is not here."""
+        """Whether the seal matches the hash; None if its key is not here."""
         ident, _, found = seal.partition(":")
         key = dict(self.keys).get(ident)
         if key is None:
@@ -70,9 +70,12 @@ UNSEALED = Seal(())
 
 
 def load(path: str | None, *, environment: Mapping[str, str] = os.environ) -> Seal:
-    """The keys there are: of systemd's credential, else of the file; none where neither is. `SealError`.
+    """The keys of systemd's credential, else those of the file; none if there is neither.
 
-    A file that is named and missing is an error: rows without a seal among sealed ones look like a forgery.
+    A file that is configured and missing is an error: unsealed rows among sealed ones look like a forgery.
+
+    Raises:
+        SealError: the keys cannot be read, or other users can read or change them.
     """
     directory = environment.get("CREDENTIALS_DIRECTORY", "")
     if directory.startswith("/"):
@@ -83,7 +86,7 @@ def load(path: str | None, *, environment: Mapping[str, str] = os.environ) -> Se
 
 
 def _read(path: str) -> Seal:
-    """The keys in a file that nobody else can read, change or replace: whoever has them can write a history anew."""
+    """Read the keys in a file that no other user can read, change or replace."""
     try:
         text = reading.read_trusted(path, _FILE_LIMIT + 1, private=True)
     except reading.Untrusted as error:
@@ -95,7 +98,7 @@ def _read(path: str) -> Seal:
 
 
 def _identity(key: bytes) -> str:
-    """What a key is called in each row; nothing of the key can be told from it."""
+    """The id of a key, which is stored in each row and does not reveal the key."""
     return hmac.new(key, b"livefw seal", sha256).hexdigest()[:16]
 
 

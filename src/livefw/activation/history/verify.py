@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What proves a history, and what does not: its chain, its pages, its archives, heads kept elsewhere, and seals.
+"""Verifies a history: its chain, pages, archives, heads that are kept elsewhere, and seals.
 
-A chain that fits together proves only that nobody changed a part of it. That it is the one that was written is proven
-up to the last head that somebody else holds, and for rows with a seal, by whoever has the key.
+A consistent chain proves only that no part of it was changed. That the whole of it is what was written is proven up to
+the last head that is kept elsewhere, and, for sealed rows, to the owner of the key.
 """
 
 import os
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from livefw.activation.history.anchors import AnchoredHead, AnchoredHeads
 
 _MOST = 100
-"""Flaws that are named, of one file; whoever writes 100,000 rows anew makes as many."""
+"""Flaws that are reported for one file; a rewritten history has one for each row."""
 _OPEN = """SELECT activation, sequence FROM entry AS e WHERE kind IN ('intent', 'staging') AND NOT EXISTS
     (SELECT 1 FROM entry AS o WHERE o.activation = e.activation AND o.kind IN ('outcome', 'staged'))"""
 _NO_INTENT = """SELECT sequence FROM entry AS o WHERE kind = 'outcome' AND NOT EXISTS
@@ -34,7 +34,8 @@ _CHANGED = "its content, or that of the row before it, is not what was written"
 
 
 class Sealed(NamedTuple):
-    """How many rows are sealed by a key that is here, which was the first, and how many by keys that are not."""
+    """The number of rows with a valid seal, the sequence of the first, and the number of rows sealed by unknown
+    keys."""
 
     rows: int = 0
     first: int = 0
@@ -42,7 +43,7 @@ class Sealed(NamedTuple):
 
 
 class ChainReport(NamedTuple):
-    """What was found of one file: what it goes on from, its last row, how many rows were read, and the flaws."""
+    """The result for one file: the head before it, its last row, the number of rows, and the flaws."""
 
     path: str
     base: Head
@@ -51,11 +52,11 @@ class ChainReport(NamedTuple):
     flaws: list[Flaw]
     sealed: Sealed
     follows: str | None
-    """The file that was set aside for this one, if there was one."""
+    """The damaged file that was set aside for this one; None if there was none."""
 
 
 class _Flaws:
-    """The first of them, and how many more there are."""
+    """The first flaws, and the number of the others."""
 
     def __init__(self) -> None:
         self._found: list[Flaw] = []
@@ -78,16 +79,16 @@ class _Flaws:
 def verify_chain(
     journal: Journal, *, heads: Iterable[Head] = (), seal: Seal = UNSEALED, before: Iterable[ChainReport] | None = None
 ) -> ChainReport:
-    """Read one file as a whole; ``heads`` were kept elsewhere. Never an error: what stops it is a flaw.
+    """Verify one file. Never raises: an error is a flaw. ``heads`` were kept elsewhere.
 
-    ``before`` are the files that it goes on from, where it is one of several; None if it is by itself.
+    ``before`` are the reports on the files before it, if it is one of several; None if it stands alone.
     """
     flaws = _Flaws()
     connection = journal.connection
     base = head = NO_HEAD
     rows, sealed, follows = 0, Sealed(), None
     try:
-        connection.execute("BEGIN")  # one moment: others write meanwhile
+        connection.execute("BEGIN")  # one snapshot: others may write meanwhile
         found = damaged.one_row(connection, "base") if journal.schema >= schema.INDEXED else NO_HEAD
         if found is None:
             flaws.add(0, "the row of the table base is missing, or makes no sense")
@@ -108,7 +109,7 @@ def verify_chain(
     flaws.extend(torn)
     if torn:
         damaged.suspect(journal.path)
-    with suppress(sqlite3.Error):  # told by its pages
+    with suppress(sqlite3.Error):  # its pages show that
         flaws.extend(Flaw(0, text) for text in schema.differences(connection, journal.schema))
         connection.execute("COMMIT")
     return ChainReport(journal.path, base, head, rows, flaws.all(), sealed, follows)
@@ -117,7 +118,7 @@ def verify_chain(
 def _walk(
     connection: sqlite3.Connection, base: Head, flaws: _Flaws, seals: "_Seals | None"
 ) -> tuple[Head, int, Sealed]:
-    """Each row after those that were archived, against the one before it."""
+    """Compare each row that was not archived with the one before it."""
     last, rows = base, 0
     query = ROWS if seals is None else ROWS.replace(" FROM", ", seal FROM")
     for row in connection.execute(f"{query} WHERE sequence > ? ORDER BY sequence", (base.sequence,)):
@@ -141,7 +142,7 @@ def _walk(
 
 
 class _Seals:
-    """Seals of rows, one after the other. Rows before the first one that is sealed are older than the key."""
+    """Checks the seals of rows in order. Rows before the first sealed one are older than the key."""
 
     def __init__(self, seal: Seal, *, sealed_before: bool) -> None:
         self._seal = seal
@@ -168,7 +169,7 @@ class _Seals:
 
 
 def _unsealed(seal: Seal, sealed: Iterable[Sealed], head: Head) -> Iterator[Flaw]:
-    """That there is a key, and that it has sealed nothing."""
+    """The flaw that there is a key and no row is sealed."""
     if seal.keys and head.sequence and not any(each.rows for each in sealed):
         yield Flaw(head.sequence, "no row is sealed with the key: it is new, or the seals were taken away")
 
@@ -192,7 +193,7 @@ def _kept_elsewhere(connection: sqlite3.Connection, kept: Head, base: Head, head
 
 
 def hash_at(connection: sqlite3.Connection, base: Head, sequence: int) -> str | None:
-    """What is written as the hash of a row; None if it is not here. `sqlite3.Error`."""
+    """The stored hash of a row; None if the row is not in this file. `sqlite3.Error`."""
     if sequence == base.sequence:
         return base.hash
     row = connection.execute("SELECT hash FROM entry WHERE sequence = ?", (sequence,)).fetchone()
@@ -200,9 +201,9 @@ def hash_at(connection: sqlite3.Connection, base: Head, sequence: int) -> str | 
 
 
 def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
-    """What is noted beside the chain: what has no outcome, and rows that are in an archive as well."""
+    """Compare the tables of unfinished activations and of archived rows with the chain."""
     first = connection.execute("SELECT kind FROM entry ORDER BY sequence LIMIT 1").fetchone()
-    if base == NO_HEAD and first and first[0] != RowKind.SET_ASIDE:  # else it may be in another file
+    if base == NO_HEAD and first and first[0] != RowKind.SET_ASIDE:  # otherwise it may be in another file
         for (sequence,) in connection.execute(f"{_NO_INTENT} LIMIT {_MOST}"):
             flaws.add(sequence, "it is the outcome of an intent that is not there")
     for one, other, text in (
@@ -230,10 +231,10 @@ def _follows(connection: sqlite3.Connection, base: Head) -> str | None:
 
 
 class HistoryReport(NamedTuple):
-    """What was proven of a history and its archives.
+    """What was proven for a history and its archives.
 
-    ``anchored`` heads of the system journal are in it; ``not_compared`` are of rows in files that are not here.
-    ``missing`` tells of those files, and ``trouble`` of a system journal that could not be read (to its end).
+    ``anchored`` heads of the system journal are in it; ``not_compared`` are heads of rows in files that are not here.
+    ``missing`` names those files, and ``trouble`` says why the system journal could not be read (to its end).
     """
 
     chain: ChainReport
@@ -253,7 +254,7 @@ class HistoryReport(NamedTuple):
 def verify_history(
     journal: Journal, archives: Iterable[str], heads: list[Head], anchors: "AnchoredHeads", seal: Seal
 ) -> HistoryReport:
-    """The history, its archives, and both against the system journal; ``archives`` are files. `TransportError`."""
+    """Verify the history with its archives (paths) against the system journal. Errors are flaws of the report."""
     with ExitStack() as stack:
         opened: list[Journal] = []
         flaws: list[tuple[str, Flaw]] = []
@@ -288,7 +289,7 @@ def _opened(path: str) -> Journal:
 
 
 def _linked(main: ChainReport, archives: list[ChainReport]) -> tuple[list[str], list[tuple[str, Flaw]]]:
-    """What of the rows before this file is not here, and archives that the chain does not go on from."""
+    """Rows before this file that are missing, and archives that do not continue the one before them."""
     missing: list[str] = []
     flaws: list[tuple[str, Flaw]] = []
     reached = NO_HEAD
@@ -307,7 +308,7 @@ def _linked(main: ChainReport, archives: list[ChainReport]) -> tuple[list[str], 
 
 
 def _followed(main: ChainReport, flaws: list[tuple[str, Flaw]]) -> list[str]:
-    """That the damaged file before this one is still kept: else anybody could say that there was one."""
+    """Require that the damaged file before this one still exists: otherwise anybody could claim that there was one."""
     name = os.path.basename(main.follows or "")
     if not name or not os.path.lexists(os.path.join(os.path.dirname(main.path), name)):
         text = f"it goes on from {name or 'a file'}, which was set aside as damaged, and is not here any more"
@@ -316,7 +317,7 @@ def _followed(main: ChainReport, flaws: list[tuple[str, Flaw]]) -> list[str]:
 
 
 class _Anchored:
-    """Heads of the system journal against the files that are here."""
+    """Compares heads of the system journal with the files that are here."""
 
     def __init__(
         self, main: ChainReport, connection: sqlite3.Connection, archives: list[tuple[ChainReport, sqlite3.Connection]]
@@ -329,7 +330,7 @@ class _Anchored:
         self.not_compared = 0
 
     def _first_ns(self, connection: sqlite3.Connection) -> int:
-        """When the file was begun that goes on from a damaged one."""
+        """When a file was begun that continues a damaged one."""
         row = connection.execute(f"{ROWS} WHERE sequence = ?", (self._main.base.sequence + 1,)).fetchone()
         return history_row(row).time_ns if row else 0
 
@@ -340,7 +341,7 @@ class _Anchored:
         try:
             found = [hash_at(c, each.base, sequence) for each, c in self._files if sequence >= each.base.sequence]
         except sqlite3.Error:
-            found = []  # told as a flaw of the file
+            found = []  # it is reported as a flaw of the file
         if wanted in found:
             self.anchored += 1
         elif anchor.time_ns < self._begun_ns or (sequence <= self._main.base.sequence and not any(found)):

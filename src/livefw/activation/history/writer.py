@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the engine writes down and tells the world: the journal, and who hears of each outcome."""
+"""What an engine writes to the history and announces."""
 
 import os
 from collections.abc import Callable
@@ -13,15 +13,15 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.providers.base import Reason
 
 Body = Callable[[], dict[str, Any]]
-"""Makes the facts of a row."""
+"""Makes the fields of a row."""
 
 _DAMAGED = Reason("history-damaged", "{what_is_damaged_and_where_it_is_kept}", "livefw history --verify")
 
 
 class RowStatus(NamedTuple):
-    """Where an outcome is written down; ``head`` is None if it is not.
+    """Where an outcome is recorded; ``head`` is None if it is not.
 
-    Then ``error`` says why, or the intent is ``open``: whoever takes the machine next finds out what became of it.
+    Then ``error`` says why, or the intent is still ``open``, and the next engine that takes the lock settles it.
     """
 
     activation: str
@@ -29,13 +29,13 @@ class RowStatus(NamedTuple):
     error: str = ""
     open: bool = False
     set_aside: str = ""
-    """What became of a damaged history that was found meanwhile."""
+    """The damaged history that was found meanwhile, for a person."""
 
 
 class Announcement(NamedTuple):
-    """An outcome, as the world hears of it; ``kind`` is that of its row, ``state`` the directory of its history.
+    """An outcome, as it is announced; ``kind`` is that of its row, ``state`` the directory of its history.
 
-    ``outcome`` is None where it is about the history itself.
+    ``outcome`` is None if it is about the history itself.
     """
 
     component: str
@@ -49,9 +49,9 @@ class Announcement(NamedTuple):
 
 
 class HistoryWriter:
-    """One engine's record. ``journal`` is None where none is wanted.
+    """The history of one engine. ``journal`` is None if none is wanted.
 
-    Before a mechanism is asked it raises what is wrong; nothing that is told after that does.
+    `begin` raises errors, because nothing was asked yet; later methods report them in their result.
     """
 
     def __init__(self, journal: Journal | None, announce: Callable[[Announcement], None]) -> None:
@@ -63,13 +63,13 @@ class HistoryWriter:
 
     @property
     def set_aside(self) -> SetAside | None:
-        """The damaged history that was set aside meanwhile, if there was one."""
+        """The damaged history that was set aside meanwhile; None if there was none."""
         return self._told
 
     def close(self) -> None:
-        """Release the journal, in which everything is that could be written."""
+        """Close the journal."""
         if self.journal:
-            with suppress(Exception, KeyboardInterrupt):  # nothing depends on it, and nothing may be lost by it
+            with suppress(Exception, KeyboardInterrupt):  # the outcome is recorded already, and must not be lost
                 self.journal.close()
             self.journal = None
 
@@ -78,7 +78,11 @@ class HistoryWriter:
         return self.journal.unfinished() if self.journal else []
 
     def begin(self, kind: RowKind, component: str, body: dict[str, Any]) -> str:
-        """Write an intent of this kind; the name of the activation. `JournalUnavailable`."""
+        """Write an intent of this kind; returns the id of the activation.
+
+        Raises:
+            JournalUnavailable: the row cannot be written.
+        """
         return self.journal.begin(component, body, kind=kind) if self.journal else ""
 
     def end(
@@ -86,8 +90,8 @@ class HistoryWriter:
     ) -> RowStatus:
         """Write the outcome of an intent of this kind.
 
-        Where nobody has ``seen`` it, the intent stays open, as after the death of an engine: a person who stops
-        watching, or whose connection breaks, loses nothing that the machine still tells afterwards.
+        If nobody has ``seen`` it, the intent stays open, as after the death of an engine, and the next engine settles
+        it.
         """
         if not seen and self.journal:
             return RowStatus(activation, None, open=True)
@@ -100,18 +104,18 @@ class HistoryWriter:
         return self._written(lambda journal: journal.note(kind, component, body()), mishaps)
 
     def announce(self, kind: RowKind, result: Result, row: RowStatus, mishaps: Mishaps) -> None:
-        """Tell the world."""
+        """Announce a result."""
         code = result.claim.firmware_code if result.claim else None
         self.tell(Announcement(result.before.key, result.outcome, result.why, code, row, kind), mishaps)
 
     def tell(self, announcement: Announcement, mishaps: Mishaps) -> None:
-        """As `announce`, where there is no result."""
+        """Announce something that has no result."""
         mishaps.spared(NOT_ANNOUNCED, self._tell_set_aside, None)
         whole = announcement._replace(state=self._state, mishaps=mishaps.found)
         mishaps.spared(NOT_ANNOUNCED, lambda: self._announce(whole), None)
 
     def _tell_set_aside(self) -> None:
-        """Once for each: somebody has to look at it, and it may be what somebody wanted to hide."""
+        """Announce a damaged history once: an administrator has to examine it, and it may be an attack."""
         found = self.journal.set_aside if self.journal else None
         if self.journal is None or found is None or found == self._told:
             return
@@ -121,7 +125,7 @@ class HistoryWriter:
         self._announce(Announcement("", None, why, None, row, RowKind.SET_ASIDE, self._state))
 
     def _written(self, write: Callable[[Journal], Head], mishaps: Mishaps) -> RowStatus:
-        """Write an outcome. That it cannot be written is told, and changes nothing about what happened."""
+        """Write an outcome. An error is reported in the status, and does not change the outcome."""
         if self.journal is None:
             return RowStatus("", None, "not recorded, as was asked")
         head: Head | None = None

@@ -83,7 +83,7 @@ class Evidence(NamedTuple):
 def of_attempt(
     before: Component, after: Component | None, claim: Claim, *, announced: str | None, readable: bool = True
 ) -> Evidence:
-    """The evidence of an engine that saw its attempt to the end; ``readable``: whether the component could be read."""
+    """The evidence of an attempt that was seen to its end; ``readable``: whether the component could be read."""
     return Evidence(
         boot=Boot.SAME,
         moved=moved(_ran(before.current_version), announced, after),
@@ -99,7 +99,7 @@ def of_attempt(
 
 
 def of_remains(body: Mapping[str, Any], after: Component | None, memory: Memory, *, boot_id: str) -> Evidence:
-    """The evidence of an attempt whose engine died: its intent, the component and the mechanism's log as they are now."""
+    """The evidence of an attempt whose engine died: its intent, and the component and the mechanism's log of now."""
     announced = body["announced"] if "announced" in body else body.get("pending_version")
     return Evidence(
         boot=_boot(body, boot_id) if memory.by_restart else Boot.SAME,
