@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine over any one provider, without a history: for tests of providers, here and elsewhere."""
+"""An engine over any one provider, without a history, for tests of providers."""
 
 from contextlib import closing
 from math import inf
@@ -18,7 +18,7 @@ from livefw.files.protocol import Files
 from livefw.providers.base import Provider
 
 IGNORABLE = tuple(check.name for check in CHECKS if check.weight is Weight.ERROR)
-"""Checks that look at the machine around a component and would hide what a provider does."""
+"""Checks about the machine around a component, which would hide what a provider does."""
 
 
 def follow(

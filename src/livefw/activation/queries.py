@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be asked of a machine and its history without changing anything; every face answers with it."""
+"""Read-only queries about a machine and its history, which every face uses."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -32,10 +32,14 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> list[tuple[Component, Releases]]:
-    """The components that words name, in their order, each with what there is to install for it.
+    """The components that words select, in their order, each with its releases.
 
-    A component carries what a failure of this boot has left behind, as far as the history can be read. ``images`` are
-    those of the image directory. Errors as for `discovery.take_inventory` and `select`; `UsageError` without a word.
+    A component includes the lasting damage of a failure since the boot, as far as the history can be read. ``images``
+    are those of the image directory.
+
+    Raises:
+        TransportError: the files of a mechanism cannot be read.
+        NoSuchComponent, AmbiguousComponent, UsageError: a word does not select one component, or there is no word.
     """
     if not words:
         raise UsageError("name the components to show", hint="livefw list shows what there is")
@@ -57,7 +61,7 @@ def _with_aftermath(host: Host, chosen: list[Candidate]) -> list[Candidate]:
 
 
 def history(state: str, *, file: str | None = None) -> Journal:
-    """The history of a state directory, or an archive of one, to read. `NothingToDo` if there is none."""
+    """Open the history of a state directory, or an archive, for reading. `NothingToDo` if there is none."""
     journal = Journal.open_file(file) if file else Journal.open_to_read(state)
     if journal is None:
         raise NothingToDo("there is no history here", hint="--state DIR, or LIVEFW_STATE, says where it is")
@@ -65,7 +69,7 @@ def history(state: str, *, file: str | None = None) -> Journal:
 
 
 class Filter(NamedTuple):
-    """Which activations of a history: before a row, of components by key, from and up to a time in ns since 1970."""
+    """Which activations of a history: before a row, of components by key, between two times in ns since 1970."""
 
     before: int | None = None
     components: frozenset[str] | None = None
@@ -82,7 +86,7 @@ class Filter(NamedTuple):
         until: str | None = None,
         before: int | None = None,
     ) -> Self:
-        """From what a person wrote: a component as `named` finds it, and times as `when` reads them."""
+        """A filter from user input: a component as in `named`, times as in `when`."""
         since_ns = None if since is None else when(since, option="--since")
         until_ns = None if until is None else when(until, option="--until")
         components = None if word is None else frozenset(named(journal, word))
@@ -90,7 +94,7 @@ class Filter(NamedTuple):
 
 
 def nothing_found() -> NothingToDo:
-    """The error where no activation passes the filter."""
+    """The error if no activation passes the filter."""
     return NothingToDo("nothing of that kind is in the history")
 
 
@@ -103,7 +107,7 @@ def page(journal: Journal, wanted: Filter, *, limit: int) -> Page:
 
 
 def named(journal: Journal, word: str) -> Iterator[str]:
-    """Keys of components that a word names: the beginning of a key or of an id, or the name in the newest row."""
+    """The keys of components that a word selects: by the beginning of a key or id, or by the name in the newest row."""
     wanted = word.casefold()
     for key in journal.components():
         newest = journal.page(1, components=[key]).activations
@@ -126,22 +130,26 @@ def verified(
     archives: Sequence[str] = (),
     alone: bool = False,
 ) -> tuple[HistoryReport, Seal]:
-    """What proves a history, and the keys that were there to check its seals.
+    """The verification of a history, and the keys that its seals were checked with.
 
-    ``seal`` gives the file of the keys, as the policy has it; it is called for this machine's own history only.
-    ``archives`` are files to look at beside those of the history itself; ``alone`` leaves out both, and the system
-    journal. Errors as for `seal`, `livefw.activation.history.seal.load` and `verify.verify_history`.
+    ``seal`` returns the path of the key file of the policy; it is called only for this machine's own history.
+    ``archives`` are files to verify besides those of the history itself; ``alone`` leaves out both, and the system
+    journal.
+
+    Raises:
+        SealError: the keys cannot be read.
+        TransportError, Damaged: the history cannot be read.
     """
     own = paths.root == "/"
     keys = seals.load(seal()) if own else UNSEALED
-    # The system journal is this machine's: of another one it knows nothing.
+    # The system journal is this machine's, and has nothing of other machines.
     anchors = AnchoredHeads(paths.state) if own and not alone else AnchoredHeads(paths.state, command=())
     files = [] if alone else sorted({*journal.archives(), *map(os.path.abspath, archives)})
     return verify.verify_history(journal, files, list(heads), anchors, keys), keys
 
 
 def when(text: str, *, option: str) -> int:
-    """A moment in ns of the wall clock."""
+    """A time in ns of the wall clock, from user input."""
     number, unit = text[:-1], text[-1:]
     try:
         if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 8:
@@ -152,5 +160,5 @@ def when(text: str, *, option: str) -> int:
     except (ValueError, OverflowError) as error:
         hint = "2026-11-23, 2026-11-23T04:00, 12h, 7d"
         raise UsageError(f"{option}: {text!r} is no moment", hint=hint) from error
-    # No row is from before or after what its 64 bits can tell, the years 1678 to 2261.
+    # The 64 bits of a row's time cover the years 1678 to 2261.
     return max(-_LAST_S, min(since_1970, _LAST_S)) * 1_000_000_000

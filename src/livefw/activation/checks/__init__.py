@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What speaks against an activation: the table of checks, hooks, and facts about the machine."""
+"""What may block an activation: the table of checks, hooks, and facts about the machine."""

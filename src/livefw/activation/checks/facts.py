@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the checks want to know of a machine, read through the same files as everything else.
+"""What the checks need to know of a machine, read through the same files as everything else.
 
-What cannot be read is None or empty: a missing file must not stop an activation, and must not be taken for good news
-either. Paths and formats are those of the kernel (Documentation/ABI/testing and Documentation/admin-guide).
+What cannot be read is None or empty: a missing file must neither block an activation nor count as good news. Paths and
+formats are the kernel's (Documentation/ABI/testing and Documentation/admin-guide).
 """
 
 from typing import NamedTuple
@@ -13,25 +13,26 @@ from livefw.text import decode
 
 CPUS = "/sys/devices/system/cpu"
 _CPU_LIMIT = 1 << 16
-"""Highest CPU number believed, twice what any kernel can be configured for: ``0-99999999999`` must not eat memory."""
+"""CPU numbers must be below this, twice what a kernel can be configured for: ``0-99999999999`` must not fill the
+memory."""
 
 
 class Watchdog(NamedTuple):
-    """An armed watchdog and the seconds after which it bites."""
+    """An armed watchdog and its timeout in seconds."""
 
     name: str
     seconds: int
 
 
 class Guests(NamedTuple):
-    """Virtual machines that run here, and how many of them are confidential; None where the kernel does not tell."""
+    """Running virtual machines, and how many of them are confidential; None if the kernel does not report it."""
 
     machines: int | None
     confidential: int | None
 
 
 class Snapshot(NamedTuple):
-    """The machine at one moment."""
+    """The state of the machine at one time."""
 
     offline: frozenset[int]
     moving: tuple[int, ...]
@@ -42,13 +43,13 @@ class Snapshot(NamedTuple):
 
 
 class Facts:
-    """The machine behind ``files``; every call looks anew."""
+    """Reads the machine behind ``files``, anew with each call. Never raises."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
 
     def snapshot(self) -> Snapshot:
-        """Everything that the checks look at."""
+        """Everything that the checks need."""
         present, online = self.cpus("present"), self.cpus("online")
         return Snapshot(
             frozenset() if present is None or online is None else present - online,
@@ -60,26 +61,26 @@ class Facts:
         )
 
     def cpus(self, which: str) -> frozenset[int] | None:
-        """``online``, ``present`` or ``possible`` CPUs."""
+        """The ``online``, ``present`` or ``possible`` CPUs; None if unknown."""
         text = self._text(f"{CPUS}/{which}")
         return None if text is None else cpu_list(text)
 
     def _moving(self, cpus: frozenset[int]) -> list[int]:
-        """CPUs that are on their way to another hotplug state.
+        """CPUs that are changing their hotplug state.
 
-        Before Linux 6.2 the CPU that booted has 0 for its target for ever; it stands in the last state and stays there.
+        Before Linux 6.2 the target of the boot CPU is always 0, although its state is the last one.
         """
         moving, standing = [], (self._text(f"{CPUS}/hotplug/states") or "").rpartition("\n")[2].partition(":")[0]
         for cpu in sorted(cpus):
             state, target = (self._text(f"{CPUS}/cpu{cpu}/hotplug/{name}") for name in ("state", "target"))
             if state is None or target is None:
-                break  # a kernel without CPU hotplug, and then none has these files
+                break  # a kernel without CPU hotplug has none of these files
             if state not in (target, standing.strip()):
                 moving.append(cpu)
         return moving
 
     def _load(self, cpus: int) -> float | None:
-        """The one-minute load average for each of so many CPUs."""
+        """The one-minute load average divided by the number of CPUs."""
         words = (self._text("/proc/loadavg") or "").split()
         try:
             return float(words[0]) / cpus if words and cpus else None
@@ -87,10 +88,10 @@ class Facts:
             return None
 
     def watchdogs(self) -> list[Watchdog]:
-        """Watchdogs that are armed."""
+        """The armed watchdogs."""
         armed = []
         for name in self._names("/sys/class/watchdog") or ():
-            # The kernel's class directory holds symbolic links; the virtual devices are where they lead.
+            # The class directory consists of symbolic links to the virtual devices.
             for place in (f"/sys/devices/virtual/watchdog/{name}", f"/sys/class/watchdog/{name}"):
                 state, seconds = self._text(f"{place}/state"), self._text(f"{place}/timeout")
                 if state == "active" and seconds is not None and seconds.isdecimal():
@@ -99,13 +100,13 @@ class Facts:
         return armed
 
     def lockdown(self) -> str | None:
-        """The kernel's lockdown mode if it is not ``none``."""
+        """The kernel's lockdown mode; None if it is ``none`` or unknown."""
         text = self._text("/sys/kernel/security/lockdown") or ""
         mode = text.partition("[")[2].partition("]")[0]
         return mode if mode not in ("", "none") else None
 
     def guests(self) -> Guests:
-        """Virtual machines, by KVM's debug directory (``PID-FD`` each) and the misc cgroup controller."""
+        """The virtual machines, from KVM's debug directory (``PID-FD`` each) and the misc cgroup controller."""
         names = self._names("/sys/kernel/debug/kvm")
         machines = None if names is None else sum(pid.isdigit() and fd.isdigit() for pid, fd in map(_split, names))
         current = self._text("/sys/fs/cgroup/misc.current")
@@ -115,7 +116,7 @@ class Facts:
         return Guests(machines, sum(int(row[1]) for row in counts if len(row) == 2 and row[1].isdecimal()))
 
     def boot_id(self) -> str:
-        """What tells one boot from the next; empty if the machine does not say."""
+        """The boot id; empty if the machine has none."""
         return self._text(BOOT_ID) or ""
 
     def _text(self, path: str) -> str | None:
@@ -132,7 +133,7 @@ class Facts:
 
 
 def cpu_list(text: str) -> frozenset[int] | None:
-    """CPUs of a list such as ``0-3,8``; None if it is not one."""
+    """The CPUs of a list such as ``0-3,8``; None if the text is not a list."""
     cpus: set[int] = set()
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")

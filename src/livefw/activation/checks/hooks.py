@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks that an administrator adds: executables in ``checks.d``.
 
-Each gets one JSON document on standard input and answers with its exit code: 0 nothing speaks against it, 1 it must
-not be (first line of output: why, second: what to do), 2 a warning (likewise). Anything else, too much output or too
-much time counts as a check that is broken, and a broken check stops the activation: it may have been about to say no.
+Each reads one JSON document from standard input and returns an exit code: 0 passes, 1 blocks (first line of output: the
+reason, second line: the hint), 2 warns (the same lines). Any other code, too much output or a timeout means that the
+check is broken. A broken check blocks, because it might have blocked.
 
-Each runs below a `livefw.activation.checks.keeper`, which ends everything that it has started when it has ended itself.
+Each runs under a `livefw.activation.checks.keeper`, which ends all of its descendants.
 """
 
 import json
@@ -27,25 +27,24 @@ from livefw.text import decode
 
 DIRECTORY = "checks.d"
 SECONDS = 10.0
-"""Time of one check. An activation waits for it, and so does whoever waits for the activation."""
+"""Timeout of one check. The activation and its caller wait for it."""
 OUTPUT_LIMIT = 16 * 1024
-"""Bytes of output; two lines are used, and a check that prints without end must not fill our memory."""
+"""Bytes of output at most. Two lines are used, and endless output must not fill the memory."""
 _MOST_FILES = 256
 _ENDING_S = keeper.SECONDS + 1.0
-"""How long to wait until everything that a check has started is gone. What the kernel does not let go of is left to
-the keeper."""
+"""How long to wait for all descendants of a check to end. The keeper waits for those that the kernel cannot end yet."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
-"""Names that are run, as run-parts(8) has it: no backups of an editor, no leftovers of a package."""
+"""Names that are run, as in run-parts(8): no editor backups, no leftovers of packages."""
 
 
 class _Answer(NamedTuple):
     code: int | None
-    """None: killed because it took too long or said too much."""
+    """None: killed because of its timeout or its output."""
     output: bytes
 
 
 class Hook(NamedTuple):
-    """One check: its name and file, and why that must not be run; or why it is ``skipped``, which is only told."""
+    """A check: its name, its path, why it must not be run, or why it is ``skipped`` (which is only reported)."""
 
     name: str
     path: str
@@ -54,7 +53,7 @@ class Hook(NamedTuple):
 
 
 def examine(hooks: Iterable[Hook], document: dict[str, Any], *, seconds: float = SECONDS) -> list[Problem]:
-    """Run these checks on one component."""
+    """Run these checks for one component. Never raises: a broken check is a problem."""
     problems = []
     for name, path, objection, skipped in hooks:
         if skipped:
@@ -67,7 +66,7 @@ def examine(hooks: Iterable[Hook], document: dict[str, Any], *, seconds: float =
 
 
 def find(settings: str) -> tuple[Hook, ...]:
-    """The checks in a directory of settings, in the order of their names; none without one, or where it has none."""
+    """The checks in a settings directory, sorted by name; none if it has no checks.d."""
     return tuple(_hooks(os.path.join(settings, DIRECTORY))) if settings else ()
 
 
@@ -89,7 +88,7 @@ def _hooks(directory: str) -> Iterator[Hook]:
             return
         for name in names:
             if not name.startswith("."):
-                # By its name it is run later: nobody but root and ourselves can put another there until then.
+                # It is run by name later: only root and this user can replace it until then.
                 yield _hook(found.descriptor, name, os.path.join(found.path, name))
     finally:
         os.close(found.descriptor)
@@ -112,7 +111,7 @@ def _hook(directory: int, name: str, path: str) -> Hook:
 
 def _run(path: str, document: dict[str, Any], seconds: float) -> _Answer:
     environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-    theirs, ours = os.pipe()  # its end, also that of our process, tells the keeper to make an end of it
+    theirs, ours = os.pipe()  # when it is closed, also by our death, the keeper ends the check
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", keeper.__file__, str(theirs), path],
@@ -135,13 +134,13 @@ def _run(path: str, document: dict[str, Any], seconds: float) -> _Answer:
         os.close(ours)
         for pipe in (process.stdin, process.stdout):
             with suppress(BrokenPipeError):
-                pipe.close()  # type: ignore[union-attr]  # both were asked for
+                pipe.close()  # type: ignore[union-attr]  # both are pipes
         with suppress(subprocess.TimeoutExpired):
             process.wait(_ENDING_S)
 
 
 def _talk(process: "subprocess.Popen[bytes]", question: bytes, deadline: float) -> _Answer:
-    """Write and read at the same time, neither without bound."""
+    """Write and read at the same time, with bounds for both."""
     assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - for the type checker
     ask, hear = process.stdin.fileno(), process.stdout.fileno()
     os.set_blocking(ask, False)
@@ -171,7 +170,7 @@ def _write_some(descriptor: int, data: bytes) -> bytes:
     try:
         return data[os.write(descriptor, data) :]
     except BrokenPipeError:
-        return b""  # it does not want to know
+        return b""  # the check does not read its input
 
 
 def _wait(process: "subprocess.Popen[bytes]", deadline: float, output: bytes) -> _Answer:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A process that runs one check and ends all of its descendants: ``python keeper.py DESCRIPTOR PATH``.
 
-A check may start what starts something else, in sessions of their own and with parents that are gone. All those come to
-the nearest process above them that asked for orphans (prctl(2), ``PR_SET_CHILD_SUBREAPER``). This one asked, and has no
-other children than the check and what came of it: livefw itself has, and must neither end nor reap those.
+A check may start processes that start others, in their own sessions, with parents that have ended. Orphans go to the
+nearest ancestor that is a subreaper (prctl(2), ``PR_SET_CHILD_SUBREAPER``). This process is one, and has no other
+children than the check and its descendants. livefw itself has other children, which must not be ended or reaped.
 
-The check has our standard streams. We end as it did; before that everything is ended that is still there. The same
-happens, and then we end by SIGKILL, as soon as nobody holds the other end of DESCRIPTOR, a pipe, any more.
+The check has our standard streams. We end with its exit code; before that all its descendants are ended. If nobody
+holds the other end of DESCRIPTOR, a pipe, any more, the same happens, and we end by SIGKILL.
 
-Nothing of livefw is imported, for this is started for each check.
+Nothing of livefw is imported, because this is started for each check.
 """
 
 import ctypes
@@ -20,16 +20,14 @@ import sys
 from contextlib import suppress
 
 SECONDS = 3.0
-"""How long to wait for those that were killed. A process that waits for a disk, or runs as another user, may stay."""
+"""How long to wait for processes that were killed. One that waits for a disk, or runs as another user, may stay."""
 _PR_SET_CHILD_SUBREAPER = 36
 _CANNOT_RUN = 127
 
 
 def main(arguments: list[str]) -> None:
-    """Run, wait, end everything, and end the same way."""
-    signal.pthread_sigmask(
-        signal.SIG_SETMASK, ()
-    )  # whoever started us may have blocked the alarm that ends our waiting
+    """Run the check, wait, end everything, and exit as it did."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the caller may have blocked the signal that ends the wait
     watch, path = int(arguments[0]), arguments[1]
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
@@ -42,24 +40,24 @@ def main(arguments: list[str]) -> None:
     for stream in range(3):
         os.close(stream)
     answered = _wait(check, watch)
-    # Before it is waited for: until then its number cannot become anybody else's.
-    with suppress(OSError):  # some may be another user's by now
+    # Before it is reaped: until then the kernel does not reuse its process id.
+    with suppress(OSError):  # some may belong to another user by now
         os.killpg(check, signal.SIGKILL)
     status = os.waitstatus_to_exitcode(os.waitpid(check, 0)[1])
     _end_all(status if answered else -signal.SIGKILL)
 
 
 def _wait(check: int, watch: int) -> bool:
-    """Until the check has ended; False if nobody wants to know any more."""
+    """Wait for the end of the check; False if the other end of the pipe was closed first."""
     poll = select.poll()
     end = os.pidfd_open(check)
     poll.register(end, select.POLLIN)
-    poll.register(watch, 0)  # its hanging up is told in any case
+    poll.register(watch, 0)  # poll(2) always reports a hang-up
     return any(descriptor == end for descriptor, _ in poll.poll())
 
 
 def _end_all(code: int) -> None:
-    """Kill until there is no child left: the children of one that dies are ours then."""
+    """Kill until there is no child left: the children of one that ends become ours."""
     signal.signal(signal.SIGALRM, lambda *_: _end(code))
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     while True:
@@ -67,7 +65,7 @@ def _end_all(code: int) -> None:
             try:
                 os.kill(child, signal.SIGKILL)
             except OSError:
-                continue  # gone, or another user's
+                continue  # gone, or of another user
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
@@ -76,7 +74,7 @@ def _end_all(code: int) -> None:
 
 def _children() -> list[int]:
     if os.readlink("/proc/self") != str(os.getpid()):
-        return []  # /proc is that of another PID namespace, and its numbers are other processes here
+        return []  # /proc belongs to another PID namespace, where these numbers mean other processes
     try:
         with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
             return [*map(int, file.read().split())]
@@ -94,7 +92,7 @@ def _parent(pid: str) -> int:
 
 def _end(code: int) -> None:
     if code < 0:
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it is not we who are worth a core
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # no core dump of this process
         if -code != signal.SIGKILL:
             signal.signal(-code, signal.SIG_DFL)
         os.kill(os.getpid(), -code)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is looked at before anything is tried: one small named check each, all in one table.
+"""The checks that are made before anything is tried: one small named function each, in one table.
 
-A provider adds its own through `Component.reasons`, an administrator through executables
+Providers add their own through `Component.reasons`, administrators through executables
 (`livefw.activation.checks.hooks`).
 """
 
@@ -25,15 +25,15 @@ class Weight(StrEnum):
     """What a problem means for the activation."""
 
     WARNING = "warning"
-    """It is told, and stops nothing."""
+    """It is reported, and blocks nothing."""
     ERROR = "error"
-    """It stops the activation unless somebody says to ignore it."""
+    """It blocks the activation unless the user ignores it."""
     FATAL = "fatal"
-    """It cannot be ignored: it would not work, or is not for the one who asks to decide."""
+    """It blocks, and cannot be ignored: the activation would not work, or the user may not decide it."""
 
 
 class Problem(NamedTuple):
-    """Something that speaks against an activation; ``check`` is its stable name."""
+    """A problem that a check found; ``check`` is the stable name of the check."""
 
     check: str
     weight: Weight
@@ -43,18 +43,18 @@ class Problem(NamedTuple):
 
     @property
     def stops(self) -> bool:
-        """Whether it keeps the activation from being tried."""
+        """Whether it blocks the activation."""
         return self.weight is not Weight.WARNING and not self.ignored
 
 
 class CheckContext(NamedTuple):
-    """Everything that checks may look at.
+    """Everything that checks may use.
 
-    ``waiting`` are the components that are pending and not dealt with before this one; ``usual_s`` is how long its
-    activation took here before, at worst; ``last_failure`` is how the last attempt ended, if not well; ``lasting`` is
-    what a failure of this boot left behind; ``doubt`` is why it may be another than it is listed as; ``holder`` is who
-    holds the lock, if it is somebody else; ``unmatched`` are patterns that match nothing, where that is to stop it;
-    ``unmet`` is why settings of the component are not as the policy wants them.
+    ``waiting`` are the pending components that do not come before this one; ``usual_s`` is the longest duration of its
+    earlier activations; ``last_failure`` is how the last attempt ended if it failed; ``lasting`` is lasting damage by a
+    failure since the boot; ``doubt`` is why it may not be the component that its name says; ``holder`` is another
+    holder of the lock; ``unmatched`` are patterns without a match, if they are to block; ``unmet`` are settings that
+    differ from the policy.
     """
 
     component: Component
@@ -73,11 +73,11 @@ class CheckContext(NamedTuple):
 
 
 Found = Iterator[tuple[str, str]]
-"""Texts and hints of what a check found."""
+"""Text and hint of each problem that a check found."""
 
 
 class Check(NamedTuple):
-    """One check: its name, how much it weighs, what it is about, and how it looks."""
+    """One check: its name, its weight, its description, and its function."""
 
     name: str
     weight: Weight
@@ -261,10 +261,11 @@ CHECKS = (
     Check("lockdown", Weight.WARNING, "the kernel is not locked down", _lockdown),
     Check("auto-activate", Weight.WARNING, "the kernel does not activate by itself", _by_kernel),
 )
-"""All checks of the engine, in the order in which they are told. Reasons of the provider come first and are fatal."""
+"""All checks of the engine, in the order in which problems are shown. Reasons of the provider come first and are
+fatal."""
 
 ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade"})
-"""Checks that are made when an image is staged as well: those that look neither at the machine nor at the clock."""
+"""Checks that are also made when an image is staged: those that depend neither on the machine nor on the time."""
 _UNSEEN = Snapshot(frozenset(), (), None, (), None, Guests(0, 0))
 
 HOOK_PREFIX = "hook:"
@@ -274,7 +275,7 @@ _NEVER = "cannot be ignored here: never-ignore in livefw.toml"
 
 
 def examine(context: CheckContext, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
-    """Everything that speaks against the activation in this context."""
+    """All problems in this context. ``ignore`` are names of checks."""
     problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in context.component.reasons]
     for check in CHECKS:
         problems += [Problem(check.name, check.weight, text, hint) for text, hint in check.look(context)]
@@ -289,9 +290,9 @@ def examine_staging(
     privileged: bool = True,
     ignore: Iterable[str] = (),
 ) -> tuple[Problem, ...]:
-    """What speaks against staging an image of this version for a component.
+    """The problems with staging an image of this version for a component.
 
-    An untold version is for the checks before the activation, which will know it.
+    If the version is not known, the checks before the activation will judge it.
     """
     component = component._replace(pending_version=version)
     context = CheckContext(component, _UNSEEN, policy, datetime.now(UTC), privileged=privileged)
@@ -302,10 +303,7 @@ def examine_staging(
 
 
 def ignoring(problems: Iterable[Problem], ignore: Iterable[str], policy: Policy) -> tuple[Problem, ...]:
-    """The same problems, with those marked that are to be ignored and may be.
-
-    Whoever wants them ignored: what the policy forbids to ignore weighs as much as what cannot be.
-    """
+    """The same problems, with those marked as ignored that the user names and the policy lets them ignore."""
     names, never = frozenset(ignore), frozenset(policy.never_ignore)
     return tuple(_decided(problem, names, never) for problem in problems)
 
@@ -320,7 +318,12 @@ def _decided(problem: Problem, names: frozenset[str], never: frozenset[str]) -> 
 
 
 def require_ignorable(names: Iterable[str], policy: Policy) -> None:
-    """`UsageError` for checks that cannot be ignored here, or are none; `SettingsError` for such in the settings."""
+    """Raise if a name is not that of a check that may be ignored.
+
+    Raises:
+        UsageError: the user named it.
+        SettingsError: the settings name it.
+    """
     require_sound(policy)
     for name in names:
         require_known([name])
@@ -329,7 +332,7 @@ def require_ignorable(names: Iterable[str], policy: Policy) -> None:
 
 
 def require_sound(policy: Policy, *, file: str = FILE) -> None:
-    """`SettingsError` for a key of the settings with the name of a check that there is not, or not for that."""
+    """Raise `SettingsError` if a key of the settings names a check that does not exist or cannot be used there."""
     group = policy.group_may_ignore
     keys = {
         "ignore": (policy.ignore, _IGNORABLE),
@@ -344,7 +347,7 @@ def require_sound(policy: Policy, *, file: str = FILE) -> None:
 
 
 def require_known(names: Iterable[str], weights: frozenset[Weight] = _IGNORABLE) -> None:
-    """`UsageError` for a name that is no check's, or none of these weights.
+    """Raise `UsageError` for a name that is not that of a check, or of one with another weight.
 
     A misspelt name must not pass for a decision.
     """

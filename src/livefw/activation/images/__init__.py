@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images that wait to be staged: the image directory, releases, and for which component one is."""
+"""Images that can be staged: the image directory, releases, and the component that an image is for."""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The directory of images on this machine: ``.cab`` archives, each with what it says of itself.
+"""The image directory of this machine: ``.cab`` archives, each with its metainfo.
 
-Whoever may write there may have any image offered to an administrator; so directory and files have to be root's, and
-nothing in them is believed further than `livefw.archive.cab` does. A file that is not taken is told and hides no other.
+Everybody who may write there can offer an image to an administrator. So directory and files have to be root's, and
+their content is trusted only as far as `livefw.archive.cab` checks it. A file that is rejected is reported, and does
+not hide others.
 """
 
 import os
@@ -18,12 +19,13 @@ from livefw.files.stamp import Stamp, stamp
 
 MOST_FILES = 256
 MOST_BYTES = 64 << 20
-"""Of one archive, packed and unpacked. Unpacking holds it three times, in a daemon that is to have 256 MiB."""
+"""Bytes of one archive at most, packed and unpacked. Unpacking needs three times as much, and the daemon has 256
+MiB."""
 SUFFIX = ".cab"
 
 
 class LocalImage(NamedTuple):
-    """An image that lies here: the archive that it is in, that file's size and SHA-256, and what is said of it."""
+    """An image in the directory: its archive, that file's size and SHA-256, and its metainfo."""
 
     path: str
     size: int
@@ -32,9 +34,9 @@ class LocalImage(NamedTuple):
 
 
 class ImageDirectory:
-    """Remembers what is in each archive for as long as the file does not change.
+    """Caches the content of each archive as long as the file does not change.
 
-    ``say`` is told of each archive that is not taken, once.
+    ``say`` is called once for each archive that is rejected.
     """
 
     def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
@@ -43,7 +45,7 @@ class ImageDirectory:
         self._trouble = ""
 
     def images(self, directory: str) -> tuple[LocalImage, ...]:
-        """All images in a directory, in the order of the file names; none where there is no directory, or no trust."""
+        """All images in a directory, in the order of the file names; none if it does not exist or is not trusted."""
         trouble, found = "", {}
         try:
             with _Directory(directory) as opened:
@@ -78,7 +80,7 @@ class ImageDirectory:
 
 
 class _Directory:
-    """A directory to rely on, held open: what is looked at and what is read are in the same one."""
+    """A trusted directory that is held open, so that the files that are checked are those that are read."""
 
     def __init__(self, path: str) -> None:
         self.descriptor = reading.trusted(path, directory=True).descriptor
@@ -91,14 +93,14 @@ class _Directory:
         os.close(self.descriptor)
 
     def names(self) -> list[str]:
-        """Names that may be those of archives; `UsageError` if there are too many."""
+        """The names of archives. `UsageError` if there are too many."""
         names = sorted(name for name in os.listdir(self.descriptor) if name.endswith(SUFFIX) and metainfo.is_name(name))
         if len(names) > MOST_FILES:
             raise UsageError(f"images are left out: {self._path} has more than {MOST_FILES}")
         return names
 
     def stamp(self, name: str) -> Stamp:
-        """What changes when the file does; empty if it is gone."""
+        """The stamp of a file; empty if it is gone."""
         try:
             found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         except OSError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What there is to install: for each component the images that lie here, and what is to be known of each."""
+"""What can be installed: for each component its images, and whether each can be staged."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -20,9 +20,9 @@ _NOT_STAGEABLE = Reason("not-stageable", "{mechanism} leaves it to others to sta
 class Release(NamedTuple):
     """An image for one component.
 
-    ``local`` is the archive that it is in, None for one that the mechanism keeps at ``path`` by itself. ``step`` is 1
-    for one that is newer than what runs, 0 for the same, -1 for an older one, None where there is no telling.
-    ``against`` is why it can not be staged, or not be loaded.
+    ``local`` is the archive that contains it, None for one that the mechanism itself keeps at ``path``. ``step`` is 1
+    if it is newer than the running version, 0 if it is the same, -1 if it is older, None if they cannot be compared.
+    ``against`` is why it cannot be staged or loaded.
     """
 
     version: Version
@@ -34,11 +34,11 @@ class Release(NamedTuple):
 
 
 Releases = tuple[Release, ...]
-"""The newest first."""
+"""Newest first."""
 
 
 def table(candidates: Iterable[Candidate], images: Sequence[LocalImage], policy: Policy) -> dict[str, Releases]:
-    """Releases by key, for the components that have some."""
+    """The releases of each component that has some, by key."""
     by_guid: dict[str, dict[LocalImage, None]] = {}
     for image in images:
         for spelling in (each for text in image.about.guids for each in spellings(text)):
@@ -52,17 +52,22 @@ def table(candidates: Iterable[Candidate], images: Sequence[LocalImage], policy:
 
 
 def upgrades(component: Component, releases: Releases) -> Releases:
-    """Those to go forward to: newer than what runs, and than what is waiting already."""
+    """The releases that are newer than the running and the pending version."""
     return tuple(each for each in _open(component, releases) if each.step == 1)
 
 
 def downgrades(component: Component, releases: Releases) -> Releases:
-    """Those to go back to."""
+    """The releases that are older than the running version."""
     return tuple(each for each in _open(component, releases) if each.step == -1)
 
 
 def pick(component: Component, releases: Releases, wanted: str | None) -> Release:
-    """The release with this version, `UsageError` if there is none; or the newest to go forward to, `NothingToDo`."""
+    """The release with the version ``wanted``; without one, the newest upgrade.
+
+    Raises:
+        UsageError: there is no image of that version.
+        NothingToDo: there is no upgrade.
+    """
     look = f"livefw show {component.key}"
     if wanted is not None:
         version = of_image(wanted, component)
@@ -80,7 +85,7 @@ def pick(component: Component, releases: Releases, wanted: str | None) -> Releas
 
 
 def _open(component: Component, releases: Releases) -> Iterable[Release]:
-    """What could be staged now; while an image of another version waits, only what is newer than that."""
+    """The releases that could be staged now; while another image is pending, only newer ones."""
     for each in releases:
         waits = component.pending and not (each.step == 1 and compare(each.version, component.pending_version) == 1)
         if each.local and not each.against and not waits:
@@ -92,7 +97,7 @@ def _of(candidate: Candidate, images: Iterable[LocalImage], policy: Policy) -> R
     found = [_local(candidate, image, policy) for image in images]
     if is_image_holder(provider):
         found += [_offered(component, offer) for offer in provider.images(component.id)]
-    # Texts decide where there are no numbers, so that the order is the same each time.
+    # Versions without numbers are sorted by their text, so that the order is always the same.
     return tuple(sorted(found, key=lambda each: (each.version.order, each.version.text, each.path), reverse=True))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which component an image is for: the one that was named, or the one that its archive names."""
+"""Which component an image is for: the one that the user names, or the one that its archive names."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,8 +19,10 @@ _HINT = "fwupdmgr local-install FILE DEVICE, or livefw stage COMPONENT FILE"
 
 
 class StagingRequest(NamedTuple):
-    """An image that somebody wants staged: for whom, None where that follows from the image, why, and regardless of
-    which checks."""
+    """A request to stage an image.
+
+    ``word`` selects the component; None if the image does. ``ignore`` are names of checks.
+    """
 
     package: ImagePackage
     word: str | None = None
@@ -29,9 +31,10 @@ class StagingRequest(NamedTuple):
 
 
 class StagingTarget(NamedTuple):
-    """A component, the provider that takes an image for it, and the image.
+    """The component that an image is for, its provider, and the image.
 
-    ``version`` is what the image's archive says of it, None without one; ``archive`` is that archive's name.
+    ``version`` is the one that the image's archive declares, None without an archive; ``archive`` is the archive's
+    name.
     """
 
     provider: Stager
@@ -42,9 +45,12 @@ class StagingTarget(NamedTuple):
 
 
 def find_target(word: str | None, candidates: Sequence[Candidate], package: ImagePackage) -> StagingTarget:
-    """The component that takes the package, and what it is to be handed: of an archive, the image in it.
+    """The component that an image is for, and the image as the mechanism takes it: the one inside an archive.
 
-    `Refused` where it takes none, `UsageError` where the archive is for another or several might be meant.
+    Raises:
+        NoSuchComponent, AmbiguousComponent: the word or the archive does not select one component.
+        UsageError: no component or several components take images, and none is named; or the archive is not valid.
+        Refused: the mechanism does not take images.
     """
     chosen = [select(word, candidates)] if word else [each for each in candidates if is_stager(each.provider)]
     version, archive = None, ""
@@ -66,13 +72,13 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
 
 
 def is_for(about: Metainfo, candidate: Candidate) -> bool:
-    """Whether an archive's image is for this component, by any of its GUIDs in either spelling."""
+    """Whether the image of an archive is for this component, by any of its GUIDs."""
     wanted = {spelling for text in about.guids for spelling in spellings(text)}
     return not wanted.isdisjoint(guids(candidate))
 
 
 def spellings(text: str) -> tuple[str, ...]:
-    """Both ways in which a GUID is written; none for what is no GUID."""
+    """Both spellings of a GUID; none if the text is not a GUID."""
     try:
         guid = Guid.parse(text)
     except ValueError:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an activation cost the machine: for each CPU the longest time for which a program did not get to run.
+"""What an activation cost the machine: for each CPU the longest time during which no program could run.
 
-On a machine of one's own by the kernel's tracer (`livefw.activation.measure.tracer`) or by sampling
-(`livefw.activation.measure.sampler`), against a baseline taken just before. A modelled machine runs on other CPUs than
-its own, so there the model's own figures are read, and are labelled as the model's.
+The machine that livefw runs on is measured by the kernel's tracer (`livefw.activation.measure.tracer`) or by sampling
+(`livefw.activation.measure.sampler`), compared with a baseline taken just before. A modelled machine has other CPUs;
+its own figures are read, and marked as the model's.
 """
 
 import json
@@ -25,20 +25,20 @@ from livefw.text import decode
 
 PERIOD_US = 1000
 STALLS = "/run/livefw-model/stalls"
-"""Where a modelled machine shows how long its firmware held its CPUs.
+"""The file in which a modelled machine shows how long its firmware held its CPUs.
 
-First line: ``NOW``, ns since boot; then ``START END CPUS`` for each of the last ones, oldest first, CPUS as a list such
-as ``0-3``. One read shows at most a page, so of very many the earliest are missing.
+First line: ``NOW``, ns since boot; then ``START END CPUS`` for each of the last stalls, oldest first, CPUS as a list
+such as ``0-3``. A read returns at most a page, so that the earliest may be missing.
 """
 STALLS_SHOWN = 64
-"""How many it shows at most."""
+"""How many stalls it shows at most."""
 _ANSWER_S = 5.0
-"""How long to wait for the sampler to start or to answer; without an answer there is no measurement, and no harm."""
+"""How long to wait for the sampler to start or to reply; without a reply there is no measurement."""
 _ANSWER_LIMIT = 1 << 24
 
 
 class CpuRow(NamedTuple):
-    """CPUs that fared alike: ``cpus`` as a list such as ``0-3``; gaps in ns since the activation began."""
+    """CPUs with the same figures: ``cpus`` is a list such as ``0-3``; gaps are in ns since the activation began."""
 
     cpus: str
     longest_ns: int
@@ -47,12 +47,12 @@ class CpuRow(NamedTuple):
 
     @property
     def cpu_count(self) -> int:
-        """How many CPUs these are."""
+        """The number of CPUs."""
         return len(cpu_list(self.cpus) or ())
 
 
 class Measurement(NamedTuple):
-    """``source`` is ``sampled``, ``model``, or the kernel's tracer; ``note`` says what is missing, if anything is."""
+    """``source`` is ``sampled``, ``model``, or the name of the kernel's tracer; ``note`` says what is missing."""
 
     source: str
     seconds: float
@@ -61,27 +61,27 @@ class Measurement(NamedTuple):
 
     @property
     def longest_ns(self) -> int:
-        """The longest time that any CPU was away."""
+        """The longest gap of any CPU."""
         return max((row.longest_ns for row in self.rows), default=0)
 
     @property
     def baseline_ns(self) -> int | None:
-        """The longest before the activation, on any CPU."""
+        """The longest gap of any CPU before the activation; None if there is no baseline."""
         known = [row.baseline_ns for row in self.rows if row.baseline_ns is not None]
         return max(known, default=None)
 
     @property
     def cpus(self) -> int:
-        """CPUs that were watched."""
+        """The number of CPUs that were measured."""
         return sum(row.cpu_count for row in self.rows)
 
     def document(self) -> dict[str, Any]:
-        """For the journal and for JSON."""
+        """The form for the history and for JSON."""
         return self._asdict() | {"rows": [row._asdict() for row in self.rows]}
 
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> "Measurement":
-        """What `document` made; ValueError, KeyError or TypeError for anything else."""
+        """Read what `document` made. ValueError, KeyError or TypeError for anything else."""
         rows = tuple(
             CpuRow(
                 str(row["cpus"]),
@@ -95,10 +95,10 @@ class Measurement(NamedTuple):
 
 
 class Meter(Protocol):
-    """Watches one activation. None of this ever raises: what cannot be measured is no reason not to activate."""
+    """Measures one activation. No method raises: a failure to measure must not prevent an activation."""
 
     def start(self) -> None:
-        """Begin, with the baseline; returns when it has been taken."""
+        """Take the baseline; returns when that is done."""
         ...
 
     def mark(self) -> None:
@@ -106,11 +106,11 @@ class Meter(Protocol):
         ...
 
     def stop(self) -> Measurement | None:
-        """It is over; what was seen, or None."""
+        """The activation has ended; returns the measurement, or None."""
         ...
 
     def close(self) -> None:
-        """End without an answer, if it has not ended; asks nothing of a machine that may hang."""
+        """Give up a measurement that was not stopped, without reading from a machine that may hang."""
         ...
 
 
@@ -132,7 +132,7 @@ class NoMeter:
 
 
 class ModelMeter:
-    """Reads what a modelled machine itself tells."""
+    """Reads the figures of a modelled machine."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -172,7 +172,7 @@ NewInstance = Callable[[str], tracer.Instance]
 
 
 class SamplingMeter:
-    """Samples this machine's own CPUs."""
+    """Samples the CPUs of the machine that livefw runs on."""
 
     def __init__(self, online: frozenset[int], settings: Measuring) -> None:
         self._online = sorted(online & os.sched_getaffinity(0))
@@ -186,7 +186,7 @@ class SamplingMeter:
         program = os.path.join(os.path.dirname(__file__), "sampler.py")
         command = [sys.executable, "-I", "-S", program, str(PERIOD_US), *map(str, cpus)]
         try:
-            # A session of its own: Ctrl-C on the terminal is for the engine to deal with.
+            # A session of its own: the engine handles Ctrl-C of the terminal.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -257,7 +257,7 @@ class SamplingMeter:
         return bytes(line)
 
     def close(self) -> None:
-        """See `Meter`; its workers end when they see that the sampler is gone."""
+        """See `Meter`; the workers end when the sampler is gone."""
         if self._process is not None:
             with self._process as process:
                 process.kill()
@@ -265,12 +265,12 @@ class SamplingMeter:
 
 
 class TracingMeter:
-    """Has this machine's kernel trace its own CPUs; where it will not, samples them, and says so."""
+    """Uses the kernel's tracer; if that fails, samples the CPUs and says so."""
 
     def __init__(
         self, base: str | None, online: frozenset[int], settings: Measuring, *, new: NewInstance = tracer.Instance
     ) -> None:
-        """``base`` is where tracefs is, if it is anywhere."""
+        """``base`` is the mount point of tracefs; None if there is none."""
         self._base = base
         self._online = online
         self._settings = settings
@@ -303,7 +303,7 @@ class TracingMeter:
             return self._instead.mark()
         self._marked_ns = time.monotonic_ns()
         if self._instance:
-            with suppress(OSError):  # then it is not in the trace, and there is no measurement
+            with suppress(OSError):  # without the mark in the trace there is no measurement
                 self._instance.mark()
         return None
 
@@ -329,7 +329,7 @@ class TracingMeter:
         for gap in instance.end(self._tracer):
             if gap.cpu not in longest:
                 continue
-            marked = gap.end_ns >= 0  # what began before the mark and went on after it counts
+            marked = gap.end_ns >= 0  # a gap that began before the mark and ended after it counts
             longest[gap.cpu][marked] = max(longest[gap.cpu][marked], gap.end_ns - gap.start_ns)
             if gap.end_ns - gap.start_ns >= NOTE_NS and len(gaps[gap.cpu]) < GAPS:
                 gaps[gap.cpu].append((gap.start_ns, gap.end_ns))
@@ -356,14 +356,15 @@ class TracingMeter:
 
 
 def spread(cpus: list[int], limit: int) -> list[int]:
-    """At most ``limit`` of the CPUs, evenly over all of them."""
+    """At most ``limit`` of the CPUs, evenly distributed."""
     if len(cpus) <= limit:
         return cpus
     return [cpus[index * len(cpus) // limit] for index in range(limit)]
 
 
 def meter(files: Files, online: frozenset[int] | None, settings: Measuring, *, own_machine: bool) -> Meter:
-    """The meter that fits: the model's figures where there are some, else as asked for on the machine we run on."""
+    """The meter for a machine: the model's figures if it has some, else the tracer or sampler on the machine livefw
+    runs on."""
     if not settings.enabled:
         return NoMeter()
     if files.exists(STALLS):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A measurement as a picture: CPUs down, time across, a bar where a CPU was away. SVG, drawn by hand."""
+"""A measurement as an SVG picture: CPUs down, time across, a bar for each gap."""
 
 from html import escape
 
@@ -12,7 +12,7 @@ _TICKS = 6
 
 
 def svg(measurement: Measurement, *, title: str) -> str:
-    """The whole document. Gaps that touch in the picture stay separate bars; each is at least half a pixel wide."""
+    """The whole document. Adjacent gaps stay separate bars; each is at least half a pixel wide."""
     rows = measurement.rows
     height = max(2.0, min(18.0, _MAX_HEIGHT / max(len(rows), 1)))
     begin = min((start for row in rows for start, _ in row.gaps), default=0) / 1e9
@@ -32,7 +32,7 @@ def svg(measurement: Measurement, *, title: str) -> str:
 
 
 def duration(ns: int) -> str:
-    """A length of time in the unit that suits it."""
+    """A duration in a suitable unit."""
     for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1000)):
         if ns >= size:
             return f"{ns / size:.3g} {unit}" if ns < 1000 * size else f"{ns / size:.0f} {unit}"
@@ -68,6 +68,6 @@ def _axis(begin: float, end: float, *, y: float, scale: float) -> list[str]:
     for tick in range(_TICKS + 1):
         moment = begin + (end - begin) * tick / _TICKS
         x = _LEFT + (moment - begin) * scale
-        shown = round(moment * 1000, 6) + 0.0  # to a nanosecond: the moment 0 is no fraction of one, and has no sign
+        shown = round(moment * 1000, 6) + 0.0  # to a nanosecond, so that 0 has neither a fraction nor a sign
         parts.append(f'<text x="{x:.1f}" y="{y + 20:.1f}" text-anchor="middle">{shown:.4g} ms</text>')
     return parts

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program of its own: one small process pinned to each CPU that notes when it did not get to run.
+"""A separate program: one small process pinned to each CPU that notes when it could not run.
 
-Run by file name, ``python -I -S sampler.py PERIOD_US CPU...``, so that nothing but the interpreter is loaded. It says
-``ready``, takes ``mark`` (from now on it counts) and ``stop`` on standard input, and answers with one JSON document.
-The end of standard input ends it without an answer, so that it never outlives the engine that started it.
+Run by file name, ``python -I -S sampler.py PERIOD_US CPU...``, so that nothing but the interpreter is loaded. It prints
+``ready``, reads ``mark`` (the measurement begins) and ``stop`` from standard input, and prints one JSON document. At
+the end of standard input it ends without output, so that it does not outlive the engine.
 
-Processes, because threads of one interpreter keep each other waiting. Each sleeps a millisecond at a time, about one
-percent of its CPU, and where that is allowed it runs with the lowest real-time priority: other programs cannot delay
+Processes are used because threads of one interpreter block each other. Each sleeps for a millisecond at a time, which
+takes about one percent of its CPU. If permitted it runs with the lowest real-time priority: other programs cannot delay
 it then, only what stops the CPU can.
 """
 
@@ -19,21 +19,21 @@ import time
 from contextlib import suppress
 
 SLOT = struct.Struct("=qqqq")
-"""Of each CPU: 1 once it is pinned; longest delay before and after the mark in ns; number of delays noted."""
+"""For each CPU: 1 once it is pinned; longest delay before and after the mark in ns; number of delays stored."""
 GAP = struct.Struct("=qq")
-"""A delay: from when to when, in ns of the monotonic clock."""
+"""A delay: begin and end in ns of the monotonic clock."""
 GAPS = 256
-"""Delays noted of one CPU; further ones only count for the longest."""
+"""Delays stored for one CPU at most; later ones count only for the longest."""
 STEP = SLOT.size + GAPS * GAP.size
 NOTE_NS = 1_000_000
-"""Shortest delay that is noted with its place in time: an ordinary scheduler's tick is not worth it."""
+"""The shortest delay that is stored; the tick of an ordinary scheduler is shorter."""
 RUNNING, MARKED, STOPPED = 0, 1, 2
 
 
 def worker(memory: mmap.mmap, offset: int, cpu: int, period_ns: int, parent: int) -> None:
-    """Sleep, look how late it is, and note it, until told to stop."""
+    """Sleep, measure the delay, and store it, until told to stop."""
     os.sched_setaffinity(0, {cpu})
-    with suppress(PermissionError):  # then other programs may delay us as well; the baseline shows how much
+    with suppress(PermissionError):  # other programs may delay it as well; the baseline shows how much
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     longest = [0, 0]
     count = 0
@@ -43,7 +43,7 @@ def worker(memory: mmap.mmap, offset: int, cpu: int, period_ns: int, parent: int
         time.sleep(max(due - time.monotonic_ns(), 0) / 1e9)
         now = time.monotonic_ns()
         late = now - due
-        marked = memory[0] == MARKED  # as it is now: what began before the mark and went on after it counts
+        marked = memory[0] == MARKED  # read now: a delay that began before the mark and ended after it counts
         longest[marked] = max(longest[marked], late)
         if late >= NOTE_NS and count < GAPS:
             GAP.pack_into(memory, offset + SLOT.size + count * GAP.size, due, now)
@@ -53,7 +53,7 @@ def worker(memory: mmap.mmap, offset: int, cpu: int, period_ns: int, parent: int
 
 
 def main(words: list[str]) -> int:
-    """Start the workers, listen, answer."""
+    """Start the workers, read commands, print the result."""
     period_ns, cpus = int(words[0]) * 1000, [int(word) for word in words[1:]]
     memory = mmap.mmap(-1, 8 + len(cpus) * STEP)
     parent = os.getpid()
@@ -83,18 +83,18 @@ def main(words: list[str]) -> int:
 
 
 def say(line: str) -> None:
-    """One line to the engine."""
+    """Print one line."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
 def ended(child: int, memory: mmap.mmap, offset: int) -> bool:
-    """Whether a worker is at its post, or has given up because its CPU is not to be had."""
+    """Whether a worker is pinned, or has given up because it cannot use its CPU."""
     return bool(SLOT.unpack_from(memory, offset)[0]) or os.waitpid(child, os.WNOHANG)[0] == child
 
 
 def row(memory: mmap.mmap, offset: int, cpu: int) -> dict[str, object] | None:
-    """What one worker noted; None if it could not be pinned."""
+    """The figures of one worker; None if it could not be pinned."""
     pinned, before, longest, count = SLOT.unpack_from(memory, offset)
     gaps = [GAP.unpack_from(memory, offset + SLOT.size + index * GAP.size) for index in range(count)]
     return {"cpu": cpu, "baseline_ns": before, "longest_ns": longest, "gaps": gaps} if pinned else None

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measuring by the kernel's own tracers, ``osnoise`` or else ``timerlat``, in a tracefs instance of our own.
+"""Measures with the kernel's tracers ``osnoise`` or ``timerlat``, in a tracefs instance of its own.
 
-Formats and files: the kernel's Documentation/trace/osnoise-tracer.rst and timerlat-tracer.rst, and
-include/trace/events/osnoise.h. ``hwlat`` is left out: it keeps CPUs to itself with interrupts off, and its own
-documentation forbids it in production. What all instances share, such as the tracers' periods, is read and never
-written.
+Formats and files: Documentation/trace/osnoise-tracer.rst and timerlat-tracer.rst, and include/trace/events/osnoise.h of
+the kernel. ``hwlat`` is not used: it keeps CPUs busy with interrupts off, and its documentation forbids that in
+production. Settings that all instances share, such as the periods of the tracers, are read and never written.
 
-Run by file name, ``python -I -S tracer.py INSTANCE``, this is the instance's keeper: when its standard input ends, so
-has the engine, and it takes the instance away. ``osnoise`` keeps all CPUs busy, and must not be left behind.
+Run by file name, ``python -I -S tracer.py INSTANCE``, this is the keeper of the instance: at the end of its standard
+input the engine has ended, and it removes the instance. ``osnoise`` keeps all CPUs busy, and must not be left behind.
 """
 
 import os
@@ -19,9 +18,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 TRACEFS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
-"""Where it is mounted, today and in older systems."""
+"""The mount points of tracefs, today and on older systems."""
 NOTE_NS = 50_000
-"""Shortest stop that is traced: what is shorter is the daily life of a kernel, and would fill the buffer."""
+"""The shortest stop that is traced. Shorter ones are normal, and would fill the buffer."""
 _PREFIX = "livefw-"
 _MARK = "livefw: the activation begins"
 _EVENT = "events/osnoise/sample_threshold"
@@ -29,7 +28,7 @@ _MARKED = re.compile(rf" (?P<time>\d+\.\d+): tracing_mark_write: {_MARK}")
 
 
 class Tracer(NamedTuple):
-    """A tracer: buffer of each CPU in KiB, files to set first, and how to read a line of it."""
+    """A tracer: buffer of each CPU in KiB, files to set first, and the function that reads a line."""
 
     name: str
     buffer_kb: int
@@ -43,20 +42,20 @@ OSNOISE = Tracer(
     ((f"{_EVENT}/filter", f"duration >= {NOTE_NS}"), (f"{_EVENT}/enable", "1")),
     re.compile(r"\[(?P<cpu>\d+)\] .* sample_threshold: start (?P<start>\d+\.\d+) duration (?P<ns>\d+) ns"),
 )
-"""Tells each stop as soon as it is over; its own summary would come a second later."""
+"""Traces each stop as soon as it is over; its own summary would come a second later."""
 TIMERLAT = Tracer(
     "timerlat",
     1024,
     (),
     re.compile(r"\[(?P<cpu>\d+)\] .* (?P<end>\d+\.\d+): #\d+ +context thread timer_latency +(?P<ns>\d+) ns"),
 )
-"""Tells of each millisecond how late a real-time thread ran: 1 MiB is about twelve seconds of it."""
+"""Traces every millisecond how late a real-time thread ran: 1 MiB holds about twelve seconds."""
 TRACERS = (OSNOISE, TIMERLAT)
-"""In the order of preference; the second is for when somebody uses it already, for then the first is refused."""
+"""In order of preference. While another program uses the second, the kernel refuses the first."""
 
 
 class Gap(NamedTuple):
-    """A CPU was away: from when to when in ns; before the activation began, both are negative."""
+    """A time during which a CPU was away, begin and end in ns; negative before the activation."""
 
     cpu: int
     start_ns: int
@@ -67,7 +66,8 @@ Folder = Callable[[str], None]
 
 
 class Instance:
-    """One tracefs instance; every method may raise OSError. ``make`` and ``remove`` are for a modelled tracefs."""
+    """One tracefs instance; every method may raise OSError. ``make`` and ``remove`` replace those of a modelled
+    tracefs."""
 
     def __init__(self, base: str, *, make: Folder = os.mkdir, remove: Folder = os.rmdir) -> None:
         self._remove = remove
@@ -83,7 +83,7 @@ class Instance:
             raise
 
     def begin(self, tracer: Tracer) -> None:
-        """Let the tracer run. OSError, for instance EBUSY if somebody uses another one of this family."""
+        """Start the tracer. OSError, for instance EBUSY if another program uses another tracer of this family."""
         self._write("buffer_size_kb", str(tracer.buffer_kb))
         for name, text in tracer.setup:
             self._write(name, text)
@@ -91,11 +91,11 @@ class Instance:
         self._write("tracing_on", "1")
 
     def mark(self) -> None:
-        """Put the beginning of the activation into the trace, by the trace's own clock."""
+        """Write the begin of the activation into the trace."""
         self._write("trace_marker", _MARK)
 
     def end(self, tracer: Tracer) -> list[Gap]:
-        """Stop, and tell what was traced; ValueError if the mark is not in it any more."""
+        """Stop, and return the gaps. ValueError if the mark is not in the trace any more."""
         self._write("tracing_on", "0")
         begin, found = None, []
         with open(os.path.join(self._folder, "trace"), encoding="utf-8", errors="replace") as file:
@@ -115,15 +115,15 @@ class Instance:
         return re.search(r"^overrun: *[1-9]", _read(f"{self._folder}/per_cpu/cpu{cpu}/stats"), re.MULTILINE) is not None
 
     def close(self) -> None:
-        """Take it away; never raises."""
+        """Remove the instance. Never raises."""
         take_away(self._folder, self._remove)
         self._keeper.kill()
         self._keeper.communicate()
 
     def give_up(self) -> None:
-        """Leave it to the keeper, and ask nothing of a kernel that may hang.
+        """Leave the instance to the keeper, because the kernel may hang.
 
-        A child that still writes holds the keeper's input as well, so it waits for that.
+        A child that still writes holds the keeper's input as well, so that the keeper waits for it.
         """
         with suppress(subprocess.TimeoutExpired):
             self._keeper.communicate(timeout=1.0)
@@ -133,7 +133,7 @@ class Instance:
 
 
 def offered(base: str) -> list[Tracer]:
-    """Tracers that this kernel has and that would run all the time, by what somebody may have set for all instances."""
+    """The tracers that this kernel has and that would run continuously with the settings that all instances share."""
     available = _read(os.path.join(base, "available_tracers")).split()
     if "NO_OSNOISE_WORKLOAD" in _read(os.path.join(base, "osnoise/options")).split():
         return []
@@ -142,17 +142,17 @@ def offered(base: str) -> list[Tracer]:
 
 
 def place() -> str | None:
-    """Where tracefs is to be found and has a tracer for us; None where it has not, or is not for us to use."""
+    """The mount point of tracefs if it has a usable tracer; else None."""
     return next((base for base in TRACEFS if offered(base) and os.access(f"{base}/instances", os.W_OK)), None)
 
 
 def watched(base: str) -> str:
-    """CPUs that the tracers watch, as a list such as ``0-3``; empty if that is not told."""
+    """The CPUs that the tracers trace, as a list such as ``0-3``; empty if unknown."""
     return _read(os.path.join(base, "osnoise/cpus")).strip()
 
 
 def take_away(folder: str, remove: Folder = os.rmdir) -> None:
-    """End the tracer of an instance, and the instance; where a reader keeps that, at least nothing is traced."""
+    """Stop the tracer and remove the instance; if a reader holds the instance, at least nothing is traced any more."""
     with suppress(OSError):
         write(os.path.join(folder, "current_tracer"), "nop")
     with suppress(OSError):
@@ -160,7 +160,7 @@ def take_away(folder: str, remove: Folder = os.rmdir) -> None:
 
 
 def write(path: str, text: str) -> None:
-    """Write to a file that is there already. OSError."""
+    """Write to an existing file. OSError."""
     with open(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC), "wb", buffering=0) as file:
         file.write(text.encode())
 
@@ -179,12 +179,13 @@ def _ns(seconds: str) -> int:
 
 
 def _born(pid: int) -> str:
-    """When a process began (proc(5), stat field 22), which tells it from a later one with its number; empty if gone."""
+    """The start time of a process (proc(5), stat field 22), which distinguishes processes with the same id; empty if
+    gone."""
     return (_read(f"/proc/{pid}/stat").rpartition(")")[2].split() or [""] * 20)[19]
 
 
 def _left_behind(base: str) -> Iterator[str]:
-    """Instances of livefw whose process has ended; our own number with another birth is one of them."""
+    """Instances of livefw whose process has ended; also one with our process id and another start time."""
     with suppress(OSError):
         for name in os.listdir(os.path.join(base, "instances")):
             pid, _, born = name.removeprefix(_PREFIX).partition("-")

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the administrator allows: livefw.toml, its settings, and maintenance windows."""
+"""What the administrator allows: livefw.toml, its keys, patterns and maintenance windows."""

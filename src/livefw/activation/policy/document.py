@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an administrator has decided once for all: ``livefw.toml`` in ``/etc/livefw``.
+"""The administrator's policy: ``livefw.toml`` in ``/etc/livefw``.
 
-`KEYS` is the one table of what may be in it. The reader, ``livefw policy`` and docs/explanation/engine.md follow from
-it.
+`KEYS` is the one table of what it may contain. The reader, ``livefw policy`` and the documents are derived from it.
 """
 
 import errno
@@ -29,32 +28,32 @@ from livefw.providers.base import Component
 
 FILE = "livefw.toml"
 _SIZE_LIMIT = 1 << 20
-"""Largest settings file. One that is larger is not one that a person wrote."""
+"""Bytes of a settings file at most."""
 
 
 class Limits(NamedTuple):
-    """What must not be exceeded: load average per online CPU, and seconds that an activation may take."""
+    """Load average per online CPU, and seconds that an activation may take."""
 
     load: float | None
     seconds: float
 
 
 class Precedence(NamedTuple):
-    """``then`` is never activated while ``first`` waits for its own activation; both are patterns."""
+    """``then`` is not activated while ``first`` is pending; both are patterns."""
 
     first: str
     then: str
 
 
 class ComponentPolicy(NamedTuple):
-    """What is wanted for one component: the only version that may be activated, and its settings."""
+    """What the policy wants for one component: the only version that may be activated, and its settings."""
 
     pin: str | None
     settings: dict[str, bool]
 
 
 class Measuring(NamedTuple):
-    """How an activation is measured: whether, on how many CPUs at most, how long before it, and by what."""
+    """How an activation is measured: whether, on how many CPUs at most, seconds of the baseline, and by what."""
 
     enabled: bool
     cpus: int
@@ -63,15 +62,15 @@ class Measuring(NamedTuple):
 
 
 MEASURED_BY = ("auto", "sampler", "tracer")
-"""What can measure; ``auto`` is the kernel's tracer where there is one, else the sampler."""
+"""What can measure; ``auto`` is the kernel's tracer if there is one, else the sampler."""
 
 
 class Policy(NamedTuple):
-    """The whole policy; patterns are as `livefw.activation.policy.pattern` reads them.
+    """The whole policy; patterns are those of `livefw.activation.policy.pattern`.
 
-    ``never_ignore`` are checks that nobody may have ignored. ``strict``: with a pattern that matches nothing here,
-    nothing is activated that was not named. ``images`` is a directory on the machine that the policy is for, ``seal`` a
-    file of it with keys.
+    ``never_ignore`` are checks that nobody may ignore. ``strict``: while a pattern matches no component, only
+    components that the user names are activated. ``images`` is a directory and ``seal`` a file with keys, both of the
+    machine that the policy is for.
     """
 
     allow: tuple[str, ...]
@@ -91,30 +90,30 @@ class Policy(NamedTuple):
     strict: bool = False
 
     def group_may(self, checks: Iterable[str]) -> bool:
-        """Whether members of the group that may activate may have all of these checks ignored."""
+        """Whether members of the daemon's group may ignore all of these checks."""
         wanted, may = frozenset(checks), self.group_may_ignore
         if not wanted.isdisjoint(self.never_ignore):
             return False
         return may if isinstance(may, bool) else wanted <= frozenset(may)
 
     def allows(self, component: Component) -> bool:
-        """Whether it may be activated at all."""
+        """Whether the component may be activated at all."""
         return any_matches(self.allow, component) and not any_matches(self.deny, component)
 
     def is_automatic(self, component: Component) -> bool:
-        """Whether ``livefw watch`` activates it by itself."""
+        """Whether ``livefw watch`` activates the component by itself."""
         return any_matches(self.automatic, component)
 
     def accepts_unconfirmed(self, component: Component) -> bool:
-        """Whether the mechanism's word is taken for a success that nothing can confirm."""
+        """Whether a success that nothing confirms is accepted for the component."""
         return any_matches(self.accept_unconfirmed, component)
 
     def pin(self, component: Component) -> str | None:
-        """The only version that may be activated, if there is one."""
+        """The only version that may be activated; None if any may."""
         return next((wish.pin for each, wish in self.component.items() if wish.pin and matches(each, component)), None)
 
     def settings(self, component: Component) -> dict[str, bool]:
-        """Settings that are wanted for it; the first pattern that names a setting decides."""
+        """The settings that the policy wants for the component; the first pattern that names a setting decides."""
         wanted: dict[str, bool] = {}
         for each, wishes in self.component.items():
             if matches(each, component):
@@ -122,9 +121,10 @@ class Policy(NamedTuple):
         return wanted
 
     def ranked(self, components: list[Component]) -> list[Component]:
-        """In an order that the policy allows; where it says nothing, as they came. ValueError for a circle.
+        """The components in an order that the policy allows, otherwise unchanged. ValueError if the order contains a
+        cycle.
 
-        Components that are not in the list do not matter.
+        Rules about components that are not in the list have no effect.
         """
         left, done = list(components), []
         while left:
@@ -141,34 +141,39 @@ class Policy(NamedTuple):
 
 
 class PolicyFollower:
-    """Notices that the settings file has become another one, or another text, since it was last asked."""
+    """Detects that the settings file was changed or replaced."""
 
     def __init__(self, directory: str) -> None:
-        """Before the file is read, so that no change falls in between."""
+        """Call it before the file is read, so that no change is missed."""
         self._directory = directory
         self._seen = file_stamp(directory)
 
     def changed(self) -> bool:
-        """Whether it has; once for each change."""
+        """Whether the file has changed since the last call."""
         before, self._seen = self._seen, file_stamp(self._directory)
         return before != self._seen
 
 
 def file_stamp(directory: str) -> Stamp:
-    """Of the settings file in a directory, or why there is none; taken before it is read, nothing is missed."""
+    """The stamp of the settings file in a directory, or of its absence. Take it before reading, so that no change is
+    missed."""
     try:
         if not directory:
             return ()
-        above = os.stat(directory)  # whose it is, and who may write it, decides whether the file is obeyed
+        above = os.stat(directory)  # owner and mode of the directory decide whether the file is trusted
         return above.st_uid, above.st_mode, *stamp(os.stat(f"{directory}/{FILE}"))
     except OSError as error:
         return (error.errno or 0,)
 
 
 def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
-    """Read the policy in a directory; without a file or a directory, the default. `SettingsError`, `TransportError`.
+    """Read the policy in a directory; the default policy if there is no directory or no file.
 
-    Tables that bear the name of a mechanism are left to its provider.
+    Tables with the name of a mechanism are read by its provider.
+
+    Raises:
+        SettingsError: the file is wrong, or other users can change it.
+        PermissionDenied, TransportError: it cannot be read.
     """
     if not directory:
         return DEFAULT
@@ -189,8 +194,8 @@ def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
 
 
 def parse(text: bytes, *, file: str = FILE, mechanisms: Iterable[str] = ()) -> Policy:
-    """Read a policy, leaving out the tables of mechanisms; `SettingsError`."""
-    from livefw import toml  # only where there is a file
+    """Read a policy without the tables of mechanisms. `SettingsError` if it is wrong."""
+    from livefw import toml  # only if there is a file
 
     try:
         document = toml.loads(text)
@@ -274,7 +279,7 @@ def _minute(value: Any) -> int:
 
 
 def _zone(value: Any) -> Any:
-    from zoneinfo import ZoneInfo  # only for those who name one
+    from zoneinfo import ZoneInfo  # only if the policy names one
 
     try:
         return ZoneInfo(value)
@@ -397,7 +402,7 @@ KEYS = SettingsSection(
     },
     _policy,
 )
-"""Everything that may be in ``livefw.toml``."""
+"""Everything that ``livefw.toml`` may contain."""
 
 DEFAULT: Policy = decode(KEYS, {}, file=FILE)
-"""The policy of a machine without a file: everything is allowed, nothing happens by itself."""
+"""The policy without a file: everything is allowed, and nothing is automatic."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Patterns that name components in the settings: those of a shell, without regard to case.
+"""Patterns of the settings that select components: shell patterns, regardless of case.
 
-They match a key, an id or any other spelling of one that its mechanism knows, or a name.
+They match a key, an id, another spelling of the id that the mechanism knows, or a name.
 """
 
 import re
@@ -12,27 +12,27 @@ from typing import Any
 from livefw.providers.base import Component
 
 _SET = re.compile(r"\[!?+.[^]]*]")
-"""A set as `fnmatch` reads it: its first character may be a bracket that does not close it."""
+"""A set as `fnmatch` reads it: a bracket as its first character does not close it."""
 
 
 def read(value: Any) -> str:
-    """A pattern from the settings; ValueError for what can only be a mistake, and would match nothing or anything."""
+    """Check a pattern. ValueError if it can only be a mistake: it would match nothing, or anything."""
     if not isinstance(value, str) or not value.strip():
         raise ValueError("has to be a pattern", value)
     if not value.isprintable():
         raise ValueError("has to be a pattern that can be seen (? is any character)", value)
-    if "[" in _SET.sub("", value):  # `fnmatch` takes it for itself, which nobody has meant
+    if "[" in _SET.sub("", value):  # `fnmatch` would match it literally, which is never intended
         raise ValueError("has to be a pattern whose brackets are closed ([[] is a bracket)", value)
     return value
 
 
 def matches(pattern: str, component: Component) -> bool:
-    """Whether a pattern of the settings means this component."""
+    """Whether a pattern matches the component."""
     wanted = pattern.lower()
     texts = (*component.spellings, component.name)
     return any(fnmatchcase(text.lower(), wanted) for text in texts if text)
 
 
 def any_matches(patterns: Iterable[str], component: Component) -> bool:
-    """Whether one of several patterns means this component."""
+    """Whether one of several patterns matches the component."""
     return any(matches(pattern, component) for pattern in patterns)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading a settings file strictly: one table says what may be in it, and everything else follows from the table.
+"""A strict reader of settings files: one table says what a file may contain, and everything else is derived from it.
 
-A key that nobody knows is an error and not a guess: a misspelt ``deny`` must not allow.
+An unknown key is an error: a misspelt ``deny`` must not allow.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -11,7 +11,7 @@ from livefw.errors import UsageError
 
 
 class SettingsError(UsageError):
-    """A settings file holds something wrong; ``file`` and ``path`` say where."""
+    """A settings file is wrong; ``file`` and ``path`` say where."""
 
     def __init__(self, message: str, *, file: str, path: str, hint: str = "livefw policy lists every key") -> None:
         where = f"{file}: {path}: " if path else f"{file}: "
@@ -21,9 +21,9 @@ class SettingsError(UsageError):
 
 
 class SettingsKey(NamedTuple):
-    """One key: how its value is checked and read, its default, and what it does.
+    """One key: the kind of its value, the function that checks and reads it, its default, and its description.
 
-    ``read`` raises ValueError with what has to be, and, if that is only a part of the value, with that part.
+    ``read`` raises ValueError with what the value has to be, and with the wrong part if only a part of it is wrong.
     """
 
     kind: str
@@ -33,9 +33,9 @@ class SettingsKey(NamedTuple):
 
 
 class SettingsSection(NamedTuple):
-    """A table of keys. ``many`` is empty for one, ``[]`` for a list of them, ``NAME`` for named ones.
+    """A table of keys. ``many`` is empty for one table, ``[]`` for a list of tables, ``NAME`` for tables by name.
 
-    ``make`` puts the values together, and ``name`` reads a name; ValueError, or `ContradictionError`, tells a mistake.
+    ``make`` builds the result from the values, ``name`` reads a name; both raise ValueError or `ContradictionError`.
     """
 
     keys: Mapping[str, "SettingsKey | SettingsSection"]
@@ -45,7 +45,7 @@ class SettingsSection(NamedTuple):
 
 
 class ContradictionError(ValueError):
-    """Values that are right by themselves and not together; ``key`` is the one to mend."""
+    """Values that contradict each other; ``key`` is the one to change."""
 
     def __init__(self, message: str, key: str) -> None:
         super().__init__(message)
@@ -53,7 +53,7 @@ class ContradictionError(ValueError):
 
 
 class SettingsRow(NamedTuple):
-    """A key as the documents show it."""
+    """A key, as the documents show it."""
 
     path: str
     kind: str
@@ -62,7 +62,7 @@ class SettingsRow(NamedTuple):
 
 
 def decode(section: SettingsSection, document: Any, *, file: str, path: str = "") -> Any:
-    """What a parsed document means; `SettingsError`."""
+    """Read a parsed document by a table. `SettingsError` if it is wrong."""
     if section.many == "[]":
         if not isinstance(document, list):
             raise SettingsError("has to be a list of tables", file=file, path=path)
@@ -109,11 +109,11 @@ class _Required:
 
 
 REQUIRED = _Required()
-"""The default of a key that has none."""
+"""The default of a key that must be given."""
 
 
 def rows(section: SettingsSection, path: str = "") -> Iterator[SettingsRow]:
-    """Every key there is, for help and documents."""
+    """All keys of a table, for help and documents."""
     for name, node in section.keys.items():
         where = _join(path, name)
         if isinstance(node, SettingsSection):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Maintenance windows: times of the week at which an activation may begin."""
+"""Maintenance windows: times of the week at which an activation may start."""
 
 import struct
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from livefw import reading
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 YEARS = 8
-"""How far to look ahead for an opening: over a 29 February that a year like 2100 leaves out."""
+"""How many years to search for an opening: enough for a 29 February although 2100 has none."""
 _DAY = timedelta(days=1)
 _SPAN = timedelta(hours=12)
-"""Changes of a clock are further apart than this."""
+"""Changes of a zone's offset are further apart than this."""
 _RESOLUTION = timedelta(seconds=1)
 _MOMENT = timedelta(microseconds=1)
 
@@ -21,10 +21,9 @@ _MOMENT = timedelta(microseconds=1)
 class Window(NamedTuple):
     """From ``begin`` to before ``end``, in minutes of the local day, on ``days``.
 
-    A window whose end is not after its begin goes on to the next day; it belongs to the day on which it began.
-    ``zone`` is None for the machine's own time. It is open whenever the clock of the zone shows a time that is in it.
-    So where clocks are put forward it opens late, or not at all if nothing of it is left; where they are put back,
-    it is open both times.
+    A window whose end is not after its begin ends on the next day; it belongs to the day on which it began. ``zone`` is
+    None for the machine's own time. A window is open whenever the zone's clock shows a time within it: it opens late,
+    or not at all, when the clock is put forward, and it is open twice when the clock is put back.
     """
 
     days: frozenset[int]
@@ -33,7 +32,7 @@ class Window(NamedTuple):
     zone: tzinfo | None = None
 
     def contains(self, moment: datetime) -> bool:
-        """Whether the window is open; ``moment`` carries any time zone."""
+        """Whether the window is open at a time of any zone."""
         local = moment.astimezone(self.zone)
         minute = local.hour * 60 + local.minute
         today, yesterday = local.weekday(), (local.weekday() - 1) % 7
@@ -42,20 +41,20 @@ class Window(NamedTuple):
         return (today in self.days and minute >= self.begin) or (yesterday in self.days and minute < self.end)
 
     def next_opening(self, moment: datetime) -> datetime | None:
-        """When it opens next after ``moment``, in its own zone; None if it does not in the next `YEARS`."""
-        start = moment.astimezone(UTC)  # in one zone, times are compared by what clocks show, and may go backwards
+        """When it opens next, in its own zone; None if it does not within `YEARS`."""
+        start = moment.astimezone(UTC)  # within one zone datetime compares local times, which may go backwards
         try:
             for count in range(YEARS * 366 * 2):
                 begin = start + count * _SPAN
                 for opening in self._openings(begin, begin + _SPAN):
                     if opening > start:
                         return opening.astimezone(self.zone)
-        except OverflowError:  # after the last year that there is
+        except OverflowError:  # after datetime.MAXYEAR
             pass
         return None
 
     def _openings(self, start: datetime, end: datetime) -> Iterator[datetime]:
-        """Moments in a span at which it opens, the first one first."""
+        """The times in a span at which it opens, in order."""
         for begin, until in self._steady(start, end):
             if begin > start and self.contains(begin) and not self.contains(begin - _MOMENT):
                 yield begin
@@ -67,7 +66,7 @@ class Window(NamedTuple):
                     yield opening
 
     def _steady(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-        """The parts of a span in which the clock of the zone is neither put forward nor back."""
+        """The parts of a span in which the offset of the zone does not change."""
         before, after = start, end
         offset = self._offset(start)
         if self._offset(end) == offset:
@@ -85,25 +84,25 @@ class Window(NamedTuple):
 
 
 def own_zone(path: str = "/etc/localtime") -> tzinfo:
-    """The zone of the machine that we run on; UTC where it has none, as for the C library.
+    """The zone of the machine that livefw runs on; UTC if it has none, as in the C library.
 
-    Not that of TZ: who calls us may set it, sudo hands it on, and a window would open when the caller likes.
+    TZ is not used: the caller could set it, sudo passes it on, and a window would open whenever the caller likes.
     """
-    from zoneinfo import ZoneInfo  # only where there is a window
+    from zoneinfo import ZoneInfo  # only if there is a window
 
     try:
         with reading.opened(path) as file:
             return ZoneInfo.from_file(file, key="localtime")
-    except (OSError, ValueError, struct.error):  # the last for one that is cut off
+    except (OSError, ValueError, struct.error):  # the last one for a file that is cut off
         return UTC
 
 
 def is_open(windows: tuple[Window, ...], moment: datetime) -> bool:
-    """Whether any window is open; without windows it always is."""
+    """Whether any window is open, or there is no window."""
     return not windows or any(window.contains(moment) for window in windows)
 
 
 def next_opening(windows: tuple[Window, ...], moment: datetime) -> datetime | None:
-    """When any of them opens next; None if none does in the next `YEARS`."""
+    """When the next window opens; None if none does within `YEARS`."""
     openings = (window.next_opening(moment) for window in windows)
     return min((each for each in openings if each), key=datetime.timestamp, default=None)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Activation of what becomes pending, by uevents or by time."""
+"""Watching a machine for changes, and activating what the policy makes automatic."""

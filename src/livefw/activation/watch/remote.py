@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mechanisms behind a network, asked aside: one whose management controller hangs holds up nobody but itself.
+"""Mechanisms behind a network, asked in threads: a management controller that hangs delays no other mechanism.
 
-The first who asks waits for an answer, but not long. After that, until the answer has come, everybody is told at once
-what was known before, and that it may be old.
+The first caller waits for a reply, for a limited time. After that, and until the reply comes, every caller gets the
+earlier result at once, marked as old.
 """
 
 import logging
@@ -14,11 +14,11 @@ from livefw.activation.engine import Host
 from livefw.providers.base import Discovery, Provider, Reason
 
 FIRST_PATIENCE_S = 10.0
-"""How long the first waits while nothing is known of the mechanism at all."""
+"""How long the first caller waits while there is no earlier result."""
 PATIENCE_S = 3.0
-"""As above, later. A controller that is well takes a second or two for its whole inventory."""
+"""The same with an earlier result. A controller usually needs a second or two for its inventory."""
 UNREACHABLE = "unreachable"
-"""Code of the reason against everything that was not seen anew."""
+"""The code of the reason against components that were not read anew."""
 _HINT = "livefw doctor asks it, and waits for its answer"
 _NOT_YET = Reason(UNREACHABLE, "no management controller has answered yet", _HINT)
 _NOT_NOW = Reason(UNREACHABLE, "it does not answer; this was known {age} ago", _HINT)
@@ -28,7 +28,7 @@ Machine = Callable[[], AbstractContextManager[Host]]
 
 
 class RemoteMechanisms:
-    """Asks providers; those that ``is_remote`` names in a thread each, with a machine of its own from ``machine``."""
+    """Asks providers; those that ``is_remote`` selects in a thread each, with a machine of its own from ``machine``."""
 
     def __init__(self, machine: Machine, now: Callable[[], float], *, is_remote: Callable[[str], bool]) -> None:
         self._machine = machine
@@ -37,7 +37,11 @@ class RemoteMechanisms:
         self._asked: dict[str, _Asked] = {}
 
     def discover(self, provider: Provider, *, newer_than: float) -> Discovery:
-        """What a mechanism has, asked after a moment of ``now``. Errors as for `Provider.discover`."""
+        """The components of a mechanism, read at ``now`` or later.
+
+        Raises:
+            TransportError: its files cannot be read.
+        """
         name = provider.name
         if not self._is_remote(name):
             return provider.discover()
@@ -50,7 +54,7 @@ class RemoteMechanisms:
 
 
 class _Asked:
-    """What one mechanism said last, and whether it is being asked."""
+    """The last result of one mechanism, and whether it is being asked."""
 
     def __init__(self, name: str, now: Callable[[], float], ask: Callable[[], Discovery]) -> None:
         self._name = name
@@ -61,7 +65,7 @@ class _Asked:
         self._late = False
         self._last: Discovery | Exception | None = None
         self._begun = float("-inf")
-        """When it was asked what it answered last."""
+        """When the request for the last result was made."""
 
     def answer(self, newer_than: float) -> Discovery:
         with self._changed:
@@ -83,7 +87,7 @@ class _Asked:
         said: Discovery | Exception
         try:
             said = self._ask()
-        except Exception as error:  # whoever waits is told, whatever it is
+        except Exception as error:  # every error is passed to the callers
             said = error
         with self._changed:
             self._last, self._begun, self._asking = said, begun, False
@@ -94,7 +98,7 @@ class _Asked:
 
 
 def _old(last: Discovery | Exception | None, age_s: float) -> Discovery:
-    """What is told while there is no answer: nothing of it can be activated until there is one."""
+    """The earlier result while there is no reply: none of its components can be activated."""
     if not isinstance(last, Discovery):
         return Discovery((), (_NOT_YET,), _NOT_YET)
     why = _NOT_NOW.fill(age=_minutes(age_s))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hearing that something changed on this machine: kernel object events by netlink, or else the time."""
+"""Waiting for changes on this machine: kernel object events from netlink, or a timer."""
 
 import errno
 import os
@@ -9,34 +9,34 @@ from typing import Protocol
 
 _NETLINK_KOBJECT_UEVENT = 15
 _KERNEL_GROUP = 1
-"""Events of the kernel itself; group 2 is what udev makes of them (``linux/netlink.h``, udev)."""
+"""The kernel's own events; group 2 has those of udev (``linux/netlink.h``)."""
 _LARGEST = 8192
-"""Twice the kernel's own buffer for one event (``UEVENT_BUFFER_SIZE`` and the header)."""
+"""Twice the kernel's buffer for one event (``UEVENT_BUFFER_SIZE`` and the header)."""
 _DRAIN = 4096
-"""Events taken at one go at most; a storm of them must not keep us from looking."""
+"""Events that are read at once at most, so that a flood of them does not prevent a look at the machine."""
 
 
 class Wake(Protocol):
-    """What ends a pause."""
+    """Ends a pause."""
 
     def wait(self, seconds: float) -> bool:
-        """Pause for so long at most; True if something happened before."""
+        """Wait for at most so long; True if something happened before."""
         ...
 
     def close(self) -> None:
-        """Release it."""
+        """Release its file descriptors."""
         ...
 
 
 class Uevents:
-    """Wakes at any ``change``, ``add`` or ``remove`` event that the kernel sends, and when ``bell`` becomes readable.
+    """Wakes at every ``change``, ``add`` and ``remove`` event of the kernel, and when ``bell`` becomes readable.
 
-    Which driver sends one for its inventory differs by version, and its device's name is not to be relied on; to look
-    once too often is cheap.
+    Driver versions differ in the events that they send and in their device names. An unnecessary look at the machine
+    costs little.
     """
 
     def __init__(self, bell: int) -> None:
-        """Listen; OSError where that is not allowed."""
+        """Listen. OSError if that is not permitted."""
         self._bell = bell
         self._socket = socket.socket(
             socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK, _NETLINK_KOBJECT_UEVENT
@@ -61,7 +61,7 @@ class Uevents:
             except BlockingIOError:
                 break
             except OSError as error:
-                # ENOBUFS: events were lost, which is one more reason to look.
+                # ENOBUFS: events were lost, which means that there were some.
                 if error.errno != errno.ENOBUFS:
                     raise
                 heard = True
@@ -90,7 +90,7 @@ class Timer:
 
 
 def wake(bell: int, *, own_machine: bool) -> Wake:
-    """The best there is; a modelled machine's events are not heard by netlink."""
+    """Events if they can be received, else a timer; netlink has no events of a modelled machine."""
     if own_machine:
         try:
             return Uevents(bell)
@@ -100,7 +100,7 @@ def wake(bell: int, *, own_machine: bool) -> Wake:
 
 
 def is_change(message: bytes) -> bool:
-    """Whether an event, ``ACTION@DEVPATH`` and then ``KEY=VALUE``, is of a kind that can mean a new inventory."""
+    """Whether an event (``ACTION@DEVPATH``, then ``KEY=VALUE``) may mean a new inventory."""
     return message.partition(b"@")[0] in (b"change", b"add", b"remove", b"bind", b"unbind")
 
 
@@ -112,6 +112,6 @@ def _readable(descriptors: list[int], seconds: float) -> bool:
 
 
 def new_bell() -> tuple[int, int]:
-    """A pipe that can be rung from a signal handler: the end to listen at, and the end to write to."""
+    """A pipe for signal handlers: the end to read and the end to write."""
     listen, ring = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     return listen, ring

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watching a machine: what changes, and the activations that the policy wants without being asked.
+"""Watches a machine: reports changes, and activates what the policy makes automatic.
 
-They are run here and not by the kernel's own ``auto_activate``, so that checks, windows and the journal hold for them.
+livefw activates by itself and does not use the kernel's ``auto_activate``, so that checks, windows and the history
+apply.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,32 +27,32 @@ REASON = "automatic, by policy"
 
 
 _PAUSE_S = 60.0
-"""How long to leave a mechanism alone that refused: what was in its way may have gone by then."""
+"""How long to wait after a mechanism has refused, before it is asked again."""
 
 
 class WatchEventKind(StrEnum):
-    """What was seen."""
+    """The kinds of events."""
 
     PRESENT = "present"
-    """It was there when the watching began."""
+    """The component was there at the start."""
     APPEARED = "appeared"
     VANISHED = "vanished"
     PENDING = "pending"
     NOT_PENDING = "not-pending"
     VERSION = "version"
     HELD_BACK = "held-back"
-    """The policy wants it activated, and something speaks against it now."""
+    """The policy wants the activation, and a check blocks it."""
     ACTIVATION = "activation"
     SETTLED = "settled"
     SETTINGS = "settings"
-    """They have changed and hold from now on; or are wrong, and the earlier ones go on to hold; or match nothing."""
+    """The settings were reloaded; or are wrong, and the earlier ones stay in effect; or a pattern matches nothing."""
     ABSENT = "absent"
     """There is no component at all, for instance because the driver was unloaded."""
     TROUBLE = "trouble"
 
 
 class WatchEvent(NamedTuple):
-    """One thing that was seen; ``component`` is a key or empty, and the rest where it applies."""
+    """One event; ``component`` is a key or empty, the other fields are set if they apply."""
 
     what: WatchEventKind
     component: str
@@ -62,11 +63,12 @@ class WatchEvent(NamedTuple):
 
 Tell = Callable[[WatchEvent], None]
 Renew = Callable[[], Host | None]
-"""The machine with its settings read anew if they have changed, else None; `LivefwError` if they are wrong."""
+"""Returns the machine with new settings if the settings have changed, else None. Raises `LivefwError` if they are
+wrong."""
 
 
 def compare(before: Inventory | None, after: Inventory) -> Iterator[WatchEvent]:
-    """What is different; everything that is there, if nothing was known before."""
+    """The events between two inventories; without an earlier one, an event for each component."""
     then = {c.component.key: c.component for c in before.candidates} if before else {}
     now = {c.component.key: c.component for c in after.candidates}
     if not now and (before is None or then):
@@ -98,7 +100,7 @@ def _differences(old: Component, new: Component) -> Iterator[WatchEvent]:
 
 
 class Watcher:
-    """Looks again and again; who calls `look` decides when."""
+    """Watches a machine; the caller decides when by calling `look`."""
 
     def __init__(self, host: Host, *, tell: Tell, hear: Hear, renew: Renew = lambda: None) -> None:
         self._host = host
@@ -116,7 +118,7 @@ class Watcher:
         self._wishes_not_before = 0.0
 
     def look(self) -> None:
-        """One look: tell what is different, bring settings back, activate what is due. Never raises for trouble."""
+        """Report changes, apply settings, and activate what is due. Errors are reported as events."""
         self._follow_settings()
         try:
             found = discovery.take_inventory(self._host.providers)
@@ -127,7 +129,7 @@ class Watcher:
                 self._activate(due)
             self._trouble = ""
         except LivefwError as error:
-            # Told once: a driver that is being loaded, or another engine at work, is no news every second.
+            # Reported once, and not every second: a driver may be loading, or another engine may hold the lock.
             if error.message != self._trouble:
                 self._trouble = error.message
                 self._tell(WatchEvent(WatchEventKind.TROUBLE, error.component or "", error.message))
@@ -154,7 +156,7 @@ class Watcher:
                 self._held.pop(candidate.component.key, None)
 
     def _bring_about(self, found: Inventory) -> None:
-        """Settings as the policy wants them; what cannot be is told once, and tried again after a pause."""
+        """Apply the settings of the policy. A failure is reported once, and retried after a pause."""
         wanted = {_named(change) for change in plan.setting_changes(found, self._host.policy) if change.possible}
         in_vain = {(each.component.key, each.setting, each.wanted) for each in self._unmet}
         now = self._host.clock.now()
@@ -170,14 +172,14 @@ class Watcher:
                 self._tell(WatchEvent(WatchEventKind.SETTINGS, each.component.key, each.why.text, each.component))
 
     def _match(self, found: Inventory) -> None:
-        """Tell patterns that match nothing, once for these settings and components."""
+        """Report patterns that match nothing, once for these settings and components."""
         before, self._unmatched = self._unmatched, unmatched_patterns.find(self._host.policy, found)
         if self._unmatched != before:
             for each in unmatched_patterns.explain(self._unmatched, found):
                 self._tell(WatchEvent(WatchEventKind.SETTINGS, "", str(each)))
 
     def _due(self, found: Inventory) -> list[Candidate]:
-        """What the policy wants activated, is ready, and was not tried in this state before."""
+        """The components that are automatic and ready, and were not tried in this state before."""
         policy = self._host.policy
         wanted = [c for c in found.candidates if not c.component.reasons and policy.is_automatic(c.component)]
         now = self._host.clock.now()
@@ -186,9 +188,10 @@ class Watcher:
         return [c for c in fresh if not self._was_tried(c.component)]
 
     def _was_tried(self, component: Component) -> bool:
-        """Whether the history knows an attempt in this very state.
+        """Whether the history contains an attempt in this state.
 
-        Firmware that never clears its flag, or an image that fails, is not tried again at each start of the watching.
+        Otherwise each new start of the watching would retry an image that fails, or firmware that never clears its
+        flag.
         """
         journal = Journal.open_to_read(self._host.paths.state)
         if journal is None:
@@ -234,7 +237,7 @@ class Watcher:
                 text = f"{attempt.result.outcome}: {attempt.result.why.text}"
                 self._tell(WatchEvent(WatchEventKind.ACTIVATION, key, text, attempt.result.after, attempt))
                 if attempt.result.outcome is Outcome.UNKNOWN:
-                    return  # to look now might wait for a mechanism that is still at work
+                    return  # reading the component now might block while the mechanism is at work
         self._differ(discovery.take_inventory(self._host.providers))
 
     def _settled(self, settled: list[SettledIntent]) -> None:
