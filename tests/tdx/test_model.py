@@ -30,8 +30,8 @@ def described(change: str = "") -> str:
     ("change", "reason"),
     [
         ('cpu = "icx"', f"'icx' is not one of {', '.join(CPUS)}"),
-        ("slots = -1", "slots: no 32-bit number"),
-        (f"slots = {1 << 32}", "slots: no 32-bit number"),
+        ("slots = -1", "slots: -1 is not between 0 and 4294967295"),
+        (f"slots = {1 << 32}", "slots: 4294967296 is not between 0 and 4294967295"),
         ("tds = -1", "tds: -1 is not between 0 and 64"),
         ("tds = 65", "tds: 65 is not between 0 and 64"),
         ('module = "9.9.99"', "module: 9.9.99 is not one of"),

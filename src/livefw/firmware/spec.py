@@ -13,7 +13,18 @@ from livefw.abi.version import ComponentVersion
 
 _MAX_STEPS = 10_000
 _MAX_STEP_MS = 600_000.0
-_MAX_REALMS = 4096
+MAX_REALMS = 4096
+
+RANGES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "prime_steps": (1, _MAX_STEPS),
+        "prime_ms": (0, _MAX_STEP_MS),
+        "activate_steps": (1, _MAX_STEPS),
+        "activate_ms": (0, _MAX_STEP_MS),
+        "vcpus": (1, _MAX_STEPS),
+    }
+)
+"""Smallest and largest value of the numbers of a `ComponentSpec`."""
 
 _T = TypeVar("_T")
 
@@ -134,8 +145,11 @@ class AfterActivation:
     """How the inventory differs once the image runs; ``order`` lists GUIDs that come first, in sequence id order."""
 
     appears: tuple["ComponentSpec", ...] = ()
+    """Components that appear."""
     vanishes: tuple[str, ...] = ()
+    """GUIDs of components that vanish."""
     order: tuple[str, ...] = ()
+    """GUIDs that come first from then on, in the order of sequence ids."""
 
     def __post_init__(self) -> None:
         for field in ("vanishes", "order"):
@@ -148,8 +162,11 @@ class ComponentSpec:
     """One component of a machine; None means the default of its kind (`DEFAULTS`). SpecError if it cannot be."""
 
     guid: str
+    """GUID in the spelling of sysfs."""
     kind: ComponentKind
+    """What sort of firmware it is."""
     current_version: str = "0.0"
+    """Version that runs, as major.minor; 0.0: the firmware does not say."""
     pending_version: str | None = None
     """Version of an image staged from the start; None: nothing is staged."""
     pending_never_clears: bool = False
@@ -163,12 +180,19 @@ class ComponentSpec:
     """RMM only: every activation enters the same bank, as on Arm's FVP. Its image knows a cold boot by a flag of its
     own, so one that is entered a second time without having been staged again crashes."""
     capable: bool | None = None
+    """Whether it can be activated live. By default as its kind, like all fields up to ``activate_ms``."""
     may_reset_cpu: bool | None = None
+    """Whether its activation resets CPUs."""
     cpu_rendezvous: CpuRendezvous | None = None
+    """Whether all online CPUs must be inside the activation together."""
     prime_steps: int | None = None
+    """Number of PRIME calls that it takes."""
     prime_ms: float | None = None
+    """Duration of each PRIME call in ms."""
     activate_steps: int | None = None
+    """Number of ACTIVATE calls that it takes."""
     activate_ms: float | None = None
+    """Duration of each ACTIVATE call in ms."""
     realms: tuple[LfaPolicy, ...] = ()
     """RMM only: one entry for each Realm that runs from the start, its LFA policy."""
     vcpus: int = 1
@@ -176,18 +200,16 @@ class ComponentSpec:
     live_activation_support: bool = True
     """Secure partition only: the flag ``live-activation-support`` of its manifest."""
     after_activation: AfterActivation | None = None
+    """How the inventory differs once the image runs."""
 
     def __post_init__(self) -> None:
         _check_guid("guid", self.guid)
         _check_version("current_version", self.current_version)
         if self.pending_version is not None:
             _check_version("pending_version", self.pending_version)
-        for field in ("prime_steps", "activate_steps"):
-            _check_range(field, getattr(self, field), 1, _MAX_STEPS)
-        for field in ("prime_ms", "activate_ms"):
-            _check_range(field, getattr(self, field), 0, _MAX_STEP_MS)
-        _check_range("realms", len(self.realms), 0, _MAX_REALMS)
-        _check_range("vcpus", self.vcpus, 1, _MAX_STEPS)
+        for field, (low, high) in RANGES.items():
+            _check_range(field, getattr(self, field), low, high)
+        _check_range("realms", len(self.realms), 0, MAX_REALMS)
         if self.realms and self.kind is not ComponentKind.RMM:
             raise SpecError("realms", f"a component of kind {self.kind} runs no Realms")
         if self.one_bank and self.kind is not ComponentKind.RMM:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from importlib import resources
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -29,8 +30,12 @@ MAX_COMPONENTS = 100_000
 MAX_FILE = 16 * 1024 * 1024
 """A description is read whole; this is room for `MAX_COMPONENTS` written out."""
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}\Z")
+NAME = r"[a-z0-9][a-z0-9._-]{0,31}"
 """Names become file names in the runtime directory, and a Unix socket's path is 108 bytes at most."""
+
+
+CHOICES: Mapping[str, Mapping[str, object]] = MappingProxyType({"agent": PROFILES, "driver": VERSIONS})
+"""Tables of which a field of a `MachineConfig` names a row."""
 
 
 class ConfigError(UsageError):
@@ -48,12 +53,23 @@ class Grid:
     """Any number of like components, for scale. GUIDs are made from the index, and the same every time."""
 
     count: int = 10
+    """Number of components."""
     kind: ComponentKind = ComponentKind.CONTROLLER
+    """What sort of firmware each of them is."""
     pending_every: int = 10
     """Every so many a component has an image staged; 0: none has."""
     prime_ms: float = 0.0
+    """Duration of PRIME in ms."""
     activate_ms: float = 1.0
-    """Not 0: where all CPUs activate a component without a holding pen, the later ones must find the first at work."""
+    """Duration of ACTIVATE in ms.
+
+    Not 0: where all CPUs activate a component without a holding pen, the later ones must find the first at work.
+    """
+
+    def __post_init__(self) -> None:
+        if min(self.count, self.pending_every) < 0:
+            raise ValueError("grid: a number below 0")
+        self._component(0)  # SpecError if its times cannot be
 
     def components(self) -> tuple[ComponentSpec, ...]:
         """All components; ``1.index`` is their version."""
@@ -78,42 +94,46 @@ class MachineConfig:
     """A machine. `ConfigError` comes from `load`; building one by hand raises ValueError for what cannot be."""
 
     name: str
+    """Name of the platform: lower-case letters, digits, dots, dashes and underscores."""
     description: str = ""
+    """One line about the machine."""
     cpus: int = 4
+    """Number of CPUs, all online after boot."""
     agent: str = "tfa-2026"
-    """Name of an agent profile (`livefw.firmware.profile.PROFILES`)."""
+    """Agent profile: the release of TF-A that answers the calls."""
     driver: str = "v3"
-    """Name of a driver version (`livefw.kernel.lfa.VERSIONS`)."""
+    """Version of the Linux driver."""
     notification: Notification = Notification.NONE
+    """How the platform tells the driver that something changed."""
     kernel: str = "7.2.0"
     """What ``/proc/sys/kernel/osrelease`` says; some of what the driver answers depends on the version in it."""
     zeroes_stack: bool = True
-    """Whether the kernel was built so that nothing reads an unwritten stack (`livefw.kernel.release.Kernel`)."""
+    """Whether the kernel was built with CONFIG_INIT_STACK_ALL_ZERO, so that nothing reads an unwritten stack."""
     components: tuple[ComponentSpec, ...] = ()
+    """Components in the order of their sequence ids."""
     grid: Grid | None = None
+    """Further components, for scale."""
     tdx: TdxSpec | None = None
     """Makes it a machine with Intel TDX; it has LFA as well if there are components."""
     faults: tuple[FaultRequest, ...] = ()
     """In force from before the driver loads."""
     notes: tuple[str, ...] = ()
+    """Sources, and what to know of the real machine."""
     invented: tuple[str, ...] = ()
-    """What is not public of the real machine, and made up here."""
+    """What is not public of the real machine, and invented here."""
 
     def __post_init__(self) -> None:
-        if not _NAME.match(self.name):
+        if not re.fullmatch(NAME, self.name):
             raise ValueError("name: up to 32 of a-z, 0-9, dot, dash and underscore, and no dot or dash first")
         if not 1 <= self.cpus <= MAX_CPUS:
             raise ValueError(f"cpus: {self.cpus} is not between 1 and {MAX_CPUS}")
-        _ = self.running
-        _one_of("agent", self.agent, PROFILES)
-        _one_of("driver", self.driver, VERSIONS)
+        for field, table in CHOICES.items():
+            _one_of(field, getattr(self, field), table)
         _ = self.running  # ValueError for a kernel without a version
         for request in self.faults:
             _one_of("faults.name", request.name, ALL_FAULTS)
         if len(self.components) + (self.grid.count if self.grid else 0) > MAX_COMPONENTS:
             raise ValueError(f"components: more than {MAX_COMPONENTS}")
-        if self.grid and min(self.grid.count, self.grid.pending_every) < 0:
-            raise ValueError("grid: a number below 0")
 
     @property
     def running(self) -> Kernel:
@@ -173,6 +193,11 @@ def decode(text: bytes, *, source: str) -> MachineConfig:
         table = toml.loads(text)
     except ValueError as error:
         raise ConfigError(source, "", f"not TOML: {error}") from error
+    return from_table(table, source=source)
+
+
+def from_table(table: dict[str, Any], *, source: str) -> MachineConfig:
+    """A description that was read from TOML; `ConfigError`."""
     _check_keys(table, MachineConfig, source, "$")
     try:
         return msgspec.convert(table, MachineConfig)
@@ -181,7 +206,7 @@ def decode(text: bytes, *, source: str) -> MachineConfig:
         raise ConfigError(source, key.rstrip("`") or "$", reason) from error
 
 
-_NESTED: Mapping[tuple[type, str], type] = {
+NESTED: Mapping[tuple[type, str], type] = {
     (MachineConfig, "components"): ComponentSpec,
     (MachineConfig, "grid"): Grid,
     (MachineConfig, "faults"): FaultRequest,
@@ -189,6 +214,7 @@ _NESTED: Mapping[tuple[type, str], type] = {
     (ComponentSpec, "after_activation"): AfterActivation,
     (AfterActivation, "appears"): ComponentSpec,
 }
+"""Fields that hold tables of their own, and what these are."""
 
 
 def _check_keys(value: Any, shape: Any, source: str, path: str) -> None:
@@ -201,6 +227,6 @@ def _check_keys(value: Any, shape: Any, source: str, path: str) -> None:
         for key, item in value.items():
             if key not in known:
                 raise ConfigError(source, f"{path}.{key}", f"unknown key; there are {', '.join(sorted(known))}")
-            nested = _NESTED.get((shape, key))
+            nested = NESTED.get((shape, key))
             if nested is not None:
                 _check_keys(item, nested, source, f"{path}.{key}")

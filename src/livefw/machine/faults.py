@@ -55,15 +55,19 @@ class FaultRequest:
     """A fault as somebody asks for it; what is None has the fault's own default."""
 
     name: str
+    """Name of the fault."""
     component: str | None = None
+    """The component it is about: GUID, unique prefix of one, kind or public name."""
     times: int | None = None
     """How often it happens; None: until it is cleared."""
     function: str | None = None
-    """The call it concerns, as in `livefw.abi.lfa.Function`."""
+    """The call it concerns, such as PRIME or ACTIVATE."""
     code: str | None = None
     """A status, by name or number."""
     ms: float | None = None
+    """A duration in ms."""
     cpu: int | None = None
+    """The only CPU that is concerned."""
     count: str | None = None
     """A number, decimal or hexadecimal: TOML and JSON have no 64-bit unsigned ones."""
 

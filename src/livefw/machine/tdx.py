@@ -35,7 +35,8 @@ _NAMES = {
     "gnr": "Intel(R) Xeon(R) 6980P",
     "gnr-d": "Intel(R) Xeon(R) 6726P-B",
 }
-_MAX_TDS = 64
+RANGES: Mapping[str, tuple[int, int]] = MappingProxyType({"slots": (0, (1 << 32) - 1), "tds": (0, 64)})
+"""Smallest and largest value of the numbers of a `TdxSpec`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,11 @@ class TdxSpec:
     """TDX of a machine's description. ValueError for what cannot be."""
 
     cpu: str
+    """CPU model by its usual abbreviation."""
     module: str
+    """Version of the TDX module that runs, as major.minor.update."""
     seamldr: str
+    """Version of P-SEAMLDR, as major.minor.update."""
     slots: int = 3
     """Updates until the next boot; how many a real platform has is not public."""
     tds: int = 1
@@ -52,6 +56,7 @@ class TdxSpec:
     erratum: bool = False
     """The CPU has the bug seamret_invd_vmcs, which rules updates out."""
     td_preserving: bool = True
+    """The module can be updated while TDs run."""
     detects_td_build: bool = False
     """A later kernel than 7.2, which answers device-busy while a TD is being built."""
     locked: bool = True
@@ -62,10 +67,9 @@ class TdxSpec:
     def __post_init__(self) -> None:
         if self.cpu not in CPUS:
             raise ValueError(f"tdx.cpu: {self.cpu!r} is not one of {', '.join(CPUS)}")
-        if not 0 <= self.slots < 1 << 32:
-            raise ValueError("tdx.slots: no 32-bit number")
-        if not 0 <= self.tds <= _MAX_TDS:
-            raise ValueError(f"tdx.tds: {self.tds} is not between 0 and {_MAX_TDS}")
+        for field, (low, high) in RANGES.items():
+            if not low <= getattr(self, field) <= high:
+                raise ValueError(f"tdx.{field}: {getattr(self, field)} is not between {low} and {high}")
         TdxVersion.parse(self.seamldr)
         self.svn  # noqa: B018 - raises if the module is unknown
 
