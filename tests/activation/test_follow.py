@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from livefw.activation.run import TICK
+from livefw.activation.execution.mechanism import TICK
 from livefw.machine.faults import FaultRequest
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"

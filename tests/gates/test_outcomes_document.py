@@ -38,7 +38,7 @@ UNNAMED = {
     "activation/checks/table.py: examine",
     "activation/checks/table.py: examine_staging",
     "activation/images/releases.py: _local",
-    "activation/attempt.py: stopped_by",
+    "activation/execution/attempt.py: stopped_by",
     "activation/verdict/table.py: ",
     "activation/verdict/table.py: _row",
     "activation/verdict/table.py: judge",

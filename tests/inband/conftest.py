@@ -15,8 +15,9 @@ import pytest
 from livefw.abi import pfrut, sfs
 from livefw.abi.guid import Guid
 from livefw.abi.pfrut import Capability, Capsule, CapsuleKind
-from livefw.activation import fake, run
+from livefw.activation import fake
 from livefw.activation.events import Control, drain
+from livefw.activation.execution import mechanism
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
@@ -141,7 +142,7 @@ class Bench:
 
     def cancel(self, ident: str) -> Result:
         candidate = Candidate(self.provider, self.component(ident))
-        return drain(run.cancel(candidate, control=Control(), clock=self.files.clock, mishaps=Mishaps()))
+        return drain(mechanism.cancel(candidate, control=Control(), clock=self.files.clock, mishaps=Mishaps()))
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.response import HTTPResponse
 
 from livefw.activation import fake as whole
-from livefw.activation import run
 from livefw.activation.events import Control, Event, Progressed, drain
+from livefw.activation.execution import mechanism
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.mishaps import Mishaps
 from livefw.activation.outcome import Result
@@ -99,7 +99,7 @@ class Bench:
 
     def cancel(self, ident: str = "pmfw-a") -> Result:
         candidate = Candidate(self.provider, self.component(ident))
-        return drain(run.cancel(candidate, control=Control(), clock=self.clock, mishaps=Mishaps()))
+        return drain(mechanism.cancel(candidate, control=Control(), clock=self.clock, mishaps=Mishaps()))
 
     def posts(self, ending: str) -> list[bytes]:
         return [body for method, path, body in self.web.log if method == "POST" and path.endswith(ending)]

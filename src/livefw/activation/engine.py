@@ -14,6 +14,7 @@ from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.events import Attempt, Control, Finished, Point, SettledIntent, Steps, drain
+from livefw.activation.execution.session import Session
 from livefw.activation.history import seal
 from livefw.activation.history.cache import RowSource
 from livefw.activation.history.journal import HistoryRow, Journal
@@ -27,7 +28,6 @@ from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.lock import machine_lock
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.plan import PastAttempts, PlanContext, PlanStep, SettingChange
-from livefw.activation.session import Session
 from livefw.activation.setting_changes import blocking_settings
 from livefw.errors import PermissionDenied
 from livefw.providers.base import Reason

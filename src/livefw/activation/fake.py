@@ -9,10 +9,10 @@ from livefw.activation.actor import Actor
 from livefw.activation.checks.table import CHECKS, Weight
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host
 from livefw.activation.events import Control, Finished, Hear, Steps, StillRunning, unheard
+from livefw.activation.execution.session import Session
 from livefw.activation.outcome import Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT, Policy
-from livefw.activation.session import Session
 from livefw.clock import Clock
 from livefw.files.protocol import Files
 from livefw.providers.base import Provider

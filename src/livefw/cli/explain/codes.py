@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import aftermath, mishaps, run, setting_changes, settling, staging
+from livefw.activation import aftermath, mishaps, setting_changes
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
+from livefw.activation.execution import mechanism, settling, staging
 from livefw.activation.history import writer
 from livefw.activation.images import releases
 from livefw.activation.inventory import old_versions, side_effects
@@ -231,7 +232,7 @@ _ENGINES = (
     mishaps,
     staging_verdict,
     releases,
-    run,
+    mechanism,
     settling,
     staging,
     setting_changes,

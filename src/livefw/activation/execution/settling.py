@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from livefw.activation import row_bodies
-from livefw.activation.attempt import Context
 from livefw.activation.events import SettledIntent
+from livefw.activation.execution.attempt import Context
 from livefw.activation.history.journal import ENDINGS, HistoryRow, RowKind
 from livefw.activation.history.writer import Announcement
 from livefw.activation.inventory import discovery

@@ -12,6 +12,7 @@ from livefw.activation import aftermath, plan, row_bodies
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem
 from livefw.activation.events import Attempt, Begun, Control, Point, SettledIntent, Steps
+from livefw.activation.execution.mechanism import INTERRUPTED, NOT_ASKED, VANISHED, ask
 from livefw.activation.history.journal import RowKind
 from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host
@@ -21,7 +22,6 @@ from livefw.activation.measure.meter import Meter
 from livefw.activation.mishaps import NOT_JUDGED, NOT_KEPT, NOT_MEASURED, Mishaps, error_text, inspect_noting
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanContext, PlanStep
-from livefw.activation.run import INTERRUPTED, NOT_ASKED, VANISHED, ask
 from livefw.activation.verdict import evidence
 from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import reliable_text

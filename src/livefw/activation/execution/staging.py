@@ -4,14 +4,14 @@
 from functools import partial
 
 from livefw.activation import row_bodies
-from livefw.activation.attempt import Context, not_asked, stopped_by
 from livefw.activation.checks.table import Problem, examine_staging
 from livefw.activation.events import Attempt, Begun, Point, Steps
+from livefw.activation.execution.attempt import Context, not_asked, stopped_by
+from livefw.activation.execution.mechanism import VANISHED, ask
 from livefw.activation.history.journal import RowKind
 from livefw.activation.images.target import StagingRequest, StagingTarget
 from livefw.activation.mishaps import Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
-from livefw.activation.run import VANISHED, ask
 from livefw.errors import Interrupted
 from livefw.providers.base import Claim, Reason, Reply
 

@@ -2,7 +2,7 @@
 """The machine is ours: what an engine does with it from the lock's taking to its giving back.
 
 A session carries out requests, each a stream of events (`livefw.activation.events`). One component's turn is
-`livefw.activation.attempt`, one staging `livefw.activation.staging`.
+`livefw.activation.execution.attempt`, one staging `livefw.activation.execution.staging`.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,8 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from livefw.activation import plan, row_bodies, run, setting_changes, settling, staging
-from livefw.activation.attempt import Context, Remains, Turn
+from livefw.activation import plan, row_bodies, setting_changes
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.events import (
     Attempt,
@@ -23,6 +22,8 @@ from livefw.activation.events import (
     Steps,
     to_the_end,
 )
+from livefw.activation.execution import mechanism, settling, staging
+from livefw.activation.execution.attempt import Context, Remains, Turn
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
 from livefw.activation.history.journal import RowKind
@@ -174,7 +175,7 @@ class Session:
     def _cancel(self, candidate: Candidate, reason: str) -> Steps[Finished]:
         host, key, mishaps = self._host, candidate.component.key, Mishaps()
         self._describe_lock(key)
-        result = yield from run.cancel(candidate, control=self.control, clock=host.clock, mishaps=mishaps)
+        result = yield from mechanism.cancel(candidate, control=self.control, clock=host.clock, mishaps=mishaps)
         row = self._history.note(
             RowKind.CANCELLATION,
             key,
