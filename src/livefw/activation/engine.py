@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine: plan, check, lock, record, run, verify, measure. Every face uses it; it knows no mechanism.
+"""The engine: plan, check, lock, record, ask, verify, measure. Every face uses it; it knows no mechanism.
 
-`Engine.plan` only looks. `Engine.open` takes the machine's lock, settles what an earlier engine left unfinished, and
-gives a `Session`, which carries out requests. `Engine.activate`, `stage` and `cancel` do that for a single one.
+`Engine.plan` only reads. `Engine.open` takes the lock of the machine, settles open intents, and gives a `Session`,
+which carries out requests. `Engine.activate`, `stage` and `cancel` do that for a single request.
 """
 
 from functools import partial
@@ -38,7 +38,8 @@ __all__ = ["ActivationRequest", "Attempt", "Engine", "Host", "OnFailure", "Plan"
 class Plan(NamedTuple):
     """What would be done now.
 
-    ``unfinished`` are intents that the next run settles first, ``unmatched`` patterns of the settings without effect.
+    ``unfinished`` are open intents, which are settled first; ``unmatched`` are patterns of the settings without a
+    match.
     """
 
     steps: tuple[PlanStep, ...]
@@ -49,14 +50,22 @@ class Plan(NamedTuple):
 
 
 class Engine:
-    """Does the job on one machine."""
+    """Carries out requests on one machine."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._facts = Facts(host.files)
 
     def plan(self, request: ActivationRequest) -> Plan:
-        """What would be done now; nothing is changed. Errors as for `inventory.take`, `select` and `Journal`."""
+        """What would be done now; nothing is changed.
+
+        Raises:
+            TransportError, Damaged: the machine or its history cannot be read.
+            NothingHere, NotInstalled: words are given, and there is no component at all.
+            NoSuchComponent, AmbiguousComponent, UsageError: the request is wrong, or the order of the policy has a
+                cycle.
+            SettingsError: the settings ignore a check that cannot be ignored.
+        """
         host = self._host
         require_ignorable(request.ignore, host.policy)
         found = discovery.take_inventory(host.providers)
@@ -65,7 +74,7 @@ class Engine:
         try:
             history = Journal.open_to_read(host.paths.state)
         except PermissionDenied:
-            hidden = True  # anybody may ask what would be done; only what was done before is missing then
+            hidden = True  # all users may plan; only the history is missing then
         try:
             scene = self.scene(request, history, host.holder(), hidden=hidden)
             steps = plan.steps(plan.choose(found, request.words), found, scene)
@@ -86,25 +95,37 @@ class Engine:
         )
 
     def open(self, control: Control | None = None) -> Session:
-        """Take the machine. `lock.Busy`, `journal.JournalUnavailable`, `TransportError`."""
+        """Take the lock of the machine and settle open intents.
+
+        Raises:
+            Busy: another program holds the lock.
+            PermissionDenied, TransportError: the lock cannot be taken.
+            JournalUnavailable: the history cannot be opened.
+        """
         return drain(self._open(control))
 
     def activate(self, request: ActivationRequest, *, control: Control | None = None) -> Steps[Finished]:
-        """One whole request, from the lock's taking to its giving back. Errors as for `open` and `Session.activate`."""
+        """One whole request, from taking the lock to releasing it. Errors are those of `open` and
+        `Session.activate`."""
         with (yield from self._open(control)) as session:
             return (yield from session.activate(request))
 
     def stage(self, request: StagingRequest, *, control: Control | None = None) -> Steps[Finished]:
-        """As `activate`, for an image. Errors as for `open` and `Session.stage`."""
+        """As `activate`, for an image. Errors are those of `open` and `Session.stage`."""
         with (yield from self._open(control)) as session:
             return (yield from session.stage(request))
 
     def cancel(self, word: str, *, reason: str, control: Control | None = None) -> Steps[Finished]:
-        """Have the mechanism abandon what was begun on one component, and write down who wanted that and why.
+        """Ask the mechanism to cancel what was begun on one component, and record who wanted that and why.
 
-        While another engine activates that very component, it goes on beside it: there it is of most use, and it is
-        for the mechanism to say whether it is too late. Otherwise it takes the machine, so that nobody begins what it
-        is about to abandon. Errors as for `open`, `inventory.take` and `select`.
+        If another engine is activating this component, no lock is taken: that is when a cancellation is most useful,
+        and the mechanism decides whether it is too late. Otherwise the lock is taken, so that no new activation can
+        start meanwhile.
+
+        Raises:
+            NoSuchComponent, AmbiguousComponent, UsageError, NothingHere, NotInstalled: the word selects no component.
+            Busy: another engine works on another component.
+            PermissionDenied, TransportError, JournalUnavailable: as `open` does.
         """
         host = self._host
         candidate = select(word, discovery.take_inventory(host.providers).require().candidates)
@@ -118,7 +139,7 @@ class Engine:
             return (yield from session.cancel(candidate, reason=reason))
 
     def _open(self, control: Control | None) -> Steps[Session]:
-        """Take the machine and settle what was left unfinished, step by step."""
+        """Take the lock and settle open intents, step by step."""
         host = self._host
         held = Lock.acquire(host.paths.lock, host.paths.root)
         try:
@@ -143,7 +164,7 @@ class Engine:
 
     def _journal(self) -> Journal:
         host = self._host
-        # The credential is this machine's, and so is what it proves.
+        # The key is this machine's, and seals only its own history.
         sealed = seal.load(host.policy.seal) if host.paths.root == "/" else seal.UNSEALED
         return Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed)
 
@@ -156,9 +177,9 @@ class Engine:
         hidden: bool = False,
         held: Aftermath | None = None,
     ) -> PlanContext:
-        """What the checks look at, now; ``hidden`` if there may be a history that we may not read.
+        """The context for the checks. ``hidden``: there may be a history that this user may not read.
 
-        ``held`` is what a run under way knows of its aftermath; None: what the history says of it.
+        ``held`` is the aftermath that a session knows; None: the one that the history records.
         """
         host, boot_id = self._host, self._facts.boot_id()
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a request reports while it is carried out: one stream of events, and how whoever follows it ends it.
+"""The events of a request, and how the caller ends it early.
 
-A request is a generator of events. `Reached` names each step of the procedure; `Begun`, `Progressed` and
-`StillRunning` tell of the mechanism's own work; an `Attempt` is the end of one component, and `Finished`, always the
-last event, sums up the request. Faces translate these events and add none.
+A request is a generator of events. `Reached` names each step of the procedure. `Begun`, `Progressed` and `StillRunning`
+are about the work of the mechanism. An `Attempt` is the end of one component. `Finished`, always the last event, sums
+up the request. Faces translate these events and add none.
 """
 
 from collections.abc import Callable, Generator
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Point(StrEnum):
-    """The steps of an activation or a staging, in their order; an engine may die at any of them."""
+    """The steps of an activation or a staging, in order; an engine may die at any of them."""
 
     LOCKED = "locked"
     SETTLED = "settled"
@@ -39,23 +39,23 @@ class Point(StrEnum):
     """The mechanism is at work."""
     ANSWERED = "answered"
     JUDGED = "judged"
-    """What became of it is known, and nowhere written."""
+    """The outcome is known, and not recorded yet."""
     RECORDED = "recorded"
     ANNOUNCED = "announced"
 
 
 class Reached(NamedTuple):
-    """A step of the procedure was reached; ``component`` is None where the step is about the whole machine."""
+    """A step of the procedure was reached; ``component`` is None if the step is about the whole machine."""
 
     point: Point
     component: Component | None = None
 
 
 class SettledIntent(NamedTuple):
-    """An intent that an earlier engine left without an outcome, and the outcome that was found for it.
+    """An intent that an earlier engine left open, and the outcome that was found for it.
 
-    ``outcome`` None: what would tell cannot be looked at now, and the intent stays open. ``error`` is why the outcome
-    is not written down, if it is not; ``mishaps`` as in `Attempt`.
+    ``outcome`` None: the component cannot be read now, and the intent stays open. ``error`` is why the outcome is not
+    recorded, if it is not; ``mishaps`` as in `Attempt`.
     """
 
     intent: HistoryRow
@@ -67,22 +67,22 @@ class SettledIntent(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The keys of the components that the request means, and the patterns of the settings that match nothing here."""
+    """The keys of the components of the request, and the patterns of the settings that match nothing."""
 
     components: tuple[str, ...]
     unmatched: tuple[UnmatchedPattern, ...] = ()
 
 
 class SettingsApplied(NamedTuple):
-    """The settings were compared with the policy, and changed where they could be; ``unmet`` are those that differ."""
+    """The settings were compared with the policy and changed where possible; ``unmet`` are those that still differ."""
 
     unmet: "tuple[UnmetSetting, ...]"
 
 
 class Begun(NamedTuple):
-    """A component's turn: its mechanism is asked next, and has not been asked yet.
+    """A component's turn begins; its mechanism has not been asked yet.
 
-    ``step`` is the plan for it; None for a staging and a cancellation.
+    ``step`` is its plan; None for a staging and a cancellation.
     """
 
     component: Component
@@ -90,7 +90,7 @@ class Begun(NamedTuple):
 
 
 class Progressed(NamedTuple):
-    """The mechanism reports where it is; ``percent`` is from 0 to 100, None where it does not tell."""
+    """A report of the mechanism; ``percent`` is from 0 to 100, None if it reports none."""
 
     component: Component
     phase: Phase
@@ -99,16 +99,16 @@ class Progressed(NamedTuple):
 
 
 class StillRunning(NamedTuple):
-    """The request has been under way for so many seconds; comes about four times a second."""
+    """The request has been running for so many seconds; comes about four times a second."""
 
     component: Component
     seconds: float
 
 
 class Attempt(NamedTuple):
-    """One component's turn: the result, what spoke against it, what it cost, who else changed, and the record.
+    """The end of one component: result, problems, cost, changes of other components, and its row in the history.
 
-    ``mishaps`` is what failed beside it after the mechanism had been asked, and has not changed the outcome.
+    ``mishaps`` are failures after the mechanism was asked; they have not changed the outcome.
     """
 
     result: Result
@@ -120,7 +120,7 @@ class Attempt(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """The end of a request: its attempts in their request, and the keys of the components that were not started."""
+    """The end of a request: its attempts in order, and the keys of the components that were not started."""
 
     attempts: tuple[Attempt, ...]
     not_started: tuple[str, ...] = ()
@@ -131,43 +131,41 @@ Steps = Generator[Event, None, T]
 
 
 class Control:
-    """How whoever follows a request ends it early. Both methods only set a flag: a signal handler, and any thread, may
-    call them.
-    """
+    """Ends a request early. Both methods only set a flag: signal handlers and other threads may call them."""
 
     def __init__(self) -> None:
         self.stopped = False
-        """Whether nothing more is to be asked of any mechanism."""
+        """Whether no mechanism is to be asked any more."""
         self.detached = False
-        """Whether what was asked is not followed either."""
+        """Whether a request that was made is not to be followed either."""
 
     def stop(self) -> None:
-        """Ask nothing more. What was asked is followed to its end."""
+        """Ask nothing more. A request that was made is followed to its end."""
         self.stopped = True
 
     def detach(self) -> None:
-        """Ask nothing more, and follow nothing to its end. What was asked goes on by itself."""
+        """Ask nothing more, and stop following. A request that was made continues by itself."""
         self.stopped = self.detached = True
 
     def require_wanted(self) -> None:
-        """Called before a mechanism is asked. `Interrupted` if that is not wanted any more."""
+        """Raise `Interrupted` if no mechanism is to be asked any more."""
         if self.stopped:
             raise Interrupted("interrupted; nothing more was started")
 
 
 Hear = Callable[[Event, Control], None]
-"""Is called with each event of a request, and may end the request early."""
+"""A function that is called with each event of a request, and may end it early."""
 
 
 def unheard(event: Event, control: Control) -> None:
-    """Nobody listens."""
+    """Ignore an event."""
 
 
 def to_the_end(steps: Steps[T], control: Control) -> Steps[T]:
-    """The steps, each of which is taken even if nobody follows them any more.
+    """A generator that takes every step even if the caller stops following.
 
-    To close this generator, or to throw an exception into it, is to detach: what was not asked is withdrawn, what was
-    asked is recorded as far as it is known, and then the exception is raised again.
+    To close it, or to throw an exception into it, means to detach: what was not asked is withdrawn, what was asked is
+    recorded as far as it is known, and then the exception is raised again.
     """
     try:
         while True:
@@ -185,7 +183,7 @@ def to_the_end(steps: Steps[T], control: Control) -> Steps[T]:
 
 
 def drain(steps: Steps[T]) -> T:
-    """Take all steps, and return what they return."""
+    """Take all steps, and return their result."""
     while True:
         try:
             next(steps)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine as the engine has it, and what can be wanted of it."""
+"""The machine and everything that the engine takes from outside, and requests."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -24,11 +24,12 @@ class OnFailure(StrEnum):
 
     STOP = "stop"
     CONTINUE = "continue"
-    """Go on with those that do not have to wait for it."""
+    """Continue with those that do not have to wait for it."""
 
 
 class ActivationRequest(NamedTuple):
-    """What somebody wants done. ``words`` None: everything that is pending. ``automatic``: the policy has named it."""
+    """A request to activate. ``words`` None: everything that is pending. ``automatic``: the policy chose the
+    components."""
 
     words: tuple[str, ...] | None = None
     reason: str = ""
@@ -38,14 +39,14 @@ class ActivationRequest(NamedTuple):
 
 
 def nowhere(_: object) -> None:
-    """Nobody listens."""
+    """Ignore an event."""
 
 
 class Host(NamedTuple):
     """The machine, and everything that the engine takes from outside.
 
-    ``now`` is the wall clock, for windows only. ``announce`` tells the world an outcome. ``at`` is called at each
-    `Point`; tests die there. ``images`` is the directory of images that can be staged, empty for none.
+    ``now`` is the wall clock, for windows only. ``announce`` publishes an outcome. ``at`` is called at each `Point`;
+    tests kill the engine there. ``images`` is the image directory, empty for none.
     """
 
     files: Files
@@ -64,10 +65,10 @@ class Host(NamedTuple):
     images: str = ""
 
     def reach(self, point: Point, component: Component | None = None) -> Reached:
-        """A step is reached: the event that says so."""
+        """Call ``at``, and return the event for the step."""
         self.at(point)
         return Reached(point, component)
 
     def holder(self) -> machine_lock.LockHolder | None:
-        """Who has the machine now; None if nobody does, or if there is no telling."""
+        """The present holder of the lock; None if it is free, or if that cannot be determined."""
         return machine_lock.holder(self.paths.lock, self.paths.root)

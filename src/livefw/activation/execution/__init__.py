@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Carries out requests: one activation after the other, stagings, and the settling of what was left unfinished."""
+"""Carries out requests: activations one after the other, stagings, cancellations, and the settling of open intents."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One component's turn: look, refuse or write the intent, ask, judge, write the outcome, announce it.
+"""One component's turn: examine it, refuse or write the intent, ask, judge, write the outcome, announce it.
 
-Before the mechanism is asked, whatever goes wrong is raised; from then on it is a mishap, and the outcome is told.
+Until the mechanism is asked, every error is raised. From then on errors are mishaps, and the outcome is always
+reported.
 """
 
 from collections.abc import Callable, Iterable
@@ -29,11 +30,11 @@ from livefw.errors import Interrupted, LivefwError
 from livefw.providers.base import Claim, Component, Provider, Reason
 
 _SETTLING_S = 0.2
-"""How long to wait before a change of other components is believed."""
+"""How long to wait before a change of other components counts."""
 
 
 class Remains:
-    """What earlier attempts of this boot left behind, as far as this session knows."""
+    """What earlier attempts since the boot have left behind, as far as this session knows."""
 
     def __init__(self, host: Host, history: HistoryWriter) -> None:
         self.boot_id = Facts(host.files).boot_id()
@@ -51,9 +52,9 @@ class Remains:
         *,
         old: Component | None,
     ) -> None:
-        """What holds from now on; ``listed`` are the keys that were listed before, ``old`` as for `Aftermath.after`.
+        """Record the state after an attempt; ``listed`` and ``old`` as in `Aftermath.after`.
 
-        Of what cannot be listed now (None), nothing is said.
+        Without an inventory (``found`` is None) nothing is recorded.
         """
         if found is None:
             return
@@ -64,7 +65,7 @@ class Remains:
 
 
 class Context(NamedTuple):
-    """What each turn of a session has in common; ``settled`` is what was found unfinished."""
+    """What all turns of a session have in common; ``settled`` are the intents that were found open."""
 
     host: Host
     history: HistoryWriter
@@ -73,17 +74,17 @@ class Context(NamedTuple):
     settled: list[SettledIntent]
 
     def unsettled(self, key: str) -> Reason | None:
-        """Why nothing more is asked of a component: nobody could find out what became of the last request on it."""
+        """Why the component must not be asked: the outcome of its last request could not be determined."""
         return next((each.why for each in self.settled if each.outcome is None and each.intent.component == key), None)
 
     def accepts(self, provider: Provider, component: Component | None) -> bool:
-        """Whether the settings take the mechanism's word for a success that nothing can confirm."""
+        """Whether the settings accept a success of the component that nothing confirms."""
         known = discovery.with_aliases(provider, component) if component else None
         return known is not None and self.host.policy.accepts_unconfirmed(known)
 
 
 class Turn:
-    """One component's turn. ``found`` is the inventory before it, and afterwards the one after it."""
+    """One component's turn. ``found`` is the inventory before it, and after it the one afterwards."""
 
     def __init__(self, context: Context, request: ActivationRequest, candidate: Candidate, found: Inventory) -> None:
         self._context = context
@@ -93,7 +94,12 @@ class Turn:
         self.mishaps = Mishaps()
 
     def steps(self, scene: Callable[[], PlanContext]) -> Steps[Attempt]:
-        """From the look at the component to the announcement of its outcome; ``scene`` is what its plan looks at."""
+        """Carry out the turn; returns the attempt. ``scene`` returns the context for its plan.
+
+        Raises:
+            Interrupted: the request was stopped before the mechanism was asked.
+            TransportError, JournalUnavailable: the component cannot be read, or the intent cannot be written.
+        """
         component, context = self._candidate.component, self._context
         host = context.host
         if self.found.find(component.key) is None:
@@ -113,7 +119,7 @@ class Turn:
     def _activated(self, step: PlanStep, meter: Meter) -> Steps[Attempt]:
         context, provider, mishaps = self._context, self._candidate.provider, self.mishaps
         host, history, remains = context.host, context.history, context.remains
-        # Checks and the measurement's baseline took their time: what counts is what is there now.
+        # Checks and the baseline of the measurement took time: the component is read again.
         before = provider.inspect(step.component.id)
         if before is None or before.reasons:
             why = before.reasons[0] if before else VANISHED
@@ -133,7 +139,7 @@ class Turn:
         except (Exception, KeyboardInterrupt) as error:
             self._withdraw(activation, before, error)
             raise
-        # From here on nothing is raised: whatever fails is a mishap, and the outcome is told.
+        # From here on nothing is raised: every error is a mishap, and the outcome is reported.
         yield host.reach(Point.ANSWERED, before)
         seen = not claim.at_work
         measurement = mishaps.spared(NOT_MEASURED, meter.stop, None) if seen else None
@@ -168,7 +174,7 @@ class Turn:
         )
 
     def _judged(self, before: Component, claim: Claim, announced: str | None) -> Result:
-        """The result, from a look at the component unless the mechanism may still be at work on it."""
+        """The result. The component is read again unless the mechanism may still be at work on it."""
         provider, mishaps = self._candidate.provider, self.mishaps
         after, readable = None, True
         if not claim.at_work:
@@ -181,13 +187,13 @@ class Turn:
         return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
 
     def _side_effects(self, key: str) -> tuple[Reason, ...]:
-        """What changed on components other than the one with this key; `found` is the inventory afterwards."""
+        """What changed on other components; afterwards `found` is the new inventory."""
         host, before = self._context.host, self.found
 
         def look() -> tuple[Inventory, tuple[Reason, ...]]:
             after = discovery.take_inventory(host.providers)
             if side_effects.compare(before, after, apart_from=key):
-                # A component that leaves may for a moment look like one that was emptied: what lasts counts.
+                # A component that is being removed may look empty for a short time: only a lasting change counts.
                 host.clock.sleep(_SETTLING_S)
                 after = discovery.take_inventory(host.providers)
             return after, side_effects.compare(before, after, apart_from=key)
@@ -197,7 +203,7 @@ class Turn:
         return others
 
     def _withdraw(self, activation: str, component: Component, error: BaseException) -> None:
-        """Nothing was asked: the intent ends here."""
+        """End an intent for which nothing was asked."""
         history, remains = self._context.history, self._context.remains
         result = not_asked(component, error)
         row = history.end(
@@ -210,7 +216,7 @@ class Turn:
         history.announce(RowKind.OUTCOME, result, row, self.mishaps)
 
     def _refused(self, component: Component, why: Reason, problems: tuple[Problem, ...] = ()) -> Attempt:
-        """Nothing is tried, and that is written down."""
+        """Record a refusal; nothing is tried."""
         host, history = self._context.host, self._context.history
         result = Result(component, Outcome.REFUSED, why)
         row = history.note(
@@ -224,13 +230,13 @@ class Turn:
 
 
 def stopped_by(problems: Iterable[Problem]) -> Reason | None:
-    """The reason of a refusal by these problems; None if none of them stops it."""
+    """The reason of the first problem that blocks; None if none does."""
     stop = next((problem for problem in problems if problem.stops), None)
     return Reason(stop.check, stop.text, stop.hint) if stop else None
 
 
 def not_asked(component: Component, error: BaseException) -> Result:
-    """The result of an intent of which nothing came."""
+    """The result of an intent for which nothing was asked."""
     if isinstance(error, KeyboardInterrupt | Interrupted):
         return Result(component, *INTERRUPTED)
     outcome, why = NOT_ASKED

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One request made of a mechanism, followed until it has answered."""
+"""One request to a mechanism, followed until it has replied."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,13 +14,13 @@ from livefw.errors import Interrupted, TransportError
 from livefw.providers.base import Claim, Component, Observer, Phase, Progress, Reason, Reply, Running
 
 TICK = 0.25
-"""Seconds between two looks at whether somebody still follows."""
+"""Seconds between two checks whether the caller still follows."""
 
 Reach = Callable[[Point, Component], Reached]
 
 
 class Asked(NamedTuple):
-    """What the mechanism said, and the seconds from asking to the answer."""
+    """The claim of the mechanism, and the seconds from the request to the reply."""
 
     claim: Claim
     seconds: float
@@ -37,8 +37,12 @@ def ask(
 ) -> Steps[Asked]:
     """Make a request and follow it until there is a claim.
 
-    Whatever it raises, nothing was asked of the mechanism. Once it was, nothing is raised any more. `Progressed` events
-    come when the provider returns from a wait, at most `TICK` late unless one operation of it takes longer.
+    If this raises, the mechanism was not asked. Once it was asked, nothing is raised. `Progressed` events come when the
+    provider returns from a wait, at most `TICK` late unless one of its operations takes longer.
+
+    Raises:
+        Interrupted: the request was stopped before the mechanism was asked.
+        TransportError: it could not be asked.
     """
     heard = _Heard(component, control)
     start = clock.now()
@@ -72,7 +76,7 @@ def ask(
 
 
 def cancel(candidate: Candidate, *, control: Control, clock: Clock, mishaps: Mishaps) -> Steps[Result]:
-    """Ask the mechanism to abandon what was begun on a component; what it raises is as for `ask`."""
+    """Ask the mechanism to cancel what was begun on a component. Errors are those of `ask`."""
     provider, before = candidate
     yield Begun(before)
     control.require_wanted()
@@ -83,7 +87,7 @@ def cancel(candidate: Candidate, *, control: Control, clock: Clock, mishaps: Mis
 
 
 def _given_up(running: Running, error: BaseException, mishaps: Mishaps) -> Claim:
-    """The claim of a request that cannot be followed any more; the error itself if it was never made."""
+    """The claim of a request that cannot be followed any more; raises the error if the request was never made."""
     begun = mishaps.spared(REQUEST_FAILED, lambda: running.touched, otherwise=True)
     claim = mishaps.spared(REQUEST_FAILED, running.abandon, _OUT_OF_SIGHT)
     if not begun and claim.reply is Reply.REFUSED:
@@ -95,12 +99,12 @@ def _given_up(running: Running, error: BaseException, mishaps: Mishaps) -> Claim
 def _since(clock: Clock, start: float) -> float:
     try:
         return clock.now() - start
-    except (Exception, KeyboardInterrupt):  # a figure, for which nothing is given up
+    except (Exception, KeyboardInterrupt):  # only a figure
         return 0.0
 
 
 class _Heard:
-    """What a provider reports from inside its own calls, kept until the stream can go on."""
+    """Collects what a provider reports during its own calls, until the stream can continue."""
 
     def __init__(self, component: Component, control: Control) -> None:
         self._component = component
@@ -111,14 +115,14 @@ class _Heard:
         """The last phase that was reported; the mechanism is asked only after it was `Phase.RUNNING`."""
 
     def hear(self, report: Progress) -> None:
-        """An `Observer`. `Interrupted` keeps the mechanism from being asked where nobody wants it any more."""
+        """An `Observer`. It raises `Interrupted` if the mechanism must not be asked any more."""
         self._reports.append(report)
         if report.phase is Phase.RUNNING and (self.running is None or not self.running.touched):
             self._control.require_wanted()
         self.phase = report.phase
 
     def take(self) -> Iterator[Progressed]:
-        """All reports since the last time."""
+        """All reports since the last call."""
         reports, self._reports = self._reports, []
         for report in reports:
             yield Progressed(self._component, *report)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machine is ours: what an engine does with it from the lock's taking to its giving back.
+"""What an engine does while it holds the lock of the machine.
 
-A session carries out requests, each a stream of events (`livefw.activation.events`). One component's turn is
-`livefw.activation.execution.attempt`, one staging `livefw.activation.execution.staging`.
+A session carries out requests, each a stream of events (`livefw.activation.events`). One component's turn is in
+`livefw.activation.execution.attempt`, a staging in `livefw.activation.execution.staging`.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
     from livefw.activation.setting_changes import Tried, UnmetSetting
 
 _LETTING_GO_S = 10.0
-"""How long to wait for a cancellation while nothing is running; it is one call into the firmware."""
+"""How long to wait for a cancellation while nothing is running: one call into the firmware."""
 
 
 class Session:
-    """The machine is ours until `close`; leave it by ``with``.
+    """Holds the lock of the machine until `close`; use it in a ``with`` statement.
 
-    ``settled`` is what was found unfinished, ``unmet`` what the settings want of components and could not be brought
-    about. ``control`` ends the request that is under way early.
+    ``settled`` are the intents that were found open, ``unmet`` the settings that differ from the policy. ``control``
+    ends the present request early.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Session:
         history: HistoryWriter,
         control: Control | None = None,
     ) -> None:
-        """Use `livefw.activation.engine.Engine.open`; without a lock it only cancels."""
+        """Use `livefw.activation.engine.Engine.open`. A session without a lock only cancels."""
         self.control = control or Control()
         self.settled: list[SettledIntent] = []
         self.unmet: tuple[UnmetSetting, ...] = ()
@@ -82,7 +82,7 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Give the machine back; if a write still goes on, the lock stays with it."""
+        """Release the lock; while a write still runs, its child holds it."""
         try:
             self._history.close()
         finally:
@@ -91,34 +91,49 @@ class Session:
 
     @property
     def set_aside(self) -> SetAside | None:
-        """The history that was found damaged meanwhile, and is kept under another name."""
+        """The damaged history that was found and renamed meanwhile; None if there was none."""
         return self._history.set_aside
 
     def archive(self, cut: Cut, *, file: str | None = None) -> Archived:
-        """Move older rows of the history into a file of their own; errors as for `Journal.archive`."""
+        """Move older rows of the history into a file of their own.
+
+        Raises:
+            UsageError: there is no history, the file exists, or others can write to its directory.
+            NothingToDo: no row is old enough.
+            TransportError, Damaged: the archive or the history cannot be written or read.
+        """
         if self._history.journal is None:
             raise UsageError("without a history there is nothing to archive")
         return self._history.journal.archive(cut, file=file)
 
     def settle(self) -> Iterator[SettledIntent]:
-        """Give every intent without an outcome the one that the machine shows."""
+        """Settle every open intent with the outcome that the machine shows."""
         for each in settling.settle(self._context):
             self.settled.append(each)
             yield each
 
     def activate(self, request: ActivationRequest) -> Steps[Finished]:
-        """Activate what is requested, each component at most once, planned anew before each.
+        """Activate what is requested, each component at most once; before each one the plan is made anew.
 
-        It ends after an unknown outcome in any case: the mechanism may still be at work. `NothingHere` if there is no
-        component at all, `Interrupted` if it is stopped before anything was asked of the component whose turn it is;
-        otherwise errors as for `Engine.plan`.
+        After an unknown outcome it always ends, because the mechanism may still be at work.
+
+        Raises:
+            NothingHere, NotInstalled: there is no component at all.
+            NoSuchComponent, AmbiguousComponent, UsageError: the request is wrong, or the order of the policy has a
+                cycle.
+            Interrupted: it was stopped before anything was asked of the present component.
+            TransportError, JournalUnavailable: the machine cannot be read, or an intent cannot be written.
         """
         return to_the_end(self._activate(request), self.control)
 
     def stage(self, request: StagingRequest) -> Steps[Finished]:
-        """Hand an image over to the mechanism that keeps it until it is activated.
+        """Hand an image over to its mechanism, which keeps it until it is activated.
 
-        `Interrupted` as for `activate`; otherwise errors as for `inventory.take` and `target.target`.
+        Raises:
+            NothingHere, NotInstalled: there is no component at all.
+            NoSuchComponent, AmbiguousComponent, UsageError, Refused: no component takes the image.
+            Interrupted: it was stopped before anything was asked.
+            TransportError, JournalUnavailable: the machine cannot be read, or the intent cannot be written.
         """
         return to_the_end(self._stage(request), self.control)
 
@@ -127,7 +142,7 @@ class Session:
         return to_the_end(self._cancel(candidate, reason), self.control)
 
     def apply_settings(self) -> None:
-        """Bring settings to what the policy wants, where they are not."""
+        """Apply the settings of the policy. `TransportError` if the machine cannot be read."""
         self._apply_settings(discovery.take_inventory(self._host.providers))
 
     def _activate(self, request: ActivationRequest) -> Steps[Finished]:
@@ -194,7 +209,7 @@ class Session:
         return scene._replace(unmet=setting_changes.blocking_settings(self._host.policy, self._tried))
 
     def _last_asked_for(self, found: Inventory) -> Candidate | None:
-        """The component that was last asked for since this machine was started, by whichever engine."""
+        """The component that any engine asked for last since the boot; None if there is none."""
         journal, boot_id = self._history.journal, self._context.remains.boot_id
         intent = journal.latest(RowKind.INTENT) if journal else None
         if intent is None or not boot_id or intent.body.get("boot_id") != boot_id:
@@ -202,17 +217,16 @@ class Session:
         return next((c for c in found.candidates if c.component.key == intent.component), None)
 
     def _cancel_previous(self, candidate: Candidate, mishaps: Mishaps) -> None:
-        """Have the mechanism drop what it still holds of a component, so that it takes another.
+        """Have the mechanism cancel what it still holds of a component, so that it accepts another.
 
-        There is firmware that refuses every other component after an attempt on one, however that ended. That there is
-        nothing to drop is the usual answer, and all right. Where images are staged through the mechanism, its cancel
-        takes back what somebody has staged, and only somebody may.
+        Some firmware refuses every other component after an attempt on one, whatever its outcome. Usually there is
+        nothing to cancel. Mechanisms that stage are left out: their cancellation would remove what a user has staged.
         """
         if not is_stager(candidate.provider):
             mishaps.spared(NOT_LET_GO, partial(_cancel_and_wait, candidate), None)
 
     def _apply_settings(self, found: Inventory) -> Inventory:
-        """Settings as the policy wants them, as far as that can be; the inventory afterwards."""
+        """Apply the settings of the policy; returns the inventory afterwards."""
         host = self._host
 
         def note(change: SettingChange, error: str) -> None:
@@ -227,7 +241,7 @@ class Session:
 
 
 def _ended(attempt: Attempt) -> Steps[Finished]:
-    """The end of a request that is about one component."""
+    """End a request that is about one component."""
     yield attempt
     finished = Finished((attempt,))
     yield finished
@@ -237,7 +251,7 @@ def _ended(attempt: Attempt) -> Steps[Finished]:
 def _next_candidate(
     found: Inventory, wanted: dict[str, Candidate] | None, tried: set[str], policy: Policy
 ) -> Candidate | None:
-    """Whose turn it is; one that was wanted and has vanished comes as it was when it was chosen."""
+    """The next candidate; one that has disappeared is returned as it was when it was chosen."""
     if wanted is None:
         left = [c for c in _all_ready(found, policy) if c.component.key not in tried]
     else:
@@ -247,12 +261,12 @@ def _next_candidate(
 
 
 def _all_ready(found: Inventory, policy: Policy) -> list[Candidate]:
-    """What ``everything`` means: all that the mechanism can and the policy allows to activate."""
+    """The candidates of a request without words: all that can be activated and are allowed."""
     return [c for c in found.candidates if not c.component.reasons and policy.allows(c.component)]
 
 
 def _blocks(previous: Candidate, candidate: Candidate) -> bool:
-    """Whether the one stands in the way of the other."""
+    """Whether the previous component may prevent the next one."""
     return previous.provider is candidate.provider and previous.component.key != candidate.component.key
 
 

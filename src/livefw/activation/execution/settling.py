@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What became of the intents that an earlier engine left without an outcome, as the machine shows it now."""
+"""Settles the intents that an earlier engine left open, from what the machine shows now."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from livefw.providers.base import Provider, Reason
 
 
 class _Found(NamedTuple):
-    """What became of an intent that was left open, and the row that says so."""
+    """The outcome of an open intent, and the row that records it."""
 
     outcome: Outcome
     why: Reason
@@ -28,16 +28,16 @@ class _Found(NamedTuple):
 
 
 def settle(context: Context) -> Iterator[SettledIntent]:
-    """Give every intent without an outcome the one that the machine shows.
+    """Settle every open intent with the outcome that the machine shows.
 
-    Where the machine cannot be looked at now, the intent stays open, and keeps nobody from the other components.
+    If the machine cannot be read now, the intent stays open; other components are not affected.
     """
     history = context.history
     for entry in history.unfinished():
         name, _, ident = entry.component.partition(":")
         provider = next((p for p in context.host.providers if p.name == name), None)
         if provider is None:
-            continue  # a mechanism that is not known here; another livefw may look at it
+            continue  # an unknown mechanism; another livefw may settle it
         mishaps = Mishaps()
         try:
             found = _found_out(context, entry, provider, ident, mishaps)
@@ -51,7 +51,7 @@ def settle(context: Context) -> Iterator[SettledIntent]:
 
 
 def _found_out(context: Context, entry: HistoryRow, provider: Provider, ident: str, mishaps: Mishaps) -> _Found:
-    """What the machine shows of an intent; what the provider raises if it cannot be looked at."""
+    """The outcome of an intent. Errors are those of the provider."""
     if entry.kind is RowKind.STAGING:
         after = provider.inspect(ident)
         outcome, why = staging.judge_staging(entry.body, after)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One image handed over to its mechanism, from the intent to the verdict."""
+"""Hands one image over to its mechanism, from the intent to the outcome."""
 
 from functools import partial
 
@@ -31,9 +31,9 @@ _STAGED = Reason("staged", "it waits for its activation", "livefw activate")
 
 
 def hand_over(context: Context, target: StagingTarget, request: StagingRequest) -> Steps[Attempt]:
-    """Hand the image over and stay until the mechanism has answered; what was accepted is held against what is seen.
+    """Hand the image over, and wait for the reply; what was accepted is compared with what the component shows.
 
-    Before the mechanism is asked, whatever goes wrong is raised, and an interruption as `Interrupted`.
+    Until the mechanism is asked, every error is raised; an interruption as `Interrupted`.
     """
     host, history, mishaps = context.host, context.history, Mishaps()
     before, provider = target.component, target.provider
@@ -80,7 +80,7 @@ def hand_over(context: Context, target: StagingTarget, request: StagingRequest) 
 def _refused(
     context: Context, target: StagingTarget, request: StagingRequest, why: Reason, problems: tuple[Problem, ...]
 ) -> Attempt:
-    """Nothing is handed over, and that is written down."""
+    """Record a refusal; nothing is handed over."""
     host, history, mishaps = context.host, context.history, Mishaps()
     key = target.component.key
     result = Result(target.component, Outcome.REFUSED, why)
@@ -92,7 +92,7 @@ def _refused(
 
 
 def _judged(target: StagingTarget, claim: Claim, mishaps: Mishaps) -> Result:
-    """What was accepted has to be there: a mechanism that shows nothing pending contradicts itself."""
+    """The outcome. An image that was accepted has to be pending; otherwise the mechanism contradicts itself."""
     before, outcome, why = target.component, _OUTCOMES[claim.reply], claim.reason or _STAGED
     if claim.at_work:
         return Result(before, outcome, why, None, claim)
