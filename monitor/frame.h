@@ -33,18 +33,24 @@ static inline void drop_lock(struct lock *lock) { __atomic_store_n(&lock->held, 
 static inline u32 read32(u64 address) { return *(volatile u32 *)address; }
 static inline void write32(u64 address, u32 value) { *(volatile u32 *)address = value; }
 
+// PL011, Arm DDI 0183
 #define UART_DR 0x00
 #define UART_FR 0x18
 #define UART_LCRH 0x2c
 #define UART_CR 0x30
 #define UART_IMSC 0x38
+#define LCRH_8_BITS (3 << 5)
+#define LCRH_FIFOS (1 << 4)
+#define CR_ENABLE (1 << 0)
+#define CR_TRANSMIT (1 << 8)
+#define CR_RECEIVE (1 << 9)
 #define FR_RXFE (1 << 4)
 #define FR_TXFE (1 << 7)
 #define FIFO 16 // bytes that fit once it is empty
 
 static inline void uart_start(u64 uart) {
-    write32(uart + UART_LCRH, 0x70); // 8 bits, FIFOs on
-    write32(uart + UART_CR, 0x301);  // receive, transmit, enable
+    write32(uart + UART_LCRH, LCRH_8_BITS | LCRH_FIFOS);
+    write32(uart + UART_CR, CR_RECEIVE | CR_TRANSMIT | CR_ENABLE);
 }
 
 // The caller keeps others off the UART meanwhile.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A guest without an operating system: its CPUs issue the SMCs that frames on the first UART ask for, and tell there
 // what came back. It runs at any address of a page. PSCI calls are such SMCs too: this is how its CPUs come, go, and switch the machine off.
+#include "arch.h"
 #include "frame.h"
 
 #define UART 0x09000000ul
@@ -50,9 +51,9 @@ static void receive(void) {
 
 // Sleep for a moment: the virtual timer ends a WFI although nobody takes its interrupt.
 static void nap_start(u32 id) {
-    write32(GICD, 0x12); // affinity routing, and our interrupts at all: firmware need not have done it
-    write32(GICR(id) + 0x10100, 1u << TIMER);
-    asm volatile("msr S3_0_C4_C6_0, %0\nmsr S3_0_C12_C12_7, %1\nisb" ::"r"(0xfful), "r"(1ul)); // ICC_PMR, ICC_IGRPEN1
+    write32(GICD + GICD_CTLR, GICD_CTLR_ARE_S | GICD_CTLR_GRP1NS); // affinity routing, and our interrupts at all: firmware need not have done it
+    write32(GICR(id) + GICR_ISENABLER0, 1u << TIMER);
+    asm volatile("msr " TEXT(ICC_PMR_EL1) ", %0\nmsr " TEXT(ICC_IGRPEN1_EL1) ", %1\nisb" ::"r"((u64)PMR_ALL), "r"(1ul));
 }
 
 static void nap(void) {

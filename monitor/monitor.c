@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // EL3 for QEMU's virt machine with secure=on and GICv3: PSCI and SMCCC for the guest's sake, and the LFA calls (Arm
 // DEN0147) handed to an agent at the other end of the secure UART. A CPU stays in here until its answer comes.
+#include "arch.h"
 #include "frame.h"
 
 #define UART 0x09040000ul
@@ -19,15 +20,8 @@
 
 #define LFA_FIRST 0xc40002e0u
 #define LFA_LAST 0xc40002e6u
-#define NOT_SUPPORTED (-1l)
-#define INVALID_PARAMETERS (-2l)
-#define ALREADY_ON (-4l)
-#define ON_PENDING (-5l)
-#define DEVICE_ERROR (-6l)
-#define INVALID_ADDRESS (-9l)
+#define LFA_DEVICE_ERROR (-6l)
 
-#define get(name) ({ u64 value; asm volatile("mrs %0, " #name : "=r"(value)); value; })
-#define set(name, value) asm volatile("msr " #name ", %0" ::"r"((u64)(value)))
 #define barrier() asm volatile("dsb sy\nisb" ::: "memory")
 
 enum power { OFFLINE, STARTING, ONLINE };
@@ -75,7 +69,7 @@ static void send_state(void) {
 
 static void wake(u32 id) {
     barrier();
-    set(S3_0_C12_C11_7, (u64)WAKE << 24 | 1ul << id); // ICC_SGI0R_EL1
+    set(ICC_SGI0R_EL1, SGI0R_INTID(WAKE) | 1ul << id);
 }
 
 static void answer(u32 id, const struct frame *frame) {
@@ -84,12 +78,12 @@ static void answer(u32 id, const struct frame *frame) {
     barrier();
     cpu->waiting = 0;
     cpu->answered = 1;
-    if (id != (get(mpidr_el1) & 0xff))
+    if (id != (get(mpidr_el1) & MPIDR_AFF0))
         wake(id);
 }
 
 static void dispatch(const struct frame *frame) {
-    static const struct frame failed = {.type = REPLY, .mask = 1, .x = {DEVICE_ERROR}};
+    static const struct frame failed = {.type = REPLY, .mask = 1, .x = {LFA_DEVICE_ERROR}};
     struct cpu *cpu = &cpus[frame->cpu];
     heard = now();
     switch (frame->type) {
@@ -99,8 +93,8 @@ static void dispatch(const struct frame *frame) {
             answer(frame->cpu, frame);
         break;
     case RAISE:
-        if (frame->x[0] >= 32 && frame->x[0] < 1020)
-            write32(GICD + 0x200 + frame->x[0] / 32 * 4, 1u << frame->x[0] % 32);
+        if (frame->x[0] >= FIRST_SPI && frame->x[0] < FIRST_SPECIAL)
+            write32(GICD + GICD_ISPENDR + frame->x[0] / 32 * 4, 1u << frame->x[0] % 32);
         break;
     case HELLO: // another agent: it knows nothing of the calls that the one before had
         for (u32 i = 0; i < CPUS; i++)
@@ -120,43 +114,43 @@ static void receive(void) {
 }
 
 static void acknowledge(void) {
-    u64 interrupt = get(S3_0_C12_C8_0); // ICC_IAR0_EL1
+    u64 interrupt = get(ICC_IAR0_EL1);
     receive();
-    if (interrupt < 1020)
-        set(S3_0_C12_C8_1, interrupt); // ICC_EOIR0_EL1
+    if (interrupt < FIRST_SPECIAL)
+        set(ICC_EOIR0_EL1, interrupt);
 }
 
 // Let our own interrupts alone end a sleep in here: with one of the guest's pending, WFI would not sleep at all, and
 // CPUs that wait would take the host from the one that works.
 static u64 mask_others(void) {
-    u64 before = get(S3_0_C4_C6_0); // ICC_PMR_EL1
-    set(S3_0_C4_C6_0, OTHERS);
+    u64 before = get(ICC_PMR_EL1);
+    set(ICC_PMR_EL1, OTHERS);
     barrier();
     return before;
 }
 
-static int has_el2(void) { return get(id_aa64pfr0_el1) >> 8 & 15; }
+static int has_el2(void) { return PFR0_EL2(get(id_aa64pfr0_el1)); }
 
 // Go where the kernel wants to start, in the state that PSCI and the boot protocol of Linux ask for.
 static _Noreturn void start(u64 address, u64 x0) {
-    set(S3_0_C4_C6_0, 0xff); // ICC_PMR_EL1
-    set(sctlr_el1, 0x30d00800);
-    u32 sve = get(id_aa64pfr0_el1) >> 32 & 15, sme = get(id_aa64pfr1_el1) >> 24 & 15;
-    set(cptr_el3, (sve ? 1 << 8 : 0) | (sme ? 1 << 12 : 0));
+    set(ICC_PMR_EL1, PMR_ALL);
+    set(sctlr_el1, SCTLR_EL1_OFF);
+    u32 sve = PFR0_SVE(get(id_aa64pfr0_el1)), sme = PFR1_SME(get(id_aa64pfr1_el1));
+    set(cptr_el3, (sve ? CPTR_EZ : 0) | (sme ? CPTR_ESM : 0));
     barrier();
     if (sve)
-        set(S3_6_C1_C2_0, 15); // ZCR_EL3: all vector lengths
+        set(ZCR_EL3, VECTOR_LENGTH_ALL);
     if (sme)
-        set(S3_6_C1_C2_6, 1u << 31 | 15); // SMCR_EL3
+        set(SMCR_EL3, SMCR_FA64 | VECTOR_LENGTH_ALL);
     if (has_el2()) {
-        set(sctlr_el2, 0x30c50830);
+        set(sctlr_el2, SCTLR_EL2_OFF);
         set(hcr_el2, 0);
-        set(cnthctl_el2, 3);
+        set(cnthctl_el2, CNTHCTL_EL1PCTEN | CNTHCTL_EL1PCEN);
         set(cntvoff_el2, 0);
-        set(S3_4_C12_C9_5, 15); // ICC_SRE_EL2
+        set(ICC_SRE_EL2, SRE_SRE | SRE_DFB | SRE_DIB | SRE_ENABLE);
     }
     barrier();
-    enter(address, x0, has_el2() ? 0x3c9 : 0x3c5);
+    enter(address, x0, has_el2() ? SPSR_EL2H : SPSR_EL1H);
 }
 
 // Wait in EL3 until PSCI turns this CPU on.
@@ -175,34 +169,35 @@ static _Noreturn void park(u32 id) {
 }
 
 static void gic_start(void) {
-    write32(GICD, 0x30); // affinity routing in both worlds, before anything else
-    for (u32 i = 1; i <= (read32(GICD + 4) & 31); i++) {
-        write32(GICD + 0x80 + 4 * i, i == UART_INTERRUPT / 32 ? ~(1u << UART_INTERRUPT % 32) : ~0u);
+    // Affinity routing in both worlds comes before anything else.
+    write32(GICD + GICD_CTLR, GICD_CTLR_ARE_S | GICD_CTLR_ARE_NS);
+    for (u32 i = 1; i <= (read32(GICD + GICD_TYPER) & GICD_TYPER_LINES); i++) {
+        write32(GICD + GICD_IGROUPR + 4 * i, i == UART_INTERRUPT / 32 ? ~(1u << UART_INTERRUPT % 32) : ~0u);
         for (u32 word = 8 * i; word < 8 * i + 8; word++)
-            write32(GICD + 0x400 + 4 * word, OTHERS * 0x01010101u);
+            write32(GICD + GICD_IPRIORITYR + 4 * word, OTHERS * 0x01010101u);
     }
-    *(volatile u8 *)(GICD + 0x400 + UART_INTERRUPT) = 0;
-    *(volatile u64 *)(GICD + 0x6000 + 8 * UART_INTERRUPT) = 0; // to CPU 0, which at least sleeps in here
-    write32(GICD + 0x100 + UART_INTERRUPT / 32 * 4, 1u << UART_INTERRUPT % 32);
-    write32(GICD, 0x33);
-    for (count = 1; !(read32(GICR(count - 1) + 8) & 16) && count < CPUS; count++)
+    *(volatile u8 *)(GICD + GICD_IPRIORITYR + UART_INTERRUPT) = 0;
+    *(volatile u64 *)(GICD + GICD_IROUTER + 8 * UART_INTERRUPT) = 0; // to CPU 0, which at least sleeps in here
+    write32(GICD + GICD_ISENABLER + UART_INTERRUPT / 32 * 4, 1u << UART_INTERRUPT % 32);
+    write32(GICD + GICD_CTLR, GICD_CTLR_ARE_S | GICD_CTLR_ARE_NS | GICD_CTLR_GRP0 | GICD_CTLR_GRP1NS);
+    for (count = 1; !(read32(GICR(count - 1) + GICR_TYPER) & GICR_TYPER_LAST) && count < CPUS; count++)
         ;
 }
 
 static void gic_start_cpu(u32 id) {
-    write32(GICR(id) + 0x14, read32(GICR(id) + 0x14) & ~2u);
-    while (read32(GICR(id) + 0x14) & 4)
+    write32(GICR(id) + GICR_WAKER, read32(GICR(id) + GICR_WAKER) & ~GICR_WAKER_SLEEP);
+    while (read32(GICR(id) + GICR_WAKER) & GICR_WAKER_ASLEEP)
         ;
-    write32(GICR(id) + 0x10080, ~(1u << WAKE | 1u << TIMER));
+    write32(GICR(id) + GICR_IGROUPR0, ~(1u << WAKE | 1u << TIMER));
     for (u32 word = 0; word < 8; word++)
-        write32(GICR(id) + 0x10400 + 4 * word, OTHERS * 0x01010101u);
-    *(volatile u8 *)(GICR(id) + 0x10400 + WAKE) = 0;
-    *(volatile u8 *)(GICR(id) + 0x10400 + TIMER) = 0;
-    write32(GICR(id) + 0x10100, 1u << WAKE | 1u << TIMER);
-    set(S3_6_C12_C12_5, 15); // ICC_SRE_EL3
+        write32(GICR(id) + GICR_IPRIORITYR + 4 * word, OTHERS * 0x01010101u);
+    *(volatile u8 *)(GICR(id) + GICR_IPRIORITYR + WAKE) = 0;
+    *(volatile u8 *)(GICR(id) + GICR_IPRIORITYR + TIMER) = 0;
+    write32(GICR(id) + GICR_ISENABLER0, 1u << WAKE | 1u << TIMER);
+    set(ICC_SRE_EL3, SRE_SRE | SRE_DFB | SRE_DIB | SRE_ENABLE);
     barrier();
-    set(S3_0_C12_C12_5, 7);   // ICC_SRE_EL1
-    set(S3_0_C12_C12_6, 1);   // ICC_IGRPEN0_EL1
+    set(ICC_SRE_EL1, SRE_SRE | SRE_DFB | SRE_DIB);
+    set(ICC_IGRPEN0_EL1, 1);
     barrier();
 }
 
@@ -212,15 +207,17 @@ _Noreturn void boot(u32 id) {
             *word = 0;
         uart_start(UART);
         gic_start();
-        write32(UART + UART_IMSC, 0x50); // an interrupt for what comes in
+        write32(UART + UART_IMSC, UART_INTERRUPT_RX | UART_INTERRUPT_RX_TIMEOUT);
         cpus[0].power = ONLINE;
         barrier();
         ready = READY;
     }
     while (ready != READY)
         asm volatile("yield");
-    // NS, FIQ to EL3, HCE, RW; then pointer authentication and whatever else a newer CPU would trap
-    set(scr_el3, 0x30 | 1 | 1 << 2 | 1 << 8 | 1 << 10 | 3 << 16 | 0xful << 25 | 1ul << 38 | 0x1ful << 41);
+    // The last two lines keep what newer CPUs have from being trapped.
+    set(scr_el3, SCR_RES1 | SCR_NS | SCR_FIQ | SCR_HCE | SCR_RW | SCR_APK | SCR_API |
+                     SCR_ENSCXT | SCR_ATA | SCR_FGTEN | SCR_ECVEN | SCR_HXEN |
+                     SCR_ENTP2 | SCR_RCWMASKEN | SCR_TCR2EN | SCR_SCTLR2EN | SCR_PIEN);
     set(mdcr_el3, 0);
     barrier();
     gic_start_cpu(id);
@@ -232,8 +229,8 @@ _Noreturn void boot(u32 id) {
 static _Noreturn void switch_machine(u32 pin) {
     ready = 0; // or CPUs would not wait for CPU 0 after the reset
     barrier();
-    write32(GPIO + 0x400, 3);
-    write32(GPIO + (4 << pin), 1 << pin);
+    write32(GPIO + GPIO_DIR, 1 << 0 | 1 << 1);
+    write32(GPIO + GPIO_DATA(pin), 1 << pin);
     for (;;)
         asm volatile("wfi");
 }
@@ -242,9 +239,9 @@ static long cpu_on(u64 target, u64 entry, u64 context) {
     struct cpu *cpu = &cpus[target % CPUS];
     long result = 0;
     if (target >= count)
-        return INVALID_PARAMETERS;
+        return PSCI_INVALID_PARAMETERS;
     if (entry < MEMORY || entry & 3)
-        return INVALID_ADDRESS;
+        return PSCI_INVALID_ADDRESS;
     take_lock(&powering);
     if (cpu->power == OFFLINE) {
         cpu->entry = entry;
@@ -253,7 +250,7 @@ static long cpu_on(u64 target, u64 entry, u64 context) {
         cpu->power = STARTING;
         wake(target);
     } else {
-        result = cpu->power == ONLINE ? ALREADY_ON : ON_PENDING;
+        result = cpu->power == ONLINE ? PSCI_ALREADY_ON : PSCI_ON_PENDING;
     }
     drop_lock(&powering);
     return result;
@@ -261,10 +258,10 @@ static long cpu_on(u64 target, u64 entry, u64 context) {
 
 // Sleep until something comes for this CPU or, on CPU 0, over the UART; a few milliseconds at most.
 static void nap(void) {
-    set(S3_7_C14_C2_0, get(cntfrq_el0) / 256); // CNTPS_TVAL_EL1
-    set(S3_7_C14_C2_1, 1);                     // CNTPS_CTL_EL1
+    set(CNTPS_TVAL_EL1, get(cntfrq_el0) / 256);
+    set(CNTPS_CTL_EL1, CNT_CTL_ENABLE);
     asm volatile("isb\nwfi");
-    set(S3_7_C14_C2_1, 0);
+    set(CNTPS_CTL_EL1, 0);
     asm volatile("isb");
     acknowledge();
 }
@@ -287,14 +284,14 @@ static void forward(u32 id, u64 *x) {
             take_lock(&receiving); // nobody answers while we hold it
             if (cpu->waiting) {
                 cpu->waiting = 0;
-                cpu->answer = (struct frame){.type = REPLY, .mask = 1, .x = {DEVICE_ERROR}};
+                cpu->answer = (struct frame){.type = REPLY, .mask = 1, .x = {LFA_DEVICE_ERROR}};
                 cpu->answered = 1;
             }
             drop_lock(&receiving);
         }
     }
     barrier();
-    set(S3_0_C4_C6_0, mask); // ICC_PMR_EL1
+    set(ICC_PMR_EL1, mask);
     if (cpu->answer.type == RESTART)
         start(cpu->answer.x[0], cpu->answer.x[1]);
     for (u32 i = 0; i < 18; i++)
@@ -304,8 +301,8 @@ static void forward(u32 id, u64 *x) {
 
 static long features(u32 function) {
     switch (function) {
-    case 0x80000000: case 0x84000000: case 0x84000002: case 0x84000004: case 0xc4000004:
-    case 0xc4000003: case 0x84000006: case 0x84000008: case 0x84000009: case 0x8400000a:
+    case SMCCC_VERSION: case PSCI_VERSION: case PSCI_CPU_OFF: case PSCI_AFFINITY_INFO: case PSCI_AFFINITY_INFO_64:
+    case PSCI_CPU_ON: case PSCI_MIGRATE_INFO_TYPE: case PSCI_SYSTEM_OFF: case PSCI_SYSTEM_RESET: case PSCI_FEATURES:
         return 0;
     }
     return NOT_SUPPORTED;
@@ -316,46 +313,50 @@ static void smc(u32 id, u64 *x) {
     if (function >= LFA_FIRST && function <= LFA_LAST)
         return forward(id, x);
     switch (function) {
-    case 0x80000000: x[0] = 0x10002; break;                                                // SMCCC_VERSION
-    case 0x80000001: x[0] = (u32)x[1] >> 1 == 0x40000000 ? 0 : NOT_SUPPORTED; break;       // SMCCC_ARCH_FEATURES
-    case 0x84000000: x[0] = 0x10001; break;                                                // PSCI_VERSION
-    case 0x8400000a: x[0] = features(x[1]); break;                                         // PSCI_FEATURES
-    case 0x84000006: x[0] = 2; break;                                                      // MIGRATE_INFO_TYPE
-    case 0xc4000003: x[0] = cpu_on(x[1], x[2], x[3]); break;                               // CPU_ON
-    case 0x84000002:                                                                       // CPU_OFF
+    case SMCCC_VERSION: x[0] = SMCCC_1_2; break;
+    case SMCCC_ARCH_FEATURES: // of itself and of SMCCC_VERSION, which differ in bit 0
+        x[0] = (u32)x[1] >> 1 == SMCCC_VERSION >> 1 ? 0 : NOT_SUPPORTED;
+        break;
+    case PSCI_VERSION: x[0] = PSCI_1_1; break;
+    case PSCI_FEATURES: x[0] = features(x[1]); break;
+    case PSCI_MIGRATE_INFO_TYPE: x[0] = PSCI_NO_MIGRATION; break;
+    case PSCI_CPU_ON: x[0] = cpu_on(x[1], x[2], x[3]); break;
+    case PSCI_CPU_OFF:
         send(OFF, id, 0, 0, 0);
         cpus[id].power = OFFLINE;
         barrier();
         park(id);
-    case 0x84000004: case 0xc4000004:                                                      // AFFINITY_INFO
-        x[0] = x[1] >= count || x[2] ? INVALID_PARAMETERS : (long[]){1, 2, 0}[cpus[x[1]].power];
+    case PSCI_AFFINITY_INFO: case PSCI_AFFINITY_INFO_64:
+        x[0] = x[1] >= count || x[2] ? PSCI_INVALID_PARAMETERS
+                                     : (long[]){PSCI_STATE_OFF, PSCI_STATE_ON_PENDING, PSCI_STATE_ON}[cpus[x[1]].power];
         break;
-    case 0x84000008: switch_machine(0);                                                    // SYSTEM_OFF
-    case 0x84000009: switch_machine(1);                                                    // SYSTEM_RESET
+    case PSCI_SYSTEM_OFF: switch_machine(0);
+    case PSCI_SYSTEM_RESET: switch_machine(1);
     default: x[0] = NOT_SUPPORTED;
     }
 }
 
 // Give a trapped instruction back to the guest as one that does not exist.
 static void undefined(void) {
-    u64 spsr = get(spsr_el3), elr = get(elr_el3), from = spsr >> 2 & 3, offset = from == 0 ? 0x400 : spsr & 1 ? 0x200 : 0;
-    if (from == 2 || (from == 0 && has_el2() && get(hcr_el2) >> 27 & 1)) {
+    u64 spsr = get(spsr_el3), elr = get(elr_el3), from = SPSR_EL(spsr);
+    u64 offset = from == 0 ? VECTOR_LOWER_EL : spsr & SPSR_SPX ? VECTOR_SPX : 0;
+    if (from == 2 || (from == 0 && has_el2() && HCR_TGE(get(hcr_el2)))) {
         set(spsr_el2, spsr);
         set(elr_el2, elr);
-        set(esr_el2, 1 << 25);
+        set(esr_el2, ESR_UNKNOWN);
         set(elr_el3, get(vbar_el2) + offset);
-        set(spsr_el3, 0x3c9);
+        set(spsr_el3, SPSR_EL2H);
     } else {
         set(spsr_el1, spsr);
         set(elr_el1, elr);
-        set(esr_el1, 1 << 25);
+        set(esr_el1, ESR_UNKNOWN);
         set(elr_el3, get(vbar_el1) + offset);
-        set(spsr_el3, 0x3c5);
+        set(spsr_el3, SPSR_EL1H);
     }
 }
 
 void on_sync(u64 *x, u32 id) {
-    if (get(esr_el3) >> 26 == 0x17)
+    if (ESR_EC(get(esr_el3)) == EC_SMC)
         smc(id, x);
     else
         undefined();
