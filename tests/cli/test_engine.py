@@ -121,7 +121,7 @@ def test_a_mistake_in_the_settings_is_told_with_its_place(ready: Any) -> None:
     for words in (("plan",), ("activate", "tf-rmm"), ("policy",), ("watch",)):
         done = ready.run("--json", *words)
         assert done.code == 2
-        assert "livefw.toml: denny: there is no such key" in done.json["error"]["message"]
+        assert "livefw.toml: denny: unknown key" in done.json["error"]["message"]
     assert trigger(ready).read_bytes() == b""
 
 
@@ -317,7 +317,7 @@ def test_watch_takes_over_new_settings_while_it_runs(vera: Any) -> None:
         watching.stdout.read()
         assert watching.wait() == 0
     assert [each["event"] for each in told] == ["present"] * 4 + ["settings", "settings", "activation"]
-    assert "automatik: there is no such key" in told[4]["text"]
+    assert "automatik: unknown key" in told[4]["text"]
 
 
 ONE, ANOTHER, ALL = (CpuRow(cpus, ns, None, ()) for cpus, ns in (("25", 60_300_000), ("49", 5), ("0-87", 7_330_000)))

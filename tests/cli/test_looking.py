@@ -78,7 +78,7 @@ def test_show_tells_everything_and_json_keeps_the_texts_as_they_were_read(plante
     done = root.run("show", RMM[:4])
     assert done.code == 0
     assert "resets-cpu" in done.out
-    assert "without asking" in done.out
+    assert "automatically" in done.out
     assert "\\x1b[31mred\\x07" in done.out
     assert "\x1b" not in done.out
     (component,) = root.run("--json", "show", RMM).json["components"]

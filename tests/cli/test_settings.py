@@ -84,7 +84,7 @@ def test_deny_and_pin_hold_in_every_spelling(ready: Any, pattern: str) -> None:
         ("", 0, "in order"),
         ("allow = ['*']", 0, "in order"),
         ("deny = ['[tf-rmm']", 2, "deny: has to be a pattern whose brackets are closed"),
-        ("denny = []", 2, "denny: there is no such key"),
+        ("denny = []", 2, "denny: unknown key"),
         ("ignore = ['loud']", 2, "ignore: there is no check 'loud'"),
         ("never-ignore = ['loud']", 2, "never-ignore: there is no check 'loud'"),
         ("ignore = ['load']\nnever-ignore = ['load']", 2, "never-ignore: load: in ignore as well"),

@@ -24,11 +24,11 @@ CODE_AT = {
     "Reason": 0,
     "Finding": 1,
     "Problem": 0,
-    "Row": 1,
+    "MessageRow": 1,
     "VerdictRow": 1,
     "_row": 1,
     "Check": 0,
-    "Rule": 0,
+    "SelectionRule": 0,
     "ImageRule": 0,
 }
 """Which argument of each of these is the code."""
@@ -90,7 +90,7 @@ def _made(node: ast.AST, path: str, function: str) -> Iterator[Found]:
 def _code(call: ast.Call, path: str) -> ast.expr | None:
     name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
     at = CODE_AT.get(name)
-    if at is None or len(call.args) <= at or (name in ("Row", "VerdictRow", "_row") and path not in ROWS):
+    if at is None or len(call.args) <= at or (name in ("MessageRow", "VerdictRow", "_row") and path not in ROWS):
         return None
     # A reason that is spread out has its code from where it was made.
     return None if any(isinstance(each, ast.Starred) for each in call.args[: at + 1]) else call.args[at]

@@ -73,7 +73,7 @@ def test_device_that_could_not_be_opened_was_not_asked(make: Make, error: int, c
     bench.files.fail("/dev/acpi_pfr_update0", 0, 0, 0, error)  # after three looks at it
     result = bench.activate("0/code")
     assert (result.outcome, result.why.code) == (Outcome.REFUSED, code)
-    assert result.why.text.startswith("nothing was asked")
+    assert result.why.text.startswith("no request was made")
     assert "WRITE" not in bench.pfr.done
 
 

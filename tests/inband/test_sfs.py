@@ -57,7 +57,7 @@ def test_every_errno_is_told(make: Make, error: int, outcome: Outcome, code: str
     ("error", "code"),
     [
         (errno.ENOENT, "vanished"),  # from the call: the package is not found
-        (errno.EPERM, "no-permission"),  # from the call: the signature is wrong
+        (errno.EPERM, "no-permission"),  # from the call: the signature is invalid
         (errno.ENFILE, "not-asked"),  # from the call: no room in the processor
         (errno.EMFILE, "not-asked"),
         (errno.EIO, "not-asked"),
@@ -68,7 +68,7 @@ def test_device_that_could_not_be_opened_was_not_asked(make: Make, error: int, c
     bench.files.fail("/dev/sfs", 0, 0, 0, error)  # after three looks at it
     result = bench.activate("package")
     assert (result.outcome, result.why.code, bench.sfs.packages) == (Outcome.REFUSED, code, [])
-    assert result.why.text.startswith("nothing was asked")
+    assert result.why.text.startswith("no request was made")
 
 
 def test_status_words_are_told_where_the_driver_gives_them(make: Make) -> None:

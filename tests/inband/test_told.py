@@ -28,7 +28,7 @@ DEVICE = (
     ("platform", PLATFORM.efi),
     ("capabilities", "0x3"),
 )
-NO_CAPSULE = "there is no capsule with another version for it"
+NO_CAPSULE = "there is no capsule with a different version for it"
 
 
 def claim_of(provider: Any, ident: str) -> Claim:
@@ -79,7 +79,7 @@ def test_pfrut_that_tells_nothing(make: Make) -> None:
     code, _ = bench.provider.discover().components
     assert (code.current_version, code.pending) == (None, None)
     assert code.details == (("capsule", "/opt/c.cap"),)
-    text = "/dev/acpi_pfr_update0 does not tell what it can: Device or resource busy"
+    text = "/dev/acpi_pfr_update0 does not report its capabilities: Device or resource busy"
     assert code.reasons == (Reason("unreadable", text),)
 
 
@@ -134,7 +134,7 @@ def test_pfrut_claims(make: Make, step: str, error: int, claim: tuple[Any, ...])
     assert (made.reply, made.witness, made.error, made.at_work) == claim
 
 
-VOLATILE = "the update is gone after a reboot, and has to be repeated then"
+VOLATILE = "the update is lost at reboot and must be repeated"
 
 
 def test_sfs(make: Make) -> None:
@@ -150,7 +150,7 @@ def test_sfs(make: Make) -> None:
         reasons=(),
         notes=(
             Reason("volatile", VOLATILE),
-            Reason("pending-untold", "whether the package is what runs already cannot be told beforehand"),
+            Reason("pending-untold", "whether the package is already running is not known in advance"),
         ),
         details=(("package", "/usr/lib/firmware/amd/tmpm.bin"), ("status of the query", "0x0 0x0")),
         flag=Flag.ABSENT,
@@ -204,7 +204,7 @@ def test_sfs_claims(make: Make, error: int, claim: tuple[Any, ...]) -> None:
 
 def test_microcode(make: Make) -> None:
     bench = machine(make, patch(0x30, minimum=0x10) + patch(0x28))
-    volatile = "the update is gone after a reboot, unless it is loaded at boot, too"
+    volatile = "the update is lost at reboot, unless it is also loaded at boot"
     assert bench.component("cpu") == Component(
         provider="microcode",
         id="cpu",
@@ -251,7 +251,7 @@ def test_microcode_of_cpus_that_tell_no_revision(make: Make) -> None:
     bench.files.tree[f"{CPUS}/cpu0/microcode/version"] = b"none\n"
     seen = bench.component("cpu")
     assert (seen.current_version, seen.pending) == (None, False)
-    assert seen.reasons == (Reason("unreadable", "no CPU tells its revision"),)
+    assert seen.reasons == (Reason("unreadable", "no CPU reports its revision"),)
 
 
 @pytest.mark.parametrize("text", [b"", b"vendor_id: GenuineIntel\ncpu family: six\nmodel: 143\nstepping: 8\n"])

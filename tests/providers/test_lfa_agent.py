@@ -83,5 +83,5 @@ def test_doctor_says_what_will_show_an_activation() -> None:
     made = bench("")
     made.add(SCP)
     told = [(each.code, each.text) for each in made.provider.diagnose()]
-    assert ("evidence", "1 of 2 report their versions, which confirm an activation") in told
+    assert ("evidence", "1 of 2 report their versions, which can confirm an activation") in told
     assert any(code == "unconfirmed" and text.startswith("TF-RMM: ") for code, text in told)

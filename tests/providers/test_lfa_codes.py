@@ -14,7 +14,7 @@ from livefw.providers.lfa.fake import RMM, FakeLfa
 CODES = {
     "NOT_SUPPORTED": "not-supported",
     "BUSY": "firmware-busy",
-    "AUTH_ERROR": "auth-error",
+    "AUTH_ERROR": "auth-failed",
     "NO_MEMORY": "no-memory",
     "CRITICAL_ERROR": "critical-error",
     "DEVICE_ERROR": "device-error",

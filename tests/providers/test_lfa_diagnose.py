@@ -45,7 +45,7 @@ CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
     "no inventory": (
         ARM,
         ["Arm LFA: Error getting number of LFA components"],
-        ("error", "no-inventory", "the firmware's LFA agent did not say how many components it has"),
+        ("error", "no-inventory", "the firmware's LFA agent did not report its number of components"),
     ),
     "an agent and nothing else": (
         ARM,
@@ -53,7 +53,7 @@ CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
         (
             "error",
             "empty-inventory",
-            "there is an LFA agent, and it lists no component; or the driver has been unloaded since",
+            "the LFA agent lists no component, or the driver was unloaded since",
         ),
     ),
     "an agent, as newer drivers say it": (
@@ -62,13 +62,13 @@ CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
         (
             "error",
             "empty-inventory",
-            "there is an LFA agent, and it lists no component; or the driver has been unloaded since",
+            "the LFA agent lists no component, or the driver was unloaded since",
         ),
     ),
     "a driver that says nothing": (
         ARM | {"/sys/module/lfa_fw/refcnt": b"0\n"},
         [],
-        ("error", "no-agent", "the driver is loaded and shows nothing: no LFA agent, or an empty inventory"),
+        ("error", "no-agent", "the driver is loaded but lists nothing: no LFA agent, or an empty inventory"),
     ),
     "a module that is not loaded": (
         ARM | {f"{LISTS[1]}/{RELEASE}/modules.dep": b"kernel/drivers/firmware/smccc/lfa_fw.ko.zst:\n"},
@@ -76,13 +76,13 @@ CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
         (
             "error",
             "driver-not-loaded",
-            "the driver is a module and is not loaded; one version of it does not load by itself",
+            "the driver is a module and is not loaded; one version of it is not loaded automatically",
         ),
     ),
     "a driver in the kernel": (
         ARM | {f"{LISTS[0]}/{RELEASE}/modules.builtin": b"kernel/drivers/firmware/smccc/lfa_fw.ko\n"},
         [],
-        ("error", "no-agent", "the kernel has the driver and shows nothing: no LFA agent, or an empty inventory"),
+        ("error", "no-agent", "the driver is built in but lists nothing: no LFA agent, or an empty inventory"),
     ),
     "a kernel without the driver": (
         ARM | {f"{LISTS[0]}/{RELEASE}/modules.dep": b"kernel/other.ko:\n"},
@@ -95,7 +95,7 @@ CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
         (
             "error",
             "no-driver",
-            "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent",
+            "no LFA driver is visible; one version of it logs nothing if the firmware has no LFA agent",
         ),
     ),
     "a release that leads elsewhere": (
@@ -105,7 +105,7 @@ CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
         (
             "error",
             "no-driver",
-            "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent",
+            "no LFA driver is visible; one version of it logs nothing if the firmware has no LFA agent",
         ),
     ),
 }
@@ -127,7 +127,7 @@ def test_what_user_space_says_in_the_log_explains_nothing(bench: FakeLfa) -> Non
     assert [code for _, code, _ in found(bench)] == ["no-component", "no-driver"]
 
 
-GUEST = "this is a guest ({}); firmware calls do not reach the machine"
+GUEST = "this is a guest ({}); firmware calls do not reach the host"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_who_may_not_read_the_log_or_is_not_root_is_told(bench: FakeLfa, monkeyp
     bench.files.break_for_ever("/dev/kmsg", errno.EPERM)
     more = [each for each in found(bench) if each not in before]
     assert [each[:2] for each in more] == [("warning", "no-kernel-log"), ("warning", "not-root")]
-    assert more[0][2].endswith("the firmware's own error codes are only there")
+    assert more[0][2].endswith("it is the only source of the firmware's error codes")
 
 
 def test_components_are_counted_with_what_will_confirm_them(bench: FakeLfa) -> None:
@@ -205,7 +205,7 @@ def test_components_are_counted_with_what_will_confirm_them(bench: FakeLfa) -> N
     bench.files.tree[f"{ROOT}/no-guid/name"] = b"x\n"
     told = {code: text for _, code, text in found(bench)}
     assert told["components"] == f"{ROOT} lists 2 component(s)"
-    assert told["evidence"] == "2 of 2 report their versions, which confirm an activation"
+    assert told["evidence"] == "2 of 2 report their versions, which can confirm an activation"
     assert told["auto-activate"] == "2 component(s) will be activated by the kernel when the platform says so"
 
 
@@ -259,7 +259,7 @@ def test_a_driver_is_known_by_its_files_a_name_and_how_it_is_bound(
 
 def test_a_driver_that_nobody_knows_is_told_with_its_files(bench: FakeLfa) -> None:
     bench.files.tree |= attributes(f"{ROOT}/{RMM}", name="x", activate="", brand_new="1")
-    text = "this looks like no known version of the driver; it offers: activate, brand_new, name"
+    text = "the driver version is unknown; its files are: activate, brand_new, name"
     assert ("warning", "driver-unknown", text) in found(bench)
 
 

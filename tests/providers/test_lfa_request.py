@@ -107,7 +107,7 @@ def test_a_file_that_could_not_be_opened_was_not_asked(bench: FakeLfa, action: s
     assert (claim.reply, claim.error) == (Reply.REFUSED, error)
     assert claim.reason
     assert claim.reason.code == code
-    assert code != "not-asked" or claim.reason.text.startswith("nothing was asked: ")
+    assert code != "not-asked" or claim.reason.text.startswith("no request was made: ")
     assert len(bench.files.writes) == 1
 
 

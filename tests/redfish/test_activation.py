@@ -86,10 +86,10 @@ def test_progress_is_told_by_the_names_of_the_registry(make: Make) -> None:
     texts = [each.text for each in bench.watch.told if each.text]
     assert texts == [
         "multipart push",
-        "the image is on its way to the component",
+        "the image is being transferred to the component",
         "the component verifies the image",
         "the image is being installed",
-        "the image is staged and waits to be activated",
+        "the image is staged and pending activation",
     ]
     percents = [each.percent for each in bench.watch.told if each.percent is not None]
     assert percents == sorted(percents)
@@ -297,7 +297,7 @@ def test_what_does_not_say_is_activated_if_the_settings_say_so(make: Make) -> No
         ("", Measured.CHANGED, "measurement 1 has changed"),
         ("measurement-stays", Measured.UNCHANGED, "no measurement has changed"),
         ("measurement-replayed", Measured.NOT, "after: our nonce is not in it"),
-        ("measurement-forged", Measured.NOT, "before: the signature is wrong"),
+        ("measurement-forged", Measured.NOT, "before: the signature is invalid"),
     ],
 )
 def test_without_peer_measurements_before_and_after(make: Make, fault: str, measured: Measured, words: str) -> None:

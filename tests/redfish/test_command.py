@@ -191,7 +191,7 @@ def test_staging_that_is_refused_has_its_exit_code(bmc: subprocess.Popen[str], l
     (tmp_path / "image").write_bytes(b"forged")
     done = livefw("stage", "tmpm", tmp_path / "image")
     assert done.returncode == 1
-    assert "does not take the image for authentic" in done.stdout
+    assert "rejects the image as not authentic" in done.stdout
 
 
 def test_bmc_that_is_gone_hides_nothing_and_is_told(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:

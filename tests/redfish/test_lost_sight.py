@@ -205,6 +205,6 @@ def test_a_look_begins_nothing_after_its_time(make: type[Bench], seconds: float,
 
     bench.web.handle = slow  # type: ignore[method-assign]
     (note,) = bench.provider.discover().notes
-    assert "there is more to read than time for it" in note.text
+    assert "reading it took too long" in note.text
     asked = [path for method, path, _ in bench.web.log if method == "GET" and path.rstrip("/") != "/redfish/v1"]
     assert len(asked) == begun

@@ -164,7 +164,7 @@ NO_ACTIONS = ((MEMBERS, lacks("#SoftwareInventory.Activate")), (SERVICE, lacks("
 ACTIVATING = {
     "the service is off": Refused("service-disabled", ((SERVICE, sets(ServiceEnabled=False)),)),
     "no action": Refused("no-activation", NO_ACTIONS),
-    "it takes a reset": Refused("reset-required", ((MEMBERS, sets(ResetRequiredOnUpdate=True)),)),
+    "a reset is required": Refused("reset-required", ((MEMBERS, sets(ResetRequiredOnUpdate=True)),)),
     "it may take a reset": Refused("reset-untold", ((MEMBERS, lacks("ResetRequiredOnUpdate")),)),
     "a BIOS": Refused("ocp-scope", ((MEMBERS, sets(Name="Host UEFI image")),)),
     "somebody else's work": Refused("foreign-work", make={"pattern": Pattern.START, "faults": ("foreign-work",)}),

@@ -25,7 +25,7 @@ TASK = r".*/TaskService/Tasks/\d+"
         (lacks("Active", "Version"), None, False, {"no-attestation"}),
         (lacks("Version"), None, False, {"no-attestation"}),
     ],
-    ids=["says so", "does not say", "denies it", "says neither", "no version"],
+    ids=["says so", "does not say", "denies it", "reports neither", "no version"],
 )
 def test_which_version_runs(change: Change, version: str | None, sure: bool, notes: set[str]) -> None:
     """DSP0268, SoftwareInventory: ``Active`` says whether this image is the one that runs."""
@@ -63,7 +63,7 @@ def test_which_tasks_wait_to_be_started(state: str, messages: list[Any], asked: 
 
 @pytest.mark.parametrize(
     ("rules", "says"),
-    [((Rule(ACTIVATE, answer(204)),), "an answer without a task proves nothing: "), ((), "the end of a task proves ")],
+    [((Rule(ACTIVATE, answer(204)),), "a reply without a task proves nothing: "), ((), "a completed task proves ")],
     ids=["an answer", "a task"],
 )
 def test_what_the_answer_is_worth(rules: tuple[Rule, ...], says: str) -> None:
@@ -83,7 +83,7 @@ def test_what_the_end_of_a_queue_is_worth() -> None:
 @pytest.mark.parametrize(
     ("rule", "note"),
     [
-        (Rule(MEMBER, answer(500)), ("incomplete", "BMC rack: 1 of what it has cannot be read: ")),
+        (Rule(MEMBER, answer(500)), ("incomplete", "BMC rack: 1 resource(s) cannot be read: ")),
         (Rule(r"GET .*/UpdateService", answer(503)), ("unreachable", "BMC rack at https://bmc.example: ")),
         (Rule(r"POST .*/Sessions", answer(401)), ("unreachable", "BMC rack at https://bmc.example: ")),
         (

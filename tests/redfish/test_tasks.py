@@ -402,7 +402,7 @@ def test_a_warning_is_no_failure_and_is_told() -> None:
 def test_what_a_refusal_says_is_in_its_reason() -> None:
     outcome = follow(Response(503, {"retry-after": "120"}, {}, "503 Service Unavailable")).outcome
     assert outcome.reason
-    assert outcome.reason.text.endswith("(503: 503 Service Unavailable; it says to wait for 120 s)")
+    assert outcome.reason.text.endswith("(503: 503 Service Unavailable; retry after 120 s)")
 
 
 def test_words_without_end_are_bounded() -> None:

@@ -120,7 +120,7 @@ def test_no_session_stays_behind_where_the_password_has_to_be_changed() -> None:
         return found._replace(body=json.dumps(json.loads(found.body) | info).encode()) if made else found
 
     bench.web.handle = handle  # type: ignore[method-assign]
-    with pytest.raises(TransportError, match="password has to be changed"):
+    with pytest.raises(TransportError, match="password must be changed"):
         bench.provider.inspect("rack/mcu")
     assert bench.web.sessions == 0
 

@@ -264,7 +264,7 @@ def test_a_connection_that_breaks_at_the_commit_is_not_called_harmless() -> None
     assert bench.seam.state is not ModuleState.RUNNING
     assert (running.claim.reply, running.claim.at_work, running.touched) == (Reply.LOST, True, True)
     assert running.claim.reason
-    assert "may go on" in running.claim.reason.text
+    assert "may still be running" in running.claim.reason.text
 
 
 READS: dict[str, tuple[str, str, Reply, str]] = {

@@ -315,7 +315,7 @@ def test_write_whose_file_could_not_be_opened_was_not_made(
     interfering.unopened = {number}
     outcome, why, claim = bench.activate()
     assert (outcome, why.code, claim.error) == (Outcome.REFUSED, "vanished", errno.ENOENT)
-    assert why.text.startswith("nothing was asked")
+    assert why.text.startswith("no request was made")
     assert [name for name, _ in interfering.written] == written
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
     assert bench.files.read(f"{NODE}/data") == b""

@@ -67,8 +67,8 @@ def test_a_dead_rmm_is_told_in_the_answer_in_show_and_in_the_plan(mount: Mounts)
     mounted.machine.stage(RMM_GUID)
     mounted.machine.inject(FaultRequest(name="activation-failed", component=RMM_GUID, times=1))
     said = mounted.livefw(*ACTIVATE, RMM_GUID)
-    assert "every Realm is lost" in said.out
-    assert "switch the machine off and on again" in said.out
+    assert "all Realms are lost" in said.out
+    assert "power-cycle the machine" in said.out
     refused = mounted.livefw(*ACTIVATE, RMM_GUID)
     assert (refused.code, "cold boot" in refused.out) == (ExitCode.REFUSED, True), refused
     assert "failed-this-boot" in mounted.livefw("plan", RMM_GUID).out

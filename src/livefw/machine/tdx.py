@@ -54,7 +54,7 @@ class TdxSpec:
     tds: int = 1
     """TDs that run from the start."""
     erratum: bool = False
-    """The CPU has the bug seamret_invd_vmcs, which rules updates out."""
+    """The CPU has the bug seamret_invd_vmcs, which prevents updates."""
     td_preserving: bool = True
     """The module can be updated while TDs run."""
     detects_td_build: bool = False

@@ -16,14 +16,14 @@ from livefw.providers.base import Reason, Reply
 
 
 class ReasonRow(NamedTuple):
-    """A reason, and what has been answered (a `Reply`) where this is why; None where that differs, or it is a note."""
+    """A reason, and the `Reply` that it explains; None for a note, and where the reply varies."""
 
     reason: Reason
     answer: StrEnum | None = None
 
 
 class FirmwareCode(NamedTuple):
-    """A firmware's own name for something: ``also`` are other spellings, a reason without a code is only progress."""
+    """The firmware's own name for a result. ``also`` are other spellings; a reason without a code is only progress."""
 
     name: str
     reason: Reason
@@ -31,25 +31,29 @@ class FirmwareCode(NamedTuple):
 
 
 class Codes(NamedTuple):
-    """All of one mechanism."""
+    """All codes of one mechanism."""
 
-    told: tuple[ReasonRow, ...]
+    reasons: tuple[ReasonRow, ...]
     firmware: tuple[FirmwareCode, ...] = ()
+
+
+RENAMED = {("lfa", "auth-failed"): ("auth-error",)}
+"""Earlier codes by mechanism and code: histories hold them, and `livefw explain` knows them."""
 
 
 def reasons_in(*modules: ModuleType, answers: type[StrEnum] = Reply) -> tuple[ReasonRow, ...]:
     """Every reason in the constants of these modules, at any depth; a field in a text shows as its name in capitals.
 
-    What is answered with it is what stands beside it in a tuple and is one of ``answers``.
+    The reply that a reason explains is the member of ``answers`` that stands beside it in a tuple.
     """
-    return once(told for module in modules for value in vars(module).values() for told in _inside(value, None, answers))
+    return once(row for module in modules for value in vars(module).values() for row in _inside(value, None, answers))
 
 
 def once(found: Iterable[ReasonRow]) -> tuple[ReasonRow, ...]:
-    """Without those that stand elsewhere with more: as one's own constant, and again in a table beside an answer."""
+    """Each row once, and no row without a reply for a reason that also has one with a reply."""
     every = dict.fromkeys(found)
-    answered = {told.reason for told in every if told.answer}
-    return tuple(told for told in every if told.answer or told.reason not in answered)
+    answered = {row.reason for row in every if row.answer}
+    return tuple(row for row in every if row.answer or row.reason not in answered)
 
 
 def _inside(value: object, answer: StrEnum | None, answers: type[StrEnum]) -> Iterator[ReasonRow]:
@@ -72,10 +76,10 @@ class _Names(dict[str, str]):
 
 
 def codes(provider: str) -> Codes:
-    """What the provider of this name can say; `ModuleNotFoundError` if it does not list it."""
+    """The codes of a provider; `ModuleNotFoundError` if it has no ``codes`` module."""
     found: Codes = import_module(f"livefw.providers.{provider}.codes").CODES
     return found
 
 
-SHARED = reasons_in(inband) + tuple(ReasonRow(told.reason, Reply.REFUSED) for told in reasons_in(opening))
-"""What several mechanisms say alike."""
+SHARED = reasons_in(inband) + tuple(ReasonRow(row.reason, Reply.REFUSED) for row in reasons_in(opening))
+"""Reasons that several mechanisms share."""

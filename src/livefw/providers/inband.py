@@ -25,11 +25,11 @@ from livefw.providers.base import (
 from livefw.providers.steps import Operation, Refusal, RunningSteps, Steps, Work
 from livefw.providers.tables import FILE
 
-NO_CANCEL = Reason("no-cancel", "this mechanism has no way to take back what it was told")
-_DENIED = Reason("no-permission", "{node} does not tell {what}: {error}")
-_UNREADABLE = Reason("unreadable", "{node} does not tell {what}: {error}")
-_GIVEN_UP = Reason("given-up", "given up before anything was asked")
-_NOT_WATCHED = Reason("not-watched", "nobody watches any more; the kernel goes on", "livefw show")
+NO_CANCEL = Reason("no-cancel", "this mechanism cannot cancel a request")
+_DENIED = Reason("no-permission", "{node} does not report {what}: {error}")
+_UNREADABLE = Reason("unreadable", "{node} does not report {what}: {error}")
+_GIVEN_UP = Reason("given-up", "stopped before the request was made")
+_NOT_WATCHED = Reason("not-watched", "detached; the activation continues in the kernel", "livefw show")
 
 
 def read_path(files: Files, table: str, key: str) -> str | None:

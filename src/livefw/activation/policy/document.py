@@ -289,7 +289,7 @@ def _zone(value: Any) -> Any:
 
 def _switches(value: Any) -> dict[str, bool]:
     if not isinstance(value, dict) or not all(isinstance(each, bool) for each in value.values()):
-        raise ValueError("has to be a table of settings that are true or false")
+        raise ValueError("must be a table of settings that are true or false")
     return dict(value)
 
 

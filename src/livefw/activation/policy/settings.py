@@ -69,7 +69,7 @@ def decode(section: SettingsSection, document: Any, *, file: str, path: str = ""
         single = section._replace(many="")
         return tuple(decode(single, each, file=file, path=f"{path}[{i}]") for i, each in enumerate(document))
     if not isinstance(document, dict):
-        raise SettingsError("has to be a table", file=file, path=path)
+        raise SettingsError("must be a table", file=file, path=path)
     if section.many:
         single = section._replace(many="")
         return {
@@ -79,7 +79,7 @@ def decode(section: SettingsSection, document: Any, *, file: str, path: str = ""
     for name in document:
         if name not in section.keys:
             known = ", ".join(section.keys)
-            raise SettingsError(f"there is no such key; there are {known}", file=file, path=_join(path, name))
+            raise SettingsError(f"unknown key; the keys are {known}", file=file, path=_join(path, name))
     values = {}
     for name, node in section.keys.items():
         where = _join(path, name)

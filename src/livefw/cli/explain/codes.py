@@ -23,7 +23,7 @@ from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import Answer, Boot, Moved, Pending
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
 from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Reply, Trust, Witness
-from livefw.providers.codes import SHARED, ReasonRow, codes, reasons_in
+from livefw.providers.codes import RENAMED, SHARED, ReasonRow, codes, reasons_in
 from livefw.providers.registry import MECHANISMS
 
 
@@ -284,7 +284,7 @@ def _reasons() -> Iterator[Meaning]:
     engines = reasons_in(*_ENGINES, answers=Outcome)
     yield from _of_told((*engines, ReasonRow(Reason(*old_versions.MAY_BE_OLD))), "livefw")
     for name in MECHANISMS:
-        yield from _of_told(codes(name).told, name)
+        yield from _of_told(codes(name).reasons, name)
     yield from _of_told(SHARED, "several mechanisms")
     from livefw.activation.watch import remote
     from livefw.cli import doctor
@@ -302,7 +302,8 @@ def _of_told(
             ends = Outcome.REFUSED  # what has an exit code of its own is only ever why nothing was tried
         code = exit_code(ends, reason.code) if ends else None
         state = OUTCOMES[ends].state if ends else ""
-        yield Meaning(kind, reason.code, reason.text, source, ends, code, state=state, hint=reason.hint)
+        also = RENAMED.get((source, reason.code), ())
+        yield Meaning(kind, reason.code, reason.text, source, ends, code, state=state, hint=reason.hint, also=also)
 
 
 def _firmware() -> Iterator[Meaning]:

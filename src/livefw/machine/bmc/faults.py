@@ -8,7 +8,7 @@ rows are no faults, but what most BMCs of today lack: ``no-measurements``, ``one
 from typing import NamedTuple
 
 FAULTS = {
-    "verify-fails": "the component does not take the image for authentic",
+    "verify-fails": "the component rejects the image as not authentic",
     "activate-fails": "the activation ends with ActivateFailed, and the old version runs on",
     "activate-hangs": "the task of an activation never goes on",
     "reset-after-all": "the task completes with ResetRequired, and the old version runs on",

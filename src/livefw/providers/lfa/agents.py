@@ -49,27 +49,27 @@ AGENTS = {
 }
 """TF-A services/std_svc/lfa/lfa_main.c and services/std_svc/rmmd/{rmmd_main,rmmd_rmm_lfa}.c of each release."""
 
-NOT_STATED = AgentRow("", "an agent that nobody has named", clears_after_failure=True, deadly=_FAILED_2_14)
+NOT_STATED = AgentRow("", "an agent that the settings do not name", clears_after_failure=True, deadly=_FAILED_2_14)
 """The worst of them: which one it is cannot be seen."""
 
 TABLE = "lfa"
 _RMM = str(RMM.guid)
-_HINT = "[lfa] agent in livefw.toml says which firmware this is; accept-unconfirmed takes its word"
+_HINT = "set [lfa] agent in livefw.toml to the firmware in use, or accept-unconfirmed to rely on its reply"
 _NEVER_CLEARS = Reason(
     "unconfirmed", "the firmware reports no version, and some firmware never clears the pending flag", _HINT
 )
 _CLEARS_ALWAYS = Reason(
     "unconfirmed",
-    "the firmware reports no version, and TF-A 2.14 clears the pending flag of an RMM after a failure as well",
+    "the firmware reports no version, and TF-A 2.14 clears the pending flag of an RMM also after a failure",
     _HINT,
 )
 _RMM_DEAD = Reason(
     "rmm-dead",
-    "TF-A keeps an RMM whose activation failed dead until a cold boot: every Realm is lost, and another attempt would"
-    " report success and change nothing",
-    "switch the machine off and on again; a warm restart is not enough",
+    "after a failed activation TF-A keeps the RMM unusable until a cold boot: all Realms are lost, and another"
+    " attempt would report success but change nothing",
+    "power-cycle the machine; a warm reboot is not enough",
 )
-AT_STAKE = "if the activation of an RMM fails, every Realm on this machine is lost until a cold boot"
+AT_STAKE = "if the activation of an RMM fails, all Realms on this machine are lost until a cold boot"
 
 
 def flag(agent: AgentRow, guid: str, *, versions: bool) -> Flag:
@@ -109,11 +109,11 @@ def stated(files: Files) -> AgentRow:
     if not table:
         return NOT_STATED
     if not isinstance(table, dict) or table.keys() != {"agent"}:
-        raise UsageError(f"{tables.FILE}: {TABLE}: there is one key, agent", hint=_KNOWN, phase="settings")
+        raise UsageError(f"{tables.FILE}: {TABLE}: agent is the only key", hint=_KNOWN, phase="settings")
     agent = AGENTS.get(table["agent"]) if isinstance(table["agent"], str) else None
     if agent is None:
         raise UsageError(
-            f"{tables.FILE}: {TABLE}.agent: there is no agent {table['agent']!r}", hint=_KNOWN, phase="settings"
+            f"{tables.FILE}: {TABLE}.agent: unknown agent {table['agent']!r}", hint=_KNOWN, phase="settings"
         )
     return agent
 

@@ -22,12 +22,12 @@ _COMPONENTS = Reason("components", f"{tree.ROOT} lists {{count}} component(s)")
 _TREE_UNREADABLE = Reason("tree-unreadable", f"{tree.ROOT} cannot be read: {{error}}")
 _AUTO_ACTIVATE = Reason(
     "auto-activate",
-    "{count} component(s) will be activated by the kernel when the platform says so",
-    "echo 0 > auto_activate takes that right back",
+    "the kernel activates {count} component(s) when the platform notifies it",
+    "echo 0 > auto_activate disables this",
 )
-_CONFIRMED = Reason("evidence", "{count} of {all} report their versions, which confirm an activation")
-_STATED = Reason("agent-stated", "the settings say that the agent is {agent}; nothing here shows it")
-_DRIVER_UNKNOWN = Reason("driver-unknown", "this looks like no known version of the driver; it offers: {files}")
+_CONFIRMED = Reason("evidence", "{count} of {all} report their versions, which can confirm an activation")
+_STATED = Reason("agent-stated", "the settings name the agent {agent}; this cannot be verified here")
+_DRIVER_UNKNOWN = Reason("driver-unknown", "the driver version is unknown; its files are: {files}")
 _DRIVER_VERSION = Reason("driver-version", "the driver looks like {versions}")
 _DRIVER_TRUST = Reason(
     "driver-trust", "{why_a_success_proves_nothing}", "livefw compares the state before and after, and reads the log"
@@ -39,46 +39,48 @@ _NO_AGENT = Reason(
     "the driver found no LFA agent in the firmware",
     "ask the vendor for firmware with LFA (TF-A: LFA_SUPPORT=1)",
 )
-_NO_INVENTORY = Reason("no-inventory", "the firmware's LFA agent did not say how many components it has")
+_NO_INVENTORY = Reason("no-inventory", "the firmware's LFA agent did not report its number of components")
 _EMPTY_INVENTORY = Reason(
     "empty-inventory",
-    "there is an LFA agent, and it lists no component; or the driver has been unloaded since",
+    "the LFA agent lists no component, or the driver was unloaded since",
     f"lsmod; modprobe {_MODULE}",
 )
 _GUEST = Reason(
     "guest",
-    "this is a guest ({hypervisor}); firmware calls do not reach the machine",
-    "live firmware activation belongs to the host",
+    "this is a guest ({hypervisor}); firmware calls do not reach the host",
+    "activate firmware on the host",
 )
 _LOADED_AND_SILENT = Reason(
     "no-agent",
-    "the driver is loaded and shows nothing: no LFA agent, or an empty inventory",
+    "the driver is loaded but lists nothing: no LFA agent, or an empty inventory",
     "dmesg | grep 'Arm LFA'",
 )
 _NOT_LOADED = Reason(
     "driver-not-loaded",
-    "the driver is a module and is not loaded; one version of it does not load by itself",
+    "the driver is a module and is not loaded; one version of it is not loaded automatically",
     f"modprobe {_MODULE}",
 )
 _BUILTIN_AND_SILENT = Reason(
     "no-agent",
-    "the kernel has the driver and shows nothing: no LFA agent, or an empty inventory",
+    "the driver is built in but lists nothing: no LFA agent, or an empty inventory",
     "dmesg | grep 'Arm LFA'",
 )
-_WHERE = "no mainline kernel had it by August 2026; NVIDIA's from 6.17 on and openSUSE's carry it (CONFIG_ARM_LFA)"
+_WHERE = "not in mainline as of August 2026; NVIDIA's kernels since 6.17 and openSUSE's include it (CONFIG_ARM_LFA)"
 _NO_DRIVER = Reason("no-driver", "kernel {release} has no LFA driver", _WHERE)
 _UNSEEN_DRIVER = Reason(
     "no-driver",
-    "no LFA driver can be seen; one version of it keeps silent where the firmware has no LFA agent",
+    "no LFA driver is visible; one version of it logs nothing if the firmware has no LFA agent",
     _WHERE,
 )
 _NOTIFIER = Reason("notifier", "ACPI describes an LFA notification device: {devices}")
 _NOTIFIER_OBSOLETE = Reason(
     "notifier-obsolete",
     "ACPI describes an obsolete LFA device of an early draft: {devices}",
-    "a firmware update may bring the current one, ARML0003",
+    "a firmware update may provide the current one, ARML0003",
 )
-_NO_KERNEL_LOG = Reason("no-kernel-log", "{the_log_cannot_be_read}; the firmware's own error codes are only there")
+_NO_KERNEL_LOG = Reason(
+    "no-kernel-log", "{the_log_cannot_be_read}; it is the only source of the firmware's error codes"
+)
 _NOT_ROOT = Reason("not-root", "only root can activate and cancel", "run it as root")
 
 

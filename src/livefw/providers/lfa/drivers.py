@@ -63,26 +63,27 @@ class DriverRow(NamedTuple):
 _FALSE_SUCCESS = Reason(
     "false-success",
     "a failed activation is reported as a success if the automatic cancel works",
-    "believe the kernel log and the versions, not the write",
+    "rely on the kernel log and the versions, not on the result of the write",
 )
 _PENDING_VERSION = Reason("pending-version-garbage", "pending_version may show uninitialised memory")
-_NO_LIMIT = Reason("no-time-limit", "an activation that the firmware never finishes is never given up")
+_NO_LIMIT = Reason("no-time-limit", "there is no time limit for an activation that the firmware never finishes")
 _STOPPED_LOOP = Reason("loops-while-stopped", "all CPUs stay stopped while the firmware asks to be called again")
 _NOT_SERIALISED = Reason(
-    "not-serialised", "two activations at the same time disturb each other", "use one tool only, one at a time"
+    "not-serialised", "concurrent activations interfere with each other", "run one activation at a time"
 )
-_BUSY_FINAL = Reason("busy-is-final", "firmware that is busy for a moment fails the activation", "try again")
+_BUSY_FINAL = Reason("busy-is-final", "an activation fails if the firmware is briefly busy", "try again")
 _EMPTY_NAME = Reason("empty-name", "name is empty for a component that the driver does not know")
-_NOT_LOADED = Reason("not-auto-loaded", "built as a module, it is not loaded by itself", "modprobe lfa_fw")
+_NOT_LOADED = Reason("not-auto-loaded", "built as a module, it is not loaded automatically", "modprobe lfa_fw")
 _STALE_LIST = Reason("stale-inventory", "the list of components is not read again after an activation")
-_CALL_AGAIN = Reason("call-again-broken", "firmware that works in several steps fails: the second step is a wrong call")
-_ACTIVATES_ALL = Reason("activates-unasked", "every notification of the platform activates all that is pending")
+_CALL_AGAIN = Reason("call-again-broken", "firmware that works in several steps fails: the second call is invalid")
+_ACTIVATES_ALL = Reason("activates-unasked", "every platform notification activates all pending components")
 _LOOPS = Reason(
     "auto-activate-loops",
-    "with auto_activate and firmware whose pending flag never clears, one notification activates for ever",
+    "with auto_activate and firmware whose pending flag never clears, one notification repeats the activation"
+    " endlessly",
     "keep auto_activate at 0",
 )
-_NAME_GARBAGE = Reason("name-garbage", "name shows whatever lies on the stack")
+_NAME_GARBAGE = Reason("name-garbage", "name shows uninitialised stack memory")
 
 DRIVERS = (
     DriverRow(
@@ -149,9 +150,9 @@ def trust(candidates: Iterable[DriverRow]) -> tuple[Trust, str]:
     found = tuple(candidates)
     doubted = [driver.name for driver in found if driver.trust is Trust.DOUBTFUL]
     if doubted:
-        return Trust.DOUBTFUL, f"this looks like driver {' or '.join(doubted)}: {_FALSE_SUCCESS.text}"
+        return Trust.DOUBTFUL, f"the driver appears to be {' or '.join(doubted)}: {_FALSE_SUCCESS.text}"
     if not found:
-        return Trust.DOUBTFUL, "this looks like no known version of the driver"
+        return Trust.DOUBTFUL, "the driver version is unknown"
     return Trust.FULL, ""
 
 

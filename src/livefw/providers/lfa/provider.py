@@ -146,6 +146,6 @@ def _unreadable(error: OSError) -> errors.TransportError:
     )
 
 
-_WHY = "livefw doctor says what is missing"
+_WHY = "livefw doctor shows what is missing"
 _NO_TREE = Reason("no-tree", f"there is no {tree.ROOT}", _WHY)
 _EMPTY_TREE = Reason("empty-tree", f"{tree.ROOT} lists no component", _WHY)

@@ -55,31 +55,30 @@ class ErrnoRow(NamedTuple):
     reason: Reason
 
 
-_VANISHED = ErrnoRow(Reply.REFUSED, Reason("vanished", "the component is not there any more", "livefw list"))
-_DENIED = ErrnoRow(
-    Reply.REFUSED, Reason("no-permission", "the kernel does not let this user write here", "run it as root")
-)
+_VANISHED = ErrnoRow(Reply.REFUSED, Reason("vanished", "the component no longer exists", "livefw list"))
+_DENIED = ErrnoRow(Reply.REFUSED, Reason("no-permission", "this user may not write to the file", "run it as root"))
 _READ_ONLY = ErrnoRow(
     Reply.REFUSED, Reason("read-only", "sysfs is mounted read-only", "run it on the host, not in a container")
 )
 _BUSY = ErrnoRow(
-    Reply.REFUSED, Reason("busy", "another activation, or the cleaning up after one, is in the way", "try again later")
+    Reply.REFUSED, Reason("busy", "another activation, or the cleanup after one, is in progress", "try again later")
 )
 _GONE_AWAY = ErrnoRow(
-    Reply.LOST, Reason("lost", "the connection to the kernel broke; the activation may go on", "livefw show, dmesg")
+    Reply.LOST,
+    Reason("lost", "the connection to the kernel was lost; the activation may still be running", "livefw show, dmesg"),
 )
-_ACTIVATION_FAILED = ErrnoRow(Reply.FAILED, Reason("activation-failed", "the kernel gave up the activation"))
+_ACTIVATION_FAILED = ErrnoRow(Reply.FAILED, Reason("activation-failed", "the kernel aborted the activation"))
 _CPU_RESET = ErrnoRow(
     Reply.DECLINED,
-    Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "it takes a reboot"),
+    Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "a reboot is required"),
 )
 _NOTHING_TO_CANCEL = ErrnoRow(
-    Reply.REFUSED, Reason("nothing-to-cancel", "no activation of this component can be cancelled")
+    Reply.REFUSED, Reason("nothing-to-cancel", "there is no activation of this component to cancel")
 )
 _UNEXPECTED = ErrnoRow(
-    Reply.FAILED, Reason("unexpected-errno", "the kernel answered {error}, which is not expected here")
+    Reply.FAILED, Reason("unexpected-errno", "the kernel returned {error}, which is unexpected here")
 )
-_NOT_A_TRIGGER = ErrnoRow(Reply.REFUSED, Reason("not-a-trigger", "what is there is not a file to be written"))
+_NOT_A_TRIGGER = ErrnoRow(Reply.REFUSED, Reason("not-a-trigger", "the path is not a writable file"))
 
 OPENING: dict[int, ErrnoRow] = {
     errno.ENOENT: _VANISHED,
@@ -131,29 +130,31 @@ def meaning(order: WriteRequest, error: int, *, opened: bool = True) -> ErrnoRow
 
 
 _HELD = (
-    "another component may be primed: livefw cancel lets it go; if it is not listed any more, load the driver anew"
-    " (modprobe -r lfa_fw; modprobe lfa_fw) and cancel it then, or restart"
+    "another component may be primed: cancel it with livefw cancel; if it is no longer listed, reload the driver"
+    " (modprobe -r lfa_fw; modprobe lfa_fw) and then cancel it, or reboot"
 )
 FIRMWARE: dict[str, Reason] = {
     "NOT_SUPPORTED": Reason(
-        "not-supported", "the firmware did not know the call, or cannot activate this component live", "livefw doctor"
+        "not-supported",
+        "the firmware does not support the call, or cannot activate this component live",
+        "livefw doctor",
     ),
     "BUSY": Reason("firmware-busy", "the firmware was busy", "try again"),
     "AUTH_ERROR": Reason(
-        "auth-error",
+        "auth-failed",
         "the new image failed authentication",
-        "stage one that is correctly signed",
+        "stage an image with a valid signature",
     ),
     "NO_MEMORY": Reason("no-memory", "the firmware ran out of memory"),
     "CRITICAL_ERROR": Reason(
         "critical-error",
-        "the firmware reports an error that it cannot recover from; the component may be dead",
+        "the firmware reported an unrecoverable error; the component may no longer work",
         "do not try again; plan a reset of the machine",
     ),
     "DEVICE_ERROR": Reason(
         "device-error",
-        "the firmware could not load the image, or the kernel lost patience, which it logs alike",
-        "look at the image store; try again",
+        "the firmware could not load the image, or the kernel's time limit expired; the kernel logs both the same way",
+        "check the image store, then try again",
     ),
     "WRONG_STATE": Reason(
         "wrong-state", "the firmware had nothing to prime, or another component was being primed", _HELD
@@ -162,7 +163,7 @@ FIRMWARE: dict[str, Reason] = {
     "COMPONENT_WRONG_STATE": Reason("component-wrong-state", "the firmware had no primed or pending image"),
     "INVALID_ADDRESS": Reason("invalid-address", "the firmware did not accept the entry point"),
     "ACTIVATION_FAILED": Reason("firmware-activation-failed", "the firmware tried the activation and it failed"),
-    "TIMED_OUT": Reason("timed-out", "the kernel lost patience with the firmware", "try again"),
+    "TIMED_OUT": Reason("timed-out", "the kernel's time limit for the firmware expired", "try again"),
 }
 """What a firmware's own codes mean for an administrator (DEN0147 v1.0).
 
@@ -325,8 +326,8 @@ def _explained(row: ErrnoRow, said: log.LogEvidence) -> ErrnoRow:
     return row
 
 
-_CANNOT_CANCEL_NOW = Reason("cannot-cancel-now", "the firmware is too far on to cancel it now")
+_CANNOT_CANCEL_NOW = Reason("cannot-cancel-now", "the activation has progressed too far to be cancelled")
 _NOT_WATCHED = Reason(
-    "not-watched", "nobody watches any more; the kernel goes on and cannot be interrupted", "livefw show, dmesg"
+    "not-watched", "detached; the activation continues in the kernel and cannot be interrupted", "livefw show, dmesg"
 )
-_OVERTAKEN = Reason("not-pending", "another activation was in the way, and now no new image is pending", "livefw show")
+_OVERTAKEN = Reason("not-pending", "another activation ran first, and no new image is pending now", "livefw show")

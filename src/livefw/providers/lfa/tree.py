@@ -271,18 +271,19 @@ def unreadable(what: str, error: int) -> Reason:
 _NO_FLAG = Reason("unreadable", "{what} holds neither 0 nor 1, or is missing")
 _UNREADABLE = Reason("unreadable", "{what} cannot be read: {error}")
 _LISTED_ANEW_BY = (
-    "load the driver anew (modprobe -r lfa_fw; modprobe lfa_fw) or restart; what stays primed, livefw cancel lets go"
+    "reload the driver (modprobe -r lfa_fw; modprobe lfa_fw) or reboot; cancel a component that stays primed with"
+    " livefw cancel"
 )
-_NOT_PENDING = Reason("not-pending", "no new image is pending", "stage one first; LFA itself has no way to do that")
-_NOT_CAPABLE = Reason("not-capable", "the firmware cannot activate this component live", "it takes a reboot")
-_RESETS_CPU = Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "it takes a reboot")
-_NO_TRIGGER = Reason("no-trigger", "the driver offers no file to activate it with")
-_CURRENT_NOT_REPORTED = Reason("version-not-reported", "the firmware does not say which version is running")
-_CURRENT_GARBAGE = Reason("version-garbage", "current_version holds no version")
-_PENDING_GARBAGE = Reason("pending-version-garbage", "pending_version holds no version")
+_NOT_PENDING = Reason("not-pending", "no new image is pending", "stage one first; LFA itself cannot stage")
+_NOT_CAPABLE = Reason("not-capable", "the firmware cannot activate this component live", "a reboot is required")
+_RESETS_CPU = Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "a reboot is required")
+_NO_TRIGGER = Reason("no-trigger", "the driver provides no file to activate it")
+_CURRENT_NOT_REPORTED = Reason("version-not-reported", "the firmware does not report the running version")
+_CURRENT_GARBAGE = Reason("version-garbage", "current_version is not a version")
+_PENDING_GARBAGE = Reason("pending-version-garbage", "pending_version is not a version")
 _PENDING_DOUBTFUL = Reason(
     "pending-version-doubtful", "this version of the driver may print uninitialised memory as pending_version"
 )
 _AUTO_ACTIVATE = Reason(
-    "auto-activate", "the kernel activates it without asking when the platform notifies", "echo 0 > auto_activate"
+    "auto-activate", "the kernel activates it automatically on a platform notification", "echo 0 > auto_activate"
 )

@@ -38,8 +38,8 @@ _MOST_CPUS = 8192
 _MOST_BYTES = 16 << 20
 """Largest microcode file that is read; the largest of Intel has 1 MiB."""
 
-ABSENT = Reason("no-late-loading", f"there is no {RELOAD}", "it takes a kernel with CONFIG_MICROCODE_LATE_LOADING")
-_NO_CANCEL = Reason("no-cancel", "microcode that was loaded stays until the next reboot")
+ABSENT = Reason("no-late-loading", f"there is no {RELOAD}", "requires a kernel with CONFIG_MICROCODE_LATE_LOADING")
+_NO_CANCEL = Reason("no-cancel", "loaded microcode stays until the next reboot")
 
 
 class CpuModel(NamedTuple):
@@ -159,17 +159,17 @@ class MicrocodeProvider(SingleProvider):
             return ""
 
 
-_VOLATILE = Reason("volatile", "the update is gone after a reboot, unless it is loaded at boot, too")
-_TAINTS = Reason("taints", "the file names no lowest revision to load upon: the kernel will be tainted, or refuse")
+_VOLATILE = Reason("volatile", "the update is lost at reboot, unless it is also loaded at boot")
+_TAINTS = Reason("taints", "the file states no minimum base revision: the kernel will be tainted, or refuse to load it")
 _UNEVEN = Reason("uneven", "not all CPUs have the same revision")
 _UNUSABLE = Reason("image", "{path}: {error}")
-_NO_REVISION = Reason("unreadable", "no CPU tells its revision")
+_NO_REVISION = Reason("unreadable", "no CPU reports its revision")
 _NOT_PENDING = Reason("not-pending", "there is no later microcode for this CPU ({cpu})")
 _TOO_FAR = Reason(
-    "version-refused", "{revision} must not be loaded while running upon less than {minimum}", "load it at boot"
+    "version-refused", "{revision} must not be loaded while a revision below {minimum} is running", "load it at boot"
 )
-_LOST = Reason("lost", "nobody saw how the load ended", "livefw show, dmesg")
-_LOAD_FAILED = Reason("load-failed", "the kernel did not load it ({error})", "dmesg tells why")
+_LOST = Reason("lost", "the result of the load is unknown", "livefw show, dmesg")
+_LOAD_FAILED = Reason("load-failed", "the kernel did not load it ({error})", "dmesg shows why")
 
 
 def _reasons(

@@ -34,12 +34,12 @@ MOST_BYTES = 64 << 20
 """Largest capsule that is read; the firmware's own buffer is smaller, and its size cannot be asked for."""
 
 
-ABSENT = Reason("no-device", f"there is no {NODE}0", "it takes the kernel module pfr_update and firmware with INTC1080")
+ABSENT = Reason("no-device", f"there is no {NODE}0", "requires the kernel module pfr_update and firmware with INTC1080")
 _NO_CANCEL = Reason("no-cancel", "PFRUT cannot drop a staged capsule; the next one replaces it")
 _UNUSABLE = Reason("image", "{path}: {error}")
-_NOT_PENDING = Reason("not-pending", "there is no capsule with another version for it")
+_NOT_PENDING = Reason("not-pending", "there is no capsule with a different version for it")
 _WRONG_PLATFORM = Reason("wrong-platform", "the capsule is for platform {platform}")
-_OLDER = Reason("version-refused", "the capsule is older than what runs, and the kernel would refuse it")
+_OLDER = Reason("version-refused", "the capsule is older than the running version, and the kernel would refuse it")
 
 
 class PfrutDevice(NamedTuple):
@@ -133,7 +133,7 @@ def _running(told: Capability, kind: CapsuleKind) -> int:
 def _reasons(device: PfrutDevice, kind: CapsuleKind, candidate: CapsuleCandidate, *, pending: bool) -> list[Reason]:
     told, capsule = device.capability, candidate.capsule
     if told is None:
-        return [not_reported(f"{NODE}{device.number}", "what it can", device.error)]
+        return [not_reported(f"{NODE}{device.number}", "its capabilities", device.error)]
     if candidate.trouble:
         return [candidate.trouble]
     if not pending or capsule is None:
@@ -167,7 +167,7 @@ class _Step(NamedTuple):
 _STEPS = (
     _Step(
         Reply.DECLINED,
-        Reason("capsule-refused", "the kernel did not take the capsule: too large, of a wrong kind, or too old"),
+        Reason("capsule-refused", "the kernel rejected the capsule: too large, of the wrong type, or too old"),
     ),
     _Step(Reply.DECLINED, Reason("stage-refused", "the firmware did not stage the capsule; nothing was activated")),
     _Step(Reply.FAILED, Reason("activation-failed", "the firmware did not activate the capsule")),

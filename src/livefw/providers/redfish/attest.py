@@ -58,7 +58,7 @@ def attest(client: RedfishClient, action: str) -> Attestation:
 def _curve(name: str) -> tuple[str, int]:
     found = _CURVES.get(name.rpartition("_")[2])
     if "ECDSA" not in name or found is None:
-        raise ValueError(f"signatures of kind {name[:40]!r} are not known here")
+        raise ValueError(f"the signature algorithm {name[:40]!r} is not supported")
     return found
 
 
@@ -69,10 +69,10 @@ def _key(client: RedfishClient, body: dict[str, object]) -> bytes:
     link = body.get("Certificate")
     uri = local_path(link.get("@odata.id"), client.origin) if isinstance(link, dict) else None
     if uri is None:
-        raise ValueError("there is no key to verify it by")
+        raise ValueError("there is no key to verify it with")
     certificate = client.resource(uri).get("CertificateString")
     if not isinstance(certificate, str):
-        raise ValueError("there is no certificate to verify it by")
+        raise ValueError("there is no certificate to verify it with")
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
@@ -99,7 +99,7 @@ def _verify(statement: spdm.Statement, pem: bytes, curve: str, hashing: str) -> 
     with _readable():
         key = serialization.load_pem_public_key(pem)
     if name is None or not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name.upper() != curve:
-        raise ValueError("hash or key is not of the kind that it names")
+        raise ValueError("the hash or the key is not of the declared type")
     algorithm = getattr(hashes, name)()
     half = len(statement.signature) // 2
     r, s = (int.from_bytes(part, "big") for part in (statement.signature[:half], statement.signature[half:]))
@@ -107,7 +107,7 @@ def _verify(statement: spdm.Statement, pem: bytes, curve: str, hashing: str) -> 
     try:
         key.verify(utils.encode_dss_signature(r, s), message, ec.ECDSA(algorithm))
     except InvalidSignature:
-        raise ValueError("the signature is wrong") from None
+        raise ValueError("the signature is invalid") from None
 
 
 class Comparison(NamedTuple):
@@ -125,11 +125,11 @@ def compare(before: Attestation | None, after: Attestation | None) -> Comparison
         if each.trouble:
             return Comparison(Measured.NOT, f"attestation {when}: {each.trouble}")
     if before.key != after.key:
-        return Comparison(Measured.NOT, "attestation: another key signed after the activation than before it")
+        return Comparison(Measured.NOT, "attestation: a different key signed after the activation")
     changed = sorted({block.number for block in set(before.blocks) ^ set(after.blocks)})
     if not changed:
-        text = "attestation: fresh and correctly signed, and no measurement has changed"
+        text = "attestation: fresh and correctly signed; no measurement has changed"
         return Comparison(Measured.UNCHANGED, text)
     indices = ", ".join(map(str, changed))
-    text = f"attestation: fresh and correctly signed, and measurement {indices} has changed"
+    text = f"attestation: fresh and correctly signed; measurement {indices} has changed"
     return Comparison(Measured.CHANGED, text)

@@ -14,15 +14,15 @@ class Word(NamedTuple):
 
 
 BARE = Word(
-    "an answer without a task proves nothing: there are services that answer so to any action, and do nothing",
+    "a reply without a task proves nothing: some services give it to any action and do nothing",
     "DMTF Redfish-Mockup-Server: 204 to every action",
 )
 TASK = Word(
-    "the end of a task proves nothing: there are BMCs whose task is Completed while the old version runs on",
+    "a completed task proves nothing: on some BMCs the task is Completed while the old version keeps running",
     "fwupd#6879; ironcore-dev/metal-operator#453 (Completed, and Critical)",
 )
 QUEUE = Word(
-    "the end of a task proves nothing, and StartUpdate empties the queue whatever comes of it",
+    "a completed task proves nothing, and StartUpdate empties the queue whatever the result",
     "as for a task; DSP2062: the task leaves the queue when it is started",
 )
 

@@ -205,17 +205,17 @@ def _told() -> Iterator[None]:
 
 _KNOWN = (
     # name of a class, then why, and whether the request may have reached the BMC
-    ("InvalidCredentialsError", Reason("login", "it does not take these credentials"), False),
-    ("SessionCreationError", Reason("no-session", "it gives no session"), False),
-    ("RedfishPasswordChangeRequiredError", Reason("login", "the password has to be changed first"), False),
-    ("SSLCertVerificationError", Reason("tls", "its certificate is not to be trusted"), False),
-    ("ConnectTimeoutError", Reason("unreachable", "it does not answer"), False),
-    ("NewConnectionError", Reason("unreachable", "no connection to it can be made"), False),
-    ("NameResolutionError", Reason("unreachable", "its name is not known"), False),
+    ("InvalidCredentialsError", Reason("login", "it rejects these credentials"), False),
+    ("SessionCreationError", Reason("no-session", "it creates no session"), False),
+    ("RedfishPasswordChangeRequiredError", Reason("login", "the password must be changed first"), False),
+    ("SSLCertVerificationError", Reason("tls", "its certificate is not trusted"), False),
+    ("ConnectTimeoutError", Reason("unreachable", "it does not respond"), False),
+    ("NewConnectionError", Reason("unreachable", "no connection could be made"), False),
+    ("NameResolutionError", Reason("unreachable", "its host name cannot be resolved"), False),
     ("JsonDecodingError", exchange.NO_JSON, True),
-    ("ServerDownOrUnreachableError", Reason("down", "it has no service root to give now"), False),
-    ("TimeoutError", Reason("timeout", "the answer took too long"), True),
-    ("ReadTimeout", Reason("timeout", "the answer took too long"), True),
+    ("ServerDownOrUnreachableError", Reason("down", "its service root is not available now"), False),
+    ("TimeoutError", Reason("timeout", "the reply took too long"), True),
+    ("ReadTimeout", Reason("timeout", "the reply took too long"), True),
     ("SSLError", Reason("tls", "the TLS connection broke"), True),
 )
 

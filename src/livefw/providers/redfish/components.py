@@ -106,7 +106,7 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
 
 _UNCONFIRMED = Reason(
     "no-evidence",
-    "the BMC says neither which version runs (Active) nor offers a signed measurement of it, and its word is no proof",
+    "the BMC reports neither the running version (Active) nor a signed measurement, and its reply alone proves nothing",
 )
 
 
@@ -154,26 +154,26 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
     return found
 
 
-SERVICE_DISABLED = Reason("service-disabled", "the update service of this BMC is switched off")
+SERVICE_DISABLED = Reason("service-disabled", "the update service of this BMC is disabled")
 _NOT_PENDING = Reason("not-pending", "no image is staged", "livefw stage")
-_NO_ACTIVATION = Reason("no-activation", "an image is staged, and the BMC offers no action to activate it")
-_RESET_REQUIRED = Reason("reset-required", "the BMC says that an update of it takes a reset: not live")
-_VERSION_UNTOLD = Reason("version-untold", "the BMC does not say whether the version it shows is the one that runs")
+_NO_ACTIVATION = Reason("no-activation", "an image is staged, but the BMC offers no action to activate it")
+_RESET_REQUIRED = Reason("reset-required", "the BMC reports that an update requires a reset: not live")
+_VERSION_UNTOLD = Reason("version-untold", "the BMC does not report whether the version shown is the running one")
 _NO_ATTESTATION = Reason("no-attestation", "the BMC offers no signed measurement of this component")
 _BIOS = Reason(
     OUT_OF_SCOPE,
-    "this is a BIOS, which OCP leaves out of the scope of impactless updates",
-    "stage it, and reboot when that suits you",
+    "this is a BIOS, which is outside OCP's scope of impactless updates",
+    "stage it, then schedule a reboot",
 )
 _FOREIGN = Reason(
     "foreign-work",
-    "StartUpdate would also start what somebody else has queued on this BMC",
-    "wait until that is done, or say start-all = true for this BMC",
+    "StartUpdate would also start updates that others have queued on this BMC",
+    "wait until they are done, or set start-all = true for this BMC",
 )
 _UNTOLD = Reason(
     "reset-untold",
-    "the BMC does not say whether an update of it takes a reset (ResetRequiredOnUpdate)",
-    "if you know that it does not: assume-live = true for this BMC",
+    "the BMC does not report whether an update requires a reset (ResetRequiredOnUpdate)",
+    "if you know that it does not, set assume-live = true for this BMC",
 )
 
 
@@ -232,4 +232,4 @@ def _details(part: Part, seen: Seen) -> list[tuple[str, str]]:
 
 def _state(image: SoftwareImage) -> str:
     words = [word for word, flag in (("active", image.active), ("staged", image.staged)) if flag]
-    return " ".join([image.version or "version untold", *words])
+    return " ".join([image.version or "version not reported", *words])

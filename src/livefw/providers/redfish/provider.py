@@ -183,7 +183,7 @@ class RedfishProvider:
 
         bmc = self._bmc(ident)
         if bmc is None:
-            raise errors.TransportError(f"no BMC is set for redfish:{ident}", mechanism=TABLE)
+            raise errors.TransportError(f"no BMC is configured for redfish:{ident}", mechanism=TABLE)
         return Place(bmc, ident.partition("/")[2], lambda: self._enter(bmc), self._clock, observer)
 
     def _enter(self, bmc: Bmc) -> RedfishClient:
@@ -257,18 +257,18 @@ _NOT_INSTALLED = Reason(errors.KINDS[errors.NotInstalled].name, "{why_it_cannot_
 _UNREACHABLE = Reason("unreachable", "{why_it_cannot_be_asked}")
 _UNVERIFIED = Reason(
     "unverified",
-    "BMC {name}: any certificate is taken, as the settings say",
-    "ca in [[redfish.bmc]] names a PEM file",
+    "BMC {name}: the settings accept any certificate",
+    "set ca in [[redfish.bmc]] to a PEM file",
 )
 _REACHED = Reason("reached", "BMC {name}: {count} components at {url}")
 _UNREAD = Reason("unread", "BMC {name}: {what_is_wrong}")
 _INCOMPLETE = Reason(
     "incomplete",
-    "BMC {name}: {count} of what it has cannot be read: {what_is_wrong}",
-    "livefw list again, or the BMC's own log",
+    "BMC {name}: {count} resource(s) cannot be read: {what_is_wrong}",
+    "run livefw list again, or see the BMC's log",
 )
-_BUSY = Reason("busy", "{ident} is not listed, and not all can be read: {what_is_wrong}")
-_NOT_LISTED = Reason("unread", "{ident} is not listed, and not all can be read: {what_is_wrong}")
+_BUSY = Reason("busy", "{ident} is not listed, and part of the inventory cannot be read: {what_is_wrong}")
+_NOT_LISTED = Reason("unread", "{ident} is not listed, and part of the inventory cannot be read: {what_is_wrong}")
 _KINDS: dict[str, type[errors.LivefwError]] = {
     "login": errors.PermissionDenied,
     "no-session": errors.PermissionDenied,
@@ -276,5 +276,5 @@ _KINDS: dict[str, type[errors.LivefwError]] = {
     "no-library": errors.NotInstalled,
 }
 """Errors that are more than that a BMC cannot be asked."""
-_NO_BMC = Reason("no-bmc", "no BMC is set", f"[[redfish.bmc]] in {FILE}")
+_NO_BMC = Reason("no-bmc", "no BMC is configured", f"[[redfish.bmc]] in {FILE}")
 _EMPTY = Reason("empty-inventory", "no BMC lists any firmware")

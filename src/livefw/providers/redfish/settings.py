@@ -67,24 +67,26 @@ KEYS = {
     "name": BmcKey(
         _text(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"),
         "1 to 32 lower-case letters, digits and dashes",
-        "what the BMC is called in `redfish:NAME/...`; required",
+        "name of the BMC in `redfish:NAME/...`; required",
     ),
     "url": BmcKey(
         _text(r"https://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?"),
         'an address as in "https://bmc.example:443"',
-        "where it is; required, and always over TLS",
+        "address of the BMC; required, always over TLS",
     ),
     "credentials": BmcKey(
         _text(r"/.+"), "an absolute path", "file of two lines, user and password, that only its owner can read"
     ),
-    "ca": BmcKey(_text(r"/.+"), "an absolute path", "PEM file to verify its certificate by, instead of the system's"),
-    "verify": BmcKey(_boolean, "true or false", "false: take any certificate of this one BMC"),
+    "ca": BmcKey(
+        _text(r"/.+"), "an absolute path", "PEM file of the authorities for its certificate, instead of the system's"
+    ),
+    "verify": BmcKey(_boolean, "true or false", "false: accept any certificate from this BMC"),
     "auth": BmcKey(_text("session|basic"), '"session" or "basic"', "how to log in; a session by default"),
     "start-all": BmcKey(
-        _boolean, "true or false", "use StartUpdate although that starts what somebody else has queued, too"
+        _boolean, "true or false", "use StartUpdate even if it also starts updates that others have queued"
     ),
     "assume-live": BmcKey(
-        _boolean, "true or false", "activate although the BMC does not say whether that takes a reset"
+        _boolean, "true or false", "activate even if the BMC does not report whether a reset is required"
     ),
     "patience": BmcKey(_seconds, "seconds, up to a day", "how long to follow a task (1800)"),
 }
@@ -99,29 +101,29 @@ def read_settings(files: Files) -> tuple[Bmc, ...]:
 def decode(table: Any) -> tuple[Bmc, ...]:
     """What the table ``redfish`` means; `UsageError`."""
     if not isinstance(table, dict) or set(table) - {"bmc"}:
-        raise _wrong(TABLE, "has to consist of tables [[redfish.bmc]]")
+        raise _wrong(TABLE, "must consist of tables [[redfish.bmc]]")
     rows = table.get("bmc", [])
     if not isinstance(rows, list) or len(rows) > _MOST_BMCS:
-        raise _wrong(f"{TABLE}.bmc", f"has to be a list of at most {_MOST_BMCS} tables")
+        raise _wrong(f"{TABLE}.bmc", f"must be a list of at most {_MOST_BMCS} tables")
     found: dict[str, Bmc] = {}
     for index, row in enumerate(rows):
         place = f"{TABLE}.bmc[{index}]"
         bmc = _decode_one(row, place)
         if bmc.name in found:
-            raise _wrong(f"{place}.name", f"there are two BMCs called {bmc.name}")
+            raise _wrong(f"{place}.name", f"two BMCs have the name {bmc.name}")
         found[bmc.name] = bmc
     return tuple(found.values())
 
 
 def _decode_one(row: Any, place: str) -> Bmc:
     if not isinstance(row, dict):
-        raise _wrong(place, "has to be a table")
+        raise _wrong(place, "must be a table")
     for name, value in row.items():
         if name not in KEYS:
-            raise _wrong(f"{place}.{name}", f"there is no such key; there are {', '.join(KEYS)}")
+            raise _wrong(f"{place}.{name}", f"unknown key; the keys are {', '.join(KEYS)}")
         if not KEYS[name].valid(value):
             # The value is not shown: somebody may have written a password where it does not belong.
-            raise _wrong(f"{place}.{name}", f"has to be {KEYS[name].kind}")
+            raise _wrong(f"{place}.{name}", f"must be {KEYS[name].kind}")
     for name in ("name", "url"):
         if name not in row:
             raise _wrong(f"{place}.{name}", "is missing")
@@ -158,7 +160,7 @@ def secret(bmc: Bmc, files: Files, environment: Mapping[str, str] = os.environ) 
         except FileNotFoundError:
             pass
         except OSError as error:
-            raise _no_secret(bmc, f"the credential of systemd cannot be read: {error.strerror}", error) from error
+            raise _no_secret(bmc, f"the systemd credential cannot be read: {error.strerror}", error) from error
     if bmc.credentials is None:
         raise _no_secret(bmc, "no credentials are set")
     try:
@@ -178,7 +180,7 @@ def _lines(data: bytes, bmc: Bmc) -> Secret:
     except UnicodeDecodeError:
         lines = []
     if len(lines) != 2 or not all(lines) or not lines[0].isprintable() or ":" in lines[0]:
-        raise _no_secret(bmc, "the credentials have to be two lines, user and password")
+        raise _no_secret(bmc, "the credentials must be two lines, user and password")
     return Secret(*lines)
 
 
@@ -186,7 +188,7 @@ def _no_secret(bmc: Bmc, text: str, error: OSError | None = None) -> TransportEr
     kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
     return kind(
         f"BMC {bmc.name}: {text}",
-        hint="credentials in [[redfish.bmc]] names a file of two lines, user and password, with mode 0600",
+        hint="set credentials in [[redfish.bmc]] to a file of two lines, user and password, with mode 0600",
         mechanism=TABLE,
         phase="log in",
         errno=error.errno if error else None,

@@ -76,30 +76,30 @@ class MessageRow(NamedTuple):
 REGISTRY = {
     "TargetDetermined": MessageRow("the target is determined"),
     "AllTargetsDetermined": MessageRow("all targets are determined"),
-    "TransferringToComponent": MessageRow("the image is on its way to the component"),
+    "TransferringToComponent": MessageRow("the image is being transferred to the component"),
     "VerifyingAtComponent": MessageRow("the component verifies the image"),
     "InstallingOnComponent": MessageRow("the image is being installed"),
     "ApplyingOnComponent": MessageRow("the image is being applied"),
-    "AwaitToUpdate": MessageRow("the update waits to be started"),
-    "AwaitToActivate": MessageRow("the image is staged and waits to be activated"),
+    "AwaitToUpdate": MessageRow("the update is waiting to be started"),
+    "AwaitToActivate": MessageRow("the image is staged and pending activation"),
     "UpdateInProgress": MessageRow("an update is in progress"),
-    "OperationTransitionedToJob": MessageRow("the service goes on in a job"),
+    "OperationTransitionedToJob": MessageRow("the service continues in a job"),
     "UpdateSuccessful": MessageRow("the update is done"),
     "TaskStarted": MessageRow("the task has started"),
-    "TaskProgressChanged": MessageRow("the task goes on"),
+    "TaskProgressChanged": MessageRow("the task is in progress"),
     "TaskPaused": MessageRow("the task is paused"),
-    "TaskResumed": MessageRow("the task goes on"),
+    "TaskResumed": MessageRow("the task has resumed"),
     "TaskCompletedOK": MessageRow("the task is done"),
     "TaskCompletedWarning": MessageRow("the task is done, with a warning", ""),
-    "TransferFailed": MessageRow("the image did not get to the component", "transfer-failed"),
-    "VerificationFailed": MessageRow("the component does not take the image for authentic", "auth-failed"),
+    "TransferFailed": MessageRow("the image could not be transferred to the component", "transfer-failed"),
+    "VerificationFailed": MessageRow("the component rejects the image as not authentic", "auth-failed"),
     "ApplyFailed": MessageRow("the image could not be installed", "apply-failed"),
     "ActivateFailed": MessageRow("the image could not be activated", "activation-failed"),
-    "NoTargetsDetermined": MessageRow("no target takes this image", "version-refused"),
+    "NoTargetsDetermined": MessageRow("no target accepts this image", "version-refused"),
     "UpdateNotApplicable": MessageRow("the image is not for this component", "version-refused"),
-    "UpdateSkipped": MessageRow("the component was passed over", "version-refused"),
+    "UpdateSkipped": MessageRow("the component was skipped", "version-refused"),
     "UpdateSkippedSameVersion": MessageRow("this version is installed already", "version-refused"),
-    "ResetRequired": MessageRow("it takes a reset: not live after all", "reset-required"),
+    "ResetRequired": MessageRow("a reset is required: the update is not live", "reset-required"),
     "TaskAborted": MessageRow("the task was aborted", "activation-failed"),
     "TaskCancelled": MessageRow("the task was cancelled", "task-cancelled"),
     "TaskRemoved": MessageRow("the task was removed", "task-cancelled"),
@@ -114,19 +114,21 @@ _TERMINAL = {
     "Killed": TaskEnd.FAILED,
     "Cancelled": TaskEnd.CANCELLED,
 }
-_HINT = "livefw show, and the BMC's own log"
+_HINT = "see livefw show and the BMC's log"
 _FAILED = Reason("task-failed", "the task ended as {state}", _HINT)
-UNFOLLOWED = Reason("no-monitor", "the BMC has accepted it, and gives no place to follow it by", _HINT)
-GONE = Reason("monitor-gone", "the task is not known any more, and nobody saw how it ended", _HINT)
-HIDDEN = Reason("monitor-hidden", "the BMC does not let this user see how the task ends", _HINT)
-BROKE = Reason("service-broke", "the BMC's service breaks whenever it is asked for the task", _HINT)
-UNREADABLE = Reason("malformed", "the BMC answers something that is no Redfish; the task may go on", _HINT)
-SLOW = Reason("no-end", "the task does not end in the time that it was given", _HINT)
-SILENT = Reason("no-contact", "the BMC does not answer any more; the task may go on", _HINT)
-LOCKED_OUT = Reason("locked-out", "the BMC has ended the session and lets nobody in; the task may go on", _HINT)
-STOPPED = Reason("task-stopped", "the task stands still, and waits for somebody", _HINT)
-RESET = Reason("reset-required", REGISTRY["ResetRequired"].text, "have it reset when that suits you")
-AWAITS = Reason("awaits", "the task has ended: the image waits to be activated")
+UNFOLLOWED = Reason("no-monitor", "the BMC accepted the request, but returned no task to follow", _HINT)
+GONE = Reason("monitor-gone", "the task no longer exists, and its result is unknown", _HINT)
+HIDDEN = Reason("monitor-hidden", "the BMC does not let this user read the result of the task", _HINT)
+BROKE = Reason("service-broke", "the BMC's service fails whenever it is asked for the task", _HINT)
+UNREADABLE = Reason("malformed", "the BMC's reply is not Redfish; the task may still be running", _HINT)
+SLOW = Reason("no-end", "the task did not end within its time limit", _HINT)
+SILENT = Reason("no-contact", "the BMC no longer responds; the task may still be running", _HINT)
+LOCKED_OUT = Reason(
+    "locked-out", "the BMC has ended the session and accepts no login; the task may still be running", _HINT
+)
+STOPPED = Reason("task-stopped", "the task is stopped and waits for intervention", _HINT)
+RESET = Reason("reset-required", REGISTRY["ResetRequired"].text, "schedule a reset")
+AWAITS = Reason("awaits", "the task has ended: the image is pending activation")
 _GOES_ON = frozenset({SLOW, SILENT, UNREADABLE, LOCKED_OUT, STOPPED})
 """Those after which it may still be at work."""
 
@@ -266,7 +268,7 @@ class TaskFollower:
         if end is TaskEnd.DONE and status == "Critical":
             end = TaskEnd.FAILED
         if end is TaskEnd.DONE and failure is None:
-            said = (self._worst.text or self._worst.key if self._worst else "") or "it does not say of what"
+            said = (self._worst.text or self._worst.key if self._worst else "") or "no reason given"
             return self._outcome(TaskEnd.DONE)._replace(warning=said if status == "Warning" else "")
         row = REGISTRY.get(failure or "", _PLAIN)
         said = self._worst.text if self._worst else ""
@@ -284,7 +286,7 @@ class TaskFollower:
         wait = retry_after(answer.headers) if known.end is TaskEnd.REFUSED else None
         words = [
             self._worst.text if self._worst else "",
-            f"it says to wait for {wait:.0f} s" if wait and wait > 0 else "",
+            f"retry after {wait:.0f} s" if wait and wait > 0 else "",
         ]
         said = "; ".join(filter(None, words))
         plain = known.reason
@@ -350,14 +352,14 @@ class _Refusal(NamedTuple):
 
 
 _PLAIN = MessageRow("")
-_BROKEN = _Refusal(TaskEnd.LOST, Reason("service-broke", "the BMC's service broke over it, and may have begun"))
-_OTHER = _Refusal(TaskEnd.REFUSED, Reason("unexpected-status", "the BMC answered with an error"))
-_NO_ACTION = _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not have this action"))
-_NOT_PERMITTED = _Refusal(TaskEnd.REFUSED, Reason("not-permitted", "the BMC does not let this user do it"))
-_BUSY = _Refusal(TaskEnd.REFUSED, Reason("busy", "the BMC is busy, and has begun nothing"))
-_PASSED_ON = _Refusal(
-    TaskEnd.LOST, Reason("service-broke", "something in front of the BMC's service gave up waiting for it")
+_BROKEN = _Refusal(
+    TaskEnd.LOST, Reason("service-broke", "the BMC's service failed on the request, and may have started it")
 )
+_OTHER = _Refusal(TaskEnd.REFUSED, Reason("unexpected-status", "the BMC returned an error"))
+_NO_ACTION = _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not have this action"))
+_NOT_PERMITTED = _Refusal(TaskEnd.REFUSED, Reason("not-permitted", "the BMC does not permit this user to do it"))
+_BUSY = _Refusal(TaskEnd.REFUSED, Reason("busy", "the BMC is busy and has started nothing"))
+_PASSED_ON = _Refusal(TaskEnd.LOST, Reason("service-broke", "a proxy in front of the BMC's service timed out"))
 _STATUS = {
     400: _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not understand the request")),
     401: _NOT_PERMITTED,
@@ -365,9 +367,9 @@ _STATUS = {
     404: _NO_ACTION,
     405: _NO_ACTION,
     408: _BUSY,
-    409: _Refusal(TaskEnd.REFUSED, Reason("busy", "the BMC is not in a state for it")),
-    413: _Refusal(TaskEnd.REFUSED, Reason("too-large", "the image is larger than the BMC takes")),
-    415: _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not take a request of this form")),
+    409: _Refusal(TaskEnd.REFUSED, Reason("busy", "the BMC is not in a state to do it")),
+    413: _Refusal(TaskEnd.REFUSED, Reason("too-large", "the image is larger than the BMC accepts")),
+    415: _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not accept a request of this form")),
     423: _BUSY,
     429: _BUSY,
     501: _NO_ACTION,

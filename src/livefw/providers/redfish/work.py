@@ -47,14 +47,14 @@ _SAID = {
     TaskEnd.REFUSED: Reply.DECLINED,
     TaskEnd.LOST: Reply.LOST,
 }
-_VANISHED = Reason("vanished", "the BMC does not list it any more", "livefw list")
-_UNREAD = Reason("unread", "the BMC does not list it, and cannot read all that it has", "try again later")
-_UNSEEN = Reason("unseen", "it cannot be looked at any more", "livefw show")
-_STILL_WAITS = Reason("still-waits", "the BMC reported success, and the image still waits", "livefw show")
-_OVERTAKEN = Reason("overtaken", "it does not wait any more, and may have been activated", "livefw show")
-_NOT_WATCHED = Reason("not-watched", "nobody watches any more; the BMC goes on by itself", "livefw show")
-_NOT_ASKED = Reason("given-up", "given up before anything was asked of the BMC")
-_HINT = "livefw show, and the BMC's own log; do not repeat it blindly"
+_VANISHED = Reason("vanished", "the BMC no longer lists it", "livefw list")
+_UNREAD = Reason("unread", "the BMC does not list it, and part of its inventory cannot be read", "try again later")
+_UNSEEN = Reason("unseen", "it can no longer be read", "livefw show")
+_STILL_WAITS = Reason("still-waits", "the BMC reported success, but the image is still pending", "livefw show")
+_OVERTAKEN = Reason("overtaken", "it is no longer pending, and may have been activated", "livefw show")
+_NOT_WATCHED = Reason("not-watched", "detached; the request continues on the BMC", "livefw show")
+_NOT_ASKED = Reason("given-up", "stopped before a request was sent to the BMC")
+_HINT = "see livefw show and the BMC's log before trying again"
 
 
 _LOST = Claim(Reply.LOST, trust=Trust.DOUBTFUL, log_of="the BMC", at_work=True)
@@ -240,19 +240,19 @@ def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
     return frozenset(staged | {(task.uri, None) for task in part.queued})
 
 
-_NO_CANCEL = Reason("no-cancel", "the BMC offers no way to cancel it")
+_NO_CANCEL = Reason("no-cancel", "the BMC does not support cancelling it")
 _NOTHING_STAGED = Reason("nothing-staged", "nothing is staged")
-_NOT_STAGED = Reason("not-staged", "the BMC reported success, and lists no staged image")
-_NO_TRANSFER = Reason("no-transfer", "the BMC offers no {way}")
-_TOO_LARGE = Reason("too-large", "the image has {size} bytes, and the BMC takes {most}")
-_NOT_UPDATEABLE = Reason("not-updateable", "the BMC does not let it be updated")
-_NOT_STAGEABLE = Reason("not-stageable", "the BMC does not list it among what can be staged")
-_NO_STAGING = Reason("no-staging", "the BMC can only install an image at once, and not hold it until it is wanted")
+_NOT_STAGED = Reason("not-staged", "the BMC reported success, but lists no staged image")
+_NO_TRANSFER = Reason("no-transfer", "the BMC does not support {way}")
+_TOO_LARGE = Reason("too-large", "the image has {size} bytes, and the BMC accepts at most {most}")
+_NOT_UPDATEABLE = Reason("not-updateable", "the BMC reports it as not updateable")
+_NOT_STAGEABLE = Reason("not-stageable", "the BMC does not list it as stageable")
+_NO_STAGING = Reason("no-staging", "the BMC can only install an image immediately; it cannot keep it pending")
 _NOT_HELD = Reason(
-    "not-held", "the BMC did not hold the image until it is wanted: another version runs now", "livefw show"
+    "not-held", "the BMC did not keep the image pending: a different version is running now", "livefw show"
 )
 _STAGED_ALL_THE_SAME = Reason(
-    "staged-otherwise", "the BMC reported a failure, and lists an image that was not there before", "livefw show"
+    "staged-otherwise", "the BMC reported a failure, but lists a new staged image", "livefw show"
 )
 
 

@@ -32,8 +32,8 @@ IDENT = "package"
 _OWN_FOLDER = "/sys/module/firmware_class/parameters/path"
 _FOLDERS = ("/usr/lib/firmware", "/lib/firmware")
 
-ABSENT = Reason("no-device", f"there is no {NODE}", "it takes an EPYC 9005 and a kernel whose ccp driver knows SFS")
-_NO_CANCEL = Reason("no-cancel", "SFS loads, verifies and executes in one call, which cannot be taken back")
+ABSENT = Reason("no-device", f"there is no {NODE}", "requires an EPYC 9005 and a kernel whose ccp driver supports SFS")
+_NO_CANCEL = Reason("no-cancel", "SFS loads, verifies and executes in one call, which cannot be cancelled")
 
 
 class SfsPackage(NamedTuple):
@@ -61,7 +61,7 @@ class SfsProvider(SingleProvider):
         answer, package = calls.answers[-1], self._package()
         reasons = _reasons(package)
         if answer.error:
-            reasons = [not_reported(NODE, "what runs", answer.error), *reasons]
+            reasons = [not_reported(NODE, "the running version", answer.error), *reasons]
         told = None if answer.error else sfs.decode_versions(answer.data)
         words = [("package", package.path)] if package.name else []
         if told:
@@ -110,8 +110,8 @@ class SfsProvider(SingleProvider):
         return (text.rstrip("/"),) if text.startswith("/") else ()
 
 
-_VOLATILE = Reason("volatile", "the update is gone after a reboot, and has to be repeated then")
-_UNTOLD = Reason("pending-untold", "whether the package is what runs already cannot be told beforehand")
+_VOLATILE = Reason("volatile", "the update is lost at reboot and must be repeated")
+_UNTOLD = Reason("pending-untold", "whether the package is already running is not known in advance")
 _NOT_SET = Reason("not-pending", "no package is set", f'[sfs] package = "NAME" in {FILE}')
 _NO_NAME = Reason("image", "[sfs] package: {error}")
 _NO_FILE = Reason("image", "there is no {path} in the kernel's firmware path")
@@ -138,22 +138,25 @@ def _reasons(package: SfsPackage) -> list[Reason]:
     return []
 
 
-_LOOK = "livefw show tells what runs"
+_LOOK = "see livefw show for the running version"
 _ERRNO = {
-    errno.EINVAL: (Reply.DECLINED, Reason("bad-request", "the driver or the processor takes the request for wrong")),
+    errno.EINVAL: (
+        Reply.DECLINED,
+        Reason("bad-request", "the driver or the processor rejected the request as invalid"),
+    ),
     errno.E2BIG: (Reply.DECLINED, Reason("too-large", "the package is too large")),
     errno.EFAULT: (Reply.DECLINED, Reason("bad-request", "the driver could not read the request")),
-    errno.EBUSY: (Reply.REFUSED, Reason("busy", "the mailbox of the secure processor is in use, or recovers")),
-    errno.EAGAIN: (Reply.REFUSED, Reason("busy", "the secure processor is not in a state for it")),
+    errno.EBUSY: (Reply.REFUSED, Reason("busy", "the mailbox of the secure processor is in use or recovering")),
+    errno.EAGAIN: (Reply.REFUSED, Reason("busy", "the secure processor is not ready for it")),
     errno.ENODEV: (Reply.DECLINED, Reason("no-device", "the driver has no secure processor")),
-    errno.EACCES: (Reply.DECLINED, Reason("no-permission", "this process, or this request, is not allowed")),
+    errno.EACCES: (Reply.DECLINED, Reason("no-permission", "this process or this request is not permitted")),
     errno.ENOENT: (
         Reply.DECLINED,
         Reason("not-found", "the package is not in the firmware path, or the request is not implemented"),
     ),
-    errno.ENFILE: (Reply.DECLINED, Reason("overflow", "the secure processor has no room for it")),
+    errno.ENFILE: (Reply.DECLINED, Reason("overflow", "the secure processor has no space for it")),
     errno.EPERM: (Reply.DECLINED, Reason("auth-failed", "the signature is not valid")),
-    errno.EIO: (Reply.FAILED, Reason("activation-failed", "the secure processor tried, and failed")),
+    errno.EIO: (Reply.FAILED, Reason("activation-failed", "the secure processor tried and failed")),
     errno.ETIMEDOUT: (
         Reply.LOST,
         Reason("timeout", "the secure processor did not answer within the driver's ten seconds", _LOOK),
@@ -164,7 +167,7 @@ _ERRNO = {
     ),
 }
 """What each errno of the driver says (Linux ``psp-sfs.h``)."""
-_UNEXPECTED = Reason("unexpected-errno", "the driver answered: {error}")
+_UNEXPECTED = Reason("unexpected-errno", "the driver returned: {error}")
 
 
 class _Update(OneCall):

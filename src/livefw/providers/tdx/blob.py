@@ -77,9 +77,9 @@ def _check_2(header: Header2, length: int) -> None:
     """What the kernel checks, in its order, and the counts of zero that it lets pass."""
     said = (1 + header.sigstruct_pages + header.module_pages) * PAGE
     if said != length:
-        raise BlobError(f"the header speaks of {said} bytes, the file has {length}")
+        raise BlobError(f"the header states {said} bytes, the file has {length}")
     if header.sigstruct_pages > MAX_SIGSTRUCT_PAGES or header.module_pages > MAX_MODULE_PAGES:
-        raise BlobError(f"{header.sigstruct_pages} and {header.module_pages} pages, more than a loader takes")
+        raise BlobError(f"{header.sigstruct_pages} and {header.module_pages} pages, more than a loader accepts")
     if header.magic != MAGIC:
         raise BlobError(f"no {MAGIC.decode()} at offset 4")
     if any(header.padding):
@@ -92,10 +92,12 @@ def _check_1(header: Header1, length: int) -> None:
     if header.magic != MAGIC:
         raise BlobError(f"no {MAGIC.decode()} at offset 8")
     if header.module_offset != MODULE_OFFSET:
-        raise BlobError(f"the module is said to begin at {header.module_offset} instead of {MODULE_OFFSET}")
+        raise BlobError(
+            f"the header states that the module begins at {header.module_offset} instead of {MODULE_OFFSET}"
+        )
     if header.length != length:
-        raise BlobError(f"the header speaks of {header.length} bytes, the file has {length}")
+        raise BlobError(f"the header states {header.length} bytes, the file has {length}")
     if length <= MODULE_OFFSET or length % PAGE:
-        raise BlobError(f"{length - MODULE_OFFSET} bytes of module are no whole pages")
+        raise BlobError(f"{length - MODULE_OFFSET} bytes of module are not whole pages")
     if header.reserved or any(header.padding):
         raise BlobError("reserved bytes of the header are not zero")

@@ -10,7 +10,7 @@ _RULES = tuple(
     ReasonRow(Reason(rule.code, rule.about, rule.hint)) for rule in (*select.PLATFORM_RULES, *select.IMAGE_RULES)
 )
 _ANSWER = Reason(
-    "", "P-SEAMLDR's answer {number} to the call that is named before it", "the reason beside it says what it comes to"
+    "", "P-SEAMLDR's status {number} of the call that is named before it", "see the reason beside it for its effect"
 )
 CODES = Codes(
     reasons_in(outlook, provider, request) + _RULES,

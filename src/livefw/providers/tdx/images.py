@@ -122,7 +122,7 @@ def judge(path: str, version: TdxVersion, data: bytes, *, signers: frozenset[str
     seamhash = structure.seamhash.hex()
     if known is not None and known.seamhash != seamhash and signer(structure) == INTEL_SIGNER:
         other = next((str(v) for v, k in KNOWN.items() if k.seamhash == seamhash), "no published release")
-        faults.append(f"the file is named {version}, and its module is {other}")
+        faults.append(f"the file is named {version}, but its module is {other}")
     try:
         cpus = structure.cpus
     except ValueError:

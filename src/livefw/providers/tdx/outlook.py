@@ -51,11 +51,11 @@ def look(files: Files, settings: Settings, *, tds_before: int | None = None, eve
     return Outlook(platform, settings, images, judged, chosen)
 
 
-_DIRECTORY_HINT = f"[tdx] images in {FILE} names the directory, or {VARIABLE} in the environment"
+_DIRECTORY_HINT = f"set [tdx] images in {FILE}, or {VARIABLE} in the environment"
 _NO_IMAGES = Reason("images", "{what_is_wrong_with_the_directory}", _DIRECTORY_HINT)
-_NO_DIRECTORY = Reason("not-pending", "no directory of images is set, so there is nothing to load", _DIRECTORY_HINT)
-_NOTHING_FITS = Reason("not-pending", "no image in the directory can be loaded here", "livefw tdx candidates says why")
-_UP_TO_DATE = Reason("not-pending", "no newer image is in the directory", "livefw tdx candidates lists them")
+_NO_DIRECTORY = Reason("not-pending", "no image directory is configured, so there is nothing to load", _DIRECTORY_HINT)
+_NOTHING_FITS = Reason("not-pending", "no image in the directory can be loaded here", "livefw tdx candidates shows why")
+_UP_TO_DATE = Reason("not-pending", "the directory has no newer image", "livefw tdx candidates lists them")
 
 
 def reasons(seen: Outlook) -> tuple[Reason, ...]:
@@ -74,7 +74,7 @@ def notes(seen: Outlook) -> tuple[Reason, ...]:
     platform = seen.platform
     found = [_PERSISTENCE] if platform.node else []
     if platform.node and not platform.lost and platform.tds != 0:
-        count = "how many TDs there are cannot be told" if platform.tds is None else f"{platform.tds} TDs exist"
+        count = "the number of TDs is unknown" if platform.tds is None else f"{platform.tds} TDs exist"
         found.append(_TD_LAUNCH.fill(count=count))
     if seen.chosen and seen.chosen.converted:
         found.append(_CONVERTED.fill(path=seen.chosen.path))
@@ -89,12 +89,12 @@ _PERSISTENCE = Reason(
 )
 _TD_LAUNCH = Reason(
     "td-launch",
-    "{count}: one that is still being built during the update would be measured wrong, and neither kernel nor module"
-    " says",
-    "hold off TD launches during the update",
+    "{count}: a TD that is being built during the update would be measured incorrectly, and neither kernel nor"
+    " module reports it",
+    "do not launch TDs during the update",
 )
 _CONVERTED = Reason("converted", "{path} has layout 0x100 and is loaded as 0x200")
-_UNKNOWN_RULES = Reason("unknown-rules", "the compatibility table has keys that are not known here: {keys}")
+_UNKNOWN_RULES = Reason("unknown-rules", "the compatibility table has unknown keys: {keys}")
 
 
 def component(seen: Outlook) -> Component:

@@ -128,5 +128,5 @@ _UNUSABLE = Reason("image", "{what_is_wrong_with_the_image}")
 ABSENT = Reason(
     "no-tdx-host",
     "there is no TDX host device",
-    "it takes Linux 7.2 with the module tdx_host, on a machine whose firmware has TDX on",
+    "requires Linux 7.2 with the module tdx_host, and TDX enabled in the firmware",
 )

@@ -91,25 +91,27 @@ class UploadVerdict(NamedTuple):
 
 _LOST = Reason(
     "module-lost",
-    "the update failed after the running module had been shut down: no module is left, and every TD is dead",
-    "reboot the machine; nothing else brings TDX back, and another attempt would fail too",
+    "the update failed after the running module was shut down: no module is left, and all TDs are lost",
+    "reboot the machine; nothing else restores TDX, and another attempt would fail too",
 )
 _UNHARMED = Reason(
     "update-refused",
-    "the kernel or the module refused the update before it took effect; the old module and all TDs run on",
-    "the kernel log may say why",
+    "the kernel or the module refused the update before it took effect; the old module and all TDs keep running",
+    "see the kernel log for the reason",
 )
-_BUSY = Reason("busy", "a TD is being built; nothing was changed", "hold off TD launches, then try again")
+_BUSY = Reason("busy", "a TD is being built; nothing was changed", "stop launching TDs, then try again")
 _NOT_STARTED = Reason(
-    "not-started", "the kernel took the image and started nothing; the old module runs on", "look at who else uses it"
+    "not-started",
+    "the kernel accepted the image but did not start the update; the old module keeps running",
+    "find what else uses the upload node",
 )
 _MISLABELLED = Reason(
     "mislabelled",
-    "a module was installed, and it is not the version that the image's file name said",
-    "do not use that image; livefw show tells what runs now",
+    "a module was installed, but its version is not the one in the image's file name",
+    "do not use that image; see livefw show for the running version",
 )
 _CONTRADICTION = Reason(
-    "contradiction", "what the kernel shows after the update does not fit together", "livefw show, dmesg"
+    "contradiction", "the state that the kernel shows after the update is inconsistent", "livefw show, dmesg"
 )
 
 VERDICTS = (
@@ -136,34 +138,36 @@ def verdict(sight: UploadState) -> UploadVerdict:
 
 
 _REFUSED_WRITES = {
-    errno.EPERM: Reason("no-permission", "the kernel does not let this process load firmware", "CAP_SYS_RAWIO"),
-    errno.EACCES: Reason("no-permission", "a security module or the file's mode does not allow it", "run it as root"),
+    errno.EPERM: Reason("no-permission", "the kernel does not permit this process to load firmware", "CAP_SYS_RAWIO"),
+    errno.EACCES: Reason("no-permission", "a security module or the file's mode does not permit it", "run it as root"),
     errno.ENODEV: Reason("busy", "another upload is running", "wait for it"),
-    errno.EBUSY: Reason("stuck", "the upload node is stuck in an upload that is over", "load tdx_host anew"),
-    errno.ENOMEM: Reason("no-memory", "the kernel had no memory for the image", "load tdx_host anew, then try again"),
+    errno.EBUSY: Reason("stuck", "the upload node is stuck in an upload that has ended", "reload tdx_host"),
+    errno.ENOMEM: Reason("no-memory", "the kernel had no memory for the image", "reload tdx_host, then try again"),
     errno.EROFS: Reason("read-only", "sysfs is mounted read-only", "run it on the host, not in a container"),
-    errno.ENOENT: Reason("vanished", "the upload node is not there any more", "livefw doctor"),
+    errno.ENOENT: Reason("vanished", "the upload node no longer exists", "livefw doctor"),
 }
-_UNEXPECTED = Reason("unexpected-errno", "the kernel answered: {error}")
+_UNEXPECTED = Reason("unexpected-errno", "the kernel returned: {error}")
 _SWALLOWED = Reason(
-    "busy", "the kernel ignored the request: an upload runs, or the node is stuck", "load tdx_host anew"
+    "busy", "the kernel ignored the request: an upload is running, or the node is stuck", "reload tdx_host"
 )
-_ABANDONED = Reason("not-watched", "nobody watches any more; the kernel goes on and cannot be stopped", "livefw show")
-_GIVEN_UP = Reason("given-up", "given up before the image was handed over; nothing was changed")
+_ABANDONED = Reason("not-watched", "detached; the update continues in the kernel and cannot be stopped", "livefw show")
+_GIVEN_UP = Reason("given-up", "stopped before the image was handed over; nothing was changed")
 _LEFT_OPEN = Reason(
     "left-open",
-    "the update was not started ({why}) and the module runs on as before, but the upload node could not be closed:"
-    " it still takes an image",
-    "livefw cancel tdx:module; if that does not help, load tdx_host anew",
+    "the update was not started ({why}) and the old module keeps running, but the upload node could not be closed:"
+    " it still accepts an image",
+    "livefw cancel tdx:module; if that does not help, reload tdx_host",
 )
 _MAY_STAY_OPEN = Reason(
     "may-stay-open",
-    "given up while the kernel was at the upload node; no image was handed over, but the node may stay open",
+    "stopped while the kernel was using the upload node; no image was handed over, but the node may still be open",
     "livefw show; if it is busy without an update: livefw cancel tdx:module",
 )
-_CANNOT_TELL = Reason("unreadable", "the upload node cannot be read any more", "livefw doctor")
-_SLOW = Reason("no-end", "the upload does not end; nobody knows what it will do", "livefw show; start no other upload")
-_NO_WITNESS = Reason("lost", "the connection to the kernel broke; the update may go on", "livefw show, dmesg")
+_CANNOT_TELL = Reason("unreadable", "the upload node can no longer be read", "livefw doctor")
+_SLOW = Reason("no-end", "the upload does not end; its result is unknown", "livefw show; start no other upload")
+_NO_WITNESS = Reason(
+    "lost", "the connection to the kernel was lost; the update may still be running", "livefw show, dmesg"
+)
 
 
 class UploadWork:
@@ -362,8 +366,10 @@ class UpdateWork(UploadWork):
         return Claim(said, witness=witness, firmware_code=code, reason=reason, log=heard.lines, at_work=lost)
 
 
-_NOT_OURS = Reason("busy", "somebody else uses the upload node: it does not hold what was written", "look at who it is")
-_CHANGED = Reason("changed", "another update came in between; nothing was changed by this one", "livefw show")
+_NOT_OURS = Reason(
+    "busy", "another process uses the upload node: it does not hold the image that was written", "find that process"
+)
+_CHANGED = Reason("changed", "another update ran in the meantime; this one changed nothing", "livefw show")
 
 
 class DiscardWork(UploadWork):
@@ -396,7 +402,7 @@ class DiscardWork(UploadWork):
         return Claim(Reply.ACCEPTED)
 
 
-_NOT_BEGUN = Reason("given-up", "given up before anything was asked")
-_UNSEEN = Reason("lost", "nobody saw whether the kernel took the image back", "livefw show")
-_TOO_LATE = Reason("cannot-cancel-now", "the update is running, and the kernel has no way to stop it", "wait for it")
+_NOT_BEGUN = Reason("given-up", "stopped before the request was made")
+_UNSEEN = Reason("lost", "whether the kernel discarded the image is unknown", "livefw show")
+_TOO_LATE = Reason("cannot-cancel-now", "the update is running, and the kernel cannot stop it", "wait for it")
 _NOTHING = Reason("nothing-to-cancel", "no image is being loaded")

@@ -94,7 +94,7 @@ class ImageRule(NamedTuple):
 
 def _unsupported(platform: TdxPlatform) -> str | None:
     if SEAMRET_ERRATUM in platform.bugs:
-        return f"this CPU has the erratum {SEAMRET_ERRATUM}, which rules updates out"
+        return f"this CPU has the erratum {SEAMRET_ERRATUM}, which prevents updates"
     return None if platform.node else "this TDX module or this kernel has no run-time update"
 
 
@@ -114,7 +114,7 @@ def _unreadable(platform: TdxPlatform) -> str | None:
 def _busy(platform: TdxPlatform) -> str | None:
     if platform.status not in ("idle", None):
         return f"an upload is running ({platform.status})"
-    return "somebody has begun to load an image" if platform.loading not in ("0", None) else None
+    return "another process has started to load an image" if platform.loading not in ("0", None) else None
 
 
 def _no_slots(platform: TdxPlatform) -> str | None:
@@ -123,14 +123,14 @@ def _no_slots(platform: TdxPlatform) -> str | None:
 
 def _cpu_offline(platform: TdxPlatform) -> str | None:
     if platform.online is None or platform.present is None:
-        return "which CPUs are online cannot be told"
+        return "the CPUs that are online are unknown"
     missing = sorted(platform.present - platform.online)
     names = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
     return f"{len(missing)} of {len(platform.present)} CPUs are offline: {names}" if missing else None
 
 
 def _cpu_unknown(platform: TdxPlatform) -> str | None:
-    return None if platform.cpus else "which CPU models there are cannot be told"
+    return None if platform.cpus else "the CPU models are unknown"
 
 
 def _td_build(platform: TdxPlatform) -> str | None:
@@ -141,34 +141,32 @@ PLATFORM_RULES = (
     SelectionRule(
         "unsupported",
         "the processor, the module or the kernel cannot update it at run time",
-        "a microcode update or a newer kernel may bring it",
+        "a microcode update or a newer kernel may add it",
         _unsupported,
     ),
     SelectionRule(
         "module-lost",
         "the TDX module was lost in a failed update, and every TD with it",
-        "reboot the machine; nothing else brings it back",
+        "reboot the machine; nothing else restores it",
         _lost,
     ),
-    SelectionRule(
-        "no-permission", "files that have to be read cannot be, for want of a right", "run it as root", _denied
-    ),
+    SelectionRule("no-permission", "required files cannot be read: no permission", "run it as root", _denied),
     SelectionRule(
         "unreadable",
-        "files that have to be read cannot be",
+        "required files cannot be read",
         "see the kernel log for lines of seamldr and virt/tdx",
         _unreadable,
     ),
     SelectionRule(
         "busy",
-        "an upload is running, or somebody has begun to load an image",
-        "wait for it; writing -1 to `loading` discards an image that somebody left behind",
+        "an upload is running, or another process has started to load an image",
+        "wait for it; writing -1 to `loading` discards an image that was left behind",
         _busy,
     ),
     SelectionRule(
         "no-slots",
         "the loader has no update slot left until the next reboot",
-        "reboot, after which all slots are there again",
+        "reboot; all slots are available again afterwards",
         _no_slots,
     ),
     SelectionRule(
@@ -177,8 +175,8 @@ PLATFORM_RULES = (
         "bring every present CPU online; with nosmt or maxcpus= no update is possible",
         _cpu_offline,
     ),
-    SelectionRule("cpu", "which CPU models there are cannot be told", "look at /proc/cpuinfo", _cpu_unknown),
-    SelectionRule("td-build", "a TD is being built", "hold off TD launches, then try again", _td_build),
+    SelectionRule("cpu", "the CPU models are unknown", "look at /proc/cpuinfo", _cpu_unknown),
+    SelectionRule("td-build", "a TD is being built", "stop launching TDs, then try again", _td_build),
 )
 """Rules about the machine alone (TDX host ABI, Documentation/arch/x86/tdx.rst; class E of its failures for offline
 CPUs: every INSTALL returns success, nothing is installed, and the old module can no longer be entered)."""
@@ -208,7 +206,7 @@ def _min_version(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy)
     release = candidate.release
     if release is None or platform.version is None or platform.version >= release.min_running:
         return None
-    return f"can keep TDs only from {release.min_running} on, and {platform.version} is running"
+    return f"preserves TDs only from {release.min_running} on, and {platform.version} is running"
 
 
 def _seamldr(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
@@ -217,7 +215,9 @@ def _seamldr(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> 
         return None
     if any(wanted.series == loader.series and wanted <= loader for wanted in release.min_seamldr):
         return None
-    return f"needs P-SEAMLDR {' or '.join(map(str, release.min_seamldr)) or '(none named)'}, and {loader} is there"
+    return (
+        f"needs P-SEAMLDR {' or '.join(map(str, release.min_seamldr)) or '(none named)'}, and this machine has {loader}"
+    )
 
 
 def _cpu(platform: TdxPlatform, candidate: ImageCandidate, _: TdxPolicy) -> str | None:
@@ -236,12 +236,12 @@ def _svn(platform: TdxPlatform, candidate: ImageCandidate, policy: TdxPolicy) ->
     if new is None or platform.version is None:
         return None
     if new.major == 0:
-        return "has security version 0, which no loader takes"
+        return "has security version 0, which no loader accepts"
     if old is None:
         known = candidate.image.version == platform.version or policy.assume_svn
         return None if known else f"the security version of {platform.version}, which is running, is not known"
     if new.major != old.major:
-        return f"security version {new} is of another kind than {old}, which is running"
+        return f"security version {new} is not comparable with {old}, which is running"
     return f"security version {new} is lower than {old}, which is running" if new < old else None
 
 
@@ -257,7 +257,7 @@ def _strict(platform: TdxPlatform, candidate: ImageCandidate, policy: TdxPolicy)
 
 
 IMAGE_RULES = (
-    ImageRule("image", "the image itself is not sound", "fetch it again", _image),
+    ImageRule("image", "the image itself is invalid", "fetch it again", _image),
     ImageRule(
         "mapping",
         "the compatibility table does not know this release",
@@ -272,21 +272,21 @@ IMAGE_RULES = (
     ),
     ImageRule(
         "downgrade",
-        "the image is older than what runs",
-        "an older module comes back with a reboot, if platform firmware has it",
+        "the image is older than the running module",
+        "reboot to return to an older module, if platform firmware has it",
         _downgrade,
     ),
     ImageRule("same", "the image is running already; loading it again would cost a slot", "", _same),
     ImageRule(
         "min-version",
-        "the image can keep TDs only from a later version on than the one that runs",
-        "go through a release in between",
+        "the image preserves TDs only from a later version than the running one",
+        "update to an intermediate release first",
         _min_version,
     ),
     ImageRule(
         "seamldr",
-        "the image needs another P-SEAMLDR than the one that is there",
-        "P-SEAMLDR comes with platform firmware, and another series is no substitute",
+        "the image needs a different P-SEAMLDR",
+        "P-SEAMLDR comes with platform firmware; another series is no substitute",
         _seamldr,
     ),
     ImageRule("cpu", "the image is not for this CPU", "take the release that names this CPU", _cpu),
@@ -294,10 +294,10 @@ IMAGE_RULES = (
     ImageRule(
         "svn",
         "the security version is refused, lower than the running one, or not known",
-        "keep the image of the running release in the directory, which tells it",
+        "keep the image of the running release in the directory; it provides the version",
         _svn,
     ),
-    ImageRule("strict", "the image is not strictly compatible with what runs", "", _strict),
+    ImageRule("strict", "the image is not strictly compatible with the running module", "", _strict),
 )
 """Rules about an image on this machine (mapping_file.json; public P-SEAMLDR, handler of SEAMLDR.INSTALL)."""
 

@@ -39,12 +39,12 @@ class TdxKey(NamedTuple):
 
 
 KEYS = {
-    "images": TdxKey(str, "directory of images, laid out like Intel's repository: a clone of it serves"),
-    "step": TdxKey(str, "`newest` (default) or `smallest`: which of several possible releases to take"),
-    "strict": TdxKey(bool, "take only releases that the table calls strictly compatible with the running one"),
-    "allow_debug": TdxKey(bool, "take modules that are signed for debugging"),
-    "assume_svn": TdxKey(bool, "take later releases although the running one's security version is not known"),
-    "signers": TdxKey(list, "further keys to trust, as SHA-384 of the modulus in hexadecimal"),
+    "images": TdxKey(str, "image directory, laid out like Intel's repository; a clone of it works"),
+    "step": TdxKey(str, "`newest` (default) or `smallest`: which of several possible releases to select"),
+    "strict": TdxKey(bool, "accept only releases that the table calls strictly compatible with the running one"),
+    "allow_debug": TdxKey(bool, "accept modules that are signed for debugging"),
+    "assume_svn": TdxKey(bool, "accept later releases even if the running one's security version is unknown"),
+    "signers": TdxKey(list, "additional keys to trust, as SHA-384 of the modulus in hexadecimal"),
 }
 """Everything that may be in the table."""
 
@@ -67,26 +67,26 @@ def on_host(settings: Settings, images: str) -> Settings:
 def _table(files: Files) -> dict[str, Any]:
     table = tables.table(files, TABLE)
     if not isinstance(table, dict):
-        raise _wrong(TABLE, "has to be a table")
+        raise _wrong(TABLE, "must be a table")
     return table
 
 
 def _decode(table: dict[str, Any]) -> Settings:
     for name, value in table.items():
         if name not in KEYS:
-            raise _wrong(f"{TABLE}.{name}", f"there is no such key; there are {', '.join(KEYS)}")
+            raise _wrong(f"{TABLE}.{name}", f"unknown key; the keys are {', '.join(KEYS)}")
         if not isinstance(value, KEYS[name].kind):
-            raise _wrong(f"{TABLE}.{name}", f"has to be a {_NAMES[KEYS[name].kind]}, not {value!r}")
+            raise _wrong(f"{TABLE}.{name}", f"must be a {_NAMES[KEYS[name].kind]}, not {value!r}")
     images = table.get("images")
     if images is not None and (os.path.normpath(images) != images or not images.startswith("/")):
-        raise _wrong(f"{TABLE}.images", f"has to be an absolute path, not {images!r}")
+        raise _wrong(f"{TABLE}.images", f"must be an absolute path, not {images!r}")
     step = table.get("step", ReleaseChoice.NEWEST)
     if step not in list(ReleaseChoice):
-        raise _wrong(f"{TABLE}.step", f"has to be one of {', '.join(ReleaseChoice)}, not {step!r}")
+        raise _wrong(f"{TABLE}.step", f"must be one of {', '.join(ReleaseChoice)}, not {step!r}")
     signers = table.get("signers", [])
     for index, signer in enumerate(signers):
         if not (isinstance(signer, str) and len(signer) == 96 and set(signer) <= set("0123456789abcdef")):
-            raise _wrong(f"{TABLE}.signers[{index}]", "has to be 96 hexadecimal digits, lower case")
+            raise _wrong(f"{TABLE}.signers[{index}]", "must be 96 hexadecimal digits in lower case")
     policy = TdxPolicy(
         step=ReleaseChoice(step),
         strict=table.get("strict", False),

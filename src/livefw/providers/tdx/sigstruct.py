@@ -61,7 +61,7 @@ def objections(structure: Sigstruct, module: bytes, *, signers: frozenset[str]) 
     found += [f"{name} lies outside the module" for name, offset in offsets.items() if offset >= len(module)]
     try:
         if not structure.cpus:
-            found.append("it names no CPU that it is for")
+            found.append("it names no CPU")
     except ValueError as error:
         found.append(str(error))
     if structure.seamhash != hashlib.sha384(module).digest():
