@@ -99,7 +99,7 @@ def test_a_held_cpu_takes_no_other_call() -> None:
 def test_a_task_that_waits_for_ever_is_a_deadlock_in_virtual_time() -> None:
     os, clock, firmware = machine()
     firmware.script(CALL[0], Held())
-    with pytest.raises(Deadlock, match="can never go on"):
+    with pytest.raises(Deadlock, match="can never continue"):
         run(os, clock, os.smc(CALL))
 
 

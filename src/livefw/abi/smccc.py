@@ -99,7 +99,7 @@ class Held(NamedTuple):
     """The CPU is still inside its call, in EL3.
 
     ``work_ns`` is None while the CPU waits for other CPUs: one of their calls lets it go. Otherwise it is doing
-    something that takes about that long on the modelled hardware; whoever runs the firmware says when it is done.
+    something that takes about that long on the modelled hardware; the caller reports when it is done.
     """
 
     work_ns: int | None = None

@@ -25,7 +25,7 @@ MODULE_OFFSET = 2 * PAGE
 
 MAX_SIGSTRUCT_PAGES = 1
 MAX_MODULE_PAGES = 496
-"""What the parameter page of SEAMLDR.INSTALL has room for."""
+"""The capacity of the parameter page of SEAMLDR.INSTALL."""
 
 MAX_IMAGE = (1 + MAX_SIGSTRUCT_PAGES + MAX_MODULE_PAGES) * PAGE
 
@@ -178,7 +178,7 @@ class Sigstruct(NamedTuple):
     def cpus(self) -> tuple[int, ...]:
         """CPUID.1:EAX of the CPUs that the module is for, steppings masked out; ValueError for an impossible count."""
         if self.cpu_count > MAX_CPUS:
-            raise ValueError(f"the table of CPUs says {self.cpu_count} entries and has room for {MAX_CPUS}")
+            raise ValueError(f"the table of CPUs says {self.cpu_count} entries, more than the {MAX_CPUS} that fit")
         return tuple(eax & STEPPING_MASK for eax in struct.unpack_from(f"<{self.cpu_count}I", self.cpu_table))
 
 

@@ -199,7 +199,7 @@ def _kind(where: str, said: str, digits: str) -> str:
 
 
 def _size(where: str, release: ET.Element) -> int | None:
-    """Bytes of the image, where they are told; decimal or with 0x."""
+    """Bytes of the image, where they are given; decimal or with 0x."""
     told = {_text(each).lower() for each in release.iterfind("size") if _word(each, "type") == "installed"} - {""}
     for text in told:
         if not _NUMBER.fullmatch(text):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of checks of a driver's sysfs tree: what a program on the machine can see and do, whoever serves the files.
+"""The table of checks of a driver's sysfs tree: what a program on the machine can see and do.
 
 Source of every row: the ABI document of the postings (Documentation/ABI/testing/sysfs-firmware-lfa) and the driver of
 the version that is expected; what versions differ in is the table `livefw.kernel.lfa.VERSIONS`.

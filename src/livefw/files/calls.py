@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls on a device that outlive whoever started them."""
+"""Calls on a device that outlive the process that started them."""
 
 import errno
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A blocking write that outlives whoever started it."""
+"""A blocking write that outlives the process that started it."""
 
 import errno
 import os

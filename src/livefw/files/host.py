@@ -87,7 +87,7 @@ class HostFiles:
         try:
             return os.listdir(descriptor)
         finally:
-            if name != ".":  # whoever lists a directory reads its files next
+            if name != ".":  # a caller that lists a directory reads its files next
                 self._held.append((name, descriptor))
                 self._at = path, descriptor
             else:
@@ -135,7 +135,7 @@ class HostFiles:
     def start_write(self, path: str, data: bytes) -> Write:
         """See `Files`; the write runs in a child process of its own session.
 
-        A Ctrl-C on the terminal does not reach the child, and it goes on if this process dies.
+        A Ctrl-C on the terminal does not reach the child, which continues if this process dies.
         """
         from livefw.files.child import ChildWrite  # not needed to list
 
@@ -148,7 +148,7 @@ class HostFiles:
         return ChildCalls(lambda: self._open(path, os.O_RDWR), calls)
 
     def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
-        """See `Files`. Found by its whole path, for whoever can change a directory above the root can change it too."""
+        """See `Files`. Opened by its whole path: who can change a directory above the root can change it too."""
         whole = f"{os.path.realpath(self._path).rstrip('/')}/{'/'.join(_parts(path))}"
         return reading.read_trusted(whole, limit, private=private, follow=False)
 

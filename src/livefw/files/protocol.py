@@ -14,7 +14,7 @@ LOST = -1
 
 
 class Write(Protocol):
-    """One write that was started and goes on by itself."""
+    """One write that was started and continues by itself."""
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until it has ended, at most so long; whether it has."""
@@ -49,7 +49,7 @@ class DeviceReply(NamedTuple):
 
 
 class DeviceCalls(Protocol):
-    """Calls that were started on a device and go on by themselves."""
+    """Calls that were started on a device and continue by themselves."""
 
     def wait(self, seconds: float | None) -> bool:
         """Wait until they have ended, at most so long; whether they have."""
@@ -87,12 +87,12 @@ class Files(Protocol):
     def records(self, path: str) -> list[bytes]:
         """Records of a log such as ``/dev/kmsg``, oldest first: each read gives one.
 
-        End of file and EAGAIN end it. EPIPE means that records were overwritten before they were read, and it goes on.
+        End of file and EAGAIN end it. EPIPE means that records were overwritten unread; reading continues.
         """
         ...
 
     def start_write(self, path: str, data: bytes) -> Write:
-        """Begin to write, and return at once. What goes wrong, opening included, is told by the `Write`.
+        """Begin to write, and return at once. The `Write` reports every error, opening included.
 
         Where no process can be started for it, the file was not opened.
         What the kernel does not take at once follows on the same descriptor: binary attributes take a page a time.

@@ -98,7 +98,7 @@ class LfaAgent:
         return answer(registers) if answer is not None else registers.returning(LfaStatus.NOT_SUPPORTED.word)
 
     def complete(self, cpu: int) -> Exit | Held:
-        """The work that held ``cpu`` is done: go on with its call."""
+        """The work that held ``cpu`` is done: continue its call."""
         return self._cpus.complete(cpu)
 
     def released(self) -> list[CpuRelease]:
@@ -422,7 +422,7 @@ class LfaAgent:
         return result
 
     def _restarting(self, entry: InventoryEntry, request: lfa.ActivateRequest) -> CpuResult:
-        """How a CPU goes on whose activation went well: each is judged by its own entry point."""
+        """How a CPU continues after a successful activation: each is judged by its own entry point."""
         if not (self._activation.reset and entry.resets):
             return CpuResult()
         entry_point = self._platform.is_entry_point(request.entry_point)

@@ -64,7 +64,7 @@ FFA_TO_LFA: Mapping[FfaError, LfaStatus] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What a component has been told to do wrong, until told otherwise."""
+    """The faults of a component, until they are changed."""
 
     load: LoadStatus = LoadStatus.OK
     prime_code: int = 0
@@ -140,7 +140,7 @@ class FirmwareComponent:
     def apply(self, image: StagedImage, *, leader: int, inside: frozenset[int], online: frozenset[int]) -> int:  # noqa: ARG002
         """``image`` takes over; ``leader`` did the work, ``inside`` took part, ``online`` are all CPUs that are on.
 
-        Status of the leader: other CPUs may have been told already that it went well. The image does not run
+        Status of the leader: other CPUs may already have returned success. The image does not run
         afterwards if the component is dead then.
         """
         return LfaStatus.SUCCESS
@@ -238,7 +238,7 @@ class Rmm(FirmwareComponent):
     is dead until a cold boot, and every Realm with it. A later image is entered on the CPU that leads its activation,
     and on no other; TF-A calls that a success, and RMI calls answer SMC_UNK as before.
 
-    What becomes of a CPU that is on and stays outside an activation is not on record: it goes on with the old image's
+    No document says what a CPU does that is on and stays outside an activation: here it continues with the old image's
     state beside the new image. The reading that a client must fear most: the Realms are lost.
     """
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where each CPU is: off, outside the agent, or inside a call that goes on later."""
+"""Where each CPU is: off, outside the agent, or inside a call that continues later."""
 
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -60,20 +60,20 @@ class Cpus:
         self.outside.discard(cpu)
 
     def start(self, cpu: int, steps: Steps) -> Exit | Held:
-        """Begin a call on a CPU that is outside, and go on wherever that leads to."""
+        """Begin a call on a CPU that is outside, and run it as far as it goes."""
         self._calls[cpu] = steps
         self.outside.discard(cpu)
         return self._advance(cpu)
 
     def complete(self, cpu: int) -> Exit | Held:
-        """Go on with a call whose work is done."""
+        """Continue a call whose work is done."""
         held = self.held.get(cpu)
         if held is None or held.work_ns is None:
             raise self.misuse(cpu) if cpu not in self.online else CpuNotWorkingError(cpu, "has no work to complete")
         return self._advance(cpu)
 
     def wake(self, *cpus: int, leads: bool | None = None) -> None:
-        """Let waiting CPUs go on as soon as the CPU that runs now has come to a stop; are they to lead now?"""
+        """Continue waiting CPUs once the running CPU has stopped; whether they lead now."""
         self._ready.extend((cpu, leads) for cpu in cpus)
 
     def settle(self) -> None:

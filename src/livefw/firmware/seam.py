@@ -52,7 +52,7 @@ class SeamSpec:
     slots: int
     features: int = Feature.TD_PRESERVING
     room_pages: int = MAX_MODULE_PAGES
-    """What the SEAM range has room for."""
+    """The capacity of the SEAM range."""
     handoff_version: int = 0
     signer: str = SIGNER
     """SHA-384 of the modulus of the one key whose modules are taken."""
@@ -115,7 +115,7 @@ class SeamFirmware:
         return self.spec.features
 
     def td(self, name: str) -> Td:
-        """A TD as it is now: without a module that runs, whoever calls into it is killed. KeyError."""
+        """A TD as it is now: without a running module, a caller of it is killed. KeyError."""
         found = self.tds[name]
         return found if self.state is ModuleState.RUNNING else Td(TdState.DEAD, found.measurement_right)
 

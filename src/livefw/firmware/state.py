@@ -51,7 +51,7 @@ class AgentState:
 
 
 class AgentMisuseError(RuntimeError):
-    """Whoever runs the agent did something that no CPU can do. Never the fault of a caller's registers."""
+    """The program that runs the agent did something that no CPU can do. Never caused by a caller's registers."""
 
     def __init__(self, cpu: int, problem: str) -> None:
         super().__init__(f"CPU {cpu} {problem}")

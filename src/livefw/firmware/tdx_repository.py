@@ -3,7 +3,7 @@
 
 Version numbers and the compatibility table are those of Intel's repository (``mapping_file.json``, commit
 ``14c28ce0``). Security versions and CPUs are read from the images of commit ``7a162249``; those of releases after it
-are invented, and go on where the known ones end. The modules themselves are the model's own.
+are invented, and continue where the known ones end. The modules themselves are the model's own.
 """
 
 import json

@@ -43,7 +43,7 @@ class InventoryEntry:
 
 
 class CpuResult(NamedTuple):
-    """How a component's activation went on one CPU."""
+    """The result of a component's activation on one CPU."""
 
     code: int = LfaStatus.SUCCESS
     resets: bool = False
@@ -148,13 +148,13 @@ class Pen:
         return self.count == running
 
     def leave(self) -> int:
-        """A CPU got through the gate: what it is told."""
+        """A CPU passed the gate: what it returns."""
         if self._counts_out:
             self.count -= 1
         return self.status
 
     def release(self, status: int) -> list[int]:
-        """Open the gate, with what everybody is told who gets through; the CPUs that do so now."""
+        """Open the gate, with the result for every CPU that passes; the CPUs that do so now."""
         self.count, self.status, self.shut = 0, status, False
         self.left_behind = 0
         waiting, self.waiting = self.waiting, []

@@ -17,7 +17,7 @@ class Conduit(Protocol):
         ...
 
     def complete(self, cpu: int) -> Exit | Held:
-        """Go on with the call of a CPU that was held for work, after the time it had asked for."""
+        """Continue the call of a CPU that was held for work, after the time it asked for."""
         ...
 
     def released(self) -> list[CpuRelease]:

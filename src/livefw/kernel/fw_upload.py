@@ -116,7 +116,7 @@ class FwUpload:
             self._tree.make_directories(parent).add(self._name, node)
 
     def unregister(self) -> None:
-        """Take the node away, as unloading the driver does; an upload that runs goes on unseen."""
+        """Take the node away, as unloading the driver does; a running upload continues unseen."""
         for parent in (self._parent, CLASS):
             self._tree.make_directories(parent).remove(self._name)
 

@@ -91,7 +91,7 @@ class RwSemaphore:
         await self._os.park(self._waiters)
 
     def _admit(self) -> None:
-        """Let in whoever may come in now, on their behalf, so that nobody can slip in between."""
+        """Admit all tasks that may enter now, on their behalf, so that no other can enter first."""
         while self._queue and not self._writer and not (self._queue[0] and self._readers):
             if self._queue.popleft():
                 self._writer = True

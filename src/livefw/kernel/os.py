@@ -2,7 +2,7 @@
 """The part of an operating system that a driver needs: tasks, time, CPUs, SMCs, stop_machine, workqueue, log.
 
 Kernel code is written as ``async def`` and awaits what would block. One thread runs all of it, deterministically, and
-never sleeps: `Os.step` runs whatever can run now, `Os.deadline` says when there will be more to do. Whoever drives
+never sleeps: `Os.step` runs whatever can run now, `Os.deadline` says when there will be more to do. The driver of
 the machine owns time, so a 30-second budget is tested in virtual time and a mounted machine lives in real time, with
 the same code.
 """
@@ -23,7 +23,7 @@ from livefw.kernel.log import KernelLog, Level
 T = TypeVar("T")
 
 RCU_PATIENCE_NS = 21 * SECOND
-"""CONFIG_RCU_CPU_STALL_TIMEOUT: a CPU that is silent for so long is told in the log, by one that lives."""
+"""CONFIG_RCU_CPU_STALL_TIMEOUT: a CPU that is silent for so long is reported in the log by another CPU."""
 
 Smc = Callable[[Registers], Awaitable[Registers]]
 """An SMC issued on one particular CPU."""
@@ -179,7 +179,7 @@ class Os:
         self._ready.append((KernelTask(work, name=name, detached=True), None))
 
     def uevent(self, action: str, devpath: str, **environment: str) -> None:
-        """Send a kernel object event to whoever listens."""
+        """Send a kernel object event to all listeners."""
         self.uevents.append(Uevent(self.now(), action, devpath, tuple(environment.items())))
 
     # What locks use (see livefw.kernel.locks).
@@ -322,7 +322,7 @@ class Os:
             return await _ask(_Smc(registers, cpu))  # type: ignore[no-any-return]
 
         error = await stop.function(cpu, smc)
-        if error:  # whoever is last to fail decides, as in the kernel (kernel/stop_machine.c)
+        if error:  # the last failure decides, as in the kernel (kernel/stop_machine.c)
             stop.error = error
         stop.running.discard(cpu)
 
@@ -336,7 +336,7 @@ class Os:
             self._ready.append((stop.caller, stop.error))
 
     def _left(self, cpu: int, outcome: Exit | Held) -> None:
-        """Deal with what the firmware said of a CPU, and of others that it let go on the way."""
+        """Handle what the firmware returned for a CPU, and for others that it released."""
         self._stopped_at(cpu, outcome)
         self._collect_released()
 

@@ -208,7 +208,7 @@ class _OpenKmsg:
 
 
 class TreeWatcher(Protocol):
-    """Somebody who keeps what the tree once said, and has to be told when that is over."""
+    """A holder of copies of the tree, which must be notified when they become invalid."""
 
     def vanished(self, path: str, node: "Node") -> None:
         """``node``, which was at ``path``, has been removed with everything below it."""
@@ -216,7 +216,7 @@ class TreeWatcher(Protocol):
 
 
 class Directory:
-    """A directory, made as 0755. ``watchers`` are told of removals from it, by the path under which each knows it.
+    """A directory, made as 0755. ``watchers`` are notified of removals from it, by the path under which each knows it.
 
     ``fill`` makes the first children when somebody looks: of ten thousand directories most are never opened.
     """

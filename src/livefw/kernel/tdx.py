@@ -141,7 +141,7 @@ class TdxHost:
         return None
 
     async def write(self, data: bytes, offset: int) -> tuple[UploadError | None, int]:  # noqa: ARG002 - as above
-        """The whole update in one call. Whatever goes wrong, user space is told the same."""
+        """The whole update in one call. Every failure looks the same to user space."""
         if self._detects_td_build and self._seam.td_being_built:
             return UploadError.BUSY, 0
         error = await self._update(data)
@@ -152,7 +152,7 @@ class TdxHost:
         return None
 
     def cancel(self) -> None:
-        """Ignored, and the writer of ``cancel`` is told that it succeeded."""
+        """Ignored, but the write to ``cancel`` succeeds."""
 
     async def _update(self, data: bytes) -> int:
         if error := check_image(data):

@@ -25,7 +25,7 @@ def run(os: Os, clock: VirtualClock, work: Coroutine[Any, Any, T], *, name: str 
 
 
 def advance(os: Os, clock: VirtualClock, task: KernelTask[Any], *, until_ns: int | None = None) -> None:
-    """Go on until ``task`` is done or, where ``until_ns`` is given, virtual time reaches it."""
+    """Run until ``task`` is done or, where ``until_ns`` is given, virtual time reaches it."""
     os.step()
     while not task.done:
         deadline = os.deadline()
@@ -35,13 +35,13 @@ def advance(os: Os, clock: VirtualClock, task: KernelTask[Any], *, until_ns: int
             clock.advance_to(max(until_ns, clock.now()))
             return
         if deadline is None:
-            raise Deadlock(f"{task.name} can never go on")
+            raise Deadlock(f"{task.name} can never continue")
         clock.advance_to(max(deadline, clock.now()))
         os.step()
 
 
 def settle(os: Os, clock: VirtualClock) -> None:
-    """Go on until nothing is left to do: workers have finished and no timer is set."""
+    """Run until nothing is left to do: workers have finished and no timer is set."""
     os.step()
     while (deadline := os.deadline()) is not None:
         clock.advance_to(max(deadline, clock.now()))

@@ -28,7 +28,7 @@ MAX_COMPONENTS = 100_000
 """Ten times what the bench needs. Each takes about 10 kB in the modelled kernel, and a discovery reads them all."""
 
 MAX_FILE = 16 * 1024 * 1024
-"""A description is read whole; this is room for `MAX_COMPONENTS` written out."""
+"""A description is read whole; `MAX_COMPONENTS` written out fit in it."""
 
 NAME = r"[a-z0-9][a-z0-9._-]{0,31}"
 """Names become file names in the runtime directory, and a Unix socket's path is 108 bytes at most."""

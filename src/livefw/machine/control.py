@@ -202,7 +202,7 @@ def _waits(call: TracedCall) -> bool:
 
 
 def _waiting(machine: Machine, call: TracedCall) -> dict[str, Any]:
-    """A call that goes on, and whether its CPU waits for others or works; None where the agent knows nothing of it."""
+    """A call in progress, and whether its CPU waits for others or works; None where the agent knows nothing of it."""
     held = dict(machine.agent.state.held).get(call.cpu)
     return {
         "cpu": call.cpu,
@@ -268,7 +268,7 @@ class _Client:
 
 
 class ControlServer:
-    """Serves one machine's socket. The path is removed by whoever owns the runtime directory."""
+    """Serves one machine's socket. The owner of the runtime directory removes the path."""
 
     def __init__(self, machine: Machine, path: str) -> None:
         self._machine = machine
@@ -338,7 +338,7 @@ class ControlServer:
             self._flush(client)
 
     def _flush(self, client: _Client) -> None:
-        """Send, and only then take the next request: whoever does not read his answers gets no further."""
+        """Send, and only then take the next request: a client that does not read its replies gets no further."""
         while True:
             if client.to_send:
                 try:

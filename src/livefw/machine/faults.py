@@ -465,7 +465,7 @@ FAULTS: Mapping[str, Fault] = MappingProxyType({row.name: row for row in _ROWS})
 
 
 def inject(subject: Subject, request: FaultRequest) -> Fault:
-    """Make something go wrong from now on; `UsageError` if the request cannot be meant."""
+    """Inject a fault from now on; `UsageError` if the request is invalid."""
     fault = FAULTS.get(request.name)
     if fault is None:
         raise UsageError(f"there is no fault {request.name!r}", hint="livefw machine fault --list")

@@ -58,7 +58,7 @@ class TreeFiles:
         return found
 
     def start_write(self, path: str, data: bytes) -> "TreeWrite":
-        """Begin to write; what goes wrong, opening included, is told by the write itself."""
+        """Begin to write; the write itself reports every error, opening included."""
 
         return TreeWrite(self._tree, self._runner, path, data)
 
@@ -76,7 +76,7 @@ class TreeFiles:
 
 
 class TreeWrite:
-    """A write that was started, and goes on whether or not somebody waits."""
+    """A write that was started, and continues whether or not anything waits for it."""
 
     def __init__(self, tree: Tree, runner: Runner, path: str, data: bytes) -> None:
         self._error: int | None = None

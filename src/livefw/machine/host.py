@@ -115,7 +115,7 @@ class VirtualRunner:
         virtual.settle(self._os, self._clock)
 
     def when_dead(self, action: Callable[[], None]) -> None:
-        """As `Runner`; nothing to do, because whoever waits in virtual time drives it and sees the panic himself."""
+        """As `Runner`; nothing to do, because a waiter in virtual time drives it and sees the panic itself."""
 
     def close(self) -> None:
         """Nothing to stop."""
@@ -230,4 +230,4 @@ class RealRunner:
                     try:
                         self._step()
                     except Exception:
-                        _log.exception("a worker of the modelled kernel failed")  # a defect, but time must go on
+                        _log.exception("a worker of the modelled kernel failed")  # a defect, but time must continue

@@ -68,9 +68,9 @@ class Machine:
         return self.runner.run(self._probe(), name="probe")
 
     def unload_driver(self) -> KernelJob[bool]:
-        """Unload the driver, as ``modprobe -r``; ends in False. Waits for what goes on in the driver.
+        """Unload the driver, as ``modprobe -r``; ends in False. Waits for running work in the driver.
 
-        `NothingToDo` if it is not loaded; `UsageError` if there is none, or an earlier change goes on.
+        `NothingToDo` if it is not loaded; `UsageError` if there is none, or an earlier change is in progress.
         """
         with self.runner.lock:
             if not self.loaded:
@@ -108,11 +108,11 @@ class Machine:
         return staged
 
     def notify(self) -> KernelJob[None]:
-        """Tell the driver that something changed, as the platform would; its handler goes on by itself."""
+        """Tell the driver that something changed, as the platform would; its handler runs by itself."""
         return self.runner.start(self.driver.notify(), name="notification")
 
     def inject(self, request: faults.FaultRequest) -> faults.Fault | tdx.TdxFault:
-        """Make something go wrong from now on; `UsageError` if that cannot be meant."""
+        """Inject a fault from now on; `UsageError` if it is invalid."""
         with self.runner.lock:
             if request.name in tdx.TDX_FAULTS:
                 return tdx.inject(self.tdx, request)
@@ -175,7 +175,7 @@ class Machine:
             raise UsageError("this machine has no LFA driver")
         if self.changing is not None and not self.changing.wait(0):
             work.close()
-            raise UsageError("the driver is being unloaded already, and waits for what goes on in it")
+            raise UsageError("the driver is already being unloaded, and waits for running work in it")
         self.changing = self.runner.start(work, name="driver")
         return self.changing
 

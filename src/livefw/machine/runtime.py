@@ -3,7 +3,7 @@
 
 In the runtime directory a machine NAME has a lock file, a socket and, unless told otherwise, a folder it is mounted
 on. The lock is held as long as the process lives and the kernel drops it however the process ends: it alone decides
-what is alive. Whoever gets the lock of a dead machine clears up what its state names, and nothing else.
+what is alive. The next holder of a dead machine's lock removes what its state names, and nothing else.
 """
 
 import fcntl

@@ -26,7 +26,7 @@ def serve(
     ready: Callable[[Machine, str], None],
     store: str | None = None,
 ) -> None:
-    """Run a machine until it is told to end; then nothing of it is left.
+    """Run a machine until it is stopped; then nothing of it is left.
 
     ``directory`` is where to mount it, by default a folder in the runtime directory; one that is missing is made.
     ``ready`` is called once with the machine and its mount point, when every file can be used. ``store`` is a folder
@@ -35,7 +35,7 @@ def serve(
     Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.NameClaim`,
     `livefw.machine.fuse.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
     """
-    # Others are told of both places, wherever they are themselves.
+    # Other processes get both paths, so they must be absolute.
     store = reading.absolute(store) if store is not None else None
     with ExitStack() as stack:
         stop = stack.enter_context(until_told())

@@ -209,7 +209,7 @@ _FOR_EVER = 1 << 62
 
 
 def inject(half: TdxHalf | None, request: FaultRequest) -> TdxFault:
-    """Make something go wrong from now on; `UsageError` if the request cannot be meant."""
+    """Inject a fault from now on; `UsageError` if the request is invalid."""
     fault = TDX_FAULTS[request.name]
     if half is None:
         raise UsageError("this machine has no TDX", hint="livefw machine run --platform tdx-spr")

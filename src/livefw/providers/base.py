@@ -3,7 +3,7 @@
 
 A provider finds components, says what activating one would cost and why it cannot be done now, activates, cancels,
 and explains itself. It reports what its mechanism said (`Claim`) and how far that can be believed; whether the
-component *was* activated is judged one room above, from the claim and from what is seen before and after.
+component *was* activated is judged in `livefw.activation`, from the claim and from the state before and after.
 """
 
 from collections.abc import Callable, Sequence
@@ -66,13 +66,13 @@ class Reply(StrEnum):
     ACCEPTED = "accepted"
     """It was done."""
     REFUSED = "refused"
-    """The request was never made, or turned away at the door: nothing was tried."""
+    """The request was never made, or was refused at once: nothing was tried."""
     DECLINED = "declined"
     """The mechanism took the request and answered that it did nothing."""
     FAILED = "failed"
     """It was tried and failed."""
     LOST = "lost"
-    """No answer was seen; it may go on, or have happened."""
+    """No reply was seen; it may still be running, or have completed."""
 
 
 class Trust(StrEnum):
@@ -161,7 +161,7 @@ class Progress(NamedTuple):
 
 
 Observer = Callable[[Progress], None]
-"""Is told each step, once, from inside `Running.wait`."""
+"""Called once for each step, from inside `Running.wait`."""
 
 
 class Running(Protocol):
@@ -176,11 +176,11 @@ class Running(Protocol):
 
     @property
     def touched(self) -> bool:
-        """Whether the mechanism has been asked at all, so that something may go on even if nobody watches."""
+        """Whether a request was made at all, so that work may continue although nothing watches it."""
         ...
 
     def abandon(self) -> Claim:
-        """Stop watching. It goes on where it is; the claim is ``lost``, or ``refused`` if it was never asked.
+        """Stop watching. The request continues; the claim is ``lost``, or ``refused`` if no request was made.
 
         It is ``failed`` where what had been prepared cannot be taken back.
         """

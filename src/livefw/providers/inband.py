@@ -47,7 +47,7 @@ class InbandProvider:
     absent: Reason
     """Why there is no component where there is none."""
     diagnoses_notes = False
-    """Whether `diagnose` tells a component's notes beside what speaks against it."""
+    """Whether `diagnose` reports a component's notes beside what blocks it."""
     no_cancel = NO_CANCEL
 
     def __init__(self, files: Files, clock: Clock) -> None:
@@ -148,7 +148,7 @@ class OneCall:
         return self.judge()
 
     def abandoned(self) -> Claim:
-        """It goes on."""
+        """The operation continues."""
         if not self.touched:
             return Claim(Reply.REFUSED, reason=_GIVEN_UP)
         return Claim(Reply.LOST, reason=_NOT_WATCHED, at_work=True)

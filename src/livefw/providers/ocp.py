@@ -51,7 +51,7 @@ def roles(declared: Declaration) -> tuple[tuple[str, str], ...]:
     """Who plays each role of the deck."""
     host = "the Linux driver" if declared.transport is Transport.IN_BAND else "none; the BMC is in its place"
     return (
-        ("deployment agent", "livefw, and whoever gives it the image"),
+        ("deployment agent", "livefw, and the source of the image"),
         ("host software", host),
         ("impactless update function", declared.updater),
         ("root of trust", declared.verifier),

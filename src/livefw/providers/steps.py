@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A request as a generator of steps: what every mechanism needs that works in more than one step.
 
-The generator yields what has to happen before it goes on, seconds to pass or an operation that was started, and
+The generator yields what has to happen before it continues, seconds to pass or an operation that was started, and
 returns the claim. Between two steps somebody can give up, and the work itself says what that means.
 """
 

@@ -248,7 +248,7 @@ def _fields(signed: SignedCertificate) -> tuple[int, Element, Element, Element, 
     inner = reader.take(Tag.SEQUENCE)
     if inner.encoded != signed.algorithm.encoded:
         raise inner.error(Violation.CERTIFICATE_FIELD, "another algorithm than the signature", str(signed.scheme))
-    reader.take(Tag.SEQUENCE)  # the issuer is the certificate itself, whoever signed it: keys are linked by extension
+    reader.take(Tag.SEQUENCE)  # the issuer is the certificate itself, not its signer: keys are linked by extension
     validity, subject, key_info = (reader.take(Tag.SEQUENCE) for _ in range(3))
     return serial, validity, subject, key_info, reader
 

@@ -7,7 +7,7 @@
 
 A power cut at any byte leaves a bank that boots, because of three habits: a bank is written only while the metadata
 calls it invalid; the copies of the metadata are written one after the other, and only when both were whole before; the
-bank that boots changes in that one write. Nothing here looks at signatures: whoever loads an image does that.
+bank that boots changes in that one write. Nothing here checks signatures: the loader of an image does that.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ CERTIFICATES = frozenset(row_guid(row) for chain in CHAINS.values() for row in c
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """One image in a bank: its version by its own word, and the GUID that its bytes determine."""
+    """One image in a bank: its declared version, and the GUID that its bytes determine."""
 
     image: Guid
     version: ComponentVersion

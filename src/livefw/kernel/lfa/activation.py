@@ -28,7 +28,7 @@ class _Primed(NamedTuple):
 
 
 class Activator:
-    """Runs activations; whoever calls it has made sure that the version's rules on concurrency are kept."""
+    """Runs activations; the caller ensures that the version's rules on concurrency are kept."""
 
     def __init__(self, os: Os, *, version: DriverVersion, guards: Guards, log: Log, rescan: Rescan) -> None:
         self.shutting_down = False

@@ -27,7 +27,7 @@ class LfaDriver:
     """One version of the driver on one kernel, with its files in ``tree``.
 
     `probe` is loading the module, `remove` unloading it, `notify` the platform's notification; each is a task of its
-    own for whoever drives the kernel, and so is every read and write of a file.
+    own for the program that drives the kernel, and so is every read and write of a file.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class LfaDriver:
         """Look for the agent, list its images, make the files; False if afterwards there is nothing to show.
 
         A version whose probe survives a failed inventory is bound then and listens to notifications, with a kset that
-        is freed. What a notification does there is up to whoever got the memory; here it finds no images.
+        is freed. What a notification does there depends on the new owner of the memory; here it finds no images.
         """
         if not await self._detect():
             return False
@@ -93,7 +93,7 @@ class LfaDriver:
         return code == 0
 
     async def remove(self) -> None:
-        """Unload. Waits for notification handlers and writes that run, and so for ever where one goes on for ever."""
+        """Unload. Waits for running notification handlers and writes, possibly for ever."""
         self._listening = False
         while self._handlers:
             await self._os.park(self._unregistering)
@@ -113,7 +113,7 @@ class LfaDriver:
     async def notify(self) -> None:
         """The platform says that something changed; activates what is pending and allowed to, one image a pass.
 
-        Goes on for as long as activations succeed and something is pending: for ever, if the agent never takes the
+        Continues as long as activations succeed and something is pending: for ever, if the agent never takes the
         pending flag back. Interrupts that arrive while the handler runs, or while their CPU is in firmware, become one;
         ACPI notifications run beside each other.
         """

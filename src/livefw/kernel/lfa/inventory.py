@@ -46,7 +46,7 @@ class DriverInventory:
     def __init__(self, os: Os, tree: Tree, *, version: DriverVersion, guards: Guards, log: Log) -> None:
         self.images: dict[str, DriverImage] = {}
         self.announces = False
-        """Whether a settled inventory is told to the world by a uevent."""
+        """Whether a settled inventory is announced by a uevent."""
         self._os = os
         self._tree = tree
         self._version = version

@@ -43,7 +43,7 @@ class Serialisation(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How one of the two call-again loops goes on."""
+    """The pace of one of the two call-again loops."""
 
     budget_ns: int | None
     """Looked at between calls only; None for a loop without limit."""
@@ -157,7 +157,7 @@ class DriverVersion:
     """``pending_version`` looks at memory beside the image and prints numbers that nobody wrote: 0.0 where the kernel
     zeroes its stack."""
     survives_failed_inventory: bool = False
-    """Probe goes on after its inventory failed, with a kset that is already freed."""
+    """Probe continues after its inventory failed, with a kset that is already freed."""
 
 
 _V1_ATTRIBUTES = (

@@ -114,7 +114,7 @@ class Model:
         return self._begin("Firmware update", phases, finish, parameters, target_uri, firmware.uris())
 
     def start(self, target_uri: str) -> BmcTask:
-        """StartUpdate: everything that is queued, whoever has queued it."""
+        """StartUpdate: everything that is queued, by any client."""
         self._maybe_reboot()
         queued = [(number, *self._waiting[number]) for number in self._waiting]
         if not queued:
@@ -152,7 +152,7 @@ class Model:
             firmware.staged = None
 
     def delete(self, task: BmcTask) -> None:
-        """DELETE of a monitor: a queued task is taken out of the queue; a running one goes on."""
+        """DELETE of a monitor: a queued task is removed from the queue; a running one continues."""
         if task.number not in self._waiting:
             raise Rejected(405, "The task cannot be cancelled any more.", "Base.1.19.OperationNotAllowed")
         if "false-cancel" in self.faults:

@@ -22,7 +22,7 @@ class BmcServer:
     """Serves until closed, in threads of its own; one request at a time reaches the model."""
 
     def __init__(self, web: Web, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Raises OSError if the port cannot be had."""
+        """Raises OSError if the port cannot be bound."""
         self.pem = certificate.make(host)
         self._server = (_Server6 if ":" in host else _Server)((host, port), _handler(web))
         self._server.tls = _tls(self.pem)

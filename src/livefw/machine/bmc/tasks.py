@@ -10,7 +10,7 @@ MESSAGES = {
     "VerifyingAtComponent": "Image is being verified at the component.",
     "InstallingOnComponent": "Image is being installed on the component.",
     "ApplyingOnComponent": "Image is being applied on the component.",
-    "AwaitToUpdate": "The update waits for the service to be told to start.",
+    "AwaitToUpdate": "The update waits for StartUpdate.",
     "AwaitToActivate": "Awaiting for an action to proceed with activating the image.",
     "UpdateSuccessful": "The update has been completed.",
     "UpdateSkippedSameVersion": "The component has this version already.",

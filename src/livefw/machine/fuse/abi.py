@@ -119,7 +119,7 @@ _INVALIDATION = Struct("=Qqq")
 _ENTRY_INVALIDATION = Struct("=QII")
 
 _FOREVER = 1 << 31
-"""Seconds for which the kernel may keep what it was told of a node, unless it is told otherwise (`invalidation`)."""
+"""Seconds for which the kernel may cache a node, unless it is invalidated (`invalidation`)."""
 
 
 class FuseRequest(NamedTuple):
@@ -149,7 +149,7 @@ def invalidation(node: int) -> bytes:
 
 
 def entry_invalidation(parent: int, name: bytes) -> bytes:
-    """``FUSE_NOTIFY_INVAL_ENTRY``: look a name up again. Writing it waits for whoever has the directory locked."""
+    """``FUSE_NOTIFY_INVAL_ENTRY``: look a name up again. The write waits for the lock of the directory."""
     size = OUT_HEADER.size + _ENTRY_INVALIDATION.size + len(name) + 1
     return OUT_HEADER.pack(size, INVALIDATE_ENTRY, 0) + _ENTRY_INVALIDATION.pack(parent, len(name), 0) + name + b"\0"
 

@@ -28,7 +28,7 @@ class Mount(NamedTuple):
     device: int
 
     def close(self) -> None:
-        """Hang up and unmount: whoever still has a file open there meets ENOTCONN.
+        """Hang up and unmount: processes with a file open there get ENOTCONN.
 
         In this order: the helper closes our files as it starts, and one that is open there is answered by nobody.
         """

@@ -12,7 +12,7 @@ from livefw.machine.fuse import abi
 class Names:
     """Tells the kernel, from a thread of its own, which names are gone.
 
-    The kernel locks the directory for that. Somebody may hold this lock and wait for an answer of ours, so whoever
+    The kernel locks the directory for that. Somebody may hold this lock and wait for an answer of ours, so what
     answers must not wait for it.
     """
 

@@ -3,7 +3,7 @@
 
 One thread takes requests. A read or write becomes work of the modelled kernel, and **the work itself sends the
 reply when it ends**: at once for a cached attribute, seconds later for a write to ``activate``. So a write that blocks
-costs no thread, and everything else goes on being served.
+costs no thread, and everything else continues to be served.
 
 Nodes stand for paths, not for objects: each request finds the object anew. The kernel keeps names and attributes, so
 that opening a file does not ask again for each directory on the way. When a directory vanishes the kernel is told to
@@ -47,7 +47,7 @@ _GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ECONNABORTED})
 
 
 class Owner(NamedTuple):
-    """Who owns all files: root, or whoever mounted without being root."""
+    """Who owns all files: root, or the user who mounted without being root."""
 
     uid: int
     gid: int
@@ -475,7 +475,7 @@ class MountedTree:
     """A tree mounted on a directory and served by a thread of its own until `close`; its kernel lives in real time.
 
     Raises what `livefw.machine.fuse.mount.mount` raises. ``ended`` is called when serving has come to its end. ``hung``
-    tells whether what goes on in the machine will never end; who waits for it may then be killed.
+    returns whether the work in the machine will never end; who waits for it may then be killed.
     """
 
     def __init__(
@@ -502,7 +502,7 @@ class MountedTree:
             self._ended()
 
     def close(self) -> None:
-        """Unmount; whoever still has a file open there, or waits in a write, meets ENOTCONN or ECONNABORTED."""
+        """Unmount; processes with a file open there, or waiting in a write, get ENOTCONN or ECONNABORTED."""
         self._server.stop()
         self._thread.join()
         self._mount.close()

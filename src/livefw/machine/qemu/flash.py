@@ -27,7 +27,7 @@ _MAGIC = struct.pack("<I", fip.MAGIC)
 def with_payload(flash: bytes, payload: bytes) -> bytes:
     """The flash with another BL33 in each of its packages; as it is where there is none.
 
-    `UsageError` if there is no room in the place of a BL33. The table keeps its order and every image its place.
+    `UsageError` if there is no space in the place of a BL33. The table keeps its order and every image its place.
     """
     out = bytearray(flash)
     for at in range(0, len(flash), _PAGE):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The test guest's driver: each CPU of the guest issues the SMCs it is told to (``monitor/guest.c``)."""
+"""The test guest's driver: each CPU of the guest issues the SMCs that are requested (``monitor/guest.c``)."""
 
 import socket
 import time

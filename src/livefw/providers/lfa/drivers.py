@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Linux LFA driver's versions, as far as they can be told apart from outside, and what that means.
+"""The Linux LFA driver's versions, as far as they can be distinguished from outside, and what that means.
 
 The driver exports no version. What it does export differs: which attributes there are, what ``name`` says for a GUID
 that it does not know, and by what kind of device it is bound (postings of the driver from June 2025 to July 2026, and

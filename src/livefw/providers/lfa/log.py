@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the driver writes to the kernel log: the only place where a firmware's own code can be had.
+"""What the driver writes to the kernel log: the only source of the firmware's codes.
 
 What is new since the request, comes from the kernel itself and is about the component, bears witness.
 """

@@ -96,7 +96,7 @@ class LfaProvider:
         try:
             names = frozenset(self._files.names(f"{tree.ROOT}/{ident}"))
         except OSError:
-            names = frozenset()  # what is wrong will be told by the write
+            names = frozenset()  # the write will report the error
         candidates = drivers.guess(drivers.DriverEvidence(names))
         trust, why = drivers.trust(candidates)
         order = request.WriteRequest(

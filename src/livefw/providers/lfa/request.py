@@ -205,7 +205,7 @@ class RunningWrite:
         deadline = None if seconds is None else self._clock.now() + seconds
         while self._claim is None:
             until = self._resume_at if self._write is None else self._give_up_at
-            # Whoever cut the wait short returns, whatever the clock says then: clocks round.
+            # A wait that was cut short returns, whatever the clock shows then: clocks round.
             cut = deadline is not None and deadline < until
             left = max((deadline if cut and deadline is not None else until) - self._clock.now(), 0.0)
             if self._write is None:
@@ -262,7 +262,7 @@ class RunningWrite:
             said = log.log_evidence(fresh, self._cursor, order.guid, others=order.others, in_parts=order.in_parts)
         if error == 0:
             self._claim = self._told(None, 0, said)
-        elif error == LOST:  # the writer died, and its write may go on without it
+        elif error == LOST:  # the writer died, and its write may continue without it
             self._claim = self._told(_GONE_AWAY, error, said, at_work=True)
         elif log.LineKind.RESETS_CPU in said.tells:
             self._claim = self._told(_CPU_RESET, error, said)

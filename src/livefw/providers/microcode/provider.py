@@ -3,7 +3,7 @@
 
 Sources: Linux ``Documentation/arch/x86/microcode.rst``, ``Documentation/ABI/testing/sysfs-devices-system-cpu``.
 
-What would be loaded can be told for Intel, whose files say for which CPU they are; AMD's are packed otherwise, and the
+What would be loaded is known for Intel, whose files name their CPUs; AMD's files are packed differently, and the
 kernel finds out by itself. All CPUs are stopped; nothing can be taken back; after a reboot the platform's own microcode
 runs again.
 """

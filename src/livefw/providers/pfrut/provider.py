@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The PFRUT provider: what can be told about the device, and one capsule that the settings name.
+"""The PFRUT provider: what the device reports, and one capsule that the settings name.
 
 The mechanism has no pending state that could be asked for, no way back, and one errno (EBUSY) for all that the
 firmware may object to; what it said goes to the kernel's debug output only.

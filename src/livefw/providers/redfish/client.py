@@ -28,7 +28,7 @@ _MOST_REFUSED = 2
 class RedfishClient:
     """Requests to one BMC. Every method raises `ExchangeError` if there is no usable answer, and else nothing.
 
-    BMCs end sessions by themselves: after a time, for want of room, or because they restart. What only reads is then
+    BMCs end sessions by themselves: after a time, for want of space, or because they restart. What only reads is then
     asked once more after another login; for anything else see `renew`.
     """
 

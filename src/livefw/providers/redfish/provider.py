@@ -49,7 +49,7 @@ class RedfishProvider:
         return self._read
 
     def discover(self) -> Discovery:
-        """See `base.Provider`. A BMC that cannot be asked is told as a note, and hides nothing of the others."""
+        """See `base.Provider`. A BMC that cannot be queried becomes a note, and hides nothing of the others."""
         found: list[Component] = []
         notes: list[Reason] = []
         for bmc in self.bmcs:
@@ -130,7 +130,7 @@ class RedfishProvider:
     def recall(self, ident: str, mark: str) -> base.Memory:  # noqa: ARG002 - see `mark`
         """See `base.Provider`. What waits on a BMC waits on, whatever this machine does, unless it is firmware of it.
 
-        Where that cannot be told now, a restart may have done it.
+        Where that is unknown now, a restart may have done it.
         """
         from livefw.providers.base import Memory
         from livefw.providers.redfish import components

@@ -121,7 +121,7 @@ def _look(client: RedfishClient) -> Seen:
         if path := _link(body, name, client):
             images += [found for member in members(client, path, unread) if (found := image(member, client))]
     if unread and not images:
-        # No empty inventory: whoever judges by it would take everything for gone.
+        # Not an empty inventory, by which everything would count as gone.
         busy = any(each.status in NOT_NOW for each in unread)
         why = exchange.BUSY_INVENTORY if busy else exchange.UNREAD_INVENTORY
         raise ExchangeError(why.fill(what_is_wrong=unread[0].text), sent=True)

@@ -330,7 +330,7 @@ def _severity(message: RegistryMessage) -> int:
 
 _SEVERITIES = {"Warning": 1, "Critical": 2}
 _MUTE = {"login": LOCKED_OUT, "no-session": LOCKED_OUT, "locked-out": LOCKED_OUT}
-"""What it is if a BMC goes on not to answer, by the code of the error."""
+"""The reason if a BMC remains silent, by the code of the error."""
 
 
 def _mute(answer: Response) -> Reason | None:

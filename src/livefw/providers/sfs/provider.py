@@ -102,7 +102,7 @@ class SfsProvider(SingleProvider):
         return SfsPackage(name, f"amd/{name}")
 
     def _own_folder(self) -> tuple[str, ...]:
-        """Where the kernel looks first, if it was told to."""
+        """The directory that the kernel is configured to search first."""
         try:
             text = self._files.read(_OWN_FOLDER).decode().strip()
         except (OSError, UnicodeDecodeError):

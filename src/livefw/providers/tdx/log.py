@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel logs of an update: the only place where a SEAM firmware's own code can be had.
+"""What the kernel logs of an update: the only source of the SEAM firmware's codes.
 
 For diagnosis, never for control: several failures leave no line at all.
 """

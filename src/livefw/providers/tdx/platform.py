@@ -140,7 +140,7 @@ def _cpuinfo(files: Files) -> tuple[frozenset[int], frozenset[str]]:
             models.add(masked_eax(family=_number(fields["cpu family"]), model=_number(fields["model"])))
         except (KeyError, ValueError):
             if "processor" in fields:
-                return frozenset(), frozenset(bugs)  # a CPU that cannot be told may be any
+                return frozenset(), frozenset(bugs)  # an unknown CPU may be any
     return frozenset(models), frozenset(bugs)
 
 

@@ -171,7 +171,7 @@ _NO_WITNESS = Reason(
 
 
 class UploadWork:
-    """A `livefw.providers.steps.Work`: single writes, and what to say if nobody wants to go on."""
+    """A `livefw.providers.steps.Work`: single writes, and the claim if the request is abandoned."""
 
     def __init__(self, files: Files, clock: Clock, observer: Observer) -> None:
         self.touched = False  # before the image is handed over, all that was done can be undone

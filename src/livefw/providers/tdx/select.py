@@ -18,7 +18,7 @@ from livefw.providers.tdx.releases import KNOWN
 
 
 class TdxPlatform(NamedTuple):
-    """A machine as its files show it; None is what could not be told."""
+    """A machine as its files show it; None is what is unknown."""
 
     node: bool
     """Whether the upload node is there."""
@@ -75,7 +75,7 @@ CandidateCheck = Callable[[TdxPlatform, ImageCandidate, TdxPolicy], str | None]
 
 
 class SelectionRule(NamedTuple):
-    """One rule: what ``check`` returns speaks against an update; None lets it pass. ``about`` is what it finds."""
+    """One rule: what ``check`` returns blocks an update; None lets it pass. ``about`` is what it finds."""
 
     code: str
     about: str
@@ -171,7 +171,7 @@ PLATFORM_RULES = (
     ),
     SelectionRule(
         "cpu-offline",
-        "CPUs are offline, or which ones are cannot be told",
+        "CPUs are offline, or the offline CPUs are unknown",
         "bring every present CPU online; with nosmt or maxcpus= no update is possible",
         _cpu_offline,
     ),
@@ -305,14 +305,14 @@ CODES = frozenset(rule.code for rule in (*PLATFORM_RULES, *IMAGE_RULES))
 
 
 class Judgement(NamedTuple):
-    """One image, and all that speaks against it on this machine; nothing does if ``reasons`` is empty."""
+    """One image, and all that blocks it on this machine; nothing does if ``reasons`` is empty."""
 
     image: TdxImage
     reasons: tuple[Reason, ...]
 
 
 def objections(platform: TdxPlatform) -> tuple[Reason, ...]:
-    """What speaks against any update on this machine now."""
+    """What blocks any update on this machine now."""
     found = ((rule, rule.check(platform)) for rule in PLATFORM_RULES)
     return tuple(Reason(rule.code, text, rule.hint) for rule, text in found if text)
 
@@ -338,7 +338,7 @@ def running_svn(platform: TdxPlatform, images: TdxImages) -> Svn | None:
 
 
 def choose(judged: Iterable[Judgement], policy: TdxPolicy) -> TdxImage | None:
-    """The image to load, or None. Of all that nothing speaks against: the newest, or the one next to the running."""
+    """The image to load, or None. Of those that nothing blocks: the newest, or the one next to the running version."""
     left = [judgement.image for judgement in judged if not judgement.reasons]
     take = max if policy.step is ReleaseChoice.NEWEST else min
     return take(left, key=lambda image: image.version, default=None)

@@ -46,7 +46,7 @@ def signature_holds(structure: Sigstruct) -> bool:
 
 
 def objections(structure: Sigstruct, module: bytes, *, signers: frozenset[str]) -> list[str]:
-    """Everything that speaks against loading ``module`` under this structure; empty if nothing does.
+    """Everything that blocks loading ``module`` under this structure; empty if nothing does.
 
     Which CPUs, which security version and whether debug modules are wanted is for the caller to judge.
     """
