@@ -138,7 +138,7 @@ _CANCEL_OUTCOMES = {
 INTERRUPTED = Outcome.CANCELLED, Reason("interrupted", "interrupted before anything was asked")
 NOT_ASKED = Outcome.REFUSED, Reason("not-asked", "{why_it_could_not_be_asked}")
 _CANCELLED = Reason("cancelled", "the mechanism has abandoned it")
-VANISHED = Reason("vanished", "the component is not there any more", "livefw list")
+VANISHED = Reason("vanished", "the component no longer exists", "livefw list")
 _OUT_OF_SIGHT = Claim(
     Reply.LOST,
     reason=Reason("out-of-sight", "the request went out of sight; the mechanism may be at work", "livefw show"),

@@ -26,7 +26,7 @@ _NOT_PENDING = (
     Outcome.UNKNOWN,
     Reason("not-pending", "the mechanism has taken it, and nothing is pending", "livefw show"),
 )
-_NOT_SEEN = Reason("unseen", "the mechanism has taken it, and it cannot be looked at any more", "livefw show")
+_NOT_SEEN = Reason("unseen", "the mechanism has taken it, and it can no longer be read", "livefw show")
 _STAGED = Reason("staged", "it waits for its activation", "livefw activate")
 
 
