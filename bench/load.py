@@ -21,7 +21,7 @@ from bench.daemon import COMPONENTS, planted, served
 from bench.measure import Aim, NotHere, Row, seconds
 from bench.records import fill
 from livefw.daemon.fwupd.devices import device_id
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import CallFailed, Client, MethodCall
 
 USERS = range(4001, 4009)
 ACTIVATIONS = 100_000
@@ -39,13 +39,13 @@ _AT_ONCE = "GetDevices"
 """What is answered by the thread that talks alone, and so most often."""
 _GUID = "6c0762a6-12f2-4b56-92cb-ba8f633606d0"
 _CALLS = {
-    "History": Call(*_OWN, "History", "ss", ("", "")),
-    "Verify": Call(*_OWN, "Verify"),
-    "Plan": Call(*_OWN, "Plan", "asas", ([], [])),
-    "Show": Call(*_OWN, "Show", "as", ([_GUID] * 200,)),
-    "GetHistory": Call(*_FWUPD, "GetHistory"),
-    "GetReleases": Call(*_FWUPD, "GetReleases", "s", (device_id(f"lfa:{_GUID}"),)),
-    _AT_ONCE: Call(*_FWUPD, _AT_ONCE),
+    "History": MethodCall(*_OWN, "History", "ss", ("", "")),
+    "Verify": MethodCall(*_OWN, "Verify"),
+    "Plan": MethodCall(*_OWN, "Plan", "asas", ([], [])),
+    "Show": MethodCall(*_OWN, "Show", "as", ([_GUID] * 200,)),
+    "GetHistory": MethodCall(*_FWUPD, "GetHistory"),
+    "GetReleases": MethodCall(*_FWUPD, "GetReleases", "s", (device_id(f"lfa:{_GUID}"),)),
+    _AT_ONCE: MethodCall(*_FWUPD, _AT_ONCE),
 }
 
 _FLOOD = """
@@ -142,20 +142,20 @@ def _cost(path: str, name: str) -> float:
 
 _ONCE = """
 import ast, sys, time
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import MethodCall, CallFailed, Client
 path, interface, member, signature, body, socket = sys.argv[1:]
 with Client(socket, timeout=30) as client:
     for _ in range(2):
         begun = time.perf_counter()
         try:
-            client.call(Call(path, interface, member, signature, ast.literal_eval(body)))
+            client.call(MethodCall(path, interface, member, signature, ast.literal_eval(body)))
         except CallFailed:
             pass
     print(time.perf_counter() - begun)
 """
 
 
-def _words(call: Call) -> list[str]:
+def _words(call: MethodCall) -> list[str]:
     return [call.path, call.interface, call.member, call.signature, repr(call.body)]
 
 
@@ -200,7 +200,7 @@ def _medians(path: str, end: float) -> _Quiet:
 
 def _list(path: str) -> None:
     with Client(path, timeout=20) as client, suppress(CallFailed):
-        client.call(Call(*_OWN, "List"))
+        client.call(MethodCall(*_OWN, "List"))
 
 
 def _devices(program: str, path: str) -> None:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.abi.guid import RMM
+from livefw.assemble import Where
 from livefw.daemon.jobs import process
-from livefw.daemon.jobs.runner import Request, Setting
+from livefw.daemon.jobs.runner import JobRequest, message
 from livefw.kernel.sysfs import fail
 
 pytestmark = pytest.mark.fuse
@@ -95,12 +96,10 @@ def test_programs_are_told(wishing: Any, row: Row) -> None:
     (told,) = _activate(wishing, "--json").json["settings"]
     assert (told["code"], told["against"]) == (row.code, row.stops or row.of == SCP)
     assert row.text in told["text"]
-    request = Request((f"lfa:{RMM.guid}",), "root", "dbus")._asdict()
-    place = Setting(str(wishing.path), wishing.environment["LIVEFW_STATE"], str(wishing.policy), measure=False)
+    request = JobRequest((f"lfa:{RMM.guid}",), "root", "dbus")
+    where = Where(str(wishing.path), wishing.environment["LIVEFW_STATE"], str(wishing.policy))
     events: list[dict[str, Any]] = []
-    last = process.run(
-        request | place._asdict() | {"actor": {"user": "root", "login": "", "face": "dbus"}}, events.append
-    )
+    last = process.run(message(request, where, measure=False), events.append)
     assert [each["code"] for each in last["document"].get("settings", [])] == [row.code]
     assert any(row.text in each["text"] for each in events if each["event"] == "said")
 

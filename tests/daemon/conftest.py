@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from livefw.daemon.fwupd.devices import device_id
-from livefw.dbus.client import Call, Client
+from livefw.dbus.client import Client, MethodCall
 from livefw.machine.config import MachineConfig
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
@@ -97,12 +97,14 @@ class Daemon:
     def call(self, member: str, signature: str = "", *body: Any, interface: str = OWN) -> tuple[Any, ...]:
         """One call on a connection of its own."""
         with self.client() as client:
-            return client.call(Call("/" if interface == FWUPD else "/org/livefw", interface, member, signature, body))
+            return client.call(
+                MethodCall("/" if interface == FWUPD else "/org/livefw", interface, member, signature, body)
+            )
 
     def properties(self, path: str, interface: str) -> tuple[Any, ...]:
         """All properties of an interface."""
         with self.client() as client:
-            return client.call(Call(path, "org.freedesktop.DBus.Properties", "GetAll", "s", (interface,)))
+            return client.call(MethodCall(path, "org.freedesktop.DBus.Properties", "GetAll", "s", (interface,)))
 
     def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a client of fwupd's against it."""

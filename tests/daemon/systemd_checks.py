@@ -69,7 +69,7 @@ def _activating() -> Iterator[int]:
 
     Gives what `_stage` gives; its client leaves last.
     """
-    from livefw.dbus.client import Call, Client  # there since the package is
+    from livefw.dbus.client import Client, MethodCall  # there since the package is
     from livefw.dbus.wire import Message, MessageType
 
     before = _stage()
@@ -77,7 +77,7 @@ def _activating() -> Iterator[int]:
     activate = Message(MessageType.CALL, 1, ([], {}), "asa{sv}", path="/org/livefw", interface=OWN, member="Activate")
     try:
         with Client(SOCKET, timeout=PATIENCE_S) as client:
-            client.call(Call("/org/livefw", OWN, "Watch", "b", (True,)))
+            client.call(MethodCall("/org/livefw", OWN, "Watch", "b", (True,)))
             client.send(activate)
             while '"event": "tick"' not in str((told := client.receive()).body):
                 assert told.type is MessageType.SIGNAL or not told.body, told

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from livefw.dbus.client import Call, Client
+from livefw.dbus.client import Client, MethodCall
 from livefw.dbus.wire import Message, MessageType
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
@@ -18,7 +18,7 @@ from .conftest import OWN, Daemon, Serve
 
 pytestmark = pytest.mark.fuse
 Mounted = Callable[[MachineConfig], tuple[Machine, Path]]
-_WATCH = Call("/org/livefw", OWN, "Watch", "b", (True,))
+_WATCH = MethodCall("/org/livefw", OWN, "Watch", "b", (True,))
 
 
 def _begin(daemon: Daemon, client: Client) -> int:
@@ -41,7 +41,7 @@ def _settled(daemon: Daemon) -> list[dict[str, object]]:
         client.call(_WATCH)
         while True:
             heard: list[Message] = []
-            told = client.call(Call("/org/livefw", OWN, "History", "ss", ("", "")), signal=heard.append)
+            told = client.call(MethodCall("/org/livefw", OWN, "History", "ss", ("", "")), signal=heard.append)
             history = json.loads(told[0])["history"]
             if all(row["outcome"] for row in history):
                 return [row["outcome"] for row in history]

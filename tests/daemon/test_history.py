@@ -11,8 +11,7 @@ from livefw.activation.engine import Host
 from livefw.activation.history.journal import ENDINGS, Journal, RowKind
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
-from livefw.daemon import snapshot
-from livefw.daemon.fwupd import devices
+from livefw.daemon.fwupd import history
 from livefw.daemon.fwupd.values import UpdateState
 from livefw.providers.fake import FakeClock, FakeFiles
 
@@ -70,6 +69,6 @@ def test_told(tmp_path: Path, rows: list[Row], told: list[tuple[str, UpdateState
     clock = FakeClock()
     places = Paths(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
-    found = list(devices.history(snapshot.activations(host)))
+    found = list(history.as_devices(history.recent(host)))
     assert [(row["Release"].value[0]["Version"].value, row["UpdateState"].value) for row in found] == told
     assert all(("UpdateError" in row) is (row["UpdateState"].value not in (WAITS[1], DONE[1])) for row in found)

@@ -19,7 +19,7 @@ import pytest
 
 from livefw.daemon.fwupd.values import typed
 from livefw.dbus import introspection, wire
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.dispatch import STANDARD
 from livefw.dbus.wire import Message, MessageType, Variant
 from livefw.machine.config import MachineConfig, load
@@ -173,7 +173,7 @@ def test_wrong_types_are_answered_for_every_method(planted: Path, serve: Serve) 
                 if signature == takes:
                     continue
                 with pytest.raises(CallFailed, match="takes") as caught:
-                    client.call(Call(OBJECTS[interface], interface, member, signature, body))
+                    client.call(MethodCall(OBJECTS[interface], interface, member, signature, body))
                 assert caught.value.name == "org.freedesktop.DBus.Error.InvalidArgs"
 
 
@@ -284,11 +284,11 @@ def test_who_asks_and_does_not_read_has_to_wait(planted: Path, serve: Serve) -> 
         assert daemon.memory_kib() - before < 2 * 1024
 
 
-MADE_UP: dict[str, tuple[Callable[[str], Call], str]] = {
-    "device": (lambda text: Call("/", FWUPD, "GetReleases", "s", (text,)), f"{FWUPD}.NotFound"),
-    "object": (lambda text: Call(f"/{text}", "org.freedesktop.DBus.Peer", "Ping"), ""),
-    "interface": (lambda text: Call("/", f"x.{text}", "Ping"), "org.freedesktop.DBus.Error.UnknownMethod"),
-    "method": (lambda text: Call("/", FWUPD, text), "org.freedesktop.DBus.Error.UnknownMethod"),
+MADE_UP: dict[str, tuple[Callable[[str], MethodCall], str]] = {
+    "device": (lambda text: MethodCall("/", FWUPD, "GetReleases", "s", (text,)), f"{FWUPD}.NotFound"),
+    "object": (lambda text: MethodCall(f"/{text}", "org.freedesktop.DBus.Peer", "Ping"), ""),
+    "interface": (lambda text: MethodCall("/", f"x.{text}", "Ping"), "org.freedesktop.DBus.Error.UnknownMethod"),
+    "method": (lambda text: MethodCall("/", FWUPD, text), "org.freedesktop.DBus.Error.UnknownMethod"),
 }
 
 
@@ -313,7 +313,7 @@ def test_answers_to_made_up_questions_are_not_remembered(what: str, planted: Pat
 def test_what_is_remembered_is_told_again_to_each_client(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
     devices = daemon.call("GetDevices", interface=FWUPD)[0]
-    asked = [Call("/", FWUPD, "GetReleases", "s", (device["DeviceId"].value,)) for device in devices]
+    asked = [MethodCall("/", FWUPD, "GetReleases", "s", (device["DeviceId"].value,)) for device in devices]
     told = []
     for _ in range(3):
         with daemon.client() as client:
@@ -439,7 +439,7 @@ def test_activation_goes_on_among_enemies(
     _, root = mounted(load("vera"))
     daemon = serve(root)
     with daemon.client() as watcher, daemon.client() as dying, ExitStack() as stack:
-        watcher.call(Call("/org/livefw", OWN, "Watch", "b", (True,)))
+        watcher.call(MethodCall("/org/livefw", OWN, "Watch", "b", (True,)))
         dying.send(
             Message(MessageType.CALL, 1, ([], {}), "asa{sv}", path="/org/livefw", interface=OWN, member="Activate")
         )

@@ -13,7 +13,7 @@ import pytest
 
 from livefw.daemon.upload import images
 from livefw.dbus import wire
-from livefw.dbus.client import Call
+from livefw.dbus.client import MethodCall
 from livefw.dbus.wire import Message, MessageType
 from livefw.errors import Refused
 
@@ -172,12 +172,12 @@ def test_nobody_waits_for_a_file_whose_server_does_not_answer(
             other.call(_activate())  # a process is started meanwhile
 
 
-def _list() -> Call:
-    return Call("/org/livefw", OWN, "List")
+def _list() -> MethodCall:
+    return MethodCall("/org/livefw", OWN, "List")
 
 
-def _activate() -> Call:
-    return Call("/org/livefw", OWN, "Activate", "asa{sv}", (["TF-RMM"], {}))
+def _activate() -> MethodCall:
+    return MethodCall("/org/livefw", OWN, "Activate", "asa{sv}", (["TF-RMM"], {}))
 
 
 @pytest.mark.fuse
@@ -222,10 +222,10 @@ def test_each_user_has_one_file_and_all_have_so_many(monkeypatch: pytest.MonkeyP
         begun.append(_Slow(*arguments))
         return begun[-1]
 
-    monkeypatch.setattr(images, "_Taking", begin)
+    monkeypatch.setattr(images, "_Copy", begin)
     monkeypatch.setattr(images, "IN_ALL", 2)
     line = _Line()
-    taking = images.Images(cast("Any", line))
+    taking = images.Uploads(cast("Any", line))
     refused: list[object] = []
     for uid in (1, 1, 2, 3, 0, 0):
         asked = SimpleNamespace(peer=SimpleNamespace(uid=uid), open=True)

@@ -17,12 +17,12 @@ from urllib.request import urlopen
 
 import pytest
 
+from livefw.assemble import Where
 from livefw.daemon import service
 from livefw.daemon.core import Core
-from livefw.daemon.jobs.runner import Setting
 from livefw.daemon.metrics import scrape
 from livefw.dbus import peer, server
-from livefw.dbus.client import Call, Client
+from livefw.dbus.client import Client, MethodCall
 from livefw.dbus.loop import Loop, Worker
 from livefw.errors import InternalError
 
@@ -32,8 +32,8 @@ from .enemy import PEER, PING, call, descriptors, inside, lets_go, raw, receive,
 GROWTH_KIB = 24 * 1024
 NOBODY = 65534
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-LIST = Call("/org/livefw", OWN, "List")
-PING_CALL = Call("/", PEER, "Ping")
+LIST = MethodCall("/org/livefw", OWN, "List")
+PING_CALL = MethodCall("/", PEER, "Ping")
 
 
 def test_a_hundred_clients_and_some_that_are_silent(planted: Path, serve: Serve) -> None:
@@ -42,7 +42,7 @@ def test_a_hundred_clients_and_some_that_are_silent(planted: Path, serve: Serve)
         talking = [stack.enter_context(daemon.client()) for _ in range(100)]
         silent = [stack.enter_context(raw(daemon)) for _ in range(server.CLIENTS_LIMIT)]
         assert len(silent) == server.CLIENTS_LIMIT
-        answers = [client.call(Call("/", FWUPD, "GetDevices"))[0] for client in talking]
+        answers = [client.call(MethodCall("/", FWUPD, "GetDevices"))[0] for client in talking]
         assert {len(answer) for answer in answers} == {3}
         assert daemon.call("List")[2] == 0
     assert "its place is needed" in daemon.log.read_text()
@@ -380,12 +380,12 @@ def test_users_take_turns_where_there_are_more_than_threads() -> None:
 def test_clients_that_come_while_a_look_takes_long_are_not_counted_up() -> None:
     loop = Loop()
     try:
-        core = Core(loop, Setting("/", None, None, measure=False), cast("Any", None))
+        core = Core(loop, Where(), cast("Any", None), measure=False)
         looks: list[object] = []
-        core.on_machine = lambda *arguments: looks.append(arguments)  # type: ignore[method-assign]
+        core.machine.do = lambda *arguments: looks.append(arguments)  # type: ignore[method-assign]
         for _ in range(1_000):
-            core.look_soon()
-        assert (len(looks), len(core._waiting)) == (1, 1)
+            core.snapshots.refresh_soon()
+        assert (len(looks), len(core.snapshots._waiting)) == (1, 1)
     finally:
         loop.close()
 
@@ -453,7 +453,7 @@ def test_without_the_handle_another_owner_gives_it_away(monkeypatch: pytest.Monk
 
 PRETENDER = """
 import mmap, os, sys
-from livefw.dbus.client import Call, Client
+from livefw.dbus.client import MethodCall, Client
 path, folder, uid = sys.argv[1:]
 os.makedirs(folder + "/fwupd-9.9.9/lib", exist_ok=True)
 with open(folder + "/fwupd-9.9.9/lib/x", "wb+") as file:
@@ -462,7 +462,8 @@ with open(folder + "/fwupd-9.9.9/lib/x", "wb+") as file:
     mapped = mmap.mmap(file.fileno(), 4096)
 os.setuid(int(uid))
 with Client(path, timeout=30) as client:
-    (found,) = client.call(Call("/", "org.freedesktop.DBus.Properties", "GetAll", "s", ("org.freedesktop.fwupd",)))
+    call = MethodCall("/", "org.freedesktop.DBus.Properties", "GetAll", "s", ("org.freedesktop.fwupd",))
+    (found,) = client.call(call)
 print(found["DaemonVersion"].value)
 """
 

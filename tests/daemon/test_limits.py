@@ -14,11 +14,13 @@ from typing import NamedTuple
 
 import pytest
 
+from livefw.assemble import Where
 from livefw.daemon.answers import worker
-from livefw.daemon.jobs.runner import Event, Jobs, Request, Setting
+from livefw.daemon.jobs.events import Event
+from livefw.daemon.jobs.runner import JobRequest, JobRunner
 from livefw.daemon.metrics import scrape
 from livefw.daemon.upload import images
-from livefw.daemon.upload.receive import NotTaken, sealed_copy
+from livefw.daemon.upload.receive import NotCopied, sealed_copy
 from livefw.dbus import wire
 from livefw.dbus.loop import Loop
 from livefw.dbus.sasl import Sasl, SaslError
@@ -125,7 +127,7 @@ def image_bytes(size: int) -> object:
 
 LIMITS = {
     "bytes of a frame": Limit(8 << 20, frame, EOFError),
-    "bytes of an image": Limit(128 << 20, image_bytes, NotTaken),
+    "bytes of an image": Limit(128 << 20, image_bytes, NotCopied),
     "bytes of a message": Limit(65_536, message_bytes, WireError),
     "arrays in arrays": Limit(16, depth, WireError),
     "variants in variants": Limit(16, variants, WireError),
@@ -187,13 +189,13 @@ def test_bytes_of_a_line_of_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "python").chmod(0o755)
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     loop, told = Loop(), list[Event]()
-    jobs = Jobs(loop, Setting("/", None, None, measure=False), told.append)
+    jobs = JobRunner(loop, Where(), told.append, measure=False)
 
     def done(event: Event) -> None:
         assert event is told[-1]
         loop.stop()
 
-    jobs.start(Request(("x",), "somebody", "test"), done)
+    jobs.start(JobRequest(("x",), "somebody", "test"), done)
     loop.run()
     loop.close()
     assert [each["exit_code"] for each in told] == [code]

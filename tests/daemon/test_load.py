@@ -20,12 +20,12 @@ from livefw.activation.history.journal import Journal
 from livefw.assemble import Where
 from livefw.daemon.answers import questions
 from livefw.daemon.answers.figures import Figures
-from livefw.daemon.answers.pool import Answerers
+from livefw.daemon.answers.pool import AnswerPool
 from livefw.daemon.answers.questions import ROWS, Question
+from livefw.daemon.fwupd.history import HISTORY_LIMIT
 from livefw.daemon.hosts import Hosts
-from livefw.daemon.snapshot import HISTORY_LIMIT
 from livefw.dbus import connection, server
-from livefw.dbus.client import Call, CallFailed
+from livefw.dbus.client import CallFailed, MethodCall
 from livefw.dbus.connection import Account
 from livefw.dbus.loop import Loop, Worker
 from livefw.dbus.peer import Peer
@@ -295,7 +295,7 @@ def _where(state: Path, root: Path) -> Where:
 
 def test_a_process_abandons_its_question(long: Path, planted: Path) -> None:
     """`Verify` on a history of any length: the same process goes on with the next question."""
-    answerers = Answerers(_where(long, planted))
+    answerers = AnswerPool(_where(long, planted))
     verify = Question("verify")
     assert isinstance(answerers.ask(verify, lambda: True), bytes)
     (process,) = answerers._free
@@ -315,7 +315,7 @@ def test_the_history_is_cut_where_it_is_read(
     def all_rows(*_: object, **__: object) -> None:
         raise AssertionError("all rows are read")
 
-    monkeypatch.setattr(Journal, "entries", all_rows)
+    monkeypatch.setattr(Journal, "rows", all_rows)
     monkeypatch.setattr(Journal, "activations", all_rows)
     question = Question(name, ("", "") if name == "history" else ())
     told = questions.answer(Hosts(_where(long, planted)), question)
@@ -449,14 +449,14 @@ def test_no_process_is_left_behind(planted: Path, serve: Serve) -> None:
 def test_an_answer_is_the_same_wherever_it_is_worked_out(planted: Path, serve: Serve, long: Path) -> None:
     """Root's are worked out in the daemon, others' in another process."""
     asked = [
-        Call("/org/livefw", OWN, "List"),
-        Call("/org/livefw", OWN, "Show", "as", (["TF-RMM", "nobody"],)),
-        Call("/org/livefw", OWN, "History", "ss", ("", "")),
-        Call("/org/livefw", OWN, "History", "ss", ("", "nonsense")),
-        Call("/org/livefw", OWN, "Verify"),
-        Call("/", FWUPD, "GetHistory"),
-        Call("/", FWUPD, "GetResults", "s", ("0" * 40,)),
-        Call("/", FWUPD, "GetHostSecurityAttrs"),
+        MethodCall("/org/livefw", OWN, "List"),
+        MethodCall("/org/livefw", OWN, "Show", "as", (["TF-RMM", "nobody"],)),
+        MethodCall("/org/livefw", OWN, "History", "ss", ("", "")),
+        MethodCall("/org/livefw", OWN, "History", "ss", ("", "nonsense")),
+        MethodCall("/org/livefw", OWN, "Verify"),
+        MethodCall("/", FWUPD, "GetHistory"),
+        MethodCall("/", FWUPD, "GetResults", "s", ("0" * 40,)),
+        MethodCall("/", FWUPD, "GetHostSecurityAttrs"),
     ]
     daemon = serve(planted, "--state", str(long))
     told = []
@@ -474,13 +474,13 @@ def test_an_answer_is_the_same_wherever_it_is_worked_out(planted: Path, serve: S
 
 SAME = """
 import ast, os, sys
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import MethodCall, CallFailed, Client
 path, uid, *asked = sys.argv[1:]
 os.setgroups([]); os.setgid(int(uid)); os.setuid(int(uid))
 with Client(path, timeout=60) as client:
     for each in asked:
         try:
-            print(repr(client.call(Call(*ast.literal_eval(each)))))
+            print(repr(client.call(MethodCall(*ast.literal_eval(each)))))
         except CallFailed as error:
             print(f"{error.name}: {error.text}")
 """

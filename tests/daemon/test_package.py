@@ -16,7 +16,7 @@ from livefw.cli.explain.codes import words
 from livefw.cli.verbs import VERBS
 from livefw.daemon import service
 from livefw.daemon.authority import RIGHTS
-from livefw.dbus.client import Call, Client
+from livefw.dbus.client import Client, MethodCall
 from livefw.errors import MEANINGS
 
 from .conftest import CACHE, CHECKOUT, OWN
@@ -143,7 +143,7 @@ def test_installed_daemon_starts_in_a_clean_debian(chroot: Path, planted: Path) 
             while not path.exists() and process.poll() is None:
                 pass
             with Client(str(path), timeout=30) as client:
-                assert "TF-RMM" in client.call(Call("/org/livefw", OWN, "List"))[1]
+                assert "TF-RMM" in client.call(MethodCall("/org/livefw", OWN, "List"))[1]
         finally:
             process.terminate()
     assert process.returncode == 0

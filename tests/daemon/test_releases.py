@@ -16,7 +16,7 @@ from livefw.archive import cab
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.fwupd.devices import device_id
-from livefw.dbus.client import Call
+from livefw.dbus.client import MethodCall
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.machine import Machine
 
@@ -208,7 +208,7 @@ def test_history_is_true_if_the_job_dies_while_it_stages(bmc: Path, images: Path
     words = [fwupdmgr, "local-install", str(images / "pmfw-2.0.0.cab"), DEVICE]
     environment = daemon.environment | {"FWUPD_DBUS_SOCKET": daemon.path, "FWUPD_POLKIT_NOCHECK": "1"}
     with daemon.client() as watching:
-        watching.call(Call("/org/livefw", OWN, "Watch", "b", (True,)))
+        watching.call(MethodCall("/org/livefw", OWN, "Watch", "b", (True,)))
         with subprocess.Popen(words, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             while '"event": "progress"' not in str(watching.receive().body):
                 pass

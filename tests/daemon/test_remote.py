@@ -17,7 +17,7 @@ from livefw.activation.watch import remote
 from livefw.activation.watch.remote import RemoteMechanisms
 from livefw.daemon.fwupd import devices
 from livefw.daemon.fwupd.values import DeviceFlag, DeviceProblem
-from livefw.daemon.snapshot import View
+from livefw.daemon.snapshot import Snapshot
 from livefw.dbus.client import CallFailed
 from livefw.dbus.loop import Loop, Worker
 from livefw.errors import TransportError
@@ -55,7 +55,7 @@ class Controller:
 
 
 class Bench:
-    """A controller that is asked through `Distant`, at a time that the test chooses."""
+    """A controller that is asked through `RemoteMechanisms`, at a time that the test chooses."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
@@ -130,7 +130,7 @@ def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated(bench: Bench) 
     assert bench.controller.asked == 2
     told = bench.ask(newer_than=399.0)
     candidate = Candidate(cast("Provider", bench.controller), told.components[0])
-    shown = devices.device(candidate, View(Inventory((candidate,), ()), {}, {}, busy=False, releases={}, images=""))
+    shown = devices.device(candidate, Snapshot(Inventory((candidate,), ()), {}, {}, busy=False, releases={}, images=""))
     assert shown["Flags"].value & DeviceFlag.UNREACHABLE
     assert shown["Problems"].value == DeviceProblem.UNREACHABLE
     bench.controller.let.set()

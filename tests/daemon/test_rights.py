@@ -15,7 +15,7 @@ import pytest
 from livefw.daemon.fwupd.devices import device_id
 from livefw.daemon.fwupd.values import InstallFlag
 from livefw.daemon.interfaces.fwupd import Fwupd
-from livefw.daemon.interfaces.livefw1 import Own
+from livefw.daemon.interfaces.livefw1 import Livefw1
 from livefw.dbus import introspection
 from livefw.dbus.client import CallFailed
 from livefw.dbus.dispatch import snake
@@ -29,13 +29,13 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become som
 
 ASK = """
 import os, sys
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import MethodCall, CallFailed, Client
 from livefw.dbus.wire import Variant
 path, ignore, uid, gid, *groups = sys.argv[1:]
 os.setgroups([int(each) for each in groups]); os.setgid(int(gid)); os.setuid(int(uid))
 with Client(path, timeout=30) as client:
     own = lambda member, signature="", *body: client.call(
-        Call("/org/livefw", "org.livefw.Livefw1", member, signature, body))
+        MethodCall("/org/livefw", "org.livefw.Livefw1", member, signature, body))
     print(own("List")[2])
     options = {"interactive": Variant("b", True), "ignore": Variant("as", list(filter(None, ignore.split(","))))}
     print(own("Activate", "asa{sv}", [], options)[1].splitlines()[0])
@@ -44,7 +44,7 @@ with Client(path, timeout=30) as client:
     except CallFailed as error:
         print(error.name)
     try:
-        client.call(Call("/", "org.freedesktop.fwupd", "Quit"))
+        client.call(MethodCall("/", "org.freedesktop.fwupd", "Quit"))
     except CallFailed as error:
         print(error.name)
 """
@@ -88,7 +88,7 @@ def _group_number() -> int:
 
 POLKIT = """
 import os, socket, sys
-from livefw.dbus.client import Call, Client
+from livefw.dbus.client import MethodCall, Client
 from livefw.dbus.wire import Message, MessageType, Variant
 path, version, *allowed = sys.argv[1:]
 received = []
@@ -98,7 +98,7 @@ class Peer(Client):
         received.extend(descriptors)
         self._buffer += data or sys.exit("the bus has gone")
 client = Peer(path, descriptors=True)
-bus = lambda member, signature="", *body: client.call(Call(
+bus = lambda member, signature="", *body: client.call(MethodCall(
     "/org/freedesktop/DBus", "org.freedesktop.DBus", member, signature, body, "org.freedesktop.DBus"))
 bus("Hello")
 bus("RequestName", "su", "org.freedesktop.PolicyKit1", 0)
@@ -230,7 +230,7 @@ def test_to_have_checks_ignored_is_a_right_of_its_own(
 
 INSTALL = """
 import os, sys
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import MethodCall, CallFailed, Client
 from livefw.dbus.wire import Variant
 path, device, flags, uid, gid, *groups = sys.argv[1:]
 image = os.memfd_create("image")
@@ -239,7 +239,7 @@ os.setgroups([int(each) for each in groups]); os.setgid(int(gid)); os.setuid(int
 with Client(path, timeout=30, descriptors=True) as client:
     options = {"install-flags": Variant("t", int(flags))}
     try:
-        question = Call("/", "org.freedesktop.fwupd", "Install", "sha{sv}", (device, 0, options))
+        question = MethodCall("/", "org.freedesktop.fwupd", "Install", "sha{sv}", (device, 0, options))
         print(client.call(question, descriptors=[image]))
     except CallFailed as error:
         print(error.name, error.text)
@@ -306,8 +306,8 @@ def test_users_take_turns(planted: Path, serve: Serve) -> None:
     assert answered == [], "640 questions of somebody else came first"
 
 
-@pytest.mark.parametrize("face", [Fwupd, Own])
-def test_every_method_of_the_xml_is_there(face: type[Fwupd | Own]) -> None:
+@pytest.mark.parametrize("face", [Fwupd, Livefw1])
+def test_every_method_of_the_xml_is_there(face: type[Fwupd | Livefw1]) -> None:
     name = "org.freedesktop.fwupd" if face is Fwupd else "org.livefw.Livefw1"
     methods = introspection.load(name, package="livefw.daemon").methods
     assert [each for each in methods if not callable(getattr(face, snake(each), None))] == []

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from livefw.daemon.service import listen
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.peer import installed_fwupd_version
 from livefw.dbus.wire import Variant
 
@@ -36,7 +36,7 @@ def test_everyone_may_connect(planted: Path, serve: Serve) -> None:
 def test_it_goes_home_when_nobody_is_there(planted: Path, serve: Serve) -> None:
     daemon = serve(planted, "--idle-exit", "0.3")
     with daemon.client() as client:
-        client.call(Call("/org/livefw", OWN, "List"))
+        client.call(MethodCall("/org/livefw", OWN, "List"))
     assert daemon.popen.wait(timeout=20) == 0
 
 
@@ -91,7 +91,7 @@ def test_patterns_that_match_nothing_are_logged_once(planted: Path, serve: Serve
     place = planted / "etc/livefw"
     place.mkdir(parents=True)
     (place / "livefw.toml").write_text("deny = ['tf-rm']\nautomatic = ['tf-rmm']", encoding="ascii")
-    daemon = serve(planted, changed={"daemon.core.FRESH_S": 0.0})
+    daemon = serve(planted, changed={"daemon.snapshot.FRESH_S": 0.0})
     for _ in range(3):
         daemon.call("GetDevices", interface=FWUPD)
     line = "deny: 'tf-rm' matches no component here"
@@ -141,7 +141,7 @@ def test_it_takes_the_socket_that_systemd_holds(planted: Path, folder: Path) -> 
     with subprocess.Popen(words, close_fds=False, preexec_fn=third, stderr=subprocess.DEVNULL) as process:
         try:
             with Client(str(folder / "held"), timeout=30) as client:
-                assert client.call(Call("/org/livefw", OWN, "List"))[2] == 0
+                assert client.call(MethodCall("/org/livefw", OWN, "List"))[2] == 0
         finally:
             process.terminate()
     assert process.returncode == 0
@@ -213,7 +213,7 @@ POLICIES: dict[str, tuple[str, int, str]] = {
 def test_policy_holds_as_soon_as_it_is_written(planted: Path, serve: Serve) -> None:
     path = planted / "etc/livefw/livefw.toml"
     path.parent.mkdir(parents=True)
-    daemon = serve(planted, changed={"daemon.core.FRESH_S": 0.0})
+    daemon = serve(planted, changed={"daemon.snapshot.FRESH_S": 0.0})
     for text, mode, expected in POLICIES.values():
         (path.parent / "new").write_text(text, encoding="ascii")
         (path.parent / "new").chmod(mode)

@@ -136,7 +136,7 @@ def test_only_files_are_read_and_only_so_much(folder: Path) -> None:
         (os.open(folder / "large", os.O_PATH), "cannot be read"),
     ]
     for descriptor, why in refused:
-        with pytest.raises(receive.NotTaken, match=why):
+        with pytest.raises(receive.NotCopied, match=why):
             receive.sealed_copy(descriptor, 2 << 20)
         os.close(descriptor)
     os.close(writing)

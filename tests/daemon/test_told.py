@@ -9,8 +9,10 @@ import pytest
 from livefw.activation.engine import Attempt, Session
 from livefw.activation.history.writer import RowStatus
 from livefw.activation.outcome import Outcome, Result
+from livefw.assemble import Where
 from livefw.daemon.jobs import process
-from livefw.daemon.jobs.runner import Request, Setting, log_line
+from livefw.daemon.jobs.events import log_line
+from livefw.daemon.jobs.runner import JobRequest, message
 from livefw.providers.base import Component, Cost, Reason
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
@@ -60,10 +62,9 @@ def test_a_client_hears_of_the_outcome_whatever_is_raised_after_it(
 
     monkeypatch.setattr(Session, "activate", activates)
     monkeypatch.setenv("LIVEFW_RUNTIME_DIR", str(tmp_path / "run"))
-    place = Setting(str(tmp_path / "root"), str(tmp_path / "state"), None, measure=False)
-    actor = {"user": "root", "login": "", "face": "dbus"}
+    where = Where(str(tmp_path / "root"), str(tmp_path / "state"))
     told: list[dict[str, Any]] = []
-    last = process.run(Request((), "root", "dbus")._asdict() | place._asdict() | {"actor": actor}, told.append)
+    last = process.run(message(JobRequest((), "root", "dbus"), where, measure=False), told.append)
     assert last["document"]["error"]["message"] == "/x: Input/output error"
     events = [each for each in told if each["event"] == "attempt"]
     if not after_the_first:

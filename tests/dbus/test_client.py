@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from livefw.dbus import wire
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.wire import Message, MessageType
 
 Script = Callable[[socket.socket], None]
 CLAIM = b"\0AUTH EXTERNAL " + str(os.geteuid()).encode().hex().encode() + b"\r\n"
-ASK = Call("/org/thing", "a.B", "Ask", "s", ("what",), "c.d")
+ASK = MethodCall("/org/thing", "a.B", "Ask", "s", ("what",), "c.d")
 
 
 class Server:

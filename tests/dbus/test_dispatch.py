@@ -11,7 +11,7 @@ import pytest
 
 from livefw.dbus import introspection, wire
 from livefw.dbus.connection import Account, Connection
-from livefw.dbus.dispatch import Call, DBusError, Dispatcher, Face, Later, full_text
+from livefw.dbus.dispatch import DBusError, Dispatcher, Face, IncomingCall, Later, full_text
 from livefw.dbus.introspection import Interface, Method
 from livefw.dbus.peer import identify
 from livefw.dbus.wire import NO_REPLY, Message, MessageType, Variant
@@ -34,7 +34,7 @@ class Thing(Face):
     """A face with one method of each sort."""
 
     interface = Interface("a.B", {each.name: each for each in METHODS}, {"Colour": "s", "Size": "u"}, {}, XML)
-    waiting: Call
+    waiting: IncomingCall
 
     def __init__(self) -> None:
         self.values: dict[str, Any] = {"Colour": "red", "Size": 7}
@@ -45,13 +45,13 @@ class Thing(Face):
     def error_name(self, kind: str, phase: str) -> str:
         return f"a.B.Error.{kind}.{phase}"
 
-    def get_thing(self, call: Call, text: str, number: int) -> tuple[str, int]:
+    def get_thing(self, call: IncomingCall, text: str, number: int) -> tuple[str, int]:
         return text.upper(), number + 1
 
-    def get_nothing(self, call: Call) -> tuple[()]:
+    def get_nothing(self, call: IncomingCall) -> tuple[()]:
         return ()
 
-    def fail(self, call: Call, how: str) -> None:
+    def fail(self, call: IncomingCall, how: str) -> None:
         errors: dict[str, Exception] = {
             "dbus": DBusError("a.B.Mine", "its own"),
             "ours": NoSuchComponent("there is none", hint="livefw list"),
@@ -61,11 +61,11 @@ class Thing(Face):
         }
         raise errors[how]
 
-    def answer_later(self, call: Call) -> None:
+    def answer_later(self, call: IncomingCall) -> None:
         self.waiting = call
         return Later
 
-    def take(self, call: Call, number: int) -> tuple[str]:
+    def take(self, call: IncomingCall, number: int) -> tuple[str]:
         return (f"{call.fds} at {number} by {call.peer.uid}",)
 
 
@@ -238,8 +238,8 @@ def test_a_call_is_answered_once_and_counted_until_then(client: Client) -> None:
     assert (call.open, client.connection.calls, released) == (False, 0, ["kept"])
 
 
-@pytest.mark.parametrize("end", [Call.give_up, lambda call: call.connection.close()], ids=["given up", "left"])
-def test_nobody_is_answered_who_does_not_wait(client: Client, end: Callable[[Call], None]) -> None:
+@pytest.mark.parametrize("end", [IncomingCall.give_up, lambda call: call.connection.close()], ids=["given up", "left"])
+def test_nobody_is_answered_who_does_not_wait(client: Client, end: Callable[[IncomingCall], None]) -> None:
     client.handle(Message(MessageType.CALL, 5, path="/org/thing", interface="a.B", member="AnswerLater"))
     call = client.face.waiting
     end(call)

@@ -15,7 +15,7 @@ import pytest
 from livefw.dbus import server as tested
 from livefw.dbus import wire
 from livefw.dbus.connection import Connection
-from livefw.dbus.dispatch import Call, Dispatcher, Face, Later
+from livefw.dbus.dispatch import Dispatcher, Face, IncomingCall, Later
 from livefw.dbus.introspection import Interface, Method
 from livefw.dbus.loop import Loop
 from livefw.dbus.peer import Peer
@@ -32,19 +32,19 @@ class Thing(Face):
     interface = Interface("a.B", {each.name: each for each in METHODS}, {}, {}, "<interface name='a.B'/>")
 
     def __init__(self) -> None:
-        self.waiting: list[Call] = []
+        self.waiting: list[IncomingCall] = []
 
-    def now(self, call: Call) -> tuple[str]:
+    def now(self, call: IncomingCall) -> tuple[str]:
         return ("now",)
 
-    def answer_later(self, call: Call) -> None:
+    def answer_later(self, call: IncomingCall) -> None:
         self.waiting.append(call)
         return Later
 
-    def much(self, call: Call) -> tuple[str]:
+    def much(self, call: IncomingCall) -> tuple[str]:
         return ("x" * 1_000_000,)
 
-    def break_(self, call: Call) -> None:
+    def break_(self, call: IncomingCall) -> None:
         raise ZeroDivisionError
 
 

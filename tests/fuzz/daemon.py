@@ -4,7 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from livefw.dbus import wire
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.sasl import Sasl, SaslError
 from livefw.dbus.wire import Message, MessageType, Variant, WireError
 
@@ -93,7 +93,7 @@ def _answer(data: bytes) -> object:
     """What a peer says to a client: only a reply to what was asked is an answer to it."""
     told: list[Message] = []
     try:
-        body = _Heard(data).call(Call("/a", "a.b", "C"), signal=told.append)
+        body = _Heard(data).call(MethodCall("/a", "a.b", "C"), signal=told.append)
     finally:
         assert all(each.type is MessageType.SIGNAL for each in told)
     assert (b"l\2" in data) or (b"B\2" in data), "nothing in it is a reply"

@@ -29,7 +29,7 @@ NOT_PLAYED = {
     "daemon/answers/figures.py: Figures.decode": _OWN,
     "dbus/introspection.py: load": "a file of the package",
     "daemon/jobs/process.py: main": _OWN,
-    "daemon/jobs/runner.py: Jobs._take": _OWN,
+    "daemon/jobs/runner.py: JobRunner._take": _OWN,
     "dbus/peer.py: _groups": _KERNEL,
     "dbus/peer.py: identify": _KERNEL,
     "firmware/image/trust.py: read": _FILE,

@@ -57,7 +57,6 @@ UNNAMED = {
     "cli/doctor.py: ",
     "cli/explain/codes.py: ",
     "cli/explain/codes.py: exit_code",
-    "daemon/core.py: problem_of",
     "activation/watch/remote.py: ",
     "providers/redfish/components.py: ",
     "providers/redfish/provider.py: ",

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.connection import Connection
 from livefw.dbus.peer import Peer, handle_of, is_trusted
 from livefw.dbus.wire import Variant
@@ -112,7 +112,9 @@ def check(bus: str, peer: Peer, handle: int | None, right: Right, *, interactive
     OSError, `CallFailed`, also for an answer that is none.
     """
     with Client(bus, timeout=_PATIENCE_S, descriptors=handle is not None) as client:
-        client.call(Call("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", destination="org.freedesktop.DBus"))
+        client.call(
+            MethodCall("/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", destination="org.freedesktop.DBus")
+        )
         subject: dict[str, Any] = {"uid": Variant("i", peer.uid)}
         descriptors: tuple[int, ...] = ()
         if handle is not None and client.takes_descriptors and _takes_handles(client):
@@ -124,7 +126,9 @@ def check(bus: str, peer: Peer, handle: int | None, right: Right, *, interactive
             subject |= {"pid": Variant("u", peer.pid), "start-time": Variant("t", peer.started)}
         flags = _INTERACTION if interactive else 0
         body: tuple[Any, ...] = (("unix-process", subject), right.action, {}, flags, "")
-        question = Call(_AUTHORITY, f"{_POLKIT}.Authority", "CheckAuthorization", "(sa{sv})sa{ss}us", body, _POLKIT)
+        question = MethodCall(
+            _AUTHORITY, f"{_POLKIT}.Authority", "CheckAuthorization", "(sa{sv})sa{ss}us", body, _POLKIT
+        )
         answer = client.call(question, descriptors=descriptors)
     match answer:
         case ((bool(allowed), bool(), dict()),):
@@ -136,7 +140,7 @@ def _takes_handles(client: Client) -> bool:
     """Whether polkit is new enough; one that does not tell its version is not."""
     words = (f"{_POLKIT}.Authority", "BackendVersion")
     try:
-        told = client.call(Call(_AUTHORITY, "org.freedesktop.DBus.Properties", "Get", "ss", words, _POLKIT))
+        told = client.call(MethodCall(_AUTHORITY, "org.freedesktop.DBus.Properties", "Get", "ss", words, _POLKIT))
     except CallFailed:
         return False
     version = str(told[0].value if told and isinstance(told[0], Variant) else "").partition(".")[0]

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The machine, opened anew for each piece of work that the daemon does on it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from typing import TypeVar
 
 from livefw import assemble
 from livefw.activation.engine import Host
 from livefw.activation.policy import document as policy
 from livefw.assemble import How, Where
+from livefw.dbus.loop import Loop, Worker
 from livefw.files.host import HostFiles
 from livefw.providers.registry import open_files, providers
+
+T = TypeVar("T")
 
 
 class Hosts:
@@ -53,3 +57,19 @@ class Hosts:
         host = assemble.host(self.where, files=files)
         self._known = stamp, host
         return host
+
+
+class MachineThread:
+    """Work on the machine in a thread of its own, one piece after the other."""
+
+    def __init__(self, loop: Loop, hosts: Hosts) -> None:
+        self._worker = Worker(loop)
+        self._hosts = hosts
+
+    def do(self, work: Callable[[Host], T], done: Callable[[T | Exception], None]) -> None:
+        """Do some work; the loop calls ``done`` with the result, or with what was raised."""
+        self._worker.do(0, lambda: self._do(work), done)
+
+    def _do(self, work: Callable[[Host], T]) -> T:
+        with self._hosts.open() as host:
+            return work(host)

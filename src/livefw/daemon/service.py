@@ -17,14 +17,14 @@ from typing import Any
 
 from livefw import __version__, children, reading, streams
 from livefw.activation.inventory import unmatched_patterns
+from livefw.assemble import Where
 from livefw.daemon import authority
 from livefw.daemon.authority import SYSTEM_BUS, Authority, group_id
 from livefw.daemon.core import LOOK_EVERY_S, Core
 from livefw.daemon.interfaces.fwupd import Fwupd
-from livefw.daemon.interfaces.livefw1 import PATH, Own
-from livefw.daemon.jobs.runner import Setting
+from livefw.daemon.interfaces.livefw1 import PATH, Livefw1
 from livefw.daemon.metrics.exporter import Metrics
-from livefw.daemon.snapshot import View
+from livefw.daemon.snapshot import Snapshot
 from livefw.daemon.upload import images
 from livefw.dbus import server
 from livefw.dbus.connection import Connection
@@ -82,33 +82,34 @@ class Service:
         root = os.path.realpath(
             reading.absolute(options.root)
         )  # the same machine for every look and job, wherever a link leads later
-        setting = Setting(root, options.state, options.settings, measure=not options.no_measure, images=options.images)
+        where = Where(root, options.state, options.settings, options.images)
         rights = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
-        self.core = Core(self.loop, setting, rights)
+        self.core = Core(self.loop, where, rights, measure=not options.no_measure)
         product = "this machine" if root == "/" else options.root
         version = options.fwupd_version or installed_fwupd_version()
         fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)
-        dispatcher = Dispatcher({"/": [fwupd], PATH: [Own(self.core)]}, _machine_id)
+        dispatcher = Dispatcher({"/": [fwupd], PATH: [Livefw1(self.core)]}, _machine_id)
         self._server = self.core.server = Server(listener, self.loop, dispatcher, come=self._come, left=self._left)
         self._metrics = Metrics(self.core, options.metrics, options.metrics_port)
         self._idle_exit = options.idle_exit
         self._idle_since = self.loop.now()
         self._state: object = None
         self._unmatched: tuple[unmatched_patterns.UnmatchedPattern, ...] = ()
-        self.core.viewed += [self._viewed, self._tell_unmatched]
+        self.core.snapshots.subscribe(self._announce_change)
+        self.core.snapshots.subscribe(self._log_unmatched)
 
     def run(self) -> None:
         """Serve until told to end."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup(1)
                 signal.signal(number, lambda *_: self.stop())
-        if line := unused_settings(self.core.setting.root, self.core.setting.settings):
+        if line := unused_settings(self.core.where.root, self.core.where.settings):
             _log.warning("%s", line)
-        self.core.settle_if_needed()
+        self.core.reconciler.start_if_needed()
         self._metrics.start()
         self._watchdog()
         self._tick()
-        notify(f"READY=1\nSTATUS=serving {self.core.setting.root}")
+        notify(f"READY=1\nSTATUS=serving {self.core.where.root}")
         try:
             self.loop.run()
         finally:
@@ -124,9 +125,9 @@ class Service:
 
     def _tick(self) -> None:
         """Look at the machine while somebody is there to be told, and go home when nobody is."""
-        busy = self.core.jobs.busy or self.core.settling or bool(self._server.clients)
+        busy = self.core.jobs.busy or self.core.reconciler.running or bool(self._server.clients)
         if self._server.clients and not self.core.jobs.busy:
-            self.core.look_soon()
+            self.core.snapshots.refresh_soon()
         now = self.loop.now()
         if busy:
             self._idle_since = now
@@ -143,29 +144,29 @@ class Service:
             notify("WATCHDOG=1")
             self.loop.later(int(microseconds) / 2e6, self._watchdog)
 
-    def _viewed(self, view: View) -> None:
+    def _announce_change(self, snapshot: Snapshot) -> None:
         """Tell clients when something has changed without them."""
         state = tuple(
-            (c.component.key, c.component.pending, c.component.current_version) for c in view.found.candidates
+            (c.component.key, c.component.pending, c.component.current_version) for c in snapshot.found.candidates
         )
         before, self._state = self._state, state
         if before is not None and before != state and not self.core.jobs.busy:
-            self.core.changed()
+            self.core.announce_change()
 
-    def _tell_unmatched(self, view: View) -> None:
+    def _log_unmatched(self, snapshot: Snapshot) -> None:
         """Log patterns of the settings that match nothing, once for these settings and components."""
-        before, self._unmatched = self._unmatched, view.unmatched
-        if view.unmatched != before:
-            for each in unmatched_patterns.explain(view.unmatched, view.found):
+        before, self._unmatched = self._unmatched, snapshot.unmatched
+        if snapshot.unmatched != before:
+            for each in unmatched_patterns.explain(snapshot.unmatched, snapshot.found):
                 _log.warning("settings: %s", each)
 
     def _come(self) -> None:
         """Whoever comes asks for the devices next; the look at them is done by then."""
-        self.core.look_soon()
+        self.core.snapshots.refresh_soon()
 
     def _left(self, connection: Connection) -> None:
         self._idle_since = self.loop.now()
-        for forget in self.core.left:
+        for forget in self.core.disconnected:
             forget(connection)
 
 

@@ -26,7 +26,7 @@ class CallFailed(Exception):  # noqa: N818 - it is the peer's error
         self.text = text
 
 
-class Call(NamedTuple):
+class MethodCall(NamedTuple):
     """What to call, and with what."""
 
     path: str
@@ -79,12 +79,12 @@ class Client:
 
     def call(
         self,
-        call: Call,
+        call: MethodCall,
         *,
         signal: Callable[[Message], None] = lambda _: None,
         descriptors: Sequence[int] = (),
     ) -> tuple[Any, ...]:
-        """Call and wait; ``signal`` is told every signal that comes meanwhile. `CallFailed`, OSError."""
+        """MethodCall and wait; ``signal`` is told every signal that comes meanwhile. `CallFailed`, OSError."""
         serial = self.send(
             Message(
                 MessageType.CALL,

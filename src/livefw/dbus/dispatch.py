@@ -39,7 +39,7 @@ class UnknownError(DBusError):
     """What was asked about is not there; of such questions strangers can make up as many as they like."""
 
 
-class Call:
+class IncomingCall:
     """One call that waits for its answer, which is given once."""
 
     def __init__(self, connection: Connection, message: Message, method: Method) -> None:
@@ -166,9 +166,9 @@ class Dispatcher:
         try:
             face, method = self._find(message)
         except DBusError as error:
-            Call(connection, message, nothing).fail(error.name, error.text)
+            IncomingCall(connection, message, nothing).fail(error.name, error.text)
             return
-        call = Call(connection, message, method)
+        call = IncomingCall(connection, message, method)
         try:
             if message.signature != method.takes:
                 text = f"{method.name} takes ({method.takes}) and was given ({message.signature})"
@@ -203,7 +203,7 @@ class Dispatcher:
                 return face, method
         raise DBusError(f"{_DBUS}.UnknownMethod", f"there is no {message.interface}.{message.member} here")
 
-    def _answer(self, call: Call, message: Message) -> tuple[Any, ...] | None:
+    def _answer(self, call: IncomingCall, message: Message) -> tuple[Any, ...] | None:
         """The standard interfaces; as what handles a method of a `Face`."""
         name = call.method.name
         if name == "Hello":

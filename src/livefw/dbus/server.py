@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from livefw.dbus.connection import UNREAD_LIMIT, Account, Closed, Connection
-from livefw.dbus.dispatch import Call, Dispatcher
+from livefw.dbus.dispatch import Dispatcher, IncomingCall
 from livefw.dbus.loop import Loop
 from livefw.dbus.peer import identify, is_trusted
 from livefw.dbus.turns import Turns
@@ -125,19 +125,19 @@ class Server:
         while account.unsent > most:
             self._drop(max(account.connections, key=lambda each: each.unsent), why)
 
-    def reply(self, call: Call, *values: Any) -> None:
+    def reply(self, call: IncomingCall, *values: Any) -> None:
         """Answer a call later than it was made, and go on with what its client sent meanwhile."""
         self._later(call, lambda: call.reply(*values))
 
-    def answer(self, call: Call, answer: Callable[[Call], None]) -> None:
+    def answer(self, call: IncomingCall, answer: Callable[[IncomingCall], None]) -> None:
         """As `reply`, with whatever ``answer`` does."""
         self._later(call, lambda: answer(call))
 
-    def fail(self, call: Call, name: str, text: str) -> None:
+    def fail(self, call: IncomingCall, name: str, text: str) -> None:
         """As `reply`, with an error."""
         self._later(call, lambda: call.fail(name, text))
 
-    def _later(self, call: Call, answer: Callable[[], None]) -> None:
+    def _later(self, call: IncomingCall, answer: Callable[[], None]) -> None:
         connection = call.connection
         if connection.closed:
             call.give_up()

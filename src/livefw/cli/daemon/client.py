@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from livefw.cli.invocation.session import Session
-from livefw.dbus.client import Call, CallFailed, Client
+from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.wire import Message, Variant
 from livefw.errors import Interrupted, PermissionDenied, TransportError
 from livefw.text import printable
@@ -58,7 +58,7 @@ _ALONE |= {"head", "limit", "until", "before", "file", "archive"}
 """Options that the daemon's calls do not have."""
 
 
-def _calls(verb: str, arguments: argparse.Namespace) -> Call | None:
+def _calls(verb: str, arguments: argparse.Namespace) -> MethodCall | None:
     """What to ask for; None for what only the command does itself."""
     given = vars(arguments)
     if any(given.get(name) not in (None, False) for name in _ALONE):
@@ -82,11 +82,11 @@ def _calls(verb: str, arguments: argparse.Namespace) -> Call | None:
     return _call("Activate", "asa{sv}", arguments.components, options)
 
 
-def _call(member: str, signature: str = "", *body: Any) -> Call:
-    return Call(_PATH, _INTERFACE, member, signature, body)
+def _call(member: str, signature: str = "", *body: Any) -> MethodCall:
+    return MethodCall(_PATH, _INTERFACE, member, signature, body)
 
 
-def _answer(session: Session, client: Client, call: Call) -> _Answer:
+def _answer(session: Session, client: Client, call: MethodCall) -> _Answer:
     try:
         if call.member == "Activate":
             client.call(_call("Watch", "b", True))  # noqa: FBT003 - an argument on the wire
@@ -102,7 +102,7 @@ def _answer(session: Session, client: Client, call: Call) -> _Answer:
 
 
 @contextmanager
-def _agent(call: Call) -> Iterator[None]:
+def _agent(call: MethodCall) -> Iterator[None]:
     """Where polkit may ask a person for a password, have its agent for terminals ask here, as systemctl does.
 
     Without it polkit knows nobody to ask on a terminal. Where there is no polkit, nothing is missing.

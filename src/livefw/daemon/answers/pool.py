@@ -23,13 +23,13 @@ _LETTING_GO_S = 2.0
 """How long a process may take to abandon its question."""
 
 
-class Answerers:
+class AnswerPool:
     """Starts a process when there is none free; those that are free wait. For any thread."""
 
     def __init__(self, where: Where) -> None:
         self._where = where
-        self._free: list[_Answerer] = []
-        self._all: set[_Answerer] = set()
+        self._free: list[_WorkerProcess] = []
+        self._all: set[_WorkerProcess] = set()
 
     def ask(self, question: Question, wanted: Callable[[], bool]) -> bytes | Failure:
         """The answer; while it is worked out, ``wanted`` tells whether it still is. `TransportError`."""
@@ -53,17 +53,17 @@ class Answerers:
         for process in tuple(self._all):
             self._end(process)
 
-    def _new(self) -> "_Answerer":
-        process = _Answerer(self._where)
+    def _new(self) -> "_WorkerProcess":
+        process = _WorkerProcess(self._where)
         self._all.add(process)
         return process
 
-    def _end(self, process: "_Answerer") -> None:
+    def _end(self, process: "_WorkerProcess") -> None:
         self._all.discard(process)
         process.kill()
 
 
-class _Answerer:
+class _WorkerProcess:
     """One process, with one question at a time. OSError if it cannot be started."""
 
     def __init__(self, where: Where) -> None:

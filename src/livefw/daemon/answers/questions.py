@@ -16,9 +16,8 @@ from livefw.activation.engine import ActivationRequest, Engine
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.inventory import discovery, old_versions
 from livefw.assemble import policy
-from livefw.daemon import snapshot
 from livefw.daemon.answers.figures import figures
-from livefw.daemon.fwupd import devices
+from livefw.daemon.fwupd import history as fwupd_history
 from livefw.daemon.fwupd.security import attributes
 from livefw.daemon.fwupd.values import PREFIX
 from livefw.daemon.hosts import Hosts
@@ -138,7 +137,7 @@ def _page(limit: int, hosts: Hosts, question: Question) -> Answer:
 def _fwupd_history(hosts: Hosts, question: Question) -> bytes:
     """What fwupd's clients see of the history; of one device, the last row about it."""
     with hosts.open() as host:
-        rows = list(devices.history(snapshot.activations(host)))
+        rows = list(fwupd_history.as_devices(fwupd_history.recent(host)))
     if not question.words:
         if not rows:
             raise _nothing("nothing has been activated here yet")

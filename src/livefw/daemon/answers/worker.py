@@ -34,7 +34,7 @@ class _Cancelled(BaseException):
     """Whoever asked has left. Not an Exception: nothing on the way makes an answer of it."""
 
 
-class _Answerer:
+class _QuestionLoop:
     def __init__(self, where: Where) -> None:
         self._hosts = Hosts(where)
         self._asked = False
@@ -92,7 +92,7 @@ def main() -> None:
     with suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
     with socket.socket(fileno=0) as daemon, suppress(OSError, EOFError):
-        answerer = _Answerer(Where(*json.loads(_data(daemon))))
+        answerer = _QuestionLoop(Where(*json.loads(_data(daemon))))
         signal.signal(CANCEL, answerer.cancel)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [CANCEL])
         while True:

@@ -2,16 +2,15 @@
 """Components as fwupd's devices: identities that never change, and flags that tell the truth."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import sha1
-from typing import Any
 from xml.sax.saxutils import escape
 
-from livefw.activation.history.journal import Activation, RowKind
+from livefw.activation.history.journal import Activation
 from livefw.activation.images.releases import Release, Releases, upgrades
 from livefw.activation.inventory.discovery import Candidate
-from livefw.activation.inventory.guids import instance, is_guid, made_guid, own_guids
+from livefw.activation.inventory.guids import instance, made_guid, own_guids
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import PlanStep
 from livefw.activation.watch.remote import UNREACHABLE
@@ -28,7 +27,7 @@ from livefw.daemon.fwupd.values import (
     VersionFormat,
     typed,
 )
-from livefw.daemon.snapshot import View
+from livefw.daemon.snapshot import Snapshot
 from livefw.dbus.wire import Variant
 from livefw.providers.base import Component, Version, is_stager
 from livefw.providers.declaration import declaration
@@ -46,7 +45,7 @@ _PROBLEMS = {
 }
 """fwupd's word for a check that is against it; any other inhibits."""
 
-_STATES = {
+STATES = {
     Outcome.ACTIVATED: UpdateState.SUCCESS,
     Outcome.STAGED: UpdateState.PENDING,
     Outcome.FAILED: UpdateState.FAILED,
@@ -63,7 +62,6 @@ _WAITS = "Staged on this machine; waits for its activation"
 _STEPS: dict[int | None, ReleaseFlag] = {1: ReleaseFlag.IS_UPGRADE, -1: ReleaseFlag.IS_DOWNGRADE}
 _BY_POLICY = frozenset({"policy", "pinned"})
 """Reasons against an image that are an administrator's, and not the mechanism's."""
-_TROUBLES = {RowKind.REFUSAL: "refused: ", RowKind.STAGED: "staging: "}
 
 
 @lru_cache(1024)
@@ -72,10 +70,10 @@ def device_id(key: str) -> str:
     return sha1(f"livefw:{key}".encode(), usedforsecurity=False).hexdigest()
 
 
-def devices(view: View) -> list[Dictionary]:
+def devices(snapshot: Snapshot) -> list[Dictionary]:
     """One device for each mechanism that has components, and one for each component below it."""
-    mechanisms = list(dict.fromkeys(c.component.provider for c in view.found.candidates))
-    return [*map(_mechanism, mechanisms), *(device(candidate, view) for candidate in view.found.candidates)]
+    mechanisms = list(dict.fromkeys(c.component.provider for c in snapshot.found.candidates))
+    return [*map(_mechanism, mechanisms), *(device(candidate, snapshot) for candidate in snapshot.found.candidates)]
 
 
 def _mechanism(name: str) -> Dictionary:
@@ -85,7 +83,7 @@ def _mechanism(name: str) -> Dictionary:
         {
             "DeviceId": ident,
             "CompositeId": ident,
-            **_guids([instance(name)], []),
+            **guid_fields([instance(name)], []),
             "Name": declared.title if declared else name,
             "Summary": "Firmware that can be replaced while the machine runs",
             "Plugin": f"livefw_{name}",
@@ -95,17 +93,17 @@ def _mechanism(name: str) -> Dictionary:
     )
 
 
-def device(candidate: Candidate, view: View) -> Dictionary:
+def device(candidate: Candidate, snapshot: Snapshot) -> Dictionary:
     """A component."""
     component = candidate.component
-    step = view.steps.get(component.key)
-    last = view.last.get(component.key)
+    step = snapshot.steps.get(component.key)
+    last = snapshot.last.get(component.key)
     state, trouble = _state(component, step, last)
     return _identity(component, own_guids(candidate)) | typed(
         {
             **_version(component.current_version),
-            "Flags": _flags(candidate, view.releases.get(component.key, ())),
-            "Problems": _problems(component, step, busy=view.busy),
+            "Flags": _flags(candidate, snapshot.releases.get(component.key, ())),
+            "Problems": _problems(component, step, busy=snapshot.busy),
             "UpdateState": state,
             "UpdateError": trouble,
             "InstallDuration": max(1, round(step.usual.median_s)) if step and step.usual else None,
@@ -120,7 +118,7 @@ def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
             "DeviceId": device_id(component.key),
             "ParentDeviceId": device_id(component.provider),
             "CompositeId": device_id(component.provider),
-            **_guids([instance(component.provider, component.id)], guids),
+            **guid_fields([instance(component.provider, component.id)], guids),
             "Name": printable(component.name) or component.id,
             "Plugin": f"livefw_{component.provider}",
             "Protocol": _PROTOCOLS.get(component.provider, f"org.livefw.{component.provider}"),
@@ -129,7 +127,7 @@ def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
     )
 
 
-def _guids(instances: list[str], guids: Sequence[str]) -> dict[str, object]:
+def guid_fields(instances: list[str], guids: Sequence[str]) -> dict[str, object]:
     """GUIDs, those of the mechanism first, and the texts that some are made from."""
     return {"Guid": [*guids, *map(made_guid, instances)], "InstanceIds": instances}
 
@@ -185,7 +183,7 @@ def _state(component: Component, step: PlanStep | None, last: Activation | None)
     if ended is None or last is None or last.ending is None:
         return UpdateState.UNKNOWN, ""
     good = ended is Outcome.ACTIVATED
-    return _STATES[ended], "" if good else printable(str(last.ending.body.get("text", "")))
+    return STATES[ended], "" if good else printable(str(last.ending.body.get("text", "")))
 
 
 def outcome_of(activation: Activation | None) -> Outcome | None:
@@ -209,7 +207,7 @@ def activation_wanted(key: str) -> Dictionary:
     )
 
 
-def details(about: Metainfo, size: int, candidate: Candidate | None, view: View) -> Dictionary:
+def details(about: Metainfo, size: int, candidate: Candidate | None, snapshot: Snapshot) -> Dictionary:
     """An image of an archive: the device that it is for, if that is here, with the image as its release."""
     release = {
         "AppstreamId": printable(about.ident),
@@ -223,14 +221,14 @@ def details(about: Metainfo, size: int, candidate: Candidate | None, view: View)
         "Size": size,
     }
     known = (
-        device(candidate, view)
+        device(candidate, snapshot)
         if candidate
         else typed({"Name": printable(about.name), "Guid": [*about.guids], "UpdateError": "nothing here has this GUID"})
     )
     return known | typed({"Release": [typed(release)]})
 
 
-def remote(view: View) -> Dictionary:
+def remote(snapshot: Snapshot) -> Dictionary:
     """The directory of images; fwupd's clients open its files themselves, each with its own rights."""
     values = {
         "RemoteId": _REMOTE,
@@ -238,7 +236,7 @@ def remote(view: View) -> Dictionary:
         "Type": RemoteType.DIRECTORY,
         "Flags": _ENABLED,
         "Enabled": True,
-        "FilenameCache": view.images,
+        "FilenameCache": snapshot.images,
     }
     return typed(values)
 
@@ -295,67 +293,3 @@ def _release_flags(found: Release) -> ReleaseFlag:
     for reason in found.against:
         flags |= ReleaseFlag.BLOCKED_APPROVAL if reason.code in _BY_POLICY else ReleaseFlag.BLOCKED_VERSION
     return flags
-
-
-def history(activations: Sequence[Activation]) -> Iterator[Dictionary]:
-    """Activations as fwupd tells them: the device with its old version, and one release with the new one."""
-    for activation in activations:
-        first, ending = activation.first_row, activation.ending
-        body: dict[str, Any] = first.body
-        outcome = outcome_of(activation)
-        told = ending.body if ending else {}
-        good = outcome in (Outcome.ACTIVATED, Outcome.STAGED)
-        provider, _, ident = first.component.partition(":")
-        release: dict[str, object] = {
-            "Name": printable(str(body.get("name") or "")) or ident,
-            "Summary": f"{outcome or 'no outcome is known yet'}",
-            "Version": printable(str(_new_version(activation, outcome) or "unknown")),
-            "Metadata": _metadata(body, told, outcome),
-        }
-        old = body.get("current_version")
-        flags = DeviceFlag.INTERNAL | DeviceFlag.HISTORICAL
-        yield typed(
-            {
-                "DeviceId": device_id(first.component),
-                **_guids([instance(provider, ident)], [ident] if is_guid(ident) else []),
-                "Name": printable(str(body.get("name") or "")) or ident,
-                "Plugin": f"livefw_{provider}",
-                "Flags": flags,
-                "Version": printable(str(old)) if old else None,
-                "VersionFormat": version_format(str(old)) if old else None,
-                "Created": first.time_ns // 10**9,
-                "Modified": (ending or first).time_ns // 10**9,
-                "UpdateState": _STATES[outcome] if outcome else UpdateState.UNKNOWN,
-                "UpdateError": None if good else _trouble(activation),
-                "Release": [typed(release)],
-            }
-        )
-
-
-def _new_version(activation: Activation, outcome: Outcome | None) -> object:
-    body, told = activation.first_row.body, activation.ending.body if activation.ending else {}
-    if activation.first_row.kind in (RowKind.STAGING, RowKind.STAGED):
-        return body.get("version") or (told.get("pending_version") if outcome is Outcome.STAGED else None)
-    return (outcome is Outcome.ACTIVATED and told.get("current_version")) or body.get("pending_version")
-
-
-def _trouble(activation: Activation) -> str:
-    if activation.ending is None:
-        return "no outcome is known yet"
-    body = activation.ending.body
-    kind = _TROUBLES.get(activation.ending.kind, "")
-    code = f" ({body['firmware_code']})" if body.get("firmware_code") else ""
-    return printable(f"{kind}{body.get('text', '')}{code}")
-
-
-def _metadata(body: dict[str, Any], told: dict[str, Any], outcome: Outcome | None) -> dict[str, str]:
-    """Who, why and how, for reports; texts only."""
-    actor = body.get("actor") or {}
-    values = {
-        "livefw:outcome": outcome,
-        "livefw:code": told.get("code"),
-        "livefw:user": actor.get("user"),
-        "livefw:reason": body.get("reason"),
-        "livefw:firmware-code": told.get("firmware_code"),
-    }
-    return {key: printable(str(value)) for key, value in values.items() if value}

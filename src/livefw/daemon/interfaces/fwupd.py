@@ -13,15 +13,16 @@ from livefw.activation.inventory.discovery import Candidate, nothing_found
 from livefw.archive import cab
 from livefw.archive.cab import CabImage
 from livefw.daemon.answers.questions import Question
-from livefw.daemon.core import Core, problem_of
+from livefw.daemon.core import Core
 from livefw.daemon.fwupd import devices
 from livefw.daemon.fwupd.devices import Dictionary, device_id
 from livefw.daemon.fwupd.values import ERRORS, PREFIX, InstallFlag, Status, typed
-from livefw.daemon.jobs.runner import Event, Request
-from livefw.daemon.snapshot import View
+from livefw.daemon.jobs.events import Event, job_error
+from livefw.daemon.jobs.runner import JobRequest
+from livefw.daemon.snapshot import Snapshot
 from livefw.dbus import introspection
 from livefw.dbus.connection import Connection
-from livefw.dbus.dispatch import Call, DBusError, Face, Later, UnknownError, variants
+from livefw.dbus.dispatch import DBusError, Face, IncomingCall, Later, UnknownError, variants
 from livefw.dbus.peer import FwupdVersions
 from livefw.dbus.wire import Variant, encode_body
 from livefw.providers.base import Component, is_stager
@@ -39,7 +40,7 @@ _PHASES = {"lock": "Busy", cab.PHASE: "InvalidFile"}
 """Errors whose name depends on what was being done."""
 
 
-class _Client:
+class _FwupdClient:
     """What is remembered of one client: its features, and what was activated together with something it asked for."""
 
     def __init__(self) -> None:
@@ -57,11 +58,11 @@ class Fwupd(Face):
         self._versions = FwupdVersions()
         self._product = product
         self._quit = quit_
-        self._clients: dict[Connection, _Client] = {}
+        self._clients: dict[Connection, _FwupdClient] = {}
         self._status, self._percentage = Status.IDLE, 0
         self._working = Status.IDLE
         core.listeners.append(self._hear)
-        core.left.append(self._forget)
+        core.disconnected.append(self._forget)
 
     def error_name(self, kind: str, phase: str) -> str:
         """See `Face`."""
@@ -86,24 +87,26 @@ class Fwupd(Face):
 
     # What is there.
 
-    def get_devices(self, call: Call) -> Any:
+    def get_devices(self, call: IncomingCall) -> Any:
         """All devices."""
-        return self._viewed(call, lambda view: _some(devices.devices(view), nothing_found(view.found.absent).message))
+        return self._from_snapshot(
+            call, lambda snapshot: _some(devices.devices(snapshot), nothing_found(snapshot.found.absent).message)
+        )
 
-    def get_releases(self, call: Call, ident: str) -> Any:
+    def get_releases(self, call: IncomingCall, ident: str) -> Any:
         """All images there are for it."""
 
-        def found(view: View) -> list[Dictionary]:
-            return _some(devices.releases(*_here(view, ident)), "there is no image for it on this machine")
+        def found(snapshot: Snapshot) -> list[Dictionary]:
+            return _some(devices.releases(*_here(snapshot, ident)), "there is no image for it on this machine")
 
-        return self._viewed(call, found)
+        return self._from_snapshot(call, found)
 
-    def get_upgrades(self, call: Call, ident: str) -> Any:
+    def get_upgrades(self, call: IncomingCall, ident: str) -> Any:
         """Images to go forward to; one that is staged already is activated, and not installed."""
         waits = "an image waits for fwupdmgr activate, and there is none newer than that"
         return self._open(call, ident, upgrades, "there is no newer image on this machine that could be staged", waits)
 
-    def get_downgrades(self, call: Call, ident: str) -> Any:
+    def get_downgrades(self, call: IncomingCall, ident: str) -> Any:
         """Images to go back to."""
         waits = "an image waits for fwupdmgr activate; only a newer one could take its place"
         return self._open(
@@ -111,31 +114,31 @@ class Fwupd(Face):
         )
 
     def _open(
-        self, call: Call, ident: str, chosen: Callable[[Component, Releases], Releases], why: str, waits: str
+        self, call: IncomingCall, ident: str, chosen: Callable[[Component, Releases], Releases], why: str, waits: str
     ) -> Any:
-        def found(view: View) -> list[Dictionary]:
-            component, all_ = _here(view, ident)
+        def found(snapshot: Snapshot) -> list[Dictionary]:
+            component, all_ = _here(snapshot, ident)
             if not (left := chosen(component, all_)):
                 raise _error("NothingToDo", waits if component.pending else why)
             return devices.images(component, left)
 
-        return self._viewed(call, found)
+        return self._from_snapshot(call, found)
 
-    def get_history(self, call: Call) -> Any:
+    def get_history(self, call: IncomingCall) -> Any:
         """The last activations, newest first."""
         self._core.ask(call, self, Question("fwupd-history"))
         return Later
 
-    def get_results(self, call: Call, ident: str) -> Any:
+    def get_results(self, call: IncomingCall, ident: str) -> Any:
         """The last activation of one device."""
         self._core.ask(call, self, Question("fwupd-history", (ident,)))
         return Later
 
-    def get_plugins(self, call: Call) -> Any:
+    def get_plugins(self, call: IncomingCall) -> Any:
         """The mechanisms."""
 
-        def found(view: View) -> list[Dictionary]:
-            present = {c.component.provider for c in view.found.candidates}
+        def found(snapshot: Snapshot) -> list[Dictionary]:
+            present = {c.component.provider for c in snapshot.found.candidates}
             return [
                 {
                     "Name": Variant("s", f"livefw_{name}"),
@@ -144,37 +147,37 @@ class Fwupd(Face):
                 for name in MECHANISMS
             ]
 
-        return self._viewed(call, found)
+        return self._from_snapshot(call, found)
 
-    def get_report_metadata(self, call: Call) -> Any:
+    def get_report_metadata(self, call: IncomingCall) -> Any:
         """Our own version, where fwupd's clients show it."""
         return ({"RuntimeVersion(org.livefw.livefwd)": livefw.__version__},)
 
-    def get_remotes(self, call: Call) -> Any:
+    def get_remotes(self, call: IncomingCall) -> Any:
         """The directory of images."""
-        return self._viewed(call, lambda view: [devices.remote(view)])
+        return self._from_snapshot(call, lambda snapshot: [devices.remote(snapshot)])
 
-    def get_approved_firmware(self, call: Call) -> Any:
+    def get_approved_firmware(self, call: IncomingCall) -> Any:
         """None."""
         return ([],)
 
-    def get_host_security_attrs(self, call: Call) -> Any:
+    def get_host_security_attrs(self, call: IncomingCall) -> Any:
         """What the checks know of the host."""
         self._core.ask(call, self, Question("fwupd-attributes"))
         return Later
 
-    def get_host_security_events(self, call: Call, limit: int) -> Any:
+    def get_host_security_events(self, call: IncomingCall, limit: int) -> Any:
         """None are kept."""
         return ([],)
 
     # What can be done.
 
-    def activate(self, call: Call, ident: str) -> Any:
+    def activate(self, call: IncomingCall, ident: str) -> Any:
         """Activate one component."""
         client = self._client(call.connection)
 
-        def use(view: View) -> None:
-            candidate = _find(view, ident)
+        def use(snapshot: Snapshot) -> None:
+            candidate = _find(snapshot, ident)
             if candidate is None:
                 raise _error("NotSupported", "only the components below it can be activated")
             component = candidate.component
@@ -184,39 +187,39 @@ class Fwupd(Face):
                 client.along.discard(component.key)
                 self._core.server.reply(call)
                 return
-            request = Request((component.key,), call.peer.user, "fwupd")
+            request = JobRequest((component.key,), call.peer.user, "fwupd")
             interactive = bool(client.features & _AUTHENTICATION)
             self._core.activate(call, request, lambda event: self._ended(call, event), interactive=interactive)
 
-        self._core.forget_view()
-        self._core.view(call, self, use)
+        self._core.snapshots.invalidate()
+        self._core.with_snapshot(call, self, use)
         return Later
 
-    def _ended(self, call: Call, event: Event) -> None:
-        problem = problem_of(event)
+    def _ended(self, call: IncomingCall, event: Event) -> None:
+        error = job_error(event)
         for result in event["document"].get("results", []):
             others = {other["code"] for other in result.get("others", [])}
             if others & {"other-changed", "other-not-pending"}:
-                self._core.looked(lambda view: self._went_along(call.connection, view))
-        if problem is None:
+                self._core.snapshots.get(lambda snapshot: self._went_along(call.connection, snapshot))
+        if error is None:
             if "staging" in event["document"]:
                 self._say_what_follows(call.connection, event["document"]["staging"]["component"])
             self._core.server.reply(call)
         else:
-            self._core.server.fail(call, _name(problem.kind, problem.phase), problem.text)
+            self._core.server.fail(call, _name(error.kind, error.phase), error.text)
 
     def _say_what_follows(self, connection: Connection, key: str) -> None:
         """Whoever installs elsewhere is done with it; here not, which fwupd's clients show when they have ended."""
         if self._client(connection).features & _REQUESTS:
             self._core.server.signal(connection, PREFIX, "DeviceRequest", "a{sv}", devices.activation_wanted(key))
 
-    def _went_along(self, connection: Connection, view: View | Exception) -> None:
+    def _went_along(self, connection: Connection, snapshot: Snapshot | Exception) -> None:
         """Components that are not pending any more because of another's activation: asking for them is not wrong."""
-        if isinstance(view, View) and not connection.closed:
-            done = {c.component.key for c in view.found.candidates if not c.component.pending}
+        if isinstance(snapshot, Snapshot) and not connection.closed:
+            done = {c.component.key for c in snapshot.found.candidates if not c.component.pending}
             self._client(connection).along |= done
 
-    def install(self, call: Call, ident: str, handle: int, options: dict[str, Variant]) -> Any:
+    def install(self, call: IncomingCall, ident: str, handle: int, options: dict[str, Variant]) -> Any:
         """Stage an image. The handle is the client's own number: what came with the message is what counts."""
         if call.fds != 1:
             raise _error("InvalidFile", "one file descriptor is needed")
@@ -224,9 +227,9 @@ class Fwupd(Face):
         older = (_option(options, "install-flags", "t") or 0) & InstallFlag.ALLOW_OLDER
         interactive = bool(self._client(call.connection).features & _AUTHENTICATION)
 
-        def use(view: View) -> None:
-            request = Request(
-                _stageable(view, ident),
+        def use(snapshot: Snapshot) -> None:
+            request = JobRequest(
+                _stageable(snapshot, ident),
                 call.peer.user,
                 "fwupd",
                 ignore=("downgrade",) if older else (),
@@ -234,39 +237,39 @@ class Fwupd(Face):
             )
             self._core.stage(call, request, lambda event: self._ended(call, event), interactive=interactive)
 
-        self._core.view(call, self, use)
+        self._core.with_snapshot(call, self, use)
         return Later
 
-    def get_details(self, call: Call, handle: int) -> Any:
+    def get_details(self, call: IncomingCall, handle: int) -> Any:
         """What is in an archive, and for which of the devices."""
         if call.fds != 1:
             raise _error("InvalidFile", "one file descriptor is needed")
 
-        def use(view: View, result: int | Exception) -> None:
+        def use(snapshot: Snapshot, result: int | Exception) -> None:
             self._core.work(
                 call,
                 self,
-                lambda: encode_body(call.method.gives, (_details(view, _archive(result)),)),
+                lambda: encode_body(call.method.gives, (_details(snapshot, _archive(result)),)),
                 lambda told: self._core.server.answer(call, lambda call: call.reply_encoded(told)),
             )
 
         def taken(result: int | Exception) -> None:
-            self._core.view(call, self, lambda view: use(view, result))
+            self._core.with_snapshot(call, self, lambda snapshot: use(snapshot, result))
 
-        self._core.images.take(call, _MOST_LOOKED_AT, taken)
+        self._core.uploads.take(call, _MOST_LOOKED_AT, taken)
         return Later
 
-    def set_hints(self, call: Call, hints: dict[str, str]) -> Any:
+    def set_hints(self, call: IncomingCall, hints: dict[str, str]) -> Any:
         """Nothing depends on them, but every client of fwupd's begins so, and is told from then on what happens."""
         self._client(call.connection)
         return ()
 
-    def set_feature_flags(self, call: Call, flags: int) -> Any:
+    def set_feature_flags(self, call: IncomingCall, flags: int) -> Any:
         """What the client can do."""
         self._client(call.connection).features = flags
         return ()
 
-    def quit(self, call: Call) -> Any:
+    def quit(self, call: IncomingCall) -> Any:
         """End the daemon, for root only and not while an activation runs."""
         if call.peer.uid != 0:
             raise _error("PermissionDenied", "only root may end the daemon")
@@ -275,7 +278,7 @@ class Fwupd(Face):
         self._quit()
         return ()
 
-    def _unsupported(self, call: Call, *_: object) -> Any:
+    def _unsupported(self, call: IncomingCall, *_: object) -> Any:
         raise _error("NotSupported", f"{call.method.name} has no meaning for live activation")
 
     unlock = verify = verify_update = clear_results = _unsupported
@@ -286,12 +289,12 @@ class Fwupd(Face):
     def _forget(self, connection: Connection) -> None:
         self._clients.pop(connection, None)
 
-    def _viewed(self, call: Call, answer: Callable[[View], object]) -> Any:
-        self._core.tell(call, self, answer)
+    def _from_snapshot(self, call: IncomingCall, answer: Callable[[Snapshot], object]) -> Any:
+        self._core.answer_from_snapshot(call, self, answer)
         return Later
 
-    def _client(self, connection: Connection) -> _Client:
-        return self._clients.setdefault(connection, _Client())
+    def _client(self, connection: Connection) -> _FwupdClient:
+        return self._clients.setdefault(connection, _FwupdClient())
 
     def _hear(self, event: Event) -> None:
         kind = event["event"]
@@ -307,7 +310,7 @@ class Fwupd(Face):
             self._working = Status.IDLE
             self._show(Status.IDLE, 0)
         if kind in ("end", "changed"):
-            self._core.looked(self._tell_devices)
+            self._core.snapshots.get(self._tell_devices)
 
     def _show(self, status: Status, percentage: int) -> None:
         self._status, self._percentage = status, percentage
@@ -318,10 +321,10 @@ class Fwupd(Face):
         values = {"DeviceId": device_id(key), "Name": name, "Status": self._status, "Percentage": self._percentage}
         self._tell(PREFIX, "DeviceChanged", "a{sv}", typed(values))
 
-    def _tell_devices(self, view: View | Exception) -> None:
-        if isinstance(view, View):
-            for candidate in view.found.candidates:
-                self._tell(PREFIX, "DeviceChanged", "a{sv}", devices.device(candidate, view))
+    def _tell_devices(self, snapshot: Snapshot | Exception) -> None:
+        if isinstance(snapshot, Snapshot):
+            for candidate in snapshot.found.candidates:
+                self._tell(PREFIX, "DeviceChanged", "a{sv}", devices.device(candidate, snapshot))
         self._tell(PREFIX, "Changed", "")
 
     def _tell(self, interface: str, member: str, signature: str, *body: Any) -> None:
@@ -329,9 +332,9 @@ class Fwupd(Face):
             self._core.server.signal(connection, interface, member, signature, *body)
 
 
-def _find(view: View, ident: str) -> Candidate | None:
+def _find(snapshot: Snapshot, ident: str) -> Candidate | None:
     """The component with this device id, None for a mechanism; `UnknownError`."""
-    for candidate in view.found.candidates:
+    for candidate in snapshot.found.candidates:
         if device_id(candidate.component.key) == ident:
             return candidate
         if device_id(candidate.component.provider) == ident:
@@ -339,21 +342,21 @@ def _find(view: View, ident: str) -> Candidate | None:
     raise UnknownError(f"{PREFIX}.NotFound", f"there is no device {ident}")
 
 
-def _here(view: View, ident: str) -> tuple[Component, Releases]:
+def _here(snapshot: Snapshot, ident: str) -> tuple[Component, Releases]:
     """The component with this device id and the images for it; a mechanism has none."""
-    if (candidate := _find(view, ident)) is None:
+    if (candidate := _find(snapshot, ident)) is None:
         raise _error("NothingToDo", "images are for the components below it")
-    return candidate.component, view.releases.get(candidate.component.key, ())
+    return candidate.component, snapshot.releases.get(candidate.component.key, ())
 
 
-def _stageable(view: View, ident: str) -> tuple[str, ...]:
+def _stageable(snapshot: Snapshot, ident: str) -> tuple[str, ...]:
     """The key of the component with this id, if it takes images; none for ``*``: the image then says what it is for."""
-    found = [candidate for candidate in view.found.candidates if is_stager(candidate.provider)]
+    found = [candidate for candidate in snapshot.found.candidates if is_stager(candidate.provider)]
     if ident == "*":
         if not found:
             raise _error("NotSupported", "nothing here takes images: they are staged by other means")
         return ()
-    candidate = _find(view, ident)
+    candidate = _find(snapshot, ident)
     if candidate is None or candidate not in found:
         raise _error("NotSupported", "this component's images are staged by other means")
     return (candidate.component.key,)
@@ -373,12 +376,12 @@ def _archive(copy: int | Exception) -> tuple[CabImage, ...]:
         return cab.read(file.read(), most=_MOST_LOOKED_AT)
 
 
-def _details(view: View, images: tuple[CabImage, ...]) -> list[Dictionary]:
+def _details(snapshot: Snapshot, images: tuple[CabImage, ...]) -> list[Dictionary]:
     """Each image, for each component here that it is for, or for none."""
     told = []
     for about, payload in images:
-        here = [each for each in view.found.candidates if is_for(about, each)]
-        told += [devices.details(about, len(payload), each, view) for each in (here or (None,))]
+        here = [each for each in snapshot.found.candidates if is_for(about, each)]
+        told += [devices.details(about, len(payload), each, snapshot) for each in (here or (None,))]
     return told
 
 

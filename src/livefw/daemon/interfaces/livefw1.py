@@ -9,10 +9,11 @@ from typing import Any
 import livefw
 from livefw.daemon.answers.questions import ANSWER_LIMIT, Question, encoded
 from livefw.daemon.core import Core
-from livefw.daemon.jobs.runner import Event, Request
+from livefw.daemon.jobs.events import Event
+from livefw.daemon.jobs.runner import JobRequest
 from livefw.dbus import introspection
 from livefw.dbus.connection import Connection
-from livefw.dbus.dispatch import Call, DBusError, Face, Later
+from livefw.dbus.dispatch import DBusError, Face, IncomingCall, Later
 from livefw.dbus.wire import Variant
 
 NAME = "org.livefw.Livefw1"
@@ -27,10 +28,10 @@ _OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"
 
 
 Words = list[str]
-"""Inside `Own`, ``list`` is a method."""
+"""Inside `Livefw1`, ``list`` is a method."""
 
 
-class Own(Face):
+class Livefw1(Face):
     """Our own clients talk to this."""
 
     def __init__(self, core: Core) -> None:
@@ -38,7 +39,7 @@ class Own(Face):
         self._core = core
         self._watching: set[Connection] = set()
         core.listeners.append(self._hear)
-        core.left.append(self._watching.discard)
+        core.disconnected.append(self._watching.discard)
 
     def error_name(self, kind: str, phase: str) -> str:
         """See `Face`."""
@@ -46,37 +47,37 @@ class Own(Face):
 
     def properties(self, connection: Connection) -> dict[str, Any]:
         """See `Face`."""
-        setting = self._core.setting
+        where = self._core.where
         level = logging.getLogger("livefw").getEffectiveLevel()
         return {
             "Version": livefw.__version__,
-            "Root": setting.root,
-            "State": setting.state or "",
+            "Root": where.root,
+            "State": where.state or "",
             "Running": self._core.jobs.running,
             "LogLevel": next((name for name, number in _LEVELS.items() if number == level), str(level)),
         }
 
-    def list(self, call: Call) -> Any:
+    def list(self, call: IncomingCall) -> Any:
         """``livefw list``."""
         return self._ask(call, Question("list"))
 
-    def show(self, call: Call, components: Words) -> Any:
+    def show(self, call: IncomingCall, components: Words) -> Any:
         """``livefw show``."""
         return self._ask(call, Question("show", tuple(components)))
 
-    def plan(self, call: Call, components: Words, ignore: Words) -> Any:
+    def plan(self, call: IncomingCall, components: Words, ignore: Words) -> Any:
         """``livefw plan``."""
         return self._ask(call, Question("plan", tuple(components), tuple(ignore)))
 
-    def history(self, call: Call, component: str, since: str) -> Any:
+    def history(self, call: IncomingCall, component: str, since: str) -> Any:
         """``livefw history``."""
         return self._ask(call, Question("history", (component, since)))
 
-    def verify(self, call: Call) -> Any:
+    def verify(self, call: IncomingCall) -> Any:
         """``livefw history --verify``."""
         return self._ask(call, Question("verify"))
 
-    def activate(self, call: Call, components: Words, options: dict[str, Variant]) -> Any:
+    def activate(self, call: IncomingCall, components: Words, options: dict[str, Variant]) -> Any:
         """``livefw activate``."""
         for name, variant in options.items():
             if _OPTIONS.get(name) != variant.signature:
@@ -85,7 +86,7 @@ class Own(Face):
         on_failure = given.get("on-failure", "stop")
         if on_failure not in ("stop", "continue"):
             raise DBusError(_INVALID, "on-failure is stop or continue")
-        request = Request(
+        request = JobRequest(
             tuple(components),
             call.peer.user,
             "daemon",
@@ -98,7 +99,7 @@ class Own(Face):
         )
         return Later
 
-    def watch(self, call: Call, on: bool) -> Any:  # noqa: FBT001 - an argument on the wire
+    def watch(self, call: IncomingCall, on: bool) -> Any:  # noqa: FBT001 - an argument on the wire
         """Whether to tell events."""
         if on:
             self._watching.add(call.connection)
@@ -106,7 +107,7 @@ class Own(Face):
             self._watching.discard(call.connection)
         return ()
 
-    def set_log_level(self, call: Call, level: str) -> Any:
+    def set_log_level(self, call: IncomingCall, level: str) -> Any:
         """How much is logged."""
         if call.peer.uid != 0:
             raise DBusError("org.freedesktop.DBus.Error.AccessDenied", "only root may change the log level")
@@ -115,13 +116,13 @@ class Own(Face):
         logging.getLogger("livefw").setLevel(_LEVELS[level])
         return ()
 
-    def _ask(self, call: Call, question: Question) -> Any:
+    def _ask(self, call: IncomingCall, question: Question) -> Any:
         if len(question.words) + len(question.ignore) > WORDS_LIMIT:
             raise DBusError(_LIMITS, f"more than {WORDS_LIMIT} components and checks in one question")
         self._core.ask(call, self, question._replace(most=ANSWER_LIMIT))
         return Later
 
-    def _ended(self, call: Call, event: Event) -> None:
+    def _ended(self, call: IncomingCall, event: Event) -> None:
         told = event["document"], event["text"], event["exit_code"]
 
         def reply(answer: bytes) -> None:

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from livefw.assemble import Where
+from livefw.daemon.jobs.events import Event, end_of_lost_job
 from livefw.dbus.loop import Loop
 
 _LINE_LIMIT = 8 << 20
@@ -16,10 +18,9 @@ _LINE_LIMIT = 8 << 20
 _CHUNK = 65_536
 
 _log = logging.getLogger(__name__)
-Event = dict[str, Any]
 
 
-class Request(NamedTuple):
+class JobRequest(NamedTuple):
     """What is asked for, and by whom; without ``components`` everything that can be activated."""
 
     components: tuple[str, ...]
@@ -34,23 +35,20 @@ class Request(NamedTuple):
     image_name: str = ""
 
 
-class Setting(NamedTuple):
-    """What is the same for each job: the machine and the places."""
-
-    root: str
-    state: str | None
-    settings: str | None
-    measure: bool
-    images: str | None = None
+def message(request: JobRequest, where: Where, *, measure: bool) -> dict[str, Any]:
+    """What the process of a job reads on its standard input."""
+    actor = {"user": request.user, "login": "", "face": request.face}
+    return request._asdict() | where._asdict() | {"measure": measure, "actor": actor}
 
 
-class Jobs:
-    """Starts one job at a time. ``event`` is told everything that any job tells, the last one included."""
+class JobRunner:
+    """Starts one job at a time. ``publish`` is called with each event of each job, the last one included."""
 
-    def __init__(self, loop: Loop, setting: Setting, event: Callable[[Event], None]) -> None:
+    def __init__(self, loop: Loop, where: Where, publish: Callable[[Event], None], *, measure: bool) -> None:
         self._loop = loop
-        self._setting = setting
-        self._event = event
+        self._where = where
+        self._measure = measure
+        self._publish = publish
         self._process: subprocess.Popen[bytes] | None = None
         self._buffer = b""
         self._ended: Event | None = None
@@ -62,12 +60,10 @@ class Jobs:
         """Whether one is under way."""
         return self._process is not None
 
-    def start(self, request: Request, done: Callable[[Event], None]) -> None:
-        """Start one, while none is under way; ``done`` is told its last event. OSError if it cannot be started."""
+    def start(self, request: JobRequest, done: Callable[[Event], None]) -> None:
+        """Start one, while none is under way; ``done`` is called with its last event. OSError if it does not start."""
         if self._process is not None:
             raise ValueError("a job is under way")
-        asked = request._asdict() | self._setting._asdict()
-        asked["actor"] = {"user": asked.pop("user"), "login": "", "face": asked.pop("face")}
         process = subprocess.Popen(
             # -P: nothing is imported from the working directory.
             [sys.executable, "-P", "-m", "livefw.daemon.jobs.process"],
@@ -79,7 +75,7 @@ class Jobs:
         if process.stdin is None or process.stdout is None:
             raise OSError("no pipes")
         try:
-            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.write(json.dumps(message(request, self._where, measure=self._measure)).encode() + b"\n")
             process.stdin.close()
         except BrokenPipeError:
             _log.warning("the job ended before it was told what to do")
@@ -114,46 +110,16 @@ class Jobs:
             return
         if event.get("event") == "end":
             self._ended = event
-        self._event(event)
+        self._publish(event)
 
     def _finish(self, process: "subprocess.Popen[bytes]") -> None:
         if process.stdout is not None:
             self._loop.forget(process.stdout)
             process.stdout.close()
         code = process.wait()
-        ended = self._ended or _lost(code)
+        ended = self._ended or end_of_lost_job(code)
         self._process, self.running = None, ""
         if self._ended is None:
             _log.error("the job ended with %d and has not said how the activation ended", code)
-            self._event(ended)
+            self._publish(ended)
         self._done(ended)
-
-
-def log_line(event: Event) -> str:
-    """What a job tells, for a person who reads a log."""
-    component = event.get("component", "")
-    match event["event"]:
-        case "begins":
-            versions = [component["current_version"] or "?", component["pending_version"] or "?"]
-            return f"{event['verb']} {component['key']} begins, {' -> '.join(versions)}"
-        case "attempt" | "settled" as kind:
-            later = ", as was found out afterwards" if kind == "settled" else ""
-            outcome = event["outcome"] or "still unfinished"
-            beside = [f"not recorded: {event['trouble']}"] if event["trouble"] else []
-            text = "; ".join([event["text"], *beside, *(each["text"] for each in event["mishaps"])])
-            return f"{component}: {outcome}{later}: {text}"
-        case "end":
-            return f"done, exit code {event['exit_code']}"
-        case _:
-            return f"{event}"
-
-
-def _lost(code: int) -> Event:
-    """The job died; what the machine shows is found out by the next one."""
-    error = {
-        "kind": "outcome-unknown",
-        "exit_code": 6,
-        "message": f"the process that did it ended with {code} before it told the outcome",
-        "hint": "livefw history shows what was found out about it",
-    }
-    return {"event": "end", "document": {"error": error}, "text": error["message"], "exit_code": 6}

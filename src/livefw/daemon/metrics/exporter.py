@@ -12,7 +12,7 @@ from livefw import libraries, reading
 from livefw.daemon.answers.figures import Figures
 from livefw.daemon.answers.questions import Failure, Question
 from livefw.daemon.core import Core
-from livefw.daemon.jobs.runner import Event
+from livefw.daemon.jobs.events import Event
 from livefw.daemon.metrics.scrape import Port
 from livefw.errors import NotInstalled
 
@@ -107,7 +107,7 @@ class Metrics:
 
     def _refresh(self) -> None:
         known = self._figures.last if self._figures else 0
-        self._core.aside(Question("figures", (str(known),)), self._collected)
+        self._core.ask_in_background(Question("figures", (str(known),)), self._collected)
 
     def _collected(self, told: bytes | Failure | Exception) -> None:
         if not isinstance(told, bytes):

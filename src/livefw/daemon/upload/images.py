@@ -19,7 +19,7 @@ from livefw.dbus.loop import Loop
 from livefw.errors import Refused, TransportError, UsageError
 
 if TYPE_CHECKING:
-    from livefw.dbus.dispatch import Call
+    from livefw.dbus.dispatch import IncomingCall
 
 MOST_BYTES = 128 << 20
 """Largest image taken. It is held in memory, once, for the time of the hand-over."""
@@ -35,66 +35,66 @@ Taken = Callable[[int | Exception], None]
 """Is told the descriptor of a sealed copy, which the call keeps, or why there is none."""
 
 
-class _Wish(NamedTuple):
-    call: "Call"
+class _CopyRequest(NamedTuple):
+    call: "IncomingCall"
     most: int
     taken: Taken
 
 
-class Images:
+class Uploads:
     """Takes what came with calls, each in a process of its own."""
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
-        self._taking: dict[int, _Taking] = {}
-        self._waiting: list[_Wish] = []
+        self._taking: dict[int, _Copy] = {}
+        self._waiting: list[_CopyRequest] = []
 
-    def take(self, call: "Call", most: int, taken: Taken) -> None:
+    def take(self, call: "IncomingCall", most: int, taken: Taken) -> None:
         """Copy the one file that came with a call, of at most so many bytes.
 
         A user has one at a time, until the call is answered: further ones wait, with their files in their sockets.
         """
-        staging = _Wish(call, most, taken)
-        if not self._begin(staging):
-            self._waiting.append(staging)
-            self._loop.later(PATIENCE_S, lambda: self._give_up(staging))
+        request = _CopyRequest(call, most, taken)
+        if not self._begin(request):
+            self._waiting.append(request)
+            self._loop.later(PATIENCE_S, lambda: self._give_up(request))
 
-    def _begin(self, staging: _Wish) -> bool:
+    def _begin(self, request: _CopyRequest) -> bool:
         """Begin with it, or tell that it cannot be; False if it has to wait."""
-        call, uid = staging.call, staging.call.peer.uid
+        call, uid = request.call, request.call.peer.uid
         if uid in self._taking or (uid != 0 and len(self._taking.keys() - {0}) >= IN_ALL):
             return False
         if not call.open:
-            staging.taken(UsageError("the client has left", phase="stage"))
+            request.taken(UsageError("the client has left", phase="stage"))
         else:
             try:
-                self._taking[uid] = _Taking(self._loop, staging, lambda: self._free(uid))
+                self._taking[uid] = _Copy(self._loop, request, lambda: self._free(uid))
             except OSError as error:
-                staging.taken(TransportError(f"no process to copy the image: {error}", phase="stage"))
+                request.taken(TransportError(f"no process to copy the image: {error}", phase="stage"))
         return True
 
-    def _give_up(self, staging: _Wish) -> None:
-        if staging in self._waiting:
-            self._waiting.remove(staging)
-            staging.taken(Refused("other images are being copied, and do not come to an end", phase="lock"))
+    def _give_up(self, request: _CopyRequest) -> None:
+        if request in self._waiting:
+            self._waiting.remove(request)
+            request.taken(Refused("other images are being copied, and do not come to an end", phase="lock"))
 
     def _free(self, uid: int) -> None:
         del self._taking[uid]
         waiting, self._waiting = self._waiting, []
-        self._waiting += [staging for staging in waiting if not self._begin(staging)]
+        self._waiting += [request for request in waiting if not self._begin(request)]
 
 
-class _Taking:
+class _Copy:
     """One file. ``free`` is called when neither the process nor the copy is there any more."""
 
-    def __init__(self, loop: Loop, staging: _Wish, free: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, request: _CopyRequest, free: Callable[[], None]) -> None:
         self._loop = loop
-        self._call = staging.call
-        self._taken: Taken | None = staging.taken
+        self._call = request.call
+        self._taken: Taken | None = request.taken
         self._free = free
         self._answer, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         connection = self._call.connection
-        command = [sys.executable, "-I", "-S", receive.__file__, str(connection.held), str(staging.most)]
+        command = [sys.executable, "-I", "-S", receive.__file__, str(connection.held), str(request.most)]
         try:
             self._process = subprocess.Popen(command, stdin=connection.socket.fileno(), stdout=theirs.fileno())
         except BaseException:

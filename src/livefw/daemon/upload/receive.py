@@ -19,12 +19,12 @@ _CHUNK = 1 << 20
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
-class NotTaken(Exception):  # noqa: N818 - says what it is
+class NotCopied(Exception):  # noqa: N818 - says what it is
     """There is no copy; the text says why."""
 
 
 def sealed_copy(source: int, most: int) -> int:
-    """A descriptor of a sealed copy of a regular file; `NotTaken` for anything else, or what is empty or too large.
+    """A descriptor of a sealed copy of a regular file; `NotCopied` for anything else, or what is empty or too large.
 
     Only regular files are read: a pipe or a terminal might never end, and a device never would. The limit holds for
     what is read and not for what the file said its size was.
@@ -32,7 +32,7 @@ def sealed_copy(source: int, most: int) -> int:
     copy = os.memfd_create("livefw-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
         if not stat.S_ISREG(os.fstat(source).st_mode):
-            raise NotTaken("the image is no regular file")
+            raise NotCopied("the image is no regular file")
         at = 0
         while at <= most and (chunk := os.pread(source, _CHUNK, at)):
             rest = memoryview(chunk)
@@ -40,12 +40,12 @@ def sealed_copy(source: int, most: int) -> int:
                 rest = rest[os.write(copy, rest) :]
             at += len(chunk)
         if not 0 < at <= most:
-            raise NotTaken(f"the image is larger than {most >> 20} MiB" if at else "the image is empty")
+            raise NotCopied(f"the image is larger than {most >> 20} MiB" if at else "the image is empty")
         fcntl.fcntl(copy, fcntl.F_ADD_SEALS, _SEALS)
         os.lseek(copy, 0, os.SEEK_SET)
     except OSError as error:
         os.close(copy)
-        raise NotTaken(f"the image cannot be read: {os.strerror(error.errno or 0)}") from error
+        raise NotCopied(f"the image cannot be read: {os.strerror(error.errno or 0)}") from error
     except BaseException:
         os.close(copy)
         raise
@@ -53,10 +53,10 @@ def sealed_copy(source: int, most: int) -> int:
 
 
 def take(client: socket.socket, count: int) -> int:
-    """The one descriptor that came with so many bytes; `NotTaken`."""
+    """The one descriptor that came with so many bytes; `NotCopied`."""
     data, descriptors, flags, _ = socket.recv_fds(client, count, 1, socket.MSG_CMSG_CLOEXEC)
     if len(data) != count or len(descriptors) != 1 or flags & socket.MSG_CTRUNC:
-        raise NotTaken("one file descriptor is needed")
+        raise NotCopied("one file descriptor is needed")
     return descriptors[0]
 
 
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
             source = take(client, count)
             client.close()  # nobody shall wait for us who waits for its end
             socket.send_fds(daemon, [b"copied"], [sealed_copy(source, most)])
-        except NotTaken as error:
+        except NotCopied as error:
             daemon.send(str(error).encode())
 
 
