@@ -10,7 +10,7 @@ from livefw.activation.inventory import side_effects
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import evidence
-from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.judgement import judge
 from livefw.activation.verdict.staging import judge_staging
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component, Cost, Memory, Rendezvous, Version, Witness
@@ -106,7 +106,7 @@ CASES: list[tuple[str, dict[str, Any], Component | None, Memory, str, tuple[str,
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case[0])
 def test_the_machine_decides(case: Any) -> None:
     _, body, after, memory, boot_id, expected = case
-    found = verdict.judge(evidence.of_remains(body, after, memory, boot_id=boot_id), accept=False)
+    found = judge(evidence.of_remains(body, after, memory, boot_id=boot_id), accept=False)
     assert (found.outcome, found.why.code) == expected
     assert found.why.hint or found.outcome is not Outcome.UNKNOWN
 

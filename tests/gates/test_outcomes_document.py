@@ -41,7 +41,7 @@ UNNAMED = {
     "activation/execution/attempt.py: stopped_by",
     "activation/verdict/table.py: ",
     "activation/verdict/table.py: _row",
-    "activation/verdict/table.py: judge",
+    "activation/verdict/judgement.py: judge",
     "providers/lfa/diagnose.py: _confirms",
     "providers/lfa/diagnose.py: diagnose",
     "providers/lfa/diagnose.py: _guessed",

@@ -14,9 +14,10 @@ import pytest
 from livefw.abi.tdx import Svn, TdxVersion
 from livefw.abi.tdx_image import MODULE_OFFSET, with_checksum
 from livefw.activation.inventory.discovery import take_inventory
+from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import evidence
-from livefw.activation.verdict import table as verdict
+from livefw.activation.verdict.judgement import judge
 from livefw.firmware import tdx_repository
 from livefw.firmware.seam import ModuleState, TdState
 from livefw.firmware.tdx_image import ModuleSpec, build
@@ -69,8 +70,8 @@ class Bench:
         running = self.provider.activate("module", self.progress.append)
         assert running.wait(None)
         claim, after = running.claim, self.provider.inspect("module")
-        seen = evidence.of_attempt(before, after, claim, announced=evidence.reliable_text(before.pending_version))
-        found = verdict.judge(seen, own=claim.reason, accept=False)
+        seen = evidence.of_attempt(before, after, claim, announced=reliable_text(before.pending_version))
+        found = judge(seen, own=claim.reason, accept=False)
         return found.outcome, found.why, claim
 
     def fault(self, name: str, times: int | None = 1) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt
-from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, VerdictRow, judge, row_for
+from livefw.activation.verdict.judgement import judge, row_for
+from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, VerdictRow
 from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Reply, Trust, Version, Witness
 
 ANOTHER_RUNS = {Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}

@@ -15,12 +15,12 @@ from livefw.activation.history.cache import RowSource
 from livefw.activation.history.journal import RowKind
 from livefw.activation.images.target import StagingRequest as StagingWish
 from livefw.activation.images.target import StagingTarget
-from livefw.activation.inventory.versions import are_alien, of_image
+from livefw.activation.inventory.versions import are_alien, of_image, reliable_text
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PastAttempts, SettingChange, usual
-from livefw.activation.verdict.evidence import reliable_text
-from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, Verdict
+from livefw.activation.verdict.judgement import Verdict
+from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED
 from livefw.providers.base import Component, Memory, Reason
 
 _LISTED = 256

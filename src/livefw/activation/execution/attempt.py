@@ -19,13 +19,14 @@ from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host
 from livefw.activation.inventory import discovery, old_versions, side_effects
 from livefw.activation.inventory.discovery import Candidate, Inventory
+from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.measure.meter import Meter
 from livefw.activation.mishaps import NOT_JUDGED, NOT_KEPT, NOT_MEASURED, Mishaps, error_text, inspect_noting
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanContext, PlanStep
 from livefw.activation.verdict import evidence
-from livefw.activation.verdict import table as verdict
-from livefw.activation.verdict.evidence import reliable_text
+from livefw.activation.verdict.judgement import judge
+from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED
 from livefw.errors import Interrupted, LivefwError
 from livefw.providers.base import Claim, Component, Provider, Reason
 
@@ -181,8 +182,8 @@ class Turn:
             after, readable = inspect_noting(partial(provider.inspect, before.id), mishaps)
         accept = mishaps.spared(NOT_JUDGED, lambda: self._context.accepts(provider, before), otherwise=False)
         seen = evidence.of_attempt(before, after, claim, announced=announced, readable=readable)
-        found = verdict.judge(seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=accept)
-        confirmed = found.why.code != verdict.ACCEPTED_UNCONFIRMED
+        found = judge(seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=accept)
+        confirmed = found.why.code != ACCEPTED_UNCONFIRMED
         copy = found.copy and before.copied
         return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
 

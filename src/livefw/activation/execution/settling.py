@@ -13,8 +13,8 @@ from livefw.activation.inventory import discovery
 from livefw.activation.mishaps import NOT_KEPT, Mishaps, error_text
 from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import evidence, staging
-from livefw.activation.verdict import table as verdict
 from livefw.activation.verdict.evidence import Boot
+from livefw.activation.verdict.judgement import judge
 from livefw.providers.base import Provider, Reason
 
 
@@ -60,7 +60,7 @@ def _found_out(context: Context, entry: HistoryRow, provider: Provider, ident: s
     memory = provider.recall(ident, str(entry.body.get("mark", "")))
     after = provider.inspect(ident)
     seen = evidence.of_remains(entry.body, after, memory, boot_id=remains.boot_id)
-    found = verdict.judge(seen, accept=context.accepts(provider, after))
+    found = judge(seen, accept=context.accepts(provider, after))
     if seen.boot is Boot.SAME:
         old = after if found.copy and after and after.copied else None
         listed = entry.body.get("listed", ())

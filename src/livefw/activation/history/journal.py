@@ -24,7 +24,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from livefw import reading
-from livefw.activation.history import damaged, opening, schema
+from livefw.activation.history import damaged, opening, reserve, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
 from livefw.activation.history.rows import (
     ENDINGS,
@@ -65,13 +65,6 @@ __all__ = [
 FILE = "history.db"
 KEEP = 1000
 """Activations that stay by default when older ones are archived."""
-_BALLAST = "reserve"
-_BALLAST_BYTES = 256 * 1024
-"""Reserved on disk during an activation, and given up if the disk is full when its outcome has to be written.
-
-The row of an outcome has some kilobytes; SQLite's write-ahead log and index need a few pages each.
-"""
-
 _LAST = 2**63 - 1
 """SQLite's largest integer: no sequence is larger."""
 _ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
@@ -205,7 +198,7 @@ class Journal:
         return self._schema
 
     def close(self) -> None:
-        """Close the file, and release the space that was reserved."""
+        """Close the file; the reserved space stays for the next activation."""
         self._connection.close()
 
     def begin(self, component: str, body: dict[str, Any], *, kind: RowKind = RowKind.INTENT) -> str:
@@ -216,7 +209,7 @@ class Journal:
         """
         activation = os.urandom(8).hex()
         try:
-            _keep_ballast(self._directory)
+            reserve.keep(self._directory)
             self._append(kind, activation, component, body)
         except (OSError, sqlite3.Error) as error:
             raise _unavailable(self._directory, error) from error
@@ -404,7 +397,7 @@ class Journal:
         try:
             return self._append(kind, activation, component, body)
         except (OSError, sqlite3.Error, LivefwError):
-            _drop_ballast(self._directory)
+            reserve.drop(self._directory)
         try:
             return self._append(kind, activation, component, body)
         except (OSError, sqlite3.Error, LivefwError) as error:
@@ -466,29 +459,10 @@ def _require_ours(directory: str) -> None:
 
     SQLite opens its files by name: if this holds, no other user can replace them.
     """
-    for name in ("", FILE, f"{FILE}-wal", f"{FILE}-shm", _BALLAST, opening.ALONE):
+    for name in ("", FILE, f"{FILE}-wal", f"{FILE}-shm", reserve.FILE, opening.ALONE):
         path = os.path.join(directory, name) if name else directory
         with suppress(FileNotFoundError):
             reading.judge(path, directory=not name)
-
-
-def _keep_ballast(directory: str) -> None:
-    """Reserve disk space for the outcome; OSError if there is none."""
-    path = os.path.join(directory, _BALLAST)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        if os.fstat(descriptor).st_blocks * 512 < _BALLAST_BYTES:
-            os.posix_fallocate(descriptor, 0, _BALLAST_BYTES)
-    except OSError:
-        os.unlink(path)
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _drop_ballast(directory: str) -> None:
-    with suppress(OSError):  # the disk died meanwhile; that the outcome cannot be written is reported
-        os.unlink(os.path.join(directory, _BALLAST))
 
 
 def _unreadable(path: str, error: OSError) -> TransportError:

@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Sequence
 
 from livefw.activation.inventory.discovery import Inventory
+from livefw.activation.inventory.versions import reliable_text
 from livefw.providers.base import Component, Reason
 
 _VANISHED = Reason("other-vanished", "{name} is not listed any more")
@@ -30,7 +31,9 @@ def _changes(then: Sequence[Component], now: dict[str, Component], apart_from: s
         name, new = old.name or old.key, now.get(old.key)
         if new is None:
             yield _VANISHED.fill(name=name)
-        elif (was := _sure(old)) and (runs := _sure(new)) and was != runs:
+        elif (
+            (was := reliable_text(old.current_version)) and (runs := reliable_text(new.current_version)) and was != runs
+        ):
             yield _CHANGED.fill(name=name, runs=runs, was=was)
         elif old.pending and new.pending is False:
             yield _NOT_PENDING.fill(name=name)
@@ -38,10 +41,5 @@ def _changes(then: Sequence[Component], now: dict[str, Component], apart_from: s
     for new in now.values():
         if new.key not in known:
             why = _APPEARED.fill(name=new.name or new.key)
-            runs = f", and runs version {version}" if (version := _sure(new)) else ""
+            runs = f", and runs version {version}" if (version := reliable_text(new.current_version)) else ""
             yield why._replace(text=f"{why.text}{runs}")
-
-
-def _sure(component: Component) -> str | None:
-    version = component.current_version
-    return version.text if version and version.reliable else None

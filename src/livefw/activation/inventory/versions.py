@@ -5,6 +5,11 @@ from livefw.archive import metainfo
 from livefw.providers.base import Component, Version, dotted
 
 
+def reliable_text(version: Version | None) -> str | None:
+    """The text of a version that the mechanism reports reliably; else None."""
+    return version.text if version and version.reliable else None
+
+
 def of_image(text: str, component: Component, declared: str = "") -> Version:
     """The version that an archive declares for an image; ``declared`` is the format that it names.
 

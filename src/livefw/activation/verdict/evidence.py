@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from livefw.activation.inventory.versions import compare
+from livefw.activation.inventory.versions import compare, reliable_text
 from livefw.providers.base import Claim, Component, Flag, Measured, Memory, Reply, Trust, Version, Witness, dotted
 
 
@@ -142,11 +142,6 @@ def pending(after: Component | None) -> Pending:
     if after.flag is Flag.ABSENT:
         return Pending.NO_FLAG
     return {True: Pending.STILL, False: Pending.CLEARED, None: Pending.UNREADABLE}[after.pending]
-
-
-def reliable_text(version: Version | None) -> str | None:
-    """The text of a version that the mechanism reports reliably; else None."""
-    return version.text if version and version.reliable else None
 
 
 def _ran(version: Version | None) -> str | None:

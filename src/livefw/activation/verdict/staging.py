@@ -7,8 +7,8 @@ judged by `livefw.activation.verdict.table`, whether or not their engine died.
 
 from typing import Any
 
+from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.outcome import Outcome
-from livefw.activation.verdict.evidence import reliable_text
 from livefw.providers.base import Component, Reason
 
 _VERSION_WAITS = (

@@ -16,6 +16,7 @@ from livefw.activation.events import Hear
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
+from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.outcome import Outcome
 from livefw.errors import LivefwError
 from livefw.providers.base import Component
@@ -207,7 +208,7 @@ class Watcher:
             return False
         intent = intents[0].body
         same_boot = intent.get("boot_id") == Facts(self._host.files).boot_id()
-        return same_boot and intent.get("pending_version") == _text(component)
+        return same_boot and intent.get("pending_version") == reliable_text(component.pending_version)
 
     def _activate(self, due: list[Candidate]) -> None:
         keys = tuple(candidate.component.key for candidate in due)
@@ -252,8 +253,3 @@ def _named(change: plan.SettingChange) -> tuple[str, str, bool]:
 
 def _state(component: Component) -> tuple[object, object]:
     return component.current_version, component.pending_version
-
-
-def _text(component: Component) -> str | None:
-    version = component.pending_version
-    return version.text if version and version.reliable else None
