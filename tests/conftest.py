@@ -5,6 +5,7 @@ each test that does not come to its own."""
 import faulthandler
 import gc
 import importlib
+import json
 import os
 import signal
 import sys
@@ -146,3 +147,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for module in (module for name, module in _COUNTED.items() if name in known):  # where one of its tests has run
         for line in importlib.import_module(f".{module}", __package__).summary(told):
             terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def documents() -> Iterator[None]:
+    """Hold every document that a test reads against the schema that livefw ships of its JSON output."""
+    loads = json.loads
+
+    def checked(text: Any, **options: Any) -> Any:
+        found = loads(text, **options)
+        if isinstance(found, dict) and found.get("schema") == "livefw/1":
+            from .schema.checked import errors  # where there is one
+
+            assert errors(found) == []
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json, "loads", checked)
+        yield

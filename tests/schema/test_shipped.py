@@ -37,11 +37,16 @@ def _objects(schema: Any, path: str = "$") -> Iterator[tuple[str, dict[str, Any]
             yield from _objects(each, f"{path}[{number}]")
 
 
+OPEN = "$.$defs.HistoryRowDocument.anyOf"
+"""Rows of another livefw, and damaged ones, may have any fields."""
+
+
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_no_object_is_open_and_every_property_is_described(name: str) -> None:
     found = list(_objects(load(name)))
     assert len(found) > 4
-    assert [path for path, each in found if each.get("additionalProperties") is not False] == []
+    opened = [path for path, each in found if each.get("additionalProperties") is not False]
+    assert [path for path in opened if not path.startswith(OPEN)] == []
     silent = [
         f"{path}.{key}" for path, each in found for key, value in each["properties"].items() if not _described(value)
     ]

@@ -3,6 +3,7 @@
 
 import ast
 import inspect
+import sys
 import textwrap
 from collections.abc import Iterable
 from itertools import pairwise
@@ -20,22 +21,32 @@ def schema_of(root: Any, records: Iterable[type], *, title: str, description: st
     """
     made = msgspec.json.schema(root)
     definitions: dict[str, dict[str, Any]] = made.pop("$defs", {})
-    for each in definitions.values():
-        if "properties" in each:
-            each["additionalProperties"] = False
-    for record in records:
-        definition = definitions[record.__name__]
-        for field, text in field_texts(record).items():
-            definition["properties"][field] |= {"description": text}
+    described(definitions, records)
     return {"$schema": DIALECT, "title": title, "description": description, **made, "$defs": definitions}
 
 
+def described(definitions: dict[str, dict[str, Any]], records: Iterable[type]) -> None:
+    """Close every object, and let docstrings of fields, inherited ones too, be descriptions."""
+    for each in definitions.values():
+        if each.get("type") == "object" and "properties" in each:
+            each["additionalProperties"] = False
+    for record in records:
+        properties = definitions[record.__name__]["properties"]
+        for field, text in field_texts(record).items():
+            properties[field] |= {"description": text}
+
+
 def field_texts(record: type) -> dict[str, str]:
-    """Docstrings of the fields of a class, each on one line, as its source has them."""
+    """Docstrings of the fields of a class and its bases, each on one line, as the source has them."""
     (definition,) = ast.parse(textwrap.dedent(inspect.getsource(record))).body
-    body = definition.body if isinstance(definition, ast.ClassDef) else []
-    found = {}
-    for before, node in pairwise(body):
+    found: dict[str, str] = {}
+    if not isinstance(definition, ast.ClassDef):
+        return found
+    for base in definition.bases:  # a TypedDict does not know its own before Python 3.12
+        inherited = vars(sys.modules[record.__module__]).get(base.id) if isinstance(base, ast.Name) else None
+        if inspect.isclass(inherited):
+            found |= field_texts(inherited)
+    for before, node in pairwise(definition.body):
         if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and isinstance(node, ast.Expr):
             value = node.value
             if isinstance(value, ast.Constant) and isinstance(value.value, str):

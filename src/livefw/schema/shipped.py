@@ -7,9 +7,11 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
-from livefw.schema import machine
+from livefw.schema import machine, output
 
-SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType({machine.FILE: machine.machine_schema})
+SCHEMAS: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
+    {machine.FILE: machine.machine_schema, output.FILE: output.output_schema}
+)
 """File names, and what makes their content."""
 
 

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What many documents of JSON output have in common. One class for each object; docstrings become descriptions."""
+
+from typing import NotRequired, TypedDict
+
+from livefw.activation.checks.table import Weight
+from livefw.providers.component import Rendezvous
+
+
+class ReasonDocument(TypedDict):
+    """A reason or a note."""
+
+    code: str
+    """Stable code; `livefw explain CODE` tells what it means."""
+    text: str
+    """What it is, for a person."""
+    hint: str
+    """What to do about it, or empty."""
+
+
+class ErrorDocument(TypedDict):
+    """What went wrong."""
+
+    kind: str
+    """Kind of the error, one of the names in docs/reference/exit-codes.md."""
+    exit_code: int
+    """Exit code of the command."""
+    message: str
+    """What happened, for a person."""
+    hint: NotRequired[str]
+    """What to do."""
+    mechanism: NotRequired[str]
+    """Mechanism that was asked."""
+    component: NotRequired[str]
+    """Key of the component."""
+    phase: NotRequired[str]
+    """Step that failed."""
+    firmware_code: NotRequired[str]
+    """Code that the firmware answered."""
+    errno: NotRequired[int]
+    """Error number of the system call."""
+    replay: NotRequired[str]
+    """How to do it by hand."""
+    candidates: NotRequired[list[str]]
+    """Keys of the components that an ambiguous name stands for."""
+
+
+class CostDocument(TypedDict):
+    """What an activation costs."""
+
+    rendezvous: Rendezvous | None
+    """Whether all CPUs are stopped together; null if that is not known."""
+    resets_cpu: bool | None
+    """Whether CPUs are reset; null if that is not known."""
+
+
+class ComponentDocument(TypedDict):
+    """A component, as it was read."""
+
+    key: str
+    """`PROVIDER:ID`, stable."""
+    provider: str
+    """Mechanism."""
+    id: str
+    """Name of the component within its mechanism."""
+    name: str
+    """Name for a person; may be empty."""
+    current_version: str | None
+    """Version that runs, or null if it is not known."""
+    pending: bool | None
+    """Whether an image is pending; null if that cannot be read."""
+    pending_version: str | None
+    """Version of the pending image, or null if it is not known."""
+    activatable: bool
+    """Whether it can be activated now."""
+    cost: CostDocument
+    """What an activation costs."""
+    settings: dict[str, bool]
+    """Settings of the component in its mechanism, by name."""
+    stated: str | None
+    """State of the component in the mechanism's own words, or null."""
+    reasons: list[ReasonDocument]
+    """Why it cannot be activated now."""
+    notes: list[ReasonDocument]
+    """What to know of it."""
+
+
+class ProblemDocument(TypedDict):
+    """A problem that a check found."""
+
+    check: str
+    """Name of the check."""
+    weight: Weight
+    """Whether it blocks the activation."""
+    text: str
+    """What it is, for a person."""
+    hint: str
+    """What to do about it, or empty."""
+    ignored: bool
+    """Whether somebody decided to ignore it."""
+
+
+class UnmatchedDocument(TypedDict):
+    """A pattern of the settings that matches no component here."""
+
+    where: str
+    """Path of its key in livefw.toml."""
+    pattern: str
+    """The pattern."""
+    near: list[str]
+    """Components with a similar spelling."""
+
+
+class UnmetSettingDocument(TypedDict):
+    """A setting of a component that differs from the policy."""
+
+    component: str
+    """Key of the component."""
+    setting: str
+    """Name of the setting."""
+    value: bool
+    """Value that the policy wants."""
+    against: bool
+    """Whether it blocks the activation of the component."""
+    code: str
+    """Stable code of the reason."""
+    text: str
+    """The reason, for a person."""
+    hint: str
+    """What to do about it, or empty."""
+
+
+class CpuRowDocument(TypedDict):
+    """CPUs with the same figures."""
+
+    cpus: str
+    """CPUs as the kernel lists them, such as 0-3,6."""
+    longest_ns: int
+    """Longest time for which one of them ran nothing, in ns."""
+    baseline_ns: int | None
+    """The same before the activation, in ns; null if there was no baseline."""
+    gaps: list[tuple[int, int]]
+    """Each time for which they ran nothing: start and end, in ns since the activation began."""
+
+
+class MeasurementDocument(TypedDict):
+    """What an activation cost the CPUs."""
+
+    source: str
+    """`sampled`, `model`, or the name of the kernel's tracer."""
+    seconds: float
+    """How long was measured, in seconds."""
+    rows: list[CpuRowDocument]
+    """Figures, by CPUs."""
+    note: str
+    """What is missing, or empty."""
+
+
+class RecordDocument(TypedDict):
+    """Where it is in the history."""
+
+    activation: str | None
+    """Id of the activation in the history; null if it is not there."""
+    head: str | None
+    """`SEQUENCE:HASH` of the last row, to keep elsewhere; null if it is not in the history."""
+    trouble: str | None
+    """Why it is not in the history, or null."""
+    open: bool
+    """Whether its outcome is still missing; the next run finds it."""
+    set_aside: str | None
+    """What happened to a damaged history that was renamed, or null."""

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Documents of `livefw image`."""
+
+from typing import Literal, NotRequired, TypedDict
+
+ImageKind = Literal["package", "certificate", "image"]
+
+
+class ImageErrorDocument(TypedDict):
+    """Why the firmware would refuse something."""
+
+    rule: str
+    """The rule that it breaks."""
+    status: str
+    """Status that PRIME would answer."""
+    offset: int | None
+    """Where in the file, in bytes; null if it is at no place."""
+    text: str
+    """What is wrong, for a person."""
+
+
+class CertificateDocument(TypedDict):
+    """A certificate of a chain of trust."""
+
+    subject: str
+    """Common name."""
+    signature: str
+    """Signature scheme."""
+    not_before: str
+    """Begin of its validity."""
+    not_after: str
+    """End of its validity."""
+    key_sha256: str
+    """SHA-256 of its public key."""
+    extensions: dict[str, str | int | None]
+    """Hashes, keys and counters in it, by the name that TF-A's cert_create has for them."""
+
+
+class PackageEntryDocument(TypedDict):
+    """An entry of a firmware image package."""
+
+    guid: str
+    """Its GUID."""
+    name: str | None
+    """Name of TF-A's fiptool, or null."""
+    title: str | None
+    """Name for a person, or null."""
+    offset: int
+    """Where it begins, in bytes."""
+    size: int
+    """Its size in bytes."""
+    certificate: NotRequired[CertificateDocument]
+    """What is in it, if it is a certificate."""
+    error: NotRequired[ImageErrorDocument]
+    """Why it is no certificate, although it should be."""
+    sha256: NotRequired[str]
+    """SHA-256 of an image."""
+    version: NotRequired[str | None]
+    """Version that an image declares, or null."""
+
+
+class VerifiedImageDocument(TypedDict):
+    """An image whose signature is valid."""
+
+    name: str
+    """Name of TF-A's fiptool, or the GUID."""
+    guid: str
+    """Its GUID."""
+    version: str | None
+    """Version that it declares, or null."""
+    certificate: str
+    """Certificate that has its hash."""
+
+
+class VerdictDocument(TypedDict):
+    """Whether a package is authentic."""
+
+    authentic: bool
+    """Whether it is."""
+    images: NotRequired[list[VerifiedImageDocument]]
+    """Images with a valid signature."""
+    counters: NotRequired[dict[str, int]]
+    """Rollback counters in its certificates."""
+    unsigned: NotRequired[list[str]]
+    """GUIDs of entries that no certificate covers."""
+    error: NotRequired[ImageErrorDocument]
+    """Why it is not authentic."""
+
+
+class ImageDocument(TypedDict):
+    """A file with firmware."""
+
+    file: str
+    """Its path."""
+    kind: ImageKind
+    """What it is."""
+    size: int
+    """Its size in bytes."""
+    platform_flags: NotRequired[int]
+    """Platform flags of a package."""
+    entries: NotRequired[list[PackageEntryDocument]]
+    """Entries of a package."""
+    verdict: NotRequired[VerdictDocument | None]
+    """Whether a package is authentic; null if no trust anchor was given."""
+    subject: NotRequired[str]
+    """Common name of a certificate."""
+    signature: NotRequired[str]
+    """Signature scheme of a certificate."""
+    not_before: NotRequired[str]
+    """Begin of the validity of a certificate."""
+    not_after: NotRequired[str]
+    """End of the validity of a certificate."""
+    key_sha256: NotRequired[str]
+    """SHA-256 of the public key of a certificate."""
+    extensions: NotRequired[dict[str, str | int | None]]
+    """Hashes, keys and counters in a certificate."""
+    sha256: NotRequired[str]
+    """SHA-256 of an image."""
+    version: NotRequired[str | None]
+    """Version that an image declares, or null."""
+
+
+class ImageInfoDocument(TypedDict):
+    """`livefw image info`."""
+
+    image: ImageDocument
+    """What the file is."""
+
+
+class ImageVerdictDocument(TypedDict):
+    """`livefw image verify`."""
+
+    verdict: VerdictDocument
+    """Whether the package is authentic."""
+
+
+class BuiltPackageDocument(TypedDict):
+    """A package that was built."""
+
+    file: str
+    """Its path."""
+    size: int
+    """Its size in bytes."""
+    trust: str
+    """File with the trust anchor."""
+    unsigned: list[str]
+    """Images that no certificate covers."""
+
+
+class ImageBuildDocument(TypedDict):
+    """`livefw image build`."""
+
+    built: BuiltPackageDocument
+    """The package."""
+
+
+class ArchiveImageDocument(TypedDict):
+    """An image in an archive of the LVFS."""
+
+    id: str
+    """Id of its metainfo."""
+    name: str
+    """Its name."""
+    version: str
+    """Its version."""
+    file: str
+    """Its file in the archive."""
+    size: int
+    """Its size in bytes."""
+    guids: list[str]
+    """GUIDs that it is for."""
+
+
+class ImageArchiveDocument(TypedDict):
+    """`livefw image cab`."""
+
+    archive: list[ArchiveImageDocument]
+    """All images of the archive."""
+
+
+class BankImageDocument(TypedDict):
+    """An image in a bank."""
+
+    name: str
+    """Its name."""
+    guid: str
+    """Its GUID."""
+    version: str | None
+    """Version that it declares, or null."""
+    size: int
+    """Its size in bytes."""
+    differs: bool
+    """Whether it differs from that of the active bank."""
+
+
+class BankDocument(TypedDict):
+    """A bank of a store."""
+
+    bank: int
+    """Its number."""
+    state: str
+    """Its state, as FWU metadata has it."""
+    images: list[BankImageDocument]
+    """Images in it."""
+
+
+class StoreDocument(TypedDict):
+    """A store of signed packages with two banks."""
+
+    directory: str
+    """Its path."""
+    active: int
+    """Bank that boots."""
+    previous: int
+    """Bank that booted before."""
+    on_trial: bool
+    """Whether the active bank boots on trial."""
+    counters: dict[str, int]
+    """Rollback counters of the machine."""
+    banks: list[BankDocument]
+    """Both banks."""
+
+
+class ImageStoreDocument(TypedDict):
+    """`livefw image store`."""
+
+    store: StoreDocument
+    """What is in it afterwards."""

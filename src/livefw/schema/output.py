@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The JSON Schema of what ``livefw --json`` prints (``livefw/1``), from one type for each document."""
+
+from typing import Any, TypedDict
+
+import msgspec
+
+from livefw.activation.history.rows import RowKind
+from livefw.render.json_text import SCHEMA
+from livefw.schema import history, images, machines, verbs
+from livefw.schema.common import ErrorDocument
+from livefw.schema.generate import DIALECT, described
+
+FILE = "livefw-1.schema.json"
+
+
+class FailureDocument(TypedDict):
+    """Any command that ended with an error, and nothing else to answer."""
+
+    error: ErrorDocument
+    """What went wrong."""
+
+
+DOCUMENTS: tuple[type, ...] = (
+    verbs.ListDocument,
+    verbs.ShowDocument,
+    verbs.PlanDocument,
+    verbs.ReportDocument,
+    verbs.StageDocument,
+    verbs.WatchDocument,
+    verbs.PolicyDocument,
+    verbs.DoctorDocument,
+    verbs.ExplainDocument,
+    verbs.ConformanceDocument,
+    verbs.TdxDocument,
+    history.HistoryDocument,
+    history.VerifyDocument,
+    history.ArchivedDocument,
+    images.ImageInfoDocument,
+    images.ImageVerdictDocument,
+    images.ImageBuildDocument,
+    images.ImageArchiveDocument,
+    images.ImageStoreDocument,
+    machines.MachineRunDocument,
+    machines.MachinePlatformsDocument,
+    machines.MachineListDocument,
+    machines.MachineShowDocument,
+    machines.MachineStageDocument,
+    machines.MachineNotifyDocument,
+    machines.MachineDriverDocument,
+    machines.MachineReloadDocument,
+    machines.MachineFaultDocument,
+    machines.MachineFaultsDocument,
+    machines.MachineClearDocument,
+    machines.MachineCpuDocument,
+    machines.MachineLogDocument,
+    machines.MachineTraceDocument,
+    machines.FollowedRecordDocument,
+    machines.FollowedCallDocument,
+    machines.MachineBmcDocument,
+    machines.DemoDocument,
+    FailureDocument,
+)
+"""Every document that there is, without the field ``schema`` that all have."""
+
+
+def output_schema() -> dict[str, Any]:
+    """The schema."""
+    roots, definitions = msgspec.json.schema_components(DOCUMENTS, ref_template="#/$defs/{name}")
+    described(definitions, _records())
+    for each in DOCUMENTS:
+        definition = definitions[each.__name__]
+        definition["properties"] = {
+            "schema": {"const": SCHEMA, "description": "Name and version of this schema."},
+            **definition["properties"],
+        }
+        definition["required"] = ["schema", *definition["required"]]
+    definitions["HistoryRowDocument"] = _open_rows(definitions.pop("HistoryRowDocument"), definitions)
+    return {
+        "$schema": DIALECT,
+        "title": "What livefw --json prints",
+        "description": "Fields may be added; none is ever renamed or removed.",
+        "anyOf": list(roots),
+        "$defs": definitions,
+    }
+
+
+def _records() -> list[type]:
+    """All classes that describe an object."""
+    from livefw.schema import common
+
+    modules = (common, verbs, history, images, machines)
+    found = {each for module in modules for name, each in vars(module).items() if name.endswith("Document")}
+    return sorted([*found, FailureDocument], key=lambda each: each.__name__)
+
+
+def _open_rows(row: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Rows of another livefw, and rows that were damaged, may have any fields."""
+    known = {name: row["properties"][name] for name in ("sequence", "time", "hash")}
+    other = {"not": {"enum": [kind.value for kind in RowKind]}, "description": "A kind that this livefw does not know."}
+    definitions["KnownRowDocument"] = row
+    return {
+        "title": row["title"],
+        "description": "A row of the history. Rows of a newer livefw, and damaged ones, may have any fields.",
+        "anyOf": [
+            {"$ref": "#/$defs/KnownRowDocument"},
+            {
+                "type": "object",
+                "properties": known | {"kind": other},
+                "required": ["sequence", "kind", "time", "hash"],
+            },
+            {
+                "type": "object",
+                "properties": known | {"flaw": {"type": "string", "description": "What of the row cannot be read."}},
+                "required": ["sequence", "kind", "time", "hash", "flaw"],
+            },
+        ],
+    }
