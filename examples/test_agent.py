@@ -18,7 +18,7 @@ class MyAgent:
     """PRIME loads the image, ACTIVATE runs it, CANCEL forgets it."""
 
     version, staged, primed = ComponentVersion(1, 0), ComponentVersion(1, 1), False
-    unknown_id = LfaStatus.INVALID_PARAMETERS
+    unknown_id = unprimed = LfaStatus.INVALID_PARAMETERS
 
     def call(self, cpu: int, registers: Registers) -> Registers:
         function, argument = registers[0] & 0xFFFF_FFFF, registers[1]
@@ -44,7 +44,7 @@ class MyAgent:
             case Function.CANCEL if self.primed:
                 self.primed = False
             case Function.PRIME | Function.ACTIVATE | Function.CANCEL:
-                return (LfaStatus.WRONG_STATE.word,)
+                return ((LfaStatus.WRONG_STATE if function == Function.PRIME else self.unprimed).word,)
         return (0,) if function in (Function.FEATURES, Function.CANCEL) else (0, 0)
 
 

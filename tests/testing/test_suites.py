@@ -10,9 +10,11 @@ import pytest
 from livefw.abi.lfa import Function, LfaStatus
 from livefw.conformance.run import CheckVerdict
 from livefw.errors import UsageError
+from livefw.firmware.spec import ComponentKind
 from livefw.testing import (
     AGENTS,
     DRIVERS,
+    ComponentSpec,
     ConformanceError,
     Held,
     ModelAgent,
@@ -174,3 +176,31 @@ def test_a_machine_without_a_driver_is_told(tmp_path: Path) -> None:
         driver_conformance(tmp_path)
     with pytest.raises(UsageError, match="v1, v2, v3, nv3"):
         driver_conformance(tmp_path, version="v9")
+
+
+class WithoutCancel:
+    """Our agent under a GUID of somebody else's, with a CANCEL that does nothing."""
+
+    def __init__(self) -> None:
+        spec = ComponentSpec("c0ffee00-0000-4000-8000-000000000001", ComponentKind.CONTROLLER, "1.0", "1.1")
+        self.agent = ModelAgent([spec], cpus=1).agent
+
+    def call(self, cpu: int, registers: Registers) -> Any:
+        if registers[0] == Function.CANCEL:
+            return registers.returning(0)
+        return self.agent.call(cpu, registers)
+
+    def complete(self, cpu: int) -> Any:
+        return self.agent.complete(cpu)
+
+    def released(self) -> Any:
+        return self.agent.released()
+
+
+def test_components_that_nobody_knows_are_checked_too() -> None:
+    with pytest.raises(ConformanceError) as caught:
+        conformance(WithoutCancel, cpus=1)
+    found = {each.check.name: each.verdict for each in caught.value.report.results}
+    assert found["any component: prime and cancel"] is CheckVerdict.PASSED
+    assert found["any component: activate"] is CheckVerdict.PASSED
+    assert found["any component: cancel without prime"] is CheckVerdict.FAILED

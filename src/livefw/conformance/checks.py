@@ -23,6 +23,7 @@ from livefw.conformance.steps import (
     Ends,
     Smc,
     Step,
+    Suitable,
     Together,
     WritesVersions,
     activate,
@@ -56,7 +57,7 @@ class Case(NamedTuple):
     name: str
     source: str
     steps: tuple[Step, ...]
-    needs: tuple[Guid, ...] = ()
+    needs: tuple[Guid | Suitable, ...] = ()
     profiles: tuple[str, ...] = ALL
     cpus: int = 1
     cold: bool = False
@@ -199,6 +200,19 @@ CANCELLING = (
           (BL31,), CURRENT, cpus=2),
 )  # fmt: skip
 
+_ANY = Suitable()
+_STEPS = "DEN0147, LFA_PRIME, LFA_ACTIVATE and LFA_CANCEL"
+
+ANY_COMPONENT = (
+    Case("any component: prime and cancel", _STEPS, (Discover(), prime(_ANY), cancel(_ANY)), (_ANY,)),
+    Case("any component: prime again", _STEPS, (Discover(), prime(_ANY), prime(_ANY), cancel(_ANY)), (_ANY,)),
+    Case("any component: activate without prime", _ACTIVATE,
+         (Discover(), activate(_ANY, by(OTHER, BAD), flags=SKIP)), (_ANY,)),
+    Case("any component: cancel without prime", _CANCEL, (cancel(_ANY, BAD),), (_ANY,)),
+    Case("any component: activate", _STEPS,
+         (Discover(), prime(_ANY), activate(_ANY, flags=SKIP, until_done=True)), (_ANY,), CURRENT),
+)  # fmt: skip
+
 _ENTRY = "TF-A bl31_lfa.c: judged on each CPU after the pen"
 
 RESTARTING = (
@@ -234,5 +248,5 @@ DANGEROUS = (
         (SCP,), RELEASED, cpus=2, slow=True, spoils=True, dangerous=_WEDGES),
 )  # fmt: skip
 
-CHECKS = DISCOVERY + PRIMING + ACTIVATION + CANCELLING + RESTARTING + DANGEROUS
+CHECKS = DISCOVERY + PRIMING + ACTIVATION + CANCELLING + ANY_COMPONENT + RESTARTING + DANGEROUS
 """All checks. Those that leave TF-A in a state that only a cold boot ends come after all others, the dangerous last."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from livefw.abi import lfa
 from livefw.abi.guid import Guid
-from livefw.abi.lfa import Function
+from livefw.abi.lfa import Function, InventoryFlag
 from livefw.abi.smccc import COUNT, Exit, Registers, Restart
 from livefw.conformance.caller import Caller
 from livefw.conformance.checks import CHECKS, Case
@@ -21,6 +21,7 @@ from livefw.conformance.steps import (
     Expected,
     Smc,
     Step,
+    Suitable,
     Together,
     Where,
     WritesVersions,
@@ -44,6 +45,10 @@ _FIRST_KEPT = 6
 
 _NONE = 0xFFFF_FFFF
 """VERSION without an agent: -1, in 32 bits or in 64 (DEN0028)."""
+
+_SUITABLE = InventoryFlag.ACTIVATION_CAPABLE | InventoryFlag.ACTIVATION_PENDING | InventoryFlag.CPU_RENDEZVOUS_OPTIONAL
+_WANTED = _SUITABLE | InventoryFlag.MAY_RESET_CPU
+"""Flags of a component that `Suitable` stands for, and those that are looked at."""
 
 _CONTEXT = 0xC0DE_0000
 """Context of CPU 0 for a restart; the others count on from there."""
@@ -91,6 +96,7 @@ class _Suite:
         self._caller = caller
         self._profile = profile
         self._ids: dict[Guid, int] = {}
+        self._suitable: int | None = None
         self._count = 0
         self._absent = False
         self._spoiled = False
@@ -127,7 +133,7 @@ class _Suite:
         if self._absent and _needs_agent(check):
             raise _Missing("there is no LFA agent: VERSION is not supported")
         for component in check.needs:
-            if component not in self._ids:
+            if component not in self._ids and not (isinstance(component, Suitable) and self._suitable is not None):
                 raise _Missing(f"needs the component {component}")
         self._spoiled = check.spoils
 
@@ -156,11 +162,13 @@ class _Suite:
         self._absent = bool(lfa.status(info)) and self._finish(0, Registers(Function.VERSION))[0] & _NONE == _NONE
         if count > _MOST_COMPONENTS:
             raise _Wrong(f"GET_INFO tells of {count} components")
-        self._count, self._ids = count, {}
+        self._count, self._ids, self._suitable = count, {}, None
         for fw_seq_id in range(count):
             answer = self._finish(0, Registers(Function.GET_INVENTORY, fw_seq_id))
             if not lfa.status(answer):
                 self._ids[Guid.from_registers(answer[1], answer[2])] = fw_seq_id
+                if self._suitable is None and answer[3] & _WANTED == _SUITABLE:
+                    self._suitable = fw_seq_id
 
     def _step(self, number: int, step: Step, check: Case) -> None:
         match step:
@@ -245,6 +253,8 @@ class _Suite:
     def _id(self, where: Where) -> int:
         if isinstance(where, Beyond):
             return self._count if where.fixed is None else where.fixed
+        if isinstance(where, Suitable):
+            return _known(self._suitable)
         return self._ids[where]
 
     def _begin(self, cpu: int, registers: Registers) -> None:
@@ -285,6 +295,12 @@ class _Suite:
         got = lfa.status(answer) if register == "x0" else word
         if got != wanted:
             raise _Wrong(f"step {number}: {title}: {register} is {code(got)}, not {code(wanted)}")
+
+
+def _known(fw_seq_id: int | None) -> int:
+    if fw_seq_id is None:
+        raise _Missing(f"needs the component {Suitable()}")
+    return fw_seq_id
 
 
 def _needs_agent(check: Case) -> bool:

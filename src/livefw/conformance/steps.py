@@ -29,7 +29,14 @@ class Beyond(NamedTuple):
         return "N" if self.fixed is None else f"{self.fixed:#x}"
 
 
-Where = Guid | Beyond
+class Suitable(NamedTuple):
+    """Whichever component is pending and can be activated by one CPU that comes back; agents have their own GUIDs."""
+
+    def __str__(self) -> str:
+        return "of any GUID that is pending, needs no rendezvous and resets no CPU"
+
+
+Where = Guid | Beyond | Suitable
 
 
 class Smc(NamedTuple):
