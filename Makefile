@@ -19,7 +19,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench docs-update fuzz properties soak faults mutate lint format install uninstall clean packages monitor
+.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults mutate lint format install uninstall clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo "make test     all tests and gates; ARGS='tests/abi -k guid' for some of them"
 	@echo "make coverage which lines and branches all tests run, compared with pyproject.toml; ARGS as for test"
 	@echo "make bench    measure what the documents promise; ARGS=--json for one JSON document"
+	@echo "make docs     build the site of the documents in build/docs/html"
 	@echo "make docs-update  run the commands that the documents show and write their output anew; ARGS='docs/...' for some pages"
 	@echo "make fuzz     every reader of foreign bytes, guided by coverage, for MINUTES=$(FUZZ_MINUTES); ARGS='dbus cab' for some of them"
 	@echo "make properties  the property tests with many more examples and fresh random data"
@@ -43,14 +44,17 @@ help:
 demo: $(VENV)/run.stamp
 	@$(BIN)/livefw demo $(ARGS)
 
-test: $(VENV)/test.stamp packages
+test: $(VENV)/test.stamp $(VENV)/docs.stamp packages
 	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
-coverage: $(VENV)/test.stamp packages
+coverage: $(VENV)/test.stamp $(VENV)/docs.stamp packages
 	@$(BIN)/python -m tests.coverage $(JOBS) $(ARGS)
 
 bench: $(VENV)/test.stamp packages
 	@$(BIN)/python -m bench $(ARGS)
+
+docs: $(VENV)/docs.stamp
+	@$(BIN)/python docs/_site/build.py
 
 docs-update: $(VENV)/test.stamp packages
 	@$(BIN)/python -m tests.docs $(ARGS)
@@ -107,6 +111,9 @@ $(VENV)/run.stamp: pyproject.toml scripts/setup.sh requirements/run.txt requirem
 
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt requirements/peers.txt
 	@scripts/setup.sh test
+
+$(VENV)/docs.stamp: $(VENV)/run.stamp requirements/docs.txt
+	@scripts/setup.sh docs
 
 $(VENV)/fuzz.stamp: $(VENV)/test.stamp requirements/fuzz.txt
 	@scripts/setup.sh fuzz

@@ -3,6 +3,7 @@
 # Set-up for the Makefile, from the top of the checkout.
 #   setup.sh run PYTHON   a fresh .venv with livefw and what it needs to run
 #   setup.sh test         adds what the tests and gates need
+#   setup.sh docs         adds what builds the site of the documents
 #   setup.sh fuzz         adds the fuzzer
 #   setup.sh packages     Debian packages for tests that mount or compare: installed as root, named otherwise
 set -eu
@@ -70,6 +71,12 @@ run_tests() {
     # Without pip's cache, whose wheel may have been built by another swig.
     PIP_NO_CACHE_DIR=1 from_source peers || say "without binman the tests that compare with it are skipped"
     touch "$venv/test.stamp"
+}
+
+run_docs() {
+    say "adding the tools for the documents (once)"
+    pinned docs || die "the tools for the documents could not be installed"
+    touch "$venv/docs.stamp"
 }
 
 run_fuzz() {
@@ -170,7 +177,8 @@ need() {
 case "${1-}" in
     run) run "$2" ;;
     test) run_tests ;;
+    docs) run_docs ;;
     fuzz) run_fuzz ;;
     packages) packages ;;
-    *) die "usage: setup.sh run PYTHON | test | fuzz | packages" ;;
+    *) die "usage: setup.sh run PYTHON | test | docs | fuzz | packages" ;;
 esac

@@ -12,7 +12,7 @@ from packaging.markers import Marker
 from packaging.requirements import Requirement
 
 EXTRAS = {"run": [], "crypto": ["crypto"], "extras": ["crypto", "daemon", "fwupd", "redfish"], "test": ["test"]}
-EXTRAS |= {"peers": ["peers"], "fuzz": ["fuzz"]}
+EXTRAS |= {"peers": ["peers"], "fuzz": ["fuzz"], "docs": ["docs"]}
 """The extras of pyproject.toml that a file is for."""
 PYTHONS = ("3.11", "3.12", "3.13")
 MACHINES = ("x86_64", "aarch64")

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The site of the documents: that it builds without a warning, and that its reference is what the tables say."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from livefw.activation.policy.document import KEYS
+from livefw.activation.policy.settings import rows
+from livefw.cli.verbs import VERBS
+from livefw.errors import KINDS
+from livefw.firmware.profile import PROFILES
+from livefw.kernel.lfa.versions import VERSIONS
+from livefw.machine.config import platforms
+from livefw.machine.tdx import ALL_FAULTS
+
+from .page import CHECKOUT
+
+SCRIPTS = CHECKOUT / "docs/_site"
+
+NAMES = {
+    "commands": {*(f"## livefw {name}\n" for name in VERBS), "## livefwd\n", "### livefw machine run\n"},
+    "settings": {*(f"| `{row.path}` |" for row in rows(KEYS)), "| `tdx.images` |", "| `redfish.bmc[].url` |"},
+    "errors": {f"| `{kind.name}` |" for kind in KINDS.values()},
+    "dbus": {"## org.livefw.Livefw1\n", "## org.freedesktop.fwupd\n", "| `Activate` |", "| `Event` |", "| `Version` |"},
+    "metrics": {"| `livefw_components` |", "| `livefw_activations_total` |"},
+    "machines": {f"| `{name}` |" for name in platforms()},
+    "agents": {f" `{name}` |" for name in PROFILES},
+    "drivers": {*(f" `{name}` |" for name in VERSIONS), "| `activation_pending` |"},
+    "faults": {f"| `{name}` |" for name in ALL_FAULTS},
+    "api": {"livefw.testing.ModelMachine", "livefw.errors.Refused"},
+}
+"""What each page that is made has to name."""
+
+
+class Loaded(HTMLParser):
+    """What a browser fetches for a page by itself."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        address = found.get("href") if tag == "link" else found.get("src") if tag != "a" else None
+        if address:
+            self.addresses.append(address)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of the site and of its sources."""
+    if importlib.util.find_spec("sphinx") is None:
+        pytest.skip("Sphinx is missing: scripts/setup.sh docs")
+    directory = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "build.py"), str(directory)], capture_output=True, text=True, timeout=240
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    return directory
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("page", sorted(NAMES))
+def test_the_reference_names_what_the_tables_have(site: Path, page: str) -> None:
+    text = (site / f"source/reference/{page}.md").read_text(encoding="utf-8")
+    assert {name for name in NAMES[page] if name not in text} == set()
+
+
+@pytest.mark.timeout(300)
+def test_every_page_is_in_the_navigation(site: Path) -> None:
+    index = (site / "html/index.html").read_text(encoding="utf-8")
+    pages = {path.relative_to(site / "html").as_posix() for path in (site / "html").rglob("*.html")}
+    assert len(pages) > 30
+    linked = set(re.findall(r'href="([^"#]+\.html)', index))
+    assert pages - linked - {"index.html", "genindex.html", "search.html"} == set()
+
+
+@pytest.mark.timeout(300)
+def test_the_site_needs_no_network(site: Path) -> None:
+    for path in (site / "html").rglob("*.html"):
+        assert [each for each in Loaded(path.read_text(encoding="utf-8")).addresses if "//" in each] == []
+    for path in (site / "html").rglob("*.css"):
+        assert not re.search(r"url\([\"']?(https?:)?//|@import", path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.timeout(300)
+def test_the_search_knows_the_reference(site: Path) -> None:
+    index = (site / "html/searchindex.js").read_text(encoding="utf-8")
+    assert "reference/commands" in index
+    assert "rendezv" in index
