@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import reference
+import schemas
 
 HERE = Path(__file__).parent
 DOCUMENTS = HERE.parent
@@ -50,6 +51,9 @@ def gather(sources: Path) -> None:
         shutil.copy(CHECKOUT / name, sources / "project" / name)
     for page in reference.PAGES:
         (sources / "reference" / page.file).write_text(page.text(), encoding="utf-8")
+    (sources / "schema").mkdir()
+    for path in schemas.FILES:
+        shutil.copy(path, sources / "schema" / path.name)
     for path in sorted(sources.rglob("*.md")):
         path.write_text(_prepared(path.read_text(encoding="utf-8"), path.relative_to(sources)), encoding="utf-8")
     index = sources / "index.md"

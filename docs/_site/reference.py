@@ -10,9 +10,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
+
+import schemas
+from cells import cell, code, table
 
 import livefw
 from livefw.activation.policy import document
@@ -43,27 +47,6 @@ class Page(NamedTuple):
     def text(self) -> str:
         """All of it, in Markdown."""
         return "\n".join([f"# {self.title}", "", *self.make(), ""])
-
-
-def cell(value: object) -> str:
-    """Text in a table: nothing in it is Markdown but code in backticks."""
-    pieces = re.split(r"(`[^`]*`)", " ".join(str(value).split()))
-    plain = [each if each.startswith("`") else re.sub(r"([\\*_<>\[\]])", r"\\\1", each) for each in pieces]
-    return "".join(plain).replace("|", r"\|")
-
-
-def code(value: object) -> str:
-    """Text in a table, as code; a dash for none."""
-    return f"`{value}`".replace("|", r"\|") if str(value) else "-"
-
-
-def table(head: Iterable[str], body: Iterable[Iterable[str]]) -> Iterator[str]:
-    """A table of cells."""
-    head = list(head)
-    yield f"| {' | '.join(head)} |"
-    yield f"|{'---|' * len(head)}"
-    yield from (f"| {' | '.join(row)} |" for row in body)
-    yield ""
 
 
 def _capital(text: str) -> str:
@@ -345,6 +328,12 @@ def _errors() -> list[str]:
     return [LivefwError.__name__, *(each.__name__ for each in KINDS)]
 
 
+def _schema(path: Path) -> Page:
+    title = str(schemas.load(path)["title"])
+    file = f"{path.name.removesuffix('.schema.json')}-schema.md"
+    return Page(file, title, "every key, from its JSON Schema", partial(schemas.describe, path))
+
+
 PAGES = (
     Page("commands.md", "Commands", "every command with its options", commands),
     Page("settings.md", "Settings", "every key of livefw.toml", settings),
@@ -352,6 +341,7 @@ PAGES = (
     Page("dbus.md", "D-Bus interfaces", "methods, signals and properties", dbus),
     Page("metrics.md", "Metrics", "what livefwd exports for Prometheus", metrics),
     Page("machines.md", "Modelled machines", "the platforms that come with livefw", machines),
+    *map(_schema, schemas.FILES),
     Page("agents.md", "Agent profiles", "what releases of TF-A do differently", agents),
     Page("drivers.md", "Driver versions", "what versions of the LFA driver do differently", drivers),
     Page("faults.md", "Faults", "what can be made to go wrong in a model", faults),

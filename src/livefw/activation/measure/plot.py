@@ -22,6 +22,7 @@ def svg(measurement: Measurement, *, title: str) -> str:
     size = f'width="{_LEFT + _WIDTH + _RIGHT}" height="{total:.0f}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="11">',
+        '<rect width="100%" height="100%" fill="#fff"/>',  # for a reader whose page is dark
         f'<text x="{_LEFT}" y="16" font-size="13">{escape(title)}</text>',
         f'<text x="{_LEFT}" y="32" fill="#555">{escape(_caption(measurement))}</text>',
     ]
