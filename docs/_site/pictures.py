@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pictures of the documents that are made from the code and from the pages: ``pictures.py`` writes them anew.
+"""The pictures of the documents that are made from the code and from the pages: ``pictures.py`` writes them.
 
 An SVG shown as an image knows whether its reader prefers dark, and not which theme the page around it has. So each has
 a ground of its own, and can be read on any page.
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from livefw.activation.events import Point
+from livefw.testing import MountedMachine
 
 DOCUMENTS = Path(__file__).parents[1]
 CHECKOUT = DOCUMENTS.parent
@@ -81,16 +83,17 @@ class Cell(NamedTuple):
     kind: str = "box"
 
 
-_ABOVE = (
-    (Cell("cli", "the command", 2), Cell("daemon", "D-Bus, fwupd's clients", 2)),
-    (Cell("render", "text and JSON for every face", 2), Cell("dbus", "a bounded server and client", 2)),
+ABOVE = (
+    (Cell("testing", "a test kit for programs of your own"),),
+    (Cell("cli", "the command"), Cell("daemon", "D-Bus, fwupd's clients")),
+    (Cell("render", "text and JSON", 4), Cell("schema", "JSON Schemas", 3), Cell("dbus", "server, client", 3)),
     (Cell("activation", "choose, check, run, compare, record: knows no mechanism"),),
-    (Cell("providers", "one package for each mechanism"),),
+    (Cell("providers", "one package for each mechanism", 7), Cell("archive", "cab archives", 3)),
     (Cell("files", "the machine as files"),),
 )
-_BELOW = (
-    (Cell("machine", "CPUs, faults, trace, put together", kind="model"),),
-    (Cell("kernel", "LFA driver, sysfs (EL1)", kind="model"), Cell("firmware", "LFA agent (EL3)", kind="model")),
+BELOW = (
+    (Cell("machine", "CPUs, faults, trace", 3, "model"), Cell("conformance", "of agents", 2, "model")),
+    (Cell("kernel", "LFA driver, sysfs", kind="model"), Cell("firmware", "LFA agent, images", kind="model")),
     (Cell("abi", "registers, calls, codes, GUIDs", kind="model"),),
 )
 
@@ -104,7 +107,7 @@ def architecture() -> str:
     """The packages and the seam of files; imports go down."""
     body: list[str] = []
     y = 16
-    for row in _ABOVE:
+    for row in ABOVE:
         body += _row(row, 16, _WIDTH - 32, y)
         y += _ROW + _GAP
     y += 8
@@ -117,7 +120,7 @@ def architecture() -> str:
         _text(28, y + 43, "/sys/firmware/lfa, devices,", "small"),
         _text(28, y + 58, "BMCs on the network", "small"),
     ]
-    for row in _BELOW:
+    for row in BELOW:
         body += _row(row, left, _WIDTH - 16 - left, y)
         y += _ROW + _GAP
     description = (
@@ -227,10 +230,19 @@ MADE: dict[str, Callable[[], str]] = {
 """Every picture that is made, by its file in docs/pictures."""
 
 
+def record(path: Path) -> None:
+    """Have livefw draw the stops of an activation on a modelled machine; this needs FUSE."""
+    with MountedMachine("vera", cpus=16) as machine:
+        machine.livefw("activate", "tf-rmm").check_returncode()
+        machine.livefw("history", "--plot", str(path)).check_returncode()
+
+
 def main() -> None:
-    """Write all of them."""
+    """Write all of them; with ``--record`` those too that differ each time."""
     for name, make in MADE.items():
         (PICTURES / name).write_text(make(), encoding="utf-8")
+    if "--record" in sys.argv[1:]:
+        record(PICTURES / "stalls.svg")
 
 
 if __name__ == "__main__":
