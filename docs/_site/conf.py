@@ -30,5 +30,6 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_theme_options = {"footer_icons": [], "navigation_with_keys": True}
 templates_path: list[str] = []
+highlight_language = "text"  # a block that names no language
 pygments_style = "default"
 pygments_dark_style = "github-dark"

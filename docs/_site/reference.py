@@ -19,8 +19,6 @@ import schemas
 from cells import cell, code, table
 
 import livefw
-from livefw.activation.policy import document
-from livefw.activation.policy.settings import rows
 from livefw.cli.verbs import VERBS
 from livefw.daemon import interfaces, service
 from livefw.daemon.metrics import exporter
@@ -30,8 +28,6 @@ from livefw.kernel.lfa import versions
 from livefw.machine import tdx
 from livefw.machine.bmc import faults as bmc
 from livefw.machine.config import load, platforms
-from livefw.providers.redfish import settings as redfish_settings
-from livefw.providers.tdx import settings as tdx_settings
 
 _LICENCE = re.compile(r"\s*SPDX-License-Identifier")
 
@@ -100,23 +96,6 @@ def _spelling(action: argparse.Action) -> str:
 
 def _meaning(action: argparse.Action) -> str:
     return cell((action.help or "-").replace("%%", "%"))
-
-
-# Settings.
-
-
-def settings() -> Iterator[str]:
-    """Keys of livefw.toml, those of mechanisms too."""
-    yield "`livefw.toml` is in `/etc/livefw`. Made from the tables that read it; `livefw policy` shows the same.\n"
-    yield from table(
-        ("Key", "Value", "Default", "Meaning"),
-        ((code(row.path), cell(row.kind), code(row.default), cell(row.help)) for row in rows(document.KEYS)),
-    )
-    yield "## Table tdx\n\n[The TDX module](tdx.md) explains them.\n"
-    yield from table(("Key", "Meaning"), ((code(f"tdx.{k}"), cell(v.text)) for k, v in tdx_settings.KEYS.items()))
-    yield "## Tables redfish.bmc\n\nOne table for each BMC; [Redfish](redfish.md) explains them.\n"
-    keys = redfish_settings.KEYS.items()
-    yield from table(("Key", "Meaning"), ((code(f"redfish.bmc[].{k}"), cell(v.text)) for k, v in keys))
 
 
 # Errors.
@@ -329,14 +308,13 @@ def _errors() -> list[str]:
 
 
 def _schema(path: Path) -> Page:
-    title = str(schemas.load(path)["title"])
+    title = f"{schemas.load(path)['title']} (JSON Schema)"
     file = f"{path.name.removesuffix('.schema.json')}-schema.md"
     return Page(file, title, "every key, from its JSON Schema", partial(schemas.describe, path))
 
 
 PAGES = (
     Page("commands.md", "Commands", "every command with its options", commands),
-    Page("settings.md", "Settings", "every key of livefw.toml", settings),
     Page("errors.md", "Errors", "kinds, fields and exit codes", errors),
     Page("dbus.md", "D-Bus interfaces", "methods, signals and properties", dbus),
     Page("metrics.md", "Metrics", "what livefwd exports for Prometheus", metrics),

@@ -131,7 +131,7 @@ DOG = "/sys/class/watchdog/watchdog0"
 DEAD: list[FaultRequest] = [FaultRequest(name="activation-failed", component=RMM, times=1)]
 NO_AUTHORITY = [FaultRequest(name="auth-error", component=RMM, times=1)]
 
-# docs/explanation/engine.md, "Checks": what stops at once, what somebody may answer for, and what is only told.
+# docs/reference/policy.md, "Checks": what stops at once, what somebody may answer for, and what is only told.
 CASES = (
     Case("policy", True, False, settings("deny = ['tf-rmm']")),
     Case("pinned", True, False, settings("[component.tf-rmm]\npin = '1.7'")),

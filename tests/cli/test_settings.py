@@ -224,6 +224,6 @@ def test_what_was_decided_at_the_staging_does_not_outweigh_it(ready: Any) -> Non
 
 
 def test_documents_have_every_code_of_the_check() -> None:
-    text = (Path(__file__).parents[2] / "docs/explanation/engine.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs/reference/policy.md").read_text(encoding="utf-8")
     rows = text.partition("| Exit code | `livefw policy --check` |")[2].partition("\n\n")[0]
     assert [row.split("|")[1].strip() for row in rows.splitlines()[2:]] == ["0", "2", "3", "4"]

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from livefw.activation.policy.document import KEYS
-from livefw.activation.policy.settings import rows
 from livefw.cli.verbs import VERBS
 from livefw.errors import KINDS
 from livefw.firmware.profile import PROFILES
@@ -25,10 +23,10 @@ SCRIPTS = CHECKOUT / "docs/_site"
 
 NAMES = {
     "commands": {*(f"## livefw {name}\n" for name in VERBS), "## livefwd\n", "### livefw machine run\n"},
-    "settings": {*(f"| `{row.path}` |" for row in rows(KEYS)), "| `tdx.images` |", "| `redfish.bmc[].url` |"},
     "errors": {f"| `{kind.name}` |" for kind in KINDS.values()},
     "dbus": {"## org.livefw.Livefw1\n", "## org.freedesktop.fwupd\n", "| `Activate` |", "| `Event` |", "| `Version` |"},
     "metrics": {"| `livefw_components` |", "| `livefw_activations_total` |"},
+    "machine-schema": {"| `components` |", "## ComponentSpec\n"},
     "machines": {f"| `{name}` |" for name in platforms()},
     "agents": {f" `{name}` |" for name in PROFILES},
     "drivers": {*(f" `{name}` |" for name in VERSIONS), "| `activation_pending` |"},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of docs/explanation/engine.md are those of the code."""
+"""The tables of the pages on the engine, the policy and the history are those of the code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,10 @@ from livefw.activation.policy.document import KEYS, parse
 from livefw.activation.policy.settings import rows
 from livefw.systemd import OUTCOME_MESSAGE_ID
 
-DOCUMENT = (Path(__file__).parents[2] / "docs/explanation/engine.md").read_text(encoding="utf-8")
+DOCUMENTS = Path(__file__).parents[2] / "docs"
+ENGINE = (DOCUMENTS / "explanation/engine.md").read_text(encoding="utf-8")
+POLICY = (DOCUMENTS / "reference/policy.md").read_text(encoding="utf-8")
+HISTORY = (DOCUMENTS / "reference/history.md").read_text(encoding="utf-8")
 EFFECT = {
     Weight.WARNING: "is told",
     Weight.ERROR: "stops it; `--ignore`",
@@ -40,15 +43,15 @@ def expected() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", ["keys", "checks"])
 def test_a_table_is_that_of_the_code(name: str) -> None:
-    shown = DOCUMENT.partition(f"<!-- {name} -->\n")[2].partition("<!-- end -->")[0]
+    shown = POLICY.partition(f"<!-- {name} -->\n")[2].partition("<!-- end -->")[0]
     assert shown == expected()[name]
 
 
 def test_points_and_the_message_id_are_those_of_the_code() -> None:
-    assert [point for point in Point if f"| `{point}` |" not in DOCUMENT] == []
-    assert OUTCOME_MESSAGE_ID in DOCUMENT
+    assert [point for point in Point if f"| `{point}` |" not in ENGINE] == []
+    assert OUTCOME_MESSAGE_ID in HISTORY
 
 
 def test_the_example_is_a_policy() -> None:
-    example = DOCUMENT.partition("```toml\n")[2].partition("```")[0]
+    example = POLICY.partition("```toml\n")[2].partition("```")[0]
     assert parse(example.encode()).automatic == ("tf-rmm",)
