@@ -1,16 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
 """Live firmware activation on Linux.
 
-The rooms, from the bottom of the house up; imports only go down:
+::
 
-``abi``         what crosses the wire: SMCCC registers, LFA calls, codes, GUIDs
-``firmware``    what the firmware does: LFA agent, components, images (EL3)
-``kernel``      what the operating system does: LFA driver and its sysfs tree (EL1)
-``machine``     a machine put together: CPUs, notification line, faults, FUSE mount
-                ---- the sysfs seam: from here up, only files ----
-``providers``   the mechanisms an administrator meets
-``activation``  the job: plan, check, run, verify, record (EL0)
-``cli``         the command, a thin translator
+    import livefw
+
+    with livefw.connect() as host:
+        for event in host.activate("tf-rmm", reason="CVE-2026-1234"):
+            print(event)
+
+`__all__` is the public API; what it names stays as it is within a major version. Names are imported on first use, so
+that ``import livefw`` costs nothing. `livefw.testing` is a package of its own, with machines to test against.
 """
 
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from livefw import errors
+    from livefw.activation.checks.table import Problem, Weight
+    from livefw.activation.engine import Plan
+    from livefw.activation.events import (
+        Attempt,
+        Begun,
+        Chosen,
+        Event,
+        Finished,
+        Point,
+        Progressed,
+        Reached,
+        SettingsApplied,
+        SettledIntent,
+        StillRunning,
+    )
+    from livefw.activation.history.rows import Activation, Head, HistoryPage, HistoryRow, RowKind
+    from livefw.activation.history.writer import RowStatus
+    from livefw.activation.host import OnFailure
+    from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
+    from livefw.activation.measure.meter import CpuRow, Measurement
+    from livefw.activation.outcome import Outcome, Result
+    from livefw.activation.plan import PastAttempts, PlanStep, SettingChange, UsualDuration
+    from livefw.activation.setting_changes import UnmetSetting
+    from livefw.activation.watch.watcher import WatchEvent, WatchEventKind
+    from livefw.api import ConnectedHost, connect
+    from livefw.providers.base import Claim, ImagePackage, Measured, Phase, Reply, Trust, Witness
+    from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Version
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Activation",
+    "Attempt",
+    "Begun",
+    "Chosen",
+    "Claim",
+    "Component",
+    "ConnectedHost",
+    "Cost",
+    "CpuRow",
+    "Event",
+    "Finished",
+    "Flag",
+    "Head",
+    "HistoryPage",
+    "HistoryRow",
+    "ImagePackage",
+    "Measured",
+    "Measurement",
+    "OnFailure",
+    "Outcome",
+    "PastAttempts",
+    "Phase",
+    "Plan",
+    "PlanStep",
+    "Point",
+    "Problem",
+    "Progressed",
+    "Reached",
+    "Reason",
+    "Rendezvous",
+    "Reply",
+    "Result",
+    "RowKind",
+    "RowStatus",
+    "SettingChange",
+    "SettingsApplied",
+    "SettledIntent",
+    "StillRunning",
+    "Trust",
+    "UnmatchedPattern",
+    "UnmetSetting",
+    "UsualDuration",
+    "Version",
+    "WatchEvent",
+    "WatchEventKind",
+    "Weight",
+    "Witness",
+    "__version__",
+    "connect",
+    "errors",
+]
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        from livefw.public import find
+
+        found = globals()[name] = find(name)
+        return found

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from livefw.activation.engine import Host
-from livefw.activation.events import unheard
 from livefw.activation.lock.machine_lock import Lock
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy.document import PolicyFollower, load
@@ -40,10 +39,13 @@ class Watching:
             host: Host = bench.host()
             return host._replace(policy=load(bench.paths.settings))
 
-        self.watcher = Watcher(bench.host(), tell=self.events.append, hear=unheard, renew=renew)
+        self.watcher = Watcher(bench.host(), renew=renew)
+
+    def hear(self) -> None:
+        self.events += [event for event in self.watcher.look() if isinstance(event, WatchEvent)]
 
     def look(self) -> list[tuple[WatchEventKind, str]]:
-        self.watcher.look()
+        self.hear()
         told = [(event.what, event.component) for event in self.events]
         self.events.clear()
         return told
@@ -157,7 +159,7 @@ def test_wrong_settings_are_told_once_and_the_earlier_ones_hold(make: Make) -> N
     watching = Watching(bench)
     assert watching.look()[-1] == (WatchEventKind.HELD_BACK, KEY)
     write_settings(bench, "automatik = []")
-    watching.watcher.look()
+    watching.hear()
     (told,) = watching.events
     assert told.what is WatchEventKind.SETTINGS
     assert "the earlier ones hold" in told.text
@@ -184,7 +186,7 @@ def test_what_matches_nothing_is_told_once_for_settings_and_components(make: Mak
     bench.machine.stage("rmm", "7.0")
     assert (WatchEventKind.SETTINGS, "") not in watching.look()
     write_settings(bench, "deny = ['tf-rm']")
-    watching.watcher.look()
+    watching.hear()
     changed, told = watching.events
     assert "hold from now on" in changed.text
     assert told.text == "deny: 'tf-rm' matches no component here; close to it: TF-RMM"
@@ -201,7 +203,7 @@ def test_strict_settings_hold_back_what_is_automatic(make: Make) -> None:
     write_settings(bench, "strict = true\nautomatic = ['tf-rmm']\ndeny = ['tf-rm']")
     bench.changes = {"policy": load(bench.paths.settings)}
     watching = Watching(bench)
-    watching.watcher.look()
+    watching.hear()
     assert [each.text.partition(":")[0] for each in watching.events if each.what is WatchEventKind.HELD_BACK] == [
         "settings-match"
     ]
@@ -447,7 +449,7 @@ def test_a_mechanism_that_refused_is_left_alone_for_a_while(make: Make) -> None:
     refused: list[Any] = []
     bench.changes = {"at": take_away}
     watching = Watching(bench)
-    watching.watcher.look()
+    watching.hear()
     assert [e.attempt.result.outcome for e in watching.events if e.attempt] == [Outcome.REFUSED]
     watching.events.clear()
     trigger.removed = False

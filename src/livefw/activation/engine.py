@@ -115,6 +115,11 @@ class Engine:
         with (yield from self._open(control)) as session:
             return (yield from session.stage(request))
 
+    def settle(self, *, control: Control | None = None) -> Steps[None]:
+        """Settle what earlier engines left unfinished. Errors as for `open`."""
+        with (yield from self._open(control)):
+            pass
+
     def cancel(self, word: str, *, reason: str, control: Control | None = None) -> Steps[Finished]:
         """Ask the mechanism to cancel what was begun on one component, and record who wanted that and why.
 

@@ -6,7 +6,7 @@ are about the work of the mechanism. An `Attempt` is the end of one component. `
 up the request. Faces translate these events and add none.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -151,14 +151,6 @@ class Control:
         """Raise `Interrupted` if no mechanism is to be asked any more."""
         if self.stopped:
             raise Interrupted("interrupted; nothing more was started")
-
-
-Hear = Callable[[Event, Control], None]
-"""A function that is called with each event of a request, and may end it early."""
-
-
-def unheard(event: Event, control: Control) -> None:
-    """Ignore an event."""
 
 
 def to_the_end(steps: Steps[T], control: Control) -> Steps[T]:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine over any one provider, without a history, for tests of providers."""
 
+from collections.abc import Callable
 from contextlib import closing
 from math import inf
 from tempfile import TemporaryDirectory
 
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import CHECKS, Weight
-from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host
-from livefw.activation.events import Control, Finished, Hear, Steps, StillRunning, unheard
-from livefw.activation.execution.session import Session
+from livefw.activation.engine import ActivationRequest, Engine, Host
+from livefw.activation.events import Control, Event, Finished, Steps, StillRunning
 from livefw.activation.outcome import Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT, Policy
@@ -21,15 +21,16 @@ IGNORABLE = tuple(check.name for check in CHECKS if check.weight is Weight.ERROR
 """Checks about the machine around a component, which would hide what a provider does."""
 
 
-def follow(
-    session: Session, steps: Steps[Finished], *, patience: float = inf, hear: Hear = unheard
-) -> tuple[Attempt, ...]:
-    """Follow a request of a session for so many seconds; its attempts. ``hear`` is called with each event."""
-    return followed(steps, session.control, patience=patience, hear=hear).attempts
+Hear = Callable[[Event, Control], None]
+"""Is called with each event of a request, and may end the request early."""
+
+
+def unheard(event: Event, control: Control) -> None:
+    """Nobody listens."""
 
 
 def followed(steps: Steps[Finished], control: Control, *, patience: float = inf, hear: Hear = unheard) -> Finished:
-    """As `follow`, of a request that takes the machine by itself."""
+    """Follow a request for so many seconds; how it ended. ``hear`` is called with each event."""
     finished = Finished(())
     with closing(steps):
         for event in steps:

@@ -40,7 +40,7 @@ class PastAttempts(NamedTuple):
 class PlanStep(NamedTuple):
     """One component, its earlier attempts (None if they cannot be read), and the problems that the checks found."""
 
-    candidate: Candidate
+    component: Component
     past: PastAttempts | None
     problems: tuple[Problem, ...]
 
@@ -48,11 +48,6 @@ class PlanStep(NamedTuple):
     def usual(self) -> UsualDuration | None:
         """The usual duration; None if there is no earlier success."""
         return self.past.usual if self.past else None
-
-    @property
-    def component(self) -> Component:
-        """The component."""
-        return self.candidate.component
 
     @property
     def stopped(self) -> bool:
@@ -66,7 +61,7 @@ class SettingChange(NamedTuple):
     ``last_error`` is why the last attempt to change it failed, as far as the history knows.
     """
 
-    candidate: Candidate
+    component: Component
     setting: str
     wanted: bool
     possible: bool
@@ -169,7 +164,7 @@ def examine(
     problems = checks.examine(context, ignore=ignore)
     if not component.reasons:
         problems += checks.ignoring(hooks.examine(scene.hooks, _for_hooks(component)), ignore, scene.policy)
-    return PlanStep(candidate, past, problems)
+    return PlanStep(component, past, problems)
 
 
 def setting_changes(found: Inventory, policy: Policy) -> tuple[SettingChange, ...]:
@@ -182,7 +177,7 @@ def setting_changes_of(candidate: Candidate, policy: Policy) -> tuple[SettingCha
     present = dict(candidate.component.settings) if policy.component else {}
     wanted = policy.settings(candidate.component) if policy.component else {}
     return tuple(
-        SettingChange(candidate, name, value, name in present)
+        SettingChange(candidate.component, name, value, name in present)
         for name, value in wanted.items()
         if present.get(name) is not value
     )

@@ -14,7 +14,7 @@ from livefw.activation.history import seal as seals
 from livefw.activation.history import verify
 from livefw.activation.history.anchors import AnchoredHeads
 from livefw.activation.history.journal import HistoryRow, Journal
-from livefw.activation.history.rows import Head, Page
+from livefw.activation.history.rows import Head, HistoryPage
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.activation.history.verify import HistoryReport
 from livefw.activation.images import releases
@@ -98,7 +98,7 @@ def nothing_found() -> NothingToDo:
     return NothingToDo("nothing of that kind is in the history")
 
 
-def page(journal: Journal, wanted: Filter, *, limit: int) -> Page:
+def page(journal: Journal, wanted: Filter, *, limit: int) -> HistoryPage:
     """The newest activations that pass the filter, at most ``limit``. `NothingToDo` if there is none."""
     found = journal.page(limit, **wanted._asdict())
     if not found.activations:

@@ -212,7 +212,7 @@ def setting(change: SettingChange, trouble: str, actor: Actor) -> dict[str, Any]
     """A setting was changed to what the policy wants, or could not be."""
     return {
         **_who("the policy wants it so", actor),
-        "name": change.candidate.component.name,
+        "name": change.component.name,
         "setting": change.setting,
         "value": change.wanted,
         "trouble": trouble,
@@ -221,7 +221,7 @@ def setting(change: SettingChange, trouble: str, actor: Actor) -> dict[str, Any]
 
 def last_setting_error(journal: RowSource, change: SettingChange) -> str:
     """Why the last attempt to change a setting failed; empty if it succeeded, or was never made."""
-    for entry in journal.recent(change.candidate.component.key, RowKind.SETTING, limit=_EARLIER):
+    for entry in journal.recent(change.component.key, RowKind.SETTING, limit=_EARLIER):
         if (entry.body.get("setting"), entry.body.get("value")) == (change.setting, change.wanted):
             return str(entry.body.get("trouble") or "")
     return ""

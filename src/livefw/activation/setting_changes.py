@@ -14,7 +14,7 @@ from livefw.activation.mishaps import error_text
 from livefw.activation.plan import SettingChange, setting_changes_of
 from livefw.activation.policy.document import Policy
 from livefw.errors import LivefwError
-from livefw.providers.base import Component, Reason
+from livefw.providers.base import Component, Provider, Reason
 
 _FILE = "component.PATTERN.settings in livefw.toml"
 _REFUSED = Reason(
@@ -59,7 +59,7 @@ def unmet_settings(changes: Iterable[SettingChange], tried: Tried) -> tuple[Unme
     for change in changes:
         why = tried.get(_name(change)) if change.possible else _filled(_NONE_SUCH, change)
         if why:
-            found.append(UnmetSetting(change.candidate.component, change.setting, change.wanted, why))
+            found.append(UnmetSetting(change.component, change.setting, change.wanted, why))
     return tuple(found)
 
 
@@ -87,7 +87,8 @@ def apply_changes(
     fresh = [change for change in plan.setting_changes(found, policy) if change.possible and _name(change) not in tried]
     if not fresh:
         return found, tried
-    troubles = {_name(change): _written(change) for change in fresh}
+    providers = {candidate.component.key: candidate.provider for candidate in found.candidates}
+    troubles = {_name(change): _written(change, providers[change.component.key]) for change in fresh}
     after = look()
     still = {_name(change) for change in plan.setting_changes(after, policy)}
     failed: Tried = {}
@@ -101,18 +102,17 @@ def apply_changes(
     return after, tried | failed
 
 
-def _written(change: SettingChange) -> str:
+def _written(change: SettingChange, provider: Provider) -> str:
     """Make a change; returns why it failed, empty if it did not."""
-    component = change.candidate.component
     try:
-        change.candidate.provider.configure(component.id, change.setting, on=change.wanted)
+        provider.configure(change.component.id, change.setting, on=change.wanted)
     except (LivefwError, OSError) as error:
         return error_text(error)
     return ""
 
 
 def _name(change: SettingChange) -> tuple[str, str, bool]:
-    return change.candidate.component.key, change.setting, change.wanted
+    return change.component.key, change.setting, change.wanted
 
 
 def _filled(why: Reason, change: SettingChange, **values: object) -> Reason:

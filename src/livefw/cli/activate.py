@@ -3,8 +3,11 @@
 
 import argparse
 import sys
+from collections.abc import Callable
+from functools import partial
 
-from livefw.activation.engine import ActivationRequest, Engine, OnFailure
+from livefw.activation.engine import OnFailure, Plan
+from livefw.api import ConnectedHost
 from livefw.cli import plan
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator, refusing_without_room
@@ -40,29 +43,30 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
-    words = tuple(arguments.components) or None
-    request = ActivationRequest(words, arguments.reason, tuple(arguments.ignore), OnFailure(arguments.on_failure))
-    host = paths.host(session, arguments)
-    made = Engine(host)
+    words, ignore, on_failure = arguments.components, arguments.ignore, OnFailure(arguments.on_failure)
+    assembled = paths.host(session, arguments)
+    host = ConnectedHost(assembled)
+    planned = partial(host.plan, *words, ignore=ignore)
     if arguments.dry_run:
-        return plan.show(session, made.plan(request))
+        return plan.show(session, planned())
     if not arguments.yes:
-        _confirm(session, made, request)
-    report = Report.of(narrator.follow(made.activate(request, control=narrator.control)), phase="activate")
+        _confirm(session, planned)
+    stream = host.activate(*words, reason=arguments.reason, ignore=ignore, on_failure=on_failure)
+    report = Report.of(narrator.follow(host, stream), phase="activate")
     if not report.attempts and report.error is None:
-        left = made.plan(request)
+        left = planned()
         if not left.steps:
             raise shown_plan.nothing(left)
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
-    session.report(report.text, lambda: report.fields(host.providers))
+    session.report(report.text, lambda: report.fields(assembled.providers))
     return report.exit_code
 
 
-def _confirm(session: Session, made: Engine, request: ActivationRequest) -> None:
+def _confirm(session: Session, planned: Callable[[], Plan]) -> None:
     """Show the plan to somebody at a terminal and ask; elsewhere nobody is asked."""
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    shown = made.plan(request)
+    shown = planned()
     ready = [step for step in shown.steps if not step.stopped]
     session.say(shown_plan.text(shown))
     if not ready:

@@ -3,7 +3,7 @@
 
 import argparse
 
-from livefw.activation.engine import Engine
+from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator
 from livefw.cli.invocation.session import Session
@@ -22,9 +22,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Cancel; 3 if there was nothing to cancel, which is the normal state."""
     # Without the policy: a mistake in the settings must not keep anybody from stopping what goes wrong.
-    host = paths.host(session, arguments, lenient=True)
+    assembled = paths.host(session, arguments, lenient=True)
+    host = ConnectedHost(assembled)
     narrator = Narrator(session, verb="cancel")
-    steps = Engine(host).cancel(arguments.component, reason=arguments.reason, control=narrator.control)
-    report = Report("cancel", Report.of(narrator.follow(steps), phase="cancel").attempts)
-    session.report(report.text, lambda: report.fields(host.providers))
+    stream = host.cancel(arguments.component, reason=arguments.reason)
+    report = Report("cancel", Report.of(narrator.follow(host, stream), phase="cancel").attempts)
+    session.report(report.text, lambda: report.fields(assembled.providers))
     return report.exit_code

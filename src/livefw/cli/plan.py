@@ -3,7 +3,8 @@
 
 import argparse
 
-from livefw.activation.engine import ActivationRequest, Engine, Plan
+from livefw.activation.engine import Plan
+from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session
 from livefw.render import plan as rendered
@@ -18,9 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Show what would be done; 4 if anything stands against a step."""
-    words = tuple(arguments.components) or None
-    plan = Engine(paths.host(session, arguments)).plan(ActivationRequest(words, ignore=tuple(arguments.ignore)))
-    return show(session, plan)
+    host = ConnectedHost(paths.host(session, arguments))
+    return show(session, host.plan(*arguments.components, ignore=arguments.ignore))
 
 
 def show(session: Session, plan: Plan) -> int:

@@ -11,9 +11,8 @@ from types import FrameType
 from typing import Any
 
 from livefw import systemd
-from livefw.activation import events
 from livefw.activation.engine import Host
-from livefw.activation.events import Attempt, Begun, Control, StillRunning
+from livefw.activation.events import Attempt, Begun, Control, Event
 from livefw.activation.policy.document import PolicyFollower
 from livefw.activation.watch import uevents
 from livefw.activation.watch.watcher import Watcher, WatchEvent, WatchEventKind
@@ -50,18 +49,23 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     wake = uevents.wake(stop.bell, own_machine=os.path.realpath(session.root) == "/")
     watcher = Watcher(
         first,
-        tell=lambda event: _tell(session, event),
-        hear=stop.hear,
         renew=lambda: host() if follower.changed() else None,
     )
+
+    def look() -> None:
+        for event in watcher.look(stop.control):
+            if isinstance(event, WatchEvent):
+                _tell(session, event)
+            stop.hear(event)
+
     try:
-        watcher.look()
+        look()
         systemd.notify("READY=1\nSTATUS=watching")
         while not stop.asked:
             if wake.wait(arguments.interval) and not stop.asked:
                 uevents.Timer(stop.bell).wait(_PACE)  # what belongs together comes together
             if not stop.asked:
-                watcher.look()
+                look()
     finally:
         systemd.notify("STOPPING=1")
         wake.close()
@@ -74,21 +78,22 @@ class _Stop:
     def __init__(self) -> None:
         self.bell, self._ring = uevents.new_bell()
         self.asked = 0
+        self.control = Control()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._ask)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
         self.asked += 1
+        if self.asked > 1:
+            self.control.detach()
         os.write(self._ring, b"x")
 
-    def hear(self, event: events.Event, control: Control) -> None:
-        """What systemd shows, and the end of the watching when somebody has asked twice."""
+    def hear(self, event: WatchEvent | Event) -> None:
+        """What systemd shows."""
         match event:
             case Begun(component=component):
                 systemd.notify(f"STATUS=activating {component.key}")
-            case StillRunning() if self.asked > 1:
-                control.detach()
-            case Attempt():
+            case WatchEvent(attempt=Attempt()):
                 systemd.notify("STATUS=watching")
 
 

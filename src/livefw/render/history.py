@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from livefw.activation.history.journal import Activation, HistoryRow, RowKind
-from livefw.activation.history.rows import Page
+from livefw.activation.history.rows import HistoryPage
 from livefw.errors import ExitCode
 from livefw.render.answer import Answer
 from livefw.text import printable, table
 
 
-def answer(page: Page) -> Answer:
+def answer(page: HistoryPage) -> Answer:
     """What `livefw history` answers for a page that has something."""
     return Answer(
         lambda: _text(page.activations, page.before),

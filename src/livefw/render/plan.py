@@ -41,7 +41,7 @@ def text(plan: Plan) -> str:
         lines += _step_lines(number, step)
     for change in plan.changes:
         name, value = (
-            printable(change.candidate.component.name) or change.candidate.component.key,
+            printable(change.component.name) or change.component.key,
             str(change.wanted).lower(),
         )
         be = "will be set to" if change.possible else "is wanted by the policy, and does not exist; wanted:"
@@ -148,7 +148,7 @@ def fields(plan: Plan) -> dict[str, Any]:
         ],
         "settings": [
             {
-                "component": change.candidate.component.key,
+                "component": change.component.key,
                 "setting": change.setting,
                 "value": change.wanted,
                 "possible": change.possible,

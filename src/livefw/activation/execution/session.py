@@ -231,7 +231,7 @@ class Session:
 
         def note(change: SettingChange, error: str) -> None:
             row = partial(row_bodies.setting, change, error, host.actor)
-            self._history.note(RowKind.SETTING, change.candidate.component.key, row, Mishaps())
+            self._history.note(RowKind.SETTING, change.component.key, row, Mishaps())
 
         after, self._tried = setting_changes.apply_changes(
             found, host.policy, self._tried, look=partial(discovery.take_inventory, host.providers), note=note

@@ -32,8 +32,8 @@ from livefw.activation.history.rows import (
     ROWS,
     Activation,
     Head,
+    HistoryPage,
     HistoryRow,
-    Page,
     RowKind,
     digest,
     encode,
@@ -54,10 +54,10 @@ __all__ = [
     "Damaged",
     "Flaw",
     "Head",
+    "HistoryPage",
     "HistoryRow",
     "Journal",
     "JournalUnavailable",
-    "Page",
     "RowKind",
     "digest",
 ]
@@ -284,7 +284,7 @@ class Journal:
         components: Collection[str] | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
-    ) -> Page:
+    ) -> HistoryPage:
         """At most ``limit`` activations, newest first; not more rows are read than returned.
 
         ``before`` is the value of the page before this one. ``since_ns`` and ``until_ns`` (wall clock) select
@@ -293,7 +293,7 @@ class Journal:
         """
         asked = self.walk(before=before, components=components, since_ns=since_ns, until_ns=until_ns)
         found = [*islice(asked, limit + 1)]
-        return Page(found[:limit], found[limit - 1].first_row.sequence if 0 < limit < len(found) else None)
+        return HistoryPage(found[:limit], found[limit - 1].first_row.sequence if 0 < limit < len(found) else None)
 
     def walk(
         self,

@@ -90,7 +90,7 @@ def regular(path: str, flags: int) -> None:
 def connected(path: str, mode: str) -> sqlite3.Connection:
     """A connection in one of SQLite's open modes. SQLite opens the file later. `sqlite3.Error`."""
     uri = f"file:{_quoted(path)}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_MS / 1000, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
     connection.text_factory = decode
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     return connection

@@ -69,7 +69,7 @@ class Activation(NamedTuple):
         return entry
 
 
-class Page(NamedTuple):
+class HistoryPage(NamedTuple):
     """Activations, newest first. ``before`` is the argument of `Journal.page` for the next older page; None at the
     end."""
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from livefw.activation import plan
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, OnFailure, SettledIntent
-from livefw.activation.events import Hear
+from livefw.activation.events import Control, Event
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.outcome import Outcome
-from livefw.errors import LivefwError
+from livefw.errors import Interrupted, LivefwError
 from livefw.providers.base import Component
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class WatchEvent(NamedTuple):
     attempt: Attempt | None = None
 
 
-Tell = Callable[[WatchEvent], None]
+Seen = WatchEvent | Event
 Renew = Callable[[], Host | None]
 """Returns the machine with new settings if the settings have changed, else None. Raises `LivefwError` if they are
 wrong."""
@@ -101,13 +101,12 @@ def _differences(old: Component, new: Component) -> Iterator[WatchEvent]:
 
 
 class Watcher:
-    """Watches a machine; the caller decides when by calling `look`."""
+    """Watches a machine; the caller decides when by calling `look`. Unless it is ``automatic``, it changes nothing."""
 
-    def __init__(self, host: Host, *, tell: Tell, hear: Hear, renew: Renew = lambda: None) -> None:
+    def __init__(self, host: Host, *, automatic: bool = True, renew: Renew = lambda: None) -> None:
+        self._automatic = automatic
         self._host = host
         self._renew = renew
-        self._tell = tell
-        self._hear = hear
         self._engine = Engine(host)
         self._known: Inventory | None = None
         self._tried: dict[str, tuple[object, object]] = {}
@@ -118,45 +117,49 @@ class Watcher:
         self._unmet: tuple[UnmetSetting, ...] = ()
         self._wishes_not_before = 0.0
 
-    def look(self) -> None:
-        """Report changes, apply settings, and activate what is due. Errors are reported as events."""
-        self._follow_settings()
+    def look(self, control: Control | None = None) -> Iterator[Seen]:
+        """Report changes, apply settings, and activate what is due. Errors are reported as events.
+
+        The events of an activation are reported between its own. ``control`` ends such an activation early.
+        """
+        control = control or Control()
+        yield from self._follow_settings()
         try:
             found = discovery.take_inventory(self._host.providers)
-            self._differ(found)
-            self._match(found)
-            self._bring_about(found)
-            if due := self._due(found):
-                self._activate(due)
+            yield from self._differ(found)
+            yield from self._match(found)
+            if self._automatic:
+                yield from self._bring_about(found)
+            if self._automatic and (due := self._due(found)):
+                yield from self._activate(due, control)
             self._trouble = ""
+        except Interrupted:
+            return  # `control` says so
         except LivefwError as error:
             # Reported once, and not every second: a driver may be loading, or another engine may hold the lock.
             if error.message != self._trouble:
                 self._trouble = error.message
-                self._tell(WatchEvent(WatchEventKind.TROUBLE, error.component or "", error.message))
+                yield WatchEvent(WatchEventKind.TROUBLE, error.component or "", error.message)
 
-    def _follow_settings(self) -> None:
+    def _follow_settings(self) -> Iterator[Seen]:
         try:
             renewed = self._renew()
         except LivefwError as error:
-            self._tell(
-                WatchEvent(WatchEventKind.SETTINGS, "", f"not taken over, the earlier ones hold: {error.message}")
-            )
+            yield WatchEvent(WatchEventKind.SETTINGS, "", f"not taken over, the earlier ones hold: {error.message}")
             return
         if renewed is not None:
             self._host, self._engine = renewed, Engine(renewed)
-            self._tell(WatchEvent(WatchEventKind.SETTINGS, "", "they have changed, and hold from now on"))
+            yield WatchEvent(WatchEventKind.SETTINGS, "", "they have changed, and hold from now on")
 
-    def _differ(self, found: Inventory) -> None:
-        for event in compare(self._known, found):
-            self._tell(event)
-        self._known = found
+    def _differ(self, found: Inventory) -> Iterator[Seen]:
+        before, self._known = self._known, found
+        yield from compare(before, found)
         for candidate in found.candidates:
             if not candidate.component.pending:
                 self._tried.pop(candidate.component.key, None)
                 self._held.pop(candidate.component.key, None)
 
-    def _bring_about(self, found: Inventory) -> None:
+    def _bring_about(self, found: Inventory) -> Iterator[Seen]:
         """Apply the settings of the policy. A failure is reported once, and retried after a pause."""
         wanted = {_named(change) for change in plan.setting_changes(found, self._host.policy) if change.possible}
         in_vain = {(each.component.key, each.setting, each.wanted) for each in self._unmet}
@@ -164,20 +167,20 @@ class Watcher:
         if not wanted or (wanted <= in_vain and now < self._wishes_not_before):
             return
         with self._engine.open() as run:
-            self._settled(run.settled)
+            yield from self._settled(run.settled)
             run.apply_settings()
         before, self._unmet = self._unmet, run.unmet
         self._wishes_not_before = now + _PAUSE_S
         for each in self._unmet:
             if each.why not in {told.why for told in before if told.component.key == each.component.key}:
-                self._tell(WatchEvent(WatchEventKind.SETTINGS, each.component.key, each.why.text, each.component))
+                yield WatchEvent(WatchEventKind.SETTINGS, each.component.key, each.why.text, each.component)
 
-    def _match(self, found: Inventory) -> None:
+    def _match(self, found: Inventory) -> Iterator[Seen]:
         """Report patterns that match nothing, once for these settings and components."""
         before, self._unmatched = self._unmatched, unmatched_patterns.find(self._host.policy, found)
         if self._unmatched != before:
             for each in unmatched_patterns.explain(self._unmatched, found):
-                self._tell(WatchEvent(WatchEventKind.SETTINGS, "", str(each)))
+                yield WatchEvent(WatchEventKind.SETTINGS, "", str(each))
 
     def _due(self, found: Inventory) -> list[Candidate]:
         """The components that are automatic and ready, and were not tried in this state before."""
@@ -210,7 +213,7 @@ class Watcher:
         same_boot = intent.get("boot_id") == Facts(self._host.files).boot_id()
         return same_boot and intent.get("pending_version") == reliable_text(component.pending_version)
 
-    def _activate(self, due: list[Candidate]) -> None:
+    def _activate(self, due: list[Candidate], control: Control) -> Iterator[Seen]:
         keys = tuple(candidate.component.key for candidate in due)
         ready = []
         for step in self._engine.plan(ActivationRequest(keys, automatic=True)).steps:
@@ -218,17 +221,17 @@ class Watcher:
             if not against:
                 ready.append(step.component.key)
             elif self._held.get(step.component.key) != against:
-                self._tell(WatchEvent(WatchEventKind.HELD_BACK, step.component.key, "; ".join(against), step.component))
+                yield WatchEvent(WatchEventKind.HELD_BACK, step.component.key, "; ".join(against), step.component)
             self._held[step.component.key] = against
         if not ready:
             return
         states = {c.component.key: _state(c.component) for c in due}
-        with self._engine.open() as run:
-            self._settled(run.settled)
+        with self._engine.open(control) as run:
+            yield from self._settled(run.settled)
             request = ActivationRequest(tuple(ready), REASON, (), OnFailure.CONTINUE, automatic=True)
             for event in run.activate(request):
-                self._hear(event, run.control)
                 if not isinstance(event, Attempt):
+                    yield event
                     continue
                 attempt, key = event, event.result.before.key
                 if attempt.result.outcome is Outcome.REFUSED:
@@ -236,19 +239,19 @@ class Watcher:
                 else:
                     self._tried[key] = states[key]
                 text = f"{attempt.result.outcome}: {attempt.result.why.text}"
-                self._tell(WatchEvent(WatchEventKind.ACTIVATION, key, text, attempt.result.after, attempt))
+                yield WatchEvent(WatchEventKind.ACTIVATION, key, text, attempt.result.after, attempt)
                 if attempt.result.outcome is Outcome.UNKNOWN:
                     return  # reading the component now might block while the mechanism is at work
-        self._differ(discovery.take_inventory(self._host.providers))
+        yield from self._differ(discovery.take_inventory(self._host.providers))
 
-    def _settled(self, settled: list[SettledIntent]) -> None:
+    def _settled(self, settled: list[SettledIntent]) -> Iterator[Seen]:
         for each in settled:
             outcome = each.outcome or "still unfinished"
-            self._tell(WatchEvent(WatchEventKind.SETTLED, each.intent.component, f"{outcome}: {each.why.text}"))
+            yield WatchEvent(WatchEventKind.SETTLED, each.intent.component, f"{outcome}: {each.why.text}")
 
 
 def _named(change: plan.SettingChange) -> tuple[str, str, bool]:
-    return change.candidate.component.key, change.setting, change.wanted
+    return change.component.key, change.setting, change.wanted
 
 
 def _state(component: Component) -> tuple[object, object]:

@@ -15,13 +15,14 @@ from livefw import libraries
 from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function
 from livefw.activation.actor import current
-from livefw.activation.engine import ActivationRequest, Engine, Host
+from livefw.activation.engine import Host
 from livefw.activation.events import Attempt, Event, StillRunning
 from livefw.activation.inventory import discovery
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.outcome import Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
+from livefw.api import ConnectedHost
 from livefw.cli import list as listing
 from livefw.cli.demo import store
 from livefw.cli.demo.store import Signed, Update
@@ -157,8 +158,8 @@ class _Demo:
         self._tell(f"\n$ livefw activate {chosen.component.name or chosen.component.id}{''.join(ignored)}")
         if ignored:
             self._tell("  (livefw's own check is against an older version; told to ignore it, it asks the firmware)")
-        request = ActivationRequest((chosen.component.key,), ignore=update.ignore if update else ())
-        events = map(self._heard, Engine(self._host).activate(request))
+        stream = ConnectedHost(self._host).activate(chosen.component.key, ignore=update.ignore if update else ())
+        events = map(self._heard, stream)
         (attempt,) = [event for event in events if isinstance(event, Attempt)]
         self._tell(rendered.text(attempt.result))
         return attempt.result

@@ -5,7 +5,7 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from types import FrameType
 
@@ -13,16 +13,15 @@ from livefw.activation.events import (
     Attempt,
     Begun,
     Chosen,
-    Control,
     Event,
     Finished,
     Progressed,
     SettingsApplied,
     SettledIntent,
-    Steps,
     StillRunning,
 )
 from livefw.activation.outcome import Result
+from livefw.api import ConnectedHost
 from livefw.cli.invocation.session import Session
 from livefw.errors import LivefwError, Refused
 from livefw.providers.base import Component, Phase, Rendezvous
@@ -65,7 +64,9 @@ class Narrator:
 
     def __init__(self, session: Session, *, verb: str, several: bool = False) -> None:
         """With ``several``, each end is told at once: the answer of the command comes only after the last one."""
-        self.control = Control()
+        self._interrupts = 0
+        self._detached = False
+        self._host: ConnectedHost | None = None
         self._session = session
         self._several = several
         self._verb = verb
@@ -83,10 +84,11 @@ class Narrator:
         """Whether anything may have been asked of a mechanism."""
         return self._component is not None
 
-    def follow(self, steps: Steps[Finished]) -> Iterator[Event]:
-        """The events of a request, told one by one."""
-        with closing(steps):
-            for event in steps:
+    def follow(self, host: ConnectedHost, stream: Generator[Event, None, Finished]) -> Iterator[Event]:
+        """The events of a request of a host, told one by one."""
+        self._host = host
+        with closing(stream):
+            for event in stream:
                 self._hear(event)
                 yield event
 
@@ -112,15 +114,15 @@ class Narrator:
             case StillRunning(component=component, seconds=seconds):
                 self._tick(component, seconds)
             case Attempt(result=result):
-                if self.control.detached and result.claim and result.claim.at_work:
+                if self._detached and result.claim and result.claim.at_work:
                     self._tell_stopped(result.before)
                 self._ended(result)
 
     def _tick(self, component: Component, seconds: float) -> None:
-        if self.control.detached:
+        if self._detached:
             self._tell_stopped(component)
             return
-        if self.control.stopped and not self._answered:
+        if self._interrupts and not self._answered:
             self._answered = True
             self._line(_GOES_ON.format(act=_ACTS[self._verb]))
         if self._live:
@@ -156,12 +158,19 @@ class Narrator:
             signal.signal(number, self._end)
 
     def _count(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
-        if self.control.stopped:
-            self.control.detach()
-        self.control.stop()
+        self._interrupts += 1
+        if self._interrupts > 1:
+            self._leave()
+        elif self._host:
+            self._host.stop()
 
     def _end(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the shape of a handler
-        self.control.detach()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._detached = True
+        if self._host:
+            self._host.detach()
 
 
 def _beginning(component: Component, verb: str) -> str:

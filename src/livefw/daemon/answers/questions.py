@@ -12,9 +12,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from livefw.activation import queries
-from livefw.activation.engine import ActivationRequest, Engine
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.inventory import discovery, old_versions
+from livefw.api import ConnectedHost
 from livefw.assemble import policy
 from livefw.daemon.answers.figures import figures
 from livefw.daemon.fwupd import history as fwupd_history
@@ -110,7 +110,7 @@ def _show(hosts: Hosts, question: Question) -> Answer:
 
 def _plan(hosts: Hosts, question: Question) -> Answer:
     with hosts.open() as host:
-        return plan.answer(Engine(host).plan(ActivationRequest(question.words or None, ignore=question.ignore)))
+        return plan.answer(ConnectedHost(host).plan(*question.words, ignore=question.ignore))
 
 
 def _verify(hosts: Hosts, _: Question) -> Answer:

@@ -18,22 +18,20 @@ from typing import Any
 
 from livefw import assemble, streams
 from livefw.activation.actor import Actor
-from livefw.activation.engine import ActivationRequest, Engine, OnFailure
+from livefw.activation.engine import OnFailure
 from livefw.activation.events import (
     Attempt,
     Begun,
     Chosen,
     Event,
-    Finished,
     Progressed,
     SettingsApplied,
     SettledIntent,
-    Steps,
     StillRunning,
 )
 from livefw.activation.history.announce import SystemJournal
-from livefw.activation.images.target import StagingRequest
 from livefw.activation.outcome import error_of
+from livefw.api import ConnectedHost
 from livefw.assemble import How, Where
 from livefw.errors import ExitCode, NothingToDo, kind_of
 from livefw.providers.base import ImagePackage
@@ -60,9 +58,9 @@ class _Teller:
         self._next = 0.0
         self._unmet: set[str] = set()
 
-    def follow(self, steps: Steps[Finished]) -> Iterator[Event]:
+    def follow(self, stream: Iterator[Event]) -> Iterator[Event]:
         """The events, told one by one."""
-        for event in steps:
+        for event in stream:
             self._hear(event)
             yield event
 
@@ -103,41 +101,41 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         tell({"event": "said", "text": line})
 
     try:
-        host = assemble.host(where, how, actor=actor, say=say)
-        host = host._replace(announce=SystemJournal(actor))
-        engine = Engine(host)
+        assembled = assemble.host(where, how, actor=actor, say=say)
+        assembled = assembled._replace(announce=SystemJournal(actor))
+        host = ConnectedHost(assembled)
         if request["settle_only"]:
-            with engine.open() as session:
-                for each in session.settled:
-                    tell({"event": "settled", **attempt.settled_fields(each)})
+            for _ in _Teller(tell, verb="").follow(host.settle()):
+                pass
             return _end({}, "", ExitCode.DONE)
         if request["image"] >= 0:
-            return _end(_stage(request, engine, tell), "", ExitCode.DONE)
-        steps = engine.activate(_order(request))
-        report = Report.of(_Teller(tell, verb="activate").follow(steps), phase="activate")
+            return _end(_stage(request, host, tell), "", ExitCode.DONE)
+        report = Report.of(_Teller(tell, verb="activate").follow(_activated(request, host)), phase="activate")
         if not report.attempts:
             raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
-        return _end(report.fields(host.providers), report.text(), report.exit_code)
+        return _end(report.fields(assembled.providers), report.text(), report.exit_code)
     except Exception as error:  # before the first attempt has ended; later ones stand beside what has
         ours = foreseen(error)
         return _end({"error": document.error(ours)}, error_text(ours), kind_of(ours).exit_code)
 
 
-def _stage(request: dict[str, Any], engine: Engine, tell: Tell) -> dict[str, Any]:
+def _stage(request: dict[str, Any], host: ConnectedHost, tell: Tell) -> dict[str, Any]:
     """Hand an image over, as ``livefw stage`` does; the document."""
     with open(request["image"], "rb") as file:
         package = ImagePackage(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
-    staging = StagingRequest(package, word, request["reason"], tuple(request["ignore"]))
-    (ended,) = Report.of(_Teller(tell, verb="stage").follow(engine.stage(staging)), phase="stage").attempts
+    stream = host.stage(package, word, reason=request["reason"], ignore=request["ignore"])
+    (ended,) = Report.of(_Teller(tell, verb="stage").follow(stream), phase="stage").attempts
     if error := error_of(ended.result, phase="stage", replay=""):
         raise error
     return {"staging": attempt.staging_fields(ended)}
 
 
-def _order(request: dict[str, Any]) -> ActivationRequest:
-    words = tuple(request["components"]) or None
-    return ActivationRequest(words, request["reason"], tuple(request["ignore"]), OnFailure(request["on_failure"]))
+def _activated(request: dict[str, Any], host: ConnectedHost) -> Iterator[Event]:
+    on_failure = OnFailure(request["on_failure"])
+    return host.activate(
+        *request["components"], reason=request["reason"], ignore=request["ignore"], on_failure=on_failure
+    )
 
 
 def _end(shown: dict[str, Any], text: str, code: int) -> dict[str, Any]:

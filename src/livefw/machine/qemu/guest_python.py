@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-import livefw
+from livefw import errors
 from livefw.errors import UsageError
 from livefw.machine.qemu.initramfs import ArchiveFile, read
 
@@ -31,7 +31,7 @@ def entries(folder: str) -> Iterator[ArchiveFile]:
             yield ArchiveFile("lib", stat.S_IFLNK | 0o777, b"usr/lib")
         yield from _tree(folder, "usr")
         yield from (ArchiveFile(name, stat.S_IFDIR | 0o755) for name in ("opt", _OURS))
-        yield from _tree(os.path.dirname(livefw.__path__[0]), "livefw", below=_OURS)
+        yield from _tree(os.path.dirname(os.path.dirname(errors.__file__)), "livefw", below=_OURS)
     except OSError as error:
         raise UsageError(f"{error.filename}: {error.strerror}", errno=error.errno) from error
     script = f'#!/bin/sh\nPYTHONPATH=/{_OURS} exec /{program} -m livefw "$@"\n'

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The image that somebody means: a file, a URI, or one of those that lie in the image directory."""
+
+import os
+from collections.abc import Sequence
+
+from livefw import reading
+from livefw.activation.images import releases
+from livefw.activation.images.directory import LocalImage
+from livefw.activation.inventory.discovery import Inventory
+from livefw.activation.inventory.select import select
+from livefw.activation.policy.document import Policy
+from livefw.errors import UsageError
+from livefw.providers.base import ImagePackage
+
+MOST_BYTES = 512 << 20
+"""Largest image that is read; the largest bundles for servers have about 200 MiB."""
+
+
+def is_place(image: str) -> bool:
+    """Whether it is a file or a URI, and not the version of an image in the image directory."""
+    return "://" in image or os.path.lexists(image)
+
+
+def local_path(word: str, wanted: str | None, found: Inventory, images: Sequence[LocalImage], policy: Policy) -> str:
+    """The file of an image in the image directory, for the component that a word names.
+
+    ``wanted`` is its version, None for the newest that is newer than what runs. Errors as for `Inventory.require`,
+    `select` and `releases.pick`.
+    """
+    candidate = select(word, found.require().candidates)
+    known = releases.table([candidate], images, policy).get(candidate.component.key, ())
+    return releases.pick(candidate.component, known, wanted).path
+
+
+def read_package(image: str) -> ImagePackage:
+    """The image at a place. `UsageError` if it cannot be read, or is empty."""
+    if "://" in image:
+        return ImagePackage(image.partition("?")[0].rpartition("/")[2], uri=image)
+    try:
+        data = reading.read(image, MOST_BYTES)
+    except OSError as error:
+        raise UsageError(f"{image}: {error.strerror}", errno=error.errno) from error
+    if not data:
+        raise UsageError(f"{image} is empty")
+    return ImagePackage(os.path.basename(image), data)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the public names of `livefw` are defined."""
+
+from typing import Any
+
+_MODULES = {
+    "livefw.activation.checks.table": (
+        "Problem",
+        "Weight",
+    ),
+    "livefw.activation.engine": ("Plan",),
+    "livefw.activation.events": (
+        "Attempt",
+        "Begun",
+        "Chosen",
+        "Event",
+        "Finished",
+        "Point",
+        "Progressed",
+        "Reached",
+        "SettingsApplied",
+        "SettledIntent",
+        "StillRunning",
+    ),
+    "livefw.activation.history.rows": (
+        "Activation",
+        "Head",
+        "HistoryPage",
+        "HistoryRow",
+        "RowKind",
+    ),
+    "livefw.activation.history.writer": ("RowStatus",),
+    "livefw.activation.host": ("OnFailure",),
+    "livefw.activation.inventory.unmatched_patterns": ("UnmatchedPattern",),
+    "livefw.activation.measure.meter": (
+        "CpuRow",
+        "Measurement",
+    ),
+    "livefw.activation.outcome": (
+        "Outcome",
+        "Result",
+    ),
+    "livefw.activation.plan": (
+        "PastAttempts",
+        "PlanStep",
+        "SettingChange",
+        "UsualDuration",
+    ),
+    "livefw.activation.setting_changes": ("UnmetSetting",),
+    "livefw.activation.watch.watcher": (
+        "WatchEvent",
+        "WatchEventKind",
+    ),
+    "livefw.api": (
+        "ConnectedHost",
+        "connect",
+    ),
+    "livefw.providers.base": (
+        "Claim",
+        "ImagePackage",
+        "Measured",
+        "Phase",
+        "Reply",
+        "Trust",
+        "Witness",
+    ),
+    "livefw.providers.component": (
+        "Component",
+        "Cost",
+        "Flag",
+        "Reason",
+        "Rendezvous",
+        "Version",
+    ),
+}
+"""Public names by module."""
+
+
+def find(name: str) -> Any:
+    """The object of a public name. AttributeError if there is none."""
+    from importlib import import_module
+
+    if name == "errors":
+        return import_module("livefw.errors")
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'livefw' has no attribute {name!r}")
