@@ -104,6 +104,8 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name):
+        if name not in __all__:  # the import of a submodule asks as well
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from livefw.public import find
 
         found = globals()[name] = find(name)

@@ -66,8 +66,8 @@ def connect(
         The host. Close it, or use it in a ``with`` statement.
 
     Raises:
-        UsageError: the settings are wrong, or there is no such ``measure``.
-        TransportError: the root or the settings cannot be read.
+        UsageError: there is no such root, the settings are wrong, or ``measure`` is no way to measure.
+        TransportError: the root or the settings cannot be read; `PermissionDenied` for want of a right.
     """
     warnings: list[str] = []
     measured = measure if isinstance(measure, str) else "" if measure else None
@@ -154,8 +154,8 @@ class ConnectedHost:
         """Every component of every mechanism, read now, sorted by key. Empty if there is none.
 
         Example:
-            >>> [component.key for component in host.components()]
-            ['lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9', 'lfa:65922703-2f74-e644-8dff-579ac1ff0610']
+            >>> [component.key for component in host.components() if component.pending]
+            ['lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9']
 
         Raises:
             TransportError: the files of a mechanism cannot be read.

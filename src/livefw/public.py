@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the public names of `livefw` are defined."""
 
-from typing import Any
-
 _MODULES = {
     "livefw.activation.checks.table": (
         "Problem",
@@ -76,7 +74,7 @@ _MODULES = {
 """Public names by module."""
 
 
-def find(name: str) -> Any:
+def find(name: str) -> object:
     """The object of a public name. AttributeError if there is none."""
     from importlib import import_module
 

@@ -128,9 +128,9 @@ class Watcher:
             found = discovery.take_inventory(self._host.providers)
             yield from self._differ(found)
             yield from self._match(found)
-            if self._automatic:
+            if self._automatic and not control.stopped:
                 yield from self._bring_about(found)
-            if self._automatic and (due := self._due(found)):
+            if self._automatic and not control.stopped and (due := self._due(found)):
                 yield from self._activate(due, control)
             self._trouble = ""
         except Interrupted:
