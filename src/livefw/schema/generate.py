@@ -28,6 +28,8 @@ def schema_of(root: Any, records: Iterable[type], *, title: str, description: st
 def described(definitions: dict[str, dict[str, Any]], records: Iterable[type]) -> None:
     """Close every object, and let docstrings of fields, inherited ones too, be descriptions."""
     for each in definitions.values():
+        if "description" in each:  # a docstring as it is, whose indentation depends on the version of Python
+            each["description"] = " ".join(each["description"].split())
         if each.get("type") == "object" and "properties" in each:
             each["additionalProperties"] = False
     for record in records:
