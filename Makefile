@@ -13,6 +13,7 @@ INSTALLER = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) packaging/install.py $@ $(foreac
 # An hour where nobody has said otherwise: much less finds nothing new.
 FUZZ_MINUTES := $(if $(filter file,$(origin MINUTES)),60,$(MINUTES))
 
+# Another one beside it, for another interpreter: make PYTHON=python3.12 VENV=.venv-3.12 test
 VENV := .venv
 BIN  := $(VENV)/bin
 
@@ -104,16 +105,16 @@ clean:
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 packages:
-	@scripts/setup.sh packages
+	@VENV=$(VENV) scripts/setup.sh packages
 
 $(VENV)/run.stamp: pyproject.toml scripts/setup.sh requirements/run.txt requirements/build.txt requirements/crypto.txt
-	@scripts/setup.sh run $(PYTHON)
+	@VENV=$(VENV) scripts/setup.sh run $(PYTHON)
 
 $(VENV)/test.stamp: $(VENV)/run.stamp requirements/test.txt requirements/peers.txt
-	@scripts/setup.sh test
+	@VENV=$(VENV) scripts/setup.sh test
 
 $(VENV)/docs.stamp: $(VENV)/run.stamp requirements/docs.txt
 	@scripts/setup.sh docs
 
 $(VENV)/fuzz.stamp: $(VENV)/test.stamp requirements/fuzz.txt
-	@scripts/setup.sh fuzz
+	@VENV=$(VENV) scripts/setup.sh fuzz

@@ -84,6 +84,7 @@ ITEMS = (
     Item("packaging/polkit/org.livefw.policy", "{DATADIR}/polkit-1/actions/"),
     Item("packaging/org.livefw.livefw.metainfo.xml", "{DATADIR}/metainfo/"),
     Item("*.1", "{MANDIR}/man1/", made=True),
+    Item("*.5", "{MANDIR}/man5/", made=True),
     Item("*.8", "{MANDIR}/man8/", made=True),
     Item("livefw.bash", "{BASHDIR}/livefw", made=True),
     Item("_livefw", "{ZSHDIR}/", made=True),

@@ -8,7 +8,7 @@
 #   setup.sh packages     Debian packages for tests that mount or compare: installed as root, named otherwise
 set -eu
 
-venv=.venv
+venv=${VENV:-.venv}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { echo "livefw set-up: $*" >&2; }

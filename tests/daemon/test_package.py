@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 
 import livefw
-from livefw.cli.explain.codes import words
-from livefw.cli.verbs import VERBS
 from livefw.daemon import service
 from livefw.daemon.authority import RIGHTS
 from livefw.dbus.client import Client, MethodCall
-from livefw.errors import MEANINGS
 
 from .conftest import CACHE, CHECKOUT, OWN
 
@@ -48,45 +45,6 @@ def _run(*words: str | Path, **more: str) -> str:
     done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **more})
     assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Manuals and completions."""
-    folder = tmp_path_factory.mktemp("generated")
-    _run(sys.executable, PACKAGING / "generate.py", folder)
-    return folder
-
-
-def test_manuals_and_completions_know_every_verb(generated: Path) -> None:
-    for name in ("livefw.1", "livefw.bash", "_livefw", "livefw.fish"):
-        text = (generated / name).read_text(encoding="utf-8")
-        assert [verb for verb in VERBS if verb not in text] == [], name
-    _run("bash", "-n", generated / "livefw.bash")
-
-
-def test_completions_offer_the_words_that_can_be_explained(generated: Path) -> None:
-    """Bash itself is asked; the others are read."""
-    script = (
-        f"source {generated / 'livefw.bash'}; COMP_WORDS=(livefw explain acti); COMP_CWORD=2; _livefw;"
-        ' echo "${COMPREPLY[@]}"'
-    )
-    offered = _run("bash", "-c", script).split()
-    assert {"activated", "activated-otherwise", "activation-failed"} <= set(offered)
-    for name in ("livefw.bash", "_livefw", "livefw.fish"):
-        text = (generated / name).read_text(encoding="utf-8")
-        assert [word for word in words() if word not in text] == [], name
-
-
-def test_the_manual_has_the_exit_codes(generated: Path) -> None:
-    text = (generated / "livefw.1").read_text(encoding="utf-8").replace("\\-", "-")
-    assert [code for code, meaning in MEANINGS.items() if f"\n{int(code)}\n{meaning}" not in text] == []
-
-
-def test_manual_of_the_daemon_knows_every_option(generated: Path) -> None:
-    text = (generated / "livefwd.8").read_text(encoding="utf-8").replace("\\-", "-")
-    options = {option for action in service.parser()._actions for option in action.option_strings if len(option) > 2}
-    assert [option for option in options if option not in text] == []
 
 
 def test_the_unit_passes_options_that_there_are() -> None:

@@ -12,9 +12,39 @@ from livefw.cli import plan
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator, refusing_without_room
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.errors import Interrupted, NothingToDo, UsageError
 from livefw.render import plan as shown_plan
 from livefw.render.report import Report
+
+MANUAL = Manual(
+    description=(
+        (
+            "Activate pending firmware while the machine runs. The plan is shown first, and on a terminal the "
+            "command asks before it starts. Each component is checked, activated, read again and compared; the "
+            'outcome is "activated", "failed", "refused", "cancelled" or "unknown", and is written to the history. '
+            "With several components the worst outcome decides the exit status."
+        ),
+        (
+            "An activation runs in a process of its own. It continues if this command is interrupted or loses its "
+            "terminal, and the next command reports how it ended."
+        ),
+        (
+            "A check that blocks can be ignored with --ignore if the policy allows that. The history keeps which "
+            "checks were ignored."
+        ),
+    ),
+    examples=(
+        ("livefw activate --dry-run tf-rmm", "Show the plan and change nothing."),
+        ("livefw activate tf-rmm", "Activate one component; on a terminal, ask first."),
+        (
+            "livefw activate --all --yes --reason 'maintenance 2026-11'",
+            "Activate everything that is pending, without a question, with a reason for the history.",
+        ),
+        ("livefw activate tf-rmm --ignore window", "Activate outside the maintenance window."),
+    ),
+    see_also=("plan", "history", "cancel", "explain"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

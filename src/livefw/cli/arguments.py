@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from livefw import __version__
+from livefw.cli import manual
 from livefw.cli.invocation.session import show
 from livefw.cli.verbs import VERBS
 from livefw.errors import UsageError
@@ -15,6 +16,8 @@ from livefw.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+COMMON = "for every command"
+"""The title of the options that every command has."""
 USAGE = "livefw [--root DIR] [--settings DIR] [--json] [--debug] COMMAND ..."
 
 
@@ -35,6 +38,9 @@ def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
     if position is not None and words[position] == "help":
         words = [*words[position + 1 :], "--help"]
         position = _verb_position(words)
+        verb = None if position is None else words[position]
+        if (verb is None or verb in VERBS) and (code := manual.read(verb)) is not None:
+            raise SystemExit(code)
     if position is None:
         _parse_without_verb(words)
         raise UsageError("a command is missing", hint=f"usage: {USAGE}, see livefw --help")
@@ -42,16 +48,24 @@ def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
     if name not in VERBS:
         _parse_without_verb(words[:position])  # it may be the value of an option that does not exist
         raise _no_such_verb(name)
+    parser = configured(name)
+    arguments, beyond = parser.parse_known_args(words[:position] + words[position + 1 :])
+    if beyond:
+        _innermost(parser, arguments).error(f"unrecognized arguments: {' '.join(beyond)}")
+    return name, arguments
+
+
+def configured(name: str) -> argparse.ArgumentParser:
+    """The parser of a verb, with what every command has. KeyError for one that does not exist."""
     verb = VERBS[name]
     module = verb.load()
     parser = _parser(prog=f"livefw {name}", description=verb.summary)
     module.configure(parser)
     for nested in _nested(parser):
         _add_common(nested)
-    arguments, beyond = parser.parse_known_args(words[:position] + words[position + 1 :])
-    if beyond:
-        _innermost(parser, arguments).error(f"unrecognized arguments: {' '.join(beyond)}")
-    return name, arguments
+    examples = "\n".join(f"  {command}\n      {about}" for command, about in module.MANUAL.examples)
+    parser.epilog = "\n\n".join(filter(None, (parser.epilog, f"examples:\n{examples}")))
+    return parser
 
 
 def _innermost(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.ArgumentParser:
@@ -116,7 +130,7 @@ def _parser(*, prog: str, description: str, usage: str | None = None) -> argpars
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     """What every command has. Without defaults: a verb's verb must not take back what was said before it."""
-    group = parser.add_argument_group("for every command")
+    group = parser.add_argument_group(COMMON)
     none = argparse.SUPPRESS
     group.add_argument("--root", metavar="DIR", default=none, help="look at the machine whose files are below DIR")
     settings = "directory of livefw.toml and checks.d (/etc/livefw, and none with --root)"

@@ -7,7 +7,20 @@ from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.render.report import Report
+
+MANUAL = Manual(
+    description=(
+        (
+            "Cancel an activation that was begun and not completed, so that the component can be activated again. "
+            'What "cancel" means depends on the mechanism: Arm LFA has a call for it, others end a task of the '
+            "management controller or have nothing to cancel. The result is written to the history."
+        ),
+    ),
+    examples=(("livefw cancel tf-rmm", "Cancel the activation of one component."),),
+    see_also=("activate", "history"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from livefw import reading
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.conformance.caller import AgentCaller, Caller
 from livefw.conformance.gdb import GdbCaller
 from livefw.conformance.platform import COMPONENTS
@@ -23,6 +24,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _MOST_CPUS = 16
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "Compare an LFA agent with what public sources say about it (DEN0147 and Trusted Firmware-A). The agent "
+            "is the modelled one, one that is reached through a gdbstub, or any firmware that QEMU boots. Each "
+            "check names its source. The report is text, JSON or JUnit XML."
+        ),
+    ),
+    examples=(
+        ("livefw conformance --agent tfa-2.15", "Check the modelled agent of one release."),
+        ("livefw conformance --agent tfa-2.15 --junit report.xml", "Also write the report as JUnit XML, for CI."),
+        ("livefw conformance --gdb localhost:1234 --agent tfa-2.15", "Check the firmware behind a gdbstub."),
+    ),
+    see_also=("machine",),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from livefw.activation.checks import hooks
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.paths import paths_for
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
 from livefw.files.host import settings_directory, unused_settings
 from livefw.providers import registry
@@ -23,6 +24,22 @@ UNMATCHED = Reason(
     "pattern-unmatched", "{where}: '{pattern}' matches no component here{near}", "livefw list shows what there is"
 )
 NOT_INSTALLED = Reason(KINDS[NotInstalled].name, "{which_package_is_missing}: no {purpose}")
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "Examine this machine and explain what was found: which mechanisms it has, why there are no components "
+            "if there are none, which driver version the files look like and which of its known bugs matter. "
+            "Nothing is changed."
+        ),
+    ),
+    examples=(
+        ("livefw doctor", "Examine this machine."),
+        ("livefw --json doctor", "The same as one JSON document."),
+    ),
+    see_also=("list", "explain"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

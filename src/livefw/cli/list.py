@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from livefw.activation.inventory import discovery, old_versions
+from livefw.cli.verbs import Manual
 from livefw.render import list as rendered
 from livefw.text import printable
 
@@ -12,6 +13,24 @@ if TYPE_CHECKING:
     import argparse
 
     from livefw.cli.invocation.session import Session
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "List the firmware components of this machine that can be activated live, one a line: name, running "
+            "version, pending version, whether activation stops the CPUs, and state. A component whose state is "
+            '"ready" has a new image that can be activated now.'
+        ),
+        "Nothing is changed, and no history is needed.",
+    ),
+    examples=(
+        ("livefw list", "List the components of this machine."),
+        ("livefw --json list", "The same as one JSON document, for programs."),
+        ("livefw --root /tmp/vera list", "List the components of the machine whose files are below a directory."),
+    ),
+    see_also=("show", "plan", "doctor"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

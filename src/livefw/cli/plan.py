@@ -7,7 +7,23 @@ from livefw.activation.engine import Plan
 from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.render import plan as rendered
+
+MANUAL = Manual(
+    description=(
+        (
+            'Show what "livefw activate" would do now: the components in their order, what each activation costs, '
+            "which checks fail, and whether a failed check blocks the activation or only warns. Nothing is changed."
+        ),
+    ),
+    examples=(
+        ("livefw plan", "Plan the activation of everything that is pending."),
+        ("livefw plan tf-rmm", "Plan the activation of one component."),
+        ("livefw --json plan tf-rmm", "The same as one JSON document."),
+    ),
+    see_also=("activate", "policy", "explain"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -12,9 +12,28 @@ from livefw.activation.policy.document import FILE, KEYS, Policy
 from livefw.activation.policy.settings import rows
 from livefw.cli.invocation.paths import configure_state, where
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, LivefwError
 from livefw.render.plan import unmatched_lines
 from livefw.text import printable, table
+
+MANUAL = Manual(
+    description=(
+        (
+            "Show the settings that are used here: each key of livefw.toml with its value, default and meaning, and "
+            "each check with what it does if it fails. Errors in the file are reported with their place."
+        ),
+        (
+            "With --check only the state of the file is shown. The exit status is 4 if a pattern in it matches no "
+            "component."
+        ),
+    ),
+    examples=(
+        ("livefw policy", "Show every key and every check."),
+        ("livefw policy --check", "Check the file, for example after a change."),
+    ),
+    see_also=("livefw.toml(5)", "plan"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,22 @@ from livefw.activation import queries
 from livefw.activation.images.directory import ImageDirectory
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.render import show
+
+MANUAL = Manual(
+    description=(
+        (
+            "Show everything that is known about components: versions, state, settings, what activation costs, the "
+            "attributes as the kernel gives them, images that can be staged, and what the mechanism can do."
+        ),
+    ),
+    examples=(
+        ("livefw show tf-rmm", "Show a component by its name, without regard to case."),
+        ("livefw show 6c0762a6", "Show a component by a unique beginning of its identifier."),
+    ),
+    see_also=("list", "stage"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,27 @@ from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import Narrator, refusing_without_room
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.render import attempt, result
 from livefw.render.report import Report
+
+MANUAL = Manual(
+    description=(
+        (
+            "Hand an image to a mechanism that keeps it until it is activated, as BMCs (Redfish) do. The image is a "
+            "file, a .cab archive, a URI that the mechanism fetches itself, or the version of an image in the image "
+            "directory. Without an image, the newest one in the image directory that is newer than the running "
+            "version is staged."
+        ),
+        "Arm LFA has no staging of its own; how an image becomes pending there depends on the platform.",
+    ),
+    examples=(
+        ("livefw stage bmc-bios bios-2.7.cab", "Stage the image of an archive."),
+        ("livefw stage bmc-bios 2.7", "Stage a version from the image directory."),
+        ("livefw stage bmc-bios", "Stage the newest image from the image directory."),
+    ),
+    see_also=("show", "activate", "image"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

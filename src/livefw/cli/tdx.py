@@ -5,6 +5,7 @@ import argparse
 from typing import Any
 
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.clock import SystemClock
 from livefw.errors import ExitCode, NothingHere, TransportError
 from livefw.providers.component import Reason
@@ -14,6 +15,20 @@ from livefw.providers.tdx.select import Judgement, objections
 from livefw.providers.tdx.settings import KEYS, on_host, read_settings
 from livefw.render import document
 from livefw.text import printable, table
+
+MANUAL = Manual(
+    description=(
+        (
+            "Examine images of Intel's TDX module. Each image is compared with the module that runs, by the rules "
+            "of Intel's mapping table and of the module itself; the rules that block an image are named."
+        ),
+    ),
+    examples=(
+        ("livefw tdx candidates", "List the images and what blocks each."),
+        ("livefw tdx candidates --images /srv/tdx-module-binaries", "Use another directory of images."),
+    ),
+    see_also=("plan", "activate", "livefw.toml(5)"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verbs of the command: one module each, imported only when it is the one asked for.
 
-A verb's module has ``configure(parser)``, which adds its own arguments, and ``run(session, arguments)``, which does
-the work, prints through the session and returns an exit code. To add a verb, write the module and add its line here.
+A verb's module has ``configure(parser)``, which adds its own arguments, ``run(session, arguments)``, which does the
+work, prints through the session and returns an exit code, and ``MANUAL``. To add a verb, write the module and add its
+line here.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     class Module(Protocol):
         """What a verb's module offers."""
+
+        MANUAL: Manual
 
         def configure(self, parser: argparse.ArgumentParser) -> None:
             """Add the verb's own arguments."""
@@ -40,6 +43,18 @@ class Verb(NamedTuple):
         """Import the module."""
         module: Any = __import__(self.module, fromlist=["run"])  # importlib takes longer to import than this module
         return module  # type: ignore[no-any-return]  # tests compare every module with the protocol
+
+
+class Manual(NamedTuple):
+    """What the manual page of a verb says beside its options.
+
+    ``description`` are paragraphs; ``examples`` are command lines, each with what it does; ``see_also`` are other
+    verbs, or pages with their section.
+    """
+
+    description: tuple[str, ...]
+    examples: tuple[tuple[str, str], ...]
+    see_also: tuple[str, ...]
 
 
 VERBS = {

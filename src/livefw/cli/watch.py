@@ -18,6 +18,7 @@ from livefw.activation.watch import uevents
 from livefw.activation.watch.watcher import Watcher, WatchEvent, WatchEventKind
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session, put, show
+from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode
 from livefw.render import attempt, document
 from livefw.render.json_text import SCHEMA
@@ -26,6 +27,23 @@ from livefw.text import printable
 _INTERVAL = 5.0
 _PACE = 1.0
 """Shortest time between two looks, however many events there are."""
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "Print changes as they happen, until interrupted: components that become pending, versions that change, "
+            'and settings that change. Components that "automatic" in livefw.toml names are activated as soon as '
+            "the checks and the maintenance windows allow it."
+        ),
+        "The kernel announces most changes; what it does not announce is seen at the next interval.",
+    ),
+    examples=(
+        ("livefw watch", "Watch this machine until interrupted."),
+        ("livefw --json watch --interval 10", "Look at least every ten seconds; each change is one JSON document."),
+    ),
+    see_also=("activate", "policy", "livefw.toml(5)"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,23 @@ import os
 from livefw import reading
 from livefw.cli.daemon.client import SOCKET, VARIABLE
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.errors import NotInstalled, TransportError, UsageError
 from livefw.text import errno_text
 
 POLICY = "/usr/share/polkit-1/actions/org.freedesktop.fwupd.policy"
+
+
+MANUAL = Manual(
+    description=(
+        "Run fwupdmgr(1) with the daemon livefwd(8) in place of fwupd's own. The arguments are those of fwupdmgr.",
+    ),
+    examples=(
+        ("livefw fwupdmgr get-devices", "List the components as fwupd's devices."),
+        ("livefw fwupdmgr get-history", "Show the history as fwupd shows it."),
+    ),
+    see_also=("livefwd(8)", "fwupdmgr(1)"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,7 @@ from livefw.cli.demo import store
 from livefw.cli.demo.store import Signed, Update
 from livefw.cli.invocation.session import Session
 from livefw.cli.machine.stage import stage, staged_text
+from livefw.cli.verbs import Manual
 from livefw.errors import NothingToDo, NotInstalled, UsageError
 from livefw.firmware.image.errors import RULES, ImageError
 from livefw.machine.config import load, platforms
@@ -54,6 +55,19 @@ Go on with:
   livefw image build --help           signed packages from your own images, for a machine with a store
   livefw machine fault --list         what can be made to go wrong on it
   livefw list                         what can be activated on the machine you are on"""
+
+
+MANUAL = Manual(
+    description=(
+        "Show a modelled server whose firmware is replaced while it runs: two images that are refused, one that "
+        "is activated, and what that cost. It needs neither root nor FUSE, and changes nothing on this machine.",
+    ),
+    examples=(
+        ("livefw demo", "Show the default machine."),
+        ("livefw demo --platform fvp", 'Show a machine whose firmware reports no version: the outcome is "unknown".'),
+    ),
+    see_also=("machine", "activate"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

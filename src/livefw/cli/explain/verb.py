@@ -8,11 +8,28 @@ from typing import Any
 
 from livefw.cli.explain.codes import Kind, Meaning, every, meanings, words
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
 
 _WIDTH = 80
 _NOT_OURS = "livefw explain lists every word; any other is the firmware's own, and its vendor knows it"
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "Explain a word that livefw uses or that a firmware answered: an outcome, a reason code, a check, an "
+            "exit status or a status code. Without a word all of them are listed."
+        ),
+    ),
+    examples=(
+        ("livefw explain unknown", "Explain an outcome and what to do about it."),
+        ("livefw explain AUTH_ERROR", "Explain what a firmware answered."),
+        ("livefw explain", "List every word."),
+    ),
+    see_also=("activate", "doctor"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -11,12 +11,36 @@ from livefw.activation import queries
 from livefw.activation.history.journal import KEEP, Activation, Journal
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import Session, put
+from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
 from livefw.render.history import answer, document, moment
 from livefw.text import printable
 
 PAGE = 50
 """Activations that are shown where no number is asked for: what somebody looks through."""
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "Show what was done on this machine: each activation, staging and cancellation with its time, user, "
+            "reason, outcome and cost. The newest 50 rows are shown; --limit, --since, --until and --before select "
+            "others."
+        ),
+        (
+            "Each row contains the hash of the row before it. --verify checks this chain, the heads in the system "
+            "journal and, if seal keys are configured, the seals. --archive moves older rows to a file that can be "
+            "verified on its own."
+        ),
+    ),
+    examples=(
+        ("livefw history", "Show the newest rows."),
+        ("livefw history tf-rmm --since 30d", "Show what happened to one component in the last 30 days."),
+        ("livefw history --verify", "Check that no row was changed or removed."),
+        ("livefw history --plot stall.svg", "Draw what the last activation cost the CPUs."),
+    ),
+    see_also=("activate", "explain"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from livefw.cli.image import cab as image_cab
 from livefw.cli.image import info as image_info
 from livefw.cli.image import store as image_store
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 
 
 class _Verb(NamedTuple):
@@ -27,6 +28,35 @@ _VERBS = {
     "cab": _Verb(image_cab.configure, image_cab.run, "an archive as fwupd takes it: make one, look into one"),
     "store": _Verb(image_store.configure, image_store.run, "a store of two banks: fill, stage, accept, roll back"),
 }
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "Work with firmware packages: Arm's firmware image packages (FIP) with their chain of trust, .cab "
+            "archives as fwupd uses them, and the store of two banks from which a modelled machine boots."
+        ),
+    ),
+    examples=(
+        (
+            "livefw image build new.fip --image rmm-fw=rmm.bin --version rmm-fw=1.1 --keys keys --new-keys p256",
+            "Make a signed package for tests, with new keys.",
+        ),
+        ("livefw image info new.fip", "Show what is in a package."),
+        (
+            "livefw image verify new.fip --trust keys/trust.toml",
+            "Tell whether a machine with this root of trust would take it.",
+        ),
+        (
+            (
+                "livefw image cab rmm.cab --image rmm.bin --component lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9 "
+                "--version 1.1"
+            ),
+            'Make an archive for "livefw stage" and fwupd.',
+        ),
+    ),
+    see_also=("machine", "stage"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

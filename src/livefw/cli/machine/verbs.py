@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import NamedTuple, NoReturn
 
 from livefw.cli.invocation.session import Session
+from livefw.cli.verbs import Manual
 
 
 class _Verb(NamedTuple):
@@ -31,6 +32,33 @@ _VERBS = {
     "log": _Verb("livefw.cli.machine.watch", "the kernel log"),
     "trace": _Verb("livefw.cli.machine.watch", "every call of the firmware"),
 }
+
+
+MANUAL = Manual(
+    description=(
+        (
+            "Run modelled machines: the firmware, the driver and its files, mounted on a directory that any program "
+            'can read. "run" holds a machine until it is interrupted; the other commands change or observe one that '
+            "runs. With several machines, --machine names the one that is meant."
+        ),
+        (
+            "A machine is modelled to the register and the errno, but its durations are invented unless its "
+            "description says otherwise. Mounting needs /dev/fuse and, for ordinary users, fusermount3."
+        ),
+    ),
+    examples=(
+        ("livefw machine platforms", "List the machines that come with livefw."),
+        (
+            "livefw machine run --platform vera --mount /tmp/vera",
+            'Run a machine; use it from another terminal with "livefw --root /tmp/vera".',
+        ),
+        ("livefw machine fault auth-error rmm --times 1", "Make the next authentication of the RMM's image fail."),
+        ("livefw machine stage rmm 1.2", "Make an image of version 1.2 pending."),
+        ("livefw machine trace", "Show every call of the firmware."),
+        ("livefw machine bmc /tmp/bmc", "Run a modelled BMC; it prints the command that uses it."),
+    ),
+    see_also=("image", "conformance", "demo"),
+)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the parsers of the command know, for manual pages and completions."""
+
+import argparse
+import importlib.util
+import sys
+import types
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from livefw.cli.arguments import COMMON, configured
+from livefw.cli.verbs import VERBS
+
+
+class _Struct:
+    """In place of msgspec's."""
+
+    def __init_subclass__(cls, **_: object) -> None:
+        """Take its keywords."""
+
+
+# Distributions without msgspec build manual pages too. The modelled machines, which decode with it, are imported for
+# their options and decode nothing here.
+if importlib.util.find_spec("msgspec") is None:
+    sys.modules["msgspec"] = types.ModuleType("msgspec")
+    sys.modules["msgspec"].Struct = _Struct  # type: ignore[attr-defined]
+
+
+class Option(NamedTuple):
+    """An option as it is shown: its spelling, the word for its value, its help; an argument has no spelling."""
+
+    name: str
+    value: str
+    help: str
+    required: bool
+
+
+def options(parser: argparse.ArgumentParser, *, common: bool = False) -> Iterator[Option]:
+    """Its own options and arguments, or those that every command has."""
+    for group in parser._action_groups:  # noqa: SLF001 - argparse offers no other way
+        if (group.title == COMMON) is not common:
+            continue
+        for action in group._group_actions:  # noqa: SLF001
+            hidden = action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction)  # noqa: SLF001
+            if not hidden and not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+                yield _option(action)
+
+
+def _option(action: argparse.Action) -> Option:
+    name = action.option_strings[-1] if action.option_strings else ""
+    value = "" if action.nargs == 0 else action.metavar or action.dest.upper()
+    if action.choices is not None and action.metavar is None:
+        value = "|".join(map(str, action.choices))
+    repeated = {"*": f"[{value}]...", "+": f"{value}...", "?": f"[{value}]", argparse.REMAINDER: "ARGUMENT..."}
+    shown = str(value) if action.nargs is None or not value else repeated.get(action.nargs, value)
+    text = (action.help or "").replace("%%", "%")
+    return Option(name, str(shown), text, bool(name) and action.required)
+
+
+def subcommands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Its own verbs to any depth, those that have none themselves, each with its summary."""
+    for action in parser._actions:  # noqa: SLF001
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            summaries = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001
+            for name, child in action.choices.items():
+                deeper = list(subcommands(child))
+                yield from deeper or [(summaries[name], child)]
+
+
+def verbs() -> Iterator[tuple[str, str, list[Option]]]:
+    """Every verb with its summary and its own options; a verb with verbs of its own lists those in its help."""
+    for name, verb in VERBS.items():
+        yield name, verb.summary, list(options(configured(name)))
