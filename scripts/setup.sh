@@ -109,8 +109,10 @@ packages() {
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
     dpkg -s build-essential >/dev/null 2>&1 || ! can_install || install build-essential
     need rpmbuild rpm "the tests of the RPM packages"
+    need rpmlint rpmlint "the tests of the RPM packages"
     need makepkg "makepkg fakeroot libarchive-tools" "the tests of Arch's packages"
     need nix-instantiate nix-bin "the tests of the recipe for Nix"
+    need appstreamcli appstream "the test of the metainfo"
     need shellcheck shellcheck "the tests of the recipes' shell"
     need mandoc mandoc "the tests of the manual pages"
     need debootstrap debootstrap "the tests that install the package into a clean Debian"

@@ -31,6 +31,10 @@ class Dry(NamedTuple):
 
     module: Any
 
+    @property
+    def MANUAL(self) -> Any:  # noqa: N802 - a constant of the module
+        return self.module.MANUAL
+
     def configure(self, parser: argparse.ArgumentParser) -> None:
         self.module.configure(parser)
 

@@ -13,7 +13,7 @@ import pytest
 import livefw
 from livefw.cli.verbs import VERBS
 
-from .conftest import CHECKOUT, PACKAGING, install, run
+from .conftest import CHECKOUT, PACKAGING, install, need, run
 
 PLACES = ("PREFIX=/usr", "LIBRARYDIR=/usr/lib/python3/dist-packages")
 AS_DEBIAN = (*PLACES, "UNITDIR=/lib/systemd/system", "ZSHDIR=/usr/share/zsh/vendor-completions")
@@ -180,3 +180,8 @@ def test_every_verb_is_completed(installed: Path) -> None:
     for path in (*places, "share/fish/vendor_completions.d/livefw.fish"):
         text = (installed / path).read_text(encoding="utf-8")
         assert [verb for verb in VERBS if verb not in text] == []
+
+
+def test_metainfo_is_that_of_appstream() -> None:
+    need("appstreamcli", "appstream")
+    run("appstreamcli", "validate", "--no-net", PACKAGING / "org.livefw.livefw.metainfo.xml")

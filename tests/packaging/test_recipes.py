@@ -72,6 +72,13 @@ def test_rpm_asks_for_an_interpreter_and_waits_for_activations(rpms: dict[str, P
     assert run("rpm", "-qp", "--scripts", rpms["livefw"]).count("|| /usr/libexec/livefw/wait-for-activation") == 2
 
 
+def test_rpmlint_finds_nothing(rpms: dict[str, Path]) -> None:
+    """What it is not asked stands in livefw.rpmlintrc, with the reasons; a line there that hides nothing fails."""
+    need("rpmlint", "rpmlint")
+    said = run("rpmlint", "-r", PACKAGING / "rpm/livefw.rpmlintrc", *rpms.values(), PACKAGING / "rpm/livefw.spec")
+    assert "0 errors, 0 warnings" in said
+
+
 def test_rpm_is_installed_runs_and_is_erased(rpms: dict[str, Path], folder: Path, planted: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root may install into another root")
