@@ -4,7 +4,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Self
 
 from livefw.activation import aftermath
@@ -155,7 +155,9 @@ def when(text: str, *, option: str) -> int:
         if unit in _UNITS and number.isascii() and number.isdigit() and len(number) < 8:
             moment = datetime.now().astimezone() - timedelta(seconds=int(number) * _UNITS[unit])
         else:
-            moment = datetime.fromisoformat(text).astimezone()
+            moment = datetime.fromisoformat(text)
+            if moment.tzinfo:
+                moment = moment.astimezone(UTC)  # an error if it is not in the years 1 to 9999 there
         since_1970 = int(moment.timestamp())
     except (ValueError, OverflowError) as error:
         hint = "2026-11-23, 2026-11-23T04:00, 12h, 7d"
