@@ -59,8 +59,10 @@ Go on with:
 
 MANUAL = Manual(
     description=(
-        "Show a modelled server whose firmware is replaced while it runs: two images that are refused, one that "
-        "is activated, and what that cost. It needs neither root nor FUSE, and changes nothing on this machine.",
+        (
+            "Show a modelled server whose firmware is replaced while it runs: two images that are refused, one that "
+            "is activated, and what that cost. It needs neither root nor FUSE, and changes nothing on this machine."
+        ),
     ),
     examples=(
         ("livefw demo", "Show the default machine."),
