@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from .page import Action, Example, File, PageError, Script, Step, actions
 from .session import Done, Session
-from .shown import matches
+from .shown import matches, merged
 
 OTHERS = {"busctl": "systemd", "fwupdmgr": "fwupd", "gdbus": "libglib2.0-bin", "openssl": "openssl"}
 """Programs that a page may need, and the package of Debian that has each."""
@@ -83,7 +83,8 @@ def updated(text: str, name: str) -> str:
     """The page with the output that its commands write; what matches stays as it is."""
     lines = text.split("\n")
     for each in reversed(list(differences(text, name, patience_s=5.0))):
-        lines[each.start : each.end] = [f"{each.indent}{line}".rstrip() for line in each.actual]
+        new = merged(each.shown, each.actual)
+        lines[each.start : each.end] = [f"{each.indent}{line}".rstrip() for line in new]
     return "\n".join(lines)
 
 

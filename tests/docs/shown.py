@@ -6,6 +6,7 @@ same: dates, times, durations, process numbers, CPUs that were chosen, digests.
 """
 
 import re
+from difflib import SequenceMatcher
 
 _CHANGING = [
     (re.compile(pattern), name)
@@ -59,3 +60,25 @@ def _matches(line: str, actual: str) -> bool:
     # What is left out may have aligned the rest.
     pattern = ".*".join(map(re.escape, _aligned(line).split("...")))
     return re.fullmatch(pattern, _aligned(actual)) is not None
+
+
+def merged(shown: list[str], actual: list[str]) -> list[str]:
+    """The lines that were written, with what the page leaves out left out again where that can be told."""
+    lines: list[str] = []
+    blocks = SequenceMatcher(None, [stable(each) for each in shown], [stable(each) for each in actual], autojunk=False)
+    for kind, first, last, begin, end in blocks.get_opcodes():
+        old, new = shown[first:last], actual[begin:end]
+        lines += old if kind == "equal" else _elided(old, new)
+    return lines if matches(lines, actual) else actual
+
+
+def _elided(old: list[str], new: list[str]) -> list[str]:
+    """As many of the new lines before the first elision, and after the last, as there were old ones."""
+    places = [number for number, line in enumerate(old) if line.strip() == "..."]
+    if not places:
+        return new
+    before, after = places[0], len(old) - 1 - places[-1]
+    if before + after >= len(new):
+        return new
+    kept = new[len(new) - after :]
+    return [*new[:before], old[places[0]], *kept]

@@ -6,7 +6,7 @@ import pytest
 from .page import PageError, actions
 from .runner import differences, updated
 from .session import Session, SessionError
-from .shown import matches
+from .shown import matches, merged
 
 
 def console(*lines: str) -> str:
@@ -131,6 +131,22 @@ def test_an_update_writes_what_the_commands_write() -> None:
         "```python\n>>> 1 + 1\n2\n```\n"
     )
     assert updated(new, "page.md") == new
+
+
+@pytest.mark.parametrize(
+    ("shown", "actual", "new"),
+    [
+        (["a", "...", "z"], ["b", "1", "2", "z"], ["b", "...", "z"]),
+        (["a", "...", "z", "(exit code 1)"], ["a", "1", "y", "(exit code 4)"], ["a", "...", "y", "(exit code 4)"]),
+        (["a 1 s", "b", "..."], ["a 2 s", "c", "1", "2"], ["a 1 s", "c", "..."]),
+        (["a"], ["b", "c"], ["b", "c"]),
+        ([], ["a"], ["a"]),
+    ],
+)
+def test_an_update_leaves_out_what_was_left_out(shown: list[str], actual: list[str], new: list[str]) -> None:
+    assert not matches(shown, actual)
+    assert merged(shown, actual) == new
+    assert matches(new, actual)
 
 
 def test_nothing_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
