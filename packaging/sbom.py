@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FILENAME = "livefw.cdx.json"
-_FOR_DEVELOPERS = ("fuzz", "peers", "test")
+_FOR_DEVELOPERS = ("docs", "fuzz", "peers", "test")
 """Extras with which livefw is tested, and nothing that it needs when it runs."""
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+?)(?: *; *([^\\\n]*?))? *\\?$", re.MULTILINE)
 _VIA = re.compile(r"^ +# via (.*)$", re.MULTILINE)
