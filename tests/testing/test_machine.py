@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from livefw import Finished
 from livefw.errors import UsageError
 from livefw.machine.fuse.mount import is_mounted
 from livefw.testing import DRIVERS, FAULTS, FaultRequest, ModelMachine, MountedMachine, shell_in
@@ -102,6 +103,39 @@ def test_any_program_can_use_a_mounted_machine(mountable: None) -> None:
         base = machine.root.parent
     machine.close()
     assert not base.exists()
+
+
+def test_livefw_runs_on_it_in_its_own_time() -> None:
+    """Of the policy only what has to do with outcomes is looked at: v3 tries a PRIME for 30 s."""
+    before = time.monotonic()
+    with ModelMachine(driver="v3", faults=[{"name": "endless-prime", "component": "rmm", "times": 100_000}]) as machine:
+        with machine.connect() as host:
+            *_, finished = host.activate("tf-rmm")
+            assert isinstance(finished, Finished)
+            assert [(each.result.outcome, each.result.seconds > 30) for each in finished.attempts] == [("failed", True)]
+        machine.clear_faults()
+        with machine.connect(measure=True) as host:
+            *_, finished = host.activate("tf-rmm")
+            assert isinstance(finished, Finished)
+            assert finished.attempts[0].result.outcome == "activated"
+            assert finished.attempts[0].measurement
+            assert len(host.history().activations) == 2
+        with pytest.raises(UsageError), machine.connect(settings="nonsense = 1"):
+            pass
+        assert machine.running("rmm") == "1.1"
+    assert time.monotonic() - before < 30
+
+
+@pytest.mark.fuse
+def test_livefw_runs_on_a_mounted_machine_by_its_files(mountable: None) -> None:
+    with MountedMachine(driver="v3", cpus=2) as machine:
+        with machine.connect(settings='[component."TF-RMM"]\npin = "1.0"\n') as host:
+            assert [step.stopped for step in host.plan().steps] == [True]
+        with machine.connect() as host:
+            *_, finished = host.activate("tf-rmm")
+            assert isinstance(finished, Finished)
+            assert finished.attempts[0].result.outcome == "activated"
+        assert machine.livefw("history").stdout.count("activated") == 1
 
 
 @pytest.mark.fuse

@@ -2,10 +2,11 @@
 """A modelled machine inside the test's own process, in virtual time or in real time."""
 
 import errno
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from livefw.errors import UsageError
 from livefw.machine.config import MachineConfig, load
@@ -13,6 +14,9 @@ from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.machine.trace import TracedCall
+
+if TYPE_CHECKING:
+    from livefw.api import ConnectedHost
 
 _LFA = "/sys/firmware/lfa"
 
@@ -68,6 +72,7 @@ class ModelMachine:
             config = replace(config, **given, faults=(*config.faults, *requests))  # type: ignore[arg-type]
         except ValueError as error:
             raise UsageError(str(error)) from error
+        self._history: tempfile.TemporaryDirectory[str] | None = None
         self.model = Machine(config, real_time=real_time)
         self.files = MachineFiles(self.model)
         self.clock = MachineClock(self.model)
@@ -85,6 +90,8 @@ class ModelMachine:
     def close(self) -> None:
         """Switch the machine off. Work that waits in its kernel never ends. No effect the second time."""
         self.model.close()
+        if self._history is not None:
+            self._history.cleanup()
 
     def __enter__(self) -> Self:
         return self
@@ -127,6 +134,24 @@ class ModelMachine:
     def log(self) -> str:
         """The kernel log."""
         return "\n".join(record.text for record in self.model.os.log)
+
+    def connect(self, *, settings: str = "", measure: bool = False) -> "ConnectedHost":
+        """Open this machine as `livefw.connect` opens a real one. Time that livefw waits passes on the machine.
+
+        The history is kept from one host to the next, until `close`.
+
+        Args:
+            settings: text of livefw.toml.
+            measure: whether to measure what an activation costs the CPUs.
+
+        Raises:
+            livefw.errors.UsageError: the settings are wrong.
+        """
+        from livefw.testing.host import connected
+
+        if self._history is None:
+            self._history = tempfile.TemporaryDirectory(prefix="livefw-")
+        return connected(self.files, self.clock, self._history.name, settings=settings, measure=measure)
 
     # What a test can do to the machine, and see inside it.
 

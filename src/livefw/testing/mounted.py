@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from livefw.api import ConnectedHost, connect
 from livefw.errors import UsageError
 from livefw.machine.config import MachineConfig
 from livefw.machine.fuse.server import MountedTree
@@ -71,6 +72,14 @@ class MountedMachine(ModelMachine):
     def close(self) -> None:
         """Unmount the machine, switch it off, and remove its directory. No effect the second time."""
         self._stack.close()
+
+    def connect(self, *, settings: str = "", measure: bool = False) -> ConnectedHost:
+        """Open this machine by `livefw.connect`, through its files. Arguments and errors as for `ModelMachine`."""
+        directory = self.root.parent / "settings"
+        directory.mkdir(mode=0o700, exist_ok=True)
+        (directory / "livefw.toml").write_text(settings, encoding="utf-8")
+        state = self.environment["LIVEFW_STATE"]
+        return connect(str(self.root), settings=str(directory), state=state, measure=measure)
 
     def run(
         self,
