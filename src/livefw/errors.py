@@ -4,7 +4,7 @@
 ::
 
     LivefwError
-    |-- UsageError                the caller: a command that cannot be meant
+    |-- UsageError                the caller: a usage error
     |   |-- NoSuchComponent       no component answers to that name
     |   `-- AmbiguousComponent    several do
     |-- Interrupted               the caller changed their mind before anything was started
@@ -51,12 +51,12 @@ class ExitCode(IntEnum):
 MEANINGS: dict[ExitCode, str] = {
     ExitCode.DONE: "done",
     ExitCode.FAILED: "failed",
-    ExitCode.USAGE: "the command cannot be meant",
+    ExitCode.USAGE: "usage error",
     ExitCode.NOTHING_TO_DO: "nothing to do",
     ExitCode.REFUSED: "refused by a check or policy; nothing was tried",
     ExitCode.NO_PERMISSION: "no permission",
-    ExitCode.UNKNOWN: "outcome unknown; it may go on or have happened",
-    ExitCode.NOT_INSTALLED: "a package or program that only this needs is not installed; the hint says how it is had",
+    ExitCode.UNKNOWN: "outcome unknown; the activation may be in progress or have happened",
+    ExitCode.NOT_INSTALLED: "a required package or program is missing; the hint says how to install it",
     ExitCode.INTERRUPTED: "interrupted before anything was started",
 }
 """What each says to a person; docs/reference/exit-codes.md, the manual and `livefw explain` have it from here."""
@@ -101,7 +101,7 @@ class LivefwError(Exception):
 
 
 class UsageError(LivefwError):
-    """The caller asked for something that cannot be meant."""
+    """The caller asked for something that is not possible."""
 
 
 class NoSuchComponent(UsageError):  # noqa: N818 - says what is wrong without the suffix
@@ -141,7 +141,7 @@ class OutcomeUnknown(LivefwError):  # noqa: N818
 
 
 class NotInstalled(LivefwError):  # noqa: N818
-    """A package or program is not there that only this needs; the hint says how it is had."""
+    """A required package or program is missing; the hint says how to install it."""
 
 
 class TransportError(LivefwError):

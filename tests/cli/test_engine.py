@@ -40,7 +40,7 @@ def test_a_plan_says_what_it_costs_and_does_nothing(ready: Any) -> None:
     done = ready.run("plan")
     assert (done.code, done.err) == (0, "")
     assert re.search(r"TF-RMM +1\.0 -> 1\.2 +ready", done.out)
-    assert "stops all CPUs together; never done here before" in done.out
+    assert "stops all CPUs; never done here before" in done.out
     (step,) = ready.run("--json", "plan", "tf-rmm").json["steps"]
     assert (step["component"]["key"], step["stopped"]) == (KEY, False)
     assert [problem["check"] for problem in step["problems"]] == ["stake"]
@@ -84,14 +84,14 @@ def test_a_plan_does_not_claim_what_it_could_not_read(
     monkeypatch.setattr(Journal, "open_to_read", denied)
     monkeypatch.setattr(os, "environ", ready.environment)
     assert main(["--root", str(ready.path), "plan"]) == 0
-    assert "stops all CPUs together; the history of it cannot be read" in capsys.readouterr().out
+    assert "stops all CPUs; the history of it cannot be read" in capsys.readouterr().out
 
 
 def test_a_plan_that_cannot_be_carried_out_says_why(ready: Any) -> None:
     settings(ready, f"deny = ['{KEY}']")
     done = ready.run("plan")
     assert done.code == 4
-    assert re.search(r"against +policy: the policy does not allow", done.out)
+    assert re.search(r"blocks +policy: the policy does not allow", done.out)
     assert ready.run("activate", "--dry-run", "tf-rmm").code == 4
     assert ready.run("activate", "--all").code == 3
     refused = ready.run("--json", "activate", "tf-rmm")
@@ -252,7 +252,7 @@ def test_what_is_against_it_and_how_to_go_on_regardless(vera: Any) -> None:
     refused = vera.run("activate", "tf-rmm", "--settings", str(hook.parent.parent))
     assert refused.code == 4
     assert "1 CPU is offline: 5" in refused.out
-    assert "also against it: hook:backup: the backup is running" in refused.out
+    assert "also blocked by: hook:backup: the backup is running" in refused.out
     options = re.search(r"to go on regardless: (.*)", refused.out)
     assert options
     done = vera.run("activate", "tf-rmm", "--settings", str(hook.parent.parent), *options[1].split())

@@ -27,7 +27,7 @@ def test_list_shows_names_versions_cost_state_and_key(planted: Any) -> None:
     assert (done.code, done.err) == (0, "")
     heading, other, rmm = [line.split("  ") for line in done.out.splitlines()]
     assert [cell.strip() for cell in rmm if cell] == ["TF-RMM", "1.0", "1.2", "all", "ready", f"lfa:{RMM}"]
-    assert [cell.strip() for cell in other if cell] == ["-", "1.0", "-", "no", "up to date", f"lfa:{OTHER}"]
+    assert [cell.strip() for cell in other if cell] == ["-", "1.0", "-", "one at a time", "up to date", f"lfa:{OTHER}"]
     assert heading[0] == "NAME"
     assert len({line.rindex(" ") for line in done.out.splitlines()}) == 1
 

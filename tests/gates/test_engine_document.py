@@ -6,21 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from livefw.activation.checks.table import CHECKS, Weight
+from livefw.activation.checks.table import CHECKS
 from livefw.activation.engine import Point
 from livefw.activation.policy.document import KEYS, parse
 from livefw.activation.policy.settings import rows
+from livefw.render.check import EFFECTS
 from livefw.systemd import OUTCOME_MESSAGE_ID
 
 DOCUMENTS = Path(__file__).parents[2] / "docs"
 ENGINE = (DOCUMENTS / "explanation/engine.md").read_text(encoding="utf-8")
 POLICY = (DOCUMENTS / "reference/policy.md").read_text(encoding="utf-8")
 HISTORY = (DOCUMENTS / "reference/history.md").read_text(encoding="utf-8")
-EFFECT = {
-    Weight.WARNING: "is told",
-    Weight.ERROR: "stops it; `--ignore`",
-    Weight.FATAL: "stops it always",
-}
 
 
 def table(heading: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
@@ -34,7 +30,7 @@ def table(heading: tuple[str, ...], lines: Sequence[tuple[str, ...]]) -> str:
 
 def expected() -> dict[str, str]:
     keys = [(f"`{r.path}`", r.kind, f"`{r.default}`" if r.default else "", r.help) for r in rows(KEYS)]
-    checks = [(f"`{c.name}`", EFFECT[c.weight], c.about) for c in CHECKS]
+    checks = [(f"`{c.name}`", EFFECTS[c.weight].text, c.about) for c in CHECKS]
     return {
         "keys": table(("Key", "Value", "Default", "What it does"), keys),
         "checks": table(("Check", "If not", "What it looks for"), checks),

@@ -61,7 +61,7 @@ def test_the_firmware_judges_what_was_staged(livefw: Livefw, tmp_path: Path) -> 
     package(new, "1.1", 6)
 
     said = livefw("machine", "stage", bad, "--machine", "vera").stdout
-    assert said == f"staged {bad} in bank 1: rmm-fw 1.1, by its own word; PRIME verifies it\n"
+    assert said == f"staged {bad} in bank 1: rmm-fw 1.1, declared, not verified until PRIME\n"
     code, result = activate(livefw)
     assert (code, result["outcome"], result["claim"]["firmware_code"]) == (ExitCode.FAILED, "failed", "AUTH_ERROR")
     shown = livefw("machine", "show", "--machine", "vera").stdout

@@ -10,7 +10,7 @@ from livefw.activation.engine import OnFailure, Plan
 from livefw.api import ConnectedHost
 from livefw.cli import plan
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.progress import Narrator, refusing_without_room
+from livefw.cli.invocation.progress import ProgressDisplay, refused_without_descriptors
 from livefw.cli.invocation.session import Session
 from livefw.cli.verbs import Manual
 from livefw.errors import Interrupted, NothingToDo, UsageError
@@ -55,8 +55,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="show the plan and do nothing")
     add("--yes", action="store_true", help="do not ask, even on a terminal")
     add("--reason", default="", metavar="TEXT", help="why, for the history")
-    add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
-    add("--no-journal", action="store_true", help="go on although no history can be written")
+    add("--ignore", action="append", default=[], metavar="CHECK", help="activate although this check blocks it")
+    add("--no-journal", action="store_true", help="continue although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
     paths.configure_measuring(parser)
     paths.configure_state(parser)
@@ -67,12 +67,12 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     if bool(arguments.components) == arguments.all:
         both = "; not both" if arguments.all else ""
         raise UsageError(f"name the components to activate, or say --all{both}", hint="livefw list shows what there is")
-    narrator = Narrator(session, verb="activate", several=arguments.all or len(arguments.components) > 1)
-    with refusing_without_room(narrator):
-        return _run(session, arguments, narrator)
+    progress = ProgressDisplay(session, verb="activate", several=arguments.all or len(arguments.components) > 1)
+    with refused_without_descriptors(progress):
+        return _run(session, arguments, progress)
 
 
-def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
+def _run(session: Session, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
     words, ignore, on_failure = arguments.components, arguments.ignore, OnFailure(arguments.on_failure)
     assembled = paths.host(session, arguments)
     host = ConnectedHost(assembled)
@@ -82,7 +82,7 @@ def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) ->
     if not arguments.yes:
         _confirm(session, planned)
     stream = host.activate(*words, reason=arguments.reason, ignore=ignore, on_failure=on_failure)
-    report = Report.of(narrator.follow(host, stream), phase="activate")
+    report = Report.of(progress.follow(host, stream), phase="activate")
     if not report.attempts and report.error is None:
         left = planned()
         if not left.steps:

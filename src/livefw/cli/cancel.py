@@ -5,7 +5,7 @@ import argparse
 
 from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.progress import Narrator
+from livefw.cli.invocation.progress import ProgressDisplay
 from livefw.cli.invocation.session import Session
 from livefw.cli.verbs import Manual
 from livefw.render.report import Report
@@ -28,7 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("component", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
     add("--reason", default="", metavar="TEXT", help="why, for the history")
-    add("--no-journal", action="store_true", help="go on although no history can be written")
+    add("--no-journal", action="store_true", help="continue although no history can be written")
     paths.configure_state(parser)
 
 
@@ -37,8 +37,8 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     # Without the policy: a mistake in the settings must not keep anybody from stopping what goes wrong.
     assembled = paths.host(session, arguments, lenient=True)
     host = ConnectedHost(assembled)
-    narrator = Narrator(session, verb="cancel")
+    progress = ProgressDisplay(session, verb="cancel")
     stream = host.cancel(arguments.component, reason=arguments.reason)
-    report = Report("cancel", Report.of(narrator.follow(host, stream), phase="cancel").attempts)
+    report = Report("cancel", Report.of(progress.follow(host, stream), phase="cancel").attempts)
     session.report(report.text, lambda: report.fields(assembled.providers))
     return report.exit_code

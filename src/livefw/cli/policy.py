@@ -5,7 +5,7 @@ import argparse
 import os
 
 from livefw import assemble
-from livefw.activation.checks.table import CHECKS, Weight
+from livefw.activation.checks.table import CHECKS
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.policy.document import FILE, KEYS, Policy
@@ -14,6 +14,7 @@ from livefw.cli.invocation.paths import configure_state, where
 from livefw.cli.invocation.session import Session
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, LivefwError
+from livefw.render.check import EFFECTS
 from livefw.render.plan import unmatched_lines
 from livefw.text import printable, table
 
@@ -51,13 +52,13 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     exists = os.path.exists(path)
     found, unseen = _unmatched(session, policy, check=arguments.check)
     keys = list(rows(KEYS))
-    state = "not there, so the defaults hold" if not exists else "not quite in order" if found else "in order"
+    state = "not there, so the defaults hold" if not exists else "not in order" if found else "in order"
     first = [f"{path or FILE}: {state}", *unmatched_lines(found), *([unseen] if unseen else [])]
     tables = [
         "",
         table([("KEY", "VALUE", "DEFAULT", "WHAT IT DOES"), *(tuple(row) for row in keys)]),
         "",
-        table([("CHECK", "IF NOT", "WHAT IT LOOKS FOR"), *((c.name, _IF_NOT[c.weight], c.about) for c in CHECKS)]),
+        table([("CHECK", "IF NOT", "WHAT IT LOOKS FOR"), *((c.name, EFFECTS[c.weight].text, c.about) for c in CHECKS)]),
     ]
     session.answer(
         lambda: "\n".join(first if arguments.check else first + tables),
@@ -83,10 +84,3 @@ def _unmatched(session: Session, policy: Policy, *, check: bool) -> tuple[tuple[
             raise
         return (), f"patterns were compared with nothing: {printable(error.message)}"
     return unmatched_patterns.explain(unmatched_patterns.find(policy, here), here), ""
-
-
-_IF_NOT = {
-    Weight.WARNING: "is told",
-    Weight.ERROR: "stops it; --ignore",
-    Weight.FATAL: "stops it always",
-}

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw stage``: hand an image over to a mechanism that keeps it until it is activated."""
+"""``livefw stage``: stage an image with a mechanism that keeps it until it is activated."""
 
 import argparse
 
 from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.progress import Narrator, refusing_without_room
+from livefw.cli.invocation.progress import ProgressDisplay, refused_without_descriptors
 from livefw.cli.invocation.session import Session
 from livefw.cli.verbs import Manual
 from livefw.render import attempt, result
@@ -42,23 +42,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " livefw show has it; without it the newest that is newer than what runs",
     )
     add("--reason", default="", metavar="TEXT", help="why, for the history")
-    add("--ignore", action="append", default=[], metavar="CHECK", help="go on although this check is against it")
-    add("--no-journal", action="store_true", help="go on even if the history cannot be written")
+    add("--ignore", action="append", default=[], metavar="CHECK", help="activate although this check blocks it")
+    add("--no-journal", action="store_true", help="continue although no history can be written")
     paths.configure_state(parser)
     paths.configure_images(parser)
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
     """Stage, and tell how it ended."""
-    narrator = Narrator(session, verb="stage")
-    with refusing_without_room(narrator):
-        return _run(session, arguments, narrator)
+    progress = ProgressDisplay(session, verb="stage")
+    with refused_without_descriptors(progress):
+        return _run(session, arguments, progress)
 
 
-def _run(session: Session, arguments: argparse.Namespace, narrator: Narrator) -> int:
+def _run(session: Session, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
     host = ConnectedHost(paths.host(session, arguments), warn=lambda text: session.say(f"livefw: {text}"))
     stream = host.stage(arguments.image, arguments.component, reason=arguments.reason, ignore=arguments.ignore)
-    (ended,) = Report.of(narrator.follow(host, stream), phase="stage").attempts
+    (ended,) = Report.of(progress.follow(host, stream), phase="stage").attempts
     session.report(
         lambda: "\n".join([result.text(ended.result), *attempt.lines(ended)]),
         lambda: {"staging": attempt.staging_fields(ended)},

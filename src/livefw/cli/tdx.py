@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     keys = "\n".join(f"  {name:12} {key.text}" for name, key in KEYS.items())
     parser.epilog = f"keys of [tdx] in livefw.toml:\n{keys}"
     verbs = parser.add_subparsers(dest="tdx_verb", metavar="VERB", required=True)
-    summary = "every image there is, with the rules that speak against it"
+    summary = "every image there is, with the rules that block it"
     candidates = verbs.add_parser("candidates", help=summary, description=summary, allow_abbrev=False)
     candidates.add_argument(
         "--images", metavar="DIR", help="a directory laid out like Intel's repository (that of the settings)"

@@ -182,7 +182,7 @@ class Worker:
         def both() -> None:
             result: T | Exception
             try:
-                result = work() if wanted() else Interrupted("whoever asked has left")
+                result = work() if wanted() else Interrupted("the client has left")
             except BaseException as error:  # whoever asked gets it, whatever it is: the thread is everybody's
                 result = error if isinstance(error, Exception) else InternalError(f"{type(error).__name__}: {error}")
             self._loop.soon(lambda: done(result))

@@ -32,7 +32,7 @@ def lines(attempt: Attempt) -> Iterator[str]:
     """What an attempt adds to its result, which tells the first problem itself."""
     stopping = [problem for problem in attempt.problems if problem.stops]
     for problem in stopping[1:]:
-        yield f"  also against it: {problem_text(problem)}"
+        yield f"  also blocked by: {problem_text(problem)}"
     if stopping and all(problem.weight is Weight.ERROR for problem in stopping):
         options = " ".join(dict.fromkeys(f"--ignore {problem.check}" for problem in stopping))
         yield f"  to go on regardless: {options}"

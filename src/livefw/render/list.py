@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
-from livefw.providers.component import Component, Rendezvous
 from livefw.render import document
 from livefw.render.answer import Answer
-from livefw.render.component import state, version
+from livefw.render.component import cpu_stop, state, version
 from livefw.text import printable, table
 
 TYPE_CHECKING = False
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from livefw.activation.inventory.discovery import Inventory
-    from livefw.providers.component import Reason
+    from livefw.providers.component import Component, Reason
 
 
 def answer(found: Inventory) -> Answer:
@@ -34,7 +33,6 @@ def _document(components: list[Component], notes: tuple[Reason, ...]) -> dict[st
 
 
 _HEADING = ("NAME", "CURRENT", "PENDING", "STOPS CPUS", "STATE", "COMPONENT")
-_CPUS = {Rendezvous.REQUIRED: "all", Rendezvous.FORCED: "all (forced)", Rendezvous.OPTIONAL: "no", None: "?"}
 
 
 def _text(components: list[Component]) -> str:
@@ -46,7 +44,7 @@ def _row(item: Component) -> tuple[str, ...]:
         printable(item.name) or "-",
         version(item.current_version),
         version(item.pending_version) if item.pending_version else "yes" if item.pending else "-",
-        _CPUS[item.cost.rendezvous],
+        cpu_stop(item).short,
         state(item),
         item.key,
     )

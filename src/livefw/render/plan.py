@@ -12,10 +12,10 @@ from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.plan import PastAttempts, PlanStep
 from livefw.activation.setting_changes import UnmetSetting
 from livefw.errors import ExitCode, LivefwError, NothingToDo
-from livefw.providers.base import Rendezvous
 from livefw.render import document
 from livefw.render.answer import Answer
-from livefw.render.component import version
+from livefw.render.check import EFFECTS
+from livefw.render.component import cpu_stop, version
 from livefw.text import printable
 
 
@@ -87,24 +87,15 @@ def _step_lines(number: int, step: PlanStep) -> Iterator[str]:
     yield f"   component  {item.key}"
     yield f"   cost       {_cost(step)}"
     for problem in step.problems:
-        yield f"   {_WORDS[problem.weight] if not problem.ignored else 'ignored':9}  {problem_text(problem)}"
+        yield f"   {'ignored' if problem.ignored else EFFECTS[problem.weight].verb:9}  {problem_text(problem)}"
         if problem.hint and problem.stops:
             yield f"              {printable(problem.hint)}"
         if problem.stops and problem.weight is Weight.ERROR:
-            yield f"              to go on regardless: --ignore {problem.check}"
-
-
-_WORDS = {Weight.WARNING: "note", Weight.ERROR: "against", Weight.FATAL: "against"}
-_RENDEZVOUS = {
-    Rendezvous.REQUIRED: "stops all CPUs together",
-    Rendezvous.FORCED: "stops all CPUs together (forced by setting)",
-    Rendezvous.OPTIONAL: "stops one CPU at a time",
-    None: "not known which CPUs it stops",
-}
+            yield f"              to override: --ignore {problem.check}"
 
 
 def _cost(step: PlanStep) -> str:
-    parts = [_RENDEZVOUS[step.component.cost.rendezvous]]
+    parts = [cpu_stop(step.component).text]
     if step.component.cost.resets_cpu:
         parts.append("may reset CPUs")
     return "; ".join([*parts, _before(step.past)])

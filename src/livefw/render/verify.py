@@ -56,7 +56,7 @@ def _unproven(report: HistoryReport) -> Iterator[str]:
     if report.trouble:
         yield report.trouble
     if not report.anchored:
-        yield "whoever can write the file can write another one that is consistent as well"
+        yield "an account that can write the file can also write another consistent one"
 
 
 def _count(number: int, what: str) -> str:

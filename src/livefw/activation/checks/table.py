@@ -246,7 +246,7 @@ CHECKS = (
     Check("window", Weight.ERROR, "a maintenance window is open", _window),
     Check("load", Weight.ERROR, "the load is below the limit", _load),
     Check("time", Weight.ERROR, "it does not take longer than the limit, by what it took before", _time),
-    Check("watchdog", Weight.ERROR, "no watchdog bites before the time limit", _watchdog),
+    Check("watchdog", Weight.ERROR, "no watchdog expires before the time limit", _watchdog),
     Check("downgrade", Weight.ERROR, "the version does not go backwards, as far as it can be told", _downgrade),
     Check("cpus-offline", Weight.ERROR, "all CPUs take part where all have to", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),

@@ -28,7 +28,7 @@ MANUAL = Manual(
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Everything behind the verb is fwupdmgr's."""
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="what fwupdmgr is to do, get-devices")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="arguments of fwupdmgr (get-devices)")
     parser.add_argument("--socket", default=os.environ.get(VARIABLE, SOCKET), help=f"of the daemon ({SOCKET})")
 
 

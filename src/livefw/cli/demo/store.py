@@ -81,10 +81,10 @@ def prepared(config: MachineConfig, rmm: ComponentSpec) -> Generator[Signed, Non
             Update(_write(folder, "bad.fip", bytes(bad)), f"RMM {new}, one bit changed after it was signed"),
             Update(
                 _write(folder, "old.fip", package(old, _COUNTER - 1)),
-                f"RMM {old}, rightly signed, with a counter ({_COUNTER - 1}) below the machine's ({_COUNTER})",
+                f"RMM {old}, correctly signed, with a counter ({_COUNTER - 1}) below the machine's ({_COUNTER})",
                 ignore=("downgrade",),
             ),
-            Update(_write(folder, "new.fip", good), f"RMM {new}, rightly signed, with a higher counter"),
+            Update(_write(folder, "new.fip", good), f"RMM {new}, correctly signed, with a higher counter"),
         )
         yield Signed(open_platform(config.all_components, flash), updates)
 

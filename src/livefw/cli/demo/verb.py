@@ -131,7 +131,7 @@ class _Demo:
         config = self._machine.config
         self._tell(f"{config.description}; {config.cpus} CPUs.")
         if config.invented:
-            self._tell("It is modelled; made up, because it is not public: what it costs, and some of what runs on it.")
+            self._tell("It is modelled; invented, because it is not public: durations, and some of what runs on it.")
         if self._signed:
             about = "\n".join(f"  {each.name}  {each.about}" for each in self._signed.updates)
             self._tell(f"Its RMM boots from a store of two banks. Built and signed for it just now:\n{about}")

@@ -25,6 +25,7 @@ from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
 from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Reply, Trust, Witness
 from livefw.providers.codes import RENAMED, SHARED, ReasonRow, codes, reasons_in
 from livefw.providers.registry import MECHANISMS
+from livefw.render.check import EFFECTS
 
 
 class Kind(StrEnum):
@@ -67,22 +68,22 @@ class _Outcome(NamedTuple):
 
 OUTCOMES = {
     Outcome.ACTIVATED: _Outcome(
-        "what runs has been seen to be the new firmware, or the settings accept the mechanism's word for it",
+        "the new firmware was seen to run, or the settings accept what the mechanism reports",
         "the new firmware runs",
-        "Nothing. Where the code is accepted-unconfirmed, nothing but the mechanism's word speaks for it.",
+        "Nothing. Where the code is accepted-unconfirmed, only the mechanism reports it.",
     ),
     Outcome.STAGED: _Outcome(
-        "the image is where it waits for its activation",
+        "the image is staged and waits for its activation",
         "the old firmware runs; the new image is pending",
-        "livefw activate, when that suits you.",
+        "Activate it: livefw activate.",
     ),
     Outcome.FAILED: _Outcome(
-        "it was tried and failed, and nothing that can be seen speaks against that",
+        "it was tried and failed, and nothing that can be seen contradicts that",
         "the old firmware runs, unless the reason says that the component is dead",
         "Look at the reason and the firmware's own code before another attempt.",
     ),
     Outcome.REFUSED: _Outcome(
-        "nothing was tried: a check, the policy or the mechanism was against it",
+        "nothing was tried: a check, the policy or the mechanism blocked it",
         "as before",
         "The code names the check or the reason; see what it says.",
     ),
@@ -92,9 +93,9 @@ OUTCOMES = {
         "Start it again when you want it.",
     ),
     Outcome.UNKNOWN: _Outcome(
-        "nobody saw how it ended, nothing can confirm it, or what can be seen contradicts what was answered",
-        "either firmware may run, and it may still go on",
-        "Do not repeat it blindly. Do what is said of the code; livefw show tells what can be seen now.",
+        "its end was not seen, nothing can confirm it, or what can be seen contradicts the reply",
+        "either firmware may run, and the activation may still be in progress",
+        "Do not repeat it blindly. Follow the advice for the code; livefw show shows the present state.",
     ),
 }
 """What each outcome says of the machine."""
@@ -103,17 +104,17 @@ PIECES: dict[str, dict[object, str]] = {
     "boot": {
         Boot.SAME: "the machine still runs",
         Boot.OTHER: "the machine was restarted since",
-        Boot.NOT_REPORTED: "whether the machine was restarted is not told",
+        Boot.NOT_REPORTED: "whether the machine was restarted is not reported",
     },
     "moved": {
         Moved.ARRIVED: "the announced version runs, and did not before",
-        Moved.CHANGED: "another version runs, and none had been announced",
+        Moved.CHANGED: "another version runs, and none was announced",
         Moved.ASTRAY: "a version runs that was neither announced nor there before",
-        Moved.APPEARED: "the announced version runs, and none was told before",
+        Moved.APPEARED: "the announced version runs, and none was reported before",
         Moved.STALE: "the old version is shown, although another was announced",
-        Moved.UNMOVED: "the old version is shown, and none had been announced",
+        Moved.UNMOVED: "the old version is shown, and none was announced",
         Moved.SAME: "the old version is shown, and it is the announced one",
-        Moved.NOT_REPORTED: "no version is told, before or after",
+        Moved.NOT_REPORTED: "no version is reported, before or after",
     },
     "measured": {
         Measured.NOT: "no measurement",
@@ -133,36 +134,31 @@ PIECES: dict[str, dict[object, str]] = {
         Flag.ABSENT: "there is no flag",
     },
     "witness": {
-        Witness.NONE: "no log tells of it",
-        Witness.SUCCEEDED: "a log tells of a success",
-        Witness.FAILED: "a log tells of a failure",
-        Witness.MAY_GO_ON: "a log tells that it was given up",
+        Witness.NONE: "no log reports it",
+        Witness.SUCCEEDED: "a log reports a success",
+        Witness.FAILED: "a log reports a failure",
+        Witness.MAY_GO_ON: "a log reports that it was given up",
     },
     "complete": {True: "the log is whole", False: "the log may lack lines"},
     "answer": {
         Answer.ACCEPTED: "answer: success",
-        Answer.REFUSED: "answer: turned away",
+        Answer.REFUSED: "answer: refused",
         Answer.DECLINED: "answer: nothing was done",
         Answer.FAILED: "answer: failure",
         Answer.LOST: "no answer was seen",
-        Answer.UNHEARD: "whoever asked has died",
+        Answer.UNHEARD: "the process that asked has died",
     },
     "trust": {Trust.FULL: "success can be believed", Trust.DOUBTFUL: "success is reported after failures too"},
 }
 """How every value of every piece of evidence reads; `livefw.activation.verdict.evidence` has the pieces."""
 
-_WEIGHTS = {
-    Weight.WARNING: "It is told, and stops nothing.",
-    Weight.ERROR: "It stops the activation; --ignore {name} goes on all the same, and is recorded.",
-    Weight.FATAL: "It stops the activation, and cannot be ignored.",
-}
 _ANSWERED: dict[object, Outcome] = {
     Reply.REFUSED: Outcome.REFUSED,
     Reply.DECLINED: Outcome.REFUSED,
     Reply.FAILED: Outcome.FAILED,
     Reply.LOST: Outcome.UNKNOWN,
 }
-_HOOK = Check(f"{HOOK_PREFIX}NAME", Weight.ERROR, "the executable NAME in checks.d is content", lambda _: iter(()))
+_HOOK = Check(f"{HOOK_PREFIX}NAME", Weight.ERROR, "the executable NAME in checks.d exits with 0", lambda _: iter(()))
 _NOBODY = Component("", "", "", None, None, None, Cost(None, None))
 _ACCEPTED = Reason(
     verdict.ACCEPTED_UNCONFIRMED,
@@ -265,7 +261,7 @@ def _checks() -> Iterator[Meaning]:
             Outcome.REFUSED if stops else None,
             exit_code(Outcome.REFUSED, check.name) if stops else None,
             state=OUTCOMES[Outcome.REFUSED].state if stops else "",
-            advice=_WEIGHTS[check.weight].format(name=check.name),
+            advice=EFFECTS[check.weight].advice.format(name=check.name),
         )
 
 
@@ -309,7 +305,7 @@ def _of_told(
 def _firmware() -> Iterator[Meaning]:
     for name in MECHANISMS:
         for code in codes(name).firmware:
-            told = f"; it is told as {code.reason.code}" if code.reason.code else ""
+            told = f"; it is reported as {code.reason.code}" if code.reason.code else ""
             yield Meaning(
                 Kind.FIRMWARE, code.name, code.reason.text + told, name, hint=code.reason.hint, also=code.also
             )

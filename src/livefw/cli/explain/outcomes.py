@@ -8,12 +8,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from livefw.activation.checks.table import CHECKS, Weight
+from livefw.activation.checks.table import CHECKS
 from livefw.cli.explain.codes import Kind, Meaning, every
 from livefw.providers.comparison import fill, table
 from livefw.providers.registry import MECHANISMS
-
-_IF_NOT = {Weight.WARNING: "is told", Weight.ERROR: "stops it; `--ignore`", Weight.FATAL: "stops it always"}
+from livefw.render.check import EFFECTS
 
 
 def page(document: str) -> str:
@@ -23,7 +22,7 @@ def page(document: str) -> str:
     def of(kind: Kind) -> list[Meaning]:
         return [each for each in found if each.kind is kind]
 
-    checks = [(f"`{each.name}`", _IF_NOT[each.weight], each.about) for each in CHECKS]
+    checks = [(f"`{each.name}`", EFFECTS[each.weight].text, each.about) for each in CHECKS]
     codes = [(each.word, each.text) for each in of(Kind.EXIT_CODE)]
     errors = [(f"`{each.word}`", each.text, _exit(each)) for each in of(Kind.ERROR)]
     return fill(

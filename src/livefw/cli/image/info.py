@@ -23,7 +23,7 @@ from livefw.text import printable, table
 _MAGIC = fip.MAGIC.to_bytes(4, "little")
 MOST_BYTES = 512 << 20
 """Largest file that is looked into; as for `livefw.cli.stage`."""
-_UNVERIFIED = "by its own word: nothing was verified"
+_UNVERIFIED = "declared, not verified"
 
 
 def configure_info(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Somebody at a terminal, or a log file, looks on while an activation runs; and what Ctrl-C means meanwhile."""
+"""Progress of a request on standard error, and what Ctrl-C does meanwhile."""
 
 import errno
 import os
@@ -24,46 +24,46 @@ from livefw.activation.outcome import Result
 from livefw.api import ConnectedHost
 from livefw.cli.invocation.session import Session
 from livefw.errors import LivefwError, Refused
-from livefw.providers.base import Component, Phase, Rendezvous
+from livefw.providers.base import Component, Phase
 from livefw.render import attempt, plan
-from livefw.render.component import version
+from livefw.render.component import cpu_stop, version
 from livefw.text import printable
 
 _STOPPERS = (signal.SIGTERM, signal.SIGHUP)
 _REMIND = 10.0
 """Seconds between two lines that say it is still running, where there is no live line."""
 
-_GOES_ON = (
-    "Ctrl-C: the {act} is under way and cannot be interrupted; it goes on whatever happens here.\n"
-    "Still watching. Another Ctrl-C stops the watching, not the {act}."
+_CONTINUES = (
+    "Ctrl-C: the {act} is under way and cannot be interrupted; it continues.\n"
+    "Press Ctrl-C again to detach; the {act} continues then, too."
 )
-_STOPPED = "Not watching any more. The {act} goes on; see how it ended with: livefw show {key}"
+_DETACHED = "Detached; the {act} continues. See how it ended: livefw show {key}"
 _ACTS = {"activate": "activation", "stage": "staging", "cancel": "cancellation"}
 
 
 @contextmanager
-def refusing_without_room(narrator: "Narrator") -> Iterator[None]:
-    """A process that can open no further file has not failed to activate as long as nothing was asked: `Refused`."""
+def refused_without_descriptors(progress: "ProgressDisplay") -> Iterator[None]:
+    """`Refused` where the process cannot open another file and nothing was asked of a mechanism yet."""
     try:
         yield
     except (LivefwError, OSError) as error:
-        if narrator.began or error.errno not in (errno.EMFILE, errno.ENFILE):
+        if progress.began or error.errno not in (errno.EMFILE, errno.ENFILE):
             raise
         text = error.message if isinstance(error, LivefwError) else f"{error.filename or ''}: {error.strerror}"
-        hint = "nothing was asked; let it have more open files: ulimit -n"
+        hint = "nothing was asked; raise the limit of open files: ulimit -n"
         raise Refused(text, hint=hint, errno=error.errno) from error
 
 
-class Narrator:
-    """Follows a request and tells on standard error what happens.
+class ProgressDisplay:
+    """Follows a request and shows on standard error what happens.
 
-    From a component's turn on, SIGINT is counted instead of raised: the first is answered with the truth, and nothing
-    more is started; the second stops the watching. SIGTERM and SIGHUP stop it at once. Before that moment Ctrl-C ends
+    From a component's turn on, SIGINT is counted instead of raised: after the first nothing
+    more is started; the second detaches. SIGTERM and SIGHUP detach at once. Before that moment Ctrl-C ends
     the command as usual, and nothing was started.
     """
 
     def __init__(self, session: Session, *, verb: str, several: bool = False) -> None:
-        """With ``several``, each end is told at once: the answer of the command comes only after the last one."""
+        """With ``several``, each result is shown at once: the answer of the command comes only after the last one."""
         self._interrupts = 0
         self._detached = False
         self._host: ConnectedHost | None = None
@@ -72,7 +72,7 @@ class Narrator:
         self._verb = verb
         self._live = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") not in (None, "dumb")
         self._answered = False
-        self._told_stopped = False
+        self._told_detached = False
         self._waited = False
         self._phase = Phase.RUNNING
         self._component: Component | None = None
@@ -85,7 +85,7 @@ class Narrator:
         return self._component is not None
 
     def follow(self, host: ConnectedHost, stream: Generator[Event, None, Finished]) -> Iterator[Event]:
-        """The events of a request of a host, told one by one."""
+        """The events of a request of a host, each after it was shown."""
         self._host = host
         with closing(stream):
             for event in stream:
@@ -115,27 +115,27 @@ class Narrator:
                 self._tick(component, seconds)
             case Attempt(result=result):
                 if self._detached and result.claim and result.claim.at_work:
-                    self._tell_stopped(result.before)
+                    self._tell_detached(result.before)
                 self._ended(result)
 
     def _tick(self, component: Component, seconds: float) -> None:
         if self._detached:
-            self._tell_stopped(component)
+            self._tell_detached(component)
             return
         if self._interrupts and not self._answered:
             self._answered = True
-            self._line(_GOES_ON.format(act=_ACTS[self._verb]))
+            self._line(_CONTINUES.format(act=_ACTS[self._verb]))
         if self._live:
             self._session.mark(f"{self._phase} {seconds:.0f} s", end="\r")
         elif seconds >= self._next_reminder:
             self._next_reminder = seconds + _REMIND
             self._session.say(f"  {self._phase}, {seconds:.0f} s so far")
 
-    def _tell_stopped(self, component: Component) -> None:
+    def _tell_detached(self, component: Component) -> None:
         """Once, whether it is seen at a tick or only at the end."""
-        if not self._told_stopped:
-            self._told_stopped = True
-            self._line(_STOPPED.format(act=_ACTS[self._verb], key=component.key))
+        if not self._told_detached:
+            self._told_detached = True
+            self._line(_DETACHED.format(act=_ACTS[self._verb], key=component.key))
 
     def _ended(self, result: Result) -> None:
         """The result in full is the answer of the command."""
@@ -177,10 +177,5 @@ def _beginning(component: Component, verb: str) -> str:
     name = printable(component.name) or component.id
     old, new = component.current_version, component.pending_version
     change = f" {version(old)} -> {version(new)}" if old and new and old.reliable and new.reliable else ""
-    cost = {
-        Rendezvous.REQUIRED: ", stops all CPUs",
-        Rendezvous.FORCED: ", stops all CPUs (forced by setting)",
-        Rendezvous.OPTIONAL: ", stops no CPU",
-        None: "",
-    }[component.cost.rendezvous]
-    return f"{verb} {name}{change}{cost}" if verb == "activate" else f"{verb} {name}"
+    stop = f", {cpu_stop(component).text}" if component.cost.rendezvous else ""
+    return f"{verb} {name}{change}{stop}" if verb == "activate" else f"{verb} {name}"

@@ -78,7 +78,7 @@ def _ready_text(machine: Machine, directory: str) -> str:
     settings = f" --settings {directory}/etc/livefw" if config.tdx else ""
     lines = [f"{config.name} is ready on {directory} ({driver}); try: livefw --root {directory}{settings} list"]
     if config.invented:
-        lines.append(f"made up, because it is not public: {'; '.join(config.invented)}")
+        lines.append(f"invented, because it is not public: {'; '.join(config.invented)}")
     return printable_lines(lines)
 
 

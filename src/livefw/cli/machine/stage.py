@@ -66,5 +66,5 @@ def stage(store: Store, path: str) -> dict[str, Any]:
 def staged_text(document: dict[str, Any]) -> str:
     """What `stage` tells, for a person."""
     fresh = [f"{row['name']} {row['version'] or '(no version)'}" for row in document["images"] if row["differs"]]
-    what = f"{', '.join(fresh)}, by its own word; PRIME verifies it" if fresh else "nothing but what boots already"
+    what = f"{', '.join(fresh)}, declared, not verified until PRIME" if fresh else "nothing but what boots already"
     return printable(f"staged {document['file']} in bank {document['bank']}: {what}")

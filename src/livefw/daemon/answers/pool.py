@@ -18,7 +18,7 @@ from livefw.errors import TransportError
 PATIENCE_S = 60.0
 """Seconds of one question. To verify a record of a million rows takes less; one that hangs has the process killed."""
 _LOOK_UP_S = 0.1
-"""How soon it is noticed that whoever asked has left."""
+"""How soon it is noticed that the client has left."""
 _LETTING_GO_S = 2.0
 """How long a process may take to abandon its question."""
 

@@ -51,7 +51,7 @@ class _QuestionLoop:
             told = answer(self._hosts, question)
             self._asked = False
         except _Cancelled:
-            return Failure("interrupted", "", "whoever asked has left")
+            return Failure("interrupted", "", "the client has left")
         except BaseException as error:  # SystemExit from what a verb makes of its words, for instance
             self._asked = False
             return Failure("internal", "", f"{type(error).__name__}: {error}")
