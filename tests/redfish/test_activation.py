@@ -7,17 +7,25 @@ checks says so in its name.
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.activation.events import Control, Event, Progressed
+from livefw.activation.actor import Actor
+from livefw.activation.engine import Engine, Host
+from livefw.activation.events import Control, Event, Progressed, drain
+from livefw.activation.images.target import StagingRequest
 from livefw.activation.outcome import Outcome
+from livefw.activation.paths import Paths
+from livefw.activation.policy.document import DEFAULT
+from livefw.errors import Interrupted
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Dropped
-from livefw.providers.base import Measured, Reply, Trust, Witness
+from livefw.providers.base import ImagePackage, Measured, Reply, Trust, Witness
 
 Make = Callable[..., Any]
 
@@ -51,7 +59,8 @@ def test_an_interruption_while_a_bmc_is_at_work_is_not_called_a_start_of_nothing
     def interrupts(event: Event, control: Control) -> None:
         if isinstance(event, Progressed):
             steps.append(event)
-            control.stop()
+            if len(steps) > 1:  # the first is told before anything is asked
+                control.stop()
 
     bench.watch.hear = interrupts
     result = bench.activate()
@@ -400,3 +409,48 @@ def test_a_bios_is_refused_under_the_name_of_ocp_even_if_it_takes_no_reset(
     result = bench.activate("mcu")
     assert (result.outcome is Outcome.REFUSED and result.why.code == "ocp-scope") == refused
     assert (bench.posts("Activate") == []) == refused
+
+
+IMAGE = StagingRequest(ImagePackage("image.bin", b"version=1.9.0"), "rack/pmfw-a")
+
+
+def test_an_upload_is_reported_before_it_begins(make: Make) -> None:
+    """To send a large image takes minutes, and nothing can be reported meanwhile."""
+    bench = make()
+    with _engine(bench) as (engine, control):
+        steps = engine.stage(IMAGE, control=control)
+        report = next(event for event in steps if isinstance(event, Progressed))
+        assert (report.text, bench.model.firmware[0].staged) == ("multipart push", None)
+        (attempt,) = drain(steps).attempts
+    assert (attempt.result.outcome, bench.model.firmware[0].staged) == (Outcome.STAGED, "1.9.0")
+
+
+def test_an_upload_that_was_reported_can_still_be_prevented(make: Make) -> None:
+    bench = make()
+    with _engine(bench) as (engine, control):
+        steps = engine.stage(IMAGE, control=control)
+        next(event for event in steps if isinstance(event, Progressed))
+        control.stop()
+        with pytest.raises(Interrupted, match="nothing was handed over"):
+            drain(steps)
+    assert (bench.model.firmware[0].staged, bench.posts("update-multipart")) == (None, [])
+
+
+def test_who_leaves_as_an_upload_is_reported_has_nothing_sent(make: Make) -> None:
+    bench = make()
+    with _engine(bench) as (engine, control):
+        steps = engine.stage(IMAGE, control=control)
+        next(event for event in steps if isinstance(event, Progressed))
+        control.detach()
+        (attempt,) = drain(steps).attempts
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "given-up")
+    assert (bench.model.firmware[0].staged, bench.posts("update-multipart")) == (None, [])
+
+
+@contextmanager
+def _engine(bench: Any) -> Iterator[tuple[Engine, Control]]:
+    with TemporaryDirectory(prefix="livefw-test-") as folder:
+        paths = Paths(folder, f"{folder}/lock", folder, folder)
+        actor = Actor("root", "", "test")
+        host = Host(bench.files, (bench.provider,), bench.clock, paths, DEFAULT, actor, without_journal=True)
+        yield Engine(host), Control()

@@ -77,6 +77,8 @@ def test_what_is_hidden_after_an_activation_is_shown_again(fault: str, member: b
     assert bench.model.hidden(member=member) == 0
     bench.stage()
     running = bench.provider.activate("rack/pmfw-a", bench.watch.progress)
+    while not running.touched:
+        running.wait(0.0)
     running.wait(0.0)
     asked = bench.clock.passed
     for seconds, shown in ((0.0, status), (23.9, status), (24.1, 0)):

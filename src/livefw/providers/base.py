@@ -161,7 +161,7 @@ class Progress(NamedTuple):
 
 
 Observer = Callable[[Progress], None]
-"""Called once for each step, from inside `Running.wait`."""
+"""Called for each step, from inside `Running.wait`; again with the same object to ask whether to continue."""
 
 
 class Running(Protocol):

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from typing import Protocol
 
 from livefw.clock import Clock
-from livefw.providers.base import Claim, Reason, Reply
+from livefw.providers.base import Claim, Observer, Progress, Reason, Reply
 
 
 class Operation(Protocol):
@@ -38,6 +38,25 @@ class Work(Protocol):
     def abandoned(self) -> Claim:
         """What to say if it is given up now, or has gone wrong; it takes back what can be, within seconds."""
         ...
+
+
+class Report:
+    """A report that is passed on before the work continues, for work whose next step takes long; an `Operation`.
+
+    A bounded wait returns once, so that its caller can pass the report on. Then the observer is called again with the
+    same report, and may still end the request.
+    """
+
+    def __init__(self, observer: Observer, report: Progress) -> None:
+        self._observer = observer
+        self._report = report
+        self._passed_on = False
+
+    def wait(self, seconds: float | None) -> bool:
+        """See `Operation`. It raises what the observer raises."""
+        again, self._passed_on = self._passed_on, True
+        self._observer(self._report)
+        return again or seconds is None
 
 
 class RunningSteps:

@@ -38,7 +38,8 @@ def ask(
     """Make a request and follow it until there is a claim.
 
     If this raises, the mechanism was not asked. Once it was asked, nothing is raised. `Progressed` events come when the
-    provider returns from a wait, at most `TICK` late unless one of its operations takes longer.
+    provider returns from a wait: at most `TICK` late, and before an upload begins (`livefw.providers.steps.Report`).
+    During one operation of a provider, such as that upload, there are no events.
 
     Raises:
         Interrupted: the request was stopped before the mechanism was asked.
@@ -110,13 +111,16 @@ class _Heard:
         self._component = component
         self._control = control
         self._reports: list[Progress] = []
+        self._last: Progress | None = None
         self.running: Running | None = None
         self.phase: Phase | None = None
         """The last phase that was reported; the mechanism is asked only after it was `Phase.RUNNING`."""
 
     def hear(self, report: Progress) -> None:
         """An `Observer`. It raises `Interrupted` if the mechanism must not be asked any more."""
-        self._reports.append(report)
+        if report is not self._last:  # the same again only asks whether to continue
+            self._reports.append(report)
+        self._last = report
         if report.phase is Phase.RUNNING and (self.running is None or not self.running.touched):
             self._control.require_wanted()
         self.phase = report.phase

@@ -16,7 +16,7 @@ from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, NOT_NO
 from livefw.providers.redfish.resources import Seen, look
 from livefw.providers.redfish.settings import Bmc
 from livefw.providers.redfish.tasks import AWAITING, TaskEnd, TaskOutcome
-from livefw.providers.steps import Steps
+from livefw.providers.steps import Operation, Report, Steps
 
 Enter = Callable[[], RedfishClient]
 
@@ -29,6 +29,10 @@ class Place(NamedTuple):
     enter: Enter
     clock: Clock
     observer: Observer
+
+
+Asked = Generator[Operation | float, None, TaskOutcome]
+"""The steps of a request that changes something, and how its task ended."""
 
 
 class Asking(NamedTuple):
@@ -97,13 +101,13 @@ class RedfishJob:
     def _part(self, seen: Seen) -> Part | None:
         return next((each for each in components.parts(seen) if each.ident == self._place.ident), None)
 
-    def _ask(self, client: RedfishClient, part: Part, request: Asking) -> Generator[float, None, TaskOutcome]:
+    def _ask(self, client: RedfishClient, part: Part, request: Asking) -> Asked:
         """One request that changes something, and its task until the end.
 
         One that is turned away because the session had ended is made once more, if everything is still as it was.
         """
         place = self._place
-        place.observer(Progress(Phase.RUNNING, request.text))
+        yield Report(place.observer, Progress(Phase.RUNNING, request.text))  # an upload may take minutes
         self.touched = True
         try:
             answer = request.send()
