@@ -103,7 +103,7 @@ def test_settings_in_settings_without_end() -> None:
 def test_a_mechanism_reads_its_own_table() -> None:
     text = b"deny = ['a']\n[tdx]\nstep = 'smallest'"
     assert parse(text, mechanisms=["lfa", "tdx"]).deny == ("a",)
-    with pytest.raises(SettingsError, match="tdx: there is no such key"):
+    with pytest.raises(SettingsError, match="tdx: unknown key"):
         parse(text, mechanisms=["lfa"])
 
 

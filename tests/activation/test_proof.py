@@ -228,7 +228,7 @@ def test_a_real_journal_file_is_read(state: Path, tmp_path: Path) -> None:
     subprocess.run([REMOTE, f"--output={file}", "-"], input=text.encode(), check=True, capture_output=True)
     found = AnchoredHeads(str(state), command=("journalctl", f"--file={file}"))
     assert [each.head for each in found] == [known[0], known[3]]
-    assert found.trouble == ""
+    assert found.error == ""
 
 
 # Seals.

@@ -163,7 +163,7 @@ def test_wrong_settings_are_told_once_and_the_earlier_ones_hold(make: Make) -> N
     (told,) = watching.events
     assert told.what is WatchEventKind.SETTINGS
     assert "the earlier ones hold" in told.text
-    assert "automatik: there is no such key" in told.text
+    assert "automatik: unknown key" in told.text
     watching.events.clear()
     assert watching.look() == []
     hour[0] = 22

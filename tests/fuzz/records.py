@@ -116,7 +116,7 @@ def _anchors(data: bytes) -> object:
     found = list(heads)
     assert all(is_hash(each.head.hash) for each in found)
     assert all(datetime.fromtimestamp(each.time_ns / 1e9, UTC).year >= 1970 for each in found)
-    return found, heads.trouble
+    return found, heads.error
 
 
 _ANCHOR = json.dumps(

@@ -208,14 +208,14 @@ def staged_version(journal: RowSource | None, component: Component) -> str | Non
     return None if version is None or (running and are_alien(version, running)) else version.text
 
 
-def setting(change: SettingChange, trouble: str, actor: Actor) -> dict[str, Any]:
+def setting(change: SettingChange, error: str, actor: Actor) -> dict[str, Any]:
     """A setting was changed to what the policy wants, or could not be."""
     return {
         **_who("the policy wants it so", actor),
         "name": change.component.name,
         "setting": change.setting,
         "value": change.wanted,
-        "trouble": trouble,
+        "trouble": error,
     }
 
 

@@ -88,17 +88,17 @@ def apply_changes(
     if not fresh:
         return found, tried
     providers = {candidate.component.key: candidate.provider for candidate in found.candidates}
-    troubles = {_name(change): _written(change, providers[change.component.key]) for change in fresh}
+    errors = {_name(change): _written(change, providers[change.component.key]) for change in fresh}
     after = look()
     still = {_name(change) for change in plan.setting_changes(after, policy)}
     failed: Tried = {}
     for change in fresh:
-        name, trouble = _name(change), troubles[_name(change)]
-        if trouble:
-            failed[name] = _filled(_REFUSED, change, error=trouble)
+        name, error = _name(change), errors[_name(change)]
+        if error:
+            failed[name] = _filled(_REFUSED, change, error=error)
         elif name in still:
             failed[name] = _filled(_NOT_SHOWN, change)
-        note(change, trouble or ("it is not shown so afterwards" if name in still else ""))
+        note(change, error or ("it is not shown so afterwards" if name in still else ""))
     return after, tried | failed
 
 

@@ -53,8 +53,8 @@ def _unproven(report: HistoryReport) -> Iterator[str]:
     yield from report.missing
     if report.not_compared:
         yield f"{_count(report.not_compared, 'head')} of the system journal are of rows that are not here"
-    if report.trouble:
-        yield report.trouble
+    if report.journal_error:
+        yield report.journal_error
     if not report.anchored:
         yield "an account that can write the file can also write another consistent one"
 
@@ -73,7 +73,7 @@ def _document(report: HistoryReport, keys: seal.Seal) -> dict[str, Any]:
         "anchors": {
             "compared": report.anchored,
             "not_compared": report.not_compared,
-            "trouble": report.trouble or None,
+            "trouble": report.journal_error or None,
         },
         "seal": {"has_key": bool(keys.keys), **sealed._asdict()},
         "archives": [

@@ -41,24 +41,24 @@ class AnchoredHead(NamedTuple):
 
 
 class AnchoredHeads:
-    """An iterable of the heads of one state directory. After iteration, ``trouble`` says why some could not be read."""
+    """An iterable of the heads of one state directory. After iteration, ``error`` says why some could not be read."""
 
     def __init__(self, state: str, *, command: tuple[str, ...] | None = None, seconds: float = SECONDS) -> None:
         self._state = os.path.realpath(state)
         self._command = command or next(((path,) for path in PROGRAMS if os.access(path, os.X_OK)), None)
         self._seconds = seconds
-        self.trouble = ""
+        self.error = ""
 
     def __iter__(self) -> Iterator[AnchoredHead]:
         """Oldest first. Never raises."""
         if self._command is None:
-            self.trouble = "there is no journalctl here"
+            self.error = "there is no journalctl here"
             return
         for line in self._lines(self._command):
             try:
                 found = json.loads(line)
             except (ValueError, RecursionError):
-                self.trouble = "journalctl does not answer in JSON"
+                self.error = "journalctl does not answer in JSON"
                 return
             if isinstance(found, dict) and (anchor := self._anchor(found)):
                 yield anchor
@@ -93,7 +93,7 @@ class AnchoredHeads:
                 cwd="/",
             )
         except OSError as error:
-            self.trouble = f"journalctl cannot be run: {errno_text(error)}"
+            self.error = f"journalctl cannot be run: {errno_text(error)}"
             return
         try:
             yield from self._bounded(process)
@@ -111,7 +111,7 @@ class AnchoredHeads:
             selector.register(process.stdout, selectors.EVENT_READ)
             while True:
                 if not selector.select(max(end - time.monotonic(), 0)):
-                    self.trouble = f"the system journal was not read to its end in {self._seconds:g} s"
+                    self.error = f"the system journal was not read to its end in {self._seconds:g} s"
                     return
                 data = os.read(process.stdout.fileno(), 1 << 16)
                 if not data:
@@ -119,10 +119,10 @@ class AnchoredHeads:
                 total += len(data)
                 *lines, rest = (rest + data).split(b"\n")
                 if total > _BYTES or len(rest) > _LINE:
-                    self.trouble = "the system journal's answer is too long"
+                    self.error = "the system journal's answer is too long"
                     return
                 yield from filter(None, lines)
         code = process.wait()
         # journalctl exits with 1 if nothing matches.
         if code not in (0, 1):
-            self.trouble = f"journalctl ended with {code}"
+            self.error = f"journalctl ended with {code}"

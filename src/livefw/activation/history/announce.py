@@ -26,21 +26,25 @@ class SystemJournal:
         self._actor = actor
         self._path = path
 
-    def __call__(self, told: Announcement) -> None:
+    def __call__(self, announcement: Announcement) -> None:
         """Send one outcome."""
         fields = {
-            "MESSAGE_ID": _MESSAGE_IDS.get(told.kind, systemd.OUTCOME_MESSAGE_ID),
-            "LIVEFW_COMPONENT": told.component,
-            "LIVEFW_OUTCOME": told.outcome or "",
-            "LIVEFW_CODE": told.why.code,
-            "LIVEFW_FIRMWARE_CODE": told.firmware_code or "",
-            "LIVEFW_ACTIVATION": told.row.activation,
-            "LIVEFW_HEAD": str(told.row.head or ""),
-            "LIVEFW_STATE": told.state,
-            "LIVEFW_NOT_RECORDED": told.row.error,
-            "LIVEFW_MISHAPS": " ".join(each.code for each in told.mishaps),
+            "MESSAGE_ID": _MESSAGE_IDS.get(announcement.kind, systemd.OUTCOME_MESSAGE_ID),
+            "LIVEFW_COMPONENT": announcement.component,
+            "LIVEFW_OUTCOME": announcement.outcome or "",
+            "LIVEFW_CODE": announcement.why.code,
+            "LIVEFW_FIRMWARE_CODE": announcement.firmware_code or "",
+            "LIVEFW_ACTIVATION": announcement.row.activation,
+            "LIVEFW_HEAD": str(announcement.row.head or ""),
+            "LIVEFW_STATE": announcement.state,
+            "LIVEFW_NOT_RECORDED": announcement.row.error,
+            "LIVEFW_MISHAPS": " ".join(each.code for each in announcement.mishaps),
             "LIVEFW_ACTOR": str(self._actor),
         }
-        message = f"{told.component}: {told.outcome}: {told.why.text}" if told.outcome else told.why.text
-        message += f"; not recorded: {told.row.error}" if told.row.error else ""
-        systemd.log(message, priority=_PRIORITIES.get(told.outcome, 3), fields=fields, path=self._path)
+        message = (
+            f"{announcement.component}: {announcement.outcome}: {announcement.why.text}"
+            if announcement.outcome
+            else announcement.why.text
+        )
+        message += f"; not recorded: {announcement.row.error}" if announcement.row.error else ""
+        systemd.log(message, priority=_PRIORITIES.get(announcement.outcome, 3), fields=fields, path=self._path)

@@ -218,8 +218,8 @@ def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
             flaws.add(row[0], "it is in an archive as well, and is not what was written")
     query = f"{ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1"
     row = connection.execute(query, (RowKind.ARCHIVED,)).fetchone()
-    told = history_row(row).body if row else {}
-    if told.get("head") == str(base) and told.get("kept") != kept_digest(connection, base):
+    body = history_row(row).body if row else {}
+    if body.get("head") == str(base) and body.get("kept") != kept_digest(connection, base):
         flaws.add(row[0], "rows that stayed beside the archive are not those that did")
 
 
@@ -234,7 +234,7 @@ class HistoryReport(NamedTuple):
     """What was proven for a history and its archives.
 
     ``anchored`` heads of the system journal are in it; ``not_compared`` are heads of rows in files that are not here.
-    ``missing`` names those files, and ``trouble`` says why the system journal could not be read (to its end).
+    ``missing`` names those files, and ``journal_error`` says why the system journal could not be read (to its end).
     """
 
     chain: ChainReport
@@ -243,7 +243,7 @@ class HistoryReport(NamedTuple):
     anchored: int
     not_compared: int
     missing: list[str]
-    trouble: str
+    journal_error: str
 
     @property
     def is_consistent(self) -> bool:
@@ -278,7 +278,7 @@ def verify_history(
         for anchor in anchors:
             anchored.look(anchor)
         flaws += [(main.path, flaw) for flaw in anchored.flaws.all()]
-        return HistoryReport(main, others, flaws, anchored.anchored, anchored.not_compared, missing, anchors.trouble)
+        return HistoryReport(main, others, flaws, anchored.anchored, anchored.not_compared, missing, anchors.error)
 
 
 def _opened(path: str) -> Journal:

@@ -129,11 +129,11 @@ class HistoryWriter:
         if self.journal is None:
             return RowStatus("", None, "not recorded, as was asked")
         head: Head | None = None
-        trouble = ""
+        text = ""
         try:
             head = write(self.journal)
         except (Exception, KeyboardInterrupt) as error:
             mishaps.heed(error)
-            trouble = error_text(error)
+            text = error_text(error)
         mishaps.spared(NOT_ANNOUNCED, self._tell_set_aside, None)
-        return RowStatus("", head, trouble, set_aside=self._told.text if self._told else "")
+        return RowStatus("", head, text, set_aside=self._told.text if self._told else "")

@@ -42,11 +42,11 @@ class ImageDirectory:
     def __init__(self, say: Callable[[str], None] = lambda _: None) -> None:
         self._say = say
         self._known: dict[str, tuple[Stamp, tuple[LocalImage, ...]]] = {}
-        self._trouble = ""
+        self._problem = ""
 
     def images(self, directory: str) -> tuple[LocalImage, ...]:
         """All images in a directory, in the order of the file names; none if it does not exist or is not trusted."""
-        trouble, found = "", {}
+        problem, found = "", {}
         try:
             with _Directory(directory) as opened:
                 for name in opened.names():
@@ -55,14 +55,14 @@ class ImageDirectory:
         except FileNotFoundError:
             pass
         except reading.Untrusted as error:
-            trouble = f"images are left out: {error}"
+            problem = f"images are left out: {error}"
         except OSError as error:
-            trouble = f"{directory}: {error.strerror}"
+            problem = f"{directory}: {error.strerror}"
         except UsageError as error:
-            trouble = error.message
-        if trouble and trouble != self._trouble:
-            self._say(trouble)
-        self._known, self._trouble = found, trouble
+            problem = error.message
+        if problem and problem != self._problem:
+            self._say(problem)
+        self._known, self._problem = found, problem
         return tuple(image for _, images in found.values() for image in images)
 
     def _file(self, opened: "_Directory", name: str, path: str) -> tuple[Stamp, tuple[LocalImage, ...]]:

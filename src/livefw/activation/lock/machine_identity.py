@@ -84,8 +84,8 @@ def _is_sysfs(descriptor: int, *, apart_from: int) -> bool:
         return False
     import ctypes  # only for a tree with a mount below its root
 
-    told = (ctypes.c_long * 64)()  # struct statfs has 15 longs; the first is the type
-    return ctypes.CDLL(None).fstatfs(descriptor, told) == 0 and told[0] & 0xFFFFFFFF == _SYSFS
+    info = (ctypes.c_long * 64)()  # struct statfs has 15 longs; the first is the type
+    return ctypes.CDLL(None).fstatfs(descriptor, info) == 0 and info[0] & 0xFFFFFFFF == _SYSFS
 
 
 def guard(root: str) -> int | None:

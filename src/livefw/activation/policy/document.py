@@ -110,14 +110,16 @@ class Policy(NamedTuple):
 
     def pin(self, component: Component) -> str | None:
         """The only version that may be activated; None if any may."""
-        return next((wish.pin for each, wish in self.component.items() if wish.pin and matches(each, component)), None)
+        return next(
+            (wanted.pin for each, wanted in self.component.items() if wanted.pin and matches(each, component)), None
+        )
 
     def settings(self, component: Component) -> dict[str, bool]:
         """The settings that the policy wants for the component; the first pattern that names a setting decides."""
         wanted: dict[str, bool] = {}
-        for each, wishes in self.component.items():
+        for each, component_policy in self.component.items():
             if matches(each, component):
-                wanted = wishes.settings | wanted
+                wanted = component_policy.settings | wanted
         return wanted
 
     def ranked(self, components: list[Component]) -> list[Component]:

@@ -31,18 +31,18 @@ class Window(NamedTuple):
     end: int
     zone: tzinfo | None = None
 
-    def contains(self, moment: datetime) -> bool:
+    def contains(self, now: datetime) -> bool:
         """Whether the window is open at a time of any zone."""
-        local = moment.astimezone(self.zone)
+        local = now.astimezone(self.zone)
         minute = local.hour * 60 + local.minute
         today, yesterday = local.weekday(), (local.weekday() - 1) % 7
         if self.begin < self.end:
             return today in self.days and self.begin <= minute < self.end
         return (today in self.days and minute >= self.begin) or (yesterday in self.days and minute < self.end)
 
-    def next_opening(self, moment: datetime) -> datetime | None:
+    def next_opening(self, now: datetime) -> datetime | None:
         """When it opens next, in its own zone; None if it does not within `YEARS`."""
-        start = moment.astimezone(UTC)  # within one zone datetime compares local times, which may go backwards
+        start = now.astimezone(UTC)  # within one zone datetime compares local times, which may go backwards
         try:
             for count in range(YEARS * 366 * 2):
                 begin = start + count * _SPAN
@@ -79,8 +79,8 @@ class Window(NamedTuple):
         yield start, change
         yield change, end
 
-    def _offset(self, moment: datetime) -> timedelta | None:
-        return moment.astimezone(self.zone).utcoffset()
+    def _offset(self, now: datetime) -> timedelta | None:
+        return now.astimezone(self.zone).utcoffset()
 
 
 def own_zone(path: str = "/etc/localtime") -> tzinfo:
@@ -97,12 +97,12 @@ def own_zone(path: str = "/etc/localtime") -> tzinfo:
         return UTC
 
 
-def is_open(windows: tuple[Window, ...], moment: datetime) -> bool:
+def is_open(windows: tuple[Window, ...], now: datetime) -> bool:
     """Whether any window is open, or there is no window."""
-    return not windows or any(window.contains(moment) for window in windows)
+    return not windows or any(window.contains(now) for window in windows)
 
 
-def next_opening(windows: tuple[Window, ...], moment: datetime) -> datetime | None:
+def next_opening(windows: tuple[Window, ...], now: datetime) -> datetime | None:
     """When the next window opens; None if none does within `YEARS`."""
-    openings = (window.next_opening(moment) for window in windows)
+    openings = (window.next_opening(now) for window in windows)
     return min((each for each in openings if each), key=datetime.timestamp, default=None)

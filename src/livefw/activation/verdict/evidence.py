@@ -156,4 +156,4 @@ def _boot(body: Mapping[str, Any], boot_id: str) -> Boot:
     return Boot.SAME if then == boot_id else Boot.OTHER
 
 
-_ANSWERS = {said: Answer(said.value) for said in Reply}
+_ANSWERS = {reply: Answer(reply.value) for reply in Reply}

@@ -84,13 +84,13 @@ class _Asked:
             return self._last or Discovery(())
 
     def _work(self, begun: float) -> None:
-        said: Discovery | Exception
+        result: Discovery | Exception
         try:
-            said = self._ask()
+            result = self._ask()
         except Exception as error:  # every error is passed to the callers
-            said = error
+            result = error
         with self._changed:
-            self._last, self._begun, self._asking = said, begun, False
+            self._last, self._begun, self._asking = result, begun, False
             if self._late:
                 _log.warning("%s has answered", self._name)
             self._late = False

@@ -172,7 +172,7 @@ class Watcher:
         before, self._unmet = self._unmet, run.unmet
         self._wishes_not_before = now + _PAUSE_S
         for each in self._unmet:
-            if each.why not in {told.why for told in before if told.component.key == each.component.key}:
+            if each.why not in {other.why for other in before if other.component.key == each.component.key}:
                 yield WatchEvent(WatchEventKind.SETTINGS, each.component.key, each.why.text, each.component)
 
     def _match(self, found: Inventory) -> Iterator[Seen]:
