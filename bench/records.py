@@ -98,7 +98,7 @@ def _bodies(number: int, name: str) -> Iterator[tuple[str, dict[str, object]]]:
     yield (
         "intent",
         {
-            "actor": {"user": "root", "login": None, "face": "cli"},
+            "actor": {"user": "root", "login": "", "face": "cli"},
             "reason": f"change {number}, in the window that was agreed on",
             "name": name,
             "current_version": old,
