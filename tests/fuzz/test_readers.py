@@ -22,7 +22,7 @@ NOT_PLAYED = {
     "activation/measure/sampler.py: ended": _OWN,
     "activation/measure/sampler.py: row": _OWN,
     "cli/daemon/client.py: _answer": "the daemon of this machine made it, and is believed",
-    "cli/daemon/client.py: _tell": "the daemon of this machine made it, and is believed",
+    "cli/daemon/client.py: _show_event": "the daemon of this machine made it, and is believed",
     "conformance/gdb.py: GdbCaller.__init__": "what the stub answers is read by others, which are played",
     "daemon/answers/worker.py: main": _OWN,
     "daemon/answers/worker.py: receive": _OWN,

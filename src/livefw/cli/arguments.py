@@ -92,8 +92,8 @@ def _no_such_verb(name: str) -> UsageError:
     from difflib import get_close_matches  # only for errors
 
     commands = ", ".join(VERBS)
-    meant = " or ".join(f"livefw {verb}" for verb in get_close_matches(name, VERBS))
-    hint = f"{meant}?" if meant else f"usage: {USAGE}"
+    suggestions = " or ".join(f"livefw {verb}" for verb in get_close_matches(name, VERBS))
+    hint = f"{suggestions}?" if suggestions else f"usage: {USAGE}"
     return UsageError(f"there is no command {name!r}; commands are {commands}", hint=hint)
 
 

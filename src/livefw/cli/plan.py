@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Show what would be done; 4 if anything stands against a step."""
+    """Show what would be done; 4 if anything blocks a step."""
     host = ConnectedHost(paths.host(session, arguments))
     return show(session, host.plan(*arguments.components, ignore=arguments.ignore))
 

@@ -2,7 +2,7 @@
 """Who may activate: root, the account the daemon runs as, members of a group, and whom polkit allows.
 
 Looking is free for everyone. To have checks ignored is a right of its own: they keep the machine from what an
-administrator does not want, and whoever may activate shall not be able to switch them off as well.
+administrator does not want, and the right to activate does not include the right to switch them off.
 """
 
 import logging
@@ -99,11 +99,11 @@ class Authority:
             if handle is not None:
                 os.close(handle)
 
-        def tell() -> None:
+        def deliver() -> None:
             self._asking.discard(peer.uid)
             decided("" if allowed else why)
 
-        self._soon(tell)
+        self._soon(deliver)
 
 
 def check(bus: str, peer: Peer, handle: int | None, right: Right, *, interactive: bool) -> bool:
@@ -140,10 +140,10 @@ def _takes_handles(client: Client) -> bool:
     """Whether polkit is new enough; one that does not tell its version is not."""
     words = (f"{_POLKIT}.Authority", "BackendVersion")
     try:
-        told = client.call(MethodCall(_AUTHORITY, "org.freedesktop.DBus.Properties", "Get", "ss", words, _POLKIT))
+        reply = client.call(MethodCall(_AUTHORITY, "org.freedesktop.DBus.Properties", "Get", "ss", words, _POLKIT))
     except CallFailed:
         return False
-    version = str(told[0].value if told and isinstance(told[0], Variant) else "").partition(".")[0]
+    version = str(reply[0].value if reply and isinstance(reply[0], Variant) else "").partition(".")[0]
     return version.isascii() and version.isdigit() and int(version) >= _TAKES_HANDLES
 
 

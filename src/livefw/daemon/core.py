@@ -84,7 +84,7 @@ class Core:
         self.snapshots.subscribe(self._forget_answers)
 
     def close(self) -> None:
-        """End what answers strangers; an activation goes on."""
+        """End the processes that answer users; an activation continues."""
         self._answering.close()
 
     def ask(self, call: IncomingCall, face: Face, question: Question) -> None:
@@ -150,7 +150,7 @@ class Core:
     def activate(
         self, call: IncomingCall, request: JobRequest, done: Callable[[Event], None], *, interactive: bool
     ) -> None:
-        """Activate for a client, if it may and nothing else is under way; ``done`` is told the end."""
+        """Activate for a client, if it may and nothing else is under way; ``done`` is called with the last event."""
         self._if_allowed(call, request, lambda: self._start(request, done), done, interactive=interactive)
 
     def stage(

@@ -69,7 +69,7 @@ class Reconciler:
     def start(self) -> None:
         """Find out, now or as soon as the machine is free.
 
-        While the write of an engine that died still goes on, it holds the machine, and there is nothing to find out.
+        While the write of an engine that died still runs, it holds the machine, and there is nothing to find out.
         """
         if not self._is_busy():
             self.running = True

@@ -89,7 +89,9 @@ class Service:
         version = options.fwupd_version or installed_fwupd_version()
         fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)
         dispatcher = Dispatcher({"/": [fwupd], PATH: [Livefw1(self.core)]}, _machine_id)
-        self._server = self.core.server = Server(listener, self.loop, dispatcher, come=self._come, left=self._left)
+        self._server = self.core.server = Server(
+            listener, self.loop, dispatcher, come=self._connected, left=self._disconnected
+        )
         self._metrics = Metrics(self.core, options.metrics, options.metrics_port)
         self._idle_exit = options.idle_exit
         self._idle_since = self.loop.now()
@@ -120,7 +122,7 @@ class Service:
             self.loop.close()
 
     def stop(self) -> None:
-        """End; an activation that runs goes on by itself, and is recorded."""
+        """End; an activation that runs continues by itself, and is recorded."""
         self.loop.stop()
 
     def _tick(self) -> None:
@@ -160,11 +162,11 @@ class Service:
             for each in unmatched_patterns.explain(snapshot.unmatched, snapshot.found):
                 _log.warning("settings: %s", each)
 
-    def _come(self) -> None:
+    def _connected(self) -> None:
         """Whoever comes asks for the devices next; the look at them is done by then."""
         self.core.snapshots.refresh_soon()
 
-    def _left(self, connection: Connection) -> None:
+    def _disconnected(self, connection: Connection) -> None:
         self._idle_since = self.loop.now()
         for forget in self.core.disconnected:
             forget(connection)

@@ -101,7 +101,7 @@ class SnapshotCache:
         *,
         pause: Callable[[float], float],
     ) -> None:
-        """``pause`` is told when a piece of work began, and says for how many seconds the next has to wait."""
+        """``pause`` takes the time at which work began, and returns for how many seconds the next has to wait."""
         self._loop = loop
         self._machine = machine
         self._remote = remote

@@ -84,7 +84,7 @@ class Client:
         signal: Callable[[Message], None] = lambda _: None,
         descriptors: Sequence[int] = (),
     ) -> tuple[Any, ...]:
-        """MethodCall and wait; ``signal`` is told every signal that comes meanwhile. `CallFailed`, OSError."""
+        """Call and wait; ``signal`` is called with every signal that comes meanwhile. `CallFailed`, OSError."""
         serial = self.send(
             Message(
                 MessageType.CALL,

@@ -154,7 +154,7 @@ class Dispatcher:
         self._standard = {name: introspection.load(name) for name in STANDARD}
         self._found: dict[tuple[str, str, str], tuple[Face | None, Method]] = {}
         """Of objects that there are: what every object has can be asked of any that a stranger makes up."""
-        self._told: dict[str, tuple[dict[str, Any], bytes]] = {}
+        self._encoded_properties: dict[str, tuple[dict[str, Any], bytes]] = {}
 
     def handle(self, connection: Connection, message: Message) -> None:
         """Take one message: calls are answered, everything else is passed over. `Closed`."""
@@ -229,10 +229,10 @@ class Dispatcher:
     def _all(self, face: Face | None, values: dict[str, Any]) -> bytes:
         """All properties, encoded: each client begins by asking for them, and most are told the same."""
         name = face.interface.name if face else ""
-        known, encoded = self._told.get(name, (None, b""))
+        known, encoded = self._encoded_properties.get(name, (None, b""))
         if known != values:
             encoded = encode_body("a{sv}", (dict(variants(face, values)) if face else {},))
-            self._told[name] = values, encoded
+            self._encoded_properties[name] = values, encoded
         return encoded
 
     def _face(self, path: str, interface: str) -> Face | None:

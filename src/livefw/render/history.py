@@ -72,9 +72,9 @@ def _outcome(each: Activation) -> str:
         return f"set {body.get('setting')} to {str(body.get('value')).lower()}{trouble}"
     code = body.get("firmware_code") or (body.get("code") if body.get("outcome") == "refused" else None)
     asked = _ASKED.get(each.ending.kind, "") if body.get("outcome") != "staged" else ""
-    told = body.get("outcome") or ("damaged" if each.ending.flaw else None)
+    outcome = body.get("outcome") or ("damaged" if each.ending.flaw else None)
     word = " (unconfirmed)" if body.get("confirmed") is False else f" ({code})" if code else ""
-    return f"{asked}{told}{word}{'*' if body.get('reconciled') else ''}"
+    return f"{asked}{outcome}{word}{'*' if body.get('reconciled') else ''}"
 
 
 def _mishaps(entry: HistoryRow) -> list[str]:

@@ -81,16 +81,16 @@ class Report(NamedTuple):
             before = each.result.before
             replay = _replay(by_name[before.provider], before.id, self.phase)
             shown.append(result.fields(each.result, phase=self.phase, replay=replay) | attempt.fields(each))
-        told: dict[str, Any] = {"results": shown, "not_started": [*self.not_started]}
+        values: dict[str, Any] = {"results": shown, "not_started": [*self.not_started]}
         if self.settled is not None:
-            told["settled"] = [attempt.settled_fields(each) for each in self.settled]
+            values["settled"] = [attempt.settled_fields(each) for each in self.settled]
         if self.unmatched is not None:
-            told["unmatched"] = [each._asdict() for each in self.unmatched]
+            values["unmatched"] = [each._asdict() for each in self.unmatched]
         if self.unmet is not None:
-            told["settings"] = unmet_fields(self.unmet)
+            values["settings"] = unmet_fields(self.unmet)
         if self.error:
-            told["error"] = document.error(self.error)
-        return told
+            values["error"] = document.error(self.error)
+        return values
 
     @property
     def exit_code(self) -> ExitCode:

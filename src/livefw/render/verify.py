@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What proves the history, what speaks against it, and what nobody can tell, in text and in JSON."""
+"""What proves the history, which flaws it has, and what is not proven, in text and in JSON."""
 
 import os
 from collections.abc import Iterator

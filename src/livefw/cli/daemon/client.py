@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ask the daemon instead of doing it ourselves: for whoever may not do it alone.
+"""Ask the daemon, for users who may not do it themselves.
 
 Root works alone: it has every right that the daemon has, and lock, history and settings are the same files. Everybody
 else's commands about the machine itself go to the daemon where one listens; what it answers is what the command would
-have printed, because it runs the same code. ``LIVEFW_SOCKET`` names another daemon, and is then used by everyone.
+have printed, because the same code makes both. ``LIVEFW_SOCKET`` names another daemon, and is then used by everyone.
 """
 
 import argparse
@@ -48,8 +48,8 @@ def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | Non
     if "error" in document and len(document) <= 2 and not session.json:
         session.say(text)
         return code
-    tell = session.report if calls.member == "Activate" else session.answer
-    tell(lambda: text, lambda: document)
+    show = session.report if calls.member == "Activate" else session.answer
+    show(lambda: text, lambda: document)
     return code
 
 
@@ -90,13 +90,15 @@ def _answer(session: Session, client: Client, call: MethodCall) -> _Answer:
     try:
         if call.member == "Activate":
             client.call(_call("Watch", "b", True))  # noqa: FBT003 - an argument on the wire
-        document, text, code = client.call(call, signal=lambda message: _tell(session, message))
+        document, text, code = client.call(call, signal=lambda message: _show_event(session, message))
         return json.loads(document), text, code
     except CallFailed as error:
         raise _FAILED.get(error.name, TransportError)(f"livefwd: {error.text}", phase=call.member) from error
     except (OSError, ValueError) as error:
         hint = (
-            "an activation goes on without it; livefw history shows how it ended" if call.member == "Activate" else ""
+            "the activation continues without it; livefw history shows how it ended"
+            if call.member == "Activate"
+            else ""
         )
         raise TransportError(f"livefwd has not answered: {error}", hint=hint, phase=call.member) from error
 
@@ -112,11 +114,11 @@ def _agent(call: MethodCall) -> Iterator[None]:
         import subprocess  # for a person only
         from select import select
 
-        ready, told = os.pipe()
+        ready, notify = os.pipe()
         with suppress(OSError):
-            words = ["pkttyagent", "--fallback", "--notify-fd", str(told)]
-            process = subprocess.Popen(words, pass_fds=[told], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        os.close(told)
+            words = ["pkttyagent", "--fallback", "--notify-fd", str(notify)]
+            process = subprocess.Popen(words, pass_fds=[notify], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        os.close(notify)
         select([ready], [], [], _AGENT_S)  # its end is closed when the agent is there, or will never be
         os.close(ready)
     try:
@@ -127,7 +129,7 @@ def _agent(call: MethodCall) -> Iterator[None]:
             process.wait()
 
 
-def _tell(session: Session, message: Message) -> None:
+def _show_event(session: Session, message: Message) -> None:
     """What happens meanwhile, for somebody who looks on."""
     event = json.loads(message.body[0]) if message.member == "Event" else {}
     if event.get("event") == "begins":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``livefw fwupdmgr``: fwupd's own client, led to our daemon."""
+"""``livefw fwupdmgr``: run fwupdmgr against livefwd."""
 
 import argparse
 import os

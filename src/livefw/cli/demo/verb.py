@@ -129,12 +129,12 @@ class _Demo:
         """Show it all; ``more`` says what would make it show more."""
         self._machine.boot()
         config = self._machine.config
-        self._tell(f"{config.description}; {config.cpus} CPUs.")
+        self._print(f"{config.description}; {config.cpus} CPUs.")
         if config.invented:
-            self._tell("It is modelled; invented, because it is not public: durations, and some of what runs on it.")
+            self._print("It is modelled; invented, because it is not public: durations, and some of what runs on it.")
         if self._signed:
             about = "\n".join(f"  {each.name}  {each.about}" for each in self._signed.updates)
-            self._tell(f"Its RMM boots from a store of two banks. Built and signed for it just now:\n{about}")
+            self._print(f"Its RMM boots from a store of two banks. Built and signed for it just now:\n{about}")
             self._stage(self._signed, self._signed.updates[0])
         before = self._list()
         chosen = next((each for each in before if not each.component.reasons), None)
@@ -146,24 +146,24 @@ class _Demo:
                 self._stage(self._signed, following)
         result = self._activate(chosen)
         calls = [call for call in self._machine.trace.since(self._first_call) if call.registers[0] in _SHOWN]
-        self._tell("\nWhat the firmware was asked, and by which CPU:\n" + printable_lines(list(_summary(calls))))
-        self._tell("\n".join(self._cost()))
+        self._print("\nWhat the firmware was asked, and by which CPU:\n" + printable_lines(list(_summary(calls))))
+        self._print("\n".join(self._cost()))
         after = self._list()
-        self._tell("\n" + more + _NEXT.format(platform=config.name))
+        self._print("\n" + more + _NEXT.format(platform=config.name))
         self._document(before, result, after, calls)
         return rendered.exit_code(result)
 
     def _stage(self, signed: Signed, update: Update) -> None:
         """As ``livefw machine stage`` does."""
-        self._tell(f"\n$ livefw machine stage {update.name}")
-        self._tell(staged_text(stage(signed.platform.store, update.path) | {"file": update.name}))
+        self._print(f"\n$ livefw machine stage {update.name}")
+        self._print(staged_text(stage(signed.platform.store, update.path) | {"file": update.name}))
 
     def _try(self, signed: Signed, chosen: Candidate, update: Update) -> None:
         """Activate what the firmware will refuse, and tell which rule it found broken."""
         result = self._activate(chosen, update)
         why = signed.platform.errors.get(Guid.parse(chosen.component.id))
         rule = RULES[why.rule].text if isinstance(why, ImageError) else ""
-        self._tell(f"  what the firmware found: {rule}")
+        self._print(f"  what the firmware found: {rule}")
         replay = chosen.provider.replay(result.before.id, "activate")
         shown = rendered.fields(result, phase="activate", replay=replay)
         self._refused.append({"package": update.name, "result": shown, "found": str(why) if why else None})
@@ -171,27 +171,27 @@ class _Demo:
     def _activate(self, chosen: Candidate, update: Update | None = None) -> Result:
         self._first_call = self._machine.trace.next_sequence
         ignored = [f" --ignore {check}" for check in (update.ignore if update else ())]
-        self._tell(f"\n$ livefw activate {chosen.component.name or chosen.component.id}{''.join(ignored)}")
+        self._print(f"\n$ livefw activate {chosen.component.name or chosen.component.id}{''.join(ignored)}")
         if ignored:
-            self._tell("  (livefw's own check is against an older version; told to ignore it, it asks the firmware)")
+            self._print("  (livefw's own check is against an older version; told to ignore it, it asks the firmware)")
         stream = ConnectedHost(self._host).activate(chosen.component.key, ignore=update.ignore if update else ())
-        events = map(self._heard, stream)
+        events = map(self._followed, stream)
         (attempt,) = [event for event in events if isinstance(event, Attempt)]
-        self._tell(rendered.text(attempt.result))
+        self._print(rendered.text(attempt.result))
         return attempt.result
 
-    def _heard(self, event: Event) -> Event:
+    def _followed(self, event: Event) -> Event:
         """The event, after it was told how far the machine is."""
         if isinstance(event, StillRunning) and event.seconds > 0:
             calls = sum(call.registers[0] == Function.PRIME for call in self._machine.trace.since(self._first_call))
-            self._tell(
+            self._print(
                 f"  {event.seconds:.1f} s: the image is being loaded and checked ({calls} calls); every CPU is running"
             )
         return event
 
     def _list(self) -> list[Candidate]:
         found = list(discovery.take_inventory(self._providers).candidates)
-        self._tell("\n$ livefw list")
+        self._print("\n$ livefw list")
         if not self._session.json:
             listing.run(_MachineSession(self._session, self._providers), None)
         return found
@@ -206,7 +206,7 @@ class _Demo:
         if rmm is not None and (rmm.realms or rmm.lost):
             yield f"Confidential guests (Realms): {len(rmm.realms)} run on, {len(rmm.lost)} were lost."
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if not self._session.json:
             self._session.answer(lambda: text, dict)
 

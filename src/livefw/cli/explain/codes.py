@@ -196,10 +196,10 @@ def exit_code(outcome: Outcome, code: str) -> ExitCode:
 
 
 def _outcomes() -> Iterator[Meaning]:
-    for outcome, told in OUTCOMES.items():
+    for outcome, shown in OUTCOMES.items():
         code = exit_code(outcome, "")
         yield Meaning(
-            Kind.OUTCOME, outcome, told.text, "every attempt", outcome, code, state=told.state, advice=told.advice
+            Kind.OUTCOME, outcome, shown.text, "every attempt", outcome, code, state=shown.state, advice=shown.advice
         )
 
 
@@ -218,7 +218,7 @@ def _verdicts() -> Iterator[Meaning]:
             row.advice,
             row.hint,
         )
-    yield from _of_told([ReasonRow(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
+    yield from _of_reasons([ReasonRow(_ACCEPTED)], source, Kind.VERDICT, Outcome.ACTIVATED)
 
 
 _ENGINES = (
@@ -278,18 +278,18 @@ def _errors() -> Iterator[Meaning]:
 
 def _reasons() -> Iterator[Meaning]:
     engines = reasons_in(*_ENGINES, answers=Outcome)
-    yield from _of_told((*engines, ReasonRow(Reason(*old_versions.MAY_BE_OLD))), "livefw")
+    yield from _of_reasons((*engines, ReasonRow(Reason(*old_versions.MAY_BE_OLD))), "livefw")
     for name in MECHANISMS:
-        yield from _of_told(codes(name).reasons, name)
-    yield from _of_told(SHARED, "several mechanisms")
+        yield from _of_reasons(codes(name).reasons, name)
+    yield from _of_reasons(SHARED, "several mechanisms")
     from livefw.activation.watch import remote
     from livefw.cli import doctor
 
-    yield from _of_told(reasons_in(doctor), "livefw doctor")
-    yield from _of_told(reasons_in(remote), "livefwd")
+    yield from _of_reasons(reasons_in(doctor), "livefw doctor")
+    yield from _of_reasons(reasons_in(remote), "livefwd")
 
 
-def _of_told(
+def _of_reasons(
     found: Iterable[ReasonRow], source: str, kind: Kind = Kind.REASON, outcome: Outcome | None = None
 ) -> Iterator[Meaning]:
     for reason, answer in found:
@@ -305,7 +305,7 @@ def _of_told(
 def _firmware() -> Iterator[Meaning]:
     for name in MECHANISMS:
         for code in codes(name).firmware:
-            told = f"; it is reported as {code.reason.code}" if code.reason.code else ""
+            shown = f"; it is reported as {code.reason.code}" if code.reason.code else ""
             yield Meaning(
-                Kind.FIRMWARE, code.name, code.reason.text + told, name, hint=code.reason.hint, also=code.also
+                Kind.FIRMWARE, code.name, code.reason.text + shown, name, hint=code.reason.hint, also=code.also
             )

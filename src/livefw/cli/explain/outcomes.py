@@ -52,11 +52,11 @@ def _verdicts(found: Sequence[Meaning]) -> Iterator[tuple[str, ...]]:
 
 def _by_source(found: Sequence[Meaning]) -> Iterator[str]:
     """The mechanisms first, each with its reasons and its firmware's codes."""
-    told = [each for each in found if each.kind in (Kind.REASON, Kind.FIRMWARE)]
-    for source in dict.fromkeys((*MECHANISMS, *(each.source for each in told))):
+    reasons = [each for each in found if each.kind in (Kind.REASON, Kind.FIRMWARE)]
+    for source in dict.fromkeys((*MECHANISMS, *(each.source for each in reasons))):
         rows = [
             (f"`{each.word}`", _cell(each.text), str(each.outcome or ""), _cell(each.hint))
-            for each in told
+            for each in reasons
             if each.source == source
         ]
         yield f"\n### {source}\n\n{table(('Code', 'What it means', 'Outcome', 'What to do'), rows)}"

@@ -89,7 +89,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def _consistent(arguments: argparse.Namespace) -> None:
-    """`UsageError` for what cannot be meant together."""
+    """`UsageError` for options that exclude each other."""
     if arguments.head and not arguments.verify:
         raise UsageError("--head goes with --verify")
     archives = arguments.archive is not None and not arguments.verify

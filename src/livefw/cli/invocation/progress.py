@@ -89,10 +89,10 @@ class ProgressDisplay:
         self._host = host
         with closing(stream):
             for event in stream:
-                self._hear(event)
+                self._show(event)
                 yield event
 
-    def _hear(self, event: Event) -> None:
+    def _show(self, event: Event) -> None:
         match event:
             case SettledIntent():
                 self._session.say(attempt.settled_text(event))

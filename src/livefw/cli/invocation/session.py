@@ -45,9 +45,9 @@ class Session:
 
     def opened(self, root: str, *, settings: str | None = None) -> Files:
         """As `open_files`; what is done to them is shown where that is wanted."""
-        own = open_files(root, settings=settings)
-        self._opened.append(own)
-        files: Files = own
+        host_files = open_files(root, settings=settings)
+        self._opened.append(host_files)
+        files: Files = host_files
         if self.debug:
             from livefw.cli.invocation.trace import TracedFiles  # rarely wanted
 
@@ -140,8 +140,8 @@ def _columns(stream: Any) -> int:
         of_terminal = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError, AttributeError):
         return 0
-    told = os.environ.get("COLUMNS", "")
-    return int(told) if told.isascii() and told.isdigit() and 0 < len(told) < 6 else of_terminal
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isascii() and columns.isdigit() and 0 < len(columns) < 6 else of_terminal
 
 
 def put(stream: Any, text: str, *, end: str = "\n") -> None:

@@ -22,41 +22,41 @@ class TracedFiles:
 
     def names(self, path: str) -> list[str]:
         """See `Files`."""
-        return self._told(f"ls {path}", lambda: self._files.names(path), lambda names: f"{len(names)} names")
+        return self._traced(f"ls {path}", lambda: self._files.names(path), lambda names: f"{len(names)} names")
 
     def read(self, path: str, limit: int = 4096) -> bytes:
         """See `Files`."""
-        return self._told(f"cat {path}", lambda: self._files.read(path, limit), decode)
+        return self._traced(f"cat {path}", lambda: self._files.read(path, limit), decode)
 
     def exists(self, path: str) -> bool:
         """See `Files`."""
-        return self._told(f"test -e {path}", lambda: self._files.exists(path), str)
+        return self._traced(f"test -e {path}", lambda: self._files.exists(path), str)
 
     def records(self, path: str) -> list[bytes]:
         """See `Files`."""
-        return self._told(f"cat {path}", lambda: self._files.records(path), lambda records: f"{len(records)} records")
+        return self._traced(f"cat {path}", lambda: self._files.records(path), lambda records: f"{len(records)} records")
 
     def start_write(self, path: str, data: bytes) -> Write:
         """See `Files`."""
         text = f"printf '{printable(decode(data))}'" if len(data) <= _SHOWN else f"cat {len(data)}-bytes"
         command = f"{text} > {path}"
-        return self._told(command, lambda: self._files.start_write(path, data), lambda _: "started")
+        return self._traced(command, lambda: self._files.start_write(path, data), lambda _: "started")
 
     def start_calls(self, path: str, calls: Sequence[DeviceCall]) -> DeviceCalls:
         """See `Files`."""
         text = ", ".join(f"ioctl {call.request:#x}" if call.request else f"write {len(call.data)}" for call in calls)
-        return self._told(f"{text} on {path}", lambda: self._files.start_calls(path, calls), lambda _: "started")
+        return self._traced(f"{text} on {path}", lambda: self._files.start_calls(path, calls), lambda _: "started")
 
     def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
         """See `Files`; what is private in it is not told."""
         shown = (lambda _: "(not shown)") if private else decode
-        return self._told(f"cat {path}", lambda: self._files.trusted(path, limit, private=private), shown)
+        return self._traced(f"cat {path}", lambda: self._files.trusted(path, limit, private=private), shown)
 
     def settings(self, limit: int = 1 << 20) -> bytes:
         """See `Files`."""
-        return self._told("cat livefw.toml", lambda: self._files.settings(limit), decode)
+        return self._traced("cat livefw.toml", lambda: self._files.settings(limit), decode)
 
-    def _told(self, command: str, work: Callable[[], T], summary: Callable[[T], str]) -> T:
+    def _traced(self, command: str, work: Callable[[], T], summary: Callable[[T], str]) -> T:
         try:
             result = work()
         except OSError as error:

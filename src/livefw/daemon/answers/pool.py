@@ -38,7 +38,7 @@ class AnswerPool:
         except OSError as error:
             raise TransportError(f"no process for the answer: {error}") from error
         try:
-            told = process.ask(question, wanted)
+            reply = process.ask(question, wanted)
         except (OSError, EOFError, ValueError) as error:
             self._end(process)
             raise TransportError(f"the process that answers has ended: {error}") from error
@@ -46,7 +46,7 @@ class AnswerPool:
             self._end(process)
             raise
         self._free.append(process)
-        return told
+        return reply
 
     def close(self) -> None:
         """End all of them, whatever they are asked."""
@@ -93,8 +93,8 @@ class _WorkerProcess:
             if time.monotonic() >= end:
                 raise TimeoutError("it did not come to an end")
             self._process.send_signal(worker.CANCEL)  # again: it may not have begun when the last one came
-        told = worker.receive(self._socket)
-        return told if not wanted() else Failure("transport", "", f"it took more than {PATIENCE_S:.0f} s")
+        reply = worker.receive(self._socket)
+        return reply if not wanted() else Failure("transport", "", f"it took more than {PATIENCE_S:.0f} s")
 
     def _answers(self, seconds: float) -> bool:
         waiting = select.poll()  # select(2) takes no descriptor above 1023

@@ -48,20 +48,20 @@ class _QuestionLoop:
     def answer(self, question: Question) -> bytes | Failure:
         try:
             self._asked = True
-            told = answer(self._hosts, question)
+            reply = answer(self._hosts, question)
             self._asked = False
         except _Cancelled:
             return Failure("interrupted", "", "the client has left")
         except BaseException as error:  # SystemExit from what a verb makes of its words, for instance
             self._asked = False
             return Failure("internal", "", f"{type(error).__name__}: {error}")
-        return told
+        return reply
 
 
-def send(peer: socket.socket, told: bytes | Failure) -> None:
+def send(peer: socket.socket, reply: bytes | Failure) -> None:
     """One frame. OSError."""
-    failed = isinstance(told, Failure)
-    data = json.dumps(told).encode() if isinstance(told, Failure) else told
+    failed = isinstance(reply, Failure)
+    data = json.dumps(reply).encode() if isinstance(reply, Failure) else reply
     peer.sendall(_SIZE.pack(failed, len(data)) + data)
 
 
@@ -101,8 +101,8 @@ def main() -> None:
 
 
 def _data(daemon: socket.socket) -> bytes:
-    told = receive(daemon)
-    return told if isinstance(told, bytes) else b""
+    reply = receive(daemon)
+    return reply if isinstance(reply, bytes) else b""
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ _PROBLEMS = {
     "busy": DeviceProblem.UPDATE_IN_PROGRESS,
     UNREACHABLE: DeviceProblem.UNREACHABLE,
 }
-"""fwupd's word for a check that is against it; any other inhibits."""
+"""fwupd's problem for a check that blocks; any other inhibits."""
 
 STATES = {
     Outcome.ACTIVATED: UpdateState.SUCCESS,
@@ -98,14 +98,14 @@ def device(candidate: Candidate, snapshot: Snapshot) -> Dictionary:
     component = candidate.component
     step = snapshot.steps.get(component.key)
     last = snapshot.last.get(component.key)
-    state, trouble = _state(component, step, last)
+    state, error_text = _state(component, step, last)
     return _identity(component, own_guids(candidate)) | typed(
         {
             **_version(component.current_version),
             "Flags": _flags(candidate, snapshot.releases.get(component.key, ())),
             "Problems": _problems(component, step, busy=snapshot.busy),
             "UpdateState": state,
-            "UpdateError": trouble,
+            "UpdateError": error_text,
             "InstallDuration": max(1, round(step.usual.median_s)) if step and step.usual else None,
             "Modified": last.first_row.time_ns // 10**9 if last else None,
         }
@@ -243,10 +243,10 @@ def remote(snapshot: Snapshot) -> Dictionary:
 
 def releases(component: Component, found: Releases) -> list[Dictionary]:
     """As `images`; one that is staged, and of which nothing lies here, comes before them."""
-    told = images(component, found)
+    found_releases = images(component, found)
     if component.pending and not any(each.pending for each in found):
-        told.insert(0, typed(_common(component, component.pending_version) | {"Summary": _WAITS}))
-    return told
+        found_releases.insert(0, typed(_common(component, component.pending_version) | {"Summary": _WAITS}))
+    return found_releases
 
 
 def images(component: Component, found: Releases) -> list[Dictionary]:

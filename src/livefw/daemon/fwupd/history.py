@@ -37,12 +37,12 @@ def recent(host: Host) -> list[Activation]:
     if history is None:
         return []
     found: list[Activation] = []
-    over: set[str] = set()
+    replaced: set[str] = set()
     before: int | None = None
     try:
         for _ in range(_PAGES_LIMIT):
             page = history.page(HISTORY_LIMIT, before=before)
-            found += _shown(page.activations, over)
+            found += _shown(page.activations, replaced)
             before = page.before
             if before is None or len(found) >= HISTORY_LIMIT:
                 break
@@ -51,16 +51,16 @@ def recent(host: Host) -> list[Activation]:
     return found[:HISTORY_LIMIT]
 
 
-def _shown(newest_first: Iterable[Activation], over: set[str]) -> Iterator[Activation]:
-    """Those that are told. ``over`` are the components whose older images do not wait any more, and is added to."""
+def _shown(newest_first: Iterable[Activation], replaced: set[str]) -> Iterator[Activation]:
+    """Those that are told. ``replaced`` are the components whose older images do not wait any more, and is added to."""
     for each in newest_first:
         key, ending = each.first_row.component, each.ending
         outcome = ending.body.get("outcome") if ending else None
         waits = ending is not None and ending.kind is RowKind.STAGED and outcome == Outcome.STAGED
-        if each.first_row.kind in _SHOWN and not (waits and key in over):
+        if each.first_row.kind in _SHOWN and not (waits and key in replaced):
             yield each
         if ending is not None and outcome in _END_THE_WAIT.get(ending.kind, ()):
-            over.add(key)
+            replaced.add(key)
 
 
 def as_devices(activations: Sequence[Activation]) -> Iterator[Dictionary]:
@@ -69,14 +69,14 @@ def as_devices(activations: Sequence[Activation]) -> Iterator[Dictionary]:
         first, ending = activation.first_row, activation.ending
         body: dict[str, Any] = first.body
         outcome = outcome_of(activation)
-        told = ending.body if ending else {}
+        result = ending.body if ending else {}
         good = outcome in (Outcome.ACTIVATED, Outcome.STAGED)
         provider, _, ident = first.component.partition(":")
         release: dict[str, object] = {
             "Name": printable(str(body.get("name") or "")) or ident,
             "Summary": f"{outcome or 'no outcome is known yet'}",
             "Version": printable(str(_new_version(activation, outcome) or "unknown")),
-            "Metadata": _metadata(body, told, outcome),
+            "Metadata": _metadata(body, result, outcome),
         }
         old = body.get("current_version")
         flags = DeviceFlag.INTERNAL | DeviceFlag.HISTORICAL
@@ -92,20 +92,20 @@ def as_devices(activations: Sequence[Activation]) -> Iterator[Dictionary]:
                 "Created": first.time_ns // 10**9,
                 "Modified": (ending or first).time_ns // 10**9,
                 "UpdateState": STATES[outcome] if outcome else UpdateState.UNKNOWN,
-                "UpdateError": None if good else _trouble(activation),
+                "UpdateError": None if good else _error_text(activation),
                 "Release": [typed(release)],
             }
         )
 
 
 def _new_version(activation: Activation, outcome: Outcome | None) -> object:
-    body, told = activation.first_row.body, activation.ending.body if activation.ending else {}
+    body, result = activation.first_row.body, activation.ending.body if activation.ending else {}
     if activation.first_row.kind in (RowKind.STAGING, RowKind.STAGED):
-        return body.get("version") or (told.get("pending_version") if outcome is Outcome.STAGED else None)
-    return (outcome is Outcome.ACTIVATED and told.get("current_version")) or body.get("pending_version")
+        return body.get("version") or (result.get("pending_version") if outcome is Outcome.STAGED else None)
+    return (outcome is Outcome.ACTIVATED and result.get("current_version")) or body.get("pending_version")
 
 
-def _trouble(activation: Activation) -> str:
+def _error_text(activation: Activation) -> str:
     if activation.ending is None:
         return "no outcome is known yet"
     body = activation.ending.body
@@ -114,14 +114,14 @@ def _trouble(activation: Activation) -> str:
     return printable(f"{kind}{body.get('text', '')}{code}")
 
 
-def _metadata(body: dict[str, Any], told: dict[str, Any], outcome: Outcome | None) -> dict[str, str]:
+def _metadata(body: dict[str, Any], result: dict[str, Any], outcome: Outcome | None) -> dict[str, str]:
     """Who, why and how, for reports; texts only."""
     actor = body.get("actor") or {}
     values = {
         "livefw:outcome": outcome,
-        "livefw:code": told.get("code"),
+        "livefw:code": result.get("code"),
         "livefw:user": actor.get("user"),
         "livefw:reason": body.get("reason"),
-        "livefw:firmware-code": told.get("firmware_code"),
+        "livefw:firmware-code": result.get("firmware_code"),
     }
     return {key: printable(str(value)) for key, value in values.items() if value}

@@ -61,7 +61,7 @@ class Fwupd(Face):
         self._clients: dict[Connection, _FwupdClient] = {}
         self._status, self._percentage = Status.IDLE, 0
         self._working = Status.IDLE
-        core.listeners.append(self._hear)
+        core.listeners.append(self._on_event)
         core.disconnected.append(self._forget)
 
     def error_name(self, kind: str, phase: str) -> str:
@@ -250,7 +250,7 @@ class Fwupd(Face):
                 call,
                 self,
                 lambda: encode_body(call.method.gives, (_details(snapshot, _archive(result)),)),
-                lambda told: self._core.server.answer(call, lambda call: call.reply_encoded(told)),
+                lambda values: self._core.server.answer(call, lambda call: call.reply_encoded(values)),
             )
 
         def taken(result: int | Exception) -> None:
@@ -296,7 +296,7 @@ class Fwupd(Face):
     def _client(self, connection: Connection) -> _FwupdClient:
         return self._clients.setdefault(connection, _FwupdClient())
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         kind = event["event"]
         if kind == "begins":
             self._working = Status.DEVICE_WRITE if event["verb"] == "stage" else Status.DEVICE_RESTART
@@ -310,24 +310,24 @@ class Fwupd(Face):
             self._working = Status.IDLE
             self._show(Status.IDLE, 0)
         if kind in ("end", "changed"):
-            self._core.snapshots.get(self._tell_devices)
+            self._core.snapshots.get(self._signal_devices)
 
     def _show(self, status: Status, percentage: int) -> None:
         self._status, self._percentage = status, percentage
-        told = dict(variants(self, {"Status": status, "Percentage": percentage}))
-        self._tell("org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", PREFIX, told, [])
+        values = dict(variants(self, {"Status": status, "Percentage": percentage}))
+        self._signal("org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as", PREFIX, values, [])
 
     def _changed(self, key: str, name: str) -> None:
         values = {"DeviceId": device_id(key), "Name": name, "Status": self._status, "Percentage": self._percentage}
-        self._tell(PREFIX, "DeviceChanged", "a{sv}", typed(values))
+        self._signal(PREFIX, "DeviceChanged", "a{sv}", typed(values))
 
-    def _tell_devices(self, snapshot: Snapshot | Exception) -> None:
+    def _signal_devices(self, snapshot: Snapshot | Exception) -> None:
         if isinstance(snapshot, Snapshot):
             for candidate in snapshot.found.candidates:
-                self._tell(PREFIX, "DeviceChanged", "a{sv}", devices.device(candidate, snapshot))
-        self._tell(PREFIX, "Changed", "")
+                self._signal(PREFIX, "DeviceChanged", "a{sv}", devices.device(candidate, snapshot))
+        self._signal(PREFIX, "Changed", "")
 
-    def _tell(self, interface: str, member: str, signature: str, *body: Any) -> None:
+    def _signal(self, interface: str, member: str, signature: str, *body: Any) -> None:
         for connection in list(self._clients):
             self._core.server.signal(connection, interface, member, signature, *body)
 
@@ -378,11 +378,11 @@ def _archive(copy: int | Exception) -> tuple[CabImage, ...]:
 
 def _details(snapshot: Snapshot, images: tuple[CabImage, ...]) -> list[Dictionary]:
     """Each image, for each component here that it is for, or for none."""
-    told = []
+    values = []
     for about, payload in images:
         here = [each for each in snapshot.found.candidates if is_for(about, each)]
-        told += [devices.details(about, len(payload), each, snapshot) for each in (here or (None,))]
-    return told
+        values += [devices.details(about, len(payload), each, snapshot) for each in (here or (None,))]
+    return values
 
 
 def _some(found: list[Dictionary], why: str) -> list[Dictionary]:

@@ -38,7 +38,7 @@ class Livefw1(Face):
         self.interface = introspection.load(NAME, package="livefw.daemon")
         self._core = core
         self._watching: set[Connection] = set()
-        core.listeners.append(self._hear)
+        core.listeners.append(self._on_event)
         core.disconnected.append(self._watching.discard)
 
     def error_name(self, kind: str, phase: str) -> str:
@@ -123,15 +123,15 @@ class Livefw1(Face):
         return Later
 
     def _ended(self, call: IncomingCall, event: Event) -> None:
-        told = event["document"], event["text"], event["exit_code"]
+        values = event["document"], event["text"], event["exit_code"]
 
         def reply(answer: bytes) -> None:
             self._core.server.answer(call, lambda call: call.reply_encoded(answer))
 
-        self._core.work(call, self, lambda: encoded(*told, most=ANSWER_LIMIT), reply)
+        self._core.work(call, self, lambda: encoded(*values, most=ANSWER_LIMIT), reply)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         # What it ended with is the answer of who asked for it, and may be long.
-        told = event if event["event"] != "end" else {"event": "end", "exit_code": event["exit_code"]}
+        values = event if event["event"] != "end" else {"event": "end", "exit_code": event["exit_code"]}
         for connection in list(self._watching):
-            self._core.server.signal(connection, NAME, "Event", "s", json.dumps(told))
+            self._core.server.signal(connection, NAME, "Event", "s", json.dumps(values))

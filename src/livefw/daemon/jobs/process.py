@@ -46,14 +46,14 @@ _LAST_WORD_S = 10.0
 """How long the daemon may take to read how it ended."""
 _REQUEST_LIMIT = 1 << 20
 
-Tell = Callable[[dict[str, Any]], None]
+Publish = Callable[[dict[str, Any]], None]
 
 
-class _Teller:
+class _EventWriter:
     """Tells the events of a request, as the daemon wants them."""
 
-    def __init__(self, tell: Tell, *, verb: str) -> None:
-        self._tell = tell
+    def __init__(self, publish: Publish, *, verb: str) -> None:
+        self._publish = publish
         self._verb = verb
         self._next = 0.0
         self._unmet: set[str] = set()
@@ -61,13 +61,13 @@ class _Teller:
     def follow(self, stream: Iterator[Event]) -> Iterator[Event]:
         """The events, told one by one."""
         for event in stream:
-            self._hear(event)
+            self._forward(event)
             yield event
 
-    def _hear(self, event: Event) -> None:
+    def _forward(self, event: Event) -> None:
         match event:
             case SettledIntent():
-                self._tell({"event": "settled", **attempt.settled_fields(event)})
+                self._publish({"event": "settled", **attempt.settled_fields(event)})
             case Chosen(unmatched=unmatched):
                 self._say(unmatched_lines(unmatched))
             case SettingsApplied(unmet=unmet):
@@ -76,41 +76,41 @@ class _Teller:
                 self._say(fresh)
             case Begun(component=component):
                 self._next = 0.0
-                self._tell({"event": "begins", "verb": self._verb, "component": document.component(component)})
+                self._publish({"event": "begins", "verb": self._verb, "component": document.component(component)})
             case Progressed(component=component, phase=phase, text=text, percent=percent):
                 fields = {"phase": phase, "text": text, "percent": percent}
-                self._tell({"event": "progress", "component": component.key, **fields})
+                self._publish({"event": "progress", "component": component.key, **fields})
             case StillRunning(component=component, seconds=seconds) if seconds >= self._next:
                 self._next = seconds + _TELL_EACH_S
-                self._tell({"event": "tick", "component": component.key, "seconds": round(seconds, 1)})
+                self._publish({"event": "tick", "component": component.key, "seconds": round(seconds, 1)})
             case Attempt():
-                self._tell(_attempt(event))
+                self._publish(_attempt(event))
 
     def _say(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self._tell({"event": "said", "text": line})
+            self._publish({"event": "said", "text": line})
 
 
-def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
+def run(request: dict[str, Any], publish: Publish) -> dict[str, Any]:
     """Do what was asked for; the last event. An activation that did not succeed is no error, see the document."""
     actor = Actor(**request["actor"])
     where = Where(request["root"], request["state"], request["settings"])
     how = How(measured="" if request["measure"] else None)
 
     def say(line: str) -> None:
-        tell({"event": "said", "text": line})
+        publish({"event": "said", "text": line})
 
     try:
         assembled = assemble.host(where, how, actor=actor, say=say)
         assembled = assembled._replace(announce=SystemJournal(actor))
         host = ConnectedHost(assembled)
         if request["settle_only"]:
-            for _ in _Teller(tell, verb="").follow(host.settle()):
+            for _ in _EventWriter(publish, verb="").follow(host.settle()):
                 pass
             return _end({}, "", ExitCode.DONE)
         if request["image"] >= 0:
-            return _end(_stage(request, host, tell), "", ExitCode.DONE)
-        report = Report.of(_Teller(tell, verb="activate").follow(_activated(request, host)), phase="activate")
+            return _end(_stage(request, host, publish), "", ExitCode.DONE)
+        report = Report.of(_EventWriter(publish, verb="activate").follow(_activated(request, host)), phase="activate")
         if not report.attempts:
             raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
         return _end(report.fields(assembled.providers), report.text(), report.exit_code)
@@ -119,13 +119,13 @@ def run(request: dict[str, Any], tell: Tell) -> dict[str, Any]:
         return _end({"error": document.error(ours)}, error_text(ours), kind_of(ours).exit_code)
 
 
-def _stage(request: dict[str, Any], host: ConnectedHost, tell: Tell) -> dict[str, Any]:
+def _stage(request: dict[str, Any], host: ConnectedHost, publish: Publish) -> dict[str, Any]:
     """Hand an image over, as ``livefw stage`` does; the document."""
     with open(request["image"], "rb") as file:
         package = ImagePackage(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
     stream = host.stage(package, word, reason=request["reason"], ignore=request["ignore"])
-    (ended,) = Report.of(_Teller(tell, verb="stage").follow(stream), phase="stage").attempts
+    (ended,) = Report.of(_EventWriter(publish, verb="stage").follow(stream), phase="stage").attempts
     if error := error_of(ended.result, phase="stage", replay=""):
         raise error
     return {"staging": attempt.staging_fields(ended)}
@@ -165,7 +165,7 @@ class _Line:
         self._descriptor = descriptor
         self._rest = b""
 
-    def tell(self, event: dict[str, Any], *, patience: float = 0.0) -> None:
+    def publish(self, event: dict[str, Any], *, patience: float = 0.0) -> None:
         """Send a line; what does not fit now goes with the next one, or is waited for."""
         self._rest += json.dumps(event).encode() + b"\n"
         end = time.monotonic() + patience
@@ -186,8 +186,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = json.loads(sys.stdin.buffer.readline(_REQUEST_LIMIT))
     line = _Line(sys.stdout.fileno())
-    last = run(request, line.tell)
-    line.tell(last, patience=_LAST_WORD_S)
+    last = run(request, line.publish)
+    line.publish(last, patience=_LAST_WORD_S)
     return int(last["exit_code"])
 
 

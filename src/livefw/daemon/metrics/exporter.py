@@ -33,7 +33,7 @@ class Metrics:
         self._since: dict[str, float] = {}
         self._registry: Any = None
         self._http: Port | None = None
-        core.listeners.append(self._hear)
+        core.listeners.append(self._on_event)
 
     def start(self) -> None:
         """Begin, if any metrics are wanted and the library for them is there."""
@@ -101,7 +101,7 @@ class Metrics:
         self._refresh()
         self._core.loop.later(EVERY_S, self._tick)
 
-    def _hear(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if event["event"] == "end" and self._registry is not None:
             self._refresh()
 
@@ -109,11 +109,11 @@ class Metrics:
         known = self._figures.last if self._figures else 0
         self._core.ask_in_background(Question("figures", (str(known),)), self._collected)
 
-    def _collected(self, told: bytes | Failure | Exception) -> None:
-        if not isinstance(told, bytes):
-            _log.warning("metrics: %s", told.text if isinstance(told, Failure) else told)
+    def _collected(self, reply: bytes | Failure | Exception) -> None:
+        if not isinstance(reply, bytes):
+            _log.warning("metrics: %s", reply.text if isinstance(reply, Failure) else reply)
             return
-        result = Figures.decode(told)
+        result = Figures.decode(reply)
         now = self._core.loop.now()
         self._since = {key: self._since.get(key, now) for key in result.pending}
         if not self._add(result):

@@ -116,20 +116,20 @@ class _Copy:
             data, descriptors = b"", []
         if descriptors:
             self._call.keep(partial(self._close, descriptors[0]))
-            self._tell(descriptors[0])
+            self._finish(descriptors[0])
         elif data:
-            self._tell(UsageError(data.decode("utf-8", "replace"), phase="stage"))
+            self._finish(UsageError(data.decode("utf-8", "replace"), phase="stage"))
         else:
-            self._tell(TransportError("the process that copies the image ended", phase="stage"), whole=False)
+            self._finish(TransportError("the process that copies the image ended", phase="stage"), whole=False)
 
     def _give_up(self) -> None:
         if self._taken is not None:
             peer = self._call.peer
             _log.warning("process %d of user %d: its image could not be read in time", peer.pid, peer.uid)
             self._process.send_signal(signal.SIGKILL)
-            self._tell(TransportError(f"it took more than {PATIENCE_S:.0f} s to read", phase="stage"), whole=False)
+            self._finish(TransportError(f"it took more than {PATIENCE_S:.0f} s to read", phase="stage"), whole=False)
 
-    def _tell(self, result: int | Exception, *, whole: bool = True) -> None:
+    def _finish(self, result: int | Exception, *, whole: bool = True) -> None:
         taken, self._taken = self._taken, None
         self._loop.forget(self._answer)
         self._answer.close()
