@@ -67,8 +67,10 @@ def _default(found: Mapping[str, Any], *, required: bool) -> str:
     return code(json.dumps(found["default"])) if "default" in found else "-"
 
 
-def _type(found: Mapping[str, Any]) -> str:
+def _type(found: Mapping[str, Any] | bool) -> str:  # noqa: FBT001 - a schema may be true
     """What a value has to be, in words."""
+    if isinstance(found, bool):
+        return "any value" if found else "no value"
     if "$ref" in found:
         name = found["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"
