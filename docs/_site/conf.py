@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sphinx's settings for the site; `build.py` has put its sources together."""
 
+from typing import Any
+
 import livefw
 
 project = "livefw"
@@ -33,3 +35,14 @@ templates_path: list[str] = []
 highlight_language = "text"  # a block that names no language
 pygments_style = "default"
 pygments_dark_style = "github-dark"
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", _without_aliases)
+
+
+def _without_aliases(_app: Any, _kind: str, _name: str, _thing: Any, _options: Any, lines: list[str]) -> None:
+    """Python's own docstring of a field of a named tuple says nothing."""
+    if lines and lines[0].startswith("Alias for field number"):
+        lines.clear()

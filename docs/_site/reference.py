@@ -285,9 +285,11 @@ def api() -> Iterator[str]:
     for module in ("livefw", "livefw.testing", "livefw.errors"):
         public = getattr(importlib.import_module(module), "__all__", _errors() if module == "livefw.errors" else [])
         yield f"## {module}\n"
-        for name in public:
-            thing = getattr(importlib.import_module(module), name)
-            yield f"```{{eval-rst}}\n{_documented(f'{module}.{name}', thing)}\n```\n"
+        things = {name: getattr(importlib.import_module(module), name) for name in public}
+        # What a program calls first, then what it gets from that.
+        for name, thing in sorted(things.items(), key=lambda item: not inspect.isroutine(item[1])):
+            if not inspect.ismodule(thing):  # has a section of its own
+                yield f"```{{eval-rst}}\n{_documented(f'{module}.{name}', thing)}\n```\n"
 
 
 def _documented(name: str, thing: object) -> str:

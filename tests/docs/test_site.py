@@ -31,7 +31,7 @@ NAMES = {
     "agents": {f" `{name}` |" for name in PROFILES},
     "drivers": {*(f" `{name}` |" for name in VERSIONS), "| `activation_pending` |"},
     "faults": {f"| `{name}` |" for name in ALL_FAULTS},
-    "api": {"livefw.testing.ModelMachine", "livefw.errors.Refused"},
+    "api": {"autofunction:: livefw.connect\n", "livefw.testing.ModelMachine\n", "livefw.errors.Refused\n"},
 }
 """What each page that is made has to name."""
 
@@ -72,6 +72,13 @@ def test_the_reference_names_what_the_tables_have(site: Path, page: str) -> None
 
 
 @pytest.mark.timeout(300)
+def test_fields_say_nothing_rather_than_their_number(site: Path) -> None:
+    page = (site / "html/reference/api.html").read_text(encoding="utf-8")
+    assert 'id="livefw.Plan.steps"' in page
+    assert "Alias for field number" not in page
+
+
+@pytest.mark.timeout(300)
 def test_every_page_is_in_the_navigation(site: Path) -> None:
     index = (site / "html/index.html").read_text(encoding="utf-8")
     pages = {path.relative_to(site / "html").as_posix() for path in (site / "html").rglob("*.html")}
@@ -86,6 +93,12 @@ def test_the_site_needs_no_network(site: Path) -> None:
         assert [each for each in Loaded(path.read_text(encoding="utf-8")).addresses if "//" in each] == []
     for path in (site / "html").rglob("*.css"):
         assert not re.search(r"url\([\"']?(https?:)?//|@import", path.read_text(encoding="utf-8")), path
+
+
+@pytest.mark.timeout(300)
+def test_no_page_names_where_it_was_built(site: Path) -> None:
+    pages = [*(site / "source").rglob("*.md"), *(site / "html").rglob("*.html")]
+    assert [path for path in pages if str(CHECKOUT) in path.read_text(encoding="utf-8")] == []
 
 
 @pytest.mark.timeout(300)
