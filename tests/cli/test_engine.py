@@ -253,7 +253,7 @@ def test_what_is_against_it_and_how_to_go_on_regardless(vera: Any) -> None:
     assert refused.code == 4
     assert "1 CPU is offline: 5" in refused.out
     assert "also blocked by: hook:backup: the backup is running" in refused.out
-    options = re.search(r"to go on regardless: (.*)", refused.out)
+    options = re.search(r"to override: (.*)", refused.out)
     assert options
     done = vera.run("activate", "tf-rmm", "--settings", str(hook.parent.parent), *options[1].split())
     assert done.code == 0

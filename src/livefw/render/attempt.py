@@ -35,7 +35,7 @@ def lines(attempt: Attempt) -> Iterator[str]:
         yield f"  also blocked by: {problem_text(problem)}"
     if stopping and all(problem.weight is Weight.ERROR for problem in stopping):
         options = " ".join(dict.fromkeys(f"--ignore {problem.check}" for problem in stopping))
-        yield f"  to go on regardless: {options}"
+        yield f"  to override: {options}"
     for problem in attempt.problems:
         if problem.ignored:
             yield f"  ignored: {problem_text(problem)}"
