@@ -216,7 +216,7 @@ class ConnectedHost:
             UsageError, NoSuchComponent, AmbiguousComponent, NothingHere: as for `plan`.
             Refused: another program activates now, or the history cannot be used.
             PermissionDenied: the lock or the history cannot be written.
-            Interrupted: `stop` or `detach` was called, and the component's mechanism had not been asked.
+            Interrupted: `stop` or `detach` was called before the mechanism of the component was asked.
             TransportError: the machine cannot be read. Once a mechanism was asked, nothing is raised any more.
         """
         request = ActivationRequest(components or None, reason, tuple(ignore), on_failure)
@@ -328,8 +328,9 @@ class ConnectedHost:
     ) -> Generator[WatchEvent | Event, None, None]:
         """Look again and again, and report what is different; first, all that is there.
 
-        A machine that cannot be read now is reported and looked at again. The stream has no end of its own: `stop` and
-        `detach` end it at the next look, closing it ends it at once.
+        A machine that cannot be read now is reported, and read again the next time. The settings are those that
+        `connect` has read. The stream has no end of its own: `stop` and `detach` end it at the next look, closing it
+        ends it at once.
 
         Example:
             >>> changes = host.watch()
