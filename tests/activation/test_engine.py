@@ -228,7 +228,7 @@ def test_after_a_failed_rmm_no_second_attempt_is_made_on_the_same_boot(make: Mak
     """TF-A, rmmd_main.c: rmm_boot_failed is never cleared, and a retry answers success and changes nothing."""
     bench = make("vera", faults=[FaultRequest(name="activation-failed", component=RMM.removeprefix("lfa:"), times=1)])
     (step,) = bench.engine().plan(ActivationRequest(("tf-rmm",))).steps
-    assert "every Realm" in next(problem.text for problem in step.problems if problem.check == "stake")
+    assert "all Realms" in next(problem.text for problem in step.problems if problem.check == "stake")
     first = bench.one("tf-rmm").result
     assert first.outcome is Outcome.FAILED
     assert first.claim
