@@ -106,7 +106,7 @@ static void dispatch(const struct frame *frame) {
 
 static void receive(void) {
     if (!try_lock(&receiving))
-        return; // whoever has the lock reads everything there is
+        return; // the holder of the lock reads everything there is
     while (!(read32(UART + UART_FR) & FR_RXFE))
         if (take_byte(&receiver, read32(UART + UART_DR)))
             dispatch(&receiver.frame);

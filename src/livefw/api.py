@@ -143,7 +143,7 @@ class ConnectedHost:
             control.stop()
 
     def detach(self) -> None:
-        """As `stop`, and follow nothing to its end: what was asked goes on by itself, and its outcome is ``unknown``.
+        """As `stop`, and follow nothing to its end: the request continues by itself, and its outcome is ``unknown``.
 
         The next request, or `settle`, finds out how it ended, and records it.
         """
@@ -197,7 +197,7 @@ class ConnectedHost:
 
         Nothing happens before the first event is taken. The last event is `Finished`; each component ends in an
         `Attempt` with its outcome. Closing the stream, or leaving it by an exception, loses nothing: what has not been
-        asked is withdrawn and recorded as ``cancelled``; what has been asked goes on by itself, as after `detach`.
+        asked is withdrawn and recorded as ``cancelled``; a request that was made continues, as after `detach`.
 
         Example:
             >>> for event in host.activate("tf-rmm", reason="CVE-2026-1234"):
@@ -342,7 +342,7 @@ class ConnectedHost:
             interval: seconds between two looks.
             automatic: also apply settings and activate what the settings of the machine name as automatic. The events
                 of such an activation are reported as those of `activate`.
-            pause: waits between two looks for at most so many seconds and returns whether to go on; by default it
+            pause: waits between two looks for at most so many seconds and returns whether to continue; by default it
                 sleeps.
         """
         control = Control()

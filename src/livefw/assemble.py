@@ -36,7 +36,7 @@ class Where(NamedTuple):
 
     @property
     def paths(self) -> Paths:
-        """Where they are; OSError where that cannot be told."""
+        """Where they are; OSError where that is unknown."""
         return paths_for(self.root, state=self.state, settings=self.settings)
 
 
@@ -86,7 +86,7 @@ def host(
     except LivefwError as error:
         if not how.lenient:
             raise
-        say(f"livefw: the settings are left out: {printable(error.message)}")
+        say(f"livefw: the settings are ignored: {printable(error.message)}")
         settings, settings_directory = DEFAULT, ""
     machine = files or opened(where.root, settings=settings_directory)
     measuring = settings.measure._replace(by=how.measured) if how.measured else settings.measure

@@ -7,13 +7,13 @@
     |-- UsageError                the caller: a usage error
     |   |-- NoSuchComponent       no component answers to that name
     |   `-- AmbiguousComponent    several do
-    |-- Interrupted               the caller changed their mind before anything was started
+    |-- Interrupted               the caller stopped it before anything was started
     |-- NothingToDo               nobody: there is no work
     |   `-- NothingHere           this machine, or this root, has no component at all
     |-- Refused                   a check, a policy or the mechanism, before anything was tried
     |-- MechanismFailed           the mechanism tried, and failed
     |-- OutcomeUnknown            we lost sight of it; it may have happened
-    |-- NotInstalled              this machine: something that not everybody needs is not there
+    |-- NotInstalled              this machine: an optional package or program is missing
     |-- TransportError            the files: a path could not be read or written
     |   `-- PermissionDenied      ... for want of a right
     `-- InternalError             our bug
@@ -53,7 +53,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.FAILED: "failed",
     ExitCode.USAGE: "usage error",
     ExitCode.NOTHING_TO_DO: "nothing to do",
-    ExitCode.REFUSED: "refused by a check or policy; nothing was tried",
+    ExitCode.REFUSED: "refused by a check or the policy; nothing was tried",
     ExitCode.NO_PERMISSION: "no permission",
     ExitCode.UNKNOWN: "outcome unknown; the activation may be in progress or have happened",
     ExitCode.NOT_INSTALLED: "a required package or program is missing; the hint says how to install it",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Python packages that not everybody needs: what each is for, and how it is had where it is missing."""
+"""Python packages that not everybody needs: what each is for, and how to install it."""
 
 from importlib import import_module
 from types import ModuleType
@@ -25,7 +25,7 @@ LIBRARIES = {
         "'livefw[crypto]'",
         "python3-cryptography",
     ),
-    "redfish": Library("firmware that is reached through a BMC", "'livefw[redfish]'"),
+    "redfish": Library("firmware behind a BMC", "'livefw[redfish]'"),
     "cabarchive": Library("archives of the LVFS (livefw image cab, staging a .cab)", "'livefw[fwupd]'"),
     "prometheus_client": Library("metrics of the daemon livefwd", "'livefw[daemon]'", "python3-prometheus-client"),
 }
@@ -44,7 +44,7 @@ def require(name: str, major: int, *, what: str) -> None:
     """`NotInstalled` if the package is not there or too old for something; distributions keep old ones for long."""
     found = str(getattr(load(name), "__version__", ""))
     if int(found.partition(".")[0] or 0) < major:
-        message = f"{what} take the Python package {name} {major} or later, and {found} is installed"
+        message = f"{what} require the Python package {name} {major} or later; {found} is installed"
         raise NotInstalled(message, hint=f"pip install {LIBRARIES[name].pip}")
 
 
@@ -62,7 +62,7 @@ def cause(error: ImportError) -> NotInstalled | None:
 
 
 def how(name: str) -> str:
-    """How it is had."""
+    """How to install it."""
     library = LIBRARIES[name]
     debian = f", or Debian's {library.debian}" if library.debian else ""
     return f"pip install {library.pip}{debian}"

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Opening files that somebody else may have prepared. Every path from outside is opened here, in one of two ways.
+"""Opening files that another user may have prepared. Every path from outside is opened here, in one of two ways.
 
 `opened` and `read` are for files that the caller names. Whose they are does not matter, what they are does: a pipe
 would keep us waiting for ever, a device may never end or does something when it is opened, so only regular files serve.
 
-`trusted` and `read_trusted` are for files that decide on behalf of whoever runs us: settings, checks, credentials,
-images, the history. Whoever can write one of those, or replace it by way of a directory above it, would decide for
+`trusted` and `read_trusted` are for files that decide on behalf of the calling user: settings, checks, credentials,
+images, the history. A user who can write one of those, or replace it through a directory above it, would decide for
 root. The path is walked from ``/``, one name at a time, by descriptors; each directory, each link and the end of it has
 to belong to root or to us, and nobody else may write it. A directory in which everybody may make files and only owners
 may remove them, such as ``/tmp``, is passed through, for what lies below is judged by its own owner. Links are followed
@@ -50,7 +50,7 @@ class Untrusted(PermissionError):  # noqa: N818 - says what is wrong without the
 
     def __init__(self, path: str, why: str, mend: str) -> None:
         super().__init__(errno.EPERM, why, path)
-        self.hint = f"look at it, then as root: {mend}"
+        self.hint = f"check the file, then as root: {mend}"
 
     def __str__(self) -> str:
         return f"{self.filename}: {self.strerror}"
@@ -70,7 +70,7 @@ def objection(found: os.stat_result, path: str) -> Untrusted | None:
         whom = "root" if os.geteuid() == 0 else f"root or to user {os.geteuid()}"
         return Untrusted(path, f"it belongs to user {found.st_uid}, not to {whom}", f"chown root {path}")
     if found.st_mode & _OTHERS and not stat.S_ISLNK(found.st_mode):
-        return Untrusted(path, "it may be written by others than its owner", f"chmod go-w {path}")
+        return Untrusted(path, "users other than its owner may write it", f"chmod go-w {path}")
     return None
 
 
@@ -81,7 +81,7 @@ def require_name(path: str) -> None:
     except UnicodeEncodeError:
         nameable = False
     if not nameable:
-        raise OSError(errno.EINVAL, "no file can be called so", path)
+        raise OSError(errno.EINVAL, "this is not a valid file name", path)
 
 
 def opened(path: str, *, dir_fd: int | None = None, follow: bool = True) -> BinaryIO:
@@ -101,7 +101,7 @@ def read(path: str, most: int) -> bytes:
 
 def read_all(file: BinaryIO, most: int, path: str) -> bytes:
     """What is in an open file; OSError with EFBIG before more than ``most`` bytes are held."""
-    if os.fstat(file.fileno()).st_size <= most:  # a hole of a terabyte takes no room on disk, and all there is here
+    if os.fstat(file.fileno()).st_size <= most:  # a hole of a terabyte takes no space on disk, and all there is here
         data = file.read(most + 1)
         if len(data) <= most:
             return data
@@ -133,7 +133,7 @@ def require_regular(found: os.stat_result, path: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         what = next((text for is_it, text in _KINDS if is_it(found.st_mode)), "something else")
         code = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
-        raise OSError(code, f"it is {what}, and no regular file", path)
+        raise OSError(code, f"it is {what}, not a regular file", path)
 
 
 def trusted(path: str, *, directory: bool = False, follow: bool = True) -> Found:
@@ -155,7 +155,7 @@ def trusted(path: str, *, directory: bool = False, follow: bool = True) -> Found
         again = os.fstat(descriptor)
         if (again.st_dev, again.st_ino) != (end.status.st_dev, end.status.st_ino):
             os.close(descriptor)
-            raise OSError(errno.ESTALE, "it has just become another file", end.path)
+            raise OSError(errno.ESTALE, "it was replaced by another file", end.path)
         return Found(descriptor, end.path, again)
 
 
@@ -175,7 +175,7 @@ def read_trusted(path: str, most: int, *, private: bool = False, follow: bool = 
         raise
     with os.fdopen(found.descriptor, "rb") as file:
         if private and found.status.st_mode & 0o077:
-            raise Untrusted(path, "others than its owner may read it", f"chmod go= {path}")
+            raise Untrusted(path, "users other than its owner may read it", f"chmod go= {path}")
         return read_all(file, most, path)
 
 
@@ -233,7 +233,7 @@ class _Walk:
             os.close(self._passed.pop().descriptor)
 
     def _step(self, name: str) -> list[str]:
-        """Go on by one name; names that have to come next, where it is a link."""
+        """Advance by one name; the names that come next, where it is a link."""
         above = self._passed[-1]
         _require_directory(above)
         self._objection = self._objection or _passing(above)
@@ -255,7 +255,7 @@ class _Walk:
 
 
 def _passing(above: Found) -> Untrusted | None:
-    """Why what lies in a directory is not to be relied on, whoever it belongs to."""
+    """Why no file of a directory is to be relied on, whatever its owner."""
     if above.status.st_mode & stat.S_ISVTX and above.status.st_uid == 0:
         return None  # as /tmp is: what lies there is judged by its own owner, who alone can replace it
     return objection(above.status, above.path)
@@ -293,9 +293,9 @@ def make_directories(path: str, mode: int) -> None:
 
 
 def absolute(path: str) -> str:
-    """A path from ``/`` on. OSError with its name where that cannot be told: the working directory may be gone."""
+    """A path from ``/`` on. OSError with its name where that is unknown: the working directory may be gone."""
     try:
         return os.path.abspath(path)
     except OSError as error:
-        why = "the working directory, which it is relative to, is not there any more"
+        why = "the working directory, to which it is relative, no longer exists"
         raise OSError(error.errno, why, path) from error

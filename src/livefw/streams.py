@@ -6,7 +6,7 @@ import sys
 
 
 def fill() -> None:
-    """Lead streams that whoever started us has closed to ``/dev/null``. The first thing that a process does.
+    """Open streams that the parent process has closed on ``/dev/null``. The first thing that a process does.
 
     Otherwise the next file that is opened gets the number of one: the machine's root, a lock, the pipe of an answer. A
     child that sees to its own streams would close it, and a message would be written into it. What is written to such

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Documents in TOML, whoever wrote them. Imported only where there is one: the parser takes longer than `list` does."""
+"""Documents in TOML, from any source. Imported only where there is one: the parser takes longer than `list` does."""
 
 import tomllib
 from typing import Any
@@ -8,7 +8,7 @@ _LARGEST = 1 << 63
 """Numbers have 64 bits and a sign (TOML 1.0.0, "Integer"). Python would read any, of which some cannot be shown again:
 beyond 4,300 digits it refuses to."""
 _DEEPEST = 32
-"""Tables and lists in each other; ours have six. `a.a.a...` is not even recursion for the parser, and is for whoever
+"""Tables and lists in each other; ours have six. `a.a.a...` is not even recursion for the parser, but is for code that
 goes through the document, if only to show a value that is wrong."""
 _TOO_DEEP = "it is nested too deeply"
 _TOO_LARGE = "a number in it has more than 64 bits"

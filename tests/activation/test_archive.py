@@ -190,7 +190,7 @@ def test_an_archive_that_cannot_be_read_is_a_flaw_and_the_rest_is_looked_at(
     path.write_bytes(b"nothing of that" * 1000)
     code, told = run(capsys, tmp_path, "history", "--verify")
     assert code == 1
-    assert "its header is not that of a database" in told
+    assert "its header is not a database header" in told
     assert "NOT consistent, 1 flaw" in told
 
 
@@ -206,7 +206,7 @@ def test_an_archive_that_was_written_anew_does_not_fit(tmp_path: Path, capsys: p
     (moved / "history.db").rename(path)
     code, told = run(capsys, tmp_path, "history", "--verify")
     assert code == 1
-    assert "does not go on from its archive" in told
+    assert "does not continue its archive" in told
 
 
 def test_what_was_changed_before_is_not_hidden_in_an_archive(tmp_path: Path) -> None:

@@ -45,15 +45,15 @@ CHANGES: dict[str, tuple[Inventory | None, Inventory, list[tuple[WatchEventKind,
         found(component()),
         found(),
         [
-            (WatchEventKind.ABSENT, "", "there is no component any more"),
-            (WatchEventKind.VANISHED, "x:a", "it is not there any more"),
+            (WatchEventKind.ABSENT, "", "there is no component left"),
+            (WatchEventKind.VANISHED, "x:a", "it no longer exists"),
         ],
     ),
     "one has gone and one has come": (
         found(component()),
         found(component("b", pends=True)),
         [
-            (WatchEventKind.VANISHED, "x:a", "it is not there any more"),
+            (WatchEventKind.VANISHED, "x:a", "it no longer exists"),
             (WatchEventKind.APPEARED, "x:b", "an image is pending"),
         ],
     ),

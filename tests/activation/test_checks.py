@@ -111,11 +111,11 @@ def test_a_bad_situation_is_found_and_nothing_else(tmp_path: Path, row: int) -> 
 
 FIRST = f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'"
 TEXTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
-    "a component with a name": (FIRST, {"waiting": (OTHER,)}, "BL31 comes first, and is still pending", OTHER.key),
+    "a component with a name": (FIRST, {"waiting": (OTHER,)}, "BL31 comes first and is still pending", OTHER.key),
     "a component without one": (
         FIRST,
         {"waiting": (OTHER._replace(name=""),)},
-        f"{OTHER.key} comes first, and is still pending",
+        f"{OTHER.key} comes first and is still pending",
         OTHER.key,
     ),
     "a holder that says what it does": (
@@ -323,13 +323,13 @@ HOOKS = {
     "exit 0": None,
     "cat >/dev/null; exit 0": None,
     "echo no; echo do this; exit 1": Problem("hook:check", Weight.ERROR, "no", "do this"),
-    "exit 1": Problem("hook:check", Weight.ERROR, "it says no, and not why"),
+    "exit 1": Problem("hook:check", Weight.ERROR, "it failed without a reason"),
     "echo careful >&2; exit 2": Problem("hook:check", Weight.WARNING, "careful"),
     "exit 3": "exit code 3",
     "kill -9 $$": "signal 9",
     "exec yes": "more than",
-    "exec 1>&- 2>&-; exec sleep 1000": "no answer",
-    "sleep 1000": "no answer",
+    "exec 1>&- 2>&-; exec sleep 1000": "no reply",
+    "sleep 1000": "no reply",
     "sleep 1000 & exit 0": None,  # what it leaves behind is ended, and keeps nobody waiting
     "grep -q TF-RMM || exit 1": None,
     'printf "\\377\\033[31m"; exit 1': Problem("hook:check", Weight.ERROR, "\\xff\x1b[31m"),
@@ -340,7 +340,7 @@ HOOKS = {
 def test_hooks(checks: Path, script: str) -> None:
     hook(checks, "check", script)
     # The bound is generous where it is not what is tested: this machine may be busy.
-    seconds = 0.2 if HOOKS[script] == "no answer" else 20.0
+    seconds = 0.2 if HOOKS[script] == "no reply" else 20.0
     found = hooks.examine(hooks.find(str(checks.parent)), {"name": "TF-RMM", "padding": "x" * 200_000}, seconds=seconds)
     expected = HOOKS[script]
     if expected is None:
@@ -380,7 +380,7 @@ def test_what_others_may_change_is_not_run_and_stops_the_activation(checks: Path
     assert all(each.weight is Weight.ERROR for each in found)
     checks.chmod(0o777)
     hook(checks, "a", f"touch {proof}")
-    assert "may be written by others" in hooks.examine(hooks.find(str(checks.parent)), {})[0].text
+    assert "other than its owner may write" in hooks.examine(hooks.find(str(checks.parent)), {})[0].text
     assert not proof.exists()
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from livefw.activation.verdict.evidence import (
-    Answer,
     Boot,
     Evidence,
     Moved,
+    ObservedReply,
     Pending,
     moved,
     of_attempt,
@@ -80,7 +80,7 @@ def test_an_attempt_that_was_seen_to_its_end() -> None:
         flag=Flag.PROVES,
         witness=Witness.MAY_GO_ON,
         complete=False,
-        answer=Answer.FAILED,
+        answer=ObservedReply.FAILED,
         trust=Trust.DOUBTFUL,
     )
     hidden = of_attempt(runs("1.0"), None, claim, announced="1.1", readable=False)
@@ -133,7 +133,7 @@ def test_what_is_left_of_an_attempt() -> None:
         flag=Flag.PROVES,
         witness=Witness.SUCCEEDED,
         complete=True,
-        answer=Answer.UNHEARD,
+        answer=ObservedReply.UNHEARD,
         trust=Trust.FULL,
     )
     gone = of_remains(BODY, None, memory, boot_id="a")

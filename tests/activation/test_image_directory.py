@@ -86,19 +86,19 @@ def _without_rights(path: Path) -> None:
 
 
 HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no archive": (lambda path: path.write_bytes(b"#!/bin/sh\n"), "not taken"),
+    "no archive": (lambda path: path.write_bytes(b"#!/bin/sh\n"), "rejected"),
     "empty": (lambda path: path.touch(), "it is empty"),
-    "cut off": (lambda path: path.write_bytes(archive()[:-1]), "not taken"),
+    "cut off": (lambda path: path.write_bytes(archive()[:-1]), "rejected"),
     "a bomb": (_bomb, "more than 64 MiB"),
     "a terabyte of holes": (_sparse, "larger than 67,108,864 bytes"),
     "large": (_large, "larger than 67,108,864 bytes"),
-    "anybody may write it": (_writable, "may be written by others"),
+    "anybody may write it": (_writable, "other than its owner may write"),
     "a link": (_link, "a symbolic link"),
-    "a pipe": (lambda path: os.mkfifo(path), "no regular file"),
-    "a socket": (_socket, "a socket, and no regular file"),
-    "a directory": (lambda path: path.mkdir(), "s a directory|no regular file"),
+    "a pipe": (lambda path: os.mkfifo(path), "not a regular file"),
+    "a socket": (_socket, "a socket, and not a regular file"),
+    "a directory": (lambda path: path.mkdir(), "s a directory|not a regular file"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), "a symbolic link"),
-    "written by its group": (_without_rights, "may be written by others"),
+    "written by its group": (_without_rights, "other than its owner may write"),
 }
 
 
@@ -145,8 +145,8 @@ def test_nothing_is_read_twice_and_every_change_is_seen(folder: Path, monkeypatc
 @pytest.mark.parametrize(
     ("spoil", "why"),
     [
-        (lambda folder: folder.chmod(0o777), "may be written by others"),
-        (lambda folder: folder.chmod(0o775), "may be written by others"),
+        (lambda folder: folder.chmod(0o777), "other than its owner may write"),
+        (lambda folder: folder.chmod(0o775), "other than its owner may write"),
         (lambda folder: [(folder / f"{n}.cab").touch() for n in range(shelf.MOST_FILES)], "more than 256"),
     ],
 )

@@ -53,7 +53,7 @@ def test_a_note_that_makes_no_sense_is_no_obstacle(tmp_path: Path, note: bytes) 
     path = tmp_path / "lock"
     with Lock.acquire(str(path)):
         path.write_bytes(note)
-        with pytest.raises(Busy, match="has not said"):
+        with pytest.raises(Busy, match="has not reported"):
             Lock.acquire(str(path))
     path.write_bytes(note)
     Lock.acquire(str(path)).release()
@@ -152,7 +152,7 @@ def test_a_file_that_goes_again_and_again_is_told(tmp_path: Path, monkeypatch: p
     before = os.listdir("/proc/self/fd")
     with monkeypatch.context() as patch:
         _meddling(patch, lambda: path.unlink(missing_ok=True))
-        with pytest.raises(TransportError, match="replaced again and again"):
+        with pytest.raises(TransportError, match="being replaced repeatedly"):
             Lock.acquire(str(path))
     assert os.listdir("/proc/self/fd") == before
     Lock.acquire(str(path)).release()
@@ -170,7 +170,7 @@ def machine(tmp_path: Path) -> Path:
 def test_engines_with_different_files_meet_on_the_machine(tmp_path: Path, machine: Path) -> None:
     root, one, two = (str(tmp_path / name) for name in ("root", "one/lock", "two/lock"))
     with Lock.acquire(one, root):
-        with pytest.raises(Busy, match="has not said"):
+        with pytest.raises(Busy, match="has not reported"):
             Lock.acquire(two, root)
         assert holder(two, root) == (0, "", "", 0)
         assert holder(two) is None

@@ -224,7 +224,7 @@ def test_files(tmp_path: Path) -> None:
     file.write_text("deny = ['*']")
     assert load(str(tmp_path)).deny == ("*",)
     file.chmod(0o666)
-    with pytest.raises(SettingsError, match="may be written by others"):
+    with pytest.raises(SettingsError, match="other than its owner may write"):
         load(str(tmp_path))
     file.chmod(0o644)
     file.write_bytes(b"#" * (2 << 20))

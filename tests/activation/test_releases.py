@@ -204,7 +204,7 @@ def test_picked(wanted: str | None, path: str) -> None:
     [
         ((), None, None, NothingToDo, "no newer image"),
         (("1.1",), None, None, NothingToDo, "no newer image"),
-        (("1.9",), "1.9", None, NothingToDo, "waits already"),
+        (("1.9",), "1.9", None, NothingToDo, "already pending"),
         (("1.9",), None, "1.8", UsageError, "no such file, nor an image of that version"),
     ],
 )

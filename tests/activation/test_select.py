@@ -75,10 +75,10 @@ def test_several_answer_to(word: str, candidates: set[str]) -> None:
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("rmm", "TF-RMM? livefw list shows what there is"),
-        ("WI", "twin? livefw list shows what there is"),  # two have this name
-        ("f-", "TF-A BL31 runtime or TF-RMM? livefw list shows what there is"),
-        ("unheard-of", "livefw list shows what there is"),
+        ("rmm", "TF-RMM? livefw list shows what is available"),
+        ("WI", "twin? livefw list shows what is available"),  # two have this name
+        ("f-", "TF-A BL31 runtime or TF-RMM? livefw list shows what is available"),
+        ("unheard-of", "livefw list shows what is available"),
     ],
 )
 def test_what_is_called_nearly_so_is_told(word: str, hint: str) -> None:
@@ -97,7 +97,7 @@ def test_as_many_are_told_as_can_be_read(count: int, end: str) -> None:
     assert len(caught.value.candidates) == count
     assert caught.value.hint.startswith("say which: lfa:6c0762a6-12f2-4b56-92cb-ba8f63369600, lfa:")
     assert caught.value.hint.endswith(end)
-    assert f"may mean {count} components" in str(caught.value)
+    assert f"matches {count} components" in str(caught.value)
 
 
 MISSING = Reason("not-installed", "a package is missing", "pip install it")

@@ -161,7 +161,7 @@ BOUNDS = {
     "a name that is no UTF-8": (_raw(names=(b"\xff",)), "name"),
     "no name": (_raw(names=(b"",)), "name"),
     "a name without an end": (_raw(names=(b"a" * 300,)), "name"),
-    "one of a set": (_raw(flags=1), "set"),
+    "part of a set": (_raw(flags=1), "set"),
     "a reserve beyond the end": (_raw(flags=4), "too early"),
 }
 
@@ -210,12 +210,12 @@ NONSENSE = {
     "an empty image": (_with(TEXT, b""), "or empty"),
     "another image": (_with(metainfo.write(ABOUT._replace(checksums=(("sha256", "00"),)), 1)), "sha256"),
     "another image by SHA-1": (_with(metainfo.write(ABOUT._replace(checksums=(("sha1", "00"),)), 1)), "sha1"),
-    "no XML": (_with(b"<component"), "not taken"),
+    "no XML": (_with(b"<component"), "rejected"),
     "entities": (_with(LAUGHS), "document type"),
     "depth": (_with(b"<a>" * 20_000), "32 deep"),
     "depth behind what is flat": (_with(b"<a>" + b"<b/>" * 50 + b"<c>" * 32), "32 deep"),
     "length": (_with(TEXT.ljust((256 << 10) + 1)), "256 KiB"),
-    "an unknown encoding": (_with(b"<?xml version='1.0' encoding='rot13'?><a/>"), "not taken"),
+    "an unknown encoding": (_with(b"<?xml version='1.0' encoding='rot13'?><a/>"), "rejected"),
     "no firmware": (_with(b"<component type='desktop'/>"), "no firmware"),
     "no release": (_with(b"<component type='firmware'/>"), "no release"),
     "no version": (_with(TEXT.replace(b' version="1.9.0"', b"")), "no version"),
@@ -224,8 +224,8 @@ NONSENSE = {
     "LZX": (_raw(kind=3), "LZX"),
     "a block that lies": (_raw(blocks=((b"CK\x03\x00", 1),), kind=1), "decompressor"),
     "no deflate": (_raw(blocks=((b"CK\xff\xff", 1),), kind=1), "Failed to decompress"),
-    "a block without its mark": (_raw(blocks=((b"\xff\xfe", 1),), kind=1), "not taken"),
-    "a folder that is not there": (_raw(folders=0, blocks=()), "not taken"),
+    "a block without its mark": (_raw(blocks=((b"\xff\xfe", 1),), kind=1), "rejected"),
+    "a folder that is not there": (_raw(folders=0, blocks=()), "rejected"),
 }
 
 

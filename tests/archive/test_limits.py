@@ -88,12 +88,12 @@ LIMITS = {
     "members": Limit(64, members, "65 members"),
     "folders": Limit(16, lambda count: raw(folders=count), "17 folders"),
     "bytes of a block": Limit(32_768, lambda size: raw(padding=size - len(PAYLOAD + TEXT)), "32768 bytes"),
-    "characters of a name": Limit(200, named, "name that is not taken"),
+    "characters of a name": Limit(200, named, "invalid name"),
     "bytes of a metainfo": Limit(262_144, lambda size: with_text(comment(size)), "256 KiB"),
     "elements in elements": Limit(32, lambda depth: with_text(deep(depth)), "32 deep"),
     "GUIDs": Limit(64, guids, "65 GUIDs"),
-    "decimal digits of a size": Limit(20, sized, "no number"),
-    "hexadecimal digits of a size": Limit(16, lambda digits: sized(digits, "0x"), "no number"),
+    "decimal digits of a size": Limit(20, sized, "not a number"),
+    "hexadecimal digits of a size": Limit(16, lambda digits: sized(digits, "0x"), "not a number"),
 }
 
 

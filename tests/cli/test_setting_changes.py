@@ -44,7 +44,7 @@ class Row(NamedTuple):
 RENDEZVOUS = "force_cpu_rendezvous"
 ROWS = {
     "EPERM": Row(f"{RENDEZVOUS} = false", _refuses(errno.EPERM), "setting-refused", "Operation not permitted"),
-    "swallowed": Row(f"{RENDEZVOUS} = false", _swallows, "setting-not-shown", "not shown so"),
+    "swallowed": Row(f"{RENDEZVOUS} = false", _swallows, "setting-not-shown", "not in effect"),
     "no such, on": Row("no_such = true", None, "no-such-setting", "there is no such setting"),
     "no such, off": Row("no_such = false", None, "no-such-setting", "there is no such setting", stops=False),
     "of another component": Row(

@@ -86,7 +86,7 @@ def test_settings_and_checks_of_a_tree_are_not_used_and_this_is_told(tree: Any, 
     done = run("--root", tree.path, *line.split(), environment=tree.environment)
     theirs = tree.file("/etc/livefw")
     told = " ".join((done.stdout + done.stderr).split())
-    assert f"settings and checks in {theirs} are not used; if you trust them: --settings {theirs}" in told
+    assert f"settings and checks in {theirs} are not used; to use them: --settings {theirs}" in told
     assert not (tree.path.parent / "ran").exists()
     assert "policy does not allow" not in told
     assert "BMC b" not in told
@@ -164,7 +164,7 @@ def test_settings_that_a_stranger_can_change_are_an_error(ready: Any, elsewhere:
         step(elsewhere)
     done = ready.run("--settings", str(elsewhere), *line.split())
     assert (done.code, done.out) == (ExitCode.USAGE, "")
-    assert re.search(r"belongs to user 4001|may be written by others", done.err)
+    assert re.search(r"belongs to user 4001|other than its owner may write", done.err)
     assert str(elsewhere.parent) in done.err
     assert re.search(r"hint: look at it, then as root: ch(own root|mod go-w) /", " ".join(done.err.split()))
     assert ready.run("--settings", str(elsewhere), "cancel", "tf-rmm").code != ExitCode.USAGE, "that goes without"
@@ -201,7 +201,7 @@ def test_whose_files_are_obeyed(
 def test_images_below_a_directory_that_a_stranger_can_write_are_left_out(ready: Any, elsewhere: Path) -> None:
     elsewhere.parent.chmod(0o777)
     done = ready.run("show", "tf-rmm", "--images", str(elsewhere / "images"))
-    assert f"images are left out: {elsewhere.parent}: it may be written by others" in done.err
+    assert f"images are left out: {elsewhere.parent}: it other than its owner may write" in done.err
 
 
 @as_root
@@ -222,7 +222,7 @@ def test_no_archive_is_made_where_a_stranger_can_replace_it(ready: Any, elsewher
     assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
     elsewhere.chmod(mode)
     done = ready.run("history", "--archive", str(elsewhere / "old.db"), "--older", "2100-01-01")
-    assert (done.code, "may be written by others" in done.err) == (ExitCode.USAGE, True), done
+    assert (done.code, "other than its owner may write" in done.err) == (ExitCode.USAGE, True), done
     assert [each.name for each in elsewhere.iterdir() if "old" in each.name] == []
     assert "unknown" in ready.run("history").out
 
@@ -277,7 +277,7 @@ def test_a_version_that_may_be_old_is_told_to_everybody(ready: Any, line: str) -
             old_versions.write(path, "b-1", versions)
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o644
             done = ready.run(*line.split())
-            assert ("may be one from before" in " ".join((done.out + done.err).split())) == is_told
+            assert ("may be outdated" in " ".join((done.out + done.err).split())) == is_told
     finally:
         os.umask(before)
 

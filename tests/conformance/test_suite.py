@@ -253,7 +253,7 @@ def test_command_reports_in_three_forms(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["conformance", "--cpus", "2"]) == 0
     told = capsys.readouterr().out
     assert told.count("2 CPUs: ") == len(PROFILES)
-    assert told.count("were left out: see --dangerous") == 2
+    assert told.count("were skipped: see --dangerous") == 2
     assert main(["--json", "conformance", "--agent", "tfa-2.14", "--cpus", "2", "--dangerous"]) == 0
     document = json.loads(capsys.readouterr().out)["conformance"][0]
     dangerous = [each for each in document["checks"] if each["dangerous"]]

@@ -90,7 +90,7 @@ def test_a_client_that_the_kernel_knows_no_more(
     asked = Asked(str(tmp_path / "no bus"), here)
     said = asked.ask(1001, socket=Gone())
     assert f"user 1001 may not: {said}" in caplog.text
-    assert said == f"the process that asks cannot be told to polkit: {os.strerror(errno.ESRCH)}"
+    assert said == f"the calling process cannot be named to polkit: {os.strerror(errno.ESRCH)}"
     assert asked.ask(1001) is None  # no question is left open by it
     asked.answer(1)
 

@@ -188,7 +188,7 @@ def test_every_method_by_busctl_and_gdbus(planted: Path, serve: Serve) -> None:
         for command in ((*sd, name, "ad", "1", "0.5"), (*sd, name, f"{takes}u", *words.busctl, "5")):
             done = daemon.run(*command)
             assert (done.returncode, f"{name} takes ({takes}) and was given" in done.stderr) == (1, True), command
-        # GDBus asks what there is and sends nothing that does not fit.
+        # GDBus asks what is available and sends nothing that does not fit.
         assert daemon.run(*glib, f"{OWN}.{name}", *words.gdbus, "5").returncode == 1
     for command in ((*sd, "Nonsense"), (*glib, f"{OWN}.Nonsense")):
         assert f"there is no {OWN}.Nonsense here" in daemon.run(*command).stderr

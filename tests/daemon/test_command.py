@@ -225,7 +225,7 @@ def _livefwd(path: Path, reply: Reply) -> Iterator[None]:
             thread.join()
 
 
-AGAIN = "livefw history shows how it ended"
+AGAIN = "see livefw history for the outcome"
 
 
 @pytest.mark.parametrize(

@@ -27,13 +27,13 @@ INSTALL = call("Install", "sha{sv}", "*", 8, {}, fds=1)
 def _files(folder: Path) -> Iterator[tuple[int, str]]:
     """Descriptors, and why they are not taken."""
     large = folder / "large"
-    yield os.open(folder, os.O_RDONLY), "no regular file"
+    yield os.open(folder, os.O_RDONLY), "not a regular file"
     reading, writing = os.pipe()
     os.close(writing)
-    yield reading, "no regular file"
-    yield os.open("/dev/zero", os.O_RDONLY), "no regular file"
-    yield socket.socket(socket.AF_UNIX).detach(), "no regular file"
-    yield os.eventfd(0), "no regular file"
+    yield reading, "not a regular file"
+    yield os.open("/dev/zero", os.O_RDONLY), "not a regular file"
+    yield socket.socket(socket.AF_UNIX).detach(), "not a regular file"
+    yield os.eventfd(0), "not a regular file"
     yield os.memfd_create("empty"), "empty"
     full = os.memfd_create("full", os.MFD_ALLOW_SEALING)
     os.truncate(full, 17 << 20)
@@ -44,7 +44,7 @@ def _files(folder: Path) -> Iterator[tuple[int, str]]:
     yield os.open(large, os.O_WRONLY), "cannot be read"
     yield os.open(large, os.O_PATH), "cannot be read"
     yield os.open("/proc/self/mem", os.O_RDONLY), "cannot be read"
-    yield os.open("/etc/hostname", os.O_RDONLY), "the archive is not taken"
+    yield os.open("/etc/hostname", os.O_RDONLY), "the archive is rejected"
 
 
 def test_files_of_any_kind_are_refused_and_never_open_here(planted: Path, serve: Serve, folder: Path) -> None:

@@ -223,7 +223,7 @@ def test_without_descriptors_left_it_goes_on(planted: Path, serve: Serve) -> Non
             known.sendall(PING)
             receive(known, 1)
         known.sendall(call("Activate", "asa{sv}", [], {}, interface=OWN, path="/org/livefw"))
-        assert receive(known, 1)[0].body[2] != 0  # with what there is, or for want of descriptors
+        assert receive(known, 1)[0].body[2] != 0  # with what is available, or for want of descriptors
     assert daemon.call("List")[2] == 0
     assert daemon.log.read_text().count("no client could be accepted") < 10
 

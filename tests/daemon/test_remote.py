@@ -193,5 +193,5 @@ def test_controller_that_says_nothing_hides_no_other_component(planted: Path, mu
 
 def test_machine_whose_only_controller_says_nothing_is_not_called_empty(mute: Path, serve: Serve) -> None:
     daemon = serve(mute, changed={"activation.watch.remote.FIRST_PATIENCE_S": 0.1})
-    with pytest.raises(CallFailed, match="no management controller has answered yet"):
+    with pytest.raises(CallFailed, match="no management controller has replied yet"):
         daemon.call("GetDevices", interface=FWUPD)

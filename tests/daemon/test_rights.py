@@ -199,7 +199,7 @@ IGNORING: list[tuple[str, bool, str, str, tuple[str, ...], list[str]]] = [
     ('never-ignore = ["load"]\ngroup-may-ignore = ["load"]', True, "window,load", NEVER, (), []),
     ('never-ignore = ["load"]', False, "load", NEVER, (IGNORE,), [ACTIVATE]),
     ('never-ignore = ["load"]', True, "window", "yes", (IGNORE,), [IGNORE]),
-    ("group-may-ignore = 3", True, "load", "has to be true, false or a list of checks", (), []),
+    ("group-may-ignore = 3", True, "load", "must be true, false or a list of checks", (), []),
 ]
 
 

@@ -205,7 +205,7 @@ POLICIES: dict[str, tuple[str, int, str]] = {
     "denied": ('deny = ["TF-RMM"]', 0o644, "the policy does not allow this component"),
     "as long as the one before": ('deny = ["nobody"]'.ljust(17), 0o644, "Pending activation"),
     "wrong": ("deny = 1", 0o644, "deny"),
-    "anybody's": ('deny = ["TF-RMM"]', 0o666, "may be written by others"),
+    "anybody's": ('deny = ["TF-RMM"]', 0o666, "other than its owner may write"),
     "denied again": ('deny = ["TF-RMM"]', 0o644, "the policy does not allow this component"),
 }
 

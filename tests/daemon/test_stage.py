@@ -84,10 +84,10 @@ def test_archives_find_their_component(bmc: Path, serve: Serve, fwupdmgr: str, f
     assert "nothing here has this GUID" in daemon.run(fwupdmgr, "get-details", stranger).stdout
     other = device_id("redfish:model/tmpm")
     refusals = [
-        (("install", stranger), 3, f"the archive is for {UNKNOWN}, and for nothing"),
-        (("local-install", good, other), 3, "for nothing that could take it"),
-        (("install", str(broken)), 1, "the archive is not taken"),
-        (("get-details", str(broken)), 1, "the archive is not taken"),
+        (("install", stranger), 3, f"the archive is for {UNKNOWN}, and no component"),
+        (("local-install", good, other), 3, "no component here accepts it"),
+        (("install", str(broken)), 1, "the archive is rejected"),
+        (("get-details", str(broken)), 1, "the archive is rejected"),
         (("get-details", str(large)), 1, "larger than 16 MiB"),
         (("install", both), 3, "the archive is for redfish:model/pmfw-a, redfish:model/tmpm"),
     ]
@@ -127,9 +127,9 @@ def test_only_files_are_read_and_only_so_much(folder: Path) -> None:
     os.truncate(large, 1 << 40)
     empty = os.memfd_create("empty")
     refused = [
-        (os.open(folder, os.O_RDONLY), "no regular file"),
-        (reading, "no regular file"),
-        (os.open("/dev/zero", os.O_RDONLY), "no regular file"),
+        (os.open(folder, os.O_RDONLY), "not a regular file"),
+        (reading, "not a regular file"),
+        (os.open("/dev/zero", os.O_RDONLY), "not a regular file"),
         (large, "larger than 2 MiB"),
         (empty, "empty"),
         (os.open(folder / "large", os.O_WRONLY), "cannot be read"),

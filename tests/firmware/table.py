@@ -9,7 +9,7 @@ from livefw.abi.lfa import status
 from livefw.abi.smccc import Registers
 from livefw.firmware.profile import PROFILES
 from livefw.firmware.state import AgentState
-from livefw.testing.agent import ModelAgent, Request
+from livefw.testing.agent import AgentRequest, ModelAgent
 
 KEEPS = None
 """x1 of a result that writes x0 only: what the caller had there."""
@@ -28,7 +28,7 @@ class Case(NamedTuple):
     title: str
     source: str
     arrange: Callable[[ModelAgent], object]
-    request: Request
+    request: AgentRequest
     x0: int
     x1: int | None = KEEPS
     profiles: tuple[str, ...] = tuple(PROFILES)

@@ -311,7 +311,7 @@ def test_clearing_lets_everything_behave(bench: MakeMachine) -> None:
     [
         (_fault("gremlin"), "no fault"),
         (_fault("auth-error"), "needs a component"),
-        (_fault("agent-gone", RMM), "no single component"),
+        (_fault("agent-gone", RMM), "does not take a component"),
         (_fault("auth-error", "nonsense"), "no component"),
         (_fault("auth-error", "controller"), "can be any of"),
         (_fault("auth-error", RMM, ms=5), "no option ms"),
@@ -355,7 +355,7 @@ def test_components_are_found_as_a_person_names_them(bench: MakeMachine) -> None
     ],
 )
 def test_what_was_asked_for_is_what_is_said(request_: FaultRequest, said: str) -> None:
-    assert FAULTS[request_.name].said(request_) == said
+    assert FAULTS[request_.name].describe(request_) == said
 
 
 def test_every_text_has_its_defaults_and_names_only_options() -> None:

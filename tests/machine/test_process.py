@@ -120,7 +120,7 @@ def test_a_runtime_directory_that_others_can_write_to_is_refused(process: Start,
     (tmp_path / "run").chmod(0o777)
     machine = process("--platform", "vera")
     assert machine.popen.wait(timeout=20) == 5
-    assert "yours alone" in machine.popen.stderr.read()
+    assert "not private to you" in machine.popen.stderr.read()
 
 
 def test_verbs_act_on_the_running_machine(process: Start) -> None:
@@ -229,7 +229,7 @@ def test_a_runtime_directory_without_room_for_a_socket(environment: dict[str, st
         timeout=60,
     )
     assert done.returncode == 2
-    assert f"no socket can be made at {folder}/vera.sock: AF_UNIX path too long" in done.stderr
+    assert f"cannot create a socket at {folder}/vera.sock: AF_UNIX path too long" in done.stderr
     assert "LIVEFW_RUNTIME_DIR" in done.stderr.partition("hint: ")[2]
     assert list(folder.glob("*.sock")) == []
 

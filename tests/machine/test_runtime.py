@@ -130,7 +130,7 @@ def test_a_driver_that_is_at_work_is_waited_for_only_a_while(
     while not machine.trace.inside:
         pass
     said = livefw(*words)
-    assert (said.code, said.out) == (0, f"driver {machine.config.driver} waits for what goes on in it{coming}\n")
+    assert (said.code, said.out) == (0, f"driver {machine.config.driver} waits for running work in it{coming}\n")
 
 
 @pytest.mark.parametrize(
@@ -297,7 +297,7 @@ def _writable(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "text"),
-    [(_file, "File exists"), (_link, "is not a directory of yours alone"), (_writable, "is not a directory of yours")],
+    [(_file, "File exists"), (_link, "is not private to you"), (_writable, "is not private")],
 )
 def test_a_place_that_is_not_ours_alone_is_not_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, make: Callable[[Path], None], text: str

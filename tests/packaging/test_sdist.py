@@ -3,15 +3,12 @@
 
 import os
 import subprocess
-import sys
 import sysconfig
 import tarfile
 import venv
 from pathlib import Path
 
 import pytest
-
-import livefw
 
 from ..gates.conftest import source_files
 from .conftest import CHECKOUT, run
@@ -24,7 +21,6 @@ PART = (
     "tests/packaging/test_sdist.py::test_archive_is_all_that_belongs_to_the_sources",
     "tests/cli/test_mistakes.py",
     "tests/redfish/test_settings.py",
-    "tests/machine/test_trace.py",
 )
 """Tests that read the documents, the sources and packaging/, build, ask git and talk over loopback."""
 
@@ -59,10 +55,6 @@ def environment(folder: Path, sources: Path) -> Path:
     venv.EnvBuilder(symlinks=True).create(made)
     (found,) = made.glob("lib/python*/site-packages")
     # A plain path: the .pth files in there, which name the checkout, are not read.
-    described = found / f"livefw-{livefw.__version__}.dist-info"  # for pytest, which looks there for plug-ins
-    described.mkdir()
-    write = "import metadata, pathlib, sys; metadata.write(pathlib.Path(sys.argv[1]))"
-    run(sys.executable, "-B", "-c", write, described, cwd=sources / "packaging")
     (found / "tests.pth").write_text(f"{sources / 'src'}\n{sysconfig.get_path('purelib')}\n", encoding="utf-8")
     for name in ("livefw", "livefwd"):
         program = made / "bin" / name

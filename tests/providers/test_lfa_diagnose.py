@@ -213,7 +213,7 @@ FAUX, BUS = "/sys/bus/faux/devices/arm-lfa/uevent", "/sys/bus/arm_smccc/devices/
 PLATFORM, OTHERS = "/sys/bus/platform/drivers/ARM_LFA/bind", "/sys/bus/pci/drivers_probe"
 GARBAGE = b"\x10\xff\x83\n"
 SEEN: list[tuple[str, str | bytes | None, str | None, list[str]]] = [
-    # attributes of which driver, name of a component that no driver knows, what there is below /sys/bus: who fits
+    # attributes of which driver, name of a component that no driver knows, what is available below /sys/bus: who fits
     ("rfc1", None, None, ["rfc1"]),
     ("rfc1", "(unknown)", OTHERS, ["rfc1"]),
     ("rfc1", "", None, []),

@@ -107,7 +107,7 @@ def never_starts(asked: Frame) -> list[bytes]:
         (on(0), never_starts, "CPU 1 of the guest does not start"),
         (on(0), silent, "CPU 0 of the guest did not come back: None"),
         (on(0), lambda _: [on(0)], "CPU 0 of the guest did not come back: Restart"),
-        (b"", None, "the machine has gone"),
+        (b"", None, "the machine has stopped"),
     ],
 )
 def test_a_guest_that_does_not_start_is_told(begin: Begin, first: bytes, answers: Answers | None, text: str) -> None:

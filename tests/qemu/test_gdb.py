@@ -152,7 +152,7 @@ def test_a_stub_that_tells_of_halts_without_end() -> None:
         thread = threading.Thread(target=flood)
         thread.start()
         try:
-            with pytest.raises(TransportError, match="does not come to an end"):
+            with pytest.raises(TransportError, match="reply does not end"):
                 Gdb(f"127.0.0.1:{listener.getsockname()[1]}")
         finally:
             thread.join()

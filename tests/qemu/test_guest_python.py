@@ -62,7 +62,7 @@ def test_folders_that_are_not_fit(folder: Path, tmp_path: Path) -> None:
     assert "guest-python.sh" in caught.value.hint
     for data in (X86_64, b"", b"#!/bin/sh\n"):
         (folder / "usr/bin/python3.11").write_bytes(data)
-        with pytest.raises(UsageError, match="no program for arm64"):
+        with pytest.raises(UsageError, match="not a program for arm64"):
             list(guest_python.entries(os.fspath(folder)))
     (folder / "usr/bin/python3.11").unlink()
     with pytest.raises(UsageError, match="there is no Python 3"):

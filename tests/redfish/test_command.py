@@ -250,7 +250,7 @@ def test_images_that_lie_here_are_shown_and_staged(bmc: subprocess.Popen[str], l
         (("tmpm",), 3, "no newer image"),
         (("pmfw-a", "1.9.0"), 0, "staged"),
         (("pmfw-a", "--reason", "newest"), 0, "staged"),
-        (("pmfw-a",), 3, "waits already"),
+        (("pmfw-a",), 3, "already pending"),
     ]
     for words, code, says in steps:
         done = livefw("stage", *words)

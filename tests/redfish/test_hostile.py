@@ -21,7 +21,7 @@ from livefw.machine.bmc import certificate
 from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import ExchangeError, local_path
 from livefw.providers.redfish.settings import Bmc, Secret
-from livefw.providers.redfish.transport import BoundedAdapter, Context, tls
+from livefw.providers.redfish.transport import BoundedAdapter, TlsContext, tls
 
 MOST = 20_000
 Script = Callable[[ssl.SSLSocket], None]
@@ -135,7 +135,7 @@ def ticking(step: float) -> Callable[[], float]:
     return lambda: next(counter) * step
 
 
-def enter(server: Hostile, context: Context | None = None, **bmc: Any) -> RedfishClient:
+def enter(server: Hostile, context: TlsContext | None = None, **bmc: Any) -> RedfishClient:
     context = context or tls(server.pem.certificate, verify=True)
     adapter = BoundedAdapter(server.url, context, most=MOST)
     return RedfishClient(Bmc("rack", server.url, **bmc), Secret("admin", "a word of passage"), adapter)

@@ -145,7 +145,7 @@ ENDS: dict[str, tuple[Response, tuple[Step, ...], TaskEnd, str | None]] = {
     ),
     "restart of the BMC is survived": (ACCEPTED, (BROKEN, BROKEN, BROKEN, task("Completed")), TaskEnd.DONE, None),
     "busy for a while": (ACCEPTED, (plain(503), plain(503), task("Completed")), TaskEnd.DONE, None),
-    "out of sight": (ACCEPTED, (BROKEN,), TaskEnd.LOST, "no-contact"),
+    "lost from sight": (ACCEPTED, (BROKEN,), TaskEnd.LOST, "no-contact"),
     "never ends": (ACCEPTED, (task("Running"),), TaskEnd.LOST, "no-end"),
     "refused": (
         plain(400, error={"code": "Base.1.0.GeneralError", "message": "no"}),
@@ -333,7 +333,7 @@ def test_a_task_that_waits_to_be_started_has_staged_its_image() -> None:
 
 
 @pytest.mark.parametrize(
-    "end", ["out of sight", "never ends", "nobody is let in any more", "suspended", "nothing but pages"]
+    "end", ["lost from sight", "never ends", "nobody is let in any more", "suspended", "nothing but pages"]
 )
 def test_what_may_go_on_is_told(end: str) -> None:
     first, steps, _, _ = ENDS[end]

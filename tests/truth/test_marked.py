@@ -33,7 +33,7 @@ def test_a_success_without_a_witness_is_marked_where_it_is_accepted(mount: Mount
     assert "nothing here can confirm it" in said.out
     assert "accept-unconfirmed" in said.out
     planned = mounted.livefw(*accepting, "plan", RMM_GUID)
-    assert "a success may stay unconfirmed" in planned.out
+    assert "a success may remain unconfirmed" in planned.out
     said = mounted.livefw(*accepting, "--json", *ACTIVATE, RMM_GUID)
     (result,) = json.loads(said.out)["results"]
     assert (said.code, result["outcome"], result["confirmed"]) == (ExitCode.DONE, "activated", False)
@@ -52,8 +52,8 @@ def test_a_version_that_may_be_old_is_marked_wherever_it_is_shown(mount: Mounts)
     assert (said.code, "may be a version from before" in said.out) == (ExitCode.UNKNOWN, True), said
     listed = mounted.livefw("list")
     assert "2.7?" in listed.out
-    assert "may be one from before" in listed.err
-    assert "version shown may be one from before" in mounted.livefw("show", SCP_GUID).out
+    assert "may be outdated" in listed.err
+    assert "version shown may be an earlier one" in mounted.livefw("show", SCP_GUID).out
     assert json.loads(mounted.livefw("--json", "history").out)["history"][0]["outcome"]["copy"] is True
     mounted.machine.stage(RMM_GUID)
     assert mounted.livefw(*ACTIVATE, RMM_GUID).code == ExitCode.DONE

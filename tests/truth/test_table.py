@@ -10,7 +10,7 @@ from itertools import product
 import pytest
 
 from livefw.activation.outcome import Outcome
-from livefw.activation.verdict.evidence import Answer, Boot, Evidence, Moved, Pending, moved, of_attempt
+from livefw.activation.verdict.evidence import Boot, Evidence, Moved, ObservedReply, Pending, moved, of_attempt
 from livefw.activation.verdict.judgement import judge, row_for
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFIRMED, VerdictRow
 from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Reply, Trust, Version, Witness
@@ -22,7 +22,7 @@ NOTHING_DONE = {Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED}
 def cells() -> Iterator[Evidence]:
     return (
         Evidence(*pieces)
-        for pieces in product(Boot, Moved, Measured, Pending, Flag, Witness, (True, False), Answer, Trust)
+        for pieces in product(Boot, Moved, Measured, Pending, Flag, Witness, (True, False), ObservedReply, Trust)
     )
 
 
@@ -47,8 +47,11 @@ RULES: dict[str, tuple[Callable[[Evidence], bool], set[Outcome]]] = {
         lambda e: e.pending is Pending.CLEARED,
         {Outcome.FAILED, Outcome.CANCELLED},
     ),
-    "something was asked for": (lambda e: e.answer not in {Answer.REFUSED, Answer.DECLINED}, {Outcome.REFUSED}),
-    "a log tells of a success": (lambda e: e.witness is Witness.SUCCEEDED, {Outcome.REFUSED}),
+    "something was asked for": (
+        lambda e: e.answer not in {ObservedReply.REFUSED, ObservedReply.DECLINED},
+        {Outcome.REFUSED},
+    ),
+    "a log reports a success": (lambda e: e.witness is Witness.SUCCEEDED, {Outcome.REFUSED}),
     "it may be completed yet": (
         lambda e: e.witness is Witness.MAY_GO_ON,
         {Outcome.FAILED},
@@ -85,7 +88,7 @@ def evidence(**pieces: object) -> Evidence:
         Flag.PROVES,
         Witness.NONE,
         complete=False,
-        answer=Answer.ACCEPTED,
+        answer=ObservedReply.ACCEPTED,
         trust=Trust.FULL,
     )
     return usual._replace(**pieces)  # type: ignore[arg-type]  # names and values stand in the rows below
@@ -95,12 +98,12 @@ A, U, F, R = Outcome.ACTIVATED, Outcome.UNKNOWN, Outcome.FAILED, Outcome.REFUSED
 ROWS = [
     ({"moved": Moved.ARRIVED, "pending": Pending.CLEARED}, A, "version-arrived"),
     # somebody else's activation got there, or nobody saw the end of ours
-    ({"answer": Answer.FAILED, "moved": Moved.ARRIVED, "pending": Pending.CLEARED}, A, "activated-otherwise"),
-    ({"answer": Answer.REFUSED, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
-    ({"answer": Answer.LOST, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
+    ({"answer": ObservedReply.FAILED, "moved": Moved.ARRIVED, "pending": Pending.CLEARED}, A, "activated-otherwise"),
+    ({"answer": ObservedReply.REFUSED, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
+    ({"answer": ObservedReply.LOST, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
     # no version was told before, and the announced one is now
     ({"moved": Moved.APPEARED}, A, "version-arrived"),
-    ({"moved": Moved.APPEARED, "answer": Answer.FAILED}, U, "changed-otherwise"),
+    ({"moved": Moved.APPEARED, "answer": ObservedReply.FAILED}, U, "changed-otherwise"),
     # no version is told, and the flag clears after a success only
     ({"pending": Pending.CLEARED}, A, "activated"),
     ({"pending": Pending.CLEARED, "trust": Trust.DOUBTFUL}, A, "activated"),
@@ -115,7 +118,7 @@ ROWS = [
     ({"trust": Trust.DOUBTFUL, "witness": Witness.FAILED}, F, "false-success"),
     # one CPU failed and others did not, or a second writer succeeded, and the flag never clears
     ({"trust": Trust.DOUBTFUL, "witness": Witness.MAY_GO_ON}, U, "given-up"),
-    ({"answer": Answer.DECLINED, "witness": Witness.MAY_GO_ON}, U, "given-up"),
+    ({"answer": ObservedReply.DECLINED, "witness": Witness.MAY_GO_ON}, U, "given-up"),
     ({"trust": Trust.DOUBTFUL, "witness": Witness.FAILED, "pending": Pending.CLEARED}, U, "failure-contradicts"),
     ({"trust": Trust.DOUBTFUL, "moved": Moved.UNMOVED, "pending": Pending.CLEARED}, U, "version-unmoved"),
     # a BMC that answers 204 and does nothing
@@ -131,22 +134,26 @@ ROWS = [
     # another component was activated in its place
     ({"moved": Moved.ASTRAY, "pending": Pending.CLEARED}, U, "version-astray"),
     # failures
-    ({"answer": Answer.FAILED, "moved": Moved.STALE, "witness": Witness.FAILED}, F, "failed"),
-    ({"answer": Answer.FAILED, "witness": Witness.FAILED}, F, "failed"),
-    ({"answer": Answer.FAILED, "pending": Pending.CLEARED, "witness": Witness.FAILED}, U, "failed-but-not-pending"),
-    ({"answer": Answer.FAILED, "witness": Witness.MAY_GO_ON}, U, "given-up"),
-    ({"answer": Answer.FAILED, "moved": Moved.CHANGED}, U, "changed-otherwise"),
-    ({"answer": Answer.FAILED, "pending": Pending.VANISHED}, U, "failed-and-not-seen"),
+    ({"answer": ObservedReply.FAILED, "moved": Moved.STALE, "witness": Witness.FAILED}, F, "failed"),
+    ({"answer": ObservedReply.FAILED, "witness": Witness.FAILED}, F, "failed"),
+    (
+        {"answer": ObservedReply.FAILED, "pending": Pending.CLEARED, "witness": Witness.FAILED},
+        U,
+        "failed-but-not-pending",
+    ),
+    ({"answer": ObservedReply.FAILED, "witness": Witness.MAY_GO_ON}, U, "given-up"),
+    ({"answer": ObservedReply.FAILED, "moved": Moved.CHANGED}, U, "changed-otherwise"),
+    ({"answer": ObservedReply.FAILED, "pending": Pending.VANISHED}, U, "failed-and-not-seen"),
     # there is no flag: what is pending follows from the images that lie there (TDX)
-    ({"answer": Answer.FAILED, "pending": Pending.NO_FLAG, "witness": Witness.FAILED}, F, "failed"),
+    ({"answer": ObservedReply.FAILED, "pending": Pending.NO_FLAG, "witness": Witness.FAILED}, F, "failed"),
     # what was never asked, and what says so and is contradicted
-    ({"answer": Answer.REFUSED}, R, "refused"),
-    ({"answer": Answer.REFUSED, "pending": Pending.CLEARED}, R, "refused"),
-    ({"answer": Answer.REFUSED, "moved": Moved.ASTRAY}, U, "version-astray"),
-    ({"answer": Answer.DECLINED, "moved": Moved.STALE}, R, "refused"),
-    ({"answer": Answer.DECLINED, "pending": Pending.CLEARED}, U, "declined-but-not-pending"),
-    ({"answer": Answer.DECLINED, "witness": Witness.SUCCEEDED}, U, "refused-but-done"),
-    ({"answer": Answer.DECLINED, "witness": Witness.FAILED}, F, "declined-but-tried"),
+    ({"answer": ObservedReply.REFUSED}, R, "refused"),
+    ({"answer": ObservedReply.REFUSED, "pending": Pending.CLEARED}, R, "refused"),
+    ({"answer": ObservedReply.REFUSED, "moved": Moved.ASTRAY}, U, "version-astray"),
+    ({"answer": ObservedReply.DECLINED, "moved": Moved.STALE}, R, "refused"),
+    ({"answer": ObservedReply.DECLINED, "pending": Pending.CLEARED}, U, "declined-but-not-pending"),
+    ({"answer": ObservedReply.DECLINED, "witness": Witness.SUCCEEDED}, U, "refused-but-done"),
+    ({"answer": ObservedReply.DECLINED, "witness": Witness.FAILED}, F, "declined-but-tried"),
 ]
 
 
@@ -205,8 +212,8 @@ def test_pending_as_evidence(pending: bool | None, became: Pending) -> None:
 
 def test_the_mechanisms_own_reason_is_told_where_the_table_adds_nothing() -> None:
     own = Reason("auth-error", "the image is not signed", "sign it")
-    assert judge(evidence(answer=Answer.FAILED), own=own, accept=False)[:2] == (F, own)
-    found = judge(evidence(answer=Answer.FAILED, moved=Moved.ARRIVED), own=own, accept=False)
+    assert judge(evidence(answer=ObservedReply.FAILED), own=own, accept=False)[:2] == (F, own)
+    found = judge(evidence(answer=ObservedReply.FAILED, moved=Moved.ARRIVED), own=own, accept=False)
     assert (found.outcome, found.why.code) == (A, "activated-otherwise")
 
 

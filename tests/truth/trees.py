@@ -207,17 +207,17 @@ def _logged(case: Case, words: tuple[str, ...]) -> bool:
 
 SAYS: tuple[tuple[str, Callable[[Case], bool]], ...] = (
     (r"still pending", lambda case: case.pending is not False),
-    (r"not pending any more|no image is pending|no new image is pending", lambda case: case.pending is not True),
+    (r"no longer pending|no image is pending|no new image is pending", lambda case: case.pending is not True),
     (r"old version (still runs|is still shown)|version is the same as before", lambda case: case.runs in (OLD, None)),
-    (r"(announced|another) version (is running|runs|is shown)", lambda case: case.runs in (ANNOUNCED, ANOTHER)),
+    (r"(announced|different) version (is running|runs|is shown)", lambda case: case.runs in (ANNOUNCED, ANOTHER)),
     (r"the announced version is running", lambda case: case.runs == ANNOUNCED),
-    (r"not the one that was announced", lambda case: case.runs == ANOTHER),
+    (r"not the announced one", lambda case: case.runs == ANOTHER),
     (r"success was reported", lambda case: case.answer == 0),
-    (r"answered with failure|answered that nothing was tried", lambda case: case.answer != 0),
-    (r"log (says the same|tells of (a|its) success)", lambda case: _logged(case, _SUCCESS)),
-    (r"log tells of (a|its) failure", lambda case: _logged(case, _FAILURE)),
-    (r"component cannot be seen", lambda case: case.pending is None),
-    (r"component is (gone|not there)", lambda case: case.pending is None or case.answer != 0),
+    (r"a failure was reported|the reply was that nothing was tried", lambda case: case.answer != 0),
+    (r"log reports (the same|(a|its) success)", lambda case: _logged(case, _SUCCESS)),
+    (r"log reports (a|its) failure", lambda case: _logged(case, _FAILURE)),
+    (r"component is not visible", lambda case: case.pending is None),
+    (r"component (is gone|no longer exists)", lambda case: case.pending is None or case.answer != 0),
 )
 """A pattern in the text, and what must be so where it stands."""
 _NOW = re.compile(r"^  now: (\S+) runs", re.MULTILINE)
@@ -244,5 +244,5 @@ def contradictions(case: Case, text: str) -> Iterator[str]:
     became = _BECAME.search(own)
     if became and (became[1], became[2]) != (OLD, case.runs):
         yield f"says {became[1]} -> {became[2]}"
-    if "still pending" in own and re.search(r"not pending any more|no image is pending", own):
+    if "still pending" in own and re.search(r"no longer pending|no image is pending", own):
         yield "is still pending and is not"

@@ -39,7 +39,7 @@ def patches(data: bytes) -> Iterator[Patch]:
         version, revision, date, signature, _, _, flags, size, total, _, minimum, _ = head
         size, total = size or _DEFAULT_DATA, total or _DEFAULT_DATA + _HEADER.size
         if version != _VERSION or size % 4 or total % 4 or not _HEADER.size + size <= total <= len(data) - place:
-            raise ValueError("a header makes no sense")
+            raise ValueError("a header is invalid")
         part = data[place : place + _HEADER.size + size]
         if sum(struct.unpack(f"<{len(part) // 4}I", part)) & 0xFFFFFFFF:
             raise ValueError(f"the checksum of revision {revision:#x} is wrong")
@@ -53,7 +53,7 @@ def _extended(table: bytes) -> Iterator[tuple[int, int]]:
         return
     count, _ = _EXTENDED.unpack_from(table)
     if count > _MOST_SIGNATURES or len(table) < _EXTENDED.size + count * _SIGNATURE.size:
-        raise ValueError("the table of signatures makes no sense")
+        raise ValueError("the table of signatures is invalid")
     for index in range(count):
         signature, flags, _ = _SIGNATURE.unpack_from(table, _EXTENDED.size + index * _SIGNATURE.size)
         yield signature, flags

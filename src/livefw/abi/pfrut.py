@@ -94,7 +94,7 @@ class Capsule(NamedTuple):
             size += _MANAGED.size + 8 * (drivers + payloads)
             version, raw = struct.unpack_from("<I16s", data, size)
             if version not in _IMAGE_BYTES:
-                raise ValueError(f"the image header has version {version}, and Linux takes 1 and 2")
+                raise ValueError(f"the image header has version {version}, but Linux accepts 1 and 2")
             size += _IMAGE_BYTES[version]
             size += _CERTIFICATE_AT + _AUTH.unpack_from(data, size)[1]
             _, _, header, hw_version, rt_version, platform = _PAYLOAD.unpack_from(data, size)

@@ -68,7 +68,7 @@ def parse(data: bytes, *, nonce: bytes, signature_bytes: int) -> Statement:
     """
     start = data.find(nonce) - 4
     if start < 0:
-        raise SpdmError("our nonce is not in it: it was made for somebody else, or before")
+        raise SpdmError("it does not contain our nonce: it was made for another request")
     version, code, attributes, _ = data[start : start + 4]
     if version not in VERSIONS or code != GET_MEASUREMENTS or not attributes & SIGNATURE_REQUESTED:
         raise SpdmError("our nonce is not in a request for signed measurements")
@@ -76,14 +76,14 @@ def parse(data: bytes, *, nonce: bytes, signature_bytes: int) -> Statement:
     place = start + _REQUEST_BYTES + extra
     head = data[place : place + 8]
     if len(head) < 8 or head[0] != version or head[1] != MEASUREMENTS:
-        raise SpdmError("there is no answer to the request in it")
+        raise SpdmError("it contains no response to the request")
     record_at = place + 8
     size = int.from_bytes(head[5:8], "little")
     opaque_at = record_at + size + NONCE_BYTES
     opaque = int.from_bytes(data[opaque_at : opaque_at + 2], "little")
     end = opaque_at + 2 + opaque + extra
     if len(data) != end + signature_bytes:
-        raise SpdmError(f"it has {len(data)} bytes, and {end + signature_bytes} belong to what it says")
+        raise SpdmError(f"it has {len(data)} bytes, but its content implies {end + signature_bytes}")
     blocks = _blocks(data[record_at : record_at + size], head[4])
     return Statement(version, nonce, blocks, data[:end], data[end:])
 
@@ -94,14 +94,14 @@ def _blocks(record: bytes, count: int) -> tuple[Block, ...]:
         size = int.from_bytes(record[place + 2 : place + 4], "little")
         data = record[place + 4 : place + 4 + size]
         if len(data) != size or size < 3 or record[place + 1] != _DMTF:
-            raise SpdmError("a measurement is not whole")
+            raise SpdmError("a measurement is truncated")
         length = int.from_bytes(data[1:3], "little")
         if length != size - 3:
-            raise SpdmError("a measurement is not whole")
+            raise SpdmError("a measurement is truncated")
         found.append(Block(record[place], data[0], data[3:]))
         place += 4 + size
     if len(found) != count:
-        raise SpdmError(f"it has {len(found)} measurements, and says {count}")
+        raise SpdmError(f"it has {len(found)} measurements, but states {count}")
     return tuple(found)
 
 

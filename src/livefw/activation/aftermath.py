@@ -17,7 +17,7 @@ from livefw.providers.base import Component, Memory, Reason
 
 _IN_DOUBT = Reason(
     "list-in-doubt",
-    "{components_are} not listed any more since the last activation: what is listed may be another component",
+    "{components_are} no longer listed since the last activation: what is listed may be a different component",
 )
 _LOOKED_AT = 20
 """How many earlier attempts on one component are read."""

@@ -13,21 +13,21 @@ from livefw.providers.base import Component, Reason
 
 T = TypeVar("T")
 
-NOT_MEASURED = Reason("not-measured", "what it cost could not be measured: {error}")
-UNSEEN = Reason("unseen", "the component cannot be looked at any more: {error}", "livefw show")
-NOT_JUDGED = Reason("not-judged", "what is seen could not be judged: {error}", "livefw show; report the defect")
+NOT_MEASURED = Reason("not-measured", "its cost could not be measured: {error}")
+UNSEEN = Reason("unseen", "the component can no longer be read: {error}", "livefw show")
+NOT_JUDGED = Reason("not-judged", "the outcome could not be determined: {error}", "livefw show; report the defect")
 NOT_KEPT = Reason(
     "not-kept",
-    "what it leaves behind for the rest of this boot could not be noted: {error}",
-    "livefw list may show a version from before without saying so",
+    "its effect until the next boot could not be recorded: {error}",
+    "livefw list may show an outdated version without a note",
 )
 NOT_LET_GO = Reason(
     "not-let-go",
-    "the mechanism could not be told to let go of it: {error}",
-    "if another component is refused now: livefw cancel",
+    "the mechanism could not be made to release it: {error}",
+    "if another component is refused now, run livefw cancel",
 )
 REQUEST_FAILED = Reason("request-failed", "the request could not be watched to its end: {error}", "livefw show")
-NOT_ANNOUNCED = Reason("not-announced", "the system journal could not be told of it: {error}")
+NOT_ANNOUNCED = Reason("not-announced", "it could not be written to the system journal: {error}")
 
 
 class Mishaps:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from livefw.activation.checks import hooks
 from livefw.activation.checks import table as checks
-from livefw.activation.checks.facts import Snapshot
+from livefw.activation.checks.facts import MachineFacts
 from livefw.activation.checks.hooks import Hook
 from livefw.activation.checks.table import CheckContext, Problem
 from livefw.activation.inventory import unmatched_patterns
@@ -72,7 +72,7 @@ class PlanContext(NamedTuple):
     """Everything that planning needs besides the inventory."""
 
     policy: Policy
-    machine: Snapshot
+    machine: MachineFacts
     now: datetime
     holder: LockHolder | None
     privileged: bool

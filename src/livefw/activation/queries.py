@@ -42,7 +42,7 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
         NoSuchComponent, AmbiguousComponent, UsageError: a word does not select one component, or there is no word.
     """
     if not words:
-        raise UsageError("name the components to show", hint="livefw list shows what there is")
+        raise UsageError("name the components to show", hint="livefw list shows what is available")
     paths = host.paths
     found = old_versions.marked(discovery.take_inventory(host.providers), paths.root, host.files, state=paths.state)
     candidates = found.require().candidates

@@ -211,7 +211,7 @@ def staged_version(journal: RowSource | None, component: Component) -> str | Non
 def setting(change: SettingChange, error: str, actor: Actor) -> dict[str, Any]:
     """A setting was changed to what the policy wants, or could not be."""
     return {
-        **_who("the policy wants it so", actor),
+        **_who("the policy requires it", actor),
         "name": change.component.name,
         "setting": change.setting,
         "value": change.wanted,

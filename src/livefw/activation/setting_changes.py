@@ -19,15 +19,15 @@ from livefw.providers.base import Component, Provider, Reason
 _FILE = "component.PATTERN.settings in livefw.toml"
 _REFUSED = Reason(
     "setting-refused",
-    "the policy wants {setting} = {value}, and it could not be set: {error}",
-    f"mend what refuses it, or change {_FILE}",
+    "the policy requires {setting} = {value}, but it could not be set: {error}",
+    f"fix the cause, or change {_FILE}",
 )
 _NOT_SHOWN = Reason(
     "setting-not-shown",
-    "the policy wants {setting} = {value}, which was written without an error, and it is not shown so",
-    f"livefw show; another program may change it back. Or change {_FILE}",
+    "the policy requires {setting} = {value}; it was written without an error, but is not in effect",
+    f"see livefw show: another program may change it back. Or change {_FILE}",
 )
-_NONE_SUCH = Reason("no-such-setting", "the policy wants {setting} = {value}, and there is no such setting", _FILE)
+_NONE_SUCH = Reason("no-such-setting", "the policy requires {setting} = {value}, but there is no such setting", _FILE)
 
 
 class UnmetSetting(NamedTuple):
@@ -98,7 +98,7 @@ def apply_changes(
             failed[name] = _filled(_REFUSED, change, error=error)
         elif name in still:
             failed[name] = _filled(_NOT_SHOWN, change)
-        note(change, error or ("it is not shown so afterwards" if name in still else ""))
+        note(change, error or ("it is not in effect afterwards" if name in still else ""))
     return after, tried | failed
 
 

@@ -60,7 +60,7 @@ def read(data: bytes, *, most: int | None = None) -> tuple[CabImage, ...]:
     found = tuple(
         _image(metainfo.read(name, text), members) for name, text in members.items() if name.endswith(".metainfo.xml")
     )
-    return found or _fail("there is no metainfo in it", hint="livefw image cab makes one for an image")
+    return found or _fail("there is no metainfo in it", hint="create one with livefw image cab")
 
 
 def write(image: CabImage) -> bytes:
@@ -106,9 +106,9 @@ def _survey(data: bytes, most: int) -> set[str]:
     """The names of the members; refuses what would cost more than the bounds allow. struct.error if it is cut off."""
     magic, _, files_at, _, _, folders, members, flags, _, _ = _HEADER.unpack_from(data)
     if magic != MAGIC or flags & _IN_A_SET:
-        _fail("it is no cabinet, or one of a set")
+        _fail("it is not a cabinet, or is part of a set")
     if folders > _MOST_FOLDERS or members > _MOST_MEMBERS:
-        _fail(f"it has {folders} folders and {members} members; {_MOST_FOLDERS} and {_MOST_MEMBERS} are taken")
+        _fail(f"it has {folders} folders and {members} members, more than {_MOST_FOLDERS} and {_MOST_MEMBERS}")
     at, of_folder, of_block = _HEADER.size, 0, 0
     if flags & _HAS_RESERVE:
         of_header, of_folder, of_block = _RESERVE.unpack_from(data, at)
@@ -149,10 +149,10 @@ def _files(data: bytes, at: int, count: int) -> Iterator[tuple[str, int]]:
             name = ""
         # A name goes to the mechanism with its image; none may be a path.
         if not metainfo.is_name(name):
-            _fail(f"a member has a name that is not taken: {raw[:40]!r}")
+            _fail(f"a member has an invalid name: {raw[:40]!r}")
         yield name, size
         at = end + 1
 
 
 def _fail(why: str, *, hint: str = "") -> NoReturn:
-    raise UsageError(f"the archive is not taken: {why}", hint=hint, phase=PHASE)
+    raise UsageError(f"the archive is rejected: {why}", hint=hint, phase=PHASE)

@@ -107,7 +107,7 @@ def read(where: str, data: bytes) -> Metainfo:
         _fail(where, "it has no release")
     guids = [_text(each) for each in root.iterfind("provides/firmware[@type='flashed']")]
     if not guids or len(guids) > _MOST_GUIDS:
-        _fail(where, f"it is for {len(guids)} GUIDs, and has to be for 1 to {_MOST_GUIDS}")
+        _fail(where, f"it is for {len(guids)} GUIDs, not for 1 to {_MOST_GUIDS}")
     version = release.get("version", "")[:_MOST_TEXT]
     if not version:
         _fail(where, "its release has no version")
@@ -178,13 +178,13 @@ def _checksums(where: str, release: ET.Element, filename: str) -> Iterator[tuple
     for each in _named(release, "checksum"):
         target = _word(each, "target")
         if target not in _TARGETS:
-            _fail(where, f"it has a checksum of {target!r}, which is neither content nor container")
+            _fail(where, f"it has a checksum of {target!r}, neither content nor container")
         digits = "".join("".join(each.itertext()).lower().split())
         if not (digits and _TARGETS[target] and of_artifacts.get(each, True)):
             continue
         name = _base(each.get("filename", "")) or filename
         if name != filename:
-            _fail(where, f"it has checksums of {filename!r} and of {name!r}, and is for one image")
+            _fail(where, f"it has checksums of {filename!r} and of {name!r}, but is for one image")
         yield _kind(where, each.get("type", ""), digits), digits
 
 
@@ -192,9 +192,9 @@ def _kind(where: str, said: str, digits: str) -> str:
     """The kind of a checksum; SHA-256, Sha_256 and sha256 are one."""
     kind = re.sub(r"[\s_-]", "", said).lower() or _BY_LENGTH.get(len(digits), "")
     if kind not in DIGESTS:
-        _fail(where, f"it has a checksum of an unknown kind, {(said or 'not told')[:40]!r}")
+        _fail(where, f"it has a checksum of an unknown kind, {(said or 'none')[:40]!r}")
     if len(digits) != 2 * DIGESTS[kind](b"").digest_size or not _HEXADECIMAL.fullmatch(digits):
-        _fail(where, f"its {kind} is none: {digits[:40]!r}")
+        _fail(where, f"its {kind} is invalid: {digits[:40]!r}")
     return kind
 
 
@@ -203,7 +203,7 @@ def _size(where: str, release: ET.Element) -> int | None:
     told = {_text(each).lower() for each in release.iterfind("size") if _word(each, "type") == "installed"} - {""}
     for text in told:
         if not _NUMBER.fullmatch(text):
-            _fail(where, f"its size is no number: {text[:40]!r}")
+            _fail(where, f"its size is not a number: {text[:40]!r}")
     sizes = {int(text, 16 if text.startswith("0x") else 10) for text in told}
     if len(sizes) > 1:
         _fail(where, "it has two sizes")
@@ -266,4 +266,4 @@ def _parse(where: str, data: bytes) -> ET.Element:
 
 
 def _fail(where: str, why: str) -> NoReturn:
-    raise UsageError(f"the metainfo {where!r} is not taken: {why}", phase="archive")
+    raise UsageError(f"the metainfo {where!r} is rejected: {why}", phase="archive")

@@ -11,7 +11,7 @@ from livefw.api import ConnectedHost
 from livefw.cli import plan
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import ProgressDisplay, refused_without_descriptors
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.errors import Interrupted, NothingToDo, UsageError
 from livefw.render import plan as shown_plan
@@ -62,17 +62,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paths.configure_state(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Activate, and tell how each ended; the worst decides the exit code."""
     if bool(arguments.components) == arguments.all:
         both = "; not both" if arguments.all else ""
-        raise UsageError(f"name the components to activate, or say --all{both}", hint="livefw list shows what there is")
+        raise UsageError(
+            f"name the components to activate, or say --all{both}", hint="livefw list shows what is available"
+        )
     progress = ProgressDisplay(session, verb="activate", several=arguments.all or len(arguments.components) > 1)
     with refused_without_descriptors(progress):
         return _run(session, arguments, progress)
 
 
-def _run(session: Session, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
+def _run(session: CommandSession, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
     words, ignore, on_failure = arguments.components, arguments.ignore, OnFailure(arguments.on_failure)
     assembled = paths.host(session, arguments)
     host = ConnectedHost(assembled)
@@ -92,7 +94,7 @@ def _run(session: Session, arguments: argparse.Namespace, progress: ProgressDisp
     return report.exit_code
 
 
-def _confirm(session: Session, planned: Callable[[], Plan]) -> None:
+def _confirm(session: CommandSession, planned: Callable[[], Plan]) -> None:
     """Show the plan to somebody at a terminal and ask; elsewhere nobody is asked."""
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return

@@ -6,7 +6,7 @@ import argparse
 from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import ProgressDisplay
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.render.report import Report
 
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paths.configure_state(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Cancel; 3 if there was nothing to cancel, which is the normal state."""
     # Without the policy: a mistake in the settings must not keep anybody from stopping what goes wrong.
     assembled = paths.host(session, arguments, lenient=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from livefw import reading
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.conformance.caller import AgentCaller, Caller
 from livefw.conformance.gdb import GdbCaller
@@ -65,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--junit", metavar="FILE", help="write the report as JUnit XML, too")
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Run the suite; 1 if a check failed."""
     if not 1 <= arguments.cpus <= _MOST_CPUS:
         raise UsageError(f"cpus: {arguments.cpus} is not between 1 and {_MOST_CPUS}")

@@ -8,7 +8,7 @@ from livefw import assemble, libraries
 from livefw.activation.checks import hooks
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.paths import paths_for
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.errors import KINDS, ExitCode, LivefwError, NotInstalled, UsageError
 from livefw.files.host import settings_directory, unused_settings
@@ -21,7 +21,7 @@ SKIPPED = Reason("check-skipped", "a file in checks.d is no check: {what}")
 BROKEN = Reason("check-broken", "the check {name} stops every activation: {why}", "mend it, or ignore it: hook:NAME")
 WRONG = Reason("settings-wrong", "livefw.toml cannot be used: {what}")
 UNMATCHED = Reason(
-    "pattern-unmatched", "{where}: '{pattern}' matches no component here{near}", "livefw list shows what there is"
+    "pattern-unmatched", "{where}: '{pattern}' matches no component here{near}", "livefw list shows what is available"
 )
 NOT_INSTALLED = Reason(KINDS[NotInstalled].name, "{which_package_is_missing}: no {purpose}")
 
@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
 
 
-def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
+def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """Tell what each provider finds out about itself; to have told it is to be done, whatever it is."""
     providers = registry.providers(session.files())
     found = [(provider.name, finding) for provider in providers for finding in provider.diagnose()]
@@ -66,7 +66,7 @@ def _eased(finding: Finding) -> Finding:
     return finding._replace(severity=Severity.INFO) if finding.code in ("not-arm64", "no-driver") else finding
 
 
-def _settings(session: Session) -> Iterator[Finding]:
+def _settings(session: CommandSession) -> Iterator[Finding]:
     """Settings of a tree that nobody asked for, and checks that are not run, or stop everything."""
     if line := unused_settings(session.root, session.settings):
         yield Finding(Severity.INFO, *NOT_USED.fill(what=line))
@@ -78,7 +78,7 @@ def _settings(session: Session) -> Iterator[Finding]:
             yield Finding(Severity.WARNING, *broken._replace(hint=f"mend it, or ignore it: hook:{hook.name}"))
 
 
-def _policy(session: Session, providers: Sequence[Provider]) -> Iterator[Finding]:
+def _policy(session: CommandSession, providers: Sequence[Provider]) -> Iterator[Finding]:
     """Mistakes in livefw.toml, and what in it means nothing here."""
     try:
         policy = assemble.policy(paths_for(session.root, settings=session.settings))
@@ -86,7 +86,7 @@ def _policy(session: Session, providers: Sequence[Provider]) -> Iterator[Finding
     except UsageError as error:
         yield Finding(Severity.ERROR, *WRONG.fill(what=error.message)._replace(hint=error.hint))
     except LivefwError:
-        pass  # what cannot be read is told by whoever reads it
+        pass  # what cannot be read is reported by its reader
     else:
         for each in unmatched_patterns.explain(unmatched_patterns.find(policy, here), here):
             yield Finding(Severity.WARNING, *UNMATCHED.fill(where=each.where, pattern=each.pattern, near=each.closest))

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 
-    from livefw.cli.invocation.session import Session
+    from livefw.cli.invocation.session import CommandSession
 
 
 MANUAL = Manual(
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
 
 
-def run(session: Session, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
+def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
     """List the components of every mechanism; 3 if there is none."""
     found = old_versions.marked(discovery.take_inventory(session.providers()), session.root, session.files())
     if not session.json:

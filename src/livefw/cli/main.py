@@ -8,10 +8,10 @@ import sys
 from contextlib import closing
 
 from livefw import streams
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import VERBS
 from livefw.errors import Interrupted, TransportError, kind_of
-from livefw.render import document  # here, and not for errors only: there may be no room for another open file then
+from livefw.render import document  # here, and not for errors only: another open file may be refused then
 from livefw.render.error import foreseen, text
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit code, see `livefw.errors.ExitCode`."""
     words = sys.argv[1:] if argv is None else argv
     # For errors that happen before the arguments are understood.
-    session = Session(root="/", json="--json" in words, debug="--debug" in words)
+    session = CommandSession(root="/", json="--json" in words, debug="--debug" in words)
     try:
         return _run(words)
     except KeyboardInterrupt:
@@ -66,12 +66,14 @@ def _run(words: list[str]) -> int:
 
     children.are_waited_for()
     name, arguments = parse(words)
-    session = Session(root=arguments.root, settings=arguments.settings, json=arguments.json, debug=arguments.debug)
+    session = CommandSession(
+        root=arguments.root, settings=arguments.settings, json=arguments.json, debug=arguments.debug
+    )
     with closing(session):
         return _ask_or_run(session, name, arguments)
 
 
-def _ask_or_run(session: Session, name: str, arguments: argparse.Namespace) -> int:
+def _ask_or_run(session: CommandSession, name: str, arguments: argparse.Namespace) -> int:
     """Have the daemon answer, where it is to, or do it here."""
     if "LIVEFW_SOCKET" in os.environ or (os.geteuid() and os.path.exists("/run/livefw/fwupd.sock")):
         from livefw.cli.daemon import client  # only where there may be one, and for those who need it
@@ -82,7 +84,7 @@ def _ask_or_run(session: Session, name: str, arguments: argparse.Namespace) -> i
     return VERBS[name].load().run(session, arguments)
 
 
-def _plain(words: list[str]) -> tuple[str, Session] | None:
+def _plain(words: list[str]) -> tuple[str, CommandSession] | None:
     """A command line that needs no parser: a verb without arguments of its own, and the plainest of our options."""
     rest = iter(words)
     paths, names, flags = {"--root": "/"}, [], set()
@@ -98,10 +100,12 @@ def _plain(words: list[str]) -> tuple[str, Session] | None:
     if any(path.startswith("-") for path in paths.values()):
         return None
     settings = paths.get("--settings")
-    return names[0], Session(root=paths["--root"], settings=settings, json="--json" in flags, debug="--debug" in flags)
+    return names[0], CommandSession(
+        root=paths["--root"], settings=settings, json="--json" in flags, debug="--debug" in flags
+    )
 
 
-def _fail(session: Session, error: Exception) -> int:
+def _fail(session: CommandSession, error: Exception) -> int:
     """Tell an error in the form that was asked for."""
     try:
         session.answer(lambda: "", lambda: {"error": document.error(error)})

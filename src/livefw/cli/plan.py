@@ -6,7 +6,7 @@ import argparse
 from livefw.activation.engine import Plan
 from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.render import plan as rendered
 
@@ -33,13 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paths.configure_state(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show what would be done; 4 if anything blocks a step."""
     host = ConnectedHost(paths.host(session, arguments))
     return show(session, host.plan(*arguments.components, ignore=arguments.ignore))
 
 
-def show(session: Session, plan: Plan) -> int:
+def show(session: CommandSession, plan: Plan) -> int:
     """Show a plan; the exit code."""
     if not plan.steps:
         for line in rendered.unmatched_lines(plan.unmatched):

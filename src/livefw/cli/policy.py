@@ -11,7 +11,7 @@ from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.policy.document import FILE, KEYS, Policy
 from livefw.activation.policy.settings import rows
 from livefw.cli.invocation.paths import configure_state, where
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, LivefwError
 from livefw.render.check import EFFECTS
@@ -44,8 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     configure_state(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
-    """Read the settings, so that a mistake in them is told, and list every key and every check."""
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
+    """Read the settings and report mistakes in them; list every key and every check."""
     places = where(session, arguments)
     policy = assemble.policy(places)
     path = os.path.join(places.settings, FILE) if places.settings else ""
@@ -73,7 +73,7 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.REFUSED if arguments.check and found else ExitCode.DONE
 
 
-def _unmatched(session: Session, policy: Policy, *, check: bool) -> tuple[tuple[UnmatchedPattern, ...], str]:
+def _unmatched(session: CommandSession, policy: Policy, *, check: bool) -> tuple[tuple[UnmatchedPattern, ...], str]:
     """Patterns that match nothing here, or why that cannot be said; an error if it was to be checked."""
     try:
         here = discovery.take_inventory(session.providers())

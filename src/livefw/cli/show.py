@@ -6,7 +6,7 @@ import argparse
 from livefw.activation import queries
 from livefw.activation.images.directory import ImageDirectory
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.render import show
 
@@ -34,10 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paths.configure_images(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show each component in full.
 
-    Mistakes in the settings are told, and hide nothing but what the policy has against an image.
+    Mistakes in the settings are reported, and hide only what the policy has against an image.
     """
     host = paths.host(session, arguments, lenient=True)
     images = ImageDirectory(lambda text: session.say(f"livefw: {text}")).images(host.images)

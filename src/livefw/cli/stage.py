@@ -6,7 +6,7 @@ import argparse
 from livefw.api import ConnectedHost
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import ProgressDisplay, refused_without_descriptors
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.render import attempt, result
 from livefw.render.report import Report
@@ -48,14 +48,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paths.configure_images(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Stage, and tell how it ended."""
     progress = ProgressDisplay(session, verb="stage")
     with refused_without_descriptors(progress):
         return _run(session, arguments, progress)
 
 
-def _run(session: Session, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
+def _run(session: CommandSession, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
     host = ConnectedHost(paths.host(session, arguments), warn=lambda text: session.say(f"livefw: {text}"))
     stream = host.stage(arguments.image, arguments.component, reason=arguments.reason, ignore=arguments.ignore)
     (ended,) = Report.of(progress.follow(host, stream), phase="stage").attempts

@@ -4,7 +4,7 @@
 import argparse
 from typing import Any
 
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.clock import SystemClock
 from livefw.errors import ExitCode, NothingHere, TransportError
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show the candidates; 3 if there is no TDX, or nothing that can be loaded."""
     files = session.files()
     settings = read_settings(files)

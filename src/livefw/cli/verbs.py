@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from typing import Any, NamedTuple, Protocol
 
-    from livefw.cli.invocation.session import Session
+    from livefw.cli.invocation.session import CommandSession
 
     class Module(Protocol):
         """What a verb's module offers."""
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         def configure(self, parser: argparse.ArgumentParser) -> None:
             """Add the verb's own arguments."""
 
-        def run(self, session: Session, arguments: Any) -> int:
+        def run(self, session: CommandSession, arguments: Any) -> int:
             """Do the work; the exit code."""
 else:
     from livefw.light_tuple import NamedTuple

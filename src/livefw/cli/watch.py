@@ -17,7 +17,7 @@ from livefw.activation.policy.document import PolicyFollower
 from livefw.activation.watch import uevents
 from livefw.activation.watch.watcher import Watcher, WatchEvent, WatchEventKind
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.session import Session, put, show
+from livefw.cli.invocation.session import CommandSession, put, show
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode
 from livefw.render import attempt, document
@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paths.configure_state(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Watch until SIGINT or SIGTERM."""
     files, follower = session.files(), PolicyFollower(paths.where(session, arguments).settings)
 
@@ -115,7 +115,7 @@ class _Stop:
                 systemd.notify("STATUS=watching")
 
 
-def _tell(session: Session, event: WatchEvent) -> None:
+def _tell(session: CommandSession, event: WatchEvent) -> None:
     moment = datetime.now().astimezone()
     if session.json:
         put(sys.stdout, json.dumps(_document(event, moment)).replace("\x7f", "\\u007f"))

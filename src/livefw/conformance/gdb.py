@@ -49,7 +49,7 @@ class Gdb:
                 if self.receive(_QUIET_S) is None:
                     break
             else:
-                raise TransportError("the stub does not come to an end of what it tells")
+                raise TransportError("the stub's reply does not end")
             self._acknowledges = self.ask("QStartNoAckMode") != "OK"
         except BaseException:
             self._socket.close()
@@ -99,9 +99,9 @@ class Gdb:
             except TimeoutError:
                 return None
             except OSError as error:
-                raise TransportError(f"the stub has gone: {error.strerror}", errno=error.errno) from error
+                raise TransportError(f"the stub has disconnected: {error.strerror}", errno=error.errno) from error
             if not data:
-                raise TransportError("the stub has gone")
+                raise TransportError("the stub has disconnected")
             self._buffer += data
 
     def threads(self) -> list[str]:
@@ -111,7 +111,7 @@ class Gdb:
         while answer.startswith("m"):
             found += answer[1:].split(",")
             if len(found) > _MOST_CPUS:
-                raise MechanismFailed(f"the stub tells of more than {_MOST_CPUS} CPUs")
+                raise MechanismFailed(f"the stub reports more than {_MOST_CPUS} CPUs")
             answer = self.ask("qsThreadInfo")
         return found
 
@@ -125,7 +125,7 @@ class Gdb:
         try:
             self._socket.sendall(data)
         except OSError as error:
-            raise TransportError(f"the stub has gone: {error.strerror}", errno=error.errno) from error
+            raise TransportError(f"the stub has disconnected: {error.strerror}", errno=error.errno) from error
 
 
 class _Cpu(NamedTuple):
@@ -233,7 +233,7 @@ class GdbCaller:
         except ValueError:
             state = b""
         if len(state) < _CORE:
-            raise MechanismFailed(f"CPU {thread} is no AArch64 CPU, or the stub does not tell: {answer[:40]}")
+            raise MechanismFailed(f"CPU {thread} is not an AArch64 CPU, or the stub does not report it: {answer[:40]}")
         return state
 
     def _write(self, cpu: _Cpu, state: bytes) -> None:

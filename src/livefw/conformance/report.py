@@ -41,7 +41,7 @@ class ConformanceReport(NamedTuple):
         sums = ", ".join(f"{self.count(verdict)} {verdict}" for verdict in CheckVerdict)
         left_out = sum(self.profile in check.profiles for check in DANGEROUS)
         if left_out and not any(result.check.dangerous for result in self.results):
-            lines.append(f"  {left_out} checks that can harm right firmware were left out: see --dangerous")
+            lines.append(f"  {left_out} checks that can harm correct firmware were skipped: see --dangerous")
         about = f"{self.profile}, {self.cpus} CPUs" if self.cpus else self.profile
         return "\n".join([f"{about}: {sums}", *lines])
 

@@ -151,9 +151,9 @@ class _Suite:
         if check.cold:
             raise _Missing("needs a cold boot")
         if self._spoiled:
-            raise _Missing("needs a cold boot: the check before has left a state that only this ends")
+            raise _Missing("needs a cold boot: the previous check left a state that only a cold boot clears")
         if self._stuck:
-            raise _Missing(f"CPUs {sorted(self._stuck)} are inside the firmware still")
+            raise _Missing(f"CPUs {sorted(self._stuck)} are still inside the firmware")
         return False
 
     def _look_around(self) -> None:
@@ -161,7 +161,7 @@ class _Suite:
         count = info[1] if not lfa.status(info) else 0
         self._absent = bool(lfa.status(info)) and self._finish(0, Registers(Function.VERSION))[0] & _NONE == _NONE
         if count > _MOST_COMPONENTS:
-            raise _Wrong(f"GET_INFO tells of {count} components")
+            raise _Wrong(f"GET_INFO reports {count} components")
         self._count, self._ids, self._suitable = count, {}, None
         for fw_seq_id in range(count):
             answer = self._finish(0, Registers(Function.GET_INVENTORY, fw_seq_id))
@@ -199,7 +199,7 @@ class _Suite:
             self._check_answer(number, title, call, answer)
             if not call.until_done or lfa.status(answer) or not answer[1] & 1:
                 return
-        raise _Wrong(f"step {number}: {title} wants to be called again after {_MOST_REPEATS} times")
+        raise _Wrong(f"step {number}: {title} asks to be called again after {_MOST_REPEATS} times")
 
     def _must_stay(self, number: int, call: Smc, check: Case) -> None:
         if self._caller.stays(call.cpu):
@@ -207,7 +207,7 @@ class _Suite:
         ended = self._end(call.cpu)
         if check.slow:
             raise _Missing(f"{_title(call)} ends before another CPU can meet it")
-        raise _Wrong(f"step {number}: {_title(call)} came back with {_shown(ended)} and did not wait")
+        raise _Wrong(f"step {number}: {_title(call)} returned {_shown(ended)} and did not wait")
 
     def _together(self, number: int, call: Smc) -> None:
         for cpu in self._order():
@@ -269,7 +269,7 @@ class _Suite:
     def _end(self, cpu: int) -> Registers:
         ended = self._caller.outcome(cpu, patience=PATIENCE)
         if ended is None:
-            raise _Wrong(f"CPU {cpu} did not come back from {_function(self._requests[cpu][0])}")
+            raise _Wrong(f"CPU {cpu} did not return from {_function(self._requests[cpu][0])}")
         self._stuck.discard(cpu)
         if isinstance(ended, Restart):
             raise _Wrong(f"CPU {cpu}: {_shown(ended)}")

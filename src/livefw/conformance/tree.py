@@ -30,7 +30,7 @@ _TRIGGERS = ("activate", "cancel")
 _VERSION = re.compile(r"(\d{1,10})\.(\d{1,10})")
 
 
-class Write(Protocol):
+class CheckedWrite(Protocol):
     """A write that was started."""
 
     def wait(self, seconds: float | None) -> bool:
@@ -43,7 +43,7 @@ class Write(Protocol):
         ...
 
 
-class Files(Protocol):
+class CheckedFiles(Protocol):
     """A tree of files: a mounted one, a directory, or a model's own. Methods raise OSError with an errno."""
 
     def names(self, path: str) -> list[str]:
@@ -54,12 +54,12 @@ class Files(Protocol):
         """What one read of the file gives."""
         ...
 
-    def start_write(self, path: str, data: bytes) -> Write:
+    def start_write(self, path: str, data: bytes) -> CheckedWrite:
         """Begin to write."""
         ...
 
 
-class Effect(IntEnum):
+class CheckEffect(IntEnum):
     """What a check does to the machine; each includes those before it."""
 
     READS = 0
@@ -69,10 +69,10 @@ class Effect(IntEnum):
     """Activates every component that can be activated."""
 
 
-class Subject(NamedTuple):
+class CheckedTree(NamedTuple):
     """What a check gets: a tree, and what is expected of it."""
 
-    files: Files
+    files: CheckedFiles
     driver: DriverVersion
     pause: Callable[[float], None]
     """Lets so many seconds pass."""
@@ -103,13 +103,17 @@ class TreeCheck(NamedTuple):
 
     name: str
     source: str
-    problems: Callable[[Subject], Iterator[str]]
-    effect: Effect = Effect.READS
+    problems: Callable[[CheckedTree], Iterator[str]]
+    effect: CheckEffect = CheckEffect.READS
 
     @property
     def dangerous(self) -> str:
         """What it does to a machine, empty if it only reads."""
-        return {Effect.READS: "", Effect.SETS: "changes settings", Effect.ACTIVATES: "activates firmware"}[self.effect]
+        return {
+            CheckEffect.READS: "",
+            CheckEffect.SETS: "changes settings",
+            CheckEffect.ACTIVATES: "activates firmware",
+        }[self.effect]
 
 
 class TreeResult(NamedTuple):
@@ -121,16 +125,20 @@ class TreeResult(NamedTuple):
 
 
 def run_tree(
-    files: Files, driver: DriverVersion, *, pause: Callable[[float], None], effect: Effect = Effect.READS
+    files: CheckedFiles,
+    driver: DriverVersion,
+    *,
+    pause: Callable[[float], None],
+    effect: CheckEffect = CheckEffect.READS,
 ) -> Iterator[TreeResult]:
     """All checks up to an effect, in order. ``pause`` lets so many seconds pass on the machine of the files."""
-    subject = Subject(files, driver, pause)
+    subject = CheckedTree(files, driver, pause)
     for check in TREE_CHECKS:
         if check.effect <= effect:
             yield _play(check, subject)
 
 
-def _play(check: TreeCheck, subject: Subject) -> TreeResult:
+def _play(check: TreeCheck, subject: CheckedTree) -> TreeResult:
     try:
         found = list(check.problems(subject))
     except _Missing as missing:
@@ -148,7 +156,7 @@ def _name(code: int | None) -> str:
     return "no end" if code is None else errno.errorcode.get(code, str(code)) if code else "success"
 
 
-def _directories(subject: Subject) -> Iterator[str]:
+def _directories(subject: CheckedTree) -> Iterator[str]:
     for name in subject.components():
         try:
             right = str(Guid.parse(name)) == name
@@ -158,7 +166,7 @@ def _directories(subject: Subject) -> Iterator[str]:
             yield f"{name!r} is not a GUID in lower case"
 
 
-def _attributes(subject: Subject) -> Iterator[str]:
+def _attributes(subject: CheckedTree) -> Iterator[str]:
     expected = set(subject.driver.attributes)
     for component in subject.components():
         found = set(subject.files.names(f"{LFA}/{component}"))
@@ -167,7 +175,7 @@ def _attributes(subject: Subject) -> Iterator[str]:
                 yield f"{component} {text} {', '.join(sorted(names))}"
 
 
-def _newlines(subject: Subject) -> Iterator[str]:
+def _newlines(subject: CheckedTree) -> Iterator[str]:
     readable = tuple(name for name in subject.driver.attributes if name not in _TRIGGERS)
     for component, name in subject.with_files(readable):
         text = subject.read(component, name)
@@ -175,8 +183,8 @@ def _newlines(subject: Subject) -> Iterator[str]:
             yield f"{component}/{name} is {text!r}, not one line"
 
 
-def _digits(names: tuple[str, ...]) -> Callable[[Subject], Iterator[str]]:
-    def problems(subject: Subject) -> Iterator[str]:
+def _digits(names: tuple[str, ...]) -> Callable[[CheckedTree], Iterator[str]]:
+    def problems(subject: CheckedTree) -> Iterator[str]:
         for component, name in subject.with_files(names):
             if (text := subject.read(component, name)) not in ("0\n", "1\n"):
                 yield f"{component}/{name} is {text!r}, neither 0 nor 1"
@@ -189,14 +197,14 @@ def _is_version(text: str) -> bool:
     return bool(found) and all(int(number) < 1 << 32 for number in found.groups()) if found else False
 
 
-def _versions(subject: Subject) -> Iterator[str]:
+def _versions(subject: CheckedTree) -> Iterator[str]:
     for component, name in subject.with_files(("current_version", "pending_version")):
         text = subject.read(component, name).removesuffix("\n")
         if not (_is_version(text) or (name == "pending_version" and text == "N/A")):
             yield f"{component}/{name} is {text!r}, not two 32-bit numbers"
 
 
-def _titles(subject: Subject) -> Iterator[str]:
+def _titles(subject: CheckedTree) -> Iterator[str]:
     for component, _ in subject.with_files(("name",)):
         image = DriverImage.new(component, subject.driver)
         expected = subject.driver.name_file.format(title=image.title, label=image.label)
@@ -205,7 +213,7 @@ def _titles(subject: Subject) -> Iterator[str]:
             yield f"{component}/name is {text!r}, not {expected!r}"
 
 
-def _unreadable(subject: Subject) -> Iterator[str]:
+def _unreadable(subject: CheckedTree) -> Iterator[str]:
     for component, name in subject.with_files(_TRIGGERS):
         try:
             subject.read(component, name)
@@ -217,7 +225,7 @@ def _unreadable(subject: Subject) -> Iterator[str]:
             yield f"{component}/{name} can be read"
 
 
-def _unwritable(subject: Subject) -> Iterator[str]:
+def _unwritable(subject: CheckedTree) -> Iterator[str]:
     fixed = tuple(name for name in subject.driver.attributes if name not in (*_TRIGGERS, *_SETTINGS))
     for component, name in subject.with_files(fixed):
         if (code := subject.write(component, name, "1\n")) != errno.EACCES:
@@ -228,7 +236,7 @@ _BOOLEANS = {"1\n": "1", "0\n": "0", "y": "1", "n": "0", "on": "1", "off": "0"}
 """Of kstrtobool, those that every kernel takes."""
 
 
-def _booleans(subject: Subject) -> Iterator[str]:
+def _booleans(subject: CheckedTree) -> Iterator[str]:
     for component, name in subject.with_files(_SETTINGS):
         before = subject.read(component, name)
         for text, expected in _BOOLEANS.items():
@@ -241,14 +249,14 @@ def _booleans(subject: Subject) -> Iterator[str]:
         subject.write(component, name, before)
 
 
-def _refused_cancel(subject: Subject) -> Iterator[str]:
+def _refused_cancel(subject: CheckedTree) -> Iterator[str]:
     expected = subject.driver.errnos.cancel_refused
     for component in subject.components():
         if (code := subject.write(component, "cancel", "1\n")) != expected:
             yield f"cancel of {component}, of which nothing is primed: {_name(code)}, not {_name(expected)}"
 
 
-def _refused_activation(subject: Subject) -> Iterator[str]:
+def _refused_activation(subject: CheckedTree) -> Iterator[str]:
     expected = subject.driver.errnos.activate_failed
     idle = [each for each in subject.components() if subject.read(each, "activation_pending") == "0\n"]
     if not idle:
@@ -258,7 +266,7 @@ def _refused_activation(subject: Subject) -> Iterator[str]:
             yield f"activate of {component}, which is not pending: {_name(code)}, not {_name(expected)}"
 
 
-def _activations(subject: Subject) -> Iterator[str]:
+def _activations(subject: CheckedTree) -> Iterator[str]:
     ready = [each for each in subject.components() if _is_ready(subject, each)]
     if not ready:
         raise _Missing("needs a component that can be activated and is pending")
@@ -276,7 +284,7 @@ def _activations(subject: Subject) -> Iterator[str]:
             yield f"{component} runs {after} after the activation of {announced}"
 
 
-def _activate(subject: Subject, component: str) -> int | None:
+def _activate(subject: CheckedTree, component: str) -> int | None:
     """The errno of an activation; EBUSY only if it is not the clean-up after the one before."""
     code = subject.write(component, "activate", "1\n")
     if code and code == subject.driver.errnos.activate_busy:
@@ -285,7 +293,7 @@ def _activate(subject: Subject, component: str) -> int | None:
     return code
 
 
-def _is_ready(subject: Subject, component: str) -> bool:
+def _is_ready(subject: CheckedTree, component: str) -> bool:
     wanted = {"activation_capable": "1\n", "activation_pending": "1\n", "may_reset_cpu": "0\n"}
     return all(subject.read(component, name) == text for name, text in wanted.items())
 
@@ -299,10 +307,10 @@ TREE_CHECKS = (
     TreeCheck("read: versions", _ABI, _versions),
     TreeCheck("read: names", _SHOW, _titles),
     TreeCheck("read: triggers cannot be read", _KERNFS, _unreadable),
-    TreeCheck("write: what is shown cannot be written", _KERNFS, _unwritable, Effect.SETS),
-    TreeCheck("write: settings take booleans", f"{_STORE}; kernel, lib/kstrtox.c", _booleans, Effect.SETS),
-    TreeCheck("write: cancel without a primed image", _STORE, _refused_cancel, Effect.SETS),
-    TreeCheck("write: activate without a pending image", _STORE, _refused_activation, Effect.SETS),
-    TreeCheck("write: activate", _STORE, _activations, Effect.ACTIVATES),
+    TreeCheck("write: what is shown cannot be written", _KERNFS, _unwritable, CheckEffect.SETS),
+    TreeCheck("write: settings take booleans", f"{_STORE}; kernel, lib/kstrtox.c", _booleans, CheckEffect.SETS),
+    TreeCheck("write: cancel without a primed image", _STORE, _refused_cancel, CheckEffect.SETS),
+    TreeCheck("write: activate without a pending image", _STORE, _refused_activation, CheckEffect.SETS),
+    TreeCheck("write: activate", _STORE, _activations, CheckEffect.ACTIVATES),
 )
 """All checks, those that change more of the machine after those that change less."""

@@ -42,7 +42,7 @@ _TAKES_HANDLES = 124
 
 _log = logging.getLogger(__name__)
 Decided = Callable[[str], None]
-"""Is told why not; an empty text if it may."""
+"""Called with the reason for a refusal; an empty text if it is allowed."""
 
 
 class Authority:
@@ -81,7 +81,7 @@ class Authority:
         try:
             handle = handle_of(client.socket)  # now: the client may leave while polkit is being asked
         except OSError as error:
-            decided(f"the process that asks cannot be told to polkit: {error.strerror}")
+            decided(f"the calling process cannot be named to polkit: {error.strerror}")
             return
         self._asking.add(peer.uid)
         run = lambda: self._question(peer, handle, right, decided, interactive=interactive)  # noqa: E731 - the thread's body

@@ -239,7 +239,7 @@ class Core:
             if isinstance(result, Exception):
                 raise result
             use(result)
-        except Exception as error:  # a defect of ours is told, too, and costs nobody else anything
+        except Exception as error:  # a defect of ours is reported too, and affects no other client
             why = questions.failure(error)
             if why.kind == _DEFECT:
                 _log.exception("defect in %s", call.method.name)

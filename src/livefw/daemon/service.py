@@ -126,7 +126,7 @@ class Service:
         self.loop.stop()
 
     def _tick(self) -> None:
-        """Look at the machine while somebody is there to be told, and go home when nobody is."""
+        """Look at the machine while there are clients, and exit when there are none."""
         busy = self.core.jobs.busy or self.core.reconciler.running or bool(self._server.clients)
         if self._server.clients and not self.core.jobs.busy:
             self.core.snapshots.refresh_soon()
@@ -163,7 +163,7 @@ class Service:
                 _log.warning("settings: %s", each)
 
     def _connected(self) -> None:
-        """Whoever comes asks for the devices next; the look at them is done by then."""
+        """A new client asks for the devices next; they have been read by then."""
         self.core.snapshots.refresh_soon()
 
     def _disconnected(self, connection: Connection) -> None:

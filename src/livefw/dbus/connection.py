@@ -53,12 +53,12 @@ class Account:
 class Connection:
     """A client.
 
-    ``calls`` counts those that are not answered yet; ``watched`` is what the server waits for: bytes, room for bytes,
+    ``calls`` counts those that are not answered yet; ``watched`` is what the server waits for: bytes, space for bytes,
     the end; ``used`` is when it last asked for something, ``working`` whether its messages are being taken, ``queued``
     whether it waits for its user's turn.
 
-    Descriptors that a client sends are never received here. Whoever has a file of a stranger's open waits for the
-    stranger: to close a file of a FUSE mount, or to start a process meanwhile, takes as long as its server likes. So
+    Descriptors that a client sends are never received here. A process with a file of a client open waits for
+    that client: to close a file of a FUSE mount, or to start a process meanwhile, takes as long as its server likes. So
     they stay in the socket with the message that they belong to, `held` bytes of it, until a process of its own takes
     them out (`livefw.daemon.upload.images`) or `discard` lets the kernel throw them away.
     """
@@ -121,7 +121,7 @@ class Connection:
         if self._broken:
             raise Closed("what is left of its message is not known")
         try:
-            # Without room for descriptors: the flag says whether there are any, and nothing of theirs is ours.
+            # Without space for descriptors: the flag says whether there are any, and nothing of theirs is ours.
             data, _, flags, _ = self.socket.recvmsg(_CHUNK, 0, socket.MSG_PEEK)
             if flags & _TRUNCATED:
                 self.held = len(data)

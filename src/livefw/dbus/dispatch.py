@@ -227,7 +227,7 @@ class Dispatcher:
         return (found[message.body[1]],)
 
     def _all(self, face: Face | None, values: dict[str, Any]) -> bytes:
-        """All properties, encoded: each client begins by asking for them, and most are told the same."""
+        """All properties, encoded: each client begins by asking for them, and most get the same."""
         name = face.interface.name if face else ""
         known, encoded = self._encoded_properties.get(name, (None, b""))
         if known != values:

@@ -86,7 +86,7 @@ class Loop:
         try:
             self._waker.send(b"\0")
         except BlockingIOError:
-            return  # it has been told often enough
+            return  # it was logged often enough
 
     def later(self, seconds: float, callback: Callback) -> None:
         """Call back once after so many seconds."""
@@ -110,7 +110,7 @@ class Loop:
             for number, mask, callbacks in [(number, mask, self._watched.get(number)) for number, mask in ready]:
                 if callbacks and self._watched.get(number) is callbacks:  # an earlier callback may have closed it
                     _guarded(partial(_call, callbacks, mask))
-            for _ in range(len(self._soon)):  # what these hand over comes after whoever has something to say by then
+            for _ in range(len(self._soon)):  # what these add comes after what is waiting by then
                 _guarded(self._soon.popleft())
             while self._timers and self._timers[0][0] <= self.now():
                 _guarded(heapq.heappop(self._timers)[2])
@@ -130,7 +130,7 @@ def _number(target: HasFileno | int) -> int:
 
 
 def _call(callbacks: _Callbacks, mask: int) -> None:
-    """Errors and the end of a stream are for both: whoever reads or writes then is told."""
+    """Errors and the end of a stream are for both callbacks."""
     read, write, gone = callbacks
     if gone and mask & (select.EPOLLHUP | select.EPOLLERR):
         gone()
@@ -142,7 +142,7 @@ def _call(callbacks: _Callbacks, mask: int) -> None:
 
 
 def _guarded(callback: Callback) -> None:
-    """A defect of ours is told, and does not end the daemon that everybody talks to."""
+    """A defect of ours is logged, and does not end the daemon that all clients use."""
     try:
         callback()
     except Exception:
@@ -174,16 +174,16 @@ class Worker:
         *,
         wanted: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Do it in the thread, in this user's turn; its result, or what it raised, is told in the loop.
+        """Do it in the thread, in this user's turn; its result, or what it raised, is passed on in the loop.
 
-        What is not ``wanted`` any more when its turn comes is not begun: `Interrupted` is told.
+        What is not ``wanted`` any more when its turn comes is not begun: the result is `Interrupted`.
         """
 
         def both() -> None:
             result: T | Exception
             try:
                 result = work() if wanted() else Interrupted("the client has left")
-            except BaseException as error:  # whoever asked gets it, whatever it is: the thread is everybody's
+            except BaseException as error:  # the client gets it, whatever it is: the thread is everybody's
                 result = error if isinstance(error, Exception) else InternalError(f"{type(error).__name__}: {error}")
             self._loop.soon(lambda: done(result))
 

@@ -103,7 +103,7 @@ def _is_there(client: socket.socket, pid: int, uid: int) -> bool:
 
 
 def _effective_uid(pid: int) -> int:
-    """From ``/proc/PID/status``; the owner of the file is root's for whoever has changed accounts."""
+    """From ``/proc/PID/status``; the file belongs to root if the process has changed accounts."""
     with open(f"/proc/{pid}/status", "rb") as file:
         return int(file.read(4096).partition(b"\nUid:")[2].split()[1])
 
@@ -131,7 +131,7 @@ class FwupdVersions:
 
     ``fwupdmgr`` talks only to a daemon of exactly its own version. The private library that it has mapped carries it.
     To find it among hundreds of mappings takes longer than any answer of ours, so it is remembered for the program and
-    its user: whoever runs a program can give it mappings of any name, and shall deceive nobody else.
+    its user: the user who runs a program can give it mappings of any name, and must not deceive other users.
 
     A process can keep others from seeing what it has mapped for as long as it likes (the lock of its memory waits for a
     page from a FUSE mount), so a thread asks, and is waited for only so long.
@@ -142,7 +142,7 @@ class FwupdVersions:
         self._asking: set[int] = set()
 
     def of(self, peer: Peer) -> str:
-        """Version of the client in a process; empty if it cannot be told, or not in time."""
+        """Version of the client in a process; empty if it is unknown, or not found in time."""
         if peer.uid == 0:  # root has other ways to keep us waiting
             return self._find(peer)
         if peer.uid in self._asking or len(self._asking) >= _ASKED_LIMIT:

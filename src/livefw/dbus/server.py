@@ -126,7 +126,7 @@ class Server:
             self._drop(max(account.connections, key=lambda each: each.unsent), why)
 
     def reply(self, call: IncomingCall, *values: Any) -> None:
-        """Answer a call later than it was made, and go on with what its client sent meanwhile."""
+        """Answer a call later than it was made, and continue with what its client sent meanwhile."""
         self._later(call, lambda: call.reply(*values))
 
     def answer(self, call: IncomingCall, answer: Callable[[IncomingCall], None]) -> None:
@@ -153,7 +153,7 @@ class Server:
             self.guarded(connection, answer)
             if connection.buffered:
                 self._line_up(connection)
-        self._call_next()  # there is room for a call
+        self._call_next()  # there is space for a call
 
     def _accept(self) -> None:
         """Let in who waits, many at a time: who knocks and runs would otherwise fill the line for all others."""
@@ -329,7 +329,7 @@ class Server:
 
     def _work_off(self, connection: Connection) -> None:
         """Take the messages that have been read, as far as their answers are taken, and its turn goes."""
-        if connection.working:  # an answer was given at once: whoever called for it goes on
+        if connection.working:  # a reply was given at once: its caller continues
             return
         connection.working = True
         trusted, begun = is_trusted(connection.peer.uid), self._loop.now()

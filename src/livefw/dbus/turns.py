@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Users take turns: whoever brings a thousand things waits for them, and not everybody else."""
+"""Users take turns: a user with a thousand requests waits for them, and no other user does."""
 
 from collections import deque
 from collections.abc import Callable

@@ -18,7 +18,7 @@ DEPTH_LIMIT = 16
 """Containers and variants inside each other. A variant nests for four bytes a level, so a message of 64 KiB could ask
 for a recursion of 16,000. The deepest value of our interfaces is ``aa{sv}`` with ``a{ss}`` inside: 6."""
 SIGNATURE_LIMIT = 255
-"""Characters of a signature; the format itself has no room for more."""
+"""Characters of a signature; the format itself allows no more."""
 
 _FIXED = {
     "y": struct.Struct("<B"),

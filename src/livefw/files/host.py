@@ -52,7 +52,7 @@ def unused_settings(root: str, asked: str | None) -> str:
     theirs = os.path.join(root, SETTINGS[1:])
     if settings_directory(root, asked) or not os.path.lexists(theirs):
         return ""
-    return f"settings and checks in {theirs} are not used; if you trust them: --settings {theirs}"
+    return f"settings and checks in {theirs} are not used; to use them: --settings {theirs}"
 
 
 class HostFiles:

@@ -82,11 +82,11 @@ class FaultCommand(msgspec.Struct, tag_field="command", tag="fault", forbid_unkn
     def run(self, machine: Machine) -> Any:
         """What was injected."""
         fault = machine.inject(self.fault)
-        return {"fault": fault.name, "where": fault.where, "text": _said(fault, self.fault)}
+        return {"fault": fault.name, "where": fault.where, "text": _describe(fault, self.fault)}
 
 
-def _said(fault: Fault | TdxFault, request: FaultRequest) -> str:
-    return fault.said(request) if isinstance(fault, Fault) else fault.text
+def _describe(fault: Fault | TdxFault, request: FaultRequest) -> str:
+    return fault.describe(request) if isinstance(fault, Fault) else fault.text
 
 
 class ClearCommand(msgspec.Struct, tag_field="command", tag="clear", forbid_unknown_fields=True, frozen=True):
@@ -184,7 +184,7 @@ class ShowCommand(msgspec.Struct, tag_field="command", tag="show", forbid_unknow
                     {"sequence": commit.sequence, "component": str(commit.guid), "version": str(commit.version)}
                     for commit in machine.platform.commits()
                 ],
-                "tdx": None if machine.tdx is None else machine.tdx.told(),
+                "tdx": None if machine.tdx is None else machine.tdx.state(),
                 "waiting": [_waiting(machine, call) for call in machine.trace.inside if _waits(call)],
                 "stopped": machine.os.stopped,
                 "stalls": [msgspec.to_builtins(stall) for stall in machine.os.stalls],
@@ -282,8 +282,8 @@ class ControlServer:
             self._listener.close()
             self._selector.close()
             raise UsageError(
-                f"no socket can be made at {path}: {error.strerror or error}",
-                hint="LIVEFW_RUNTIME_DIR names another folder; a path has 107 bytes at most",
+                f"cannot create a socket at {path}: {error.strerror or error}",
+                hint="set LIVEFW_RUNTIME_DIR to another directory; a path has at most 107 bytes",
                 errno=error.errno,
             ) from error
         finally:
@@ -372,7 +372,7 @@ class ControlClient:
             self._socket.connect(path)
         except OSError as error:
             self._socket.close()
-            raise NothingToDo(f"the machine does not answer: {error.strerror}", errno=error.errno) from error
+            raise NothingToDo(f"the machine does not respond: {error.strerror}", errno=error.errno) from error
         self._stream = self._socket.makefile("rb")
 
     def ask(self, command: str, **fields: Any) -> Any:
@@ -381,9 +381,9 @@ class ControlClient:
             self._socket.sendall(msgspec.json.encode({"command": command} | fields) + b"\n")
             line = self._stream.readline()
         except OSError as error:
-            raise NothingToDo(f"the machine has gone: {error.strerror}", errno=error.errno) from error
+            raise NothingToDo(f"the machine has stopped: {error.strerror}", errno=error.errno) from error
         if not line:
-            raise NothingToDo("the machine has gone")
+            raise NothingToDo("the machine has stopped")
         document = msgspec.json.decode(line)
         if "error" in document:
             raise _raised(document["error"])

@@ -2,7 +2,7 @@
 """Everything that can be made to go wrong, as one table.
 
 A fault sits in a component (the modelled firmware really fails, and its state shows it), in a staged image (it becomes
-visible once the image runs), or in the conduit (what the operating system hears differs from what the firmware said;
+visible once the image runs), or in the conduit (what the operating system hears differs from what the firmware answers;
 works with any firmware).
 """
 
@@ -145,7 +145,7 @@ class Fault(NamedTuple):
         """What it does unless asked for otherwise."""
         return _OPTION.sub(r"\2", self.template)
 
-    def said(self, request: FaultRequest) -> str:
+    def describe(self, request: FaultRequest) -> str:
         """What it does as it was asked for."""
 
         def chosen(match: re.Match[str]) -> str:
@@ -162,7 +162,7 @@ _OPTION = re.compile(r"\{(\w+)=([^}]*)\}")
 
 def _known(guid: Guid | None) -> Guid:
     if guid is None:
-        raise ValueError("this fault is about one component")
+        raise ValueError("this fault needs a component")
     return guid
 
 
@@ -353,7 +353,7 @@ def _duplicate(setting: FaultSetting) -> None:
     """The component appears a second time, in the place of the last one, or of the first if it is the last."""
     components = setting.subject.platform.components()
     if len(components) < 2:
-        raise UsageError("a machine with one component has no place for a second of the same GUID")
+        raise UsageError("a machine with one component cannot have a second one with the same GUID")
     victim = components[-1] if components[-1].guid != setting.guid else components[0]
     words = _known(setting.guid).to_registers()
     _rule(
@@ -393,7 +393,8 @@ _ROWS = (
     Fault("prime-code", _C, _ONE, "the component's own PRIME callback fails with a code ({code=ACTIVATION_FAILED})",
           _component(Function.PRIME, lambda s: {"prime_code": s.code(LfaStatus.ACTIVATION_FAILED)}), ("code",)),
     Fault("activation-failed", _C, _ONE,
-          "the activation fails with a code ({code=ACTIVATION_FAILED}); BL31 has one; an RMM is not set up and dead",
+          "the activation fails with a code ({code=ACTIVATION_FAILED}); BL31 has one; an RMM is not set up and"
+          " unusable",
           _component(Function.ACTIVATE, lambda s: {"activate_code": s.code(LfaStatus.ACTIVATION_FAILED)}), ("code",)),
     Fault("critical-error", _C, _ONE, "the activation destroys the component: CRITICAL_ERROR (RMM: ACTIVATION_FAILED)",
           _component(Function.ACTIVATE, lambda _: {"activate_code": LfaStatus.CRITICAL_ERROR})),
@@ -406,11 +407,11 @@ _ROWS = (
     Fault("notify-refused", _C, _ONE,
           "the platform refuses the start of the activation, to all CPUs alike: ACTIVATION_FAILED",
           _component(Function.ACTIVATE, lambda _: {"refuse_notify": True})),
-    Fault("cancel-refused", _C, _ONE, "the component does not let itself be cancelled: BUSY",
+    Fault("cancel-refused", _C, _ONE, "the component refuses to be cancelled: BUSY",
           _component(Function.CANCEL, lambda _: {"refuse_cancel": True})),
-    Fault("endless-prime", _C, _ONE, "PRIME never comes to its end: call again, for ever",
+    Fault("endless-prime", _C, _ONE, "PRIME never completes: call again, for ever",
           _component(Function.PRIME, lambda _: {"endless_prime": True})),
-    Fault("endless-activate", _C, _ONE, "ACTIVATE never comes to its end: call again, for ever",
+    Fault("endless-activate", _C, _ONE, "ACTIVATE never completes: call again, for ever",
           _component(Function.ACTIVATE, lambda _: {"endless_activate": True})),
     Fault("lost-realms", _I, _ONE, "the staged RMM cannot take over: it refuses to boot, and all Realms are lost",
           lambda s: _restage(s, takes_over=False)),
@@ -431,10 +432,10 @@ _ROWS = (
           _slow, ("function", "ms")),
     Fault("hang", _W, _ANY,
           "a call never returns, on one CPU or on each ({function=ACTIVATE})", _hang, ("function", "cpu")),
-    Fault("reset", _W, _ANY, "a CPU is reset out of nowhere instead of returning ({function=ACTIVATE})",
+    Fault("reset", _W, _ANY, "a CPU is reset instead of returning ({function=ACTIVATE})",
           _answers(Function.ACTIVATE, lambda _s, _r: Restart(0x8000_0000, 0)), ("function",)),
     Fault("vanish", _W, _ONE, "the agent no longer knows the component, without any activation", _gone),
-    Fault("pending-flips", _W, _ANY, "activation_pending is another each time it is asked for",
+    Fault("pending-flips", _W, _ANY, "activation_pending changes each time it is read",
           _flags(lambda flags, calls: flags ^ (_PENDING if calls % 2 else 0))),
     Fault("reserved-bits", _W, _ANY, "all reserved flag bits are set", _flags(lambda flags, _: flags | _RESERVED)),
     Fault("absurd-count", _W, _NONE, "the agent claims an absurd number of components ({count=2**63})",
@@ -472,7 +473,7 @@ def inject(subject: Subject, request: FaultRequest) -> Fault:
     if fault.target is FaultScope.ONE and request.component is None:
         raise UsageError(f"the fault {fault.name} needs a component")
     if fault.target is FaultScope.NONE and request.component is not None:
-        raise UsageError(f"the fault {fault.name} is about no single component")
+        raise UsageError(f"the fault {fault.name} does not take a component")
     for option in ("function", "code", "ms", "cpu", "count"):
         if getattr(request, option) is not None and option not in fault.options:
             raise UsageError(f"the fault {fault.name} has no option {option}")

@@ -108,7 +108,7 @@ class ReturnWatch:
 
 
 class Injector:
-    """The conduit with the rules. Sequence ids are told apart by the GUIDs that GET_INVENTORY has answered before."""
+    """The conduit with the rules. Sequence ids are distinguished by the GUIDs that GET_INVENTORY returned before."""
 
     def __init__(self, inner: Conduit, *, cpus: int, extra_ns: dict[int, int] | None = None) -> None:
         """``extra_ns`` is where firmware that can be slowed down from inside looks for it (`Agent.extra_ns`).

@@ -51,10 +51,10 @@ def _prepare(path: str) -> None:
         found = os.lstat(path)
     except OSError as error:
         raise PermissionDenied(
-            f"{path}: {error.strerror}", hint="set LIVEFW_RUNTIME_DIR to a directory of your own", errno=error.errno
+            f"{path}: {error.strerror}", hint="set LIVEFW_RUNTIME_DIR to a private directory", errno=error.errno
         ) from error
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PermissionDenied(f"{path} is not a directory of yours alone", hint="set LIVEFW_RUNTIME_DIR to one")
+        raise PermissionDenied(f"{path} is not private to you", hint="set LIVEFW_RUNTIME_DIR to one")
 
 
 class NameClaim:
@@ -96,7 +96,7 @@ class NameClaim:
                 os.close(lock)
                 raise UsageError(
                     f"a machine {self.name} is running already" + (f" (process {state.pid})" if state else ""),
-                    hint="give this one another name with --name",
+                    hint="use another name with --name",
                 ) from None
             if os.fstat(lock).st_nlink:
                 return lock

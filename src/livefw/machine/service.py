@@ -38,7 +38,7 @@ def serve(
     # Other processes get both paths, so they must be absolute.
     store = reading.absolute(store) if store is not None else None
     with ExitStack() as stack:
-        stop = stack.enter_context(until_told())
+        stop = stack.enter_context(until_stopped())
         claim = runtime.NameClaim(name, platform=platform, store=store or "")
         stack.callback(claim.release)
         images = open_platform(config.all_components, store) if store is not None else None
@@ -86,7 +86,7 @@ class Stop:
 
 
 @contextmanager
-def until_told() -> Iterator[Stop]:
+def until_stopped() -> Iterator[Stop]:
     """Turn the signals that end a process into something to wait for; what they were before comes back."""
     stop = Stop()
     # The descriptor first: a signal between the two lines would be taken and forgotten.

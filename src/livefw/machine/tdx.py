@@ -19,7 +19,7 @@ from livefw.machine.faults import FAULTS, Fault, FaultRequest, FaultScope, Fault
 
 IMAGES = "/var/lib/livefw/tdx"
 SETTINGS = f"""\
-# Images of this modelled machine are signed by a vendor who does not exist.
+# Images of this modelled machine are signed by a fictitious vendor.
 [tdx]
 images = "{IMAGES}"
 signers = ["{SIGNER}"]
@@ -128,7 +128,7 @@ class TdxHalf:
         """Begin to build one more TD."""
         self.seam.add_td(f"td{len(self.seam.tds)}", finished=False)
 
-    def told(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Any]:
         """What the firmware knows, and files do not tell."""
         tds = [self.seam.td(name) for name in self.seam.tds]
         return {

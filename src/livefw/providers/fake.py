@@ -204,14 +204,14 @@ class _FakeWrite:
     @property
     def error(self) -> int:
         """See `Write`."""
-        return self._told().error
+        return self._result().error
 
     @property
     def opened(self) -> bool:
         """See `Write`."""
-        return self._told().opened
+        return self._result().opened
 
-    def _told(self) -> FakeResult:
+    def _result(self) -> FakeResult:
         if not self._ended:
             raise ValueError("the write has not ended")
         return self._answer

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is too wide for a terminal, on more lines; a file or a pipe gets it whole, for those who search in it.
 
-Lines break between words and go on under their text. A table (`livefw.text.table`) whose rows are too wide puts the
+Lines break between words and continue under their text. A table (`livefw.text.table`) whose rows are too wide puts the
 columns that do not fit on lines of their own below each row, and below the heading. No word is lost or cut: one that
 is wider than the terminal stands alone, and the terminal breaks it.
 """

@@ -92,7 +92,7 @@ class _Facts(dict[str, Any]):
 
 _OF_ITSELF = {
     RowKind.ARCHIVED: "archived: rows from {first} on are in {file}",
-    RowKind.SET_ASIDE: "goes on from {file}, which was damaged",
+    RowKind.SET_ASIDE: "continues {file}, which was damaged",
 }
 """Rows about the history itself."""
 _ASKED = {RowKind.CANCELLATION: "cancel: ", RowKind.STAGED: "stage: "}

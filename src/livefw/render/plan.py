@@ -31,7 +31,7 @@ def nothing(plan: Plan) -> LivefwError:
     """The error for a plan without steps: `NothingToDo`, or why no mechanism is here."""
     if plan.absent:
         return discovery.nothing_found(plan.absent)
-    return NothingToDo("nothing is pending", hint="livefw list shows what there is")
+    return NothingToDo("nothing is pending", hint="livefw list shows what is available")
 
 
 def text(plan: Plan) -> str:

@@ -103,7 +103,7 @@ class Report(NamedTuple):
 
 
 def _replay(provider: Provider, ident: str, phase: str) -> str:
-    """How it is done by hand; an outcome is told without it where that cannot be said now."""
+    """How it is done by hand; an outcome is reported without it where it is unknown now."""
     try:
         return provider.replay(ident, phase)
     except Exception:

@@ -252,7 +252,7 @@ class CallDocument(TypedDict):
     """An SMC call. With --follow a document of its own."""
 
     sequence: int
-    """Its number; -1 while it goes on."""
+    """Its number; -1 while it is in progress."""
     cpu: int
     """CPU that issued it."""
     function: str
@@ -262,7 +262,7 @@ class CallDocument(TypedDict):
     registers: list[str]
     """x0 and up, hexadecimal, until the last that is not 0."""
     outcome: CallOutcomeDocument | None
-    """How it ended; null while it goes on."""
+    """How it ended; null while it is in progress."""
     start_ns: int
     """When it was issued, in ns since boot."""
     end_ns: int
@@ -281,7 +281,7 @@ class MachineTraceDocument(TypedDict):
     calls: list[CallDocument]
     """All calls that ended and are kept."""
     inside: list[CallDocument]
-    """Calls that go on."""
+    """Calls in progress."""
 
 
 class FollowedRecordDocument(LogRecordDocument):

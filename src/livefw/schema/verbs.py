@@ -218,7 +218,7 @@ class OutcomeDocument(TypedDict):
     before: ComponentDocument
     """The component before."""
     after: ComponentDocument | None
-    """The component afterwards; null if it is not there any more, or could not be read."""
+    """The component afterwards; null if it no longer exists, or could not be read."""
     confirmed: NotRequired[bool]
     """Whether something besides the mechanism's own answer confirms the activation."""
     version_may_be_old: NotRequired[Literal[True]]

@@ -15,7 +15,7 @@ from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentSpec
 
 
-class Request(Protocol):
+class AgentRequest(Protocol):
     """A call of `livefw.abi.lfa`."""
 
     def encode(self) -> Registers:
@@ -38,7 +38,7 @@ class ModelAgent:
         self.agent = LfaAgent(self.platform, profile=PROFILES[profile], cpus=cpus)
         self.last: dict[int, Exit | Held] = {}
 
-    def send(self, cpu: int, request: Request | Registers) -> Exit | Held:
+    def send(self, cpu: int, request: AgentRequest | Registers) -> Exit | Held:
         """Make a call, and take what comes back at once."""
         registers = request if isinstance(request, Registers) else request.encode()
         return self._note(cpu, self.agent.call(cpu, registers))
@@ -47,7 +47,7 @@ class ModelAgent:
         """Let one CPU's work be done."""
         return self._note(cpu, self.agent.complete(cpu))
 
-    def run(self, cpu: int, request: Request | Registers) -> Exit | Held:
+    def run(self, cpu: int, request: AgentRequest | Registers) -> Exit | Held:
         """Make a call and let the CPU's work be done; a CPU that waits for others still comes back as `Held`."""
         outcome = self.send(cpu, request)
         while isinstance(outcome, Held) and outcome.work_ns is not None:
@@ -60,7 +60,7 @@ class ModelAgent:
             for cpu in working:
                 self.complete(cpu)
 
-    def rendezvous(self, cpus: Iterable[int], request: Request) -> list[Exit | Held]:
+    def rendezvous(self, cpus: Iterable[int], request: AgentRequest) -> list[Exit | Held]:
         """Let all ``cpus`` make the same call, one close behind the other, and finish; outcomes in the same order."""
         order = list(cpus)
         for cpu in order:
@@ -68,7 +68,7 @@ class ModelAgent:
         self.finish()
         return [self.last[cpu] for cpu in order]
 
-    def code(self, cpu: int, request: Request | Registers) -> int:
+    def code(self, cpu: int, request: AgentRequest | Registers) -> int:
         """Make a call that leaves the agent by itself, and read x0."""
         outcome = self.run(cpu, request)
         if not isinstance(outcome, Registers):

@@ -44,7 +44,7 @@ class ModelBmc:
             firmware: what can be updated, by default two microcontrollers of a CPU and a BIOS.
 
         Raises:
-            livefw.errors.UsageError: there is no such pattern or fault; the message lists what there is.
+            livefw.errors.UsageError: there is no such pattern or fault; the message lists what is available.
             livefw.errors.NotInstalled: the Python package cryptography is missing.
         """
         libraries.load("cryptography")

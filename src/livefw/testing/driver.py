@@ -66,15 +66,15 @@ class ModelDriver:
         return task.result()
 
     def sleep(self, ns: int) -> None:
-        """Let a time pass for everything that goes on."""
+        """Let a time pass for all running work."""
         self.run(self.os.sleep(ns))
 
     def pass_time(self, seconds: float) -> None:
-        """Let so many seconds pass for everything that goes on."""
+        """Let so many seconds pass for all running work."""
         self.sleep(int(seconds * SECOND))
 
     def settle(self) -> None:
-        """Let time pass until nothing goes on any more."""
+        """Let time pass until no work is left."""
         settle(self.os, self.clock)
 
     async def reading(self, guid: str, attribute: str) -> str:

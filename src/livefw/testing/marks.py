@@ -22,7 +22,7 @@ class MarkError(Exception):
     """A marker that cannot be obeyed; the message lists what could be said instead."""
 
 
-class Case(NamedTuple):
+class MarkedCase(NamedTuple):
     """What one run of a test gets."""
 
     platform: str = "vera"
@@ -62,12 +62,12 @@ class Case(NamedTuple):
         return ModelBmc(pattern=self.bmc_pattern, faults=self.bmc_faults)
 
 
-_KEYS = Case._fields[:-1]
+_KEYS = MarkedCase._fields[:-1]
 _AXES = {"livefw_machine": ("platform", "driver", "agent"), "livefw_agent": ("agent",)}
 """Keys of which a test is run with each value, by the fixture they are for."""
 
 
-def cases(marks: Iterable[tuple[Sequence[Any], Mapping[str, Any]]], fixtures: Iterable[str]) -> list[Case]:
+def cases(marks: Iterable[tuple[Sequence[Any], Mapping[str, Any]]], fixtures: Iterable[str]) -> list[MarkedCase]:
     """The runs of a test: what its markers say, the nearest last, for the fixtures it uses. `MarkError`."""
     said: dict[str, Any] = {}
     for positional, named in marks:
@@ -79,13 +79,13 @@ def cases(marks: Iterable[tuple[Sequence[Any], Mapping[str, Any]]], fixtures: It
     for key, value in said.items():
         _check(key, value)
     axes = [axis for axis in ("platform", "driver", "agent") if any(axis in _AXES.get(each, ()) for each in fixtures)]
-    values = [_values(said.get(axis, Case._field_defaults[axis])) for axis in axes]
-    case = Case(**{key: _frozen(value) for key, value in said.items() if key not in axes})
+    values = [_values(said.get(axis, MarkedCase._field_defaults[axis])) for axis in axes]
+    case = MarkedCase(**{key: _frozen(value) for key, value in said.items() if key not in axes})
     shown = [axis for axis in axes if not isinstance(said.get(axis, ""), str)]
     return [_chosen(case, dict(zip(axes, chosen, strict=True)), shown) for chosen in product(*values)]
 
 
-def _chosen(case: Case, chosen: Mapping[str, Any], shown: Iterable[str]) -> Case:
+def _chosen(case: MarkedCase, chosen: Mapping[str, Any], shown: Iterable[str]) -> MarkedCase:
     return case._replace(name="-".join(str(chosen[axis]) for axis in shown), **chosen)
 
 

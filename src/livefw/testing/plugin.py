@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from livefw.testing import ModelAgent, ModelBmc, ModelMachine
-    from livefw.testing.marks import Case
+    from livefw.testing.marks import MarkedCase
 
 _MARKER = (
     "livefw(*, platform, driver, agent, cpus, faults, real_time, mount, bmc_pattern, bmc_faults): which modelled "
@@ -39,7 +39,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize("livefw_case", found, ids=[case.name for case in found], indirect=True)
 
 
-def _cases(item: pytest.Item, used: Iterable[str]) -> list[Case]:
+def _cases(item: pytest.Item, used: Iterable[str]) -> list[MarkedCase]:
     """What the markers of a test say; a failure where one cannot be obeyed."""
     from livefw.testing.marks import MarkError, cases
 
@@ -51,14 +51,14 @@ def _cases(item: pytest.Item, used: Iterable[str]) -> list[Case]:
 
 
 @pytest.fixture
-def livefw_case(request: pytest.FixtureRequest) -> Case:
+def livefw_case(request: pytest.FixtureRequest) -> MarkedCase:
     """What the marker ``livefw`` says of this run of the test."""
-    case: Case = request.param if hasattr(request, "param") else _cases(request.node, ())[0]
+    case: MarkedCase = request.param if hasattr(request, "param") else _cases(request.node, ())[0]
     return case
 
 
 @pytest.fixture
-def livefw_machine(livefw_case: Case) -> Iterator[ModelMachine]:
+def livefw_machine(livefw_case: MarkedCase) -> Iterator[ModelMachine]:
     """A modelled machine that has booted: `livefw.testing.ModelMachine`, or with ``mount=True`` a `MountedMachine`.
 
     Skips the test where nothing can be mounted.
@@ -74,13 +74,13 @@ def livefw_machine(livefw_case: Case) -> Iterator[ModelMachine]:
 
 
 @pytest.fixture
-def livefw_agent(livefw_case: Case) -> ModelAgent:
+def livefw_agent(livefw_case: MarkedCase) -> ModelAgent:
     """A modelled LFA agent: `livefw.testing.ModelAgent`."""
     return livefw_case.modelled_agent()
 
 
 @pytest.fixture
-def livefw_bmc(livefw_case: Case) -> Iterator[ModelBmc]:
+def livefw_bmc(livefw_case: MarkedCase) -> Iterator[ModelBmc]:
     """A modelled BMC that serves: `livefw.testing.ModelBmc`. Skips the test without the Python package cryptography."""
     from livefw.errors import NotInstalled
 

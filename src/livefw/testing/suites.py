@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 from livefw.conformance.caller import CalleeCaller
 from livefw.conformance.report import ConformanceReport
 from livefw.conformance.run import CheckVerdict, run
-from livefw.conformance.tree import Effect, Files, run_tree
+from livefw.conformance.tree import CheckedFiles, CheckEffect, run_tree
 from livefw.errors import UsageError
 from livefw.files.host import HostFiles
 from livefw.firmware.profile import PROFILES
@@ -25,7 +25,7 @@ class HasFiles(Protocol):
     """A modelled machine or driver."""
 
     @property
-    def files(self) -> Files:
+    def files(self) -> CheckedFiles:
         """Its files."""
         ...
 
@@ -106,7 +106,7 @@ def driver_conformance(
         OSError: the directory cannot be opened.
     """
     row = version if isinstance(version, DriverVersion) else _one_of(version, VERSIONS, "driver version")
-    effect = Effect.ACTIVATES if activates else Effect.SETS if writes else Effect.READS
+    effect = CheckEffect.ACTIVATES if activates else CheckEffect.SETS if writes else CheckEffect.READS
     if not isinstance(driver, (str, os.PathLike)):
         return _passed(
             ConformanceReport(row.name, 0, tuple(run_tree(driver.files, row, pause=driver.pass_time, effect=effect)))

@@ -31,7 +31,7 @@ class Guests(NamedTuple):
     confidential: int | None
 
 
-class Snapshot(NamedTuple):
+class MachineFacts(NamedTuple):
     """The state of the machine at one time."""
 
     offline: frozenset[int]
@@ -48,10 +48,10 @@ class Facts:
     def __init__(self, files: Files) -> None:
         self._files = files
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> MachineFacts:
         """Everything that the checks need."""
         present, online = self.cpus("present"), self.cpus("online")
-        return Snapshot(
+        return MachineFacts(
             frozenset() if present is None or online is None else present - online,
             tuple(self._moving(present or frozenset())),
             self._load(len(online or ())),

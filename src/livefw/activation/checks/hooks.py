@@ -100,7 +100,9 @@ def _hook(directory: int, name: str, path: str) -> Hook:
     except OSError as error:
         return Hook(name, path, error.strerror or str(error))
     if not _NAME.match(name):
-        return Hook(name, path, skipped=f"{path} is not run: a check's name has letters, digits, - and _ only")
+        return Hook(
+            name, path, skipped=f"{path} is not run: the name of a check may contain only letters, digits, - and _"
+        )
     if stat.S_ISREG(status.st_mode) and not status.st_mode & 0o111:
         return Hook(name, path, skipped=f"{path} is not executable and is not run")
     if not stat.S_ISREG(status.st_mode):
@@ -186,17 +188,17 @@ def _judge(name: str, answer: _Answer, seconds: float) -> Problem | None:
     if answer.code == 0:
         return None
     if answer.code == 1:
-        return Problem(HOOK_PREFIX + name, Weight.ERROR, text or "it says no, and not why", hint)
+        return Problem(HOOK_PREFIX + name, Weight.ERROR, text or "it failed without a reason", hint)
     if answer.code == 2:
-        return Problem(HOOK_PREFIX + name, Weight.WARNING, text or "it warns, and does not say of what", hint)
+        return Problem(HOOK_PREFIX + name, Weight.WARNING, text or "it warned without a reason", hint)
     if answer.code is None:
         too_much = len(answer.output) > OUTPUT_LIMIT
         return _broken(
-            name, f"it printed more than {OUTPUT_LIMIT} bytes" if too_much else f"no answer in {seconds:g} s"
+            name, f"it printed more than {OUTPUT_LIMIT} bytes" if too_much else f"no reply within {seconds:g} s"
         )
     how = f"signal {-answer.code}" if answer.code < 0 else f"exit code {answer.code}"
     return _broken(name, f"{how}{': ' if text else ''}{text}")
 
 
 def _broken(name: str, why: str) -> Problem:
-    return Problem(HOOK_PREFIX + name, Weight.ERROR, f"the check is broken: {why}", "mend it, or take it away")
+    return Problem(HOOK_PREFIX + name, Weight.ERROR, f"the check is broken: {why}", "fix it or remove it")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation.checks.facts import Guests, Snapshot
+from livefw.activation.checks.facts import Guests, MachineFacts
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.inventory.versions import are_alien, compare
 from livefw.activation.lock.machine_lock import LockHolder
@@ -58,7 +58,7 @@ class CheckContext(NamedTuple):
     """
 
     component: Component
-    machine: Snapshot
+    machine: MachineFacts
     policy: Policy
     now: datetime
     waiting: tuple[Component, ...] = ()
@@ -93,14 +93,17 @@ def _policy(s: CheckContext) -> Found:
 def _pinned(s: CheckContext) -> Found:
     pin, pending = s.policy.pin(s.component), s.component.pending_version
     if pin is not None and (pending is None or pending.text != pin):
-        yield f"the policy wants version {pin}, and not {pending.text if pending else 'an untold one'}", ""
+        yield f"the policy requires version {pin}, not {pending.text if pending else 'an unreported version'}", ""
 
 
 def _settings_match(s: CheckContext) -> Found:
     if s.unmatched:
         first, *more = s.unmatched
         others = f", and {len(more)} more" if more else ""
-        yield f"{first}{others}", "livefw policy --check; with strict, only what is named is activated until then"
+        yield (
+            f"{first}{others}",
+            "livefw policy --check; with strict, only components named on the command line are activated until then",
+        )
 
 
 def _settings_hold(s: CheckContext) -> Found:
@@ -121,7 +124,7 @@ def _permission(s: CheckContext) -> Found:
 def _order(s: CheckContext) -> Found:
     for other in s.waiting:
         if s.policy.goes_before(other, s.component) and other.key != s.component.key:
-            yield f"{other.name or other.key} comes first, and is still pending", f"activate {other.key} before it"
+            yield f"{other.name or other.key} comes first and is still pending", f"activate {other.key} before it"
 
 
 def _window(s: CheckContext) -> Found:
@@ -135,12 +138,12 @@ def _window(s: CheckContext) -> Found:
 def _load(s: CheckContext) -> Found:
     limit, load = s.policy.limits.load, s.machine.load
     if limit is not None and load is not None and load > limit:
-        yield f"the load is {load:.2f} per CPU, and the limit {limit:g}", "wait until less is going on"
+        yield f"the load is {load:.2f} per CPU, and the limit {limit:g}", "wait until the load is lower"
 
 
 def _time(s: CheckContext) -> Found:
     if s.usual_s is not None and s.usual_s > s.policy.limits.seconds:
-        yield f"it took {s.usual_s:.1f} s here before, and the limit is {s.policy.limits.seconds:g} s", ""
+        yield f"it took {s.usual_s:.1f} s here before, but the limit is {s.policy.limits.seconds:g} s", ""
 
 
 def _watchdog(s: CheckContext) -> Found:
@@ -148,8 +151,8 @@ def _watchdog(s: CheckContext) -> Found:
         if dog.seconds < s.policy.limits.seconds:
             budget = f"{s.policy.limits.seconds:g} s"
             yield (
-                f"{dog.name} resets the machine after {dog.seconds} s, and an activation may take {budget}",
-                "give it more time, or lower limits.seconds to what you know it takes",
+                f"{dog.name} resets the machine after {dog.seconds} s, but an activation may take {budget}",
+                "increase its timeout, or lower limits.seconds to the time that an activation takes",
             )
 
 
@@ -161,7 +164,7 @@ def _downgrade(s: CheckContext) -> Found:
         yield f"the version would go back from {current.text} to {pending.text}", ""
     elif are_alien(pending, current):
         yield (
-            f"the version {pending.text} cannot be compared with {current.text}, which runs: it may be older",
+            f"the version {pending.text} cannot be compared with the running version {current.text}: it may be older",
             "they are written in different formats; find out which of them is newer",
         )
 
@@ -173,8 +176,8 @@ def _offline(s: CheckContext) -> Found:
     if s.machine.offline and s.component.cost.rendezvous in _ALL_CPUS:
         who = f"{_count(len(s.machine.offline), 'CPU')} offline: {_some(sorted(s.machine.offline))}"
         yield (
-            f"{who}; a CPU that does not take part may lose what the firmware keeps for it",
-            "bring them online, unless the firmware never saw them",
+            f"{who}; a CPU that does not take part may lose the state that the firmware keeps for it",
+            "bring them online, unless they are unknown to the firmware",
         )
 
 
@@ -185,7 +188,7 @@ def _hotplug(s: CheckContext) -> Found:
 
 def _guests(s: CheckContext) -> Found:
     machines, confidential = s.machine.guests
-    stops = "; all stand still while the CPUs are in the firmware" if s.component.cost.rendezvous in _ALL_CPUS else ""
+    stops = "; all are paused while the CPUs are in the firmware" if s.component.cost.rendezvous in _ALL_CPUS else ""
     if confidential:
         yield f"{_count(confidential, 'confidential guest')} running{stops}", "they depend on the firmware's promise"
     elif machines:
@@ -205,16 +208,14 @@ def _list_in_doubt(s: CheckContext) -> Found:
 def _stake(s: CheckContext) -> Found:
     if s.component.at_stake:
         guests = s.machine.guests.confidential
-        count = (
-            "how many run here cannot be seen" if guests is None else f"{_count(guests, 'confidential guest')} running"
-        )
+        count = "how many run here is unknown" if guests is None else f"{_count(guests, 'confidential guest')} running"
         yield f"{s.component.at_stake}; {count}", ""
 
 
 def _unconfirmed(s: CheckContext) -> Found:
     if why := s.component.unconfirmed:
-        accepted = "; the settings accept the mechanism's word" if s.policy.accepts_unconfirmed(s.component) else ""
-        yield f"a success may stay unconfirmed: {why.text}{accepted}", "" if accepted else why.hint
+        accepted = "; the settings accept the mechanism's report" if s.policy.accepts_unconfirmed(s.component) else ""
+        yield f"a success may remain unconfirmed: {why.text}{accepted}", "" if accepted else why.hint
 
 
 def _last_attempt(s: CheckContext) -> Found:
@@ -230,7 +231,7 @@ def _lockdown(s: CheckContext) -> Found:
 def _by_kernel(s: CheckContext) -> Found:
     if dict(s.component.settings).get("auto_activate"):
         yield (
-            "the kernel may activate it by itself, without any of these checks",
+            "the kernel may activate it automatically, without these checks",
             "auto_activate = false in livefw.toml",
         )
 
@@ -240,24 +241,22 @@ CHECKS = (
     Check("pinned", Weight.FATAL, "the pending version is the one that the policy pins", _pinned),
     Check("settings-match", Weight.FATAL, "with `strict`, every pattern matches a component", _settings_match),
     Check("busy", Weight.FATAL, "no other activation is running", _busy),
-    Check("permission", Weight.FATAL, "whoever asks has the right to", _permission),
-    Check("order", Weight.ERROR, "nothing that has to come first is still pending", _order),
-    Check("settings-hold", Weight.ERROR, "the settings of the component are as the policy wants them", _settings_hold),
+    Check("permission", Weight.FATAL, "the caller has the permission", _permission),
+    Check("order", Weight.ERROR, "nothing that must come first is still pending", _order),
+    Check("settings-hold", Weight.ERROR, "the settings of the component are as the policy requires", _settings_hold),
     Check("window", Weight.ERROR, "a maintenance window is open", _window),
     Check("load", Weight.ERROR, "the load is below the limit", _load),
-    Check("time", Weight.ERROR, "it does not take longer than the limit, by what it took before", _time),
+    Check("time", Weight.ERROR, "it does not exceed the time limit, judging by earlier activations", _time),
     Check("watchdog", Weight.ERROR, "no watchdog expires before the time limit", _watchdog),
-    Check("downgrade", Weight.ERROR, "the version does not go backwards, as far as it can be told", _downgrade),
-    Check("cpus-offline", Weight.ERROR, "all CPUs take part where all have to", _offline),
+    Check("downgrade", Weight.ERROR, "the version does not decrease, as far as it is known", _downgrade),
+    Check("cpus-offline", Weight.ERROR, "all CPUs take part where all must", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
-    Check(
-        "failed-this-boot", Weight.ERROR, "no failure since the machine was started has left it dead", _failed_this_boot
-    ),
+    Check("failed-this-boot", Weight.ERROR, "no failure since boot has left it dead", _failed_this_boot),
     Check("list-in-doubt", Weight.ERROR, "it is certain which component would be activated", _list_in_doubt),
-    Check("last-attempt", Weight.WARNING, "the last attempt here went well", _last_attempt),
-    Check("guests", Weight.WARNING, "which guests will stand still", _guests),
+    Check("last-attempt", Weight.WARNING, "the last attempt here succeeded", _last_attempt),
+    Check("guests", Weight.WARNING, "which guests will be paused", _guests),
     Check("stake", Weight.WARNING, "what a failure costs besides the component", _stake),
-    Check("unconfirmed", Weight.WARNING, "something here will show whether it was activated", _unconfirmed),
+    Check("unconfirmed", Weight.WARNING, "something here can show whether it was activated", _unconfirmed),
     Check("lockdown", Weight.WARNING, "the kernel is not locked down", _lockdown),
     Check("auto-activate", Weight.WARNING, "the kernel does not activate by itself", _by_kernel),
 )
@@ -266,7 +265,7 @@ fatal."""
 
 ON_STAGING = frozenset({"policy", "pinned", "permission", "downgrade"})
 """Checks that are also made when an image is staged: those that depend neither on the machine nor on the time."""
-_UNSEEN = Snapshot(frozenset(), (), None, (), None, Guests(0, 0))
+_UNSEEN = MachineFacts(frozenset(), (), None, (), None, Guests(0, 0))
 
 HOOK_PREFIX = "hook:"
 _IGNORABLE = frozenset({Weight.ERROR})
@@ -328,7 +327,7 @@ def require_ignorable(names: Iterable[str], policy: Policy) -> None:
     for name in names:
         require_known([name])
         if name in policy.never_ignore:
-            raise UsageError(f"the check {name!r} {_NEVER}", hint="livefw plan shows what is against it")
+            raise UsageError(f"the check {name!r} {_NEVER}", hint="livefw plan shows what blocks it")
 
 
 def require_sound(policy: Policy, *, file: str = FILE) -> None:

@@ -139,12 +139,12 @@ _CANCEL_OUTCOMES = {
     Reply.FAILED: Outcome.FAILED,
     Reply.LOST: Outcome.UNKNOWN,
 }
-INTERRUPTED = Outcome.CANCELLED, Reason("interrupted", "interrupted before anything was asked")
+INTERRUPTED = Outcome.CANCELLED, Reason("interrupted", "interrupted before a request was made")
 NOT_ASKED = Outcome.REFUSED, Reason("not-asked", "{why_it_could_not_be_asked}")
 _CANCELLED = Reason("cancelled", "the mechanism has abandoned it")
 VANISHED = Reason("vanished", "the component no longer exists", "livefw list")
 _OUT_OF_SIGHT = Claim(
     Reply.LOST,
-    reason=Reason("out-of-sight", "the request went out of sight; the mechanism may be at work", "livefw show"),
+    reason=Reason("out-of-sight", "the request was lost from sight; the mechanism may still be working", "livefw show"),
     at_work=True,
 )

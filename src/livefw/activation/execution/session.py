@@ -280,4 +280,4 @@ def _cancel_and_wait(candidate: Candidate) -> None:
     running = candidate.provider.cancel(candidate.component.id, nowhere)
     if not running.wait(_LETTING_GO_S):
         running.abandon()
-        raise TransportError(f"it has not answered within {_LETTING_GO_S:g} s")
+        raise TransportError(f"it has not replied within {_LETTING_GO_S:g} s")

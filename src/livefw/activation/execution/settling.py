@@ -75,6 +75,6 @@ def _found_out(context: Context, entry: HistoryRow, provider: Provider, ident: s
 
 _NOT_SETTLED = Reason(
     "not-settled",
-    "what became of an earlier request on it cannot be found out now: {error}",
-    "it is tried again with the next command; nothing more is asked of this component until then",
+    "the result of an earlier request on it cannot be determined now: {error}",
+    "the next command tries again; no further request is made for this component until then",
 )

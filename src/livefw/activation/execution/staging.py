@@ -24,9 +24,9 @@ _OUTCOMES = {
 }
 _NOT_PENDING = (
     Outcome.UNKNOWN,
-    Reason("not-pending", "the mechanism has taken it, and nothing is pending", "livefw show"),
+    Reason("not-pending", "the mechanism accepted it, but nothing is pending", "livefw show"),
 )
-_NOT_SEEN = Reason("unseen", "the mechanism has taken it, and it can no longer be read", "livefw show")
+_NOT_SEEN = Reason("unseen", "the mechanism accepted it, and the component can no longer be read", "livefw show")
 _STAGED = Reason("staged", "it waits for its activation", "livefw activate")
 
 

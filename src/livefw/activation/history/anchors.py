@@ -119,7 +119,7 @@ class AnchoredHeads:
                 total += len(data)
                 *lines, rest = (rest + data).split(b"\n")
                 if total > _BYTES or len(rest) > _LINE:
-                    self.error = "the system journal's answer is too long"
+                    self.error = "the reply of the system journal is too long"
                     return
                 yield from filter(None, lines)
         code = process.wait()

@@ -142,7 +142,7 @@ def _last(connection: sqlite3.Connection, base: Head, cut: Cut) -> int:
     else:
         first = head.sequence + 1
     if first - 1 <= base.sequence:
-        raise NothingToDo("no row is old enough to be archived", hint="--keep N, or --older AGE, says which are")
+        raise NothingToDo("no row is old enough to be archived", hint="use --keep N or --older AGE to select rows")
     return int(first) - 1
 
 

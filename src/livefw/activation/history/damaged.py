@@ -51,7 +51,8 @@ class Damaged(TransportError):  # noqa: N818 - says what is wrong without the su
     def __init__(self, path: str, flaws: list[Flaw]) -> None:
         super().__init__(
             f"the history {path} is damaged: {'; '.join(map(str, flaws[:3]))}",
-            hint="livefw history --verify names all; the next activation keeps the file, and goes on in a new one",
+            hint="livefw history --verify lists all of them; the next activation keeps the file and continues in a"
+            " new one",
             phase="history",
         )
         self.flaws = flaws
@@ -91,7 +92,7 @@ def _forget(path: str, found: list[Flaw]) -> None:
 
 def _by_error(error: sqlite3.Error) -> Flaw:
     is_none = getattr(error, "sqlite_errorcode", 0) & 0xFF == 26
-    return Flaw(0, "its header is not that of a database", 1) if is_none else Flaw(0, str(error))
+    return Flaw(0, "its header is not a database header", 1) if is_none else Flaw(0, str(error))
 
 
 def _page(line: str) -> Flaw:
@@ -127,7 +128,7 @@ def _end(connection: sqlite3.Connection) -> Iterator[Flaw]:
     """The flaws of the last rows, and of the tables that note where the chain begins and ends."""
     base, noted = (one_row(connection, name) for name in ("base", "head"))
     if base is None or noted is None:
-        yield Flaw(0, f"the row of the table {'base' if base is None else 'head'} is missing, or makes no sense")
+        yield Flaw(0, f"the row of the table {'base' if base is None else 'head'} is missing or invalid")
         return
     query = f"{ROWS} ORDER BY sequence DESC LIMIT {_TAIL + 1}"
     rows = [row for row in reversed(connection.execute(query).fetchall()) if row[0] > base.sequence]
@@ -166,7 +167,7 @@ class SetAside(NamedTuple):
     def text(self) -> str:
         """One line for a person."""
         kept = os.path.join(self.directory, self.file)
-        return f"the history was damaged ({self.why}); it is kept as {kept}, and a new one goes on from there"
+        return f"the history was damaged ({self.why}); it is kept as {kept}, and a new one continues from there"
 
     def body(self) -> dict[str, Any]:
         """The body of the first row of the new file."""

@@ -137,7 +137,7 @@ class Journal:
         except schema.Unfit as error:
             raise JournalUnavailable(
                 f"{path} {error}",
-                hint="use the livefw that wrote it, move it away, choose another --state DIR, or say --no-journal",
+                hint="use the livefw that wrote it, move it away, choose another --state DIR, or use --no-journal",
                 phase="record",
             ) from error
         except (OSError, sqlite3.Error) as error:
@@ -155,7 +155,7 @@ class Journal:
         try:
             _require_ours(directory)
         except reading.Untrusted as error:
-            raise UsageError(f"the history is not believed: {error}", hint=error.hint, phase="history") from error
+            raise UsageError(f"the history is not used: {error}", hint=error.hint, phase="history") from error
         except OSError as error:
             raise _unreadable(os.path.join(directory, FILE), error) from error
         return cls.open_file(os.path.join(directory, FILE))
@@ -403,7 +403,8 @@ class Journal:
         except (OSError, sqlite3.Error, LivefwError) as error:
             raise TransportError(
                 f"the outcome could not be recorded in {self._path}: {error}",
-                hint="make room; the next command finds the open intent and settles it by looking at the machine",
+                hint="free some space; the next command finds the open intent and settles it from the state of the"
+                " machine",
                 component=component,
                 phase="record",
             ) from error
@@ -473,7 +474,7 @@ def _unreadable(path: str, error: OSError) -> TransportError:
 def _unavailable(directory: str, error: Exception) -> JournalUnavailable:
     return JournalUnavailable(
         f"the history in {directory} cannot be written: {_why(error)}",
-        hint="an activation without a record is not begun; mend it, choose another --state DIR, or say --no-journal",
+        hint="an activation is not started without a history; fix it, choose another --state DIR, or use --no-journal",
         phase="record",
         errno=getattr(error, "errno", None),
     )

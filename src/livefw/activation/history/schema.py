@@ -64,11 +64,11 @@ def number(connection: sqlite3.Connection) -> int:
     """The schema version of a file, 0 for an empty one. `Unfit`, `sqlite3.Error`."""
     found = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if not 0 <= found < _LIKELY:
-        raise Unfit(f"has the schema {found}, which no livefw writes: another program's, or damaged")
+        raise Unfit(f"has the schema {found}, which no livefw writes: it belongs to another program or is damaged")
     if found > VERSION:
         raise Unfit(f"was written by a newer livefw (schema {found}, known here: {VERSION})")
     if found == 0 and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]:
-        raise Unfit("has tables and no schema number: another program's, or damaged")
+        raise Unfit("has tables but no schema number: it belongs to another program or is damaged")
     return found
 
 
@@ -79,7 +79,7 @@ def require_tables(connection: sqlite3.Connection) -> None:
     """
     query = "SELECT name FROM sqlite_schema WHERE name = ? AND (type <> 'table' OR rootpage = 0)"
     for (name,) in [row for each in _TABLES for row in connection.execute(query, (each,))]:
-        raise Unfit(f"has something else in the place of its table {name}")
+        raise Unfit(f"has something else in place of its table {name}")
     # 0: an ordinary column; 1 is hidden, 2 and 3 are computed.
     query = "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 0"
     for (name,) in [row for each in _TABLES for row in connection.execute(query, (each,))]:

@@ -40,7 +40,7 @@ class Seal(NamedTuple):
         """Read the keys of a file. `SealError`."""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         if not 0 < len(lines) <= _MOST_KEYS or len(text) > _FILE_LIMIT:
-            raise SealError(f"{file}: there have to be 1 to {_MOST_KEYS} keys, one a line", phase="seal")
+            raise SealError(f"{file}: there must be 1 to {_MOST_KEYS} keys, one a line", phase="seal")
         for number, line in enumerate(lines, 1):
             if not _SHORTEST <= len(line) <= _LONGEST:
                 raise SealError(

@@ -91,7 +91,7 @@ def verify_chain(
         connection.execute("BEGIN")  # one snapshot: others may write meanwhile
         found = damaged.one_row(connection, "base") if journal.schema >= schema.INDEXED else NO_HEAD
         if found is None:
-            flaws.add(0, "the row of the table base is missing, or makes no sense")
+            flaws.add(0, "the row of the table base is missing or invalid")
         base = found or NO_HEAD
         seals = _Seals(seal, sealed_before=any(each.sealed.rows for each in before or ()))
         head, rows, sealed = _walk(connection, base, flaws, seals if journal.schema >= schema.INDEXED else None)
@@ -152,7 +152,7 @@ class _Seals:
     def look(self, sequence: int, written: str, text: str, flaws: _Flaws) -> None:
         if not text:
             if self._begun:
-                flaws.add(sequence, "it has no seal, and rows before it have")
+                flaws.add(sequence, "it has no seal, but earlier rows have")
             return
         self._begun = True
         proven = self._seal.proves(text, written)
@@ -177,7 +177,7 @@ def _unsealed(seal: Seal, sealed: Iterable[Sealed], head: Head) -> Iterator[Flaw
 def _noted(connection: sqlite3.Connection, head: Head, flaws: _Flaws) -> None:
     noted = damaged.one_row(connection, "head")
     if noted is None:
-        flaws.add(head.sequence, "the row of the table head, which tells the last row, is missing, or makes no sense")
+        flaws.add(head.sequence, "the row of the table head, which names the last row, is missing or invalid")
     elif noted != head:
         flaws.add(head.sequence, f"the last row was once {noted.sequence}, and is {head.sequence} now")
 
@@ -207,8 +207,8 @@ def _notes(connection: sqlite3.Connection, base: Head, flaws: _Flaws) -> None:
         for (sequence,) in connection.execute(f"{_NO_INTENT} LIMIT {_MOST}"):
             flaws.add(sequence, "it is the outcome of an intent that is not there")
     for one, other, text in (
-        (_OPEN, _NOTED, "it has no outcome, and is not noted as unfinished"),
-        (_NOTED, _OPEN, "it is noted as unfinished, and is not"),
+        (_OPEN, _NOTED, "it has no outcome, and is not recorded as unfinished"),
+        (_NOTED, _OPEN, "it is recorded as unfinished, but is not"),
     ):
         for _, sequence in connection.execute(f"{one} EXCEPT {other} LIMIT {_MOST}"):
             flaws.add(sequence if isinstance(sequence, int) else 0, text)
@@ -297,13 +297,13 @@ def _linked(main: ChainReport, archives: list[ChainReport]) -> tuple[list[str], 
         if each.base.sequence > reached.sequence:
             missing.append(f"rows {reached.sequence + 1} to {each.base.sequence} are in files that are not here")
         elif each.base != reached:
-            flaws.append((each.path, Flaw(each.base.sequence, "the archive does not go on from the one before it")))
+            flaws.append((each.path, Flaw(each.base.sequence, "the archive does not continue the previous one")))
         reached = each.head
     if main.base.sequence > reached.sequence:
         where = f" ({main.follows})" if main.follows else ""
         missing.append(f"rows {reached.sequence + 1} to {main.base.sequence} are in files that are not here{where}")
     elif main.base != reached and main.base.sequence == reached.sequence:
-        flaws.append((main.path, Flaw(reached.sequence, "the history does not go on from its archive")))
+        flaws.append((main.path, Flaw(reached.sequence, "the history does not continue its archive")))
     return missing, flaws
 
 
@@ -311,9 +311,9 @@ def _followed(main: ChainReport, flaws: list[tuple[str, Flaw]]) -> list[str]:
     """Require that the damaged file before this one still exists: otherwise anybody could claim that there was one."""
     name = os.path.basename(main.follows or "")
     if not name or not os.path.lexists(os.path.join(os.path.dirname(main.path), name)):
-        text = f"it goes on from {name or 'a file'}, which was set aside as damaged, and is not here any more"
+        text = f"it continues {name or 'a file'}, which was set aside as damaged and no longer exists"
         flaws.append((main.path, Flaw(main.base.sequence + 1, text)))
-    return [f"{name} was damaged and set aside: what was in it is not proven"]
+    return [f"{name} was damaged and set aside: its content is not proven"]
 
 
 class _Anchored:

@@ -14,7 +14,7 @@ from livefw.activation.policy.document import Policy
 from livefw.errors import NothingToDo, UsageError
 from livefw.providers.base import Component, Offer, Reason, Version, is_image_holder, is_stager
 
-_NOT_STAGEABLE = Reason("not-stageable", "{mechanism} leaves it to others to stage images")
+_NOT_STAGEABLE = Reason("not-stageable", "{mechanism} cannot stage images")
 
 
 class Release(NamedTuple):
@@ -80,7 +80,7 @@ def pick(component: Component, releases: Releases, wanted: str | None) -> Releas
     for each in upgrades(component, releases):
         return each
     if component.pending:
-        raise NothingToDo("an image waits already, and there is none here that is newer", hint="livefw activate")
+        raise NothingToDo("an image is already pending, and there is no newer one here", hint="livefw activate")
     raise NothingToDo(f"there is no newer image for {component.key} that could be staged", hint=look)
 
 

@@ -62,12 +62,10 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
     elif len(chosen) == 1:
         provider, component = chosen[0]
     else:
-        text = f"{len(chosen)} components here take images" if chosen else "nothing here takes images"
+        text = f"{len(chosen)} components here accept images" if chosen else "nothing here takes images"
         raise UsageError(text, hint=_HINT if chosen else "they are staged by other means", phase="stage")
     if not is_stager(provider):
-        raise Refused(
-            f"{provider.name} leaves it to others to stage images", component=component.key, mechanism=provider.name
-        )
+        raise Refused(f"{provider.name} cannot stage images", component=component.key, mechanism=provider.name)
     return StagingTarget(provider, component, package, version, archive)
 
 
@@ -90,7 +88,7 @@ def _named(chosen: Sequence[Candidate], images: Sequence[CabImage]) -> tuple[Can
     found = [(each, image) for each in chosen for image in images if is_for(image.about, each)]
     if not found:
         wanted = ", ".join(guid for image in images for guid in image.about.guids)
-        raise NoSuchComponent(f"the archive is for {wanted[:200]}, and for nothing that could take it", phase="stage")
+        raise NoSuchComponent(f"the archive is for {wanted[:200]}, and no component here accepts it", phase="stage")
     if len(found) > 1:
         keys = tuple(each.component.key for each, _ in found)
         raise AmbiguousComponent(f"the archive is for {', '.join(keys)}", candidates=keys, hint=_HINT, phase="stage")

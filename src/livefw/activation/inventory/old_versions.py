@@ -26,8 +26,8 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _LIMIT = 1 << 16
 MAY_BE_OLD = (
     "version-may-be-old",
-    "the version shown may be one from before: an attempt since the last restart ended in the open",
-    "livefw history tells which; a restart shows what runs",
+    "the version shown may be outdated: the result of an attempt since the last reboot is unknown",
+    "see livefw history for the attempt; a reboot shows what runs",
 )
 """The fields of a `livefw.providers.base.Reason`. It is made only if there is a version to mark."""
 

@@ -32,13 +32,13 @@ def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
         names = (candidate.component.name for candidate, _ in everything)
         similar = " or ".join(dict.fromkeys(name for name in names if wanted in name.casefold()))
         hint = f"{similar}? " if similar else ""
-        raise NoSuchComponent(f"there is no component {word!r} here", hint=f"{hint}livefw list shows what there is")
+        raise NoSuchComponent(f"there is no component {word!r} here", hint=f"{hint}livefw list shows what is available")
     if len(found) > 1:
         keys = tuple(candidate.component.key for candidate in found)
         raise AmbiguousComponent(
-            f"{word!r} may mean {len(found)} components",
+            f"{word!r} matches {len(found)} components",
             candidates=keys,
-            hint=f"say which: {', '.join(keys[:8])}{', ...' if len(keys) > 8 else ''}",
+            hint=f"name one of them: {', '.join(keys[:8])}{', ...' if len(keys) > 8 else ''}",
         )
     return found[0]
 

@@ -7,11 +7,11 @@ from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.providers.base import Component, Reason
 
-_VANISHED = Reason("other-vanished", "{name} is not listed any more")
-_CHANGED = Reason("other-changed", "{name} runs version {runs} now, and ran {was}")
-_NOT_PENDING = Reason("other-not-pending", "{name} is not pending any more")
-_APPEARED = Reason("other-appeared", "{name} is listed now, and was not before")
-NOT_SEEN = Reason("others-not-seen", "the other components cannot be seen: {error}")
+_VANISHED = Reason("other-vanished", "{name} is no longer listed")
+_CHANGED = Reason("other-changed", "{name} now runs version {runs}; it ran {was} before")
+_NOT_PENDING = Reason("other-not-pending", "{name} is no longer pending")
+_APPEARED = Reason("other-appeared", "{name} is now listed and was not before")
+NOT_SEEN = Reason("others-not-seen", "the other components cannot be read: {error}")
 
 
 def compare(before: Inventory, after: Inventory, *, apart_from: str) -> tuple[Reason, ...]:

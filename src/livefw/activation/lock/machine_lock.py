@@ -169,7 +169,7 @@ def _locked(path: str) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)  # it was unlinked or replaced between open and lock
-    raise OSError(errno.ESTALE, "it is replaced again and again")
+    raise OSError(errno.ESTALE, "it is being replaced repeatedly")
 
 
 def _close(held: list[int]) -> None:
@@ -226,7 +226,7 @@ def _read_note(descriptor: int) -> LockHolder | None:
 
 def _who(note: LockHolder | None) -> str:
     if note is None:
-        return "it has not said what it does"
+        return "it has not reported what it does"
     return f"{note.component} by {note.user}, process {note.pid}, for {max(int(time.time()) - note.since_s, 0)} s"
 
 
@@ -235,7 +235,7 @@ def _no_lock(path: str, error: OSError) -> TransportError:
     kind = PermissionDenied if denied else TransportError
     return kind(
         f"the lock {path} cannot be taken: {error.strerror}",
-        hint="run it as root; for another machine than this one, LIVEFW_RUNTIME_DIR says where" if denied else "",
+        hint="run it as root; for a machine other than this one, set LIVEFW_RUNTIME_DIR" if denied else "",
         phase="lock",
         errno=error.errno,
     )

@@ -278,7 +278,7 @@ class TracingMeter:
         self._instance: tracer.Instance | None = None
         self._tracer = tracer.OSNOISE
         self._marked_ns = 0
-        self._why = "this kernel offers no tracer that could be used"
+        self._why = "this kernel has no usable tracer"
         self._instead: SamplingMeter | None = None
 
     def start(self) -> None:

@@ -244,7 +244,7 @@ def _boolean_or_checks(value: Any) -> bool | tuple[str, ...]:
     try:
         return _checks(value)
     except ValueError:
-        raise ValueError("has to be true, false or a list of checks") from None
+        raise ValueError("must be true, false or a list of checks") from None
 
 
 def _positive(value: Any) -> float:
@@ -255,28 +255,28 @@ def _positive(value: Any) -> float:
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 4096:
-        raise ValueError("has to be a whole number from 1 to 4096")
+        raise ValueError("must be an integer from 1 to 4096")
     return value
 
 
 def _measured_by(value: Any) -> str:
     if value not in MEASURED_BY:
-        raise ValueError(f"has to be one of {', '.join(MEASURED_BY)}")
+        raise ValueError(f"must be one of {', '.join(MEASURED_BY)}")
     return str(value)
 
 
 def _days(value: Any) -> frozenset[int]:
     if not isinstance(value, list) or not value or not all(day in DAYS for day in value):
-        raise ValueError(f"has to be a list of {', '.join(DAYS)}")
+        raise ValueError(f"must be a list of {', '.join(DAYS)}")
     return frozenset(DAYS.index(day) for day in value)
 
 
 def _minute(value: Any) -> int:
     hour, colon, minute = value.partition(":") if isinstance(value, str) else ("", "", "")
     if not (colon and len(hour) == len(minute) == 2 and (hour + minute).isascii() and (hour + minute).isdigit()):
-        raise ValueError('has to be a time of day as in "22:00"')
+        raise ValueError('must be a time of day as in "22:00"')
     if int(hour) > 23 or int(minute) > 59:
-        raise ValueError('has to be a time of day from "00:00" to "23:59"')
+        raise ValueError('must be a time of day from "00:00" to "23:59"')
     return int(hour) * 60 + int(minute)
 
 
@@ -286,7 +286,7 @@ def _zone(value: Any) -> Any:
     try:
         return ZoneInfo(value)
     except (KeyError, ValueError, TypeError, OSError) as error:
-        raise ValueError('has to be a time zone of this machine as in "Europe/Berlin"') from error
+        raise ValueError('must be a time zone of this machine as in "Europe/Berlin"') from error
 
 
 def _switches(value: Any) -> dict[str, bool]:
@@ -302,7 +302,7 @@ def _window(**values: Any) -> Window:
 def _policy(**values: Any) -> Policy:
     made = Policy(**values)
     if both := [name for name in made.never_ignore if name in made.ignore]:
-        raise ContradictionError(f"{', '.join(both)}: in ignore as well; take it out of one of them", "never-ignore")
+        raise ContradictionError(f"{', '.join(both)}: also in ignore; remove it from one of them", "never-ignore")
     return made
 
 
@@ -312,30 +312,33 @@ _TIME = 'time as in "22:00"'
 KEYS = SettingsSection(
     {
         "allow": SettingsKey("patterns", _patterns, ("*",), "components that may be activated"),
-        "deny": SettingsKey("patterns", _patterns, (), "components that must not be, even if allowed"),
+        "deny": SettingsKey("patterns", _patterns, (), "components that must not be activated, even if allowed"),
         "automatic": SettingsKey(
-            "patterns", _patterns, (), "components that `livefw watch` activates as soon as it may"
+            "patterns", _patterns, (), "components that `livefw watch` activates as soon as permitted"
         ),
         "ignore": SettingsKey(
             "checks", _checks, (), "checks that are ignored on this machine; recorded like `--ignore`"
         ),
         "never-ignore": SettingsKey(
-            "checks", _checks, (), "checks that nobody may have ignored, root included; not with `--ignore` either"
+            "checks", _checks, (), "checks that nobody may ignore, not even root with `--ignore`"
         ),
         "group-may-ignore": SettingsKey(
             "boolean or checks",
             _boolean_or_checks,
             _OFF,
-            "whether members of the daemon's group may have checks ignored, or which; others ask polkit",
+            "whether members of the daemon's group may ignore checks, or which ones; others ask polkit",
         ),
         "images": SettingsKey(
             "path", _directory, None, "directory of archives that can be staged; `images` beside the history by default"
         ),
         "accept-unconfirmed": SettingsKey(
-            "patterns", _patterns, (), "components whose success is believed although nothing can confirm it"
+            "patterns", _patterns, (), "components whose reported success is accepted although nothing can confirm it"
         ),
         "strict": SettingsKey(
-            "boolean", _boolean, _OFF, "activate only what is named while a pattern here matches no component"
+            "boolean",
+            _boolean,
+            _OFF,
+            "activate only components named on the command line while a pattern here matches no component",
         ),
         "seal": SettingsKey(
             "path", _directory, None, "file of root's alone with keys that seal the history, one a line"
@@ -362,7 +365,7 @@ KEYS = SettingsSection(
                     "seconds", _positive, 0.25, "how long to watch before the activation, to compare with"
                 ),
                 "by": SettingsKey(
-                    "word", _measured_by, "auto", "the kernel's `tracer`, the `sampler`, or `auto`: what there is"
+                    "word", _measured_by, "auto", "the kernel's `tracer`, the `sampler`, or `auto`: what is available"
                 ),
             },
             Measuring,
@@ -373,7 +376,9 @@ KEYS = SettingsSection(
                     "days", _days, frozenset(range(7)), f"days on which it begins, of {', '.join(DAYS)}"
                 ),
                 "from": SettingsKey(_TIME, _minute, REQUIRED, "when it opens"),
-                "to": SettingsKey(_TIME, _minute, REQUIRED, "when it closes; not after `from` means on the next day"),
+                "to": SettingsKey(
+                    _TIME, _minute, REQUIRED, "when it closes; a time not after `from` is on the next day"
+                ),
                 "zone": SettingsKey("time zone", _zone, None, "whose clock; the machine's own by default"),
             },
             _window,
@@ -382,7 +387,7 @@ KEYS = SettingsSection(
         "order": SettingsSection(
             {
                 "first": SettingsKey("pattern", pattern.read, REQUIRED, "what comes first"),
-                "then": SettingsKey("pattern", pattern.read, REQUIRED, "what has to wait while `first` is pending"),
+                "then": SettingsKey("pattern", pattern.read, REQUIRED, "what must wait while `first` is pending"),
             },
             Precedence,
             "[]",

@@ -20,9 +20,9 @@ def read(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("has to be a pattern", value)
     if not value.isprintable():
-        raise ValueError("has to be a pattern that can be seen (? is any character)", value)
+        raise ValueError("must be a printable pattern (? is any character)", value)
     if "[" in _SET.sub("", value):  # `fnmatch` would match it literally, which is never intended
-        raise ValueError("has to be a pattern whose brackets are closed ([[] is a bracket)", value)
+        raise ValueError("must be a pattern with closed brackets ([[] is a bracket)", value)
     return value
 
 

@@ -54,7 +54,7 @@ class Pending(StrEnum):
     """The mechanism has no pending flag."""
 
 
-class Answer(StrEnum):
+class ObservedReply(StrEnum):
     """The reply of the mechanism: the values of `Reply`, and UNHEARD."""
 
     ACCEPTED = "accepted"
@@ -76,7 +76,7 @@ class Evidence(NamedTuple):
     flag: Flag
     witness: Witness
     complete: bool
-    answer: Answer
+    answer: ObservedReply
     trust: Trust
 
 
@@ -109,7 +109,7 @@ def of_remains(body: Mapping[str, Any], after: Component | None, memory: Memory,
         flag=after.flag if after else Flag.PROVES_NOTHING,
         witness=memory.witness,
         complete=memory.complete,
-        answer=Answer.UNHEARD,
+        answer=ObservedReply.UNHEARD,
         trust=Trust.FULL,
     )
 
@@ -156,4 +156,4 @@ def _boot(body: Mapping[str, Any], boot_id: str) -> Boot:
     return Boot.SAME if then == boot_id else Boot.OTHER
 
 
-_ANSWERS = {reply: Answer(reply.value) for reply in Reply}
+_ANSWERS = {reply: ObservedReply(reply.value) for reply in Reply}

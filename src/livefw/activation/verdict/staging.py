@@ -13,15 +13,15 @@ from livefw.providers.base import Component, Reason
 
 _VERSION_WAITS = (
     Outcome.STAGED,
-    Reason("version-waits", "the version of the image is pending, and was not before"),
+    Reason("version-waits", "the version of the image is pending and was not before"),
 )
-_WAITS = Outcome.STAGED, Reason("waits", "an image is pending, and none was before")
+_WAITS = Outcome.STAGED, Reason("waits", "an image is pending and none was before")
 _NO_EVIDENCE = (
     Outcome.UNKNOWN,
     Reason(
         "no-evidence",
-        "what the component shows does not tell whether the image was staged",
-        "livefw show, and the mechanism's own log",
+        "the component does not show whether the image was staged",
+        "see livefw show and the mechanism's log",
     ),
 )
 

@@ -19,9 +19,9 @@ PATIENCE_S = 3.0
 """The same with an earlier result. A controller usually needs a second or two for its inventory."""
 UNREACHABLE = "unreachable"
 """The code of the reason against components that were not read anew."""
-_HINT = "livefw doctor asks it, and waits for its answer"
-_NOT_YET = Reason(UNREACHABLE, "no management controller has answered yet", _HINT)
-_NOT_NOW = Reason(UNREACHABLE, "it does not answer; this was known {age} ago", _HINT)
+_HINT = "livefw doctor queries it and waits for the reply"
+_NOT_YET = Reason(UNREACHABLE, "no management controller has replied yet", _HINT)
+_NOT_NOW = Reason(UNREACHABLE, "it does not respond; this is {age} old", _HINT)
 
 _log = logging.getLogger(__name__)
 Machine = Callable[[], AbstractContextManager[Host]]
@@ -76,7 +76,7 @@ class _Asked:
                 patience = PATIENCE_S if isinstance(self._last, Discovery) else FIRST_PATIENCE_S
                 self._late = not self._changed.wait_for(lambda: not self._asking, patience)
                 if self._late:
-                    _log.warning("%s does not answer; what was known of it before is told", self._name)
+                    _log.warning("%s does not respond; its last known state is shown", self._name)
             if self._asking:
                 return _old(self._last, self._now() - self._begun)
             if isinstance(self._last, Exception):
@@ -92,7 +92,7 @@ class _Asked:
         with self._changed:
             self._last, self._begun, self._asking = result, begun, False
             if self._late:
-                _log.warning("%s has answered", self._name)
+                _log.warning("%s has responded", self._name)
             self._late = False
             self._changed.notify_all()
 

@@ -74,10 +74,10 @@ def compare(before: Inventory | None, after: Inventory) -> Iterator[WatchEvent]:
     now = {c.component.key: c.component for c in after.candidates}
     if not now and (before is None or then):
         why = "; ".join(reason.text for reason in after.absent)
-        yield WatchEvent(WatchEventKind.ABSENT, "", why or "there is no component any more")
+        yield WatchEvent(WatchEventKind.ABSENT, "", why or "there is no component left")
     for key, old in then.items():
         if key not in now:
-            yield WatchEvent(WatchEventKind.VANISHED, key, "it is not there any more", old)
+            yield WatchEvent(WatchEventKind.VANISHED, key, "it no longer exists", old)
     for key, new in now.items():
         if key not in then:
             what = WatchEventKind.PRESENT if before is None else WatchEventKind.APPEARED
@@ -145,11 +145,13 @@ class Watcher:
         try:
             renewed = self._renew()
         except LivefwError as error:
-            yield WatchEvent(WatchEventKind.SETTINGS, "", f"not taken over, the earlier ones hold: {error.message}")
+            yield WatchEvent(
+                WatchEventKind.SETTINGS, "", f"not applied, the earlier settings remain in effect: {error.message}"
+            )
             return
         if renewed is not None:
             self._host, self._engine = renewed, Engine(renewed)
-            yield WatchEvent(WatchEventKind.SETTINGS, "", "they have changed, and hold from now on")
+            yield WatchEvent(WatchEventKind.SETTINGS, "", "changed; in effect from now on")
 
     def _differ(self, found: Inventory) -> Iterator[Seen]:
         before, self._known = self._known, found

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.wire import Message, Variant
 from livefw.errors import Interrupted, PermissionDenied, TransportError
@@ -30,7 +30,7 @@ _FAILED = {"org.freedesktop.DBus.Error.AccessDenied": PermissionDenied}
 _Answer = tuple[dict[str, Any], str, int]
 
 
-def ask(session: Session, verb: str, arguments: argparse.Namespace) -> int | None:
+def ask(session: CommandSession, verb: str, arguments: argparse.Namespace) -> int | None:
     """The exit code after the daemon has answered; None if the command has to work alone."""
     calls = _calls(verb, arguments)
     path = os.environ.get(VARIABLE) or SOCKET
@@ -86,7 +86,7 @@ def _call(member: str, signature: str = "", *body: Any) -> MethodCall:
     return MethodCall(_PATH, _INTERFACE, member, signature, body)
 
 
-def _answer(session: Session, client: Client, call: MethodCall) -> _Answer:
+def _answer(session: CommandSession, client: Client, call: MethodCall) -> _Answer:
     try:
         if call.member == "Activate":
             client.call(_call("Watch", "b", True))  # noqa: FBT003 - an argument on the wire
@@ -129,7 +129,7 @@ def _agent(call: MethodCall) -> Iterator[None]:
             process.wait()
 
 
-def _show_event(session: Session, message: Message) -> None:
+def _show_event(session: CommandSession, message: Message) -> None:
     """What happens meanwhile, for somebody who looks on."""
     event = json.loads(message.body[0]) if message.member == "Event" else {}
     if event.get("event") == "begins":
@@ -141,7 +141,7 @@ def _show_event(session: Session, message: Message) -> None:
         session.say(f"livefw: {event['text']}")
 
 
-def _confirm(session: Session, client: Client, arguments: argparse.Namespace) -> None:
+def _confirm(session: CommandSession, client: Client, arguments: argparse.Namespace) -> None:
     """As the command does: at a terminal only."""
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return

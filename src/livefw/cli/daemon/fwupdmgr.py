@@ -6,7 +6,7 @@ import os
 
 from livefw import reading
 from livefw.cli.daemon.client import SOCKET, VARIABLE
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.errors import NotInstalled, TransportError, UsageError
 from livefw.text import errno_text
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--socket", default=os.environ.get(VARIABLE, SOCKET), help=f"of the daemon ({SOCKET})")
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Become fwupdmgr. The variable is set for it alone: elsewhere it would lead fwupd's own daemon astray too."""
     if session.root != "/":
         raise UsageError("--root is for the daemon: livefwd --root DIR --socket PATH")

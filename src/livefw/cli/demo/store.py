@@ -26,7 +26,7 @@ _COUNTER = 2
 
 
 class Update(NamedTuple):
-    """A package in a file, what there is to know of it, and checks that have to be ignored for PRIME to see it."""
+    """A package in a file, what is available to know of it, and checks that have to be ignored for PRIME to see it."""
 
     path: str
     about: str

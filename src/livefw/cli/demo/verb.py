@@ -26,7 +26,7 @@ from livefw.api import ConnectedHost
 from livefw.cli import list as listing
 from livefw.cli.demo import store
 from livefw.cli.demo.store import Signed, Update
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.stage import stage, staged_text
 from livefw.cli.verbs import Manual
 from livefw.errors import NothingToDo, NotInstalled, UsageError
@@ -50,7 +50,7 @@ and shows how the firmware refuses a tampered and a rolled-back one.
 """
 
 _NEXT = """\
-Go on with:
+Continue with:
   livefw machine run --platform {platform}  the same machine as files below a directory, for any program (needs FUSE)
   livefw image build --help           signed packages from your own images, for a machine with a store
   livefw machine fault --list         what can be made to go wrong on it
@@ -77,7 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--platform", choices=platforms(), default="vera", help="the machine to show (vera)")
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show it; the exit code is that of the activation."""
     config = load(arguments.platform)
     if not config.all_components:
@@ -98,10 +98,10 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         return _Demo(session, machine, signed, directory).run(more)
 
 
-class _MachineSession(Session):
+class _MachineSession(CommandSession):
     """A session that looks at a modelled machine without files in between."""
 
-    def __init__(self, session: Session, looking_at: tuple[Provider, ...]) -> None:
+    def __init__(self, session: CommandSession, looking_at: tuple[Provider, ...]) -> None:
         super().__init__(root=session.root, json=session.json, debug=session.debug)
         self._providers = looking_at
 
@@ -113,7 +113,7 @@ class _MachineSession(Session):
 class _Demo:
     """Tells as it goes, or with ``--json`` once at the end. Looks on while the activation runs."""
 
-    def __init__(self, session: Session, machine: Machine, signed: Signed | None, directory: str) -> None:
+    def __init__(self, session: CommandSession, machine: Machine, signed: Signed | None, directory: str) -> None:
         """``directory`` is for the lock, and gone afterwards."""
         self._session = session
         self._machine = machine
@@ -181,7 +181,7 @@ class _Demo:
         return attempt.result
 
     def _followed(self, event: Event) -> Event:
-        """The event, after it was told how far the machine is."""
+        """The event, after the progress of the machine was shown."""
         if isinstance(event, StillRunning) and event.seconds > 0:
             calls = sum(call.registers[0] == Function.PRIME for call in self._machine.trace.since(self._first_call))
             self._print(

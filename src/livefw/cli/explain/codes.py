@@ -20,7 +20,7 @@ from livefw.activation.outcome import Outcome, Result, error_of
 from livefw.activation.verdict import evidence
 from livefw.activation.verdict import staging as staging_verdict
 from livefw.activation.verdict import table as verdict
-from livefw.activation.verdict.evidence import Answer, Boot, Moved, Pending
+from livefw.activation.verdict.evidence import Boot, Moved, ObservedReply, Pending
 from livefw.errors import KINDS, MEANINGS, ExitCode, kind_of
 from livefw.providers.base import Component, Cost, Flag, Measured, Reason, Reply, Trust, Witness
 from livefw.providers.codes import RENAMED, SHARED, ReasonRow, codes, reasons_in
@@ -80,15 +80,15 @@ OUTCOMES = {
     Outcome.FAILED: _Outcome(
         "it was tried and failed, and nothing that can be seen contradicts that",
         "the old firmware runs, unless the reason says that the component is dead",
-        "Look at the reason and the firmware's own code before another attempt.",
+        "Check the reason and the firmware's code before another attempt.",
     ),
     Outcome.REFUSED: _Outcome(
         "nothing was tried: a check, the policy or the mechanism blocked it",
         "as before",
-        "The code names the check or the reason; see what it says.",
+        "The code names the check or the reason; see its meaning.",
     ),
     Outcome.CANCELLED: _Outcome(
-        "it was abandoned before the switch, or ended before anything was asked",
+        "it was cancelled before the switch, or ended before a request was made",
         "the old firmware runs",
         "Start it again when you want it.",
     ),
@@ -103,7 +103,7 @@ OUTCOMES = {
 PIECES: dict[str, dict[object, str]] = {
     "boot": {
         Boot.SAME: "the machine still runs",
-        Boot.OTHER: "the machine was restarted since",
+        Boot.OTHER: "the machine was rebooted since",
         Boot.NOT_REPORTED: "whether the machine was restarted is not reported",
     },
     "moved": {
@@ -139,16 +139,16 @@ PIECES: dict[str, dict[object, str]] = {
         Witness.FAILED: "a log reports a failure",
         Witness.MAY_GO_ON: "a log reports that it was given up",
     },
-    "complete": {True: "the log is whole", False: "the log may lack lines"},
+    "complete": {True: "the log is complete", False: "the log may lack lines"},
     "answer": {
-        Answer.ACCEPTED: "answer: success",
-        Answer.REFUSED: "answer: refused",
-        Answer.DECLINED: "answer: nothing was done",
-        Answer.FAILED: "answer: failure",
-        Answer.LOST: "no answer was seen",
-        Answer.UNHEARD: "the process that asked has died",
+        ObservedReply.ACCEPTED: "answer: success",
+        ObservedReply.REFUSED: "answer: refused",
+        ObservedReply.DECLINED: "answer: nothing was done",
+        ObservedReply.FAILED: "answer: failure",
+        ObservedReply.LOST: "no answer was seen",
+        ObservedReply.UNHEARD: "the process that asked has died",
     },
-    "trust": {Trust.FULL: "success can be believed", Trust.DOUBTFUL: "success is reported after failures too"},
+    "trust": {Trust.FULL: "a reported success is reliable", Trust.DOUBTFUL: "success is reported after failures too"},
 }
 """How every value of every piece of evidence reads; `livefw.activation.verdict.evidence` has the pieces."""
 
@@ -162,7 +162,7 @@ _HOOK = Check(f"{HOOK_PREFIX}NAME", Weight.ERROR, "the executable NAME in checks
 _NOBODY = Component("", "", "", None, None, None, Cost(None, None))
 _ACCEPTED = Reason(
     verdict.ACCEPTED_UNCONFIRMED,
-    "success was reported, nothing here can confirm it, and accept-unconfirmed in livefw.toml takes its word",
+    "success was reported, nothing here can confirm it, and accept-unconfirmed in livefw.toml accepts the report",
 )
 
 

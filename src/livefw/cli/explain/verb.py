@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 from livefw.cli.explain.codes import Kind, Meaning, every, meanings, words
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
@@ -42,7 +42,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Tell every meaning of the word, or list them all; the machine is not looked at."""
     word = arguments.word
     found = every() if word is None else meanings(word)

@@ -8,13 +8,13 @@ from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.journal import KEEP
 from livefw.activation.queries import when
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode
 from livefw.render.attempt import settled_text
 from livefw.text import printable
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Take the machine, so that no engine writes meanwhile, and move what is old enough."""
     since = when(arguments.older, option="--older") if arguments.older else None
     cut = Cut(KEEP if arguments.keep is None else arguments.keep, since)

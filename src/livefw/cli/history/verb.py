@@ -10,7 +10,7 @@ from livefw import reading
 from livefw.activation import queries
 from livefw.activation.history.journal import KEEP, Activation, Journal
 from livefw.cli.invocation import paths
-from livefw.cli.invocation.session import Session, put
+from livefw.cli.invocation.session import CommandSession, put
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
 from livefw.render.history import answer, document, moment
@@ -68,7 +68,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     paths.configure_state(parser)
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show the history, verify it, or move a part of it."""
     _consistent(arguments)
     if arguments.archive and not arguments.verify:
@@ -109,7 +109,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def _show(session: Session, journal: Journal, wanted: queries.Filter, limit: int | None) -> int:
+def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, limit: int | None) -> int:
     if session.streams and limit is None:
         found = journal.walk(**wanted._asdict())
         first = next(found, None)

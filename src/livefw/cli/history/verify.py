@@ -7,12 +7,12 @@ from livefw.activation import queries
 from livefw.activation.history.journal import Head, Journal
 from livefw.assemble import policy
 from livefw.cli.invocation.paths import where
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import UsageError
 from livefw.render import verify
 
 
-def run(session: Session, arguments: argparse.Namespace, journal: Journal) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace, journal: Journal) -> int:
     """Verify; the exit code is that of a failure if there is a flaw."""
     paths = where(session, arguments)
     heads, archives = _heads(arguments.head), [each for each in arguments.archive or () if each]

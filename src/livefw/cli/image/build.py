@@ -10,7 +10,7 @@ from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
 from livefw.cli.image.info import MOST_BYTES, parse_counter
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import build, note, trust
 from livefw.firmware.image.build import ImageSigner, KeyKind
@@ -43,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--align", metavar="BYTES", type=int, default=1, help="where images begin (1)")
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Build, write the package and what a machine needs to believe it."""
     chain = CHAINS[arguments.chain]
     images = dict(_images(arguments.image, chain))

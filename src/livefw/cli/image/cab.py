@@ -14,7 +14,7 @@ from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab, metainfo
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
 
@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--extract", metavar="FILE", help="write the image that is in the archive to this new file")
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Make or look."""
     if arguments.image is not None:
         image = _make(arguments)
@@ -52,7 +52,7 @@ def _make(arguments: argparse.Namespace) -> CabImage:
     with reading.opened(arguments.image) as file:
         payload = file.read(cab.MOST_BYTES // 2 + 1)
         changed = time.gmtime(os.fstat(file.fileno()).st_mtime)
-    if not 0 < len(payload) <= cab.MOST_BYTES // 2:  # so that whoever takes it has room for the archive and the image
+    if not 0 < len(payload) <= cab.MOST_BYTES // 2:  # so that a receiver has space for the archive and the image
         raise UsageError(f"{arguments.image} has to have 1 byte to {cab.MOST_BYTES >> 21} MiB")
     filename = os.path.basename(arguments.image)
     if not metainfo.is_name(filename):

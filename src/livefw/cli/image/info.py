@@ -8,7 +8,7 @@ import os
 from typing import Any, BinaryIO
 
 from livefw import reading
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import certificate, fip, note, trust, verify
 from livefw.firmware.image.certificate import Certificate
@@ -44,7 +44,7 @@ def _configure_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--counter", metavar="NAME=N", action="append", default=[], help="tfw, ntfw or ccafw (0)")
 
 
-def run_info(session: Session, arguments: argparse.Namespace) -> int:
+def run_info(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Tell what a file is; what is wrong with its trust is part of the answer."""
     with _firmware(arguments.file) as file:
         document = _describe(file)
@@ -56,7 +56,7 @@ def run_info(session: Session, arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def run_verify(session: Session, arguments: argparse.Namespace) -> int:
+def run_verify(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Verify a package as LFA_PRIME would; `ImageError` with the first rule it breaks."""
     machine = _machine(arguments)
     if machine is None:

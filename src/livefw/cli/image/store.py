@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import store, trust, verify
 from livefw.firmware.image.disk import Folder
@@ -37,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
             child.add_argument("--trust", metavar="FILE", required=True, help="chain of trust and hashes of root keys")
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Do it, and show what the store holds then."""
     _VERBS[arguments.store_verb].act(arguments)
     subject = _open(arguments)

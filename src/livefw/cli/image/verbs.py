@@ -9,7 +9,7 @@ from livefw.cli.image import build as image_build
 from livefw.cli.image import cab as image_cab
 from livefw.cli.image import info as image_info
 from livefw.cli.image import store as image_store
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 
 
@@ -17,7 +17,7 @@ class _Verb(NamedTuple):
     """A verb below ``image``."""
 
     configure: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[Session, argparse.Namespace], int]
+    run: Callable[[CommandSession, argparse.Namespace], int]
     summary: str
 
 
@@ -66,6 +66,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         verb.configure(verbs.add_parser(name, help=verb.summary, description=verb.summary, allow_abbrev=False))
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Hand over to the verb."""
     return _VERBS[arguments.image_verb].run(session, arguments)

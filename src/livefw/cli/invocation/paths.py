@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import argparse
 
     from livefw.activation.engine import Host
-    from livefw.cli.invocation.session import Session
+    from livefw.cli.invocation.session import CommandSession
     from livefw.files.protocol import Files
 
 
@@ -33,12 +33,14 @@ def configure_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--measure", choices=MEASURED_BY, help="by what, instead of what livefw.toml says (auto)")
 
 
-def where(session: Session, arguments: argparse.Namespace) -> Paths:
+def where(session: CommandSession, arguments: argparse.Namespace) -> Paths:
     """Where they are."""
     return paths_for(session.root, state=arguments.state, settings=session.settings)
 
 
-def host(session: Session, arguments: argparse.Namespace, *, lenient: bool = False, files: Files | None = None) -> Host:
+def host(
+    session: CommandSession, arguments: argparse.Namespace, *, lenient: bool = False, files: Files | None = None
+) -> Host:
     """The machine that the session looks at; measured where there are options for it. Errors as for `assemble.host`."""
     from livefw import assemble  # not for what needs no engine
 

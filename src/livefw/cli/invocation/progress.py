@@ -22,7 +22,7 @@ from livefw.activation.events import (
 )
 from livefw.activation.outcome import Result
 from livefw.api import ConnectedHost
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import LivefwError, Refused
 from livefw.providers.base import Component, Phase
 from livefw.render import attempt, plan
@@ -62,7 +62,7 @@ class ProgressDisplay:
     the command as usual, and nothing was started.
     """
 
-    def __init__(self, session: Session, *, verb: str, several: bool = False) -> None:
+    def __init__(self, session: CommandSession, *, verb: str, several: bool = False) -> None:
         """With ``several``, each result is shown at once: the answer of the command comes only after the last one."""
         self._interrupts = 0
         self._detached = False

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from livefw.render.answer import Answer
 
 
-class Session:
+class CommandSession:
     """One run of the command."""
 
     def __init__(self, *, root: str, json: bool, debug: bool, settings: str | None = None) -> None:
@@ -105,8 +105,8 @@ class Session:
     def report(self, text: Callable[[], str], document: Callable[[], dict[str, Any]]) -> None:
         """As `answer`, of something that has been done.
 
-        It stays done where the answer cannot be written, as on a full disk: that is told on standard error together
-        with the text, and the exit code is that of what was done.
+        It stays done where the answer cannot be written, as on a full disk: this is reported on standard error
+        together with the text, and the exit code is that of what was done.
         """
         try:
             self.answer(text, document)

@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from livefw import reading
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, TransportError, UsageError
 from livefw.text import errno_text, printable_lines
 
@@ -29,7 +29,7 @@ def configure_bmc(parser: argparse.ArgumentParser) -> None:
     add("--fault", action="append", default=[], choices=[*FAULTS], metavar="NAME", help="let this go wrong")
 
 
-def run_bmc(session: Session, arguments: argparse.Namespace) -> int:
+def run_bmc(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Serve until a signal."""
     import secrets
     import time

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.run import NONE_RUNNING
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.machine import runtime
@@ -46,7 +46,7 @@ def connected(name: str | None) -> Iterator[ControlClient]:
 
 
 def ask(
-    session: Session, arguments: argparse.Namespace, text: Callable[[Any], str], command: str, **fields: Any
+    session: CommandSession, arguments: argparse.Namespace, text: Callable[[Any], str], command: str, **fields: Any
 ) -> int:
     """Let the machine carry out one command, and answer with what it says."""
     with connected(arguments.machine) as client:
@@ -60,7 +60,7 @@ def configure_notify(parser: argparse.ArgumentParser) -> None:
     configure_machine(parser)
 
 
-def run_notify(session: Session, arguments: argparse.Namespace) -> int:
+def run_notify(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Send the notification."""
 
     def text(result: dict[str, Any]) -> str:
@@ -71,7 +71,7 @@ def run_notify(session: Session, arguments: argparse.Namespace) -> int:
 
 
 _DRIVER_PATIENCE = 10.0
-"""Seconds. An unload waits for what goes on in the driver, and that may go on for ever."""
+"""Seconds. An unload waits for running work in the driver, possibly for ever."""
 
 _DRIVER_PERIOD = 0.01
 
@@ -81,7 +81,7 @@ def configure_reload(parser: argparse.ArgumentParser) -> None:
     configure_machine(parser)
 
 
-def run_reload(session: Session, arguments: argparse.Namespace) -> int:
+def run_reload(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Reload the driver, and wait for that a while."""
     return _change_driver(session, arguments, "reload")
 
@@ -92,12 +92,12 @@ def configure_driver(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["unload", "load"])
 
 
-def run_driver(session: Session, arguments: argparse.Namespace) -> int:
+def run_driver(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Unload or load the driver, and wait for that a while; 3 if that is so already."""
     return _change_driver(session, arguments, arguments.action)
 
 
-def _change_driver(session: Session, arguments: argparse.Namespace, action: str) -> int:
+def _change_driver(session: CommandSession, arguments: argparse.Namespace, action: str) -> int:
     with connected(arguments.machine) as client:
         end = time.monotonic() + _DRIVER_PATIENCE
         result = client.ask("driver", action=action)
@@ -119,7 +119,7 @@ _CHANGES = {
 def _driver_text(action: str, result: dict[str, Any]) -> str:
     done, coming = _CHANGES[action]
     if not result["done"]:
-        return f"driver {result['driver']} waits for what goes on in it{coming}"
+        return f"driver {result['driver']} waits for running work in it{coming}"
     found = "" if result["found"] or not result["loaded"] else "; it found nothing to show"
     return f"driver {result['driver']} was {done}{found}"
 
@@ -131,7 +131,7 @@ def configure_cpu(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("cpu", type=int, metavar="N")
 
 
-def run_cpu(session: Session, arguments: argparse.Namespace) -> int:
+def run_cpu(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Turn a CPU on or off."""
     return ask(
         session,
@@ -166,7 +166,7 @@ def configure_fault(parser: argparse.ArgumentParser) -> None:
 _OPTIONS = ("component", "times", "function", "code", "ms", "cpu", "count")
 
 
-def run_fault(session: Session, arguments: argparse.Namespace) -> int:
+def run_fault(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Inject, list or clear."""
     if arguments.list:
         session.answer(_fault_table, _fault_document)
@@ -213,7 +213,7 @@ def configure_show(parser: argparse.ArgumentParser) -> None:
     configure_machine(parser)
 
 
-def run_show(session: Session, arguments: argparse.Namespace) -> int:
+def run_show(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Tell what a machine is."""
     return ask(session, arguments, _show_text, "show")
 
@@ -269,5 +269,5 @@ def _show_text(result: dict[str, Any]) -> str:
     if result["panic"]:
         lines.append(f"the kernel is dead: {result['panic']}")
     lines += [f"note: {note}" for note in result["notes"]]
-    lines += [f"made up: {text}" for text in result["invented"]]
+    lines += [f"invented: {text}" for text in result["invented"]]
     return "\n".join(lines)

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import ExitStack
 
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, MechanismFailed, UsageError
 from livefw.machine.config import MachineConfig
 from livefw.machine.qemu import guest_python, initramfs
@@ -38,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--el1", action="store_true", help="start the kernel at EL1 instead of EL2")
 
 
-def run(session: Session, arguments: argparse.Namespace, config: MachineConfig) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace, config: MachineConfig) -> int:
     """Serve until the guest is off, or interrupted; 1 if the monitor or QEMU failed."""
     if arguments.mount:
         raise UsageError("a real kernel has its files inside; --mount is for modelled machines")
@@ -79,7 +79,7 @@ def run(session: Session, arguments: argparse.Namespace, config: MachineConfig) 
     return ExitCode.DONE
 
 
-def _tell(session: Session, machine: QemuMachine) -> None:
+def _tell(session: CommandSession, machine: QemuMachine) -> None:
     config = machine.config
     session.answer(
         lambda: f"{config.name} boots (agent {config.agent}, {config.cpus} CPUs); try: livefw machine trace --follow",

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine import qemu as machine_qemu
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.firmware.profile import PROFILES
@@ -37,7 +37,7 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     machine_qemu.configure(parser)
 
 
-def run_run(session: Session, arguments: argparse.Namespace) -> int:
+def run_run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
     config = _configured(arguments)
     if arguments.qemu:
@@ -108,7 +108,7 @@ def configure_platforms(parser: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
 
 
-def run_platforms(session: Session, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
+def run_platforms(session: CommandSession, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
     """Name and describe the shipped platforms."""
     configs = [load(name) for name in platforms()]
     session.answer(
@@ -132,7 +132,7 @@ def configure_list(parser: argparse.ArgumentParser) -> None:
     """No arguments of its own."""
 
 
-def run_list(session: Session, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
+def run_list(session: CommandSession, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
     """List the machines that run; 3 if there is none."""
     states = runtime.running()
     if not states and not session.json:

@@ -6,7 +6,7 @@ from typing import Any
 
 from livefw import reading
 from livefw.cli.image.store import images
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.control import ask, chosen, configure_machine
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image.disk import Folder
@@ -26,7 +26,7 @@ def configure_stage(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--forged", action="store_true", help="an image that does not authenticate")
 
 
-def run_stage(session: Session, arguments: argparse.Namespace) -> int:
+def run_stage(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Stage an image, or a package."""
     if "/" in arguments.what or arguments.what.endswith(".fip"):
         return _stage_package(session, arguments)
@@ -41,7 +41,7 @@ def run_stage(session: Session, arguments: argparse.Namespace) -> int:
     )
 
 
-def _stage_package(session: Session, arguments: argparse.Namespace) -> int:
+def _stage_package(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Put a package into the update bank, as an updater on the machine would; LFA_PRIME judges it, and not this."""
     if arguments.version or arguments.forged:
         raise UsageError("a package brings its own versions and signatures", hint="livefw image build makes one")

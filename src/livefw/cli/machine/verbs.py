@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 
 
@@ -79,7 +79,7 @@ def _raising(error: ImportError) -> Callable[..., NoReturn]:
     return parse
 
 
-def run(session: Session, arguments: argparse.Namespace) -> int:
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Hand over to the verb."""
     name = arguments.machine_verb
     code: int = getattr(import_module(_VERBS[name].module), f"run_{name}")(session, arguments)

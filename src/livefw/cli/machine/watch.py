@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from livefw.cli.invocation.session import Session
+from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.control import configure_machine, connected
 from livefw.errors import ExitCode, NothingToDo
 from livefw.machine.control import ControlClient
@@ -18,31 +18,31 @@ _PERIOD_MS = 100
 
 
 def configure_log(parser: argparse.ArgumentParser) -> None:
-    """Whether to go on."""
+    """Whether to continue."""
     _configure(parser)
 
 
-def run_log(session: Session, arguments: argparse.Namespace) -> int:
+def run_log(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show the kernel log."""
     return _watch(session, arguments, command="log", items="records")
 
 
 def configure_trace(parser: argparse.ArgumentParser) -> None:
-    """Whether to go on."""
+    """Whether to continue."""
     _configure(parser)
 
 
-def run_trace(session: Session, arguments: argparse.Namespace) -> int:
+def run_trace(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show the calls."""
     return _watch(session, arguments, command="trace", items="calls")
 
 
 def _configure(parser: argparse.ArgumentParser) -> None:
     configure_machine(parser)
-    parser.add_argument("--follow", action="store_true", help="go on until interrupted; JSON: one document each")
+    parser.add_argument("--follow", action="store_true", help="continue until interrupted; JSON: one document each")
 
 
-def _watch(session: Session, arguments: argparse.Namespace, *, command: str, items: str) -> int:
+def _watch(session: CommandSession, arguments: argparse.Namespace, *, command: str, items: str) -> int:
     with connected(arguments.machine) as client:
         if arguments.follow:
             _follow(session, client, command, items)
@@ -66,7 +66,7 @@ def _all(client: ControlClient, command: str, items: str) -> tuple[list[Any], di
     return found, page
 
 
-def _follow(session: Session, client: ControlClient, command: str, items: str) -> None:
+def _follow(session: CommandSession, client: ControlClient, command: str, items: str) -> None:
     """Until Ctrl-C, the machine's end, or nobody reads any more; none is an error."""
     following = 0
     reader = select.poll()

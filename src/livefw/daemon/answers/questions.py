@@ -74,7 +74,7 @@ def answer(hosts: Hosts, question: Question) -> bytes | Failure:
     """Ask the machine, cut, and encode."""
     try:
         return QUESTIONS[question.name](hosts, question)
-    except Exception as error:  # whoever asked gets it, whatever it is
+    except Exception as error:  # the client gets it, whatever it is
         return failure(error)
 
 
@@ -120,7 +120,7 @@ def _verify(hosts: Hosts, _: Question) -> Answer:
 
 
 def _history(hosts: Hosts, question: Question) -> bytes:
-    """The last rows, as many as have room: a row may be one kilobyte, or thirty."""
+    """The last rows, as many as fit: a row may be one kilobyte, or thirty."""
     for limit in ROWS[:-1]:
         with suppress(TooLargeError):
             return _as_shown(partial(_page, limit), hosts, question)

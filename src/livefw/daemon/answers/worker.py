@@ -31,7 +31,7 @@ _SIZE = struct.Struct("<?I")
 
 
 class _Cancelled(BaseException):
-    """Whoever asked has left. Not an Exception: nothing on the way makes an answer of it."""
+    """The client has left. Not an Exception: nothing on the way turns it into a reply."""
 
 
 class _QuestionLoop:
@@ -86,7 +86,7 @@ def _exactly(peer: socket.socket, size: int) -> bytes:
 
 def main() -> None:
     """Answer until the daemon has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal of whoever started the daemon by hand
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal from which the daemon was started by hand
     with suppress(OSError):
         os.nice(_NICE)
     with suppress(OSError, ValueError):

@@ -159,7 +159,7 @@ TYPES = {
 
 
 def typed(values: dict[str, object]) -> dict[str, Variant]:
-    """A dictionary as it goes on the wire; what is None or an empty text or list is left out.
+    """A dictionary as it is sent; what is None or an empty text or list is left out.
 
     Some of it was said by firmware, management controllers and archives, and all of it is shown on terminals.
     """

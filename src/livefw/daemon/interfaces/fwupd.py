@@ -209,7 +209,7 @@ class Fwupd(Face):
             self._core.server.fail(call, _name(error.kind, error.phase), error.text)
 
     def _say_what_follows(self, connection: Connection, key: str) -> None:
-        """Whoever installs elsewhere is done with it; here not, which fwupd's clients show when they have ended."""
+        """Elsewhere installing ends here; not with livefw, which fwupd's clients show at their end."""
         if self._client(connection).features & _REQUESTS:
             self._core.server.signal(connection, PREFIX, "DeviceRequest", "a{sv}", devices.activation_wanted(key))
 
@@ -260,7 +260,7 @@ class Fwupd(Face):
         return Later
 
     def set_hints(self, call: IncomingCall, hints: dict[str, str]) -> Any:
-        """Nothing depends on them, but every client of fwupd's begins so, and is told from then on what happens."""
+        """Nothing depends on them, but every client of fwupd's begins so, and gets the signals from then on."""
         self._client(call.connection)
         return ()
 

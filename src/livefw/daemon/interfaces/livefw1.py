@@ -22,7 +22,7 @@ _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.I
 _INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
 _LIMITS = "org.freedesktop.DBus.Error.LimitsExceeded"
 WORDS_LIMIT = 256
-"""Components and checks in one question. A message has room for eight thousand, and `Show` answers with nine kilobytes
+"""Components and checks in one question. Eight thousand fit in a message, and `Show` answers with nine kilobytes
 for each."""
 _OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"}
 

@@ -2,8 +2,8 @@
 """One activation in a process of its own: ``python -m livefw.daemon.jobs.process``, with a request on standard input.
 
 The engine is kept apart from the process that strangers talk to: nothing that happens to the daemon, not even its
-death, disturbs an activation or loses its outcome. What happens is told on standard output, one JSON object a line; if
-nobody reads it, the activation goes on and its outcome is in the history.
+death, disturbs an activation or loses its outcome. Events go to standard output, one JSON object a line; if nothing
+reads them, the activation continues and its outcome is in the history.
 """
 
 import json
@@ -182,7 +182,7 @@ class _Line:
 def main() -> int:
     """Read the request, do it, tell how it ended."""
     streams.fill()
-    # The terminal of whoever started the daemon by hand is none of an activation's business.
+    # Signals of the terminal from which the daemon was started by hand do not concern an activation.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     request = json.loads(sys.stdin.buffer.readline(_REQUEST_LIMIT))
     line = _Line(sys.stdout.fileno())

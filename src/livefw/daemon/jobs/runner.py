@@ -78,7 +78,7 @@ class JobRunner:
             process.stdin.write(json.dumps(message(request, self._where, measure=self._measure)).encode() + b"\n")
             process.stdin.close()
         except BrokenPipeError:
-            _log.warning("the job ended before it was told what to do")
+            _log.warning("the job ended before it received its request")
         os.set_blocking(process.stdout.fileno(), False)
         self._process, self._buffer, self._ended, self._done = process, b"", None, done
         self.running = ", ".join(request.components) or (

@@ -32,7 +32,7 @@ _ANSWER = 4096
 
 _log = logging.getLogger(__name__)
 Taken = Callable[[int | Exception], None]
-"""Is told the descriptor of a sealed copy, which the call keeps, or why there is none."""
+"""Called with the descriptor of a sealed copy, which the call keeps, or why there is none."""
 
 
 class _CopyRequest(NamedTuple):

@@ -12,7 +12,7 @@ def parts(content_type: str, body: bytes) -> dict[str, bytes]:
     """The parts of a form by their names; ValueError if it is none."""
     found = _BOUNDARY.search(content_type)
     if not content_type.lower().startswith("multipart/form-data") or found is None:
-        raise ValueError("this is no form of several parts")
+        raise ValueError("this is not a multipart form")
     mark = b"\r\n--" + found[1].encode()
     pieces = (b"\r\n" + body).split(mark)
     if len(pieces) < 3 or len(pieces) > _MOST_PARTS + 2 or not pieces[-1].startswith(b"--"):

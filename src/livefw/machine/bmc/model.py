@@ -154,7 +154,7 @@ class Model:
     def delete(self, task: BmcTask) -> None:
         """DELETE of a monitor: a queued task is removed from the queue; a running one continues."""
         if task.number not in self._waiting:
-            raise Rejected(405, "The task cannot be cancelled any more.", "Base.1.19.OperationNotAllowed")
+            raise Rejected(405, "The task can no longer be cancelled.", "Base.1.19.OperationNotAllowed")
         if "false-cancel" in self.faults:
             return
         del self._waiting[task.number]
@@ -224,7 +224,7 @@ class Model:
         if not targets:
             return self.firmware[0]
         if not isinstance(targets, list) or len(targets) != 1:
-            raise Rejected(400, "Exactly one target has to be named.", "Base.1.19.PropertyValueTypeError")
+            raise Rejected(400, "Exactly one target must be named.", "Base.1.19.PropertyValueTypeError")
         if (found := self.find(targets[0])) is None:
             raise Rejected(404, "There is no such target.", "Base.1.19.ResourceMissingAtURI")
         return found

@@ -31,7 +31,7 @@ def write(root: str, url: str, certificate: bytes, password: str) -> dict[str, s
     try:
         reading.make_directories(folder, 0o755)
         if not _is_ours(paths["livefw.toml"]):
-            raise UsageError(f"{paths['livefw.toml']} is somebody else's", hint="name another directory")
+            raise UsageError(f"{paths['livefw.toml']} was not written by this command", hint="name another directory")
         for name, path in paths.items():
             reading.write(path, contents[name], 0o600 if name == "bmc.credentials" else 0o644, follow=False)
     except OSError as error:

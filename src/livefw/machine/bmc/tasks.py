@@ -13,7 +13,7 @@ MESSAGES = {
     "AwaitToUpdate": "The update waits for StartUpdate.",
     "AwaitToActivate": "Awaiting for an action to proceed with activating the image.",
     "UpdateSuccessful": "The update has been completed.",
-    "UpdateSkippedSameVersion": "The component has this version already.",
+    "UpdateSkippedSameVersion": "The component already has this version.",
     "VerificationFailed": "Verification of the image at the component failed.",
     "ActivateFailed": "Activation of the image failed.",
     "OneOfTwo": "One of two devices was updated.",

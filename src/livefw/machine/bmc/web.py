@@ -103,7 +103,7 @@ class Web:
                 if verb == method:
                     return handler(_Request(self, path, match[1] if match.lastindex else "", headers, body))
                 other = True
-        raise Rejected(405 if other else 404, "There is no such thing here.", "Base.1.19.ResourceMissingAtURI")
+        raise Rejected(405 if other else 404, "There is no such resource.", "Base.1.19.ResourceMissingAtURI")
 
     def _known(self, headers: Mapping[str, str]) -> bool:
         if token := headers.get("x-auth-token"):
@@ -159,7 +159,7 @@ class Web:
             parts = form.parts(headers.get("content-type", ""), body)
             parameters, image = _object(parts["UpdateParameters"]), parts["UpdateFile"]
         except (ValueError, KeyError) as error:
-            raise Rejected(400, f"The push is not understood: {error}.", "Base.1.19.MalformedJSON") from None
+            raise Rejected(400, f"The push is malformed: {error}.", "Base.1.19.MalformedJSON") from None
         return self._accepted(self.model.update(image, parameters, f"{SERVICE}/update-multipart"))
 
     def simple_update(self, body: bytes) -> Answer:
@@ -224,7 +224,7 @@ class Web:
             found_out = page("404 Not Found") if "task-deleted-page" in faults else ""
             raise Rejected(404, "There is no such task.", "Base.1.19.ResourceMissingAtURI", page=found_out)
         if status := next((each for fault, each in TASK_STATUSES.items() if fault in faults), 0):
-            raise Rejected(status, "The service is not itself.")
+            raise Rejected(status, "The service failed.")
         return found
 
     def monitor(self, number: str) -> Answer:
@@ -309,7 +309,7 @@ class Web:
         """SPDMGetSignedMeasurements."""
         nonce = _object(body).get("Nonce")
         if not isinstance(nonce, str) or not re.fullmatch(r"[0-9A-Fa-f]{64}", nonce):
-            raise Rejected(400, "Nonce has to be 32 bytes in hexadecimal.", "Base.1.19.ActionParameterValueFormatError")
+            raise Rejected(400, "Nonce must be 32 bytes in hexadecimal.", "Base.1.19.ActionParameterValueFormatError")
         contents = [f"{each.ident} {each.generation}".encode() for each in self.model.firmware]
         faults = self.model.faults
         replayed, forged = "measurement-replayed" in faults, "measurement-forged" in faults
@@ -342,7 +342,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise Rejected(400, "The body is no JSON object.", "Base.1.19.MalformedJSON")
+        raise Rejected(400, "The body is not a JSON object.", "Base.1.19.MalformedJSON")
     return document
 
 

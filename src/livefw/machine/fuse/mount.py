@@ -140,7 +140,7 @@ def _explain_device(error: OSError) -> TransportError:
             hint=f"load it with `modprobe fuse`, or pass the device to the container; {WITHOUT}",
             errno=error.errno,
         )
-    return PermissionDenied(message, hint=f"you must be allowed to read and write it; {WITHOUT}", errno=error.errno)
+    return PermissionDenied(message, hint=f"you need permission to read and write it; {WITHOUT}", errno=error.errno)
 
 
 def _mount_by_helper(directory: str) -> int:
@@ -169,6 +169,6 @@ def _mount_by_helper(directory: str) -> int:
         theirs.close()  # what it has sent is there, and if that is nothing, this is its end
         _, descriptors, _, _ = socket.recv_fds(ours, 1, 1)
     if not descriptors:
-        raise TransportError(f"{_HELPER} passed no device", hint=WITHOUT)
+        raise TransportError(f"{_HELPER} did not pass a device", hint=WITHOUT)
     fcntl.fcntl(descriptors[0], fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     return descriptors[0]

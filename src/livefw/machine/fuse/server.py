@@ -6,9 +6,9 @@ reply when it ends**: at once for a cached attribute, seconds later for a write 
 costs no thread, and everything else continues to be served.
 
 Nodes stand for paths, not for objects: each request finds the object anew. The kernel keeps names and attributes, so
-that opening a file does not ask again for each directory on the way. When a directory vanishes the kernel is told to
-ask for all attributes below it anew, and hears ENOENT; and a thread tells it that the name is gone, which is what
-remains for those who do not ask for attributes.
+that opening a file does not ask again for each directory on the way. When a directory vanishes, all cached attributes
+below it are invalidated, so that the kernel asks again and gets ENOENT; and a thread invalidates the name, for callers
+that do not ask for attributes.
 
 A program that reads by sendfile or splice goes through the kernel's page cache, direct_io or not (Linux 6.5 and later):
 it reads as far as the kernel believes the file to go, and a short answer makes the kernel believe less. So a node that

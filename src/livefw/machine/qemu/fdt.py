@@ -32,7 +32,7 @@ def add(blob: bytes, additions: Mapping[str, Mapping[str, Value]]) -> bytes:
     except DeviceTreeError:
         raise
     except (struct.error, IndexError, ValueError) as error:  # also a name without an end, or that is no ASCII
-        raise DeviceTreeError(f"the device tree is cut: {error}") from error
+        raise DeviceTreeError(f"the device tree is truncated: {error}") from error
 
 
 def _add(blob: bytes, additions: Mapping[str, Mapping[str, Value]]) -> bytes:

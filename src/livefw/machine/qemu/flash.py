@@ -110,13 +110,13 @@ class FlashCaller:
             self._caller = GuestCaller(self._qemu.console, cpus=self.cpus)
             self.entry_point = self._caller.entry_point
         except MechanismFailed as error:
-            said = self._qemu.said()
+            said = self._qemu.complaints()
             self._qemu.close()
             raise MechanismFailed(
                 error.message,
                 hint=f"QEMU said: {said}"
                 if said
-                else "firmware has to load the BL33 of a package in its flash, or --qemu-options do",
+                else "the firmware must load the BL33 of a package in its flash, or use --qemu-options",
             ) from error
         except BaseException:
             self._qemu.close()

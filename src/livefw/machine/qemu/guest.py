@@ -54,7 +54,7 @@ class GuestCaller:
         self._renew()
         for cpu in list(self._inside):
             if self.outcome(cpu, patience=_START_S) is None:
-                raise MechanismFailed(f"CPU {cpu} of the guest does not come back")
+                raise MechanismFailed(f"CPU {cpu} of the guest does not return")
         return True
 
     def begin(self, cpu: int, registers: Registers, *, times: int = 1) -> None:
@@ -82,7 +82,7 @@ class GuestCaller:
         self.begin(cpu, Registers(*words))
         ended = self.outcome(cpu, patience=_START_S)
         if not isinstance(ended, Registers):
-            raise MechanismFailed(f"CPU {cpu} of the guest did not come back: {ended}")
+            raise MechanismFailed(f"CPU {cpu} of the guest did not return: {ended}")
         return ended
 
     def turn_on(self, cpu: int) -> None:
@@ -99,7 +99,7 @@ class GuestCaller:
         deadline = time.monotonic() + _START_S
         while self.call(0, PSCI_AFFINITY_INFO, cpu)[0] != 1:
             if time.monotonic() > deadline:
-                raise MechanismFailed(f"CPU {cpu} of the guest does not go off")
+                raise MechanismFailed(f"CPU {cpu} of the guest does not turn off")
         self._inside.discard(cpu)
 
     def switch_off(self) -> None:
@@ -119,7 +119,7 @@ class GuestCaller:
         except TimeoutError:
             return False
         if not data:
-            raise MechanismFailed("the machine has gone")
+            raise MechanismFailed("the machine has stopped")
         self._printed = (self._printed + data)[-_MOST_PRINTED:]
         for frame in self._decoder.feed(data):
             if frame.type is Type.REPLY:

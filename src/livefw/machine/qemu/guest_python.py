@@ -51,7 +51,7 @@ def _interpreter(folder: str) -> str:
     program = f"usr/bin/python3.{minor}"
     head = read(os.path.join(folder, program))[:20]
     if head[:4] != b"\x7fELF" or int.from_bytes(head[18:], "little") != _EM_AARCH64:
-        raise UsageError(f"{os.path.join(folder, program)} is no program for arm64", hint=_HINT)
+        raise UsageError(f"{os.path.join(folder, program)} is not a program for arm64", hint=_HINT)
     return program
 
 

@@ -42,7 +42,7 @@ class QemuConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.cpus <= CPUS:
-            raise UsageError(f"cpus: {self.cpus} is not between 1 and {CPUS}, which is what the monitor serves")
+            raise UsageError(f"cpus: {self.cpus} is not between 1 and {CPUS}, the number that the monitor supports")
         for path in filter(None, (self.kernel, self.initrd)):
             if not os.path.isfile(path):
                 raise UsageError(f"{path} is not a file")
@@ -112,7 +112,7 @@ class Qemu:
             except OSError as error:
                 link.close()
                 if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
-                    raise MechanismFailed(f"QEMU did not come up: {self.said() or 'it said nothing'}") from error
+                    raise MechanismFailed(f"QEMU did not start: {self.complaints() or 'no output'}") from error
                 time.sleep(0.01)
             else:
                 self._sockets.append(link)
@@ -135,7 +135,7 @@ class Qemu:
             self._process.wait()
         self._scratch.close()
 
-    def said(self) -> str:
+    def complaints(self) -> str:
         """What QEMU itself complained of."""
         with suppress(OSError), open(os.path.join(self._folder, "errors"), encoding="utf-8", errors="replace") as file:
             lines = file.read(1000).splitlines()

@@ -10,7 +10,7 @@ from livefw.machine.config import MachineConfig
 from livefw.machine.control import ControlServer
 from livefw.machine.qemu.machine import QemuMachine
 from livefw.machine.qemu.process import QemuConfig
-from livefw.machine.service import until_told
+from livefw.machine.service import until_stopped
 
 
 def serve(
@@ -28,7 +28,7 @@ def serve(
     Arguments as in `livefw.machine.service.serve` and `QemuMachine`; only in a process's main thread.
     """
     with ExitStack() as stack:
-        stop = stack.enter_context(until_told())
+        stop = stack.enter_context(until_stopped())
         claim = runtime.NameClaim(config.name, platform=platform, store=store or "")
         stack.callback(claim.release)
         images = open_platform(config.all_components, store) if store is not None else None

@@ -65,7 +65,11 @@ _BUSY = ErrnoRow(
 )
 _GONE_AWAY = ErrnoRow(
     Reply.LOST,
-    Reason("lost", "the connection to the kernel was lost; the activation may still be running", "livefw show, dmesg"),
+    Reason(
+        "lost",
+        "the connection to the kernel was lost; the activation may still be running",
+        "see livefw show and dmesg",
+    ),
 )
 _ACTIVATION_FAILED = ErrnoRow(Reply.FAILED, Reason("activation-failed", "the kernel aborted the activation"))
 _CPU_RESET = ErrnoRow(
@@ -225,7 +229,7 @@ class RunningWrite:
         """See `Running`."""
         if self._claim is None:
             row = _BUSY if self._write is None else ErrnoRow(Reply.LOST, _NOT_WATCHED)
-            self._claim = self._told(row, 0, log.LogEvidence(), at_work=row.reply is Reply.LOST)
+            self._claim = self._make_claim(row, 0, log.LogEvidence(), at_work=row.reply is Reply.LOST)
         return self._claim
 
     def _start(self) -> None:
@@ -238,10 +242,10 @@ class RunningWrite:
         if self._order.action is Action.ACTIVATE:
             entry = tree.read_entry(self._files, self._order.guid, tree.Patience(self._clock))
             if entry is None:
-                self._claim = self._told(_VANISHED, errno.EBUSY, log.LogEvidence())
+                self._claim = self._make_claim(_VANISHED, errno.EBUSY, log.LogEvidence())
                 return
             if entry.flag("activation_pending") is False:
-                self._claim = self._told(ErrnoRow(Reply.REFUSED, _OVERTAKEN), errno.EBUSY, log.LogEvidence())
+                self._claim = self._make_claim(ErrnoRow(Reply.REFUSED, _OVERTAKEN), errno.EBUSY, log.LogEvidence())
                 return
         self._start()
 
@@ -249,7 +253,7 @@ class RunningWrite:
         error = write.error
         if not write.opened:
             self._write = None
-            self._claim = self._told(meaning(self._order, error, opened=False), error, log.LogEvidence())
+            self._claim = self._make_claim(meaning(self._order, error, opened=False), error, log.LogEvidence())
             return
         if error == errno.EBUSY and self._may_try_again():
             self._write = None
@@ -261,11 +265,11 @@ class RunningWrite:
             fresh, order = kmsg.since(self._files, self._cursor), self._order
             said = log.log_evidence(fresh, self._cursor, order.guid, others=order.others, in_parts=order.in_parts)
         if error == 0:
-            self._claim = self._told(None, 0, said)
+            self._claim = self._make_claim(None, 0, said)
         elif error == LOST:  # the writer died, and its write may continue without it
-            self._claim = self._told(_GONE_AWAY, error, said, at_work=True)
+            self._claim = self._make_claim(_GONE_AWAY, error, said, at_work=True)
         elif log.LineKind.RESETS_CPU in said.tells:
-            self._claim = self._told(_CPU_RESET, error, said)
+            self._claim = self._make_claim(_CPU_RESET, error, said)
         else:
             row = meaning(self._order, error)
             if (
@@ -275,7 +279,7 @@ class RunningWrite:
                 and not said.in_prime
             ):
                 said = said._replace(witness=Witness.MAY_GO_ON)  # no line says that it failed before any CPU activated
-            self._claim = self._told(_explained(row, said), error, said)
+            self._claim = self._make_claim(_explained(row, said), error, said)
 
     def _may_try_again(self) -> bool:
         now = self._clock.now()
@@ -300,7 +304,7 @@ class RunningWrite:
             if entry.flag("activation_capable") is not False or not patience.pause():
                 return
 
-    def _told(self, row: ErrnoRow | None, error: int, said: log.LogEvidence, *, at_work: bool = False) -> Claim:
+    def _make_claim(self, row: ErrnoRow | None, error: int, said: log.LogEvidence, *, at_work: bool = False) -> Claim:
         order = self._order
         deadly = said.code if log.LineKind.ACTIVATE_FAILED in said.tells else None
         return Claim(
@@ -328,6 +332,8 @@ def _explained(row: ErrnoRow, said: log.LogEvidence) -> ErrnoRow:
 
 _CANNOT_CANCEL_NOW = Reason("cannot-cancel-now", "the activation has progressed too far to be cancelled")
 _NOT_WATCHED = Reason(
-    "not-watched", "detached; the activation continues in the kernel and cannot be interrupted", "livefw show, dmesg"
+    "not-watched",
+    "detached; the activation continues in the kernel and cannot be interrupted",
+    "see livefw show and dmesg",
 )
 _OVERTAKEN = Reason("not-pending", "another activation ran first, and no new image is pending now", "livefw show")

@@ -58,7 +58,7 @@ class RedfishClient:
     def _log_in(self, bmc: Bmc, secret: Secret, adapter: Any) -> None:
         import redfish  # it takes a tenth of a second, and only those with a BMC need it
 
-        with _told():
+        with _errors_translated():
             self._library = redfish.redfish_client(
                 base_url=bmc.url,
                 username=secret.user,
@@ -83,7 +83,7 @@ class RedfishClient:
     @property
     def root(self) -> dict[str, Any]:
         """The service root."""
-        with _told():
+        with _errors_translated():
             root = self._library.root_resp.dict
         return root if isinstance(root, dict) else {}
 
@@ -126,7 +126,7 @@ class RedfishClient:
         for place in self._ended:
             with suppress(ExchangeError):  # it may be gone indeed
                 self.delete(place)
-        with suppress(ExchangeError), _told():
+        with suppress(ExchangeError), _errors_translated():
             self._library.logout()
         self._library._session.close()  # noqa: SLF001 - the library does so only if the BMC let it log out
 
@@ -145,7 +145,7 @@ class RedfishClient:
         library.set_session_key(None)  # a token that is void would be refused with the login
         library.set_session_location(None)
         try:
-            with _told():
+            with _errors_translated():
                 library.login(auth=self._auth)
         except ExchangeError as error:
             self._refusals += error.code == "login"
@@ -169,7 +169,7 @@ class RedfishClient:
     def _exchange(self, method: str, path: str, **named: Any) -> Response:
         if self._now() > self._until:
             raise ExchangeError(exchange.TIMEOUT, sent=False)
-        with _told():
+        with _errors_translated():
             send = getattr(self._library, method.lower())
             response = send(path, **named)
             headers = {name.lower(): value for name, value in response.getheaders()}
@@ -191,7 +191,7 @@ def _answer(status: int, headers: dict[str, str], data: bytes) -> Response:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _errors_translated() -> Iterator[None]:
     """Every error of the library and of what is below it, as `ExchangeError`; their warnings to Python are nobody's."""
     try:
         with warnings.catch_warnings():

@@ -56,7 +56,7 @@ class RedfishProvider:
             try:
                 listed, unread = self._listed(bmc)
                 found += listed
-                if unread := _told(unread):
+                if unread := _worth_reporting(unread):
                     notes.append(_INCOMPLETE.fill(name=bmc.name, count=len(unread), what_is_wrong=unread[0].text))
             except errors.TransportError as error:
                 notes.append(_UNREACHABLE._replace(hint=error.hint).fill(why_it_cannot_be_asked=error.message))
@@ -161,7 +161,7 @@ class RedfishProvider:
                 )
             else:
                 found.append(Finding(Severity.INFO, *_REACHED.fill(name=bmc.name, count=len(listed), url=bmc.url)))
-                troubles = (_UNREAD.fill(name=bmc.name, what_is_wrong=each.text) for each in _told(unread))
+                troubles = (_UNREAD.fill(name=bmc.name, what_is_wrong=each.text) for each in _worth_reporting(unread))
                 found += [Finding(Severity.WARNING, *why) for why in troubles]
         return found
 
@@ -236,7 +236,7 @@ class RedfishProvider:
             client.close()
 
 
-def _told(unread: tuple[Unread, ...]) -> tuple[Unread, ...]:
+def _worth_reporting(unread: tuple[Unread, ...]) -> tuple[Unread, ...]:
     """What is worth a word: there are services that link a collection which they do not have."""
     return tuple(each for each in unread if not (each.collection and each.absent))
 

@@ -36,7 +36,7 @@ class _Socket(ssl.SSLSocket):
 
     def _hurry(self) -> None:
         context = self.context
-        if isinstance(context, Context):
+        if isinstance(context, TlsContext):
             left = context.deadline - context.now()
             if left <= 0:
                 raise TimeoutError("the exchange took too long")
@@ -51,7 +51,7 @@ class _Socket(ssl.SSLSocket):
         return super().send(*arguments, **named)
 
 
-class Context(ssl.SSLContext):
+class TlsContext(ssl.SSLContext):
     """TLS settings of one BMC, and the moment at which the present exchange has to be over."""
 
     sslsocket_class = _Socket
@@ -59,9 +59,9 @@ class Context(ssl.SSLContext):
     now: Callable[[], float]
 
 
-def tls(authorities: bytes | None, *, verify: bool, now: Callable[[], float] = time.monotonic) -> Context:
+def tls(authorities: bytes | None, *, verify: bool, now: Callable[[], float] = time.monotonic) -> TlsContext:
     """TLS that verifies name and certificate, by these PEM authorities or the system's; ssl.SSLError, ValueError."""
-    context = Context(ssl.PROTOCOL_TLS_CLIENT)
+    context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.now = now
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
@@ -77,7 +77,9 @@ def tls(authorities: bytes | None, *, verify: bool, now: Callable[[], float] = t
 class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # requests has no types here
     """The way to one BMC and to nowhere else."""
 
-    def __init__(self, origin: str, context: Context, *, seconds: float = EXCHANGE_S, most: int = MOST_BYTES) -> None:
+    def __init__(
+        self, origin: str, context: TlsContext, *, seconds: float = EXCHANGE_S, most: int = MOST_BYTES
+    ) -> None:
         self._origin = origin
         self._context = context
         self._seconds = seconds

@@ -43,7 +43,7 @@ class Asking(NamedTuple):
     staging: bool = False
 
 
-_SAID = {
+_REPLIES = {
     TaskEnd.DONE: Reply.ACCEPTED,
     TaskEnd.FAILED: Reply.FAILED,
     TaskEnd.CANCELLED: Reply.FAILED,
@@ -159,7 +159,7 @@ def _claim(outcome: TaskOutcome, *, queued: bool) -> Claim:
     """All that is known from the answer; a BMC's word alone proves nothing."""
     worth = belief.word(outcome, queued=queued)
     return Claim(
-        _SAID[outcome.end],
+        _REPLIES[outcome.end],
         trust=Trust.DOUBTFUL,
         trust_reason="; ".join(filter(None, [_warning(outcome), worth.text])),
         firmware_code=outcome.code if outcome.end is not TaskEnd.DONE else None,
@@ -193,7 +193,7 @@ class ActivateJob(RedfishJob):
         if claim.at_work:
             return claim
         told = attest.compare(before, self._attest(client, action))
-        # Where nobody saw how it ended, it may have been measured too early.
+        # Where the result is unknown, it may have been measured too early.
         early = claim.reply is Reply.LOST and told.measured is Measured.UNCHANGED
         measured = Measured.NOT if early else told.measured
         return claim._replace(measured=measured, log=(*claim.log, *filter(None, [told.text])))
@@ -270,7 +270,7 @@ class StageJob(RedfishJob):
     def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
         if against := self._objection(part, seen):
             return Claim(Reply.REFUSED, reason=against)
-        if not (wish := _wish(part, seen)):
+        if not (wish := _staging_option(part, seen)):
             return Claim(Reply.REFUSED, reason=_NO_STAGING)
         target = _target(part, seen)
         if self._package.uri:
@@ -335,7 +335,7 @@ def _target(part: Part, seen: Seen) -> str:
     return next((image.uri for image in listed if not image.active), listed[0].uri)
 
 
-def _wish(part: Part, seen: Seen) -> dict[str, object]:
+def _staging_option(part: Part, seen: Seen) -> dict[str, object]:
     """How to say that the image is to wait; empty if there is no way to say it.
 
     A service that has an action to activate knows ``Stage`` (both came with 2025.2); one that has StartUpdate knows

@@ -111,7 +111,7 @@ _MISLABELLED = Reason(
     "do not use that image; see livefw show for the running version",
 )
 _CONTRADICTION = Reason(
-    "contradiction", "the state that the kernel shows after the update is inconsistent", "livefw show, dmesg"
+    "contradiction", "the state that the kernel shows after the update is inconsistent", "see livefw show and dmesg"
 )
 
 VERDICTS = (
@@ -166,7 +166,7 @@ _MAY_STAY_OPEN = Reason(
 _CANNOT_TELL = Reason("unreadable", "the upload node can no longer be read", "livefw doctor")
 _SLOW = Reason("no-end", "the upload does not end; its result is unknown", "livefw show; start no other upload")
 _NO_WITNESS = Reason(
-    "lost", "the connection to the kernel was lost; the update may still be running", "livefw show, dmesg"
+    "lost", "the connection to the kernel was lost; the update may still be running", "see livefw show and dmesg"
 )
 
 
@@ -236,17 +236,17 @@ class UpdateWork(UploadWork):
     def abandoned(self) -> Claim:
         """Before the image is handed over it can be taken back; after that nothing can be done, and we say so."""
         if self.touched and not self._was_not_started():
-            return self._told(Reply.LOST, _ABANDONED)
+            return self._make_claim(Reply.LOST, _ABANDONED)
         self.touched = False
         given_up = super().abandoned()
         if not self._open:
             return given_up
         if self._writing and not self._writing.wait(_TAKING_BACK_S):
-            return self._told(Reply.LOST, _MAY_STAY_OPEN)
+            return self._make_claim(Reply.LOST, _MAY_STAY_OPEN)
         if self._text("loading") != "0":
             discard = self._files.start_write(f"{NODE}/loading", b"-1\n")
             if not discard.wait(_TAKING_BACK_S):
-                return self._told(Reply.LOST, _MAY_STAY_OPEN)
+                return self._make_claim(Reply.LOST, _MAY_STAY_OPEN)
         return self._closed(given_up)
 
     def _was_not_started(self) -> bool:
@@ -275,7 +275,7 @@ class UpdateWork(UploadWork):
         self.touched = True
         started = yield from self._put("loading", b"0\n")
         if started.opened and started.error in (LOST, errno.ENOTCONN, errno.ECONNABORTED, errno.EINTR):
-            return self._told(Reply.LOST, _NO_WITNESS)
+            return self._make_claim(Reply.LOST, _NO_WITNESS)
         if started.error:
             self.touched = False
             return (yield from self._take_back(self._refused(started)))
@@ -288,11 +288,11 @@ class UpdateWork(UploadWork):
         pause = _FIRST_PAUSE
         while self._text("status") != "idle":
             if self._clock.now() >= until:
-                return self._told(Reply.LOST, _SLOW)
+                return self._make_claim(Reply.LOST, _SLOW)
             yield pause
             pause = min(pause * 2, _LONGEST_PAUSE)
         row = verdict(self._sight())
-        return self._told(row.reply, row.reason, row.witness)
+        return self._make_claim(row.reply, row.reason, row.witness)
 
     def _take_back(self, claim: Claim) -> Steps:
         """The claim, after a load that may be open by us has been closed, or has been seen not to close."""
@@ -359,7 +359,7 @@ class UpdateWork(UploadWork):
             return Runs.TARGET
         return Runs.BEFORE if after.version == self._order.before.version else Runs.OTHER
 
-    def _told(self, said: Reply, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
+    def _make_claim(self, said: Reply, reason: Reason | None, witness: Witness = Witness.NONE) -> Claim:
         heard = log.log_evidence(self._files, self._cursor)
         code = heard.code if said is not Reply.ACCEPTED else None
         lost = said is Reply.LOST
