@@ -52,7 +52,7 @@ def recent(host: Host) -> list[Activation]:
 
 
 def _shown(newest_first: Iterable[Activation], replaced: set[str]) -> Iterator[Activation]:
-    """Those that are reported. ``replaced`` are the components whose older images do not wait any more, and is added to."""
+    """Those that are reported. ``replaced`` are the components whose older images no longer wait; it is added to."""
     for each in newest_first:
         key, ending = each.first_row.component, each.ending
         outcome = ending.body.get("outcome") if ending else None
