@@ -95,7 +95,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], object], str]] = {
     "anybody may write it": (_writable, "other than its owner may write"),
     "a link": (_link, "a symbolic link"),
     "a pipe": (lambda path: os.mkfifo(path), "not a regular file"),
-    "a socket": (_socket, "a socket, and not a regular file"),
+    "a socket": (_socket, "a socket, not a regular file"),
     "a directory": (lambda path: path.mkdir(), "s a directory|not a regular file"),
     "a device": (lambda path: path.symlink_to("/dev/zero"), "a symbolic link"),
     "written by its group": (_without_rights, "other than its owner may write"),

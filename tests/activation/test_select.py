@@ -95,7 +95,7 @@ def test_as_many_are_told_as_can_be_read(count: int, end: str) -> None:
     with pytest.raises(AmbiguousComponent) as caught:
         select("6c", discovery.take_inventory([bench.provider]).candidates)
     assert len(caught.value.candidates) == count
-    assert caught.value.hint.startswith("say which: lfa:6c0762a6-12f2-4b56-92cb-ba8f63369600, lfa:")
+    assert caught.value.hint.startswith("name one of them: lfa:6c0762a6-12f2-4b56-92cb-ba8f63369600, lfa:")
     assert caught.value.hint.endswith(end)
     assert f"matches {count} components" in str(caught.value)
 

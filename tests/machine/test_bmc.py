@@ -159,7 +159,7 @@ CASES = {
     "a part without content": Case("POST", PUSH, CONTENTLESS, 400, "no name", BOUNDARY),
     "no parameters": Case("POST", PUSH, form(GOOD[1]), 400, "UpdateParameters", BOUNDARY),
     "no file": Case("POST", PUSH, form(GOOD[0]), 400, "UpdateFile", BOUNDARY),
-    "parameters that are none": Case("POST", PUSH, WRONG, 400, "no JSON", BOUNDARY),
+    "parameters that are none": Case("POST", PUSH, WRONG, 400, "not a JSON object", BOUNDARY),
 }
 
 
