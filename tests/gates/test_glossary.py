@@ -158,3 +158,14 @@ def test_a_retired_word_is_found(source: str, place: str) -> None:
 @pytest.mark.parametrize("text", ["a component made up of images", "it keeps running", "the record of what was done"])
 def test_a_correct_use_passes(text: str) -> None:
     assert found(of_text("new.md", text, "documents")) == []
+
+
+def test_a_public_class_name_is_that_of_one_class() -> None:
+    """A stack trace names the class and not its module."""
+    places: dict[str, list[str]] = {}
+    for path in sorted((CHECKOUT / "src").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(path.relative_to(CHECKOUT)))
+    assert len(places) > 200
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

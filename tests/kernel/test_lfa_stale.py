@@ -20,7 +20,7 @@ from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.kernel.lfa import VERSIONS
 from livefw.kernel.scripted import ScriptedFirmware
-from livefw.machine.injection import Effect, InjectionRule, Injector
+from livefw.machine.injection import InjectionRule, Injector, RuleEffect
 from livefw.testing.driver import ModelDriver
 
 ALL = list(VERSIONS)
@@ -198,7 +198,7 @@ def test_what_makes_the_inventory_right_again(version: str, act: str) -> None:
 # A component that stays primed in TF-A after its own activation, and loses its directory in the rescan that follows.
 
 _FIRST_ONLY = InjectionRule(
-    Effect.ALTER, frozenset({Function.GET_INFO}), alter=lambda asked, _: asked.returning(0, 1, 0)
+    RuleEffect.ALTER, frozenset({Function.GET_INFO}), alter=lambda asked, _: asked.returning(0, 1, 0)
 )
 
 
@@ -207,7 +207,7 @@ def _named_a(_: Registers, answer: Registers) -> Registers:
 
 
 def _second_is_a() -> InjectionRule:
-    return InjectionRule(Effect.ALTER, frozenset({Function.GET_INVENTORY}), guid=SCP_BL2U.guid, alter=_named_a)
+    return InjectionRule(RuleEffect.ALTER, frozenset({Function.GET_INVENTORY}), guid=SCP_BL2U.guid, alter=_named_a)
 
 
 def stuck(version: str, rule: InjectionRule, *, profile: str = "bet1") -> tuple[ModelDriver, LfaAgent, MemoryPlatform]:

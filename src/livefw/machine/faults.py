@@ -24,7 +24,7 @@ from livefw.firmware.component import Faults, FirmwareComponent, LoadStatus
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec
 from livefw.firmware.state import Preemption
-from livefw.machine.injection import Effect, InjectionRule, Injector, ReturnWatch
+from livefw.machine.injection import InjectionRule, Injector, ReturnWatch, RuleEffect
 
 _MAX_TIMES = 1_000_000
 _MAX_MS = 3_600_000
@@ -241,7 +241,7 @@ def _reordered(setting: FaultSetting) -> AfterActivation:
 # Faults of the conduit.
 
 
-def _rule(setting: FaultSetting, effect: Effect, *functions: Function, **fields: Any) -> None:
+def _rule(setting: FaultSetting, effect: RuleEffect, *functions: Function, **fields: Any) -> None:
     rule = InjectionRule(effect, frozenset(functions), setting.guid, setting.request.times, **fields)
     setting.subject.injector.rules.append(rule)
 
@@ -250,7 +250,7 @@ def _answers(
     default: Function, words: Callable[[FaultSetting, Registers], Exit | Held]
 ) -> Callable[[FaultSetting], None]:
     def apply(setting: FaultSetting) -> None:
-        _rule(setting, Effect.ANSWER, setting.function(default), answer=lambda registers: words(setting, registers))
+        _rule(setting, RuleEffect.ANSWER, setting.function(default), answer=lambda registers: words(setting, registers))
 
     return apply
 
@@ -259,14 +259,14 @@ def _alters(
     function: Function, change: Callable[[FaultSetting, Registers, Registers], Registers]
 ) -> Callable[[FaultSetting], None]:
     def apply(setting: FaultSetting) -> None:
-        _rule(setting, Effect.ALTER, function, alter=lambda request, result: change(setting, request, result))
+        _rule(setting, RuleEffect.ALTER, function, alter=lambda request, result: change(setting, request, result))
 
     return apply
 
 
 def _all(answer: int) -> Callable[[FaultSetting], None]:
     return lambda setting: _rule(
-        setting, Effect.ANSWER, *Function, answer=lambda registers: registers.returning(answer)
+        setting, RuleEffect.ANSWER, *Function, answer=lambda registers: registers.returning(answer)
     )
 
 
@@ -283,7 +283,7 @@ def _flags(change: Callable[[int, int], int]) -> Callable[[FaultSetting], None]:
             calls += 1
             return result.returning(*result[:3], change(result[3], calls) & WORD)
 
-        _rule(setting, Effect.ALTER, Function.GET_INVENTORY, alter=alter)
+        _rule(setting, RuleEffect.ALTER, Function.GET_INVENTORY, alter=alter)
 
     return apply
 
@@ -297,13 +297,13 @@ def _nanoseconds(setting: FaultSetting, *, default: float) -> int:
 
 def _slow(setting: FaultSetting) -> None:
     delay_ns = _nanoseconds(setting, default=1000.0)
-    _rule(setting, Effect.DELAY, setting.function(Function.PRIME), delay_ns=delay_ns)
+    _rule(setting, RuleEffect.DELAY, setting.function(Function.PRIME), delay_ns=delay_ns)
 
 
 def _hang(setting: FaultSetting) -> None:
     _rule(
         setting,
-        Effect.ANSWER,
+        RuleEffect.ANSWER,
         setting.function(Function.ACTIVATE),
         answer=lambda _: Held(None),
         cpu=setting.request.cpu,
@@ -327,13 +327,13 @@ def _gone(setting: FaultSetting) -> None:
     refusal = LfaStatus.INVALID_PARAMETERS.word
     _rule(
         setting,
-        Effect.ANSWER,
+        RuleEffect.ANSWER,
         Function.PRIME,
         Function.ACTIVATE,
         Function.CANCEL,
         answer=lambda registers: registers.returning(refusal),
     )
-    _rule(setting, Effect.ALTER, Function.GET_INVENTORY, alter=lambda request, _: request.returning(refusal))
+    _rule(setting, RuleEffect.ALTER, Function.GET_INVENTORY, alter=lambda request, _: request.returning(refusal))
 
 
 def _inventory_error(setting: FaultSetting) -> None:
@@ -343,7 +343,7 @@ def _inventory_error(setting: FaultSetting) -> None:
     code = setting.code(LfaStatus.DEVICE_ERROR) & WORD
     _rule(
         setting._replace(guid=guid),
-        Effect.ALTER,
+        RuleEffect.ALTER,
         Function.GET_INVENTORY,
         alter=lambda request, _: request.returning(code),
     )
@@ -358,7 +358,7 @@ def _duplicate(setting: FaultSetting) -> None:
     words = _known(setting.guid).to_registers()
     _rule(
         setting._replace(guid=victim.guid),
-        Effect.ALTER,
+        RuleEffect.ALTER,
         Function.GET_INVENTORY,
         alter=lambda _, result: result if result[0] else result.returning(0, *words),
     )

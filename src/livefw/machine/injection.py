@@ -18,7 +18,7 @@ _WORK = frozenset({Function.PRIME, Function.ACTIVATE})
 """Calls in which components work."""
 
 
-class Effect(StrEnum):
+class RuleEffect(StrEnum):
     """What a rule does to a call."""
 
     ANSWER = "answer"
@@ -38,7 +38,7 @@ class InjectionRule:
     the others wait for it would be a different fault.
     """
 
-    effect: Effect
+    effect: RuleEffect
     functions: frozenset[int]
     guid: Guid | None = None
     left: int | None = None
@@ -134,9 +134,9 @@ class Injector:
                 self._calls[cpu] = registers
             return outcome
         self._calls[cpu] = registers
-        if (rule := self._find(Effect.ANSWER, cpu, registers)) is not None and rule.answer is not None:
+        if (rule := self._find(RuleEffect.ANSWER, cpu, registers)) is not None and rule.answer is not None:
             return rule.answer(registers)
-        if (rule := self._find(Effect.DELAY, cpu, registers)) is not None:
+        if (rule := self._find(RuleEffect.DELAY, cpu, registers)) is not None:
             if self._extra_ns is not None and registers[0] in _WORK:
                 self._extra_ns[cpu] = rule.delay_ns
                 return self._left(cpu, self._inner.call(cpu, registers))
@@ -165,7 +165,9 @@ class Injector:
         self._inner.cpu_off(cpu)
         self._online -= {cpu}
 
-    def _find(self, effect: Effect, cpu: int, registers: Registers, guid: Guid | None = None) -> InjectionRule | None:
+    def _find(
+        self, effect: RuleEffect, cpu: int, registers: Registers, guid: Guid | None = None
+    ) -> InjectionRule | None:
         """The first rule with this effect that means the call."""
         if guid is None and registers[0] in _WITH_ID:
             guid = self._guids.get(InventoryRequest.decode(registers).fw_seq_id)
@@ -192,7 +194,7 @@ class Injector:
         registers = self._calls[cpu]
         guid = self._learn(registers, outcome)
         self._watch(cpu, registers)
-        rule = self._find(Effect.ALTER, cpu, registers, guid)
+        rule = self._find(RuleEffect.ALTER, cpu, registers, guid)
         return rule.alter(registers, outcome) if rule and rule.alter else outcome
 
     def _watch(self, cpu: int, registers: Registers) -> None:

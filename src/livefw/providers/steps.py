@@ -40,7 +40,7 @@ class Work(Protocol):
         ...
 
 
-class Report:
+class StepReport:
     """A report that is passed on before the work continues, for work whose next step takes long; an `Operation`.
 
     A bounded wait returns once, so that its caller can pass the report on. Then the observer is called again with the

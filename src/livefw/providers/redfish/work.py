@@ -16,7 +16,7 @@ from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, NOT_NO
 from livefw.providers.redfish.resources import Seen, look
 from livefw.providers.redfish.settings import Bmc
 from livefw.providers.redfish.tasks import AWAITING, TaskEnd, TaskOutcome
-from livefw.providers.steps import Operation, Report, Steps
+from livefw.providers.steps import Operation, StepReport, Steps
 
 Enter = Callable[[], RedfishClient]
 
@@ -107,7 +107,7 @@ class RedfishJob:
         One that is turned away because the session had ended is made once more, if everything is still as it was.
         """
         place = self._place
-        yield Report(place.observer, Progress(Phase.RUNNING, request.text))  # an upload may take minutes
+        yield StepReport(place.observer, Progress(Phase.RUNNING, request.text))  # an upload may take minutes
         self.touched = True
         try:
             answer = request.send()
