@@ -12,7 +12,7 @@ from options import Option, options, subcommands
 import livefw
 from livefw.activation.policy.document import KEYS
 from livefw.activation.policy.example import EXAMPLES
-from livefw.activation.policy.settings import rows
+from livefw.activation.policy.reader import rows
 from livefw.cli.arguments import configured
 from livefw.cli.verbs import VERBS
 from livefw.daemon import service

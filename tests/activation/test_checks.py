@@ -29,7 +29,7 @@ from livefw.activation.checks.table import (
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.policy.document import DEFAULT, parse
-from livefw.activation.policy.settings import SettingsError
+from livefw.activation.policy.reader import SettingsError
 from livefw.activation.policy.window import Window
 from livefw.errors import UsageError
 from livefw.files.host import HostFiles

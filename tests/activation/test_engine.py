@@ -14,7 +14,7 @@ from livefw.activation.engine import ActivationRequest, OnFailure, Point
 from livefw.activation.events import (
     drain,
 )
-from livefw.activation.history import opening
+from livefw.activation.history import chain
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Head, HistoryRow, JournalUnavailable, RowKind
 from livefw.activation.history.verify import verify_chain
@@ -462,7 +462,7 @@ def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(
 
     def fill_the_disk(point: Point) -> None:
         if point is Point.JUDGED:
-            monkeypatch.setattr(opening, "append", full)
+            monkeypatch.setattr(chain, "append", full)
 
     bench.changes = {"at": fill_the_disk}
     attempt = bench.one("tf-rmm")

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from livefw.activation.policy import document as policy
-from livefw.activation.policy import settings
+from livefw.activation.policy import reader
 from livefw.activation.policy.document import KEYS, load, matches, parse
 from livefw.activation.policy.pattern import read
-from livefw.activation.policy.settings import SettingsError
+from livefw.activation.policy.reader import SettingsError
 from livefw.activation.policy.window import Window, is_open
 from livefw.errors import PermissionDenied, TransportError
 from livefw.providers.base import Component, Cost, Rendezvous
@@ -109,7 +109,7 @@ def test_a_mechanism_reads_its_own_table() -> None:
 
 def test_every_key_of_the_table_is_in_the_full_file() -> None:
     words = FULL.replace("[[", "[").split()
-    assert {row.path.rpartition(".")[2] for row in settings.rows(KEYS)} <= {word.strip("[]") for word in words} | {
+    assert {row.path.rpartition(".")[2] for row in reader.rows(KEYS)} <= {word.strip("[]") for word in words} | {
         "settings"
     }
 

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from livefw.activation.policy import settings
+from livefw.activation.policy import reader
 from livefw.activation.policy.document import KEYS, PolicyFollower, parse
-from livefw.activation.policy.settings import SettingsError
+from livefw.activation.policy.reader import SettingsError
 
 NO_TEXT = ("1", "1.5", "true", "[]", "{}", "2026-11-23")
 NO_LIST = ("1", "true", '"x"', "{}")
@@ -51,7 +51,7 @@ VALUES = {
     "version": Values(('"1"', '"1.4-rc1"'), (*NO_TEXT, '""')),
     "switches": Values(("{}", "{auto_activate = true}"), ("1", '"x"', "[]", "{a = 1}", '{a = "true"}')),
 }
-ROWS = {row.path: row.kind for row in settings.rows(KEYS)}
+ROWS = {row.path: row.kind for row in reader.rows(KEYS)}
 NEEDED = {"window[]": {"from": '"22:00"', "to": '"23:00"'}, "order[]": {"first": '"a"', "then": '"b"'}}
 
 

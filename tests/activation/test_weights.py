@@ -13,7 +13,7 @@ from livefw.activation.checks.table import CHECKS
 from livefw.activation.engine import ActivationRequest, Attempt
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.outcome import Outcome
-from livefw.activation.policy.settings import SettingsError
+from livefw.activation.policy.reader import SettingsError
 from livefw.errors import UsageError
 from livefw.firmware.spec import ComponentKind
 from livefw.machine.config import Grid, MachineConfig

@@ -9,7 +9,7 @@ import pytest
 from livefw.activation.checks.table import CHECKS
 from livefw.activation.engine import Point
 from livefw.activation.policy.document import KEYS, parse
-from livefw.activation.policy.settings import rows
+from livefw.activation.policy.reader import rows
 from livefw.render.check import EFFECTS
 from livefw.systemd import OUTCOME_MESSAGE_ID
 

@@ -34,7 +34,7 @@ TRESPASSES = [
 ]
 """Who must not import whom."""
 CYCLES = {
-    "livefw.activation": ("livefw.activation.policy.settings", "livefw.activation.checks.table"),
+    "livefw.activation": ("livefw.activation.policy.reader", "livefw.activation.checks.table"),
     "livefw.activation.history": ("livefw.activation.history.journal", "livefw.activation.history.verify"),
     "livefw.providers": ("livefw.providers.base", "livefw.providers.lfa.provider"),
 }

@@ -15,7 +15,7 @@ import pytest
 
 from livefw.activation.policy.document import DEFAULT, KEYS, parse
 from livefw.activation.policy.example import EXAMPLES
-from livefw.activation.policy.settings import rows
+from livefw.activation.policy.reader import rows
 from livefw.cli.explain.codes import words
 from livefw.cli.verbs import VERBS
 from livefw.daemon import service

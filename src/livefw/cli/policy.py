@@ -9,7 +9,7 @@ from livefw.activation.checks.table import CHECKS
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.policy.document import FILE, KEYS, Policy
-from livefw.activation.policy.settings import rows
+from livefw.activation.policy.reader import rows
 from livefw.cli.invocation.paths import configure_state, where
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual

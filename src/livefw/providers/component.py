@@ -23,6 +23,9 @@ class Version(NamedTuple):
     order: tuple[int, ...] = ()
     reliable: bool = True
 
+    def __str__(self) -> str:
+        return self.text
+
 
 def dotted(text: str) -> tuple[int, ...]:
     """The order of a version that is numbers between dots, for `Version`; empty for any other text."""

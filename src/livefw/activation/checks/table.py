@@ -16,7 +16,7 @@ from livefw.activation.inventory.versions import are_alien, compare
 from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, Policy
-from livefw.activation.policy.settings import SettingsError
+from livefw.activation.policy.reader import SettingsError
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason, Rendezvous, Version
 

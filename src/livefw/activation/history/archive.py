@@ -18,7 +18,7 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.activation.history import damaged, opening, schema
+from livefw.activation.history import chain, damaged, opening, schema
 from livefw.activation.history.damaged import Damaged, Flaw
 from livefw.activation.history.rows import NO_HEAD, ROWS, Head, RowKind, digest
 from livefw.activation.history.seal import Seal
@@ -162,7 +162,7 @@ def _write(connection: sqlite3.Connection, path: str, base: Head, last: int) -> 
         copy.execute("BEGIN")
         schema.make(copy, 0, schema.VERSION)
         copy.execute("UPDATE base SET sequence = ?, hash = ?", base)
-        copy.executemany(opening.INSERT, _checked(connection, base, last))
+        copy.executemany(chain.INSERT, _checked(connection, base, last))
         copy.execute(_NOTE_HEAD)
         copy.execute("COMMIT")
     os.chmod(path, 0o440)
@@ -199,7 +199,7 @@ def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, 
         connection.execute("UPDATE base SET sequence = ?, hash = ?", head)
         made = Archived(file, base.sequence + 1, head, len(kept))
         body = {"file": file, "first": made.first, "head": str(head), "kept": kept_digest(connection, head)}
-        opening.append(connection, (RowKind.ARCHIVED, os.urandom(8).hex(), "", body), time_ns, seal)
+        chain.append(connection, (RowKind.ARCHIVED, os.urandom(8).hex(), "", body), time_ns, seal)
         connection.execute("DELETE FROM archiving")
     return made
 

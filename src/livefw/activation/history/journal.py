@@ -24,7 +24,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 
 from livefw import reading
-from livefw.activation.history import damaged, opening, reserve, schema
+from livefw.activation.history import chain, damaged, opening, reserve, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
 from livefw.activation.history.rows import (
     ENDINGS,
@@ -422,7 +422,7 @@ class Journal:
     def _append_here(self, kind: RowKind, activation: str, component: str, body: dict[str, Any]) -> Head:
         # IMMEDIATE: no other writer may add a row between reading the head and writing, or the chain would fork.
         with opening.transaction(self._connection):
-            return opening.append(self._connection, (kind, activation, component, body), self._wall_ns(), self._seal)
+            return chain.append(self._connection, (kind, activation, component, body), self._wall_ns(), self._seal)
 
     def _follow(self) -> None:
         """Switch to the file that has replaced this one, if another process found it damaged meanwhile."""

@@ -8,12 +8,11 @@ import sqlite3
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any
 
 from livefw import reading
-from livefw.activation.history import damaged, schema
+from livefw.activation.history import chain, damaged, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
-from livefw.activation.history.rows import NO_HEAD, Head, RowKind, bounded, decode, digest
+from livefw.activation.history.rows import NO_HEAD, RowKind, decode
 from livefw.activation.history.seal import Seal
 from livefw.errors import TransportError
 
@@ -30,22 +29,6 @@ ALONE = ".writer"
 """An empty file beside the history, which is locked."""
 
 _BESIDE = ("-wal", "-shm")
-
-INSERT = "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-
-
-def append(
-    connection: sqlite3.Connection, facts: tuple[RowKind, str, str, dict[str, Any]], time_ns: int, seal: Seal
-) -> Head:
-    """Add a row within a transaction. `sqlite3.Error`."""
-    kind, activation, component, body = facts
-    found = connection.execute("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1").fetchone()
-    last = Head(*(found or connection.execute("SELECT sequence, hash FROM base").fetchone()))
-    row = (last.sequence + 1, str(kind), activation, component, time_ns, bounded(body))
-    head = Head(last.sequence + 1, digest(last.hash, row))
-    connection.execute(INSERT, (*row, head.hash, seal.of(head.hash)))
-    connection.execute("UPDATE head SET sequence = ?, hash = ?", head)
-    return head
 
 
 @contextmanager
@@ -224,7 +207,7 @@ def replaced(path: str, flaws: list[Flaw], wall_ns: Callable[[], int], seal: Sea
     def first(connection: sqlite3.Connection) -> None:
         with transaction(connection):
             connection.execute("UPDATE base SET sequence = ?, hash = ?", aside.head or NO_HEAD)
-            append(connection, (RowKind.SET_ASIDE, os.urandom(8).hex(), "", aside.body()), wall_ns(), seal)
+            chain.append(connection, (RowKind.SET_ASIDE, os.urandom(8).hex(), "", aside.body()), wall_ns(), seal)
 
     made(f"{path}.new", first)
     damaged.keep(path, aside, f"{path}.new")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.policy.document import KEYS, Policy
 from livefw.activation.policy.pattern import matches
-from livefw.activation.policy.settings import SettingsKey, SettingsSection
+from livefw.activation.policy.reader import SettingsKey, SettingsSection
 from livefw.providers.base import Component
 
 _MOST_NEAR = 3

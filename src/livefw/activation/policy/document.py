@@ -13,7 +13,7 @@ from livefw import reading
 from livefw.activation.policy import pattern
 from livefw.activation.policy.pattern import any_matches
 from livefw.activation.policy.pattern import matches as matches
-from livefw.activation.policy.settings import (
+from livefw.activation.policy.reader import (
     REQUIRED,
     ContradictionError,
     SettingsError,
