@@ -146,7 +146,7 @@ def test_what_nobody_can_tell_from_the_file_is_told_by_the_system_journal(
     assert "as they were written" not in text
     if code == 0:
         assert "consistent; with no anchor" in text
-        assert "not proven: whoever can write the file can write another one" in text
+        assert "not proven: an account that can write the file can also write another consistent one" in text
 
 
 FOREIGN: dict[str, dict[str, Any]] = {

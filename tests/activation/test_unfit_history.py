@@ -98,7 +98,7 @@ def test_a_plan_does_not_go_on_without_what_was_before(bench: Any, name: str) ->
 
 def test_what_is_no_table_is_set_aside(bench: Any) -> None:
     view(Path(bench.paths.state))
-    with pytest.raises(TransportError, match="something else in the place of its table entry"):
+    with pytest.raises(TransportError, match="something else in place of its table entry"):
         bench.engine().plan(ActivationRequest(("tf-rmm",)))
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
     assert next(entry.kind for entry in bench.journal.rows()) is RowKind.SET_ASIDE

@@ -162,7 +162,7 @@ def test_wrong_settings_are_told_once_and_the_earlier_ones_hold(make: Make) -> N
     watching.hear()
     (told,) = watching.events
     assert told.what is WatchEventKind.SETTINGS
-    assert "the earlier ones hold" in told.text
+    assert "the earlier settings remain in effect" in told.text
     assert "automatik: unknown key" in told.text
     watching.events.clear()
     assert watching.look() == []
@@ -188,7 +188,7 @@ def test_what_matches_nothing_is_told_once_for_settings_and_components(make: Mak
     write_settings(bench, "deny = ['tf-rm']")
     watching.hear()
     changed, told = watching.events
-    assert "hold from now on" in changed.text
+    assert "in effect from now on" in changed.text
     assert told.text == "deny: 'tf-rm' matches no component here; close to it: TF-RMM"
     watching.events.clear()
     bench.machine.unload_driver().wait()

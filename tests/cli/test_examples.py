@@ -46,6 +46,10 @@ def session() -> Iterator[Session]:
         made.write("rmm.bin", "an image")
         ready = made.start("livefw machine run --platform vera --mount vera &", bool, 30.0)
         assert "vera is ready" in "".join(ready.output), ready
+        # A history, also where another process runs the examples that activate; and a pending image, as before.
+        for line in (f"livefw --root {made.directory}/vera activate tf-rmm", "livefw machine stage rmm"):
+            done = made.run(line)
+            assert done.exit_code == ExitCode.DONE, done
         yield made
 
 

@@ -80,7 +80,7 @@ def test_a_look_that_fails_afterwards_is_told_by_text_json_and_history(vera: Any
     directory.__class__ = Directory
     (row,) = vera.run("--json", "history").json["history"]
     assert [each["code"] for each in row["outcome"]["mishaps"]] == ["others-not-seen"]
-    assert "besides: the other components cannot be seen" in vera.run("history").out
+    assert "besides: the other components cannot be read" in vera.run("history").out
     vera.machine.stage("rmm")
     done = vera.run("activate", "tf-rmm", "--no-measure")
-    assert (done.code, "besides: the other components cannot be seen" in done.out) == (0, True)
+    assert (done.code, "besides: the other components cannot be read" in done.out) == (0, True)

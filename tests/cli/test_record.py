@@ -62,7 +62,7 @@ def staged(**body: Any) -> Write:
         (noted(RowKind.SETTING, setting="auto_activate", value=False, trouble="EPERM"), ["to false failed: EPERM"]),
         (noted(RowKind.ARCHIVED, "", first=7, file="old.db"), ["(history)", "archived: rows from 7 on are in old.db"]),
         (noted(RowKind.ARCHIVED, ""), ["archived: rows from ? on are in ?"]),
-        (noted(RowKind.SET_ASIDE, "", file="bad.db"), ["goes on from bad.db, which was damaged"]),
+        (noted(RowKind.SET_ASIDE, "", file="bad.db"), ["continues bad.db, which was damaged"]),
         (noted("dance"), ["dance (of another livefw)"]),
     ],
 )

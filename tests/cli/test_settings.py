@@ -83,11 +83,11 @@ def test_deny_and_pin_hold_in_every_spelling(ready: Any, pattern: str) -> None:
     [
         ("", 0, "in order"),
         ("allow = ['*']", 0, "in order"),
-        ("deny = ['[tf-rmm']", 2, "deny: has to be a pattern whose brackets are closed"),
+        ("deny = ['[tf-rmm']", 2, "deny: must be a pattern with closed brackets"),
         ("denny = []", 2, "denny: unknown key"),
         ("ignore = ['loud']", 2, "ignore: there is no check 'loud'"),
         ("never-ignore = ['loud']", 2, "never-ignore: there is no check 'loud'"),
-        ("ignore = ['load']\nnever-ignore = ['load']", 2, "never-ignore: load: in ignore as well"),
+        ("ignore = ['load']\nnever-ignore = ['load']", 2, "never-ignore: load: also in ignore"),
         ("[[window]]\nfrom = '1'", 2, "window[0].from"),
         ("[redfish]\nbmc = 3", 2, "bmc"),
         ("deny = [", 2, "livefw.toml"),

@@ -166,7 +166,7 @@ def test_settings_that_a_stranger_can_change_are_an_error(ready: Any, elsewhere:
     assert (done.code, done.out) == (ExitCode.USAGE, "")
     assert re.search(r"belongs to user 4001|other than its owner may write", done.err)
     assert str(elsewhere.parent) in done.err
-    assert re.search(r"hint: look at it, then as root: ch(own root|mod go-w) /", " ".join(done.err.split()))
+    assert re.search(r"hint: check the file, then as root: ch(own root|mod go-w) /", " ".join(done.err.split()))
     assert ready.run("--settings", str(elsewhere), "cancel", "tf-rmm").code != ExitCode.USAGE, "that goes without"
 
 
@@ -201,7 +201,7 @@ def test_whose_files_are_obeyed(
 def test_images_below_a_directory_that_a_stranger_can_write_are_left_out(ready: Any, elsewhere: Path) -> None:
     elsewhere.parent.chmod(0o777)
     done = ready.run("show", "tf-rmm", "--images", str(elsewhere / "images"))
-    assert f"images are left out: {elsewhere.parent}: it other than its owner may write" in done.err
+    assert f"images are left out: {elsewhere.parent}: users other than its owner may write it" in done.err
 
 
 @as_root
