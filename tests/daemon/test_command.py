@@ -225,7 +225,7 @@ def _livefwd(path: Path, reply: Reply) -> Iterator[None]:
             thread.join()
 
 
-AGAIN = "see livefw history for the outcome"
+AGAIN = "the activation continues without it; livefw history shows how it ended"
 
 
 @pytest.mark.parametrize(

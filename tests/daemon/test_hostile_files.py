@@ -27,13 +27,13 @@ INSTALL = call("Install", "sha{sv}", "*", 8, {}, fds=1)
 def _files(folder: Path) -> Iterator[tuple[int, str]]:
     """Descriptors, and why they are not taken."""
     large = folder / "large"
-    yield os.open(folder, os.O_RDONLY), "not a regular file"
+    yield os.open(folder, os.O_RDONLY), "is no regular file"
     reading, writing = os.pipe()
     os.close(writing)
-    yield reading, "not a regular file"
-    yield os.open("/dev/zero", os.O_RDONLY), "not a regular file"
-    yield socket.socket(socket.AF_UNIX).detach(), "not a regular file"
-    yield os.eventfd(0), "not a regular file"
+    yield reading, "is no regular file"
+    yield os.open("/dev/zero", os.O_RDONLY), "is no regular file"
+    yield socket.socket(socket.AF_UNIX).detach(), "is no regular file"
+    yield os.eventfd(0), "is no regular file"
     yield os.memfd_create("empty"), "empty"
     full = os.memfd_create("full", os.MFD_ALLOW_SEALING)
     os.truncate(full, 17 << 20)

@@ -147,7 +147,7 @@ def test_what_waits_and_what_is_newer_are_both_told(bmc: Path, images: Path, ser
 
 BARRED = [
     ('deny = ["redfish:*"]', ["1.1.0", "1.9.0", "2.0.0"], "the policy does not allow this component"),
-    ('[component."redfish:*"]\npin = "1.9.0"', ["1.1.0", "2.0.0"], "the policy wants version 1.9.0"),
+    ('[component."redfish:*"]\npin = "1.9.0"', ["1.1.0", "2.0.0"], "the policy requires version 1.9.0"),
 ]
 
 

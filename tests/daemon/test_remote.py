@@ -188,7 +188,7 @@ def test_controller_that_says_nothing_hides_no_other_component(planted: Path, mu
     daemon = serve(mute, changed={"activation.watch.remote.FIRST_PATIENCE_S": 1.0})
     names = [each["Name"].value for each in daemon.call("GetDevices", interface=FWUPD)[0]]
     assert "TF-RMM" in names
-    assert "redfish does not answer" in daemon.log.read_text(encoding="ascii")
+    assert "redfish does not respond" in daemon.log.read_text(encoding="ascii")
 
 
 def test_machine_whose_only_controller_says_nothing_is_not_called_empty(mute: Path, serve: Serve) -> None:

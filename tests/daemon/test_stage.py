@@ -54,7 +54,7 @@ def test_forged_images_are_refused_by_the_mechanism(bmc: Path, serve: Serve, fwu
     assert "authentic" in done.stdout + done.stderr
     everything = daemon.run(fwupdmgr, "install", str(file))
     assert everything.returncode == 1
-    assert "3 components here take images" in everything.stdout + everything.stderr
+    assert "3 components here accept images" in everything.stdout + everything.stderr
 
 
 def _archive(folder: Path, name: str, *guids: str) -> str:
@@ -127,9 +127,9 @@ def test_only_files_are_read_and_only_so_much(folder: Path) -> None:
     os.truncate(large, 1 << 40)
     empty = os.memfd_create("empty")
     refused = [
-        (os.open(folder, os.O_RDONLY), "not a regular file"),
-        (reading, "not a regular file"),
-        (os.open("/dev/zero", os.O_RDONLY), "not a regular file"),
+        (os.open(folder, os.O_RDONLY), "is no regular file"),
+        (reading, "is no regular file"),
+        (os.open("/dev/zero", os.O_RDONLY), "is no regular file"),
         (large, "larger than 2 MiB"),
         (empty, "empty"),
         (os.open(folder / "large", os.O_WRONLY), "cannot be read"),
