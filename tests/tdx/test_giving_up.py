@@ -7,10 +7,14 @@ nobody else can update (Linux ``sysfs_upload.c``; ABI ``testing/sysfs-class-firm
 
 import errno
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
+from livefw.activation.events import Control, StillRunning, drain
+from livefw.activation.execution.mechanism import ask
+from livefw.activation.mishaps import Mishaps
 from livefw.errors import Interrupted
 from livefw.files.protocol import LOST
 from livefw.firmware.seam import ModuleState
@@ -191,6 +195,22 @@ def test_who_interrupts_between_two_steps_leaves_nothing_behind(number: int) -> 
     assert files.written == [*WHOLE[:number], "discard"]
     assert bench.files.read(f"{NODE}/loading") == b"0\n"
     assert (bench.seam.slots, bench.stalls()) == (3, [])
+
+
+def test_who_detaches_gets_one_more_event_before_it_is_given_up() -> None:
+    """To give up waits for a write in the kernel, so who follows has to be able to say first that it has detached."""
+    bench, control = Bench(), Control()
+    files, clock = Unruly(bench.machine, image=Way(5.0)), MachineClock(bench.machine)
+    begin = partial(TdxProvider(files, clock).activate, "module")
+    steps = ask(begin, bench.look(), control=control, clock=clock, mishaps=Mishaps())
+    next(event for event in steps if isinstance(event, StillRunning) and files.written == WHOLE[:2])
+    control.detach()  # after that event was shown, and before the next step
+    start = clock.now()
+    assert isinstance(next(steps), StillRunning)
+    assert (files.written, clock.now()) == (WHOLE[:2], start)
+    claim, _ = drain(steps)
+    assert (claim.reply, code(claim), files.written) == (Reply.REFUSED, "given-up", BACK)
+    assert bench.files.read(f"{NODE}/loading") == b"0\n"
 
 
 # What an update makes of a node that misbehaves, where nobody gives up.

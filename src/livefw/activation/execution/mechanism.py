@@ -68,6 +68,8 @@ def ask(
                 continue
             yield StillRunning(component, clock.now() - start)
             if control.detached:
+                # Perhaps only since that event. To abandon may take seconds; the caller is shown one more event first.
+                yield StillRunning(component, clock.now() - start)
                 running.abandon()
         claim = running.claim
     except (Exception, KeyboardInterrupt) as error:
