@@ -135,7 +135,7 @@ def test_a_call_that_never_ends_is_told() -> None:
     caller = Lying(COMPONENTS, PROFILES["tfa-2026"], cpus=4)
     caller.function, caller.lost = Function.CANCEL, True
     failed = [each for each in run(caller, profile="tfa-2026") if each.check.name == "cancel: nothing primed"]
-    assert "did not come back from CANCEL" in failed[0].detail
+    assert "CPU 0 did not return from CANCEL" in failed[0].detail
 
 
 class Warm(AgentCaller):

@@ -111,7 +111,7 @@ def test_only_an_empty_folder_is_used(place: Path) -> None:
         (None, TransportError, "fusermount3 is not installed, and only root mounts without it"),
         ("echo no entry in /etc/fuse.conf >&2; exit 1", PermissionDenied, "no entry in /etc/fuse.conf"),
         ("exit 1", PermissionDenied, "fusermount3 failed"),
-        ("exit 0", TransportError, "fusermount3 passed no device"),
+        ("exit 0", TransportError, "fusermount3 did not pass a device"),
     ],
 )
 def test_a_helper_that_does_not_mount_is_told(

@@ -238,7 +238,7 @@ CALL = {"cpu": 1, "function": "LFA_PRIME", "seconds": 6.4}
         ({"waiting": [CALL | {"works": False}]}, ["and waits for other CPUs"], "stopped"),
         ({"stopped": True}, [], "stopped until then"),
         ({"panic": "a lockup"}, ["the kernel is dead: a lockup"], ""),
-        ({"notes": ["one"], "invented": ["two"]}, ["note: one", "made up: two"], ""),
+        ({"notes": ["one"], "invented": ["two"]}, ["note: one", "invented: two"], ""),
     ],
 )
 def test_a_machine_is_told_in_words(

@@ -206,7 +206,7 @@ def test_components_are_counted_with_what_will_confirm_them(bench: FakeLfa) -> N
     told = {code: text for _, code, text in found(bench)}
     assert told["components"] == f"{ROOT} lists 2 component(s)"
     assert told["evidence"] == "2 of 2 report their versions, which can confirm an activation"
-    assert told["auto-activate"] == "2 component(s) will be activated by the kernel when the platform says so"
+    assert told["auto-activate"] == "the kernel activates 2 component(s) when the platform notifies it"
 
 
 FAUX, BUS = "/sys/bus/faux/devices/arm-lfa/uevent", "/sys/bus/arm_smccc/devices/arm-smccc-lfa-0/uevent"

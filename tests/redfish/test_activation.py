@@ -305,7 +305,7 @@ def test_what_does_not_say_is_activated_if_the_settings_say_so(make: Make) -> No
     [
         ("", Measured.CHANGED, "measurement 1 has changed"),
         ("measurement-stays", Measured.UNCHANGED, "no measurement has changed"),
-        ("measurement-replayed", Measured.NOT, "after: our nonce is not in it"),
+        ("measurement-replayed", Measured.NOT, "after: it does not contain our nonce: it was made for another request"),
         ("measurement-forged", Measured.NOT, "before: the signature is invalid"),
     ],
 )

@@ -205,7 +205,7 @@ WRONG_FIELDS = {
     "GDT": {"gdt_idt_offset": len(MODULE)},
     "fault wrapper": {"fault_wrapper_offset": 0xFFFFFFFF},
     "no CPU": {"cpu_count": 0},
-    "room for 255": {"cpu_count": 256},
+    "256 entries, more than the 255 that fit": {"cpu_count": 256},
     "SHA-384 of the module": {"seamhash": bytes(48)},
 }
 

@@ -53,7 +53,7 @@ def test_a_version_that_may_be_old_is_marked_wherever_it_is_shown(mount: Mounts)
     listed = mounted.livefw("list")
     assert "2.7?" in listed.out
     assert "may be outdated" in listed.err
-    assert "version shown may be an earlier one" in mounted.livefw("show", SCP_GUID).out
+    assert "the version shown may be outdated: the result of an attempt" in mounted.livefw("show", SCP_GUID).out
     assert json.loads(mounted.livefw("--json", "history").out)["history"][0]["outcome"]["copy"] is True
     mounted.machine.stage(RMM_GUID)
     assert mounted.livefw(*ACTIVATE, RMM_GUID).code == ExitCode.DONE
