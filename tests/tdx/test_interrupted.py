@@ -80,7 +80,7 @@ def test_nothing_is_left_open_and_nothing_is_called_undone(mount: Mount, tmp_pat
                 _read_until(process.stderr, "Ctrl-C: the activation is under way")
             if row.times > 1:
                 process.send_signal(signal.SIGINT)
-                _read_until(process.stderr, "Detached; ")
+                _read_until(process.stderr, "Detached from the activation")
             if row.times > 1 and row.begins == b"0":
                 process.wait(60)  # nobody watches any more, whatever the kernel does
         finally:

@@ -37,7 +37,7 @@ _CONTINUES = (
     "Ctrl-C: the {act} is under way and cannot be interrupted; it continues.\n"
     "Press Ctrl-C again to detach; the {act} continues then, too."
 )
-_DETACHED = "Detached; the {act} continues. See how it ended: livefw show {key}"
+_DETACHED = "Detached from the {act}, which may continue. See how it ends: livefw show {key}"
 _ACTS = {"activate": "activation", "stage": "staging", "cancel": "cancellation"}
 
 
