@@ -26,6 +26,8 @@ def test_the_seconds_that_are_told_begin_with_the_request(
 
     bench.watch.tick = tick
     result = bench.one("tf-rmm").result
+    if looks:  # who detaches is shown one more event, at once, before the mechanism is given up
+        assert told.pop() == told[-1]
     assert told == pytest.approx([TICK * number for number in range(1, len(told) + 1)])
     assert len(told) == looks if looks else len(told) > 4
     assert result.seconds == pytest.approx(told[-1], abs=TICK)

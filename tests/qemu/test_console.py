@@ -105,8 +105,8 @@ def never_starts(asked: Frame) -> list[bytes]:
         (b"x" * 5000 + b"\n\xff end", silent, "the last line on its console: \ufffd end"),
         (on(0), refuses, "CPU 1 of the guest cannot be turned on: CPU_ON returns -2"),
         (on(0), never_starts, "CPU 1 of the guest does not start"),
-        (on(0), silent, "CPU 0 of the guest did not come back: None"),
-        (on(0), lambda _: [on(0)], "CPU 0 of the guest did not come back: Restart"),
+        (on(0), silent, "CPU 0 of the guest did not return: None"),
+        (on(0), lambda _: [on(0)], "CPU 0 of the guest did not return: Restart"),
         (b"", None, "the machine has stopped"),
     ],
 )
@@ -140,7 +140,7 @@ def test_a_cpu_goes_off_when_the_others_see_it(begin: Begin) -> None:
 
 def test_a_cpu_that_does_not_go_off_is_told(begin: Begin) -> None:
     caller = begin(on(0), lambda asked: [reply(asked, 0)] if asked.cpu == 0 else [])
-    with pytest.raises(MechanismFailed, match="CPU 1 of the guest does not go off"):
+    with pytest.raises(MechanismFailed, match="CPU 1 of the guest does not turn off"):
         caller.turn_off(1)
 
 
@@ -151,7 +151,7 @@ def test_a_cold_boot_takes_another_agent_and_all_cpus_back(begin: Begin) -> None
     assert caller.fresh() is True
     caller.begin(0, Registers(1))
     assert caller.stays(0)
-    with pytest.raises(MechanismFailed, match="CPU 0 of the guest does not come back"):
+    with pytest.raises(MechanismFailed, match="CPU 0 of the guest does not return"):
         caller.fresh()
     assert renewed == ["agent"] * 2
 
