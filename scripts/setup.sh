@@ -115,12 +115,15 @@ packages() {
     need appstreamcli appstream "the test of the metainfo"
     need shellcheck shellcheck "the tests of the recipes' shell"
     need mandoc mandoc "the tests of the manual pages"
+    need zsh zsh "the tests of completion"
+    need fish fish "the tests of completion"
     need debootstrap debootstrap "the tests that install the package into a clean Debian"
     need qemu-system-x86_64 qemu-system-x86 "the tests of the service under a real systemd"
     /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||
         install python3-gi gir1.2-fwupd-2.0
     peers_of_redfish
     cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
+    promtool "$cache/promtool"
     clean_debian "$cache/chroot"
     say "making a virtual machine for tests in $cache/machine, if its recipe is new"
     PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||
@@ -138,6 +141,15 @@ packages() {
         sh scripts/guest-python.sh "$cache/guest-python" >/dev/null ||
             say "without it the test that runs livefw in a guest is expected to fail, and says so"
     fi
+}
+
+# Only the tool of the package: installing it would start a server.
+promtool() {
+    [ -x "$1" ] && return
+    can_install || { say "without promtool the tests of the metrics and the alert rules are skipped"; return; }
+    mkdir -p "$1.new" && (cd "$1.new" && apt-get -qq -o Acquire::Retries=1 download prometheus && dpkg-deb -x prometheus_*.deb .) \
+        >/dev/null && mv "$1.new/usr/bin/promtool" "$1" || say "promtool could not be fetched"
+    rm -rf "$1.new"
 }
 
 # A Debian with python3 and systemd and nothing else, for the test that installs the package.
