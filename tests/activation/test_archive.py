@@ -4,7 +4,7 @@
 import os
 import sqlite3
 from collections import Counter
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -295,3 +295,45 @@ def test_only_a_regular_file_is_opened_as_a_history(tmp_path: Path, kind: str) -
         Path(path).touch()
     with nullcontext() if kind == "file" else pytest.raises(OSError, match="it is no regular file"):
         opening.regular(path, os.O_RDWR)
+
+
+_ORDER = "a( a) b( s( s) r c( d( d) c) b) u( e( v( e) q"
+"""Rows in their order: the beginning and the end of an activation, or one that stands alone; ``c`` is settled after
+``d``, as by a later run, and ``u`` and ``v`` are unfinished."""
+
+
+def in_order(folder: Path) -> tuple[dict[str, set[int]], set[str]]:
+    """Write them, a second apart; the rows of each activation, and those without an end."""
+    seconds = iter(range(100))
+    rows: dict[str, set[int]] = {}
+    known: dict[str, str] = {}
+    with closing(Journal.open(str(folder), wall_ns=lambda: START_NS + next(seconds) * 10**9)) as journal:
+        for number, word in enumerate(_ORDER.split(), 1):
+            kind = RowKind.STAGING if word[0] == "s" else RowKind.INTENT
+            match word[1:]:
+                case "(":
+                    known[word[0]] = journal.begin(f"lfa:{word[0]}", {}, kind=kind)
+                case ")":
+                    ending = RowKind.STAGED if kind is RowKind.STAGING else RowKind.OUTCOME
+                    journal.end(known[word[0]], f"lfa:{word[0]}", {"outcome": "failed"}, kind=ending)
+                case _:
+                    journal.note(RowKind.REFUSAL, f"lfa:{word}", {})
+            rows.setdefault(word[0], set()).add(number)
+    return rows, {word for word in known if f"{word})" not in _ORDER}
+
+
+@pytest.mark.parametrize("split", range(len(_ORDER.split()) + 1))
+def test_an_activation_is_archived_whole_or_not_at_all(tmp_path: Path, split: int) -> None:
+    """The reader of an archive would take an intent without its outcome for one that is unfinished to this day."""
+    rows, unfinished = in_order(tmp_path)
+    with closing(Journal.open(str(tmp_path))) as journal:
+        archived: set[int] = set()
+        with suppress(NothingToDo):
+            made = journal.archive(Cut(1, START_NS + split * 10**9))
+            archived = {*range(made.first, made.last.sequence + 1)}
+        undivided = (n for n in range(split, -1, -1) if all(max(its) <= n or min(its) > n for its in rows.values()))
+        assert archived == {*range(1, next(undivided) + 1)}
+        kept = {entry.sequence for entry in journal.rows()}
+        assert all(rows[name] <= kept for name in unfinished)
+        assert {entry.component for entry in journal.unfinished()} == {f"lfa:{name}" for name in unfinished}
+        assert verify_chain(journal).flaws == []

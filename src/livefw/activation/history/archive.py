@@ -5,8 +5,9 @@ An archive is a history like any other, and is read and verified as one. It is c
 the history. The rows leave in one transaction, and the history notes beforehand that it is being archived. So an
 archiving that is killed loses and duplicates nothing: the next one completes it, or starts again.
 
-Some rows stay as well: intents without an outcome, and the newest of each kind for each component, because checks and
-estimates need them. The row about the archive contains their hash.
+An activation is archived with all of its rows or stays with all of them: in a file that has its intent alone it would
+look unfinished for ever. Some rows stay as well: intents without an outcome, and the newest of each kind for each
+component, because checks and estimates need them. The row about the archive contains their hash.
 """
 
 import os
@@ -48,7 +49,10 @@ class Archived(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """The rows that go: all but the newest ``keep`` activations, or all before the first row since ``since_ns``."""
+    """The rows that go: all but the newest ``keep`` activations, or all before the first row since ``since_ns``.
+
+    If that would divide an activation, it stays, with all rows after its first.
+    """
 
     keep: int
     since_ns: int | None = None
@@ -141,9 +145,23 @@ def _last(connection: sqlite3.Connection, base: Head, cut: Cut) -> int:
         first = row[0] if row else 0
     else:
         first = head.sequence + 1
-    if first - 1 <= base.sequence:
+    last = _undivided(connection, base, int(first) - 1)
+    if last <= base.sequence:
         raise NothingToDo("no row is old enough to be archived", hint="use --keep N or --older AGE to select rows")
-    return int(first) - 1
+    return last
+
+
+_DIVIDED = """
+    SELECT min(e.sequence) FROM entry AS o JOIN entry AS e ON e.activation = o.activation
+    WHERE o.sequence > :last AND e.sequence > :base AND e.sequence <= :last
+"""
+
+
+def _undivided(connection: sqlite3.Connection, base: Head, last: int) -> int:
+    """The last row up to which no activation has a row after it; one of an activation that is cut may be in another."""
+    while row := connection.execute(_DIVIDED, {"base": base.sequence, "last": last}).fetchone()[0]:
+        last = int(row) - 1
+    return last
 
 
 _NOTE_HEAD = """
