@@ -34,7 +34,7 @@ from livefw.providers.registry import providers
 from livefw.reading import Untrusted
 from livefw.render import attempt as rendered
 from livefw.render import result
-from livefw.render.report import Report
+from livefw.render.request import RequestResult
 
 from .conftest import Bench, Make, Quiet
 from .stager import Stager
@@ -154,7 +154,7 @@ def _activates(engine: Engine, watch: Quiet) -> Told:
 def _fails(engine: Engine, watch: Quiet) -> Told:
     """Two of them, of which the first fails: the mechanism is made to let go of it before the second."""
     order = ActivationRequest((f"lfa:{RMM}", f"lfa:{SCP}"), on_failure=OnFailure.CONTINUE)
-    _, attempts, error, *_ = Report.of(watch.hear(engine.activate(order), Control()), phase="activate")
+    _, attempts, error, *_ = RequestResult.of(watch.hear(engine.activate(order), Control()), phase="activate")
     first, *more = [_told(each) for each in attempts]
     return first._replace(text="\n".join([first.text, *(each.text for each in more), error.message if error else ""]))
 

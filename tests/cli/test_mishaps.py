@@ -14,7 +14,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.errors import LivefwError, Refused, kind_of
 from livefw.kernel.sysfs import Directory, fail
 from livefw.providers.base import Component, Cost, Reason
-from livefw.render.report import Report
+from livefw.render.request import RequestResult
 
 LFA = "/sys/firmware/lfa"
 
@@ -37,14 +37,14 @@ def test_what_is_raised_after_the_first_stands_beside_it(row: tuple[BaseExceptio
         raise raised
 
     attempts = [Attempt(_refused(ident), (), None, (), RowStatus("", None)) for ident in ("one", "two")]
-    ended = Report.of(items(Chosen(("x:one", "x:two", "x:three")), *attempts), phase="activate")
+    ended = RequestResult.of(items(Chosen(("x:one", "x:two", "x:three")), *attempts), phase="activate")
     error = ended.error
     assert (ended.attempts, ended.not_started, isinstance(error, LivefwError)) == (attempts, ["x:three"], True)
     assert error
     assert text in error.message
     assert kind_of(error).name == kind
     with pytest.raises(type(raised)):
-        Report.of(items(), phase="activate")
+        RequestResult.of(items(), phase="activate")
 
 
 def _refused(ident: str) -> Result:

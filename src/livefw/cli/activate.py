@@ -15,7 +15,7 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.errors import Interrupted, NothingToDo, UsageError
 from livefw.render import plan as shown_plan
-from livefw.render.report import Report
+from livefw.render.request import RequestResult
 
 MANUAL = Manual(
     description=(
@@ -84,7 +84,7 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
     if not arguments.yes:
         _confirm(session, planned)
     stream = host.activate(*words, reason=arguments.reason, ignore=ignore, on_failure=on_failure)
-    report = Report.of(progress.follow(host, stream), phase="activate")
+    report = RequestResult.of(progress.follow(host, stream), phase="activate")
     if not report.attempts and report.error is None:
         left = planned()
         if not left.steps:

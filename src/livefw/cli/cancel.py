@@ -8,7 +8,7 @@ from livefw.cli.invocation import paths
 from livefw.cli.invocation.progress import ProgressDisplay
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
-from livefw.render.report import Report
+from livefw.render.request import RequestResult
 
 MANUAL = Manual(
     description=(
@@ -39,6 +39,6 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     host = ConnectedHost(assembled)
     progress = ProgressDisplay(session, verb="cancel")
     stream = host.cancel(arguments.component, reason=arguments.reason)
-    report = Report("cancel", Report.of(progress.follow(host, stream), phase="cancel").attempts)
+    report = RequestResult("cancel", RequestResult.of(progress.follow(host, stream), phase="cancel").attempts)
     session.report(report.text, lambda: report.fields(assembled.providers))
     return report.exit_code

@@ -9,7 +9,7 @@ from livefw.cli.invocation.progress import ProgressDisplay, refused_without_desc
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.render import attempt, result
-from livefw.render.report import Report
+from livefw.render.request import RequestResult
 
 MANUAL = Manual(
     description=(
@@ -58,7 +58,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
 def _run(session: CommandSession, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
     host = ConnectedHost(paths.host(session, arguments), warn=lambda text: session.say(f"livefw: {text}"))
     stream = host.stage(arguments.image, arguments.component, reason=arguments.reason, ignore=arguments.ignore)
-    (ended,) = Report.of(progress.follow(host, stream), phase="stage").attempts
+    (ended,) = RequestResult.of(progress.follow(host, stream), phase="stage").attempts
     session.report(
         lambda: "\n".join([result.text(ended.result), *attempt.lines(ended)]),
         lambda: {"staging": attempt.staging_fields(ended)},

@@ -39,7 +39,7 @@ from livefw.render import attempt, document
 from livefw.render.error import foreseen
 from livefw.render.error import text as error_text
 from livefw.render.plan import unmatched_lines, unmet_lines
-from livefw.render.report import Report
+from livefw.render.request import RequestResult
 
 _TELL_EACH_S = 1.0
 _LAST_WORD_S = 10.0
@@ -110,7 +110,9 @@ def run(request: dict[str, Any], publish: Publish) -> dict[str, Any]:
             return _end({}, "", ExitCode.DONE)
         if request["image"] >= 0:
             return _end(_stage(request, host, publish), "", ExitCode.DONE)
-        report = Report.of(_EventWriter(publish, verb="activate").follow(_activated(request, host)), phase="activate")
+        report = RequestResult.of(
+            _EventWriter(publish, verb="activate").follow(_activated(request, host)), phase="activate"
+        )
         if not report.attempts:
             raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
         return _end(report.fields(assembled.providers), report.text(), report.exit_code)
@@ -125,7 +127,7 @@ def _stage(request: dict[str, Any], host: ConnectedHost, publish: Publish) -> di
         package = ImagePackage(request["image_name"], file.read())
     word = next(iter(request["components"]), None)
     stream = host.stage(package, word, reason=request["reason"], ignore=request["ignore"])
-    (ended,) = Report.of(_EventWriter(publish, verb="stage").follow(stream), phase="stage").attempts
+    (ended,) = RequestResult.of(_EventWriter(publish, verb="stage").follow(stream), phase="stage").attempts
     if error := error_of(ended.result, phase="stage", replay=""):
         raise error
     return {"staging": attempt.staging_fields(ended)}

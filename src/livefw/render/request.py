@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that became of one order, in text, in JSON and as an exit code."""
+"""All that became of one request, in text, in JSON and as an exit code."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
@@ -24,7 +24,7 @@ _WORST_FIRST = (
 )
 
 
-class Report(NamedTuple):
+class RequestResult(NamedTuple):
     """Attempts in their order, and the error that ended the run early, if one did.
 
     ``not_started`` are keys of components whose turn did not come. ``settled`` is what was found unfinished before, and
