@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which component a person means."""
 
-import pytest
+from typing import Any
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from livefw.abi.guid import Guid
 from livefw.activation.inventory import discovery
-from livefw.activation.inventory.select import select
+from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.select import select, select_all
+from livefw.activation.inventory.short_ids import short_ids
 from livefw.errors import (
     AmbiguousComponent,
     LivefwError,
@@ -13,7 +20,7 @@ from livefw.errors import (
     NotInstalled,
     UsageError,
 )
-from livefw.providers.base import Reason
+from livefw.providers.base import Component, Cost, Reason
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 BL31 = "47d4086d-4cfe-9846-9b95-2950cbbd5a00"
@@ -144,3 +151,82 @@ def test_a_firmware_cannot_take_anothers_place_by_its_name() -> None:
     assert select(RMM, candidates).component.id == RMM
     with pytest.raises(AmbiguousComponent):
         select("6c0762a6", candidates)
+
+
+@pytest.mark.parametrize(
+    ("words", "ids"),
+    [
+        (["tf-*"], [BL31, RMM]),
+        (["TF-?MM"], [RMM]),
+        (["lfa:6c*"], [RMM, NEIGHBOUR]),
+        (["*d447-*", "twin*"], [BL31, UNKNOWN, NEIGHBOUR]),  # the first as UEFI tools spell it
+        (["[6a]*"], [BL31, RMM, NEIGHBOUR]),
+        (["tf-rmm", "tf-*"], [RMM, BL31]),
+        (["odd [1"], [UNKNOWN]),
+    ],
+)
+def test_a_pattern_selects_all_that_it_matches(words: list[str], ids: list[str]) -> None:
+    bench = FakeLfa()
+    for guid, name in ((RMM, "TF-RMM"), (BL31, "TF-A BL31 runtime"), (NEIGHBOUR, "twin"), (UNKNOWN, "twin")):
+        bench.add(guid, name="odd [1" if words == ["odd [1"] and guid == UNKNOWN else name)
+    candidates = discovery.take_inventory([bench.provider]).candidates
+    assert [each.component.id for each in select_all(words, candidates)] == ids
+
+
+@pytest.mark.parametrize(
+    ("word", "error", "text"),
+    [
+        ("redfish:*", NoSuchComponent, "there is no component 'redfish:*' here"),
+        ("[x", UsageError, "closed brackets"),
+        ("twin", AmbiguousComponent, "matches 2"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_an_error(word: str, error: type[LivefwError], text: str) -> None:
+    bench = FakeLfa()
+    for guid, name in ((NEIGHBOUR, "twin"), (UNKNOWN, "twin")):
+        bench.add(guid, name=name)
+    with pytest.raises(error, match=text.replace("*", r"\*")):
+        select_all([word], discovery.take_inventory([bench.provider]).candidates)
+
+
+_ID = st.one_of(
+    st.sampled_from([RMM, BL31, NEIGHBOUR, UNKNOWN, RMM[:-1] + "0", "a662076c-0000-4000-8000-000000000000"]),
+    st.sampled_from(["module", "6c0762a6", "rack1/pmfw-a", "0/code", "lfa:6c07"]),
+)
+
+
+class _Provider:
+    """One whose ids have the spellings that those of LFA have."""
+
+    def aliases(self, ident: str) -> list[str]:
+        return [Guid.parse(ident).efi] if len(ident) == 36 else []
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["lfa", "tdx"]), _ID, st.sampled_from(["", "6C0762A6", "module", RMM, "TF-RMM"])),
+        unique_by=lambda each: each[:2],
+        max_size=8,
+    )
+)
+def test_a_short_id_selects_its_component_alone(made: list[tuple[str, str, str]]) -> None:
+    provider: Any = _Provider()
+    candidates = [
+        Candidate(
+            provider,
+            discovery.with_aliases(provider, Component(mechanism, ident, name, None, None, None, Cost(None, None))),
+        )
+        for mechanism, ident, name in made
+    ]
+    short = short_ids([each.component for each in candidates])
+    assert len(set(short.values())) == len(candidates)
+    for each in candidates:
+        assert select(short[each.component.key], candidates) == each
+
+
+def test_short_ids_are_as_short_as_they_can_be() -> None:
+    bench = FakeLfa()
+    for guid in (RMM, NEIGHBOUR, UNKNOWN):
+        bench.add(guid)
+    found = discovery.take_inventory([bench.provider]).candidates
+    assert [each.component.short for each in found] == [UNKNOWN[:8], RMM, NEIGHBOUR]

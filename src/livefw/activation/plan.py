@@ -13,10 +13,10 @@ from livefw.activation.checks.hooks import Hook
 from livefw.activation.checks.table import CheckContext, Problem
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
-from livefw.activation.inventory.select import select
+from livefw.activation.inventory.select import is_pattern, select_all
 from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.policy.document import Policy
-from livefw.errors import UsageError
+from livefw.errors import NothingToDo, UsageError
 from livefw.providers.base import Component, Reason
 
 
@@ -98,14 +98,25 @@ def usual(seconds: Sequence[float]) -> UsualDuration | None:
 def choose(found: Inventory, words: Iterable[str] | None) -> list[Candidate]:
     """The selected candidates, each once: those that the words name, or all that are pending.
 
+    A pattern selects from what is pending, as no words do: nobody asks for the rest of what it matches.
+
     Raises:
         NothingHere, NotInstalled: words are given, and there is no component at all.
+        NothingToDo: nothing is pending of what a pattern matches.
         NoSuchComponent, AmbiguousComponent, UsageError: a word does not select one component.
     """
     if words is None:
         return [candidate for candidate in found.candidates if candidate.component.pending]
-    picked = (select(word, found.require().candidates) for word in words)
-    return list({candidate.component.key: candidate for candidate in picked}.values())
+    candidates = found.require().candidates
+    chosen: dict[str, Candidate] = {}
+    for word in words:
+        picked = select_all([word], candidates)
+        if is_pattern(word):
+            picked = [candidate for candidate in picked if candidate.component.pending]
+            if not picked:
+                raise NothingToDo(f"nothing is pending that matches {word!r}", hint="livefw list")
+        chosen |= {candidate.component.key: candidate for candidate in picked}
+    return list(chosen.values())
 
 
 def ordered(chosen: list[Candidate], policy: Policy) -> list[Candidate]:

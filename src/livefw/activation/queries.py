@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import NamedTuple, Self
 
 from livefw.activation import aftermath
@@ -22,7 +23,7 @@ from livefw.activation.images.directory import LocalImage
 from livefw.activation.images.releases import Releases
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.inventory.discovery import Candidate
-from livefw.activation.inventory.select import select
+from livefw.activation.inventory.select import is_pattern, select_all
 from livefw.activation.paths import Paths
 from livefw.errors import LivefwError, NothingToDo, UsageError
 from livefw.providers.base import Component
@@ -46,7 +47,7 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
     paths = host.paths
     found = old_versions.marked(discovery.take_inventory(host.providers), paths.root, host.files, state=paths.state)
     candidates = found.require().candidates
-    chosen = _with_aftermath(host, list(dict.fromkeys(select(word, candidates) for word in words)))
+    chosen = _with_aftermath(host, select_all(words, candidates))
     by_key = releases.table(chosen, images, host.policy)
     return [(each.component, by_key.get(each.component.key, ())) for each in chosen]
 
@@ -107,7 +108,8 @@ def page(journal: Journal, wanted: Filter, *, limit: int) -> HistoryPage:
 
 
 def named(journal: Journal, word: str) -> Iterator[str]:
-    """The keys of components that a word selects: by the beginning of a key or id, or by the name in the newest row."""
+    """The keys of components that a word selects: by the beginning of a key or id, or by the name in the newest row;
+    a pattern by all of them."""
     wanted = word.casefold()
     for key in journal.components():
         newest = journal.page(1, components=[key]).activations
@@ -118,6 +120,8 @@ def named(journal: Journal, word: str) -> Iterator[str]:
 def _is_named(entry: HistoryRow, wanted: str) -> bool:
     key = entry.component.casefold()
     name = str(entry.body.get("name", "")).casefold()
+    if is_pattern(wanted):
+        return any(fnmatchcase(text, wanted) for text in (key, key.partition(":")[2], name) if text)
     return bool(wanted) and (wanted == name or key.startswith(wanted) or key.partition(":")[2].startswith(wanted))
 
 

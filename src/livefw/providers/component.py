@@ -88,7 +88,8 @@ class Component(NamedTuple):
     after what it takes for a success. ``at_stake`` is what a failure costs besides the component itself, and
     ``listed_anew_by`` how a mechanism that keeps its list of components is made to read it anew. ``stated`` is what an
     administrator has said of the mechanism that it does not show. ``aliases`` are other spellings of the id
-    (`Provider.aliases`); the inventory fills them in.
+    (`Provider.aliases`), and ``short`` is the shortest that selects only this component; the inventory fills both in.
+    ``host`` is the name of the management controller that the component is behind, empty for this machine's own.
     """
 
     provider: str
@@ -109,6 +110,13 @@ class Component(NamedTuple):
     listed_anew_by: str = ""
     stated: str = ""
     aliases: tuple[str, ...] = ()
+    short: str = ""
+    host: str = ""
+
+    @property
+    def label(self) -> str:
+        """What a person knows it by, among the components of several hosts too; not escaped."""
+        return label(self.name, host=self.host, ident=self.short or self.id)
 
     @property
     def key(self) -> str:
@@ -120,6 +128,11 @@ class Component(NamedTuple):
         """Every way to write its key and its id."""
         ids = (self.id, *self.aliases)
         return (*(f"{self.provider}:{each}" for each in ids), *ids)
+
+
+def label(name: str, *, host: str, ident: str) -> str:
+    """What a person knows a component by. One without a name is known by its id, which names its host already."""
+    return f"{host}: {name}" if host and name else name or ident
 
 
 class Discovery(NamedTuple):

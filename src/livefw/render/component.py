@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from livefw.providers.component import Rendezvous
+from livefw.providers.component import label as label_from
 from livefw.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple
+    from collections.abc import Mapping
+    from typing import Any, NamedTuple
 
     from livefw.providers.component import Component, Version
 else:
@@ -33,6 +35,20 @@ _CPU_STOPS = {
 def cpu_stop(item: Component) -> CpuStop:
     """Which CPUs its activation stops, in the same words in every face."""
     return _CPU_STOPS[item.cost.rendezvous]
+
+
+def label(item: Component) -> str:
+    """What a person knows it by, such as ``rack1: CPU0 power management firmware``."""
+    return printable(item.label)
+
+
+def label_of_row(key: str, body: Mapping[str, Any]) -> str:
+    """The same, of the component that a row of the history is about; empty if it is about none."""
+    from livefw.providers.declaration import is_out_of_band  # `list` shows no rows
+
+    provider, _, ident = key.partition(":")
+    host = body.get("host") or (ident.partition("/")[0] if is_out_of_band(provider) else "")
+    return printable(label_from(str(body.get("name") or ""), host=str(host), ident=ident))
 
 
 def version(value: Version | None) -> str:

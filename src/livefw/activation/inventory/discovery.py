@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from livefw.activation.inventory.short_ids import short_ids
 from livefw.errors import KINDS, NothingHere, NotInstalled
 
 TYPE_CHECKING = False
@@ -75,5 +76,9 @@ def take_inventory(
         for item in discovery.components
     ]
     candidates.sort(key=lambda candidate: candidate.component.key)
+    short = short_ids([candidate.component for candidate in candidates])
+    candidates = [
+        each._replace(component=each.component._replace(short=short[each.component.key])) for each in candidates
+    ]
     absent = tuple(discovery.absent for _, discovery in found if discovery.absent)
     return Inventory(tuple(candidates), absent, tuple(note for _, discovery in found for note in discovery.notes))

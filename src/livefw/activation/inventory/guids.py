@@ -2,6 +2,7 @@
 """The GUIDs of a component: its own, and one that is derived from its key as fwupd does (docs/reference/daemon.md)."""
 
 from livefw.activation.inventory.discovery import Candidate
+from livefw.activation.inventory.short_ids import is_guid
 
 
 def instance(provider: str, ident: str = "") -> str:
@@ -26,8 +27,3 @@ def guids(candidate: Candidate) -> list[str]:
     """All GUIDs of a component."""
     component = candidate.component
     return [*own_guids(candidate), made_guid(instance(component.provider, component.id))]
-
-
-def is_guid(text: str) -> bool:
-    """Whether the text has the form of a GUID."""
-    return len(text) == 36 and [len(part) for part in text.split("-")] == [8, 4, 4, 4, 12]

@@ -1,10 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which component a word selects."""
+"""Which components a word selects."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from livefw.activation.inventory.discovery import Candidate, with_aliases
+from livefw.activation.policy import pattern
 from livefw.errors import AmbiguousComponent, NoSuchComponent, UsageError
+
+
+def is_pattern(word: str) -> bool:
+    """Whether a word may select several components."""
+    return not {*"*?["}.isdisjoint(word)
+
+
+def select_all(words: Iterable[str], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The components that words select, each once, in the order of the words.
+
+    A word with ``*``, ``?`` or ``[`` is a pattern as in the settings, and selects every component that it matches or
+    that has exactly this name. Any other word is one of `select`.
+
+    Raises:
+        NoSuchComponent: a word selects nothing.
+        AmbiguousComponent: a word that is no pattern selects several components.
+        UsageError: a word is empty, or a pattern that can match nothing.
+    """
+    found: dict[str, Candidate] = {}
+    for word in words:
+        for each in _matching(word, candidates) if is_pattern(word) else [select(word, candidates)]:
+            found.setdefault(each.component.key, each)
+    return list(found.values())
 
 
 def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
@@ -29,10 +53,7 @@ def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
         if wanted == candidate.component.name.casefold() or any(spelling.startswith(wanted) for spelling in spellings)
     ]
     if not found:
-        names = (candidate.component.name for candidate, _ in everything)
-        similar = " or ".join(dict.fromkeys(name for name in names if wanted in name.casefold()))
-        hint = f"{similar}? " if similar else ""
-        raise NoSuchComponent(f"there is no component {word!r} here", hint=f"{hint}livefw list shows what is available")
+        raise _no_such(word, [candidate for candidate, _ in everything])
     if len(found) > 1:
         keys = tuple(candidate.component.key for candidate in found)
         raise AmbiguousComponent(
@@ -41,6 +62,28 @@ def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
             hint=f"name one of them: {', '.join(keys[:8])}{', ...' if len(keys) > 8 else ''}",
         )
     return found[0]
+
+
+def _matching(word: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+    wanted = word.strip()
+    named = [each.component.key for each in candidates if each.component.name.casefold() == wanted.casefold()]
+    try:
+        pattern.read(wanted)
+    except ValueError as error:
+        if not named:
+            raise UsageError(f"the name of a component {error.args[0]}: {word!r}", hint="livefw list") from error
+    found = [c for c in candidates if c.component.key in named or pattern.matches(wanted, with_aliases(*c))]
+    if not found:
+        raise _no_such(word, candidates)
+    return found
+
+
+def _no_such(word: str, candidates: Sequence[Candidate]) -> NoSuchComponent:
+    wanted = word.strip("*? ").casefold()
+    names = (candidate.component.name for candidate in candidates)
+    similar = " or ".join(dict.fromkeys(name for name in names if wanted and wanted in name.casefold()))
+    hint = f"{similar}? " if similar else ""
+    return NoSuchComponent(f"there is no component {word!r} here", hint=f"{hint}livefw list shows what is available")
 
 
 def _spellings(candidate: Candidate) -> tuple[str, ...]:

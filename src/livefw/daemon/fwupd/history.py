@@ -6,7 +6,8 @@ from typing import Any
 
 from livefw.activation.engine import Host
 from livefw.activation.history.journal import ENDINGS, Activation, Journal, RowKind
-from livefw.activation.inventory.guids import instance, is_guid
+from livefw.activation.inventory.guids import instance
+from livefw.activation.inventory.short_ids import is_guid
 from livefw.activation.outcome import Outcome
 from livefw.daemon.fwupd.devices import STATES, Dictionary, device_id, guid_fields, outcome_of, version_format
 from livefw.daemon.fwupd.values import DeviceFlag, UpdateState, typed

@@ -91,6 +91,7 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
     return Component(
         provider=PROVIDER,
         id=f"{bmc.name}/{part.ident}",
+        host=bmc.name,
         name=shown.name,
         current_version=_current(part),
         pending=True if waits else False if told and not hidden(part, seen) else None,
