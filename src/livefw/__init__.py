@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from livefw.activation.history.writer import RowStatus
     from livefw.activation.host import OnFailure
     from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
+    from livefw.activation.lock.machine_lock import LockedFor, LockHolder
     from livefw.activation.measure.meter import CpuRow, Measurement
     from livefw.activation.outcome import Outcome, Result
     from livefw.activation.plan import PastAttempts, PlanStep, SettingChange, UsualDuration
     from livefw.activation.setting_changes import UnmetSetting
+    from livefw.activation.status import ComponentStatus, StatusCode
     from livefw.activation.watch.watcher import WatchEvent, WatchEventKind
     from livefw.api import ConnectedHost, connect
     from livefw.providers.base import Claim, ImagePackage, Measured, Phase, Reply, Trust, Witness
@@ -55,6 +57,7 @@ __all__ = [
     "Chosen",
     "Claim",
     "Component",
+    "ComponentStatus",
     "ConnectedHost",
     "Cost",
     "CpuRow",
@@ -65,6 +68,8 @@ __all__ = [
     "HistoryPage",
     "HistoryRow",
     "ImagePackage",
+    "LockHolder",
+    "LockedFor",
     "Measured",
     "Measurement",
     "OnFailure",
@@ -86,6 +91,7 @@ __all__ = [
     "SettingChange",
     "SettingsApplied",
     "SettledIntent",
+    "StatusCode",
     "StillRunning",
     "Trust",
     "UnmatchedPattern",

@@ -7,14 +7,14 @@ in one thread after another, as by `asyncio.to_thread`, but not in two at the sa
 """
 
 import os
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import ref
 
 from livefw import assemble
-from livefw.activation import queries
+from livefw.activation import examination, queries
 from livefw.activation.actor import current
 from livefw.activation.engine import Engine, Host, Plan
 from livefw.activation.events import Control, Event, Finished, Steps
@@ -25,6 +25,7 @@ from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.policy.document import MEASURED_BY
+from livefw.activation.status import ComponentStatus
 from livefw.activation.watch.watcher import Watcher, WatchEvent
 from livefw.errors import NothingToDo, UsageError
 from livefw.files.host import HostFiles
@@ -164,6 +165,20 @@ class ConnectedHost:
         found = discovery.take_inventory(self._host.providers)
         marked = old_versions.marked(found, paths.root, self._host.files, state=paths.state)
         return tuple(candidate.component for candidate in marked.candidates)
+
+    def statuses(self) -> Mapping[str, ComponentStatus]:
+        """The state of every component by its key, from the checks that `plan` makes, the lock and the history.
+
+        The check ``permission`` and the executables in checks.d are left out.
+
+        Example:
+            >>> [status.text for status in host.statuses().values() if status.code is livefw.StatusCode.READY]
+            ['ready']
+
+        Raises:
+            TransportError: the files of a mechanism cannot be read.
+        """
+        return examination.examine(self._host, discovery.take_inventory(self._host.providers)).statuses
 
     def plan(self, *components: str, ignore: Sequence[str] = ()) -> Plan:
         """What `activate` would do now, and what blocks it. Nothing is changed.

@@ -44,7 +44,15 @@ _MODULES = {
         "SettingChange",
         "UsualDuration",
     ),
+    "livefw.activation.lock.machine_lock": (
+        "LockedFor",
+        "LockHolder",
+    ),
     "livefw.activation.setting_changes": ("UnmetSetting",),
+    "livefw.activation.status": (
+        "ComponentStatus",
+        "StatusCode",
+    ),
     "livefw.activation.watch.watcher": (
         "WatchEvent",
         "WatchEventKind",

@@ -27,7 +27,7 @@ from livefw.activation.checks.table import (
     require_sound,
 )
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
-from livefw.activation.lock.machine_lock import LockHolder
+from livefw.activation.lock.machine_lock import LockedFor, LockHolder
 from livefw.activation.policy.document import DEFAULT, parse
 from livefw.activation.policy.reader import SettingsError
 from livefw.activation.policy.window import Window
@@ -110,6 +110,9 @@ def test_a_bad_situation_is_found_and_nothing_else(tmp_path: Path, row: int) -> 
 
 
 FIRST = f"[[order]]\nfirst='{OTHER.key}'\nthen='TF-RMM'"
+AHEAD = 1 << 39
+"""A time to come, in seconds: the clock may have been put back since."""
+
 TEXTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "a component with a name": (FIRST, {"waiting": (OTHER,)}, "BL31 comes first and is still pending", OTHER.key),
     "a component without one": (
@@ -120,14 +123,26 @@ TEXTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     ),
     "a holder that says what it does": (
         "",
-        {"holder": LockHolder(1, "lfa:x", "root", 0)},
-        "another activation is running: lfa:x",
+        {"holder": LockHolder(7, "lfa:x", "root", AHEAD)},
+        "another activation is running: lfa:x, by root, process 7, for 0 s",
+        "livefw cancel lfa:x",
+    ),
+    "a holder that stages": (
+        "",
+        {"holder": LockHolder(7, "lfa:x", "root", AHEAD, LockedFor.STAGING)},
+        "another staging is running: lfa:x, by root, process 7, for 0 s",
+        "livefw history",
+    ),
+    "a holder that left no note": (
+        "",
+        {"holder": LockHolder(0, "", "", 0)},
+        "another activation is running: its owner has not said which, by an unknown process",
         "wait",
     ),
     "a holder that has not": (
         "",
-        {"holder": LockHolder(1, "", "root", 0)},
-        "another activation is running: its owner has not said which",
+        {"holder": LockHolder(7, "", "root", AHEAD)},
+        "another activation is running: its owner has not said which, by root, process 7, for 0 s",
         "wait",
     ),
 }

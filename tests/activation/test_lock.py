@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from livefw.activation.engine import ActivationRequest
-from livefw.activation.lock.machine_lock import Busy, Lock, holder
+from livefw.activation.lock.machine_lock import Busy, Lock, LockHolder, holder
 from livefw.activation.outcome import Outcome
 from livefw.activation.paths import paths_for
 from livefw.errors import PermissionDenied, TransportError
@@ -45,6 +45,13 @@ NOTES = (
     b'{"pid": null, "since": 1}',
     b'{"pid": 1e999, "component": "", "user": "", "since": 1}',
     b'{"pid": 1, "component": "", "user": "", "since": NaN}',
+    b'{"pid": true, "component": "", "user": "", "since": 1}',
+    b'{"pid": -1, "component": "", "user": "", "since": 1}',
+    b'{"pid": 99999999, "component": "", "user": "", "since": 1}',
+    b'{"pid": 1, "component": ["x"], "user": "", "since": 1}',
+    b'{"pid": 1, "component": "", "user": "", "since": 99999999999999999999}',
+    b'{"pid": 1, "component": "", "user": "", "since": 1, "act": "dancing"}',
+    b'["pid", "component", "user", "since"]',
 )
 
 
@@ -172,7 +179,7 @@ def test_engines_with_different_files_meet_on_the_machine(tmp_path: Path, machin
     with Lock.acquire(one, root):
         with pytest.raises(Busy, match="has not reported"):
             Lock.acquire(two, root)
-        assert holder(two, root) == (0, "", "", 0)
+        assert holder(two, root) == LockHolder(0, "", "", 0)
         assert holder(two) is None
     assert holder(two, root) is None
     Lock.acquire(two, root).release()

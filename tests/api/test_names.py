@@ -7,6 +7,7 @@ import subprocess
 import sys
 import typing
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from types import FunctionType
@@ -35,7 +36,7 @@ def _parts(annotation: Any) -> Iterator[type]:
 
 def _hints(target: Any) -> list[Any]:
     """Its annotations, with names that its module imports for the type checker only."""
-    names = {**vars(sys.modules[target.__module__]), "Callable": Callable}
+    names = {**vars(sys.modules[target.__module__]), "Callable": Callable, "datetime": datetime}
     names |= {name: getattr(livefw, name) for name in livefw.__all__}
     return list(typing.get_type_hints(target, names).values())
 

@@ -48,6 +48,15 @@ def test_list_json(ready: Any) -> None:
         "settings": {"force_cpu_rendezvous": True, "auto_activate": False},
         "reasons": [],
         "notes": [],
+        "state": {
+            "code": "ready",
+            "text": "ready",
+            "sentence": "it can be activated now",
+            "reasons": [],
+            "until": None,
+            "running": None,
+            "activation": None,
+        },
     }
 
 
@@ -77,7 +86,7 @@ def test_show_tells_everything_and_json_keeps_the_texts_as_they_were_read(plante
     root = planted(bench)
     done = root.run("show", RMM[:4])
     assert done.code == 0
-    assert "resets-cpu" in done.out
+    assert "needs reset" in done.out
     assert "automatically" in done.out
     assert "\\x1b[31mred\\x07" in done.out
     assert "\x1b" not in done.out

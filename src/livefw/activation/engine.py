@@ -5,10 +5,11 @@
 which carries out requests. `Engine.activate`, `stage` and `cancel` do that for a single request.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-from livefw.activation import aftermath, plan, row_bodies
+from livefw.activation import aftermath, plan, row_bodies, step_status
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
@@ -25,10 +26,10 @@ from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
-from livefw.activation.lock import machine_lock
-from livefw.activation.lock.machine_lock import Busy, Lock
+from livefw.activation.lock.machine_lock import Busy, Lock, LockHolder
 from livefw.activation.plan import PastAttempts, PlanContext, PlanStep, SettingChange
 from livefw.activation.setting_changes import blocking_settings
+from livefw.activation.status import ComponentStatus
 from livefw.errors import PermissionDenied
 from livefw.providers.base import Reason
 
@@ -39,7 +40,8 @@ class Plan(NamedTuple):
     """What would be done now.
 
     ``unfinished`` are open intents, which are settled first; ``unmatched`` are patterns of the settings without a
-    match.
+    match; ``running`` is another engine that works on this machine, whose open intents are not unfinished.
+    ``statuses`` are the states of the components of all steps, by key.
     """
 
     steps: tuple[PlanStep, ...]
@@ -47,6 +49,8 @@ class Plan(NamedTuple):
     unfinished: tuple[HistoryRow, ...]
     absent: tuple[Reason, ...]
     unmatched: tuple[UnmatchedPattern, ...] = ()
+    running: LockHolder | None = None
+    statuses: Mapping[str, ComponentStatus] = {}
 
 
 class Engine:
@@ -76,7 +80,8 @@ class Engine:
         except PermissionDenied:
             hidden = True  # all users may plan; only the history is missing then
         try:
-            scene = self.scene(request, history, host.holder(), hidden=hidden)
+            running = host.holder()
+            scene = self.scene(request, history, running, hidden=hidden)
             steps = plan.steps(plan.choose(found, request.words), found, scene)
             unfinished = tuple(history.unfinished()) if history else ()
             changes = plan.setting_changes(found, host.policy)
@@ -86,12 +91,20 @@ class Engine:
             if history:
                 history.close()
         absent = found.absent if not found.candidates else ()
+        rows = {row.component: row for row in unfinished}
+        statuses = {
+            key: step_status.of(step.component, rows.get(key), step, running, policy=host.policy, now=scene.now)
+            for step in steps
+            for key in (step.component.key,)
+        }
         return Plan(
             steps,
             changes,
-            unfinished,
+            tuple(row for row in unfinished if running is None or row.component != running.component),
             absent,
             unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found),
+            running,
+            statuses,
         )
 
     def open(self, control: Control | None = None) -> Session:
@@ -177,7 +190,7 @@ class Engine:
         self,
         request: ActivationRequest,
         history: RowSource | None,
-        holder: machine_lock.LockHolder | None,
+        holder: LockHolder | None,
         *,
         hidden: bool = False,
         held: Aftermath | None = None,

@@ -23,6 +23,8 @@ else:
 
 STATE_VARIABLE = "LIVEFW_STATE"
 RUNTIME_VARIABLE = "LIVEFW_RUNTIME_DIR"
+HISTORY_FILE = "history.db"
+"""Name of the history in its directory."""
 SYSTEM_STATE = "/var/lib/livefw"
 SYSTEM_RUNTIME = "/run/livefw"
 
@@ -68,9 +70,7 @@ def state_directory(real: str, *, state: str | None = None, environment: Mapping
     """The absolute path of the history of the machine at ``real``, a root without symbolic links."""
     name = ""
     if real != "/":
-        from hashlib import sha256  # slow to import, and only for other machines
-
-        name = sha256(os.fsencode(real)).hexdigest()[:16]
+        name = _hash(os.fsencode(real))
     chosen = state or environment.get(STATE_VARIABLE)
     return absolute(chosen or _default_state(name, environment, own=not name))
 
@@ -88,6 +88,18 @@ def lock_path(
     beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
     directory = _runtime(own=not machine, privileged=privileged, state=beside, environment=environment)
     return absolute(os.path.join(directory, f"activation{machine and '-' + machine}.lock"))
+
+
+def _hash(path: bytes) -> str:
+    """The beginning of the SHA-256. Importing `hashlib` would load all of OpenSSL, which takes as long as `list`."""
+    try:
+        from _sha2 import sha256  # type: ignore[import-not-found]  # CPython's own, since 3.12
+    except ImportError:
+        try:
+            from _sha256 import sha256  # type: ignore[import-not-found]  # until 3.11
+        except ImportError:
+            from hashlib import sha256
+    return str(sha256(path).hexdigest()[:16])
 
 
 def _real(root: str) -> str:

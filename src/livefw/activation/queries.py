@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple, Self
 
-from livefw.activation import aftermath
+from livefw.activation import aftermath, examination
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
 from livefw.activation.history import seal as seals
@@ -25,6 +25,7 @@ from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.select import is_pattern, select_all
 from livefw.activation.paths import Paths
+from livefw.activation.status import ComponentStatus
 from livefw.errors import LivefwError, NothingToDo, UsageError
 from livefw.providers.base import Component
 
@@ -32,8 +33,16 @@ _LAST_S = 2**63 // 1_000_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> list[tuple[Component, Releases]]:
-    """The components that words select, in their order, each with its releases.
+class ComponentDetails(NamedTuple):
+    """A component, the images there are for it, and its state."""
+
+    component: Component
+    releases: Releases
+    status: ComponentStatus
+
+
+def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> list[ComponentDetails]:
+    """The components that words select, in their order.
 
     A component includes the lasting damage of a failure since the boot, as far as the history can be read. ``images``
     are those of the image directory.
@@ -45,11 +54,16 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
     if not words:
         raise UsageError("name the components to show", hint="livefw list shows what is available")
     paths = host.paths
-    found = old_versions.marked(discovery.take_inventory(host.providers), paths.root, host.files, state=paths.state)
+    taken = discovery.take_inventory(host.providers)
+    found = old_versions.marked(taken, paths.root, host.files, state=paths.state)
     candidates = found.require().candidates
     chosen = _with_aftermath(host, select_all(words, candidates))
     by_key = releases.table(chosen, images, host.policy)
-    return [(each.component, by_key.get(each.component.key, ())) for each in chosen]
+    examined = examination.examine(host, taken)
+    return [
+        ComponentDetails(each.component, by_key.get(each.component.key, ()), examined.status(each.component))
+        for each in chosen
+    ]
 
 
 def _with_aftermath(host: Host, chosen: list[Candidate]) -> list[Candidate]:

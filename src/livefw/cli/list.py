@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
+import os
+
+from livefw.activation import status
 from livefw.activation.inventory import discovery, old_versions
+from livefw.activation.paths import lock_path, state_directory
 from livefw.cli.verbs import Manual
+from livefw.files.host import settings_directory
+from livefw.providers.registry import providers
 from livefw.render import list as rendered
 from livefw.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
+    from livefw.activation.inventory.discovery import Inventory
+    from livefw.activation.status import ComponentStatus
     from livefw.cli.invocation.session import CommandSession
+    from livefw.files.protocol import Files
 
 
 MANUAL = Manual(
@@ -34,16 +44,47 @@ MANUAL = Manual(
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """Where the history is."""
+    from livefw.cli.invocation import paths  # not for a plain command line
+
+    paths.configure_state(parser)
 
 
-def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:  # noqa: ARG001 - the shape of every verb
+def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     """List the components of every mechanism; 3 if there is none."""
-    found = old_versions.marked(discovery.take_inventory(session.providers()), session.root, session.files())
+    state = arguments.state if arguments else None
+    files = session.files()
+    taken = discovery.take_inventory(providers(files))
+    found, statuses = _examined(session, taken, files, state)
     if not session.json:
         found.require()
-    code = session.show(rendered.answer(found))
+    code = session.show(rendered.answer(found, statuses))
     if not session.json:
         for note in found.notes:
             session.say(f"livefw: {printable(note.text)}")
     return code
+
+
+def _examined(
+    session: CommandSession, taken: Inventory, files: Files, state: str | None
+) -> tuple[Inventory, Mapping[str, ComponentStatus]]:
+    """The inventory as it is shown, and states where they may differ from what the mechanisms report."""
+    found = old_versions.marked(taken, session.root, files, state=state)
+    real = os.path.realpath(session.root)
+    if not status.may_differ(
+        taken,
+        files,
+        lock=lock_path(real, state=state),
+        root=real,
+        state=state_directory(real, state=state),
+        settings=settings_directory(real, session.settings),
+    ):
+        session.tell_unused_settings()
+        return found, {}
+    from livefw import assemble  # only where there is something to examine
+    from livefw.activation import examination
+
+    where = assemble.Where(session.root, state, session.settings)
+    host = assemble.host(where, assemble.How(lenient=True), files=files, opened=session.opened, say=session.say)
+    examined = examination.examine(host, taken)
+    return found._replace(notes=(*found.notes, *examined.notes)), examined.statuses

@@ -54,11 +54,3 @@ def label_of_row(key: str, body: Mapping[str, Any]) -> str:
 def version(value: Version | None) -> str:
     """A version for a person; with a question mark where the report is not sure."""
     return "-" if value is None else printable(value.text) + ("" if value.reliable else "?")
-
-
-def state(item: Component) -> str:
-    """What can be done with it, in a word or two."""
-    codes = [reason.code for reason in item.reasons]
-    if not codes:
-        return "ready"
-    return "up to date" if codes == ["not-pending"] else ", ".join(code for code in codes if code != "not-pending")

@@ -9,11 +9,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from livefw.activation.lock.machine_lock import LockHolder
+    from livefw.activation.status import ComponentStatus
     from livefw.providers.component import Component, Reason
 
 
-def component(item: Component, *, details: bool = False) -> dict[str, Any]:
-    """A component; ``details`` adds the mechanism's own fields as they were read."""
+def component(item: Component, status: ComponentStatus | None = None, *, details: bool = False) -> dict[str, Any]:
+    """A component, with its state if that is known; ``details`` adds the mechanism's own fields as they were read."""
     document: dict[str, Any] = {
         "key": item.key,
         "provider": item.provider,
@@ -29,9 +31,35 @@ def component(item: Component, *, details: bool = False) -> dict[str, Any]:
         "reasons": [reason(row) for row in item.reasons],
         "notes": [reason(row) for row in item.notes],
     }
+    if status:
+        document["state"] = state(status)
     if details:
         document["details"] = dict(item.details)
     return document
+
+
+def state(status: ComponentStatus) -> dict[str, Any]:
+    """The state of a component."""
+    return {
+        "code": status.code,
+        "text": status.text,
+        "sentence": status.sentence,
+        "reasons": [reason(row) for row in status.reasons],
+        "until": status.until.isoformat() if status.until else None,
+        "running": running(status.running) if status.running else None,
+        "activation": status.activation or None,
+    }
+
+
+def running(holder: LockHolder) -> dict[str, Any]:
+    """What is running on the machine."""
+    return {
+        "act": holder.act,
+        "component": holder.component or None,
+        "user": holder.user or None,
+        "pid": holder.pid or None,
+        "seconds": holder.seconds if holder.since_s else None,
+    }
 
 
 def reason(row: Reason) -> dict[str, str]:

@@ -11,6 +11,7 @@ from livefw.activation.inventory import discovery
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.plan import PastAttempts, PlanStep
 from livefw.activation.setting_changes import UnmetSetting
+from livefw.activation.status import ComponentStatus
 from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.render import document
 from livefw.render.answer import Answer
@@ -31,6 +32,9 @@ def nothing(plan: Plan) -> LivefwError:
     """The error for a plan without steps: `NothingToDo`, or why no mechanism is here."""
     if plan.absent:
         return discovery.nothing_found(plan.absent)
+    if holder := plan.running:
+        what = f"the {holder.act.noun} of {holder.component or 'an unknown component'} {holder.who}"
+        return NothingToDo(f"nothing else is pending; in progress: {printable(what)}", hint=holder.advice)
     return NothingToDo("nothing is pending", hint="livefw list shows what is available")
 
 
@@ -38,7 +42,7 @@ def text(plan: Plan) -> str:
     """A plan for a person: what, what it costs, and what is in the way."""
     lines: list[str] = []
     for number, step in enumerate(plan.steps, 1):
-        lines += _step_lines(number, step)
+        lines += _step_lines(number, step, plan.statuses.get(step.component.key))
     for change in plan.changes:
         name, value = (
             printable(change.component.name) or change.component.key,
@@ -79,10 +83,12 @@ def unmet_fields(unmet: Iterable[UnmetSetting]) -> list[dict[str, Any]]:
     ]
 
 
-def _step_lines(number: int, step: PlanStep) -> Iterator[str]:
+def _step_lines(number: int, step: PlanStep, status: ComponentStatus | None) -> Iterator[str]:
     item = step.component
     name = printable(item.name) or item.id
     verdict = "cannot be activated" if step.stopped else "ready"
+    if status and status.running:
+        verdict = printable(status.text)
     yield f"{number}. {name}  {version(item.current_version)} -> {version(item.pending_version)}  {verdict}"
     yield f"   component  {item.key}"
     yield f"   cost       {_cost(step)}"
@@ -128,7 +134,7 @@ def fields(plan: Plan) -> dict[str, Any]:
     return {
         "steps": [
             {
-                "component": document.component(step.component),
+                "component": document.component(step.component, plan.statuses.get(step.component.key)),
                 "stopped": step.stopped,
                 "usual": step.usual._asdict() if step.usual else None,
                 "tried": step.past.tried if step.past else None,
@@ -149,4 +155,5 @@ def fields(plan: Plan) -> dict[str, Any]:
         ],
         "unfinished": [{"component": e.component, "activation": e.activation} for e in plan.unfinished],
         "unmatched": [each._asdict() for each in plan.unmatched],
+        "running": document.running(plan.running) if plan.running else None,
     }

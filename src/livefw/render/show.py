@@ -5,18 +5,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from livefw.activation.images.releases import Release, Releases
+from livefw.activation.queries import ComponentDetails
+from livefw.activation.status import ComponentStatus
 from livefw.errors import ExitCode
 from livefw.providers import ocp
 from livefw.providers.base import Component, Reason
 from livefw.providers.declaration import Declaration, declaration
 from livefw.render import document
 from livefw.render.answer import Answer
-from livefw.render.component import state, version
+from livefw.render.component import version
 from livefw.text import printable
 
 
-def answer(shown: Sequence[tuple[Component, Releases]]) -> Answer:
-    """What `livefw show` answers about components, each with the images there are for it."""
+def answer(shown: Sequence[ComponentDetails]) -> Answer:
+    """What `livefw show` answers about components."""
     return Answer(
         lambda: "\n\n".join("\n".join(_lines(*each)) for each in shown),
         lambda: {"components": [_document(*each) for each in shown]},
@@ -24,8 +26,8 @@ def answer(shown: Sequence[tuple[Component, Releases]]) -> Answer:
     )
 
 
-def _document(item: Component, images: Releases) -> dict[str, Any]:
-    shown = document.component(item, details=True)
+def _document(item: Component, images: Releases, status: ComponentStatus) -> dict[str, Any]:
+    shown = document.component(item, status, details=True)
     shown["images"] = [
         {
             "version": each.version.text,
@@ -49,13 +51,13 @@ def _document(item: Component, images: Releases) -> dict[str, Any]:
     return shown
 
 
-def _lines(item: Component, images: Releases) -> Iterator[str]:
+def _lines(item: Component, images: Releases, status: ComponentStatus) -> Iterator[str]:
     yield printable(item.name) or item.id
     pending = "unreadable" if item.pending is None else "yes" if item.pending else "no"
     resets = "unknown" if item.cost.resets_cpu is None else "yes" if item.cost.resets_cpu else "no"
     yield from _aligned(
         ("component", item.key),
-        ("state", state(item)),
+        ("state", printable(status.text)),
         ("current version", version(item.current_version)),
         ("image pending", pending),
         ("pending version", version(item.pending_version)),
@@ -64,7 +66,7 @@ def _lines(item: Component, images: Releases) -> Iterator[str]:
         *((name, "on" if value else "off") for name, value in item.settings),
         *([("as stated", item.stated)] if item.stated else []),
     )
-    for title, reasons in (("cannot be activated now", item.reasons), ("to know", item.notes)):
+    for title, reasons in (("cannot be activated now", status.reasons), ("to know", item.notes)):
         if reasons:
             yield f"  {title}:"
             yield from (f"    {_reason(row)}" for row in reasons)

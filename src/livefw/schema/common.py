@@ -4,6 +4,8 @@
 from typing import NotRequired, TypedDict
 
 from livefw.activation.checks.table import Weight
+from livefw.activation.lock.machine_lock import LockedFor
+from livefw.activation.status import StatusCode
 from livefw.providers.component import Rendezvous
 
 
@@ -54,6 +56,40 @@ class CostDocument(TypedDict):
     """Whether CPUs are reset; null if that is not known."""
 
 
+class RunningDocument(TypedDict):
+    """An engine that holds the lock of the machine."""
+
+    act: LockedFor
+    """What it does."""
+    component: str | None
+    """Key of the component it works on; null if it has not chosen one, or has not reported it."""
+    user: str | None
+    """User it works for; null if that is not known."""
+    pid: int | None
+    """Process id of the engine; null if that is not known."""
+    seconds: int | None
+    """For how many seconds; null if that is not known."""
+
+
+class StateDocument(TypedDict):
+    """The state of a component, by the checks of a plan."""
+
+    code: StatusCode
+    """State for programs."""
+    text: str
+    """State in a few words, for a column."""
+    sentence: str
+    """The same in full."""
+    reasons: list[ReasonDocument]
+    """What blocks its activation: codes of the mechanism, and names of checks."""
+    until: str | None
+    """When the maintenance window opens that it waits for (ISO 8601); null if it waits for none."""
+    running: RunningDocument | None
+    """The engine that works on it; null if none does."""
+    activation: str | None
+    """Id in the history of what is running or unfinished, where it is known."""
+
+
 class ComponentDocument(TypedDict):
     """A component, as it was read."""
 
@@ -83,6 +119,8 @@ class ComponentDocument(TypedDict):
     """Why it cannot be activated now."""
     notes: list[ReasonDocument]
     """What to know of it."""
+    state: NotRequired[StateDocument]
+    """Its state, where all checks were made."""
 
 
 class ProblemDocument(TypedDict):

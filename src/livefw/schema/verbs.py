@@ -16,6 +16,7 @@ from livefw.schema.common import (
     ProblemDocument,
     ReasonDocument,
     RecordDocument,
+    RunningDocument,
     UnmatchedDocument,
     UnmetSettingDocument,
 )
@@ -27,7 +28,7 @@ class ListDocument(TypedDict):
     components: list[ComponentDocument]
     """All components that mechanisms report."""
     notes: NotRequired[list[ReasonDocument]]
-    """Mechanisms that could not be looked at."""
+    """Mechanisms that could not be looked at, and other remarks that are not about one component."""
     error: NotRequired[ErrorDocument]
     """Why there is no component."""
 
@@ -156,6 +157,8 @@ class PlanDocument(TypedDict):
     """What an earlier run left without an outcome."""
     unmatched: list[UnmatchedDocument]
     """Patterns of the settings that match nothing here."""
+    running: RunningDocument | None
+    """Another engine that works on this machine, or null."""
 
 
 class ClaimDocument(TypedDict):

@@ -112,8 +112,9 @@ def _settings_hold(s: CheckContext) -> Found:
 
 
 def _busy(s: CheckContext) -> Found:
-    if s.holder is not None:
-        yield f"another activation is running: {s.holder.component or 'its owner has not said which'}", "wait for it"
+    if holder := s.holder:
+        which = holder.component or "its owner has not said which"
+        yield f"another {holder.act.noun} is running: {which}, {holder.who}", holder.advice
 
 
 def _permission(s: CheckContext) -> Found:

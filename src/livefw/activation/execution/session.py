@@ -32,7 +32,7 @@ from livefw.activation.host import ActivationRequest, Host, OnFailure, nowhere
 from livefw.activation.images.target import StagingRequest, find_target
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
-from livefw.activation.lock.machine_lock import Lock
+from livefw.activation.lock.machine_lock import Lock, LockedFor
 from livefw.activation.mishaps import NOT_LET_GO, Mishaps
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanContext, SettingChange
@@ -183,13 +183,13 @@ class Session:
         require_ignorable(request.ignore, self._host.policy)
         found = discovery.take_inventory(self._host.providers).require()
         target = find_target(request.word, found.candidates, request.package)
-        self._describe_lock(target.component.key)
+        self._describe_lock(target.component.key, LockedFor.STAGING)
         attempt = yield from staging.hand_over(self._context, target, request)
         return (yield from _ended(attempt))
 
     def _cancel(self, candidate: Candidate, reason: str) -> Steps[Finished]:
         host, key, mishaps = self._host, candidate.component.key, Mishaps()
-        self._describe_lock(key)
+        self._describe_lock(key, LockedFor.CANCELLING)
         result = yield from mechanism.cancel(candidate, control=self.control, clock=host.clock, mishaps=mishaps)
         row = self._history.note(
             RowKind.CANCELLATION,
@@ -200,9 +200,9 @@ class Session:
         self._history.announce(RowKind.CANCELLATION, result, row, mishaps)
         return (yield from _ended(Attempt(result, (), None, (), row, mishaps.found)))
 
-    def _describe_lock(self, component: str) -> None:
+    def _describe_lock(self, component: str, act: LockedFor = LockedFor.ACTIVATING) -> None:
         if self._lock:
-            self._lock.describe(component=component, user=str(self._host.actor))
+            self._lock.describe(component=component, user=str(self._host.actor), act=act)
 
     def _scene_now(self, request: ActivationRequest) -> PlanContext:
         scene = self._scene(request, self._history.journal, None, held=self._context.remains.held)

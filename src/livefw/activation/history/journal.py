@@ -41,6 +41,7 @@ from livefw.activation.history.rows import (
     is_archive,
 )
 from livefw.activation.history.seal import UNSEALED, Seal
+from livefw.activation.paths import HISTORY_FILE
 from livefw.errors import LivefwError, PermissionDenied, Refused, TransportError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ __all__ = [
     "digest",
 ]
 
-FILE = "history.db"
+FILE = HISTORY_FILE
 KEEP = 1000
 """Activations that stay by default when older ones are archived."""
 _LAST = 2**63 - 1

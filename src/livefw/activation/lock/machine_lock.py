@@ -27,11 +27,13 @@ import os
 import struct
 import time
 from contextlib import suppress
+from enum import StrEnum
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from livefw.activation.lock import machine_identity
 from livefw.errors import PermissionDenied, Refused, TransportError
+from livefw.text import whole
 
 _FLOCK = struct.Struct("@hhqqi0q")
 """struct flock with 64-bit offsets: type, whence, start, length (0: to the end), pid (0 for these locks)."""
@@ -43,13 +45,58 @@ _MOST_REPLACED = 100
 everybody out anyway."""
 
 
+_TEXT_LIMIT = 256
+"""Characters of a text in the note at most."""
+
+
+class LockedFor(StrEnum):
+    """What the holder of the lock does."""
+
+    ACTIVATING = "activating"
+    STAGING = "staging"
+    CANCELLING = "cancelling"
+
+    @property
+    def noun(self) -> str:
+        """The act as a noun."""
+        return _NOUNS[self]
+
+
+_NOUNS = {
+    LockedFor.ACTIVATING: "activation",
+    LockedFor.STAGING: "staging",
+    LockedFor.CANCELLING: "cancellation",
+}
+
+
 class LockHolder(NamedTuple):
-    """The note of a lock's holder; ``pid`` is the engine's, which may have ended while its write still runs."""
+    """The note of a lock's holder; ``pid`` is the engine's, which may have ended while its write still runs.
+
+    ``component`` is a key, empty until it has chosen one; ``since_s`` is when it began with it, in seconds since 1970.
+    """
 
     pid: int
     component: str
     user: str
     since_s: int
+    act: LockedFor = LockedFor.ACTIVATING
+
+    @property
+    def seconds(self) -> int:
+        """For how many seconds; 0 if the clock was put back."""
+        return max(int(time.time()) - self.since_s, 0)
+
+    @property
+    def who(self) -> str:
+        """By whom and for how long."""
+        return f"by {self.user}, process {self.pid}, for {self.seconds} s" if self.pid else "by an unknown process"
+
+    @property
+    def advice(self) -> str:
+        """What another user can do about it."""
+        if self.act is LockedFor.ACTIVATING and self.component:
+            return f"wait for it; to ask the mechanism to abandon it: livefw cancel {self.component}"
+        return "wait for it; livefw history shows how it ended"
 
 
 class Busy(Refused):
@@ -89,9 +136,9 @@ class Lock:
             raise _busy(_noted(path)) if error.errno == errno.EAGAIN else _no_lock(path, error) from error
         return cls(held)
 
-    def describe(self, *, component: str, user: str) -> None:
+    def describe(self, *, component: str, user: str, act: LockedFor = LockedFor.ACTIVATING) -> None:
         """Write a note for others about the work in progress. The lock is held even if the note cannot be written."""
-        note = {"pid": os.getpid(), "component": component, "user": user, "since": int(time.time())}
+        note = {"pid": os.getpid(), "component": component, "user": user, "since": int(time.time()), "act": act}
         for descriptor in self._held[:2]:
             with suppress(OSError):
                 os.ftruncate(descriptor, 0)
@@ -209,25 +256,49 @@ def _guarded(root: str) -> list[int]:
 
 def _busy(note: LockHolder | None) -> Busy:
     return Busy(
-        f"another activation is running: {_who(note)}",
+        f"another {note.act.noun if note else 'activation'} is running: {_who(note)}",
         holder=note,
-        hint="wait for it; livefw history shows how it ended",
+        hint=note.advice if note else "wait for it; livefw history shows how it ended",
         phase="lock",
     )
 
 
 def _read_note(descriptor: int) -> LockHolder | None:
+    """What the holder wrote; None if that is not a note. It may be anything: each field is checked and bounded."""
     try:
         note = json.loads(os.pread(descriptor, _NOTE_LIMIT, 0))
-        return LockHolder(int(note["pid"]), str(note["component"]), str(note["user"]), int(note["since"]))
-    except (OSError, ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
+        return LockHolder(
+            _whole(note["pid"], _LAST_PID),
+            _text(note["component"]),
+            _text(note["user"]),
+            _whole(note["since"], _LAST_SECOND),
+            LockedFor(note.get("act", LockedFor.ACTIVATING)),
+        )
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
+
+
+_LAST_PID = 1 << 22
+"""``PID_MAX_LIMIT`` of a 64-bit Linux."""
+_LAST_SECOND = 1 << 40
+
+
+def _whole(value: object, most: int) -> int:
+    if type(value) is not int or not 0 < value <= most:
+        raise ValueError(value)
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return whole(value[:_TEXT_LIMIT])
 
 
 def _who(note: LockHolder | None) -> str:
     if note is None:
         return "it has not reported what it does"
-    return f"{note.component} by {note.user}, process {note.pid}, for {max(int(time.time()) - note.since_s, 0)} s"
+    return " ".join(filter(None, (note.component, note.who)))
 
 
 def _no_lock(path: str, error: OSError) -> TransportError:

@@ -98,7 +98,11 @@ class Policy(NamedTuple):
 
     def allows(self, component: Component) -> bool:
         """Whether the component may be activated at all."""
-        return any_matches(self.allow, component) and not any_matches(self.deny, component)
+        return any_matches(self.allow, component) and not self.denies(component)
+
+    def denies(self, component: Component) -> bool:
+        """Whether the component is denied, whatever is allowed."""
+        return any_matches(self.deny, component)
 
     def is_automatic(self, component: Component) -> bool:
         """Whether ``livefw watch`` activates the component by itself."""

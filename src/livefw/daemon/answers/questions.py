@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-from livefw.activation import queries
+from livefw.activation import examination, queries
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.inventory import discovery, old_versions
 from livefw.api import ConnectedHost
@@ -24,7 +24,6 @@ from livefw.daemon.hosts import Hosts
 from livefw.dbus.dispatch import DBusError, full_text
 from livefw.dbus.wire import encode_body
 from livefw.errors import LivefwError, kind_of
-from livefw.providers.registry import providers
 from livefw.render import history, plan, show, verify
 from livefw.render import list as rendered_list
 from livefw.render.answer import Answer
@@ -98,9 +97,11 @@ def _as_shown(work: Callable[[Hosts, Question], Answer], hosts: Hosts, question:
 
 
 def _list(hosts: Hosts, _: Question) -> Answer:
-    with hosts.files() as files:
-        found = old_versions.marked(discovery.take_inventory(providers(files)), hosts.where.root, files)
-        return rendered_list.answer(found)
+    with hosts.lenient() as host:
+        taken = discovery.take_inventory(host.providers)
+        examined = examination.examine(host, taken)
+        found = old_versions.marked(taken, hosts.where.root, host.files, state=host.paths.state)
+        return rendered_list.answer(found._replace(notes=(*found.notes, *examined.notes)), examined.statuses)
 
 
 def _show(hosts: Hosts, question: Question) -> Answer:
