@@ -182,12 +182,79 @@ def test_the_picture_is_well_formed_whatever_the_title_says() -> None:
     ElementTree.fromstring(svg(Measurement("model", 0.0, ()), title=""))
 
 
-def test_the_picture_has_its_time_below_it() -> None:
-    """From the first gap, or the mark, to the end."""
-    gaps = ((-6_000_000, 1_000_000),)
-    root = ElementTree.fromstring(svg(Measurement("sampled", 0.012, (CpuRow("0", 7_000_000, 1000, gaps),)), title=""))
-    texts = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}text")]
-    assert texts[-7:] == [f"{moment} ms" for moment in (-6, -3, 0, 3, 6, 9, 12)]
+SVG = "{http://www.w3.org/2000/svg}"
+LONG = "W" * 5000, "\u6f22" * 900, "word " * 700, "\x1b[31m\u202e<b>&" * 200, "", "CPU0 power management firmware"
+
+
+def box(text: ElementTree.Element, *, size: float) -> tuple[float, float]:
+    """From where to where a text is at most: one em for each character, and for W and what is wider one and a fifth."""
+    wide = sum(1.2 if ord(c) > 0x2000 or c in "MW@%" else 0.8 for c in text.text or "") * size
+    x, anchor = float(text.get("x", "")), text.get("text-anchor", "start")
+    begin = x - wide * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+    return begin, begin + wide
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9, 0.0042, 0.8615, 0.999, 61.4, 86_400.0, 9e8])
+@pytest.mark.parametrize("word", LONG, ids=lambda word: repr(word[:6]))
+def test_no_text_of_a_picture_is_cut_off_by_its_edge(word: str, seconds: float) -> None:
+    """The last tick of the first pictures was."""
+    end = int(seconds * 1e9)
+    rows = tuple(CpuRow(cpus, end, None, ((0, end),)) for cpus in ("0", "1-3", word, ",".join(map(str, range(512)))))
+    drawn = svg(Measurement("sampled", seconds, rows, word), title=word, lines=(word, word))
+    root = ElementTree.fromstring(drawn)
+    left, top, right, bottom = map(float, root.get("viewBox", "").split())
+    texts = [*root.iter(f"{SVG}text")]
+    assert len(texts) > 10
+    for each in texts:
+        begin, end_x = box(each, size=float(each.get("font-size", 11)))
+        assert left <= begin, each.text
+        assert end_x <= right, each.text
+        assert top + 8 <= float(each.get("y", "")) <= bottom - 3
+    starts = {(float(each.get("x", "")), float(each.get("y", ""))) for each in texts}
+    assert len(starts) == len(texts), "two texts in one place"
+
+
+@pytest.mark.parametrize(
+    ("first_ns", "last_ns", "ticks", "unit"),
+    [
+        (0, 861_500_000, ["0", "200", "400", "600", "800", "1000"], "ms"),
+        (-6_000_000, 12_000_000, ["-10", "-5", "0", "5", "10", "15"], "ms"),
+        (0, 12_500_000_000, ["0", "2", "4", "6", "8", "10", "12", "14"], "s"),
+        (0, 3_100, ["0", "0.5", "1", "1.5", "2", "2.5", "3", "3.5"], "us"),
+        (0, 0, ["0", "0.2", "0.4", "0.6", "0.8", "1"], "us"),
+    ],
+)
+def test_the_time_below_a_picture_is_in_round_numbers(first_ns: int, last_ns: int, ticks: list[str], unit: str) -> None:
+    """1, 2 or 5 of a unit that the axis names; the widest are less than a thousand."""
+    row = CpuRow("0", last_ns - first_ns, None, ((first_ns, last_ns),))
+    root = ElementTree.fromstring(svg(Measurement("sampled", 0.0, (row,)), title="TF-RMM"))
+    texts = [each.text or "" for each in root.iter(f"{SVG}text")]
+    assert texts[-len(ticks) - 1 :] == [f"time since the activation began, in {unit}", *ticks]
+    (bar,) = [each for each in root.iter(f"{SVG}rect") if each.get("class") == "stop"]
+    lines = [float(each.get("x1", "")) for each in root.iter(f"{SVG}line")]
+    assert min(lines) - 0.1 <= float(bar.get("x", "")) <= max(lines)
+
+
+def test_a_picture_says_without_colours_what_it_shows() -> None:
+    """Readers of screens get the texts, and a dark page has its own colours."""
+    row = CpuRow("0-3", 72_000_000, 1000, ((0, 72_000_000),))
+    drawn = svg(Measurement("osnoise", 0.1, (row,), "a note"), title="TF-RMM: failed", lines=("1.0 -> 1.0",))
+    root = ElementTree.fromstring(drawn)
+    first = root.find(f"{SVG}title")
+    assert (root.get("role"), first is not None and first.text) == (
+        "img",
+        "TF-RMM: failed. 1.0 -> 1.0. longest 72 ms, just before 1 us; 4 CPUs, osnoise; a note",
+    )
+    texts = [each.text for each in root.iter(f"{SVG}text")]
+    assert {"the CPU ran no program", "it was watched, and ran some", "CPUs", "0-3", "TF-RMM: failed"} <= {*texts}
+    assert "prefers-color-scheme: dark" in drawn
+    assert "<style" not in svg(Measurement("osnoise", 0.1, (row,)), title="", alone=False)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1.0, 1e10])
+def test_a_measurement_of_no_time_is_none(seconds: float) -> None:
+    with pytest.raises(ValueError, match="cannot have been measured"):
+        Measurement.from_document({"source": "sampled", "seconds": seconds, "rows": [], "note": ""})
 
 
 @pytest.mark.parametrize(

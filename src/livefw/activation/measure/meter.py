@@ -35,6 +35,8 @@ STALLS_SHOWN = 64
 _ANSWER_S = 5.0
 """How long to wait for the sampler to start or to reply; without a reply there is no measurement."""
 _ANSWER_LIMIT = 1 << 24
+_LONGEST_S = 1e9
+"""As long as an activation may take in the history (`livefw.activation.history.rows`)."""
 
 
 class CpuRow(NamedTuple):
@@ -91,7 +93,10 @@ class Measurement(NamedTuple):
             )
             for row in document["rows"]
         )
-        return cls(str(document["source"]), float(document["seconds"]), rows, str(document["note"]))
+        seconds = float(document["seconds"])
+        if not 0 <= seconds < _LONGEST_S:  # JSON as Python reads it has NaN and Infinity
+            raise ValueError(f"{seconds} seconds cannot have been measured")
+        return cls(str(document["source"]), seconds, rows, str(document["note"]))
 
 
 class Meter(Protocol):
