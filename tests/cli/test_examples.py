@@ -26,6 +26,7 @@ NOT_RUN = {
     "livefw tdx candidates --images /srv/tdx-module-binaries": "needs Intel's images; see tests/tdx",
     "livefw fwupdmgr get-devices": "needs fwupdmgr; see tests/daemon/test_fwupdmgr.py",
     "livefw fwupdmgr get-history": "needs fwupdmgr; see tests/daemon/test_fwupdmgr.py",
+    "livefw history 1c2d3e4f": "needs the id of an activation; see tests/cli/test_record.py",
     "livefw conformance --gdb localhost:1234 --agent tfa-2.15": "needs a gdbstub; see tests/conformance",
 }
 """Why an example is parsed and not run."""

@@ -171,3 +171,123 @@ def test_show_goes_on_where_the_history_or_the_settings_cannot_be_read(ready: An
     settings.write_text("denny = []")
     done = ready.run("show", "tf-rmm")
     assert (done.code, done.out) == (0, whole)
+
+
+PROBLEM = {"check": "window", "weight": "error", "text": "closed", "hint": "", "ignored": False}
+STOP = {"cpus": "0", "longest_ns": 5, "baseline_ns": None, "gaps": [[0, 5]]}
+MEASURED = {"source": "sampled", "seconds": 0.1, "rows": [STOP], "note": ""}
+
+
+def identity(root: Any, *writes: Write) -> str:
+    """The id of the last activation of a history with these rows."""
+    with journal(root) as made:
+        for write in writes:
+            write(made)
+        return next(made.walk()).first_row.activation
+
+
+@pytest.mark.parametrize(
+    ("write", "parts"),
+    [
+        (
+            ended(
+                outcome="failed", code="device", text="no", firmware_code="AUTH_ERROR", said="failed", log=["lfa: x"]
+            ),
+            [
+                "outcome",
+                "failed",
+                "device",
+                "AUTH_ERROR (-3)",
+                "reply of the mechanism",
+                "lfa: x",
+                "a test",
+            ],
+        ),
+        (lambda made: made.begin(KEY, BEGUN), ["no: it is unfinished", "1.2"]),
+        (
+            noted(RowKind.REFUSAL, outcome="refused", problems=[PROBLEM]),
+            ["refused before anything was tried", "blocked", "window: closed"],
+        ),
+        (
+            lambda made: made.end(
+                made.begin(
+                    KEY,
+                    BEGUN
+                    | {"ignored": [PROBLEM | {"check": "load", "text": "9", "ignored": True}], "warned": ["guests"]},
+                ),
+                KEY,
+                {"outcome": "unknown", "reconciled": True, "mishaps": [{"code": "m", "text": "the disk"}]},
+            ),
+            ["ignored", "load: 9", "guests", "by a later run", "the disk (m)"],
+        ),
+        (staged(outcome="staged"), ["0" * 64, "rmm.bin", "staging of an image"]),
+        (ended(outcome="activated", cost=MEASURED | {"seconds": -1}), ["makes no sense"]),
+        (ended(outcome="activated", text="x" * 2000), ["shortened: text"]),
+        (noted("pickled", outcome=["odd"], log="odd"), ["pickled"]),
+        (
+            noted(RowKind.SETTING, setting="auto_activate", value=False, trouble="EIO"),
+            ["auto_activate", "false", "EIO"],
+        ),
+    ],
+)
+@pytest.mark.parametrize("digits", [4, 8, 16])
+def test_all_of_one_activation_is_shown_by_its_id(ready: Any, write: Write, parts: list[str], digits: int) -> None:
+    ident = identity(ready, ended(outcome="activated"), write)
+    done = ready.run("history", ident[:digits].upper())
+    assert done.code == 0, done.err
+    assert [part for part in parts if part not in done.out] == [], done.out
+    assert ident in done.out
+    (one,) = ready.run("--json", "history", ident[:digits]).json["history"]
+    assert one["activation"] == ident
+    rows = [row for row in (one["intent"], one["outcome"]) if row]
+    assert all(row["hash"] in done.out for row in rows)
+
+
+def test_an_image_is_shown_with_the_activation_that_it_was_staged_for(ready: Any) -> None:
+    """What was staged before another image took over has not been activated."""
+    ident = identity(ready, staged(outcome="staged", pending_version="1.2"), ended(outcome="activated"))
+    assert "0" * 64 in ready.run("history", ident).out
+    for write in (ended(outcome="activated"), staged(outcome="staged", pending_version="7"), staged(outcome="failed")):
+        ident = identity(ready, write, ended(outcome="failed"))
+        assert "0" * 64 not in ready.run("history", ident).out
+
+
+def test_a_component_goes_before_an_activation_with_the_same_digits(ready: Any) -> None:
+    with journal(ready) as made:
+        made.end(made.begin(KEY, BEGUN), KEY, {"outcome": "activated"})
+        for activation in ("6c07aaaaaaaaaaaa", "6c0762aaaaaaaaaa", "77770000aaaaaaaa", "77770000bbbbbbbb"):
+            made._append(RowKind.REFUSAL, activation, KEY, {"outcome": "refused"})
+    assert len(ready.run("--json", "history", "6c07").json["history"]) == 5, "as before there were ids"
+    (one,) = ready.run("--json", "history", "6c07a").json["history"]
+    assert one["activation"] == "6c07aaaaaaaaaaaa"
+    done = ready.run("history", "7777")
+    assert (done.code, done.out) == (2, "")
+    assert "several activations begin with 7777" in done.err
+    assert "77770000aaaaaaaa, 77770000bbbbbbbb" in done.err
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("tf-rm", "did you mean TF-RMM?"),
+        ("77770001", "did you mean 77770000?"),
+        ("zz", "livefw history lists"),
+        ("777", ""),
+    ],
+)
+def test_what_is_in_no_history_is_named(ready: Any, word: str, hint: str) -> None:
+    with journal(ready) as made:
+        made._append(RowKind.REFUSAL, "77770000aaaaaaaa", KEY, BEGUN)
+    done = ready.run("history", word)
+    assert (done.code, done.out) == (3, "")
+    assert f"{word!r}" in done.err
+    assert hint in done.err
+
+
+def test_a_picture_is_drawn_of_one_activation(ready: Any) -> None:
+    ident = identity(ready, ended(outcome="failed", firmware_code="BUSY", cost=MEASURED))
+    identity(ready, ended(outcome="activated", current_version="1.2", cost=MEASURED))
+    drawn = ready.run("history", ident[:6], "--plot", "-").out
+    assert "TF-RMM: failed (BUSY)" in drawn
+    assert ident[:8] in drawn
+    assert "TF-RMM: activated" in ready.run("history", "--plot", "-").out

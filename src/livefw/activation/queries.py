@@ -14,7 +14,7 @@ from livefw.activation.engine import Host
 from livefw.activation.history import seal as seals
 from livefw.activation.history import verify
 from livefw.activation.history.anchors import AnchoredHeads
-from livefw.activation.history.journal import HistoryRow, Journal
+from livefw.activation.history.journal import Activation, HistoryRow, Journal, RowKind
 from livefw.activation.history.rows import Head, HistoryPage
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.activation.history.verify import HistoryReport
@@ -24,11 +24,20 @@ from livefw.activation.images.releases import Releases
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.select import is_pattern, select_all
+from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Paths
 from livefw.activation.status import ComponentStatus
 from livefw.errors import LivefwError, NothingToDo, UsageError
 from livefw.providers.base import Component
 
+SHORT_ID = 8
+"""Digits of an activation's id that are shown: with a million activations, two share them with a chance of 1 in 4,000
+for each."""
+SHORTEST_ID = 4
+"""Digits that are taken for the beginning of one."""
+ID_LENGTH = 16
+_DIGITS = frozenset("0123456789abcdef")
+_CANDIDATES = 20
 _LAST_S = 2**63 // 1_000_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -84,10 +93,12 @@ def history(state: str, *, file: str | None = None) -> Journal:
 
 
 class Filter(NamedTuple):
-    """Which activations of a history: before a row, of components by key, between two times in ns since 1970."""
+    """Which activations of a history: before a row, of components by key or with an id, between two times in ns since
+    1970."""
 
     before: int | None = None
     components: frozenset[str] | None = None
+    activations: frozenset[str] | None = None
     since_ns: int | None = None
     until_ns: int | None = None
 
@@ -95,17 +106,19 @@ class Filter(NamedTuple):
     def of(
         cls,
         journal: Journal,
-        word: str | None,
-        *,
+        *words: str | None,
         since: str | None,
         until: str | None = None,
         before: int | None = None,
     ) -> Self:
-        """A filter from user input: a component as in `named`, times as in `when`."""
+        """A filter from user input: components and activations as in `selected`, times as in `when`; a word that is
+        None is none."""
         since_ns = None if since is None else when(since, option="--since")
         until_ns = None if until is None else when(until, option="--until")
-        components = None if word is None else frozenset(named(journal, word))
-        return cls(before, components, since_ns, until_ns)
+        found = [selected(journal, word) for word in words if word is not None]
+        components = frozenset(key for keys, _ in found for key in keys) if found else None
+        activations = frozenset(ident for _, idents in found for ident in idents) if found else None
+        return cls(before, components, activations, since_ns, until_ns)
 
 
 def nothing_found() -> NothingToDo:
@@ -119,6 +132,59 @@ def page(journal: Journal, wanted: Filter, *, limit: int) -> HistoryPage:
     if not found.activations:
         raise nothing_found()
     return found
+
+
+def image_of(journal: Journal, activation: Activation) -> Activation | None:
+    """The staging of the image that an activation was about; None if livefw did not stage it.
+
+    It is the last one before the intent, unless another activation succeeded since, or another version was pending.
+    """
+    intent = activation.intent
+    if intent is None or intent.kind is not RowKind.INTENT:
+        return None
+    staged = journal.recent(intent.component, RowKind.STAGED, limit=1, before=intent.sequence)
+    if not staged or staged[0].body.get("outcome") != Outcome.STAGED:
+        return None
+    done = journal.recent(intent.component, RowKind.OUTCOME, limit=1, before=intent.sequence)
+    if done and done[0].sequence > staged[0].sequence and done[0].body.get("outcome") == Outcome.ACTIVATED:
+        return None
+    versions = {row.body.get("pending_version") for row in (staged[0], intent)}
+    found = journal.page(1, activations=[staged[0].activation]).activations
+    return found[0] if found and len(versions - {None}) < 2 else None
+
+
+def selected(journal: Journal, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys of components, or the id of the activation, that a word selects.
+
+    A component has precedence, as its id is hexadecimal too: with more digits a word that was one of both is one.
+
+    Raises:
+        UsageError: several activations have ids that begin like that.
+        NothingToDo: the history has neither.
+    """
+    if components := tuple(named(journal, word)):
+        return components, ()
+    digits = word.strip().casefold()
+    is_id = ID_LENGTH >= len(digits) >= SHORTEST_ID and set(digits) <= _DIGITS
+    found = journal.beginning(digits, limit=_CANDIDATES + 1) if is_id else []
+    if len(found) > 1:
+        more = ", ..." if len(found) > _CANDIDATES else ""
+        hint = f"use more digits: {', '.join(found[:_CANDIDATES])}{more}"
+        raise UsageError(f"several activations begin with {digits}", hint=hint, phase="history")
+    if not found:
+        raise _unknown(journal, word, is_id=is_id)
+    return (), tuple(found)
+
+
+def _unknown(journal: Journal, word: str, *, is_id: bool) -> NothingToDo:
+    from livefw import suggest  # only for errors
+
+    newest = journal.page(_CANDIDATES).activations
+    names = dict.fromkeys(str(each.first_row.body.get("name") or each.first_row.component) for each in newest)
+    choices = [each.first_row.activation[:SHORT_ID] for each in newest] if is_id else [*filter(None, names)]
+    hint = suggest.hint(word, choices, rest="livefw history lists what is there")
+    what = "activation begins with" if is_id else "component is named"
+    return NothingToDo(f"in the history no {what} {word!r}", hint=hint, phase="history")
 
 
 def named(journal: Journal, word: str) -> Iterator[str]:

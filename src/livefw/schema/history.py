@@ -149,6 +149,8 @@ class HistoryRowDocument(TypedDict):
     """Head of what was archived or set aside."""
     kept: NotRequired[str]
     """Digest of the archived rows that stay."""
+    cut: NotRequired[dict[str, int]]
+    """Original length of each field that was too long for a row, in characters."""
 
 
 class PastActivationDocument(TypedDict):

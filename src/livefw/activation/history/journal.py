@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from heapq import merge
-from itertools import islice
+from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Self
 
 from livefw import reading
@@ -247,10 +247,10 @@ class Journal:
             return [*map(history_row, self._read(query, *ENDINGS, *ENDINGS.values()))]
         return [*map(history_row, self._read(f"{ROWS} {_OPEN}"))]
 
-    def recent(self, component: str, kind: RowKind, *, limit: int) -> list[HistoryRow]:
-        """The last rows of one kind about one component, newest first."""
-        query = f"{ROWS} WHERE component = ? AND kind = ? ORDER BY sequence DESC LIMIT ?"
-        return [*map(history_row, self._read(query, component, kind, limit))]
+    def recent(self, component: str, kind: RowKind, *, limit: int, before: int = _LAST) -> list[HistoryRow]:
+        """The last rows of one kind about one component, newest first, of those before a row."""
+        query = f"{ROWS} WHERE component = ? AND kind = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?"
+        return [*map(history_row, self._read(query, component, kind, before, limit))]
 
     def latest(self, kind: RowKind) -> HistoryRow | None:
         """The last row of one kind."""
@@ -283,16 +283,19 @@ class Journal:
         *,
         before: int | None = None,
         components: Collection[str] | None = None,
+        activations: Collection[str] | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
     ) -> HistoryPage:
         """At most ``limit`` activations, newest first; not more rows are read than returned.
 
-        ``before`` is the value of the page before this one. ``since_ns`` and ``until_ns`` (wall clock) select
-        everything from the first row at or after the one to the last row at or before the other: if the clock went
-        backwards, too many are shown rather than too few.
+        ``components`` are keys and ``activations`` ids: those of either; None for both are all. ``before`` is the
+        value of the page before this one. ``since_ns`` and ``until_ns`` (wall clock) select everything from the first
+        row at or after the one to the last row at or before the other: if the clock went backwards, too many are shown
+        rather than too few.
         """
-        asked = self.walk(before=before, components=components, since_ns=since_ns, until_ns=until_ns)
+        wanted = {"components": components, "activations": activations}
+        asked = self.walk(before=before, since_ns=since_ns, until_ns=until_ns, **wanted)
         found = [*islice(asked, limit + 1)]
         return HistoryPage(found[:limit], found[limit - 1].first_row.sequence if 0 < limit < len(found) else None)
 
@@ -301,13 +304,19 @@ class Journal:
         *,
         before: int | None = None,
         components: Collection[str] | None = None,
+        activations: Collection[str] | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
     ) -> Iterator[Activation]:
         """As `page`, one by one and without a limit; only one is in memory at a time."""
         first, last = self._between(since_ns, until_ns)
         last = last if before is None else min(last, before - 1)
-        return (self._whole(history_row(row)) for row in self._firsts(first, last, components))
+        return (self._whole(history_row(row)) for row in self._firsts(first, last, components, activations))
+
+    def beginning(self, prefix: str, *, limit: int) -> list[str]:
+        """The ids of activations that begin with hexadecimal digits, in order, at most ``limit``."""
+        query = "SELECT DISTINCT activation FROM entry WHERE activation >= ? AND activation < ? ORDER BY 1 LIMIT ?"
+        return [str(row[0]) for row in self._read(query, prefix, f"{prefix}g", limit)]
 
     def components(self) -> list[str]:
         """The keys of all components that have rows, in order."""
@@ -330,18 +339,22 @@ class Journal:
             last = self._read(f"{_TO} {by} WHERE time_ns <= ?", until_ns)[0][0] or 0
         return first, last
 
-    def _firsts(self, first: int, last: int, components: Collection[str] | None) -> Iterator[Row]:
+    def _firsts(
+        self, first: int, last: int, components: Collection[str] | None, activations: Collection[str] | None
+    ) -> Iterator[Row]:
         """The first rows of activations, newest first."""
         query = f"{ROWS} WHERE sequence BETWEEN ? AND ? AND {_FIRST}"
         newest = "ORDER BY sequence DESC"
-        if components is None:
+        if components is None and activations is None:
             return self._walk(f"{query} {newest}", first, last)
-        # One index scan for each key: with IN, SQLite would collect and sort all rows before it returns the first.
+        # One index scan for each: with IN, SQLite would collect and sort all rows before it returns the first.
         each = (
-            self._walk(f"{query} AND component = CAST(? AS TEXT) {newest}", first, last, encode(component))
-            for component in set(components)
+            self._walk(f"{query} AND {column} = CAST(? AS TEXT) {newest}", first, last, encode(value))
+            for column, values in (("component", components), ("activation", activations))
+            for value in set(values or ())
         )
-        return merge(*each, key=lambda row: row[0], reverse=True)
+        merged = merge(*each, key=lambda row: row[0], reverse=True)
+        return (next(rows) for _, rows in groupby(merged, key=lambda row: row[0]))
 
     def _whole(self, first: HistoryRow) -> Activation:
         """The activation with this first row."""

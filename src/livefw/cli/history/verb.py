@@ -13,8 +13,7 @@ from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import CommandSession, put
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
-from livefw.render.history import answer, document, moment
-from livefw.text import printable
+from livefw.render.history import answer, document
 
 PAGE = 50
 """Activations that are shown where no number is asked for: what somebody looks through."""
@@ -38,6 +37,7 @@ MANUAL = Manual(
         ("livefw history tf-rmm --since 30d", "Show what happened to one component in the last 30 days."),
         ("livefw history --verify", "Check that no row was changed or removed."),
         ("livefw history --plot stall.svg", "Draw what the last activation cost the CPUs."),
+        ("livefw history 1c2d3e4f", "Show all that is known of one activation, by its id."),
     ),
     see_also=("activate", "explain"),
 )
@@ -46,7 +46,10 @@ MANUAL = Manual(
 def configure(parser: argparse.ArgumentParser) -> None:
     """What to show, or what to do with it."""
     add = parser.add_argument
-    add("component", nargs="?", metavar="COMPONENT", help="only this one: key, a beginning of its id, or name")
+    help_text = (
+        "only this one: key, a beginning of its id, or name; or all of one activation, by the beginning of its id"
+    )
+    add("component", nargs="?", metavar="COMPONENT|ID", help=help_text)
     add("--since", metavar="WHEN", help="from then on: 2026-11-23, 2026-11-23T04:00, or 12h, 7d ago")
     add("--until", metavar="WHEN", help="up to then")
     add("--limit", type=_number, metavar="N", help=f"the newest N (text: {PAGE}; --json: all)")
@@ -117,7 +120,18 @@ def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, lim
             raise queries.nothing_found()
         error = session.stream("history", map(document, _and(first, found)), {"before": None})
         return kind_of(error).exit_code if error else ExitCode.DONE
+    if wanted.activations:
+        return _show_one(session, journal, wanted)
     return session.show(answer(queries.page(journal, wanted, limit=PAGE if limit is None else limit)))
+
+
+def _show_one(session: CommandSession, journal: Journal, wanted: queries.Filter) -> int:
+    from livefw.render import activation  # rarely wanted
+
+    (one,) = queries.page(journal, wanted, limit=1).activations
+    staged = queries.image_of(journal, one)
+    session.answer(lambda: activation.text(one, image=staged), lambda: {"history": [document(one)], "before": None})
+    return ExitCode.DONE
 
 
 def _and(first: Activation, others: Iterator[Activation]) -> Iterator[Activation]:
@@ -126,25 +140,19 @@ def _and(first: Activation, others: Iterator[Activation]) -> Iterator[Activation
 
 
 def _plot(found: Iterator[Activation], path: str) -> int:
-    from livefw.activation.measure.meter import Measurement  # rarely wanted
-    from livefw.activation.measure.plot import svg
+    from livefw.render.activation import picture  # rarely wanted
 
-    for each in found:
-        cost = each.ending.body.get("cost") if each.ending else None
-        if not cost:
-            continue
-        try:
-            measured = Measurement.from_document(cost)
-        except (ValueError, KeyError, TypeError) as error:
-            raise MechanismFailed("the history's measurement makes no sense", hint="livefw history --verify") from error
-        name = str(each.first_row.body.get("name") or each.first_row.component)
-        picture = svg(measured, title=f"{printable(name)}, {moment(each.first_row)}")
-        if path == "-":
-            put(sys.stdout, picture, end="")
-            return ExitCode.DONE
-        try:
-            reading.write(path, picture.encode())
-        except OSError as error:
-            raise TransportError(f"{path} cannot be written: {error.strerror}") from error
+    measured = next((each for each in found if each.ending and each.ending.body.get("cost")), None)
+    if measured is None:
+        raise NothingToDo("nothing of that was measured")
+    drawn = picture(measured)
+    if drawn is None:
+        raise MechanismFailed("the history's measurement makes no sense", hint="livefw history --verify")
+    if path == "-":
+        put(sys.stdout, drawn, end="")
         return ExitCode.DONE
-    raise NothingToDo("nothing of that was measured")
+    try:
+        reading.write(path, drawn.encode())
+    except OSError as error:
+        raise TransportError(f"{path} cannot be written: {error.strerror}") from error
+    return ExitCode.DONE
