@@ -118,7 +118,7 @@ TEXTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "a component without one": (
         FIRST,
         {"waiting": (OTHER._replace(name=""),)},
-        f"{OTHER.key} comes first and is still pending",
+        f"{OTHER.id} comes first and is still pending",
         OTHER.key,
     ),
     "a holder that says what it does": (

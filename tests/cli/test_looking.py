@@ -39,6 +39,7 @@ def test_list_json(ready: Any) -> None:
         "provider": "lfa",
         "id": RMM,
         "name": "TF-RMM",
+        "host": None,
         "current_version": "1.0",
         "pending": True,
         "pending_version": "1.2",

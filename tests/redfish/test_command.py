@@ -142,7 +142,7 @@ def test_what_an_earlier_engine_left_open_is_told_first(
     (tmp_path / "image").write_bytes(b"version=1.9.0")
     done = livefw("stage", "pmfw-a", tmp_path / "image")
     assert done.returncode == 0, done.stderr
-    assert done.stderr.startswith("found unfinished: x: staging, unknown"), done.stderr
+    assert done.stderr.startswith("found unfinished: model: x: staging, unknown"), done.stderr
     outcomes = [row["outcome"]["outcome"] for row in answer(livefw("--json", "history"))["history"]]
     assert outcomes[0] == "staged"
     assert len(outcomes) == 2

@@ -108,6 +108,7 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
         "actor": {"user": "root", "login": "alice", "face": "test"},
         "reason": "CVE-2026-0002",
         "name": "CPU0 power management firmware",
+        "host": "rack",
         "current_version": "1.2.0",
         "pending": False,
         "pending_version": None,

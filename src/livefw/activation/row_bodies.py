@@ -48,7 +48,7 @@ def intent(
     """The row before the request. It records only reliable versions; `evidence.of_remains` depends on that."""
     return {
         **_who(reason, actor),
-        "name": component.name,
+        **_called(component),
         "current_version": reliable_text(component.current_version),
         "pending_version": reliable_text(component.pending_version),
         "announced": announced,
@@ -110,12 +110,17 @@ def settled(
     }
 
 
+def _called(component: Component) -> dict[str, Any]:
+    """Its name, and the host that it belongs to if that is not this machine."""
+    return {"name": component.name, **({"host": component.host} if component.host else {})}
+
+
 def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Actor) -> dict[str, Any]:
     """A check blocked the activation, and nothing was tried."""
     return {
         **_who(reason, actor),
         **_how(result.outcome, result.why),
-        "name": result.before.name,
+        **_called(result.before),
         "current_version": reliable_text(result.before.current_version),
         "pending_version": reliable_text(result.before.pending_version),
         "problems": [problem._asdict() for problem in problems],
@@ -128,7 +133,7 @@ def cancellation(result: Result, reason: str, actor: Actor, mishaps: Iterable[Re
     return {
         **_who(reason, actor),
         **_how(result.outcome, result.why),
-        "name": result.before.name,
+        **_called(result.before),
         "seconds": round(result.seconds, 6),
         "current_version": reliable_text(result.before.current_version),
         "pending": result.after.pending if result.after else None,
@@ -144,7 +149,7 @@ def staging(target: StagingTarget, change: StagingWish, actor: Actor) -> dict[st
     return {
         **_image(target),
         **_who(change.reason, actor),
-        "name": component.name,
+        **_called(component),
         **_waiting(component),
         "ignore": list(change.ignore),
     }
@@ -212,7 +217,7 @@ def setting(change: SettingChange, error: str, actor: Actor) -> dict[str, Any]:
     """A setting was changed to what the policy wants, or could not be."""
     return {
         **_who("the policy requires it", actor),
-        "name": change.component.name,
+        **_called(change.component),
         "setting": change.setting,
         "value": change.wanted,
         "trouble": error,

@@ -46,7 +46,7 @@ class UnmetSetting(NamedTuple):
     @property
     def text(self) -> str:
         """One line for a person."""
-        return f"{self.component.name or self.component.key}: {self.why.text}"
+        return f"{self.component.label}: {self.why.text}"
 
 
 Tried = dict[tuple[str, str, bool], Reason]

@@ -21,6 +21,7 @@ from livefw.cli.invocation.session import CommandSession, put, show
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode
 from livefw.render import attempt, document
+from livefw.render.component import label
 from livefw.render.json_text import SCHEMA
 from livefw.text import printable
 
@@ -120,7 +121,7 @@ def _tell(session: CommandSession, event: WatchEvent) -> None:
     if session.json:
         put(sys.stdout, json.dumps(_document(event, moment)).replace("\x7f", "\\u007f"))
         return
-    name = printable(event.seen.name) if event.seen and event.seen.name else event.component
+    name = label(event.seen) if event.seen else event.component
     who = f"{name}: " if name else ""
     text = f"{moment:%H:%M:%S}  {who}{_LABELS.get(event.what, '')}{printable(event.text)}"
     extra = list(attempt.lines(event.attempt)) if event.attempt else []

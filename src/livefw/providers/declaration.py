@@ -167,3 +167,13 @@ def is_out_of_band(provider: str) -> bool:
     """Whether the provider of this name reaches the firmware from outside of the machine, through a network."""
     declared = declaration(provider)
     return declared is not None and declared.transport is Transport.OUT_OF_BAND
+
+
+def host_of(key: str) -> str:
+    """The management controller that a key names, as ``rack1`` in ``redfish:rack1/bios``; empty for this machine's own.
+
+    For keys of which no component is at hand; see `livefw.providers.component.Component.host`.
+    """
+    provider, _, ident = key.partition(":")
+    host, slash, _ = ident.partition("/")
+    return host if slash and is_out_of_band(provider) else ""

@@ -11,6 +11,7 @@ from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import duration
 from livefw.activation.outcome import Outcome
 from livefw.render import document
+from livefw.render.component import label_of_row
 from livefw.render.plan import problem_text
 from livefw.text import printable
 
@@ -19,7 +20,7 @@ _BESIDE = frozenset({"problems", "mishaps", "record"})
 
 def settled_text(settled: SettledIntent) -> str:
     """What became of an activation that an earlier engine did not see to its end."""
-    name = printable(settled.intent.body.get("name") or "") or settled.intent.component
+    name = label_of_row(settled.intent.component, settled.intent.body)
     code = f" ({printable(settled.firmware_code)})" if settled.firmware_code else ""
     act = "staging, " if settled.intent.kind is RowKind.STAGING else ""
     outcome = settled.outcome or "still unfinished"

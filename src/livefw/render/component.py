@@ -44,11 +44,10 @@ def label(item: Component) -> str:
 
 def label_of_row(key: str, body: Mapping[str, Any]) -> str:
     """The same, of the component that a row of the history is about; empty if it is about none."""
-    from livefw.providers.declaration import is_out_of_band  # `list` shows no rows
+    from livefw.providers.declaration import host_of  # `list` shows no rows
 
-    provider, _, ident = key.partition(":")
-    host = body.get("host") or (ident.partition("/")[0] if is_out_of_band(provider) else "")
-    return printable(label_from(str(body.get("name") or ""), host=str(host), ident=ident))
+    host = str(body.get("host") or host_of(key))
+    return printable(label_from(str(body.get("name") or ""), host=host, ident=key.partition(":")[2]))
 
 
 def version(value: Version | None) -> str:

@@ -21,6 +21,7 @@ def component(item: Component, status: ComponentStatus | None = None, *, details
         "provider": item.provider,
         "id": item.id,
         "name": item.name,
+        "host": item.host or None,
         "current_version": item.current_version and item.current_version.text,
         "pending": item.pending,
         "pending_version": item.pending_version and item.pending_version.text,

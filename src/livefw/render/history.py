@@ -7,7 +7,9 @@ from typing import Any
 from livefw.activation.history.journal import Activation, HistoryRow, RowKind
 from livefw.activation.history.rows import HistoryPage
 from livefw.errors import ExitCode
+from livefw.providers.declaration import host_of
 from livefw.render.answer import Answer
+from livefw.render.component import label_of_row
 from livefw.text import printable, table
 
 
@@ -50,7 +52,7 @@ def _row(each: Activation) -> tuple[str, ...]:
     by = str(actor.get("user", "")) + (f" ({login})" if login and login != actor.get("user") else "")
     return (
         moment(each.first_row),
-        printable(str(first.get("name") or each.first_row.component or "(history)")),
+        label_of_row(each.first_row.component, first) or "(history)",
         printable(_outcome(each)),
         printable(_change(first, last)),
         f"{last['seconds']:.1f} s" if "seconds" in last else "-",
@@ -120,6 +122,7 @@ def document(each: Activation) -> dict[str, Any]:
     """An activation in JSON: the row that began it, and the one that ended it."""
     return {
         "component": each.first_row.component,
+        "host": host_of(each.first_row.component) or None,
         "activation": each.first_row.activation,
         "intent": _entry(each.intent),
         "outcome": _entry(each.ending),

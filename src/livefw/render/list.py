@@ -7,7 +7,7 @@ from livefw.activation.status import ComponentStatus, of_component
 from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
 from livefw.render import document
 from livefw.render.answer import Answer
-from livefw.render.component import cpu_stop, version
+from livefw.render.component import cpu_stop, label, version
 from livefw.text import printable, table
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def _text(shown: list[tuple[Component, ComponentStatus]]) -> str:
 
 def _row(item: Component, status: ComponentStatus) -> tuple[str, ...]:
     return (
-        printable(item.name) or "-",
+        label(item) if item.name or item.host else "-",
         version(item.current_version),
         version(item.pending_version) if item.pending_version else "yes" if item.pending else "-",
         cpu_stop(item).short,

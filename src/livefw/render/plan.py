@@ -16,7 +16,7 @@ from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.render import document
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
-from livefw.render.component import cpu_stop, version
+from livefw.render.component import cpu_stop, label, label_of_row, version
 from livefw.text import printable
 
 
@@ -44,15 +44,12 @@ def text(plan: Plan) -> str:
     for number, step in enumerate(plan.steps, 1):
         lines += _step_lines(number, step, plan.statuses.get(step.component.key))
     for change in plan.changes:
-        name, value = (
-            printable(change.component.name) or change.component.key,
-            str(change.wanted).lower(),
-        )
+        name, value = label(change.component), str(change.wanted).lower()
         be = "will be set to" if change.possible else "is wanted by the policy, and does not exist; wanted:"
         before = f" (the last time in vain: {printable(change.last_error)})" if change.last_error else ""
         lines.append(f"setting {change.setting} of {name} {be} {value}{before}")
     for entry in plan.unfinished:
-        name = printable(str(entry.body.get("name") or entry.component))
+        name = label_of_row(entry.component, entry.body)
         act = "staging" if entry.kind is RowKind.STAGING else "activation"
         lines.append(f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it")
     lines += unmatched_lines(plan.unmatched)
@@ -85,7 +82,7 @@ def unmet_fields(unmet: Iterable[UnmetSetting]) -> list[dict[str, Any]]:
 
 def _step_lines(number: int, step: PlanStep, status: ComponentStatus | None) -> Iterator[str]:
     item = step.component
-    name = printable(item.name) or item.id
+    name = label(item)
     verdict = "cannot be activated" if step.stopped else "ready"
     if status and status.running:
         verdict = printable(status.text)

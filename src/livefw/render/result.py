@@ -10,6 +10,7 @@ from livefw.activation.verdict import table as verdict
 from livefw.errors import ExitCode, kind_of
 from livefw.providers.base import Reply
 from livefw.render import document
+from livefw.render.component import label
 from livefw.text import printable
 
 
@@ -56,7 +57,7 @@ def fields(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
 
 def text(result: Result) -> str:
     """One result for a person: the outcome first, then why, and what else is known."""
-    name = printable(result.before.name) or result.before.id
+    name = label(result.before)
     lines = [f"{name} ({result.before.key}): {result.outcome}{_versions(result)}", f"  {printable(result.why.text)}"]
     claim = result.claim
     if claim and claim.reason and claim.reason.text != result.why.text:

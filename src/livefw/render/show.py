@@ -13,7 +13,7 @@ from livefw.providers.base import Component, Reason
 from livefw.providers.declaration import Declaration, declaration
 from livefw.render import document
 from livefw.render.answer import Answer
-from livefw.render.component import version
+from livefw.render.component import label, version
 from livefw.text import printable
 
 
@@ -52,7 +52,7 @@ def _document(item: Component, images: Releases, status: ComponentStatus) -> dic
 
 
 def _lines(item: Component, images: Releases, status: ComponentStatus) -> Iterator[str]:
-    yield printable(item.name) or item.id
+    yield label(item)
     pending = "unreadable" if item.pending is None else "yes" if item.pending else "no"
     resets = "unknown" if item.cost.resets_cpu is None else "yes" if item.cost.resets_cpu else "no"
     yield from _aligned(

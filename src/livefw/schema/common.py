@@ -101,6 +101,8 @@ class ComponentDocument(TypedDict):
     """Name of the component within its mechanism."""
     name: str
     """Name for a person; may be empty."""
+    host: str | None
+    """Name of the BMC that it is behind; null for firmware of the machine itself."""
     current_version: str | None
     """Version that runs, or null if it is not known."""
     pending: bool | None

@@ -65,6 +65,8 @@ class HistoryRowDocument(TypedDict):
     """Why, as it was given with --reason."""
     name: NotRequired[str]
     """Name of the component."""
+    host: NotRequired[str]
+    """BMC that the component is behind."""
     current_version: NotRequired[str | None]
     """Version that ran."""
     pending_version: NotRequired[str | None]
@@ -158,6 +160,8 @@ class PastActivationDocument(TypedDict):
 
     component: str
     """Key of the component; empty for the history itself."""
+    host: str | None
+    """Name of the BMC that the component is behind; null for firmware of the machine itself."""
     activation: str
     """Its id."""
     intent: HistoryRowDocument | None

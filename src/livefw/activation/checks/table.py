@@ -125,7 +125,7 @@ def _permission(s: CheckContext) -> Found:
 def _order(s: CheckContext) -> Found:
     for other in s.waiting:
         if s.policy.goes_before(other, s.component) and other.key != s.component.key:
-            yield f"{other.name or other.key} comes first and is still pending", f"activate {other.key} before it"
+            yield f"{other.label} comes first and is still pending", f"activate {other.key} before it"
 
 
 def _window(s: CheckContext) -> Found:

@@ -230,7 +230,8 @@ def _is_plain(value: Any, depth: int = _DEEPEST) -> bool:
 
 _SHAPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(
-        ("reason", "name", "current_version", "pending_version", "mark", "boot_id", "outcome", "code", "text"), _text
+        ("reason", "name", "host", "current_version", "pending_version", "mark", "boot_id", "outcome", "code", "text"),
+        _text,
     ),
     **dict.fromkeys(
         ("witness", "firmware_code", "errno", "said", "file", "sha256", "uri", "archive", "version"), _text

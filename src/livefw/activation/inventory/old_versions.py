@@ -92,6 +92,6 @@ def mark(found: Inventory, old: Mapping[str, str]) -> Inventory:
         if version and old.get(printable(component.key)) == printable(version.text):
             notes = (*component.notes, why)
             component = component._replace(current_version=version._replace(reliable=False), notes=notes)
-            told.append(why._replace(text=f"{component.name or component.id}: {why.text}"))
+            told.append(why._replace(text=f"{component.label}: {why.text}"))
         candidates.append(candidate._replace(component=component))
     return found._replace(candidates=tuple(candidates), notes=(*found.notes, *told))

@@ -28,7 +28,7 @@ def _changes(then: Sequence[Component], now: dict[str, Component], apart_from: s
     for old in then:
         if old.key == apart_from:
             continue
-        name, new = old.name or old.key, now.get(old.key)
+        name, new = old.label, now.get(old.key)
         if new is None:
             yield _VANISHED.fill(name=name)
         elif (
@@ -40,6 +40,6 @@ def _changes(then: Sequence[Component], now: dict[str, Component], apart_from: s
     known = {old.key for old in then} | {apart_from}
     for new in now.values():
         if new.key not in known:
-            why = _APPEARED.fill(name=new.name or new.key)
+            why = _APPEARED.fill(name=new.label)
             runs = f", and runs version {version}" if (version := reliable_text(new.current_version)) else ""
             yield why._replace(text=f"{why.text}{runs}")

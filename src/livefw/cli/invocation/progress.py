@@ -26,8 +26,7 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.errors import LivefwError, Refused
 from livefw.providers.base import Component, Phase
 from livefw.render import attempt, plan
-from livefw.render.component import cpu_stop, version
-from livefw.text import printable
+from livefw.render.component import cpu_stop, label, version
 
 _STOPPERS = (signal.SIGTERM, signal.SIGHUP)
 _REMIND = 10.0
@@ -174,7 +173,7 @@ class ProgressDisplay:
 
 
 def _beginning(component: Component, verb: str) -> str:
-    name = printable(component.name) or component.id
+    name = label(component)
     old, new = component.current_version, component.pending_version
     change = f" {version(old)} -> {version(new)}" if old and new and old.reliable and new.reliable else ""
     stop = f", {cpu_stop(component).text}" if component.cost.rendezvous else ""

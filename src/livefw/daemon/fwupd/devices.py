@@ -119,7 +119,7 @@ def _identity(component: Component, guids: Sequence[str]) -> Dictionary:
             "ParentDeviceId": device_id(component.provider),
             "CompositeId": device_id(component.provider),
             **guid_fields([instance(component.provider, component.id)], guids),
-            "Name": printable(component.name) or component.id,
+            "Name": printable(component.label),
             "Plugin": f"livefw_{component.provider}",
             "Protocol": _PROTOCOLS.get(component.provider, f"org.livefw.{component.provider}"),
             "Icon": ["computer"],
@@ -257,7 +257,7 @@ def images(component: Component, found: Releases) -> list[Dictionary]:
 def _common(component: Component, version: Version | None) -> dict[str, object]:
     return {
         "AppstreamId": f"org.livefw.{component.provider}.{component.id}",
-        "Name": printable(component.name) or component.id,
+        "Name": printable(component.label),
         "Version": printable(version.text) if version else "unknown",
         "Metadata": {"livefw:component": component.key},
     }

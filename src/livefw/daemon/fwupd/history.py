@@ -11,6 +11,7 @@ from livefw.activation.inventory.short_ids import is_guid
 from livefw.activation.outcome import Outcome
 from livefw.daemon.fwupd.devices import STATES, Dictionary, device_id, guid_fields, outcome_of, version_format
 from livefw.daemon.fwupd.values import DeviceFlag, UpdateState, typed
+from livefw.render.component import label_of_row
 from livefw.text import printable
 
 _PREFIXES = {RowKind.REFUSAL: "refused: ", RowKind.STAGED: "staging: "}
@@ -74,7 +75,7 @@ def as_devices(activations: Sequence[Activation]) -> Iterator[Dictionary]:
         good = outcome in (Outcome.ACTIVATED, Outcome.STAGED)
         provider, _, ident = first.component.partition(":")
         release: dict[str, object] = {
-            "Name": printable(str(body.get("name") or "")) or ident,
+            "Name": label_of_row(first.component, body),
             "Summary": f"{outcome or 'no outcome is known yet'}",
             "Version": printable(str(_new_version(activation, outcome) or "unknown")),
             "Metadata": _metadata(body, result, outcome),
@@ -85,7 +86,7 @@ def as_devices(activations: Sequence[Activation]) -> Iterator[Dictionary]:
             {
                 "DeviceId": device_id(first.component),
                 **guid_fields([instance(provider, ident)], [ident] if is_guid(ident) else []),
-                "Name": printable(str(body.get("name") or "")) or ident,
+                "Name": label_of_row(first.component, body),
                 "Plugin": f"livefw_{provider}",
                 "Flags": flags,
                 "Version": printable(str(old)) if old else None,

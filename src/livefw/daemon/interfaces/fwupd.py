@@ -27,6 +27,7 @@ from livefw.dbus.peer import FwupdVersions
 from livefw.dbus.wire import Variant, encode_body
 from livefw.providers.base import Component, is_stager
 from livefw.providers.registry import MECHANISMS
+from livefw.render.component import label_of_row
 
 _NO_BATTERY = 101
 _REQUESTS, _AUTHENTICATION = 1 << 4, 1 << 8
@@ -301,7 +302,7 @@ class Fwupd(Face):
         if kind == "begins":
             self._working = Status.DEVICE_WRITE if event["verb"] == "stage" else Status.DEVICE_RESTART
             self._show(self._working, 0)
-            self._changed(event["component"]["key"], event["component"]["name"])
+            self._changed(event["component"]["key"], label_of_row(event["component"]["key"], event["component"]))
         elif kind == "progress":
             self._show(self._working, event["percent"] or self._percentage)
         elif kind == "attempt":
