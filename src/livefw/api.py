@@ -162,7 +162,7 @@ class ConnectedHost:
             TransportError: the files of a mechanism cannot be read.
         """
         paths = self._host.paths
-        found = discovery.take_inventory(self._host.providers)
+        found = self._host.observe(discovery.take_inventory(self._host.providers))
         marked = old_versions.marked(found, paths.root, self._host.files, state=paths.state)
         return tuple(candidate.component for candidate in marked.candidates)
 

@@ -12,6 +12,8 @@ from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.paths import Paths, paths_for
+from livefw.activation.pending.known import place_of
+from livefw.activation.pending.recorder import recorder
 from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
 from livefw.clock import SystemClock
 from livefw.errors import LivefwError
@@ -42,12 +44,14 @@ class Where(NamedTuple):
 
 class How(NamedTuple):
     """How the engine is to work. ``measured`` is None for no measurement, and else by what, empty for what the
-    settings say. ``lenient``: without the settings where something is wrong with them.
+    settings say. ``lenient``: without the settings where something is wrong with them. ``seen_by`` is the kind of
+    program that the history names where it sees something first; empty for the face of the actor.
     """
 
     measured: str | None = None
     without_journal: bool = False
     lenient: bool = False
+    seen_by: str = ""
 
 
 LOOKING = How()
@@ -103,6 +107,15 @@ def host(
         without_journal=how.without_journal,
         images=_images(where, found, settings),
     )
+    seen = recorder(
+        found,
+        place_of(where.root, state=where.state),
+        actor=actor,
+        seen_by=how.seen_by or actor.face,
+        seal=lambda: settings.seal,
+        may_record=not how.without_journal,
+    )
+    made = made._replace(observe=seen.observe)
     return made._replace(announce=SystemJournal(actor)) if own else made
 
 

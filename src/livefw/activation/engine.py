@@ -72,7 +72,7 @@ class Engine:
         """
         host = self._host
         require_ignorable(request.ignore, host.policy)
-        found = discovery.take_inventory(host.providers)
+        found = host.observe(discovery.take_inventory(host.providers))
         history: Journal | None = None
         hidden = False
         try:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from livefw.activation.actor import Actor
 from livefw.activation.events import Point, Reached
 from livefw.activation.history.writer import Announcement
+from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Meter, NoMeter
 from livefw.activation.paths import Paths
@@ -38,6 +39,11 @@ class ActivationRequest(NamedTuple):
     automatic: bool = False
 
 
+def as_found(found: Inventory) -> Inventory:
+    """The inventory as it is, for a machine of which nothing is recorded."""
+    return found
+
+
 def nowhere(_: object) -> None:
     """Ignore an event."""
 
@@ -46,7 +52,8 @@ class Host(NamedTuple):
     """The machine, and everything that the engine takes from outside.
 
     ``now`` is the wall clock, for windows only. ``announce`` publishes an outcome. ``at`` is called at each `Point`;
-    tests kill the engine there. ``images`` is the image directory, empty for none.
+    tests kill the engine there. ``observe`` adds to each inventory since when an image is pending, and records it if it
+    is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none.
     """
 
     files: Files
@@ -61,6 +68,7 @@ class Host(NamedTuple):
     wall_ns: Callable[[], int] = time.time_ns
     announce: Callable[[Announcement], None] = nowhere
     at: Callable[[Point], None] = nowhere
+    observe: Callable[[Inventory], Inventory] = as_found
     without_journal: bool = False
     images: str = ""
 

@@ -60,7 +60,7 @@ def paths_for(
     """
     from livefw.files.host import settings_directory  # `livefw list` does not need it
 
-    real = _real(absolute(root))
+    real = real_root(root)
     directory = state_directory(real, state=state, environment=environment)
     lock = lock_path(real, state=state, environment=environment, privileged=privileged)
     return Paths(directory, lock, settings_directory(real, settings), real)
@@ -102,8 +102,9 @@ def _hash(path: bytes) -> str:
     return str(sha256(path).hexdigest()[:16])
 
 
-def _real(root: str) -> str:
-    """The root without symbolic links; unchanged if its text leads to another directory (``/proc/PID/root``)."""
+def real_root(root: str) -> str:
+    """The absolute path of a root without symbolic links, or with them if only they lead there (`/proc/PID/root`)."""
+    root = absolute(root)
     real = os.path.realpath(root)
     with suppress(OSError):
         if not os.path.samestat(os.stat(root), os.stat(real)):

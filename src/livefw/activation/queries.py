@@ -63,7 +63,7 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
     if not words:
         raise UsageError("name the components to show", hint="livefw list shows what is available")
     paths = host.paths
-    taken = discovery.take_inventory(host.providers)
+    taken = host.observe(discovery.take_inventory(host.providers))
     found = old_versions.marked(taken, paths.root, host.files, state=paths.state)
     candidates = found.require().candidates
     chosen = _with_aftermath(host, select_all(words, candidates))
@@ -94,13 +94,14 @@ def history(state: str, *, file: str | None = None) -> Journal:
 
 class Filter(NamedTuple):
     """Which activations of a history: before a row, of components by key or with an id, between two times in ns since
-    1970."""
+    1970; or the rows about what is pending."""
 
     before: int | None = None
     components: frozenset[str] | None = None
     activations: frozenset[str] | None = None
     since_ns: int | None = None
     until_ns: int | None = None
+    pending: bool = False
 
     @classmethod
     def of(
@@ -110,15 +111,16 @@ class Filter(NamedTuple):
         since: str | None,
         until: str | None = None,
         before: int | None = None,
+        pending: bool = False,
     ) -> Self:
         """A filter from user input: components and activations as in `selected`, times as in `when`; a word that is
         None is none."""
         since_ns = None if since is None else when(since, option="--since")
         until_ns = None if until is None else when(until, option="--until")
-        found = [selected(journal, word) for word in words if word is not None]
+        found = [selected(journal, word, pending=pending) for word in words if word is not None]
         components = frozenset(key for keys, _ in found for key in keys) if found else None
         activations = frozenset(ident for _, idents in found for ident in idents) if found else None
-        return cls(before, components, activations, since_ns, until_ns)
+        return cls(before, components, activations, since_ns, until_ns, pending)
 
 
 def nothing_found() -> NothingToDo:
@@ -153,8 +155,8 @@ def image_of(journal: Journal, activation: Activation) -> Activation | None:
     return found[0] if found and len(versions - {None}) < 2 else None
 
 
-def selected(journal: Journal, word: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The keys of components, or the id of the activation, that a word selects.
+def selected(journal: Journal, word: str, *, pending: bool = False) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys of components, or the id of the activation, that a word selects; ``pending`` as in `Filter`.
 
     A component has precedence, as its id is hexadecimal too: with more digits a word that was one of both is one.
 
@@ -162,7 +164,7 @@ def selected(journal: Journal, word: str) -> tuple[tuple[str, ...], tuple[str, .
         UsageError: several activations have ids that begin like that.
         NothingToDo: the history has neither.
     """
-    if components := tuple(named(journal, word)):
+    if components := tuple(named(journal, word, pending=pending)):
         return components, ()
     digits = word.strip().casefold()
     is_id = ID_LENGTH >= len(digits) >= SHORTEST_ID and set(digits) <= _DIGITS
@@ -187,12 +189,12 @@ def _unknown(journal: Journal, word: str, *, is_id: bool) -> NothingToDo:
     return NothingToDo(f"in the history no {what} {word!r}", hint=hint, phase="history")
 
 
-def named(journal: Journal, word: str) -> Iterator[str]:
+def named(journal: Journal, word: str, *, pending: bool = False) -> Iterator[str]:
     """The keys of components that a word selects: by the beginning of a key or id, or by the name in the newest row;
     a pattern by all of them."""
     wanted = word.casefold()
     for key in journal.components():
-        newest = journal.page(1, components=[key]).activations
+        newest = journal.page(1, components=[key], pending=pending).activations
         if key and any(_is_named(each.first_row, wanted) for each in newest):
             yield key
 

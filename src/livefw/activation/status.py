@@ -11,7 +11,6 @@ import os
 from enum import StrEnum
 
 from livefw.activation.lock import machine_identity
-from livefw.activation.paths import HISTORY_FILE
 from livefw.files.host import SETTINGS_FILE
 
 TYPE_CHECKING = False
@@ -99,13 +98,14 @@ def first_of(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} +{len(names) - 1}"
 
 
-def may_differ(found: Inventory, files: Files, *, lock: str, root: str, state: str, settings: str) -> bool:
+def may_differ(found: Inventory, files: Files, *, lock: str, root: str, history: bool, settings: str) -> bool:
     """Whether the checks, the lock or the history could say more of these components than `of_component`.
 
-    ``settings`` is the directory of livefw.toml, empty for none. A CPU that is coming or going at this moment is not
+    ``history``: there is one with more than since when images are pending. ``settings`` is the directory of
+    livefw.toml, empty for none. A CPU that is coming or going at this moment is not
     looked for.
     """
-    if os.path.lexists(os.path.join(state, HISTORY_FILE)) or _may_be_locked(lock, root):
+    if history or _may_be_locked(lock, root):
         return True
     ready = [each.component for each in found.candidates if not each.component.reasons]
     if not ready:

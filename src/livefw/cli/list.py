@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import os
-
 from livefw.activation import status
 from livefw.activation.inventory import discovery, old_versions
-from livefw.activation.paths import lock_path, state_directory
+from livefw.activation.paths import lock_path, real_root
+from livefw.activation.pending import known as pending
 from livefw.cli.verbs import Manual
 from livefw.files.host import settings_directory
 from livefw.providers.registry import providers
@@ -56,6 +55,7 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     files = session.files()
     taken = discovery.take_inventory(providers(files))
     found, statuses = _examined(session, taken, files, state)
+    found = pending.observed(found, session.root, state=state, settings=session.settings, seen_by="cli")
     if not session.json:
         found.require()
     code = session.show(rendered.answer(found, statuses))
@@ -70,13 +70,13 @@ def _examined(
 ) -> tuple[Inventory, Mapping[str, ComponentStatus]]:
     """The inventory as it is shown, and states where they may differ from what the mechanisms report."""
     found = old_versions.marked(taken, session.root, files, state=state)
-    real = os.path.realpath(session.root)
+    real = real_root(session.root)
     if not status.may_differ(
         taken,
         files,
         lock=lock_path(real, state=state),
         root=real,
-        state=state_directory(real, state=state),
+        history=pending.place_of(session.root, state=state).has_activations,
         settings=settings_directory(real, session.settings),
     ):
         session.tell_unused_settings()

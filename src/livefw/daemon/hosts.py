@@ -46,7 +46,7 @@ class Hosts:
             def opened(root: str, *, settings: str | None) -> HostFiles:
                 return stack.enter_context(closing(open_files(root, settings=settings)))
 
-            yield assemble.host(self.where, How(lenient=True), opened=opened)
+            yield assemble.host(self.where, How(lenient=True, seen_by="daemon"), opened=opened)
 
     def _host(self, files: HostFiles) -> Host:
         if self._known:
@@ -54,7 +54,7 @@ class Hosts:
             if policy.file_stamp(host.paths.settings) == stamp:
                 return host._replace(files=files, providers=providers(files, host.clock))
         stamp = policy.file_stamp(self.where.paths.settings)
-        host = assemble.host(self.where, files=files)
+        host = assemble.host(self.where, How(seen_by="daemon"), files=files)
         self._known = stamp, host
         return host
 

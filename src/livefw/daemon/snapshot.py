@@ -68,7 +68,7 @@ def take_snapshot(
 
     Errors as for `Engine.plan`.
     """
-    found = discovery.take_inventory(host.providers, discover=discover)
+    found = host.observe(discovery.take_inventory(host.providers, discover=discover))
     holder = host.holder()
     with cache.of(host.paths.state) as history:
         pending = plan.choose(found, None)

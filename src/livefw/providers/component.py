@@ -90,6 +90,8 @@ class Component(NamedTuple):
     administrator has said of the mechanism that it does not show. ``aliases`` are other spellings of the id
     (`Provider.aliases`), and ``short`` is the shortest that selects only this component; the inventory fills both in.
     ``host`` is the name of the management controller that the component is behind, empty for this machine's own.
+    ``pending_since_ns`` is when a program of livefw first saw the pending image (wall clock, ns since 1970), where that
+    is known; no provider fills it in.
     """
 
     provider: str
@@ -112,6 +114,7 @@ class Component(NamedTuple):
     aliases: tuple[str, ...] = ()
     short: str = ""
     host: str = ""
+    pending_since_ns: int | None = None
 
     @property
     def label(self) -> str:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from livefw.errors import AmbiguousComponent, LivefwError, kind_of
+from livefw.render.age import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def component(item: Component, status: ComponentStatus | None = None, *, details
         "current_version": item.current_version and item.current_version.text,
         "pending": item.pending,
         "pending_version": item.pending_version and item.pending_version.text,
+        "pending_since": None if item.pending_since_ns is None else moment(item.pending_since_ns),
         "activatable": not item.reasons,
         "cost": {"rendezvous": item.cost.rendezvous, "resets_cpu": item.cost.resets_cpu},
         "settings": dict(item.settings),

@@ -14,6 +14,7 @@ from livefw.activation.setting_changes import UnmetSetting
 from livefw.activation.status import ComponentStatus
 from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.render import document
+from livefw.render.age import pending_span
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
 from livefw.render.component import cpu_stop, label, label_of_row, version
@@ -88,6 +89,8 @@ def _step_lines(number: int, step: PlanStep, status: ComponentStatus | None) -> 
         verdict = printable(status.text)
     yield f"{number}. {name}  {version(item.current_version)} -> {version(item.pending_version)}  {verdict}"
     yield f"   component  {item.key}"
+    if span := pending_span(item):
+        yield f"   pending    {span}"
     yield f"   cost       {_cost(step)}"
     for problem in step.problems:
         yield f"   {'ignored' if problem.ignored else EFFECTS[problem.weight].verb:9}  {problem_text(problem)}"

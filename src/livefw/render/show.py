@@ -12,6 +12,7 @@ from livefw.providers import ocp
 from livefw.providers.base import Component, Reason
 from livefw.providers.declaration import Declaration, declaration
 from livefw.render import document
+from livefw.render.age import pending_span
 from livefw.render.answer import Answer
 from livefw.render.component import label, version
 from livefw.text import printable
@@ -59,7 +60,7 @@ def _lines(item: Component, images: Releases, status: ComponentStatus) -> Iterat
         ("component", item.key),
         ("state", printable(status.text)),
         ("current version", version(item.current_version)),
-        ("image pending", pending),
+        ("image pending", f"{pending}, {span}" if (span := pending_span(item)) else pending),
         ("pending version", version(item.pending_version)),
         ("CPU rendezvous", item.cost.rendezvous or "unknown"),
         ("resets CPUs", resets),

@@ -109,6 +109,8 @@ class ComponentDocument(TypedDict):
     """Whether an image is pending; null if that cannot be read."""
     pending_version: str | None
     """Version of the pending image, or null if it is not known."""
+    pending_since: str | None
+    """When a program of livefw first saw the pending image: ISO 8601, local time; null if that is not known."""
     activatable: bool
     """Whether it can be activated now."""
     cost: CostDocument

@@ -115,6 +115,8 @@ class HistoryRowDocument(TypedDict):
     """State that holds until the next boot."""
     pending: NotRequired[bool | None]
     """Whether an image is pending."""
+    seen_by: NotRequired[str]
+    """Kind of program that saw the pending image first: `cli`, `daemon`, `watch`, `metrics` or `api`."""
     cost: NotRequired[MeasurementDocument | None]
     """What it cost the CPUs."""
     others: NotRequired[list[BriefReasonDocument]]

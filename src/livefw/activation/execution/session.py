@@ -148,7 +148,7 @@ class Session:
     def _activate(self, request: ActivationRequest) -> Steps[Finished]:
         host = self._host
         require_ignorable(request.ignore, host.policy)
-        found = discovery.take_inventory(host.providers).require()
+        found = host.observe(discovery.take_inventory(host.providers).require())
         wanted = None if request.words is None else {c.component.key: c for c in plan.choose(found, request.words)}
         chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         yield Chosen(chosen, unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found))
@@ -175,6 +175,7 @@ class Session:
             yield done[candidate.component.key]
             if turn.mishaps.interrupted or not _continues(attempt.result, request.on_failure):
                 break
+        host.observe(found)
         finished = Finished(tuple(done.values()), tuple(key for key in chosen if key not in done))
         yield finished
         return finished

@@ -7,7 +7,8 @@ archiving that is killed loses and duplicates nothing: the next one completes it
 
 An activation is archived with all of its rows or stays with all of them: in a file that has its intent alone it would
 look unfinished for ever. Some rows stay as well: intents without an outcome, and the newest of each kind for each
-component, because checks and estimates need them. The row about the archive contains their hash.
+component, because checks, estimates and the time since which an image is pending need them. The row about the archive
+contains their hash.
 """
 
 import os
@@ -128,7 +129,7 @@ def _require_ours(directory: str) -> None:
 
 
 _NEWEST = """
-    SELECT sequence FROM entry WHERE sequence > ? AND NOT EXISTS
+    SELECT sequence FROM entry WHERE sequence > ? AND kind <> 'pending' AND NOT EXISTS
         (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)
     ORDER BY sequence DESC LIMIT 1 OFFSET ?
 """

@@ -72,7 +72,11 @@ _ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
 _OPEN = "WHERE sequence IN (SELECT sequence FROM unfinished) ORDER BY sequence"
 _FROM = "SELECT min(sequence) FROM entry"
 _TO = "SELECT max(sequence) FROM entry"
-_FIRST = "NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)"
+_PENDING = "kind = 'pending'"
+_FIRST = (
+    "kind <> 'pending' AND "
+    "NOT EXISTS (SELECT 1 FROM entry AS e WHERE e.activation = entry.activation AND e.sequence < entry.sequence)"
+)
 """Selects only the first row of an activation."""
 
 Row = tuple[Any, ...]
@@ -99,7 +103,7 @@ class Journal:
         inode: int | None = None,
         set_aside: SetAside | None = None,
     ) -> None:
-        """Use `open`, `open_to_read` or `open_file`; ``inode`` is given only if the file may be written."""
+        """Use `open`, `open_to_read` or `open_file`; ``inode`` is given only if the file may be set aside."""
         self._connection = connection
         self._path = path
         self._directory = os.path.dirname(path)
@@ -111,13 +115,17 @@ class Journal:
         self.set_aside = set_aside
 
     @classmethod
-    def open(cls, directory: str, *, wall_ns: Callable[[], int] = time.time_ns, seal: Seal = UNSEALED) -> Self:
+    def open(
+        cls, directory: str, *, wall_ns: Callable[[], int] = time.time_ns, seal: Seal = UNSEALED, repair: bool = True
+    ) -> Self:
         """Open for writing; directory and file are made if they do not exist, and a damaged file is set aside.
 
-        This does not show that the disk is writable; `begin` does, before anything is tried.
+        This does not show that the disk is writable; `begin` does, before anything is tried. Without ``repair`` a
+        damaged file stays as it is, for a program whose user would not see what became of it.
 
         Raises:
             JournalUnavailable: the history cannot be opened or made.
+            Damaged: it is damaged, and not to be repaired.
         """
         path = os.path.join(directory, FILE)
         try:
@@ -128,10 +136,13 @@ class Journal:
                 opening.begin(path)
                 opening.regular(path, os.O_RDWR | os.O_NOFOLLOW)
                 flaws = opening.glance(path)
+                if flaws and not repair:
+                    raise Damaged(path, flaws)
                 aside = opening.replaced(path, flaws, wall_ns, seal) if flaws else None
                 connection = opening.ready(path)
             try:
-                return cls(connection, path, wall_ns=wall_ns, seal=seal, inode=os.stat(path).st_ino, set_aside=aside)
+                inode = os.stat(path).st_ino if repair else None
+                return cls(connection, path, wall_ns=wall_ns, seal=seal, inode=inode, set_aside=aside)
             except BaseException:
                 connection.close()
                 raise
@@ -228,6 +239,37 @@ class Journal:
         """Write a row that belongs to no intent; returns the new head. `TransportError` as in `end`."""
         return self._add_at_any_cost(kind, os.urandom(8).hex(), component, body)
 
+    def note_all(self, kind: RowKind, choose: Callable[[], list[tuple[str, dict[str, Any]]]]) -> None:
+        """Write rows that belong to no intent, each a component and a body.
+
+        ``choose`` returns them. While it is called no other program can write, so that it can look whether they are
+        there. The reserved space is not given up for them, and a seal is not left out where the last row has one.
+
+        Raises:
+            TransportError: they cannot be written.
+        """
+        try:
+            with opening.transaction(self._connection):
+                last = self._connection.execute("SELECT seal FROM entry ORDER BY sequence DESC LIMIT 1").fetchone()
+                if last and last[0] and not self._seal.keys:
+                    raise TransportError("the history is sealed, and the key is not here", phase="record")
+                for component, body in choose():
+                    facts = kind, os.urandom(8).hex(), component, body
+                    chain.append(self._connection, facts, self._wall_ns(), self._seal)
+        except (OSError, sqlite3.Error) as error:
+            raise TransportError(f"{self._path} cannot be written: {error}", phase="record") from error
+
+    def has_activations(self) -> bool:
+        """Whether there are rows about more than what is pending."""
+        return bool(self._read("SELECT 1 FROM entry WHERE kind <> 'pending' LIMIT 1"))
+
+    def count(self, kind: RowKind, since_ns: int, until_ns: int, *, component: str | None = None) -> int:
+        """How many rows of one kind were written between two times (wall clock), of one component or of all."""
+        query = "SELECT count(*) FROM entry WHERE kind = ? AND time_ns BETWEEN ? AND ?"
+        if component is None:
+            return int(self._read(query, kind, since_ns, until_ns)[0][0])
+        return int(self._read(f"{query} AND component = ?", kind, since_ns, until_ns, component)[0][0])
+
     def head(self) -> Head:
         """The last row; the base if the file has no row."""
         rows = self._read("SELECT sequence, hash FROM entry ORDER BY sequence DESC LIMIT 1")
@@ -271,7 +313,7 @@ class Journal:
         begun = since_ns is None
         for row in self.rows():
             begun = begun or since_ns is None or row.time_ns >= since_ns
-            if not begun or (component is not None and row.component != component):
+            if not begun or row.kind is RowKind.PENDING or (component is not None and row.component != component):
                 continue
             known = found.get(row.activation, Activation(None, None))
             found[row.activation] = known._replace(intent=row) if row.kind in ENDINGS else known._replace(ending=row)
@@ -286,16 +328,18 @@ class Journal:
         activations: Collection[str] | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
+        pending: bool = False,
     ) -> HistoryPage:
         """At most ``limit`` activations, newest first; not more rows are read than returned.
 
         ``components`` are keys and ``activations`` ids: those of either; None for both are all. ``before`` is the
         value of the page before this one. ``since_ns`` and ``until_ns`` (wall clock) select everything from the first
         row at or after the one to the last row at or before the other: if the clock went backwards, too many are shown
-        rather than too few.
+        rather than too few. ``pending`` selects, instead of all activations and other rows, those of the kind
+        `RowKind.PENDING`.
         """
         wanted = {"components": components, "activations": activations}
-        asked = self.walk(before=before, since_ns=since_ns, until_ns=until_ns, **wanted)
+        asked = self.walk(before=before, since_ns=since_ns, until_ns=until_ns, pending=pending, **wanted)
         found = [*islice(asked, limit + 1)]
         return HistoryPage(found[:limit], found[limit - 1].first_row.sequence if 0 < limit < len(found) else None)
 
@@ -307,15 +351,18 @@ class Journal:
         activations: Collection[str] | None = None,
         since_ns: int | None = None,
         until_ns: int | None = None,
+        pending: bool = False,
     ) -> Iterator[Activation]:
         """As `page`, one by one and without a limit; only one is in memory at a time."""
         first, last = self._between(since_ns, until_ns)
         last = last if before is None else min(last, before - 1)
-        return (self._whole(history_row(row)) for row in self._firsts(first, last, components, activations))
+        rows = self._firsts(_PENDING if pending else _FIRST, first, last, components, activations)
+        return (self._whole(history_row(row)) for row in rows)
 
     def beginning(self, prefix: str, *, limit: int) -> list[str]:
         """The ids of activations that begin with hexadecimal digits, in order, at most ``limit``."""
-        query = "SELECT DISTINCT activation FROM entry WHERE activation >= ? AND activation < ? ORDER BY 1 LIMIT ?"
+        between = "kind <> 'pending' AND activation >= ? AND activation < ?"
+        query = f"SELECT DISTINCT activation FROM entry WHERE {between} ORDER BY 1 LIMIT ?"
         return [str(row[0]) for row in self._read(query, prefix, f"{prefix}g", limit)]
 
     def components(self) -> list[str]:
@@ -340,10 +387,15 @@ class Journal:
         return first, last
 
     def _firsts(
-        self, first: int, last: int, components: Collection[str] | None, activations: Collection[str] | None
+        self,
+        which: str,
+        first: int,
+        last: int,
+        components: Collection[str] | None,
+        activations: Collection[str] | None,
     ) -> Iterator[Row]:
-        """The first rows of activations, newest first."""
-        query = f"{ROWS} WHERE sequence BETWEEN ? AND ? AND {_FIRST}"
+        """The rows that ``which`` selects, newest first."""
+        query = f"{ROWS} WHERE sequence BETWEEN ? AND ? AND {which}"
         newest = "ORDER BY sequence DESC"
         if components is None and activations is None:
             return self._walk(f"{query} {newest}", first, last)

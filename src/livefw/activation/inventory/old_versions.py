@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 
 from livefw import reading
-from livefw.activation.paths import lock_path
+from livefw.activation.paths import lock_path, real_root
 from livefw.text import printable
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ def read(path: str, boot_id: str) -> dict[str, str]:
 def marked(found: Inventory, root: str, files: Files, *, state: str | None = None) -> Inventory:
     """The inventory of the machine at a root, with the versions of its file marked; ``state`` is that of the command
     line."""
-    real = os.path.realpath(root)
+    real = real_root(root)
     # All users see what root's engine wrote.
     path = beside(lock_path(real, state=state, privileged=True if real == "/" else None))
     if not os.path.lexists(path):

@@ -125,7 +125,7 @@ class Watcher:
         control = control or Control()
         yield from self._follow_settings()
         try:
-            found = discovery.take_inventory(self._host.providers)
+            found = self._host.observe(discovery.take_inventory(self._host.providers))
             yield from self._differ(found)
             yield from self._match(found)
             if self._automatic and not control.stopped:
@@ -244,7 +244,7 @@ class Watcher:
                 yield WatchEvent(WatchEventKind.ACTIVATION, key, text, attempt.result.after, attempt)
                 if attempt.result.outcome is Outcome.UNKNOWN:
                     return  # reading the component now might block while the mechanism is at work
-        yield from self._differ(discovery.take_inventory(self._host.providers))
+        yield from self._differ(self._host.observe(discovery.take_inventory(self._host.providers)))
 
     def _settled(self, settled: list[SettledIntent]) -> Iterator[Seen]:
         for each in settled:

@@ -13,6 +13,7 @@ from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import CommandSession, put
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
+from livefw.render import pending
 from livefw.render.history import answer, document
 
 PAGE = 50
@@ -27,6 +28,10 @@ MANUAL = Manual(
             "others."
         ),
         (
+            "--pending shows when each image became pending, was replaced by another or stopped being pending, as seen "
+            "by the first program of livefw that looked."
+        ),
+        (
             "Each row contains the hash of the row before it. --verify checks this chain, the heads in the system "
             "journal and, if seal keys are configured, the seals. --archive moves older rows to a file that can be "
             "verified on its own."
@@ -36,6 +41,7 @@ MANUAL = Manual(
         ("livefw history", "Show the newest rows."),
         ("livefw history tf-rmm --since 30d", "Show what happened to one component in the last 30 days."),
         ("livefw history --verify", "Check that no row was changed or removed."),
+        ("livefw history --pending", "Show since when images have been pending."),
         ("livefw history --plot stall.svg", "Draw what the last activation cost the CPUs."),
         ("livefw history 1c2d3e4f", "Show all that is known of one activation, by its id."),
     ),
@@ -54,6 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--until", metavar="WHEN", help="up to then")
     add("--limit", type=_number, metavar="N", help=f"the newest N (text: {PAGE}; --json: all)")
     add("--before", type=_number, metavar="ROW", help="the page before that row, as the last one told it")
+    add("--pending", action="store_true", help="when images became pending and stopped being so, instead")
     add("--file", metavar="FILE", help="this archive instead of the history")
     add("--verify", action="store_true", help="tell what proves that the history is what was written")
     add("--head", metavar="SEQUENCE:HASH", help="with --verify: a head that was kept elsewhere")
@@ -84,7 +91,12 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
 
             return verify.run(session, arguments, journal)
         wanted = queries.Filter.of(
-            journal, arguments.component, since=arguments.since, until=arguments.until, before=arguments.before
+            journal,
+            arguments.component,
+            since=arguments.since,
+            until=arguments.until,
+            before=arguments.before,
+            pending=arguments.pending,
         )
         if arguments.plot:
             return _plot(journal.walk(**wanted._asdict()), arguments.plot)
@@ -96,6 +108,8 @@ def _consistent(arguments: argparse.Namespace) -> None:
     if arguments.head and not arguments.verify:
         raise UsageError("--head goes with --verify")
     archives = arguments.archive is not None and not arguments.verify
+    if arguments.pending and (arguments.verify or arguments.plot or archives):
+        raise UsageError("--pending shows rows, and does not go with --verify, --archive or --plot")
     if (arguments.keep is not None or arguments.older) and not archives:
         raise UsageError("--keep and --older go with --archive")
     if arguments.keep is not None and arguments.older:
@@ -122,7 +136,8 @@ def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, lim
         return kind_of(error).exit_code if error else ExitCode.DONE
     if wanted.activations:
         return _show_one(session, journal, wanted)
-    return session.show(answer(queries.page(journal, wanted, limit=PAGE if limit is None else limit)))
+    page = queries.page(journal, wanted, limit=PAGE if limit is None else limit)
+    return session.show(pending.answer(page) if wanted.pending else answer(page))
 
 
 def _show_one(session: CommandSession, journal: Journal, wanted: queries.Filter) -> int:

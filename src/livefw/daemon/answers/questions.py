@@ -98,7 +98,7 @@ def _as_shown(work: Callable[[Hosts, Question], Answer], hosts: Hosts, question:
 
 def _list(hosts: Hosts, _: Question) -> Answer:
     with hosts.lenient() as host:
-        taken = discovery.take_inventory(host.providers)
+        taken = host.observe(discovery.take_inventory(host.providers))
         examined = examination.examine(host, taken)
         found = old_versions.marked(taken, hosts.where.root, host.files, state=host.paths.state)
         return rendered_list.answer(found._replace(notes=(*found.notes, *examined.notes)), examined.statuses)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How long something has lasted, in words."""
+
+from __future__ import annotations
+
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from livefw.providers.component import Component
+
+_DAY_S = 86_400
+_UNITS = (("day", _DAY_S), ("hour", 3_600), ("minute", 60), ("second", 1))
+
+
+def age(seconds: float) -> str:
+    """A time span in its largest unit, for a column: ``31 d``, ``4 h``; ``?`` if the clock went back."""
+    if seconds < 0:
+        return "?"
+    count, unit = _largest(seconds)
+    return f"{count} {unit[:1] if unit != 'minute' else 'min'}"
+
+
+def pending_age(item: Component, *, now_ns: int | None = None) -> str:
+    """How long its image has been pending, as in `age`; empty if that is not known."""
+    return "" if item.pending_since_ns is None else age(_seconds(item.pending_since_ns, now_ns))
+
+
+def pending_span(item: Component, *, now_ns: int | None = None) -> str:
+    """The same in a sentence, after "pending": ``for 31 days``; empty if it is less than a day, or not known."""
+    since = item.pending_since_ns
+    if since is None:
+        return ""
+    seconds = _seconds(since, now_ns)
+    if seconds < 0:
+        return f"since {moment(since)}, by a clock that has gone back since"
+    if seconds < _DAY_S:
+        return ""
+    count, unit = _largest(seconds)
+    return f"for {count} {unit}s"
+
+
+def moment(since_ns: int) -> str:
+    """A time in ISO 8601, local, without fractions of a second."""
+    # Without the module datetime, which takes longer to import than a machine to list.
+    local = time.localtime(since_ns // 10**9)
+    offset = abs(local.tm_gmtoff) // 60
+    sign = "-" if local.tm_gmtoff < 0 else "+"
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}{sign}{offset // 60:02}:{offset % 60:02}"
+
+
+def _seconds(since_ns: int, now_ns: int | None) -> float:
+    return ((time.time_ns() if now_ns is None else now_ns) - since_ns) / 1e9
+
+
+def _largest(seconds: float) -> tuple[int, str]:
+    """The largest unit of which there are two, or one second, and how many."""
+    return next((int(seconds // length), name) for name, length in _UNITS if seconds >= 2 * length or length == 1)
