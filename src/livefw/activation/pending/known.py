@@ -169,13 +169,15 @@ def _dated(component: Component, known: Mapping[str, PendingImage]) -> Component
     return component._replace(pending_since_ns=image.since_ns)
 
 
-def observed(found: Inventory, root: str, *, settings: str | None = None, seen_by: str) -> Inventory:
+def observed(
+    found: Inventory, root: str, *, state: str | None = None, settings: str | None = None, seen_by: str
+) -> Inventory:
     """The inventory of the machine at a root, with the time since which each image is pending.
 
-    What is new is recorded if this user may do so, by the settings in the directory of the command line. ``seen_by``
+    What is new is recorded if this user may do so. ``state`` and ``settings`` are directories of the command line. ``seen_by``
     names the kind of program. No error is raised: what cannot be recorded is not known.
     """
-    place = place_of(root)
+    place = place_of(root, state=state)
     known = read(place)
     if known is None or any(differs(each.component, known) for each in found.candidates):
         if known is None and not place.history.strip("-") and not any(each.component.pending for each in found[0]):
