@@ -6,6 +6,8 @@ import inspect
 import os
 import subprocess
 import sys
+import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -34,6 +36,7 @@ def test_list_shows_names_versions_cost_state_and_key(planted: Any) -> None:
 
 def test_list_json(ready: Any) -> None:
     (component,) = ready.run("--json", "list").json["components"]
+    assert abs(datetime.fromisoformat(component.pop("pending_since")).timestamp() - time.time()) < 600
     assert component == {
         "key": f"lfa:{RMM}",
         "provider": "lfa",

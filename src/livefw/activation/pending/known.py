@@ -174,8 +174,8 @@ def observed(
 ) -> Inventory:
     """The inventory of the machine at a root, with the time since which each image is pending.
 
-    What is new is recorded if this user may do so. ``state`` and ``settings`` are directories of the command line. ``seen_by``
-    names the kind of program. No error is raised: what cannot be recorded is not known.
+    What is new is recorded if this user may do so. ``state`` and ``settings`` are directories of the command line.
+    ``seen_by`` names the kind of program. No error is raised: what cannot be recorded is not known.
     """
     place = place_of(root, state=state)
     known = read(place)
