@@ -361,9 +361,8 @@ class Journal:
 
     def beginning(self, prefix: str, *, limit: int) -> list[str]:
         """The ids of activations that begin with hexadecimal digits, in order, at most ``limit``."""
-        between = "kind <> 'pending' AND activation >= ? AND activation < ?"
-        query = f"SELECT DISTINCT activation FROM entry WHERE {between} ORDER BY 1 LIMIT ?"
-        return [str(row[0]) for row in self._read(query, prefix, f"{prefix}g", limit)]
+        query = "SELECT DISTINCT activation FROM entry WHERE activation >= ? AND activation < ? AND kind <> 'pending'"
+        return [str(row[0]) for row in self._read(f"{query} ORDER BY 1 LIMIT ?", prefix, f"{prefix}g", limit)]
 
     def components(self) -> list[str]:
         """The keys of all components that have rows, in order."""
