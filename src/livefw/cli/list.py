@@ -6,7 +6,8 @@ from __future__ import annotations
 from livefw.activation import status
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.paths import lock_path, real_root
-from livefw.activation.pending import known as pending
+from livefw.activation.pending.known import place_of
+from livefw.activation.pending.observed import observed
 from livefw.cli.verbs import Manual
 from livefw.files.host import settings_directory
 from livefw.providers.registry import providers
@@ -55,7 +56,7 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     files = session.files()
     taken = discovery.take_inventory(providers(files))
     found, statuses = _examined(session, taken, files, state)
-    found = pending.observed(found, session.root, state=state, settings=session.settings, seen_by="cli")
+    found = observed(found, session.root, state=state, settings=session.settings, seen_by="cli")
     if not session.json:
         found.require()
     code = session.show(rendered.answer(found, statuses))
@@ -76,7 +77,7 @@ def _examined(
         files,
         lock=lock_path(real, state=state),
         root=real,
-        history=pending.place_of(session.root, state=state).has_activations,
+        history=place_of(session.root, state=state).has_activations,
         settings=settings_directory(real, session.settings),
     ):
         session.tell_unused_settings()

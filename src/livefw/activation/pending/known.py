@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import NamedTuple
 
     from livefw.activation.inventory.discovery import Inventory
-    from livefw.providers.component import Component
+    from livefw.providers.base import Component
 else:
     from livefw.light_tuple import NamedTuple
 
@@ -167,22 +167,3 @@ def _dated(component: Component, known: Mapping[str, PendingImage]) -> Component
     if image is None or differs(component, known):
         return component
     return component._replace(pending_since_ns=image.since_ns)
-
-
-def observed(
-    found: Inventory, root: str, *, state: str | None = None, settings: str | None = None, seen_by: str
-) -> Inventory:
-    """The inventory of the machine at a root, with the time since which each image is pending.
-
-    What is new is recorded if this user may do so. ``state`` and ``settings`` are directories of the command line.
-    ``seen_by`` names the kind of program. No error is raised: what cannot be recorded is not known.
-    """
-    place = place_of(root, state=state)
-    known = read(place)
-    if known is None or any(differs(each.component, known) for each in found.candidates):
-        if known is None and not place.history.strip("-") and not any(each.component.pending for each in found[0]):
-            return found  # there is nothing to know
-        from livefw.activation.pending.recorder import record_for  # opens the history: only if there is something new
-
-        known = record_for(place, found, known, root=root, settings=settings, seen_by=seen_by)
-    return marked(found, known)
