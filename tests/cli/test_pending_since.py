@@ -25,7 +25,7 @@ from livefw.activation.history.seal import Seal
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.paths import Paths
 from livefw.activation.pending import recorder
-from livefw.activation.pending.known import Place
+from livefw.activation.pending.known import PendingPlace
 from livefw.providers.base import Component, Cost, Version
 from livefw.providers.lfa.fake import RMM
 from livefw.providers.lfa.tree import ROOT
@@ -325,7 +325,7 @@ class Machine:
     def __init__(self, folder: Path) -> None:
         self.now = 40_000 * DAY_NS
         paths = Paths(str(folder / "state"), str(folder / "a.lock"), "", str(folder))
-        self.place = Place(paths.state, str(folder / "a.pending"))
+        self.place = PendingPlace(paths.state, str(folder / "a.pending"))
         self.recorder = recorder.recorder(
             paths,
             self.place,

@@ -25,7 +25,7 @@ from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.tracer import TRACERS, Instance
 from livefw.activation.pending import known
-from livefw.activation.pending.known import Place
+from livefw.activation.pending.known import PendingPlace
 from livefw.activation.verdict import staging
 from livefw.machine import runtime
 from livefw.text import harmless, printable
@@ -178,7 +178,7 @@ def _old(data: bytes) -> object:
 def _pending(data: bytes) -> object:
     path = _in_a_file("pending", data)
     try:
-        place = Place("/dev/null", path)  # a history that this user may not look for
+        place = PendingPlace("/dev/null", path)  # a history that this user may not look for
         found = known.read(place)
         if found and all(printable(text) == text for key, image in found.items() for text in (key, image.version)):
             known.write(place, found)

@@ -45,7 +45,7 @@ Known = dict[str, PendingImage]
 """The images that are pending, by the key of the component as it is shown."""
 
 
-class Place(NamedTuple):
+class PendingPlace(NamedTuple):
     """Where it is known: the directory of the history, and the file beside the lock."""
 
     state: str
@@ -84,12 +84,12 @@ class Place(NamedTuple):
         return not stamp or stamp != self.stamp
 
 
-def place_of(root: str, *, state: str | None = None) -> Place:
+def place_of(root: str, *, state: str | None = None) -> PendingPlace:
     """The place for the machine at a root; ``state`` is that of the command line."""
     real = real_root(root)
     # All users see what root's programs wrote.
     lock = lock_path(real, state=state, privileged=True if real == "/" else None)
-    return Place(state_directory(real, state=state), beside(lock))
+    return PendingPlace(state_directory(real, state=state), beside(lock))
 
 
 def beside(lock: str) -> str:
@@ -97,7 +97,7 @@ def beside(lock: str) -> str:
     return f"{lock.removesuffix('.lock')}.pending"
 
 
-def read(place: Place) -> Known | None:
+def read(place: PendingPlace) -> Known | None:
     """What is known; None if there is no file, or if it was made from another history."""
     lines = _lines(place.file)
     if not lines or place.history not in ("", lines[0].partition(" ")[0]):
@@ -123,7 +123,7 @@ def _entries(lines: list[str]) -> Iterator[tuple[str, PendingImage]]:
             yield key, PendingImage(int(since), version)
 
 
-def write(place: Place, known: Mapping[str, PendingImage], *, quiet: str = "") -> None:
+def write(place: PendingPlace, known: Mapping[str, PendingImage], *, quiet: str = "") -> None:
     """Write what is known. Without the right to, or on a full disk, the file stays as it is.
 
     ``quiet`` is the stamp of a history that has rows about what is pending and no others; empty for any other.

@@ -21,7 +21,7 @@ from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.paths import Paths, paths_for
 from livefw.activation.pending import known as file
-from livefw.activation.pending.known import TEXT, Known, PendingImage, Place
+from livefw.activation.pending.known import TEXT, Known, PendingImage, PendingPlace
 from livefw.activation.policy import document as policy
 from livefw.errors import LivefwError
 from livefw.providers.base import Component
@@ -44,7 +44,7 @@ class PendingRecorder(NamedTuple):
     """Records for one machine. ``seal`` returns the keys of the history, or raises `LivefwError`; ``may_record`` says
     whether this user, on this machine, may at all. ``seen_by`` is the kind of program."""
 
-    place: Place
+    place: PendingPlace
     actor: Actor
     seen_by: str
     wall_ns: Callable[[], int]
@@ -114,7 +114,7 @@ class PendingRecorder(NamedTuple):
 
 def recorder(
     paths: Paths,
-    place: Place,
+    place: PendingPlace,
     *,
     actor: Actor,
     seen_by: str,
@@ -133,7 +133,7 @@ def recorder(
 
 
 def record_for(
-    place: Place, found: Inventory, known: Known | None, *, root: str, settings: str | None, seen_by: str
+    place: PendingPlace, found: Inventory, known: Known | None, *, root: str, settings: str | None, seen_by: str
 ) -> Known:
     """Record for the machine at a root, with the settings that it has; returns what is known afterwards."""
     paths = paths_for(root, settings=settings)
