@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livefw.activation.policy.document import parse
-from livefw.activation.policy.window import Window, is_open, next_opening, own_zone
+from livefw.activation.policy.window import Window, is_open, next_opening, own_zone, state
 
 EVERY_DAY = frozenset(range(7))
 MINUTE = timedelta(minutes=1)
@@ -86,7 +86,9 @@ def test_nothing_is_open_before_the_opening_that_is_told(data: st.DataObject) ->
     about = datetime.fromisoformat(data.draw(st.sampled_from(CHANGES[zone]))).replace(tzinfo=UTC)
     moment = about + data.draw(st.integers(-8 * 1440, 1440)) * MINUTE + timedelta(seconds=data.draw(st.integers(0, 59)))
     opening = window.next_opening(moment)
-    assert opening is not None
+    if opening is None:  # it is never closed
+        assert (window.begin, window.days) == (window.end, EVERY_DAY)
+        return
     told = opening.astimezone(UTC)
     assert moment < told <= moment + timedelta(days=16)
     assert shown(window, told)
@@ -97,6 +99,45 @@ def test_nothing_is_open_before_the_opening_that_is_told(data: st.DataObject) ->
         # In whole minutes of the clock, because that is when a window opens.
         assert not any(shown(window, moment + count * MINUTE) for count in range(minutes))
         assert not shown(window, told - timedelta(microseconds=1))
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_several_are_open_until_the_closing_that_is_told_and_from_the_opening_that_is_told(data: st.DataObject) -> None:
+    """Each zone of its own; they meet, overlap, and follow each other."""
+    zones = st.sampled_from(sorted(CHANGES))
+    some = data.draw(st.lists(zones.flatmap(lambda zone: windows(ZoneInfo(zone))), min_size=1, max_size=3))
+    about = datetime.fromisoformat(CHANGES[data.draw(zones)][data.draw(st.integers(0, 1))]).replace(tzinfo=UTC)
+    moment = about + data.draw(st.integers(-2 * 1440, 1440)) * MINUTE
+
+    def is_shown(now: datetime) -> bool:
+        return any(shown(window, now) for window in some)
+
+    found = state(tuple(some), moment)
+    assert found.open == is_shown(moment)
+    first, last = (moment, found.closes) if found.open else (found.opens, found.closes)
+    assert found.open == (found.opens is None)
+    if first is None or last is None:  # it is open all the time
+        assert all(is_shown(moment + count * 13 * MINUTE) for count in range(1000))
+        return
+    assert not is_shown(last)
+    assert is_shown(last.astimezone(UTC) - timedelta(microseconds=1))
+    minutes = (last.astimezone(UTC) - first.astimezone(UTC)) // MINUTE
+    assert all(is_shown(first.astimezone(UTC) + count * MINUTE) for count in range(0, minutes, 7))
+    if not found.open:
+        minutes = (first.astimezone(UTC) - moment) // MINUTE
+        assert not any(is_shown(moment + count * MINUTE) for count in range(0, minutes, 7))
+
+
+def test_what_never_opens_or_never_closes_is_an_answer() -> None:
+    never = Window(frozenset(), 60, 120, UTC)
+    now = datetime(2026, 12, 28, 22, 30, tzinfo=UTC)
+    assert state((never,), now) == (False, None, None)
+    assert never.next_closing(now) is None
+    assert state((), now) == (True, None, None)
+    always = Window(EVERY_DAY, 0, 0, UTC)
+    assert state((always,), now) == (True, None, None)
+    assert state((never, always), now) == (True, None, None)
 
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -2,7 +2,7 @@
 """Maintenance windows: times of the week at which an activation may start."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -42,28 +42,36 @@ class Window(NamedTuple):
 
     def next_opening(self, now: datetime) -> datetime | None:
         """When it opens next, in its own zone; None if it does not within `YEARS`."""
+        return self._next(now, self.begin, opens=True)
+
+    def next_closing(self, now: datetime) -> datetime | None:
+        """When it closes next, in its own zone; None if it does not within `YEARS`."""
+        return self._next(now, self.end, opens=False)
+
+    def _next(self, now: datetime, minute: int, *, opens: bool) -> datetime | None:
         start = now.astimezone(UTC)  # within one zone datetime compares local times, which may go backwards
         try:
             for count in range(YEARS * 366 * 2):
                 begin = start + count * _SPAN
-                for opening in self._openings(begin, begin + _SPAN):
-                    if opening > start:
-                        return opening.astimezone(self.zone)
+                for edge in self._edges(begin, begin + _SPAN, minute):
+                    before, after = self.contains(edge - _MOMENT), self.contains(edge)
+                    if edge > start and (before, after) == (not opens, opens):
+                        return edge.astimezone(self.zone)
         except OverflowError:  # after datetime.MAXYEAR
             pass
         return None
 
-    def _openings(self, start: datetime, end: datetime) -> Iterator[datetime]:
-        """The times in a span at which it opens, in order."""
+    def _edges(self, start: datetime, end: datetime, minute: int) -> Iterator[datetime]:
+        """The times in a span, in order, at which the zone's clock shows a minute of the day or is changed."""
         for begin, until in self._steady(start, end):
-            if begin > start and self.contains(begin) and not self.contains(begin - _MOMENT):
+            if begin > start:
                 yield begin
             local = begin.astimezone(self.zone)
             midnight = datetime.combine(local.date(), time(), UTC) - (local.utcoffset() or timedelta())
             for day in (midnight, midnight + _DAY):
-                opening = day + timedelta(minutes=self.begin)
-                if begin <= opening < until and self.contains(opening):
-                    yield opening
+                edge = day + timedelta(minutes=minute)
+                if begin <= edge < until:
+                    yield edge
 
     def _steady(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """The parts of a span in which the offset of the zone does not change."""
@@ -97,6 +105,18 @@ def own_zone(path: str = "/etc/localtime") -> tzinfo:
         return UTC
 
 
+class WindowState(NamedTuple):
+    """Whether an activation may start now as far as windows go, and how long that stays so.
+
+    ``opens`` is when the next window opens, if none is open; ``closes`` is when the present opening ends, or that at
+    ``opens``. Each is None if it does not happen within `YEARS`.
+    """
+
+    open: bool
+    opens: datetime | None = None
+    closes: datetime | None = None
+
+
 def is_open(windows: tuple[Window, ...], now: datetime) -> bool:
     """Whether any window is open, or there is no window."""
     return not windows or any(window.contains(now) for window in windows)
@@ -104,5 +124,28 @@ def is_open(windows: tuple[Window, ...], now: datetime) -> bool:
 
 def next_opening(windows: tuple[Window, ...], now: datetime) -> datetime | None:
     """When the next window opens; None if none does within `YEARS`."""
-    openings = (window.next_opening(now) for window in windows)
-    return min((each for each in openings if each), key=datetime.timestamp, default=None)
+    return _first(window.next_opening(now) for window in windows)
+
+
+def next_closing(windows: tuple[Window, ...], now: datetime) -> datetime | None:
+    """From when on none of the windows is open; None if one always is within `YEARS`. One may open as another closes,
+    or while it is open."""
+    last = now.astimezone(UTC) + timedelta(days=YEARS * 366)
+    while is_open(windows, now):
+        closing = _first(window.next_closing(now) for window in windows if window.contains(now))
+        if closing is None or closing > last:
+            return None
+        now = closing
+    return now
+
+
+def state(windows: tuple[Window, ...], now: datetime) -> WindowState:
+    """What holds at a time; without a window it is always open."""
+    if is_open(windows, now):
+        return WindowState(open=True, closes=next_closing(windows, now) if windows else None)
+    opens = next_opening(windows, now)
+    return WindowState(open=False, opens=opens, closes=next_closing(windows, opens) if opens else None)
+
+
+def _first(times: Iterable[datetime | None]) -> datetime | None:
+    return min((each for each in times if each), key=datetime.timestamp, default=None)
