@@ -110,10 +110,10 @@ def _settings() -> str:
             _paragraphs(
                 "The file is in TOML. Without it, or without a key, the defaults are used. A key that is not known is"
                 " an error, and livefw then activates nothing: a misspelt setting must not allow what was forbidden.",
-                'The file is used only if nobody but root can change or replace it. "livefw policy" lists every key'
-                ' with its value, and "livefw policy --check" checks the file.',
+                'The file is used only if nobody but root can change or replace it. "livefw policy" shows what it'
+                ' sets here, "livefw policy --keys" lists every key, and "livefw policy --check" checks the file.',
                 "Patterns are those of a shell, without regard to case. They match the key, an identifier or the name"
-                ' of a component. Checks are named as "livefw policy" lists them.',
+                ' of a component. Checks are named as "livefw policy --keys" lists them.',
             ),
         ),
         ("SETTINGS", tables),

@@ -7,14 +7,17 @@ from typing import NamedTuple
 
 from livefw.activation.actor import Actor, current
 from livefw.activation.checks.facts import Facts
-from livefw.activation.checks.table import require_sound
+from livefw.activation.checks.table import require_sound, unsound
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.paths import Paths, paths_for
 from livefw.activation.pending.known import place_of
 from livefw.activation.pending.recorder import recorder
-from livefw.activation.policy.document import DEFAULT, FILE, Policy, load
+from livefw.activation.policy.document import DEFAULT, FILE, Policy, load, located, read_file
+from livefw.activation.policy.reader import SettingsError
+from livefw.activation.policy.survey import SettingsSurvey
+from livefw.activation.policy.survey import survey as read_survey
 from livefw.clock import SystemClock
 from livefw.errors import LivefwError
 from livefw.files.host import unused_settings
@@ -64,8 +67,16 @@ def _unheard(_: str) -> None:
 def policy(found: Paths) -> Policy:
     """The policy that holds. `SettingsError`, `TransportError`."""
     made = load(found.settings, mechanisms=MECHANISMS)
-    require_sound(made, file=os.path.join(found.settings, FILE))
+    try:
+        require_sound(made, file=os.path.join(found.settings, FILE))
+    except SettingsError as error:
+        raise located(error, read_file(found.settings) or b"") from error.__cause__
     return made
+
+
+def survey(found: Paths) -> SettingsSurvey:
+    """What the settings say, and what is wrong with them. `PermissionDenied`, `TransportError`."""
+    return read_survey(found.settings, mechanisms=MECHANISMS, unsound=lambda made, file: unsound(made, file=file))
 
 
 def host(

@@ -318,7 +318,9 @@ def test_the_next_opening_is_the_next_moment_at_which_it_is_open(
 ) -> None:
     window = Window(days, begin, end, ZoneInfo("UTC"))
     opening = window.next_opening(moment)
-    assert opening is not None
+    if opening is None:  # it is never closed
+        assert (begin, len(days)) == (end, 7)
+        return
     assert opening > moment
     assert window.contains(opening)
     assert (opening - moment).total_seconds() <= 8 * 86400

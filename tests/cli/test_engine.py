@@ -118,7 +118,7 @@ def test_what_cannot_be_is_an_error_with_its_code(empty: Any, words: tuple[str, 
 
 def test_a_mistake_in_the_settings_is_told_with_its_place(ready: Any) -> None:
     settings(ready, "denny = []")
-    for words in (("plan",), ("activate", "tf-rmm"), ("policy",), ("watch",)):
+    for words in (("plan",), ("activate", "tf-rmm"), ("watch",)):
         done = ready.run("--json", *words)
         assert done.code == 2
         assert "livefw.toml: denny: unknown key" in done.json["error"]["message"]
@@ -126,7 +126,7 @@ def test_a_mistake_in_the_settings_is_told_with_its_place(ready: Any) -> None:
 
 
 def test_policy_lists_every_key_and_check(ready: Any) -> None:
-    document = ready.run("--json", "policy").json
+    document = ready.run("--json", "policy", "--keys").json
     assert "window[].from" in {row["path"] for row in document["keys"]}
     assert "cpus-offline" in {row["name"] for row in document["checks"]}
     assert "not there, so the defaults hold" in ready.run("policy").out

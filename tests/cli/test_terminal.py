@@ -138,10 +138,10 @@ def test_a_terminal_without_control_sequences_gets_none(
 
 
 def test_columns_counts_more_than_the_terminal_and_a_narrow_one_is_left_alone(environment: dict[str, str]) -> None:
-    _, seen = at_terminal(["policy"], environment | {"COLUMNS": "50"})
+    _, seen = at_terminal(["policy", "--keys"], environment | {"COLUMNS": "50"})
     assert too_wide(seen, 50) == []
-    _, wide = at_terminal(["policy"], environment, columns=500)
-    _, whole = at_terminal(["policy"], environment, columns=10)
+    _, wide = at_terminal(["policy", "--keys"], environment, columns=500)
+    _, whole = at_terminal(["policy", "--keys"], environment, columns=10)
     assert wide == whole
 
 

@@ -2,35 +2,37 @@
 """``livefw policy``."""
 
 import argparse
-import os
+from datetime import UTC, datetime
 
 from livefw import assemble
-from livefw.activation.checks.table import CHECKS
+from livefw.activation import effective_policy
 from livefw.activation.inventory import discovery, unmatched_patterns
-from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
-from livefw.activation.policy.document import FILE, KEYS, Policy
-from livefw.activation.policy.reader import rows
+from livefw.activation.inventory.discovery import Inventory
+from livefw.activation.policy.document import Policy
 from livefw.cli.invocation.paths import configure_state, where
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
-from livefw.errors import ExitCode, LivefwError
-from livefw.render.check import EFFECTS
-from livefw.render.plan import unmatched_lines
-from livefw.text import printable, table
+from livefw.errors import LivefwError, UsageError
+from livefw.render import policy as rendered
 
 MANUAL = Manual(
     description=(
         (
-            "Show the settings that are used here: each key of livefw.toml with its value, default and meaning, and "
-            "each check with what it does if it fails. Errors in the file are reported with their place."
+            "Show the settings that hold here: each key of livefw.toml that is set, with its value and its line, "
+            "what its patterns match now, when the maintenance windows open and close by the clock of this machine, "
+            "and the executables in checks.d. --all adds the keys that are not set, with their defaults."
         ),
         (
-            "With --check only the state of the file is shown. The exit status is 4 if a pattern in it matches no "
-            "component."
+            "Mistakes in the file are shown all at once, with what can be read in spite of them; the exit status is 0 "
+            "then, too. With --check, only the state of the file is shown, and the exit status is 0 if it is in "
+            "order, 2 if there is a mistake in it, 3 if there is no component to compare its patterns with, and 4 if "
+            "a pattern in it matches no component."
         ),
+        "--keys lists every key that there is, and every check.",
     ),
     examples=(
-        ("livefw policy", "Show every key and every check."),
+        ("livefw policy", "Show what is set here, and what it matches."),
+        ("livefw policy --keys", "List every key and every check."),
         ("livefw policy --check", "Check the file, for example after a change."),
     ),
     see_also=("livefw.toml(5)", "plan"),
@@ -39,48 +41,42 @@ MANUAL = Manual(
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Where the settings are, and what is wanted to know of them."""
-    add = parser.add_argument
-    add("--check", action="store_true", help="say only whether the settings are right; 4 if a pattern matches nothing")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--all", action="store_true", help="show the keys that are not set, too")
+    what.add_argument("--keys", action="store_true", help="list every key and every check, and look at nothing here")
+    what.add_argument(
+        "--check", action="store_true", help="say only whether the settings are right; 4 if a pattern matches nothing"
+    )
     configure_state(parser)
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
-    """Read the settings and report mistakes in them; list every key and every check."""
+    """Show the settings, and what is wrong with them."""
+    if arguments.keys:
+        return session.show(rendered.reference())
     places = where(session, arguments)
-    policy = assemble.policy(places)
-    path = os.path.join(places.settings, FILE) if places.settings else ""
-    exists = os.path.exists(path)
-    found, unseen = _unmatched(session, policy, check=arguments.check)
-    keys = list(rows(KEYS))
-    state = "not there, so the defaults hold" if not exists else "not in order" if found else "in order"
-    first = [f"{path or FILE}: {state}", *unmatched_lines(found), *([unseen] if unseen else [])]
-    tables = [
-        "",
-        table([("KEY", "VALUE", "DEFAULT", "WHAT IT DOES"), *(tuple(row) for row in keys)]),
-        "",
-        table([("CHECK", "IF NOT", "WHAT IT LOOKS FOR"), *((c.name, EFFECTS[c.weight].text, c.about) for c in CHECKS)]),
-    ]
-    session.answer(
-        lambda: "\n".join(first if arguments.check else first + tables),
-        lambda: {
-            "file": path or None,
-            "exists": exists,
-            "unmatched": [each._asdict() for each in found],
-            "keys": [row._asdict() for row in keys],
-            "checks": [{"name": c.name, "weight": c.weight, "about": c.about} for c in CHECKS],
-        },
+    survey = assemble.survey(places)
+    here, why = _inventory(session, survey.policy, check=arguments.check and not survey.mistakes)
+    wrong = [why] if isinstance(why, UsageError) and why.phase == "settings" and not survey.mistakes else []
+    found = effective_policy.effective(
+        survey,
+        here,
+        settings=places.settings,
+        now=datetime.now(UTC),
+        uncompared="" if wrong or survey.mistakes or why is None else why.message,
+        wrong=wrong,
     )
-    return ExitCode.REFUSED if arguments.check and found else ExitCode.DONE
+    return session.show(rendered.check(found) if arguments.check else rendered.answer(found, every_key=arguments.all))
 
 
-def _unmatched(session: CommandSession, policy: Policy, *, check: bool) -> tuple[tuple[UnmatchedPattern, ...], str]:
-    """Patterns that match nothing here, or why that cannot be said; an error if it was to be checked."""
+def _inventory(session: CommandSession, policy: Policy, *, check: bool) -> tuple[Inventory | None, LivefwError | None]:
+    """The components to compare patterns with, or why there are none; an error if that was to be checked."""
     try:
-        here = discovery.take_inventory(session.providers())
+        found = discovery.take_inventory(session.providers())
         if unmatched_patterns.names_something(policy):
-            here.require()
+            found.require()
     except LivefwError as error:
-        if check:
+        if check and not (isinstance(error, UsageError) and error.phase == "settings"):
             raise
-        return (), f"patterns were compared with nothing: {printable(error.message)}"
-    return unmatched_patterns.explain(unmatched_patterns.find(policy, here), here), ""
+        return None, error
+    return found, None

@@ -35,7 +35,7 @@ def parse(data: bytes, *, file: str = FILE, mechanism: str | None = None) -> dic
     try:
         return toml.loads(data)
     except ValueError as error:
-        hint = "livefw policy lists every key"
+        hint = "livefw policy --keys lists every key"
         raise UsageError(f"{file}: {error}", hint=hint, mechanism=mechanism, phase="settings") from error
 
 

@@ -347,15 +347,93 @@ class CheckDocument(TypedDict):
     """What it looks for."""
 
 
-class PolicyDocument(TypedDict):
-    """`livefw policy`."""
+class SettingsMistakeDocument(TypedDict):
+    """Something that is wrong with the settings."""
 
     file: str | None
+    """Path of the file, or null if it is part of the text."""
+    path: str | None
+    """Path of the key, or null if the mistake is not about one key."""
+    line: int | None
+    """Line in the file, or null if it is not known."""
+    text: str
+    """What is wrong."""
+    hint: str
+    """What to do, or empty."""
+
+
+class MatchedPatternDocument(TypedDict):
+    """A pattern in the settings."""
+
+    pattern: str
+    """The pattern."""
+    components: list[str] | None
+    """Keys of the components that it matches now; null if there is nothing to compare it with."""
+
+
+class SettingsValueDocument(TypedDict):
+    """A key of the settings as it holds here."""
+
+    path: str
+    """Path of the key, with numbers of tables in lists and names of tables."""
+    value: str | None
+    """Value in TOML, or null if there is none."""
+    set: bool
+    """Whether the file sets it; if not, it is the default."""
+    line: int | None
+    """Line in the file, or null."""
+    patterns: list[MatchedPatternDocument]
+    """Patterns in the value, or in the name of the table."""
+
+
+class WindowStateDocument(TypedDict):
+    """Whether an activation may start now as far as maintenance windows go."""
+
+    open: bool
+    """Whether it may."""
+    opens: str | None
+    """When the next window opens (ISO 8601), or null if one is open or none ever opens."""
+    closes: str | None
+    """When the present or the next opening ends (ISO 8601), or null if it does not."""
+
+
+class WindowDocument(WindowStateDocument):
+    """One maintenance window."""
+
+    path: str
+    """Path of its table, as in `window[0]`."""
+
+
+class HookDocument(TypedDict):
+    """An executable in checks.d."""
+
+    name: str
+    """Name of the check."""
+    path: str
+    """Path of the file."""
+    against: str | None
+    """Why it is not run, or null."""
+
+
+class PolicyDocument(TypedDict):
+    """`livefw policy`. With `--keys` only `keys` and `checks`."""
+
+    file: NotRequired[str | None]
     """Path of livefw.toml, or null if there is no place for it."""
-    exists: bool
+    exists: NotRequired[bool]
     """Whether the file exists; if not, the defaults hold."""
-    unmatched: list[UnmatchedDocument]
+    unmatched: NotRequired[list[UnmatchedDocument]]
     """Patterns that match nothing here."""
+    mistakes: NotRequired[list[SettingsMistakeDocument]]
+    """Everything that is wrong with the settings."""
+    values: NotRequired[list[SettingsValueDocument]]
+    """All keys, those that the file sets first."""
+    window: NotRequired[WindowStateDocument | None]
+    """All windows together, always open if there is none; null while there is a mistake."""
+    windows: NotRequired[list[WindowDocument]]
+    """Each window."""
+    hooks: NotRequired[list[HookDocument]]
+    """The executables in checks.d."""
     keys: list[SettingsKeyDocument]
     """All keys that there are."""
     checks: list[CheckDocument]

@@ -333,6 +333,12 @@ def require_ignorable(names: Iterable[str], policy: Policy) -> None:
 
 def require_sound(policy: Policy, *, file: str = FILE) -> None:
     """Raise `SettingsError` if a key of the settings names a check that does not exist or cannot be used there."""
+    for error in unsound(policy, file=file):
+        raise error
+
+
+def unsound(policy: Policy, *, file: str = FILE) -> Iterator[SettingsError]:
+    """Each key of the settings that names a check that does not exist or cannot be used there."""
     group = policy.group_may_ignore
     keys = {
         "ignore": (policy.ignore, _IGNORABLE),
@@ -343,7 +349,7 @@ def require_sound(policy: Policy, *, file: str = FILE) -> None:
         try:
             require_known(names, weights)
         except UsageError as error:
-            raise SettingsError(error.message, file=file, path=key, hint=error.hint) from error
+            yield SettingsError(error.message, file=file, path=key, hint=error.hint or "")
 
 
 def require_known(names: Iterable[str], weights: frozenset[Weight] = _IGNORABLE) -> None:
@@ -359,7 +365,12 @@ def require_known(names: Iterable[str], weights: frozenset[Weight] = _IGNORABLE)
         if name in known:
             why = "stops nothing" if known[name] is Weight.WARNING else "cannot be ignored"
             raise UsageError(f"the check {name!r} {why}", hint=f"those that can be: {possible}")
-        raise UsageError(f"there is no check {name!r}", hint=f"{possible}, {HOOK_PREFIX}NAME")
+        from livefw import suggest  # only for errors
+
+        choices = [check for check, weight in known.items() if weight in weights]
+        raise UsageError(
+            f"there is no check {name!r}", hint=suggest.hint(name, choices, rest=f"{possible}, {HOOK_PREFIX}NAME")
+        )
 
 
 def _count(number: int, noun: str) -> str:

@@ -6,7 +6,7 @@
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from livefw import reading
@@ -181,13 +181,20 @@ def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
         SettingsError: the file is wrong, or other users can change it.
         PermissionDenied, TransportError: it cannot be read.
     """
+    text = read_file(directory)
+    return DEFAULT if text is None else parse(text, file=os.path.join(directory, FILE), mechanisms=mechanisms)
+
+
+def read_file(directory: str) -> bytes | None:
+    """The text of the settings file in a directory; None if there is no directory or no file. Errors are those of
+    `load`."""
     if not directory:
-        return DEFAULT
+        return None
     path = os.path.join(directory, FILE)
     try:
         text = reading.read_trusted(path, _SIZE_LIMIT)
     except FileNotFoundError:
-        return DEFAULT
+        return None
     except reading.Untrusted as error:
         why = str(error.strerror) if error.filename == path else str(error)
         raise SettingsError(why, file=path, path="", hint=error.hint) from error
@@ -196,20 +203,35 @@ def load(directory: str, *, mechanisms: Iterable[str] = ()) -> Policy:
             raise SettingsError(str(error.strerror), file=path, path="") from error
         kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
         raise kind(f"{path} cannot be read: {error.strerror}", phase="settings", errno=error.errno) from error
-    return parse(text, file=path, mechanisms=mechanisms)
+    return text
 
 
 def parse(text: bytes, *, file: str = FILE, mechanisms: Iterable[str] = ()) -> Policy:
     """Read a policy without the tables of mechanisms. `SettingsError` if it is wrong."""
+    document = parse_toml(text, file=file)
+    ours = {name: value for name, value in document.items() if name not in frozenset(mechanisms)}
+    try:
+        policy: Policy = decode(KEYS, ours, file=file)
+    except SettingsError as error:
+        raise located(error, text) from error.__cause__
+    return policy
+
+
+def parse_toml(text: bytes, *, file: str) -> dict[str, Any]:
+    """The document in a settings file. `SettingsError` if it is no TOML; the text has the line."""
     from livefw import toml  # only if there is a file
 
     try:
-        document = toml.loads(text)
+        return toml.loads(text)
     except ValueError as error:
         raise SettingsError(str(error), file=file, path="") from error
-    ours = {name: value for name, value in document.items() if name not in frozenset(mechanisms)}
-    policy: Policy = decode(KEYS, ours, file=file)
-    return policy
+
+
+def located(error: SettingsError, text: bytes) -> SettingsError:
+    """The error with the line of its key in the text of the file."""
+    from livefw import toml_lines  # only for errors
+
+    return error.at(toml_lines.line_of(error.path, toml_lines.lines(text)))
 
 
 def _patterns(value: Any) -> tuple[str, ...]:
@@ -265,13 +287,13 @@ def _count(value: Any) -> int:
 
 def _measured_by(value: Any) -> str:
     if value not in MEASURED_BY:
-        raise ValueError(f"must be one of {', '.join(MEASURED_BY)}")
+        raise ValueError(f"must be one of {', '.join(MEASURED_BY)}{_near([value], MEASURED_BY)}")
     return str(value)
 
 
 def _days(value: Any) -> frozenset[int]:
     if not isinstance(value, list) or not value or not all(day in DAYS for day in value):
-        raise ValueError(f"must be a list of {', '.join(DAYS)}")
+        raise ValueError(f"must be a list of {', '.join(DAYS)}{_near(value, DAYS)}")
     return frozenset(DAYS.index(day) for day in value)
 
 
@@ -285,12 +307,22 @@ def _minute(value: Any) -> int:
 
 
 def _zone(value: Any) -> Any:
-    from zoneinfo import ZoneInfo  # only if the policy names one
+    from zoneinfo import ZoneInfo, available_timezones  # only if the policy names one
 
     try:
         return ZoneInfo(value)
     except (KeyError, ValueError, TypeError, OSError) as error:
-        raise ValueError('must be a time zone of this machine as in "Europe/Berlin"') from error
+        near = _near([value], sorted(available_timezones()))
+        raise ValueError(f'must be a time zone of this machine as in "Europe/Berlin"{near}') from error
+
+
+def _near(values: Any, choices: Sequence[str]) -> str:
+    """What the first wrong one of several values may have been meant to be."""
+    from livefw import suggest  # only for errors
+
+    wrong = [value for value in values if value not in choices] if isinstance(values, list) else []
+    near = suggest.closest(wrong[0], choices) if wrong and isinstance(wrong[0], str) else None
+    return f" (did you mean {near}?)" if near else ""
 
 
 def _switches(value: Any) -> dict[str, bool]:

@@ -9,15 +9,23 @@ from typing import Any, NamedTuple
 
 from livefw.errors import UsageError
 
+KEYS_HINT = "livefw policy --keys lists every key"
+
 
 class SettingsError(UsageError):
-    """A settings file is wrong; ``file`` and ``path`` say where."""
+    """A settings file is wrong; ``file``, ``path`` and ``line`` say where (line 0: unknown), ``text`` what is wrong."""
 
-    def __init__(self, message: str, *, file: str, path: str, hint: str = "livefw policy lists every key") -> None:
+    def __init__(self, text: str, *, file: str, path: str, hint: str = KEYS_HINT, line: int = 0) -> None:
         where = f"{file}: {path}: " if path else f"{file}: "
-        super().__init__(where + message, hint=hint, phase="settings")
+        super().__init__(where + text + (f" (at line {line})" if line else ""), hint=hint, phase="settings")
+        self.text = text
         self.file = file
         self.path = path
+        self.line = line
+
+    def at(self, line: int) -> "SettingsError":
+        """The same error with its line."""
+        return SettingsError(self.text, file=self.file, path=self.path, hint=self.hint or "", line=line)
 
 
 class SettingsKey(NamedTuple):
@@ -63,44 +71,105 @@ class SettingsRow(NamedTuple):
 
 def decode(section: SettingsSection, document: Any, *, file: str, path: str = "") -> Any:
     """Read a parsed document by a table. `SettingsError` if it is wrong."""
-    if section.many == "[]":
-        if not isinstance(document, list):
-            raise SettingsError("has to be a list of tables", file=file, path=path)
+
+    def give_up(error: SettingsError) -> None:
+        raise error
+
+    return _Decoder(file, give_up).section(section, document, path)
+
+
+def decode_leniently(section: SettingsSection, document: Any, *, file: str) -> tuple[Any, tuple[SettingsError, ...]]:
+    """What can be read of a parsed document, and every mistake in it.
+
+    The default stands for a key that is wrong; an element of a list or a named table that is wrong is left out. None if
+    nothing could be made of it.
+    """
+    found: list[SettingsError] = []
+    made = _Decoder(file, found.append).section(section, document, "")
+    return None if made is _LEFT_OUT else made, tuple(found)
+
+
+_LEFT_OUT = object()
+"""What stands for a value of which nothing could be made."""
+
+
+class _Decoder:
+    """Reads a document. Each mistake is reported; if that does not raise, reading continues without the value."""
+
+    def __init__(self, file: str, report: Callable[[SettingsError], None]) -> None:
+        self._file = file
+        self._report = report
+
+    def section(self, section: SettingsSection, document: Any, path: str) -> Any:
+        """The value of a table, or of several."""
         single = section._replace(many="")
-        return tuple(decode(single, each, file=file, path=f"{path}[{i}]") for i, each in enumerate(document))
-    if not isinstance(document, dict):
-        raise SettingsError("must be a table", file=file, path=path)
-    if section.many:
+        if section.many == "[]":
+            if not isinstance(document, list):
+                self._wrong("has to be a list of tables", path)
+                return ()
+            made = [self.section(single, each, f"{path}[{number}]") for number, each in enumerate(document)]
+            return tuple(each for each in made if each is not _LEFT_OUT)
+        if not isinstance(document, dict):
+            self._wrong("must be a table", path)
+            return {} if section.many else self._single(single, {}, path)
+        return self._named(section, document, path) if section.many else self._single(single, document, path)
+
+    def _named(self, section: SettingsSection, document: dict[str, Any], path: str) -> dict[Any, Any]:
         single = section._replace(many="")
-        return {
-            _value(section.name, name, file=file, path=path): decode(single, each, file=file, path=f"{path}.{name}")
+        pairs = [
+            (self._value(section.name, name, path, _LEFT_OUT), self.section(single, each, f"{path}.{name}"))
             for name, each in document.items()
-        }
-    for name in document:
-        if name not in section.keys:
-            known = ", ".join(section.keys)
-            raise SettingsError(f"unknown key; the keys are {known}", file=file, path=_join(path, name))
-    values = {}
-    for name, node in section.keys.items():
-        where = _join(path, name)
-        if isinstance(node, SettingsSection):
-            values[name] = decode(node, document.get(name, [] if node.many == "[]" else {}), file=file, path=where)
-        elif name in document:
-            values[name] = _value(node.read, document[name], file=file, path=where)
-        elif node.default is REQUIRED:
-            raise SettingsError("is missing", file=file, path=where)
+        ]
+        return {name: made for name, made in pairs if name is not _LEFT_OUT and made is not _LEFT_OUT}
+
+    def _single(self, section: SettingsSection, document: dict[str, Any], path: str) -> Any:
+        for name in document:
+            if name not in section.keys:
+                self._unknown(name, section, path)
+        values = {}
+        for name, node in section.keys.items():
+            where = _join(path, name)
+            if isinstance(node, SettingsSection):
+                values[name] = self.section(node, document.get(name, [] if node.many == "[]" else {}), where)
+            elif name in document:
+                values[name] = self._value(node.read, document[name], where, node.default)
+            else:
+                values[name] = node.default
+                if node.default is REQUIRED:
+                    self._wrong("is missing", where)
+        if any(value is REQUIRED or value is _LEFT_OUT for value in values.values()):
+            return _LEFT_OUT
+        return self._made(section, values, path)
+
+    def _made(self, section: SettingsSection, values: Mapping[str, Any], path: str) -> Any:
+        try:
+            return section.make(**{name.replace("-", "_"): value for name, value in values.items()})
+        except ContradictionError as error:
+            self._wrong(str(error), _join(path, error.key), error)
+        except ValueError as error:
+            self._wrong(str(error), path, error)
+        return _LEFT_OUT
+
+    def _value(self, read: Callable[[Any], Any], value: Any, path: str, instead: Any) -> Any:
+        try:
+            return read(value)
+        except ValueError as error:
+            message, *part = error.args
+            self._wrong(f"{message}, not {(part[0] if part else value)!r}", path, error)
+            return instead
+
+    def _unknown(self, name: str, section: SettingsSection, path: str) -> None:
+        from livefw import suggest  # only for errors
+
+        if near := suggest.closest(name, section.keys):
+            self._wrong(f"unknown key; did you mean {near}?", _join(path, name))
         else:
-            values[name] = node.default
-    return _made(section, values, file=file, path=path)
+            self._wrong(f"unknown key; the keys are {', '.join(section.keys)}", _join(path, name))
 
-
-def _made(section: SettingsSection, values: Mapping[str, Any], *, file: str, path: str) -> Any:
-    try:
-        return section.make(**{name.replace("-", "_"): value for name, value in values.items()})
-    except ContradictionError as error:
-        raise SettingsError(str(error), file=file, path=_join(path, error.key)) from error
-    except ValueError as error:
-        raise SettingsError(str(error), file=file, path=path) from error
+    def _wrong(self, text: str, path: str, cause: Exception | None = None) -> None:
+        error = SettingsError(text, file=self._file, path=path)
+        error.__cause__ = cause
+        self._report(error)
 
 
 class _Required:
@@ -120,14 +189,6 @@ def rows(section: SettingsSection, path: str = "") -> Iterator[SettingsRow]:
             yield from rows(node, where + {"": "", "[]": "[]"}.get(node.many, f".{node.many}"))
         else:
             yield SettingsRow(where, node.kind, "" if node.default is None else _shown(node.default), node.help)
-
-
-def _value(read: Callable[[Any], Any], value: Any, *, file: str, path: str) -> Any:
-    try:
-        return read(value)
-    except ValueError as error:
-        message, *part = error.args
-        raise SettingsError(f"{message}, not {(part[0] if part else value)!r}", file=file, path=path) from error
 
 
 def _shown(value: Any) -> str:
