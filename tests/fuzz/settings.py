@@ -10,8 +10,8 @@ from pathlib import Path
 
 from livefw import machine, reading
 from livefw.activation.checks import hooks
-from livefw.activation.checks.hooks import _Answer
 from livefw.activation.history.seal import Seal, SealError
+from livefw.activation.hooks.running import HookAnswer
 from livefw.activation.policy import document as policy
 from livefw.activation.policy import pattern, window
 from livefw.errors import TransportError, UsageError
@@ -121,7 +121,7 @@ def _seal(data: bytes) -> object:
 def _hook(data: bytes) -> object:
     """What a check prints, at each way to end."""
     code = (0, 1, 2, 77, -9, None)[data[0] % 6] if data else 0
-    found = hooks._judge("x", _Answer(code, data[1:]), 10.0)
+    found = hooks._judge("x", HookAnswer(code, data[1:]), 10.0)
     assert (found is None) == (code == 0)
     return found
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from livefw.activation.checks import hooks
 from livefw.activation.checks import table as checks
 from livefw.activation.checks.facts import MachineFacts
-from livefw.activation.checks.hooks import Hook
 from livefw.activation.checks.table import CheckContext, Problem
+from livefw.activation.hooks.directory import Hook
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import is_pattern, select_all
