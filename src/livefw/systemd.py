@@ -38,6 +38,14 @@ def notify(state: str, environment: Mapping[str, str] = os.environ) -> bool:
     return _send("\0" + path[1:] if path.startswith("@") else path, state.encode())
 
 
+def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
+    """How often to send ``WATCHDOG=1`` to the service manager, in seconds: twice in the time that it gives
+    (sd_watchdog_enabled(3)); None if it does not want that of this process."""
+    microseconds = environment.get("WATCHDOG_USEC", "")
+    ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    return int(microseconds) / 2e6 if microseconds.isdigit() and ours else None
+
+
 def _field(name: str, value: bytes) -> bytes:
     """A field with its length, which lets the value hold line breaks and anything else."""
     return name.encode("ascii") + b"\n" + len(value).to_bytes(8, "little") + value + b"\n"

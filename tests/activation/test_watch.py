@@ -79,6 +79,43 @@ def test_the_driver_is_unloaded_and_loaded(make: Make) -> None:
     assert watching.look() == [(WatchEventKind.APPEARED, key) for key in sorted(_keys())]
 
 
+def test_who_has_activated_is_named(make: Make) -> None:
+    bench = make("vera", faults=[FaultRequest(name="auth-error", component=RMM, times=1)])
+    watching = Watching(bench)
+    watching.look()
+    bench.one("tf-rmm")
+    watching.hear()
+    assert [(event.what, event.text) for event in watching.events] == [
+        (WatchEventKind.ACTIVATION, f"failed by root: {bench.journal.activations()[-1].ending.body['text']}")
+    ]
+    watching.events.clear()
+    bench.one("tf-rmm")
+    watching.hear()
+    assert [(event.what, event.text) for event in watching.events] == [
+        (WatchEventKind.VERSION, "version 1.0 -> 1.1, activated by root"),
+        (WatchEventKind.NOT_PENDING, "no image is pending"),
+    ]
+
+
+def test_what_was_done_before_the_first_look_is_no_event(make: Make) -> None:
+    bench = make("vera")
+    bench.one("tf-rmm")
+    watching = Watching(bench)
+    assert {what for what, _ in watching.look()} == {WatchEventKind.PRESENT}
+    assert watching.look() == []
+
+
+def test_its_own_activation_is_one_event_and_says_what_follows(make: Make) -> None:
+    bench = make("vera", faults=[FaultRequest(name="auth-error", component=RMM, times=1)])
+    bench.settings = "automatic = ['tf-rmm']"
+    watching = Watching(bench)
+    watching.hear()
+    (text,) = [event.text for event in watching.events if event.what is WatchEventKind.ACTIVATION]
+    assert text.endswith("; not tried again before another image is pending")
+    watching.events.clear()
+    assert watching.look() == []
+
+
 def _keys() -> list[str]:
     others = ("0509b633-5734-422f-a681-6096e932d93a", "3ab71f81-32b9-496d-841b-e3d0e9fd1a48")
     return [f"lfa:{guid}" for guid in (*others, "65922703-2f74-e644-8dff-579ac1ff0610", RMM)]

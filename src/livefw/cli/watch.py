@@ -71,17 +71,23 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
         renew=lambda: host() if follower.changed() else None,
     )
 
+    shown = _Lines(session)
+    alive_s = systemd.watchdog_s() or float("inf")
+
     def look() -> None:
         for event in watcher.look(stop.control):
+            systemd.notify("WATCHDOG=1")  # an activation may take longer than the watchdog waits
             if isinstance(event, WatchEvent):
-                _tell(session, event)
+                shown.tell(event)
             stop.hear(event)
+        shown.begin()
+        systemd.notify("WATCHDOG=1")
 
     try:
         look()
         systemd.notify("READY=1\nSTATUS=watching")
         while not stop.asked:
-            if wake.wait(arguments.interval) and not stop.asked:
+            if wake.wait(min(arguments.interval, alive_s)) and not stop.asked:
                 uevents.Timer(stop.bell).wait(_PACE)  # what belongs together comes together
             if not stop.asked:
                 look()
@@ -116,16 +122,52 @@ class _Stop:
                 systemd.notify("STATUS=watching")
 
 
-def _tell(session: CommandSession, event: WatchEvent) -> None:
-    moment = datetime.now().astimezone()
-    if session.json:
-        put(sys.stdout, json.dumps(_document(event, moment)).replace("\x7f", "\\u007f"))
-        return
-    name = label(event.seen) if event.seen else event.component
-    who = f"{name}: " if name else ""
-    text = f"{moment:%H:%M:%S}  {who}{_LABELS.get(event.what, '')}{printable(event.text)}"
-    extra = list(attempt.lines(event.attempt)) if event.attempt else []
-    show(sys.stdout, "\n".join([text, *(f"        {line}" for line in extra)]))
+class _Lines:
+    """Prints events, a line each, with the date where it changes."""
+
+    def __init__(self, session: CommandSession) -> None:
+        self._session = session
+        self._day = ""
+        self._there: list[WatchEvent] | None = None if session.json else []
+        """What was there at the start, until it is printed: no events, and summed up in one line."""
+
+    def begin(self) -> None:
+        """Print what was there at the start; nothing if that was done."""
+        there, self._there = self._there, None
+        if there is None:
+            return
+        pending = [event for event in there if event.seen and event.seen.pending]
+        count = f"{len(there)} component{'s' if len(there) != 1 else ''}, {len(pending)} pending"
+        self._line(datetime.now().astimezone(), f"watching {count}")
+        for event in pending:
+            self.tell(event)
+
+    def tell(self, event: WatchEvent) -> None:
+        """Print an event."""
+        moment = datetime.now().astimezone()
+        if self._session.json:
+            put(sys.stdout, json.dumps(_document(event, moment)).replace("\x7f", "\\u007f"))
+            return
+        if self._there is not None and event.what is WatchEventKind.PRESENT:
+            self._there.append(event)
+            return
+        self.begin()
+        name = label(event.seen) if event.seen else event.component
+        who = f"{name}: " if name else ""
+        extra = list(attempt.lines(event.attempt)) if event.attempt else []
+        text = f"{who}{_LABELS.get(event.what, '')}{printable(event.text)}"
+        self._line(moment, "\n".join([text, *(f"        {line}" for line in extra)]))
+
+    def _line(self, moment: datetime, text: str) -> None:
+        day = f"{moment:%a %Y-%m-%d %Z}  {printable(_host(self._session.root))}"
+        lines = [f"{moment:%H:%M:%S}  {text}"] if day == self._day else [day, f"{moment:%H:%M:%S}  {text}"]
+        self._day = day
+        show(sys.stdout, "\n".join(lines))
+
+
+def _host(root: str) -> str:
+    """The name of the machine that is watched."""
+    return os.uname().nodename if root == "/" else root
 
 
 _LABELS = {
@@ -141,6 +183,7 @@ def _document(event: WatchEvent, moment: datetime) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "schema": SCHEMA,
         "time": moment.isoformat(timespec="milliseconds"),
+        "host": os.uname().nodename,
         "event": event.what,
         "key": event.component or None,
         "text": event.text,

@@ -33,7 +33,7 @@ from livefw.dbus.loop import Loop
 from livefw.dbus.peer import installed_fwupd_version
 from livefw.dbus.server import Server
 from livefw.files.host import unused_settings
-from livefw.systemd import notify
+from livefw.systemd import notify, watchdog_s
 from livefw.text import printable
 
 SOCKET = "/run/livefw/fwupd.sock"
@@ -140,11 +140,10 @@ class Service:
         self.loop.later(pause, self._tick)
 
     def _watchdog(self) -> None:
-        """Tell the service manager, twice in the time it gives, that this loop still turns (sd_watchdog_enabled(3))."""
-        microseconds = os.environ.get("WATCHDOG_USEC", "")
-        if microseconds.isdigit() and os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid()):
+        """Tell the service manager that this loop still turns."""
+        if every_s := watchdog_s():
             notify("WATCHDOG=1")
-            self.loop.later(int(microseconds) / 2e6, self._watchdog)
+            self.loop.later(every_s, self._watchdog)
 
     def _announce_change(self, snapshot: Snapshot) -> None:
         """Tell clients when something has changed without them."""

@@ -18,6 +18,7 @@ from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.outcome import Outcome
+from livefw.activation.watch.others import OtherActivations
 from livefw.errors import Interrupted, LivefwError
 from livefw.providers.base import Component
 
@@ -81,7 +82,7 @@ def compare(before: Inventory | None, after: Inventory) -> Iterator[WatchEvent]:
     for key, new in now.items():
         if key not in then:
             what = WatchEventKind.PRESENT if before is None else WatchEventKind.APPEARED
-            yield WatchEvent(what, key, "an image is pending" if new.pending else "no image is pending", new)
+            yield WatchEvent(what, key, _pending(new), new)
         else:
             yield from _differences(then[key], new)
 
@@ -93,11 +94,15 @@ def _differences(old: Component, new: Component) -> Iterator[WatchEvent]:
             WatchEventKind.VERSION, new.key, f"version {was.text if was else '?'} -> {runs.text if runs else '?'}", new
         )
     if old.pending != new.pending or (new.pending and old.pending_version != new.pending_version):
-        version = f" ({new.pending_version.text})" if new.pending_version else ""
         if new.pending:
-            yield WatchEvent(WatchEventKind.PENDING, new.key, f"an image is pending{version}", new)
+            yield WatchEvent(WatchEventKind.PENDING, new.key, _pending(new), new)
         elif new.pending is False:
-            yield WatchEvent(WatchEventKind.NOT_PENDING, new.key, "no image is pending", new)
+            yield WatchEvent(WatchEventKind.NOT_PENDING, new.key, _pending(new), new)
+
+
+def _pending(component: Component) -> str:
+    version = f" ({component.pending_version.text})" if component.pending_version else ""
+    return f"an image is pending{version}" if component.pending else "no image is pending"
 
 
 class Watcher:
@@ -108,6 +113,7 @@ class Watcher:
         self._host = host
         self._renew = renew
         self._engine = Engine(host)
+        self._others = OtherActivations(host.paths.state)
         self._known: Inventory | None = None
         self._tried: dict[str, tuple[object, object]] = {}
         self._held: dict[str, tuple[str, ...]] = {}
@@ -132,6 +138,8 @@ class Watcher:
                 yield from self._bring_about(found)
             if self._automatic and not control.stopped and (due := self._due(found)):
                 yield from self._activate(due, control)
+            if self._host.notifier:
+                self._host.notifier.observe(self._known or found, held=self._held if self._automatic else None)
             self._trouble = ""
         except Interrupted:
             return  # `control` says so
@@ -155,7 +163,15 @@ class Watcher:
 
     def _differ(self, found: Inventory) -> Iterator[Seen]:
         before, self._known = self._known, found
-        yield from compare(before, found)
+        others = {each.component: each for each in self._others.new()}
+        for event in compare(before, found):
+            other = others.get(event.component) if event.what is WatchEventKind.VERSION else None
+            if other and other.outcome == Outcome.ACTIVATED:
+                del others[event.component]
+                event = event._replace(text=f"{event.text}, activated{f' by {other.user}' if other.user else ''}")
+            yield event
+        for other in others.values():
+            yield WatchEvent(WatchEventKind.ACTIVATION, other.component, other.sentence, found.find(other.component))
         for candidate in found.candidates:
             if not candidate.component.pending:
                 self._tried.pop(candidate.component.key, None)
@@ -171,6 +187,7 @@ class Watcher:
         with self._engine.open() as run:
             yield from self._settled(run.settled)
             run.apply_settings()
+        self._others.skip()
         before, self._unmet = self._unmet, run.unmet
         self._wishes_not_before = now + _PAUSE_S
         for each in self._unmet:
@@ -241,9 +258,13 @@ class Watcher:
                 else:
                     self._tried[key] = states[key]
                 text = f"{attempt.result.outcome}: {attempt.result.why.text}"
+                if attempt.result.outcome is Outcome.FAILED:
+                    text += "; not tried again before another image is pending"
                 yield WatchEvent(WatchEventKind.ACTIVATION, key, text, attempt.result.after, attempt)
                 if attempt.result.outcome is Outcome.UNKNOWN:
+                    self._others.skip()
                     return  # reading the component now might block while the mechanism is at work
+        self._others.skip()
         yield from self._differ(self._host.observe(discovery.take_inventory(self._host.providers)))
 
     def _settled(self, settled: list[SettledIntent]) -> Iterator[Seen]:
