@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/livefw"
-cp -r src docs packaging requirements pyproject.toml LICENSE ./*.md "$work/livefw/"
+cp -r src docs examples packaging requirements pyproject.toml LICENSE ./*.md "$work/livefw/"
 cp -r packaging/debian "$work/livefw/debian"
 find "$work" -name __pycache__ -prune -exec rm -rf {} +
 (cd "$work/livefw" && dpkg-buildpackage -us -uc -b >"$work/log" 2>&1) || { cat "$work/log" >&2; exit 1; }

@@ -79,6 +79,9 @@ ITEMS = (
     Item("packaging/bin/wait-for-activation", "{LIBEXECDIR}/livefw/", mode=0o755, programs=True),
     Item("packaging/systemd/livefwd.socket", "{UNITDIR}/"),
     Item("packaging/systemd/livefwd.service", "{UNITDIR}/", programs=True),
+    Item("packaging/systemd/livefw-watch.service", "{UNITDIR}/", programs=True),
+    Item("packaging/systemd/livefw-notify.service", "{UNITDIR}/", programs=True),
+    Item("packaging/systemd/livefw-notify.path", "{UNITDIR}/"),
     Item("packaging/systemd/livefw.sysusers", "{SYSUSERSDIR}/livefw.conf"),
     Item("packaging/systemd/livefw.tmpfiles", "{TMPFILESDIR}/livefw.conf"),
     Item("packaging/polkit/org.livefw.policy", "{DATADIR}/polkit-1/actions/"),
@@ -91,6 +94,7 @@ ITEMS = (
     Item("livefw.fish", "{FISHDIR}/", made=True),
     Item(sbom.FILENAME, "{DOCDIR}/", made=True),
     Item("packaging/systemd/no-network.conf", "{DOCDIR}/examples/"),
+    Item("examples/notify.d", "{DOCDIR}/examples/notify.d/", mode=0o755),
     Item("LICENSE", "{LICENSEDIR}/"),
     Item("docs", "{DOCDIR}/docs/", package="livefw-doc"),
     *(

@@ -11,6 +11,7 @@ from livefw.activation.checks.table import require_sound, unsound
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.measure.meter import Meter, NoMeter, meter
+from livefw.activation.notify.notifier import Notifier
 from livefw.activation.paths import Paths, paths_for
 from livefw.activation.pending.known import place_of
 from livefw.activation.pending.recorder import recorder
@@ -117,6 +118,7 @@ def host(
         privileged=not own or os.geteuid() == 0,
         without_journal=how.without_journal,
         images=_images(where, found, settings),
+        notifier=Notifier(found, settings.notify, say=say),
     )
     seen = recorder(
         found,

@@ -32,6 +32,7 @@ NOT_RUN = {
 """Why an example is parsed and not run."""
 ENDS = {
     "livefw cancel tf-rmm": ExitCode.NOTHING_TO_DO,  # nothing was begun
+    "livefw notify --test": ExitCode.NOTHING_TO_DO,  # there is no notify.d
     "livefw demo --platform fvp": ExitCode.UNKNOWN,
 }
 """Examples that end with another code than 0 on this machine."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from livefw.activation.checks import hooks
-from livefw.activation.checks.hooks import Hook
+from livefw.activation.hooks.directory import Hook
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern

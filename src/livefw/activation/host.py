@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.activation.actor import Actor
 from livefw.activation.events import Point, Reached
@@ -18,6 +18,9 @@ from livefw.activation.policy.document import Policy
 from livefw.clock import Clock
 from livefw.files.protocol import Files
 from livefw.providers.base import Component, Provider
+
+if TYPE_CHECKING:
+    from livefw.activation.notify.notifier import Notifier
 
 
 class OnFailure(StrEnum):
@@ -53,7 +56,8 @@ class Host(NamedTuple):
 
     ``now`` is the wall clock, for windows only. ``announce`` publishes an outcome. ``at`` is called at each `Point`;
     tests kill the engine there. ``observe`` adds to each inventory since when an image is pending, and records it if it
-    is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none.
+    is new (`livefw.activation.pending`). ``images`` is the image directory, empty for none. ``notifier`` sends
+    events.
     """
 
     files: Files
@@ -71,6 +75,7 @@ class Host(NamedTuple):
     observe: Callable[[Inventory], Inventory] = as_found
     without_journal: bool = False
     images: str = ""
+    notifier: "Notifier | None" = None
 
     def reach(self, point: Point, component: Component | None = None) -> Reached:
         """Call ``at``, and return the event for the step."""

@@ -81,6 +81,8 @@ def take_snapshot(
     by_component = releases.table(found.candidates, images.images(host.images), host.policy)
     by_key = {step.component.key: step for step in steps}
     unmatched = unmatched_patterns.find(host.policy, found)
+    if host.notifier:
+        host.notifier.observe(found)
     return Snapshot(found, by_key, last_known, holder is not None, by_component, host.images, unmatched)
 
 

@@ -6,9 +6,9 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from livefw.activation.checks.hooks import Hook
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX
 from livefw.activation.effective_policy import EffectivePolicy
+from livefw.activation.hooks.directory import Hook
 from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, KEYS
 from livefw.activation.policy.reader import KEYS_HINT, rows

@@ -309,6 +309,8 @@ class WatchDocument(TypedDict):
 
     time: str
     """When it was seen: ISO 8601 with milliseconds, local time."""
+    host: NotRequired[str]
+    """Name of the host that livefw runs on."""
     event: WatchEventKind
     """What happened."""
     key: str | None

@@ -72,6 +72,8 @@ class Session:
         self._history = history
         self._tried: Tried = {}
         self._context = Context(host, history, Remains(host, history), self.control, self.settled)
+        if host.notifier:
+            host.notifier.begin()
 
     def __enter__(self) -> Self:
         return self
@@ -82,12 +84,14 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Release the lock; while a write still runs, its child holds it."""
+        """Release the lock; while a write still runs, its child holds it. Events are sent after that."""
         try:
             self._history.close()
         finally:
             if self._lock:
                 self._lock.release()
+            if self._host.notifier:
+                self._host.notifier.end()
 
     @property
     def set_aside(self) -> SetAside | None:

@@ -63,6 +63,9 @@ def _patterns(section: SettingsSection, values: Any, path: str = "") -> Iterator
                 yield from _patterns(node, each, f"{where}[{number}].")
         elif node.many == "PATTERN":
             yield from ((where, pattern) for pattern in value)
+        elif node.many:
+            for key, each in value.items():
+                yield from _patterns(node, each, f"{where}.{key}.")
         else:
             yield from _patterns(node, value, f"{where}.")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from livefw import reading
-from livefw.activation.policy import pattern
+from livefw.activation.policy import notification, pattern
 from livefw.activation.policy.pattern import any_matches
 from livefw.activation.policy.pattern import matches as matches
 from livefw.activation.policy.reader import (
@@ -88,6 +88,7 @@ class Policy(NamedTuple):
     group_may_ignore: bool | tuple[str, ...] = False
     never_ignore: tuple[str, ...] = ()
     strict: bool = False
+    notify: notification.NotifyPolicy = notification.DEFAULT
 
     def group_may(self, checks: Iterable[str]) -> bool:
         """Whether members of the daemon's group may ignore all of these checks."""
@@ -442,6 +443,7 @@ KEYS = SettingsSection(
             "PATTERN",
             pattern.read,
         ),
+        "notify": notification.SECTION,
     },
     _policy,
 )
