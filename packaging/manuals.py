@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manual pages from the tables that the command is made of: its verbs, options, exit statuses and settings."""
 
-import argparse
 import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from options import Option, options, subcommands
+from options import Option, options
 
 import livefw
 from livefw.activation.policy.document import KEYS
 from livefw.activation.policy.example import EXAMPLES
 from livefw.activation.policy.reader import rows
-from livefw.cli.arguments import configured
+from livefw.cli.arguments import configured, top
+from livefw.cli.parser import CommandParser
 from livefw.cli.verbs import VERBS
 from livefw.daemon import service
 from livefw.errors import MEANINGS
@@ -41,7 +41,8 @@ VOLUMES = {1: "User Commands", 5: "File Formats", 8: "System Administration"}
 
 def pages() -> dict[str, str]:
     """Every page by its file name."""
-    verbs = {f"livefw-{name}.1": _verb(name) for name in VERBS}
+    parsers = [each for name in VERBS for each in _each(configured(name))]
+    verbs = {f"{_name(each)}.1": _verb(each) for each in parsers}
     return {"livefw.1": _command(), **verbs, "livefw.toml.5": _settings(), "livefwd.8": _daemon()}
 
 
@@ -61,7 +62,7 @@ def _command() -> str:
             ),
         ),
         ("COMMANDS", _terms((f"livefw-{name}(1)", _sentence(verb.summary)) for name, verb in VERBS.items())),
-        ("OPTIONS", _listed(options(configured("list"), common=True))),
+        ("OPTIONS", _listed(options(top(), common=None))),
         _exit_status(),
         ("ENVIRONMENT", _terms(ENVIRONMENT.items())),
         ("FILES", _terms([SETTINGS, *FILES.values()])),
@@ -69,18 +70,30 @@ def _command() -> str:
     )
 
 
-def _verb(name: str) -> str:
-    """A verb, with the verbs of its own."""
-    parser, manual = configured(name), VERBS[name].load().MANUAL
-    inner = list(subcommands(parser))
-    own = [] if inner else list(options(parser))
-    used = {each.name for _, nested in (("", parser), *inner) for each in options(nested)}
+def _each(parser: CommandParser) -> Iterator[CommandParser]:
+    """A command, and those below it to any depth."""
+    yield parser
+    for _, _, child in parser.children():
+        yield from _each(child)
+
+
+def _name(parser: CommandParser) -> str:
+    return parser.prog.replace(" ", "-")
+
+
+def _verb(parser: CommandParser) -> str:
+    """A command; one that has commands of its own refers to their pages."""
+    manual, children = parser.manual, list(parser.children())
+    assert manual is not None, parser.prog  # noqa: S101
+    own = [] if children else list(options(parser))
+    used = {each.name for nested in _each(parser) for each in options(nested)}
     sections: list[Section] = [
-        _synopsis(f"livefw {name} COMMAND [OPTION]... [ARGUMENT]..." if inner else _usage(f"livefw {name}", own)),
+        _synopsis(f"{parser.prog} COMMAND [OPTION]... [ARGUMENT]..." if children else _usage(parser.prog, own)),
         ("DESCRIPTION", _paragraphs(*manual.description)),
     ]
-    if inner:
-        sections.append(("COMMANDS", [line for summary, each in inner for line in _subcommand(summary, each)]))
+    if children:
+        rows = ((f"{_name(child)}(1)", _sentence(summary)) for _, summary, child in children)
+        sections.append(("COMMANDS", _terms(rows)))
     sections += [
         ("OPTIONS", [*_listed(own), *_listed(options(parser, common=True))]),
         _exit_status(),
@@ -88,12 +101,8 @@ def _verb(name: str) -> str:
         ("EXAMPLES", _examples((about, f"$ {command}") for command, about in manual.examples)),
     ]
     see = (each if "(" in each else f"livefw-{each}(1)" for each in manual.see_also)
-    return _page((f"livefw-{name}", 1), VERBS[name].summary, *sections, _see("livefw(1)", *see))
-
-
-def _subcommand(summary: str, parser: argparse.ArgumentParser) -> list[str]:
-    found = list(options(parser))
-    return [f".SS {_escape(_usage(parser.prog, found))}", _escape(_sentence(summary)), *_listed(found)]
+    below = (f"{_name(child)}(1)" for _, _, child in children)
+    return _page((_name(parser), 1), parser.description or "", *sections, _see("livefw(1)", *see, *below))
 
 
 def _settings() -> str:
@@ -155,7 +164,7 @@ def _daemon() -> str:
                 ' Unchanged clients of fwupd use it with FWUPD_DBUS_SOCKET; "livefw fwupdmgr" sets that.'
             ),
         ),
-        ("OPTIONS", _listed(options(parser))),
+        ("OPTIONS", _listed(options(parser, common=None))),
         ("FILES", _terms([SETTINGS, *FILES.values()])),
         _see("livefw(1)", "livefw-fwupdmgr(1)", "livefw.toml(5)", "fwupdmgr(1)"),
     )

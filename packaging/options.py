@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from livefw.cli.arguments import COMMON, configured
+from livefw.cli.arguments import configured
 from livefw.cli.verbs import VERBS
 
 
@@ -35,19 +35,21 @@ class Option(NamedTuple):
     required: bool
 
 
-def options(parser: argparse.ArgumentParser, *, common: bool = False) -> Iterator[Option]:
-    """Its own options and arguments, or those that every command has."""
-    for group in parser._action_groups:  # noqa: SLF001 - argparse offers no other way
-        if (group.title == COMMON) is not common:
-            continue
-        for action in group._group_actions:  # noqa: SLF001
-            hidden = action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction)  # noqa: SLF001
-            if not hidden and not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-                yield _option(action)
+COMMON = ("root", "settings", "json", "debug")
+"""Options that every command has."""
+
+
+def options(parser: argparse.ArgumentParser, *, common: bool | None = False) -> Iterator[Option]:
+    """Its own options and arguments, or those that every command has; None for both."""
+    for action in parser._actions:  # noqa: SLF001 - argparse offers no other way
+        hidden = action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction)  # noqa: SLF001
+        below = isinstance(action, argparse._SubParsersAction)  # noqa: SLF001
+        if common in (None, action.dest in COMMON) and not hidden and not below:
+            yield _option(action)
 
 
 def _option(action: argparse.Action) -> Option:
-    name = action.option_strings[-1] if action.option_strings else ""
+    name = ", ".join(action.option_strings)
     value = "" if action.nargs == 0 else action.metavar or action.dest.upper()
     if action.choices is not None and action.metavar is None:
         value = "|".join(map(str, action.choices))
@@ -55,16 +57,6 @@ def _option(action: argparse.Action) -> Option:
     shown = str(value) if action.nargs is None or not value else repeated.get(action.nargs, value)
     text = (action.help or "").replace("%%", "%")
     return Option(name, str(shown), text, bool(name) and action.required)
-
-
-def subcommands(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
-    """Its own verbs to any depth, those that have none themselves, each with its summary."""
-    for action in parser._actions:  # noqa: SLF001
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            summaries = {each.dest: each.help or "" for each in action._choices_actions}  # noqa: SLF001
-            for name, child in action.choices.items():
-                deeper = list(subcommands(child))
-                yield from deeper or [(summaries[name], child)]
 
 
 def verbs() -> Iterator[tuple[str, str, list[Option]]]:

@@ -10,7 +10,9 @@ _LONGEST = 64
 _MOST = 20_000
 """Choices that are compared: about a second."""
 _ALIKE = 0.6
-"""Of difflib's ratio, which is 0.5 for three different words of three letters that share one at each end."""
+"""Of difflib's ratio; what difflib itself calls close."""
+_BEGINNING = 12
+"""Twice the characters of a beginning that says enough."""
 
 
 def closest(word: str, choices: Iterable[str]) -> str | None:
@@ -32,7 +34,8 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     matcher = SequenceMatcher(b=wanted, autojunk=False)
     best, found = _ALIKE, None
     for choice, text in plain.items():
-        matcher.set_seq1(text)
+        # What begins like a much longer one, as an identifier, is compared with its beginning.
+        matcher.set_seq1(text[: len(wanted)] if len(text) > 2 * len(wanted) >= _BEGINNING else text)
         if matcher.real_quick_ratio() >= best and matcher.quick_ratio() >= best and (ratio := matcher.ratio()) >= best:
             best, found = ratio + 1e-9, choice
     if found is None:
@@ -41,10 +44,16 @@ def closest(word: str, choices: Iterable[str]) -> str | None:
     return found
 
 
+def is_part(word: str, name: str) -> bool:
+    """Whether a word is one of the words of a name, or all of it; case and what joins them make no difference."""
+    wanted, whole = _plain(word), _plain(name)
+    return bool(wanted) and (wanted == whole or wanted in whole.split("-"))
+
+
 def hint(word: str, choices: Iterable[str], *, form: str = "{}", rest: str = "") -> str:
     """``did you mean WORD?`` with the closest choice in ``form``, and ``rest``; only ``rest`` if none is near."""
     found = closest(word, choices)
-    return "; ".join(filter(None, (f"did you mean {form.format(found)}?" if found else "", rest)))
+    return " ".join(filter(None, (f"did you mean {form.format(found)}?" if found else "", rest)))
 
 
 def listed(choices: Iterable[str], *, most: int = 20) -> str:

@@ -246,7 +246,7 @@ def test_a_row_of_another_shape_is_shown_with_its_flaw_and_the_others_with_their
     assert "row " in told or name in UNSEEN
     ask(capsys, tmp_path, "history", "--verify")
     ask(capsys, tmp_path, "history", "--plot", os.devnull)
-    code, told = ask(capsys, tmp_path, "activate", "tf-0", "--no-measure", "--yes")
+    code, told = ask(capsys, tmp_path, "activate", "tf-0", "--measure", "off", "--yes")
     assert code in (0, 1, 4, 6), told
     assert "tf-0" in ask(capsys, tmp_path, "history", "--limit", "1")[1].lower()
 
@@ -456,7 +456,7 @@ def test_who_activates_is_told_that_the_history_was_set_aside(
     content = bytearray(sound)
     garbage(content)
     (tmp_path / "history.db").write_bytes(content)
-    _, told = ask(capsys, tmp_path, "activate", "tf-0", "--no-measure", "--yes")
+    _, told = ask(capsys, tmp_path, "activate", "tf-0", "--measure", "off", "--yes")
     (kept,) = tmp_path.glob("history.db.damaged-*")
     assert f"it is kept as {kept}" in told
     assert kept.read_bytes() == content

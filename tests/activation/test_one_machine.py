@@ -45,7 +45,7 @@ class World:
         """A command on the machine at ``root``, in a mount namespace of its own after ``script`` if there is one."""
         number = len(self.engines)
         words = [sys.executable, "-m", "livefw", "--root", root or str(self.root), "--json", verb, "tf-rmm"]
-        words += ["--state", str(self.path / f"state-{number}"), *(["--no-measure"] if verb == "activate" else [])]
+        words += ["--state", str(self.path / f"state-{number}"), *(["--measure", "off"] if verb == "activate" else [])]
         if script:
             words = ["unshare", "--mount", "sh", "-ec", f'{script}; exec "$@"', "sh", *words]
         environment = {**os.environ, "LIVEFW_RUNTIME_DIR": str(self.runtime), **environment}

@@ -7,18 +7,30 @@ from collections.abc import Iterator
 
 import pytest
 
-from livefw.cli.arguments import parse
-from livefw.cli.verbs import VERBS
+from livefw.cli.arguments import configured, parse
 from livefw.errors import ExitCode
 
 from ..docs.session import Session
+from . import commands
 
-EXAMPLES = [(name, command) for name, verb in VERBS.items() for command, _ in verb.load().MANUAL.examples]
+EXAMPLES = [
+    (parser.prog, command) for parser in commands.every() if parser.manual for command, _ in parser.manual.examples
+]
 NOT_RUN = {
     "livefw watch": "runs until interrupted",
     "livefw --json watch --interval 10": "runs until interrupted",
     "livefw machine run --platform vera --mount /tmp/vera": "runs until interrupted; the fixture does the same",
+    "livefw machine run --platform grid --components 300": "runs until interrupted",
+    "livefw machine run --platform fvp --driver v1": "runs until interrupted",
     "livefw machine bmc /tmp/bmc": "runs until interrupted",
+    "livefw machine bmc /tmp/bmc --fault no-measurements": "runs until interrupted",
+    "livefw machine log --follow": "runs until interrupted",
+    "livefw machine trace --follow": "runs until interrupted",
+    "livefw machine driver unload": "would take the machine from the other examples; see tests/machine",
+    "livefw machine driver load": "would take the machine from the other examples; see tests/machine",
+    "livefw machine stage new.fip": "needs a machine with --store; see tests/machine/test_staged_package.py",
+    "livefw image store accept flash": "needs a bank on trial; see tests/image/test_store.py",
+    "livefw image store rollback flash": "needs a bank on trial; see tests/image/test_store.py",
     "livefw stage bmc-bios bios-2.7.cab": "needs a BMC; see tests/redfish",
     "livefw stage bmc-bios 2.7": "needs a BMC; see tests/daemon/test_archives.py",
     "livefw stage bmc-bios": "needs a BMC; see tests/daemon/test_archives.py",
@@ -36,7 +48,19 @@ ENDS = {
     "livefw demo --platform fvp": ExitCode.UNKNOWN,
 }
 """Examples that end with another code than 0 on this machine."""
-RUN = [command for _, command in EXAMPLES if command not in NOT_RUN]
+RUN = sorted({command for _, command in EXAMPLES} - NOT_RUN.keys())
+PACKAGE = "livefw image build new.fip --image rmm-fw=rmm.bin --version rmm-fw=1.1 --keys keys --new-keys p256"
+NEEDED = {
+    "livefw image build": ("rm -rf keys new.fip",),
+    "livefw image cab rmm.cab": (
+        "rm -f rmm.cab",
+        "livefw image cab rmm.cab --image rmm.bin --component lfa:x --version 1",
+    ),
+    "livefw image cab rmm.cab --image": ("rm -f rmm.cab",),
+    "livefw image store init": ("rm -rf flash",),
+    "livefw image store discard": ("livefw image store stage flash new.fip",),
+}
+"""What is to be done before examples that begin so; the longest beginning counts."""
 
 
 @pytest.fixture(scope="module")
@@ -52,14 +76,22 @@ def session() -> Iterator[Session]:
         for line in (f"livefw --root {made.directory}/vera activate tf-rmm", "livefw machine stage rmm"):
             done = made.run(line)
             assert done.exit_code == ExitCode.DONE, done
+        for line in (PACKAGE, "cp new.fip next.fip", "livefw image store init flash new.fip --trust keys/trust.toml"):
+            done = made.run(line)
+            assert done.exit_code == ExitCode.DONE, done
         yield made
 
 
-@pytest.mark.parametrize(("name", "command"), EXAMPLES, ids=[command for _, command in EXAMPLES])
-def test_example_is_of_its_verb(name: str, command: str) -> None:
+@pytest.mark.parametrize(("name", "command"), EXAMPLES, ids=[f"{name}: {command}" for name, command in EXAMPLES])
+def test_example_is_of_its_command(name: str, command: str) -> None:
     program, *words = shlex.split(command)
-    found, _ = parse(words)
-    assert (program, found) == ("livefw", name)
+    found, arguments = parse(words)
+    assert program == "livefw"
+    assert f"{configured(found).chosen(arguments).prog} ".startswith(f"{name} ")
+
+
+def test_each_command_has_an_example() -> None:
+    assert [parser.prog for parser in commands.every() if not (parser.manual and parser.manual.examples)] == []
 
 
 def test_what_is_not_run_is_an_example() -> None:
@@ -72,14 +104,25 @@ def test_example_does_what_it_is_shown_for(session: Session, command: str) -> No
     machine = str(session.directory / "vera")
     if " activate " in command:
         session.run("livefw machine stage rmm")
+    for line in NEEDED.get(max((each for each in NEEDED if command.startswith(each)), key=len, default=""), ()):
+        assert session.run(line).exit_code == ExitCode.DONE, line
     done = session.run(command.replace("/tmp/vera", machine).replace("livefw ", f"livefw --root {machine} ", 1))
     assert done.exit_code == ENDS.get(command, ExitCode.DONE), "\n".join(done.output)
     assert done.output or "--plot" in command
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_help_shows_the_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("columns", [80, 60, 200])
+@pytest.mark.parametrize("name", [parser.prog for parser in commands.every()])
+def test_help_shows_the_examples_and_fits(
+    name: str, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is no terminal that is so wide; a long example is one command on several lines."""
+    monkeypatch.setenv("COLUMNS", str(columns))
     with pytest.raises(SystemExit):
-        parse([name, "--help"])
+        parse([*name.split()[1:], "--help"])
     shown = capsys.readouterr().out
-    assert [command for verb, command in EXAMPLES if verb == name and f"\n  {command}\n" not in shown] == []
+    assert [line for line in shown.split("\n") if len(line) > columns and " " in line.strip()] == []
+    unfolded = shown.replace(" \\\n      ", " ")
+    assert [
+        command for command_of, command in EXAMPLES if command_of == name and f"\n  {command}\n" not in unfolded
+    ] == []

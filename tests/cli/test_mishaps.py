@@ -73,7 +73,7 @@ def test_a_look_that_fails_afterwards_is_told_by_text_json_and_history(vera: Any
         directory.__class__ = _Unlisted
 
     activate.store = last
-    done = vera.run("--json", "activate", "tf-rmm", "--no-measure")
+    done = vera.run("--json", "activate", "tf-rmm", "--measure", "off")
     (result,) = done.json["results"]
     assert (result["outcome"], done.code) == ("activated", 0)
     assert [each["code"] for each in result["mishaps"]] == ["others-not-seen"]
@@ -82,5 +82,5 @@ def test_a_look_that_fails_afterwards_is_told_by_text_json_and_history(vera: Any
     assert [each["code"] for each in row["outcome"]["mishaps"]] == ["others-not-seen"]
     assert "besides: the other components cannot be read" in vera.run("history").out
     vera.machine.stage("rmm")
-    done = vera.run("activate", "tf-rmm", "--no-measure")
+    done = vera.run("activate", "tf-rmm", "--measure", "off")
     assert (done.code, "besides: the other components cannot be read" in done.out) == (0, True)

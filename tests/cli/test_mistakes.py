@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from livefw import __version__
 from livefw.errors import ExitCode
 from livefw.providers.lfa.fake import RMM
 
@@ -13,23 +14,74 @@ from livefw.providers.lfa.fake import RMM
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("lst", "there is no command 'lst'", "livefw list?"),
-        ("activte", "there is no command 'activte'", "livefw activate?"),
-        ("frob", "there is no command 'frob'", "usage: livefw"),
-        ("--rot /x list", "unrecognized arguments: --rot", "usage: livefw"),
-        ("--josn list", "unrecognized arguments: --josn", "usage: livefw list"),
-        ("list x", "unrecognized arguments: x", "usage: livefw list"),
-        ("machine show x", "unrecognized arguments: x", "usage: livefw machine show"),
-        ("image store show a b", "unrecognized arguments: b", "usage: livefw image store show"),
-        ("help lst", "there is no command 'lst'", "livefw list?"),
+        # Commands: mistyped, and what users of other tools type.
+        ("lst", "there is no command 'lst'", "did you mean livefw list?"),
+        ("activte", "there is no command 'activte'", "did you mean livefw activate?"),
+        ("hist", "there is no command 'hist'", "did you mean livefw history?"),
+        ("frob", "there is no command 'frob'", "livefw help"),
+        ("help lst", "there is no command 'lst'", "did you mean livefw list?"),
+        ("machine stgae", "there is no command 'livefw machine stgae'", "did you mean livefw machine stage?"),
+        ("image store stge", "there is no command 'livefw image store stge'", "did you mean livefw image store stage?"),
+        ("tdx candidate", "there is no command 'livefw tdx candidate'", "did you mean livefw tdx candidates?"),
+        ("machine frob", "there is no command 'livefw machine frob'", "the commands of livefw machine are run"),
+        ("fault", "there is no command 'fault'", "did you mean livefw machine fault?"),  # one level too high
+        ("candidates", "there is no command 'candidates'", "did you mean livefw tdx candidates?"),
+        ("get-devices", "there is no command 'get-devices'", "did you mean livefw list?"),  # fwupdmgr
+        ("get-updates", "there is no command 'get-updates'", "did you mean livefw list?"),
+        ("get-history", "there is no command 'get-history'", "did you mean livefw history?"),
+        ("update", "there is no command 'update'", "did you mean livefw activate --all?"),
+        ("upgrade", "there is no command 'upgrade'", "did you mean livefw activate --all?"),
+        ("install", "there is no command 'install'", "did you mean livefw help stage?"),
+        ("downgrade", "there is no command 'downgrade'", "did you mean livefw help stage?"),
+        ("refresh", "there is no command 'refresh'", "did you mean livefw list?"),
+        ("version", "there is no command 'version'", "did you mean livefw --version?"),
+        ("fw-log", "there is no command 'fw-log'", "did you mean livefw list?"),  # nvme
+        ("fw_download", "there is no command 'fw_download'", "did you mean livefw help stage?"),
+        ("status", "there is no command 'status'", "did you mean livefw list?"),  # systemctl
+        ("logs", "there is no command 'logs'", "did you mean livefw history?"),  # kubectl
+        ("info", "there is no command 'info'", "did you mean"),
+        # Options.
+        ("--rot /x list", "livefw has no option '--rot'", "did you mean --root?"),
+        ("--josn list", "list has no option '--josn'", "did you mean --json?"),
+        ("--josn", "livefw has no option '--josn'", "did you mean --json?"),
+        ("list --jsno", "list has no option '--jsno'", "did you mean --json? livefw list --help"),
+        ("list --version", "list has no option '--version'", "livefw --version"),
+        ("activate x --force", "activate has no option '--force'", "did you mean --ignore?"),
+        ("activate x --no-measure", "activate has no option '--no-measure'", "did you mean --measure off?"),
+        ("activate x --verbose", "activate has no option '--verbose'", "did you mean --debug?"),
+        ("activate x --resaon=y", "activate has no option '--resaon'", "did you mean --reason?"),
+        ("machine run --platfrom vera", "machine run has no option '--platfrom'", "did you mean --platform?"),
+        ("machine run --platform vera --name x", "machine run has no option '--name'", "did you mean --machine?"),
+        ("--state /x plan", "--state is an option of livefw plan, and stands behind it", "livefw plan --state /x"),
+        ("plan --zzz", "plan has no option '--zzz'", "livefw plan --help"),
+        # Arguments, and values of options.
+        ("list x", "list: unexpected argument 'x'", "livefw list --help"),
+        ("machine show x", "machine show: unexpected argument 'x'", "livefw machine show --help"),
+        ("image store show a b", "image store show: unexpected argument 'b'", "livefw image store show --help"),
+        ("activate x --on-failure stpo", "--on-failure: there is no 'stpo'", "did you mean stop?"),
+        ("activate x --measure traecr", "--measure: there is no 'traecr'", "did you mean tracer?"),
+        ("machine run --platform vera --driver v22", "--driver: there is no 'v22'", "did you mean v2?"),
+        ("machine run --platform vera --driver x", "--driver: there is no 'x'", "choices: v1, v2, v3, nv3"),
+        ("machine run --platform vear", "there is no platform 'vear'", "did you mean vera?"),
+        ("machine run", "machine run: --platform is missing", "livefw machine run --list"),
+        ("machine cpu of 3", "there is no 'of'", "did you mean off?"),
+        ("machine bmc {folder} --fault no-measurement", "--fault: there is no", "did you mean no-measurements?"),
+        ("machine fault auth-eror rmm", "there is no fault 'auth-eror'", "did you mean auth-error?"),
+        ("conformance --agent tfa215", "--agent: there is no 'tfa215'", "did you mean tfa-2.15?"),
+        ("explain activatd", "activatd", "did you mean livefw explain activated?"),
+        ("plan --ignore widow", "there is no check 'widow'", "did you mean window?"),
+        ("activate tf-rmm --ignore wndow", "there is no check 'wndow'", "did you mean window?"),
         ("activate", "name the components to activate, or say --all", "livefw list"),
         ("activate --all x", "or say --all; not both", "livefw list"),
-        ("show rmm", "there is no component 'rmm' here", "TF-RMM?"),
         ("demo --platform tdx-spr", "the demonstration is of LFA", "livefw machine run"),
         ("machine run --platform tdx-spr --driver v3", "--driver is for machines with LFA", ""),
         ("machine bmc {folder} --port 99999", "--port is from 0 to 65535", ""),
-        ("watch --interval x", "seconds, from 0.1 to 86400", "usage: livefw watch"),
+        ("watch --interval x", "seconds, from 0.1 to 86400", "livefw watch --help"),
+        # Components.
+        ("show tf-rm", "there is no component 'tf-rm' here", "did you mean TF-RMM?"),
         ("show nothing", "there is no component 'nothing' here", "livefw list"),
+        ("show tf-rmmm", "there is no component 'tf-rmmm' here", "did you mean TF-RMM?"),
+        ("show lfa:6c0762a7", "there is no component 'lfa:6c0762a7' here", "did you mean lfa:6c0762a6"),
     ],
 )
 def test_a_mistake_is_named_and_the_next_step_with_it(ready: Any, line: str, message: str, hint: str) -> None:
@@ -38,6 +90,36 @@ def test_a_mistake_is_named_and_the_next_step_with_it(ready: Any, line: str, mes
     assert (done.code, message in error["message"]) == (ExitCode.USAGE, True), error
     assert error.get("hint", "").startswith(hint)
     assert "\n" not in error.get("hint", "")
+    assert len(error["message"]) <= 100
+
+
+@pytest.mark.parametrize("word", ["rmm", "RMM", "tf_rmm", "TF RMM", "tf-rmm", "6c0762a6", "lfa:6c"])
+@pytest.mark.parametrize("verb", ["show", "plan", "cancel"])
+def test_a_component_has_the_same_names_for_every_verb(ready: Any, verb: str, word: str) -> None:
+    done = ready.run(verb, word, "--json")
+    assert done.code != ExitCode.USAGE, done
+    assert RMM in done.out
+
+
+@pytest.mark.parametrize("line", ["", "machine", "image", "image store", "tdx"])
+def test_a_command_alone_shows_its_help_and_is_no_success(ready: Any, line: str) -> None:
+    done = ready.run(*line.split())
+    assert (done.code, done.err) == (ExitCode.USAGE, "")
+    assert done.out.startswith(f"usage: livefw {line}".rstrip())
+    told = ready.run(*line.split(), "--json")
+    assert (told.code, "a command is missing" in told.json["error"]["message"]) == (ExitCode.USAGE, True)
+
+
+def test_the_help_begins_with_the_everyday_commands(ready: Any) -> None:
+    shown = ready.run().out
+    everyday = shown.partition("everyday commands:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in everyday.split("\n")] == ["list", "show", "plan", "activate", "history"]
+
+
+@pytest.mark.parametrize("line", ["-V", "--version", "--json -V"])
+def test_the_version_by_whatever_option(ready: Any, line: str) -> None:
+    done = ready.run(*line.split())
+    assert (done.code, done.out) == (0, f"livefw {__version__}\n")
 
 
 @pytest.mark.parametrize("line", ["help", "help list", "help machine", "help machine show", "list --help"])

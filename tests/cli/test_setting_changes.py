@@ -76,7 +76,7 @@ def asked(vera: Any) -> bool:
 
 
 def _activate(vera: Any, *words: str) -> Any:
-    return vera.run("--settings", str(vera.policy), *words, "activate", "tf-rmm", "--yes", "--no-measure")
+    return vera.run("--settings", str(vera.policy), *words, "activate", "tf-rmm", "--yes", "--measure", "off")
 
 
 def test_it_is_told_and_stops_the_activation(wishing: Any, row: Row) -> None:
@@ -127,7 +127,15 @@ def test_the_plan_shows_what_is_known(wishing: Any, row: Row) -> None:
 
 def test_it_can_be_ignored_on_record(wishing: Any, row: Row) -> None:
     done = wishing.run(
-        "--settings", str(wishing.policy), "activate", "tf-rmm", "--yes", "--no-measure", "--ignore", "settings-hold"
+        "--settings",
+        str(wishing.policy),
+        "activate",
+        "tf-rmm",
+        "--yes",
+        "--measure",
+        "off",
+        "--ignore",
+        "settings-hold",
     )
     assert (done.code, asked(wishing)) == (0, True), done.err
     assert ("ignored: settings-hold" in done.out) == row.stops

@@ -76,7 +76,7 @@ LOOKS = (
     "policy",
     "stage tf-rmm",
     "cancel tf-rmm",
-    "activate tf-rmm --no-measure",
+    "activate tf-rmm --measure off",
 )
 
 
@@ -207,7 +207,7 @@ def test_images_below_a_directory_that_a_stranger_can_write_are_left_out(ready: 
 @as_root
 @pytest.mark.parametrize("which", ["directory", "history.db", "history.db-wal"])
 def test_a_history_that_a_stranger_can_write_is_neither_believed_nor_continued(ready: Any, which: str) -> None:
-    assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    assert ready.run("activate", "tf-rmm", "--measure", "off").code == ExitCode.UNKNOWN
     state = ready.path.parent / "state"
     (state / "history.db-wal").touch()
     _give(state if which == "directory" else state / which)
@@ -219,7 +219,7 @@ def test_a_history_that_a_stranger_can_write_is_neither_believed_nor_continued(r
 @as_root
 @pytest.mark.parametrize("mode", [0o777, 0o1777])
 def test_no_archive_is_made_where_a_stranger_can_replace_it(ready: Any, elsewhere: Path, mode: int) -> None:
-    assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    assert ready.run("activate", "tf-rmm", "--measure", "off").code == ExitCode.UNKNOWN
     elsewhere.chmod(mode)
     done = ready.run("history", "--archive", str(elsewhere / "old.db"), "--older", "2100-01-01")
     assert (done.code, "other than its owner may write" in done.err) == (ExitCode.USAGE, True), done
@@ -234,7 +234,7 @@ def test_no_directory_is_made_where_a_link_of_a_stranger_leads(ready: Any, elsew
     aim.mkdir()
     (elsewhere / "state").symlink_to(aim)
     os.chown(elsewhere / "state", STRANGER, STRANGER, follow_symlinks=False)
-    done = ready.run("activate", "tf-rmm", "--no-measure", "--state", str(elsewhere / "state/of/mine"))
+    done = ready.run("activate", "tf-rmm", "--measure", "off", "--state", str(elsewhere / "state/of/mine"))
     assert (done.code, "belongs to user 4001" in done.err) == (ExitCode.REFUSED, True), done
     assert [*aim.iterdir()] == []
 
@@ -244,14 +244,14 @@ def test_a_stranger_who_locks_the_historys_directory_keeps_nobody_waiting(
     ready: Any,
 ) -> None:
     """Everybody can open /var/lib/livefw, and flock(2) asks for no more."""
-    assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    assert ready.run("activate", "tf-rmm", "--measure", "off").code == ExitCode.UNKNOWN
     state = ready.path.parent / "state"
     state.chmod(0o755)
     held = [os.open(each, os.O_RDONLY) for each in [state, *state.iterdir()] if each.stat().st_mode & stat.S_IROTH]
     try:
         for each in held:
             fcntl.flock(each, fcntl.LOCK_EX)
-        assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+        assert ready.run("activate", "tf-rmm", "--measure", "off").code == ExitCode.UNKNOWN
     finally:
         for each in held:
             os.close(each)
@@ -388,7 +388,7 @@ STREAMS = ("<&-", ">&-", "2>&-", "<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&
 @pytest.mark.parametrize("closed", STREAMS)
 def test_standard_streams_that_are_closed(vera: Any, closed: str) -> None:
     """Some service managers and cron's wrappers start programs so. The next file that is opened takes their place."""
-    for line in ("list", "plan", "activate tf-rmm --no-measure"):
+    for line in ("list", "plan", "activate tf-rmm --measure off"):
         done = subprocess.run(
             ["/bin/sh", "-c", f'"$@" {closed}', "sh", *vera.command(*line.split())],
             stdin=subprocess.DEVNULL,
@@ -406,7 +406,7 @@ def test_standard_streams_that_are_closed(vera: Any, closed: str) -> None:
         assert file.read(16) == b"SQLite format 3\0"
 
 
-@pytest.mark.parametrize("line", ["plan", "activate tf-rmm --no-measure"])
+@pytest.mark.parametrize("line", ["plan", "activate tf-rmm --measure off"])
 def test_a_check_says_no_also_where_ends_of_children_are_ignored(ready: Any, line: str) -> None:
     """sudo hands on that SIGCHLD is ignored, to whom an administrator lets activate within the checks."""
     check(ready.file("/etc/livefw"), "no", "echo never; exit 1")
@@ -417,7 +417,7 @@ def test_a_check_says_no_also_where_ends_of_children_are_ignored(ready: Any, lin
 @pytest.mark.fuse
 def test_an_activation_is_told_also_where_ends_of_children_are_ignored(vera: Any) -> None:
     done = vera.run(
-        "activate", "tf-rmm", "--no-measure", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        "activate", "tf-rmm", "--measure", "off", preexec_fn=lambda: signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     )
     assert (done.code, "activated" in done.out) == (ExitCode.DONE, True), done
 
@@ -441,7 +441,7 @@ def test_an_activation_that_cannot_be_told_has_not_failed(vera: Any, json: tuple
         assert subprocess.run(vera.command("list"), stdout=full, check=False, env=vera.environment).returncode == 1
 
 
-@pytest.mark.parametrize("line", ["list", "plan", "activate tf-rmm --no-measure", "stage tf-rmm {image}"])
+@pytest.mark.parametrize("line", ["list", "plan", "activate tf-rmm --measure off", "stage tf-rmm {image}"])
 def test_without_room_for_an_open_file_nothing_failed(ready: Any, line: str) -> None:
     """From where Python itself begins to work to where everything does."""
     (ready.path.parent / "image").write_bytes(b"x")
@@ -569,7 +569,7 @@ MOMENTS = {
 @pytest.mark.parametrize("asked", MOMENTS)
 def test_moments_and_numbers_that_no_row_can_have(ready: Any, asked: str) -> None:
     """Ordinary users ask the daemon for these as well."""
-    assert ready.run("activate", "tf-rmm", "--no-measure").code == ExitCode.UNKNOWN
+    assert ready.run("activate", "tf-rmm", "--measure", "off").code == ExitCode.UNKNOWN
     done = ready.run("history", *asked.split())
     assert done.code == MOMENTS[asked], done
     assert "defect" not in done.err

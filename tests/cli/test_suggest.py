@@ -41,7 +41,7 @@ def test_it_is_one_of_the_choices(word: str, choices: list[str]) -> None:
 
 
 def test_hints() -> None:
-    assert hint("stgae", VERBS, form="livefw {}", rest="livefw help") == "did you mean livefw stage?; livefw help"
+    assert hint("stgae", VERBS, form="livefw {}", rest="livefw help") == "did you mean livefw stage? livefw help"
     assert hint("frob", VERBS, rest="livefw help") == "livefw help"
     assert listed("abc", most=2) == "a, b, ..."
     assert listed("abc", most=3) == "a, b, c"

@@ -74,7 +74,7 @@ class Daemon:
         command = [sys.executable, *start, "--root", str(root), "--socket", self.path]
         if settings and os.path.isdir(root / "etc/livefw") and "--settings" not in options:
             command += ["--settings", str(root / "etc/livefw")]
-        command += ["--state", self.state, "--no-measure", "--bus", "", *options]
+        command += ["--state", self.state, "--measure", "off", "--bus", "", *options]
         if descriptors:
             command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]
         with open(self.log, "ab") as log:

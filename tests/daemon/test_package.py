@@ -95,7 +95,7 @@ def test_installed_daemon_starts_in_a_clean_debian(chroot: Path, planted: Path) 
     listed = _run("chroot", chroot, "livefw", "--root", "/tree", "list", **clean)
     assert "TF-RMM" in listed
     path = chroot / "run/livefw/fwupd.sock"
-    words = ["chroot", str(chroot), "livefwd", "--root", "/tree", "--bus", "", "--no-measure"]
+    words = ["chroot", str(chroot), "livefwd", "--root", "/tree", "--bus", "", "--measure", "off"]
     with subprocess.Popen(words, env={**os.environ, **clean}, stderr=subprocess.PIPE) as process:
         try:
             while not path.exists() and process.poll() is None:

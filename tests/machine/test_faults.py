@@ -313,7 +313,7 @@ def test_clearing_lets_everything_behave(bench: MakeMachine) -> None:
         (_fault("auth-error"), "needs a component"),
         (_fault("agent-gone", RMM), "does not take a component"),
         (_fault("auth-error", "nonsense"), "no component"),
-        (_fault("auth-error", "controller"), "can be any of"),
+        (_fault("auth-error", "controller"), "matches"),
         (_fault("auth-error", RMM, ms=5), "no option ms"),
         (_fault("busy", times=0), "times"),
         (_fault("busy", function="LUNCH"), "no call"),

@@ -88,7 +88,7 @@ def test_the_next_start_clears_up_after_a_kill(
     with pytest.raises(OSError, match=os.strerror(errno.ENOTCONN)):
         os.listdir(killed.mount)
     assert killed.livefw("machine", "list").returncode == 3
-    again = process("--platform", "vera", "--name", second_name, *where)
+    again = process("--platform", "vera", "--machine", second_name, *where)
     assert (again.mount / "sys/firmware/lfa" / RMM / "name").read_text() == "TF-RMM\n"
     assert again.end() == 0
     last = process("--platform", "vera")
@@ -99,7 +99,7 @@ def test_the_next_start_clears_up_after_a_kill(
 
 def test_what_is_alive_is_left_alone(process: Start, tmp_path: Path) -> None:
     first = process("--platform", "vera")
-    same_name = process("--platform", "fvp", "--name", "vera")
+    same_name = process("--platform", "fvp", "--machine", "vera")
     same_place = process("--platform", "fvp", "--mount", str(first.mount))
     for other, reason in ((same_name, "is running already"), (same_place, "in use by another machine")):
         assert other.popen.wait(timeout=20) == 2
@@ -206,7 +206,7 @@ def test_options_that_cannot_be(environment: dict[str, str], process: Start) -> 
         (("--platform", "nowhere"), "no platform"),
         (("--platform", "vera", "--cpus", "0"), "between 1 and"),
         (("--platform", "vera", "--components", "5"), "fixed set"),
-        (("--platform", "vera", "--name", "a/b"), "name:"),
+        (("--platform", "vera", "--machine", "a/b"), "name:"),
         (("--platform", "vera", "--mount", "/no/such/place"), "No such file"),
         (("--platform", "vera", "--driver", "v9"), "invalid choice"),
         ((), "required"),

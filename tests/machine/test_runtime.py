@@ -89,7 +89,7 @@ def test_the_machine_that_is_meant(run: Run, livefw: Livefw) -> None:
     assert livefw("show", "--machine", "vera").out.startswith("vera: ")
     other = livefw("show", "--machine", "other")
     assert (other.code, "no machine other runs" in other.err) == (3, True)
-    assert "--name other" in other.err
+    assert "--machine other" in other.err
 
 
 def test_a_machine_that_is_gone_is_not_listed(run: Run, livefw: Livefw) -> None:

@@ -42,7 +42,7 @@ def livefw(process: Callable[..., Any], environment: dict[str, str], tmp_path: P
         done: subprocess.CompletedProcess[str] = started.livefw(*root, *map(str, words))
         return done
 
-    started = process("--platform", "fvp", "--name", "memory")
+    started = process("--platform", "fvp", "--machine", "memory")
     assert run(*words).returncode == 0
     machine = process("--platform", "vera", "--store", store)
     return run

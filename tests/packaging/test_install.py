@@ -59,7 +59,7 @@ def test_installed_daemon_and_its_processes_run_from_where_they_are(
     """Jobs are processes of their own, with the modules of the daemon."""
     clean = {"PATH": os.environ["PATH"], "LIVEFW_RUNTIME_DIR": str(folder), "LIVEFW_STATE": str(folder / "state")}
     path = folder / "s"
-    words = [f"{installed}/bin/livefwd", "--root", f"{planted}", "--socket", f"{path}", "--bus", "", "--no-measure"]
+    words = [f"{installed}/bin/livefwd", "--root", f"{planted}", "--socket", f"{path}", "--bus", "", "--measure", "off"]
     with subprocess.Popen(words, env=clean, stderr=subprocess.PIPE, text=True) as daemon:
         try:
             while not path.exists() and daemon.poll() is None:

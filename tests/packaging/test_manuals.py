@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,9 +22,11 @@ from livefw.errors import MEANINGS
 from livefw.providers.redfish.settings import KEYS as BMC_KEYS
 from livefw.providers.tdx.settings import KEYS as TDX_KEYS
 
+from ..cli import commands
 from .conftest import PACKAGING, need, once, run
 
-PAGES = ("livefw.1", *(f"livefw-{verb}.1" for verb in VERBS), "livefw.toml.5", "livefwd.8")
+COMMANDS = [parser.prog for parser in commands.every()]
+PAGES = ("livefw.1", *(f"{command.replace(' ', '-')}.1" for command in COMMANDS), "livefw.toml.5", "livefwd.8")
 FOREIGN = {"fwupdmgr(1)"}
 SECTIONS = ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "FILES", "EXAMPLES", "SEE ALSO")
 
@@ -69,25 +70,21 @@ def test_groff_takes_the_page_too(generated: Path, page: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_page_of_a_verb_has_each_section(shown: dict[str, str], verb: str) -> None:
-    headings = [line for line in map(_plain, re.findall(r"^\S.*$", shown[f"livefw-{verb}.1"], re.MULTILINE)) if line]
+@pytest.mark.parametrize("command", COMMANDS)
+def test_page_of_a_command_has_each_section(shown: dict[str, str], command: str) -> None:
+    text = shown[f"{command.replace(' ', '-')}.1"]
+    headings = [line for line in map(_plain, re.findall(r"^\S.*$", text, re.MULTILINE)) if line]
     assert [section for section in SECTIONS if section not in headings] == []
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_page_of_a_verb_has_every_option_that_help_has(shown: dict[str, str], verb: str) -> None:
-    """The help of each of its own verbs included; the command itself is asked."""
-    text = _plain(shown[f"livefw-{verb}.1"])
-    asked = [[verb], *([verb, inner] for inner in _inner(verb))]
-    helped = "\n".join(run(sys.executable, "-m", "livefw", *each, "--help") for each in asked)
-    options = set(re.findall(r"(?<![\w-])--[a-z0-9-]+", helped.replace("examples:", "\n")))
+@pytest.mark.parametrize("command", COMMANDS)
+def test_page_of_a_command_has_every_option_that_help_has(shown: dict[str, str], command: str) -> None:
+    """The command itself is asked; what its options are is in the part above its examples."""
+    text = _plain(shown[f"{command.replace(' ', '-')}.1"])
+    helped = run(sys.executable, "-m", "livefw", *command.split()[1:], "--help").partition("\nexamples:")[0]
+    options = set(re.findall(r"(?<![\w-])--[a-z0-9-]+", helped))
+    assert options
     assert [option for option in sorted(options - {"--help"}) if option not in text] == []
-
-
-def _inner(verb: str) -> Iterator[str]:
-    listed = run(sys.executable, "-m", "livefw", verb, "--help").partition("  VERB\n")[2].partition("\n\n")[0]
-    yield from re.findall(r"^    (\S+)", listed, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -66,7 +66,7 @@ def test_nothing_is_left_open_and_nothing_is_called_undone(mount: Mount, tmp_pat
     gate = Gate(machine, row.file, row.begins)
     command = [sys.executable, "-m", "livefw", "--root", str(root), "--settings", str(root / "etc/livefw"), "--json"]
     with subprocess.Popen(
-        [*command, "activate", "tdx:module", "--no-measure"],
+        [*command, "activate", "tdx:module", "--measure", "off"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -13,7 +13,7 @@ from .mounts import Mounts, mount
 from .world import RMM_GUID, SCP_GUID, Setup
 
 __all__ = ["mount"]
-ACTIVATE = ("activate", "--no-measure")
+ACTIVATE = ("activate", "--measure", "off")
 
 
 @pytest.fixture

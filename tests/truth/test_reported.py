@@ -19,7 +19,7 @@ from .mounts import Mounted, Mounts, livefw, mount
 from .world import RMM_GUID, SCP_GUID, Setup
 
 __all__ = ["mount"]
-ACTIVATE = ("activate", "--no-measure")
+ACTIVATE = ("activate", "--measure", "off")
 FIRST, SECOND = "0509b633-5734-422f-a681-6096e932d93a", "3ab71f81-32b9-496d-841b-e3d0e9fd1a48"
 
 

@@ -4,97 +4,95 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from livefw import __version__
 from livefw.cli import manual
-from livefw.cli.invocation.session import show
+from livefw.cli.invocation.groups import COMMON, places
+from livefw.cli.parser import CommandParser
 from livefw.cli.verbs import VERBS
-from livefw.errors import UsageError
+from livefw.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COMMON = "for every command"
-"""The title of the options that every command has."""
 USAGE = "livefw [--root DIR] [--settings DIR] [--json] [--debug] COMMAND ..."
-
-
-class _Parser(argparse.ArgumentParser):
-    """Raises where argparse would exit, so that a wrong option is an error like any other."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message, hint=" ".join(self.format_usage().split()))
-
-    def _print_message(self, message: str, file: Any = None) -> None:
-        """Where argparse ignores lines of ours that are too wide, and an output that cannot be written."""
-        show(file or sys.stderr, message.rstrip("\n"))
+EVERYDAY = ("list", "show", "plan", "activate", "history")
+"""The commands that most people need, in the order in which they need them."""
 
 
 def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
-    """The verb and its arguments. `UsageError`; SystemExit after ``--help`` and ``--version``."""
+    """The verb and its arguments. `UsageError`; SystemExit after help and ``--version``.
+
+    Help that was not asked for, as for a bare ``livefw machine``, ends with the code of a usage error.
+    """
     position = _verb_position(words)
     if position is not None and words[position] == "help":
-        words = [*words[position + 1 :], "--help"]
-        position = _verb_position(words)
-        verb = None if position is None else words[position]
-        if (verb is None or verb in VERBS) and (code := manual.read(verb)) is not None:
+        if (code := _read_manual(words[position + 1 :])) is not None:
             raise SystemExit(code)
+        words = [*words[:position], *words[position + 1 :], "--help"]
+        position = _verb_position(words)
     if position is None:
         _parse_without_verb(words)
-        raise UsageError("a command is missing", hint=f"usage: {USAGE}, see livefw --help")
+        raise _incomplete(top(), "a command is missing", words)
     name = words[position]
     if name not in VERBS:
-        _parse_without_verb(words[:position])  # it may be the value of an option that does not exist
-        raise _no_such_verb(name)
+        raise _no_such_verb(name, words, position)
     parser = configured(name)
     arguments, beyond = parser.parse_known_args(words[:position] + words[position + 1 :])
+    chosen = parser.chosen(arguments)
     if beyond:
-        _innermost(parser, arguments).error(f"unrecognized arguments: {' '.join(beyond)}")
+        raise chosen.unknown(beyond)
+    if next(chosen.children(), None):
+        raise _incomplete(chosen, f"{chosen.prog}: a command is missing", words)
+    arguments.words = words
     return name, arguments
 
 
-def configured(name: str) -> argparse.ArgumentParser:
+def configured(name: str) -> CommandParser:
     """The parser of a verb, with what every command has. KeyError for one that does not exist."""
     verb = VERBS[name]
     module = verb.load()
     parser = _parser(prog=f"livefw {name}", description=verb.summary)
+    parser.manual = module.MANUAL
     module.configure(parser)
-    for nested in _nested(parser):
-        _add_common(nested)
-    examples = "\n".join(f"  {command}\n      {about}" for command, about in module.MANUAL.examples)
-    parser.epilog = "\n\n".join(filter(None, (parser.epilog, f"examples:\n{examples}")))
+    for each in (parser, *_nested(parser)):
+        _add_common(each)
     return parser
 
 
-def _innermost(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> argparse.ArgumentParser:
-    """The parser of the verb's verb, if it has any: its usage is the one that helps."""
-    for action in _subparsers(parser):
-        return _innermost(action.choices[getattr(arguments, action.dest)], arguments)
-    return parser
-
-
-def _nested(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+def _nested(parser: CommandParser) -> Iterator[CommandParser]:
     """The parsers of the verb's verbs, to any depth."""
-    for action in _subparsers(parser):
-        for child in action.choices.values():
-            yield child
-            yield from _nested(child)
+    for _, _, child in parser.children():
+        yield child
+        yield from _nested(child)
 
 
-def _subparsers(parser: argparse.ArgumentParser) -> Iterator[Any]:
-    found = parser._actions  # noqa: SLF001 - argparse has no other way to them
-    return (action for action in found if isinstance(action, argparse._SubParsersAction))  # noqa: SLF001
+def _read_manual(words: list[str]) -> int | None:
+    """Show the manual page of a command; the exit code of man(1), or None where that is not possible."""
+    named = [word for word in words if not word.startswith("-")]
+    return manual.read(*named) if not named or named[0] in VERBS else None
 
 
-def _no_such_verb(name: str) -> UsageError:
-    from difflib import get_close_matches  # only for errors
+def _incomplete(parser: CommandParser, message: str, words: list[str]) -> BaseException:
+    """What ends the command where it says too little: the help for a person, an error for a program."""
+    if "--json" in words:
+        return UsageError(message, hint=f"{parser.prog} --help")
+    parser.print_help()
+    return SystemExit(int(ExitCode.USAGE))
 
-    commands = ", ".join(VERBS)
-    suggestions = " or ".join(f"livefw {verb}" for verb in get_close_matches(name, VERBS))
-    hint = f"{suggestions}?" if suggestions else f"usage: {USAGE}"
-    return UsageError(f"there is no command {name!r}; commands are {commands}", hint=hint)
+
+def _no_such_verb(name: str, words: list[str], position: int) -> UsageError:
+    from livefw.cli import mistakes  # only for errors
+
+    before = words[:position]
+    if before and before[-1].startswith("-") and not top().has(before[-1]):  # the word may be that option's value
+        later = next((word for word in words[position:] if word in VERBS), None)
+        if later and configured(later).has(before[-1]):
+            hint = f"livefw {later} {before[-1]} {name}"
+            return UsageError(f"{before[-1]} is an option of livefw {later}, and stands behind it", hint=hint)
+    _parse_without_verb(before)
+    return mistakes.no_such_verb(name, configured)
 
 
 def _verb_position(words: list[str]) -> int | None:
@@ -108,32 +106,41 @@ def _verb_position(words: list[str]) -> int | None:
 
 
 def _parse_without_verb(words: list[str]) -> None:
+    """Serve ``--help`` and ``--version``, and refuse options that no command has."""
+    parser = top()
+    _, beyond = parser.parse_known_args(words)
+    if beyond:
+        raise parser.unknown(beyond)
+
+
+def top() -> CommandParser:
+    """The parser where no verb is given: it has the commands in its description."""
+    parser = _parser(prog="livefw", description="Activate firmware while the machine runs.", usage=USAGE)
+    others = [name for name in VERBS if name not in EVERYDAY]
     width = max(map(len, VERBS))
-    commands = "\n".join(f"  {name:{width}}  {verb.summary}" for name, verb in VERBS.items())
-    parser = _parser(prog="livefw", description=f"Live firmware activation.\n\ncommands:\n{commands}", usage=USAGE)
-    parser.add_argument("--version", action="version", version=f"livefw {__version__}")
-    parser.parse_args(words)
-
-
-def _parser(*, prog: str, description: str, usage: str | None = None) -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog=prog,
-        usage=usage,
-        description=description,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    for title, names in (("everyday commands", EVERYDAY), ("other commands", others)):
+        listed = "\n".join(f"  {name:{width}}  {VERBS[name].summary}" for name in names)
+        parser.description = f"{parser.description}\n\n{title}:\n{listed}"
+    version = f"livefw {__version__}"
+    parser.add_argument("-V", "--version", action="version", version=version, help="show the version and exit")
     _add_common(parser)
+    parser.epilog = "livefw help COMMAND shows the options and examples of a command."
+    return parser
+
+
+def _parser(*, prog: str, description: str, usage: str | None = None) -> CommandParser:
+    parser = CommandParser(prog=prog, usage=usage, description=description)
     parser.set_defaults(root="/", settings=None, json=False, debug=False)
     return parser
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_common(parser: CommandParser) -> None:
     """What every command has. Without defaults: a verb's verb must not take back what was said before it."""
-    group = parser.add_argument_group(COMMON)
     none = argparse.SUPPRESS
-    group.add_argument("--root", metavar="DIR", default=none, help="look at the machine whose files are below DIR")
+    where = places(parser)
+    where.add_argument("--root", metavar="DIR", default=none, help="look at the machine whose files are below DIR")
     settings = "directory of livefw.toml and checks.d (/etc/livefw, and none with --root)"
-    group.add_argument("--settings", metavar="DIR", default=none, help=settings)
+    where.add_argument("--settings", metavar="DIR", default=none, help=settings)
+    group = parser.add_argument_group(COMMON)
     group.add_argument("--json", action="store_true", default=none, help="answer with one JSON document")
     group.add_argument("--debug", action="store_true", default=none, help="show each file operation, and tracebacks")

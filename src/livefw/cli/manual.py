@@ -7,12 +7,12 @@ import sys
 SECTION = "1"
 
 
-def read(verb: str | None) -> int | None:
-    """Let man(1) show the page of a verb, or of the command; its exit code.
+def read(*words: str) -> int | None:
+    """Let man(1) show the page of a command, which these words name; its exit code.
 
     None if there is no terminal to read it on, no man(1), or no page: a command that runs from its sources has none.
     """
-    page = f"livefw-{verb}" if verb else "livefw"
+    page = "-".join(("livefw", *words))
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     try:

@@ -5,6 +5,7 @@ import argparse
 from typing import Any
 
 from livefw.cli.invocation.session import CommandSession
+from livefw.cli.parser import Below, add_below
 from livefw.cli.verbs import Manual
 from livefw.clock import SystemClock
 from livefw.errors import ExitCode, NothingHere, TransportError
@@ -35,10 +36,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """One verb."""
     keys = "\n".join(f"  {name:12} {key.text}" for name, key in KEYS.items())
     parser.epilog = f"keys of [tdx] in livefw.toml:\n{keys}"
-    verbs = parser.add_subparsers(dest="tdx_verb", metavar="VERB", required=True)
-    summary = "every image there is, with the rules that block it"
-    candidates = verbs.add_parser("candidates", help=summary, description=summary, allow_abbrev=False)
-    candidates.add_argument(
+    manual = Manual(MANUAL.description, MANUAL.examples, ("tdx", "plan"))
+    summary = "list every image, with the rules that block it"
+    add_below(parser, "tdx_verb", {"candidates": Below(_configure_candidates, run, summary, manual)})
+
+
+def _configure_candidates(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
         "--images", metavar="DIR", help="a directory laid out like Intel's repository (that of the settings)"
     )
 

@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     add("--images", metavar="DIR", help="directory of archives that can be staged, as for livefw")
     add("--group", metavar="NAME", default="livefw", help="its members may activate (livefw)")
     add("--bus", metavar="PATH", default=SYSTEM_BUS, help="system bus on which polkit is asked; empty for no polkit")
-    add("--no-measure", action="store_true", help="do not measure what activations cost the CPUs")
+    add("--measure", choices=("auto", "off"), default="auto", help="whether activations are measured (auto)")
     add("--idle-exit", metavar="SECONDS", type=float, default=0.0, help="end after so long without a client (never)")
     add("--fwupd-version", metavar="VERSION", default="", help="what to tell clients whose version cannot be seen")
     add("--metrics", metavar="FILE", default="", help="file for node_exporter's textfile collector, ends in .prom")
@@ -84,7 +84,7 @@ class Service:
         )  # the same machine for every look and job, wherever a link leads later
         where = Where(root, options.state, options.settings, options.images)
         rights = Authority(group=group_id(options.group), bus=options.bus, soon=self.loop.soon)
-        self.core = Core(self.loop, where, rights, measure=not options.no_measure)
+        self.core = Core(self.loop, where, rights, measure=options.measure != "off")
         product = "this machine" if root == "/" else options.root
         version = options.fwupd_version or installed_fwupd_version()
         fwupd = Fwupd(self.core, version=version, product=product, quit_=self.stop)

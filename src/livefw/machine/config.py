@@ -5,13 +5,14 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from importlib import resources
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 
-from livefw import reading, toml
+from livefw import reading, suggest, toml
 from livefw.abi.guid import Guid
 from livefw.errors import UsageError
 from livefw.firmware.profile import PROFILES
@@ -41,8 +42,8 @@ CHOICES: Mapping[str, Mapping[str, object]] = MappingProxyType({"agent": PROFILE
 class ConfigError(UsageError):
     """A description that cannot be: ``source`` is its file or platform, ``key`` the culprit, such as ``$.cpus``."""
 
-    def __init__(self, source: str, key: str, reason: str) -> None:
-        super().__init__(f"{source}: {key}: {reason}" if key else f"{source}: {reason}")
+    def __init__(self, source: str, key: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(f"{source}: {key}: {reason}" if key else f"{source}: {reason}", hint=hint)
         self.source = source
         self.key = key
         self.reason = reason
@@ -155,9 +156,17 @@ class MachineConfig:
             raise UsageError(str(error)) from None
 
 
+class _NotOneOfError(ValueError):
+    """A value that is not in its table."""
+
+    def __init__(self, field: str, value: str, table: Mapping[str, object]) -> None:
+        super().__init__(f"{field}: {value!r} is not one of {suggest.listed(table)}")
+        self.hint = suggest.hint(value, table)
+
+
 def _one_of(field: str, value: str, table: Mapping[str, object]) -> None:
     if value not in table:
-        raise ValueError(f"{field}: {value!r} is not one of {', '.join(table)}")
+        raise _NotOneOfError(field, value, table)
 
 
 def platforms() -> tuple[str, ...]:
@@ -178,9 +187,8 @@ def load(platform: str) -> MachineConfig:
             raise ConfigError(platform, "", error.strerror or str(error)) from error
         return decode(text, source=platform)
     if platform not in platforms():
-        raise UsageError(
-            f"there is no platform {platform!r}; there are {', '.join(platforms())}", hint="or a file: ./NAME.toml"
-        )
+        more = "livefw machine run --list shows them; a file is ./NAME.toml"
+        raise UsageError(f"there is no platform {platform[:60]!r}", hint=suggest.hint(platform, platforms(), rest=more))
     file_of = resources.files("livefw.machine").joinpath("platforms", f"{platform}.toml")
     return decode(file_of.read_bytes(), source=f"platform {platform}")
 
@@ -203,7 +211,18 @@ def from_table(table: dict[str, Any], *, source: str) -> MachineConfig:
         return msgspec.convert(table, MachineConfig)
     except msgspec.ValidationError as error:
         reason, _, key = str(error).partition(" - at `")
-        raise ConfigError(source, key.rstrip("`") or "$", reason) from error
+        hint = getattr(error.__cause__, "hint", "") or _enum_hint(reason, key.rstrip("`"))
+        raise ConfigError(source, key.rstrip("`") or "$", reason, hint=hint) from error
+
+
+def _enum_hint(reason: str, key: str) -> str:
+    """What was meant where msgspec says ``Invalid enum value 'x'``."""
+    value, name = reason.partition("'")[2].rstrip("'"), re.sub(r"\[\d*\.*\]$", "", key).rpartition(".")[2]
+    for shape in (MachineConfig, *NESTED.values()):
+        kind = get_type_hints(shape).get(name)
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return suggest.hint(value, kind, rest=f"the values are {', '.join(kind)}")
+    return ""
 
 
 NESTED: Mapping[tuple[type, str], type] = {
@@ -226,7 +245,8 @@ def _check_keys(value: Any, shape: Any, source: str, path: str) -> None:
         known = {field.name for field in fields(shape)}
         for key, item in value.items():
             if key not in known:
-                raise ConfigError(source, f"{path}.{key}", f"unknown key; there are {', '.join(sorted(known))}")
+                hint = suggest.hint(key, known, rest=f"the keys are {', '.join(sorted(known))}")
+                raise ConfigError(source, f"{path}.{key}", "unknown key", hint=hint)
             nested = NESTED.get((shape, key))
             if nested is not None:
                 _check_keys(item, nested, source, f"{path}.{key}")

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
+from livefw import suggest
 from livefw.abi import smccc
 from livefw.abi.guid import Guid
 from livefw.abi.lfa import Function, InfoResult, InventoryFlag, LfaStatus, StepResult
@@ -123,9 +124,9 @@ class FaultSetting(NamedTuple):
         try:
             return Function[name.upper().removeprefix("LFA_")]
         except KeyError:
-            raise UsageError(
-                f"there is no call {name!r}", hint=f"one of {', '.join(each.name for each in Function)}"
-            ) from None
+            calls = [each.name for each in Function]
+            hint = suggest.hint(name, calls, rest=f"the calls are {', '.join(calls)}")
+            raise UsageError(f"there is no call {name[:60]!r}", hint=hint) from None
 
 
 class Fault(NamedTuple):
@@ -170,8 +171,12 @@ def _status(text: str) -> int:
     name = text.upper().removeprefix("LFA_")
     if name in LfaStatus.__members__:
         return LfaStatus[name]
-    number = _number("code", text)
-    return smccc.signed64(number)
+    try:
+        return smccc.signed64(_number("code", text))
+    except UsageError as error:
+        names = [each.name for each in LfaStatus]
+        error.hint = suggest.hint(name, names, rest=f"the statuses are {', '.join(names)}")
+        raise
 
 
 def _number(option: str, text: str) -> int:
@@ -469,14 +474,17 @@ def inject(subject: Subject, request: FaultRequest) -> Fault:
     """Inject a fault from now on; `UsageError` if the request is invalid."""
     fault = FAULTS.get(request.name)
     if fault is None:
-        raise UsageError(f"there is no fault {request.name!r}", hint="livefw machine fault --list")
+        hint = suggest.hint(request.name, FAULTS, rest="livefw machine fault --list")
+        raise UsageError(f"there is no fault {request.name[:60]!r}", hint=hint)
     if fault.target is FaultScope.ONE and request.component is None:
-        raise UsageError(f"the fault {fault.name} needs a component")
+        hint = "livefw machine show lists the components"
+        raise UsageError(f"the fault {fault.name} needs a component", hint=hint)
     if fault.target is FaultScope.NONE and request.component is not None:
         raise UsageError(f"the fault {fault.name} does not take a component")
     for option in ("function", "code", "ms", "cpu", "count"):
         if getattr(request, option) is not None and option not in fault.options:
-            raise UsageError(f"the fault {fault.name} has no option {option}")
+            takes = ", ".join(f"--{each}" for each in ("times", *fault.options))
+            raise UsageError(f"the fault {fault.name} has no option {option}", hint=f"it takes {takes}")
     if request.times is not None and not 1 <= request.times <= _MAX_TIMES:
         raise UsageError(f"times: {request.times} is not between 1 and {_MAX_TIMES}")
     if request.cpu is not None and not 0 <= request.cpu < subject.injector.cpus:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Coroutine
 from typing import Any
 
+from livefw import suggest
 from livefw.abi.guid import BY_GUID, Guid
 from livefw.abi.version import ComponentVersion
 from livefw.errors import NothingToDo, UsageError
@@ -148,12 +149,15 @@ class Machine:
             for each in components
             if wanted and (str(each.guid).startswith(wanted) or wanted in {each.kind, title(each.guid).lower()})
         ]
+        found = found or [each.guid for each in components if suggest.is_part(text, title(each.guid))]
         if len(set(found)) == 1:
             return found[0]
         names = ", ".join(map(str, found[:8] or (each.guid for each in components[:8])))
         if found:
-            raise UsageError(f"{text!r} can be any of {names}")
-        raise UsageError(f"there is no component {text!r}", hint=f"components: {names or 'none of LFA'}")
+            raise UsageError(f"{text!r} matches {len(set(found))} components", hint=f"name one of them: {names}")
+        known = (word for each in components for word in (title(each.guid), each.kind, str(each.guid)))
+        hint = suggest.hint(text, known, rest="livefw machine show lists the components")
+        raise UsageError(f"there is no component {text[:60]!r}", hint=hint)
 
     @property
     def online(self) -> tuple[int, ...]:

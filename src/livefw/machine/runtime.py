@@ -96,7 +96,7 @@ class NameClaim:
                 os.close(lock)
                 raise UsageError(
                     f"a machine {self.name} is running already" + (f" (process {state.pid})" if state else ""),
-                    hint="use another name with --name",
+                    hint="livefw machine list; --machine NAME gives another name",
                 ) from None
             if os.fstat(lock).st_nlink:
                 return lock

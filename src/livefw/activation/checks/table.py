@@ -368,9 +368,8 @@ def require_known(names: Iterable[str], weights: frozenset[Weight] = _IGNORABLE)
         from livefw import suggest  # only for errors
 
         choices = [check for check, weight in known.items() if weight in weights]
-        raise UsageError(
-            f"there is no check {name!r}", hint=suggest.hint(name, choices, rest=f"{possible}, {HOOK_PREFIX}NAME")
-        )
+        hint = suggest.hint(name, choices, rest=f"the checks are {possible}, {HOOK_PREFIX}NAME")
+        raise UsageError(f"there is no check {name[:60]!r}", hint=hint)
 
 
 def _count(number: int, noun: str) -> str:

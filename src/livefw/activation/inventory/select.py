@@ -35,7 +35,8 @@ def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
     """The one component with this key, id, alias of the id or name, or whose key or alias begins with the word.
 
     Case does not matter. A complete key or id selects that component only. A name does not outrank the beginning of an
-    id, because firmware chooses its names: if they lead to different components, the word is ambiguous.
+    id, because firmware chooses its names: if they lead to different components, the word is ambiguous. If it is none
+    of these, a word of a name will do: ``rmm`` for ``TF-RMM``.
 
     Raises:
         NoSuchComponent: the word selects nothing.
@@ -52,6 +53,10 @@ def select(word: str, candidates: Iterable[Candidate]) -> Candidate:
         for candidate, spellings in everything
         if wanted == candidate.component.name.casefold() or any(spelling.startswith(wanted) for spelling in spellings)
     ]
+    if not found:
+        from livefw.suggest import is_part  # for what is not written as it is shown
+
+        found = [candidate for candidate, _ in everything if is_part(wanted, candidate.component.name)]
     if not found:
         raise _no_such(word, [candidate for candidate, _ in everything])
     if len(found) > 1:
@@ -79,11 +84,11 @@ def _matching(word: str, candidates: Sequence[Candidate]) -> list[Candidate]:
 
 
 def _no_such(word: str, candidates: Sequence[Candidate]) -> NoSuchComponent:
-    wanted = word.strip("*? ").casefold()
-    names = (candidate.component.name for candidate in candidates)
-    similar = " or ".join(dict.fromkeys(name for name in names if wanted and wanted in name.casefold()))
-    hint = f"{similar}? " if similar else ""
-    return NoSuchComponent(f"there is no component {word!r} here", hint=f"{hint}livefw list shows what is available")
+    from livefw import suggest  # only for errors
+
+    known = (text for each in candidates for text in (each.component.name, *_spellings(each)))
+    hint = suggest.hint(word.strip("*? "), filter(None, known), rest="livefw list shows the components")
+    return NoSuchComponent(f"there is no component {word[:60]!r} here", hint=hint)
 
 
 def _spellings(candidate: Candidate) -> tuple[str, ...]:

@@ -56,12 +56,11 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
 
 
 def _unknown(word: str) -> UsageError:
-    from difflib import get_close_matches  # only for errors
+    from livefw import suggest  # only for errors
 
-    spelling = {each.casefold(): each for each in words()}
-    near = [spelling[each] for each in get_close_matches(word.casefold(), spelling)]
-    hint = f"livefw explain {' or '.join(near)}?" if near else _NOT_OURS
-    return UsageError(f"livefw never answers with {printable(word)!r}", hint=hint)
+    near = suggest.closest(word, words())
+    hint = f"did you mean livefw explain {near}?" if near else _NOT_OURS
+    return UsageError(f"livefw never answers with {printable(word[:60])!r}", hint=hint)
 
 
 def _text(each: Meaning) -> str:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from livefw import reading
 from livefw.cli.invocation.session import CommandSession
+from livefw.cli.parser import Below, add_below
+from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import store, trust, verify
 from livefw.firmware.image.disk import Folder
@@ -16,25 +18,41 @@ from livefw.firmware.image.names import label
 from livefw.firmware.image.store import Store
 from livefw.text import printable, table
 
+TRUST = "chain of trust and hashes of root keys"
+EXAMPLES = (
+    (
+        "livefw image store init flash new.fip --trust keys/trust.toml",
+        "Fill a store as a factory does, with a package and the root of trust that it is verified with.",
+    ),
+    ("livefw image store stage flash next.fip", "Put a package into the update bank."),
+    ("livefw image store show flash", "Show what is in both banks."),
+)
 
-class _Verb(NamedTuple):
-    """A verb below ``store``: what it does, whether it takes a package, and a line for the help."""
+
+class _StoreVerb(NamedTuple):
+    """A verb below ``store``: what it does, whether it takes a package, a line for the help, and an example."""
 
     act: Callable[[argparse.Namespace], object]
     summary: str
+    example: tuple[str, str]
     package: bool = False
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """One parser for each verb."""
-    verbs = parser.add_subparsers(dest="store_verb", metavar="VERB", required=True)
-    for name, verb in _VERBS.items():
-        child = verbs.add_parser(name, help=verb.summary, description=verb.summary, allow_abbrev=False)
-        child.add_argument("directory", metavar="DIR", help="the store")
+    add_below(parser, "store_verb", {name: _below(name, verb) for name, verb in _VERBS.items()})
+
+
+def _below(name: str, verb: _StoreVerb) -> Below:
+    def configure_verb(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("directory", metavar="DIR", help="the store")
         if verb.package:
-            child.add_argument("file", metavar="FILE", help="a firmware image package")
+            parser.add_argument("file", metavar="FILE", help="a firmware image package")
         if name == "init":
-            child.add_argument("--trust", metavar="FILE", required=True, help="chain of trust and hashes of root keys")
+            parser.add_argument("--trust", metavar="FILE", required=True, help=TRUST)
+
+    manual = Manual((f"{verb.summary[:1].upper()}{verb.summary[1:]}.",), (verb.example,), ("image",))
+    return Below(configure_verb, run, verb.summary, manual)
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
@@ -107,12 +125,26 @@ def _accept(arguments: argparse.Namespace) -> None:
 
 
 _VERBS = {
-    "init": _Verb(_init, "fill an empty folder as a factory does, with an authentic package", package=True),
-    "show": _Verb(_open, "what is in both banks"),
-    "stage": _Verb(_stage, "put a package into the update bank; PRIME verifies it", package=True),
-    "discard": _Verb(lambda arguments: _open(arguments).discard(), "take a staged package back"),
-    "accept": _Verb(_accept, "accept the bank that boots on trial, and raise the counters"),
-    "rollback": _Verb(lambda arguments: _open(arguments).roll_back(), "give up the bank that boots on trial"),
+    "init": _StoreVerb(
+        _init, "fill an empty directory as a factory does, with an authentic package", EXAMPLES[0], package=True
+    ),
+    "show": _StoreVerb(_open, "show what is in both banks", EXAMPLES[2]),
+    "stage": _StoreVerb(_stage, "put a package into the update bank; PRIME verifies it", EXAMPLES[1], package=True),
+    "discard": _StoreVerb(
+        lambda arguments: _open(arguments).discard(),
+        "remove a staged package",
+        ("livefw image store discard flash", "Remove it."),
+    ),
+    "accept": _StoreVerb(
+        _accept,
+        "accept the bank that boots on trial, and raise the counters",
+        ("livefw image store accept flash", "Accept it."),
+    ),
+    "rollback": _StoreVerb(
+        lambda arguments: _open(arguments).roll_back(),
+        "give up the bank that boots on trial",
+        ("livefw image store rollback flash", "Boot the other bank again."),
+    ),
 }
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from livefw.activation.paths import STATE_VARIABLE, Paths, paths_for
+from livefw.cli.invocation.groups import places
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,24 +14,29 @@ if TYPE_CHECKING:
     from livefw.cli.invocation.session import CommandSession
     from livefw.files.protocol import Files
 
+UNMEASURED = "off"
+"""Of --measure."""
+
 
 def configure_state(parser: argparse.ArgumentParser) -> None:
     """Where the history is."""
     default = f"${STATE_VARIABLE}, then /var/lib/livefw"
-    parser.add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
+    places(parser).add_argument("--state", metavar="DIR", help=f"directory of the history ({default})")
 
 
 def configure_images(parser: argparse.ArgumentParser) -> None:
     """Where images are that can be staged."""
-    parser.add_argument("--images", metavar="DIR", help="directory of archives that can be staged (STATE/images)")
+    places(parser).add_argument(
+        "--images", metavar="DIR", help="directory of archives that can be staged (STATE/images)"
+    )
 
 
 def configure_measuring(parser: argparse.ArgumentParser) -> None:
     """Whether and by what an activation is measured."""
     from livefw.activation.policy.document import MEASURED_BY  # not for what only looks
 
-    parser.add_argument("--no-measure", action="store_true", help="do not measure what it costs the CPUs")
-    parser.add_argument("--measure", choices=MEASURED_BY, help="by what, instead of what livefw.toml says (auto)")
+    choices = (*MEASURED_BY, UNMEASURED)
+    parser.add_argument("--measure", choices=choices, help="by what its cost is measured (what livefw.toml says)")
 
 
 def where(session: CommandSession, arguments: argparse.Namespace) -> Paths:
@@ -45,9 +51,9 @@ def host(
     from livefw import assemble  # not for what needs no engine
 
     found = assemble.Where(session.root, arguments.state, session.settings, getattr(arguments, "images", None))
-    unmeasured = getattr(arguments, "no_measure", True)
+    measure = getattr(arguments, "measure", UNMEASURED)
     how = assemble.How(
-        measured=None if unmeasured else arguments.measure or "",
+        measured=None if measure == UNMEASURED else measure or "",
         without_journal=getattr(arguments, "no_journal", False),
         lenient=lenient,
     )

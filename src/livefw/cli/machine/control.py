@@ -2,11 +2,13 @@
 """``livefw machine notify``, ``driver``, ``reload``, ``fault``, ``cpu``, ``show``: one request to a machine each."""
 
 import argparse
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from livefw import suggest
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.run import NONE_RUNNING
 from livefw.errors import ExitCode, NothingToDo, UsageError
@@ -21,24 +23,27 @@ def configure_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--machine", metavar="NAME", help="which one, where several run")
 
 
-def chosen(name: str | None) -> runtime.State:
+def chosen(arguments: argparse.Namespace) -> runtime.State:
     """The machine that is meant: the named one, or the only one that runs."""
+    name: str | None = arguments.machine
     found = {state.name: state for state in runtime.running()}
     if name is None:
         if not found:
             raise NothingToDo("no machine runs", hint=NONE_RUNNING)
         if len(found) > 1:
-            raise UsageError(f"several machines run: {', '.join(found)}", hint=f"--machine {next(iter(found))}")
+            again = shlex.join(["livefw", *arguments.words, "--machine", next(iter(found))])
+            raise UsageError(f"several machines run: {suggest.listed(found)}", hint=again)
         return next(iter(found.values()))
     if name not in found:
-        raise NothingToDo(f"no machine {name} runs", hint=f"{NONE_RUNNING} --name {name}")
+        more = "livefw machine list shows those that run" if found else f"{NONE_RUNNING} --machine {name}"
+        raise NothingToDo(f"no machine {name} runs", hint=suggest.hint(name, found, rest=more))
     return found[name]
 
 
 @contextmanager
-def connected(name: str | None) -> Iterator[ControlClient]:
+def connected(arguments: argparse.Namespace) -> Iterator[ControlClient]:
     """A connection to the machine that is meant."""
-    client = ControlClient(runtime.socket_of(chosen(name).name))
+    client = ControlClient(runtime.socket_of(chosen(arguments).name))
     try:
         yield client
     finally:
@@ -49,7 +54,7 @@ def ask(
     session: CommandSession, arguments: argparse.Namespace, text: Callable[[Any], str], command: str, **fields: Any
 ) -> int:
     """Let the machine carry out one command, and answer with what it says."""
-    with connected(arguments.machine) as client:
+    with connected(arguments) as client:
         result = client.ask(command, **fields)
     session.report(lambda: printable_lines(text(result).split("\n")), lambda: {command: result})
     return ExitCode.DONE
@@ -98,7 +103,7 @@ def run_driver(session: CommandSession, arguments: argparse.Namespace) -> int:
 
 
 def _change_driver(session: CommandSession, arguments: argparse.Namespace, action: str) -> int:
-    with connected(arguments.machine) as client:
+    with connected(arguments) as client:
         end = time.monotonic() + _DRIVER_PATIENCE
         result = client.ask("driver", action=action)
         while not result["done"] and time.monotonic() < end:
@@ -174,7 +179,10 @@ def run_fault(session: CommandSession, arguments: argparse.Namespace) -> int:
     if arguments.clear:
         return ask(session, arguments, lambda _: "all faults are cleared", "clear")
     if arguments.fault is None:
-        raise UsageError("which fault?", hint="livefw machine fault --list")
+        raise UsageError("machine fault: name a fault", hint="livefw machine fault --list")
+    if arguments.fault not in ALL_FAULTS:
+        hint = suggest.hint(arguments.fault, ALL_FAULTS, rest="livefw machine fault --list")
+        raise UsageError(f"there is no fault {arguments.fault[:60]!r}", hint=hint)
     fields = {name: getattr(arguments, name) for name in _OPTIONS if getattr(arguments, name) is not None}
     return ask(
         session,

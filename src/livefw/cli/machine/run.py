@@ -22,8 +22,9 @@ NONE_RUNNING = "livefw machine run --platform vera"
 
 def configure_run(parser: argparse.ArgumentParser) -> None:
     """Which machine, and where."""
-    parser.add_argument("--platform", required=True, metavar="NAME|FILE", help="see `livefw machine platforms`")
-    parser.add_argument("--name", help="what other commands call it (the platform's name)")
+    parser.add_argument("--platform", metavar="NAME|FILE", help="which machine; see --list")
+    parser.add_argument("--list", action="store_true", help="list the machines that come with livefw")
+    parser.add_argument("--machine", dest="name", metavar="NAME", help="what other commands call it (the platform)")
     parser.add_argument(
         "--mount", metavar="DIR", help="empty or new directory to mount it on (one in the runtime directory)"
     )
@@ -39,6 +40,10 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
 
 def run_run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Serve until interrupted."""
+    if arguments.list:
+        return run_platforms(session, arguments)
+    if arguments.platform is None:
+        raise UsageError("machine run: --platform is missing", hint="livefw machine run --list")
     config = _configured(arguments)
     if arguments.qemu:
         return machine_qemu.run(session, arguments, config)
@@ -73,13 +78,12 @@ def _configured(arguments: argparse.Namespace) -> MachineConfig:
 
 def _ready_text(machine: Machine, directory: str) -> str:
     config = machine.config
-    driver = f"{_mechanisms(config)}, {config.cpus} CPUs"
     # The model writes its settings itself, so that they may be used.
     settings = f" --settings {directory}/etc/livefw" if config.tdx else ""
-    lines = [f"{config.name} is ready on {directory} ({driver}); try: livefw --root {directory}{settings} list"]
+    lines = [f"{config.name} is ready on {directory}", f"  {_mechanisms(config)}, {config.cpus} CPUs"]
     if config.invented:
-        lines.append(f"invented, because it is not public: {'; '.join(config.invented)}")
-    return printable_lines(lines)
+        lines.append("  what is not public is invented: livefw machine show")
+    return printable_lines([*lines, f"  try: livefw --root {directory}{settings} list"])
 
 
 def _mechanisms(config: MachineConfig) -> str:

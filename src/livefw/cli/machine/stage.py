@@ -45,7 +45,7 @@ def _stage_package(session: CommandSession, arguments: argparse.Namespace) -> in
     """Put a package into the update bank, as an updater on the machine would; LFA_PRIME judges it, and not this."""
     if arguments.version or arguments.forged:
         raise UsageError("a package brings its own versions and signatures", hint="livefw image build makes one")
-    machine = chosen(arguments.machine)
+    machine = chosen(arguments)
     if not machine.store:
         raise UsageError(
             f"the machine {machine.name} has no store; its images are in memory",

@@ -4,33 +4,131 @@
 import argparse
 from collections.abc import Callable
 from importlib import import_module
-from typing import NamedTuple, NoReturn
+from typing import NoReturn
 
 from livefw.cli.invocation.session import CommandSession
+from livefw.cli.parser import Below, add_below
 from livefw.cli.verbs import Manual
 
 
-class _Verb(NamedTuple):
-    """A verb below ``machine``: its module, which has ``configure_NAME`` and ``run_NAME``, and a line for the help."""
+def _below(place: str, summary: str, *description: str, examples: dict[str, str]) -> Below:
+    """A verb below ``machine``: the module and the name in ``configure_NAME`` and ``run_NAME``, and its manual."""
+    module, _, name = place.partition(":")
 
-    module: str
-    summary: str
+    def configure(parser: argparse.ArgumentParser) -> None:
+        try:
+            getattr(import_module(f"livefw.cli.machine.{module}"), f"configure_{name}")(parser)
+        except ImportError as error:  # reported if it is the one that is wanted: others may do without
+            parser.parse_known_args = _raising(error)  # type: ignore[method-assign]
+
+    def run_it(session: CommandSession, arguments: argparse.Namespace) -> int:
+        code: int = getattr(import_module(f"livefw.cli.machine.{module}"), f"run_{name}")(session, arguments)
+        return code
+
+    first = f"{summary[:1].upper()}{summary[1:]}."
+    return Below(configure, run_it, summary, Manual((first, *description), tuple(examples.items()), ("machine",)))
+
+
+def _raising(error: ImportError) -> Callable[..., NoReturn]:
+    def parse(*_: object) -> NoReturn:
+        raise error
+
+    return parse
 
 
 _VERBS = {
-    "run": _Verb("livefw.cli.machine.run", "hold a machine up and serve its files until interrupted"),
-    "bmc": _Verb("livefw.cli.machine.bmc", "a modelled BMC that serves Redfish until interrupted"),
-    "platforms": _Verb("livefw.cli.machine.run", "the machines that come with livefw"),
-    "list": _Verb("livefw.cli.machine.run", "machines that run"),
-    "show": _Verb("livefw.cli.machine.control", "what a machine is, seen from inside"),
-    "stage": _Verb("livefw.cli.machine.stage", "put a new image where it becomes pending"),
-    "notify": _Verb("livefw.cli.machine.control", "tell the driver that something changed, as the platform would"),
-    "driver": _Verb("livefw.cli.machine.control", "unload the driver, or load it"),
-    "reload": _Verb("livefw.cli.machine.control", "unload the driver and load it again, which makes it look anew"),
-    "fault": _Verb("livefw.cli.machine.control", "make something go wrong"),
-    "cpu": _Verb("livefw.cli.machine.control", "turn a CPU on or off"),
-    "log": _Verb("livefw.cli.machine.watch", "the kernel log"),
-    "trace": _Verb("livefw.cli.machine.watch", "every call of the firmware"),
+    "run": _below(
+        "run:run",
+        "run a machine and serve its files until interrupted",
+        "The files appear below the directory of --mount, from which any program can read them. With --qemu a real "
+        "kernel runs on the modelled firmware; its files are inside the guest, and its console is the terminal.",
+        examples={
+            "livefw machine run --platform vera --mount /tmp/vera": "Run a machine, and mount its files.",
+            "livefw machine run --platform grid --components 300": "Run one with many components.",
+            "livefw machine run --platform fvp --driver v1": "Run one with another version of the driver.",
+            "livefw machine run --list": "List the machines that come with livefw.",
+        },
+    ),
+    "bmc": _below(
+        "bmc:bmc",
+        "run a modelled BMC that serves Redfish until interrupted",
+        "It listens on the loopback interface, and writes the settings, the certificate and the credentials with which "
+        "livefw finds it below DIR.",
+        examples={
+            "livefw machine bmc /tmp/bmc": "Run a BMC; the command prints how to use it.",
+            "livefw machine bmc /tmp/bmc --fault no-measurements": "Run one without measurements.",
+        },
+    ),
+    "platforms": _below(
+        "run:platforms",
+        "list the machines that come with livefw",
+        examples={"livefw machine platforms": "List them; each is a value of --platform."},
+    ),
+    "list": _below("run:list", "list running machines", examples={"livefw machine list": "List them."}),
+    "show": _below(
+        "control:show",
+        "show a machine as only the model knows it",
+        "What really runs in each component, what is staged, which Realms were lost, and how long the CPUs were "
+        "stopped.",
+        examples={"livefw machine show": "Show the only machine that runs."},
+    ),
+    "stage": _below(
+        "stage:stage",
+        "put a new image where it becomes pending",
+        examples={
+            "livefw machine stage rmm": "Stage an image of the next version.",
+            "livefw machine stage rmm 1.9": "Stage an image of this version.",
+            "livefw machine stage rmm --forged": "Stage an image that does not authenticate.",
+            "livefw machine stage new.fip": "Stage a package, for a machine that runs with --store.",
+        },
+    ),
+    "notify": _below(
+        "control:notify",
+        "notify the driver that something changed, as the platform would",
+        examples={"livefw machine notify": "Send the notification."},
+    ),
+    "driver": _below(
+        "control:driver",
+        "unload or load the driver",
+        examples={"livefw machine driver unload": "Unload the driver.", "livefw machine driver load": "Load it again."},
+    ),
+    "reload": _below(
+        "control:reload",
+        "unload the driver and load it again, so that it reads the inventory again",
+        examples={"livefw machine reload": "Reload the driver."},
+    ),
+    "fault": _below(
+        "control:fault",
+        "make something fail",
+        "A fault stays until it has happened as often as --times allows, or until --clear.",
+        examples={
+            "livefw machine fault --list": "List the faults, and the options of each.",
+            "livefw machine fault auth-error rmm --times 1": "Make the next authentication of the RMM's image fail.",
+            "livefw machine fault slow rmm --function PRIME --ms 3000": "Make PRIME take three seconds longer.",
+            "livefw machine fault --clear": "Remove all faults.",
+        },
+    ),
+    "cpu": _below(
+        "control:cpu",
+        "turn a CPU on or off",
+        examples={"livefw machine cpu off 3": "Turn CPU 3 off.", "livefw machine cpu on 3": "Turn it on."},
+    ),
+    "log": _below(
+        "watch:log",
+        "show the kernel log",
+        examples={
+            "livefw machine log": "Show what has been logged.",
+            "livefw machine log --follow": "Continue until interrupted.",
+        },
+    ),
+    "trace": _below(
+        "watch:trace",
+        "show every call of the firmware",
+        examples={
+            "livefw machine trace": "Show the calls so far, with their results and durations.",
+            "livefw machine trace --follow": "Continue until interrupted.",
+        },
+    ),
 }
 
 
@@ -63,24 +161,9 @@ MANUAL = Manual(
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """One parser for each verb."""
-    verbs = parser.add_subparsers(dest="machine_verb", metavar="VERB", required=True)
-    for name, verb in _VERBS.items():
-        child = verbs.add_parser(name, help=verb.summary, description=verb.summary, allow_abbrev=False)
-        try:
-            getattr(import_module(verb.module), f"configure_{name}")(child)
-        except ImportError as error:  # told if it is the one that is wanted: others may do without
-            child.parse_known_args = _raising(error)  # type: ignore[method-assign]
-
-
-def _raising(error: ImportError) -> Callable[..., NoReturn]:
-    def parse(*_: object) -> NoReturn:
-        raise error
-
-    return parse
+    add_below(parser, "machine_verb", _VERBS)
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Hand over to the verb."""
-    name = arguments.machine_verb
-    code: int = getattr(import_module(_VERBS[name].module), f"run_{name}")(session, arguments)
-    return code
+    return _VERBS[arguments.machine_verb].run(session, arguments)

@@ -43,7 +43,7 @@ def _configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _watch(session: CommandSession, arguments: argparse.Namespace, *, command: str, items: str) -> int:
-    with connected(arguments.machine) as client:
+    with connected(arguments) as client:
         if arguments.follow:
             _follow(session, client, command, items)
         else:
