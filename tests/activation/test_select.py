@@ -53,13 +53,16 @@ def found(word: str) -> str:
         ("tf-rmm", RMM),
         ("TF-A BL31 RUNTIME", BL31),
         ("  tf-rmm ", RMM),
+        ("rmm", RMM),  # a word of its name
+        ("tf_rmm", RMM),
+        ("bl31", BL31),
     ],
 )
 def test_a_component_answers_to(word: str, guid: str) -> None:
     assert found(word) == guid
 
 
-@pytest.mark.parametrize("word", ["rmm", "f", "6c0762a6-12f2-4b56-92cb-ba8f633606d9x", "tdx:x", "*"])
+@pytest.mark.parametrize("word", ["rm", "f", "6c0762a6-12f2-4b56-92cb-ba8f633606d9x", "tdx:x", "*"])
 def test_nothing_answers_to(word: str) -> None:
     with pytest.raises(NoSuchComponent):
         found(word)
@@ -82,9 +85,10 @@ def test_several_answer_to(word: str, candidates: set[str]) -> None:
 @pytest.mark.parametrize(
     ("word", "hint"),
     [
-        ("rmm", "TF-RMM? livefw list shows what is available"),
-        ("WI", "twin? livefw list shows what is available"),  # two have this name
-        ("f-", "TF-A BL31 runtime or TF-RMM? livefw list shows what is available"),
+        ("rm", "did you mean TF-RMM? livefw list shows what is available"),
+        ("WI", "did you mean twin? livefw list shows what is available"),  # two have this name
+        ("tf-rnm", "did you mean TF-RMM? livefw list shows what is available"),
+        ("6c0762a7-12", "did you mean 6c0762a6-12f2-4b56-92cb-ba8f633606d9? livefw list shows what is available"),
         ("unheard-of", "livefw list shows what is available"),
     ],
 )

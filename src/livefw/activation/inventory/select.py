@@ -87,7 +87,7 @@ def _no_such(word: str, candidates: Sequence[Candidate]) -> NoSuchComponent:
     from livefw import suggest  # only for errors
 
     known = (text for each in candidates for text in (each.component.name, *_spellings(each)))
-    hint = suggest.hint(word.strip("*? "), filter(None, known), rest="livefw list shows the components")
+    hint = suggest.hint(word.strip("*? "), filter(None, known), rest="livefw list shows what is available")
     return NoSuchComponent(f"there is no component {word[:60]!r} here", hint=hint)
 
 
