@@ -20,7 +20,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults mutate lint format install uninstall clean packages monitor
+.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults mutate lint format completions install uninstall clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -36,6 +36,7 @@ help:
 	@echo "make faults   every error and power cut at every operation on the disk"
 	@echo "make mutate   small faults in the sources, MUTANTS=$(MUTANTS) of each package or 'all', that tests have to notice"
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
+	@echo "make completions  write what bash, zsh and fish complete anew, after a change of commands or options"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
 	@echo "make install  the command, the daemon, units, manuals, completions; DESTDIR=, PREFIX=$(PREFIX); make uninstall removes them"
@@ -82,6 +83,9 @@ monitor:
 	@mkdir -p src/livefw/machine/qemu/firmware/source
 	@cp monitor/* src/livefw/machine/qemu/firmware/source/
 	@cp build/monitor/monitor.bin build/monitor/guest.bin src/livefw/machine/qemu/firmware/
+
+completions: $(VENV)/test.stamp
+	@$(BIN)/python -B packaging/completions.py
 
 lint: $(VENV)/test.stamp
 	@$(BIN)/ruff check

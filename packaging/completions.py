@@ -1,82 +1,208 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Completions for three shells, from the tables that the command is made of."""
+"""Completion for bash, zsh and fish, by shtab from the command's own parsers: ``completions.py [DIRECTORY]``.
 
-from options import Option, verbs
+What it makes is kept in packaging/completions, so that a package is built without shtab, which distributions have in
+versions that do not know fish, or not at all. A test compares.
+"""
 
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import shtab
+
+from livefw.activation.checks.table import CHECKS
+from livefw.cli import complete
+from livefw.cli.arguments import configured, top
 from livefw.cli.explain.codes import words
+from livefw.cli.parser import CommandParser
 from livefw.cli.verbs import VERBS
+from livefw.machine.config import platforms
+from livefw.machine.tdx import ALL_FAULTS
+from livefw.providers.registry import MECHANISMS
 
-COMMON = ("--root", "--json", "--debug", "--help")
-ARGUMENTS = {"explain": words}
-"""Verbs whose argument is one of a list of words."""
+FOLDER = Path(__file__).with_name("completions")
+FILES = {"bash": "livefw.bash", "zsh": "_livefw", "fish": "livefw.fish"}
+"""The file of each shell."""
 
-
-def bash() -> str:
-    """Completion for bash."""
-    cases = "\n".join(f'    {name}) words="{" ".join(_offered(name, found))}" ;;' for name, _, found in verbs())
-    return f"""# SPDX-License-Identifier: Apache-2.0
-_livefw() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} verb= each words
-  for each in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-    case " {" ".join(VERBS)} " in *" $each "*) verb=$each; break ;; esac
-  done
-  case $verb in
-    "") words="{" ".join(VERBS)}" ;;
-{cases}
-  esac
-  COMPREPLY=($(compgen -W "$words {" ".join(COMMON)}" -- "$word"))
+_ASK = {
+    "bash": """
+_livefw_{kind}() {{
+  local found line=("${{COMP_WORDS[@]:1:COMP_CWORD-1}}")
+  found=$(command "${{COMP_WORDS[0]/#\\~/$HOME}}" {command} {kind} "${{line[@]}}" 2>/dev/null)
+  compgen -W "$found" -- "$1"
 }}
-complete -o default -F _livefw livefw
-"""
+""",
+    "zsh": """
+_livefw_{kind}() {{
+  local -a line=(${{(Q)${{(z)LBUFFER}}}})
+  compadd -- ${{(f)"$(command ${{line[1]:-livefw}} {command} {kind} "${{(@)line[2,-2]}}" 2>/dev/null)"}}
+}}
+""",
+    "fish": """
+function _livefw_{kind}
+  set -l line (commandline -opc)
+  command $line[1] {command} {kind} $line[2..-1] 2>/dev/null
+end
+""",
+}
+"""A function that asks the command for words of one kind."""
 
 
-def zsh() -> str:
-    """Completion for zsh."""
-    described = "\n".join(f"    '{name}:{_quoted(summary)}'" for name, summary, _ in verbs())
-    cases = "\n".join(
-        f"    {name}) compadd -- {' '.join([*_offered(name, found), *COMMON])} ;;" for name, _, found in verbs()
+def _asked(kind: str) -> dict[str, Any]:
+    preamble = {shell: text.format(kind=kind, command=complete.COMMAND) for shell, text in _ASK.items()}
+    called = {"bash": f"_livefw_{kind}", "zsh": f"_livefw_{kind}", "fish": f"(_livefw_{kind})"}
+    return {**called, "preamble": preamble}
+
+
+def _either(kind: str, *known: str) -> dict[str, Any]:
+    """Known words, or a file."""
+    name, listed = f"_livefw_{kind}_or_file", " ".join(known)
+    return {
+        "bash": name,
+        "zsh": name,
+        "fish": f"({name})",
+        "preamble": {
+            "bash": f"""
+{name}() {{
+  compgen -W "{listed}" -- "$1"
+  compgen -f -- "$1"
+}}
+""",
+            "zsh": f"""
+{name}() {{
+  compadd -- {listed}
+  _files
+}}
+""",
+            "fish": f"""
+function {name}
+  printf '%s\\n' {listed}
+  __fish_complete_path (commandline -ct)
+end
+""",
+        },
+    }
+
+
+COMPONENTS, ACTIVATIONS, MACHINES, PARTS, BMCS = map(_asked, ("components", "activations", "machines", "parts", "bmcs"))
+WORDS: dict[str, Callable[[], list[str]]] = {
+    "CHECK": lambda: [check.name for check in CHECKS],
+    "WORD": words,
+    "PROVIDER": lambda: list(MECHANISMS),
+}
+"""Words that an argument is one of, by what it is called in the help."""
+BY_METAVAR: dict[str, dict[str, Any]] = {
+    "COMPONENT": COMPONENTS,
+    "DIR": shtab.DIRECTORY,
+    "FILE": shtab.FILE,
+    # Of one pattern alone shtab makes a qualifier of files for zsh.
+    "FILE.cab": {**shtab.glob("*.cab"), "zsh": "_files -g '*.cab'"},
+    "FLASH": shtab.FILE,
+    "IMAGE": shtab.FILE,
+    "KEY": COMPONENTS,
+    "KERNEL": shtab.FILE,
+    "NAME|FILE": _either("platform", *platforms()),
+}
+BY_OPTION: dict[tuple[str, str], dict[str, Any]] = {
+    ("", "--bmc"): BMCS,
+    ("", "--machine"): MACHINES,
+    ("livefw history", "component"): ACTIVATIONS,
+    ("livefw report", "component"): ACTIVATIONS,
+    ("livefw machine fault", "component"): PARTS,
+    ("livefw machine stage", "what"): PARTS,
+    ("livefw machine run", "--machine"): {},
+}
+"""What completes an option or an argument of one command, or of every one, where what it is called does not tell."""
+
+
+def script(shell: str) -> str:
+    """The completion script for a shell."""
+    licence, text = "# SPDX-License-Identifier: Apache-2.0", shtab.complete(whole(), shell).strip()
+    text = re.sub(
+        r"# AUTOMATICALLY GENERATED by \S+\n(# .*\n)+", "# Made by packaging/completions.py with shtab.\n", text
     )
-    return f"""#compdef livefw
-# SPDX-License-Identifier: Apache-2.0
-_livefw() {{
-  local -a verbs
-  verbs=(
-{described}
-  )
-  if (( CURRENT == 2 )); then
-    _describe command verbs
-    compadd -- {" ".join(COMMON)}
-    return
-  fi
-  case $words[2] in
-{cases}
-  esac
-}}
-_livefw "$@"
-"""
+    text = _mended(text) if shell == "zsh" else text
+    first, _, rest = text.partition("\n")
+    lines = [first, licence, rest] if first.startswith("#compdef") else [licence, text]
+    return "\n".join(line.rstrip() for line in "\n".join(lines).split("\n")) + "\n"
 
 
-def fish() -> str:
-    """Completion for fish."""
-    lines = ["# SPDX-License-Identifier: Apache-2.0", "complete -c livefw -f"]
-    for name, summary, found in verbs():
-        lines.append(f"complete -c livefw -n __fish_use_subcommand -a {name} -d '{_quoted(summary)}'")
-        if offered := ARGUMENTS.get(name):
-            lines.append(f"complete -c livefw -n '__fish_seen_subcommand_from {name}' -a '{' '.join(offered())}'")
-        for option in found:
-            if option.name:
-                takes = " -r" if option.value else ""
-                seen = f"'__fish_seen_subcommand_from {name}'"
-                lines.append(
-                    f"complete -c livefw -n {seen} -l {option.name.lstrip('-')}{takes} -d '{_quoted(option.help)}'"
-                )
-    return "\n".join(lines) + "\n"
+def _mended(text: str) -> str:
+    """Of zsh's script: any number of arguments, where shtab allows one, and of the commands below one only the next."""
+    text = re.sub(r'^( *")\(\*\)::?', r"\1*:", text, flags=re.MULTILINE)
+    for parser in _each(whole()):
+        names = {name for name, _, _ in parser.children()}
+        function = re.escape(f"_shtab_{parser.prog.replace(' ', '_')}_commands() {{")
+        if names and (found := re.search(rf"^{function}$.*?^}}$", text, re.MULTILINE | re.DOTALL)):
+            lines = found[0].split("\n")
+            kept = [line for line in lines if (name := re.match(r"    (\w+):'", line)) is None or name[1] in names]
+            text = text.replace(found[0], "\n".join(kept))
+    return text
 
 
-def _offered(name: str, found: list[Option]) -> list[str]:
-    """What may follow a verb: its options, and the words that its argument is one of."""
-    return [*(option.name for option in found if option.name), *ARGUMENTS.get(name, list)()]
+def whole() -> CommandParser:
+    """All commands below one parser, as they are typed, with what completes each argument."""
+    root = top()
+    root.description = "activate firmware while the machine runs"
+    verbs = root.add_subparsers(dest="verb", metavar="COMMAND")
+    for name, verb in VERBS.items():
+        _put(verbs, name, verb.summary, configured(name))
+    _put(verbs, "help", "show the manual page of a command", _helped(root, "livefw help"))
+    for parser in _each(root):
+        for action in parser._actions:  # noqa: SLF001 - argparse offers no other way
+            _completed(parser, action)
+    return root
 
 
-def _quoted(text: str) -> str:
-    return text.replace("\\", "").replace("'", "").replace(":", " -")
+def _put(verbs: Any, name: str, summary: str, parser: CommandParser) -> None:
+    parser.description = summary
+    verbs._choices_actions.append(verbs._ChoicesPseudoAction(name, (), summary))  # noqa: SLF001 - as add_parser does
+    verbs._name_parser_map[name] = parser  # noqa: SLF001
+
+
+def _helped(parser: CommandParser, prog: str) -> CommandParser:
+    """The names of commands alone, as they follow ``help``."""
+    made = CommandParser(prog=prog, add_help=False)
+    if children := list(parser.children()):
+        verbs = made.add_subparsers()
+        for name, summary, child in children:
+            _put(verbs, name, summary, _helped(child, f"{prog} {name}"))
+    return made
+
+
+def _each(parser: CommandParser) -> Iterator[CommandParser]:
+    yield parser
+    for _, _, child in parser.children():
+        yield from _each(child)
+
+
+def _completed(parser: CommandParser, action: argparse.Action) -> None:
+    names = action.option_strings or [action.dest]
+    for prog in (parser.prog, ""):
+        for name in names:
+            if (prog, name) in BY_OPTION:
+                if found := BY_OPTION[prog, name]:
+                    action.complete = found  # type: ignore[attr-defined]  # what shtab looks for
+                return
+    metavar = str(action.metavar)
+    if metavar in BY_METAVAR:
+        action.complete = BY_METAVAR[metavar]  # type: ignore[attr-defined]
+    elif metavar in WORDS:
+        action.choices = WORDS[metavar]()
+    elif (parser.prog, action.dest) == ("livefw machine fault", "fault"):
+        action.choices = list(ALL_FAULTS)
+
+
+def write(folder: Path) -> None:
+    """Write the scripts of all shells."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for shell, name in FILES.items():
+        (folder / name).write_text(script(shell), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)

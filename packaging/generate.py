@@ -1,23 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Manual pages and completions for three shells, from the command's own tables: ``generate.py DIRECTORY``."""
+"""Manual pages, from the command's own tables: ``generate.py DIRECTORY``."""
 
 import sys
 from pathlib import Path
 
-import completions
 import manuals
 
 
 def write(folder: Path) -> None:
     """Write them all."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {
-        **manuals.pages(),
-        "livefw.bash": completions.bash(),
-        "_livefw": completions.zsh(),
-        "livefw.fish": completions.fish(),
-    }
-    for name, text in made.items():
+    for name, text in manuals.pages().items():
         (folder / name).write_text(text, encoding="utf-8")
 
 

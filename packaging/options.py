@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the parsers of the command know, for manual pages and completions."""
+"""What the parsers of the command know, for manual pages."""
 
 import argparse
 import importlib.util
@@ -7,9 +7,6 @@ import sys
 import types
 from collections.abc import Iterator
 from typing import NamedTuple
-
-from livefw.cli.arguments import configured
-from livefw.cli.verbs import VERBS
 
 
 class _Struct:
@@ -57,9 +54,3 @@ def _option(action: argparse.Action) -> Option:
     shown = str(value) if action.nargs is None or not value else repeated.get(action.nargs, value)
     text = (action.help or "").replace("%%", "%")
     return Option(name, str(shown), text, bool(name) and action.required)
-
-
-def verbs() -> Iterator[tuple[str, str, list[Option]]]:
-    """Every verb with its summary and its own options; a verb with verbs of its own lists those in its help."""
-    for name, verb in VERBS.items():
-        yield name, verb.summary, list(options(configured(name)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Manual pages and completions, as they are made from the command's tables and as their readers take them."""
+"""Manual pages, as they are made from the command's tables and as their readers take them."""
 
 import os
 import pty
@@ -15,8 +15,6 @@ import pytest
 from livefw.activation.policy.document import DEFAULT, KEYS, parse
 from livefw.activation.policy.example import EXAMPLES
 from livefw.activation.policy.reader import rows
-from livefw.cli.explain.codes import words
-from livefw.cli.verbs import VERBS
 from livefw.daemon import service
 from livefw.errors import MEANINGS
 from livefw.providers.redfish.settings import KEYS as BMC_KEYS
@@ -33,7 +31,7 @@ SECTIONS = ("NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "FILES"
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Manuals and completions, made once in a run of the tests."""
+    """Manuals, made once in a run of the tests."""
     return once(
         tmp_path_factory, "generated", lambda folder: run(sys.executable, "-B", PACKAGING / "generate.py", folder)
     )
@@ -133,26 +131,6 @@ def test_pages_do_not_depend_on_what_is_installed(generated: Path, tmp_path: Pat
     names = {path.name for path in generated.iterdir() if not path.name.startswith(".")}
     assert names == {path.name for path in tmp_path.iterdir()}
     assert [name for name in names if (generated / name).read_bytes() != (tmp_path / name).read_bytes()] == []
-
-
-def test_completions_know_every_verb(generated: Path) -> None:
-    for name in ("livefw.bash", "_livefw", "livefw.fish"):
-        text = (generated / name).read_text(encoding="utf-8")
-        assert [verb for verb in VERBS if verb not in text] == [], name
-    run("bash", "-n", generated / "livefw.bash")
-
-
-def test_completions_offer_the_words_that_can_be_explained(generated: Path) -> None:
-    """Bash itself is asked; the others are read."""
-    script = (
-        f"source {generated / 'livefw.bash'}; COMP_WORDS=(livefw explain acti); COMP_CWORD=2; _livefw;"
-        ' echo "${COMPREPLY[@]}"'
-    )
-    offered = run("bash", "-c", script).split()
-    assert {"activated", "activated-otherwise", "activation-failed"} <= set(offered)
-    for name in ("livefw.bash", "_livefw", "livefw.fish"):
-        text = (generated / name).read_text(encoding="utf-8")
-        assert [word for word in words() if word not in text] == [], name
 
 
 def _at_terminal(*arguments: str, environment: dict[str, str]) -> str:

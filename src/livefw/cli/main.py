@@ -61,6 +61,10 @@ def _run(words: list[str]) -> int:
         name, session = plain
         with closing(session):
             return VERBS[name].load().run(session, None)
+    if words[:1] == ["_complete"]:
+        from livefw.cli import complete  # for shells
+
+        return complete.run(words[1:])
     from livefw import children  # `list` starts none
     from livefw.cli.arguments import parse  # argparse takes longer to import than `list` takes to run
 
