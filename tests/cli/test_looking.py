@@ -179,7 +179,6 @@ def test_doctor_says_why_there_is_nothing(empty: Any, files: dict[str, str], cod
 
 
 WRONG = [
-    ([], "usage"),
     (["bogus"], "usage"),
     (["--bogus"], "usage"),
     (["list", "--bogus"], "usage"),

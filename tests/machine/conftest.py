@@ -111,7 +111,7 @@ class Process:
     @property
     def mount(self) -> Path:
         """Where it is mounted, from the ready line."""
-        return Path(self.ready.split(" is ready on ")[1].split(" (")[0])
+        return Path(self.ready.split(" is ready on ")[1].rstrip("\n"))
 
     def livefw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command beside it."""

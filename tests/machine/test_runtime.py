@@ -85,11 +85,11 @@ def test_the_machine_that_is_meant(run: Run, livefw: Livefw) -> None:
     run("fvp")
     several = livefw("show")
     assert (several.code, "several machines run: fvp, vera" in several.err) == (2, True)
-    assert "--machine fvp" in several.err
+    assert "hint: livefw machine show --machine fvp\n" in several.err
     assert livefw("show", "--machine", "vera").out.startswith("vera: ")
     other = livefw("show", "--machine", "other")
     assert (other.code, "no machine other runs" in other.err) == (3, True)
-    assert "--machine other" in other.err
+    assert "livefw machine list" in other.err
 
 
 def test_a_machine_that_is_gone_is_not_listed(run: Run, livefw: Livefw) -> None:
@@ -138,7 +138,7 @@ def test_a_driver_that_is_at_work_is_waited_for_only_a_while(
     [
         (("fault", "--list"), 0, "WHAT HAPPENS"),
         (("fault", "--clear"), 0, "all faults are cleared"),
-        (("fault",), 2, "which fault?"),
+        (("fault",), 2, "name a fault"),
         (("fault", "busy", "--times", "2"), 0, "from now on: "),
         (("fault", "gremlin"), 2, "no fault"),
         (("fault", "slow", "--ms", "5", "--cpu", "0"), 2, "no option cpu"),

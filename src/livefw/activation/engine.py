@@ -5,6 +5,7 @@
 which carries out requests. `Engine.activate`, `stage` and `cancel` do that for a single request.
 """
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
@@ -18,10 +19,10 @@ from livefw.activation.events import Attempt, Control, Finished, Point, SettledI
 from livefw.activation.execution.session import Session
 from livefw.activation.history import seal
 from livefw.activation.history.cache import RowSource
-from livefw.activation.history.journal import HistoryRow, Journal
+from livefw.activation.history.journal import FILE, HistoryRow, Journal
 from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host, OnFailure
-from livefw.activation.images.target import StagingRequest
+from livefw.activation.images.target import StagingRequest, find_target
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
@@ -120,11 +121,18 @@ class Engine:
     def activate(self, request: ActivationRequest, *, control: Control | None = None) -> Steps[Finished]:
         """One whole request, from taking the lock to releasing it. Errors are those of `open` and
         `Session.activate`."""
+        if self._is_first():
+            require_ignorable(request.ignore, self._host.policy)
+            plan.choose(discovery.take_inventory(self._host.providers).require(), request.words)
         with (yield from self._open(control)) as session:
             return (yield from session.activate(request))
 
     def stage(self, request: StagingRequest, *, control: Control | None = None) -> Steps[Finished]:
         """As `activate`, for an image. Errors are those of `open` and `Session.stage`."""
+        if self._is_first():
+            require_ignorable(request.ignore, self._host.policy)
+            found = discovery.take_inventory(self._host.providers).require()
+            find_target(request.word, found.candidates, request.package)
         with (yield from self._open(control)) as session:
             return (yield from session.stage(request))
 
@@ -155,6 +163,11 @@ class Engine:
             session = Session(self.scene, host, None, self._history(), control)
         with session:
             return (yield from session.cancel(candidate, reason=reason))
+
+    def _is_first(self) -> bool:
+        """Whether there is no history or lock yet: an invalid request is then refused before they are made."""
+        paths = self._host.paths
+        return not (os.path.exists(paths.lock) and os.path.exists(os.path.join(paths.state, FILE)))
 
     def _open(self, control: Control | None) -> Steps[Session]:
         """Take the lock and settle open intents, step by step."""

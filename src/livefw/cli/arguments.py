@@ -45,7 +45,7 @@ def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
         raise chosen.unknown(beyond)
     if next(chosen.children(), None):
         raise _incomplete(chosen, f"{chosen.prog}: a command is missing", words)
-    arguments.words = words
+    arguments.command_line = words
     return name, arguments
 
 

@@ -31,7 +31,7 @@ def chosen(arguments: argparse.Namespace) -> runtime.State:
         if not found:
             raise NothingToDo("no machine runs", hint=NONE_RUNNING)
         if len(found) > 1:
-            again = shlex.join(["livefw", *arguments.words, "--machine", next(iter(found))])
+            again = shlex.join(["livefw", *arguments.command_line, "--machine", next(iter(found))])
             raise UsageError(f"several machines run: {suggest.listed(found)}", hint=again)
         return next(iter(found.values()))
     if name not in found:
