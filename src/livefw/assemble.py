@@ -104,6 +104,9 @@ def host(
             raise
         say(f"livefw: the settings are ignored: {printable(error.message)}")
         settings, settings_directory = DEFAULT, ""
+    if settings.seal and not own:
+        file = os.path.join(found.settings, FILE)
+        say(f"livefw: seal in {printable(file)} is not used: with --root nothing is sealed")
     machine = files or opened(where.root, settings=settings_directory)
     measuring = settings.measure._replace(by=how.measured) if how.measured else settings.measure
 

@@ -227,3 +227,36 @@ def test_documents_have_every_code_of_the_check() -> None:
     text = (Path(__file__).parents[2] / "docs/reference/policy.md").read_text(encoding="utf-8")
     rows = text.partition("| Exit code | `livefw policy --check` |")[2].partition("\n\n")[0]
     assert [row.split("|")[1].strip() for row in rows.splitlines()[2:]] == ["0", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(("text", "left_out"), [("deny = ['scp*']", True), ("allow = ['tf-rmm']", True), ("", False)])
+def test_a_request_for_everything_says_what_the_policy_leaves_out(ready: Any, text: str, left_out: bool) -> None:
+    bench = FakeLfa()
+    bench.add("0509b633-5734-422f-a681-6096e932d93a", name="SCP")
+    ready.plant(bench)
+    settings(ready, text)
+    line = "SCP (lfa:0509b633-5734-422f-a681-6096e932d93a) is left out: the policy does not allow it"
+    done = ready.run("activate", "--all", "--yes")
+    assert (line in done.err) is left_out
+    assert line not in ready.run("activate", "tf-rmm", "--yes").err
+
+
+def test_a_pattern_without_a_match_is_noted_by_list_and_watch(ready: Any) -> None:
+    settings(ready, "deny = ['tf-rm']")
+    line = "deny: 'tf-rm' matches no component here; close to it: TF-RMM"
+    listed = ready.run("list")
+    assert (listed.code, line in listed.err) == (0, True)
+    assert [note["code"] for note in ready.run("--json", "list").json["notes"]] == ["settings-match"]
+    with ready.start("watch") as watching:
+        assert watching.stdout
+        assert any(line in watching.stdout.readline() for _ in range(2))
+        watching.send_signal(signal.SIGINT)
+
+
+def test_a_seal_that_is_not_used_is_told(ready: Any) -> None:
+    """The key is this machine's, and the history of another machine is not sealed with it."""
+    settings(ready, "seal = '/etc/livefw/key'")
+    for words in (("plan",), ("activate", "tf-rmm", "--yes")):
+        assert "/etc/livefw/livefw.toml is not used: with --root nothing is sealed" in ready.run(*words).err
+    settings(ready, "")
+    assert "sealed" not in ready.run("plan").err

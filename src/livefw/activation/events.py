@@ -67,10 +67,15 @@ class SettledIntent(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """The keys of the components of the request, and the patterns of the settings that match nothing."""
+    """The keys of the components of the request, and the patterns of the settings that match nothing.
+
+    ``left_out`` are components that could be activated and that the policy does not allow; they are left out of a
+    request for everything.
+    """
 
     components: tuple[str, ...]
     unmatched: tuple[UnmatchedPattern, ...] = ()
+    left_out: tuple[Component, ...] = ()
 
 
 class SettingsApplied(NamedTuple):

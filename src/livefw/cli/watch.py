@@ -21,7 +21,7 @@ from livefw.cli.invocation.session import CommandSession, put, show
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode
 from livefw.render import attempt, document
-from livefw.render.component import label
+from livefw.render.component import cost, label
 from livefw.render.json_text import SCHEMA
 from livefw.text import printable
 
@@ -155,7 +155,8 @@ class _Lines:
         name = label(event.seen) if event.seen else event.component
         who = f"{name}: " if name else ""
         extra = list(attempt.lines(event.attempt)) if event.attempt else []
-        text = f"{who}{_LABELS.get(event.what, '')}{printable(event.text)}"
+        price = f"; cost: {cost(event.seen)}" if event.seen and event.seen.pending and event.what in _OFFERS else ""
+        text = f"{who}{_LABELS.get(event.what, '')}{printable(event.text)}{price}"
         self._line(moment, "\n".join([text, *(f"        {line}" for line in extra)]))
 
     def _line(self, moment: datetime, text: str) -> None:
@@ -170,6 +171,8 @@ def _host(root: str) -> str:
     return os.uname().nodename if root == "/" else root
 
 
+_OFFERS = frozenset({WatchEventKind.PRESENT, WatchEventKind.APPEARED, WatchEventKind.PENDING})
+"""Events after which somebody may want to activate it."""
 _LABELS = {
     WatchEventKind.APPEARED: "appeared; ",
     WatchEventKind.HELD_BACK: "held back: ",

@@ -10,6 +10,7 @@ from livefw.activation.history.rows import Activation, HistoryRow, RowKind
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import caption, duration, svg
 from livefw.activation.queries import SHORT_ID
+from livefw.render.component import cpu_stop_of_row
 from livefw.text import printable
 
 
@@ -172,7 +173,7 @@ _FACTS = (
     _Fact(_EVIDENCE, "confirmed", "confirmed", text=_one_of({False: "no: the reply alone reports it", None: ""})),
     _Fact(_EVIDENCE, "found out", "reconciled", text=_one_of({True: "by a later run", None: ""})),
     _Fact(_EVIDENCE, "state before", "stated", first=True),
-    _Fact(_EVIDENCE, "CPU rendezvous", "rendezvous", first=True),
+    _Fact(_EVIDENCE, "expected cost", "rendezvous", first=True, text=cpu_stop_of_row),
     _Fact(_EVIDENCE, "boot before", "boot_id", first=True),
     _Fact(_EVIDENCE, "boot afterwards", "boot_id"),
     _Fact(_BESIDE, "also changed", "others", text=_reasons),

@@ -11,7 +11,7 @@ from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import duration
 from livefw.activation.outcome import Outcome
 from livefw.render import document
-from livefw.render.component import label_of_row
+from livefw.render.component import cpu_stop, label_of_row
 from livefw.render.plan import problem_text
 from livefw.text import printable
 
@@ -41,7 +41,7 @@ def lines(attempt: Attempt) -> Iterator[str]:
         if problem.ignored:
             yield f"  ignored: {problem_text(problem)}"
     if attempt.measurement:
-        yield f"  cost: {cost_text(attempt.measurement)}"
+        yield f"  cost: {cpu_stop(attempt.result.before).text}; {cost_text(attempt.measurement)}"
     for other in attempt.others:
         yield f"  also changed: {printable(other.text)}"
     for mishap in attempt.mishaps:

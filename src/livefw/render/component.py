@@ -24,7 +24,7 @@ class CpuStop(NamedTuple):
     text: str
 
 
-_CPU_STOPS = {
+_CPU_STOPS: dict[str | None, CpuStop] = {
     Rendezvous.REQUIRED: CpuStop("all", "stops all CPUs"),
     Rendezvous.FORCED: CpuStop("all (forced)", "stops all CPUs (forced by setting)"),
     Rendezvous.OPTIONAL: CpuStop("one at a time", "stops one CPU at a time"),
@@ -35,6 +35,17 @@ _CPU_STOPS = {
 def cpu_stop(item: Component) -> CpuStop:
     """Which CPUs its activation stops, in the same words in every face."""
     return _CPU_STOPS[item.cost.rendezvous]
+
+
+def cpu_stop_of_row(rendezvous: str | None) -> str:
+    """The same, in a sentence, of the field of a history's row; as it is written for one that is not known."""
+    found = _CPU_STOPS.get(rendezvous)
+    return found.text if found else printable(str(rendezvous))
+
+
+def cost(item: Component) -> str:
+    """What an activation costs, as far as the mechanism says."""
+    return cpu_stop(item).text + ("; may reset CPUs" if item.cost.resets_cpu else "")
 
 
 def label(item: Component) -> str:

@@ -13,11 +13,12 @@ from livefw.activation.plan import PastAttempts, PlanStep
 from livefw.activation.setting_changes import UnmetSetting
 from livefw.activation.status import ComponentStatus
 from livefw.errors import ExitCode, LivefwError, NothingToDo
+from livefw.providers.base import Component
 from livefw.render import document
 from livefw.render.age import pending_span
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
-from livefw.render.component import cpu_stop, label, label_of_row, version
+from livefw.render.component import cost, label, label_of_row, version
 from livefw.text import printable
 
 
@@ -62,6 +63,11 @@ def unmatched_lines(unmatched: Iterable[UnmatchedPattern]) -> list[str]:
     return [f"settings: {printable(str(each))}" for each in unmatched]
 
 
+def left_out_lines(left_out: Iterable[Component]) -> list[str]:
+    """Components that a request for everything leaves out."""
+    return [f"settings: {label(each)} ({each.key}) is left out: the policy does not allow it" for each in left_out]
+
+
 def unmet_lines(unmet: Iterable[UnmetSetting]) -> list[str]:
     """Settings that the policy wants, and that are not so."""
     return [f"settings: {printable(each.text)}" for each in unmet]
@@ -101,10 +107,7 @@ def _step_lines(number: int, step: PlanStep, status: ComponentStatus | None) -> 
 
 
 def _cost(step: PlanStep) -> str:
-    parts = [cpu_stop(step.component).text]
-    if step.component.cost.resets_cpu:
-        parts.append("may reset CPUs")
-    return "; ".join([*parts, _before(step.past)])
+    return f"{cost(step.component)}; {_before(step.past)}"
 
 
 def _before(past: PastAttempts | None) -> str:

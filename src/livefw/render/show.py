@@ -14,7 +14,7 @@ from livefw.providers.declaration import Declaration, declaration
 from livefw.render import document
 from livefw.render.age import pending_span
 from livefw.render.answer import Answer
-from livefw.render.component import label, version
+from livefw.render.component import cpu_stop, label, version
 from livefw.text import printable
 
 
@@ -62,7 +62,7 @@ def _lines(item: Component, images: Releases, status: ComponentStatus) -> Iterat
         ("current version", version(item.current_version)),
         ("image pending", f"{pending}, {span}" if (span := pending_span(item)) else pending),
         ("pending version", version(item.pending_version)),
-        ("CPU rendezvous", item.cost.rendezvous or "unknown"),
+        ("cost", cpu_stop(item).text),
         ("resets CPUs", resets),
         *((name, "on" if value else "off") for name, value in item.settings),
         *([("as stated", item.stated)] if item.stated else []),

@@ -38,7 +38,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanContext, SettingChange
 from livefw.activation.policy.document import Policy
 from livefw.errors import TransportError, UsageError
-from livefw.providers.base import is_stager
+from livefw.providers.base import Component, is_stager
 
 if TYPE_CHECKING:
     from livefw.activation.setting_changes import Tried, UnmetSetting
@@ -155,7 +155,8 @@ class Session:
         found = host.observe(discovery.take_inventory(host.providers).require())
         wanted = None if request.words is None else {c.component.key: c for c in plan.choose(found, request.words)}
         chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
-        yield Chosen(chosen, unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found))
+        left_out = () if wanted is not None else _left_out(found, host.policy)
+        yield Chosen(chosen, unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found), left_out)
         done: dict[str, Attempt] = {}
         tried: set[str] = set()
         previous = self._last_asked_for(found)
@@ -268,6 +269,12 @@ def _next_candidate(
 def _all_ready(found: Inventory, policy: Policy) -> list[Candidate]:
     """The candidates of a request without words: all that can be activated and are allowed."""
     return [c for c in found.candidates if not c.component.reasons and policy.allows(c.component)]
+
+
+def _left_out(found: Inventory, policy: Policy) -> tuple[Component, ...]:
+    """The components that only the policy keeps out of such a request."""
+    components = (candidate.component for candidate in found.candidates)
+    return tuple(each for each in components if not each.reasons and not policy.allows(each))
 
 
 def _blocks(previous: Candidate, candidate: Candidate) -> bool:

@@ -25,6 +25,7 @@ from livefw.api import ConnectedHost
 from livefw.cli.invocation.session import CommandSession
 from livefw.errors import LivefwError, Refused
 from livefw.providers.base import Component, Phase
+from livefw.providers.declaration import CancelWindow, declaration
 from livefw.render import attempt, plan
 from livefw.render.component import cpu_stop, label, version
 
@@ -34,8 +35,9 @@ _REMIND = 10.0
 
 _CONTINUES = (
     "Ctrl-C: the {act} is under way and cannot be interrupted; it continues.\n"
-    "Press Ctrl-C again to detach; the {act} continues then, too."
+    "Press Ctrl-C again to detach; the {act} continues then, too.{cancel}"
 )
+_CANCEL = "\nTo ask the mechanism to abandon it, in another terminal: livefw cancel {key}"
 _DETACHED = "Detached from the {act}, which may continue. See how it ends: livefw show {key}"
 _ACTS = {"activate": "activation", "stage": "staging", "cancel": "cancellation"}
 
@@ -95,8 +97,8 @@ class ProgressDisplay:
         match event:
             case SettledIntent():
                 self._session.say(attempt.settled_text(event))
-            case Chosen(unmatched=unmatched):
-                self._warn(plan.unmatched_lines(unmatched))
+            case Chosen(unmatched=unmatched, left_out=left_out):
+                self._warn([*plan.unmatched_lines(unmatched), *plan.left_out_lines(left_out)])
             case SettingsApplied(unmet=unmet):
                 fresh = [line for line in plan.unmet_lines(unmet) if line not in self._unmet]
                 self._unmet.update(fresh)
@@ -123,12 +125,17 @@ class ProgressDisplay:
             return
         if self._interrupts and not self._answered:
             self._answered = True
-            self._line(_CONTINUES.format(act=_ACTS[self._verb]))
+            cancel = _CANCEL.format(key=component.key) if self._can_be_cancelled(component) else ""
+            self._line(_CONTINUES.format(act=_ACTS[self._verb], cancel=cancel))
         if self._live:
             self._session.mark(f"{self._phase} {seconds:.0f} s", end="\r")
         elif seconds >= self._next_reminder:
             self._next_reminder = seconds + _REMIND
             self._session.say(f"  {self._phase}, {seconds:.0f} s so far")
+
+    def _can_be_cancelled(self, component: Component) -> bool:
+        declared = declaration(component.provider)
+        return self._verb == "activate" and declared is not None and declared.cancel is CancelWindow.UNTIL_COMMITTED
 
     def _tell_detached(self, component: Component) -> None:
         """Once, whether it is seen at a tick or only at the end."""

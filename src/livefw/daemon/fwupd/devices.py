@@ -31,6 +31,7 @@ from livefw.daemon.snapshot import Snapshot
 from livefw.dbus.wire import Variant
 from livefw.providers.base import Component, Version, is_stager
 from livefw.providers.declaration import declaration
+from livefw.render.component import cost
 from livefw.text import printable
 
 Dictionary = dict[str, Variant]
@@ -102,6 +103,7 @@ def device(candidate: Candidate, snapshot: Snapshot) -> Dictionary:
     return _identity(component, own_guids(candidate)) | typed(
         {
             **_version(component.current_version),
+            "Summary": f"Activation: {cost(component)}",
             "Flags": _flags(candidate, snapshot.releases.get(component.key, ())),
             "Problems": _problems(component, step, busy=snapshot.busy),
             "UpdateState": state,
