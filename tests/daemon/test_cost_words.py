@@ -50,7 +50,7 @@ def test_every_face_has_the_same_words(serve: Any, mounted: Any, kind: str) -> N
 
     with subprocess.Popen([*command, "watch"], env=daemon.environment, stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout
-        present = next(line for line in watch.stdout if f"; cost: {sentence}" in line)
+        assert any(f"; cost: {sentence}" in line for line in watch.stdout)
         watch.send_signal(signal.SIGINT)
     devices = daemon.call("GetDevices", interface=FWUPD)[0]
     summaries = [each["Summary"].value for each in devices if guid in str(each)]
@@ -60,6 +60,5 @@ def test_every_face_has_the_same_words(serve: Any, mounted: Any, kind: str) -> N
     for face in (shown, planned, done, done[done.index("activated") :]):
         assert sentence in face
         assert not any(other.sentence in face.replace(sentence, "") for other in WORDS.values())
-    assert present
     assert summaries == [f"Activation: {sentence}"]
     assert cpu_stop_of_row(kind) == sentence
