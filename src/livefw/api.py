@@ -207,6 +207,7 @@ class ConnectedHost:
         reason: str = "",
         ignore: Sequence[str] = (),
         on_failure: OnFailure = OnFailure.STOP,
+        expected: Sequence[str] = (),
     ) -> Generator[Event, None, Finished]:
         """Activate components, one after the other.
 
@@ -226,6 +227,7 @@ class ConnectedHost:
             reason: why, for the history.
             ignore: names of checks that are not to block.
             on_failure: what to do with the rest after a failure.
+            expected: for each component the version that has to be pending; another is refused.
 
         Raises:
             UsageError, NoSuchComponent, AmbiguousComponent, NothingHere: as for `plan`.
@@ -234,7 +236,7 @@ class ConnectedHost:
             Interrupted: `stop` or `detach` was called before the mechanism of the component was asked.
             TransportError: the machine cannot be read. Once a mechanism was asked, nothing is raised any more.
         """
-        request = ActivationRequest(components or None, reason, tuple(ignore), on_failure)
+        request = ActivationRequest(components or None, reason, tuple(ignore), on_failure, expected=tuple(expected))
         control = Control()
         return self._stream(self._engine.activate(request, control=control), control)
 

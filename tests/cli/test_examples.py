@@ -19,6 +19,8 @@ EXAMPLES = [
 NOT_RUN = {
     "livefw watch": "runs until interrupted",
     "livefw --json watch --interval 10": "runs until interrupted",
+    "livefw activate tf-rmm --at window": "needs systemd; see tests/cli/test_schedule.py",
+    "livefw activate --scheduled": "needs systemd; see tests/cli/test_schedule.py",
     "livefw machine run --platform vera --mount /tmp/vera": "runs until interrupted; the fixture does the same",
     "livefw machine run --platform grid --components 300": "runs until interrupted",
     "livefw machine run --platform fvp --driver v1": "runs until interrupted",

@@ -33,13 +33,16 @@ class OnFailure(StrEnum):
 
 class ActivationRequest(NamedTuple):
     """A request to activate. ``words`` None: everything that is pending. ``automatic``: the policy chose the
-    components."""
+    components. ``expected``: for each word the version that has to be pending, empty for an image that shows none; no
+    other is activated.
+    """
 
     words: tuple[str, ...] | None = None
     reason: str = ""
     ignore: tuple[str, ...] = ()
     on_failure: OnFailure = OnFailure.STOP
     automatic: bool = False
+    expected: tuple[str, ...] = ()
 
 
 def as_found(found: Inventory) -> Inventory:

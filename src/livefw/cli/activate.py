@@ -2,11 +2,14 @@
 """``livefw activate``: a client of the engine."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
 
-from livefw.activation.engine import OnFailure, Plan
+from livefw.activation.engine import Host, OnFailure, Plan
+from livefw.activation.policy.window import own_zone
+from livefw.activation.schedule import scheduling, timers, when
 from livefw.api import ConnectedHost
 from livefw.cli import plan
 from livefw.cli.invocation import paths
@@ -15,6 +18,7 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.errors import Interrupted, NothingToDo, UsageError
 from livefw.render import plan as shown_plan
+from livefw.render import schedule as shown_schedule
 from livefw.render.request import RequestResult
 
 MANUAL = Manual(
@@ -30,6 +34,11 @@ MANUAL = Manual(
             "terminal, and the next command reports how it ended."
         ),
         (
+            "With --at the plan is shown and confirmed now, and a timer of systemd runs the command then. It activates "
+            "only the versions that are pending now (--to), if the checks allow it at that time. The timer does not "
+            "survive a reboot."
+        ),
+        (
             "A check that blocks can be ignored with --ignore if the policy allows that. The history keeps which "
             "checks were ignored."
         ),
@@ -42,6 +51,11 @@ MANUAL = Manual(
             "Activate everything that is pending, without a question, with a reason for the history.",
         ),
         ("livefw activate tf-rmm --ignore window", "Activate outside the maintenance window."),
+        (
+            "livefw activate tf-rmm --at window",
+            "Activate what is pending now when the maintenance window opens, and nothing else.",
+        ),
+        ("livefw activate --scheduled", "List what is scheduled, and how to cancel it."),
     ),
     see_also=("plan", "history", "cancel", "explain"),
 )
@@ -53,6 +67,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("components", nargs="*", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
     add("--all", action="store_true", help="everything that can be activated, one after the other")
     add("--dry-run", action="store_true", help="show the plan and do nothing")
+    add(
+        "--to",
+        action="append",
+        metavar="VERSION",
+        help="activate only if this version is pending; once for each component",
+    )
+    add("--at", metavar="TIME", help="later: window (when one opens), 22:00, 2026-12-04T22:00 or +2h; needs systemd")
+    add("--scheduled", action="store_true", help="list activations that are scheduled with --at")
     add("--yes", action="store_true", help="do not ask, even on a terminal")
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="activate although this check blocks it")
@@ -64,6 +86,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Activate, and tell how each ended; the worst decides the exit code."""
+    if arguments.scheduled:
+        return session.show(shown_schedule.listed(timers.scheduled()))
     if bool(arguments.components) == arguments.all:
         both = "; not both" if arguments.all else ""
         raise UsageError(
@@ -81,9 +105,12 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
     planned = partial(host.plan, *words, ignore=ignore)
     if arguments.dry_run:
         return plan.show(session, planned())
+    if arguments.at:
+        return _schedule(session, arguments, assembled, planned())
     if not arguments.yes:
         _confirm(session, planned)
-    stream = host.activate(*words, reason=arguments.reason, ignore=ignore, on_failure=on_failure)
+    expected = arguments.to or ()
+    stream = host.activate(*words, reason=arguments.reason, ignore=ignore, on_failure=on_failure, expected=expected)
     report = RequestResult.of(progress.follow(host, stream), phase="activate")
     if not report.attempts and report.error is None:
         left = planned()
@@ -94,16 +121,35 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
     return report.exit_code
 
 
-def _confirm(session: CommandSession, planned: Callable[[], Plan]) -> None:
+def _schedule(session: CommandSession, arguments: argparse.Namespace, host: Host, planned: Plan) -> int:
+    """Have it done later, by the command line that does only what is confirmed now."""
+    at = when.moment(arguments.at, host.policy.window, host.now(), zone=own_zone())
+    if not planned.steps:
+        raise shown_plan.nothing(planned)
+    if not arguments.yes:
+        _confirm(session, lambda: planned, at=f"at {at:%a %d %b %H:%M %Z}")
+    options = [f"--root={os.path.realpath(session.root)}"] if session.root != "/" else []
+    options += [f"--settings={os.path.abspath(session.settings)}"] if session.settings else []
+    later = [f"--on-failure={arguments.on_failure}"]
+    later += [f"--state={os.path.abspath(arguments.state)}"] if arguments.state else []
+    later += [f"--measure={arguments.measure}"] if arguments.measure else []
+    made = scheduling.schedule(
+        host, planned.steps, at, options, later, reason=arguments.reason, ignore=arguments.ignore, expected=arguments.to
+    )
+    return session.show(shown_schedule.made(made, host.now()))
+
+
+def _confirm(session: CommandSession, planned: Callable[[], Plan], *, at: str = "") -> None:
     """Show the plan to somebody at a terminal and ask; elsewhere nobody is asked."""
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     shown = planned()
     ready = [step for step in shown.steps if not step.stopped]
     session.say(shown_plan.text(shown))
-    if not ready:
+    if not ready and not at:
         return  # the engine says why, and writes it down
-    question = f"Activate {'this' if len(ready) == 1 else f'these {len(ready)}'} now? [y/N] "
+    chosen = shown.steps if at else ready
+    question = f"Activate {'this' if len(chosen) == 1 else f'these {len(chosen)}'} {at or 'now'}? [y/N] "
     session.mark(question, end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Interrupted("not confirmed; nothing was started")

@@ -95,8 +95,9 @@ class _Facts(dict[str, Any]):
 _OF_ITSELF = {
     RowKind.ARCHIVED: "archived: rows from {first} on are in {file}",
     RowKind.SET_ASIDE: "continues {file}, which was damaged",
+    RowKind.SCHEDULED: "scheduled for {at}",
 }
-"""Rows about the history itself."""
+"""Rows that are about no outcome."""
 _ASKED = {RowKind.CANCELLATION: "cancel: ", RowKind.STAGED: "stage: "}
 """What was asked for, where it was no activation and the outcome alone does not tell."""
 

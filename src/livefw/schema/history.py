@@ -127,6 +127,10 @@ class HistoryRowDocument(TypedDict):
     """A later run found the outcome."""
     problems: NotRequired[list[ProblemDocument]]
     """What checks found."""
+    at: NotRequired[str]
+    """Time for which it was scheduled: ISO 8601 with its zone."""
+    unit: NotRequired[str]
+    """Timer of systemd that was started for it."""
     setting: NotRequired[str]
     """Name of the setting that was changed."""
     value: NotRequired[bool]

@@ -7,7 +7,7 @@ import msgspec
 
 from livefw.activation.history.rows import RowKind
 from livefw.render.json_text import SCHEMA
-from livefw.schema import history, images, machines, notify, verbs
+from livefw.schema import history, images, machines, notify, schedule, verbs
 from livefw.schema.common import ErrorDocument
 from livefw.schema.generate import DIALECT, described
 
@@ -31,6 +31,8 @@ DOCUMENTS: tuple[type, ...] = (
     notify.EventDocument,
     notify.NotifyDocument,
     notify.NotifyTestDocument,
+    schedule.ScheduleDocument,
+    schedule.ScheduledDocument,
     verbs.PolicyDocument,
     verbs.DoctorDocument,
     verbs.ExplainDocument,
@@ -92,7 +94,7 @@ def _records() -> list[type]:
     """All classes that describe an object."""
     from livefw.schema import common
 
-    modules = (common, verbs, history, images, machines, notify)
+    modules = (common, verbs, history, images, machines, notify, schedule)
     found = {each for module in modules for name, each in vars(module).items() if name.endswith("Document")}
     return sorted([*found, FailureDocument], key=lambda each: each.__name__)
 

@@ -13,7 +13,7 @@ from livefw.activation import aftermath, plan, row_bodies
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem
 from livefw.activation.events import Attempt, Begun, Control, Point, SettledIntent, Steps
-from livefw.activation.execution.mechanism import INTERRUPTED, NOT_ASKED, VANISHED, ask
+from livefw.activation.execution.mechanism import INTERRUPTED, NOT_ASKED, OTHER_VERSION, VANISHED, ask
 from livefw.activation.history.journal import RowKind
 from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host
@@ -87,10 +87,20 @@ class Context(NamedTuple):
 class Turn:
     """One component's turn. ``found`` is the inventory before it, and after it the one afterwards."""
 
-    def __init__(self, context: Context, request: ActivationRequest, candidate: Candidate, found: Inventory) -> None:
+    def __init__(
+        self,
+        context: Context,
+        request: ActivationRequest,
+        candidate: Candidate,
+        found: Inventory,
+        *,
+        expected: str | None = None,
+    ) -> None:
+        """``expected`` is the version that has to be pending; None if any may."""
         self._context = context
         self._request = request
         self._candidate = candidate
+        self._expected = expected
         self.found = found
         self.mishaps = Mishaps()
 
@@ -125,6 +135,8 @@ class Turn:
         if before is None or before.reasons:
             why = before.reasons[0] if before else VANISHED
             return self._refused(before or step.component, why, step.problems)
+        if self._expected is not None and (other := _other_version(before, self._expected)):
+            return self._refused(before, other, step.problems)
         announced = reliable_text(before.pending_version) or row_bodies.staged_version(history.journal, before)
         listed = aftermath.listed(provider.name, self.found)
         activation = history.begin(RowKind.INTENT, before.key, self._intent(before, step, announced, listed))
@@ -228,6 +240,13 @@ class Turn:
         )
         history.announce(RowKind.REFUSAL, result, row, self.mishaps)
         return Attempt(result, problems, None, (), row)
+
+
+def _other_version(component: Component, expected: str) -> Reason | None:
+    """Why another version than the expected one is pending; None if it is that one."""
+    pending = component.pending_version.text if component.pending_version else ""
+    _, why = OTHER_VERSION
+    return None if pending == expected else why.fill(pending=pending or "?", expected=expected or "?")
 
 
 def stopped_by(problems: Iterable[Problem]) -> Reason | None:

@@ -154,6 +154,7 @@ class Session:
         require_ignorable(request.ignore, host.policy)
         found = host.observe(discovery.take_inventory(host.providers).require())
         wanted = None if request.words is None else {c.component.key: c for c in plan.choose(found, request.words)}
+        expected = _expected(request, wanted)
         chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         left_out = () if wanted is not None else _left_out(found, host.policy)
         yield Chosen(chosen, unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found), left_out)
@@ -167,7 +168,7 @@ class Session:
             if candidate is None:
                 break
             tried.add(candidate.component.key)
-            turn = Turn(self._context, request, candidate, found)
+            turn = Turn(self._context, request, candidate, found, expected=expected.get(candidate.component.key))
             if previous is not None and _blocks(previous, candidate):
                 self._cancel_previous(previous, turn.mishaps)
             self._describe_lock(candidate.component.key)
@@ -244,6 +245,16 @@ class Session:
         )
         self.unmet = setting_changes.unmet_settings(plan.setting_changes(after, host.policy), self._tried)
         return after
+
+
+def _expected(request: ActivationRequest, wanted: dict[str, Candidate] | None) -> dict[str, str]:
+    """The version that has to be pending, by key. `UsageError` unless there is one for each component."""
+    if not request.expected:
+        return {}
+    keys = wanted or ()
+    if not len(keys) == len(request.words or ()) == len(request.expected):
+        raise UsageError("a version that has to be pending is given for each named component, or for none")
+    return dict(zip(keys, request.expected, strict=True))
 
 
 def _ended(attempt: Attempt) -> Steps[Finished]:

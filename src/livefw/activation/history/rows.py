@@ -31,6 +31,8 @@ class RowKind(StrEnum):
     """The file before this one was damaged and renamed; this chain continues it."""
     PENDING = "pending"
     """An image became pending, was replaced by another, or is no longer pending; no activation."""
+    SCHEDULED = "scheduled"
+    """An activation was scheduled for later."""
     UNKNOWN = "unknown"
     """A kind of a newer livefw; see ``HistoryRow.written_kind``."""
 
@@ -238,7 +240,7 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(
         ("witness", "firmware_code", "errno", "said", "file", "sha256", "uri", "archive", "version"), _text
     ),
-    **dict.fromkeys(("setting", "trouble", "rendezvous", "announced", "seen_by"), _text),
+    **dict.fromkeys(("setting", "trouble", "rendezvous", "at", "unit", "announced", "seen_by"), _text),
     **dict.fromkeys(("pending", "reconciled", "copy", "confirmed"), _flag),
     **dict.fromkeys(("log", "warned", "ignore", "listed"), _texts),
     **dict.fromkeys(("ignored", "problems", "others"), _tables),

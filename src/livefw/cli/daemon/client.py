@@ -53,7 +53,7 @@ def ask(session: CommandSession, verb: str, arguments: argparse.Namespace) -> in
     return code
 
 
-_ALONE = {"state", "settings", "images", "no_journal", "measure", "plot"}
+_ALONE = {"state", "settings", "images", "no_journal", "measure", "plot", "at", "to", "scheduled"}
 _ALONE |= {"head", "limit", "until", "before", "file", "archive"}
 """Options that the daemon's calls do not have."""
 

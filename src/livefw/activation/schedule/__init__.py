@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Activations at a later time, by timers of systemd."""
