@@ -55,11 +55,42 @@ def _byte(c: str) -> str:
 
 def width(text: str) -> int:
     """Columns that printable text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    from unicodedata import combining, east_asian_width  # firmware names are ASCII as a rule
+    return len(text) if text.isascii() else sum(map(_columns, text))
 
-    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+def cut(text: str, columns: int, ellipsis: str = "\u2026") -> str:
+    """Printable text in at most so many columns of a terminal; an ellipsis stands for what is missing."""
+    if width(text) <= columns:
+        return text
+    left, kept = columns - width(ellipsis), 0
+    for c in text:
+        left -= _columns(c)
+        if left < 0:
+            break
+        kept += 1
+    return text[:kept] + ellipsis
+
+
+def left_to_right(text: str) -> str:
+    """Printable text that leaves its neighbours where they are: letters that are read from right to left are escaped.
+
+    A terminal that knows them turns round the numbers beside them as well, and would show one version for another.
+    """
+    if text.isascii():
+        return text
+    from unicodedata import bidirectional  # firmware names are ASCII as a rule
+
+    return "".join(_escape(c) if bidirectional(c) in ("R", "AL", "AN") else c for c in text)
+
+
+def _columns(c: str) -> int:
+    if c.isascii():
+        return 1
+    from unicodedata import category, east_asian_width
+
+    if category(c) in ("Mn", "Me") or "\u1160" <= c <= "\u11ff":  # the latter join the Hangul before them
+        return 0
+    return 2 if east_asian_width(c) in "WF" else 1
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -28,8 +28,8 @@ def test_list_shows_names_versions_cost_state_and_key(planted: Any) -> None:
     done = root.run("list")
     assert (done.code, done.err) == (0, "")
     heading, other, rmm = [line.split("  ") for line in done.out.splitlines()]
-    assert [cell.strip() for cell in rmm if cell] == ["TF-RMM", "1.0", "1.2", "all", "ready", f"lfa:{RMM}"]
-    assert [cell.strip() for cell in other if cell] == ["-", "1.0", "-", "one at a time", "up to date", f"lfa:{OTHER}"]
+    assert [cell.strip() for cell in rmm if cell] == ["TF-RMM", "1.0", "1.2", "all", "ready", RMM[:8]]
+    assert [cell.strip() for cell in other if cell] == ["-", "1.0", "-", "one at a time", "up to date", OTHER[:8]]
     assert heading[0] == "NAME"
     assert len({line.rindex(" ") for line in done.out.splitlines()}) == 1
 
@@ -41,11 +41,13 @@ def test_list_json(ready: Any) -> None:
         "key": f"lfa:{RMM}",
         "provider": "lfa",
         "id": RMM,
+        "short_id": RMM[:8],
         "name": "TF-RMM",
         "host": None,
         "current_version": "1.0",
         "pending": True,
         "pending_version": "1.2",
+        "unreliable": [],
         "activatable": True,
         "stated": None,
         "cost": {"rendezvous": "required", "resets_cpu": False},

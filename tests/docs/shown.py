@@ -2,7 +2,7 @@
 """Whether output is what a page shows of it.
 
 ``...`` on a line of its own stands for any lines, within a line for any text. What is different each time counts as the
-same: dates, times, durations, process numbers, CPUs that were chosen, digests.
+same: dates, times, ids of activations, durations, process numbers, CPUs that were chosen, digests.
 """
 
 import re
@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 _CHANGING = [
     (re.compile(pattern), name)
     for pattern, name in (
+        (r"^( *)\d\d:\d\d:\d\d\b(.*?) [0-9a-f]{8}\b", r"\1<time>\2 <id>"),  # a row of the history
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d| ?UTC)?", "<time>"),
         (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
         (r"\[ *\d+\.\d{6}\]", "[<time>]"),

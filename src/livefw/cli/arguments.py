@@ -130,7 +130,7 @@ def top() -> CommandParser:
 
 def _parser(*, prog: str, description: str, usage: str | None = None) -> CommandParser:
     parser = CommandParser(prog=prog, usage=usage, description=description)
-    parser.set_defaults(root="/", settings=None, json=False, debug=False)
+    parser.set_defaults(root="/", settings=None, json=False, debug=False, color="auto")
     return parser
 
 
@@ -144,3 +144,5 @@ def _add_common(parser: CommandParser) -> None:
     group = parser.add_argument_group(COMMON)
     group.add_argument("--json", action="store_true", default=none, help="answer with one JSON document")
     group.add_argument("--debug", action="store_true", default=none, help="show each file operation, and tracebacks")
+    colors = "when to use colour (auto: at a terminal that has it, unless NO_COLOR is set)"
+    group.add_argument("--color", choices=["auto", "always", "never"], default=none, help=colors)

@@ -44,9 +44,10 @@ MANUAL = Manual(
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Where the history is."""
-    from livefw.cli.invocation import paths  # not for a plain command line
+    """How to list, and where the history is."""
+    from livefw.cli.invocation import listing, paths  # not where there is nothing to parse
 
+    listing.configure(parser, rendered.LISTING)
     paths.configure_state(parser)
 
 

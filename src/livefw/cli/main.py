@@ -8,11 +8,13 @@ import sys
 from contextlib import closing
 
 from livefw import streams
+from livefw.cli.invocation import listing
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import VERBS
 from livefw.errors import Interrupted, TransportError, kind_of
 from livefw.render import document  # here, and not for errors only: another open file may be refused then
 from livefw.render.error import foreseen, text
+from livefw.render.listing import PLAIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,20 +42,18 @@ def command() -> NoReturn:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit code, see `livefw.errors.ExitCode`."""
     words = sys.argv[1:] if argv is None else argv
-    # For errors that happen before the arguments are understood.
-    session = CommandSession(root="/", json="--json" in words, debug="--debug" in words)
     try:
         return _run(words)
     except KeyboardInterrupt:
-        return _fail(session, Interrupted("interrupted; nothing was started"))
+        return _fail(words, Interrupted("interrupted; nothing was started"))
     except ImportError as error:
         from livefw.libraries import cause  # only for errors
 
-        return _fail(session, cause(error) or error)
+        return _fail(words, cause(error) or error)
     except OSError as error:
-        return _fail(session, foreseen(error))
+        return _fail(words, foreseen(error))
     except Exception as error:  # the last resort too: our bug, told in the form that was asked for
-        return _fail(session, error)
+        return _fail(words, error)
 
 
 def _run(words: list[str]) -> int:
@@ -70,8 +70,14 @@ def _run(words: list[str]) -> int:
 
     children.are_waited_for()
     name, arguments = parse(words)
+    view = listing.view(arguments)
     session = CommandSession(
-        root=arguments.root, settings=arguments.settings, json=arguments.json, debug=arguments.debug
+        root=arguments.root,
+        settings=arguments.settings,
+        json=arguments.json or view.output in listing.MACHINE_READABLE,
+        debug=arguments.debug,
+        view=view,
+        color=arguments.color,
     )
     with closing(session):
         return _ask_or_run(session, name, arguments)
@@ -109,8 +115,12 @@ def _plain(words: list[str]) -> tuple[str, CommandSession] | None:
     )
 
 
-def _fail(session: CommandSession, error: Exception) -> int:
-    """Tell an error in the form that was asked for."""
+def _fail(words: list[str], error: Exception) -> int:
+    """Tell an error in the form that was asked for; the arguments may not have been understood."""
+    output = listing.output_of(words)
+    session = CommandSession(
+        root="/", json=output != "table", debug="--debug" in words, view=PLAIN._replace(output=output)
+    )
     try:
         session.answer(lambda: "", lambda: {"error": document.error(error)})
         if not session.json:

@@ -5,7 +5,7 @@ import argparse
 
 from livefw.activation.engine import Plan
 from livefw.api import ConnectedHost
-from livefw.cli.invocation import paths
+from livefw.cli.invocation import listing, paths
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.render import plan as rendered
@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Which components, and what to leave out of account."""
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="as for activate; without any, all pending")
     parser.add_argument("--ignore", action="append", default=[], metavar="CHECK", help="as for activate")
+    listing.configure(parser, rendered.LISTING)
     paths.configure_state(parser)
 
 

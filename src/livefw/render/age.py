@@ -49,6 +49,19 @@ def moment(since_ns: int) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}{sign}{offset // 60:02}:{offset % 60:02}"
 
 
+def instant_ns(text: str) -> int:
+    """The time that `moment` has written, in ns since 1970."""
+    year, month, day, hour, minute, second = map(
+        int, (text[:4], text[5:7], text[8:10], text[11:13], text[14:16], text[17:19])
+    )
+    offset = int(text[20:22]) * 60 + int(text[23:25])
+    # Days since 1970 (H. Hinnant, "chrono-compatible low-level date algorithms"); a year begins in March.
+    year -= month <= 2
+    days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 719_469
+    seconds = days * _DAY_S + hour * 3600 + minute * 60 + second
+    return (seconds - (-60 if text[19] == "-" else 60) * offset) * 10**9
+
+
 def _seconds(since_ns: int, now_ns: int | None) -> float:
     return ((time.time_ns() if now_ns is None else now_ns) - since_ns) / 1e9
 

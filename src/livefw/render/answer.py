@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+from livefw.render.listing import text
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NamedTuple
+
+    from livefw.render.listing import Listing
 else:
     from livefw.light_tuple import NamedTuple
 
@@ -14,9 +18,16 @@ else:
 class Answer(NamedTuple):
     """Text for a person, a JSON document without its schema, and the exit code that a command ends with.
 
-    Text and document are functions, because a command shows one of them only.
+    Text and document are functions, because a command shows one of them only. A ``listing`` shows the document in
+    other forms as well, and the text is its table at full width.
     """
 
     text: Callable[[], str]
     document: Callable[[], dict[str, Any]]
     exit_code: int
+    listing: Listing | None = None
+
+    @classmethod
+    def of(cls, listing: Listing, document: Callable[[], dict[str, Any]], exit_code: int) -> Answer:
+        """The answer whose text is a listing."""
+        return cls(lambda: text(listing, document()), document, exit_code, listing)

@@ -34,7 +34,12 @@ _CPU_STOPS: dict[str | None, CpuStop] = {
 
 def cpu_stop(item: Component) -> CpuStop:
     """Which CPUs its activation stops, in the same words in every face."""
-    return _CPU_STOPS[item.cost.rendezvous]
+    return cpu_stop_of(item.cost.rendezvous)
+
+
+def cpu_stop_of(rendezvous: str | None) -> CpuStop:
+    """The same, of a value of `Rendezvous`."""
+    return _CPU_STOPS[Rendezvous(rendezvous) if rendezvous else None]
 
 
 def cpu_stop_of_row(rendezvous: str | None) -> str:
@@ -45,7 +50,12 @@ def cpu_stop_of_row(rendezvous: str | None) -> str:
 
 def cost(item: Component) -> str:
     """What an activation costs, as far as the mechanism says."""
-    return cpu_stop(item).text + ("; may reset CPUs" if item.cost.resets_cpu else "")
+    return cost_of(item.cost._asdict())
+
+
+def cost_of(fields: Mapping[str, Any]) -> str:
+    """The same, of the fields of a document."""
+    return cpu_stop_of(fields["rendezvous"]).text + ("; may reset CPUs" if fields["resets_cpu"] else "")
 
 
 def label(item: Component) -> str:
@@ -55,10 +65,17 @@ def label(item: Component) -> str:
 
 def label_of_row(key: str, body: Mapping[str, Any]) -> str:
     """The same, of the component that a row of the history is about; empty if it is about none."""
-    from livefw.providers.declaration import host_of  # `list` shows no rows
+    return printable(raw_label_of_row(key, body))
 
-    host = str(body.get("host") or host_of(key))
-    return printable(label_from(str(body.get("name") or ""), host=host, ident=key.partition(":")[2]))
+
+def raw_label_of_row(key: str, body: Mapping[str, Any]) -> str:
+    """The same as it is, for a document."""
+    from livefw.activation.inventory.short_ids import is_guid  # `list` shows no rows
+    from livefw.providers.declaration import host_of
+
+    ident = key.partition(":")[2]
+    short = ident[:8] if is_guid(ident) else ident
+    return label_from(str(body.get("name") or ""), host=str(body.get("host") or host_of(key)), ident=short)
 
 
 def version(value: Version | None) -> str:

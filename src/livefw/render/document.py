@@ -21,12 +21,14 @@ def component(item: Component, status: ComponentStatus | None = None, *, details
         "key": item.key,
         "provider": item.provider,
         "id": item.id,
+        "short_id": item.short or item.key,
         "name": item.name,
         "host": item.host or None,
         "current_version": item.current_version and item.current_version.text,
         "pending": item.pending,
         "pending_version": item.pending_version and item.pending_version.text,
         "pending_since": None if item.pending_since_ns is None else moment(item.pending_since_ns),
+        "unreliable": _unreliable(item),
         "activatable": not item.reasons,
         "cost": {"rendezvous": item.cost.rendezvous, "resets_cpu": item.cost.resets_cpu},
         "settings": dict(item.settings),
@@ -63,6 +65,11 @@ def running(holder: LockHolder) -> dict[str, Any]:
         "pid": holder.pid or None,
         "seconds": holder.seconds if holder.since_s else None,
     }
+
+
+def _unreliable(item: Component) -> list[str]:
+    versions = {"current_version": item.current_version, "pending_version": item.pending_version}
+    return [field for field, version in versions.items() if version and not version.reliable]
 
 
 def reason(row: Reason) -> dict[str, str]:

@@ -9,13 +9,14 @@ is wider than the terminal stands alone, and the terminal breaks it.
 import re
 from collections.abc import Iterator, Sequence
 
-from livefw.text import width
+from livefw import text as plain
 
 _LEAST = 20
 """A terminal narrower than this breaks the lines itself."""
 _LABEL = re.compile(r" *(?:\S+(?: \S+)* {2,})?")
 """What the lines after the first stand under: the text beside a label such as ``   cost       ``."""
 _HEADING = re.compile(r"[A-Z][A-Z?]*(?: [A-Z]+)*(?: {2,}[A-Z][A-Z?]*(?: [A-Z]+)*)+")
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _WHOLE = "  by hand: "
 """A command that somebody may want to copy."""
 _BELOW = 4
@@ -34,6 +35,11 @@ def fold(text: str, columns: int) -> str:
         else:
             folded += _line(lines.pop(0), columns)
     return "\n".join(folded)
+
+
+def width(text: str) -> int:
+    """Columns that text takes on a terminal, which may be in colour (`livefw.render.style`)."""
+    return plain.width(_COLOR.sub("", text) if "\x1b" in text else text)
 
 
 def _line(line: str, columns: int) -> Iterator[str]:

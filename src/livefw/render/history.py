@@ -1,88 +1,129 @@
 # SPDX-License-Identifier: Apache-2.0
 """Activations of the history, in a table and in JSON."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from livefw.activation.history.journal import Activation, HistoryRow, RowKind
 from livefw.activation.history.rows import HistoryPage
+from livefw.activation.queries import SHORT_ID
 from livefw.errors import ExitCode
 from livefw.providers.declaration import host_of
 from livefw.render.answer import Answer
 from livefw.render.component import label_of_row
-from livefw.text import printable, table
+from livefw.render.layout import Column
+from livefw.render.listing import Listing
+from livefw.text import printable
+
+Item = Mapping[str, Any]
 
 
 def answer(page: HistoryPage) -> Answer:
     """What `livefw history` answers for a page that has something."""
-    return Answer(
-        lambda: _text(page.activations, page.before),
+    return Answer.of(
+        LISTING,
         lambda: {"history": [document(each) for each in page.activations], "before": page.before},
         ExitCode.DONE,
     )
 
 
-_HEADING = ("WHEN", "NAME", "OUTCOME", "VERSION", "TOOK", "BY", "REASON")
+def document(each: Activation) -> dict[str, Any]:
+    """An activation in JSON: the row that began it, and the one that ended it."""
+    return {
+        "component": each.first_row.component,
+        "host": host_of(each.first_row.component) or None,
+        "activation": each.first_row.activation,
+        "intent": _entry(each.intent),
+        "outcome": _entry(each.ending),
+    }
 
 
-def _text(found: list[Activation], before: int | None) -> str:
-    rows: list[tuple[str, ...]] = [_HEADING]
-    notes: list[str] = []
-    later: int | None = None
-    for each in found:
-        rows.append(_row(each))
-        if later is not None and each.first_row.time_ns > later:
-            notes.append(f"the clock went back after {moment(each.first_row)}; rows are in the order of writing")
-        later = each.first_row.time_ns
-    entries = [entry for each in found for entry in each if entry]
-    if any(entry.body.get("reconciled") for entry in entries):
-        notes.append("* found out by a later run; the one that began it did not live to see it")
-    notes += [f"row {each.sequence}: besides: {printable(text)}" for each in entries for text in _mishaps(each)]
-    notes += [f"row {each.sequence}: {printable(each.flaw)}; see history --verify" for each in entries if each.flaw]
-    if before is not None:
-        notes.append(f"older ones: livefw history --before {before}")
-    return "\n".join([table(rows), *notes])
+def _entry(entry: HistoryRow | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    own = {
+        "sequence": entry.sequence,
+        "kind": entry.written_kind or entry.kind,
+        "time": datetime.fromtimestamp(entry.time_ns / 1e9).astimezone().isoformat(timespec="milliseconds"),
+        "hash": entry.hash,
+        **({"flaw": entry.flaw} if entry.flaw else {}),
+    }
+    return own | entry.body | own  # the last word, and the first place
 
 
-def _row(each: Activation) -> tuple[str, ...]:
-    first = each.first_row.body
-    last = each.ending.body if each.ending else {}
-    actor = first.get("actor") or {}
-    login = actor.get("login")
-    by = str(actor.get("user", "")) + (f" ({login})" if login and login != actor.get("user") else "")
-    return (
-        moment(each.first_row),
-        label_of_row(each.first_row.component, first) or "(history)",
-        printable(_outcome(each)),
-        printable(_change(first, last)),
-        f"{last['seconds']:.1f} s" if "seconds" in last else "-",
-        printable(by),
-        printable(str(first.get("reason") or "-")),
-    )
+def first_row(item: Item) -> dict[str, Any]:
+    """The row that began it, or the only one."""
+    found: dict[str, Any] = item["intent"] or item["outcome"]
+    return found
 
 
-def _outcome(each: Activation) -> str:
-    if each.ending is None:
+def _when(item: Item) -> datetime:
+    return datetime.fromisoformat(first_row(item)["time"])
+
+
+def _moment(item: Item) -> str:
+    """When it began: the time of a row of today, the date of an older one."""
+    when = _when(item)
+    return f"{when:%H:%M:%S}" if when.date() == datetime.now().astimezone().date() else f"{when:%Y-%m-%d}"
+
+
+def _full_moment(item: Item) -> str:
+    return f"{_when(item):%Y-%m-%d %H:%M:%S}"
+
+
+def _name(item: Item) -> str:
+    return label_of_row(item["component"], first_row(item)) or "(history)"
+
+
+def _by(item: Item) -> str:
+    actor = first_row(item).get("actor") or {}
+    user, login = str(actor.get("user", "")), actor.get("login")
+    return printable(user + (f" ({login})" if login and login != user else "")) or "-"
+
+
+def _took(item: Item) -> str:
+    seconds = (item["outcome"] or {}).get("seconds")
+    return "-" if seconds is None else f"{seconds:.1f} s"
+
+
+def _outcome(item: Item) -> str:
+    row = item["outcome"]
+    if row is None:
         return "unfinished"
-    body = each.ending.body
-    if each.ending.kind in _OF_ITSELF:
-        return _OF_ITSELF[each.ending.kind].format_map(_Facts(body))
-    if each.ending.kind is RowKind.UNKNOWN:
-        return f"{each.ending.written_kind} (of another livefw)"
-    if each.ending.kind is RowKind.SETTING:
-        trouble = f" failed: {body['trouble']}" if body.get("trouble") else ""
-        return f"set {body.get('setting')} to {str(body.get('value')).lower()}{trouble}"
-    code = body.get("firmware_code") or (body.get("code") if body.get("outcome") == "refused" else None)
-    asked = _ASKED.get(each.ending.kind, "") if body.get("outcome") != "staged" else ""
-    outcome = body.get("outcome") or ("damaged" if each.ending.flaw else None)
-    word = " (unconfirmed)" if body.get("confirmed") is False else f" ({code})" if code else ""
-    return f"{asked}{outcome}{word}{'*' if body.get('reconciled') else ''}"
+    try:
+        kind = RowKind(row["kind"])
+    except ValueError:
+        return printable(f"{row['kind']} (of another livefw)")
+    return printable(_of_kind(kind, row))
 
 
-def _mishaps(entry: HistoryRow) -> list[str]:
-    """What failed beside it, of a row that may hold anything."""
-    kept = entry.body.get("mishaps")
-    return [str(each.get("text")) for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
+def _of_kind(kind: RowKind, row: Item) -> str:
+    if kind in _OF_ITSELF:
+        return _OF_ITSELF[kind].format_map(_Facts(row))
+    if kind is RowKind.SETTING:
+        trouble = f" failed: {row['trouble']}" if row.get("trouble") else ""
+        return f"set {row.get('setting')} to {str(row.get('value')).lower()}{trouble}"
+    code = row.get("firmware_code") or (row.get("code") if row.get("outcome") == "refused" else None)
+    asked = _ASKED.get(kind, "") if row.get("outcome") != "staged" else ""
+    outcome = row.get("outcome") or ("damaged" if row.get("flaw") else None)
+    word = " (unconfirmed)" if row.get("confirmed") is False else f" ({code})" if code else ""
+    return f"{asked}{outcome}{word}{'*' if row.get('reconciled') else ''}"
+
+
+_OUTCOME_STYLES = {
+    "activated": "good",
+    "staged": "good",
+    "failed": "bad",
+    "unknown": "bad",
+    "refused": "notable",
+    "cancelled": "notable",
+}
+
+
+def _outcome_style(item: Item) -> str:
+    row = item["outcome"]
+    return "bad" if row is None or row.get("flaw") else _OUTCOME_STYLES.get(str(row.get("outcome")), "")
 
 
 class _Facts(dict[str, Any]):
@@ -102,42 +143,67 @@ _ASKED = {RowKind.CANCELLATION: "cancel: ", RowKind.STAGED: "stage: "}
 """What was asked for, where it was no activation and the outcome alone does not tell."""
 
 
-def _change(first: dict[str, Any], last: dict[str, Any]) -> str:
+def _change(item: Item) -> str:
+    first, last = first_row(item), item["outcome"] or {}
     old, announced, new = first.get("current_version"), first.get("pending_version"), last.get("current_version")
     if "sha256" in first:
-        return str(first.get("version") or last.get("pending_version") or first.get("file"))
+        return printable(str(first.get("version") or last.get("pending_version") or first.get("file")))
     if old and new and new != old and first is not last:
-        return f"{old} -> {new}"
+        return printable(f"{old} -> {new}")
     if not (old and announced):
-        return str(old or "-")
+        return printable(str(old or "-"))
     open_end = first is not last and last.get("outcome") in (None, "unknown")
-    return f"{old} -> {announced}?" if open_end else f"{old} (not {announced})"
+    return printable(f"{old} -> {announced}?" if open_end else f"{old} (not {announced})")
 
 
-def moment(entry: HistoryRow) -> str:
-    """When it was written, in local time."""
-    return f"{datetime.fromtimestamp(entry.time_ns / 1e9).astimezone():%Y-%m-%d %H:%M:%S}"
+def _notes(found: Mapping[str, Any]) -> Iterator[str]:
+    """What the rows of the table do not say."""
+    later: datetime | None = None
+    for item in found["history"]:
+        if later is not None and _when(item) > later:
+            yield f"the clock went back after {_full_moment(item)}; rows are in the order of writing"
+        later = _when(item)
+    rows = [row for item in found["history"] for row in (item["intent"], item["outcome"]) if row]
+    if any(row.get("reconciled") for row in rows):
+        yield "* found out by a later run; the one that began it did not live to see it"
+    yield from (f"row {row['sequence']}: besides: {printable(text)}" for row in rows for text in _mishaps(row))
+    yield from (
+        f"row {row['sequence']}: {printable(row['flaw'])}; see history --verify" for row in rows if "flaw" in row
+    )
+    if found["before"] is not None:
+        yield f"older ones: livefw history --before {found['before']}"
 
 
-def document(each: Activation) -> dict[str, Any]:
-    """An activation in JSON: the row that began it, and the one that ended it."""
-    return {
-        "component": each.first_row.component,
-        "host": host_of(each.first_row.component) or None,
-        "activation": each.first_row.activation,
-        "intent": _entry(each.intent),
-        "outcome": _entry(each.ending),
-    }
+def _mishaps(row: Item) -> list[str]:
+    """What failed beside it, of a row that may hold anything."""
+    kept = row.get("mishaps")
+    return [str(each.get("text")) for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
 
 
-def _entry(entry: HistoryRow | None) -> dict[str, Any] | None:
-    if entry is None:
-        return None
-    return {
-        "sequence": entry.sequence,
-        "kind": entry.written_kind or entry.kind,
-        "time": datetime.fromtimestamp(entry.time_ns / 1e9).astimezone().isoformat(timespec="milliseconds"),
-        "hash": entry.hash,
-        **({"flaw": entry.flaw} if entry.flaw else {}),
-        **entry.body,
-    }
+def name_of(item: Item) -> str:
+    """The word by which other commands know it; the number of the row where nothing was begun."""
+    return printable(item["activation"]) or str(first_row(item)["sequence"])
+
+
+WHEN = Column("WHEN", _moment, full=_full_moment, order=_when)
+NAME = Column("NAME", _name, least=18)
+ROW = Column("ROW", lambda item: str(first_row(item)["sequence"]), wide=True)
+COMPONENT = Column("COMPONENT", lambda item: printable(item["component"]) or "-", wide=True)
+LISTING = Listing(
+    field="history",
+    item="event",
+    columns=(
+        WHEN,
+        NAME,
+        Column("OUTCOME", _outcome, least=28, style=_outcome_style),
+        Column("VERSION", _change, rank=3, least=14),
+        Column("TOOK", _took, rank=6, order=lambda item: (item["outcome"] or {}).get("seconds") or 0.0),
+        Column("BY", _by, rank=4, least=8),
+        Column("ID", lambda item: printable(item["activation"][:SHORT_ID]) or "-"),
+        Column("REASON", lambda item: printable(str(first_row(item).get("reason") or "-")), rank=5, least=10),
+        ROW,
+        COMPONENT,
+    ),
+    name=name_of,
+    notes=_notes,
+)

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from livefw.activation.status import ComponentStatus, of_component
 from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
-from livefw.render import document
+from livefw.render import columns, document
 from livefw.render.answer import Answer
-from livefw.render.component import cpu_stop, label, version
-from livefw.text import printable, table
+from livefw.render.listing import Listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def answer(found: Inventory, statuses: Mapping[str, ComponentStatus] | None = No
     except (NothingHere, NotInstalled) as nothing:
         why = document.error(nothing)
         return Answer(str, lambda: {"components": [], "error": why}, kind_of(nothing).exit_code)
-    return Answer(lambda: _text(shown), lambda: _document(shown, found.notes), ExitCode.DONE)
+    return Answer.of(LISTING, lambda: _document(shown, found.notes), ExitCode.DONE)
 
 
 def _document(shown: list[tuple[Component, ComponentStatus]], notes: tuple[Reason, ...]) -> dict[str, Any]:
@@ -41,19 +40,21 @@ def _document(shown: list[tuple[Component, ComponentStatus]], notes: tuple[Reaso
     return {"components": [document.component(*each) for each in shown]} | noted
 
 
-_HEADING = ("NAME", "CURRENT", "PENDING", "STOPS CPUS", "STATE", "COMPONENT")
-
-
-def _text(shown: list[tuple[Component, ComponentStatus]]) -> str:
-    return table([_HEADING, *(_row(*each) for each in shown)])
-
-
-def _row(item: Component, status: ComponentStatus) -> tuple[str, ...]:
-    return (
-        label(item) if item.name or item.host else "-",
-        version(item.current_version),
-        version(item.pending_version) if item.pending_version else "yes" if item.pending else "-",
-        cpu_stop(item).short,
-        printable(status.text),
-        item.key,
-    )
+LISTING = Listing(
+    field="components",
+    item="component",
+    columns=(
+        columns.NAME,
+        columns.CURRENT,
+        columns.PENDING,
+        columns.STOPS_CPUS,
+        columns.AGE,
+        columns.STATE,
+        columns.ID,
+        columns.HOST,
+        columns.PROVIDER,
+        columns.COMPONENT,
+    ),
+    name=columns.key_of,
+    notes=lambda document: columns.legend(document["components"]),
+)

@@ -1,36 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """Since when images were pending, from the history, in a table and in JSON."""
 
-from livefw.activation.history.journal import Activation
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from livefw.activation.history.rows import HistoryPage
 from livefw.errors import ExitCode
 from livefw.render import history
 from livefw.render.answer import Answer
-from livefw.text import printable, table
+from livefw.render.layout import Column
+from livefw.render.listing import Listing
+from livefw.text import printable
 
-_HEADING = ("WHEN", "NAME", "PENDING", "SEEN BY")
+Item = Mapping[str, Any]
 
 
 def answer(page: HistoryPage) -> Answer:
     """What `livefw history --pending` answers for a page that has something."""
-    return Answer(
-        lambda: _text(page),
+    return Answer.of(
+        LISTING,
         lambda: {"history": [history.document(each) for each in page.activations], "before": page.before},
         ExitCode.DONE,
     )
 
 
-def _text(page: HistoryPage) -> str:
-    older = [] if page.before is None else [f"older ones: livefw history --pending --before {page.before}"]
-    return "\n".join([table([_HEADING, *map(_row, page.activations)]), *older])
+def _pending(item: Item) -> str:
+    row = history.first_row(item)
+    return printable(str(row.get("pending_version") or "yes")) if row.get("pending") else "no longer"
 
 
-def _row(each: Activation) -> tuple[str, ...]:
-    row = each.first_row
-    version = row.body.get("pending_version") or "yes"
-    return (
-        history.moment(row),
-        printable(str(row.body.get("name") or row.component)),
-        printable(version) if row.body.get("pending") else "no longer",
-        printable(str(row.body.get("seen_by", "-"))),
-    )
+def _seen_by(item: Item) -> str:
+    return printable(str(history.first_row(item).get("seen_by", "-")))
+
+
+def _notes(found: Item) -> Iterator[str]:
+    if found["before"] is not None:
+        yield f"older ones: livefw history --pending --before {found['before']}"
+
+
+LISTING = Listing(
+    field="history",
+    item="event",
+    columns=(
+        history.WHEN,
+        history.NAME,
+        Column("PENDING", _pending, least=12),
+        Column("SEEN BY", _seen_by, rank=3),
+        history.ROW,
+        history.COMPONENT,
+    ),
+    name=history.name_of,
+    notes=_notes,
+)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Plans, in text and in JSON."""
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from livefw.activation.checks.table import Problem, Weight
@@ -9,17 +10,19 @@ from livefw.activation.engine import Plan
 from livefw.activation.history.journal import RowKind
 from livefw.activation.inventory import discovery
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
-from livefw.activation.plan import PastAttempts, PlanStep
 from livefw.activation.setting_changes import UnmetSetting
-from livefw.activation.status import ComponentStatus
+from livefw.activation.status import first_of
 from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.providers.base import Component
-from livefw.render import document
-from livefw.render.age import pending_span
+from livefw.render import columns, document
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
-from livefw.render.component import cost, label, label_of_row, version
+from livefw.render.component import cost_of, cpu_stop_of, label, raw_label_of_row
+from livefw.render.layout import Column
+from livefw.render.listing import Listing
 from livefw.text import printable
+
+Item = Mapping[str, Any]
 
 
 def answer(plan: Plan) -> Answer:
@@ -27,7 +30,7 @@ def answer(plan: Plan) -> Answer:
     if not plan.steps:
         raise nothing(plan)
     code = ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
-    return Answer(lambda: text(plan), lambda: fields(plan), code)
+    return Answer.of(LISTING, lambda: fields(plan), code)
 
 
 def nothing(plan: Plan) -> LivefwError:
@@ -40,22 +43,20 @@ def nothing(plan: Plan) -> LivefwError:
     return NothingToDo("nothing is pending", hint="livefw list shows what is available")
 
 
-def text(plan: Plan) -> str:
-    """A plan for a person: what, what it costs, and what is in the way."""
-    lines: list[str] = []
-    for number, step in enumerate(plan.steps, 1):
-        lines += _step_lines(number, step, plan.statuses.get(step.component.key))
-    for change in plan.changes:
-        name, value = label(change.component), str(change.wanted).lower()
-        be = "will be set to" if change.possible else "is wanted by the policy, and does not exist; wanted:"
-        before = f" (the last time in vain: {printable(change.last_error)})" if change.last_error else ""
-        lines.append(f"setting {change.setting} of {name} {be} {value}{before}")
-    for entry in plan.unfinished:
-        name = label_of_row(entry.component, entry.body)
-        act = "staging" if entry.kind is RowKind.STAGING else "activation"
-        lines.append(f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it")
-    lines += unmatched_lines(plan.unmatched)
-    return "\n".join(lines)
+def _notes(document: dict[str, Any]) -> Iterator[str]:
+    """What an activation of all of it costs, and what else there is to know."""
+    yield f"cost: {_total(document['steps'])}"
+    for change in document["settings"]:
+        name, value = printable(change["name"]), str(change["value"]).lower()
+        be = "will be set to" if change["possible"] else "is wanted by the policy, and does not exist; wanted:"
+        before = f" (the last time in vain: {printable(change['trouble'])})" if change["trouble"] else ""
+        yield f"setting {change['setting']} of {name} {be} {value}{before}"
+    for entry in document["unfinished"]:
+        act = "staging" if entry["kind"] == RowKind.STAGING else "activation"
+        name = printable(entry["name"])
+        yield f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it"
+    yield from unmatched_lines(UnmatchedPattern(**each) for each in document["unmatched"])
+    yield from columns.legend(step["component"] for step in document["steps"])
 
 
 def unmatched_lines(unmatched: Iterable[UnmatchedPattern]) -> list[str]:
@@ -87,40 +88,58 @@ def unmet_fields(unmet: Iterable[UnmetSetting]) -> list[dict[str, Any]]:
     ]
 
 
-def _step_lines(number: int, step: PlanStep, status: ComponentStatus | None) -> Iterator[str]:
-    item = step.component
-    name = label(item)
-    verdict = "cannot be activated" if step.stopped else "ready"
-    if status and status.running:
-        verdict = printable(status.text)
-    yield f"{number}. {name}  {version(item.current_version)} -> {version(item.pending_version)}  {verdict}"
-    yield f"   component  {item.key}"
-    if span := pending_span(item):
-        yield f"   pending    {span}"
-    yield f"   cost       {_cost(step)}"
-    for problem in step.problems:
-        yield f"   {'ignored' if problem.ignored else EFFECTS[problem.weight].verb:9}  {problem_text(problem)}"
-        if problem.hint and problem.stops:
-            yield f"              {printable(problem.hint)}"
-        if problem.stops and problem.weight is Weight.ERROR:
-            yield f"              to override: --ignore {problem.check}"
+def _below(step: Item) -> Iterator[str]:
+    """What blocks a step or warns of it, and what its cost is if it differs from that of others."""
+    if _is_special(step):
+        yield f"  cost     {_cost(step)}"
+    for problem in step["problems"]:
+        effect = "ignored" if problem["ignored"] else EFFECTS[problem["weight"]].verb
+        yield f"  {effect:7}  {problem['check']}: {printable(problem['text'])}"
+        stops = not problem["ignored"] and problem["weight"] != Weight.WARNING
+        if problem["hint"] and stops:
+            yield f"           {printable(problem['hint'])}"
+        if stops and problem["weight"] == Weight.ERROR:
+            yield f"           to override: --ignore {problem['check']}"
 
 
-def _cost(step: PlanStep) -> str:
-    return f"{cost(step.component)}; {_before(step.past)}"
+def _is_special(step: Item) -> bool:
+    return (
+        step["tried"] is None
+        or bool(step["component"]["cost"]["resets_cpu"])
+        or bool(step["tried"] and not step["usual"])
+    )
 
 
-def _before(past: PastAttempts | None) -> str:
+def _cost(step: Item) -> str:
+    return f"{cost_of(step['component']['cost'])}; {_before(step)}"
+
+
+def _before(step: Item) -> str:
     """What became of it here before."""
-    if past is None:
+    if step["tried"] is None:
         return "the history of it cannot be read"
-    if usual := past.usual:
-        return f"took {usual.median_s:.1f} s here before ({_times(usual.times)}, at worst {usual.worst_s:.1f} s)"
-    if past.succeeded:
-        return f"done {_times(past.succeeded)} here before, and nobody saw how long it took"
-    if past.tried:
-        return f"tried {_times(past.tried)} here, never with {'certain ' if past.unknown else ''}success"
+    if usual := step["usual"]:
+        took = f"took {usual['median_s']:.1f} s here before"
+        return f"{took} ({_times(usual['times'])}, at worst {usual['worst_s']:.1f} s)"
+    if step["succeeded"]:
+        return f"done {_times(step['succeeded'])} here before, and nobody saw how long it took"
+    if step["tried"]:
+        return f"tried {_times(step['tried'])} here, never with {'certain ' if step['unknown'] else ''}success"
     return "never done here before"
+
+
+def _total(steps: Sequence[Item]) -> str:
+    """The cost of all steps together, those that are blocked now too."""
+    if len(steps) == 1:
+        return _cost(steps[0])
+    stops = Counter(cpu_stop_of(step["component"]["cost"]["rendezvous"]).text for step in steps)
+    parts = [", ".join(f"{count} x {text}" for text, count in stops.items())]
+    timed = [step["usual"]["median_s"] for step in steps if step["usual"]]
+    if timed:
+        parts.append(f"{len(timed)} of {len(steps)} took {sum(timed):.1f} s together here before")
+    if never := sum(step["tried"] == 0 for step in steps):
+        parts.append(f"{never} never done here before")
+    return "; ".join(parts)
 
 
 def _times(count: int) -> str:
@@ -142,6 +161,7 @@ def fields(plan: Plan) -> dict[str, Any]:
                 "usual": step.usual._asdict() if step.usual else None,
                 "tried": step.past.tried if step.past else None,
                 "succeeded": step.past.succeeded if step.past else None,
+                "unknown": step.past.unknown if step.past else None,
                 "problems": [problem._asdict() for problem in step.problems],
             }
             for step in plan.steps
@@ -149,6 +169,7 @@ def fields(plan: Plan) -> dict[str, Any]:
         "settings": [
             {
                 "component": change.component.key,
+                "name": change.component.label,
                 "setting": change.setting,
                 "value": change.wanted,
                 "possible": change.possible,
@@ -156,7 +177,56 @@ def fields(plan: Plan) -> dict[str, Any]:
             }
             for change in plan.changes
         ],
-        "unfinished": [{"component": e.component, "activation": e.activation} for e in plan.unfinished],
+        "unfinished": [
+            {
+                "component": row.component,
+                "name": raw_label_of_row(row.component, row.body),
+                "kind": row.kind,
+                "activation": row.activation,
+            }
+            for row in plan.unfinished
+        ],
         "unmatched": [each._asdict() for each in plan.unmatched],
         "running": document.running(plan.running) if plan.running else None,
     }
+
+
+def _state(step: Item) -> str:
+    """Its state; what blocks it, where only this plan knows that, as of an executable in checks.d."""
+    state = step["component"].get("state")
+    if state and state["code"] != "ready":
+        return printable(state["text"])
+    blocking = [p["check"] for p in step["problems"] if not p["ignored"] and p["weight"] != Weight.WARNING]
+    return f"held: {first_of(blocking)}" if blocking else "ready"
+
+
+def _took(step: Item) -> str:
+    return (
+        f"{step['usual']['median_s']:.1f} s"
+        if step["usual"]
+        else "?"
+        if step["tried"] or step["tried"] is None
+        else "never"
+    )
+
+
+LISTING = Listing(
+    field="steps",
+    item="step",
+    columns=(
+        *(
+            columns.inside("component", each)
+            for each in (columns.NAME, columns.CURRENT, columns.PENDING, columns.STOPS_CPUS)
+        ),
+        Column("TOOK BEFORE", _took, rank=6),
+        columns.inside("component", columns.AGE),
+        Column("STATE", _state, least=28, style=lambda step: "bad" if step["stopped"] else "good"),
+        *(
+            columns.inside("component", each)
+            for each in (columns.ID, columns.HOST, columns.PROVIDER, columns.COMPONENT)
+        ),
+    ),
+    name=lambda step: columns.key_of(step["component"]),
+    below=_below,
+    notes=_notes,
+)

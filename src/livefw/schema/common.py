@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What many documents of JSON output have in common. One class for each object; docstrings become descriptions."""
 
-from typing import NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from livefw.activation.checks.table import Weight
 from livefw.activation.lock.machine_lock import LockedFor
@@ -99,6 +99,8 @@ class ComponentDocument(TypedDict):
     """Mechanism."""
     id: str
     """Name of the component within its mechanism."""
+    short_id: str
+    """Shortest word by which every command knows it on this machine now; the key where nothing shorter is unique."""
     name: str
     """Name for a person; may be empty."""
     host: str | None
@@ -111,6 +113,8 @@ class ComponentDocument(TypedDict):
     """Version of the pending image, or null if it is not known."""
     pending_since: str | None
     """When a program of livefw first saw the pending image: ISO 8601, local time; null if that is not known."""
+    unreliable: list[Literal["current_version", "pending_version"]]
+    """Fields of this object whose value the mechanism does not report reliably."""
     activatable: bool
     """Whether it can be activated now."""
     cost: CostDocument

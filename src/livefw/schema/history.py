@@ -187,6 +187,13 @@ class HistoryDocument(TypedDict):
     """What ended the list early."""
 
 
+class EventLineDocument(TypedDict):
+    """A line of `livefw history -o jsonl`."""
+
+    event: PastActivationDocument
+    """An activation, or something else that a row is about."""
+
+
 class FlawDocument(TypedDict):
     """Something in the history that is not as it was written."""
 

@@ -23,8 +23,10 @@ class FailureDocument(TypedDict):
 
 DOCUMENTS: tuple[type, ...] = (
     verbs.ListDocument,
+    verbs.ComponentLineDocument,
     verbs.ShowDocument,
     verbs.PlanDocument,
+    verbs.StepLineDocument,
     verbs.ReportDocument,
     verbs.StageDocument,
     verbs.WatchDocument,
@@ -39,6 +41,7 @@ DOCUMENTS: tuple[type, ...] = (
     verbs.ConformanceDocument,
     verbs.TdxDocument,
     history.HistoryDocument,
+    history.EventLineDocument,
     history.VerifyDocument,
     history.ArchivedDocument,
     images.ImageInfoDocument,

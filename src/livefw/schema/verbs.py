@@ -33,6 +33,13 @@ class ListDocument(TypedDict):
     """Why there is no component."""
 
 
+class ComponentLineDocument(TypedDict):
+    """A line of `livefw list -o jsonl`."""
+
+    component: ComponentDocument
+    """A component."""
+
+
 class ImageReleaseDocument(TypedDict):
     """An image in the image directory that a component could get."""
 
@@ -118,6 +125,8 @@ class StepDocument(TypedDict):
     """Number of earlier attempts; null if the history cannot be read."""
     succeeded: int | None
     """Number of those that succeeded."""
+    unknown: int | None
+    """Number of those whose outcome is unknown."""
     problems: list[ProblemDocument]
     """What checks found."""
 
@@ -127,6 +136,8 @@ class SettingChangeDocument(TypedDict):
 
     component: str
     """Key of the component."""
+    name: str
+    """Name of the component for a person, with its host."""
     setting: str
     """Name of the setting."""
     value: bool
@@ -142,8 +153,19 @@ class UnfinishedDocument(TypedDict):
 
     component: str
     """Key of the component."""
+    name: str
+    """Name of the component for a person, with its host."""
+    kind: Literal["intent", "staging"]
+    """Whether an activation or a staging was begun."""
     activation: str
     """Its id in the history."""
+
+
+class StepLineDocument(TypedDict):
+    """A line of `livefw plan -o jsonl`."""
+
+    step: StepDocument
+    """A step."""
 
 
 class PlanDocument(TypedDict):

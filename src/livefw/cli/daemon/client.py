@@ -18,6 +18,8 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.wire import Message, Variant
 from livefw.errors import Interrupted, PermissionDenied, TransportError
+from livefw.render import history, plan
+from livefw.render.answer import Answer
 from livefw.text import printable
 
 VARIABLE = "LIVEFW_SOCKET"
@@ -48,11 +50,17 @@ def ask(session: CommandSession, verb: str, arguments: argparse.Namespace) -> in
     if "error" in document and len(document) <= 2 and not session.json:
         session.say(text)
         return code
+    if listing := _LISTINGS.get(calls.member):
+        if document.get("before") is not None and session.view.output in ("name", "jsonl", "csv"):
+            session.say("livefw: these are the newest rows; livefw history --since, or root, shows more")
+        return session.show(Answer.of(listing, lambda: document, code))
     show = session.report if calls.member == "Activate" else session.answer
     show(lambda: text, lambda: document)
     return code
 
 
+_LISTINGS = {"Plan": plan.LISTING, "History": history.LISTING}
+"""What is shown as it is wanted here, from the document: the daemon knows no terminal."""
 _ALONE = {"state", "settings", "images", "no_journal", "measure", "plot", "at", "to", "scheduled"}
 _ALONE |= {"head", "limit", "until", "before", "file", "archive"}
 """Options that the daemon's calls do not have."""
@@ -145,8 +153,8 @@ def _confirm(session: CommandSession, client: Client, arguments: argparse.Namesp
     """As the command does: at a terminal only."""
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
-    _, text, code = _answer(session, client, _call("Plan", "asas", arguments.components, arguments.ignore))
-    session.say(text)
+    document, text, code = _answer(session, client, _call("Plan", "asas", arguments.components, arguments.ignore))
+    session.say(session.table(plan.LISTING, document, sys.stderr) if "steps" in document else text)
     if code:
         return  # the daemon says why, and writes it down
     session.mark("Activate now? [y/N] ", end="")

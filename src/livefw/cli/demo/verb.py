@@ -23,7 +23,6 @@ from livefw.activation.outcome import Result
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.api import ConnectedHost
-from livefw.cli import list as listing
 from livefw.cli.demo import store
 from livefw.cli.demo.store import Signed, Update
 from livefw.cli.invocation.session import CommandSession
@@ -35,9 +34,9 @@ from livefw.machine.config import load, platforms
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.machine.trace import TracedCall
-from livefw.providers.base import Provider
 from livefw.providers.registry import providers
 from livefw.render import document
+from livefw.render import list as listing
 from livefw.render import result as rendered
 from livefw.text import printable_lines
 
@@ -98,18 +97,6 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
         return _Demo(session, machine, signed, directory).run(more)
 
 
-class _MachineSession(CommandSession):
-    """A session that looks at a modelled machine without files in between."""
-
-    def __init__(self, session: CommandSession, looking_at: tuple[Provider, ...]) -> None:
-        super().__init__(root=session.root, json=session.json, debug=session.debug)
-        self._providers = looking_at
-
-    def providers(self) -> tuple[Provider, ...]:
-        """The machine's."""
-        return self._providers
-
-
 class _Demo:
     """Tells as it goes, or with ``--json`` once at the end. Looks on while the activation runs."""
 
@@ -119,7 +106,7 @@ class _Demo:
         self._machine = machine
         self._signed = signed
         files, clock = MachineFiles(machine), MachineClock(machine)
-        self._providers: tuple[Provider, ...] = providers(files, clock)
+        self._providers = providers(files, clock)
         places = Paths(directory, f"{directory}/lock", f"{directory}/settings", directory)
         self._host = Host(files, self._providers, clock, places, DEFAULT, current("demo"), without_journal=True)
         self._first_call = 0
@@ -190,11 +177,11 @@ class _Demo:
         return event
 
     def _list(self) -> list[Candidate]:
-        found = list(discovery.take_inventory(self._providers).candidates)
+        found = discovery.take_inventory(self._providers)
         self._print("\n$ livefw list")
         if not self._session.json:
-            listing.run(_MachineSession(self._session, self._providers), None)
-        return found
+            self._session.show(listing.answer(found))
+        return list(found.candidates)
 
     def _cost(self) -> Iterator[str]:
         stalls = [stall.end_ns - stall.start_ns for stall in self._machine.os.stalls]

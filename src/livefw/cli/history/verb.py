@@ -9,15 +9,17 @@ from contextlib import closing
 from livefw import reading
 from livefw.activation import queries
 from livefw.activation.history.journal import KEEP, Activation, Journal
-from livefw.cli.invocation import paths
+from livefw.cli.invocation import listing, paths
 from livefw.cli.invocation.session import CommandSession, put
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
 from livefw.render import pending
-from livefw.render.history import answer, document
+from livefw.render.history import LISTING, answer, document
 
 PAGE = 50
 """Activations that are shown where no number is asked for: what somebody looks through."""
+_ALL = 1 << 40
+"""For programs, which get all of them; where they are to be sorted, all are held in memory."""
 
 
 MANUAL = Manual(
@@ -75,6 +77,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--keep", type=_number, metavar="N", help=f"with --archive: the newest N stay ({KEEP})")
     add("--older", metavar="AGE", help="with --archive: what is older goes, such as 365d")
     add("--plot", metavar="FILE", help="draw what the last of them cost the CPUs, as SVG")
+    listing.configure(parser, LISTING)
     paths.configure_state(parser)
 
 
@@ -132,11 +135,14 @@ def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, lim
         first = next(found, None)
         if first is None:
             raise queries.nothing_found()
-        error = session.stream("history", map(document, _and(first, found)), {"before": None})
+        error = session.stream(
+            pending.LISTING if wanted.pending else LISTING, map(document, _and(first, found)), {"before": None}
+        )
         return kind_of(error).exit_code if error else ExitCode.DONE
     if wanted.activations:
         return _show_one(session, journal, wanted)
-    page = queries.page(journal, wanted, limit=PAGE if limit is None else limit)
+    default = PAGE if session.view.output in ("table", "wide") else _ALL
+    page = queries.page(journal, wanted, limit=default if limit is None else limit)
     return session.show(pending.answer(page) if wanted.pending else answer(page))
 
 

@@ -11,6 +11,7 @@ from livefw.errors import LivefwError, TransportError
 from livefw.files.host import unused_settings
 from livefw.providers.registry import open_files, providers
 from livefw.render.json_text import SCHEMA, to_json
+from livefw.render.listing import PLAIN, arranged, text
 from livefw.text import errno_text
 
 TYPE_CHECKING = False
@@ -22,16 +23,32 @@ if TYPE_CHECKING:
     from livefw.files.protocol import Files
     from livefw.providers.base import Provider
     from livefw.render.answer import Answer
+    from livefw.render.listing import Listing, View
 
 
 class CommandSession:
-    """One run of the command."""
+    """One run of the command.
 
-    def __init__(self, *, root: str, json: bool, debug: bool, settings: str | None = None) -> None:
+    ``json``: every answer is a document, an error too. ``view`` is how listings are shown, and ``color`` whether in
+    colour: ``auto``, ``always`` or ``never``.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str,
+        json: bool,
+        debug: bool,
+        settings: str | None = None,
+        view: View = PLAIN,
+        color: str = "auto",
+    ) -> None:
         self.root = root
         self.settings = settings
         self.json = json
         self.debug = debug
+        self.view = view._replace(output="json") if json and view.output == "table" else view
+        self._color = color
         self._opened: list[HostFiles] = []
 
     def close(self) -> None:
@@ -66,27 +83,81 @@ class CommandSession:
 
     def answer(self, text: Callable[[], str], document: Callable[[], dict[str, Any]]) -> None:
         """Print the one answer of this run: text for a person, or one JSON document."""
-        if self.json:
+        if self.view.output == "jsonl":
+            from livefw.render.formats import json_line  # only where that is asked for
+
+            put(sys.stdout, json_line(document()), end="")
+        elif self.json:
             put(sys.stdout, to_json({"schema": SCHEMA} | document()))
         else:
             show(sys.stdout, text())
 
     def show(self, answer: Answer) -> int:
-        """As `answer`, for what every face answers; the exit code."""
-        self.answer(answer.text, answer.document)
+        """As `answer`, for what every face answers; the exit code. `UsageError` for a column that does not exist."""
+        listing = answer.listing
+        if listing is None:
+            self.answer(answer.text, answer.document)
+        else:
+            self._list(listing, arranged(listing, answer.document(), self.view))
         return int(answer.exit_code)
+
+    def _list(self, listing: Listing, document: dict[str, Any]) -> None:
+        if self.view.output == "json" or (self.json and "error" in document):
+            self.answer(str, lambda: document)
+        elif self.view.output in ("table", "wide"):
+            show(sys.stdout, self.table(listing, document, sys.stdout))
+        else:
+            self._put_lines(listing, iter(document[listing.field]))
+
+    def table(self, listing: Listing, document: dict[str, Any], stream: Any) -> str:
+        """A listing as a table that fits a stream."""
+        ellipsis = self.view.ellipsis if _encodes(stream, self.view.ellipsis) else "..."
+        fitting = self.view._replace(limit=_limit(stream), color=self._colors(stream), ellipsis=ellipsis)
+        return text(listing, document, fitting)
+
+    def _put_lines(self, listing: Listing, items: Iterator[dict[str, Any]]) -> None:
+        from livefw.render import formats  # only where one is asked for
+
+        for line in formats.lines(listing, items, self.view):
+            put(sys.stdout, line, end="")
+
+    def _colors(self, stream: Any) -> bool:
+        """Whether colours are wanted there (no-color.org, bixense.com/clicolors)."""
+        if self._color != "auto":
+            return self._color == "always"
+        known = os.environ
+        if known.get("NO_COLOR"):
+            return False
+        if known.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+            return True
+        return _columns(stream) > 0 and known.get("TERM") not in (None, "", "dumb")
 
     @property
     def streams(self) -> bool:
         """Whether `stream` may be used, for an answer that has no bound."""
-        return self.json
+        return self.view.output not in ("table", "wide") and not self.view.sort
 
-    def stream(self, name: str, items: Iterator[dict[str, Any]], last: dict[str, Any]) -> LivefwError | None:
-        """Print the one answer of this run, a document with a long list, of which one item is held at a time.
+    def stream(self, listing: Listing, items: Iterator[dict[str, Any]], last: dict[str, Any]) -> LivefwError | None:
+        """Print the one answer of this run, with a long list of which one item is held at a time.
 
-        An error after the first item ends the list and stands behind it, and is given back: what is printed is a
-        document all the same.
+        An error after the first item ends the list and stands behind it, and is given back: what is printed as JSON is
+        a document all the same.
         """
+        if self.view.output == "json":
+            return self._stream_json(listing.field, items, last)
+        try:
+            self._put_lines(listing, items)
+        except LivefwError as error:
+            if not self.json:
+                raise
+            from livefw.render import document  # rarely
+
+            failure = document.error(error)
+            self.answer(str, lambda: {"error": failure})
+            return error
+        return None
+
+    def _stream_json(self, name: str, items: Iterator[dict[str, Any]], last: dict[str, Any]) -> LivefwError | None:
         put(sys.stdout, f'{{\n  "schema": {to_json(SCHEMA)},\n  {to_json(name)}: [', end="")
         comma = ""
         failure: LivefwError | None = None
@@ -134,14 +205,31 @@ def show(stream: Any, text: str) -> None:
     put(stream, text)
 
 
+def _limit(stream: Any) -> int:
+    """The width of a table: what COLUMNS says, as watch(1) sets it, else that of the terminal; 0 for none."""
+    return _given_columns() or _columns(stream)
+
+
+def _encodes(stream: Any, text: str) -> bool:
+    try:
+        text.encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _given_columns() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isascii() and columns.isdigit() and 0 < len(columns) < 6 else 0
+
+
 def _columns(stream: Any) -> int:
     """Of the terminal that this is, or what COLUMNS says of it; 0 if it is none, or does not tell."""
     try:
         of_terminal = os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError, AttributeError):
         return 0
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isascii() and columns.isdigit() and 0 < len(columns) < 6 else of_terminal
+    return _given_columns() or of_terminal
 
 
 def put(stream: Any, text: str, *, end: str = "\n") -> None:
