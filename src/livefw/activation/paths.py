@@ -9,6 +9,7 @@ the one that livefw runs on.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 
 from livefw.activation.lock import machine_identity
@@ -92,13 +93,13 @@ def lock_path(
 
 def _hash(path: bytes) -> str:
     """The beginning of the SHA-256. Importing `hashlib` would load all of OpenSSL, which takes as long as `list`."""
-    try:
-        from _sha2 import sha256  # type: ignore[import-not-found]  # CPython's own, since 3.12
+    try:  # CPython's own
+        if sys.version_info >= (3, 12):
+            from _sha2 import sha256
+        else:
+            from _sha256 import sha256  # type: ignore[import-not-found]
     except ImportError:
-        try:
-            from _sha256 import sha256  # type: ignore[import-not-found]  # until 3.11
-        except ImportError:
-            from hashlib import sha256
+        from hashlib import sha256
     return str(sha256(path).hexdigest()[:16])
 
 

@@ -105,7 +105,7 @@ def may_differ(found: Inventory, files: Files, *, lock: str, root: str, history:
     livefw.toml, empty for none. A CPU that is coming or going at this moment is not
     looked for.
     """
-    if history or _may_be_locked(lock, root):
+    if history or _is_locked(lock, root):
         return True
     ready = [each.component for each in found.candidates if not each.component.reasons]
     if not ready:
@@ -115,16 +115,20 @@ def may_differ(found: Inventory, files: Files, *, lock: str, root: str, history:
     return _has_facts(files) or any(map(_may_go_back, ready))
 
 
-def _may_be_locked(lock: str, root: str) -> bool:
-    """Whether there is a file that an engine may have locked; none of them is opened for reading."""
-    folder, name = os.path.split(lock)
-    if os.path.lexists(lock) or os.path.lexists(os.path.join(folder, f".{name}")):
-        return True
-    guard = machine_identity.guard(root)
-    if guard is None:
+def _is_locked(lock: str, root: str) -> bool:
+    """Whether an engine holds one of the files that it locks."""
+    for path in (lock, machine_identity.twin(lock)):
+        if os.path.lexists(path):
+            from livefw.activation.lock import query  # only where there was an engine
+
+            descriptor = query.opened(path)
+            if descriptor is not None and query.is_locked(descriptor):
+                return True
+    if (guard := machine_identity.guard(root)) is None:
         return False
-    os.close(guard)
-    return True
+    from livefw.activation.lock import query
+
+    return query.is_locked(guard, for_writing=True)
 
 
 def _has_facts(files: Files) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from livefw.activation import status
 from livefw.activation.inventory import discovery, old_versions
-from livefw.activation.paths import lock_path, real_root
 from livefw.activation.pending.known import place_of
 from livefw.activation.pending.observed import observed
 from livefw.cli.verbs import Manual
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from livefw.activation.inventory.discovery import Inventory
+    from livefw.activation.pending.known import PendingPlace
     from livefw.activation.status import ComponentStatus
     from livefw.cli.invocation.session import CommandSession
     from livefw.files.protocol import Files
@@ -56,8 +56,9 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     state = arguments.state if arguments else None
     files = session.files()
     taken = discovery.take_inventory(providers(files))
-    found, statuses = _examined(session, taken, files, state)
-    found = observed(found, session.root, state=state, settings=session.settings, seen_by="cli")
+    place = place_of(session.root, state=state)
+    found, statuses = _examined(session, taken, files, place, state)
+    found = observed(found, session.root, place, settings=session.settings, seen_by="cli")
     if not session.json:
         found.require()
     code = session.show(rendered.answer(found, statuses))
@@ -68,18 +69,17 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
 
 
 def _examined(
-    session: CommandSession, taken: Inventory, files: Files, state: str | None
+    session: CommandSession, taken: Inventory, files: Files, place: PendingPlace, state: str | None
 ) -> tuple[Inventory, Mapping[str, ComponentStatus]]:
     """The inventory as it is shown, and states where they may differ from what the mechanisms report."""
-    found = old_versions.marked(taken, session.root, files, state=state)
-    real = real_root(session.root)
+    found = old_versions.marked_beside(taken, place.lock, files)
     if not status.may_differ(
         taken,
         files,
-        lock=lock_path(real, state=state),
-        root=real,
-        history=place_of(session.root, state=state).has_activations,
-        settings=settings_directory(real, session.settings),
+        lock=place.lock,
+        root=session.root,
+        history=place.has_activations,
+        settings=settings_directory(session.root, session.settings),
     ):
         session.tell_unused_settings()
         return found, {}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import closing
@@ -28,6 +29,7 @@ def command() -> NoReturn:
     It ends without taking the interpreter down, which for `list` would be a seventh of its time, spent on memory that
     the system takes back anyway. Nothing of ours is left to an interpreter's end.
     """
+    gc.disable()  # what `list` makes it can keep
     streams.fill()
     code = main()
     for stream in (sys.stdout, sys.stderr):
@@ -65,6 +67,7 @@ def _run(words: list[str]) -> int:
         from livefw.cli import complete  # for shells
 
         return complete.run(words[1:])
+    gc.enable()
     from livefw import children  # `list` starts none
     from livefw.cli.arguments import parse  # argparse takes longer to import than `list` takes to run
 

@@ -67,7 +67,12 @@ def marked(found: Inventory, root: str, files: Files, *, state: str | None = Non
     line."""
     real = real_root(root)
     # All users see what root's engine wrote.
-    path = beside(lock_path(real, state=state, privileged=True if real == "/" else None))
+    return marked_beside(found, lock_path(real, state=state, privileged=True if real == "/" else None), files)
+
+
+def marked_beside(found: Inventory, lock: str, files: Files) -> Inventory:
+    """The same for the machine with a lock."""
+    path = beside(lock)
     if not os.path.lexists(path):
         return found
     try:

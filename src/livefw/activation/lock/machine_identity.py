@@ -88,6 +88,12 @@ def _is_sysfs(descriptor: int, *, apart_from: int) -> bool:
     return ctypes.CDLL(None).fstatfs(descriptor, info) == 0 and info[0] & 0xFFFFFFFF == _SYSFS
 
 
+def twin(lock: str) -> str:
+    """The second lock file beside a lock file."""
+    folder, name = os.path.split(lock)
+    return os.path.join(folder, f".{name}")
+
+
 def guard(root: str) -> int | None:
     """A descriptor, open for writing, of a file of this machine that only root can open; None if there is none.
 

@@ -24,20 +24,16 @@ import errno
 import fcntl
 import json
 import os
-import struct
 import time
 from contextlib import suppress
 from enum import StrEnum
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from livefw.activation.lock import machine_identity
+from livefw.activation.lock import machine_identity, query
 from livefw.errors import PermissionDenied, Refused, TransportError
 from livefw.text import whole
 
-_FLOCK = struct.Struct("@hhqqi0q")
-"""struct flock with 64-bit offsets: type, whence, start, length (0: to the end), pid (0 for these locks)."""
-_WHOLE_FILE = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 _NOTE_LIMIT = 4096
 """Bytes of the note that are read at most. The file is ours, and may still contain anything."""
 _MOST_REPLACED = 100
@@ -129,7 +125,7 @@ class Lock:
         try:
             os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
             held.append(_locked(path))
-            held.append(_locked(_twin(path)))
+            held.append(_locked(machine_identity.twin(path)))
             held += _guarded(root)
         except OSError as error:
             _close(held)
@@ -159,10 +155,10 @@ class Lock:
 
 def holder(path: str, root: str = "") -> LockHolder | None:
     """The present holder of the lock; None if it is free, or if that cannot be determined."""
-    found = [note for note in (_asked(path), _asked(_twin(path))) if note]
+    found = [note for note in (_asked(path), _asked(machine_identity.twin(path))) if note]
     if not found and (guard := machine_identity.guard(root) if root else None) is not None:
         try:
-            if _in_the_way(guard) == fcntl.F_WRLCK:
+            if query.in_the_way(guard) == fcntl.F_WRLCK:
                 found = [_UNNAMED]
         finally:
             os.close(guard)
@@ -174,22 +170,13 @@ _UNNAMED = LockHolder(0, "", "", 0)
 
 def _asked(path: str) -> LockHolder | None:
     """The holder of this file, without a name if it has no note; None if it is free."""
-    try:
-        # NONBLOCK: a FIFO of that name must not block a read-only caller.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    if (descriptor := query.opened(path)) is None:
         return None
     try:
-        held = _in_the_way(descriptor) != fcntl.F_UNLCK
+        held = query.in_the_way(descriptor) != fcntl.F_UNLCK
         return (_read_note(descriptor) or _UNNAMED) if held else None
     finally:
         os.close(descriptor)
-
-
-def _in_the_way(descriptor: int) -> int:
-    """The kind of lock that prevents an exclusive lock of this file; F_UNLCK for none."""
-    kind, *_ = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE))
-    return int(kind)
 
 
 def _noted(path: str) -> LockHolder | None:
@@ -198,17 +185,13 @@ def _noted(path: str) -> LockHolder | None:
     return found if found and found.pid else None
 
 
-def _twin(path: str) -> str:
-    return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}")
-
-
 def _locked(path: str) -> int:
     """A descriptor that holds the lock of the file that has this name now. OSError with EAGAIN if another holds it."""
     for _ in range(_MOST_REPLACED):
         # Mode 0600: everybody who can open the file can lock it, and keep everybody else waiting.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, query.WHOLE_FILE)
             if _is_named(descriptor, path):
                 os.ftruncate(descriptor, 0)
                 return descriptor
@@ -240,9 +223,9 @@ def _guarded(root: str) -> list[int]:
         return []
     for _ in range(_MOST_REPLACED):
         try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, query.WHOLE_FILE)
         except OSError as error:
-            kind = _in_the_way(descriptor) if error.errno == errno.EAGAIN else fcntl.F_RDLCK
+            kind = query.in_the_way(descriptor) if error.errno == errno.EAGAIN else fcntl.F_RDLCK
             if kind == fcntl.F_UNLCK:
                 continue  # it was released just now
             os.close(descriptor)

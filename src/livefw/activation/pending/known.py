@@ -46,10 +46,11 @@ Known = dict[str, PendingImage]
 
 
 class PendingPlace(NamedTuple):
-    """Where it is known: the directory of the history, and the file beside the lock."""
+    """Where it is known: the directory of the history, and the file beside the lock; ``lock`` is the lock itself."""
 
     state: str
     file: str
+    lock: str = ""
 
     @property
     def history(self) -> str:
@@ -89,7 +90,7 @@ def place_of(root: str, *, state: str | None = None) -> PendingPlace:
     real = real_root(root)
     # All users see what root's programs wrote.
     lock = lock_path(real, state=state, privileged=True if real == "/" else None)
-    return PendingPlace(state_directory(real, state=state), beside(lock))
+    return PendingPlace(state_directory(real, state=state), beside(lock), lock)
 
 
 def beside(lock: str) -> str:

@@ -8,17 +8,17 @@ from livefw.activation.pending import known as known_file
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from livefw.activation.inventory.discovery import Inventory
+    from livefw.activation.pending.known import PendingPlace
 
 
 def observed(
-    found: Inventory, root: str, *, state: str | None = None, settings: str | None = None, seen_by: str
+    found: Inventory, root: str, place: PendingPlace, *, settings: str | None = None, seen_by: str
 ) -> Inventory:
     """The inventory of the machine at a root, with the time since which each image is pending.
 
-    What is new is recorded if this user may do so. ``state`` and ``settings`` are directories of the command line.
-    ``seen_by`` names the kind of program. No error is raised: what cannot be recorded is not known.
+    What is new is recorded if this user may do so. ``settings`` is the directory of the command line. ``seen_by`` names
+    the kind of program. No error is raised: what cannot be recorded is not known.
     """
-    place = known_file.place_of(root, state=state)
     known = known_file.read(place)
     if known is None or any(known_file.differs(each.component, known) for each in found.candidates):
         if known is None and not place.history.strip("-") and not any(each.component.pending for each in found[0]):
