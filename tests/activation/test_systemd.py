@@ -62,7 +62,7 @@ def test_an_outcome_can_be_searched_for(journald: socket.socket, tmp_path: Path,
     receipt = RowStatus("a1", Head(2, "f" * 64))
     announce(Announcement("lfa:x", outcome, Reason("some-code", "why"), "AUTH_ERROR", receipt, state="/var/lib/x"))
     assert fields(journald.recv(100_000)) == {
-        "MESSAGE": f"lfa:x: {outcome}: why",
+        "MESSAGE": f"lfa:x: {outcome}: why; id a1",
         "MESSAGE_ID": "7b0d9b3ce2f14d0f8a52c5d1f3a6e94b",
         "PRIORITY": PRIORITIES[outcome],
         "SYSLOG_IDENTIFIER": "livefw",
@@ -99,7 +99,7 @@ def test_what_is_not_recorded_and_what_failed_beside_it_is_announced(journald: s
     mishaps = (Reason("unseen", "it cannot be looked at"), Reason("not-measured", "no meter"))
     announce(Announcement("lfa:x", Outcome.ACTIVATED, Reason("some-code", "why"), None, receipt, mishaps=mishaps))
     found = fields(journald.recv(100_000))
-    assert found["MESSAGE"] == "lfa:x: activated: why; not recorded: the disk has died"
+    assert found["MESSAGE"] == "lfa:x: activated: why; not recorded: the disk has died; id a1"
     assert (found["LIVEFW_NOT_RECORDED"], found["LIVEFW_MISHAPS"]) == ("the disk has died", "unseen not-measured")
     assert found["LIVEFW_HEAD"] == ""
 

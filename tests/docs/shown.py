@@ -21,6 +21,8 @@ _CHANGING = [
         (r"\b(cpu|CPUs? )\d+(-\d+)?\b(?! CPUs)", r"\1<cpu>"),
         (r"(?<=127\.0\.0\.1:)\d+", "<port>"),
         (r"/tmp/[\w.-]+", "<directory>"),
+        (r"(?<=\bid: )[0-9a-f]{8}\b|(?<=\bid )[0-9a-f]{8}\b|(?<=\bactivation )[0-9a-f]{8}\b", "<id>"),
+        (r"(?<=\bhistory )[0-9a-f]{8}\b|(?<=\breport )[0-9a-f]{8}\b|\b[0-9a-f]{16}\b", "<id>"),
         (r"\b([0-9a-f]{128}|[0-9a-f]{96}|[0-9a-f]{64}|[0-9a-f]{40})\b", "<digest>"),
     )
 ]

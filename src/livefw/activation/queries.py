@@ -15,7 +15,7 @@ from livefw.activation.history import seal as seals
 from livefw.activation.history import verify
 from livefw.activation.history.anchors import AnchoredHeads
 from livefw.activation.history.journal import Activation, HistoryRow, Journal, RowKind
-from livefw.activation.history.rows import Head, HistoryPage
+from livefw.activation.history.rows import Head, HistoryPage, short_id
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.activation.history.verify import HistoryReport
 from livefw.activation.images import releases
@@ -30,9 +30,6 @@ from livefw.activation.status import ComponentStatus
 from livefw.errors import LivefwError, NothingToDo, UsageError
 from livefw.providers.base import Component
 
-SHORT_ID = 8
-"""Digits of an activation's id that are shown: with a million activations, two share them with a chance of 1 in 4,000
-for each."""
 SHORTEST_ID = 4
 """Digits that are taken for the beginning of one."""
 ID_LENGTH = 16
@@ -183,7 +180,7 @@ def _unknown(journal: Journal, word: str, *, is_id: bool) -> NothingToDo:
 
     newest = journal.page(_CANDIDATES).activations
     names = dict.fromkeys(str(each.first_row.body.get("name") or each.first_row.component) for each in newest)
-    choices = [each.first_row.activation[:SHORT_ID] for each in newest] if is_id else [*filter(None, names)]
+    choices = [short_id(each.first_row.activation) for each in newest] if is_id else [*filter(None, names)]
     hint = suggest.hint(word, choices, rest="livefw history lists what is there")
     what = "activation begins with" if is_id else "component is named"
     return NothingToDo(f"in the history no {what} {word!r}", hint=hint, phase="history")

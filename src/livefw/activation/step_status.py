@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from livefw.activation.checks.table import Problem
-from livefw.activation.history.rows import HistoryRow, RowKind
+from livefw.activation.history.rows import HistoryRow, RowKind, short_id
 from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.plan import PlanStep
 from livefw.activation.policy import window
@@ -36,7 +36,8 @@ def of(
         return ComponentStatus(StatusCode(holder.act), text, sentence, running=holder, activation=activation)
     reported = of_component(component)
     if row:
-        why = Reason(_NO_OUTCOME.code, _NO_OUTCOME.text.format(act=_ACTS[row.kind]), _NO_OUTCOME.hint)
+        text, hint = _NO_OUTCOME.text.format(act=_ACTS[row.kind]), f"{_NO_OUTCOME.hint} {short_id(activation)}"
+        why = Reason(_NO_OUTCOME.code, text, hint)
         return reported._replace(
             code=StatusCode.UNFINISHED,
             text="unfinished",

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from livefw.abi.lfa import LfaStatus
-from livefw.activation.history.rows import Activation, HistoryRow, RowKind
+from livefw.activation.history.rows import Activation, HistoryRow, RowKind, short_id
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import caption, duration, svg
-from livefw.activation.queries import SHORT_ID
+from livefw.providers.component import label
+from livefw.providers.declaration import host_of
 from livefw.render.component import cpu_stop_of_row
 from livefw.text import printable
 
@@ -20,11 +21,6 @@ class FactGroup(NamedTuple):
     title: str
     pairs: tuple[tuple[str, str], ...]
     lines: tuple[str, ...] = ()
-
-
-def short_id(activation: str) -> str:
-    """What is shown of an id, and taken as one."""
-    return printable(activation[:SHORT_ID])
 
 
 def groups(each: Activation, *, image: Activation | None = None) -> list[FactGroup]:
@@ -40,7 +36,7 @@ def groups(each: Activation, *, image: Activation | None = None) -> list[FactGro
         found[_IMAGE] += _image(image)
     found[_EVIDENCE][:0] = _firmware_code(last)
     found[_CHECKS] += _checks(first.body, last.body)
-    found[_COST] += _cost(last.body)
+    found[COST] += _cost(last.body)
     found[_ROWS] += [(f"row {row.sequence}", _row(row)) for row in each if row]
     log = tuple(map(str, last.body.get("log") or ()))
     made = [FactGroup(title, tuple(pairs)) for title, pairs in found.items() if pairs]
@@ -64,6 +60,14 @@ def moment(row: HistoryRow) -> str:
     return datetime.fromtimestamp(row.time_ns / 1e9).astimezone().isoformat(sep=" ", timespec="milliseconds")
 
 
+def name(each: Activation) -> str:
+    """What a person knows the component by; it need not be printable."""
+    row = each.first_row
+    host = str(row.body.get("host") or host_of(row.component))
+    known = label(str(row.body.get("name") or ""), host=host, ident=row.component.partition(":")[2])
+    return known or row.component or "(history)"
+
+
 def measurement(each: Activation) -> Measurement | None:
     """What it cost the CPUs; None if that was not measured, or makes no sense."""
     cost = each.ending.body.get("cost") if each.ending else None
@@ -79,10 +83,9 @@ def picture(each: Activation, *, alone: bool = True) -> str | None:
     if found is None:
         return None
     first, last = each.first_row.body, each.ending.body if each.ending else {}
-    name = str(first.get("name") or each.first_row.component)
     versions = f"{first.get('current_version') or '?'} -> {last.get('current_version') or '?'}"
     lines = (f"versions: {versions}", f"{moment(each.first_row)}, activation {short_id(each.first_row.activation)}")
-    return svg(found, title=f"{name}: {outcome(each)}", lines=lines, alone=alone)
+    return svg(found, title=f"{name(each)}: {outcome(each)}", lines=lines, alone=alone)
 
 
 def outcome(each: Activation) -> str:
@@ -97,9 +100,9 @@ def outcome(each: Activation) -> str:
 
 
 _WHAT, _WHO, _VERSIONS, _IMAGE = "Activation", "Who and why", "Versions", "Image"
-_CHECKS, _OUTCOME, _EVIDENCE, _COST = "Checks", "Outcome", "Evidence", "Cost to the CPUs"
+_CHECKS, _OUTCOME, _EVIDENCE, COST = "Checks", "Outcome", "Evidence", "Cost to the CPUs"
 _BESIDE, _ROWS = "Beside it", "Rows of the history"
-_TITLES = (_WHAT, _WHO, _VERSIONS, _IMAGE, _CHECKS, _OUTCOME, _EVIDENCE, _COST, _BESIDE, _ROWS)
+_TITLES = (_WHAT, _WHO, _VERSIONS, _IMAGE, _CHECKS, _OUTCOME, _EVIDENCE, COST, _BESIDE, _ROWS)
 
 
 def _plain(value: Any) -> str:
@@ -207,8 +210,8 @@ def _what(each: Activation) -> Iterator[tuple[str, str]]:
     yield "kind", kind(each)
     if first.component:
         yield "component", first.component
-    if name := first.body.get("name"):
-        yield "name", str(name)
+    if known := first.body.get("name"):
+        yield "name", str(known)
     yield "begun" if each.intent else "written", moment(first)
     if ending is None:
         yield "ended", "no: it is unfinished"

@@ -6,7 +6,7 @@ from typing import Any
 
 from livefw.activation.checks.table import Weight
 from livefw.activation.engine import Attempt, SettledIntent
-from livefw.activation.history.journal import RowKind
+from livefw.activation.history.rows import RowKind, short_id
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import duration
 from livefw.activation.outcome import Outcome
@@ -24,8 +24,9 @@ def settled_text(settled: SettledIntent) -> str:
     code = f" ({printable(settled.firmware_code)})" if settled.firmware_code else ""
     act = "staging, " if settled.intent.kind is RowKind.STAGING else ""
     outcome = settled.outcome or "still unfinished"
+    ident = f"id {short_id(settled.intent.activation)}"
     beside = [f"not in the history: {settled.error}"] if settled.error else []
-    text = "; ".join([settled.why.text, *beside, *(each.text for each in settled.mishaps)])
+    text = "; ".join([settled.why.text, *beside, *(each.text for each in settled.mishaps), ident])
     return f"found unfinished: {name}: {act}{outcome}{code}; {printable(text)}"
 
 
@@ -40,6 +41,8 @@ def lines(attempt: Attempt) -> Iterator[str]:
     for problem in attempt.problems:
         if problem.ignored:
             yield f"  ignored: {problem_text(problem)}"
+    if attempt.row.activation:
+        yield f"  id: {short_id(attempt.row.activation)}"
     if attempt.measurement:
         yield f"  cost: {cpu_stop(attempt.result.before).text}; {cost_text(attempt.measurement)}"
     for other in attempt.others:

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from livefw.activation.history.journal import Activation, HistoryRow, RowKind
-from livefw.activation.history.rows import HistoryPage
-from livefw.activation.queries import SHORT_ID
+from livefw.activation.history.rows import HistoryPage, short_id
 from livefw.errors import ExitCode
 from livefw.providers.declaration import host_of
 from livefw.render.answer import Answer
@@ -199,7 +198,7 @@ LISTING = Listing(
         Column("VERSION", _change, rank=3, least=14),
         Column("TOOK", _took, rank=6, order=lambda item: (item["outcome"] or {}).get("seconds") or 0.0),
         Column("BY", _by, rank=4, least=8),
-        Column("ID", lambda item: printable(item["activation"][:SHORT_ID]) or "-"),
+        Column("ID", lambda item: printable(short_id(item["activation"])) or "-"),
         Column("REASON", lambda item: printable(str(first_row(item).get("reason") or "-")), rank=5, least=10),
         ROW,
         COMPONENT,

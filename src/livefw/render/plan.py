@@ -7,7 +7,7 @@ from typing import Any
 
 from livefw.activation.checks.table import Problem, Weight
 from livefw.activation.engine import Plan
-from livefw.activation.history.journal import RowKind
+from livefw.activation.history.rows import RowKind, short_id
 from livefw.activation.inventory import discovery
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.setting_changes import UnmetSetting
@@ -53,8 +53,8 @@ def _notes(document: dict[str, Any]) -> Iterator[str]:
         yield f"setting {change['setting']} of {name} {be} {value}{before}"
     for entry in document["unfinished"]:
         act = "staging" if entry["kind"] == RowKind.STAGING else "activation"
-        name = printable(entry["name"])
-        yield f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it"
+        name, ident = printable(entry["name"]), printable(short_id(entry["activation"]))
+        yield f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it ({ident})"
     yield from unmatched_lines(UnmatchedPattern(**each) for each in document["unmatched"])
     yield from columns.legend(step["component"] for step in document["steps"])
 

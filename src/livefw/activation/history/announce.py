@@ -3,7 +3,7 @@
 
 from livefw import systemd
 from livefw.activation.actor import Actor
-from livefw.activation.history.journal import RowKind
+from livefw.activation.history.rows import RowKind, short_id
 from livefw.activation.history.writer import Announcement
 from livefw.activation.outcome import Outcome
 
@@ -47,4 +47,5 @@ class SystemJournal:
             else announcement.why.text
         )
         message += f"; not recorded: {announcement.row.error}" if announcement.row.error else ""
+        message += f"; id {short_id(announcement.row.activation)}" if announcement.row.activation else ""
         systemd.log(message, priority=_PRIORITIES.get(announcement.outcome, 3), fields=fields, path=self._path)

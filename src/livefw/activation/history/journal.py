@@ -39,6 +39,7 @@ from livefw.activation.history.rows import (
     encode,
     history_row,
     is_archive,
+    new_id,
 )
 from livefw.activation.history.seal import UNSEALED, Seal
 from livefw.activation.paths import HISTORY_FILE
@@ -219,7 +220,7 @@ class Journal:
         Raises:
             JournalUnavailable: the row cannot be written.
         """
-        activation = os.urandom(8).hex()
+        activation = new_id()
         try:
             reserve.keep(self._directory)
             self._append(kind, activation, component, body)
@@ -235,9 +236,10 @@ class Journal:
         """
         return self._add_at_any_cost(kind, activation, component, body)
 
-    def note(self, kind: RowKind, component: str, body: dict[str, Any]) -> Head:
-        """Write a row that belongs to no intent; returns the new head. `TransportError` as in `end`."""
-        return self._add_at_any_cost(kind, os.urandom(8).hex(), component, body)
+    def note(self, kind: RowKind, component: str, body: dict[str, Any], *, activation: str = "") -> Head:
+        """Write a row that belongs to no intent, with a new id or this one; returns the new head. `TransportError` as
+        in `end`."""
+        return self._add_at_any_cost(kind, activation or new_id(), component, body)
 
     def note_all(self, kind: RowKind, choose: Callable[[], list[tuple[str, dict[str, Any]]]]) -> None:
         """Write rows that belong to no intent, each a component and a body.

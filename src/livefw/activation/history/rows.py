@@ -2,6 +2,7 @@
 """Rows of the journal: their kinds, chaining, bounds, and the reading of damaged ones."""
 
 import json
+import os
 from collections.abc import Callable
 from enum import StrEnum
 from hashlib import sha256
@@ -56,6 +57,20 @@ class HistoryRow(NamedTuple):
     hash: str
     written_kind: str = ""
     flaw: str = ""
+
+
+SHORT_ID = 8
+"""Digits of an activation's id that are shown: with a million activations, one in 4,000 shares them with another."""
+
+
+def new_id() -> str:
+    """An id for an activation: 64 random bits in hexadecimal digits."""
+    return os.urandom(8).hex()
+
+
+def short_id(activation: str) -> str:
+    """The beginning of an activation's id, by which people name it; `Journal.beginning` finds it."""
+    return activation[:SHORT_ID]
 
 
 class Activation(NamedTuple):

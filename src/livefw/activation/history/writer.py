@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from livefw.activation.history.damaged import SetAside
 from livefw.activation.history.journal import ENDINGS, Head, HistoryRow, Journal, RowKind
+from livefw.activation.history.rows import new_id
 from livefw.activation.mishaps import NOT_ANNOUNCED, Mishaps, error_text
 from livefw.activation.outcome import Outcome, Result
 from livefw.providers.base import Reason
@@ -101,7 +102,9 @@ class HistoryWriter:
 
     def note(self, kind: RowKind, component: str, body: Body, mishaps: Mishaps) -> RowStatus:
         """Write a row that stands alone."""
-        return self._written(lambda journal: journal.note(kind, component, body()), mishaps)
+        activation = new_id()
+        row = self._written(lambda journal: journal.note(kind, component, body(), activation=activation), mishaps)
+        return row._replace(activation=activation if row.head else "")
 
     def announce(self, kind: RowKind, result: Result, row: RowStatus, mishaps: Mishaps) -> None:
         """Announce a result."""

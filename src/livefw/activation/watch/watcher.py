@@ -14,6 +14,7 @@ from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, OnFailure, SettledIntent
 from livefw.activation.events import Control, Event
 from livefw.activation.history.journal import Journal, RowKind
+from livefw.activation.history.rows import short_id
 from livefw.activation.inventory import discovery, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.versions import reliable_text
@@ -270,7 +271,8 @@ class Watcher:
     def _settled(self, settled: list[SettledIntent]) -> Iterator[Seen]:
         for each in settled:
             outcome = each.outcome or "still unfinished"
-            yield WatchEvent(WatchEventKind.SETTLED, each.intent.component, f"{outcome}: {each.why.text}")
+            text = f"{outcome}: {each.why.text}; id {short_id(each.intent.activation)}"
+            yield WatchEvent(WatchEventKind.SETTLED, each.intent.component, text)
 
 
 def _named(change: plan.SettingChange) -> tuple[str, str, bool]:

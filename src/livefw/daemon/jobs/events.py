@@ -3,6 +3,7 @@
 
 from typing import Any, NamedTuple
 
+from livefw.activation.history.rows import short_id
 from livefw.errors import KINDS, ExitCode
 
 Event = dict[str, Any]
@@ -46,7 +47,8 @@ def log_line(event: Event) -> str:
             later = ", as was found out afterwards" if kind == "settled" else ""
             outcome = event["outcome"] or "still unfinished"
             beside = [f"not recorded: {event['trouble']}"] if event["trouble"] else []
-            text = "; ".join([event["text"], *beside, *(each["text"] for each in event["mishaps"])])
+            ident = [f"id {short_id(event['activation'])}"] if event.get("activation") else []
+            text = "; ".join([event["text"], *beside, *(each["text"] for each in event["mishaps"]), *ident])
             return f"{component}: {outcome}{later}: {text}"
         case "end":
             return f"done, exit code {event['exit_code']}"

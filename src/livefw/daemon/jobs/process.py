@@ -156,6 +156,7 @@ def _attempt(ended: Attempt) -> dict[str, Any]:
         "mishaps": [document.reason(each) for each in ended.mishaps],
         "error": document.error(error) if error else None,
         "trouble": ended.row.error or None,
+        "activation": ended.row.activation or None,
     }
 
 
