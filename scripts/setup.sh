@@ -115,6 +115,7 @@ packages() {
     need appstreamcli appstream "the test of the metainfo"
     need shellcheck shellcheck "the tests of the recipes' shell"
     need mandoc mandoc "the tests of the manual pages"
+    need tidy tidy "the test that a report is valid HTML"
     need zsh zsh "the tests of completion"
     need fish fish "the tests of completion"
     need debootstrap debootstrap "the tests that install the package into a clean Debian"

@@ -21,6 +21,7 @@ from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import BinaryIO, NamedTuple, Self
 else:
     from livefw.light_tuple import NamedTuple
@@ -117,6 +118,28 @@ def write(path: str, data: bytes, mode: int = 0o666, *, follow: bool = True) -> 
     with os.fdopen(_regular(descriptor, path), "wb") as file:
         file.truncate(0)
         file.write(data)
+
+
+def replace(path: str, pieces: Iterable[bytes], mode: int = 0o666) -> int:
+    """Write a regular file anew, all of it or nothing, and return its size: until it is whole and on disk, its name
+    leads to what was there. OSError, for anything else as well; a link is not followed."""
+    require_name(path)
+    with suppress(FileNotFoundError):
+        require_regular(os.lstat(path), path)
+    directory, name = os.path.split(absolute(path))
+    unfinished = os.path.join(directory, f".{name[:200]}.{os.urandom(4).hex()}")
+    descriptor = os.open(unfinished, _WRITE | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            size = sum(map(file.write, pieces))
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(unfinished, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(unfinished)
+        raise
+    return size
 
 
 def _regular(descriptor: int, path: str) -> int:

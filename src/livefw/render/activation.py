@@ -9,9 +9,7 @@ from livefw.abi.lfa import LfaStatus
 from livefw.activation.history.rows import Activation, HistoryRow, RowKind, short_id
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.plot import caption, duration, svg
-from livefw.providers.component import label
-from livefw.providers.declaration import host_of
-from livefw.render.component import cpu_stop_of_row
+from livefw.render.component import cpu_stop_of_row, raw_label_of_row
 from livefw.text import printable
 
 
@@ -63,9 +61,7 @@ def moment(row: HistoryRow) -> str:
 def name(each: Activation) -> str:
     """What a person knows the component by; it need not be printable."""
     row = each.first_row
-    host = str(row.body.get("host") or host_of(row.component))
-    known = label(str(row.body.get("name") or ""), host=host, ident=row.component.partition(":")[2])
-    return known or row.component or "(history)"
+    return raw_label_of_row(row.component, row.body) or row.component or "(history)"
 
 
 def measurement(each: Activation) -> Measurement | None:

@@ -15,13 +15,14 @@ from livefw.text import printable
 def answer(report: HistoryReport, keys: seal.Seal) -> Answer:
     """What `livefw history --verify` answers; the exit code is that of a failure if there is a flaw."""
     return Answer(
-        lambda: "\n".join(_lines(report, keys)),
-        lambda: _document(report, keys),
+        lambda: "\n".join(lines(report, keys)),
+        lambda: document(report, keys),
         ExitCode.DONE if report.is_consistent else ExitCode.FAILED,
     )
 
 
-def _lines(report: HistoryReport, keys: seal.Seal) -> Iterator[str]:
+def lines(report: HistoryReport, keys: seal.Seal) -> Iterator[str]:
+    """What was found, for a person."""
     chain = report.chain
     for path, flaw in report.flaws:
         yield printable(f"{flaw}" if path == chain.path else f"{os.path.basename(path)}: {flaw}")
@@ -63,7 +64,8 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _document(report: HistoryReport, keys: seal.Seal) -> dict[str, Any]:
+def document(report: HistoryReport, keys: seal.Seal) -> dict[str, Any]:
+    """The same in JSON."""
     chain, sealed = report.chain, report.chain.sealed
     return {
         "whole": report.is_consistent,

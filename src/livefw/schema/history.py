@@ -244,8 +244,8 @@ class HistoryArchiveDocument(TypedDict):
     """Number of rows."""
 
 
-class VerifyDocument(TypedDict):
-    """`livefw history --verify`."""
+class VerifiedHistoryDocument(TypedDict):
+    """What the verification of a history found."""
 
     whole: bool
     """Whether the history is consistent."""
@@ -263,6 +263,10 @@ class VerifyDocument(TypedDict):
     """Archives that were verified as well."""
     not_proven: list[str]
     """What could not be proven."""
+
+
+class VerifyDocument(VerifiedHistoryDocument):
+    """`livefw history --verify`."""
 
 
 class ArchivedRowsDocument(TypedDict):

@@ -89,7 +89,7 @@ def svg(measurement: Measurement, *, title: str, lines: Sequence[str] = (), alon
     total = round(bottom + 2 * _LINE + _EDGE + 6)
     text = ". ".join(filter(None, (printable(title), *shown)))
     size = f'width="{_WIDTH}" height="{total}" viewBox="0 0 {_WIDTH} {total}"'
-    look = f'class="plot" role="img" font-family="sans-serif" font-size="{_TEXT}"'
+    look = 'class="plot" role="img"' + (f' font-family="sans-serif" font-size="{_TEXT}"' if alone else "")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {look} {size}>',
         f"<title>{escape(text)}</title>",

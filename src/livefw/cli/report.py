@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw report``: a page about what ran on this machine, for somebody who keeps it."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from livefw import __version__, reading
+from livefw.activation import queries, report
+from livefw.activation.history.journal import Journal
+from livefw.activation.report import MachineReport, Selection
+from livefw.assemble import policy
+from livefw.cli.invocation import paths
+from livefw.cli.invocation.session import CommandSession, put
+from livefw.cli.verbs import Manual
+from livefw.errors import ExitCode, TransportError, UsageError
+from livefw.render.report import document, html, markdown
+from livefw.render.report.blocks import blocks
+from livefw.text import printable
+
+MANUAL = Manual(
+    description=(
+        (
+            "Write one page about what ran on this machine: each activation, staging, cancellation and refusal with "
+            "its user and reason, the checks and what was ignored, the outcome with its evidence, the stops of the "
+            "CPUs, the log and the code of the firmware; what proves the history, and the state of the machine. The "
+            "page needs no network and no other file, and can be printed."
+        ),
+        (
+            "Without arguments the report is about the newest 1,000 rows. Components and ids select some; --since and "
+            "--until a period. An existing file is replaced only if it is a report, or with --force. The exit "
+            "status is 1 if the history is not consistent; the report is written, and says so."
+        ),
+        (
+            "The same history gives the same report if SOURCE_DATE_EPOCH sets the time of it and the state of the "
+            "machine is the same."
+        ),
+    ),
+    examples=(
+        ("livefw report -o report.html", "Write a page about everything."),
+        ("livefw report --since 30d -o november.md", "The last 30 days, as Markdown."),
+        ("livefw report tf-rmm -o tf-rmm.json", "One component, as JSON."),
+        ("livefw report -o - --format md", "Write it to standard output."),
+    ),
+    see_also=("history", "explain"),
+)
+STANDARD_OUTPUT = "-"
+_FILE_MODE = 0o640
+"""As that of the history, whose content it has."""
+_LOOKED_AT = 4096
+
+
+class ReportFormat(StrEnum):
+    """The forms of a report."""
+
+    HTML = "html"
+    MARKDOWN = "md"
+    JSON = "json"
+
+
+_SUFFIXES = {
+    ".html": ReportFormat.HTML,
+    ".htm": ReportFormat.HTML,
+    ".md": ReportFormat.MARKDOWN,
+    ".markdown": ReportFormat.MARKDOWN,
+    ".json": ReportFormat.JSON,
+}
+_MARKS = (html.MARK, markdown.MARK, document.MARK)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """What the report is about, and where it goes."""
+    add = parser.add_argument
+    words = "only these: components by key, a beginning of its id, or name; activations by a beginning of their id"
+    add("words", nargs="*", metavar="COMPONENT|ID", help=words)
+    add("--component", action="append", default=[], metavar="COMPONENT", help="the same, for one that looks like an id")
+    add("--since", metavar="WHEN", help="from then on: 2026-11-23, 2026-11-23T04:00, or 12h, 7d ago")
+    add("--until", metavar="WHEN", help="up to then")
+    add("--limit", type=_number, default=report.LIMIT, metavar="N", help=f"the newest N ({report.LIMIT})")
+    add("-o", "--output", metavar="FILE", help="where it is written; - is standard output")
+    add("--format", choices=[*ReportFormat], help="instead of that of the file's name")
+    add("--force", action="store_true", help="replace a file that is no report")
+    add("--file", metavar="FILE", help="about this archive instead of the history and the machine")
+    paths.configure_state(parser)
+
+
+def run(session: CommandSession, arguments: argparse.Namespace) -> int:
+    """Write the report; 1 if the history is not what was written."""
+    output, form = _target(session, arguments)
+    host = paths.host(session, arguments, lenient=True)
+    chosen = Selection((*arguments.words, *arguments.component), arguments.since, arguments.until, arguments.limit)
+    with closing(queries.history(host.paths.state, file=arguments.file)) as journal:
+        made = report.make(
+            journal,
+            host,
+            chosen,
+            time=_now(),
+            version=__version__,
+            verify=_verify(session, arguments),
+            seal=lambda: policy(host.paths).seal,
+            alone=bool(arguments.file),
+        )
+        pieces = _pieces(made, journal, form)
+        if output == STANDARD_OUTPUT:
+            for piece in pieces:
+                put(sys.stdout, piece, end="")
+        else:
+            _require_replaceable(output, force=arguments.force)
+            size = _write(output, pieces)
+            session.answer(lambda: _text(made, output), lambda: {"written": _document(made, output, form, size)})
+    if made.proof.report is not None and not made.proof.is_consistent:
+        session.say("livefw: the history is NOT consistent, and the report says so: livefw history --verify")
+        return ExitCode.FAILED
+    return ExitCode.DONE
+
+
+def _target(session: CommandSession, arguments: argparse.Namespace) -> tuple[str, ReportFormat]:
+    """Where it goes, and in which form. `UsageError`."""
+    output = arguments.output or (STANDARD_OUTPUT if session.json else None)
+    if output is None:
+        raise UsageError("name the file of the report", hint="livefw report -o report.html")
+    if arguments.format:
+        return output, ReportFormat(arguments.format)
+    if output == STANDARD_OUTPUT:
+        return output, ReportFormat.JSON if session.json else ReportFormat.HTML
+    form = _SUFFIXES.get(os.path.splitext(output)[1].lower())
+    if form is None:
+        hint = f"name it with {', '.join(_SUFFIXES)}, or say --format {ReportFormat.HTML}"
+        raise UsageError(f"{output} does not say what kind of report it is to be", hint=hint)
+    return output, form
+
+
+def _now() -> datetime:
+    """The time of the report; that of SOURCE_DATE_EPOCH makes it reproducible. `UsageError`."""
+    if not (epoch := os.environ.get("SOURCE_DATE_EPOCH")):
+        return datetime.now().astimezone()
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"SOURCE_DATE_EPOCH is no time: {epoch!r}", hint="unset SOURCE_DATE_EPOCH") from error
+
+
+def _verify(session: CommandSession, arguments: argparse.Namespace) -> list[str]:
+    """The command that verifies the same history, from any directory."""
+    root = None if session.root == "/" else session.root
+    before = (("--root", root), ("--settings", session.settings))
+    after = (("--state", arguments.state), ("--file", arguments.file))
+    first, last = (
+        [word for name, path in each if path for word in (name, reading.absolute(path))] for each in (before, after)
+    )
+    return ["livefw", *first, "history", "--verify", *last]
+
+
+def _pieces(made: MachineReport, journal: Journal, form: ReportFormat) -> Iterator[str]:
+    if form is ReportFormat.JSON:
+        return document.pieces(made, journal)
+    if form is ReportFormat.MARKDOWN:
+        return markdown.pieces(blocks(made, journal))
+    return html.pieces(blocks(made, journal), made.host)
+
+
+def _require_replaceable(path: str, *, force: bool) -> None:
+    """`UsageError` for a file that is no report: a mistyped name must not cost somebody his work."""
+    try:
+        with reading.opened(path, follow=False) as file:
+            start = file.read(_LOOKED_AT).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise TransportError(f"{path} cannot be written: {error.strerror or error}", errno=error.errno) from error
+    if start and not force and not any(mark in start for mark in _MARKS):
+        raise UsageError(f"{path} is there already, and is no report", hint="choose another name, or add --force")
+
+
+def _write(path: str, pieces: Iterator[str]) -> int:
+    try:
+        return reading.replace(path, (piece.encode() for piece in pieces), _FILE_MODE)
+    except OSError as error:
+        raise TransportError(f"{path} cannot be written: {error.strerror or error}", errno=error.errno) from error
+
+
+def _text(made: MachineReport, path: str) -> str:
+    shown = made.counts.total() - made.left_out
+    left = f" (of {made.counts.total():,}; --limit sets how many)" if made.left_out else ""
+    proven = "verified" if made.proof.is_consistent else made.proof.error or "NOT consistent"
+    return f"{printable(path)}: {shown:,} from the history{left}, up to row {made.head.sequence}; {printable(proven)}"
+
+
+def _document(made: MachineReport, path: str, form: ReportFormat, size: int) -> dict[str, object]:
+    return {
+        "file": path,
+        "format": form,
+        "bytes": size,
+        "activations": made.counts.total() - made.left_out,
+        "left_out": made.left_out,
+        "head": str(made.head),
+        "whole": made.proof.is_consistent,
+    }
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16 and text.strip("0")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of that kind")
+    return int(text)
