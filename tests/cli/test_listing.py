@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from livefw.activation.history.journal import Journal
 from livefw.providers.lfa.fake import RMM, FakeLfa
-from livefw.render import columns, history, pending, plan
+from livefw.render import columns, history, machines, pending, plan, tdx
 from livefw.render import list as listed
 from livefw.render.layout import Column, fit
 from livefw.render.listing import Listing, View, text
@@ -35,7 +35,10 @@ def many(planted: Callable[[FakeLfa], Any]) -> Any:
     for number, guid in enumerate(GUIDS):
         pending = str(int(number % 3 == 0))
         bench.add(
-            guid, name=names[number % len(names)].encode(), activation_pending=pending, current_version=f"1.{number}"
+            guid,
+            name=names[number % len(names)].encode(),
+            activation_pending=pending,
+            current_version=f"0.{number + 1}",
         )
     return planted(bench)
 
@@ -129,7 +132,7 @@ def test_versions_are_sorted_as_numbers_and_in_every_form(many: Any) -> None:
     def versions(*words: str) -> list[str]:
         return str(many.run("list", "--columns", "current", "--no-headings", *words).out).split()
 
-    wanted = [f"1.{number}" for number in range(len(GUIDS))]
+    wanted = [f"0.{number + 1}" for number in range(len(GUIDS))]
     assert versions("--sort", "current") == wanted
     assert versions("--sort=-current") == wanted[::-1]
     documents = many.run("list", "-o", "json", "--sort=-current").json["components"]
@@ -178,7 +181,35 @@ def test_what_is_not_obvious_is_explained_where_it_occurs(
         assert (legend in out) if legend else ("?:" not in out)
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("--pending",), GUIDS[::3]),
+        (("--only", "ready"), GUIDS[::3]),
+        (("--only", "held"), None),
+        (("--provider", "lfa", "tf-*"), GUIDS[1::6]),
+        (("=1*", GUIDS[0][:8]), [GUIDS[0], *GUIDS[2::6]]),
+        (("--bmc", "*"), GUIDS),
+        (("--bmc", "rack*"), None),
+        (("nothing*",), None),
+    ],
+)
+def test_a_list_is_narrowed(many: Any, words: tuple[str, ...], shown: list[str] | None) -> None:
+    done = many.run("list", "-o", "name", *words)
+    assert sorted(done.out.split()) == sorted(f"lfa:{guid}" for guid in shown or ())
+    assert done.code == (0 if shown else 2 if words == ("nothing*",) else 3)
+    assert bool(done.err) is not bool(shown)
+
+
+def test_the_state_directory_is_not_taken_for_a_state(many: Any, tmp_path: Any) -> None:
+    done = many.run("list", "--state", "ready", cwd=tmp_path)
+    assert (done.code, "livefw list --only ready" in done.err) == (2, True)
+    assert not (tmp_path / "ready").exists()
+
+
 LISTINGS: dict[str, Listing] = {
+    "tdx candidates": tdx.LISTING,
+    "machine list": machines.LISTING,
     "list": listed.LISTING,
     "plan": plan.LISTING,
     "history": history.LISTING,

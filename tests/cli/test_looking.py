@@ -4,6 +4,7 @@
 import importlib
 import inspect
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from livefw.activation.history.journal import Journal
 from livefw.cli import main as cli
 from livefw.cli.verbs import VERBS
 from livefw.errors import KINDS, ExitCode, LivefwError
@@ -27,9 +29,9 @@ def test_list_shows_names_versions_cost_state_and_key(planted: Any) -> None:
     root = planted(bench)
     done = root.run("list")
     assert (done.code, done.err) == (0, "")
-    heading, other, rmm = [line.split("  ") for line in done.out.splitlines()]
-    assert [cell.strip() for cell in rmm if cell] == ["TF-RMM", "1.0", "1.2", "all", "ready", RMM[:8]]
-    assert [cell.strip() for cell in other if cell] == ["-", "1.0", "-", "one at a time", "up to date", OTHER[:8]]
+    heading, other, rmm = [re.sub(r" \d+ s ", " 0 s ", line).split("  ") for line in done.out.splitlines()]
+    assert [cell.strip() for cell in rmm if cell] == ["TF-RMM", "1.0", "1.2", "all", "0 s", "ready", RMM[:8]]
+    assert [cell.strip() for cell in other if cell] == ["-", "1.0", "-", "one at a time", "-", "up to date", OTHER[:8]]
     assert heading[0] == "NAME"
     assert len({line.rindex(" ") for line in done.out.splitlines()}) == 1
 
@@ -90,7 +92,7 @@ def test_show_tells_everything_and_json_keeps_the_texts_as_they_were_read(plante
     bench = FakeLfa()
     bench.add(name="\x1b[31mred\x07", auto_activate="1", may_reset_cpu="1")
     root = planted(bench)
-    done = root.run("show", RMM[:4])
+    done = root.run("show", RMM[:4], "--all")
     assert done.code == 0
     assert "needs reset" in done.out
     assert "automatically" in done.out
@@ -101,16 +103,56 @@ def test_show_tells_everything_and_json_keeps_the_texts_as_they_were_read(plante
     assert component["name"] == "TF-RMM"
 
 
+def test_show_tells_in_a_few_lines_what_matters(ready: Any) -> None:
+    journal = Journal.open(ready.environment["LIVEFW_STATE"])
+    ended = {"outcome": "failed", "firmware_code": "NO_MEMORY", "seconds": 2.0}
+    activation = journal.begin(f"lfa:{RMM}", {"name": "TF-RMM", "actor": {"user": "alice", "login": "", "face": "cli"}})
+    journal.end(activation, f"lfa:{RMM}", ended)
+    journal.close()
+    lines = ready.run("show", "tf-*").out.splitlines()
+    labels = [line[:11].strip() for line in lines]
+    assert labels == ["TF-RMM", "component", "state", "running", "pending", "cost", "last", "next"]
+    assert lines[5].split(None, 1)[1] == "stops all CPUs; tried once here, never with success"
+    assert re.fullmatch(rf"  last +failed \(NO_MEMORY\), [-0-9]+ [:0-9]+, by alice, {activation[:8]}", lines[6])
+    assert lines[7].split(None, 1)[1] == f"livefw activate {RMM[:8]}"
+
+
+@pytest.mark.parametrize(
+    ("texts", "settings", "following"),
+    [
+        ({}, "", f"livefw activate {RMM[:8]}"),
+        ({}, "deny = ['TF-RMM']", f"livefw plan {RMM[:8]}"),
+        ({"activation_capable": "0"}, "", "livefw explain not-capable"),
+        ({"may_reset_cpu": "1"}, "", "livefw explain resets-cpu"),
+        ({"activation_pending": "x"}, "", "livefw doctor"),
+        ({"activation_pending": "0"}, "", None),
+    ],
+)
+def test_show_names_the_command_that_leads_on(
+    planted: Any, texts: dict[str, str], settings: str, following: str | None
+) -> None:
+    bench = FakeLfa()
+    bench.add(**texts)
+    root = planted(bench)
+    if settings:
+        root.file("/etc/livefw").mkdir(parents=True)
+        root.file("/etc/livefw/livefw.toml").write_text(settings)
+    found = re.findall(r"(?m)^  next +(.*)$", root.run("show", RMM).out)
+    assert found == ([following] if following else [])
+    if following and "plan" not in following and "activate" not in following:
+        assert root.run(*following.split()[1:]).code in (0, 1)
+
+
 def test_show_tells_what_the_mechanism_is(ready: Any) -> None:
-    text = ready.run("show", RMM).out
-    assert "the mechanism, Arm LFA:" in text
+    text = ready.run("show", RMM, "--mechanism").out
+    assert "  the mechanism:\n    way: in-band\n" in text
     assert "cancel: until the switch to the new firmware" in text
     (component,) = ready.run("--json", "show", RMM).json["components"]
     assert component["mechanism"]["way"] == "in-band"
 
 
 def test_show_says_who_plays_the_roles_of_ocp_and_what_is_met(ready: Any) -> None:
-    text = ready.run("show", RMM).out
+    text = ready.run("show", RMM, "--ocp").out
     assert "impactless update function: the LFA agent in EL3" in text
     assert "verify: part of execute" in text
     assert "OCP-9 not stated: an optional signature of the customer is checked, too" in text

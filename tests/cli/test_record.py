@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`livefw history` of rows of every kind, and `livefw show` beside it: what is told, and what cannot be asked."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -159,7 +160,8 @@ def test_show_needs_no_history_and_reads_one_that_is_there(ready: Any, there: bo
         with journal(ready) as made:
             ended(outcome="failed")(made)
     done = ready.run("show", "tf-rmm")
-    assert (done.code, "cannot be activated now" in done.out) == (0, False)
+    assert (done.code, "blocked by" in done.out) == (0, False)
+    assert bool(re.search(r"last +failed, ", done.out)) is there
 
 
 def test_show_goes_on_where_the_history_or_the_settings_cannot_be_read(ready: Any) -> None:
@@ -170,6 +172,8 @@ def test_show_goes_on_where_the_history_or_the_settings_cannot_be_read(ready: An
     settings.parent.mkdir(parents=True)
     settings.write_text("denny = []")
     done = ready.run("show", "tf-rmm")
+    for before, now in (("never done here before", "the history of it"), ("nothing was done here yet", "the history")):
+        whole = whole.replace(before, f"{now} cannot be read")
     assert (done.code, done.out) == (0, whole)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import NamedTuple, Self
 
-from livefw.activation import aftermath, examination
+from livefw.activation import aftermath, examination, row_bodies
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import Host
 from livefw.activation.history import seal as seals
@@ -26,6 +26,7 @@ from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.select import is_pattern, select_all
 from livefw.activation.outcome import Outcome
 from livefw.activation.paths import Paths
+from livefw.activation.plan import PastAttempts
 from livefw.activation.status import ComponentStatus
 from livefw.errors import LivefwError, NothingToDo, UsageError
 from livefw.providers.base import Component
@@ -40,11 +41,17 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 class ComponentDetails(NamedTuple):
-    """A component, the images there are for it, and its state."""
+    """A component, the images there are for it, its state, and what the history has of it.
+
+    ``past`` is None if the history cannot be read; ``last`` is the last that was done with the component, None for
+    nothing.
+    """
 
     component: Component
     releases: Releases
     status: ComponentStatus
+    past: PastAttempts | None = None
+    last: Activation | None = None
 
 
 def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> list[ComponentDetails]:
@@ -63,22 +70,34 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
     taken = host.observe(discovery.take_inventory(host.providers))
     found = old_versions.marked(taken, paths.root, host.files, state=paths.state)
     candidates = found.require().candidates
-    chosen = _with_aftermath(host, select_all(words, candidates))
-    by_key = releases.table(chosen, images, host.policy)
+    chosen = _with_history(host, select_all(words, candidates))
+    by_key = releases.table([each for each, _, _ in chosen], images, host.policy)
     examined = examination.examine(host, taken)
     return [
-        ComponentDetails(each.component, by_key.get(each.component.key, ()), examined.status(each.component))
-        for each in chosen
+        ComponentDetails(component, by_key.get(component.key, ()), examined.status(component), past, last)
+        for (_, component), past, last in chosen
     ]
 
 
-def _with_aftermath(host: Host, chosen: list[Candidate]) -> list[Candidate]:
-    boot_id = Facts(host.files).boot_id()
+def _with_history(
+    host: Host, chosen: list[Candidate]
+) -> list[tuple[Candidate, PastAttempts | None, Activation | None]]:
+    """The candidates with the lasting damage of a failure, earlier attempts, and the last of them."""
     with suppress(LivefwError):
-        if journal := Journal.open_to_read(host.paths.state):
-            with closing(journal):
-                return [aftermath.noted(journal, candidate, boot_id) for candidate in chosen]
-    return chosen
+        journal = Journal.open_to_read(host.paths.state)
+        if journal is None:
+            return [(each, PastAttempts(), None) for each in chosen]
+        boot_id = Facts(host.files).boot_id()
+        with closing(journal):
+            return [
+                (
+                    aftermath.noted(journal, each, boot_id),
+                    row_bodies.past_attempts(journal, each.component.key),
+                    next(iter(journal.page(1, components=[each.component.key]).activations), None),
+                )
+                for each in chosen
+            ]
+    return [(each, None, None) for each in chosen]
 
 
 def history(state: str, *, file: str | None = None) -> Journal:

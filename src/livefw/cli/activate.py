@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from livefw.activation.engine import Host, OnFailure, Plan
+from livefw.activation.inventory.select import is_pattern
 from livefw.activation.policy.window import own_zone
 from livefw.activation.schedule import scheduling, timers, when
 from livefw.api import ConnectedHost
@@ -93,7 +94,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"name the components to activate, or say --all{both}", hint="livefw list shows what is available"
         )
-    progress = ProgressDisplay(session, verb="activate", several=arguments.all or len(arguments.components) > 1)
+    progress = ProgressDisplay(session, verb="activate", several=_takes_several(arguments))
     with refused_without_descriptors(progress):
         return _run(session, arguments, progress)
 
@@ -119,6 +120,11 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
     session.report(report.text, lambda: report.fields(assembled.providers))
     return report.exit_code
+
+
+def _takes_several(arguments: argparse.Namespace) -> bool:
+    words = arguments.components
+    return arguments.all or len(words) > 1 or any(map(is_pattern, words))
 
 
 def _schedule(session: CommandSession, arguments: argparse.Namespace, host: Host, planned: Plan) -> int:

@@ -2,13 +2,14 @@
 """``livefw cancel``: a client of the engine."""
 
 import argparse
+from collections.abc import Generator
 
+from livefw.activation.events import Event, Finished
 from livefw.api import ConnectedHost
-from livefw.cli.invocation import paths
+from livefw.cli.invocation import paths, several
 from livefw.cli.invocation.progress import ProgressDisplay
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
-from livefw.render.request import RequestResult
 
 MANUAL = Manual(
     description=(
@@ -18,7 +19,10 @@ MANUAL = Manual(
             "management controller or have nothing to cancel. The result is written to the history."
         ),
     ),
-    examples=(("livefw cancel tf-rmm", "Cancel the activation of one component."),),
+    examples=(
+        ("livefw cancel tf-rmm", "Cancel the activation of one component."),
+        ("livefw cancel 'redfish:*/pmfw-a'", "Cancel it on every BMC."),
+    ),
     see_also=("activate", "history"),
 )
 
@@ -37,8 +41,12 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     # Without the policy: a mistake in the settings must not keep anybody from stopping what goes wrong.
     assembled = paths.host(session, arguments, lenient=True)
     host = ConnectedHost(assembled)
-    progress = ProgressDisplay(session, verb="cancel")
-    stream = host.cancel(arguments.component, reason=arguments.reason)
-    report = RequestResult("cancel", RequestResult.of(progress.follow(host, stream), phase="cancel").attempts)
+    words = several.words_for(assembled, arguments.component)
+    progress = ProgressDisplay(session, verb="cancel", several=len(words) > 1)
+
+    def request(word: str) -> Generator[Event, None, Finished]:
+        return host.cancel(word, reason=arguments.reason)
+
+    report = several.follow_each(host, words, request, progress, phase="cancel", to_the_end=True)
     session.report(report.text, lambda: report.fields(assembled.providers))
-    return report.exit_code
+    return several.exit_code(report)

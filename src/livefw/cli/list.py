@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import os
+
 from livefw.activation import status
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.pending.known import place_of
 from livefw.activation.pending.observed import observed
 from livefw.cli.verbs import Manual
+from livefw.errors import UsageError
 from livefw.files.host import settings_directory
-from livefw.providers.registry import providers
+from livefw.providers.registry import MECHANISMS, providers
 from livefw.render import list as rendered
 from livefw.text import printable
 
@@ -32,11 +35,19 @@ MANUAL = Manual(
             "version, pending version, whether activation stops the CPUs, and state. A component whose state is "
             '"ready" has a new image that can be activated now.'
         ),
+        (
+            "On a terminal a table fits its width: columns that matter least are left out, and long values end in an "
+            "ellipsis, but never an identifier in the column ID, which every command accepts. -o wide shows "
+            "everything. In CSV an apostrophe is put before a text that a spreadsheet would calculate."
+        ),
         "Nothing is changed, and no history is needed.",
     ),
     examples=(
         ("livefw list", "List the components of this machine."),
+        ("livefw list --pending --sort=-age", "List what has an image, the one that has waited longest first."),
+        ("livefw list 'redfish:rack1/*' -o wide", "List the components of one BMC, with every column."),
         ("livefw --json list", "The same as one JSON document, for programs."),
+        ("livefw list -o csv --columns name,current", "List names and versions for a spreadsheet."),
         ("livefw --root /tmp/vera list", "List the components of the machine whose files are below a directory."),
     ),
     see_also=("show", "plan", "doctor"),
@@ -44,21 +55,29 @@ MANUAL = Manual(
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """How to list, and where the history is."""
+    """What to list and how, and where the history is."""
     from livefw.cli.invocation import listing, paths  # not where there is nothing to parse
 
+    add = parser.add_argument
+    add("components", nargs="*", metavar="COMPONENT", help="only these: as for show; without any, all")
+    add("--pending", action="store_true", help="only those with a pending image")
+    add("--provider", choices=MECHANISMS, metavar="MECHANISM", help=f"only those of one: {', '.join(MECHANISMS)}")
+    add("--only", choices=_states(), metavar="STATE", help=f"only those in this state: {', '.join(_states())}")
+    add("--bmc", metavar="NAME", help="only those behind this BMC, or behind any that the pattern matches")
     listing.configure(parser, rendered.LISTING)
     paths.configure_state(parser)
 
 
 def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     """List the components of every mechanism; 3 if there is none."""
-    state = arguments.state if arguments else None
+    state = _state_directory(arguments) if arguments else None
     files = session.files()
     taken = discovery.take_inventory(providers(files))
     place = place_of(session.root, state=state)
     found, statuses = _examined(session, taken, files, place, state)
     found = observed(found, session.root, place, settings=session.settings, seen_by="cli")
+    if arguments:
+        found = _narrowed(found, arguments, statuses)
     if not session.json:
         found.require()
     code = session.show(rendered.answer(found, statuses))
@@ -66,6 +85,29 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
         for note in found.notes:
             session.say(f"livefw: {printable(note.text)}")
     return code
+
+
+def _narrowed(found: Inventory, arguments: argparse.Namespace, statuses: Mapping[str, ComponentStatus]) -> Inventory:
+    """The components that are asked for."""
+    from livefw.activation.narrow import Narrowing, narrowed  # not where everything is listed
+
+    wanted = Narrowing(
+        tuple(arguments.components), arguments.provider, arguments.only, arguments.bmc, pending=arguments.pending
+    )
+    return narrowed(found, wanted, statuses)
+
+
+def _state_directory(arguments: argparse.Namespace) -> str | None:
+    """The directory of the history. `UsageError` for the name of a state, before such a directory is made."""
+    state: str | None = arguments.state
+    if state in _states() and not os.path.isdir(state):
+        hint = f"livefw list --only {state}"
+        raise UsageError(f"--state is the directory of the history, and there is no {state!r}", hint=hint)
+    return state
+
+
+def _states() -> list[str]:
+    return [each.value for each in status.StatusCode]
 
 
 def _examined(

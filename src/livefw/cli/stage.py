@@ -2,14 +2,19 @@
 """``livefw stage``: stage an image with a mechanism that keeps it until it is activated."""
 
 import argparse
+from collections.abc import Generator
+from typing import Any
 
+from livefw.activation.events import Event, Finished
+from livefw.activation.inventory.select import is_pattern
 from livefw.api import ConnectedHost
-from livefw.cli.invocation import paths
+from livefw.cli.invocation import paths, several
 from livefw.cli.invocation.progress import ProgressDisplay, refused_without_descriptors
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
-from livefw.render import attempt, result
+from livefw.render import attempt, document
 from livefw.render.request import RequestResult
+from livefw.text import printable
 
 MANUAL = Manual(
     description=(
@@ -19,12 +24,17 @@ MANUAL = Manual(
             "directory. Without an image, the newest one in the image directory that is newer than the running "
             "version is staged."
         ),
+        (
+            "A pattern stages the image for each component that it matches, one after the other; the first that does "
+            "not take the image is the last."
+        ),
         "Arm LFA has no staging of its own; how an image becomes pending there depends on the platform.",
     ),
     examples=(
         ("livefw stage bmc-bios bios-2.7.cab", "Stage the image of an archive."),
         ("livefw stage bmc-bios 2.7", "Stage a version from the image directory."),
         ("livefw stage bmc-bios", "Stage the newest image from the image directory."),
+        ("livefw stage 'redfish:*/pmfw-a' pmfw.cab", "Stage an image for a component of every BMC, one by one."),
     ),
     see_also=("show", "activate", "image"),
 )
@@ -50,17 +60,29 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Stage, and tell how it ended."""
-    progress = ProgressDisplay(session, verb="stage")
+    progress = ProgressDisplay(session, verb="stage", several=is_pattern(arguments.component))
     with refused_without_descriptors(progress):
         return _run(session, arguments, progress)
 
 
 def _run(session: CommandSession, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
-    host = ConnectedHost(paths.host(session, arguments), warn=lambda text: session.say(f"livefw: {text}"))
-    stream = host.stage(arguments.image, arguments.component, reason=arguments.reason, ignore=arguments.ignore)
-    (ended,) = RequestResult.of(progress.follow(host, stream), phase="stage").attempts
-    session.report(
-        lambda: "\n".join([result.text(ended.result), *attempt.lines(ended)]),
-        lambda: {"staging": attempt.staging_fields(ended)},
-    )
-    return result.exit_code(ended.result)
+    assembled = paths.host(session, arguments)
+    host = ConnectedHost(assembled, warn=lambda text: session.say(f"livefw: {text}"))
+    words = several.words_for(assembled, arguments.component)
+    if len(words) > 1:
+        session.say(printable(f"stage {arguments.image or 'the newest image'} for {', '.join(words)}"))
+
+    def request(word: str) -> Generator[Event, None, Finished]:
+        return host.stage(arguments.image, word, reason=arguments.reason, ignore=arguments.ignore)
+
+    made = several.follow_each(host, words, request, progress, phase="stage", to_the_end=False)
+    session.report(made.text, lambda: _document(made, several=len(words) > 1))
+    return several.exit_code(made)
+
+
+def _document(made: RequestResult, *, several: bool) -> dict[str, Any]:
+    fields = [attempt.staging_fields(each) for each in made.attempts]
+    if not several:
+        return {"staging": fields[0]}
+    ended = {"error": document.error(made.error)} if made.error else {}
+    return {"stagings": fields, "not_started": [*made.not_started], **ended}

@@ -2,20 +2,16 @@
 """``livefw tdx``: what is particular to Intel's TDX module."""
 
 import argparse
-from typing import Any
 
+from livefw.cli.invocation import listing
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.parser import Below, add_below
 from livefw.cli.verbs import Manual
 from livefw.clock import SystemClock
-from livefw.errors import ExitCode, NothingHere, TransportError
-from livefw.providers.component import Reason
-from livefw.providers.tdx.outlook import Outlook
+from livefw.errors import NothingHere, TransportError
 from livefw.providers.tdx.provider import ABSENT, TdxProvider
-from livefw.providers.tdx.select import Judgement, objections
 from livefw.providers.tdx.settings import KEYS, on_host, read_settings
-from livefw.render import document
-from livefw.text import printable, table
+from livefw.render import tdx as rendered
 
 MANUAL = Manual(
     description=(
@@ -45,6 +41,7 @@ def _configure_candidates(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--images", metavar="DIR", help="a directory laid out like Intel's repository (that of the settings)"
     )
+    listing.configure(parser, rendered.LISTING)
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
@@ -58,53 +55,4 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
         raise NothingHere(ABSENT.text, hint=ABSENT.hint, mechanism="tdx", phase="discover")
     if seen.trouble:
         raise TransportError(seen.trouble.text, hint=seen.trouble.hint, mechanism="tdx", phase="discover")
-    session.answer(lambda: _text(seen), lambda: _document(seen))
-    return ExitCode.DONE if seen.chosen and not objections(seen.platform) else ExitCode.NOTHING_TO_DO
-
-
-def _text(seen: Outlook) -> str:
-    platform = seen.platform
-    running = platform.version or ("lost" if platform.lost else "unreadable")
-    lines = [f"running {running}, P-SEAMLDR {platform.seamldr or '?'}, update slots {_or(platform.slots)}"]
-    lines += [f"no update can be made now: {_reason(row)}" for row in objections(platform)]
-    lines += ["", table([("IMAGE", "VERDICT", "WHY"), *(_row(seen, each) for each in seen.judged)])]
-    return "\n".join(lines)
-
-
-def _row(seen: Outlook, each: Judgement) -> tuple[str, ...]:
-    """Every rule by its code, the first one in words; the document has all of them in words."""
-    version, codes = str(each.image.version), ", ".join(reason.code for reason in each.reasons)
-    if not each.reasons:
-        return version, "chosen" if each.image == seen.chosen else "possible", ""
-    return version, codes, printable(each.reasons[0].text)
-
-
-def _document(seen: Outlook) -> dict[str, Any]:
-    platform = seen.platform
-    return {
-        "platform": {
-            "version": platform.version and str(platform.version),
-            "lost": platform.lost,
-            "seamldr_version": platform.seamldr and str(platform.seamldr),
-            "remaining_updates": platform.slots,
-            "tds": platform.tds,
-        },
-        "reasons": [document.reason(row) for row in objections(platform)],
-        "candidates": [
-            {
-                "version": str(each.image.version),
-                "path": each.image.path,
-                "chosen": each.image == seen.chosen,
-                "reasons": [document.reason(row) for row in each.reasons],
-            }
-            for each in seen.judged
-        ],
-    }
-
-
-def _reason(row: Reason) -> str:
-    return printable(row.text) + (f" ({printable(row.hint)})" if row.hint else "")
-
-
-def _or(value: int | None) -> str:
-    return "?" if value is None else str(value)
+    return session.show(rendered.answer(seen))

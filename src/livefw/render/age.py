@@ -28,9 +28,11 @@ def pending_age(item: Component, *, now_ns: int | None = None) -> str:
 
 def pending_span(item: Component, *, now_ns: int | None = None) -> str:
     """The same in a sentence, after "pending": ``for 31 days``; empty if it is less than a day, or not known."""
-    since = item.pending_since_ns
-    if since is None:
-        return ""
+    return "" if item.pending_since_ns is None else span(item.pending_since_ns, now_ns=now_ns)
+
+
+def span(since: int, *, now_ns: int | None = None) -> str:
+    """The same, from a time in ns since 1970."""
     seconds = _seconds(since, now_ns)
     if seconds < 0:
         return f"since {moment(since)}, by a clock that has gone back since"

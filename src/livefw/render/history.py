@@ -97,6 +97,12 @@ def _outcome(item: Item) -> str:
     return printable(_of_kind(kind, row))
 
 
+def summary(item: Item) -> str:
+    """All of it that fits a line."""
+    ident = printable(short_id(item["activation"]))
+    return ", ".join(filter(None, (_outcome(item), _full_moment(item), f"by {_by(item)}", ident)))
+
+
 def _of_kind(kind: RowKind, row: Item) -> str:
     if kind in _OF_ITSELF:
         return _OF_ITSELF[kind].format_map(_Facts(row))

@@ -49,14 +49,15 @@ def _nothing(_: Any) -> Iterable[str]:
 class Listing(NamedTuple):
     """What is listed: the field of the document that has the items, what one of them is called, and its columns.
 
-    ``name`` is the word by which other commands know an item. ``below`` are lines under the row of an item, ``notes``
-    those under the table; both are for tables only, and of any width.
+    ``name`` is the word by which other commands know an item. ``above`` are lines over the table, ``below`` those
+    under the row of an item, and ``notes`` those under the table; all are for persons only, and of any width.
     """
 
     field: str
     item: str
     columns: tuple[Column, ...]
     name: Callable[[Item], str]
+    above: Callable[[Document], Iterable[str]] = _nothing
     below: Callable[[Item], Iterable[str]] = _nothing
     notes: Callable[[Document], Iterable[str]] = _nothing
 
@@ -85,11 +86,15 @@ def arranged(listing: Listing, document: Document, view: View) -> Document:
 
 
 def text(listing: Listing, document: Document, view: View = PLAIN) -> str:
-    """The listing as a table; empty if it has no items."""
+    """The listing as a table; without one if it has no items."""
     items: Sequence[Item] = document[listing.field]
-    if not items:
-        return ""
-    return "\n".join([*_table(listing, items, view), *listing.notes(document)])
+    above, notes = (listing.above(document), listing.notes(document)) if _is_for_a_person(view) else ((), ())
+    return "\n".join([*above, *(_table(listing, items, view) if items else ()), *notes])
+
+
+def _is_for_a_person(view: View) -> bool:
+    """Whether to say more than what is in the columns."""
+    return view.headings and not view.columns
 
 
 def columns_of(listing: Listing, items: Sequence[Item], view: View, *, wide: bool) -> list[Column]:
@@ -124,7 +129,8 @@ def _table(listing: Listing, items: Sequence[Item], view: View) -> Iterable[str]
         yield row(headings, ["heading"] * len(columns))
     for item, cells in zip(items, rows, strict=True):
         yield row(cells, [each.style(item) if view.color and each.style else "" for each in columns])
-        yield from listing.below(item)
+        if _is_for_a_person(view):
+            yield from listing.below(item)
 
 
 def _painter() -> Callable[[str, str], str]:

@@ -17,7 +17,8 @@ from livefw.providers.base import Component
 from livefw.render import columns, document
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
-from livefw.render.component import cost_of, cpu_stop_of, label, raw_label_of_row
+from livefw.render.component import cpu_stop_of, label, raw_label_of_row
+from livefw.render.cost import forecast, past_fields
 from livefw.render.layout import Column
 from livefw.render.listing import Listing
 from livefw.text import printable
@@ -91,7 +92,7 @@ def unmet_fields(unmet: Iterable[UnmetSetting]) -> list[dict[str, Any]]:
 def _below(step: Item) -> Iterator[str]:
     """What blocks a step or warns of it, and what its cost is if it differs from that of others."""
     if _is_special(step):
-        yield f"  cost     {_cost(step)}"
+        yield f"  cost     {forecast(step['component'], step)}"
     for problem in step["problems"]:
         effect = "ignored" if problem["ignored"] else EFFECTS[problem["weight"]].verb
         yield f"  {effect:7}  {problem['check']}: {printable(problem['text'])}"
@@ -110,28 +111,10 @@ def _is_special(step: Item) -> bool:
     )
 
 
-def _cost(step: Item) -> str:
-    return f"{cost_of(step['component']['cost'])}; {_before(step)}"
-
-
-def _before(step: Item) -> str:
-    """What became of it here before."""
-    if step["tried"] is None:
-        return "the history of it cannot be read"
-    if usual := step["usual"]:
-        took = f"took {usual['median_s']:.1f} s here before"
-        return f"{took} ({_times(usual['times'])}, at worst {usual['worst_s']:.1f} s)"
-    if step["succeeded"]:
-        return f"done {_times(step['succeeded'])} here before, and nobody saw how long it took"
-    if step["tried"]:
-        return f"tried {_times(step['tried'])} here, never with {'certain ' if step['unknown'] else ''}success"
-    return "never done here before"
-
-
 def _total(steps: Sequence[Item]) -> str:
     """The cost of all steps together, those that are blocked now too."""
     if len(steps) == 1:
-        return _cost(steps[0])
+        return forecast(steps[0]["component"], steps[0])
     stops = Counter(cpu_stop_of(step["component"]["cost"]["rendezvous"]).text for step in steps)
     parts = [", ".join(f"{count} x {text}" for text, count in stops.items())]
     timed = [step["usual"]["median_s"] for step in steps if step["usual"]]
@@ -140,10 +123,6 @@ def _total(steps: Sequence[Item]) -> str:
     if never := sum(step["tried"] == 0 for step in steps):
         parts.append(f"{never} never done here before")
     return "; ".join(parts)
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
 
 
 def problem_text(problem: Problem) -> str:
@@ -158,10 +137,7 @@ def fields(plan: Plan) -> dict[str, Any]:
             {
                 "component": document.component(step.component, plan.statuses.get(step.component.key)),
                 "stopped": step.stopped,
-                "usual": step.usual._asdict() if step.usual else None,
-                "tried": step.past.tried if step.past else None,
-                "succeeded": step.past.succeeded if step.past else None,
-                "unknown": step.past.unknown if step.past else None,
+                **past_fields(step.past),
                 "problems": [problem._asdict() for problem in step.problems],
             }
             for step in plan.steps

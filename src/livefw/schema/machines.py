@@ -74,6 +74,13 @@ class RunningMachineDocument(TypedDict):
     """Store of its images, or null."""
 
 
+class MachineLineDocument(TypedDict):
+    """A line of `livefw machine list -o jsonl`."""
+
+    machine: RunningMachineDocument
+    """A machine."""
+
+
 class MachineListDocument(TypedDict):
     """`livefw machine list`."""
 

@@ -20,6 +20,7 @@ from livefw.schema.common import (
     UnmatchedDocument,
     UnmetSettingDocument,
 )
+from livefw.schema.history import PastActivationDocument
 
 
 class ListDocument(TypedDict):
@@ -81,26 +82,6 @@ class OcpDocument(TypedDict):
     """OCP's requirements."""
 
 
-class ShownComponentDocument(ComponentDocument):
-    """A component with everything that is known of it."""
-
-    details: dict[str, str]
-    """The mechanism's own fields, as they were read."""
-    images: list[ImageReleaseDocument]
-    """Images that it could get."""
-    mechanism: NotRequired[dict[str, str]]
-    """Concepts of livefw, and what they are in this mechanism."""
-    ocp: NotRequired[OcpDocument]
-    """The mechanism in the terms of OCP."""
-
-
-class ShowDocument(TypedDict):
-    """`livefw show`."""
-
-    components: list[ShownComponentDocument]
-    """The components that were asked for, or all."""
-
-
 class UsualDurationDocument(TypedDict):
     """How long earlier activations took here."""
 
@@ -112,13 +93,9 @@ class UsualDurationDocument(TypedDict):
     """Maximum in seconds."""
 
 
-class StepDocument(TypedDict):
-    """A step of a plan: one component."""
+class PastAttemptsDocument(TypedDict):
+    """Earlier attempts on a component."""
 
-    component: ComponentDocument
-    """The component."""
-    stopped: bool
-    """Whether a problem blocks it."""
     usual: UsualDurationDocument | None
     """How long it took before; null if it was never timed."""
     tried: int | None
@@ -127,6 +104,39 @@ class StepDocument(TypedDict):
     """Number of those that succeeded."""
     unknown: int | None
     """Number of those whose outcome is unknown."""
+
+
+class ShownComponentDocument(ComponentDocument):
+    """A component with everything that is known of it."""
+
+    details: dict[str, str]
+    """The mechanism's own fields, as they were read."""
+    images: list[ImageReleaseDocument]
+    """Images that it could get."""
+    mechanism: NotRequired[dict[str, str]]
+    """Concepts of livefw, and what they are in this mechanism."""
+    ocp: NotRequired[OcpDocument]
+    """The mechanism in the terms of OCP."""
+    past: PastAttemptsDocument
+    """Earlier attempts on it."""
+    last: PastActivationDocument | None
+    """The last that was done with it; null for nothing, or if the history cannot be read."""
+
+
+class ShowDocument(TypedDict):
+    """`livefw show`."""
+
+    components: list[ShownComponentDocument]
+    """The components that were asked for, or all."""
+
+
+class StepDocument(PastAttemptsDocument):
+    """A step of a plan: one component."""
+
+    component: ComponentDocument
+    """The component."""
+    stopped: bool
+    """Whether a problem blocks it."""
     problems: list[ProblemDocument]
     """What checks found."""
 
@@ -324,6 +334,17 @@ class StageDocument(TypedDict):
 
     staging: StagingDocument
     """How it ended."""
+
+
+class StagingsDocument(TypedDict):
+    """`livefw stage` with a pattern that matches several components."""
+
+    stagings: list[StagingDocument]
+    """How each ended."""
+    not_started: list[str]
+    """Keys of those that were not begun."""
+    error: NotRequired[ErrorDocument]
+    """What ended it early."""
 
 
 class WatchDocument(TypedDict):
@@ -581,6 +602,13 @@ class TdxCandidateDocument(TypedDict):
     """Whether it would be taken."""
     reasons: list[ReasonDocument]
     """Why it may not be loaded."""
+
+
+class CandidateLineDocument(TypedDict):
+    """A line of `livefw tdx candidates -o jsonl`."""
+
+    candidate: TdxCandidateDocument
+    """An image."""
 
 
 class TdxDocument(TypedDict):

@@ -120,8 +120,7 @@ def _values(
                 yield from _values(node, each, known, f"{where}[{number}]")
         elif node.many:
             for key, each in value.items() if isinstance(value, dict) else ():
-                names = (key,) if node.many == "PATTERN" else ()
-                yield from _values(node, each, known, f"{where}.{key}", names)
+                yield from _values(node, each, known, f"{where}.{key}", (key,))
         else:
             yield from _values(node, value, known, where)
 

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from livefw.cli import show
 from livefw.cli.invocation.session import CommandSession
 from livefw.dbus.client import CallFailed, Client, MethodCall
 from livefw.dbus.wire import Message, Variant
 from livefw.errors import Interrupted, PermissionDenied, TransportError
 from livefw.render import history, plan
+from livefw.render import show as rendered_show
 from livefw.render.answer import Answer
 from livefw.text import printable
 
@@ -54,8 +56,11 @@ def ask(session: CommandSession, verb: str, arguments: argparse.Namespace) -> in
         if document.get("before") is not None and session.view.output in ("name", "jsonl", "csv"):
             session.say("livefw: these are the newest rows; livefw history --since, or root, shows more")
         return session.show(Answer.of(listing, lambda: document, code))
-    show = session.report if calls.member == "Activate" else session.answer
-    show(lambda: text, lambda: document)
+    if calls.member == "Show":
+        session.answer(lambda: rendered_show.text(document, show.parts(arguments)), lambda: document)
+        return code
+    show_answer = session.report if calls.member == "Activate" else session.answer
+    show_answer(lambda: text, lambda: document)
     return code
 
 

@@ -85,6 +85,11 @@ class ProgressDisplay:
         """Whether anything may have been asked of a mechanism."""
         return self._component is not None
 
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing more is to be asked of any mechanism."""
+        return self._interrupts > 0 or self._detached
+
     def follow(self, host: ConnectedHost, stream: Generator[Event, None, Finished]) -> Iterator[Event]:
         """The events of a request of a host, each after it was shown."""
         self._host = host

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from livefw.cli.invocation import listing
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine import qemu as machine_qemu
 from livefw.errors import ExitCode, NothingToDo, UsageError
@@ -15,7 +16,9 @@ from livefw.machine import runtime
 from livefw.machine.config import MachineConfig, load, platforms
 from livefw.machine.machine import Machine
 from livefw.machine.service import serve
-from livefw.text import printable, printable_lines, table
+from livefw.render.answer import Answer
+from livefw.render.machines import LISTING
+from livefw.text import printable_lines, table
 
 NONE_RUNNING = "livefw machine run --platform vera"
 
@@ -133,7 +136,8 @@ def run_platforms(session: CommandSession, arguments: argparse.Namespace) -> int
 
 
 def configure_list(parser: argparse.ArgumentParser) -> None:
-    """No arguments of its own."""
+    """How to list."""
+    listing.configure(parser, LISTING)
 
 
 def run_list(session: CommandSession, arguments: argparse.Namespace) -> int:  # noqa: ARG001 - the shape of every verb
@@ -141,27 +145,16 @@ def run_list(session: CommandSession, arguments: argparse.Namespace) -> int:  # 
     states = runtime.running()
     if not states and not session.json:
         raise NothingToDo("no machine runs", hint=NONE_RUNNING)
-    session.answer(
-        lambda: table(
-            [
-                ("MACHINE", "PROCESS", "PLATFORM", "MOUNTED ON", "STORE"),
-                *(
-                    (each.name, str(each.pid), *map(printable, (each.platform, each.mount, each.store or "-")))
-                    for each in states
-                ),
-            ]
-        ),
-        lambda: {
-            "machines": [
-                {
-                    "name": each.name,
-                    "pid": each.pid,
-                    "platform": each.platform,
-                    "mount": each.mount,
-                    "store": each.store or None,
-                }
-                for each in states
-            ]
-        },
-    )
-    return ExitCode.DONE if states else ExitCode.NOTHING_TO_DO
+    shown = {
+        "machines": [
+            {
+                "name": each.name,
+                "pid": each.pid,
+                "platform": each.platform,
+                "mount": each.mount,
+                "store": each.store or None,
+            }
+            for each in states
+        ]
+    }
+    return session.show(Answer.of(LISTING, lambda: shown, ExitCode.DONE if states else ExitCode.NOTHING_TO_DO))

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Some components of an inventory, for a list of them."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import NamedTuple
+
+from livefw.activation.inventory.discovery import Inventory
+from livefw.activation.inventory.select import select_all
+from livefw.activation.status import ComponentStatus, of_component
+from livefw.errors import NothingToDo
+from livefw.providers.base import Component
+
+
+class Narrowing(NamedTuple):
+    """What is wanted: words as for `select_all`, a mechanism, a code of `livefw.activation.status.StatusCode`, the
+    name of a host or a pattern of it, and only what is pending. None and an empty tuple want everything."""
+
+    words: tuple[str, ...] = ()
+    provider: str | None = None
+    state: str | None = None
+    host: str | None = None
+    pending: bool = False
+
+
+def narrowed(found: Inventory, wanted: Narrowing, statuses: Mapping[str, ComponentStatus]) -> Inventory:
+    """The inventory with the components that are wanted; ``statuses`` are those that differ from `of_component`.
+
+    Raises:
+        NothingToDo: there are components, and none of them is wanted.
+        NothingHere, NotInstalled: words are given, and there is no component at all.
+        NoSuchComponent, AmbiguousComponent, UsageError: a word does not select components.
+    """
+    candidates = select_all(wanted.words, found.require().candidates) if wanted.words else list(found.candidates)
+    kept = [each for each in candidates if _is_wanted(each.component, wanted, statuses)]
+    if candidates and not kept:
+        raise NothingToDo(f"no component {_asked_for(wanted)}", hint="livefw list")
+    return found._replace(candidates=tuple(kept))
+
+
+def _asked_for(wanted: Narrowing) -> str:
+    parts = (
+        f"that matches {' or '.join(map(repr, wanted.words))}" if wanted.words else "here",
+        "is pending" if wanted.pending else "",
+        f"is {wanted.state}" if wanted.state else "",
+        f"is behind a BMC {wanted.host!r}" if wanted.host is not None else "",
+        f"is one of {wanted.provider}" if wanted.provider else "",
+    )
+    first, *others = filter(None, parts)
+    return f"{first} {' and '.join(others)}"
+
+
+def _is_wanted(component: Component, wanted: Narrowing, statuses: Mapping[str, ComponentStatus]) -> bool:
+    status = statuses.get(component.key) or of_component(component)
+    return (
+        (not wanted.pending or bool(component.pending))
+        and wanted.provider in (None, component.provider)
+        and wanted.state in (None, status.code)
+        and (wanted.host is None or fnmatchcase(component.host.lower(), wanted.host.lower()))
+    )
