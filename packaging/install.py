@@ -94,7 +94,7 @@ ITEMS = (
     Item("packaging/completions/livefw.fish", "{FISHDIR}/"),
     Item(sbom.FILENAME, "{DOCDIR}/", made=True),
     Item("packaging/systemd/no-network.conf", "{DOCDIR}/examples/"),
-    Item("examples/notify.d", "{DOCDIR}/examples/notify.d/", mode=0o755),
+    Item("examples/notify.d", "{DOCDIR}/examples/notify.d/"),
     Item("LICENSE", "{LICENSEDIR}/"),
     Item("docs", "{DOCDIR}/docs/", package="livefw-doc"),
     *(

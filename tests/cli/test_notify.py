@@ -142,6 +142,14 @@ def test_what_waits_is_for_its_owner_alone(ready: Root, hooks: Path) -> None:
     assert [each for each in (folder, *folder.iterdir()) if each.stat().st_mode & 0o077] == []
 
 
+def test_the_policy_names_no_component_for_an_executable(ready: Root, hooks: Path) -> None:
+    (hooks.parent / "livefw.toml").write_text("[notify.hook.mail]\nevents = ['failed']\ncomponents = ['tf-rmm']\n")
+    done = ready.run("policy")
+    assert 'notify.hook.mail.components = ["tf-rmm"]' in done.out
+    assert "no component here" not in done.out
+    assert ready.run("policy", "--check").code == ExitCode.DONE
+
+
 # The examples, against servers on loopback
 
 

@@ -44,6 +44,8 @@ OUTCOME = "MESSAGE_ID=7b0d9b3ce2f14d0f8a52c5d1f3a6e94b"
 LOCK = "/run/livefw/activation.lock"
 METRICS = "/var/lib/livefw/metrics/livefw.prom"
 OWN = "org.livefw.Livefw1"
+WATCH = "livefw-watch.service"
+EVENTS = "/run/events"
 RULE = """polkit.addRule(function(action, subject) {
   if (action.id == "org.livefw.activate" && subject.user == "ruled") return polkit.Result.YES;
 });
@@ -313,6 +315,83 @@ def administrator_types_a_password_to_livefw() -> object:
     return terminal.text
 
 
+@contextmanager
+def _settings(text: str) -> Iterator[None]:
+    """Change the settings for one check only; in this one, what is sent to notify.d is kept in `EVENTS`."""
+    file, hook = Path("/etc/livefw/livefw.toml"), Path("/etc/livefw/notify.d/keep")
+    before = file.read_text(encoding="ascii")
+    hook.parent.mkdir(mode=0o755)
+    hook.write_text(f"#!/bin/sh\n{{ cat; echo; }} >> {EVENTS}\n", encoding="ascii")
+    hook.chmod(0o755)
+    file.write_text(f"{text}\n{before}", encoding="ascii")
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="ascii")
+        hook.unlink()
+        hook.parent.rmdir()
+        Path(EVENTS).unlink(missing_ok=True)
+
+
+def _events() -> list[str]:
+    if not os.path.exists(EVENTS):
+        return []
+    lines = Path(EVENTS).read_text(encoding="ascii").splitlines()
+    return [json.loads(line)["event"] for line in lines if line]
+
+
+def _set_clock(ahead_s: float) -> None:
+    """Put the clock forward, as if so much time had passed."""
+    time.clock_settime(time.CLOCK_REALTIME, time.time() + ahead_s)
+
+
+@check
+def watch_activates_when_the_window_opens() -> object:
+    """The unit is not enabled, holds what the policy wants until the window opens, and tells notify.d of both."""
+    assert run("systemctl", "is-enabled", WATCH).out.strip() == "disabled"
+    run("systemd-analyze", "verify", "--man=no", WATCH, "livefw-notify.path", "livefw-notify.service", code=0)
+    opens = time.gmtime(time.time() + 7200)
+    window = f'from = "{opens.tm_hour:02}:00"\nto = "{(opens.tm_hour + 1) % 24:02}:00"\nzone = "UTC"'
+    rows = _stage()
+    with _settings(f'automatic = ["tf-rmm"]\n[[window]]\n{window}\n'):
+        run("systemctl", "start", WATCH, code=0)
+        assert state(WATCH) == "active"
+        until(lambda: "held" in _events(), "the event that it is held")
+        assert len(history()) == rows
+        _set_clock(7200 - opens.tm_min * 60)
+        until(lambda: "activated" in _events(), "the event of the activation")
+        _activated(rows)
+        assert history()[-1].first_row.body["reason"] == "automatic, by policy"
+        assert _events() == ["pending", "held", "activated"]
+        ran = shown("livefw-notify.service", "Result", "ExecMainStatus")
+        assert ran["Result"] == "success", ran
+        run("systemctl", "stop", WATCH, code=0)
+        assert shown(WATCH, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
+    return run("journalctl", "--no-pager", f"--unit={WATCH}", "--output=cat").out
+
+
+@check
+def scheduled_for_later() -> object:
+    """A timer activates what was confirmed, and one that is stopped does not."""
+    rows = _stage()
+    done = run("livefw", "activate", "tf-rmm", "--yes", "--at", "+1h", "--reason", "cost: 100 %, $HOME", code=0)
+    assert "livefw activate TF-RMM" in run("livefw", "activate", "--scheduled", code=0).out
+    _set_clock(3590)
+    assert len(history()) == rows + 1
+    until(lambda: len(history()) == rows + 2, "the activation")
+    until(lambda: all(row.ending for row in history()), "its end")
+    last = history()[-1]
+    assert last.ending
+    assert last.ending.body["outcome"] == "activated"
+    assert last.first_row.body["reason"].endswith(": cost: 100 %, $HOME")
+    assert run("livefw", "activate", "--scheduled", code=0).out == "nothing is scheduled\n"
+    _stage()
+    told = json.loads(run("livefw", "--json", "activate", "tf-rmm", "--yes", "--at", "+1h", code=0).out)
+    run("systemctl", "stop", told["scheduled"]["unit"], code=0)
+    assert run("livefw", "activate", "--scheduled", code=0).out == "nothing is scheduled\n"
+    return done.text
+
+
 @check
 def killed_in_the_middle() -> object:
     """The unit comes back by itself, the activation goes on, and its outcome is true."""
@@ -445,7 +524,7 @@ def removed_and_purged() -> object:
     assert left == ["/etc/livefw"], left
     assert os.listdir("/etc/livefw") == ["livefw.toml"]
     assert "livefwd" not in run("systemctl", "list-units", "--all", "--no-pager").out
-    units = run("systemctl", "list-unit-files", "--no-pager", "livefwd*").out
+    units = run("systemctl", "list-unit-files", "--no-pager", "livefw*").out
     assert "0 unit files" in units, units
     assert not os.path.exists("/usr/lib/python3/dist-packages/livefw"), "something is left of the package"
     return removed.text + purged.text

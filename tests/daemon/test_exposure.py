@@ -74,3 +74,22 @@ def test_nothing_more_is_left_without_the_network(tmp_path: Path) -> None:
     less = _exposed(UNITS / "livefwd.service").keys() - _exposed(_without_network(tmp_path)).keys()
     network = {"PrivateNetwork=", "IPAddressDeny=", "RestrictAddressFamilies=~AF_(INET|INET6)"}
     assert less == network
+
+
+def _service(unit: Path) -> set[str]:
+    text = unit.read_text(encoding="utf-8").partition("[Service]")[2].partition("[Install]")[0]
+    return {line for line in text.splitlines() if line and not line.startswith("#")}
+
+
+OWN = {"ExecStart", "TimeoutStopSec", "WatchdogSec", "RestartSec", "StateDirectory", "MemoryHigh", "LimitNOFILE"}
+"""What each of the two services has for itself; none of it is a right."""
+
+
+def test_what_watches_may_do_no_more_than_the_daemon() -> None:
+    watch, daemon = _service(UNITS / "livefw-watch.service"), _service(UNITS / "livefwd.service")
+    assert {line.partition("=")[0] for line in watch ^ daemon} <= OWN
+    assert _level(UNITS / "livefw-watch.service") <= _level(UNITS / "livefwd.service")
+
+
+def test_what_sends_events_is_not_exposed_more_than_it_was() -> None:
+    assert _level(UNITS / "livefw-notify.service") <= Decimal("6.0")

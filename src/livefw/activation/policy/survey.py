@@ -120,7 +120,8 @@ def _values(
                 yield from _values(node, each, known, f"{where}[{number}]")
         elif node.many:
             for key, each in value.items() if isinstance(value, dict) else ():
-                yield from _values(node, each, known, f"{where}.{key}", (key,))
+                names = (key,) if node.many == "PATTERN" else ()
+                yield from _values(node, each, known, f"{where}.{key}", names)
         else:
             yield from _values(node, value, known, where)
 
