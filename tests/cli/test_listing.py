@@ -134,7 +134,7 @@ def test_versions_are_sorted_as_numbers_and_in_every_form(many: Any) -> None:
 
     wanted = [f"0.{number + 1}" for number in range(len(GUIDS))]
     assert versions("--sort", "current") == wanted
-    assert versions("--sort=-current") == wanted[::-1]
+    assert versions("--sort=-current") == versions("--sort", "-current") == wanted[::-1]
     documents = many.run("list", "-o", "json", "--sort=-current").json["components"]
     assert [each["current_version"] for each in documents] == wanted[::-1]
 
@@ -158,6 +158,14 @@ def test_colour_is_where_a_terminal_has_it(
     assert ("\x1b[32mready\x1b[m" in shown) is colored
     plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert plain.split() == ["NAME", "STATE", "TF-RMM", "ready"]  # the words are there as well
+
+
+def test_the_word_that_matters_is_in_colour_where_there_is_no_table(ready: Any) -> None:
+    always = ("--color", "always")
+    assert re.search(r"(?m)^  state +\x1b\[32mready\x1b\[m$", ready.run("show", RMM, *always).out)
+    done = ready.run("activate", RMM, "--yes", "--no-journal", *always).out
+    assert re.match(rf"TF-RMM \(lfa:{RMM}\): \x1b\[31m(failed|unknown)\x1b\[m", done)
+    assert "\x1b" not in ready.run("--json", "show", RMM, *always).out
 
 
 def test_a_pipe_gets_colour_only_if_it_is_forced(ready: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from livefw import __version__
 from livefw.cli import manual
+from livefw.cli.invocation import listing
 from livefw.cli.invocation.groups import COMMON, places
 from livefw.cli.parser import CommandParser
 from livefw.cli.verbs import VERBS
@@ -39,7 +40,7 @@ def parse(words: list[str]) -> tuple[str, argparse.Namespace]:
     if name not in VERBS:
         raise _no_such_verb(name, words, position)
     parser = configured(name)
-    arguments, beyond = parser.parse_known_args(words[:position] + words[position + 1 :])
+    arguments, beyond = parser.parse_known_args(listing.joined(words[:position] + words[position + 1 :]))
     chosen = parser.chosen(arguments)
     if beyond:
         raise chosen.unknown(beyond)

@@ -25,8 +25,19 @@ def configure(parser: argparse.ArgumentParser, listing: Listing) -> None:
     add = group.add_argument
     add("-o", "--output", choices=OUTPUTS, default="table", metavar="FORM", help=forms)
     add("--columns", metavar="NAME,...", default="", help=f"these columns only: {names}")
-    add("--sort", metavar="[-]NAME", default="", help="sort by this column; --sort=-NAME: the largest first")
+    add("--sort", metavar="[-]NAME", default="", help="sort by this column; with a dash the largest first")
     add("--no-headings", action="store_true", help="no line of headings")
+
+
+def joined(words: list[str]) -> list[str]:
+    """The words with ``--sort -NAME`` as one, which argparse would take for two options."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] == "--sort" and word[:1] == "-" and word[1:2].isalpha():
+            found[-1] += f"={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def view(arguments: argparse.Namespace) -> View:

@@ -90,7 +90,12 @@ class CommandSession:
         elif self.json:
             put(sys.stdout, to_json({"schema": SCHEMA} | document()))
         else:
-            show(sys.stdout, text())
+            shown = text()
+            if self._colors(sys.stdout):
+                from livefw.render.style import highlighted  # only for terminals
+
+                shown = highlighted(shown)
+            show(sys.stdout, shown)
 
     def show(self, answer: Answer) -> int:
         """As `answer`, for what every face answers; the exit code. `UsageError` for a column that does not exist."""
