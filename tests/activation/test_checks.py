@@ -302,6 +302,8 @@ class Garbage:
     def trusted(self, path: str, limit: int = 4096, *, private: bool = False) -> bytes:
         raise AssertionError(path)
 
+    settings_file = "livefw.toml"
+
     def settings(self, limit: int = 1 << 20) -> bytes:
         raise AssertionError
 

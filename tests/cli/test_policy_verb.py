@@ -235,3 +235,28 @@ def test_the_line_of_a_key_is_that_of_its_statement(name: str) -> None:
 @pytest.mark.parametrize("text", [b"a = [", b"\xff", b"a = 1\n" * 20_000, b'a = """' + b"\n" * 1000 + b'"""'])
 def test_a_document_that_is_none_or_too_long_has_no_lines(text: bytes) -> None:
     assert toml_lines.lines(text) == {}
+
+
+TABLES = {
+    "a key of a BMC": ("[[redfish.bmc]]\nname = 'a'\nurll = 'x'\n", 3, "redfish.bmc[0].urll", "did you mean url?"),
+    "an address": (
+        "[[redfish.bmc]]\nname = 'a'\nurl = 'https://a'\n[[redfish.bmc]]\nname = 'b'\nurl = 'b'\n",
+        6,
+        "redfish.bmc[1].url",
+        "must be an address",
+    ),
+    "no address": ("deny = []\n[[redfish.bmc]]\nname = 'a'\n", 2, "redfish.bmc[0].url", "is missing"),
+    "a key of LFA": ("[lfa]\nagnet = 'tfa-2.15'\n", 1, "lfa", "agent is the only key"),
+    "an agent": ("[lfa]\nagent = 'tfa2.15'\n", 2, "lfa.agent", "did you mean tfa-2.15?"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_mistake_in_the_table_of_a_mechanism_is_told_with_the_real_path(ready: Any, name: str) -> None:
+    text, line, key, words = TABLES[name]
+    path = settings(ready, text)
+    for command in (("list",), ("plan",), ("policy",), ("policy", "--check")):
+        done = ready.run(*command)
+        told = done.out + done.err
+        assert (f"{path}: {key}: " in told, f"(at line {line})" in told, words in told) == (True, True, True), told
+        assert done.code == (0 if command == ("policy",) else 2)

@@ -152,6 +152,11 @@ class HostFiles:
         whole = f"{os.path.realpath(self._path).rstrip('/')}/{'/'.join(_parts(path))}"
         return reading.read_trusted(whole, limit, private=private, follow=False)
 
+    @property
+    def settings_file(self) -> str:
+        """See `Files`."""
+        return os.path.join(settings_directory(self._path, self._settings), SETTINGS_FILE)
+
     def settings(self, limit: int = 1 << 20) -> bytes:
         """See `Files`."""
         directory = settings_directory(self._path, self._settings)

@@ -113,6 +113,11 @@ class Files(Protocol):
         """
         ...
 
+    @property
+    def settings_file(self) -> str:
+        """The path of ``livefw.toml`` for messages; only its name if there is no place for it."""
+        ...
+
     def settings(self, limit: int = 1 << 20) -> bytes:
         """``livefw.toml`` as it holds for this machine, as `trusted`; FileNotFoundError if there is none.
 

@@ -70,9 +70,14 @@ class TreeFiles:
         """As `read`: nobody but its maker can read or write a tree in memory."""
         return self.read(path, limit)
 
+    @property
+    def settings_file(self) -> str:
+        """The path in the tree."""
+        return "/etc/livefw/livefw.toml"
+
     def settings(self, limit: int = 1 << 20) -> bytes:
         """Those in the tree, for the same reason."""
-        return self.read("/etc/livefw/livefw.toml", limit)
+        return self.read(self.settings_file, limit)
 
 
 class TreeWrite:

@@ -151,6 +151,11 @@ class FakeFiles:
             raise _error(errno.EPERM)
         return self.read(path, limit)
 
+    @property
+    def settings_file(self) -> str:
+        """See `Files`."""
+        return os.path.basename(SETTINGS)
+
     def settings(self, limit: int = 1 << 20) -> bytes:
         """See `Files`; in the tree, where they are on a machine of one's own."""
         return self.read(SETTINGS, limit)

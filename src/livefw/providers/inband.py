@@ -3,6 +3,7 @@
 
 import errno
 import os
+from typing import Any
 
 from livefw.clock import Clock
 from livefw.errors import UsageError
@@ -23,7 +24,6 @@ from livefw.providers.base import (
     Severity,
 )
 from livefw.providers.steps import Operation, Refusal, RunningSteps, Steps, Work
-from livefw.providers.tables import FILE
 
 NO_CANCEL = Reason("no-cancel", "this mechanism cannot cancel a request")
 _DENIED = Reason("no-permission", "{node} does not report {what}: {error}")
@@ -34,10 +34,13 @@ _NOT_WATCHED = Reason("not-watched", "detached; the activation continues in the 
 
 def read_path(files: Files, table: str, key: str) -> str | None:
     """The one setting of a mechanism, a text; None if it is not set. `UsageError` with the place of what is wrong."""
-    found = tables.table(files, table)
-    if not isinstance(found, dict) or set(found) - {key} or not isinstance(found.get(key, ""), str):
-        raise UsageError(f'{FILE}: {table}: may have one key, {key} = "..."', mechanism=table, phase="settings")
-    return found.get(key) or None
+
+    def decode(found: Any) -> str | None:
+        if not isinstance(found, dict) or set(found) - {key} or not isinstance(found.get(key, ""), str):
+            raise tables.TableError(f'may have one key, {key} = "..."', path=table, mechanism=table)
+        return found.get(key) or None
+
+    return tables.read(files, table, decode)
 
 
 class InbandProvider:

@@ -8,11 +8,62 @@ from livefw.reading import Untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable, Collection
+    from typing import Any, TypeVar
 
     from livefw.files.protocol import Files
 
+    T = TypeVar("T")
+
 FILE = "livefw.toml"
+
+
+class TableError(UsageError):
+    """Something is wrong in the table of a mechanism: ``path`` is that of the key, ``text`` what is wrong."""
+
+    def __init__(
+        self, text: str, *, path: str, mechanism: str, hint: str = "", file: str = FILE, line: int = 0
+    ) -> None:
+        at = f" (at line {line})" if line else ""
+        super().__init__(f"{file}: {path}: {text}{at}", hint=hint, mechanism=mechanism, phase="settings")
+        self.text = text
+        self.path = path
+        self.file = file
+        self.line = line
+
+
+def unknown_key(path: str, name: str, known: Collection[str], *, mechanism: str, hint: str = "") -> TableError:
+    """The error for a key that does not exist in the table at a path."""
+    from livefw import suggest  # only for errors
+
+    near = suggest.closest(name, known)
+    text = f"unknown key; did you mean {near}?" if near else f"unknown key; the keys are {', '.join(known)}"
+    return TableError(text, path=f"{path}.{name}", mechanism=mechanism, hint=hint)
+
+
+def read(files: Files, mechanism: str, decode: Callable[[Any], T]) -> T:
+    """What ``decode`` makes of the table of a mechanism; a `TableError` that it raises gets the file and the line.
+
+    Other errors are those of `table`.
+    """
+    data = _text(files, mechanism)
+    if mechanism.encode() not in data:
+        return decode({})
+    found = parse(data, file=files.settings_file, mechanism=mechanism).get(mechanism, {})
+    try:
+        return decode(found)
+    except TableError as error:
+        from livefw import toml_lines  # only for errors
+
+        line = toml_lines.line_of(error.path, toml_lines.lines(data))
+        raise TableError(
+            error.text,
+            path=error.path,
+            mechanism=mechanism,
+            hint=error.hint or "",
+            file=files.settings_file,
+            line=line,
+        ) from None
 
 
 def mentions(files: Files, mechanism: str) -> bool:
@@ -25,7 +76,7 @@ def table(files: Files, mechanism: str) -> Any:
     data = _text(files, mechanism)
     if mechanism.encode() not in data:
         return {}
-    return parse(data, mechanism=mechanism).get(mechanism, {})
+    return parse(data, file=files.settings_file, mechanism=mechanism).get(mechanism, {})
 
 
 def parse(data: bytes, *, file: str = FILE, mechanism: str | None = None) -> dict[str, Any]:

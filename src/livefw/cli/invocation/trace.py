@@ -52,6 +52,11 @@ class TracedFiles:
         shown = (lambda _: "(not shown)") if private else decode
         return self._traced(f"cat {path}", lambda: self._files.trusted(path, limit, private=private), shown)
 
+    @property
+    def settings_file(self) -> str:
+        """See `Files`."""
+        return self._files.settings_file
+
     def settings(self, limit: int = 1 << 20) -> bytes:
         """See `Files`."""
         return self._traced("cat livefw.toml", lambda: self._files.settings(limit), decode)

@@ -12,7 +12,7 @@ from livefw.providers.component import Flag, Reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
 
     from livefw.files.protocol import Files
 else:
@@ -103,17 +103,28 @@ def stated(files: Files) -> AgentRow:
     from livefw.providers import tables  # most machines have no such table
 
     try:
-        table = tables.table(files, TABLE)
+        return tables.read(files, TABLE, _stated)
+    except tables.TableError:
+        raise
     except (UsageError, TransportError):
         return NOT_STATED
-    if not table:
+
+
+def _stated(table: Any) -> AgentRow:
+    from livefw import suggest  # only where the settings have such a table
+    from livefw.providers.tables import TableError
+
+    if table == {}:
         return NOT_STATED
     if not isinstance(table, dict) or table.keys() != {"agent"}:
-        raise UsageError(f"{tables.FILE}: {TABLE}: agent is the only key", hint=_KNOWN, phase="settings")
+        raise TableError("agent is the only key", path=TABLE, mechanism=TABLE, hint=_KNOWN)
     agent = AGENTS.get(table["agent"]) if isinstance(table["agent"], str) else None
     if agent is None:
-        raise UsageError(
-            f"{tables.FILE}: {TABLE}.agent: unknown agent {table['agent']!r}", hint=_KNOWN, phase="settings"
+        raise TableError(
+            f"unknown agent {table['agent']!r}",
+            path=f"{TABLE}.agent",
+            mechanism=TABLE,
+            hint=suggest.hint(str(table["agent"]), AGENTS, rest=_KNOWN),
         )
     return agent
 

@@ -11,9 +11,8 @@ import os
 import re
 
 from livefw import reading
-from livefw.errors import PermissionDenied, TransportError, UsageError
+from livefw.errors import PermissionDenied, TransportError
 from livefw.providers import tables
-from livefw.providers.tables import FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ KEYS = {
 
 def read_settings(files: Files) -> tuple[Bmc, ...]:
     """The BMCs of the machine behind ``files``; `UsageError` with the place of what is wrong."""
-    return decode(tables.table(files, TABLE))
+    return tables.read(files, TABLE, decode)
 
 
 def decode(table: Any) -> tuple[Bmc, ...]:
@@ -120,7 +119,7 @@ def _decode_one(row: Any, place: str) -> Bmc:
         raise _wrong(place, "must be a table")
     for name, value in row.items():
         if name not in KEYS:
-            raise _wrong(f"{place}.{name}", f"unknown key; the keys are {', '.join(KEYS)}")
+            raise tables.unknown_key(place, name, KEYS, mechanism=TABLE, hint=_HINT)
         if not KEYS[name].valid(value):
             # The value is not shown: somebody may have written a password where it does not belong.
             raise _wrong(f"{place}.{name}", f"must be {KEYS[name].kind}")
@@ -195,8 +194,8 @@ def _no_secret(bmc: Bmc, text: str, error: OSError | None = None) -> TransportEr
     )
 
 
-def _wrong(path: str, text: str) -> UsageError:
-    where = f"{FILE}: {path}: " if path else f"{FILE}: "
-    return UsageError(
-        where + text, hint=f"keys of [[redfish.bmc]]: {', '.join(KEYS)}", mechanism=TABLE, phase="settings"
-    )
+_HINT = f"keys of [[redfish.bmc]]: {', '.join(KEYS)}"
+
+
+def _wrong(path: str, text: str) -> tables.TableError:
+    return tables.TableError(text, path=path, mechanism=TABLE, hint=_HINT)

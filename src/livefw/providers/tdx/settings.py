@@ -9,11 +9,9 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from livefw.errors import UsageError
 from livefw.files.host import HostFiles
 from livefw.files.protocol import Files
 from livefw.providers import tables
-from livefw.providers.tables import FILE
 from livefw.providers.tdx.select import ReleaseChoice, TdxPolicy
 from livefw.providers.tdx.sigstruct import INTEL_SIGNER
 
@@ -54,7 +52,7 @@ def read_settings(files: Files, *, environment: Mapping[str, str] = os.environ) 
 
     The environment variable LIVEFW_TDX_IMAGES goes before the directory in the file.
     """
-    settings = _decode(_table(files))
+    settings = tables.read(files, TABLE, _decode)
     images = environment.get(VARIABLE)
     return on_host(settings, images) if images else settings
 
@@ -64,17 +62,12 @@ def on_host(settings: Settings, images: str) -> Settings:
     return settings._replace(images=os.path.realpath(images), source=HostFiles("/"))
 
 
-def _table(files: Files) -> dict[str, Any]:
-    table = tables.table(files, TABLE)
+def _decode(table: Any) -> Settings:
     if not isinstance(table, dict):
         raise _wrong(TABLE, "must be a table")
-    return table
-
-
-def _decode(table: dict[str, Any]) -> Settings:
     for name, value in table.items():
         if name not in KEYS:
-            raise _wrong(f"{TABLE}.{name}", f"unknown key; the keys are {', '.join(KEYS)}")
+            raise tables.unknown_key(TABLE, name, KEYS, mechanism=TABLE, hint=_HINT)
         if not isinstance(value, KEYS[name].kind):
             raise _wrong(f"{TABLE}.{name}", f"must be a {_NAMES[KEYS[name].kind]}, not {value!r}")
     images = table.get("images")
@@ -99,6 +92,8 @@ def _decode(table: dict[str, Any]) -> Settings:
 _NAMES = {str: "string", bool: "true or false", list: "list"}
 
 
-def _wrong(path: str, text: str) -> UsageError:
-    where = f"{FILE}: {path}: " if path else f"{FILE}: "
-    return UsageError(where + text, hint="livefw tdx --help lists the keys", mechanism=TABLE, phase="settings")
+_HINT = "livefw tdx --help lists the keys"
+
+
+def _wrong(path: str, text: str) -> tables.TableError:
+    return tables.TableError(text, path=path, mechanism=TABLE, hint=_HINT)
