@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import reference
+import sample
 import schemas
 
 HERE = Path(__file__).parent
@@ -51,6 +52,7 @@ def gather(sources: Path) -> None:
         shutil.copy(CHECKOUT / name, sources / "project" / name)
     for page in reference.PAGES:
         (sources / "reference" / page.file).write_text(page.text(), encoding="utf-8")
+    sample.write(sources / "reference")
     (sources / "schema").mkdir()
     for path in schemas.FILES:
         shutil.copy(path, sources / "schema" / path.name)

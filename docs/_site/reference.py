@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import sample
 import schemas
 from cells import cell, code, table
 
@@ -309,6 +310,12 @@ def _errors() -> list[str]:
     return [LivefwError.__name__, *(each.__name__ for each in KINDS)]
 
 
+def sample_report() -> Iterator[str]:
+    """Where the sample is."""
+    yield f"[A report in HTML]({sample.FILE}) about two activations on a modelled machine: the first image has no valid"
+    yield "signature. [Prove what was done](../how-to/prove-what-was-done.md) explains how to write one.\n"
+
+
 def _schema(path: Path) -> Page:
     title = f"{schemas.load(path)['title']} (JSON Schema)"
     file = f"{path.name.removesuffix('.schema.json')}-schema.md"
@@ -325,6 +332,7 @@ PAGES = (
     Page("agents.md", "Agent profiles", "what releases of TF-A do differently", agents),
     Page("drivers.md", "Driver versions", "what versions of the LFA driver do differently", drivers),
     Page("faults.md", "Faults", "what can be made to go wrong in a model", faults),
+    Page("sample-report.md", "A sample report", "what `livefw report` writes", sample_report),
     Page("api.md", "Python API", f"what programs may import from livefw {livefw.__version__}", api),
 )
 """Every page that is made, in the order of the index."""

@@ -164,6 +164,7 @@ RIGHT = {
     "Show": Words(("1", "TF-RMM"), ("['TF-RMM']",), "TF-RMM"),
     "Plan": Words(("0", "0"), ("[]", "[]"), "TF-RMM"),
     "Activate": Words(("1", "nothing", "1", "reason", "s", "why"), ("['nothing']", "{'reason': <'why'>}"), "nothing"),
+    "Report": Words(("0", "", ""), ("[]", "''", "''"), "history"),
     "History": Words(("", ""), ("''", "''"), "in the history"),
     "Verify": Words((), (), "livefw/1"),
     "Watch": Words(("true",), ("true",), ""),

@@ -337,6 +337,22 @@ def test_of_a_long_history_the_last_rows_are_told(planted: Path, serve: Serve, l
     assert "older ones: livefw history --before" in daemon.call("History", "ss", "", "")[1]
 
 
+def test_a_report_of_a_long_history_has_what_fits(planted: Path, serve: Serve, long: Path) -> None:
+    """The same page as `livefw report` writes, as JSON and as Markdown."""
+    daemon = serve(planted, "--state", str(long))
+    document, text, code = daemon.call("Report", "asss", [], "", "")
+    found = json.loads(document)
+    assert code == 0
+    assert len(found["activations"]) in ROWS
+    assert found["report"]["left_out"] == ROWS[0] + 50 - len(found["activations"])
+    assert found["report"]["proof"]["verification"]["whole"]
+    assert text.startswith("<!-- livefw report -->\n")
+    ident = found["activations"][0]["activation"]
+    (one,) = json.loads(daemon.call("Report", "asss", [ident], "", "")[0])["activations"]
+    assert one["activation"] == ident
+    assert daemon.call("Report", "asss", ["nothing"], "", "")[2] == 3
+
+
 def test_of_large_rows_fewer_are_told(planted: Path, serve: Serve, long: Path) -> None:
     daemon = serve(planted, "--state", str(long), changed={"daemon.interfaces.livefw1.ANSWER_LIMIT": 100_000})
     document = _history(daemon)

@@ -31,6 +31,7 @@ NAMES = {
     "agents": {f" `{name}` |" for name in PROFILES},
     "drivers": {*(f" `{name}` |" for name in VERSIONS), "| `activation_pending` |"},
     "faults": {f"| `{name}` |" for name in ALL_FAULTS},
+    "sample-report": {"(sample-report.html)"},
     "api": {"autofunction:: livefw.connect\n", "livefw.testing.ModelMachine\n", "livefw.errors.Refused\n"},
 }
 """What each page that is made has to name."""

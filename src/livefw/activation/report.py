@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from livefw.activation import queries
 from livefw.activation.examination import Examined, examine
@@ -22,7 +22,7 @@ from livefw.activation.host import Host
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.paths import Paths
-from livefw.errors import LivefwError
+from livefw.errors import ExitCode, LivefwError
 from livefw.files.protocol import Files
 from livefw.providers.base import Finding
 from livefw.text import decode
@@ -107,6 +107,16 @@ class MachineReport(NamedTuple):
     counts: Counter[str]
     left_out: int
 
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the command ends with that has made it: a failure if the history has a flaw."""
+        return ExitCode.FAILED if self.proof.report and self.proof.report.flaws else ExitCode.DONE
+
+    def limited(self, limit: int) -> Self:
+        """The same with at most so many activations."""
+        left_out = max(0, self.counts.total() - limit)
+        return self._replace(selection=self.selection._replace(limit=limit), left_out=left_out)
+
     def activations(self, journal: Journal) -> Iterator[ReportedActivation]:
         """Those that are shown, newest first. `TransportError`, `Damaged`."""
         for each in islice(_selected(journal, self.wanted, self.head), self.selection.limit):
@@ -140,7 +150,7 @@ def make(
     )
     counts = Counter(_end(each) for each in _selected(journal, wanted, head))
     command = shlex.join((*verify, "--head", str(head)))
-    return MachineReport(
+    made = MachineReport(
         time,
         host_facts(host.files, host.paths, version=version),
         None if alone else machine_state(host),
@@ -150,8 +160,9 @@ def make(
         selection,
         wanted,
         counts,
-        max(0, counts.total() - selection.limit),
+        left_out=0,
     )
+    return made.limited(selection.limit)
 
 
 def host_facts(files: Files, paths: Paths, *, version: str) -> HostFacts:

@@ -112,10 +112,9 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
             _require_replaceable(output, force=arguments.force)
             size = _write(output, pieces)
             session.answer(lambda: _text(made, output), lambda: {"written": _document(made, output, form, size)})
-    if made.proof.report is not None and not made.proof.is_consistent:
+    if made.exit_code is not ExitCode.DONE:
         session.say("livefw: the history is NOT consistent, and the report says so: livefw history --verify")
-        return ExitCode.FAILED
-    return ExitCode.DONE
+    return made.exit_code
 
 
 def _target(session: CommandSession, arguments: argparse.Namespace) -> tuple[str, ReportFormat]:

@@ -8,12 +8,15 @@ The same table serves root, in a thread of the daemon, and everybody else, in a 
 
 from collections.abc import Callable
 from contextlib import closing, suppress
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from livefw.activation import examination, queries
+from livefw import __version__
+from livefw.activation import examination, queries, report
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.inventory import discovery, old_versions
+from livefw.activation.report import Selection
 from livefw.api import ConnectedHost
 from livefw.assemble import policy
 from livefw.daemon.answers.figures import figures
@@ -30,6 +33,9 @@ from livefw.render.answer import Answer
 from livefw.render.document import error as error_document
 from livefw.render.error import text as error_text
 from livefw.render.json_text import SCHEMA, to_json
+from livefw.render.report import markdown
+from livefw.render.report.blocks import blocks
+from livefw.render.report.document import whole
 
 ANSWER_LIMIT = 2 << 20
 """Bytes of an answer. Everybody may ask, for everything at once."""
@@ -135,6 +141,31 @@ def _page(limit: int, hosts: Hosts, question: Question) -> Answer:
         return history.answer(queries.page(journal, wanted, limit=limit))
 
 
+def _report(hosts: Hosts, question: Question) -> bytes:
+    """About the last activations, as many as fit."""
+    since, until, *words = question.words
+    try:
+        with hosts.lenient() as host, closing(queries.history(host.paths.state)) as journal:
+            made = report.make(
+                journal,
+                host,
+                Selection(tuple(words), since or None, until or None, ROWS[0]),
+                time=datetime.now().astimezone(),
+                version=__version__,
+                verify=["livefw", "history", "--verify"],
+                seal=lambda: policy(host.paths).seal,
+            )
+            for limit in ROWS:
+                with suppress(TooLargeError):
+                    shown = made.limited(limit)
+                    text = "".join(markdown.pieces(blocks(shown, journal)))
+                    return encoded(whole(shown, journal), text, made.exit_code, most=question.most)
+    except LivefwError as error:
+        code = int(kind_of(error).exit_code)
+        return encoded({"error": error_document(error)}, error_text(error), code, most=question.most)
+    raise TooLargeError(_LIMITS, f"the {ROWS[-1]} newest activations have more than {question.most} bytes")
+
+
 def _fwupd_history(hosts: Hosts, question: Question) -> bytes:
     """What fwupd's clients see of the history; of one device, the last row about it."""
     with hosts.open() as host:
@@ -170,6 +201,7 @@ QUESTIONS: dict[str, Callable[[Hosts, Question], bytes]] = {
     "show": partial(_as_shown, _show),
     "plan": partial(_as_shown, _plan),
     "history": _history,
+    "report": _report,
     "verify": partial(_as_shown, _verify),
     "fwupd-history": _fwupd_history,
     "fwupd-attributes": _fwupd_attributes,

@@ -73,6 +73,10 @@ class Livefw1(Face):
         """``livefw history``."""
         return self._ask(call, Question("history", (component, since)))
 
+    def report(self, call: IncomingCall, words: Words, since: str, until: str) -> Any:
+        """``livefw report``."""
+        return self._ask(call, Question("report", (since, until, *words)))
+
     def verify(self, call: IncomingCall) -> Any:
         """``livefw history --verify``."""
         return self._ask(call, Question("verify"))
