@@ -97,6 +97,7 @@ def test_a_success_that_does_not_show_is_not_believed(blocking: Blocking) -> Non
 def test_the_first_ctrl_c_tells_the_truth_and_keeps_watching(blocking: Blocking) -> None:
     blocking.interrupt()
     blocking.hear("cannot be interrupted")
+    blocking.hear(f"livefw cancel lfa:{RMM}")
     blocking.answer(activation_pending="0", current_version="1.2")
     code, out = blocking.end()
     assert (code, outcome(out)) == (0, "activated")
@@ -110,6 +111,29 @@ def test_the_second_ctrl_c_stops_the_watching_and_nothing_else(blocking: Blockin
     code, out = blocking.end()
     assert (code, outcome(out)) == (6, "unknown")
     assert blocking.answer() == b"1\n"
+
+
+def test_while_it_runs_every_command_says_who_is_at_work(blocking: Blocking) -> None:
+    """And none takes it for an earlier one, though the history has no outcome of it yet."""
+    root, pid = blocking.root, blocking.process.pid
+    user = root.run("--json", "plan").json["running"]["user"]
+    by = f"by {user}, process {pid}, for "
+    for words in (("list",), ("show", RMM), ("plan",)):
+        done = root.run(*words)
+        assert ("activating for " in done.out, f"by {user}" in done.out, "no outcome yet" in done.out) == (
+            True,
+            True,
+            False,
+        ), words
+    assert by in root.run("plan").out
+    assert by in root.run("activate", RMM).err
+    (component,) = root.run("--json", "list").json["components"]
+    assert component["state"]["running"]["pid"] == pid
+    assert component["state"]["activation"]
+    blocking.answer(activation_pending="0", current_version="1.2")
+    assert blocking.end()[0] == 0
+    (component,) = root.run("--json", "list").json["components"]
+    assert component["state"]["code"] == "up-to-date"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -32,8 +32,13 @@ MANUAL = Manual(
     description=(
         (
             "List the firmware components of this machine that can be activated live, one a line: name, running "
-            "version, pending version, whether activation stops the CPUs, and state. A component whose state is "
-            '"ready" has a new image that can be activated now.'
+            "version, pending version, whether activation stops the CPUs, and state."
+        ),
+        (
+            'The state follows from the checks of "livefw plan", except those in checks.d. "ready": an image is '
+            'pending and nothing blocks it. "held": a check blocks it, such as a maintenance window. "activating": it '
+            'is being activated now. "unfinished": an earlier activation has no outcome yet. "needs reset": it cannot '
+            "be activated live."
         ),
         (
             "On a terminal a table fits its width: columns that matter least are left out, and long values end in an "
