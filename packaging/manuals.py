@@ -135,7 +135,16 @@ def _settings() -> str:
                 *_terms((f"{key}: {each.kind}", _sentence(each.text)) for key, each in redfish.KEYS.items()),
             ],
         ),
-        ("FILES", _terms([(SETTINGS[0], "This file."), ("/etc/livefw/checks.d/", "Programs that are run as checks.")])),
+        (
+            "FILES",
+            _terms(
+                [
+                    (SETTINGS[0], "This file."),
+                    ("/etc/livefw/checks.d/", "Programs that are run as checks."),
+                    ("/etc/livefw/notify.d/", "Programs that are sent events; see livefw-notify(1)."),
+                ]
+            ),
+        ),
         ("EXAMPLES", _examples(EXAMPLES)),
         _see("livefw-policy(1)", "livefw-plan(1)", "livefw(1)", "livefwd(8)"),
     )

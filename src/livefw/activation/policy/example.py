@@ -30,6 +30,13 @@ pin = "1.1"
 """,
     ),
     (
+        "Send the executable pager in notify.d only what needs a person:",
+        """\
+[notify.hook.pager]
+events = ["failed", "unknown", "unconfirmed", "unfinished", "silent"]
+""",
+    ),
+    (
         "Let nobody ignore the maintenance window:",
         """\
 never-ignore = ["window"]
