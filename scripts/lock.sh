@@ -34,7 +34,7 @@ constraint="--constraint requirements/test.txt"
 compile run --no-annotate pyproject.toml "$@"
 compile crypto --no-annotate --extra crypto pyproject.toml "$@"
 # With who needs what, for the SBOM.
-compile extras --annotation-style line --extra crypto --extra daemon --extra fwupd --extra redfish --extra tui pyproject.toml "$@"
+compile extras --annotation-style line --extra crypto --extra fwupd --extra redfish --extra tui pyproject.toml "$@"
 compile docs --no-annotate --fork-strategy fewest --extra docs pyproject.toml "$@"
 compile fuzz --no-annotate --extra fuzz pyproject.toml "$@"
 compile peers --no-annotate --extra peers pyproject.toml "$@"

@@ -22,13 +22,13 @@ from cells import cell, code, table
 import livefw
 from livefw.cli.verbs import VERBS
 from livefw.daemon import interfaces, service
-from livefw.daemon.metrics import exporter
 from livefw.errors import KINDS, MEANINGS, LivefwError
 from livefw.firmware import profile
 from livefw.kernel.lfa import versions
 from livefw.machine import tdx
 from livefw.machine.bmc import faults as bmc
 from livefw.machine.config import load, platforms
+from livefw.render.metrics import METRICS
 
 _LICENCE = re.compile(r"\s*SPDX-License-Identifier")
 
@@ -179,18 +179,21 @@ def _signature(member: ET.Element) -> tuple[str, ...]:
 
 
 def metrics() -> Iterator[str]:
-    """Metric families, from where they are made."""
-    yield "For Prometheus, with `livefwd --metrics FILE` or `--metrics-port PORT`; they take the extra `daemon`.\n"
-    yield from table(("Metric", "Kind", "Labels", "Meaning"), _families())
+    """Metric families, from the table that they are made by."""
+    yield "For Prometheus, by `livefw metrics`, `livefwd --metrics FILE` and `livefwd --metrics-port PORT`.\n"
+    yield from table(("Metric", "Type", "Labels", "Meaning", "From"), _families())
 
 
 def _families() -> Iterator[tuple[str, ...]]:
-    for call in ast.walk(ast.parse(inspect.getsource(exporter))):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id.endswith("MetricFamily"):
-            kind = call.func.id.removesuffix("MetricFamily").lower()
-            name, text = (ast.literal_eval(each) for each in call.args)
-            labels = [label for each in call.keywords if each.arg == "labels" for label in ast.literal_eval(each.value)]
-            yield code(name + ("_total" if kind == "counter" else "")), kind, ", ".join(map(code, labels)), cell(text)
+    for each in METRICS:
+        family = each.family
+        yield (
+            code(family.name),
+            family.type,
+            ", ".join(map(code, family.labels)),
+            cell(family.help),
+            cell(family.source),
+        )
 
 
 # The model.
@@ -326,7 +329,7 @@ PAGES = (
     Page("commands.md", "Commands", "every command with its options", commands),
     Page("errors.md", "Errors", "kinds, fields and exit codes", errors),
     Page("dbus.md", "D-Bus interfaces", "methods, signals and properties", dbus),
-    Page("metrics.md", "Metrics", "what livefwd exports for Prometheus", metrics),
+    Page("metrics.md", "Metrics", "what livefw exports for Prometheus", metrics),
     Page("machines.md", "Modelled machines", "the platforms that come with livefw", machines),
     *map(_schema, schemas.FILES),
     Page("agents.md", "Agent profiles", "what releases of TF-A do differently", agents),

@@ -16,7 +16,6 @@ python3.pkgs.buildPythonApplication {
   propagatedBuildInputs = with python3.pkgs; [ msgspec ];
   passthru.optional-dependencies = with python3.pkgs; {
     crypto = [ cryptography ];
-    daemon = [ prometheus-client ];
   };
 
   installPhase = ''

@@ -80,6 +80,15 @@ def survey(found: Paths) -> SettingsSurvey:
     return read_survey(found.settings, mechanisms=MECHANISMS, unsound=lambda made, file: unsound(made, file=file))
 
 
+def has_valid_settings(found: Paths) -> bool:
+    """Whether the policy can be used; it can where there is none."""
+    try:
+        policy(found)
+    except LivefwError:
+        return False
+    return True
+
+
 def host(
     where: Where,
     how: How = LOOKING,

@@ -27,7 +27,6 @@ LIBRARIES = {
     ),
     "redfish": Library("firmware behind a BMC", "'livefw[redfish]'"),
     "cabarchive": Library("archives of the LVFS (livefw image cab, staging a .cab)", "'livefw[fwupd]'"),
-    "prometheus_client": Library("metrics of the daemon livefwd", "'livefw[daemon]'", "python3-prometheus-client"),
 }
 """By the name under which each is imported."""
 

@@ -120,9 +120,10 @@ def write(path: str, data: bytes, mode: int = 0o666, *, follow: bool = True) -> 
         file.write(data)
 
 
-def replace(path: str, pieces: Iterable[bytes], mode: int = 0o666) -> int:
+def replace(path: str, pieces: Iterable[bytes], mode: int = 0o666, *, masked: bool = True) -> int:
     """Write a regular file anew, all of it or nothing, and return its size: until it is whole and on disk, its name
-    leads to what was there. OSError, for anything else as well; a link is not followed."""
+    leads to what was there. Its mode is ``masked`` by the umask. OSError, for anything else as well; a link is not
+    followed."""
     require_name(path)
     with suppress(FileNotFoundError):
         require_regular(os.lstat(path), path)
@@ -131,6 +132,8 @@ def replace(path: str, pieces: Iterable[bytes], mode: int = 0o666) -> int:
     descriptor = os.open(unfinished, _WRITE | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as file:
+            if not masked:
+                os.fchmod(file.fileno(), mode)
             size = sum(map(file.write, pieces))
             file.flush()
             os.fsync(file.fileno())

@@ -3,7 +3,6 @@
 
 import importlib
 import json
-import logging
 import re
 import subprocess
 import sys
@@ -16,7 +15,6 @@ import pytest
 from livefw import libraries
 from livefw.abi import spdm
 from livefw.cli.main import main
-from livefw.daemon.metrics.exporter import Metrics
 from livefw.errors import KINDS, ExitCode, NotInstalled
 from livefw.firmware.image import trust
 from livefw.providers.lfa.fake import RMM
@@ -171,14 +169,6 @@ def test_a_modelled_bmc_needs_no_modelled_machine(machine: Any, tmp_path: Path) 
         assert served.stdout
         assert "a modelled BMC is ready" in served.stdout.readline()
         served.terminate()
-
-
-def test_the_daemon_serves_without_metrics(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setitem(sys.modules, "prometheus_client", None)
-    core: Any = type("Core", (), {"listeners": []})
-    with caplog.at_level(logging.WARNING):
-        Metrics(core, "/nowhere", 0).start()
-    assert "prometheus_client is not installed (pip install 'livefw[daemon]'" in caplog.text
 
 
 def test_an_attestation_says_that_it_was_not_verified(monkeypatch: pytest.MonkeyPatch) -> None:

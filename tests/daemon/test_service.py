@@ -168,11 +168,14 @@ def test_metrics_are_written_and_served(planted: Path, serve: Serve, folder: Pat
     while "livefw_activations_total{" not in (file.read_text() if file.exists() else ""):
         daemon.call("List")
     found = _samples(file.read_text())
-    assert found["livefw_components", "pending"] + found["livefw_components", "idle"] == 2
+    assert len([key for name, key in found if name == "livefw_component_pending"]) == 2
     assert sum(value for (name, _), value in found.items() if name == "livefw_activations_total") == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        assert "livefw_components" in answer.read().decode()
+        assert "livefw_component_pending{" in answer.read().decode()
+        assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+    daemon.end()
+    assert not file.exists()  # nobody renews it
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change it")

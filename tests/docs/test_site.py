@@ -25,7 +25,7 @@ NAMES = {
     "commands": {*(f"## livefw {name}\n" for name in VERBS), "## livefwd\n", "### livefw machine run\n"},
     "errors": {f"| `{kind.name}` |" for kind in KINDS.values()},
     "dbus": {"## org.livefw.Livefw1\n", "## org.freedesktop.fwupd\n", "| `Activate` |", "| `Event` |", "| `Version` |"},
-    "metrics": {"| `livefw_components` |", "| `livefw_activations_total` |"},
+    "metrics": {"| `livefw_component_info` |", "| `livefw_activations_total` |"},
     "machine-schema": {"| `components` |", "## ComponentSpec\n"},
     "machines": {f"| `{name}` |" for name in platforms()},
     "agents": {f" `{name}` |" for name in PROFILES},

@@ -11,7 +11,7 @@ import pytest
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 
-EXTRAS = {"run": [], "crypto": ["crypto"], "extras": ["crypto", "daemon", "fwupd", "redfish", "tui"], "test": ["test"]}
+EXTRAS = {"run": [], "crypto": ["crypto"], "extras": ["crypto", "fwupd", "redfish", "tui"], "test": ["test"]}
 EXTRAS |= {"peers": ["peers"], "fuzz": ["fuzz"], "docs": ["docs"]}
 """The extras of pyproject.toml that a file is for."""
 PYTHONS = ("3.11", "3.12", "3.13")

@@ -142,7 +142,7 @@ def test_shell_of_the_recipes_is_clean() -> None:
 STUBS = """
 let
   lib = {{ cleanSource = path: toString path; licenses.asl20.spdxId = "Apache-2.0"; platforms.linux = [ "linux" ]; }};
-  libraries = {{ msgspec = "msgspec"; cryptography = "cryptography"; prometheus-client = "prometheus-client"; }};
+  libraries = {{ msgspec = "msgspec"; cryptography = "cryptography"; }};
   pkgs = libraries // {{ buildPythonApplication = given: given; }};
   python3 = {{ sitePackages = "lib/python3.12/site-packages"; inherit pkgs; }};
 in import {recipe} {{ inherit lib python3; }}

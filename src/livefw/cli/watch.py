@@ -61,7 +61,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     files, follower = session.files(), PolicyFollower(paths.where(session, arguments).settings)
 
     def host() -> Host:
-        return paths.host(session, arguments, files=files)
+        return paths.host(session, arguments, files=files, seen_by="watch")
 
     first = host()
     stop = _Stop()

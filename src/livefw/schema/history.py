@@ -48,6 +48,15 @@ class AftermathDocument(TypedDict):
     """Versions that may be out of date, by component."""
 
 
+class TotalsDocument(TypedDict):
+    """What the rows of an archive, and of those before it, were counted to."""
+
+    outcomes: dict[str, dict[str, int]]
+    """How often each component had each outcome."""
+    stalls: dict[str, list[float]]
+    """By mechanism: how many stalls are in each bucket of the metric, and their sum in seconds."""
+
+
 class HistoryRowDocument(TypedDict):
     """A row of the history. Which fields it has depends on its kind."""
 
@@ -117,6 +126,8 @@ class HistoryRowDocument(TypedDict):
     """Whether an image is pending."""
     seen_by: NotRequired[str]
     """Kind of program that saw the pending image first: `cli`, `daemon`, `watch`, `metrics` or `api`."""
+    totals: NotRequired[TotalsDocument]
+    """What the archived rows were counted to, for metrics."""
     cost: NotRequired[MeasurementDocument | None]
     """What it cost the CPUs."""
     others: NotRequired[list[BriefReasonDocument]]

@@ -36,6 +36,7 @@ DOCUMENTS: tuple[type, ...] = (
     notify.NotifyTestDocument,
     schedule.ScheduleDocument,
     schedule.ScheduledDocument,
+    verbs.MetricsDocument,
     verbs.PolicyDocument,
     verbs.DoctorDocument,
     verbs.ExplainDocument,

@@ -9,6 +9,7 @@ from livefw.activation.watch.watcher import WatchEventKind
 from livefw.conformance.run import CheckVerdict
 from livefw.providers.base import Measured, Reply, Severity, Trust, Witness
 from livefw.providers.ocp import Met
+from livefw.render.exposition import MetricType
 from livefw.schema.common import (
     ComponentDocument,
     ErrorDocument,
@@ -345,6 +346,37 @@ class StagingsDocument(TypedDict):
     """Keys of those that were not begun."""
     error: NotRequired[ErrorDocument]
     """What ended it early."""
+
+
+class SampleDocument(TypedDict):
+    """One value of a metric."""
+
+    name: str
+    """Name of the metric, with the suffix of a part of a histogram."""
+    labels: dict[str, str]
+    """Labels."""
+    value: float
+    """Value."""
+
+
+class MetricDocument(TypedDict):
+    """A metric."""
+
+    name: str
+    """Name."""
+    type: MetricType
+    """What kind of metric it is."""
+    help: str
+    """What it is, for a person."""
+    samples: list[SampleDocument]
+    """Its values; none where there is nothing to say."""
+
+
+class MetricsDocument(TypedDict):
+    """`livefw metrics`: what was collected."""
+
+    metrics: list[MetricDocument]
+    """Every metric that there is."""
 
 
 class WatchDocument(TypedDict):

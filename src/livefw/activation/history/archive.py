@@ -24,6 +24,7 @@ from livefw.activation.history import chain, damaged, opening, schema
 from livefw.activation.history.damaged import Damaged, Flaw
 from livefw.activation.history.rows import NO_HEAD, ROWS, Head, RowKind, digest
 from livefw.activation.history.seal import Seal
+from livefw.activation.history.tally import tally
 from livefw.errors import NothingToDo, TransportError, UsageError
 
 _KEPT_EACH = 500
@@ -210,6 +211,7 @@ def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, 
         base = damaged.one_row(connection, "base") or NO_HEAD
         head = Head(*connection.execute("SELECT sequence, hash FROM entry WHERE sequence = ?", (last,)).fetchone())
         kept = _kept(connection, base, last)
+        totals = tally(connection, base=base.sequence, last=last).document()
         connection.execute("DROP TRIGGER entry_is_not_removed")
         connection.execute("DELETE FROM kept")
         connection.executemany("INSERT INTO kept VALUES (?, ?)", [(row[0], row[1]) for row in kept])
@@ -218,6 +220,7 @@ def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, 
         connection.execute("UPDATE base SET sequence = ?, hash = ?", head)
         made = Archived(file, base.sequence + 1, head, len(kept))
         body = {"file": file, "first": made.first, "head": str(head), "kept": kept_digest(connection, head)}
+        body["totals"] = totals
         chain.append(connection, (RowKind.ARCHIVED, os.urandom(8).hex(), "", body), time_ns, seal)
         connection.execute("DELETE FROM archiving")
     return made

@@ -42,6 +42,7 @@ from livefw.activation.history.rows import (
     new_id,
 )
 from livefw.activation.history.seal import UNSEALED, Seal
+from livefw.activation.history.tally import Tally, tally
 from livefw.activation.paths import HISTORY_FILE
 from livefw.errors import LivefwError, PermissionDenied, Refused, TransportError, UsageError
 
@@ -260,6 +261,13 @@ class Journal:
                     chain.append(self._connection, facts, self._wall_ns(), self._seal)
         except (OSError, sqlite3.Error) as error:
             raise TransportError(f"{self._path} cannot be written: {error}", phase="record") from error
+
+    def tally(self) -> Tally:
+        """How often each component had each outcome, in this file and its archives."""
+        try:
+            return tally(self._connection, base=self.base().sequence)
+        except sqlite3.Error as error:
+            raise opening.unreadable(self._path, error, self._connection) from error
 
     def has_activations(self) -> bool:
         """Whether there are rows about more than what is pending."""

@@ -45,10 +45,8 @@ def write(path: str, boot_id: str, versions: Mapping[str, str]) -> None:
             return
         # Firmware chooses its version text: a line break in it must not change the entry of another component.
         lines = [boot_id, *(f"{printable(key)}\t{printable(version)}" for key, version in versions.items())]
-        new = f"{path}.new"  # replaced at once, so that nobody reads a part of it
-        reading.write(new, "".join(f"{line}\n" for line in lines).encode(), follow=False)
-        os.chmod(new, 0o644)  # all users may list the machine, and the daemon's umask lets only root read
-        os.replace(new, path)
+        # All users may list the machine, and the daemon's umask lets only root read.
+        reading.replace(path, (f"{line}\n".encode() for line in lines), 0o644, masked=False)
 
 
 def read(path: str, boot_id: str) -> dict[str, str]:

@@ -132,10 +132,9 @@ def write(place: PendingPlace, known: Mapping[str, PendingImage], *, quiet: str 
     with suppress(OSError):
         reading.make_directories(os.path.dirname(place.file), 0o755)
         lines = [f"{each.since_ns}\t{each.version}\t{key}\n" for key, each in islice(known.items(), _MOST)]
-        new = f"{place.file}.new"  # replaced at once, so that nobody reads a part of it
-        reading.write(new, "".join([f"{place.history} {quiet}\n", *lines]).encode(), follow=False)
-        os.chmod(new, 0o644)  # all users may list the machine, and the daemon's umask lets only root read
-        os.replace(new, place.file)
+        # All users may list the machine, and the daemon's umask lets only root read.
+        text = "".join([f"{place.history} {quiet}\n", *lines])
+        reading.replace(place.file, [text.encode()], 0o644, masked=False)
 
 
 def differs(component: Component, known: Mapping[str, PendingImage]) -> bool:

@@ -45,9 +45,15 @@ def where(session: CommandSession, arguments: argparse.Namespace) -> Paths:
 
 
 def host(
-    session: CommandSession, arguments: argparse.Namespace, *, lenient: bool = False, files: Files | None = None
+    session: CommandSession,
+    arguments: argparse.Namespace,
+    *,
+    lenient: bool = False,
+    files: Files | None = None,
+    seen_by: str = "",
 ) -> Host:
-    """The machine that the session looks at; measured where there are options for it. Errors as for `assemble.host`."""
+    """The machine that the session looks at; measured where there are options for it. ``lenient`` and ``seen_by`` are
+    those of `assemble.How`. Errors as for `assemble.host`."""
     from livefw import assemble  # not for what needs no engine
 
     found = assemble.Where(session.root, arguments.state, session.settings, getattr(arguments, "images", None))
@@ -56,5 +62,6 @@ def host(
         measured=None if measure == UNMEASURED else measure or "",
         without_journal=getattr(arguments, "no_journal", False),
         lenient=lenient,
+        seen_by=seen_by,
     )
     return assemble.host(found, how, files=files, opened=session.opened, say=session.say)

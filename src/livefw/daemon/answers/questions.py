@@ -6,6 +6,7 @@ The same table serves root, in a thread of the daemon, and everybody else, in a 
 (`livefw.daemon.answers.worker`): nothing in it knows of connections.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime
@@ -13,13 +14,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from livefw import __version__
-from livefw.activation import examination, queries, report
+from livefw.activation import examination, figures, queries, report
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.report import Selection
 from livefw.api import ConnectedHost
-from livefw.assemble import policy
-from livefw.daemon.answers.figures import figures
+from livefw.assemble import has_valid_settings, policy
 from livefw.daemon.fwupd import history as fwupd_history
 from livefw.daemon.fwupd.security import attributes
 from livefw.daemon.fwupd.values import PREFIX
@@ -27,7 +27,7 @@ from livefw.daemon.hosts import Hosts
 from livefw.dbus.dispatch import DBusError, full_text
 from livefw.dbus.wire import encode_body
 from livefw.errors import LivefwError, kind_of
-from livefw.render import history, plan, show, verify
+from livefw.render import history, metrics, plan, show, verify
 from livefw.render import list as rendered_list
 from livefw.render.answer import Answer
 from livefw.render.document import error as error_document
@@ -36,6 +36,8 @@ from livefw.render.json_text import SCHEMA, to_json
 from livefw.render.report import markdown
 from livefw.render.report.blocks import blocks
 from livefw.render.report.document import whole
+
+_log = logging.getLogger(__name__)
 
 ANSWER_LIMIT = 2 << 20
 """Bytes of an answer. Everybody may ask, for everything at once."""
@@ -186,10 +188,12 @@ def _fwupd_attributes(hosts: Hosts, _: Question) -> bytes:
         return encode_body("aa{sv}", (attributes(host),))
 
 
-def _figures(hosts: Hosts, question: Question) -> bytes:
-    (after,) = question.words
-    with hosts.open() as host:
-        return figures(host, int(after)).encode()
+def _metrics(hosts: Hosts, _: Question) -> bytes:
+    with hosts.lenient() as host:
+        collected = figures.collect(host, settings_valid=has_valid_settings(host.paths))
+    if collected.error:
+        _log.warning("metrics: %s", collected.error.message)
+    return metrics.text(collected).encode()
 
 
 def _nothing(text: str) -> DBusError:
@@ -205,5 +209,5 @@ QUESTIONS: dict[str, Callable[[Hosts, Question], bytes]] = {
     "verify": partial(_as_shown, _verify),
     "fwupd-history": _fwupd_history,
     "fwupd-attributes": _fwupd_attributes,
-    "figures": _figures,
+    "metrics": _metrics,
 }
