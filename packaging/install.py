@@ -47,6 +47,7 @@ _OURS = (
     "{LIBRARYDIR}/livefw",
     "{LIBRARYDIR}/livefw-{VERSION}.dist-info",
     "{LIBEXECDIR}/livefw",
+    "{DATADIR}/livefw",
     "{DOCDIR}",
     "{LICENSEDIR}",
 )
@@ -82,6 +83,8 @@ ITEMS = (
     Item("packaging/systemd/livefw-watch.service", "{UNITDIR}/", programs=True),
     Item("packaging/systemd/livefw-notify.service", "{UNITDIR}/", programs=True),
     Item("packaging/systemd/livefw-notify.path", "{UNITDIR}/"),
+    Item("packaging/systemd/livefw-metrics.service", "{UNITDIR}/", programs=True),
+    Item("packaging/systemd/livefw-metrics.timer", "{UNITDIR}/"),
     Item("packaging/systemd/livefw.sysusers", "{SYSUSERSDIR}/livefw.conf"),
     Item("packaging/systemd/livefw.tmpfiles", "{TMPFILESDIR}/livefw.conf"),
     Item("packaging/polkit/org.livefw.policy", "{DATADIR}/polkit-1/actions/"),
@@ -95,6 +98,9 @@ ITEMS = (
     Item(sbom.FILENAME, "{DOCDIR}/", made=True),
     Item("packaging/systemd/no-network.conf", "{DOCDIR}/examples/"),
     Item("examples/notify.d", "{DOCDIR}/examples/notify.d/"),
+    Item("examples/notify.d", "{DOCDIR}/examples/notify.d/", mode=0o755),
+    Item("packaging/prometheus/livefw.rules.yml", "{DATADIR}/livefw/prometheus/"),
+    Item("packaging/grafana/livefw.json", "{DATADIR}/livefw/grafana/"),
     Item("LICENSE", "{LICENSEDIR}/"),
     Item("docs", "{DOCDIR}/docs/", package="livefw-doc"),
     *(

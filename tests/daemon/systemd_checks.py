@@ -205,7 +205,10 @@ def root_activates() -> object:
     assert [*seen.values()] == [f"lfa:{RMM}", "activated", "root", "5"], entry
     assert entry["_SYSTEMD_UNIT"] == SERVICE
     assert entry["LIVEFW_HEAD"].startswith(str(row.ending.sequence))
-    until(lambda: 'outcome="activated"' in run("cat", METRICS, user="ordinary").out, "the metrics")
+    run("systemctl", "start", "livefw-metrics.service")
+    metrics = run("cat", METRICS, user="ordinary").out
+    assert re.search(r'outcome="activated"} [1-9]', metrics), metrics
+    assert "livefw_history_consistent 1" in metrics
     asked = [run("livefw", *words, user="ordinary") for words in (["history"], ["--json", "history"])]
     assert asked == [run("livefw", "history"), run("livefw", "--json", "history")]
     return f"{done.text}\n{asked[0].out}\n{row.ending.body.get('cost')}"

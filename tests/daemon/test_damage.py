@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from bench.records import fill, tamper
 
+from livefw.activation import figures
 from livefw.activation.actor import Actor
 from livefw.activation.engine import Host
 from livefw.activation.paths import Paths
 from livefw.activation.policy.document import DEFAULT
 from livefw.assemble import Where
 from livefw.daemon import reconcile
-from livefw.daemon.answers import figures, questions
+from livefw.daemon.answers import questions
 from livefw.daemon.answers.questions import Question
 from livefw.daemon.fwupd import history
 from livefw.daemon.hosts import Hosts
@@ -52,8 +53,9 @@ def test_a_damaged_history_is_an_error_that_names_it(tmp_path: Path, damage: obj
     clock = FakeClock()
     places = Paths(str(tmp_path), str(tmp_path / "lock"), str(tmp_path), str(tmp_path))
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
-    for question in (lambda host: figures.figures(host, 0), history.recent, reconcile.unfinished):
+    for question in (history.recent, reconcile.unfinished):
         assert "damaged" in _error(question, host) or damage is shape
+    assert figures.collect(host).consistent is False
     codes = []
     for asked in (Question("history", ("", "")), Question("verify")):
         told = questions.answer(Hosts(Where("/", str(tmp_path))), asked)

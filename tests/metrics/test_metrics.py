@@ -26,6 +26,8 @@ from livefw.providers.lfa.tree import ROOT
 from livefw.render import metrics
 from livefw.render.metrics import METRICS, OUTCOMES
 
+from .conftest import CHECKOUT
+
 KEY = f"lfa:{RMM}"
 OTHER = "0509b633-5734-422f-a681-6096e932d93a"
 Collect = Callable[..., dict[tuple[str, ...], float]]
@@ -243,6 +245,15 @@ def test_every_family_is_exported_somewhere_and_named_as_it_is_in_the_table(empt
             for name in re.findall(r'[{,]([a-z_]+)="', line)
         }
         assert labels <= set(metric.family.labels)
+
+
+def test_the_reference_has_the_table() -> None:
+    text = (CHECKOUT / "docs/reference/daemon.md").read_text(encoding="utf-8")
+    families = [metric.family for metric in METRICS]
+    for family in families:
+        labels = ", ".join(f"`{label}`" for label in family.labels) or "-"
+        assert f"| `{family.name}` | {family.type} | {labels} | {family.help} |\n" in text
+    assert len(re.findall(r"^\| `livefw_", text, re.MULTILINE)) == len(families)
 
 
 def test_a_hostile_text_is_bounded_and_forges_no_line(empty: Any) -> None:

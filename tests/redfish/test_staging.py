@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from livefw.activation import figures
 from livefw.activation.actor import Actor
 from livefw.activation.checks.table import ON_STAGING
 from livefw.activation.engine import ActivationRequest, Attempt, Engine, Host, Point
@@ -28,7 +29,6 @@ from livefw.activation.policy.document import parse
 from livefw.archive import cab
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
-from livefw.daemon.answers import figures
 from livefw.errors import Interrupted, UsageError
 from livefw.machine.bmc.firmware import Pattern
 from livefw.providers.base import ImagePackage
@@ -126,8 +126,10 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
     assert (told.kind, told.component, told.outcome) == (RowKind.STAGED, KEY, Outcome.STAGED)
     assert told.row == attempt.row
     assert attempt.row.head
-    counted = figures.figures(here.host(), 0)
-    assert (counted.outcomes, counted.pending) == ((), (KEY,))  # a staging is no activation
+    counted = figures.collect(here.host())
+    assert counted.history
+    assert not counted.history.outcomes  # a staging is no activation
+    assert [(each.key, each.pending) for each in counted.components or () if each.pending] == [(KEY, True)]
 
 
 def test_passwords_in_a_uri_are_not_written_down(world: MakeWorld) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import NamedTuple, TypeVar
 
 from livefw.activation import examination
-from livefw.activation.history.journal import HistoryRow, Journal, RowKind
+from livefw.activation.history.journal import Damaged, HistoryRow, Journal, RowKind
 from livefw.activation.history.tally import Stalls, outcome_label, stall_s
 from livefw.activation.history.verify import verify_chain
 from livefw.activation.host import Host
@@ -43,10 +43,9 @@ class WindowFigures(NamedTuple):
 
 
 class HistoryFigures(NamedTuple):
-    """What the history says, by component. ``omitted`` are components beyond `MOST`."""
+    """What the history says, by component."""
 
     rows: int = 0
-    is_consistent: bool = True
     outcomes: Mapping[tuple[str, str], int] = {}
     stalls: Mapping[str, Stalls] = {}
     last: Mapping[str, LastOutcome] = {}
@@ -57,7 +56,8 @@ class HistoryFigures(NamedTuple):
 
 class Figures(NamedTuple):
     """One collection. ``components`` is None if the machine cannot be read, ``history`` if that cannot, ``window`` if
-    there is none; ``error`` says why the machine cannot be read."""
+    there is none; ``consistent`` is whether the history is what was written, None if nobody knows. ``error`` says why
+    the machine cannot be read."""
 
     time_s: float
     settings_valid: bool
@@ -66,6 +66,7 @@ class Figures(NamedTuple):
     sources: Mapping[str, bool]
     window: WindowFigures | None
     history: HistoryFigures | None
+    consistent: bool | None
     omitted: int = 0
     error: LivefwError | None = None
 
@@ -79,6 +80,7 @@ def collect(host: Host, *, settings_valid: bool = True) -> Figures:
         error = caught
     components = tuple(each.component for each in found.candidates)
     examined = examination.examine(host, found)
+    history, consistent = _history(host, [each.key for each in components])
     return Figures(
         host.wall_ns() / 1e9,
         settings_valid,
@@ -86,7 +88,8 @@ def collect(host: Host, *, settings_valid: bool = True) -> Figures:
         {each.key: examined.status(each).code for each in components[:MOST]},
         {},
         _window(host),
-        _history(host, [each.key for each in components]),
+        history,
+        consistent,
         max(len(components) - MOST, 0),
         error,
     )
@@ -100,28 +103,30 @@ def _window(host: Host) -> WindowFigures | None:
     return WindowFigures(window.is_open(windows, now), opening.timestamp() if opening else None)
 
 
-def _history(host: Host, listed: list[str]) -> HistoryFigures | None:
+def _history(host: Host, listed: list[str]) -> tuple[HistoryFigures | None, bool | None]:
+    """The figures of the history, and whether it is consistent."""
     try:
         journal = Journal.open_to_read(host.paths.state)
         if journal is None:
-            return HistoryFigures()
+            return HistoryFigures(), True
         with closing(journal):
-            return _counted(journal, listed)
+            report = verify_chain(journal)
+            return _counted(journal, listed, report.rows), not report.flaws
+    except Damaged:
+        return None, False
     except LivefwError:
-        return None
+        return None, None
 
 
-def _counted(journal: Journal, listed: list[str]) -> HistoryFigures:
+def _counted(journal: Journal, listed: list[str], rows: int) -> HistoryFigures:
     counted = journal.tally()
     others = [key for key, _ in counted.outcomes if key not in set(listed)]
     keys = list(dict.fromkeys([*listed, *reversed(others)]))[:MOST]
     endings = {key: journal.recent(key, RowKind.OUTCOME, limit=_BACK) for key in keys}
     attempts = {key: [*rows[:1], *journal.recent(key, RowKind.REFUSAL, limit=1)] for key, rows in endings.items()}
     newest = {key: max(rows, key=lambda row: row.sequence) for key, rows in attempts.items() if rows}
-    report = verify_chain(journal)
     return HistoryFigures(
-        report.rows,
-        not report.flaws,
+        rows,
         {label: count for label, count in counted.outcomes.items() if label[0] in set(keys)},
         counted.stalls,
         {key: _last(row) for key, row in newest.items()},

@@ -143,8 +143,8 @@ def _history_rows(figures: Figures) -> Iterator[Sample]:
 
 
 def _consistent(figures: Figures) -> Iterator[Sample]:
-    if figures.history is not None:
-        yield Sample(figures.history.is_consistent)
+    if figures.consistent is not None:
+        yield Sample(figures.consistent)
 
 
 def _of_history(figures: Figures) -> HistoryFigures:
