@@ -55,7 +55,7 @@ def test_a_damaged_history_is_an_error_that_names_it(tmp_path: Path, damage: obj
     host = Host(FakeFiles({}, clock), (), clock, places, DEFAULT, Actor("root", "", "test"))
     for question in (history.recent, reconcile.unfinished):
         assert "damaged" in _error(question, host) or damage is shape
-    assert figures.collect(host).consistent is False
+    assert figures.collect(host, version="1", settings_valid=True).consistent is False
     codes = []
     for asked in (Question("history", ("", "")), Question("verify")):
         told = questions.answer(Hosts(Where("/", str(tmp_path))), asked)

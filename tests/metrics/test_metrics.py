@@ -269,7 +269,7 @@ def test_a_machine_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     bench.files.break_for_ever(ROOT, errno.EIO)
     paths = Paths(str(tmp_path / "state"), str(tmp_path / "lock"), "", str(tmp_path))
     host = Host(bench.files, (bench.provider,), bench.clock, paths, DEFAULT, Actor("root", "", "test"))
-    answer = metrics.answer(figures.collect(host))
+    answer = metrics.answer(figures.collect(host, version="1", settings_valid=True))
     assert answer.exit_code == 1
     found = samples(answer.text() + "\n")
     assert found["livefw_machine_readable",] == 0

@@ -126,7 +126,7 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
     assert (told.kind, told.component, told.outcome) == (RowKind.STAGED, KEY, Outcome.STAGED)
     assert told.row == attempt.row
     assert attempt.row.head
-    counted = figures.collect(here.host())
+    counted = figures.collect(here.host(), version="1", settings_valid=True)
     assert counted.history
     assert not counted.history.outcomes  # a staging is no activation
     assert [(each.key, each.pending) for each in counted.components or () if each.pending] == [(KEY, True)]

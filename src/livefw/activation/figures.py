@@ -59,6 +59,7 @@ class Figures(NamedTuple):
     there is none; ``consistent`` is whether the history is what was written, None if nobody knows. ``error`` says why
     the machine cannot be read."""
 
+    version: str
     time_s: float
     settings_valid: bool
     components: tuple[Component, ...] | None
@@ -71,8 +72,8 @@ class Figures(NamedTuple):
     error: LivefwError | None = None
 
 
-def collect(host: Host, *, settings_valid: bool = True) -> Figures:
-    """Look at the machine and its history. Nothing is raised for what cannot be read."""
+def collect(host: Host, *, version: str, settings_valid: bool) -> Figures:
+    """Look at the machine and its history. ``version`` is that of livefw. Nothing is raised for what cannot be read."""
     found, error = Inventory((), ()), None
     try:
         found = host.observe(discovery.take_inventory(host.providers))
@@ -82,6 +83,7 @@ def collect(host: Host, *, settings_valid: bool = True) -> Figures:
     examined = examination.examine(host, found)
     history, consistent = _history(host, [each.key for each in components])
     return Figures(
+        version,
         host.wall_ns() / 1e9,
         settings_valid,
         None if error else components[:MOST],

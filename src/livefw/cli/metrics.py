@@ -3,7 +3,7 @@
 
 import argparse
 
-from livefw import reading
+from livefw import __version__, reading
 from livefw.activation import figures
 from livefw.assemble import has_valid_settings
 from livefw.cli.invocation import paths
@@ -52,7 +52,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     if path is not None and not path.endswith(".prom"):
         raise UsageError(f"{printable(path)}: node_exporter reads no other files than *.prom")
     host = paths.host(session, arguments, lenient=True, seen_by="metrics")
-    collected = figures.collect(host, settings_valid=has_valid_settings(host.paths))
+    collected = figures.collect(host, version=__version__, settings_valid=has_valid_settings(host.paths))
     answer = rendered.answer(collected)
     if path is None:
         code = session.show(answer)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from livefw import __version__
 from livefw.activation.figures import Figures, HistoryFigures
 from livefw.activation.history.tally import BUCKETS_S, UNCONFIRMED, Stalls
 from livefw.activation.outcome import Outcome
@@ -162,7 +161,7 @@ METRICS: tuple[Metric, ...] = (
             ("version",),
             "livefw",
         ),
-        lambda _: (Sample(1, {"version": __version__}),),
+        lambda figures: (Sample(1, {"version": figures.version}),),
     ),
     Metric(
         MetricFamily(

@@ -190,7 +190,7 @@ def _fwupd_attributes(hosts: Hosts, _: Question) -> bytes:
 
 def _metrics(hosts: Hosts, _: Question) -> bytes:
     with hosts.lenient() as host:
-        collected = figures.collect(host, settings_valid=has_valid_settings(host.paths))
+        collected = figures.collect(host, version=__version__, settings_valid=has_valid_settings(host.paths))
     if collected.error:
         _log.warning("metrics: %s", collected.error.message)
     return metrics.text(collected).encode()
