@@ -98,7 +98,6 @@ ITEMS = (
     Item(sbom.FILENAME, "{DOCDIR}/", made=True),
     Item("packaging/systemd/no-network.conf", "{DOCDIR}/examples/"),
     Item("examples/notify.d", "{DOCDIR}/examples/notify.d/"),
-    Item("examples/notify.d", "{DOCDIR}/examples/notify.d/", mode=0o755),
     Item("packaging/prometheus/livefw.rules.yml", "{DATADIR}/livefw/prometheus/"),
     Item("packaging/grafana/livefw.json", "{DATADIR}/livefw/grafana/"),
     Item("LICENSE", "{LICENSEDIR}/"),

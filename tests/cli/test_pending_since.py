@@ -89,7 +89,7 @@ def test_the_first_program_that_sees_an_image_records_it_once(ready: Any, words:
 def test_an_activation_records_what_it_sees_before_it_asks(ready: Any) -> None:
     assert ready.run("activate", "tf-rmm", "--ignore", "nonsense").code == 2
     assert rows(ready) == []
-    assert ready.run("activate", "tf-rmm", "--no-measure").code in (1, 6)  # nobody behind plain files does anything
+    assert ready.run("activate", "tf-rmm", "--measure", "off").code in (1, 6)  # nobody behind plain files does anything
     assert told(ready) == [(True, "1.2")]
 
 
@@ -147,13 +147,16 @@ def test_a_month_is_said_in_words(ready: Any) -> None:
     assert re.search(r"AGE +STATE +ID\n.* 31 d +ready ", ready.run("plan").out)
     assert re.search(r"AGE +STATE +ID\n.* 31 d +ready ", ready.run("list").out)
     assert re.search(r"  pending +1\.2, for 31 days\n", ready.run("show", "tf-rmm").out)
+    for verb in ("list", "plan"):
+        assert re.search(r"TF-RMM .* 31 d .*", ready.run(verb).out)
+    assert re.search(r"image pending +yes, for 31 days\n", ready.run("show", "tf-rmm").out)
 
 
 def test_a_clock_that_went_back_is_told(ready: Any) -> None:
     recorded(ready, timedelta(days=-40))
     shown = since(ready)
     assert datetime.fromisoformat(shown) > datetime.now().astimezone() + timedelta(days=39)
-    for words in (("plan",), ("show", "tf-rmm")):
+    for words in (("list",), ("plan",), ("show", "tf-rmm")):
         out = ready.run(*words).out
         assert f"since {shown}, by a clock that has gone back since" in out
         assert "-39 " not in out
@@ -170,6 +173,8 @@ def test_the_history_shows_them_only_if_asked(ready: Any) -> None:
     assert heading.split() == ["WHEN", "NAME", "PENDING", "SEEN", "BY"]
     assert first.split()[1:] == ["TF-RMM", "1.2", "cli"]
     assert last.split()[1:] == ["TF-RMM", "no", "longer", "cli"]
+    assert first.split()[-3:] == ["TF-RMM", "1.2", "cli"]
+    assert last.split()[-4:] == ["TF-RMM", "no", "longer", "cli"]
     document = ready.run("--json", "history", "--pending", "tf-rmm").json
     assert [each["outcome"]["pending"] for each in document["history"]] == [False, True]
     assert (
@@ -195,7 +200,7 @@ def test_they_count_as_no_activation_when_an_archive_is_made(ready: Any) -> None
     for number in range(4):
         stage(ready, f"2.{number}")
         since(ready)
-    assert ready.run("activate", "tf-rmm", "--no-measure").code != 0
+    assert ready.run("activate", "tf-rmm", "--measure", "off").code != 0
     done = ready.run("history", "--archive", "--keep", "1")
     assert done.code == 0, done.err
     assert "rows 1 to 4 " in done.out
@@ -302,7 +307,7 @@ def test_a_list_that_has_nothing_to_record_loads_no_database(ready: Any) -> None
     done = subprocess.run(command, env=ready.environment, capture_output=True, text=True, check=True)
     assert "livefw.activation.pending.known" in done.stderr
     assert "sqlite3" not in done.stderr
-    assert ready.run("activate", "tf-rmm", "--no-measure").code != 0
+    assert ready.run("activate", "tf-rmm", "--measure", "off").code != 0
     done = subprocess.run(command, env=ready.environment, capture_output=True, text=True, check=True)
     assert "sqlite3" in done.stderr  # what the history says of the activation is part of the state
 

@@ -111,4 +111,9 @@ def legend(items: Iterable[Item]) -> list[str]:
         lines.append("?: the mechanism does not report this version reliably; livefw show says why")
     if any(item["cost"]["rendezvous"] == "forced" for item in shown):
         lines.append("all (forced): a setting demands it, the component does not")
+    lines += (
+        f"{name_of(item)}: pending since {item['pending_since']}, by a clock that has gone back since"
+        for item in shown
+        if item["pending_since"] and instant_ns(item["pending_since"]) > time.time_ns()
+    )
     return lines
