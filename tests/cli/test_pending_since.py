@@ -147,16 +147,13 @@ def test_a_month_is_said_in_words(ready: Any) -> None:
     assert re.search(r"AGE +STATE +ID\n.* 31 d +ready ", ready.run("plan").out)
     assert re.search(r"AGE +STATE +ID\n.* 31 d +ready ", ready.run("list").out)
     assert re.search(r"  pending +1\.2, for 31 days\n", ready.run("show", "tf-rmm").out)
-    for verb in ("list", "plan"):
-        assert re.search(r"TF-RMM .* 31 d .*", ready.run(verb).out)
-    assert re.search(r"image pending +yes, for 31 days\n", ready.run("show", "tf-rmm").out)
 
 
 def test_a_clock_that_went_back_is_told(ready: Any) -> None:
     recorded(ready, timedelta(days=-40))
     shown = since(ready)
     assert datetime.fromisoformat(shown) > datetime.now().astimezone() + timedelta(days=39)
-    for words in (("list",), ("plan",), ("show", "tf-rmm")):
+    for words in (("plan",), ("show", "tf-rmm")):
         out = ready.run(*words).out
         assert f"since {shown}, by a clock that has gone back since" in out
         assert "-39 " not in out
@@ -173,8 +170,6 @@ def test_the_history_shows_them_only_if_asked(ready: Any) -> None:
     assert heading.split() == ["WHEN", "NAME", "PENDING", "SEEN", "BY"]
     assert first.split()[1:] == ["TF-RMM", "1.2", "cli"]
     assert last.split()[1:] == ["TF-RMM", "no", "longer", "cli"]
-    assert first.split()[-3:] == ["TF-RMM", "1.2", "cli"]
-    assert last.split()[-4:] == ["TF-RMM", "no", "longer", "cli"]
     document = ready.run("--json", "history", "--pending", "tf-rmm").json
     assert [each["outcome"]["pending"] for each in document["history"]] == [False, True]
     assert (
