@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from bench import agent, daemon, discovery, engine, history, image, load, qemu, reads, startup
+from bench import agent, bmcs, daemon, discovery, engine, history, image, load, qemu, reads, startup
 from bench.measure import NotHere, Row
 
 SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
@@ -24,6 +24,7 @@ SUBJECTS: dict[str, Callable[[], Iterable[Row]]] = {
     "discovery": discovery.rows,
     "engine": engine.rows,
     "history": history.rows,
+    "bmcs": bmcs.rows,
     "image": image.rows,
     "qemu": qemu.rows,
     "daemon": daemon.rows,

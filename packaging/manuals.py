@@ -131,6 +131,8 @@ def _settings() -> str:
             [
                 ".SS [tdx]",
                 *_terms((key, _sentence(each.text)) for key, each in tdx.KEYS.items()),
+                ".SS [redfish]",
+                *_terms((f"{key}: {each.kind}", _sentence(each.text)) for key, each in redfish.TABLE_KEYS.items()),
                 ".SS [[redfish.bmc]]",
                 *_terms((f"{key}: {each.kind}", _sentence(each.text)) for key, each in redfish.KEYS.items()),
             ],

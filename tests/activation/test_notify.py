@@ -22,7 +22,7 @@ from livefw.activation.policy.document import parse
 from livefw.activation.policy.reader import SettingsError
 from livefw.activation.watch.watcher import Watcher
 from livefw.machine.faults import FaultRequest
-from livefw.providers.base import Reason
+from livefw.providers.base import Reason, Source
 
 from .conftest import Bench
 
@@ -179,14 +179,16 @@ def _intent() -> Any:
 # Conditions that no modelled machine of these tests has
 
 
-def _inventory(*notes: str, components: tuple[str, ...] = ()) -> Inventory:
+def _inventory(*silent: str, components: tuple[str, ...] = ()) -> Inventory:
     provider: Any = None
     found = [Candidate(provider, like(key, {})) for key in components]
-    return Inventory(tuple(found), (), tuple(Reason("unreachable", note) for note in notes))
+    asked = [Source("redfish", each.component.host or "rack1") for each in found]
+    sources = asked + [Source("redfish", "rack1", Reason("silent", text), silent=True) for text in silent]
+    return Inventory(tuple(found), (), sources=tuple(sources))
 
 
 def test_a_bmc_that_is_silent_answers_again() -> None:
-    told = "BMC rack1 at https://rack1: it does not respond"
+    told = "BMC rack1 does not answer"
     conditions: dict[str, str] = {}
     seen = []
     for found in (

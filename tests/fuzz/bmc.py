@@ -54,7 +54,7 @@ def _kept(*texts: str) -> None:
 def _exchange(data: bytes) -> object:
     found = _read(data)
     wait = retry_after(found.headers)
-    place = local_path(found.headers.get("location"), _ORIGIN)
+    place = local_path(found.headers.get("location"))
     assert place is None or place.startswith("/")
     assert found.plain is None or len(found.plain) <= 500
     _kept(*(each.line for each in found.messages()))
@@ -75,8 +75,6 @@ def _exchange_seeds() -> Iterator[bytes]:
 class _Service:
     """A BMC that answers each path from one document; what is not in it answers 404."""
 
-    origin = _ORIGIN
-
     def __init__(self, documents: dict[str, Any]) -> None:
         self._documents = documents
         self.root = {
@@ -91,6 +89,9 @@ class _Service:
         if isinstance(found, int) and 100 <= found < 600:
             return _answer(found, {}, b"")
         return _answer(200, {}, json.dumps(found).encode()) if found is not None else _answer(404, {}, b"")
+
+    def get_each(self, paths: list[str]) -> list[Response]:
+        return [self.get(path) for path in paths]
 
     def resource(self, path: str) -> dict[str, Any]:
         return self.get(path).body
@@ -189,8 +190,6 @@ def _resource_seeds() -> Iterator[bytes]:
 class _Monitor:
     """A BMC that tells of a task what it was given to tell, one answer after the other, and then nothing."""
 
-    origin = _ORIGIN
-
     def __init__(self, answers: list[Response]) -> None:
         self._answers = answers
 
@@ -246,8 +245,6 @@ def _task_seeds() -> Iterator[bytes]:
 
 class _Signing:
     """A component that answers with a statement in which our nonce stands where the input has the fixed one."""
-
-    origin = _ORIGIN
 
     def __init__(self, told: dict[str, Any]) -> None:
         self._told = told

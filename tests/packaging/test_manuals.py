@@ -18,6 +18,7 @@ from livefw.activation.policy.reader import rows
 from livefw.daemon import service
 from livefw.errors import MEANINGS
 from livefw.providers.redfish.settings import KEYS as BMC_KEYS
+from livefw.providers.redfish.settings import TABLE_KEYS as REDFISH_KEYS
 from livefw.providers.tdx.settings import KEYS as TDX_KEYS
 
 from ..cli import commands
@@ -109,7 +110,7 @@ def test_page_of_the_settings_has_every_key(shown: dict[str, str]) -> None:
     text = _plain(shown["livefw.toml.5"])
     assert [row.path for row in rows(KEYS) if f" {row.path.rpartition('.')[2]} = {_plain(row.kind)} " not in text] == []
     assert [key for key in TDX_KEYS if f" {key} " not in text] == []
-    assert [key for key in BMC_KEYS if f" {key}: " not in text] == []
+    assert [key for key in (*BMC_KEYS, *REDFISH_KEYS) if f" {key}: " not in text] == []
 
 
 @pytest.mark.parametrize("example", [text for _, text in EXAMPLES])

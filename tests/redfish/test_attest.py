@@ -35,8 +35,6 @@ def statement(nonce: bytes, version: int = 0x12, before: bytes = b"") -> bytes:
 class Device:
     """Answers SPDMGetSignedMeasurements, with some fields replaced."""
 
-    origin = "https://bmc.example"
-
     def __init__(self, version: int = 0x12, before: bytes = b"", **change: Any) -> None:
         self._version, self._before, self._change = version, before, change
 
@@ -118,7 +116,7 @@ OTHER_PEM = OTHER.public_bytes(serialization.Encoding.PEM, serialization.PublicF
         ({"PublicKey": OTHER_PEM}, "signature is invalid"),
         ({"PublicKey": "no key"}, ""),
         ({"PublicKey": None}, "no key"),
-        ({"PublicKey": None, "Certificate": {"@odata.id": "https://evil/x"}}, "no key"),
+        ({"PublicKey": None, "Certificate": {"@odata.id": "https://evil/x"}}, "/x returned 404"),
         (linked("other"), "signature is invalid"),
         (linked("curve"), "of the declared type"),
         (linked("none"), "no certificate to verify it with"),

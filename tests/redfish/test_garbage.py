@@ -67,8 +67,6 @@ BODIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=10)
 class Garbage:
     """Every path answers with one of a few documents."""
 
-    origin = "https://bmc.example"
-
     def __init__(self, bodies: list[dict[str, Any]]) -> None:
         self._bodies = bodies
         links = ("UpdateService", "Tasks", "ComponentIntegrity")
@@ -76,6 +74,9 @@ class Garbage:
 
     def get(self, path: str) -> Response:
         return Response(200, {}, self._bodies[sum(path.encode()) % len(self._bodies)])
+
+    def get_each(self, paths: list[str]) -> list[Response]:
+        return [self.get(path) for path in paths]
 
     def resource(self, path: str) -> dict[str, Any]:
         return self.get(path).body

@@ -74,7 +74,7 @@ class Refused(NamedTuple):
 STAGING = {
     "the service is off": Refused("service-disabled", ((SERVICE, sets(ServiceEnabled=False)),)),
     "no push": Refused("no-transfer", ((SERVICE, lacks("MultipartHttpPushUri")),)),
-    "push to elsewhere": Refused("no-transfer", ((SERVICE, sets(MultipartHttpPushUri="https://else.example/x")),)),
+    "push to elsewhere": Refused("no-transfer", ((SERVICE, sets(MultipartHttpPushUri="ftp://else.example/x")),)),
     "no SimpleUpdate": Refused("no-transfer", ((SERVICE, lacks("#UpdateService.SimpleUpdate")),), BY_URI),
     "one byte too many": Refused("too-large", ((SERVICE, sets(MaxImageSizeBytes=len(IMAGE) - 1)),)),
     "the running bank is fixed": Refused("not-updateable", ((A, sets(Updateable=False)),)),

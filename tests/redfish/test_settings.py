@@ -10,7 +10,7 @@ import pytest
 from livefw.errors import PermissionDenied, TransportError, UsageError
 from livefw.files.host import HostFiles
 from livefw.providers.fake import SETTINGS, FakeFiles
-from livefw.providers.redfish.settings import KEYS, Bmc, Secret, decode, read_settings, secret
+from livefw.providers.redfish.settings import KEYS, TABLE_KEYS, Bmc, Secret, decode, read_settings, secret
 
 BMC = Bmc("rack-1", "https://bmc.example", "/etc/livefw/rack.credentials")
 GOOD = {"name": "rack-1", "url": "https://bmc.example"}
@@ -54,6 +54,12 @@ def test_what_is_wrong_is_named_and_not_shown(change: dict[str, Any], place: str
     assert "word@" not in str(vars(caught.value))
 
 
+def test_what_holds_for_all() -> None:
+    assert [each.first_answer for each in decode({"patience": 7, "bmc": [GOOD, GOOD | {"name": "b"}]})] == [7, 7]
+    with pytest.raises(UsageError, match=r"redfish\.patience: must be seconds"):
+        decode({"patience": "soon", "bmc": [GOOD]})
+
+
 @pytest.mark.parametrize(
     "table", [[], {"bmc": {}}, {"bmcs": []}, {"bmc": [GOOD, GOOD]}, {"bmc": [{"name": "a"}]}, {"bmc": [1]}]
 )
@@ -64,7 +70,9 @@ def test_other_shapes_are_refused(table: Any) -> None:
 
 def test_document_has_every_key() -> None:
     text = (Path(__file__).parents[2] / "docs/reference/redfish.md").read_text(encoding="utf-8")
-    assert [name for name, key in KEYS.items() if f"| `{name}` | {key.text} |" not in text] == []
+    assert [
+        name for name, key in (*KEYS.items(), *TABLE_KEYS.items()) if f"| `{name}` | {key.text} |" not in text
+    ] == []
 
 
 def test_without_a_word_of_it_nothing_is_parsed() -> None:

@@ -26,8 +26,9 @@ def test_no_two_lines_of_an_activation_are_the_same(racks: Racks) -> None:
     kept = racks.livefw("history").stdout
     for rack in RACKS:
         name = f"{rack}: CPU0 power management firmware"
-        for text in (planned, done.stdout, kept):
-            assert sum(name in line for line in text.splitlines()) == 1, text
+        assert sum(name in line for line in done.stdout.splitlines()) == 1, done.stdout
+        for text in (planned, kept):  # tables, in which a long name is cut
+            assert sum(f"{rack}: CPU0" in line for line in text.splitlines()) == 1, text
         assert f"activate {name} 1.2.0 -> 1.9.0" in done.stderr
 
 
@@ -38,3 +39,87 @@ def test_the_host_is_in_every_document_and_in_the_history(racks: Racks) -> None:
     assert racks.livefw("activate", "redfish:rack3/pmfw-a").returncode == 0
     (row,) = racks.answer("history")["history"]
     assert (row["host"], row["intent"]["host"]) == ("rack3", "rack3")
+
+
+SILENT = ("deafa", "deafb", "deafc")
+
+
+@pytest.fixture
+def half_deaf(tmp_path: Path) -> Iterator[Racks]:
+    with Racks(tmp_path, "rack1", silent=SILENT, settings="[redfish]\npatience = 0.5\n") as made:
+        yield made
+
+
+def test_each_silent_bmc_is_named_and_hides_nothing(half_deaf: Racks) -> None:
+    done = half_deaf.livefw("list")
+    assert done.returncode == 0
+    assert "rack1: System BIOS" in done.stdout
+    for name in SILENT:
+        assert f"livefw: BMC {name} does not answer (timed out after 0.5 s)\n" in done.stderr
+    codes = [note["code"] for note in half_deaf.answer("list")["notes"]]
+    assert codes == ["silent"] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "plain", "strict"), [(("list",), 0, 1), (("plan",), 3, 1), (("plan", "redfish:rack1/bios"), 4, 4)]
+)
+def test_strict_is_for_scripts_that_need_all(half_deaf: Racks, words: tuple[str, ...], plain: int, strict: int) -> None:
+    assert half_deaf.livefw(*words).returncode == plain
+    assert half_deaf.livefw(*words, "--strict").returncode == strict
+
+
+ASKED = {
+    "a key": (("show", "redfish:rack3/pmfw-a"), {"rack3"}),
+    "an id": (("show", "rack3/pmfw-a"), {"rack3"}),
+    "an id in capitals": (("show", "RACK3/pmfw-a"), {"rack3"}),
+    "the beginning of a key": (("plan", "redfish:rack3/pm"), {"rack3"}),
+    "a pattern of BMCs": (("plan", "redfish:rack[12]/pmfw-a"), {"rack1", "rack2"}),
+    "a key and a pattern": (("plan", "redfish:rack1/bios", "rack4/*"), {"rack1", "rack4"}),
+    "another mechanism": (("show", "lfa:6c0762a6"), set()),
+    "a name": (("show", "CPU0 power management firmware"), set(RACKS)),
+    "an id that several may have": (("show", "pmfw-a"), set(RACKS)),
+    "nothing": (("list",), set(RACKS)),
+    "one BMC": (("list", "--bmc", "rack1"), {"rack1"}),
+    "some BMCs": (("list", "--bmc", "RACK[23]"), {"rack2", "rack3"}),
+    "a pattern to list": (("list", "redfish:rack4/*"), {"rack4"}),
+    "a list of another mechanism": (("list", "--provider", "lfa"), set()),
+    "an activation": (("activate", "redfish:rack2/pmfw-a"), {"rack2"}),
+    "a cancellation": (("cancel", "redfish:rack4/pmfw-a"), {"rack4"}),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_only_what_is_named_is_asked(racks: Racks, name: str) -> None:
+    words, asked = ASKED[name]
+    racks.livefw(*words)
+    assert {rack for rack, bmc in racks.bmcs.items() if bmc.requests} == asked
+
+
+def test_an_order_is_looked_after_on_other_bmcs(tmp_path: Path) -> None:
+    order = "[[order]]\nfirst = 'redfish:rack2/pmfw-a'\nthen = 'redfish:rack1/pmfw-a'\n"
+    with Racks(tmp_path, "rack1", "rack2", "rack3", settings=order) as made:
+        for each in made.bmcs.values():
+            each.stage("pmfw", "1.9.0")
+        done = made.livefw("plan", "redfish:rack1/pmfw-a")
+        assert (done.returncode, "rack2: CPU0 power management firmware comes first" in done.stdout) == (4, True)
+        assert not made.bmcs["rack3"].requests
+
+
+def test_a_silent_bmc_that_is_named_is_an_error(half_deaf: Racks) -> None:
+    done = half_deaf.livefw("show", "redfish:deafb/x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("livefw: BMC deafb does not answer (timed out after 0.5 s)")
+    assert not half_deaf.bmcs["rack1"].requests
+    elsewhere = half_deaf.livefw("show", "no-such-name")
+    assert elsewhere.returncode == 2
+    assert all(f"BMC {name} does not answer" in elsewhere.stderr for name in SILENT)
+
+
+def test_an_activation_reads_its_own_component_only(racks: Racks) -> None:
+    """Of three components with five members, the inventory as a whole is read before and after."""
+    assert racks.livefw("activate", "redfish:rack2/pmfw-a").returncode == 0  # from now on there is a history
+    assert racks.livefw("activate", "redfish:rack1/pmfw-a").returncode == 0
+    read = [path for method, path, _ in racks.bmcs["rack1"].requests if method == "GET"]
+    assert sum(path.endswith("/FirmwareInventory/bios") for path in read) == 2
+    assert sum(path.endswith("/FirmwareInventory/pmfw-a") for path in read) <= 6
+    assert racks.bmcs["rack1"].sessions == 0

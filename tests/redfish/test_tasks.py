@@ -19,8 +19,6 @@ Step = Response | ExchangeError
 class Scripted:
     """A BMC that gives these answers, the last one for ever."""
 
-    origin = "https://bmc.example"
-
     def __init__(self, *steps: Step) -> None:
         self._steps = list(steps)
         self.asked: list[str] = []
@@ -81,12 +79,13 @@ ENDS: dict[str, tuple[Response, tuple[Step, ...], TaskEnd, str | None]] = {
         TaskEnd.DONE,
         None,
     ),
-    "location of another host: not followed": (
-        Response(202, {"location": "https://evil/x"}, {}),
-        (plain(500),),
-        TaskEnd.LOST,
-        "no-monitor",
+    "location under another name of the BMC": (
+        Response(202, {"location": "http://its-own-name:8443/x"}, {}),
+        (task("Completed"),),
+        TaskEnd.DONE,
+        None,
     ),
+    "location that is no address": (Response(202, {"location": "ftp://evil/x"}, {}), (), TaskEnd.LOST, "no-monitor"),
     "monitor gives 200 with a task that runs": (ACCEPTED, (task("Running"), task("Completed")), TaskEnd.DONE, None),
     "monitor gives 202 with a task that failed": (
         ACCEPTED,

@@ -115,8 +115,11 @@ def noted(rows: RowSource, candidate: Candidate, boot_id: str) -> Candidate:
 
 
 def listed(provider: str, found: Inventory) -> list[str]:
-    """The keys of all components of one mechanism."""
-    return [c.component.key for c in found.candidates if c.component.provider == provider]
+    """The keys of all components of one mechanism on this machine.
+
+    None of other hosts: they may be silent, and their mechanisms list them by name.
+    """
+    return [c.component.key for c in found.candidates if c.component.provider == provider and not c.component.host]
 
 
 def _several(keys: list[str]) -> str:

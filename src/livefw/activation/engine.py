@@ -23,7 +23,7 @@ from livefw.activation.history.journal import FILE, HistoryRow, Journal
 from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host, OnFailure
 from livefw.activation.images.target import StagingRequest, find_target
-from livefw.activation.inventory import discovery, unmatched_patterns
+from livefw.activation.inventory import hosts, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import select
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
@@ -32,7 +32,7 @@ from livefw.activation.plan import PastAttempts, PlanContext, PlanStep, SettingC
 from livefw.activation.setting_changes import blocking_settings
 from livefw.activation.status import ComponentStatus
 from livefw.errors import PermissionDenied
-from livefw.providers.base import Reason
+from livefw.providers.base import Reason, Source
 
 __all__ = ["ActivationRequest", "Attempt", "Engine", "Host", "OnFailure", "Plan", "Point", "Session", "SettledIntent"]
 
@@ -42,7 +42,8 @@ class Plan(NamedTuple):
 
     ``unfinished`` are open intents, which are settled first; ``unmatched`` are patterns of the settings without a
     match; ``running`` is another engine that works on this machine, whose open intents are not unfinished.
-    ``statuses`` are the states of the components of all steps, by key.
+    ``statuses`` are the states of the components of all steps, by key. ``incomplete`` are the hosts that did not show
+    all they have.
     """
 
     steps: tuple[PlanStep, ...]
@@ -52,6 +53,7 @@ class Plan(NamedTuple):
     unmatched: tuple[UnmatchedPattern, ...] = ()
     running: LockHolder | None = None
     statuses: Mapping[str, ComponentStatus] = {}
+    incomplete: tuple[Source, ...] = ()
 
 
 class Engine:
@@ -73,7 +75,7 @@ class Engine:
         """
         host = self._host
         require_ignorable(request.ignore, host.policy)
-        found = host.observe(discovery.take_inventory(host.providers))
+        found = host.observe(hosts.take_named(host.providers, request.words, host.policy))
         history: Journal | None = None
         hidden = False
         try:
@@ -83,7 +85,9 @@ class Engine:
         try:
             running = host.holder()
             scene = self.scene(request, history, running, hidden=hidden)
-            steps = plan.steps(plan.choose(found, request.words), found, scene)
+            with hosts.naming_silent_hosts(found):
+                chosen = plan.choose(found, request.words)
+            steps = plan.steps(chosen, found, scene)
             unfinished = tuple(history.unfinished()) if history else ()
             changes = plan.setting_changes(found, host.policy)
             if history:
@@ -106,6 +110,7 @@ class Engine:
             unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found),
             running,
             statuses,
+            found.incomplete,
         )
 
     def open(self, control: Control | None = None) -> Session:
@@ -123,7 +128,9 @@ class Engine:
         `Session.activate`."""
         if self._is_first():
             require_ignorable(request.ignore, self._host.policy)
-            plan.choose(discovery.take_inventory(self._host.providers).require(), request.words)
+            found = hosts.take_named(self._host.providers, request.words, self._host.policy).require()
+            with hosts.naming_silent_hosts(found):
+                plan.choose(found, request.words)
         with (yield from self._open(control)) as session:
             return (yield from session.activate(request))
 
@@ -131,8 +138,10 @@ class Engine:
         """As `activate`, for an image. Errors are those of `open` and `Session.stage`."""
         if self._is_first():
             require_ignorable(request.ignore, self._host.policy)
-            found = discovery.take_inventory(self._host.providers).require()
-            find_target(request.word, found.candidates, request.package)
+            words = None if request.word is None else (request.word,)
+            found = hosts.take_named(self._host.providers, words, self._host.policy).require()
+            with hosts.naming_silent_hosts(found):
+                find_target(request.word, found.candidates, request.package)
         with (yield from self._open(control)) as session:
             return (yield from session.stage(request))
 
@@ -154,7 +163,9 @@ class Engine:
             PermissionDenied, TransportError, JournalUnavailable: as `open` does.
         """
         host = self._host
-        candidate = select(word, discovery.take_inventory(host.providers).require().candidates)
+        found = hosts.take_named(host.providers, (word,), host.policy).require()
+        with hosts.naming_silent_hosts(found):
+            candidate = select(word, found.candidates)
         try:
             session = yield from self._open(control)
         except Busy as busy:

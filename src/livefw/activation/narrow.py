@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Some components of an inventory, for a list of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from livefw.activation.inventory import hosts
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.inventory.select import select_all
 from livefw.activation.status import ComponentStatus, of_component
 from livefw.errors import NothingToDo
-from livefw.providers.base import Component
+from livefw.providers.base import Component, Provider, is_multi_host
 
 
 class Narrowing(NamedTuple):
@@ -23,6 +24,21 @@ class Narrowing(NamedTuple):
     pending: bool = False
 
 
+def hosts_for(wanted: Narrowing, providers: Sequence[Provider]) -> frozenset[str] | None:
+    """The hosts that have to be asked for what is wanted; None for all."""
+    every = frozenset(name for each in providers if is_multi_host(each) for name in each.hosts)
+    found = hosts.named(providers, wanted.words) if wanted.words else None
+    if wanted.host is not None:
+        behind = frozenset(name for name in every if fnmatchcase(name.lower(), wanted.host.lower()))
+        found = behind if found is None else found & behind
+    if wanted.provider is not None:
+        of_it = frozenset(
+            name for each in providers if each.name == wanted.provider and is_multi_host(each) for name in each.hosts
+        )
+        found = of_it if found is None else found & of_it
+    return found
+
+
 def narrowed(found: Inventory, wanted: Narrowing, statuses: Mapping[str, ComponentStatus]) -> Inventory:
     """The inventory with the components that are wanted; ``statuses`` are those that differ from `of_component`.
 
@@ -31,10 +47,12 @@ def narrowed(found: Inventory, wanted: Narrowing, statuses: Mapping[str, Compone
         NothingHere, NotInstalled: words are given, and there is no component at all.
         NoSuchComponent, AmbiguousComponent, UsageError: a word does not select components.
     """
-    candidates = select_all(wanted.words, found.require().candidates) if wanted.words else list(found.candidates)
+    with hosts.naming_silent_hosts(found):
+        candidates = select_all(wanted.words, found.require().candidates) if wanted.words else list(found.candidates)
     kept = [each for each in candidates if _is_wanted(each.component, wanted, statuses)]
     if candidates and not kept:
-        raise NothingToDo(f"no component {_asked_for(wanted)}", hint="livefw list")
+        texts = [f"no component {_asked_for(wanted)}", *hosts.silent_texts(found)]
+        raise NothingToDo("; ".join(texts), hint="livefw list")
     return found._replace(candidates=tuple(kept))
 
 

@@ -21,7 +21,7 @@ from livefw.activation.history.verify import HistoryReport
 from livefw.activation.images import releases
 from livefw.activation.images.directory import LocalImage
 from livefw.activation.images.releases import Releases
-from livefw.activation.inventory import discovery, old_versions
+from livefw.activation.inventory import hosts, old_versions
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.select import is_pattern, select_all
 from livefw.activation.outcome import Outcome
@@ -67,10 +67,12 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
     if not words:
         raise UsageError("name the components to show", hint="livefw list shows what is available")
     paths = host.paths
-    taken = host.observe(discovery.take_inventory(host.providers))
+    taken = host.observe(hosts.take_named(host.providers, words, host.policy))
     found = old_versions.marked(taken, paths.root, host.files, state=paths.state)
     candidates = found.require().candidates
-    chosen = _with_history(host, select_all(words, candidates))
+    with hosts.naming_silent_hosts(taken):
+        named = select_all(words, candidates)
+    chosen = _with_history(host, named)
     by_key = releases.table([each for each, _, _ in chosen], images, host.policy)
     examined = examination.examine(host, taken)
     return [

@@ -10,7 +10,7 @@ from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.pending.known import place_of
 from livefw.activation.pending.observed import observed
 from livefw.cli.verbs import Manual
-from livefw.errors import UsageError
+from livefw.errors import ExitCode, UsageError
 from livefw.files.host import settings_directory
 from livefw.providers.registry import MECHANISMS, providers
 from livefw.render import list as rendered
@@ -19,13 +19,15 @@ from livefw.text import printable
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from livefw.activation.inventory.discovery import Inventory
+    from livefw.activation.narrow import Narrowing
     from livefw.activation.pending.known import PendingPlace
     from livefw.activation.status import ComponentStatus
     from livefw.cli.invocation.session import CommandSession
     from livefw.files.protocol import Files
+    from livefw.providers.base import Provider
 
 
 MANUAL = Manual(
@@ -46,6 +48,10 @@ MANUAL = Manual(
             "everything. In CSV an apostrophe is put before a text that a spreadsheet would calculate."
         ),
         "Nothing is changed, and no history is needed.",
+        (
+            "BMCs are asked side by side. One that does not answer in time (patience in livefw.toml) hides nothing of "
+            "the others and is named in a note; with --strict the exit code is 1 then."
+        ),
     ),
     examples=(
         ("livefw list", "List the components of this machine."),
@@ -69,6 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--provider", choices=MECHANISMS, metavar="MECHANISM", help=f"only those of one: {', '.join(MECHANISMS)}")
     add("--only", choices=_states(), metavar="STATE", help=f"only those in this state: {', '.join(_states())}")
     add("--bmc", metavar="NAME", help="only those behind this BMC, or behind any that the pattern matches")
+    add("--strict", action="store_true", help="exit 1 unless every BMC that was asked showed all it has")
     listing.configure(parser, rendered.LISTING)
     paths.configure_state(parser)
 
@@ -77,7 +84,8 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     """List the components of every mechanism; 3 if there is none."""
     state = _state_directory(arguments) if arguments else None
     files = session.files()
-    taken = discovery.take_inventory(providers(files))
+    asked = providers(files)
+    taken = discovery.take_inventory(asked, hosts=_hosts(asked, arguments) if arguments else None)
     place = place_of(session.root, state=state)
     found, statuses = _examined(session, taken, files, place, state)
     found = observed(found, session.root, place, settings=session.settings, seen_by="cli")
@@ -89,17 +97,29 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     if not session.json:
         for note in found.notes:
             session.say(f"livefw: {printable(note.text)}")
-    return code
+    return ExitCode.FAILED if arguments and arguments.strict and taken.incomplete else code
+
+
+def _wanted(arguments: argparse.Namespace) -> Narrowing:
+    from livefw.activation.narrow import Narrowing  # not where everything is listed
+
+    return Narrowing(
+        tuple(arguments.components), arguments.provider, arguments.only, arguments.bmc, pending=arguments.pending
+    )
+
+
+def _hosts(asked: Sequence[Provider], arguments: argparse.Namespace) -> frozenset[str] | None:
+    """Whom to ask besides this machine."""
+    from livefw.activation.narrow import hosts_for  # as in `_wanted`
+
+    return hosts_for(_wanted(arguments), asked)
 
 
 def _narrowed(found: Inventory, arguments: argparse.Namespace, statuses: Mapping[str, ComponentStatus]) -> Inventory:
     """The components that are asked for."""
-    from livefw.activation.narrow import Narrowing, narrowed  # not where everything is listed
+    from livefw.activation.narrow import narrowed  # as in `_wanted`
 
-    wanted = Narrowing(
-        tuple(arguments.components), arguments.provider, arguments.only, arguments.bmc, pending=arguments.pending
-    )
-    return narrowed(found, wanted, statuses)
+    return narrowed(found, _wanted(arguments), statuses)
 
 
 def _state_directory(arguments: argparse.Namespace) -> str | None:

@@ -8,6 +8,7 @@ from livefw.api import ConnectedHost
 from livefw.cli.invocation import listing, paths
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
+from livefw.errors import ExitCode, TransportError
 from livefw.render import plan as rendered
 
 MANUAL = Manual(
@@ -29,6 +30,7 @@ MANUAL = Manual(
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which components, and what to leave out of account."""
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="as for activate; without any, all pending")
+    parser.add_argument("--strict", action="store_true", help="exit 1 unless every BMC shows all it has")
     parser.add_argument("--ignore", action="append", default=[], metavar="CHECK", help="as for activate")
     listing.configure(parser, rendered.LISTING)
     paths.configure_state(parser)
@@ -37,12 +39,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show what would be done; 4 if anything blocks a step."""
     host = ConnectedHost(paths.host(session, arguments))
-    return show(session, host.plan(*arguments.components, ignore=arguments.ignore))
+    return show(session, host.plan(*arguments.components, ignore=arguments.ignore), strict=arguments.strict)
 
 
-def show(session: CommandSession, plan: Plan) -> int:
-    """Show a plan; the exit code."""
+def show(session: CommandSession, plan: Plan, *, strict: bool = False) -> int:
+    """Show a plan; the exit code. ``strict``: 1 if a BMC did not show all it has."""
+    if strict and plan.incomplete and not plan.steps:
+        raise TransportError(str(rendered.nothing(plan)), phase="plan")
     if not plan.steps:
         for line in rendered.unmatched_lines(plan.unmatched):
             session.say(f"livefw: {line}")
-    return session.show(rendered.answer(plan))
+    code = session.show(rendered.answer(plan))
+    return ExitCode.FAILED if strict and plan.incomplete else code

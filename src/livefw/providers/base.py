@@ -6,11 +6,11 @@ and explains itself. It reports what its mechanism said (`Claim`) and how far th
 component *was* activated is judged in `livefw.activation`, from the claim and from the state before and after.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeGuard
 
-from livefw.providers.component import Component, Cost, Discovery, Flag, Reason, Rendezvous, Version, dotted
+from livefw.providers.component import Component, Cost, Discovery, Flag, Reason, Rendezvous, Source, Version, dotted
 
 __all__ = [
     "Claim",
@@ -23,6 +23,7 @@ __all__ = [
     "ImagePackage",
     "Measured",
     "Memory",
+    "MultiHost",
     "Observer",
     "Offer",
     "Phase",
@@ -33,6 +34,7 @@ __all__ = [
     "Reply",
     "Running",
     "Severity",
+    "Source",
     "Stager",
     "Trust",
     "Version",
@@ -263,6 +265,24 @@ class ImageHolder(Provider, Protocol):
     def images(self, ident: str) -> Sequence[Offer]:
         """Those for a component that can matter to it as it is now."""
         ...
+
+
+class MultiHost(Provider, Protocol):
+    """A provider whose components are those of several hosts, each of which is asked on its own."""
+
+    @property
+    def hosts(self) -> Sequence[str]:
+        """Their names, the `Component.host` of what is behind them; nothing is asked for it. `UsageError`."""
+        ...
+
+    def discover(self, hosts: Collection[str] | None = None) -> Discovery:
+        """As in `Provider`, of these hosts only."""
+        ...
+
+
+def is_multi_host(provider: Provider) -> TypeGuard[MultiHost]:
+    """As `is_image_holder`."""
+    return hasattr(provider, "hosts")
 
 
 def is_image_holder(provider: Provider) -> TypeGuard[ImageHolder]:

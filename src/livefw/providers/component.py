@@ -138,9 +138,20 @@ def label(name: str, *, host: str, ident: str) -> str:
     return f"{host}: {name}" if host and name else name or ident
 
 
+class Source(NamedTuple):
+    """One of several hosts that a mechanism asks. ``trouble`` is why it did not show all, or ``silent``, anything."""
+
+    provider: str
+    host: str
+    trouble: Reason | None = None
+    silent: bool = False
+
+
 class Discovery(NamedTuple):
-    """All components of a mechanism; where there is none, ``absent`` says why."""
+    """All components of a mechanism; where there is none, ``absent`` says why. ``sources`` are the hosts asked for
+    them."""
 
     components: tuple[Component, ...]
     notes: tuple[Reason, ...] = ()
     absent: Reason | None = None
+    sources: tuple[Source, ...] = ()

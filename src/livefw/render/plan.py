@@ -41,7 +41,8 @@ def nothing(plan: Plan) -> LivefwError:
     if holder := plan.running:
         what = f"the {holder.act.noun} of {holder.component or 'an unknown component'} {holder.who}"
         return NothingToDo(f"nothing else is pending; in progress: {printable(what)}", hint=holder.advice)
-    return NothingToDo("nothing is pending", hint="livefw list shows what is available")
+    unseen = [printable(each.trouble.text) for each in plan.incomplete if each.trouble]
+    return NothingToDo("; ".join(["nothing is pending", *unseen]), hint="livefw list shows what is available")
 
 
 def _notes(document: dict[str, Any]) -> Iterator[str]:
@@ -57,6 +58,7 @@ def _notes(document: dict[str, Any]) -> Iterator[str]:
         name, ident = printable(entry["name"]), printable(short_id(entry["activation"]))
         yield f"{name}: an earlier {act} has no outcome yet; the next run finds out what became of it ({ident})"
     yield from unmatched_lines(UnmatchedPattern(**each) for each in document["unmatched"])
+    yield from (f"note: {printable(each['text'])}" for each in document["notes"])
     yield from columns.legend(step["component"] for step in document["steps"])
 
 
@@ -163,6 +165,7 @@ def fields(plan: Plan) -> dict[str, Any]:
             for row in plan.unfinished
         ],
         "unmatched": [each._asdict() for each in plan.unmatched],
+        "notes": [document.reason(each.trouble) for each in plan.incomplete if each.trouble],
         "running": document.running(plan.running) if plan.running else None,
     }
 

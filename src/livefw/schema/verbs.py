@@ -190,6 +190,8 @@ class PlanDocument(TypedDict):
     """What an earlier run left without an outcome."""
     unmatched: list[UnmatchedDocument]
     """Patterns of the settings that match nothing here."""
+    notes: list[ReasonDocument]
+    """BMCs that did not show all they have."""
     running: RunningDocument | None
     """Another engine that works on this machine, or null."""
 

@@ -200,15 +200,19 @@ class Turn:
         return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
 
     def _side_effects(self, key: str) -> tuple[Reason, ...]:
-        """What changed on other components; afterwards `found` is the new inventory."""
+        """What changed on other components; afterwards `found` is the new inventory.
+
+        Only this machine and the host of the component are read: an activation changes no other.
+        """
         host, before = self._context.host, self.found
+        read = partial(discovery.look_again, before, host.providers, host=self._candidate.component.host)
 
         def look() -> tuple[Inventory, tuple[Reason, ...]]:
-            after = discovery.take_inventory(host.providers)
+            after = read()
             if side_effects.compare(before, after, apart_from=key):
                 # A component that is being removed may look empty for a short time: only a lasting change counts.
                 host.clock.sleep(_SETTLING_S)
-                after = discovery.take_inventory(host.providers)
+                after = read()
             return after, side_effects.compare(before, after, apart_from=key)
 
         looked = self.mishaps.spared(side_effects.NOT_SEEN, look, None)

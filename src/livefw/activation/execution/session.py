@@ -30,7 +30,7 @@ from livefw.activation.history.journal import RowKind
 from livefw.activation.history.writer import HistoryWriter
 from livefw.activation.host import ActivationRequest, Host, OnFailure, nowhere
 from livefw.activation.images.target import StagingRequest, find_target
-from livefw.activation.inventory import discovery, unmatched_patterns
+from livefw.activation.inventory import discovery, hosts, unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.lock.machine_lock import Lock, LockedFor
 from livefw.activation.mishaps import NOT_LET_GO, Mishaps
@@ -152,8 +152,10 @@ class Session:
     def _activate(self, request: ActivationRequest) -> Steps[Finished]:
         host = self._host
         require_ignorable(request.ignore, host.policy)
-        found = host.observe(discovery.take_inventory(host.providers).require())
-        wanted = None if request.words is None else {c.component.key: c for c in plan.choose(found, request.words)}
+        found = host.observe(hosts.take_named(host.providers, request.words, host.policy).require())
+        with hosts.naming_silent_hosts(found):
+            named = None if request.words is None else plan.choose(found, request.words)
+        wanted = None if named is None else {c.component.key: c for c in named}
         expected = _expected(request, wanted)
         chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         left_out = () if wanted is not None else _left_out(found, host.policy)
@@ -188,8 +190,10 @@ class Session:
 
     def _stage(self, request: StagingRequest) -> Steps[Finished]:
         require_ignorable(request.ignore, self._host.policy)
-        found = discovery.take_inventory(self._host.providers).require()
-        target = find_target(request.word, found.candidates, request.package)
+        words = None if request.word is None else (request.word,)
+        found = hosts.take_named(self._host.providers, words, self._host.policy).require()
+        with hosts.naming_silent_hosts(found):
+            target = find_target(request.word, found.candidates, request.package)
         self._describe_lock(target.component.key, LockedFor.STAGING)
         attempt = yield from staging.hand_over(self._context, target, request)
         return (yield from _ended(attempt))
@@ -240,9 +244,8 @@ class Session:
             row = partial(row_bodies.setting, change, error, host.actor)
             self._history.note(RowKind.SETTING, change.component.key, row, Mishaps())
 
-        after, self._tried = setting_changes.apply_changes(
-            found, host.policy, self._tried, look=partial(discovery.take_inventory, host.providers), note=note
-        )
+        look = partial(discovery.look_again, found, host.providers, host="")  # no host but this machine has any
+        after, self._tried = setting_changes.apply_changes(found, host.policy, self._tried, look=look, note=note)
         self.unmet = setting_changes.unmet_settings(plan.setting_changes(after, host.policy), self._tried)
         return after
 

@@ -15,7 +15,7 @@ from livefw.activation.outcome import Outcome
 from livefw.activation.verdict import evidence, staging
 from livefw.activation.verdict.evidence import Boot
 from livefw.activation.verdict.judgement import judge
-from livefw.providers.base import Provider, Reason
+from livefw.providers.base import Provider, Reason, is_multi_host
 
 
 class _Found(NamedTuple):
@@ -63,8 +63,8 @@ def _found_out(context: Context, entry: HistoryRow, provider: Provider, ident: s
     found = judge(seen, accept=context.accepts(provider, after))
     if seen.boot is Boot.SAME:
         old = after if found.copy and after and after.copied else None
-        listed = entry.body.get("listed", ())
-        now = mishaps.spared(NOT_KEPT, lambda: discovery.take_inventory((provider,)), None)
+        listed = () if is_multi_host(provider) else entry.body.get("listed", ())
+        now = mishaps.spared(NOT_KEPT, lambda: discovery.take_inventory((provider,), hosts=()), None)
         remains.note(provider, listed, now, found.outcome, mishaps, old=old)
 
     def body() -> dict[str, Any]:

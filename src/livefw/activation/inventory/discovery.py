@@ -8,10 +8,10 @@ from livefw.errors import KINDS, NothingHere, NotInstalled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from typing import NamedTuple
 
-    from livefw.providers.base import Component, Discovery, Provider, Reason
+    from livefw.providers.base import Component, Discovery, Provider, Reason, Source
 else:
     from livefw.light_tuple import NamedTuple
 
@@ -30,6 +30,15 @@ class Inventory(NamedTuple):
     absent: tuple[Reason, ...]
     notes: tuple[Reason, ...] = ()
     """Remarks of mechanisms that are not about one component, such as a part that could not be read."""
+    sources: tuple[Source, ...] = ()
+    """The hosts other than this machine that were asked, and which of them did not show all they have."""
+    narrowed: bool = False
+    """Whether there are hosts that were not asked."""
+
+    @property
+    def incomplete(self) -> tuple[Source, ...]:
+        """The hosts that did not show all they have."""
+        return tuple(source for source in self.sources if source.trouble)
 
     def find(self, key: str) -> Component | None:
         """The component with this key; None if it is not there."""
@@ -62,14 +71,24 @@ def with_aliases(provider: Provider, component: Component) -> Component:
 
 
 def take_inventory(
-    providers: Sequence[Provider], *, discover: Callable[[Provider], Discovery] | None = None
+    providers: Sequence[Provider],
+    *,
+    hosts: Collection[str] | None = None,
+    discover: Callable[[Provider], Discovery] | None = None,
 ) -> Inventory:
     """Ask every provider for its components. ``discover`` replaces the call of `Provider.discover`.
+
+    ``hosts`` are the names of those to ask besides this machine; None for all.
 
     Raises:
         TransportError: the files of a mechanism cannot be read.
     """
-    found = [(provider, discover(provider) if discover else provider.discover()) for provider in providers]
+
+    def ask(provider: Provider) -> Discovery:
+        several: Callable[..., Discovery] = provider.discover
+        return provider.discover() if _hosts(provider) is None else several(hosts)
+
+    found = [(provider, (discover or ask)(provider)) for provider in providers]
     candidates = [
         Candidate(provider, with_aliases(provider, item))
         for provider, discovery in found
@@ -80,5 +99,51 @@ def take_inventory(
     candidates = [
         each._replace(component=each.component._replace(short=short[each.component.key])) for each in candidates
     ]
-    absent = tuple(discovery.absent for _, discovery in found if discovery.absent)
-    return Inventory(tuple(candidates), absent, tuple(note for _, discovery in found for note in discovery.notes))
+    return Inventory(
+        tuple(candidates),
+        absent=tuple(discovery.absent for _, discovery in found if discovery.absent),
+        notes=tuple(note for _, discovery in found for note in discovery.notes),
+        sources=tuple(source for _, discovery in found for source in discovery.sources),
+        narrowed=hosts is not None and any(set(_hosts(each) or ()) - set(hosts) for each in providers),
+    )
+
+
+def _hosts(provider: Provider) -> Sequence[str] | None:
+    """As `livefw.providers.base.MultiHost`, whose module takes longer to import than a machine without to list."""
+    names: Sequence[str] | None = getattr(provider, "hosts", None)
+    return names
+
+
+def carried(before: Inventory, after: Inventory) -> tuple[Candidate, ...]:
+    """What was found before, and is not known to be gone: its host was not asked now, or did not show all it has."""
+    listed = {each.component.key for each in after.candidates}
+    asked = {source.host: source.trouble for source in after.sources}
+    return tuple(
+        each
+        for each in before.candidates
+        if (host := each.component.host)
+        and each.component.key not in listed
+        and (asked[host] is not None if host in asked else after.narrowed)
+    )
+
+
+def in_sight(before: Inventory, after: Inventory) -> Inventory:
+    """The later inventory with what is not known to be gone since the earlier one; nothing of it can be activated."""
+    troubles = {source.host: source.trouble for source in after.sources}
+    kept = []
+    for each in carried(before, after):
+        component, why = each.component, troubles.get(each.component.host)
+        against = [why] if why and why not in component.reasons else []
+        kept.append(each._replace(component=component._replace(reasons=(*against, *component.reasons))))
+    return after._replace(candidates=tuple(sorted((*after.candidates, *kept), key=lambda each: each.component.key)))
+
+
+def look_again(before: Inventory, providers: Sequence[Provider], *, host: str) -> Inventory:
+    """The inventory with what is on this machine, and on the host unless it is empty, read anew.
+
+    Raises:
+        TransportError: the files of a mechanism cannot be read.
+    """
+    after = take_inventory(providers, hosts=(host,) if host else ())
+    candidates = sorted((*after.candidates, *carried(before, after)), key=lambda each: each.component.key)
+    return after._replace(candidates=tuple(candidates), narrowed=before.narrowed)

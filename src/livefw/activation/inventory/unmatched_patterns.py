@@ -30,11 +30,11 @@ class UnmatchedPattern(NamedTuple):
 
 
 def find(policy: Policy, found: Inventory) -> tuple[UnmatchedPattern, ...]:
-    """Patterns that match none of the components; empty if there is no component at all."""
+    """Patterns that match none of the components; empty if there is no component, or not every host was asked."""
     components = [candidate.component for candidate in found.candidates]
     return tuple(
         UnmatchedPattern(where, pattern)
-        for where, pattern in (_patterns(KEYS, policy) if components else ())
+        for where, pattern in (_patterns(KEYS, policy) if components and not found.narrowed else ())
         if not any(matches(pattern, component) for component in components)
     )
 

@@ -5,7 +5,6 @@ A condition has a fingerprint: another image, or another check that blocks, is a
 can be seen of its component: a BMC that is silent for a minute must not make an event of each of its images.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -16,9 +15,6 @@ from livefw.activation.notify.outbox import MOST_CONDITIONS
 from livefw.activation.notify.outcomes import like
 from livefw.activation.policy.notification import NotifyEvent
 from livefw.providers.base import Component
-
-_SILENT = re.compile(r"BMC (?P<name>\S+) at ")
-_UNREACHABLE = "unreachable"
 
 
 class Observed(NamedTuple):
@@ -48,17 +44,11 @@ def _conditions(seen: Observed) -> Iterator[tuple[str, Notice]]:
             yield _version(component) or "", _pending(component)
             if held := (seen.held or {}).get(component.key):
                 yield "\n".join(sorted(each.partition(":")[0] for each in held)), _held(component, held)
-    for name, text in silent_bmcs(seen.found).items():
-        yield "", Notice(NotifyEvent.SILENT, name, text, name=name, code=_UNREACHABLE)
+    for source in seen.found.sources:
+        if source.silent and (why := source.trouble):
+            yield "", Notice(NotifyEvent.SILENT, source.host, why.text, name=source.host, code=why.code)
     for intent in seen.unfinished or ():
         yield intent.activation, _unfinished(intent)
-
-
-def silent_bmcs(found: Inventory) -> dict[str, str]:
-    """The management controllers that could not be asked, each with why."""
-    notes = (note for note in (*found.notes, *found.absent) if note.code == _UNREACHABLE)
-    named = ((match["name"], note.text) for note in notes if (match := _SILENT.match(note.text)))
-    return dict(named)
 
 
 def _lasts(key: str, seen: Observed) -> bool:
@@ -73,18 +63,18 @@ def _lasts(key: str, seen: Observed) -> bool:
         case NotifyEvent.UNFINISHED:
             return seen.unfinished is None
         case NotifyEvent.SILENT:
-            return not _has_components(subject, seen.found)
+            return not _answers(subject, seen.found)
     return False
 
 
-def _has_components(bmc: str, found: Inventory) -> bool:
-    return any(each.component.id.startswith(f"{bmc}/") for each in found.candidates)
+def _answers(bmc: str, found: Inventory) -> bool:
+    return any(source.host == bmc and not source.silent for source in found.sources)
 
 
 def _answering(gone: Iterable[str], seen: Observed) -> Iterator[Notice]:
     for key in sorted(gone):
         event, _, name = key.partition(" ")
-        if event == NotifyEvent.SILENT and _has_components(name, seen.found):
+        if event == NotifyEvent.SILENT and _answers(name, seen.found):
             yield Notice(NotifyEvent.ANSWERING, name, f"BMC {name} responds again", name=name)
 
 

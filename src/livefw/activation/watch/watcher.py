@@ -51,6 +51,10 @@ class WatchEventKind(StrEnum):
     """The settings were reloaded; or are wrong, and the earlier ones stay in effect; or a pattern matches nothing."""
     ABSENT = "absent"
     """There is no component at all, for instance because the driver was unloaded."""
+    SILENT = "silent"
+    """A host, such as a BMC, does not answer or not completely; what is known of it is kept."""
+    ANSWERS = "answers"
+    """It shows all it has again."""
     TROUBLE = "trouble"
 
 
@@ -106,6 +110,16 @@ def _pending(component: Component) -> str:
     return f"an image is pending{version}" if component.pending else "no image is pending"
 
 
+def _silence(before: Inventory | None, after: Inventory) -> Iterator[WatchEvent]:
+    """Hosts that have stopped answering since the earlier inventory, or answer again."""
+    was = {source.host: source.trouble for source in before.sources} if before else {}
+    for source in after.sources:
+        if source.trouble and not was.get(source.host):
+            yield WatchEvent(WatchEventKind.SILENT, "", source.trouble.text)
+        elif was.get(source.host) and not source.trouble:
+            yield WatchEvent(WatchEventKind.ANSWERS, "", f"{source.host} answers again")
+
+
 class Watcher:
     """Watches a machine; the caller decides when by calling `look`. Unless it is ``automatic``, it changes nothing."""
 
@@ -132,7 +146,7 @@ class Watcher:
         control = control or Control()
         yield from self._follow_settings()
         try:
-            found = self._host.observe(discovery.take_inventory(self._host.providers))
+            found = self._look()
             yield from self._differ(found)
             yield from self._match(found)
             if self._automatic and not control.stopped:
@@ -162,8 +176,14 @@ class Watcher:
             self._host, self._engine = renewed, Engine(renewed)
             yield WatchEvent(WatchEventKind.SETTINGS, "", "changed; in effect from now on")
 
+    def _look(self) -> Inventory:
+        """The machine as it is now, with what was known of hosts that do not answer."""
+        found = self._host.observe(discovery.take_inventory(self._host.providers))
+        return discovery.in_sight(self._known, found) if self._known else found
+
     def _differ(self, found: Inventory) -> Iterator[Seen]:
         before, self._known = self._known, found
+        yield from _silence(before, found)
         others = {each.component: each for each in self._others.new()}
         for event in compare(before, found):
             other = others.get(event.component) if event.what is WatchEventKind.VERSION else None
@@ -266,7 +286,7 @@ class Watcher:
                     self._others.skip()
                     return  # reading the component now might block while the mechanism is at work
         self._others.skip()
-        yield from self._differ(self._host.observe(discovery.take_inventory(self._host.providers)))
+        yield from self._differ(self._look())
 
     def _settled(self, settled: list[SettledIntent]) -> Iterator[Seen]:
         for each in settled:

@@ -22,6 +22,7 @@ from livefw.errors import Interrupted, PermissionDenied, TransportError
 from livefw.render import history, plan
 from livefw.render import show as rendered_show
 from livefw.render.answer import Answer
+from livefw.render.component import label_of_row
 from livefw.text import printable
 
 VARIABLE = "LIVEFW_SOCKET"
@@ -66,7 +67,7 @@ def ask(session: CommandSession, verb: str, arguments: argparse.Namespace) -> in
 
 _LISTINGS = {"Plan": plan.LISTING, "History": history.LISTING}
 """What is shown as it is wanted here, from the document: the daemon knows no terminal."""
-_ALONE = {"state", "settings", "images", "no_journal", "measure", "plot", "at", "to", "scheduled"}
+_ALONE = {"state", "settings", "images", "no_journal", "measure", "plot", "at", "to", "scheduled", "strict"}
 _ALONE |= {"head", "limit", "until", "before", "file", "archive"}
 """Options that the daemon's calls do not have."""
 
@@ -148,8 +149,8 @@ def _show_event(session: CommandSession, message: Message) -> None:
     if event.get("event") == "begins":
         component = event["component"]
         versions = f" {component['current_version'] or '-'} -> {component['pending_version'] or '-'}"
-        verb, name = event.get("verb", "activate"), component["name"] or component["id"]
-        session.say(f"{verb} {printable(name)}{printable(versions)}")
+        name = label_of_row(component["key"], component)
+        session.say(f"{event.get('verb', 'activate')} {name}{printable(versions)}")
     elif event.get("event") == "said":
         session.say(f"livefw: {event['text']}")
 

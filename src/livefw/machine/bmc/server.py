@@ -6,6 +6,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -21,10 +22,10 @@ _PATIENCE = 30.0
 class BmcServer:
     """Serves until closed, in threads of its own; one request at a time reaches the model."""
 
-    def __init__(self, web: Web, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Raises OSError if the port cannot be bound."""
+    def __init__(self, web: Web, *, host: str = "127.0.0.1", port: int = 0, latency: float = 0.0) -> None:
+        """Raises OSError if the port cannot be bound. ``latency`` is how many seconds each answer takes."""
         self.pem = certificate.make(host)
-        self._server = (_Server6 if ":" in host else _Server)((host, port), _handler(web))
+        self._server = (_Server6 if ":" in host else _Server)((host, port), _handler(web, latency))
         self._server.tls = _tls(self.pem)
         self.host, self.port = host, self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
@@ -72,7 +73,7 @@ def _tls(pem: certificate.Pem) -> ssl.SSLContext:
     return context
 
 
-def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
+def _handler(web: Web, latency: float) -> type[BaseHTTPRequestHandler]:
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -86,6 +87,7 @@ def _handler(web: Web) -> type[BaseHTTPRequestHandler]:
                 return
             body = self.rfile.read(int(length))
             fields = {name.lower(): value for name, value in self.headers.items()}
+            time.sleep(latency)
             try:
                 with lock:
                     response = web.handle(self.command, self.path, fields, body)

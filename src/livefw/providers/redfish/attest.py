@@ -67,7 +67,7 @@ def _key(client: RedfishClient, body: dict[str, object]) -> bytes:
     if isinstance(key := body.get("PublicKey"), str):
         return key.encode()
     link = body.get("Certificate")
-    uri = local_path(link.get("@odata.id"), client.origin) if isinstance(link, dict) else None
+    uri = local_path(link.get("@odata.id")) if isinstance(link, dict) else None
     if uri is None:
         raise ValueError("there is no key to verify it with")
     certificate = client.resource(uri).get("CertificateString")

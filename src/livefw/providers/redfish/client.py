@@ -3,8 +3,10 @@
 
 import json
 import logging
+import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,7 +14,8 @@ from urllib.parse import urlsplit
 
 from livefw.providers.component import Reason
 from livefw.providers.redfish import exchange
-from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, plain_text
+from livefw.providers.redfish.exchange import NOT_NOW, UNHURRIED, ExchangeError, Pace, Response, plain_text
+from livefw.providers.redfish.fan_out import Abandoned, Listener
 from livefw.providers.redfish.settings import Bmc, Secret
 
 Part = tuple[str, tuple[str | None, bytes, str]]
@@ -21,6 +24,8 @@ Part = tuple[str, tuple[str | None, bytes, str]]
 
 _MOST_LOGINS = 6
 """Further logins of one client: a BMC may end sessions every five minutes while a task takes half an hour."""
+_MOST_LATE = 2
+"""Resources that may time out before no other is asked for."""
 _MOST_REFUSED = 2
 """Logins that are refused before no other is tried: BMCs lock a user out after a few of them."""
 
@@ -32,17 +37,31 @@ class RedfishClient:
     asked once more after another login; for anything else see `renew`.
     """
 
-    def __init__(self, bmc: Bmc, secret: Secret, adapter: Any, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bmc: Bmc,
+        secret: Secret,
+        adapter: Any,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        pace: Pace | None = None,
+        listener: Listener | None = None,
+    ) -> None:
         """Log in.
 
-        ``adapter`` is how to reach the BMC, usually a `transport.BoundedAdapter`; ``now`` is for `within`.
+        ``adapter`` is how to reach the BMC, usually a `transport.BoundedAdapter`, whose limits hold unless there is a
+        ``pace``; ``now`` is for `within`, and ``listener`` hears the first answer.
         """
         self._now = now
+        self._pace = pace
+        self._listener = listener or Listener()
+        self._adapter = adapter
+        self._lanes = getattr(adapter, "lanes", 1)
+        self._renewing = threading.Lock()
         self._until = float("inf")
         # The library logs bodies, session tokens among them, and nobody may turn that on.
         logging.getLogger("redfish").disabled = True
         logging.getLogger("redfish.rest.v1").disabled = True
-        self.origin = bmc.url
         self._auth = bmc.auth
         self._library: Any = None
         self._known = False
@@ -50,7 +69,7 @@ class RedfishClient:
         self._ended: list[str] = []
         try:
             self._log_in(bmc, secret, adapter)
-        except ExchangeError:
+        except (ExchangeError, Abandoned):
             self.close()  # there are services that make a session and say that it cannot be used
             adapter.close()
             raise
@@ -58,6 +77,8 @@ class RedfishClient:
     def _log_in(self, bmc: Bmc, secret: Secret, adapter: Any) -> None:
         import redfish  # it takes a tenth of a second, and only those with a BMC need it
 
+        # The warnings of the library to its programmers. For the process: `warnings` knows no threads.
+        warnings.filterwarnings("ignore", module=r"(redfish|urllib3)\.")
         with _errors_translated():
             self._library = redfish.redfish_client(
                 base_url=bmc.url,
@@ -69,9 +90,26 @@ class RedfishClient:
             )
             # Neither proxies nor passwords of ~/.netrc: the settings say who is spoken to, and as whom.
             self._library._session.trust_env = False  # noqa: SLF001 - there is no other way to it
-            self._library.get_root_object()
+            self._hear_first_answer()
             self._library.login_url = self._login_url()
             self._library.login(auth=bmc.auth)
+            if self._library.root_resp.status == 401:  # a service that shows not even its root to strangers
+                self._library.get_root_object()
+
+    def _hear_first_answer(self) -> None:
+        if self._pace:
+            self._adapter.seconds = self._pace.first
+        try:
+            with _errors_translated():
+                self._library.get_root_object()
+        except ExchangeError as error:
+            if error.code == "timeout" or error.reason == _NOT_CONNECTED:
+                seconds = getattr(self._adapter, "seconds", UNHURRIED.first)
+                raise ExchangeError(exchange.SILENT.fill(seconds=f"{seconds:g}"), sent=False) from error
+            raise
+        if self._pace:
+            self._adapter.seconds = self._pace.each
+        self._listener.answered()
 
     def _login_url(self) -> str:
         try:
@@ -90,6 +128,41 @@ class RedfishClient:
     def get(self, path: str) -> Response:
         """Read a resource."""
         return self._read("GET", path)
+
+    def get_each(self, paths: Sequence[str]) -> list[Response | ExchangeError]:
+        """Read several resources, in their order, as many at a time as the way to the BMC allows.
+
+        Once two have timed out, no other is asked for: that BMC has stopped answering.
+        """
+        found: list[Response | ExchangeError] = [ExchangeError(exchange.NOT_ASKED, sent=False)] * len(paths)
+        left = deque(enumerate(paths))
+        late: list[ExchangeError] = []
+        gone: list[Abandoned] = []
+
+        def work() -> None:
+            while left and len(late) < _MOST_LATE and not gone:
+                try:
+                    index, path = left.popleft()
+                except IndexError:  # the other thread was faster
+                    return
+                try:
+                    found[index] = self.get(path)
+                except ExchangeError as error:
+                    found[index] = error
+                    late.extend([error] * (error.code == "timeout"))
+                except Abandoned as error:
+                    gone.append(error)
+
+        helpers = self._lanes - 1 if len(paths) > self._lanes else 0  # another connection costs two or three exchanges
+        threads = [threading.Thread(target=work, daemon=True, name="bmc-lane") for _ in range(helpers)]
+        for thread in threads:
+            thread.start()
+        work()
+        for thread in threads:
+            thread.join()
+        if gone:
+            raise gone[0]
+        return found
 
     def resource(self, path: str) -> dict[str, Any]:
         """Read a resource that has to be there."""
@@ -124,8 +197,8 @@ class RedfishClient:
         if self._library is None:
             return
         for place in self._ended:
-            with suppress(ExchangeError):  # it may be gone indeed
-                self.delete(place)
+            with suppress(ExchangeError), _errors_translated():  # it may be gone indeed
+                self._library.delete(place)
         with suppress(ExchangeError), _errors_translated():
             self._library.logout()
         self._library._session.close()  # noqa: SLF001 - the library does so only if the BMC let it log out
@@ -163,10 +236,16 @@ class RedfishClient:
             self._until = float("inf")
 
     def _read(self, method: str, path: str, **named: Any) -> Response:
+        key = self._library.get_session_key()
         answer = self._exchange(method, path, **named)
-        return self._exchange(method, path, **named) if answer.status == 401 and self.renew() else answer
+        if answer.status != 401:
+            return answer
+        with self._renewing:  # the other thread may have done it meanwhile
+            again = self._library.get_session_key() != key or self.renew()
+        return self._exchange(method, path, **named) if again else answer
 
     def _exchange(self, method: str, path: str, **named: Any) -> Response:
+        self._listener.require_wanted()
         if self._now() > self._until:
             raise ExchangeError(exchange.TIMEOUT, sent=False)
         with _errors_translated():
@@ -192,24 +271,23 @@ def _answer(status: int, headers: dict[str, str], data: bytes) -> Response:
 
 @contextmanager
 def _errors_translated() -> Iterator[None]:
-    """Every error of the library and of what is below it, as `ExchangeError`; their warnings to Python are nobody's."""
+    """Every error of the library and of what is below it, as `ExchangeError`."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except ExchangeError:
+        yield
+    except (ExchangeError, Abandoned):
         raise
     except Exception as error:
         raise _translated(error) from error
 
 
+_NOT_CONNECTED = Reason("unreachable", "it does not respond")
 _KNOWN = (
     # name of a class, then why, and whether the request may have reached the BMC
     ("InvalidCredentialsError", Reason("login", "it rejects these credentials"), False),
     ("SessionCreationError", Reason("no-session", "it creates no session"), False),
     ("RedfishPasswordChangeRequiredError", Reason("login", "the password must be changed first"), False),
     ("SSLCertVerificationError", Reason("tls", "its certificate is not trusted"), False),
-    ("ConnectTimeoutError", Reason("unreachable", "it does not respond"), False),
+    ("ConnectTimeoutError", _NOT_CONNECTED, False),
     ("NewConnectionError", Reason("unreachable", "no connection could be made"), False),
     ("NameResolutionError", Reason("unreachable", "its host name cannot be resolved"), False),
     ("JsonDecodingError", exchange.NO_JSON, True),

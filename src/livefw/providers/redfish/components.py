@@ -77,6 +77,11 @@ def parts(seen: Seen) -> tuple[Part, ...]:
     return tuple(found)
 
 
+def find(seen: Seen, ident: str) -> Part | None:
+    """The component of this id within its BMC; None if it is not there."""
+    return next((each for each in parts(seen) if each.ident == ident), None)
+
+
 def foreign(part: Part, seen: Seen) -> tuple[Queued, ...]:
     """What StartUpdate would start beside this component."""
     return tuple(task for task in seen.queued if task not in part.queued)

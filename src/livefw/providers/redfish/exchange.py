@@ -40,13 +40,27 @@ UNUSABLE_CA = Reason("ca", "{path} cannot be used: {error}")
 BUSY_INVENTORY = Reason("busy", "its inventory cannot be read: {what_is_wrong}")
 UNREAD_INVENTORY = Reason("unread", "its inventory cannot be read: {what_is_wrong}")
 
-AWAY = frozenset({"unreachable", "broken", "timeout", "down", "busy", "no-session"})
+SILENT = Reason("silent", "it does not answer (timed out after {seconds} s)")
+NOT_ASKED = Reason("timeout", "it was not asked for, because the BMC had stopped answering")
+
+AWAY = frozenset({"unreachable", "silent", "broken", "timeout", "down", "busy", "no-session"})
 """Codes of errors that pass: what a BMC looks like that is starting, or has too much to do."""
 AWAY_S = 180.0
 """Seconds to wait for one that is away: a BMC that restarts itself takes about two minutes."""
 AWAY_PAUSE_S = 5.0
 NOT_NOW = frozenset({408, 429, 502, 503, 504})
 """Statuses that say nothing of what was asked for, and say that the same may be asked again."""
+
+
+class Pace(NamedTuple):
+    """Seconds that a BMC is given for its very first answer, and for each further one."""
+
+    first: float = 60.0
+    each: float = 60.0
+
+
+UNHURRIED = Pace()
+"""For requests about one component; a push of a large image has longer, see `transport.transfer_seconds`."""
 
 
 class Response(NamedTuple):
@@ -135,6 +149,13 @@ def plain_text(data: bytes) -> str:
     return next(filter(None, shown), "")[:_MOST_TEXT]
 
 
+def normal_url(url: str) -> str:
+    """A URL with scheme and host in lower case and without the port that its scheme has anyway."""
+    scheme, slashes, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    return scheme.lower() + slashes + authority.lower().removesuffix(":443") + slash + path
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a service asks to wait, by its own clock where it names a moment; None if it does not say."""
     wish = headers.get("retry-after", "")
@@ -147,15 +168,18 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
+_AUTHORITY = re.compile(r"https?://[^/?#\\]+(?=/)", re.IGNORECASE)
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]{0,2000}")
 
 
-def local_path(uri: object, origin: str) -> str | None:
-    """The path of a URI that a BMC gave us, if it is one of this BMC; None for anything else.
+def local_path(uri: object) -> str | None:
+    """The path of a URI that a BMC gave us; None for what is none.
 
-    Credentials go with every request, so that an address from outside must not decide where they go to.
+    Whatever host the URI names, the path is asked of the BMC that the settings name. BMCs know themselves by other
+    names than we do, and credentials go with every request, so that an address from outside must not decide where they
+    go to.
     """
     if not isinstance(uri, str):
         return None
-    path = uri[len(origin) :] if uri.startswith(origin + "/") else uri
+    path = _AUTHORITY.sub("", uri, count=1)
     return path if _PATH.fullmatch(path) and "/../" not in path + "/" and "\\" not in path else None

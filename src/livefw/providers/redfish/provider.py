@@ -4,27 +4,56 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from livefw import errors, libraries
-from livefw.providers.component import Component, Discovery, Reason
+from livefw.providers.component import Component, Discovery, Reason, Source
 from livefw.providers.redfish.settings import TABLE, read_settings, secret
 from livefw.providers.tables import FILE
 from livefw.reading import Untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
+    from collections.abc import Callable, Collection, Sequence
+    from typing import Any, NamedTuple
 
     from livefw.clock import Clock
     from livefw.files.protocol import Files
     from livefw.providers import base
     from livefw.providers.redfish import work
     from livefw.providers.redfish.client import RedfishClient
+    from livefw.providers.redfish.fan_out import Listener
     from livefw.providers.redfish.resources import Seen, Unread
-    from livefw.providers.redfish.settings import Bmc
+    from livefw.providers.redfish.settings import Bmc, Secret
 
     Adapter = Callable[[Bmc], Any]
+else:
+    from livefw.light_tuple import NamedTuple
+
+
+class Listed(NamedTuple):
+    """What one BMC showed: its components, and what could not be read; or why it showed nothing."""
+
+    bmc: Bmc
+    components: tuple[Component, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    error: errors.LivefwError | None = None
+
+    @property
+    def note(self) -> Reason | None:
+        """What to say of a BMC that did not show all it has."""
+        if self.error is not None:
+            missing = isinstance(self.error, errors.NotInstalled)
+            silent = self.error.firmware_code == "silent"
+            why = _NOT_INSTALLED if missing else _SILENT if silent else _UNREACHABLE
+            return why._replace(hint=self.error.hint).fill(why_it_cannot_be_asked=self.error.message)
+        hidden = self.worth_reporting
+        return _INCOMPLETE.fill(name=self.bmc.name, count=len(hidden), what_is_wrong=hidden[0].text) if hidden else None
+
+    @property
+    def worth_reporting(self) -> tuple[Unread, ...]:
+        """What is worth a word: there are services that link a collection which they do not have."""
+        return tuple(each for each in self.unread if not (each.collection and each.absent))
 
 
 class RedfishProvider:
@@ -40,6 +69,8 @@ class RedfishProvider:
         self._clock = clock
         self._adapter = adapter or self._https
         self._read: tuple[Bmc, ...] | None = None
+        self._seen: dict[str, Seen] = {}
+        """The last whole look at each BMC: where things are, for those that follow to read only what they need."""
 
     @property
     def bmcs(self) -> tuple[Bmc, ...]:
@@ -48,22 +79,22 @@ class RedfishProvider:
             self._read = read_settings(self._files)
         return self._read
 
-    def discover(self) -> Discovery:
-        """See `base.Provider`. A BMC that cannot be queried becomes a note, and hides nothing of the others."""
-        found: list[Component] = []
-        notes: list[Reason] = []
-        for bmc in self.bmcs:
-            try:
-                listed, unread = self._listed(bmc)
-                found += listed
-                if unread := _worth_reporting(unread):
-                    notes.append(_INCOMPLETE.fill(name=bmc.name, count=len(unread), what_is_wrong=unread[0].text))
-            except errors.TransportError as error:
-                notes.append(_UNREACHABLE._replace(hint=error.hint).fill(why_it_cannot_be_asked=error.message))
-            except errors.NotInstalled as error:
-                notes.append(_NOT_INSTALLED._replace(hint=error.hint).fill(why_it_cannot_be_asked=error.message))
-        absent = None if found else notes[0] if notes else _NO_BMC if not self.bmcs else _EMPTY
-        return Discovery(tuple(found), tuple(notes), absent)
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """See `base.MultiHost`."""
+        return tuple(bmc.name for bmc in self.bmcs)
+
+    def discover(self, hosts: Collection[str] | None = None) -> Discovery:
+        """See `base.MultiHost`. A BMC that cannot be queried becomes a note, and hides nothing of the others."""
+        asked = [bmc for bmc in self.bmcs if hosts is None or bmc.name in hosts]
+        answers = self._ask_all(asked)
+        notes = tuple(each.note for each in answers if each.note)
+        found = tuple(component for each in answers for component in each.components)
+        sources = tuple(Source(TABLE, each.bmc.name, each.note, silent=each.error is not None) for each in answers)
+        absent = (
+            None if found else _together(notes) if notes else _NO_BMC if not self.bmcs else _EMPTY if asked else None
+        )
+        return Discovery(found, notes, absent, sources)
 
     def inspect(self, ident: str) -> Component | None:
         """See `base.Provider`. A BMC that is away is waited for: after an update it may have restarted itself.
@@ -85,12 +116,12 @@ class RedfishProvider:
             self._clock.sleep(AWAY_PAUSE_S)
 
     def _found(self, bmc: Bmc, ident: str) -> Component | None:
-        from livefw.providers.redfish.exchange import NOT_NOW
-
-        listed, unread = self._listed(bmc)
-        found = next((each for each in listed if each.id == ident), None)
+        listed = self._listed(bmc, ident)
+        if listed.error is not None:
+            raise listed.error
+        found, unread = next((each for each in listed.components if each.id == ident), None), listed.unread
         if found is None and unread:
-            why = _BUSY if any(each.status in NOT_NOW for each in unread) else _NOT_LISTED
+            why = _BUSY if any(each.passes for each in unread) else _NOT_LISTED
             raise _error(bmc, why.fill(ident=ident, what_is_wrong=unread[0].text))
         return found
 
@@ -139,7 +170,7 @@ class RedfishProvider:
         bmc, part = self._bmc(ident), None
         if bmc is not None:
             with suppress(ExchangeError):
-                found = components.parts(self._look(bmc))
+                found = components.parts(self._look(bmc, ident=ident))
                 part = next((each for each in found if f"{bmc.name}/{each.ident}" == ident), None)
         by_restart = part is None or part.is_bios or part.needs_reset is not False
         return Memory(by_restart=by_restart)
@@ -149,20 +180,16 @@ class RedfishProvider:
         from livefw.providers.base import Finding, Severity
 
         found = [] if self.bmcs else [Finding(Severity.INFO, *_NO_BMC)]
-        for bmc in self.bmcs:
+        for bmc, listed in zip(self.bmcs, self._ask_all(self.bmcs), strict=True):
             if not bmc.verify:
                 found.append(Finding(Severity.WARNING, *_UNVERIFIED.fill(name=bmc.name)))
-            try:
-                listed, unread = self._listed(bmc)
-            except (errors.TransportError, errors.NotInstalled) as error:
-                why = _NOT_INSTALLED if isinstance(error, errors.NotInstalled) else _UNREACHABLE
-                found.append(
-                    Finding(Severity.ERROR, *why._replace(hint=error.hint).fill(why_it_cannot_be_asked=error.message))
-                )
-            else:
-                found.append(Finding(Severity.INFO, *_REACHED.fill(name=bmc.name, count=len(listed), url=bmc.url)))
-                troubles = (_UNREAD.fill(name=bmc.name, what_is_wrong=each.text) for each in _worth_reporting(unread))
-                found += [Finding(Severity.WARNING, *why) for why in troubles]
+            if listed.error is not None and listed.note:
+                found.append(Finding(Severity.ERROR, *listed.note))
+                continue
+            reached = _REACHED.fill(name=bmc.name, count=len(listed.components), url=bmc.url)
+            found.append(Finding(Severity.INFO, *reached))
+            troubles = (_UNREAD.fill(name=bmc.name, what_is_wrong=each.text) for each in listed.worth_reporting)
+            found += [Finding(Severity.WARNING, *why) for why in troubles]
         return found
 
     def replay(self, ident: str, action: str) -> str:
@@ -184,11 +211,42 @@ class RedfishProvider:
         bmc = self._bmc(ident)
         if bmc is None:
             raise errors.TransportError(f"no BMC is configured for redfish:{ident}", mechanism=TABLE)
-        return Place(bmc, ident.partition("/")[2], lambda: self._enter(bmc), self._clock, observer)
+        return Place(
+            bmc,
+            ident.partition("/")[2],
+            lambda: self._enter(bmc),
+            partial(self._look_by, bmc=bmc, ident=ident),
+            self._clock,
+            observer,
+        )
 
-    def _enter(self, bmc: Bmc) -> RedfishClient:
-        """A session; `ExchangeError`."""
-        from livefw.providers.redfish.client import RedfishClient
+    def _ask_all(self, bmcs: Sequence[Bmc]) -> list[Listed]:
+        """Everything that some BMCs show, asked side by side. What is of this machine is read before, by one thread."""
+        from livefw.providers.redfish.exchange import ExchangeError, Pace
+        from livefw.providers.redfish.fan_out import ask_all
+
+        ready: dict[str, tuple[Secret, Any] | ExchangeError] = {}
+        for bmc in bmcs:
+            try:
+                ready[bmc.name] = self._ready(bmc)
+            except ExchangeError as error:
+                ready[bmc.name] = error
+
+        def ask(bmc: Bmc, listener: Listener) -> Listed:
+            from livefw.providers.redfish.client import RedfishClient
+
+            prepared = ready[bmc.name]
+            if isinstance(prepared, ExchangeError):
+                return Listed(bmc, error=_error(bmc, prepared.reason))
+            pace = Pace(bmc.first_answer, max(bmc.first_answer, _NEXT_ANSWER_S))
+            return self._described(
+                bmc, lambda: RedfishClient(bmc, *prepared, self._clock.now, pace=pace, listener=listener)
+            )
+
+        return ask_all(bmcs, ask, silent=_silent)
+
+    def _ready(self, bmc: Bmc) -> tuple[Secret, Any]:
+        """What it takes to log in, and the way to the BMC; `ExchangeError`."""
         from livefw.providers.redfish.exchange import NO_CREDENTIALS, NO_LIBRARY, ExchangeError
 
         try:
@@ -201,7 +259,14 @@ class RedfishProvider:
             raise ExchangeError(
                 NO_CREDENTIALS.fill(why_there_is_no_password=error.message, what_to_do=error.hint), sent=False
             ) from error
-        return RedfishClient(bmc, known, self._adapter(bmc), self._clock.now)
+        return known, self._adapter(bmc)
+
+    def _enter(self, bmc: Bmc) -> RedfishClient:
+        """A session; `ExchangeError`."""
+        known, adapter = self._ready(bmc)
+        from livefw.providers.redfish.client import RedfishClient  # there is a library, now
+
+        return RedfishClient(bmc, known, adapter, self._clock.now)
 
     def _https(self, bmc: Bmc) -> Any:
         from livefw.providers.redfish.exchange import UNUSABLE_CA, ExchangeError
@@ -214,37 +279,59 @@ class RedfishProvider:
             why = str(error) if isinstance(error, Untrusted) else getattr(error, "strerror", None) or str(error)
             raise ExchangeError(UNUSABLE_CA.fill(path=bmc.ca, error=why), sent=False) from error
 
-    def _listed(self, bmc: Bmc) -> tuple[list[Component], tuple[Unread, ...]]:
-        """All components of one BMC, and what of it could not be read; `livefw.errors.TransportError`."""
+    def _listed(self, bmc: Bmc, ident: str) -> Listed:
+        """One component of a BMC, read anew, among what is known of the others."""
+        return self._described(bmc, lambda: self._enter(bmc), ident)
+
+    def _described(self, bmc: Bmc, enter: Callable[[], RedfishClient], ident: str = "") -> Listed:
         from livefw.providers.redfish import components
         from livefw.providers.redfish.exchange import ExchangeError
 
         try:
-            seen = self._look(bmc)
+            seen = self._look(bmc, enter, ident=ident)
         except ExchangeError as error:
-            raise _error(bmc, error.reason) from error
+            return Listed(bmc, error=_error(bmc, error.reason))
         blind = tuple(each for each in seen.blind if not each.absent)
-        return [components.component(part, seen, bmc) for part in components.parts(seen)], (*seen.unread, *blind)
+        found = tuple(components.component(part, seen, bmc) for part in components.parts(seen))
+        return Listed(bmc, found, (*seen.unread, *blind))
 
-    def _look(self, bmc: Bmc) -> Seen:
-        from livefw.providers.redfish.resources import look
-
-        client = self._enter(bmc)
+    def _look(self, bmc: Bmc, enter: Callable[[], RedfishClient] | None = None, *, ident: str = "") -> Seen:
+        """A look of its own session; `ExchangeError`."""
+        client = enter() if enter else self._enter(bmc)
         try:
-            return look(client)
+            return self._look_by(client, bmc, ident)
         finally:
             client.close()
 
+    def _look_by(self, client: RedfishClient, bmc: Bmc, ident: str = "") -> Seen:
+        """A look at everything; or, if it has been seen before, at one component, and at what is new."""
+        from livefw.providers.redfish import components
+        from livefw.providers.redfish.resources import EarlierLook, look
 
-def _worth_reporting(unread: tuple[Unread, ...]) -> tuple[Unread, ...]:
-    """What is worth a word: there are services that link a collection which they do not have."""
-    return tuple(each for each in unread if not (each.collection and each.absent))
+        before = self._seen.get(bmc.name) if ident else None
+        part = components.find(before, ident.partition("/")[2]) if before else None
+        seen = look(client, EarlierLook(before, part.uris) if before and part else None)
+        if not ident:
+            self._seen[bmc.name] = seen
+        return seen
+
+
+def _together(notes: Sequence[Reason]) -> Reason:
+    """The first, with the texts of all: a person has to know each BMC that shows nothing."""
+    return notes[0]._replace(text="; ".join(each.text for each in notes))
+
+
+def _silent(bmc: Bmc) -> Listed:
+    from livefw.providers.redfish.exchange import SILENT
+
+    return Listed(bmc, error=_error(bmc, SILENT.fill(seconds=f"{bmc.first_answer:g}")))
 
 
 def _error(bmc: Bmc, why: Reason) -> errors.LivefwError:
     kind = _KINDS.get(why.code, errors.TransportError)
+    silent = why.code == "silent"
     return kind(
-        f"BMC {bmc.name} at {bmc.url}: {why.text}",
+        f"BMC {bmc.name} {why.text.removeprefix('it ')}" if silent else f"BMC {bmc.name} at {bmc.url}: {why.text}",
         hint=libraries.how("redfish") if why.code == "no-library" else "",
         mechanism=TABLE,
         phase="discover",
@@ -255,6 +342,7 @@ def _error(bmc: Bmc, why: Reason) -> errors.LivefwError:
 
 _NOT_INSTALLED = Reason(errors.KINDS[errors.NotInstalled].name, "{why_it_cannot_be_asked}")
 _UNREACHABLE = Reason("unreachable", "{why_it_cannot_be_asked}")
+_SILENT = Reason("silent", "{why_it_cannot_be_asked}")
 _UNVERIFIED = Reason(
     "unverified",
     "BMC {name}: the settings accept any certificate",
@@ -269,6 +357,8 @@ _INCOMPLETE = Reason(
 )
 _BUSY = Reason("busy", "{ident} is not listed, and part of the inventory cannot be read: {what_is_wrong}")
 _NOT_LISTED = Reason("unread", "{ident} is not listed, and part of the inventory cannot be read: {what_is_wrong}")
+_NEXT_ANSWER_S = 10.0
+"""How long a BMC that has answered once may take for each further answer, while others are waited for as well."""
 _KINDS: dict[str, type[errors.LivefwError]] = {
     "login": errors.PermissionDenied,
     "no-session": errors.PermissionDenied,

@@ -5,7 +5,7 @@ Schemas: UpdateService 1.17, SoftwareInventory 1.14, UpdateServiceCapabilities 1
 (DMTF DSP8010, 2026.1). Older services lack much of it, and what is missing is None: unknown, not false.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from livefw.providers.redfish import exchange
@@ -13,8 +13,10 @@ from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, local_path
 from livefw.text import whole
 
-_MOST_MEMBERS = 512
-"""Members of a collection that are read. The largest servers list about 150 pieces of firmware."""
+_MOST_MEMBERS = 10_000
+"""Rows of a page that are believed; an answer has a limit of its own. The largest servers list about 150 pieces of
+firmware, and a rack's manager some thousands."""
+_MOST_PAGES = 1_000
 _MOST_TEXT = 300
 _MOST_URI = 2000
 _LOOK_S = 300.0
@@ -89,6 +91,11 @@ class Unread(NamedTuple):
     collection: bool = False
 
     @property
+    def passes(self) -> bool:
+        """Whether the same may be shown later: the status says so, or there was no answer at all."""
+        return self.status in NOT_NOW or self.status == 0
+
+    @property
     def absent(self) -> bool:
         """Whether it may well not exist: a task is deleted while it is looked for, a member is not."""
         return self.status in (404, 410)
@@ -105,56 +112,123 @@ class Seen(NamedTuple):
     blind: tuple[Unread, ...] = ()
 
 
-def look(client: RedfishClient) -> Seen:
-    """Read all of it; `ExchangeError` if there is no update service, or it cannot be read."""
+class EarlierLook(NamedTuple):
+    """What an earlier look has shown, and the members of the inventory that are to be read anew all the same."""
+
+    seen: Seen
+    anew: frozenset[str]
+
+
+def look(client: RedfishClient, known: EarlierLook | None = None) -> Seen:
+    """Read all of it, or with ``known`` only that, and what is new; `ExchangeError` if there is no update service, or
+    it cannot be read.
+    """
     with client.within(_LOOK_S):
-        return _look(client)
+        return _look(client, known)
 
 
-def _look(client: RedfishClient) -> Seen:
-    uri = _link(client.root, "UpdateService", client)
+def _look(client: RedfishClient, known: EarlierLook | None) -> Seen:
+    """Level by level, because what does not depend on each other is read side by side."""
+    root = client.root
+    uri = _link(root, "UpdateService")
     if uri is None:
         raise ExchangeError(exchange.NO_SERVICE, sent=False)
     body = client.resource(uri)
-    images, unread, blind = [], list[Unread](), list[Unread]()
-    for name in ("FirmwareInventory", "SoftwareInventory"):
-        if path := _link(body, name, client):
-            images += [found for member in members(client, path, unread) if (found := image(member, client))]
+    service = _service(body, client)
+    unread, blind = list[Unread](), list[Unread]()
+    has_queue = known is None or service.start or known.seen.queued
+    links = {name: _link(root, name) for name in ("Tasks", "ComponentIntegrity")}
+    task_list = _task_list(client, links["Tasks"], blind) if has_queue else None
+    places = [each for name in ("FirmwareInventory", "SoftwareInventory") if (each := _link(body, name))]
+    kept = {each.uri: each for each in known.seen.images if each.uri not in known.anew} if known else {}
+    images: list[SoftwareImage] = []
+    for row in _members(client, places, SOFTWARE, unread, skipped=frozenset(kept)):
+        found = kept.get(row["@odata.id"]) if len(row) == 1 else image(row)
+        images += [found] if found else []
     if unread and not images:
         # Not an empty inventory, by which everything would count as gone.
-        busy = any(each.status in NOT_NOW for each in unread)
+        busy = any(each.passes for each in unread)
         why = exchange.BUSY_INVENTORY if busy else exchange.UNREAD_INVENTORY
         raise ExchangeError(why.fill(what_is_wrong=unread[0].text), sent=True)
-    unique = {found.uri: found for found in images}
-    queued = tuple(_queue(client, blind))
-    return Seen(
-        _service(body, client), tuple(unique.values()), queued, tuple(_integrity(client)), tuple(unread), tuple(blind)
-    )
+    queued = tuple(_queue(client, [task_list] if task_list else [], blind))
+    integrity = known.seen.integrity if known else tuple(_integrity(client, links["ComponentIntegrity"]))
+    return Seen(service, tuple(images), queued, integrity, tuple(unread), tuple(blind))
 
 
-def members(client: RedfishClient, path: str, unread: list[Unread]) -> Iterator[dict[str, Any]]:
-    """Members of a collection that can be read; all that cannot be is added to ``unread``."""
-    answer = client.get(path)
-    if answer.status in (401, 403):
-        raise ExchangeError(exchange.DENIED.fill(path=path, status=answer.status), sent=True)
-    rows = answer.body.get("Members") if answer.status == 200 else None
-    trouble = _trouble(answer) or ("" if isinstance(rows, list) else "has no Members")
-    if not trouble and "error" in answer.body:
-        trouble = "is not complete" + _words(answer)
-    if trouble:
-        unread.append(Unread(path, answer.status, f"{path} {trouble}", collection=True))
-    for row in rows[:_MOST_MEMBERS] if isinstance(rows, list) else ():
-        uri = local_path(row.get("@odata.id"), client.origin) if isinstance(row, dict) else None
-        if uri is None:
-            continue
-        if len(row) > 1:
-            yield row  # the service has expanded it
-            continue
-        found = client.get(uri)
-        if trouble := _trouble(found):
-            unread.append(Unread(uri, found.status, f"{uri} {trouble}"))
-        else:
-            yield {"@odata.id": uri} | found.body
+class MemberKind(NamedTuple):
+    """Members of a collection. One that shows any of the ``telling`` fields is expanded; others are only links."""
+
+    telling: frozenset[str]
+
+
+SOFTWARE = MemberKind(frozenset({"Version", "SoftwareId", "Updateable", "Active", "Staged", "Actions"}))
+_TASK = MemberKind(frozenset({"TaskState"}))
+_INTEGRITY = MemberKind(frozenset({"Actions", "ComponentIntegrityEnabled"}))
+
+
+def _members(
+    client: RedfishClient,
+    collections: Sequence[str],
+    kind: MemberKind,
+    unread: list[Unread],
+    *,
+    skipped: frozenset[str] = frozenset(),
+    optional: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Members of collections that can be read, in their order; all that cannot be is added to ``unread``.
+
+    Of those that are ``skipped`` there is only the address. `ExchangeError` if a collection cannot be read at all,
+    unless it is ``optional``.
+    """
+    rows: dict[str, dict[str, Any] | None] = {}
+    for path in collections:
+        for listed in _rows(client, path, unread, optional=optional):
+            if uri := local_path(listed.get("@odata.id")):
+                rows.setdefault(uri, None if kind.telling.isdisjoint(listed) else listed)
+    wanted = [uri for uri, row in rows.items() if row is None and uri not in skipped]
+    answers = dict(zip(wanted, client.get_each(wanted), strict=True))
+    for uri, row in rows.items():
+        if row is not None or uri in skipped:
+            yield (row or {}) | {"@odata.id": uri}
+        elif (answer := answers.get(uri)) is not None:
+            if isinstance(answer, ExchangeError):
+                unread.append(Unread(uri, 0, f"{uri}: {answer.text}"))
+            elif trouble := _trouble(answer):
+                unread.append(Unread(uri, answer.status, f"{uri} {trouble}"))
+            else:
+                yield answer.body | {"@odata.id": uri}
+
+
+def _rows(client: RedfishClient, path: str, unread: list[Unread], *, optional: bool) -> Iterator[dict[str, Any]]:
+    """The rows of a collection, page by page."""
+    pages: set[str] = set()
+    following: str | None = path
+    while following:
+        if following in pages or len(pages) >= _MOST_PAGES:
+            unread.append(Unread(following, 0, f"{path} has pages without end", collection=True))
+            return
+        pages.add(following)
+        try:
+            answer = client.get(following)
+        except ExchangeError as error:
+            if following == path and not optional:
+                raise
+            unread.append(Unread(following, 0, f"{following}: {error.text}", collection=True))
+            return
+        if answer.status in (401, 403) and not optional:
+            raise ExchangeError(exchange.DENIED.fill(path=following, status=answer.status), sent=True)
+        rows = answer.body.get("Members") if answer.status == 200 else None
+        trouble = _trouble(answer) or ("" if isinstance(rows, list) else "has no Members")
+        if not trouble and "error" in answer.body:
+            trouble = "is not complete" + _words(answer)
+        if trouble:
+            unread.append(Unread(following, answer.status, f"{following} {trouble}", collection=True))
+        if isinstance(rows, list):
+            yield from (row for row in rows[:_MOST_MEMBERS] if isinstance(row, dict))
+        after = answer.body.get("Members@odata.nextLink")
+        following = local_path(after)
+        if after is not None and following is None:
+            unread.append(Unread(path, 0, f"{path} has a next page that is no address of this BMC", collection=True))
 
 
 def _trouble(answer: Response) -> str:
@@ -169,11 +243,12 @@ def _words(answer: Response) -> str:
     return f" ({said[:_MOST_TEXT]})" if said else ""
 
 
-def image(body: dict[str, Any], client: RedfishClient) -> SoftwareImage | None:
+def image(body: dict[str, Any]) -> SoftwareImage | None:
     """A SoftwareInventory; None if it does not even say who it is."""
-    uri, ident = local_path(body.get("@odata.id"), client.origin), text(body, "Id")
-    if uri is None or ident is None:
+    uri = local_path(body.get("@odata.id"))
+    if uri is None:
         return None
+    ident = text(body, "Id") or uri.rstrip("/").rpartition("/")[2]
     related = body.get("RelatedItem")
     return SoftwareImage(
         uri=uri,
@@ -181,7 +256,7 @@ def image(body: dict[str, Any], client: RedfishClient) -> SoftwareImage | None:
         name=text(body, "Name") or ident,
         version=text(body, "Version"),
         software_id=text(body, "SoftwareId"),
-        related=_links(related, client),
+        related=_links(related),
         updateable=_flag(body, "Updateable"),
         protected=_flag(body, "WriteProtected"),
         active=_flag(body, "Active"),
@@ -190,8 +265,8 @@ def image(body: dict[str, Any], client: RedfishClient) -> SoftwareImage | None:
         lowest=text(body, "LowestSupportedVersion"),
         release=text(body, "ReleaseType"),
         manufacturer=text(body, "Manufacturer"),
-        activate=_action(body, "#SoftwareInventory.Activate", client),
-        cancel=_action(body, "#SoftwareInventory.Cancel", client),
+        activate=_action(body, "#SoftwareInventory.Activate"),
+        cancel=_action(body, "#SoftwareInventory.Cancel"),
     )
 
 
@@ -204,10 +279,10 @@ def _service(body: dict[str, Any], client: RedfishClient) -> UpdateService:
         enabled=_flag(body, "ServiceEnabled"),
         most_bytes=most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
         formats=tuple(_strings(formats)),
-        push=local_path(body.get("MultipartHttpPushUri"), client.origin),
-        simple=_action(body, "#UpdateService.SimpleUpdate", client),
-        start=_action(body, "#UpdateService.StartUpdate", client),
-        activate=_action(body, "#UpdateService.Activate", client),
+        push=local_path(body.get("MultipartHttpPushUri")),
+        simple=_action(body, "#UpdateService.SimpleUpdate"),
+        start=_action(body, "#UpdateService.StartUpdate"),
+        activate=_action(body, "#UpdateService.Activate"),
         apply_times=frozenset(_strings(times)),
         targets=_allowable(capable, "AllowableTargets"),
         staging=_allowable(capable, "AllowableStaging"),
@@ -215,50 +290,56 @@ def _service(body: dict[str, Any], client: RedfishClient) -> UpdateService:
 
 
 def _capabilities(body: dict[str, Any], client: RedfishClient) -> dict[str, Any]:
-    uri = _link(_record(body, "Links"), "UpdateServiceCapabilities", client)
-    uri = uri or _link(body, "UpdateServiceCapabilities", client)
+    uri = _link(_record(body, "Links"), "UpdateServiceCapabilities")
+    uri = uri or _link(body, "UpdateServiceCapabilities")
     return client.get(uri).body if uri else {}
 
 
-def _queue(client: RedfishClient, blind: list[Unread]) -> Iterator[Queued]:
-    """Tasks that wait for StartUpdate: their registry message says so, or the request that made them did."""
-    service = _link(client.root, "Tasks", client)
-    answer = client.get(service) if service else None
+def _task_list(client: RedfishClient, service: str | None, blind: list[Unread]) -> str | None:
+    """Where the tasks are; None if the service has none, or does not show them now."""
+    try:
+        answer = client.get(service) if service else None
+    except ExchangeError as error:
+        blind.append(Unread(service or "", 0, f"{service}: {error.text}"))
+        return None
     if service and answer and (trouble := _trouble(answer)):
         blind.append(Unread(service, answer.status, f"{service} {trouble}"))
-    path = _link(answer.body, "Tasks", client) if answer else None
-    for body in members(client, path, blind) if path else ():
+    return _link(answer.body, "Tasks") if answer else None
+
+
+def _queue(client: RedfishClient, task_lists: Sequence[str], blind: list[Unread]) -> Iterator[Queued]:
+    """Tasks that wait for StartUpdate: their registry message says so, or the request that made them did."""
+    for body in _members(client, task_lists, _TASK, blind, optional=True):
         payload = _record(body, "Payload")
         request = text(payload, "JsonBody", most=20_000) or ""
         waits = any(message.key == "AwaitToUpdate" for message in Response(200, {}, body).messages())
         asked = "OnStartUpdateRequest" in request
         uri = text(body, "@odata.id", most=_MOST_URI)
         if text(body, "TaskState") in _WAITING and (waits or asked) and uri:
-            yield Queued(uri, local_path(body.get("TaskMonitor"), client.origin), _payload_targets(request, client))
+            yield Queued(uri, local_path(body.get("TaskMonitor")), _payload_targets(request))
 
 
 _WAITING = frozenset({"New", "Pending", "Suspended"})
 
 
-def _payload_targets(request: str, client: RedfishClient) -> frozenset[str] | None:
+def _payload_targets(request: str) -> frozenset[str] | None:
     import json
 
     try:
         rows = json.loads(request)["Targets"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    targets = {local_path(row, client.origin) for row in rows} if isinstance(rows, list) else set()
+    targets = {local_path(row) for row in rows} if isinstance(rows, list) else set()
     return frozenset(each for each in targets if each) if targets and None not in targets else None
 
 
-def _integrity(client: RedfishClient) -> Iterator[Integrity]:
-    path = _link(client.root, "ComponentIntegrity", client)
-    for body in members(client, path, []) if path else ():
-        action = _action(body, "#ComponentIntegrity.SPDMGetSignedMeasurements", client)
-        uri = local_path(body.get("@odata.id"), client.origin)
+def _integrity(client: RedfishClient, path: str | None) -> Iterator[Integrity]:
+    for body in _members(client, [path] if path else [], _INTEGRITY, [], optional=True):
+        action = _action(body, "#ComponentIntegrity.SPDMGetSignedMeasurements")
+        uri = local_path(body.get("@odata.id"))
         if action and uri and body.get("ComponentIntegrityEnabled") is not False:
-            protects = _links(_record(body, "Links").get("ComponentsProtected"), client)
-            target = local_path(body.get("TargetComponentURI"), client.origin)
+            protects = _links(_record(body, "Links").get("ComponentsProtected"))
+            target = local_path(body.get("TargetComponentURI"))
             yield Integrity(uri, action, protects | ({target} if target else frozenset()))
 
 
@@ -286,19 +367,19 @@ def _strings(value: object) -> Iterator[str]:
         yield from (whole(each[:_MOST_TEXT]) for each in value[:_MOST_MEMBERS] if isinstance(each, str))
 
 
-def _link(body: dict[str, Any], name: str, client: RedfishClient) -> str | None:
-    return local_path(_record(body, name).get("@odata.id"), client.origin)
+def _link(body: dict[str, Any], name: str) -> str | None:
+    return local_path(_record(body, name).get("@odata.id"))
 
 
-def _links(rows: object, client: RedfishClient) -> frozenset[str]:
+def _links(rows: object) -> frozenset[str]:
     uris = rows[:_MOST_MEMBERS] if isinstance(rows, list) else ()
-    found = (local_path(row.get("@odata.id"), client.origin) for row in uris if isinstance(row, dict))
+    found = (local_path(row.get("@odata.id")) for row in uris if isinstance(row, dict))
     return frozenset(each for each in found if each)
 
 
-def _action(body: dict[str, Any], name: str, client: RedfishClient) -> str | None:
+def _action(body: dict[str, Any], name: str) -> str | None:
     """The target of an action as the service gives it: paths of actions differ in the field."""
-    return local_path(_record(_record(body, "Actions"), name).get("target"), client.origin)
+    return local_path(_record(_record(body, "Actions"), name).get("target"))
 
 
 def _allowable(body: dict[str, Any], name: str) -> frozenset[str] | None:

@@ -24,7 +24,6 @@ else:
     from livefw.light_tuple import NamedTuple
 
 TABLE = "redfish"
-_MOST_BMCS = 256
 
 
 class Bmc(NamedTuple):
@@ -39,6 +38,8 @@ class Bmc(NamedTuple):
     start_all: bool = False
     assume_live: bool = False
     patience: float = 1800.0
+    first_answer: float = 3.0
+    """Seconds, from the key ``patience`` of the table ``redfish``, which holds for all."""
 
 
 class BmcKey(NamedTuple):
@@ -90,6 +91,15 @@ KEYS = {
     "patience": BmcKey(_seconds, "seconds, up to a day", "how long to follow a task (1800)"),
 }
 """Everything that may be in one table."""
+TABLE_KEYS = {
+    "patience": BmcKey(
+        _seconds,
+        "seconds, up to a day",
+        "how long a BMC may take for its first answer before it counts as silent (3); each further one may take that "
+        "long, or 10 s if that is longer",
+    ),
+}
+"""What holds for all BMCs: keys of the table ``redfish`` itself."""
 
 
 def read_settings(files: Files) -> tuple[Bmc, ...]:
@@ -99,18 +109,21 @@ def read_settings(files: Files) -> tuple[Bmc, ...]:
 
 def decode(table: Any) -> tuple[Bmc, ...]:
     """What the table ``redfish`` means; `UsageError`."""
-    if not isinstance(table, dict) or set(table) - {"bmc"}:
-        raise _wrong(TABLE, "must consist of tables [[redfish.bmc]]")
+    if not isinstance(table, dict) or set(table) - {"bmc", *TABLE_KEYS}:
+        raise _wrong(TABLE, f"must consist of tables [[redfish.bmc]] and of {', '.join(TABLE_KEYS)}")
+    for name, key in TABLE_KEYS.items():
+        if name in table and not key.valid(table[name]):
+            raise _wrong(f"{TABLE}.{name}", f"must be {key.kind}")
     rows = table.get("bmc", [])
-    if not isinstance(rows, list) or len(rows) > _MOST_BMCS:
-        raise _wrong(f"{TABLE}.bmc", f"must be a list of at most {_MOST_BMCS} tables")
+    if not isinstance(rows, list):
+        raise _wrong(f"{TABLE}.bmc", "must be a list of tables")
     found: dict[str, Bmc] = {}
     for index, row in enumerate(rows):
         place = f"{TABLE}.bmc[{index}]"
         bmc = _decode_one(row, place)
         if bmc.name in found:
             raise _wrong(f"{place}.name", f"two BMCs have the name {bmc.name}")
-        found[bmc.name] = bmc
+        found[bmc.name] = bmc._replace(first_answer=table.get("patience", bmc.first_answer))
     return tuple(found.values())
 
 

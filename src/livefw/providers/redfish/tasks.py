@@ -188,8 +188,8 @@ class TaskFollower:
         self._listen(first)
         if not first.good:
             return self._refused(first)
-        monitor = local_path(first.headers.get("location"), self._client.origin)
-        task = local_path(first.body.get("@odata.id"), self._client.origin) if "TaskState" in first.body else None
+        monitor = local_path(first.headers.get("location"))
+        task = local_path(first.body.get("@odata.id")) if "TaskState" in first.body else None
         if monitor is None and (ended := self._ended(first)):
             return ended._replace(bare=task is None)
         places = [place for place in dict.fromkeys((monitor, task)) if place]

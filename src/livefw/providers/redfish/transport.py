@@ -7,17 +7,18 @@ itself, and follows redirects; `requests` reads bodies to their end, and its tim
 """
 
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from requests.adapters import HTTPAdapter
 
-from livefw.providers.redfish.exchange import OVERSIZED, REDIRECTED, ExchangeError
+from livefw.providers.redfish.exchange import OVERSIZED, REDIRECTED, UNHURRIED, ExchangeError, normal_url
 
 CONNECT_S = 10.0
 """For the connection, and for each step of the TLS handshake."""
-EXCHANGE_S = 60.0
+EXCHANGE_S = UNHURRIED.each
 """From the first byte sent to the last received. A push of a large image has its own, see `transfer_seconds`."""
 MOST_BYTES = 4 << 20
 """Largest body believed. The largest documents in the field, message registries, have about 300 KiB."""
@@ -51,18 +52,33 @@ class _Socket(ssl.SSLSocket):
         return super().send(*arguments, **named)
 
 
+class _Deadline(threading.local):
+    """The moment at which the exchange of a thread has to be over."""
+
+    moment = float("inf")
+
+
 class TlsContext(ssl.SSLContext):
-    """TLS settings of one BMC, and the moment at which the present exchange has to be over."""
+    """TLS settings of one BMC, and the moment at which the present exchange of each thread has to be over."""
 
     sslsocket_class = _Socket
-    deadline = float("inf")
     now: Callable[[], float]
+    _of_thread: _Deadline
+
+    @property
+    def deadline(self) -> float:
+        """That of this thread, on the clock of `now`."""
+        return self._of_thread.moment
+
+    @deadline.setter
+    def deadline(self, moment: float) -> None:
+        self._of_thread.moment = moment
 
 
 def tls(authorities: bytes | None, *, verify: bool, now: Callable[[], float] = time.monotonic) -> TlsContext:
     """TLS that verifies name and certificate, by these PEM authorities or the system's; ssl.SSLError, ValueError."""
     context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.now = now
+    context.now, context._of_thread = now, _Deadline()  # noqa: SLF001 - a class of C takes no arguments of ours
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if not verify:
         context.check_hostname = False
@@ -75,14 +91,19 @@ def tls(authorities: bytes | None, *, verify: bool, now: Callable[[], float] = t
 
 
 class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # requests has no types here
-    """The way to one BMC and to nowhere else."""
+    """The way to one BMC and to nowhere else, for ``lanes`` requests at a time: BMCs are slow.
+
+    ``seconds`` is for an exchange, and may be changed between two.
+    """
+
+    lanes = 2
 
     def __init__(
         self, origin: str, context: TlsContext, *, seconds: float = EXCHANGE_S, most: int = MOST_BYTES
     ) -> None:
-        self._origin = origin
+        self._origin = normal_url(origin)
         self._context = context
-        self._seconds = seconds
+        self.seconds = seconds
         self._most = most
         super().__init__(max_retries=0)
 
@@ -103,10 +124,10 @@ class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # requests has no type
 
     def send(self, request: Any, **named: Any) -> Any:
         """Exchange one request, with its whole body read and every limit kept; `ExchangeError`."""
-        if request.url != self._origin and not request.url.startswith(self._origin + "/"):
+        if normal_url(request.url + "/").partition(self._origin + "/")[0]:
             raise ExchangeError(REDIRECTED, sent=False)
         size = len(request.body or b"")
-        seconds = self._seconds + size / _SLOWEST
+        seconds = self.seconds + size / _SLOWEST
         self._context.deadline = self._context.now() + seconds
         named |= {"stream": True, "proxies": {}, "timeout": (min(CONNECT_S, seconds), seconds)}
         response = super().send(request, **named)

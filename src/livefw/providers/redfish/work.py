@@ -12,8 +12,8 @@ from livefw.providers.redfish import attest, belief, components, tasks
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.components import Part
-from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, NOT_NOW, ExchangeError, Response
-from livefw.providers.redfish.resources import Seen, look
+from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, ExchangeError, Response
+from livefw.providers.redfish.resources import Seen
 from livefw.providers.redfish.settings import Bmc
 from livefw.providers.redfish.tasks import AWAITING, TaskEnd, TaskOutcome
 from livefw.providers.steps import Operation, StepReport, Steps
@@ -22,11 +22,12 @@ Enter = Callable[[], RedfishClient]
 
 
 class Place(NamedTuple):
-    """What every request needs: which component of which BMC, how to get there, and who watches."""
+    """What every request needs: which component of which BMC, how to get there and look at it, and who watches."""
 
     bmc: Bmc
     ident: str
     enter: Enter
+    look: Callable[[RedfishClient], Seen]
     clock: Clock
     observer: Observer
 
@@ -76,7 +77,7 @@ class RedfishJob:
         """See `livefw.providers.steps.Work`."""
         try:
             self._client = self._place.enter()
-            seen = look(self._client)
+            seen = self._place.look(self._client)
             part = self._part(seen)
             if part is None:
                 return Claim(Reply.REFUSED, reason=_UNREAD if seen.unread else _VANISHED)
@@ -99,7 +100,7 @@ class RedfishJob:
         raise NotImplementedError
 
     def _part(self, seen: Seen) -> Part | None:
-        return next((each for each in components.parts(seen) if each.ident == self._place.ident), None)
+        return components.find(seen, self._place.ident)
 
     def _ask(self, client: RedfishClient, part: Part, request: Asking) -> Asked:
         """One request that changes something, and its task until the end.
@@ -117,7 +118,7 @@ class RedfishJob:
             return TaskOutcome(TaskEnd.LOST, error.reason._replace(hint=_HINT), goes_on=True, bare=True)
         if answer.status == 401:
             try:
-                if client.renew() and self._part(look(client)) == part:
+                if client.renew() and self._part(place.look(client)) == part:
                     answer = request.send()
             except ExchangeError:
                 return TaskOutcome(TaskEnd.LOST, tasks.LOCKED_OUT, goes_on=True, bare=True)
@@ -138,7 +139,7 @@ class RedfishJob:
         until = place.clock.now() + AWAY_S
         while True:
             try:
-                seen = look(client)
+                seen = place.look(client)
             except ExchangeError as error:
                 if error.code not in AWAY or place.clock.now() >= until:
                     return None
@@ -150,7 +151,7 @@ class RedfishJob:
                 hidden = components.hidden(part, seen)
                 if not hidden:
                     return part
-                if place.clock.now() >= until or not any(each.status in NOT_NOW for each in hidden):
+                if place.clock.now() >= until or not any(each.passes for each in hidden):
                     return None  # what is not shown may be what waits
             yield AWAY_PAUSE_S
 

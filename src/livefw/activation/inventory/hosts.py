@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of several hosts, such as management controllers, have to be asked for what words select."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+
+from livefw.activation.inventory.discovery import Inventory, take_inventory
+from livefw.activation.policy.document import Policy
+from livefw.errors import NoSuchComponent, TransportError
+from livefw.providers.base import Provider, is_multi_host
+
+_WILD = frozenset("*?[")
+
+
+def take_named(providers: Sequence[Provider], words: Iterable[str] | None, policy: Policy) -> Inventory:
+    """The inventory as far as it matters for the components that words select; all of it without words.
+
+    Hosts of components that the policy wants activated before others are asked too.
+
+    Raises:
+        TransportError: every host that a word names is silent; or as `take_inventory`.
+    """
+    if words is None:
+        return take_inventory(providers)
+    chosen = tuple(words)
+    before = [each.first for each in policy.order]
+    found = take_inventory(providers, hosts=named(providers, (*chosen, *before)))
+    troubles = {source.host: source.trouble for source in found.sources if source.silent}
+    for word in chosen if troubles else ():
+        wanted = named(providers, (word,))
+        if wanted and wanted <= troubles.keys() and (why := troubles[min(wanted)]):
+            raise TransportError(why.text, hint=why.hint, phase="discover")
+    return found
+
+
+@contextmanager
+def naming_silent_hosts(found: Inventory) -> Iterator[None]:
+    """Where a word selects nothing, say also which hosts did not answer: it may be behind one of them."""
+    try:
+        yield
+    except NoSuchComponent as error:
+        if not (silent := silent_texts(found)):
+            raise
+        raise NoSuchComponent("; ".join([error.message, *silent]), hint=error.hint) from error
+
+
+def silent_texts(found: Inventory) -> list[str]:
+    """Which hosts did not answer, each in a sentence."""
+    return [source.trouble.text for source in found.sources if source.silent and source.trouble]
+
+
+def named(providers: Sequence[Provider], words: Iterable[str]) -> frozenset[str] | None:
+    """The hosts that may have what words select: components, or patterns of them. None for any host."""
+    hosts: set[str] = set()
+    for word in words:
+        found = _named(providers, word.strip().casefold())
+        if found is None:
+            return None
+        hosts.update(found)
+    return frozenset(hosts)
+
+
+def _named(providers: Sequence[Provider], word: str) -> Collection[str] | None:
+    prefix, colon, rest = word.partition(":")
+    if colon and not _WILD.isdisjoint(prefix):
+        return None
+    mechanism = next((each for each in providers if colon and each.name == prefix), None)
+    if mechanism is not None and not is_multi_host(mechanism):
+        return ()
+    ident = rest if mechanism else word
+    host, slash, _ = ident.partition("/")
+    known = [name for each in providers if is_multi_host(each) for name in each.hosts]
+    if slash:
+        found = [name for name in known if fnmatchcase(name, host)]
+        return found if found or mechanism else None  # ids of members may have a slash, too
+    if mechanism is None or not _WILD.isdisjoint(host):
+        return None
+    return [name for name in known if name.startswith(host)]
