@@ -111,7 +111,7 @@ BY_OPTION: dict[tuple[str, str], dict[str, Any]] = {
     ("", "--bmc"): BMCS,
     ("", "--machine"): MACHINES,
     ("livefw history", "component"): ACTIVATIONS,
-    ("livefw report", "component"): ACTIVATIONS,
+    ("livefw report", "words"): ACTIVATIONS,
     ("livefw machine fault", "component"): PARTS,
     ("livefw machine stage", "what"): PARTS,
     ("livefw machine run", "--machine"): {},
