@@ -408,6 +408,17 @@ def test_a_queue_that_cannot_be_written_changes_no_outcome(make: Make) -> None:
     assert "notifications" in notified.said[0]
 
 
+def test_an_interruption_while_events_are_sent_takes_no_outcome_away(make: Make) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    notified = Notified(make("vera"))
+    policy = notified.bench.host().policy.notify
+    notified.bench.changes["notifier"] = Notifier(notified.bench.paths, policy, send=interrupted)
+    assert notified.bench.one("tf-rmm").result.outcome == "activated"
+    assert len(notified.outbox.read().waiting) == 1
+
+
 def test_without_executables_nothing_is_made(make: Make, tmp_path: Path) -> None:
     bench = make("vera")
     bench.changes["notifier"] = Notifier(bench.paths, bench.host().policy.notify)

@@ -43,7 +43,7 @@ def _conditions(seen: Observed) -> Iterator[tuple[str, Notice]]:
         if component.pending:
             yield _version(component) or "", _pending(component)
             if held := (seen.held or {}).get(component.key):
-                yield "\n".join(sorted(each.partition(":")[0] for each in held)), _held(component, held)
+                yield "\n".join(sorted(each.partition(": ")[0] for each in held)), _held(component, held)
     for source in seen.found.sources:
         if source.silent and (why := source.trouble):
             yield "", Notice(NotifyEvent.SILENT, source.host, why.text, name=source.host, code=why.code)

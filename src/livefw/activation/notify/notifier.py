@@ -149,7 +149,7 @@ class Notifier:
 
             work(Outbox(self._paths.state))
             self._failed = False
-        except Exception as error:  # a defect here must not take an outcome away
+        except (Exception, KeyboardInterrupt) as error:  # nothing here may take an outcome away
             if not self._failed:  # once, and not with every look
                 self._say(f"livefw: notifications: {printable(error_text(error))}")
             self._failed = True
