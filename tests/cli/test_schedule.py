@@ -122,7 +122,10 @@ def test_what_was_confirmed_is_activated_later(timers: Timers) -> None:
     assert vera.run("--json", "list").json["components"][-1]["pending"]
     (row,) = (each["outcome"] for each in json.loads(vera.run("--json", "history").out)["history"])
     assert (row["kind"], row["unit"], row["reason"]) == ("scheduled", scheduled["unit"], "$HOME 100%")
-    assert "scheduled for 2" in vera.run("history").out
+    (ident,) = (each["activation"] for each in json.loads(vera.run("--json", "history").out)["history"])
+    assert scheduled["unit"] in vera.run("history", ident).out
+    told = f"scheduled for {at:%Y-%m-%d %H:%M}"
+    assert [told in line and "1.0 -> 1.1" in line for line in vera.run("history").out.splitlines()] == [False, True]
     ran = timers.elapse()
     assert ran.returncode == ExitCode.DONE, ran.stderr
     last = json.loads(vera.run("--json", "history", "--limit", "1").out)["history"][0]

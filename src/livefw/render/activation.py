@@ -148,6 +148,8 @@ class _Fact(NamedTuple):
 _FACTS = (
     _Fact(_WHO, "by", "actor", first=True, text=_actor),
     _Fact(_WHO, "reason", "reason", first=True),
+    _Fact(_WHO, "scheduled for", "at"),
+    _Fact(_WHO, "timer", "unit"),
     _Fact(_VERSIONS, "ran before", "current_version", first=True),
     _Fact(_VERSIONS, "announced", "pending_version", first=True),
     _Fact(_VERSIONS, "runs afterwards", "current_version"),
@@ -189,6 +191,7 @@ _KINDS = {
     RowKind.SETTING: "change of a setting",
     RowKind.STAGING: "staging of an image",
     RowKind.STAGED: "staging of an image",
+    RowKind.SCHEDULED: "activation that was scheduled for later",
     RowKind.ARCHIVED: "older rows were archived",
     RowKind.SET_ASIDE: "a damaged history was set aside",
 }

@@ -106,6 +106,8 @@ def summary(item: Item) -> str:
 def _of_kind(kind: RowKind, row: Item) -> str:
     if kind in _OF_ITSELF:
         return _OF_ITSELF[kind].format_map(_Facts(row))
+    if kind is RowKind.SCHEDULED:
+        return f"scheduled for {str(row.get('at') or '?')[:16].replace('T', ' ')}"
     if kind is RowKind.SETTING:
         trouble = f" failed: {row['trouble']}" if row.get("trouble") else ""
         return f"set {row.get('setting')} to {str(row.get('value')).lower()}{trouble}"
@@ -141,9 +143,8 @@ class _Facts(dict[str, Any]):
 _OF_ITSELF = {
     RowKind.ARCHIVED: "archived: rows from {first} on are in {file}",
     RowKind.SET_ASIDE: "continues {file}, which was damaged",
-    RowKind.SCHEDULED: "scheduled for {at}",
 }
-"""Rows that are about no outcome."""
+"""Rows about the history itself."""
 _ASKED = {RowKind.CANCELLATION: "cancel: ", RowKind.STAGED: "stage: "}
 """What was asked for, where it was no activation and the outcome alone does not tell."""
 
@@ -157,6 +158,8 @@ def _change(item: Item) -> str:
         return printable(f"{old} -> {new}")
     if not (old and announced):
         return printable(str(old or "-"))
+    if first["kind"] == RowKind.SCHEDULED:
+        return printable(f"{old} -> {announced}")
     open_end = first is not last and last.get("outcome") in (None, "unknown")
     return printable(f"{old} -> {announced}?" if open_end else f"{old} (not {announced})")
 
