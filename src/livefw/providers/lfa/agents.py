@@ -111,15 +111,16 @@ def stated(files: Files) -> AgentRow:
 
 
 def _stated(table: Any) -> AgentRow:
-    from livefw import suggest  # only where the settings have such a table
-    from livefw.providers.tables import TableError
-
     if table == {}:
         return NOT_STATED
+    from livefw.providers.tables import TableError
+
     if not isinstance(table, dict) or table.keys() != {"agent"}:
         raise TableError("agent is the only key", path=TABLE, mechanism=TABLE, hint=_KNOWN)
     agent = AGENTS.get(table["agent"]) if isinstance(table["agent"], str) else None
     if agent is None:
+        from livefw import suggest  # only for errors
+
         raise TableError(
             f"unknown agent {table['agent']!r}",
             path=f"{TABLE}.agent",
