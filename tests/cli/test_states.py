@@ -3,6 +3,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -265,3 +267,41 @@ def test_list_takes_the_state_directory(ready: Any) -> None:
 def test_a_code_that_takes_a_reset_is_one_of_a_mechanism() -> None:
     known = {row.reason.code for name in MECHANISMS for row in codes(name).reasons}
     assert known >= TAKES_RESET
+
+
+def test_a_history_that_says_nothing_is_opened_once(ready: Any) -> None:
+    """Until it or the components change: what was found to be silent must not hide what comes after."""
+    ready.plant(_with_other(activation_pending="0"))
+    with _journal(ready) as journal:
+        journal.end(journal.begin(KEY, {"name": "TF-RMM"}), KEY, {"outcome": "activated", "reason": "x"})
+
+    def opens() -> bool:
+        done = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "livefw", "--root", str(ready.path), "--json", "list"],
+            env=ready.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        (component,) = (each for each in json.loads(done.stdout)["components"] if each["key"] == KEY)
+        assert component["state"]["code"] in ("ready", "unfinished")
+        return "sqlite3" in done.stderr
+
+    opens()  # since when the image is pending is recorded, which changes the history
+    opens()
+    assert not opens()
+    ready.file(f"/sys/firmware/lfa/{OTHER}/activation_pending").write_text("1\n")
+    assert opens()
+    opens()
+    assert not opens()
+    with _journal(ready) as journal:
+        journal.begin(KEY, {"name": "TF-RMM"})
+    assert opens()
+    assert shown(ready)["code"] == "unfinished"
+
+
+def _with_other(**texts: str) -> FakeLfa:
+    bench = FakeLfa()
+    bench.add()
+    bench.add(OTHER, name="SCP", **texts)
+    return bench

@@ -17,6 +17,7 @@ from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.plan import PlanStep
+from livefw.activation.policy.document import DEFAULT
 from livefw.activation.status import ComponentStatus, of_component
 from livefw.errors import LivefwError, PermissionDenied, UsageError, kind_of
 from livefw.providers.base import Component, Reason
@@ -28,6 +29,8 @@ class Examined(NamedTuple):
     statuses: Mapping[str, ComponentStatus] = {}
     running: LockHolder | None = None
     notes: tuple[Reason, ...] = ()
+    history_is_silent: bool = False
+    """Whether the history could be read and has nothing that blocks any of them."""
 
     def status(self, component: Component) -> ComponentStatus:
         """The state of a component; what its mechanism reports, for one that was not examined."""
@@ -39,10 +42,12 @@ def examine(host: Host, found: Inventory) -> Examined:
     for it."""
     holder = host.holder()
     notes: list[Reason] = []
+    silent = False
     with _history(host, notes) as history:
         try:
             unfinished = {row.component: row for row in history.unfinished()} if history else {}
             steps = {step.component.key: step for step in _steps(host, found, history, holder, notes)}
+            silent = history is not None and not unfinished and not any(map(_tells, steps.values()))
         except LivefwError as error:
             notes.append(_noted(error))
             unfinished, steps = {}, {}
@@ -55,7 +60,17 @@ def examine(host: Host, found: Inventory) -> Examined:
         for each in found.candidates
         for key in (each.component.key,)
     }
-    return Examined(statuses, holder, tuple(notes))
+    return Examined(statuses, holder, tuple(notes), silent)
+
+
+_BY_HISTORY = frozenset({"time", "failed-this-boot", "list-in-doubt"})
+"""Checks that can block because of something in the history."""
+
+
+def _tells(step: PlanStep) -> bool:
+    """Whether the history has something that can block this step, with the settings of now or without any."""
+    slow = step.usual is not None and step.usual.worst_s > DEFAULT.limits.seconds
+    return slow or any(problem.check in _BY_HISTORY for problem in step.problems)
 
 
 @contextmanager

@@ -145,7 +145,7 @@ def _examined(
         files,
         lock=place.lock,
         root=session.root,
-        history=place.has_activations,
+        history=place.has_activations and not _is_settled(place, taken),
         settings=settings_directory(session.root, session.settings),
     ):
         session.tell_unused_settings()
@@ -155,5 +155,16 @@ def _examined(
 
     where = assemble.Where(session.root, state, session.settings)
     host = assemble.host(where, assemble.How(lenient=True), files=files, opened=session.opened, say=session.say)
+    stamp = place.stamp
     examined = examination.examine(host, taken)
+    if examined.history_is_silent:
+        from livefw.activation import settled
+
+        settled.remember(place, taken, stamp)
     return found._replace(notes=(*found.notes, *examined.notes)), examined.statuses
+
+
+def _is_settled(place: PendingPlace, taken: Inventory) -> bool:
+    from livefw.activation import settled  # only where there is a history of activations
+
+    return settled.is_settled(place, taken)
