@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from livefw.activation.outcome import Outcome, Result
     from livefw.activation.plan import PastAttempts, PlanStep, SettingChange, UsualDuration
     from livefw.activation.setting_changes import UnmetSetting
-    from livefw.activation.status import ComponentStatus, StatusCode
+    from livefw.activation.status import ComponentStatus
+    from livefw.activation.status_code import StatusCode
     from livefw.activation.watch.watcher import WatchEvent, WatchEventKind
     from livefw.api import ConnectedHost, connect
     from livefw.providers.base import Claim, ImagePackage, Measured, Phase, Reply, Trust, Witness

@@ -49,10 +49,8 @@ _MODULES = {
         "LockHolder",
     ),
     "livefw.activation.setting_changes": ("UnmetSetting",),
-    "livefw.activation.status": (
-        "ComponentStatus",
-        "StatusCode",
-    ),
+    "livefw.activation.status": ("ComponentStatus",),
+    "livefw.activation.status_code": ("StatusCode",),
     "livefw.activation.watch.watcher": (
         "WatchEvent",
         "WatchEventKind",

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from livefw.activation.status import StatusCode
+from livefw.activation.status_code import StatusCode
 
 PAGE = Path(__file__).parents[2] / "docs/reference/policy.md"
 

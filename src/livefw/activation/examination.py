@@ -18,7 +18,7 @@ from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.plan import PlanStep
 from livefw.activation.policy.document import DEFAULT
-from livefw.activation.status import ComponentStatus, of_component
+from livefw.activation.status import ComponentStatus
 from livefw.errors import LivefwError, PermissionDenied, UsageError, kind_of
 from livefw.providers.base import Component, Reason
 
@@ -34,7 +34,7 @@ class Examined(NamedTuple):
 
     def status(self, component: Component) -> ComponentStatus:
         """The state of a component; what its mechanism reports, for one that was not examined."""
-        return self.statuses.get(component.key) or of_component(component)
+        return self.statuses.get(component.key) or step_status.reported_by_mechanism(component)
 
 
 def examine(host: Host, found: Inventory) -> Examined:

@@ -14,7 +14,7 @@ from livefw.activation.inventory import discovery
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.outcome import Outcome
 from livefw.activation.policy import window
-from livefw.activation.status import StatusCode
+from livefw.activation.status_code import StatusCode
 from livefw.errors import LivefwError
 from livefw.providers.base import Component
 

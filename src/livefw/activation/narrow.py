@@ -14,7 +14,7 @@ from livefw.providers.base import Component, Provider, is_multi_host
 
 
 class Narrowing(NamedTuple):
-    """What is wanted: words as for `select_all`, a mechanism, a code of `livefw.activation.status.StatusCode`, the
+    """What is wanted: words as for `select_all`, a mechanism, a code of `livefw.activation.status_code.StatusCode`, the
     name of a host or a pattern of it, and only what is pending. None and an empty tuple want everything."""
 
     words: tuple[str, ...] = ()

@@ -8,7 +8,6 @@ and knows of running and unfinished activations; `may_differ` tells without load
 from __future__ import annotations
 
 import os
-from enum import StrEnum
 
 from livefw.activation.lock import machine_identity
 from livefw.files.host import SETTINGS_FILE
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
     from livefw.activation.inventory.discovery import Inventory
     from livefw.activation.lock.machine_lock import LockHolder
+    from livefw.activation.status_code import StatusCode
     from livefw.files.protocol import Files
     from livefw.providers.base import Component, Reason
 else:
@@ -27,31 +27,6 @@ else:
 
 _WATCHDOGS = "/sys/class/watchdog"
 _CPUS = "/sys/devices/system/cpu"
-
-
-class StatusCode(StrEnum):
-    """The state of a component."""
-
-    READY = "ready"
-    """An image is pending, and no check blocks its activation."""
-    HELD = "held"
-    """An image is pending, and a check blocks its activation."""
-    ACTIVATING = "activating"
-    """It is being activated."""
-    STAGING = "staging"
-    """An image is being staged for it."""
-    CANCELLING = "cancelling"
-    """An activation of it is being cancelled."""
-    UNFINISHED = "unfinished"
-    """An earlier activation or staging has no outcome in the history yet."""
-    UP_TO_DATE = "up-to-date"
-    """No image is pending."""
-    NEEDS_RESET = "needs-reset"
-    """It cannot be activated live: it takes a reset or a reboot."""
-    BLOCKED = "blocked"
-    """The mechanism cannot activate it now, for another reason."""
-    UNREADABLE = "unreadable"
-    """It cannot be read whether an image is pending."""
 
 
 class ComponentStatus(NamedTuple):
@@ -81,16 +56,22 @@ def of_component(component: Component) -> ComponentStatus:
     """The state as far as the mechanism reports it, without any check."""
     reasons = component.reasons
     if not reasons:
-        return ComponentStatus(StatusCode.READY, "ready", "it can be activated now")
+        return _status("ready", "ready", "it can be activated now")
     sentence = "; ".join(reason.text for reason in reasons)
     codes = [reason.code for reason in reasons if reason.code != _NOT_PENDING]
     if not codes:
-        return ComponentStatus(StatusCode.UP_TO_DATE, "up to date", sentence, reasons)
+        return _status("up-to-date", "up to date", sentence, reasons)
     if _UNREADABLE in codes:
-        return ComponentStatus(StatusCode.UNREADABLE, "unreadable", sentence, reasons)
+        return _status("unreadable", "unreadable", sentence, reasons)
     if not TAKES_RESET.isdisjoint(codes):
-        return ComponentStatus(StatusCode.NEEDS_RESET, "needs reset", sentence, reasons)
-    return ComponentStatus(StatusCode.BLOCKED, f"blocked: {first_of(codes)}", sentence, reasons)
+        return _status("needs-reset", "needs reset", sentence, reasons)
+    return _status("blocked", f"blocked: {first_of(codes)}", sentence, reasons)
+
+
+def _status(code: str, text: str, sentence: str, reasons: tuple[Reason, ...] = ()) -> ComponentStatus:
+    """A state with the text of its code, which equals the member: `list` shows it, and the enumeration takes longer to
+    make than all the rest here. `livefw.activation.step_status` has members."""
+    return ComponentStatus(code, text, sentence, reasons)  # type: ignore[arg-type]
 
 
 def first_of(names: list[str]) -> str:

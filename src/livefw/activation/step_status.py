@@ -10,7 +10,8 @@ from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.plan import PlanStep
 from livefw.activation.policy import window
 from livefw.activation.policy.document import Policy
-from livefw.activation.status import ComponentStatus, StatusCode, first_of, of_component
+from livefw.activation.status import ComponentStatus, first_of, of_component
+from livefw.activation.status_code import StatusCode
 from livefw.providers.base import Component, Reason
 
 _SOON = timedelta(days=6)
@@ -34,7 +35,7 @@ def of(
         text = f"{holder.act} for {holder.seconds} s by {holder.user}"
         sentence = f"{holder.act.noun} in progress {holder.who}"
         return ComponentStatus(StatusCode(holder.act), text, sentence, running=holder, activation=activation)
-    reported = of_component(component)
+    reported = reported_by_mechanism(component)
     if row:
         text, hint = _NO_OUTCOME.text.format(act=_ACTS[row.kind]), f"{_NO_OUTCOME.hint} {short_id(activation)}"
         why = Reason(_NO_OUTCOME.code, text, hint)
@@ -49,6 +50,12 @@ def of(
     if component.reasons or not stopping:
         return reported
     return _held(stopping, component, policy, now)
+
+
+def reported_by_mechanism(component: Component) -> ComponentStatus:
+    """The state as `livefw.activation.status.of_component` has it, with a member of the enumeration."""
+    found = of_component(component)
+    return found._replace(code=StatusCode(found.code))
 
 
 _ACTS = {RowKind.INTENT: "activation", RowKind.STAGING: "staging"}

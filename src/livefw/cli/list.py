@@ -132,7 +132,9 @@ def _state_directory(arguments: argparse.Namespace) -> str | None:
 
 
 def _states() -> list[str]:
-    return [each.value for each in status.StatusCode]
+    from livefw.activation.status_code import StatusCode  # not for a plain command line
+
+    return [each.value for each in StatusCode]
 
 
 def _examined(

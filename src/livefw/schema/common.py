@@ -5,7 +5,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from livefw.activation.checks.table import Weight
 from livefw.activation.lock.machine_lock import LockedFor
-from livefw.activation.status import StatusCode
+from livefw.activation.status_code import StatusCode
 from livefw.providers.component import Rendezvous
 
 
