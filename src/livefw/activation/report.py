@@ -22,6 +22,7 @@ from livefw.activation.host import Host
 from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.paths import Paths
+from livefw.activation.pending import known
 from livefw.errors import ExitCode, LivefwError
 from livefw.files.protocol import Files
 from livefw.providers.base import Finding
@@ -194,6 +195,8 @@ def machine_state(host: Host) -> MachineState:
         found = old_versions.marked(
             discovery.take_inventory(host.providers), host.paths.root, host.files, state=host.paths.state
         )
+        place = known.place_of(host.paths.root, state=host.paths.state)
+        found = known.marked(found, known.read(place) or {})
         findings = tuple((each.name, finding) for each in host.providers for finding in each.diagnose())
         return MachineState(found, examine(host, found), findings)
     except LivefwError as error:

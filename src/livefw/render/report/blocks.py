@@ -5,6 +5,7 @@ Their texts may be those of a firmware, a kernel or another user, and are escape
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import NamedTuple
 
 from livefw.activation.history.journal import Journal
@@ -166,12 +167,13 @@ def _machine(machine: MachineState) -> Iterator[Block]:
             each.component.label,
             _version(each.component.current_version),
             _version(each.component.pending_version),
+            _since(each.component.pending_since_ns),
             machine.examined.status(each.component).text,
         )
         for each in found.candidates
     )
     if found.candidates:
-        yield PageTable("Components", ("Component", "Name", "Runs", "Pending", "State"), rows)
+        yield PageTable("Components", ("Component", "Name", "Runs", "Pending", "Since", "State"), rows)
     notes = [("not there", each.text) for each in found.absent]
     notes += [("note", each.text) for each in (*found.notes, *machine.examined.notes)]
     notes += [(name, f"{finding.severity}: {finding.text}") for name, finding in machine.findings]
@@ -181,6 +183,10 @@ def _machine(machine: MachineState) -> Iterator[Block]:
 
 def _version(value: Version | None) -> str:
     return "-" if value is None else value.text + ("" if value.reliable else " (not certain)")
+
+
+def _since(ns: int | None) -> str:
+    return "-" if ns is None else datetime.fromtimestamp(ns / 1e9).astimezone().isoformat(sep=" ", timespec="seconds")
 
 
 def _overview(each: ReportedActivation) -> tuple[str, ...]:
