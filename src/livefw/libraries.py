@@ -27,6 +27,7 @@ LIBRARIES = {
     ),
     "redfish": Library("firmware behind a BMC", "'livefw[redfish]'"),
     "cabarchive": Library("archives of the LVFS (livefw image cab, staging a .cab)", "'livefw[fwupd]'"),
+    "textual": Library("screen of livefw watch", "'livefw[tui]'"),
 }
 """By the name under which each is imported."""
 

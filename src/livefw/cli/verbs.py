@@ -65,7 +65,7 @@ VERBS = {
     "cancel": Verb("livefw.cli.cancel", "abandon an activation that was begun and not completed"),
     "history": Verb("livefw.cli.history.verb", "what was done here, by whom and why; verify and archive it"),
     "report": Verb("livefw.cli.report", "a page about what ran here and what proves it, to be kept"),
-    "watch": Verb("livefw.cli.watch", "show changes as they happen, and activate what the policy selects"),
+    "watch": Verb("livefw.cli.watch.verb", "show changes as they happen, and activate what the policy selects"),
     "notify": Verb("livefw.cli.notify", "the executables in notify.d that are sent events; test them"),
     "policy": Verb("livefw.cli.policy", "what livefw.toml sets here, what it matches, and when windows open"),
     "stage": Verb("livefw.cli.stage", "stage an image with a mechanism that keeps it until it is activated"),

@@ -138,6 +138,21 @@ class Watcher:
         self._unmet: tuple[UnmetSetting, ...] = ()
         self._wishes_not_before = 0.0
 
+    @property
+    def host(self) -> Host:
+        """The machine, with the settings of the last look."""
+        return self._host
+
+    @property
+    def found(self) -> Inventory | None:
+        """What the last look found that could read the machine; None before there was one."""
+        return self._known
+
+    @property
+    def trouble(self) -> str:
+        """Why the last look could not do everything; empty if it could."""
+        return self._trouble
+
     def look(self, control: Control | None = None) -> Iterator[Seen]:
         """Report changes, apply settings, and activate what is due. Errors are reported as events.
 

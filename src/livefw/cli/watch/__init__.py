@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``livefw watch``, in lines or on a screen."""
