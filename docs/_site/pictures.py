@@ -85,7 +85,7 @@ class Cell(NamedTuple):
 
 ABOVE = (
     (Cell("testing", "a test kit for programs of your own"),),
-    (Cell("cli", "the command"), Cell("daemon", "D-Bus, fwupd's clients")),
+    (Cell("cli", "the command", 3), Cell("screen", "of watch", 2), Cell("daemon", "D-Bus, fwupd's clients", 3)),
     (Cell("render", "text and JSON", 4), Cell("schema", "JSON Schemas", 3), Cell("dbus", "server, client", 3)),
     (Cell("activation", "choose, check, run, compare, record: knows no mechanism"),),
     (Cell("providers", "one package for each mechanism", 7), Cell("archive", "cab archives", 3)),

@@ -2,7 +2,7 @@
 """What needs a person: activations without a known end, failures whose image is still pending, silent controllers,
 and settings that match nothing.
 
-Each kind has one sentence and one command that shows more. It is asked for by whoever shows a machine as a whole.
+Each kind has one sentence and one command that shows more. For those who show a machine as a whole.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

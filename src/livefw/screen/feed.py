@@ -38,7 +38,7 @@ class WatchFeed:
     """Follows a loop, and publishes what the screen shows. See `livefw.screen.app.Feed`."""
 
     def __init__(self, loop: WatchLoop, machine: Machine, *, name: str, hear: Callable[[Watched], None]) -> None:
-        """``hear`` is told every event as well, in the thread that watches."""
+        """``hear`` is called with every event as well, in the thread that watches."""
         self.name = name
         self._loop = loop
         self._machine = machine

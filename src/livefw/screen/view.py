@@ -14,7 +14,7 @@ from livefw.providers.base import Severity
 
 
 class Activity(NamedTuple):
-    """An activation, staging or cancellation that is under way, whoever runs it.
+    """An activation, staging or cancellation that is under way, of any program.
 
     ``usual`` is how long earlier activations of the component took; None if there was none.
     """

@@ -48,11 +48,11 @@ def activity(running: Activity, now: datetime) -> str:
     return f"> {printable(running.text)}: {seconds:.0f} s{bar}, {expected}"
 
 
-def attention(matters: Sequence[Attention], room: int, columns: int) -> list[str]:
-    """What needs a person, in at most ``room`` lines; the last one says how much more there is."""
+def attention(matters: Sequence[Attention], most: int, columns: int) -> list[str]:
+    """What needs a person, in at most ``most`` lines; the last one says how much more there is."""
     if not matters:
         return []
-    shown = matters if len(matters) < room else matters[: room - 2]
+    shown = matters if len(matters) < most else matters[: most - 2]
     lines = [f"NEEDS A PERSON ({len(matters)})", *(_cut(f"! {_matter(each)}", columns) for each in shown)]
     more = len(matters) - len(shown)
     return [*lines, f"  and {more} more: press a"] if more else lines
@@ -69,9 +69,9 @@ def _matter(matter: Attention) -> str:
     return printable(f"{name}: {matter.text}" if name else matter.text)
 
 
-def last_events(events: Sequence[EventLine], room: int, columns: int) -> list[str]:
+def last_events(events: Sequence[EventLine], most: int, columns: int) -> list[str]:
     """The newest events, the newest last."""
-    newest: Iterable[EventLine] = reversed(list(islice(reversed(events), room)))
+    newest: Iterable[EventLine] = reversed(list(islice(reversed(events), most)))
     return [_cut(event(each), columns) for each in newest]
 
 
@@ -106,7 +106,7 @@ def _bar(part: float, length: int = 10) -> str:
 
 
 def _between(left: str, right: str, columns: int) -> str:
-    """Both ends of a line; the left one is cut where there is no room."""
+    """Both ends of a line; the left one is cut where the line is too short."""
     left = _cut(left, columns - len(right) - 2)
     return left + " " * (columns - width(left) - len(right)) + right
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looks at a machine again and again, until it is told to stop."""
+"""Looks at a machine again and again, until it is stopped."""
 
 import os
 import time
