@@ -16,7 +16,7 @@ from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.plan import UsualDuration
 from livefw.activation.policy import window
-from livefw.activation.status import StatusCode
+from livefw.activation.status_code import StatusCode
 from livefw.errors import LivefwError, NothingHere, NotInstalled
 from livefw.render import list as rendered
 from livefw.render import listing
