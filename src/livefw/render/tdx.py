@@ -4,6 +4,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from livefw.activation.status import first_of
 from livefw.errors import ExitCode
 from livefw.providers.tdx.outlook import Outlook
 from livefw.providers.tdx.select import objections
@@ -58,9 +59,16 @@ def _above(found: Item) -> Iterator[str]:
 
 
 def _verdict(item: Item) -> str:
-    """Every rule that blocks it, by its code."""
-    codes = ", ".join(reason["code"] for reason in item["reasons"])
-    return codes or ("chosen" if item["chosen"] else "possible")
+    """The rule that blocks it, by its code, and how many more there are."""
+    return first_of([reason["code"] for reason in item["reasons"]]) if item["reasons"] else _free(item)
+
+
+def _full_verdict(item: Item) -> str:
+    return ", ".join(reason["code"] for reason in item["reasons"]) or _free(item)
+
+
+def _free(item: Item) -> str:
+    return "chosen" if item["chosen"] else "possible"
 
 
 LISTING = Listing(
@@ -68,7 +76,7 @@ LISTING = Listing(
     item="candidate",
     columns=(
         Column("IMAGE", lambda item: printable(item["version"])),
-        Column("VERDICT", _verdict, least=20, style=lambda item: "notable" if item["reasons"] else "good"),
+        Column("VERDICT", _verdict, full=_full_verdict, style=lambda item: "notable" if item["reasons"] else "good"),
         # The first rule in words; the document has all of them.
         Column("WHY", lambda item: printable(item["reasons"][0]["text"]) if item["reasons"] else "-", rank=1, least=20),
         Column("PATH", lambda item: printable(item["path"]), wide=True),
