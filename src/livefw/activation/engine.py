@@ -75,7 +75,10 @@ class Engine:
         """
         host = self._host
         require_ignorable(request.ignore, host.policy)
-        found = host.observe(hosts.take_named(host.providers, request.words, host.policy))
+        found = hosts.take_named(host.providers, request.words, host.policy)
+        with hosts.naming_silent_hosts(found):
+            plan.choose(found, request.words)  # an invalid request records nothing
+        found = host.observe(found)
         history: Journal | None = None
         hidden = False
         try:

@@ -67,7 +67,10 @@ def details(host: Host, words: Sequence[str], images: Sequence[LocalImage]) -> l
     if not words:
         raise UsageError("name the components to show", hint="livefw list shows what is available")
     paths = host.paths
-    taken = host.observe(hosts.take_named(host.providers, words, host.policy))
+    taken = hosts.take_named(host.providers, words, host.policy)
+    with hosts.naming_silent_hosts(taken):
+        select_all(words, taken.require().candidates)  # an invalid request records nothing
+    taken = host.observe(taken)
     found = old_versions.marked(taken, paths.root, host.files, state=paths.state)
     candidates = found.require().candidates
     with hosts.naming_silent_hosts(taken):

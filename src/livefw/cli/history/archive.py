@@ -6,7 +6,7 @@ import argparse
 from livefw.activation.engine import Engine
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.journal import KEEP
-from livefw.activation.queries import when
+from livefw.activation.queries import history, when
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode
@@ -18,6 +18,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Take the machine, so that no engine writes meanwhile, and move what is old enough."""
     since = when(arguments.older, option="--older") if arguments.older else None
     cut = Cut(KEEP if arguments.keep is None else arguments.keep, since)
+    history(paths.where(session, arguments).state).close()  # without one there is nothing to archive
     with Engine(paths.host(session, arguments)).open() as running:
         for settled in running.settled:
             session.say(settled_text(settled))
