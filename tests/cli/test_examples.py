@@ -35,6 +35,7 @@ NOT_RUN = {
     "livefw image store rollback flash": "needs a bank on trial; see tests/image/test_store.py",
     "livefw stage bmc-bios bios-2.7.cab": "needs a BMC; see tests/redfish",
     "livefw stage bmc-bios 2.7": "needs a BMC; see tests/daemon/test_archives.py",
+    "livefw cancel rack1/bios": "needs a BMC; see tests/redfish/test_activation.py",
     "livefw stage bmc-bios": "needs a BMC; see tests/daemon/test_archives.py",
     "livefw tdx candidates": "needs Intel's images; see tests/tdx",
     "livefw tdx candidates --images /srv/tdx-module-binaries": "needs Intel's images; see tests/tdx",

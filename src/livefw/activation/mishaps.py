@@ -14,8 +14,10 @@ from livefw.providers.base import Component, Reason
 T = TypeVar("T")
 
 NOT_MEASURED = Reason("not-measured", "its cost could not be measured: {error}")
-UNSEEN = Reason("unseen", "the component can no longer be read: {error}", "livefw show")
-NOT_JUDGED = Reason("not-judged", "the outcome could not be determined: {error}", "livefw show; report the defect")
+UNSEEN = Reason("unseen", "the component can no longer be read: {error}", "livefw list")
+NOT_JUDGED = Reason(
+    "not-judged", "the outcome could not be determined: {error}", "livefw show COMPONENT; report the defect"
+)
 NOT_KEPT = Reason(
     "not-kept",
     "its effect until the next boot could not be recorded: {error}",
@@ -24,16 +26,22 @@ NOT_KEPT = Reason(
 NOT_LET_GO = Reason(
     "not-let-go",
     "the mechanism could not be made to release it: {error}",
-    "if another component is refused now, run livefw cancel",
+    "if another component is refused now, run livefw cancel COMPONENT",
 )
-REQUEST_FAILED = Reason("request-failed", "the request could not be watched to its end: {error}", "livefw show")
+REQUEST_FAILED = Reason(
+    "request-failed", "the request could not be watched to its end: {error}", "livefw show COMPONENT"
+)
 NOT_ANNOUNCED = Reason("not-announced", "it could not be written to the system journal: {error}")
 
 
 class Mishaps:
-    """The failures of one request, in order, each once. ``interrupted``: the user wants no further request."""
+    """The failures of one request, in order, each once. ``interrupted``: the user wants no further request.
 
-    def __init__(self) -> None:
+    ``about`` is the word that selects its component.
+    """
+
+    def __init__(self, about: str = "COMPONENT") -> None:
+        self._about = about
         self.interrupted = False
         self._found: dict[Reason, None] = {}
 
@@ -45,7 +53,7 @@ class Mishaps:
     def note(self, why: Reason, error: BaseException) -> None:
         """Add a failure; ``why`` is a reason with the field ``error``."""
         self.heed(error)
-        self._found[why.fill(error=error_text(error))] = None
+        self._found[why.fill(error=error_text(error)).about(self._about)] = None
 
     def heed(self, error: BaseException) -> None:
         """Set ``interrupted`` if the error is an interruption; add nothing."""

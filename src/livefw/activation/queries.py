@@ -109,7 +109,7 @@ def history(state: str, *, file: str | None = None) -> Journal:
     """Open the history of a state directory, or an archive, for reading. `NothingToDo` if there is none."""
     journal = Journal.open_file(file) if file else Journal.open_to_read(state)
     if journal is None:
-        raise NothingToDo("there is no history here", hint="--state DIR, or LIVEFW_STATE, says where it is")
+        raise NothingToDo("there is no history here", hint="livefw help history; --state DIR names another directory")
     return journal
 
 

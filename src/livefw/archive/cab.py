@@ -60,7 +60,7 @@ def read(data: bytes, *, most: int | None = None) -> tuple[CabImage, ...]:
     found = tuple(
         _image(metainfo.read(name, text), members) for name, text in members.items() if name.endswith(".metainfo.xml")
     )
-    return found or _fail("there is no metainfo in it", hint="create one with livefw image cab")
+    return found or _fail("there is no metainfo in it", hint="livefw help image cab shows how to make one")
 
 
 def write(image: CabImage) -> bytes:

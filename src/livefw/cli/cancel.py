@@ -14,14 +14,17 @@ from livefw.cli.verbs import Manual
 MANUAL = Manual(
     description=(
         (
-            "Cancel an activation that was begun and not completed, so that the component can be activated again. "
+            "Cancel an activation that was begun and not completed, so that the component can be activated again, or "
+            "remove an image that is staged behind a management controller (un-stage it). "
             'What "cancel" means depends on the mechanism: Arm LFA has a call for it, others end a task of the '
-            "management controller or have nothing to cancel. The result is written to the history."
+            "management controller or remove what it holds, and some cannot cancel anything. The exit status is 3 if "
+            "there is nothing to cancel, with every mechanism. The result is written to the history."
         ),
     ),
     examples=(
         ("livefw cancel tf-rmm", "Cancel the activation of one component."),
         ("livefw cancel 'redfish:*/pmfw-a'", "Cancel it on every BMC."),
+        ("livefw cancel rack1/bios", "Remove an image that is staged behind a BMC."),
     ),
     see_also=("activate", "history"),
 )

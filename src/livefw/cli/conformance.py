@@ -70,7 +70,9 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     if not 1 <= arguments.cpus <= _MOST_CPUS:
         raise UsageError(f"cpus: {arguments.cpus} is not between 1 and {_MOST_CPUS}")
     if (arguments.gdb or arguments.qemu) and not arguments.agent:
-        raise UsageError("what is expected of that firmware?", hint=f"--agent, one of {', '.join(PROFILES)}")
+        raise UsageError(
+            "what is expected of that firmware?", hint=f"name its agent with --agent: {', '.join(PROFILES)}"
+        )
     if arguments.qemu_options and not arguments.qemu:
         raise UsageError("--qemu-options are for --qemu FLASH")
     profiles = [arguments.agent] if arguments.agent else list(PROFILES)

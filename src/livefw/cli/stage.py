@@ -48,8 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "image",
         nargs="?",
         metavar="IMAGE",
-        help="file, .cab archive, URI that the mechanism itself is to fetch, or version of an image that lies here, as"
-        " livefw show has it; without it the newest that is newer than what runs",
+        help="file, .cab archive, URI that the mechanism itself fetches, or version of an image in the image directory;"
+        " without it the newest that is newer than what runs",
     )
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="activate although this check blocks it")

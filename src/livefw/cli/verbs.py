@@ -62,7 +62,7 @@ VERBS = {
     "show": Verb("livefw.cli.show", "everything known about components"),
     "plan": Verb("livefw.cli.plan", "what an activation would do, what it costs, and what blocks it"),
     "activate": Verb("livefw.cli.activate", "activate pending firmware while the machine runs"),
-    "cancel": Verb("livefw.cli.cancel", "abandon an activation that was begun and not completed"),
+    "cancel": Verb("livefw.cli.cancel", "abandon an activation that was begun, or un-stage an image"),
     "history": Verb("livefw.cli.history.verb", "what was done here, by whom and why; verify and archive it"),
     "report": Verb("livefw.cli.report", "a page about what ran here and what proves it, to be kept"),
     "watch": Verb("livefw.cli.watch.verb", "show changes as they happen, and activate what the policy selects"),

@@ -149,7 +149,9 @@ class MachineConfig:
     def with_components(self, count: int) -> "MachineConfig":
         """The same with another size of its grid; `UsageError` if it has none."""
         if self.grid is None:
-            raise UsageError(f"the platform {self.name} has a fixed set of components", hint="--platform grid")
+            raise UsageError(
+                f"the platform {self.name} has a fixed set of components", hint="livefw machine run --platform grid"
+            )
         try:
             return replace(self, grid=replace(self.grid, count=count))
         except ValueError as error:

@@ -65,7 +65,8 @@ class Cost(NamedTuple):
 class Reason(NamedTuple):
     """A reason, for programs and for people: ``code`` never changes, ``hint`` says what to do.
 
-    One of a table may have fields in its text (``{path}``), which `fill` gives their values.
+    One of a table may have fields in its text (``{path}``), which `fill` gives their values. ``COMPONENT`` in a hint
+    stands for the component that it is about, which `about` names.
     """
 
     code: str
@@ -75,6 +76,18 @@ class Reason(NamedTuple):
     def fill(self, **values: object) -> Reason:
         """The same with these values in its text; what a value holds is never read as a field."""
         return self._replace(text=self.text.format(**values))
+
+    def about(self, word: str) -> Reason:
+        """The same with a hint that is a command for the component which this word selects."""
+        if _ANY not in self.hint:
+            return self
+        from shlex import quote  # an identifier may hold anything; `list` needs no hints
+
+        return self._replace(hint=self.hint.replace(_ANY, quote(word)))
+
+
+_ANY = "COMPONENT"
+"""The component that a hint is about, as the help of the commands calls it."""
 
 
 class Component(NamedTuple):
@@ -125,6 +138,11 @@ class Component(NamedTuple):
     def key(self) -> str:
         """Stable key over all mechanisms: ``provider:id``."""
         return f"{self.provider}:{self.id}"
+
+    @property
+    def word(self) -> str:
+        """What to type for it: the shortest word that selects only this component, where that is known."""
+        return self.short or self.key
 
     @property
     def spellings(self) -> tuple[str, ...]:

@@ -26,10 +26,11 @@ from livefw.providers.base import (
 from livefw.providers.steps import Operation, Refusal, RunningSteps, Steps, Work
 
 NO_CANCEL = Reason("no-cancel", "this mechanism cannot cancel a request")
+NOTHING_TO_CANCEL = Reason("nothing-to-cancel", "nothing is pending or in progress")
 _DENIED = Reason("no-permission", "{node} does not report {what}: {error}")
 _UNREADABLE = Reason("unreadable", "{node} does not report {what}: {error}")
 _GIVEN_UP = Reason("given-up", "stopped before the request was made")
-_NOT_WATCHED = Reason("not-watched", "detached; the activation continues in the kernel", "livefw show")
+_NOT_WATCHED = Reason("not-watched", "detached; the activation continues in the kernel", "livefw show COMPONENT")
 
 
 def read_path(files: Files, table: str, key: str) -> str | None:
@@ -88,8 +89,9 @@ class InbandProvider:
         return ()
 
     def cancel(self, ident: str, observer: Observer) -> Running:  # noqa: ARG002
-        """See `livefw.providers.base.Provider`; always refused."""
-        return self._refusal(self.no_cancel)
+        """See `livefw.providers.base.Provider`; always refused: for want of something to cancel, or of a way."""
+        seen = self.inspect(ident)
+        return self._refusal(NOTHING_TO_CANCEL if seen and seen.pending is False else self.no_cancel)
 
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002
         """See `livefw.providers.base.Provider`."""

@@ -276,9 +276,12 @@ _NEVER = "cannot be ignored here: never-ignore in livefw.toml"
 
 def examine(context: CheckContext, *, ignore: Iterable[str] = ()) -> tuple[Problem, ...]:
     """All problems in this context. ``ignore`` are names of checks."""
-    problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in context.component.reasons]
+    word = context.component.word
+    reasons = (reason.about(word) for reason in context.component.reasons)
+    problems = [Problem(r.code, Weight.FATAL, r.text, r.hint) for r in reasons]
     for check in CHECKS:
-        problems += [Problem(check.name, check.weight, text, hint) for text, hint in check.look(context)]
+        found = (Reason(check.name, *each).about(word) for each in check.look(context))
+        problems += [Problem(check.name, check.weight, why.text, why.hint) for why in found]
     return ignoring(problems, ignore, context.policy)
 
 

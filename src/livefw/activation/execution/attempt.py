@@ -102,7 +102,7 @@ class Turn:
         self._candidate = candidate
         self._expected = expected
         self.found = found
-        self.mishaps = Mishaps()
+        self.mishaps = Mishaps(candidate.component.word)
 
     def steps(self, scene: Callable[[], PlanContext]) -> Steps[Attempt]:
         """Carry out the turn; returns the attempt. ``scene`` returns the context for its plan.
@@ -197,7 +197,7 @@ class Turn:
         found = judge(seen, own=claim.reason, unconfirmed=before.unconfirmed, accept=accept)
         confirmed = found.why.code != ACCEPTED_UNCONFIRMED
         copy = found.copy and before.copied
-        return Result(before, found.outcome, found.why, after, claim, copy=copy, confirmed=confirmed)
+        return Result(before, found.outcome, found.why.about(before.word), after, claim, copy=copy, confirmed=confirmed)
 
     def _side_effects(self, key: str) -> tuple[Reason, ...]:
         """What changed on other components; afterwards `found` is the new inventory.
@@ -235,7 +235,7 @@ class Turn:
     def _refused(self, component: Component, why: Reason, problems: tuple[Problem, ...] = ()) -> Attempt:
         """Record a refusal; nothing is tried."""
         host, history = self._context.host, self._context.history
-        result = Result(component, Outcome.REFUSED, why)
+        result = Result(component, Outcome.REFUSED, why.about(component.word))
         row = history.note(
             RowKind.REFUSAL,
             component.key,

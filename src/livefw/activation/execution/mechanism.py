@@ -86,7 +86,8 @@ def cancel(candidate: Candidate, *, control: Control, clock: Clock, mishaps: Mis
     begin = partial(provider.cancel, before.id)
     claim, seconds = yield from ask(begin, before, control=control, clock=clock, mishaps=mishaps)
     after = None if claim.at_work else inspect_noting(partial(provider.inspect, before.id), mishaps)[0]
-    return Result(before, _CANCEL_OUTCOMES[claim.reply], claim.reason or _CANCELLED, after, claim, seconds)
+    why = (claim.reason or _CANCELLED).about(before.word)
+    return Result(before, _CANCEL_OUTCOMES[claim.reply], why, after, claim, seconds)
 
 
 def _given_up(running: Running, error: BaseException, mishaps: Mishaps) -> Claim:
@@ -151,6 +152,8 @@ _CANCELLED = Reason("cancelled", "the mechanism has abandoned it")
 VANISHED = Reason("vanished", "the component no longer exists", "livefw list")
 _OUT_OF_SIGHT = Claim(
     Reply.LOST,
-    reason=Reason("out-of-sight", "the request was lost from sight; the mechanism may still be working", "livefw show"),
+    reason=Reason(
+        "out-of-sight", "the request was lost from sight; the mechanism may still be working", "livefw show COMPONENT"
+    ),
     at_work=True,
 )

@@ -199,7 +199,7 @@ class Session:
         return (yield from _ended(attempt))
 
     def _cancel(self, candidate: Candidate, reason: str) -> Steps[Finished]:
-        host, key, mishaps = self._host, candidate.component.key, Mishaps()
+        host, key, mishaps = self._host, candidate.component.key, Mishaps(candidate.component.word)
         self._describe_lock(key, LockedFor.CANCELLING)
         result = yield from mechanism.cancel(candidate, control=self.control, clock=host.clock, mishaps=mishaps)
         row = self._history.note(
@@ -234,7 +234,7 @@ class Session:
         nothing to cancel. Mechanisms that stage are left out: their cancellation would remove what a user has staged.
         """
         if not is_stager(candidate.provider):
-            mishaps.spared(NOT_LET_GO, partial(_cancel_and_wait, candidate), None)
+            mishaps.spared(NOT_LET_GO.about(candidate.component.word), partial(_cancel_and_wait, candidate), None)
 
     def _apply_settings(self, found: Inventory) -> Inventory:
         """Apply the settings of the policy; returns the inventory afterwards."""

@@ -38,7 +38,7 @@ def settle(context: Context) -> Iterator[SettledIntent]:
         provider = next((p for p in context.host.providers if p.name == name), None)
         if provider is None:
             continue  # an unknown mechanism; another livefw may settle it
-        mishaps = Mishaps()
+        mishaps = Mishaps(entry.component)
         try:
             found = _found_out(context, entry, provider, ident, mishaps)
         except Exception as error:
@@ -46,6 +46,7 @@ def settle(context: Context) -> Iterator[SettledIntent]:
             continue
         row = history.end(entry.kind, entry.activation, entry.component, found.body, mishaps)
         outcome, why, _, code = found
+        why = why.about(entry.component)
         history.tell(Announcement(entry.component, outcome, why, code, row, ENDINGS[entry.kind]), mishaps)
         yield SettledIntent(entry, outcome, why, code, error=row.error, mishaps=mishaps.found)
 

@@ -24,10 +24,10 @@ _OUTCOMES = {
 }
 _NOT_PENDING = (
     Outcome.UNKNOWN,
-    Reason("not-pending", "the mechanism accepted it, but nothing is pending", "livefw show"),
+    Reason("not-pending", "the mechanism accepted it, but nothing is pending", "livefw show COMPONENT"),
 )
-_NOT_SEEN = Reason("unseen", "the mechanism accepted it, and the component can no longer be read", "livefw show")
-_STAGED = Reason("staged", "it waits for its activation", "livefw activate")
+_NOT_SEEN = Reason("unseen", "the mechanism accepted it, and the component can no longer be read", "livefw list")
+_STAGED = Reason("staged", "it waits for its activation", "livefw activate COMPONENT")
 
 
 def hand_over(context: Context, target: StagingTarget, request: StagingRequest) -> Steps[Attempt]:
@@ -35,7 +35,7 @@ def hand_over(context: Context, target: StagingTarget, request: StagingRequest) 
 
     Until the mechanism is asked, every error is raised; an interruption as `Interrupted`.
     """
-    host, history, mishaps = context.host, context.history, Mishaps()
+    host, history, mishaps = context.host, context.history, Mishaps(target.component.word)
     before, provider = target.component, target.provider
     ignore = (*request.ignore, *host.policy.ignore)
     problems = examine_staging(before, target.version, host.policy, privileged=host.privileged, ignore=ignore)
@@ -81,9 +81,9 @@ def _refused(
     context: Context, target: StagingTarget, request: StagingRequest, why: Reason, problems: tuple[Problem, ...]
 ) -> Attempt:
     """Record a refusal; nothing is handed over."""
-    host, history, mishaps = context.host, context.history, Mishaps()
+    host, history, mishaps = context.host, context.history, Mishaps(target.component.word)
     key = target.component.key
-    result = Result(target.component, Outcome.REFUSED, why)
+    result = Result(target.component, Outcome.REFUSED, why.about(target.component.word))
     row = history.note(
         RowKind.STAGED, key, lambda: row_bodies.staging_refused(target, request, host.actor, result, problems), mishaps
     )
@@ -95,7 +95,7 @@ def _judged(target: StagingTarget, claim: Claim, mishaps: Mishaps) -> Result:
     """The outcome. An image that was accepted has to be pending; otherwise the mechanism contradicts itself."""
     before, outcome, why = target.component, _OUTCOMES[claim.reply], claim.reason or _STAGED
     if claim.at_work:
-        return Result(before, outcome, why, None, claim)
+        return Result(before, outcome, why.about(before.word), None, claim)
     after, readable = inspect_noting(partial(target.provider.inspect, before.id), mishaps)
     if outcome is Outcome.STAGED and not readable:
         outcome, why = Outcome.UNKNOWN, _NOT_SEEN
@@ -103,4 +103,4 @@ def _judged(target: StagingTarget, claim: Claim, mishaps: Mishaps) -> Result:
         outcome, why = Outcome.UNKNOWN, VANISHED
     elif outcome is Outcome.STAGED and after and after.pending is False:
         outcome, why = _NOT_PENDING
-    return Result(before, outcome, why, after, claim)
+    return Result(before, outcome, why.about(before.word), after, claim)

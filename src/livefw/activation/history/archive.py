@@ -92,7 +92,7 @@ def archive(
             file = os.path.abspath(file or os.path.join(os.path.dirname(path), name(base.sequence + 1, last)))
             _require_ours(os.path.dirname(file))
             if os.path.lexists(file):
-                raise UsageError(f"{file} is there already", hint="--archive FILE takes another name")
+                raise UsageError(f"{file} is there already", hint="livefw history --archive FILE takes another name")
             with opening.transaction(connection):
                 connection.execute("INSERT OR REPLACE INTO archiving VALUES (1, ?, ?)", (file, last))
             at(ArchiveStep.NOTED)

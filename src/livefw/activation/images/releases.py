@@ -68,7 +68,7 @@ def pick(component: Component, releases: Releases, wanted: str | None) -> Releas
         UsageError: there is no image of that version.
         NothingToDo: there is no upgrade.
     """
-    look = f"livefw show {component.key}"
+    look = f"livefw show {component.word}"
     if wanted is not None:
         version = of_image(wanted, component)
         for each in releases:
@@ -80,7 +80,9 @@ def pick(component: Component, releases: Releases, wanted: str | None) -> Releas
     for each in upgrades(component, releases):
         return each
     if component.pending:
-        raise NothingToDo("an image is already pending, and there is no newer one here", hint="livefw activate")
+        raise NothingToDo(
+            "an image is already pending, and there is no newer one here", hint=f"livefw activate {component.word}"
+        )
     raise NothingToDo(f"there is no newer image for {component.key} that could be staged", hint=look)
 
 

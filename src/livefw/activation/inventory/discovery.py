@@ -70,6 +70,11 @@ def with_aliases(provider: Provider, component: Component) -> Component:
     return component._replace(aliases=tuple(provider.aliases(component.id)))
 
 
+def _named(component: Component, short: str) -> Component:
+    """The component with its short id, also in its hints."""
+    return component._replace(short=short, reasons=tuple([each.about(short) for each in component.reasons]))
+
+
 def take_inventory(
     providers: Sequence[Provider],
     *,
@@ -96,9 +101,7 @@ def take_inventory(
     ]
     candidates.sort(key=lambda candidate: candidate.component.key)
     short = short_ids([candidate.component for candidate in candidates])
-    candidates = [
-        each._replace(component=each.component._replace(short=short[each.component.key])) for each in candidates
-    ]
+    candidates = [each._replace(component=_named(each.component, short[each.component.key])) for each in candidates]
     return Inventory(
         tuple(candidates),
         absent=tuple(discovery.absent for _, discovery in found if discovery.absent),

@@ -21,7 +21,7 @@ _NO_EVIDENCE = (
     Reason(
         "no-evidence",
         "the component does not show whether the image was staged",
-        "see livefw show and the mechanism's log",
+        "see livefw show COMPONENT and the mechanism's log",
     ),
 )
 

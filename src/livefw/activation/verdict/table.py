@@ -64,7 +64,7 @@ def _but(kind: type[StrEnum], *left_out: StrEnum) -> frozenset[Any]:
     return frozenset(kind) - frozenset(left_out)
 
 
-_LOOK = "see livefw show and the kernel log"
+_LOOK = "see livefw show COMPONENT and the kernel log"
 _UNKNOWN, _ACTIVATED, _FAILED, _REFUSED = Outcome.UNKNOWN, Outcome.ACTIVATED, Outcome.FAILED, Outcome.REFUSED
 _NO_WORD = frozenset({Moved.SAME, Moved.NOT_REPORTED})
 """Versions decide nothing: none is reported, or the announced one already ran before."""
@@ -93,7 +93,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "measurement-contradicts",
         "a different version is shown than before, but a fresh measurement has not changed",
-        hint="see livefw show and the mechanism's log",
+        hint="see livefw show COMPONENT and the mechanism's log",
         advice="One of the two is wrong. Ask the vendor which; until then assume that the old firmware runs.",
         moved=frozenset({Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY, Moved.APPEARED}),
         measured=Measured.UNCHANGED,
@@ -116,7 +116,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "version-astray",
         "a different version is running than before, and it is not the announced one",
-        hint="see livefw show for the running version, and find what else stages images here",
+        hint="see livefw show COMPONENT for the running version, and find what else stages images here",
         advice="Find out who staged the version that runs. Other components may have been activated instead.",
         moved=Moved.ASTRAY,
     ),
@@ -153,7 +153,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "changed-otherwise",
         "a different version is running than before, and the reply does not explain it",
-        hint="see livefw show for the running version, and find what else stages images here",
+        hint="see livefw show COMPONENT for the running version, and find what else stages images here",
         advice="Another program may have activated it. Check that the running version is the intended one.",
         moved=Moved.CHANGED,
     ),
@@ -161,7 +161,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "changed-otherwise",
         "the announced version is running, the reply does not explain it, and the previous version is unknown",
-        hint="see livefw show for the running version, and find what else stages images here",
+        hint="see livefw show COMPONENT for the running version, and find what else stages images here",
         advice="It may have been running before. If another program activated it, nothing more has to be done.",
         moved=Moved.APPEARED,
     ),
@@ -169,7 +169,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "measurement-contradicts",
         "a fresh measurement has changed, but the old version is shown although another was announced",
-        hint="see livefw show and the mechanism's log",
+        hint="see livefw show COMPONENT and the mechanism's log",
         advice="One of the two is wrong. Ask the vendor which; until then assume that the old firmware runs.",
         moved=Moved.STALE,
         measured=Measured.CHANGED,
@@ -185,7 +185,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "changed-otherwise",
         "a fresh measurement has changed, and the reply does not explain it",
-        hint="see livefw show and the mechanism's log",
+        hint="see livefw show COMPONENT and the mechanism's log",
         advice="Another program may have activated it. Check that the running version is the intended one.",
         measured=Measured.CHANGED,
     ),
@@ -206,7 +206,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "measurement-unchanged",
         "success was reported, but a fresh measurement has not changed",
-        hint="see livefw show and the mechanism's log",
+        hint="see livefw show COMPONENT and the mechanism's log",
         advice="Most likely the old firmware runs. Do not rely on the new one until its version is shown.",
         measured=Measured.UNCHANGED,
         answer=ObservedReply.ACCEPTED,
@@ -318,7 +318,7 @@ TABLE: tuple[VerdictRow, ...] = (
         _UNKNOWN,
         "failed-but-not-pending",
         "a failure was reported, but the image is no longer pending: a part of it may have been done",
-        hint="see livefw show; the version shown may be an earlier one",
+        hint="see livefw show COMPONENT; the version shown may be an earlier one",
         advice="Find out what runs: the version shown may be an outdated copy. A reboot settles it.",
         pending=Pending.CLEARED,
         answer=ObservedReply.FAILED,

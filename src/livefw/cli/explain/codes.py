@@ -75,7 +75,7 @@ OUTCOMES = {
     Outcome.STAGED: _Outcome(
         "the image is staged and waits for its activation",
         "the old firmware runs; the new image is pending",
-        "Activate it: livefw activate.",
+        "Activate it: livefw activate COMPONENT.",
     ),
     Outcome.FAILED: _Outcome(
         "it was tried and failed, and nothing that can be seen contradicts that",
@@ -95,7 +95,7 @@ OUTCOMES = {
     Outcome.UNKNOWN: _Outcome(
         "its end was not seen, nothing can confirm it, or what can be seen contradicts the reply",
         "either firmware may run, and the activation may still be in progress",
-        "Do not repeat it blindly. Follow the advice for the code. livefw show shows the present state, livefw history"
+        "Do not repeat it blindly. Follow the advice for the code. livefw show COMPONENT shows the present state, livefw history"
         " ID the evidence.",
     ),
 }

@@ -122,7 +122,9 @@ def _read_keys(folder: str, chain: TrustChain) -> "dict[str, PrivateKey]":
         try:
             key = load_pem_private_key(reading.read(path, _MOST_KEY), None)
         except FileNotFoundError:
-            raise UsageError(f"{path} is missing", hint="--new-keys p256 makes keys in an empty folder") from None
+            raise UsageError(
+                f"{path} is missing", hint="add --new-keys p256, which makes keys in an empty directory"
+            ) from None
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise UsageError(f"{path}: {error}") from error
         if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):

@@ -60,7 +60,7 @@ def run_verify(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Verify a package as LFA_PRIME would; `ImageError` with the first rule it breaks."""
     machine = _machine(arguments)
     if machine is None:
-        raise UsageError("whose trust?", hint="--trust FILE, or --store DIR")
+        raise UsageError("image verify: the root of trust is missing", hint="name it with --trust FILE or --store DIR")
     anchor, counters = machine
     with _firmware(arguments.file) as file:
         verified = verify.verify(file, anchor, counters)

@@ -44,12 +44,14 @@ def run_stage(session: CommandSession, arguments: argparse.Namespace) -> int:
 def _stage_package(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Put a package into the update bank, as an updater on the machine would; LFA_PRIME judges it, and not this."""
     if arguments.version or arguments.forged:
-        raise UsageError("a package brings its own versions and signatures", hint="livefw image build makes one")
+        raise UsageError(
+            "a package brings its own versions and signatures", hint="livefw help image build shows how to make one"
+        )
     machine = chosen(arguments)
     if not machine.store:
         raise UsageError(
             f"the machine {machine.name} has no store; its images are in memory",
-            hint="livefw machine run --store DIR, or livefw machine stage COMPONENT [VERSION]",
+            hint="livefw machine stage COMPONENT stages an image in memory; livefw help machine run describes --store",
         )
     document = stage(Store(Folder(machine.store)), arguments.what)
     session.report(lambda: staged_text(document), lambda: {"stage": {"machine": machine.name} | document})

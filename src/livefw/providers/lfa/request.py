@@ -68,7 +68,7 @@ _GONE_AWAY = ErrnoRow(
     Reason(
         "lost",
         "the connection to the kernel was lost; the activation may still be running",
-        "see livefw show and dmesg",
+        "see livefw show COMPONENT and dmesg",
     ),
 )
 _ACTIVATION_FAILED = ErrnoRow(Reply.FAILED, Reason("activation-failed", "the kernel aborted the activation"))
@@ -134,8 +134,8 @@ def meaning(order: WriteRequest, error: int, *, opened: bool = True) -> ErrnoRow
 
 
 _HELD = (
-    "another component may be primed: cancel it with livefw cancel; if it is no longer listed, reload the driver"
-    " (modprobe -r lfa_fw; modprobe lfa_fw) and then cancel it, or reboot"
+    "another component may be primed; livefw help cancel shows how to cancel it. If it is no longer listed, reload the"
+    " driver (modprobe -r lfa_fw; modprobe lfa_fw) and then cancel it, or reboot"
 )
 FIRMWARE: dict[str, Reason] = {
     "NOT_SUPPORTED": Reason(
@@ -147,7 +147,7 @@ FIRMWARE: dict[str, Reason] = {
     "AUTH_ERROR": Reason(
         "auth-failed",
         "the new image failed authentication",
-        "stage an image with a valid signature",
+        "its signature is not valid, or its rollback counter is too low; livefw help image verify shows how to tell",
     ),
     "NO_MEMORY": Reason("no-memory", "the firmware ran out of memory"),
     "CRITICAL_ERROR": Reason(
@@ -334,6 +334,8 @@ _CANNOT_CANCEL_NOW = Reason("cannot-cancel-now", "the activation has progressed 
 _NOT_WATCHED = Reason(
     "not-watched",
     "detached; the activation continues in the kernel and cannot be interrupted",
-    "see livefw show and dmesg",
+    "see livefw show COMPONENT and dmesg",
 )
-_OVERTAKEN = Reason("not-pending", "another activation ran first, and no new image is pending now", "livefw show")
+_OVERTAKEN = Reason(
+    "not-pending", "another activation ran first, and no new image is pending now", "livefw show COMPONENT"
+)

@@ -271,8 +271,8 @@ def unreadable(what: str, error: int) -> Reason:
 _NO_FLAG = Reason("unreadable", "{what} holds neither 0 nor 1, or is missing")
 _UNREADABLE = Reason("unreadable", "{what} cannot be read: {error}")
 _LISTED_ANEW_BY = (
-    "reload the driver (modprobe -r lfa_fw; modprobe lfa_fw) or reboot; cancel a component that stays primed with"
-    " livefw cancel"
+    "reload the driver (modprobe -r lfa_fw; modprobe lfa_fw) or reboot; livefw help cancel shows how to cancel a"
+    " component that stays primed"
 )
 _NOT_PENDING = Reason("not-pending", "no new image is pending", "stage one first; LFA itself cannot stage")
 _NOT_CAPABLE = Reason("not-capable", "the firmware cannot activate this component live", "a reboot is required")

@@ -168,7 +168,7 @@ _NOT_PENDING = Reason("not-pending", "there is no later microcode for this CPU (
 _TOO_FAR = Reason(
     "version-refused", "{revision} must not be loaded while a revision below {minimum} is running", "load it at boot"
 )
-_LOST = Reason("lost", "the result of the load is unknown", "see livefw show and dmesg")
+_LOST = Reason("lost", "the result of the load is unknown", "see livefw show COMPONENT and dmesg")
 _LOAD_FAILED = Reason("load-failed", "the kernel did not load it ({error})", "dmesg shows why")
 
 

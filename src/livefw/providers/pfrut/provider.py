@@ -174,7 +174,9 @@ _STEPS = (
 )
 """For the three calls in their order. The firmware's own status does not get here: EBUSY stands for all of it."""
 _DENIED = Reason("no-permission", "this process may not use the device", "run it as root")
-_NO_WORD = Reason("lost", "the process that made the calls died; the firmware may have been updated", "livefw show")
+_NO_WORD = Reason(
+    "lost", "the process that made the calls died; the firmware may have been updated", "livefw show COMPONENT"
+)
 
 
 class _Update(OneCall):

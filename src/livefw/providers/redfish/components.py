@@ -161,7 +161,7 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
 
 
 SERVICE_DISABLED = Reason("service-disabled", "the update service of this BMC is disabled")
-_NOT_PENDING = Reason("not-pending", "no image is staged", "livefw stage")
+_NOT_PENDING = Reason("not-pending", "no image is staged", "livefw stage COMPONENT")
 _NO_ACTIVATION = Reason("no-activation", "an image is staged, but the BMC offers no action to activate it")
 _RESET_REQUIRED = Reason("reset-required", "the BMC reports that an update requires a reset: not live")
 _VERSION_UNTOLD = Reason("version-untold", "the BMC does not report whether the version shown is the running one")

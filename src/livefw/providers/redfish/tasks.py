@@ -114,7 +114,7 @@ _TERMINAL = {
     "Killed": TaskEnd.FAILED,
     "Cancelled": TaskEnd.CANCELLED,
 }
-_HINT = "see livefw show and the BMC's log"
+_HINT = "see livefw show COMPONENT and the BMC's log"
 _FAILED = Reason("task-failed", "the task ended as {state}", _HINT)
 UNFOLLOWED = Reason("no-monitor", "the BMC accepted the request, but returned no task to follow", _HINT)
 GONE = Reason("monitor-gone", "the task no longer exists, and its result is unknown", _HINT)

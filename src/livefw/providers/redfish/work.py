@@ -54,12 +54,14 @@ _REPLIES = {
 }
 _VANISHED = Reason("vanished", "the BMC no longer lists it", "livefw list")
 _UNREAD = Reason("unread", "the BMC does not list it, and part of its inventory cannot be read", "try again later")
-_UNSEEN = Reason("unseen", "it can no longer be read", "livefw show")
-_STILL_WAITS = Reason("still-waits", "the BMC reported success, but the image is still pending", "livefw show")
-_OVERTAKEN = Reason("overtaken", "it is no longer pending, and may have been activated", "livefw show")
-_NOT_WATCHED = Reason("not-watched", "detached; the request continues on the BMC", "livefw show")
+_UNSEEN = Reason("unseen", "it can no longer be read", "livefw list")
+_STILL_WAITS = Reason(
+    "still-waits", "the BMC reported success, but the image is still pending", "livefw show COMPONENT"
+)
+_OVERTAKEN = Reason("overtaken", "it is no longer pending, and may have been activated", "livefw show COMPONENT")
+_NOT_WATCHED = Reason("not-watched", "detached; the request continues on the BMC", "livefw show COMPONENT")
 _NOT_ASKED = Reason("given-up", "stopped before a request was sent to the BMC")
-_HINT = "see livefw show and the BMC's log before trying again"
+_HINT = "see livefw show COMPONENT and the BMC's log before trying again"
 
 
 _LOST = Claim(Reply.LOST, trust=Trust.DOUBTFUL, log_of="the BMC", at_work=True)
@@ -254,10 +256,10 @@ _NOT_UPDATEABLE = Reason("not-updateable", "the BMC reports it as not updateable
 _NOT_STAGEABLE = Reason("not-stageable", "the BMC does not list it as stageable")
 _NO_STAGING = Reason("no-staging", "the BMC can only install an image immediately; it cannot keep it pending")
 _NOT_HELD = Reason(
-    "not-held", "the BMC did not keep the image pending: a different version is running now", "livefw show"
+    "not-held", "the BMC did not keep the image pending: a different version is running now", "livefw show COMPONENT"
 )
 _STAGED_ALL_THE_SAME = Reason(
-    "staged-otherwise", "the BMC reported a failure, but lists a new staged image", "livefw show"
+    "staged-otherwise", "the BMC reported a failure, but lists a new staged image", "livefw show COMPONENT"
 )
 
 

@@ -138,7 +138,7 @@ def _reasons(package: SfsPackage) -> list[Reason]:
     return []
 
 
-_LOOK = "see livefw show for the running version"
+_LOOK = "see livefw show COMPONENT for the running version"
 _ERRNO = {
     errno.EINVAL: (
         Reply.DECLINED,

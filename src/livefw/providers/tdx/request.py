@@ -108,10 +108,12 @@ _NOT_STARTED = Reason(
 _MISLABELLED = Reason(
     "mislabelled",
     "a module was installed, but its version is not the one in the image's file name",
-    "do not use that image; see livefw show for the running version",
+    "do not use that image; see livefw show COMPONENT for the running version",
 )
 _CONTRADICTION = Reason(
-    "contradiction", "the state that the kernel shows after the update is inconsistent", "see livefw show and dmesg"
+    "contradiction",
+    "the state that the kernel shows after the update is inconsistent",
+    "see livefw show COMPONENT and dmesg",
 )
 
 VERDICTS = (
@@ -150,7 +152,9 @@ _UNEXPECTED = Reason("unexpected-errno", "the kernel returned: {error}")
 _SWALLOWED = Reason(
     "busy", "the kernel ignored the request: an upload is running, or the node is stuck", "reload tdx_host"
 )
-_ABANDONED = Reason("not-watched", "detached; the update continues in the kernel and cannot be stopped", "livefw show")
+_ABANDONED = Reason(
+    "not-watched", "detached; the update continues in the kernel and cannot be stopped", "livefw show COMPONENT"
+)
 _GIVEN_UP = Reason("given-up", "stopped before the image was handed over; nothing was changed")
 _LEFT_OPEN = Reason(
     "left-open",
@@ -161,12 +165,16 @@ _LEFT_OPEN = Reason(
 _MAY_STAY_OPEN = Reason(
     "may-stay-open",
     "stopped while the kernel was using the upload node; no image was handed over, but the node may still be open",
-    "livefw show; if it is busy without an update: livefw cancel tdx:module",
+    "livefw show COMPONENT; if it is busy without an update: livefw cancel tdx:module",
 )
 _CANNOT_TELL = Reason("unreadable", "the upload node can no longer be read", "livefw doctor")
-_SLOW = Reason("no-end", "the upload does not end; its result is unknown", "livefw show; start no other upload")
+_SLOW = Reason(
+    "no-end", "the upload does not end; its result is unknown", "livefw show COMPONENT; start no other upload"
+)
 _NO_WITNESS = Reason(
-    "lost", "the connection to the kernel was lost; the update may still be running", "see livefw show and dmesg"
+    "lost",
+    "the connection to the kernel was lost; the update may still be running",
+    "see livefw show COMPONENT and dmesg",
 )
 
 
@@ -369,7 +377,7 @@ class UpdateWork(UploadWork):
 _NOT_OURS = Reason(
     "busy", "another process uses the upload node: it does not hold the image that was written", "find that process"
 )
-_CHANGED = Reason("changed", "another update ran in the meantime; this one changed nothing", "livefw show")
+_CHANGED = Reason("changed", "another update ran in the meantime; this one changed nothing", "livefw show COMPONENT")
 
 
 class DiscardWork(UploadWork):
@@ -403,6 +411,6 @@ class DiscardWork(UploadWork):
 
 
 _NOT_BEGUN = Reason("given-up", "stopped before the request was made")
-_UNSEEN = Reason("lost", "whether the kernel discarded the image is unknown", "livefw show")
+_UNSEEN = Reason("lost", "whether the kernel discarded the image is unknown", "livefw show COMPONENT")
 _TOO_LATE = Reason("cannot-cancel-now", "the update is running, and the kernel cannot stop it", "wait for it")
 _NOTHING = Reason("nothing-to-cancel", "no image is being loaded")
