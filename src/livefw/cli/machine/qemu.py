@@ -4,12 +4,13 @@
 import argparse
 import os
 import sys
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, closing
 
 from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, MechanismFailed, UsageError
 from livefw.machine.config import MachineConfig
-from livefw.machine.qemu import guest_python, initramfs
+from livefw.machine.qemu import guest_python, initramfs, kernel_file
 from livefw.machine.qemu.frames import CPUS
 from livefw.machine.qemu.machine import QemuMachine
 from livefw.machine.qemu.process import QemuConfig
@@ -38,6 +39,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--el1", action="store_true", help="start the kernel at EL1 instead of EL2")
 
 
+_ONLY = ("initrd", "busybox", "kernel_module", "guest_python", "guest_command", "append", "el1")
+"""Options that have no meaning without a real kernel."""
+_SILENT_S = 10.0
+"""A kernel has printed something by then; Debian's takes 2 seconds on a machine that is not busy."""
+_SILENT = (
+    "livefw: the guest's console has been silent for {seconds:.0f} s; to see more of its start: "
+    "--append 'earlycon=pl011,0x9000000 ignore_loglevel'; Ctrl-C ends it"
+)
+
+
+def require_kernel(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` if an option is given that means nothing without a real kernel."""
+    given = [f"--{name.replace('_', '-')}" for name in _ONLY if getattr(arguments, name)]
+    if given:
+        hint = f"livefw machine run --platform {arguments.platform} {given[0]} ... --qemu KERNEL"
+        raise UsageError(f"machine run: {given[0]} is for a real kernel, and --qemu is missing", hint=hint)
+
+
 def run(session: CommandSession, arguments: argparse.Namespace, config: MachineConfig) -> int:
     """Serve until the guest is off, or interrupted; 1 if the monitor or QEMU failed."""
     if arguments.mount:
@@ -46,7 +65,13 @@ def run(session: CommandSession, arguments: argparse.Namespace, config: MachineC
         raise UsageError("--kernel-module, --guest-python and --guest-command go into an initramfs made with --busybox")
     if arguments.initrd and arguments.busybox:
         raise UsageError("--initrd and --busybox are one or the other")
+    unpacked = kernel_file.image(arguments.qemu)
     with ExitStack() as stack:
+        kernel = arguments.qemu
+        if unpacked is not None:
+            kernel = os.path.join(stack.enter_context(Scratch()).path, "kernel")
+            with open(kernel, "wb") as file:
+                file.write(unpacked)
         initrd = arguments.initrd
         if arguments.busybox:
             archive = initramfs.build(
@@ -59,24 +84,55 @@ def run(session: CommandSession, arguments: argparse.Namespace, config: MachineC
             with open(initrd, "wb") as file:
                 file.write(archive)
         qemu = QemuConfig(
-            kernel=arguments.qemu,
+            kernel=kernel,
             initrd=initrd,
             arguments=f"{_CONSOLE} panic=-1 {arguments.append}".strip(),
             cpus=min(config.cpus, CPUS),
             el2=not arguments.el1,
         )
+        console = stack.enter_context(closing(_Console(session)))
         problems = serve(
             config,
             qemu,
             platform=arguments.platform,
-            ready=lambda machine: _tell(session, machine),
-            screen=_show if not session.json else lambda _: None,
+            ready=lambda machine: (_tell(session, machine), console.watch()),
+            screen=console.show,
             keyboard=0 if sys.stdin is not None and sys.stdin.isatty() else None,
             store=arguments.store,
         )
     if problems:
-        raise MechanismFailed(f"below the guest: {'; '.join(problems[:5])}")
+        raise MechanismFailed(f"the guest: {'; '.join(problems[:5])}")
     return ExitCode.DONE
+
+
+class _Console:
+    """The guest's console as a terminal is meant to get it, and a word if nothing comes."""
+
+    def __init__(self, session: CommandSession) -> None:
+        self._session = session
+        self._heard = threading.Event()
+        self._watcher = threading.Thread(target=self._wait, name="livefw-silence", daemon=True)
+
+    def watch(self) -> None:
+        """Begin to wait for the first byte."""
+        self._watcher.start()
+
+    def show(self, data: bytes) -> None:
+        """Show what the guest prints."""
+        self._heard.set()
+        if not self._session.json:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+
+    def close(self) -> None:
+        """Wait no longer."""
+        self._heard.set()
+        if self._watcher.ident is not None:
+            self._watcher.join()
+
+    def _wait(self) -> None:
+        if not self._heard.wait(_SILENT_S):
+            self._session.say(_SILENT.format(seconds=_SILENT_S))
 
 
 def _tell(session: CommandSession, machine: QemuMachine) -> None:
@@ -94,9 +150,3 @@ def _tell(session: CommandSession, machine: QemuMachine) -> None:
             }
         },
     )
-
-
-def _show(data: bytes) -> None:
-    """The guest's own bytes: its console, as a terminal is meant to get them."""
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()

@@ -47,6 +47,8 @@ def run_run(session: CommandSession, arguments: argparse.Namespace) -> int:
         return run_platforms(session, arguments)
     if arguments.platform is None:
         raise UsageError("machine run: --platform is missing", hint="livefw machine run --list")
+    if not arguments.qemu:
+        machine_qemu.require_kernel(arguments)
     config = _configured(arguments)
     if arguments.qemu:
         return machine_qemu.run(session, arguments, config)

@@ -20,6 +20,11 @@ from livefw.machine.qemu.bridge import Bridge
 from livefw.machine.qemu.process import NOTIFICATION_INTID, Qemu, QemuConfig
 
 _LONGEST_LINE = 4096
+_PANIC = "Kernel panic - not syncing"
+"""With which a kernel dies; it is told to reset the machine then, which ends QEMU as a power-off does."""
+_LONGEST_PANIC = 200
+_LAST_S = 10.0
+"""Seconds for QEMU to end after it has closed its sockets."""
 _MOST_AT_THE_END = 1024 * 1024
 """What a guest printed before it switched itself off may still be in the socket. One that prints for ever is cut."""
 
@@ -61,6 +66,8 @@ class QemuMachine(Machine):
         self._bridge: Bridge | None = None
         self._reader: threading.Thread | None = None
         self._stop = os.pipe2(os.O_CLOEXEC)
+        self._panic = ""
+        self._over = threading.Event()
 
     def boot(self) -> bool:
         """Start QEMU; returns at once. `UsageError` and `MechanismFailed` as `Qemu`."""
@@ -69,7 +76,7 @@ class QemuMachine(Machine):
         self.loaded = True  # for all that we know
         self._qemu = Qemu(self._qemu_config)
         self._bridge = Bridge(
-            self._qemu.agent, self.trace, cpus=self.config.cpus, lost=self._ended, lock=self.runner.lock
+            self._qemu.agent, self.trace, cpus=self.config.cpus, lost=self._lose, lock=self.runner.lock
         )
         self._reader = threading.Thread(target=self._read, args=(self._qemu.console,), name="livefw-qemu-console")
         self._reader.start()
@@ -100,8 +107,11 @@ class QemuMachine(Machine):
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What should not have come from the monitor."""
-        return tuple(self._bridge.problems) if self._bridge else ()
+        """What should not have come from the monitor, how QEMU died, and a panic of the guest's kernel."""
+        found = list(self._bridge.problems) if self._bridge else []
+        if self._qemu and (failure := self._qemu.failure()):
+            found.append(failure)
+        return (*found, *filter(None, (self._panic,)))
 
     def cpu_on(self, cpu: int) -> None:
         """The guest's own business."""
@@ -119,6 +129,16 @@ class QemuMachine(Machine):
         """Type on the guest's console."""
         if self._qemu is not None:
             self._qemu.console.sendall(text)
+
+    def finish(self) -> tuple[str, ...]:
+        """The problems, once QEMU's exit code and the last lines of its console are there if it has ended by itself."""
+        if self._over.is_set() and self.wait(_LAST_S) and self._reader is not None:
+            self._reader.join(_LAST_S)
+        return self.problems
+
+    def _lose(self) -> None:
+        self._over.set()
+        self._ended()
 
     def close(self) -> None:
         """End the guest, whatever it does."""
@@ -163,12 +183,15 @@ class QemuMachine(Machine):
                 last_read -= len(data) if ending else 0
                 line = self._log_lines(line + data)
 
-    def _log_lines(self, text: bytes) -> bytes:
+    def _log_lines(self, data: bytes) -> bytes:
         """Log whole lines; the beginning of the next."""
-        *lines, rest = text.split(b"\n")
+        *lines, rest = data.split(b"\n")
         with self.runner.lock:
             for line in lines:
-                self.os.log.write(Level.INFO, line.decode("utf-8", "replace").rstrip("\r"))
+                text = line.decode("utf-8", "replace").rstrip("\r")
+                self.os.log.write(Level.INFO, text)
+                if not self._panic and (at := text.find(_PANIC)) >= 0:
+                    self._panic = text[at : at + _LONGEST_PANIC]
         return rest[-_LONGEST_LINE:]
 
 

@@ -126,6 +126,14 @@ class Qemu:
             return True
         return False
 
+    def failure(self) -> str:
+        """How it ended by itself, if that was no success; empty while it runs."""
+        code = self._process.poll() if self._process else None
+        if not code:
+            return ""
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
+        return ": ".join(filter(None, (f"QEMU {how}", self.complaints().replace("\n", "; "))))
+
     def close(self) -> None:
         """End it, whatever it does."""
         for link in self._sockets:

@@ -39,4 +39,4 @@ def serve(
         stack.callback(control.close)
         ready(machine)
         control.serve(stop.descriptor)
-        return machine.problems
+        return machine.finish()
