@@ -135,6 +135,7 @@ class Turn:
         if before is None or before.reasons:
             why = before.reasons[0] if before else VANISHED
             return self._refused(before or step.component, why, step.problems)
+        before = before._replace(short=step.component.short)  # which only a whole inventory knows
         if self._expected is not None and (other := _other_version(before, self._expected)):
             return self._refused(before, other, step.problems)
         announced = reliable_text(before.pending_version) or row_bodies.staged_version(history.journal, before)

@@ -91,11 +91,16 @@ def run(session: CommandSession, arguments: argparse.Namespace, config: MachineC
             el2=not arguments.el1,
         )
         console = stack.enter_context(closing(_Console(session)))
+
+        def ready(machine: QemuMachine) -> None:
+            _tell(session, machine)
+            console.watch()
+
         problems = serve(
             config,
             qemu,
             platform=arguments.platform,
-            ready=lambda machine: (_tell(session, machine), console.watch()),
+            ready=ready,
             screen=console.show,
             keyboard=0 if sys.stdin is not None and sys.stdin.isatty() else None,
             store=arguments.store,
