@@ -238,7 +238,7 @@ class ConnectedHost:
         """
         request = ActivationRequest(components or None, reason, tuple(ignore), on_failure, expected=tuple(expected))
         control = Control()
-        return self._stream(self._engine.activate(request, control=control), control)
+        return self._stream(self._activate(request, control), control)
 
     def stage(
         self,
@@ -376,6 +376,10 @@ class ConnectedHost:
             elif not pause(interval):
                 return
 
+    def _activate(self, request: ActivationRequest, control: Control) -> Steps[Finished]:
+        self._engine.require_valid(request)
+        return (yield from self._engine.activate(request, control=control))
+
     def _stage(
         self,
         image: str | os.PathLike[str] | ImagePackage | None,
@@ -386,6 +390,7 @@ class ConnectedHost:
     ) -> Steps[Finished]:
         package = image if isinstance(image, ImagePackage) else self._package(image, component)
         request = StagingRequest(package, component, reason, ignore)
+        self._engine.require_valid(request)
         return (yield from self._engine.stage(request, control=control))
 
     def _package(self, image: str | os.PathLike[str] | None, component: str | None) -> ImagePackage:

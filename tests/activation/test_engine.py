@@ -429,7 +429,7 @@ def test_without_a_journal_nothing_is_begun_unless_told(make: Make) -> None:
     before = bench.machine.trace.next_sequence
     with pytest.raises(JournalUnavailable):
         bench.run("tf-rmm")
-    assert {call.name for call in bench.machine.trace.since(before)} == {"LFA_GET_INVENTORY"}, "it only looks"
+    assert bench.machine.trace.next_sequence == before
     bench.changes = {"without_journal": True}
     attempt = bench.one("tf-rmm")
     assert attempt.result.outcome is Outcome.ACTIVATED

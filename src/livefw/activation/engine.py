@@ -129,22 +129,11 @@ class Engine:
     def activate(self, request: ActivationRequest, *, control: Control | None = None) -> Steps[Finished]:
         """One whole request, from taking the lock to releasing it. Errors are those of `open` and
         `Session.activate`."""
-        if self._is_first():
-            require_ignorable(request.ignore, self._host.policy)
-            found = hosts.take_named(self._host.providers, request.words, self._host.policy).require()
-            with hosts.naming_silent_hosts(found):
-                plan.choose(found, request.words)
         with (yield from self._open(control)) as session:
             return (yield from session.activate(request))
 
     def stage(self, request: StagingRequest, *, control: Control | None = None) -> Steps[Finished]:
         """As `activate`, for an image. Errors are those of `open` and `Session.stage`."""
-        if self._is_first():
-            require_ignorable(request.ignore, self._host.policy)
-            words = None if request.word is None else (request.word,)
-            found = hosts.take_named(self._host.providers, words, self._host.policy).require()
-            with hosts.naming_silent_hosts(found):
-                find_target(request.word, found.candidates, request.package)
         with (yield from self._open(control)) as session:
             return (yield from session.stage(request))
 
@@ -178,10 +167,23 @@ class Engine:
         with session:
             return (yield from session.cancel(candidate, reason=reason))
 
-    def _is_first(self) -> bool:
-        """Whether there is no history or lock yet: an invalid request is then refused before they are made."""
-        paths = self._host.paths
-        return not (os.path.exists(paths.lock) and os.path.exists(os.path.join(paths.state, FILE)))
+    def require_valid(self, request: ActivationRequest | StagingRequest) -> None:
+        """Refuse an invalid request where there is no history or lock yet, before they are made.
+
+        Errors as of `Session.activate` and `Session.stage`, which refuse it in any case.
+        """
+        paths, host = self._host.paths, self._host
+        if os.path.exists(paths.lock) and os.path.exists(os.path.join(paths.state, FILE)):
+            return
+        require_ignorable(request.ignore, host.policy)
+        staging = isinstance(request, StagingRequest)
+        words = request.words if not staging else None if request.word is None else (request.word,)
+        found = hosts.take_named(host.providers, words, host.policy).require()
+        with hosts.naming_silent_hosts(found):
+            if isinstance(request, StagingRequest):
+                find_target(request.word, found.candidates, request.package)
+            else:
+                plan.choose(found, request.words)
 
     def _open(self, control: Control | None) -> Steps[Session]:
         """Take the lock and settle open intents, step by step."""
