@@ -95,8 +95,8 @@ OUTCOMES = {
     Outcome.UNKNOWN: _Outcome(
         "its end was not seen, nothing can confirm it, or what can be seen contradicts the reply",
         "either firmware may run, and the activation may still be in progress",
-        "Do not repeat it blindly. Follow the advice for the code. livefw show COMPONENT shows the present state, livefw history"
-        " ID the evidence.",
+        "Do not repeat it blindly. Follow the advice for the code. livefw show COMPONENT shows the present state,"
+        " livefw history ID the evidence.",
     ),
 }
 """What each outcome says of the machine."""
