@@ -19,7 +19,7 @@ from livefw.cli.verbs import VERBS
 from livefw.errors import ExitCode, LivefwError
 
 SOURCES = Path(livefw.__file__).parent
-_COMMAND = re.compile(r"""(?<![\w`/.$("-])livefw((?: (?:--?[\w-]+|[^\s;,()"`]+))+)""")
+_COMMAND = re.compile(r"""(?<![\w`/.$("-])livefw((?: (?:--?[\w-]+|[^\s;,()"`?]+))+)""")
 _PROSE = {
     "and",
     "as",
@@ -73,7 +73,7 @@ def complete(words: list[str]) -> list[str] | None:
             if help_shown.code:
                 continue
             return words[:end]
-        if verb == "activate" and not (arguments.components or arguments.all):
+        if verb == "activate" and not (arguments.components or arguments.all or arguments.scheduled):
             continue
         return words[:end]
     return None

@@ -55,7 +55,7 @@ from livefw.providers.lfa.fake import RMM
         ("--state /x plan", "--state is an option of livefw plan, and stands behind it", "livefw plan --state /x"),
         ("plan --zzz", "plan has no option '--zzz'", "livefw plan --help"),
         # Arguments, and values of options.
-        ("list x", "list: unexpected argument 'x'", "livefw list --help"),
+        ("demo x", "demo: unexpected argument 'x'", "livefw demo --help"),
         ("machine show x", "machine show: unexpected argument 'x'", "livefw machine show --help"),
         ("image store show a b", "image store show: unexpected argument 'b'", "livefw image store show --help"),
         ("activate x --on-failure stpo", "--on-failure: there is no 'stpo'", "did you mean stop?"),

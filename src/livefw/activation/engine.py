@@ -176,10 +176,10 @@ class Engine:
         if os.path.exists(paths.lock) and os.path.exists(os.path.join(paths.state, FILE)):
             return
         require_ignorable(request.ignore, host.policy)
-        if isinstance(request, StagingRequest):
-            words = None if request.word is None else (request.word,)
-        else:
+        if isinstance(request, ActivationRequest):
             words = request.words
+        else:
+            words = None if request.word is None else (request.word,)
         found = hosts.take_named(host.providers, words, host.policy).require()
         with hosts.naming_silent_hosts(found):
             if isinstance(request, StagingRequest):

@@ -107,8 +107,9 @@ def legend(items: Iterable[Item]) -> list[str]:
     """What is not obvious in the columns of these components; nothing where everything is."""
     shown = list(items)
     lines = []
-    if any(item["unreliable"] for item in shown):
-        lines.append("?: the mechanism does not report this version reliably; livefw show says why")
+    if unreliable := next((item for item in shown if item["unreliable"]), None):
+        why = f"livefw show {printable(unreliable['short_id'])} says why"
+        lines.append(f"?: the mechanism does not report this version reliably; {why}")
     if any(item["cost"]["rendezvous"] == "forced" for item in shown):
         lines.append("all (forced): a setting demands it, the component does not")
     lines += (

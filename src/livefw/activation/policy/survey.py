@@ -158,6 +158,8 @@ def _windows(document: Mapping[str, Any], file: str) -> Iterator[tuple[str, Wind
 
 def as_toml(value: Any) -> str:
     """A value as it would be written in TOML."""
+    if isinstance(value, frozenset):  # the default of a key that takes several words
+        value = sorted(value)
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):

@@ -56,8 +56,11 @@ def schedule(
     if "window" not in (*ignore, *host.policy.ignore) and not window.is_open(host.policy.window, at):
         opening = window.next_opening(host.policy.window, at)
         after = f"; one opens {opening:%a %d %b %H:%M %Z}" if opening else ""
+        named = shlex.join(step.component.word for step in steps) or "--all"
         raise Refused(
-            f"no maintenance window is open at {at:%a %d %b %H:%M %Z}{after}", hint="--at window", phase="schedule"
+            f"no maintenance window is open at {at:%a %d %b %H:%M %Z}{after}",
+            hint=f"livefw activate {named} --at window",
+            phase="schedule",
         )
     for step in steps:
         if why := next((each for each in step.problems if each.stops and _lasts(each)), None):

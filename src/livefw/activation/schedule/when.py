@@ -39,7 +39,7 @@ def moment(text: str, windows: tuple[Window, ...], now: datetime, *, zone: tzinf
 
 def _opening(windows: tuple[Window, ...], now: datetime) -> datetime:
     if not windows:
-        raise Refused("there is no maintenance window in livefw.toml", hint="--at 22:00 names a time")
+        raise Refused("there is no maintenance window in livefw.toml", hint="give a time, such as --at 22:00")
     if window.is_open(windows, now):
         raise Refused("a maintenance window is open now", hint="omit --at to activate now")
     opening = window.next_opening(windows, now)
