@@ -234,6 +234,7 @@ complete -c livefw -n '_shtab_livefw_using report; and test $_shtab_livefw_npos 
 complete -c livefw -n '_shtab_livefw_using; and test $_shtab_livefw_npos -eq 0' -a watch -d 'show changes as they happen, and activate what the policy selects'
 complete -c livefw -n '_shtab_livefw_using watch' -s h -l help -d 'show this help message and exit'
 complete -c livefw -n '_shtab_livefw_using watch' -l interval -x -d 'look at least so often'
+complete -c livefw -n '_shtab_livefw_using watch' -l lines -d 'print lines on a terminal too'
 complete -c livefw -n '_shtab_livefw_using watch' -l measure -xka "auto sampler tracer off" -d 'by what its cost is measured (what livefw.toml says)'
 complete -c livefw -n '_shtab_livefw_using watch' -l state -xka "(__fish_complete_directories)" -d 'directory of the history ($LIVEFW_STATE, then /var/lib/livefw)'
 complete -c livefw -n '_shtab_livefw_using watch' -l root -xka "(__fish_complete_directories)" -d 'look at the machine whose files are below DIR'
