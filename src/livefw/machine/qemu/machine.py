@@ -21,7 +21,7 @@ from livefw.machine.qemu.process import NOTIFICATION_INTID, Qemu, QemuConfig
 
 _LONGEST_LINE = 4096
 _PANIC = "Kernel panic - not syncing"
-"""With which a kernel dies; it is told to reset the machine then, which ends QEMU as a power-off does."""
+"""With which a kernel dies. With panic=-1 it resets the machine then, which ends QEMU as a power-off does."""
 _LONGEST_PANIC = 200
 _LAST_S = 10.0
 """Seconds for QEMU to end after it has closed its sockets."""
