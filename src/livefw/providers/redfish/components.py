@@ -2,6 +2,7 @@
 """From inventory members to components, and why one cannot be activated now."""
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from livefw.providers.component import Component, Cost, Flag, Reason, Version, dotted
@@ -67,14 +68,21 @@ def parts(seen: Seen) -> tuple[Part, ...]:
     The id is that of the first member by name: with two banks that change places, it must not follow the active one.
     """
     groups: dict[object, list[SoftwareImage]] = {}
-    for image in sorted(seen.images, key=lambda image: image.ident):
+    for image in sorted(seen.images, key=lambda image: image.key):
         groups.setdefault((image.software_id, image.related) if image.banked else image.uri, []).append(image)
     found = []
     for images in groups.values():
         uris = {uri for image in images for uri in (image.uri, *image.related)}
         queued = tuple(task for task in seen.queued if task.targets and task.targets <= uris)
-        found.append(Part(images[0].ident, tuple(images), queued))
+        found.append(Part(images[0].key, tuple(images), queued))
     return tuple(found)
+
+
+def earlier_idents(seen: Seen) -> dict[str, str]:
+    """By id the ``Id`` of a component's first member, by which it was known before, if no other can be meant."""
+    found = parts(seen)
+    taken = Counter(name for part in found for name in {part.ident, part.images[0].ident})
+    return {part.ident: name for part in found if (name := part.images[0].ident) != part.ident and taken[name] == 1}
 
 
 def find(seen: Seen, ident: str) -> Part | None:

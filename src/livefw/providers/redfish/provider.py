@@ -71,6 +71,7 @@ class RedfishProvider:
         self._read: tuple[Bmc, ...] | None = None
         self._seen: dict[str, Seen] = {}
         """The last whole look at each BMC: where things are, for those that follow to read only what they need."""
+        self._earlier: dict[str, dict[str, str]] = {}
 
     @property
     def bmcs(self) -> tuple[Bmc, ...]:
@@ -119,15 +120,18 @@ class RedfishProvider:
         listed = self._listed(bmc, ident)
         if listed.error is not None:
             raise listed.error
-        found, unread = next((each for each in listed.components if each.id == ident), None), listed.unread
+        found = next((each for each in listed.components if ident in (each.id, *self.aliases(each.id))), None)
+        unread = listed.unread
         if found is None and unread:
             why = _BUSY if any(each.passes for each in unread) else _NOT_LISTED
             raise _error(bmc, why.fill(ident=ident, what_is_wrong=unread[0].text))
         return found
 
     def aliases(self, ident: str) -> tuple[str, ...]:
-        """The id without its BMC, which may be clear enough."""
-        return (ident.partition("/")[2],)
+        """The id without its BMC, which may be clear enough; and both as they were before ids came from addresses."""
+        name, _, within = ident.partition("/")
+        earlier = self._earlier.get(name, {}).get(within)
+        return (within,) if earlier is None else (within, f"{name}/{earlier}", earlier)
 
     def activate(self, ident: str, observer: base.Observer) -> base.Running:
         """See `base.Provider`."""
@@ -195,9 +199,9 @@ class RedfishProvider:
     def replay(self, ident: str, action: str) -> str:
         """See `base.Provider`."""
         bmc = self._bmc(ident)
-        url = (
-            f"{bmc.url if bmc else 'https://BMC'}/redfish/v1/UpdateService/FirmwareInventory/{ident.partition('/')[2]}"
-        )
+        within = ident.partition("/")[2]
+        place = f"UpdateService/{within}" if "/" in within else f"UpdateService/FirmwareInventory/{within}"
+        url = f"{bmc.url if bmc else 'https://BMC'}/redfish/v1/{place}"
         name = {"activate": "Activate", "cancel": "Cancel"}.get(action, action)
         return f"curl --netrc --json '{{}}' {url}/Actions/SoftwareInventory.{name}"
 
@@ -310,9 +314,10 @@ class RedfishProvider:
 
         before = self._seen.get(bmc.name) if ident else None
         part = components.find(before, ident.partition("/")[2]) if before else None
-        seen = look(client, EarlierLook(before, part.uris) if before and part else None)
-        if not ident:
-            self._seen[bmc.name] = seen
+        earlier = EarlierLook(before, part.uris) if before and part else None
+        seen = look(client, earlier)
+        if earlier is None:
+            self._seen[bmc.name], self._earlier[bmc.name] = seen, components.earlier_idents(seen)
         return seen
 
 

@@ -27,6 +27,8 @@ class SoftwareImage(NamedTuple):
     """A SoftwareInventory: one image, running or not."""
 
     uri: str
+    key: str
+    """What it is called within its BMC: by its address, because an ``Id`` is unique within its collection only."""
     ident: str
     name: str
     version: str | None = None
@@ -252,6 +254,7 @@ def image(body: dict[str, Any]) -> SoftwareImage | None:
     related = body.get("RelatedItem")
     return SoftwareImage(
         uri=uri,
+        key=_key(uri),
         ident=ident,
         name=text(body, "Name") or ident,
         version=text(body, "Version"),
@@ -268,6 +271,19 @@ def image(body: dict[str, Any]) -> SoftwareImage | None:
         activate=_action(body, "#SoftwareInventory.Activate"),
         cancel=_action(body, "#SoftwareInventory.Cancel"),
     )
+
+
+_SERVICE_ROOT = "/redfish/v1/"
+_UPDATE_SERVICE = f"{_SERVICE_ROOT}UpdateService/"
+
+
+def _key(uri: str) -> str:
+    """The last part of the address, with its collection unless that is FirmwareInventory; elsewhere, more of it."""
+    within = uri.rstrip("/")
+    for prefix in (f"{_UPDATE_SERVICE}FirmwareInventory/", _UPDATE_SERVICE, _SERVICE_ROOT):
+        if within.startswith(prefix):
+            return within.removeprefix(prefix)
+    return within.removeprefix("/")
 
 
 def _service(body: dict[str, Any], client: RedfishClient) -> UpdateService:
