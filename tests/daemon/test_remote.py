@@ -3,7 +3,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +21,7 @@ from livefw.daemon.snapshot import Snapshot
 from livefw.dbus.client import CallFailed
 from livefw.dbus.loop import Loop, Worker
 from livefw.errors import TransportError
-from livefw.providers.base import Component, Cost, Discovery, Provider, Rendezvous
+from livefw.providers.base import Component, Cost, Discovery, Provider, Rendezvous, Source
 from livefw.providers.declaration import is_out_of_band
 
 from .conftest import FWUPD, Serve
@@ -138,6 +138,45 @@ def test_one_that_hangs_is_told_as_it_was_and_cannot_be_activated(bench: Bench) 
         pass
 
 
+class Controllers:
+    """A provider ``redfish`` of several BMCs, of which one may hang."""
+
+    name = "redfish"
+    hosts = ("rack1", "rack2")
+
+    def __init__(self) -> None:
+        self.hanging: set[str] = set()
+        self.let = threading.Event()
+
+    def discover(self, hosts: Collection[str]) -> Discovery:
+        (host,) = hosts
+        if host in self.hanging:
+            assert self.let.wait(WAIT_S)
+        component = FOUND.components[0]._replace(id=f"{host}/bios", host=host)
+        return Discovery((component,), sources=(Source("redfish", host),))
+
+
+def test_one_bmc_that_hangs_makes_no_other_old(bench: Bench) -> None:
+    controllers = Controllers()
+    bench.controller = cast("Controller", controllers)
+    assert [each.id for each in bench.ask().components] == ["rack1/bios", "rack2/bios"]
+    controllers.hanging = {"rack1"}
+    bench.now = 400.0
+    bench.patience(0.2)
+    told = bench.ask(newer_than=399.0)
+    while told.components[1].reasons:  # the other may not have had a turn yet
+        told = bench.ask(newer_than=399.0)
+    assert [[each.text for each in component.reasons] for component in told.components] == [
+        ["BMC rack1 does not respond; this is 5 min old"],
+        [],
+    ]
+    assert [(each.host, each.silent) for each in told.sources] == [("rack1", True), ("rack2", False)]
+    assert [note.code for note in told.notes] == ["unreachable"]
+    controllers.let.set()
+    while bench.ask(newer_than=399.0).notes:  # as soon as it has answered
+        pass
+
+
 @pytest.fixture
 def loop() -> Iterator[Loop]:
     made = Loop()
@@ -188,10 +227,10 @@ def test_controller_that_says_nothing_hides_no_other_component(planted: Path, mu
     daemon = serve(mute, changed={"activation.watch.remote.FIRST_PATIENCE_S": 1.0})
     names = [each["Name"].value for each in daemon.call("GetDevices", interface=FWUPD)[0]]
     assert "TF-RMM" in names
-    assert "redfish does not respond" in daemon.log.read_text(encoding="ascii")
+    assert "redfish:mute does not respond" in daemon.log.read_text(encoding="ascii")
 
 
 def test_machine_whose_only_controller_says_nothing_is_not_called_empty(mute: Path, serve: Serve) -> None:
     daemon = serve(mute, changed={"activation.watch.remote.FIRST_PATIENCE_S": 0.1})
-    with pytest.raises(CallFailed, match="no management controller has replied yet"):
+    with pytest.raises(CallFailed, match="BMC mute has not replied yet"):
         daemon.call("GetDevices", interface=FWUPD)
