@@ -3,6 +3,7 @@
 
 import json
 import logging
+import ssl
 import threading
 import time
 import warnings
@@ -13,10 +14,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from livefw.providers.component import Reason
-from livefw.providers.redfish import exchange
+from livefw.providers.redfish import exchange, tls_failure
 from livefw.providers.redfish.exchange import NOT_NOW, UNHURRIED, ExchangeError, Pace, Response, plain_text
 from livefw.providers.redfish.fan_out import Abandoned, Listener
 from livefw.providers.redfish.settings import Bmc, Secret
+from livefw.text import whole
 
 Part = tuple[str, tuple[str | None, bytes, str]]
 """A part of a form: its name, then file name, content and type."""
@@ -62,7 +64,7 @@ class RedfishClient:
         # The library logs bodies, session tokens among them, and nobody may turn that on.
         logging.getLogger("redfish").disabled = True
         logging.getLogger("redfish.rest.v1").disabled = True
-        self._auth = bmc.auth
+        self._url, self._auth = bmc.url, bmc.auth
         self._library: Any = None
         self._known = False
         self._left, self._refusals = _MOST_LOGINS, 0
@@ -106,6 +108,8 @@ class RedfishClient:
             if error.code == "timeout" or error.reason == _NOT_CONNECTED:
                 seconds = getattr(self._adapter, "seconds", UNHURRIED.first)
                 raise ExchangeError(exchange.SILENT.fill(seconds=f"{seconds:g}"), sent=False) from error
+            if error.code == "tls":
+                raise ExchangeError(tls_failure.with_names(error.reason, self._url), sent=error.sent) from error
             raise
         if self._pace:
             self._adapter.seconds = self._pace.each
@@ -284,9 +288,7 @@ _NOT_CONNECTED = Reason("unreachable", "it does not respond")
 _KNOWN = (
     # name of a class, then why, and whether the request may have reached the BMC
     ("InvalidCredentialsError", Reason("login", "it rejects these credentials"), False),
-    ("SessionCreationError", Reason("no-session", "it creates no session"), False),
     ("RedfishPasswordChangeRequiredError", Reason("login", "the password must be changed first"), False),
-    ("SSLCertVerificationError", Reason("tls", "its certificate is not trusted"), False),
     ("ConnectTimeoutError", _NOT_CONNECTED, False),
     ("NewConnectionError", Reason("unreachable", "no connection could be made"), False),
     ("NameResolutionError", Reason("unreachable", "its host name cannot be resolved"), False),
@@ -294,7 +296,6 @@ _KNOWN = (
     ("ServerDownOrUnreachableError", Reason("down", "its service root is not available now"), False),
     ("TimeoutError", Reason("timeout", "the reply took too long"), True),
     ("ReadTimeout", Reason("timeout", "the reply took too long"), True),
-    ("SSLError", Reason("tls", "the TLS connection broke"), True),
 )
 
 
@@ -305,11 +306,31 @@ def _translated(error: BaseException) -> ExchangeError:
     for found in chain:
         if isinstance(found, ExchangeError):
             return found
-    names = {name: None for found in chain for name in (base.__name__ for base in type(found).__mro__)}
+        if why := tls_failure.reason_of(found):
+            return ExchangeError(why, sent=not isinstance(found, ssl.SSLCertVerificationError))
+    for each in chain:
+        if type(each).__name__ == "SessionCreationError":
+            return ExchangeError(_no_session(str(each)), sent=False)
+    names = {base.__name__ for each in chain for base in type(each).__mro__}
     for name, reason, sent in _KNOWN:
         if name in names:
             return ExchangeError(reason, sent=sent)
     return ExchangeError(exchange.BROKEN.fill(error=type(chain[-1]).__name__), sent=True)
+
+
+_NO_SESSION = Reason(
+    "no-session",
+    "it creates no session{why}",
+    'close sessions on the BMC, or set auth = "basic" for it in livefw.toml, which needs none',
+)
+
+
+def _no_session(text: str) -> Reason:
+    """The library has status and the BMC's own words in two lines."""
+    first, _, words = text.partition("\n")
+    status = first.partition(":")[0]
+    said = ": ".join(filter(None, (status, whole(plain_text(words.encode("utf-8", "replace"))))))
+    return _NO_SESSION.fill(why=f" ({said})" if said else "")
 
 
 _DEEPEST = 16

@@ -337,7 +337,7 @@ def _error(bmc: Bmc, why: Reason) -> errors.LivefwError:
     silent = why.code == "silent"
     return kind(
         f"BMC {bmc.name} {why.text.removeprefix('it ')}" if silent else f"BMC {bmc.name} at {bmc.url}: {why.text}",
-        hint=libraries.how("redfish") if why.code == "no-library" else "",
+        hint=libraries.how("redfish") if why.code == "no-library" else why.hint,
         mechanism=TABLE,
         phase="discover",
         firmware_code=why.code,
