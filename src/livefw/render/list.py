@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from livefw.activation.status import ComponentStatus, of_component
-from livefw.errors import ExitCode, NothingHere, NotInstalled, kind_of
+from livefw.errors import ExitCode, NothingHere, NotInstalled, TransportError, kind_of
 from livefw.render import columns, document
 from livefw.render.answer import Answer
 from livefw.render.listing import Listing
@@ -29,7 +29,7 @@ def answer(found: Inventory, statuses: Mapping[str, ComponentStatus] | None = No
             (each.component, known.get(each.component.key) or of_component(each.component))
             for each in found.require().candidates
         ]
-    except (NothingHere, NotInstalled) as nothing:
+    except (NothingHere, NotInstalled, TransportError) as nothing:
         why = document.error(nothing)
         return Answer(str, lambda: {"components": [], "error": why}, kind_of(nothing).exit_code)
     return Answer.of(LISTING, lambda: _document(shown, found.notes), ExitCode.DONE)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from livefw.activation.inventory.short_ids import short_ids
-from livefw.errors import KINDS, NothingHere, NotInstalled
+from livefw.errors import KINDS, NothingHere, NotInstalled, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,18 +50,26 @@ class Inventory(NamedTuple):
         Raises:
             NothingHere: there is no component.
             NotInstalled: there is no component, and a missing package may be the reason.
+            TransportError: there is no component, and a host that did not answer may be the reason.
         """
         if not self.candidates:
             raise nothing_found(self.absent)
         return self
 
 
-def nothing_found(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled:
+_NOT_SEEN = frozenset({"silent", "unreachable"})
+"""Codes of a host that did not answer."""
+
+
+def nothing_found(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled | TransportError:
     """The error for a machine without components, with the reasons."""
     for reason in absent:
         if reason.code == KINDS[NotInstalled].name:
             return NotInstalled(reason.text, hint=reason.hint)
     reasons = "; ".join(reason.text for reason in absent)
+    for reason in absent:
+        if reason.code in _NOT_SEEN:
+            return TransportError(f"nothing was found to activate: {reasons}", hint=reason.hint, phase="discover")
     return NothingHere(f"nothing to activate here: {reasons}", hint=absent[0].hint if absent else "")
 
 

@@ -36,11 +36,11 @@ def take_named(providers: Sequence[Provider], words: Iterable[str] | None, polic
 
 @contextmanager
 def naming_silent_hosts(found: Inventory) -> Iterator[None]:
-    """Where a word selects nothing, say also which hosts did not answer: it may be behind one of them."""
+    """Where a word selects nothing, say also which hosts did not show all: it may be behind one of them."""
     try:
         yield
     except NoSuchComponent as error:
-        if not (silent := silent_texts(found)):
+        if not (silent := [source.trouble.text for source in found.incomplete if source.trouble]):
             raise
         raise NoSuchComponent("; ".join([error.message, *silent]), hint=error.hint) from error
 

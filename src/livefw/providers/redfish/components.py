@@ -57,6 +57,11 @@ class Part(NamedTuple):
         return any(uri.endswith("/bios") for uri in related) or not words.isdisjoint(("bios", "uefi"))
 
     @property
+    def places(self) -> frozenset[str]:
+        """The same to compare with what other resources name: some spell them with a slash at the end."""
+        return frozenset(uri.rstrip("/") for uri in self.uris)
+
+    @property
     def uris(self) -> frozenset[str]:
         """The inventory members."""
         return frozenset(image.uri for image in self.images)
@@ -79,7 +84,7 @@ def parts(seen: Seen) -> tuple[Part, ...]:
 
 
 def earlier_idents(seen: Seen) -> dict[str, str]:
-    """By id the ``Id`` of a component's first member, by which it was known before, if no other can be meant."""
+    """By id the ``Id`` of a component's first member, by which it was known before, if that is unambiguous."""
     found = parts(seen)
     taken = Counter(name for part in found for name in {part.ident, part.images[0].ident})
     return {part.ident: name for part in found if (name := part.images[0].ident) != part.ident and taken[name] == 1}
@@ -174,6 +179,9 @@ _NO_ACTIVATION = Reason("no-activation", "an image is staged, but the BMC offers
 _RESET_REQUIRED = Reason("reset-required", "the BMC reports that an update requires a reset: not live")
 _VERSION_UNTOLD = Reason("version-untold", "the BMC does not report whether the version shown is the running one")
 _NO_ATTESTATION = Reason("no-attestation", "the BMC offers no signed measurement of this component")
+_CANNOT_WAIT = Reason(
+    "no-staging", "the BMC cannot keep an image of it pending: it can only install one immediately, or not at all"
+)
 _BIOS = Reason(
     OUT_OF_SCOPE,
     "this is a BIOS, which is outside OCP's scope of impactless updates",
@@ -218,7 +226,14 @@ def _notes(part: Part, seen: Seen) -> list[Reason]:
         found.append(_VERSION_UNTOLD)
     if not attesting(part, seen):
         found.append(_NO_ATTESTATION)
+    if not can_wait(part, seen):
+        found.append(_CANNOT_WAIT)
     return found
+
+
+def can_wait(part: Part, seen: Seen) -> bool:
+    """Whether the BMC has a way to keep an image of it pending until it is activated."""
+    return bool(seen.service.activate or seen.service.start or any(image.activate for image in part.images))
 
 
 def attesting(part: Part, seen: Seen) -> str | None:

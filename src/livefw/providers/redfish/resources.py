@@ -399,4 +399,6 @@ def _action(body: dict[str, Any], name: str) -> str | None:
 
 
 def _allowable(body: dict[str, Any], name: str) -> frozenset[str] | None:
-    return frozenset(_strings(body[name])) if isinstance(body.get(name), list) else None
+    if not isinstance(body.get(name), list):
+        return None
+    return frozenset(place.rstrip("/") for each in _strings(body[name]) if (place := local_path(each)))

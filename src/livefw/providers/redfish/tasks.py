@@ -290,6 +290,8 @@ class TaskFollower:
         ]
         said = "; ".join(filter(None, words))
         plain = known.reason
+        if answer.status == 405 and key and row is _PLAIN:  # a service with words of its own has the action
+            plain = _NOT_NOW_DONE
         text = f"{row.text or plain.text} ({answer.status}{said and f': {said}'})"
         reason = plain._replace(code=row.failure or plain.code, text=text)
         if known.end is TaskEnd.LOST and not row.failure:
@@ -357,6 +359,7 @@ _BROKEN = _Refusal(
 )
 _OTHER = _Refusal(TaskEnd.REFUSED, Reason("unexpected-status", "the BMC returned an error"))
 _NO_ACTION = _Refusal(TaskEnd.REFUSED, Reason("bad-request", "the BMC does not have this action"))
+_NOT_NOW_DONE = Reason("busy", "the BMC does not do it in its present state")
 _NOT_PERMITTED = _Refusal(TaskEnd.REFUSED, Reason("not-permitted", "the BMC does not permit this user to do it"))
 _BUSY = _Refusal(TaskEnd.REFUSED, Reason("busy", "the BMC is busy and has started nothing"))
 _PASSED_ON = _Refusal(TaskEnd.LOST, Reason("service-broke", "a proxy in front of the BMC's service timed out"))

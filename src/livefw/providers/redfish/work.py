@@ -307,7 +307,7 @@ class StageJob(RedfishJob):
             return _TOO_LARGE.fill(size=size, most=service.most_bytes)
         if any(image.updateable is False for image in part.images) or any(image.protected for image in part.images):
             return _NOT_UPDATEABLE
-        if capable is not None and not part.uris & capable:
+        if capable is not None and not part.places & capable:
             return _NOT_STAGEABLE
         return None
 
@@ -333,8 +333,8 @@ def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim
 
 def _target(part: Part, seen: Seen) -> str:
     """The member to name: the one that may be staged, or else the one that does not run."""
-    capable = seen.service.staging or part.uris
-    listed = [image for image in part.images if image.uri in capable] or list(part.images)
+    capable = seen.service.staging or part.places
+    listed = [image for image in part.images if image.uri.rstrip("/") in capable] or list(part.images)
     return next((image.uri for image in listed if not image.active), listed[0].uri)
 
 
