@@ -3,13 +3,17 @@
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cache
 from typing import NamedTuple
 
 from livefw.activation.actor import Actor, current
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_sound, unsound
+from livefw.activation.diagnosis.scene import Scene
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
+from livefw.activation.inventory.discovery import take_inventory
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.notify.notifier import Notifier
 from livefw.activation.paths import Paths, paths_for
@@ -22,6 +26,7 @@ from livefw.activation.policy.survey import survey as read_survey
 from livefw.clock import SystemClock
 from livefw.errors import LivefwError
 from livefw.files.host import unused_settings
+from livefw.files.host_facts import SystemFacts
 from livefw.files.protocol import Files
 from livefw.providers.registry import MECHANISMS, open_files, providers
 from livefw.reading import absolute
@@ -59,6 +64,8 @@ class How(NamedTuple):
 
 
 LOOKING = How()
+
+_SOCKET_VARIABLE, _SOCKET = "LIVEFW_SOCKET", "/run/livefw/fwupd.sock"
 
 
 def _unheard(_: str) -> None:
@@ -142,6 +149,27 @@ def host(
     )
     made = made._replace(observe=seen.observe)
     return made._replace(announce=SystemJournal(actor)) if own else made
+
+
+def scene(where: Where, files: Files, *, version: str) -> Scene:
+    """What a diagnosis by a livefw of this version looks at; OSError if it is unknown where things are."""
+    found = where.paths
+    own = found.root == "/"
+    return Scene(
+        files=files,
+        facts=SystemFacts(files),
+        clock=SystemClock(),
+        paths=found,
+        survey=lambda: survey(found),
+        inventory=cache(lambda: take_inventory(providers(files))),
+        pending=place_of(where.root, state=where.state),
+        unused=unused_settings(where.root, where.settings),
+        socket=os.environ.get(_SOCKET_VARIABLE) or (_SOCKET if own else ""),
+        named=_SOCKET_VARIABLE in os.environ,
+        version=version,
+        euid=os.geteuid(),
+        now=datetime.now(UTC),
+    )
 
 
 def tell_unused_settings(where: Where, say: Callable[[str], None]) -> None:

@@ -175,6 +175,7 @@ CASES = (
     Case("guests", False, False, shows({"/sys/kernel/debug/kvm/4711-12/exits": "1\n"})),
     Case("stake", False, False, lambda _: None),
     Case("unconfirmed", False, False, lambda _: None, machine={"platform": "fvp"}),
+    Case("result", False, False, lambda _: None, machine={"platform": "fvp", "driver": "v1"}),
     Case("lockdown", False, False, shows({"/sys/kernel/security/lockdown": "none [integrity] confidentiality\n"})),
     Case("auto-activate", False, False, activates_by_itself),
     Case("hook:own", False, True, hook("echo careful; exit 2")),

@@ -172,56 +172,6 @@ def test_json_holds_no_raw_control_character(planted: Any) -> None:
     assert done.json["components"][0]["details"]["name"].startswith("\x01\x02")
 
 
-def test_doctor_is_always_done(empty: Any, ready: Any) -> None:
-    done = ready.run("--json", "doctor")
-    assert done.code == 0
-    assert {finding["code"] for finding in done.json["findings"]} >= {"components", "driver-version"}
-    assert ready.run("doctor").out.count("lfa:") >= 2
-
-
-@pytest.mark.parametrize(
-    ("files", "code"),
-    [
-        ({"/proc/sys/kernel/arch": "x86_64\n"}, "not-arm64"),
-        ({"/proc/sys/kernel/arch": "aarch64\n", "/sys/devices/virtual/dmi/id/sys_vendor": "QEMU\n"}, "guest"),
-        ({"/sys/module/lfa_fw/refcnt": "0\n"}, "no-agent"),
-        ({"/dev/kmsg": "6,1,0,-;Arm LFA: Live Firmware activation: no firmware agent found\n"}, "no-agent"),
-        ({"/dev/kmsg": "6,1,0,-;Arm LFA: Live Firmware Activation: detected v1.0\n"}, "empty-inventory"),
-        ({"/dev/kmsg": "6,1,0,-;Arm LFA: Error getting number of LFA components\n"}, "no-inventory"),
-        (
-            {
-                "/proc/sys/kernel/osrelease": "6.12.0\n",
-                "/usr/lib/modules/6.12.0/modules.dep": "kernel/fs/fuse/fuse.ko:\n",
-            },
-            "no-driver",
-        ),
-        (
-            {
-                "/proc/sys/kernel/osrelease": "7.2.0\n",
-                "/usr/lib/modules/7.2.0/modules.dep": "kernel/drivers/firmware/smccc/lfa_fw.ko.zst:\n",
-            },
-            "driver-not-loaded",
-        ),
-        (
-            {
-                "/proc/sys/kernel/osrelease": "7.2.0\n",
-                "/lib/modules/7.2.0/modules.builtin": "kernel/drivers/firmware/smccc/lfa_fw.ko\n",
-            },
-            "no-agent",
-        ),
-        ({"/proc/sys/kernel/osrelease": "../../../etc\n"}, "no-driver"),
-        ({"/sys/bus/acpi/devices/ARML0003:00/hid": "ARML0003\n"}, "notifier"),
-        ({"/sys/bus/acpi/devices/ARMHF000:00/hid": "ARMHF000\n"}, "notifier-obsolete"),
-        ({}, "no-component"),
-    ],
-)
-def test_doctor_says_why_there_is_nothing(empty: Any, files: dict[str, str], code: str) -> None:
-    for path, text in files.items():
-        empty.file(path).parent.mkdir(parents=True)
-        empty.file(path).write_text(text)
-    assert code in [finding["code"] for finding in empty.run("--json", "doctor").json["findings"]]
-
-
 WRONG = [
     (["bogus"], "usage"),
     (["--bogus"], "usage"),

@@ -183,7 +183,7 @@ def test_a_mount_whose_server_died_is_no_defect(dead: Any, line: str) -> None:
     text = done.out + done.err
     assert "defect" not in text
     if line == "doctor":
-        assert (done.code, "ENOTCONN" in text) == (0, True)
+        assert (done.code, "ENOTCONN" in text) == (1, True)
     else:
         assert (done.code, done.json["error"]["kind"]) == (ExitCode.FAILED, "transport")
         assert "Transport endpoint is not connected" in text

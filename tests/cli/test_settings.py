@@ -105,7 +105,7 @@ def test_the_doctor_tells_wrong_settings(ready: Any, text: str) -> None:
     settings(ready, text)
     done = ready.run("--json", "doctor")
     assert [each["severity"] for each in done.json["findings"] if each["code"] == "settings-wrong"] == ["error"]
-    assert done.code == 0
+    assert done.code == 1
 
 
 @pytest.mark.parametrize(("text", "code"), [("", 0), ("allow = ['*']\n[limits]\nload = 1", 0), ("deny = ['x']", 3)])

@@ -54,7 +54,7 @@ UNNAMED = {
     "activation/checks/hooks.py: _judge",
     "activation/checks/hooks.py: _broken",
     # constants that stand for a code
-    "cli/doctor.py: ",
+    "activation/diagnosis/packages.py: ",
     "cli/explain/codes.py: ",
     "cli/explain/codes.py: exit_code",
     "activation/watch/remote.py: ",

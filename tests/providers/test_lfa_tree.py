@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from livefw.errors import PermissionDenied, TransportError
-from livefw.providers.base import Reason, Rendezvous, Version
+from livefw.providers.base import Reason, Rendezvous, Trust, Version
+from livefw.providers.fake import attributes
 from livefw.providers.lfa import tree
+from livefw.providers.lfa.drivers import DRIVERS, DriverRow
 from livefw.providers.lfa.fake import FakeLfa
 from livefw.render import document
 from livefw.render.json_text import to_json
@@ -75,8 +77,8 @@ def test_a_name_is_printable_or_ours_or_nothing(bench: FakeLfa, guid: str, text:
         ("v3", "1", "N/A", None, True, []),
         ("v3", "1", "0.0", None, True, []),  # TF-A on FVP, v1 to v3 commit texts
         ("v3", "0", "1.2", None, True, []),
-        ("v1", "1", "1.2", "1.2", False, ["pending-version-doubtful"]),
-        ("v1", "0", "4294967295.7", None, True, []),  # v1 prints uninitialised numbers then
+        ("v1", "1", "1.2", "1.2", False, ["pending-version-doubtful", "false-success"]),
+        ("v1", "0", "4294967295.7", None, True, ["false-success"]),  # v1 prints uninitialised numbers then
         ("v3", "1", "4294967296.0", None, True, ["pending-version-garbage"]),
         ("v3", "1", "-1.2", None, True, ["pending-version-garbage"]),
         ("v3", "1", "9" * 4000, None, True, ["pending-version-garbage"]),
@@ -91,6 +93,14 @@ def test_pending_versions(
     assert (found.pending_version.text if found.pending_version else None) == version
     assert found.pending_version is None or found.pending_version.reliable is sure
     assert codes(found.notes) == notes
+
+
+@pytest.mark.parametrize("driver", DRIVERS, ids=lambda driver: driver.name)
+def test_a_driver_that_hides_failures_is_known_by_its_files(bench: FakeLfa, driver: DriverRow) -> None:
+    bench.files.tree |= attributes(f"{tree.ROOT}/{RMM}", **dict.fromkeys(driver.attributes, "1"))
+    (found,) = bench.provider.discover().components
+    doubtful = driver.trust is Trust.DOUBTFUL
+    assert (found.distrusted is not None, "false-success" in codes(found.notes)) == (doubtful, doubtful)
 
 
 def test_pending_is_read_before_the_pending_version(bench: FakeLfa) -> None:

@@ -141,8 +141,8 @@ def test_livefw_runs_inside_the_guest(
     assert main(words) == 0
     lines = capfdbinary.readouterr().out.decode().replace("\r", "").split("\n")
     assert f"livefw {livefw.__version__}" in lines
-    assert "info     lfa: /sys/firmware/lfa is missing or lists no component" in lines
-    assert any(line.startswith("error    lfa: no LFA driver is visible") for line in lines)
+    assert "-        lfa        /sys/firmware/lfa is missing or lists no component" in lines
+    assert any(line.startswith("-                   no LFA driver is visible") for line in lines)
     assert "list: 3" in lines
     assert "history: 3" in lines
     assert "livefw: the Python package msgspec is not installed" in lines

@@ -70,7 +70,7 @@ VERBS = {
     "policy": Verb("livefw.cli.policy", "what livefw.toml sets here, what it matches, and when windows open"),
     "stage": Verb("livefw.cli.stage", "stage an image with a mechanism that keeps it until it is activated"),
     "metrics": Verb("livefw.cli.metrics", "metrics for Prometheus, without a daemon"),
-    "doctor": Verb("livefw.cli.doctor", "diagnose this machine", bare=True),
+    "doctor": Verb("livefw.cli.doctor", "diagnose this machine: what it has, what is missing, what is broken"),
     "explain": Verb("livefw.cli.explain.verb", "what an outcome or a code means, and what to do about it"),
     "image": Verb("livefw.cli.image.verbs", "firmware packages: show, verify and build them"),
     "machine": Verb("livefw.cli.machine.verbs", "modelled machines: run, change and watch them"),

@@ -219,6 +219,7 @@ class Machine:
         self.tree.make_directories("/dev").add("kmsg", Kmsg(self.os.log))
         possible = f"{_ranges(range(self.config.cpus))}\n"
         for path, text in (
+            ("/proc/sys/kernel/arch", "x86_64\n" if self.config.tdx else "aarch64\n"),
             ("/proc/sys/kernel/osrelease", f"{self.config.kernel}\n"),
             ("/proc/sys/kernel/ostype", "Linux\n"),
             ("/proc/sys/kernel/random/boot_id", f"{uuid.uuid4()}\n"),

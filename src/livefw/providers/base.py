@@ -54,12 +54,18 @@ class Severity(StrEnum):
 
 
 class Finding(NamedTuple):
-    """One thing that a provider found out about its own situation."""
+    """One thing that a provider found out about its own situation.
+
+    ``command`` is a complete command, the next step. ``lacks`` is None where the mechanism is there; otherwise it says
+    in a few words what it takes, and is empty where this machine can never have it.
+    """
 
     severity: Severity
     code: str
     text: str
     hint: str = ""
+    command: str = ""
+    lacks: str | None = None
 
 
 class Reply(StrEnum):

@@ -97,6 +97,7 @@ class Component(NamedTuple):
     name may be empty. ``pending`` is None where it could not be read. Without ``reasons`` it can be activated now.
     ``settings`` are what an administrator can switch; ``details`` the mechanism's own fields, as they were read.
     ``unconfirmed`` says why a success of its activation could not be confirmed; None where something would show it.
+    ``distrusted`` says why a success that the mechanism reports proves nothing by itself; None where it does.
     ``flag`` is what its pending flag is worth. ``copied``: ``current_version`` is a copy that the mechanism renews only
     after what it takes for a success. ``at_stake`` is what a failure costs besides the component itself, and
     ``listed_anew_by`` how a mechanism that keeps its list of components is made to read it anew. ``stated`` is what an
@@ -119,6 +120,7 @@ class Component(NamedTuple):
     notes: tuple[Reason, ...] = ()
     details: tuple[tuple[str, str], ...] = ()
     unconfirmed: Reason | None = None
+    distrusted: Reason | None = None
     flag: Flag = Flag.PROVES
     copied: bool = False
     at_stake: str = ""

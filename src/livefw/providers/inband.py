@@ -81,7 +81,7 @@ class InbandProvider:
         """See `livefw.providers.base.Provider`."""
         found = self.discover()
         if found.absent:
-            return [Finding(Severity.INFO, *found.absent)]
+            return [Finding(Severity.INFO, *found.absent, lacks=found.absent.text)]
         return [finding for each in found.components for finding in _findings(each, notes=self.diagnoses_notes)]
 
     def aliases(self, ident: str) -> tuple[str, ...]:  # noqa: ARG002 - the shape of every provider
@@ -125,8 +125,16 @@ class SingleProvider(InbandProvider):
 
 
 def _findings(each: Component, *, notes: bool) -> list[Finding]:
-    told = [Finding(Severity.INFO if why.code == "not-pending" else Severity.ERROR, *why) for why in each.reasons]
+    told = [Finding(_SEVERITIES.get(why.code, Severity.ERROR), *why) for why in each.reasons]
     return told + [Finding(Severity.INFO, *note) for note in each.notes if notes]
+
+
+_SEVERITIES = {
+    "not-pending": Severity.INFO,
+    "no-permission": Severity.WARNING,
+    "version-refused": Severity.WARNING,
+}
+"""Reasons that are no error of this machine, by code."""
 
 
 def not_reported(node: str, what: str, error: int) -> Reason:

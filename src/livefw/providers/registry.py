@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from livefw.clock import Clock
+    from livefw.files.host_facts import SystemFacts
     from livefw.files.protocol import Files
-    from livefw.providers.base import Provider
+    from livefw.providers.base import Finding, Provider
 
 
 MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode")
@@ -38,18 +39,27 @@ def open_files(root: str, *, settings: str | None = None) -> HostFiles:
 
 def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
     """Every mechanism, looking at one machine. `UsageError` where the settings are not to be relied on."""
+    found = (provider(name, files, clock) for name in MECHANISMS)
+    return tuple(each for each in found if each)
+
+
+def provider(name: str, files: Files, clock: Clock | None = None) -> Provider | None:
+    """One mechanism; None if it is not on this machine, except for LFA, which says so itself. `UsageError`."""
     clock = clock or SystemClock()
-    found: list[Provider] = [LfaProvider(files, clock, agent=agents.stated(files))]
-    if _is_there(files, _TDX_HOST):
-        from livefw.providers.tdx.provider import TdxProvider  # takes longer to import than `list` takes without it
+    if name == "lfa":
+        return LfaProvider(files, clock, agent=agents.stated(files))
+    # Redfish is there where the settings name a BMC.
+    there = tables.mentions(files, name) if name == "redfish" else _is_there(files, _DEVICES[name])
+    return _load(name)(files, clock) if there else None
 
-        found.append(TdxProvider(files, clock))
-    if tables.mentions(files, "redfish"):
-        from livefw.providers.redfish.provider import RedfishProvider  # only where there is a BMC to ask
 
-        found.append(RedfishProvider(files, clock))
-    found += [_load(name)(files, clock) for path, name in _DEVICES if _is_there(files, path)]
-    return tuple(found)
+def why_absent(name: str, facts: SystemFacts) -> Finding:
+    """Why there is no such mechanism; for those of which `provider` gives None."""
+    from importlib import import_module  # only for a diagnosis
+
+    from livefw.providers.requirements import why_absent as explained
+
+    return explained(import_module(f"livefw.providers.{name}.requirements").NEEDS, facts)
 
 
 def _is_there(files: Files, path: str) -> bool:
@@ -69,12 +79,10 @@ def _load(name: str) -> Callable[[Files, Clock], Provider]:
     return made
 
 
-_DEVICES = (
-    ("/dev/acpi_pfr_update0", "pfrut"),
-    ("/dev/sfs", "sfs"),
-    ("/sys/devices/system/cpu/microcode/reload", "microcode"),
-)
-"""What shows that a mechanism is there, and who looks after it."""
-
-
-_TDX_HOST = "/sys/devices/faux/tdx_host"
+_DEVICES = {
+    "tdx": "/sys/devices/faux/tdx_host",
+    "pfrut": "/dev/acpi_pfr_update0",
+    "sfs": "/dev/sfs",
+    "microcode": "/sys/devices/system/cpu/microcode/reload",
+}
+"""What shows that a mechanism is there. Its provider is imported only then."""

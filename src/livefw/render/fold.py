@@ -17,8 +17,8 @@ _LABEL = re.compile(r" *(?:\S+(?: \S+)* {2,})?")
 """What the lines after the first stand under: the text beside a label such as ``   cost       ``."""
 _HEADING = re.compile(r"[A-Z][A-Z?]*(?: [A-Z]+)*(?: {2,}[A-Z][A-Z?]*(?: [A-Z]+)*)+")
 _COLOR = re.compile(r"\x1b\[[0-9;]*m")
-_WHOLE = "  by hand: "
-"""A command that somebody may want to copy."""
+_WHOLE = re.compile(r"  by hand: | *next: ")
+"""Before a command that somebody may want to copy."""
 _BELOW = 4
 """How far the further lines of a row stand in."""
 
@@ -43,7 +43,7 @@ def width(text: str) -> int:
 
 
 def _line(line: str, columns: int) -> Iterator[str]:
-    if width(line) <= columns or line.startswith(_WHOLE):
+    if width(line) <= columns or _WHOLE.match(line):
         yield line
         return
     label = _LABEL.match(line)

@@ -519,6 +519,9 @@ class PolicyDocument(TypedDict):
     """All checks that there are."""
 
 
+DiagnosisState = Literal["absent", "ok", "warning", "error"]
+
+
 class FindingDocument(TypedDict):
     """Something that was found out about this machine."""
 
@@ -534,11 +537,43 @@ class FindingDocument(TypedDict):
     """What to do, or empty."""
 
 
+class DiagnosisLineDocument(TypedDict):
+    """A line of a diagnosis."""
+
+    state: DiagnosisState
+    """How it is."""
+    code: str
+    """Stable code."""
+    text: str
+    """What it is, for a person."""
+    hint: str
+    """What to do in words, or empty."""
+    command: str
+    """Next command, complete, or empty."""
+
+
+class DiagnosisBlockDocument(TypedDict):
+    """All that a diagnosis says about one thing."""
+
+    name: str
+    """Mechanism, or `machine`, `packages`, `policy`, `history`, `activity`, `daemon`, `metrics`, `fwupd`."""
+    state: DiagnosisState
+    """Worst state of its lines."""
+    mechanism: bool
+    """Whether it is a mechanism."""
+    lacks: str | None
+    """What it takes for a mechanism that is not here; empty if this machine can never have it, null otherwise."""
+    lines: list[DiagnosisLineDocument]
+    """What was found."""
+
+
 class DoctorDocument(TypedDict):
     """`livefw doctor`."""
 
     findings: list[FindingDocument]
-    """All that was found."""
+    """All that was found, in one list."""
+    blocks: list[DiagnosisBlockDocument]
+    """The same by what it is about, with next commands."""
 
 
 class MeaningDocument(TypedDict):

@@ -219,6 +219,11 @@ def _unconfirmed(s: CheckContext) -> Found:
         yield f"a success may remain unconfirmed: {why.text}{accepted}", "" if accepted else why.hint
 
 
+def _distrusted(s: CheckContext) -> Found:
+    if why := s.component.distrusted:
+        yield why.text, why.hint
+
+
 def _last_attempt(s: CheckContext) -> Found:
     if s.last_failure:
         yield s.last_failure, "livefw history"
@@ -258,6 +263,7 @@ CHECKS = (
     Check("guests", Weight.WARNING, "which guests will be paused", _guests),
     Check("stake", Weight.WARNING, "what a failure costs besides the component", _stake),
     Check("unconfirmed", Weight.WARNING, "something here can show whether it was activated", _unconfirmed),
+    Check("result", Weight.WARNING, "a success that the mechanism returns can be relied on", _distrusted),
     Check("lockdown", Weight.WARNING, "the kernel is not locked down", _lockdown),
     Check("auto-activate", Weight.WARNING, "the kernel does not activate by itself", _by_kernel),
 )

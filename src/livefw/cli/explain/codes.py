@@ -283,10 +283,10 @@ def _reasons() -> Iterator[Meaning]:
     for name in MECHANISMS:
         yield from _of_reasons(codes(name).reasons, name)
     yield from _of_reasons(SHARED, "several mechanisms")
+    from livefw.activation.diagnosis import blocks
     from livefw.activation.watch import remote
-    from livefw.cli import doctor
 
-    yield from _of_reasons(reasons_in(doctor), "livefw doctor")
+    yield from _of_reasons(reasons_in(blocks, *blocks.MODULES), "livefw doctor")
     yield from _of_reasons(reasons_in(remote), "livefwd")
 
 

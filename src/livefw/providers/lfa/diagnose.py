@@ -2,21 +2,24 @@
 """Why there is nothing here, or which driver this looks like and what to know about it. Reads only."""
 
 import errno
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from livefw.clock import Clock
 from livefw.files import kmsg
+from livefw.files.host_facts import Module, SystemFacts
 from livefw.files.protocol import Files
 from livefw.providers.base import Finding, Reason, Severity, Trust
 from livefw.providers.lfa import agents, drivers, log, tree
-from livefw.text import decode
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 _MODULE = "lfa_fw"
 _SAMPLE = 64
 """Directories that are read to guess the driver's version; the first already tells nearly all."""
+
+_NAMED = 8
+"""Components that one line names at most."""
 
 _COMPONENTS = Reason("components", f"{tree.ROOT} lists {{count}} component(s)")
 _TREE_UNREADABLE = Reason("tree-unreadable", f"{tree.ROOT} cannot be read: {{error}}")
@@ -43,29 +46,20 @@ _NO_INVENTORY = Reason("no-inventory", "the firmware's LFA agent did not report 
 _EMPTY_INVENTORY = Reason(
     "empty-inventory",
     "the LFA agent lists no component, or the driver was unloaded since",
-    f"lsmod; modprobe {_MODULE}",
-)
-_GUEST = Reason(
-    "guest",
-    "this is a guest ({hypervisor}); firmware calls do not reach the host",
-    "activate firmware on the host",
 )
 _LOADED_AND_SILENT = Reason(
     "no-agent",
     "the driver is loaded but lists nothing: no LFA agent, or an empty inventory",
-    "dmesg | grep 'Arm LFA'",
 )
 _NOT_LOADED = Reason(
-    "driver-not-loaded",
-    "the driver is a module and is not loaded; one version of it is not loaded automatically",
-    f"modprobe {_MODULE}",
+    "driver-not-loaded", "the driver is a module and is not loaded; one version of it is not loaded automatically"
 )
 _BUILTIN_AND_SILENT = Reason(
     "no-agent",
     "the driver is built in but lists nothing: no LFA agent, or an empty inventory",
-    "dmesg | grep 'Arm LFA'",
 )
-_WHERE = "not in mainline as of August 2026; NVIDIA's kernels since 6.17 and openSUSE's include it (CONFIG_ARM_LFA)"
+_OPTION = "CONFIG_ARM_LFA"
+_WHERE = f"not in mainline as of August 2026; NVIDIA's kernels since 6.17 and openSUSE's include it ({_OPTION})"
 _NO_DRIVER = Reason("no-driver", "kernel {release} has no LFA driver", _WHERE)
 _UNSEEN_DRIVER = Reason(
     "no-driver",
@@ -81,33 +75,33 @@ _NOTIFIER_OBSOLETE = Reason(
 _NO_KERNEL_LOG = Reason(
     "no-kernel-log", "{the_log_cannot_be_read}; it is the only source of the firmware's error codes"
 )
-_NOT_ROOT = Reason("not-root", "only root can activate and cancel", "run it as root")
 
 
 def diagnose(files: Files, clock: Clock, *, agent: agents.AgentRow = agents.NOT_STATED) -> list[Finding]:
     """All findings, the most important first; ``agent`` is the one that the settings name."""
-    guids: list[str] = []
-    unreadable: int | None = None
+    facts = SystemFacts(files)
     try:
         guids = sorted(name for name in files.names(tree.ROOT) if tree.is_guid(name))
     except OSError as error:
-        unreadable = None if error.errno in tree.GONE else error.errno or errno.EIO
-    if unreadable is not None:
-        found = [Finding(_ERROR, _TREE_UNREADABLE.code, *tree.unreadable(tree.ROOT, unreadable)[1:])]
-    elif guids:
-        found = [Finding(_INFO, *_COMPONENTS.fill(count=len(guids)))]
-        found += _driver(files, clock, guids, agent)
+        if error.errno not in tree.GONE:
+            why = tree.unreadable(tree.ROOT, error.errno or errno.EIO)
+            return [Finding(_ERROR, _TREE_UNREADABLE.code, why.text, why.hint)]
+        guids = []
+    if guids:
+        found = [Finding(_INFO, *_COMPONENTS.fill(count=len(guids))), *_driver(files, facts, clock, guids, agent)]
+    elif facts.machine not in ("", "aarch64"):
+        return [_missing(_NOT_ARM64.fill(machine=facts.machine), "")]
     else:
-        found = list(_why_nothing(files))
-    found += _notifier(files)
-    found += _rights(files)
-    return found
+        found = [_missing(_NO_COMPONENT, ""), _why_nothing(files, facts)]
+    return [*found, *_notifier(files), *_rights(files)]
 
 
-def _driver(files: Files, clock: Clock, guids: list[str], agent: agents.AgentRow) -> Iterator[Finding]:
+def _driver(
+    files: Files, facts: SystemFacts, clock: Clock, guids: list[str], agent: agents.AgentRow
+) -> Iterator[Finding]:
     patience = tree.Patience(clock)
     entries = [entry for guid in guids[:_SAMPLE] if (entry := tree.read_entry(files, guid, patience))]
-    yield from _guessed(drivers.guess(_evidence(files, entries)), entries)
+    yield from _guessed(drivers.guess(_evidence(files, entries)), DriverScene(facts, entries))
     yield from _confirms(entries, agent)
     automatic = sum(bool(entry.flag("auto_activate")) for entry in entries)
     if automatic:
@@ -117,10 +111,15 @@ def _driver(files: Files, clock: Clock, guids: list[str], agent: agents.AgentRow
 def _confirms(entries: list[tree.TreeEntry], agent: agents.AgentRow) -> Iterator[Finding]:
     """What there is here that will show whether an activation was one."""
     components = [tree.component(entry, agent) for entry in entries]
-    open_to_doubt = [(each, each.unconfirmed) for each in components if each.unconfirmed]
-    yield Finding(_INFO, *_CONFIRMED.fill(count=len(components) - len(open_to_doubt), all=len(components)))
-    for component, why in open_to_doubt:
-        yield Finding(_INFO, why.code, f"{component.name or component.id}: {why.text}", why.hint)
+    in_doubt: dict[Reason, list[str]] = {}
+    for each in components:
+        if each.unconfirmed:
+            in_doubt.setdefault(each.unconfirmed, []).append(each.name or each.id)
+    count = len(components) - sum(map(len, in_doubt.values()))
+    yield Finding(_WARNING if in_doubt else _INFO, *_CONFIRMED.fill(count=count, all=len(components)))
+    for why, names in in_doubt.items():
+        shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        yield Finding(_WARNING, why.code, f"{shown}: {why.text}", why.hint)
     if agent.name:
         yield Finding(_INFO, *_STATED.fill(agent=f"{agent.name} ({agent.title})"))
 
@@ -135,9 +134,24 @@ def _evidence(files: Files, entries: list[tree.TreeEntry]) -> drivers.DriverEvid
     return drivers.DriverEvidence(attributes, frozenset(naming), _device(files))
 
 
-def _guessed(candidates: tuple[drivers.DriverRow, ...], entries: list[tree.TreeEntry]) -> Iterator[Finding]:
+class DriverScene(NamedTuple):
+    """What decides which of a driver's bugs can happen here."""
+
+    facts: SystemFacts
+    entries: list[tree.TreeEntry]
+
+    def names(self) -> list[str]:
+        """What the driver calls its components."""
+        return [entry.texts["name"].strip() for entry in self.entries if "name" in entry.texts]
+
+    def is_notified(self) -> bool:
+        """Whether the platform may notify the driver; an old one knows both devices."""
+        return self.facts.acpi("ARML0003") is not False or self.facts.acpi("ARMHF000") is not False
+
+
+def _guessed(candidates: tuple[drivers.DriverRow, ...], scene: DriverScene) -> Iterator[Finding]:
     if not candidates:
-        names = ", ".join(sorted(frozenset[str]().union(*(entry.names for entry in entries))))
+        names = ", ".join(sorted(frozenset[str]().union(*(entry.names for entry in scene.entries))))
         yield Finding(_WARNING, *_DRIVER_UNKNOWN.fill(files=names))
         return
     which = " or ".join(f"{driver.name} ({driver.title})" for driver in candidates)
@@ -146,7 +160,8 @@ def _guessed(candidates: tuple[drivers.DriverRow, ...], entries: list[tree.TreeE
     if trust is Trust.DOUBTFUL:
         yield Finding(_WARNING, *_DRIVER_TRUST.fill(why_a_success_proves_nothing=why))
     for bug, certain in _bugs(candidates):
-        yield Finding(_WARNING, bug.code, bug.text if certain else f"possibly: {bug.text}", bug.hint)
+        if _HAPPENS.get(bug.code, _always)(scene):
+            yield Finding(_WARNING, bug.code, bug.text if certain else f"possibly: {bug.text}", bug.hint)
 
 
 def _bugs(candidates: Iterable[drivers.DriverRow]) -> list[tuple[Reason, bool]]:
@@ -154,6 +169,22 @@ def _bugs(candidates: Iterable[drivers.DriverRow]) -> list[tuple[Reason, bool]]:
     lists = [driver.bugs for driver in candidates]
     every = dict.fromkeys(bug for bugs in lists for bug in bugs)
     return sorted(((bug, all(bug in bugs for bugs in lists)) for bug in every), key=lambda row: not row[1])
+
+
+def _always(_: DriverScene) -> bool:
+    return True
+
+
+_HAPPENS: dict[str, Callable[[DriverScene], bool]] = {
+    "false-success": lambda _: False,  # `driver-trust` reports it
+    "empty-name": lambda scene: "" in scene.names(),
+    "name-garbage": lambda scene: any(not name.isprintable() or "\\x" in name for name in scene.names()),
+    "auto-activate-loops": lambda scene: any(entry.flag("auto_activate") for entry in scene.entries),
+    "activates-unasked": DriverScene.is_notified,
+    # A module has this file, and a driver that is built in has not.
+    "not-auto-loaded": lambda scene: scene.facts.exists(f"/sys/module/{_MODULE}/initstate"),
+}
+"""When a bug can happen here, by its code; any other always can."""
 
 
 _DEVICES = (
@@ -171,66 +202,40 @@ def _device(files: Files) -> drivers.DriverBus | None:
     return drivers.DriverBus.NONE if _names(files, "/sys/bus") else None
 
 
-def _why_nothing(files: Files) -> Iterator[Finding]:
-    """The chain from the processor up to the inventory; the first link that is missing explains the rest."""
-    yield Finding(_INFO, *_NO_COMPONENT)
-    machine = _line(files, "/proc/sys/kernel/arch")
-    if machine and machine != "aarch64":
-        yield Finding(_ERROR, *_NOT_ARM64.fill(machine=machine))
-        return
-    said = "\n".join(log_texts(files))
-    if "no firmware agent found" in said:
-        yield Finding(_ERROR, *_NO_AGENT)
-    elif "Error getting number of LFA components" in said:
-        yield Finding(_ERROR, *_NO_INVENTORY)
-    elif "irmware Activation: detected" in said or "(LFA): detected" in said:
-        yield Finding(_ERROR, *_EMPTY_INVENTORY)
-    else:
-        yield from _why_no_driver(files)
-    if guest := _guest(files):
-        yield Finding(_WARNING, *_GUEST.fill(hypervisor=guest))
+def _why_nothing(files: Files, facts: SystemFacts) -> Finding:
+    """The chain from the driver up to the inventory; the first link that is missing explains the rest."""
+    seen = "\n".join(log_texts(files))
+    if "no firmware agent found" in seen:
+        return _missing(_NO_AGENT, _AN_AGENT)
+    if "Error getting number of LFA components" in seen:
+        return _missing(_NO_INVENTORY, "an LFA agent that reports its components", _LOG, _ERROR)
+    if "irmware Activation: detected" in seen or "(LFA): detected" in seen:
+        return _missing(_EMPTY_INVENTORY, "a component in the firmware's list, or the driver", _LOAD, _WARNING)
+    return _why_no_driver(facts)
 
 
-def _why_no_driver(files: Files) -> Iterator[Finding]:
-    release = _line(files, "/proc/sys/kernel/osrelease")
-    if files.exists(f"/sys/module/{_MODULE}"):
-        yield Finding(_ERROR, *_LOADED_AND_SILENT)
-        return
-    where = _module(files, release)
-    if where == "module":
-        yield Finding(_ERROR, *_NOT_LOADED)
-    elif where == "builtin":
-        yield Finding(_ERROR, *_BUILTIN_AND_SILENT)
-    else:
-        yield Finding(_ERROR, *(_NO_DRIVER.fill(release=release) if where == "absent" else _UNSEEN_DRIVER))
+def _why_no_driver(facts: SystemFacts) -> Finding:
+    where = facts.module(_MODULE)
+    if where is Module.LOADED:
+        return _missing(_LOADED_AND_SILENT, _AN_AGENT, _LOG)
+    if where is Module.AVAILABLE:
+        return _missing(_NOT_LOADED, "the driver, not loaded", _LOAD, _WARNING)
+    if where is Module.BUILT_IN or facts.option(_OPTION) == "y":
+        return _missing(_BUILTIN_AND_SILENT, _AN_AGENT, _LOG)
+    certain = where is Module.ABSENT or facts.option(_OPTION) == "n"
+    why = _NO_DRIVER.fill(release=facts.release) if certain else _UNSEEN_DRIVER
+    # Without a driver nobody asks the firmware, but ACPI may tell of it.
+    offered = facts.acpi("ARML0003")
+    return _missing(why, "a kernel with the LFA driver", "", _WARNING if offered else _INFO)
 
 
-def _module(files: Files, release: str) -> str:
-    """``builtin``, ``module``, ``absent``, or ``unknown`` without lists of modules."""
-    seen = "unknown"
-    if not re.fullmatch(r"[\w.+~-]+", release) or release in (".", ".."):
-        return seen
-    for parent in ("/usr/lib/modules", "/lib/modules"):
-        for name, answer in (("modules.builtin", "builtin"), ("modules.dep", "module")):
-            try:
-                text = files.read(f"{parent}/{release}/{name}", 1 << 24)
-            except OSError:
-                continue
-            if re.search(rb"/lfa_fw\.ko", text):
-                return answer
-            seen = "absent"
-    return seen
+_AN_AGENT = "firmware with an LFA agent"
+_LOG = "dmesg | grep 'Arm LFA'"
+_LOAD = f"modprobe {_MODULE}"
 
 
-def _guest(files: Files) -> str:
-    """The hypervisor's name, as far as the machine says that it is virtual."""
-    if kind := _line(files, "/sys/hypervisor/type"):
-        return kind
-    for name in ("sys_vendor", "product_name"):
-        text = _line(files, f"/sys/devices/virtual/dmi/id/{name}")
-        if re.search(r"QEMU|KVM|VMware|Xen|Virtual Machine|VirtualBox|Amazon EC2|Google Compute Engine", text):
-            return text
-    return _line(files, "/sys/firmware/devicetree/base/hypervisor/compatible").rstrip("\0")
+def _missing(why: Reason, lacks: str, command: str = "", severity: Severity = _INFO) -> Finding:
+    return Finding(severity, *why, command=command, lacks=lacks)
 
 
 def _notifier(files: Files) -> Iterator[Finding]:
@@ -247,8 +252,6 @@ def _rights(files: Files) -> Iterator[Finding]:
     except OSError as error:
         _, text, hint = tree.unreadable(kmsg.KMSG, error.errno or errno.EIO)
         yield Finding(_WARNING, *_NO_KERNEL_LOG._replace(hint=hint).fill(the_log_cannot_be_read=text))
-    if os.geteuid() != 0:
-        yield Finding(_WARNING, *_NOT_ROOT)
 
 
 def log_texts(files: Files) -> list[str]:
@@ -261,10 +264,3 @@ def _names(files: Files, directory: str) -> list[str]:
         return files.names(directory)
     except OSError:
         return []
-
-
-def _line(files: Files, path: str) -> str:
-    try:
-        return decode(files.read(path)).strip()
-    except OSError:
-        return ""

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from livefw.providers.base import Reason, Trust
+from livefw.providers.lfa.tree import FALSE_SUCCESS, HIDES_FAILURES
 
 _FIRST = frozenset(
     {"name", "activation_capable", "activation_pending", "may_reset_cpu", "cpu_rendezvous", "activate", "cancel"}
@@ -60,11 +61,6 @@ class DriverRow(NamedTuple):
     failure: int = errno.ECANCELED
 
 
-_FALSE_SUCCESS = Reason(
-    "false-success",
-    "a failed activation is reported as a success if the automatic cancel works",
-    "rely on the kernel log and the versions, not on the result of the write",
-)
 _PENDING_VERSION = Reason("pending-version-garbage", "pending_version may show uninitialised memory")
 _NO_LIMIT = Reason("no-time-limit", "there is no time limit for an activation that the firmware never finishes")
 _STOPPED_LOOP = Reason("loops-while-stopped", "all CPUs stay stopped while the firmware asks to be called again")
@@ -96,12 +92,12 @@ DRIVERS = (
     ),
     DriverRow(
         "v1", "version 1, January 2026", _WITH_VERSIONS, Naming.PLACEHOLDER, DriverBus.NONE, Trust.DOUBTFUL, None,
-        (_FALSE_SUCCESS, _PENDING_VERSION, _NO_LIMIT, _STOPPED_LOOP, _CALL_AGAIN, _BUSY_FINAL),
+        (FALSE_SUCCESS, _PENDING_VERSION, _NO_LIMIT, _STOPPED_LOOP, _CALL_AGAIN, _BUSY_FINAL),
     ),
     DriverRow(
         "nv1", "NVIDIA 6.17 and 6.18, February 2026", _WITH_VERSIONS, Naming.ANYTHING, DriverBus.PLATFORM,
         Trust.DOUBTFUL, 50,
-        (_FALSE_SUCCESS, _PENDING_VERSION, _NAME_GARBAGE, _ACTIVATES_ALL, _STOPPED_LOOP, _BUSY_FINAL),
+        (FALSE_SUCCESS, _PENDING_VERSION, _NAME_GARBAGE, _ACTIVATES_ALL, _STOPPED_LOOP, _BUSY_FINAL),
     ),
     DriverRow(
         "v2", "version 2, March 2026", ATTRIBUTES, Naming.EMPTY, DriverBus.FAUX, Trust.FULL, 40,
@@ -150,7 +146,7 @@ def trust(candidates: Iterable[DriverRow]) -> tuple[Trust, str]:
     found = tuple(candidates)
     doubted = [driver.name for driver in found if driver.trust is Trust.DOUBTFUL]
     if doubted:
-        return Trust.DOUBTFUL, f"the driver appears to be {' or '.join(doubted)}: {_FALSE_SUCCESS.text}"
+        return Trust.DOUBTFUL, f"the driver appears to be {' or '.join(doubted)}, which {HIDES_FAILURES}"
     if not found:
         return Trust.DOUBTFUL, "the driver version is unknown"
     return Trust.FULL, ""

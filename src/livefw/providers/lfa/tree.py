@@ -167,6 +167,7 @@ def component(entry: TreeEntry, agent: agents.AgentRow = agents.NOT_STATED) -> C
         notes=_notes(entry, notes),
         details=tuple(entry.texts.items()),
         unconfirmed=agents.unconfirmed(agent, entry.guid, versions=versions),
+        distrusted=FALSE_SUCCESS if _hides_failures(entry) else None,
         flag=agents.flag(agent, entry.guid, versions=versions),
         copied=True,  # the driver asks for it when it scans: when it is loaded, and after each success
         at_stake=agents.at_stake(agent, entry.guid),
@@ -256,7 +257,17 @@ def _notes(entry: TreeEntry, notes: list[Reason]) -> tuple[Reason, ...]:
     notes += [unreadable(name, error) for name, error in entry.errors.items() if name not in ("", "activation_pending")]
     if entry.flag("auto_activate"):
         notes.append(_AUTO_ACTIVATE)
+    if _hides_failures(entry):
+        notes.append(FALSE_SUCCESS)
     return tuple(notes)
+
+
+def _hides_failures(entry: TreeEntry) -> bool:
+    """Whether the driver is version 1 or NVIDIA's after it.
+
+    The table of `drivers` takes too long to import for a list; tests compare this with it.
+    """
+    return "pending_version" in entry.names and "auto_activate" not in entry.names
 
 
 def unreadable(what: str, error: int) -> Reason:
@@ -283,6 +294,12 @@ _CURRENT_GARBAGE = Reason("version-garbage", "current_version is not a version")
 _PENDING_GARBAGE = Reason("pending-version-garbage", "pending_version is not a version")
 _PENDING_DOUBTFUL = Reason(
     "pending-version-doubtful", "this version of the driver may print uninitialised memory as pending_version"
+)
+HIDES_FAILURES = "reports a failed activation as a success if the automatic cancel works"
+FALSE_SUCCESS = Reason(
+    "false-success",
+    f"this driver {HIDES_FAILURES}",
+    "livefw compares the versions before and after, and reads the kernel log",
 )
 _AUTO_ACTIVATE = Reason(
     "auto-activate", "the kernel activates it automatically on a platform notification", "echo 0 > auto_activate"

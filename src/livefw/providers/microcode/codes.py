@@ -2,6 +2,6 @@
 """Every reason that this provider can give."""
 
 from livefw.providers.codes import Codes, reasons_in
-from livefw.providers.microcode import provider
+from livefw.providers.microcode import provider, requirements
 
-CODES = Codes(reasons_in(provider))
+CODES = Codes(reasons_in(provider, requirements))

@@ -93,7 +93,7 @@ class RedfishProvider:
         found = tuple(component for each in answers for component in each.components)
         sources = tuple(Source(TABLE, each.bmc.name, each.note, silent=each.error is not None) for each in answers)
         absent = (
-            None if found else _together(notes) if notes else _NO_BMC if not self.bmcs else _EMPTY if asked else None
+            None if found else _together(notes) if notes else NO_BMC if not self.bmcs else _EMPTY if asked else None
         )
         return Discovery(found, notes, absent, sources)
 
@@ -183,12 +183,12 @@ class RedfishProvider:
         """See `base.Provider`."""
         from livefw.providers.base import Finding, Severity
 
-        found = [] if self.bmcs else [Finding(Severity.INFO, *_NO_BMC)]
+        found = [] if self.bmcs else [Finding(Severity.INFO, *NO_BMC, lacks="a BMC in livefw.toml")]
         for bmc, listed in zip(self.bmcs, self._ask_all(self.bmcs), strict=True):
             if not bmc.verify:
                 found.append(Finding(Severity.WARNING, *_UNVERIFIED.fill(name=bmc.name)))
             if listed.error is not None and listed.note:
-                found.append(Finding(Severity.ERROR, *listed.note))
+                found.append(Finding(Severity.ERROR, *listed.note, command=f"curl {bmc.url}/redfish/v1/"))
                 continue
             reached = _REACHED.fill(name=bmc.name, count=len(listed.components), url=bmc.url)
             found.append(Finding(Severity.INFO, *reached))
@@ -371,5 +371,5 @@ _KINDS: dict[str, type[errors.LivefwError]] = {
     "no-library": errors.NotInstalled,
 }
 """Errors that are more than that a BMC cannot be asked."""
-_NO_BMC = Reason("no-bmc", "no BMC is configured", f"[[redfish.bmc]] in {FILE}")
+NO_BMC = Reason("no-bmc", "no BMC is configured", f"[[redfish.bmc]] in {FILE}")
 _EMPTY = Reason("empty-inventory", "no BMC lists any firmware")

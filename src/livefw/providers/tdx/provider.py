@@ -89,9 +89,11 @@ class TdxProvider:
     def diagnose(self) -> list[Finding]:
         """See `base.Provider`."""
         if (seen := self.look()) is None:
-            return [Finding(Severity.INFO, *ABSENT)]
-        severities = {"not-pending": Severity.INFO, "images": Severity.WARNING}
-        found = [Finding(severities.get(reason.code, Severity.ERROR), *reason) for reason in outlook.reasons(seen)]
+            return [Finding(Severity.INFO, *ABSENT, lacks="the TDX host device")]
+        found = [
+            Finding(_SEVERITIES.get(why.code, Severity.ERROR), *why, lacks=_LACKS.get(why.code))
+            for why in outlook.reasons(seen)
+        ]
         return found + [Finding(Severity.INFO, *note) for note in outlook.notes(seen)]
 
     def replay(self, ident: str, action: str) -> str:  # noqa: ARG002 - as above
@@ -124,6 +126,11 @@ class TdxProvider:
         return UpdateWork(order, self._files, self._clock, observer)
 
 
+_SEVERITIES = dict.fromkeys(("not-pending", "unsupported"), Severity.INFO) | dict.fromkeys(
+    ("images", "no-permission", "busy", "no-slots", "cpu-offline", "td-build"), Severity.WARNING
+)
+"""Reasons that are no error of this machine, by code."""
+_LACKS = {"unsupported": "a processor, TDX module and kernel that update it at run time"}
 _UNUSABLE = Reason("image", "{what_is_wrong_with_the_image}")
 ABSENT = Reason(
     "no-tdx-host",
