@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Iterator
 
 from livefw.activation.events import Attempt, Event, Finished
 from livefw.activation.host import Host
-from livefw.activation.inventory import discovery
+from livefw.activation.inventory.hosts import naming_silent_hosts, take_named
 from livefw.activation.inventory.select import is_pattern, select_all
 from livefw.activation.outcome import Outcome
 from livefw.api import ConnectedHost
@@ -19,11 +19,12 @@ Request = Callable[[str], Generator[Event, None, Finished]]
 
 
 def words_for(host: Host, word: str) -> list[str]:
-    """The word itself, or for a pattern the keys of what it matches. Errors as for `select_all`."""
+    """The word itself, or for a pattern the keys of what it matches. Errors as for `take_named` and `select_all`."""
     if not is_pattern(word):
         return [word]
-    found = discovery.take_inventory(host.providers).require().candidates
-    return [each.component.key for each in select_all([word], found)]
+    found = take_named(host.providers, [word], host.policy)
+    with naming_silent_hosts(found):
+        return [each.component.key for each in select_all([word], found.require().candidates)]
 
 
 def follow_each(
