@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import socket
 import subprocess
 import sys
@@ -57,13 +58,18 @@ LOOKS = [
 ]
 
 
+def _timeless(done: subprocess.CompletedProcess[str]) -> tuple[int, list[str], str]:
+    """What it says, without how old an image is, and how wide that is."""
+    return done.returncode, re.sub(r"\b\d+ (s|min)\b", "<age>", done.stdout).split(), done.stderr
+
+
 def test_looking_says_the_same(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
     different = {}
     for words in LOOKS:
         alone = _livefw(daemon, *words, through=False)
         served = _livefw(daemon, *words, through=True)
-        if (alone.returncode, alone.stdout, alone.stderr) != (served.returncode, served.stdout, served.stderr):
+        if _timeless(alone) != _timeless(served):
             different[words] = (alone, served)
     assert different == {}
 
@@ -80,7 +86,9 @@ def test_activating_goes_through_it(planted: Path, serve: Serve) -> None:
 def test_without_a_daemon_it_works_alone(planted: Path, serve: Serve) -> None:
     daemon = serve(planted)
     daemon.end()
-    assert _livefw(daemon, "plan", through=True).stdout == _livefw(daemon, "plan", through=False).stdout != ""
+    alone = _livefw(daemon, "plan", through=False)
+    assert _timeless(_livefw(daemon, "plan", through=True)) == _timeless(alone)
+    assert alone.stdout != ""
 
 
 @pytest.mark.fwupd
@@ -136,7 +144,7 @@ def test_at_a_terminal_it_asks_and_takes_only_yes(planted: Path, serve: Serve, a
     daemon = serve(planted)
     terminal = Terminal(daemon, "activate", "TF-RMM")
     assert terminal.answer(answer) == 130
-    assert "1.0 -> 1.2" in terminal.seen
+    assert re.search(r"TF-RMM +1\.0 +1\.2 ", terminal.seen)
     assert "not confirmed; nothing was started" in terminal.seen
     assert _tried(daemon) == []
 
