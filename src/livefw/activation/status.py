@@ -88,11 +88,11 @@ def may_differ(found: Inventory, files: Files, *, lock: str, root: str, history:
     """
     if history or _is_locked(lock, root):
         return True
+    if settings and os.path.lexists(os.path.join(settings, SETTINGS_FILE)):
+        return True
     ready = [each.component for each in found.candidates if not each.component.reasons]
     if not ready:
         return False
-    if settings and os.path.lexists(os.path.join(settings, SETTINGS_FILE)):
-        return True
     return _has_facts(files) or any(map(_may_go_back, ready))
 
 
