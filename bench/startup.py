@@ -22,14 +22,15 @@ def rows() -> Iterator[Row]:
     """Two trees with the same text: a folder of plain files, and a mounted machine."""
     livefw = (sys.executable, "-I", "packaging/bin/livefw")
     by_pip = os.path.join(os.path.dirname(sys.executable), "livefw")
-    with machine("vera") as mounted, tempfile.TemporaryDirectory(prefix="livefw-bench-") as plain:
+    with machine("vera") as mounted, tempfile.TemporaryDirectory(prefix="livefw-bench-") as folder:
+        plain = os.path.join(folder, "plain")
         _copy(mounted.root, plain)
         medians = interleave(
             {
                 "bare": _program(sys.executable, "-I", "-c", "pass"),
-                "plain": _program(*livefw, "--root", plain, "--json", "list"),
-                "pip": _program(by_pip, "--root", plain, "--json", "list"),
-                "mounted": _program(*livefw, "--root", mounted.root, "--json", "list"),
+                "plain": _program(*livefw, "--root", plain, "--json", "list", kept=f"{folder}/of-plain"),
+                "pip": _program(by_pip, "--root", plain, "--json", "list", kept=f"{folder}/of-plain"),
+                "mounted": _program(*livefw, "--root", mounted.root, "--json", "list", kept=f"{folder}/of-mounted"),
                 "grep": _program("sh", "-c", 'grep . "$0"/*/*', f"{mounted.root}/sys/firmware/lfa"),
             },
             rounds=ROUNDS,
@@ -45,12 +46,14 @@ def rows() -> Iterator[Row]:
     yield Row("list of a mounted machine", mount / grep, "times", None, "grep on the same tree")
 
 
-def _program(*arguments: str) -> Callable[[], object]:
-    """With bytecode, as an installed program has it: the turn that is not counted leaves it behind.
+def _program(*arguments: str, kept: str = "") -> Callable[[], object]:
+    """With bytecode, as an installed program has it: the turn that is not counted leaves it behind. It also records
+    what is pending, in the directory ``kept``.
 
     grep ends with 2, because nobody may read ``activate``: exit codes are not looked at.
     """
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment |= {"LIVEFW_STATE": kept, "LIVEFW_RUNTIME_DIR": kept} if kept else {}
     silent = subprocess.DEVNULL
     return lambda: subprocess.run(arguments, stdout=silent, stderr=silent, env=environment, check=False)
 

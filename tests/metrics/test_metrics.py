@@ -4,6 +4,7 @@
 import errno
 import os
 import re
+import socket
 import stat
 import subprocess
 import time
@@ -25,6 +26,7 @@ from livefw.providers.lfa.fake import RMM, FakeLfa
 from livefw.providers.lfa.tree import ROOT
 from livefw.render import metrics
 from livefw.render.metrics import METRICS, OUTCOMES
+from livefw.testing.bmc import ModelBmc
 
 from .conftest import CHECKOUT
 
@@ -274,6 +276,22 @@ def test_a_machine_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     found = samples(answer.text() + "\n")
     assert found["livefw_machine_readable",] == 0
     assert not [key for key in found if key[0].startswith("livefw_component_")]
+
+
+def test_a_management_controller_that_is_silent_is_named(empty: Any, collected: Collect) -> None:
+    with closing(ModelBmc(faults=[])) as bmc, socket.create_server(("127.0.0.1", 0)) as closed:
+        written = bmc.write_settings(empty.path) / "livefw.toml"
+        text = written.read_text(encoding="utf-8")
+        name = re.findall(r'^name = "(.*)"', text, re.MULTILINE)[0]
+        silent = text[text.index("[[redfish.bmc]]") :].replace(f'"{name}"', '"silent"')
+        port = closed.getsockname()[1]
+        closed.close()
+        written.write_text(text + re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", silent), encoding="utf-8")
+        found = collected(empty)
+    assert (found["livefw_bmc_up", name], found["livefw_bmc_up", "silent"]) == (1, 0)
+    info = [key for key in found if key[0] == "livefw_component_info"]
+    assert {key[3] for key in info} == {name}
+    assert {key[2] for key in info} == {"redfish"}
 
 
 def test_counts_never_fall_when_rows_are_archived(ready: Any, collected: Collect) -> None:

@@ -56,15 +56,15 @@ class HistoryFigures(NamedTuple):
 
 class Figures(NamedTuple):
     """One collection. ``components`` is None if the machine cannot be read, ``history`` if that cannot, ``window`` if
-    there is none; ``consistent`` is whether the history is what was written, None if nobody knows. ``error`` says why
-    the machine cannot be read."""
+    there is none; ``bmcs`` says which management controllers answered. ``consistent`` is whether the history is what
+    was written, None if nobody knows. ``error`` says why the machine cannot be read."""
 
     version: str
     time_s: float
     settings_valid: bool
     components: tuple[Component, ...] | None
     statuses: Mapping[str, StatusCode]
-    sources: Mapping[str, bool]
+    bmcs: Mapping[str, bool]
     window: WindowFigures | None
     history: HistoryFigures | None
     consistent: bool | None
@@ -88,7 +88,7 @@ def collect(host: Host, *, version: str, settings_valid: bool) -> Figures:
         settings_valid,
         None if error else components[:MOST],
         {each.key: examined.status(each).code for each in components[:MOST]},
-        {},
+        {each.host: not each.silent for each in found.sources},
         _window(host),
         history,
         consistent,

@@ -340,7 +340,7 @@ METRICS: tuple[Metric, ...] = (
             ("bmc",),
             "the management controllers of livefw.toml",
         ),
-        lambda figures: (Sample(up, {"bmc": name}) for name, up in sorted(figures.sources.items())),
+        lambda figures: (Sample(up, {"bmc": name}) for name, up in sorted(figures.bmcs.items())),
     ),
     Metric(
         MetricFamily(
