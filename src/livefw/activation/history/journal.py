@@ -278,7 +278,8 @@ class Journal:
         query = "SELECT count(*) FROM entry WHERE kind = ? AND time_ns BETWEEN ? AND ?"
         if component is None:
             return int(self._read(query, kind, since_ns, until_ns)[0][0])
-        return int(self._read(f"{query} AND component = ?", kind, since_ns, until_ns, component)[0][0])
+        query = f"{query} AND component = CAST(? AS TEXT)"
+        return int(self._read(query, kind, since_ns, until_ns, encode(component))[0][0])
 
     def head(self) -> Head:
         """The last row; the base if the file has no row."""
@@ -301,8 +302,9 @@ class Journal:
 
     def recent(self, component: str, kind: RowKind, *, limit: int, before: int = _LAST) -> list[HistoryRow]:
         """The last rows of one kind about one component, newest first, of those before a row."""
-        query = f"{ROWS} WHERE component = ? AND kind = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?"
-        return [*map(history_row, self._read(query, component, kind, before, limit))]
+        of_one = "component = CAST(? AS TEXT) AND kind = ? AND sequence < ?"
+        query = f"{ROWS} WHERE {of_one} ORDER BY sequence DESC LIMIT ?"
+        return [*map(history_row, self._read(query, encode(component), kind, before, limit))]
 
     def latest(self, kind: RowKind) -> HistoryRow | None:
         """The last row of one kind."""
