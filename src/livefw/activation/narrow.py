@@ -52,7 +52,10 @@ def narrowed(found: Inventory, wanted: Narrowing, statuses: Mapping[str, Compone
     kept = [each for each in candidates if _is_wanted(each.component, wanted, statuses)]
     if candidates and not kept:
         texts = [f"no component {_asked_for(wanted)}", *hosts.silent_texts(found)]
-        raise NothingToDo("; ".join(texts), hint="livefw list")
+        from livefw import suggest  # only for errors
+
+        known = {each.component.host for each in found.candidates if each.component.host}
+        raise NothingToDo("; ".join(texts), hint=suggest.hint(wanted.host or "", sorted(known), rest="livefw list"))
     return found._replace(candidates=tuple(kept))
 
 

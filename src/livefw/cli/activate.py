@@ -67,7 +67,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("components", nargs="*", metavar="COMPONENT", help="key, id or a unique beginning of one, or name")
     add("--all", action="store_true", help="everything that can be activated, one after the other")
-    add("--dry-run", action="store_true", help="show the plan and do nothing")
+    add("-n", "--dry-run", action="store_true", help="show the plan and do nothing")
     add(
         "--to",
         action="append",
@@ -76,9 +76,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--at", metavar="TIME", help="later: window (when one opens), 22:00, 2026-12-04T22:00 or +2h; needs systemd")
     add("--scheduled", action="store_true", help="list activations that are scheduled with --at")
-    add("--yes", action="store_true", help="do not ask, even on a terminal")
+    add("-y", "--yes", action="store_true", help="do not ask, even on a terminal")
     add("--reason", default="", metavar="TEXT", help="why, for the history")
-    add("--ignore", action="append", default=[], metavar="CHECK", help="activate although this check blocks it")
+    add("--ignore", action="append", default=[], metavar="CHECK", help="continue although this check blocks it")
     add("--no-journal", action="store_true", help="continue although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
     paths.configure_measuring(parser)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from livefw.cli.verbs import Manual
 
 _ELSEWHERE = {
-    "-n": "--dry-run",
     "-q": "--json",
     "-v": "--debug",
     "--assume-yes": "--yes",
@@ -112,7 +111,7 @@ class CommandParser(argparse.ArgumentParser):
             known = f"the commands of {self.prog} are {', '.join(choices)}"
             hint = suggest.hint(str(value), choices, form=self.prog + " {}") or known
             raise UsageError(f"there is no command {f'{self.prog} {value[:60]}'!r}", hint=hint)
-        name = action.option_strings[-1] if action.option_strings else action.metavar or action.dest
+        name = action.option_strings[-1] if action.option_strings else self.prog.removeprefix("livefw ")
         known = f"choices: {suggest.listed(choices)}"
         raise UsageError(f"{name}: there is no {str(value)[:60]!r}", hint=suggest.hint(str(value), choices, rest=known))
 

@@ -84,7 +84,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-o", "--output", metavar="FILE", help="where it is written; - is standard output")
     add("--format", choices=[*ReportFormat], help="instead of that of the file's name")
     add("--force", action="store_true", help="replace a file that is no report")
-    add("--file", metavar="FILE", help="about this archive instead of the history and the machine")
+    add("--file", metavar="FILE", help="this archive instead of the history")
     paths.configure_state(parser)
 
 

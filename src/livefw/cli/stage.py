@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " without it the newest that is newer than what runs",
     )
     add("--reason", default="", metavar="TEXT", help="why, for the history")
-    add("--ignore", action="append", default=[], metavar="CHECK", help="activate although this check blocks it")
+    add("--ignore", action="append", default=[], metavar="CHECK", help="continue although this check blocks it")
     add("--no-journal", action="store_true", help="continue although no history can be written")
     paths.configure_state(parser)
     paths.configure_images(parser)

@@ -29,7 +29,8 @@ MANUAL = Manual(
 def configure(parser: argparse.ArgumentParser) -> None:
     """Everything behind the verb is fwupdmgr's."""
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="...", help="arguments of fwupdmgr (get-devices)")
-    parser.add_argument("--socket", default=os.environ.get(VARIABLE, SOCKET), help=f"of the daemon ({SOCKET})")
+    default = os.environ.get(VARIABLE, SOCKET)
+    parser.add_argument("--socket", metavar="PATH", default=default, help=f"of the daemon ({SOCKET})")
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:

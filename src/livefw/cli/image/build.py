@@ -84,7 +84,10 @@ def _guid(name: str, chain: TrustChain) -> Guid:
     try:
         return Guid.parse(name)
     except ValueError:
-        raise UsageError(f"there is no image {name[:40]!r}", hint=f"a GUID, or one of {', '.join(known)}") from None
+        from livefw import suggest  # only for errors
+
+        hint = suggest.hint(name, known, rest=f"a GUID, or one of {', '.join(known)}")
+        raise UsageError(f"there is no image {name[:40]!r}", hint=hint) from None
 
 
 def _version(text: str) -> ComponentVersion:
