@@ -99,7 +99,7 @@ def test_a_bmc_becomes_silent(folder: Path) -> None:
         watch.stdout.readline()
     try:
         silent = pipe.read()
-        assert (silent["event"], silent["bmc"], silent["code"]) == ("silent", "model", "unreachable")
+        assert (silent["event"], silent["bmc"], silent["code"]) == ("silent", "model", "silent")
     finally:
         watch.terminate()
         watch.communicate()
