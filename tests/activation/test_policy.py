@@ -66,6 +66,14 @@ pin = "1.4"
 settings = {{ force_cpu_rendezvous = true }}
 [component."*"]
 settings = {{ auto_activate = false, force_cpu_rendezvous = false }}
+[notify]
+events = ["failed", "unknown"]
+components = ["lfa:*"]
+rate = 2
+retries = 9
+[notify.hook.pager]
+events = ["unknown"]
+components = ["tf-rmm"]
 """
 
 
