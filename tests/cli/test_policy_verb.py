@@ -2,6 +2,7 @@
 """`livefw policy`: what holds here, where each value comes from, what it matches, and every mistake at once."""
 
 import json
+import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -260,3 +261,11 @@ def test_a_mistake_in_the_table_of_a_mechanism_is_told_with_the_real_path(ready:
         told = done.out + done.err
         assert (f"{path}: {key}: " in told, f"(at line {line})" in told, words in told) == (True, True, True), told
         assert done.code == (0 if command == ("policy",) else 2)
+
+
+def test_each_default_is_shown_as_it_would_be_written(empty: Any) -> None:
+    values = [each for each in empty.run("--json", "policy").json["values"] if each["value"] is not None]
+    assert len(values) > 10
+    for each in values:
+        assert tomllib.loads(f"x = {each['value']}"), each
+    assert all(len(line) < 240 for line in empty.run("policy", "--all").out.splitlines())

@@ -164,6 +164,8 @@ def as_toml(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, frozenset):
+        return f"[{', '.join(sorted(map(as_toml, value)))}]"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(as_toml, value))}]"
     if isinstance(value, dict):
