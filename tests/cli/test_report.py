@@ -214,6 +214,8 @@ def test_one_activation_is_chosen_by_its_id(told: Any) -> None:
     assert page.code == 0
     assert page.out.count("\n### ") == 1
     assert f"### {ident[:8]}: " in page.out
+    both = told.run("--json", "report", "tf-rmm", ident).json["activations"]
+    assert len(both) == 5, "what two words select is there once"
     for word in ("ffff0000ffff", "nothing"):
         done = told.run("report", word, "-o", "-")
         assert (done.code, done.out) == (3, "")
