@@ -6,6 +6,7 @@ from typing import Any
 
 from livefw.activation.history.journal import Journal
 from livefw.activation.report import MachineReport, MachineState, ReportedActivation
+from livefw.providers.base import Reason
 from livefw.render import document, history, verify
 from livefw.render.json_text import SCHEMA, to_json
 
@@ -68,6 +69,9 @@ def _machine(machine: MachineState) -> dict[str, Any]:
         ],
         "absent": [document.reason(each) for each in found.absent],
         "notes": [document.reason(each) for each in (*found.notes, *examined.notes)],
-        "findings": [{"provider": name, **finding._asdict()} for name, finding in machine.findings],
+        "findings": [
+            {"provider": name, "severity": each.severity, **document.reason(Reason(each.code, each.text, each.hint))}
+            for name, each in machine.findings
+        ],
         "trouble": machine.error or None,
     }
