@@ -308,7 +308,10 @@ def _service(body: dict[str, Any], client: RedfishClient) -> UpdateService:
 def _capabilities(body: dict[str, Any], client: RedfishClient) -> dict[str, Any]:
     uri = _link(_record(body, "Links"), "UpdateServiceCapabilities")
     uri = uri or _link(body, "UpdateServiceCapabilities")
-    return client.get(uri).body if uri else {}
+    try:
+        return client.get(uri).body if uri else {}
+    except ExchangeError:
+        return {}  # what it can do is then tried
 
 
 def _task_list(client: RedfishClient, service: str | None, blind: list[Unread]) -> str | None:
