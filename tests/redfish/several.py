@@ -6,7 +6,8 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,10 +45,27 @@ class Racks:
 
     def livefw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command on the machine."""
+        return subprocess.run(self._command(*words), env=self._environment, capture_output=True, text=True, check=False)
+
+    @contextmanager
+    def watching(self, *words: str) -> Iterator[Iterator[Any]]:
+        """The events of `livefw watch`, each as soon as it is there."""
+        command = self._command("--json", "watch", *words)
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout
+            try:
+                yield map(json.loads, process.stdout)
+            finally:
+                process.terminate()
+
+    def _command(self, *words: str) -> list[str]:
         settings = str(self.root / "etc/livefw")
-        command = [sys.executable, "-m", "livefw", "--root", str(self.root), "--settings", settings, *words]
+        return [sys.executable, "-m", "livefw", "--root", str(self.root), "--settings", settings, *words]
+
+    @property
+    def _environment(self) -> dict[str, str]:
         places = {"LIVEFW_STATE": str(self.root / "state"), "LIVEFW_RUNTIME_DIR": str(self.root)}
-        return subprocess.run(command, env=os.environ | places, capture_output=True, text=True, check=False)
+        return os.environ | places
 
     def answer(self, *words: str) -> Any:
         """The document of a command."""

@@ -3,8 +3,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from livefw.activation.inventory import discovery
+from livefw.activation.inventory.discovery import Candidate, Inventory
+from livefw.providers.base import Component, Cost, Reason, Source
 
 from .several import Racks
 
@@ -123,3 +128,41 @@ def test_an_activation_reads_its_own_component_only(racks: Racks) -> None:
     assert sum(path.endswith("/FirmwareInventory/bios") for path in read) == 2
     assert sum(path.endswith("/FirmwareInventory/pmfw-a") for path in read) <= 6
     assert racks.bmcs["rack1"].sessions == 0
+
+
+def test_a_bmc_that_stops_answering_is_silent_and_not_empty(racks: Racks) -> None:
+    """The events of `livefw watch`: what was known of it is kept, and cannot be activated."""
+    with racks.watching("--interval", "0.2") as events:
+        seen = [next(events) for _ in range(3 * len(RACKS))]
+        assert {each["event"] for each in seen} <= {"present", "pending"}
+        racks.bmcs["rack2"].close()
+        silent = next(event for event in events if event["event"] == "silent")
+        assert silent["text"].startswith("BMC rack2 ")
+        racks.bmcs["rack3"].stage("tmpm", "9.9.9")
+        after = []
+        for event in events:
+            after.append(event)
+            if event["event"] == "pending" and event["key"] == "redfish:rack3/tmpm":
+                break
+    assert "vanished" not in {each["event"] for each in (*seen, silent, *after)}
+
+
+HOST = Component("redfish", "rack1/bios", "BIOS", None, False, None, Cost(None, None), host="rack1")
+SILENCE = Reason("silent", "BMC rack1 does not answer")
+LATER: dict[str, tuple[Inventory, list[str]]] = {
+    "it answers, and has it no more": (Inventory((), (), sources=(Source("redfish", "rack1"),)), []),
+    "it is silent": (Inventory((), (), sources=(Source("redfish", "rack1", SILENCE, silent=True),)), ["silent"]),
+    "it does not show all": (Inventory((), (), sources=(Source("redfish", "rack1", SILENCE),)), ["silent"]),
+    "it was not asked": (Inventory((), (), narrowed=True), []),
+    "it is no longer in the settings": (Inventory((), ()), []),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_what_is_known_lasts_until_it_is_seen_to_be_gone(name: str) -> None:
+    later, reasons = LATER[name]
+    provider: Any = None
+    shown = discovery.in_sight(Inventory((Candidate(provider, HOST),), ()), later).candidates
+    kept = name in ("it is silent", "it does not show all", "it was not asked")
+    assert [each.component.id for each in shown] == (["rack1/bios"] if kept else [])
+    assert [why.code for each in shown for why in each.component.reasons] == reasons
