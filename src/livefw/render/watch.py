@@ -24,6 +24,7 @@ _OFFERS = (WatchEventKind.PRESENT, WatchEventKind.APPEARED, WatchEventKind.PENDI
 _SEVERITIES = {
     WatchEventKind.HELD_BACK: Severity.WARNING,
     WatchEventKind.ABSENT: Severity.WARNING,
+    WatchEventKind.SILENT: Severity.WARNING,
     WatchEventKind.TROUBLE: Severity.ERROR,
 }
 _BAD = {Outcome.FAILED: Severity.ERROR, Outcome.UNKNOWN: Severity.ERROR, Outcome.REFUSED: Severity.WARNING}
