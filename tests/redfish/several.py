@@ -19,7 +19,9 @@ PASSWORD = "/etc/livefw/bmc.credentials"
 class Racks:
     """BMCs by name; ``silent`` ones accept connections and never say a word."""
 
-    def __init__(self, root: Path, *names: str, silent: tuple[str, ...] = (), settings: str = "") -> None:
+    def __init__(
+        self, root: Path, *names: str, silent: tuple[str, ...] = (), settings: str = "", latency: float = 0.0
+    ) -> None:
         self.root = root
         self.bmcs: dict[str, ModelBmc] = {}
         self._stack = ExitStack()
@@ -27,7 +29,7 @@ class Racks:
         folder.mkdir(parents=True)
         tables = [settings]
         for name in names:
-            bmc = self.bmcs[name] = self._stack.enter_context(ModelBmc(task_seconds=0.05))
+            bmc = self.bmcs[name] = self._stack.enter_context(ModelBmc(task_seconds=0.05, latency=latency))
             (folder / f"{name}.pem").write_bytes(bmc.certificate)
             tables.append(self._table(name, bmc.url, f"{bmc.user}\n{bmc.password}\n"))
         for name in silent:
@@ -46,6 +48,11 @@ class Racks:
     def livefw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command on the machine."""
         return subprocess.run(self._command(*words), env=self._environment, capture_output=True, text=True, check=False)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Begin to run it."""
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen(self._command(*words), env=self._environment, stdout=quiet, stderr=quiet, text=True)
 
     @contextmanager
     def watching(self, *words: str) -> Iterator[Iterator[Any]]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several BMCs of one model behind one machine: every line says which of them it is about."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -166,3 +167,16 @@ def test_what_is_known_lasts_until_it_is_seen_to_be_gone(name: str) -> None:
     kept = name in ("it is silent", "it does not show all", "it was not asked")
     assert [each.component.id for each in shown] == (["rack1/bios"] if kept else [])
     assert [why.code for each in shown for why in each.component.reasons] == reasons
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_session_behind(tmp_path: Path, number: int) -> None:
+    """bmcweb#103: a session that is left behind is kept for half an hour, and there are few."""
+    with Racks(tmp_path, "rack1", "rack2", latency=0.2) as made, made.start("list") as process:
+        bmcs = made.bmcs.values()
+        while not all(bmc.sessions for bmc in bmcs):
+            assert process.poll() is None
+        process.send_signal(number)
+        code = process.wait()
+        assert code == (-signal.SIGTERM if number == signal.SIGTERM else 130)
+        assert [bmc.sessions for bmc in bmcs] == [0, 0]

@@ -34,6 +34,7 @@ class ModelBmc:
         task_seconds: float = 0.1,
         faults: Iterable[str] = (),
         firmware: Iterable[Firmware] | None = None,
+        latency: float = 0.0,
     ) -> None:
         """Start to serve.
 
@@ -41,6 +42,7 @@ class ModelBmc:
             pattern: how an image waits for its activation, one of `livefw.machine.bmc.firmware.Pattern`.
             task_seconds: how long each task takes.
             faults: names of `BMC_FAULTS`.
+            latency: how many seconds each answer takes.
             firmware: what can be updated, by default two microcontrollers of a CPU and a BIOS.
 
         Raises:
@@ -61,7 +63,7 @@ class ModelBmc:
             time.monotonic, pattern=Pattern(pattern), seconds=task_seconds, faults=faults, firmware=firmware
         )
         self._web = Web(self.model, {self.user: self.password})
-        self._server = BmcServer(self._web)
+        self._server = BmcServer(self._web, latency=latency)
         self._closed = False
         self.url, self.certificate = self._server.url, self._server.pem.certificate
 
