@@ -120,6 +120,12 @@ class EarlierLook(NamedTuple):
     seen: Seen
     anew: frozenset[str]
 
+    @property
+    def covered(self) -> frozenset[str]:
+        """These members, and what they are related to."""
+        related = (image.related for image in self.seen.images if image.uri in self.anew)
+        return self.anew.union(*related)
+
 
 def look(client: RedfishClient, known: EarlierLook | None = None) -> Seen:
     """Read all of it, or with ``known`` only that, and what is new; `ExchangeError` if there is no update service, or
@@ -153,7 +159,8 @@ def _look(client: RedfishClient, known: EarlierLook | None) -> Seen:
         why = exchange.BUSY_INVENTORY if busy else exchange.UNREAD_INVENTORY
         raise ExchangeError(why.fill(what_is_wrong=unread[0].text), sent=True)
     queued = tuple(_queue(client, [task_list] if task_list else [], blind))
-    integrity = known.seen.integrity if known else tuple(_integrity(client, links["ComponentIntegrity"]))
+    measured = known is None or any(each.protects & known.covered for each in known.seen.integrity)
+    integrity = tuple(_integrity(client, links["ComponentIntegrity"])) if measured else ()
     return Seen(service, tuple(images), queued, integrity, tuple(unread), tuple(blind))
 
 
