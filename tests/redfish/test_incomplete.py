@@ -45,7 +45,7 @@ def test_every_page_is_read(name: str) -> None:
     assert found.notes == ()
 
 
-ENDLESS = {
+ENDLESS: dict[str, tuple[dict[str, Any], str]] = {
     "a page that follows itself": ({"Members@odata.nextLink": INVENTORY}, "has pages without end"),
     "a next page that is no address": ({"Members@odata.nextLink": "ftp://evil/x"}, "no address of this BMC"),
     "a next page that is no text": ({"Members@odata.nextLink": {"@odata.id": INVENTORY}}, "no address of this BMC"),
