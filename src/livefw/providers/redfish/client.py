@@ -320,7 +320,7 @@ def _translated(error: BaseException) -> ExchangeError:
 
 _NO_SESSION = Reason(
     "no-session",
-    "it creates no session{why}",
+    "it creates no session: {why}",
     'close sessions on the BMC, or set auth = "basic" for it in livefw.toml, which needs none',
 )
 
@@ -330,7 +330,7 @@ def _no_session(text: str) -> Reason:
     first, _, words = text.partition("\n")
     status = first.partition(":")[0]
     said = ": ".join(filter(None, (status, whole(plain_text(words.encode("utf-8", "replace"))))))
-    return _NO_SESSION.fill(why=f" ({said})" if said else "")
+    return _NO_SESSION.fill(why=said or "no reason was given")
 
 
 _DEEPEST = 16

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from livefw.clock import Clock
     from livefw.files.protocol import Files
     from livefw.providers import base
-    from livefw.providers.redfish import work
+    from livefw.providers.redfish import jobs
     from livefw.providers.redfish.client import RedfishClient
     from livefw.providers.redfish.fan_out import Listener
     from livefw.providers.redfish.resources import Seen, Unread
@@ -135,21 +135,21 @@ class RedfishProvider:
 
     def activate(self, ident: str, observer: base.Observer) -> base.Running:
         """See `base.Provider`."""
-        from livefw.providers.redfish.work import ActivateJob
+        from livefw.providers.redfish.jobs import ActivateJob
         from livefw.providers.steps import RunningSteps
 
         return RunningSteps(ActivateJob(self._place(ident, observer)), self._clock)
 
     def cancel(self, ident: str, observer: base.Observer) -> base.Running:
         """See `base.Provider`; possible until the activation begins."""
-        from livefw.providers.redfish.work import CancelJob
+        from livefw.providers.redfish.jobs import CancelJob
         from livefw.providers.steps import RunningSteps
 
         return RunningSteps(CancelJob(self._place(ident, observer)), self._clock)
 
     def stage(self, ident: str, package: base.ImagePackage, observer: base.Observer) -> base.Running:
         """See `base.Stager`."""
-        from livefw.providers.redfish.work import StageJob
+        from livefw.providers.redfish.jobs import StageJob
         from livefw.providers.steps import RunningSteps
 
         return RunningSteps(StageJob(self._place(ident, observer), package), self._clock)
@@ -209,8 +209,8 @@ class RedfishProvider:
         name, slash, _ = ident.partition("/")
         return next((bmc for bmc in self.bmcs if slash and bmc.name == name), None)
 
-    def _place(self, ident: str, observer: base.Observer) -> work.Place:
-        from livefw.providers.redfish.work import Place
+    def _place(self, ident: str, observer: base.Observer) -> jobs.Place:
+        from livefw.providers.redfish.jobs import Place
 
         bmc = self._bmc(ident)
         if bmc is None:

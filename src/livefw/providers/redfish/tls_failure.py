@@ -26,7 +26,7 @@ _CERTIFICATE = {
     64: ("it is for another address", _SET_URL),
 }
 _UNTRUSTED = Reason("tls", "its certificate is not trusted: {why}")
-_BROKE = Reason("tls", "the TLS connection broke{why}")
+_BROKE = Reason("tls", "the TLS connection broke: {why}")
 _TOO_OLD = Reason("tls", "it speaks no TLS 1.2 or newer ({why})", "update the firmware of the BMC")
 _VERSIONS = frozenset(
     {
@@ -53,7 +53,7 @@ def reason_of(error: BaseException) -> Reason | None:
         return _UNTRUSTED._replace(hint=hint).fill(why=text)
     if error.reason in _VERSIONS:
         return _TOO_OLD.fill(why=error.reason)
-    return _BROKE.fill(why=f" ({error.reason})" if error.reason else "")
+    return _BROKE.fill(why=error.reason or "no reason was given")
 
 
 def with_names(reason: Reason, url: str) -> Reason:

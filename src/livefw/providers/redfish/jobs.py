@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from livefw.clock import Clock
 from livefw.providers.base import Claim, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
-from livefw.providers.redfish import attest, belief, components, tasks
+from livefw.providers.redfish import attest, components, tasks, trust
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.components import Part
@@ -160,7 +160,7 @@ class RedfishJob:
 
 def _claim(outcome: TaskOutcome, *, queued: bool) -> Claim:
     """All that is known from the answer; a BMC's word alone proves nothing."""
-    worth = belief.word(outcome, queued=queued)
+    worth = trust.word(outcome, queued=queued)
     return Claim(
         _REPLIES[outcome.end],
         trust=Trust.DOUBTFUL,
