@@ -532,8 +532,9 @@ def removed_and_purged() -> object:
     left = [path for path in ("/var/lib/livefw", "/run/livefw", "/etc/livefw") if os.path.exists(path)]
     assert left == ["/etc/livefw"], left
     assert os.listdir("/etc/livefw") == ["livefw.toml"]
-    assert "livefwd" not in run("systemctl", "list-units", "--all", "--no-pager").out
-    units = run("systemctl", "list-unit-files", "--no-pager", "livefw*").out
+    ours = ("livefwd*", "livefw-watch*", "livefw-notify*")
+    assert "0 loaded units" in (units := run("systemctl", "list-units", "--all", "--no-pager", *ours).out), units
+    units = run("systemctl", "list-unit-files", "--no-pager", *ours).out
     assert "0 unit files" in units, units
     assert not os.path.exists("/usr/lib/python3/dist-packages/livefw"), "something is left of the package"
     return removed.text + purged.text
