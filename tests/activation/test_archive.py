@@ -4,7 +4,7 @@
 import os
 import sqlite3
 from collections import Counter
-from contextlib import closing, nullcontext, suppress
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 import pytest
@@ -328,10 +328,15 @@ def test_an_activation_is_archived_whole_or_not_at_all(tmp_path: Path, split: in
     rows, unfinished = in_order(tmp_path)
     with closing(Journal.open(str(tmp_path))) as journal:
         archived: set[int] = set()
-        with suppress(NothingToDo):
+        refused = ""
+        try:
             made = journal.archive(Cut(1, START_NS + split * 10**9))
+        except NothingToDo as nothing:
+            refused = nothing.message
+        else:
             archived = {*range(made.first, made.last.sequence + 1)}
         undivided = (n for n in range(split, -1, -1) if all(max(its) <= n or min(its) > n for its in rows.values()))
+        assert ("row 1 ended later" in refused) is (split > 0 and not archived)
         assert archived == {*range(1, next(undivided) + 1)}
         kept = {entry.sequence for entry in journal.rows()}
         assert all(rows[name] <= kept for name in unfinished)

@@ -20,6 +20,7 @@ from bench.records import fill, tamper
 from markdown_it import MarkdownIt
 
 from livefw.activation import report
+from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.report import Selection
 from livefw.assemble import Where, host
@@ -501,3 +502,15 @@ def test_a_long_history_is_not_held_in_memory(tmp_path: Path) -> None:
 @contextmanager
 def host_of(where: Where) -> Iterator[Any]:
     yield host(where)
+
+
+def test_an_archive_knows_no_later_outcome(ready: Any, tmp_path: Path) -> None:
+    with journal(ready) as made:
+        left_open = made.begin("lfa:open", {"name": "left open"})
+        made.note(RowKind.REFUSAL, KEY, {"outcome": "refused"})
+        made.note(RowKind.REFUSAL, KEY, {"outcome": "refused"})
+        made.archive(Cut(1), file=str(tmp_path / "old.db"))
+        made.end(left_open, "lfa:open", {"outcome": "failed"})
+    page = ready.run("report", "--file", str(tmp_path / "old.db"), "-o", "-", "--format", "md").out
+    assert "had no outcome when this file was written" in page
+    assert f"### {left_open[:8]}: left open: failed" in ready.run("report", "-o", "-", "--format", "md").out

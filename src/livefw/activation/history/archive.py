@@ -148,6 +148,9 @@ def _last(connection: sqlite3.Connection, base: Head, cut: Cut) -> int:
     else:
         first = head.sequence + 1
     last = _undivided(connection, base, int(first) - 1)
+    if last <= base.sequence < first - 1:
+        text = f"the activation of row {last + 1} ended later, and is archived with all of its rows or not at all"
+        raise NothingToDo(f"nothing is archived: {text}", hint="livefw history")
     if last <= base.sequence:
         raise NothingToDo("no row is old enough to be archived", hint="use --keep N or --older AGE to select rows")
     return last

@@ -114,11 +114,15 @@ _ATTENTION = {
 }
 
 
+_OF_A_FILE = {"unfinished": "had no outcome when this file was written: the history that it is from may know it"}
+"""What is different where an archive was looked at and not the machine."""
+
+
 def _warnings(report: MachineReport) -> Iterator[Paragraph]:
     proof = report.proof
     if proof.report is not None and not proof.is_consistent:
         yield Paragraph("The history is NOT consistent: it is not what was written. See below.", warning=True)
-    for outcome, text in _ATTENTION.items():
+    for outcome, text in (_ATTENTION | (_OF_A_FILE if report.machine is None else {})).items():
         if count := report.counts[outcome]:
             yield Paragraph(f"{count:,} of {report.counts.total():,} {text}.", warning=True)
 
