@@ -35,6 +35,8 @@ CODE_AT = {
 UNNAMED = {
     # a reason that was made elsewhere is passed on
     "activation/aftermath.py: lasting",
+    "activation/step_status.py: of",
+    "activation/step_status.py: _held",
     "activation/checks/table.py: examine",
     "activation/checks/table.py: examine_staging",
     "activation/images/releases.py: _local",
@@ -49,6 +51,8 @@ UNNAMED = {
     "providers/tdx/codes.py: ",
     "providers/tdx/select.py: judge",
     "providers/tdx/select.py: objections",
+    # the kind of an error
+    "activation/examination.py: _noted",
     # the checks of an administrator: `hook:NAME`
     "activation/checks/hooks.py: examine",
     "activation/checks/hooks.py: _judge",

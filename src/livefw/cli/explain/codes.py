@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import aftermath, mishaps, setting_changes
+from livefw.activation import aftermath, mishaps, setting_changes, step_status
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.execution import mechanism, settling, staging
 from livefw.activation.history import writer
@@ -233,6 +233,7 @@ _ENGINES = (
     settling,
     staging,
     setting_changes,
+    step_status,
 )
 _COPY = "; the version that is shown may be one from before"
 
