@@ -178,6 +178,20 @@ def test_metrics_are_written_and_served(planted: Path, serve: Serve, folder: Pat
     assert not file.exists()  # nobody renews it
 
 
+def test_an_image_is_as_old_after_a_restart(planted: Path, serve: Serve, folder: Path) -> None:
+    file = folder / "livefw.prom"
+    found = []
+    for _ in range(2):
+        daemon = serve(planted, "--metrics", str(file))
+        while not file.exists():
+            daemon.call("List")
+        since = {key: value for key, value in _samples(file.read_text()).items() if "_pending_since_" in key[0]}
+        assert daemon.end() == 0
+        found.append(since)
+    assert found[0] == found[1]
+    assert found[0]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change it")
 def test_log_level_changes_at_run_time(planted: Path, serve: Serve) -> None:
     daemon = serve(planted, "--log-level", "error")
