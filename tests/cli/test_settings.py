@@ -251,8 +251,10 @@ def test_a_pattern_without_a_match_is_noted_by_list_and_watch(ready: Any) -> Non
     assert [note["code"] for note in ready.run("--json", "list").json["notes"]] == ["settings-match"]
     with ready.start("watch") as watching:
         assert watching.stdout
-        assert any(line in shown for shown in watching.stdout)
-        watching.send_signal(signal.SIGINT)
+        try:
+            assert any(line in shown for shown in watching.stdout)
+        finally:
+            watching.send_signal(signal.SIGINT)
 
 
 def test_a_seal_that_is_not_used_is_told(ready: Any) -> None:

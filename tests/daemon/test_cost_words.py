@@ -50,8 +50,10 @@ def test_every_face_has_the_same_words(serve: Any, mounted: Any, kind: str) -> N
 
     with subprocess.Popen([*command, "watch"], env=daemon.environment, stdout=subprocess.PIPE, text=True) as watch:
         assert watch.stdout
-        assert any(f"; cost: {sentence}" in line for line in watch.stdout)
-        watch.send_signal(signal.SIGINT)
+        try:
+            assert any(f"; cost: {sentence}" in line for line in watch.stdout)
+        finally:
+            watch.send_signal(signal.SIGINT)
     devices = daemon.call("GetDevices", interface=FWUPD)[0]
     summaries = [each["Summary"].value for each in devices if guid in str(each)]
     listed, shown, planned = run("list"), run("show", guid), run("plan", guid)
