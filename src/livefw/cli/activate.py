@@ -151,7 +151,7 @@ def _confirm(session: CommandSession, planned: Callable[[], Plan], *, at: str = 
         return
     shown = planned()
     ready = [step for step in shown.steps if not step.stopped]
-    session.say(session.table(shown_plan.LISTING, shown_plan.fields(shown), sys.stderr))
+    session.mark(session.table(shown_plan.LISTING, shown_plan.fields(shown), sys.stderr), end="\n")
     if not ready and not at:
         return  # the engine says why, and writes it down
     chosen = shown.steps if at else ready

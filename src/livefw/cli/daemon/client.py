@@ -160,7 +160,7 @@ def _confirm(session: CommandSession, client: Client, arguments: argparse.Namesp
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return
     document, text, code = _answer(session, client, _call("Plan", "asas", arguments.components, arguments.ignore))
-    session.say(session.table(plan.LISTING, document, sys.stderr) if "steps" in document else text)
+    session.mark(session.table(plan.LISTING, document, sys.stderr) if "steps" in document else text, end="\n")
     if code:
         return  # the daemon says why, and writes it down
     session.mark("Activate now? [y/N] ", end="")

@@ -110,15 +110,21 @@ class CommandSession:
         if self.view.output == "json" or (self.json and "error" in document):
             self.answer(str, lambda: document)
         elif self.view.output in ("table", "wide"):
-            show(sys.stdout, self.table(listing, document, sys.stdout))
+            put(sys.stdout, self.table(listing, document, sys.stdout))
         else:
             self._put_lines(listing, iter(document[listing.field]))
 
     def table(self, listing: Listing, document: dict[str, Any], stream: Any) -> str:
-        """A listing as a table that fits a stream."""
+        """A listing as a table that fits a stream, to be put there as it is."""
         ellipsis = self.view.ellipsis if _encodes(stream, self.view.ellipsis) else "..."
         fitting = self.view._replace(limit=_limit(stream), color=self._colors(stream), ellipsis=ellipsis)
-        return text(listing, document, fitting)
+        shown = text(listing, document, fitting)
+        if (columns := _columns(stream)) and any(len(line) > columns // 2 for line in shown.split("\n")):
+            from livefw.render.fold import fold  # only for terminals
+
+            # Line by line: rows fit, and what stands under a table is no row of it.
+            shown = "\n".join(fold(line, columns) for line in shown.split("\n"))
+        return shown
 
     def _put_lines(self, listing: Listing, items: Iterator[dict[str, Any]]) -> None:
         from livefw.render import formats  # only where one is asked for
