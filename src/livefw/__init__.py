@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from livefw.activation.watch.watcher import WatchEvent, WatchEventKind
     from livefw.api import ConnectedHost, connect
     from livefw.providers.base import Claim, ImagePackage, Measured, Phase, Reply, Trust, Witness
-    from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Version
+    from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Source, Version
 
 __version__ = "0.1.0"
 
@@ -92,6 +92,7 @@ __all__ = [
     "SettingChange",
     "SettingsApplied",
     "SettledIntent",
+    "Source",
     "StatusCode",
     "StillRunning",
     "Trust",

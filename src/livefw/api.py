@@ -310,7 +310,7 @@ class ConnectedHost:
         before: int | None = None,
         limit: int = _PAGE,
     ) -> HistoryPage:
-        """A page of the history, newest first. Empty if there is none.
+        """A page of the history, newest first. Empty if there is none, or nothing of the component in it.
 
         Example:
             >>> page = host.history("tf-rmm", limit=1)
@@ -329,12 +329,11 @@ class ConnectedHost:
             TransportError: the history cannot be read; `PermissionDenied` for want of a right.
         """
         try:
-            journal = queries.history(self._host.paths.state)
+            with closing(queries.history(self._host.paths.state)) as journal:
+                wanted = queries.Filter.of(journal, component, since=since, until=until, before=before)
+                return journal.page(limit, **wanted._asdict())
         except NothingToDo:
             return HistoryPage([], None)
-        with closing(journal):
-            wanted = queries.Filter.of(journal, component, since=since, until=until, before=before)
-            return journal.page(limit, **wanted._asdict())
 
     def watch(
         self,

@@ -74,6 +74,7 @@ _MODULES = {
         "Flag",
         "Reason",
         "Rendezvous",
+        "Source",
         "Version",
     ),
 }

@@ -39,7 +39,7 @@ def settings(root: Any, text: str) -> None:
 def test_a_plan_says_what_it_costs_and_does_nothing(ready: Any) -> None:
     done = ready.run("plan")
     assert (done.code, done.err) == (0, "")
-    assert re.search(r"TF-RMM +1\.0 +1\.2 +all +never +ready", done.out)
+    assert re.search(r"TF-RMM +1\.0 +1\.2 +all +never +\d+ \w+ +ready", done.out)
     assert "stops all CPUs; never done here before" in done.out
     (step,) = ready.run("--json", "plan", "tf-rmm").json["steps"]
     assert (step["component"]["key"], step["stopped"]) == (KEY, False)

@@ -61,11 +61,18 @@ _NOT_SEEN = frozenset({"silent", "unreachable"})
 """Codes of a host that did not answer."""
 
 
+def unseen(reason: Reason) -> NotInstalled | TransportError:
+    """The error for a named host that showed nothing, for this reason."""
+    if reason.code == KINDS[NotInstalled].name:
+        return NotInstalled(reason.text, hint=reason.hint)
+    return TransportError(reason.text, hint=reason.hint, phase="discover")
+
+
 def nothing_found(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled | TransportError:
     """The error for a machine without components, with the reasons."""
     for reason in absent:
         if reason.code == KINDS[NotInstalled].name:
-            return NotInstalled(reason.text, hint=reason.hint)
+            return unseen(reason)
     reasons = "; ".join(reason.text for reason in absent)
     for reason in absent:
         if reason.code in _NOT_SEEN:

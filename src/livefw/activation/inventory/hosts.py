@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
-from livefw.activation.inventory.discovery import Inventory, take_inventory
+from livefw.activation.inventory.discovery import Inventory, take_inventory, unseen
 from livefw.activation.policy.document import Policy
-from livefw.errors import NoSuchComponent, TransportError
+from livefw.errors import NoSuchComponent
 from livefw.providers.base import Provider, is_multi_host
 
 _WILD = frozenset("*?[")
@@ -19,6 +19,7 @@ def take_named(providers: Sequence[Provider], words: Iterable[str] | None, polic
     Hosts of components that the policy wants activated before others are asked too.
 
     Raises:
+        NotInstalled: a package is missing, without which no host that a word names can be asked.
         TransportError: every host that a word names is silent; or as `take_inventory`.
     """
     if words is None:
@@ -30,7 +31,7 @@ def take_named(providers: Sequence[Provider], words: Iterable[str] | None, polic
     for word in chosen if troubles else ():
         wanted = named(providers, (word,))
         if wanted and wanted <= troubles.keys() and (why := troubles[min(wanted)]):
-            raise TransportError(why.text, hint=why.hint, phase="discover")
+            raise unseen(why)
     return found
 
 
