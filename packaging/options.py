@@ -32,7 +32,7 @@ class Option(NamedTuple):
     required: bool
 
 
-COMMON = ("root", "settings", "json", "debug")
+COMMON = ("root", "settings", "json", "debug", "color")
 """Options that every command has."""
 
 

@@ -77,11 +77,12 @@ def test_what_was_measured_is_told(
 
 SHORT = """
 import runpy
-from bench import agent, daemon, discovery, engine, history, image, load, reads, startup
+from bench import agent, bmcs, daemon, discovery, engine, history, image, load, reads, startup
 agent.CALLS, reads.READS, reads.TURNS = 60, 2, 1
 startup.ROUNDS = engine.ROUNDS = daemon.ROUNDS = history.ROUNDS = discovery.ROUNDS = 1
 discovery.SIZES, discovery.LEAST, history.ACTIVATIONS, image.SIZE = (10, 20), 10, 50, 1 << 16
 load.ACTIVATIONS, load._BUDGET_S, load._ROUNDS = 50, 0.0, 1
+bmcs.SIZES, bmcs.ROUNDS = (1, 10), 1
 runpy.run_module("bench", run_name="__main__", alter_sys=True)
 """
 """The program with so little in each subject that it takes a moment."""
