@@ -38,6 +38,11 @@ VALUES = {
     "number": Values(("0.001", "1", "999999999"), ("0", "-1", "1e9", "nan", "inf", "true", '"1"', "[1]")),
     "seconds": Values(("0.001", "1", "999999999"), ("0", "-0.5", "1e9", "nan", "inf", "true", '"1"', "[1]")),
     "count": Values(("1", "64", "4096"), ("0", "-1", "4097", "1.0", "true", '"8"', "[8]")),
+    "count or 0": Values(("0", "1", "1000"), ("-1", "1001", "1.0", "true", '"8"', "[8]")),
+    "events": Values(
+        ("[]", '["failed"]', '["pending", "settled"]'),
+        (*NO_LIST, "[1]", '[""]', '["Failed"]', '["failed", "test"]', '[["failed"]]'),
+    ),
     "word": Values(('"auto"', '"tracer"', '"sampler"'), (*NO_TEXT, '""', '"eye"', '"Auto"')),
     "days": Values(
         ('["mon", "tue", "wed", "thu", "fri", "sat", "sun"]', '["wed"]'),
@@ -55,11 +60,16 @@ ROWS = {row.path: row.kind for row in reader.rows(KEYS)}
 NEEDED = {"window[]": {"from": '"22:00"', "to": '"23:00"'}, "order[]": {"first": '"a"', "then": '"b"'}}
 
 
+def named(path: str) -> str:
+    """A path of the table with a name in place of the words that stand for one."""
+    return path.replace("PATTERN", "x").replace("NAME", "x")
+
+
 def document(path: str, value: str) -> str:
     """A file that gives a key this value, and others where the table needs them."""
     table, _, key = path.rpartition(".")
     keys = NEEDED.get(table, {}) | {key: value}
-    head = f"[[{table[:-2]}]]" if table.endswith("[]") else f"[{table.replace('PATTERN', 'x')}]" if table else ""
+    head = f"[[{table[:-2]}]]" if table.endswith("[]") else f"[{named(table)}]" if table else ""
     return "\n".join([head, *(f"{name} = {text}" for name, text in keys.items())])
 
 
@@ -75,11 +85,10 @@ def test_what_a_key_takes_decides(path: str) -> None:
 
 @pytest.mark.parametrize("path", ROWS)
 def test_what_a_key_does_not_take_is_an_error_that_names_it(path: str) -> None:
-    named = path.replace("[]", "[0]").replace("PATTERN", "x")
     for value in VALUES[ROWS[path]].refused:
         with pytest.raises(SettingsError) as caught:
             parse(document(path, value).encode(), file="some.toml")
-        assert (caught.value.path, caught.value.file) == (named, "some.toml"), value
+        assert (caught.value.path, caught.value.file) == (named(path).replace("[]", "[0]"), "some.toml"), value
 
 
 # A calendar: 23 November 2026 is a Monday.

@@ -2,14 +2,17 @@
 """What comes to a modelled machine from outside: requests of a kernel, of clients, of a stub, of a monitor."""
 
 import errno
+import gzip
 import json
+import os
 import struct
+import tempfile
 from collections.abc import Iterator
 
 from livefw.abi.guid import RMM
 from livefw.abi.smccc import Registers
 from livefw.conformance.gdb import Gdb, GdbCaller
-from livefw.errors import MechanismFailed, TransportError
+from livefw.errors import MechanismFailed, TransportError, UsageError
 from livefw.firmware.spec import ComponentKind, ComponentSpec
 from livefw.kernel import fw_upload
 from livefw.kernel.release import Kernel
@@ -19,7 +22,7 @@ from livefw.machine.fuse import abi
 from livefw.machine.fuse.abi import IN_HEADER, Opcode
 from livefw.machine.fuse.server import FuseServer, Owner
 from livefw.machine.machine import Machine
-from livefw.machine.qemu import fdt
+from livefw.machine.qemu import fdt, kernel_file
 from livefw.machine.qemu.frames import Decoder, Frame, Type
 
 from .target import Target, words
@@ -271,6 +274,34 @@ def _tree_seeds() -> Iterator[bytes]:
     yield _tree(struct.pack(">I", 1) + bytes(4), value, cpus, struct.pack(">I", 4), end)
 
 
+# A file that a user names as a kernel.
+
+
+def _kernel_file(data: bytes) -> object:
+    """It is booted as it is, or what is inside of it, or it is said in one line what it is."""
+    path = os.path.join(tempfile.gettempdir(), f"livefw-fuzz-{os.getpid()}.kernel")  # the same each time
+    try:
+        with open(path, "wb") as file:
+            file.write(data)
+        inside = kernel_file.image(path)
+        assert (data if inside is None else inside)[56:60] == b"ARM\x64"
+        return inside is None
+    except UsageError as error:
+        return error.message.replace(path, "")
+    finally:
+        os.unlink(path)
+
+
+def _kernel_file_seeds() -> Iterator[bytes]:
+    kernel = bytes(56) + b"ARM\x64" + bytes(8)
+    packed = gzip.compress(kernel, mtime=0)
+    yield from (kernel, packed, packed[:-9], gzip.compress(b"text", mtime=0))
+    for method in (b"gzip", b"zstd"):
+        yield b"MZ\0\0zimg" + struct.pack("<2I", 64, len(packed)) + bytes(8) + method.ljust(40, b"\0") + packed
+    yield b"\x7fELF" + bytes(14) + struct.pack("<H", 62)
+    yield bytes(0x202) + b"HdrS"
+
+
 TARGETS = (
     Target("fuse", _fuse, _fuse_seeds, words=words("sys firmware lfa activate name"), longest=2048),
     Target(
@@ -310,6 +341,7 @@ TARGETS = (
         words=(b"$m", b"#00", b"$OK#00", b"xxxxxxxx"),
         longest=1500,
     ),
+    Target("kernel-file", _kernel_file, _kernel_file_seeds, words=words("zimg gzip ARM\\x64 HdrS MZ"), longest=600),
     Target("kernel-writes", _kernel_writes, lambda: (b"1\n", b"on", b"-12x", b"of"), longest=32),
     Target(
         "device-tree", _device_tree, _tree_seeds, (fdt.DeviceTreeError,), words=(struct.pack(">I", 3),), longest=512

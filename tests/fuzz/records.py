@@ -24,6 +24,7 @@ from livefw.activation.inventory import old_versions
 from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.measure.tracer import TRACERS, Instance
+from livefw.activation.notify import outbox
 from livefw.activation.pending import known
 from livefw.activation.pending.known import PendingPlace
 from livefw.activation.verdict import staging
@@ -189,6 +190,23 @@ def _pending(data: bytes) -> object:
         os.rmdir(os.path.dirname(path))
 
 
+def _waiting(data: bytes) -> object:
+    """Whatever is in the file, it can be written again, and is the same then."""
+    found = outbox.parse(data)
+    assert outbox.parse(outbox.encode(found)) == found
+    return found
+
+
+_WAITING = {
+    "cursor": 7,
+    "conditions": {"pending lfa:x": "1.2"},
+    "recent": {"failed lfa:x": [1700000000.5]},
+    "suppressed": {"failed": 2},
+    "waiting": [{"id": "1", "document": {"event": "failed", "key": "lfa:x"}, "left": {"mail": 6}}],
+    "hooks": {"mail": {"failures": 1, "not_before": 1700000060.0, "last_error": "exit status 1"}},
+}
+
+
 class _Traced(Instance):
     """A tracefs instance that is a directory of files."""
 
@@ -262,6 +280,17 @@ TARGETS = (
         lambda: (b"1:2\n1700000000000000000\t1.2\tlfa:x\n5\t\tlfa:y\n", b"-\n"),
         words=(b"-\n", b"\t", b"\xe2\x80\xa8"),
         longest=256,
+    ),
+    Target(
+        "events-waiting",
+        _waiting,
+        lambda: (
+            json.dumps(_WAITING).encode(),
+            json.dumps(_WAITING | {"recent": {"failed lfa:x": [1e999]}}).encode(),
+            json.dumps(_WAITING).encode().replace(b'"key": "lfa:x"', b'"key": ' + b"[" * 800 + b"]" * 800),
+        ),
+        words=words('"cursor" "recent" "waiting" "left" "hooks" null 1e999 NaN'),
+        longest=1024,
     ),
     Target(
         "trace",

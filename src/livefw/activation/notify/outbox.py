@@ -80,9 +80,15 @@ def parse(data: bytes) -> Contents:
             ],
             hooks={name: _delivery(each) for name, each in found["hooks"].items()},
         )
+        encode(made)  # what could not be written again is none of ours: a time that is no number, a deep nesting
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return Contents()
     return made if made.cursor is None or type(made.cursor) is int else Contents()
+
+
+def encode(contents: Contents) -> bytes:
+    """The file of these contents. ValueError, RecursionError if they are no contents that this module makes."""
+    return json.dumps(asdict(contents), allow_nan=False).encode()
 
 
 def _table(found: dict[str, Any], kind: Callable[[Any], T]) -> dict[str, T]:
@@ -114,11 +120,11 @@ class Outbox:
         """Change the content by ``make``; returns it. OSError."""
         with self.locked(_LOCK):
             contents = self.read()
-            before = json.dumps(asdict(contents))
+            before = encode(contents)
             make(contents)
-            after = json.dumps(asdict(contents))
+            after = encode(contents)
             if after != before:
-                self._replace(after.encode())
+                self._replace(after)
         return contents
 
     @contextmanager

@@ -94,8 +94,8 @@ _SELECTION = {
 SECTION = SettingsSection(
     {
         **_SELECTION,
-        "rate": SettingsKey("count", _count, 4, "events of one kind about one component in an hour at most"),
-        "retries": SettingsKey("count", _count, 5, "how often a delivery that failed is tried again"),
+        "rate": SettingsKey("count or 0", _count, 4, "events of one kind about one component in an hour at most"),
+        "retries": SettingsKey("count or 0", _count, 5, "how often a delivery that failed is tried again"),
         "hook": SettingsSection(
             {
                 name: key._replace(help=f"of these, what the executable NAME in notify.d gets: its {name}")
