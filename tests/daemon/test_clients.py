@@ -89,7 +89,7 @@ def test_libfwupd_through_introspection(platform: Platform) -> None:
     done = platform.daemon.run("/usr/bin/python3", "-c", GI, PYTHONPATH="")
     assert done.stderr == ""
     expected = {
-        f"{each.name or each.id}|{each.current_version.text if each.current_version else None}|{bool(each.pending)}"
+        f"{each.name or each.short}|{each.current_version.text if each.current_version else None}|{bool(each.pending)}"
         for each in platform.components
     }
     assert set(done.stdout.splitlines()) == expected
@@ -128,10 +128,10 @@ def test_libfwupd_tells_what_others_do(bmc: Path, serve: Serve) -> None:
         _until(watching.stdout, "ready")
         done = stage(daemon, "redfish:model/pmfw-a", b"version=1.9.0")
         assert done.returncode == 0, done.stderr
-        heard = _until(watching.stdout, "device|CPU0 power management firmware|1.2.0|True")
+        heard = _until(watching.stdout, "device|model: CPU0 power management firmware|1.2.0|True")
         assert "status|device-write" in heard
         daemon.call("Activate", "asa{sv}", ["pmfw-a"], {})
-        heard = _until(watching.stdout, "device|CPU0 power management firmware|1.9.0|False", "changed")
+        heard = _until(watching.stdout, "device|model: CPU0 power management firmware|1.9.0|False", "changed")
         watching.kill()
     assert "status|device-restart" in heard
     assert heard[-1] == "changed"

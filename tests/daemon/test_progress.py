@@ -66,7 +66,7 @@ def _staged(serve: Serve, bmc: Path) -> Daemon:
 def test_the_bar_moves(bmc: Path, serve: Serve, fwupdmgr: str) -> None:
     terminal = Terminal(_staged(serve, bmc), fwupdmgr, "activate")
     assert terminal.end() == 0, terminal.screen
-    assert "Activating firmware update for CPU0 power management firmware" in terminal.screen
+    assert "Activating firmware update for model: CPU0 power management firmware" in terminal.screen
     assert "Successfully activated all devices" in terminal.screen
     bars = terminal.bars()
     assert bars == sorted(bars)
