@@ -222,10 +222,13 @@ def test_stage_fault_show_and_trace_while_it_runs(boot: Boot) -> None:
 
 
 def test_files_that_are_missing_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (
-        ["--qemu", "/none"],
-        ["--qemu", __file__, "--busybox", "/none"],
-        ["--qemu", __file__, "--mount", "x"],
+    kernel = tmp_path / "Image"
+    kernel.write_bytes(bytes(56) + b"ARM\x64" + bytes(100))
+    for words, said in (
+        (["--qemu", "/none"], "/none: No such file"),
+        (["--qemu", str(tmp_path)], f"{tmp_path}: it is a directory"),
+        (["--qemu", str(kernel), "--busybox", "/none"], "/none: No such file"),
+        (["--qemu", str(kernel), "--mount", "x"], "--mount is for modelled machines"),
     ):
         assert main(["machine", "run", "--platform", "fvp", *words]) == 2
-    assert "--mount is for modelled machines" in capsys.readouterr().err
+        assert said in capsys.readouterr().err

@@ -34,9 +34,15 @@ def image(path: str) -> bytes | None:
     """The arm64 Image inside a compressed kernel; None if the file is one as it is.
 
     Raises:
-        UsageError: the file is no kernel for arm64; the text says what it is.
-        OSError: it cannot be read.
+        UsageError: the file cannot be read, or it is no kernel for arm64; the text says what it is.
     """
+    try:
+        return _image(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", errno=error.errno) from error
+
+
+def _image(path: str) -> bytes | None:
     with reading.opened(path) as file:
         head = file.read(1024)
         if _is_image(head):
