@@ -17,6 +17,7 @@ _CHANGING = [
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d| ?UTC)?", "<time>"),
         (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
         (r"\[ *\d+\.\d{6}\]", "[<time>]"),
+        (r"( -> .*?)  \(\d+\.\d{3} ms\)$", r"\1"),  # of a call of the firmware, which has none if it was short
         (r'(?<=_ns": )\d+|(?<=_ms": )[\d.]+|(?<=_s": )[\d.]+|(?<=seconds": )[\d.]+', "<duration>"),
         (r"\b\d[\d,]*(\.\d+)? ?(ns|us|ms|s|min|h|seconds?|minutes?|hours?)\b", "<duration>"),
         (r'(?<="pid": )\d+|(?<=\bpid )\d+|(?<=\bprocess )\d+', "<pid>"),

@@ -76,6 +76,8 @@ def test_what_differs_is_seen(lines: tuple[str, ...], actual: list[str]) -> None
         ("A     1.2 ms  x", "A   101.2 ms  x", True),
         ("A     1.2.0  x", "A   1.2.0  x", False),
         ("cpu37 LFA_PRIME", "cpu2 LFA_PRIME", True),
+        ("cpu0 LFA_CANCEL() -> BUSY", "cpu7 LFA_CANCEL() -> BUSY  (0.209 ms)", True),
+        ("cpu0 LFA_CANCEL() -> BUSY", "cpu0 LFA_CANCEL() -> SUCCESS  (0.209 ms)", False),
         ("TF-RMM 1.0 -> 1.1", "TF-RMM 1.0 -> 1.2", False),
         ("88 CPUs", "87 CPUs", False),
         ("a ... c", "a   b       c", True),
