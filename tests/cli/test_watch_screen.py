@@ -106,7 +106,7 @@ def drawn(
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (40, 12), (20, 6), (300, 100)])
-@pytest.mark.parametrize("keys", [(), ("e",), ("a",), ("enter",), ("down", "p")])
+@pytest.mark.parametrize("keys", [(), ("l",), ("a",), ("enter",), ("down", "p")])
 def test_whatever_a_machine_has_fits_the_screen(size: tuple[int, int], keys: tuple[str, ...]) -> None:
     async def press(pilot: Any) -> None:
         await pilot.press(*keys)
@@ -129,7 +129,7 @@ def test_what_matters_is_on_a_terminal_of_80_by_24() -> None:
         "and 36 more: press a",
         "event 999",
         "q Quit",
-        "Details",
+        "d Show",
     ):
         assert wanted in found
 
@@ -167,6 +167,30 @@ def test_an_old_view_says_how_old_it_is(age_s: int, trouble: str, wanted: str) -
     assert ("NO" in found[0]) == bool(wanted)
     assert wanted in found[0]
     assert "TF-RMM" in found[2]
+
+
+def test_every_key_is_named_on_a_terminal_of_60_columns() -> None:
+    found = drawn(StillFeed(publish=busy), size=(60, 20))
+    keys = ("q Quit", "d Show", "p Plan", "h History", "l Log", "a Alerts", "r Look", "? Keys")
+    assert [key for key in keys if key not in found[-1]] == []
+    assert "03:00:03" in found[0]
+
+    async def ask(pilot: Any) -> None:
+        await pilot.press("question_mark")
+
+    text = " ".join(drawn(StillFeed(publish=busy), size=(60, 20), act=ask))
+    described = re.findall(r"[a-z?]", "qdphlar")
+    assert all(re.search(rf"│ {key}\b", text) for key in described)
+
+
+def test_a_long_line_of_a_page_is_wrapped() -> None:
+    async def ask(pilot: Any) -> None:
+        await pilot.press("d")
+
+    found = drawn(StillFeed(), size=(60, 20), act=ask)
+    assert "livefw show" not in found[0]  # nothing is selected yet
+    found = drawn(StillFeed(publish=busy), size=(60, 20), act=ask)
+    assert "".join(found).count("m") >= HOSTILE.count("m")
 
 
 def test_the_selection_stays_with_its_line_while_the_machine_changes() -> None:
@@ -259,8 +283,8 @@ def change(root: Any, attribute: str, text: str) -> None:
 
 def test_a_screen_follows_the_machine_and_gives_the_terminal_back(ready: Any, watch: Any) -> None:
     terminal = watch()
+    terminal.wait_for("Look")
     terminal.wait_for("TF-RMM")
-    terminal.wait_for("Look now")
     change(ready, "current_version", "7.7")
     terminal.wait_for("TF-RMM: version 1.0 -> 7.7")
     terminal.resize(100, 30)
@@ -269,7 +293,7 @@ def test_a_screen_follows_the_machine_and_gives_the_terminal_back(ready: Any, wa
     terminal.wait_for(f"livefw plan {KEY}")
     terminal.wait_for("TF-RMM")
     terminal.press(b"q")
-    terminal.wait_for("Look now")
+    terminal.wait_for("Look")
     terminal.press(b"q")
     code, last = terminal.end()
     assert code == 0
@@ -279,7 +303,7 @@ def test_a_screen_follows_the_machine_and_gives_the_terminal_back(ready: Any, wa
 
 def test_the_loss_of_the_machine_is_told_and_survived(ready: Any, watch: Any) -> None:
     terminal = watch(size=(120, 24))
-    terminal.wait_for("Look now")
+    terminal.wait_for("Look")
     gone = ready.file("/sys/firmware/lfa")
     gone.rename(ready.path / "away")
     terminal.wait_for("nothing here")
@@ -289,7 +313,7 @@ def test_the_loss_of_the_machine_is_told_and_survived(ready: Any, watch: Any) ->
 
 def test_an_activation_of_another_program_is_shown(ready: Any, watch: Any) -> None:
     terminal = watch(size=(120, 24))
-    terminal.wait_for("Look now")
+    terminal.wait_for("Look")
     paths = paths_for(str(ready.path), state=ready.environment["LIVEFW_STATE"])
     lock_path = os.path.join(ready.environment["LIVEFW_RUNTIME_DIR"], os.path.basename(paths.lock))
     with Lock.acquire(lock_path, paths.root) as lock:
@@ -311,7 +335,7 @@ def test_what_needs_a_person_is_shown_with_its_command(ready: Any, watch: Any) -
 @pytest.mark.parametrize("number", [15, 1, 2])
 def test_a_signal_ends_the_screen(watch: Any, number: int) -> None:
     terminal = watch()
-    terminal.wait_for("Look now")
+    terminal.wait_for("Look")
     os.kill(terminal.process.pid, number)
     code, last = terminal.end()
     assert code == 0

@@ -34,6 +34,8 @@ _CLOCK_S = 0.5
 together."""
 _GRACE_S = 2.0
 """How long a thread that watches may take to let go, after the second key; its machine may never answer."""
+_EDGES = 4
+"""Columns beside the table: a blank at each end, and the bar that scrolls it."""
 _EVENTS = 5
 _ATTENTION = 6
 """Lines for each, of the 24 of a small terminal."""
@@ -106,12 +108,13 @@ class WatchScreen(App[Exception]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "leave", "Quit"),
         Binding("ctrl+c", "leave", "Quit", show=False, priority=True),
-        Binding("d", "page('show')", "Details"),
+        Binding("d", "page('show')", "Show"),
         Binding("p", "page('plan')", "Plan"),
         Binding("h", "page('history')", "History"),
-        Binding("e", "events", "Events"),
-        Binding("a", "attention", "Attention"),
-        Binding("r", "look", "Look now"),
+        Binding("l", "events", "Log"),
+        Binding("a", "attention", "Alerts"),
+        Binding("r", "look", "Look"),
+        Binding("question_mark", "keys", "Keys", key_display="?"),
     ]
 
     def __init__(self, feed: Feed, *, now: Callable[[], datetime]) -> None:
@@ -133,7 +136,7 @@ class WatchScreen(App[Exception]):
         yield Static(id="activity", markup=False)
         yield Static(id="attention", markup=False)
         yield Static(id="events", markup=False)
-        yield Footer(show_command_palette=False)
+        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Begin."""
@@ -208,6 +211,10 @@ class WatchScreen(App[Exception]):
         text = "\n\n".join(words.attention_in_full(each) for each in matters)
         self.push_screen(_Page("needs a person", text or "nothing"))
 
+    def action_keys(self) -> None:
+        """Show what each key does."""
+        self.push_screen(_Page("keys", words.KEYS))
+
     def _selected(self) -> str | None:
         position = self.query_one("#components", OptionList).highlighted
         keys = self._view.keys if self._view else ()
@@ -231,7 +238,7 @@ class WatchScreen(App[Exception]):
         self._changed = False
         now, view, width = self._now(), self._view, self.size.width
         self.query_one("#head", Static).update(words.head(self._feed.name, view, now, width))
-        self._draw_table(view, width - 2, now)
+        self._draw_table(view, width - _EDGES, now)
         self._part("activity", [words.activity(self._activity, now)] if self._activity else [])
         self._part("attention", words.attention(view.attention if view else (), _ATTENTION, width - 2))
         self.query_one("#events", Static).update("\n".join(words.last_events(self._events, _EVENTS, width - 2)))
@@ -298,6 +305,7 @@ class _Page(ModalScreen[None]):
     CSS = """
     _Page { align: center middle; }
     #page { width: 100%; height: 100%; border: solid $foreground; padding: 0 1; background: $surface; }
+    #text { width: 100%; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "app.pop_screen", "Back"),

@@ -14,6 +14,19 @@ from livefw.text import harmless, printable, width
 FIRST_LOOK = "looking at the machine ..."
 _NAME = 20
 """Columns for the name of the machine; the end of a path tells more than its beginning."""
+_WIDE = 80
+"""From this width on, the first line has the date."""
+KEYS = """\
+up, down   select a component
+d, Enter   details of the component: livefw show
+p          what its activation would do: livefw plan
+h          its history: livefw history
+l          all events, the newest first
+a          everything that needs a person, each with the command that shows more
+r          look at the machine now
+q          quit; what is under way continues to its end first
+q, q       quit now; what is under way continues
+Esc        back from a page"""
 _STALE_S = 30.0
 """From this age on, the first line says how old the rest is: a machine that hangs is not read again."""
 _MARKS = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "!"}
@@ -21,7 +34,7 @@ _MARKS = {Severity.INFO: " ", Severity.WARNING: "!", Severity.ERROR: "!"}
 
 def head(name: str, view: MachineView | None, now: datetime, columns: int) -> str:
     """The first line: which machine, how it is, and the time."""
-    clock = f"{now.astimezone():%a %d %b %H:%M:%S}"
+    clock = f"{now.astimezone():%a %d %b %H:%M:%S}" if columns >= _WIDE else f"{now.astimezone():%H:%M:%S}"
     name = printable(name)
     parts = [f"livefw watch {name if width(name) <= _NAME else f'…{name[-_NAME:]}'}"]
     if view:
