@@ -94,6 +94,7 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("auto-activate", {}, "", {"component": COMPONENT._replace(settings=(("auto_activate", True),))}),
     ("failed-this-boot", {}, "", {"lasting": Reason("dead", "it is dead", "a cold boot")}),
     ("list-in-doubt", {}, "", {"doubt": Reason("list-in-doubt", "another is gone", "scan anew")}),
+    ("result", {}, "", {"component": COMPONENT._replace(distrusted=Reason("distrusted", "an old driver"))}),
     ("stake", {}, "", {"component": COMPONENT._replace(at_stake="all is lost")}),
     ("unconfirmed", {}, "", {"component": COMPONENT._replace(unconfirmed=Reason("unconfirmed", "no version"))}),
     ("not-pending", {}, "", {"component": COMPONENT._replace(reasons=(Reason("not-pending", "none"),))}),
