@@ -7,7 +7,6 @@ versions that do not know fish, or not at all. A test compares.
 
 import argparse
 import re
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -205,4 +204,6 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    parser = argparse.ArgumentParser(description="write the completion scripts")
+    parser.add_argument("directory", type=Path, nargs="?", default=FOLDER, help="where to; made if it is missing")
+    write(parser.parse_args().directory)

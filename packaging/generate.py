@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Manual pages, from the command's own tables: ``generate.py DIRECTORY``."""
 
-import sys
+import argparse
 from pathlib import Path
 
 import manuals
@@ -15,4 +15,6 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description="write the manual pages")
+    parser.add_argument("directory", type=Path, help="where to; made if it is missing")
+    write(parser.parse_args().directory)

@@ -6,9 +6,9 @@ Debian packages are built. The same tree gives the same bytes; there is no clock
 from the rest.
 """
 
+import argparse
 import json
 import re
-import sys
 import tomllib
 import uuid
 from pathlib import Path
@@ -125,4 +125,6 @@ def _split(requirement: str) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(text(Path(__file__).resolve().parents[1]), encoding="utf-8")
+    parser = argparse.ArgumentParser(description="write the software bill of materials")
+    parser.add_argument("file", type=Path, help="where to")
+    parser.parse_args().file.write_text(text(Path(__file__).resolve().parents[1]), encoding="utf-8")

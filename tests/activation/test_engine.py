@@ -452,6 +452,25 @@ def test_a_plan_tells_that_the_last_attempt_failed(make: Make) -> None:
     }
 
 
+@pytest.mark.parametrize(("driver", "known"), [("v1", True), ("v2", False)])
+def test_a_failure_by_the_known_fault_of_a_driver_says_so(make: Make, driver: str, known: bool) -> None:
+    """The RMM takes two PRIME calls; firmware may also refuse for itself, and then only v1 is suspected."""
+    faults = [] if known else [FaultRequest(name="agent-gone")]
+    bench = make("vera", driver=driver)
+    for each in faults:
+        bench.machine.inject(each)
+    result = bench.one("tf-rmm").result
+    assert result.outcome is Outcome.FAILED
+    assert result.claim is not None
+    assert (result.claim.firmware_code, result.claim.reason is not None) == ("NOT_SUPPORTED", True)
+    assert (result.claim.reason and result.claim.reason.code == "second-call-invalid") is known
+    if known:
+        assert "v2 or newer" in result.why.hint
+    (step,) = bench.engine().plan(ActivationRequest()).steps
+    (told,) = [problem for problem in step.problems if problem.check == "last-attempt"]
+    assert ("trying again does not help" in told.text) is known
+
+
 def test_an_outcome_that_cannot_be_written_is_told_and_settled_later(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,8 +82,29 @@ from livefw.providers.lfa.fake import RMM
         ("activate --all x", "or say --all; not both", "livefw list"),
         ("demo --platform tdx-spr", "the demonstration is of LFA", "livefw machine run"),
         ("machine run --platform tdx-spr --driver v3", "--driver is for machines with LFA", ""),
-        ("machine bmc {folder} --port 99999", "--port is from 0 to 65535", ""),
-        ("watch --interval x", "seconds, from 0.1 to 86400", "livefw watch --help"),
+        (
+            "machine bmc {folder} --port 99999",
+            "--port: '99999' is not a whole number from 0 to 65535",
+            "livefw machine",
+        ),
+        (
+            "machine run --platform grid --cpus many",
+            "--cpus: 'many' is not a whole number from 1 to 4096",
+            "livefw mach",
+        ),
+        (
+            "machine fault hang rmm --times -3",
+            "--times: '-3' is not a whole number from 1 to 1000000",
+            "livefw machine",
+        ),
+        ("machine fault hang rmm --ms x", "--ms: 'x' is not a number of milliseconds", "livefw machine fault --help"),
+        ("machine bmc {folder} --seconds 0", "--seconds: '0' is not a number of seconds", "livefw machine bmc --help"),
+        ("machine stage rmm abc", "machine stage: 'abc' is not a version", "a version is MAJOR.MINOR"),
+        ("history --limit -1", "--limit: '-1' is not a whole number of at least 1", "livefw history --help"),
+        ("report --limit 0", "--limit: '0' is not a whole number of at least 1", "livefw report --help"),
+        ("conformance --cpus 0", "--cpus: '0' is not a whole number from 1 to", "livefw conformance --help"),
+        ("--color sometimes list", "--color: there is no 'sometimes'", "choices: auto, always, never"),
+        ("list --color sometimes", "--color: there is no 'sometimes'", "choices: auto, always, never"),
         # Components.
         ("show tf-rm", "there is no component 'tf-rm' here", "did you mean TF-RMM?"),
         ("show nothing", "there is no component 'nothing' here", "livefw list"),
@@ -92,12 +113,43 @@ from livefw.providers.lfa.fake import RMM
     ],
 )
 def test_a_mistake_is_named_and_the_next_step_with_it(ready: Any, line: str, message: str, hint: str) -> None:
-    done = ready.run(*line.format(folder=ready.path.parent / "bmc").split(), "--json")
+    folder = ready.path.parent / "bmc"
+    done = ready.run(*line.format(folder=folder).split(), "--json")
     error = done.json["error"]
+    message = message.format(folder=folder)
     assert (done.code, message in error["message"]) == (ExitCode.USAGE, True), error
     assert error.get("hint", "").startswith(hint)
     assert "\n" not in error.get("hint", "")
-    assert len(error["message"]) <= 100
+    assert len(error["message"].replace(str(folder), "")) <= 100
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("metrics -o {folder}/no/x.prom", "no/x.prom"),
+        ("conformance --agent tfa-2026 --junit {folder}/no/x.xml", "no/x.xml"),
+        ("conformance --agent tfa-2026 --junit={folder}/no/x.xml", "no/x.xml"),
+        ("conformance --agent tfa-2026 --qemu {folder}/no", "no"),
+        ("image info {folder}/no.fip", "no.fip"),
+        ("image info {folder}", ""),
+        ("image verify {folder}/no.fip --trust {folder}/no.pem", "no."),
+        ("image cab {folder}/no.cab", "no.cab"),
+        ("stage tf-rmm {folder}/no.bin", "no.bin"),
+        ("machine run --platform {folder}/no.toml", "no.toml"),
+        ("history --file {folder}/no.db", "no.db"),
+        ("report --file {folder}/no.db -o -", "no.db"),
+        ("list --root {folder}/no", "no"),
+        ("list --settings {folder}/no", "no"),
+    ],
+)
+def test_a_path_that_cannot_be_is_a_usage_error_of_every_command(ready: Any, line: str, path: str) -> None:
+    """As docs/reference/exit-codes.md says; `report` has its own test."""
+    folder = ready.path.parent / "folder"
+    folder.mkdir()
+    done = ready.run(*line.format(folder=folder).split(), "--json")
+    assert done.code == ExitCode.USAGE, done
+    assert f"{folder}/{path}".rstrip("/") in done.json["error"]["message"]
+    assert not [*folder.iterdir()]
 
 
 @pytest.mark.parametrize("word", ["rmm", "RMM", "tf_rmm", "TF RMM", "tf-rmm", "6c0762a6", "lfa:6c"])

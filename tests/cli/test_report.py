@@ -418,7 +418,7 @@ def test_what_no_report_can_be_written_to_is_named(
     file = tmp_path / "out/report.html"
     make(file)
     done = told.run("report", "-o", str(file))
-    assert (done.code, done.out) == (1, "")
+    assert (done.code, done.out) == (2, "")
     assert f"{file} cannot be written" in done.err
     assert words in done.err
     assert not [*tmp_path.glob("out/.*")]
@@ -446,7 +446,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(told: Any, tmp_path: Path) ->
         (("-o", "-", "--format", "pdf"), 2, "pdf"),
         (("-o", "-", "--limit", "0"), 2, "--limit"),
         (("-o", "-", "--since", "soon"), 2, "soon"),
-        (("-o", "-", "--file", "/nowhere.db"), 3, "there is no history"),
+        (("-o", "-", "--file", "/nowhere.db"), 2, "/nowhere.db: there is no such file"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
 )

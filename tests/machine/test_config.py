@@ -30,7 +30,7 @@ def test_shipped_platforms_say_what_is_made_up(platform: str) -> None:
 @pytest.mark.parametrize(
     ("text", "key", "reason"),
     [
-        ("cpus = 4", "$", "missing required field `name`"),
+        ("cpus = 4", "$", "name is missing"),
         ('name = "../x"', "$", "name:"),
         (GOOD + "cpus = 0", "$", "between 1 and 4096"),
         (GOOD + "cpus = 4097", "$", "between 1 and 4096"),

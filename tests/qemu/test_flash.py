@@ -88,8 +88,10 @@ def test_what_cannot_be_a_flash_is_refused(tmp_path: Path, capsys: pytest.Captur
     assert "No closing quotation" in capsys.readouterr().err
     assert main(["conformance", "--qemu", *words]) == 2
     assert "--qemu-options are for --qemu FLASH" in capsys.readouterr().err
-    assert main(["conformance", "--qemu", "/none", "--agent", "bet1"]) == 1
+    assert main(["conformance", "--qemu", "/none", "--agent", "bet1"]) == 2
     assert "/none: No such file or directory" in capsys.readouterr().err
+    assert main(["conformance", "--qemu", "/etc/passwd", "--agent", "bet1"]) == 2
+    assert "/etc/passwd: this is a text, and no flash image" in capsys.readouterr().err
 
 
 def test_our_own_monitor_as_somebody_elses(built: Path) -> None:

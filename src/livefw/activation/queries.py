@@ -106,8 +106,15 @@ def _with_history(
 
 
 def history(state: str, *, file: str | None = None) -> Journal:
-    """Open the history of a state directory, or an archive, for reading. `NothingToDo` if there is none."""
+    """Open the history of a state directory, or an archive, for reading. `NothingToDo` if there is none.
+
+    `UsageError` for a file that does not exist.
+    """
     journal = Journal.open_file(file) if file else Journal.open_to_read(state)
+    if journal is None and file:
+        raise UsageError(
+            f"{file}: there is no such file", hint="an archive is a file that livefw history --archive wrote"
+        )
     if journal is None:
         raise NothingToDo("there is no history here", hint="livefw help history; --state DIR names another directory")
     return journal

@@ -248,7 +248,8 @@ def last_failure(journal: RowSource, component: str) -> str:
         if outcome in (Outcome.FAILED, Outcome.UNKNOWN):
             ended = "failed" if outcome == Outcome.FAILED else "has an unknown outcome"
             code = entry.body.get("firmware_code")
-            return f"the last attempt here {ended}{f' ({code})' if code else ''}, {moment:%Y-%m-%d %H:%M}"
+            why = f": {text}" if isinstance(text := entry.body.get("text"), str) and text else ""
+            return f"the last attempt here {ended}{f' ({code})' if code else ''}, {moment:%Y-%m-%d %H:%M}{why}"
     return ""
 
 

@@ -102,7 +102,7 @@ def _verb_position(words: list[str]) -> int | None:
     for position, word in enumerate(words):
         if not value_follows and not word.startswith("-"):
             return position
-        value_follows = word in ("--root", "--settings") and not value_follows
+        value_follows = word in ("--root", "--settings", "--color") and not value_follows
     return None
 
 

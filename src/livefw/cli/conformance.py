@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from livefw import reading
+from livefw.cli.invocation.numbers import whole
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.conformance.caller import AgentCaller, Caller
@@ -14,10 +15,11 @@ from livefw.conformance.gdb import GdbCaller
 from livefw.conformance.platform import COMPONENTS
 from livefw.conformance.report import ConformanceReport, junit
 from livefw.conformance.run import run as run_checks
-from livefw.errors import ExitCode, TransportError, UsageError
+from livefw.errors import ExitCode, UsageError
 from livefw.firmware.agent import LfaAgent
 from livefw.firmware.platform import MemoryPlatform
 from livefw.firmware.profile import PROFILES
+from livefw.render.error import given
 from livefw.text import printable
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ MANUAL = Manual(
 def configure(parser: argparse.ArgumentParser) -> None:
     """Which agent, and what is expected of it."""
     parser.add_argument("--agent", choices=PROFILES, help="the agent's version, and what is expected (each in turn)")
-    parser.add_argument("--cpus", type=int, default=4, metavar="N", help="CPUs of our agent (4)")
+    parser.add_argument("--cpus", type=whole(1, _MOST_CPUS), default=4, metavar="N", help="CPUs of our agent (4)")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--gdb", metavar="ADDRESS", help="ask any firmware, by a gdbstub: HOST:PORT or unix:PATH")
     which.add_argument(
@@ -67,8 +69,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Run the suite; 1 if a check failed."""
-    if not 1 <= arguments.cpus <= _MOST_CPUS:
-        raise UsageError(f"cpus: {arguments.cpus} is not between 1 and {_MOST_CPUS}")
     if (arguments.gdb or arguments.qemu) and not arguments.agent:
         raise UsageError(
             "what is expected of that firmware?", hint=f"name its agent with --agent: {', '.join(PROFILES)}"
@@ -128,4 +128,4 @@ def _write(path: str, text: str) -> None:
     try:
         reading.write(path, text.encode())
     except OSError as error:
-        raise TransportError(f"{path}: {error.strerror}", errno=error.errno) from error
+        raise given(path, error) from error

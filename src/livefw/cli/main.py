@@ -14,7 +14,7 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import VERBS
 from livefw.errors import Interrupted, TransportError, kind_of
 from livefw.render import document  # here, and not for errors only: another open file may be refused then
-from livefw.render.error import foreseen, text
+from livefw.render.error import foreseen, given, text
 from livefw.render.listing import PLAIN
 
 TYPE_CHECKING = False
@@ -53,7 +53,9 @@ def main(argv: list[str] | None = None) -> int:
 
         return _fail(words, cause(error) or error)
     except OSError as error:
-        return _fail(words, foreseen(error))
+        values = {value for word in words for value in (word, word.partition("=")[2])}
+        path = str(error.filename)
+        return _fail(words, given(path, error) if path in values else foreseen(error))
     except Exception as error:  # the last resort too: our bug, told in the form that was asked for
         return _fail(words, error)
 

@@ -9,9 +9,10 @@ from livefw.assemble import has_valid_settings
 from livefw.cli.invocation import paths
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
-from livefw.errors import TransportError, UsageError
+from livefw.errors import UsageError
 from livefw.render import metrics as rendered
-from livefw.text import errno_text, printable
+from livefw.render.error import given
+from livefw.text import printable
 
 MANUAL = Manual(
     description=(
@@ -62,7 +63,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
             text = rendered.text(collected).encode()
             reading.replace(path, [text], 0o644, masked=False)  # node_exporter runs as another user
         except OSError as error:
-            raise TransportError(f"{printable(path)} cannot be written: {errno_text(error)}") from error
+            raise given(path, error, " cannot be written") from error
     if collected.error:
         session.say(f"livefw: {printable(collected.error.message)}")
     return code

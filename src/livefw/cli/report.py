@@ -15,9 +15,11 @@ from livefw.activation.history.journal import Journal
 from livefw.activation.report import MachineReport, Selection
 from livefw.assemble import policy
 from livefw.cli.invocation import paths
+from livefw.cli.invocation.numbers import whole
 from livefw.cli.invocation.session import CommandSession, put
 from livefw.cli.verbs import Manual
-from livefw.errors import ExitCode, TransportError, UsageError
+from livefw.errors import ExitCode, UsageError
+from livefw.render.error import given
 from livefw.render.report import document, html, markdown
 from livefw.render.report.blocks import blocks
 from livefw.text import printable
@@ -80,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--component", action="append", default=[], metavar="COMPONENT", help="the same, for one that looks like an id")
     add("--since", metavar="WHEN", help="from then on: 2026-11-23, 2026-11-23T04:00, or 12h, 7d ago")
     add("--until", metavar="WHEN", help="up to then")
-    add("--limit", type=_number, default=report.LIMIT, metavar="N", help=f"the newest N ({report.LIMIT})")
+    add("--limit", type=whole(1), default=report.LIMIT, metavar="N", help=f"the newest N ({report.LIMIT})")
     add("-o", "--output", metavar="FILE", help="where it is written; - is standard output")
     add("--format", choices=[*ReportFormat], help="instead of that of the file's name")
     add("--force", action="store_true", help="replace a file that is no report")
@@ -170,7 +172,7 @@ def _require_replaceable(path: str, *, force: bool) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise TransportError(f"{path} cannot be written: {error.strerror or error}", errno=error.errno) from error
+        raise given(path, error, " cannot be written") from error
     if start and not force and not any(mark in start for mark in _MARKS):
         raise UsageError(f"{path} is there already, and is no report", hint="choose another name, or add --force")
 
@@ -179,7 +181,7 @@ def _write(path: str, pieces: Iterator[str]) -> int:
     try:
         return reading.replace(path, (piece.encode() for piece in pieces), _FILE_MODE)
     except OSError as error:
-        raise TransportError(f"{path} cannot be written: {error.strerror or error}", errno=error.errno) from error
+        raise given(path, error, " cannot be written") from error
 
 
 def _text(made: MachineReport, path: str) -> str:
@@ -199,9 +201,3 @@ def _document(made: MachineReport, path: str, form: ReportFormat, size: int) -> 
         "head": str(made.head),
         "whole": made.proof.is_consistent,
     }
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and text.strip("0")):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of that kind")
-    return int(text)

@@ -214,6 +214,8 @@ def from_table(table: dict[str, Any], *, source: str) -> MachineConfig:
     except msgspec.ValidationError as error:
         reason, _, key = str(error).partition(" - at `")
         hint = getattr(error.__cause__, "hint", "") or _enum_hint(reason, key.rstrip("`"))
+        if lacks := re.fullmatch(r"Object missing required field `(\w+)`", reason):
+            reason, hint = f"{lacks[1]} is missing", _required_hint(lacks[1])
         raise ConfigError(source, key.rstrip("`") or "$", reason, hint=hint) from error
 
 
@@ -224,6 +226,17 @@ def _enum_hint(reason: str, key: str) -> str:
         kind = get_type_hints(shape).get(name)
         if isinstance(kind, type) and issubclass(kind, StrEnum):
             return suggest.hint(value, kind, rest=f"the values are {', '.join(kind)}")
+    return ""
+
+
+def _required_hint(name: str) -> str:
+    """What a key holds that is missing."""
+    if name == "guid":
+        return 'guid = "6c0762a6-12f2-4b56-92cb-ba8f633606d9" is an RMM; each component has its own'
+    for shape in (MachineConfig, *NESTED.values()):
+        kind = get_type_hints(shape).get(name)
+        if isinstance(kind, type) and issubclass(kind, StrEnum):
+            return f"{name} is one of {', '.join(kind)}"
     return ""
 
 

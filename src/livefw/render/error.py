@@ -1,9 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors as ours, and in text."""
 
+import errno
+
 from livefw.errors import InternalError, Interrupted, LivefwError, PermissionDenied, TransportError, UsageError
 from livefw.reading import Untrusted
 from livefw.text import printable
+
+_CANNOT_BE = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.EINVAL, errno.ENODEV}
+)
+"""What a path answers that is wrong as it was given, whatever the disk does."""
+
+
+def given(path: str, error: OSError, message: str = "") -> LivefwError:
+    """The error of a path that the caller gave: one of usage where there cannot be such a file."""
+    text = f"{path}{message}: {error.strerror or error}"
+    if isinstance(error, PermissionError):
+        wrapped: LivefwError = foreseen(error) if isinstance(error, Untrusted) else PermissionDenied(text)
+    else:
+        wrapped = UsageError(text) if error.errno in _CANNOT_BE else TransportError(text)
+    wrapped.errno = error.errno
+    wrapped.__cause__ = error
+    return wrapped
 
 
 def foreseen(error: BaseException) -> LivefwError:

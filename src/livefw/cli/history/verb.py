@@ -10,6 +10,7 @@ from livefw import reading
 from livefw.activation import queries
 from livefw.activation.history.journal import KEEP, Activation, Journal
 from livefw.cli.invocation import listing, paths
+from livefw.cli.invocation.numbers import whole
 from livefw.cli.invocation.session import CommandSession, put
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
@@ -60,8 +61,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("component", nargs="?", metavar="COMPONENT|ID", help=help_text)
     add("--since", metavar="WHEN", help="from then on: 2026-11-23, 2026-11-23T04:00, or 12h, 7d ago")
     add("--until", metavar="WHEN", help="up to then")
-    add("--limit", type=_number, metavar="N", help=f"the newest N (text: {PAGE}; --json: all)")
-    add("--before", type=_number, metavar="ROW", help="the page before that row, as the last one told it")
+    add("--limit", type=whole(1), metavar="N", help=f"the newest N (text: {PAGE}; --json: all)")
+    add("--before", type=whole(1), metavar="ROW", help="the page before that row, as the last one told it")
     add("--pending", action="store_true", help="when images became pending and stopped being so, instead")
     add("--file", metavar="FILE", help="this archive instead of the history")
     add("--verify", action="store_true", help="tell what proves that the history is what was written")
@@ -74,7 +75,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="move older rows into a file of their own; with --verify: an archive to look at as well",
     )
-    add("--keep", type=_number, metavar="N", help=f"with --archive: the newest N stay ({KEEP})")
+    add("--keep", type=whole(1), metavar="N", help=f"with --archive: the newest N stay ({KEEP})")
     add("--older", metavar="AGE", help="with --archive: what is older goes, such as 365d")
     add("--plot", metavar="FILE", help="draw what the last of them cost the CPUs, as SVG")
     listing.configure(parser, LISTING)
@@ -121,12 +122,6 @@ def _consistent(arguments: argparse.Namespace) -> None:
         raise UsageError("--archive is of the history, and --file another one")
     if archives and len(arguments.archive) > 1:
         raise UsageError("one --archive makes one archive")
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 16 and text.strip("0")):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of that kind")
-    return int(text)
 
 
 def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, limit: int | None) -> int:

@@ -10,6 +10,7 @@ from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.abi.version import ComponentVersion
 from livefw.cli.image.info import MOST_BYTES, parse_counter
+from livefw.cli.invocation.numbers import whole
 from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, UsageError
 from livefw.firmware.image import build, note, trust
@@ -40,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--chain", choices=CHAINS, default="cca", help="chain of trust (cca)")
     parser.add_argument("--hash", choices=HASH_BY_NAME, default="SHA256", help="of signatures and images (SHA256)")
     parser.add_argument("--counter", metavar="NAME=N", action="append", default=[], help="tfw, ntfw or ccafw (0)")
-    parser.add_argument("--align", metavar="BYTES", type=int, default=1, help="where images begin (1)")
+    parser.add_argument("--align", metavar="BYTES", type=whole(1), default=1, help="where images begin (1)")
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:

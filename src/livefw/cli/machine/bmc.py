@@ -7,8 +7,9 @@ import signal
 from typing import Any
 
 from livefw import reading
+from livefw.cli.invocation.numbers import real, whole
 from livefw.cli.invocation.session import CommandSession
-from livefw.errors import ExitCode, TransportError, UsageError
+from livefw.errors import ExitCode, TransportError
 from livefw.text import errno_text, printable_lines
 
 
@@ -23,9 +24,11 @@ def configure_bmc(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("directory", metavar="DIR", help="where to write settings, certificate and credentials, as below a root")
     add("--address", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
-    add("--port", type=int, default=0, metavar="N", help="port to listen on (any that is free)")
+    add("--port", type=whole(0, 65535), default=0, metavar="N", help="port to listen on (any that is free)")
     add("--pattern", choices=[*Pattern], default=Pattern.BOTH, help="how an image waits for its activation (both)")
-    add("--seconds", type=float, default=2.0, metavar="S", help="how long each task takes (2)")
+    add(
+        "--seconds", type=real(0.001, 999_999, "seconds"), default=2.0, metavar="S", help="how long each task takes (2)"
+    )
     add("--fault", action="append", default=[], choices=[*FAULTS], metavar="NAME", help="let this go wrong")
 
 
@@ -40,10 +43,6 @@ def run_bmc(session: CommandSession, arguments: argparse.Namespace) -> int:
     from livefw.machine.bmc.settings import USER, write
     from livefw.machine.bmc.web import Web
 
-    if not 0 < arguments.seconds < 1e6:
-        raise UsageError("--seconds has to be above 0")
-    if not 0 <= arguments.port < 1 << 16:
-        raise UsageError("--port is from 0 to 65535")
     pattern, password = Pattern(arguments.pattern), secrets.token_urlsafe(18)
     model = Model(time.monotonic, pattern=pattern, seconds=arguments.seconds, faults=arguments.fault)
     ending = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}

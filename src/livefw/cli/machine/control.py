@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from livefw import suggest
+from livefw.cli.invocation.numbers import real, whole
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.run import NONE_RUNNING
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.machine import runtime
+from livefw.machine.config import MAX_CPUS
 from livefw.machine.control import ControlClient
 from livefw.machine.tdx import ALL_FAULTS
 from livefw.text import printable, printable_lines, table
@@ -133,7 +135,7 @@ def configure_cpu(parser: argparse.ArgumentParser) -> None:
     """Which CPU."""
     configure_machine(parser)
     parser.add_argument("action", choices=["on", "off"])
-    parser.add_argument("cpu", type=int, metavar="N")
+    parser.add_argument("cpu", type=whole(0, MAX_CPUS - 1), metavar="N")
 
 
 def run_cpu(session: CommandSession, arguments: argparse.Namespace) -> int:
@@ -155,14 +157,14 @@ def configure_fault(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("component", metavar="COMPONENT", nargs="?", help="GUID, prefix of one, name, or kind")
     parser.add_argument(
         "--times",
-        type=int,
+        type=whole(1, 1_000_000),
         metavar="N",
         help="how often it happens (until --clear); an ACTIVATE by all CPUs together is one time",
     )
     parser.add_argument("--function", metavar="CALL", help="the call it concerns, such as PRIME")
     parser.add_argument("--code", metavar="STATUS", help="a status, by name or number")
-    parser.add_argument("--ms", type=float, metavar="MS", help="a duration")
-    parser.add_argument("--cpu", type=int, metavar="N", help="the CPU it happens on")
+    parser.add_argument("--ms", type=real(0, 1e9, "milliseconds"), metavar="MS", help="a duration")
+    parser.add_argument("--cpu", type=whole(0, MAX_CPUS - 1), metavar="N", help="the CPU it happens on")
     parser.add_argument("--count", metavar="N", help="a number of 64 bits, decimal or 0x...")
     parser.add_argument("--list", action="store_true", help="list all faults")
     parser.add_argument("--clear", action="store_true", help="let everything behave again")

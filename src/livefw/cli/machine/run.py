@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from livefw.cli.invocation import listing
+from livefw.cli.invocation.numbers import whole
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine import qemu as machine_qemu
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.lfa import VERSIONS, Notification
 from livefw.machine import runtime
-from livefw.machine.config import MachineConfig, load, platforms
+from livefw.machine.config import MAX_COMPONENTS, MAX_CPUS, MachineConfig, load, platforms
 from livefw.machine.machine import Machine
 from livefw.machine.service import serve
 from livefw.render.answer import Answer
@@ -35,8 +36,10 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--driver", choices=VERSIONS, help="the driver's version")
     parser.add_argument("--kernel", metavar="RELEASE", help="the kernel's release, such as 6.12.0")
     parser.add_argument("--notification", choices=[*Notification], help="how the platform notifies the driver")
-    parser.add_argument("--cpus", type=int, metavar="N", help="number of CPUs")
-    parser.add_argument("--components", type=int, metavar="N", help="number of components (platform grid)")
+    parser.add_argument("--cpus", type=whole(1, MAX_CPUS), metavar="N", help="number of CPUs")
+    parser.add_argument(
+        "--components", type=whole(0, MAX_COMPONENTS), metavar="N", help="number of components (platform grid)"
+    )
     parser.add_argument("--store", metavar="DIR", help="boot signed images from here, see `livefw image store`")
     machine_qemu.configure(parser)
 

@@ -5,6 +5,7 @@ import argparse
 from typing import Any
 
 from livefw import reading
+from livefw.abi.version import ComponentVersion
 from livefw.cli.image.store import images
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.control import ask, chosen, configure_machine
@@ -30,6 +31,7 @@ def run_stage(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Stage an image, or a package."""
     if "/" in arguments.what or arguments.what.endswith(".fip"):
         return _stage_package(session, arguments)
+    _require_version(arguments.version)
     return ask(
         session,
         arguments,
@@ -39,6 +41,14 @@ def run_stage(session: CommandSession, arguments: argparse.Namespace) -> int:
         version=arguments.version,
         authentic=not arguments.forged,
     )
+
+
+def _require_version(text: str | None) -> None:
+    try:
+        ComponentVersion.parse(text or "0.0")
+    except ValueError:
+        hint = "a version is MAJOR.MINOR, such as 1.2; without one it is the next minor one"
+        raise UsageError(f"machine stage: {text!r} is not a version", hint=hint) from None
 
 
 def _stage_package(session: CommandSession, arguments: argparse.Namespace) -> int:

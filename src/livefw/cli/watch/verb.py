@@ -17,6 +17,7 @@ from livefw.activation.policy.document import PolicyFollower
 from livefw.activation.watch.loop import Looked, Watched, WatchLoop
 from livefw.activation.watch.watcher import Watcher, WatchEvent
 from livefw.cli.invocation import paths
+from livefw.cli.invocation.numbers import real
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.cli.watch.lines import EventLines
@@ -54,7 +55,11 @@ MANUAL = Manual(
 def configure(parser: argparse.ArgumentParser) -> None:
     """How often to look, and how to show it."""
     parser.add_argument(
-        "--interval", type=_seconds, default=_INTERVAL, metavar="SECONDS", help="look at least so often"
+        "--interval",
+        type=real(0.1, 86400, "seconds"),
+        default=_INTERVAL,
+        metavar="SECONDS",
+        help="look at least so often",
     )
     parser.add_argument("--lines", action="store_true", help="print lines on a terminal too")
     paths.configure_measuring(parser)
@@ -144,13 +149,3 @@ def _on_screen(
             yield paths.host(session, arguments, files=files, lenient=True)
 
     app.run(feed.WatchFeed(loop, machine, name=name, hear=hear), now=lambda: datetime.now().astimezone())
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0.1 <= seconds <= 86400:
-        raise argparse.ArgumentTypeError("seconds, from 0.1 to 86400")
-    return seconds

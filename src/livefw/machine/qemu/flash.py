@@ -9,7 +9,7 @@ from typing import Self
 from livefw import reading
 from livefw.abi import guid
 from livefw.abi.smccc import Exit, Registers
-from livefw.errors import MechanismFailed, TransportError, UsageError
+from livefw.errors import MechanismFailed, UsageError
 from livefw.firmware.image import fip
 from livefw.firmware.image.errors import PackageError
 from livefw.machine.qemu.guest import GuestCaller
@@ -57,9 +57,11 @@ def read(path: str) -> bytes:
     except OSError as error:
         if error.errno == errno.EFBIG:
             raise UsageError(f"{path}: a flash image has at most {_LARGEST >> 20} MiB") from error
-        raise TransportError(f"{path}: {error.strerror}", errno=error.errno) from error
+        raise
     if not image:
         raise UsageError(f"{path}: a flash image is not empty")
+    if image.isascii() and b"\0" not in image:
+        raise UsageError(f"{path}: this is a text, and no flash image")
     return image
 
 
@@ -72,9 +74,10 @@ class FlashCaller:
     def __init__(self, path: str, *, cpus: int, options: tuple[str, ...] = ()) -> None:
         """Boot it; `MechanismFailed` with what it printed if the test guest does not come up."""
         self.cpus = cpus
+        flash = read(path)
         with open(firmware("guest.bin"), "rb") as file:
             guest = file.read()
-        self._config = FlashConfig(image=with_payload(read(path), guest), cpus=cpus, options=options)
+        self._config = FlashConfig(image=with_payload(flash, guest), cpus=cpus, options=options)
         self._boot()
 
     def __enter__(self) -> Self:

@@ -2,7 +2,6 @@
 """Why there is nothing here, or which driver this looks like and what to know about it. Reads only."""
 
 import errno
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -131,7 +130,7 @@ def _evidence(files: Files, entries: list[tree.TreeEntry]) -> drivers.DriverEvid
         for entry in entries
         if "name" in entry.texts and log.is_unnamed(entry.guid)
     )
-    return drivers.DriverEvidence(attributes, frozenset(naming), _device(files))
+    return drivers.DriverEvidence(attributes, frozenset(naming), drivers.device(files))
 
 
 class DriverScene(NamedTuple):
@@ -185,21 +184,6 @@ _HAPPENS: dict[str, Callable[[DriverScene], bool]] = {
     "not-auto-loaded": lambda scene: scene.facts.exists(f"/sys/module/{_MODULE}/initstate"),
 }
 """When a bug can happen here, by its code; any other always can."""
-
-
-_DEVICES = (
-    ("/sys/bus/arm_smccc/devices", re.compile(r"arm-smccc-lfa-.*"), drivers.DriverBus.SMCCC_BUS),
-    ("/sys/bus/faux/devices", re.compile(r".*lfa.*", re.IGNORECASE), drivers.DriverBus.FAUX),
-    ("/sys/bus/platform/drivers", re.compile(r"ARM_LFA"), drivers.DriverBus.PLATFORM),
-)
-
-
-def _device(files: Files) -> drivers.DriverBus | None:
-    """How the driver is bound; None where the tree does not show any bus at all."""
-    for directory, pattern, device in _DEVICES:
-        if any(pattern.fullmatch(name) for name in _names(files, directory)):
-            return device
-    return drivers.DriverBus.NONE if _names(files, "/sys/bus") else None
 
 
 def _why_nothing(files: Files, facts: SystemFacts) -> Finding:

@@ -7,10 +7,12 @@ NVIDIA's kernels). Often several versions fit; then the worst of them has to be 
 """
 
 import errno
+import re
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import NamedTuple
 
+from livefw.files.protocol import Files
 from livefw.providers.base import Reason, Trust
 from livefw.providers.lfa.tree import FALSE_SUCCESS, HIDES_FAILURES
 
@@ -71,7 +73,11 @@ _BUSY_FINAL = Reason("busy-is-final", "an activation fails if the firmware is br
 _EMPTY_NAME = Reason("empty-name", "name is empty for a component that the driver does not know")
 _NOT_LOADED = Reason("not-auto-loaded", "built as a module, it is not loaded automatically", "modprobe lfa_fw")
 _STALE_LIST = Reason("stale-inventory", "the list of components is not read again after an activation")
-_CALL_AGAIN = Reason("call-again-broken", "firmware that works in several steps fails: the second call is invalid")
+_CALL_AGAIN = Reason(
+    "call-again-broken",
+    "firmware that works in several steps fails: the second call is invalid",
+    "use a later version of the driver (v2 or newer)",
+)
 _ACTIVATES_ALL = Reason("activates-unasked", "every platform notification activates all pending components")
 _LOOPS = Reason(
     "auto-activate-loops",
@@ -150,6 +156,33 @@ def trust(candidates: Iterable[DriverRow]) -> tuple[Trust, str]:
     if not found:
         return Trust.DOUBTFUL, "the driver version is unknown"
     return Trust.FULL, ""
+
+
+def repeats_wrongly(candidates: Iterable[DriverRow]) -> bool:
+    """Whether it may be a driver whose second call to the firmware is invalid."""
+    return any(_CALL_AGAIN in driver.bugs for driver in candidates)
+
+
+_DEVICES = (
+    ("/sys/bus/arm_smccc/devices", re.compile(r"arm-smccc-lfa-.*"), DriverBus.SMCCC_BUS),
+    ("/sys/bus/faux/devices", re.compile(r".*lfa.*", re.IGNORECASE), DriverBus.FAUX),
+    ("/sys/bus/platform/drivers", re.compile(r"ARM_LFA"), DriverBus.PLATFORM),
+)
+
+
+def device(files: Files) -> DriverBus | None:
+    """How the driver is bound; None where the tree does not show any bus at all."""
+    for directory, pattern, bus in _DEVICES:
+        if any(pattern.fullmatch(name) for name in _names(files, directory)):
+            return bus
+    return DriverBus.NONE if _names(files, "/sys/bus") else None
+
+
+def _names(files: Files, directory: str) -> list[str]:
+    try:
+        return files.names(directory)
+    except OSError:
+        return []
 
 
 _MARGIN = 3

@@ -108,6 +108,9 @@ class LfaProvider:
             failures=frozenset(driver.failure for driver in candidates),
             others=self._others(ident),
             agent=self._agent,
+            repeats_wrongly=drivers.repeats_wrongly(
+                drivers.guess(drivers.DriverEvidence(names, device=drivers.device(self._files)))
+            ),
             in_parts=action == "activate" and tree.in_parts(self._files, ident),
         )
         try:

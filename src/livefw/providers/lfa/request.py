@@ -34,7 +34,7 @@ class WriteRequest(NamedTuple):
     """What is asked for; ``trust``, ``patience`` (seconds) and ``failures`` (errno) as the driver has them.
 
     ``others`` are the components that are listed beside it, ``agent`` is the one in the firmware. ``in_parts``: each
-    CPU activates it by itself.
+    CPU activates it by itself. ``repeats_wrongly``: the driver's second call to the firmware may be invalid.
     """
 
     action: Action
@@ -46,6 +46,7 @@ class WriteRequest(NamedTuple):
     others: frozenset[str] = frozenset()
     agent: agents.AgentRow = agents.NOT_STATED
     in_parts: bool = False
+    repeats_wrongly: bool = False
 
 
 class ErrnoRow(NamedTuple):
@@ -279,7 +280,7 @@ class RunningWrite:
                 and not said.in_prime
             ):
                 said = said._replace(witness=Witness.MAY_GO_ON)  # no line says that it failed before any CPU activated
-            self._claim = self._make_claim(_explained(row, said), error, said)
+            self._claim = self._make_claim(_explained(self._order, row, said), error, said)
 
     def _may_try_again(self) -> bool:
         now = self._clock.now()
@@ -321,8 +322,10 @@ class RunningWrite:
         )
 
 
-def _explained(row: ErrnoRow, said: log.LogEvidence) -> ErrnoRow:
+def _explained(order: WriteRequest, row: ErrnoRow, said: log.LogEvidence) -> ErrnoRow:
     """The row with the firmware's own code for a reason, where there is one."""
+    if row.reply is Reply.FAILED and said.code == "NOT_SUPPORTED" and order.repeats_wrongly:
+        return ErrnoRow(row.reply, _SECOND_CALL)
     if row.reply is Reply.FAILED and said.code in FIRMWARE:
         return ErrnoRow(row.reply, FIRMWARE[said.code])
     if row is _NOTHING_TO_CANCEL and said.refusal == "BUSY":
@@ -330,6 +333,12 @@ def _explained(row: ErrnoRow, said: log.LogEvidence) -> ErrnoRow:
     return row
 
 
+_SECOND_CALL = Reason(
+    "second-call-invalid",
+    "the firmware does not support the call; driver v1 makes an invalid one where firmware works in several steps, and"
+    " trying again does not help",
+    "use a later version of the driver (v2 or newer)",
+)
 _CANNOT_CANCEL_NOW = Reason("cannot-cancel-now", "the activation has progressed too far to be cancelled")
 _NOT_WATCHED = Reason(
     "not-watched",
