@@ -343,5 +343,5 @@ def test_the_lines_of_watch_begin_with_what_is_there(ready: Root) -> None:
     rest = watch.communicate()[0]
     assert re.fullmatch(r"[A-Z][a-z]{2} \d{4}-\d\d-\d\d \S+  " + re.escape(str(ready.path)) + "\n", lines[0])
     assert lines[1].split("  ", 1)[1] == "watching 1 component, 1 pending\n"
-    assert lines[2].split("  ", 1)[1] == "TF-RMM: an image is pending (1.2)\n"
+    assert lines[2].split("  ", 1)[1] == "TF-RMM: an image is pending (1.2); cost: stops all CPUs\n"
     assert rest == ""

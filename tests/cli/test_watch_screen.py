@@ -117,6 +117,18 @@ def test_whatever_a_machine_has_fits_the_screen(size: tuple[int, int], keys: tup
     assert all(line.isprintable() for line in found)
 
 
+def test_a_timer_that_ticks_when_the_parts_are_gone_draws_nothing() -> None:
+    screen = WatchScreen(StillFeed(publish=busy), now=lambda: NOW)
+
+    async def leave() -> None:
+        async with screen.run_test():
+            assert screen.is_running
+        screen.draw()
+
+    asyncio.run(leave())
+    assert not screen.is_running
+
+
 def test_what_matters_is_on_a_terminal_of_80_by_24() -> None:
     found = "\n".join(drawn(StillFeed(publish=busy), size=(80, 24)))
     for wanted in (

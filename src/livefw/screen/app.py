@@ -235,6 +235,8 @@ class WatchScreen(App[Exception]):
 
     def draw(self) -> None:
         """Draw what is known by now."""
+        if not self.is_running:  # timers tick until the end, when the parts are gone already
+            return
         self._changed = False
         now, view, width = self._now(), self._view, self.size.width
         self.query_one("#head", Static).update(words.head(self._feed.name, view, now, width))
