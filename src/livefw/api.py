@@ -180,7 +180,7 @@ class ConnectedHost:
         """
         return examination.examine(self._host, discovery.take_inventory(self._host.providers)).statuses
 
-    def plan(self, *components: str, ignore: Sequence[str] = ()) -> Plan:
+    def plan(self, *components: str, ignore: Sequence[str] = (), strict: bool = False) -> Plan:
         """What `activate` would do now, and what blocks it. Nothing is changed.
 
         Example:
@@ -191,6 +191,7 @@ class ConnectedHost:
         Args:
             components: keys, ids, unique beginnings of them, or names; none for everything that is pending.
             ignore: names of checks that are not to block.
+            strict: raise `TransportError` if a host that may have more of them did not show all it has.
 
         Raises:
             UsageError: there is no such check, or the order of the settings is circular.
@@ -199,7 +200,7 @@ class ConnectedHost:
             NothingHere: components are named, and the machine has none at all.
             TransportError: the machine or the history cannot be read.
         """
-        return self._engine.plan(ActivationRequest(components or None, ignore=tuple(ignore)))
+        return self._engine.plan(ActivationRequest(components or None, ignore=tuple(ignore), strict=strict))
 
     def activate(
         self,
@@ -208,6 +209,7 @@ class ConnectedHost:
         ignore: Sequence[str] = (),
         on_failure: OnFailure = OnFailure.STOP,
         expected: Sequence[str] = (),
+        strict: bool = False,
     ) -> Generator[Event, None, Finished]:
         """Activate components, one after the other.
 
@@ -228,6 +230,7 @@ class ConnectedHost:
             ignore: names of checks that are not to block.
             on_failure: what to do with the rest after a failure.
             expected: for each component the version that has to be pending; another is refused.
+            strict: begin nothing if a host that may have more of them did not show all it has.
 
         Raises:
             UsageError, NoSuchComponent, AmbiguousComponent, NothingHere: as for `plan`.
@@ -236,7 +239,9 @@ class ConnectedHost:
             Interrupted: `stop` or `detach` was called before the mechanism of the component was asked.
             TransportError: the machine cannot be read. Once a mechanism was asked, nothing is raised any more.
         """
-        request = ActivationRequest(components or None, reason, tuple(ignore), on_failure, expected=tuple(expected))
+        request = ActivationRequest(
+            components or None, reason, tuple(ignore), on_failure, expected=tuple(expected), strict=strict
+        )
         control = Control()
         return self._stream(self._activate(request, control), control)
 

@@ -245,7 +245,9 @@ def test_busy_bmc_refuses_and_the_image_stays(make: Make) -> None:
 
 def test_same_version_is_no_success(make: Make) -> None:
     claim = make().stage(image=b"version=1.2.0")
-    assert (claim.reply, claim.firmware_code) == (Reply.FAILED, "UpdateSkippedSameVersion")
+    assert (claim.reply, claim.firmware_code) == (Reply.REFUSED, "UpdateSkippedSameVersion")
+    assert claim.reason
+    assert claim.reason.code == "already-installed"
 
 
 # What StartUpdate would start beside.

@@ -69,3 +69,47 @@ def test_a_list_has_the_host_and_is_narrowed_to_it(racks: Racks) -> None:
     assert [row["id"] for row in rows if row["component"] == KEYS[0]] == ["rack1/pmfw-a"]
     assert racks.livefw("show", "rack3/pmfw-a").stdout.startswith("rack3: CPU0 power management firmware\n")
     assert racks.livefw("list", "--bmc", "rack9").returncode == 3
+
+
+@pytest.fixture
+def with_silent(tmp_path: Path) -> Iterator[Racks]:
+    with Racks(tmp_path, "rack1", "rack2", silent=("rack3",), settings="[redfish]\npatience = 0.5\n") as made:
+        yield made
+
+
+def test_a_silent_bmc_that_a_pattern_may_mean_is_named_first_and_last(with_silent: Racks, image: str) -> None:
+    for verb in (("stage", image), ("activate", "--yes")):
+        done = with_silent.livefw(verb[0], "redfish:*/pmfw-a", *verb[1:])
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.splitlines()[0].startswith("livefw: BMC rack3 does not answer")
+        assert done.stdout.splitlines()[-1].startswith("note: BMC rack3 does not answer")
+        assert done.stdout.count("rack3") == 1
+    assert "rack3 does not answer" in with_silent.livefw("activate", "redfish:*/pmfw-a", "--yes").stderr
+    newer = Path(image).with_name("newer.pldm")
+    newer.write_text("version=2.0.0\n")
+    stage = ("stage", "redfish:*/pmfw-a", str(newer))
+    for words in (stage, ("activate", "--all", "--yes"), ("cancel", "redfish:*/pmfw-a")):
+        assert [each["code"] for each in with_silent.answer(*words)["notes"]] == ["silent"]
+    assert with_silent.answer("stage", "redfish:rack[12]/pmfw-a", image)["notes"] == []
+
+
+def test_strict_begins_nothing_while_a_bmc_is_silent(with_silent: Racks, image: str) -> None:
+    assert with_silent.livefw("stage", "--strict", "redfish:rack[12]/pmfw-a", image).returncode == 0
+    for words in (("stage", "redfish:*/bmc", image), ("activate", "redfish:*/pmfw-a", "--yes"), ("activate", "--all")):
+        done = with_silent.livefw(words[0], "--strict", *words[1:])
+        assert (done.returncode, done.stdout) == (1, ""), done.stdout
+        assert "nothing was begun: BMC rack3 does not answer" in done.stderr
+    assert len(with_silent.answer("list", "--pending")["components"]) == 2
+    assert with_silent.livefw("activate", "--strict", "redfish:rack[12]/pmfw-a", "--yes").returncode == 0
+
+
+def test_one_that_has_the_version_already_does_not_keep_the_rest_from_it(racks: Racks, image: str) -> None:
+    assert racks.livefw("stage", "rack1/pmfw-a", image).returncode == 0
+    assert racks.livefw("activate", "rack1/pmfw-a", "--yes").returncode == 0
+    done = racks.livefw("stage", "redfish:rack[12]/pmfw-a", image)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("this version is installed already") == 1
+    assert done.stdout.count(": staged, ") == 1
+    assert racks.livefw("activate", "rack2/pmfw-a", "--yes").returncode == 0
+    again = racks.livefw("stage", "redfish:rack[12]/pmfw-a", image)
+    assert (again.returncode, again.stdout.count("installed already")) == (3, 2)

@@ -76,6 +76,8 @@ class Engine:
         host = self._host
         require_ignorable(request.ignore, host.policy)
         found = hosts.take_named(host.providers, request.words, host.policy)
+        if request.strict:
+            hosts.require_all(hosts.missed(found, host.providers, request.words))
         with hosts.naming_silent_hosts(found):
             plan.choose(found, request.words)  # an invalid request records nothing
         found = host.observe(found)

@@ -19,7 +19,7 @@ from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanStep
 from livefw.errors import Interrupted
-from livefw.providers.base import Component, Phase, Reason
+from livefw.providers.base import Component, Phase, Reason, Source
 
 if TYPE_CHECKING:
     from livefw.activation.setting_changes import UnmetSetting
@@ -70,12 +70,14 @@ class Chosen(NamedTuple):
     """The keys of the components of the request, and the patterns of the settings that match nothing.
 
     ``left_out`` are components that could be activated and that the policy does not allow; they are left out of a
-    request for everything.
+    request for everything. ``missed`` are hosts that did not show all they have, and may have more of what is asked
+    for.
     """
 
     components: tuple[str, ...]
     unmatched: tuple[UnmatchedPattern, ...] = ()
     left_out: tuple[Component, ...] = ()
+    missed: tuple[Source, ...] = ()
 
 
 class SettingsApplied(NamedTuple):

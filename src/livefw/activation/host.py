@@ -34,7 +34,7 @@ class OnFailure(StrEnum):
 class ActivationRequest(NamedTuple):
     """A request to activate. ``words`` None: everything that is pending. ``automatic``: the policy chose the
     components. ``expected``: for each word the version that has to be pending, empty for an image that shows none; no
-    other is activated.
+    other is activated. ``strict``: nothing is begun unless every host that may have more of it showed all it has.
     """
 
     words: tuple[str, ...] | None = None
@@ -43,6 +43,7 @@ class ActivationRequest(NamedTuple):
     on_failure: OnFailure = OnFailure.STOP
     automatic: bool = False
     expected: tuple[str, ...] = ()
+    strict: bool = False
 
 
 def as_found(found: Inventory) -> Inventory:

@@ -67,6 +67,7 @@ _KINDS: dict[Outcome, type[errors.LivefwError]] = {
 
 _REFUSALS: dict[str, type[errors.LivefwError]] = {
     "not-pending": errors.NothingToDo,
+    "already-installed": errors.NothingToDo,
     "nothing-to-cancel": errors.NothingToDo,
     "nothing-staged": errors.NothingToDo,
     "no-permission": errors.PermissionDenied,

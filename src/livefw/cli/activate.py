@@ -31,6 +31,11 @@ MANUAL = Manual(
             "With several components the worst outcome decides the exit status."
         ),
         (
+            "A BMC that does not answer is named before anything is begun and again at the end if a pattern or --all "
+            "may mean more that it has; the rest is activated, and the exit status is that of the rest. With --strict "
+            "nothing is begun then, and the exit status is 1."
+        ),
+        (
             "An activation runs in a process of its own. It continues if this command is interrupted or loses its "
             "terminal, and the next command reports how it ended."
         ),
@@ -79,6 +84,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("-y", "--yes", action="store_true", help="do not ask, even on a terminal")
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="continue although this check blocks it")
+    add(
+        "--strict",
+        action="store_true",
+        help="exit 1 and begin nothing unless every BMC that is asked shows all it has",
+    )
     add("--no-journal", action="store_true", help="continue although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
     paths.configure_measuring(parser)
@@ -103,7 +113,7 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
     words, ignore, on_failure = arguments.components, arguments.ignore, OnFailure(arguments.on_failure)
     assembled = paths.host(session, arguments)
     host = ConnectedHost(assembled)
-    planned = partial(host.plan, *words, ignore=ignore)
+    planned = partial(host.plan, *words, ignore=ignore, strict=arguments.strict)
     if arguments.dry_run:
         return plan.show(session, planned())
     if arguments.at:
@@ -111,7 +121,14 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
     if not arguments.yes:
         _confirm(session, planned)
     expected = arguments.to or ()
-    stream = host.activate(*words, reason=arguments.reason, ignore=ignore, on_failure=on_failure, expected=expected)
+    stream = host.activate(
+        *words,
+        reason=arguments.reason,
+        ignore=ignore,
+        on_failure=on_failure,
+        expected=expected,
+        strict=arguments.strict,
+    )
     report = RequestResult.of(progress.follow(host, stream), phase="activate")
     if not report.attempts and report.error is None:
         left = planned()

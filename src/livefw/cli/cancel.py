@@ -44,12 +44,14 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     # Without the policy: a mistake in the settings must not keep anybody from stopping what goes wrong.
     assembled = paths.host(session, arguments, lenient=True)
     host = ConnectedHost(assembled)
-    words = several.words_for(assembled, arguments.component)
-    progress = ProgressDisplay(session, verb="cancel", several=len(words) > 1)
+    chosen = several.selected(assembled, arguments.component)
+    for line in chosen.warnings:
+        session.say(line)
+    progress = ProgressDisplay(session, verb="cancel", several=len(chosen.words) > 1)
 
     def request(word: str) -> Generator[Event, None, Finished]:
         return host.cancel(word, reason=arguments.reason)
 
-    report = several.follow_each(host, words, request, progress, phase="cancel", to_the_end=True)
+    report = several.follow_each(host, chosen, request, progress, phase="cancel", to_the_end=True)
     session.report(report.text, lambda: report.fields(assembled.providers))
     return several.exit_code(report)

@@ -26,7 +26,13 @@ MANUAL = Manual(
         ),
         (
             "A pattern stages the image for each component that it matches, one after the other; the first that does "
-            "not take the image is the last."
+            "not take the image is the last. For one that has this version already there is nothing to do; the exit "
+            "status is 3 if that is so of all."
+        ),
+        (
+            "A BMC that does not answer is named before anything is begun and again at the end if the pattern may mean "
+            "more that it has; the exit status is that of the rest. With --strict nothing is begun then, and the exit "
+            "status is 1."
         ),
         "Arm LFA has no staging of its own; how an image becomes pending there depends on the platform.",
     ),
@@ -53,6 +59,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--reason", default="", metavar="TEXT", help="why, for the history")
     add("--ignore", action="append", default=[], metavar="CHECK", help="continue although this check blocks it")
+    add(
+        "--strict",
+        action="store_true",
+        help="exit 1 and begin nothing unless every BMC that is asked shows all it has",
+    )
     add("--no-journal", action="store_true", help="continue although no history can be written")
     paths.configure_state(parser)
     paths.configure_images(parser)
@@ -68,14 +79,17 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
 def _run(session: CommandSession, arguments: argparse.Namespace, progress: ProgressDisplay) -> int:
     assembled = paths.host(session, arguments)
     host = ConnectedHost(assembled, warn=lambda text: session.say(f"livefw: {text}"))
-    words = several.words_for(assembled, arguments.component)
+    chosen = several.selected(assembled, arguments.component, strict=arguments.strict)
+    words = chosen.words
+    for line in chosen.warnings:
+        session.say(line)
     if len(words) > 1:
         session.say(printable(f"stage {arguments.image or 'the newest image'} for {', '.join(words)}"))
 
     def request(word: str) -> Generator[Event, None, Finished]:
         return host.stage(arguments.image, word, reason=arguments.reason, ignore=arguments.ignore)
 
-    made = several.follow_each(host, words, request, progress, phase="stage", to_the_end=False)
+    made = several.follow_each(host, chosen, request, progress, phase="stage", to_the_end=False)
     session.report(made.text, lambda: _document(made, several=len(words) > 1))
     return several.exit_code(made)
 
@@ -83,6 +97,6 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
 def _document(made: RequestResult, *, several: bool) -> dict[str, Any]:
     fields = [attempt.staging_fields(each) for each in made.attempts]
     if not several:
-        return {"staging": fields[0]}
+        return {"staging": fields[0], "notes": made.notes()}
     ended = {"error": document.error(made.error)} if made.error else {}
-    return {"stagings": fields, "not_started": [*made.not_started], **ended}
+    return {"stagings": fields, "not_started": [*made.not_started], "notes": made.notes(), **ended}

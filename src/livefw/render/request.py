@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 from livefw.activation.events import Attempt, Chosen, Event, SettingsApplied, SettledIntent
+from livefw.activation.inventory.hosts import texts
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
 from livefw.activation.setting_changes import UnmetSetting
 from livefw.errors import ExitCode, LivefwError, kind_of
-from livefw.providers.base import Provider
+from livefw.providers.base import Provider, Source
 from livefw.render import attempt, document, result
 from livefw.render.error import foreseen
 from livefw.render.plan import unmet_fields
@@ -29,7 +30,7 @@ class RequestResult(NamedTuple):
 
     ``not_started`` are keys of components whose turn did not come. ``settled`` is what was found unfinished before, and
     ``unmatched`` are patterns of the settings without effect, ``unmet`` settings that are not as they are wanted; None
-    where nobody looked.
+    where nobody looked. ``missed`` are hosts that may have more of what was asked for, which they did not show.
     """
 
     phase: str
@@ -39,13 +40,14 @@ class RequestResult(NamedTuple):
     settled: Sequence[SettledIntent] | None = None
     unmatched: Sequence[UnmatchedPattern] | None = None
     unmet: Sequence[UnmetSetting] | None = None
+    missed: Sequence[Source] | None = None
 
     @classmethod
     def of(cls, events: Iterable[Event], *, phase: str) -> Self:
         """Follow a request to its end. Whatever ends it after the first attempt is kept beside what was done."""
         done: list[Attempt] = []
         settled: list[SettledIntent] = []
-        chosen, unmatched, unmet = Chosen(()), None, None
+        chosen, unmatched, unmet, missed = Chosen(()), None, None, None
         error = None
         try:
             for event in events:
@@ -55,7 +57,7 @@ class RequestResult(NamedTuple):
                     case SettledIntent():
                         settled.append(event)
                     case Chosen():
-                        chosen, unmatched = event, event.unmatched
+                        chosen, unmatched, missed = event, event.unmatched, event.missed
                     case SettingsApplied():
                         unmet = event.unmet
         except (Exception, KeyboardInterrupt) as raised:
@@ -64,13 +66,14 @@ class RequestResult(NamedTuple):
             error = foreseen(raised)
         ended = {each.result.before.key for each in done}
         left = [key for key in chosen.components if key not in ended]
-        return cls(phase, done, error, left, settled, unmatched, unmet)
+        return cls(phase, done, error, left, settled, unmatched, unmet, missed)
 
     def text(self) -> str:
         """For a person."""
         lines = [line for each in self.attempts for line in (result.text(each.result), *attempt.lines(each))]
         lines += [f"{key}: not started" for key in self.not_started]
         lines += [f"then: {printable(self.error.message)}"] if self.error else []
+        lines += [f"note: {each}" for each in missed_lines(self.missed or ())]
         return "\n".join(lines)
 
     def fields(self, providers: Iterable[Provider]) -> dict[str, Any]:
@@ -88,9 +91,15 @@ class RequestResult(NamedTuple):
             values["unmatched"] = [each._asdict() for each in self.unmatched]
         if self.unmet is not None:
             values["settings"] = unmet_fields(self.unmet)
+        if self.missed is not None:
+            values["notes"] = self.notes()
         if self.error:
             values["error"] = document.error(self.error)
         return values
+
+    def notes(self) -> list[dict[str, str]]:
+        """The hosts that did not show all they have, in JSON."""
+        return [document.reason(each.trouble) for each in self.missed or () if each.trouble]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -100,6 +109,11 @@ class RequestResult(NamedTuple):
         if self.error and code is ExitCode.DONE:
             return kind_of(self.error).exit_code
         return ExitCode.INTERRUPTED if self.not_started and code is ExitCode.DONE else code
+
+
+def missed_lines(missed: Iterable[Source]) -> list[str]:
+    """Hosts that may have more of what is asked for."""
+    return [f"{printable(text)}; what it did not show is left out" for text in texts(missed)]
 
 
 def _replay(provider: Provider, ident: str, phase: str) -> str:

@@ -307,6 +307,8 @@ class ReportDocument(TypedDict):
     """Patterns of the settings that match nothing here."""
     settings: NotRequired[list[UnmetSettingDocument]]
     """Settings that differ from the policy."""
+    notes: NotRequired[list[ReasonDocument]]
+    """BMCs that did not show all they have, and may have more of what was asked for."""
     error: NotRequired[ErrorDocument]
     """What ended the run early."""
 
@@ -337,6 +339,8 @@ class StageDocument(TypedDict):
 
     staging: StagingDocument
     """How it ended."""
+    notes: list[ReasonDocument]
+    """BMCs that did not show all they have, and may have more of what was asked for."""
 
 
 class StagingsDocument(TypedDict):
@@ -346,6 +350,8 @@ class StagingsDocument(TypedDict):
     """How each ended."""
     not_started: list[str]
     """Keys of those that were not begun."""
+    notes: list[ReasonDocument]
+    """BMCs that did not show all they have, and may have more of what was asked for."""
     error: NotRequired[ErrorDocument]
     """What ended it early."""
 

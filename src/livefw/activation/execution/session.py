@@ -153,13 +153,17 @@ class Session:
         host = self._host
         require_ignorable(request.ignore, host.policy)
         found = host.observe(hosts.take_named(host.providers, request.words, host.policy).require())
+        missed = hosts.missed(found, host.providers, request.words)
+        if request.strict:
+            hosts.require_all(missed)
         with hosts.naming_silent_hosts(found):
             named = None if request.words is None else plan.choose(found, request.words)
         wanted = None if named is None else {c.component.key: c for c in named}
         expected = _expected(request, wanted)
         chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         left_out = () if wanted is not None else _left_out(found, host.policy)
-        yield Chosen(chosen, unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found), left_out)
+        unmatched = unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found)
+        yield Chosen(chosen, unmatched, left_out, missed)
         done: dict[str, Attempt] = {}
         tried: set[str] = set()
         previous = self._last_asked_for(found)

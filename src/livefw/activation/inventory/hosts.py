@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 from livefw.activation.inventory.discovery import Inventory, take_inventory, unseen
+from livefw.activation.inventory.select import is_pattern
 from livefw.activation.policy.document import Policy
-from livefw.errors import NoSuchComponent
-from livefw.providers.base import Provider, is_multi_host
+from livefw.errors import NoSuchComponent, NothingHere, NothingToDo, TransportError
+from livefw.providers.base import Provider, Source, is_multi_host
 
 _WILD = frozenset("*?[")
 
@@ -40,10 +41,34 @@ def naming_silent_hosts(found: Inventory) -> Iterator[None]:
     """Where a word selects nothing, say also which hosts did not show all: it may be behind one of them."""
     try:
         yield
-    except NoSuchComponent as error:
-        if not (silent := [source.trouble.text for source in found.incomplete if source.trouble]):
+    except (NoSuchComponent, NothingToDo) as error:
+        if isinstance(error, NothingHere) or not (silent := texts(found.incomplete)):
             raise
-        raise NoSuchComponent("; ".join([error.message, *silent]), hint=error.hint) from error
+        raise type(error)("; ".join([error.message, *silent]), hint=error.hint) from error
+
+
+def missed(found: Inventory, providers: Sequence[Provider], words: Sequence[str] | None) -> tuple[Source, ...]:
+    """The hosts that did not show all they have, and may have more of what words select.
+
+    Without words everything is meant. A word that is no pattern means one component, which is found or is an error.
+    """
+    if words is None:
+        return found.incomplete
+    patterns = [word for word in words if is_pattern(word)]
+    meant = named(providers, patterns)
+    return tuple(source for source in found.incomplete if meant is None or source.host in meant)
+
+
+def require_all(missing: Sequence[Source]) -> None:
+    """`TransportError` unless every host showed all it has."""
+    if missing:
+        text = "; ".join(texts(missing))
+        raise TransportError(f"nothing was begun: {text}", hint="without --strict the rest is done", phase="discover")
+
+
+def texts(sources: Iterable[Source]) -> list[str]:
+    """Why hosts did not show all they have, each in a sentence."""
+    return [source.trouble.text for source in sources if source.trouble]
 
 
 def silent_texts(found: Inventory) -> list[str]:

@@ -26,7 +26,7 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.errors import LivefwError, Refused
 from livefw.providers.base import Component, Phase
 from livefw.providers.declaration import CancelWindow, declaration
-from livefw.render import attempt, plan
+from livefw.render import attempt, plan, request
 from livefw.render.component import cpu_stop, label, version
 
 _STOPPERS = (signal.SIGTERM, signal.SIGHUP)
@@ -102,8 +102,10 @@ class ProgressDisplay:
         match event:
             case SettledIntent():
                 self._session.say(attempt.settled_text(event))
-            case Chosen(unmatched=unmatched, left_out=left_out):
-                self._warn([*plan.unmatched_lines(unmatched), *plan.left_out_lines(left_out)])
+            case Chosen(unmatched=unmatched, left_out=left_out, missed=missed):
+                self._warn(
+                    [*request.missed_lines(missed), *plan.unmatched_lines(unmatched), *plan.left_out_lines(left_out)]
+                )
             case SettingsApplied(unmet=unmet):
                 fresh = [line for line in plan.unmet_lines(unmet) if line not in self._unmet]
                 self._unmet.update(fresh)

@@ -39,7 +39,7 @@ from livefw.render import attempt, document
 from livefw.render.error import foreseen
 from livefw.render.error import text as error_text
 from livefw.render.plan import left_out_lines, unmatched_lines, unmet_lines
-from livefw.render.request import RequestResult
+from livefw.render.request import RequestResult, missed_lines
 
 _TELL_EACH_S = 1.0
 _LAST_WORD_S = 10.0
@@ -68,8 +68,8 @@ class _EventWriter:
         match event:
             case SettledIntent():
                 self._publish({"event": "settled", **attempt.settled_fields(event)})
-            case Chosen(unmatched=unmatched, left_out=left_out):
-                self._say([*unmatched_lines(unmatched), *left_out_lines(left_out)])
+            case Chosen(unmatched=unmatched, left_out=left_out, missed=missed):
+                self._say([*missed_lines(missed), *unmatched_lines(unmatched), *left_out_lines(left_out)])
             case SettingsApplied(unmet=unmet):
                 fresh = [line for line in unmet_lines(unmet) if line not in self._unmet]
                 self._unmet.update(fresh)

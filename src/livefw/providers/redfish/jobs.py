@@ -263,6 +263,10 @@ _STAGED_ALL_THE_SAME = Reason(
 )
 
 
+_INSTALLED = Reason("already-installed", "the BMC skipped it: this version is installed already")
+_SAME = "UpdateSkippedSameVersion"
+
+
 class StageJob(RedfishJob):
     """Hand an image over so that it waits for its activation, by the best way that the BMC has."""
 
@@ -326,6 +330,8 @@ def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim
     if (done and _waits(after)) or (came and outcome.end not in (TaskEnd.FAILED, TaskEnd.CANCELLED)):
         seen = claim._replace(trust=Trust.FULL, trust_reason=_warning(outcome))
         return seen._replace(reply=Reply.ACCEPTED, reason=None, at_work=False)
+    if not came and _version(after) and outcome.code == _SAME and outcome.end in (TaskEnd.FAILED, TaskEnd.REFUSED):
+        return claim._replace(reply=Reply.REFUSED, reason=_INSTALLED)
     if came:
         return claim._replace(reply=Reply.LOST, reason=_STAGED_ALL_THE_SAME)
     return claim
