@@ -32,13 +32,14 @@ _ASK = {
 _livefw_{kind}() {{
   local found line=("${{COMP_WORDS[@]:1:COMP_CWORD-1}}")
   found=$(command "${{COMP_WORDS[0]/#\\~/$HOME}}" {command} {kind} "${{line[@]}}" 2>/dev/null)
-  compgen -W "$found" -- "$1"
+  compgen -W "$found" -- "${{1,,}}"
 }}
 """,
     "zsh": """
 _livefw_{kind}() {{
   local -a line=(${{(Q)${{(z)LBUFFER}}}})
-  compadd -- ${{(f)"$(command ${{line[1]:-livefw}} {command} {kind} "${{(@)line[2,-2]}}" 2>/dev/null)"}}
+  line=(${{(f)"$(command ${{line[1]:-livefw}} {command} {kind} "${{(@)line[2,-2]}}" 2>/dev/null)"}})
+  compadd -M 'm:{{A-Z}}={{a-z}}' -- $line
 }}
 """,
     "fish": """
@@ -57,8 +58,8 @@ def _asked(kind: str) -> dict[str, Any]:
     return {**called, "preamble": preamble}
 
 
-def _either(kind: str, *known: str) -> dict[str, Any]:
-    """Known words, or a file."""
+def _either(kind: str, suffix: str, *known: str) -> dict[str, Any]:
+    """Known words, or a file whose name ends so, or a directory on the way to one."""
     name, listed = f"_livefw_{kind}_or_file", " ".join(known)
     return {
         "bash": name,
@@ -68,26 +69,28 @@ def _either(kind: str, *known: str) -> dict[str, Any]:
             "bash": f"""
 {name}() {{
   compgen -W "{listed}" -- "$1"
-  compgen -f -- "$1"
+  compgen -f -X '!*{suffix}' -- "$1"
+  compgen -d -S / -- "$1"
 }}
 """,
             "zsh": f"""
 {name}() {{
   compadd -- {listed}
-  _files
+  _files -g '*{suffix}'
 }}
 """,
             "fish": f"""
 function {name}
   printf '%s\\n' {listed}
-  __fish_complete_path (commandline -ct)
+  __fish_complete_path (commandline -ct) | string match -r '^[^\t]*(?:/|\\{suffix})(?:\t.*)?$'
 end
 """,
         },
     }
 
 
-COMPONENTS, ACTIVATIONS, MACHINES, PARTS, BMCS = map(_asked, ("components", "activations", "machines", "parts", "bmcs"))
+_KINDS = ("components", "pending", "activations", "machines", "parts", "bmcs")
+COMPONENTS, PENDING, ACTIVATIONS, MACHINES, PARTS, BMCS = map(_asked, _KINDS)
 WORDS: dict[str, Callable[[], list[str]]] = {
     "CHECK": lambda: [check.name for check in CHECKS],
     "WORD": words,
@@ -104,11 +107,12 @@ BY_METAVAR: dict[str, dict[str, Any]] = {
     "IMAGE": shtab.FILE,
     "KEY": COMPONENTS,
     "KERNEL": shtab.FILE,
-    "NAME|FILE": _either("platform", *platforms()),
+    "NAME|FILE": _either("platform", ".toml", *platforms()),
 }
 BY_OPTION: dict[tuple[str, str], dict[str, Any]] = {
     ("", "--bmc"): BMCS,
     ("", "--machine"): MACHINES,
+    ("livefw activate", "components"): PENDING,
     ("livefw history", "component"): ACTIVATIONS,
     ("livefw report", "words"): ACTIVATIONS,
     ("livefw machine fault", "component"): PARTS,

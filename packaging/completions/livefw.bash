@@ -119,7 +119,7 @@ _shtab_livefw_plan_pos_0_COMPGEN=_livefw_components
 _shtab_livefw_plan___state_COMPGEN=_shtab_compgen_dirs
 _shtab_livefw_plan___root_COMPGEN=_shtab_compgen_dirs
 _shtab_livefw_plan___settings_COMPGEN=_shtab_compgen_dirs
-_shtab_livefw_activate_pos_0_COMPGEN=_livefw_components
+_shtab_livefw_activate_pos_0_COMPGEN=_livefw_pending
 _shtab_livefw_activate___state_COMPGEN=_shtab_compgen_dirs
 _shtab_livefw_activate___root_COMPGEN=_shtab_compgen_dirs
 _shtab_livefw_activate___settings_COMPGEN=_shtab_compgen_dirs
@@ -620,21 +620,28 @@ _shtab_livefw___debug_nargs=0
 _livefw_components() {
   local found line=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
   found=$(command "${COMP_WORDS[0]/#\~/$HOME}" _complete components "${line[@]}" 2>/dev/null)
-  compgen -W "$found" -- "$1"
+  compgen -W "$found" -- "${1,,}"
 }
 
 
 _livefw_bmcs() {
   local found line=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
   found=$(command "${COMP_WORDS[0]/#\~/$HOME}" _complete bmcs "${line[@]}" 2>/dev/null)
-  compgen -W "$found" -- "$1"
+  compgen -W "$found" -- "${1,,}"
+}
+
+
+_livefw_pending() {
+  local found line=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
+  found=$(command "${COMP_WORDS[0]/#\~/$HOME}" _complete pending "${line[@]}" 2>/dev/null)
+  compgen -W "$found" -- "${1,,}"
 }
 
 
 _livefw_activations() {
   local found line=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
   found=$(command "${COMP_WORDS[0]/#\~/$HOME}" _complete activations "${line[@]}" 2>/dev/null)
-  compgen -W "$found" -- "$1"
+  compgen -W "$found" -- "${1,,}"
 }
 
 
@@ -649,21 +656,22 @@ _shtab_glob_compgen_76dad7fd() {
 
 _livefw_platform_or_file() {
   compgen -W "fvp grid tdx-gnr tdx-spr vera" -- "$1"
-  compgen -f -- "$1"
+  compgen -f -X '!*.toml' -- "$1"
+  compgen -d -S / -- "$1"
 }
 
 
 _livefw_machines() {
   local found line=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
   found=$(command "${COMP_WORDS[0]/#\~/$HOME}" _complete machines "${line[@]}" 2>/dev/null)
-  compgen -W "$found" -- "$1"
+  compgen -W "$found" -- "${1,,}"
 }
 
 
 _livefw_parts() {
   local found line=("${COMP_WORDS[@]:1:COMP_CWORD-1}")
   found=$(command "${COMP_WORDS[0]/#\~/$HOME}" _complete parts "${line[@]}" 2>/dev/null)
-  compgen -W "$found" -- "$1"
+  compgen -W "$found" -- "${1,,}"
 }
 
 # End Custom Preamble

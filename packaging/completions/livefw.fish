@@ -15,6 +15,12 @@ function _livefw_components
 end
 
 
+function _livefw_pending
+  set -l line (commandline -opc)
+  command $line[1] _complete pending $line[2..-1] 2>/dev/null
+end
+
+
 function _livefw_activations
   set -l line (commandline -opc)
   command $line[1] _complete activations $line[2..-1] 2>/dev/null
@@ -37,7 +43,7 @@ end
 
 function _livefw_platform_or_file
   printf '%s\n' fvp grid tdx-gnr tdx-spr vera
-  __fish_complete_path (commandline -ct)
+  __fish_complete_path (commandline -ct) | string match -r '^[^	]*(?:/|\.toml)(?:	.*)?$'
 end
 
 
@@ -178,7 +184,7 @@ complete -c livefw -n '_shtab_livefw_using activate' -l settings -xka "(__fish_c
 complete -c livefw -n '_shtab_livefw_using activate' -l json -d 'answer with one JSON document'
 complete -c livefw -n '_shtab_livefw_using activate' -l debug -d 'show each file operation, and tracebacks'
 complete -c livefw -n '_shtab_livefw_using activate' -l color -xka "auto always never" -d 'when to use colour (auto: at a terminal that has it, unless NO_COLOR is set)'
-complete -c livefw -n '_shtab_livefw_using activate; and test $_shtab_livefw_npos -ge 0' -ka "(_livefw_components)" -d 'key, id or a unique beginning of one, or name'
+complete -c livefw -n '_shtab_livefw_using activate; and test $_shtab_livefw_npos -ge 0' -ka "(_livefw_pending)" -d 'key, id or a unique beginning of one, or name'
 complete -c livefw -n '_shtab_livefw_using; and test $_shtab_livefw_npos -eq 0' -a cancel -d 'abandon an activation that was begun, or un-stage an image'
 complete -c livefw -n '_shtab_livefw_using cancel' -s h -l help -d 'show this help message and exit'
 complete -c livefw -n '_shtab_livefw_using cancel' -l reason -x -d 'why, for the history'

@@ -66,6 +66,25 @@ def test_errors_name_the_file_and_the_key(text: str, key: str, reason: str) -> N
     assert "m.toml" in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("cpus = 4", 'name = "mine"'),
+        (GOOD + COMPONENT.replace("kind", "# "), "kind is one of bl31, rmm, sp, bl33, controller"),
+        (GOOD + COMPONENT.replace("guid", "# "), 'guid = "6c0762a6'),
+        (GOOD + "[[faults]]\ntimes = 1", 'name = "auth-error"'),
+        (GOOD + COMPONENT + 'naem = "SCP"', "a component is named by the driver"),
+        (GOOD + COMPONENT + 'Name = "SCP"', "a component is named by the driver"),
+        (GOOD + COMPONENT + "prime_step = 1", "did you mean prime_steps?"),
+    ],
+)
+def test_the_hint_says_what_a_key_holds(text: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        decode(text.encode(), source="m.toml")
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith(hint)
+
+
 def test_deep_nesting_is_an_error_and_no_crash() -> None:
     with pytest.raises(ConfigError):
         decode(b"name = " + b"[" * 100_000, source="m.toml")

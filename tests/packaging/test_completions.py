@@ -34,8 +34,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     second = rmm.with_name("0a57e4a4-4c5a-4a3a-8d3f-b5b1d8a0c5b1")
     subprocess.run(["cp", "-r", rmm, second], check=True)
     (second / "name").write_text(f"{EVIL}\n")
+    idle = rmm.with_name("9c0762a6-12f2-4b56-92cb-ba8f633606d9")
+    subprocess.run(["cp", "-r", rmm, idle], check=True)
+    (idle / "name").write_text("idle\n")
+    (idle / "activation_pending").write_text("0\n")
     (place / "fw.cab").write_text("")
     (place / "fw.txt").write_text("")
+    (place / "fw.toml").write_text("")
     (place / "folder").mkdir()
     made = {
         "HOME": str(place),
@@ -89,6 +94,7 @@ QUESTIONS = [
     # Values of options.
     ("livefw machine run --platform ", {"vera", "grid", "fvp", "tdx-spr"}, {"--driver"}),
     ("livefw machine run --platform ve", {"vera"}, {"grid"}),
+    ("livefw machine run --platform f", {"fvp", "fw.toml", "folder"}, {"fw.cab", "fw.txt"}),
     ("livefw machine run --driver ", {"v1", "v2", "v3", "nv3"}, {"vera"}),
     ("livefw machine run --agent ", {"tfa-2.15", "bet1"}, {"v1"}),
     ("livefw machine run --notification ", {"none"}, {"v1"}),
@@ -113,6 +119,9 @@ QUESTIONS = [
     # What only the machine knows.
     ("livefw --root tree show ", {"tf-rmm", "6c0762a6", "0a57e4a4"}, {EVIL}),
     ("livefw --root tree show tf", {"tf-rmm"}, {"6c0762a6"}),
+    ("livefw --root tree show TF", {"tf-rmm"}, {"6c0762a6"}),
+    ("livefw --root tree show ", {"idle"}, set()),
+    ("livefw --root tree activate ", {"tf-rmm"}, {"idle", "9c0762a6"}),
     ("livefw --root tree activate --yes ", {"tf-rmm"}, {"vera"}),
     ("livefw --root tree activate 0a57e4a4 ", {"tf-rmm"}, {"vera"}),
     ("livefw --root tree plan ", {"tf-rmm"}, set()),
@@ -183,6 +192,15 @@ def test_running_machines_are_offered(environment: dict[str, str], tmp_path: Pat
                 assert offered in run("livefw", complete.COMMAND, asked, env=place).split()
         finally:
             process.terminate()
+
+
+@pytest.mark.parametrize("program", ["generate.py", "completions.py", "sbom.py"])
+@pytest.mark.parametrize(("word", "code"), [("--help", 0), ("--nothing", 2)])
+def test_an_option_is_no_name_of_what_is_written(program: str, word: str, code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-B", str(PACKAGING / program), word]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, list(tmp_path.iterdir())) == (code, [])
+    assert "usage: " in done.stdout + done.stderr
 
 
 def test_scripts_are_those_of_the_parsers(tmp_path: Path) -> None:

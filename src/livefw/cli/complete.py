@@ -45,9 +45,19 @@ def run(words: Sequence[str]) -> int:
 
 def _components(line: Sequence[str]) -> Iterator[str]:
     """Names of one word, and short ids."""
+    yield from _named(line, pending=False)
+
+
+def _named(line: Sequence[str], *, pending: bool) -> Iterator[str]:
     with closing(open_files(_value(line, "--root") or "/", settings=_value(line, "--settings"))) as files:
         for candidate in take_inventory(providers(files)).candidates:
-            yield from (candidate.component.name.lower(), candidate.component.short)
+            if candidate.component.pending or not pending:
+                yield from (candidate.component.name.lower(), candidate.component.short)
+
+
+def _pending(line: Sequence[str]) -> Iterator[str]:
+    """As `_components`, of those alone that have an image to activate."""
+    yield from _named(line, pending=True)
 
 
 def _activations(line: Sequence[str]) -> Iterator[str]:
@@ -93,6 +103,7 @@ def _bmcs(line: Sequence[str]) -> Iterator[str]:
 KINDS: Mapping[str, Callable[[Sequence[str]], Iterable[str]]] = MappingProxyType(
     {
         "components": _components,
+        "pending": _pending,
         "activations": _activations,
         "machines": _machines,
         "parts": _parts,

@@ -215,7 +215,7 @@ def from_table(table: dict[str, Any], *, source: str) -> MachineConfig:
         reason, _, key = str(error).partition(" - at `")
         hint = getattr(error.__cause__, "hint", "") or _enum_hint(reason, key.rstrip("`"))
         if lacks := re.fullmatch(r"Object missing required field `(\w+)`", reason):
-            reason, hint = f"{lacks[1]} is missing", _required_hint(lacks[1])
+            reason, hint = f"{lacks[1]} is missing", _required_hint(key, lacks[1])
         raise ConfigError(source, key.rstrip("`") or "$", reason, hint=hint) from error
 
 
@@ -229,8 +229,12 @@ def _enum_hint(reason: str, key: str) -> str:
     return ""
 
 
-def _required_hint(name: str) -> str:
+def _required_hint(key: str, name: str) -> str:
     """What a key holds that is missing."""
+    if name == "name" and "faults" in key:
+        return 'name = "auth-error"; livefw machine fault --list'
+    if name == "name":
+        return 'name = "mine", of small letters, digits and . _ -'
     if name == "guid":
         return 'guid = "6c0762a6-12f2-4b56-92cb-ba8f633606d9" is an RMM; each component has its own'
     for shape in (MachineConfig, *NESTED.values()):
@@ -261,6 +265,8 @@ def _check_keys(value: Any, shape: Any, source: str, path: str) -> None:
         for key, item in value.items():
             if key not in known:
                 hint = suggest.hint(key, known, rest=f"the keys are {', '.join(sorted(known))}")
+                if shape is ComponentSpec and suggest.hint(key, ["name"]):
+                    hint = "a component is named by the driver, which knows the guid of BL31, BL33 and the RMM"
                 raise ConfigError(source, f"{path}.{key}", "unknown key", hint=hint)
             nested = NESTED.get((shape, key))
             if nested is not None:
