@@ -214,8 +214,8 @@ def test_what_cannot_be_is_not_scheduled(ready: Root, tmp_path: Path, name: str)
     [
         (
             "echo 'System has not been booted with systemd as init system' >&2; exit 1",
-            ExitCode.FAILED,
-            "not been booted",
+            ExitCode.NOT_INSTALLED,
+            "systemd does not run here",
         ),
         ("echo 'Failed to start transient timer unit: Access denied' >&2; exit 1", ExitCode.NO_PERMISSION, "denied"),
         (None, ExitCode.NOT_INSTALLED, "systemd-run is missing"),
@@ -230,6 +230,18 @@ def test_without_systemd(ready: Root, tmp_path: Path, script: str | None, code: 
     done = ready.run("activate", "--all", "--at", "+1h")
     assert (done.code, text in done.err) == (code, True), done.err
     assert " --to=1.2 --yes\n" in done.err  # the command for another scheduler
+
+
+@as_root
+def test_where_systemd_does_not_run_nobody_is_asked(ready: Root, tmp_path: Path) -> None:
+    timers = Timers(ready, tmp_path)
+    timers.write("systemctl", "#!/bin/sh\necho 'System has not been booted with systemd as init system' >&2; exit 1")
+    for words in (("--all", "--at", "+1h"), ("--scheduled",)):
+        done = ready.run("activate", *words)
+        assert (done.code, done.out) == (ExitCode.NOT_INSTALLED, ""), done.err
+        assert "systemd does not run here" in done.err
+        assert "booted" not in done.err
+    assert not timers.told.exists()
 
 
 TIMES = {

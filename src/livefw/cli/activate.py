@@ -149,15 +149,17 @@ def _schedule(session: CommandSession, arguments: argparse.Namespace, host: Host
     at = when.moment(arguments.at, host.policy.window, host.now(), zone=own_zone())
     if not planned.steps:
         raise shown_plan.nothing(planned)
-    if not arguments.yes:
-        _confirm(session, lambda: planned, at=f"at {at:%a %d %b %H:%M %Z}")
     options = [f"--root={os.path.realpath(session.root)}"] if session.root != "/" else []
     options += [f"--settings={os.path.abspath(session.settings)}"] if session.settings else []
+    expected = arguments.to
+    scheduling.require_possible(host, planned.steps, at, options, ignore=arguments.ignore, expected=expected)
+    if not arguments.yes:
+        _confirm(session, lambda: planned, at=f"at {at:%a %d %b %H:%M %Z}")
     later = [f"--on-failure={arguments.on_failure}"]
     later += [f"--state={os.path.abspath(arguments.state)}"] if arguments.state else []
     later += [f"--measure={arguments.measure}"] if arguments.measure else []
     made = scheduling.schedule(
-        host, planned.steps, at, options, later, reason=arguments.reason, ignore=arguments.ignore, expected=arguments.to
+        host, planned.steps, at, options, later, reason=arguments.reason, ignore=arguments.ignore, expected=expected
     )
     return session.show(shown_schedule.made(made, host.now()))
 

@@ -4,8 +4,8 @@
 import os
 import shlex
 import sys
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,6 +27,21 @@ class ScheduledActivation(NamedTuple):
     at: datetime
     unit: str
     components: tuple[Component, ...]
+
+
+def require_possible(
+    host: Host,
+    steps: Sequence[PlanStep],
+    at: datetime,
+    options: Sequence[str],
+    *,
+    ignore: Sequence[str],
+    expected: Sequence[str] | None = None,
+) -> None:
+    """Find out what keeps `schedule` from it, before anybody confirms it. Arguments and errors are those of it."""
+    versions = _checked(host, steps, at, ignore, expected)
+    with _otherwise(options, [step.component for step in steps], versions):
+        timers.require()
 
 
 def schedule(
@@ -51,6 +66,33 @@ def schedule(
             expected than the pending one; `JournalUnavailable` if the rows cannot be written.
         NotInstalled, TransportError: systemd does not start it.
     """
+    versions = _checked(host, steps, at, ignore, expected)
+    components = [step.component for step in steps]
+    name = os.urandom(4).hex()
+    when = f"{host.now().astimezone(at.tzinfo):%Y-%m-%d %H:%M}"
+    told = f"scheduled by {host.actor} on {when}{f': {reason}' if reason else ''}"
+    command = [sys.executable, "-P", "-m", "livefw", *options, "activate", "--yes", *later, f"--reason={told}"]
+    command += [f"--ignore={each}" for each in ignore]
+    command += [f"--to={version}" for version in versions]
+    command += ["--", *(component.key for component in components)]
+    sealed = seal.load(host.policy.seal) if host.paths.root == "/" else UNSEALED
+    with closing(Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed)) as journal:
+        path = {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
+        with _otherwise(options, components, versions):
+            unit = timers.start(name, _text(components), at, command, environment=path)
+        try:
+            for component in components:
+                journal.note(RowKind.SCHEDULED, component.key, _row(host, component, at, unit, reason))
+        except LivefwError:
+            timers.stop(unit)
+            raise
+    return ScheduledActivation(at, unit, tuple(components))
+
+
+def _checked(
+    host: Host, steps: Sequence[PlanStep], at: datetime, ignore: Sequence[str], expected: Sequence[str] | None
+) -> list[str]:
+    """The versions that are pending, if this may be scheduled. Errors as of `schedule`."""
     if not host.privileged or os.geteuid():
         raise PermissionDenied("only root can schedule an activation", hint="run it with sudo", phase="schedule")
     if "window" not in (*ignore, *host.policy.ignore) and not window.is_open(host.policy.window, at):
@@ -65,34 +107,22 @@ def schedule(
     for step in steps:
         if why := next((each for each in step.problems if each.stops and _lasts(each)), None):
             raise Refused(f"{step.component.label}: {why.text}", hint=why.hint, phase="schedule")
-    components = [step.component for step in steps]
-    versions = [_version(component) for component in components]
+    versions = [_version(step.component) for step in steps]
     if expected is not None and [*expected] != versions:
         raise Refused(
             f"{', '.join(versions)} is pending, and not {', '.join(expected)}", hint="livefw plan", phase="schedule"
         )
-    name = os.urandom(4).hex()
-    when = f"{host.now().astimezone(at.tzinfo):%Y-%m-%d %H:%M}"
-    told = f"scheduled by {host.actor} on {when}{f': {reason}' if reason else ''}"
-    command = [sys.executable, "-P", "-m", "livefw", *options, "activate", "--yes", *later, f"--reason={told}"]
-    command += [f"--ignore={each}" for each in ignore]
-    command += [f"--to={version}" for version in versions]
-    command += ["--", *(component.key for component in components)]
-    sealed = seal.load(host.policy.seal) if host.paths.root == "/" else UNSEALED
-    with closing(Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed)) as journal:
-        path = {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
-        try:
-            unit = timers.start(name, _text(components), at, command, environment=path)
-        except LivefwError as error:
-            error.hint = f"have another scheduler run it then: {_plainly(options, components, versions)}"
-            raise
-        try:
-            for component in components:
-                journal.note(RowKind.SCHEDULED, component.key, _row(host, component, at, unit, reason))
-        except LivefwError:
-            timers.stop(unit)
-            raise
-    return ScheduledActivation(at, unit, tuple(components))
+    return versions
+
+
+@contextmanager
+def _otherwise(options: Sequence[str], components: Sequence[Component], versions: Sequence[str]) -> Iterator[None]:
+    """Say with an error of systemd how else it is done then."""
+    try:
+        yield
+    except LivefwError as error:
+        error.hint = f"have another scheduler run it then: {_plainly(options, components, versions)}"
+        raise
 
 
 def _lasts(problem: Problem) -> bool:

@@ -16,6 +16,8 @@ from livefw.text import decode
 PREFIX = "livefw-activate-"
 _SECONDS = 60.0
 _LINE_LIMIT = 300
+_ABSENT = ("not been booted with systemd", "Failed to connect to bus", "Failed to connect to system scope bus")
+"""What its programs say where it is not process 1."""
 _PROPERTIES = (
     "Type=exec",
     # As in livefwd.service: an activation is not ended with the process that has asked for it.
@@ -59,6 +61,12 @@ def start(name: str, text: str, at: datetime, command: Sequence[str], *, environ
     return f"{unit}.timer"
 
 
+def require() -> None:
+    """Raise `NotInstalled` or another error of `start` if systemd does not run here."""
+    _found("systemd-run")
+    _run("systemctl", "show", "--property=Version")
+
+
 def scheduled() -> list[ScheduledTimer]:
     """All timers that have not elapsed, in the order of systemd. Errors as for `start`."""
     wanted = "--property=Id,Description,NextElapseUSecRealtime,ActiveState"
@@ -77,10 +85,15 @@ def _parsed(text: str) -> Iterator[ScheduledTimer]:
             yield ScheduledTimer(shown["Id"], shown.get("Description", ""), shown.get("NextElapseUSecRealtime", ""))
 
 
-def _run(program: str, *words: str) -> str:
+def _found(program: str) -> str:
     path = shutil.which(program)
     if path is None:
         raise NotInstalled(f"{program} is missing: activations are scheduled by systemd", phase="schedule")
+    return path
+
+
+def _run(program: str, *words: str) -> str:
+    path = _found(program)
     try:
         done = subprocess.run(
             [path, *words], capture_output=True, stdin=subprocess.DEVNULL, timeout=_SECONDS, check=False
@@ -90,5 +103,11 @@ def _run(program: str, *words: str) -> str:
     if done.returncode == 0:
         return decode(done.stdout)
     said = next(filter(None, decode(done.stderr).splitlines()), f"it ended with {done.returncode}")[:_LINE_LIMIT]
+    if any(each in said for each in _ABSENT):
+        raise NotInstalled(
+            "systemd does not run here, and its timers schedule activations",
+            hint="livefw watch activates what is automatic in livefw.toml, in the maintenance window",
+            phase="schedule",
+        )
     kind = PermissionDenied if "denied" in said or "authentication" in said else TransportError
     raise kind(f"{program}: {said}", phase="schedule")
