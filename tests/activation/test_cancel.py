@@ -27,6 +27,7 @@ def test_with_nothing_to_cancel_that_is_what_is_written_down(make: Make) -> None
     bench = make("vera")
     attempt = bench.cancel("tf-rmm", reason="to be sure")
     assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "nothing-to-cancel")
+    assert "cannot un-stage" in attempt.result.why.hint
     assert attempt.row.head == bench.journal.head()
     assert cancellations(bench) == [(RMM, "refused", "to be sure", "alice")]
     assert [(each.component, each.outcome) for each in bench.announced] == [(RMM, Outcome.REFUSED)]

@@ -78,7 +78,12 @@ _CPU_RESET = ErrnoRow(
     Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "a reboot is required"),
 )
 _NOTHING_TO_CANCEL = ErrnoRow(
-    Reply.REFUSED, Reason("nothing-to-cancel", "there is no activation of this component to cancel")
+    Reply.REFUSED,
+    Reason(
+        "nothing-to-cancel",
+        "there is no activation of this component to cancel",
+        "LFA cannot un-stage an image; to keep it from being activated: deny or pin in livefw.toml",
+    ),
 )
 _UNEXPECTED = ErrnoRow(
     Reply.FAILED, Reason("unexpected-errno", "the kernel returned {error}, which is unexpected here")
