@@ -85,6 +85,15 @@ def test_each_key_is_shown_with_its_value_its_line_and_what_it_matches(ready: An
     assert "measure.cpus = 64  # default" in ready.run("policy", "--all").out
 
 
+def test_who_activates_what_is_automatic_is_told(ready: Any) -> None:
+    folder = ready.file("/etc/livefw")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "livefw.toml").write_text('automatic = ["tf-rmm"]\n')
+    assert "    only livefw watch (livefw-watch.service) activates them by itself\n" in ready.run("policy").out
+    (folder / "livefw.toml").write_text('deny = ["tf-rmm"]\n')
+    assert "livefw-watch.service" not in ready.run("policy").out
+
+
 def test_windows_are_told_with_their_next_change(ready: Any) -> None:
     settings(ready, FULL)
     document = ready.run("--json", "policy").json

@@ -118,13 +118,17 @@ def _total(steps: Sequence[Item]) -> str:
     if len(steps) == 1:
         return forecast(steps[0]["component"], steps[0])
     stops = Counter(cpu_stop_of(step["component"]["cost"]["rendezvous"]).text for step in steps)
-    parts = [", ".join(f"{count} x {text}" for text, count in stops.items())]
+    parts = [", ".join(f"{text} ({_share(count, len(steps))})" for text, count in stops.items())]
     timed = [step["usual"]["median_s"] for step in steps if step["usual"]]
     if timed:
         parts.append(f"{len(timed)} of {len(steps)} took {sum(timed):.1f} s together here before")
     if never := sum(step["tried"] == 0 for step in steps):
-        parts.append(f"{never} never done here before")
+        parts.append("none was done here before" if never == len(steps) else f"{never} of {len(steps)} never done here")
     return "; ".join(parts)
+
+
+def _share(count: int, of: int) -> str:
+    return f"each of {of}" if count == of else f"{count} of {of}"
 
 
 def problem_text(problem: Problem) -> str:

@@ -94,6 +94,8 @@ def _value_lines(value: SettingsValue, found: EffectivePolicy) -> Iterator[str]:
     for pattern in value.patterns:
         if found.matches is not None:
             yield f"    {printable(pattern)}: {_matched(found.matches.get(pattern, ()))}"
+    if value.path == "automatic" and value.patterns:
+        yield "    only livefw watch (livefw-watch.service) activates them by itself"
 
 
 def _table(value: SettingsValue) -> str:
