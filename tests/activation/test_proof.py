@@ -80,6 +80,23 @@ def asked(capsys: pytest.CaptureFixture[str], state: Path, *words: str) -> tuple
     return code, text, json.loads(capsys.readouterr().out)
 
 
+def test_a_head_that_was_kept_elsewhere_is_answered(
+    state: Path, system: SystemJournal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system.holds()
+    kept = heads(state)[13]
+    code, text, _ = asked(capsys, state, "--head", str(kept))
+    assert (code, f"the head {kept} fits: rows 1 to {kept.sequence} are unchanged" in text) == (0, True)
+    assert " fits: " not in asked(capsys, state)[1]
+    code, text, _ = asked(capsys, state, "--head", f"{kept.sequence}:{'0' * 64}")
+    assert (code, " fits: " in text) == (1, False)
+    assert main(["history", "--archive", "--keep", "5", "--state", str(state)]) == 0
+    capsys.readouterr()
+    code, text, _ = asked(capsys, state, "--head", f"{kept.sequence}:{'0' * 64}")
+    assert (code, " fits: " in text) == (0, False)
+    assert f"not compared: the head {kept.sequence}:" in text
+
+
 def test_heads_in_the_system_journal_anchor_it(
     state: Path, system: SystemJournal, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -391,7 +391,7 @@ def test_a_state_directory_of_the_command_line_stands_in_the_commands(ready: Any
     in_history(ready)
     state = ready.environment.pop("LIVEFW_STATE")
     done = ready.run("--json", "doctor", "history", "--state", state)
-    assert f"livefw --root {ready.path} history {KEY} --state {state}" in commands(done.json)
+    assert f"livefw --root {ready.path} history --state {state} {KEY}" in commands(done.json)
     check(done.json)
 
 

@@ -211,7 +211,7 @@ def test_a_list_is_narrowed(many: Any, words: tuple[str, ...], shown: list[str] 
 
 def test_the_state_directory_is_not_taken_for_a_state(many: Any, tmp_path: Any) -> None:
     done = many.run("list", "--state", "ready", cwd=tmp_path)
-    assert (done.code, "livefw list --only ready" in done.err) == (2, True)
+    assert (done.code, f"livefw --root {many.path} list --only ready" in done.err) == (2, True)
     assert not (tmp_path / "ready").exists()
 
 

@@ -52,7 +52,7 @@ from livefw.providers.lfa.fake import RMM
         ("activate x --resaon=y", "activate has no option '--resaon'", "did you mean --reason?"),
         ("machine run --platfrom vera", "machine run has no option '--platfrom'", "did you mean --platform?"),
         ("machine run --platform vera --name x", "machine run has no option '--name'", "did you mean --machine?"),
-        ("--state /x plan", "--state is an option of livefw plan, and stands behind it", "livefw plan --state /x"),
+        ("--images /x show", "--images is an option of livefw show, and stands behind it", "livefw show --images /x"),
         ("plan --zzz", "plan has no option '--zzz'", "livefw plan --help"),
         # Arguments, and values of options.
         ("demo x", "demo: unexpected argument 'x'", "livefw demo --help"),

@@ -172,9 +172,8 @@ def test_the_history_shows_them_only_if_asked(ready: Any) -> None:
     assert last.split()[1:] == ["TF-RMM", "no", "longer", "cli"]
     document = ready.run("--json", "history", "--pending", "tf-rmm").json
     assert [each["outcome"]["pending"] for each in document["history"]] == [False, True]
-    assert (
-        ready.run("history", "--pending", "--limit", "1").out.splitlines()[-1].startswith("older ones: livefw history")
-    )
+    older = f"older ones: livefw --root {ready.path} history --pending --limit 1 --before "
+    assert ready.run("history", "--pending", "--limit", "1").out.splitlines()[-1].startswith(older)
     assert ready.run("history", "--pending", "nothing").code == 3
     for words in (("--verify",), ("--archive",), ("--plot", "x.svg")):
         assert ready.run("history", "--pending", *words).code == 2

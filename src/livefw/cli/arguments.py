@@ -97,12 +97,12 @@ def _no_such_verb(name: str, words: list[str], position: int) -> UsageError:
 
 
 def _verb_position(words: list[str]) -> int | None:
-    """Where the verb is: the first word that is no option and not the value of ``--root``."""
+    """Where the verb is: the first word that is no option and not the value of one that says where things are."""
     value_follows = False
     for position, word in enumerate(words):
         if not value_follows and not word.startswith("-"):
             return position
-        value_follows = word in ("--root", "--settings", "--color") and not value_follows
+        value_follows = word in ("--root", "--settings", "--state", "--color") and not value_follows
     return None
 
 

@@ -10,6 +10,7 @@ from livefw.cli.invocation.paths import configure_state
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
 from livefw.render import doctor as rendered
+from livefw.render.lead import MachinePlace
 
 _ALL = "all"
 
@@ -58,6 +59,5 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     names = [name for name in blocks.BLOCKS if _ALL in arguments.blocks or name in arguments.blocks]
     scene = cache(lambda: assemble.scene(where, files, version=__version__))  # made in the child, for it looks at files
     found = bounded.examine(names, lambda name: blocks.examine(scene(), name), debug=session.debug)
-    given = (("--root", session.root if session.root != "/" else None), ("--settings", session.settings))
-    options = [word for name, value in given if value is not None for word in (name, value)]
-    return session.show(rendered.answer([each for each in found if each.lines], options=options, state=arguments.state))
+    place = MachinePlace(session.root if session.root != "/" else None, session.settings, arguments.state)
+    return session.show(rendered.answer([each for each in found if each.lines], place=place))

@@ -83,6 +83,7 @@ def _run(words: list[str]) -> int:
         debug=arguments.debug,
         view=view,
         color=arguments.color,
+        typed=words,
     )
     with closing(session):
         return _ask_or_run(session, name, arguments)
@@ -116,7 +117,7 @@ def _plain(words: list[str]) -> tuple[str, CommandSession] | None:
         return None
     settings = paths.get("--settings")
     return names[0], CommandSession(
-        root=paths["--root"], settings=settings, json="--json" in flags, debug="--debug" in flags
+        root=paths["--root"], settings=settings, json="--json" in flags, debug="--debug" in flags, typed=words
     )
 
 
@@ -124,7 +125,7 @@ def _fail(words: list[str], error: Exception) -> int:
     """Tell an error in the form that was asked for; the arguments may not have been understood."""
     output = listing.output_of(words)
     session = CommandSession(
-        root="/", json=output != "table", debug="--debug" in words, view=PLAIN._replace(output=output)
+        root="/", json=output != "table", debug="--debug" in words, view=PLAIN._replace(output=output), typed=words
     )
     try:
         session.answer(lambda: "", lambda: {"error": document.error(error)})

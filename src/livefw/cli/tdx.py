@@ -47,6 +47,7 @@ def _configure_candidates(parser: argparse.ArgumentParser) -> None:
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Show the candidates; 3 if there is no TDX, or nothing that can be loaded."""
     files = session.files()
+    session.tell_unused_settings()
     settings = read_settings(files)
     if arguments.images is not None:
         settings = on_host(settings, arguments.images)

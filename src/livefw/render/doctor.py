@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A diagnosis, in text of 80 columns and in JSON."""
 
-import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -10,38 +9,28 @@ from livefw.activation.diagnosis.lines import SEVERITIES, DiagnosisBlock, Diagno
 from livefw.errors import ExitCode
 from livefw.providers.registry import MECHANISMS
 from livefw.render.answer import Answer
+from livefw.render.lead import MachinePlace, completed
 from livefw.text import printable
 
 _COLUMNS = 80
 _UNDER = " " * 20
 """What the text of a line stands under: its state and the name of its block."""
 _SHOWN = {LineState.ABSENT: "-"}
-_WITH_STATE = ("activate", "cancel", "history", "plan", "policy", "show")
-"""Verbs that take ``--state``."""
 
 
-def answer(blocks: Sequence[DiagnosisBlock], *, options: Sequence[str] = (), state: str | None = None) -> Answer:
-    """What `livefw doctor` answers. ``options`` say which machine it is about, ``state`` where its history is."""
+def answer(blocks: Sequence[DiagnosisBlock], *, place: MachinePlace = MachinePlace()) -> Answer:  # noqa: B008 - it is frozen
+    """What `livefw doctor` answers about the machine at a place."""
     bad = any(block.state is LineState.ERROR for block in blocks)
     whole = {block.name for block in blocks} >= set(MECHANISMS)
 
     def complete(command: str) -> str:
-        return _complete(command, options, state)
+        return completed(command, place)
 
     def text() -> str:
         lines = [each for block in blocks for each in _block(block, complete)]
         return "\n".join([*lines, *(["", *_closing(blocks)] if whole else [])])
 
     return Answer(text, lambda: _document(blocks, complete), ExitCode.FAILED if bad else ExitCode.DONE)
-
-
-def _complete(command: str, options: Sequence[str], state: str | None) -> str:
-    """The command for the machine that was examined."""
-    before, livefw, rest = command.partition("livefw ")
-    if before not in ("", "sudo ") or not livefw:
-        return command
-    given = shlex.join(["--state", state]) if state and rest.split()[0] in _WITH_STATE else ""
-    return " ".join(filter(None, (f"{before}livefw", shlex.join(options), rest, given)))
 
 
 def _block(block: DiagnosisBlock, complete: Any) -> Iterator[str]:

@@ -18,10 +18,10 @@ from livefw.text import printable
 Item = Mapping[str, Any]
 
 
-def answer(page: HistoryPage) -> Answer:
-    """What `livefw history` answers for a page that has something."""
+def answer(page: HistoryPage, *, again: str = "livefw history") -> Answer:
+    """What `livefw history` answers for a page that has something; ``again`` is the command that asked for it."""
     return Answer.of(
-        LISTING,
+        LISTING._replace(notes=lambda found: _notes(found, again)),
         lambda: {"history": [document(each) for each in page.activations], "before": page.before},
         ExitCode.DONE,
     )
@@ -164,7 +164,7 @@ def _change(item: Item) -> str:
     return printable(f"{old} -> {announced}?" if open_end else f"{old} (not {announced})")
 
 
-def _notes(found: Mapping[str, Any]) -> Iterator[str]:
+def _notes(found: Mapping[str, Any], again: str = "livefw history") -> Iterator[str]:
     """What the rows of the table do not say."""
     later: datetime | None = None
     for item in found["history"]:
@@ -176,10 +176,15 @@ def _notes(found: Mapping[str, Any]) -> Iterator[str]:
         yield "* found out by a later run; the one that began it did not live to see it"
     yield from (f"row {row['sequence']}: besides: {printable(text)}" for row in rows for text in _mishaps(row))
     yield from (
-        f"row {row['sequence']}: {printable(row['flaw'])}; see history --verify" for row in rows if "flaw" in row
+        f"row {row['sequence']}: {printable(row['flaw'])}; see livefw history --verify" for row in rows if "flaw" in row
     )
+    yield from older(found, again)
+
+
+def older(found: Mapping[str, Any], again: str) -> Iterator[str]:
+    """How to see the page before a page, if there is one."""
     if found["before"] is not None:
-        yield f"older ones: livefw history --before {found['before']}"
+        yield f"older ones: {again} --before {found['before']}"
 
 
 def _mishaps(row: Item) -> list[str]:

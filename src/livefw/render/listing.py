@@ -27,7 +27,7 @@ class View(NamedTuple):
     """How a listing is to be shown.
 
     ``columns`` are names, none for the default; ``sort`` is one, with a dash before it for the reverse. ``limit`` is
-    the width of a line, 0 for none.
+    the width of a line, 0 for none. ``lead`` completes the commands in the lines beside the rows.
     """
 
     output: str = "table"
@@ -37,6 +37,7 @@ class View(NamedTuple):
     limit: int = 0
     color: bool = False
     ellipsis: str = "\u2026"
+    lead: Callable[[str], str] = str
 
 
 PLAIN = View()
@@ -89,7 +90,8 @@ def text(listing: Listing, document: Document, view: View = PLAIN) -> str:
     """The listing as a table; without one if it has no items."""
     items: Sequence[Item] = document[listing.field]
     above, notes = (listing.above(document), listing.notes(document)) if _is_for_a_person(view) else ((), ())
-    return "\n".join([*above, *(_table(listing, items, view) if items else ()), *notes])
+    table = _table(listing, items, view) if items else ()
+    return "\n".join([*map(view.lead, above), *table, *map(view.lead, notes)])
 
 
 def _is_for_a_person(view: View) -> bool:
@@ -130,7 +132,7 @@ def _table(listing: Listing, items: Sequence[Item], view: View) -> Iterable[str]
     for item, cells in zip(items, rows, strict=True):
         yield row(cells, [each.style(item) if view.color and each.style else "" for each in columns])
         if _is_for_a_person(view):
-            yield from listing.below(item)
+            yield from map(view.lead, listing.below(item))
 
 
 def _painter() -> Callable[[str, str], str]:

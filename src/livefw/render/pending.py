@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Since when images were pending, from the history, in a table and in JSON."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from livefw.activation.history.rows import HistoryPage
@@ -15,10 +15,10 @@ from livefw.text import printable
 Item = Mapping[str, Any]
 
 
-def answer(page: HistoryPage) -> Answer:
-    """What `livefw history --pending` answers for a page that has something."""
+def answer(page: HistoryPage, *, again: str) -> Answer:
+    """What `livefw history --pending` answers for a page that has something; ``again`` as for `history.answer`."""
     return Answer.of(
-        LISTING,
+        LISTING._replace(notes=lambda found: history.older(found, again)),
         lambda: {"history": [history.document(each) for each in page.activations], "before": page.before},
         ExitCode.DONE,
     )
@@ -33,11 +33,6 @@ def _seen_by(item: Item) -> str:
     return printable(str(history.first_row(item).get("seen_by", "-")))
 
 
-def _notes(found: Item) -> Iterator[str]:
-    if found["before"] is not None:
-        yield f"older ones: livefw history --pending --before {found['before']}"
-
-
 LISTING = Listing(
     field="history",
     item="event",
@@ -50,5 +45,4 @@ LISTING = Listing(
         history.COMPONENT,
     ),
     name=history.name_of,
-    notes=_notes,
 )

@@ -2,26 +2,30 @@
 """What proves the history, which flaws it has, and what is not proven, in text and in JSON."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from livefw.activation.history import seal
+from livefw.activation.history.journal import Head
 from livefw.activation.history.verify import HistoryReport
 from livefw.errors import ExitCode
 from livefw.render.answer import Answer
 from livefw.text import printable
 
 
-def answer(report: HistoryReport, keys: seal.Seal) -> Answer:
-    """What `livefw history --verify` answers; the exit code is that of a failure if there is a flaw."""
+def answer(report: HistoryReport, keys: seal.Seal, *, kept: Sequence[Head] = ()) -> Answer:
+    """What `livefw history --verify` answers; the exit code is that of a failure if there is a flaw.
+
+    ``kept`` are the heads that it was given, each of which is a flaw unless it fits.
+    """
     return Answer(
-        lambda: "\n".join(lines(report, keys)),
+        lambda: "\n".join(lines(report, keys, kept=kept)),
         lambda: document(report, keys),
         ExitCode.DONE if report.is_consistent else ExitCode.FAILED,
     )
 
 
-def lines(report: HistoryReport, keys: seal.Seal) -> Iterator[str]:
+def lines(report: HistoryReport, keys: seal.Seal, *, kept: Sequence[Head] = ()) -> Iterator[str]:
     """What was found, for a person."""
     chain = report.chain
     for path, flaw in report.flaws:
@@ -35,9 +39,20 @@ def lines(report: HistoryReport, keys: seal.Seal) -> Iterator[str]:
     proven = f"anchored by {heads} in the system journal" if report.anchored else "with no anchor"
     sealed = _sealed(report, keys)
     yield f"{rows}{beside}: consistent; {proven}{'; ' if sealed else ''}{sealed}"
+    for each in kept:
+        yield _fits(each, report)
     yield from (f"not proven: {printable(each)}" for each in _unproven(report))
     yield f"head {chain.head}: keep it elsewhere; --verify --head proves later"
-    yield "that nothing up to it was touched"
+    yield "  that nothing up to it was touched"
+
+
+def _fits(kept: Head, report: HistoryReport) -> str:
+    if kept.sequence < report.chain.base.sequence or not kept.sequence:
+        return printable(f"not compared: the head {kept}, whose row is not in {os.path.basename(report.chain.path)}")
+    before = report.archives if not report.missing else []
+    first = min(each.base.sequence for each in (*before, report.chain)) + 1
+    unchanged = f"rows {first} to {kept.sequence} are" if first < kept.sequence else f"row {kept.sequence} is"
+    return f"the head {kept} fits: {unchanged} unchanged"
 
 
 def _sealed(report: HistoryReport, keys: seal.Seal) -> str:

@@ -2,6 +2,7 @@
 """``livefw history``."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -16,6 +17,7 @@ from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, MechanismFailed, NothingToDo, TransportError, UsageError, kind_of
 from livefw.render import pending
 from livefw.render.history import LISTING, answer, document
+from livefw.text import printable
 
 PAGE = 50
 """Activations that are shown where no number is asked for: what somebody looks through."""
@@ -104,7 +106,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
         )
         if arguments.plot:
             return _plot(journal.walk(**wanted._asdict()), arguments.plot)
-        return _show(session, journal, wanted, arguments.limit)
+        return _show(session, journal, wanted, arguments)
 
 
 def _consistent(arguments: argparse.Namespace) -> None:
@@ -124,7 +126,8 @@ def _consistent(arguments: argparse.Namespace) -> None:
         raise UsageError("one --archive makes one archive")
 
 
-def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, limit: int | None) -> int:
+def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, arguments: argparse.Namespace) -> int:
+    limit = arguments.limit
     if session.streams and limit is None:
         found = journal.walk(**wanted._asdict())
         first = next(found, None)
@@ -138,7 +141,19 @@ def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, lim
         return _show_one(session, journal, wanted)
     default = PAGE if session.view.output in ("table", "wide") else _ALL
     page = queries.page(journal, wanted, limit=default if limit is None else limit)
-    return session.show(pending.answer(page) if wanted.pending else answer(page))
+    shown, again = pending.answer if wanted.pending else answer, _again(arguments)
+    return session.show(shown(page, again=again))
+
+
+def _again(arguments: argparse.Namespace) -> str:
+    """The command that asks for the same, but for the page; where the machine is stands in no lead of ours."""
+    words = ["livefw", "history", *([arguments.component] if arguments.component else [])]
+    words += ["--pending"] if arguments.pending else []
+    words += ["--output", "wide"] if arguments.output == "wide" else []
+    for name in ("since", "until", "limit", "file", "sort"):
+        value = getattr(arguments, name)
+        words += [f"--{name}={value}"] if name == "sort" and value else [f"--{name}", str(value)] if value else []
+    return printable(shlex.join(words))
 
 
 def _show_one(session: CommandSession, journal: Journal, wanted: queries.Filter) -> int:

@@ -19,7 +19,7 @@ def run(session: CommandSession, arguments: argparse.Namespace, journal: Journal
     verified = queries.verified(
         paths, journal, seal=lambda: policy(paths).seal, heads=heads, archives=archives, alone=bool(arguments.file)
     )
-    return session.show(verify.answer(*verified))
+    return session.show(verify.answer(*verified, kept=heads))
 
 
 def _heads(text: str | None) -> list[Head]:

@@ -16,7 +16,7 @@ from livefw.text import errno_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from livefw.files.host import HostFiles
@@ -30,7 +30,8 @@ class CommandSession:
     """One run of the command.
 
     ``json``: every answer is a document, an error too. ``view`` is how listings are shown, and ``color`` whether in
-    colour: ``auto``, ``always`` or ``never``.
+    colour: ``auto``, ``always`` or ``never``. ``typed``: the words of the command line; commands that texts lead to are
+    about the same machine.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class CommandSession:
         settings: str | None = None,
         view: View = PLAIN,
         color: str = "auto",
+        typed: Sequence[str] = (),
     ) -> None:
         self.root = root
         self.settings = settings
@@ -49,6 +51,7 @@ class CommandSession:
         self.debug = debug
         self.view = view._replace(output="json") if json and view.output == "table" else view
         self._color = color
+        self._typed = typed
         self._opened: list[HostFiles] = []
 
     def close(self) -> None:
@@ -90,7 +93,7 @@ class CommandSession:
         elif self.json:
             put(sys.stdout, to_json({"schema": SCHEMA} | document()))
         else:
-            shown = text()
+            shown = self.led(text())
             if self._colors(sys.stdout):
                 from livefw.render.style import highlighted  # only for terminals
 
@@ -117,7 +120,7 @@ class CommandSession:
     def table(self, listing: Listing, document: dict[str, Any], stream: Any) -> str:
         """A listing as a table that fits a stream, to be put there as it is."""
         ellipsis = self.view.ellipsis if _encodes(stream, self.view.ellipsis) else "..."
-        fitting = self.view._replace(limit=_limit(stream), color=self._colors(stream), ellipsis=ellipsis)
+        fitting = self.view._replace(limit=_limit(stream), color=self._colors(stream), ellipsis=ellipsis, lead=self.led)
         shown = text(listing, document, fitting)
         if (columns := _columns(stream)) and any(len(line) > columns // 2 for line in shown.split("\n")):
             from livefw.render.fold import fold  # only for terminals
@@ -198,7 +201,15 @@ class CommandSession:
     def say(self, line: str) -> None:
         """Tell a person something beside the answer; that nobody can hear it changes nothing."""
         with suppress(TransportError):
-            show(sys.stderr, line)
+            show(sys.stderr, self.led(line))
+
+    def led(self, text: str) -> str:
+        """A text for a person, with every command in it complete for the machine of this run."""
+        if not self._typed or "livefw " not in text:
+            return text
+        from livefw.render import lead  # only where there is one
+
+        return lead.completed(text, lead.MachinePlace.typed(self._typed))
 
     def mark(self, text: str, *, end: str) -> None:
         """As `say`, as it is, and with another end than that of a line."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from functools import partial
 
@@ -188,7 +189,7 @@ class RedfishProvider:
             if not bmc.verify:
                 found.append(Finding(Severity.WARNING, *_UNVERIFIED.fill(name=bmc.name)))
             if listed.error is not None and listed.note:
-                found.append(Finding(Severity.ERROR, *listed.note, command=f"curl {bmc.url}/redfish/v1/"))
+                found.append(Finding(Severity.ERROR, *listed.note, command=_by_hand(bmc)))
                 continue
             reached = _REACHED.fill(name=bmc.name, count=len(listed.components), url=bmc.url)
             found.append(Finding(Severity.INFO, *reached))
@@ -341,8 +342,15 @@ def _error(bmc: Bmc, why: Reason) -> errors.LivefwError:
         mechanism=TABLE,
         phase="discover",
         firmware_code=why.code,
-        replay=f"curl {bmc.url}/redfish/v1/",
+        replay=_by_hand(bmc),
     )
+
+
+def _by_hand(bmc: Bmc) -> str:
+    """The command that asks it, trusting whom the settings trust."""
+    trust = [] if bmc.verify else ["--insecure"]
+    trust += ["--cacert", bmc.ca] if bmc.verify and bmc.ca else []
+    return shlex.join(["curl", *trust, f"{bmc.url}/redfish/v1/"])
 
 
 _NOT_INSTALLED = Reason(errors.KINDS[errors.NotInstalled].name, "{why_it_cannot_be_asked}")
