@@ -196,7 +196,7 @@ def test_factory_takes_no_package_that_the_machine_would_refuse(command: Command
 
 MISUSE = [
     (("store", "show", "nowhere"), ExitCode.USAGE),
-    (("info", "nowhere"), ExitCode.FAILED),
+    (("info", "nowhere"), ExitCode.USAGE),
     (("verify", "rmm.bin", "--trust", "rmm.bin"), ExitCode.USAGE),
     (("verify", "rmm.bin"), ExitCode.USAGE),
     ((*BUILD, "--image", "nothing"), ExitCode.USAGE),

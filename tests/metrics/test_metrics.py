@@ -336,7 +336,7 @@ def test_what_cannot_be_replaced_stays(ready: Any, tmp_path: Path, kind: str) ->
     elif kind == "link":
         target.symlink_to(precious)
     done = ready.run("metrics", "--output", str(target))
-    assert done.code == (2 if kind == "no .prom" else 1)
+    assert done.code == 2
     assert str(target) in done.err
     assert precious.read_text() == "precious"
     assert not list(tmp_path.glob(".*"))
