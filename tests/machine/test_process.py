@@ -207,7 +207,7 @@ def test_a_reload_makes_the_driver_look_anew(process: Start) -> None:
 def test_options_that_cannot_be(environment: dict[str, str], process: Start) -> None:
     for arguments, reason in (
         (("--platform", "nowhere"), "no platform"),
-        (("--platform", "vera", "--cpus", "0"), "between 1 and"),
+        (("--platform", "vera", "--cpus", "0"), "from 1 to 4096"),
         (("--platform", "vera", "--components", "5"), "fixed set"),
         (("--platform", "vera", "--machine", "a/b"), "name:"),
         (("--platform", "vera", "--mount", "/no/such/place"), "No such file"),
