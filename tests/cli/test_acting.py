@@ -97,7 +97,7 @@ def test_a_success_that_does_not_show_is_not_believed(blocking: Blocking) -> Non
 def test_the_first_ctrl_c_tells_the_truth_and_keeps_watching(blocking: Blocking) -> None:
     blocking.interrupt()
     blocking.hear("cannot be interrupted")
-    blocking.hear(f"livefw cancel lfa:{RMM}")
+    blocking.hear(f" cancel lfa:{RMM}")
     blocking.answer(activation_pending="0", current_version="1.2")
     code, out = blocking.end()
     assert (code, outcome(out)) == (0, "activated")
@@ -107,7 +107,7 @@ def test_the_second_ctrl_c_stops_the_watching_and_nothing_else(blocking: Blockin
     blocking.interrupt()
     blocking.hear("cannot be interrupted")
     blocking.interrupt()
-    blocking.hear(f"livefw show lfa:{RMM}")
+    blocking.hear(f" show lfa:{RMM}")
     code, out = blocking.end()
     assert (code, outcome(out)) == (6, "unknown")
     assert blocking.answer() == b"1\n"

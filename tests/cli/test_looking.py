@@ -114,17 +114,17 @@ def test_show_tells_in_a_few_lines_what_matters(ready: Any) -> None:
     assert labels == ["TF-RMM", "component", "state", "running", "pending", "cost", "last", "next"]
     assert lines[5].split(None, 1)[1] == "stops all CPUs; tried once here, never with success"
     assert re.fullmatch(rf"  last +failed \(NO_MEMORY\), [-0-9]+ [:0-9]+, by alice, {activation[:8]}", lines[6])
-    assert lines[7].split(None, 1)[1] == f"livefw activate {RMM[:8]}"
+    assert lines[7].split(None, 1)[1] == f"livefw --root {ready.path} activate {RMM[:8]}"
 
 
 @pytest.mark.parametrize(
     ("texts", "settings", "following"),
     [
-        ({}, "", f"livefw activate {RMM[:8]}"),
-        ({}, "deny = ['TF-RMM']", f"livefw plan {RMM[:8]}"),
+        ({}, "", f"livefw {{place}} activate {RMM[:8]}"),
+        ({}, "deny = ['TF-RMM']", f"livefw {{place}} plan {RMM[:8]}"),
         ({"activation_capable": "0"}, "", "livefw explain not-capable"),
         ({"may_reset_cpu": "1"}, "", "livefw explain resets-cpu"),
-        ({"activation_pending": "x"}, "", "livefw doctor"),
+        ({"activation_pending": "x"}, "", "livefw {place} doctor"),
         ({"activation_pending": "0"}, "", None),
     ],
 )
@@ -138,9 +138,10 @@ def test_show_names_the_command_that_leads_on(
         root.file("/etc/livefw").mkdir(parents=True)
         root.file("/etc/livefw/livefw.toml").write_text(settings)
     found = re.findall(r"(?m)^  next +(.*)$", root.run("show", RMM).out)
-    assert found == ([following] if following else [])
+    place = f"--root {root.path}" + (f" --settings {root.path}/etc/livefw" if settings else "")
+    assert found == ([following.format(place=place)] if following else [])
     if following and "plan" not in following and "activate" not in following:
-        assert root.run(*following.split()[1:]).code in (0, 1)
+        assert root.run(*following.format(place=place).split()[1:]).code in (0, 1)
 
 
 def test_show_tells_what_the_mechanism_is(ready: Any) -> None:
