@@ -18,9 +18,9 @@ _WIDE = 80
 """From this width on, the first line has the date."""
 KEYS = """\
 up, down   select a component
-d, Enter   details of the component: livefw show
-p          what its activation would do: livefw plan
-h          its history: livefw history
+d, Enter   details of the component
+p          what its activation would do, costs, and what blocks it
+h          its history
 l          all events, the newest first
 a          everything that needs a person, each with the command that shows more
 r          look at the machine now
