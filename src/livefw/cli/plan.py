@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Which components, and what to leave out of account."""
     parser.add_argument("components", nargs="*", metavar="COMPONENT", help="as for activate; without any, all pending")
     parser.add_argument(
-        "--strict", action="store_true", help="exit 1 unless every BMC that was asked showed all it has"
+        "--strict", action="store_true", help="exit 1 and begin nothing unless every BMC that is asked shows all it has"
     )
     parser.add_argument(
         "--ignore", action="append", default=[], metavar="CHECK", help="continue although this check blocks it"
