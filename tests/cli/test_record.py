@@ -109,10 +109,10 @@ def test_a_page_tells_where_the_next_one_begins(ready: Any) -> None:
         (("--archive", "x", "--keep", "5", "--older", "5d"), "--keep or --older; not both"),
         (("--archive", "x", "--file", "y"), "--archive is of the history, and --file another one"),
         (("--archive", "x", "--archive", "y"), "one --archive makes one archive"),
-        (("--limit", "0"), "no number of that kind"),
-        (("--limit", "-1"), "no number of that kind"),
-        (("--limit", "1" * 16), "no number of that kind"),
-        (("--limit", "\u0663"), "no number of that kind"),
+        (("--limit", "0"), "is not a whole number of at least 1"),
+        (("--limit", "-1"), "is not a whole number of at least 1"),
+        (("--limit", "1" * 16), "is not a whole number of at least 1"),
+        (("--limit", "\u0663"), "is not a whole number of at least 1"),
     ],
 )
 def test_what_cannot_be_meant_together_is_a_mistake(ready: Any, words: tuple[str, ...], text: str) -> None:
