@@ -96,7 +96,9 @@ def test_text_fits_and_every_kind_is_listed(ready: Any, word: str) -> None:
     """Without a word: the list; else the first word of a kind."""
     named = [next(each.word for each in codes.every() if each.kind == word)] if word else []
     done = ready.run("explain", *named)
-    assert (done.code, [line for line in done.out.splitlines() if len(line) > 80]) == (ExitCode.DONE, [])
+    # A command is complete for the machine that was asked about, and is not broken.
+    too_wide = [line for line in done.out.splitlines() if len(line) > 80 and f"livefw --root {ready.path} " not in line]
+    assert (done.code, too_wide) == (ExitCode.DONE, [])
     if not word:
         assert [kind for kind in Kind if kind.upper() not in done.out.splitlines()] == []
         assert [each for each in codes.every() if f"  {each.word} " not in done.out] == []
