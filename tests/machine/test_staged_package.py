@@ -91,7 +91,7 @@ def test_what_cannot_be_staged_is_said_and_changes_nothing(livefw: Livefw, tmp_p
         (("rmm", "--machine", "vera"), ExitCode.USAGE, "is in a store, which takes packages"),
         ((new, "1.1", "--machine", "vera"), ExitCode.USAGE, "brings its own versions"),
         ((new, "--forged", "--machine", "vera"), ExitCode.USAGE, "brings its own versions"),
-        ((tmp_path / "nothing.fip", "--machine", "vera"), ExitCode.FAILED, "No such file"),
+        ((tmp_path / "nothing.fip", "--machine", "vera"), ExitCode.USAGE, "No such file"),
         ((tmp_path / "text.fip", "--machine", "vera"), ExitCode.REFUSED, "the package ends inside a structure"),
     ):
         done = livefw("machine", "stage", *words)
