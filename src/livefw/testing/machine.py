@@ -62,7 +62,7 @@ class ModelMachine:
             boot: False leaves the driver unloaded; call `boot` later.
 
         Raises:
-            livefw.errors.UsageError: there is no such platform, agent, driver or fault; the message lists them.
+            livefw.errors.UsageError: there is no such platform, agent, driver or fault.
         """
         config = load(platform) if isinstance(platform, str) else platform
         changes = {"cpus": cpus, "agent": agent, "driver": driver}

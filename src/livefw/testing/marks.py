@@ -134,7 +134,7 @@ def _check_platforms(value: Any) -> None:
         try:
             load(name)
         except LivefwError as error:
-            raise MarkError(f"platform: {error.message}") from error
+            raise MarkError(f"platform: {error.message}; {_list(platforms())}") from error
     if not _values(value):
         raise MarkError(f"platform: empty; {_list(platforms())}")
 
