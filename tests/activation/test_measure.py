@@ -76,9 +76,23 @@ def test_another_machine_than_our_own_is_not_sampled(tmp_path: Path) -> None:
         assert children() == []
 
 
-def children() -> list[int]:
+def _all_children() -> list[int]:
     listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
     return [int(word) for word in listed.split()]
+
+
+_EARLIER: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _earlier() -> None:
+    """Children of tests before this one are not counted."""
+    _EARLIER.clear()
+    _EARLIER.update(_all_children())
+
+
+def children() -> list[int]:
+    return [each for each in _all_children() if each not in _EARLIER]
 
 
 def turns(process: int) -> int:
