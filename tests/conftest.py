@@ -62,6 +62,23 @@ def _refuse_skip(report: Report) -> Report:
     return report
 
 
+@pytest.fixture(autouse=True)
+def _nothing_left_behind() -> Iterator[None]:
+    """A test that changes the environment or leaves a thread of ours fails itself, and not whichever comes after it."""
+    environment, threads = dict(os.environ), set(threading.enumerate())
+    yield
+    told = "PYTEST_CURRENT_TEST"
+    changed = {name for name, _ in environment.items() ^ os.environ.items()} - {told}
+    for name in changed:
+        if name in environment:
+            os.environ[name] = environment[name]
+        else:
+            del os.environ[name]
+    assert not changed, f"left in the environment: {sorted(changed)}"
+    left = [each for each in threading.enumerate() if each not in threads and each.name.startswith("livefw")]
+    assert not left, f"left running: {[each.name for each in left]}"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Look at the result of each test."""

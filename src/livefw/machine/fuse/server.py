@@ -130,6 +130,7 @@ class FuseServer:
 
     def close(self) -> None:
         """Free what `stop` needs; once `serve` has returned and nobody will call `stop` any more."""
+        self._names.close()  # an unmount ends `serve` without `stop`; a second time does no harm
         os.close(self._wake_read)
         os.close(self._wake_write)
 
