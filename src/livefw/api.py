@@ -8,7 +8,7 @@ in one thread after another, as by `asyncio.to_thread`, but not in two at the sa
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import ref
@@ -392,12 +392,13 @@ class ConnectedHost:
         ignore: tuple[str, ...],
         control: Control,
     ) -> Steps[Finished]:
-        package = image if isinstance(image, ImagePackage) else self._package(image, component)
-        request = StagingRequest(package, component, reason, ignore)
-        self._engine.require_valid(request)
-        return (yield from self._engine.stage(request, control=control))
+        given = nullcontext(image) if isinstance(image, ImagePackage) else choice.opened(self._place(image, component))
+        with given as package:
+            request = StagingRequest(package, component, reason, ignore)
+            self._engine.require_valid(request)
+            return (yield from self._engine.stage(request, control=control))
 
-    def _package(self, image: str | os.PathLike[str] | None, component: str | None) -> ImagePackage:
+    def _place(self, image: str | os.PathLike[str] | None, component: str | None) -> str:
         wanted = None if image is None else os.fspath(image)
         if wanted is None or not choice.is_place(wanted):
             if component is None:
@@ -406,7 +407,7 @@ class ConnectedHost:
             images = ImageDirectory(self._warn).images(host.images)
             found = discovery.take_inventory(host.providers)
             wanted = choice.local_path(component, wanted, found, images, host.policy)
-        return choice.read_package(wanted)
+        return wanted
 
     def _stream(self, stream: Generator[E, None, R], control: Control) -> Generator[E, None, R]:
         """The same, known to `close` and `stop` as long as somebody follows it."""

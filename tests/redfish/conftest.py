@@ -40,7 +40,7 @@ class InProcess(HTTPAdapter):  # type: ignore[misc]
 
     def send(self, request: Any, **named: Any) -> Any:
         body = request.body or b""
-        body = body.encode() if isinstance(body, str) else body
+        body = body.encode() if isinstance(body, str) else b"".join([body] if isinstance(body, bytes) else body)
         headers = {name.lower(): value for name, value in request.headers.items()}
         try:
             answer = self.web.handle(request.method, request.path_url, headers, body)

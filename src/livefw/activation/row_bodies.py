@@ -5,7 +5,6 @@ import errno
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from livefw.activation.actor import Actor
@@ -263,8 +262,8 @@ def _image(target: StagingTarget) -> dict[str, Any]:
     package = target.package
     return {
         "file": package.name,
-        "size": len(package.data) if not package.uri else None,
-        "sha256": sha256(package.data).hexdigest() if not package.uri else None,
+        "size": package.size if not package.uri else None,
+        "sha256": package.sha256 if not package.uri else None,
         "uri": _without_secrets(package.uri) or None,
         "archive": target.archive or None,
         "version": target.version.text if target.version else None,

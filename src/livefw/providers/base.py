@@ -6,11 +6,12 @@ and explains itself. It reports what its mechanism said (`Claim`) and how far th
 component *was* activated is judged in `livefw.activation`, from the claim and from the state before and after.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeGuard
 
 from livefw.providers.component import Component, Cost, Discovery, Flag, Reason, Rendezvous, Source, Version, dotted
+from livefw.providers.image_file import ImageFile
 
 __all__ = [
     "Claim",
@@ -19,6 +20,7 @@ __all__ = [
     "Discovery",
     "Finding",
     "Flag",
+    "ImageFile",
     "ImageHolder",
     "ImagePackage",
     "Measured",
@@ -250,11 +252,33 @@ class Provider(Protocol):
 
 
 class ImagePackage(NamedTuple):
-    """An image to stage: its bytes, or from where the mechanism itself is to fetch it."""
+    """An image to stage: its bytes, the file that has them, or from where the mechanism itself is to fetch it."""
 
     name: str
     data: bytes = b""
     uri: str = ""
+    file: ImageFile | None = None
+    """In place of ``data``: images have up to half a gigabyte, which nobody has to hold in memory."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the image; 0 of one that the mechanism fetches."""
+        return self.file.size if self.file else len(self.data)
+
+    @property
+    def sha256(self) -> str:
+        """In hexadecimal digits; `UnusableImage`."""
+        from hashlib import sha256
+
+        return self.file.sha256 if self.file else sha256(self.data).hexdigest()
+
+    def head(self, count: int) -> bytes:
+        """Its first bytes; `UnusableImage`."""
+        return self.file.head(count) if self.file else self.data[:count]
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it; `UnusableImage`."""
+        return self.file.pieces() if self.file else iter([self.data])
 
 
 class Offer(NamedTuple):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The image that somebody means: a file, a URI, or one of those that lie in the image directory."""
 
+import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from livefw import reading
 from livefw.activation.images import releases
@@ -11,10 +13,10 @@ from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.inventory.select import select
 from livefw.activation.policy.document import Policy
 from livefw.errors import UsageError
-from livefw.providers.base import ImagePackage
+from livefw.providers.base import ImageFile, ImagePackage
 
 MOST_BYTES = 512 << 20
-"""Largest image that is read; the largest bundles for servers have about 200 MiB."""
+"""Largest image that is taken; the largest bundles for servers have about 200 MiB."""
 
 
 def is_place(image: str) -> bool:
@@ -33,14 +35,20 @@ def local_path(word: str, wanted: str | None, found: Inventory, images: Sequence
     return releases.pick(candidate.component, known, wanted).path
 
 
-def read_package(image: str) -> ImagePackage:
-    """The image at a place. `UsageError` if it cannot be read, or is empty."""
+@contextmanager
+def opened(image: str) -> Iterator[ImagePackage]:
+    """The image at a place, a file of which stays open. `UsageError` if it cannot be read, or is empty."""
     if "://" in image:
-        return ImagePackage(image.partition("?")[0].rpartition("/")[2], uri=image)
+        yield ImagePackage(image.partition("?")[0].rpartition("/")[2], uri=image)
+        return
     try:
-        data = reading.read(image, MOST_BYTES)
+        file = reading.opened(image)
     except OSError as error:
         raise UsageError(f"{image}: {error.strerror}", errno=error.errno) from error
-    if not data:
-        raise UsageError(f"{image} is empty")
-    return ImagePackage(os.path.basename(image), data)
+    with file:
+        found = ImageFile(file)
+        if found.size > MOST_BYTES:
+            raise UsageError(f"{image}: it is larger than {MOST_BYTES:,} bytes", errno=errno.EFBIG)
+        if not found.size:
+            raise UsageError(f"{image} is empty")
+        yield ImagePackage(os.path.basename(image), file=found)

@@ -54,8 +54,8 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
     """
     chosen = [select(word, candidates)] if word else [each for each in candidates if is_stager(each.provider)]
     version, archive = None, ""
-    if cab.is_archive(package.data):
-        (provider, component), image = _named(chosen, cab.read(package.data))
+    if cab.is_archive(package.head(len(cab.MAGIC))):
+        (provider, component), image = _named(chosen, cab.read(b"".join(package.pieces())))
         version = of_image(image.about.version, component, image.about.version_format)
         archive = package.name
         package = ImagePackage(image.about.filename, image.payload)

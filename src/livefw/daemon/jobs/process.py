@@ -34,7 +34,7 @@ from livefw.activation.outcome import error_of
 from livefw.api import ConnectedHost
 from livefw.assemble import How, Where
 from livefw.errors import ExitCode, NothingToDo, kind_of
-from livefw.providers.base import ImagePackage
+from livefw.providers.base import ImageFile, ImagePackage
 from livefw.render import attempt, document
 from livefw.render.error import foreseen
 from livefw.render.error import text as error_text
@@ -124,10 +124,10 @@ def run(request: dict[str, Any], publish: Publish) -> dict[str, Any]:
 def _stage(request: dict[str, Any], host: ConnectedHost, publish: Publish) -> dict[str, Any]:
     """Hand an image over, as ``livefw stage`` does; the document."""
     with open(request["image"], "rb") as file:
-        package = ImagePackage(request["image_name"], file.read())
-    word = next(iter(request["components"]), None)
-    stream = host.stage(package, word, reason=request["reason"], ignore=request["ignore"])
-    (ended,) = RequestResult.of(_EventWriter(publish, verb="stage").follow(stream), phase="stage").attempts
+        package = ImagePackage(request["image_name"], file=ImageFile(file))
+        word = next(iter(request["components"]), None)
+        stream = host.stage(package, word, reason=request["reason"], ignore=request["ignore"])
+        (ended,) = RequestResult.of(_EventWriter(publish, verb="stage").follow(stream), phase="stage").attempts
     if error := error_of(ended.result, phase="stage", replay=""):
         raise error
     return {"staging": attempt.staging_fields(ended)}

@@ -8,8 +8,9 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,12 +19,10 @@ from livefw.providers.redfish import exchange, tls_failure
 from livefw.providers.redfish.exchange import NOT_NOW, UNHURRIED, ExchangeError, Pace, Response, plain_text
 from livefw.providers.redfish.fan_out import Abandoned, Listener
 from livefw.providers.redfish.settings import Bmc, Secret
+from livefw.providers.redfish.upload import UploadBody
 from livefw.text import whole
 
-Part = tuple[str, tuple[str | None, bytes, str]]
-"""A part of a form: its name, then file name, content and type."""
-
-
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _MOST_LOGINS = 6
 """Further logins of one client: a BMC may end sessions every five minutes while a task takes half an hour."""
 _MOST_LATE = 2
@@ -188,9 +187,15 @@ class RedfishClient:
         """Ask for an action. It is asked once, whatever happens."""
         return self._exchange("POST", path, body=body)
 
-    def push(self, path: str, parts: Sequence[Part]) -> Response:
-        """Send a form of several parts."""
-        return self._exchange("POST", path, body=list(parts), headers={"Content-Type": "multipart/form-data"})
+    def push(self, path: str, body: UploadBody, headers: Mapping[str, str] = NO_HEADERS) -> Response:
+        """Send an image, as it is read. It is sent once, whatever happens."""
+        self._require_time()
+        with _errors_translated():
+            library = self._library
+            # The library itself would make one string of it all.
+            fields = library._get_req_headers({"Content-Type": body.kind, **headers})  # noqa: SLF001
+            found = library._session.post(f"{self._url}{path}", data=body, headers=fields)  # noqa: SLF001
+            return self._known_answer(found.status_code, found.headers.items(), found.content)
 
     def delete(self, path: str) -> Response:
         """Delete a resource."""
@@ -249,15 +254,20 @@ class RedfishClient:
         return self._exchange(method, path, **named) if again else answer
 
     def _exchange(self, method: str, path: str, **named: Any) -> Response:
-        self._listener.require_wanted()
-        if self._now() > self._until:
-            raise ExchangeError(exchange.TIMEOUT, sent=False)
+        self._require_time()
         with _errors_translated():
             send = getattr(self._library, method.lower())
             response = send(path, **named)
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            self._known = self._known or response.status != 401
-            return _answer(response.status, headers, response.read)
+            return self._known_answer(response.status, response.getheaders(), response.read)
+
+    def _require_time(self) -> None:
+        self._listener.require_wanted()
+        if self._now() > self._until:
+            raise ExchangeError(exchange.TIMEOUT, sent=False)
+
+    def _known_answer(self, status: int, headers: Iterable[tuple[str, str]], data: bytes) -> Response:
+        self._known = self._known or status != 401
+        return _answer(status, {name.lower(): value for name, value in headers}, data)
 
 
 def _answer(status: int, headers: dict[str, str], data: bytes) -> Response:

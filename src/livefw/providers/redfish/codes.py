@@ -3,12 +3,12 @@
 
 from livefw.providers.base import Reason, Reply
 from livefw.providers.codes import Codes, FirmwareCode, ReasonRow, once, reasons_in
-from livefw.providers.redfish import client, components, exchange, jobs, provider, tasks, tls_failure
+from livefw.providers.redfish import client, components, exchange, jobs, provider, tasks, tls_failure, upload
 
 _FAILURES = tuple(
     ReasonRow(Reason(row.failure, row.text), Reply.FAILED) for row in tasks.REGISTRY.values() if row.failure
 )
 CODES = Codes(
-    once((*reasons_in(client, components, exchange, jobs, provider, tasks, tls_failure), *_FAILURES)),
+    once((*reasons_in(client, components, exchange, jobs, provider, tasks, tls_failure, upload), *_FAILURES)),
     tuple(FirmwareCode(key, Reason(row.failure, row.text)) for key, row in tasks.REGISTRY.items()),
 )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from livefw.clock import Clock
 from livefw.providers.base import Claim, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
-from livefw.providers.redfish import attest, components, tasks, trust
+from livefw.providers.redfish import attest, components, tasks, trust, upload
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.components import Part
@@ -16,6 +16,7 @@ from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, Exchan
 from livefw.providers.redfish.resources import Seen
 from livefw.providers.redfish.settings import Bmc
 from livefw.providers.redfish.tasks import AWAITING, TaskEnd, TaskOutcome
+from livefw.providers.redfish.upload import FormField
 from livefw.providers.steps import Operation, StepReport, Steps
 
 Enter = Callable[[], RedfishClient]
@@ -285,13 +286,9 @@ class StageJob(RedfishJob):
             body = {"ImageURI": self._package.uri, "Targets": [target], **wish}
             request = Asking("SimpleUpdate", lambda: client.post(uri, body), staging=True)
         else:
-            form = json.dumps({"Targets": [target], **wish}).encode()
-            parts = [
-                ("UpdateParameters", (None, form, "application/json")),
-                ("UpdateFile", (self._package.name, self._package.data, "application/octet-stream")),
-            ]
-            push = seen.service.push or ""
-            request = Asking("multipart push", lambda: client.push(push, parts), staging=True)
+            parameters = FormField("UpdateParameters", json.dumps({"Targets": [target], **wish}).encode())
+            form, push = upload.form(self._package, parameters), seen.service.push or ""
+            request = Asking("multipart push", lambda: client.push(push, form), staging=True)
         outcome = yield from self._ask(client, part, request)
         claim = _claim(outcome, queued=False)
         if outcome.goes_on and not outcome.bare:
@@ -300,7 +297,7 @@ class StageJob(RedfishJob):
         return _proved(part, after, outcome, claim)
 
     def _objection(self, part: Part, seen: Seen) -> Reason | None:
-        service, size = seen.service, len(self._package.data)
+        service, size = seen.service, self._package.size
         offered = service.simple if self._package.uri else service.push
         capable = service.staging if service.staging is not None else service.targets
         if service.enabled is False:
