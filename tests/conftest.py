@@ -43,6 +43,12 @@ signal.pthread_sigmask(signal.SIG_SETMASK, ())
 # With another one, what the tests write could be changed by a group, and would not be relied on.
 os.umask(0o022)
 
+# pytest loads GNU readline, which sets both for every child as if a terminal had 80 columns, and so for the processes
+# of xdist: tables would be cut there and nowhere else. It sets them behind the back of os.environ, hence both calls.
+for variable in ("COLUMNS", "LINES"):
+    os.environ.pop(variable, None)
+    os.unsetenv(variable)
+
 # The path of a socket has room for 107 bytes, and the folder of a test for some seventy of them.
 if len(os.fsencode(tempfile.gettempdir())) > 20:
     os.environ["TMPDIR"] = tempfile.tempdir = "/tmp"
