@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The test guest's reset and its one interesting instruction. Every CPU starts at the first byte, with a context in x0.
+// It begins as an Image does (Linux, Documentation/arch/arm64/booting.rst, 4), so that it boots wherever a kernel does.
 .section .reset, "ax"
 .global _start
 _start:
+    b begin
+    .long 0
+    .quad 0, _size, 0, 0, 0, 0
+    .ascii "ARM\x64"
+    .long 0
+begin:
     mrs x1, mpidr_el1
     and x1, x1, #0xff
     adrp x2, stacks

@@ -170,12 +170,13 @@ def test_every_option_of_a_kernel_is_known() -> None:
 
 
 def test_the_real_qemu_boots_what_is_an_image_only(built: Path, tmp_path: Path) -> None:
-    """The test guest is a raw program; it gets an Image's header, whose first instruction jumps over it."""
+    """The test guest is an Image; without the name of its format it would still run."""
     guest = (built / "guest.bin").read_bytes()
-    jump = struct.pack("<I", 0x1400_0000 | (64 // 4))  # b .+64
-    image = jump + bytes(52) + b"ARM\x64" + bytes(4) + guest
-    (tmp_path / "Image").write_bytes(image)
+    (tmp_path / "Image").write_bytes(guest)
+    (tmp_path / "raw").write_bytes(guest.replace(b"ARM\x64", bytes(4), 1))
     assert kernel_file.image(str(tmp_path / "Image")) is None
+    with pytest.raises(UsageError, match="is no kernel for arm64"):
+        kernel_file.image(str(tmp_path / "raw"))
     environment = os.environ | {"LIVEFW_RUNTIME_DIR": str(tmp_path / "run"), "LIVEFW_MONITOR": str(built)}
     (tmp_path / "run").mkdir(mode=0o700)
     words = ["machine", "run", "--platform", "fvp", "--cpus", "1", "--qemu", str(tmp_path / "Image")]
