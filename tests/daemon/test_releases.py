@@ -125,7 +125,8 @@ def test_there_and_back(bmc: Path, images: Path, serve: Serve, fwupdmgr: str) ->
     client.run("downgrade", DEVICE, says="Successfully installed firmware")  # there is one only, and no question
     client.run("activate", DEVICE)
     assert client.device()["Version"] == "1.1.0"
-    client.run("reinstall", DEVICE, code=1, says="this version is installed already")
+    # fwupdmgr(1), EXIT STATUS: 2 where there was nothing to do
+    client.run("reinstall", DEVICE, code=2, says="this version is installed already")
     client.run("install", DEVICE, "7.7", code=1, says="Unable to locate release 7.7")
 
 

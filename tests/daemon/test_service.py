@@ -157,6 +157,10 @@ def _samples(text: str) -> dict[tuple[str, str], float]:
     }
 
 
+def _activations(samples: dict[tuple[str, str], float]) -> float:
+    return sum(value for (name, _), value in samples.items() if name == "livefw_activations_total")
+
+
 def test_metrics_are_written_and_served(planted: Path, serve: Serve, folder: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -165,11 +169,11 @@ def test_metrics_are_written_and_served(planted: Path, serve: Serve, folder: Pat
     daemon = serve(planted, "--metrics", str(file), "--metrics-port", str(port))
     daemon.call("Activate", "asa{sv}", ["--nonsense"], {})
     daemon.call("Activate", "asa{sv}", ["TF-RMM"], {})
-    while "livefw_activations_total{" not in (file.read_text() if file.exists() else ""):
+    # Each series is there from the start, with 0.
+    while not _activations(found := _samples(file.read_text()) if file.exists() else {}):
         daemon.call("List")
-    found = _samples(file.read_text())
     assert len([key for name, key in found if name == "livefw_component_pending"]) == 2
-    assert sum(value for (name, _), value in found.items() if name == "livefw_activations_total") == 1
+    assert _activations(found) == 1
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         assert "livefw_component_pending{" in answer.read().decode()

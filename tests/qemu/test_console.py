@@ -174,6 +174,9 @@ class Parts:
     def wait(self, seconds: float) -> bool:
         return False
 
+    def failure(self) -> str:
+        return ""
+
     def close(self) -> None:
         self.console.close()
         self.guest.close()
