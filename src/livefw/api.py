@@ -180,7 +180,9 @@ class ConnectedHost:
         """
         return examination.examine(self._host, discovery.take_inventory(self._host.providers)).statuses
 
-    def plan(self, *components: str, ignore: Sequence[str] = (), strict: bool = False) -> Plan:
+    def plan(
+        self, *components: str, ignore: Sequence[str] = (), expected: Sequence[str] = (), strict: bool = False
+    ) -> Plan:
         """What `activate` would do now, and what blocks it. Nothing is changed.
 
         Example:
@@ -191,6 +193,7 @@ class ConnectedHost:
         Args:
             components: keys, ids, unique beginnings of them, or names; none for everything that is pending.
             ignore: names of checks that are not to block.
+            expected: as for `activate`.
             strict: raise `TransportError` if a host that may have more of them did not show all it has.
 
         Raises:
@@ -200,7 +203,8 @@ class ConnectedHost:
             NothingHere: components are named, and the machine has none at all.
             TransportError: the machine or the history cannot be read.
         """
-        return self._engine.plan(ActivationRequest(components or None, ignore=tuple(ignore), strict=strict))
+        request = ActivationRequest(components or None, ignore=tuple(ignore), expected=tuple(expected), strict=strict)
+        return self._engine.plan(request)
 
     def activate(
         self,

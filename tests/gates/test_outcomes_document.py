@@ -35,6 +35,7 @@ CODE_AT = {
 UNNAMED = {
     # a reason that was made elsewhere is passed on
     "activation/aftermath.py: lasting",
+    "activation/plan.py: examine",
     "activation/step_status.py: of",
     "activation/step_status.py: _held",
     "activation/checks/table.py: examine",

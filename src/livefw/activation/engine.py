@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-from livefw.activation import aftermath, plan, row_bodies, step_status
+from livefw.activation import aftermath, expected_version, plan, row_bodies, step_status
 from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
@@ -92,7 +92,9 @@ class Engine:
             scene = self.scene(request, history, running, hidden=hidden)
             with hosts.naming_silent_hosts(found):
                 chosen = plan.choose(found, request.words)
-            steps = plan.steps(chosen, found, scene)
+            keys = [each.component.key for each in chosen]
+            expected = expected_version.by_key(keys, request.words, request.expected)
+            steps = plan.steps(chosen, found, scene, expected)
             unfinished = tuple(history.unfinished()) if history else ()
             changes = plan.setting_changes(found, host.policy)
             if history:

@@ -46,7 +46,7 @@ def error_of(result: Result, *, phase: str, replay: str) -> errors.LivefwError |
     """The error for a result, with all its fields; None if the request succeeded."""
     if result.outcome in (Outcome.ACTIVATED, Outcome.STAGED, Outcome.CANCELLED):
         return None
-    kind = _KINDS.get(result.outcome) or _REFUSALS.get(result.why.code, errors.Refused)
+    kind = _KINDS.get(result.outcome) or refusal(result.why.code)
     claim = result.claim
     return kind(
         result.why.text,
@@ -58,6 +58,16 @@ def error_of(result: Result, *, phase: str, replay: str) -> errors.LivefwError |
         errno=claim.error or None if claim else None,
         replay=replay,
     )
+
+
+def refusal(code: str) -> type[errors.LivefwError]:
+    """The error class of a refusal for a reason with this code."""
+    return _REFUSALS.get(code, errors.Refused)
+
+
+def is_nothing_to_do(code: str) -> bool:
+    """Whether a refusal for a reason with this code says that there is nothing to do."""
+    return issubclass(refusal(code), errors.NothingToDo)
 
 
 _KINDS: dict[Outcome, type[errors.LivefwError]] = {

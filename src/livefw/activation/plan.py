@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What would be done: the steps in order, what each costs, and what blocks it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from statistics import median
 from typing import NamedTuple
 
+from livefw.activation import expected_version
 from livefw.activation.checks import hooks
 from livefw.activation.checks import table as checks
 from livefw.activation.checks.facts import MachineFacts
-from livefw.activation.checks.table import CheckContext, Problem
+from livefw.activation.checks.table import CheckContext, Problem, Weight
 from livefw.activation.hooks.directory import Hook
 from livefw.activation.inventory import unmatched_patterns
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.select import is_pattern, select_all
 from livefw.activation.lock.machine_lock import LockHolder
+from livefw.activation.outcome import is_nothing_to_do
 from livefw.activation.policy.document import Policy
 from livefw.errors import NothingToDo, UsageError
 from livefw.providers.base import Component, Reason
@@ -53,6 +55,12 @@ class PlanStep(NamedTuple):
     def stopped(self) -> bool:
         """Whether a problem blocks it."""
         return any(problem.stops for problem in self.problems)
+
+    @property
+    def idle(self) -> bool:
+        """Whether it is blocked because there is nothing to do."""
+        stop = next((problem for problem in self.problems if problem.stops), None)
+        return stop is not None and is_nothing_to_do(stop.check)
 
 
 class SettingChange(NamedTuple):
@@ -132,8 +140,12 @@ def ordered(chosen: list[Candidate], policy: Policy) -> list[Candidate]:
         raise UsageError(str(error), hint="[[order]] in livefw.toml", phase="plan") from error
 
 
-def steps(chosen: list[Candidate], found: Inventory, scene: PlanContext) -> tuple[PlanStep, ...]:
+def steps(
+    chosen: list[Candidate], found: Inventory, scene: PlanContext, expected: Mapping[str, str] | None = None
+) -> tuple[PlanStep, ...]:
     """The steps for these candidates, in order. A step is not blocked by one that comes before it in this plan.
+
+    ``expected`` are the versions that have to be pending, by key.
 
     Raises:
         UsageError: the order of the policy contains a cycle.
@@ -142,17 +154,25 @@ def steps(chosen: list[Candidate], found: Inventory, scene: PlanContext) -> tupl
     before: set[str] = set()
     planned = []
     for candidate in ready:
-        step = examine(candidate, found, scene, done=frozenset(before))
+        key = candidate.component.key
+        version = expected.get(key) if expected else None
+        step = examine(candidate, found, scene, done=frozenset(before), expected=version)
         if not step.stopped:
-            before.add(candidate.component.key)
+            before.add(key)
         planned.append(step)
     return tuple(planned)
 
 
 def examine(
-    candidate: Candidate, found: Inventory, scene: PlanContext, *, done: frozenset[str] = frozenset()
+    candidate: Candidate,
+    found: Inventory,
+    scene: PlanContext,
+    *,
+    done: frozenset[str] = frozenset(),
+    expected: str | None = None,
 ) -> PlanStep:
-    """One step: all checks and hooks for this component. ``done`` are the keys of components that come before it."""
+    """One step: all checks and hooks for this component. ``done`` are the keys of components that come before it;
+    ``expected`` is the version that has to be pending, None if any may."""
     component = candidate.component
     past = scene.past(component.key)
     waiting = tuple(c.component for c in found.candidates if c.component.pending and c.component.key not in done)
@@ -173,6 +193,8 @@ def examine(
     )
     ignore = (*scene.ignore, *scene.policy.ignore, *scene.decided(component))
     problems = checks.examine(context, ignore=ignore)
+    if why := expected_version.mismatch(component, expected):
+        problems = (Problem(why.code, Weight.FATAL, why.text, why.hint), *problems)
     if not component.reasons:
         problems += checks.ignoring(hooks.examine(scene.hooks, _for_hooks(component)), ignore, scene.policy)
     return PlanStep(component, past, problems)

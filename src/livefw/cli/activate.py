@@ -113,14 +113,14 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
     words, ignore, on_failure = arguments.components, arguments.ignore, OnFailure(arguments.on_failure)
     assembled = paths.host(session, arguments)
     host = ConnectedHost(assembled)
-    planned = partial(host.plan, *words, ignore=ignore, strict=arguments.strict)
+    expected = arguments.to or ()
+    planned = partial(host.plan, *words, ignore=ignore, expected=expected, strict=arguments.strict)
     if arguments.dry_run:
         return plan.show(session, planned())
     if arguments.at:
         return _schedule(session, arguments, assembled, planned())
     if not arguments.yes:
         _confirm(session, planned)
-    expected = arguments.to or ()
     stream = host.activate(
         *words,
         reason=arguments.reason,
@@ -151,15 +151,14 @@ def _schedule(session: CommandSession, arguments: argparse.Namespace, host: Host
         raise shown_plan.nothing(planned)
     options = [f"--root={os.path.realpath(session.root)}"] if session.root != "/" else []
     options += [f"--settings={os.path.abspath(session.settings)}"] if session.settings else []
-    expected = arguments.to
-    scheduling.require_possible(host, planned.steps, at, options, ignore=arguments.ignore, expected=expected)
+    scheduling.require_possible(host, planned.steps, at, options, ignore=arguments.ignore)
     if not arguments.yes:
         _confirm(session, lambda: planned, at=f"at {at:%a %d %b %H:%M %Z}")
     later = [f"--on-failure={arguments.on_failure}"]
     later += [f"--state={os.path.abspath(arguments.state)}"] if arguments.state else []
     later += [f"--measure={arguments.measure}"] if arguments.measure else []
     made = scheduling.schedule(
-        host, planned.steps, at, options, later, reason=arguments.reason, ignore=arguments.ignore, expected=expected
+        host, planned.steps, at, options, later, reason=arguments.reason, ignore=arguments.ignore
     )
     return session.show(shown_schedule.made(made, host.now()))
 

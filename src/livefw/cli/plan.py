@@ -41,7 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
-    """Show what would be done; 4 if anything blocks a step."""
+    """Show what would be done; 4 if anything blocks a step, 3 if there is nothing to do."""
     host = ConnectedHost(paths.host(session, arguments))
     return show(session, host.plan(*arguments.components, ignore=arguments.ignore), strict=arguments.strict)
 

@@ -30,8 +30,14 @@ def answer(plan: Plan) -> Answer:
     """What `livefw plan` answers. An error of `nothing` for a plan without steps."""
     if not plan.steps:
         raise nothing(plan)
-    code = ExitCode.REFUSED if any(step.stopped for step in plan.steps) else ExitCode.DONE
-    return Answer.of(LISTING, lambda: fields(plan), code)
+    return Answer.of(LISTING, lambda: fields(plan), _exit_code(plan))
+
+
+def _exit_code(plan: Plan) -> ExitCode:
+    """That of the activation: 3 if there is nothing to do for any step, 4 if something else blocks one."""
+    if any(step.stopped and not step.idle for step in plan.steps):
+        return ExitCode.REFUSED
+    return ExitCode.NOTHING_TO_DO if all(step.idle for step in plan.steps) else ExitCode.DONE
 
 
 def nothing(plan: Plan) -> LivefwError:

@@ -20,8 +20,8 @@ _WORST_FIRST = (
     ExitCode.FAILED,
     ExitCode.NO_PERMISSION,
     ExitCode.REFUSED,
-    ExitCode.NOTHING_TO_DO,
     ExitCode.DONE,
+    ExitCode.NOTHING_TO_DO,
 )
 
 
@@ -105,7 +105,7 @@ class RequestResult(NamedTuple):
     def exit_code(self) -> ExitCode:
         """That of the worst result; that of the error where all went well before it."""
         codes = {result.exit_code(each.result) for each in self.attempts} or {ExitCode.DONE}
-        code = next(code for code in _WORST_FIRST if code in codes)
+        code = next(code for code in _WORST_FIRST if code in codes)  # something done is not nothing to do
         if self.error and code is ExitCode.DONE:
             return kind_of(self.error).exit_code
         return ExitCode.INTERRUPTED if self.not_started and code is ExitCode.DONE else code

@@ -9,20 +9,20 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, NamedTuple
 
-from livefw.activation import aftermath, plan, row_bodies
+from livefw.activation import aftermath, expected_version, plan, row_bodies
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem
 from livefw.activation.events import Attempt, Begun, Control, Point, SettledIntent, Steps
-from livefw.activation.execution.mechanism import INTERRUPTED, NOT_ASKED, OTHER_VERSION, VANISHED, ask
+from livefw.activation.execution.mechanism import INTERRUPTED, NOT_ASKED, VANISHED, ask
 from livefw.activation.history.journal import RowKind
-from livefw.activation.history.writer import HistoryWriter
+from livefw.activation.history.writer import HistoryWriter, RowStatus
 from livefw.activation.host import ActivationRequest, Host
 from livefw.activation.inventory import discovery, old_versions, side_effects
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.measure.meter import Meter
 from livefw.activation.mishaps import NOT_JUDGED, NOT_KEPT, NOT_MEASURED, Mishaps, error_text, inspect_noting
-from livefw.activation.outcome import Outcome, Result
+from livefw.activation.outcome import Outcome, Result, is_nothing_to_do
 from livefw.activation.plan import PlanContext, PlanStep
 from livefw.activation.verdict import evidence
 from livefw.activation.verdict.judgement import judge
@@ -115,7 +115,7 @@ class Turn:
         host = context.host
         if self.found.find(component.key) is None:
             return self._refused(component, VANISHED)
-        step = plan.examine(self._candidate, self.found, scene())
+        step = plan.examine(self._candidate, self.found, scene(), expected=self._expected)
         yield host.reach(Point.CHECKED, component)
         if why := context.unsettled(component.key) or stopped_by(step.problems):
             return self._refused(component, why, step.problems)
@@ -136,7 +136,7 @@ class Turn:
             why = before.reasons[0] if before else VANISHED
             return self._refused(before or step.component, why, step.problems)
         before = before._replace(short=step.component.short)  # which only a whole inventory knows
-        if self._expected is not None and (other := _other_version(before, self._expected)):
+        if other := expected_version.mismatch(before, self._expected):
             return self._refused(before, other, step.problems)
         announced = reliable_text(before.pending_version) or row_bodies.staged_version(history.journal, before)
         listed = aftermath.listed(provider.name, self.found)
@@ -234,9 +234,11 @@ class Turn:
         history.announce(RowKind.OUTCOME, result, row, self.mishaps)
 
     def _refused(self, component: Component, why: Reason, problems: tuple[Problem, ...] = ()) -> Attempt:
-        """Record a refusal; nothing is tried."""
+        """Record a refusal; nothing is tried. Nothing to do is none: who asks every night would fill the history."""
         host, history = self._context.host, self._context.history
         result = Result(component, Outcome.REFUSED, why.about(component.word))
+        if is_nothing_to_do(why.code):
+            return Attempt(result, problems, None, (), RowStatus("", None))
         row = history.note(
             RowKind.REFUSAL,
             component.key,
@@ -245,13 +247,6 @@ class Turn:
         )
         history.announce(RowKind.REFUSAL, result, row, self.mishaps)
         return Attempt(result, problems, None, (), row)
-
-
-def _other_version(component: Component, expected: str) -> Reason | None:
-    """Why another version than the expected one is pending; None if it is that one."""
-    pending = component.pending_version.text if component.pending_version else ""
-    _, why = OTHER_VERSION
-    return None if pending == expected else why.fill(pending=pending or "?", expected=expected or "?")
 
 
 def stopped_by(problems: Iterable[Problem]) -> Reason | None:

@@ -144,10 +144,6 @@ _CANCEL_OUTCOMES = {
 }
 INTERRUPTED = Outcome.CANCELLED, Reason("interrupted", "interrupted before a request was made")
 NOT_ASKED = Outcome.REFUSED, Reason("not-asked", "{why_it_could_not_be_asked}")
-OTHER_VERSION = (
-    Outcome.REFUSED,
-    Reason("other-version", "version {pending} is pending, and not {expected}, which was confirmed", "livefw plan"),
-)
 _CANCELLED = Reason("cancelled", "the mechanism has abandoned it")
 VANISHED = Reason("vanished", "the component no longer exists", "livefw list")
 _OUT_OF_SIGHT = Claim(

@@ -10,7 +10,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from livefw.activation import plan, row_bodies, setting_changes
+from livefw.activation import expected_version, plan, row_bodies, setting_changes
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.events import (
     Attempt,
@@ -159,7 +159,7 @@ class Session:
         with hosts.naming_silent_hosts(found):
             named = None if request.words is None else plan.choose(found, request.words)
         wanted = None if named is None else {c.component.key: c for c in named}
-        expected = _expected(request, wanted)
+        expected = expected_version.by_key(wanted or (), request.words, request.expected)
         chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
         left_out = () if wanted is not None else _left_out(found, host.policy)
         unmatched = unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found)
@@ -252,16 +252,6 @@ class Session:
         after, self._tried = setting_changes.apply_changes(found, host.policy, self._tried, look=look, note=note)
         self.unmet = setting_changes.unmet_settings(plan.setting_changes(after, host.policy), self._tried)
         return after
-
-
-def _expected(request: ActivationRequest, wanted: dict[str, Candidate] | None) -> dict[str, str]:
-    """The version that has to be pending, by key. `UsageError` unless there is one for each component."""
-    if not request.expected:
-        return {}
-    keys = wanted or ()
-    if not len(keys) == len(request.words or ()) == len(request.expected):
-        raise UsageError("a version that has to be pending is given for each named component, or for none")
-    return dict(zip(keys, request.expected, strict=True))
 
 
 def _ended(attempt: Attempt) -> Steps[Finished]:

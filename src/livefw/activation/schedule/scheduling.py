@@ -36,10 +36,9 @@ def require_possible(
     options: Sequence[str],
     *,
     ignore: Sequence[str],
-    expected: Sequence[str] | None = None,
 ) -> None:
     """Find out what keeps `schedule` from it, before anybody confirms it. Arguments and errors are those of it."""
-    versions = _checked(host, steps, at, ignore, expected)
+    versions = _checked(host, steps, at, ignore)
     with _otherwise(options, [step.component for step in steps], versions):
         timers.require()
 
@@ -53,20 +52,19 @@ def schedule(
     *,
     reason: str,
     ignore: Sequence[str],
-    expected: Sequence[str] | None = None,
 ) -> ScheduledActivation:
     """Start a timer for these steps of a plan, and write a row for each.
 
     ``options`` are those of the command that it runs, and ``later`` those of its verb. It activates only the versions
-    that are pending now, which are ``expected`` if that is given; see `ActivationRequest.expected`.
+    that are pending now; see `ActivationRequest.expected`.
 
     Raises:
         PermissionDenied: not root.
-        Refused: no maintenance window is open at that time, something blocks a step at any time, or another version is
-            expected than the pending one; `JournalUnavailable` if the rows cannot be written.
+        Refused: no maintenance window is open at that time, or something blocks a step at any time;
+            `JournalUnavailable` if the rows cannot be written.
         NotInstalled, TransportError: systemd does not start it.
     """
-    versions = _checked(host, steps, at, ignore, expected)
+    versions = _checked(host, steps, at, ignore)
     components = [step.component for step in steps]
     name = os.urandom(4).hex()
     when = f"{host.now().astimezone(at.tzinfo):%Y-%m-%d %H:%M}"
@@ -89,9 +87,7 @@ def schedule(
     return ScheduledActivation(at, unit, tuple(components))
 
 
-def _checked(
-    host: Host, steps: Sequence[PlanStep], at: datetime, ignore: Sequence[str], expected: Sequence[str] | None
-) -> list[str]:
+def _checked(host: Host, steps: Sequence[PlanStep], at: datetime, ignore: Sequence[str]) -> list[str]:
     """The versions that are pending, if this may be scheduled. Errors as of `schedule`."""
     if not host.privileged or os.geteuid():
         raise PermissionDenied("only root can schedule an activation", hint="run it with sudo", phase="schedule")
@@ -107,12 +103,7 @@ def _checked(
     for step in steps:
         if why := next((each for each in step.problems if each.stops and _lasts(each)), None):
             raise Refused(f"{step.component.label}: {why.text}", hint=why.hint, phase="schedule")
-    versions = [_version(step.component) for step in steps]
-    if expected is not None and [*expected] != versions:
-        raise Refused(
-            f"{', '.join(versions)} is pending, and not {', '.join(expected)}", hint="livefw plan", phase="schedule"
-        )
-    return versions
+    return [_version(step.component) for step in steps]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import NamedTuple
 
-from livefw.activation import aftermath, mishaps, setting_changes, step_status
+from livefw.activation import aftermath, expected_version, mishaps, setting_changes, step_status
 from livefw.activation.checks.table import CHECKS, HOOK_PREFIX, Check, Weight
 from livefw.activation.execution import mechanism, settling, staging
 from livefw.activation.history import writer
@@ -229,6 +229,7 @@ _ENGINES = (
     mishaps,
     staging_verdict,
     releases,
+    expected_version,
     mechanism,
     settling,
     staging,
