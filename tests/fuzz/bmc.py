@@ -16,6 +16,7 @@ from livefw.providers.fake import FakeClock
 from livefw.providers.redfish import attest, components, resources, tasks
 from livefw.providers.redfish.client import _answer
 from livefw.providers.redfish.exchange import TIMEOUT, ExchangeError, RegistryMessage, Response, local_path, retry_after
+from livefw.providers.redfish.parts import grouped
 from livefw.providers.redfish.settings import Bmc
 
 from .abi import NONCE
@@ -113,7 +114,7 @@ def _resources(data: bytes) -> object:
     client: Any = _Service(_document(data))
     seen = resources.look(client)
     told = []
-    for part in components.parts(seen):
+    for part in grouped(seen):
         found = components.component(part, seen, Bmc("rack", _ORIGIN))
         assert found.id.startswith("rack/")
         _kept(found.key, found.name, *(f"{name}{value}" for name, value in found.details))

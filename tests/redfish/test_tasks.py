@@ -9,7 +9,8 @@ from livefw.providers.base import Progress, Reason
 from livefw.providers.fake import FakeClock
 from livefw.providers.redfish import tasks
 from livefw.providers.redfish.exchange import ExchangeError, Response
-from livefw.providers.redfish.tasks import REGISTRY, TaskEnd
+from livefw.providers.redfish.registry import REGISTRY, STANDARD
+from livefw.providers.redfish.tasks import TaskEnd
 
 MONITOR, TASK = "/redfish/v1/TaskService/TaskMonitors/1", "/redfish/v1/TaskService/Tasks/1"
 BROKEN = ExchangeError(Reason("broken", "gone"), sent=True)
@@ -261,13 +262,34 @@ FAILURES = {
 }
 MESSAGES = dict.fromkeys(PROGRESS, "task-failed") | FAILURES
 """DSP8011, registries Update 1.2.0, TaskEvent and Base: what a task that ends badly has failed of, if it says this."""
+OEM_PROGRESS = (
+    "JCP001",
+    "RED001",
+    "RED002",
+    "RED030",
+    "OemSimpleupdateAcceptedMessage",
+    "UpdateAssignment",
+    "UpdateVerifyInProgress",
+    "PayloadApplyInProgress",
+    "PayloadApplyCompleted",
+)
+OEM_FAILURES = {
+    "RED007": "auth-failed",
+    "SystemResetRequired": "reset-required",
+    "OemFirmwareAlreadyInUpdateMode": "busy",
+    "OemLicenseNotPassed": "no-licence",
+    "UpdateVerifyFailed": "auth-failed",
+}
+OEM = dict.fromkeys(OEM_PROGRESS, "task-failed") | OEM_FAILURES
+"""The same of vendors' registries; where each is from stands in livefw.providers.redfish.vendors."""
 
 
 def test_the_registry_is_known() -> None:
-    assert REGISTRY.keys() == MESSAGES.keys()
+    assert STANDARD.keys() == MESSAGES.keys()
+    assert REGISTRY.keys() == MESSAGES.keys() | OEM.keys()
 
 
-@pytest.mark.parametrize("key", MESSAGES)
+@pytest.mark.parametrize("key", [*MESSAGES, *OEM])
 def test_every_message_of_the_registry_is_told_in_words_and_is_the_reason_if_it_is_a_failure(key: str) -> None:
     followed = follow(ACCEPTED, task("Running", key), task("Exception", key))
     outcome, (text, *more) = followed.outcome, [each.text for each in followed.told if each.text]
@@ -275,8 +297,8 @@ def test_every_message_of_the_registry_is_told_in_words_and_is_the_reason_if_it_
     assert text[:1].islower()
     assert text != f"This is {key}."
     assert outcome.reason
-    assert (outcome.reason.code, outcome.code) == (MESSAGES[key], key)
-    assert (outcome.reason.text == text) is (key in FAILURES)
+    assert (outcome.reason.code, outcome.code) == ((MESSAGES | OEM)[key], key)
+    assert (outcome.reason.text == text) is (key in FAILURES | OEM_FAILURES)
 
 
 @pytest.mark.parametrize(

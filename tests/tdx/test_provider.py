@@ -30,7 +30,7 @@ from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
 from livefw.machine.machine import Machine
 from livefw.machine.tdx import IMAGES, TdxHalf
-from livefw.providers.base import Claim, Component, Phase, Progress, Reason, Reply
+from livefw.providers.base import Claim, Component, Cost, Phase, Progress, Reason, Rendezvous, Reply
 from livefw.providers.registry import providers
 from livefw.providers.steps import RunningSteps
 from livefw.providers.tdx.platform import NODE, read_platform
@@ -113,7 +113,7 @@ def test_component_as_it_is_listed(bench: Bench) -> None:
     assert component.pending_version
     assert component.pending_version.text == "1.5.24"
     assert (component.pending, component.reasons) == (True, ())
-    assert component.cost == ("required", False)
+    assert component.cost == Cost(Rendezvous.REQUIRED, resets_cpu=False)
     assert {note.code for note in component.notes} == {"volatile", "td-launch"}
 
 

@@ -55,11 +55,27 @@ class Flag(StrEnum):
     """There is no flag: what is pending follows from the images that lie there."""
 
 
+class Restart(StrEnum):
+    """What restarts when firmware behind a management controller takes effect."""
+
+    NOTHING = "nothing"
+    BMC = "bmc"
+    DEVICE = "device"
+    HOST = "host"
+    """Nothing but a reset of the host makes it take effect."""
+    SOMETHING = "something"
+    """It is not reported what."""
+
+
 class Cost(NamedTuple):
-    """What an activation does to the running machine; None where the mechanism does not say."""
+    """What an activation does to the running machine; None where the mechanism does not say.
+
+    ``restart`` is None for firmware of the machine itself as well.
+    """
 
     rendezvous: Rendezvous | None
     resets_cpu: bool | None
+    restart: Restart | None = None
 
 
 class Reason(NamedTuple):

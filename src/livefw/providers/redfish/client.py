@@ -197,6 +197,10 @@ class RedfishClient:
             found = library._session.post(f"{self._url}{path}", data=body, headers=fields)  # noqa: SLF001
             return self._known_answer(found.status_code, found.headers.items(), found.content)
 
+    def patch(self, path: str, body: dict[str, Any], etag: str = "") -> Response:
+        """Set properties of a resource, if it still is the one of the ETag."""
+        return self._read("PATCH", path, body=body, headers={"If-Match": etag} if etag else None)
+
     def delete(self, path: str) -> Response:
         """Delete a resource."""
         return self._exchange("DELETE", path)

@@ -1,103 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """From inventory members to components, and why one cannot be activated now."""
 
-import re
-from collections import Counter
 from typing import NamedTuple
 
-from livefw.providers.component import Component, Cost, Flag, Reason, Version, dotted
+from livefw.providers.component import Component, Cost, Flag, Reason, Restart, Version, dotted
 from livefw.providers.ocp import OUT_OF_SCOPE
-from livefw.providers.redfish.resources import Queued, Seen, SoftwareImage, Unread
+from livefw.providers.redfish import delivery
+from livefw.providers.redfish.delivery import Effect
+from livefw.providers.redfish.parts import Part, foreign
+from livefw.providers.redfish.resources import Seen, SoftwareImage, Unread
 from livefw.providers.redfish.settings import Bmc
 
 PROVIDER = "redfish"
-_WORD = re.compile(r"[a-z]+")
-
-
-class Part(NamedTuple):
-    """One component: all inventory members that are images of the same thing."""
-
-    ident: str
-    images: tuple[SoftwareImage, ...]
-    queued: tuple[Queued, ...] = ()
-    """Tasks that wait to be started, and are about this component only."""
-
-    @property
-    def running(self) -> SoftwareImage | None:
-        """The image that runs: the one that says so, or the only one there is, unless it denies it."""
-        active = [image for image in self.images if image.active]
-        if len(active) == 1:
-            return active[0]
-        only = self.images[0] if len(self.images) == 1 else None
-        return only if only and only.active is None else None
-
-    @property
-    def staged(self) -> SoftwareImage | None:
-        """The image that waits: of two, the one that does not run."""
-        found = [image for image in self.images if image.staged]
-        waiting = [image for image in found if not image.active]
-        return next(iter(waiting or found), None)
-
-    @property
-    def needs_reset(self) -> bool | None:
-        """Whether an update takes a reset: as soon as one member says so; None if one does not say."""
-        told = {image.needs_reset for image in ([self.staged] if self.staged else self.images)}
-        return True if True in told else None if None in told else False
-
-    @property
-    def banked(self) -> bool:
-        """Whether another image of it may stand beside those that are shown."""
-        return any(image.banked for image in self.images)
-
-    @property
-    def is_bios(self) -> bool:
-        """Whether it is firmware of the host: by what it is related to, or by its name."""
-        related = (uri.lower() for image in self.images for uri in image.related)
-        words = {word for image in self.images for word in _WORD.findall(f"{image.ident} {image.name}".lower())}
-        return any(uri.endswith("/bios") for uri in related) or not words.isdisjoint(("bios", "uefi"))
-
-    @property
-    def places(self) -> frozenset[str]:
-        """The same to compare with what other resources name: some spell them with a slash at the end."""
-        return frozenset(uri.rstrip("/") for uri in self.uris)
-
-    @property
-    def uris(self) -> frozenset[str]:
-        """The inventory members."""
-        return frozenset(image.uri for image in self.images)
-
-
-def parts(seen: Seen) -> tuple[Part, ...]:
-    """Components, in the order of their ids. Images with the same SoftwareId of the same thing are one component.
-
-    The id is that of the first member by name: with two banks that change places, it must not follow the active one.
-    """
-    groups: dict[object, list[SoftwareImage]] = {}
-    for image in sorted(seen.images, key=lambda image: image.key):
-        groups.setdefault((image.software_id, image.related) if image.banked else image.uri, []).append(image)
-    found = []
-    for images in groups.values():
-        uris = {uri for image in images for uri in (image.uri, *image.related)}
-        queued = tuple(task for task in seen.queued if task.targets and task.targets <= uris)
-        found.append(Part(images[0].key, tuple(images), queued))
-    return tuple(found)
-
-
-def earlier_idents(seen: Seen) -> dict[str, str]:
-    """By id the ``Id`` of a component's first member, by which it was known before, if that is unambiguous."""
-    found = parts(seen)
-    taken = Counter(name for part in found for name in {part.ident, part.images[0].ident})
-    return {part.ident: name for part in found if (name := part.images[0].ident) != part.ident and taken[name] == 1}
-
-
-def find(seen: Seen, ident: str) -> Part | None:
-    """The component of this id within its BMC; None if it is not there."""
-    return next((each for each in parts(seen) if each.ident == ident), None)
-
-
-def foreign(part: Part, seen: Seen) -> tuple[Queued, ...]:
-    """What StartUpdate would start beside this component."""
-    return tuple(task for task in seen.queued if task not in part.queued)
 
 
 def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
@@ -113,8 +27,8 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
         name=shown.name,
         current_version=_current(part),
         pending=True if waits else False if told and not hidden(part, seen) else None,
-        pending_version=_version(staged) if staged and staged is not running else None,
-        cost=Cost(None, part.needs_reset),
+        pending_version=_pending_version(part),
+        cost=Cost(None, _resets_cpu(part), part.restart),
         reasons=tuple(reasons(part, seen, bmc)),
         notes=tuple(_notes(part, seen)),
         details=tuple(_details(part, seen)),
@@ -123,6 +37,12 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
     )
 
 
+def _resets_cpu(part: Part) -> bool | None:
+    """Whether CPUs are reset: with the host."""
+    return None if part.restart is None else part.restart in _RESETS_HOST
+
+
+_RESETS_HOST = frozenset({Restart.HOST, Restart.SOMETHING})
 _UNCONFIRMED = Reason(
     "no-evidence",
     "the BMC reports neither the running version (Active) nor a signed measurement, and its reply alone proves nothing",
@@ -149,6 +69,13 @@ def _current(part: Part) -> Version | None:
     return version._replace(reliable=running is not None and running.active is True) if version else None
 
 
+def _pending_version(part: Part) -> Version | None:
+    staged = part.staged
+    if staged and staged.staged_version:
+        return Version(staged.staged_version, dotted(staged.staged_version))
+    return _version(staged) if staged and staged is not part.running else None
+
+
 def _version(image: SoftwareImage) -> Version | None:
     return Version(image.version, dotted(image.version)) if image.version else None
 
@@ -161,12 +88,12 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
     if part.staged is None and not part.queued:
         found.append(_NOT_PENDING)
     elif way(part, seen) is None:
-        found.append(_NO_ACTIVATION)
+        found.append(_TAKES_IMAGE if seen.service.installs else _NO_ACTIVATION)
     elif part.staged is None and foreign(part, seen) and not bmc.start_all:
         found.append(_FOREIGN)
-    if part.needs_reset:
+    if part.restart in _RESETS_HOST:
         found.append(_RESET_REQUIRED)
-    elif part.needs_reset is None and not bmc.assume_live:
+    elif part.restart is None and not bmc.assume_live:
         found.append(_UNTOLD)
     if part.is_bios:
         found.append(_BIOS)
@@ -176,6 +103,11 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
 SERVICE_DISABLED = Reason("service-disabled", "the update service of this BMC is disabled")
 _NOT_PENDING = Reason("not-pending", "no image is staged", "livefw stage COMPONENT")
 _NO_ACTIVATION = Reason("no-activation", "an image is staged, but the BMC offers no action to activate it")
+_TAKES_IMAGE = Reason(
+    "takes-image",
+    "an image is staged, and the BMC activates it only if it is given the image again",
+    "livefw activate COMPONENT --image IMAGE",
+)
 _RESET_REQUIRED = Reason("reset-required", "the BMC reports that an update requires a reset: not live")
 _VERSION_UNTOLD = Reason("version-untold", "the BMC does not report whether the version shown is the running one")
 _NO_ATTESTATION = Reason("no-attestation", "the BMC offers no signed measurement of this component")
@@ -226,14 +158,9 @@ def _notes(part: Part, seen: Seen) -> list[Reason]:
         found.append(_VERSION_UNTOLD)
     if not attesting(part, seen):
         found.append(_NO_ATTESTATION)
-    if not can_wait(part, seen):
+    if not delivery.best(part, seen, Effect.ACTIVATION, Effect.RESET):
         found.append(_CANNOT_WAIT)
     return found
-
-
-def can_wait(part: Part, seen: Seen) -> bool:
-    """Whether the BMC has a way to keep an image of it pending until it is activated."""
-    return bool(seen.service.activate or seen.service.start or any(image.activate for image in part.images))
 
 
 def attesting(part: Part, seen: Seen) -> str | None:

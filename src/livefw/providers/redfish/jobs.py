@@ -8,14 +8,17 @@ from typing import NamedTuple
 
 from livefw.clock import Clock
 from livefw.providers.base import Claim, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
-from livefw.providers.redfish import attest, components, tasks, trust, upload
+from livefw.providers.redfish import attest, components, delivery, octets, parts, tasks, trust, upload
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import RedfishClient
-from livefw.providers.redfish.components import Part
+from livefw.providers.redfish.delivery import Delivery, Effect, Way
 from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, ExchangeError, Response
+from livefw.providers.redfish.octets import OctetReservation
+from livefw.providers.redfish.parts import Part
+from livefw.providers.redfish.registry import AWAITING
 from livefw.providers.redfish.resources import Seen
 from livefw.providers.redfish.settings import Bmc
-from livefw.providers.redfish.tasks import AWAITING, TaskEnd, TaskOutcome
+from livefw.providers.redfish.tasks import TaskEnd, TaskOutcome
 from livefw.providers.redfish.upload import FormField
 from livefw.providers.steps import Operation, StepReport, Steps
 
@@ -103,7 +106,7 @@ class RedfishJob:
         raise NotImplementedError
 
     def _part(self, seen: Seen) -> Part | None:
-        return components.find(seen, self._place.ident)
+        return parts.find(seen, self._place.ident)
 
     def _ask(self, client: RedfishClient, part: Part, request: Asking) -> Asked:
         """One request that changes something, and its task until the end.
@@ -244,7 +247,7 @@ def _version(part: Part) -> tuple[str, str | None] | None:
 
 def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
     """All that waits of a component: staged images with their versions, and queued tasks."""
-    staged = {(image.uri, image.version) for image in part.images if image.staged}
+    staged = {(image.uri, image.staged_version or image.version) for image in part.images if image.staged}
     return frozenset(staged | {(task.uri, None) for task in part.queued})
 
 
@@ -275,34 +278,50 @@ class StageJob(RedfishJob):
         super().__init__(place)
         self._package = package
 
+    effects = (Effect.ACTIVATION, Effect.RESET)
+    """What a staging may choose: never that the image takes effect at once."""
+
     def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
-        if against := self._objection(part, seen):
+        chosen = delivery.best(part, seen, *self.effects, ways=self._ways)
+        if against := self._objection(part, seen, chosen):
             return Claim(Reply.REFUSED, reason=against)
-        if not (wish := _staging_option(part, seen)):
+        if chosen is None:
             return Claim(Reply.REFUSED, reason=_NO_STAGING)
         target = _target(part, seen)
-        if self._package.uri:
-            uri = seen.service.simple or ""
-            body = {"ImageURI": self._package.uri, "Targets": [target], **wish}
-            request = Asking("SimpleUpdate", lambda: client.post(uri, body), staging=True)
-        else:
-            parameters = FormField("UpdateParameters", json.dumps({"Targets": [target], **wish}).encode())
-            form, push = upload.form(self._package, parameters), seen.service.push or ""
-            request = Asking("multipart push", lambda: client.push(push, form), staging=True)
-        outcome = yield from self._ask(client, part, request)
+        reservation = OctetReservation(client, seen.service, chosen, target)
+        try:
+            if chosen.way is Way.OCTETS and (against := reservation.reserve()):
+                return Claim(Reply.REFUSED, reason=against)
+            send = partial(self._send, client, chosen, target)
+            outcome = yield from self._ask(client, part, Asking(chosen.way, send, staging=True))
+        finally:
+            reservation.release()
         claim = _claim(outcome, queued=False)
         if outcome.goes_on and not outcome.bare:
             return claim  # there is a task, and it is still at it
         after = yield from self._again(client)
         return _proved(part, after, outcome, claim)
 
-    def _objection(self, part: Part, seen: Seen) -> Reason | None:
+    @property
+    def _ways(self) -> frozenset[Way]:
+        return frozenset({Way.PULL} if self._package.uri else {Way.MULTIPART, Way.OCTETS})
+
+    def _send(self, client: RedfishClient, chosen: Delivery, target: str) -> Response:
+        package, parameters = self._package, {"Targets": [target], **chosen.parameters}
+        if chosen.way is Way.PULL:
+            return client.post(chosen.uri, {"ImageURI": package.uri, **parameters})
+        if chosen.way is Way.OCTETS:
+            return client.push(chosen.uri, upload.raw(package))
+        return client.push(
+            chosen.uri, upload.form(package, FormField("UpdateParameters", json.dumps(parameters).encode()))
+        )
+
+    def _objection(self, part: Part, seen: Seen, chosen: Delivery | None) -> Reason | None:
         service, size = seen.service, self._package.size
-        offered = service.simple if self._package.uri else service.push
         capable = service.staging if service.staging is not None else service.targets
         if service.enabled is False:
             return components.SERVICE_DISABLED
-        if offered is None:
+        if self._ways.isdisjoint(delivery.ways(service)):
             return _NO_TRANSFER.fill(way="SimpleUpdate" if self._package.uri else "multipart push")
         if service.most_bytes is not None and size > service.most_bytes:
             return _TOO_LARGE.fill(size=size, most=service.most_bytes)
@@ -310,6 +329,8 @@ class StageJob(RedfishJob):
             return _NOT_UPDATEABLE
         if capable is not None and not part.places & capable:
             return _NOT_STAGEABLE
+        if chosen and chosen.way is Way.OCTETS and service.octets and service.octets.busy:
+            return octets.BUSY
         return None
 
 
@@ -339,16 +360,3 @@ def _target(part: Part, seen: Seen) -> str:
     capable = seen.service.staging or part.places
     listed = [image for image in part.images if image.uri.rstrip("/") in capable] or list(part.images)
     return next((image.uri for image in listed if not image.active), listed[0].uri)
-
-
-def _staging_option(part: Part, seen: Seen) -> dict[str, object]:
-    """How to say that the image is to wait; empty if there is no way to say it.
-
-    A service that has an action to activate knows ``Stage`` (both came with 2025.2); one that has StartUpdate knows
-    ``OnStartUpdateRequest``. To one that has neither nothing is sent: it would ignore what it does not know, and begin.
-    """
-    if seen.service.activate or any(image.activate for image in part.images):
-        return {"Stage": True}
-    if seen.service.start:
-        return {"@Redfish.OperationApplyTime": "OnStartUpdateRequest"}
-    return {}

@@ -169,13 +169,13 @@ class RedfishProvider:
         Where that is unknown now, a restart may have done it.
         """
         from livefw.providers.base import Memory
-        from livefw.providers.redfish import components
+        from livefw.providers.redfish import parts
         from livefw.providers.redfish.exchange import ExchangeError
 
         bmc, part = self._bmc(ident), None
         if bmc is not None:
             with suppress(ExchangeError):
-                found = components.parts(self._look(bmc, ident=ident))
+                found = parts.grouped(self._look(bmc, ident=ident))
                 part = next((each for each in found if f"{bmc.name}/{each.ident}" == ident), None)
         by_restart = part is None or part.is_bios or part.needs_reset is not False
         return Memory(by_restart=by_restart)
@@ -289,7 +289,7 @@ class RedfishProvider:
         return self._described(bmc, lambda: self._enter(bmc), ident)
 
     def _described(self, bmc: Bmc, enter: Callable[[], RedfishClient], ident: str = "") -> Listed:
-        from livefw.providers.redfish import components
+        from livefw.providers.redfish import components, parts
         from livefw.providers.redfish.exchange import ExchangeError
 
         try:
@@ -297,7 +297,7 @@ class RedfishProvider:
         except ExchangeError as error:
             return Listed(bmc, error=_error(bmc, error.reason))
         blind = tuple(each for each in seen.blind if not each.absent)
-        found = tuple(components.component(part, seen, bmc) for part in components.parts(seen))
+        found = tuple(components.component(part, seen, bmc) for part in parts.grouped(seen))
         return Listed(bmc, found, (*seen.unread, *blind))
 
     def _look(self, bmc: Bmc, enter: Callable[[], RedfishClient] | None = None, *, ident: str = "") -> Seen:
@@ -310,15 +310,15 @@ class RedfishProvider:
 
     def _look_by(self, client: RedfishClient, bmc: Bmc, ident: str = "") -> Seen:
         """A look at everything; or, if it has been seen before, at one component, and at what is new."""
-        from livefw.providers.redfish import components
+        from livefw.providers.redfish import parts
         from livefw.providers.redfish.resources import EarlierLook, look
 
         before = self._seen.get(bmc.name) if ident else None
-        part = components.find(before, ident.partition("/")[2]) if before else None
+        part = parts.find(before, ident.partition("/")[2]) if before else None
         earlier = EarlierLook(before, part.uris) if before and part else None
         seen = look(client, earlier)
         if earlier is None:
-            self._seen[bmc.name], self._earlier[bmc.name] = seen, components.earlier_idents(seen)
+            self._seen[bmc.name], self._earlier[bmc.name] = seen, parts.earlier_idents(seen)
         return seen
 
 

@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 from livefw.providers.redfish import exchange
 from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, local_path
+from livefw.providers.redfish.vendors import slots
+from livefw.providers.redfish.vendors.table import PLAIN, vendor_of
+from livefw.providers.redfish.vendors.vendor import Body, Vendor, VendorOption, at
 from livefw.text import whole
 
 _MOST_MEMBERS = 10_000
@@ -44,11 +47,29 @@ class SoftwareImage(NamedTuple):
     manufacturer: str | None = None
     activate: str | None = None
     cancel: str | None = None
+    staged_version: str | None = None
+    """The version that waits, where it has no member of its own."""
+    denies_hold: bool = False
+    """Whether it says that its vendor's way to hold an image is not for it."""
 
     @property
     def banked(self) -> bool:
         """Whether it says enough for another image of the same thing to be known as such."""
         return bool(self.software_id and self.related) and (self.active is not None or self.staged is not None)
+
+
+class OctetPush(NamedTuple):
+    """``HttpPushUri``: the bytes of an image, whose target and apply time are properties that clients share.
+
+    A property is None where the service does not have it, and ``busy`` those that another client has reserved.
+    """
+
+    uri: str
+    targets: bool = False
+    reserves_targets: bool = False
+    apply_time: str | None = None
+    reserves_options: bool = False
+    busy: bool = False
 
 
 class UpdateService(NamedTuple):
@@ -66,6 +87,21 @@ class UpdateService(NamedTuple):
     targets: frozenset[str] | None
     """UpdateServiceCapabilities.AllowableTargets; None without."""
     staging: frozenset[str] | None
+    uri: str = ""
+    etag: str = ""
+    vendor: Vendor = PLAIN
+    octets: OctetPush | None = None
+    push_times: frozenset[str] | None = None
+    """Apply times that a multipart push supports; None if it does not say."""
+    octet_times: frozenset[str] | None = None
+    holds: bool = False
+    """Whether it lists its vendor's option to hold an image, and ``installs`` that to install one."""
+    installs: bool = False
+    until_reset: str | None = None
+    """Its vendor's action that takes an image until the next reset."""
+    protocols: frozenset[str] | None = None
+    """How SimpleUpdate fetches an image, and ``simple_targets`` for what; None if it does not say."""
+    simple_targets: frozenset[str] | None = None
 
 
 class Queued(NamedTuple):
@@ -142,7 +178,7 @@ def _look(client: RedfishClient, known: EarlierLook | None) -> Seen:
     if uri is None:
         raise ExchangeError(exchange.NO_SERVICE, sent=False)
     body = client.resource(uri)
-    service = _service(body, client)
+    service = _service(body, client, uri=uri, vendor=vendor_of(root, body))
     unread, blind = list[Unread](), list[Unread]()
     has_queue = known is None or service.start or known.seen.queued
     links = {name: _link(root, name) for name in ("Tasks", "ComponentIntegrity")}
@@ -151,7 +187,7 @@ def _look(client: RedfishClient, known: EarlierLook | None) -> Seen:
     kept = {each.uri: each for each in known.seen.images if each.uri not in known.anew} if known else {}
     images: list[SoftwareImage] = []
     for row in _members(client, places, SOFTWARE, unread, skipped=frozenset(kept)):
-        found = kept.get(row["@odata.id"]) if len(row) == 1 else image(row)
+        found = kept.get(row["@odata.id"]) if len(row) == 1 else image(row, service.vendor)
         images += [found] if found else []
     if unread and not images:
         # Not an empty inventory, by which everything would count as gone.
@@ -252,31 +288,35 @@ def _words(answer: Response) -> str:
     return f" ({said[:_MOST_TEXT]})" if said else ""
 
 
-def image(body: dict[str, Any]) -> SoftwareImage | None:
+def image(body: dict[str, Any], vendor: Vendor = PLAIN) -> SoftwareImage | None:
     """A SoftwareInventory; None if it does not even say who it is."""
     uri = local_path(body.get("@odata.id"))
     if uri is None:
         return None
     ident = text(body, "Id") or uri.rstrip("/").rpartition("/")[2]
-    related = body.get("RelatedItem")
+    related, version = body.get("RelatedItem"), text(body, "Version")
+    reading = slots.read(body, vendor.slots)
+    waits = whole(reading.waits[:_MOST_TEXT])
     return SoftwareImage(
         uri=uri,
         key=_key(uri),
         ident=ident,
         name=text(body, "Name") or ident,
-        version=text(body, "Version"),
+        version=version,
         software_id=text(body, "SoftwareId"),
         related=_links(related),
         updateable=_flag(body, "Updateable"),
         protected=_flag(body, "WriteProtected"),
-        active=_flag(body, "Active"),
-        staged=_flag(body, "Staged"),
-        needs_reset=_flag(body, "ResetRequiredOnUpdate"),
+        active=True if version and reading.runs == version else _flag(body, "Active"),
+        staged=True if waits else _flag(body, "Staged"),
+        needs_reset=True if reading.for_reset else _flag(body, "ResetRequiredOnUpdate"),
         lowest=text(body, "LowestSupportedVersion"),
         release=text(body, "ReleaseType"),
         manufacturer=text(body, "Manufacturer"),
         activate=_action(body, "#SoftwareInventory.Activate"),
         cancel=_action(body, "#SoftwareInventory.Cancel"),
+        staged_version=waits or None,
+        denies_hold=vendor.hold is not None and at(body, vendor.hold.denied) is False,
     )
 
 
@@ -293,11 +333,12 @@ def _key(uri: str) -> str:
     return within.removeprefix("/")
 
 
-def _service(body: dict[str, Any], client: RedfishClient) -> UpdateService:
+def _service(body: dict[str, Any], client: RedfishClient, *, uri: str, vendor: Vendor) -> UpdateService:
     most, formats = body.get("MaxImageSizeBytes"), body.get("SupportedUpdateImageFormats")
     simple = _record(_record(body, "Actions"), "#UpdateService.SimpleUpdate")
-    times = _record(simple, "@Redfish.OperationApplyTimeSupport").get("SupportedValues")
     capable = _capabilities(body, client)
+    octets = _octet_push(body) if vendor.takes_octets else None
+    protocols = simple.get("TransferProtocol@Redfish.AllowableValues")
     return UpdateService(
         enabled=_flag(body, "ServiceEnabled"),
         most_bytes=most if isinstance(most, int) and not isinstance(most, bool) and most > 0 else None,
@@ -306,10 +347,55 @@ def _service(body: dict[str, Any], client: RedfishClient) -> UpdateService:
         simple=_action(body, "#UpdateService.SimpleUpdate"),
         start=_action(body, "#UpdateService.StartUpdate"),
         activate=_action(body, "#UpdateService.Activate"),
-        apply_times=frozenset(_strings(times)),
+        apply_times=_times(simple) or frozenset(),
         targets=_allowable(capable, "AllowableTargets"),
         staging=_allowable(capable, "AllowableStaging"),
+        uri=uri,
+        etag=text(body, "@odata.etag") or "",
+        vendor=vendor,
+        octets=octets,
+        push_times=_times(body, of="MultipartHttpPushUri"),
+        octet_times=_octet_times(body),
+        holds=_lists(body, vendor.hold),
+        installs=_lists(body, vendor.install),
+        until_reset=local_path(at(body, vendor.push_until_reset)) if vendor.push_until_reset else None,
+        protocols=frozenset(_strings(protocols)) if isinstance(protocols, list) else None,
+        simple_targets=_allowable(simple, "Targets@Redfish.AllowableValues"),
     )
+
+
+def _octet_push(body: dict[str, Any]) -> OctetPush | None:
+    uri = local_path(body.get("HttpPushUri"))
+    if uri is None:
+        return None
+    busy = [_flag(body, f"HttpPushUri{name}Busy") for name in ("Targets", "Options")]
+    return OctetPush(
+        uri,
+        targets="HttpPushUriTargets" in body,
+        reserves_targets=busy[0] is not None,
+        apply_time=text(_push_time(body), "ApplyTime"),
+        reserves_options=busy[1] is not None,
+        busy=True in busy,
+    )
+
+
+def _push_time(body: dict[str, Any]) -> dict[str, Any]:
+    return _record(_record(body, "HttpPushUriOptions"), "HttpPushUriApplyTime")
+
+
+def _octet_times(body: dict[str, Any]) -> frozenset[str] | None:
+    values = _push_time(body).get("ApplyTime@Redfish.AllowableValues")
+    return frozenset(_strings(values)) if isinstance(values, list) else _times(body, of="HttpPushUri")
+
+
+def _times(body: dict[str, Any], of: str = "") -> frozenset[str] | None:
+    """The apply times that something says it supports; None if it does not say."""
+    values = _record(body, f"{of}@Redfish.OperationApplyTimeSupport").get("SupportedValues")
+    return frozenset(_strings(values)) if isinstance(values, list) else None
+
+
+def _lists(body: Body, option: VendorOption | None) -> bool:
+    return option is not None and option.value in _strings(at(body, option.listed))
 
 
 def _capabilities(body: dict[str, Any], client: RedfishClient) -> dict[str, Any]:

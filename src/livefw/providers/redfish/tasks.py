@@ -22,6 +22,8 @@ from livefw.providers.redfish.exchange import (
     local_path,
     retry_after,
 )
+from livefw.providers.redfish.registry import AWAITING, REGISTRY
+from livefw.providers.redfish.vendors.vendor import MessageRow
 from livefw.text import whole
 
 FIRST_PAUSE = 0.25
@@ -65,48 +67,6 @@ class TaskOutcome(NamedTuple):
     bare: bool = False
     goes_on: bool = False
 
-
-class MessageRow(NamedTuple):
-    """What a message of the Update, TaskEvent or Base registry means: progress, or the reason for a failure."""
-
-    text: str
-    failure: str = ""
-
-
-REGISTRY = {
-    "TargetDetermined": MessageRow("the target is determined"),
-    "AllTargetsDetermined": MessageRow("all targets are determined"),
-    "TransferringToComponent": MessageRow("the image is being transferred to the component"),
-    "VerifyingAtComponent": MessageRow("the component verifies the image"),
-    "InstallingOnComponent": MessageRow("the image is being installed"),
-    "ApplyingOnComponent": MessageRow("the image is being applied"),
-    "AwaitToUpdate": MessageRow("the update is waiting to be started"),
-    "AwaitToActivate": MessageRow("the image is staged and pending activation"),
-    "UpdateInProgress": MessageRow("an update is in progress"),
-    "OperationTransitionedToJob": MessageRow("the service continues in a job"),
-    "UpdateSuccessful": MessageRow("the update is done"),
-    "TaskStarted": MessageRow("the task has started"),
-    "TaskProgressChanged": MessageRow("the task is in progress"),
-    "TaskPaused": MessageRow("the task is paused"),
-    "TaskResumed": MessageRow("the task has resumed"),
-    "TaskCompletedOK": MessageRow("the task is done"),
-    "TaskCompletedWarning": MessageRow("the task is done, with a warning", ""),
-    "TransferFailed": MessageRow("the image could not be transferred to the component", "transfer-failed"),
-    "VerificationFailed": MessageRow("the component rejects the image as not authentic", "auth-failed"),
-    "ApplyFailed": MessageRow("the image could not be installed", "apply-failed"),
-    "ActivateFailed": MessageRow("the image could not be activated", "activation-failed"),
-    "NoTargetsDetermined": MessageRow("no target accepts this image", "version-refused"),
-    "UpdateNotApplicable": MessageRow("the image is not for this component", "version-refused"),
-    "UpdateSkipped": MessageRow("the component was skipped", "version-refused"),
-    "UpdateSkippedSameVersion": MessageRow("this version is installed already", "version-refused"),
-    "ResetRequired": MessageRow("a reset is required: the update is not live", "reset-required"),
-    "TaskAborted": MessageRow("the task was aborted", "activation-failed"),
-    "TaskCancelled": MessageRow("the task was cancelled", "task-cancelled"),
-    "TaskRemoved": MessageRow("the task was removed", "task-cancelled"),
-}
-"""Update 1.2.0, TaskEvent and Base; matched by the last part of the id, because versions differ."""
-AWAITING = frozenset({"AwaitToUpdate", "AwaitToActivate"})
-"""Those that say that an image waits for its activation."""
 
 _TERMINAL = {
     "Completed": TaskEnd.DONE,
@@ -263,7 +223,7 @@ class TaskFollower:
         status = answer.body.get("TaskStatus")
         if status in ("Warning", "Critical"):
             self._lines[f"TaskStatus: {status}"] = None
-        if failure == "ResetRequired" and end is TaskEnd.DONE:
+        if failure and REGISTRY[failure].failure == RESET.code and end is TaskEnd.DONE:
             return self._outcome(TaskEnd.WAITS, RESET, failure)
         if end is TaskEnd.DONE and status == "Critical":
             end = TaskEnd.FAILED

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an image gets into a BMC, and what is said with it of when it takes effect.
+
+Derived from what the service offers and from the tables below; a vendor's own option comes first. To a service that
+does not offer an option it is not said: it would ignore what it does not know, and begin.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from livefw.providers.redfish.parts import Part
+from livefw.providers.redfish.resources import Seen, UpdateService
+from livefw.providers.redfish.vendors.vendor import NOTHING, Body
+
+
+class Way(StrEnum):
+    """How an image gets into a BMC."""
+
+    MULTIPART = "multipart push"
+    OCTETS = "HttpPushUri"
+    PULL = "SimpleUpdate"
+
+
+class Effect(StrEnum):
+    """When an image takes effect that was handed over."""
+
+    ACTIVATION = "activation"
+    """When it is activated: it waits."""
+    RESET = "reset"
+    """With the next reset of the host."""
+    AT_ONCE = "at-once"
+
+
+class Delivery(NamedTuple):
+    """One way to hand an image over: where to, what to say with it, and the apply time to set before a push of octets.
+
+    ``name`` is the option by which it says when the image takes effect.
+    """
+
+    way: Way
+    uri: str
+    effect: Effect
+    name: str
+    parameters: Body = NOTHING
+    apply_time: str = ""
+
+
+class Option(NamedTuple):
+    """Something that can be said with an image: an apply time or other parameters, by these ways, where ``offered``."""
+
+    effect: Effect
+    name: str
+    parameters: Body
+    ways: frozenset[Way]
+    offered: Callable[[Part, UpdateService, Way], bool]
+
+
+_ALL = frozenset(Way)
+_WITH_PARAMETERS = frozenset({Way.MULTIPART, Way.PULL})
+APPLY_TIME = "@Redfish.OperationApplyTime"
+
+
+def _has_activate(part: Part, service: UpdateService, _: Way) -> bool:
+    """Both came with 2025.2."""
+    return bool(service.activate or any(image.activate for image in part.images))
+
+
+def _has_start(part: Part, service: UpdateService, way: Way) -> bool:  # noqa: ARG001 - the shape of all
+    return service.start is not None and _supports(service, way, "OnStartUpdateRequest") is not False
+
+
+def _is_for_reset(part: Part, service: UpdateService, way: Way) -> bool:
+    """Only of what runs on the host itself is it certain that it takes no effect before."""
+    return part.needs_host_reset and _supports(service, way, "OnReset") is True
+
+
+def _is_immediate(part: Part, service: UpdateService, way: Way) -> bool:  # noqa: ARG001 - the shape of all
+    return _supports(service, way, "Immediate") is not False
+
+
+def _supports(service: UpdateService, way: Way, time: str) -> bool | None:
+    """Whether it supports this apply time; None if it does not say."""
+    if way is Way.OCTETS and service.octets and service.octets.apply_time is not None and service.octet_times is None:
+        return True  # it is set, and read again, before anything is sent
+    times = {
+        Way.MULTIPART: service.push_times,
+        Way.OCTETS: service.octet_times,
+        Way.PULL: service.apply_times or None,
+    }[way]
+    return None if times is None else time in times
+
+
+OPTIONS = (
+    Option(Effect.ACTIVATION, "Stage", {"Stage": True}, _WITH_PARAMETERS, _has_activate),
+    Option(Effect.ACTIVATION, "OnStartUpdateRequest", {APPLY_TIME: "OnStartUpdateRequest"}, _ALL, _has_start),
+    Option(Effect.RESET, "OnReset", {APPLY_TIME: "OnReset"}, _ALL, _is_for_reset),
+    Option(Effect.AT_ONCE, "Immediate", {APPLY_TIME: "Immediate"}, _ALL, _is_immediate),
+)
+"""UpdateService 1.17, Settings 1.4 (DSP8010, 2026.1), in the order of preference."""
+
+
+def _vendor_options(service: UpdateService) -> Iterator[Option]:
+    vendor, multipart = service.vendor, frozenset({Way.MULTIPART})
+    if service.holds and vendor.hold:
+        option = vendor.hold
+        yield Option(Effect.ACTIVATION, option.value, option.parameters, multipart, _takes_hold)
+    if service.installs and vendor.install:
+        option = vendor.install
+        yield Option(Effect.AT_ONCE, option.value, option.parameters, multipart, lambda *_: True)
+
+
+def _takes_hold(part: Part, *_: object) -> bool:
+    return not any(image.denies_hold for image in part.images)
+
+
+def offered(part: Part, seen: Seen, ways: frozenset[Way] = _ALL) -> Iterator[Delivery]:
+    """Every way to hand an image over, by these ways; the best of each effect first."""
+    service = seen.service
+    options = (*_vendor_options(service), *OPTIONS)
+    for way, uri in _places(service):
+        for option in options:
+            if way in ways and way in option.ways and option.offered(part, service, way):
+                yield _delivery(option, way, uri, part, service)
+
+
+def best(part: Part, seen: Seen, *effects: Effect, ways: frozenset[Way] = _ALL) -> Delivery | None:
+    """The first way that has the first of these effects that there is; None without any."""
+    found = list(offered(part, seen, ways))
+    return next((each for effect in effects for each in found if each.effect is effect), None)
+
+
+def _places(service: UpdateService) -> Iterator[tuple[Way, str]]:
+    if service.push:
+        yield Way.MULTIPART, service.push
+    if service.octets:
+        yield Way.OCTETS, service.octets.uri
+    if service.simple:
+        yield Way.PULL, service.simple
+
+
+def ways(service: UpdateService) -> tuple[Way, ...]:
+    """How images get into this BMC."""
+    return tuple(way for way, _ in _places(service))
+
+
+def _delivery(option: Option, way: Way, uri: str, part: Part, service: UpdateService) -> Delivery:
+    parameters, time = dict(option.parameters), str(option.parameters.get(APPLY_TIME, ""))
+    if way is Way.OCTETS:
+        place = service.until_reset if option.effect is Effect.RESET else None
+        settable = service.octets is not None and service.octets.apply_time is not None
+        return Delivery(way, place or uri, option.effect, option.name, apply_time=time if settable else "")
+    if way is Way.PULL and option.effect is Effect.AT_ONCE and not service.apply_times:
+        parameters.pop(APPLY_TIME, None)  # what a service does not announce it may reject
+    if way is Way.MULTIPART:
+        parameters = merged(parameters, _kept(part, service))
+    return Delivery(way, uri, option.effect, option.name, parameters)
+
+
+def _kept(part: Part, service: UpdateService) -> Body:
+    """The parameters by which the vendor's firmware keeps its configuration, by what it is firmware of."""
+    names = {name for image in part.images for uri in image.related for name in uri.split("/")}
+    return next((body for name, body in service.vendor.keeps.items() if name in names), NOTHING)
+
+
+def merged(one: Body, other: Body) -> dict[str, Any]:
+    """Both, with objects of the same name made one."""
+    found = dict(one)
+    for name, value in other.items():
+        before = found.get(name)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = merged(before, value)
+        found[name] = value
+    return found

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What belongs together: members of the inventory that are images of one component, and tasks about it."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from livefw.providers.component import Restart
+from livefw.providers.redfish.resources import Queued, Seen, SoftwareImage
+
+_WORD = re.compile(r"[a-z]+")
+_DEVICES = (
+    "Drives",
+    "Storage",
+    "StorageControllers",
+    "SimpleStorage",
+    "NetworkAdapters",
+    "NetworkInterfaces",
+    "EthernetInterfaces",
+    "PCIeDevices",
+    "PowerSupplies",
+    "Fans",
+)
+_RESTARTS = (
+    *((name, Restart.DEVICE) for name in _DEVICES),
+    ("Managers", Restart.BMC),
+    ("Systems", Restart.HOST),
+)
+"""What a reset is of that an update takes, by what it is firmware of: the first of these names in the address of a
+RelatedItem (SoftwareInventory 1.14, RelatedItem; names of collections, DSP0268). A chassis says nothing of it."""
+_STRENGTH = (Restart.NOTHING, Restart.BMC, Restart.DEVICE, Restart.SOMETHING, Restart.HOST)
+
+
+class Part(NamedTuple):
+    """One component: all inventory members that are images of the same thing."""
+
+    ident: str
+    images: tuple[SoftwareImage, ...]
+    queued: tuple[Queued, ...] = ()
+    """Tasks that wait to be started, and are about this component only."""
+
+    @property
+    def running(self) -> SoftwareImage | None:
+        """The image that runs: the one that says so, or the only one there is, unless it denies it."""
+        active = [image for image in self.images if image.active]
+        if len(active) == 1:
+            return active[0]
+        only = self.images[0] if len(self.images) == 1 else None
+        return only if only and only.active is None else None
+
+    @property
+    def staged(self) -> SoftwareImage | None:
+        """The image that waits: of two, the one that does not run."""
+        found = [image for image in self.images if image.staged]
+        waiting = [image for image in found if not image.active]
+        return next(iter(waiting or found), None)
+
+    @property
+    def needs_reset(self) -> bool | None:
+        """Whether an update takes a reset: as soon as one member says so; None if one does not say."""
+        told = {image.needs_reset for image in ([self.staged] if self.staged else self.images)}
+        return True if True in told else None if None in told else False
+
+    @property
+    def restart(self) -> Restart | None:
+        """What restarts when an update takes effect; None if that is not reported."""
+        if not self.needs_reset:
+            return None if self.needs_reset is None else Restart.NOTHING
+        if self.staged and self.staged.staged_version:
+            return Restart.HOST  # the slot says that it waits for a reset, of all that is powered with the BMC
+        found = [_restarted(uri) for image in self.images for uri in image.related]
+        return max(found, key=_STRENGTH.index, default=Restart.SOMETHING)
+
+    @property
+    def needs_host_reset(self) -> bool:
+        """Whether it certainly takes no effect before the host is reset."""
+        return self.restart is Restart.HOST or self.is_bios
+
+    @property
+    def banked(self) -> bool:
+        """Whether another image of it may stand beside those that are shown."""
+        return any(image.banked for image in self.images)
+
+    @property
+    def is_bios(self) -> bool:
+        """Whether it is firmware of the host: by what it is related to, or by its name."""
+        related = (uri.lower() for image in self.images for uri in image.related)
+        words = {word for image in self.images for word in _WORD.findall(f"{image.ident} {image.name}".lower())}
+        return any(uri.endswith("/bios") for uri in related) or not words.isdisjoint(("bios", "uefi"))
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The same to compare with what other resources name: some spell them with a slash at the end."""
+        return frozenset(uri.rstrip("/") for uri in self.uris)
+
+    @property
+    def uris(self) -> frozenset[str]:
+        """The inventory members."""
+        return frozenset(image.uri for image in self.images)
+
+
+def _restarted(uri: str) -> Restart:
+    names = uri.split("/")
+    return next((restart for name, restart in _RESTARTS if name in names), Restart.SOMETHING)
+
+
+def grouped(seen: Seen) -> tuple[Part, ...]:
+    """Components, in the order of their ids. Images with the same SoftwareId of the same thing are one component.
+
+    The id is that of the first member by name: with two banks that change places, it must not follow the active one.
+    """
+    groups: dict[object, list[SoftwareImage]] = {}
+    for image in sorted(seen.images, key=lambda image: image.key):
+        groups.setdefault((image.software_id, image.related) if image.banked else image.uri, []).append(image)
+    found = []
+    for images in groups.values():
+        uris = {uri for image in images for uri in (image.uri, *image.related)}
+        queued = tuple(task for task in seen.queued if task.targets and task.targets <= uris)
+        found.append(Part(images[0].key, tuple(images), queued))
+    return tuple(found)
+
+
+def earlier_idents(seen: Seen) -> dict[str, str]:
+    """By id the ``Id`` of a component's first member, by which it was known before, if that is unambiguous."""
+    found = grouped(seen)
+    taken = Counter(name for part in found for name in {part.ident, part.images[0].ident})
+    return {part.ident: name for part in found if (name := part.images[0].ident) != part.ident and taken[name] == 1}
+
+
+def find(seen: Seen, ident: str) -> Part | None:
+    """The component of this id within its BMC; None if it is not there."""
+    return next((each for each in grouped(seen) if each.ident == ident), None)
+
+
+def foreign(part: Part, seen: Seen) -> tuple[Queued, ...]:
+    """What StartUpdate would start beside this component."""
+    return tuple(task for task in seen.queued if task not in part.queued)
