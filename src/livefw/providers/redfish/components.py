@@ -87,7 +87,7 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
         found.append(SERVICE_DISABLED)
     if part.staged is None and not part.queued:
         found.append(_NOT_PENDING)
-    elif way(part, seen) is None:
+    elif way(part, seen) is None and (part.staged or part.startable):
         found.append(_TAKES_IMAGE if seen.service.installs else _NO_ACTIVATION)
     elif part.staged is None and foreign(part, seen) and not bmc.start_all:
         found.append(_FOREIGN)
@@ -146,7 +146,7 @@ def way(part: Part, seen: Seen) -> Way | None:
         return Way("SoftwareInventory.Activate", staged.activate, {})
     if staged and seen.service.activate:
         return Way("UpdateService.Activate", seen.service.activate, {"Targets": [staged.uri]})
-    if part.queued and seen.service.start:
+    if part.startable and seen.service.start:
         return Way("UpdateService.StartUpdate", seen.service.start, {})
     return None
 

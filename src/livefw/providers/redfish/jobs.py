@@ -300,7 +300,7 @@ class StageJob(RedfishJob):
         if outcome.goes_on and not outcome.bare:
             return claim  # there is a task, and it is still at it
         after = yield from self._again(client)
-        return _proved(part, after, outcome, claim)
+        return _proved(part, after, outcome, claim, for_reset=chosen.effect is Effect.RESET)
 
     @property
     def _ways(self) -> frozenset[Way]:
@@ -334,9 +334,15 @@ class StageJob(RedfishJob):
         return None
 
 
-def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim) -> Claim:
+_FOR_RESET = Reason("staged-for-reset", "it takes effect with the next reset of the host", "schedule a reset")
+
+
+def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim, *, for_reset: bool) -> Claim:
     """What the inventory adds to the answer: neither a success nor a failure that was reported proves anything."""
     done = outcome.end is TaskEnd.DONE or not AWAITING.isdisjoint(outcome.told)
+    if for_reset and outcome.end is TaskEnd.WAITS and after and _version(after) == _version(before):
+        # A task that waits for the reset is all that most BMCs show of it.
+        return claim._replace(reply=Reply.ACCEPTED, reason=_FOR_RESET, trust_reason=_warning(outcome))
     if after is None:
         return claim._replace(reply=Reply.LOST, reason=_UNSEEN) if done else claim
     came = _waits(after) - _waits(before)

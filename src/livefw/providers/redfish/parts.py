@@ -56,6 +56,11 @@ class Part(NamedTuple):
         return next(iter(waiting or found), None)
 
     @property
+    def startable(self) -> bool:
+        """Whether something of it waits for StartUpdate."""
+        return any(not task.for_reset for task in self.queued)
+
+    @property
     def needs_reset(self) -> bool | None:
         """Whether an update takes a reset: as soon as one member says so; None if one does not say."""
         told = {image.needs_reset for image in ([self.staged] if self.staged else self.images)}
@@ -64,6 +69,8 @@ class Part(NamedTuple):
     @property
     def restart(self) -> Restart | None:
         """What restarts when an update takes effect; None if that is not reported."""
+        if self.queued and not self.startable and self.staged is None:
+            return Restart.HOST
         if not self.needs_reset:
             return None if self.needs_reset is None else Restart.NOTHING
         if self.staged and self.staged.staged_version:
@@ -134,4 +141,4 @@ def find(seen: Seen, ident: str) -> Part | None:
 
 def foreign(part: Part, seen: Seen) -> tuple[Queued, ...]:
     """What StartUpdate would start beside this component."""
-    return tuple(task for task in seen.queued if task not in part.queued)
+    return tuple(task for task in seen.queued if task not in part.queued and not task.for_reset)

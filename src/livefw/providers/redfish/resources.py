@@ -103,6 +103,13 @@ class UpdateService(NamedTuple):
     """How SimpleUpdate fetches an image, and ``simple_targets`` for what; None if it does not say."""
     simple_targets: frozenset[str] | None = None
 
+    @property
+    def queues(self) -> bool:
+        """Whether an image may wait in a task."""
+        times = (self.apply_times, self.push_times or frozenset(), self.octet_times or frozenset())
+        settable = self.octets is not None and self.octets.apply_time is not None
+        return self.start is not None or settable or any("OnReset" in each for each in times)
+
 
 class Queued(NamedTuple):
     """A task that waits to be started; ``targets`` is None if it does not say what it is about."""
@@ -110,6 +117,8 @@ class Queued(NamedTuple):
     uri: str
     monitor: str | None
     targets: frozenset[str] | None
+    for_reset: bool = False
+    """Whether the next reset starts it, and nothing else."""
 
 
 class Integrity(NamedTuple):
@@ -180,7 +189,7 @@ def _look(client: RedfishClient, known: EarlierLook | None) -> Seen:
     body = client.resource(uri)
     service = _service(body, client, uri=uri, vendor=vendor_of(root, body))
     unread, blind = list[Unread](), list[Unread]()
-    has_queue = known is None or service.start or known.seen.queued
+    has_queue = known is None or service.queues or known.seen.queued
     links = {name: _link(root, name) for name in ("Tasks", "ComponentIntegrity")}
     task_list = _task_list(client, links["Tasks"], blind) if has_queue else None
     places = [each for name in ("FirmwareInventory", "SoftwareInventory") if (each := _link(body, name))]
@@ -426,12 +435,15 @@ def _queue(client: RedfishClient, task_lists: Sequence[str], blind: list[Unread]
         request = text(payload, "JsonBody", most=20_000) or ""
         waits = any(message.key == "AwaitToUpdate" for message in Response(200, {}, body).messages())
         asked = "OnStartUpdateRequest" in request
-        uri = text(body, "@odata.id", most=_MOST_URI)
-        if text(body, "TaskState") in _WAITING and (waits or asked) and uri:
-            yield Queued(uri, local_path(body.get("TaskMonitor")), _payload_targets(request))
+        state, uri = text(body, "TaskState"), text(body, "@odata.id", most=_MOST_URI)
+        for_reset = state in _WAITING_FOR_RESET and '"OnReset"' in request
+        if uri and (for_reset or (state in _WAITING and (waits or asked))):
+            yield Queued(uri, local_path(body.get("TaskMonitor")), _payload_targets(request), for_reset)
 
 
 _WAITING = frozenset({"New", "Pending", "Suspended"})
+_WAITING_FOR_RESET = _WAITING | {"Stopping"}
+"""bmcweb shows a task whose image waits for a reset as stopping."""
 
 
 def _payload_targets(request: str) -> frozenset[str] | None:
