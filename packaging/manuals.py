@@ -135,6 +135,8 @@ def _settings() -> str:
                 *_terms((f"{key}: {each.kind}", _sentence(each.text)) for key, each in redfish.TABLE_KEYS.items()),
                 ".SS [[redfish.bmc]]",
                 *_terms((f"{key}: {each.kind}", _sentence(each.text)) for key, each in redfish.KEYS.items()),
+                ".SS [redfish.group.NAME]",
+                *_terms((f"{key}: {each.kind}", _sentence(each.text)) for key, each in redfish.GROUP_KEYS.items()),
             ],
         ),
         (

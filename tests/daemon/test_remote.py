@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import ClassVar, cast
 
 import pytest
 
@@ -143,6 +143,7 @@ class Controllers:
 
     name = "redfish"
     hosts = ("rack1", "rack2")
+    host_groups: ClassVar[dict[str, tuple[str, ...]]] = {}
 
     def __init__(self) -> None:
         self.hanging: set[str] = set()

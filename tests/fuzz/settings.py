@@ -11,16 +11,17 @@ from pathlib import Path
 from livefw import machine, reading
 from livefw.activation.checks import hooks
 from livefw.activation.history.seal import Seal, SealError
-from livefw.activation.hooks.running import HookAnswer
 from livefw.activation.policy import document as policy
 from livefw.activation.policy import pattern, window
 from livefw.errors import TransportError, UsageError
 from livefw.files.host import HostFiles
 from livefw.machine import config
+from livefw.programs import ProgramAnswer
 from livefw.providers import inband, tables
 from livefw.providers.component import Component, Cost
 from livefw.providers.fake import SETTINGS, FakeFiles
 from livefw.providers.lfa import agents
+from livefw.providers.redfish import host_list
 from livefw.providers.redfish import settings as redfish
 from livefw.providers.registry import MECHANISMS
 from livefw.providers.tdx import settings as tdx
@@ -98,7 +99,27 @@ name = "rack"
 url = "https://[::1]:443"
 patience = 60.5
 verify = false
+[redfish.group.row]
+hosts = ["a", "b 10.0.0.1"]
+url = "https://{host}:8443"
 """
+
+
+def _host_list(data: bytes) -> object:
+    """Whatever a file or a program lists: a host fits into a url and into an id, or it is not taken for one."""
+    rows = list(host_list.parse(data))
+    for each in rows:
+        if isinstance(each, host_list.ListedHost):
+            assert redfish.KEYS["name"].valid(each.name)
+            assert redfish.KEYS["url"].valid(f"https://{each.host}")
+    return rows
+
+
+def _host_lists() -> tuple[bytes, ...]:
+    document = (
+        b'{"_meta": {"hostvars": {"a": {"ansible_host": "10.0.0.1"}}}, "all": {"hosts": ["a", "b.c"]}, "old": ["d"]}'
+    )
+    return document, b"# racks\nbmc7.example:443\nrack7 [fe80::1%25eth0]\n2001:db8::7\n10.0.0.7\n"
 
 
 def _secret(data: bytes) -> object:
@@ -121,7 +142,7 @@ def _seal(data: bytes) -> object:
 def _hook(data: bytes) -> object:
     """What a check prints, at each way to end."""
     code = (0, 1, 2, 77, -9, None)[data[0] % 6] if data else 0
-    found = hooks._judge("x", HookAnswer(code, data[1:]), 10.0)
+    found = hooks._judge("x", ProgramAnswer(code, data[1:]), 10.0)
     assert (found is None) == (code == 0)
     return found
 
@@ -197,6 +218,7 @@ TARGETS = (
     ),
     Target("own-zone", _zone, _zone_seeds, words=words("TZif2 TZif3 CET-1CEST,M3.5.0,M10.5.0/3 <+03>-3"), longest=300),
     Target("bmc-password", _secret, lambda: (b"admin\nsecret\n", b"a:b\nc"), (TransportError,), longest=300),
+    Target("host-list", _host_list, _host_lists, words=words("_meta hostvars ansible_host hosts all # :: %eth0 [ ]")),
     Target("seal-keys", _seal, lambda: (b"0" * 64 + b"\n" + b"1" * 40,), (SealError,), longest=1500),
     Target("check-output", _hook, lambda: (b"\1no\nhint", b"\2", b"\3\xff"), longest=600),
     Target("machine-description", _machine, _machine_seeds, (UsageError,), words=_TOML, growth=256),

@@ -17,13 +17,21 @@ PASSWORD = "/etc/livefw/bmc.credentials"
 
 
 class Racks:
-    """BMCs by name; ``silent`` ones accept connections and never say a word."""
+    """BMCs by name; ``silent`` ones accept connections and never say a word. Those that are ``grouped`` have no tables
+    of their own: they are in a list of the group ``row``."""
 
     def __init__(
-        self, root: Path, *names: str, silent: tuple[str, ...] = (), settings: str = "", latency: float = 0.0
+        self,
+        root: Path,
+        *names: str,
+        silent: tuple[str, ...] = (),
+        settings: str = "",
+        latency: float = 0.0,
+        grouped: tuple[str, ...] = (),
     ) -> None:
         self.root = root
         self.bmcs: dict[str, ModelBmc] = {}
+        self._secrets: dict[str, str] = {}
         self._stack = ExitStack()
         folder = root / "etc/livefw"
         folder.mkdir(parents=True)
@@ -31,7 +39,11 @@ class Racks:
         for name in names:
             bmc = self.bmcs[name] = self._stack.enter_context(ModelBmc(task_seconds=0.05, latency=latency))
             (folder / f"{name}.pem").write_bytes(bmc.certificate)
-            tables.append(self._table(name, bmc.url, f"{bmc.user}\n{bmc.password}\n"))
+            table = self._table(name, bmc.url, f"{bmc.user}\n{bmc.password}\n")
+            tables += [] if name in grouped else [table]
+        if grouped:
+            self._write_list(folder, grouped)
+            tables.append('[redfish.group.row]\nhosts-file = "/etc/livefw/row.hosts"\nverify = false\n')
         for name in silent:
             mute = self._stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             tables.append(self._table(name, f"https://127.0.0.1:{mute.getsockname()[1]}", "a\nb\n"))
@@ -44,6 +56,17 @@ class Racks:
         ca = f'ca = "/etc/livefw/{name}.pem"\n' if name in self.bmcs else ""
         place = f"/etc/livefw/{name}.credentials"
         return f'[[redfish.bmc]]\nname = "{name}"\nurl = "{url}"\ncredentials = "{place}"\n{ca}'
+
+    def _write_list(self, folder: Path, names: tuple[str, ...]) -> None:
+        """Hosts of a group; users and passwords are in the environment."""
+        places = {name: self.bmcs[name].url.removeprefix("https://") for name in names}
+        (folder / "row.hosts").write_text("".join(f"{name} {place}\n" for name, place in places.items()))
+        for name in names:
+            prefix = f"LIVEFW_REDFISH_{name.upper()}"
+            self._secrets |= {
+                f"{prefix}_USERNAME": self.bmcs[name].user,
+                f"{prefix}_PASSWORD": self.bmcs[name].password,
+            }
 
     def livefw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command on the machine."""
@@ -72,7 +95,7 @@ class Racks:
     @property
     def _environment(self) -> dict[str, str]:
         places = {"LIVEFW_STATE": str(self.root / "state"), "LIVEFW_RUNTIME_DIR": str(self.root)}
-        return os.environ | places
+        return os.environ | places | self._secrets
 
     def answer(self, *words: str) -> Any:
         """The document of a command."""

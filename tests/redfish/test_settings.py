@@ -10,7 +10,17 @@ import pytest
 from livefw.errors import PermissionDenied, TransportError, UsageError
 from livefw.files.host import HostFiles
 from livefw.providers.fake import SETTINGS, FakeFiles
-from livefw.providers.redfish.settings import KEYS, TABLE_KEYS, Bmc, Secret, decode, read_settings, secret
+from livefw.providers.redfish.settings import (
+    GROUP_KEYS,
+    KEYS,
+    TABLE_KEYS,
+    Bmc,
+    RedfishSettings,
+    Secret,
+    decode,
+    read_settings,
+    secret,
+)
 
 BMC = Bmc("rack-1", "https://bmc.example", "/etc/livefw/rack.credentials")
 GOOD = {"name": "rack-1", "url": "https://bmc.example"}
@@ -27,7 +37,7 @@ def test_every_key_is_read() -> None:
         "patience": 60,
     }
     assert row.keys() == KEYS.keys()
-    assert decode({"bmc": [row]}) == (Bmc(*row.values()),)  # type: ignore[arg-type]
+    assert decode({"bmc": [row]}).bmcs == (Bmc(*row.values()),)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -37,7 +47,9 @@ def test_every_key_is_read() -> None:
         ({"name": "a/b"}, "redfish.bmc[0].name"),
         ({"url": "http://bmc.example"}, "redfish.bmc[0].url"),
         ({"url": "https://user:word@bmc.example"}, "redfish.bmc[0].url"),
-        ({"url": "https://bmc.example/redfish"}, "redfish.bmc[0].url"),
+        ({"url": "https://bmc.example/"}, "redfish.bmc[0].url"),
+        ({"url": "https://bmc.example/a?b"}, "redfish.bmc[0].url"),
+        ({"url": "https://[fe80::1%eth0]"}, "redfish.bmc[0].url"),
         ({"verify": "no"}, "redfish.bmc[0].verify"),
         ({"auth": "none"}, "redfish.bmc[0].auth"),
         ({"patience": True}, "redfish.bmc[0].patience"),
@@ -54,8 +66,14 @@ def test_what_is_wrong_is_named_and_not_shown(change: dict[str, Any], place: str
     assert "word@" not in str(vars(caught.value))
 
 
+@pytest.mark.parametrize("url", ["https://gw.example/bmc/rack-7", "https://[fe80::1%25eth0]:8443", "https://[::1]"])
+def test_urls_of_gateways_and_of_ipv6(url: str) -> None:
+    """A zone as RFC 6874 spells it."""
+    assert decode({"bmc": [GOOD | {"url": url}]}).bmcs[0].url == url
+
+
 def test_what_holds_for_all() -> None:
-    assert [each.first_answer for each in decode({"patience": 7, "bmc": [GOOD, GOOD | {"name": "b"}]})] == [7, 7]
+    assert [each.first_answer for each in decode({"patience": 7, "bmc": [GOOD, GOOD | {"name": "b"}]}).bmcs] == [7, 7]
     with pytest.raises(UsageError, match=r"redfish\.patience: must be seconds"):
         decode({"patience": "soon", "bmc": [GOOD]})
 
@@ -70,14 +88,13 @@ def test_other_shapes_are_refused(table: Any) -> None:
 
 def test_document_has_every_key() -> None:
     text = (Path(__file__).parents[2] / "docs/reference/redfish.md").read_text(encoding="utf-8")
-    assert [
-        name for name, key in (*KEYS.items(), *TABLE_KEYS.items()) if f"| `{name}` | {key.text} |" not in text
-    ] == []
+    every = (*KEYS.items(), *TABLE_KEYS.items(), *GROUP_KEYS.items())
+    assert [name for name, key in every if f"| `{name}` | {key.text} |" not in text] == []
 
 
 def test_without_a_word_of_it_nothing_is_parsed() -> None:
-    assert read_settings(FakeFiles()) == ()
-    assert read_settings(FakeFiles({SETTINGS: b"this is = = no toml"})) == ()
+    assert read_settings(FakeFiles()) == RedfishSettings()
+    assert read_settings(FakeFiles({SETTINGS: b"this is = = no toml"})) == RedfishSettings()
     with pytest.raises(UsageError):
         read_settings(FakeFiles({SETTINGS: b"redfish = = no toml"}))
 

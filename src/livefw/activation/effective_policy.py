@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy as it holds on one machine: what the file says, what its patterns match now, windows and hooks."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from livefw.activation.checks import hooks
@@ -14,14 +15,15 @@ from livefw.activation.policy import pattern, window
 from livefw.activation.policy.survey import SettingsMistake, SettingsSurvey
 from livefw.activation.policy.window import WindowState
 from livefw.errors import UsageError
-from livefw.providers.base import Component
+from livefw.providers.base import Component, Reason
 
 
 class EffectivePolicy(NamedTuple):
     """The policy of one machine at one time.
 
     ``matches`` are the components that each pattern matches; None if the patterns could be compared with nothing, and
-    ``uncompared`` is why. ``windows`` are states by path, ``window`` is that of all together.
+    ``uncompared`` is why. ``windows`` are states by path, ``window`` is that of all together. ``groups`` are the groups
+    of hosts that mechanisms know, by mechanism, and ``notes`` what mechanisms have to say.
     """
 
     survey: SettingsSurvey
@@ -33,6 +35,8 @@ class EffectivePolicy(NamedTuple):
     window: WindowState
     hooks: tuple[Hook, ...]
     now: datetime
+    groups: Mapping[str, Mapping[str, Sequence[str]]]
+    notes: tuple[Reason, ...] = ()
 
 
 def effective(
@@ -43,6 +47,7 @@ def effective(
     now: datetime,
     uncompared: str = "",
     wrong: Iterable[UsageError] = (),
+    groups: Mapping[str, Mapping[str, Sequence[str]]] = MappingProxyType({}),
 ) -> EffectivePolicy:
     """The policy with what the machine makes of it. ``found`` is None if it cannot be listed; ``wrong`` are mistakes
     that a mechanism found in its own table."""
@@ -64,4 +69,6 @@ def effective(
         window=window.state(policy.window, now),
         hooks=hooks.find(settings),
         now=now,
+        groups=groups,
+        notes=found.notes if found else (),
     )

@@ -2,7 +2,6 @@
 """Some components of an inventory, for a list of them."""
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from livefw.activation.inventory import hosts
@@ -15,7 +14,8 @@ from livefw.providers.base import Component, Provider, is_multi_host
 
 class Narrowing(NamedTuple):
     """What is wanted: words as for `select_all`, a mechanism, a code of `livefw.activation.status_code.StatusCode`, the
-    name of a host or a pattern of it, and only what is pending. None and an empty tuple want everything."""
+    name of a host or of a group of hosts, or a pattern of it, and only what is pending. None and an empty tuple want
+    everything."""
 
     words: tuple[str, ...] = ()
     provider: str | None = None
@@ -26,10 +26,9 @@ class Narrowing(NamedTuple):
 
 def hosts_for(wanted: Narrowing, providers: Sequence[Provider]) -> frozenset[str] | None:
     """The hosts that have to be asked for what is wanted; None for all."""
-    every = frozenset(name for each in providers if is_multi_host(each) for name in each.hosts)
     found = hosts.named(providers, wanted.words) if wanted.words else None
     if wanted.host is not None:
-        behind = frozenset(name for name in every if fnmatchcase(name.lower(), wanted.host.lower()))
+        behind = hosts.matching(providers, wanted.host)
         found = behind if found is None else found & behind
     if wanted.provider is not None:
         of_it = frozenset(
@@ -49,7 +48,8 @@ def narrowed(found: Inventory, wanted: Narrowing, statuses: Mapping[str, Compone
     """
     with hosts.naming_silent_hosts(found):
         candidates = select_all(wanted.words, found.require().candidates) if wanted.words else list(found.candidates)
-    kept = [each for each in candidates if _is_wanted(each.component, wanted, statuses)]
+    behind = None if wanted.host is None else hosts.matching({each.provider for each in candidates}, wanted.host)
+    kept = [each for each in candidates if _is_wanted(each.component, wanted, statuses, behind)]
     if candidates and not kept:
         texts = [f"no component {_asked_for(wanted)}", *hosts.silent_texts(found)]
         from livefw import suggest  # only for errors
@@ -71,11 +71,16 @@ def _asked_for(wanted: Narrowing) -> str:
     return f"{first} {' and '.join(others)}"
 
 
-def _is_wanted(component: Component, wanted: Narrowing, statuses: Mapping[str, ComponentStatus]) -> bool:
+def _is_wanted(
+    component: Component,
+    wanted: Narrowing,
+    statuses: Mapping[str, ComponentStatus],
+    behind: frozenset[str] | None,
+) -> bool:
     status = statuses.get(component.key) or of_component(component)
     return (
         (not wanted.pending or bool(component.pending))
         and wanted.provider in (None, component.provider)
         and wanted.state in (None, status.code)
-        and (wanted.host is None or fnmatchcase(component.host.lower(), wanted.host.lower()))
+        and (behind is None or component.host in behind)
     )

@@ -93,11 +93,13 @@ def _parts(line: Sequence[str]) -> Iterator[str]:
 
 
 def _bmcs(line: Sequence[str]) -> Iterator[str]:
-    """Names of BMCs in the settings."""
+    """Names of BMCs and groups in the settings; no list of hosts is read for it, and no program run."""
     from livefw.providers.redfish.settings import read_settings
 
     with closing(open_files(_value(line, "--root") or "/", settings=_value(line, "--settings"))) as files:
-        yield from (each.name for each in read_settings(files))
+        found = read_settings(files)
+        yield from (each.name for each in found.bmcs)
+        yield from (each.name for each in found.groups)
 
 
 KINDS: Mapping[str, Callable[[Sequence[str]], Iterable[str]]] = MappingProxyType(

@@ -74,7 +74,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--pending", action="store_true", help="only those with a pending image")
     add("--provider", choices=MECHANISMS, metavar="MECHANISM", help=f"only those of one: {', '.join(MECHANISMS)}")
     add("--only", choices=_states(), metavar="STATE", help=f"only those in this state: {', '.join(_states())}")
-    add("--bmc", metavar="NAME", help="only those behind this BMC, or behind any that the pattern matches")
+    add(
+        "--bmc",
+        metavar="NAME",
+        help="only those behind this BMC or group of BMCs, or behind any that the pattern matches",
+    )
     add(
         "--strict", action="store_true", help="exit 1 and begin nothing unless every BMC that is asked shows all it has"
     )

@@ -6,7 +6,7 @@ and explains itself. It reports what its mechanism said (`Claim`) and how far th
 component *was* activated is judged in `livefw.activation`, from the claim and from the state before and after.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeGuard
 
@@ -303,6 +303,11 @@ class MultiHost(Provider, Protocol):
     @property
     def hosts(self) -> Sequence[str]:
         """Their names, the `Component.host` of what is behind them; nothing is asked for it. `UsageError`."""
+        ...
+
+    @property
+    def host_groups(self) -> Mapping[str, Sequence[str]]:
+        """Names of hosts by the names of groups that people call several of them by."""
         ...
 
     def discover(self, hosts: Collection[str] | None = None) -> Discovery:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The policy that holds, and the reference of its keys, in text and in JSON."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from typing import Any
@@ -11,11 +11,13 @@ from livefw.activation.effective_policy import EffectivePolicy
 from livefw.activation.hooks.directory import Hook
 from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, KEYS
-from livefw.activation.policy.reader import KEYS_HINT, rows
+from livefw.activation.policy.reader import KEYS_HINT, SettingsRow, rows
 from livefw.activation.policy.survey import SettingsMistake, SettingsValue
 from livefw.activation.policy.window import WindowState
 from livefw.errors import ExitCode
 from livefw.providers.base import Component
+from livefw.providers.redfish import settings as redfish
+from livefw.render import document
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
 from livefw.text import printable
@@ -78,6 +80,10 @@ def _text(found: EffectivePolicy, *, every_key: bool) -> Iterator[str]:
             yield f"    {_window(found.windows[table])}"
     for name, line in found.survey.tables:
         yield f"[{name}]: read by the mechanism{_line(line)}"
+        for group, hosts in found.groups.get(name, {}).items():
+            yield f"    group {group}: {_hosts(hosts)}"
+    for note in found.notes:
+        yield f"note: {printable(note.text)}"
     if every_key:
         for value in found.survey.defaults:
             yield f"{printable(value.path)}{f' = {value.value}' if value.value else ': not set'}  # default"
@@ -106,6 +112,11 @@ def _matched(components: tuple[Component, ...]) -> str:
     names = [printable(each.name) or each.key for each in components[:_MOST_NAMES]]
     more = [f"and {len(components) - _MOST_NAMES} more"] if len(components) > _MOST_NAMES else []
     return "matches " + (", ".join([*names, *more]) or "no component here")
+
+
+def _hosts(names: Sequence[str]) -> str:
+    more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return f"{len(names)} hosts: {', '.join(names[:_MOST_NAMES])}{more}" if names else "no hosts"
 
 
 def _overall(found: EffectivePolicy) -> str:
@@ -139,7 +150,7 @@ def _line(number: int) -> str:
 
 def _reference() -> Iterator[str]:
     yield f"Keys of {FILE}:"
-    for row in rows(KEYS):
+    for row in _rows():
         default = f", default {row.default}" if row.default not in ("", "required") else ""
         yield ""
         yield f"{row.path}: {row.kind}{', required' if row.default == 'required' else default}"
@@ -152,9 +163,18 @@ def _reference() -> Iterator[str]:
         yield f"    looks whether {each.about}"
 
 
+def _rows() -> Iterator[SettingsRow]:
+    """Every key, with those of the tables that mechanisms read and that people write by hand."""
+    yield from rows(KEYS)
+    tables = {"": redfish.TABLE_KEYS, ".bmc[]": redfish.KEYS, ".group.NAME": redfish.GROUP_KEYS}
+    for table, keys in tables.items():
+        for name, key in keys.items():
+            yield SettingsRow(f"{redfish.TABLE}{table}.{name}", key.kind, "", key.text.replace("`", ""))
+
+
 def _reference_fields() -> dict[str, Any]:
     return {
-        "keys": [row._asdict() for row in rows(KEYS)],
+        "keys": [row._asdict() for row in _rows()],
         "checks": [{"name": each.name, "weight": each.weight, "about": each.about} for each in CHECKS],
     }
 
@@ -183,6 +203,12 @@ def _fields(found: EffectivePolicy) -> dict[str, Any]:
             {"name": f"{HOOK_PREFIX}{hook.name}", "path": hook.path, "against": hook.skipped or hook.objection or None}
             for hook in found.hooks
         ],
+        "groups": [
+            {"mechanism": mechanism, "name": name, "hosts": [*hosts]}
+            for mechanism, groups in found.groups.items()
+            for name, hosts in groups.items()
+        ],
+        "notes": [document.reason(each) for each in found.notes],
     } | _reference_fields()
 
 

@@ -215,3 +215,25 @@ class RecordDocument(TypedDict):
     """Whether its outcome is still missing; the next run finds it."""
     set_aside: str | None
     """What happened to a damaged history that was renamed, or null."""
+
+
+class HostGroupDocument(TypedDict):
+    """Hosts that the settings call by one name."""
+
+    mechanism: str
+    """Which mechanism asks them."""
+    name: str
+    """Name of the group."""
+    hosts: list[str]
+    """Names of the hosts."""
+
+
+class HookDocument(TypedDict):
+    """An executable in checks.d."""
+
+    name: str
+    """Name of the check."""
+    path: str
+    """Path of the file."""
+    against: str | None
+    """Why it is not run, or null."""

@@ -13,6 +13,8 @@ from livefw.render.exposition import MetricType
 from livefw.schema.common import (
     ComponentDocument,
     ErrorDocument,
+    HookDocument,
+    HostGroupDocument,
     MeasurementDocument,
     ProblemDocument,
     ReasonDocument,
@@ -489,17 +491,6 @@ class WindowDocument(WindowStateDocument):
     """Path of its table, as in `window[0]`."""
 
 
-class HookDocument(TypedDict):
-    """An executable in checks.d."""
-
-    name: str
-    """Name of the check."""
-    path: str
-    """Path of the file."""
-    against: str | None
-    """Why it is not run, or null."""
-
-
 class PolicyDocument(TypedDict):
     """`livefw policy`. With `--keys` only `keys` and `checks`."""
 
@@ -519,6 +510,10 @@ class PolicyDocument(TypedDict):
     """Each window."""
     hooks: NotRequired[list[HookDocument]]
     """The executables in checks.d."""
+    groups: NotRequired[list[HostGroupDocument]]
+    """Groups of hosts, with the hosts that files and programs list."""
+    notes: NotRequired[list[ReasonDocument]]
+    """Remarks of mechanisms, such as a wrong line in a list of hosts."""
     keys: list[SettingsKeyDocument]
     """All keys that there are."""
     checks: list[CheckDocument]

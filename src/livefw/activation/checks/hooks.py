@@ -6,13 +6,15 @@ reason, second line: the hint), 2 warns (the same lines). Any other code, too mu
 check is broken. A broken check blocks, because it might have blocked.
 """
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
+from livefw import programs
 from livefw.activation.checks.table import HOOK_PREFIX, Problem, Weight
-from livefw.activation.hooks import directory, running
+from livefw.activation.hooks import directory
 from livefw.activation.hooks.directory import Hook
-from livefw.activation.hooks.running import HookAnswer
+from livefw.programs import ProgramAnswer
 from livefw.text import decode
 
 DIRECTORY = "checks.d"
@@ -29,7 +31,7 @@ def examine(hooks: Iterable[Hook], document: dict[str, Any], *, seconds: float =
         elif objection:
             found = _broken(name, objection)
         else:
-            found = _judge(name, running.run(path, document, seconds=seconds), seconds)
+            found = _judge(name, programs.run([path], question=json.dumps(document).encode(), seconds=seconds), seconds)
         if found:
             problems.append(found)
     return problems
@@ -40,7 +42,7 @@ def find(settings: str) -> tuple[Hook, ...]:
     return directory.find(settings, DIRECTORY)
 
 
-def _judge(name: str, answer: HookAnswer, seconds: float) -> Problem | None:
+def _judge(name: str, answer: ProgramAnswer, seconds: float) -> Problem | None:
     lines = [line.strip() for line in decode(answer.output).splitlines() if line.strip()]
     text, hint = ([*lines, "", ""])[:2]
     if answer.code == 0:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Executables of an administrator, in directories beside livefw.toml: which of them are run, and how."""
+"""Executables of an administrator, in directories beside livefw.toml: which of them are run."""

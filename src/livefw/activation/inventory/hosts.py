@@ -76,6 +76,16 @@ def silent_texts(found: Inventory) -> list[str]:
     return [source.trouble.text for source in found.sources if source.silent and source.trouble]
 
 
+def matching(providers: Iterable[Provider], pattern: str) -> frozenset[str]:
+    """The hosts with a name, or in a group with a name, that the pattern matches, whatever the case of letters."""
+    found: set[str] = set()
+    for each in providers:
+        if is_multi_host(each):
+            known = {name: (name,) for name in each.hosts} | dict(each.host_groups)
+            found.update(*(names for name, names in known.items() if fnmatchcase(name.lower(), pattern.lower())))
+    return frozenset(found)
+
+
 def named(providers: Sequence[Provider], words: Iterable[str]) -> frozenset[str] | None:
     """The hosts that may have what words select: components, or patterns of them. None for any host."""
     hosts: set[str] = set()

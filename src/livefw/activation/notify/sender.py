@@ -5,6 +5,7 @@ One sender at a time. A second waits for the first, and a third leaves it to the
 an event is written before its sender is started, so that none is left behind and no more than two wait.
 """
 
+import json
 import subprocess
 import sys
 import time
@@ -12,8 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple, Self
 
-from livefw import systemd
-from livefw.activation.hooks import running
+from livefw import programs, systemd
 from livefw.activation.hooks.directory import Hook
 from livefw.activation.notify import waiting
 from livefw.activation.notify.executables import executables
@@ -90,7 +90,7 @@ class Attempted(NamedTuple):
         """Give the event to the executable. Never raises."""
         if hook.objection:
             return cls(hook.objection, "")
-        answer = running.run(hook.path, document, seconds=seconds)
+        answer = programs.run([hook.path], question=json.dumps(document).encode(), seconds=seconds)
         output = decode(answer.output)
         if answer.code == 0:
             return cls("", output)

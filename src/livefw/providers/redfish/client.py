@@ -64,6 +64,7 @@ class RedfishClient:
         logging.getLogger("redfish").disabled = True
         logging.getLogger("redfish.rest.v1").disabled = True
         self._url, self._auth = bmc.url, bmc.auth
+        self._prefix = urlsplit(bmc.url).path
         self._library: Any = None
         self._known = False
         self._left, self._refusals = _MOST_LOGINS, 0
@@ -94,8 +95,18 @@ class RedfishClient:
             self._hear_first_answer()
             self._library.login_url = self._login_url()
             self._library.login(auth=bmc.auth)
+            self._keep_location()
             if self._library.root_resp.status == 401:  # a service that shows not even its root to strangers
                 self._library.get_root_object()
+
+    def _keep_location(self) -> None:
+        """Of a session, without what a gateway has put before it: the library would put it there once more."""
+        if self._prefix and (place := self._library.get_session_location()):
+            self._library.set_session_location(self._within(urlsplit(place).path))
+
+    def _within(self, path: str) -> str:
+        """A path as the BMC itself knows it: some gateways rewrite links, and most do not."""
+        return path.replace(f"{self._prefix}/redfish/", "/redfish/") if self._prefix else path
 
     def _hear_first_answer(self) -> None:
         if self._pace:
@@ -126,6 +137,7 @@ class RedfishClient:
         """The service root."""
         with _errors_translated():
             root = self._library.root_resp.dict
+            root = json.loads(self._within(json.dumps(root))) if self._prefix else root
         return root if isinstance(root, dict) else {}
 
     def get(self, path: str) -> Response:
@@ -233,6 +245,7 @@ class RedfishClient:
         try:
             with _errors_translated():
                 library.login(auth=self._auth)
+                self._keep_location()
         except ExchangeError as error:
             self._refusals += error.code == "login"
             raise
@@ -271,7 +284,10 @@ class RedfishClient:
 
     def _known_answer(self, status: int, headers: Iterable[tuple[str, str]], data: bytes) -> Response:
         self._known = self._known or status != 401
-        return _answer(status, {name.lower(): value for name, value in headers}, data)
+        fields = {name.lower(): self._within(value) for name, value in headers}
+        if self._prefix:
+            data = data.replace(f"{self._prefix}/redfish/".encode(), b"/redfish/")
+        return _answer(status, fields, data)
 
 
 def _answer(status: int, headers: dict[str, str], data: bytes) -> Response:

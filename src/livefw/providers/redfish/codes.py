@@ -3,11 +3,23 @@
 
 from livefw.providers.base import Reason, Reply
 from livefw.providers.codes import Codes, FirmwareCode, ReasonRow, once, reasons_in
-from livefw.providers.redfish import client, components, exchange, jobs, octets, provider, tasks, tls_failure, upload
+from livefw.providers.redfish import (
+    client,
+    components,
+    exchange,
+    groups,
+    jobs,
+    octets,
+    provider,
+    tasks,
+    tls_failure,
+    upload,
+)
 from livefw.providers.redfish.registry import REGISTRY
 
+_MODULES = (client, components, exchange, groups, jobs, octets, provider, tasks, tls_failure, upload)
 _FAILURES = tuple(ReasonRow(Reason(row.failure, row.text), Reply.FAILED) for row in REGISTRY.values() if row.failure)
 CODES = Codes(
-    once((*reasons_in(client, components, exchange, jobs, octets, provider, tasks, tls_failure, upload), *_FAILURES)),
+    once((*reasons_in(*_MODULES), *_FAILURES)),
     tuple(FirmwareCode(key, Reason(row.failure, row.text)) for key, row in REGISTRY.items()),
 )

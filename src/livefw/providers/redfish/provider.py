@@ -9,13 +9,13 @@ from functools import partial
 
 from livefw import errors, libraries
 from livefw.providers.component import Component, Discovery, Reason, Source
-from livefw.providers.redfish.settings import TABLE, read_settings, secret
+from livefw.providers.redfish.settings import TABLE, read_settings, secret, table_of
 from livefw.providers.tables import FILE
 from livefw.reading import Untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any, NamedTuple
 
     from livefw.clock import Clock
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from livefw.providers.redfish import jobs
     from livefw.providers.redfish.client import RedfishClient
     from livefw.providers.redfish.fan_out import Listener
+    from livefw.providers.redfish.groups import ResolvedGroups
     from livefw.providers.redfish.resources import Seen, Unread
     from livefw.providers.redfish.settings import Bmc, Secret
 
@@ -69,16 +70,28 @@ class RedfishProvider:
         self._files = files
         self._clock = clock
         self._adapter = adapter or self._https
-        self._read: tuple[Bmc, ...] | None = None
+        self._read: ResolvedGroups | None = None
         self._seen: dict[str, Seen] = {}
         """The last whole look at each BMC: where things are, for those that follow to read only what they need."""
         self._earlier: dict[str, dict[str, str]] = {}
 
     @property
     def bmcs(self) -> tuple[Bmc, ...]:
-        """Those of the settings; read once. `UsageError`."""
+        """Those of the settings, with those of its groups; read once. `UsageError`."""
+        return self._settings.bmcs
+
+    @property
+    def host_groups(self) -> Mapping[str, Sequence[str]]:
+        """See `base.MultiHost`."""
+        return self._settings.groups
+
+    @property
+    def _settings(self) -> ResolvedGroups:
         if self._read is None:
-            self._read = read_settings(self._files)
+            from livefw.providers.redfish.groups import ResolvedGroups, resolve
+
+            found = read_settings(self._files)
+            self._read = resolve(found, self._files) if found.groups else ResolvedGroups(found.bmcs, {})
         return self._read
 
     @property
@@ -89,14 +102,16 @@ class RedfishProvider:
     def discover(self, hosts: Collection[str] | None = None) -> Discovery:
         """See `base.MultiHost`. A BMC that cannot be queried becomes a note, and hides nothing of the others."""
         asked = [bmc for bmc in self.bmcs if hosts is None or bmc.name in hosts]
+        # What is named and not known may be in a group whose hosts are not known.
+        unlisted = self._settings.unlisted if hosts is None or not asked else ()
         answers = self._ask_all(asked)
-        notes = tuple(each.note for each in answers if each.note)
+        notes = tuple(each.note for each in answers if each.note) + (self._settings.notes if hosts is None else ())
         found = tuple(component for each in answers for component in each.components)
-        sources = tuple(Source(TABLE, each.bmc.name, each.note, silent=each.error is not None) for each in answers)
-        absent = (
-            None if found else _together(notes) if notes else NO_BMC if not self.bmcs else _EMPTY if asked else None
-        )
-        return Discovery(found, notes, absent, sources)
+        sources = [Source(TABLE, each.bmc.name, each.note, silent=each.error is not None) for each in answers]
+        sources += [Source(TABLE, name, why, silent=True) for name, why in unlisted]
+        told = notes or tuple(why for _, why in unlisted)
+        absent = None if found else _together(told) if told else NO_BMC if not self.bmcs else _EMPTY if asked else None
+        return Discovery(found, notes, absent, tuple(sources))
 
     def inspect(self, ident: str) -> Component | None:
         """See `base.Provider`. A BMC that is away is waited for: after an update it may have restarted itself.
@@ -184,10 +199,12 @@ class RedfishProvider:
         """See `base.Provider`."""
         from livefw.providers.base import Finding, Severity
 
-        found = [] if self.bmcs else [Finding(Severity.INFO, *NO_BMC, lacks="a BMC in livefw.toml")]
+        notes = self._settings.notes
+        found = [] if self.bmcs or notes else [Finding(Severity.INFO, *NO_BMC, lacks="a BMC in livefw.toml")]
+        found += [Finding(Severity.WARNING, *each) for each in notes]
         for bmc, listed in zip(self.bmcs, self._ask_all(self.bmcs), strict=True):
             if not bmc.verify:
-                found.append(Finding(Severity.WARNING, *_UNVERIFIED.fill(name=bmc.name)))
+                found.append(Finding(Severity.WARNING, *_UNVERIFIED.fill(name=bmc.name, table=table_of(bmc))))
             if listed.error is not None and listed.note:
                 found.append(Finding(Severity.ERROR, *listed.note, command=_by_hand(bmc)))
                 continue
@@ -359,7 +376,7 @@ _SILENT = Reason("silent", "{why_it_cannot_be_asked}")
 _UNVERIFIED = Reason(
     "unverified",
     "BMC {name}: the settings accept any certificate",
-    "set ca in [[redfish.bmc]] to a PEM file",
+    "set ca in {table} to a PEM file",
 )
 _REACHED = Reason("reached", "BMC {name}: {count} components at {url}")
 _UNREAD = Reason("unread", "BMC {name}: {what_is_wrong}")
@@ -379,5 +396,5 @@ _KINDS: dict[str, type[errors.LivefwError]] = {
     "no-library": errors.NotInstalled,
 }
 """Errors that are more than that a BMC cannot be asked."""
-NO_BMC = Reason("no-bmc", "no BMC is configured", f"[[redfish.bmc]] in {FILE}")
+NO_BMC = Reason("no-bmc", "no BMC is configured", f"[[redfish.bmc]] or [redfish.group.NAME] in {FILE}")
 _EMPTY = Reason("empty-inventory", "no BMC lists any firmware")

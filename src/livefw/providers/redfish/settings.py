@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables ``[[redfish.bmc]]`` of livefw.toml, and where the credentials of a BMC come from.
+"""The tables ``[[redfish.bmc]]`` and ``[redfish.group.NAME]`` of livefw.toml, and where credentials of a BMC come from.
 
 A password is in the environment, among systemd's credentials, or in a file that only its owner can read. It is never
 on a command line, and `Secret` does not show it when it is printed.
@@ -16,7 +16,7 @@ from livefw.providers import tables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any, NamedTuple
 
     from livefw.files.protocol import Files
@@ -24,6 +24,7 @@ else:
     from livefw.light_tuple import NamedTuple
 
 TABLE = "redfish"
+FIRST_ANSWER_S = 3.0
 
 
 class Bmc(NamedTuple):
@@ -38,8 +39,30 @@ class Bmc(NamedTuple):
     start_all: bool = False
     assume_live: bool = False
     patience: float = 1800.0
-    first_answer: float = 3.0
+    first_answer: float = FIRST_ANSWER_S
     """Seconds, from the key ``patience`` of the table ``redfish``, which holds for all."""
+    group: str = ""
+    """Of which it is; empty for one that has a table of its own."""
+
+
+class HostGroup(NamedTuple):
+    """BMCs with all but names and addresses in common: ``common`` is one of them, with ``{host}`` in its url.
+
+    Its hosts are those of the settings, of a file and of the output of a program.
+    """
+
+    name: str
+    common: Bmc
+    hosts: tuple[str, ...] = ()
+    file: str | None = None
+    command: tuple[str, ...] = ()
+
+
+class RedfishSettings(NamedTuple):
+    """What the settings say; see `groups.resolve` for the BMCs of the groups."""
+
+    bmcs: tuple[Bmc, ...] = ()
+    groups: tuple[HostGroup, ...] = ()
 
 
 class BmcKey(NamedTuple):
@@ -55,6 +78,16 @@ def _text(pattern: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and expression.fullmatch(value) is not None
 
 
+def _texts(value: Any, *, first: str = "") -> bool:
+    """A list of texts, of which the first begins like this."""
+    return (
+        isinstance(value, list)
+        and all(isinstance(each, str) and each and "\0" not in each for each in value)
+        and bool(value)
+        and value[0].startswith(first)
+    )
+
+
 def _boolean(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -63,16 +96,23 @@ def _seconds(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 86400
 
 
+HOST = r"(\[[0-9A-Fa-f:.]+(%25[A-Za-z0-9._-]{1,32})?\]|[A-Za-z0-9.-]+)(:\d{1,5})?"
+"""Host and port in a url; an IPv6 address with its zone as RFC 6874 spells it."""
+_PREFIX = r"(/[A-Za-z0-9._~-]{1,64}){0,8}"
+_NAME = r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"
+_WHAT_A_NAME_IS = "1 to 32 lower-case letters, digits and dashes"
+ANY_HOST = "{host}"
+
 KEYS = {
     "name": BmcKey(
-        _text(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?"),
-        "1 to 32 lower-case letters, digits and dashes",
+        _text(_NAME),
+        _WHAT_A_NAME_IS,
         "name of the BMC in `redfish:NAME/...`; required",
     ),
     "url": BmcKey(
-        _text(r"https://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:\d{1,5})?"),
+        _text(f"https://{HOST}{_PREFIX}"),
         'an address as in "https://bmc.example:443"',
-        "address of the BMC; required, always over TLS",
+        "address of the BMC, and what a gateway wants before `/redfish`; required, always over TLS",
     ),
     "credentials": BmcKey(
         _text(r"/.+"), "an absolute path", "file of two lines, user and password, that only its owner can read"
@@ -91,6 +131,26 @@ KEYS = {
     "patience": BmcKey(_seconds, "seconds, up to a day", "how long to follow a task (1800)"),
 }
 """Everything that may be in one table."""
+GROUP_KEYS = {
+    "hosts": BmcKey(_texts, "a list of hosts", "hosts of the group, each as in a line of `hosts-file`"),
+    "hosts-file": BmcKey(
+        _text(r"/.+"), "an absolute path", "file of hosts, one a line, or the JSON of `ansible-inventory --list`"
+    ),
+    "hosts-command": BmcKey(
+        lambda value: _texts(value, first="/"),
+        "a list of a program, with an absolute path, and its arguments",
+        "program that prints what could be in `hosts-file`; run without a shell, for 10 s at most",
+    ),
+    "url": BmcKey(
+        _text(
+            rf"https://(\{{host\}}|[A-Za-z0-9.-]*\{{host\}}[A-Za-z0-9.-]*|{HOST}{_PREFIX}/\{{host\}})(:\d{{1,5}})?{_PREFIX}"
+        ),
+        'an address with {host} in it, as in "https://{host}:8443"',
+        'address of each BMC; "https://{host}" by default',
+    ),
+    **{name: key for name, key in KEYS.items() if name not in ("name", "url")},
+}
+"""Everything that may be in the table of a group."""
 TABLE_KEYS = {
     "patience": BmcKey(
         _seconds,
@@ -102,44 +162,68 @@ TABLE_KEYS = {
 """What holds for all BMCs: keys of the table ``redfish`` itself."""
 
 
-def read_settings(files: Files) -> tuple[Bmc, ...]:
-    """The BMCs of the machine behind ``files``; `UsageError` with the place of what is wrong."""
+def read_settings(files: Files) -> RedfishSettings:
+    """What the settings of the machine behind ``files`` say; `UsageError` with the place of what is wrong."""
     return tables.read(files, TABLE, decode)
 
 
-def decode(table: Any) -> tuple[Bmc, ...]:
+def decode(table: Any) -> RedfishSettings:
     """What the table ``redfish`` means; `UsageError`."""
-    if not isinstance(table, dict) or set(table) - {"bmc", *TABLE_KEYS}:
-        raise _wrong(TABLE, f"must consist of tables [[redfish.bmc]] and of {', '.join(TABLE_KEYS)}")
+    if not isinstance(table, dict) or set(table) - {"bmc", "group", *TABLE_KEYS}:
+        known = ", ".join(TABLE_KEYS)
+        raise _wrong(TABLE, f"must consist of tables [[redfish.bmc]] and [redfish.group.NAME], and of {known}")
     for name, key in TABLE_KEYS.items():
         if name in table and not key.valid(table[name]):
             raise _wrong(f"{TABLE}.{name}", f"must be {key.kind}")
-    rows = table.get("bmc", [])
+    first_answer = table.get("patience", FIRST_ANSWER_S)
+    return RedfishSettings(
+        tuple(_bmcs(table.get("bmc", []), first_answer)), tuple(_groups(table.get("group", {}), first_answer))
+    )
+
+
+def _bmcs(rows: Any, first_answer: float) -> Iterator[Bmc]:
     if not isinstance(rows, list):
         raise _wrong(f"{TABLE}.bmc", "must be a list of tables")
-    found: dict[str, Bmc] = {}
+    taken: set[str] = set()
     for index, row in enumerate(rows):
         place = f"{TABLE}.bmc[{index}]"
-        bmc = _decode_one(row, place)
-        if bmc.name in found:
+        values = _values(row, place, KEYS)
+        for name in ("name", "url"):
+            if name not in row:
+                raise _wrong(f"{place}.{name}", "is missing")
+        bmc = Bmc(**values, first_answer=first_answer)
+        if bmc.name in taken:
             raise _wrong(f"{place}.name", f"two BMCs have the name {bmc.name}")
-        found[bmc.name] = bmc._replace(first_answer=table.get("patience", bmc.first_answer))
-    return tuple(found.values())
+        taken.add(bmc.name)
+        yield bmc
 
 
-def _decode_one(row: Any, place: str) -> Bmc:
+def _groups(rows: Any, first_answer: float) -> Iterator[HostGroup]:
+    if not isinstance(rows, dict):
+        raise _wrong(f"{TABLE}.group", "must consist of tables [redfish.group.NAME]")
+    for name, row in rows.items():
+        place = f"{TABLE}.group.{name}"
+        if not KEYS["name"].valid(name):
+            raise _wrong(place, f"the name of a group must be {_WHAT_A_NAME_IS}")
+        values = {"url": f"https://{ANY_HOST}"} | _values(row, place, GROUP_KEYS)
+        hosts, file = tuple(values.pop("hosts", ())), values.pop("hosts_file", None)
+        command = tuple(values.pop("hosts_command", ()))
+        if not (hosts or file or command):
+            raise _wrong(place, "has neither hosts nor hosts-file nor hosts-command")
+        yield HostGroup(name, Bmc("", **values, first_answer=first_answer, group=name), hosts, file, command)
+
+
+def _values(row: Any, place: str, keys: Mapping[str, BmcKey]) -> dict[str, Any]:
+    """What a table sets, by the names of the fields of `Bmc`."""
     if not isinstance(row, dict):
         raise _wrong(place, "must be a table")
     for name, value in row.items():
-        if name not in KEYS:
-            raise tables.unknown_key(place, name, KEYS, mechanism=TABLE, hint=_HINT)
-        if not KEYS[name].valid(value):
+        if name not in keys:
+            raise tables.unknown_key(place, name, keys, mechanism=TABLE, hint=_hint(place, keys))
+        if not keys[name].valid(value):
             # The value is not shown: somebody may have written a password where it does not belong.
-            raise _wrong(f"{place}.{name}", f"must be {KEYS[name].kind}")
-    for name in ("name", "url"):
-        if name not in row:
-            raise _wrong(f"{place}.{name}", "is missing")
-    return Bmc(**{name.replace("-", "_"): value for name, value in row.items()})
+            raise _wrong(f"{place}.{name}", f"must be {keys[name].kind}", keys)
+    return {name.replace("-", "_"): value for name, value in row.items()}
 
 
 class Secret:
@@ -160,15 +244,18 @@ def secret(bmc: Bmc, files: Files, environment: Mapping[str, str] = os.environ) 
 
     ``LIVEFW_REDFISH_<NAME>_USERNAME`` and ``..._PASSWORD``, with the name in capitals and ``_`` for ``-``; or the
     credential ``livefw-redfish-<name>`` in ``$CREDENTIALS_DIRECTORY`` (systemd.exec(5), LoadCredential=), which is a
-    file of the host that runs this program.
+    file of the host that runs this program. The name is that of the BMC, or else of its group.
     """
-    prefix = f"LIVEFW_REDFISH_{bmc.name.upper().replace('-', '_')}"
-    user, password = environment.get(f"{prefix}_USERNAME"), environment.get(f"{prefix}_PASSWORD")
-    if user and password:
-        return Secret(user, password)
-    if directory := environment.get("CREDENTIALS_DIRECTORY"):
+    names = [each for each in (bmc.name, bmc.group) if each]
+    for name in names:
+        prefix = f"LIVEFW_REDFISH_{name.upper().replace('-', '_')}"
+        user, password = environment.get(f"{prefix}_USERNAME"), environment.get(f"{prefix}_PASSWORD")
+        if user and password:
+            return Secret(user, password)
+    directory = environment.get("CREDENTIALS_DIRECTORY")
+    for name in names if directory else ():
         try:
-            return _lines(reading.read(os.path.join(directory, f"livefw-redfish-{bmc.name}"), _SECRET_LIMIT), bmc)
+            return _lines(reading.read(os.path.join(directory or "", f"livefw-redfish-{name}"), _SECRET_LIMIT), bmc)
         except FileNotFoundError:
             pass
         except OSError as error:
@@ -200,15 +287,22 @@ def _no_secret(bmc: Bmc, text: str, error: OSError | None = None) -> TransportEr
     kind = PermissionDenied if isinstance(error, PermissionError) else TransportError
     return kind(
         f"BMC {bmc.name}: {text}",
-        hint="set credentials in [[redfish.bmc]] to a file of two lines, user and password, with mode 0600",
+        hint=f"set credentials in {table_of(bmc)} to a file of two lines, user and password, with mode 0600",
         mechanism=TABLE,
         phase="log in",
         errno=error.errno if error else None,
     )
 
 
-_HINT = f"keys of [[redfish.bmc]]: {', '.join(KEYS)}"
+def table_of(bmc: Bmc) -> str:
+    """The table of the settings that it is from."""
+    return f"[{TABLE}.group.{bmc.group}]" if bmc.group else f"[[{TABLE}.bmc]]"
 
 
-def _wrong(path: str, text: str) -> tables.TableError:
-    return tables.TableError(text, path=path, mechanism=TABLE, hint=_HINT)
+def _hint(place: str, keys: Mapping[str, BmcKey]) -> str:
+    table = f"[{place}]" if keys is GROUP_KEYS else f"[[{TABLE}.bmc]]"
+    return f"keys of {table}: {', '.join(keys)}"
+
+
+def _wrong(path: str, text: str, keys: Mapping[str, BmcKey] = KEYS) -> tables.TableError:
+    return tables.TableError(text, path=path, mechanism=TABLE, hint=_hint(path.rpartition(".")[0], keys))

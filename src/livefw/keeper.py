@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A process that runs one hook and ends all of its descendants: ``python keeper.py DESCRIPTOR PATH``.
+"""A process that runs a program and ends all of its descendants: ``python keeper.py DESCRIPTOR PATH [ARGUMENT...]``.
 
-A hook may start processes that start others, in their own sessions, with parents that have ended. Orphans go to the
+A program may start processes that start others, in their own sessions, with parents that have ended. Orphans go to the
 nearest ancestor that is a subreaper (prctl(2), ``PR_SET_CHILD_SUBREAPER``). This process is one, and has no other
-children than the hook and its descendants. livefw itself has other children, which must not be ended or reaped.
+children than the program and its descendants. livefw itself has other children, which must not be ended or reaped.
 
-The hook has our standard streams. We end with its exit code; before that all its descendants are ended. If nobody
+The program has our standard streams. We end with its exit code; before that all its descendants are ended. If nobody
 holds the other end of DESCRIPTOR, a pipe, any more, the same happens, and we end by SIGKILL.
 
-Nothing of livefw is imported, because this is started for each hook.
+Nothing of livefw is imported, because this is started for each program.
 """
 
 import ctypes
@@ -26,31 +26,33 @@ _CANNOT_RUN = 127
 
 
 def main(arguments: list[str]) -> None:
-    """Run the hook, wait, end everything, and exit as it did."""
+    """Run the program, wait, end everything, and exit as it did."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the caller may have blocked the signal that ends the wait
-    watch, path = int(arguments[0]), arguments[1]
+    watch, command = int(arguments[0]), arguments[1:]
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     os.set_inheritable(watch, False)  # noqa: FBT003 - positional in the standard library
     try:
-        hook = os.posix_spawn(path, [path], os.environ, setsid=True, setsigmask=(), setsigdef=signal.valid_signals())
+        program = os.posix_spawn(
+            command[0], command, os.environ, setsid=True, setsigmask=(), setsigdef=signal.valid_signals()
+        )
     except OSError as error:
         os.write(1, f"it cannot be run: {error.strerror}".encode())
         os._exit(_CANNOT_RUN)
     for stream in range(3):
         os.close(stream)
-    answered = _wait(hook, watch)
+    answered = _wait(program, watch)
     # Before it is reaped: until then the kernel does not reuse its process id.
     with suppress(OSError):  # some may belong to another user by now
-        os.killpg(hook, signal.SIGKILL)
-    status = os.waitstatus_to_exitcode(os.waitpid(hook, 0)[1])
+        os.killpg(program, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
     _end_all(status if answered else -signal.SIGKILL)
 
 
-def _wait(hook: int, watch: int) -> bool:
-    """Wait for the end of the hook; False if the other end of the pipe was closed first."""
+def _wait(program: int, watch: int) -> bool:
+    """Wait for the end of the program; False if the other end of the pipe was closed first."""
     poll = select.poll()
-    end = os.pidfd_open(hook)
+    end = os.pidfd_open(program)
     poll.register(end, select.POLLIN)
     poll.register(watch, 0)  # poll(2) always reports a hang-up
     return any(descriptor == end for descriptor, _ in poll.poll())
