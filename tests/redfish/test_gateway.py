@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A gateway in front of many BMCs: each has a path of its own there, in links or not."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from livefw.machine.bmc.web import WebReply
@@ -23,7 +25,7 @@ class Gateway(Bench):
         self.web.handle = self._pass_on  # type: ignore[method-assign]
         self.outside: list[str] = []
 
-    def _pass_on(self, method: str, path: str, headers: dict[str, str], body: bytes) -> WebReply:
+    def _pass_on(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> WebReply:
         if not path.startswith(f"{PREFIX}/redfish/v1"):
             self.outside.append(path)
             return WebReply(404, {}, b"")
@@ -33,7 +35,8 @@ class Gateway(Bench):
         fields = {
             name: f"{URL}{PREFIX}{value}" if name == "Location" else value for name, value in reply.headers.items()
         }
-        return reply._replace(headers=fields, body=reply.body.replace(b'"/redfish/v1', f'"{PREFIX}/redfish/v1'.encode()))
+        body = reply.body.replace(b'"/redfish/v1', f'"{PREFIX}/redfish/v1'.encode())
+        return reply._replace(headers=fields, body=body)
 
 
 @pytest.mark.parametrize("rewrite", [False, True])
