@@ -28,7 +28,8 @@ def answer(status: int, body: Any = None, **headers: str) -> WebReply:
 
 
 def page(status: int, text: str = "Service Unavailable", **headers: str) -> WebReply:
-    return WebReply(status, {"Content-Type": "text/html", **headers}, f"<html><h1>{status} {text}</h1></html>".encode())
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return WebReply(status, {"Content-Type": "text/html", **fields}, f"<html><h1>{status} {text}</h1></html>".encode())
 
 
 def task(state: str, *messages: Any, **more: Any) -> dict[str, Any]:

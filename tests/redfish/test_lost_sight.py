@@ -10,6 +10,7 @@ from urllib3.exceptions import ConnectTimeoutError
 from livefw.machine.bmc.web import WebReply
 from livefw.providers.base import Claim, Reply
 from livefw.providers.redfish.exchange import AWAY_PAUSE_S, AWAY_S
+from livefw.providers.redfish.repeated import MOST_REPEATS
 
 from .conftest import Bench
 from .field import ACTIVATE, CANCEL, MONITOR, PUSH, Field, Rule, answer, drop_image, forget, hold, run, task
@@ -63,19 +64,28 @@ def lost(act: str, *afterwards: Rule) -> tuple[Field, After]:
     return bench, After(claim.reply, code(claim), claim.at_work)
 
 
-@pytest.mark.parametrize("looks", [0, 1, 7])
+def waited(refusals: int) -> float:
+    """Seconds until the first answer after so many: one between two reads of a look, more between two looks."""
+    looks, reads = divmod(refusals, 1 + MOST_REPEATS)
+    return looks * (MOST_REPEATS + AWAY_PAUSE_S) + reads
+
+
+LONGEST = AWAY_S + AWAY_PAUSE_S + MOST_REPEATS
+
+
+@pytest.mark.parametrize("refusals", [0, 1, 7])
 @pytest.mark.parametrize("act", ACTS)
-def test_a_bmc_that_was_away_is_looked_at_when_it_is_back(act: str, looks: int) -> None:
-    bench, after = lost(act, Rule(LOOK, answer(503), first=2, last=1 + looks))
+def test_a_bmc_that_was_away_is_looked_at_when_it_is_back(act: str, refusals: int) -> None:
+    bench, after = lost(act, Rule(LOOK, answer(503), first=2, last=1 + refusals))
     assert after == SEEN[act]
-    assert bench.clock.passed == pytest.approx(looks * AWAY_PAUSE_S)
+    assert bench.clock.passed == pytest.approx(waited(refusals))
 
 
 @pytest.mark.parametrize("act", ACTS)
 def test_a_bmc_that_stays_away_is_waited_for_as_long_as_it_is_said(act: str) -> None:
     bench, after = lost(act, Rule(LOOK, answer(503), first=2))
     assert after == After(Reply.LOST, "broken", at_work=True)
-    assert AWAY_S <= bench.clock.passed <= AWAY_S + AWAY_PAUSE_S
+    assert AWAY_S <= bench.clock.passed <= LONGEST
     assert "cannot be read now" in bench.watch.told[-1].text
 
 
@@ -136,10 +146,10 @@ def test_who_is_not_let_in_again_has_lost_sight(act: str) -> None:
 # Something of the inventory is hidden: it may be what waits.
 
 
-def shut(bench: Bench, status: int, *, looks: int = 10**9, member: str = "pmfw-b") -> None:
+def shut(bench: Bench, status: int, *, refusals: int = 10**9, member: str = "pmfw-b") -> None:
     """From the moment on at which something is asked for, a member of the inventory cannot be read."""
     handle = bench.web.handle
-    left = [looks]
+    left = [refusals]
     asked = []
 
     def shutting(method: str, path: str, headers: Any, body: bytes) -> WebReply:
@@ -164,17 +174,17 @@ def cancelled(make: Any, status: int, **more: Any) -> tuple[Bench, Claim]:
     return bench, running.claim
 
 
-@pytest.mark.parametrize("looks", [1, 5])
-def test_a_bank_that_is_shut_for_a_while_is_waited_for(make: Any, looks: int) -> None:
-    bench, claim = cancelled(make, 503, looks=looks)
+@pytest.mark.parametrize("refusals", [1, 5])
+def test_a_bank_that_is_shut_for_a_while_is_waited_for(make: Any, refusals: int) -> None:
+    bench, claim = cancelled(make, 503, refusals=refusals)
     assert claim.reply is Reply.ACCEPTED
-    assert bench.clock.passed == pytest.approx(looks * AWAY_PAUSE_S)
+    assert bench.clock.passed == pytest.approx(waited(refusals))
 
 
 def test_a_bank_that_stays_shut_is_waited_for_as_long_as_it_is_said(make: Any) -> None:
     bench, claim = cancelled(make, 503)
     assert (claim.reply, code(claim)) == (Reply.LOST, "unseen")
-    assert AWAY_S <= bench.clock.passed <= AWAY_S + AWAY_PAUSE_S
+    assert AWAY_S <= bench.clock.passed <= LONGEST
 
 
 def test_what_is_seen_to_wait_is_enough_whatever_else_is_hidden(make: type[Bench]) -> None:

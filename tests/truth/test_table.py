@@ -101,6 +101,10 @@ ROWS = [
     ({"answer": ObservedReply.FAILED, "moved": Moved.ARRIVED, "pending": Pending.CLEARED}, A, "activated-otherwise"),
     ({"answer": ObservedReply.REFUSED, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
     ({"answer": ObservedReply.LOST, "moved": Moved.ARRIVED}, A, "activated-otherwise"),
+    # dell/iDRAC-Redfish-Scripting#160: the task is deleted some seconds after its end, and none was announced
+    ({"answer": ObservedReply.LOST, "moved": Moved.CHANGED, "pending": Pending.CLEARED}, A, "version-changed"),
+    ({"answer": ObservedReply.LOST, "moved": Moved.CHANGED}, U, "changed-otherwise"),
+    ({"answer": ObservedReply.LOST, "moved": Moved.APPEARED, "pending": Pending.CLEARED}, U, "changed-otherwise"),
     # no version was told before, and the announced one is now
     ({"moved": Moved.APPEARED}, A, "version-arrived"),
     ({"moved": Moved.APPEARED, "answer": ObservedReply.FAILED}, U, "changed-otherwise"),

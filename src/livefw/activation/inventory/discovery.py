@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from livefw.activation.inventory.short_ids import short_ids
-from livefw.errors import KINDS, NothingHere, NotInstalled, TransportError
+from livefw.errors import KINDS, NothingHere, NotInstalled, PermissionDenied, TransportError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,18 +61,22 @@ _NOT_SEEN = frozenset({"silent", "unreachable"})
 """Codes of a host that did not answer."""
 
 
+_OWN_KINDS = {KINDS[kind].name: kind for kind in (NotInstalled, PermissionDenied)}
+"""The kinds of errors that have a code of their own, in order of precedence."""
+
+
 def unseen(reason: Reason) -> NotInstalled | TransportError:
     """The error for a named host that showed nothing, for this reason."""
-    if reason.code == KINDS[NotInstalled].name:
-        return NotInstalled(reason.text, hint=reason.hint)
-    return TransportError(reason.text, hint=reason.hint, phase="discover")
+    kind = _OWN_KINDS.get(reason.code, TransportError)
+    return kind(reason.text, hint=reason.hint, phase="discover")
 
 
 def nothing_found(absent: tuple[Reason, ...]) -> NothingHere | NotInstalled | TransportError:
     """The error for a machine without components, with the reasons."""
-    for reason in absent:
-        if reason.code == KINDS[NotInstalled].name:
-            return unseen(reason)
+    for code in _OWN_KINDS:
+        for reason in absent:
+            if reason.code == code:
+                return unseen(reason)
     reasons = "; ".join(reason.text for reason in absent)
     for reason in absent:
         if reason.code in _NOT_SEEN:

@@ -38,12 +38,19 @@ def take_named(providers: Sequence[Provider], words: Iterable[str] | None, polic
 
 @contextmanager
 def naming_silent_hosts(found: Inventory) -> Iterator[None]:
-    """Where a word selects nothing, say also which hosts did not show all: it may be behind one of them."""
+    """Where a word selects nothing, say also which hosts did not show all: it may be behind one of them.
+
+    Raises:
+        TransportError: there is no such component among what a host showed of all it has.
+    """
     try:
         yield
     except (NoSuchComponent, NothingToDo) as error:
         if isinstance(error, NothingHere) or not (silent := texts(found.incomplete)):
             raise
+        if isinstance(error, NoSuchComponent) and not all(source.silent for source in found.incomplete):
+            text = f"{error.message} among what could be read: {'; '.join(silent)}"
+            raise TransportError(text, hint=error.hint, phase="discover") from error
         raise type(error)("; ".join([error.message, *silent]), hint=error.hint) from error
 
 

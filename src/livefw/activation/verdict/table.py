@@ -150,6 +150,15 @@ TABLE: tuple[VerdictRow, ...] = (
         answer=ObservedReply.UNHEARD,
     ),
     _row(
+        _ACTIVATED,
+        "version-changed",
+        "a different version is running than before and the image is no longer pending; the end was not observed",
+        advice="Nothing to do. The reply is shown with it and says why the end was not observed.",
+        moved=Moved.CHANGED,
+        pending=Pending.CLEARED,
+        answer=ObservedReply.LOST,
+    ),
+    _row(
         _UNKNOWN,
         "changed-otherwise",
         "a different version is running than before, and the reply does not explain it",

@@ -5,18 +5,25 @@ import json
 import logging
 import ssl
 import threading
-import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from livefw.clock import Clock, SystemClock
 from livefw.providers.component import Reason
 from livefw.providers.redfish import exchange, tls_failure
-from livefw.providers.redfish.exchange import NOT_NOW, UNHURRIED, ExchangeError, Pace, Response, plain_text
+from livefw.providers.redfish.exchange import (
+    UNHURRIED,
+    ExchangeError,
+    Pace,
+    Response,
+    plain_text,
+    require_resource,
+)
 from livefw.providers.redfish.fan_out import Abandoned, Listener
 from livefw.providers.redfish.settings import Bmc, Secret
 from livefw.providers.redfish.upload import UploadBody
@@ -25,6 +32,7 @@ from livefw.text import whole
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _MOST_LOGINS = 6
 """Further logins of one client: a BMC may end sessions every five minutes while a task takes half an hour."""
+_SLICE_S = 0.25
 _MOST_LATE = 2
 """Resources that may time out before no other is asked for."""
 _MOST_REFUSED = 2
@@ -43,7 +51,7 @@ class RedfishClient:
         bmc: Bmc,
         secret: Secret,
         adapter: Any,
-        now: Callable[[], float] = time.monotonic,
+        clock: Clock | None = None,
         *,
         pace: Pace | None = None,
         listener: Listener | None = None,
@@ -51,9 +59,9 @@ class RedfishClient:
         """Log in.
 
         ``adapter`` is how to reach the BMC, usually a `transport.BoundedAdapter`, whose limits hold unless there is a
-        ``pace``; ``now`` is for `within`, and ``listener`` hears the first answer.
+        ``pace``; ``clock`` is for `within` and `pause`, and ``listener`` hears the first answer.
         """
-        self._now = now
+        self._clock = clock or SystemClock()
         self._pace = pace
         self._listener = listener or Listener()
         self._adapter = adapter
@@ -71,7 +79,7 @@ class RedfishClient:
         self._ended: list[str] = []
         try:
             self._log_in(bmc, secret, adapter)
-        except (ExchangeError, Abandoned):
+        except BaseException:
             self.close()  # there are services that make a session and say that it cannot be used
             adapter.close()
             raise
@@ -181,15 +189,7 @@ class RedfishClient:
 
     def resource(self, path: str) -> dict[str, Any]:
         """Read a resource that has to be there."""
-        answer = self.get(path)
-        if answer.status in (401, 403):
-            raise ExchangeError(exchange.DENIED.fill(path=path, status=answer.status), sent=True)
-        if answer.status != 200:
-            why = exchange.BUSY if answer.status in NOT_NOW else exchange.BAD_STATUS
-            raise ExchangeError(why.fill(path=path, status=answer.status), sent=True)
-        if answer.plain is not None:
-            raise ExchangeError(exchange.NO_JSON, sent=True)
-        return answer.body
+        return require_resource(path, self.get(path))
 
     def ask(self, path: str, body: dict[str, Any]) -> Response:
         """Ask for an action that only reads."""
@@ -255,11 +255,18 @@ class RedfishClient:
     @contextmanager
     def within(self, seconds: float) -> Iterator[None]:
         """Begin no exchange after so many seconds: each has its limit, but how many there are, the BMC decides."""
-        self._until = self._now() + seconds
+        self._until = self._clock.now() + seconds
         try:
             yield
         finally:
             self._until = float("inf")
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass before something is asked again; `Abandoned` as soon as nobody waits for it."""
+        end = self._clock.now() + seconds
+        while (left := end - self._clock.now()) > 0:
+            self._listener.require_wanted()
+            self._clock.sleep(min(left, _SLICE_S))
 
     def _read(self, method: str, path: str, **named: Any) -> Response:
         key = self._library.get_session_key()
@@ -279,7 +286,7 @@ class RedfishClient:
 
     def _require_time(self) -> None:
         self._listener.require_wanted()
-        if self._now() > self._until:
+        if self._clock.now() > self._until:
             raise ExchangeError(exchange.TIMEOUT, sent=False)
 
     def _known_answer(self, status: int, headers: Iterable[tuple[str, str]], data: bytes) -> Response:

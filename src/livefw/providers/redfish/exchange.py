@@ -29,7 +29,7 @@ DENIED = Reason("denied", "{path} returned {status}")
 BUSY = Reason("busy", "{path} returned {status}")
 BAD_STATUS = Reason("bad-status", "{path} returned {status}")
 TIMEOUT = Reason("timeout", "reading it took too long")
-NO_JSON = Reason("malformed", "the reply is not JSON")
+NO_JSON = Reason("malformed", "the reply is not a JSON object")
 LOCKED_OUT = Reason("locked-out", "it ends every session or creates none")
 BROKEN = Reason("broken", "the connection broke ({error})")
 REDIRECTED = Reason("redirected", "it redirects to another host; nothing was sent there")
@@ -95,6 +95,12 @@ class Response(NamedTuple):
         words = [data.get("description") if isinstance(data, dict) else None, self.body.get("message"), self.plain]
         return () if self.good else messages([next((each for each in words if isinstance(each, str) and each), None)])
 
+    @property
+    def words(self) -> str:
+        """The first message in parentheses, to go behind a status; empty without."""
+        said = next((message.line for message in self.messages()), "")
+        return f" ({said[:_MOST_WORDS]})" if said else ""
+
 
 class RegistryMessage(NamedTuple):
     """A message of a registry: the last part of its id, which is the same over all versions, its text and severity.
@@ -114,6 +120,7 @@ class RegistryMessage(NamedTuple):
 
 _MOST_MESSAGES = 64
 _MOST_TEXT = 500
+_MOST_WORDS = 300
 _MOST_PLAIN = 4_000
 """Bytes of a page in which a sentence is looked for: its tags are taken out by an expression."""
 
@@ -128,6 +135,17 @@ def messages(rows: list[Any]) -> tuple[RegistryMessage, ...]:
             severity = _text(fields.get("MessageSeverity") or fields.get("Severity"), 20)
             found.append(RegistryMessage(key.rpartition(".")[2], said, severity))
     return tuple(found)
+
+
+def require_resource(path: str, answer: Response) -> dict[str, Any]:
+    """The body of an answer to a read of what has to be there; `ExchangeError`."""
+    if answer.status != 200:
+        denied, busy = answer.status in (401, 403), answer.status in NOT_NOW
+        why = DENIED if denied else BUSY if busy else BAD_STATUS
+        raise ExchangeError(why.fill(path=path, status=f"{answer.status}{answer.words}"), sent=True)
+    if answer.plain is not None:
+        raise ExchangeError(NO_JSON, sent=True)
+    return answer.body
 
 
 def _text(value: object, most: int) -> str:

@@ -45,9 +45,8 @@ class Listed(NamedTuple):
     def note(self) -> Reason | None:
         """What to say of a BMC that did not show all it has."""
         if self.error is not None:
-            missing = isinstance(self.error, errors.NotInstalled)
             silent = self.error.firmware_code == "silent"
-            why = _NOT_INSTALLED if missing else _SILENT if silent else _UNREACHABLE
+            why = _NOTES.get(type(self.error), _SILENT if silent else _UNREACHABLE)
             return why._replace(hint=self.error.hint).fill(why_it_cannot_be_asked=self.error.message)
         hidden = self.worth_reporting
         return _INCOMPLETE.fill(name=self.bmc.name, count=len(hidden), what_is_wrong=hidden[0].text) if hidden else None
@@ -262,7 +261,7 @@ class RedfishProvider:
                 return Listed(bmc, error=_error(bmc, prepared.reason))
             pace = Pace(bmc.first_answer, max(bmc.first_answer, _NEXT_ANSWER_S))
             return self._described(
-                bmc, lambda: RedfishClient(bmc, *prepared, self._clock.now, pace=pace, listener=listener)
+                bmc, lambda: RedfishClient(bmc, *prepared, self._clock, pace=pace, listener=listener)
             )
 
         return ask_all(bmcs, ask, silent=_silent)
@@ -288,7 +287,7 @@ class RedfishProvider:
         known, adapter = self._ready(bmc)
         from livefw.providers.redfish.client import RedfishClient  # there is a library, now
 
-        return RedfishClient(bmc, known, adapter, self._clock.now)
+        return RedfishClient(bmc, known, adapter, self._clock)
 
     def _https(self, bmc: Bmc) -> Any:
         from livefw.providers.redfish.exchange import UNUSABLE_CA, ExchangeError
@@ -370,7 +369,11 @@ def _by_hand(bmc: Bmc) -> str:
     return shlex.join(["curl", *trust, f"{bmc.url}/redfish/v1/"])
 
 
-_NOT_INSTALLED = Reason(errors.KINDS[errors.NotInstalled].name, "{why_it_cannot_be_asked}")
+_NOTES: dict[type[errors.LivefwError], Reason] = {
+    kind: Reason(errors.KINDS[kind].name, "{why_it_cannot_be_asked}")
+    for kind in (errors.NotInstalled, errors.PermissionDenied)
+}
+"""By the kind of the error; its name is the code, by which the command finds its exit code."""
 _UNREACHABLE = Reason("unreachable", "{why_it_cannot_be_asked}")
 _SILENT = Reason("silent", "{why_it_cannot_be_asked}")
 _UNVERIFIED = Reason(
@@ -391,7 +394,6 @@ _NEXT_ANSWER_S = 10.0
 """How long a BMC that has answered once may take for each further answer, while others are waited for as well."""
 _KINDS: dict[str, type[errors.LivefwError]] = {
     "login": errors.PermissionDenied,
-    "no-session": errors.PermissionDenied,
     "denied": errors.PermissionDenied,
     "no-library": errors.NotInstalled,
 }

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from livefw.providers.redfish import exchange
 from livefw.providers.redfish.client import RedfishClient
-from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, local_path
+from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, local_path, require_resource
+from livefw.providers.redfish.repeated import RepeatedReads
 from livefw.providers.redfish.vendors import slots
 from livefw.providers.redfish.vendors.table import PLAIN, vendor_of
 from livefw.providers.redfish.vendors.vendor import Body, Vendor, VendorOption, at
@@ -177,12 +178,11 @@ def look(client: RedfishClient, known: EarlierLook | None = None) -> Seen:
     it cannot be read.
     """
     with client.within(_LOOK_S):
-        return _look(client, known)
+        return _look(RepeatedReads(client), client.root, known)
 
 
-def _look(client: RedfishClient, known: EarlierLook | None) -> Seen:
+def _look(client: RepeatedReads, root: dict[str, Any], known: EarlierLook | None) -> Seen:
     """Level by level, because what does not depend on each other is read side by side."""
-    root = client.root
     uri = _link(root, "UpdateService")
     if uri is None:
         raise ExchangeError(exchange.NO_SERVICE, sent=False)
@@ -221,7 +221,7 @@ _INTEGRITY = MemberKind(frozenset({"Actions", "ComponentIntegrityEnabled"}))
 
 
 def _members(
-    client: RedfishClient,
+    client: RepeatedReads,
     collections: Sequence[str],
     kind: MemberKind,
     unread: list[Unread],
@@ -253,7 +253,7 @@ def _members(
                 yield answer.body | {"@odata.id": uri}
 
 
-def _rows(client: RedfishClient, path: str, unread: list[Unread], *, optional: bool) -> Iterator[dict[str, Any]]:
+def _rows(client: RepeatedReads, path: str, unread: list[Unread], *, optional: bool) -> Iterator[dict[str, Any]]:
     """The rows of a collection, page by page."""
     pages: set[str] = set()
     following: str | None = path
@@ -270,11 +270,11 @@ def _rows(client: RedfishClient, path: str, unread: list[Unread], *, optional: b
             unread.append(Unread(following, 0, f"{following}: {error.text}", collection=True))
             return
         if answer.status in (401, 403) and not optional:
-            raise ExchangeError(exchange.DENIED.fill(path=following, status=answer.status), sent=True)
+            require_resource(following, answer)
         rows = answer.body.get("Members") if answer.status == 200 else None
         trouble = _trouble(answer) or ("" if isinstance(rows, list) else "has no Members")
         if not trouble and "error" in answer.body:
-            trouble = "is not complete" + _words(answer)
+            trouble = "is not complete" + answer.words
         if trouble:
             unread.append(Unread(following, answer.status, f"{following} {trouble}", collection=True))
         if isinstance(rows, list):
@@ -288,13 +288,8 @@ def _rows(client: RedfishClient, path: str, unread: list[Unread], *, optional: b
 def _trouble(answer: Response) -> str:
     """What is wrong with the answer to a read; empty if it is a resource."""
     if answer.status != 200:
-        return f"answered {answer.status}" + _words(answer)
-    return "is no JSON" if answer.plain is not None else ""
-
-
-def _words(answer: Response) -> str:
-    said = next((message.line for message in answer.messages()), "")
-    return f" ({said[:_MOST_TEXT]})" if said else ""
+        return f"answered {answer.status}" + answer.words
+    return "is no JSON object" if answer.plain is not None else ""
 
 
 def image(body: dict[str, Any], vendor: Vendor = PLAIN) -> SoftwareImage | None:
@@ -342,7 +337,7 @@ def _key(uri: str) -> str:
     return within.removeprefix("/")
 
 
-def _service(body: dict[str, Any], client: RedfishClient, *, uri: str, vendor: Vendor) -> UpdateService:
+def _service(body: dict[str, Any], client: RepeatedReads, *, uri: str, vendor: Vendor) -> UpdateService:
     most, formats = body.get("MaxImageSizeBytes"), body.get("SupportedUpdateImageFormats")
     simple = _record(_record(body, "Actions"), "#UpdateService.SimpleUpdate")
     capable = _capabilities(body, client)
@@ -407,7 +402,7 @@ def _lists(body: Body, option: VendorOption | None) -> bool:
     return option is not None and option.value in _strings(at(body, option.listed))
 
 
-def _capabilities(body: dict[str, Any], client: RedfishClient) -> dict[str, Any]:
+def _capabilities(body: dict[str, Any], client: RepeatedReads) -> dict[str, Any]:
     uri = _link(_record(body, "Links"), "UpdateServiceCapabilities")
     uri = uri or _link(body, "UpdateServiceCapabilities")
     try:
@@ -416,7 +411,7 @@ def _capabilities(body: dict[str, Any], client: RedfishClient) -> dict[str, Any]
         return {}  # what it can do is then tried
 
 
-def _task_list(client: RedfishClient, service: str | None, blind: list[Unread]) -> str | None:
+def _task_list(client: RepeatedReads, service: str | None, blind: list[Unread]) -> str | None:
     """Where the tasks are; None if the service has none, or does not show them now."""
     try:
         answer = client.get(service) if service else None
@@ -428,7 +423,7 @@ def _task_list(client: RedfishClient, service: str | None, blind: list[Unread]) 
     return _link(answer.body, "Tasks") if answer else None
 
 
-def _queue(client: RedfishClient, task_lists: Sequence[str], blind: list[Unread]) -> Iterator[Queued]:
+def _queue(client: RepeatedReads, task_lists: Sequence[str], blind: list[Unread]) -> Iterator[Queued]:
     """Tasks that wait for StartUpdate: their registry message says so, or the request that made them did."""
     for body in _members(client, task_lists, _TASK, blind, optional=True):
         payload = _record(body, "Payload")
@@ -457,7 +452,7 @@ def _payload_targets(request: str) -> frozenset[str] | None:
     return frozenset(each for each in targets if each) if targets and None not in targets else None
 
 
-def _integrity(client: RedfishClient, path: str | None) -> Iterator[Integrity]:
+def _integrity(client: RepeatedReads, path: str | None) -> Iterator[Integrity]:
     for body in _members(client, [path] if path else [], _INTEGRITY, [], optional=True):
         action = _action(body, "#ComponentIntegrity.SPDMGetSignedMeasurements")
         uri = local_path(body.get("@odata.id"))
