@@ -8,14 +8,17 @@ import base64
 import json
 import socket
 import ssl
+import tracemalloc
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
 
+from livefw.machine.bmc.documents import ACCOUNTS, INTEGRITY, MONITORS, ROOT, SERVICE, SESSIONS, TASKS
 from livefw.machine.bmc.firmware import INVENTORY, Pattern
 from livefw.machine.bmc.model import Model
-from livefw.machine.bmc.web import INTEGRITY, MONITORS, ROOT, SERVICE, SESSIONS, TASKS, Web, WebReply
+from livefw.machine.bmc.web import Web, WebReply
 from livefw.providers.fake import FakeClock
 from livefw.testing import ModelBmc
 
@@ -131,9 +134,9 @@ WRONG = form(("UpdateParameters", b"x"), GOOD[1])
 MEASURE = f"{INTEGRITY}/CPU0/Actions/ComponentIntegrity.SPDMGetSignedMeasurements"
 TEXT, NO_BOUNDARY = {"content-type": "text/plain; boundary=b"}, {"content-type": "multipart/form-data"}
 CASES = {
-    "another method": Case("DELETE", SERVICE, b"", 405, "no such resource"),
-    "another path": Case("GET", f"{ROOT}/Chassis", b"", 404, "no such resource"),
-    "a query is no part of a path": Case("GET", f"{SERVICE}/?$expand=.", b"", 200, "UpdateService"),
+    "another method": Case("DELETE", SERVICE, b"", 405, "cannot do this"),
+    "another path": Case("GET", f"{ROOT}/Fabrics", b"", 404, "no such resource"),
+    "a query is no part of a path": Case("GET", f"{SERVICE}/?expand=.", b"", 200, "UpdateService"),
     "no member": Case("GET", f"{INVENTORY}/none", b"", 404, "no such image"),
     "no task": Case("GET", f"{TASKS}/7", b"", 404, "no such task"),
     "no monitor": Case("GET", f"{MONITORS}/7", b"", 404, "no such task"),
@@ -201,20 +204,157 @@ def test_a_service_tells_what_it_can(pattern: Pattern, present: set[str], absent
     assert not absent & names
 
 
-LENGTHS = [(64 << 20, 401), ((64 << 20) + 1, 413), ("-1", 413), ("1e3", 413), ("9" * 19, 413)]
+REFUSED = {
+    "longer than an image and its form": ("Content-Length: 537919489", 413),
+    "negative": ("Content-Length: -1", 413),
+    "no whole number": ("Content-Length: 1e3", 413),
+    "longer than any": (f"Content-Length: {'9' * 19}", 413),
+    "of no length that is known before (RFC 9110, section 15.5.12)": ("Transfer-Encoding: chunked", 411),
+}
 
 
-@pytest.mark.parametrize(("length", "status"), LENGTHS)
-def test_a_request_has_64_mib_at_most(livefw_bmc: ModelBmc, length: int | str, status: int) -> None:
-    """Beyond the limit its head is sent only: nothing of the rest is waited for."""
-    url = urlsplit(livefw_bmc.url)
-    context = ssl.create_default_context(cadata=livefw_bmc.certificate.decode())
-    head = f"POST {PUSH} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode()
-    with (
-        socket.create_connection((url.hostname, url.port), timeout=60) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as client,
-    ):
-        client.sendall(head)
-        if isinstance(length, int) and status == 401:
-            client.sendall(bytes(length))
-        assert client.recv(4096).split(b" ")[1] == str(status).encode()
+class Line:
+    """A TLS connection to the BMC, and what is sent as it is."""
+
+    def __init__(self, bmc: ModelBmc) -> None:
+        url = urlsplit(bmc.url)
+        context = ssl.create_default_context(cadata=bmc.certificate.decode())
+        plain = socket.create_connection((url.hostname, url.port), timeout=60)
+        self.socket = context.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    def send(self, *lines: str) -> None:
+        self.socket.sendall("\r\n".join([*lines, "Host: x", "", ""]).encode())
+
+    def received(self) -> bytes:
+        return self.socket.recv(65536)
+
+
+@pytest.fixture
+def line(livefw_bmc: ModelBmc) -> Iterator[Line]:
+    made = Line(livefw_bmc)
+    with made.socket:
+        yield made
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_body_that_is_refused_is_not_waited_for(line: Line, name: str) -> None:
+    field, status = REFUSED[name]
+    line.send(f"POST {PUSH} HTTP/1.1", field)
+    assert line.received().split(b" ")[1] == str(status).encode()
+
+
+def test_a_large_image_is_not_held_in_memory(livefw_bmc: ModelBmc, line: Line) -> None:
+    """None of its 64 MiB is on the heap; what a request costs there is less than a quarter of it."""
+    basic = base64.b64encode(f"{livefw_bmc.user}:{livefw_bmc.password}".encode()).decode()
+    head = b'--b\r\nContent-Disposition: form-data; name="UpdateParameters"\r\n\r\n{}\r\n'
+    head += b'--b\r\nContent-Disposition: form-data; name="UpdateFile"\r\n\r\nversion=9.9.9'
+    end, piece = b"\r\n--b--\r\n", bytes(1 << 20)
+    length = len(head) + 64 * len(piece) + len(end)
+    tracemalloc.start()
+    try:
+        line.send(
+            f"POST {PUSH} HTTP/1.1",
+            f"Authorization: Basic {basic}",
+            "Content-Type: multipart/form-data; boundary=b",
+            f"Content-Length: {length}",
+        )
+        for each in (head, *([piece] * 64), end):
+            line.socket.sendall(each)
+        answer = line.received()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert answer.split(b" ")[1] == b"202", answer
+    assert peak < 16 << 20
+
+
+def test_what_follows_a_head_request_is_its_reply(livefw_bmc: ModelBmc, line: Line) -> None:
+    """A body after it would be read as the next reply."""
+    line.send("HEAD /redfish/v1 HTTP/1.1")
+    line.send("GET /redfish HTTP/1.1")
+    answers = b""
+    while b'"v1"' not in answers:
+        answers += line.received()
+    head, _, rest = answers.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200")
+    assert rest.startswith(b"HTTP/1.1 200")
+
+
+READER = basic("reader:a word of its own")
+
+
+class Allowed(NamedTuple):
+    """A request of somebody with the role ReadOnly, and its status (DSP0266, "Roles"; DSP8011, PrivilegeRegistry)."""
+
+    method: str
+    path: str
+    status: int
+    body: bytes = b""
+
+
+ALLOWED = {
+    "read": Allowed("GET", INVENTORY, 200),
+    "push": Allowed("POST", PUSH, 403),
+    "activate": Allowed("POST", f"{ACTIONS}.Activate", 403),
+    "set one's own password": Allowed("PATCH", f"{ACCOUNTS}/2", 200, b'{"Password": "another word"}'),
+    "take another role": Allowed("PATCH", f"{ACCOUNTS}/2", 403, b'{"RoleId": "Administrator"}'),
+    "set somebody's password": Allowed("PATCH", f"{ACCOUNTS}/1", 403, b'{"Password": "another word"}'),
+    "make an account": Allowed("POST", ACCOUNTS, 403, b"{}"),
+    "remove an account": Allowed("DELETE", f"{ACCOUNTS}/1", 403),
+    "end somebody's session": Allowed("DELETE", f"{SESSIONS}/1", 403),
+    "end one's own session": Allowed("DELETE", f"{SESSIONS}/2", 204),
+}
+
+
+@pytest.mark.parametrize("name", ALLOWED)
+def test_a_role_allows_what_it_is_for(name: str) -> None:
+    case, bmc = ALLOWED[name], Bmc()
+    wanted = {"UserName": "reader", "Password": "a word of its own", "RoleId": "ReadOnly"}
+    assert bmc.ask("POST", ACCOUNTS, json.dumps(wanted).encode()).status == 201
+    assert [bmc.log_in().status, bmc.log_in("reader", "a word of its own").status] == [201, 201]
+    answer = bmc.ask(case.method, case.path, case.body, **READER)
+    assert answer.status == case.status, answer.body
+    assert "another word" not in answer.body.decode()
+
+
+REFUSED_ACCOUNTS: dict[str, tuple[dict[str, Any], str]] = {
+    "no role": ({"RoleId": ...}, "RoleId is missing"),
+    "another role": ({"RoleId": "King"}, "no such role"),
+    "a name that is taken": ({"UserName": "admin"}, "an account of this name"),
+    "a short password": ({"Password": "short"}, "too short"),
+    "a number for a name": ({"UserName": 7}, "wrong type"),
+    "something else": ({"Colour": "red"}, "Colour cannot be set"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_ACCOUNTS)
+def test_an_account_that_cannot_be_is_not_made(name: str) -> None:
+    change, part = REFUSED_ACCOUNTS[name]
+    wanted = {"UserName": "reader", "Password": "a word of its own", "RoleId": "ReadOnly"} | change
+    body = json.dumps({key: value for key, value in wanted.items() if value is not ...}).encode()
+    bmc = Bmc()
+    answer = bmc.ask("POST", ACCOUNTS, body)
+    assert answer.status == 400
+    assert part in answer.body.decode()
+    assert json.loads(bmc.ask("GET", ACCOUNTS).body)["Members@odata.count"] == 1
+
+
+def test_what_was_changed_meanwhile_is_not_overwritten() -> None:
+    """DSP0266, "ETags"."""
+    bmc, place = Bmc(), f"{ACCOUNTS}/1"
+    tag = bmc.ask("GET", place).headers["ETag"]
+    assert bmc.ask("GET", place, **ADMIN, **{"if-none-match": tag}).status == 304
+    change = b'{"UserName": "admin"}'
+    asked = [bmc.ask("PATCH", place, change, **ADMIN, **{"if-match": tag}).status for _ in range(2)]
+    assert asked == [200, 412]
+    assert bmc.ask("GET", place, **ADMIN, **{"if-none-match": tag}).status == 200
+
+
+def test_an_account_that_is_removed_is_let_in_no_more() -> None:
+    bmc = Bmc()
+    wanted = {"UserName": "reader", "Password": "a word of its own", "RoleId": "ReadOnly"}
+    place = bmc.ask("POST", ACCOUNTS, json.dumps(wanted).encode()).headers["Location"]
+    token = {"x-auth-token": bmc.log_in("reader", "a word of its own").headers["X-Auth-Token"]}
+    assert [bmc.ask("GET", SERVICE, **each).status for each in (READER, token)] == [200, 200]
+    assert bmc.ask("DELETE", place).status == 204
+    assert [bmc.ask("GET", SERVICE, **each).status for each in (READER, token)] == [401, 401]

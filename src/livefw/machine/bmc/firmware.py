@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-INVENTORY = "/redfish/v1/UpdateService/FirmwareInventory"
-SYSTEM = "/redfish/v1/Systems/1"
+from livefw.machine.bmc.documents import SERVICE, SYSTEM, resource
+
+INVENTORY = f"{SERVICE}/FirmwareInventory"
 _NAMESPACE = uuid.UUID("0b0c7e7e-2f5b-5d0e-9d8c-6d1c1c3f7a10")
+_BEFORE_STAGING = "v1_9_2"
+"""A version of the schema that does not know of staging, which came with 1.11."""
 _VERSION = re.compile(rb"version=(\d+(?:\.\d+)*)")
 
 
@@ -45,7 +48,7 @@ class Firmware:
         """Its members of the inventory."""
         return [f"{INVENTORY}/{self.ident}{suffix}" for suffix in (("",) if self.banks == 1 else ("-a", "-b"))]
 
-    def version_of(self, image: bytes) -> str:
+    def version_of(self, image: bytes | memoryview) -> str:
         """The version that an image says it has, or else the next one."""
         if found := _VERSION.search(image):
             return found[1].decode()
@@ -75,11 +78,9 @@ class Firmware:
         active = bank == self.active_bank
         staged = self.staged is not None and (self.banks == 1 or not active)
         version = self.running if active else self.staged or self.other
-        document: dict[str, Any] = {
-            "@odata.id": uri,
-            "@odata.type": "#SoftwareInventory.v1_2_3.SoftwareInventory",
-            "Id": uri.rpartition("/")[2],
-            "Name": self.name,
+        immediate = pattern is Pattern.IMMEDIATE
+        begins = resource(uri, "SoftwareInventory", self.name, version=_BEFORE_STAGING if immediate else "")
+        document: dict[str, Any] = begins | {
             "Version": version,
             "Updateable": True,
             "SoftwareId": str(uuid.uuid5(_NAMESPACE, self.ident)),
@@ -89,9 +90,9 @@ class Firmware:
             "RelatedItem": [{"@odata.id": self.related}],
             "Status": {"State": "Enabled", "Health": "OK"},
         }
-        if pattern is Pattern.IMMEDIATE:
+        if immediate:
             return document
-        document |= {"@odata.type": "#SoftwareInventory.v1_14_0.SoftwareInventory", "Active": active}
+        document["Active"] = active
         if self.needs_reset is not None:
             document["ResetRequiredOnUpdate"] = self.needs_reset
         if pattern is not Pattern.START:

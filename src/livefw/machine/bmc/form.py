@@ -5,23 +5,34 @@ import re
 
 _BOUNDARY = re.compile(r'boundary="?([0-9A-Za-z\'()+_,./:=? -]{1,70}?)"?\s*(?:;|$)')
 _NAME = re.compile(rb'[;\s]name="?([A-Za-z0-9_-]{1,64})"?')
+_BLANK = re.compile(rb"\r\n\r\n")
 _MOST_PARTS = 16
+_MOST_HEAD_BYTES = 4096
 
 
-def parts(content_type: str, body: bytes) -> dict[str, bytes]:
-    """The parts of a form by their names; ValueError if it is none."""
+def parts(content_type: str, body: bytes) -> dict[str, memoryview]:
+    """The parts of a form by their names, as views of it; ValueError if it is none."""
     found = _BOUNDARY.search(content_type)
     if not content_type.lower().startswith("multipart/form-data") or found is None:
         raise ValueError("this is not a multipart form")
-    mark = b"\r\n--" + found[1].encode()
-    pieces = (b"\r\n" + body).split(mark)
-    if len(pieces) < 3 or len(pieces) > _MOST_PARTS + 2 or not pieces[-1].startswith(b"--"):
-        raise ValueError("the form has no end, or too many parts")
+    view = memoryview(body)
+    mark = b"--" + found[1].encode()
+    if bytes(view[: len(mark)]) != mark:
+        raise ValueError("the form does not begin with its boundary")
+    starts, ends = [len(mark)], []
+    for each in re.finditer(re.escape(b"\r\n" + mark), view):
+        ends.append(each.start())
+        starts.append(each.end())
+        if len(ends) > _MOST_PARTS:
+            raise ValueError("the form has too many parts")
+    if not ends or bytes(view[starts[-1] : starts[-1] + 2]) != b"--":
+        raise ValueError("the form has no end")
     result = {}
-    for piece in pieces[1:-1]:
-        head, blank, content = piece.partition(b"\r\n\r\n")
-        name = _NAME.search(head)
-        if not blank or name is None:
+    for start, end in zip(starts, ends, strict=False):
+        piece = view[start:end]
+        blank = _BLANK.search(piece[:_MOST_HEAD_BYTES])
+        name = blank and _NAME.search(piece[: blank.start()])
+        if not blank or not name:
             raise ValueError("a part of the form has no name")
-        result[name[1].decode()] = content
+        result[name[1].decode()] = piece[blank.end() :]
     return result

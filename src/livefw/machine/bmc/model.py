@@ -2,12 +2,16 @@
 """The state of a modelled BMC, and what its actions do to it. It is sans-IO: the clock is given, nobody waits."""
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from livefw.machine.bmc.faults import ACTIVATE, ANY, ENDINGS, FAULTS, LOOKS, REPLIES, STAGE
 from livefw.machine.bmc.firmware import Firmware, Pattern, default_firmware
 from livefw.machine.bmc.tasks import APPLYING, STAGING, VERIFYING, BmcTask, BmcTaskEnd
+
+Image = bytes | memoryview
+"""Bytes that somebody sent: of a large request a view of a file."""
 
 
 class Rejected(Exception):  # noqa: N818 - an answer, and no error of the model
@@ -25,6 +29,8 @@ class Dropped(Exception):  # noqa: N818 - as above
     """The BMC breaks the connection."""
 
 
+_FORGED = re.compile(b"forged")
+"""What an image is rejected for. A view has no search of its own."""
 _MOST_TASKS = 256
 _WHILE_S = 20.0
 """Seconds for which a fault lasts that passes."""
@@ -77,12 +83,12 @@ class Model:
 
     # Actions.
 
-    def update(self, image: bytes, parameters: dict[str, Any], target_uri: str) -> BmcTask:
+    def update(self, image: Image, parameters: dict[str, Any], target_uri: str) -> BmcTask:
         """An image has arrived, with what is to be done with it."""
         firmware = self._target(parameters.get("Targets"))
         when = parameters.get("@Redfish.OperationApplyTime", "Immediate")
         version = firmware.version_of(image)
-        genuine = b"forged" not in image and "verify-fails" not in self.faults
+        genuine = _FORGED.search(image) is None and "verify-fails" not in self.faults
         stage = parameters.get("Stage") is True
 
         def finish() -> BmcTaskEnd:

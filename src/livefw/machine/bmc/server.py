@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A modelled BMC on a socket: HTTPS with a certificate of its own."""
+"""A modelled BMC on a socket: HTTPS with a certificate of its own.
 
+HTTP is the standard library's. The model is synchronous and one request at a time reaches it, so that an event loop
+(aiohttp, uvicorn) would only be one more thread to cross, and a dozen packages, partly compiled, for who has a model to
+try livefw with. What its server leaves out is here: no body follows a HEAD, a large body goes to a file, and one
+without a length is refused.
+"""
+
+import mmap
 import os
 import socket
 import ssl
@@ -9,7 +16,8 @@ import threading
 import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from io import BufferedIOBase
+from typing import Any, cast
 
 from livefw.machine.bmc import certificate
 from livefw.machine.bmc.model import Dropped
@@ -17,6 +25,10 @@ from livefw.machine.bmc.web import MOST_BYTES, Web
 
 _PATIENCE = 30.0
 """Seconds that a client may keep quiet in the middle of a request."""
+_LARGE = 1 << 20
+"""Bytes from which on a body goes to a file, and of which a piece has."""
+_MOST = MOST_BYTES + _LARGE
+"""Largest request: an image, and the form around it."""
 
 
 class BmcServer:
@@ -73,6 +85,18 @@ def _tls(pem: certificate.Pem) -> ssl.SSLContext:
     return context
 
 
+def _body(file: BufferedIOBase, length: int) -> bytes:
+    """What follows the header; less if the client breaks off."""
+    if length < _LARGE:
+        return file.read(length)
+    with tempfile.TemporaryFile() as kept:
+        while (missing := length - kept.tell()) > 0 and (piece := file.read(min(missing, _LARGE))):
+            kept.write(piece)
+        kept.flush()
+        # The view keeps the mapping, and that the file, until nobody has it any more. It does what a body is asked for.
+        return cast("bytes", memoryview(mmap.mmap(kept.fileno(), 0, access=mmap.ACCESS_READ))) if kept.tell() else b""
+
+
 def _handler(web: Web, latency: float) -> type[BaseHTTPRequestHandler]:
     lock = threading.Lock()
 
@@ -82,10 +106,13 @@ def _handler(web: Web, latency: float) -> type[BaseHTTPRequestHandler]:
 
         def _do(self) -> None:
             length = self.headers.get("Content-Length", "0")
-            if not (length.isascii() and length.isdecimal() and len(length) < 19 and int(length) <= MOST_BYTES):
+            if "Transfer-Encoding" in self.headers:
+                self.send_error(411)
+                return
+            if not (length.isascii() and length.isdecimal() and len(length) < 19 and int(length) <= _MOST):
                 self.send_error(413)
                 return
-            body = self.rfile.read(int(length))
+            body = _body(self.rfile, int(length))
             fields = {name.lower(): value for name, value in self.headers.items()}
             time.sleep(latency)
             try:
@@ -99,7 +126,8 @@ def _handler(web: Web, latency: float) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
-            self.wfile.write(response.body)
+            if self.command != "HEAD":
+                self.wfile.write(response.body)
 
         do_GET = do_POST = do_DELETE = do_PATCH = do_PUT = do_HEAD = _do  # noqa: N815 - names of the base class
 

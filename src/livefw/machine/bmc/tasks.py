@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from livefw.machine.bmc.documents import MONITORS, TASKS, resource
+
 MESSAGES = {
     "TransferringToComponent": "Image is being transferred to the component.",
     "VerifyingAtComponent": "Image is being verified at the component.",
@@ -89,15 +91,11 @@ class BmcTask:
     def document(self) -> dict[str, Any]:
         """Its resource (Task 1.7)."""
         shown = "Completed" if self.state == "Completed" else self.state
-        return {
-            "@odata.id": f"/redfish/v1/TaskService/Tasks/{self.number}",
-            "@odata.type": "#Task.v1_7_4.Task",
-            "Id": str(self.number),
-            "Name": self.name,
+        return resource(f"{TASKS}/{self.number}", "Task", self.name) | {
             "TaskState": shown,
             "TaskStatus": self.status or ("Critical" if self.state == "Exception" else "OK"),
             "PercentComplete": self.percent,
-            "TaskMonitor": f"/redfish/v1/TaskService/TaskMonitors/{self.number}",
+            "TaskMonitor": f"{MONITORS}/{self.number}",
             "Messages": [message(key) for key in self.said],
             "Payload": self.payload,
         }

@@ -5,28 +5,41 @@ Resources follow DMTF's schemas of 2026.1; where `Pattern` leaves out what came 
 """
 
 import base64
-import hmac
+import binascii
+import hashlib
 import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from livefw.machine.bmc import form
+from livefw.machine.bmc import documents, form, metadata
+from livefw.machine.bmc.accounts import Accounts, BmcAccount
+from livefw.machine.bmc.documents import (
+    ACCOUNTS,
+    INTEGRITY,
+    METADATA,
+    MONITORS,
+    ODATA,
+    ROOT,
+    SERVICE,
+    SESSIONS,
+    SYSTEM,
+    TASKS,
+    collection,
+    ref,
+    resource,
+)
 from livefw.machine.bmc.faults import TASK_STATUSES, page
-from livefw.machine.bmc.firmware import INVENTORY, SYSTEM, Firmware, Pattern
+from livefw.machine.bmc.firmware import INVENTORY, Firmware, Pattern
 from livefw.machine.bmc.measure import MeasurementSigner
-from livefw.machine.bmc.model import Model, Rejected
+from livefw.machine.bmc.model import Image, Model, Rejected
 from livefw.machine.bmc.tasks import BmcTask
 
-ROOT = "/redfish/v1"
-SERVICE = f"{ROOT}/UpdateService"
-SESSIONS = f"{ROOT}/SessionService/Sessions"
-TASKS = f"{ROOT}/TaskService/Tasks"
-MONITORS = f"{ROOT}/TaskService/TaskMonitors"
-INTEGRITY = f"{ROOT}/ComponentIntegrity"
-MOST_BYTES = 64 << 20
-"""Largest request: the largest firmware image of a server has 64 MiB, a BIOS."""
+MOST_BYTES = 512 << 20
+"""Largest image: those for all of a server at once, such as NVIDIA's for an HGX baseboard, have hundreds of MiB."""
+_MOST_JSON_BYTES = 1 << 20
+"""Largest body that is no image, and how much of each body the log keeps."""
 _MOST_SESSIONS = 64
 
 
@@ -38,35 +51,70 @@ class WebReply(NamedTuple):
     body: bytes
 
 
-Answer = tuple[int, dict[str, Any] | None, dict[str, str]]
+Answer = tuple[int, dict[str, Any] | str | None, dict[str, str]]
 
 
 class _Request(NamedTuple):
-    """A request that found its route; ``part`` is what the pattern of the path captured."""
+    """A request that found its route; ``part`` is what the pattern of the path captured, ``by`` who is authorized."""
 
     web: "Web"
     path: str
     part: str
     headers: Mapping[str, str]
     body: bytes
+    by: BmcAccount | None
+
+    @property
+    def user(self) -> BmcAccount:
+        """Who is authorized."""
+        if self.by is None:
+            raise Rejected(401, "Authentication is required.", "Base.1.19.NoValidSession")
+        return self.by
 
 
 _Handler = Callable[[_Request], Answer]
 
 
+class _Route(NamedTuple):
+    """What answers a method on a path, and the privilege that it takes; empty: not even a login.
+
+    Privileges are those of DMTF's registry (DSP8011, Redfish_1.7.0_PrivilegeRegistry).
+    """
+
+    method: str
+    path: str
+    handler: _Handler
+    privilege: str = "Login"
+
+
+class BmcSession(NamedTuple):
+    """A session: its URI, and whose it is."""
+
+    place: str
+    user: str
+
+    def document(self) -> dict[str, Any]:
+        """Its resource."""
+        return resource(self.place, "Session", "User session") | {"UserName": self.user}
+
+
 class Web:
-    """The service. ``users`` maps names to passwords."""
+    """The service. ``users`` maps names to passwords; they are administrators."""
 
     def __init__(self, model: Model, users: Mapping[str, str]) -> None:
         self.model = model
         self.log: list[tuple[str, str, bytes]] = []
-        """Method, path and body of each request, for tests; passwords are in the bodies of logins only."""
-        self._users = dict(users)
-        self._sessions: dict[str, str] = {}
+        """Method, path and (of a large one the beginning of the) body of each request, for tests.
+
+        Passwords are in the bodies of logins and of changes to accounts.
+        """
+        self.accounts = Accounts(users)
+        self._sessions: dict[str, BmcSession] = {}
         self._session_number = 0
         self._boots = 0
         self._locked = False
         self._signer = MeasurementSigner()
+        self._fixed = documents.fixed()
 
     @property
     def sessions(self) -> int:
@@ -74,54 +122,69 @@ class Web:
         return len(self._sessions)
 
     def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> WebReply:
-        """Answer one request; header names in lower case. `livefw.machine.bmc.model.Dropped` breaks the connection."""
-        path = path.partition("?")[0]
+        """Answer one request; header names in lower case. `livefw.machine.bmc.model.Dropped` breaks the connection.
+
+        The body of a reply to HEAD is what GET would have, and is not to be sent.
+        """
+        path, _, query = path.partition("?")
         path = path.rstrip("/") or "/"
-        self.log.append((method, path, body))
+        self.log.append((method, path, bytes(body[:_MOST_JSON_BYTES])))
         self.model.advance()
         if self.model.boots != self._boots:
             self._boots = self.model.boots
             self._sessions.clear()
         try:
-            status, document, extra = self._route(method, path, headers, body)
+            _check(headers, query)
+            answer = self._route(method, path, headers, body)
         except Rejected as rejected:
             if rejected.page:
                 kind = "text/html" if rejected.page.startswith("<") else "text/plain"
                 return WebReply(rejected.status, {"Content-Type": kind}, rejected.page.encode())
-            document = _error(rejected.key, rejected.text) if rejected.status >= 300 else None
-            status, extra = rejected.status, {}
-        fields = {"OData-Version": "4.0", "Cache-Control": "no-store", "Content-Type": "application/json"} | extra
-        return WebReply(status, fields, b"" if document is None else json.dumps(document, indent=1).encode())
+            document = documents.error(rejected.key, rejected.text) if rejected.status >= 300 else None
+            answer = rejected.status, document, {}
+        return _reply(answer, unless=headers.get("if-none-match") if method in ("GET", "HEAD") else None)
 
     def _route(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
-        open_to_all = (method == "GET" and path in ("/redfish", ROOT)) or (method, path) == ("POST", SESSIONS)
-        if not open_to_all and not self._known(headers):
+        found = self._routes(path)
+        methods = sorted([*found, *(["HEAD"] if "GET" in found else [])])
+        allowed = {"Allow": ", ".join(methods)}
+        route, part = found.get("GET" if method == "HEAD" else method, (None, ""))
+        by = self._known(headers)
+        if by is None and not (route and not route.privilege):
             raise Rejected(401, "Authentication is required.", "Base.1.19.NoValidSession")
-        other = False
-        for verb, pattern, handler in _ROUTES:
-            if match := re.fullmatch(pattern, path):
-                if verb == method:
-                    return handler(_Request(self, path, match[1] if match.lastindex else "", headers, body))
-                other = True
-        raise Rejected(405 if other else 404, "There is no such resource.", "Base.1.19.ResourceMissingAtURI")
+        if route is None and found:
+            return 405, documents.error("Base.1.19.OperationNotAllowed", f"{path} cannot do this."), allowed
+        if route is None:
+            raise Rejected(404, "There is no such resource.", "Base.1.19.ResourceMissingAtURI")
+        if by and route.privilege and not by.may(route.privilege):
+            raise Rejected(403, f"This takes the privilege {route.privilege}.", "Base.1.19.InsufficientPrivilege")
+        status, document, extra = route.handler(_Request(self, path, part, headers, body, by))
+        return status, document, (allowed if route.method == "GET" else {}) | extra
 
-    def _known(self, headers: Mapping[str, str]) -> bool:
+    def _routes(self, path: str) -> dict[str, tuple[_Route, str]]:
+        """What answers on a path, by its method."""
+        found: dict[str, tuple[_Route, str]] = {}
+        if document := self._fixed.get(path):
+            found["GET"] = _Route("GET", path, lambda _: (200, document, {})), ""
+        for route in _ROUTES:
+            if route.method not in found and (match := re.fullmatch(route.path, path)):
+                found[route.method] = route, match[1] if match.lastindex else ""
+        return found
+
+    def _known(self, headers: Mapping[str, str]) -> BmcAccount | None:
         if token := headers.get("x-auth-token"):
-            return token in self._sessions
+            session = self._sessions.get(token)
+            return session and self.accounts.of(session.user)
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         if scheme != "Basic":
-            return False
+            return None
         try:
             user, _, password = base64.b64decode(credentials, validate=True).decode().partition(":")
-        except ValueError:
-            return False
-        return self._right(user, password)
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+        return self.accounts.right(user, password)
 
-    def _right(self, user: object, password: object) -> bool:
-        known = self._users.get(str(user))
-        return known is not None and hmac.compare_digest(known.encode(), str(password).encode())
-
-    # Sessions.
+    # Sessions and accounts.
 
     def log_in(self, body: bytes) -> Answer:
         """A new session."""
@@ -129,27 +192,53 @@ class Web:
         self._locked = self._locked and "locked-out" in self.model.faults
         if self._locked:
             raise Rejected(401, "The user is locked.", "Base.1.19.ResourceAtUriUnauthorized")
-        if not self._right(wanted.get("UserName"), wanted.get("Password")):
+        account = self.accounts.right(wanted.get("UserName"), wanted.get("Password"))
+        if account is None:
             raise Rejected(401, "Wrong user or password.", "Base.1.19.ResourceAtUriUnauthorized")
         if len(self._sessions) >= _MOST_SESSIONS:
             raise Rejected(503, "There are too many sessions.", "Base.1.19.SessionLimitExceeded")
         self._session_number += 1
-        token, place = secrets.token_hex(16), f"{SESSIONS}/{self._session_number}"
-        self._sessions[token] = place
-        document = _resource(place, "Session.v1_7_2.Session", "User Session") | {"UserName": wanted["UserName"]}
-        return 201, document, {"X-Auth-Token": token, "Location": place}
+        token, session = secrets.token_hex(16), BmcSession(f"{SESSIONS}/{self._session_number}", account.name)
+        self._sessions[token] = session
+        return 201, session.document(), {"X-Auth-Token": token, "Location": session.place}
 
     def session_list(self) -> dict[str, Any]:
         """The collection of sessions."""
-        return _collection(SESSIONS, "SessionCollection", list(self._sessions.values()))
+        return collection(SESSIONS, "Session", [each.place for each in self._sessions.values()])
 
-    def log_out(self, place: str) -> Answer:
-        """The end of a session."""
+    def session(self, place: str) -> tuple[str, BmcSession]:
+        """A session, and its token."""
         for token, known in self._sessions.items():
-            if known == place:
-                del self._sessions[token]
-                return 204, None, {}
+            if known.place == place:
+                return token, known
         raise Rejected(404, "There is no such session.", "Base.1.19.ResourceMissingAtURI")
+
+    def log_out(self, place: str, by: BmcAccount) -> Answer:
+        """The end of a session; of one's own, or by who may configure the BMC."""
+        token, session = self.session(place)
+        if session.user != by.name and not by.may("ConfigureManager"):
+            raise Rejected(403, "This is somebody else's session.", "Base.1.19.InsufficientPrivilege")
+        del self._sessions[token]
+        return 204, None, {}
+
+    def add_account(self, body: bytes) -> Answer:
+        """A new account."""
+        account = self.accounts.add(_object(body))
+        return 201, account.document(), {"Location": account.place}
+
+    def change_account(self, request: _Request) -> Answer:
+        """Change an account; without the privilege for others, one's own password."""
+        account, wanted = self.accounts.at(request.path), _object(request.body)
+        own = account.name == request.user.name and set(wanted) <= {"Password"}
+        if not own and not request.user.may("ConfigureUsers"):
+            raise Rejected(403, "This takes the privilege ConfigureUsers.", "Base.1.19.InsufficientPrivilege")
+        self.accounts.change(account, wanted, request.headers.get("if-match"))
+        return 200, account.document(), {}
+
+    def remove_account(self, place: str) -> Answer:
+        """Remove an account."""
+        self.accounts.remove(self.accounts.at(place))
+        return 204, None, {}
 
     # Updates.
 
@@ -213,7 +302,7 @@ class Web:
 
     def task_list(self) -> dict[str, Any]:
         """The collection of tasks."""
-        return _collection(TASKS, "TaskCollection", [f"{TASKS}/{number}" for number in self.model.tasks])
+        return collection(TASKS, "Task", [f"{TASKS}/{number}" for number in self.model.tasks])
 
     def task(self, number: str) -> BmcTask:
         """A task, unless it is to be forgotten."""
@@ -254,14 +343,12 @@ class Web:
 
     def root(self) -> dict[str, Any]:
         """The service root."""
-        names = ["UpdateService", "SessionService", "Systems"]
+        names = ["UpdateService", "SessionService", "AccountService", "Systems", "Chassis", "Managers"]
         names += ["ComponentIntegrity"] * ("no-measurements" not in self.model.faults)
-        links = {name: _ref(f"{ROOT}/{name}") for name in names} | {"Tasks": _ref(f"{ROOT}/TaskService")}
-        about = {"RedfishVersion": "1.21.0", "UUID": "92384634-2938-2342-8820-489239905423", "Vendor": "livefw"}
-        sessions = {"Links": {"Sessions": _ref(SESSIONS)}}
-        return (
-            _resource(ROOT, "ServiceRoot.v1_17_0.ServiceRoot", "Root Service", "RootService") | about | links | sessions
-        )
+        links = {name: ref(f"{ROOT}/{name}") for name in names} | {"Tasks": ref(f"{ROOT}/TaskService")}
+        about = {"RedfishVersion": "1.21.0", "UUID": documents.UUID, "Vendor": "livefw", "Product": "Modelled BMC"}
+        sessions = {"Links": {"Sessions": ref(SESSIONS)}}
+        return resource(ROOT, "ServiceRoot", "Root Service", "RootService") | about | links | sessions
 
     def service(self) -> dict[str, Any]:
         """The UpdateService."""
@@ -275,13 +362,13 @@ class Web:
         }
         support = {"@odata.type": "#Settings.v1_4_0.OperationApplyTimeSupport", "SupportedValues": times}
         actions["#UpdateService.SimpleUpdate"]["@Redfish.OperationApplyTimeSupport"] = support
-        return _resource(SERVICE, "UpdateService.v1_17_0.UpdateService", "Update Service") | {
+        return resource(SERVICE, "UpdateService", "Update Service") | {
             "ServiceEnabled": True,
             "Status": {"State": "Enabled", "Health": "OK"},
             "MaxImageSizeBytes": MOST_BYTES,
             "SupportedUpdateImageFormats": ["PLDMv1_3"],
             "MultipartHttpPushUri": f"{SERVICE}/update-multipart",
-            "FirmwareInventory": _ref(INVENTORY),
+            "FirmwareInventory": ref(INVENTORY),
             "Actions": actions,
         }
 
@@ -290,18 +377,18 @@ class Web:
         if status := self.model.hidden(member=False):
             raise Rejected(status, "Try again.", "Base.1.19.ServiceTemporarilyUnavailable")
         uris = [uri for firmware in self.model.firmware for uri in firmware.uris()]
-        return _collection(INVENTORY, "SoftwareInventoryCollection", uris)
+        return collection(INVENTORY, "SoftwareInventory", uris)
 
     def integrity(self) -> dict[str, Any]:
         """Who can be asked for measurements."""
         place = f"{INTEGRITY}/CPU0"
         target = f"{place}/Actions/ComponentIntegrity.SPDMGetSignedMeasurements"
-        return _resource(place, "ComponentIntegrity.v1_4_0.ComponentIntegrity", "CPU0 integrity") | {
+        return resource(place, "ComponentIntegrity", "CPU0 integrity") | {
             "ComponentIntegrityType": "SPDM",
             "ComponentIntegrityTypeVersion": "1.2.0",
             "ComponentIntegrityEnabled": True,
             "TargetComponentURI": f"{SYSTEM}/Processors/CPU0",
-            "Links": {"ComponentsProtected": [_ref(f"{SYSTEM}/Processors/CPU0")]},
+            "Links": {"ComponentsProtected": [ref(f"{SYSTEM}/Processors/CPU0")]},
             "Actions": {"#ComponentIntegrity.SPDMGetSignedMeasurements": {"target": target}},
         }
 
@@ -316,28 +403,33 @@ class Web:
         return 200, self._signer.measure(contents, bytes.fromhex(nonce), replayed=replayed, forged=forged), {}
 
 
-def _resource(place: str, kind: str, name: str, ident: str = "") -> dict[str, Any]:
-    last = ident or place.rpartition("/")[2]
-    return {"@odata.id": place, "@odata.type": f"#{kind}", "Id": last, "Name": name}
+def _check(headers: Mapping[str, str], query: str) -> None:
+    """What no resource takes (DSP0266, "Request headers" and "Query parameters")."""
+    if headers.get("odata-version", "4.0") != "4.0":
+        raise Rejected(412, "The OData-Version is not 4.0.", "Base.1.19.HeaderInvalid")
+    if any(each.startswith(("$", "%24")) for each in query.split("&")):
+        raise Rejected(501, "There are no query parameters that begin with $.", "Base.1.19.QueryNotSupported")
 
 
-def _collection(place: str, kind: str, uris: list[str]) -> dict[str, Any]:
-    found = {"@odata.id": place, "@odata.type": f"#{kind}.{kind}", "Name": kind}
-    return found | {"Members": [_ref(uri) for uri in uris], "Members@odata.count": len(uris)}
+def _reply(answer: Answer, *, unless: str | None) -> WebReply:
+    """The answer in bytes, with the header fields that follow from it; without it if its tag is ``unless``."""
+    status, document, extra = answer
+    fields = {"OData-Version": "4.0", "Cache-Control": "no-store", "Content-Type": "application/json"}
+    text = document if isinstance(document, str) else "" if document is None else json.dumps(document, indent=1)
+    if isinstance(document, dict) and (schema := documents.schema_of(document)):
+        fields["Link"] = f"<{schema}>; rel=describedby"
+    if isinstance(document, dict) and status in (200, 201):
+        fields["ETag"] = document.get("@odata.etag") or f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
+        if unless == fields["ETag"]:
+            status, text = 304, ""
+    if status == 401:
+        fields["WWW-Authenticate"] = 'Basic realm="livefw"'
+    return WebReply(status, fields | extra, text.encode())
 
 
-def _ref(uri: str) -> dict[str, str]:
-    return {"@odata.id": uri}
-
-
-def _error(key: str, text: str) -> dict[str, Any]:
-    info = {"MessageId": key, "Message": text, "MessageSeverity": "Critical", "Resolution": "None."}
-    return {"error": {"code": key, "message": text, "@Message.ExtendedInfo": [info]}}
-
-
-def _object(body: bytes) -> dict[str, Any]:
+def _object(body: Image) -> dict[str, Any]:
     try:
-        document = json.loads(body or b"{}")
+        document = json.loads(bytes(body[: _MOST_JSON_BYTES + 1]) or b"{}")
         json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         document = None
@@ -350,75 +442,55 @@ def _shown(document: Callable[[Web], dict[str, Any]]) -> _Handler:
     return lambda r: (200, document(r.web), {})
 
 
-def _fixed(path: str, kind: str, name: str, **more: Any) -> tuple[str, str, _Handler]:
-    document = _resource(path, kind, name) | more
-    return "GET", path, lambda _: (200, document, {})
-
-
-def _listed(path: str, kind: str, *uris: str) -> tuple[str, str, _Handler]:
-    document = _collection(path, kind, list(uris))
-    return "GET", path, lambda _: (200, document, {})
-
-
 _NUMBER = r"\d{1,18}"
 _SOFTWARE = rf"({INVENTORY}/[^/]+)"
 _ACTIONS = rf"{SERVICE}/Actions/UpdateService\."
-_PROCESSOR = f"{SYSTEM}/Processors/CPU0"
-_ROUTES: list[tuple[str, str, _Handler]] = [
-    ("GET", "/redfish", lambda _: (200, {"v1": f"{ROOT}/"}, {})),
-    ("GET", ROOT, _shown(Web.root)),
-    _fixed(f"{ROOT}/SessionService", "SessionService.v1_1_9.SessionService", "Sessions", Sessions=_ref(SESSIONS)),
-    ("GET", SESSIONS, _shown(Web.session_list)),
-    ("POST", SESSIONS, lambda r: r.web.log_in(r.body)),
-    ("DELETE", rf"({SESSIONS}/\d+)", lambda r: r.web.log_out(r.part)),
-    _listed(f"{ROOT}/Systems", "ComputerSystemCollection", SYSTEM),
-    _fixed(
-        SYSTEM,
-        "ComputerSystem.v1_23_0.ComputerSystem",
-        "Modelled server",
-        PowerState="On",
-        Bios=_ref(f"{SYSTEM}/Bios"),
-        Processors=_ref(f"{SYSTEM}/Processors"),
-    ),
-    _fixed(f"{SYSTEM}/Bios", "Bios.v1_2_3.Bios", "BIOS"),
-    _listed(f"{SYSTEM}/Processors", "ProcessorCollection", _PROCESSOR),
-    _fixed(_PROCESSOR, "Processor.v1_20_0.Processor", "CPU0", ProcessorType="CPU"),
-    ("GET", SERVICE, _shown(Web.service)),
-    ("GET", INVENTORY, _shown(Web.inventory)),
-    ("GET", _SOFTWARE, lambda r: (200, r.web.member(r.part)[1], {})),
-    ("POST", f"{SERVICE}/update-multipart", lambda r: r.web.push(r.body, r.headers)),
-    ("POST", _ACTIONS + "SimpleUpdate", lambda r: r.web.simple_update(r.body)),
-    ("POST", _ACTIONS + "StartUpdate", lambda r: r.web.start_update()),
-    (
+_SESSION = rf"({SESSIONS}/{_NUMBER})"
+_ACCOUNT = rf"({ACCOUNTS}/{_NUMBER})"
+_USERS, _COMPONENTS, _MANAGER = "ConfigureUsers", "ConfigureComponents", "ConfigureManager"
+_ROUTES = [
+    _Route("GET", "/redfish", lambda _: (200, {"v1": f"{ROOT}/"}, {}), ""),
+    _Route("GET", ROOT, _shown(Web.root), ""),
+    _Route("GET", re.escape(METADATA), lambda _: (200, metadata.schemas(), {"Content-Type": "application/xml"}), ""),
+    _Route("GET", ODATA, lambda r: (200, metadata.service(r.web.root()), {}), ""),
+    _Route("GET", SESSIONS, _shown(Web.session_list)),
+    _Route("POST", f"{SESSIONS}(?:/Members)?", lambda r: r.web.log_in(r.body), ""),
+    _Route("GET", _SESSION, lambda r: (200, r.web.session(r.part)[1].document(), {})),
+    _Route("DELETE", _SESSION, lambda r: r.web.log_out(r.part, r.user)),
+    _Route("GET", ACCOUNTS, lambda r: (200, r.web.accounts.collection(), {})),
+    _Route("POST", ACCOUNTS, lambda r: r.web.add_account(r.body), _USERS),
+    _Route("GET", _ACCOUNT, lambda r: (200, r.web.accounts.at(r.part).document(), {})),
+    _Route("PATCH", _ACCOUNT, lambda r: r.web.change_account(r)),
+    _Route("DELETE", _ACCOUNT, lambda r: r.web.remove_account(r.part), _USERS),
+    _Route("GET", SERVICE, _shown(Web.service)),
+    _Route("GET", INVENTORY, _shown(Web.inventory)),
+    _Route("GET", _SOFTWARE, lambda r: (200, r.web.member(r.part)[1], {})),
+    _Route("POST", f"{SERVICE}/update-multipart", lambda r: r.web.push(r.body, r.headers), _COMPONENTS),
+    _Route("POST", _ACTIONS + "SimpleUpdate", lambda r: r.web.simple_update(r.body), _COMPONENTS),
+    _Route("POST", _ACTIONS + "StartUpdate", lambda r: r.web.start_update(), _COMPONENTS),
+    _Route(
         "POST",
         _ACTIONS + "Activate",
         lambda r: r.web.activate(_object(r.body).get("Targets"), r.path),
+        _COMPONENTS,
     ),
-    (
+    _Route(
         "POST",
         _SOFTWARE + r"/Actions/SoftwareInventory\.Activate",
         lambda r: r.web.activate([r.part], r.path),
+        _COMPONENTS,
     ),
-    (
-        "POST",
-        _SOFTWARE + r"/Actions/SoftwareInventory\.Cancel",
-        lambda r: r.web.cancel(r.part),
-    ),
-    _fixed(f"{ROOT}/TaskService", "TaskService.v1_2_2.TaskService", "Tasks", ServiceEnabled=True, Tasks=_ref(TASKS)),
-    (
-        "GET",
-        TASKS,
-        _shown(Web.task_list),
-    ),
-    ("GET", rf"{TASKS}/({_NUMBER})", lambda r: (200, r.web.task(r.part).document(), {})),
-    ("GET", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.monitor(r.part)),
-    ("DELETE", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.stop(r.part)),
-    _listed(INTEGRITY, "ComponentIntegrityCollection", f"{INTEGRITY}/CPU0"),
-    ("GET", f"{INTEGRITY}/CPU0", _shown(Web.integrity)),
-    (
+    _Route("POST", _SOFTWARE + r"/Actions/SoftwareInventory\.Cancel", lambda r: r.web.cancel(r.part), _COMPONENTS),
+    _Route("GET", TASKS, _shown(Web.task_list)),
+    _Route("GET", rf"{TASKS}/({_NUMBER})", lambda r: (200, r.web.task(r.part).document(), {})),
+    _Route("GET", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.monitor(r.part)),
+    _Route("DELETE", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.stop(r.part), _MANAGER),
+    _Route("GET", f"{INTEGRITY}/CPU0", _shown(Web.integrity)),
+    _Route(
         "POST",
         rf"{INTEGRITY}/CPU0/Actions/ComponentIntegrity\.SPDMGetSignedMeasurements",
         lambda r: r.web.measure(r.body),
+        _COMPONENTS,
     ),
 ]
 """Method, path and what answers; the first that fits."""
