@@ -40,5 +40,11 @@ compile fuzz --no-annotate --extra fuzz pyproject.toml "$@"
 compile peers --no-annotate --extra peers pyproject.toml "$@"
 for file in requirements/*.in; do
     name=${file##*/}
-    compile "${name%.in}" --no-annotate "$file" "$@"
+    case $name in
+        redfish-peers.in) more="--fork-strategy fewest" ;;
+        redfish-data.in) more="--no-deps" ;;
+        *) more= ;;
+    esac
+    # shellcheck disable=SC2086  # the options are words
+    compile "${name%.in}" --no-annotate $more "$file" "$@"
 done

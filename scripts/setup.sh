@@ -125,6 +125,7 @@ packages() {
     peers_of_redfish
     cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
     promtool "$cache/promtool"
+    clients_of_redfish "$cache/redfish"
     clean_debian "$cache/chroot"
     say "making a virtual machine for tests in $cache/machine, if its recipe is new"
     PIP="$venv/bin/pip" sh scripts/virtual-machine.sh "$cache/machine" >/dev/null ||
@@ -177,6 +178,27 @@ peers_of_redfish() {
     [ -e "requirements/libvirt-$version.txt" ] ||
         { say "no libvirt-python $version is pinned, so the tests against sushy-emulator are skipped; see CONTRIBUTING.md"; return; }
     from_source "libvirt-$version" || say "libvirt-python could not be built; the tests against sushy-emulator are skipped"
+}
+
+# Validators and clients of Redfish in an environment of their own, whose dependencies are not livefw's. Of two packages a few
+# files are enough: the modules of community.general, out of 600 MB, and an index of DMTF's schemas.
+clients_of_redfish() {
+    pins="requirements/redfish-peers.txt requirements/redfish-data.txt"
+    # shellcheck disable=SC2086  # two files
+    sum=$(cat $pins | sha256sum)
+    [ "$(cat "$1/pins" 2>/dev/null)" = "$sum" ] && return
+    say "adding other people's Redfish clients in $1 (once)"
+    rm -rf "$1.new" "$1" && mkdir -p "$1.new"
+    # Not moved later: the scripts of an environment have its path in them.
+    if "$venv/bin/python" -m venv "$1" &&
+        "$1/bin/pip" install -qq --require-hashes --only-binary=:all: -r requirements/redfish-peers.txt &&
+        "$1/bin/pip" download -qq --require-hashes --no-deps --only-binary=:all: -d "$1.new" -r requirements/redfish-data.txt &&
+        "$venv/bin/python" scripts/extract.py "$1.new" "$1/data"; then
+        echo "$sum" >"$1/pins"
+    else
+        say "without them the tests in which they ask a modelled BMC are skipped"
+    fi
+    rm -rf "$1.new"
 }
 
 need() {
