@@ -23,7 +23,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 for module in /modules/*; do [ -e "$module" ] && insmod "$module"; done
-[ -d /sys/firmware/lfa ] && echo "livefw: the kernel shows $(ls /sys/firmware/lfa | wc -l) components"
+[ -d /sys/firmware/lfa ] && echo "livefw: the kernel shows $(ls -d /sys/firmware/lfa/*/ | wc -l) components"
 /bin/busybox setsid /bin/busybox cttyhack sh /command
 stty sane # returns when all that was printed is out of the UART; switching off would lose it
 poweroff -f
