@@ -75,6 +75,20 @@ CHAIN: dict[str, tuple[dict[str, Any], list[str], tuple[str, str, str]]] = {
             "the driver is a module and is not loaded; one version of it is not loaded automatically",
         ),
     ),
+    "livefw's own module, not loaded": (
+        ARM | {f"{LISTS[0]}/{RELEASE}/modules.dep": b"updates/dkms/livefw_lfa.ko.xz:\n"},
+        [],
+        (
+            "warning",
+            "driver-not-loaded",
+            "the driver is a module and is not loaded; one version of it is not loaded automatically",
+        ),
+    ),
+    "livefw's own module, silent": (
+        ARM | {"/sys/module/livefw_lfa/refcnt": b"0\n"},
+        [],
+        ("info", "no-agent", "the driver is loaded but lists nothing: no LFA agent, or an empty inventory"),
+    ),
     "a driver in the kernel": (
         ARM | {f"{LISTS[0]}/{RELEASE}/modules.builtin": b"kernel/drivers/firmware/smccc/lfa_fw.ko\n"},
         [],
@@ -132,6 +146,15 @@ def test_firmware_that_acpi_tells_of_and_no_driver_is_a_warning(bench: FakeLfa) 
     assert ("warning", "no-driver") in [each[:2] for each in found(bench)]
     bench.files.tree |= {"/sys/bus/acpi/devices/ARML0003:00/status": b"0\n"}  # ACPI, _STA: not present
     assert ("info", "no-driver") in [each[:2] for each in found(bench)]
+
+
+@pytest.mark.parametrize(("count", "told"), [("1", False), ("2", True), ("", False), ("-1", False), ("x", False)])
+def test_components_that_the_firmware_counts_and_nobody_sees(bench: FakeLfa, count: str, told: bool) -> None:
+    """dkms/Documentation/ABI/testing/sysfs-firmware-lfa: fewer directories than ``count``."""
+    bench.add(driver="lw1")
+    bench.files.tree |= attributes(ROOT, count=count, version="1.0")
+    assert (("warning", "inventory-incomplete") in [each[:2] for each in found(bench)]) is told
+    assert [each.id for each in bench.provider.discover().components] == [RMM]
 
 
 def test_what_user_space_says_in_the_log_explains_nothing(bench: FakeLfa) -> None:
@@ -254,6 +277,8 @@ SEEN: list[tuple[str, str | bytes | None, str | None, list[str]]] = [
     ("v3", "", BUS, ["v3"]),
     ("nv3", OTHER, BUS, ["nv3"]),
     ("nv3", OTHER, FAUX, []),
+    ("lw1", None, None, ["lw1"]),
+    ("lw1", None, BUS, []),
 ]
 
 

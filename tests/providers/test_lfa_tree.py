@@ -194,7 +194,7 @@ def test_nothing_is_ever_written_or_read_where_a_write_acts(bench: FakeLfa) -> N
 
 @pytest.mark.parametrize("attribute", tree.READABLE)
 def test_a_directory_that_vanishes_between_two_reads_is_left_out(bench: FakeLfa, attribute: str) -> None:
-    bench.add()
+    bench.add(driver="lw1")
     bench.add(OTHER)
     bench.files.after(bench.path(attribute), lambda: bench.files.remove(f"{tree.ROOT}/{RMM}"))
     survivors = [found.id for found in bench.provider.discover().components]
@@ -239,7 +239,7 @@ def test_ebusy_for_ever_costs_a_second_and_not_one_per_component(bench: FakeLfa)
 @pytest.mark.parametrize("attribute", tree.READABLE)
 @pytest.mark.parametrize("error", [errno.EACCES, errno.EIO, errno.EINVAL, errno.ECANCELED])
 def test_one_unreadable_file_leaves_the_rest(bench: FakeLfa, attribute: str, error: int) -> None:
-    bench.add()
+    bench.add(driver="lw1")
     bench.files.break_for_ever(bench.path(attribute), error)
     (found,) = bench.provider.discover().components
     told = [*found.reasons, *found.notes]

@@ -14,6 +14,8 @@ from livefw.providers.lfa import agents, drivers, log, tree
 
 _INFO, _WARNING, _ERROR = Severity.INFO, Severity.WARNING, Severity.ERROR
 _MODULE = "lfa_fw"
+_MODULES = (_MODULE, "livefw_lfa")
+"""Of the postings, and of dkms/."""
 _SAMPLE = 64
 """Directories that are read to guess the driver's version; the first already tells nearly all."""
 
@@ -22,6 +24,11 @@ _NAMED = 8
 
 _COMPONENTS = Reason("components", f"{tree.ROOT} lists {{count}} component(s)")
 _TREE_UNREADABLE = Reason("tree-unreadable", f"{tree.ROOT} cannot be read: {{error}}")
+_INCOMPLETE = Reason(
+    "inventory-incomplete",
+    "the firmware lists {count} components, and {shown} are shown: one could not be read, or two have the same GUID",
+    "see the kernel log; livefw does not activate what the driver cannot tell apart",
+)
 _AUTO_ACTIVATE = Reason(
     "auto-activate",
     "the kernel activates {count} component(s) when the platform notifies it",
@@ -87,12 +94,20 @@ def diagnose(files: Files, clock: Clock, *, agent: agents.AgentRow = agents.NOT_
             return [Finding(_ERROR, _TREE_UNREADABLE.code, why.text, why.hint)]
         guids = []
     if guids:
-        found = [Finding(_INFO, *_COMPONENTS.fill(count=len(guids))), *_driver(files, facts, clock, guids, agent)]
+        found = [Finding(_INFO, *_COMPONENTS.fill(count=len(guids))), *_incomplete(facts, len(guids))]
+        found += _driver(files, facts, clock, guids, agent)
     elif facts.machine not in ("", "aarch64"):
         return [_missing(_NOT_ARM64.fill(machine=facts.machine), "")]
     else:
         found = [_missing(_NO_COMPONENT, ""), _why_nothing(files, facts)]
     return [*found, *_notifier(files), *_rights(files)]
+
+
+def _incomplete(facts: SystemFacts, shown: int) -> Iterator[Finding]:
+    """Only some drivers show how many components the firmware has told them of."""
+    count = facts.line(f"{tree.ROOT}/count")
+    if count.isdecimal() and count != str(shown):
+        yield Finding(_WARNING, *_INCOMPLETE.fill(count=count, shown=shown))
 
 
 def _driver(
@@ -199,14 +214,15 @@ def _why_nothing(files: Files, facts: SystemFacts) -> Finding:
 
 
 def _why_no_driver(facts: SystemFacts) -> Finding:
-    where = facts.module(_MODULE)
-    if where is Module.LOADED:
+    where = {facts.module(name): name for name in _MODULES}
+    if Module.LOADED in where:
         return _missing(_LOADED_AND_SILENT, _AN_AGENT, _LOG)
-    if where is Module.AVAILABLE:
-        return _missing(_NOT_LOADED, "the driver, not loaded", _LOAD, _WARNING)
-    if where is Module.BUILT_IN or facts.option(_OPTION) == "y":
+    if Module.AVAILABLE in where:
+        load = f"modprobe {where[Module.AVAILABLE]}"
+        return _missing(_NOT_LOADED, "the driver, not loaded", load, _WARNING)
+    if Module.BUILT_IN in where or facts.option(_OPTION) == "y":
         return _missing(_BUILTIN_AND_SILENT, _AN_AGENT, _LOG)
-    certain = where is Module.ABSENT or facts.option(_OPTION) == "n"
+    certain = set(where) == {Module.ABSENT} or facts.option(_OPTION) == "n"
     why = _NO_DRIVER.fill(release=facts.release) if certain else _UNSEEN_DRIVER
     # Without a driver nobody asks the firmware, but ACPI may tell of it.
     offered = facts.acpi("ARML0003")

@@ -21,8 +21,9 @@ _FIRST = frozenset(
 )
 _SECOND = _FIRST | {"force_cpu_rendezvous"}
 _WITH_VERSIONS = _SECOND | {"current_version", "pending_version"}
-ATTRIBUTES = _WITH_VERSIONS | {"auto_activate"}
-"""Every attribute of any version: 7, 8, 10 or 11 of them exist."""
+_WITH_SETTINGS = _WITH_VERSIONS | {"auto_activate"}
+ATTRIBUTES = _WITH_SETTINGS | {"last_error"}
+"""Every attribute of any version: 7, 8, 10, 11 or 12 of them exist."""
 
 
 class Naming(StrEnum):
@@ -48,8 +49,8 @@ class DriverRow(NamedTuple):
     """One version of the driver.
 
     ``budget`` is the number of seconds after which it gives up by itself (PRIME and ACTIVATE together; single calls
-    into the firmware come on top), None if it never does. ``trust`` is that of a write that succeeded; ``failure`` the
-    errno of an activation that was tried and failed.
+    into the firmware come on top), None if it never does. ``trust`` is that of a write that succeeded; ``failures``
+    are the errnos of an activation that was tried and failed.
     """
 
     name: str
@@ -60,7 +61,7 @@ class DriverRow(NamedTuple):
     trust: Trust
     budget: int | None
     bugs: tuple[Reason, ...]
-    failure: int = errno.ECANCELED
+    failures: frozenset[int] = frozenset({errno.ECANCELED})
 
 
 _PENDING_VERSION = Reason("pending-version-garbage", "pending_version may show uninitialised memory")
@@ -87,10 +88,13 @@ _LOOPS = Reason(
 )
 _NAME_GARBAGE = Reason("name-garbage", "name shows uninitialised stack memory")
 
+_BY_KIND = frozenset({errno.ECANCELED, errno.EKEYREJECTED, errno.ENOMEM, errno.EINVAL, errno.EIO, errno.ETIMEDOUT})
+"""Of the driver in dkms/ (``Documentation/ABI/testing/sysfs-firmware-lfa``)."""
+
 DRIVERS = (
     DriverRow(
         "rfc1", "first posting, June 2025", _FIRST, Naming.PLACEHOLDER, DriverBus.NONE, Trust.FULL, None,
-        (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST), errno.EIO,
+        (_NO_LIMIT, _STOPPED_LOOP, _BUSY_FINAL, _NOT_SERIALISED, _STALE_LIST), frozenset({errno.EIO}),
     ),
     DriverRow(
         "rfc2", "second posting, September 2025", _SECOND, Naming.PLACEHOLDER, DriverBus.NONE, Trust.FULL, None,
@@ -106,15 +110,19 @@ DRIVERS = (
         (FALSE_SUCCESS, _PENDING_VERSION, _NAME_GARBAGE, _ACTIVATES_ALL, _STOPPED_LOOP, _BUSY_FINAL),
     ),
     DriverRow(
-        "v2", "version 2, March 2026", ATTRIBUTES, Naming.EMPTY, DriverBus.FAUX, Trust.FULL, 40,
+        "v2", "version 2, March 2026", _WITH_SETTINGS, Naming.EMPTY, DriverBus.FAUX, Trust.FULL, 40,
         (_NOT_SERIALISED, _EMPTY_NAME, _NOT_LOADED, _BUSY_FINAL, _LOOPS),
     ),
     DriverRow(
-        "v3", "version 3, July 2026", ATTRIBUTES, Naming.EMPTY, DriverBus.SMCCC_BUS, Trust.FULL, 40,
+        "v3", "version 3, July 2026", _WITH_SETTINGS, Naming.EMPTY, DriverBus.SMCCC_BUS, Trust.FULL, 40,
         (_NOT_SERIALISED, _EMPTY_NAME, _LOOPS),
     ),
     DriverRow(
-        "nv3", "NVIDIA 7.0, July 2026", ATTRIBUTES, Naming.GUID, DriverBus.SMCCC_BUS, Trust.FULL, 40, (_LOOPS,),
+        "nv3", "NVIDIA 7.0, July 2026", _WITH_SETTINGS, Naming.GUID, DriverBus.SMCCC_BUS, Trust.FULL, 40, (_LOOPS,),
+    ),
+    DriverRow(
+        "lw1", "livefw's own, November 2026", ATTRIBUTES, Naming.EMPTY, DriverBus.PLATFORM, Trust.FULL, 40,
+        (_EMPTY_NAME,), _BY_KIND,
     ),
 )  # fmt: skip
 
@@ -166,7 +174,7 @@ def repeats_wrongly(candidates: Iterable[DriverRow]) -> bool:
 _DEVICES = (
     ("/sys/bus/arm_smccc/devices", re.compile(r"arm-smccc-lfa-.*"), DriverBus.SMCCC_BUS),
     ("/sys/bus/faux/devices", re.compile(r".*lfa.*", re.IGNORECASE), DriverBus.FAUX),
-    ("/sys/bus/platform/drivers", re.compile(r"ARM_LFA"), DriverBus.PLATFORM),
+    ("/sys/bus/platform/drivers", re.compile(r"ARM_LFA|livefw_lfa"), DriverBus.PLATFORM),
 )
 
 

@@ -17,6 +17,7 @@ TEXTS: dict[str, str | bytes] = {
     "current_version": "1.0",
     "pending_version": "1.2",
     "auto_activate": "0",
+    "last_error": "none",
     "activate": b"",
     "cancel": b"",
 }

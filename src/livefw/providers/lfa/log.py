@@ -90,9 +90,9 @@ class LogEvidence(NamedTuple):
     in_prime: bool = False
 
 
-_LATE = frozenset({"DEVICE_ERROR", "TIMED_OUT"})
+LATE = frozenset({"DEVICE_ERROR", "TIMED_OUT"})
 """Codes behind which may stand the driver's own time limit: v2 and later print it as LFA_DEVICE_ERROR."""
-_IN_PART = frozenset({"COMPONENT_WRONG_STATE"})
+IN_PART = frozenset({"COMPONENT_WRONG_STATE"})
 """Codes of a CPU that came when others had finished: where each activates by itself, some may have succeeded."""
 
 
@@ -112,7 +112,7 @@ def log_evidence(
     failed = [line for line in ours if line.tells in _FAILURES]
     if failed:
         let_go = LineKind.CANCELLED in tells  # the firmware has abandoned it, and will not complete it any more
-        open_codes = _IN_PART if let_go else _LATE | _IN_PART
+        open_codes = IN_PART if let_go else LATE | IN_PART
         doubtful = any(
             line.tells is LineKind.ACTIVATE_FAILED and (in_parts or line.code in open_codes) for line in failed
         ) or _of_several([line for line in lines if may_mean(line.name, guid)])

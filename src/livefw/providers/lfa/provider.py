@@ -91,7 +91,7 @@ class LfaProvider:
         return f"echo 1 > {tree.ROOT}/{ident}/{action}"
 
     def _request(self, action: str, ident: str, observer: base.Observer) -> base.Running:
-        from livefw.providers.lfa import drivers, request  # not needed to list
+        from livefw.providers.lfa import drivers, last_error, request  # not needed to list
 
         try:
             names = frozenset(self._files.names(f"{tree.ROOT}/{ident}"))
@@ -105,7 +105,8 @@ class LfaProvider:
             trust=trust,
             trust_reason=why,
             patience=drivers.patience(candidates),
-            failures=frozenset(driver.failure for driver in candidates),
+            failures=frozenset().union(*(driver.failures for driver in candidates)),
+            keeps_last_error=last_error.FILE in names,
             others=self._others(ident),
             agent=self._agent,
             repeats_wrongly=drivers.repeats_wrongly(

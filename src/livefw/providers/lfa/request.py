@@ -13,7 +13,7 @@ from livefw.clock import Clock
 from livefw.files import kmsg
 from livefw.files.protocol import LOST, Files, Write
 from livefw.providers.base import Claim, Observer, Phase, Progress, Reason, Reply, Trust, Witness
-from livefw.providers.lfa import agents, log, tree
+from livefw.providers.lfa import agents, last_error, log, tree
 from livefw.providers.opening import not_asked
 
 _TRIGGER = b"1\n"
@@ -35,6 +35,7 @@ class WriteRequest(NamedTuple):
 
     ``others`` are the components that are listed beside it, ``agent`` is the one in the firmware. ``in_parts``: each
     CPU activates it by itself. ``repeats_wrongly``: the driver's second call to the firmware may be invalid.
+    ``keeps_last_error``: a file has the firmware's code.
     """
 
     action: Action
@@ -47,6 +48,7 @@ class WriteRequest(NamedTuple):
     agent: agents.AgentRow = agents.NOT_STATED
     in_parts: bool = False
     repeats_wrongly: bool = False
+    keeps_last_error: bool = False
 
 
 class ErrnoRow(NamedTuple):
@@ -76,6 +78,14 @@ _ACTIVATION_FAILED = ErrnoRow(Reply.FAILED, Reason("activation-failed", "the ker
 _CPU_RESET = ErrnoRow(
     Reply.DECLINED,
     Reason("resets-cpu", "activating it may reset CPUs, which Linux does not support", "a reboot is required"),
+)
+_DRIVER_ENDS = ErrnoRow(
+    Reply.FAILED,
+    Reason(
+        "driver-ends",
+        "the driver ended the activation, or refused it: it is being unloaded, or the machine goes down or to sleep",
+        "try again afterwards",
+    ),
 )
 _NOTHING_TO_CANCEL = ErrnoRow(
     Reply.REFUSED,
@@ -116,6 +126,8 @@ ERRORS: dict[Action, dict[int, ErrnoRow]] = {
         errno.ECANCELED: _ACTIVATION_FAILED,
         errno.EIO: _GONE_AWAY,  # unless it is this driver's way to say that it failed
         errno.EINVAL: _CPU_RESET,  # the first two postings
+        errno.EOPNOTSUPP: _CPU_RESET,  # livefw's own
+        errno.ESHUTDOWN: _DRIVER_ENDS,
     },
     Action.CANCEL: _ANY_ACTION
     | {
@@ -123,7 +135,7 @@ ERRORS: dict[Action, dict[int, ErrnoRow]] = {
         errno.EIO: _NOTHING_TO_CANCEL,  # the first posting
     },
 }
-"""What each errno of a write means (Linux, ``drivers/firmware/smccc/lfa_fw.c`` in all its postings)."""
+"""What each errno of a write means (Linux, ``drivers/firmware/smccc/lfa_fw.c`` in all its postings; dkms/)."""
 
 
 def meaning(order: WriteRequest, error: int, *, opened: bool = True) -> ErrnoRow:
@@ -270,6 +282,9 @@ class RunningWrite:
         if self._cursor is not None:
             fresh, order = kmsg.since(self._files, self._cursor), self._order
             said = log.log_evidence(fresh, self._cursor, order.guid, others=order.others, in_parts=order.in_parts)
+        if self._order.keeps_last_error and (error in self._order.failures or self._order.action is Action.CANCEL):
+            last = last_error.read(self._files, self._order.guid)
+            said = last_error.confirmed(said, last, error, in_parts=self._order.in_parts)
         if error == 0:
             self._claim = self._make_claim(None, 0, said)
         elif error == LOST:  # the writer died, and its write may continue without it

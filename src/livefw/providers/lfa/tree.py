@@ -37,6 +37,7 @@ READABLE = (
     "current_version",
     "pending_version",
     "auto_activate",
+    "last_error",
 )
 """Attributes that can be read, in the order in which they have to be read."""
 
