@@ -180,3 +180,23 @@ def test_a_signal_leaves_no_session_behind(tmp_path: Path, number: int) -> None:
         code = process.wait()
         assert code == (-signal.SIGTERM if number == signal.SIGTERM else 130)
         assert [bmc.sessions for bmc in bmcs] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("logins", "number"), [(1, signal.SIGHUP), (2, signal.SIGTERM), (3, signal.SIGTERM), (4, signal.SIGTERM)]
+)
+def test_a_signal_in_the_middle_of_an_activation_leaves_no_session_behind(
+    tmp_path: Path, logins: int, number: int
+) -> None:
+    """The sessions of two inventories, of the component alone, and of the request itself."""
+    with Racks(tmp_path, "rack1", latency=0.1) as made:
+        (bmc,) = made.bmcs.values()
+        bmc.stage("tmpm", "3.1.0")
+        with made.start("activate", "redfish:rack1/tmpm", "--yes") as process:
+            while sum(method == "POST" and path.endswith("/Sessions") for method, path, _ in bmc.requests) < logins:
+                assert process.poll() is None
+            while not bmc.sessions:
+                assert process.poll() is None
+            process.send_signal(number)
+            process.wait()
+            assert bmc.sessions == 0

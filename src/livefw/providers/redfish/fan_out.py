@@ -5,17 +5,14 @@ Threads are daemon threads of our own and none of `concurrent.futures`: an inter
 resolver that does not answer holds one for half a minute.
 """
 
-import os
-import signal
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from queue import Empty, SimpleQueue
-from types import FrameType
 from typing import TypeVar
 
+from livefw.providers.redfish.ending import ended_cleanly
 from livefw.providers.redfish.settings import Bmc
 
 MOST_THREADS = 64
@@ -86,43 +83,48 @@ def ask_all(
 
     count = min(MOST_THREADS, len(bmcs))
     threads = [threading.Thread(target=work, daemon=True, name=f"bmc-{number}") for number in range(count)]
-    try:
-        with _terminated_cleanly():
+    with ended_cleanly():
+        try:
             for thread in threads:
                 thread.start()
             results = _collect(reports, listeners, silent=lambda index: silent(bmcs[index]))
-    except BaseException as reason:
-        waiting.clear()
-        for each in listeners:
-            each.left = True
-        end = time.monotonic() + _LEAVING_S
-        for thread in threads:
-            thread.join(max(0.0, end - time.monotonic()))
-        if isinstance(reason, _Terminated):
-            os.kill(os.getpid(), signal.SIGTERM)
-        raise
+        except BaseException:
+            waiting.clear()
+            for each in listeners:
+                each.left = True
+            end = time.monotonic() + _LEAVING_S
+            for thread in threads:
+                thread.join(max(0.0, end - time.monotonic()))
+            raise
     return [results[index] for index in range(len(bmcs))]
 
 
-class _Terminated(BaseException):
-    """SIGTERM, while BMCs are asked."""
+def ask_one(ask: Callable[[Listener], T]) -> T:
+    """What ``ask`` returns, from a thread: so a signal is heard while the BMC is silent, and its session is closed."""
+    listener = Listener()
+    if threading.current_thread() is not threading.main_thread():
+        return ask(listener)
+    results: SimpleQueue[T | Exception] = SimpleQueue()
 
+    def work() -> None:
+        try:
+            results.put(ask(listener))
+        except Exception as error:  # the caller's to see
+            results.put(error)
 
-@contextmanager
-def _terminated_cleanly() -> Iterator[None]:
-    """Have SIGTERM, where it would end this process at once, close the sessions first: BMCs have few to give."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        yield
-        return
-
-    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the shape of a handler
-        raise _Terminated
-
-    signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    thread = threading.Thread(target=work, daemon=True, name="bmc-one")
+    with ended_cleanly():
+        try:
+            thread.start()
+            result = results.get()
+        except BaseException:
+            listener.left = True
+            thread.join(_LEAVING_S)
+            raise
+    thread.join()
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _taken(waiting: deque[int]) -> Iterator[int]:

@@ -284,10 +284,12 @@ class RedfishProvider:
 
     def _enter(self, bmc: Bmc) -> RedfishClient:
         """A session; `ExchangeError`."""
-        known, adapter = self._ready(bmc)
+        return self._made(bmc, self._ready(bmc))
+
+    def _made(self, bmc: Bmc, ready: tuple[Secret, Any], listener: Listener | None = None) -> RedfishClient:
         from livefw.providers.redfish.client import RedfishClient  # there is a library, now
 
-        return RedfishClient(bmc, known, adapter, self._clock)
+        return RedfishClient(bmc, *ready, self._clock, listener=listener)
 
     def _https(self, bmc: Bmc) -> Any:
         from livefw.providers.redfish.exchange import UNUSABLE_CA, ExchangeError
@@ -302,9 +304,9 @@ class RedfishProvider:
 
     def _listed(self, bmc: Bmc, ident: str) -> Listed:
         """One component of a BMC, read anew, among what is known of the others."""
-        return self._described(bmc, lambda: self._enter(bmc), ident)
+        return self._described(bmc, None, ident)
 
-    def _described(self, bmc: Bmc, enter: Callable[[], RedfishClient], ident: str = "") -> Listed:
+    def _described(self, bmc: Bmc, enter: Callable[[], RedfishClient] | None, ident: str = "") -> Listed:
         from livefw.providers.redfish import components, parts
         from livefw.providers.redfish.exchange import ExchangeError
 
@@ -318,11 +320,19 @@ class RedfishProvider:
 
     def _look(self, bmc: Bmc, enter: Callable[[], RedfishClient] | None = None, *, ident: str = "") -> Seen:
         """A look of its own session; `ExchangeError`."""
-        client = enter() if enter else self._enter(bmc)
-        try:
-            return self._look_by(client, bmc, ident)
-        finally:
-            client.close()
+        from livefw.providers.redfish.fan_out import ask_one
+
+        def look(enter: Callable[[], RedfishClient]) -> Seen:
+            client = enter()
+            try:
+                return self._look_by(client, bmc, ident)
+            finally:
+                client.close()
+
+        if enter:
+            return look(enter)
+        ready = self._ready(bmc)
+        return ask_one(lambda listener: look(lambda: self._made(bmc, ready, listener)))
 
     def _look_by(self, client: RedfishClient, bmc: Bmc, ident: str = "") -> Seen:
         """A look at everything; or, if it has been seen before, at one component, and at what is new."""

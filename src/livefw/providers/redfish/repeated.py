@@ -11,7 +11,7 @@ from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, require_resource, retry_after
 
 MOST_S = 10.0
-"""Seconds that one look waits in all: there are others to look at, and what is missing is told."""
+"""Seconds that one look waits in all: there are others to look at, and a note names what is missing."""
 MOST_REPEATS = 3
 _PAUSE_S = 1.0
 """Before a repetition, if the BMC does not say how long."""
