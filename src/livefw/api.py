@@ -7,8 +7,8 @@ in one thread after another, as by `asyncio.to_thread`, but not in two at the sa
 """
 
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import ref
@@ -24,6 +24,7 @@ from livefw.activation.images import choice
 from livefw.activation.images.directory import ImageDirectory
 from livefw.activation.images.target import StagingRequest
 from livefw.activation.inventory import discovery, old_versions
+from livefw.activation.inventory.select import is_pattern
 from livefw.activation.policy.document import MEASURED_BY
 from livefw.activation.status import ComponentStatus
 from livefw.activation.watch.watcher import Watcher, WatchEvent
@@ -181,7 +182,12 @@ class ConnectedHost:
         return examination.examine(self._host, discovery.take_inventory(self._host.providers)).statuses
 
     def plan(
-        self, *components: str, ignore: Sequence[str] = (), expected: Sequence[str] = (), strict: bool = False
+        self,
+        *components: str,
+        ignore: Sequence[str] = (),
+        expected: Sequence[str] = (),
+        strict: bool = False,
+        image: str | os.PathLike[str] | ImagePackage | None = None,
     ) -> Plan:
         """What `activate` would do now, and what blocks it. Nothing is changed.
 
@@ -195,6 +201,7 @@ class ConnectedHost:
             ignore: names of checks that are not to block.
             expected: as for `activate`.
             strict: raise `TransportError` if a host that may have more of them did not show all it has.
+            image: as for `activate`.
 
         Raises:
             UsageError: there is no such check, or the order of the settings is circular.
@@ -204,7 +211,8 @@ class ConnectedHost:
             TransportError: the machine or the history cannot be read.
         """
         request = ActivationRequest(components or None, ignore=tuple(ignore), expected=tuple(expected), strict=strict)
-        return self._engine.plan(request)
+        with self._with_image(request, image) as complete:
+            return self._engine.plan(complete)
 
     def activate(
         self,
@@ -214,6 +222,7 @@ class ConnectedHost:
         on_failure: OnFailure = OnFailure.STOP,
         expected: Sequence[str] = (),
         strict: bool = False,
+        image: str | os.PathLike[str] | ImagePackage | None = None,
     ) -> Generator[Event, None, Finished]:
         """Activate components, one after the other.
 
@@ -235,6 +244,8 @@ class ConnectedHost:
             on_failure: what to do with the rest after a failure.
             expected: for each component the version that has to be pending; another is refused.
             strict: begin nothing if a host that may have more of them did not show all it has.
+            image: activate one component with this image, in one step, where its mechanism can do that: nothing is
+                staged before. As for `stage`.
 
         Raises:
             UsageError, NoSuchComponent, AmbiguousComponent, NothingHere: as for `plan`.
@@ -247,7 +258,7 @@ class ConnectedHost:
             components or None, reason, tuple(ignore), on_failure, expected=tuple(expected), strict=strict
         )
         control = Control()
-        return self._stream(self._activate(request, control), control)
+        return self._stream(self._activate(request, image, control), control)
 
     def stage(
         self,
@@ -384,9 +395,27 @@ class ConnectedHost:
             elif not pause(interval):
                 return
 
-    def _activate(self, request: ActivationRequest, control: Control) -> Steps[Finished]:
-        self._engine.require_valid(request)
-        return (yield from self._engine.activate(request, control=control))
+    def _activate(
+        self, request: ActivationRequest, image: str | os.PathLike[str] | ImagePackage | None, control: Control
+    ) -> Steps[Finished]:
+        with self._with_image(request, image) as complete:
+            self._engine.require_valid(complete)
+            return (yield from self._engine.activate(complete, control=control))
+
+    @contextmanager
+    def _with_image(
+        self, request: ActivationRequest, image: str | os.PathLike[str] | ImagePackage | None
+    ) -> Iterator[ActivationRequest]:
+        """The request with an image, whose file stays open. `UsageError` for several components."""
+        words = request.words or ()
+        if image is None:
+            yield request
+            return
+        if len(words) > 1 or any(map(is_pattern, words)):
+            raise UsageError("an image is for one component", hint="name one")
+        place = image if isinstance(image, ImagePackage) else self._place(image, next(iter(words), None))
+        with nullcontext(place) if isinstance(place, ImagePackage) else choice.opened(place) as package:
+            yield request._replace(package=package)
 
     def _stage(
         self,

@@ -34,6 +34,7 @@ from livefw.activation.policy.window import Window
 from livefw.errors import UsageError
 from livefw.files.host import HostFiles
 from livefw.providers.base import Component, Cost, Reason, Rendezvous, Version
+from livefw.providers.component import RestartScope
 
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=ZoneInfo("UTC"))
@@ -87,6 +88,12 @@ BAD: list[tuple[str, dict[str, str], str, dict[str, Any]]] = [
     ("downgrade", {}, "", {"component": COMPONENT._replace(pending_version=Version("1.8", (1, 8)))}),
     ("cpus-offline", {f"{CPU}/online": "0,2-3\n"}, "", {}),
     ("cpus-moving", {f"{CPU}/cpu0/hotplug/state": "238", f"{CPU}/cpu0/hotplug/target": "238"} | CPU1_LEAVES, "", {}),
+    (
+        "device-restart",
+        {},
+        "",
+        {"component": COMPONENT._replace(cost=Cost(None, resets_cpu=False, restart=RestartScope.DEVICE))},
+    ),
     ("last-attempt", {}, "", {"last_failure": "it failed"}),
     ("guests", {"sys/kernel/debug/kvm/4711-12/exits": "1", "sys/kernel/debug/kvm/blocking": "1"}, "", {}),
     ("guests", {"sys/fs/cgroup/misc.current": "tdx 2\nsev 0\n"}, "", {}),

@@ -124,10 +124,13 @@ def test_all_else_of_a_group_holds_for_each_of_its_bmcs() -> None:
         "start-all": True,
         "assume-live": True,
         "patience": 60,
+        "serve": "192.0.2.1:8080",
     }
     assert GROUP_KEYS.keys() == group.keys() | {"hosts", "hosts-file", "hosts-command"}
     found = resolved({"patience": 7, "group": {"g": group | {"hosts": ["a", "b"]}}})
-    one = Bmc("a", "https://a.mgmt.example:8443", "/c", "/ca.pem", False, "basic", True, True, 60, 7, "g")
+    one = Bmc(
+        "a", "https://a.mgmt.example:8443", "/c", "/ca.pem", False, "basic", True, True, 60, 7, "g", "192.0.2.1:8080"
+    )
     assert found.bmcs == (one, one._replace(name="b", url="https://b.mgmt.example:8443"))
 
 

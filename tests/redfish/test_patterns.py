@@ -32,7 +32,7 @@ def test_an_image_is_staged_planned_and_activated_on_every_bmc_that_a_pattern_ma
     assert f"for {', '.join(KEYS)}" in staged.stderr
     assert staged.stdout.count(": staged, ") == 3
     assert racks.livefw("list", "--pending", "-o", "name").stdout.split() == KEYS
-    cost = "cost: which CPUs it stops is not known (each of 3); none was done here before\n"
+    cost = "cost: nothing stops (each of 3); none was done here before\n"
     assert cost in racks.livefw("plan", "redfish:*/pmfw-a").stdout
     assert racks.livefw("plan", "redfish:rack[12]/*", "-o", "name").stdout.split() == KEYS[:2]
     done = racks.livefw("activate", "redfish:rack[12]/*", "--yes")

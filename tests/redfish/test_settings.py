@@ -35,9 +35,10 @@ def test_every_key_is_read() -> None:
         "start-all": True,
         "assume-live": True,
         "patience": 60,
+        "serve": "192.0.2.1:8080",
     }
     assert row.keys() == KEYS.keys()
-    assert decode({"bmc": [row]}).bmcs == (Bmc(*row.values()),)  # type: ignore[arg-type]
+    assert decode({"bmc": [row]}).bmcs == (Bmc(**{name.replace("-", "_"): each for name, each in row.items()}),)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

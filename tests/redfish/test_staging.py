@@ -74,6 +74,13 @@ class World:
         (attempt,) = followed(steps, control, patience=self.bench.watch.patience, hear=self.bench.watch.hear).attempts
         return attempt
 
+    def install(self, package: ImagePackage = RAW, word: str = "redfish:rack/mcu", **wish: Any) -> Attempt:
+        """An activation with an image."""
+        control = Control()
+        steps = self.engine().activate(ActivationRequest((word,), package=package, **wish), control=control)
+        (attempt,) = followed(steps, control, patience=self.bench.watch.patience, hear=self.bench.watch.hear).attempts
+        return attempt
+
     def rows(self) -> list[tuple[RowKind, dict[str, Any]]]:
         journal = Journal.open_to_read(self.paths.state)
         assert journal

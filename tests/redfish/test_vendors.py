@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What real BMCs can do: how an image gets in, and that it waits, as each vendor has published it."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from livefw.activation.outcome import Outcome
 from livefw.machine.bmc.firmware import SYSTEM, Firmware, Pattern
 from livefw.machine.bmc.web import SERVICE
 from livefw.providers.base import Reply
-from livefw.providers.component import Restart
+from livefw.providers.component import RestartScope
 
 from .conftest import Bench
+from .test_staging import RAW, World
 from .vendor_bmc import CONCURRENT, OCTETS, Dress, Dressed, dressed
 
 MCU = "/redfish/v1/UpdateService/FirmwareInventory/mcu"
@@ -45,7 +48,7 @@ class Staging(NamedTuple):
     pattern: Pattern = Pattern.IMMEDIATE
     before: tuple[dict[str, Any], ...] = ()
     pending: bool = True
-    restart: Restart | None = None
+    restart: RestartScope = RestartScope.NOT_REPORTED
     version: str | None = None
 
 
@@ -76,14 +79,14 @@ STAGED = {
                 "HttpPushUriOptionsBusy": False,
             },
         ),
-        restart=Restart.NOTHING,
+        restart=RestartScope.NOTHING,
     ),
     "a BIOS until the next reset": Staging(
         "dell/iDRAC-Redfish-Scripting, DeviceFirmwareMultipartUploadREDFISH.py: OnReset without --reboot",
         Dress({MULTIPART_TIMES: {"SupportedValues": ["Immediate", "OnReset"]}}, {"Vendor": "Dell"}),
         {"Targets": [MCU], "@Redfish.OperationApplyTime": "OnReset"},
         firmware=bios(),
-        restart=Restart.HOST,
+        restart=RestartScope.HOST,
     ),
     "IBM: ConcurrentUpdate": Staging(
         "ibm-openbmc/bmcweb#1193: the action supports OnReset",
@@ -96,7 +99,7 @@ STAGED = {
         {"Targets": [MCU], "@Redfish.OperationApplyTime": "OnReset"},
         CONCURRENT,
         firmware=bios(),
-        restart=Restart.HOST,
+        restart=RestartScope.HOST,
     ),
     "Supermicro keeps the settings of a BIOS": Staging(
         "fwupd, fu-redfish-smc-device.c",
@@ -108,7 +111,7 @@ STAGED = {
         },
         firmware=bios(),
         pattern=Pattern.START,
-        restart=Restart.HOST,
+        restart=RestartScope.HOST,
     ),
 }
 
@@ -236,20 +239,130 @@ def test_a_slot_that_waits_for_a_reset_is_pending_only_with_a_version(name: str)
 
 
 RESTARTS = {
-    f"{SYSTEM}/Processors/CPU0": Restart.HOST,
-    f"{SYSTEM}/Bios": Restart.HOST,
-    f"{SYSTEM}/Storage/1/Drives/2": Restart.DEVICE,
-    "/redfish/v1/Chassis/1/NetworkAdapters/3": Restart.DEVICE,
-    "/redfish/v1/Managers/bmc": Restart.BMC,
-    "/redfish/v1/Chassis/1": Restart.SOMETHING,
+    f"{SYSTEM}/Processors/CPU0": RestartScope.HOST,
+    f"{SYSTEM}/Bios": RestartScope.HOST,
+    f"{SYSTEM}/Storage/1/Drives/2": RestartScope.DEVICE,
+    "/redfish/v1/Chassis/1/NetworkAdapters/3": RestartScope.DEVICE,
+    "/redfish/v1/Managers/bmc": RestartScope.BMC,
+    "/redfish/v1/Chassis/1": RestartScope.SOMETHING,
 }
 
 
 @pytest.mark.parametrize(("related", "restart"), RESTARTS.items())
-def test_what_restarts_is_what_the_firmware_is_of(related: str, restart: Restart) -> None:
+def test_what_restarts_is_what_the_firmware_is_of(related: str, restart: RestartScope) -> None:
     """SoftwareInventory 1.14: ResetRequiredOnUpdate, RelatedItem."""
     bench = dressed(Dress(), Firmware("mcu", "MCU", related, needs_reset=True), pattern=Pattern.STAGE)
     shown = bench.component("mcu")
     assert shown.cost.restart is restart
-    refused = restart in (Restart.HOST, Restart.SOMETHING)
+    refused = restart in (RestartScope.HOST, RestartScope.SOMETHING)
     assert ("reset-required" in [each.code for each in shown.reasons]) is refused
+
+
+BMC_OF_TODAY = Dress({MULTIPART_TIMES: {"SupportedValues": ["Immediate", "OnReset"]}})
+"""OpenBMC (bmcweb, update_service.hpp), which applies an image with the next reset if nothing is said."""
+LIVE = Firmware("mcu", "MCU", f"{SYSTEM}/Processors/CPU0")
+
+
+class OneStep(NamedTuple):
+    """An activation with an image: what was said with it and where it was sent."""
+
+    source: str
+    dress: Dress
+    said: dict[str, Any]
+    to: str = f"{SERVICE}/update-multipart"
+    pattern: Pattern = Pattern.IMMEDIATE
+    settings: str = "assume-live = true\n"
+
+
+ONE_STEP = {
+    "OpenBMC": OneStep(
+        "bmcweb, update_service.hpp: MultipartHttpPushUri@Redfish.OperationApplyTimeSupport",
+        BMC_OF_TODAY,
+        {"Targets": [MCU], "@Redfish.OperationApplyTime": "Immediate"},
+    ),
+    "OpenBMC of before, without targets": OneStep(
+        "DMTF/Redfishtool#63: HttpPushUri only", Dress(OCTETS_ONLY), {"Targets": None}, OCTETS
+    ),
+    "Lenovo: reserved targets": OneStep(
+        "fwupd, fu-redfish-legacy-device.c", Dress(OCTETS_ONLY | FLAGS), {"Targets": [MCU]}, OCTETS
+    ),
+    "NVIDIA: StageAndActivate": OneStep(
+        "NVIDIA/open-nvfwupd, spi-staged.rst",
+        NVIDIA,
+        {"Targets": [MCU], "Oem": {"Nvidia": {"UpdateOption": "StageAndActivate"}}},
+    ),
+    "Supermicro keeps the settings of a BMC": OneStep(
+        "bmc-toolbox/bmclib, providers/supermicro/x12.go",
+        Dress({}, {"Vendor": "Supermicro"}, member={"RelatedItem": [{"@odata.id": "/redfish/v1/Managers/1"}]}),
+        {
+            "Targets": [MCU],
+            "@Redfish.OperationApplyTime": "Immediate",
+            "Oem": {"Supermicro": {"BMC": {"PreserveCfg": True, "PreserveSdr": True, "PreserveSsl": True}}},
+        },
+    ),
+    "declared live": OneStep(
+        "SoftwareInventory 1.14, ResetRequiredOnUpdate = false",
+        Dress(),
+        {"Targets": [MCU], "@Redfish.OperationApplyTime": "Immediate"},
+        pattern=Pattern.STAGE,
+        settings="",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ONE_STEP)
+def test_an_image_is_activated_in_one_step(name: str, tmp_path: Path) -> None:
+    row = ONE_STEP[name]
+    bench = dressed(row.dress, mcu(), pattern=row.pattern, settings=row.settings)
+    here = World(bench, tmp_path)
+    attempt = here.install()
+    assert (pushes(bench), bench.dress.wanted) == ([row.to], [row.said])  # type: ignore[attr-defined]
+    assert bench.running == "1.9.0"
+    shown = row.dress.slots or row.pattern is Pattern.STAGE
+    assert attempt.result.outcome is (Outcome.ACTIVATED if shown else Outcome.UNKNOWN), attempt.result.why
+    (_, intent), (_, outcome) = here.rows()
+    assert (intent["file"], intent["current_version"] or "1.2.0") == ("pmfw.bin", "1.2.0")
+    assert outcome["outcome"] == attempt.result.outcome
+    assert bench.web.sessions == 0
+
+
+NOT_IN_ONE_STEP = {
+    "it takes a reset": (Dress(), Pattern.STAGE, True, "reset-required"),
+    "not reported whether it takes one": (BMC_OF_TODAY, Pattern.IMMEDIATE, False, "reset-untold"),
+    "only until a reset": (
+        Dress({MULTIPART_TIMES: {"SupportedValues": ["OnReset"]}, "HttpPushUri": None}),
+        Pattern.STAGE,
+        False,
+        "no-install",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NOT_IN_ONE_STEP)
+def test_nothing_is_sent_that_would_not_be_live(name: str, tmp_path: Path) -> None:
+    dress, pattern, needs_reset, code = NOT_IN_ONE_STEP[name]
+    bench = dressed(dress, mcu(needs_reset=needs_reset), pattern=pattern)
+    attempt = World(bench, tmp_path).install()
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, code)
+    assert (pushes(bench), bench.running) == ([], "1.2.0")
+
+
+def test_an_image_that_waits_is_not_overtaken_by_another(tmp_path: Path) -> None:
+    bench = dressed(Dress(), mcu(), pattern=Pattern.STAGE)
+    here = World(bench, tmp_path)
+    here.stage(RAW, "redfish:rack/mcu")
+    attempt = here.install()
+    assert attempt.result.why.code == "waits-already"
+
+
+def test_a_device_that_restarts_is_asked_about(tmp_path: Path) -> None:
+    bench = dressed(
+        Dress(), Firmware("mcu", "NIC", f"{SYSTEM}/NetworkInterfaces/1", needs_reset=True), pattern=Pattern.STAGE
+    )
+    here = World(bench, tmp_path)
+    attempt = here.install()
+    assert (attempt.result.outcome, attempt.result.why.code) == (Outcome.REFUSED, "device-restart")
+    assert pushes(bench) == []
+    ignored = here.install(ignore=("device-restart",))
+    assert ignored.result.why.code != "device-restart"
+    assert len(pushes(bench)) == 1

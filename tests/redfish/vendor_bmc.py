@@ -98,7 +98,8 @@ class Dressed:
     def _taken(self, image: bytes, parameters: dict[str, Any], place: str) -> WebReply:
         self.wanted.append(parameters)
         option = parameters.get("Oem", {}).get("Nvidia", {}).get("UpdateOption")
-        task = self._web.model.update(image, parameters | {"Stage": option == "StageOnly"}, place)
+        stage = {"Stage": True} if option == "StageOnly" else {}
+        task = self._web.model.update(image, parameters | stage, place)
         monitor = f"/redfish/v1/TaskService/TaskMonitors/{task.number}"
         return WebReply(202, {"Location": monitor}, json.dumps(task.document()).encode())
 

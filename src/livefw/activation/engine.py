@@ -16,6 +16,7 @@ from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_ignorable
 from livefw.activation.events import Attempt, Control, Finished, Point, SettledIntent, Steps, drain
+from livefw.activation.execution import one_step
 from livefw.activation.execution.session import Session
 from livefw.activation.history import seal
 from livefw.activation.history.cache import RowSource
@@ -79,7 +80,7 @@ class Engine:
         if request.strict:
             hosts.require_all(hosts.missed(found, host.providers, request.words))
         with hosts.naming_silent_hosts(found):
-            plan.choose(found, request.words)  # an invalid request records nothing
+            one_step.chosen_candidates(request, found)  # an invalid request records nothing
         found = host.observe(found)
         history: Journal | None = None
         hidden = False
@@ -91,7 +92,8 @@ class Engine:
             running = host.holder()
             scene = self.scene(request, history, running, hidden=hidden)
             with hosts.naming_silent_hosts(found):
-                chosen = plan.choose(found, request.words)
+                named = one_step.chosen_candidates(request, found)
+                chosen = plan.choose(found, None) if named is None else named
             keys = [each.component.key for each in chosen]
             expected = expected_version.by_key(keys, request.words, request.expected)
             steps = plan.steps(chosen, found, scene, expected)
@@ -189,7 +191,7 @@ class Engine:
             if isinstance(request, StagingRequest):
                 find_target(request.word, found.candidates, request.package)
             else:
-                plan.choose(found, request.words)
+                one_step.chosen_candidates(request, found)
 
     def _open(self, control: Control | None) -> Steps[Session]:
         """Take the lock and settle open intents, step by step."""

@@ -17,7 +17,7 @@ from livefw.activation.paths import Paths
 from livefw.activation.policy.document import Policy
 from livefw.clock import Clock
 from livefw.files.protocol import Files
-from livefw.providers.base import Component, Provider
+from livefw.providers.base import Component, ImagePackage, Provider
 
 if TYPE_CHECKING:
     from livefw.activation.notify.notifier import Notifier
@@ -35,6 +35,7 @@ class ActivationRequest(NamedTuple):
     """A request to activate. ``words`` None: everything that is pending. ``automatic``: the policy chose the
     components. ``expected``: for each word the version that has to be pending, empty for an image that shows none; no
     other is activated. ``strict``: nothing is begun unless every host that may have more of it showed all it has.
+    ``package``: the image to activate one component with, in one step.
     """
 
     words: tuple[str, ...] | None = None
@@ -44,6 +45,7 @@ class ActivationRequest(NamedTuple):
     automatic: bool = False
     expected: tuple[str, ...] = ()
     strict: bool = False
+    package: ImagePackage | None = None
 
 
 def as_found(found: Inventory) -> Inventory:

@@ -224,5 +224,5 @@ def _for_hooks(component: Component) -> dict[str, object]:
         "name": component.name,
         "current_version": component.current_version and component.current_version.text,
         "pending_version": component.pending_version and component.pending_version.text,
-        "cost": {"rendezvous": component.cost.rendezvous, "resets_cpu": component.cost.resets_cpu},
+        "cost": component.cost.document(),
     }

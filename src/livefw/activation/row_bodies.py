@@ -20,7 +20,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PastAttempts, SettingChange, usual
 from livefw.activation.verdict.judgement import Verdict
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED
-from livefw.providers.base import Component, Memory, Reason
+from livefw.providers.base import Component, Cost, Memory, Reason
 
 _LISTED = 256
 """Components of one mechanism that a row names at most; firmware may list thousands."""
@@ -43,9 +43,14 @@ def intent(
     listed: list[str],
     mark: str,
     boot_id: str,
+    image: StagingTarget | None = None,
 ) -> dict[str, Any]:
-    """The row before the request. It records only reliable versions; `evidence.of_remains` depends on that."""
+    """The row before the request. It records only reliable versions; `evidence.of_remains` depends on that.
+
+    ``image`` is the one to activate in one step.
+    """
     return {
+        **(_image(image) if image else {}),
         **_who(reason, actor),
         **_called(component),
         "current_version": reliable_text(component.current_version),
@@ -53,7 +58,7 @@ def intent(
         "announced": announced,
         **({"stated": component.stated} if component.stated else {}),
         "listed": listed[:_LISTED],
-        "rendezvous": component.cost.rendezvous,
+        **_cost(component.cost),
         "ignored": [problem._asdict() for problem in problems if problem.ignored],
         "warned": [problem.check for problem in problems if not problem.stops and not problem.ignored],
         "mark": mark,
@@ -112,6 +117,11 @@ def settled(
 def _called(component: Component) -> dict[str, Any]:
     """Its name, and the host that it belongs to if that is not this machine."""
     return {"name": component.name, **({"host": component.host} if component.host else {})}
+
+
+def _cost(cost: Cost) -> dict[str, Any]:
+    """What it stops: of the machine itself, or behind a BMC."""
+    return {"restart": cost.restart} if cost.restart else {"rendezvous": cost.rendezvous}
 
 
 def refusal(result: Result, problems: Iterable[Problem], reason: str, actor: Actor) -> dict[str, Any]:

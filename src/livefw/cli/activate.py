@@ -45,6 +45,10 @@ MANUAL = Manual(
             "survive a reboot."
         ),
         (
+            "With --image the component is activated with an image in one step, for mechanisms that can install an "
+            "image immediately, as most BMCs. Nothing is staged before, and nothing is left to cancel."
+        ),
+        (
             "A check that blocks can be ignored with --ignore if the policy allows that. The history keeps which "
             "checks were ignored."
         ),
@@ -56,6 +60,7 @@ MANUAL = Manual(
             "livefw activate --all --yes --reason 'maintenance 2026-11'",
             "Activate everything that is pending, without a question, with a reason for the history.",
         ),
+        ("livefw activate rack1/BMC --image bmc-2.1.cab", "Install an image on a BMC that cannot stage it."),
         ("livefw activate tf-rmm --ignore window", "Activate outside the maintenance window."),
         (
             "livefw activate tf-rmm --at window",
@@ -79,6 +84,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="VERSION",
         help="activate only if this version is pending; once for each component",
     )
+    add(
+        "--image",
+        metavar="IMAGE",
+        help="activate the component with this image in one step, where nothing can be staged: file, .cab archive, URI "
+        "or version, as for stage",
+    )
     add("--at", metavar="TIME", help="later: window (when one opens), 22:00, 2026-12-04T22:00 or +2h; needs systemd")
     add("--scheduled", action="store_true", help="list activations that are scheduled with --at")
     add("-y", "--yes", action="store_true", help="do not ask, even on a terminal")
@@ -99,6 +110,8 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Activate, and tell how each ended; the worst decides the exit code."""
     if arguments.scheduled:
         return session.show(shown_schedule.listed(timers.scheduled()))
+    if arguments.image and (arguments.at or arguments.all):
+        raise UsageError("--image is for one component, and for now", hint="name it, without --at and --all")
     if bool(arguments.components) == arguments.all:
         both = "; not both" if arguments.all else ""
         raise UsageError(
@@ -114,21 +127,15 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
     assembled = paths.host(session, arguments)
     host = ConnectedHost(assembled)
     expected = arguments.to or ()
-    planned = partial(host.plan, *words, ignore=ignore, expected=expected, strict=arguments.strict)
+    request = {"ignore": ignore, "expected": expected, "strict": arguments.strict, "image": arguments.image}
+    planned = partial(host.plan, *words, **request)
     if arguments.dry_run:
         return plan.show(session, planned())
     if arguments.at:
         return _schedule(session, arguments, assembled, planned())
     if not arguments.yes:
         _confirm(session, planned)
-    stream = host.activate(
-        *words,
-        reason=arguments.reason,
-        ignore=ignore,
-        on_failure=on_failure,
-        expected=expected,
-        strict=arguments.strict,
-    )
+    stream = host.activate(*words, reason=arguments.reason, on_failure=on_failure, **request)
     report = RequestResult.of(progress.follow(host, stream), phase="activate")
     if not report.attempts and report.error is None:
         left = planned()

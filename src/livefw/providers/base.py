@@ -23,6 +23,7 @@ __all__ = [
     "ImageFile",
     "ImageHolder",
     "ImagePackage",
+    "Installer",
     "Measured",
     "Memory",
     "MultiHost",
@@ -43,6 +44,7 @@ __all__ = [
     "Witness",
     "dotted",
     "is_image_holder",
+    "is_installer",
     "is_stager",
 ]
 
@@ -331,6 +333,26 @@ class Stager(Provider, Protocol):
     def stage(self, ident: str, package: ImagePackage, observer: Observer) -> Running:
         """Hand an image over, to be activated later; returns at once. ``accepted`` means that it is staged."""
         ...
+
+
+class Installer(Stager, Protocol):
+    """A provider that can also take an image and activate it in one step: it waits for nothing in between."""
+
+    def with_image(self, component: Component, package: ImagePackage) -> Component:
+        """The component as it is to be activated with this image: what blocks that, and what it costs."""
+        ...
+
+    def install(self, ident: str, package: ImagePackage, observer: Observer) -> Running:
+        """Hand an image over that takes effect at once; returns at once. ``accepted`` means that it has.
+
+        Never called for a component for which `with_image` has ``reasons``.
+        """
+        ...
+
+
+def is_installer(provider: Provider) -> TypeGuard[Installer]:
+    """As `is_image_holder`."""
+    return hasattr(provider, "install")
 
 
 def is_stager(provider: Provider) -> TypeGuard[Stager]:

@@ -55,7 +55,7 @@ class Flag(StrEnum):
     """There is no flag: what is pending follows from the images that lie there."""
 
 
-class Restart(StrEnum):
+class RestartScope(StrEnum):
     """What restarts when firmware behind a management controller takes effect."""
 
     NOTHING = "nothing"
@@ -65,17 +65,35 @@ class Restart(StrEnum):
     """Nothing but a reset of the host makes it take effect."""
     SOMETHING = "something"
     """It is not reported what."""
+    NOT_REPORTED = "not-reported"
+    """It is not reported whether anything restarts."""
+
+
+RESTART_TEXTS = {
+    RestartScope.NOTHING: "nothing stops",
+    RestartScope.BMC: "the BMC restarts",
+    RestartScope.DEVICE: "the device restarts",
+    RestartScope.HOST: "takes a reset of the host",
+    RestartScope.SOMETHING: "takes a reset, and the BMC does not report of what",
+    RestartScope.NOT_REPORTED: "the BMC does not report what restarts",
+}
+"""The same for a person, in every face."""
 
 
 class Cost(NamedTuple):
     """What an activation does to the running machine; None where the mechanism does not say.
 
-    ``restart`` is None for firmware of the machine itself as well.
+    ``restart`` is of firmware behind a management controller, and None for the machine's own.
     """
 
     rendezvous: Rendezvous | None
     resets_cpu: bool | None
-    restart: Restart | None = None
+    restart: RestartScope | None = None
+
+    def document(self) -> dict[str, object]:
+        """Its fields in JSON; without ``restart`` for firmware of the machine itself."""
+        found: dict[str, object] = {"rendezvous": self.rendezvous, "resets_cpu": self.resets_cpu}
+        return found | ({"restart": self.restart} if self.restart else {})
 
 
 class Reason(NamedTuple):
@@ -175,12 +193,16 @@ def label(name: str, *, host: str, ident: str) -> str:
 
 
 class Source(NamedTuple):
-    """One of several hosts that a mechanism asks. ``trouble`` is why it did not show all, or ``silent``, anything."""
+    """One of several hosts that a mechanism asks. ``trouble`` is why it did not show all, or ``silent``, anything.
+
+    ``ability`` is what it can do, in a line.
+    """
 
     provider: str
     host: str
     trouble: Reason | None = None
     silent: bool = False
+    ability: str = ""
 
 
 class Discovery(NamedTuple):

@@ -175,6 +175,7 @@ _FACTS = (
     _Fact(_EVIDENCE, "found out", "reconciled", text=_one_of({True: "by a later run", None: ""})),
     _Fact(_EVIDENCE, "state before", "stated", first=True),
     _Fact(_EVIDENCE, "expected cost", "rendezvous", first=True, text=cpu_stop_of_row),
+    _Fact(_EVIDENCE, "expected cost", "restart", first=True, text=cpu_stop_of_row),
     _Fact(_EVIDENCE, "boot before", "boot_id", first=True),
     _Fact(_EVIDENCE, "boot afterwards", "boot_id"),
     _Fact(_BESIDE, "also changed", "others", text=_reasons),

@@ -83,7 +83,7 @@ def state_style(item: Item) -> str:
 NAME = Column("NAME", name_of, least=18)
 CURRENT = Column("CURRENT", current_of, rank=3, least=12)
 PENDING = Column("PENDING", pending_of, rank=2, least=12)
-STOPS_CPUS = Column("STOPS CPUS", lambda item: cpu_stop_of(item["cost"]["rendezvous"]).short, rank=5)
+STOPS_CPUS = Column("STOPS CPUS", lambda item: cpu_stop_of(item["cost"]).short, rank=5)
 AGE = Column("AGE", _age, rank=4, order=_age_order, optional=True)
 STATE = Column("STATE", state_of, least=28, style=state_style)
 ID = Column("ID", lambda item: printable(item["short_id"]))

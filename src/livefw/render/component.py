@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livefw.providers.component import Rendezvous
+from livefw.providers.component import RESTART_TEXTS, Rendezvous, RestartScope
 from livefw.providers.component import label as label_from
 from livefw.text import printable
 
@@ -32,19 +32,27 @@ _CPU_STOPS: dict[str | None, CpuStop] = {
 }
 
 
+_RESTARTING = {RestartScope.HOST: "reset", RestartScope.SOMETHING: "?", RestartScope.NOT_REPORTED: "?"}
+_RESTARTS: dict[str | None, CpuStop] = {
+    each: CpuStop(_RESTARTING.get(each, "none"), text) for each, text in RESTART_TEXTS.items()
+}
+"""The same of firmware behind a BMC."""
+
+
 def cpu_stop(item: Component) -> CpuStop:
-    """Which CPUs its activation stops, in the same words in every face."""
-    return cpu_stop_of(item.cost.rendezvous)
+    """What its activation stops, in the same words in every face."""
+    return cpu_stop_of(item.cost._asdict())
 
 
-def cpu_stop_of(rendezvous: str | None) -> CpuStop:
-    """The same, of a value of `Rendezvous`."""
-    return _CPU_STOPS[Rendezvous(rendezvous) if rendezvous else None]
+def cpu_stop_of(fields: Mapping[str, Any]) -> CpuStop:
+    """The same, of the fields of a document."""
+    rendezvous = fields["rendezvous"]
+    return _RESTARTS.get(fields.get("restart")) or _CPU_STOPS[Rendezvous(rendezvous) if rendezvous else None]
 
 
 def cpu_stop_of_row(rendezvous: str | None) -> str:
     """The same, in a sentence, of the field of a history's row; as it is written for one that is not known."""
-    found = _CPU_STOPS.get(rendezvous)
+    found = _CPU_STOPS.get(rendezvous) or _RESTARTS.get(rendezvous)
     return found.text if found else printable(str(rendezvous))
 
 
@@ -55,7 +63,8 @@ def cost(item: Component) -> str:
 
 def cost_of(fields: Mapping[str, Any]) -> str:
     """The same, of the fields of a document."""
-    return cpu_stop_of(fields["rendezvous"]).text + ("; may reset CPUs" if fields["resets_cpu"] else "")
+    resets = fields["resets_cpu"] and not fields.get("restart")
+    return cpu_stop_of(fields).text + ("; may reset CPUs" if resets else "")
 
 
 def label(item: Component) -> str:

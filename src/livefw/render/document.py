@@ -30,7 +30,7 @@ def component(item: Component, status: ComponentStatus | None = None, *, details
         "pending_since": None if item.pending_since_ns is None else moment(item.pending_since_ns),
         "unreliable": _unreliable(item),
         "activatable": not item.reasons,
-        "cost": {"rendezvous": item.cost.rendezvous, "resets_cpu": item.cost.resets_cpu},
+        "cost": item.cost.document(),
         "settings": dict(item.settings),
         "stated": item.stated or None,
         "reasons": [reason(row) for row in item.reasons],

@@ -8,6 +8,7 @@ from livefw.errors import ExitCode, NothingHere, NotInstalled, TransportError, k
 from livefw.render import columns, document
 from livefw.render.answer import Answer
 from livefw.render.listing import Listing
+from livefw.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from livefw.activation.inventory.discovery import Inventory
-    from livefw.providers.component import Component, Reason
+    from livefw.providers.component import Component
 
 
 def answer(found: Inventory, statuses: Mapping[str, ComponentStatus] | None = None) -> Answer:
@@ -32,12 +33,34 @@ def answer(found: Inventory, statuses: Mapping[str, ComponentStatus] | None = No
     except (NothingHere, NotInstalled, TransportError) as nothing:
         why = document.error(nothing)
         return Answer(str, lambda: {"components": [], "error": why}, kind_of(nothing).exit_code)
-    return Answer.of(LISTING, lambda: _document(shown, found.notes), ExitCode.DONE)
+    return Answer.of(LISTING, lambda: _document(shown, found), ExitCode.DONE)
 
 
-def _document(shown: list[tuple[Component, ComponentStatus]], notes: tuple[Reason, ...]) -> dict[str, Any]:
-    noted = {"notes": [document.reason(note) for note in notes]} if notes else {}
-    return {"components": [document.component(*each) for each in shown]} | noted
+def _document(shown: list[tuple[Component, ComponentStatus]], found: Inventory) -> dict[str, Any]:
+    behind = {component.host for component, _ in shown}
+    able = [
+        {"host": each.host, "ability": each.ability} for each in found.sources if each.ability and each.host in behind
+    ]
+    noted = {"notes": [document.reason(note) for note in found.notes]} if found.notes else {}
+    listed = {"bmcs": able} if able else {}
+    return {"components": [document.component(*each) for each in shown]} | listed | noted
+
+
+def _notes(found: dict[str, Any]) -> list[str]:
+    """What is not obvious in the columns, and what BMCs can do: a line for all that can do the same."""
+    lines = columns.legend(found["components"])
+    alike: dict[str, list[str]] = {}
+    for each in found.get("bmcs", ()):
+        alike.setdefault(each["ability"], []).append(each["host"])
+    return [*lines, *(f"BMC {_some(names)}: {printable(text)}" for text, names in alike.items())]
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(map(printable, names[:_MOST_NAMES]))
+    return f"{shown} and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else shown
+
+
+_MOST_NAMES = 3
 
 
 LISTING = Listing(
@@ -56,5 +79,5 @@ LISTING = Listing(
         columns.COMPONENT,
     ),
     name=columns.key_of,
-    notes=lambda document: columns.legend(document["components"]),
+    notes=_notes,
 )

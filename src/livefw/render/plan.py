@@ -14,6 +14,7 @@ from livefw.activation.setting_changes import UnmetSetting
 from livefw.activation.status import first_of
 from livefw.errors import ExitCode, LivefwError, NothingToDo
 from livefw.providers.base import Component
+from livefw.providers.component import RestartScope
 from livefw.render import columns, document
 from livefw.render.answer import Answer
 from livefw.render.check import EFFECTS
@@ -115,15 +116,20 @@ def _is_special(step: Item) -> bool:
     return (
         step["tried"] is None
         or bool(step["component"]["cost"]["resets_cpu"])
+        or step["component"]["cost"].get("restart") in _SPECIAL
         or bool(step["tried"] and not step["usual"])
     )
+
+
+_SPECIAL = frozenset({RestartScope.BMC, RestartScope.DEVICE})
+"""What restarts, where a person would not expect it of an activation."""
 
 
 def _total(steps: Sequence[Item]) -> str:
     """The cost of all steps together, those that are blocked now too."""
     if len(steps) == 1:
         return forecast(steps[0]["component"], steps[0])
-    stops = Counter(cpu_stop_of(step["component"]["cost"]["rendezvous"]).text for step in steps)
+    stops = Counter(cpu_stop_of(step["component"]["cost"]).text for step in steps)
     parts = [", ".join(f"{text} ({_share(count, len(steps))})" for text, count in stops.items())]
     timed = [step["usual"]["median_s"] for step in steps if step["usual"]]
     if timed:

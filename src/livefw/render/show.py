@@ -155,6 +155,7 @@ def _details(item: Item) -> Iterator[str]:
     yield "  settings and cost, as the mechanism has them:"
     yield from (f"    {name}: {'on' if value else 'off'}" for name, value in item["settings"].items())
     yield f"    CPU rendezvous: {item['cost']['rendezvous'] or 'unknown'}"
+    yield from [f"    restarts: {item['cost']['restart']}"] if "restart" in item["cost"] else []
     yield f"    resets CPUs: {'unknown' if resets is None else 'yes' if resets else 'no'}"
     if item["stated"]:
         yield f"    as stated: {printable(item['stated'])}"

@@ -6,7 +6,7 @@ from typing import Literal, NotRequired, TypedDict
 from livefw.activation.checks.table import Weight
 from livefw.activation.lock.machine_lock import LockedFor
 from livefw.activation.status_code import StatusCode
-from livefw.providers.component import Rendezvous
+from livefw.providers.component import Rendezvous, RestartScope
 
 
 class ReasonDocument(TypedDict):
@@ -54,6 +54,8 @@ class CostDocument(TypedDict):
     """Whether all CPUs are stopped together; null if that is not known."""
     resets_cpu: bool | None
     """Whether CPUs are reset; null if that is not known."""
+    restart: NotRequired[RestartScope]
+    """What restarts, of firmware behind a BMC; absent for that of the machine itself."""
 
 
 class RunningDocument(TypedDict):

@@ -6,7 +6,7 @@ from typing import Literal, NotRequired, TypedDict
 from livefw.activation.history.rows import RowKind
 from livefw.activation.outcome import Outcome
 from livefw.providers.base import Reply, Witness
-from livefw.providers.component import Rendezvous
+from livefw.providers.component import Rendezvous, RestartScope
 from livefw.schema.common import ErrorDocument, MeasurementDocument, ProblemDocument, ReasonDocument
 
 
@@ -88,6 +88,8 @@ class HistoryRowDocument(TypedDict):
     """Keys of the mechanism's components."""
     rendezvous: NotRequired[Rendezvous | None]
     """Whether all CPUs are stopped together."""
+    restart: NotRequired[RestartScope]
+    """What restarts, of firmware behind a BMC."""
     ignored: NotRequired[list[ProblemDocument]]
     """Problems that were ignored."""
     warned: NotRequired[list[str]]

@@ -26,11 +26,22 @@ from livefw.schema.common import (
 from livefw.schema.history import PastActivationDocument
 
 
+class AbilityDocument(TypedDict):
+    """What a BMC can do."""
+
+    host: str
+    """Name of the BMC."""
+    ability: str
+    """How images get in, whether they can wait, what activates them, and what restarts."""
+
+
 class ListDocument(TypedDict):
     """`livefw list`."""
 
     components: list[ComponentDocument]
     """All components that mechanisms report."""
+    bmcs: NotRequired[list[AbilityDocument]]
+    """The BMCs that were asked, and what each can do."""
     notes: NotRequired[list[ReasonDocument]]
     """Mechanisms that could not be looked at, and other remarks that are not about one component."""
     error: NotRequired[ErrorDocument]

@@ -19,6 +19,7 @@ from livefw.activation.policy.document import FILE, Policy
 from livefw.activation.policy.reader import SettingsError
 from livefw.errors import UsageError
 from livefw.providers.base import Component, Reason, Rendezvous, Version
+from livefw.providers.component import RestartScope
 
 
 class Weight(StrEnum):
@@ -182,6 +183,11 @@ def _offline(s: CheckContext) -> Found:
         )
 
 
+def _restart(s: CheckContext) -> Found:
+    if s.component.cost.restart is RestartScope.DEVICE:
+        yield "the device restarts, and what uses it loses it meanwhile", "make sure that nothing depends on it now"
+
+
 def _hotplug(s: CheckContext) -> Found:
     if s.machine.moving:
         yield f"{_count(len(s.machine.moving), 'CPU')} coming or going: {_some(s.machine.moving)}", "try again"
@@ -257,6 +263,7 @@ CHECKS = (
     Check("downgrade", Weight.ERROR, "the version does not decrease, as far as it is known", _downgrade),
     Check("cpus-offline", Weight.ERROR, "all CPUs take part where all must", _offline),
     Check("cpus-moving", Weight.ERROR, "no CPU is coming or going", _hotplug),
+    Check("device-restart", Weight.ERROR, "no device restarts that something may use", _restart),
     Check("failed-this-boot", Weight.ERROR, "no failure since boot has left it dead", _failed_this_boot),
     Check("list-in-doubt", Weight.ERROR, "it is certain which component would be activated", _list_in_doubt),
     Check("last-attempt", Weight.WARNING, "the last attempt here succeeded", _last_attempt),

@@ -13,6 +13,7 @@ from livefw.activation import aftermath, expected_version, plan, row_bodies
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import Problem
 from livefw.activation.events import Attempt, Begun, Control, Point, SettledIntent, Steps
+from livefw.activation.execution import one_step
 from livefw.activation.execution.mechanism import INTERRUPTED, NOT_ASKED, VANISHED, ask
 from livefw.activation.history.journal import RowKind
 from livefw.activation.history.writer import HistoryWriter, RowStatus
@@ -185,6 +186,7 @@ class Turn:
             listed=listed,
             mark=self._candidate.provider.mark(),
             boot_id=context.remains.boot_id,
+            image=one_step.image_of(self._candidate),
         )
 
     def _judged(self, before: Component, claim: Claim, announced: str | None) -> Result:

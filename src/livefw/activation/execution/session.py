@@ -22,7 +22,7 @@ from livefw.activation.events import (
     Steps,
     to_the_end,
 )
-from livefw.activation.execution import mechanism, settling, staging
+from livefw.activation.execution import mechanism, one_step, settling, staging
 from livefw.activation.execution.attempt import Context, Remains, Turn
 from livefw.activation.history.archive import Archived, Cut
 from livefw.activation.history.damaged import SetAside
@@ -157,7 +157,7 @@ class Session:
         if request.strict:
             hosts.require_all(missed)
         with hosts.naming_silent_hosts(found):
-            named = None if request.words is None else plan.choose(found, request.words)
+            named = one_step.chosen_candidates(request, found)
         wanted = None if named is None else {c.component.key: c for c in named}
         expected = expected_version.by_key(wanted or (), request.words, request.expected)
         chosen = tuple(wanted or (c.component.key for c in _all_ready(found, host.policy)))
@@ -173,6 +173,8 @@ class Session:
             candidate = _next_candidate(found, wanted, tried, host.policy)
             if candidate is None:
                 break
+            if request.package and wanted:
+                candidate = wanted[candidate.component.key]
             tried.add(candidate.component.key)
             turn = Turn(self._context, request, candidate, found, expected=expected.get(candidate.component.key))
             if previous is not None and _blocks(previous, candidate):

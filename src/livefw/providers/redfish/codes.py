@@ -8,6 +8,8 @@ from livefw.providers.redfish import (
     components,
     exchange,
     groups,
+    handover,
+    image_server,
     jobs,
     octets,
     provider,
@@ -17,7 +19,20 @@ from livefw.providers.redfish import (
 )
 from livefw.providers.redfish.registry import REGISTRY
 
-_MODULES = (client, components, exchange, groups, jobs, octets, provider, tasks, tls_failure, upload)
+_MODULES = (
+    client,
+    components,
+    exchange,
+    groups,
+    handover,
+    image_server,
+    jobs,
+    octets,
+    provider,
+    tasks,
+    tls_failure,
+    upload,
+)
 _FAILURES = tuple(ReasonRow(Reason(row.failure, row.text), Reply.FAILED) for row in REGISTRY.values() if row.failure)
 CODES = Codes(
     once((*reasons_in(*_MODULES), *_FAILURES)),

@@ -3,10 +3,10 @@
 
 from typing import NamedTuple
 
-from livefw.providers.component import Component, Cost, Flag, Reason, Restart, Version, dotted
+from livefw.providers.component import Component, Cost, Flag, Reason, RestartScope, Version, dotted
 from livefw.providers.ocp import OUT_OF_SCOPE
 from livefw.providers.redfish import delivery
-from livefw.providers.redfish.delivery import Effect
+from livefw.providers.redfish.delivery import EffectTime
 from livefw.providers.redfish.parts import Part, foreign
 from livefw.providers.redfish.resources import Seen, SoftwareImage, Unread
 from livefw.providers.redfish.settings import Bmc
@@ -39,10 +39,10 @@ def component(part: Part, seen: Seen, bmc: Bmc) -> Component:
 
 def _resets_cpu(part: Part) -> bool | None:
     """Whether CPUs are reset: with the host."""
-    return None if part.restart is None else part.restart in _RESETS_HOST
+    return None if part.restart is RestartScope.NOT_REPORTED else part.restart in _RESETS_HOST
 
 
-_RESETS_HOST = frozenset({Restart.HOST, Restart.SOMETHING})
+_RESETS_HOST = frozenset({RestartScope.HOST, RestartScope.SOMETHING})
 _UNCONFIRMED = Reason(
     "no-evidence",
     "the BMC reports neither the running version (Active) nor a signed measurement, and its reply alone proves nothing",
@@ -91,9 +91,15 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
         found.append(_TAKES_IMAGE if seen.service.installs else _NO_ACTIVATION)
     elif part.staged is None and foreign(part, seen) and not bmc.start_all:
         found.append(_FOREIGN)
+    return [*found, *not_live(part, bmc)]
+
+
+def not_live(part: Part, bmc: Bmc) -> list[Reason]:
+    """Why an update of it would not be live, or is not known to be."""
+    found = []
     if part.restart in _RESETS_HOST:
         found.append(_RESET_REQUIRED)
-    elif part.restart is None and not bmc.assume_live:
+    elif part.restart is RestartScope.NOT_REPORTED and not bmc.assume_live:
         found.append(_UNTOLD)
     if part.is_bios:
         found.append(_BIOS)
@@ -151,6 +157,15 @@ def way(part: Part, seen: Seen) -> Way | None:
     return None
 
 
+def actions(part: Part, seen: Seen) -> tuple[str, ...]:
+    """The actions that would activate an image of it which waits."""
+    if any(image.activate for image in part.images):
+        return ("SoftwareInventory.Activate",)
+    service = seen.service
+    named = (("UpdateService.Activate", service.activate), ("UpdateService.StartUpdate", service.start))
+    return tuple(name for name, uri in named if uri)[:1]
+
+
 def _notes(part: Part, seen: Seen) -> list[Reason]:
     found = []
     running = part.running
@@ -158,7 +173,7 @@ def _notes(part: Part, seen: Seen) -> list[Reason]:
         found.append(_VERSION_UNTOLD)
     if not attesting(part, seen):
         found.append(_NO_ATTESTATION)
-    if not delivery.best(part, seen, Effect.ACTIVATION, Effect.RESET):
+    if not delivery.best(part, seen, EffectTime.ACTIVATION, EffectTime.RESET):
         found.append(_CANNOT_WAIT)
     return found
 

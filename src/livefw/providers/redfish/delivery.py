@@ -14,7 +14,7 @@ from livefw.providers.redfish.resources import Seen, UpdateService
 from livefw.providers.redfish.vendors.vendor import NOTHING, Body
 
 
-class Way(StrEnum):
+class TransferWay(StrEnum):
     """How an image gets into a BMC."""
 
     MULTIPART = "multipart push"
@@ -22,7 +22,7 @@ class Way(StrEnum):
     PULL = "SimpleUpdate"
 
 
-class Effect(StrEnum):
+class EffectTime(StrEnum):
     """When an image takes effect that was handed over."""
 
     ACTIVATION = "activation"
@@ -32,15 +32,15 @@ class Effect(StrEnum):
     AT_ONCE = "at-once"
 
 
-class Delivery(NamedTuple):
+class ImageDelivery(NamedTuple):
     """One way to hand an image over: where to, what to say with it, and the apply time to set before a push of octets.
 
     ``name`` is the option by which it says when the image takes effect.
     """
 
-    way: Way
+    way: TransferWay
     uri: str
-    effect: Effect
+    effect: EffectTime
     name: str
     parameters: Body = NOTHING
     apply_time: str = ""
@@ -49,72 +49,77 @@ class Delivery(NamedTuple):
 class Option(NamedTuple):
     """Something that can be said with an image: an apply time or other parameters, by these ways, where ``offered``."""
 
-    effect: Effect
+    effect: EffectTime
     name: str
     parameters: Body
-    ways: frozenset[Way]
-    offered: Callable[[Part, UpdateService, Way], bool]
+    ways: frozenset[TransferWay]
+    offered: Callable[[Part, UpdateService, TransferWay], bool]
 
 
-_ALL = frozenset(Way)
-_WITH_PARAMETERS = frozenset({Way.MULTIPART, Way.PULL})
+_ALL = frozenset(TransferWay)
+_WITH_PARAMETERS = frozenset({TransferWay.MULTIPART, TransferWay.PULL})
 APPLY_TIME = "@Redfish.OperationApplyTime"
 
 
-def _has_activate(part: Part, service: UpdateService, _: Way) -> bool:
+def _has_activate(part: Part, service: UpdateService, _: TransferWay) -> bool:
     """Both came with 2025.2."""
     return bool(service.activate or any(image.activate for image in part.images))
 
 
-def _has_start(part: Part, service: UpdateService, way: Way) -> bool:  # noqa: ARG001 - the shape of all
+def _has_start(part: Part, service: UpdateService, way: TransferWay) -> bool:  # noqa: ARG001 - the shape of all
     return service.start is not None and _supports(service, way, "OnStartUpdateRequest") is not False
 
 
-def _is_for_reset(part: Part, service: UpdateService, way: Way) -> bool:
+def _is_for_reset(part: Part, service: UpdateService, way: TransferWay) -> bool:
     """Only of what runs on the host itself is it certain that it takes no effect before."""
     return part.needs_host_reset and _supports(service, way, "OnReset") is True
 
 
-def _is_immediate(part: Part, service: UpdateService, way: Way) -> bool:  # noqa: ARG001 - the shape of all
+def _is_immediate(part: Part, service: UpdateService, way: TransferWay) -> bool:  # noqa: ARG001 - the shape of all
     return _supports(service, way, "Immediate") is not False
 
 
-def _supports(service: UpdateService, way: Way, time: str) -> bool | None:
+def _supports(service: UpdateService, way: TransferWay, time: str) -> bool | None:
     """Whether it supports this apply time; None if it does not say."""
-    if way is Way.OCTETS and service.octets and service.octets.apply_time is not None and service.octet_times is None:
+    if (
+        way is TransferWay.OCTETS
+        and service.octets
+        and service.octets.apply_time is not None
+        and service.octet_times is None
+    ):
         return True  # it is set, and read again, before anything is sent
     times = {
-        Way.MULTIPART: service.push_times,
-        Way.OCTETS: service.octet_times,
-        Way.PULL: service.apply_times or None,
+        TransferWay.MULTIPART: service.push_times,
+        TransferWay.OCTETS: service.octet_times,
+        TransferWay.PULL: service.apply_times or None,
     }[way]
     return None if times is None else time in times
 
 
 OPTIONS = (
-    Option(Effect.ACTIVATION, "Stage", {"Stage": True}, _WITH_PARAMETERS, _has_activate),
-    Option(Effect.ACTIVATION, "OnStartUpdateRequest", {APPLY_TIME: "OnStartUpdateRequest"}, _ALL, _has_start),
-    Option(Effect.RESET, "OnReset", {APPLY_TIME: "OnReset"}, _ALL, _is_for_reset),
-    Option(Effect.AT_ONCE, "Immediate", {APPLY_TIME: "Immediate"}, _ALL, _is_immediate),
+    Option(EffectTime.ACTIVATION, "Stage", {"Stage": True}, _WITH_PARAMETERS, _has_activate),
+    Option(EffectTime.ACTIVATION, "OnStartUpdateRequest", {APPLY_TIME: "OnStartUpdateRequest"}, _ALL, _has_start),
+    Option(EffectTime.RESET, "OnReset", {APPLY_TIME: "OnReset"}, _ALL, _is_for_reset),
+    Option(EffectTime.AT_ONCE, "Immediate", {APPLY_TIME: "Immediate"}, _ALL, _is_immediate),
 )
 """UpdateService 1.17, Settings 1.4 (DSP8010, 2026.1), in the order of preference."""
 
 
 def _vendor_options(service: UpdateService) -> Iterator[Option]:
-    vendor, multipart = service.vendor, frozenset({Way.MULTIPART})
+    vendor, multipart = service.vendor, frozenset({TransferWay.MULTIPART})
     if service.holds and vendor.hold:
         option = vendor.hold
-        yield Option(Effect.ACTIVATION, option.value, option.parameters, multipart, _takes_hold)
+        yield Option(EffectTime.ACTIVATION, option.value, option.parameters, multipart, _takes_hold)
     if service.installs and vendor.install:
         option = vendor.install
-        yield Option(Effect.AT_ONCE, option.value, option.parameters, multipart, lambda *_: True)
+        yield Option(EffectTime.AT_ONCE, option.value, option.parameters, multipart, lambda *_: True)
 
 
 def _takes_hold(part: Part, *_: object) -> bool:
     return not any(image.denies_hold for image in part.images)
 
 
-def offered(part: Part, seen: Seen, ways: frozenset[Way] = _ALL) -> Iterator[Delivery]:
+def offered(part: Part, seen: Seen, ways: frozenset[TransferWay] = _ALL) -> Iterator[ImageDelivery]:
     """Every way to hand an image over, by these ways; the best of each effect first."""
     service = seen.service
     options = (*_vendor_options(service), *OPTIONS)
@@ -124,37 +129,37 @@ def offered(part: Part, seen: Seen, ways: frozenset[Way] = _ALL) -> Iterator[Del
                 yield _delivery(option, way, uri, part, service)
 
 
-def best(part: Part, seen: Seen, *effects: Effect, ways: frozenset[Way] = _ALL) -> Delivery | None:
+def best(part: Part, seen: Seen, *effects: EffectTime, ways: frozenset[TransferWay] = _ALL) -> ImageDelivery | None:
     """The first way that has the first of these effects that there is; None without any."""
     found = list(offered(part, seen, ways))
     return next((each for effect in effects for each in found if each.effect is effect), None)
 
 
-def _places(service: UpdateService) -> Iterator[tuple[Way, str]]:
+def _places(service: UpdateService) -> Iterator[tuple[TransferWay, str]]:
     if service.push:
-        yield Way.MULTIPART, service.push
+        yield TransferWay.MULTIPART, service.push
     if service.octets:
-        yield Way.OCTETS, service.octets.uri
+        yield TransferWay.OCTETS, service.octets.uri
     if service.simple:
-        yield Way.PULL, service.simple
+        yield TransferWay.PULL, service.simple
 
 
-def ways(service: UpdateService) -> tuple[Way, ...]:
+def ways(service: UpdateService) -> tuple[TransferWay, ...]:
     """How images get into this BMC."""
     return tuple(way for way, _ in _places(service))
 
 
-def _delivery(option: Option, way: Way, uri: str, part: Part, service: UpdateService) -> Delivery:
+def _delivery(option: Option, way: TransferWay, uri: str, part: Part, service: UpdateService) -> ImageDelivery:
     parameters, time = dict(option.parameters), str(option.parameters.get(APPLY_TIME, ""))
-    if way is Way.OCTETS:
-        place = service.until_reset if option.effect is Effect.RESET else None
+    if way is TransferWay.OCTETS:
+        place = service.until_reset if option.effect is EffectTime.RESET else None
         settable = service.octets is not None and service.octets.apply_time is not None
-        return Delivery(way, place or uri, option.effect, option.name, apply_time=time if settable else "")
-    if way is Way.PULL and option.effect is Effect.AT_ONCE and not service.apply_times:
+        return ImageDelivery(way, place or uri, option.effect, option.name, apply_time=time if settable else "")
+    if way is TransferWay.PULL and option.effect is EffectTime.AT_ONCE and not service.apply_times:
         parameters.pop(APPLY_TIME, None)  # what a service does not announce it may reject
-    if way is Way.MULTIPART:
+    if way is TransferWay.MULTIPART:
         parameters = merged(parameters, _kept(part, service))
-    return Delivery(way, uri, option.effect, option.name, parameters)
+    return ImageDelivery(way, uri, option.effect, option.name, parameters)
 
 
 def _kept(part: Part, service: UpdateService) -> Body:

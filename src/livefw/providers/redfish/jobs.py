@@ -3,15 +3,16 @@
 
 import json
 from collections.abc import Callable, Generator
+from contextlib import ExitStack
 from functools import partial
 from typing import NamedTuple
 
 from livefw.clock import Clock
 from livefw.providers.base import Claim, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
-from livefw.providers.redfish import attest, components, delivery, octets, parts, tasks, trust, upload
+from livefw.providers.redfish import attest, components, delivery, handover, image_server, parts, tasks, trust, upload
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import RedfishClient
-from livefw.providers.redfish.delivery import Delivery, Effect, Way
+from livefw.providers.redfish.delivery import EffectTime, ImageDelivery, TransferWay
 from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, ExchangeError, Response
 from livefw.providers.redfish.octets import OctetReservation
 from livefw.providers.redfish.parts import Part
@@ -161,6 +162,39 @@ class RedfishJob:
                     return None  # what is not shown may be what waits
             yield AWAY_PAUSE_S
 
+    def _measured(
+        self,
+        client: RedfishClient,
+        part: Part,
+        outcome: TaskOutcome,
+        before: "SpdmMeasurement",
+        *,
+        queued: bool = False,
+    ) -> Generator[Operation | float, None, Claim]:
+        """The claim after an activation, with a measurement to compare with the one before."""
+        claim = _claim(outcome, queued=queued)
+        if outcome.bare and outcome.goes_on:
+            # The answer was lost. Once the BMC has visibly obeyed, there is no more to wait for.
+            after = yield from self._again(client)
+            claim = claim._replace(at_work=after is None or after == part)
+        if claim.at_work:
+            return claim
+        told = attest.compare(before.taken, self._attest(client, before.action).taken)
+        # Where the result is unknown, it may have been measured too early.
+        early = claim.reply is Reply.LOST and told.measured is Measured.UNCHANGED
+        measured = Measured.NOT if early else told.measured
+        return claim._replace(measured=measured, log=(*claim.log, *filter(None, [told.text])))
+
+    def _attest(self, client: RedfishClient, action: str | None) -> "SpdmMeasurement":
+        return SpdmMeasurement(action, attest.attest(client, action) if action else None)
+
+
+class SpdmMeasurement(NamedTuple):
+    """A measurement, and the action that takes another; None for both if there is none."""
+
+    action: str | None
+    taken: Attestation | None
+
 
 def _claim(outcome: TaskOutcome, *, queued: bool) -> Claim:
     """All that is known from the answer; a BMC's word alone proves nothing."""
@@ -188,25 +222,10 @@ class ActivateJob(RedfishJob):
         against, way = components.reasons(part, seen, self._place.bmc), components.way(part, seen)
         if against or way is None:
             return Claim(Reply.REFUSED, reason=against[0] if against else _VANISHED)
-        action = components.attesting(part, seen)
-        before = self._attest(client, action)
+        before = self._attest(client, components.attesting(part, seen))
         request = Asking(way.name, lambda: client.post(way.uri, way.body))
         outcome = yield from self._ask(client, part, request)
-        claim = _claim(outcome, queued=part.staged is None)
-        if outcome.bare and outcome.goes_on:
-            # The answer was lost. Once the BMC has visibly obeyed, there is no more to wait for.
-            after = yield from self._again(client)
-            claim = claim._replace(at_work=after is None or after == part)
-        if claim.at_work:
-            return claim
-        told = attest.compare(before, self._attest(client, action))
-        # Where the result is unknown, it may have been measured too early.
-        early = claim.reply is Reply.LOST and told.measured is Measured.UNCHANGED
-        measured = Measured.NOT if early else told.measured
-        return claim._replace(measured=measured, log=(*claim.log, *filter(None, [told.text])))
-
-    def _attest(self, client: RedfishClient, action: str | None) -> Attestation | None:
-        return attest.attest(client, action) if action else None
+        return (yield from self._measured(client, part, outcome, before, queued=part.staged is None))
 
 
 class CancelJob(RedfishJob):
@@ -254,11 +273,6 @@ def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
 _NO_CANCEL = Reason("no-cancel", "the BMC does not support cancelling it")
 _NOTHING_STAGED = Reason("nothing-staged", "nothing is staged")
 _NOT_STAGED = Reason("not-staged", "the BMC reported success, but lists no staged image")
-_NO_TRANSFER = Reason("no-transfer", "the BMC does not support {way}")
-_TOO_LARGE = Reason("too-large", "the image has {size} bytes, and the BMC accepts at most {most}")
-_NOT_UPDATEABLE = Reason("not-updateable", "the BMC reports it as not updateable")
-_NOT_STAGEABLE = Reason("not-stageable", "the BMC does not list it as stageable")
-_NO_STAGING = Reason("no-staging", "the BMC can only install an image immediately; it cannot keep it pending")
 _NOT_HELD = Reason(
     "not-held", "the BMC did not keep the image pending: a different version is running now", "livefw show COMPONENT"
 )
@@ -278,60 +292,78 @@ class StageJob(RedfishJob):
         super().__init__(place)
         self._package = package
 
-    effects = (Effect.ACTIVATION, Effect.RESET)
+    effects: tuple[EffectTime, ...] = (EffectTime.ACTIVATION, EffectTime.RESET)
     """What a staging may choose: never that the image takes effect at once."""
 
     def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
-        chosen = delivery.best(part, seen, *self.effects, ways=self._ways)
-        if against := self._objection(part, seen, chosen):
-            return Claim(Reply.REFUSED, reason=against)
-        if chosen is None:
-            return Claim(Reply.REFUSED, reason=_NO_STAGING)
-        target = _target(part, seen)
-        reservation = OctetReservation(client, seen.service, chosen, target)
-        try:
-            if chosen.way is Way.OCTETS and (against := reservation.reserve()):
-                return Claim(Reply.REFUSED, reason=against)
-            send = partial(self._send, client, chosen, target)
-            outcome = yield from self._ask(client, part, Asking(chosen.way, send, staging=True))
-        finally:
-            reservation.release()
+        chosen = self._choose(part, seen)
+        if isinstance(chosen, Reason):
+            return Claim(Reply.REFUSED, reason=chosen)
+        outcome = yield from self._hand_over(client, part, seen, chosen)
+        if isinstance(outcome, Reason):
+            return Claim(Reply.REFUSED, reason=outcome)
         claim = _claim(outcome, queued=False)
         if outcome.goes_on and not outcome.bare:
             return claim  # there is a task, and it is still at it
         after = yield from self._again(client)
-        return _proved(part, after, outcome, claim, for_reset=chosen.effect is Effect.RESET)
+        return _proved(part, after, outcome, claim, for_reset=chosen.effect is EffectTime.RESET)
 
-    @property
-    def _ways(self) -> frozenset[Way]:
-        return frozenset({Way.PULL} if self._package.uri else {Way.MULTIPART, Way.OCTETS})
+    def _protocol(self, uri: str) -> dict[str, str]:
+        """How to fetch what is served here; a URI of somebody else's says it itself."""
+        return {} if self._package.uri else {"TransferProtocol": uri.partition("://")[0].upper()}
 
-    def _send(self, client: RedfishClient, chosen: Delivery, target: str) -> Response:
+    def _choose(self, part: Part, seen: Seen) -> ImageDelivery | Reason:
+        """How to hand the image over, or why it must not be."""
+        bmc = self._place.bmc
+        chosen = delivery.best(part, seen, *self.effects, ways=handover.ways_for(self._package, bmc))
+        return handover.objection(part, seen, bmc, self._package, chosen) or chosen or handover.NO_STAGING
+
+    def _hand_over(
+        self, client: RedfishClient, part: Part, seen: Seen, chosen: ImageDelivery
+    ) -> Generator[Operation | float, None, TaskOutcome | Reason]:
+        """Hand it over, and follow its task to the end; a reason if nothing was sent."""
+        target = _target(part, seen)
+        reservation = OctetReservation(client, seen.service, chosen, target)
+        serving = ExitStack()
+        try:
+            uri = self._package.uri
+            if chosen.way is TransferWay.PULL and not uri:
+                uri = serving.enter_context(image_server.served(self._package, self._place.bmc))
+            if chosen.way is TransferWay.OCTETS and (against := reservation.reserve()):
+                return against
+            send = partial(self._send, client, chosen, target, uri)
+            staging = chosen.effect is not EffectTime.AT_ONCE
+            return (yield from self._ask(client, part, Asking(chosen.way, send, staging=staging)))
+        finally:
+            serving.close()
+            reservation.release()
+
+    def _send(self, client: RedfishClient, chosen: ImageDelivery, target: str, uri: str) -> Response:
         package, parameters = self._package, {"Targets": [target], **chosen.parameters}
-        if chosen.way is Way.PULL:
-            return client.post(chosen.uri, {"ImageURI": package.uri, **parameters})
-        if chosen.way is Way.OCTETS:
+        if chosen.way is TransferWay.PULL:
+            return client.post(chosen.uri, {"ImageURI": uri, **self._protocol(uri), **parameters})
+        if chosen.way is TransferWay.OCTETS:
             return client.push(chosen.uri, upload.raw(package))
         return client.push(
             chosen.uri, upload.form(package, FormField("UpdateParameters", json.dumps(parameters).encode()))
         )
 
-    def _objection(self, part: Part, seen: Seen, chosen: Delivery | None) -> Reason | None:
-        service, size = seen.service, self._package.size
-        capable = service.staging if service.staging is not None else service.targets
-        if service.enabled is False:
-            return components.SERVICE_DISABLED
-        if self._ways.isdisjoint(delivery.ways(service)):
-            return _NO_TRANSFER.fill(way="SimpleUpdate" if self._package.uri else "multipart push")
-        if service.most_bytes is not None and size > service.most_bytes:
-            return _TOO_LARGE.fill(size=size, most=service.most_bytes)
-        if any(image.updateable is False for image in part.images) or any(image.protected for image in part.images):
-            return _NOT_UPDATEABLE
-        if capable is not None and not part.places & capable:
-            return _NOT_STAGEABLE
-        if chosen and chosen.way is Way.OCTETS and service.octets and service.octets.busy:
-            return octets.BUSY
-        return None
+
+class InstallJob(StageJob):
+    """Hand an image over that takes effect at once, with a measurement before and after where there is one."""
+
+    effects = (EffectTime.AT_ONCE,)
+
+    def _work(self, client: RedfishClient, part: Part, seen: Seen) -> Steps:
+        against = handover.reasons(part, seen, self._place.bmc, self._package)
+        chosen = against[0] if against else self._choose(part, seen)
+        if isinstance(chosen, Reason):
+            return Claim(Reply.REFUSED, reason=chosen)
+        before = self._attest(client, components.attesting(part, seen))
+        outcome = yield from self._hand_over(client, part, seen, chosen)
+        if isinstance(outcome, Reason):
+            return Claim(Reply.REFUSED, reason=outcome)
+        return (yield from self._measured(client, part, outcome, before))
 
 
 _FOR_RESET = Reason("staged-for-reset", "it takes effect with the next reset of the host", "schedule a reset")

@@ -10,7 +10,7 @@ from typing import Any
 
 from livefw.providers.component import Reason
 from livefw.providers.redfish.client import RedfishClient
-from livefw.providers.redfish.delivery import Delivery
+from livefw.providers.redfish.delivery import ImageDelivery
 from livefw.providers.redfish.exchange import ExchangeError
 from livefw.providers.redfish.resources import OctetPush, UpdateService
 from livefw.providers.redfish.vendors.vendor import Body, at
@@ -23,7 +23,7 @@ _TIME = ("HttpPushUriOptions", "HttpPushUriApplyTime", "ApplyTime")
 class OctetReservation:
     """The properties of one push, from `reserve` to `release`."""
 
-    def __init__(self, client: RedfishClient, service: UpdateService, delivery: Delivery, target: str) -> None:
+    def __init__(self, client: RedfishClient, service: UpdateService, delivery: ImageDelivery, target: str) -> None:
         self._client = client
         self._service = service
         self._delivery = delivery

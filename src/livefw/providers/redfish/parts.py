@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-from livefw.providers.component import Restart
+from livefw.providers.component import RestartScope
 from livefw.providers.redfish.resources import Queued, Seen, SoftwareImage
 
 _WORD = re.compile(r"[a-z]+")
@@ -22,13 +22,13 @@ _DEVICES = (
     "Fans",
 )
 _RESTARTS = (
-    *((name, Restart.DEVICE) for name in _DEVICES),
-    ("Managers", Restart.BMC),
-    ("Systems", Restart.HOST),
+    *((name, RestartScope.DEVICE) for name in _DEVICES),
+    ("Managers", RestartScope.BMC),
+    ("Systems", RestartScope.HOST),
 )
 """What a reset is of that an update takes, by what it is firmware of: the first of these names in the address of a
 RelatedItem (SoftwareInventory 1.14, RelatedItem; names of collections, DSP0268). A chassis says nothing of it."""
-_STRENGTH = (Restart.NOTHING, Restart.BMC, Restart.DEVICE, Restart.SOMETHING, Restart.HOST)
+_STRENGTH = (RestartScope.NOTHING, RestartScope.BMC, RestartScope.DEVICE, RestartScope.SOMETHING, RestartScope.HOST)
 
 
 class Part(NamedTuple):
@@ -67,21 +67,21 @@ class Part(NamedTuple):
         return True if True in told else None if None in told else False
 
     @property
-    def restart(self) -> Restart | None:
-        """What restarts when an update takes effect; None if that is not reported."""
+    def restart(self) -> RestartScope:
+        """What restarts when an update takes effect."""
         if self.queued and not self.startable and self.staged is None:
-            return Restart.HOST
+            return RestartScope.HOST
         if not self.needs_reset:
-            return None if self.needs_reset is None else Restart.NOTHING
+            return RestartScope.NOT_REPORTED if self.needs_reset is None else RestartScope.NOTHING
         if self.staged and self.staged.staged_version:
-            return Restart.HOST  # the slot says that it waits for a reset, of all that is powered with the BMC
+            return RestartScope.HOST  # the slot says that it waits for a reset, of all that is powered with the BMC
         found = [_restarted(uri) for image in self.images for uri in image.related]
-        return max(found, key=_STRENGTH.index, default=Restart.SOMETHING)
+        return max(found, key=_STRENGTH.index, default=RestartScope.SOMETHING)
 
     @property
     def needs_host_reset(self) -> bool:
         """Whether it certainly takes no effect before the host is reset."""
-        return self.restart is Restart.HOST or self.is_bios
+        return self.restart is RestartScope.HOST or self.is_bios
 
     @property
     def banked(self) -> bool:
@@ -106,9 +106,9 @@ class Part(NamedTuple):
         return frozenset(image.uri for image in self.images)
 
 
-def _restarted(uri: str) -> Restart:
+def _restarted(uri: str) -> RestartScope:
     names = uri.split("/")
-    return next((restart for name, restart in _RESTARTS if name in names), Restart.SOMETHING)
+    return next((restart for name, restart in _RESTARTS if name in names), RestartScope.SOMETHING)
 
 
 def grouped(seen: Seen) -> tuple[Part, ...]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from livefw.providers.redfish.client import RedfishClient
     from livefw.providers.redfish.fan_out import Listener
     from livefw.providers.redfish.groups import ResolvedGroups
+    from livefw.providers.redfish.parts import Part
     from livefw.providers.redfish.resources import Seen, Unread
     from livefw.providers.redfish.settings import Bmc, Secret
 
@@ -40,6 +41,7 @@ class Listed(NamedTuple):
     components: tuple[Component, ...] = ()
     unread: tuple[Unread, ...] = ()
     error: errors.LivefwError | None = None
+    ability: str = ""
 
     @property
     def note(self) -> Reason | None:
@@ -106,7 +108,10 @@ class RedfishProvider:
         answers = self._ask_all(asked)
         notes = tuple(each.note for each in answers if each.note) + (self._settings.notes if hosts is None else ())
         found = tuple(component for each in answers for component in each.components)
-        sources = [Source(TABLE, each.bmc.name, each.note, silent=each.error is not None) for each in answers]
+        sources = [
+            Source(TABLE, each.bmc.name, each.note, silent=each.error is not None, ability=each.ability)
+            for each in answers
+        ]
         sources += [Source(TABLE, name, why, silent=True) for name, why in unlisted]
         told = notes or tuple(why for _, why in unlisted)
         absent = None if found else _together(told) if told else NO_BMC if not self.bmcs else _EMPTY if asked else None
@@ -169,6 +174,25 @@ class RedfishProvider:
 
         return RunningSteps(StageJob(self._place(ident, observer), package), self._clock)
 
+    def with_image(self, component: Component, package: base.ImagePackage) -> Component:
+        """See `base.Installer`: by what the last look at its BMC has shown."""
+        from livefw.providers.redfish import handover, parts
+
+        bmc = self._bmc(component.id)
+        seen = self._seen.get(bmc.name) if bmc else None
+        part = parts.find(seen, component.id.partition("/")[2]) if seen else None
+        if bmc is None or seen is None or part is None:
+            return component
+        reasons = tuple(handover.reasons(part, seen, bmc, package))
+        return component._replace(reasons=reasons, pending=None, pending_version=None)
+
+    def install(self, ident: str, package: base.ImagePackage, observer: base.Observer) -> base.Running:
+        """See `base.Installer`."""
+        from livefw.providers.redfish.jobs import InstallJob
+        from livefw.providers.steps import RunningSteps
+
+        return RunningSteps(InstallJob(self._place(ident, observer), package), self._clock)
+
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
         """See `base.Provider`; there is nothing to switch."""
         raise errors.UsageError(f"redfish:{ident} has no setting {setting}", mechanism=TABLE)
@@ -209,6 +233,9 @@ class RedfishProvider:
                 continue
             reached = _REACHED.fill(name=bmc.name, count=len(listed.components), url=bmc.url)
             found.append(Finding(Severity.INFO, *reached))
+            if listed.ability:
+                able = _ABILITY.fill(name=bmc.name, what_it_can_do=listed.ability)
+                found.append(Finding(Severity.INFO, *able))
             troubles = (_UNREAD.fill(name=bmc.name, what_is_wrong=each.text) for each in listed.worth_reporting)
             found += [Finding(Severity.WARNING, *why) for why in troubles]
         return found
@@ -307,7 +334,7 @@ class RedfishProvider:
         return self._described(bmc, None, ident)
 
     def _described(self, bmc: Bmc, enter: Callable[[], RedfishClient] | None, ident: str = "") -> Listed:
-        from livefw.providers.redfish import components, parts
+        from livefw.providers.redfish import ability, components, parts
         from livefw.providers.redfish.exchange import ExchangeError
 
         try:
@@ -315,8 +342,9 @@ class RedfishProvider:
         except ExchangeError as error:
             return Listed(bmc, error=_error(bmc, error.reason))
         blind = tuple(each for each in seen.blind if not each.absent)
-        found = tuple(components.component(part, seen, bmc) for part in parts.grouped(seen))
-        return Listed(bmc, found, (*seen.unread, *blind))
+        grouped = parts.grouped(seen)
+        found = tuple(_able(components.component(part, seen, bmc), part, seen) for part in grouped)
+        return Listed(bmc, found, (*seen.unread, *blind), ability=ability.ability(grouped, seen))
 
     def _look(self, bmc: Bmc, enter: Callable[[], RedfishClient] | None = None, *, ident: str = "") -> Seen:
         """A look of its own session; `ExchangeError`."""
@@ -346,6 +374,13 @@ class RedfishProvider:
         if earlier is None:
             self._seen[bmc.name], self._earlier[bmc.name] = seen, parts.earlier_idents(seen)
         return seen
+
+
+def _able(component: Component, part: Part, seen: Seen) -> Component:
+    """The component, with what its BMC can do for it."""
+    from livefw.providers.redfish import ability
+
+    return component._replace(details=(*component.details, ("what its BMC can do", ability.ability((part,), seen))))
 
 
 def _together(notes: Sequence[Reason]) -> Reason:
@@ -392,6 +427,7 @@ _UNVERIFIED = Reason(
     "set ca in {table} to a PEM file",
 )
 _REACHED = Reason("reached", "BMC {name}: {count} components at {url}")
+_ABILITY = Reason("ability", "BMC {name}: {what_it_can_do}")
 _UNREAD = Reason("unread", "BMC {name}: {what_is_wrong}")
 _INCOMPLETE = Reason(
     "incomplete",

@@ -43,6 +43,7 @@ class Bmc(NamedTuple):
     """Seconds, from the key ``patience`` of the table ``redfish``, which holds for all."""
     group: str = ""
     """Of which it is; empty for one that has a table of its own."""
+    serve: str | None = None
 
 
 class HostGroup(NamedTuple):
@@ -127,6 +128,11 @@ KEYS = {
     ),
     "assume-live": BmcKey(
         _boolean, "true or false", "activate even if the BMC does not report whether a reset is required"
+    ),
+    "serve": BmcKey(
+        _text(r"(\[[0-9A-Fa-f:.]+\]|[0-9.]+)(:\d{1,5})?"),
+        'an address of this machine as in "192.0.2.1:8080"',
+        "address, and port, from which a BMC that takes no push may fetch an image by HTTP; nothing is served without",
     ),
     "patience": BmcKey(_seconds, "seconds, up to a day", "how long to follow a task (1800)"),
 }

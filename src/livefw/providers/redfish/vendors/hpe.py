@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """HPE: iLO. What ``HttpPushUri`` takes is a form of its own, and no bytes of an image."""
 
-from livefw.providers.redfish.vendors.vendor import MessageRow, UpdateState, Vendor
+from livefw.providers.redfish.vendors.vendor import MessageRow, ServiceState, Vendor
 
 HPE = Vendor(
     "HPE",
     called=frozenset({"HPE", "Hewlett Packard Enterprise"}),
     oem="Hpe",
     takes_octets=False,
-    update_state=UpdateState(
+    update_state=ServiceState(
         state=("Oem", "Hpe", "State"),
         percent=("Oem", "Hpe", "FlashProgressPercent"),
         result=("Oem", "Hpe", "Result"),

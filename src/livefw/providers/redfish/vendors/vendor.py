@@ -47,7 +47,7 @@ class FirmwareSlots(NamedTuple):
     """State of an active slot whose image takes effect with the next reset; an erased slot has it as well."""
 
 
-class UpdateState(NamedTuple):
+class ServiceState(NamedTuple):
     """Where an UpdateService itself says how an update goes that has no task."""
 
     state: Path
@@ -76,7 +76,7 @@ class Vendor(NamedTuple):
     push_until_reset: Path = ()
     keeps: Mapping[str, Body] = MappingProxyType({})
     """By the last part of a target's address the parameters by which it keeps its configuration."""
-    update_state: UpdateState | None = None
+    update_state: ServiceState | None = None
     messages: Mapping[str, MessageRow] = MappingProxyType({})
     scheduled: frozenset[str] = frozenset()
     """Messages of a job that waits for its time, which is the next reset if that was asked for."""
