@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from livefw.machine.bmc.documents import SERVICE
 from livefw.machine.bmc.firmware import Firmware, Pattern
-from livefw.machine.bmc.web import SERVICE
 from livefw.providers.base import ImagePackage, Reply
 from livefw.providers.redfish import image_server
 from livefw.providers.redfish.exchange import ExchangeError

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.activation.outcome import Outcome
-from livefw.machine.bmc.firmware import SYSTEM, Firmware, Pattern
-from livefw.machine.bmc.web import SERVICE
+from livefw.machine.bmc.documents import SERVICE, SYSTEM
+from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.providers.base import Reply
 from livefw.providers.component import RestartScope
 

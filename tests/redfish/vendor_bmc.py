@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from livefw.machine.bmc import form
+from livefw.machine.bmc.documents import SERVICE
 from livefw.machine.bmc.firmware import INVENTORY, Firmware, Pattern
-from livefw.machine.bmc.web import SERVICE, Web, WebReply
+from livefw.machine.bmc.web import Web, WebReply
 
 from .conftest import Bench
 
@@ -93,7 +94,8 @@ class Dressed:
     def _form(self, headers: Mapping[str, str], body: bytes) -> WebReply:
         parts = form.parts(headers.get("content-type", ""), body)
         self._web.log.append(("POST", f"{SERVICE}/update-multipart", body))
-        return self._taken(parts["UpdateFile"], json.loads(parts["UpdateParameters"]), f"{SERVICE}/update-multipart")
+        wanted = json.loads(bytes(parts["UpdateParameters"]))
+        return self._taken(bytes(parts["UpdateFile"]), wanted, f"{SERVICE}/update-multipart")
 
     def _taken(self, image: bytes, parameters: dict[str, Any], place: str) -> WebReply:
         self.wanted.append(parameters)

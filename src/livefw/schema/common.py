@@ -92,6 +92,15 @@ class StateDocument(TypedDict):
     """Id in the history of what is running or unfinished, where it is known."""
 
 
+class AbilityDocument(TypedDict):
+    """What a BMC can do."""
+
+    host: str
+    """Name of the BMC."""
+    ability: str
+    """How images get in, whether they can wait, what activates them, and what restarts."""
+
+
 class ComponentDocument(TypedDict):
     """A component, as it was read."""
 

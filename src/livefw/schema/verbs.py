@@ -11,6 +11,7 @@ from livefw.providers.base import Measured, Reply, Severity, Trust, Witness
 from livefw.providers.ocp import Met
 from livefw.render.exposition import MetricType
 from livefw.schema.common import (
+    AbilityDocument,
     ComponentDocument,
     ErrorDocument,
     HookDocument,
@@ -24,15 +25,6 @@ from livefw.schema.common import (
     UnmetSettingDocument,
 )
 from livefw.schema.history import PastActivationDocument
-
-
-class AbilityDocument(TypedDict):
-    """What a BMC can do."""
-
-    host: str
-    """Name of the BMC."""
-    ability: str
-    """How images get in, whether they can wait, what activates them, and what restarts."""
 
 
 class ListDocument(TypedDict):
