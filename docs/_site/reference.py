@@ -25,7 +25,7 @@ from livefw.daemon import interfaces, service
 from livefw.errors import KINDS, MEANINGS, LivefwError
 from livefw.firmware import profile
 from livefw.kernel.lfa import versions
-from livefw.machine import tdx
+from livefw.machine import catalog
 from livefw.machine.bmc import faults as bmc
 from livefw.machine.config import load, platforms
 from livefw.render.metrics import METRICS
@@ -212,7 +212,7 @@ def faults() -> Iterator[str]:
                 ", ".join(code(f"--{o}") for o in each.options),
                 cell(each.text),
             )
-            for name, each in tdx.ALL_FAULTS.items()
+            for name, each in catalog.ALL_FAULTS.items()
         ),
     )
     yield "## Modelled BMCs\n\n`livefw machine bmc --fault NAME`.\n"

@@ -14,8 +14,8 @@ from livefw.cli.verbs import VERBS
 from livefw.errors import KINDS
 from livefw.firmware.profile import PROFILES
 from livefw.kernel.lfa.versions import VERSIONS
+from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import platforms
-from livefw.machine.tdx import ALL_FAULTS
 
 from .page import CHECKOUT
 

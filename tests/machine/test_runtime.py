@@ -18,12 +18,12 @@ from livefw.cli.machine import control
 from livefw.cli.main import main
 from livefw.errors import PermissionDenied, UsageError
 from livefw.machine import runtime
+from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import load
 from livefw.machine.control import ControlServer
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineFiles
 from livefw.machine.machine import Machine
-from livefw.machine.tdx import ALL_FAULTS
 
 Run = Callable[..., Machine]
 

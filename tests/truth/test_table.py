@@ -6,6 +6,7 @@ The rules are what an administrator is promised: an outcome may be open, and may
 
 from collections.abc import Callable, Iterator
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -16,18 +17,24 @@ from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED, TABLE, UNCONFI
 from livefw.providers.base import Claim, Component, Cost, Flag, Measured, Reason, Reply, Trust, Version, Witness
 
 ANOTHER_RUNS = {Moved.ARRIVED, Moved.CHANGED, Moved.ASTRAY}
+NOT_ASKED = {ObservedReply.REFUSED, ObservedReply.DECLINED}
 NOTHING_DONE = {Outcome.FAILED, Outcome.REFUSED, Outcome.CANCELLED}
 
 
+VALUES: tuple[list[Any], ...] = (
+    *(list(kind) for kind in (Boot, Moved, Measured, Pending, Flag, Witness)),
+    *([True, False], list(ObservedReply), list(Trust), [False, True]),
+)
+"""The values of each piece of evidence."""
+
+
 def cells() -> Iterator[Evidence]:
-    return (
-        Evidence(*pieces)
-        for pieces in product(Boot, Moved, Measured, Pending, Flag, Witness, (True, False), ObservedReply, Trust)
-    )
+    return (Evidence(*pieces) for pieces in product(*VALUES))
 
 
 def _arrived(seen: Evidence) -> bool:
-    return seen.moved is Moved.ARRIVED and seen.measured is not Measured.UNCHANGED and seen.boot is Boot.SAME
+    shown = seen.moved is Moved.ARRIVED and seen.measured is not Measured.UNCHANGED and seen.boot is Boot.SAME
+    return shown and not (seen.contradicted and seen.answer not in NOT_ASKED)
 
 
 def _proved(seen: Evidence) -> bool:
@@ -42,6 +49,10 @@ RULES: dict[str, tuple[Callable[[Evidence], bool], set[Outcome]]] = {
     "a measurement has changed": (lambda e: e.measured is Measured.CHANGED, NOTHING_DONE),
     "what was announced does not run": (lambda e: e.moved in {Moved.STALE, Moved.ASTRAY}, {Outcome.ACTIVATED}),
     "a measurement is unchanged": (lambda e: e.measured is Measured.UNCHANGED, {Outcome.ACTIVATED}),
+    "the BMC of a linked component shows that something else runs": (
+        lambda e: e.contradicted and e.answer not in NOT_ASKED,
+        {Outcome.ACTIVATED, Outcome.FAILED},
+    ),
     "the announced version runs": (_arrived, set(Outcome) - {Outcome.ACTIVATED}),
     "the image is not pending any more": (
         lambda e: e.pending is Pending.CLEARED,
@@ -137,6 +148,10 @@ ROWS = [
     ({"pending": Pending.UNREADABLE}, U, UNCONFIRMED),
     # another component was activated in its place
     ({"moved": Moved.ASTRAY, "pending": Pending.CLEARED}, U, "version-astray"),
+    # a linked BMC keeps showing the old version, or shows the new one after a failure
+    ({"moved": Moved.ARRIVED, "contradicted": True}, U, "inventory-contradicts"),
+    ({"answer": ObservedReply.FAILED, "moved": Moved.STALE, "contradicted": True}, U, "inventory-contradicts"),
+    ({"answer": ObservedReply.REFUSED, "contradicted": True}, R, "refused"),
     # failures
     ({"answer": ObservedReply.FAILED, "moved": Moved.STALE, "witness": Witness.FAILED}, F, "failed"),
     ({"answer": ObservedReply.FAILED, "witness": Witness.FAILED}, F, "failed"),
@@ -234,4 +249,7 @@ def test_what_nothing_confirms_is_believed_only_where_the_settings_say_so() -> N
 
 
 def _first(row: VerdictRow) -> Evidence:
-    return next(seen for seen in cells() if row_for(seen) is row)
+    """A cell that the row decides, among those that its sets allow."""
+    pieces = zip(Evidence._fields, VALUES, strict=True)
+    allowed: list[list[Any]] = [sorted(getattr(row, name)) or values for name, values in pieces]
+    return next(seen for seen in (Evidence(*each) for each in product(*allowed)) if row_for(seen) is row)

@@ -23,6 +23,7 @@ NOT_KEPT = Reason(
     "its effect until the next boot could not be recorded: {error}",
     "livefw list may show an outdated version without a note",
 )
+NOT_WITNESSED = Reason("not-witnessed", "what the linked BMC shows of it could not be read: {error}")
 NOT_LET_GO = Reason(
     "not-let-go",
     "the mechanism could not be made to release it: {error}",

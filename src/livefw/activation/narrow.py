@@ -71,6 +71,10 @@ def _asked_for(wanted: Narrowing) -> str:
     return f"{first} {' and '.join(others)}"
 
 
+def _host(component: Component) -> str:
+    return component.linked.host if component.linked else component.host
+
+
 def _is_wanted(
     component: Component,
     wanted: Narrowing,
@@ -82,5 +86,5 @@ def _is_wanted(
         (not wanted.pending or bool(component.pending))
         and wanted.provider in (None, component.provider)
         and wanted.state in (None, status.code)
-        and (behind is None or component.host in behind)
+        and (behind is None or _host(component) in behind)
     )

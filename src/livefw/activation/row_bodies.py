@@ -20,7 +20,7 @@ from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PastAttempts, SettingChange, usual
 from livefw.activation.verdict.judgement import Verdict
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED
-from livefw.providers.base import Component, Cost, Memory, Reason
+from livefw.providers.base import Component, Cost, Measured, Memory, Reason
 
 _LISTED = 256
 """Components of one mechanism that a row names at most; firmware may list thousands."""
@@ -304,6 +304,23 @@ def _answered(result: Result) -> dict[str, Any]:
         "firmware_code": claim.firmware_code if claim else None,
         "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim and claim.error else None,
         "log": excerpt(claim.log) if claim else [],
+        **_linked(result),
+    }
+
+
+def _linked(result: Result) -> dict[str, Any]:
+    """What the other way of a linked component shows afterwards."""
+    there = result.after and result.after.linked
+    if not there:
+        return {}
+    return {
+        "linked": {
+            "key": there.key,
+            "current_version": reliable_text(there.current_version),
+            "pending_version": reliable_text(there.pending_version),
+            "measured": result.claim.measured if result.claim else Measured.NOT,
+            "trouble": there.trouble.text if there.trouble else None,
+        }
     }
 
 

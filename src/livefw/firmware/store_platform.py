@@ -8,7 +8,7 @@ what the store says, against what runs: staging by another process shows at the 
 import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from livefw import libraries
 from livefw.abi.guid import Guid
@@ -134,6 +134,14 @@ class StorePlatform(MemoryPlatform):
             self.store.discard()
         else:
             super().withdraw(guid)
+
+    def holds(self, guid: Guid) -> bool:
+        """Whether the store has this component."""
+        return guid in self._running
+
+    def check(self, package: BinaryIO) -> Verified:
+        """What the certificates of a package vouch for, by the rules of PRIME; `ImageError` if it would be refused."""
+        return verify.verify(package, self._anchor, self.store.non_volatile().counters)
 
     def accept(self) -> None:
         """Accept the active bank and raise the counters; ImageError if it is no longer authentic."""

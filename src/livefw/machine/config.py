@@ -19,8 +19,9 @@ from livefw.firmware.profile import PROFILES
 from livefw.firmware.spec import AfterActivation, ComponentKind, ComponentSpec
 from livefw.kernel.lfa import VERSIONS, Notification
 from livefw.kernel.release import Kernel
+from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.faults import FaultRequest
-from livefw.machine.tdx import ALL_FAULTS, TdxSpec
+from livefw.machine.tdx import TdxSpec
 
 MAX_CPUS = 4096
 """Linux's own limit on arm64 (CONFIG_NR_CPUS). One stop_machine costs the model about 20 microseconds a CPU."""

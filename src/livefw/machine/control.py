@@ -18,9 +18,9 @@ import msgspec
 from livefw.errors import KINDS, LivefwError, NothingToDo, UsageError, kind_of
 from livefw.firmware.store_platform import StorePlatform
 from livefw.kernel.clock import SECOND
+from livefw.machine.catalog import AnyFault
 from livefw.machine.faults import Fault, FaultRequest
 from livefw.machine.machine import Machine, title
-from livefw.machine.tdx import TdxFault
 from livefw.machine.trace import TracedCall
 
 _log = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ class FaultCommand(msgspec.Struct, tag_field="command", tag="fault", forbid_unkn
         return {"fault": fault.name, "where": fault.where, "text": _describe(fault, self.fault)}
 
 
-def _describe(fault: Fault | TdxFault, request: FaultRequest) -> str:
+def _describe(fault: AnyFault, request: FaultRequest) -> str:
     return fault.describe(request) if isinstance(fault, Fault) else fault.text
 
 

@@ -39,6 +39,8 @@ class FaultSite(StrEnum):
     CONDUIT = "conduit"
     AGENT = "agent"
     """In the schedule of CPUs inside the agent."""
+    BMC = "bmc"
+    """In the BMC of the machine (`livefw.machine.catalog`)."""
     SEAM = "seam"
     """In the TDX module or its loader (`livefw.machine.tdx`)."""
 

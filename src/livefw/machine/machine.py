@@ -18,7 +18,7 @@ from livefw.kernel.conduit import Conduit
 from livefw.kernel.lfa import VERSIONS, LfaDriver
 from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Directory, Kmsg, Tree
-from livefw.machine import faults, stalls, tdx
+from livefw.machine import catalog, faults, stalls, tdx
 from livefw.machine.config import MachineConfig
 from livefw.machine.dispatch import ConduitDispatcher
 from livefw.machine.host import KernelJob, RealRunner, Runner, VirtualRunner
@@ -60,6 +60,8 @@ class Machine:
         """Whether the LFA driver is loaded, which it also is where it found nothing."""
         self.changing: KernelJob[bool] | None = None
         """The last change of the driver: `unload_driver`, `load_driver` or `reload`."""
+        self.bmc: catalog.FaultyBmc | None = None
+        """The BMC that shares its images (`livefw.machine.joined`); None without one."""
         self.tdx = TdxHalf(config.tdx, self.os, self.tree, cpus=config.cpus) if config.tdx else None
 
     def boot(self) -> bool:
@@ -112,11 +114,13 @@ class Machine:
         """Tell the driver that something changed, as the platform would; its handler runs by itself."""
         return self.runner.start(self.driver.notify(), name="notification")
 
-    def inject(self, request: faults.FaultRequest) -> faults.Fault | tdx.TdxFault:
+    def inject(self, request: faults.FaultRequest) -> catalog.AnyFault:
         """Inject a fault from now on; `UsageError` if it is invalid."""
         with self.runner.lock:
             if request.name in tdx.TDX_FAULTS:
                 return tdx.inject(self.tdx, request)
+            if request.name in catalog.BMC_FAULTS:
+                return catalog.inject_into_bmc(self.bmc, request)
             return faults.inject(self, request)
 
     def clear_faults(self) -> None:
@@ -125,6 +129,8 @@ class Machine:
             faults.clear(self)
             if self.tdx:
                 self.tdx.seam.clear_faults()
+            if self.bmc:
+                self.bmc.clear_faults()
 
     def cpu_on(self, cpu: int) -> None:
         """Turn a CPU on; `UsageError` if there is no such CPU."""

@@ -5,14 +5,20 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
 
-from livefw import reading
+from livefw import libraries, reading
+from livefw.errors import TransportError
 from livefw.firmware.store_platform import open_platform
 from livefw.machine import runtime
 from livefw.machine.config import MachineConfig
 from livefw.machine.control import ControlServer
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
+from livefw.text import errno_text
+
+if TYPE_CHECKING:
+    from livefw.machine.joined import JoinedServer
 
 _ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -25,12 +31,14 @@ def serve(
     directory: str | None,
     ready: Callable[[Machine, str], None],
     store: str | None = None,
+    bmc_seconds: float | None = None,
 ) -> None:
     """Run a machine until it is stopped; then nothing of it is left.
 
     ``directory`` is where to mount it, by default a folder in the runtime directory; one that is missing is made.
     ``ready`` is called once with the machine and its mount point, when every file can be used. ``store`` is a folder
-    whose images the firmware boots and takes new ones from.
+    whose images the firmware boots and takes new ones from. ``bmc_seconds`` is how long each task takes of a BMC that
+    shares them; None for no BMC.
 
     Only in a process's main thread, because of the signals. Raises what `livefw.machine.runtime.NameClaim`,
     `livefw.machine.fuse.mount.mount` and `livefw.firmware.store_platform.open_platform` raise.
@@ -45,6 +53,8 @@ def serve(
         machine = Machine(config, real_time=True, images=images)
         stack.callback(machine.close)
         machine.boot()
+        if bmc_seconds is not None:
+            stack.callback(_bmc(machine, bmc_seconds).close)
         directory = reading.absolute(directory or claim.folder)
         claim.record(mount=directory)
         stack.enter_context(_made(directory))
@@ -56,6 +66,16 @@ def serve(
         stack.callback(control.close)
         ready(machine, mounted.directory)
         control.serve(stop.descriptor)
+
+
+def _bmc(machine: Machine, seconds: float) -> "JoinedServer":
+    libraries.load("cryptography")
+    from livefw.machine.joined import JoinedServer  # only for a machine with a BMC
+
+    try:
+        return JoinedServer(machine, seconds=seconds)
+    except OSError as error:
+        raise TransportError(f"127.0.0.1: {errno_text(error)}", errno=error.errno) from error
 
 
 @contextmanager

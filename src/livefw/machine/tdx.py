@@ -15,7 +15,7 @@ from livefw.firmware.tdx_repository import EMR, GNR, GNR_D, RELEASES, SPR, SRF, 
 from livefw.kernel.os import Os
 from livefw.kernel.sysfs import Attribute, BinaryAttribute, Tree
 from livefw.kernel.tdx import TdxHost
-from livefw.machine.faults import FAULTS, Fault, FaultRequest, FaultScope, FaultSite
+from livefw.machine.faults import FaultRequest, FaultScope, FaultSite
 
 IMAGES = "/var/lib/livefw/tdx"
 SETTINGS = f"""\
@@ -201,9 +201,6 @@ _ROWS = (
 
 TDX_FAULTS: Mapping[str, TdxFault] = MappingProxyType({row.name: row for row in _ROWS})
 """What can be made to go wrong with TDX."""
-
-ALL_FAULTS: Mapping[str, Fault | TdxFault] = MappingProxyType({**FAULTS, **TDX_FAULTS})
-"""Every fault there is, of any part of a machine."""
 
 _FOR_EVER = 1 << 62
 

@@ -10,7 +10,18 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeGuard
 
-from livefw.providers.component import Component, Cost, Discovery, Flag, Reason, Rendezvous, Source, Version, dotted
+from livefw.providers.component import (
+    Component,
+    Cost,
+    Discovery,
+    Flag,
+    LinkedWay,
+    Reason,
+    Rendezvous,
+    Source,
+    Version,
+    dotted,
+)
 from livefw.providers.image_file import ImageFile
 
 __all__ = [
@@ -24,6 +35,8 @@ __all__ = [
     "ImageHolder",
     "ImagePackage",
     "Installer",
+    "LinkedWay",
+    "Linker",
     "Measured",
     "Memory",
     "MultiHost",
@@ -45,6 +58,7 @@ __all__ = [
     "dotted",
     "is_image_holder",
     "is_installer",
+    "is_linker",
     "is_stager",
 ]
 
@@ -119,7 +133,8 @@ class Claim(NamedTuple):
     ``error`` is an errno or 0; ``firmware_code`` is the firmware's own name for a failure; ``log`` the lines it left
     behind, and ``log_of`` where. For anything but ``accepted``, ``reason`` says why. ``at_work``: the mechanism may
     still be at it, so that a look at the component could have to wait. ``lasting`` is what a failure leaves behind
-    until the machine is started anew; a further attempt before that is useless or worse.
+    until the machine is started anew; a further attempt before that is useless or worse. ``attested`` tells of the
+    measurements behind ``measured``, where they are not in the log.
     """
 
     reply: Reply
@@ -134,6 +149,7 @@ class Claim(NamedTuple):
     measured: Measured = Measured.NOT
     at_work: bool = False
     lasting: Reason | None = None
+    attested: str = ""
 
 
 class Memory(NamedTuple):
@@ -355,6 +371,35 @@ def is_installer(provider: Provider) -> TypeGuard[Installer]:
     return hasattr(provider, "install")
 
 
-def is_stager(provider: Provider) -> TypeGuard[Stager]:
+def is_stager(provider: Provider, component: Component) -> TypeGuard[Stager]:
+    """Whether it can stage images for this component. As `is_image_holder`."""
+    return hasattr(provider, "stage") and (component.linked is not None or not is_linker(provider))
+
+
+Proof = Callable[[Claim], Claim]
+"""What adds to the claim of a request what the other way shows of it."""
+
+
+class Linker(Stager, Protocol):
+    """A provider of which the settings link some components to those of a management controller.
+
+    It stages for these only. Their fields, cancellations and activations are those of the mechanism itself.
+    """
+
+    @property
+    def linked_hosts(self) -> Sequence[str]:
+        """The management controllers that the links name."""
+        ...
+
+    def joined(self, discoveries: Sequence[Discovery]) -> tuple[Discovery, ...]:
+        """What several mechanisms found at one time, with one component for each link instead of two."""
+        ...
+
+    def witness(self, ident: str) -> Proof:
+        """Have a linked component measured by the other way, where it can be; to be called before an activation."""
+        ...
+
+
+def is_linker(provider: Provider) -> TypeGuard[Linker]:
     """As `is_image_holder`."""
-    return hasattr(provider, "stage")
+    return hasattr(provider, "linked_hosts")

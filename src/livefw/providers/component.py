@@ -124,6 +124,26 @@ _ANY = "COMPONENT"
 """The component that a hint is about, as the help of the commands calls it."""
 
 
+class LinkedWay(NamedTuple):
+    """The same firmware behind a management controller, by which its images come; as that controller shows it.
+
+    ``key`` is that of the component there. ``asked`` is whether the controller was asked at all; ``trouble`` is why it
+    did not show the component then.
+    """
+
+    key: str
+    current_version: Version | None = None
+    pending: bool | None = None
+    pending_version: Version | None = None
+    asked: bool = False
+    trouble: Reason | None = None
+
+    @property
+    def host(self) -> str:
+        """The name of the management controller."""
+        return self.key.partition(":")[2].partition("/")[0]
+
+
 class Component(NamedTuple):
     """Firmware that can be activated live, as seen at one moment.
 
@@ -139,7 +159,8 @@ class Component(NamedTuple):
     (`Provider.aliases`), and ``short`` is the shortest that selects only this component; the inventory fills both in.
     ``host`` is the name of the management controller that the component is behind, empty for this machine's own.
     ``pending_since_ns`` is when a program of livefw first saw the pending image (wall clock, ns since 1970), where that
-    is known; no provider fills it in.
+    is known; no provider fills it in. ``linked`` is the other way to it, where the settings link it: images are staged
+    by that way, and it is activated by this one.
     """
 
     provider: str
@@ -164,6 +185,7 @@ class Component(NamedTuple):
     short: str = ""
     host: str = ""
     pending_since_ns: int | None = None
+    linked: LinkedWay | None = None
 
     @property
     def label(self) -> str:
@@ -182,9 +204,10 @@ class Component(NamedTuple):
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """Every way to write its key and its id."""
+        """Every way to write its key and its id, and those that it has behind a management controller."""
         ids = (self.id, *self.aliases)
-        return (*(f"{self.provider}:{each}" for each in ids), *ids)
+        there = (self.linked.key, self.linked.key.partition(":")[2]) if self.linked else ()
+        return (*(f"{self.provider}:{each}" for each in ids), *ids, *there)
 
 
 def label(name: str, *, host: str, ident: str) -> str:

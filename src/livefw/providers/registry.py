@@ -15,6 +15,7 @@ from livefw.providers.lfa.provider import LfaProvider
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from livefw.clock import Clock
     from livefw.files.host_facts import SystemFacts
@@ -39,8 +40,8 @@ def open_files(root: str, *, settings: str | None = None) -> HostFiles:
 
 def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
     """Every mechanism, looking at one machine. `UsageError` where the settings are not to be relied on."""
-    found = (provider(name, files, clock) for name in MECHANISMS)
-    return tuple(each for each in found if each)
+    found = [each for name in MECHANISMS if (each := provider(name, files, clock))]
+    return tuple(_linked(found, files, clock) if tables.mentions(files, "link") else found)
 
 
 def provider(name: str, files: Files, clock: Clock | None = None) -> Provider | None:
@@ -51,6 +52,20 @@ def provider(name: str, files: Files, clock: Clock | None = None) -> Provider | 
     # Redfish is there where the settings name a BMC.
     there = tables.mentions(files, name) if name == "redfish" else _is_there(files, _DEVICES[name])
     return _load(name)(files, clock) if there else None
+
+
+def _linked(found: list[Provider], files: Files, clock: Clock | None) -> list[Provider]:
+    """The providers, LFA's with the links of the settings if there are any. `UsageError`."""
+    from livefw.providers import links  # as below
+
+    there: Any = next((each for each in found if each.name == links.WAY), None)
+    known = links.read_links(files, there.hosts if there else ())
+    if not known or there is None:
+        return found
+    from livefw.providers.linked.provider import LinkedProvider  # only where there are links
+
+    clock = clock or SystemClock()
+    return [LinkedProvider(each, there, known, clock) if each.name == "lfa" else each for each in found]
 
 
 def why_absent(name: str, facts: SystemFacts) -> Finding:

@@ -114,4 +114,5 @@ def staging_fields(attempt: Attempt) -> dict[str, Any]:
         "reason": None if ended.outcome is Outcome.STAGED else document.reason(ended.why),
         "firmware_code": ended.claim.firmware_code if ended.claim else None,
         "log": list(ended.claim.log) if ended.claim else [],
+        **({"by": ended.before.linked.key} if ended.before.linked else {}),
     } | {key: value for key, value in fields(attempt).items() if key in _BESIDE}

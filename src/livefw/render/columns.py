@@ -59,6 +59,13 @@ def _age_order(item: Item) -> float:
     return float("-inf") if since is None else -instant_ns(since)
 
 
+def _linked(there: Item | None) -> str:
+    """The way by which images come, marked where its two sides do not show the same."""
+    if there is None:
+        return "-"
+    return printable(there["key"]) + ("!" if there["agrees"] is False or there["trouble"] else "")
+
+
 def state_of(item: Item) -> str:
     """What can be done with it."""
     return printable(item["state"]["text"])
@@ -86,6 +93,7 @@ PENDING = Column("PENDING", pending_of, rank=2, least=12)
 STOPS_CPUS = Column("STOPS CPUS", lambda item: cpu_stop_of(item["cost"]).short, rank=5)
 AGE = Column("AGE", _age, rank=4, order=_age_order, optional=True)
 STATE = Column("STATE", state_of, least=28, style=state_style)
+LINKED = Column("LINKED", lambda item: _linked(item.get("linked")), rank=7, optional=True)
 ID = Column("ID", lambda item: printable(item["short_id"]))
 HOST = Column("HOST", lambda item: printable(item["host"] or "-"), wide=True)
 PROVIDER = Column("PROVIDER", lambda item: item["provider"], wide=True)
@@ -110,6 +118,9 @@ def legend(items: Iterable[Item]) -> list[str]:
     if unreliable := next((item for item in shown if item["unreliable"]), None):
         why = f"livefw show {printable(unreliable['short_id'])} says why"
         lines.append(f"?: the mechanism does not report this version reliably; {why}")
+    if apart := next((item for item in shown if _linked(item.get("linked")).endswith("!")), None):
+        yes = f"livefw show {printable(apart['short_id'])} has both"
+        lines.append(f"!: the BMC that brings its images does not show the same; {yes}")
     if any(item["cost"]["rendezvous"] == "forced" for item in shown):
         lines.append("all (forced): a setting demands it, the component does not")
     lines += (

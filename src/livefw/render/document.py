@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from livefw.activation.lock.machine_lock import LockHolder
     from livefw.activation.status import ComponentStatus
-    from livefw.providers.component import Component, Reason
+    from livefw.providers.component import Component, LinkedWay, Reason
 
 
 def component(item: Component, status: ComponentStatus | None = None, *, details: bool = False) -> dict[str, Any]:
@@ -36,11 +36,30 @@ def component(item: Component, status: ComponentStatus | None = None, *, details
         "reasons": [reason(row) for row in item.reasons],
         "notes": [reason(row) for row in item.notes],
     }
+    if item.linked:
+        document["linked"] = _linked(item, item.linked)
     if status:
         document["state"] = state(status)
     if details:
         document["details"] = dict(item.details)
     return document
+
+
+def _linked(item: Component, there: LinkedWay) -> dict[str, Any]:
+    """The other way to a component, and what is shown there."""
+    from livefw.activation.inventory.agreement import agrees  # only where there are links
+
+    return {
+        "key": there.key,
+        "host": there.host,
+        "current_version": there.current_version and there.current_version.text,
+        "pending": there.pending,
+        "pending_version": there.pending_version and there.pending_version.text,
+        "unreliable": _unreliable(there),
+        "asked": there.asked,
+        "trouble": reason(there.trouble) if there.trouble else None,
+        "agrees": agrees(item),
+    }
 
 
 def state(status: ComponentStatus) -> dict[str, Any]:
@@ -67,7 +86,7 @@ def running(holder: LockHolder) -> dict[str, Any]:
     }
 
 
-def _unreliable(item: Component) -> list[str]:
+def _unreliable(item: Component | LinkedWay) -> list[str]:
     versions = {"current_version": item.current_version, "pending_version": item.pending_version}
     return [field for field, version in versions.items() if version and not version.reliable]
 

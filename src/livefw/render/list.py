@@ -73,6 +73,7 @@ LISTING = Listing(
         columns.STOPS_CPUS,
         columns.AGE,
         columns.STATE,
+        columns.LINKED,
         columns.ID,
         columns.HOST,
         columns.PROVIDER,

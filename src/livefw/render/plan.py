@@ -102,6 +102,8 @@ def _below(step: Item) -> Iterator[str]:
     """What blocks a step or warns of it, and what its cost is if it differs from that of others."""
     if _is_special(step):
         yield f"  cost     {forecast(step['component'], step)}"
+    if there := step["component"].get("linked"):
+        yield f"  way      staged by {printable(there['key'])}, activated in band"
     for problem in step["problems"]:
         effect = "ignored" if problem["ignored"] else EFFECTS[problem["weight"]].verb
         yield f"  {effect:7}  {problem['check']}: {printable(problem['text'])}"

@@ -11,6 +11,7 @@ from livefw.errors import ExitCode, kind_of
 from livefw.providers.base import Reply
 from livefw.render import document
 from livefw.render.component import label
+from livefw.render.linked import seen_after, way
 from livefw.text import printable
 
 
@@ -44,6 +45,7 @@ def fields(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
             "trust_reason": claim.trust_reason,
             "witness": claim.witness,
             "measured": claim.measured,
+            **({"attested": claim.attested} if claim.attested else {}),
             "lasting": document.reason(claim.lasting) if claim.lasting else None,
             "errno": errno.errorcode.get(claim.error, str(claim.error)) if claim.error else None,
             "firmware_code": claim.firmware_code,
@@ -70,6 +72,7 @@ def text(result: Result) -> str:
         lines.append(f"  note: {printable(claim.trust_reason)}")
     if claim:
         lines += _now(result)
+    lines += _by_the_bmc(result)
     if claim and claim.lasting:
         lines += [f"  from now on: {printable(claim.lasting.text)}", f"  way out: {printable(claim.lasting.hint)}"]
     if result.why.hint:
@@ -79,6 +82,16 @@ def text(result: Result) -> str:
     if claim and not _done(result):
         lines += [f"  {claim.log_of}: {printable(line)}" for line in claim.log]
     return "\n".join(lines)
+
+
+def _by_the_bmc(result: Result) -> Iterator[str]:
+    """The ways to a linked component, and what its BMC shows of it."""
+    if result.claim and (ways := way(result.before)):
+        yield f"  way: {ways}"
+    if result.claim and result.claim.attested:
+        yield f"  the BMC's {printable(result.claim.attested)}"
+    if result.after and (seen := seen_after(result.after)):
+        yield f"  {seen}"
 
 
 def _now(result: Result) -> Iterator[str]:

@@ -14,6 +14,7 @@ from livefw.render import columns, document, history
 from livefw.render.age import instant_ns, span
 from livefw.render.answer import Answer
 from livefw.render.cost import forecast, past_fields
+from livefw.render.linked import linked
 from livefw.text import printable
 
 Item = Mapping[str, Any]
@@ -88,6 +89,7 @@ def _lines(item: Item, parts: ShownPart) -> Iterator[str]:
             ("state", columns.state_of(item)),
             ("running", columns.current_of(item)),
             ("pending", _pending(item)),
+            *([("linked", linked(item["linked"]))] if "linked" in item else []),
             ("cost", forecast(item, item["past"])),
             ("last", _last(item)),
             *_folded("image", [_image(each) for each in item["images"]]),

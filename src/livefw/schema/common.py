@@ -6,6 +6,7 @@ from typing import Literal, NotRequired, TypedDict
 from livefw.activation.checks.table import Weight
 from livefw.activation.lock.machine_lock import LockedFor
 from livefw.activation.status_code import StatusCode
+from livefw.providers.base import Measured, Reply, Trust, Witness
 from livefw.providers.component import Rendezvous, RestartScope
 
 
@@ -101,6 +102,29 @@ class AbilityDocument(TypedDict):
     """How images get in, whether they can wait, what activates them, and what restarts."""
 
 
+class LinkedDocument(TypedDict):
+    """The other way to a component that the settings link to one of a BMC: by it images come."""
+
+    key: str
+    """Key that the component has there."""
+    host: str
+    """Name of the BMC."""
+    current_version: str | None
+    """Version that runs as the BMC shows it, or null if it shows none."""
+    pending: bool | None
+    """Whether an image is pending there; null if that is not known."""
+    pending_version: str | None
+    """Version of the image that is pending there, or null if it is not known."""
+    unreliable: list[Literal["current_version", "pending_version"]]
+    """Fields of this object whose value the BMC does not report reliably."""
+    asked: bool
+    """Whether the BMC was asked."""
+    trouble: ReasonDocument | None
+    """Why it did not show the component, or null."""
+    agrees: bool | None
+    """Whether it shows the same as the machine itself; null if that cannot be compared."""
+
+
 class ComponentDocument(TypedDict):
     """A component, as it was read."""
 
@@ -138,6 +162,8 @@ class ComponentDocument(TypedDict):
     """Why it cannot be activated now."""
     notes: list[ReasonDocument]
     """What to know of it."""
+    linked: NotRequired[LinkedDocument]
+    """The other way to it, if the settings link it."""
     state: NotRequired[StateDocument]
     """Its state, where all checks were made."""
 
@@ -211,6 +237,33 @@ class MeasurementDocument(TypedDict):
     """Figures, by CPUs."""
     note: str
     """What is missing, or empty."""
+
+
+class ClaimDocument(TypedDict):
+    """What the mechanism answered, and what is known besides."""
+
+    said: Reply
+    """The answer."""
+    reason: ReasonDocument | None
+    """Why, or null."""
+    trust: Trust
+    """How far the answer can be believed."""
+    trust_reason: str
+    """Why no further, or empty."""
+    witness: Witness
+    """What a second source says, such as the kernel log."""
+    measured: Measured | None
+    """Whether a measurement of the firmware changed; null if there is none."""
+    attested: NotRequired[str]
+    """What the measurements of a linked BMC say, if there are any."""
+    lasting: ReasonDocument | None
+    """Damage that stays until something is done about it, or null."""
+    errno: str | None
+    """Name of the errno of the request, or null."""
+    firmware_code: str | None
+    """Code that the firmware answered, or null."""
+    log: list[str]
+    """Lines of the log about it."""
 
 
 class RecordDocument(TypedDict):

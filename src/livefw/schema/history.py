@@ -5,7 +5,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from livefw.activation.history.rows import RowKind
 from livefw.activation.outcome import Outcome
-from livefw.providers.base import Reply, Witness
+from livefw.providers.base import Measured, Reply, Witness
 from livefw.providers.component import Rendezvous, RestartScope
 from livefw.schema.common import ErrorDocument, MeasurementDocument, ProblemDocument, ReasonDocument
 
@@ -19,6 +19,21 @@ class ActorDocument(TypedDict):
     """Account that logged in, or empty; it differs after sudo or su."""
     face: str
     """What was used, such as `cli` or `daemon`."""
+
+
+class LinkedRowDocument(TypedDict):
+    """What a BMC showed of a component that is linked to it."""
+
+    key: str
+    """Key that the component has there."""
+    current_version: str | None
+    """Version that ran there, where it was reported reliably."""
+    pending_version: str | None
+    """Version that was pending there, where it was reported reliably."""
+    measured: Measured
+    """Whether a measurement of the firmware changed."""
+    trouble: str | None
+    """Why the BMC did not show the component, or null."""
 
 
 class BriefReasonDocument(TypedDict):
@@ -116,6 +131,8 @@ class HistoryRowDocument(TypedDict):
     """Name of the errno of the request."""
     log: NotRequired[list[str]]
     """Lines of the log about it."""
+    linked: NotRequired[LinkedRowDocument]
+    """What the BMC of a linked component showed afterwards."""
     copy: NotRequired[Literal[True]]
     """The version may be out of date."""
     confirmed: NotRequired[Literal[False]]

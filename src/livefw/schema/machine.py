@@ -9,8 +9,9 @@ from typing import Any
 
 from livefw.firmware.spec import MAX_REALMS, ComponentKind
 from livefw.firmware.spec import RANGES as COMPONENT_RANGES
+from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import CHOICES, MAX_COMPONENTS, MAX_CPUS, NAME, NESTED, MachineConfig
-from livefw.machine.tdx import ALL_FAULTS, CPUS
+from livefw.machine.tdx import CPUS
 from livefw.machine.tdx import RANGES as TDX_RANGES
 from livefw.schema.generate import schema_of, without_null
 

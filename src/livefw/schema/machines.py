@@ -30,6 +30,8 @@ class MachineDocument(TypedDict):
     """How the platform notifies the driver."""
     invented: list[str]
     """What is not public of the real machine, and invented."""
+    bmc: NotRequired[str]
+    """Address of the BMC that brings its images, if it has one."""
 
 
 class MachineRunDocument(TypedDict):

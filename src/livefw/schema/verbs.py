@@ -7,11 +7,12 @@ from livefw.activation.checks.table import Weight
 from livefw.activation.outcome import Outcome
 from livefw.activation.watch.watcher import WatchEventKind
 from livefw.conformance.run import CheckVerdict
-from livefw.providers.base import Measured, Reply, Severity, Trust, Witness
+from livefw.providers.base import Severity
 from livefw.providers.ocp import Met
 from livefw.render.exposition import MetricType
 from livefw.schema.common import (
     AbilityDocument,
+    ClaimDocument,
     ComponentDocument,
     ErrorDocument,
     HookDocument,
@@ -201,31 +202,6 @@ class PlanDocument(TypedDict):
     """Another engine that works on this machine, or null."""
 
 
-class ClaimDocument(TypedDict):
-    """What the mechanism answered, and what is known besides."""
-
-    said: Reply
-    """The answer."""
-    reason: ReasonDocument | None
-    """Why, or null."""
-    trust: Trust
-    """How far the answer can be believed."""
-    trust_reason: str
-    """Why no further, or empty."""
-    witness: Witness
-    """What a second source says, such as the kernel log."""
-    measured: Measured | None
-    """Whether a measurement of the firmware changed; null if there is none."""
-    lasting: ReasonDocument | None
-    """Damage that stays until something is done about it, or null."""
-    errno: str | None
-    """Name of the errno of the request, or null."""
-    firmware_code: str | None
-    """Code that the firmware answered, or null."""
-    log: list[str]
-    """Lines of the log about it."""
-
-
 class AttemptFieldsDocument(TypedDict):
     """What belongs to an attempt besides its outcome."""
 
@@ -331,6 +307,8 @@ class StagingDocument(TypedDict):
     """Code that the firmware answered, or null."""
     log: list[str]
     """Lines of the log about it."""
+    by: NotRequired[str]
+    """Key by which the image went to the BMC of a linked component."""
     problems: list[ProblemDocument]
     """What checks found."""
     mishaps: list[ReasonDocument]

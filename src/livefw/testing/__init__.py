@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from livefw.kernel.conduit import Conduit
     from livefw.kernel.lfa.versions import VERSIONS as DRIVERS
     from livefw.machine.bmc.faults import FAULTS as BMC_FAULTS
+    from livefw.machine.catalog import ALL_FAULTS as FAULTS
     from livefw.machine.config import MachineConfig
     from livefw.machine.faults import FaultRequest
-    from livefw.machine.tdx import ALL_FAULTS as FAULTS
     from livefw.machine.trace import TracedCall
     from livefw.testing.agent import ModelAgent
     from livefw.testing.bmc import ModelBmc

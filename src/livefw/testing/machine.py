@@ -2,13 +2,16 @@
 """A modelled machine inside the test's own process, in virtual time or in real time."""
 
 import errno
+import os
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, fields, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from livefw import libraries
 from livefw.errors import UsageError
+from livefw.firmware.store_platform import open_platform
 from livefw.machine.config import MachineConfig, load
 from livefw.machine.faults import FaultRequest
 from livefw.machine.files import MachineClock, MachineFiles
@@ -17,6 +20,7 @@ from livefw.machine.trace import TracedCall
 
 if TYPE_CHECKING:
     from livefw.api import ConnectedHost
+    from livefw.machine.joined import JoinedServer
 
 _LFA = "/sys/firmware/lfa"
 
@@ -34,6 +38,7 @@ class ModelMachine:
     A component is named by its GUID, a unique prefix of it, its kind (``rmm``) or its public name (``TF-RMM``).
 
     Attributes:
+        bmc: the BMC that shares its images (`livefw.machine.joined.JoinedServer`), None without one.
         model: the machine below, with its firmware, driver and kernel (`livefw.machine.machine.Machine`).
         files: the machine's files, in the shape that `livefw.files.protocol.Files` describes.
         clock: the machine's own clock, with ``now()`` and ``sleep(seconds)``.
@@ -49,6 +54,8 @@ class ModelMachine:
         faults: Iterable[FaultSpec] = (),
         real_time: bool = False,
         boot: bool = True,
+        store: str | os.PathLike[str] | None = None,
+        bmc: bool = False,
     ) -> None:
         """Make a machine and boot it.
 
@@ -60,9 +67,15 @@ class ModelMachine:
             faults: faults that are in force before the driver loads.
             real_time: whether the machine follows the host's clock.
             boot: False leaves the driver unloaded; call `boot` later.
+            store: directory of a store of signed images (``livefw image store init``), which the firmware boots and
+                takes new ones from.
+            bmc: whether there is a BMC on the loopback interface that brings images by Redfish. `connect` and every
+                program that reads the machine's files then find the settings that link its inventory to the components.
 
         Raises:
-            livefw.errors.UsageError: there is no such platform, agent, driver or fault.
+            livefw.errors.UsageError: there is no such platform, agent, driver or fault; or a BMC for no component.
+            livefw.errors.NotInstalled: the Python package cryptography is missing, for a store or a BMC.
+            livefw.firmware.image.errors.ImageError: there is no such store, or no bank of it boots.
         """
         config = load(platform) if isinstance(platform, str) else platform
         changes = {"cpus": cpus, "agent": agent, "driver": driver}
@@ -73,15 +86,19 @@ class ModelMachine:
         except ValueError as error:
             raise UsageError(str(error)) from error
         self._history: tempfile.TemporaryDirectory[str] | None = None
-        self.model = Machine(config, real_time=real_time)
+        images = open_platform(config.all_components, os.fspath(store)) if store is not None else None
+        self.model = Machine(config, real_time=real_time, images=images)
+        self.bmc: JoinedServer | None = None
         self.files = MachineFiles(self.model)
         self.clock = MachineClock(self.model)
-        if boot:
-            try:
+        try:
+            if bmc:
+                self.bmc = _bmc(self.model)
+            if boot:
                 self.boot()
-            except BaseException:
-                self.close()
-                raise
+        except BaseException:
+            self.close()
+            raise
 
     def boot(self) -> bool:
         """Load the driver. Returns whether it found components."""
@@ -89,6 +106,9 @@ class ModelMachine:
 
     def close(self) -> None:
         """Switch the machine off. Work that waits in its kernel never ends. No effect the second time."""
+        if self.bmc is not None:
+            self.bmc.close()
+            self.bmc = None
         self.model.close()
         if self._history is not None:
             self._history.cleanup()
@@ -201,6 +221,13 @@ class ModelMachine:
         except UsageError:
             name = component  # which is ENOENT, unless the driver shows what the firmware no longer has
         return f"{_LFA}/{name}/{attribute}"
+
+
+def _bmc(machine: Machine) -> "JoinedServer":
+    libraries.load("cryptography")
+    from livefw.machine.joined import JoinedServer  # only for a machine with a BMC
+
+    return JoinedServer(machine, seconds=0.1)
 
 
 def fault_request(fault: FaultSpec) -> FaultRequest:

@@ -10,8 +10,8 @@ from livefw.firmware.profile import PROFILES
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.bmc.faults import FAULTS as BMC_FAULTS
 from livefw.machine.bmc.firmware import Pattern
+from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import MAX_CPUS, load, platforms
-from livefw.machine.tdx import ALL_FAULTS
 from livefw.testing.agent import ModelAgent
 from livefw.testing.bmc import ModelBmc
 from livefw.testing.machine import FaultSpec, ModelMachine, fault_request

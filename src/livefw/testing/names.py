@@ -13,7 +13,7 @@ _MODULES = {
     "livefw.machine.bmc.faults": {"BMC_FAULTS": "FAULTS"},
     "livefw.machine.config": {"MachineConfig": "MachineConfig"},
     "livefw.machine.faults": {"FaultRequest": "FaultRequest"},
-    "livefw.machine.tdx": {"FAULTS": "ALL_FAULTS"},
+    "livefw.machine.catalog": {"FAULTS": "ALL_FAULTS"},
     "livefw.machine.trace": {"TracedCall": "TracedCall"},
     "livefw.testing.agent": {"ModelAgent": "ModelAgent"},
     "livefw.testing.bmc": {"ModelBmc": "ModelBmc"},

@@ -22,14 +22,22 @@ from livefw.activation.inventory import discovery, old_versions, side_effects
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.measure.meter import Meter
-from livefw.activation.mishaps import NOT_JUDGED, NOT_KEPT, NOT_MEASURED, Mishaps, error_text, inspect_noting
+from livefw.activation.mishaps import (
+    NOT_JUDGED,
+    NOT_KEPT,
+    NOT_MEASURED,
+    NOT_WITNESSED,
+    Mishaps,
+    error_text,
+    inspect_noting,
+)
 from livefw.activation.outcome import Outcome, Result, is_nothing_to_do
 from livefw.activation.plan import PlanContext, PlanStep
 from livefw.activation.verdict import evidence
 from livefw.activation.verdict.judgement import judge
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED
 from livefw.errors import Interrupted, LivefwError
-from livefw.providers.base import Claim, Component, Provider, Reason
+from livefw.providers.base import Claim, Component, Proof, Provider, Reason, is_linker
 
 _SETTLING_S = 0.2
 """How long to wait before a change of other components counts."""
@@ -131,6 +139,7 @@ class Turn:
     def _activated(self, step: PlanStep, meter: Meter) -> Steps[Attempt]:
         context, provider, mishaps = self._context, self._candidate.provider, self.mishaps
         host, history, remains = context.host, context.history, context.remains
+        proof = self._witnessed()
         # Checks and the baseline of the measurement took time: the component is read again.
         before = provider.inspect(step.component.id)
         if before is None or before.reasons:
@@ -157,6 +166,7 @@ class Turn:
         # From here on nothing is raised: every error is a mishap, and the outcome is reported.
         yield host.reach(Point.ANSWERED, before)
         seen = not claim.at_work
+        claim = mishaps.spared(NOT_WITNESSED, lambda: proof(claim), claim)
         measurement = mishaps.spared(NOT_MEASURED, meter.stop, None) if seen else None
         result = self._judged(before, claim, announced)._replace(seconds=seconds)
         others = self._side_effects(before.key) if seen else ()
@@ -174,6 +184,17 @@ class Turn:
         history.announce(RowKind.OUTCOME, result, row, mishaps)
         yield host.reach(Point.ANNOUNCED, before)
         return Attempt(result, step.problems, measurement, others, row)
+
+    def _witnessed(self) -> Proof:
+        """What the other way of a linked component adds to the claim; no trouble with it prevents the activation."""
+        provider, component = self._candidate
+        if not (is_linker(provider) and component.linked):
+            return _unchanged
+        try:
+            return provider.witness(component.id)
+        except Exception as error:  # an interruption is one: nothing has been asked yet
+            self.mishaps.note(NOT_WITNESSED, error)
+            return _unchanged
 
     def _intent(self, before: Component, step: PlanStep, announced: str | None, listed: list[str]) -> dict[str, Any]:
         context = self._context
@@ -249,6 +270,10 @@ class Turn:
         )
         history.announce(RowKind.REFUSAL, result, row, self.mishaps)
         return Attempt(result, problems, None, (), row)
+
+
+def _unchanged(claim: Claim) -> Claim:
+    return claim
 
 
 def stopped_by(problems: Iterable[Problem]) -> Reason | None:

@@ -238,8 +238,9 @@ class Session:
 
         Some firmware refuses every other component after an attempt on one, whatever its outcome. Usually there is
         nothing to cancel. Mechanisms that stage are left out: their cancellation would remove what a user has staged.
+        That of a linked component is in band, and removes nothing.
         """
-        if not is_stager(candidate.provider):
+        if not is_stager(candidate.provider, candidate.component) or candidate.component.linked:
             mishaps.spared(NOT_LET_GO.about(candidate.component.word), partial(_cancel_and_wait, candidate), None)
 
     def _apply_settings(self, found: Inventory) -> Inventory:
@@ -289,7 +290,7 @@ def _left_out(found: Inventory, policy: Policy) -> tuple[Component, ...]:
 
 def _blocks(previous: Candidate, candidate: Candidate) -> bool:
     """Whether the previous component may prevent the next one."""
-    return previous.provider is candidate.provider and previous.component.key != candidate.component.key
+    return previous.provider.name == candidate.provider.name and previous.component.key != candidate.component.key
 
 
 def _continues(result: Result, on_failure: OnFailure) -> bool:

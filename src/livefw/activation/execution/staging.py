@@ -10,10 +10,11 @@ from livefw.activation.execution.attempt import Context, not_asked, stopped_by
 from livefw.activation.execution.mechanism import VANISHED, ask
 from livefw.activation.history.journal import RowKind
 from livefw.activation.images.target import StagingRequest, StagingTarget
+from livefw.activation.inventory.versions import compare, of_image
 from livefw.activation.mishaps import Mishaps, inspect_noting
 from livefw.activation.outcome import Outcome, Result
 from livefw.errors import Interrupted
-from livefw.providers.base import Claim, Reason, Reply
+from livefw.providers.base import Claim, Component, Reason, Reply
 
 _OUTCOMES = {
     Reply.ACCEPTED: Outcome.STAGED,
@@ -25,6 +26,11 @@ _OUTCOMES = {
 _NOT_PENDING = (
     Outcome.UNKNOWN,
     Reason("not-pending", "the mechanism accepted it, but nothing is pending", "livefw show COMPONENT"),
+)
+_OTHER_WAITS = Reason(
+    "other-waits",
+    "the mechanism accepted it, but version {pending} is pending, and the image is {expected}",
+    "livefw show COMPONENT",
 )
 _NOT_SEEN = Reason("unseen", "the mechanism accepted it, and the component can no longer be read", "livefw list")
 _STAGED = Reason("staged", "it waits for its activation", "livefw activate COMPONENT")
@@ -91,6 +97,16 @@ def _refused(
     return Attempt(result, problems, None, (), row, mishaps.found)
 
 
+def _other_waits(target: StagingTarget, after: Component) -> Reason | None:
+    """Why the image of a linked component is not what waits in band; None if it is, or they cannot be compared."""
+    waits = after.pending_version
+    if not (after.linked and target.version and waits and waits.reliable):
+        return None
+    if compare(of_image(target.version.text, after), of_image(waits.text, after)) in (0, None):
+        return None
+    return _OTHER_WAITS.fill(pending=waits.text, expected=target.version.text)
+
+
 def _judged(target: StagingTarget, claim: Claim, mishaps: Mishaps) -> Result:
     """The outcome. An image that was accepted has to be pending; otherwise the mechanism contradicts itself."""
     before, outcome, why = target.component, _OUTCOMES[claim.reply], claim.reason or _STAGED
@@ -103,4 +119,6 @@ def _judged(target: StagingTarget, claim: Claim, mishaps: Mishaps) -> Result:
         outcome, why = Outcome.UNKNOWN, VANISHED
     elif outcome is Outcome.STAGED and after and after.pending is False:
         outcome, why = _NOT_PENDING
+    elif outcome is Outcome.STAGED and after and (other := _other_waits(target, after)):
+        outcome, why = Outcome.UNKNOWN, other
     return Result(before, outcome, why.about(before.word), after, claim)

@@ -108,7 +108,7 @@ def _local(candidate: Candidate, image: LocalImage, policy: Policy) -> Release:
     version = of_image(image.about.version, component, image.about.version_format)
     problems = examine_staging(component, version, policy, ignore=("downgrade",))
     against = tuple(Reason(problem.check, problem.text, problem.hint) for problem in problems if problem.stops)
-    if not is_stager(provider):
+    if not is_stager(provider, component):
         against = (_NOT_STAGEABLE.fill(mechanism=provider.name), *against)
     return _release(component, version, image.path, against, image)
 

@@ -52,7 +52,11 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
         UsageError: no component or several components take images, and none is named; or the archive is not valid.
         Refused: the mechanism does not take images.
     """
-    chosen = [select(word, candidates)] if word else [each for each in candidates if is_stager(each.provider)]
+    chosen = (
+        [select(word, candidates)]
+        if word
+        else [each for each in candidates if is_stager(each.provider, each.component)]
+    )
     version, archive = None, ""
     if cab.is_archive(package.head(len(cab.MAGIC))):
         (provider, component), image = _named(chosen, cab.read(b"".join(package.pieces())))
@@ -64,7 +68,7 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
     else:
         text = f"{len(chosen)} components here accept images" if chosen else "nothing here takes images"
         raise UsageError(text, hint=_HINT if chosen else "they are staged by other means", phase="stage")
-    if not is_stager(provider):
+    if not is_stager(provider, component):
         raise Refused(f"{provider.name} cannot stage images", component=component.key, mechanism=provider.name)
     return StagingTarget(provider, component, package, version, archive)
 

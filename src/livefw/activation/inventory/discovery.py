@@ -9,7 +9,7 @@ from livefw.errors import KINDS, NothingHere, NotInstalled, PermissionDenied, Tr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from typing import NamedTuple
+    from typing import Any, NamedTuple
 
     from livefw.providers.base import Component, Discovery, Provider, Reason, Source
 else:
@@ -112,7 +112,7 @@ def take_inventory(
         several: Callable[..., Discovery] = provider.discover
         return provider.discover() if _hosts(provider) is None else several(hosts)
 
-    found = [(provider, (discover or ask)(provider)) for provider in providers]
+    found = _joined([(provider, (discover or ask)(provider)) for provider in providers])
     candidates = [
         Candidate(provider, with_aliases(provider, item))
         for provider, discovery in found
@@ -128,6 +128,29 @@ def take_inventory(
         sources=tuple(source for _, discovery in found for source in discovery.sources),
         narrowed=hosts is not None and any(set(_hosts(each) or ()) - set(hosts) for each in providers),
     )
+
+
+def _joined(found: list[tuple[Provider, Discovery]]) -> list[tuple[Provider, Discovery]]:
+    """With one component for each link instead of two. As `livefw.providers.base.is_linker`, as in `_hosts`."""
+    linkers: list[Any] = [provider for provider, _ in found if hasattr(provider, "linked_hosts")]
+    for linker in linkers:
+        discoveries = linker.joined([discovery for _, discovery in found])
+        found = [(provider, discovery) for (provider, _), discovery in zip(found, discoveries, strict=True)]
+    return found
+
+
+def _with_ways(before: Inventory, after: Inventory) -> Inventory:
+    """The later inventory with what was known of the other way of components, where nobody asked now."""
+    known = {each.component.key: each.component.linked for each in before.candidates if each.component.linked}
+    if not known:
+        return after
+
+    def same(each: Candidate) -> Candidate:
+        linked, earlier = each.component.linked, known.get(each.component.key)
+        old = linked is not None and not linked.asked and earlier is not None and earlier.key == linked.key
+        return each._replace(component=each.component._replace(linked=earlier)) if old else each
+
+    return after._replace(candidates=tuple(map(same, after.candidates)))
 
 
 def _hosts(provider: Provider) -> Sequence[str] | None:
@@ -166,6 +189,6 @@ def look_again(before: Inventory, providers: Sequence[Provider], *, host: str) -
     Raises:
         TransportError: the files of a mechanism cannot be read.
     """
-    after = take_inventory(providers, hosts=(host,) if host else ())
+    after = _with_ways(before, take_inventory(providers, hosts=(host,) if host else ()))
     candidates = sorted((*after.candidates, *carried(before, after)), key=lambda each: each.component.key)
     return after._replace(candidates=tuple(candidates), narrowed=before.narrowed)

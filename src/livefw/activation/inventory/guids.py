@@ -26,4 +26,5 @@ def own_guids(candidate: Candidate) -> list[str]:
 def guids(candidate: Candidate) -> list[str]:
     """All GUIDs of a component."""
     component = candidate.component
-    return [*own_guids(candidate), made_guid(instance(component.provider, component.id))]
+    keys = [component.key, *([component.linked.key] if component.linked else ())]
+    return [*own_guids(candidate), *(made_guid(instance(*key.split(":", 1))) for key in keys)]

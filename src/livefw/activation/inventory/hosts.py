@@ -9,7 +9,7 @@ from livefw.activation.inventory.discovery import Inventory, take_inventory, uns
 from livefw.activation.inventory.select import is_pattern
 from livefw.activation.policy.document import Policy
 from livefw.errors import NoSuchComponent, NothingHere, NothingToDo, TransportError
-from livefw.providers.base import Provider, Source, is_multi_host
+from livefw.providers.base import Provider, Source, is_linker, is_multi_host
 
 _WILD = frozenset("*?[")
 
@@ -110,7 +110,7 @@ def _named(providers: Sequence[Provider], word: str) -> Collection[str] | None:
         return None
     mechanism = next((each for each in providers if colon and each.name == prefix), None)
     if mechanism is not None and not is_multi_host(mechanism):
-        return ()
+        return mechanism.linked_hosts if is_linker(mechanism) else ()
     ident = rest if mechanism else word
     host, slash, _ = ident.partition("/")
     known = [name for each in providers if is_multi_host(each) for name in each.hosts]

@@ -11,6 +11,8 @@ from livefw.activation.policy.reader import SettingsKey, SettingsSection
 from livefw.providers.base import Component
 
 _MOST_NEAR = 3
+NO_MEMBER = "link-no-member"
+"""The code of the reason for which a BMC does not show a linked component: it lists no such member."""
 
 
 class UnmatchedPattern(NamedTuple):
@@ -32,11 +34,22 @@ class UnmatchedPattern(NamedTuple):
 def find(policy: Policy, found: Inventory) -> tuple[UnmatchedPattern, ...]:
     """Patterns that match none of the components; empty if there is no component, or not every host was asked."""
     components = [candidate.component for candidate in found.candidates]
-    return tuple(
+    if not components or found.narrowed:
+        return ()
+    unmatched = tuple(
         UnmatchedPattern(where, pattern)
-        for where, pattern in (_patterns(KEYS, policy) if components and not found.narrowed else ())
+        for where, pattern in _patterns(KEYS, policy)
         if not any(matches(pattern, component) for component in components)
     )
+    return unmatched + tuple(_members(policy, components))
+
+
+def _members(policy: Policy, components: Iterable[Component]) -> Iterator[UnmatchedPattern]:
+    """Members of links that their BMC does not list."""
+    troubles = {each.linked.key: each.linked.trouble for each in components if each.linked}
+    for number, link in enumerate(policy.link):
+        if (why := troubles.get(link.key)) and why.code == NO_MEMBER:
+            yield UnmatchedPattern(f"link[{number}].member", link.key)
 
 
 def explain(unmatched: Iterable[UnmatchedPattern], found: Inventory) -> tuple[UnmatchedPattern, ...]:
@@ -56,7 +69,7 @@ def _patterns(section: SettingsSection, values: Any, path: str = "") -> Iterator
         value: Any = getattr(values, name.replace("-", "_"), None)
         where = f"{path}{name}"
         if isinstance(node, SettingsKey):
-            patterns = {"pattern": (value,), "patterns": value}.get(node.kind, ())
+            patterns = {"pattern": (value,), "component": (value,), "patterns": value}.get(node.kind, ())
             yield from ((where, pattern) for pattern in patterns)
         elif node.many == "[]":
             for number, each in enumerate(value):
@@ -76,7 +89,7 @@ def _near(pattern: str, components: Iterable[Component]) -> tuple[str, ...]:
     wanted = pattern.lower().strip("*?")
     known: dict[str, tuple[str, str]] = {}
     for component in components:
-        for text in filter(None, (component.name, *component.spellings)):
+        for text in filter(lambda each: each not in ("", pattern), (component.name, *component.spellings)):
             known.setdefault(text.lower(), (component.key, text))
             if len(wanted) < len(pattern):  # a prefix is compared with prefixes
                 known.setdefault(text.lower()[: len(wanted)], (component.key, text))

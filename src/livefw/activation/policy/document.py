@@ -24,6 +24,7 @@ from livefw.activation.policy.reader import (
 from livefw.activation.policy.window import DAYS, Window, own_zone
 from livefw.errors import PermissionDenied, TransportError
 from livefw.files.stamp import Stamp, stamp
+from livefw.providers import links
 from livefw.providers.base import Component
 
 FILE = "livefw.toml"
@@ -70,7 +71,7 @@ class Policy(NamedTuple):
 
     ``never_ignore`` are checks that nobody may ignore. ``strict``: while a pattern matches no component, only
     components that the user names are activated. ``images`` is a directory and ``seal`` a file with keys, both of the
-    machine that the policy is for.
+    machine that the policy is for. ``link`` is for the providers, which read it themselves.
     """
 
     allow: tuple[str, ...]
@@ -89,6 +90,7 @@ class Policy(NamedTuple):
     never_ignore: tuple[str, ...] = ()
     strict: bool = False
     notify: notification.NotifyPolicy = notification.DEFAULT
+    link: tuple[links.Link, ...] = ()
 
     def group_may(self, checks: Iterable[str]) -> bool:
         """Whether members of the daemon's group may ignore all of these checks."""
@@ -340,6 +342,9 @@ def _policy(**values: Any) -> Policy:
     made = Policy(**values)
     if both := [name for name in made.never_ignore if name in made.ignore]:
         raise ContradictionError(f"{', '.join(both)}: also in ignore; remove it from one of them", "never-ignore")
+    for number in range(1, len(made.link) + 1):
+        if (clash := links.clash(made.link[:number])) is not None:
+            raise ContradictionError(clash[1], f"link[{number - 1}].{clash[0]}")
     return made
 
 
@@ -442,6 +447,11 @@ KEYS = SettingsSection(
             ComponentPolicy,
             "PATTERN",
             pattern.read,
+        ),
+        "link": SettingsSection(
+            {name: SettingsKey(key.kind, key.read, REQUIRED, key.text) for name, key in links.KEYS.items()},
+            links.Link,
+            "[]",
         ),
         "notify": notification.SECTION,
     },

@@ -143,7 +143,11 @@ def _defaults(
 
 def _patterns(node: SettingsKey, value: Any) -> tuple[str, ...]:
     several = value if node.kind == "patterns" and isinstance(value, list) else [value]
-    return tuple(each for each in several if isinstance(each, str)) if node.kind in ("pattern", "patterns") else ()
+    return tuple(each for each in several if isinstance(each, str)) if node.kind in _NAMING else ()
+
+
+_NAMING = ("pattern", "patterns", "component")
+"""Kinds of values that select components."""
 
 
 def _windows(document: Mapping[str, Any], file: str) -> Iterator[tuple[str, Window]]:

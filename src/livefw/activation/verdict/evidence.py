@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The evidence of one attempt: nine independent pieces.
+"""The evidence of one attempt: ten independent pieces.
 
 The fields of `Evidence` are in order of precedence: versions and measurements show what runs; then come the pending
 flag, a log, and the reply. A piece that shows a change outranks the reply.
@@ -78,6 +78,8 @@ class Evidence(NamedTuple):
     complete: bool
     answer: ObservedReply
     trust: Trust
+    contradicted: bool = False
+    """Whether the management controller of a linked component shows that something else runs."""
 
 
 def of_attempt(
@@ -95,7 +97,24 @@ def of_attempt(
         complete=False,
         answer=_ANSWERS[claim.reply],
         trust=claim.trust,
+        contradicted=contradicted(before, after),
     )
+
+
+def contradicted(before: Component, after: Component | None) -> bool:
+    """Whether a linked management controller contradicts what the mechanism shows after an attempt.
+
+    It may spell versions otherwise. So only what it reports reliably counts, and only if it still shows the old version
+    while the mechanism shows another one than before, or if the two could be compared before and differ now.
+    """
+    if after is None or not (before.linked and after.linked):
+        return False
+    was, there = (reliable_text(each.linked.current_version if each.linked else None) for each in (before, after))
+    ran, runs = (reliable_text(each.current_version) for each in (before, after))
+    if not (there and runs) or _same(there, runs):
+        return False
+    alike = bool(was and ran and _same(was, ran))
+    return alike or (was == there and ran != runs)
 
 
 def of_remains(body: Mapping[str, Any], after: Component | None, memory: Memory, *, boot_id: str) -> Evidence:

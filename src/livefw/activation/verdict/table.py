@@ -42,6 +42,7 @@ class VerdictRow(NamedTuple):
     complete: frozenset[bool] = frozenset()
     answer: frozenset[ObservedReply] = frozenset()
     trust: frozenset[Trust] = frozenset()
+    contradicted: frozenset[bool] = frozenset()
     copy: bool = False
 
     def applies(self, seen: Evidence) -> bool:
@@ -89,6 +90,16 @@ TABLE: tuple[VerdictRow, ...] = (
         boot=Boot.NOT_REPORTED,
     ),
     # What runs.
+    _row(
+        _UNKNOWN,
+        "inventory-contradicts",
+        "in band one version is shown as running, and the BMC that is linked to the component shows another",
+        hint="see livefw show COMPONENT, which has both, and the BMC's log",
+        advice="One of the two is wrong, or the BMC has not read its inventory anew. Look again later; until both show"
+        " the same, rely on neither.",
+        answer=_but(ObservedReply, ObservedReply.REFUSED, ObservedReply.DECLINED),
+        contradicted=True,
+    ),
     _row(
         _UNKNOWN,
         "measurement-contradicts",

@@ -150,6 +150,7 @@ PIECES: dict[str, dict[object, str]] = {
         ObservedReply.UNHEARD: "the process that asked has died",
     },
     "trust": {Trust.FULL: "a reported success is reliable", Trust.DOUBTFUL: "success is reported after failures too"},
+    "contradicted": {False: "no linked BMC contradicts it", True: "the linked BMC shows that something else runs"},
 }
 """How every value of every piece of evidence reads; `livefw.activation.verdict.evidence` has the pieces."""
 
@@ -284,6 +285,7 @@ def _reasons() -> Iterator[Meaning]:
     yield from _of_reasons((*engines, ReasonRow(Reason(*old_versions.MAY_BE_OLD))), "livefw")
     for name in MECHANISMS:
         yield from _of_reasons(codes(name).reasons, name)
+    yield from _of_reasons(codes("linked").reasons, "links")
     yield from _of_reasons(SHARED, "several mechanisms")
     from livefw.activation.diagnosis import blocks
     from livefw.activation.watch import remote

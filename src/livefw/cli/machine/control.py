@@ -14,9 +14,9 @@ from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine.run import NONE_RUNNING
 from livefw.errors import ExitCode, NothingToDo, UsageError
 from livefw.machine import runtime
+from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import MAX_CPUS
 from livefw.machine.control import ControlClient
-from livefw.machine.tdx import ALL_FAULTS
 from livefw.text import printable, printable_lines, table
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from livefw.cli.invocation import listing
-from livefw.cli.invocation.numbers import whole
+from livefw.cli.invocation.numbers import real, whole
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.machine import qemu as machine_qemu
 from livefw.errors import ExitCode, NothingToDo, UsageError
@@ -41,6 +41,14 @@ def configure_run(parser: argparse.ArgumentParser) -> None:
         "--components", type=whole(0, MAX_COMPONENTS), metavar="N", help="number of components (platform grid)"
     )
     parser.add_argument("--store", metavar="DIR", help="boot signed images from here, see `livefw image store`")
+    parser.add_argument(
+        "--bmc",
+        type=real(0.001, 999_999, "seconds"),
+        nargs="?",
+        const=2.0,
+        metavar="S",
+        help="with a BMC that brings its images by Redfish, on the loopback interface; S: how long each task takes (2)",
+    )
     machine_qemu.configure(parser)
 
 
@@ -66,6 +74,7 @@ def run_run(session: CommandSession, arguments: argparse.Namespace) -> int:
         directory=arguments.mount,
         ready=ready,
         store=arguments.store,
+        bmc_seconds=arguments.bmc,
     )
     return ExitCode.DONE
 
@@ -74,7 +83,7 @@ def _configured(arguments: argparse.Namespace) -> MachineConfig:
     config = load(arguments.platform)
     if arguments.components is not None:
         config = config.with_components(arguments.components)
-    for option in ("agent", "driver", "notification", "store"):
+    for option in ("agent", "driver", "notification", "store", "bmc"):
         if getattr(arguments, option) and config.tdx and not config.all_components:
             raise UsageError(f"--{option} is for machines with LFA, and {config.name} has none")
     wishes = {name: getattr(arguments, name) for name in ("name", "agent", "driver", "kernel", "notification", "cpus")}
@@ -87,8 +96,10 @@ def _configured(arguments: argparse.Namespace) -> MachineConfig:
 def _ready_text(machine: Machine, directory: str) -> str:
     config = machine.config
     # The model writes its settings itself, so that they may be used.
-    settings = f" --settings {directory}/etc/livefw" if config.tdx else ""
+    settings = f" --settings {directory}/etc/livefw" if config.tdx or machine.bmc else ""
     lines = [f"{config.name} is ready on {directory}", f"  {_mechanisms(config)}, {config.cpus} CPUs"]
+    if machine.bmc:
+        lines.append(f"  a BMC at {machine.bmc.url} brings its images; the settings there link them")
     if config.invented:
         lines.append("  what is not public is invented: livefw machine show")
     return printable_lines([*lines, f"  try: livefw --root {directory}{settings} list"])
@@ -112,6 +123,7 @@ def _ready_document(machine: Machine, directory: str) -> dict[str, Any]:
             "driver": config.driver,
             "notification": config.notification,
             "invented": list(config.invented),
+            **({"bmc": machine.bmc.url} if machine.bmc else {}),
         }
     }
 

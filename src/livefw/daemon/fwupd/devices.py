@@ -146,7 +146,7 @@ def version_format(text: str) -> VersionFormat:
 def _flags(candidate: Candidate, found: Releases) -> DeviceFlag:
     """``updatable`` only where the mechanism takes images; while one waits for its activation, only for a newer one."""
     flags, component = DeviceFlag.INTERNAL, candidate.component
-    if is_stager(candidate.provider):
+    if is_stager(candidate.provider, component):
         takes = not component.pending or upgrades(component, found)
         flags |= DeviceFlag.UPDATABLE if takes else DeviceFlag.UPDATABLE_HIDDEN
     if found:

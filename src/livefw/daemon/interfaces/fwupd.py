@@ -352,7 +352,7 @@ def _here(snapshot: Snapshot, ident: str) -> tuple[Component, Releases]:
 
 def _stageable(snapshot: Snapshot, ident: str) -> tuple[str, ...]:
     """The key of the component with this id, if it takes images; none for ``*``: the image then says what it is for."""
-    found = [candidate for candidate in snapshot.found.candidates if is_stager(candidate.provider)]
+    found = [candidate for candidate in snapshot.found.candidates if is_stager(candidate.provider, candidate.component)]
     if ident == "*":
         if not found:
             raise _error("NotSupported", "nothing here takes images: they are staged by other means")

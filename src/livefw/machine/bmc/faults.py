@@ -60,6 +60,14 @@ FAULTS = {
 }
 
 
+SHARED_FAULTS = {
+    "unreachable": "every connection is broken off",
+    "staged-aside": "an image is shown as staged, and is not where the machine looks for it",
+    "inventory-stays": "the inventory keeps the version that ran before an activation in band",
+}
+"""The same, for a BMC that shares its images with a machine (`livefw.machine.joined`)."""
+
+
 class Ending(NamedTuple):
     """How the task of an activation ends, and what is true of it: whether the new version runs, and the image waits."""
 

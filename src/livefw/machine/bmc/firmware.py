@@ -13,6 +13,8 @@ INVENTORY = f"{SERVICE}/FirmwareInventory"
 _NAMESPACE = uuid.UUID("0b0c7e7e-2f5b-5d0e-9d8c-6d1c1c3f7a10")
 _BEFORE_STAGING = "v1_9_2"
 """A version of the schema that does not know of staging, which came with 1.11."""
+_FORGED = re.compile(b"forged")
+"""What an image is rejected for. A view has no search of its own."""
 _VERSION = re.compile(rb"version=(\d+(?:\.\d+)*)")
 
 
@@ -43,6 +45,8 @@ class Firmware:
     needs_reset: bool | None = False
     generation: int = 0
     """How often its measured content has changed."""
+    in_band: bool = False
+    """Whether something else than the BMC activates it."""
 
     def uris(self) -> list[str]:
         """Its members of the inventory."""
@@ -54,6 +58,26 @@ class Firmware:
             return found[1].decode()
         *first, last = self.running.split(".")
         return ".".join([*first, str(int(last) + 1)])
+
+    @property
+    def software_id(self) -> str:
+        """What stands for the same firmware on every machine."""
+        return str(uuid.uuid5(_NAMESPACE, self.ident))
+
+    def refresh(self, faults: frozenset[str]) -> None:
+        """Take over what has changed elsewhere: nothing, where only the BMC changes it."""
+
+    def objection(self, image: bytes | memoryview) -> str:
+        """Why an image is not authentic, in a sentence; empty if it is."""
+        return "Verification of the image at the component failed." if _FORGED.search(image) else ""
+
+    def hold(self, image: bytes | memoryview, version: str, faults: frozenset[str]) -> None:  # noqa: ARG002 - of other firmware
+        """Keep an image until it is activated."""
+        self.staged = version
+
+    def release(self) -> None:
+        """Keep the staged image no longer."""
+        self.staged = None
 
     def activate(self, *, measured: bool = True) -> None:
         """Run what is staged."""
@@ -83,7 +107,7 @@ class Firmware:
         document: dict[str, Any] = begins | {
             "Version": version,
             "Updateable": True,
-            "SoftwareId": str(uuid.uuid5(_NAMESPACE, self.ident)),
+            "SoftwareId": self.software_id,
             "Manufacturer": "livefw",
             "LowestSupportedVersion": "1.0.0",
             "ReleaseDate": "2026-01-01T00:00:00Z",
@@ -97,7 +121,7 @@ class Firmware:
             document["ResetRequiredOnUpdate"] = self.needs_reset
         if pattern is not Pattern.START:
             document["Staged"] = staged
-            names = ("Activate", "Cancel")
+            names = ("Cancel",) if self.in_band else ("Activate", "Cancel")
             document["Actions"] = {
                 f"#SoftwareInventory.{name}": {"target": f"{uri}/Actions/SoftwareInventory.{name}"} for name in names
             }

@@ -2,13 +2,13 @@
 """The state of a modelled BMC, and what its actions do to it. It is sans-IO: the clock is given, nobody waits."""
 
 import json
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from livefw.machine.bmc.faults import ACTIVATE, ANY, ENDINGS, FAULTS, LOOKS, REPLIES, STAGE
+from livefw.errors import LivefwError
+from livefw.machine.bmc.faults import ACTIVATE, ANY, ENDINGS, FAULTS, LOOKS, REPLIES, SHARED_FAULTS, STAGE
 from livefw.machine.bmc.firmware import Firmware, Pattern, default_firmware
-from livefw.machine.bmc.tasks import APPLYING, STAGING, VERIFYING, BmcTask, BmcTaskEnd
+from livefw.machine.bmc.tasks import APPLYING, MESSAGES, STAGING, VERIFYING, BmcTask, BmcTaskEnd
 
 Image = bytes | memoryview
 """Bytes that somebody sent: of a large request a view of a file."""
@@ -29,8 +29,6 @@ class Dropped(Exception):  # noqa: N818 - as above
     """The BMC breaks the connection."""
 
 
-_FORGED = re.compile(b"forged")
-"""What an image is rejected for. A view has no search of its own."""
 _MOST_TASKS = 256
 _WHILE_S = 20.0
 """Seconds for which a fault lasts that passes."""
@@ -57,7 +55,7 @@ class Model:
         self.seconds = seconds
         self.firmware = list(default_firmware() if firmware is None else firmware)
         self.faults = frozenset(faults)
-        if unknown := self.faults - set(FAULTS):
+        if unknown := self.faults - {*FAULTS, *SHARED_FAULTS}:
             raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
         self.tasks: dict[int, BmcTask] = {}
         self.boots = 0
@@ -73,7 +71,9 @@ class Model:
             self._queue(other, other.version_of(b""), {"Targets": other.uris()})
 
     def advance(self) -> None:
-        """Bring every task to where the clock says it is."""
+        """Bring every task to where the clock says it is, and take over what others have changed."""
+        for each in self.firmware:
+            each.refresh(self.faults)
         for task in list(self.tasks.values()):
             task.advance(self.now())
 
@@ -88,20 +88,21 @@ class Model:
         firmware = self._target(parameters.get("Targets"))
         when = parameters.get("@Redfish.OperationApplyTime", "Immediate")
         version = firmware.version_of(image)
-        genuine = _FORGED.search(image) is None and "verify-fails" not in self.faults
+        against = firmware.objection(image) or MESSAGES["VerificationFailed"] * ("verify-fails" in self.faults)
         stage = parameters.get("Stage") is True
+        if firmware.in_band and not stage:
+            raise Rejected(400, "The host activates it: Stage has to be true.", "Base.1.19.ActionParameterMissing")
 
         def finish() -> BmcTaskEnd:
-            if not genuine:
-                return BmcTaskEnd("Exception", "VerificationFailed")
+            if against:
+                return BmcTaskEnd("Exception", "VerificationFailed", text=against)
             if version == firmware.running:
                 return BmcTaskEnd("Completed", "UpdateSkippedSameVersion")
             if "installs-at-once" in self.faults:
                 firmware.staged = version
                 return self._activated([firmware])
             if stage:
-                firmware.staged = firmware.staged if "false-staging" in self.faults else version
-                return BmcTaskEnd("Completed", "AwaitToActivate")
+                return self._held(firmware, image, version)
             if when == "OnStartUpdateRequest":
                 if "false-staging" not in self.faults:
                     self._queue(firmware, version, parameters)
@@ -142,6 +143,8 @@ class Model:
 
     def activate(self, firmware: list[Firmware], target_uri: str) -> BmcTask:
         """Activate what is staged."""
+        if any(each.in_band for each in firmware):
+            raise Rejected(400, "The host activates it in band.", "Base.1.19.ActionNotSupported")
         if not firmware or any(each.staged is None for each in firmware):
             raise Rejected(400, "No image is staged for the target.", "Update.1.2.NoTargetsDetermined")
         self._maybe_reboot()
@@ -155,7 +158,7 @@ class Model:
         if firmware.staged is None:
             raise Rejected(400, "Nothing is pending.", "Base.1.19.ActionNotSupported")
         if "false-cancel" not in self.faults:
-            firmware.staged = None
+            firmware.release()
 
     def delete(self, task: BmcTask) -> None:
         """DELETE of a monitor: a queued task is removed from the queue; a running one continues."""
@@ -168,6 +171,15 @@ class Model:
         task.state = "Cancelled"
 
     # Pieces.
+
+    def _held(self, firmware: Firmware, image: Image, version: str) -> BmcTaskEnd:
+        """Keep an image until it is activated."""
+        if "false-staging" not in self.faults:
+            try:
+                firmware.hold(image, version, self.faults)
+            except LivefwError as error:
+                return BmcTaskEnd("Exception", "ApplyFailed", text=f"{error.message}.")
+        return BmcTaskEnd("Completed", "AwaitToActivate")
 
     def _activated(self, firmware: list[Firmware]) -> BmcTaskEnd:
         live = [each for each in firmware if not each.needs_reset]

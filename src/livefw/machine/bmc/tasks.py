@@ -17,6 +17,7 @@ MESSAGES = {
     "UpdateSuccessful": "The update has been completed.",
     "UpdateSkippedSameVersion": "The component already has this version.",
     "VerificationFailed": "Verification of the image at the component failed.",
+    "ApplyFailed": "Installation of the image failed.",
     "ActivateFailed": "Activation of the image failed.",
     "OneOfTwo": "One of two devices was updated.",
     "ResetRequired": "A reset is required for the update to take effect.",
@@ -38,11 +39,13 @@ APPLYING = ("ApplyingOnComponent",)
 
 @dataclass(slots=True)
 class BmcTaskEnd:
-    """How a task ends: its state, its last message, and its status if that does not follow from the state."""
+    """How a task ends: its state, its last message, its status if that does not follow from the state, and the text of
+    the message where it is not the usual one."""
 
     state: str = "Completed"
     message: str = "UpdateSuccessful"
     status: str = ""
+    text: str = ""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,8 @@ class BmcTask:
     state: str = "Pending"
     status: str = ""
     said: list[str] = field(default_factory=list)
+    texts: dict[str, str] = field(default_factory=dict)
+    """Texts of messages that are not the usual ones."""
     looked_at: bool = False
     read_after_end: bool = False
 
@@ -80,6 +85,8 @@ class BmcTask:
             self.say(phase)
         if done >= 1.0:
             end = self.finish()
+            if end.text:
+                self.texts[end.message] = end.text
             self.say(end.message)
             self.state, self.status = end.state, end.status
 
@@ -96,18 +103,18 @@ class BmcTask:
             "TaskStatus": self.status or ("Critical" if self.state == "Exception" else "OK"),
             "PercentComplete": self.percent,
             "TaskMonitor": f"{MONITORS}/{self.number}",
-            "Messages": [message(key) for key in self.said],
+            "Messages": [message(key, self.texts.get(key, "")) for key in self.said],
             "Payload": self.payload,
         }
 
 
-def message(key: str) -> dict[str, Any]:
-    """A message of a registry."""
+def message(key: str, text: str = "") -> dict[str, Any]:
+    """A message of a registry, with its usual text or another one."""
     failed = key.endswith("Failed")
     return {
         "@odata.type": "#Message.v1_2_1.Message",
         "MessageId": f"{_REGISTRIES.get(key, 'Update.1.2')}.{key}",
-        "Message": MESSAGES[key],
+        "Message": text or MESSAGES[key],
         "MessageSeverity": "Critical" if failed else "OK",
         "Severity": "Critical" if failed else "OK",
         "Resolution": "None.",

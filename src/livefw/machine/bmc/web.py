@@ -33,7 +33,7 @@ from livefw.machine.bmc.documents import (
 from livefw.machine.bmc.faults import TASK_STATUSES, page
 from livefw.machine.bmc.firmware import INVENTORY, Firmware, Pattern
 from livefw.machine.bmc.measure import MeasurementSigner
-from livefw.machine.bmc.model import Image, Model, Rejected
+from livefw.machine.bmc.model import Dropped, Image, Model, Rejected
 from livefw.machine.bmc.tasks import BmcTask
 
 MOST_BYTES = 512 << 20
@@ -129,6 +129,8 @@ class Web:
         path, _, query = path.partition("?")
         path = path.rstrip("/") or "/"
         self.log.append((method, path, bytes(body[:_MOST_JSON_BYTES])))
+        if "unreachable" in self.model.faults:
+            raise Dropped
         self.model.advance()
         if self.model.boots != self._boots:
             self._boots = self.model.boots

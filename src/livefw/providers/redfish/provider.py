@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import shlex
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 
 from livefw import errors, libraries
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from livefw.files.protocol import Files
     from livefw.providers import base
     from livefw.providers.redfish import jobs
+    from livefw.providers.redfish.attest import Attestation
     from livefw.providers.redfish.client import RedfishClient
+    from livefw.providers.redfish.exchange import Pace
     from livefw.providers.redfish.fan_out import Listener
     from livefw.providers.redfish.groups import ResolvedGroups
     from livefw.providers.redfish.parts import Part
@@ -136,8 +138,8 @@ class RedfishProvider:
                     raise
             self._clock.sleep(AWAY_PAUSE_S)
 
-    def _found(self, bmc: Bmc, ident: str) -> Component | None:
-        listed = self._listed(bmc, ident)
+    def _found(self, bmc: Bmc, ident: str, *, hurried: bool = False) -> Component | None:
+        listed = self._listed(bmc, ident, hurried=hurried)
         if listed.error is not None:
             raise listed.error
         found = next((each for each in listed.components if ident in (each.id, *self.aliases(each.id))), None)
@@ -192,6 +194,28 @@ class RedfishProvider:
         from livefw.providers.steps import RunningSteps
 
         return RunningSteps(InstallJob(self._place(ident, observer), package), self._clock)
+
+    def glance(self, ident: str) -> Component | None:
+        """As `inspect`; a BMC that is away or slow is waited for no longer than for a list."""
+        bmc = self._bmc(ident)
+        return None if bmc is None else self._found(bmc, ident, hurried=True)
+
+    def attest(self, ident: str) -> Attestation | None:
+        """A fresh measurement of a component; None where there is none. Never raises, and waits as `glance`."""
+        from livefw.providers.redfish import attest, components, parts
+        from livefw.providers.redfish.exchange import ExchangeError
+
+        bmc = self._bmc(ident)
+        if bmc is None:
+            return None
+        try:
+            with closing(self._enter(bmc, hurried=True)) as client:
+                seen = self._look_by(client, bmc, ident)
+                part = parts.find(seen, ident.partition("/")[2])
+                action = components.attesting(part, seen) if part else None
+                return attest.attest(client, action) if action else None
+        except ExchangeError as error:
+            return attest.Attestation(trouble=error.text)
 
     def configure(self, ident: str, setting: str, *, on: bool) -> None:  # noqa: ARG002 - the shape of every provider
         """See `base.Provider`; there is nothing to switch."""
@@ -270,7 +294,7 @@ class RedfishProvider:
 
     def _ask_all(self, bmcs: Sequence[Bmc]) -> list[Listed]:
         """Everything that some BMCs show, asked side by side. What is of this machine is read before, by one thread."""
-        from livefw.providers.redfish.exchange import ExchangeError, Pace
+        from livefw.providers.redfish.exchange import ExchangeError
         from livefw.providers.redfish.fan_out import ask_all
 
         ready: dict[str, tuple[Secret, Any] | ExchangeError] = {}
@@ -286,7 +310,7 @@ class RedfishProvider:
             prepared = ready[bmc.name]
             if isinstance(prepared, ExchangeError):
                 return Listed(bmc, error=_error(bmc, prepared.reason))
-            pace = Pace(bmc.first_answer, max(bmc.first_answer, _NEXT_ANSWER_S))
+            pace = _pace(bmc)
             return self._described(
                 bmc, lambda: RedfishClient(bmc, *prepared, self._clock, pace=pace, listener=listener)
             )
@@ -309,14 +333,16 @@ class RedfishProvider:
             ) from error
         return known, self._adapter(bmc)
 
-    def _enter(self, bmc: Bmc) -> RedfishClient:
+    def _enter(self, bmc: Bmc, *, hurried: bool = False) -> RedfishClient:
         """A session; `ExchangeError`."""
-        return self._made(bmc, self._ready(bmc))
+        return self._made(bmc, self._ready(bmc), pace=_pace(bmc) if hurried else None)
 
-    def _made(self, bmc: Bmc, ready: tuple[Secret, Any], listener: Listener | None = None) -> RedfishClient:
+    def _made(
+        self, bmc: Bmc, ready: tuple[Secret, Any], listener: Listener | None = None, *, pace: Pace | None = None
+    ) -> RedfishClient:
         from livefw.providers.redfish.client import RedfishClient  # there is a library, now
 
-        return RedfishClient(bmc, *ready, self._clock, listener=listener)
+        return RedfishClient(bmc, *ready, self._clock, pace=pace, listener=listener)
 
     def _https(self, bmc: Bmc) -> Any:
         from livefw.providers.redfish.exchange import UNUSABLE_CA, ExchangeError
@@ -329,9 +355,10 @@ class RedfishProvider:
             why = str(error) if isinstance(error, Untrusted) else getattr(error, "strerror", None) or str(error)
             raise ExchangeError(UNUSABLE_CA.fill(path=bmc.ca, error=why), sent=False) from error
 
-    def _listed(self, bmc: Bmc, ident: str) -> Listed:
+    def _listed(self, bmc: Bmc, ident: str, *, hurried: bool) -> Listed:
         """One component of a BMC, read anew, among what is known of the others."""
-        return self._described(bmc, None, ident)
+        enter = partial(self._enter, bmc, hurried=True) if hurried else None
+        return self._described(bmc, enter, ident)
 
     def _described(self, bmc: Bmc, enter: Callable[[], RedfishClient] | None, ident: str = "") -> Listed:
         from livefw.providers.redfish import ability, components, parts
@@ -386,6 +413,12 @@ def _able(component: Component, part: Part, seen: Seen) -> Component:
 def _together(notes: Sequence[Reason]) -> Reason:
     """The first, with the texts of all: a person has to know each BMC that shows nothing."""
     return notes[0]._replace(text="; ".join(each.text for each in notes))
+
+
+def _pace(bmc: Bmc) -> Pace:
+    from livefw.providers.redfish.exchange import Pace
+
+    return Pace(bmc.first_answer, max(bmc.first_answer, _NEXT_ANSWER_S))
 
 
 def _silent(bmc: Bmc) -> Listed:
