@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What real BMCs can do: how an image gets in, and that it waits, as each vendor has published it."""
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,10 +10,12 @@ import pytest
 from livefw.activation.outcome import Outcome
 from livefw.machine.bmc.documents import SERVICE, SYSTEM
 from livefw.machine.bmc.firmware import Firmware, Pattern
+from livefw.machine.bmc.web import WebReply
 from livefw.providers.base import Reply
 from livefw.providers.component import RestartScope
 
 from .conftest import Bench
+from .field import answer
 from .test_staging import RAW, World
 from .vendor_bmc import CONCURRENT, OCTETS, Dress, Dressed, dressed
 
@@ -366,3 +369,116 @@ def test_a_device_that_restarts_is_asked_about(tmp_path: Path) -> None:
     ignored = here.install(ignore=("device-restart",))
     assert ignored.result.why.code != "device-restart"
     assert len(pushes(bench)) == 1
+
+
+class Ended(NamedTuple):
+    """How an update ends that is shown in a vendor's own way: its answer, what is shown then, and what it means."""
+
+    source: str
+    dress: Dress
+    first: WebReply
+    shown: tuple[dict[str, Any], ...]
+    reply: Reply
+    code: str | None = None
+    place: str = "GET /redfish/v1/Managers/iDRAC.Embedded.1/Jobs/JID_1"
+
+
+def job(state: str, key: str = "", text: str = "") -> dict[str, Any]:
+    return {"@odata.id": "/redfish/v1/Jobs/1", "JobState": state, "MessageId": key, "Message": text}
+
+
+def task(state: str, job_state: str) -> dict[str, Any]:
+    return {"TaskState": state, "Oem": {"Dell": {"JobState": job_state}}, "TaskStatus": "OK"}
+
+
+def ilo(state: str, percent: int = 0, key: str = "") -> dict[str, Any]:
+    return {"Oem": {"Hpe": {"State": state, "FlashProgressPercent": percent, "Result": {"MessageId": key}}}}
+
+
+JOB = answer(202, Location="/redfish/v1/Managers/iDRAC.Embedded.1/Jobs/JID_1")
+DELL_BMC = BMC_OF_TODAY._replace(root={"Vendor": "Dell"})
+MAPPINGS = "sapcc/sushy-oem-idrac, taskservice/mappings.py"
+HPE_BMC = Dress({}, {"Vendor": "HPE"})
+ACCEPTED = answer(200, {"error": {"@Message.ExtendedInfo": [{"MessageId": "Base.1.4.Success"}]}})
+UPDATE_SERVICE = f"GET {SERVICE}"
+FWUPD_HPE = "fwupd, fu-redfish-hpe-device.c"
+ENDED = {
+    "a job that is done": Ended(
+        MAPPINGS, DELL_BMC, JOB, (job("Downloading"), job("Running"), job("Completed", "RED001")), Reply.ACCEPTED
+    ),
+    "a job that failed": Ended(
+        MAPPINGS, DELL_BMC, JOB, (job("Downloaded"), job("Failed", "RED007")), Reply.FAILED, "auth-failed"
+    ),
+    "a job with errors behind a completed task": Ended(
+        MAPPINGS, DELL_BMC, JOB, (task("Running", "Running"), task("Completed", "CompletedWithErrors")), Reply.FAILED
+    ),
+    "a job that begins a little later": Ended(
+        "sushy-oem-idrac, test_task.py",
+        DELL_BMC,
+        JOB,
+        (job("Scheduled", "IDRAC.2.5.JCP001"), job("Running"), job("Completed", "RED001")),
+        Reply.ACCEPTED,
+    ),
+    "iLO: Complete": Ended(
+        FWUPD_HPE,
+        HPE_BMC,
+        ACCEPTED,
+        (ilo("Idle"), ilo("Writing", 40), ilo("Complete", 100)),
+        Reply.ACCEPTED,
+        place=UPDATE_SERVICE,
+    ),
+    "iLO: Error": Ended(
+        FWUPD_HPE,
+        HPE_BMC,
+        ACCEPTED,
+        (ilo("Verifying"), ilo("Error", key="iLO.2.13.InvalidFile")),
+        Reply.FAILED,
+        "task-failed",
+        place=UPDATE_SERVICE,
+    ),
+    "iLO: waits for the system": Ended(
+        "HewlettPackard/ilo-rest-api-docs, SystemResetRequired",
+        HPE_BMC,
+        ACCEPTED,
+        (ilo("Writing", 99), ilo("Complete", 100, "iLO.2.13.SystemResetRequired")),
+        Reply.FAILED,
+        "reset-required",
+        place=UPDATE_SERVICE,
+    ),
+    "iLO: never begun": Ended(
+        "HPE developer blog, Part 3: 200 for a package that is never flashed",
+        HPE_BMC,
+        ACCEPTED,
+        (ilo("Idle"),),
+        Reply.LOST,
+        "no-monitor",
+        place=UPDATE_SERVICE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDED)
+def test_an_update_ends_as_the_vendor_says_it(name: str) -> None:
+    row = ENDED[name]
+    bench = dressed(row.dress, mcu(), settings="assume-live = true\n")
+    handle, asked, begun = bench.web.handle, [0], [False]
+
+    def answered(method: str, path: str, headers: Any, body: Any) -> WebReply:
+        if method == "POST" and path.endswith("/update-multipart"):
+            begun[0] = True
+            return row.first
+        if begun[0] and f"{method} {path}" == row.place and asked[0] < 99:
+            shown = row.shown[min(asked[0], len(row.shown) - 1)]
+            asked[0] += 1
+            plain = json.loads(handle(method, path, headers, body).body) if row.place == UPDATE_SERVICE else {}
+            return answer(200, plain | shown)
+        return handle(method, path, headers, body)
+
+    bench.web.handle = answered  # type: ignore[method-assign]
+    running = bench.provider.install("rack/mcu", RAW, bench.watch.progress)
+    assert running.wait(None)
+    claim = running.claim
+    assert claim.reply is row.reply, claim
+    if row.code:
+        assert (claim.reason and claim.reason.code) == row.code
+    assert bench.web.sessions == 0

@@ -9,7 +9,18 @@ from typing import NamedTuple
 
 from livefw.clock import Clock
 from livefw.providers.base import Claim, ImagePackage, Measured, Observer, Phase, Progress, Reason, Reply, Trust
-from livefw.providers.redfish import attest, components, delivery, handover, image_server, parts, tasks, trust, upload
+from livefw.providers.redfish import (
+    attest,
+    components,
+    delivery,
+    handover,
+    image_server,
+    parts,
+    service_state,
+    tasks,
+    trust,
+    upload,
+)
 from livefw.providers.redfish.attest import Attestation
 from livefw.providers.redfish.client import RedfishClient
 from livefw.providers.redfish.delivery import EffectTime, ImageDelivery, TransferWay
@@ -17,7 +28,7 @@ from livefw.providers.redfish.exchange import AWAY, AWAY_PAUSE_S, AWAY_S, Exchan
 from livefw.providers.redfish.octets import OctetReservation
 from livefw.providers.redfish.parts import Part
 from livefw.providers.redfish.registry import AWAITING
-from livefw.providers.redfish.resources import Seen
+from livefw.providers.redfish.resources import Seen, UpdateService
 from livefw.providers.redfish.settings import Bmc
 from livefw.providers.redfish.tasks import TaskEnd, TaskOutcome
 from livefw.providers.redfish.upload import FormField
@@ -47,6 +58,9 @@ class Asking(NamedTuple):
     text: str
     send: Callable[[], Response]
     staging: bool = False
+    for_reset: bool = False
+    service: UpdateService | None = None
+    """The service that takes an image, which may be all that tells of an update."""
 
 
 _REPLIES = {
@@ -129,6 +143,14 @@ class RedfishJob:
                     answer = request.send()
             except ExchangeError:
                 return TaskOutcome(TaskEnd.LOST, tasks.LOCKED_OUT, goes_on=True, bare=True)
+        table = request.service.vendor.update_state if request.service else None
+        if request.service and table and answer.good and not tasks.has_task(answer):
+            uri, watch = request.service.uri, place.observer
+            return (
+                yield from service_state.follow(
+                    client, uri, table, clock=place.clock, observer=watch, patience=place.bmc.patience
+                )
+            )
         return (
             yield from tasks.follow(
                 client,
@@ -137,6 +159,7 @@ class RedfishJob:
                 observer=place.observer,
                 patience=place.bmc.patience,
                 staging=request.staging,
+                for_reset=request.for_reset,
             )
         )
 
@@ -332,8 +355,9 @@ class StageJob(RedfishJob):
             if chosen.way is TransferWay.OCTETS and (against := reservation.reserve()):
                 return against
             send = partial(self._send, client, chosen, target, uri)
+            for_reset = chosen.effect is EffectTime.RESET
             staging = chosen.effect is not EffectTime.AT_ONCE
-            return (yield from self._ask(client, part, Asking(chosen.way, send, staging=staging)))
+            return (yield from self._ask(client, part, Asking(chosen.way, send, staging, for_reset, seen.service)))
         finally:
             serving.close()
             reservation.release()

@@ -22,7 +22,9 @@ from livefw.providers.redfish.exchange import (
     local_path,
     retry_after,
 )
+from livefw.providers.redfish.job import as_task
 from livefw.providers.redfish.registry import AWAITING, REGISTRY
+from livefw.providers.redfish.vendors.table import SCHEDULED
 from livefw.providers.redfish.vendors.vendor import MessageRow
 from livefw.text import whole
 
@@ -115,24 +117,48 @@ _STANDING = (
 )
 
 
+# What is asked to wait for a reset is scheduled for it; anything else that is scheduled begins by itself.
+_SCHEDULED = WaitingRow(_IDLE, SCHEDULED, TaskEnd.WAITS, RESET)
+
+
 def follow(
-    client: RedfishClient, first: Response, *, clock: Clock, observer: Observer, patience: float, staging: bool = False
+    client: RedfishClient,
+    first: Response,
+    *,
+    clock: Clock,
+    observer: Observer,
+    patience: float,
+    staging: bool = False,
+    for_reset: bool = False,
 ) -> Generator[float, None, TaskOutcome]:
     """From the answer of the request to the end of its task. Yields seconds to pass until the next look.
 
-    When ``staging``, a task that waits to be started has done what was asked for.
+    When ``staging``, a task that waits to be started has done what was asked for; ``for_reset``, one that is scheduled.
     """
-    return TaskFollower(client, clock, observer, patience, staging=staging).follow(first)
+    return TaskFollower(client, clock, observer, patience, staging=staging, for_reset=for_reset).follow(first)
+
+
+def has_task(answer: Response) -> bool:
+    """Whether the answer names something to follow."""
+    return local_path(answer.headers.get("location")) is not None or "TaskState" in as_task(answer).body
 
 
 class TaskFollower:
     """One task."""
 
     def __init__(
-        self, client: RedfishClient, clock: Clock, observer: Observer, patience: float, *, staging: bool
+        self,
+        client: RedfishClient,
+        clock: Clock,
+        observer: Observer,
+        patience: float,
+        *,
+        staging: bool,
+        for_reset: bool = False,
     ) -> None:
         self._client = client
         self._standing = _STANDING if staging else tuple(row for row in _STANDING if row.reason != AWAITS)
+        self._standing = (_SCHEDULED, *self._standing) if for_reset else self._standing
         self._clock = clock
         self._observer = observer
         self._patience = patience
@@ -145,6 +171,7 @@ class TaskFollower:
 
     def follow(self, first: Response) -> Generator[float, None, TaskOutcome]:
         """See `follow`."""
+        first = as_task(first)
         self._listen(first)
         if not first.good:
             return self._refused(first)
@@ -185,7 +212,7 @@ class TaskFollower:
     def _look(self, place: str, before: Response) -> tuple[Response, Reason | None]:
         """The answer to another look, and why it tells nothing of the task, so that it is to be asked for again."""
         try:
-            answer = self._client.get(place)
+            answer = as_task(self._client.get(place))
         except ExchangeError as error:
             self._locked = error.code == "locked-out"
             return before, _MUTE.get(error.code, SILENT)

@@ -16,6 +16,19 @@ MESSAGES: dict[str, MessageRow] = {key: row for vendor in VENDORS for key, row i
 SCHEDULED = frozenset[str]().union(*(vendor.scheduled for vendor in VENDORS))
 
 
+JOB_PLACES = tuple(vendor.job for vendor in VENDORS if vendor.job)
+_STANDARD_JOBS = {
+    "Continue": "Running",
+    "UserIntervention": "Suspended",
+    "Validating": "Running",
+    "Invalid": "Exception",
+}
+JOB_STATES: dict[str, str] = _STANDARD_JOBS | {
+    state: task for vendor in VENDORS for state, task in vendor.job_states.items()
+}
+"""States of jobs (DSP8010, Job 1.2, and vendors') that are none of a task."""
+
+
 def vendor_of(root: Body, service: Body) -> Vendor:
     """Whose table holds, by the service root and the UpdateService: the one whose name or ``Oem`` object is there."""
     said = text_at(root, ("Vendor",))

@@ -80,6 +80,10 @@ class Vendor(NamedTuple):
     messages: Mapping[str, MessageRow] = MappingProxyType({})
     scheduled: frozenset[str] = frozenset()
     """Messages of a job that waits for its time, which is the next reset if that was asked for."""
+    job: Path = ()
+    """Where a task has the job that it stands for."""
+    job_states: Mapping[str, str] = MappingProxyType({})
+    """The states of its jobs that a task does not have, as those of a task."""
     sources: tuple[str, ...] = ()
 
 
