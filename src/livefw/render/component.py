@@ -32,9 +32,9 @@ _CPU_STOPS: dict[str | None, CpuStop] = {
 }
 
 
-_RESTARTING = {RestartScope.HOST: "reset", RestartScope.SOMETHING: "?", RestartScope.NOT_REPORTED: "?"}
+_UNCLEAR = (RestartScope.SOMETHING, RestartScope.NOT_REPORTED)
 _RESTARTS: dict[str | None, CpuStop] = {
-    each: CpuStop(_RESTARTING.get(each, "none"), text) for each, text in RESTART_TEXTS.items()
+    each: CpuStop("?" if each in _UNCLEAR else "-", text) for each, text in RESTART_TEXTS.items()
 }
 """The same of firmware behind a BMC."""
 
