@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.qemu.scripts import CACHE
 
 from livefw.conformance.platform import COMPONENTS
 from livefw.firmware.agent import LfaAgent
@@ -16,6 +17,18 @@ from livefw.firmware.profile import PROFILES
 from livefw.machine.qemu.guest import GuestMachine
 
 CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def python() -> str:
+    """A folder with Debian's arm64 Python."""
+    folder = CACHE / "guest-python"
+    if not folder.is_dir():
+        missing = CACHE / "guest-python.unavailable"
+        if missing.exists():
+            pytest.xfail(missing.read_text(encoding="utf-8").strip())
+        pytest.skip("no arm64 Python in the test cache; make packages")
+    return os.fspath(folder)
 
 
 @pytest.fixture(scope="session")

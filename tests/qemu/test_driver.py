@@ -8,21 +8,17 @@ Runs where LIVEFW_TEST_DRIVER names the version, an arm64 kernel, and the driver
 import os
 import pty
 import subprocess
-import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from tests.qemu.scripts import CACHE, LIVEFW, printed_by
 
 from livefw.kernel.lfa import VERSIONS
 
-CACHE = Path(os.environ.get("LIVEFW_TEST_CACHE", Path.home() / ".cache/livefw"), "kernel")
 SCRIPT = Path(__file__).with_name("driver.sh")
-LIVEFW = [sys.executable, "-m", "livefw", "machine"]
 RUN = [*LIVEFW, "run", "--platform", "vera"]
-
 
 BUSY, CANCELED, TAKEN = "Device or resource busy", "Operation canceled", ""
 
@@ -75,28 +71,6 @@ def accepted(version: str, cpus: int) -> frozenset[str]:
     return ONE_CPU if cpus == 1 and ACCEPTED[version] is RACE else ACCEPTED[version]
 
 
-def printed_by(process: "subprocess.Popen[str]", reply: int, environment: dict[str, str]) -> Iterator[str]:
-    """What the script printed, while its wishes are granted."""
-    assert process.stdout is not None
-    lines = (line.rstrip("\r\n") for line in process.stdout)
-    for line in lines:
-        if line.startswith("RELEASE "):
-            yield line
-        if line == "BEGIN":
-            break
-    for line in lines:
-        if line == "END":
-            return
-        if line.startswith("HOST:"):
-            done = subprocess.run(
-                [*LIVEFW, *line[5:].split()], env=environment, capture_output=True, text=True, check=False
-            )
-            assert done.returncode == 0, done.stderr
-            os.write(reply, b"\n")
-        elif line.strip():
-            yield line
-
-
 def names_of(driver: str) -> str:
     """The script's NAMES."""
     return "checked" if VERSIONS[driver].checks_error_names else ""
@@ -126,7 +100,7 @@ def of_the_model(driver: str, cpus: int, folder: Path, *, release: str) -> Playe
 def of_the_kernel(driver: str, cpus: int, kernel: str, modules: list[str], folder: Path) -> Played:
     environment = dict(os.environ) | {"LIVEFW_RUNTIME_DIR": str(folder / "run")}
     script = f"NAMES={names_of(driver)}\n" + SCRIPT.read_text(encoding="utf-8")
-    words = ["--cpus", str(cpus), "--qemu", kernel, "--busybox", str(CACHE / "root/bin/busybox")]
+    words = ["--cpus", str(cpus), "--qemu", kernel, "--busybox", str(CACHE / "kernel/root/bin/busybox")]
     words += ["--guest-command", script, "--append", "loglevel=1"]
     words += [word for module in modules for word in ("--kernel-module", module)]
     keyboard, terminal = pty.openpty()

@@ -103,18 +103,6 @@ def test_what_has_come_over_the_console_is_shown_before_the_end(sent: bytes) -> 
     assert b"".join(shown) == sent
 
 
-@pytest.fixture
-def python() -> str:
-    """A folder with Debian's arm64 Python."""
-    folder = CACHE.with_name("guest-python")
-    if not folder.is_dir():
-        missing = CACHE.with_name("guest-python.unavailable")
-        if missing.exists():
-            pytest.xfail(missing.read_text(encoding="utf-8").strip())
-        pytest.skip("no arm64 Python in the test cache; make packages")
-    return os.fspath(folder)
-
-
 INSIDE = """
 livefw --version
 livefw doctor

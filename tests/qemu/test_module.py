@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver of dkms/ in Debian's own kernels, over our firmware, with livefw in the guest.
+
+What its files say: dkms/Documentation/ABI/testing/sysfs-firmware-lfa.
+"""
+
+import os
+import pty
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tests.qemu.scripts import CACHE, LIVEFW, printed_by
+
+CHECKOUT = Path(__file__).parents[2]
+KERNELS = {"default": 0, "newest": -1}
+"""Which of those in the cache."""
+
+
+class Module(NamedTuple):
+    kernel: Path
+    file: Path
+
+
+@pytest.fixture(scope="session")
+def module(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Module]:
+    """Build the module for one of the kernels; a warning is an error."""
+    made: dict[str, Module] = {}
+
+    def build(name: str) -> Module:
+        if name not in made:
+            made[name] = _built(name, tmp_path_factory.mktemp("module"))
+        return made[name]
+
+    return build
+
+
+def _built(name: str, folder: Path) -> Module:
+    root = CACHE / "driver/root"
+    kernels = sorted(root.glob("boot/vmlinuz-*"), key=_release)
+    if not kernels:
+        missing = CACHE / "driver/unavailable"
+        if missing.exists():
+            pytest.xfail(missing.read_text(encoding="utf-8").strip())
+        pytest.skip("no headers of an arm64 kernel in the test cache; make packages")
+    kernel = kernels[KERNELS[name]]
+    for file in (CHECKOUT / "dkms").iterdir():
+        if file.is_file():
+            shutil.copy(file, folder)
+    headers = root / "usr/src" / kernel.name.replace("vmlinuz-", "linux-headers-")
+    cross = ["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", "CC=aarch64-linux-gnu-gcc"]
+    words = ["make", "-s", "-C", str(headers), f"M={folder}", *cross, "W=1", "KCFLAGS=-Werror", "modules"]
+    # BTF needs pahole and the kernel with its symbols, and a module loads without.
+    done = subprocess.run([*words, "CONFIG_DEBUG_INFO_BTF_MODULES="], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Module(kernel, folder / "livefw_lfa.ko")
+
+
+def _release(kernel: Path) -> list[int]:
+    return [int(word) for word in kernel.name.partition("-")[2].partition("+")[0].partition("-")[0].split(".")]
+
+
+def run(module: Module, python: str, platform: str, steps: str, folder: Path) -> list[str]:
+    """What steps printed, which are Python of the guest and use what `INSIDE` defines."""
+    environment = dict(os.environ) | {"LIVEFW_RUNTIME_DIR": os.fspath(folder)}
+    words = ["run", "--platform", platform, "--cpus", "2", "--notification", "dt", "--qemu", str(module.kernel)]
+    words += ["--busybox", str(CACHE / "kernel/root/bin/busybox"), "--kernel-module", str(module.file)]
+    words += ["--guest-python", python, "--append", "loglevel=1"]
+    words += ["--guest-command", f"cat > /steps <<'EOF'\n{INSIDE}{steps}EOF\n{START}"]
+    keyboard, terminal = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [*LIVEFW, *words], env=environment, stdin=terminal, stdout=subprocess.PIPE, text=True, errors="replace"
+        ) as machine:
+            try:
+                return list(printed_by(machine, keyboard, environment))
+            finally:
+                machine.terminate()
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+
+START = "echo BEGIN; PYTHONPATH=/opt/livefw $(ls /usr/bin/python3.??) -u /steps; echo END"
+# One process for all commands: an emulated CPU takes seconds to import them.
+INSIDE = """
+import os
+from livefw.cli.main import main
+
+L = "/sys/firmware/lfa/"
+C = "65922703-2f74-e644-8dff-579ac1ff0610"
+R = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
+B = "47d4086d-4cfe-9846-9b95-2950cbbd5a00"
+
+
+def livefw(*words):
+    print("exit", main(list(words)), words[0])
+
+
+def activate(guid):
+    livefw("activate", guid, "--yes", "--measure=off")
+
+
+def read(path):
+    with open(L + path) as file:
+        print(path, file.read().strip())
+
+
+def write(path, text):
+    with open(L + path, "w") as file:
+        file.write(text)
+
+
+def host(*words):
+    print("HOST:" + " ".join(words))
+    input()
+
+
+def load(parameters=""):
+    assert os.system("rmmod livefw_lfa && insmod /modules/*.ko " + parameters) == 0
+"""
+
+VERA = """
+load("activate_ms=200")
+write(C + "/force_cpu_rendezvous", "0")
+host("stage", C, "5.0")
+livefw("list")
+livefw("plan", C)
+activate(C)
+read(C + "/last_error")
+activate(C)
+host("stage", C, "6.0")
+host("fault", "auth-error", C, "--times", "1")
+activate(C)
+host("fault", "busy", C, "--function", "ACTIVATE")
+activate(C)
+host("fault", "--clear")
+activate(C)
+read("version")
+read("count")
+"""
+ON_VERA = [
+    "exit 0 list",
+    "exit 0 plan",
+    "SCP firmware update: activated, 2.7 -> 5.0",
+    "exit 0 activate",
+    "65922703-2f74-e644-8dff-579ac1ff0610/last_error ACTIVATE LFA_SUCCESS 0",
+    "SCP firmware update: refused",
+    "exit 3 activate",
+    "SCP firmware update: failed",
+    "the firmware's code: AUTH_ERROR",
+    "exit 1 activate",
+    "SCP firmware update: failed",
+    "the firmware's code: TIMED_OUT",
+    "exit 1 activate",
+    "SCP firmware update: activated, 5.0 -> 6.0",
+    "exit 0 activate",
+    "version 1.0",
+    "count 4",
+]
+
+FVP = """
+livefw("doctor")
+livefw("list")
+activate(B)
+try:
+    write(B + "/activate", "1")
+except OSError as error:
+    print("exit", error.strerror)
+activate(R)
+read(R + "/last_error")
+load()
+livefw("list")
+"""
+ON_FVP = [
+    "the driver looks like lw1",
+    "exit 0 doctor",
+    "exit 0 list",
+    "TF-A BL31 runtime: refused",
+    "exit 4 activate",
+    "exit Operation not supported",
+    "TF-RMM: unknown",  # TF-A says the same before and after
+    "exit 6 activate",
+    "6c0762a6-12f2-4b56-92cb-ba8f633606d9/last_error ACTIVATE LFA_SUCCESS 0",
+    "exit 0 list",
+]
+
+_TOLD = (
+    r"(exit .*|version .*|count .*|\S+/last_error .*)",
+    r"(.+) \(lfa:\S+\)(: \w+(?:, \S+ -> [^,]+)?).*",
+    r" +(the firmware's code: .*)",
+    r"ok +(the driver looks like \w+).*",
+)
+"""What is compared; the rest are tables, hints and times."""
+
+
+def told(lines: list[str]) -> list[str]:
+    matches = (match for line in lines for text in _TOLD if (match := re.fullmatch(text, line)))
+    return ["".join(match.groups()) for match in matches]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("kernel", "platform", "steps", "expected"),
+    [("default", "vera", VERA, ON_VERA), ("newest", "fvp", FVP, ON_FVP)],
+    ids=["default-vera", "newest-fvp"],
+)
+def test_livefw_with_the_driver_in_the_guest(
+    module: Callable[[str], Module],
+    python: str,
+    kernel: str,
+    platform: str,
+    steps: str,
+    expected: list[str],
+    tmp_path: Path,
+) -> None:
+    lines = run(module(kernel), python, platform, steps, tmp_path)
+    assert told(lines) == expected, "\n".join(lines)
+    assert not any("Traceback" in line or "unexpected" in line for line in lines)
