@@ -9,7 +9,7 @@ as far as the model has it. An older version of a schema has the properties of t
 import gzip
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
@@ -92,19 +92,24 @@ LINKS = {
 
 ARRAYS = {"Task.Messages": "Message.Message", "SoftwareInventory.RelatedItem": "->"}
 """Arrays of what is no text."""
+MESSAGES = ("v1_0_0", "v1_1_0", "v1_1_1", "v1_1_2", "v1_2_0", "v1_2_1", "v1_3_0")
+"""Versions of the schema of a message, which is no resource (DSP8010 2026.1, Message)."""
 _VALUES = {"State": "State", "Health": "Health"}
 _EDM = {"string": "Edm.String", "integer": "Edm.Int64", "boolean": "Edm.Boolean", "number": "Edm.Decimal"}
 _ODATA = "@odata."
 
 
-def write(index: Path, folder: Path) -> None:
-    """Write the schemas into a folder."""
+def write(index: Path, folder: Path, kinds: Iterable[str]) -> None:
+    """Write the schemas of these resources and of their collections into a folder."""
     known = json.loads(gzip.decompress(index.read_bytes()))
+    names = {f"{kind}{end}" for kind in kinds for end in ("", "Collection")}
     for name, kind in known["resource_types"].items():
+        if name not in names:
+            continue
         schema = _collection(name, kind) if name.endswith("Collection") else _resource(name, kind, known["enums"])
         _save(folder, name, schema)
     _save(folder, "Resource", _base(known["enums"]))
-    _save(folder, "Message", _structures("Message", "Message.v1_3_0"))
+    _save(folder, "Message", _message())
 
 
 def _save(folder: Path, name: str, lines: Iterator[str]) -> None:
@@ -130,7 +135,7 @@ def _resource(name: str, kind: dict[str, Any], enums: dict[str, Any]) -> Iterato
         yield "</EntityType>"
         for action in kind["actions"]:
             yield f'<Action Name="{action.partition(".")[2]}" IsBound="true"/>'
-        yield from _structures(name, name)
+        yield from _structures(name)
         yield '<ComplexType Name="Actions"><Property Name="Oem" Type="Resource.Oem"/></ComplexType>'
 
     def version() -> Iterator[str]:
@@ -214,7 +219,13 @@ def _line(prop: str, kind: str, more: str, facts: dict[str, Any], *, extra: str 
     return f'<Property Name="{prop}" Type="{kind}"{more}>{"".join(terms)}</Property>'
 
 
-def _structures(name: str, space: str) -> Iterator[str]:
+def _message() -> Iterator[str]:
+    yield from _space("Message", _structures("Message"))
+    for version in MESSAGES:
+        yield from _space(f"Message.{version}", iter(['<ComplexType Name="Message" BaseType="Message.Message"/>']))
+
+
+def _structures(name: str) -> Iterator[str]:
     for each, properties in STRUCTURES.items():
         schema, _, kind = each.partition(".")
         if schema == name:
@@ -270,7 +281,7 @@ def _base(enums: dict[str, Any]) -> Iterator[str]:
             yield f"{_typed('Description', 'Edm.String', {})}{_typed('Oem', 'Resource.Oem', {})}</EntityType>"
 
     def more() -> Iterator[str]:
-        yield from _structures("Resource", "Resource")
+        yield from _structures("Resource")
         yield f'<ComplexType Name="Oem">{_OBJECTS}</ComplexType><ComplexType Name="OemObject"/>'
         for name in _VALUES:
             ref = next(key for key in sorted(enums, reverse=True) if key.startswith("Resource.") and key.endswith(name))
