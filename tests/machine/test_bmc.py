@@ -18,7 +18,8 @@ import pytest
 from livefw.machine.bmc.documents import ACCOUNTS, INTEGRITY, MONITORS, ROOT, SERVICE, SESSIONS, TASKS
 from livefw.machine.bmc.firmware import INVENTORY, Pattern
 from livefw.machine.bmc.model import Model
-from livefw.machine.bmc.web import Web, WebReply
+from livefw.machine.bmc.reply import WebReply
+from livefw.machine.bmc.web import Web
 from livefw.providers.fake import FakeClock
 from livefw.testing import ModelBmc
 

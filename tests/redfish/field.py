@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.model import Dropped
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import Claim
 
 from .conftest import Bench

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import Measured, Reply, Trust
 from livefw.providers.redfish.exchange import plain_text
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers import fake
 from livefw.providers.base import Reply
 

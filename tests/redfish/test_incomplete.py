@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import ImagePackage, Reply
 
 from .field import MEMBER, Field, Rule, answer, page

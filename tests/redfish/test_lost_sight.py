@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 from urllib3.exceptions import ConnectTimeoutError
 
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import Claim, Reply
 from livefw.providers.redfish.exchange import AWAY_PAUSE_S, AWAY_S
 from livefw.providers.redfish.repeated import MOST_REPEATS

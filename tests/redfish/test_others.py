@@ -112,7 +112,7 @@ MODULES = [
     Module("info", "Accounts", "ListUsers", {}, (FACTS, "user", "entries", 0, "RoleId"), "Administrator"),
     Module("info", "Systems", "GetSystemInventory", {}, (FACTS, "system", "entries", 0, 1, "PowerState"), "On"),
     Module("info", "Systems", "GetBiosAttributes", {}, (FACTS, "bios_attribute", "ret"), True),
-    Module("info", "Systems", "GetCpuInventory", {}, (FACTS, "cpu", "entries", 0, 1, 0, "ProcessorType"), "CPU"),
+    Module("info", "Systems", "GetCpuInventory", {}, (FACTS, "cpu", "entries", 0, 1, 0, "Id"), "CPU0"),
     Module("info", "Systems", "GetHealthReport", {}, (FACTS, "health_report", "ret"), True),
     Module("info", "Chassis", "GetChassisInventory", {}, (FACTS, "chassis", "entries", 0, "ChassisType"), "RackMount"),
     Module("info", "Manager", "GetManagerInventory", {}, (FACTS, "manager", "entries", 0, 1, "ManagerType"), "BMC"),
@@ -133,7 +133,7 @@ MODULES = [
         "Update",
         "SimpleUpdate",
         {"update_image_uri": "http://images.example/version=9.9.9", "update_targets": [TMPM]},
-        ("update_status", "handle"),
+        ("return_values", "update_status", "handle"),
         "/redfish/v1/TaskService/TaskMonitors/1",
     ),
     Module(
@@ -141,8 +141,8 @@ MODULES = [
         "Update",
         "MultipartHTTPPushUpdate",
         {"update_image_file": "image.bin", "update_targets": [TMPM]},
-        ("update_status", "handle"),
-        "/redfish/v1/TaskService/TaskMonitors/1",
+        ("return_values", "update_status", "handle"),
+        "/redfish/v1/TaskService/TaskMonitors/2",
     ),
 ]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.machine.bmc.firmware import Pattern
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import Claim, ImagePackage, Reply, Running
 
 from .conftest import Bench

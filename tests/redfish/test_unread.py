@@ -8,7 +8,7 @@ import pytest
 
 from livefw.errors import PermissionDenied, TransportError
 from livefw.machine.bmc.firmware import Pattern
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import Reply, Witness
 from livefw.providers.redfish.exchange import AWAY_S
 

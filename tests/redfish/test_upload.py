@@ -16,7 +16,8 @@ from bench.peak import peak
 from livefw.machine.bmc import form as received
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.model import Model
-from livefw.machine.bmc.web import Web, WebReply
+from livefw.machine.bmc.reply import WebReply
+from livefw.machine.bmc.web import Web
 from livefw.providers.base import ImagePackage
 from livefw.providers.image_file import PIECE, ImageFile, UnusableImage
 from livefw.providers.redfish import upload

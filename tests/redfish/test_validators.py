@@ -57,7 +57,8 @@ def validate(other: Other, schemas: Path) -> Verdict:
     counts = re.search(r"\|\s+(\d+)\s+\|\s+(\d+)\s+\|\s+(\d+)\s+\|\s+\d+\s+\|", done.stdout)
     assert counts, done.stdout + done.stderr
     log = "".join(path.read_text() for path in other.folder.glob("logs/*/*.log"))
-    return Verdict(*map(int, counts.groups()), "\n".join(re.findall(r"(?:FAIL|WARN) - .*", log)))
+    passed, warnings, failures = map(int, counts.groups())
+    return Verdict(passed, warnings, failures, "\n".join(re.findall(r"(?:FAIL|WARN) - .*", log)))
 
 
 @pytest.mark.parametrize("pattern", Pattern)

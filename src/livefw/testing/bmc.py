@@ -14,6 +14,7 @@ from livefw.errors import UsageError
 from livefw.machine.bmc.faults import FAULTS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Model
+from livefw.machine.bmc.vendors.table import SHAPES
 
 
 class ModelBmc:
@@ -30,7 +31,8 @@ class ModelBmc:
     def __init__(
         self,
         *,
-        pattern: str = "both",
+        vendor: str = "livefw",
+        pattern: str | None = None,
         task_seconds: float = 0.1,
         faults: Iterable[str] = (),
         firmware: Iterable[Firmware] | None = None,
@@ -39,14 +41,16 @@ class ModelBmc:
         """Start to serve.
 
         Args:
-            pattern: how an image waits for its activation, one of `livefw.machine.bmc.firmware.Pattern`.
+            vendor: whose BMC it looks like, one of `livefw.machine.bmc.vendors.table.SHAPES`.
+            pattern: how an image waits for its activation, one of `livefw.machine.bmc.firmware.Pattern`; by default the
+                vendor's.
             task_seconds: how long each task takes.
             faults: names of `BMC_FAULTS`.
             latency: how many seconds each answer takes.
-            firmware: what can be updated, by default two microcontrollers of a CPU and a BIOS.
+            firmware: what can be updated, by default what the vendor has (livefw: two microcontrollers of a CPU, a BIOS).
 
         Raises:
-            livefw.errors.UsageError: there is no such pattern or fault; the message lists what is available.
+            livefw.errors.UsageError: there is no such vendor, pattern or fault; the message lists what is available.
             livefw.errors.NotInstalled: the Python package cryptography is missing.
         """
         libraries.load("cryptography")
@@ -54,13 +58,20 @@ class ModelBmc:
         from livefw.machine.bmc.settings import USER
         from livefw.machine.bmc.web import Web
 
-        if pattern not in set(Pattern):
+        if vendor not in SHAPES:
+            raise UsageError(f"there is no vendor {vendor!r}; there are {', '.join(SHAPES)}")
+        if pattern is not None and pattern not in set(Pattern):
             raise UsageError(f"there is no pattern {pattern!r}; there are {', '.join(Pattern)}")
         if unknown := sorted(set(faults := list(faults)) - set(FAULTS)):
             raise UsageError(f"there is no fault {', '.join(unknown)}; there are {', '.join(FAULTS)}")
         self.user, self.password = USER, secrets.token_urlsafe(18)
         self.model = Model(
-            time.monotonic, pattern=Pattern(pattern), seconds=task_seconds, faults=faults, firmware=firmware
+            time.monotonic,
+            pattern=None if pattern is None else Pattern(pattern),
+            seconds=task_seconds,
+            faults=faults,
+            firmware=firmware,
+            shape=SHAPES[vendor],
         )
         self._web = Web(self.model, {self.user: self.password})
         self._server = BmcServer(self._web, latency=latency)

@@ -17,6 +17,7 @@ def configure_bmc(parser: argparse.ArgumentParser) -> None:
     """Where, and what is wrong with it."""
     from livefw.machine.bmc.faults import FAULTS
     from livefw.machine.bmc.firmware import Pattern
+    from livefw.machine.bmc.vendors.table import SHAPES
 
     faults = "\n".join(f"  {name:22}{text}" for name, text in FAULTS.items())
     parser.epilog = f"faults:\n{faults}"
@@ -25,7 +26,8 @@ def configure_bmc(parser: argparse.ArgumentParser) -> None:
     add("directory", metavar="DIR", help="where to write settings, certificate and credentials, as below a root")
     add("--address", default="127.0.0.1", metavar="ADDRESS", help="address to listen on (127.0.0.1)")
     add("--port", type=whole(0, 65535), default=0, metavar="N", help="port to listen on (any that is free)")
-    add("--pattern", choices=[*Pattern], default=Pattern.BOTH, help="how an image waits for its activation (both)")
+    add("--vendor", choices=[*SHAPES], default="livefw", help="whose BMC it looks like (livefw: nobody's)")
+    add("--pattern", choices=[*Pattern], help="how an image waits for its activation (the vendor's; livefw: both)")
     add(
         "--seconds", type=real(0.001, 999_999, "seconds"), default=2.0, metavar="S", help="how long each task takes (2)"
     )
@@ -41,10 +43,17 @@ def run_bmc(session: CommandSession, arguments: argparse.Namespace) -> int:
     from livefw.machine.bmc.model import Model
     from livefw.machine.bmc.server import BmcServer
     from livefw.machine.bmc.settings import USER, write
+    from livefw.machine.bmc.vendors.table import SHAPES
     from livefw.machine.bmc.web import Web
 
-    pattern, password = Pattern(arguments.pattern), secrets.token_urlsafe(18)
-    model = Model(time.monotonic, pattern=pattern, seconds=arguments.seconds, faults=arguments.fault)
+    pattern, password = arguments.pattern and Pattern(arguments.pattern), secrets.token_urlsafe(18)
+    model = Model(
+        time.monotonic,
+        pattern=pattern,
+        seconds=arguments.seconds,
+        faults=arguments.fault,
+        shape=SHAPES[arguments.vendor],
+    )
     ending = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # before there are threads, that nobody but us gets them
     try:

@@ -3,6 +3,8 @@
 
 from typing import Any
 
+from livefw.machine.bmc.identity import Identity
+
 ROOT = "/redfish/v1"
 SERVICE = f"{ROOT}/UpdateService"
 SESSIONS = f"{ROOT}/SessionService/Sessions"
@@ -10,8 +12,7 @@ TASKS = f"{ROOT}/TaskService/Tasks"
 MONITORS = f"{ROOT}/TaskService/TaskMonitors"
 INTEGRITY = f"{ROOT}/ComponentIntegrity"
 SYSTEM = f"{ROOT}/Systems/1"
-MANAGER = f"{ROOT}/Managers/1"
-CHASSIS = f"{ROOT}/Chassis/1"
+"""The system of a BMC of nobody's."""
 ACCOUNTS = f"{ROOT}/AccountService/Accounts"
 ROLES = f"{ROOT}/AccountService/Roles"
 METADATA = f"{ROOT}/$metadata"
@@ -81,9 +82,16 @@ def schema_of(document: dict[str, Any]) -> str:
     return kind and f"{SCHEMAS}/{kind}.json"
 
 
-def fixed() -> dict[str, dict[str, Any]]:
+def processor_of(identity: Identity) -> str:
+    """The processor, whose firmware is measured."""
+    return f"{ROOT}/Systems/{identity.system}/Processors/{identity.processor}"
+
+
+def fixed(identity: Identity) -> dict[str, dict[str, Any]]:
     """All that never changes, by its URI."""
-    processor = f"{SYSTEM}/Processors/CPU0"
+    system, manager = f"{ROOT}/Systems/{identity.system}", f"{ROOT}/Managers/{identity.manager}"
+    chassis, processor = f"{ROOT}/Chassis/{identity.chassis}", processor_of(identity)
+    name = processor.rpartition("/")[2]
     everything = [
         resource(f"{ROOT}/SessionService", "SessionService", "Sessions")
         | {"ServiceEnabled": True, "SessionTimeout": 1800, "Sessions": ref(SESSIONS)},
@@ -101,40 +109,40 @@ def fixed() -> dict[str, dict[str, Any]]:
             | {"RoleId": role, "IsPredefined": True, "AssignedPrivileges": list(privileges)}
             for role, privileges in PRIVILEGES.items()
         ),
-        collection(f"{ROOT}/Systems", "ComputerSystem", [SYSTEM]),
-        resource(SYSTEM, "ComputerSystem", "Modelled server")
+        collection(f"{ROOT}/Systems", "ComputerSystem", [system]),
+        resource(system, "ComputerSystem", "Modelled server")
         | {
             "SystemType": "Physical",
-            "Manufacturer": "livefw",
+            "Manufacturer": identity.vendor,
             "PowerState": "On",
             "Status": _OK,
-            "Bios": ref(f"{SYSTEM}/Bios"),
-            "Processors": ref(f"{SYSTEM}/Processors"),
-            "Links": {"Chassis": [ref(CHASSIS)], "ManagedBy": [ref(MANAGER)]},
+            "Bios": ref(f"{system}/Bios"),
+            "Processors": ref(f"{system}/Processors"),
+            "Links": {"Chassis": [ref(chassis)], "ManagedBy": [ref(manager)]},
         },
-        resource(f"{SYSTEM}/Bios", "Bios", "BIOS") | {"Attributes": {}},
-        collection(f"{SYSTEM}/Processors", "Processor", [processor]),
-        resource(processor, "Processor", "CPU0") | {"ProcessorType": "CPU", "Status": _OK},
-        collection(f"{ROOT}/Chassis", "Chassis", [CHASSIS]),
-        resource(CHASSIS, "Chassis", "Modelled chassis")
+        resource(f"{system}/Bios", "Bios", "BIOS") | {"Attributes": {}},
+        collection(f"{system}/Processors", "Processor", [processor]),
+        resource(processor, "Processor", name) | {"ProcessorType": "GPU" if "GPU" in name else "CPU", "Status": _OK},
+        collection(f"{ROOT}/Chassis", "Chassis", [chassis]),
+        resource(chassis, "Chassis", "Modelled chassis")
         | {
             "ChassisType": "RackMount",
-            "Manufacturer": "livefw",
+            "Manufacturer": identity.vendor,
             "Status": _OK,
-            "Links": {"ComputerSystems": [ref(SYSTEM)], "ManagedBy": [ref(MANAGER)]},
+            "Links": {"ComputerSystems": [ref(system)], "ManagedBy": [ref(manager)]},
         },
-        collection(f"{ROOT}/Managers", "Manager", [MANAGER]),
-        resource(MANAGER, "Manager", "Modelled BMC")
+        collection(f"{ROOT}/Managers", "Manager", [manager]),
+        resource(manager, "Manager", "Modelled BMC")
         | {
             "ManagerType": "BMC",
-            "Manufacturer": "livefw",
-            "Model": "Modelled BMC",
+            "Manufacturer": identity.vendor,
+            "Model": identity.product,
             "FirmwareVersion": "1.0.0",
             "ServiceEntryPointUUID": UUID,
             "Status": _OK,
-            "Links": {"ManagerForServers": [ref(SYSTEM)], "ManagerForChassis": [ref(CHASSIS)]},
+            "Links": {"ManagerForServers": [ref(system)], "ManagerForChassis": [ref(chassis)]},
         },
         resource(f"{ROOT}/TaskService", "TaskService", "Tasks") | {"ServiceEnabled": True, "Tasks": ref(TASKS)},
-        collection(INTEGRITY, "ComponentIntegrity", [f"{INTEGRITY}/CPU0"]),
+        collection(INTEGRITY, "ComponentIntegrity", [f"{INTEGRITY}/{name}"]),
     ]
     return {document["@odata.id"]: document for document in everything}

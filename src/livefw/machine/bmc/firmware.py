@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from livefw.machine.bmc.documents import SERVICE, SYSTEM, resource
+from livefw.machine.bmc.documents import SERVICE, resource
 
 INVENTORY = f"{SERVICE}/FirmwareInventory"
 _NAMESPACE = uuid.UUID("0b0c7e7e-2f5b-5d0e-9d8c-6d1c1c3f7a10")
@@ -47,10 +47,18 @@ class Firmware:
     """How often its measured content has changed."""
     in_band: bool = False
     """Whether something else than the BMC activates it."""
+    member: str = "{ident}{bank}"
+    """The last part of the URI of a member; what is in braces is what `uris` puts there."""
+    manufacturer: str = "livefw"
 
     def uris(self) -> list[str]:
         """Its members of the inventory."""
-        return [f"{INVENTORY}/{self.ident}{suffix}" for suffix in (("",) if self.banks == 1 else ("-a", "-b"))]
+        software, _, device = self.ident.partition("__")
+        more = {"ident": self.ident, "software": software, "device": device, "version": self.running}
+        return [
+            f"{INVENTORY}/{self.member.format(bank=bank, **more)}"
+            for bank in (("",) if self.banks == 1 else ("-a", "-b"))
+        ]
 
     def version_of(self, image: bytes | memoryview) -> str:
         """The version that an image says it has, or else the next one."""
@@ -108,7 +116,7 @@ class Firmware:
             "Version": version,
             "Updateable": True,
             "SoftwareId": self.software_id,
-            "Manufacturer": "livefw",
+            "Manufacturer": self.manufacturer,
             "LowestSupportedVersion": "1.0.0",
             "ReleaseDate": "2026-01-01T00:00:00Z",
             "RelatedItem": [{"@odata.id": self.related}],
@@ -126,13 +134,3 @@ class Firmware:
                 f"#SoftwareInventory.{name}": {"target": f"{uri}/Actions/SoftwareInventory.{name}"} for name in names
             }
         return document
-
-
-def default_firmware() -> list[Firmware]:
-    """A server as the OCP deck has it in mind: microcontrollers of a CPU, and a BIOS, which is out of its scope."""
-    cpu = f"{SYSTEM}/Processors/CPU0"
-    return [
-        Firmware("pmfw", "CPU0 power management firmware", cpu, banks=2),
-        Firmware("tmpm", "CPU0 security processor firmware", cpu, running="3.0.1"),
-        Firmware("bios", "System BIOS", f"{SYSTEM}/Bios", running="2.4.0", needs_reset=True),
-    ]

@@ -7,8 +7,10 @@ from typing import Any
 
 from livefw.errors import LivefwError
 from livefw.machine.bmc.faults import ACTIVATE, ANY, ENDINGS, FAULTS, LOOKS, REPLIES, SHARED_FAULTS, STAGE
-from livefw.machine.bmc.firmware import Firmware, Pattern, default_firmware
+from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.tasks import APPLYING, MESSAGES, STAGING, VERIFYING, BmcTask, BmcTaskEnd
+from livefw.machine.bmc.vendors.plain import LIVEFW
+from livefw.machine.bmc.vendors.shape import Shape
 
 Image = bytes | memoryview
 """Bytes that somebody sent: of a large request a view of a file."""
@@ -44,16 +46,22 @@ class Model:
         self,
         now: Callable[[], float],
         *,
-        pattern: Pattern = Pattern.BOTH,
+        pattern: Pattern | None = None,
         seconds: float = 2.0,
         firmware: Iterable[Firmware] | None = None,
         faults: Iterable[str] = (),
+        shape: Shape = LIVEFW,
     ) -> None:
-        """Raises ValueError for a fault that there is not."""
+        """``pattern`` and ``firmware`` are those of the ``shape``, if they are not given.
+
+        Raises ValueError for a fault that there is not.
+        """
         self.now = now
-        self.pattern = pattern
+        self.shape = shape
+        self.pattern = shape.pattern if pattern is None else pattern
         self.seconds = seconds
-        self.firmware = list(default_firmware() if firmware is None else firmware)
+        rows = (row.made(shape.identity, shape.member) for row in shape.firmware)
+        self.firmware = list(rows if firmware is None else firmware)
         self.faults = frozenset(faults)
         if unknown := self.faults - {*FAULTS, *SHARED_FAULTS}:
             raise ValueError(f"there is no fault {', '.join(sorted(unknown))}; there are {', '.join(FAULTS)}")
@@ -79,7 +87,9 @@ class Model:
 
     def find(self, uri: object) -> Firmware | None:
         """The firmware that a member of the inventory, or what it belongs to, stands for."""
-        return next((each for each in self.firmware if uri in each.uris()), None)
+        related = [each for each in self.firmware if each.related == uri]
+        named = [each for each in self.firmware if uri in each.uris()] or (related if len(related) == 1 else [])
+        return named[0] if named else None
 
     # Actions.
 
@@ -89,7 +99,7 @@ class Model:
         when = parameters.get("@Redfish.OperationApplyTime", "Immediate")
         version = firmware.version_of(image)
         against = firmware.objection(image) or MESSAGES["VerificationFailed"] * ("verify-fails" in self.faults)
-        stage = parameters.get("Stage") is True
+        stage = self._holds(parameters)
         if firmware.in_band and not stage:
             raise Rejected(400, "The host activates it: Stage has to be true.", "Base.1.19.ActionParameterMissing")
 
@@ -116,6 +126,8 @@ class Model:
                 )
             return self._activated([firmware])
 
+        if self._waiting and not self.shape.waits_as_task:
+            raise Rejected(405, "The BMC is already in update mode.", self.shape.messages["AlreadyInUpdateMode"])
         self._reply(STAGE, finish)
         phases = VERIFYING if when == "OnStartUpdateRequest" else STAGING
         return self._begin("Firmware update", phases, finish, parameters, target_uri, firmware.uris())
@@ -131,13 +143,13 @@ class Model:
             for number, firmware, version in queued:
                 firmware.staged = version
                 self._waiting.pop(number, None)
-                self.tasks[number].state = "Completed"
+                self._set_queued(number, "Completed")
             return self._activated([firmware for _, firmware, _ in queued])
 
         self._reply(ACTIVATE, finish)
         for number, _, _ in queued:
             del self._waiting[number]
-            self.tasks[number].state = "Running"
+            self._set_queued(number, "Running")
         uris = [uri for _, firmware, _ in queued for uri in firmware.uris()]
         return self._begin("StartUpdate", APPLYING, finish, {}, target_uri, uris, live=True)
 
@@ -196,6 +208,23 @@ class Model:
         task = self._task("Update", APPLYING, BmcTaskEnd, parameters, "/redfish/v1/UpdateService", firmware.uris())
         task.say("AwaitToUpdate")
         self._waiting[task.number] = (firmware, version)
+        if not self.shape.waits_as_task:
+            del self.tasks[task.number]
+
+    def _set_queued(self, number: int, state: str) -> None:
+        """The state of the task that waits for StartUpdate, where there is one."""
+        if task := self.tasks.get(number):
+            task.state = state
+
+    def _holds(self, parameters: dict[str, Any]) -> bool:
+        """Whether an image is to be staged, by the standard's parameter or the vendor's."""
+        if self.shape.hold is None:
+            return parameters.get("Stage") is True
+        path, wanted = self.shape.hold
+        value: object = parameters
+        for name in path:
+            value = value.get(name) if isinstance(value, dict) else None
+        return value == wanted
 
     def _begin(
         self,
@@ -231,6 +260,7 @@ class Model:
         self._number += 1
         payload = {"HttpOperation": "POST", "TargetUri": target_uri, "JsonBody": json.dumps(parameters)}
         task = BmcTask(self._number, name, phases, self.seconds, finish, payload, frozenset(uris))
+        task.ident, task.messages = self.shape.task.format(number=self._number), self.shape.messages
         ended = [number for number, each in self.tasks.items() if each.over]
         for number in ended[: max(len(self.tasks) - _MOST_TASKS, 0)]:
             del self.tasks[number]

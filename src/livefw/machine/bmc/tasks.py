@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tasks of a modelled BMC. Time is asked for, and never waited for: a task is as far as the clock says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,20 @@ class BmcTask:
     """Texts of messages that are not the usual ones."""
     looked_at: bool = False
     read_after_end: bool = False
+    ident: str = ""
+    """The last part of its URI and of its monitor's; without it the number."""
+    messages: Mapping[str, str] = field(default_factory=dict)
+    """A vendor's ids of messages."""
+
+    @property
+    def monitor(self) -> str:
+        """The URI of its monitor."""
+        return f"{MONITORS}/{self.ident or self.number}"
+
+    @property
+    def place(self) -> str:
+        """Its URI."""
+        return f"{TASKS}/{self.ident or self.number}"
 
     @property
     def over(self) -> bool:
@@ -98,22 +112,22 @@ class BmcTask:
     def document(self) -> dict[str, Any]:
         """Its resource (Task 1.7)."""
         shown = "Completed" if self.state == "Completed" else self.state
-        return resource(f"{TASKS}/{self.number}", "Task", self.name) | {
+        return resource(self.place, "Task", self.name) | {
             "TaskState": shown,
             "TaskStatus": self.status or ("Critical" if self.state == "Exception" else "OK"),
             "PercentComplete": self.percent,
-            "TaskMonitor": f"{MONITORS}/{self.number}",
-            "Messages": [message(key, self.texts.get(key, "")) for key in self.said],
+            "TaskMonitor": self.monitor,
+            "Messages": [message(key, self.messages, self.texts.get(key, "")) for key in self.said],
             "Payload": self.payload,
         }
 
 
-def message(key: str, text: str = "") -> dict[str, Any]:
-    """A message of a registry, with its usual text or another one."""
+def message(key: str, ids: Mapping[str, str], text: str = "") -> dict[str, Any]:
+    """A message of a registry, with its usual text or another one; ``ids`` are a vendor's."""
     failed = key.endswith("Failed")
     return {
         "@odata.type": "#Message.v1_2_1.Message",
-        "MessageId": f"{_REGISTRIES.get(key, 'Update.1.2')}.{key}",
+        "MessageId": ids.get(key) or f"{_REGISTRIES.get(key, 'Update.1.2')}.{key}",
         "Message": text or MESSAGES[key],
         "MessageSeverity": "Critical" if failed else "OK",
         "Severity": "Critical" if failed else "OK",

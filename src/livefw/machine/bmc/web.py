@@ -6,8 +6,6 @@ Resources follow DMTF's schemas of 2026.1; where `Pattern` leaves out what came 
 
 import base64
 import binascii
-import hashlib
-import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -24,7 +22,6 @@ from livefw.machine.bmc.documents import (
     ROOT,
     SERVICE,
     SESSIONS,
-    SYSTEM,
     TASKS,
     collection,
     ref,
@@ -33,25 +30,15 @@ from livefw.machine.bmc.documents import (
 from livefw.machine.bmc.faults import TASK_STATUSES, page
 from livefw.machine.bmc.firmware import INVENTORY, Firmware, Pattern
 from livefw.machine.bmc.measure import MeasurementSigner
-from livefw.machine.bmc.model import Dropped, Image, Model, Rejected
+from livefw.machine.bmc.model import Dropped, Model, Rejected
+from livefw.machine.bmc.reply import MOST_JSON_BYTES, Answer, WebReply, check_request, json_object, reply_of
 from livefw.machine.bmc.tasks import BmcTask
+from livefw.machine.bmc.vendors.shape import Shape
 
 MOST_BYTES = 512 << 20
 """Largest image: those for all of a server at once, such as NVIDIA's for an HGX baseboard, have hundreds of MiB."""
-_MOST_JSON_BYTES = 1 << 20
-"""Largest body that is no image, and how much of each body the log keeps."""
+START_REQUEST = "OnStartUpdateRequest"
 _MOST_SESSIONS = 64
-
-
-class WebReply(NamedTuple):
-    """What goes back."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
-Answer = tuple[int, dict[str, Any] | str | None, dict[str, str]]
 
 
 class _Request(NamedTuple):
@@ -114,7 +101,9 @@ class Web:
         self._boots = 0
         self._locked = False
         self._signer = MeasurementSigner()
-        self._fixed = documents.fixed()
+        self._last: BmcTask | None = None
+        self._fixed = documents.fixed(model.shape.identity)
+        self._own = _own_routes(model.shape)
 
     @property
     def sessions(self) -> int:
@@ -128,7 +117,7 @@ class Web:
         """
         path, _, query = path.partition("?")
         path = path.rstrip("/") or "/"
-        self.log.append((method, path, bytes(body[:_MOST_JSON_BYTES])))
+        self.log.append((method, path, bytes(body[:MOST_JSON_BYTES])))
         if "unreachable" in self.model.faults:
             raise Dropped
         self.model.advance()
@@ -136,7 +125,7 @@ class Web:
             self._boots = self.model.boots
             self._sessions.clear()
         try:
-            _check(headers, query)
+            check_request(headers, query)
             answer = self._route(method, path, headers, body)
         except Rejected as rejected:
             if rejected.page:
@@ -144,7 +133,7 @@ class Web:
                 return WebReply(rejected.status, {"Content-Type": kind}, rejected.page.encode())
             document = documents.error(rejected.key, rejected.text) if rejected.status >= 300 else None
             answer = rejected.status, document, {}
-        return _reply(answer, unless=headers.get("if-none-match") if method in ("GET", "HEAD") else None)
+        return reply_of(answer, unless=headers.get("if-none-match") if method in ("GET", "HEAD") else None)
 
     def _route(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         found = self._routes(path)
@@ -168,7 +157,7 @@ class Web:
         found: dict[str, tuple[_Route, str]] = {}
         if document := self._fixed.get(path):
             found["GET"] = _Route("GET", path, lambda _: (200, document, {})), ""
-        for route in _ROUTES:
+        for route in (*self._own, *_ROUTES):
             if route.method not in found and (match := re.fullmatch(route.path, path)):
                 found[route.method] = route, match[1] if match.lastindex else ""
         return found
@@ -190,7 +179,7 @@ class Web:
 
     def log_in(self, body: bytes) -> Answer:
         """A new session."""
-        wanted = _object(body)
+        wanted = json_object(body)
         self._locked = self._locked and "locked-out" in self.model.faults
         if self._locked:
             raise Rejected(401, "The user is locked.", "Base.1.19.ResourceAtUriUnauthorized")
@@ -225,12 +214,12 @@ class Web:
 
     def add_account(self, body: bytes) -> Answer:
         """A new account."""
-        account = self.accounts.add(_object(body))
+        account = self.accounts.add(json_object(body))
         return 201, account.document(), {"Location": account.place}
 
     def change_account(self, request: _Request) -> Answer:
         """Change an account; without the privilege for others, one's own password."""
-        account, wanted = self.accounts.at(request.path), _object(request.body)
+        account, wanted = self.accounts.at(request.path), json_object(request.body)
         own = account.name == request.user.name and set(wanted) <= {"Password"}
         if not own and not request.user.may("ConfigureUsers"):
             raise Rejected(403, "This takes the privilege ConfigureUsers.", "Base.1.19.InsufficientPrivilege")
@@ -248,14 +237,18 @@ class Web:
         """A multipart push."""
         try:
             parts = form.parts(headers.get("content-type", ""), body)
-            parameters, image = _object(parts["UpdateParameters"]), parts["UpdateFile"]
+            parameters, image = json_object(parts["UpdateParameters"]), parts["UpdateFile"]
         except (ValueError, KeyError) as error:
             raise Rejected(400, f"The push is malformed: {error}.", "Base.1.19.MalformedJSON") from None
-        return self._accepted(self.model.update(image, parameters, f"{SERVICE}/update-multipart"))
+        return self._accepted(self.model.update(image, parameters, self.model.shape.multipart))
+
+    def push_octets(self, body: bytes) -> Answer:
+        """A push of nothing but the image."""
+        return self._accepted(self.model.update(body, {}, self.model.shape.octets))
 
     def simple_update(self, body: bytes) -> Answer:
         """SimpleUpdate. Nothing is fetched: the image is what its URI says."""
-        wanted = _object(body)
+        wanted = json_object(body)
         uri = wanted.get("ImageURI")
         if not isinstance(uri, str):
             raise Rejected(400, "ImageURI is missing.", "Base.1.19.ActionParameterMissing")
@@ -280,10 +273,12 @@ class Web:
         return 204, None, {}
 
     def _accepted(self, task: BmcTask) -> Answer:
-        place = f"{MONITORS}/{task.number}"
+        if self.model.shape.state:
+            self._last = task
+            return 200, documents.error("iLO.2.14.UpdateInProgress", "The update has begun."), {}
         if "unfollowable" in self.model.faults:
             return 202, None, {}
-        return 202, task.document(), {} if "no-location" in self.model.faults else self._later(place)
+        return 202, task.document(), {} if "no-location" in self.model.faults else self._later(task.monitor)
 
     def _later(self, place: str) -> dict[str, str]:
         """Where to ask, and when; without the latter for tasks that are over before."""
@@ -297,14 +292,31 @@ class Web:
         for firmware in self.model.firmware:
             for document in firmware.documents(self.model.pattern, active=active):
                 if document["@odata.id"] == uri:
-                    return firmware, document
+                    return firmware, document | self._slots(firmware)
         raise Rejected(404, "There is no such image.", "Base.1.19.ResourceMissingAtURI")
+
+    def _slots(self, firmware: Firmware) -> dict[str, Any]:
+        """What runs and what is staged, where a vendor's member says so (NVIDIA's bmcweb, nvidia_fw_utils.hpp)."""
+        if not self.model.shape.slots:
+            return {}
+        told: dict[str, Any] = {
+            "ActiveFirmwareSlot": {"FirmwareState": "Activated", "Version": firmware.running},
+            "InactiveFirmwareSlot": {
+                "FirmwareState": "Staged" if firmware.staged else "Unknown",
+                "Version": firmware.staged or firmware.other,
+            },
+        }
+        for name in reversed(self.model.shape.slots):
+            told = {name: told}
+        return told
 
     # Tasks.
 
     def task_list(self) -> dict[str, Any]:
         """The collection of tasks."""
-        return collection(TASKS, "Task", [f"{TASKS}/{number}" for number in self.model.tasks])
+        return collection(
+            TASKS, "Task", [] if self.model.shape.state else [each.place for each in self.model.tasks.values()]
+        )
 
     def task(self, number: str) -> BmcTask:
         """A task, unless it is to be forgotten."""
@@ -328,7 +340,7 @@ class Web:
         if "monitor-pages" in self.model.faults and not task.over:
             raise Rejected(502, "", page=page("502 Bad Gateway"))
         if task.state == "Stopping" or not task.over:
-            return 202, task.document(), self._later(f"{MONITORS}/{number}")
+            return 202, task.document(), self._later(task.monitor)
         if "monitor-once" in self.model.faults:
             if task.read_after_end:
                 raise Rejected(404, "There is no such monitor.", "Base.1.19.ResourceMissingAtURI")
@@ -346,33 +358,62 @@ class Web:
     def root(self) -> dict[str, Any]:
         """The service root."""
         names = ["UpdateService", "SessionService", "AccountService", "Systems", "Chassis", "Managers"]
-        names += ["ComponentIntegrity"] * ("no-measurements" not in self.model.faults)
+        names += ["ComponentIntegrity"] * self._measured
         links = {name: ref(f"{ROOT}/{name}") for name in names} | {"Tasks": ref(f"{ROOT}/TaskService")}
-        about = {"RedfishVersion": "1.21.0", "UUID": documents.UUID, "Vendor": "livefw", "Product": "Modelled BMC"}
+        identity = self.model.shape.identity
+        about = {
+            "RedfishVersion": "1.21.0",
+            "UUID": documents.UUID,
+            "Vendor": identity.vendor,
+            "Product": identity.product,
+        }
         sessions = {"Links": {"Sessions": ref(SESSIONS)}}
         return resource(ROOT, "ServiceRoot", "Root Service", "RootService") | about | links | sessions
 
     def service(self) -> dict[str, Any]:
         """The UpdateService."""
-        pattern = self.model.pattern
-        times = ["Immediate", "OnReset"] + ["OnStartUpdateRequest"] * (pattern in (Pattern.START, Pattern.BOTH))
+        pattern, shape = self.model.pattern, self.model.shape
+        starts = pattern in (Pattern.START, Pattern.BOTH)
+        times = [each for each in shape.times if each != START_REQUEST] + [START_REQUEST] * starts
         names = ["SimpleUpdate"]
-        names += ["StartUpdate"] * (pattern in (Pattern.START, Pattern.BOTH))
+        names += ["StartUpdate"] * starts
         names += ["Activate"] * (pattern in (Pattern.STAGE, Pattern.BOTH))
         actions: dict[str, Any] = {
             f"#UpdateService.{name}": {"target": f"{SERVICE}/Actions/UpdateService.{name}"} for name in names
         }
         support = {"@odata.type": "#Settings.v1_4_0.OperationApplyTimeSupport", "SupportedValues": times}
-        actions["#UpdateService.SimpleUpdate"]["@Redfish.OperationApplyTimeSupport"] = support
+        if times:
+            actions["#UpdateService.SimpleUpdate"]["@Redfish.OperationApplyTimeSupport"] = support
+        pushes = {"MultipartHttpPushUri": shape.multipart, "HttpPushUri": shape.octets or shape.form}
         return resource(SERVICE, "UpdateService", "Update Service") | {
             "ServiceEnabled": True,
             "Status": {"State": "Enabled", "Health": "OK"},
             "MaxImageSizeBytes": MOST_BYTES,
             "SupportedUpdateImageFormats": ["PLDMv1_3"],
-            "MultipartHttpPushUri": f"{SERVICE}/update-multipart",
+            **{name: uri for name, uri in pushes.items() if uri},
             "FirmwareInventory": ref(INVENTORY),
             "Actions": actions,
+            **shape.service,
+            **self._state(),
         }
+
+    def _state(self) -> dict[str, Any]:
+        """How the last update goes, where the UpdateService says it (fwupd, fu-redfish-hpe-device.c)."""
+        path, last = self.model.shape.state, self._last
+        if not path:
+            return {}
+        told: dict[str, Any] = {"State": "Idle", "FlashProgressPercent": 0}
+        if last:
+            ended = "Error" if last.state == "Exception" else "Complete"
+            told = {"State": ended if last.over else "Updating", "FlashProgressPercent": last.percent}
+            told["Result"] = {"MessageId": last.document()["Messages"][-1]["MessageId"]}
+        for name in reversed(path):
+            told = {name: told}
+        return told
+
+    @property
+    def _measured(self) -> bool:
+        return self.model.shape.measured and "no-measurements" not in self.model.faults
 
     def inventory(self) -> dict[str, Any]:
         """The collection of images."""
@@ -383,61 +424,27 @@ class Web:
 
     def integrity(self) -> dict[str, Any]:
         """Who can be asked for measurements."""
-        place = f"{INTEGRITY}/CPU0"
+        processor = documents.processor_of(self.model.shape.identity)
+        place = f"{INTEGRITY}/{processor.rpartition('/')[2]}"
         target = f"{place}/Actions/ComponentIntegrity.SPDMGetSignedMeasurements"
-        return resource(place, "ComponentIntegrity", "CPU0 integrity") | {
+        return resource(place, "ComponentIntegrity", "Integrity of a processor") | {
             "ComponentIntegrityType": "SPDM",
             "ComponentIntegrityTypeVersion": "1.2.0",
             "ComponentIntegrityEnabled": True,
-            "TargetComponentURI": f"{SYSTEM}/Processors/CPU0",
-            "Links": {"ComponentsProtected": [ref(f"{SYSTEM}/Processors/CPU0")]},
+            "TargetComponentURI": processor,
+            "Links": {"ComponentsProtected": [ref(processor)]},
             "Actions": {"#ComponentIntegrity.SPDMGetSignedMeasurements": {"target": target}},
         }
 
     def measure(self, body: bytes) -> Answer:
         """SPDMGetSignedMeasurements."""
-        nonce = _object(body).get("Nonce")
+        nonce = json_object(body).get("Nonce")
         if not isinstance(nonce, str) or not re.fullmatch(r"[0-9A-Fa-f]{64}", nonce):
             raise Rejected(400, "Nonce must be 32 bytes in hexadecimal.", "Base.1.19.ActionParameterValueFormatError")
         contents = [f"{each.ident} {each.generation}".encode() for each in self.model.firmware]
         faults = self.model.faults
         replayed, forged = "measurement-replayed" in faults, "measurement-forged" in faults
         return 200, self._signer.measure(contents, bytes.fromhex(nonce), replayed=replayed, forged=forged), {}
-
-
-def _check(headers: Mapping[str, str], query: str) -> None:
-    """What no resource takes (DSP0266, "Request headers" and "Query parameters")."""
-    if headers.get("odata-version", "4.0") != "4.0":
-        raise Rejected(412, "The OData-Version is not 4.0.", "Base.1.19.HeaderInvalid")
-    if any(each.startswith(("$", "%24")) for each in query.split("&")):
-        raise Rejected(501, "There are no query parameters that begin with $.", "Base.1.19.QueryNotSupported")
-
-
-def _reply(answer: Answer, *, unless: str | None) -> WebReply:
-    """The answer in bytes, with the header fields that follow from it; without it if its tag is ``unless``."""
-    status, document, extra = answer
-    fields = {"OData-Version": "4.0", "Cache-Control": "no-store", "Content-Type": "application/json"}
-    text = document if isinstance(document, str) else "" if document is None else json.dumps(document, indent=1)
-    if isinstance(document, dict) and (schema := documents.schema_of(document)):
-        fields["Link"] = f"<{schema}>; rel=describedby"
-    if isinstance(document, dict) and status in (200, 201):
-        fields["ETag"] = document.get("@odata.etag") or f'"{hashlib.sha256(text.encode()).hexdigest()[:16]}"'
-        if unless == fields["ETag"]:
-            status, text = 304, ""
-    if status == 401:
-        fields["WWW-Authenticate"] = 'Basic realm="livefw"'
-    return WebReply(status, fields | extra, text.encode())
-
-
-def _object(body: Image) -> dict[str, Any]:
-    try:
-        document = json.loads(bytes(body[: _MOST_JSON_BYTES + 1]) or b"{}")
-        json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no text
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise Rejected(400, "The body is not a JSON object.", "Base.1.19.MalformedJSON")
-    return document
 
 
 def _shown(document: Callable[[Web], dict[str, Any]]) -> _Handler:
@@ -467,13 +474,12 @@ _ROUTES = [
     _Route("GET", SERVICE, _shown(Web.service)),
     _Route("GET", INVENTORY, _shown(Web.inventory)),
     _Route("GET", _SOFTWARE, lambda r: (200, r.web.member(r.part)[1], {})),
-    _Route("POST", f"{SERVICE}/update-multipart", lambda r: r.web.push(r.body, r.headers), _COMPONENTS),
     _Route("POST", _ACTIONS + "SimpleUpdate", lambda r: r.web.simple_update(r.body), _COMPONENTS),
     _Route("POST", _ACTIONS + "StartUpdate", lambda r: r.web.start_update(), _COMPONENTS),
     _Route(
         "POST",
         _ACTIONS + "Activate",
-        lambda r: r.web.activate(_object(r.body).get("Targets"), r.path),
+        lambda r: r.web.activate(json_object(r.body).get("Targets"), r.path),
         _COMPONENTS,
     ),
     _Route(
@@ -484,15 +490,27 @@ _ROUTES = [
     ),
     _Route("POST", _SOFTWARE + r"/Actions/SoftwareInventory\.Cancel", lambda r: r.web.cancel(r.part), _COMPONENTS),
     _Route("GET", TASKS, _shown(Web.task_list)),
-    _Route("GET", rf"{TASKS}/({_NUMBER})", lambda r: (200, r.web.task(r.part).document(), {})),
-    _Route("GET", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.monitor(r.part)),
-    _Route("DELETE", rf"{MONITORS}/({_NUMBER})", lambda r: r.web.stop(r.part), _MANAGER),
-    _Route("GET", f"{INTEGRITY}/CPU0", _shown(Web.integrity)),
+    _Route("GET", f"{INTEGRITY}/[^/]+", _shown(Web.integrity)),
     _Route(
         "POST",
-        rf"{INTEGRITY}/CPU0/Actions/ComponentIntegrity\.SPDMGetSignedMeasurements",
+        rf"{INTEGRITY}/[^/]+/Actions/ComponentIntegrity\.SPDMGetSignedMeasurements",
         lambda r: r.web.measure(r.body),
         _COMPONENTS,
     ),
 ]
 """Method, path and what answers; the first that fits."""
+
+
+def _own_routes(shape: Shape) -> list[_Route]:
+    """What answers where a vendor has it."""
+    prefix = re.escape(shape.task.partition("{")[0])
+    routes = [
+        _Route("GET", rf"{TASKS}/{prefix}({_NUMBER})", lambda r: (200, r.web.task(r.part).document(), {})),
+        _Route("GET", rf"{MONITORS}/{prefix}({_NUMBER})", lambda r: r.web.monitor(r.part)),
+        _Route("DELETE", rf"{MONITORS}/{prefix}({_NUMBER})", lambda r: r.web.stop(r.part), _MANAGER),
+    ]
+    if shape.multipart:
+        routes.append(_Route("POST", shape.multipart, lambda r: r.web.push(r.body, r.headers), _COMPONENTS))
+    if shape.octets:
+        routes.append(_Route("POST", shape.octets, lambda r: r.web.push_octets(r.body), _COMPONENTS))
+    return routes
