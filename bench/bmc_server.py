@@ -16,7 +16,7 @@ from typing import NamedTuple, Self
 
 from livefw.machine.bmc import certificate
 from livefw.machine.bmc.model import Dropped
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 
 _KEPT = 1 << 15
 """Bytes that are kept of the beginning of a body, and as many of its end."""

@@ -27,6 +27,7 @@ from livefw.firmware import profile
 from livefw.kernel.lfa import versions
 from livefw.machine import catalog
 from livefw.machine.bmc import faults as bmc
+from livefw.machine.bmc.vendors import table as bmc_vendors
 from livefw.machine.config import load, platforms
 from livefw.render.metrics import METRICS
 
@@ -217,6 +218,20 @@ def faults() -> Iterator[str]:
     )
     yield "## Modelled BMCs\n\n`livefw machine bmc --fault NAME`.\n"
     yield from table(("Fault", "What happens"), ((code(name), cell(text)) for name, text in bmc.FAULTS.items()))
+    yield "`livefw machine bmc --vendor NAME`; each can have every fault.\n"
+    yield from table(
+        ("Vendor", "Product", "Updates wait by", "Pushes", "Sources"),
+        (
+            (
+                code(name),
+                cell(each.identity.product),
+                code(each.pattern),
+                ", ".join(code(push) for push in (each.multipart, each.octets, each.form) if push),
+                cell("; ".join(each.sources)),
+            )
+            for name, each in bmc_vendors.SHAPES.items()
+        ),
+    )
 
 
 def agents() -> Iterator[str]:

@@ -84,7 +84,7 @@ def test_the_form_is_what_a_service_reads(tmp_path: Path, name: str) -> None:
             sent = b"".join(body)
             parts = received.parts(body.kind, sent)
             assert list(parts) == ["UpdateParameters", "UpdateFile"]
-            assert (parts["UpdateParameters"], parts["UpdateFile"]) == (b'{"Targets": []}', data)
+            assert [bytes(each) for each in parts.values()] == [b'{"Targets": []}', data]
             assert (len(sent), sent) == (len(body), b"".join(body))
             assert max(map(len, body)) <= max(PIECE, len(package.data))
             assert b"".join(upload.raw(package)) == data

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from livefw.machine.bmc import form
 from livefw.machine.bmc.documents import SERVICE
 from livefw.machine.bmc.firmware import INVENTORY, Firmware, Pattern
-from livefw.machine.bmc.web import Web, WebReply
+from livefw.machine.bmc.reply import WebReply
+from livefw.machine.bmc.web import Web
 
 from .conftest import Bench
 

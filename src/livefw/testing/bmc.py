@@ -47,7 +47,7 @@ class ModelBmc:
             task_seconds: how long each task takes.
             faults: names of `BMC_FAULTS`.
             latency: how many seconds each answer takes.
-            firmware: what can be updated, by default what the vendor has (livefw: two microcontrollers of a CPU, a BIOS).
+            firmware: what can be updated, by default what the vendor has (livefw: two of a CPU, and a BIOS).
 
         Raises:
             livefw.errors.UsageError: there is no such vendor, pattern or fault; the message lists what is available.
