@@ -10,7 +10,7 @@ import pytest
 from livefw.activation.outcome import Outcome
 from livefw.machine.bmc.documents import SERVICE, SYSTEM
 from livefw.machine.bmc.firmware import Firmware, Pattern
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import Reply
 from livefw.providers.component import RestartScope
 
