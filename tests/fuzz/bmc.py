@@ -13,11 +13,13 @@ from livefw.machine.bmc.model import Dropped, Model
 from livefw.machine.bmc.web import Web
 from livefw.providers.base import Progress
 from livefw.providers.fake import FakeClock
-from livefw.providers.redfish import attest, components, resources, tasks
+from livefw.providers.redfish import attest, components, delivery, resources, service_state, tasks
+from livefw.providers.redfish.ability import ability
 from livefw.providers.redfish.client import _answer
 from livefw.providers.redfish.exchange import TIMEOUT, ExchangeError, RegistryMessage, Response, local_path, retry_after
 from livefw.providers.redfish.parts import grouped
 from livefw.providers.redfish.settings import Bmc
+from livefw.providers.redfish.vendors.vendor import ServiceState
 
 from .abi import NONCE
 from .target import SEPARATOR, Target, parts, words
@@ -97,6 +99,9 @@ class _Service:
     def resource(self, path: str) -> dict[str, Any]:
         return self.get(path).body
 
+    def pause(self, seconds: float) -> None:
+        assert seconds >= 0
+
     def within(self, seconds: float) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -114,7 +119,9 @@ def _resources(data: bytes) -> object:
     client: Any = _Service(_document(data))
     seen = resources.look(client)
     told = []
-    for part in grouped(seen):
+    found_parts = grouped(seen)
+    _kept(ability(found_parts, seen))
+    for part in found_parts:
         found = components.component(part, seen, Bmc("rack", _ORIGIN))
         assert found.id.startswith("rack/")
         _kept(found.key, found.name, *(f"{name}{value}" for name, value in found.details))
@@ -124,6 +131,9 @@ def _resources(data: bytes) -> object:
         )
         way = components.way(part, seen)
         assert way is None or way.uri.startswith("/")
+        for each in delivery.offered(part, seen):
+            assert each.uri.startswith("/")
+            _kept(json.dumps(dict(each.parameters)), each.name)
         told.append((found, way))
     return told, seen.unread, seen.blind
 
@@ -186,6 +196,21 @@ def _resource_seeds() -> Iterator[bytes]:
         }
     ).encode()
     yield json.dumps({f"{_ROOT}/UpdateService": update, inventory: 503}).encode()
+    options = {"MultipartHttpPushUriOptions": {"UpdateOptionSupport": ["StageOnly", "StageAndActivate"]}}
+    times = {"ApplyTime": "Immediate", "ApplyTime@Redfish.AllowableValues": ["OnReset"]}
+    own = {
+        "Oem": {"Nvidia": options},
+        "HttpPushUri": "/octets",
+        "HttpPushUriTargets": [],
+        "HttpPushUriTargetsBusy": False,
+        "HttpPushUriOptions": {"HttpPushUriApplyTime": times},
+    }
+    slots = {
+        "ActiveFirmwareSlot": {"FirmwareState": "Activated", "Version": "1.0"},
+        "InactiveFirmwareSlot": {"FirmwareState": "Staged", "Version": "1.1"},
+    }
+    bios = member("bios", Oem={"Nvidia": slots}, RelatedItem=[{"@odata.id": f"{_ROOT}/Systems/1/Bios"}])
+    yield json.dumps({f"{_ROOT}/UpdateService": update | own, inventory: {"Members": [bios]}}).encode()
 
 
 class _Monitor:
@@ -240,8 +265,63 @@ def _task_seeds() -> Iterator[bytes]:
     )
     yield _flat((b"202", task), (b"401", {}), (b"500", {}), (b"503\nretry-after: 99999", {}), (b"204", {}))
     yield _flat((b"400", {"error": {"@Message.ExtendedInfo": [bad | {"MessageId": "Base.1.0.ResetRequired"}]}}))
+    job = {"@odata.id": "/j/1", "JobState": "Scheduled", "MessageId": "JCP001", "Message": "m"}
+    yield _flat((b"202\nlocation: /j/1", job), (b"200", job | {"JobState": "CompletedWithErrors"}))
+    dell = {"TaskState": "Completed", "Oem": {"Dell": {"JobState": "Failed"}}}
+    yield _flat((b"202\nlocation: /m/1", task), (b"200", task | dell))
     paused = {"TaskState": "Stopping", "Messages": ["a", {"MessageId": "TaskEvent.1.0.TaskPaused"}]}
     yield _flat((b"202\nlocation: /m/1", task), (b"200", task | paused))
+
+
+_STATES = ServiceState(
+    state=("Oem", "Hpe", "State"),
+    percent=("Oem", "Hpe", "FlashProgressPercent"),
+    result=("Oem", "Hpe", "Result"),
+    done=frozenset({"Complete"}),
+    failed=frozenset({"Error"}),
+    idle=frozenset({"Idle"}),
+)
+
+
+class _States:
+    """A service that tells of its update what it was given to tell, and then nothing."""
+
+    def __init__(self, bodies: list[bytes]) -> None:
+        self._bodies = bodies
+
+    def resource(self, path: str) -> dict[str, Any]:
+        assert path.startswith("/")
+        if not self._bodies:
+            raise ExchangeError(TIMEOUT, sent=True)
+        return _answer(200, {}, self._bodies.pop(0)).body
+
+
+def _state(data: bytes) -> object:
+    """An update without a task to its end, whatever that is; it ends within the time that it is given."""
+    clock, told = FakeClock(), list[Progress]()
+    client: Any = _States(parts(data, 6))
+    steps = service_state.follow(client, "/u", _STATES, clock=clock, observer=told.append, patience=600.0)
+    for _ in range(2000):
+        try:
+            clock.sleep(next(steps))
+        except StopIteration as ended:
+            end: tasks.TaskOutcome = ended.value
+            assert all(each.percent is None or 0 <= each.percent <= 100 for each in told)
+            assert all(len(each.text) <= 100 for each in told)
+            _kept(*end.log, end.code or "", end.reason.text if end.reason else "", *(each.text for each in told))
+            return end, told
+    raise AssertionError("nobody stops watching it")
+
+
+def _state_seeds() -> Iterator[bytes]:
+    def told(state: str, **more: object) -> bytes:
+        return json.dumps({"Oem": {"Hpe": {"State": state} | more}}).encode()
+
+    busy = told("Updating", FlashProgressPercent=40)
+    for result in ("iLO.2.15.ExtendedInfo", "iLO.2.15.SystemResetRequired"):
+        yield SEPARATOR.join((told("Idle"), busy, told("Complete", Result={"MessageId": result})))
+    yield SEPARATOR.join((busy, told("Error", Result={"MessageId": "iLO.2.15.X", "Message": "m"})))
+    yield SEPARATOR.join((busy, told("Idle")))
 
 
 class _Signing:
@@ -363,6 +443,9 @@ TARGETS = (
     ),
     Target("bmc-resources", _resources, _resource_seeds, (ExchangeError,), words=_NAMES, growth=512),
     Target("bmc-task", _task, _task_seeds, words=(SEPARATOR, *_NAMES), growth=256),
+    Target(
+        "bmc-state", _state, _state_seeds, words=(SEPARATOR, *words("Idle Updating Complete Error \\ud800")), growth=256
+    ),
     Target("bmc-measurement", _measured, _measured_seeds, words=_NAMES[:3]),
     Target("modelled-bmc-form", _form, lambda: (_FORM,), (ValueError,), words=(SEPARATOR, b"\r\n--", b'name="')),
     Target(

@@ -12,10 +12,12 @@ from livefw.providers.redfish.exchange import AWAY_S, ExchangeError, messages
 from livefw.providers.redfish.registry import REGISTRY
 from livefw.providers.redfish.tasks import TaskEnd, TaskOutcome
 from livefw.providers.redfish.vendors.vendor import ServiceState, at, text_at
+from livefw.text import whole
 
 _PAUSE_S = 2.0
 _MOST_IDLE_S = 60.0
 """How long it may be idle before an update counts as never begun: some fetch the image first."""
+_MOST_STATE = 80
 _FAILED = Reason("task-failed", "the update ended as {state}", "see livefw show COMPONENT and the BMC's log")
 
 
@@ -34,7 +36,7 @@ def follow(
                 return TaskOutcome(TaskEnd.LOST, tasks.SILENT, goes_on=True)
             continue
         heard = clock.now()
-        state, percent = text_at(body, table.state), at(body, table.percent)
+        state, percent = whole(text_at(body, table.state)[:_MOST_STATE]), at(body, table.percent)
         if state in table.done or state in table.failed:
             return _ended(at(body, table.result), state, failed=state in table.failed)
         if state in table.idle:
