@@ -13,6 +13,7 @@ from livefw.activation.checks.table import require_sound, unsound
 from livefw.activation.diagnosis.scene import Scene
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
+from livefw.activation.history.held import held_in
 from livefw.activation.inventory.discovery import take_inventory
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.notify.notifier import Notifier
@@ -132,7 +133,9 @@ def host(
         return meter(machine, Facts(machine).cpus("online"), measuring, own_machine=own)
 
     actor = actor or current("cli")
-    made = Host(machine, providers(machine, clock), clock, found, settings, actor, meter=new_meter)
+    made = Host(
+        machine, providers(machine, clock, held=held_in(found.state)), clock, found, settings, actor, meter=new_meter
+    )
     made = made._replace(
         privileged=not own or os.geteuid() == 0,
         without_journal=how.without_journal,
@@ -161,7 +164,7 @@ def scene(where: Where, files: Files, *, version: str) -> Scene:
         clock=SystemClock(),
         paths=found,
         survey=lambda: survey(found),
-        inventory=cache(lambda: take_inventory(providers(files))),
+        inventory=cache(lambda: take_inventory(providers(files, held=held_in(found.state)))),
         pending=place_of(where.root, state=where.state),
         unused=unused_settings(where.root, where.settings),
         socket=os.environ.get(_SOCKET_VARIABLE) or (_SOCKET if own else ""),

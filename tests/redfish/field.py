@@ -61,8 +61,10 @@ class Rule(NamedTuple):
 class Field(Bench):
     """A modelled BMC of the plain kind, with rules in front of it."""
 
-    def __init__(self, *rules: Rule, seconds: float = 4.0, settings: str = "") -> None:
-        super().__init__("no-measurements", "one-bank", pattern=Pattern.STAGE, seconds=seconds, settings=settings)
+    def __init__(
+        self, *rules: Rule, seconds: float = 4.0, settings: str = "", pattern: Pattern = Pattern.STAGE
+    ) -> None:
+        super().__init__("no-measurements", "one-bank", pattern=pattern, seconds=seconds, settings=settings)
         self.model.firmware[0].ident, self.model.firmware[0].running = "mcu", "1.0.0"
         self._handle = self.web.handle
         self.web.handle = self._filter  # type: ignore[method-assign]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.server import BmcServer
 
 from .conftest import CREDENTIALS, SETTINGS, URL
@@ -55,9 +56,9 @@ class ServedField(NamedTuple):
 
 
 @contextmanager
-def served(root: Path, *rules: Rule, settings: str = "") -> Iterator[ServedField]:
+def served(root: Path, *rules: Rule, settings: str = "", pattern: Pattern = Pattern.STAGE) -> Iterator[ServedField]:
     """Serve a BMC with these rules, and write a folder for the machine."""
-    bench = Field(*rules, seconds=0.05)
+    bench = Field(*rules, seconds=0.05, pattern=pattern)
     bench.model.now = time.monotonic
     server = BmcServer(bench.web)
     try:

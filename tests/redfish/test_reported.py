@@ -9,7 +9,11 @@ from typing import NamedTuple
 
 import pytest
 
-from .field import ACTIVATE, COLLECTION, MEMBER, TASK, Rule, answer, hold, message, page, run, task
+from livefw.machine.bmc.firmware import Pattern
+from livefw.machine.bmc.web import WebReply
+
+from .conftest import Bench
+from .field import ACTIVATE, COLLECTION, MEMBER, PUSH, TASK, Rule, answer, hold, message, page, run, task
 from .served import Step, served
 
 STUCK = answer(202, task("Running", PercentComplete=50))
@@ -23,9 +27,69 @@ class Report(NamedTuple):
     rules: tuple[Rule, ...]
     steps: tuple[Step, ...]
     waits: bool = False
+    pattern: Pattern = Pattern.STAGE
 
+
+def accepted(number: int) -> WebReply:
+    """Supermicro's answer: the task is the argument of a message."""
+    place = f"/redfish/v1/TaskService/Tasks/{number}"
+    info = {"MessageId": "SMC.1.0.OemSimpleupdateAcceptedMessage", "Severity": "Ok", "MessageArgs": [place]}
+    return answer(202, {"Accepted": {"code": "Base.v1_4_0.Accepted", "@Message.ExtendedInfo": [info]}})
+
+
+def supermicro_task(number: int, state: str) -> WebReply:
+    """Its tasks: no payload, and a message without any text."""
+    place = f"/redfish/v1/TaskService/Tasks/{number}"
+    nothing = {"MessageId": "", "Message": "", "MessageArgs": [""], "Severity": ""}
+    shown = {"@odata.id": place, "TaskState": state, "TaskStatus": "OK", "HidePayload": True, "Messages": [nothing]}
+    return answer(200, shown)
+
+
+def run_held(bench: Bench) -> None:
+    """What the BMC holds, and does not show, takes effect."""
+    hold(bench)
+    run(bench)
+
+
+VERIFY, UPDATE = r"GET .*/Tasks/546", r"GET .*/Tasks/547"
+IN_UPDATE_MODE = message("SMC.1.0.OemFirmwareAlreadyInUpdateMode", "The firmware update was already in update mode.")
+SUPERMICRO = (
+    Rule(PUSH, accepted(546), last=1),
+    Rule(PUSH, answer(405, {"error": {"@Message.ExtendedInfo": [IN_UPDATE_MODE]}})),
+    Rule(VERIFY, supermicro_task(546, "Running"), last=1),
+    Rule(VERIFY, supermicro_task(546, "Completed")),
+    Rule(r"GET .*/TaskService/Tasks", answer(200, {"Members": [{"@odata.id": "/redfish/v1/TaskService/Tasks/546"}]})),
+    Rule(r"POST .*/UpdateService\.StartUpdate", accepted(547), effect=run_held),
+    Rule(UPDATE, supermicro_task(547, "Running"), last=1),
+    Rule(UPDATE, supermicro_task(547, "Completed")),
+)
 
 REPORTS = {
+    "a verified image is held, and nothing shows it": Report(
+        "fwupd/fwupd#4836; fwupd, plugins/redfish/tests/redfish.py",
+        SUPERMICRO,
+        (
+            Step("activate mcu", 3, ("no image is staged",)),
+            Step("stage mcu IMAGE", 0, ("staged", "livefw knows that from its history")),
+            Step("list --pending", 0, ("CPU0 power management", "ready")),
+            Step("stage mcu IMAGE", 4, ("already in update mode", "is still pending")),
+            Step("cancel mcu", 4, ("the BMC does not support cancelling it",)),
+            Step("activate mcu", 0, ("activated, 1.0.0 -> 2.0.0",)),
+            Step("show mcu", 0, ("2.0.0", "up to date")),
+            Step("activate mcu", 3, ("no image is staged",)),
+        ),
+        pattern=Pattern.START,
+    ),
+    "a verified image is held, and its activation changes nothing": Report(
+        "fwupd/fwupd#4836, as fwupd/fwupd#6879",
+        tuple(rule._replace(effect=Rule("").effect) for rule in SUPERMICRO),
+        (
+            Step("stage mcu IMAGE", 0, ("staged",)),
+            Step("activate mcu", 6, ("unknown", "1.0.0 runs")),
+            Step("activate mcu", 3, ("no image is staged",)),
+        ),
+        pattern=Pattern.START,
+    ),
     "the task is deleted after its end": Report(
         "dell/iDRAC-Redfish-Scripting#160",
         (Rule(TASK, STUCK, last=1), Rule(TASK, answer(404, {"error": {}}), effect=run)),
@@ -96,8 +160,18 @@ REPORTS = {
 @pytest.mark.parametrize("name", REPORTS)
 def test_the_command_says_what_is_known(name: str, tmp_path: Path) -> None:
     report = REPORTS[name]
-    with served(tmp_path, *report.rules) as machine:
+    with served(tmp_path, *report.rules, pattern=report.pattern) as machine:
         if report.waits:
             hold(machine.bench)
         for step in report.steps:
             machine.run(step)
+
+
+def test_a_held_image_counts_as_long_as_the_bmc_shows_its_task(tmp_path: Path) -> None:
+    """fwupd/fwupd#4836: of a BMC that has restarted, nobody knows whether it holds the image still."""
+    with served(tmp_path, *SUPERMICRO, pattern=Pattern.START) as machine:
+        machine.run(Step("stage mcu IMAGE", 0, ("staged",)))
+        machine.run(Step("show mcu", 0, ("ready",)))
+        machine.bench.rules, machine.bench._seen = (), []
+        machine.run(Step("show mcu", 0, ("up to date",)))
+        machine.run(Step("activate mcu", 3, ("no image is staged",)))

@@ -85,7 +85,7 @@ def test_what_the_end_of_a_queue_is_worth() -> None:
     [
         (Rule(MEMBER, answer(500)), ("incomplete", "BMC rack: 1 resource(s) cannot be read: ")),
         (Rule(r"GET .*/UpdateService", answer(503)), ("unreachable", "BMC rack at https://bmc.example: ")),
-        (Rule(r"POST .*/Sessions", answer(401)), ("unreachable", "BMC rack at https://bmc.example: ")),
+        (Rule(r"POST .*/Sessions", answer(401)), ("no-permission", "BMC rack at https://bmc.example: ")),
         (
             Rule(COLLECTION, answer(500)),
             ("unreachable", "BMC rack at https://bmc.example: its inventory "),

@@ -169,6 +169,7 @@ def staged(result: Result, mishaps: Iterable[Reason]) -> dict[str, Any]:
     return {
         **_how(result.outcome, result.why),
         **_answered(result),
+        **({"holds": result.claim.holds} if result.claim and result.claim.holds else {}),
         **_waiting(result.after),
         **_beside(mishaps),
     }

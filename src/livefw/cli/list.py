@@ -90,9 +90,9 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     """List the components of every mechanism; 3 if there is none."""
     state = _state_directory(arguments) if arguments else None
     files = session.files()
-    asked = providers(files)
-    taken = discovery.take_inventory(asked, hosts=_hosts(asked, arguments) if arguments else None)
     place = place_of(session.root, state=state)
+    asked = providers(files, held=lambda keys: _held(place.state, keys))
+    taken = discovery.take_inventory(asked, hosts=_hosts(asked, arguments) if arguments else None)
     found, statuses = _examined(session, taken, files, place, state)
     found = observed(found, session.root, place, settings=session.settings, seen_by="cli")
     if arguments:
@@ -104,6 +104,13 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
         for note in found.notes:
             session.say(f"livefw: {printable(note.text)}")
     return ExitCode.FAILED if arguments and arguments.strict and taken.incomplete else code
+
+
+def _held(state: str, keys: Sequence[str]) -> dict[str, str]:
+    """What the history in a directory says that mechanisms hold."""
+    from livefw.activation.history.held import held_in  # only for mechanisms that hold what they do not show
+
+    return held_in(state)(keys)
 
 
 def _wanted(arguments: argparse.Namespace) -> Narrowing:

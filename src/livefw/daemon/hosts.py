@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from livefw import assemble
 from livefw.activation.engine import Host
+from livefw.activation.history.held import held_in
 from livefw.activation.policy import document as policy
 from livefw.assemble import How, Where
 from livefw.dbus.loop import Loop, Worker
@@ -52,7 +53,9 @@ class Hosts:
         if self._known:
             stamp, host = self._known
             if policy.file_stamp(host.paths.settings) == stamp:
-                return host._replace(files=files, providers=providers(files, host.clock))
+                return host._replace(
+                    files=files, providers=providers(files, host.clock, held=held_in(host.paths.state))
+                )
         stamp = policy.file_stamp(self.where.paths.settings)
         host = assemble.host(self.where, How(seen_by="daemon"), files=files)
         self._known = stamp, host

@@ -31,6 +31,7 @@ __all__ = [
     "Discovery",
     "Finding",
     "Flag",
+    "Held",
     "ImageFile",
     "ImageHolder",
     "ImagePackage",
@@ -134,7 +135,8 @@ class Claim(NamedTuple):
     behind, and ``log_of`` where. For anything but ``accepted``, ``reason`` says why. ``at_work``: the mechanism may
     still be at it, so that a look at the component could have to wait. ``lasting`` is what a failure leaves behind
     until the machine is started anew; a further attempt before that is useless or worse. ``attested`` tells of the
-    measurements behind ``measured``, where they are not in the log.
+    measurements behind ``measured``, where they are not in the log. ``holds`` is what the mechanism calls an image that
+    it holds and does not show as pending: the history keeps it, `Held` gives it back.
     """
 
     reply: Reply
@@ -150,6 +152,7 @@ class Claim(NamedTuple):
     at_work: bool = False
     lasting: Reason | None = None
     attested: str = ""
+    holds: str = ""
 
 
 class Memory(NamedTuple):
@@ -341,6 +344,11 @@ def is_multi_host(provider: Provider) -> TypeGuard[MultiHost]:
 def is_image_holder(provider: Provider) -> TypeGuard[ImageHolder]:
     """Whether it is one. To ask `isinstance` for a protocol takes as long as to read some of a component's files."""
     return hasattr(provider, "images")
+
+
+Held = Callable[[Sequence[str]], dict[str, str]]
+"""By the keys of components what `Claim.holds` was of the image that livefw last staged there, if that may still wait;
+from the history."""
 
 
 class Stager(Provider, Protocol):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from livefw.clock import Clock
     from livefw.files.host_facts import SystemFacts
     from livefw.files.protocol import Files
-    from livefw.providers.base import Finding, Provider
+    from livefw.providers.base import Finding, Held, Provider
 
 
 MECHANISMS = ("lfa", "tdx", "redfish", "pfrut", "sfs", "microcode")
@@ -38,9 +38,15 @@ def open_files(root: str, *, settings: str | None = None) -> HostFiles:
         raise kind(f"--root {root}: {error.strerror}", errno=error.errno) from error
 
 
-def providers(files: Files, clock: Clock | None = None) -> tuple[Provider, ...]:
-    """Every mechanism, looking at one machine. `UsageError` where the settings are not to be relied on."""
+def providers(files: Files, clock: Clock | None = None, *, held: Held | None = None) -> tuple[Provider, ...]:
+    """Every mechanism, looking at one machine. `UsageError` where the settings are not to be relied on.
+
+    ``held`` asks the history for what mechanisms hold and do not show.
+    """
     found = [each for name in MECHANISMS if (each := provider(name, files, clock))]
+    for each in found if held else ():
+        if hasattr(each, "held"):
+            each.held = held
     return tuple(_linked(found, files, clock) if tables.mentions(files, "link") else found)
 
 

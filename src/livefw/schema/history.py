@@ -133,6 +133,8 @@ class HistoryRowDocument(TypedDict):
     """Lines of the log about it."""
     linked: NotRequired[LinkedRowDocument]
     """What the BMC of a linked component showed afterwards."""
+    holds: NotRequired[str]
+    """What the mechanism calls the image that it holds, where it does not show that one is pending."""
     copy: NotRequired[Literal[True]]
     """The version may be out of date."""
     confirmed: NotRequired[Literal[False]]

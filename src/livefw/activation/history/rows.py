@@ -256,6 +256,7 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
         ("witness", "firmware_code", "errno", "said", "file", "sha256", "uri", "archive", "version"), _text
     ),
     **dict.fromkeys(("setting", "trouble", "rendezvous", "restart", "at", "unit", "announced", "seen_by"), _text),
+    "holds": _text,
     **dict.fromkeys(("pending", "reconciled", "copy", "confirmed"), _flag),
     **dict.fromkeys(("log", "warned", "ignore", "listed"), _texts),
     **dict.fromkeys(("ignored", "problems", "others"), _tables),

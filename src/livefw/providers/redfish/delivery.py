@@ -57,6 +57,7 @@ class Option(NamedTuple):
 
 
 _ALL = frozenset(TransferWay)
+START = "OnStartUpdateRequest"
 _WITH_PARAMETERS = frozenset({TransferWay.MULTIPART, TransferWay.PULL})
 APPLY_TIME = "@Redfish.OperationApplyTime"
 
@@ -67,7 +68,7 @@ def _has_activate(part: Part, service: UpdateService, _: TransferWay) -> bool:
 
 
 def _has_start(part: Part, service: UpdateService, way: TransferWay) -> bool:  # noqa: ARG001 - the shape of all
-    return service.start is not None and _supports(service, way, "OnStartUpdateRequest") is not False
+    return service.start is not None and _supports(service, way, START) is not False
 
 
 def _is_for_reset(part: Part, service: UpdateService, way: TransferWay) -> bool:
@@ -98,7 +99,7 @@ def _supports(service: UpdateService, way: TransferWay, time: str) -> bool | Non
 
 OPTIONS = (
     Option(EffectTime.ACTIVATION, "Stage", {"Stage": True}, _WITH_PARAMETERS, _has_activate),
-    Option(EffectTime.ACTIVATION, "OnStartUpdateRequest", {APPLY_TIME: "OnStartUpdateRequest"}, _ALL, _has_start),
+    Option(EffectTime.ACTIVATION, START, {APPLY_TIME: START}, _ALL, _has_start),
     Option(EffectTime.RESET, "OnReset", {APPLY_TIME: "OnReset"}, _ALL, _is_for_reset),
     Option(EffectTime.AT_ONCE, "Immediate", {APPLY_TIME: "Immediate"}, _ALL, _is_immediate),
 )

@@ -81,7 +81,7 @@ class Response(NamedTuple):
 
     def messages(self) -> tuple["RegistryMessage", ...]:
         """Messages of an error, of a Task, or beside any other body: the service's own words, however it gives them."""
-        error = self.body.get("error")
+        error = self.body.get("error", self.body.get("Accepted"))  # Supermicro's form of a 202
         if isinstance(error, dict):
             found = messages(_listed(error.get("@Message.ExtendedInfo")))
             return found or messages([{"MessageId": error.get("code"), "Message": error.get("message")}])
@@ -94,6 +94,13 @@ class Response(NamedTuple):
         data = self.body.get("data")
         words = [data.get("description") if isinstance(data, dict) else None, self.body.get("message"), self.plain]
         return () if self.good else messages([next((each for each in words if isinstance(each, str) and each), None)])
+
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of its messages."""
+        holder = self.body.get("Accepted", self.body)
+        rows = _listed(holder.get("@Message.ExtendedInfo")) if isinstance(holder, dict) else []
+        found = (row.get("MessageArgs") for row in rows[-_MOST_MESSAGES:] if isinstance(row, dict))
+        return tuple(each for rows in found if isinstance(rows, list) for each in rows if isinstance(each, str))
 
     @property
     def words(self) -> str:
@@ -165,6 +172,18 @@ def plain_text(data: bytes) -> str:
     page = data[:_MOST_PLAIN].decode("utf-8", "replace")
     shown = (" ".join(_TAGS.sub(" ", each).split()) for each in (_UNSEEN.sub(" ", page), page))
     return next(filter(None, shown), "")[:_MOST_TEXT]
+
+
+def text(body: dict[str, Any], name: str, *, most: int = 300) -> str | None:
+    """A text of a service, cut to a sane length; None if there is none."""
+    value = body.get(name)
+    return whole(value[:most]) if isinstance(value, str) and value else None
+
+
+def record(body: dict[str, Any], name: str) -> dict[str, Any]:
+    """An object within another; empty if there is none."""
+    value = body.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def normal_url(url: str) -> str:

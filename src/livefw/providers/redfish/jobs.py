@@ -46,6 +46,8 @@ class Place(NamedTuple):
     look: Callable[[RedfishClient], Seen]
     clock: Clock
     observer: Observer
+    hold: Callable[[str], None]
+    """Hears the task of an image that the BMC holds and does not show; empty when it no longer does."""
 
 
 Asked = Generator[Operation | float, None, TaskOutcome]
@@ -248,6 +250,8 @@ class ActivateJob(RedfishJob):
         before = self._attest(client, components.attesting(part, seen))
         request = Asking(way.name, lambda: client.post(way.uri, way.body))
         outcome = yield from self._ask(client, part, request)
+        if outcome.end is not TaskEnd.REFUSED:
+            self._place.hold("")
         return (yield from self._measured(client, part, outcome, before, queued=part.staged is None))
 
 
@@ -328,8 +332,14 @@ class StageJob(RedfishJob):
         claim = _claim(outcome, queued=False)
         if outcome.goes_on and not outcome.bare:
             return claim  # there is a task, and it is still at it
+        held = outcome.task if chosen.name == delivery.START and _is_silent_end(outcome) else ""
+        if held:
+            self._place.hold(held)
         after = yield from self._again(client)
-        return _proved(part, after, outcome, claim, for_reset=chosen.effect is EffectTime.RESET)
+        proved = _proved(part, after, outcome, claim, for_reset=chosen.effect is EffectTime.RESET)
+        if held and after and proved.reply is Reply.ACCEPTED and (held, None) in _waits(after):
+            return proved._replace(holds=held, trust=Trust.DOUBTFUL, trust_reason=_ONLY_HELD)
+        return proved
 
     def _protocol(self, uri: str) -> dict[str, str]:
         """How to fetch what is served here; a URI of somebody else's says it itself."""
@@ -388,6 +398,14 @@ class InstallJob(StageJob):
         if isinstance(outcome, Reason):
             return Claim(Reply.REFUSED, reason=outcome)
         return (yield from self._measured(client, part, outcome, before))
+
+
+_ONLY_HELD = "the BMC has verified the image and does not show that it waits; livefw knows that from its history"
+
+
+def _is_silent_end(outcome: TaskOutcome) -> bool:
+    """Whether a task has ended well that does not say of itself that something waits: Supermicro verifies so."""
+    return outcome.end is TaskEnd.DONE and AWAITING.isdisjoint(outcome.told)
 
 
 _FOR_RESET = Reason("staged-for-reset", "it takes effect with the next reset of the host", "schedule a reset")

@@ -3,10 +3,12 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from livefw.providers.component import RestartScope
-from livefw.providers.redfish.resources import Queued, Seen, SoftwareImage
+from livefw.providers.redfish.queue import Queued
+from livefw.providers.redfish.resources import Seen, SoftwareImage
 
 _WORD = re.compile(r"[a-z]+")
 _DEVICES = (
@@ -137,6 +139,20 @@ def earlier_idents(seen: Seen) -> dict[str, str]:
 def find(seen: Seen, ident: str) -> Part | None:
     """The component of this id within its BMC; None if it is not there."""
     return next((each for each in grouped(seen) if each.ident == ident), None)
+
+
+def with_held(seen: Seen, held: Mapping[str, str]) -> Seen:
+    """The same with a task for each component of which livefw knows that the BMC holds an image, and nothing shows it.
+
+    ``held`` is by id the task that has verified the image. It counts as long as the BMC shows that task, and there is
+    no other way to cancel it than to activate it.
+    """
+    more = [
+        Queued(held[part.ident], None, part.uris)
+        for part in grouped(seen)
+        if part.ident in held and part.staged is None and not part.queued and held[part.ident] in seen.ended
+    ]
+    return seen._replace(queued=(*seen.queued, *more))
 
 
 def foreign(part: Part, seen: Seen) -> tuple[Queued, ...]:

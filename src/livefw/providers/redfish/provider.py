@@ -73,6 +73,10 @@ class RedfishProvider:
         self._files = files
         self._clock = clock
         self._adapter = adapter or self._https
+        self.held: base.Held = _nothing_held
+        """Asks for what BMCs hold by the word of the history; `livefw.providers.registry.providers` fills it in."""
+        self._staged: dict[str, str] = {}
+        """The same of this process, by key: the history has it only when the staging has ended."""
         self._read: ResolvedGroups | None = None
         self._seen: dict[str, Seen] = {}
         """The last whole look at each BMC: where things are, for those that follow to read only what they need."""
@@ -290,6 +294,7 @@ class RedfishProvider:
             partial(self._look_by, bmc=bmc, ident=ident),
             self._clock,
             observer,
+            partial(self._staged.__setitem__, f"{TABLE}:{ident}"),
         )
 
     def _ask_all(self, bmcs: Sequence[Bmc]) -> list[Listed]:
@@ -397,10 +402,25 @@ class RedfishProvider:
         before = self._seen.get(bmc.name) if ident else None
         part = parts.find(before, ident.partition("/")[2]) if before else None
         earlier = EarlierLook(before, part.uris) if before and part else None
-        seen = look(client, earlier)
+        seen = self._with_held(bmc, look(client, earlier))
         if earlier is None:
             self._seen[bmc.name], self._earlier[bmc.name] = seen, parts.earlier_idents(seen)
         return seen
+
+    def _with_held(self, bmc: Bmc, seen: Seen) -> Seen:
+        """With what the BMC holds and does not show. The history is asked only where there may be such an image."""
+        from livefw.providers.redfish import parts
+
+        if not (seen.service.start and seen.ended):
+            return seen
+        keys = {f"{TABLE}:{bmc.name}/{part.ident}": part.ident for part in parts.grouped(seen)}
+        held = self.held(list(keys)) | {key: task for key, task in self._staged.items() if key in keys}
+        return parts.with_held(seen, {keys[key]: task for key, task in held.items()})
+
+
+def _nothing_held(_: Sequence[str]) -> dict[str, str]:
+    """What is known where nobody asks a history."""
+    return {}
 
 
 def _able(component: Component, part: Part, seen: Seen) -> Component:

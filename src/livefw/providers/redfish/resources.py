@@ -8,9 +8,18 @@ Schemas: UpdateService 1.17, SoftwareInventory 1.14, UpdateServiceCapabilities 1
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from livefw.providers.redfish import exchange
+from livefw.providers.redfish import exchange, queue
 from livefw.providers.redfish.client import RedfishClient
-from livefw.providers.redfish.exchange import NOT_NOW, ExchangeError, Response, local_path, require_resource
+from livefw.providers.redfish.exchange import (
+    NOT_NOW,
+    ExchangeError,
+    Response,
+    local_path,
+    record,
+    require_resource,
+    text,
+)
+from livefw.providers.redfish.queue import Queued
 from livefw.providers.redfish.repeated import RepeatedReads
 from livefw.providers.redfish.vendors import slots
 from livefw.providers.redfish.vendors.table import PLAIN, vendor_of
@@ -22,7 +31,6 @@ _MOST_MEMBERS = 10_000
 firmware, and a rack's manager some thousands."""
 _MOST_PAGES = 1_000
 _MOST_TEXT = 300
-_MOST_URI = 2000
 _LOOK_S = 300.0
 """For a whole look. A busy BMC takes up to a second for each of 150 members."""
 
@@ -112,16 +120,6 @@ class UpdateService(NamedTuple):
         return self.start is not None or settable or any("OnReset" in each for each in times)
 
 
-class Queued(NamedTuple):
-    """A task that waits to be started; ``targets`` is None if it does not say what it is about."""
-
-    uri: str
-    monitor: str | None
-    targets: frozenset[str] | None
-    for_reset: bool = False
-    """Whether the next reset starts it, and nothing else."""
-
-
 class Integrity(NamedTuple):
     """A ComponentIntegrity that can be asked for signed SPDM measurements."""
 
@@ -158,6 +156,8 @@ class Seen(NamedTuple):
     integrity: tuple[Integrity, ...]
     unread: tuple[Unread, ...] = ()
     blind: tuple[Unread, ...] = ()
+    ended: frozenset[str] = frozenset()
+    """The tasks that have ended well."""
 
 
 class EarlierLook(NamedTuple):
@@ -203,10 +203,12 @@ def _look(client: RepeatedReads, root: dict[str, Any], known: EarlierLook | None
         busy = any(each.passes for each in unread)
         why = exchange.BUSY_INVENTORY if busy else exchange.UNREAD_INVENTORY
         raise ExchangeError(why.fill(what_is_wrong=unread[0].text), sent=True)
-    queued = tuple(_queue(client, [task_list] if task_list else [], blind))
+    tasks = [*_members(client, [task_list] if task_list else [], _TASK, blind, optional=True)]
+    queued = tuple(filter(None, map(queue.queued, tasks)))
     measured = known is None or any(each.protects & known.covered for each in known.seen.integrity)
     integrity = tuple(_integrity(client, links["ComponentIntegrity"])) if measured else ()
-    return Seen(service, tuple(images), queued, integrity, tuple(unread), tuple(blind))
+    ended = queue.completed(tasks)
+    return Seen(service, tuple(images), queued, integrity, tuple(unread), tuple(blind), ended)
 
 
 class MemberKind(NamedTuple):
@@ -339,7 +341,7 @@ def _key(uri: str) -> str:
 
 def _service(body: dict[str, Any], client: RepeatedReads, *, uri: str, vendor: Vendor) -> UpdateService:
     most, formats = body.get("MaxImageSizeBytes"), body.get("SupportedUpdateImageFormats")
-    simple = _record(_record(body, "Actions"), "#UpdateService.SimpleUpdate")
+    simple = record(record(body, "Actions"), "#UpdateService.SimpleUpdate")
     capable = _capabilities(body, client)
     octets = _octet_push(body) if vendor.takes_octets else None
     protocols = simple.get("TransferProtocol@Redfish.AllowableValues")
@@ -384,7 +386,7 @@ def _octet_push(body: dict[str, Any]) -> OctetPush | None:
 
 
 def _push_time(body: dict[str, Any]) -> dict[str, Any]:
-    return _record(_record(body, "HttpPushUriOptions"), "HttpPushUriApplyTime")
+    return record(record(body, "HttpPushUriOptions"), "HttpPushUriApplyTime")
 
 
 def _octet_times(body: dict[str, Any]) -> frozenset[str] | None:
@@ -394,7 +396,7 @@ def _octet_times(body: dict[str, Any]) -> frozenset[str] | None:
 
 def _times(body: dict[str, Any], of: str = "") -> frozenset[str] | None:
     """The apply times that something says it supports; None if it does not say."""
-    values = _record(body, f"{of}@Redfish.OperationApplyTimeSupport").get("SupportedValues")
+    values = record(body, f"{of}@Redfish.OperationApplyTimeSupport").get("SupportedValues")
     return frozenset(_strings(values)) if isinstance(values, list) else None
 
 
@@ -403,7 +405,7 @@ def _lists(body: Body, option: VendorOption | None) -> bool:
 
 
 def _capabilities(body: dict[str, Any], client: RepeatedReads) -> dict[str, Any]:
-    uri = _link(_record(body, "Links"), "UpdateServiceCapabilities")
+    uri = _link(record(body, "Links"), "UpdateServiceCapabilities")
     uri = uri or _link(body, "UpdateServiceCapabilities")
     try:
         return client.get(uri).body if uri else {}
@@ -423,41 +425,12 @@ def _task_list(client: RepeatedReads, service: str | None, blind: list[Unread]) 
     return _link(answer.body, "Tasks") if answer else None
 
 
-def _queue(client: RepeatedReads, task_lists: Sequence[str], blind: list[Unread]) -> Iterator[Queued]:
-    """Tasks that wait for StartUpdate: their registry message says so, or the request that made them did."""
-    for body in _members(client, task_lists, _TASK, blind, optional=True):
-        payload = _record(body, "Payload")
-        request = text(payload, "JsonBody", most=20_000) or ""
-        waits = any(message.key == "AwaitToUpdate" for message in Response(200, {}, body).messages())
-        asked = "OnStartUpdateRequest" in request
-        state, uri = text(body, "TaskState"), text(body, "@odata.id", most=_MOST_URI)
-        for_reset = state in _WAITING_FOR_RESET and '"OnReset"' in request
-        if uri and (for_reset or (state in _WAITING and (waits or asked))):
-            yield Queued(uri, local_path(body.get("TaskMonitor")), _payload_targets(request), for_reset)
-
-
-_WAITING = frozenset({"New", "Pending", "Suspended"})
-_WAITING_FOR_RESET = _WAITING | {"Stopping"}
-"""bmcweb shows a task whose image waits for a reset as stopping."""
-
-
-def _payload_targets(request: str) -> frozenset[str] | None:
-    import json
-
-    try:
-        rows = json.loads(request)["Targets"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return None
-    targets = {local_path(row) for row in rows} if isinstance(rows, list) else set()
-    return frozenset(each for each in targets if each) if targets and None not in targets else None
-
-
 def _integrity(client: RepeatedReads, path: str | None) -> Iterator[Integrity]:
     for body in _members(client, [path] if path else [], _INTEGRITY, [], optional=True):
         action = _action(body, "#ComponentIntegrity.SPDMGetSignedMeasurements")
         uri = local_path(body.get("@odata.id"))
         if action and uri and body.get("ComponentIntegrityEnabled") is not False:
-            protects = _links(_record(body, "Links").get("ComponentsProtected"))
+            protects = _links(record(body, "Links").get("ComponentsProtected"))
             target = local_path(body.get("TargetComponentURI"))
             yield Integrity(uri, action, protects | ({target} if target else frozenset()))
 
@@ -465,20 +438,9 @@ def _integrity(client: RepeatedReads, path: str | None) -> Iterator[Integrity]:
 # Fields, of which each may be anything.
 
 
-def text(body: dict[str, Any], name: str, *, most: int = _MOST_TEXT) -> str | None:
-    """A text of the service, cut to a sane length; None if there is none."""
-    value = body.get(name)
-    return whole(value[:most]) if isinstance(value, str) and value else None
-
-
 def _flag(body: dict[str, Any], name: str) -> bool | None:
     value = body.get(name)
     return value if isinstance(value, bool) else None
-
-
-def _record(body: dict[str, Any], name: str) -> dict[str, Any]:
-    value = body.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -487,7 +449,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _link(body: dict[str, Any], name: str) -> str | None:
-    return local_path(_record(body, name).get("@odata.id"))
+    return local_path(record(body, name).get("@odata.id"))
 
 
 def _links(rows: object) -> frozenset[str]:
@@ -498,7 +460,7 @@ def _links(rows: object) -> frozenset[str]:
 
 def _action(body: dict[str, Any], name: str) -> str | None:
     """The target of an action as the service gives it: paths of actions differ in the field."""
-    return local_path(_record(_record(body, "Actions"), name).get("target"))
+    return local_path(record(record(body, "Actions"), name).get("target"))
 
 
 def _allowable(body: dict[str, Any], name: str) -> frozenset[str] | None:

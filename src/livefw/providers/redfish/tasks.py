@@ -58,6 +58,7 @@ class TaskOutcome(NamedTuple):
 
     ``log`` are its messages as they are, ``told`` the ids of those that `REGISTRY` knows, ``warning`` what a success
     is said to lack. ``bare``: the answer itself was all, and there was no task. ``goes_on``: it may still be at work.
+    ``task`` is the address of the task, as far as it is known.
     """
 
     end: TaskEnd
@@ -68,6 +69,7 @@ class TaskOutcome(NamedTuple):
     warning: str = ""
     bare: bool = False
     goes_on: bool = False
+    task: str = ""
 
 
 _TERMINAL = {
@@ -168,6 +170,7 @@ class TaskFollower:
         self._worst: RegistryMessage | None = None
         self._breaks = 0
         self._locked = False
+        self._task = ""
 
     def follow(self, first: Response) -> Generator[float, None, TaskOutcome]:
         """See `follow`."""
@@ -176,7 +179,7 @@ class TaskFollower:
         if not first.good:
             return self._refused(first)
         monitor = local_path(first.headers.get("location"))
-        task = local_path(first.body.get("@odata.id")) if "TaskState" in first.body else None
+        task = _task_of(first)
         if monitor is None and (ended := self._ended(first)):
             return ended._replace(bare=task is None)
         places = [place for place in dict.fromkeys((monitor, task)) if place]
@@ -287,6 +290,7 @@ class TaskFollower:
         return self._outcome(end, reason, key)._replace(bare=True)
 
     def _listen(self, answer: Response) -> None:
+        self._task = (_task_of(answer) or self._task).rstrip("/")
         percent = answer.body.get("PercentComplete")
         percent = (
             percent if isinstance(percent, int) and not isinstance(percent, bool) and 0 <= percent <= 100 else None
@@ -310,7 +314,17 @@ class TaskFollower:
 
     def _outcome(self, end: TaskEnd, reason: Reason | None = None, code: str | None = None) -> TaskOutcome:
         lines, told = tuple(self._lines), frozenset(self._told)
-        return TaskOutcome(end, reason, code, lines, told, goes_on=reason in _GOES_ON)
+        return TaskOutcome(end, reason, code, lines, told, goes_on=reason in _GOES_ON, task=self._task)
+
+
+def _task_of(answer: Response) -> str | None:
+    """The address of the Task that this answer is, or names; None if it is about none."""
+    body = answer.body
+    if "TaskState" in body or "#Task." in str(body.get("@odata.type")):
+        return local_path(body.get("@odata.id"))
+    # Supermicro: the argument of a message (fwupd, plugins/redfish/fu-redfish-smc-device.c).
+    places = (local_path(each) for each in answer.arguments())
+    return next((each for each in places if each and "/TaskService/" in each), None)
 
 
 def _severity(message: RegistryMessage) -> int:
