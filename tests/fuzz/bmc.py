@@ -370,7 +370,7 @@ def _form(data: bytes) -> object:
     found = form.parts(kind.decode("latin-1"), body)
     assert len(found) <= 16
     assert sum(map(len, found.values())) <= len(body)
-    return found
+    return {name: bytes(value) for name, value in found.items()}
 
 
 _FORM = (
