@@ -1,106 +1,193 @@
 # SPDX-License-Identifier: Apache-2.0
 """``livefw list`` of ever more BMCs, each of 20 members and slow: what one of them costs must not add up.
 
-The BMCs are modelled, in a process of their own (``python -m bench.bmcs FOLDER``), and take 100 ms for each answer.
+The BMCs are one process of one thread (``python -m bench.bmcs FOLDER``), which answers from a table and takes 100 ms for
+each answer. All TLS handshakes are made: on two CPUs that is what a thousand BMCs cost, besides reading what they say.
 """
 
-import os
-import socket
+import json
+import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 
-from bench.measure import Aim, Row, interleave
+from bench.bmc_server import BmcFarm, Request
+from bench.measure import Aim, NotHere, Row, interleave, seconds
+from bench.peak import peak
 from livefw import libraries
 from livefw.errors import NotInstalled
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Model
-from livefw.machine.bmc.server import BmcServer
-from livefw.machine.bmc.web import Web
+from livefw.machine.bmc.web import ROOT, SESSIONS, Web, WebReply
 
 SIZES = (1, 10, 100)
+MANY = 1_000
 BESIDE = 20
 """BMCs of which one is silent, or none."""
 MEMBERS = 20
+LARGE = 500
+"""Members of one BMC."""
+IMAGE_MIB = 512
 LATENCY_S = 0.1
 ROUNDS = 5
-_SILENT = "silent"
 _PATIENCE_S = 3.0
 """That of the settings, by default."""
 _CREDENTIALS = "/etc/livefw/bmc.credentials"
+_SILENT, _ALONE, _EXPANDING = "silent", "large", "expanding"
+_INVENTORY = f"{ROOT}/UpdateService/FirmwareInventory"
 
 
 def rows() -> Iterator[Row]:
-    """Seconds of each size, and its ratio to one BMC; and what one silent BMC among others costs."""
+    """Seconds of each size, and its ratio to one BMC; what one silent BMC costs; and memory."""
     try:
         libraries.load("redfish")
         libraries.load("cryptography")
     except NotInstalled as error:
-        from bench.measure import NotHere
-
         raise NotHere(error.message) from error
     with tempfile.TemporaryDirectory(prefix="livefw-bench-") as folder:
         command = [sys.executable, "-m", "bench.bmcs", folder]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as served:
             assert served.stdout
             served.stdout.readline()
-            trees = [*map(str, SIZES), str(BESIDE), _SILENT]
+            trees = [*map(str, SIZES), str(BESIDE), _SILENT, _ALONE, _EXPANDING]
             medians = interleave({tree: _listed(f"{folder}/{tree}") for tree in trees}, rounds=ROUNDS)
+            many = seconds(_listed(f"{folder}/{MANY}"))
+            memory = peak([*_command(f"{folder}/{MANY}"), "list"]) / 1024
+            image = _image(folder)
             served.communicate()
+    yield from _times(medians, many)
+    yield Row(f"list of {MANY:,} BMCs, memory", memory, "MiB", Aim(100.0))
+    yield Row(f"stage an image of {IMAGE_MIB} MiB, memory above list", image, "MiB", Aim(64.0))
+
+
+def _times(medians: Mapping[str, float], many: float) -> Iterator[Row]:
     one = medians["1"]
+    each = f"{MEMBERS} members, {LATENCY_S * 1e3:.0f} ms a request"
     for size in SIZES:
-        yield Row(
-            f"list of {size:,} BMCs, {MEMBERS} members, {LATENCY_S * 1e3:.0f} ms a request", medians[str(size)], "s"
-        )
+        yield Row(f"list of {size:,} BMCs, {each}", medians[str(size)], "s")
+    yield Row(f"list of {MANY:,} BMCs, {each}, one round", many, "s")
     for size in SIZES[1:]:
-        aim = Aim(3.0) if size == SIZES[-1] else None
-        yield Row(f"list of {size:,} BMCs", medians[str(size)] / one, "times", aim, "one BMC")
-    yield Row(f"list of {BESIDE} BMCs", medians[str(BESIDE)], "s")
-    yield Row(f"list of {BESIDE} BMCs, one silent", medians[_SILENT], "s", Aim(1.0 + max(_PATIENCE_S, one)))
-    yield Row(
-        f"list of {BESIDE} BMCs, one silent", medians[_SILENT] / medians[str(BESIDE)], "times", None, "none silent"
-    )
+        yield Row(
+            f"list of {size:,} BMCs", medians[str(size)] / one, "times", Aim(3.0) if size == 100 else None, "one BMC"
+        )
+    yield Row(f"list of {SIZES[-1]:,} BMCs that expand collections", medians[_EXPANDING], "s")
+    yield Row(f"list of one BMC with {LARGE} members", medians[_ALONE], "s")
+    beside, silent = medians[str(BESIDE)], medians[_SILENT]
+    yield Row(f"list of {BESIDE} BMCs", beside, "s")
+    yield Row(f"list of {BESIDE} BMCs, one silent", silent, "s", Aim(1.0 + max(_PATIENCE_S, one)))
+    yield Row(f"list of {BESIDE} BMCs, one silent", silent / beside, "times", None, "none silent")
+
+
+def _command(root: str) -> list[str]:
+    return [sys.executable, "-m", "livefw", "--root", root, "--settings", f"{root}/etc/livefw"]
 
 
 def _listed(root: str) -> Callable[[], object]:
-    command = [sys.executable, "-m", "livefw", "--root", root, "--settings", f"{root}/etc/livefw", "list"]
     quiet = subprocess.DEVNULL
-    return lambda: subprocess.run(command, stdout=quiet, stderr=quiet, check=True)
+    return lambda: subprocess.run([*_command(root), "list"], stdout=quiet, stderr=quiet, check=True)
+
+
+def _image(folder: str) -> float:
+    """Mebibytes that staging a large image takes above listing the same BMC."""
+    with open(f"{folder}/image", "wb") as file:
+        file.write(b"version=9.9.9\n")
+        file.truncate(IMAGE_MIB << 20)
+    command = [*_command(f"{folder}/staging"), "--state", f"{folder}/state"]
+    idle = peak([*command, "list"])
+    return (peak([*command, "stage", "b0/fw0-a", f"{folder}/image"]) - idle) / 1024
+
+
+class CannedBmcs:
+    """Answers for BMCs that are all the same, from a table; what changes something goes to the model of one."""
+
+    def __init__(self, members: int, *, expands: bool = False) -> None:
+        firmware = [Firmware(f"fw{number}", f"fw{number}", f"{ROOT}/Chassis/{number}") for number in range(members)]
+        model = Model(
+            time.monotonic,
+            pattern=Pattern.STAGE,
+            faults=("no-measurements", "one-bank"),
+            seconds=0.1,
+            firmware=firmware,
+        )
+        self._web = Web(model, {"admin": "secret"})
+        self._token = self._ask("POST", SESSIONS, {}, b'{"UserName": "admin", "Password": "secret"}')
+        self._known: dict[str, WebReply] = {}
+        self._expands = expands
+
+    def answer(self, request: Request) -> WebReply:
+        """The reply to one request."""
+        path = request.path.rstrip("/")
+        if path.partition("?")[0].startswith(SESSIONS):
+            return self._token if request.method == "POST" else WebReply(204, {}, b"")
+        headers = dict(request.headers) | {"x-auth-token": self._token.headers["X-Auth-Token"]}
+        if request.method != "GET" or "/Task" in path:
+            return self._ask(request.method, path, headers, request.body)
+        reply = self._known.get(path)
+        if reply is None:
+            reply = self._known[path] = self._made(path, headers)
+        if reply.headers.get("ETag") == request.headers.get("if-none-match", ""):
+            return WebReply(304, reply.headers, b"")
+        return reply
+
+    def _made(self, path: str, headers: Mapping[str, str]) -> WebReply:
+        plain, _, query = path.partition("?")
+        reply = self._ask("GET", plain, headers, b"")
+        document = json.loads(reply.body)
+        if self._expands and plain == ROOT:
+            expand = {"ExpandAll": True, "Levels": True, "Links": True, "MaxLevels": 6, "NoLinks": True}
+            document["ProtocolFeaturesSupported"] = {"ExpandQuery": expand}
+        if self._expands and query:
+            document["Members"] = [
+                json.loads(self._ask("GET", row["@odata.id"], headers, b"").body) for row in document["Members"]
+            ]
+        if "MaxImageSizeBytes" in document:
+            document["MaxImageSizeBytes"] = 1 << 30
+        body = json.dumps(document).encode()
+        return WebReply(reply.status, reply.headers | {"ETag": f'"{sha256(body).hexdigest()[:16]}"'}, body)
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> WebReply:
+        self._web.log.clear()
+        return self._web.handle(method, path, headers, body)
 
 
 def serve(folder: str) -> None:
     """Serve BMCs until standard input ends, with a tree of settings for each number of them."""
-    firmware = [f"fw{number}" for number in range(MEMBERS)]
-    urls = []
-    for _ in range(max(SIZES)):
-        model = Model(
-            time.monotonic,
-            pattern=Pattern.STAGE,
-            faults=("no-measurements",),
-            firmware=[Firmware(name, name, f"/redfish/v1/Chassis/{name}") for name in firmware],
-        )
-        urls.append(BmcServer(Web(model, {"admin": "secret"}), latency=LATENCY_S).url)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        for size in (*SIZES, BESIDE):
-            _write(Path(folder, str(size)), urls[:size])
-        _write(Path(folder, _SILENT), [*urls[: BESIDE - 1], f"https://127.0.0.1:{mute.getsockname()[1]}"])
-        print("ready", flush=True)
-        sys.stdin.read()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    slow, large = CannedBmcs(MEMBERS), CannedBmcs(LARGE)
+    expanding, staging = CannedBmcs(MEMBERS, expands=True), CannedBmcs(MEMBERS)
+    farms = {
+        name: BmcFarm(each.answer, latency=LATENCY_S)
+        for name, each in (("", slow), (_ALONE, large), (_EXPANDING, expanding))
+    }
+    farms["staging"] = BmcFarm(staging.answer)
+    mute = BmcFarm(slow.answer, latency=3600.0)
+    for size in (*SIZES, BESIDE, MANY):
+        _write(Path(folder, str(size)), [farms[""].url(number) for number in range(size)])
+    _write(Path(folder, _SILENT), [*(farms[""].url(number) for number in range(BESIDE - 1)), mute.url()])
+    _write(Path(folder, _ALONE), [farms[_ALONE].url()])
+    _write(Path(folder, _EXPANDING), [farms[_EXPANDING].url(number) for number in range(SIZES[-1])])
+    _write(Path(folder, "staging"), [farms["staging"].url()])
+    print("ready", flush=True)
+    sys.stdin.read()
+    for farm in (*farms.values(), mute):
+        farm.close()
 
 
 def _write(root: Path, urls: list[str]) -> None:
     (root / "etc/livefw").mkdir(parents=True)
     secret = root / _CREDENTIALS[1:]
     secret.write_text("admin\nsecret\n")
-    os.chmod(secret, 0o600)
-    tables = (
-        f'[[redfish.bmc]]\nname = "b{number}"\nurl = "{url}"\nverify = false\ncredentials = "{_CREDENTIALS}"\n'
-        for number, url in enumerate(urls)
+    secret.chmod(0o600)
+    hosts = "".join(f"b{number} {url.removeprefix('https://')}\n" for number, url in enumerate(urls))
+    (root / "etc/livefw/hosts").write_text(hosts)
+    (root / "etc/livefw/livefw.toml").write_text(
+        f'[redfish.group.all]\nhosts-file = "/etc/livefw/hosts"\nverify = false\ncredentials = "{_CREDENTIALS}"\n'
     )
-    (root / "etc/livefw/livefw.toml").write_text("".join(tables))
 
 
 if __name__ == "__main__":
