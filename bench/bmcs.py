@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``livefw list`` of ever more BMCs, each of 20 members and slow: what one of them costs must not add up.
 
-The BMCs are one process of one thread (``python -m bench.bmcs FOLDER``), which answers from a table and takes 100 ms for
-each answer. All TLS handshakes are made: on two CPUs that is what a thousand BMCs cost, besides reading what they say.
+The BMCs are one process (``python -m bench.bmcs FOLDER``) with a thread for each kind of them, which takes 100 ms for
+each answer and has it in a table. All TLS handshakes are made: on two CPUs they are part of what a thousand BMCs cost.
 """
 
 import json
@@ -20,9 +20,10 @@ from bench.measure import Aim, NotHere, Row, interleave, seconds
 from bench.peak import peak
 from livefw import libraries
 from livefw.errors import NotInstalled
+from livefw.machine.bmc.documents import ROOT, SESSIONS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Model
-from livefw.machine.bmc.web import ROOT, SESSIONS, Web, WebReply
+from livefw.machine.bmc.web import Web, WebReply
 
 SIZES = (1, 10, 100)
 MANY = 1_000
@@ -38,7 +39,6 @@ _PATIENCE_S = 3.0
 """That of the settings, by default."""
 _CREDENTIALS = "/etc/livefw/bmc.credentials"
 _SILENT, _ALONE, _EXPANDING = "silent", "large", "expanding"
-_INVENTORY = f"{ROOT}/UpdateService/FirmwareInventory"
 
 
 def rows() -> Iterator[Row]:

@@ -25,6 +25,7 @@ from livefw.providers.redfish.exchange import (
     require_resource,
 )
 from livefw.providers.redfish.fan_out import Abandoned, Listener
+from livefw.providers.redfish.known import KnownBmc
 from livefw.providers.redfish.settings import Bmc, Secret
 from livefw.providers.redfish.upload import UploadBody
 from livefw.text import whole
@@ -55,12 +56,17 @@ class RedfishClient:
         *,
         pace: Pace | None = None,
         listener: Listener | None = None,
+        known: KnownBmc | None = None,
     ) -> None:
         """Log in.
 
         ``adapter`` is how to reach the BMC, usually a `transport.BoundedAdapter`, whose limits hold unless there is a
         ``pace``; ``clock`` is for `within` and `pause`, and ``listener`` hears the first answer.
+        ``known`` is what earlier looks have left; without it, everything is read anew.
         """
+        self.known = known or KnownBmc()
+        self._looks_again = known is not None
+        self.known.looks += 1
         self._clock = clock or SystemClock()
         self._pace = pace
         self._listener = listener or Listener()
@@ -149,8 +155,12 @@ class RedfishClient:
         return root if isinstance(root, dict) else {}
 
     def get(self, path: str) -> Response:
-        """Read a resource."""
-        return self._read("GET", path)
+        """Read a resource, or only ask whether it is still what is known of it."""
+        before = self.known.answer(path) if self._looks_again else None
+        answer = self._read("GET", path, headers={"If-None-Match": before.etag} if before else {})
+        if before and answer.status == 304:
+            return _answer(200, {**answer.headers}, before.body)
+        return answer
 
     def get_each(self, paths: Sequence[str]) -> list[Response | ExchangeError]:
         """Read several resources, in their order, as many at a time as the way to the BMC allows.
@@ -280,21 +290,32 @@ class RedfishClient:
     def _exchange(self, method: str, path: str, **named: Any) -> Response:
         self._require_time()
         with _errors_translated():
+            if method == "GET" and (short := getattr(self._adapter, "read", None)):
+                fields = self._library._get_req_headers({**named["headers"]})  # noqa: SLF001 - who is logged in
+                status, headers, data = short(path, fields)
+                if status not in _REDIRECTIONS:  # which the library follows
+                    return self._known_answer(status, headers, data, path)
             send = getattr(self._library, method.lower())
             response = send(path, **named)
-            return self._known_answer(response.status, response.getheaders(), response.read)
+            return self._known_answer(response.status, response.getheaders(), response.read, path * (method == "GET"))
 
     def _require_time(self) -> None:
         self._listener.require_wanted()
         if self._clock.now() > self._until:
             raise ExchangeError(exchange.TIMEOUT, sent=False)
 
-    def _known_answer(self, status: int, headers: Iterable[tuple[str, str]], data: bytes) -> Response:
+    def _known_answer(self, status: int, headers: Iterable[tuple[str, str]], data: bytes, path: str = "") -> Response:
+        """The answer; that to a read of a ``path`` is kept."""
         self._known = self._known or status != 401
         fields = {name.lower(): self._within(value) for name, value in headers}
         if self._prefix:
             data = data.replace(f"{self._prefix}/redfish/".encode(), b"/redfish/")
+        if path and status == 200 and self._looks_again:
+            self.known.keep(path, fields.get("etag", ""), data)
         return _answer(status, fields, data)
+
+
+_REDIRECTIONS = frozenset({301, 302, 303, 307, 308})
 
 
 def _answer(status: int, headers: dict[str, str], data: bytes) -> Response:

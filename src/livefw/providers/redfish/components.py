@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From inventory members to components, and why one cannot be activated now."""
 
+import sys
 from typing import NamedTuple
 
 from livefw.providers.component import Component, Cost, Flag, Reason, RestartScope, Version, dotted
@@ -198,7 +199,7 @@ def _details(part: Part, seen: Seen) -> list[tuple[str, str]]:
         ("image formats", ", ".join(service.formats) or None),
         ("apply times", ", ".join(sorted(service.apply_times)) or None),
     ]
-    return [(name, str(value)) for name, value in rows if value is not None]
+    return [(name, sys.intern(str(value))) for name, value in rows if value is not None]
 
 
 def _state(image: SoftwareImage) -> str:

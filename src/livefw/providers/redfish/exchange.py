@@ -2,6 +2,7 @@
 """What one exchange with a BMC ends with."""
 
 import re
+import sys
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -175,9 +176,9 @@ def plain_text(data: bytes) -> str:
 
 
 def text(body: dict[str, Any], name: str, *, most: int = 300) -> str | None:
-    """A text of a service, cut to a sane length; None if there is none."""
+    """A text of a service, cut to a sane length; None if there is none. Of BMCs that say the same it is kept once."""
     value = body.get(name)
-    return whole(value[:most]) if isinstance(value, str) and value else None
+    return sys.intern(whole(value[:most])) if isinstance(value, str) and value else None
 
 
 def record(body: dict[str, Any], name: str) -> dict[str, Any]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from livefw.providers.redfish.exchange import Pace
     from livefw.providers.redfish.fan_out import Listener
     from livefw.providers.redfish.groups import ResolvedGroups
+    from livefw.providers.redfish.known import KnownBmc
     from livefw.providers.redfish.parts import Part
     from livefw.providers.redfish.resources import Seen, Unread
     from livefw.providers.redfish.settings import Bmc, Secret
@@ -81,6 +82,9 @@ class RedfishProvider:
         self._seen: dict[str, Seen] = {}
         """The last whole look at each BMC: where things are, for those that follow to read only what they need."""
         self._earlier: dict[str, dict[str, str]] = {}
+        self._known: dict[str, KnownBmc] = {}
+        self._tls: dict[tuple[str | None, bool], Any] = {}
+        """TLS by authorities and whether they count: those of the system take 30 ms and a megabyte, each time."""
 
     @property
     def bmcs(self) -> tuple[Bmc, ...]:
@@ -287,6 +291,7 @@ class RedfishProvider:
         bmc = self._bmc(ident)
         if bmc is None:
             raise errors.TransportError(f"no BMC is configured for redfish:{ident}", mechanism=TABLE)
+        self._known.pop(bmc.name, None)  # something is about to change
         return Place(
             bmc,
             ident.partition("/")[2],
@@ -311,13 +316,15 @@ class RedfishProvider:
 
         def ask(bmc: Bmc, listener: Listener) -> Listed:
             from livefw.providers.redfish.client import RedfishClient
+            from livefw.providers.redfish.known import KnownBmc
 
-            prepared = ready[bmc.name]
+            prepared = ready.pop(bmc.name)  # and with it what has been read by it
             if isinstance(prepared, ExchangeError):
                 return Listed(bmc, error=_error(bmc, prepared.reason))
             pace = _pace(bmc)
+            known = self._known.setdefault(bmc.name, KnownBmc())
             return self._described(
-                bmc, lambda: RedfishClient(bmc, *prepared, self._clock, pace=pace, listener=listener)
+                bmc, lambda: RedfishClient(bmc, *prepared, self._clock, pace=pace, listener=listener, known=known)
             )
 
         return ask_all(bmcs, ask, silent=_silent)
@@ -354,8 +361,11 @@ class RedfishProvider:
         from livefw.providers.redfish.transport import BoundedAdapter, tls
 
         try:
-            authorities = self._files.trusted(bmc.ca, 1 << 20) if bmc.ca else None
-            return BoundedAdapter(bmc.url, tls(authorities, verify=bmc.verify))
+            trust = (bmc.ca, bmc.verify)
+            if trust not in self._tls:
+                authorities = self._files.trusted(bmc.ca, 1 << 20) if bmc.ca else None
+                self._tls[trust] = tls(authorities, verify=bmc.verify)
+            return BoundedAdapter(bmc.url, self._tls[trust])
         except (OSError, ValueError) as error:
             why = str(error) if isinstance(error, Untrusted) else getattr(error, "strerror", None) or str(error)
             raise ExchangeError(UNUSABLE_CA.fill(path=bmc.ca, error=why), sent=False) from error

@@ -5,6 +5,7 @@ Schemas: UpdateService 1.17, SoftwareInventory 1.14, UpdateServiceCapabilities 1
 (DMTF DSP8010, 2026.1). Older services lack much of it, and what is missing is None: unknown, not false.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from livefw.providers.redfish.exchange import (
     require_resource,
     text,
 )
+from livefw.providers.redfish.expanded import Expansion
 from livefw.providers.redfish.queue import Queued
 from livefw.providers.redfish.repeated import RepeatedReads
 from livefw.providers.redfish.vendors import slots
@@ -158,6 +160,8 @@ class Seen(NamedTuple):
     blind: tuple[Unread, ...] = ()
     ended: frozenset[str] = frozenset()
     """The tasks that have ended well."""
+    task_list: str | None = None
+    """Where the tasks are."""
 
 
 class EarlierLook(NamedTuple):
@@ -166,22 +170,16 @@ class EarlierLook(NamedTuple):
     seen: Seen
     anew: frozenset[str]
 
-    @property
-    def covered(self) -> frozenset[str]:
-        """These members, and what they are related to."""
-        related = (image.related for image in self.seen.images if image.uri in self.anew)
-        return self.anew.union(*related)
-
 
 def look(client: RedfishClient, known: EarlierLook | None = None) -> Seen:
     """Read all of it, or with ``known`` only that, and what is new; `ExchangeError` if there is no update service, or
     it cannot be read.
     """
     with client.within(_LOOK_S):
-        return _look(RepeatedReads(client), client.root, known)
+        return _look(RepeatedReads(client), client.root, known, Expansion(client.root, client.known))
 
 
-def _look(client: RepeatedReads, root: dict[str, Any], known: EarlierLook | None) -> Seen:
+def _look(client: RepeatedReads, root: dict[str, Any], known: EarlierLook | None, expansion: Expansion) -> Seen:
     """Level by level, because what does not depend on each other is read side by side."""
     uri = _link(root, "UpdateService")
     if uri is None:
@@ -191,11 +189,13 @@ def _look(client: RepeatedReads, root: dict[str, Any], known: EarlierLook | None
     unread, blind = list[Unread](), list[Unread]()
     has_queue = known is None or service.queues or known.seen.queued
     links = {name: _link(root, name) for name in ("Tasks", "ComponentIntegrity")}
-    task_list = _task_list(client, links["Tasks"], blind) if has_queue else None
+    task_list = known.seen.task_list if known else None
+    if has_queue and task_list is None:
+        task_list = _task_list(client, links["Tasks"], blind)
     places = [each for name in ("FirmwareInventory", "SoftwareInventory") if (each := _link(body, name))]
     kept = {each.uri: each for each in known.seen.images if each.uri not in known.anew} if known else {}
     images: list[SoftwareImage] = []
-    for row in _members(client, places, SOFTWARE, unread, skipped=frozenset(kept)):
+    for row in _members(client, places, SOFTWARE, unread, skipped=frozenset(kept), expansion=expansion):
         found = kept.get(row["@odata.id"]) if len(row) == 1 else image(row, service.vendor)
         images += [found] if found else []
     if unread and not images:
@@ -203,12 +203,11 @@ def _look(client: RepeatedReads, root: dict[str, Any], known: EarlierLook | None
         busy = any(each.passes for each in unread)
         why = exchange.BUSY_INVENTORY if busy else exchange.UNREAD_INVENTORY
         raise ExchangeError(why.fill(what_is_wrong=unread[0].text), sent=True)
-    tasks = [*_members(client, [task_list] if task_list else [], _TASK, blind, optional=True)]
+    tasks = [*_members(client, [task_list] if task_list and has_queue else [], _TASK, blind, optional=True)]
     queued = tuple(filter(None, map(queue.queued, tasks)))
-    measured = known is None or any(each.protects & known.covered for each in known.seen.integrity)
-    integrity = tuple(_integrity(client, links["ComponentIntegrity"])) if measured else ()
+    integrity = known.seen.integrity if known else tuple(_integrity(client, links["ComponentIntegrity"]))
     ended = queue.completed(tasks)
-    return Seen(service, tuple(images), queued, integrity, tuple(unread), tuple(blind), ended)
+    return Seen(service, tuple(images), queued, integrity, tuple(unread), tuple(blind), ended, task_list)
 
 
 class MemberKind(NamedTuple):
@@ -230,6 +229,7 @@ def _members(
     *,
     skipped: frozenset[str] = frozenset(),
     optional: bool = False,
+    expansion: Expansion | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Members of collections that can be read, in their order; all that cannot be is added to ``unread``.
 
@@ -242,7 +242,11 @@ def _members(
             if uri := local_path(listed.get("@odata.id")):
                 rows.setdefault(uri, None if kind.telling.isdisjoint(listed) else listed)
     wanted = [uri for uri, row in rows.items() if row is None and uri not in skipped]
-    answers = dict(zip(wanted, client.get_each(wanted), strict=True))
+    answers = dict[str, Response | ExchangeError]()
+    if expansion:
+        answers |= expansion.read(client, collections, wanted, kind.telling)
+        wanted = [uri for uri in wanted if uri not in answers]
+    answers |= zip(wanted, client.get_each(wanted), strict=True)
     for uri, row in rows.items():
         if row is not None or uri in skipped:
             yield (row or {}) | {"@odata.id": uri}
@@ -299,13 +303,14 @@ def image(body: dict[str, Any], vendor: Vendor = PLAIN) -> SoftwareImage | None:
     uri = local_path(body.get("@odata.id"))
     if uri is None:
         return None
+    uri = sys.intern(uri)
     ident = text(body, "Id") or uri.rstrip("/").rpartition("/")[2]
     related, version = body.get("RelatedItem"), text(body, "Version")
     reading = slots.read(body, vendor.slots)
     waits = whole(reading.waits[:_MOST_TEXT])
     return SoftwareImage(
         uri=uri,
-        key=_key(uri),
+        key=sys.intern(_key(uri)),
         ident=ident,
         name=text(body, "Name") or ident,
         version=version,
@@ -455,7 +460,7 @@ def _link(body: dict[str, Any], name: str) -> str | None:
 def _links(rows: object) -> frozenset[str]:
     uris = rows[:_MOST_MEMBERS] if isinstance(rows, list) else ()
     found = (local_path(row.get("@odata.id")) for row in uris if isinstance(row, dict))
-    return frozenset(each for each in found if each)
+    return frozenset(sys.intern(each) for each in found if each)
 
 
 def _action(body: dict[str, Any], name: str) -> str | None:

@@ -9,10 +9,12 @@ itself, and follows redirects; `requests` reads bodies to their end, and its tim
 import ssl
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from requests.adapters import HTTPAdapter
+from urllib3.util import Timeout
 
 from livefw.providers.redfish.exchange import OVERSIZED, REDIRECTED, UNHURRIED, ExchangeError, normal_url
 
@@ -102,6 +104,7 @@ class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # requests has no type
         self, origin: str, context: TlsContext, *, seconds: float = EXCHANGE_S, most: int = MOST_BYTES
     ) -> None:
         self._origin = normal_url(origin)
+        self._place = urlsplit(origin)
         self._context = context
         self.seconds = seconds
         self._most = most
@@ -132,15 +135,42 @@ class BoundedAdapter(HTTPAdapter):  # type: ignore[misc]  # requests has no type
         named |= {"stream": True, "proxies": {}, "timeout": (min(CONNECT_S, seconds), seconds)}
         response = super().send(request, **named)
         try:
-            response._content = self._body(response)  # noqa: SLF001 - where `requests` keeps what it has read
+            response._content = self._body(response.raw)  # noqa: SLF001 - where `requests` keeps what it has read
             response._content_consumed = True  # noqa: SLF001
         finally:
             response.raw.release_conn() if response._content_consumed else response.raw.close()  # noqa: SLF001
         return response
 
-    def _body(self, response: Any) -> bytes:
+    def read(self, path: str, headers: Mapping[str, str]) -> tuple[int, Iterable[tuple[str, str]], bytes]:
+        """Status, header and body of the answer to a GET; `ExchangeError`, and what is raised below `requests`.
+
+        With the limits of `send`, and without `requests`: what it does around each request takes longer than all that
+        is below it. Redirections are not followed.
+        """
+        self._context.deadline = self._context.now() + self.seconds
+        pool = self.poolmanager.connection_from_host(
+            self._place.hostname, self._place.port or 443, scheme="https", pool_kwargs={}
+        )
+        raw = pool.urlopen(
+            "GET",
+            self._place.path + path,
+            headers={"Accept-Encoding": "gzip, deflate", **headers},
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            timeout=Timeout(connect=min(CONNECT_S, self.seconds), read=self.seconds),
+        )
+        whole = False
+        try:
+            data = self._body(raw)
+            whole = True
+        finally:
+            raw.release_conn() if whole else raw.close()
+        return raw.status, raw.headers.items(), data
+
+    def _body(self, raw: Any) -> bytes:
         parts, size = [], 0
-        while part := response.raw.read(_CHUNK, decode_content=True):
+        while part := raw.read(_CHUNK, decode_content=True):
             size += len(part)
             if size > self._most:
                 raise ExchangeError(OVERSIZED.fill(most=self._most), sent=True)
