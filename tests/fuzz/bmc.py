@@ -17,6 +17,7 @@ from livefw.providers.redfish import attest, components, delivery, resources, se
 from livefw.providers.redfish.ability import ability
 from livefw.providers.redfish.client import _answer
 from livefw.providers.redfish.exchange import TIMEOUT, ExchangeError, RegistryMessage, Response, local_path, retry_after
+from livefw.providers.redfish.known import KnownBmc
 from livefw.providers.redfish.parts import grouped
 from livefw.providers.redfish.settings import Bmc
 from livefw.providers.redfish.vendors.vendor import ServiceState
@@ -83,6 +84,7 @@ class _Service:
         self.root = {
             name: {"@odata.id": f"{_ROOT}/{name}"} for name in ("UpdateService", "Tasks", "ComponentIntegrity")
         }
+        self.known = KnownBmc()
         self.asked = 0
 
     def get(self, path: str) -> Response:

@@ -74,6 +74,10 @@ class Bench:
             {fake.SETTINGS: (SETTINGS + settings).encode(), CREDENTIALS: b"admin\na word of passage\n"}, self.clock
         )
         self.watch = Onlooker()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """As another process, which has seen nothing yet."""
         self.provider = RedfishProvider(self.files, self.clock, adapter=lambda bmc: InProcess(self.web))
 
     def component(self, ident: str = "pmfw-a") -> Component:

@@ -193,6 +193,7 @@ def test_without_peer_claim_says_what_is_known_under_every_fault(make: Make, fau
     bench = make(pattern=Pattern.STAGE)
     assert bench.stage().reply is Reply.ACCEPTED
     bench.model.faults = frozenset({fault})
+    bench.begin_anew()
     running = bench.provider.activate("rack/pmfw-a", bench.watch.progress)
     assert running.wait(None)
     claim = running.claim

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from livefw.providers.redfish import components, resources
 from livefw.providers.redfish.exchange import ExchangeError, Response
+from livefw.providers.redfish.known import KnownBmc
 from livefw.providers.redfish.parts import grouped
 from livefw.providers.redfish.settings import Bmc
 
@@ -65,13 +66,17 @@ VALUES = st.recursive(
 BODIES = st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=10)
 
 
+EXPANDS = {"ProtocolFeaturesSupported": {"ExpandQuery": {"NoLinks": True}}}
+
+
 class Garbage:
     """Every path answers with one of a few documents."""
 
     def __init__(self, bodies: list[dict[str, Any]]) -> None:
         self._bodies = bodies
         links = ("UpdateService", "Tasks", "ComponentIntegrity")
-        self.root = {name: {"@odata.id": f"{ROOT}/{name}"} for name in links}
+        self.root = {name: {"@odata.id": f"{ROOT}/{name}"} for name in links} | EXPANDS
+        self.known = KnownBmc()
 
     def get(self, path: str) -> Response:
         return Response(200, {}, self._bodies[sum(path.encode()) % len(self._bodies)])
