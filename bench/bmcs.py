@@ -23,7 +23,8 @@ from livefw.errors import NotInstalled
 from livefw.machine.bmc.documents import ROOT, SESSIONS
 from livefw.machine.bmc.firmware import Firmware, Pattern
 from livefw.machine.bmc.model import Model
-from livefw.machine.bmc.web import Web, WebReply
+from livefw.machine.bmc.reply import WebReply
+from livefw.machine.bmc.web import Web
 
 SIZES = (1, 10, 100)
 MANY = 1_000

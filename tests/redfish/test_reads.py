@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from livefw.machine.bmc.firmware import Firmware
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 from livefw.providers.base import Component
 from livefw.providers.redfish import known
 
