@@ -19,8 +19,8 @@ from livefw.cli.arguments import configured, top
 from livefw.cli.explain.codes import words
 from livefw.cli.parser import CommandParser
 from livefw.cli.verbs import VERBS
+from livefw.machine.catalog import ALL_FAULTS
 from livefw.machine.config import platforms
-from livefw.machine.tdx import ALL_FAULTS
 from livefw.providers.registry import MECHANISMS
 
 FOLDER = Path(__file__).with_name("completions")

@@ -346,8 +346,8 @@ def test_the_command_from_the_push_to_the_proof(beside: Beside, tmp_path: Path) 
         "key": "redfish:model/rmm-a",
         "current_version": "2.1",
         "pending_version": None,
-        "measured": "changed",
         "trouble": None,
+        "measured": "changed",
     }
 
     beside.write('[[link]]\ncomponent = "scp"\nbmc = "modle"\nmember = "rmm-b"\n')

@@ -314,13 +314,14 @@ def _linked(result: Result) -> dict[str, Any]:
     there = result.after and result.after.linked
     if not there:
         return {}
+    measured = result.claim.measured if result.claim else Measured.NOT
     return {
         "linked": {
             "key": there.key,
             "current_version": reliable_text(there.current_version),
             "pending_version": reliable_text(there.pending_version),
-            "measured": result.claim.measured if result.claim else Measured.NOT,
             "trouble": there.trouble.text if there.trouble else None,
+            **({"measured": measured} if measured is not Measured.NOT else {}),
         }
     }
 

@@ -34,7 +34,11 @@ MANUAL = Manual(
             "more that it has; the exit status is that of the rest. With --strict nothing is begun then, and the exit "
             "status is 1."
         ),
-        "Arm LFA has no staging of its own; how an image becomes pending there depends on the platform.",
+        (
+            "Arm LFA has no staging of its own; how an image becomes pending there depends on the platform. For a "
+            "component that a [[link]] in livefw.toml names, the image goes to the BMC of the link, and it is staged "
+            "when the agent of this machine reports the same version as pending."
+        ),
     ),
     examples=(
         ("livefw stage bmc-bios bios-2.7.cab", "Stage the image of an archive."),

@@ -30,10 +30,10 @@ class LinkedRowDocument(TypedDict):
     """Version that ran there, where it was reported reliably."""
     pending_version: str | None
     """Version that was pending there, where it was reported reliably."""
-    measured: Measured
-    """Whether a measurement of the firmware changed."""
     trouble: str | None
     """Why the BMC did not show the component, or null."""
+    measured: NotRequired[Measured]
+    """Whether a measurement of the firmware changed, where there are two that can be verified."""
 
 
 class BriefReasonDocument(TypedDict):
