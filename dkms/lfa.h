@@ -77,6 +77,7 @@ struct lfa_image {
 	u64 told_flags;		/* by uevent */
 	u64 told_version;
 	struct lfa_outcome last;
+	bool primed;		/* and not cancelled since */
 	bool gone;		/* its directory is to be removed */
 	bool tried;		/* for the notification that is handled */
 	bool force_cpu_rendezvous;

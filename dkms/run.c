@@ -95,12 +95,33 @@ static s64 lfa_call_cancel(struct lfa_image *image)
 	bool again;
 	s64 status = lfa_call(LFA_FN_CANCEL, image->id, 0, &again);
 
-	if (status)
+	if (status) {
 		pr_err("Activation not cancelled for image %s: %s\n", image->label,
 		       lfa_status_name(status));
-	else
-		pr_info("Activation cancelled for image %s\n", image->label);
-	return status;
+		return status;
+	}
+	WRITE_ONCE(image->primed, false);
+	pr_info("Activation cancelled for image %s\n", image->label);
+	return 0;
+}
+
+/*
+ * An agent may go on holding what was activated, and then let another one be primed, but not be
+ * activated. That there is nothing to cancel is no news.
+ */
+static void lfa_let_go_of_others(struct lfa_image *image)
+{
+	struct lfa_image *other;
+	bool again;
+
+	down_read(&lfa_ids);
+	list_for_each_entry(other, &lfa_images, node) {
+		if (other == image || other->id == LFA_NO_ID || !READ_ONCE(other->primed))
+			continue;
+		lfa_call(LFA_FN_CANCEL, other->id, 0, &again);
+		WRITE_ONCE(other->primed, false);
+	}
+	up_read(&lfa_ids);
 }
 
 int lfa_cancel(struct lfa_image *image)
@@ -159,6 +180,7 @@ static int lfa_prime(struct lfa_image *image)
 		if (err == -EAGAIN)
 			lfa_pause();
 	} while (err == -EAGAIN);
+	WRITE_ONCE(image->primed, !err);
 	return err;
 }
 
@@ -275,6 +297,7 @@ int lfa_activate(struct lfa_image *image, const char *success)
 	}
 	/* All attempts have to be of one kind. */
 	alone = (info.flags & LFA_RENDEZVOUS_OPTIONAL) && !READ_ONCE(image->force_cpu_rendezvous);
+	lfa_let_go_of_others(image);
 	err = lfa_prime(image);
 	if (!err)
 		err = lfa_activate_primed(image, alone);

@@ -9,7 +9,7 @@ import pty
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ import pytest
 from tests.qemu.scripts import CACHE, LIVEFW, printed_by
 
 CHECKOUT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("module.sh")
 KERNELS = {"default": 0, "newest": -1}
 """Which of those in the cache."""
 
@@ -64,13 +65,12 @@ def _release(kernel: Path) -> list[int]:
     return [int(word) for word in kernel.name.partition("-")[2].partition("+")[0].partition("-")[0].split(".")]
 
 
-def run(module: Module, python: str, platform: str, steps: str, folder: Path) -> list[str]:
-    """What steps printed, which are Python of the guest and use what `INSIDE` defines."""
+def run(module: Module, platform: str, script: str, folder: Path, *, cpus: int, more: Sequence[str] = ()) -> list[str]:
+    """What a script printed in the guest."""
     environment = dict(os.environ) | {"LIVEFW_RUNTIME_DIR": os.fspath(folder)}
-    words = ["run", "--platform", platform, "--cpus", "2", "--notification", "dt", "--qemu", str(module.kernel)]
+    words = ["run", "--platform", platform, "--cpus", str(cpus), "--notification", "dt", "--qemu", str(module.kernel)]
     words += ["--busybox", str(CACHE / "kernel/root/bin/busybox"), "--kernel-module", str(module.file)]
-    words += ["--guest-python", python, "--append", "loglevel=1"]
-    words += ["--guest-command", f"cat > /steps <<'EOF'\n{INSIDE}{steps}EOF\n{START}"]
+    words += ["--guest-command", script, "--append", "loglevel=1", *more]
     keyboard, terminal = pty.openpty()
     try:
         with subprocess.Popen(
@@ -83,6 +83,16 @@ def run(module: Module, python: str, platform: str, steps: str, folder: Path) ->
     finally:
         os.close(keyboard)
         os.close(terminal)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("kernel", "cpus"), [("default", 4), ("newest", 1)], ids=["default-4", "newest-1"])
+def test_driver_and_firmware_at_its_worst(
+    module: Callable[[str], Module], kernel: str, cpus: int, tmp_path: Path
+) -> None:
+    """dkms/Documentation/lfa.rst; the log has no other line of the driver, and none of a kernel that complains."""
+    lines = run(module(kernel), "vera", SCRIPT.read_text(encoding="utf-8"), tmp_path, cpus=cpus)
+    assert lines == SCRIPT.with_suffix(".out").read_text(encoding="utf-8").splitlines()
 
 
 START = "echo BEGIN; PYTHONPATH=/opt/livefw $(ls /usr/bin/python3.??) -u /steps; echo END"
@@ -218,6 +228,7 @@ def test_livefw_with_the_driver_in_the_guest(
     expected: list[str],
     tmp_path: Path,
 ) -> None:
-    lines = run(module(kernel), python, platform, steps, tmp_path)
+    script = f"cat > /steps <<'EOF'\n{INSIDE}{steps}EOF\n{START}"
+    lines = run(module(kernel), platform, script, tmp_path, cpus=2, more=["--guest-python", python])
     assert told(lines) == expected, "\n".join(lines)
     assert not any("Traceback" in line or "unexpected" in line for line in lines)
