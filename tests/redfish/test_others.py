@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from livefw.machine.bmc.firmware import INVENTORY, Pattern
+from livefw.machine.bmc.vendors.table import SHAPES
 
 from .others import HOME, PASSWORD, USER, Other, there
 
@@ -88,6 +89,15 @@ def test_badfish_reads_the_power_state(other: Other) -> None:
     done = other.run("badfish", "-H", other.host, "-u", USER, "-p", PASSWORD, "--insecure", "--power-state")
     assert "'On'" in done.stdout + done.stderr
     assert other.served.web.sessions == 0
+
+
+def test_badfish_lists_the_firmware_of_dell(serve: Serve, tmp_path: Path) -> None:
+    """It knows Dell's by their ids, and shows nothing of others."""
+    other = Other(tmp_path, serve(shape=SHAPES["dell"]))
+    done = other.run("badfish", "-H", other.host, "-u", USER, "-p", PASSWORD, "--insecure", "--firmware-inventory")
+    told = done.stdout + done.stderr
+    assert "Installed-159-2.19.1__BIOS.Setup.1-1" in told
+    assert "7.10.30" in told
 
 
 # Ansible

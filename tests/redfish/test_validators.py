@@ -13,6 +13,7 @@ import pytest
 
 from livefw.machine.bmc.documents import KINDS
 from livefw.machine.bmc.firmware import Pattern
+from livefw.machine.bmc.vendors.table import SHAPES
 
 from .csdl import write
 from .others import INDEX, PASSWORD, USER, Other, there
@@ -48,11 +49,11 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def validate(other: Other, schemas: Path) -> Verdict:
+def validate(other: Other, schemas: Path, *more: str) -> Verdict:
     done = other.run(
         "rf_service_validator",
         *("-u", USER, "-p", PASSWORD, "-r", other.url, "--logdir", "logs"),
-        *("--schema_directory", schemas, "--skipschema"),
+        *("--schema_directory", schemas, "--skipschema", *more),
     )
     counts = re.search(r"\|\s+(\d+)\s+\|\s+(\d+)\s+\|\s+(\d+)\s+\|\s+\d+\s+\|", done.stdout)
     assert counts, done.stdout + done.stderr
@@ -68,6 +69,23 @@ def test_the_service_validator_finds_nothing(serve: Serve, tmp_path: Path, schem
     found = validate(Other(tmp_path, served), schemas)
     assert (found.warnings, found.failures) == (0, 0), found.told
     assert found.passed > 300
+
+
+DEPRECATED = "/HttpPushUri ("
+"""A property that is deprecated since UpdateService 1.15, and that all who have it keep."""
+
+
+@pytest.mark.parametrize("vendor", [name for name in SHAPES if name != "livefw"])
+def test_it_finds_in_a_vendors_shape_what_is_known(serve: Serve, tmp_path: Path, schemas: Path, vendor: str) -> None:
+    """Apart from ``Oem`` objects: their schemas are the vendors' and are not in DSP8010."""
+    shape = SHAPES[vendor]
+    served = serve(shape=shape)
+    used(served)
+    found = validate(Other(tmp_path, served), schemas, "--nooemcheck")
+    expected = [*shape.complaints, *([DEPRECATED] if shape.octets or shape.form else [])]
+    assert [line for line in found.told.splitlines() if not any(each in line for each in expected)] == []
+    assert [each for each in expected if each not in found.told] == []
+    assert found.passed > 200
 
 
 class Wrong(NamedTuple):

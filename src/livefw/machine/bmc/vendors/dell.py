@@ -35,6 +35,7 @@ DELL = Shape(
         "UpdateSuccessful": "IDRAC.2.8.RED001",
         "AwaitToUpdate": "IDRAC.2.8.JCP001",
     },
+    complaints={"Allow header contains 'POST'": "HttpPushUri is the inventory itself, and that takes a POST"},
     sources=(
         "dell/iDRAC-Redfish-Scripting: Redfish Python/GetFirmwareInventoryREDFISH.py (Installed-, Previous-)",
         "redhat-performance/badfish: get_firmware_inventory (members are those with Installed in their id)",

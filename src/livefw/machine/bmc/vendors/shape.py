@@ -68,5 +68,7 @@ class Shape(NamedTuple):
     """What else is in the UpdateService."""
     measured: bool = False
     """Whether there is a ComponentIntegrity."""
+    complaints: Mapping[str, str] = NOTHING
+    """What DMTF's service validator complains of with reason, and why it is so all the same."""
     sources: tuple[str, ...] = ()
     """What was published."""
