@@ -162,3 +162,31 @@ def test_every_vendor_has_every_fault_and_its_sources(vendor: str) -> None:
         bmc = Bmc(vendor, fault)
         assert bmc.web.handle("GET", ROOT, {}, b"").status == 200
         assert bmc.web.handle("GET", SERVICE, ADMIN, b"").status == 200
+
+
+@pytest.mark.parametrize("vendor", SHAPES)
+def test_pages_of_the_inventory_have_all_members(vendor: str) -> None:
+    paged, place = Bmc(vendor, "paged"), INVENTORY
+    pages: list[dict[str, Any]] = []
+    while place:
+        pages.append(paged.get(place))
+        place = pages[-1].get("Members@odata.nextLink")
+    assert max(len(page["Members"]) for page in pages) <= 2
+    found = [each for page in pages for each in page["Members"]]
+    assert found == Bmc(vendor).get(INVENTORY)["Members"]
+    assert {page["Members@odata.count"] for page in pages} == {len(found)}
+
+
+@pytest.mark.parametrize(
+    ("fault", "place", "status"),
+    [
+        ("member-page", f"{INVENTORY}/bios", 404),
+        ("optional-page", f"{ROOT}/TaskService", 503),
+        ("optional-page", f"{ROOT}/ComponentIntegrity", 503),
+    ],
+)
+def test_a_page_is_no_json(fault: str, place: str, status: int) -> None:
+    """As in ibm-openbmc/dev#358 and bmcweb#98."""
+    answer = Bmc("livefw", fault).web.handle("GET", place, ADMIN, b"")
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html")
+    assert answer.body.startswith(b"<html>")

@@ -53,7 +53,7 @@ def validate(other: Other, schemas: Path, *more: str) -> Verdict:
     done = other.run(
         "rf_service_validator",
         *("-u", USER, "-p", PASSWORD, "-r", other.url, "--logdir", "logs"),
-        *("--schema_directory", schemas, "--skipschema", *more),
+        *("--schema_directory", str(schemas), "--skipschema", *more),
     )
     counts = re.search(r"\|\s+(\d+)\s+\|\s+(\d+)\s+\|\s+(\d+)\s+\|\s+\d+\s+\|", done.stdout)
     assert counts, done.stdout + done.stderr

@@ -49,6 +49,9 @@ FAULTS = {
     "inventory-busy": "the inventory answers 503 for a while after an activation",
     "inventory-gone": "the inventory answers 404 for a while after an activation",
     "member-busy": "members of the inventory answer 503 for a while after an activation",
+    "paged": "the inventory comes in pages of two members",
+    "member-page": "one member of the inventory answers 404 with a page",
+    "optional-page": "the services of tasks and of measurements answer 503 with a page",
     "reboots": "the BMC drops the connection upon an activation, and forgets sessions and tasks",
     "foreign-work": "another client has queued an update of another component",
     "measurement-stays": "an activation changes no measurement",
@@ -123,6 +126,7 @@ REPLIES = {
     "busy-page": FaultyReply(ANY, 503, done=False, page=page("503 Service Unavailable")),
 }
 
+PAGE_MEMBERS = 2
 LOOKS = {"inventory-busy": 503, "inventory-gone": 404, "member-busy": 503}
 """Statuses of the inventory for a while after an activation."""
 TASK_STATUSES = {"monitor-breaks": 500, "monitor-unauthorized": 401}

@@ -27,7 +27,7 @@ from livefw.machine.bmc.documents import (
     ref,
     resource,
 )
-from livefw.machine.bmc.faults import TASK_STATUSES, page
+from livefw.machine.bmc.faults import PAGE_MEMBERS, TASK_STATUSES, page
 from livefw.machine.bmc.firmware import INVENTORY, Firmware, Pattern
 from livefw.machine.bmc.measure import MeasurementSigner
 from livefw.machine.bmc.model import Dropped, Model, Rejected
@@ -46,6 +46,7 @@ class _Request(NamedTuple):
 
     web: "Web"
     path: str
+    query: str
     part: str
     headers: Mapping[str, str]
     body: bytes
@@ -125,8 +126,8 @@ class Web:
             self._boots = self.model.boots
             self._sessions.clear()
         try:
-            check_request(headers, query)
-            answer = self._route(method, path, headers, body)
+            check_request(headers, "" if "paged" in self.model.faults else query)
+            answer = self._route(method, path, query, headers, body)
         except Rejected as rejected:
             if rejected.page:
                 kind = "text/html" if rejected.page.startswith("<") else "text/plain"
@@ -135,7 +136,7 @@ class Web:
             answer = rejected.status, document, {}
         return reply_of(answer, unless=headers.get("if-none-match") if method in ("GET", "HEAD") else None)
 
-    def _route(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def _route(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes) -> Answer:
         found = self._routes(path)
         methods = sorted([*found, *(["HEAD"] if "GET" in found else [])])
         allowed = {"Allow": ", ".join(methods)}
@@ -149,7 +150,9 @@ class Web:
             raise Rejected(404, "There is no such resource.", "Base.1.19.ResourceMissingAtURI")
         if by and route.privilege and not by.may(route.privilege):
             raise Rejected(403, f"This takes the privilege {route.privilege}.", "Base.1.19.InsufficientPrivilege")
-        status, document, extra = route.handler(_Request(self, path, part, headers, body, by))
+        if "optional-page" in self.model.faults and path in _OPTIONAL:
+            raise Rejected(503, "", page=page("503 Service Unavailable"))
+        status, document, extra = route.handler(_Request(self, path, query, part, headers, body, by))
         return status, document, (allowed if route.method == "GET" else {}) | extra
 
     def _routes(self, path: str) -> dict[str, tuple[_Route, str]]:
@@ -288,6 +291,8 @@ class Web:
         """A member of the inventory: of what it is an image, and its resource."""
         if status := self.model.hidden(member=True):
             raise Rejected(status, "Try again.", "Base.1.19.ServiceTemporarilyUnavailable")
+        if "member-page" in self.model.faults and uri == self.model.firmware[-1].uris()[-1]:
+            raise Rejected(404, "", page=page("404 Not Found"))
         active = "active-untold" not in self.model.faults
         for firmware in self.model.firmware:
             for document in firmware.documents(self.model.pattern, active=active):
@@ -415,12 +420,18 @@ class Web:
     def _measured(self) -> bool:
         return self.model.shape.measured and "no-measurements" not in self.model.faults
 
-    def inventory(self) -> dict[str, Any]:
-        """The collection of images."""
+    def inventory(self, query: str) -> dict[str, Any]:
+        """The collection of images, or a page of it."""
         if status := self.model.hidden(member=False):
             raise Rejected(status, "Try again.", "Base.1.19.ServiceTemporarilyUnavailable")
         uris = [uri for firmware in self.model.firmware for uri in firmware.uris()]
-        return collection(INVENTORY, "SoftwareInventory", uris)
+        if "paged" not in self.model.faults:
+            return collection(INVENTORY, "SoftwareInventory", uris)
+        skipped = re.search(r"\$skip=(\d{1,9})", query)
+        end = int(skipped[1] if skipped else 0) + PAGE_MEMBERS
+        found = collection(INVENTORY, "SoftwareInventory", uris[end - PAGE_MEMBERS : end])
+        more = {"Members@odata.nextLink": f"{INVENTORY}?$skip={end}"} if end < len(uris) else {}
+        return found | {"Members@odata.count": len(uris)} | more
 
     def integrity(self) -> dict[str, Any]:
         """Who can be asked for measurements."""
@@ -451,6 +462,7 @@ def _shown(document: Callable[[Web], dict[str, Any]]) -> _Handler:
     return lambda r: (200, document(r.web), {})
 
 
+_OPTIONAL = (f"{ROOT}/TaskService", INTEGRITY)
 _NUMBER = r"\d{1,18}"
 _SOFTWARE = rf"({INVENTORY}/[^/]+)"
 _ACTIONS = rf"{SERVICE}/Actions/UpdateService\."
@@ -472,7 +484,7 @@ _ROUTES = [
     _Route("PATCH", _ACCOUNT, lambda r: r.web.change_account(r)),
     _Route("DELETE", _ACCOUNT, lambda r: r.web.remove_account(r.part), _USERS),
     _Route("GET", SERVICE, _shown(Web.service)),
-    _Route("GET", INVENTORY, _shown(Web.inventory)),
+    _Route("GET", INVENTORY, lambda r: (200, r.web.inventory(r.query), {})),
     _Route("GET", _SOFTWARE, lambda r: (200, r.web.member(r.part)[1], {})),
     _Route("POST", _ACTIONS + "SimpleUpdate", lambda r: r.web.simple_update(r.body), _COMPONENTS),
     _Route("POST", _ACTIONS + "StartUpdate", lambda r: r.web.start_update(), _COMPONENTS),
