@@ -166,7 +166,8 @@ def test_every_vendor_has_every_fault_and_its_sources(vendor: str) -> None:
 
 @pytest.mark.parametrize("vendor", SHAPES)
 def test_pages_of_the_inventory_have_all_members(vendor: str) -> None:
-    paged, place = Bmc(vendor, "paged"), INVENTORY
+    paged = Bmc(vendor, "paged")
+    place: str | None = INVENTORY
     pages: list[dict[str, Any]] = []
     while place:
         pages.append(paged.get(place))
