@@ -50,6 +50,8 @@ class Firmware:
     member: str = "{ident}{bank}"
     """The last part of the URI of a member; what is in braces is what `uris` puts there."""
     manufacturer: str = "livefw"
+    tells: bool = True
+    """Whether its members say which of them runs and what an update takes, where the pattern does not need that."""
 
     def uris(self) -> list[str]:
         """Its members of the inventory."""
@@ -110,7 +112,7 @@ class Firmware:
         active = bank == self.active_bank
         staged = self.staged is not None and (self.banks == 1 or not active)
         version = self.running if active else self.staged or self.other
-        immediate = pattern is Pattern.IMMEDIATE
+        immediate = pattern is Pattern.IMMEDIATE or (pattern is Pattern.START and not self.tells)
         begins = resource(uri, "SoftwareInventory", self.name, version=_BEFORE_STAGING if immediate else "")
         document: dict[str, Any] = begins | {
             "Version": version,

@@ -60,7 +60,7 @@ class Model:
         self.shape = shape
         self.pattern = shape.pattern if pattern is None else pattern
         self.seconds = seconds
-        rows = (row.made(shape.identity, shape.member) for row in shape.firmware)
+        rows = (row.made(shape.identity, shape.member, tells=shape.tells) for row in shape.firmware)
         self.firmware = list(rows if firmware is None else firmware)
         self.faults = frozenset(faults)
         if unknown := self.faults - {*FAULTS, *SHARED_FAULTS}:

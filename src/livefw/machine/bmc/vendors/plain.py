@@ -14,6 +14,7 @@ LIVEFW = Shape(
         FirmwareRow("bios", "System BIOS", "/redfish/v1/Systems/{system}/Bios", "2.4.0", needs_reset=True),
     ),
     Pattern.BOTH,
+    tells=True,
     measured=True,
     sources=("DMTF DSP8010 2026.1", "DMTF DSP0266 1.22"),
 )

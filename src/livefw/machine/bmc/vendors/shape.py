@@ -21,7 +21,7 @@ class FirmwareRow(NamedTuple):
     needs_reset: bool | None = False
     banks: int = 1
 
-    def made(self, identity: Identity, member: str) -> Firmware:
+    def made(self, identity: Identity, member: str, *, tells: bool) -> Firmware:
         """The part, as it is before any update."""
         related = self.related.format(**identity._asdict())
         return Firmware(
@@ -33,6 +33,7 @@ class FirmwareRow(NamedTuple):
             needs_reset=self.needs_reset,
             member=member,
             manufacturer=identity.vendor,
+            tells=tells,
         )
 
 
@@ -66,6 +67,8 @@ class Shape(NamedTuple):
     """The vendor's ids of messages, by the standard ones that mean the same."""
     service: Mapping[str, Any] = NOTHING
     """What else is in the UpdateService."""
+    tells: bool = False
+    """Whether members have Active and ResetRequiredOnUpdate: none of 231 captured in 2026 has."""
     measured: bool = False
     """Whether there is a ComponentIntegrity."""
     complaints: Mapping[str, str] = NOTHING
