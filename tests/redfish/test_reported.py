@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from livefw.machine.bmc.firmware import Pattern
-from livefw.machine.bmc.web import WebReply
+from livefw.machine.bmc.reply import WebReply
 
 from .conftest import Bench
 from .field import ACTIVATE, COLLECTION, MEMBER, PUSH, TASK, Rule, answer, hold, message, page, run, task
