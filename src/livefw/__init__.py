@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         SettingsApplied,
         SettledIntent,
         StillRunning,
+        WaitingForLock,
     )
     from livefw.activation.history.rows import Activation, Head, HistoryPage, HistoryRow, RowKind
     from livefw.activation.history.writer import RowStatus
@@ -100,6 +101,7 @@ __all__ = [
     "UnmetSetting",
     "UsualDuration",
     "Version",
+    "WaitingForLock",
     "WatchEvent",
     "WatchEventKind",
     "Weight",

@@ -223,6 +223,7 @@ class ConnectedHost:
         expected: Sequence[str] = (),
         strict: bool = False,
         image: str | os.PathLike[str] | ImagePackage | None = None,
+        wait_busy_s: float = 0.0,
     ) -> Generator[Event, None, Finished]:
         """Activate components, one after the other.
 
@@ -246,6 +247,7 @@ class ConnectedHost:
             strict: begin nothing if a host that may have more of them did not show all it has.
             image: activate one component with this image, in one step, where its mechanism can do that: nothing is
                 staged before. As for `stage`.
+            wait_busy_s: how long to wait for another program that works on this machine.
 
         Raises:
             UsageError, NoSuchComponent, AmbiguousComponent, NothingHere: as for `plan`.
@@ -255,7 +257,13 @@ class ConnectedHost:
             TransportError: the machine cannot be read. Once a mechanism was asked, nothing is raised any more.
         """
         request = ActivationRequest(
-            components or None, reason, tuple(ignore), on_failure, expected=tuple(expected), strict=strict
+            components or None,
+            reason,
+            tuple(ignore),
+            on_failure,
+            expected=tuple(expected),
+            strict=strict,
+            wait_busy_s=wait_busy_s,
         )
         control = Control()
         return self._stream(self._activate(request, image, control), control)

@@ -19,6 +19,7 @@ _MODULES = {
         "SettingsApplied",
         "SettledIntent",
         "StillRunning",
+        "WaitingForLock",
     ),
     "livefw.activation.history.rows": (
         "Activation",

@@ -11,9 +11,7 @@ import pytest
 
 from livefw.activation.checks.facts import Facts
 from livefw.activation.engine import ActivationRequest, OnFailure, Point
-from livefw.activation.events import (
-    drain,
-)
+from livefw.activation.events import Control, WaitingForLock, drain
 from livefw.activation.history import chain
 from livefw.activation.history.archive import Cut
 from livefw.activation.history.journal import Head, HistoryRow, JournalUnavailable, RowKind
@@ -22,7 +20,7 @@ from livefw.activation.inventory import discovery, old_versions
 from livefw.activation.lock.machine_lock import Busy, Lock
 from livefw.activation.measure.meter import NoMeter
 from livefw.activation.outcome import Outcome
-from livefw.errors import NoSuchComponent, NothingHere, TransportError, UsageError
+from livefw.errors import Interrupted, NoSuchComponent, NothingHere, TransportError, UsageError
 from livefw.firmware.spec import ComponentKind as Kind_
 from livefw.kernel.lfa import VERSIONS
 from livefw.machine.config import Grid, MachineConfig
@@ -420,6 +418,42 @@ def test_two_engines_race_and_one_is_told(make: Make) -> None:
         plan = bench.engine().plan(ActivationRequest())
         assert [problem.check for problem in plan.steps[0].problems if problem.stops] == ["busy"]
     assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
+
+
+def test_another_engine_is_waited_for_and_what_it_did_is_seen(make: Make) -> None:
+    bench = make("vera")
+    steps = bench.engine().activate(ActivationRequest(("tf-rmm",), wait_busy_s=60.0))
+    other = bench.engine().open()
+    heard = [next(steps) for _ in range(3)]
+    assert {type(event) for event in heard} == {WaitingForLock}
+    assert all(event.holder and "alice" in event.holder.user for event in heard if isinstance(event, WaitingForLock))
+    with other:
+        assert drain(other.activate(ActivationRequest(("tf-rmm",)))).attempts[0].result.outcome is Outcome.ACTIVATED
+    (attempt,) = drain(steps).attempts
+    assert attempt.result.why.code == "not-pending"
+    assert [row.intent is not None for row in bench.journal.activations()] == [True]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1, 5.0])
+def test_another_engine_is_not_waited_for_longer_than_that(make: Make, seconds: float) -> None:
+    bench = make("vera")
+    clock = bench.host().clock
+    start = clock.now()
+    with bench.engine().open(), pytest.raises(Busy):
+        drain(bench.engine().activate(ActivationRequest(wait_busy_s=seconds)))
+    assert seconds <= clock.now() - start <= seconds + 0.5
+    assert bench.one("tf-rmm").result.outcome is Outcome.ACTIVATED
+
+
+def test_waiting_for_another_engine_can_be_stopped(make: Make) -> None:
+    bench = make("vera")
+    control = Control()
+    with bench.engine().open():
+        steps = bench.engine().activate(ActivationRequest(wait_busy_s=60.0), control=control)
+        next(steps)
+        control.stop()
+        with pytest.raises(Interrupted):
+            next(steps)
 
 
 def test_without_a_journal_nothing_is_begun_unless_told(make: Make) -> None:

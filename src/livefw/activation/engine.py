@@ -15,7 +15,7 @@ from livefw.activation.aftermath import Aftermath
 from livefw.activation.checks import hooks
 from livefw.activation.checks.facts import Facts
 from livefw.activation.checks.table import require_ignorable
-from livefw.activation.events import Attempt, Control, Finished, Point, SettledIntent, Steps, drain
+from livefw.activation.events import Attempt, Control, Finished, Point, SettledIntent, Steps, WaitingForLock, drain
 from livefw.activation.execution import one_step
 from livefw.activation.execution.session import Session
 from livefw.activation.history import seal
@@ -36,6 +36,10 @@ from livefw.errors import PermissionDenied
 from livefw.providers.base import Reason, Source
 
 __all__ = ["ActivationRequest", "Attempt", "Engine", "Host", "OnFailure", "Plan", "Point", "Session", "SettledIntent"]
+
+
+_LOOK_AGAIN_S = 0.25
+"""Seconds between two attempts to take the lock. The kernel could wait, but not for a time and not for a Ctrl-C too."""
 
 
 class Plan(NamedTuple):
@@ -135,7 +139,7 @@ class Engine:
     def activate(self, request: ActivationRequest, *, control: Control | None = None) -> Steps[Finished]:
         """One whole request, from taking the lock to releasing it. Errors are those of `open` and
         `Session.activate`."""
-        with (yield from self._open(control)) as session:
+        with (yield from self._open(control, wait_s=request.wait_busy_s)) as session:
             return (yield from session.activate(request))
 
     def stage(self, request: StagingRequest, *, control: Control | None = None) -> Steps[Finished]:
@@ -193,10 +197,10 @@ class Engine:
             else:
                 one_step.chosen_candidates(request, found)
 
-    def _open(self, control: Control | None) -> Steps[Session]:
-        """Take the lock and settle open intents, step by step."""
+    def _open(self, control: Control | None, *, wait_s: float = 0.0) -> Steps[Session]:
+        """Take the lock, for which others are waited for so long, and settle open intents, step by step."""
         host = self._host
-        held = Lock.acquire(host.paths.lock, host.paths.root)
+        held = yield from self._lock(control or Control(), wait_s)
         try:
             held.describe(component="", user=str(host.actor))
             yield host.reach(Point.LOCKED)
@@ -211,6 +215,20 @@ class Engine:
             session.close()
             raise
         return session
+
+    def _lock(self, control: Control, wait_s: float) -> Steps[Lock]:
+        """The lock. A holder that begins its next component is waited for, too."""
+        clock, paths = self._host.clock, self._host.paths
+        end = clock.now() + wait_s
+        while True:
+            try:
+                return Lock.acquire(paths.lock, paths.root)
+            except Busy as busy:
+                if clock.now() >= end:
+                    raise
+                yield WaitingForLock(busy.holder)
+            control.require_wanted()
+            clock.sleep(_LOOK_AGAIN_S)
 
     def _history(self) -> HistoryWriter:
         host = self._host

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The events of a request, and how the caller ends it early.
 
-A request is a generator of events. `Reached` names each step of the procedure. `Begun`, `Progressed` and `StillRunning`
+A request is a generator of events. `WaitingForLock` comes before all others. `Reached` names each step of the
+procedure. `Begun`, `Progressed` and `StillRunning`
 are about the work of the mechanism. An `Attempt` is the end of one component. `Finished`, always the last event, sums
 up the request. Faces translate these events and add none.
 """
@@ -15,6 +16,7 @@ from livefw.activation.checks.table import Problem
 from livefw.activation.history.journal import HistoryRow
 from livefw.activation.history.writer import RowStatus
 from livefw.activation.inventory.unmatched_patterns import UnmatchedPattern
+from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.measure.meter import Measurement
 from livefw.activation.outcome import Outcome, Result
 from livefw.activation.plan import PlanStep
@@ -49,6 +51,12 @@ class Reached(NamedTuple):
 
     point: Point
     component: Component | None = None
+
+
+class WaitingForLock(NamedTuple):
+    """Another program works on this machine, and the request waits for it; ``holder`` is None if it left no note."""
+
+    holder: LockHolder | None
 
 
 class SettledIntent(NamedTuple):
@@ -133,7 +141,18 @@ class Finished(NamedTuple):
     not_started: tuple[str, ...] = ()
 
 
-Event = Reached | SettledIntent | Chosen | SettingsApplied | Begun | Progressed | StillRunning | Attempt | Finished
+Event = (
+    WaitingForLock
+    | Reached
+    | SettledIntent
+    | Chosen
+    | SettingsApplied
+    | Begun
+    | Progressed
+    | StillRunning
+    | Attempt
+    | Finished
+)
 Steps = Generator[Event, None, T]
 
 

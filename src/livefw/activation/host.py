@@ -36,6 +36,7 @@ class ActivationRequest(NamedTuple):
     components. ``expected``: for each word the version that has to be pending, empty for an image that shows none; no
     other is activated. ``strict``: nothing is begun unless every host that may have more of it showed all it has.
     ``package``: the image to activate one component with, in one step.
+    ``wait_busy_s``: how long to wait for another program that works on this machine.
     """
 
     words: tuple[str, ...] | None = None
@@ -46,6 +47,7 @@ class ActivationRequest(NamedTuple):
     expected: tuple[str, ...] = ()
     strict: bool = False
     package: ImagePackage | None = None
+    wait_busy_s: float = 0.0
 
 
 def as_found(found: Inventory) -> Inventory:

@@ -14,6 +14,7 @@ from livefw.activation.schedule import scheduling, timers, when
 from livefw.api import ConnectedHost
 from livefw.cli import plan
 from livefw.cli.invocation import paths
+from livefw.cli.invocation.numbers import real
 from livefw.cli.invocation.progress import ProgressDisplay, refused_without_descriptors
 from livefw.cli.invocation.session import CommandSession
 from livefw.cli.verbs import Manual
@@ -47,6 +48,10 @@ MANUAL = Manual(
         (
             "With --image the component is activated with an image in one step, for mechanisms that can install an "
             "image immediately, as most BMCs. Nothing is staged before, and nothing is left to cancel."
+        ),
+        (
+            "If another activation or staging is running, the exit status is 4. With --wait-busy it is waited for; "
+            "what it left pending is then checked anew."
         ),
         (
             "A check that blocks can be ignored with --ignore if the policy allows that. The history keeps which "
@@ -89,6 +94,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="activate the component with this image in one step, where nothing can be staged: file, .cab archive, URI "
         "or version, as for stage",
+    )
+    add(
+        "--wait-busy",
+        type=real(0, 86400, "seconds"),
+        default=0.0,
+        metavar="SECONDS",
+        help="wait so long for another activation on this machine to end",
     )
     add("--at", metavar="TIME", help="later: window (when one opens), 22:00, 2026-12-04T22:00 or +2h; needs systemd")
     add("--scheduled", action="store_true", help="list activations that are scheduled with --at")
@@ -135,7 +147,9 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
         return _schedule(session, arguments, assembled, planned())
     if not arguments.yes:
         _confirm(session, planned)
-    stream = host.activate(*words, reason=arguments.reason, on_failure=on_failure, **request)
+    stream = host.activate(
+        *words, reason=arguments.reason, on_failure=on_failure, wait_busy_s=arguments.wait_busy, **request
+    )
     report = RequestResult.of(progress.follow(host, stream), phase="activate")
     if not report.attempts and report.error is None:
         left = planned()

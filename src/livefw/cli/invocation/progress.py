@@ -19,7 +19,9 @@ from livefw.activation.events import (
     SettingsApplied,
     SettledIntent,
     StillRunning,
+    WaitingForLock,
 )
+from livefw.activation.lock.machine_lock import LockHolder
 from livefw.activation.outcome import Result
 from livefw.api import ConnectedHost
 from livefw.cli.invocation.session import CommandSession
@@ -28,6 +30,7 @@ from livefw.providers.base import Component, Phase
 from livefw.providers.declaration import CancelWindow, declaration
 from livefw.render import attempt, plan, request
 from livefw.render.component import cpu_stop, label, version
+from livefw.text import printable
 
 _STOPPERS = (signal.SIGTERM, signal.SIGHUP)
 _REMIND = 10.0
@@ -79,6 +82,7 @@ class ProgressDisplay:
         self._component: Component | None = None
         self._next_reminder = _REMIND
         self._unmet: set[str] = set()
+        self._holder = ""
 
     @property
     def began(self) -> bool:
@@ -100,6 +104,8 @@ class ProgressDisplay:
 
     def _show(self, event: Event) -> None:
         match event:
+            case WaitingForLock(holder=holder):
+                self._tell_holder(holder)
             case SettledIntent():
                 self._session.say(attempt.settled_text(event))
             case Chosen(unmatched=unmatched, left_out=left_out, missed=missed):
@@ -125,6 +131,13 @@ class ProgressDisplay:
                 if self._detached and result.claim and result.claim.at_work:
                     self._tell_detached(result.before)
                 self._ended(result)
+
+    def _tell_holder(self, holder: LockHolder | None) -> None:
+        """Once for each component of the holder."""
+        what = f"the {holder.act.noun} of {holder.component or 'another component'}" if holder else "another program"
+        if what != self._holder:
+            self._holder = what
+            self._session.say(f"waiting for {printable(what)}{f' {printable(holder.who)}' if holder else ''}")
 
     def _tick(self, component: Component, seconds: float) -> None:
         if self._detached:
