@@ -14,6 +14,7 @@ from livefw.activation.diagnosis.scene import Scene
 from livefw.activation.engine import Host
 from livefw.activation.history.announce import SystemJournal
 from livefw.activation.history.held import held_in
+from livefw.activation.identity import origin_of
 from livefw.activation.inventory.discovery import take_inventory
 from livefw.activation.measure.meter import Meter, NoMeter, meter
 from livefw.activation.notify.notifier import Notifier
@@ -134,7 +135,13 @@ def host(
 
     actor = actor or current("cli")
     made = Host(
-        machine, providers(machine, clock, held=held_in(found.state)), clock, found, settings, actor, meter=new_meter
+        machine,
+        providers(machine, clock, held=held_in(found.state)),
+        clock,
+        found,
+        settings,
+        actor,
+        meter=new_meter,
     )
     made = made._replace(
         privileged=not own or os.geteuid() == 0,
@@ -148,6 +155,7 @@ def host(
         actor=actor,
         seen_by=how.seen_by or actor.face,
         seal=lambda: settings.seal,
+        machine=lambda: origin_of(machine, found.root),
         may_record=not how.without_journal,
     )
     made = made._replace(observe=seen.observe)

@@ -27,7 +27,7 @@ def _later() -> int:
 
 
 def _told(source: HistoryCache, folder: Path) -> list[list[HistoryRow]]:
-    with source.of(str(folder)) as rows:
+    with source.of(str(folder), "/") as rows:
         return [rows.recent(key, kind, limit=limit) for key, kind, limit in ASKED] if rows else []
 
 
@@ -84,7 +84,7 @@ def test_only_so_much_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     Journal.open(str(tmp_path)).close()
     remembered = HistoryCache(wall_ns=_later)
     for number in range(100):
-        with remembered.of(str(tmp_path)) as rows:
+        with remembered.of(str(tmp_path), "/") as rows:
             assert rows is not None
             assert rows.recent(f"lfa:{number}", RowKind.OUTCOME, limit=1) == []
     assert len(remembered._known) <= 11

@@ -21,6 +21,7 @@ import pytest
 
 from livefw.activation.actor import Actor
 from livefw.activation.history.journal import HistoryRow, Journal, RowKind
+from livefw.activation.history.origin import Origin
 from livefw.activation.history.seal import Seal
 from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.paths import Paths
@@ -332,6 +333,7 @@ class Machine:
             actor=Actor("root", "", "test"),
             seen_by="test",
             seal=lambda: None,
+            machine=lambda: Origin(str(folder)),
             wall_ns=lambda: self.now,
         )
 

@@ -147,7 +147,7 @@ def test_as_json_it_is_the_same_with_what_programs_read(told: Any, tmp_path: Pat
 
 
 def _history(root: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = root.run("--json", "history").json["history"]
+    found: list[dict[str, Any]] = root.run("--json", "history", "--rows").json["history"]
     return found
 
 

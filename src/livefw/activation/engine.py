@@ -89,7 +89,7 @@ class Engine:
         history: Journal | None = None
         hidden = False
         try:
-            history = Journal.open_to_read(host.paths.state)
+            history = Journal.open_to_read(host.paths.state, host.paths.root)
         except PermissionDenied:
             hidden = True  # all users may plan; only the history is missing then
         try:
@@ -239,7 +239,7 @@ class Engine:
         host = self._host
         # The key is this machine's, and seals only its own history.
         sealed = seal.load(host.policy.seal) if host.paths.root == "/" else seal.UNSEALED
-        return Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed)
+        return Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed, machine=host.origin())
 
     def scene(
         self,

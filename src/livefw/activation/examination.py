@@ -78,7 +78,7 @@ def _history(host: Host, notes: list[Reason]) -> Iterator[Journal | None]:
     """The history; None if there is none, or if it cannot be read."""
     history = None
     try:
-        history = Journal.open_to_read(host.paths.state)
+        history = Journal.open_to_read(host.paths.state, host.paths.root)
     except PermissionDenied:
         pass  # all users may list
     except LivefwError as error:

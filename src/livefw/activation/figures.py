@@ -108,7 +108,7 @@ def _window(host: Host) -> WindowFigures | None:
 def _history(host: Host, listed: list[str]) -> tuple[HistoryFigures | None, bool | None]:
     """The figures of the history, and whether it is consistent."""
     try:
-        journal = Journal.open_to_read(host.paths.state)
+        journal = Journal.open_to_read(host.paths.state, host.paths.root)
         if journal is None:
             return HistoryFigures(), True
         with closing(journal):

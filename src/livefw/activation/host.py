@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from livefw.activation.actor import Actor
 from livefw.activation.events import Point, Reached
+from livefw.activation.history.origin import Origin
 from livefw.activation.history.writer import Announcement
+from livefw.activation.identity import origin_of
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.lock import machine_lock
 from livefw.activation.measure.meter import Meter, NoMeter
@@ -89,6 +91,10 @@ class Host(NamedTuple):
         """Call ``at``, and return the event for the step."""
         self.at(point)
         return Reached(point, component)
+
+    def origin(self) -> Origin:
+        """Which machine it is, for the rows of its history. Never raises."""
+        return origin_of(self.files, self.paths.root)
 
     def holder(self) -> machine_lock.LockHolder | None:
         """The present holder of the lock; None if it is free, or if that cannot be determined."""

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 NOT_MEASURED = Reason("not-measured", "its cost could not be measured: {error}")
 UNSEEN = Reason("unseen", "the component can no longer be read: {error}", "livefw list")
+DRIVER_NOT_READ = Reason("driver-not-read", "the version of the driver could not be read: {error}")
 NOT_JUDGED = Reason(
     "not-judged", "the outcome could not be determined: {error}", "livefw show COMPONENT; report the defect"
 )

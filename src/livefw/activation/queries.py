@@ -89,7 +89,7 @@ def _with_history(
 ) -> list[tuple[Candidate, PastAttempts | None, Activation | None]]:
     """The candidates with the lasting damage of a failure, earlier attempts, and the last of them."""
     with suppress(LivefwError):
-        journal = Journal.open_to_read(host.paths.state)
+        journal = Journal.open_to_read(host.paths.state, host.paths.root)
         if journal is None:
             return [(each, PastAttempts(), None) for each in chosen]
         boot_id = Facts(host.files).boot_id()
@@ -98,7 +98,7 @@ def _with_history(
                 (
                     aftermath.noted(journal, each, boot_id),
                     row_bodies.past_attempts(journal, each.component.key),
-                    next(iter(journal.page(1, components=[each.component.key]).activations), None),
+                    next(filter(journal.is_own, journal.walk(components=[each.component.key])), None),
                 )
                 for each in chosen
             ]

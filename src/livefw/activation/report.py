@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple, Self
 
-from livefw.activation import queries
+from livefw.activation import identity, queries
 from livefw.activation.examination import Examined, examine
 from livefw.activation.history.journal import Activation, Head, Journal
 from livefw.activation.history.seal import UNSEALED, Seal
@@ -26,12 +26,10 @@ from livefw.activation.pending import known
 from livefw.errors import ExitCode, LivefwError
 from livefw.files.protocol import Files
 from livefw.providers.base import Finding
-from livefw.text import decode
 
 _NOTHING = Inventory((), ())
 LIMIT = 1000
 """Activations of a report if no number is asked for: a page of some megabytes."""
-_FACT_LIMIT = 256
 
 
 class HostFacts(NamedTuple):
@@ -168,25 +166,9 @@ def make(
 
 def host_facts(files: Files, paths: Paths, *, version: str) -> HostFacts:
     """Which machine this is, by its files. Never raises."""
-    name, machine_id, kernel, model = (
-        next(filter(None, (_text(files, path) for path in candidates)), "") for candidates in _FACTS
-    )
+    wanted = (identity.HOSTNAME, identity.MACHINE_ID, identity.KERNEL, identity.MODEL)
+    name, machine_id, kernel, model = (identity.fact(files, candidates) for candidates in wanted)
     return HostFacts(paths.root, name, machine_id, kernel, model, version)
-
-
-_FACTS = (
-    ("/proc/sys/kernel/hostname", "/etc/hostname"),
-    ("/etc/machine-id",),
-    ("/proc/sys/kernel/osrelease",),
-    ("/sys/class/dmi/id/product_name", "/proc/device-tree/model"),
-)
-
-
-def _text(files: Files, path: str) -> str:
-    try:
-        return decode(files.read(path))[:_FACT_LIMIT].strip("\0 \n")
-    except OSError:
-        return ""
 
 
 def machine_state(host: Host) -> MachineState:

@@ -42,6 +42,7 @@ def intent(
     announced: str | None,
     listed: list[str],
     mark: str,
+    driver: str,
     boot_id: str,
     image: StagingTarget | None = None,
 ) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def intent(
         "ignored": [problem._asdict() for problem in problems if problem.ignored],
         "warned": [problem.check for problem in problems if not problem.stops and not problem.ignored],
         "mark": mark,
+        **({"driver": driver} if driver else {}),
         "boot_id": boot_id,
     }
 

@@ -112,6 +112,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit 1 and begin nothing unless every BMC that is asked shows all it has",
     )
+    add("--rows", action="store_true", help="with --json: the measurement of each CPU as well")
     add("--no-journal", action="store_true", help="continue although no history can be written")
     add("--on-failure", choices=[*OnFailure], default=OnFailure.STOP, help="what to do with the rest after a failure")
     paths.configure_measuring(parser)
@@ -156,7 +157,7 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
         if not left.steps:
             raise shown_plan.nothing(left)
         raise NothingToDo("nothing is pending that can be activated", hint="livefw plan says why")
-    session.report(report.text, lambda: report.fields(assembled.providers))
+    session.report(report.text, lambda: report.fields(assembled.providers, rows=arguments.rows))
     return report.exit_code
 
 

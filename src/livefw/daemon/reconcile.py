@@ -29,7 +29,7 @@ class Unfinished(Enum):
 
 def unfinished(host: Host) -> bool:
     """Whether the history has an activation without an outcome. `TransportError`."""
-    journal = Journal.open_to_read(host.paths.state)
+    journal = Journal.open_to_read(host.paths.state, host.paths.root)
     if journal is None:
         return False
     with closing(journal):

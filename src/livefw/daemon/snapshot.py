@@ -70,7 +70,7 @@ def take_snapshot(
     """
     found = host.observe(discovery.take_inventory(host.providers, discover=discover))
     holder = host.holder()
-    with cache.of(host.paths.state) as history:
+    with cache.of(host.paths.state, host.paths.root) as history:
         pending = plan.choose(found, None)
         # A running activation is in `busy`, and does not block each component as well.
         # Clients name the device that they activate.

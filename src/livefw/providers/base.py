@@ -351,6 +351,23 @@ Held = Callable[[Sequence[str]], dict[str, str]]
 from the history."""
 
 
+class Driven(Provider, Protocol):
+    """A provider whose mechanism is a kernel driver of which several versions are in use."""
+
+    def driver(self) -> str:
+        """The versions that the driver may be, such as ``v2 or v3``; empty if it looks like none.
+
+        Raises:
+            OSError, TransportError: its files cannot be read.
+        """
+        ...
+
+
+def is_driven(provider: Provider) -> TypeGuard[Driven]:
+    """As `is_image_holder`."""
+    return hasattr(provider, "driver")
+
+
 class Stager(Provider, Protocol):
     """A provider that can also put an image where it becomes pending; most mechanisms leave that to others."""
 

@@ -12,6 +12,7 @@ from livefw.activation.measure.plot import duration
 from livefw.activation.outcome import Outcome
 from livefw.render import document
 from livefw.render.component import cpu_stop, label_of_row
+from livefw.render.cost import measured_fields
 from livefw.render.plan import problem_text
 from livefw.text import printable
 
@@ -75,11 +76,11 @@ def cost_text(measured: Measurement) -> str:
     return f"{text}; {by}" + (f"; {measured.note}" if measured.note else "")
 
 
-def fields(attempt: Attempt) -> dict[str, Any]:
-    """What an attempt adds to its result, in JSON."""
+def fields(attempt: Attempt, *, rows: bool = False) -> dict[str, Any]:
+    """What an attempt adds to its result, in JSON; with the rows of its measurement where they are asked for."""
     return {
         "problems": [problem._asdict() for problem in attempt.problems],
-        "measurement": attempt.measurement.document() if attempt.measurement else None,
+        "measurement": measured_fields(attempt.measurement, rows=rows) if attempt.measurement else None,
         "others": [document.reason(each) for each in attempt.others],
         "mishaps": [document.reason(each) for each in attempt.mishaps],
         "record": {

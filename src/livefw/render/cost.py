@@ -4,6 +4,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from livefw.activation.measure.meter import Measurement
 from livefw.activation.plan import PastAttempts
 from livefw.render.component import cost_of
 
@@ -16,6 +17,21 @@ def past_fields(past: PastAttempts | None) -> dict[str, Any]:
         return dict.fromkeys(("usual", "tried", "succeeded", "unknown"))
     usual = past.usual._asdict() if past.usual else None
     return {"usual": usual, "tried": past.tried, "succeeded": past.succeeded, "unknown": past.unknown}
+
+
+def measured_fields(measured: Measurement, *, rows: bool) -> dict[str, Any]:
+    """A measurement in JSON. Its rows, one or more for each CPU, are there where they are asked for."""
+    whole = measured.document()
+    figures = {"cpus": measured.cpus, "longest_ns": measured.longest_ns, "baseline_ns": measured.baseline_ns}
+    return {name: value for name, value in whole.items() if rows or name != "rows"} | figures
+
+
+def recorded_fields(cost: Any, *, rows: bool) -> Any:
+    """As `measured_fields`, from a row of the history; as it was written if it is no measurement."""
+    try:
+        return measured_fields(Measurement.from_document(cost), rows=rows)
+    except (ValueError, LookupError, TypeError):
+        return cost
 
 
 def forecast(component: Document, past: Document) -> str:

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from livefw.activation.history.journal import Activation, HistoryRow, RowKind
+from livefw.activation.history.origin import FIELD
 from livefw.activation.history.rows import HistoryPage, short_id
 from livefw.errors import ExitCode
 from livefw.providers.declaration import host_of
 from livefw.render.answer import Answer
 from livefw.render.component import label_of_row
+from livefw.render.cost import recorded_fields
 from livefw.render.layout import Column
 from livefw.render.listing import Listing
 from livefw.text import printable
@@ -18,37 +20,55 @@ from livefw.text import printable
 Item = Mapping[str, Any]
 
 
-def answer(page: HistoryPage, *, again: str = "livefw history") -> Answer:
-    """What `livefw history` answers for a page that has something; ``again`` is the command that asked for it."""
+def answer(page: HistoryPage, *, again: str = "livefw history", rows: bool = False) -> Answer:
+    """What `livefw history` answers for a page that has something; ``again`` is the command that asked for it.
+
+    ``rows`` as in `document`.
+    """
     return Answer.of(
         LISTING._replace(notes=lambda found: _notes(found, again)),
-        lambda: {"history": [document(each) for each in page.activations], "before": page.before},
+        lambda: {"history": [document(each, rows=rows) for each in page.activations], "before": page.before},
         ExitCode.DONE,
     )
 
 
-def document(each: Activation) -> dict[str, Any]:
-    """An activation in JSON: the row that began it, and the one that ended it."""
+def document(each: Activation, *, rows: bool = False) -> dict[str, Any]:
+    """An activation in JSON: the row that began it, and the one that ended it.
+
+    What is known of every request has the same place, whether anything was tried or not. ``rows``: with those of its
+    measurement.
+    """
+    row = each.first_row
     return {
-        "component": each.first_row.component,
-        "host": host_of(each.first_row.component) or None,
-        "activation": each.first_row.activation,
-        "intent": _entry(each.intent),
-        "outcome": _entry(each.ending),
+        "component": row.component,
+        "name": row.body.get("name"),
+        "host": host_of(row.component) or None,
+        "activation": row.activation,
+        "time": _time(row),
+        "actor": row.body.get("actor"),
+        "reason": row.body.get("reason"),
+        "machine": row.body.get(FIELD),
+        "intent": _entry(each.intent, rows=rows),
+        "outcome": _entry(each.ending, rows=rows),
     }
 
 
-def _entry(entry: HistoryRow | None) -> dict[str, Any] | None:
+def _entry(entry: HistoryRow | None, *, rows: bool) -> dict[str, Any] | None:
     if entry is None:
         return None
     own = {
         "sequence": entry.sequence,
         "kind": entry.written_kind or entry.kind,
-        "time": datetime.fromtimestamp(entry.time_ns / 1e9).astimezone().isoformat(timespec="milliseconds"),
+        "time": _time(entry),
         "hash": entry.hash,
         **({"flaw": entry.flaw} if entry.flaw else {}),
     }
-    return own | entry.body | own  # the last word, and the first place
+    measured = {"cost": recorded_fields(entry.body["cost"], rows=rows)} if entry.body.get("cost") else {}
+    return own | entry.body | measured | own  # the last word, and the first place
+
+
+def _time(entry: HistoryRow) -> str:
+    return datetime.fromtimestamp(entry.time_ns / 1e9).astimezone().isoformat(timespec="milliseconds")
 
 
 def first_row(item: Item) -> dict[str, Any]:
@@ -200,6 +220,7 @@ def name_of(item: Item) -> str:
 
 WHEN = Column("WHEN", _moment, full=_full_moment, order=_when)
 NAME = Column("NAME", _name, least=18)
+MACHINE = Column("MACHINE", lambda item: printable(str((item["machine"] or {}).get("hostname") or "-")), wide=True)
 ROW = Column("ROW", lambda item: str(first_row(item)["sequence"]), wide=True)
 COMPONENT = Column("COMPONENT", lambda item: printable(item["component"]) or "-", wide=True)
 LISTING = Listing(
@@ -215,6 +236,7 @@ LISTING = Listing(
         Column("ID", lambda item: printable(short_id(item["activation"])) or "-"),
         Column("REASON", lambda item: printable(str(first_row(item).get("reason") or "-")), rank=5, least=10),
         ROW,
+        MACHINE,
         COMPONENT,
     ),
     name=name_of,

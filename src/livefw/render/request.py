@@ -76,14 +76,14 @@ class RequestResult(NamedTuple):
         lines += [f"note: {each}" for each in missed_lines(self.missed or ())]
         return "\n".join(lines)
 
-    def fields(self, providers: Iterable[Provider]) -> dict[str, Any]:
-        """In JSON; the providers say how each could be repeated by hand."""
+    def fields(self, providers: Iterable[Provider], *, rows: bool = False) -> dict[str, Any]:
+        """In JSON; the providers say how each could be repeated by hand. ``rows`` as in `attempt.fields`."""
         by_name = {provider.name: provider for provider in providers}
         shown = []
         for each in self.attempts:
             before = each.result.before
             replay = _replay(by_name[before.provider], before.id, self.phase)
-            shown.append(result.fields(each.result, phase=self.phase, replay=replay) | attempt.fields(each))
+            shown.append(result.fields(each.result, phase=self.phase, replay=replay) | attempt.fields(each, rows=rows))
         values: dict[str, Any] = {"results": shown, "not_started": [*self.not_started]}
         if self.settled is not None:
             values["settled"] = [attempt.settled_fields(each) for each in self.settled]

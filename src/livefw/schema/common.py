@@ -233,8 +233,14 @@ class MeasurementDocument(TypedDict):
     """`sampled`, `model`, or the name of the kernel's tracer."""
     seconds: float
     """How long was measured, in seconds."""
-    rows: list[CpuRowDocument]
-    """Figures, by CPUs."""
+    rows: NotRequired[list[CpuRowDocument]]
+    """Figures, by CPUs; only with --rows."""
+    cpus: NotRequired[int]
+    """Number of CPUs that were measured. This and what follows is missing in a row that is damaged."""
+    longest_ns: NotRequired[int]
+    """Longest time for which one of them ran nothing, in ns."""
+    baseline_ns: NotRequired[int | None]
+    """The same before the activation, in ns; null if there was no baseline."""
     note: str
     """What is missing, or empty."""
 

@@ -36,6 +36,19 @@ class LinkedRowDocument(TypedDict):
     """Whether a measurement of the firmware changed, where there are two that can be verified."""
 
 
+class MachineOriginDocument(TypedDict):
+    """Which machine it was about. What is not known is empty."""
+
+    root: str
+    """Directory of its files without symbolic links; `/` for the machine that livefw runs on."""
+    hostname: NotRequired[str]
+    """Name of the machine."""
+    machine_id: NotRequired[str]
+    """Its `/etc/machine-id`."""
+    kernel: NotRequired[str]
+    """Release of its kernel."""
+
+
 class BriefReasonDocument(TypedDict):
     """A reason without its hint."""
 
@@ -83,6 +96,10 @@ class HistoryRowDocument(TypedDict):
     """When it was written: ISO 8601 with milliseconds, local time."""
     hash: str
     """SHA-256 over the row and the one before it."""
+    machine: NotRequired[MachineOriginDocument]
+    """Which machine it was about."""
+    driver: NotRequired[str]
+    """Versions that the mechanism's driver may be, such as `v2 or v3`."""
     actor: NotRequired[ActorDocument]
     """Who asked for it."""
     reason: NotRequired[str]
@@ -198,10 +215,20 @@ class PastActivationDocument(TypedDict):
 
     component: str
     """Key of the component; empty for the history itself."""
+    name: str | None
+    """Name of the component; null if the row has none."""
     host: str | None
     """Name of the BMC that the component is behind; null for firmware of the machine itself."""
     activation: str
     """Its id."""
+    time: str
+    """When it began, or was refused: ISO 8601 with milliseconds, local time."""
+    actor: ActorDocument | None
+    """Who asked for it; null if the row has nobody."""
+    reason: str | None
+    """Why, as it was given with --reason; null if the row has none."""
+    machine: MachineOriginDocument | None
+    """Which machine it was about; null for a row of before that was written."""
     intent: HistoryRowDocument | None
     """The row that began it; null if nothing was tried."""
     outcome: HistoryRowDocument | None

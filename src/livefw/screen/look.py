@@ -64,7 +64,7 @@ def running(host: Host, found: Inventory | None, holder: LockHolder | None) -> A
 def usual(host: Host, key: str) -> UsualDuration | None:
     """How long earlier activations of a component took; None if there is none, or if the history cannot be read."""
     try:
-        if journal := Journal.open_to_read(host.paths.state):
+        if journal := Journal.open_to_read(host.paths.state, host.paths.root):
             with closing(journal):
                 return row_bodies.past_attempts(journal, key).usual
     except LivefwError:
@@ -103,7 +103,7 @@ def _summary(found: Inventory, examined: Examined) -> str:
 def _attention(host: Host, found: Inventory, holder: LockHolder | None) -> tuple[attention.Attention, ...]:
     unmatched = unmatched_patterns.explain(unmatched_patterns.find(host.policy, found), found)
     try:
-        journal = Journal.open_to_read(host.paths.state)
+        journal = Journal.open_to_read(host.paths.state, host.paths.root)
         if journal is None:
             return attention.find(found, rows=None, unmatched=unmatched)
         with closing(journal):

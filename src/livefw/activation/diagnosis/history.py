@@ -40,7 +40,7 @@ def look(scene: Scene) -> Iterator[DiagnosisLine]:
     """All lines about it."""
     state = scene.paths.state
     try:
-        journal = Journal.open_to_read(state)
+        journal = Journal.open_to_read(state, scene.paths.root)
         if journal is None:
             yield line(LineState.ABSENT, _NONE.fill(directory=state))
         else:

@@ -23,6 +23,7 @@ from livefw.activation.inventory.discovery import Candidate, Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.measure.meter import Meter
 from livefw.activation.mishaps import (
+    DRIVER_NOT_READ,
     NOT_JUDGED,
     NOT_KEPT,
     NOT_MEASURED,
@@ -37,7 +38,7 @@ from livefw.activation.verdict import evidence
 from livefw.activation.verdict.judgement import judge
 from livefw.activation.verdict.table import ACCEPTED_UNCONFIRMED
 from livefw.errors import Interrupted, LivefwError
-from livefw.providers.base import Claim, Component, Proof, Provider, Reason, is_linker
+from livefw.providers.base import Claim, Component, Proof, Provider, Reason, is_driven, is_linker
 
 _SETTLING_S = 0.2
 """How long to wait before a change of other components counts."""
@@ -206,9 +207,19 @@ class Turn:
             announced=announced,
             listed=listed,
             mark=self._candidate.provider.mark(),
+            driver=self._driver(),
             boot_id=context.remains.boot_id,
             image=one_step.image_of(self._candidate),
         )
+
+    def _driver(self) -> str:
+        """Which version of its driver the mechanism seems to have; empty if that is not known."""
+        provider = self._candidate.provider
+        try:
+            return provider.driver() if is_driven(provider) else ""
+        except Exception as error:  # nothing depends on it, and nothing was asked yet
+            self.mishaps.note(DRIVER_NOT_READ, error)
+            return ""
 
     def _judged(self, before: Component, claim: Claim, announced: str | None) -> Result:
         """The result. The component is read again unless the mechanism may still be at work on it."""

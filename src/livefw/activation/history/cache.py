@@ -47,8 +47,8 @@ class HistoryCache:
         self._known: dict[tuple[str, RowKind, int], list[HistoryRow]] = {}
 
     @contextmanager
-    def of(self, directory: str) -> Iterator[RowSource | None]:
-        """The history in a directory as it is now; None if there is none.
+    def of(self, directory: str, root: str) -> Iterator[RowSource | None]:
+        """The history of the machine at ``root`` in a directory as it is now; None if there is none.
 
         Raises:
             UsageError, TransportError, Damaged: as `Journal.open_to_read` does.
@@ -58,7 +58,7 @@ class HistoryCache:
             self._known = {}
         at_rest = stamp is not None and stamp.written_ns < self._wall_ns() - _AT_REST_NS
         self._stamp = stamp if at_rest else None
-        rows = _Remembered(directory, self._known)
+        rows = _Remembered(directory, root, self._known)
         try:
             yield rows if self._known or rows.journal() else None
         finally:
@@ -68,13 +68,14 @@ class HistoryCache:
 class _Remembered:
     """Cached rows; the journal is opened for the first one that is not cached."""
 
-    def __init__(self, directory: str, known: dict[tuple[str, RowKind, int], list[HistoryRow]]) -> None:
+    def __init__(self, directory: str, root: str, known: dict[tuple[str, RowKind, int], list[HistoryRow]]) -> None:
         self._directory = directory
+        self._root = root
         self._known = known
         self._journal: Journal | None = None
 
     def journal(self) -> Journal | None:
-        self._journal = self._journal or Journal.open_to_read(self._directory)
+        self._journal = self._journal or Journal.open_to_read(self._directory, self._root)
         return self._journal
 
     def recent(self, component: str, kind: RowKind, *, limit: int) -> list[HistoryRow]:

@@ -17,15 +17,16 @@ A damaged file is never written. It is renamed, and a new file continues its cha
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from heapq import merge
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Self
 
 from livefw import reading
-from livefw.activation.history import chain, damaged, opening, reserve, schema
+from livefw.activation.history import chain, damaged, opening, origin, reserve, schema
 from livefw.activation.history.damaged import Damaged, Flaw, SetAside
+from livefw.activation.history.origin import Origin
 from livefw.activation.history.rows import (
     ENDINGS,
     NO_HEAD,
@@ -68,6 +69,8 @@ __all__ = [
 FILE = HISTORY_FILE
 KEEP = 1000
 """Activations that stay by default when older ones are archived."""
+_AT_ONCE = 256
+"""Rows that are read at once where those of other machines have to be passed over."""
 _LAST = 2**63 - 1
 """SQLite's largest integer: no sequence is larger."""
 _ENDED = "SELECT activation FROM entry WHERE kind IN (?, ?)"
@@ -89,8 +92,9 @@ class JournalUnavailable(Refused):
 
 
 class Journal:
-    """The history file of one machine. Any number of processes may use it at the same time.
+    """The history file of a machine. Any number of processes may use it at the same time.
 
+    If it is opened for a machine, its rows say so, and `unfinished`, `recent` and `latest` leave out those of others.
     ``set_aside`` is the damaged file that this object found and renamed; None if there was none.
     """
 
@@ -104,6 +108,7 @@ class Journal:
         seal: Seal = UNSEALED,
         inode: int | None = None,
         set_aside: SetAside | None = None,
+        machine: Origin | None = None,
     ) -> None:
         """Use `open`, `open_to_read` or `open_file`; ``inode`` is given only if the file may be set aside."""
         self._connection = connection
@@ -114,11 +119,18 @@ class Journal:
         self._seal = seal
         self._inode = inode
         self._doubted = False
+        self._machine = machine
         self.set_aside = set_aside
 
     @classmethod
     def open(
-        cls, directory: str, *, wall_ns: Callable[[], int] = time.time_ns, seal: Seal = UNSEALED, repair: bool = True
+        cls,
+        directory: str,
+        *,
+        wall_ns: Callable[[], int] = time.time_ns,
+        seal: Seal = UNSEALED,
+        repair: bool = True,
+        machine: Origin | None = None,
     ) -> Self:
         """Open for writing; directory and file are made if they do not exist, and a damaged file is set aside.
 
@@ -144,7 +156,7 @@ class Journal:
                 connection = opening.ready(path)
             try:
                 inode = os.stat(path).st_ino if repair else None
-                return cls(connection, path, wall_ns=wall_ns, seal=seal, inode=inode, set_aside=aside)
+                return cls(connection, path, wall_ns=wall_ns, seal=seal, inode=inode, set_aside=aside, machine=machine)
             except BaseException:
                 connection.close()
                 raise
@@ -158,8 +170,10 @@ class Journal:
             raise _unavailable(directory, error) from error
 
     @classmethod
-    def open_to_read(cls, directory: str) -> Self | None:
+    def open_to_read(cls, directory: str, root: str | None = None) -> Self | None:
         """Open the history of a state directory for reading; None if there is none.
+
+        ``root`` is that of the machine it is opened for, without symbolic links; None for every machine.
 
         Raises:
             UsageError: other users can write it.
@@ -172,7 +186,10 @@ class Journal:
             raise UsageError(f"the history is not used: {error}", hint=error.hint, phase="history") from error
         except OSError as error:
             raise _unreadable(os.path.join(directory, FILE), error) from error
-        return cls.open_file(os.path.join(directory, FILE))
+        found = cls.open_file(os.path.join(directory, FILE))
+        if found and root is not None:
+            found._machine = Origin(origin.resolved(root))  # noqa: SLF001 - the same class
+        return found
 
     @classmethod
     def open_file(cls, path: str) -> Self | None:
@@ -257,7 +274,7 @@ class Journal:
                 if last and last[0] and not self._seal.keys:
                     raise TransportError("the history is sealed, and the key is not here", phase="record")
                 for component, body in choose():
-                    facts = kind, os.urandom(8).hex(), component, body
+                    facts = kind, os.urandom(8).hex(), component, self._marked(component, body)
                     chain.append(self._connection, facts, self._wall_ns(), self._seal)
         except (OSError, sqlite3.Error) as error:
             raise TransportError(f"{self._path} cannot be written: {error}", phase="record") from error
@@ -297,19 +314,18 @@ class Journal:
         """Intents without an outcome, oldest first."""
         if self._schema < schema.INDEXED:
             query = f"{ROWS} WHERE kind IN (?, ?) AND activation NOT IN ({_ENDED}) ORDER BY sequence"
-            return [*map(history_row, self._read(query, *ENDINGS, *ENDINGS.values()))]
-        return [*map(history_row, self._read(f"{ROWS} {_OPEN}"))]
+            return [*self._own(self._read(query, *ENDINGS, *ENDINGS.values()))]
+        return [*self._own(self._read(f"{ROWS} {_OPEN}"))]
 
     def recent(self, component: str, kind: RowKind, *, limit: int, before: int = _LAST) -> list[HistoryRow]:
         """The last rows of one kind about one component, newest first, of those before a row."""
-        of_one = "component = CAST(? AS TEXT) AND kind = ? AND sequence < ?"
-        query = f"{ROWS} WHERE {of_one} ORDER BY sequence DESC LIMIT ?"
-        return [*map(history_row, self._read(query, encode(component), kind, before, limit))]
+        return self._newest(
+            "component = CAST(? AS TEXT) AND kind = ?", encode(component), kind, limit=limit, before=before
+        )
 
     def latest(self, kind: RowKind) -> HistoryRow | None:
         """The last row of one kind."""
-        rows = self._read(f"{ROWS} WHERE kind = ? ORDER BY sequence DESC LIMIT 1", kind)
-        return history_row(rows[0]) if rows else None
+        return next(iter(self._newest("kind = ?", kind, limit=1)), None)
 
     def rows(self, *, after: int = 0) -> Iterator[HistoryRow]:
         """All rows, or those after one, oldest first."""
@@ -385,6 +401,26 @@ class Journal:
             found.append(rows[0][0])
             rows = self._read("SELECT min(component) FROM entry WHERE component > CAST(? AS TEXT)", encode(found[-1]))
         return found
+
+    def _newest(self, which: str, *arguments: object, limit: int, before: int = _LAST) -> list[HistoryRow]:
+        """The last rows about this machine that ``which`` selects, newest first."""
+        query = f"{ROWS} WHERE {which} AND sequence < ? ORDER BY sequence DESC LIMIT ?"
+        found: list[HistoryRow] = []
+        rows = self._read(query, *arguments, before, limit)
+        found += self._own(rows)
+        while rows and len(found) < limit and len(rows) >= limit:  # rows of other machines are among them
+            rows = self._read(query, *arguments, rows[-1][0], max(limit, _AT_ONCE))
+            found += self._own(rows)
+        return found[:limit]
+
+    def is_own(self, activation: Activation) -> bool:
+        """Whether an activation is about the machine for which the history was opened."""
+        return self._machine is None or origin.is_about(activation.first_row, self._machine.root)
+
+    def _own(self, rows: Iterable[Row]) -> Iterator[HistoryRow]:
+        """The rows about this machine."""
+        machine = self._machine
+        return (row for row in map(history_row, rows) if machine is None or origin.is_about(row, machine.root))
 
     def _between(self, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
         """The sequences of the first and the last row of a period; the first is larger than the last if there is
@@ -499,7 +535,12 @@ class Journal:
     def _append_here(self, kind: RowKind, activation: str, component: str, body: dict[str, Any]) -> Head:
         # IMMEDIATE: no other writer may add a row between reading the head and writing, or the chain would fork.
         with opening.transaction(self._connection):
-            return chain.append(self._connection, (kind, activation, component, body), self._wall_ns(), self._seal)
+            facts = kind, activation, component, self._marked(component, body)
+            return chain.append(self._connection, facts, self._wall_ns(), self._seal)
+
+    def _marked(self, component: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The fields of a row; those about a component say of which machine it is."""
+        return self._machine.marked(body) if self._machine and component else body
 
     def _follow(self) -> None:
         """Switch to the file that has replaced this one, if another process found it damaged meanwhile."""
@@ -527,7 +568,7 @@ class Journal:
 
     def _reopen(self) -> None:
         self._connection.close()
-        again = type(self).open(self._directory, wall_ns=self._wall_ns, seal=self._seal)
+        again = type(self).open(self._directory, wall_ns=self._wall_ns, seal=self._seal, machine=self._machine)
         self._connection, self._inode = again._connection, again._inode  # noqa: SLF001 - the same class
         self.set_aside = again.set_aside or self.set_aside
 

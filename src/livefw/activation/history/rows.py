@@ -255,13 +255,15 @@ _SHAPES: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(
         ("witness", "firmware_code", "errno", "said", "file", "sha256", "uri", "archive", "version"), _text
     ),
-    **dict.fromkeys(("setting", "trouble", "rendezvous", "restart", "at", "unit", "announced", "seen_by"), _text),
+    **dict.fromkeys(
+        ("setting", "trouble", "rendezvous", "restart", "at", "unit", "announced", "seen_by", "driver"), _text
+    ),
     "holds": _text,
     **dict.fromkeys(("pending", "reconciled", "copy", "confirmed"), _flag),
     **dict.fromkeys(("log", "warned", "ignore", "listed"), _texts),
     **dict.fromkeys(("ignored", "problems", "others"), _tables),
     **dict.fromkeys(("cost", "cut"), _facts),
-    **dict.fromkeys(("actor", "lasting"), _facts_of_text),
+    **dict.fromkeys(("actor", "lasting", "machine"), _facts_of_text),
     "aftermath": _aftermath,
     "seconds": _seconds,
 }

@@ -74,8 +74,8 @@ class Measurement(NamedTuple):
 
     @property
     def cpus(self) -> int:
-        """The number of CPUs that were measured."""
-        return sum(row.cpu_count for row in self.rows)
+        """The number of CPUs that were measured; rows of a model overlap."""
+        return len(frozenset[int]().union(*(cpu_list(row.cpus) or () for row in self.rows)))
 
     def document(self) -> dict[str, Any]:
         """The form for the history and for JSON."""

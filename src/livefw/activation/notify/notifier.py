@@ -134,7 +134,7 @@ class Notifier:
     def _history(self) -> "Iterator[Journal | None]":
         from livefw.activation.history.journal import Journal
 
-        journal = Journal.open_to_read(self._paths.state)
+        journal = Journal.open_to_read(self._paths.state, self._paths.root)
         try:
             yield journal
         finally:

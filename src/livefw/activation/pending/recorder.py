@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 from livefw.activation.actor import Actor, current
 from livefw.activation.history import seal as seals
 from livefw.activation.history.journal import Journal, RowKind
+from livefw.activation.history.origin import Origin
 from livefw.activation.history.rows import TEXT_LIMIT
 from livefw.activation.history.seal import UNSEALED, Seal
+from livefw.activation.identity import origin_of
 from livefw.activation.inventory.discovery import Inventory
 from livefw.activation.inventory.versions import reliable_text
 from livefw.activation.paths import Paths, paths_for
@@ -25,7 +27,7 @@ from livefw.activation.pending.known import TEXT, Known, PendingImage, PendingPl
 from livefw.activation.policy import document as policy
 from livefw.errors import LivefwError
 from livefw.providers.base import Component
-from livefw.providers.registry import MECHANISMS
+from livefw.providers.registry import MECHANISMS, open_files
 from livefw.text import printable
 
 _DAY_NS = 86_400 * 10**9
@@ -42,13 +44,16 @@ _MOST_OF_ONE = 20
 
 class PendingRecorder(NamedTuple):
     """Records for one machine. ``seal`` returns the keys of the history, or raises `LivefwError`; ``may_record`` says
-    whether this user, on this machine, may at all. ``seen_by`` is the kind of program."""
+    whether this user, on this machine, may at all. ``seen_by`` is the kind of program. ``machine`` returns which one it
+    is, and ``root`` is that of its files."""
 
     place: PendingPlace
     actor: Actor
     seen_by: str
     wall_ns: Callable[[], int]
     seal: Callable[[], Seal]
+    machine: Callable[[], Origin]
+    root: str
     may_record: bool = True
 
     def observe(self, found: Inventory) -> Inventory:
@@ -63,7 +68,7 @@ class PendingRecorder(NamedTuple):
         readable = known is not None
         if known is None:
             with suppress(LivefwError):
-                known, readable = _from_history(self.place.state), True
+                known, readable = _from_history(self.place.state, self.root), True
         known = known or {}
         new = [each.component for each in found.candidates if file.differs(each.component, known)]
         if new and readable and self.may_record and _is_writable(self.place.state):
@@ -84,7 +89,9 @@ class PendingRecorder(NamedTuple):
 
     def _append(self, new: list[Component]) -> Known:
         """Append a row for each change that the history does not have yet."""
-        with closing(Journal.open(self.place.state, wall_ns=self.wall_ns, seal=self.seal(), repair=False)) as journal:
+        with closing(
+            Journal.open(self.place.state, wall_ns=self.wall_ns, seal=self.seal(), repair=False, machine=self.machine())
+        ) as journal:
             journal.note_all(RowKind.PENDING, partial(self._rows, journal, new))
             return _latest(journal)
 
@@ -119,17 +126,19 @@ def recorder(
     actor: Actor,
     seen_by: str,
     seal: Callable[[], str | None],
+    machine: Callable[[], Origin],
     wall_ns: Callable[[], int] = time.time_ns,
     may_record: bool = True,
 ) -> PendingRecorder:
-    """A recorder for the machine with these paths. ``seal`` returns the key file of the policy."""
+    """A recorder for the machine with these paths. ``seal`` returns the key file of the policy, ``machine`` which
+    machine it is."""
     own = paths.root == "/"
 
     def keys() -> Seal:
         return seals.load(seal()) if own else UNSEALED  # the key is this machine's, and seals only its own history
 
     allowed = may_record and (not own or os.geteuid() == 0)
-    return PendingRecorder(place, actor, seen_by, wall_ns, keys, allowed)
+    return PendingRecorder(place, actor, seen_by, wall_ns, keys, machine, paths.root, allowed)
 
 
 def record_for(
@@ -141,12 +150,17 @@ def record_for(
     def key_file() -> str | None:
         return policy.load(paths.settings, mechanisms=MECHANISMS).seal
 
-    return recorder(paths, place, actor=current("cli"), seen_by=seen_by, seal=key_file).record(found, known)
+    def machine() -> Origin:
+        with closing(open_files(root, settings=settings)) as files:
+            return origin_of(files, paths.root)
+
+    made = recorder(paths, place, actor=current("cli"), seen_by=seen_by, seal=key_file, machine=machine)
+    return made.record(found, known)
 
 
-def _from_history(state: str) -> Known:
-    """What the history knows. `LivefwError` if it cannot be read."""
-    journal = Journal.open_to_read(state)
+def _from_history(state: str, root: str) -> Known:
+    """What the history knows of a machine. `LivefwError` if it cannot be read."""
+    journal = Journal.open_to_read(state, root)
     if journal is None:
         return {}
     with closing(journal):

@@ -74,7 +74,8 @@ def schedule(
     command += [f"--to={version}" for version in versions]
     command += ["--", *(component.key for component in components)]
     sealed = seal.load(host.policy.seal) if host.paths.root == "/" else UNSEALED
-    with closing(Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed)) as journal:
+    machine = host.origin()
+    with closing(Journal.open(host.paths.state, wall_ns=host.wall_ns, seal=sealed, machine=machine)) as journal:
         path = {"PYTHONPATH": os.environ["PYTHONPATH"]} if os.environ.get("PYTHONPATH") else {}
         with _otherwise(options, components, versions):
             unit = timers.start(name, _text(components), at, command, environment=path)

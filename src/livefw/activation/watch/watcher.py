@@ -252,7 +252,7 @@ class Watcher:
         Otherwise each new start of the watching would retry an image that fails, or firmware that never clears its
         flag.
         """
-        journal = Journal.open_to_read(self._host.paths.state)
+        journal = Journal.open_to_read(self._host.paths.state, self._host.paths.root)
         if journal is None:
             return False
         try:

@@ -68,7 +68,7 @@ def ask(session: CommandSession, verb: str, arguments: argparse.Namespace) -> in
 _LISTINGS = {"Plan": plan.LISTING, "History": history.LISTING}
 """What is shown as it is wanted here, from the document: the daemon knows no terminal."""
 _ALONE = {"state", "settings", "images", "no_journal", "measure", "plot", "at", "to", "scheduled", "strict"}
-_ALONE |= {"wait_busy", "head", "limit", "until", "before", "file", "archive"}
+_ALONE |= {"wait_busy", "rows", "head", "limit", "until", "before", "file", "archive"}
 """Options that the daemon's calls do not have."""
 
 

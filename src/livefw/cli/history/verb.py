@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 from livefw import reading
 from livefw.activation import queries
@@ -79,6 +80,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--keep", type=whole(1), metavar="N", help=f"with --archive: the newest N stay ({KEEP})")
     add("--older", metavar="AGE", help="with --archive: what is older goes, such as 365d")
+    add("--rows", action="store_true", help="with --json: the measurement of each CPU as well")
     add("--plot", metavar="FILE", help="draw what the last of them cost the CPUs, as SVG")
     listing.configure(parser, LISTING)
     paths.configure_state(parser)
@@ -134,15 +136,17 @@ def _show(session: CommandSession, journal: Journal, wanted: queries.Filter, arg
         if first is None:
             raise queries.nothing_found()
         error = session.stream(
-            pending.LISTING if wanted.pending else LISTING, map(document, _and(first, found)), {"before": None}
+            pending.LISTING if wanted.pending else LISTING,
+            map(partial(document, rows=arguments.rows), _and(first, found)),
+            {"before": None},
         )
         return kind_of(error).exit_code if error else ExitCode.DONE
     if wanted.activations:
-        return _show_one(session, journal, wanted)
+        return _show_one(session, journal, wanted, rows=arguments.rows)
     default = PAGE if session.view.output in ("table", "wide") else _ALL
     page = queries.page(journal, wanted, limit=default if limit is None else limit)
-    shown, again = pending.answer if wanted.pending else answer, _again(arguments)
-    return session.show(shown(page, again=again))
+    shown = pending.answer if wanted.pending else partial(answer, rows=arguments.rows)
+    return session.show(shown(page, again=_again(arguments)))
 
 
 def _again(arguments: argparse.Namespace) -> str:
@@ -156,12 +160,15 @@ def _again(arguments: argparse.Namespace) -> str:
     return printable(shlex.join(words))
 
 
-def _show_one(session: CommandSession, journal: Journal, wanted: queries.Filter) -> int:
+def _show_one(session: CommandSession, journal: Journal, wanted: queries.Filter, *, rows: bool) -> int:
     from livefw.render import activation  # rarely wanted
 
     (one,) = queries.page(journal, wanted, limit=1).activations
     staged = queries.image_of(journal, one)
-    session.answer(lambda: activation.text(one, image=staged), lambda: {"history": [document(one)], "before": None})
+    session.answer(
+        lambda: activation.text(one, image=staged),
+        lambda: {"history": [document(one, rows=rows)], "before": None},
+    )
     return ExitCode.DONE
 
 

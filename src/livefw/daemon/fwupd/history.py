@@ -35,7 +35,7 @@ def recent(host: Host) -> list[Activation]:
 
     An image that was staged is left out as soon as it has been activated, taken back or replaced.
     """
-    history = Journal.open_to_read(host.paths.state)
+    history = Journal.open_to_read(host.paths.state, host.paths.root)
     if history is None:
         return []
     found: list[Activation] = []

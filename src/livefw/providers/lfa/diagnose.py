@@ -113,13 +113,24 @@ def _incomplete(facts: SystemFacts, shown: int) -> Iterator[Finding]:
 def _driver(
     files: Files, facts: SystemFacts, clock: Clock, guids: list[str], agent: agents.AgentRow
 ) -> Iterator[Finding]:
-    patience = tree.Patience(clock)
-    entries = [entry for guid in guids[:_SAMPLE] if (entry := tree.read_entry(files, guid, patience))]
+    entries = _entries(files, clock, guids)
     yield from _guessed(drivers.guess(_evidence(files, entries)), DriverScene(facts, entries))
     yield from _confirms(entries, agent)
     automatic = sum(bool(entry.flag("auto_activate")) for entry in entries)
     if automatic:
         yield Finding(_WARNING, *_AUTO_ACTIVATE.fill(count=automatic))
+
+
+def driver_versions(files: Files, clock: Clock) -> str:
+    """The names of the versions that the driver looks like. OSError if its files cannot be read."""
+    guids = sorted(name for name in files.names(tree.ROOT) if tree.is_guid(name))
+    candidates = drivers.guess(_evidence(files, _entries(files, clock, guids)))
+    return " or ".join(driver.name for driver in candidates)
+
+
+def _entries(files: Files, clock: Clock, guids: list[str]) -> list[tree.TreeEntry]:
+    patience = tree.Patience(clock)
+    return [entry for guid in guids[:_SAMPLE] if (entry := tree.read_entry(files, guid, patience))]
 
 
 def _confirms(entries: list[tree.TreeEntry], agent: agents.AgentRow) -> Iterator[Finding]:

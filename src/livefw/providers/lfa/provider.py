@@ -86,6 +86,12 @@ class LfaProvider:
 
         return diagnose(self._files, self._clock, agent=self._agent)
 
+    def driver(self) -> str:
+        """See `base.Driven`."""
+        from livefw.providers.lfa.diagnose import driver_versions  # not needed to list
+
+        return driver_versions(self._files, self._clock)
+
     def replay(self, ident: str, action: str) -> str:
         """See `base.Provider`."""
         return f"echo 1 > {tree.ROOT}/{ident}/{action}"

@@ -58,7 +58,9 @@ def head(report: MachineReport) -> dict[str, Any]:
 
 def activation(each: ReportedActivation) -> dict[str, Any]:
     """An activation, with the staging of its image."""
-    return history.document(each.activation) | {"image": history.document(each.image) if each.image else None}
+    return history.document(each.activation, rows=True) | {
+        "image": history.document(each.image) if each.image else None
+    }
 
 
 def _machine(machine: MachineState) -> dict[str, Any]:
