@@ -16,7 +16,7 @@ MOST_LINES = 700
 def _sources() -> Iterator[tuple[str, list[str]]]:
     """Name and lines of each file with code or settings that people write here."""
     files = [CHECKOUT / name for name in ("Makefile", "pyproject.toml", ".ci/run")]
-    for folder in ("src", "tests", "bench", "examples", "scripts"):
+    for folder in ("src", "tests", "bench", "examples", "scripts", "ansible"):
         files += sorted(path for path in (CHECKOUT / folder).rglob("*") if path.suffix in {".py", ".sh", ".toml"})
     for path in files:
         yield str(path.relative_to(CHECKOUT)), path.read_text(encoding="utf-8").splitlines()

@@ -1,0 +1,264 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: Apache-2.0
+"""What livefw shows of a machine."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: livefw_info
+short_description: Components, plan and history of a machine
+version_added: 0.1.0
+description:
+  - Returns what C(livefw) shows of a machine; nothing is changed.
+
+options:
+  components:
+    description:
+      - These components only, by key, id, a unique beginning of it, or name.
+    type: list
+    elements: str
+    default: []
+  gather:
+    description:
+      - What to look at. V(record) verifies the history.
+    type: list
+    elements: str
+    choices: [components, plan, history, record]
+    default: [components]
+  limit:
+    description:
+      - The newest entries of the history, at most 1000.
+    type: int
+    default: 10
+  head:
+    description:
+      - A head of the history that was kept elsewhere. With O(gather=record), proves that no row before it was changed.
+    type: str
+  executable:
+    description:
+      - The command C(livefw) on the machine. Without it, it is looked for on E(PATH) and in the usual directories.
+    type: path
+  root:
+    description:
+      - Work on the machine whose files are below this directory.
+    type: path
+    default: /
+  settings:
+    description:
+      - Directory of F(livefw.toml) and F(checks.d). Without it that is F(/etc/livefw), or none if O(root) is another
+        directory.
+    type: path
+  state_dir:
+    description:
+      - Directory of the history. Without it the command decides.
+    type: path
+notes:
+  - Needs nothing on the machine but Python 3.9 or newer and the command C(livefw).
+  - Works as root. Where livefwd runs, other users can do what polkit allows them.
+author:
+  - The livefw authors (@livefw)
+attributes:
+  check_mode:
+    description: Can run in check_mode and return the changed status without modifying the machine.
+    support: full
+  diff_mode:
+    description: Returns details on what has changed when in diff mode.
+    support: none
+"""
+
+EXAMPLES = r"""
+- name: Look at the components
+  livefw.fleet.livefw_info:
+  register: firmware
+
+- name: Look at what was done, and whether the history is whole
+  livefw.fleet.livefw_info:
+    gather: [history, record]
+    limit: 5
+"""
+
+RETURN = r"""
+components:
+  description: The components.
+  returned: if O(gather) has V(components)
+  type: list
+  elements: dict
+  sample:
+    - key: lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9
+      name: TF-RMM
+      provider: lfa
+      host: null
+      current_version: "1.0"
+      pending: true
+      pending_version: "1.1"
+      pending_since: "2026-11-29T19:37:06+00:00"
+      state: ready
+plan:
+  description: What an activation of everything, or of these components, would do.
+  returned: if O(gather) has V(plan)
+  type: dict
+  contains:
+    outcome:
+      description: V(ready), V(nothing-to-do) or V(refused).
+      type: str
+      returned: always
+    steps:
+      description: The steps in their order, each with component, versions and checks.
+      type: list
+      elements: dict
+      returned: always
+history:
+  description: The newest entries of the history, newest first.
+  returned: if O(gather) has V(history)
+  type: list
+  elements: dict
+  sample:
+    - activation: 8391638ad97901e7
+      component: lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9
+      name: TF-RMM
+      time: "2026-11-29T19:37:06.285+00:00"
+      outcome: activated
+      code: version-arrived
+      firmware_code: null
+      reason: CVE-2026-0001
+      user: root
+      hostname: node17
+      version_before: "1.0"
+      version_after: "1.1"
+      stall_ms: 64.3
+record:
+  description: Whether the history is whole, and its head.
+  returned: if O(gather) has V(record)
+  type: dict
+  contains:
+    whole:
+      description: Whether it is consistent; null if there is no history.
+      type: bool
+      returned: always
+    head:
+      description: C(SEQUENCE:HASH) of the last row, to be kept elsewhere.
+      type: str
+      returned: always
+    rows:
+      description: Number of rows.
+      type: int
+      returned: always
+    flaws:
+      description: What is not as it was written, at most 32.
+      type: list
+      elements: str
+      returned: always
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
+    CHECKS,
+    DONE,
+    FAILED,
+    NOTHING_TO_DO,
+    REFUSED,
+    WHERE,
+    Livefw,
+    checks,
+    cut,
+    error_of,
+)
+
+PLANS = {DONE: "ready", NOTHING_TO_DO: "nothing-to-do", REFUSED: "refused"}
+MOST = 1000
+
+
+def of_component(each):
+    """A component without what only a person reads."""
+    kept = ("key", "name", "provider", "host", "current_version", "pending", "pending_version", "pending_since")
+    return {**{name: each[name] for name in kept}, "state": (each.get("state") or {}).get("code")}
+
+
+def of_entry(each):
+    """An entry of the history; it has the same shape whether anything was tried or not."""
+    first, last = each["intent"] or each["outcome"], each["outcome"] or {}
+    cost = last.get("cost")
+    return {
+        "activation": each["activation"],
+        "component": each["component"],
+        "name": each["name"],
+        "time": each["time"],
+        "outcome": last.get("outcome", "unfinished") if last else "unfinished",
+        "code": last.get("code"),
+        "firmware_code": last.get("firmware_code"),
+        "reason": cut(each["reason"]),
+        "user": (each["actor"] or {}).get("user"),
+        "hostname": (each["machine"] or {}).get("hostname"),
+        "version_before": first.get("current_version"),
+        "version_after": last.get("current_version"),
+        "stall_ms": cost["longest_ns"] / 1e6 if cost and "longest_ns" in cost else None,
+    }
+
+
+class Looking:
+    """One look at the machine."""
+
+    def __init__(self, module):
+        self._module = module
+        self._livefw = Livefw(module)
+        self._words = ["--", *module.params["components"]] if module.params["components"] else []
+
+    def _ask(self, verb, *words, allowed=(DONE, NOTHING_TO_DO)):
+        code, document = self._livefw.ask(verb, *words)
+        if code not in allowed:
+            self._module.fail_json(msg=error_of(code, document)["text"] or f"livefw {verb} failed", rc=code)
+        return code, document
+
+    def components(self):
+        _, document = self._ask("list", *self._words)
+        return [of_component(each) for each in document.get("components", [])]
+
+    def plan(self):
+        code, document = self._ask("plan", *self._words, allowed=PLANS)
+        steps = [
+            {**of_component(each["component"]), "stopped": each["stopped"], "checks": checks(each["problems"])}
+            for each in document.get("steps", [])
+        ]
+        return {"outcome": PLANS[code], "steps": steps}
+
+    def history(self):
+        limit = max(1, min(self._module.params["limit"], MOST))
+        words = self._module.params["components"] or [None]
+        found = []
+        for word in words:
+            named = ["--", word] if word else []
+            _, document = self._ask("history", f"--limit={limit}", *named)
+            found += map(of_entry, document.get("history", []))
+        return found
+
+    def record(self):
+        head = self._module.params["head"]
+        words = [f"--head={head}"] if head else []
+        code, document = self._ask("history", "--verify", *words, allowed=(DONE, FAILED, NOTHING_TO_DO))
+        if "whole" not in document:
+            if code == FAILED:
+                self._module.fail_json(msg=error_of(code, document)["text"], rc=code)
+            return {"whole": None, "head": None, "rows": 0, "flaws": []}
+        flaws = [cut(each["text"]) for each in document["flaws"][:CHECKS]]
+        return {"whole": document["whole"], "head": document["head"], "rows": document["rows"], "flaws": flaws}
+
+
+def main():
+    choices = ["components", "plan", "history", "record"]
+    module = AnsibleModule(
+        argument_spec={
+            **WHERE,
+            "components": {"type": "list", "elements": "str", "default": []},
+            "gather": {"type": "list", "elements": "str", "choices": choices, "default": ["components"]},
+            "limit": {"type": "int", "default": 10},
+            "head": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    looking = Looking(module)
+    module.exit_json(changed=False, **{name: getattr(looking, name)() for name in module.params["gather"]})
+
+
+if __name__ == "__main__":
+    main()
