@@ -99,13 +99,14 @@ def _image(folder: str) -> float:
         file.truncate(IMAGE_MIB << 20)
     command = [*_command(f"{folder}/staging"), "--state", f"{folder}/state"]
     idle = peak([*command, "list"])
-    return (peak([*command, "stage", "b0/fw0-a", f"{folder}/image"]) - idle) / 1024
+    return (peak([*command, "stage", "b0/fw0", f"{folder}/image"]) - idle) / 1024
 
 
 class CannedBmcs:
     """Answers for BMCs that are all the same, from a table; what changes something goes to the model of one."""
 
-    def __init__(self, members: int, *, expands: bool = False) -> None:
+    def __init__(self, members: int, *, expands: bool = False, changes: bool = False) -> None:
+        """``changes``: nothing is in the table for longer than one request."""
         firmware = [Firmware(f"fw{number}", f"fw{number}", f"{ROOT}/Chassis/{number}") for number in range(members)]
         model = Model(
             time.monotonic,
@@ -117,7 +118,7 @@ class CannedBmcs:
         self._web = Web(model, {"admin": "secret"})
         self._token = self._ask("POST", SESSIONS, {}, b'{"UserName": "admin", "Password": "secret"}')
         self._known: dict[str, WebReply] = {}
-        self._expands = expands
+        self._expands, self._changes = expands, changes
 
     def answer(self, request: Request) -> WebReply:
         """The reply to one request."""
@@ -128,7 +129,7 @@ class CannedBmcs:
         if request.method != "GET" or "/Task" in path:
             return self._ask(request.method, path, headers, request.body)
         reply = self._known.get(path)
-        if reply is None:
+        if reply is None or self._changes:
             reply = self._known[path] = self._made(path, headers)
         if reply.headers.get("ETag") == request.headers.get("if-none-match", ""):
             return WebReply(304, reply.headers, b"")
@@ -160,7 +161,7 @@ def serve(folder: str) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     slow, large = CannedBmcs(MEMBERS), CannedBmcs(LARGE)
-    expanding, staging = CannedBmcs(MEMBERS, expands=True), CannedBmcs(MEMBERS)
+    expanding, staging = CannedBmcs(MEMBERS, expands=True), CannedBmcs(MEMBERS, changes=True)
     farms = {
         name: BmcFarm(each.answer, latency=LATENCY_S)
         for name, each in (("", slow), (_ALONE, large), (_EXPANDING, expanding))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 _DIGITS = 8
 """Of a GUID, as git shows of a hash: its first field."""
+_SEVERAL = ""
 
 
 def short_ids(components: Sequence[Component]) -> dict[str, str]:
@@ -19,14 +20,15 @@ def short_ids(components: Sequence[Component]) -> dict[str, str]:
     An id that is no GUID was chosen by somebody to be read, and stays whole. A short id changes only if a component
     comes whose name, id or other spelling begins with it.
     """
-    owners: dict[str, set[str]] = {}
+    owners: dict[str, str] = {}  # the only one; a set for each would take most of the memory of a list of many
     for each in components:
         for text in (each.name, *each.spellings, *(spelling[:_DIGITS] for spelling in each.spellings)):
-            owners.setdefault(text.casefold(), set()).add(each.key)
+            if owners.setdefault(text.casefold(), each.key) != each.key:
+                owners[text.casefold()] = _SEVERAL
     found = {}
     for each in components:
         choices = [each.id[:_DIGITS], each.id] if is_guid(each.id) else [each.id]
-        found[each.key] = next((text for text in choices if owners[text.casefold()] == {each.key}), each.key)
+        found[each.key] = next((text for text in choices if owners[text.casefold()] == each.key), each.key)
     return found
 
 

@@ -84,7 +84,7 @@ class RedfishProvider:
         self._earlier: dict[str, dict[str, str]] = {}
         self._known: dict[str, KnownBmc] = {}
         self._tls: dict[tuple[str | None, bool], Any] = {}
-        """TLS by authorities and whether they count: those of the system take 30 ms and a megabyte, each time."""
+        """TLS by authorities and whether they count: those of the system take tens of milliseconds and a megabyte."""
 
     @property
     def bmcs(self) -> tuple[Bmc, ...]:
