@@ -23,6 +23,7 @@ NOT_RUN = {
     "livefw activate tf-rmm --at window": "needs systemd; see tests/cli/test_schedule.py",
     "livefw activate --scheduled": "needs systemd; see tests/cli/test_schedule.py",
     "livefw machine run --platform vera --mount /tmp/vera": "runs until interrupted; the fixture does the same",
+    "livefw machine run --platform vera --mount /tmp/vera --bmc": "runs until interrupted; tests/redfish/test_chain.py",
     "livefw machine run --platform grid --components 300": "runs until interrupted",
     "livefw machine run --platform fvp --driver v1": "runs until interrupted",
     "livefw machine bmc /tmp/bmc": "runs until interrupted",

@@ -48,6 +48,7 @@ NEEDS = [
     ("msgspec", "demo"),
     ("cryptography", "machine bmc DIR"),
     ("cryptography", "machine run --platform vera --store STORE"),
+    ("cryptography", "machine run --platform vera --bmc"),
     ("cryptography", "image build --image rmm-fw=FILE --keys DIR --new-keys p256 OUT"),
     ("cryptography", "image verify PACKAGE --trust TRUST"),
     ("redfish", "list"),
