@@ -67,7 +67,7 @@ def test_an_error_beside_the_members_is_told() -> None:
     found = bench.provider.discover()
     assert len(found.components) == 3
     assert "InternalError: It failed." in found.notes[0].text
-    assert [each.code for each in bench.provider.diagnose()] == ["reached", "unread"]
+    assert [each.code for each in bench.provider.diagnose()] == ["reached", "ability", "unread"]
 
 
 def test_a_collection_that_is_linked_and_not_there_hides_nothing() -> None:

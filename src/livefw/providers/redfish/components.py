@@ -56,8 +56,11 @@ def hidden(part: Part | None, seen: Seen) -> tuple[Unread, ...]:
     There are services that link a collection which they do not have, and tasks are deleted while they are looked for.
     """
     banks = [each for each in seen.unread if part is None or (part.banked and not (each.collection and each.absent))]
-    tasks = [each for each in seen.blind if not each.absent] if seen.service.start else ()
-    return (*banks, *tasks)
+    return (*banks, *(_unread_tasks(seen) if seen.service.start else ()))
+
+
+def _unread_tasks(seen: Seen) -> list[Unread]:
+    return [each for each in seen.blind if not each.absent]
 
 
 def _current(part: Part) -> Version | None:
@@ -92,6 +95,8 @@ def reasons(part: Part, seen: Seen, bmc: Bmc) -> list[Reason]:
         found.append(_TAKES_IMAGE if seen.service.installs else _NO_ACTIVATION)
     elif part.staged is None and foreign(part, seen) and not bmc.start_all:
         found.append(_FOREIGN)
+    elif part.staged is None and _unread_tasks(seen) and not bmc.start_all:
+        found.append(_QUEUE_UNREAD)
     return [*found, *not_live(part, bmc)]
 
 
@@ -108,6 +113,11 @@ def not_live(part: Part, bmc: Bmc) -> list[Reason]:
 
 
 SERVICE_DISABLED = Reason("service-disabled", "the update service of this BMC is disabled")
+_QUEUE_UNREAD = Reason(
+    "queue-unread",
+    "StartUpdate would also start updates that others have queued, and the tasks of this BMC cannot all be read now",
+    "try again later, or set start-all = true for this BMC",
+)
 _NOT_PENDING = Reason("not-pending", "no image is staged", "livefw stage COMPONENT")
 _NO_ACTIVATION = Reason("no-activation", "an image is staged, but the BMC offers no action to activate it")
 _TAKES_IMAGE = Reason(

@@ -151,7 +151,7 @@ def require_resource(path: str, answer: Response) -> dict[str, Any]:
         denied, busy = answer.status in (401, 403), answer.status in NOT_NOW
         why = DENIED if denied else BUSY if busy else BAD_STATUS
         raise ExchangeError(why.fill(path=path, status=f"{answer.status}{answer.words}"), sent=True)
-    if answer.plain is not None:
+    if not answer.body:
         raise ExchangeError(NO_JSON, sent=True)
     return answer.body
 
@@ -206,7 +206,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
-_AUTHORITY = re.compile(r"https?://[^/?#\\]+(?=/)", re.IGNORECASE)
+_AUTHORITY = re.compile(r"(?:https?:)?//[^/?#\\]+(?=/)", re.IGNORECASE)
 _PATH = re.compile(r"/(?!/)[\x21-\x7e]{0,2000}")
 
 
@@ -219,5 +219,6 @@ def local_path(uri: object) -> str | None:
     """
     if not isinstance(uri, str):
         return None
-    path = _AUTHORITY.sub("", uri, count=1)
+    found = _AUTHORITY.match(uri)
+    path = uri[found.end() :] if found else uri
     return path if _PATH.fullmatch(path) and "/../" not in path + "/" and "\\" not in path else None

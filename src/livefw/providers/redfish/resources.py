@@ -237,10 +237,13 @@ def _members(
     unless it is ``optional``.
     """
     rows: dict[str, dict[str, Any] | None] = {}
+    places: set[str] = set()
     for path in collections:
         for listed in _rows(client, path, unread, optional=optional):
-            if uri := local_path(listed.get("@odata.id")):
-                rows.setdefault(uri, None if kind.telling.isdisjoint(listed) else listed)
+            uri = local_path(listed.get("@odata.id"))
+            if uri and (place := uri.rstrip("/")) not in places:
+                places.add(place)
+                rows[uri] = None if kind.telling.isdisjoint(listed) else listed
     wanted = [uri for uri, row in rows.items() if row is None and uri not in skipped]
     answers = dict[str, Response | ExchangeError]()
     if expansion:
@@ -281,21 +284,27 @@ def _rows(client: RepeatedReads, path: str, unread: list[Unread], *, optional: b
         trouble = _trouble(answer) or ("" if isinstance(rows, list) else "has no Members")
         if not trouble and "error" in answer.body:
             trouble = "is not complete" + answer.words
+        if not trouble and (nameless := sum(not _has_address(row) for row in rows or ())):
+            trouble = f"has {nameless} rows without an address"
         if trouble:
             unread.append(Unread(following, answer.status, f"{following} {trouble}", collection=True))
         if isinstance(rows, list):
             yield from (row for row in rows[:_MOST_MEMBERS] if isinstance(row, dict))
-        after = answer.body.get("Members@odata.nextLink")
+        after = answer.body.get("Members@odata.nextLink") or None
         following = local_path(after)
         if after is not None and following is None:
             unread.append(Unread(path, 0, f"{path} has a next page that is no address of this BMC", collection=True))
+
+
+def _has_address(row: object) -> bool:
+    return isinstance(row, dict) and local_path(row.get("@odata.id")) is not None
 
 
 def _trouble(answer: Response) -> str:
     """What is wrong with the answer to a read; empty if it is a resource."""
     if answer.status != 200:
         return f"answered {answer.status}" + answer.words
-    return "is no JSON object" if answer.plain is not None else ""
+    return "" if answer.body else "is no JSON object"
 
 
 def image(body: dict[str, Any], vendor: Vendor = PLAIN) -> SoftwareImage | None:

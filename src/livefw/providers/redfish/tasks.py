@@ -240,6 +240,8 @@ class TaskFollower:
                 return self._finished(_TERMINAL[state], answer)
             found = next((row for row in self._standing if self._stands(row, state)), None)
             return self._outcome(found.end, found.reason) if found else None
+        if "TaskState" in answer.body:
+            return None  # a task that does not say now where it is has not ended
         if answer.status in (202, 401) or answer.status >= 500:
             return None
         return self._finished(TaskEnd.DONE if answer.good else TaskEnd.FAILED, answer)
