@@ -108,6 +108,7 @@ packages() {
     need dh_python3 "debhelper dh-python dpkg-dev" "the tests of the Debian package"
     # Every Debian package is taken to need it, and dpkg-buildpackage refuses without.
     dpkg -s build-essential >/dev/null 2>&1 || ! can_install || install build-essential
+    need dh_dkms "dkms dh-dkms" "the tests of the package of the driver"
     need rpmbuild rpm "the tests of the RPM packages"
     need rpmlint rpmlint "the tests of the RPM packages"
     need makepkg "makepkg fakeroot libarchive-tools" "the tests of Arch's packages"

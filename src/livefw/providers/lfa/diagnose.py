@@ -65,7 +65,10 @@ _BUILTIN_AND_SILENT = Reason(
     "the driver is built in but lists nothing: no LFA agent, or an empty inventory",
 )
 _OPTION = "CONFIG_ARM_LFA"
-_WHERE = f"not in mainline as of August 2026; NVIDIA's kernels since 6.17 and openSUSE's include it ({_OPTION})"
+_WHERE = (
+    "not in mainline as of November 2026; the package livefw-dkms adds one to kernels from 6.1 on; NVIDIA's kernels"
+    f" since 6.17 and openSUSE's have one ({_OPTION})"
+)
 _NO_DRIVER = Reason("no-driver", "kernel {release} has no LFA driver", _WHERE)
 _UNSEEN_DRIVER = Reason(
     "no-driver",
