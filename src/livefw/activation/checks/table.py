@@ -18,8 +18,7 @@ from livefw.activation.policy import window
 from livefw.activation.policy.document import FILE, Policy
 from livefw.activation.policy.reader import SettingsError
 from livefw.errors import UsageError
-from livefw.providers.base import Component, Reason, Rendezvous, Version
-from livefw.providers.component import RestartScope
+from livefw.providers.base import Component, Reason, Rendezvous, RestartScope, Version
 
 
 class Weight(StrEnum):
