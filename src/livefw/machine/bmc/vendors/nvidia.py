@@ -24,6 +24,7 @@ NVIDIA = Shape(
     ),
     Pattern.IMMEDIATE,
     octets="/redfish/v1/UpdateService/update",
+    task="HGX_{number}",
     hold=(("Oem", "Nvidia", "UpdateOption"), "StageOnly"),
     slots=("Oem", "Nvidia"),
     service={
@@ -32,7 +33,7 @@ NVIDIA = Shape(
     measured=True,
     sources=(
         "NVIDIA/open-nvfwupd: nvfwupd/base_rftarget.py, firmware_update_guide/docs/appendix/spi-staged.rst (options)",
-        "NVIDIA/open-nvfwupd: firmware_update_guide/docs/examples/gb200NVL.rst (names of components)",
+        "NVIDIA/open-nvfwupd: firmware_update_guide/docs/examples/gb200NVL.rst (names of components, tasks)",
         "NVIDIA's bmcweb: redfish-core/include/utils/nvidia_fw_utils.hpp (slots and their states)",
     ),
 )
