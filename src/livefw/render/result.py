@@ -68,7 +68,8 @@ def text(result: Result) -> str:
         lines.append(f"  the firmware's code: {printable(claim.firmware_code)}")
     if claim and claim.error and not claim.firmware_code:
         lines.append(f"  the kernel's answer: {errno.errorcode.get(claim.error, str(claim.error))}")
-    if claim and claim.trust_reason and claim.reply is Reply.ACCEPTED:
+    # What a success is worth by itself is of no interest where something else has shown it.
+    if claim and claim.trust_reason and claim.reply is Reply.ACCEPTED and not _done(result):
         lines.append(f"  note: {printable(claim.trust_reason)}")
     if claim:
         lines += _now(result)
