@@ -48,7 +48,18 @@ if TYPE_CHECKING:
     from livefw.activation.watch.watcher import WatchEvent, WatchEventKind
     from livefw.api import ConnectedHost, connect
     from livefw.providers.base import Claim, ImagePackage, Measured, Phase, Reply, Trust, Witness
-    from livefw.providers.component import Component, Cost, Flag, Reason, Rendezvous, Source, Version
+    from livefw.providers.component import (
+        Component,
+        Cost,
+        Flag,
+        LinkedWay,
+        Reason,
+        Rendezvous,
+        RestartScope,
+        Source,
+        Version,
+    )
+    from livefw.providers.image_file import ImageFile
 
 __version__ = "0.1.0"
 
@@ -69,7 +80,9 @@ __all__ = [
     "Head",
     "HistoryPage",
     "HistoryRow",
+    "ImageFile",
     "ImagePackage",
+    "LinkedWay",
     "LockHolder",
     "LockedFor",
     "Measured",
@@ -87,6 +100,7 @@ __all__ = [
     "Reason",
     "Rendezvous",
     "Reply",
+    "RestartScope",
     "Result",
     "RowKind",
     "RowStatus",

@@ -73,11 +73,14 @@ _MODULES = {
         "Component",
         "Cost",
         "Flag",
+        "LinkedWay",
         "Reason",
         "Rendezvous",
+        "RestartScope",
         "Source",
         "Version",
     ),
+    "livefw.providers.image_file": ("ImageFile",),
 }
 """Public names by module."""
 

@@ -66,6 +66,10 @@ pin = "1.4"
 settings = {{ force_cpu_rendezvous = true }}
 [component."*"]
 settings = {{ auto_activate = false, force_cpu_rendezvous = false }}
+[[link]]
+component = "scp"
+bmc = "rack1"
+member = "scp"
 [notify]
 events = ["failed", "unknown"]
 components = ["lfa:*"]

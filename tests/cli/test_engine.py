@@ -78,7 +78,7 @@ def test_a_plan_says_what_became_of_it_before(
 def test_a_plan_does_not_claim_what_it_could_not_read(
     ready: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def denied(_: str) -> None:
+    def denied(*_: str) -> None:
         raise PermissionDenied("history.db cannot be read")
 
     monkeypatch.setattr(Journal, "open_to_read", denied)
