@@ -125,10 +125,10 @@ def test_a_driver_that_is_at_work_is_waited_for_only_a_while(
 ) -> None:
     monkeypatch.setattr(control, "_DRIVER_PATIENCE", 0.05)
     machine = run("vera")
-    machine.inject(FaultRequest(name="hang"))
-    MachineFiles(machine).start_write(f"/sys/firmware/lfa/{guid.RMM.guid}/activate", b"1\n").wait(0.0)
-    while not machine.trace.inside:
-        pass
+    # PRIME is the first call. This driver ends an activation before the next call once it is to go away.
+    machine.inject(FaultRequest(name="hang", function="PRIME"))
+    MachineFiles(machine).start_write(f"/sys/firmware/lfa/{guid.RMM.guid}/activate", b"1\n")
+    assert [call.name for call in machine.trace.inside] == ["LFA_PRIME"]
     said = livefw(*words)
     assert (said.code, said.out) == (0, f"driver {machine.config.driver} waits for running work in it{coming}\n")
 
