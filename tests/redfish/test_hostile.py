@@ -194,11 +194,12 @@ def test_an_answer_has_4_mib_at_most(hostile: Callable[..., Hostile], size: int,
     ids=["status line", "header field", "body", "chunk"],
 )
 def test_slow_drip_ends(hostile: Callable[..., Hostile], head: bytes, piece: bytes) -> None:
-    """Every byte renews a time-out between two bytes; none renews the end of the exchange."""
+    """Every byte renews a time-out between two bytes; none renews the end of the exchange. Time passes with the work
+    that they make here."""
     server = hostile()
     server.script = endless(head, piece)
     with pytest.raises(ExchangeError) as caught:
-        enter(server, tls(server.pem.certificate, verify=True, now=ticking(1.0)))
+        enter(server, tls(server.pem.certificate, verify=True, spent=ticking(1.0)))
     assert caught.value.code == "silent"
 
 
@@ -208,6 +209,37 @@ def test_silence_ends(hostile: Callable[..., Hostile]) -> None:
     with pytest.raises(ExchangeError) as caught:
         RedfishClient(Bmc("rack", server.url), Secret("a", "b"), adapter)
     assert (caught.value.code, caught.value.sent) == ("silent", False)
+
+
+class Waits:
+    """The wall clock of a thread that is woken so many seconds after its time, or after the bytes came."""
+
+    def __init__(self, late: float) -> None:
+        self._late, self._looks, self.waits = late, 0, 0
+
+    def __call__(self) -> float:
+        self._looks += 1
+        self.waits = self._looks // 2
+        return self.waits * self._late
+
+
+def test_a_bmc_is_not_late_because_this_machine_is(hostile: Callable[..., Hostile]) -> None:
+    """Each time it is woken a day late: what it waited for was there, and the BMC has had no more than its part."""
+    server, clock = hostile(), Waits(86_400.0)
+    server.script = says(answer(ROOT, "X-Auth-Token: t", "Location: /redfish/v1/SessionService/Sessions/1"))
+    client = enter(server, tls(server.pem.certificate, verify=True, now=clock))
+    assert client.get("/redfish/v1/").status == 200
+    assert clock.waits > 0
+
+
+def test_a_bmc_is_silent_after_its_time_however_late_it_is_looked_at(hostile: Callable[..., Hostile]) -> None:
+    """In thirty parts, of which each counts once."""
+    server, clock = hostile(), Waits(86_400.0)
+    adapter = BoundedAdapter(server.url, tls(server.pem.certificate, verify=True, now=clock), seconds=0.2)
+    with pytest.raises(ExchangeError) as caught:
+        RedfishClient(Bmc("rack", server.url), Secret("a", "b"), adapter)
+    assert caught.value.code == "silent"
+    assert 1 <= clock.waits <= 31
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"])

@@ -125,6 +125,8 @@ class RedfishClient:
     def _hear_first_answer(self) -> None:
         if self._pace:
             self._adapter.seconds = self._pace.first
+        self._adapter.reached = self._listener.reached
+        self._listener.asking()
         try:
             with _errors_translated():
                 self._library.get_root_object()

@@ -8,7 +8,7 @@ resolver that does not answer holds one for half a minute.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -19,37 +19,68 @@ MOST_THREADS = 64
 """BMCs that are asked at a time. A silent one holds its thread for its patience, and no longer."""
 _RESERVE_S = 2.0
 """Seconds that this machine itself may lose between two steps."""
+_BEAT_S = 0.25
+"""How long is waited for an answer before those are looked for that will not come."""
 _LEAVING_S = 2.0
 """How long an interrupted caller waits for sessions to be closed."""
 
 _NEVER = float("inf")
 
 T = TypeVar("T")
-_Reports = SimpleQueue[tuple[int, T | Exception] | None]
-"""What threads report: which BMC, and what came of it; None where a patience has begun."""
+_Reports = SimpleQueue[tuple[int, T | Exception]]
+"""What threads report: which BMC, and what came of it."""
 
 
 class Abandoned(Exception):  # noqa: N818 - no error: nobody waits any more
     """Nobody waits for the answer of this BMC any more: nothing further is to be asked of it."""
 
 
+class Pulse:
+    """Time that has passed while this process had its turn, in seconds; the thread that collects answers counts it.
+
+    On a machine with too much to do, threads wait for a CPU, and what they wait for may long be there. So each wait
+    counts as no longer than it was to be.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = 0.0
+        self._now = now
+
+    def next(self, reports: "_Reports[T]") -> tuple[int, T | Exception] | None:
+        """What is reported within a beat; None without."""
+        begun = self._now()
+        try:
+            return reports.get(timeout=_BEAT_S)
+        except Empty:
+            return None
+        finally:
+            self.seconds += min(self._now() - begun, _BEAT_S)
+
+
 class Listener:
-    """What the thread of one BMC reports, and hears. For one thread each way."""
+    """What the thread of one BMC reports, and hears. For one thread each way.
 
-    def __init__(self) -> None:
+    ``patience`` is how long the BMC may take to be found and reached: what comes after that has limits of its own.
+    """
+
+    def __init__(self, patience: float = _NEVER, pulse: Pulse | None = None) -> None:
         self.until = _NEVER
-        self.heard = False
         self.left = False
+        self._patience, self._pulse = patience, pulse
 
-    @property
-    def is_late(self) -> bool:
-        """Whether its first answer has not come in time."""
-        return not self.heard and time.monotonic() >= self.until
+    def asking(self) -> None:
+        """It is about to be asked for the first time."""
+        if self._pulse:
+            self.until = self._pulse.seconds + self._patience
+
+    def reached(self) -> None:
+        """There is a connection to it."""
+        self.until = _NEVER
 
     def answered(self) -> None:
         """The BMC has given its first answer. `Abandoned` if that was too late."""
         self.require_wanted()
-        self.heard = True
+        self.until = _NEVER
 
     def require_wanted(self) -> None:
         """`Abandoned` if nobody waits any more."""
@@ -62,20 +93,20 @@ def ask_all(
     ask: Callable[[Bmc, Listener], T],
     *,
     silent: Callable[[Bmc], T],
+    pulse: Pulse | None = None,
 ) -> list[T]:
     """What ``ask`` returns for each BMC, in their order.
 
-    How long an exchange may take is for ``ask`` to bound. One that has nevertheless not called `Listener.answered` long
-    after its `Bmc.first_answer` is ``silent``, and what it says later is ignored: name resolution has no limit.
+    How long an exchange may take is for ``ask`` to bound. One that is nevertheless not reached long after its
+    `Bmc.first_answer` is ``silent``, and what it says later is ignored: name resolution has no limit.
     """
-    listeners = [Listener() for _ in bmcs]
+    pulse = pulse or Pulse()
+    listeners = [Listener(2 * bmc.first_answer + _RESERVE_S, pulse) for bmc in bmcs]
     waiting = deque(range(len(bmcs)))
     reports: _Reports[T] = SimpleQueue()
 
     def work() -> None:
         for index in _taken(waiting):
-            listeners[index].until = time.monotonic() + 2 * bmcs[index].first_answer + _RESERVE_S
-            reports.put(None)  # its patience has begun
             try:
                 reports.put((index, ask(bmcs[index], listeners[index])))
             except Exception as error:  # the caller's to see
@@ -87,7 +118,7 @@ def ask_all(
         try:
             for thread in threads:
                 thread.start()
-            results = _collect(reports, listeners, silent=lambda index: silent(bmcs[index]))
+            results = _collect(reports, listeners, pulse, silent=lambda index: silent(bmcs[index]))
         except BaseException:
             waiting.clear()
             for each in listeners:
@@ -136,28 +167,24 @@ def _taken(waiting: deque[int]) -> Iterator[int]:
             return
 
 
-def _collect(reports: "_Reports[T]", listeners: list[Listener], *, silent: Callable[[int], T]) -> dict[int, T]:
+def _collect(
+    reports: "_Reports[T]", listeners: list[Listener], pulse: Pulse, *, silent: Callable[[int], T]
+) -> dict[int, T]:
     """What each has come to. The error of one that somebody still waits for is raised."""
     results: dict[int, T] = {}
-    while len(results) < len(listeners):
-        awaited = {index: each for index, each in enumerate(listeners) if index not in results}
-        ended = _next(reports, awaited.values())
-        if ended and ended[0] in awaited:
+    awaited = dict(enumerate(listeners))
+    due = pulse.seconds
+    while awaited:
+        ended = pulse.next(reports)
+        if ended and awaited.pop(ended[0], None):
             index, result = ended
             if isinstance(result, Exception):
                 raise result
             results[index] = result
+        if pulse.seconds < due:
+            continue
+        due = pulse.seconds + _BEAT_S
+        for index, each in [(index, each) for index, each in awaited.items() if each.until <= pulse.seconds]:
+            each.left, results[index] = True, silent(index)
             del awaited[index]
-        for index, each in awaited.items():
-            if each.is_late:
-                each.left, results[index] = True, silent(index)
     return results
-
-
-def _next(reports: "_Reports[T]", awaited: Iterable[Listener]) -> tuple[int, T | Exception] | None:
-    """The next that ended; None if something else has changed, or a patience is over."""
-    soonest = min((each.until for each in awaited if not each.heard), default=_NEVER)
-    try:
-        return reports.get(timeout=None if soonest == _NEVER else max(0.0, soonest - time.monotonic()))
-    except Empty:
-        return None
