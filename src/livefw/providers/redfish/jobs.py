@@ -336,6 +336,9 @@ class StageJob(RedfishJob):
         if held:
             self._place.hold(held)
         after = yield from self._again(client)
+        if held and after and _version(after) != _version(part):
+            self._place.hold("")  # it was not held: another version runs already
+            after = after._replace(queued=tuple(each for each in after.queued if each.uri != held))
         proved = _proved(part, after, outcome, claim, for_reset=chosen.effect is EffectTime.RESET)
         if held and after and proved.reply is Reply.ACCEPTED and (held, None) in _waits(after):
             return proved._replace(holds=held, trust=Trust.DOUBTFUL, trust_reason=_ONLY_HELD)
