@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from livefw.errors import LivefwError
+from livefw.providers.component import Discovery
 from livefw.providers.fake import SETTINGS, START, FakeFiles
 from livefw.providers.redfish.settings import Bmc, read_settings, secret
 
@@ -13,17 +14,20 @@ from .conftest import Bench
 from .field import COLLECTION, MONITOR, Field, Rule, answer, message, task
 
 
-def listed(count: int) -> list[str]:
+def listed(count: int) -> Discovery:
     """What is seen of a BMC with so many members, each expanded in the collection."""
     place = "/redfish/v1/UpdateService/FirmwareInventory"
     members = [{"@odata.id": f"{place}/{number}", "Id": f"m{number}", "Version": "1"} for number in range(count)]
     bench = Field(Rule(COLLECTION, answer(200, {"Members": members})))
-    return [each.id for each in bench.provider.discover().components]
+    return bench.provider.discover()
 
 
 def test_members_of_a_collection() -> None:
-    assert len(set(listed(10_000))) == 10_000
-    assert set(listed(10_001)) == set(listed(10_000))
+    whole, larger = listed(10_000), listed(10_001)
+    assert len({each.id for each in whole.components}) == 10_000
+    assert {each.id for each in larger.components} == {each.id for each in whole.components}
+    assert whole.notes == ()
+    assert "has 10001 members, and 1 of them are missing" in larger.notes[0].text
 
 
 def bmcs(count: int) -> FakeFiles:

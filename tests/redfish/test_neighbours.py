@@ -32,6 +32,7 @@ class Shown(NamedTuple):
 
 
 ALL = links("mcu", "tmpm", "bios")
+PAGED = {"Members@odata.nextLink": f"{INVENTORY}/page"}
 LISTS = {
     "a member twice": Shown(
         "ibm-openbmc/dev#358", (Rule(COLLECTION, answer(200, {"Members": [*ALL, *links("mcu", "mcu/")]})),)
@@ -64,6 +65,39 @@ LISTS = {
         ),
         ("mcu", "tmpm"),
         "pages without end",
+    ),
+    "fewer members than are counted": Shown(
+        "DSP0266, Members@odata.count; community.general#7011",
+        (Rule(COLLECTION, answer(200, {"Members": ALL, "Members@odata.count": 61})),),
+        note="has 61 members, and 58 of them are missing",
+    ),
+    "fewer members on all pages than are counted": Shown(
+        "DSP0266, Members@odata.count; community.general#7011",
+        (
+            Rule(COLLECTION, answer(200, PAGED | {"Members": links("mcu"), "Members@odata.count": 4})),
+            Rule(f"GET {INVENTORY}/page", answer(200, {"Members": links("tmpm"), "Members@odata.count": 4})),
+        ),
+        ("mcu", "tmpm"),
+        "has 4 members, and 2 of them are missing",
+    ),
+    "the members of all pages are counted": Shown(
+        "DSP0266, Members@odata.count",
+        (
+            Rule(COLLECTION, answer(200, PAGED | {"Members": links("mcu"), "Members@odata.count": 2})),
+            Rule(f"GET {INVENTORY}/page", answer(200, {"Members": links("tmpm"), "Members@odata.count": 2})),
+        ),
+        ("mcu", "tmpm"),
+    ),
+    "the members of each page are counted": Shown(
+        "DSP0266, Members@odata.count, as it should not be",
+        (
+            Rule(COLLECTION, answer(200, PAGED | {"Members": links("mcu"), "Members@odata.count": 1})),
+            Rule(f"GET {INVENTORY}/page", answer(200, {"Members": links("tmpm"), "Members@odata.count": 1})),
+        ),
+        ("mcu", "tmpm"),
+    ),
+    "a count that is none": Shown(
+        "DSP0266, Members@odata.count", (Rule(COLLECTION, answer(200, {"Members": ALL, "Members@odata.count": "9"})),)
     ),
     "a second page that is busy for a moment": Shown(
         "community.general#7011, ibm-openbmc/dev#358",

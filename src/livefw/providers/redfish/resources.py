@@ -266,6 +266,7 @@ def _rows(client: RepeatedReads, path: str, unread: list[Unread], *, optional: b
     """The rows of a collection, page by page."""
     pages: set[str] = set()
     following: str | None = path
+    listed = believed = 0
     while following:
         if following in pages or len(pages) >= _MOST_PAGES:
             unread.append(Unread(following, 0, f"{path} has pages without end", collection=True))
@@ -289,11 +290,22 @@ def _rows(client: RepeatedReads, path: str, unread: list[Unread], *, optional: b
         if trouble:
             unread.append(Unread(following, answer.status, f"{following} {trouble}", collection=True))
         if isinstance(rows, list):
+            listed += len(rows)
+            believed += len(rows[:_MOST_MEMBERS])
             yield from (row for row in rows[:_MOST_MEMBERS] if isinstance(row, dict))
         after = answer.body.get("Members@odata.nextLink") or None
         following = local_path(after)
         if after is not None and following is None:
             unread.append(Unread(path, 0, f"{path} has a next page that is no address of this BMC", collection=True))
+        elif following is None and (missing := max(_whole(answer.body), listed) - believed) > 0:
+            text = f"{path} has {believed + missing} members, and {missing} of them are missing"
+            unread.append(Unread(path, answer.status, text, collection=True))
+
+
+def _whole(body: Body) -> int:
+    """How many members all pages have (DSP0266, "Resource collections"); 0 if it does not say."""
+    count = body.get("Members@odata.count")
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0
 
 
 def _has_address(row: object) -> bool:
