@@ -140,14 +140,22 @@ def test_nvidia_stages_by_an_option_and_activates_by_another_push() -> None:
     assert bmc.get(target)["Oem"]["Nvidia"]["ActiveFirmwareSlot"]["Version"] == "9.9.9"
 
 
+def test_supermicro_takes_no_member_as_target() -> None:
+    """fwupd/fwupd#4836: Systems/1/Bios, and nothing else."""
+    bmc = Bmc("supermicro")
+    assert bmc.push({"Targets": [f"{INVENTORY}/BIOS"]})[0] == 400
+    assert bmc.push({"Targets": [f"{ROOT}/Systems/1/Bios"]})[0] == 202
+
+
 def test_no_task_of_supermicro_waits_for_the_start() -> None:
     """A second push is refused until then (fwupd: fu-redfish-smc-device.c)."""
     bmc = Bmc("supermicro")
     parameters = {"Targets": [f"{ROOT}/Managers/1"], "@Redfish.OperationApplyTime": "OnStartUpdateRequest"}
     assert bmc.push(parameters)[0] == 202
     bmc.pass_time()
-    states = [bmc.get(each["@odata.id"])["TaskState"] for each in bmc.get(TASKS)["Members"]]
-    assert states == ["Completed"]
+    (verified,) = (bmc.get(each["@odata.id"]) for each in bmc.get(TASKS)["Members"])
+    assert verified["TaskState"] == "Completed"
+    assert "AwaitToUpdate" not in str(verified["Messages"])
     assert bmc.push(parameters) == (405, "SMC.1.0.OemFirmwareAlreadyInUpdateMode")
     assert bmc.start()[0] == 202
     bmc.pass_time()

@@ -28,6 +28,7 @@ class Racks:
         settings: str = "",
         latency: float = 0.0,
         grouped: tuple[str, ...] = (),
+        vendor: str = "livefw",
     ) -> None:
         self.root = root
         self.bmcs: dict[str, ModelBmc] = {}
@@ -37,7 +38,9 @@ class Racks:
         folder.mkdir(parents=True)
         tables = [settings]
         for name in names:
-            bmc = self.bmcs[name] = self._stack.enter_context(ModelBmc(task_seconds=0.05, latency=latency))
+            bmc = self.bmcs[name] = self._stack.enter_context(
+                ModelBmc(vendor=vendor, task_seconds=0.05, latency=latency)
+            )
             (folder / f"{name}.pem").write_bytes(bmc.certificate)
             table = self._table(name, bmc.url, f"{bmc.user}\n{bmc.password}\n")
             tables += [] if name in grouped else [table]

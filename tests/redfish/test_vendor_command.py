@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What BMCs of today can do, by the command: what it says of them, how it stages, and an activation in one step."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,3 +84,33 @@ def test_an_image_is_for_one_component_and_for_now(rack: Racks, image: str, name
     words, text = USAGE[name]
     done = rack.livefw("activate", *words, "--image", image)
     assert (done.returncode, text in done.stderr) == (2, True), done.stderr
+
+
+HELD = {"BMC": ("/redfish/v1/Managers/1", "BMC"), "BIOS": ("/redfish/v1/Systems/1/Bios", "BIOS")}
+"""fwupd/fwupd#4836; bmc-toolbox/bmclib, providers/supermicro/x12.go: the target is no member of the inventory."""
+
+
+@pytest.mark.parametrize("ident", HELD)
+def test_supermicro_is_given_what_the_firmware_is_of_as_target(tmp_path: Path, ident: str) -> None:
+    target, keeps = HELD[ident]
+    image = tmp_path / "image.bin"
+    image.write_bytes(b"version=2.0.0")
+    with Racks(tmp_path, "rack1", vendor="supermicro") as made:
+        staged = made.livefw("stage", f"redfish:rack1/{ident}", str(image))
+        assert (staged.returncode, ": staged, " in staged.stdout) == (0, True), staged.stdout + staged.stderr
+        (sent,) = (body for method, path, body in made.bmcs["rack1"].requests if path.endswith("/upload"))
+        parameters = json.loads(sent[sent.index(b"{") : sent.index(b"\r\n--", sent.index(b"{"))])
+        assert (parameters["Targets"], list(parameters["Oem"]["Supermicro"])) == ([target], [keeps])
+        assert made.livefw("list", "--pending", "-o", "name").stdout.split() == [f"redfish:rack1/{ident}"]
+
+
+def test_the_words_of_a_bmc_that_refuses_the_target_are_shown(tmp_path: Path) -> None:
+    """fwupd/fwupd#4836: of two components that are of the same thing, livefw names none in the place of the other."""
+    image = tmp_path / "image.bin"
+    image.write_bytes(b"version=2.0.0")
+    with Racks(tmp_path, "rack1", vendor="supermicro") as made:
+        first, second = made.bmcs["rack1"].model.firmware
+        first.related = second.related
+        refused = made.livefw("stage", "redfish:rack1/BIOS", str(image))
+        assert refused.returncode == 4, refused.stdout + refused.stderr
+        assert "The id of the target is invalid." in refused.stdout

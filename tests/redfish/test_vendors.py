@@ -2,6 +2,7 @@
 """What real BMCs can do: how an image gets in, and that it waits, as each vendor has published it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,11 +105,11 @@ STAGED = {
         firmware=bios(),
         restart=RestartScope.HOST,
     ),
-    "Supermicro keeps the settings of a BIOS": Staging(
-        "fwupd, fu-redfish-smc-device.c",
+    "Supermicro takes the BIOS as target, and keeps its settings": Staging(
+        "fwupd, fu-redfish-smc-device.c; fwupd/fwupd#4836",
         Dress({}, {"Vendor": "SMCI"}),
         {
-            "Targets": [MCU],
+            "Targets": [f"{SYSTEM}/Bios"],
             "@Redfish.OperationApplyTime": "OnStartUpdateRequest",
             "Oem": {"Supermicro": {"BIOS": {"PreserveME": True, "PreserveNVRAM": True, "PreserveSMBIOS": True}}},
         },
@@ -275,8 +276,10 @@ class OneStep(NamedTuple):
     to: str = f"{SERVICE}/update-multipart"
     pattern: Pattern = Pattern.IMMEDIATE
     settings: str = "assume-live = true\n"
+    firmware: Firmware = LIVE
 
 
+MANAGER = "/redfish/v1/Managers/1"
 ONE_STEP = {
     "OpenBMC": OneStep(
         "bmcweb, update_service.hpp: MultipartHttpPushUri@Redfish.OperationApplyTimeSupport",
@@ -294,14 +297,15 @@ ONE_STEP = {
         NVIDIA,
         {"Targets": [MCU], "Oem": {"Nvidia": {"UpdateOption": "StageAndActivate"}}},
     ),
-    "Supermicro keeps the settings of a BMC": OneStep(
+    "Supermicro takes the manager as target, and keeps its settings": OneStep(
         "bmc-toolbox/bmclib, providers/supermicro/x12.go",
-        Dress({}, {"Vendor": "Supermicro"}, member={"RelatedItem": [{"@odata.id": "/redfish/v1/Managers/1"}]}),
+        Dress({}, {"Vendor": "Supermicro"}),
         {
-            "Targets": [MCU],
+            "Targets": [MANAGER],
             "@Redfish.OperationApplyTime": "Immediate",
             "Oem": {"Supermicro": {"BMC": {"PreserveCfg": True, "PreserveSdr": True, "PreserveSsl": True}}},
         },
+        firmware=Firmware("mcu", "BMC", MANAGER, needs_reset=None),
     ),
     "declared live": OneStep(
         "SoftwareInventory 1.14, ResetRequiredOnUpdate = false",
@@ -316,7 +320,7 @@ ONE_STEP = {
 @pytest.mark.parametrize("name", ONE_STEP)
 def test_an_image_is_activated_in_one_step(name: str, tmp_path: Path) -> None:
     row = ONE_STEP[name]
-    bench = dressed(row.dress, mcu(), pattern=row.pattern, settings=row.settings)
+    bench = dressed(row.dress, replace(row.firmware), pattern=row.pattern, settings=row.settings)
     here = World(bench, tmp_path)
     attempt = here.install()
     assert (pushes(bench), bench.dress.wanted) == ([row.to], [row.said])  # type: ignore[attr-defined]
@@ -327,6 +331,55 @@ def test_an_image_is_activated_in_one_step(name: str, tmp_path: Path) -> None:
     assert (intent["file"], intent["current_version"] or "1.2.0") == ("pmfw.bin", "1.2.0")
     assert outcome["outcome"] == attempt.result.outcome
     assert bench.web.sessions == 0
+
+
+class Named(NamedTuple):
+    """What the service lists that it takes, what else is in the inventory, and the target that is named for a BIOS.
+
+    None as target: it is refused before anything is sent.
+    """
+
+    source: str
+    target: str | None
+    lists: tuple[str, ...] | None = None
+    others: tuple[Firmware, ...] = ()
+    vendor: str = "SMCI"
+
+
+BIOS = f"{SYSTEM}/Bios"
+TARGETS = {
+    "the vendor's services take no member": Named("fwupd/fwupd#4836", BIOS),
+    "another's services do": Named("UpdateService 1.17, Targets", MCU, vendor="Contoso"),
+    "another that could be updated is of the same": Named(
+        "fwupd/fwupd#4836; Supermicro's Backup_BIOS", MCU, others=(Firmware("backup", "Backup BIOS", BIOS),)
+    ),
+    "the service lists the member": Named("UpdateServiceCapabilities 1.0, AllowableTargets", MCU, (MCU, BIOS)),
+    "the service lists what it is of": Named(
+        "UpdateServiceCapabilities 1.0, AllowableTargets", BIOS, (f"{BIOS}/",), vendor="Contoso"
+    ),
+    "the service lists nothing of it": Named(
+        "UpdateServiceCapabilities 1.0, AllowableTargets", None, ("/redfish/v1/Managers/1",)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_the_target_is_what_the_service_takes(name: str) -> None:
+    row = TARGETS[name]
+    place = f"{SERVICE}/Capabilities"
+    listed = {"Links": {"UpdateServiceCapabilities": {"@odata.id": place}}} if row.lists is not None else {}
+    bench = dressed(Dress(listed, {"Vendor": row.vendor}), bios(), *map(replace, row.others), pattern=Pattern.START)
+    handle = bench.web.handle
+
+    def capable(method: str, path: str, headers: Any, body: bytes) -> WebReply:
+        known = (method, path.rstrip("/")) == ("GET", place)
+        return answer(200, {"AllowableTargets": row.lists}) if known else handle(method, path, headers, body)
+
+    bench.web.handle = capable  # type: ignore[method-assign]
+    claim = bench.stage("mcu")
+    said = [each["Targets"] for each in bench.dress.wanted]  # type: ignore[attr-defined]
+    assert said == ([[row.target]] if row.target else []), claim
+    assert (claim.reason and claim.reason.code) == (None if row.target else "not-stageable")
 
 
 NOT_IN_ONE_STEP = {

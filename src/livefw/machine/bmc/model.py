@@ -116,7 +116,7 @@ class Model:
             if when == "OnStartUpdateRequest":
                 if "false-staging" not in self.faults:
                     self._queue(firmware, version, parameters)
-                return BmcTaskEnd("Completed", "AwaitToUpdate")
+                return BmcTaskEnd("Completed", "AwaitToUpdate" if self.shape.waits_as_task else "")
             firmware.staged = version
             if when == "OnReset" or firmware.needs_reset:
                 return (
@@ -275,6 +275,8 @@ class Model:
             raise Rejected(400, "Exactly one target must be named.", "Base.1.19.PropertyValueTypeError")
         if (found := self.find(targets[0])) is None:
             raise Rejected(404, "There is no such target.", "Base.1.19.ResourceMissingAtURI")
+        if targets[0] in found.uris() and not self.shape.takes_members:
+            raise Rejected(400, "The id of the target is invalid.", "Base.1.19.PropertyValueNotInList")
         return found
 
     def _reply(self, action: str, finish: Callable[[], object]) -> None:

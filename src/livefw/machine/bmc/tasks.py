@@ -101,7 +101,8 @@ class BmcTask:
             end = self.finish()
             if end.text:
                 self.texts[end.message] = end.text
-            self.say(end.message)
+            if end.message:
+                self.say(end.message)
             self.state, self.status = end.state, end.status
 
     def say(self, key: str) -> None:

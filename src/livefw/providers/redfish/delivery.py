@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from livefw.providers.redfish.parts import Part
+from livefw.providers.redfish.parts import Part, grouped
 from livefw.providers.redfish.resources import Seen, UpdateService
 from livefw.providers.redfish.vendors.vendor import NOTHING, Body
 
@@ -161,6 +161,34 @@ def _delivery(option: Option, way: TransferWay, uri: str, part: Part, service: U
     if way is TransferWay.MULTIPART:
         parameters = merged(parameters, _kept(part, service))
     return ImageDelivery(way, uri, option.effect, option.name, parameters)
+
+
+def target(part: Part, seen: Seen) -> str:
+    """What to name as the target of an image; empty if the service lists what it takes, and nothing of this.
+
+    It is a member of the inventory, if possible one that does not run; or what the firmware is of, where the service
+    lists that and no member, or where it lists nothing and its vendor's services take no member.
+    """
+    service = seen.service
+    listed = service.staging if service.staging is not None else service.targets
+    members = [image for image in part.images if listed is None or image.uri.rstrip("/") in listed]
+    if not members or (listed is None and service.vendor.targets):
+        found = [uri for uri in _own(part, seen) if _is_target(uri, listed, service.vendor.targets)]
+        if len(found) == 1:
+            return found[0]
+    spare = [image for image in members if not image.active]
+    return next((image.uri for image in (*spare, *members)), "")
+
+
+def _is_target(uri: str, listed: frozenset[str] | None, names: frozenset[str]) -> bool:
+    return not names.isdisjoint(uri.split("/")) if listed is None else uri.rstrip("/") in listed
+
+
+def _own(part: Part, seen: Seen) -> frozenset[str]:
+    """What it is firmware of, and no other component that can be updated: an image for that can only be for this."""
+    others = (image for each in grouped(seen) if each.ident != part.ident for image in each.images)
+    shared = {uri for image in others if image.updateable is not False for uri in image.related}
+    return frozenset(uri for image in part.images for uri in image.related) - shared
 
 
 def _kept(part: Part, service: UpdateService) -> Body:

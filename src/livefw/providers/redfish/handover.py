@@ -36,7 +36,6 @@ def ways_for(package: ImagePackage, bmc: Bmc) -> frozenset[TransferWay]:
 def objection(part: Part, seen: Seen, bmc: Bmc, package: ImagePackage, chosen: ImageDelivery | None) -> Reason | None:
     """Why this image is not to be handed over by the chosen way; None if nothing is known against it."""
     service, size, ways = seen.service, package.size, ways_for(package, bmc)
-    capable = service.staging if service.staging is not None else service.targets
     if service.enabled is False:
         return components.SERVICE_DISABLED
     if ways.isdisjoint(delivery.ways(service)):
@@ -48,7 +47,7 @@ def objection(part: Part, seen: Seen, bmc: Bmc, package: ImagePackage, chosen: I
         return _TOO_LARGE.fill(size=size, most=service.most_bytes)
     if any(image.updateable is False for image in part.images) or any(image.protected for image in part.images):
         return _NOT_UPDATEABLE
-    if capable is not None and not part.places & capable:
+    if not delivery.target(part, seen):
         return _NOT_STAGEABLE
     if chosen and chosen.way is TransferWay.OCTETS and service.octets and service.octets.busy:
         return octets.BUSY

@@ -358,7 +358,7 @@ class StageJob(RedfishJob):
         self, client: RedfishClient, part: Part, seen: Seen, chosen: ImageDelivery
     ) -> Generator[Operation | float, None, TaskOutcome | Reason]:
         """Hand it over, and follow its task to the end; a reason if nothing was sent."""
-        target = _target(part, seen)
+        target = delivery.target(part, seen)
         reservation = OctetReservation(client, seen.service, chosen, target)
         serving = ExitStack()
         try:
@@ -436,10 +436,3 @@ def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim
     if came:
         return claim._replace(reply=Reply.LOST, reason=_STAGED_ALL_THE_SAME)
     return claim
-
-
-def _target(part: Part, seen: Seen) -> str:
-    """The member to name: the one that may be staged, or else the one that does not run."""
-    capable = seen.service.staging or part.places
-    listed = [image for image in part.images if image.uri.rstrip("/") in capable] or list(part.images)
-    return next((image.uri for image in listed if not image.active), listed[0].uri)

@@ -98,11 +98,6 @@ class Part(NamedTuple):
         return any(uri.endswith("/bios") for uri in related) or not words.isdisjoint(("bios", "uefi"))
 
     @property
-    def places(self) -> frozenset[str]:
-        """The same to compare with what other resources name: some spell them with a slash at the end."""
-        return frozenset(uri.rstrip("/") for uri in self.uris)
-
-    @property
     def uris(self) -> frozenset[str]:
         """The inventory members."""
         return frozenset(image.uri for image in self.images)

@@ -56,7 +56,9 @@ class Shape(NamedTuple):
     task: str = "{number}"
     """The last part of the URI of a task."""
     waits_as_task: bool = True
-    """Whether an update that waits for StartUpdate is a task; otherwise it is nowhere to be seen."""
+    """Whether an update that waits for StartUpdate is a task; otherwise nothing shows it, nor says that it waits."""
+    takes_members: bool = True
+    """Whether a push may name a member of the inventory as its target; otherwise only what the firmware is of."""
     state: tuple[str, ...] = ()
     """Where the UpdateService says how an update goes, for which there is no task then."""
     hold: tuple[tuple[str, ...], str] | None = None

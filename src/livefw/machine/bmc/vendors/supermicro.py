@@ -15,6 +15,7 @@ SUPERMICRO = Shape(
     multipart="/redfish/v1/UpdateService/upload",
     times=("Immediate", "OnStartUpdateRequest"),
     waits_as_task=False,
+    takes_members=False,
     messages={"AlreadyInUpdateMode": "SMC.1.0.OemFirmwareAlreadyInUpdateMode"},
     sources=(
         "fwupd: plugins/redfish/fu-redfish-smc-device.c, tests/redfish.py (OnStartUpdateRequest, targets, messages)",

@@ -13,6 +13,7 @@ SUPERMICRO = Vendor(
             "Oem": {"Supermicro": {"BIOS": {"PreserveME": True, "PreserveNVRAM": True, "PreserveSMBIOS": True}}},
         },
     },
+    targets=frozenset({"Bios", "Managers"}),
     messages={
         "OemSimpleupdateAcceptedMessage": MessageRow("the request is accepted"),
         "OemFirmwareAlreadyInUpdateMode": MessageRow("another update has been begun and waits", "busy"),
@@ -20,6 +21,7 @@ SUPERMICRO = Vendor(
     },
     sources=(
         "fwupd: plugins/redfish/fu-redfish-smc-device.c, tests/redfish.py (OnStartUpdateRequest, BIOS, messages)",
-        "bmc-toolbox/bmclib: providers/supermicro/x12.go (BMC)",
+        "fwupd/fwupd#4836 (a target other than Systems/1/Bios is refused)",
+        "bmc-toolbox/bmclib: providers/supermicro/x12.go (BMC; targets: the manager, Systems/1/Bios)",
     ),
 )

@@ -76,6 +76,8 @@ class Vendor(NamedTuple):
     push_until_reset: Path = ()
     keeps: Mapping[str, Body] = MappingProxyType({})
     """By the last part of a target's address the parameters by which it keeps its configuration."""
+    targets: frozenset[str] = frozenset()
+    """Names of which the address of a RelatedItem has one where that is the target of a push, and no member is."""
     update_state: ServiceState | None = None
     messages: Mapping[str, MessageRow] = MappingProxyType({})
     scheduled: frozenset[str] = frozenset()
