@@ -210,6 +210,15 @@ def test_at_a_terminal_yes_goes_on(ready: Any) -> None:
     assert trigger(ready).read_bytes() == b"1\n"
 
 
+def test_at_a_terminal_only_what_was_shown_is_activated(ready: Any) -> None:
+    terminal = Terminal(ready, "activate", "--all")
+    terminal.hear("[y/N] ")
+    (trigger(ready).parent / "pending_version").write_text("9.9\n")
+    assert terminal.type("y\n") == 4
+    assert "version 9.9 is pending, and not 1.2, which was confirmed" in terminal.seen
+    assert trigger(ready).read_bytes() == b""
+
+
 def test_at_a_terminal_nobody_is_asked_who_said_yes(ready: Any) -> None:
     terminal = Terminal(ready, "activate", "tf-rmm", "--yes")
     terminal.wait()

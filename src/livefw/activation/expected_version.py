@@ -29,6 +29,11 @@ def by_key(keys: Collection[str], words: Collection[str] | None, expected: Itera
     return dict(zip(keys, expected, strict=True)) if expected else {}
 
 
+def pending_now(component: Component) -> str:
+    """What to expect if nothing else than what is pending now is to be activated; empty if it shows no version."""
+    return component.pending_version.text if component.pending_version else ""
+
+
 def mismatch(component: Component, expected: str | None) -> Reason | None:
     """Why the component is not one with the expected version pending; None if it is, or if any version may be.
 
@@ -40,6 +45,6 @@ def mismatch(component: Component, expected: str | None) -> Reason | None:
         running = component.current_version.text if component.current_version else ""
         _, why = OTHER_RUNNING
         return None if running == expected else why.fill(running=running or "?", expected=expected or "?")
-    pending = component.pending_version.text if component.pending_version else ""
+    pending = pending_now(component)
     _, why = OTHER_PENDING
     return None if pending == expected else why.fill(pending=pending or "?", expected=expected or "?")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from livefw.activation.engine import Host, OnFailure, Plan
+from livefw.activation.expected_version import pending_now
 from livefw.activation.inventory.select import is_pattern
 from livefw.activation.policy.window import own_zone
 from livefw.activation.schedule import scheduling, timers, when
@@ -146,8 +147,10 @@ def _run(session: CommandSession, arguments: argparse.Namespace, progress: Progr
         return plan.show(session, planned())
     if arguments.at:
         return _schedule(session, arguments, assembled, planned())
-    if not arguments.yes:
-        _confirm(session, planned)
+    if not arguments.yes and (confirmed := _confirm(session, planned)) and not arguments.image:
+        # Somebody may stage another image while the question stands.
+        words = [step.component.key for step in confirmed.steps]
+        request["expected"] = [pending_now(step.component) for step in confirmed.steps]
     stream = host.activate(
         *words, reason=arguments.reason, on_failure=on_failure, wait_busy_s=arguments.wait_busy, **request
     )
@@ -185,17 +188,18 @@ def _schedule(session: CommandSession, arguments: argparse.Namespace, host: Host
     return session.show(shown_schedule.made(made, host.now()))
 
 
-def _confirm(session: CommandSession, planned: Callable[[], Plan], *, at: str = "") -> None:
-    """Show the plan to somebody at a terminal and ask; elsewhere nobody is asked."""
+def _confirm(session: CommandSession, planned: Callable[[], Plan], *, at: str = "") -> Plan | None:
+    """Show the plan to somebody at a terminal and ask; what was confirmed. Elsewhere nobody is asked: None."""
     if session.json or sys.stdin is None or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return
+        return None
     shown = planned()
     ready = [step for step in shown.steps if not step.stopped]
     session.mark(session.table(shown_plan.LISTING, shown_plan.fields(shown), sys.stderr), end="\n")
     if not ready and not at:
-        return  # the engine says why, and writes it down
+        return None  # the engine says why, and writes it down
     chosen = shown.steps if at else ready
     question = f"Activate {'this' if len(chosen) == 1 else f'these {len(chosen)}'} {at or 'now'}? [y/N] "
     session.mark(question, end="")
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise Interrupted("not confirmed; nothing was started")
+    return shown

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from livefw.activation.checks.table import Problem, Weight
+from livefw.activation.expected_version import pending_now
 from livefw.activation.history import seal
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.history.seal import UNSEALED
@@ -104,7 +105,7 @@ def _checked(host: Host, steps: Sequence[PlanStep], at: datetime, ignore: Sequen
     for step in steps:
         if why := next((each for each in step.problems if each.stops and _lasts(each)), None):
             raise Refused(f"{step.component.label}: {why.text}", hint=why.hint, phase="schedule")
-    return [_version(step.component) for step in steps]
+    return [pending_now(step.component) for step in steps]
 
 
 @contextmanager
@@ -124,7 +125,7 @@ def _lasts(problem: Problem) -> bool:
 
 def _text(components: Sequence[Component]) -> str:
     changes = (
-        f"{each.label} {each.current_version.text if each.current_version else '?'} -> {_version(each) or '?'}"
+        f"{each.label} {each.current_version.text if each.current_version else '?'} -> {pending_now(each) or '?'}"
         for each in components
     )
     return f"livefw activate {', '.join(changes)}"
@@ -136,10 +137,6 @@ def _plainly(options: Sequence[str], components: Sequence[Component], versions: 
     return shlex.join(["livefw", *options, "activate", *words, "--yes"])
 
 
-def _version(component: Component) -> str:
-    return component.pending_version.text if component.pending_version else ""
-
-
 def _row(host: Host, component: Component, at: datetime, unit: str, reason: str) -> dict[str, object]:
     return {
         "actor": host.actor._asdict(),
@@ -147,7 +144,7 @@ def _row(host: Host, component: Component, at: datetime, unit: str, reason: str)
         "name": component.name,
         **({"host": component.host} if component.host else {}),
         "current_version": component.current_version.text if component.current_version else None,
-        "pending_version": _version(component) or None,
+        "pending_version": pending_now(component) or None,
         "at": at.isoformat(timespec="seconds"),
         "unit": unit,
     }
