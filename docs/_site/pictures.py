@@ -88,7 +88,7 @@ ABOVE = (
     (Cell("cli", "the command", 3), Cell("screen", "of watch", 2), Cell("daemon", "D-Bus, fwupd's clients", 3)),
     (Cell("render", "text and JSON", 4), Cell("schema", "JSON Schemas", 3), Cell("dbus", "server, client", 3)),
     (Cell("activation", "choose, check, run, compare, record: knows no mechanism"),),
-    (Cell("providers", "one package for each mechanism", 7), Cell("archive", "cab archives", 3)),
+    (Cell("providers", "one package for each mechanism, and one for links", 7), Cell("archive", "cab archives", 3)),
     (Cell("files", "the machine as files"),),
 )
 BELOW = (

@@ -55,9 +55,18 @@ VALUES = {
     "time zone": Values(('"UTC"', '"Europe/Berlin"'), (*NO_TEXT, '""', '"Berlin"', '"/etc/localtime"', '"../UTC"')),
     "version": Values(('"1"', '"1.4-rc1"'), (*NO_TEXT, '""')),
     "switches": Values(("{}", "{auto_activate = true}"), ("1", '"x"', "[]", "{a = 1}", '{a = "true"}')),
+    "component": Values(
+        ('"tf-rmm"', '"lfa:6c0762a6"'), (*NO_TEXT, '""', '" "', '"a\\u0000b"', '"lfa:*"', '"tf-?"', '"["')
+    ),
+    "BMC": Values(('"bmc"', '"rack1-7"'), (*NO_TEXT, '""', '" "', '"rack 1"', '"a\\u0000b"')),
+    "member": Values(('"bios"', '"Bios/RMM"'), (*NO_TEXT, '""', '" "', '"BIOS A"', '"a\\u0000b"')),
 }
 ROWS = {row.path: row.kind for row in reader.rows(KEYS)}
-NEEDED = {"window[]": {"from": '"22:00"', "to": '"23:00"'}, "order[]": {"first": '"a"', "then": '"b"'}}
+NEEDED = {
+    "window[]": {"from": '"22:00"', "to": '"23:00"'},
+    "order[]": {"first": '"a"', "then": '"b"'},
+    "link[]": {"component": '"a"', "bmc": '"b"', "member": '"c"'},
+}
 
 
 def named(path: str) -> str:
