@@ -193,6 +193,12 @@ REFUSED = {
         Dress(OCTETS_ONLY | FLAGS | TIME, deaf=True),
         pattern=Pattern.START,
     ),
+    "HttpPushUri only, and Stage cannot be said with it": Refused(
+        "DMTF/Redfish-Tacklebox#99, bmc-toolbox/bmclib#341", "no-staging", Dress(OCTETS_ONLY), pattern=Pattern.STAGE
+    ),
+    "HttpPushUri only, and no apply time can be set": Refused(
+        "DMTF/Redfish-Tacklebox#99, bmc-toolbox/bmclib#341", "no-staging", Dress(OCTETS_ONLY), pattern=Pattern.START
+    ),
     "HPE: HttpPushUri takes a form of its own": Refused(
         "fwupd, fu-redfish-hpe-device.c",
         "no-transfer",

@@ -68,26 +68,27 @@ def _has_activate(part: Part, service: UpdateService, _: TransferWay) -> bool:
 
 
 def _has_start(part: Part, service: UpdateService, way: TransferWay) -> bool:  # noqa: ARG001 - the shape of all
-    return service.start is not None and _supports(service, way, START) is not False
+    return service.start is not None and _takes_time(service, way) and _supports(service, way, START) is not False
 
 
 def _is_for_reset(part: Part, service: UpdateService, way: TransferWay) -> bool:
     """Only of what runs on the host itself is it certain that it takes no effect before."""
-    return part.needs_host_reset and _supports(service, way, "OnReset") is True
+    told = service.until_reset is not None or _takes_time(service, way)
+    return part.needs_host_reset and told and _supports(service, way, "OnReset") is True
 
 
 def _is_immediate(part: Part, service: UpdateService, way: TransferWay) -> bool:  # noqa: ARG001 - the shape of all
     return _supports(service, way, "Immediate") is not False
 
 
+def _takes_time(service: UpdateService, way: TransferWay) -> bool:
+    """Whether an apply time can be said: beside the bytes of an image there is no place for it but a property."""
+    return way is not TransferWay.OCTETS or (service.octets is not None and service.octets.apply_time is not None)
+
+
 def _supports(service: UpdateService, way: TransferWay, time: str) -> bool | None:
     """Whether it supports this apply time; None if it does not say."""
-    if (
-        way is TransferWay.OCTETS
-        and service.octets
-        and service.octets.apply_time is not None
-        and service.octet_times is None
-    ):
+    if way is TransferWay.OCTETS and _takes_time(service, way) and service.octet_times is None:
         return True  # it is set, and read again, before anything is sent
     times = {
         TransferWay.MULTIPART: service.push_times,
@@ -154,8 +155,8 @@ def _delivery(option: Option, way: TransferWay, uri: str, part: Part, service: U
     parameters, time = dict(option.parameters), str(option.parameters.get(APPLY_TIME, ""))
     if way is TransferWay.OCTETS:
         place = service.until_reset if option.effect is EffectTime.RESET else None
-        settable = service.octets is not None and service.octets.apply_time is not None
-        return ImageDelivery(way, place or uri, option.effect, option.name, apply_time=time if settable else "")
+        said = time if _takes_time(service, way) else ""
+        return ImageDelivery(way, place or uri, option.effect, option.name, apply_time=said)
     if way is TransferWay.PULL and option.effect is EffectTime.AT_ONCE and not service.apply_times:
         parameters.pop(APPLY_TIME, None)  # what a service does not announce it may reject
     if way is TransferWay.MULTIPART:
