@@ -334,6 +334,12 @@ CASES = {
         "still-waits",
         waits=True,
     ),
+    "200 and a message to a cancellation": Case(
+        "DSP0266, success responses",
+        "cancel",
+        (Rule(CANCEL, answer(200, {"@Message.ExtendedInfo": [message("Base.1.8.Success")]}), effect=drop_image),),
+        Reply.ACCEPTED,
+    ),
     "500 to a cancellation that is done": Case(
         "openbmc/bmcweb#60", "cancel", (Rule(CANCEL, answer(500), effect=drop_image),), Reply.LOST, "overtaken"
     ),

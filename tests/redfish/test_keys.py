@@ -82,3 +82,35 @@ def test_a_member_without_an_id_has_one_by_its_address() -> None:
     """Intel (captured): the member HSBP1 has no Id."""
     found = take_inventory([shown((f"{FIRMWARE}/HSBP1", {"Name": "Backplane", "Version": "1"})).provider])
     assert [each.component.id for each in found.candidates] == ["rack/HSBP1"]
+
+
+def test_two_members_of_one_software_id_are_two_components_unless_they_say_which_of_them_runs() -> None:
+    """Dell (captured): what is installed, and what was before, have the same SoftwareId and no RelatedItem."""
+    versions = {"Installed-159-2.19.1__FW.1": "2.19.1", "Previous-159-2.18.0__FW.1": "2.18.0"}
+    rows = (
+        (f"{FIRMWARE}/{ident}", {"Id": ident, "Name": "Controller", "SoftwareId": "159", "Version": version})
+        for ident, version in versions.items()
+    )
+    found = shown(*rows).provider.discover().components
+    assert {each.id: each.current_version and each.current_version.text for each in found} == {
+        f"rack/{ident}": version for ident, version in versions.items()
+    }
+
+
+@pytest.mark.parametrize(("ident", "place"), [("1", FIRMWARE), ("SoftwareInventory/1", SOFTWARE)])
+def test_of_two_with_the_same_id_the_one_that_is_named_is_activated(ident: str, place: str) -> None:
+    """HPE iLO 5 (captured), with an image that waits in both collections."""
+    waits = {"Id": "1", "Version": "1", "Active": True, "Staged": True, "ResetRequiredOnUpdate": False}
+    acts = {where: f"{where}/1/Actions/SoftwareInventory.Activate" for where in (FIRMWARE, SOFTWARE)}
+    bench = shown(
+        *(
+            (f"{where}/1", waits | {"Actions": {"#SoftwareInventory.Activate": {"target": acts[where]}}})
+            for where in acts
+        )
+    )
+    bench.rules += (Rule(r"POST .*/SoftwareInventory\.Activate", answer(204)),)
+    bench._seen.append(0)
+    running = bench.provider.activate(f"rack/{ident}", bench.watch.progress)
+    assert running.wait(None)
+    asked = [path for method, path, _ in bench.web.log if method == "POST" and "/Sessions" not in path]
+    assert asked == [acts[place]]

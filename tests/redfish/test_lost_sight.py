@@ -218,3 +218,20 @@ def test_a_look_begins_nothing_after_its_time(make: type[Bench], seconds: float,
     assert "reading it took too long" in note.text
     asked = [path for method, path, _ in bench.web.log if method == "GET" and path.rstrip("/") != "/redfish/v1"]
     assert len(asked) == begun
+
+
+def test_what_was_read_in_time_is_listed_and_the_rest_is_counted() -> None:
+    """A busy BMC with 40 members, of which each takes 10 s: the last that is begun within 300 s is read to its end."""
+    place = "/redfish/v1/UpdateService/FirmwareInventory"
+
+    def passes(bench: Bench) -> None:
+        bench.clock.time += 10.0
+
+    bench = Field(
+        Rule(f"GET {place}", answer(200, {"Members": [{"@odata.id": f"{place}/fw{n}"} for n in range(40)]})),
+        Rule(rf"GET {place}/fw\d+", answer(200, {"Name": "Firmware", "Version": "1"}), effect=passes),
+    )
+    found = bench.provider.discover()
+    assert len(found.components) == 31
+    assert "10 resource(s) cannot be read" in found.notes[0].text  # 9 members, and the tasks
+    assert "reading it took too long" in found.notes[0].text

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The neighbours of what was reported: the same kinds of answers in other places, and other forms of them."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,6 +17,10 @@ INVENTORY = "/redfish/v1/UpdateService/FirmwareInventory"
 TASKS = "/redfish/v1/TaskService/Tasks"
 STUCK = task("Running", PercentComplete=50)
 DONE = task("Completed", message("Update.1.2.UpdateSuccessful"))
+
+
+def drop(headers: Mapping[str, str], name: str) -> dict[str, str]:
+    return {each: value for each, value in headers.items() if each != name}
 
 
 def links(*names: str) -> list[dict[str, str]]:
@@ -36,6 +41,18 @@ PAGED = {"Members@odata.nextLink": f"{INVENTORY}/page"}
 LISTS = {
     "a member twice": Shown(
         "ibm-openbmc/dev#358", (Rule(COLLECTION, answer(200, {"Members": [*ALL, *links("mcu", "mcu/")]})),)
+    ),
+    "members with a slash at the end": Shown(
+        "Cray-HPE/csm-redfish-interface-emulator, XL675d",
+        (Rule(COLLECTION, answer(200, {"Members": links("mcu/", "tmpm/", "bios/")})),),
+    ),
+    "members by an absolute address": Shown(
+        "DMTF/Redfish-Service-Validator#199",
+        (Rule(COLLECTION, answer(200, {"Members": [{"@odata.id": f"https://bmc.internal{INVENTORY}/mcu"}]})),),
+        ("mcu",),
+    ),
+    "a member that does not say where it is": Shown(
+        "DSP0266, 8: @odata.id is required", (Rule(MEMBER, answer(200, {"Name": "Power supply", "Version": "0.9"})),)
     ),
     "no next page, as an empty text": Shown(
         "community.general#7011", (Rule(COLLECTION, answer(200, {"Members": ALL, "Members@odata.nextLink": ""})),)
@@ -240,14 +257,22 @@ def _with(rule: Rule, ours: list[dict[str, str]]) -> Rule:
     return rule._replace(response=answer(200, shown | {"Members": [*ours, *shown["Members"]]}))
 
 
-def test_a_session_that_is_named_in_the_body_only_is_closed() -> None:
-    """fwupd, plugins/redfish/tests/redfish.py: 200, a token, and no Location."""
+SESSIONS = {
+    "fwupd, plugins/redfish/tests/redfish.py: 200, a token, and no Location": (200, None),
+    "DMTF/libredfish#156: a Location under another name of the BMC": (201, "https://bmc.internal"),
+}
+
+
+@pytest.mark.parametrize("source", SESSIONS)
+def test_a_session_is_closed_wherever_it_is_said_to_be(source: str) -> None:
+    status, host = SESSIONS[source]
     bench = Field()
 
     def handle(method: str, path: str, headers: Any, body: bytes) -> WebReply:
         found = bench._handle(method, path, headers, body)
         if method == "POST" and path.endswith("/Sessions"):
-            return found._replace(status=200, headers={k: v for k, v in found.headers.items() if k != "Location"})
+            place = {"Location": host + found.headers["Location"]} if host else {}
+            return found._replace(status=status, headers=drop(found.headers, "Location") | place)
         return found
 
     bench.web.handle = handle  # type: ignore[method-assign]

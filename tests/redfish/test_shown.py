@@ -37,6 +37,25 @@ def test_which_version_runs(change: Change, version: str | None, sure: bool, not
     assert {note.code for note in found.notes} == notes
 
 
+VERSIONS = {
+    # as captured (Cray-HPE/csm-redfish-interface-emulator): how it is given, and how it is shown
+    "null": (None, None),
+    "an empty text": ("", None),
+    "a number": (7, None),
+    "iLO": ("U46 v1.56 (06/10/2022)", "U46 v1.56 (06/10/2022)"),
+    "a letter": ("4.4B", "4.4B"),
+}
+
+
+@pytest.mark.parametrize("name", VERSIONS)
+def test_a_version_is_shown_as_it_is_given(name: str) -> None:
+    given, shown = VERSIONS[name]
+    bench = Field()
+    edit(bench, MCU, sets(Version=given))
+    version = bench.component("mcu").current_version
+    assert (version and version.text) == shown
+
+
 AWAITS = [{"MessageId": "Update.1.2.AwaitToUpdate"}]
 
 

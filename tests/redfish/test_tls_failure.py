@@ -20,6 +20,8 @@ from livefw.providers.redfish.exchange import ExchangeError
 from livefw.providers.redfish.settings import Bmc, Secret
 from livefw.providers.redfish.transport import BoundedAdapter, tls
 
+from .field import Field
+
 
 def certificate(
     *names: str, begins: int = -1, ends: int = 7, san: bool = True, common: str = "localhost"
@@ -92,8 +94,8 @@ def served(tmp_path: Path) -> Iterator[Any]:
         each.listener.close()
 
 
-def failure(server: Handshakes, authority: bytes | None) -> ExchangeError:
-    adapter = BoundedAdapter(server.url, tls(authority, verify=True))
+def failure(server: Handshakes, authority: bytes | None, *, verify: bool = True) -> ExchangeError:
+    adapter = BoundedAdapter(server.url, tls(authority, verify=verify))
     with pytest.raises(ExchangeError) as caught:
         RedfishClient(Bmc("rack", server.url), Secret("admin", "secret"), adapter)
     assert caught.value.code == "tls"
@@ -131,11 +133,24 @@ def test_what_is_wrong_with_a_certificate(served: Any, name: str) -> None:
     assert error.reason.hint.startswith(hint)
 
 
+def test_any_certificate_is_good_enough_where_the_settings_say_so(served: Any) -> None:
+    server = served(certificate("bmc7.example", begins=-9, ends=-2))
+    adapter = BoundedAdapter(server.url, tls(None, verify=False))
+    with pytest.raises(ExchangeError) as caught:
+        RedfishClient(Bmc("rack", server.url), Secret("admin", "secret"), adapter)
+    assert caught.value.code != "tls"  # it hangs up after it has read the first request
+    assert server.read.startswith(b"GET /redfish/v1/")
+    codes = [each.code for each in Field(settings="verify = false\n").provider.diagnose()]
+    assert "unverified" in codes
+    assert "unverified" not in [each.code for each in Field().provider.diagnose()]
+
+
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-def test_a_bmc_that_speaks_an_old_tls(served: Any) -> None:
+@pytest.mark.parametrize("verify", [True, False])
+def test_a_bmc_that_speaks_an_old_tls(served: Any, verify: bool) -> None:
     pem = certificate("localhost")
     try:
         server = served(pem, newest=ssl.TLSVersion.TLSv1_1)
     except (ValueError, ssl.SSLError):
         pytest.skip("this OpenSSL has no TLS 1.1")
-    assert failure(server, pem[0]).text.startswith("it speaks no TLS 1.2 or newer (")
+    assert failure(server, pem[0], verify=verify).text.startswith("it speaks no TLS 1.2 or newer (")
