@@ -2,6 +2,7 @@
 """Staging as an act of the engine: checked, recorded before and after, and settled if the engine dies in between."""
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -105,6 +106,7 @@ def test_who_why_what_and_how_it_ended_are_written_down(world: MakeWorld) -> Non
     (begun, intent), (ended, outcome) = here.rows()
     assert (begun, ended) == (RowKind.STAGING, RowKind.STAGED)
     payload = b"version=1.9.0"
+    assert intent.pop("machine")["root"] == os.path.realpath(here.paths.root)
     assert intent == {
         "file": "pmfw.bin",
         "size": len(payload),
@@ -360,7 +362,7 @@ def mortal(serve: Callable[..., Served], make: type[Bench], tmp_path: Path) -> I
     bench = make()
     bench.web = served.web
     world = World(bench, tmp_path)
-    root, image = tmp_path / "root", tmp_path / "pmfw.cab"
+    root, image = tmp_path, tmp_path / "pmfw.cab"  # the root of the world, whose rows they are
     image.write_bytes(archive("1.9.0").data)
     etc = root / "etc/livefw"
     etc.mkdir(parents=True)
