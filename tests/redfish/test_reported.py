@@ -16,6 +16,7 @@ from .conftest import Bench
 from .field import ACTIVATE, COLLECTION, MEMBER, PUSH, TASK, Rule, answer, hold, message, page, run, task
 from .served import Step, served
 
+MCU = "/redfish/v1/UpdateService/FirmwareInventory/mcu"
 STUCK = answer(202, task("Running", PercentComplete=50))
 DENIED = {"error": {"@Message.ExtendedInfo": [message("Base.1.8.InsufficientPrivilege", "There is no right to it.")]}}
 
@@ -143,6 +144,40 @@ REPORTS = {
         "openbmc/bmcweb#103",
         (Rule(COLLECTION, answer(403, DENIED)),),
         (Step("stage mcu IMAGE", 5, ("There is no right to it.",)),),
+    ),
+    "the account may not activate": Report(
+        "Base registry, InsufficientPrivilege",
+        (Rule(ACTIVATE, answer(403, DENIED)),),
+        (Step("activate mcu", 4, ("refused", "There is no right to it.", "the new image is still pending")),),
+        waits=True,
+    ),
+    "the target is refused, in words without a code": Report(
+        "fwupd/fwupd#4836; fwupd, plugins/redfish/tests/redfish.py",
+        (Rule(PUSH, answer(400, {"error": {"message": "The id is invalid."}})),),
+        (Step("stage mcu IMAGE", 4, ("refused", "The id is invalid.", "no image is pending")),),
+        pattern=Pattern.START,
+    ),
+    "the task is Completed, and the old version runs": Report(
+        "fwupd/fwupd#6879",
+        (
+            Rule(ACTIVATE, answer(202, Location="/redfish/v1/TaskService/Tasks/2")),
+            Rule(TASK, answer(200, task("Completed", message("Update.1.2.UpdateSuccessful")))),
+        ),
+        (
+            Step("activate mcu", 6, ("unknown", "1.0.0 runs", "the new image is still pending")),
+            Step("history", 0, ("unknown",), ("activated",)),
+        ),
+        waits=True,
+    ),
+    "more members are counted than are listed": Report(
+        "ansible-collections/community.general#7011",
+        (Rule(COLLECTION, answer(200, {"Members": [{"@odata.id": MCU}], "Members@odata.count": 61})),),
+        (Step("list", 0, ("has 61 members, and 60 of them are missing",)),),
+    ),
+    "a name with control characters": Report(
+        "DSP0266, UTF-8; CWE-150",
+        (Rule(MEMBER, answer(200, {"Name": "Power \x1b[31msupply\x07 \u202e", "Version": "1"})),),
+        (Step("list", 0, ("Power \\x1b[31msupply",), ("\x1b", "\x07", "\u202e")),),
     ),
     "the credentials are refused": Report(
         "openbmc/bmcweb#103",
