@@ -239,6 +239,12 @@ def test_staging_ends_as_the_inventory_shows(
     assert (claim.reply, claim.reason and claim.reason.code) == (said, code)
 
 
+def test_an_image_that_runs_already_is_not_held_by_the_word_of_its_task(make: Make) -> None:
+    bench = make("installs-at-once", pattern=Pattern.START)
+    assert bench.stage().holds == ""
+    assert not bench.component().pending
+
+
 def test_busy_bmc_refuses_and_the_image_stays(make: Make) -> None:
     bench = make()
     bench.stage()
