@@ -25,6 +25,7 @@ _CHANGING = [
         (r"(?<=127\.0\.0\.1:)\d+", "<port>"),
         (r"/tmp/[\w.-]+", "<directory>"),
         (r"(?<=\bid: )[0-9a-f]{8}\b|(?<=\bid )[0-9a-f]{8}\b|(?<=\bactivation )[0-9a-f]{8}\b", "<id>"),
+        (r"(<time>, by [^,]+, )[0-9a-f]{8}$", r"\1<id>"),  # of the last activation
         (r"(?<=\bhistory )[0-9a-f]{8}\b|(?<=\breport )[0-9a-f]{8}\b|\b[0-9a-f]{16}\b", "<id>"),
         (r"\b([0-9a-f]{128}|[0-9a-f]{96}|[0-9a-f]{64}|[0-9a-f]{40})\b", "<digest>"),
     )

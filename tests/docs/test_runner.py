@@ -75,6 +75,8 @@ def test_what_differs_is_seen(lines: tuple[str, ...], actual: list[str]) -> None
         ("done 2026-11-29 10:00:00", "done 2027-01-01 23:59:59", True),
         ("A     1.2 ms  x", "A   101.2 ms  x", True),
         ("A     1.2.0  x", "A   1.2.0  x", False),
+        ("staged, 2026-11-29 10:00:00, by root, 845ca951", "staged, 2027-01-01 23:59:59, by root, 0a57cb32", True),
+        ("staged, 2026-11-29 10:00:00, by root, 845ca951", "staged, 2026-11-29 10:00:00, by you, 845ca951", False),
         ("cpu37 LFA_PRIME", "cpu2 LFA_PRIME", True),
         ("cpu0 LFA_CANCEL() -> BUSY", "cpu7 LFA_CANCEL() -> BUSY  (0.209 ms)", True),
         ("cpu0 LFA_CANCEL() -> BUSY", "cpu0 LFA_CANCEL() -> SUCCESS  (0.209 ms)", False),
