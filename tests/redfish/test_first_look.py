@@ -2,27 +2,21 @@
 """The first look at a BMC, whatever its web server is like: the framing of answers, its address, and who is let in."""
 
 import gzip
-import socket
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from urllib3.util import connection
 
-from livefw.machine.bmc.model import Model
 from livefw.machine.bmc.reply import WebReply
-from livefw.machine.bmc.server import BmcServer
-from livefw.machine.bmc.web import Web
-from livefw.providers.fake import SETTINGS, FakeClock, FakeFiles
 from livefw.providers.redfish.client import RedfishClient
-from livefw.providers.redfish.provider import RedfishProvider
 from livefw.providers.redfish.settings import Bmc, Secret
 from livefw.providers.redfish.transport import BoundedAdapter, tls
 
-from .conftest import USERS
 from .field import Field, Rule, answer
 from .test_hostile import ROOT, Hostile, Script, hangs_up, says
 
+PLAIN = says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ROOT), ROOT))
 PACKED = gzip.compress(ROOT)
 FRAMES: dict[str, Script] = {
     "RFC 9110, 8.4.1.3: gzip": says(
@@ -68,31 +62,24 @@ def test_an_answer_is_read_in_every_framing(hostile: Callable[..., Hostile], sou
 def test_the_name_of_a_host_is_read_in_any_case(hostile: Callable[..., Hostile]) -> None:
     """RFC 3986, 6.2.2.1."""
     server = hostile("localhost")
-    server.script = says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ROOT), ROOT))
+    server.script = PLAIN
     assert root_of(server, server.url.replace("127.0.0.1", "LocalHost"))["Links"]
 
 
-def _has_ipv6() -> bool:
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
+def test_a_bmc_is_found_by_its_ipv6_address(hostile: Callable[..., Hostile], monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 3986, 3.2.2; for machines without IPv6, the connection itself is made to 127.0.0.1."""
+    server, reached = hostile("::1"), list[str]()
+    server.script = PLAIN
+    connect = connection.create_connection
 
+    def here(address: tuple[str, int], *more: Any, **named: Any) -> Any:
+        reached.append(address[0])
+        return connect(("127.0.0.1", address[1]), *more, **named)
 
-@pytest.mark.skipif(not _has_ipv6(), reason="this machine has no ::1")
-def test_a_bmc_is_found_by_its_ipv6_address() -> None:
-    """RFC 3986, 3.2.2."""
-    server = BmcServer(Web(Model(time.monotonic), USERS), host="::1")
-    try:
-        table = f'[[redfish.bmc]]\nname = "six"\nurl = "{server.url}"\nca = "/ca"\ncredentials = "/c"\n'
-        secret = "\n".join([*USERS, *USERS.values(), ""]).encode()
-        files = FakeFiles({SETTINGS: table.encode(), "/ca": server.pem.certificate, "/c": secret})
-        found = RedfishProvider(files, FakeClock()).discover()
-        assert server.url.startswith("https://[::1]:")
-        assert (len(found.components), found.notes) == (3, ())
-    finally:
-        server.close()
+    monkeypatch.setattr(connection, "create_connection", here)
+    assert root_of(server, server.url.replace("127.0.0.1", "[::1]"))["Links"]
+    assert set(reached) == {"::1"}
+    assert all(b"\r\nhost: [::1]:" in request.lower() for request in server.requests)
 
 
 @pytest.mark.parametrize("settings", ["", 'auth = "basic"\n'], ids=["session", "basic"])
