@@ -102,7 +102,9 @@ def chosen(words: tuple[str, ...] | None, found: Inventory, package: ImagePackag
     provider = target.provider
     if not is_installer(provider):
         text = f"{provider.name} cannot activate an image in one step"
-        raise Refused(text, hint="livefw stage", component=target.component.key, mechanism=provider.name)
+        raise Refused(
+            text, hint="livefw stage COMPONENT IMAGE", component=target.component.key, mechanism=provider.name
+        )
     one_step = OneStepProvider(provider, target)
     return Candidate(one_step, one_step.with_image(target.component))
 
