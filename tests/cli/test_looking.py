@@ -259,7 +259,8 @@ def test_debug_tells_each_file_operation(ready: Any) -> None:
 AS_ANOTHER = """
 import os, sys
 from livefw.cli.main import main
-main(["--json", "list"])  # everything is imported now, wherever it lies
+main(["--json", "list"])
+main(["--root", sys.argv[1], "--json", "list"])  # everything is imported now, wherever it lies
 os.chdir(sys.argv[1])
 os.seteuid(os.geteuid() or 65534)
 sys.exit(main(["--root", ".", "--json", "list"]))

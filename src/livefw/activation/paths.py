@@ -9,7 +9,6 @@ the one that livefw runs on.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import suppress
 
 from livefw.activation.lock import machine_identity
@@ -71,7 +70,7 @@ def state_directory(real: str, *, state: str | None = None, environment: Mapping
     """The absolute path of the history of the machine at ``real``, a root without symbolic links."""
     name = ""
     if real != "/":
-        name = _hash(os.fsencode(real))
+        name = machine_identity.hash_of(real)
     chosen = state or environment.get(STATE_VARIABLE)
     return absolute(chosen or _default_state(name, environment, own=not name))
 
@@ -89,18 +88,6 @@ def lock_path(
     beside = state or environment.get(STATE_VARIABLE) or _default_state("", environment, own=not machine)
     directory = _runtime(own=not machine, privileged=privileged, state=beside, environment=environment)
     return absolute(os.path.join(directory, f"activation{machine and '-' + machine}.lock"))
-
-
-def _hash(path: bytes) -> str:
-    """The beginning of the SHA-256. Importing `hashlib` would load all of OpenSSL, which takes as long as `list`."""
-    try:  # CPython's own
-        if sys.version_info >= (3, 12):
-            from _sha2 import sha256
-        else:
-            from _sha256 import sha256  # type: ignore[import-not-found]
-    except ImportError:
-        from hashlib import sha256
-    return str(sha256(path).hexdigest()[:16])
 
 
 def real_root(root: str) -> str:

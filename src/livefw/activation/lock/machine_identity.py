@@ -10,6 +10,7 @@ provider follows them: a foreign tree whose ``sys`` leads to ours must not take 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, suppress
 from itertools import islice
 from stat import S_ISREG
@@ -50,10 +51,23 @@ def name(root: str) -> str:
                 return ""
             last = os.fstat(seen[-1])
     except OSError:
-        from hashlib import sha256  # slow to import
-
-        return sha256(os.fsencode(os.path.realpath(root))).hexdigest()[:16]
+        return hash_of(os.path.realpath(root))
     return f"{last.st_dev:x}-{last.st_ino:x}"
+
+
+def hash_of(path: str) -> str:
+    """The beginning of the SHA-256 of a path.
+
+    Importing `hashlib` would load all of OpenSSL, which takes as long as `list`.
+    """
+    try:  # CPython's own
+        if sys.version_info >= (3, 12):
+            from _sha2 import sha256
+        else:
+            from _sha256 import sha256  # type: ignore[import-not-found]
+    except ImportError:
+        from hashlib import sha256
+    return str(sha256(os.fsencode(path)).hexdigest()[:16])
 
 
 def _interfaces(root: str, stack: ExitStack) -> Iterator[int]:
