@@ -321,6 +321,7 @@ def test_watch_sends_what_becomes_pending(ready: Root, hooks: Path, tmp_path: Pa
     watch = ready.start("watch", "--interval", "3600")
     try:
         event = json.loads((tmp_path / "got").read_text())
+        assert ready.run("notify", "--send").code == ExitCode.DONE  # waits for the sender to note that it was taken
     finally:
         watch.terminate()
         watch.communicate()
