@@ -10,6 +10,7 @@ import pytest
 
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.daemon.jobs.events import log_line
+from livefw.errors import ExitCode
 
 KEY = "lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 BEGUN = {
@@ -35,7 +36,7 @@ def test_every_result_says_the_id_that_the_history_takes(vera: Any) -> None:
     vera.machine.stage("rmm")
     for words, outcome in (
         (("activate", "tf-rmm"), "activated"),
-        (("activate", "tf-rmm"), "refused"),
+        (("activate", "tf-rmm", "--to", "9.9"), "refused"),
         (("cancel", "tf-rmm"), "refused"),
     ):
         done = vera.run(*words)
@@ -43,7 +44,7 @@ def test_every_result_says_the_id_that_the_history_takes(vera: Any) -> None:
         shown = vera.run("history", ident)
         assert (shown.code, f"{outcome}\n" in shown.out) == (0, True), shown.out
         assert vera.run("report", ident, "-o", "-", "--format", "md").out.count("\n### ") == 1
-    record = vera.run("--json", "activate", "tf-rmm").json["results"][0]["record"]
+    record = vera.run("--json", "activate", "tf-rmm", "--to", "9.9").json["results"][0]["record"]
     assert vera.run("history", record["activation"]).code == 0
 
 
@@ -58,6 +59,12 @@ def test_what_is_unfinished_is_named_by_its_id(ready: Any, kind: RowKind) -> Non
 
 def test_without_a_row_there_is_no_id(ready: Any) -> None:
     assert _ID.findall(ready.run("activate", "--all", "--no-journal").out) == []
+
+
+@pytest.mark.fuse
+def test_nothing_to_do_has_no_id(vera: Any) -> None:
+    done = vera.run("activate", "0509b633")  # as booted, nothing waits for it
+    assert (done.code, _ID.findall(done.out)) == (ExitCode.NOTHING_TO_DO, [])
 
 
 def test_the_log_of_the_daemon_says_it() -> None:

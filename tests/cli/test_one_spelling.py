@@ -14,6 +14,7 @@ from . import commands
 DIFFERENT = {
     "--agent": "of a model, and of a firmware that is asked",
     "--all": "components, keys, parts of an answer",
+    "--bmc": "behind which components are, and of a model",
     "--columns": "the columns of each table",
     "--component": "for which an archive is, and of which a report is made",
     "--cpus": "of a model, and of an agent",
