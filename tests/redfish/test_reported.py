@@ -169,6 +169,15 @@ REPORTS = {
         ),
         waits=True,
     ),
+    "no image can wait": Report(
+        "Cray-HPE/csm-redfish-interface-emulator: no captured BMC has Activate or StartUpdate",
+        (Rule(COLLECTION, answer(200, {"Members": [{"@odata.id": MCU}]})),),
+        (
+            Step("list", 0, ("they cannot wait; installed at once by activate --image",)),
+            Step("stage mcu IMAGE", 4, ("refused", "it cannot keep it pending", "activate rack/mcu --image IMAGE")),
+        ),
+        pattern=Pattern.IMMEDIATE,
+    ),
     "more members are counted than are listed": Report(
         "ansible-collections/community.general#7011",
         (Rule(COLLECTION, answer(200, {"Members": [{"@odata.id": MCU}], "Members@odata.count": 61})),),
