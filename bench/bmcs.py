@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """``livefw list`` of ever more BMCs, each of 20 members and slow: what one of them costs must not add up.
 
-The BMCs are one process (``python -m bench.bmcs FOLDER``) with a thread for each kind of them, which takes 100 ms for
-each answer and has it in a table. All TLS handshakes are made: on two CPUs they are part of what a thousand BMCs cost.
+The BMCs are one process (``python -m bench.bmcs FOLDER LARGE MANY SIZES``) with a thread for each kind of them, which
+takes 100 ms for each answer and has it in a table. All TLS handshakes are made: on two CPUs they are part of what a
+thousand BMCs cost.
 """
 
 import json
@@ -50,7 +51,8 @@ def rows() -> Iterator[Row]:
     except NotInstalled as error:
         raise NotHere(error.message) from error
     with tempfile.TemporaryDirectory(prefix="livefw-bench-") as folder:
-        command = [sys.executable, "-m", "bench.bmcs", folder]
+        numbers = map(str, (LARGE, MANY, *SIZES))
+        command = [sys.executable, "-m", "bench.bmcs", folder, *numbers]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as served:
             assert served.stdout
             served.stdout.readline()
@@ -156,23 +158,23 @@ class CannedBmcs:
         return self._web.handle(method, path, headers, body)
 
 
-def serve(folder: str) -> None:
+def serve(folder: str, large: int, many: int, *sizes: int) -> None:
     """Serve BMCs until standard input ends, with a tree of settings for each number of them."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    slow, large = CannedBmcs(MEMBERS), CannedBmcs(LARGE)
+    slow, alone = CannedBmcs(MEMBERS), CannedBmcs(large)
     expanding, staging = CannedBmcs(MEMBERS, expands=True), CannedBmcs(MEMBERS, changes=True)
     farms = {
         name: BmcFarm(each.answer, latency=LATENCY_S)
-        for name, each in (("", slow), (_ALONE, large), (_EXPANDING, expanding))
+        for name, each in (("", slow), (_ALONE, alone), (_EXPANDING, expanding))
     }
     farms["staging"] = BmcFarm(staging.answer)
     mute = BmcFarm(slow.answer, latency=3600.0)
-    for size in (*SIZES, BESIDE, MANY):
+    for size in {*sizes, BESIDE, many}:
         _write(Path(folder, str(size)), [farms[""].url(number) for number in range(size)])
     _write(Path(folder, _SILENT), [*(farms[""].url(number) for number in range(BESIDE - 1)), mute.url()])
     _write(Path(folder, _ALONE), [farms[_ALONE].url()])
-    _write(Path(folder, _EXPANDING), [farms[_EXPANDING].url(number) for number in range(SIZES[-1])])
+    _write(Path(folder, _EXPANDING), [farms[_EXPANDING].url(number) for number in range(sizes[-1])])
     _write(Path(folder, "staging"), [farms["staging"].url()])
     print("ready", flush=True)
     sys.stdin.read()
@@ -193,4 +195,4 @@ def _write(root: Path, urls: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(sys.argv[1], *map(int, sys.argv[2:]))

@@ -83,6 +83,7 @@ startup.ROUNDS = engine.ROUNDS = daemon.ROUNDS = history.ROUNDS = discovery.ROUN
 discovery.SIZES, discovery.LEAST, history.ACTIVATIONS, image.SIZE = (10, 20), 10, 50, 1 << 16
 load.ACTIVATIONS, load._BUDGET_S, load._ROUNDS = 50, 0.0, 1
 bmcs.SIZES, bmcs.ROUNDS = (1, 10), 1
+bmcs.LARGE, bmcs.MANY, bmcs.IMAGE_MIB = 30, 12, 8
 runpy.run_module("bench", run_name="__main__", alter_sys=True)
 """
 """The program with so little in each subject that it takes a moment."""
