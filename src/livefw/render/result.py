@@ -68,8 +68,7 @@ def text(result: Result) -> str:
         lines.append(f"  the firmware's code: {printable(claim.firmware_code)}")
     if claim and claim.error and not claim.firmware_code:
         lines.append(f"  the kernel's answer: {errno.errorcode.get(claim.error, str(claim.error))}")
-    # What a success is worth by itself is of no interest where something else has shown it.
-    if claim and claim.trust_reason and claim.reply is Reply.ACCEPTED and not _done(result):
+    if claim and claim.trust_reason and claim.reply is Reply.ACCEPTED and not _is_shown(result):
         lines.append(f"  note: {printable(claim.trust_reason)}")
     if claim:
         lines += _now(result)
@@ -117,6 +116,11 @@ def _now(result: Result) -> Iterator[str]:
 
 def _done(result: Result) -> bool:
     return error_of(result, phase="", replay="") is None
+
+
+def _is_shown(result: Result) -> bool:
+    """Whether more than the reply shows the success, whose worth by itself is then of no interest."""
+    return result.confirmed and result.outcome in (Outcome.ACTIVATED, Outcome.CANCELLED)
 
 
 def _versions(result: Result) -> str:
