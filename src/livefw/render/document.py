@@ -8,6 +8,7 @@ from livefw.render.age import moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from livefw.activation.lock.machine_lock import LockHolder
@@ -43,6 +44,26 @@ def component(item: Component, status: ComponentStatus | None = None, *, details
     if details:
         document["details"] = dict(item.details)
     return document
+
+
+def components(items: Iterable[tuple[Component, ComponentStatus]]) -> list[dict[str, Any]]:
+    """Many components with their states. What several have in common, and what one says twice, is one object: nothing
+    changes a document. Reasons are each component's own: their hints name it."""
+    kept: dict[object, Any] = {}
+    documents = []
+    for item, status in items:
+        document = component(item, status)
+        for field, value in (
+            ("cost", item.cost),
+            ("settings", item.settings),
+            ("unreliable", (item.current_version, item.pending_version)),
+            ("notes", item.notes),
+        ):
+            document[field] = kept.setdefault((field, value), document[field])
+        if status.reasons == item.reasons:
+            document["state"]["reasons"] = document["reasons"]
+        documents.append(document)
+    return documents
 
 
 def _linked(item: Component, there: LinkedWay) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from livefw.activation.status import ComponentStatus, of_component
+from livefw.activation.status import of_component
 from livefw.errors import ExitCode, NothingHere, NotInstalled, TransportError, kind_of
 from livefw.render import columns, document
 from livefw.render.answer import Answer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from livefw.activation.inventory.discovery import Inventory
+    from livefw.activation.status import ComponentStatus
     from livefw.providers.component import Component
 
 
@@ -26,24 +27,22 @@ def answer(found: Inventory, statuses: Mapping[str, ComponentStatus] | None = No
     """
     known = statuses or {}
     try:
-        shown = [
-            (each.component, known.get(each.component.key) or of_component(each.component))
-            for each in found.require().candidates
-        ]
+        shown = [each.component for each in found.require().candidates]
     except (NothingHere, NotInstalled, TransportError) as nothing:
         why = document.error(nothing)
         return Answer(str, lambda: {"components": [], "error": why}, kind_of(nothing).exit_code)
-    return Answer.of(LISTING, lambda: _document(shown, found), ExitCode.DONE)
+    return Answer.of(LISTING, lambda: _document(shown, known, found), ExitCode.DONE)
 
 
-def _document(shown: list[tuple[Component, ComponentStatus]], found: Inventory) -> dict[str, Any]:
-    behind = {component.host for component, _ in shown}
+def _document(shown: list[Component], known: Mapping[str, ComponentStatus], found: Inventory) -> dict[str, Any]:
+    behind = {component.host for component in shown}
     able = [
         {"host": each.host, "ability": each.ability} for each in found.sources if each.ability and each.host in behind
     ]
     noted = {"notes": [document.reason(note) for note in found.notes]} if found.notes else {}
     listed = {"bmcs": able} if able else {}
-    return {"components": [document.component(*each) for each in shown]} | listed | noted
+    stated = ((each, known.get(each.key) or of_component(each)) for each in shown)
+    return {"components": document.components(stated)} | listed | noted
 
 
 def _notes(found: dict[str, Any]) -> list[str]:

@@ -91,7 +91,9 @@ def with_aliases(provider: Provider, component: Component) -> Component:
 
 def _named(component: Component, short: str) -> Component:
     """The component with its short id, also in its hints."""
-    return component._replace(short=short, reasons=tuple([each.about(short) for each in component.reasons]))
+    reasons = tuple([each.about(short) for each in component.reasons])
+    # Many components have the same reasons, and keep them together.
+    return component._replace(short=short, reasons=component.reasons if reasons == component.reasons else reasons)
 
 
 def take_inventory(

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from contextlib import closing, suppress
 from functools import partial
 
@@ -159,7 +160,8 @@ class RedfishProvider:
 
     def aliases(self, ident: str) -> tuple[str, ...]:
         """The id without its BMC, which may be clear enough; and both as they were before ids came from addresses."""
-        name, _, within = ident.partition("/")
+        name, _, rest = ident.partition("/")
+        within = sys.intern(rest)  # that of the inventory, and of other BMCs
         earlier = self._earlier.get(name, {}).get(within)
         return (within,) if earlier is None else (within, f"{name}/{earlier}", earlier)
 
@@ -304,6 +306,7 @@ class RedfishProvider:
 
     def _ask_all(self, bmcs: Sequence[Bmc]) -> list[Listed]:
         """Everything that some BMCs show, asked side by side. What is of this machine is read before, by one thread."""
+        from livefw.providers.redfish.alike import Alike
         from livefw.providers.redfish.exchange import ExchangeError
         from livefw.providers.redfish.fan_out import ask_all
 
@@ -313,6 +316,7 @@ class RedfishProvider:
                 ready[bmc.name] = self._ready(bmc)
             except ExchangeError as error:
                 ready[bmc.name] = error
+        alike = Alike()
 
         def ask(bmc: Bmc, listener: Listener) -> Listed:
             from livefw.providers.redfish.client import RedfishClient
@@ -323,9 +327,12 @@ class RedfishProvider:
                 return Listed(bmc, error=_error(bmc, prepared.reason))
             pace = _pace(bmc)
             known = self._known.setdefault(bmc.name, KnownBmc())
-            return self._described(
+            listed = self._described(
                 bmc, lambda: RedfishClient(bmc, *prepared, self._clock, pace=pace, listener=listener, known=known)
             )
+            if listed.error is None:
+                self._seen[bmc.name] = alike.seen(self._seen[bmc.name])
+            return listed._replace(components=tuple(map(alike.component, listed.components)))
 
         return ask_all(bmcs, ask, silent=_silent)
 
