@@ -26,7 +26,8 @@ def used(served: Any) -> None:
     """Two updates, the tasks of which are there, and three sessions that nobody ends."""
     web, model = served.web, served.model
     for version in ("2.0.0", "2.1.0"):
-        uri = model.firmware[1].uris()[0]
+        firmware = model.firmware[1]
+        uri = firmware.uris()[0] if model.shape.takes_members else firmware.related
         model.update(f"version={version}".encode(), {"Targets": [uri]}, "/redfish/v1/UpdateService/update-multipart")
     for _ in range(3):
         web.log_in(json.dumps({"UserName": USER, "Password": PASSWORD}).encode())
