@@ -65,6 +65,19 @@ def answer(done: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.parametrize("bmc", [["--fault", "completed-warning"]], indirect=True)
+def test_what_the_controller_warns_of_is_shown_with_the_success(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path
+) -> None:
+    assert bmc.poll() is None
+    (tmp_path / "image").write_bytes(b"version=1.9.0")
+    assert livefw("stage", "pmfw-a", tmp_path / "image").returncode == 0
+    done = livefw("activate", "pmfw-a")
+    assert done.returncode == 0
+    assert "\n  note: the BMC warns: " in done.stdout
+    assert "proves nothing" not in done.stdout
+
+
 def test_staged_and_activated_by_the_command(bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"version=1.9.0")
     staged = livefw("--json", "stage", "pmfw-a", tmp_path / "image")

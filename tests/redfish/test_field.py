@@ -405,7 +405,7 @@ def test_claim_says_what_is_known(name: str) -> None:
 def test_a_warning_is_told_with_the_success() -> None:
     """A task that is Completed with a Warning: what it warns of is shown to whoever activated."""
     claim = Field(*CASES["Completed, with a Warning"].rules).do("activate")
-    assert claim.trust_reason.startswith("the BMC warns: One of two.; ")
+    assert claim.warning == "the BMC warns: One of two."
 
 
 @pytest.mark.parametrize(

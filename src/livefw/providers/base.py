@@ -138,7 +138,8 @@ class Claim(NamedTuple):
     still be at it, so that a look at the component could have to wait. ``lasting`` is what a failure leaves behind
     until the machine is started anew; a further attempt before that is useless or worse. ``attested`` tells of the
     measurements behind ``measured``, where they are not in the log. ``holds`` is what the mechanism calls an image that
-    it holds and does not show as pending: the history keeps it, `Held` gives it back.
+    it holds and does not show as pending: the history keeps it, `Held` gives it back. ``warning`` is what it warned of
+    beside its answer, whatever that is worth.
     """
 
     reply: Reply
@@ -155,6 +156,7 @@ class Claim(NamedTuple):
     lasting: Reason | None = None
     attested: str = ""
     holds: str = ""
+    warning: str = ""
 
 
 class Memory(NamedTuple):

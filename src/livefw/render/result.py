@@ -42,7 +42,7 @@ def fields(result: Result, *, phase: str, replay: str) -> dict[str, Any]:
             "said": claim.reply,
             "reason": document.reason(claim.reason) if claim.reason else None,
             "trust": claim.trust,
-            "trust_reason": claim.trust_reason,
+            "trust_reason": "; ".join(filter(None, (claim.warning, claim.trust_reason))),
             "witness": claim.witness,
             "measured": claim.measured,
             **({"attested": claim.attested} if claim.attested else {}),
@@ -68,8 +68,9 @@ def text(result: Result) -> str:
         lines.append(f"  the firmware's code: {printable(claim.firmware_code)}")
     if claim and claim.error and not claim.firmware_code:
         lines.append(f"  the kernel's answer: {errno.errorcode.get(claim.error, str(claim.error))}")
-    if claim and claim.trust_reason and claim.reply is Reply.ACCEPTED and not _is_shown(result):
-        lines.append(f"  note: {printable(claim.trust_reason)}")
+    if claim and claim.reply is Reply.ACCEPTED:
+        notes = (claim.warning, "" if _is_shown(result) else claim.trust_reason)
+        lines += [f"  note: {printable(each)}" for each in notes if each]
     if claim:
         lines += _now(result)
     lines += _by_the_bmc(result)

@@ -227,17 +227,14 @@ def _claim(outcome: TaskOutcome, *, queued: bool) -> Claim:
     return Claim(
         _REPLIES[outcome.end],
         trust=Trust.DOUBTFUL,
-        trust_reason="; ".join(filter(None, [_warning(outcome), worth.text])),
+        trust_reason=worth.text,
         firmware_code=outcome.code if outcome.end is not TaskEnd.DONE else None,
         reason=outcome.reason,
         log=outcome.log,
         log_of="the BMC",
         at_work=outcome.goes_on,
+        warning=f"the BMC warns: {outcome.warning}" if outcome.warning else "",
     )
-
-
-def _warning(outcome: TaskOutcome) -> str:
-    return f"the BMC warns: {outcome.warning}" if outcome.warning else ""
 
 
 class ActivateJob(RedfishJob):
@@ -419,7 +416,7 @@ def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim
     done = outcome.end is TaskEnd.DONE or not AWAITING.isdisjoint(outcome.told)
     if for_reset and outcome.end is TaskEnd.WAITS and after and _version(after) == _version(before):
         # A task that waits for the reset is all that most BMCs show of it.
-        return claim._replace(reply=Reply.ACCEPTED, reason=_FOR_RESET, trust_reason=_warning(outcome))
+        return claim._replace(reply=Reply.ACCEPTED, reason=_FOR_RESET, trust_reason="")
     if after is None:
         return claim._replace(reply=Reply.LOST, reason=_UNSEEN) if done else claim
     came = _waits(after) - _waits(before)
@@ -429,7 +426,7 @@ def _proved(before: Part, after: Part | None, outcome: TaskOutcome, claim: Claim
         # Unless it says what runs, it may have installed the image at once.
         return claim._replace(reply=Reply.FAILED if _version(after) else Reply.LOST, reason=claim.reason or _NOT_STAGED)
     if (done and _waits(after)) or (came and outcome.end not in (TaskEnd.FAILED, TaskEnd.CANCELLED)):
-        seen = claim._replace(trust=Trust.FULL, trust_reason=_warning(outcome))
+        seen = claim._replace(trust=Trust.FULL, trust_reason="")
         return seen._replace(reply=Reply.ACCEPTED, reason=None, at_work=False)
     if not came and _version(after) and outcome.code == _SAME and outcome.end in (TaskEnd.FAILED, TaskEnd.REFUSED):
         return claim._replace(reply=Reply.REFUSED, reason=_INSTALLED)
