@@ -11,7 +11,7 @@ from livefw.abi.guid import Guid
 from livefw.activation.inventory import discovery
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.select import select, select_all
-from livefw.activation.inventory.short_ids import short_ids
+from livefw.activation.inventory.short_ids import is_guid, short_ids
 from livefw.errors import (
     AmbiguousComponent,
     LivefwError,
@@ -196,6 +196,15 @@ def test_a_pattern_that_matches_nothing_is_an_error(word: str, error: type[Livef
 _ID = st.one_of(
     st.sampled_from([RMM, BL31, NEIGHBOUR, UNKNOWN, RMM[:-1] + "0", "a662076c-0000-4000-8000-000000000000"]),
     st.sampled_from(["module", "6c0762a6", "rack1/pmfw-a", "0/code", "lfa:6c07"]),
+    # The addresses of an iDRAC's inventory (dell/iDRAC-Redfish-Scripting), and near ones.
+    st.builds(
+        "rack{}/{}-{}-{}__{}".format,
+        st.sampled_from(["1", "2", "1/SoftwareInventory"]),
+        st.sampled_from(["Installed", "Previous", "installation"]),
+        st.sampled_from(["159", "1590", "25227", ""]),
+        st.sampled_from(["2.19.1", "2.20.0", ""]),
+        st.sampled_from(["BIOS.Setup.1-1", "BIOS.Setup.1-12", "iDRAC.Embedded.1-1", ""]),
+    ),
 )
 
 
@@ -203,7 +212,7 @@ class _Provider:
     """One whose ids have the spellings that those of LFA have."""
 
     def aliases(self, ident: str) -> list[str]:
-        return [Guid.parse(ident).efi] if len(ident) == 36 else []
+        return [Guid.parse(ident).efi] if is_guid(ident) else []
 
 
 @given(
@@ -226,6 +235,13 @@ def test_a_short_id_selects_its_component_alone(made: list[tuple[str, str, str]]
     assert len(set(short.values())) == len(candidates)
     for each in candidates:
         assert select(short[each.component.key], candidates) == each
+
+
+def test_a_long_id_is_as_many_words_as_select_it() -> None:
+    idents = ["r/Installed-159-2.19.1__BIOS.Setup.1-1", "r/Installed-25227-7.10.30__iDRAC.Embedded.1-1", "r/pmfw-a"]
+    found = [Component("redfish", ident, "", None, None, None, Cost(None, None)) for ident in idents]
+    assert list(short_ids(found).values()) == ["r/Installed-159", "r/Installed-25227", "r/pmfw-a"]
+    assert list(short_ids(found[:1]).values()) == ["r/Installed"]
 
 
 def test_short_ids_are_as_short_as_they_can_be() -> None:
