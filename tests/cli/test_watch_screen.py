@@ -95,11 +95,11 @@ def drawn(
         screen = WatchScreen(feed, now=lambda: now)
         async with screen.run_test(size=size) as pilot:
             await pilot.pause()
-            screen.draw()
             if act:
-                await act(pilot)
                 screen.draw()
-                await pilot.pause()
+                await act(pilot)
+            screen.draw()
+            await pilot.pause()  # what comes to be shown is laid out by a message of its own
             return lines(screen)
 
     return asyncio.run(show())
