@@ -15,7 +15,7 @@ _DIGITS = 8
 """Of a GUID, as git shows of a hash: its first field."""
 _SEVERAL = ""
 _LONGEST = 24
-"""Of an id that is no GUID: iDRAC's name the device, the version and the place, and leave no space for anything else."""
+"""Of an id that is no GUID: those of an iDRAC name device, version and place, and leave no space for anything else."""
 
 
 def short_ids(components: Sequence[Component]) -> dict[str, str]:

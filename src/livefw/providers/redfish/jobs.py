@@ -288,6 +288,11 @@ def _version(part: Part) -> tuple[str, str | None] | None:
     return (running.uri, running.version) if running and running.active else None
 
 
+def _shown(part: Part) -> frozenset[tuple[str, str | None]]:
+    """Every version that is shown, whether it runs for certain or not."""
+    return frozenset((image.uri, image.version) for image in part.images)
+
+
 def _waits(part: Part) -> frozenset[tuple[str, str | None]]:
     """All that waits of a component: staged images with their versions, and queued tasks."""
     staged = {(image.uri, image.staged_version or image.version) for image in part.images if image.staged}
@@ -333,8 +338,8 @@ class StageJob(RedfishJob):
         if held:
             self._place.hold(held)
         after = yield from self._again(client)
-        if held and after and _version(after) != _version(part):
-            self._place.hold("")  # it was not held: another version runs already
+        if held and after and _shown(after) != _shown(part):
+            self._place.hold("")  # it was not held for certain: another version is shown already
             after = after._replace(queued=tuple(each for each in after.queued if each.uri != held))
         proved = _proved(part, after, outcome, claim, for_reset=chosen.effect is EffectTime.RESET)
         if held and after and proved.reply is Reply.ACCEPTED and (held, None) in _waits(after):
