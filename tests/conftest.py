@@ -81,7 +81,10 @@ def _nothing_left_behind() -> Iterator[None]:
         else:
             del os.environ[name]
     assert not changed, f"left in the environment: {sorted(changed)}"
-    left = [each for each in threading.enumerate() if each not in threads and each.name.startswith("livefw")]
+    ours = [each for each in threading.enumerate() if each not in threads and each.name.startswith("livefw")]
+    for each in ours:
+        each.join(_PATIENCE_S)  # told to end, it may not have done so yet
+    left = [each for each in ours if each.is_alive()]
     assert not left, f"left running: {[each.name for each in left]}"
 
 

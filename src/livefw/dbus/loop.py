@@ -39,6 +39,7 @@ class Loop:
         self._soon: deque[Callback] = deque()
         self._timers: list[tuple[float, int, Callback]] = []
         self._order = itertools.count()
+        self._workers: list[Worker] = []
         self._wake, self._waker = socket.socketpair()
         for end in (self._wake, self._waker):
             end.setblocking(False)  # noqa: FBT003 - positional in the standard library
@@ -85,8 +86,8 @@ class Loop:
         """Look at everything once; from any thread and from a signal's handler."""
         try:
             self._waker.send(b"\0")
-        except BlockingIOError:
-            return  # it was logged often enough
+        except OSError:
+            return  # it was woken often enough, or is closed and nobody waits for anything
 
     def later(self, seconds: float, callback: Callback) -> None:
         """Call back once after so many seconds."""
@@ -115,8 +116,14 @@ class Loop:
             while self._timers and self._timers[0][0] <= self.now():
                 _guarded(heapq.heappop(self._timers)[2])
 
+    def end_with_it(self, worker: "Worker") -> None:
+        """Have `close` end the threads of a worker."""
+        self._workers.append(worker)
+
     def close(self) -> None:
-        """Release what the loop itself holds."""
+        """Release what the loop itself holds, and end its workers' threads; what they do is not waited for."""
+        for worker in self._workers:
+            worker.end()
         self._epoll.close()
         self._wake.close()
         self._waker.close()
@@ -162,9 +169,11 @@ class Worker:
         self._turns = Turns[Callback]()
         self._served: Counter[int] = Counter()
         self._changed = threading.Condition()
+        self._ended = False
+        loop.end_with_it(self)
         for number in range(threads):
             # Daemon threads: a read that the kernel never answers must not keep the process from ending.
-            threading.Thread(target=self._work, daemon=True, name=f"look-{number}").start()
+            threading.Thread(target=self._work, daemon=True, name=f"livefw-look-{number}").start()
 
     def do(
         self,
@@ -191,9 +200,15 @@ class Worker:
             self._turns.add(user, both)
             self._changed.notify()
 
+    def end(self) -> None:
+        """End the threads, each after what it does now; what has not begun is dropped."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
     def _work(self) -> None:
-        while True:
-            user, work = self._next()
+        while turn := self._next():
+            user, work = turn
             work()
             with self._changed:
                 self._served[user] -= 1
@@ -201,10 +216,12 @@ class Worker:
                     del self._served[user]
                 self._changed.notify()
 
-    def _next(self) -> tuple[int, Callback]:
-        """The first of whose turn it is."""
+    def _next(self) -> tuple[int, Callback] | None:
+        """The first of whose turn it is; None at the end."""
         with self._changed:
-            while (found := self._turns.take(lambda user: self._served[user] < self._each)) is None:
+            while not self._ended:
+                if found := self._turns.take(lambda user: self._served[user] < self._each):
+                    self._served[found[0]] += 1
+                    return found
                 self._changed.wait()
-            self._served[found[0]] += 1
-            return found
+            return None
