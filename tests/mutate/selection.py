@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).parents[2]
 SOURCES = "src/livefw"
 
 PACKAGES: dict[str, tuple[str, ...]] = {
-    "activation": ("activation/**/*.py",),
+    "activation": ("activation/**/*.py", "keeper.py", "programs.py"),
     "firmware": ("firmware/**/*.py",),
     "providers": ("providers/**/*.py", "files/*.py"),
     "dbus": ("dbus/*.py",),
@@ -34,6 +34,8 @@ _ROOT = "activation cli truth"
 _DOCUMENTS = "gates/test_engine_document.py+gates/test_mechanisms_document.py+gates/test_outcomes_document.py"
 TESTS: dict[str, Tests] = {
     "activation/": Tests("activation+truth/test_table.py", f"redfish inband tdx cli truth {_DOCUMENTS} daemon"),
+    "keeper": Tests("activation", f"cli redfish {_DOCUMENTS} daemon"),
+    "programs": Tests("activation", f"cli redfish {_DOCUMENTS} daemon"),
     "firmware/": Tests("firmware kernel", f"image machine conformance {_ROOT}"),
     "firmware/image/": Tests("image", f"machine {_ROOT}"),
     "firmware/store_platform": Tests("image firmware", f"machine {_ROOT}"),
