@@ -192,7 +192,7 @@ class Web:
         if len(self._sessions) >= _MOST_SESSIONS:
             raise Rejected(503, "There are too many sessions.", "Base.1.19.SessionLimitExceeded")
         self._session_number += 1
-        token, session = secrets.token_hex(16), BmcSession(f"{SESSIONS}/{self._session_number}", account.name)
+        token, session = secrets.token_urlsafe(16), BmcSession(f"{SESSIONS}/{self._session_number}", account.name)
         self._sessions[token] = session
         return 201, session.document(), {"X-Auth-Token": token, "Location": session.place}
 
