@@ -164,6 +164,7 @@ RIGHT = {
     "Show": Words(("1", "TF-RMM"), ("['TF-RMM']",), "TF-RMM"),
     "Plan": Words(("0", "0"), ("[]", "[]"), "TF-RMM"),
     "Activate": Words(("1", "nothing", "1", "reason", "s", "why"), ("['nothing']", "{'reason': <'why'>}"), "nothing"),
+    "Stage": Words((), (), ""),  # neither has a word for a descriptor; see test_stage.py
     "Report": Words(("0", "", ""), ("[]", "''", "''"), "history"),
     "History": Words(("", ""), ("''", "''"), "in the history"),
     "Verify": Words((), (), "livefw/1"),
@@ -182,6 +183,8 @@ def test_every_method_by_busctl_and_gdbus(planted: Path, serve: Serve) -> None:
     glib = (gdbus, "call", "--address", address, "--dest", "org.livefw", "--object-path", "/org/livefw", "--method")
     for name, words in RIGHT.items():
         takes = methods[name].takes
+        if "h" in takes:
+            continue
         for command in ((*sd, name, takes, *words.busctl), (*glib, f"{OWN}.{name}", *words.gdbus)):
             done = daemon.run(*command)
             assert (done.returncode, done.stderr) == (0, ""), command

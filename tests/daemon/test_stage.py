@@ -17,8 +17,10 @@ from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.daemon.fwupd.devices import device_id
 from livefw.daemon.upload import receive
+from livefw.dbus.client import CallFailed, Client, MethodCall
+from livefw.dbus.wire import Variant
 
-from .conftest import Daemon, Serve
+from .conftest import OWN, Daemon, Serve
 
 KEY = "redfish:model/pmfw-a"
 UNKNOWN = "00000000-0000-0000-0000-00000000000a"
@@ -55,6 +57,31 @@ def test_forged_images_are_refused_by_the_mechanism(bmc: Path, serve: Serve, fwu
     everything = daemon.run(fwupdmgr, "install", str(file))
     assert everything.returncode == 1
     assert "3 components here accept images" in everything.stdout + everything.stderr
+
+
+def test_our_own_interface_stages_too(bmc: Path, serve: Serve, folder: Path) -> None:
+    daemon = serve(bmc)
+
+    def stage(image: bytes | None, component: str = KEY, **options: Variant) -> tuple[Any, ...]:
+        file = folder / "image"
+        file.write_bytes(image or b"")
+        with Client(daemon.path, timeout=60, descriptors=True) as client, file.open("rb") as opened:
+            call = MethodCall("/org/livefw", OWN, "Stage", "sha{sv}", (component, 0, options))
+            return client.call(call, descriptors=() if image is None else (opened.fileno(),))
+
+    name, why = Variant("s", "/somewhere/pmfw.bin"), Variant("s", "a ticket")
+    document, text, code = stage(b"version=1.9.0", filename=name, reason=why)
+    staging = json.loads(document)["staging"]
+    assert (code, staging["component"], staging["outcome"]) == (0, KEY, "staged")
+    assert "staged" in text
+    assert "a ticket" in daemon.call("History", "ss", KEY, "")[0]
+
+    document, text, code = stage(b"forged", "redfish:model/tmpm")
+    assert (code, "authentic" in text, json.loads(document)["error"]["kind"]) == (1, True, "failed")
+    assert stage(b"version=1.9.0", "")[2] == 2  # several components accept images
+    for options, image in (({"force": Variant("b", True)}, b"x"), ({"reason": Variant("b", True)}, b"x"), ({}, None)):
+        with pytest.raises(CallFailed, match=r"there is no option|one file descriptor is needed"):
+            stage(image, **options)
 
 
 def _archive(folder: Path, name: str, *guids: str) -> str:

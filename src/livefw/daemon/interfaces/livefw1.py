@@ -4,6 +4,7 @@
 
 import json
 import logging
+import os
 from typing import Any
 
 import livefw
@@ -25,6 +26,7 @@ WORDS_LIMIT = 256
 """Components and checks in one question. Eight thousand fit in a message, and `Show` answers with nine kilobytes
 for each."""
 _OPTIONS = {"reason": "s", "ignore": "as", "on-failure": "s", "interactive": "b"}
+_STAGE_OPTIONS = {"reason": "s", "ignore": "as", "filename": "s", "interactive": "b"}
 
 
 Words = list[str]
@@ -83,10 +85,7 @@ class Livefw1(Face):
 
     def activate(self, call: IncomingCall, components: Words, options: dict[str, Variant]) -> Any:
         """``livefw activate``."""
-        for name, variant in options.items():
-            if _OPTIONS.get(name) != variant.signature:
-                raise DBusError(_INVALID, f"there is no option {name} of type {variant.signature}")
-        given = {name: variant.value for name, variant in options.items()}
+        given = _given(options, _OPTIONS)
         on_failure = given.get("on-failure", "stop")
         if on_failure not in ("stop", "continue"):
             raise DBusError(_INVALID, "on-failure is stop or continue")
@@ -99,6 +98,27 @@ class Livefw1(Face):
             on_failure=on_failure,
         )
         self._core.activate(
+            call, request, lambda event: self._ended(call, event), interactive=given.get("interactive", False)
+        )
+        return Later
+
+    def stage(self, call: IncomingCall, component: str, image: int, options: dict[str, Variant]) -> Any:
+        """``livefw stage``, with the image that came with the call: its handle is the client's own number.
+
+        Of a path, the daemon would read what the client may not.
+        """
+        if call.fds != 1:
+            raise DBusError(_INVALID, "one file descriptor is needed")
+        given = _given(options, _STAGE_OPTIONS)
+        request = JobRequest(
+            (component,) if component else (),
+            call.peer.user,
+            "daemon",
+            reason=given.get("reason", ""),
+            ignore=tuple(given.get("ignore", ())),
+            image_name=os.path.basename(given.get("filename", "")) or "unnamed",
+        )
+        self._core.stage(
             call, request, lambda event: self._ended(call, event), interactive=given.get("interactive", False)
         )
         return Later
@@ -139,3 +159,11 @@ class Livefw1(Face):
         values = event if event["event"] != "end" else {"event": "end", "exit_code": event["exit_code"]}
         for connection in list(self._watching):
             self._core.server.signal(connection, NAME, "Event", "s", json.dumps(values))
+
+
+def _given(options: dict[str, Variant], known: dict[str, str]) -> dict[str, Any]:
+    """The values of options, all of which are known and have the right type."""
+    for name, variant in options.items():
+        if known.get(name) != variant.signature:
+            raise DBusError(_INVALID, f"there is no option {name} of type {variant.signature}")
+    return {name: variant.value for name, variant in options.items()}

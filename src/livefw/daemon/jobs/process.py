@@ -109,7 +109,7 @@ def run(request: dict[str, Any], publish: Publish) -> dict[str, Any]:
                 pass
             return _end({}, "", ExitCode.DONE)
         if request["image"] >= 0:
-            return _end(_stage(request, host, publish), "", ExitCode.DONE)
+            return _stage(request, host, publish)
         report = RequestResult.of(
             _EventWriter(publish, verb="activate").follow(_activated(request, host)), phase="activate"
         )
@@ -122,15 +122,16 @@ def run(request: dict[str, Any], publish: Publish) -> dict[str, Any]:
 
 
 def _stage(request: dict[str, Any], host: ConnectedHost, publish: Publish) -> dict[str, Any]:
-    """Hand an image over, as ``livefw stage`` does; the document."""
+    """Hand an image over, as ``livefw stage`` does; the last event."""
     with open(request["image"], "rb") as file:
         package = ImagePackage(request["image_name"], file=ImageFile(file))
         word = next(iter(request["components"]), None)
         stream = host.stage(package, word, reason=request["reason"], ignore=request["ignore"])
-        (ended,) = RequestResult.of(_EventWriter(publish, verb="stage").follow(stream), phase="stage").attempts
+        made = RequestResult.of(_EventWriter(publish, verb="stage").follow(stream), phase="stage")
+    (ended,) = made.attempts
     if error := error_of(ended.result, phase="stage", replay=""):
         raise error
-    return {"staging": attempt.staging_fields(ended)}
+    return _end({"staging": attempt.staging_fields(ended), "notes": made.notes()}, made.text(), ExitCode.DONE)
 
 
 def _activated(request: dict[str, Any], host: ConnectedHost) -> Iterator[Event]:
