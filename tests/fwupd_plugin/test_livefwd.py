@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Activations that the plugin hands to livefwd: its checks, its policy, its history, and its words."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from livefw.machine.config import load
+from livefw.machine.faults import FaultRequest
+from livefw.machine.machine import Machine
+
+from ..daemon.conftest import Daemon
+from ..truth.world import RMM_GUID, SCP_GUID
+from .conftest import Ended, Mounts, Start
+from .test_activation import Waiting, in_progress
+
+pytestmark = pytest.mark.fuse
+NOBODY = 65534
+
+
+@pytest.fixture
+def machine(mount: Mounts) -> Machine:
+    """Two components with staged images."""
+    made = mount(replace(load("vera"), driver="nv3"))
+    made.stage(SCP_GUID)
+    return made
+
+
+@pytest.fixture
+def livefwd(machine: Machine, mount: Mounts, folder: Path) -> Iterator[Daemon]:
+    """livefwd for the same machine; its policy denies the SCP."""
+    place, settings = folder / "livefwd", folder / "etc-livefw"
+    place.mkdir()
+    settings.mkdir()
+    (settings / "livefw.toml").write_text(f'deny = ["lfa:{SCP_GUID}"]\n')
+    daemon = Daemon(place, mount.root, "--settings", str(settings))
+    try:
+        daemon.hear("READY=1")
+        yield daemon
+    finally:
+        with suppress(OSError):
+            daemon.end()
+
+
+def test_livefwd_activates_where_it_is(machine: Machine, start: Start, livefwd: Daemon) -> None:
+    daemon = start(Engine="auto", LivefwdSocket=livefwd.path)
+    assert daemon.activate(RMM_GUID) == Ended()
+    assert daemon.devices()[RMM_GUID]["Version"] == "1.1"
+    _, history, _ = livefwd.call("History", "ss", "", "")
+    assert "fwupd" in history
+
+    denied = daemon.fwupdmgr("activate", SCP_GUID)
+    assert (denied.returncode, "livefw.toml" in denied.stderr or "denie" in denied.stderr) == (1, True), denied.stderr
+    assert daemon.activate(SCP_GUID).error == "NeedsUserAction"
+    assert len(machine.platform.commits()) == 1
+
+
+def test_the_words_are_those_of_livefw(machine: Machine, start: Start, livefwd: Daemon) -> None:
+    daemon = start(Engine="livefwd", LivefwdSocket=livefwd.path)
+    machine.inject(FaultRequest(name="auth-error", component=RMM_GUID))
+    ended = daemon.activate(RMM_GUID)
+    assert (ended.error, "the new image failed authentication" in ended.text) == ("Write", True)
+    machine.clear_faults()
+    machine.stage(RMM_GUID)
+    machine.inject(FaultRequest(name="vanish-after", component=RMM_GUID))
+    assert daemon.activate(RMM_GUID).error == "TimedOut"
+
+
+def test_others_are_served_while_livefwd_works(machine: Machine, start: Start, livefwd: Daemon) -> None:
+    (livefwd.folder.parent / "etc-livefw/livefw.toml").write_text("")
+    daemon = start(Engine="auto", LivefwdSocket=livefwd.path)
+    waiting = Waiting(daemon, machine)
+    assert in_progress(daemon.devices()[SCP_GUID])
+    assert daemon.activate(RMM_GUID).error == "Busy"
+    machine.clear_faults()
+    assert waiting.join() == Ended()
+
+
+def test_a_livefwd_that_dies_leaves_it_unknown(machine: Machine, start: Start, livefwd: Daemon) -> None:
+    (livefwd.folder.parent / "etc-livefw/livefw.toml").write_text("")
+    daemon = start(Engine="auto", LivefwdSocket=livefwd.path)
+    waiting = Waiting(daemon, machine)
+    livefwd.popen.kill()
+    ended: Any = waiting.join()
+    assert (ended.error, "outcome unknown: livefwd ended before it answered" in ended.text) == ("TimedOut", True)
+    machine.clear_faults()
+    daemon.device(SCP_GUID, lambda device: device["Version"] == "2.8")  # its job went on
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket to somebody else")
+@pytest.mark.parametrize("what", ["socket", "folder", "open folder", "no socket"])
+def test_nobody_else_is_taken_for_livefwd(what: str, machine: Machine, start: Start, folder: Path) -> None:
+    place = folder / "livefwd"
+    place.mkdir()
+    path = place / "s"
+    listener = socket.socket(socket.AF_UNIX)
+    if what == "no socket":
+        path.write_text("")
+    else:
+        listener.bind(str(path))
+        listener.listen()
+    if what == "open folder":
+        place.chmod(0o777)
+    elif what != "no socket":
+        os.chown(path if what == "socket" else place, NOBODY, NOBODY)
+    with listener:
+        ended = start(Engine="auto", LivefwdSocket=path).activate(RMM_GUID)
+    assert (ended.error, "is not trusted" in ended.text) == ("PermissionDenied", True)
+    assert machine.platform.commits() == ()
+
+
+def test_a_livefwd_that_does_not_answer_is_not_evaded(machine: Machine, start: Start, folder: Path) -> None:
+    place = folder / "livefwd"
+    place.mkdir()
+    path = place / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+    ended = start(Engine="auto", LivefwdSocket=path).activate(RMM_GUID)
+    assert (ended.error, "Engine=sysfs" in ended.text) == ("NotSupported", True)
+    assert machine.platform.commits() == ()
+
+
+def test_without_livefwd_auto_is_sysfs(machine: Machine, start: Start, folder: Path) -> None:
+    daemon = start(Engine="auto", LivefwdSocket=folder / "nowhere")
+    assert daemon.activate(RMM_GUID) == Ended()
+    assert len(machine.platform.commits()) == 1
