@@ -21,14 +21,15 @@ options:
     default: []
   gather:
     description:
-      - What to look at. V(record) verifies the history.
+      - What to look at. V(record) verifies the history. V(report) is the document of C(livefw report), about everything
+        that ran on the machine and what proves it.
     type: list
     elements: str
-    choices: [components, plan, history, record]
+    choices: [components, plan, history, record, report]
     default: [components]
   limit:
     description:
-      - The newest entries of the history, at most 1000.
+      - The newest entries of the history, and activations in the report, at most 1000.
     type: int
     default: 10
   head:
@@ -109,7 +110,10 @@ plan:
       elements: dict
       returned: always
 history:
-  description: The newest entries of the history, newest first.
+  description:
+    - The newest entries of the history, newest first.
+    - C(age_seconds) is how long ago its last row was written, by the clock of the machine itself. C(measured) is
+      V(changed) or V(unchanged) if the firmware was attested before and after it.
   returned: if O(gather) has V(history)
   type: list
   elements: dict
@@ -127,6 +131,9 @@ history:
       version_before: "1.0"
       version_after: "1.1"
       stall_ms: 64.3
+      seconds: 0.9
+      measured: null
+      age_seconds: 42.0
 record:
   description: Whether the history is whole, and its head.
   returned: if O(gather) has V(record)
@@ -149,7 +156,13 @@ record:
       type: list
       elements: str
       returned: always
+report:
+  description: The document of C(livefw report), for C(livefw report --fleet); null if there is no history.
+  returned: if O(gather) has V(report)
+  type: dict
 """
+
+from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
@@ -193,7 +206,18 @@ def of_entry(each):
         "version_before": first.get("current_version"),
         "version_after": last.get("current_version"),
         "stall_ms": cost["longest_ns"] / 1e6 if cost and "longest_ns" in cost else None,
+        "seconds": last.get("seconds"),
+        "measured": last.get("measured"),
+        "age_seconds": age(last.get("time") or each["time"]),
     }
+
+
+def age(time):
+    """Seconds since then, by the clock of this machine, which also wrote the time; None if that is damaged."""
+    try:
+        return (datetime.now(timezone.utc) - datetime.fromisoformat(time)).total_seconds()
+    except (TypeError, ValueError):
+        return None
 
 
 class Looking:
@@ -243,9 +267,18 @@ class Looking:
         flaws = [cut(each["text"]) for each in document["flaws"][:CHECKS]]
         return {"whole": document["whole"], "head": document["head"], "rows": document["rows"], "flaws": flaws}
 
+    def report(self):
+        limit = max(1, min(self._module.params["limit"], MOST))
+        code, document = self._livefw.ask("report", "--output=-", "--format=json", f"--limit={limit}", *self._words)
+        if code == NOTHING_TO_DO:
+            return None
+        if "report" not in document:  # of a history that is not whole there is one, with another exit code
+            self._module.fail_json(msg=error_of(code, document)["text"] or "livefw report failed", rc=code)
+        return document
+
 
 def main():
-    choices = ["components", "plan", "history", "record"]
+    choices = ["components", "plan", "history", "record", "report"]
     module = AnsibleModule(
         argument_spec={
             **WHERE,
