@@ -10,7 +10,13 @@ import pytest
 from .conftest import CHECKOUT, PACKAGING, need, once, run
 
 CACHE = Path(os.environ.get("LIVEFW_TEST_CACHE", Path.home() / ".cache/livefw"))
-CROSS = {"ARCH": "arm64", "CROSS_COMPILE": "aarch64-linux-gnu-", "CC": "aarch64-linux-gnu-gcc"}
+CROSS = {
+    "ARCH": "arm64",
+    "CROSS_COMPILE": "aarch64-linux-gnu-",
+    # As if they were words of its command line, so that they win.
+    "MAKEFLAGS": "-- CC=aarch64-linux-gnu-gcc CONFIG_DEBUG_INFO_BTF_MODULES= CONFIG_PAHOLE_VERSION=0"
+    " CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT= CC_FLAGS_FTRACE=",
+}
 """DKMS is made for the machine that it runs on; its make takes these from the environment."""
 
 
@@ -57,7 +63,7 @@ def dkms(package: Path, headers: Path, folder: Path) -> "subprocess.CompletedPro
     (source,) = package.glob("usr/src/livefw-*")
     words = ["dkms", "build", source.name.replace("-", "/", 1), "-a", "aarch64", "--kernelsourcedir", headers]
     words += ["-k", headers.name.removeprefix("linux-headers-"), "--dkmstree", folder, "--sourcetree", source.parent]
-    environment = dict(os.environ) | CROSS | {"CONFIG_DEBUG_INFO_BTF_MODULES": ""}
+    environment = dict(os.environ) | CROSS
     return subprocess.run([str(word) for word in words], env=environment, capture_output=True, text=True, check=False)
 
 

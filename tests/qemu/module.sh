@@ -6,6 +6,7 @@ A=0509b633-5734-422f-a681-6096e932d93a
 B=3ab71f81-32b9-496d-841b-e3d0e9fd1a48
 C=65922703-2f74-e644-8dff-579ac1ff0610
 R=6c0762a6-12f2-4b56-92cb-ba8f633606d9
+M=/modules/000-livefw_lfa.ko
 get() { value=$(cat $L/$1 2>&1); echo "get ${1#*-*-*-*-}: ${value##*: }"; }
 put() { value=$({ echo "$2" > $L/$1; } 2>&1); echo "put ${1#*-*-*-*-}: ${value##*: }"; }
 host() { echo "HOST:$*"; read -r answer; }
@@ -74,13 +75,42 @@ host stage $R 3.5
 host fault busy $R --function ACTIVATE
 put $R/activate 1 > /tmp/first &
 wait_for "is $R/last_error 'ACTIVATE LFA_BUSY -2'"
+freeze=$({ echo freeze > /sys/power/state; } 2>&1); echo "suspend: ${freeze##*: }"
 rmmod livefw_lfa; echo "rmmod: $?"
 wait %2
 cat /tmp/first
 ls $L 2>&1
 host fault --clear
-insmod /modules/*; try $R "after reload"
-insmod /modules/* 2>&1 | sed 's/.*: //'
+insmod $M; try $R "after reload"
+echo SECOND DRIVER
+insmod /modules/001-livefw_second.ko 2>&1 | sed 's/.*: //'
+echo HOSTILE
+host fault reserved-bits $C
+get $C/activation_pending; get $C/activation_capable; get $C/may_reset_cpu; get $C/cpu_rendezvous
+host fault --clear
+host stage $C 8.0
+host fault garbage-versions $C
+get $C/pending_version
+host fault --clear
+host fault inventory-error $A
+host notify
+wait_for "! is $A/activation_pending 0"
+list
+host fault --clear
+try $A "read again"
+host fault absurd-count
+host notify
+wait_for "dmesg | grep -q 'image activation failed: -7'"
+list
+host fault --clear
+put $C/force_cpu_rendezvous 1
+host fault unknown-status $C --function ACTIVATE --times 1
+try $C "unknown activate"
+rmmod livefw_lfa
+host fault garbage-interface
+insmod $M 2>&1 | sed 's/.*: //'
+host fault --clear
+insmod $M
 echo GONE
 host fault agent-gone
 try $R "no agent"

@@ -19,25 +19,37 @@ from tests.qemu.scripts import CACHE, LIVEFW, printed_by
 CHECKOUT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("module.sh")
 KERNELS = {"default": 0, "newest": -1}
-"""Which of those in the cache."""
+"""Which of those in the cache; tests/packaging/test_dkms.py builds for all of them."""
+CROSS = (
+    "ARCH=arm64",
+    "CROSS_COMPILE=aarch64-linux-gnu-",
+    "CC=aarch64-linux-gnu-gcc",
+    # BTF needs pahole and the kernel with its symbols, and a module loads without.
+    "CONFIG_DEBUG_INFO_BTF_MODULES=",
+    "CONFIG_PAHOLE_VERSION=0",
+    # The newest kernel was made by a compiler that is newer than that of Debian 12, and whose alignment ftrace needs.
+    "CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT=",
+    "CC_FLAGS_FTRACE=",
+)
 
 
 class Module(NamedTuple):
     kernel: Path
-    file: Path
+    files: tuple[Path, ...]
+    """The driver, and the same under another name."""
 
 
 @pytest.fixture(scope="session")
 def module(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Module]:
-    """Build the module for one of the kernels; a warning is an error."""
+    """The module for one of the kernels."""
     made: dict[str, Module] = {}
 
-    def build(name: str) -> Module:
+    def get(name: str) -> Module:
         if name not in made:
             made[name] = _built(name, tmp_path_factory.mktemp("module"))
         return made[name]
 
-    return build
+    return get
 
 
 def _built(name: str, folder: Path) -> Module:
@@ -49,16 +61,20 @@ def _built(name: str, folder: Path) -> Module:
             pytest.xfail(missing.read_text(encoding="utf-8").strip())
         pytest.skip("no headers of an arm64 kernel in the test cache; make packages")
     kernel = kernels[KERNELS[name]]
+    return build(kernel, root / "usr/src" / kernel.name.replace("vmlinuz-", "linux-headers-"), folder)
+
+
+def build(kernel: Path, headers: Path, folder: Path) -> Module:
+    """Build it in a folder; a warning is an error."""
     for file in (CHECKOUT / "dkms").iterdir():
         if file.is_file():
             shutil.copy(file, folder)
-    headers = root / "usr/src" / kernel.name.replace("vmlinuz-", "linux-headers-")
-    cross = ["ARCH=arm64", "CROSS_COMPILE=aarch64-linux-gnu-", "CC=aarch64-linux-gnu-gcc"]
-    words = ["make", "-s", "-C", str(headers), f"M={folder}", *cross, "W=1", "KCFLAGS=-Werror", "modules"]
-    # BTF needs pahole and the kernel with its symbols, and a module loads without.
-    done = subprocess.run([*words, "CONFIG_DEBUG_INFO_BTF_MODULES="], capture_output=True, text=True, check=False)
+    words = ["make", "-s", "-C", str(headers), f"M={folder}", *CROSS, "W=1", "KCFLAGS=-Werror", "modules"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    return Module(kernel, folder / "livefw_lfa.ko")
+    file, second = folder / "livefw_lfa.ko", folder / "livefw_second.ko"
+    second.write_bytes(file.read_bytes().replace(b"livefw_lfa", b"livefw_2nd"))
+    return Module(kernel, (file, second))
 
 
 def _release(kernel: Path) -> list[int]:
@@ -69,7 +85,9 @@ def run(module: Module, platform: str, script: str, folder: Path, *, cpus: int, 
     """What a script printed in the guest."""
     environment = dict(os.environ) | {"LIVEFW_RUNTIME_DIR": os.fspath(folder)}
     words = ["run", "--platform", platform, "--cpus", str(cpus), "--notification", "dt", "--qemu", str(module.kernel)]
-    words += ["--busybox", str(CACHE / "kernel/root/bin/busybox"), "--kernel-module", str(module.file)]
+    words += ["--busybox", str(CACHE / "kernel/root/bin/busybox")]
+    for file in module.files:
+        words += ["--kernel-module", str(file)]
     words += ["--guest-command", script, "--append", "loglevel=1", *more]
     keyboard, terminal = pty.openpty()
     try:
@@ -131,7 +149,7 @@ def host(*words):
 
 
 def load(parameters=""):
-    assert os.system("rmmod livefw_lfa && insmod /modules/*.ko " + parameters) == 0
+    assert os.system("rmmod livefw_lfa && insmod /modules/000-livefw_lfa.ko " + parameters) == 0
 """
 
 VERA = """
