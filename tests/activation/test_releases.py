@@ -61,36 +61,50 @@ def test_an_image_counts_as_its_component_does(running: Version | None, text: st
 
 
 @pytest.mark.parametrize(
-    ("running", "text", "declared", "ordered"),
+    ("running", "text", "declared", "step"),
     [
-        ("1.2.0", "1.9.0", "triplet", True),
-        ("1.2.0", "1.9.0", " Triplet ", True),
-        ("1.2.0", "1.9.0", "plain", True),  # it declares nothing
-        ("1.2.0", "1.9.0", "dell-bios", True),
-        ("1.2.3.4", "1.2.3.5", "intel-me", True),
-        ("7", "8", "number", True),
-        ("1.2.0", "1.9", "pair", False),
-        ("1.2.3.4", "256.772", "pair", False),  # 1.0.3.4
-        ("1.2.0", "1.9.0.0", "quad", False),
-        ("1.2.0", "1.9.0", "quad", False),
-        ("1.2.0", "1.9.0", "number", False),
-        ("1.2.0", "1.9.0", "hex", False),
-        ("1.2.0", "1.9.0", "tripple", False),
-        ("1.2.0", "1.9", "triplet", False),
-        ("1.2.0", "65536", "triplet", False),
-        ("1.2.0", "65536", "surface", False),
-        ("7", "8", "triplet", False),
-        ("7", "8", "bcd", False),
+        ("1.2.0", "1.9.0", "triplet", 1),
+        ("1.2.0", "1.9.0", " Triplet ", 1),
+        ("1.2.0", "1.9.0", "plain", 1),  # it declares nothing
+        ("1.2.0", "1.9.0", "dell-bios", 1),
+        ("1.2.3.4", "1.2.3.5", "intel-me", 1),
+        ("7", "8", "number", 1),
+        ("1.2.0", "65536", "triplet", -1),
+        ("1.2.0", "0x00010000", "triplet", -1),
+        ("1.2.0", "16908288", "triplet", 0),
+        ("1.2.0", "17367040", "triplet", 1),
+        ("65536", "0.0.9", "triplet", -1),
+        ("65536", "0.1.1", "triplet", 1),
+        ("0x2b", "0x2c", "hex", 1),
+        ("7", "8", "triplet", 1),
+        ("7", "8", "bcd", 1),
+        ("0x01000002", "0x02000001", "dell-bios", -1),
+        ("0x01020300", "0x010203ff", "dell-bios-msb", 0),
+        ("1.2.0", "1.9", "pair", None),
+        ("1.2.3.4", "256.772", "pair", None),  # 1.0.3.4
+        ("1.2.0", "1.9.0.0", "quad", None),
+        ("1.2.0", "1.9.0", "quad", None),
+        ("1.2.0", "1.9.0", "number", None),
+        ("1.2.0", "1.9.0", "hex", None),
+        ("1.2.0", "1.9.0", "tripple", None),
+        ("1.2.0", "1.9", "triplet", None),
+        ("0x15302529", "15302530", "hex", None),
     ],
 )
-def test_a_format_that_is_declared_is_the_components(running: str, text: str, declared: str, ordered: bool) -> None:
-    """LVFS::VersionFormat, and what fwupd makes of it (fu-version-common.c)."""
-    component = Component("x", "y", "z", Version(running, dotted(running)), False, None, Cost(None, None))
+def test_a_format_that_is_declared_holds_on_both_sides(running: str, text: str, declared: str, step: int) -> None:
+    """LVFS::VersionFormat, as fwupd applies it. What cannot be compared is never newer, and kept out."""
+    order = dotted(running) or (int(running, 16),)
+    component = Component("x", "y", "z", Version(running, order), False, None, Cost(None, None))
     version = of_image(text, component, declared)
-    assert compare(version, component.current_version) == (1 if ordered else None)
-    assert are_alien(version, Version(running, dotted(running))) != ordered
+    assert compare(version, component.current_version) == step
+    assert are_alien(version, Version(running, order)) == (step is None)
     against = [each.check for each in examine_staging(component, version, parse(b"")) if each.stops]
-    assert against == ([] if ordered else ["downgrade"])
+    assert against == ([] if step in (0, 1) else ["downgrade"])
+
+
+def test_the_format_of_a_component_without_a_version_sorts_its_images() -> None:
+    component = Component("x", "y", "z", None, False, None, Cost(None, None))
+    assert of_image("65536", component, "triplet") == Version("65536", (0, 1, 0))
 
 
 def test_what_has_no_order_anywhere_is_not_alien() -> None:
@@ -175,6 +189,16 @@ def test_the_policy_bars(settings: str, code: str) -> None:
     barred = {each.version.text: [reason.code for reason in each.against] for each in all_}
     assert barred["1.10"] == [code]
     assert texts(releases.upgrades(component, all_)) == (["1.9"] if code == "pinned" else [])
+
+
+def test_an_image_is_picked_by_its_version_in_either_notation() -> None:
+    component, _ = found(current="1.2.0")
+    image = local("17367040")._replace(path="/images/new.cab")
+    image = image._replace(about=image.about._replace(version_format="triplet"))
+    known = releases.table([Candidate(Taking(), component)], [image], parse(b""))["mech:a"]
+    assert texts(releases.upgrades(component, known)) == ["1.9.0"]
+    for wanted in ("17367040", "1.9.0", "1.9", None):
+        assert releases.pick(component, known, wanted).path == "/images/new.cab"
 
 
 def test_where_nothing_is_staged_by_us_archives_are_shown_and_barred() -> None:

@@ -258,57 +258,6 @@ def test_texts_are_cut_where_they_are_long() -> None:
     assert image.about == long._replace(name="n" * 1000, version="1." * 500, date="2" * 1000)
 
 
-@pytest.mark.parametrize(
-    ("text", "form"),
-    [
-        ("7", "number"),
-        ("1.2", "pair"),
-        ("1.2.3", "triplet"),
-        ("1.2.3.4", "quad"),
-        ("1.2.3.4.5", "plain"),
-        ("1.a", "plain"),
-        ("1.", "plain"),
-        ("", "plain"),
-        ("1.\u0663", "plain"),
-    ],
-)
-def test_formats_of_versions(text: str, form: str) -> None:
-    """As the LVFS documents them ("Version Format")."""
-    assert metainfo.version_format(text) == form
-    assert metainfo.fits(text, f" {form.title()} ")
-    assert not metainfo.fits(text, "pair" if form != "pair" else "quad")
-
-
-@pytest.mark.parametrize(
-    "word",
-    [
-        "bcd",
-        "intel-me",
-        "intel-me2",
-        "intel-csme19",
-        "surface",
-        "surface-legacy",
-        "dell-bios",
-        "dell-bios-msb",
-        "compal-bios",
-    ],
-)
-def test_formats_of_vendors_have_two_to_four_numbers(word: str) -> None:
-    """fwupd, FwupdVersionFormat: each makes them out of an integer."""
-    assert [text for text in ("7", "1.2", "1.2.3", "1.2.3.4", "1.a") if metainfo.fits(text, word)] == [
-        "1.2",
-        "1.2.3",
-        "1.2.3.4",
-    ]
-
-
-def test_what_names_no_format() -> None:
-    assert [word for word in ("", " ", "unknown", "Plain", "triplet", "bcd") if metainfo.declares(word)] == [
-        "triplet",
-        "bcd",
-    ]
-
-
 def test_what_is_written_is_what_appstream_asks_for() -> None:
     """AppStream, section "Firmware"; the LVFS, "Metainfo Files". The order is that of the file."""
     about = ABOUT._replace(license="MIT", protocol="org.uefi.capsule", version_format="triplet")

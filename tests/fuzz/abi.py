@@ -10,7 +10,7 @@ from livefw.abi.microcode import Patch, patches
 from livefw.abi.smccc import Registers
 from livefw.abi.tdx import TdxVersion
 from livefw.abi.version import ComponentVersion, InterfaceVersion
-from livefw.archive.metainfo import version_format
+from livefw.archive import version_format
 from livefw.providers.component import dotted
 
 from .target import Target
@@ -26,7 +26,11 @@ def _guid(data: bytes) -> object:
 
 def _versions(data: bytes) -> object:
     text = data.decode("utf-8", "surrogateescape")
-    found: list[object] = [version_format(text), dotted(text)]
+    found: list[object] = [version_format.shape(text), dotted(text)]
+    written, _, declared = text.partition(" ")
+    made = version_format.like(written, "0x00010203", declared)
+    assert made is None or (version_format.integer(made) is not None and len(made) == len("0x00010203"))
+    found.append(version_format.like(written, "1.2.3", declared))
     for kind in (ComponentVersion, TdxVersion):
         try:
             version = kind.parse(text)

@@ -38,8 +38,7 @@ def _metainfo(data: bytes) -> object:
     assert 0 < len(found.guids) <= 64
     assert all(kind in metainfo.DIGESTS and len(digits) >= 32 for kind, digits in found.checksums)
     assert all(len(each) <= 1000 for each in found if isinstance(each, str))
-    fits = metainfo.fits(found.version, found.version_format), metainfo.declares(found.version_format)
-    return found, fits, tuple(map(target.spellings, found.guids)), metainfo.is_name(found.filename)
+    return found, tuple(map(target.spellings, found.guids)), metainfo.is_name(found.filename)
 
 
 def _metainfo_seeds() -> Iterator[bytes]:

@@ -311,13 +311,10 @@ def test_an_archive_that_is_damaged_is_never_staged(
     assert livefw("stage", "pmfw-a", _archive(tmp_path, b"version=1.9.0", kind=kind)).returncode == 0
 
 
-@pytest.mark.parametrize(
-    ("version", "form"), [("65536", "triplet"), ("0x00010000", "triplet"), ("1.9", "pair"), ("1.9.0", "quad")]
-)
+@pytest.mark.parametrize(("version", "form"), [("65536", "tripple"), ("1.9", "pair"), ("1.9.0", "quad")])
 def test_a_version_in_another_format_is_neither_newer_nor_older(
     bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path, version: str, form: str
 ) -> None:
-    """1.2.0 runs; 65536 is 0.1.0 as a triplet."""
     images = tmp_path / "state/images"
     images.mkdir(parents=True)
     path = _archive(images, b"version=1.9.0", version, form=form)
@@ -328,6 +325,17 @@ def test_a_version_in_another_format_is_neither_newer_nor_older(
         done = livefw(*words)
         text = f"the version {version} cannot be compared with the running version 1.2.0"
         assert (done.returncode, text in done.stdout) == (4, True), done
+    assert livefw("stage", "pmfw-a", path, "--ignore", "downgrade").returncode == 0
+
+
+@pytest.mark.parametrize("version", ["65536", "0x00010000"])
+def test_an_integer_is_older_by_the_format_that_its_archive_declares(
+    bmc: subprocess.Popen[str], livefw: Livefw, tmp_path: Path, version: str
+) -> None:
+    """1.2.0 runs, and both are 0.1.0 as a triplet."""
+    path = _archive(tmp_path, b"version=1.9.0", version, form="triplet")
+    done = livefw("stage", "pmfw-a", path)
+    assert (done.returncode, "the version would go back from 1.2.0 to 0.1.0" in done.stdout) == (4, True), done
     assert livefw("stage", "pmfw-a", path, "--ignore", "downgrade").returncode == 0
 
 

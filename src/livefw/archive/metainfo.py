@@ -21,13 +21,6 @@ _MOST_GUIDS = 64
 _NAMELESS = "firmware.bin"
 """The image's name where the metainfo has none (fwupd, ``fu-cabinet.c``)."""
 _PROTOCOL, _FORMAT = "LVFS::UpdateProtocol", "LVFS::VersionFormat"
-_FORMATS = ("number", "pair", "triplet", "quad")
-_NO_FORMAT = frozenset({"", "unknown", "plain"})
-_OF_VENDORS = frozenset(
-    {"bcd", "intel-me", "intel-me2", "intel-csme19", "surface", "surface-legacy"}
-    | {"dell-bios", "dell-bios-msb", "compal-bios"}
-)
-"""Formats that make numbers between dots out of an integer, each in a way of its own."""
 DIGESTS: Mapping[str, Callable[[bytes], Any]] = MappingProxyType(
     {
         "md5": partial(md5, usedforsecurity=False),
@@ -72,24 +65,6 @@ class Metainfo(NamedTuple):
     version_format: str = ""
     date: str = ""
     size: int | None = None
-
-
-def version_format(text: str) -> str:
-    """What the LVFS calls it: numbers between dots, one to four of them; everything else is plain."""
-    parts = text.split(".")
-    numbers = all(part.isascii() and part.isdigit() for part in parts)
-    return _FORMATS[len(parts) - 1] if numbers and len(parts) <= len(_FORMATS) else "plain"
-
-
-def declares(declared: str) -> bool:
-    """Whether this names a format at all; ``plain`` is a text of which nothing is known."""
-    return declared.strip().lower() not in _NO_FORMAT
-
-
-def fits(version: str, declared: str) -> bool:
-    """Whether a version is written in the format that its metainfo declares, and not as an integer or otherwise."""
-    shape, word = version_format(version), declared.strip().lower()
-    return shape == word or (word in _OF_VENDORS and shape in _FORMATS[1:])
 
 
 def is_name(text: str) -> bool:

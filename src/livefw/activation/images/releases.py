@@ -72,7 +72,7 @@ def pick(component: Component, releases: Releases, wanted: str | None) -> Releas
     if wanted is not None:
         version = of_image(wanted, component)
         for each in releases:
-            if each.local and compare(each.version, version) == 0:
+            if each.local and (compare(each.version, version) == 0 or each.local.about.version == wanted):
                 return each
         raise UsageError(
             f"{wanted}: there is no such file, nor an image of that version for {component.key}", hint=look

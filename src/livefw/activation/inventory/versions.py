@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Comparing two versions of one component. This is the only place that decides which is newer."""
 
-from livefw.archive import metainfo
+from livefw.archive import version_format
 from livefw.providers.base import Component, Version, dotted
 
 
@@ -11,19 +11,23 @@ def reliable_text(version: Version | None) -> str | None:
 
 
 def of_image(text: str, component: Component, declared: str = "") -> Version:
-    """The version that an archive declares for an image; ``declared`` is the format that it names.
+    """The version that an archive declares for an image, as the component would show it.
 
-    The result can be ordered only if it is written in the format of the component's own versions: 65536 is 0.1.0 in one
-    format and 1.0 in another.
+    ``declared`` is the format that the archive names. By it 65536 becomes 0.1.0 where 1.2.0 runs, and 1.2.0 an integer
+    where one runs. The result can be ordered only if both are written in one format: without its name, 65536 is no
+    version to be compared with 1.2.0, for it is 0.1.0 in one format and 1.0 in another.
     """
-    running, order = component.current_version, dotted(text)
+    running = component.current_version
+    if version_format.declares(declared):
+        if running is None:
+            return Version(text, version_format.numbers(text, declared))
+        made = version_format.like(text, running.text, declared)
+        return Version(made or text, _order(made) if made and running.order == _order(running.text) else ())
+    order = dotted(text)
     if running is not None:
-        theirs = len(running.order)
-        alike = running.order == dotted(running.text) and (not theirs or (len(order) > 1) == (theirs > 1))
-        if not alike or (theirs and metainfo.declares(declared) and len(order) != theirs):
+        theirs = running.order
+        if theirs != dotted(running.text) or (theirs and _is_one(order) != _is_one(theirs)):
             order = ()
-    if metainfo.declares(declared) and not metainfo.fits(text, declared):
-        order = ()
     return Version(text, order)
 
 
@@ -37,7 +41,7 @@ def compare(one: Version | None, other: Version | None) -> int | None:
         return None
     if one.text == other.text:
         return 0
-    if not (one.order and other.order) or (len(one.order) > 1) != (len(other.order) > 1):
+    if not (one.order and other.order) or _is_one(one.order) != _is_one(other.order):
         return None
     length = max(len(one.order), len(other.order))
     first, second = ((*each.order, *[0] * (length - len(each.order))) for each in (one, other))
@@ -47,3 +51,12 @@ def compare(one: Version | None, other: Version | None) -> int | None:
 def are_alien(one: Version, other: Version) -> bool:
     """Whether two ordered versions cannot be compared, because they are written in different formats."""
     return compare(one, other) is None and bool(one.order or other.order)
+
+
+def _order(text: str) -> tuple[int, ...]:
+    value = version_format.integer(text)
+    return dotted(text) if value is None else (value,)
+
+
+def _is_one(order: tuple[int, ...]) -> bool:
+    return len(order) == 1

@@ -11,7 +11,7 @@ from typing import Any
 from livefw import reading
 from livefw.abi.guid import Guid
 from livefw.activation.inventory.guids import instance, made_guid
-from livefw.archive import cab, metainfo
+from livefw.archive import cab, metainfo, version_format
 from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.cli.invocation.session import CommandSession
@@ -66,7 +66,7 @@ def _make(arguments: argparse.Namespace) -> CabImage:
         filename=filename,
         license="LicenseRef-proprietary",
         protocol=f"org.livefw.{provider}",
-        version_format=metainfo.version_format(arguments.version),
+        version_format=version_format.shape(arguments.version),
         date=time.strftime("%Y-%m-%d", changed),
     )
     return CabImage(about, payload)

@@ -11,11 +11,12 @@ from livefw.activation.history.journal import Activation
 from livefw.activation.images.releases import Release, Releases, upgrades
 from livefw.activation.inventory.discovery import Candidate
 from livefw.activation.inventory.guids import instance, made_guid, own_guids
+from livefw.activation.inventory.versions import of_image
 from livefw.activation.outcome import Outcome
 from livefw.activation.plan import PlanStep
 from livefw.activation.watch.remote import UNREACHABLE
-from livefw.archive import metainfo
 from livefw.archive.metainfo import Metainfo
+from livefw.archive.version_format import shape
 from livefw.daemon.fwupd.values import (
     DeviceFlag,
     DeviceProblem,
@@ -140,7 +141,7 @@ def _version(version: Version | None) -> dict[str, object]:
 
 def version_format(text: str) -> VersionFormat:
     """The number for it."""
-    return VersionFormat[metainfo.version_format(text).upper()]
+    return VersionFormat[shape(text).upper()]
 
 
 def _flags(candidate: Candidate, found: Releases) -> DeviceFlag:
@@ -211,11 +212,12 @@ def activation_wanted(key: str) -> Dictionary:
 
 def details(about: Metainfo, size: int, candidate: Candidate | None, snapshot: Snapshot) -> Dictionary:
     """An image of an archive: the device that it is for, if that is here, with the image as its release."""
+    version = of_image(about.version, candidate.component, about.version_format).text if candidate else about.version
     release = {
         "AppstreamId": printable(about.ident),
         "Name": printable(about.name),
         "Summary": printable(about.summary),
-        "Version": printable(about.version),
+        "Version": printable(version),
         "Filename": about.filename,
         "Protocol": printable(about.protocol),
         "License": printable(about.license),
