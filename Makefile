@@ -20,7 +20,7 @@ BIN  := $(VENV)/bin
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults mutate lint format completions install uninstall clean packages monitor
+.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults fwupd-plugin mutate lint format completions install uninstall clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,7 @@ help:
 	@echo "make properties  the property tests with many more examples and fresh random data"
 	@echo "make soak     random histories, property tests and mounted machines, for MINUTES=$(MINUTES)"
 	@echo "make faults   every error and power cut at every operation on the disk"
+	@echo "make fwupd-plugin  the plugin for fwupd on every modelled driver and firmware, and in a fwupd built from its source (as root)"
 	@echo "make mutate   small faults in the sources, MUTANTS=$(MUTANTS) of each package or 'all', that tests have to notice"
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
 	@echo "make completions  write what bash, zsh and fish complete anew, after a change of commands or options"
@@ -72,6 +73,10 @@ soak: $(VENV)/test.stamp packages
 
 faults: $(VENV)/test.stamp
 	@LIVEFW_FAULTS=all $(BIN)/python -m pytest -n $(JOBS) -o faulthandler_timeout=0 tests/faults $(ARGS)
+
+fwupd-plugin: $(VENV)/test.stamp packages
+	@LIVEFW_FWUPD_PLUGIN=1 $(BIN)/python -m pytest -n $(JOBS) tests/fwupd_plugin $(ARGS)
+	@cache=$${LIVEFW_TEST_CACHE:-$$HOME/.cache/livefw}; contrib/fwupd/own-build.sh $$cache/chroot $$cache/fwupd/source build/fwupd-plugin
 
 mutate: $(VENV)/test.stamp packages
 	@$(BIN)/python -m tests.mutate --mutants=$(MUTANTS) --workers=$(JOBS) $(ARGS)

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from livefw.cli.daemon import fwupdmgr
 from livefw.cli.daemon.fwupdmgr import POLICY
+from livefw.cli.main import main
 
 CLIENT = f"""#!{sys.executable}
 import json, os, sys
@@ -86,3 +88,29 @@ def test_another_root_is_the_daemons(place: Path) -> None:
     done = livefw(place, "--root", str(place), "fwupdmgr")
     assert done.returncode == 2
     assert "livefwd --root DIR --socket PATH" in done.stderr
+
+
+def test_fwupds_own_daemon_is_asked_where_it_has_the_plugin(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And livefwd does not listen where it usually does; a socket that somebody names is not given up."""
+    ran: list[tuple[list[str], dict[str, str]]] = []
+
+    def become(_: str, words: list[str], environment: dict[str, str]) -> None:
+        ran.append((words, environment))
+        raise FileNotFoundError
+
+    found = ["/usr/lib/fwupd-2.0.20/libfu_plugin_arm_lfa.so"]
+    monkeypatch.setattr("os.execvpe", become)
+    monkeypatch.setattr(fwupdmgr, "SOCKET", "/nowhere/s")
+    monkeypatch.setattr(fwupdmgr, "plugins", lambda *_: iter(found))
+    monkeypatch.setenv("FWUPD_DBUS_SOCKET", "/nowhere/else")
+    assert main(["fwupdmgr", "--socket", "/nowhere/s", "get-devices"]) == 7
+    ((words, environment),) = ran
+    assert (words, "FWUPD_DBUS_SOCKET" in environment) == (["fwupdmgr", "get-devices"], False)
+    assert f"fwupd's own daemon, which has {found[0]}" in capfd.readouterr().err
+    assert main(["fwupdmgr", "--socket", "/nowhere/other", "get-devices"]) != 7
+    found.clear()
+    assert main(["fwupdmgr", "--socket", "/nowhere/s", "get-devices"]) != 7
+    assert "livefwd does not listen at /nowhere/s" in capfd.readouterr().err
+    assert len(ran) == 1

@@ -66,7 +66,10 @@ fu_arm_lfa_device_read(FuArmLfaDevice *self, const gchar *attr, GError **error)
 }
 
 static gboolean
-fu_arm_lfa_device_read_flag(FuArmLfaDevice *self, const gchar *attr, gboolean *value, GError **error)
+fu_arm_lfa_device_read_flag(FuArmLfaDevice *self,
+			    const gchar *attr,
+			    gboolean *value,
+			    GError **error)
 {
 	guint64 tmp = 0;
 	g_autofree gchar *text = fu_arm_lfa_device_read(self, attr, error);
@@ -85,7 +88,7 @@ static gchar *
 fu_arm_lfa_device_read_version(FuArmLfaDevice *self, const gchar *attr)
 {
 	g_autofree gchar *text = fu_arm_lfa_device_read(self, attr, NULL);
-	if (text == NULL || !fu_arm_lfa_version_is_valid(text))
+	if (text == NULL || !fu_arm_lfa_verdict_version_is_valid(text))
 		return NULL;
 	if (g_strcmp0(text, FU_ARM_LFA_DEVICE_VERSION_NOT_REPORTED) == 0)
 		return g_strdup("");
@@ -122,8 +125,7 @@ fu_arm_lfa_device_read_state(FuArmLfaDevice *self, GError **error)
 		st->resets_cpu = FALSE;
 	if (!fu_arm_lfa_device_read_flag(self, "cpu_rendezvous", &rendezvous, NULL))
 		rendezvous = TRUE;
-	st->can_force =
-	    fu_arm_lfa_device_read_flag(self, "force_cpu_rendezvous", &force, NULL);
+	st->can_force = fu_arm_lfa_device_read_flag(self, "force_cpu_rendezvous", &force, NULL);
 	st->in_parts = !rendezvous && st->can_force && !force;
 	st->version = fu_arm_lfa_device_read_version(self, "current_version");
 	if (st->pending_known && st->pending)
@@ -194,7 +196,7 @@ fu_arm_lfa_device_show(FuArmLfaDevice *self, const FuArmLfaState *st)
 	else
 		fu_device_add_flag(device, FWUPD_DEVICE_FLAG_USABLE_DURING_UPDATE);
 
-	/* Linux cannot activate what resets CPUs, and a cold boot takes the new image as well */
+	/* nobody can activate what resets CPUs from Linux, and a boot takes the new image too */
 	if (pending && live)
 		fu_device_add_flag(device, FWUPD_DEVICE_FLAG_NEEDS_ACTIVATION);
 	else
@@ -279,7 +281,8 @@ fu_arm_lfa_device_setup(FuDevice *device, GError **error)
 	FuArmLfaDevice *self = FU_ARM_LFA_DEVICE(device);
 	const gchar *guid = fu_device_get_logical_id(device);
 
-	/* versions of the driver print a placeholder, nothing, the GUID or what lies on the stack */
+	/* versions of the driver print a placeholder, nothing, the GUID or what lies on the stack
+	 */
 	if (fu_device_get_name(device) == NULL) {
 		g_autofree gchar *name = fu_arm_lfa_device_read(self, "name", NULL);
 		if (name != NULL && name[0] != '\0' && name[0] != '(' &&
@@ -425,10 +428,11 @@ fu_arm_lfa_device_check(FuArmLfaDevice *self, GError **error)
 		return NULL;
 	}
 	if (!st->capable || st->resets_cpu) {
-		g_set_error_literal(error,
-				    FWUPD_ERROR,
-				    FWUPD_ERROR_NEEDS_USER_ACTION,
-				    "it cannot be activated while Linux runs; a reboot is required");
+		g_set_error_literal(
+		    error,
+		    FWUPD_ERROR,
+		    FWUPD_ERROR_NEEDS_USER_ACTION,
+		    "it cannot be activated while Linux runs; a reboot is required");
 		return NULL;
 	}
 	return g_steal_pointer(&st);
@@ -441,7 +445,7 @@ fu_arm_lfa_device_read_state_after(FuArmLfaDevice *self)
 	g_autoptr(FuArmLfaState) st = NULL;
 
 	for (guint i = 0; i < 20; i++) {
-		g_clear_pointer(&st, fu_arm_lfa_state_free);
+		g_clear_pointer(&st, fu_arm_lfa_verdict_state_free);
 		st = fu_arm_lfa_device_read_state(self, NULL);
 		if (st == NULL)
 			return g_new0(FuArmLfaState, 1);
@@ -450,14 +454,6 @@ fu_arm_lfa_device_read_state_after(FuArmLfaDevice *self)
 		fu_device_sleep(FU_DEVICE(self), 50);
 	}
 	return g_steal_pointer(&st);
-}
-
-static void
-fu_arm_lfa_device_add_last_error(FuArmLfaDevice *self, GError **error)
-{
-	g_autofree gchar *text = fu_arm_lfa_device_read(self, "last_error", NULL);
-	if (text != NULL && text[0] != '\0')
-		g_prefix_error(error, "%s: ", text);
 }
 
 static gboolean
@@ -472,12 +468,13 @@ fu_arm_lfa_device_activate_sysfs(FuArmLfaDevice *self,
 	g_autoptr(FuArmLfaState) after = NULL;
 
 	if (!fu_arm_lfa_device_write(self, "activate", &wr)) {
-		g_set_error(error,
-			    FWUPD_ERROR,
-			    FWUPD_ERROR_TIMED_OUT,
-			    "outcome unknown: the kernel has not answered after %u ms, and goes on; "
-			    "see the version of the component and the kernel log later",
-			    self->timeout);
+		g_set_error(
+		    error,
+		    FWUPD_ERROR,
+		    FWUPD_ERROR_TIMED_OUT,
+		    "outcome unknown: the kernel has not answered after %u ms, and goes on; "
+		    "see the version of the component and the kernel log later",
+		    self->timeout);
 		return FALSE;
 	}
 	fu_progress_step_done(progress);
@@ -488,8 +485,11 @@ fu_arm_lfa_device_activate_sysfs(FuArmLfaDevice *self,
 				     after,
 				     &wr,
 				     error);
-	if (outcome == FU_ARM_LFA_OUTCOME_FAILED && before->tells_last_error)
-		fu_arm_lfa_device_add_last_error(self, error);
+	if (outcome == FU_ARM_LFA_OUTCOME_FAILED && before->tells_last_error) {
+		g_autofree gchar *last_error = fu_arm_lfa_device_read(self, "last_error", NULL);
+		if (last_error != NULL && last_error[0] != '\0')
+			g_prefix_error(error, "%s: ", last_error);
+	}
 
 	/* some firmware keeps the component selected, and would refuse every other one */
 	if ((wr.errnum == 0 || outcome == FU_ARM_LFA_OUTCOME_FAILED) &&
@@ -513,9 +513,7 @@ fu_arm_lfa_device_use_livefwd(FuArmLfaDevice *self)
 }
 
 gboolean
-fu_arm_lfa_device_activate_component(FuArmLfaDevice *self,
-				     FuProgress *progress,
-				     GError **error)
+fu_arm_lfa_device_activate_component(FuArmLfaDevice *self, FuProgress *progress, GError **error)
 {
 	gboolean ret;
 	g_autoptr(FuArmLfaState) before = NULL;

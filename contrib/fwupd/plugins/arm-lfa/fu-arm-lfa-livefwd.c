@@ -89,10 +89,8 @@ fu_arm_lfa_livefwd_connect(const gchar *socket, GError **error)
 		return NULL;
 	if (!fu_arm_lfa_livefwd_check_owner(socket, S_IFSOCK, error))
 		return NULL;
-	connection = g_socket_client_connect(client,
-					     G_SOCKET_CONNECTABLE(address),
-					     NULL,
-					     &error_local);
+	connection =
+	    g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, &error_local);
 	if (connection == NULL) {
 		g_set_error(error,
 			    FWUPD_ERROR,

@@ -11,5 +11,6 @@
 #define FU_ARM_LFA_LIVEFWD_SOCKET "/run/livefw/fwupd.sock"
 
 gboolean
-fu_arm_lfa_livefwd_activate(const gchar *socket, const gchar *guid, GError **error)
-    G_GNUC_WARN_UNUSED_RESULT G_GNUC_NON_NULL(1, 2);
+fu_arm_lfa_livefwd_activate(const gchar *socket,
+			    const gchar *guid,
+			    GError **error) G_GNUC_WARN_UNUSED_RESULT G_GNUC_NON_NULL(1, 2);

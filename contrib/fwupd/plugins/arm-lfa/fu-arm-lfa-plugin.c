@@ -75,7 +75,12 @@ fu_arm_lfa_plugin_device_created(FuPlugin *plugin, FuDevice *device, GError **er
 		g_prefix_error_literal(error, "ActivateTimeout: ");
 		return FALSE;
 	}
-	if (!fu_strtoull(poll_interval_str, &poll_interval, 50, 3600000, FU_INTEGER_BASE_10, error)) {
+	if (!fu_strtoull(poll_interval_str,
+			 &poll_interval,
+			 50,
+			 3600000,
+			 FU_INTEGER_BASE_10,
+			 error)) {
 		g_prefix_error_literal(error, "PollInterval: ");
 		return FALSE;
 	}
@@ -94,10 +99,7 @@ fu_arm_lfa_plugin_device_created(FuPlugin *plugin, FuDevice *device, GError **er
 }
 
 static gboolean
-fu_arm_lfa_plugin_activate(FuPlugin *plugin,
-			   FuDevice *device,
-			   FuProgress *progress,
-			   GError **error)
+fu_arm_lfa_plugin_activate(FuPlugin *plugin, FuDevice *device, FuProgress *progress, GError **error)
 {
 	gboolean ret;
 	g_autoptr(GError) error_local = NULL;

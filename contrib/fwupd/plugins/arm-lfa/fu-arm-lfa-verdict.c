@@ -17,7 +17,7 @@
 #define FU_ARM_LFA_VERDICT_GUID_RMM "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 
 void
-fu_arm_lfa_state_free(FuArmLfaState *st)
+fu_arm_lfa_verdict_state_free(FuArmLfaState *st)
 {
 	g_free(st->version);
 	g_free(st->version_pending);
@@ -26,7 +26,7 @@ fu_arm_lfa_state_free(FuArmLfaState *st)
 
 /* two decimal numbers of 32 bits */
 gboolean
-fu_arm_lfa_version_is_valid(const gchar *version)
+fu_arm_lfa_verdict_version_is_valid(const gchar *version)
 {
 	g_auto(GStrv) split = g_strsplit(version, ".", -1);
 	if (g_strv_length(split) != 2)
@@ -50,14 +50,8 @@ typedef struct {
 
 /* whoever opens the file has not asked for anything yet; with the others the driver says so */
 static const FuArmLfaErrno errnos[] = {
-    {ENOENT,
-     FU_ARM_LFA_OUTCOME_REFUSED,
-     FWUPD_ERROR_NOT_FOUND,
-     "the component no longer exists"},
-    {ENODEV,
-     FU_ARM_LFA_OUTCOME_REFUSED,
-     FWUPD_ERROR_NOT_FOUND,
-     "the component no longer exists"},
+    {ENOENT, FU_ARM_LFA_OUTCOME_REFUSED, FWUPD_ERROR_NOT_FOUND, "the component no longer exists"},
+    {ENODEV, FU_ARM_LFA_OUTCOME_REFUSED, FWUPD_ERROR_NOT_FOUND, "the component no longer exists"},
     {EACCES,
      FU_ARM_LFA_OUTCOME_REFUSED,
      FWUPD_ERROR_PERMISSION_DENIED,
@@ -95,10 +89,7 @@ static const FuArmLfaErrno errnos[] = {
      FU_ARM_LFA_OUTCOME_FAILED,
      FWUPD_ERROR_WRITE,
      "the new image failed authentication"},
-    {ENOMEM,
-     FU_ARM_LFA_OUTCOME_FAILED,
-     FWUPD_ERROR_WRITE,
-     "the firmware ran out of memory"},
+    {ENOMEM, FU_ARM_LFA_OUTCOME_FAILED, FWUPD_ERROR_WRITE, "the firmware ran out of memory"},
     {EIO,
      FU_ARM_LFA_OUTCOME_UNKNOWN,
      FWUPD_ERROR_TIMED_OUT,
@@ -139,9 +130,11 @@ fu_arm_lfa_verdict_errno(const FuArmLfaState *before, const FuArmLfaWrite *wr, G
 			found = errnos[i];
 	}
 
-	/* a driver that tells kinds of failures apart; and the first one, that has a word for none */
-	if (wr->opened && ((before->tells_last_error && (wr->errnum == EINVAL)) ||
-			   ((before->tells_last_error || !before->can_force) && wr->errnum == EIO))) {
+	/* a driver that tells kinds of failures apart; and the first one, that has a word for none
+	 */
+	if (wr->opened &&
+	    ((before->tells_last_error && (wr->errnum == EINVAL)) ||
+	     ((before->tells_last_error || !before->can_force) && wr->errnum == EIO))) {
 		found.outcome = FU_ARM_LFA_OUTCOME_FAILED;
 		found.code = FWUPD_ERROR_WRITE;
 		found.message = NULL;
@@ -197,9 +190,8 @@ fu_arm_lfa_verdict_accepted(const gchar *guid,
 
 	/* no version helps */
 	if (!after->present)
-		return fu_arm_lfa_verdict_unknown(
-		    "success was reported, and the component is gone",
-		    error);
+		return fu_arm_lfa_verdict_unknown("success was reported, and the component is gone",
+						  error);
 	if (!after->pending_known)
 		return fu_arm_lfa_verdict_unknown(
 		    "success was reported, and whether the image still waits cannot be read",

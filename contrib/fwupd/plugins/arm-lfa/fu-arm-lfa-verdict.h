@@ -38,11 +38,11 @@ typedef struct {
 } FuArmLfaWrite;
 
 void
-fu_arm_lfa_state_free(FuArmLfaState *st);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(FuArmLfaState, fu_arm_lfa_state_free)
+fu_arm_lfa_verdict_state_free(FuArmLfaState *st);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(FuArmLfaState, fu_arm_lfa_verdict_state_free)
 
 gboolean
-fu_arm_lfa_version_is_valid(const gchar *version);
+fu_arm_lfa_verdict_version_is_valid(const gchar *version);
 FuArmLfaOutcome
 fu_arm_lfa_verdict(const gchar *guid,
 		   const FuArmLfaState *before,

@@ -30,7 +30,10 @@ typedef struct {
 } FuArmLfaFixture;
 
 static void
-fu_arm_lfa_test_write(FuArmLfaFixture *fixture, const gchar *guid, const gchar *attr, const gchar *text)
+fu_arm_lfa_test_write(FuArmLfaFixture *fixture,
+		      const gchar *guid,
+		      const gchar *attr,
+		      const gchar *text)
 {
 	gboolean ret;
 	g_autofree gchar *dir = g_build_filename(fixture->path, "lfa", guid, NULL);
@@ -246,11 +249,29 @@ fu_arm_lfa_verdict_func(void)
 {
 	const FuArmLfaVerdictCase cases[] = {
 	    /* what runs decides first */
-	    {GUID_SCP, "1.0", "1.1", "1.1", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.1",
+	     FALSE,
+	     FALSE,
+	     FALSE,
+	     0,
+	     0,
+	     FU_ARM_LFA_OUTCOME_ACTIVATED},
 	    {GUID_SCP, "1.0", "1.1", "1.1", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
 	    {GUID_SCP, "1.0", NULL, "1.1", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
 	    {GUID_SCP, "", "1.1", "1.1", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
-	    {GUID_SCP, "1.0", "1.1", "1.1", FALSE, FALSE, FALSE, ECANCELED, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.1",
+	     FALSE,
+	     FALSE,
+	     FALSE,
+	     ECANCELED,
+	     0,
+	     FU_ARM_LFA_OUTCOME_ACTIVATED},
 	    {GUID_SCP, "1.0", "1.1", "1.0", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
 	    {GUID_SCP, "1.0", "1.1", "1.2", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
 	    {GUID_SCP, "1.0", NULL, "1.0", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
@@ -258,17 +279,89 @@ fu_arm_lfa_verdict_func(void)
 	    {GUID_SCP, "", NULL, "", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_ACTIVATED},
 	    {GUID_SCP, "", NULL, "", TRUE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
 	    {GUID_RMM, "", NULL, "", FALSE, FALSE, FALSE, 0, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP, "1.0", "1.1", "1.0", FALSE, FALSE, FALSE, ECANCELED, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     FALSE,
+	     FALSE,
+	     FALSE,
+	     ECANCELED,
+	     0,
+	     FU_ARM_LFA_OUTCOME_UNKNOWN},
 	    /* then the errno, unless what was aborted may go on */
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, FALSE, ECANCELED, 0, FU_ARM_LFA_OUTCOME_FAILED},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, TRUE, FALSE, ECANCELED, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, FALSE, ECANCELED, 10, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, FALSE, EBUSY, 0, FU_ARM_LFA_OUTCOME_REFUSED},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, FALSE, EINVAL, 0, FU_ARM_LFA_OUTCOME_REFUSED},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, TRUE, EINVAL, 0, FU_ARM_LFA_OUTCOME_FAILED},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     TRUE,
+	     FALSE,
+	     FALSE,
+	     ECANCELED,
+	     0,
+	     FU_ARM_LFA_OUTCOME_FAILED},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     TRUE,
+	     TRUE,
+	     FALSE,
+	     ECANCELED,
+	     0,
+	     FU_ARM_LFA_OUTCOME_UNKNOWN},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     TRUE,
+	     FALSE,
+	     FALSE,
+	     ECANCELED,
+	     10,
+	     FU_ARM_LFA_OUTCOME_UNKNOWN},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     TRUE,
+	     FALSE,
+	     FALSE,
+	     EBUSY,
+	     0,
+	     FU_ARM_LFA_OUTCOME_REFUSED},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     TRUE,
+	     FALSE,
+	     FALSE,
+	     EINVAL,
+	     0,
+	     FU_ARM_LFA_OUTCOME_REFUSED},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     TRUE,
+	     FALSE,
+	     TRUE,
+	     EINVAL,
+	     0,
+	     FU_ARM_LFA_OUTCOME_FAILED},
 	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, TRUE, EIO, 0, FU_ARM_LFA_OUTCOME_FAILED},
 	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, FALSE, EIO, 0, FU_ARM_LFA_OUTCOME_UNKNOWN},
-	    {GUID_SCP, "1.0", "1.1", "1.0", TRUE, FALSE, FALSE, EPIPE, 0, FU_ARM_LFA_OUTCOME_FAILED},
+	    {GUID_SCP,
+	     "1.0",
+	     "1.1",
+	     "1.0",
+	     TRUE,
+	     FALSE,
+	     FALSE,
+	     EPIPE,
+	     0,
+	     FU_ARM_LFA_OUTCOME_FAILED},
 	};
 	for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
 		const FuArmLfaVerdictCase *row = &cases[i];
@@ -303,14 +396,14 @@ fu_arm_lfa_verdict_func(void)
 static void
 fu_arm_lfa_version_func(void)
 {
-	g_assert_true(fu_arm_lfa_version_is_valid("0.0"));
-	g_assert_true(fu_arm_lfa_version_is_valid("4294967295.4294967295"));
-	g_assert_false(fu_arm_lfa_version_is_valid("4294967296.0"));
-	g_assert_false(fu_arm_lfa_version_is_valid("N/A"));
-	g_assert_false(fu_arm_lfa_version_is_valid("1"));
-	g_assert_false(fu_arm_lfa_version_is_valid("1.2.3"));
-	g_assert_false(fu_arm_lfa_version_is_valid("-1.2"));
-	g_assert_false(fu_arm_lfa_version_is_valid(""));
+	g_assert_true(fu_arm_lfa_verdict_version_is_valid("0.0"));
+	g_assert_true(fu_arm_lfa_verdict_version_is_valid("4294967295.4294967295"));
+	g_assert_false(fu_arm_lfa_verdict_version_is_valid("4294967296.0"));
+	g_assert_false(fu_arm_lfa_verdict_version_is_valid("N/A"));
+	g_assert_false(fu_arm_lfa_verdict_version_is_valid("1"));
+	g_assert_false(fu_arm_lfa_verdict_version_is_valid("1.2.3"));
+	g_assert_false(fu_arm_lfa_verdict_version_is_valid("-1.2"));
+	g_assert_false(fu_arm_lfa_verdict_version_is_valid(""));
 }
 
 #define FU_ARM_LFA_TEST_ADD(path, func)                                                            \

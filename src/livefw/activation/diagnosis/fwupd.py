@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """fwupd beside livefw: its client can be run against livefwd, and a plug-in of its own may activate without livefw."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from livefw.activation.diagnosis.lines import DiagnosisLine, LineState, line
 from livefw.activation.diagnosis.scene import Scene
@@ -10,8 +10,8 @@ from livefw.providers.base import Reason
 _INSTALLED = Reason("fwupd", "fwupd is installed; livefw fwupdmgr runs its client against livefwd")
 _PLUGIN = Reason(
     "fwupd-plugin",
-    "{path}: fwupd may activate LFA components itself, without livefw's checks and history",
-    "disable one of them: DisabledPlugins=arm_lfa in /etc/fwupd/fwupd.conf",
+    "{path}: where livefwd does not listen, fwupd may activate LFA components without livefw's checks and history",
+    "Engine=livefwd in [arm_lfa] of /etc/fwupd/fwupd.conf demands livefwd; DisabledPlugins=arm_lfa disables the plugin",
 )
 _DAEMONS = ("/usr/libexec/fwupd/fwupd", "/usr/lib/fwupd/fwupd")
 _LIBRARIES = "/usr/lib"
@@ -24,21 +24,25 @@ def look(scene: Scene) -> Iterator[DiagnosisLine]:
     if not any(scene.facts.exists(path) for path in _DAEMONS):
         return
     yield line(LineState.OK, _INSTALLED)
-    for path in _plugins(scene):
-        yield line(LineState.WARNING, _PLUGIN.fill(path=path), "grep DisabledPlugins /etc/fwupd/fwupd.conf")
+    for path in plugins(scene.files.names, scene.facts.exists):
+        yield line(LineState.WARNING, _PLUGIN.fill(path=path), "grep -E 'Engine|DisabledPlugins' /etc/fwupd/fwupd.conf")
 
 
-def _plugins(scene: Scene) -> Iterator[str]:
-    """Where fwupd keeps them: ``LIBDIR/fwupd-VERSION``, with a directory for the architecture above it on Debian."""
-    for folder in (_LIBRARIES, *(f"{_LIBRARIES}/{name}" for name in _names(scene, _LIBRARIES) if "-linux-" in name)):
-        for name in _names(scene, folder):
+def plugins(names: Callable[[str], list[str]], exists: Callable[[str], bool]) -> Iterator[str]:
+    """Where fwupd keeps them: ``LIBDIR/fwupd-VERSION``, with a directory for the architecture above it on Debian.
+
+    ``names`` lists a directory, and may raise OSError.
+    """
+    libraries = (f"{_LIBRARIES}/{name}" for name in _names(names, _LIBRARIES) if "-linux-" in name)
+    for folder in (_LIBRARIES, *libraries):
+        for name in _names(names, folder):
             path = f"{folder}/{name}/{_PLUGIN_FILE}"
-            if name.startswith("fwupd-") and scene.facts.exists(path):
+            if name.startswith("fwupd-") and exists(path):
                 yield path
 
 
-def _names(scene: Scene, path: str) -> list[str]:
+def _names(names: Callable[[str], list[str]], path: str) -> list[str]:
     try:
-        return sorted(scene.files.names(path))[:_MOST_FOLDERS]
+        return sorted(names(path))[:_MOST_FOLDERS]
     except OSError:
         return []
