@@ -365,7 +365,7 @@ complete -c livefw -n '_shtab_livefw_using image; and test $_shtab_livefw_npos -
 complete -c livefw -n '_shtab_livefw_using image cab' -s h -l help -d 'show this help message and exit'
 complete -c livefw -n '_shtab_livefw_using image cab' -l image -xka "(__fish_complete_path (commandline -ct))" -d 'make an archive of this image'
 complete -c livefw -n '_shtab_livefw_using image cab' -l component -xka "(_livefw_components)" -d 'for which component: PROVIDER:ID, as livefw list has it'
-complete -c livefw -n '_shtab_livefw_using image cab' -l version -x -d 'of the image'
+complete -c livefw -n '_shtab_livefw_using image cab' -l version -x -d 'of the image; with --extract, of one of several'
 complete -c livefw -n '_shtab_livefw_using image cab' -l name -x -d 'what to call it (the KEY)'
 complete -c livefw -n '_shtab_livefw_using image cab' -l extract -xka "(__fish_complete_path (commandline -ct))" -d 'write the image that is in the archive to this new file'
 complete -c livefw -n '_shtab_livefw_using image cab' -l root -xka "(__fish_complete_directories)" -d 'look at the machine whose files are below DIR'

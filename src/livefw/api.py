@@ -8,7 +8,7 @@ in one thread after another, as by `asyncio.to_thread`, but not in two at the sa
 
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from weakref import ref
@@ -421,8 +421,8 @@ class ConnectedHost:
             return
         if len(words) > 1 or any(map(is_pattern, words)):
             raise UsageError("an image is for one component", hint="name one")
-        place = image if isinstance(image, ImagePackage) else self._place(image, next(iter(words), None))
-        with nullcontext(place) if isinstance(place, ImagePackage) else choice.opened(place) as package:
+        given = nullcontext(image) if isinstance(image, ImagePackage) else self._opened(image, next(iter(words), None))
+        with given as package:
             yield request._replace(package=package)
 
     def _stage(
@@ -433,22 +433,24 @@ class ConnectedHost:
         ignore: tuple[str, ...],
         control: Control,
     ) -> Steps[Finished]:
-        given = nullcontext(image) if isinstance(image, ImagePackage) else choice.opened(self._place(image, component))
+        given = nullcontext(image) if isinstance(image, ImagePackage) else self._opened(image, component)
         with given as package:
             request = StagingRequest(package, component, reason, ignore)
             self._engine.require_valid(request)
             return (yield from self._engine.stage(request, control=control))
 
-    def _place(self, image: str | os.PathLike[str] | None, component: str | None) -> str:
-        wanted = None if image is None else os.fspath(image)
+    def _opened(
+        self, image: str | os.PathLike[str] | None, component: str | None
+    ) -> AbstractContextManager[ImagePackage]:
+        wanted, release = None if image is None else os.fspath(image), ""
         if wanted is None or not choice.is_place(wanted):
             if component is None:
                 raise UsageError(f"{wanted or 'the newest image'}: name the component")
             host = self._host
             images = ImageDirectory(self._warn).images(host.images)
             found = discovery.take_inventory(host.providers)
-            wanted = choice.local_path(component, wanted, found, images, host.policy)
-        return wanted
+            wanted, release = choice.local_image(component, wanted, found, images, host.policy)
+        return choice.opened(wanted, release)
 
     def _stream(self, stream: Generator[E, None, R], control: Control) -> Generator[E, None, R]:
         """The same, known to `close` and `stop` as long as somebody follows it."""

@@ -26,7 +26,7 @@ LIBRARIES = {
         "python3-cryptography",
     ),
     "redfish": Library("firmware behind a BMC", "'livefw[redfish]'"),
-    "cabarchive": Library("archives of the LVFS (livefw image cab, staging a .cab)", "'livefw[fwupd]'"),
+    "cabarchive": Library("making archives of the LVFS (livefw image cab --image)", "'livefw[fwupd]'"),
     "textual": Library("screen of livefw watch", "'livefw[tui]'"),
 }
 """By the name under which each is imported."""

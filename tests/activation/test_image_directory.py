@@ -9,14 +9,15 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
+import cabarchive
 import pytest
 
 from livefw import reading
 from livefw.activation.images import directory as shelf
 from livefw.activation.images.directory import ImageDirectory, LocalImage
-from livefw.archive import cab
+from livefw.archive import cab, metainfo
 from livefw.archive.cab import CabImage
-from livefw.archive.metainfo import Metainfo
+from livefw.archive.metainfo import Metainfo, RejectedRelease
 
 GUID = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 
@@ -122,13 +123,13 @@ def test_names_that_are_not_taken(folder: Path) -> None:
 
 def test_nothing_is_read_twice_and_every_change_is_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[int] = []
-    read = cab.read
+    read = cab.read_each
 
-    def counted(data: bytes, *, most: int | None = None) -> tuple[CabImage, ...]:
+    def counted(data: bytes, *, most: int | None = None) -> tuple[CabImage | RejectedRelease, ...]:
         reads.append(len(data))
         return read(data, most=most)
 
-    monkeypatch.setattr(cab, "read", counted)
+    monkeypatch.setattr(cab, "read_each", counted)
     here = Listener()
     assert here.versions(folder) == here.versions(folder) == ["1.9.0"]
     assert len(reads) == 1
@@ -181,3 +182,28 @@ def test_what_is_told_of_an_image(folder: Path) -> None:
     assert isinstance(image, LocalImage)
     assert (image.path, image.size) == (f"{folder}/good.cab", len(data))
     assert image.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def several(*, second: bytes) -> bytes:
+    """An archive of two releases, the newer one first; ``second`` is the image of the other."""
+    about = Metainfo("org.example.fw", "Example", (GUID,), "2.0", "new.bin", summary="x")
+    text = metainfo.write(about, 3)
+    digits = {name: hashlib.sha256(name).hexdigest().encode() for name in (b"new", b"old")}
+    sums = {
+        name: b'<checksum target="content" filename="%s.bin">%s</checksum>' % (name, digits[name]) for name in digits
+    }
+    release = b'<release version="1.0">' + sums[b"old"] + b"</release></releases>"
+    text = text.replace(b'<size type="installed">3</size>', sums[b"new"]).replace(b"</releases>", release)
+    packed = cabarchive.CabArchive()
+    for name, data in {"new.bin": b"new", "old.bin": second, "a.metainfo.xml": text}.items():
+        packed[name] = cabarchive.CabFile(data)
+    return bytes(packed.save())
+
+
+def test_each_release_of_an_archive_is_an_image_and_a_bad_one_is_named(folder: Path) -> None:
+    (folder / "good.cab").write_bytes(several(second=b"old"))
+    here = Listener()
+    assert here.versions(folder) == ["2.0", "1.0"]
+    (folder / "good.cab").write_bytes(several(second=b"bad"))
+    assert (here.versions(folder), len(here.said)) == (["2.0"], 1)
+    assert re.match(r"version 1\.0 in .*good\.cab is left out: .*the sha256 of 'old\.bin'", here.said[0])

@@ -4,18 +4,17 @@
 import shutil
 import struct
 import subprocess
+import zlib
 from hashlib import sha256
 from pathlib import Path
-from types import ModuleType
 from xml.etree import ElementTree
 
 import cabarchive
 import pytest
 
-from livefw import libraries
 from livefw.archive import cab, metainfo
 from livefw.archive.cab import CabImage
-from livefw.archive.metainfo import Metainfo
+from livefw.archive.metainfo import Metainfo, RejectedRelease
 from livefw.errors import UsageError
 
 GUID = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
@@ -147,32 +146,29 @@ def test_fwupd_reads_ours_and_we_read_fwupds(tmp_path: Path) -> None:
 
 
 BOUNDS = {
-    "65 members": (_raw(sizes=(1,) * 65, names=tuple(b"%d" % n for n in range(65))), "65 members"),
-    "the same blocks for many folders": (_raw(folders=17), "17 folders"),
+    "the same blocks for two folders": (_raw(folders=2, blocks=((bytes(200), 200),)), "blocks in common"),
+    "the same blocks for all folders": (_raw(folders=65_535, blocks=((b"x", 1),) * 9), "blocks in common"),
+    "a folder that goes on behind the end": (_raw()[:-1], "too early"),
     "a folder that unpacks to too much": (_raw(blocks=((b"x", 1 << 15),) * 40), "more than 1 MiB"),
-    "folders that together unpack to too much": (_raw(folders=8, blocks=((b"x", 1 << 15),) * 5), "more than 1 MiB"),
     "members that are each the whole folder": (_raw(sizes=(1 << 20, 1), names=(b"a", b"b")), "more than 1 MiB"),
     "a member of 4 GiB": (_raw(sizes=(0xFFFF_FFFF,)), "more than 1 MiB"),
     "a block that is too large": (_raw(blocks=((b"x", 0xFFFF),)), "32768 bytes"),
-    "two of a name": (_raw(sizes=(1, 1), names=(b"a", b"a")), "same name"),
-    "a path": (_raw(names=(b"../a",)), "name"),
-    "a path of Windows": (_raw(names=(b"c\\a",)), "name"),
-    "a name with a line in it": (_raw(names=(b"a\r\nHost: b",)), "name"),
-    "a name that is no UTF-8": (_raw(names=(b"\xff",)), "name"),
-    "no name": (_raw(names=(b"",)), "name"),
     "a name without an end": (_raw(names=(b"a" * 300,)), "name"),
     "part of a set": (_raw(flags=1), "set"),
+    "LZX": (_raw(kind=3), "compressed by LZX"),
+    "Quantum": (_raw(kind=2), "compressed by Quantum"),
+    "another method": (_raw(kind=4), "unknown method 4"),
     "a reserve beyond the end": (_raw(flags=4), "too early"),
 }
 
 
 @pytest.mark.parametrize("name", BOUNDS)
 def test_bounds_hold_before_anything_is_unpacked(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def unpack(_: str) -> ModuleType:
+    def unpack(*_: object) -> bytes:
         raise AssertionError("it was unpacked")
 
     monkeypatch.setattr(cab, "MOST_BYTES", 1 << 20)
-    monkeypatch.setattr(libraries, "load", unpack)
+    monkeypatch.setattr(cab, "_inflated", unpack)
     data, why = BOUNDS[name]
     with pytest.raises(UsageError, match=why) as caught:
         cab.read(data)
@@ -180,11 +176,14 @@ def test_bounds_hold_before_anything_is_unpacked(name: str, monkeypatch: pytest.
 
 
 AT_A_BOUND = {
-    "64 members": _raw(sizes=(0,) * 64, names=tuple(b"%d" % n for n in range(64))),
-    "16 folders": _raw(folders=16),
     "a whole block": _raw(sizes=(1 << 15,), blocks=((bytes(1 << 15), 1 << 15),)),
     "as many bytes as are taken": _raw(sizes=(1 << 20,), blocks=((bytes(1 << 15), 1 << 15),) * 32),
-    "a name of 200 letters": _raw(names=(b"a" * 200,)),
+    "a name of 255 letters": _raw(names=(b"a" * 255,)),
+    # None of these is a name by which anybody could find a member.
+    "a name with a line in it": _raw(names=(b"a.metainfo.xml\r\nHost: b",)),
+    "a name that is no UTF-8": _raw(names=(b"\xff.metainfo.xml",)),
+    "no name": _raw(names=(b"",)),
+    "a directory": _raw(names=(b"a.metainfo.xml/..",)),
 }
 
 
@@ -212,6 +211,16 @@ NONSENSE = {
     "another image by SHA-1": (_with(metainfo.write(ABOUT._replace(checksums=(("sha1", "00"),)), 1)), "sha1"),
     "no XML": (_with(b"<component"), "rejected"),
     "entities": (_with(LAUGHS), "document type"),
+    "an attribute that is declared": (
+        _with(b'<!DOCTYPE component [<!ATTLIST release version CDATA "9">]>' + TEXT[TEXT.index(b"<component") :]),
+        "document type with declarations",
+    ),
+    "an entity of a document type elsewhere": (
+        _with(b'<!DOCTYPE component SYSTEM "x.dtd"><component type="firmware"><id>&a;</id></component>'),
+        "unknown entity, 'a'",
+    ),
+    "two of the image's name": (_packed({"fw.bin": PAYLOAD, "d\\fw.bin": PAYLOAD, "a.metainfo.xml": TEXT}), "2 times"),
+    "more than one": (_packed({"a.metainfo.xml": TEXT, "b.metainfo.xml": b"<"}), "'fw.bin', which"),
     "depth": (_with(b"<a>" * 20_000), "32 deep"),
     "depth behind what is flat": (_with(b"<a>" + b"<b/>" * 50 + b"<c>" * 32), "32 deep"),
     "length": (_with(TEXT.ljust((256 << 10) + 1)), "256 KiB"),
@@ -219,13 +228,17 @@ NONSENSE = {
     "no firmware": (_with(b"<component type='desktop'/>"), "no firmware"),
     "no release": (_with(b"<component type='firmware'/>"), "no release"),
     "no version": (_with(TEXT.replace(b' version="1.9.0"', b"")), "no version"),
-    "no GUID": (_with(TEXT.replace(b"flashed", b"other")), "0 GUIDs"),
-    "65 GUIDs": (_with(metainfo.write(ABOUT._replace(guids=(GUID,) * 65), 1)), "65 GUIDs"),
-    "LZX": (_raw(kind=3), "LZX"),
-    "a block that lies": (_raw(blocks=((b"CK\x03\x00", 1),), kind=1), "decompressor"),
-    "no deflate": (_raw(blocks=((b"CK\xff\xff", 1),), kind=1), "Failed to decompress"),
-    "a block without its mark": (_raw(blocks=((b"\xff\xfe", 1),), kind=1), "rejected"),
-    "a folder that is not there": (_raw(folders=0, blocks=()), "rejected"),
+    "no GUID": (_with(TEXT.replace(b"flashed", b"other")), "no GUID"),
+    "a block that lies": (_raw(blocks=((b"CK\x03\x00", 1),), kind=1), "a block has 0 bytes, and 1"),
+    "a block that says too little": (_raw(blocks=((b"ab", 1),)), "a block has 2 bytes, and 1"),
+    "a block that is packed to 64 KiB": (
+        _raw(blocks=((b"CK" + zlib.compress(bytes(1 << 16), wbits=-15), 1 << 15),), kind=1),
+        "a block has 32769 bytes, and 32768",
+    ),
+    "no deflate": (_raw(blocks=((b"CK\xff\xff", 1),), kind=1), "cannot be unpacked"),
+    "a block without its mark": (_raw(blocks=((b"\xff\xfe", 1),), kind=1), "does not begin as MSZIP"),
+    "a folder that is not there": (_raw(folders=0, blocks=()), "not inside its folder"),
+    "a member behind its folder": (_raw(sizes=(2,)), "not inside its folder"),
 }
 
 
@@ -241,7 +254,8 @@ METAINFO_AT_A_BOUND = {
     "32 deep": TEXT.replace(b"<summary>", b"<a>" * 31 + b"</a>" * 31 + b"<summary>"),
     "flat and long": TEXT.replace(b"<summary>", b"<a/>" * 100 + b"<summary>"),
     "256 KiB": TEXT.ljust(256 << 10),
-    "64 GUIDs": metainfo.write(ABOUT._replace(guids=(GUID,) * 64), len(PAYLOAD)),
+    "a document type without declarations": TEXT.replace(b"?>", b"?><!DOCTYPE component>"),
+    "a document type that is elsewhere": TEXT.replace(b"?>", b'?><!DOCTYPE component SYSTEM "x.dtd">'),
 }
 
 
@@ -283,7 +297,33 @@ def test_what_is_written_is_what_appstream_asks_for() -> None:
         ("value", "org.uefi.capsule", {"key": "LVFS::UpdateProtocol"}),
         ("value", "triplet", {"key": "LVFS::VersionFormat"}),
     ]
-    assert metainfo.read("a", metainfo.write(about, 13)) == about
+    assert metainfo.read_each("a", metainfo.write(about, 13)) == (about,)
+
+
+def test_each_release_stands_on_its_own() -> None:
+    """fwupd #4783: one that is damaged, or of which only the text is there, hides no other."""
+    old = metainfo.write(ABOUT._replace(version="1.8.0", filename="old.bin"), len(PAYLOAD))
+    release = old[old.index(b"<release ") : old.index(b"</releases>")]
+    told = b'<release version="1.7.0"/><release version="1.6.0"><checksum type="crc">0</checksum></release><release/>'
+    both = TEXT.replace(b"</releases>", release + told + b"</releases>")
+    members = {"fw.bin": PAYLOAD, "old.bin": b"another", "a.metainfo.xml": both, "b.metainfo.xml": b"<"}
+    first, *others = cab.read_each(_packed(members))
+    assert first == IMAGE
+    rejected = [(each.version, each.error.message) for each in others if isinstance(each, RejectedRelease)]
+    assert [version for version, _ in rejected] == ["1.8.0", "1.7.0", "1.6.0", "", ""]
+    whys = ("sha256 of 'old.bin'", "'firmware.bin', which", "unknown kind, 'crc'", "has no version", "unclosed token")
+    assert [why in message for why, (_, message) in zip(whys, rejected, strict=True)] == [True] * 5, rejected
+    assert cab.read(_packed(members)) == (IMAGE,)
+    assert [each.version for each in cab.read(_packed(members | {"old.bin": PAYLOAD}))] == ["1.9.0", "1.8.0"]
+
+
+def test_the_file_of_one_release_is_not_that_of_another_without_a_checksum() -> None:
+    text = TEXT.replace(
+        b"</releases>", b'<release version="1.8.0"><checksum target="content" filename="fw.bin"/></release></releases>'
+    )
+    _, other = cab.read_each(_with(text))
+    assert isinstance(other, RejectedRelease)
+    assert "'fw.bin' is the image of version '1.9.0'" in other.error.message
 
 
 def _refused(data: bytes) -> bool:

@@ -85,13 +85,11 @@ class Limit(NamedTuple):
 
 
 LIMITS = {
-    "members": Limit(64, members, "65 members"),
-    "folders": Limit(16, lambda count: raw(folders=count), "17 folders"),
+    "folders of the same blocks": Limit(1, lambda count: raw(folders=count), "blocks in common"),
     "bytes of a block": Limit(32_768, lambda size: raw(padding=size - len(PAYLOAD + TEXT)), "32768 bytes"),
-    "characters of a name": Limit(200, named, "invalid name"),
+    "bytes of a name": Limit(255, named, "has no end"),
     "bytes of a metainfo": Limit(262_144, lambda size: with_text(comment(size)), "256 KiB"),
     "elements in elements": Limit(32, lambda depth: with_text(deep(depth)), "32 deep"),
-    "GUIDs": Limit(64, guids, "65 GUIDs"),
     "decimal digits of a size": Limit(20, sized, "not a number"),
     "hexadecimal digits of a size": Limit(16, lambda digits: sized(digits, "0x"), "not a number"),
 }
@@ -104,6 +102,19 @@ def test_exactly_as_much_is_taken_and_one_more_is_not(name: str) -> None:
     assert (image.payload, image.about.version) == (PAYLOAD, "1.9.0")
     with pytest.raises(UsageError, match=why):
         cab.read(make(most + 1))
+
+
+def test_what_costs_little_has_no_bound() -> None:
+    """Members, folders of their own, GUIDs: their bytes are counted, and nothing else."""
+    assert cab.read(members(5_000))[0].payload == PAYLOAD
+    assert len(cab.read(guids(3_000))[0].guids) == 3_000
+
+
+def test_metainfo_of_an_archive_at_the_bound() -> None:
+    files = {f"{number}.metainfo.xml": comment(1 << 18) for number in range(16)}
+    assert len(cab.read(packed({"fw.bin": PAYLOAD, **files}))) == 16
+    with pytest.raises(UsageError, match="its metainfo has more than 4 MiB"):
+        cab.read(packed({"fw.bin": PAYLOAD, **files, "x.metainfo.xml": TEXT}))
 
 
 def test_unpacked_bytes_at_the_bound() -> None:
@@ -123,5 +134,5 @@ def test_unpacked_bytes_at_the_bound() -> None:
 def test_a_value_is_cut_behind_a_thousand_characters(field: str) -> None:
     for length in (1_000, 1_001):
         about = Metainfo(**ABOUT._asdict() | {field: "1" * length})
-        found = metainfo.read("a", metainfo.write(about, 13))
+        (found,) = metainfo.read_each("a", metainfo.write(about, 13))
         assert getattr(found, field) == "1" * 1_000

@@ -59,8 +59,6 @@ NEEDS = [
     ("redfish", "activate --all"),
     ("redfish", "cancel redfish:rack/bios"),
     ("redfish", "stage redfish:rack/bios FILE"),
-    ("cabarchive", "image cab CAB"),
-    ("cabarchive", f"stage lfa:{RMM} CAB"),
     ("cabarchive", f"image cab OUT --image FILE --component lfa:{RMM} --version 1.2"),
 ]
 

@@ -3,6 +3,7 @@
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 
 from cabarchive import CabArchive, CabFile
 
@@ -34,11 +35,13 @@ _ARTIFACT = b"""<artifacts><artifact type="source"><filename>d/f.bin</filename><
 
 
 def _metainfo(data: bytes) -> object:
-    found = metainfo.read("fuzz", data)
-    assert 0 < len(found.guids) <= 64
-    assert all(kind in metainfo.DIGESTS and len(digits) >= 32 for kind, digits in found.checksums)
-    assert all(len(each) <= 1000 for each in found if isinstance(each, str))
-    return found, tuple(map(target.spellings, found.guids)), metainfo.is_name(found.filename)
+    entries = metainfo.read_each("fuzz", data)
+    for found in entries:
+        assert found.guids
+        if isinstance(found, Metainfo):
+            assert all(kind in metainfo.DIGESTS and len(digits) >= 32 for kind, digits in found.checksums)
+            assert all(len(each) <= 1000 for each in found if isinstance(each, str))
+    return [(tuple(map(target.spellings, found.guids)), metainfo.is_name(found.version)) for found in entries]
 
 
 def _metainfo_seeds() -> Iterator[bytes]:
@@ -50,13 +53,19 @@ def _metainfo_seeds() -> Iterator[bytes]:
 
 
 def _cab(data: bytes) -> object:
-    found = cab.read(data, most=_MOST)
-    assert sum(len(image.payload) for image in found) <= 64 * _MOST
-    return [(image.about, len(image.payload)) for image in found]
+    entries = cab.read_each(data, most=_MOST)
+    images = [each for each in entries if isinstance(each, CabImage)]
+    assert all(len(image.payload) <= _MOST for image in images)
+    assert all(each.error.phase == cab.PHASE for each in entries if not isinstance(each, CabImage))
+    if images:
+        assert cab.read(data, most=_MOST) == tuple(images)
+    return [(image.about, len(image.payload)) for image in images]
 
 
 def _sums(data: bytes) -> object:
-    """The same with the checksums of its blocks left out, as MS-CAB allows, so that the fuzzer may change them."""
+    """The same, and without the checksum of its first block, as MS-CAB allows, so that the fuzzer may change them."""
+    with suppress(UsageError):
+        _cab(data)
     made = bytearray(data)
     if len(data) >= 44:
         (at,) = struct.unpack_from("<I", data, 36)

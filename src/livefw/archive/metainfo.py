@@ -8,6 +8,7 @@ from hashlib import blake2b, blake2s, md5, sha1, sha224, sha256, sha384, sha512
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
 
 from livefw.errors import UsageError
 
@@ -17,7 +18,6 @@ _MOST_DEPTH = 32
 """Of elements in elements, each of which costs a stack frame later on."""
 _MOST_TEXT = 1_000
 """Characters of one value: all of them go to every client that asks for details."""
-_MOST_GUIDS = 64
 _NAMELESS = "firmware.bin"
 """The image's name where the metainfo has none (fwupd, ``fu-cabinet.c``)."""
 _PROTOCOL, _FORMAT = "LVFS::UpdateProtocol", "LVFS::VersionFormat"
@@ -43,7 +43,10 @@ _NUMBER = re.compile(r"0x[0-9a-f]{1,16}|[0-9]{1,20}")
 _TARGETS = {"": True, "content": True, "container": False, "device": False, "signature": False}
 """Whether a checksum of this target is one of the image. The others are of the archive, which cannot hold its own, of
 what a device reads back, and of a signature beside it."""
-_NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.,@ ()\[\]-]{0,199}")
+_NAME = re.compile(r"[!-~]|[!-~][ -~]{0,253}[!-~]")
+"""Of a file in an archive: what others than ASCII letters are is not said there (MS-CAB has a flag that few set)."""
+_NO_NAME = frozenset('/\\:*?"<>|')
+"""What no file of Windows has in its name, where the format comes from."""
 
 
 class Metainfo(NamedTuple):
@@ -67,41 +70,47 @@ class Metainfo(NamedTuple):
     size: int | None = None
 
 
+class RejectedRelease(NamedTuple):
+    """A release of which there is no image, and why; without ``guids`` where a whole metainfo cannot be read."""
+
+    guids: tuple[str, ...]
+    version: str
+    error: UsageError
+
+
 def is_name(text: str) -> bool:
     """Whether a file in an archive may be called this: no path, and nothing that a terminal or an HTTP header minds."""
-    return _NAME.fullmatch(text) is not None
+    return _NAME.fullmatch(text) is not None and _NO_NAME.isdisjoint(text) and text not in (".", "..")
 
 
-def read(where: str, data: bytes) -> Metainfo:
-    """Read one. `UsageError` with the phase ``archive``."""
+def base_name(path: str) -> str:
+    """The name of a file without its directories, in either notation."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def read_each(where: str, data: bytes) -> tuple[Metainfo | RejectedRelease, ...]:
+    """Read one: what it says of each release, in its order. `UsageError` with the phase ``archive``."""
     root = _parse(where, data)
     if root.tag != "component" or root.get("type") != "firmware":
         _fail(where, "it describes no firmware")
-    release = root.find("releases/release")
-    if release is None:
+    releases = root.findall("releases/release")
+    if not releases:
         _fail(where, "it has no release")
     guids = [_text(each) for each in root.iterfind("provides/firmware[@type='flashed']")]
-    if not guids or len(guids) > _MOST_GUIDS:
-        _fail(where, f"it is for {len(guids)} GUIDs, not for 1 to {_MOST_GUIDS}")
-    version = release.get("version", "")[:_MOST_TEXT]
-    if not version:
-        _fail(where, "its release has no version")
-    filename = _payload(release)
+    if not guids:
+        _fail(where, "it is for no GUID")
     custom = {each.get("key", ""): _text(each) for each in root.iterfind("custom/value")}
-    return Metainfo(
+    about = Metainfo(
         ident=_text(root.find("id")),
         name=_text(root.find("name")),
         guids=tuple(guid.lower() for guid in guids),
-        version=version,
-        filename=filename,
-        checksums=tuple(_checksums(where, release, filename)),
+        version="",
         summary=_text(root.find("summary")),
         license=_text(root.find("project_license")),
         protocol=custom.get(_PROTOCOL, ""),
         version_format=custom.get(_FORMAT, ""),
-        date=release.get("date", "")[:_MOST_TEXT],
-        size=_size(where, release),
     )
+    return tuple(_release(where, about, each) for each in releases)
 
 
 def write(about: Metainfo, size: int) -> bytes:
@@ -130,6 +139,23 @@ def write(about: Metainfo, size: int) -> bytes:
             ET.SubElement(custom, "value", key=key).text = text
     ET.indent(root)
     return b'<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode").encode() + b"\n"
+
+
+def _release(where: str, about: Metainfo, release: ET.Element) -> Metainfo | RejectedRelease:
+    version = release.get("version", "")[:_MOST_TEXT]
+    try:
+        if not version:
+            _fail(where, "its release has no version")
+        filename = _payload(release)
+        return about._replace(
+            version=version,
+            filename=filename,
+            checksums=tuple(_checksums(where, release, filename)),
+            date=release.get("date", "")[:_MOST_TEXT],
+            size=_size(where, release),
+        )
+    except UsageError as error:
+        return RejectedRelease(about.guids, version, error)
 
 
 def _payload(release: ET.Element) -> str:
@@ -175,7 +201,7 @@ def _kind(where: str, said: str, digits: str) -> str:
 
 def _size(where: str, release: ET.Element) -> int | None:
     """Bytes of the image, where they are given; decimal or with 0x."""
-    told = {_text(each).lower() for each in release.iterfind("size") if _word(each, "type") == "installed"} - {""}
+    told = {_text(each).lower() for each in release.iterfind("size") if _word(each, "type") == "installed"}
     for text in told:
         if not _NUMBER.fullmatch(text):
             _fail(where, f"its size is not a number: {text[:40]!r}")
@@ -196,7 +222,7 @@ def _word(element: ET.Element, name: str) -> str:
 
 
 def _base(path: str) -> str:
-    return path.strip().replace("\\", "/").rpartition("/")[2][:_MOST_TEXT]
+    return base_name(path.strip())[:_MOST_TEXT]
 
 
 def _text(element: ET.Element | None) -> str:
@@ -204,15 +230,11 @@ def _text(element: ET.Element | None) -> str:
 
 
 class _Builder(ET.TreeBuilder):
-    """Takes no document type, for entities may grow without end, and no depth beyond the bound."""
+    """Takes no depth beyond the bound, and elements without their namespaces."""
 
     def __init__(self) -> None:
         super().__init__()
         self._depth = 0
-
-    def doctype(self, *_: object) -> None:
-        """See `xml.etree.ElementTree.TreeBuilder`; called before any entity of it is read."""
-        raise ValueError("it has a document type")
 
     def start(self, tag: str, attrs: dict[str, str], /) -> ET.Element:
         """See `xml.etree.ElementTree.TreeBuilder`."""
@@ -228,16 +250,31 @@ class _Builder(ET.TreeBuilder):
         return super().end(tag.rpartition("}")[2])
 
 
+def _document_type(_name: str, _system: str | None, _public: str | None, declares: int) -> None:
+    """Called before any declaration is read. Entities may grow without end, and attributes appear from nowhere."""
+    if declares:
+        raise ValueError("it has a document type with declarations")
+
+
+def _unknown_entity(name: str, _: int) -> None:
+    """Called where a document type that nobody reads might declare it."""
+    raise ValueError(f"it has an unknown entity, {name[:40]!r}")
+
+
 def _parse(where: str, data: bytes) -> ET.Element:
     if len(data) > _MOST_BYTES:
         _fail(where, f"it has more than {_MOST_BYTES >> 10} KiB")
+    builder = _Builder()
+    parser = expat.ParserCreate(None, "}")
+    parser.buffer_text = True
+    parser.StartElementHandler, parser.EndElementHandler = builder.start, builder.end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler, parser.SkippedEntityHandler = _document_type, _unknown_entity
     try:
-        parser = ET.XMLParser(target=_Builder())  # noqa: S314 - the builder takes no entities and no depth
-        parser.feed(data)
-        root: ET.Element = parser.close()
-    except (ET.ParseError, ValueError, LookupError) as error:
+        parser.Parse(data, True)  # noqa: FBT003 - it takes no keywords
+        return builder.close()
+    except (expat.ExpatError, ValueError, LookupError) as error:
         _fail(where, str(error))
-    return root
 
 
 def _fail(where: str, why: str) -> NoReturn:

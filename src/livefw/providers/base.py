@@ -284,6 +284,8 @@ class ImagePackage(NamedTuple):
     uri: str = ""
     file: ImageFile | None = None
     """In place of ``data``: images have up to half a gigabyte, which nobody has to hold in memory."""
+    release: str = ""
+    """Which version of an archive with several is meant, as its metainfo writes it; empty for the first."""
 
     @property
     def size(self) -> int:

@@ -171,11 +171,22 @@ class ArchiveImageDocument(TypedDict):
     """GUIDs that it is for."""
 
 
+class RejectedReleaseDocument(TypedDict):
+    """A release in an archive of the LVFS without a valid image."""
+
+    version: str | None
+    """Its version, or null if its metainfo cannot be read."""
+    why: str
+    """What is wrong."""
+
+
 class ImageArchiveDocument(TypedDict):
     """`livefw image cab`."""
 
     archive: list[ArchiveImageDocument]
-    """All images of the archive."""
+    """All valid images of the archive."""
+    left_out: list[RejectedReleaseDocument]
+    """Releases without a valid image."""
 
 
 class BankImageDocument(TypedDict):

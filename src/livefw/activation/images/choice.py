@@ -24,20 +24,26 @@ def is_place(image: str) -> bool:
     return "://" in image or os.path.lexists(image)
 
 
-def local_path(word: str, wanted: str | None, found: Inventory, images: Sequence[LocalImage], policy: Policy) -> str:
-    """The file of an image in the image directory, for the component that a word names.
+def local_image(
+    word: str, wanted: str | None, found: Inventory, images: Sequence[LocalImage], policy: Policy
+) -> tuple[str, str]:
+    """An image in the image directory for the component that a word names: its file, and its version in the metainfo.
 
     ``wanted`` is its version, None for the newest that is newer than what runs. Errors as for `Inventory.require`,
     `select` and `releases.pick`.
     """
     candidate = select(word, found.require().candidates)
     known = releases.table([candidate], images, policy).get(candidate.component.key, ())
-    return releases.pick(candidate.component, known, wanted).path
+    image = releases.pick(candidate.component, known, wanted)
+    return image.path, image.local.about.version if image.local else ""
 
 
 @contextmanager
-def opened(image: str) -> Iterator[ImagePackage]:
-    """The image at a place, a file of which stays open. `UsageError` if it cannot be read, or is empty."""
+def opened(image: str, release: str = "") -> Iterator[ImagePackage]:
+    """The image at a place, a file of which stays open. `UsageError` if it cannot be read, or is empty.
+
+    ``release`` is which version is meant of an archive with several.
+    """
     if "://" in image:
         yield ImagePackage(image.partition("?")[0].rpartition("/")[2], uri=image)
         return
@@ -51,4 +57,4 @@ def opened(image: str) -> Iterator[ImagePackage]:
             raise UsageError(f"{image}: it is larger than {MOST_BYTES:,} bytes", errno=errno.EFBIG)
         if not found.size:
             raise UsageError(f"{image} is empty")
-        yield ImagePackage(os.path.basename(image), file=found)
+        yield ImagePackage(os.path.basename(image), file=found, release=release)

@@ -7,12 +7,14 @@ not hide others.
 """
 
 import os
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import NamedTuple, Self
 
 from livefw import reading
-from livefw.archive import cab, metainfo
+from livefw.archive import cab
+from livefw.archive.cab import CabImage
 from livefw.archive.metainfo import Metainfo
 from livefw.errors import LivefwError, UsageError
 from livefw.files.stamp import Stamp, stamp
@@ -22,6 +24,8 @@ MOST_BYTES = 64 << 20
 """Bytes of one archive at most, packed and unpacked. Unpacking needs three times as much, and the daemon has 256
 MiB."""
 SUFFIX = ".cab"
+_NAME = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_+.,@ ()\[\]-]{0,199}")
+"""Of a file: it is part of a URI that fwupd's clients open."""
 
 
 class LocalImage(NamedTuple):
@@ -71,12 +75,22 @@ class ImageDirectory:
         if known and known[0] == stamp:
             return known
         try:
-            return stamp, _read(opened, name, path)
+            return stamp, tuple(self._images(opened, name, path))
         except OSError as error:
             self._say(f"{path} is left out: {error.strerror}")
         except LivefwError as error:
             self._say(f"{path} is left out: {error.message}")
         return stamp, ()
+
+    def _images(self, opened: "_Directory", name: str, path: str) -> Iterator[LocalImage]:
+        data = _read(opened, name, path)
+        digest = sha256(data).hexdigest()
+        for entry in cab.read_each(data, most=MOST_BYTES):
+            if isinstance(entry, CabImage):
+                yield LocalImage(path, len(data), digest, entry.about)
+            else:
+                which = f"version {entry.version} in {path}" if entry.version else path
+                self._say(f"{which} is left out: {entry.error.message}")
 
 
 class _Directory:
@@ -94,7 +108,7 @@ class _Directory:
 
     def names(self) -> list[str]:
         """The names of archives. `UsageError` if there are too many."""
-        names = sorted(name for name in os.listdir(self.descriptor) if name.endswith(SUFFIX) and metainfo.is_name(name))
+        names = sorted(name for name in os.listdir(self.descriptor) if name.endswith(SUFFIX) and _NAME.fullmatch(name))
         if len(names) > MOST_FILES:
             raise UsageError(f"images are left out: {self._path} has more than {MOST_FILES}")
         return names
@@ -108,12 +122,11 @@ class _Directory:
         return stamp(found)
 
 
-def _read(opened: _Directory, name: str, path: str) -> tuple[LocalImage, ...]:
+def _read(opened: _Directory, name: str, path: str) -> bytes:
     with reading.opened(name, dir_fd=opened.descriptor, follow=False) as file:
         if why := reading.objection(os.fstat(file.fileno()), name):
             raise UsageError(str(why))
         data = reading.read_all(file, MOST_BYTES, path)
     if not data:
         raise UsageError("it is empty")
-    digest = sha256(data).hexdigest()
-    return tuple(LocalImage(path, len(data), digest, image.about) for image in cab.read(data, most=MOST_BYTES))
+    return data

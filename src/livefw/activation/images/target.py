@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which component an image is for: the one that the user names, or the one that its archive names."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from livefw.abi.guid import Guid
@@ -11,7 +11,7 @@ from livefw.activation.inventory.select import select
 from livefw.activation.inventory.versions import of_image
 from livefw.archive import cab
 from livefw.archive.cab import CabImage
-from livefw.archive.metainfo import Metainfo
+from livefw.archive.metainfo import RejectedRelease
 from livefw.errors import AmbiguousComponent, NoSuchComponent, Refused, UsageError
 from livefw.providers.base import Component, ImagePackage, Stager, Version, is_stager
 
@@ -59,7 +59,7 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
     )
     version, archive = None, ""
     if cab.is_archive(package.head(len(cab.MAGIC))):
-        (provider, component), image = _named(chosen, cab.read(b"".join(package.pieces())))
+        (provider, component), image = _named(chosen, cab.read_each(b"".join(package.pieces())), package.release)
         version = of_image(image.about.version, component, image.about.version_format)
         archive = package.name
         package = ImagePackage(image.about.filename, image.payload)
@@ -73,9 +73,9 @@ def find_target(word: str | None, candidates: Sequence[Candidate], package: Imag
     return StagingTarget(provider, component, package, version, archive)
 
 
-def is_for(about: Metainfo, candidate: Candidate) -> bool:
+def is_for(named: Iterable[str], candidate: Candidate) -> bool:
     """Whether the image of an archive is for this component, by any of its GUIDs."""
-    wanted = {spelling for text in about.guids for spelling in spellings(text)}
+    wanted = {spelling for text in named for spelling in spellings(text)}
     return not wanted.isdisjoint(guids(candidate))
 
 
@@ -88,12 +88,28 @@ def spellings(text: str) -> tuple[str, ...]:
     return str(guid), guid.efi
 
 
-def _named(chosen: Sequence[Candidate], images: Sequence[CabImage]) -> tuple[Candidate, CabImage]:
-    found = [(each, image) for each in chosen for image in images if is_for(image.about, each)]
-    if not found:
-        wanted = ", ".join(guid for image in images for guid in image.about.guids)
+def _named(
+    chosen: Sequence[Candidate], entries: Sequence[CabImage | RejectedRelease], release: str
+) -> tuple[Candidate, CabImage]:
+    """The component, and the first image that there is for it: what comes first is the newest (LVFS, "Metainfo Files").
+
+    A first one that is damaged is an error, and no reason to take an older one.
+    """
+    first: dict[str, tuple[Candidate, CabImage | RejectedRelease]] = {}
+    for each in chosen:
+        for entry in entries:
+            if release in ("", entry.version) and is_for(entry.guids, each):
+                first.setdefault(each.component.key, (each, entry))
+    if not first:
+        for entry in entries:
+            if isinstance(entry, RejectedRelease) and not entry.guids:
+                raise entry.error
+        wanted = ", ".join(guid for entry in entries for guid in entry.guids)
         raise NoSuchComponent(f"the archive is for {wanted[:200]}, and no component here accepts it", phase="stage")
-    if len(found) > 1:
-        keys = tuple(each.component.key for each, _ in found)
+    if len(first) > 1:
+        keys = tuple(first)
         raise AmbiguousComponent(f"the archive is for {', '.join(keys)}", candidates=keys, hint=_HINT, phase="stage")
-    return found[0]
+    ((candidate, found),) = first.values()
+    if isinstance(found, RejectedRelease):
+        raise found.error
+    return candidate, found

@@ -13,7 +13,7 @@ from livefw.abi.guid import Guid
 from livefw.activation.inventory.guids import instance, made_guid
 from livefw.archive import cab, metainfo, version_format
 from livefw.archive.cab import CabImage
-from livefw.archive.metainfo import Metainfo
+from livefw.archive.metainfo import Metainfo, RejectedRelease
 from livefw.cli.invocation.session import CommandSession
 from livefw.errors import ExitCode, UsageError
 from livefw.text import printable
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("archive", metavar="FILE.cab", help="the archive to look into or, with --image, to write")
     parser.add_argument("--image", metavar="FILE", help="make an archive of this image")
     parser.add_argument("--component", metavar="KEY", help="for which component: PROVIDER:ID, as livefw list has it")
-    parser.add_argument("--version", metavar="X.Y", help="of the image")
+    parser.add_argument("--version", metavar="X.Y", help="of the image; with --extract, of one of several")
     parser.add_argument("--name", help="what to call it (the KEY)")
     parser.add_argument("--extract", metavar="FILE", help="write the image that is in the archive to this new file")
 
@@ -34,15 +34,26 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     if arguments.image is not None:
         image = _make(arguments)
         reading.write(arguments.archive, cab.write(image))
-        return _answer(session.report, [image])
-    images = cab.read(reading.read(arguments.archive, cab.MOST_BYTES))
+        return _answer(session.report, [image], [])
+    entries = cab.read_each(reading.read(arguments.archive, cab.MOST_BYTES))
+    if arguments.version is not None:
+        entries = tuple(each for each in entries if each.version == arguments.version)
+        if not entries:
+            raise UsageError(f"{arguments.archive} has no version {arguments.version}")
+    images = [each for each in entries if isinstance(each, CabImage)]
+    rejected = [each for each in entries if isinstance(each, RejectedRelease)]
+    if not images:
+        raise rejected[0].error
     if arguments.extract is not None:
         if len(images) != 1:
-            raise UsageError(f"there are {len(images)} images in {arguments.archive}, and --extract is for one")
+            raise UsageError(
+                f"there are {len(images)} images in {arguments.archive}, and --extract is for one",
+                hint="name one with --version",
+            )
         with open(arguments.extract, "xb") as file:
             file.write(images[0].payload)
-        return _answer(session.report, images)
-    return _answer(session.answer, images)
+        return _answer(session.report, images, rejected)
+    return _answer(session.answer, images, rejected)
 
 
 def _make(arguments: argparse.Namespace) -> CabImage:
@@ -56,7 +67,7 @@ def _make(arguments: argparse.Namespace) -> CabImage:
         raise UsageError(f"{arguments.image} has to have 1 byte to {cab.MOST_BYTES >> 21} MiB")
     filename = os.path.basename(arguments.image)
     if not metainfo.is_name(filename):
-        raise UsageError(f"an image in an archive cannot be called {filename!r}", hint="letters, digits and +-_.,@()[]")
+        raise UsageError(f"an image in an archive cannot be called {filename!r}", hint="ASCII, and no path")
     about = Metainfo(
         ident="org.livefw." + re.sub(r"[^A-Za-z0-9]+", "_", f"{provider}.{ident}"),
         name=arguments.name or arguments.component,
@@ -79,10 +90,19 @@ def _own_guid(ident: str) -> tuple[str, ...]:
         return ()
 
 
-def _answer(tell: Callable[..., None], images: "tuple[CabImage, ...] | list[CabImage]") -> int:
+def _answer(tell: Callable[..., None], images: list[CabImage], rejected: list[RejectedRelease]) -> int:
+    left_out = [(each.version, each.error.message) for each in rejected]
     tell(
-        lambda: "\n".join(line for image in images for line in _lines(image)),
-        lambda: {"archive": [_document(image) for image in images]},
+        lambda: "\n".join(
+            [
+                *(line for image in images for line in _lines(image)),
+                *(printable(f"left out: {f'{version}: ' if version else ''}{why}") for version, why in left_out),
+            ]
+        ),
+        lambda: {
+            "archive": [_document(image) for image in images],
+            "left_out": [{"version": version or None, "why": why} for version, why in left_out],
+        },
     )
     return ExitCode.DONE
 

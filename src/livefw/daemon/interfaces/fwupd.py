@@ -380,9 +380,9 @@ def _archive(copy: int | Exception) -> tuple[CabImage, ...]:
 def _details(snapshot: Snapshot, images: tuple[CabImage, ...]) -> list[Dictionary]:
     """Each image, for each component here that it is for, or for none."""
     values = []
-    for about, payload in images:
-        here = [each for each in snapshot.found.candidates if is_for(about, each)]
-        values += [devices.details(about, len(payload), each, snapshot) for each in (here or (None,))]
+    for image in images:
+        here = [each for each in snapshot.found.candidates if is_for(image.guids, each)]
+        values += [devices.details(image.about, len(image.payload), each, snapshot) for each in (here or (None,))]
     return values
 
 
