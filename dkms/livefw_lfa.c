@@ -1009,7 +1009,8 @@ static int __init lfa_init(void)
 	if (node) {
 		kernfs_put(node);
 		pr_err("this kernel has a driver of its own\n");
-		return -EEXIST;
+		/* Of EEXIST modprobe would think that this module is there already. */
+		return -EBUSY;
 	}
 	err = lfa_find_agent();
 	if (err)

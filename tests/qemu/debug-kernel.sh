@@ -18,7 +18,7 @@ if ! [ -d source ]; then
     apt-get -q -o APT::Sandbox::User=root download "$package"
     dpkg-deb -x ./*.deb .
     tar xf usr/src/linux-source-*.tar.xz
-    mv linux-source-* ../source
+    mv linux-source-*/ ../source
     cd ..
     rm -rf new
 fi
