@@ -32,7 +32,7 @@ help:
 	@echo "make docs-update  run the commands that the documents show and write their output anew; ARGS='docs/...' for some pages"
 	@echo "make fuzz     every reader of foreign bytes, guided by coverage, for MINUTES=$(FUZZ_MINUTES); ARGS='dbus cab' for some of them"
 	@echo "make properties  the property tests with many more examples and fresh random data"
-	@echo "make soak     random histories, property tests and mounted machines, for MINUTES=$(MINUTES)"
+	@echo "make soak     random histories, the driver in dkms, property tests, mounted machines, for MINUTES=$(MINUTES)"
 	@echo "make faults   every error and power cut at every operation on the disk"
 	@echo "make fwupd-plugin  the plugin for fwupd on every modelled driver and firmware, and in a fwupd built from its source (as root)"
 	@echo "make mutate   small faults in the sources, MUTANTS=$(MUTANTS) of each package or 'all', that tests have to notice"
