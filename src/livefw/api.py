@@ -357,7 +357,7 @@ class ConnectedHost:
             TransportError: the history cannot be read; `PermissionDenied` for want of a right.
         """
         try:
-            with closing(queries.history(self._host.paths.state)) as journal:
+            with closing(queries.history(self._host.paths)) as journal:
                 wanted = queries.Filter.of(journal, component, since=since, until=until, before=before)
                 return journal.page(limit, **wanted._asdict())
         except NothingToDo:

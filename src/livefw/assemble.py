@@ -136,7 +136,7 @@ def host(
     actor = actor or current("cli")
     made = Host(
         machine,
-        providers(machine, clock, held=held_in(found.state)),
+        providers(machine, clock, held=held_in(found.state, found.root)),
         clock,
         found,
         settings,
@@ -172,7 +172,7 @@ def scene(where: Where, files: Files, *, version: str) -> Scene:
         clock=SystemClock(),
         paths=found,
         survey=lambda: survey(found),
-        inventory=cache(lambda: take_inventory(providers(files, held=held_in(found.state)))),
+        inventory=cache(lambda: take_inventory(providers(files, held=held_in(found.state, found.root)))),
         pending=place_of(where.root, state=where.state),
         unused=unused_settings(where.root, where.settings),
         socket=os.environ.get(_SOCKET_VARIABLE) or (_SOCKET if own else ""),

@@ -48,10 +48,10 @@ def test_until_when_it_is_held(name: str, tmp_path: Path) -> None:
     with closing(Journal.open(str(tmp_path))) as journal:
         for kind, key, outcome, held in rows:
             journal.note(kind, key, {"outcome": outcome} | ({"holds": held} if held else {}))
-    assert held_in(str(tmp_path))([KEY]) == ({KEY: expected} if expected else {})
+    assert held_in(str(tmp_path), "/")([KEY]) == ({KEY: expected} if expected else {})
 
 
 def test_without_a_history_nothing_is_held(tmp_path: Path) -> None:
-    assert held_in(str(tmp_path / "none"))([KEY]) == {}
+    assert held_in(str(tmp_path / "none"), "/")([KEY]) == {}
     (tmp_path / FILE).write_bytes(b"no history at all")
-    assert held_in(str(tmp_path))([KEY]) == {}
+    assert held_in(str(tmp_path), "/")([KEY]) == {}

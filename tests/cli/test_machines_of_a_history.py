@@ -2,14 +2,20 @@
 """One LIVEFW_STATE for several machines: each row says which it is about, and nobody takes another's for his own."""
 
 import json
+import os
 from contextlib import closing
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import pytest
 
-from livefw.activation.history.journal import Journal
+from livefw.activation import identity
+from livefw.activation.history.archive import Cut
+from livefw.activation.history.held import held_in
+from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.history.origin import Origin
 from livefw.errors import ExitCode
+from livefw.files.host import HostFiles
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 KEY = f"lfa:{RMM}"
@@ -73,6 +79,85 @@ def test_what_happened_to_another_machine_is_not_ours(node: Any) -> None:
     (step,) = node.run("--json", "plan", RMM).json["steps"]
     assert step["tried"] == 1
     assert sum(each["outcome"] is None for each in rows(node)) == 1  # it stays open for its own machine
+
+
+ID = FACTS["/etc/machine-id"].strip()
+GOLDEN = "fedcba9876543210fedcba9876543210"
+BEHIND = "redfish:rack1/bios"
+
+
+class Whose(NamedTuple):
+    """A row of the history, and whether it counts on ``node``. Its root is that of ``node`` unless it says so."""
+
+    machine: Origin | None
+    counts: bool
+    key: str = KEY
+    elsewhere: bool = False
+
+
+WHOSE = {
+    "own": Whose(Origin("", "node17", ID), True),
+    "renamed since": Whose(Origin("", "node03", ID), True),
+    "cloned from a golden image": Whose(Origin("", "golden", GOLDEN), False),
+    "cloned, with the name": Whose(Origin("", "node17", GOLDEN), False),
+    "written when there was no id": Whose(Origin("", "node17"), True),
+    "of another root": Whose(Origin("/elsewhere", "node17", ID), False, elsewhere=True),
+    "of before 0.1": Whose(None, True),
+    "behind a BMC, by another jump host": Whose(Origin("", "jump2", GOLDEN), True, BEHIND),
+}
+
+
+@pytest.mark.parametrize("case", WHOSE.values(), ids=WHOSE)
+def test_one_rule_says_whose_rows_count(node: Any, case: Whose) -> None:
+    """Of a shared directory, of a clone (machine-id(5), on golden images), and of a new jump host."""
+    machine = case.machine
+    if machine and not case.elsewhere:
+        machine = machine._replace(root=str(node.path))
+    with closing(journal(node, machine)) as theirs:
+        theirs.note(RowKind.PENDING, case.key, {"pending": True})
+        theirs.end(theirs.begin(case.key, {"name": "x"}), case.key, {"outcome": "failed", "seconds": 3.0})
+        theirs.note(RowKind.STAGED, case.key, {"outcome": "staged", "holds": "slot-2"})
+        theirs.begin(case.key, {"name": "x"})
+    state, root = node.environment["LIVEFW_STATE"], str(node.path)
+    assert held_in(state, root)([case.key]) == ({case.key: "slot-2"} if case.counts else {})
+    with closing(Journal.open_to_read(state, root)) as own:  # type: ignore[type-var]  # it is there
+        assert own.tally().outcomes == ({(case.key, "failed"): 1} if case.counts else {})
+        assert len(own.unfinished()) == case.counts
+        assert bool(own.recent(case.key, RowKind.PENDING, limit=1)) is case.counts
+    assert [each["own"] for each in rows(node)] == [case.counts] * 3
+    shown = node.run("history").out
+    assert ("failed on " not in shown, "counts for nothing" not in shown) == (case.counts, case.counts)
+
+
+def test_what_another_machine_archived_is_not_counted(node: Any) -> None:
+    theirs = Origin(str(node.path), "golden", GOLDEN)
+    with closing(journal(node, theirs)) as other:
+        for _ in range(3):
+            other.end(other.begin(KEY, {"name": "x"}), KEY, {"outcome": "failed"})
+        other.archive(Cut(1))
+        assert other.tally().outcomes == {(KEY, "failed"): 3}
+    with closing(journal(node, theirs._replace(machine_id=ID))) as own:
+        assert own.tally().outcomes == {}
+        own.end(own.begin(KEY, {"name": "x"}), KEY, {"outcome": "failed"})
+        own.archive(Cut(0))
+        assert own.tally().outcomes == {(KEY, "failed"): 1}
+
+
+def test_an_id_of_one_boot_is_in_no_row(node: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """machine-id(5): where /etc is read-only, it is mounted over the file from /run."""
+    transient = node.file("/run/machine-id")
+    transient.parent.mkdir(exist_ok=True)
+    transient.write_text(GOLDEN)
+    real = os.stat
+    etc = str(node.file("/etc"))
+
+    def mounted(path: Any, **how: Any) -> Any:
+        found = real(path, **how)
+        return SimpleNamespace(st_dev=found.st_dev + 1) if path == etc else found
+
+    assert identity.origin_of(HostFiles(str(node.path)), str(node.path)).machine_id == ID
+    monkeypatch.setattr(os, "stat", mounted)
+    assert identity.origin_of(HostFiles(str(node.path)), str(node.path)).machine_id == ""
 
 
 @pytest.mark.parametrize("says", [False, True])

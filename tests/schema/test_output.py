@@ -107,5 +107,5 @@ ROW = {"sequence": 1, "kind": "intent", "time": "2026-11-29T00:00:00.000+00:00",
 )
 def test_only_rows_that_livefw_does_not_know_may_have_any_fields(row: dict[str, Any], right: bool) -> None:
     nothing = dict.fromkeys(("name", "host", "actor", "reason", "machine", "outcome"))
-    past = {"component": "lfa:1", "activation": "a", "time": row["time"], "intent": row} | nothing
+    past = {"component": "lfa:1", "activation": "a", "time": row["time"], "own": True, "intent": row} | nothing
     assert (errors({"schema": "livefw/1", "history": [past], "before": None}) == []) == right

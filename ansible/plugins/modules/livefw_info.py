@@ -111,7 +111,7 @@ plan:
       returned: always
 history:
   description:
-    - The newest entries of the history, newest first.
+    - The newest entries of the history about this machine, newest first.
     - C(age_seconds) is how long ago its last row was written, by the clock of the machine itself. C(measured) is
       V(changed) or V(unchanged) if the firmware was attested before and after it.
   returned: if O(gather) has V(history)
@@ -121,6 +121,7 @@ history:
     - activation: 8391638ad97901e7
       component: lfa:6c0762a6-12f2-4b56-92cb-ba8f633606d9
       name: TF-RMM
+      kind: intent
       time: "2026-11-29T19:37:06.285+00:00"
       outcome: activated
       code: version-arrived
@@ -196,6 +197,7 @@ def of_entry(each):
         "activation": each["activation"],
         "component": each["component"],
         "name": each["name"],
+        "kind": first["kind"],
         "time": each["time"],
         "outcome": last.get("outcome", "unfinished") if last else "unfinished",
         "code": last.get("code"),
@@ -253,7 +255,8 @@ class Looking:
         for word in words:
             named = ["--", word] if word else []
             _, document = self._ask("history", f"--limit={limit}", *named)
-            found += map(of_entry, document.get("history", []))
+            # A history that several machines share, or that was cloned, has rows of others.
+            found += [of_entry(each) for each in document.get("history", []) if each.get("own", True)]
         return found
 
     def record(self):

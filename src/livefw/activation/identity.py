@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which machine this is, by its files. Nothing here raises: what cannot be read is not known."""
 
-from livefw.activation.history.origin import Origin, resolved
+from livefw.activation.history.origin import Origin, has_transient_id, resolved
 from livefw.files.protocol import Files
 from livefw.text import decode
 
@@ -20,7 +20,8 @@ def fact(files: Files, candidates: tuple[str, ...]) -> str:
 
 def origin_of(files: Files, root: str) -> Origin:
     """The machine whose files are below a root without symbolic links, as rows of the history name it."""
-    return Origin(resolved(root), fact(files, HOSTNAME), fact(files, MACHINE_ID), fact(files, KERNEL))
+    machine_id = "" if has_transient_id(root) else fact(files, MACHINE_ID)
+    return Origin(resolved(root), fact(files, HOSTNAME), machine_id, fact(files, KERNEL))
 
 
 def _text(files: Files, path: str) -> str:

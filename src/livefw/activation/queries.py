@@ -98,19 +98,19 @@ def _with_history(
                 (
                     aftermath.noted(journal, each, boot_id),
                     row_bodies.past_attempts(journal, each.component.key),
-                    next(filter(journal.is_own, journal.walk(components=[each.component.key])), None),
+                    next((past for past in journal.walk(components=[each.component.key]) if past.own), None),
                 )
                 for each in chosen
             ]
     return [(each, None, None) for each in chosen]
 
 
-def history(state: str, *, file: str | None = None) -> Journal:
-    """Open the history of a state directory, or an archive, for reading. `NothingToDo` if there is none.
+def history(paths: Paths, *, file: str | None = None) -> Journal:
+    """Open the history of a machine, or an archive, for reading. `NothingToDo` if there is none.
 
     `UsageError` for a file that does not exist.
     """
-    journal = Journal.open_file(file) if file else Journal.open_to_read(state)
+    journal = Journal.open_file(file, paths.root) if file else Journal.open_to_read(paths.state, paths.root)
     if journal is None and file:
         raise UsageError(
             f"{file}: there is no such file", hint="an archive is a file that livefw history --archive wrote"

@@ -7,6 +7,7 @@ import os
 
 from livefw.activation import status
 from livefw.activation.inventory import discovery, old_versions
+from livefw.activation.paths import real_root
 from livefw.activation.pending.known import place_of
 from livefw.activation.pending.observed import observed
 from livefw.cli.verbs import Manual
@@ -91,7 +92,7 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     state = _state_directory(arguments) if arguments else None
     files = session.files()
     place = place_of(session.root, state=state)
-    asked = providers(files, held=lambda keys: _held(place.state, keys))
+    asked = providers(files, held=lambda keys: _held(place.state, session.root, keys))
     taken = discovery.take_inventory(asked, hosts=_hosts(asked, arguments) if arguments else None)
     found, statuses = _examined(session, taken, files, place, state)
     found = observed(found, session.root, place, settings=session.settings, seen_by="cli")
@@ -106,11 +107,11 @@ def run(session: CommandSession, arguments: argparse.Namespace | None) -> int:
     return ExitCode.FAILED if arguments and arguments.strict and taken.incomplete else code
 
 
-def _held(state: str, keys: Sequence[str]) -> dict[str, str]:
+def _held(state: str, root: str, keys: Sequence[str]) -> dict[str, str]:
     """What the history in a directory says that mechanisms hold."""
     from livefw.activation.history.held import held_in  # only for mechanisms that hold what they do not show
 
-    return held_in(state)(keys)
+    return held_in(state, real_root(root))(keys)
 
 
 def _wanted(arguments: argparse.Namespace) -> Narrowing:

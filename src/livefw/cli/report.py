@@ -95,7 +95,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     output, form = _target(session, arguments)
     host = paths.host(session, arguments, lenient=True)
     chosen = Selection((*arguments.words, *arguments.component), arguments.since, arguments.until, arguments.limit)
-    with closing(queries.history(host.paths.state, file=arguments.file)) as journal:
+    with closing(queries.history(host.paths, file=arguments.file)) as journal:
         made = report.make(
             journal,
             host,

@@ -53,9 +53,8 @@ class Hosts:
         if self._known:
             stamp, host = self._known
             if policy.file_stamp(host.paths.settings) == stamp:
-                return host._replace(
-                    files=files, providers=providers(files, host.clock, held=held_in(host.paths.state))
-                )
+                held = held_in(host.paths.state, host.paths.root)
+                return host._replace(files=files, providers=providers(files, host.clock, held=held))
         stamp = policy.file_stamp(self.where.paths.settings)
         host = assemble.host(self.where, How(seen_by="daemon"), files=files)
         self._known = stamp, host

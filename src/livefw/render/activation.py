@@ -35,7 +35,7 @@ def groups(each: Activation, *, image: Activation | None = None) -> list[FactGro
     found[_EVIDENCE][:0] = _firmware_code(last)
     found[_CHECKS] += _checks(first.body, last.body)
     found[COST] += _cost(last.body)
-    found[_ROWS] += [(f"row {row.sequence}", _row(row)) for row in each if row]
+    found[_ROWS] += [(f"row {row.sequence}", _row(row)) for row in (each.intent, each.ending) if row]
     log = tuple(map(str, last.body.get("log") or ()))
     made = [FactGroup(title, tuple(pairs)) for title, pairs in found.items() if pairs]
     return [*made[:-1], *([FactGroup("Log of the mechanism", (), log)] if log else []), *made[-1:]]

@@ -48,6 +48,7 @@ def document(each: Activation, *, rows: bool = False) -> dict[str, Any]:
         "actor": row.body.get("actor"),
         "reason": row.body.get("reason"),
         "machine": row.body.get(FIELD),
+        "own": each.own,
         "intent": _entry(each.intent, rows=rows),
         "outcome": _entry(each.ending, rows=rows),
     }
@@ -107,14 +108,24 @@ def _took(item: Item) -> str:
 
 
 def _outcome(item: Item) -> str:
-    row = item["outcome"]
+    ended = _ended(item["outcome"])
+    return printable(ended if item["own"] else f"{ended} on {_machine(item) or 'another machine'}")
+
+
+def _machine(item: Item) -> str:
+    machine = item["machine"]
+    found = machine if isinstance(machine, dict) else {}
+    return printable(str(found.get("hostname") or found.get("machine_id") or found.get("root") or ""))
+
+
+def _ended(row: Item | None) -> str:
     if row is None:
         return "unfinished"
     try:
         kind = RowKind(row["kind"])
     except ValueError:
-        return printable(f"{row['kind']} (of another livefw)")
-    return printable(_of_kind(kind, row))
+        return f"{row['kind']} (of another livefw)"
+    return _of_kind(kind, row)
 
 
 def summary(item: Item) -> str:
@@ -192,6 +203,8 @@ def _notes(found: Mapping[str, Any], again: str = "livefw history") -> Iterator[
             yield f"the clock went back after {_full_moment(item)}; rows are in the order of writing"
         later = _when(item)
     rows = [row for item in found["history"] for row in (item["intent"], item["outcome"]) if row]
+    if not all(item["own"] for item in found["history"]):
+        yield 'what is "on" another machine counts for nothing here; this directory has its rows as well'
     if any(row.get("reconciled") for row in rows):
         yield "* found out by a later run; the one that began it did not live to see it"
     yield from (f"row {row['sequence']}: besides: {printable(text)}" for row in rows for text in _mishaps(row))
@@ -220,7 +233,7 @@ def name_of(item: Item) -> str:
 
 WHEN = Column("WHEN", _moment, full=_full_moment, order=_when)
 NAME = Column("NAME", _name, least=18)
-MACHINE = Column("MACHINE", lambda item: printable(str((item["machine"] or {}).get("hostname") or "-")), wide=True)
+MACHINE = Column("MACHINE", lambda item: _machine(item) or "-", wide=True)
 ROW = Column("ROW", lambda item: str(first_row(item)["sequence"]), wide=True)
 COMPONENT = Column("COMPONENT", lambda item: printable(item["component"]) or "-", wide=True)
 LISTING = Listing(

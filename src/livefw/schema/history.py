@@ -229,6 +229,8 @@ class PastActivationDocument(TypedDict):
     """Why, as it was given with --reason; null if the row has none."""
     machine: MachineOriginDocument | None
     """Which machine it was about; null for a row of before that was written."""
+    own: bool
+    """Whether that is the machine that was asked; what is about another one counts for nothing here."""
     intent: HistoryRowDocument | None
     """The row that began it; null if nothing was tried."""
     outcome: HistoryRowDocument | None

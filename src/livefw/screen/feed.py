@@ -127,7 +127,7 @@ def _planned(host: Host, key: str) -> str:
 
 
 def _history(host: Host, key: str) -> str:
-    with closing(queries.history(host.paths.state)) as journal:
+    with closing(queries.history(host.paths)) as journal:
         wanted = queries.Filter(components=frozenset({key}))
         return rendered_history.answer(queries.page(journal, wanted, limit=_SHOWN)).text()
 

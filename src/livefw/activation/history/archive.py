@@ -22,9 +22,10 @@ from typing import Any, NamedTuple
 from livefw import reading
 from livefw.activation.history import chain, damaged, opening, schema
 from livefw.activation.history.damaged import Damaged, Flaw
+from livefw.activation.history.origin import Origin
 from livefw.activation.history.rows import NO_HEAD, ROWS, Head, RowKind, digest
 from livefw.activation.history.seal import Seal
-from livefw.activation.history.tally import tally
+from livefw.activation.history.tally import every_row, tally
 from livefw.errors import NothingToDo, TransportError, UsageError
 
 _KEPT_EACH = 500
@@ -73,9 +74,12 @@ def archive(
     file: str | None,
     time_ns: int,
     seal: Seal,
+    machine: Origin | None = None,
     at: Callable[[ArchiveStep], None] = lambda _: None,
 ) -> Archived:
     """Move rows into an archive. The caller holds the machine's lock.
+
+    What the rows of ``machine`` were counted to is in the row about the archive.
 
     Raises:
         NothingToDo: no row is old enough.
@@ -85,7 +89,7 @@ def archive(
         sqlite3.Error: the history itself cannot be read or written.
     """
     try:
-        found = _resumed(connection, time_ns, seal)
+        found = _resumed(connection, time_ns, seal, machine)
         if found is None:
             base = damaged.one_row(connection, "base") or NO_HEAD
             last = _last(connection, base, cut)
@@ -107,7 +111,7 @@ def archive(
             os.unlink(f"{file}.partial")
             damaged.sync(os.path.dirname(file))
             at(ArchiveStep.NAMED)
-            found = _remove(connection, file, last, time_ns, seal)
+            found = _remove(connection, file, last, time_ns, seal, machine)
         at(ArchiveStep.REMOVED)
     except OSError as error:
         text = f"the archive cannot be written: {error.strerror}"
@@ -208,13 +212,16 @@ def _checked(connection: sqlite3.Connection, base: Head, last: int) -> Iterator[
 _REMOVE = "DELETE FROM entry WHERE sequence <= ? AND sequence NOT IN (SELECT sequence FROM kept)"
 
 
-def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, seal: Seal) -> Archived:
+def _remove(
+    connection: sqlite3.Connection, file: str, last: int, time_ns: int, seal: Seal, machine: Origin | None
+) -> Archived:
     """Remove the rows that are in the archive, and add a row about it. `sqlite3.Error`."""
     with opening.transaction(connection):
         base = damaged.one_row(connection, "base") or NO_HEAD
         head = Head(*connection.execute("SELECT sequence, hash FROM entry WHERE sequence = ?", (last,)).fetchone())
         kept = _kept(connection, base, last)
-        totals = tally(connection, base=base.sequence, last=last).document()
+        is_own = machine.is_of if machine else every_row
+        totals = tally(connection, base=base.sequence, last=last, is_own=is_own).document()
         connection.execute("DROP TRIGGER entry_is_not_removed")
         connection.execute("DELETE FROM kept")
         connection.executemany("INSERT INTO kept VALUES (?, ?)", [(row[0], row[1]) for row in kept])
@@ -224,6 +231,7 @@ def _remove(connection: sqlite3.Connection, file: str, last: int, time_ns: int, 
         made = Archived(file, base.sequence + 1, head, len(kept))
         body = {"file": file, "first": made.first, "head": str(head), "kept": kept_digest(connection, head)}
         body["totals"] = totals
+        body = machine.marked(body) if machine else body
         chain.append(connection, (RowKind.ARCHIVED, os.urandom(8).hex(), "", body), time_ns, seal)
         connection.execute("DELETE FROM archiving")
     return made
@@ -256,7 +264,7 @@ def kept_digest(connection: sqlite3.Connection, base: Head) -> str:
     return sha256("".join(f"{Head(*row)}," for row in rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _resumed(connection: sqlite3.Connection, time_ns: int, seal: Seal) -> Archived | None:
+def _resumed(connection: sqlite3.Connection, time_ns: int, seal: Seal, machine: Origin | None) -> Archived | None:
     """Complete an archiving that was killed; None if there is none, or if it has to start again."""
     row = connection.execute("SELECT path, sequence FROM archiving").fetchone()
     if row is None:
@@ -266,7 +274,7 @@ def _resumed(connection: sqlite3.Connection, time_ns: int, seal: Seal) -> Archiv
     if os.path.lexists(file) and _holds(file, connection, base, last):
         with suppress(FileNotFoundError):
             os.unlink(f"{file}.partial")
-        return _remove(connection, file, last, time_ns, seal)
+        return _remove(connection, file, last, time_ns, seal, machine)
     with opening.transaction(connection):
         connection.execute("DELETE FROM archiving")
     with suppress(FileNotFoundError):

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from livefw.providers.base import Held
 
 
-def held_in(directory: str) -> Held:
-    """Asks the history of a state directory; what cannot be read is not known."""
+def held_in(directory: str, root: str) -> Held:
+    """Asks the history of a state directory, for the machine at a root without symbolic links; what cannot be read is
+    not known."""
 
     def ask(keys: Sequence[str]) -> dict[str, str]:
         from livefw.activation.history.journal import Journal  # only for mechanisms that hold what they do not show
         from livefw.errors import LivefwError
 
         try:
-            journal = Journal.open_to_read(directory)
+            journal = Journal.open_to_read(directory, root)
             if journal is None:
                 return {}
             try:

@@ -94,7 +94,8 @@ class JournalUnavailable(Refused):
 class Journal:
     """The history file of a machine. Any number of processes may use it at the same time.
 
-    If it is opened for a machine, its rows say so, and `unfinished`, `recent` and `latest` leave out those of others.
+    If it is opened for a machine, its rows say so, `unfinished`, `recent`, `latest` and `tally` leave out those of
+    others, and `Activation.own` tells them apart.
     ``set_aside`` is the damaged file that this object found and renamed; None if there was none.
     """
 
@@ -186,14 +187,11 @@ class Journal:
             raise UsageError(f"the history is not used: {error}", hint=error.hint, phase="history") from error
         except OSError as error:
             raise _unreadable(os.path.join(directory, FILE), error) from error
-        found = cls.open_file(os.path.join(directory, FILE))
-        if found and root is not None:
-            found._machine = Origin(origin.resolved(root))  # noqa: SLF001 - the same class
-        return found
+        return cls.open_file(os.path.join(directory, FILE), root)
 
     @classmethod
-    def open_file(cls, path: str) -> Self | None:
-        """Open a file for reading; None if it does not exist.
+    def open_file(cls, path: str, root: str | None = None) -> Self | None:
+        """Open a file for reading; None if it does not exist. ``root`` as in `open_to_read`.
 
         Raises:
             PermissionDenied, TransportError: it cannot be read.
@@ -211,7 +209,7 @@ class Journal:
             raise TransportError(f"{path} {error}", phase="history") from error
         except sqlite3.Error as error:
             raise opening.unreadable(path, error) from error
-        return cls(connection, path, number=number)
+        return cls(connection, path, number=number, machine=None if root is None else origin.here(root))
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -280,9 +278,9 @@ class Journal:
             raise TransportError(f"{self._path} cannot be written: {error}", phase="record") from error
 
     def tally(self) -> Tally:
-        """How often each component had each outcome, in this file and its archives."""
+        """How often each component of this machine had each outcome, in this file and its archives."""
         try:
-            return tally(self._connection, base=self.base().sequence)
+            return tally(self._connection, base=self.base().sequence, is_own=self.is_own)
         except sqlite3.Error as error:
             raise opening.unreadable(self._path, error, self._connection) from error
 
@@ -413,14 +411,13 @@ class Journal:
             found += self._own(rows)
         return found[:limit]
 
-    def is_own(self, activation: Activation) -> bool:
-        """Whether an activation is about the machine for which the history was opened."""
-        return self._machine is None or origin.is_about(activation.first_row, self._machine.root)
+    def is_own(self, row: HistoryRow) -> bool:
+        """Whether a row is about the machine for which the history was opened."""
+        return self._machine is None or self._machine.is_of(row)
 
     def _own(self, rows: Iterable[Row]) -> Iterator[HistoryRow]:
         """The rows about this machine."""
-        machine = self._machine
-        return (row for row in map(history_row, rows) if machine is None or origin.is_about(row, machine.root))
+        return filter(self.is_own, map(history_row, rows))
 
     def _between(self, since_ns: int | None, until_ns: int | None) -> tuple[int, int]:
         """The sequences of the first and the last row of a period; the first is larger than the last if there is
@@ -458,13 +455,13 @@ class Journal:
     def _whole(self, first: HistoryRow) -> Activation:
         """The activation with this first row."""
         if first.kind not in ENDINGS:
-            return Activation(None, first)
+            return Activation(None, first, own=self.is_own(first))
         # A row of an unknown kind is shown by itself: it is damaged, or of a newer livefw.
         query = (
             f"{ROWS} WHERE activation = CAST(? AS TEXT) AND sequence > ? ORDER BY kind = ? DESC, sequence DESC LIMIT 1"
         )
         rows = self._read(query, encode(first.activation), first.sequence, ENDINGS[first.kind])
-        return Activation(first, history_row(rows[0]) if rows else None)
+        return Activation(first, history_row(rows[0]) if rows else None, own=self.is_own(first))
 
     def _read(self, query: str, *arguments: object) -> list[Row]:
         """All rows of a query with few rows. `Damaged`, also if a file was set aside for it."""
@@ -493,7 +490,9 @@ class Journal:
 
         connection, wall_ns = self._connection, self._wall_ns()
         try:
-            return archive.archive(connection, self._path, cut, file=file, time_ns=wall_ns, seal=self._seal, at=at)
+            return archive.archive(
+                connection, self._path, cut, file=file, time_ns=wall_ns, seal=self._seal, machine=self._machine, at=at
+            )
         except sqlite3.Error as error:
             raise opening.unreadable(self._path, error, connection) from error
 

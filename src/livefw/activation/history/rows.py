@@ -74,10 +74,14 @@ def short_id(activation: str) -> str:
 
 
 class Activation(NamedTuple):
-    """An intent and its outcome, if there is one. Every other kind of row stands alone, as an ending."""
+    """An intent and its outcome, if there is one. Every other kind of row stands alone, as an ending.
+
+    ``own``: it is about the machine for which the history was opened.
+    """
 
     intent: HistoryRow | None
     ending: HistoryRow | None
+    own: bool = True
 
     @property
     def first_row(self) -> HistoryRow:

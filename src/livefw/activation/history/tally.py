@@ -7,7 +7,7 @@ count never falls.
 
 import sqlite3
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 from livefw.activation.history.rows import ROWS, HistoryRow, RowKind, history_row
@@ -87,15 +87,31 @@ class Tally(NamedTuple):
         return self._replace(outcomes=outcomes, stalls=stalls)
 
 
-def tally(connection: sqlite3.Connection, *, base: int, last: int | None = None) -> Tally:
-    """Count the rows after the archived ones (``base``), up to one, and what the archives had. `sqlite3.Error`."""
+def every_row(_: HistoryRow) -> bool:
+    """Every row is to be counted."""
+    return True
+
+
+def tally(
+    connection: sqlite3.Connection,
+    *,
+    base: int,
+    last: int | None = None,
+    is_own: Callable[[HistoryRow], bool] = every_row,
+) -> Tally:
+    """Count the rows after the archived ones (``base``), up to one, and what the archives had. `sqlite3.Error`.
+
+    Only rows that ``is_own`` selects count. What one machine archived tells nothing of another that shares the
+    directory, whose counts begin anew then.
+    """
     query = f"{ROWS} WHERE kind = ? AND sequence > ? ORDER BY sequence DESC LIMIT 1"
     # Its archive may have been followed by a damaged file: then nobody knows what was counted before.
     archived = connection.execute(query, (RowKind.ARCHIVED, base)).fetchone() if base else None
-    before = Tally.from_document(history_row(archived).body.get("totals") if archived else None)
+    row = history_row(archived) if archived else None
+    before = Tally.from_document(row.body.get("totals") if row and is_own(row) else None)
     query = f"{ROWS} WHERE kind IN (?, ?) AND sequence > ? AND sequence <= ? ORDER BY sequence"
     rows = connection.execute(query, (*_KINDS, base, 2**63 - 1 if last is None else last))
-    return before.plus(map(history_row, rows))
+    return before.plus(filter(is_own, map(history_row, rows)))
 
 
 def outcome_label(row: HistoryRow) -> str:

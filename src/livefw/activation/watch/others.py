@@ -6,6 +6,7 @@ from contextlib import closing, suppress
 from typing import NamedTuple
 
 from livefw.activation.history.journal import FILE, Journal, RowKind
+from livefw.activation.paths import Paths
 from livefw.errors import LivefwError
 from livefw.files.stamp import Stamp, stamp
 
@@ -30,8 +31,8 @@ class OtherActivation(NamedTuple):
 class OtherActivations:
     """Reads the history only if its files have changed since."""
 
-    def __init__(self, state: str) -> None:
-        self._state = state
+    def __init__(self, paths: Paths) -> None:
+        self._state, self._root = paths.state, paths.root
         self._seen: tuple[Stamp, ...] | None = None
         self._after: int | None = None
 
@@ -42,7 +43,7 @@ class OtherActivations:
             return []
         self._seen = now
         with suppress(LivefwError, OSError):
-            if journal := Journal.open_to_read(self._state):
+            if journal := Journal.open_to_read(self._state, self._root):
                 with closing(journal):
                     return self._read(journal)
             self._after = 0
@@ -65,7 +66,7 @@ class OtherActivations:
                 _user(journal, row.component, row.activation),
             )
             for row in journal.rows(after=after)
-            if row.kind is RowKind.OUTCOME
+            if row.kind is RowKind.OUTCOME and journal.is_own(row)
         ]
 
 

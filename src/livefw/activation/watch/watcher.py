@@ -128,7 +128,7 @@ class Watcher:
         self._host = host
         self._renew = renew
         self._engine = Engine(host)
-        self._others = OtherActivations(host.paths.state)
+        self._others = OtherActivations(host.paths)
         self._known: Inventory | None = None
         self._tried: dict[str, tuple[object, object]] = {}
         self._held: dict[str, tuple[str, ...]] = {}

@@ -18,7 +18,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Take the machine, so that no engine writes meanwhile, and move what is old enough."""
     since = when(arguments.older, option="--older") if arguments.older else None
     cut = Cut(KEEP if arguments.keep is None else arguments.keep, since)
-    history(paths.where(session, arguments).state).close()  # without one there is nothing to archive
+    history(paths.where(session, arguments)).close()  # without one there is nothing to archive
     with Engine(paths.host(session, arguments)).open() as running:
         for settled in running.settled:
             session.say(settled_text(settled))

@@ -93,7 +93,7 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
         from livefw.cli.history import archive  # rarely wanted
 
         return archive.run(session, arguments)
-    with closing(queries.history(paths.where(session, arguments).state, file=arguments.file)) as journal:
+    with closing(queries.history(paths.where(session, arguments), file=arguments.file)) as journal:
         if arguments.verify:
             from livefw.cli.history import verify  # rarely wanted
 

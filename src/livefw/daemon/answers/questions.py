@@ -124,7 +124,7 @@ def _plan(hosts: Hosts, question: Question) -> Answer:
 
 def _verify(hosts: Hosts, _: Question) -> Answer:
     paths = hosts.where.paths
-    with closing(queries.history(paths.state)) as journal:
+    with closing(queries.history(paths)) as journal:
         return verify.answer(*queries.verified(paths, journal, seal=lambda: policy(paths).seal))
 
 
@@ -138,7 +138,7 @@ def _history(hosts: Hosts, question: Question) -> bytes:
 
 def _page(limit: int, hosts: Hosts, question: Question) -> Answer:
     component, since = question.words
-    with closing(queries.history(hosts.where.paths.state)) as journal:
+    with closing(queries.history(hosts.where.paths)) as journal:
         wanted = queries.Filter.of(journal, component or None, since=since or None)
         return history.answer(queries.page(journal, wanted, limit=limit))
 
@@ -147,7 +147,7 @@ def _report(hosts: Hosts, question: Question) -> bytes:
     """About the last activations, as many as fit."""
     since, until, *words = question.words
     try:
-        with hosts.lenient() as host, closing(queries.history(host.paths.state)) as journal:
+        with hosts.lenient() as host, closing(queries.history(host.paths)) as journal:
             made = report.make(
                 journal,
                 host,
