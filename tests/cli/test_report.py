@@ -490,7 +490,7 @@ def test_a_long_history_is_not_held_in_memory(tmp_path: Path) -> None:
         )
         made.note(RowKind.REFUSAL, KEY, {"outcome": "refused", "reason": "written later"})
         size = later = 0
-        for piece in html.pieces(blocks(found, made), found.host):
+        for piece in html.pieces(blocks(found, made), title="", version="1"):
             size += len(piece)
             later += "written later" in piece
         most = tracemalloc.get_traced_memory()[1]

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from livefw import __version__, reading
 from livefw.activation import queries, report
+from livefw.activation.fleet import Fleet
 from livefw.activation.history.journal import Journal
 from livefw.activation.report import MachineReport, Selection
 from livefw.assemble import policy
@@ -20,8 +21,8 @@ from livefw.cli.invocation.session import CommandSession, put
 from livefw.cli.verbs import Manual
 from livefw.errors import ExitCode, UsageError
 from livefw.render.error import given
-from livefw.render.report import document, html, markdown
-from livefw.render.report.blocks import blocks
+from livefw.render.report import document, fleet, html, markdown
+from livefw.render.report.blocks import TITLE, blocks
 from livefw.text import printable
 
 MANUAL = Manual(
@@ -38,6 +39,11 @@ MANUAL = Manual(
             "status is 1 if the history is not consistent; the report is written, and says so."
         ),
         (
+            "--fleet makes one page of many machines, from a directory with one file HOST.json for each: what the "
+            "module livefw_info of the Ansible collection returns, or a report in JSON. It says of each whether an "
+            "image was applied, apply-failed, is unapplied, needs-check, had nothing-to-apply or is unknown."
+        ),
+        (
             "The same history gives the same report if SOURCE_DATE_EPOCH sets the time of it and the state of the "
             "machine is the same."
         ),
@@ -47,6 +53,7 @@ MANUAL = Manual(
         ("livefw report --since 30d -o november.md", "The last 30 days, as Markdown."),
         ("livefw report tf-rmm -o tf-rmm.json", "One component, as JSON."),
         ("livefw report -o - --format md", "Write it to standard output."),
+        ("livefw report --fleet collected -o fleet.html", "Write a page about all machines of a directory."),
     ),
     see_also=("history", "explain"),
 )
@@ -71,7 +78,7 @@ _SUFFIXES = {
     ".markdown": ReportFormat.MARKDOWN,
     ".json": ReportFormat.JSON,
 }
-_MARKS = (html.MARK, markdown.MARK, document.MARK)
+_MARKS = (html.MARK, markdown.MARK, document.MARK, fleet.MARK)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -87,12 +94,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--format", choices=[*ReportFormat], help="instead of that of the file's name")
     add("--force", action="store_true", help="replace a file that is no report")
     add("--file", metavar="FILE", help="this archive instead of the history")
+    add("--fleet", metavar="DIR", help="a page about many machines, of which DIR has a file HOST.json each")
     paths.configure_state(parser)
 
 
 def run(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Write the report; 1 if the history is not what was written."""
     output, form = _target(session, arguments)
+    if arguments.fleet is not None:
+        return _fleet(session, arguments, output, form)
     host = paths.host(session, arguments, lenient=True)
     chosen = Selection((*arguments.words, *arguments.component), arguments.since, arguments.until, arguments.limit)
     with closing(queries.history(host.paths, file=arguments.file)) as journal:
@@ -106,13 +116,8 @@ def run(session: CommandSession, arguments: argparse.Namespace) -> int:
             seal=lambda: policy(host.paths).seal,
             alone=bool(arguments.file),
         )
-        pieces = _pieces(made, journal, form)
-        if output == STANDARD_OUTPUT:
-            for piece in pieces:
-                put(sys.stdout, piece, end="")
-        else:
-            _require_replaceable(output, force=arguments.force)
-            size = _write(output, pieces)
+        size = _put(_pieces(made, journal, form), output, force=arguments.force)
+        if size is not None:
             session.answer(lambda: _text(made, output), lambda: {"written": _document(made, output, form, size)})
     if made.exit_code is not ExitCode.DONE:
         session.say("livefw: the history is NOT consistent, and the report says so: livefw history --verify")
@@ -161,7 +166,48 @@ def _pieces(made: MachineReport, journal: Journal, form: ReportFormat) -> Iterat
         return document.pieces(made, journal)
     if form is ReportFormat.MARKDOWN:
         return markdown.pieces(blocks(made, journal))
-    return html.pieces(blocks(made, journal), made.host)
+    title = f"{TITLE}: {made.host.name}" if made.host.name else TITLE
+    return html.pieces(blocks(made, journal), title=title, version=made.host.livefw)
+
+
+def _fleet(session: CommandSession, arguments: argparse.Namespace, output: str, form: ReportFormat) -> int:
+    """Write the report of many machines; 1 if the history of one of them is not what was written."""
+    from livefw.activation import fleet as collected  # needs a library, and is rarely wanted
+
+    other = ("words", "component", "since", "until", "file", "state")
+    if any(getattr(arguments, name) for name in other):
+        raise UsageError("--fleet is about all that the files say, and goes with --output, --format and --force only")
+    made = collected.read(arguments.fleet, time=_now(), version=__version__)
+    size = _put(_fleet_pieces(made, form), output, force=arguments.force)
+    if size is not None:
+        found = {"file": output, "format": form, "bytes": size, **fleet.head(made)}
+        session.answer(lambda: _fleet_text(made, output), lambda: {"written": found})
+    if made.not_whole:
+        session.say(f"livefw: {made.not_whole:,} of the histories are NOT consistent, and the report says which")
+    return ExitCode.FAILED if made.not_whole else ExitCode.DONE
+
+
+def _fleet_pieces(made: Fleet, form: ReportFormat) -> Iterator[str]:
+    if form is ReportFormat.JSON:
+        return fleet.pieces(made)
+    if form is ReportFormat.MARKDOWN:
+        return markdown.pieces(fleet.blocks(made))
+    return html.pieces(fleet.blocks(made), title=fleet.TITLE, version=made.version)
+
+
+def _fleet_text(made: Fleet, path: str) -> str:
+    counts = ", ".join(f"{count:,} {state}" for state, count in made.counts.items() if count)
+    return f"{printable(path)}: {len(made.hosts):,} machine{'s' if len(made.hosts) != 1 else ''}: {counts}"
+
+
+def _put(pieces: Iterator[str], output: str, *, force: bool) -> int | None:
+    """Write a report; its size in bytes, None on standard output."""
+    if output == STANDARD_OUTPUT:
+        for piece in pieces:
+            put(sys.stdout, piece, end="")
+        return None
+    _require_replaceable(output, force=force)
+    return _write(output, pieces)
 
 
 def _require_replaceable(path: str, *, force: bool) -> None:

@@ -49,6 +49,8 @@ DOCUMENTS: tuple[type, ...] = (
     history.ArchivedDocument,
     reports.MachineReportDocument,
     reports.WrittenReportDocument,
+    reports.FleetReportDocument,
+    reports.WrittenFleetReportDocument,
     images.ImageInfoDocument,
     images.ImageVerdictDocument,
     images.ImageBuildDocument,

@@ -3,6 +3,7 @@
 
 from typing import Literal, TypedDict
 
+from livefw.activation.fleet import FleetState
 from livefw.schema.common import ComponentDocument, ReasonDocument
 from livefw.schema.history import PastActivationDocument, VerifiedHistoryDocument
 from livefw.schema.verbs import FindingDocument
@@ -126,4 +127,96 @@ class WrittenReportDocument(TypedDict):
     """`livefw report -o FILE`."""
 
     written: WrittenFileDocument
+    """What was written."""
+
+
+class FleetComponentDocument(TypedDict):
+    """A component of a machine of a fleet, and its last attempt; null where there was none."""
+
+    key: str
+    """Its key."""
+    name: str | None
+    """Its name."""
+    state: FleetState
+    """How it stands."""
+    current_version: str | None
+    """Version that ran."""
+    pending_version: str | None
+    """Version that was pending."""
+    activation: str | None
+    """Id of the attempt."""
+    outcome: str | None
+    """How it ended, or `unfinished`."""
+    code: str | None
+    """Stable code of the reason."""
+    firmware_code: str | None
+    """Code that the firmware answered."""
+    stall_ms: float | None
+    """Longest stop of a CPU, in milliseconds."""
+    time: str | None
+    """When it began."""
+    user: str | None
+    """Who asked for it."""
+    reason: str | None
+    """Why, as it was given with --reason."""
+
+
+class FleetHostDocument(TypedDict):
+    """A machine of a fleet."""
+
+    name: str
+    """Name of its file."""
+    state: FleetState
+    """How it stands: as the most urgent of its components."""
+    time: str | None
+    """When it was looked at; null if the file does not say."""
+    trouble: str | None
+    """Why nothing is known of it, or what a roll-out objected to; null for neither."""
+    whole: bool | None
+    """Whether its history is consistent; null if nobody looked."""
+    head: str | None
+    """`SEQUENCE:HASH` of the last row of its history."""
+    components: list[FleetComponentDocument]
+    """Its components."""
+
+
+class FleetHeadDocument(TypedDict):
+    """A report of many machines, but the machines."""
+
+    time: str
+    """When it was made: ISO 8601."""
+    livefw: str
+    """Version of livefw that made it."""
+    directory: str
+    """Where the files are."""
+    counts: dict[FleetState, int]
+    """How many machines are in each state."""
+    not_whole: int
+    """How many histories are not consistent."""
+
+
+class FleetReportDocument(TypedDict):
+    """`livefw report --fleet` as JSON."""
+
+    fleet: FleetHeadDocument
+    """What it is about."""
+    hosts: list[FleetHostDocument]
+    """The machines, by name."""
+
+
+class WrittenFleetFileDocument(FleetHeadDocument):
+    """A report of many machines that was written to a file."""
+
+    file: str
+    """The file."""
+    format: Literal["html", "md", "json"]
+    """Its form."""
+    bytes: int
+    """Its size."""
+
+
+class WrittenFleetReportDocument(TypedDict):
+    """`livefw report --fleet DIR -o FILE`."""
+
+    written: WrittenFleetFileDocument
     """What was written."""

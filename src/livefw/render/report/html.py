@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from livefw.activation.measure.plot import STYLE
-from livefw.activation.report import HostFacts
-from livefw.render.report.blocks import TITLE, Block, CodeLines, FactTable, PageTable, Paragraph, Picture, Section
+from livefw.render.report.blocks import Block, CodeLines, FactTable, PageTable, Paragraph, Picture, Section
 from livefw.text import printable
 
 MARK = "livefw report"
@@ -46,12 +45,11 @@ a { color: inherit; }
 """
 
 
-def pieces(blocks: Iterator[Block], host: HostFacts) -> Iterator[str]:
-    """The page, piece by piece, of a machine."""
-    title = f"{TITLE}: {host.name}" if host.name else TITLE
+def pieces(blocks: Iterator[Block], *, title: str, version: str) -> Iterator[str]:
+    """The page, piece by piece; ``version`` is that of the livefw that makes it."""
     yield (
         '<!DOCTYPE html>\n<html lang="en" xmlns="http://www.w3.org/1999/xhtml">\n<head>\n<meta charset="utf-8" />\n'
-        f'<meta name="generator" content="{MARK} {escape(host.livefw)}" />\n'
+        f'<meta name="generator" content="{MARK} {escape(version)}" />\n'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}" />\n'
         '<meta name="referrer" content="no-referrer" />\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1" />\n'
