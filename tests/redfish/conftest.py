@@ -66,7 +66,7 @@ class Onlooker:
 class Bench:
     """A BMC, and the product looking at it."""
 
-    def __init__(self, *faults: str, pattern: Pattern = Pattern.BOTH, settings: str = "", **model: Any) -> None:
+    def __init__(self, *faults: str, pattern: Pattern | None = Pattern.BOTH, settings: str = "", **model: Any) -> None:
         self.clock = FakeClock()
         self.model = Model(self.clock.now, pattern=pattern, faults=faults, **model)
         self.web = Web(self.model, USERS)

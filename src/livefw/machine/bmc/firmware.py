@@ -5,6 +5,7 @@ import re
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha512
 from typing import Any
 
 from livefw.machine.bmc.documents import SERVICE, resource
@@ -57,6 +58,7 @@ class Firmware:
         """Its members of the inventory."""
         software, _, device = self.ident.partition("__")
         more = {"ident": self.ident, "software": software, "device": device, "version": self.running}
+        more["digest"] = sha512(self.running.encode()).hexdigest()[:8]
         return [
             f"{INVENTORY}/{self.member.format(bank=bank, **more)}"
             for bank in (("",) if self.banks == 1 else ("-a", "-b"))

@@ -8,8 +8,11 @@ from typing import NamedTuple
 
 from livefw.providers.component import RestartScope
 from livefw.providers.redfish.queue import Queued
-from livefw.providers.redfish.resources import Seen, SoftwareImage
+from livefw.providers.redfish.resources import Seen, SoftwareImage, key_of
+from livefw.providers.redfish.vendors.vendor import Vendor
 
+_DIGEST = re.compile(r"[0-9a-f]{8}")
+"""An id of an image of OpenBMC (phosphor-bmc-code-mgmt: the beginning of a SHA-512 of its version)."""
 _WORD = re.compile(r"[a-z]+")
 _DEVICES = (
     "Drives",
@@ -109,26 +112,47 @@ def _restarted(uri: str) -> RestartScope:
 
 
 def grouped(seen: Seen) -> tuple[Part, ...]:
-    """Components, in the order of their ids. Images with the same SoftwareId of the same thing are one component.
+    """Components, in the order of their members. Images with the same SoftwareId of the same thing are one component.
 
     The id is that of the first member by name: with two banks that change places, it must not follow the active one.
+    Nor must it follow the version, where a member's address has it: policy and history are about the component. Where
+    such an id would not be that of one component alone, it is the address all the same.
     """
     groups: dict[object, list[SoftwareImage]] = {}
     for image in sorted(seen.images, key=lambda image: image.key):
         groups.setdefault((image.software_id, image.related) if image.banked else image.uri, []).append(image)
+    lasting = [_lasting(images[0], seen.service.vendor) for images in groups.values()]
+    taken = Counter([*lasting, *(image.key for image in seen.images)])
     found = []
-    for images in groups.values():
+    for images, name in zip(groups.values(), lasting, strict=True):
+        alone = taken[name] == 1  # where it is an address itself, it is one already
         uris = {uri for image in images for uri in (image.uri, *image.related)}
         queued = tuple(task for task in seen.queued if task.targets and task.targets <= uris)
-        found.append(Part(images[0].key, tuple(images), queued))
+        found.append(Part(name if alone else images[0].key, tuple(images), queued))
     return tuple(found)
 
 
-def earlier_idents(seen: Seen) -> dict[str, str]:
-    """By id the ``Id`` of a component's first member, by which it was known before, if that is unambiguous."""
+def _lasting(image: SoftwareImage, vendor: Vendor) -> str:
+    """What it is called, whatever version it has: its address, without the version as its vendor spells it.
+
+    The address that OpenBMC gives an image is a digest of its version; that is called after what it is firmware of.
+    """
+    before, after = vendor.around_version
+    if before and image.version and (spelled := f"{before}{image.version}{after}") in image.key:
+        return image.key.replace(spelled, after, 1)
+    if _DIGEST.fullmatch(image.key) and len(image.related) == 1:
+        return key_of(next(iter(image.related)))
+    return image.key
+
+
+def earlier_idents(seen: Seen) -> dict[str, tuple[str, ...]]:
+    """By id what a component was known by before, as far as that is unambiguous: the address of its first member, and
+    the ``Id`` of it."""
     found = grouped(seen)
-    taken = Counter(name for part in found for name in {part.ident, part.images[0].ident})
-    return {part.ident: name for part in found if (name := part.images[0].ident) != part.ident and taken[name] == 1}
+    names = {part.ident: dict.fromkeys((part.images[0].key, part.images[0].ident)) for part in found}
+    taken = Counter(name for ident, of_one in names.items() for name in {ident, *of_one})
+    known = {ident: tuple(n for n in of_one if n != ident and taken[n] == 1) for ident, of_one in names.items()}
+    return {ident: of_one for ident, of_one in known.items() if of_one}
 
 
 def find(seen: Seen, ident: str) -> Part | None:

@@ -82,7 +82,7 @@ class RedfishProvider:
         self._read: ResolvedGroups | None = None
         self._seen: dict[str, Seen] = {}
         """The last whole look at each BMC: where things are, for those that follow to read only what they need."""
-        self._earlier: dict[str, dict[str, str]] = {}
+        self._earlier: dict[str, dict[str, tuple[str, ...]]] = {}
         self._known: dict[str, KnownBmc] = {}
         self._tls: dict[tuple[str | None, bool], Any] = {}
         """TLS by authorities and whether they count: those of the system take tens of milliseconds and a megabyte."""
@@ -162,8 +162,8 @@ class RedfishProvider:
         """The id without its BMC, which may be clear enough; and both as they were before ids came from addresses."""
         name, _, rest = ident.partition("/")
         within = sys.intern(rest)  # that of the inventory, and of other BMCs
-        earlier = self._earlier.get(name, {}).get(within)
-        return (within,) if earlier is None else (within, f"{name}/{earlier}", earlier)
+        earlier = self._earlier.get(name, {}).get(within, ())
+        return (within, *(word for each in earlier for word in (f"{name}/{each}", each)))
 
     def activate(self, ident: str, observer: base.Observer) -> base.Running:
         """See `base.Provider`."""
@@ -277,11 +277,19 @@ class RedfishProvider:
     def replay(self, ident: str, action: str) -> str:
         """See `base.Provider`."""
         bmc = self._bmc(ident)
-        within = ident.partition("/")[2]
-        place = f"UpdateService/{within}" if "/" in within else f"UpdateService/FirmwareInventory/{within}"
-        url = f"{bmc.url if bmc else 'https://BMC'}/redfish/v1/{place}"
+        url = f"{bmc.url if bmc else 'https://BMC'}{self._address(ident)}"
         name = {"activate": "Activate", "cancel": "Cancel"}.get(action, action)
         return f"curl --netrc --json '{{}}' {url}/Actions/SoftwareInventory.{name}"
+
+    def _address(self, ident: str) -> str:
+        """The member of the inventory that an id is about, as it was shown last, or as most ids are made from one."""
+        from livefw.providers.redfish import parts
+
+        name, _, within = ident.partition("/")
+        seen = self._seen.get(name)
+        if seen and (part := parts.find(seen, within)):
+            return part.images[0].uri
+        return "/redfish/v1/UpdateService/" + (within if "/" in within else f"FirmwareInventory/{within}")
 
     def _bmc(self, ident: str) -> Bmc | None:
         name, slash, _ = ident.partition("/")

@@ -331,7 +331,7 @@ def image(body: dict[str, Any], vendor: Vendor = PLAIN) -> SoftwareImage | None:
     waits = whole(reading.waits[:_MOST_TEXT])
     return SoftwareImage(
         uri=uri,
-        key=sys.intern(_key(uri)),
+        key=sys.intern(key_of(uri)),
         ident=ident,
         name=text(body, "Name") or ident,
         version=version,
@@ -356,7 +356,7 @@ _SERVICE_ROOT = "/redfish/v1/"
 _UPDATE_SERVICE = f"{_SERVICE_ROOT}UpdateService/"
 
 
-def _key(uri: str) -> str:
+def key_of(uri: str) -> str:
     """The last part of the address, with its collection unless that is FirmwareInventory; elsewhere, more of it."""
     within = uri.rstrip("/")
     for prefix in (f"{_UPDATE_SERVICE}FirmwareInventory/", _UPDATE_SERVICE, _SERVICE_ROOT):

@@ -20,6 +20,8 @@ class FirmwareRow(NamedTuple):
     running: str
     needs_reset: bool | None = False
     banks: int = 1
+    member: str = ""
+    """As `Shape.member`, where it is another one."""
 
     def made(self, identity: Identity, member: str, *, tells: bool) -> Firmware:
         """The part, as it is before any update."""
@@ -31,7 +33,7 @@ class FirmwareRow(NamedTuple):
             self.banks,
             self.running,
             needs_reset=self.needs_reset,
-            member=member,
+            member=self.member or member,
             manufacturer=identity.vendor,
             tells=tells,
         )
@@ -44,7 +46,8 @@ class Shape(NamedTuple):
     firmware: tuple[FirmwareRow, ...]
     pattern: Pattern
     member: str = "{ident}{bank}"
-    """The last part of the URI of a member of the inventory; it may have the ``{version}`` in it."""
+    """The last part of the URI of a member of the inventory; it may have the ``{version}`` or a ``{digest}`` of
+    it in it."""
     multipart: str = "/redfish/v1/UpdateService/update-multipart"
     """``MultipartHttpPushUri``."""
     octets: str = ""

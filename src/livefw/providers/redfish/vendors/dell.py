@@ -7,6 +7,7 @@ DELL = Vendor(
     "Dell",
     called=frozenset({"Dell"}),
     oem="Dell",
+    around_version=("-", "__"),
     messages={
         "JCP001": MessageRow("the job is scheduled"),
         "RED001": MessageRow("the job is done"),
@@ -32,6 +33,7 @@ DELL = Vendor(
         "RebootFailed": "Exception",
     },
     sources=(
+        "dell/iDRAC-Redfish-Scripting: Redfish Python/GetFirmwareInventoryREDFISH.py (Installed-ID-VERSION__DEVICE)",
         "sushy-oem-idrac: tests/unit/resources/taskservice/test_task.py (JCP001)",
         "dellemc.openmanage: plugins/modules/idrac_firmware.py, idrac_lifecycle_controller_job_status_info.py (RED001)",
         "dell/OpenManage-Enterprise#134 (RED002)",

@@ -72,6 +72,8 @@ class Vendor(NamedTuple):
     hold: VendorOption | None = None
     install: VendorOption | None = None
     slots: FirmwareSlots | None = None
+    around_version: tuple[str, str] = ("", "")
+    """What is before and after the version in a member's address, where an update changes the address."""
     takes_octets: bool = True
     push_until_reset: Path = ()
     keeps: Mapping[str, Body] = MappingProxyType({})
