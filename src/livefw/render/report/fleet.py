@@ -51,7 +51,7 @@ def blocks(fleet: Fleet) -> Iterator[Block]:
     else:
         yield Paragraph("There are none.")
     yield Section(2, "Machines")
-    yield PageTable("All of them", _HEADING, _all(fleet))
+    yield PageTable("All of them, with what was activated or waits", _HEADING, _all(fleet))
     yield Section(2, "What proves it")
     yield Paragraph(
         "Each history is a chain of hashes. Its head, kept here, shows later whether anything up to it was changed:"
@@ -89,9 +89,10 @@ def _see(each: FleetComponent) -> str:
 
 def _all(fleet: Fleet) -> Iterator[tuple[str, ...]]:
     for host in fleet.hosts:
-        if not host.components:
+        shown = [each for each in host.components if each.last or each.state is not FleetState.NOTHING_TO_APPLY]
+        if not shown:
             yield host.name, host.state, "-", "-", host.error or "-", "-", "-", "-", "-"
-        for each in host.components:
+        for each in shown:
             last = each.last
             yield (
                 host.name,
