@@ -125,7 +125,7 @@ def test_it_is_written_as_every_report_is(empty: Any, collected: Path, tmp_path:
 @pytest.mark.parametrize(
     ("words", "code", "text"),
     [
-        (("--fleet", "/nowhere"), 2, "cannot be read"),
+        (("--fleet", "{empty}/none"), 2, "cannot be read"),
         (("--fleet", "{empty}"), 3, "has no file HOST.json"),
         (("--fleet", "{empty}", "tf-rmm"), 2, "--fleet is about all"),
         (("--fleet", "{empty}", "--since", "1d"), 2, "--fleet is about all"),
