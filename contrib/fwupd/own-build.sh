@@ -8,11 +8,11 @@ set -eu
 
 here=$(dirname "$(realpath "$0")")
 chroot=$(realpath "$1") source=$(realpath "$2") out=$(realpath -m "$3")
-packages="gcc meson ninja-build pkg-config gettext patch libglib2.0-dev libxmlb-dev libzstd-dev libjcat-dev libcurl4-gnutls-dev
+packages="gcc meson ninja-build pkg-config gettext patch libglib2.0-dev libxmlb-dev libzstd-dev libjcat-dev libcurl4-gnutls-dev \
 libsqlite3-dev liblzma-dev libjson-glib-dev libusb-1.0-0-dev zlib1g-dev libarchive-dev python3-jinja2 hwdata ca-certificates"
 # Nothing that the plugin does not need: no polkit, no systemd, no other plugin but fwupd's own for tests.
-options="-Dauto_features=disabled -Dman=false -Ddocs=disabled -Dintrospection=disabled -Dfirmware-packager=false
--Dbash_completion=false -Dfish_completion=false -Dlvfs=disabled -Dmetainfo=false -Dplugin_uefi_capsule_splash=false
+options="-Dauto_features=disabled -Dman=false -Ddocs=disabled -Dintrospection=disabled -Dfirmware-packager=false \
+-Dbash_completion=false -Dfish_completion=false -Dlvfs=disabled -Dmetainfo=false -Dplugin_uefi_capsule_splash=false \
 -Dtests=true -Dumockdev_tests=disabled -Dlibarchive=enabled"
 
 mkdir -p "$out"
@@ -39,7 +39,7 @@ cp /etc/apt/sources.list.d/debian.sources "$root/etc/apt/sources.list.d/" 2>/dev
 
 in_root() { chroot "$root" env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 sh -c "$1" >>"$out/log" 2>&1; }
 : >"$out/log"
-in_root "apt-get -qq update && apt-get -qq install -y --no-install-recommends $(echo $packages)"
+in_root "apt-get -qq update && apt-get -qq install -y --no-install-recommends $packages"
 mkdir "$root/fwupd"
 cp -r "$source/." "$root/fwupd/"
 cp "$out"/*.patch "$root/"
@@ -52,7 +52,7 @@ open(sys.argv[1], "w", encoding="utf-8").write(
     re.sub(r"(?ms)^plugins = \{\n.*?^\}\n", "plugins = {\n  'arm-lfa': false,\n  'test': false,\n}\n", text, count=1)
 )
 END
-in_root "cd /fwupd && meson setup /build $(echo $options)"
+in_root "cd /fwupd && meson setup /build $options"
 in_root "cd /build && ninja src/fwupd src/fwupdmgr src/fwupdtool plugins/arm-lfa/arm-lfa-self-test"
 in_root "cd /build && meson test --no-rebuild --print-errorlogs arm-lfa-self-test"
 grep -E '^ *[0-9]+/[0-9]+ .*arm-lfa-self-test|^Ok:|^Fail:' "$out/log" | tail -n 4

@@ -45,7 +45,7 @@ sources() {
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/sources"
     : >"$apt/none"
     for each in /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list /etc/apt/sources.list; do
-        [ -e "$each" ] && grep -Eq '(debian|ubuntu)' "$each" || continue
+        grep -Eqs '(debian|ubuntu)' "$each" || continue
         case $each in
             *.sources) sed 's/^Types:.*/Types: deb deb-src/' "$each" ;;
             *) sed -n 's/^deb \(.*\)/deb \1\ndeb-src \1/p' "$each" ;;
@@ -55,7 +55,7 @@ sources() {
 
 fetch() {
     [ -e "$1/fetched" ] && [ "$(cat "$1/fetched")" = "$(version)" ] && return
-    command -v apt-get >/dev/null && command -v dpkg-source >/dev/null || die "needs apt-get and dpkg-dev"
+    command -v dpkg-source >/dev/null || die "dpkg-source is missing; on Debian: apt-get install dpkg-dev"
     rm -rf "$1" && mkdir -p "$1/root"
     apt=$(realpath "$1")/apt
     sources
@@ -73,8 +73,8 @@ fetch() {
 }
 
 headers() {
-    [ -e "$1/generated/done" ] && return
     fetch "$1"
+    [ -e "$1/generated/done" ] && return
     rm -rf "$1/generated"
     mkdir -p "$1/generated/libfwupd" "$1/generated/libfwupdplugin"
     # One process for all: to start one, and jinja2 in it, takes longer than its work.

@@ -133,7 +133,6 @@ fu_arm_lfa_device_read_state(FuArmLfaDevice *self, GError **error)
 
 	/* version 1 of the driver prints what lies beside it in memory, and has no such setting */
 	auto_activate = fu_arm_lfa_device_read(self, "auto_activate", NULL);
-	st->hides_failures = st->version != NULL && auto_activate == NULL;
 	if (auto_activate == NULL ||
 	    (st->version_pending != NULL && st->version_pending[0] == '\0'))
 		g_clear_pointer(&st->version_pending, g_free);

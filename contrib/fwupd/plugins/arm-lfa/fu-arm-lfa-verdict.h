@@ -17,7 +17,6 @@ typedef struct {
 	gboolean resets_cpu;
 	gboolean in_parts;	   /* each CPU activates it by itself */
 	gboolean can_force;	   /* has force_cpu_rendezvous */
-	gboolean hides_failures;   /* of the driver's version 1 */
 	gboolean tells_last_error; /* has last_error */
 	gchar *version;		   /* NULL for none that makes sense, "" for reported as none */
 	gchar *version_pending;	   /* NULL for none that can be relied on */
