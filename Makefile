@@ -17,6 +17,10 @@ FUZZ_MINUTES := $(if $(filter file,$(origin MINUTES)),60,$(MINUTES))
 VENV := .venv
 BIN  := $(VENV)/bin
 
+# Tests start the command thousands of times. Where nothing that is compiled is kept, as in many containers, each start
+# takes five times as long.
+unexport PYTHONDONTWRITEBYTECODE
+
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
