@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What real shells offer for an unfinished command line."""
+"""What real shells offer for unfinished command lines. To start a shell takes longer than to ask it fifty times."""
 
 import os
 import pty
@@ -7,42 +7,51 @@ import select
 import shlex
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-ANSWER_S = 60.0
-"""Seconds in which a shell has answered, however busy the machine is."""
+ANSWER_S = 300.0
+"""Seconds in which a shell has answered everything, however busy the machine is."""
+_END = "end-of-the-answer"
+_KILL_LINE = "\x15"
 
 
-def bash(scripts: Path, line: str, environment: Mapping[str, str]) -> list[str]:
-    """What bash offers: the function is called as readline calls it."""
-    words = [*shlex.split(line.rstrip()), ""] if line.endswith(" ") else shlex.split(line)
-    given = " ".join(map(shlex.quote, words))
-    script = (
-        f"source {shlex.quote(str(scripts / 'livefw.bash'))}; COMP_WORDS=({given}); COMP_CWORD={len(words) - 1};"
-        " declare -F _shtab_livefw >/dev/null || exit 9; complete -p livefw >/dev/null || exit 8; _shtab_livefw;"
-        ' printf "%s\\n" "${COMPREPLY[@]}"'
-    )
+def bash(scripts: Path, lines: Sequence[str], environment: Mapping[str, str]) -> list[list[str]]:
+    """What bash offers for each line: the function is called as readline calls it."""
+    script = [
+        f"source {shlex.quote(str(scripts / 'livefw.bash'))}",
+        "declare -F _shtab_livefw >/dev/null || exit 9",
+        "complete -p livefw >/dev/null || exit 8",
+    ]
+    for line in lines:
+        words = [*shlex.split(line.rstrip()), ""] if line.endswith(" ") else shlex.split(line)
+        given = " ".join(map(shlex.quote, words))
+        script.append(f"COMP_WORDS=({given}); COMP_CWORD={len(words) - 1}; COMPREPLY=(); _shtab_livefw")
+        script.append(f'printf "%s\\n" "${{COMPREPLY[@]}}" {_END}')
+    return _answers(["bash", "--norc", "-c", "\n".join(script)], environment)
+
+
+def fish(scripts: Path, lines: Sequence[str], environment: Mapping[str, str]) -> list[list[str]]:
+    """What fish offers for each line, without the descriptions."""
+    script = [f"source {shlex.quote(str(scripts / 'livefw.fish'))}"]
+    script += [f"complete -C {shlex.quote(line)}; echo {_END}" for line in lines]
+    found = _answers(["fish", "--no-config", "-c", "\n".join(script)], environment)
+    return [[each.partition("\t")[0] for each in words] for words in found]
+
+
+def _answers(command: Sequence[str], environment: Mapping[str, str]) -> list[list[str]]:
     done = subprocess.run(
-        ["bash", "--norc", "-c", script], capture_output=True, text=True, env=environment, check=True, timeout=ANSWER_S
+        command, capture_output=True, text=True, env=environment, cwd=environment["HOME"], check=True, timeout=ANSWER_S
     )
     assert done.stderr == ""
-    return done.stdout.split("\n")[:-1]
+    return _parted(done.stdout)
 
 
-def fish(scripts: Path, line: str, environment: Mapping[str, str]) -> list[str]:
-    """What fish offers, without the descriptions."""
-    script = f"source {shlex.quote(str(scripts / 'livefw.fish'))}; complete -C {shlex.quote(line)}"
-    done = subprocess.run(
-        ["fish", "--no-config", "-c", script],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-        timeout=ANSWER_S,
-    )
-    assert done.stderr == ""
-    return [each.partition("\t")[0] for each in done.stdout.split("\n")[:-1]]
+def _parted(text: str) -> list[list[str]]:
+    """The words of each answer; each has its end behind it."""
+    *answers, rest = text.split(f"{_END}\n")
+    assert rest == ""
+    return [each.split("\n")[:-1] for each in answers]
 
 
 _ZSH = r"""
@@ -61,29 +70,41 @@ zle -C asked complete-word asked
 bindkey '^I' asked
 print -r -- {end} >>{answer}
 """
-_END = "end-of-the-answer"
 
 
-def zsh(scripts: Path, line: str, environment: Mapping[str, str]) -> list[str]:
-    """What zsh's completion system offers on a terminal, where it adds what it is given with ``compadd``."""
+def zsh(scripts: Path, lines: Sequence[str], environment: Mapping[str, str]) -> list[list[str]]:
+    """What zsh's completion system offers for each line on a terminal, where it adds what it gets by ``compadd``."""
     place = Path(environment["ZDOTDIR"])
     answer = place / "answer"
     answer.write_text("")
+    found: list[list[str]] = []
+
+    def has_answered() -> bool:
+        return answer.read_text().endswith(f"{_END}\n")
+
     (place / ".zshrc").write_text(_ZSH.format(scripts=scripts, answer=answer, end=_END))
     end, other = pty.openpty()
     with subprocess.Popen(
-        ["zsh", "-i"], env=dict(environment), stdin=other, stdout=other, stderr=other, start_new_session=True
+        ["zsh", "-i"],
+        env=dict(environment),
+        cwd=environment["HOME"],
+        stdin=other,
+        stdout=other,
+        stderr=other,
+        start_new_session=True,
     ) as process:
         os.close(other)
         try:
-            _until(end, lambda: answer.read_text().count(_END) == 1)
-            answer.write_text("")
-            os.write(end, f"{line}\t".encode())
-            _until(end, lambda: _END in answer.read_text())
+            _until(end, has_answered)
+            for line in lines:
+                answer.write_text("")
+                os.write(end, f"{_KILL_LINE}{line}\t".encode())
+                _until(end, has_answered)
+                found += _parted(answer.read_text())
         finally:
             process.kill()
             os.close(end)
-    return answer.read_text().partition(_END)[0].split("\n")[:-1]
+    return found
 
 
 def _until(terminal: int, over: Callable[[], bool]) -> None:
@@ -95,4 +116,5 @@ def _until(terminal: int, over: Callable[[], bool]) -> None:
             os.read(terminal, 65536)
 
 
-SHELLS: Mapping[str, Callable[[Path, str, Mapping[str, str]], list[str]]] = {"bash": bash, "fish": fish, "zsh": zsh}
+Shell = Callable[[Path, Sequence[str], Mapping[str, str]], list[list[str]]]
+SHELLS: Mapping[str, Shell] = {"bash": bash, "fish": fish, "zsh": zsh}

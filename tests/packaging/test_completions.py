@@ -13,7 +13,7 @@ from livefw.cli.verbs import VERBS
 from livefw.providers.lfa.fake import RMM, FakeLfa
 
 from .conftest import PACKAGING, need, run
-from .shells import SHELLS
+from .shells import ANSWER_S, SHELLS
 
 SCRIPTS = PACKAGING / "completions"
 EVIL = "$(touch${IFS}evil)"
@@ -63,10 +63,14 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return made
 
 
-@pytest.fixture(params=sorted(SHELLS))
-def shell(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="module", params=sorted(SHELLS))
+def offers(request: pytest.FixtureRequest, environment: dict[str, str]) -> dict[str, set[str]]:
+    """What a shell offers, by the line."""
     need(request.param, request.param)
-    return str(request.param)
+    lines = list(dict.fromkeys(line for line, _, _ in QUESTIONS))
+    answers = SHELLS[request.param](SCRIPTS, lines, environment)
+    assert not Path(environment["HOME"], "evil").exists()
+    return {line: {word.strip().rstrip("/") for word in words} for line, words in zip(lines, answers, strict=True)}
 
 
 QUESTIONS = [
@@ -132,19 +136,11 @@ QUESTIONS = [
 ]
 
 
+@pytest.mark.timeout(ANSWER_S + 60)  # the first of a shell asks it everything
 @pytest.mark.parametrize(("line", "offered", "not_offered"), QUESTIONS, ids=[line for line, _, _ in QUESTIONS])
-def test_a_shell_offers(
-    shell: str,
-    line: str,
-    offered: set[str],
-    not_offered: set[str],
-    environment: dict[str, str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(environment["HOME"])
-    found = {word.strip().rstrip("/") for word in SHELLS[shell](SCRIPTS, line, environment)}
+def test_a_shell_offers(offers: dict[str, set[str]], line: str, offered: set[str], not_offered: set[str]) -> None:
+    found = offers[line]
     assert (offered - found, not_offered & found) == (set(), set()), sorted(found)
-    assert not Path("evil").exists()
 
 
 def test_the_history_is_asked_for_activations(environment: dict[str, str]) -> None:
