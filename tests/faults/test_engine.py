@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whatever fails of the disk, and whenever: outcome, record and machine agree, and the next activation works.
 
-`make test` tries one fault at each operation that changes something, an error or a power cut as it is drawn, and at
-every eighth of the others. `make faults` tries all errors and all that a power cut may leave at each.
+`make test` tries one fault at each operation that changes something, an error or a power cut as it is drawn; at every
+fourth of the writes and every eighth of what changes nothing. `make faults` tries all errors and all that a power cut
+may leave at each.
 """
 
 import errno
@@ -19,9 +20,11 @@ from .disk import Fault, Left
 from .disk import Kind as Operation
 from .trial import ALL, SECONDS, Case, Trial, leavings, to_try
 
-ONE_OF = 8
-"""Of operations that change nothing, such as to open a file; they are much the same in every case."""
-PARTS = 4
+WRITES = 4
+"""One of so many: they are most of what changes something, and one page of SQLite's after the other."""
+OTHERS = 8
+"""One of so many operations that change nothing, such as to open a file; they are much the same in every case."""
+PARTS = 4 if ALL else 2
 """Of each case, for several processes to share."""
 
 
@@ -83,7 +86,7 @@ def test_whatever_fails_all_agree(case: Case, part: int, folder: Path, count: Co
     if part == 0:
         count(cases=1, operations=len(log))
     found = []
-    for fault in to_try(case.name, log, one_of=ONE_OF)[part::PARTS]:
+    for fault in to_try(case.name, log, writes=WRITES, others=OTHERS)[part::PARTS]:
         operation = log[fault.number - 1] if fault.number <= len(log) else None
         if why := disagreement(case, folder, fault, operation and operation[0], count):
             found.append(Found(fault, operation, why))

@@ -199,15 +199,18 @@ def cuts(log: list[tuple[Operation, str]]) -> Iterator[Fault]:
     yield Fault(len(log) + 1)
 
 
-def to_try(name: str, log: list[tuple[Operation, str]], *, one_of: int = 1) -> list[Fault]:
-    """Every fault, or one for each operation, drawn; for one of so many where the operation changes nothing."""
+def to_try(name: str, log: list[tuple[Operation, str]], *, writes: int = 1, others: int = 1) -> list[Fault]:
+    """Every fault, or one for each operation, drawn; for one of so many ``writes``, and of ``others`` that change
+    nothing."""
     failing, cutting = [*errors(log)], {fault.number: fault for fault in cuts(log)}
     if ALL:
         return [*(each for tried in failing for each in tried), *cutting.values()]
     found = []
     for number, tried in enumerate(failing, 1):
         chance = Random(f"{name}/{number}")
-        if log[number - 1][0] in CHANGES or chance.randrange(one_of) == 0:
+        kind = log[number - 1][0]
+        one_of = writes if kind is Operation.WRITE else 1 if kind in CHANGES else others
+        if chance.randrange(one_of) == 0:
             cut = cutting.get(number)
             found.append(cut if cut and chance.random() < 0.5 else chance.choice(tried))
     return [*found, cutting[len(log) + 1]]
