@@ -44,8 +44,8 @@ SCP = "65922703-2f74-e644-8dff-579ac1ff0610"
 BOOM = "all of a sudden"
 
 SAID = (BOOM, "interrupted", os.strerror(errno.EIO), os.strerror(errno.EPIPE), os.strerror(errno.EPERM))
-SHIFTS = 4
-"""Kinds of errors that each call meets."""
+SHIFTS = 2
+"""Kinds of errors that each call meets; the next call meets the next ones."""
 Errors = dict[str, Callable[[], BaseException]]
 
 ANY: Errors = {
