@@ -16,6 +16,8 @@ from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 from livefw.providers.lfa.fake import FakeLfa
 
+from .. import starting
+
 
 class Done(NamedTuple):
     """A command that has ended."""
@@ -64,16 +66,8 @@ class Root:
 
     def run(self, *words: str, **options: Any) -> Done:
         """Run it to its end."""
-        done = subprocess.run(
-            self.command(*words),
-            capture_output=True,
-            check=False,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-            **options,
-        )
-        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+        done = starting.run(self.command(*words)[3:], environment=self.environment, **options)
+        return Done(done.returncode, done.stdout, done.stderr)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Run it in a session of its own, with text pipes."""

@@ -25,6 +25,8 @@ from livefw.activation.paths import lock_path
 from livefw.errors import ExitCode
 from livefw.providers.lfa.fake import RMM
 
+from .. import starting
+
 PATIENCE_S = 60
 """Long enough for a busy machine; a pipe or a device would keep us for ever."""
 ROOM = 1 << 30
@@ -35,17 +37,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a fil
 
 
 def run(*words: str | Path, environment: dict[str, str], cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "livefw", *map(str, words)],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env=environment,
-        cwd=cwd,
-        timeout=PATIENCE_S,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM)),
-    )
+    return starting.run(words, environment=environment, limits={resource.RLIMIT_AS: ROOM}, cwd=cwd)
 
 
 def check(settings: Path, name: str, script: str) -> Path:

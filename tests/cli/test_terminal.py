@@ -19,6 +19,8 @@ import pytest
 from livefw.cli.verbs import VERBS
 from livefw.text import errno_text, width
 
+from .. import starting
+
 COLUMNS, LINES = 80, 24
 PLATFORMS = ("vera", "fvp", "grid", "tdx-spr", "tdx-gnr", "bmc")
 
@@ -95,8 +97,7 @@ def test_every_answer_fits_and_says_all_that_a_file_would_get(
     before += ["--settings", str(machine / "etc/livefw")] if (machine / "etc/livefw").is_dir() else []
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "livefw", *before, *words]
-        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        return starting.run([*before, *words], environment=environment)
 
     keys = run("list", "-o", "name").stdout.split()
     for line in ("list", "plan", "doctor", f"show {keys[-1]}", "tdx candidates"):

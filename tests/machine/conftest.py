@@ -18,6 +18,8 @@ from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 from livefw.testing.machine import ModelMachine
 
+from .. import starting
+
 RMM = "6c0762a6-12f2-4b56-92cb-ba8f633606d9"
 SCP = "65922703-2f74-e644-8dff-579ac1ff0610"
 OTHER = "0509b633-5734-422f-a681-6096e932d93a"
@@ -115,9 +117,7 @@ class Process:
 
     def livefw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command beside it."""
-        return subprocess.run(
-            [sys.executable, "-m", "livefw", *words], capture_output=True, text=True, env=self.environment, check=False
-        )
+        return starting.run(words, environment=self.environment)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Send a signal and wait; the exit code."""

@@ -2,7 +2,6 @@
 """A BMC that answers as somebody's did, on a socket, and the command that meets it."""
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import NamedTuple
 from livefw.machine.bmc.firmware import Pattern
 from livefw.machine.bmc.server import BmcServer
 
+from .. import starting
 from .conftest import CREDENTIALS, SETTINGS, URL
 from .field import Field, Rule
 
@@ -45,9 +45,7 @@ class ServedField(NamedTuple):
 
     def run(self, step: Step) -> None:
         """Run it, and compare what it says; every session that it had is closed."""
-        done = subprocess.run(
-            self.command(step.words), env=self.environment, capture_output=True, text=True, check=False
-        )
+        done = starting.run(self.command(step.words)[3:], environment=self.environment)
         said = done.stdout + done.stderr
         assert done.returncode == step.code, (step.words, said)
         assert [text for text in step.says if text not in said] == [], (step.words, said)

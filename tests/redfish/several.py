@@ -13,6 +13,8 @@ from typing import Any, Self
 
 from livefw.testing.bmc import ModelBmc
 
+from .. import starting
+
 PASSWORD = "/etc/livefw/bmc.credentials"
 
 
@@ -73,7 +75,7 @@ class Racks:
 
     def livefw(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command on the machine."""
-        return subprocess.run(self._command(*words), env=self._environment, capture_output=True, text=True, check=False)
+        return starting.run(self._command(*words)[3:], environment=self._environment)
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Begin to run it."""

@@ -17,6 +17,8 @@ import pytest
 from livefw.activation.history.journal import Journal, RowKind
 from livefw.activation.inventory.guids import instance, made_guid
 
+from .. import starting
+
 Livefw = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -26,10 +28,9 @@ def livefw(tmp_path: Path) -> Livefw:
 
     def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
         root = tmp_path / "root"
-        command: list[str | Path] = [sys.executable, "-m", "livefw", "--root", root, "--settings", root / "etc/livefw"]
-        command += words
         environment = os.environ | {"LIVEFW_STATE": str(tmp_path / "state"), "LIVEFW_RUNTIME_DIR": str(tmp_path)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        where: list[str | Path] = ["--root", root, "--settings", root / "etc/livefw"]
+        return starting.run([*where, *words], environment=environment)
 
     return run
 

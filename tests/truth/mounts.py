@@ -3,8 +3,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +12,8 @@ import pytest
 from livefw.machine.config import MachineConfig
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
+
+from .. import starting
 
 LFA = "sys/firmware/lfa"
 
@@ -36,15 +36,7 @@ class Said(NamedTuple):
 def livefw(folder: Path, *words: str) -> Said:
     """Run the command to its end; its history and its lock are below a folder."""
     environment = os.environ | {"LIVEFW_STATE": str(folder / "state"), "LIVEFW_RUNTIME_DIR": str(folder / "run")}
-    done = subprocess.run(
-        [sys.executable, "-m", "livefw", *words],
-        capture_output=True,
-        check=False,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=90,
-    )
+    done = starting.run(words, environment=environment)
     return Said(done.returncode, done.stdout, done.stderr)
 
 
