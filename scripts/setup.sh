@@ -126,6 +126,8 @@ packages() {
     peers_of_redfish
     cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
     promtool "$cache/promtool"
+    need ssh openssh-client "the tests of roll-outs on hosts in namespaces"
+    ssh_server "$cache/sshd"
     clients_of_redfish "$cache/redfish"
     clean_debian "$cache/chroot"
     [ -e "$cache/fwupd/generated/done" ] || say "fetching the source of fwupd for tests into $cache (once)"
@@ -161,6 +163,17 @@ promtool() {
     can_install || { say "without promtool the tests of the metrics and the alert rules are skipped"; return; }
     mkdir -p "$1.new" && (cd "$1.new" && apt-get -qq -o Acquire::Retries=1 download prometheus && dpkg-deb -x prometheus_*.deb .) \
         >/dev/null && mv "$1.new/usr/bin/promtool" "$1" || say "promtool could not be fetched"
+    rm -rf "$1.new"
+}
+
+# Only the files of the package and of the library that nothing else has: installing it would start a server.
+ssh_server() {
+    [ -x /usr/sbin/sshd ] || [ -x "$1/usr/sbin/sshd" ] && return
+    can_install || { say "without sshd the tests of roll-outs on hosts in namespaces are skipped"; return; }
+    mkdir -p "$1.new" && (
+        cd "$1.new" && apt-get -qq -o Acquire::Retries=1 download openssh-server libwrap0 &&
+            for each in *.deb; do dpkg-deb -x "$each" . && rm "$each"; done
+    ) >/dev/null && mv "$1.new" "$1" || say "sshd could not be fetched"
     rm -rf "$1.new"
 }
 

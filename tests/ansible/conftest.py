@@ -57,6 +57,18 @@ class Controller:
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
+    def start(self, program: str, *words: str) -> "subprocess.Popen[str]":
+        """Start one of its programs, in a process group of its own."""
+        command = [str(self._programs / program), *words]
+        return subprocess.Popen(
+            command,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
     def yaml(self, text: str) -> Any:
         """What a text of YAML says; the tests have no reader of their own."""
         code = "import json, sys, yaml; print(json.dumps(yaml.safe_load(sys.stdin)))"

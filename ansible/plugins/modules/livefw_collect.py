@@ -101,9 +101,10 @@ def main():
     directory, results = module.params["directory"], module.params["results"]
     texts = {}
     for name, report in module.params["reports"].items():
-        document = report or {"schema": "livefw/1"}
+        document = dict(report or {})
         if name in results:
-            document = {**document, "rollout": results[name]}
+            document.pop("schema", None)  # which has no such field
+            document["rollout"] = results[name]
         texts[os.path.join(directory, file_of(name))] = json.dumps(document, indent=1, sort_keys=True) + "\n"
     try:
         different = {path: text for path, text in texts.items() if content(path) != text}
