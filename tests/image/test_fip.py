@@ -102,6 +102,23 @@ def test_empty_entries_share_no_bytes() -> None:
     assert [entry.size for entry in fip.parse(data).entries] == [0, 4]
 
 
+ENCRYPTED = struct.pack("<IHHHH", fip.MAGIC, 0, 0, 12, 16) + bytes(range(49))
+"""What encrypt_fw makes (TF-A ``firmware_encrypted.h``): algorithm, flags, lengths of vector and tag."""
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "known"), [(6, 1, True), (6, 2, False), (4, 1, False), (8, 17, False), (10, 12, False)]
+)
+def test_an_encrypted_image_is_no_package(at: int, value: int, known: bool) -> None:
+    with pytest.raises(PackageError, match=r"encrypted .AES-GCM. and cannot be judged without the key"):
+        fip.parse(ENCRYPTED)
+    changed = bytearray(ENCRYPTED)
+    changed[at] = value
+    assert fip.is_encrypted(bytes(changed)) == known
+    assert not fip.is_encrypted(ENCRYPTED[:11])
+    assert not fip.is_encrypted(fip.dump([Payload.of(RMM.guid, b"rmm")]))
+
+
 def test_lookup_by_guid() -> None:
     table = fip.parse(fip.dump([Payload.of(RMM.guid, b"rmm", 7)]))
     assert table[RMM.guid] == FipEntry(RMM.guid, 96, 3, 7)
@@ -157,10 +174,12 @@ def test_what_is_written_is_read_back(images: list[tuple[Guid, bytes, int]], shi
     table = fip.parse(data)
     assert (table.platform_flags, table.serial, table.size) == (flags, fip.SERIAL, len(data))
     file = io.BytesIO(data)
-    assert {(e.guid, fip.read_payload(file, e), e.flags) for e in table.entries} == set(images)
+    full = {row for row in images if row[1]}
+    assert {(e.guid, fip.read_payload(file, e), e.flags) for e in table.entries} == full
     assert all(entry.offset % (1 << shift) == 0 for entry in table.entries)
     copied = [Payload.from_package(file, entry) for entry in table.entries]
-    assert fip.dump(copied, align=1 << shift, platform_flags=flags) == data
+    again = fip.dump(copied, align=1 << shift, platform_flags=flags)
+    assert len(full) < len(images) or again == data
 
 
 valid = fip.dump([Payload.of(RMM.guid, bytes(40)), Payload.of(BL31.guid, bytes(8))])
@@ -192,9 +211,16 @@ def test_any_bytes_are_a_sound_package_or_an_error(data: bytes) -> None:
 # -- real peers
 
 
+@pytest.mark.parametrize("empty", [frozenset(), frozenset({0, 3, 4}), frozenset(range(100))])
 @pytest.mark.parametrize(("align", "flags"), [(1, 0), (16, 0x8001), (4096, 0xFFFF)])
-def test_fiptool_writes_the_same_bytes(fiptool: Run, tmp_path: Path, align: int, flags: int) -> None:
-    images = [(row.guid, f"{row.option}!".encode() * (index + 1)) for index, row in enumerate(names.ENTRIES)]
+def test_fiptool_writes_the_same_bytes(
+    fiptool: Run, tmp_path: Path, align: int, flags: int, empty: frozenset[int]
+) -> None:
+    """An empty image has no entry there, and leaves its space."""
+    images = [
+        (row.guid, b"" if index in empty else f"{row.option}!".encode() * (index + 1))
+        for index, row in enumerate(names.ENTRIES)
+    ]
     images.append((OTHER, b"no public name"))
     options: list[object] = []
     for guid, data in images:

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -101,6 +102,35 @@ def test_tampered_package_is_refused_with_the_status_of_lfa(command: Command) ->
     _, document = command("info", "new.fip", *TRUSTED)
     assert document["image"]["verdict"]["error"]["rule"] == "image-hash"
     assert "refuses it: rmm-fw" in command.text("info", "new.fip", *TRUSTED)[1]
+
+
+def test_a_package_of_any_size_is_described_without_reading_it(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command(*NEW)
+    head = fip.encode_toc(fip.layout([(BY_OPTION["rmm-fw"].guid, 4 << 30, 0)]))
+    with open("large.fip", "wb") as file:
+        file.write(head)
+        file.truncate(len(head) + (4 << 30))
+    monkeypatch.setattr(
+        fip, "read_chunks", lambda file, entry: pytest.fail("all of it") if entry.size > 1 << 20 else [b""]
+    )
+    code, text = command.text("info", "large.fip")
+    assert (code, "4294967296" in text) == (ExitCode.DONE, True)
+    assert command("info", "large.fip")[0] == command("info", "large.fip", *TRUSTED)[0] == ExitCode.USAGE
+
+
+def test_an_encrypted_image_is_called_so(command: Command) -> None:
+    header = struct.pack("<IHHHH", fip.MAGIC, 0, 0, 12, 16) + bytes(32)
+    Path("rmm.bin").write_bytes(header + b"cipher")
+    assert command("info", "rmm.bin")[1]["image"]["kind"] == "encrypted image"
+    assert "AES-GCM; cannot be judged without the key" in command.text("info", "rmm.bin")[1]
+    command(*NEW)
+    data = bytearray(Path("new.fip").read_bytes())
+    data[data.index(b"cipher")] ^= 1
+    Path("new.fip").write_bytes(data)
+    error = command("info", "new.fip", *TRUSTED)[1]["image"]["verdict"]["error"]
+    assert (error["rule"], "cannot be judged" in error["text"]) == ("image-encrypted", True)
 
 
 def test_rolled_back_package_is_refused(command: Command) -> None:

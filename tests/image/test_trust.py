@@ -31,7 +31,12 @@ def guid(option: str) -> Guid:
 
 
 def dump(contents: Mapping[str, bytes]) -> bytes:
-    return fip.dump([Payload.of(guid(name), data) for name, data in contents.items()])
+    """A package, in which an empty image has an entry, which fiptool does not write."""
+    at, entries = 16 + 40 * (len(contents) + 1), []
+    for name, data in contents.items():
+        entries.append(fip.FipEntry(guid(name), at, len(data)))
+        at += len(data)
+    return fip.encode_toc(fip.Fip(tuple(entries), 0, fip.SERIAL, at)) + b"".join(contents.values())
 
 
 def check(

@@ -16,9 +16,11 @@ Make = Callable[..., Any]
 
 def patch(signatures: int) -> bytes:
     """A microcode update with so many CPUs in its extended table (Intel SDM, volume 3)."""
-    table = struct.pack("<II12x", signatures, 0) + struct.pack("<III", 0x806F8, 1, 0) * signatures
-    head = [1, 0x30, 0x07012026, 0x806F8, 0, 1, 1, 48, 96 + len(table), 0, 0, 0]
+    head = [1, 0x30, 0x07012026, 0x806F8, 0, 1, 1, 48, 96 + 20 + 12 * signatures, 0, 0, 0]
     head[4] = -sum(head) & 0xFFFFFFFF
+    row = (0x806F8, 1, head[4])
+    checksum = -(signatures + signatures * sum(row)) & 0xFFFFFFFF
+    table = struct.pack("<II12x", signatures, checksum) + struct.pack("<III", *row) * signatures
     return struct.pack("<12I", *head) + bytes(48) + table
 
 

@@ -28,10 +28,13 @@ def patch(
     data = bytes(48)
     table = b""
     if extended:
-        table = struct.pack("<II12x", 1, 0) + struct.pack("<III", extended, flags, 0)
+        table = bytes(32)
     total = 48 + len(data) + len(table)
     head = [1, revision, 0x07012026, signature, 0, 1, flags, len(data), total, 0, minimum, 0]
     head[4] = -sum(head) & 0xFFFFFFFF
+    if extended:
+        row = (extended, flags, (head[3] + head[4] - extended) & 0xFFFFFFFF)
+        table = struct.pack("<II12x3I", 1, -(1 + sum(row)) & 0xFFFFFFFF, *row)
     return struct.pack("<12I", *head) + data + table
 
 
@@ -56,6 +59,23 @@ def machine(
 
     bench.files.answers[RELOAD] = [FakeResult(effect=load)]
     return bench
+
+
+def test_the_table_of_further_cpus_has_to_be_whole() -> None:
+    """As iucode-tool and the kernel check it: the table's sum, and each row's in the place of the header's."""
+    good = patch(0x30, extended=0x806F6)
+    (found,) = patches(good)
+    assert found.cpus == ((SIGNATURE, FLAGS), (0x806F6, FLAGS))
+    for at, name in ((-12, "table of signatures"), (-1, "table of signatures"), (-28, "table of signatures")):
+        damaged = bytearray(good)
+        damaged[at] ^= 1
+        with pytest.raises(ValueError, match=f"checksum of the {name} is wrong"):
+            list(patches(bytes(damaged)))
+    other = bytearray(good)
+    other[-12] ^= 1  # 0x806f7, and the sum of the table mended
+    struct.pack_into("<I", other, len(other) - 28, struct.unpack_from("<I", good, len(good) - 28)[0] - 1 & 0xFFFFFFFF)
+    with pytest.raises(ValueError, match="checksum of signature 0x806f7 is wrong"):
+        list(patches(bytes(other)))
 
 
 def test_later_revision_is_loaded(make: Make) -> None:

@@ -43,17 +43,23 @@ def patches(data: bytes) -> Iterator[Patch]:
         part = data[place : place + _HEADER.size + size]
         if sum(struct.unpack(f"<{len(part) // 4}I", part)) & 0xFFFFFFFF:
             raise ValueError(f"the checksum of revision {revision:#x} is wrong")
-        more = _extended(data[place + _HEADER.size + size : place + total])
+        more = _extended(data[place + _HEADER.size + size : place + total], signature + flags + head[4])
         yield Patch(revision, date, minimum, ((signature, flags), *more))
         place += total
 
 
-def _extended(table: bytes) -> Iterator[tuple[int, int]]:
+def _extended(table: bytes, head: int) -> Iterator[tuple[int, int]]:
+    """The table of further CPUs; ``head`` is the sum of the header's words in whose place those of a row are put."""
     if len(table) < _EXTENDED.size:
         return
     count, _ = _EXTENDED.unpack_from(table)
     if count > _MOST_SIGNATURES or len(table) < _EXTENDED.size + count * _SIGNATURE.size:
         raise ValueError("the table of signatures is invalid")
+    used = _EXTENDED.size + count * _SIGNATURE.size
+    if sum(struct.unpack(f"<{used // 4}I", table[:used])) & 0xFFFFFFFF:
+        raise ValueError("the checksum of the table of signatures is wrong")
     for index in range(count):
-        signature, flags, _ = _SIGNATURE.unpack_from(table, _EXTENDED.size + index * _SIGNATURE.size)
+        signature, flags, checksum = _SIGNATURE.unpack_from(table, _EXTENDED.size + index * _SIGNATURE.size)
+        if (signature + flags + checksum - head) & 0xFFFFFFFF:
+            raise ValueError(f"the checksum of signature {signature:#x} is wrong")
         yield signature, flags

@@ -3,7 +3,7 @@
 
 from typing import Literal, NotRequired, TypedDict
 
-ImageKind = Literal["package", "certificate", "image"]
+ImageKind = Literal["package", "certificate", "image", "encrypted image"]
 
 
 class ImageErrorDocument(TypedDict):

@@ -22,7 +22,7 @@ from livefw.text import printable, table
 
 _MAGIC = fip.MAGIC.to_bytes(4, "little")
 MOST_BYTES = 512 << 20
-"""Largest file that is looked into; as for `livefw.cli.stage`."""
+"""Largest file of which all is read; as for `livefw.cli.stage`."""
 _UNVERIFIED = "declared, not verified"
 
 
@@ -46,9 +46,11 @@ def _configure_machine(parser: argparse.ArgumentParser) -> None:
 
 def run_info(session: CommandSession, arguments: argparse.Namespace) -> int:
     """Tell what a file is; what is wrong with its trust is part of the answer."""
-    with _firmware(arguments.file) as file:
-        document = _describe(file)
-        machine = _machine(arguments)
+    machine = _machine(arguments)
+    with reading.opened(arguments.file) as file:
+        if machine or session.json:
+            _require_size(file, arguments.file)
+        document = _describe(file, arguments.file, hashes=session.json)
         if machine and document["kind"] == "package":
             document["verdict"] = _verdict(file, *machine)
     document["file"] = arguments.file
@@ -62,7 +64,8 @@ def run_verify(session: CommandSession, arguments: argparse.Namespace) -> int:
     if machine is None:
         raise UsageError("image verify: the root of trust is missing", hint="name it with --trust FILE or --store DIR")
     anchor, counters = machine
-    with _firmware(arguments.file) as file:
+    with reading.opened(arguments.file) as file:
+        _require_size(file, arguments.file)
         verified = verify.verify(file, anchor, counters)
     if not verified.images:
         raise UsageError(f"{arguments.file} has no image that chain {anchor.chain.name} covers")
@@ -72,13 +75,10 @@ def run_verify(session: CommandSession, arguments: argparse.Namespace) -> int:
     return ExitCode.DONE
 
 
-def _firmware(path: str) -> BinaryIO:
-    """A file to look into: of a size that firmware has, for all of it is read."""
-    file = reading.opened(path)
+def _require_size(file: BinaryIO, path: str) -> None:
+    """A file of which all is read has to have a size that firmware has; `UsageError`."""
     if os.fstat(file.fileno()).st_size > MOST_BYTES:
-        file.close()
         raise UsageError(f"{path} is larger than {MOST_BYTES >> 20} MiB")
-    return file
 
 
 def _machine(arguments: argparse.Namespace) -> tuple[TrustAnchor, dict[Counter, int]] | None:
@@ -98,12 +98,16 @@ def parse_counter(text: str) -> tuple[Counter, int]:
     return Counter(name), int(value)
 
 
-def _describe(file: BinaryIO) -> dict[str, Any]:
-    start = file.read(4)
+def _describe(file: BinaryIO, path: str, *, hashes: bool) -> dict[str, Any]:
+    """What a file is. Of the images of a package, hashes are for the document only: they cost reading all of it."""
+    start = file.read(fip.TOC_LIMIT)
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    if start == _MAGIC:
-        return {"kind": "package", "size": size} | _package(file)
+    if fip.is_encrypted(start):
+        return {"kind": "encrypted image", "size": size}
+    if start[:4] == _MAGIC:
+        return {"kind": "package", "size": size} | _package(file, hashes=hashes)
+    _require_size(file, path)
     if start[:1] == b"\x30" and size <= certificate.MAX_CERTIFICATE:
         try:
             return {"kind": "certificate", "size": size} | _certificate(file.read(), "certificate")
@@ -112,7 +116,7 @@ def _describe(file: BinaryIO) -> dict[str, Any]:
     return {"kind": "image", "size": size} | _image(iter(lambda: file.read(fip.CHUNK), b""))
 
 
-def _package(file: BinaryIO) -> dict[str, Any]:
+def _package(file: BinaryIO, *, hashes: bool) -> dict[str, Any]:
     contents = fip.read(file)
     entries = []
     for entry in contents.entries:
@@ -130,7 +134,7 @@ def _package(file: BinaryIO) -> dict[str, Any]:
             except ImageError as error:
                 row["error"] = _error(error)
         else:
-            row |= _image(fip.read_chunks(file, entry))
+            row |= _image(fip.read_chunks(file, entry)) if hashes else {"version": _version(_tail(file, entry))}
         entries.append(row)
     return {"platform_flags": contents.platform_flags, "entries": entries}
 
@@ -140,8 +144,17 @@ def _image(chunks: Any) -> dict[str, Any]:
     for data in chunks:
         work.update(data)
         tail = (tail + data)[-note.SIZE :]
+    return {"sha256": work.hexdigest(), "version": _version(tail)}
+
+
+def _tail(file: BinaryIO, entry: fip.FipEntry) -> bytes:
+    size = min(entry.size, note.SIZE)
+    return fip.read_payload(file, entry._replace(offset=entry.offset + entry.size - size, size=size))
+
+
+def _version(tail: bytes) -> str | None:
     version = note.read(tail)
-    return {"sha256": work.hexdigest(), "version": str(version) if version.known else None}
+    return str(version) if version.known else None
 
 
 def _certificate(data: bytes, name: str) -> dict[str, Any]:
@@ -210,6 +223,8 @@ def _text(document: dict[str, Any]) -> str:
         rows = [("NAME", "OFFSET", "SIZE", "VERSION", "WHAT"), *map(_entry_row, document["entries"])]
         print(table(rows), file=out)
         print(_verdict_text(document.get("verdict")), file=out)
+    elif document["kind"] == "encrypted image":
+        print("AES-GCM; cannot be judged without the key", file=out)
     elif document["kind"] == "certificate":
         print(_certificate_text(document), file=out)
     else:

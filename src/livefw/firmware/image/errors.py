@@ -42,6 +42,7 @@ class Violation(StrEnum):
     ROLLBACK = "rollback"
     IMAGE_NOT_COVERED = "image-not-covered"
     IMAGE_HASH = "image-hash"
+    IMAGE_ENCRYPTED = "image-encrypted"
     IMAGE_TOO_LARGE = "image-too-large"
     METADATA = "metadata"
     COUNTERS = "counters"
@@ -87,6 +88,7 @@ RULES: dict[Violation, RuleRow] = {
     Violation.ROLLBACK: RuleRow(_AUTH, "the non-volatile counter is lower than the machine's"),
     Violation.IMAGE_NOT_COVERED: RuleRow(_AUTH, "no certificate vouches for the image"),
     Violation.IMAGE_HASH: RuleRow(_AUTH, "the image is not the one that its certificate vouches for"),
+    Violation.IMAGE_ENCRYPTED: RuleRow(_AUTH, "the image is encrypted (AES-GCM) and cannot be judged without the key"),
     Violation.IMAGE_TOO_LARGE: RuleRow(_MEMORY, "the image does not fit the memory of its component"),
     Violation.METADATA: RuleRow(_DEVICE, "the firmware update metadata is not usable"),
     Violation.COUNTERS: RuleRow(_DEVICE, "the non-volatile counters are not usable"),

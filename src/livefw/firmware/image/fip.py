@@ -34,6 +34,7 @@ MAX_ALIGNMENT = 1 << 30
 CHUNK = 1 << 20
 
 _HEADER = struct.Struct("<IIQ")
+_ENCRYPTED = struct.Struct("<IHHHH")
 _ENTRY = struct.Struct("<16sQQQ")
 _END = bytes(16)
 _U64 = (1 << 64) - 1
@@ -93,6 +94,17 @@ class Payload(NamedTuple):
         return cls(entry.guid, entry.size, lambda: read_chunks(file, entry), entry.flags)
 
 
+def is_encrypted(data: bytes) -> bool:
+    """Whether this is the beginning of an image that encrypt_fw has encrypted, which has the magic of a package.
+
+    Algorithm 0 is AES-GCM, flag 1 the key that is the device's own (TF-A, ``firmware_encrypted.h``).
+    """
+    if len(data) < _ENCRYPTED.size:
+        return False
+    magic, algorithm, flags, vector, tag = _ENCRYPTED.unpack_from(data)
+    return magic == MAGIC and algorithm == 0 and flags in (0, 1) and 0 < vector <= 16 and tag == 16
+
+
 def read(file: BinaryIO) -> Fip:
     """Read and check the table of contents of a seekable file that holds a package from its start.
 
@@ -129,6 +141,8 @@ def read_payload(file: BinaryIO, entry: FipEntry) -> bytes:
 def layout(images: Sequence[tuple[Guid, int, int]], *, align: int = 1, platform_flags: int = 0) -> Fip:
     """Place images (GUID, size, flags) one behind the other, each at a multiple of ``align``, as fiptool does.
 
+    An empty one has no entry, and the space of one stays behind the table.
+
     Raises:
         PackageError: the alignment is not a power of two of at most 1 GiB, there are too many images, two have one
             GUID, one has the GUID 0 that ends the table, or a field does not fit.
@@ -144,10 +158,11 @@ def layout(images: Sequence[tuple[Guid, int, int]], *, align: int = 1, platform_
     for guid, size, flags in images:
         if guid.raw == _END or not 0 <= size <= _U64 - position - align or not 0 <= flags <= _U64:
             raise PackageError(Violation.FIP_FIELD, subject=label(guid), found=(size, flags))
-        position = _align(position, align)
+        position = _align(position, align) if size else position
         entries.append(FipEntry(guid, position, size, flags))
         position += size
     _check_unique(entries)
+    entries = [entry for entry in entries if entry.size]
     return Fip(tuple(entries), platform_flags << 32, SERIAL, _align(position, align))
 
 
@@ -174,7 +189,7 @@ def write(images: Iterable[Payload], *, align: int = 1, platform_flags: int = 0)
     toc = encode_toc(fip)
     yield toc
     position = len(toc)
-    for image, entry in zip(ordered, fip.entries, strict=True):
+    for image, entry in zip((image for image in ordered if image.size), fip.entries, strict=True):
         yield from _zeros(entry.offset - position)
         written = 0
         for data in image.chunks():
@@ -198,6 +213,8 @@ def _parse(toc: bytes, end: int) -> Fip:
     magic, serial, flags = _HEADER.unpack_from(toc)
     if magic != MAGIC:
         raise PackageError(Violation.FIP_MAGIC, offset=0, found=f"{magic:#010x}", expected=f"{MAGIC:#010x}")
+    if is_encrypted(toc):
+        raise PackageError(Violation.IMAGE_ENCRYPTED, offset=0)
     entries: list[FipEntry] = []
     offset = _HEADER.size
     while offset + _ENTRY.size <= len(toc):

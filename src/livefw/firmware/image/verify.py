@@ -205,6 +205,7 @@ def _check_image(
 ) -> Generator[int, None, tuple[bytes, dict[HashKind, bytes]]]:
     work = {kind: _hasher(kind) for kind in {expected.kind, *measure}}
     tail = b""
+    encrypted = fip.is_encrypted(next(fip.read_chunks(file, entry), b""))
     # The bytes are read once: what is hashed, measured and looked at for a version is the same.
     for data in fip.read_chunks(file, entry):
         for hasher in work.values():
@@ -212,6 +213,9 @@ def _check_image(
         tail = (tail + data)[-note.SIZE :]
         yield len(data)
     values = {kind: hasher.finalize() for kind, hasher in work.items()}
+    if values[expected.kind] != expected.value and encrypted:
+        # A certificate has the hash of what is inside.
+        raise TrustError(Violation.IMAGE_ENCRYPTED, subject=label(entry.guid))
     if values[expected.kind] != expected.value:
         found = values[expected.kind].hex()
         raise TrustError(Violation.IMAGE_HASH, subject=label(entry.guid), found=found, expected=expected.value.hex())

@@ -294,7 +294,8 @@ IMAGE_RULES = (
     ImageRule(
         "svn",
         "the security version is refused, lower than the running one, or not known",
-        "keep the image of the running release in the directory; it provides the version",
+        "keep the image of the running release in the directory; it provides the version. If it was never published, "
+        "set assume_svn = true in [tdx] of livefw.toml",
         _svn,
     ),
     ImageRule("strict", "the image is not strictly compatible with the running module", "", _strict),
