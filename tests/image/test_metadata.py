@@ -73,7 +73,7 @@ WRONG = [
     ("bank state of no meaning", patched(24, "B", 0xF0), 24),
     ("four banks", patched(32, "B", 4), 32),
     ("more images than bytes", patched(34, "H", 0xFFFF), 34),
-    ("other entry size", patched(36, "H", 0), 32),
+    ("other entry size", patched(36, "H", 0), 36),
     ("descriptor elsewhere", patched(20, "H", 40), 20),
     ("torn", STATE.encode()[:70], 16),
     ("empty", b"", 0),
@@ -85,6 +85,26 @@ def test_unusable_metadata_is_refused_at_the_field(data: bytes, offset: int) -> 
     with pytest.raises(StoreError) as caught:
         metadata.decode(data)
     assert (caught.value.rule, caught.value.offset) == (Violation.METADATA, offset)
+
+
+def vendor(data: bytes) -> bytes:
+    """The same with vendor data behind the images (mkfwumdata ``-V``)."""
+    body = STATE.encode()[4:16] + struct.pack("<I", 120 + len(data)) + STATE.encode()[20:] + data
+    return zlib.crc32(body).to_bytes(4, "little") + body
+
+
+NAMED = [
+    (patched(4, "I", 1), "found version 1, expected 2"),
+    (patched(32, "B", 4), "found 4 banks, expected 2"),
+    (patched(32, "B", 1), "found 1 banks, expected 2"),
+    (vendor(bytes(16)), "found 16 bytes behind the images"),
+]
+
+
+@pytest.mark.parametrize(("data", "why"), NAMED)
+def test_what_is_whole_and_of_another_kind_is_called_so(data: bytes, why: str) -> None:
+    with pytest.raises(StoreError, match=why):
+        metadata.decode(data)
 
 
 @given(st.integers(0, 119), st.integers(1, 255))

@@ -201,6 +201,7 @@ def test_store_without_metadata_or_counters_says_so() -> None:
     with pytest.raises(StoreError) as caught:
         subject.metadata()
     assert caught.value.rule is Violation.METADATA
+    assert caught.value.found == f"no whole copy: {COPIES[0]}: version 0; {COPIES[1]}: version 0"
 
 
 # -- power cuts and killed processes

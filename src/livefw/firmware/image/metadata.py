@@ -123,10 +123,13 @@ def decode(data: bytes, subject: str = "metadata") -> Metadata:
     if offset != _HEADER.size:
         raise _error(subject, 20, f"desc_offset {offset}", _HEADER.size)
     banks, _, count, entry_size, info_size = _DESCRIPTOR.unpack_from(data, offset)
-    if (banks, entry_size, info_size) != (BANKS, _ENTRY_SIZE, _BANK_INFO.size):
-        raise _error(subject, offset, (banks, entry_size, info_size), (BANKS, _ENTRY_SIZE, _BANK_INFO.size))
-    if size != offset + _DESCRIPTOR.size + count * _ENTRY_SIZE:
-        raise _error(subject, offset + 2, f"num_images {count}", f"as many as fit {size} bytes")
+    if banks != BANKS:
+        raise _error(subject, offset, f"{banks} banks", BANKS)
+    if (entry_size, info_size) != (_ENTRY_SIZE, _BANK_INFO.size):
+        raise _error(subject, offset + 4, (entry_size, info_size), (_ENTRY_SIZE, _BANK_INFO.size))
+    if behind := size - (offset + _DESCRIPTOR.size + count * _ENTRY_SIZE):
+        found = f"{behind} bytes behind the images" if behind > 0 else f"num_images {count}"
+        raise _error(subject, offset + 2, found, f"as many as fit {size} bytes")
     if active >= BANKS or previous >= BANKS:
         raise _error(subject, 8, f"banks {active} and {previous}", f"below {BANKS}")
     try:

@@ -61,13 +61,14 @@ class Store:
     # -- reading
 
     def metadata(self) -> Metadata:
-        """The metadata: the first copy that is whole; StoreError if none is."""
+        """The metadata: the first copy that is whole; StoreError, with what is wrong with each, if none is."""
         first, second = self._copies()
         if first is not None:
             return first
         if second is not None:
             return second
-        raise StoreError(Violation.METADATA, subject=" and ".join(COPIES), found="no whole copy")
+        whys = "; ".join(f"{name}: {self._objection(name)}" for name in COPIES)
+        raise StoreError(Violation.METADATA, subject=" and ".join(COPIES), found=f"no whole copy: {whys}")
 
     def non_volatile(self) -> NonVolatile:
         """The counters; StoreError if their file is not whole."""
@@ -232,6 +233,16 @@ class Store:
             except StoreError:
                 found.append(None)
         return found[0], found[1]
+
+    def _objection(self, name: str) -> object:
+        data = disk.read(self._disk, name, metadata.MAX_SIZE)
+        if data is None:
+            return "not there"
+        try:
+            metadata.decode(data, name)
+        except StoreError as error:
+            return error.found
+        return "whole again"
 
     def _repaired(self) -> Metadata:
         """The metadata, with both copies whole and alike: a change may start only then."""
