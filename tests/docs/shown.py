@@ -14,6 +14,8 @@ _CHANGING = [
         (r"^( *)\d\d:\d\d:\d\d\b(.*?) [0-9a-f]{8}\b", r"\1<time>\2 <id>"),  # a row of the history
         (r"^\d\d:\d\d:\d\d\b", "<time>"),  # one about what is pending
         (r"\bAGE +(?=STATE)|(?<=  )- +(?=(up to date|needs reset)\b)", "<age>  "),  # as wide as the ages beside it
+        (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=\d)", ""),  # stands before a date
+        (r"\b\d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)( \d{4})?\b", "<date>"),
         (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d| ?UTC)?", "<time>"),
         (r"\b\d{4}-\d\d-\d\d\b", "<date>"),
         (r"\[ *\d+\.\d{6}\]", "[<time>]"),

@@ -73,6 +73,9 @@ def test_what_differs_is_seen(lines: tuple[str, ...], actual: list[str]) -> None
     [
         ("[    1.648363] Arm LFA", "[   12.000001] Arm LFA", True),
         ("done 2026-11-29 10:00:00", "done 2027-01-01 23:59:59", True),
+        ("Sun 2026-11-29 UTC  vera", "Mon 2026-11-30 UTC  vera", True),
+        ("opens Wed 02 Dec 12:00 UTC", "opens Thu 03 Jan 12:00 UTC", True),
+        ("opens Wed 02 Dec 12:00 UTC", "opens Wed 02 Dec 13:00 UTC", False),
         ("A     1.2 ms  x", "A   101.2 ms  x", True),
         ("A     1.2.0  x", "A   1.2.0  x", False),
         ("staged, 2026-11-29 10:00:00, by root, 845ca951", "staged, 2027-01-01 23:59:59, by root, 0a57cb32", True),
