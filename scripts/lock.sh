@@ -41,7 +41,7 @@ compile peers --no-annotate --extra peers pyproject.toml "$@"
 for file in requirements/*.in; do
     name=${file##*/}
     case $name in
-        redfish-peers.in) more="--fork-strategy fewest" ;;
+        ansible.in | redfish-peers.in) more="--fork-strategy fewest" ;;
         redfish-data.in) more="--no-deps" ;;
         *) more= ;;
     esac

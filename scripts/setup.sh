@@ -5,10 +5,12 @@
 #   setup.sh test         adds what the tests and gates need
 #   setup.sh docs         adds what builds the site of the documents
 #   setup.sh fuzz         adds the fuzzer
-#   setup.sh packages     Debian packages for tests that mount or compare: installed as root, named otherwise
+#   setup.sh packages     Debian packages for tests that mount or compare: installed as root, named otherwise; and environments
+#   setup.sh environments  other people's programs that tests run, each with its dependencies in the cache
 set -eu
 
 venv=${VENV:-.venv}
+cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 
 say() { echo "livefw set-up: $*" >&2; }
@@ -124,11 +126,10 @@ packages() {
     /usr/bin/python3 -c 'import gi; gi.require_version("Fwupd", "2.0")' 2>/dev/null || ! can_install ||
         install python3-gi gir1.2-fwupd-2.0
     peers_of_redfish
-    cache=${LIVEFW_TEST_CACHE:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache/livefw}
     promtool "$cache/promtool"
     need ssh openssh-client "the tests of roll-outs on hosts in namespaces"
     ssh_server "$cache/sshd"
-    clients_of_redfish "$cache/redfish"
+    environments
     clean_debian "$cache/chroot"
     [ -e "$cache/fwupd/generated/done" ] || say "fetching the source of fwupd for tests into $cache (once)"
     # Again where another fwupd is installed by now.
@@ -203,8 +204,23 @@ peers_of_redfish() {
     from_source "libvirt-$version" || say "libvirt-python could not be built; the tests against sushy-emulator are skipped"
 }
 
-# Validators and clients of Redfish in an environment of their own, whose dependencies are not livefw's. Of two packages a few
-# files are enough: the modules of community.general, out of 600 MB, and an index of DMTF's schemas.
+# Environments of other people's programs, whose dependencies are not livefw's.
+environments() {
+    clients_of_redfish "$cache/redfish"
+    tools_of_ansible "$cache/ansible"
+}
+
+# environment DIRECTORY PYTHON SET: with what requirements/SET.txt names. By uv, which takes a tenth of the time of pip; it does
+# not read pip's settings, so pip follows where it finds nothing.
+environment() {
+    "$2" -m venv --without-pip --clear "$1" || return
+    "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: -r requirements/lock.txt
+    "$venv/bin/uv" pip install -q --python "$1/bin/python" --require-hashes --only-binary=:all: -r "requirements/$3.txt" 2>/dev/null ||
+        "$venv/bin/pip" --python "$1" install -qq --require-hashes --only-binary=:all: -r "requirements/$3.txt"
+}
+
+# Validators and clients of Redfish, and the older ansible-core. Of two packages a few files are enough: the modules of
+# community.general, out of 600 MB, and an index of DMTF's schemas.
 clients_of_redfish() {
     pins="requirements/redfish-peers.txt requirements/redfish-data.txt"
     # shellcheck disable=SC2086  # two files
@@ -213,15 +229,39 @@ clients_of_redfish() {
     say "adding other people's Redfish clients in $1 (once)"
     rm -rf "$1.new" "$1" && mkdir -p "$1.new"
     # Not moved later: the scripts of an environment have its path in them.
-    if "$venv/bin/python" -m venv "$1" &&
-        "$1/bin/pip" install -qq --require-hashes --only-binary=:all: -r requirements/redfish-peers.txt &&
-        "$1/bin/pip" download -qq --require-hashes --no-deps --only-binary=:all: -d "$1.new" -r requirements/redfish-data.txt &&
+    if environment "$1" "$venv/bin/python" redfish-peers &&
+        "$venv/bin/pip" download -qq --require-hashes --no-deps --only-binary=:all: -d "$1.new" -r requirements/redfish-data.txt &&
         "$venv/bin/python" scripts/extract.py "$1.new" "$1/data"; then
         echo "$sum" >"$1/pins"
     else
         say "without them the tests in which they ask a modelled BMC are skipped"
     fi
     rm -rf "$1.new"
+}
+
+# The newest ansible-core that a Python here can run, and what judges a collection.
+tools_of_ansible() {
+    sum=$(sha256sum <requirements/ansible.txt)
+    [ "$(cat "$1/pins" 2>/dev/null)" = "$sum" ] && return
+    newest=$(newest_python)
+    say "adding ansible-core and the tools for its collections in $1, with $("$newest" --version) (once)"
+    if environment "$1" "$newest" ansible; then
+        echo "$sum" >"$1/pins"
+    else
+        say "without them tests of the collection for Ansible are skipped"
+    fi
+}
+
+# The first that runs, or that of the tests. Of a version manager's the interpreters themselves, as a shim for another version
+# ends with an error.
+newest_python() {
+    for each in 3.14 3.13 3.12; do
+        for found in ~/.pyenv/versions/"$each".*/bin/python "/usr/local/bin/python$each" "/usr/bin/python$each"; do
+            "$found" -c 'import venv' 2>/dev/null && echo "$found" && return
+        done
+    done
+    say "no Python 3.12 or newer is here, so the collection is tested with the older ansible-core only"
+    echo "$venv/bin/python"
 }
 
 need() {
@@ -240,5 +280,6 @@ case "${1-}" in
     docs) run_docs ;;
     fuzz) run_fuzz ;;
     packages) packages ;;
-    *) die "usage: setup.sh run PYTHON | test | docs | fuzz | packages" ;;
+    environments) environments ;;
+    *) die "usage: setup.sh run PYTHON | test | docs | fuzz | packages | environments" ;;
 esac

@@ -59,8 +59,8 @@ ROLL_OUT = (
 
 
 @pytest.mark.fuse
-def test_a_roll_out(controller: Controller, defaults: dict[str, Any]) -> None:
-    found = controller.play([step.task for step in ROLL_OUT], defaults)
+def test_a_roll_out(each_controller: Controller, defaults: dict[str, Any]) -> None:
+    found = each_controller.play([step.task for step in ROLL_OUT], defaults)
     for step, result in zip(ROLL_OUT, found, strict=True):
         wanted = {"failed": False} | step.result
         assert {name: result.get(name) for name in wanted} == wanted, (step.task, result)

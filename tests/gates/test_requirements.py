@@ -102,7 +102,8 @@ def test_one_package_has_one_version_in_all_files(files: dict[str, dict[str, lis
     for pins in files.values():
         for name, found in pins.items():
             versions.setdefault(name, set()).update(str(pin.requirement.specifier) for pin in found)
-    assert {name: found for name, found in versions.items() if len(found) > 1 and name != "libvirt-python"} == {}
+    several = {"ansible-core", "libvirt-python"}  # tests run with each
+    assert {name for name, found in versions.items() if len(found) > 1} == several
 
 
 def test_no_registry_is_named(checkout: Path) -> None:
