@@ -15,31 +15,14 @@ from livefw.machine.config import load
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 
+from .cores import oldest_python, programs
+
 COLLECTION = Path(__file__).parents[2] / "ansible"
 MODULES = sorted(path.stem for path in (COLLECTION / "plugins/modules").glob("*.py"))
 LIVEFW = Path(sys.executable).parent / "livefw"
-CACHE = Path(os.environ.get("LIVEFW_TEST_CACHE") or Path.home() / ".cache/livefw")
-CORES = {"2.19": CACHE / "redfish", "2.21": CACHE / "ansible"}
-"""The two newest releases of ansible-core, and the environments that have them."""
 
 Task = dict[str, Any]
 Play = Callable[..., list[dict[str, Any]]]
-
-
-def python_39() -> str:
-    """The oldest Python that the modules are for, where there is one; else that of the tests."""
-    found = sorted((Path.home() / ".pyenv/versions").glob("3.9.*/bin/python"))
-    return str(found[-1]) if found else sys.executable
-
-
-def programs(core: str) -> Path:
-    """The programs of a release of ansible-core. The newer one needs a newer Python than some machines have."""
-    home = CORES[core]
-    if not (home / "pins").exists():
-        pytest.skip(f"ansible-core {core} is missing; scripts/setup.sh environments installs it for the tests")
-    if not [*home.glob(f"lib/python3*/site-packages/ansible_core-{core}.*")]:
-        pytest.xfail(f"no Python here is new enough for ansible-core {core}")
-    return home / "bin"
 
 
 class Controller:
@@ -105,7 +88,7 @@ class Controller:
         }
         book = self._folder / "play.json"  # which is YAML, too
         book.write_text(json.dumps([play]), encoding="utf-8")
-        interpreter = f"ansible_python_interpreter={python_39()}"
+        interpreter = f"ansible_python_interpreter={oldest_python()[1]}"
         self.run("ansible-playbook", "-i", "node17,", "-c", "local", "-e", interpreter, str(book))
         found: list[dict[str, Any]] = json.loads(told.read_text(encoding="utf-8"))
         return found
@@ -115,12 +98,6 @@ class Controller:
 def controller(tmp_path: Path) -> Controller:
     """With the older ansible-core."""
     return Controller(tmp_path, programs("2.19"))
-
-
-@pytest.fixture(params=CORES)
-def each_controller(request: pytest.FixtureRequest, tmp_path: Path) -> Controller:
-    """With each of the releases that the collection is for."""
-    return Controller(tmp_path, programs(request.param))
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ from livefw.machine.faults import FaultRequest
 from livefw.machine.fuse.server import MountedTree
 from livefw.machine.machine import Machine
 
-from .conftest import CACHE, LIVEFW, Controller
+from .conftest import LIVEFW, Controller
+from .cores import CACHE
 from .namespaces import NamespaceHost, Sshd
 
 pytestmark = pytest.mark.timeout(900)  # the longest takes thirty seconds, and ten times that on a busy machine

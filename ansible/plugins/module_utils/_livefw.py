@@ -8,9 +8,14 @@ is read. Runs with Python 3.9 and newer and needs nothing but the command.
 from __future__ import annotations
 
 import json
+import re
+from urllib.parse import unquote
+
+from ansible.module_utils.basic import AnsibleModule
 
 SCHEMA = "livefw/1"
 MINIMUM = "0.1.0"
+"""The oldest command that has every option and every field that the modules use."""
 PLACES = ["/usr/local/bin", "/opt/livefw/bin", "/usr/bin"]
 
 DONE, FAILED, USAGE, NOTHING_TO_DO, REFUSED, NO_PERMISSION, UNKNOWN = range(7)
@@ -23,9 +28,21 @@ OUTCOMES = {
 }
 """What an answer without a result of its own means, by exit code; any other is ``failed``."""
 
+GOOD = (
+    "activated",
+    "cancelled",
+    "staged",
+    "nothing-to-do",
+    "would-activate",
+    "would-cancel",
+    "would-stage",
+)
+"""No other outcome is success, also none that a later command may have."""
+
 TEXT = 500
 CHECKS = 32
-"""Bounds of what is returned: the controller keeps the results of all hosts in memory."""
+MOST = 1000
+"""Bounds of what is returned, of texts, notes and rows: the controller keeps the results of all hosts in memory."""
 
 WHERE = {
     "executable": {"type": "path"},
@@ -39,11 +56,49 @@ ACTING = {
     "refused_ok": {"type": "list", "elements": "str", "default": []},
 }
 
+CHANGING = ("activate", "stage", "cancel")
+_TOO_OLD = re.compile(r"has no option|there is no command")
+
+_SECRETS = (
+    re.compile(r"[a-z][a-z0-9+.-]*://[^/?#\s\"']*?:([^/?#\s\"']+)@", re.IGNORECASE),
+    re.compile(r"[a-z][a-z0-9+.-]*://[^?#\s\"']*\?([^#\s\"']+)", re.IGNORECASE),
+    re.compile(r"[?&][^=&#\s]*(?:sig|token|key|passw|secret|credential)[^=&#\s]*=([^&#\s\"']+)", re.IGNORECASE),
+    re.compile(r"(?:passw(?:or)?d|secret|token)[\w-]*[\"']?\s*[=:]\s*[\"']([^\"'\n]+)[\"']", re.IGNORECASE),
+)
+
+
+def hide_secrets(module, *texts):
+    """Let no result of this module show a password or what follows ``?`` in an address, nor a password in settings."""
+    for text in texts:
+        for pattern in _SECRETS:
+            for each in pattern.findall(text or ""):
+                module.no_log_values.update((each, unquote(each)))
+
+
+class SecretModule(AnsibleModule):
+    """A module that gets texts in which a secret may stand, and shows the rest of them."""
+
+    def _log_invocation(self):
+        """Before anything is written to the machine's log."""
+        hide_secrets(self, *(self.params.get(name) for name in ("content", "image")))
+        super()._log_invocation()
+
 
 def cut(text):
-    """A text that is not longer than the bound."""
-    text = "" if text is None else str(text)
+    """A text that is not longer than the bound, and that every controller can write down."""
+    text = "" if text is None else str(text)[: TEXT + 1].encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= TEXT else text[: TEXT - 3] + "..."
+
+
+def bounded(value):
+    """The same with every text cut and no more than so many members of anything."""
+    if isinstance(value, str):
+        return cut(value)
+    if isinstance(value, (list, tuple)):
+        return [bounded(each) for each in value[:MOST]]
+    if isinstance(value, dict):
+        return {cut(name): bounded(each) for name, each in list(value.items())[:MOST]}
+    return value
 
 
 class Livefw:
@@ -51,7 +106,9 @@ class Livefw:
 
     def __init__(self, module):
         self.module = module
-        self._path = self._find()
+        self.asked = ""
+        """What it was asked last."""
+        self._path = None
 
     def _find(self):
         given = self.module.params["executable"]
@@ -65,6 +122,7 @@ class Livefw:
 
     def ask(self, verb, *words, settings=None):
         """The exit code and the document of an answer. Fails where there is none."""
+        self._path, self.asked = self._path or self._find(), verb
         params = self.module.params
         command = [self._path, "--json", f"--root={params['root']}"]
         settings = settings or params["settings"]
@@ -74,28 +132,40 @@ class Livefw:
         code, out, err = self.module.run_command([*command, *words])
         try:
             document = json.loads(out)
-        except ValueError:
+        except (ValueError, RecursionError):
             document = None
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             self._no_answer(code, out, err)
-        error = document.get("error") or {}
-        if code == USAGE and "has no option" in error.get("message", ""):
+        error = document.get("error")
+        error = document["error"] = error if isinstance(error, dict) else {}
+        if code == USAGE and _TOO_OLD.search(str(error.get("message"))):
             self._too_old(error["message"])
         return code, document
 
     def _no_answer(self, code, out, err):
-        self.module.fail_json(
-            msg=f"{self._path} did not answer as livefw {MINIMUM} and newer do",
-            rc=code,
-            stdout=cut(out),
-            stderr=cut(err),
-        )
+        """Nobody knows what became of a request whose answer is lost: its history does, and the same task asks it."""
+        ended = f"was ended by signal {-code}" if code < 0 else f"did not answer as livefw {MINIMUM} and newer do"
+        self.fail(f"{self._path} {ended}", rc=code, stdout=cut(out), stderr=cut(err))
 
     def _too_old(self, why):
-        _, version, _ = self.module.run_command([self._path, "--version"])
-        self.module.fail_json(
-            msg=f"{version.strip() or self._path} is too old for this module ({why}); install livefw {MINIMUM} or newer"
-        )
+        version = self.module.run_command([self._path, "--version"])[1].strip()
+        message = f"{cut(version) or self._path} is too old for this module ({cut(why)})"
+        self.module.fail_json(msg=f"{message}; install livefw {MINIMUM} or newer", outcome="failed", changed=False)
+
+    def fail(self, message, **fields):
+        """End the module without an answer; the outcome is unknown if livefw was asked to change something."""
+        unknown = self.asked in CHANGING and not self.module.check_mode
+        self.module.fail_json(msg=message, outcome="unknown" if unknown else "failed", changed=unknown, **fields)
+
+
+def run(module, work):
+    """Do a module's work with the command; an answer that is not of the form that the schema says ends it, too."""
+    livefw = Livefw(module)
+    try:
+        work(module, livefw)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {cut(error)}"
+        livefw.fail(f"livefw {livefw.asked} did not answer in the form of {SCHEMA} ({why})")
 
 
 def error_of(code, document):
@@ -166,17 +236,17 @@ def difference(name, before, after):
 
 def finish(module, found, *, changed, diff=None):
     """End the module: failed for what failed, is unknown or was refused, unless that refusal is expected."""
-    found = dict(found)
+    found = bounded(found)
     message = ": ".join(part for part in (found.get("name") or found.get("component"), found.get("text")) if part)
     outcome = found["outcome"]
     found["msg"] = f"{outcome}: {message}" if message else outcome
     if diff and module._diff:
-        found["diff"] = diff
-    if outcome in ("failed", "unknown", "busy") or (outcome == "refused" and not _expected(module, found)):
-        module.fail_json(changed=changed, **found)
-    if outcome == "refused":
-        found["skipped"] = True
-    module.exit_json(changed=changed, **found)
+        found["diff"] = bounded(diff)
+    if outcome in GOOD:
+        module.exit_json(changed=changed, **found)
+    if outcome == "refused" and _expected(module, found):
+        module.exit_json(changed=changed, skipped=True, **found)
+    module.fail_json(changed=changed, **found)
 
 
 def _expected(module, found):
@@ -184,6 +254,11 @@ def _expected(module, found):
     expected = set(module.params["refused_ok"])
     reasons = blocking(found.get("checks", [])) or [found["code"]]
     return bool(expected) and ("all" in expected or set(reasons) <= expected)
+
+
+def without_result(outcome, code=""):
+    """What is known without having asked for a change."""
+    return {"outcome": outcome, "code": code, "text": "", "hint": "", "firmware_code": None}
 
 
 def staging_of(code, staging):

@@ -14,68 +14,24 @@ description:
   - A second run changes nothing. A component with nothing pending is not an error, and adds nothing to the history.
   - If the connection is lost, the activation goes on by itself. Run the same task again; it tells how the first one
     ended, and activates nothing twice.
-
 options:
-  component:
-    description:
-      - The component, by key, id, a unique beginning of its id, or name. It is one component; use a loop for several.
-    type: str
-    required: true
   version:
     description:
       - The version that has to be pending. Nothing is activated if it is another one. If it runs already there is
         nothing to do; if it is nowhere, the outcome is V(refused) with the code V(other-version).
     type: str
-  reason:
-    description:
-      - Why, for the history.
-    type: str
-    default: ""
-  ignore:
-    description:
-      - Names of checks that are not to block. The history keeps them.
-    type: list
-    elements: str
-    default: []
   wait_busy:
     description:
       - How many seconds to wait for another activation on this machine to end.
     type: float
     default: 0
-  refused_ok:
-    description:
-      - Names of checks, such as V(window) or V(order), or codes of refusals that are no failure. The task is skipped if
-        nothing else has blocked. V(all) stands for every refusal.
-    type: list
-    elements: str
-    default: []
-  executable:
-    description:
-      - The command C(livefw) on the machine. Without it, it is looked for on E(PATH) and in the usual directories.
-    type: path
-  root:
-    description:
-      - Work on the machine whose files are below this directory.
-    type: path
-    default: /
-  settings:
-    description:
-      - Directory of F(livefw.toml) and F(checks.d). Without it that is F(/etc/livefw), or none if O(root) is another
-        directory.
-    type: path
-  state_dir:
-    description:
-      - Directory of the history. Without it the command decides.
-    type: path
-notes:
-  - Needs nothing on the machine but Python 3.9 or newer and the command C(livefw).
-  - Works as root. Where livefwd runs, other users can do what polkit allows them.
+extends_documentation_fragment:
+  - livefw.fleet.livefw
+  - livefw.fleet.livefw.acting
+  - livefw.fleet.livefw.ignore
 author:
   - The livefw authors (@livefw)
 attributes:
-  check_mode:
-    description: Can run in check_mode and return the changed status without modifying the machine.
-    support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
@@ -195,7 +151,6 @@ from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
     ACTING,
     CHECKS,
     WHERE,
-    Livefw,
     blocking,
     checks,
     cut,
@@ -203,6 +158,7 @@ from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
     error_of,
     finish,
     result_of,
+    run,
 )
 
 
@@ -250,6 +206,24 @@ def activated(code, document):
     return {**found, "settled": settled}, changed
 
 
+def work(module, livefw):
+    """Activate, or plan it."""
+    params = module.params
+    if any(each in params["component"] for each in "*?["):
+        module.fail_json(msg=f"{params['component']}: a pattern may mean several components; name one")
+    words = ["--dry-run"] if module.check_mode else ["--yes"]
+    words += [f"--to={params['version']}"] if params["version"] is not None else []
+    words += [f"--reason={params['reason']}"] if params["reason"] else []
+    words += [f"--ignore={each}" for each in params["ignore"]]
+    words += [f"--wait-busy={params['wait_busy']:g}"] if params["wait_busy"] else []
+    code, document = livefw.ask("activate", *words, "--", params["component"])
+    found, changed = planned(code, document) if module.check_mode else activated(code, document)
+    shown = None
+    if changed:
+        shown = difference(found["name"] or found["component"], found["version_before"], found["version_after"])
+    finish(module, found, changed=changed, diff=shown)
+
+
 def main():
     module = AnsibleModule(
         argument_spec={
@@ -261,20 +235,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    params = module.params
-    if any(each in params["component"] for each in "*?["):
-        module.fail_json(msg=f"{params['component']}: a pattern may mean several components; name one")
-    words = ["--dry-run"] if module.check_mode else ["--yes"]
-    words += [f"--to={params['version']}"] if params["version"] is not None else []
-    words += [f"--reason={params['reason']}"] if params["reason"] else []
-    words += [f"--ignore={each}" for each in params["ignore"]]
-    words += [f"--wait-busy={params['wait_busy']:g}"] if params["wait_busy"] else []
-    code, document = Livefw(module).ask("activate", *words, "--", params["component"])
-    found, changed = planned(code, document) if module.check_mode else activated(code, document)
-    shown = None
-    if changed:
-        shown = difference(found["name"] or found["component"], found["version_before"], found["version_after"])
-    finish(module, found, changed=changed, diff=shown)
+    run(module, work)
 
 
 if __name__ == "__main__":

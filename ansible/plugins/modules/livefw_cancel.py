@@ -11,52 +11,12 @@ short_description: Cancel what is pending or was begun on a component
 version_added: 0.1.0
 description:
   - Asks the mechanism of a component to abandon an image or an activation. What a mechanism can cancel differs.
-
-options:
-  component:
-    description:
-      - The component, by key, id, a unique beginning of its id, or name. It is one component; use a loop for several.
-    type: str
-    required: true
-  reason:
-    description:
-      - Why, for the history.
-    type: str
-    default: ""
-  refused_ok:
-    description:
-      - Names of checks, such as V(window) or V(order), or codes of refusals that are no failure. The task is skipped if
-        nothing else has blocked. V(all) stands for every refusal.
-    type: list
-    elements: str
-    default: []
-  executable:
-    description:
-      - The command C(livefw) on the machine. Without it, it is looked for on E(PATH) and in the usual directories.
-    type: path
-  root:
-    description:
-      - Work on the machine whose files are below this directory.
-    type: path
-    default: /
-  settings:
-    description:
-      - Directory of F(livefw.toml) and F(checks.d). Without it that is F(/etc/livefw), or none if O(root) is another
-        directory.
-    type: path
-  state_dir:
-    description:
-      - Directory of the history. Without it the command decides.
-    type: path
-notes:
-  - Needs nothing on the machine but Python 3.9 or newer and the command C(livefw).
-  - Works as root. Where livefwd runs, other users can do what polkit allows them.
+extends_documentation_fragment:
+  - livefw.fleet.livefw
+  - livefw.fleet.livefw.acting
 author:
   - The livefw authors (@livefw)
 attributes:
-  check_mode:
-    description: Can run in check_mode and return the changed status without modifying the machine.
-    support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: none
@@ -162,26 +122,42 @@ from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
     ACTING,
     DONE,
     WHERE,
-    Livefw,
     error_of,
     finish,
     result_of,
+    run,
+    without_result,
 )
 
+IDLE = ("up-to-date", "needs-reset")
+"""States of a component for which nothing was begun."""
 
-def main():
-    module = AnsibleModule(argument_spec={**WHERE, **ACTING}, supports_check_mode=True)
-    params, livefw = module.params, Livefw(module)
+
+def work(module, livefw):
+    """Cancel, if there is something; the history keeps nothing of a look."""
+    params = module.params
+    code, document = livefw.ask("show", "--", params["component"])
+    if code != DONE:
+        finish(module, error_of(code, document), changed=False)
+    component = document["components"][0]
+    known = {
+        "component": component["key"],
+        "name": component["name"],
+        "version_before": component["current_version"],
+        "version_after": component["current_version"],
+    }
+    if not component["pending"] and component["state"]["code"] in IDLE:
+        finish(module, {**known, **without_result("nothing-to-do")}, changed=False)
     if module.check_mode:
-        code, document = livefw.ask("show", "--", params["component"])
-        if code != DONE:
-            finish(module, error_of(code, document), changed=False)
-        pending = bool(document["components"][0]["pending"])
-        finish(module, {"outcome": "would-cancel" if pending else "nothing-to-do", "text": ""}, changed=pending)
+        finish(module, {**known, **without_result("would-cancel")}, changed=True)
     words = [f"--reason={params['reason']}"] if params["reason"] else []
     code, document = livefw.ask("cancel", *words, "--", params["component"])
     found = result_of(document["results"][0]) if document.get("results") else error_of(code, document)
-    finish(module, found, changed=found["outcome"] in ("cancelled", "unknown"))
+    finish(module, {**known, **found}, changed=found["outcome"] in ("cancelled", "unknown"))
+
+
+def main():
+    run(AnsibleModule(argument_spec={**WHERE, **ACTING}, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

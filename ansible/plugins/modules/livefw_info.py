@@ -11,7 +11,6 @@ short_description: Components, plan and history of a machine
 version_added: 0.1.0
 description:
   - Returns what C(livefw) shows of a machine; nothing is changed.
-
 options:
   components:
     description:
@@ -36,33 +35,11 @@ options:
     description:
       - A head of the history that was kept elsewhere. With O(gather=record), proves that no row before it was changed.
     type: str
-  executable:
-    description:
-      - The command C(livefw) on the machine. Without it, it is looked for on E(PATH) and in the usual directories.
-    type: path
-  root:
-    description:
-      - Work on the machine whose files are below this directory.
-    type: path
-    default: /
-  settings:
-    description:
-      - Directory of F(livefw.toml) and F(checks.d). Without it that is F(/etc/livefw), or none if O(root) is another
-        directory.
-    type: path
-  state_dir:
-    description:
-      - Directory of the history. Without it the command decides.
-    type: path
-notes:
-  - Needs nothing on the machine but Python 3.9 or newer and the command C(livefw).
-  - Works as root. Where livefwd runs, other users can do what polkit allows them.
+extends_documentation_fragment:
+  - livefw.fleet.livefw
 author:
   - The livefw authors (@livefw)
 attributes:
-  check_mode:
-    description: Can run in check_mode and return the changed status without modifying the machine.
-    support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: none
@@ -77,6 +54,12 @@ EXAMPLES = r"""
   livefw.fleet.livefw_info:
     gather: [history, record]
     limit: 5
+  register: first
+
+- name: Prove later that no row before that head was changed
+  livefw.fleet.livefw_info:
+    gather: [record]
+    head: "{{ first.record.head | default(omit, true) }}"
 """
 
 RETURN = r"""
@@ -170,17 +153,18 @@ from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
     CHECKS,
     DONE,
     FAILED,
+    MOST,
     NOTHING_TO_DO,
     REFUSED,
     WHERE,
-    Livefw,
+    bounded,
     checks,
     cut,
     error_of,
+    run,
 )
 
 PLANS = {DONE: "ready", NOTHING_TO_DO: "nothing-to-do", REFUSED: "refused"}
-MOST = 1000
 
 
 def of_component(each):
@@ -191,7 +175,7 @@ def of_component(each):
 
 def of_entry(each):
     """An entry of the history; it has the same shape whether anything was tried or not."""
-    first, last = each["intent"] or each["outcome"], each["outcome"] or {}
+    first, last = each["intent"] or each["outcome"] or {}, each["outcome"] or {}
     cost = last.get("cost")
     return {
         "activation": each["activation"],
@@ -225,9 +209,9 @@ def age(time):
 class Looking:
     """One look at the machine."""
 
-    def __init__(self, module):
+    def __init__(self, module, livefw):
         self._module = module
-        self._livefw = Livefw(module)
+        self._livefw = livefw
         self._words = ["--", *module.params["components"]] if module.params["components"] else []
 
     def _ask(self, verb, *words, allowed=(DONE, NOTHING_TO_DO)):
@@ -237,7 +221,7 @@ class Looking:
         return code, document
 
     def components(self):
-        _, document = self._ask("list", *self._words)
+        document = self._ask("list", *self._words)[1]
         return [of_component(each) for each in document.get("components", [])]
 
     def plan(self):
@@ -254,7 +238,7 @@ class Looking:
         found = []
         for word in words:
             named = ["--", word] if word else []
-            _, document = self._ask("history", f"--limit={limit}", *named)
+            document = self._ask("history", f"--limit={limit}", *named)[1]
             # A history that several machines share, or that was cloned, has rows of others.
             found += [of_entry(each) for each in document.get("history", []) if each.get("own", True)]
         return found
@@ -280,6 +264,14 @@ class Looking:
         return document
 
 
+def work(module, livefw):
+    """Look at what is asked for."""
+    looking = Looking(module, livefw)
+    found = {name: getattr(looking, name)() for name in module.params["gather"]}
+    whole = {"report": found.pop("report")} if "report" in found else {}  # it is proof, of which nothing is cut
+    module.exit_json(changed=False, **bounded(found), **whole)
+
+
 def main():
     choices = ["components", "plan", "history", "record", "report"]
     module = AnsibleModule(
@@ -292,8 +284,7 @@ def main():
         },
         supports_check_mode=True,
     )
-    looking = Looking(module)
-    module.exit_json(changed=False, **{name: getattr(looking, name)() for name in module.params["gather"]})
+    run(module, work)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ version_added: 0.1.0
 description:
   - Writes F(livefw.toml) if its content differs, after C(livefw policy --check) has accepted it. A file with a mistake
     is never put in place.
-
 options:
   content:
     description:
@@ -29,33 +28,11 @@ options:
       - Whether a pattern may match no component of this machine. A misspelt one matches none.
     type: bool
     default: true
-  executable:
-    description:
-      - The command C(livefw) on the machine. Without it, it is looked for on E(PATH) and in the usual directories.
-    type: path
-  root:
-    description:
-      - Work on the machine whose files are below this directory.
-    type: path
-    default: /
-  settings:
-    description:
-      - Directory of F(livefw.toml) and F(checks.d). Without it that is F(/etc/livefw), or none if O(root) is another
-        directory.
-    type: path
-  state_dir:
-    description:
-      - Directory of the history. Without it the command decides.
-    type: path
-notes:
-  - Needs nothing on the machine but Python 3.9 or newer and the command C(livefw).
-  - Works as root. Where livefwd runs, other users can do what polkit allows them.
+extends_documentation_fragment:
+  - livefw.fleet.livefw
 author:
   - The livefw authors (@livefw)
 attributes:
-  check_mode:
-    description: Can run in check_mode and return the changed status without modifying the machine.
-    support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
@@ -94,29 +71,30 @@ import os
 import shutil
 import tempfile
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
     CHECKS,
     DONE,
     REFUSED,
     USAGE,
     WHERE,
-    Livefw,
+    SecretModule,
     cut,
     error_of,
+    hide_secrets,
+    run,
 )
 
 FILE = "livefw.toml"
 DIRECTORY = "/etc/livefw"
 
 
-def checked(module, content):
+def checked(module, livefw, content):
     """The patterns that match nothing, if livefw accepts the content; else the module has failed."""
     folder = tempfile.mkdtemp(dir=module.tmpdir)
     try:
         with open(os.path.join(folder, FILE), "w", encoding="utf-8") as file:
             file.write(content)
-        code, document = Livefw(module).ask("policy", "--check", settings=folder)
+        code, document = livefw.ask("policy", "--check", settings=folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     mistakes = [
@@ -134,13 +112,15 @@ def checked(module, content):
     return unmatched
 
 
-def read(path):
+def read(module, path):
     """The content of a file; None if there is none."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, encoding="utf-8", errors="backslashreplace") as file:
             return file.read()
     except FileNotFoundError:
         return None
+    except OSError as error:
+        module.fail_json(msg=f"{path} cannot be read: {error.strerror}", path=path)
 
 
 def write(module, path, content):
@@ -153,17 +133,8 @@ def write(module, path, content):
     module.atomic_move(made, path)
 
 
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            **WHERE,
-            "content": {"type": "str"},
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-            "unmatched_ok": {"type": "bool", "default": True},
-        },
-        required_if=[("state", "present", ["content"])],
-        supports_check_mode=True,
-    )
+def work(module, livefw):
+    """Put the settings in place, once they are accepted."""
     params = module.params
     if params["settings"] is None and params["root"] != "/":
         module.fail_json(msg="with another root, say with settings where its livefw.toml is")
@@ -171,8 +142,9 @@ def main():
     wanted = params["content"] if params["state"] == "present" else None
     found = {"path": path}
     if wanted is not None:
-        found["unmatched"] = checked(module, wanted)
-    before = read(path)
+        found["unmatched"] = checked(module, livefw, wanted)
+    before = read(module, path)
+    hide_secrets(module, before)
     changed = before != wanted
     if changed and module._diff:
         found["diff"] = {"before_header": path, "after_header": path, "before": before or "", "after": wanted or ""}
@@ -185,6 +157,20 @@ def main():
         except OSError as error:
             module.fail_json(msg=f"{path} cannot be changed: {error.strerror}", **found)
     module.exit_json(changed=changed, **found)
+
+
+def main():
+    module = SecretModule(
+        argument_spec={
+            **WHERE,
+            "content": {"type": "str"},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "unmatched_ok": {"type": "bool", "default": True},
+        },
+        required_if=[("state", "present", ["content"])],
+        supports_check_mode=True,
+    )
+    run(module, work)
 
 
 if __name__ == "__main__":

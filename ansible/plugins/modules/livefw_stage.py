@@ -12,13 +12,7 @@ version_added: 0.1.0
 description:
   - Has C(livefw) stage an image for a component. Nothing is activated.
   - With O(version) a second run changes nothing. Without it the image is handed over each time.
-
 options:
-  component:
-    description:
-      - The component, by key, id, a unique beginning of its id, or name. It is one component; use a loop for several.
-    type: str
-    required: true
   image:
     description:
       - A file on the machine, a URI that the mechanism itself fetches, or the version of an image in the image
@@ -29,51 +23,13 @@ options:
     description:
       - The version of the image. If it is pending, or runs and nothing is pending, there is nothing to do.
     type: str
-  reason:
-    description:
-      - Why, for the history.
-    type: str
-    default: ""
-  ignore:
-    description:
-      - Names of checks that are not to block. The history keeps them.
-    type: list
-    elements: str
-    default: []
-  refused_ok:
-    description:
-      - Names of checks, such as V(window) or V(order), or codes of refusals that are no failure. The task is skipped if
-        nothing else has blocked. V(all) stands for every refusal.
-    type: list
-    elements: str
-    default: []
-  executable:
-    description:
-      - The command C(livefw) on the machine. Without it, it is looked for on E(PATH) and in the usual directories.
-    type: path
-  root:
-    description:
-      - Work on the machine whose files are below this directory.
-    type: path
-    default: /
-  settings:
-    description:
-      - Directory of F(livefw.toml) and F(checks.d). Without it that is F(/etc/livefw), or none if O(root) is another
-        directory.
-    type: path
-  state_dir:
-    description:
-      - Directory of the history. Without it the command decides.
-    type: path
-notes:
-  - Needs nothing on the machine but Python 3.9 or newer and the command C(livefw).
-  - Works as root. Where livefwd runs, other users can do what polkit allows them.
+extends_documentation_fragment:
+  - livefw.fleet.livefw
+  - livefw.fleet.livefw.acting
+  - livefw.fleet.livefw.ignore
 author:
   - The livefw authors (@livefw)
 attributes:
-  check_mode:
-    description: Can run in check_mode and return the changed status without modifying the machine.
-    support: full
   diff_mode:
     description: Returns details on what has changed when in diff mode.
     support: full
@@ -132,36 +88,23 @@ pending_version:
   type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.livefw.fleet.plugins.module_utils._livefw import (
     ACTING,
     DONE,
     WHERE,
-    Livefw,
+    SecretModule,
     difference,
     error_of,
     finish,
+    run,
     staging_of,
+    without_result,
 )
 
 
-def planned(outcome, code=""):
-    """A result of which the component says the rest."""
-    return {"outcome": outcome, "code": code, "text": "", "hint": "", "firmware_code": None}
-
-
-def main():
-    module = AnsibleModule(
-        argument_spec={
-            **WHERE,
-            **ACTING,
-            "image": {"type": "str"},
-            "version": {"type": "str"},
-            "ignore": {"type": "list", "elements": "str", "default": []},
-        },
-        supports_check_mode=True,
-    )
-    params, livefw = module.params, Livefw(module)
+def work(module, livefw):
+    """Stage, unless what shall come is there."""
+    params = module.params
     code, document = livefw.ask("show", "--", params["component"])
     if code != DONE:
         finish(module, error_of(code, document), changed=False)
@@ -175,10 +118,10 @@ def main():
     }
     comes = pending if component["pending"] else component["current_version"]
     if params["version"] is not None and params["version"] == comes:
-        finish(module, {**known, **planned("nothing-to-do", "already-there")}, changed=False)
+        finish(module, {**known, **without_result("nothing-to-do", "already-there")}, changed=False)
     shown = difference(f"{component['name']} (pending)", pending, params["version"])
     if module.check_mode:
-        finish(module, {**known, **planned("would-stage")}, changed=True, diff=shown)
+        finish(module, {**known, **without_result("would-stage")}, changed=True, diff=shown)
     words = [f"--reason={params['reason']}"] if params["reason"] else []
     words += [f"--ignore={each}" for each in params["ignore"]]
     image = [params["image"]] if params["image"] is not None else []
@@ -188,6 +131,20 @@ def main():
         **(staging_of(code, document["staging"]) if document.get("staging") else error_of(code, document)),
     }
     finish(module, found, changed=found["outcome"] in ("staged", "unknown"), diff=shown)
+
+
+def main():
+    module = SecretModule(
+        argument_spec={
+            **WHERE,
+            **ACTING,
+            "image": {"type": "str"},
+            "version": {"type": "str"},
+            "ignore": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    run(module, work)
 
 
 if __name__ == "__main__":
