@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A checkout that was moved or copied must not go on using the old place through its virtual environment.
 $(shell [ "$$(cat $(VENV)/path 2>/dev/null)" = "$(CURDIR)" ] || rm -f $(VENV)/*.stamp)
 
-.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults fwupd-plugin mutate lint format completions install uninstall clean packages monitor
+.PHONY: help demo test coverage bench docs docs-update fuzz properties soak faults fwupd-plugin mutate lint format collection completions install uninstall clean packages monitor
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo "make fwupd-plugin  the plugin for fwupd on every modelled driver and firmware, and in a fwupd built from its source (as root)"
 	@echo "make mutate   small faults in the sources, MUTANTS=$(MUTANTS) of each package or 'all', that tests have to notice"
 	@echo "make monitor  build the EL3 monitor for QEMU; needs Debian's gcc-aarch64-linux-gnu"
+	@echo "make collection  build the collection for Ansible, dist/livefw-fleet-VERSION.tar.gz"
 	@echo "make completions  write what bash, zsh and fish complete anew, after a change of commands or options"
 	@echo "make lint     ruff, mypy and the import contract only"
 	@echo "make format   let ruff rewrite the sources"
@@ -92,6 +93,9 @@ monitor:
 	@mkdir -p src/livefw/machine/qemu/firmware/source
 	@cp monitor/* src/livefw/machine/qemu/firmware/source/
 	@cp build/monitor/monitor.bin build/monitor/guest.bin src/livefw/machine/qemu/firmware/
+
+collection: $(VENV)/run.stamp
+	@VENV=$(VENV) scripts/setup.sh collection dist
 
 completions: $(VENV)/test.stamp
 	@$(BIN)/python -B packaging/completions.py

@@ -6,6 +6,7 @@
 #   setup.sh docs         adds what builds the site of the documents
 #   setup.sh fuzz         adds the fuzzer
 #   setup.sh packages     Debian packages for tests that mount or compare: installed as root, named otherwise; and environments
+#   setup.sh collection DIRECTORY  builds the collection for Ansible there
 #   setup.sh environments  other people's programs that tests run, each with its dependencies in the cache
 set -eu
 
@@ -208,14 +209,17 @@ peers_of_redfish() {
 environments() {
     clients_of_redfish "$cache/redfish"
     tools_of_ansible "$cache/ansible"
+    environments_of_ansible_test "$cache/ansible-test"
 }
 
 # environment DIRECTORY PYTHON SET: with what requirements/SET.txt names. By uv, which takes a tenth of the time of pip; it does
 # not read pip's settings, so pip follows where it finds nothing.
 environment() {
     "$2" -m venv --without-pip --clear "$1" || return
-    "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: -r requirements/lock.txt
-    "$venv/bin/uv" pip install -q --python "$1/bin/python" --require-hashes --only-binary=:all: -r "requirements/$3.txt" 2>/dev/null ||
+    [ -x "$cache/uv/bin/uv" ] ||
+        "$venv/bin/pip" install -qq --require-hashes --only-binary=:all: --target "$cache/uv" -r requirements/lock.txt
+    "$cache/uv/bin/uv" pip install -q --python "$1/bin/python" --require-hashes --only-binary=:all: -r "requirements/$3.txt" \
+        2>/dev/null ||
         "$venv/bin/pip" --python "$1" install -qq --require-hashes --only-binary=:all: -r "requirements/$3.txt"
 }
 
@@ -252,6 +256,18 @@ tools_of_ansible() {
     fi
 }
 
+# Those that ansible-test makes for itself, of the pins in each ansible-core.
+environments_of_ansible_test() {
+    sum=$(cat "$cache/redfish/pins" "$cache/ansible/pins" 2>/dev/null | sha256sum)
+    [ "$(cat "$1/pins" 2>/dev/null)" = "$sum" ] && return
+    say "adding what ansible-test runs in $1 (once)"
+    if "$venv/bin/python" -m tests.ansible.judges; then
+        echo "$sum" >"$1/pins"
+    else
+        say "without it the tests that run ansible-test are skipped"
+    fi
+}
+
 # The first that runs, or that of the tests. Of a version manager's the interpreters themselves, as a shim for another version
 # ends with an error.
 newest_python() {
@@ -281,5 +297,9 @@ case "${1-}" in
     fuzz) run_fuzz ;;
     packages) packages ;;
     environments) environments ;;
-    *) die "usage: setup.sh run PYTHON | test | docs | fuzz | packages | environments" ;;
+    collection)
+        tools_of_ansible "$cache/ansible"
+        "$cache/ansible/bin/ansible-galaxy" collection build --force --output-path "$2" ansible
+        ;;
+    *) die "usage: setup.sh run PYTHON | test | docs | fuzz | packages | environments | collection DIRECTORY" ;;
 esac
