@@ -181,7 +181,7 @@ def of_entry(each):
         "activation": each["activation"],
         "component": each["component"],
         "name": each["name"],
-        "kind": first["kind"],
+        "kind": first.get("kind"),
         "time": each["time"],
         "outcome": last.get("outcome", "unfinished") if last else "unfinished",
         "code": last.get("code"),
